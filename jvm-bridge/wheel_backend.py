@@ -1,0 +1,93 @@
+"""Turns the source tree into a wheel, an editable install or an sdist, with the bridge built on the way.
+
+This is setuptools' own PEP 517 backend with four commands changed (`tool.setuptools.cmdclass` in pyproject.toml):
+`build` builds the bridge first, `bdist_wheel` tags the wheel for this platform, since it carries a shared object, and
+`sdist` carries the bridge's sources in place of its products.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+from setuptools import Command
+from setuptools.build_meta import *  # noqa: F403  (the PEP 517 hooks that pip calls)
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build import build
+from setuptools.command.sdist import sdist
+from setuptools.errors import ExecError
+
+HERE = Path(__file__).resolve().parent
+
+
+def _build_module() -> ModuleType:
+    """`build.py` beside this file, loaded by path: its name is taken by other packages."""
+    spec = importlib.util.spec_from_file_location("sparkweld_bridge_build", HERE / "build.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class BuildBridge(Command):
+    """Builds the jar and the shim into `sparkweld/_bridge`, where `package-data` picks them up.
+
+    A command of its own, because setuptools turns errors of a changed `build_py` into warnings in editable installs.
+    """
+
+    description = "compile the Scala and C sources of the bridge"
+    user_options: list[tuple[str, str | None, str]] = []
+    editable_mode = False
+
+    def initialize_options(self) -> None:
+        self.editable_mode = False
+
+    def finalize_options(self) -> None:
+        pass
+
+    def run(self) -> None:
+        bridge = _build_module()
+        try:
+            bridge.build()
+        except bridge.BuildError as problem:
+            raise ExecError(str(problem)) from None
+
+    def get_source_files(self) -> list[str]:
+        return []  # Sdist lists them
+
+    def get_outputs(self) -> list[str]:
+        return []  # build_py copies the products as package data
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {}
+
+
+class Build(build):
+    """setuptools' `build`, with the bridge first."""
+
+    sub_commands = [("build_bridge", None), *build.sub_commands]
+
+
+class PlatformWheel(bdist_wheel):
+    """A wheel for any Python 3 of one platform: the shim binds to the JVM and llvmlite, not to CPython."""
+
+    def finalize_options(self) -> None:
+        self.distribution.has_ext_modules = lambda: True
+        super().finalize_options()
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
+
+
+class Sdist(sdist):
+    """An sdist that can build the bridge and run the tests: all tracked sources, no products."""
+
+    def add_defaults(self) -> None:
+        super().add_defaults()
+        for name in ("Makefile", "CONTRIBUTING.md", ".ci/run", "conf/spark-defaults.conf", "conf/weld-dev.conf"):
+            self.filelist.append(name)
+        for folder in ("jvm-bridge", "jobs", "tests"):
+            self.filelist.graft(folder)
+        self.filelist.prune("sparkweld/_bridge")
+        self.filelist.global_exclude("*.py[cod]", "__pycache__/*", ".pytest_cache/*", ".hypothesis/*")
