@@ -1,0 +1,313 @@
+"""Turns the bridge's Scala and C sources into `sparkweld.jar` and `libsparkweld_jni.so`.
+
+The Scala compiler and every class that the sources see come from the jars that pip's pyspark ships, so the bridge
+always matches the Spark that will run it: no sbt, no Maven, no download. The jar is reproducible (sorted entries, fixed
+dates), and a build whose inputs did not change is skipped.
+
+    python jvm-bridge/build.py                     writes sparkweld/_bridge/sparkweld.jar and the shim beside it
+    python jvm-bridge/build.py --out DIR           writes them to DIR
+    python jvm-bridge/build.py --only io/sparkweld/columns --out DIR   compiles some packages only (while developing)
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "jvm-bridge" / "src" / "main"
+DEFAULT_OUT = ROOT / "sparkweld" / "_bridge"
+REASONS = ROOT / "sparkweld" / "reasons.json"
+JAR_NAME = "sparkweld.jar"
+SHIM_NAME = "libsparkweld_jni.so"
+STAMP_NAME = "build-stamp.json"
+LOCK_NAME = ".build-lock"
+MINIMUM_JAVA = 17
+C_FLAGS = ("-O2", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror=implicit")
+C_LIBRARIES = ("-ldl",)
+SCALA_FLAGS = ("-deprecation", "-feature", "-unchecked", "-encoding", "UTF-8", "-release", str(MINIMUM_JAVA),
+               "-Xlint:_,-missing-interpolator,-byname-implicit", "-Wconf:cat=lint-infer-any:s", "-opt:local")
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+INSTALL_LINE = "sudo apt-get install -y openjdk-17-jdk-headless gcc libc6-dev"
+
+
+class BuildError(Exception):
+    """The bridge cannot be built: the text says what is missing, where it was looked for, and what to do."""
+
+
+def build(
+    out_dir: os.PathLike[str] | str | None = None,
+    only: Sequence[str] = (),
+    force: bool = False,
+    quiet: bool = False,
+) -> pathlib.Path:
+    """Builds the jar and the shim into `out_dir` (default `sparkweld/_bridge`) and returns the jar's path.
+
+    `only` limits the Scala sources to some package folders (such as `io/sparkweld/columns`). Returns at once when the
+    sources, pyspark and the compilers are those of the last build. Both files are replaced atomically, one process
+    builds at a time. Raises BuildError when a tool is missing or a compiler fails.
+    """
+    out = pathlib.Path(out_dir) if out_dir is not None else DEFAULT_OUT
+    out.mkdir(parents=True, exist_ok=True)
+    with _locked(out / LOCK_NAME):
+        tools = Toolchain.find()
+        scala = _scala_sources(only)
+        stamp = {"inputs": _inputs_hash(tools, scala)}
+        if not force and _is_current(out, stamp):
+            return out / JAR_NAME
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="sparkweld-build-") as scratch:
+            work = pathlib.Path(scratch)
+            shim = _compile_shim(tools, work)
+            classes = _compile_scala(tools, scala, work)
+            jar = work / JAR_NAME
+            _pack(jar, _jar_entries(classes, shim), tools)
+            (out / STAMP_NAME).unlink(missing_ok=True)
+            for made in (shim, jar):
+                _replace(made, out / made.name)
+        stamp["outputs"] = _outputs_hash(out)
+        (out / STAMP_NAME).write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
+    if not quiet:
+        size = (out / JAR_NAME).stat().st_size // 1024
+        print(f"built {out / JAR_NAME} ({size} KB) in {time.monotonic() - started:.1f} s", flush=True)
+    return out / JAR_NAME
+
+
+class Toolchain:
+    """The tools of one build: `java` and the headers of its JDK, a C compiler, and the jars of pyspark."""
+
+    def __init__(self, java: str, java_version: str, includes: list[str], cc: str, cc_version: str,
+                 jars: pathlib.Path, pyspark_version: str) -> None:
+        self.java = java
+        self.java_version = java_version
+        self.includes = includes
+        self.cc = cc
+        self.cc_version = cc_version
+        self.jars = jars
+        self.pyspark_version = pyspark_version
+
+    @staticmethod
+    def find() -> Toolchain:
+        """Looks for every tool and raises one BuildError that names all that are missing."""
+        missing: list[str] = []
+        found: dict[str, object] = {}
+        for look in (_find_java, _find_compiler, _find_pyspark):
+            try:
+                found.update(look())
+            except BuildError as problem:
+                missing.append(str(problem))
+        if missing:
+            raise BuildError("the bridge cannot be built:\n" + "\n".join(f"  - {text}" for text in missing)
+                             + f"\non Debian or Ubuntu:  {INSTALL_LINE}")
+        return Toolchain(**found)  # type: ignore[arg-type]
+
+
+def _find_java() -> dict[str, object]:
+    home = _java_home()
+    java = home / "bin" / "java"
+    if not os.access(java, os.X_OK):
+        raise BuildError(f"a JDK {MINIMUM_JAVA} or newer: no executable {java} (set JAVA_HOME to a JDK)")
+    answer = subprocess.run([str(java), "-version"], capture_output=True, text=True, check=False)
+    version = (answer.stderr + answer.stdout).strip()
+    match = re.search(r'version "(?:1\.)?(\d+)', version)
+    if match is None or int(match.group(1)) < MINIMUM_JAVA:
+        raise BuildError(f"a JDK {MINIMUM_JAVA} or newer: {java} says {version.splitlines()[:1] or answer.returncode}")
+    headers = home / "include"
+    if not (headers / "jni.h").is_file():
+        raise BuildError(f"jni.h: not in {headers}; {home} is a JRE, and a JDK {MINIMUM_JAVA} or newer is needed "
+                         "(install one, or set JAVA_HOME to it)")
+    return {"java": str(java), "java_version": version, "includes": [str(headers), str(headers / "linux")]}
+
+
+def _java_home() -> pathlib.Path:
+    """JAVA_HOME when set, else the JDK that `javac` (or a JRE's `java`) on PATH really lies in."""
+    if os.environ.get("JAVA_HOME"):
+        return pathlib.Path(os.environ["JAVA_HOME"])
+    for program in ("javac", "java"):
+        path = shutil.which(program)
+        if path is not None:
+            return pathlib.Path(path).resolve().parent.parent
+    raise BuildError(f"a JDK {MINIMUM_JAVA} or newer: JAVA_HOME is not set, and neither javac nor java is on PATH")
+
+
+def _find_compiler() -> dict[str, object]:
+    wanted = [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
+    path = next((found for found in map(shutil.which, wanted) if found), None)
+    if path is None:
+        raise BuildError(f"a C compiler: none of {', '.join(wanted)} is on PATH")
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    return {"cc": path, "cc_version": (answer.stdout.splitlines() or ["unknown"])[0]}
+
+
+def _find_pyspark() -> dict[str, object]:
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise BuildError(f"pyspark: {sys.executable} cannot import it (pip install 'pyspark>=4.3,<4.4')")
+    home = pathlib.Path(spec.origin).parent
+    jars = home / "jars"
+    if not any(jars.glob("scala-compiler*.jar")):
+        raise BuildError(f"pyspark's jars: no scala-compiler jar in {jars}; the pyspark of {sys.executable} has no Spark "
+                         "in it (pyspark-client?); install the full pyspark package")
+    # read, not imported: importing pyspark takes a second, and its package metadata can be stale after a copy
+    text = (home / "version.py").read_text(encoding="utf-8")
+    match = re.search(r"""__version__(?:\s*:\s*str)?\s*=\s*["']([^"']+)["']""", text)
+    if match is None:
+        raise BuildError(f"pyspark's version: {home / 'version.py'} does not say it; reinstall pyspark")
+    return {"jars": jars, "pyspark_version": match.group(1)}
+
+
+def _scala_sources(only: Sequence[str]) -> list[pathlib.Path]:
+    base = SOURCES / "scala"
+    folders = [base / name for name in only] or [base]
+    for folder in folders:
+        if not folder.is_dir():
+            raise BuildError(f"--only: no folder {folder}; give a package folder such as io/sparkweld/columns")
+    return sorted({path for folder in folders for path in folder.rglob("*.scala")})
+
+
+def _resources() -> list[tuple[str, pathlib.Path]]:
+    base = SOURCES / "resources"
+    found = [(path.relative_to(base).as_posix(), path) for path in base.rglob("*") if path.is_file()]
+    if REASONS.is_file():
+        found.append(("sparkweld/reasons.json", REASONS))
+    return sorted(found)
+
+
+def _inputs_hash(tools: Toolchain, scala: Iterable[pathlib.Path]) -> str:
+    """SHA-256 of all that decides the output: sources, resources, this file, the compilers and Spark's jars."""
+    digest = hashlib.sha256()
+    for text in (tools.java_version, tools.cc_version, tools.pyspark_version, _os_arch(),
+                 *sorted(jar.name for jar in tools.jars.glob("*.jar"))):
+        digest.update(text.encode() + b"\0")
+    files = [pathlib.Path(__file__), *sorted((SOURCES / "c").glob("*.[ch]")), *scala, *(path for _, path in _resources())]
+    for path in files:
+        digest.update(f"{os.path.relpath(path, ROOT)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _outputs_hash(out: pathlib.Path) -> str:
+    return hashlib.sha256((out / JAR_NAME).read_bytes() + (out / SHIM_NAME).read_bytes()).hexdigest()
+
+
+def _is_current(out: pathlib.Path, stamp: dict[str, str]) -> bool:
+    try:
+        last = json.loads((out / STAMP_NAME).read_text(encoding="utf-8"))
+        return bool(last["inputs"] == stamp["inputs"] and last["outputs"] == _outputs_hash(out))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # no stamp, a torn stamp or a missing output: build again
+
+
+def _compile_shim(tools: Toolchain, work: pathlib.Path) -> pathlib.Path:
+    shim = work / SHIM_NAME
+    sources = sorted(str(path) for path in (SOURCES / "c").glob("*.c"))
+    command = [tools.cc, *C_FLAGS, *(f"-I{folder}" for folder in tools.includes), *sources, "-o", str(shim), *C_LIBRARIES]
+    _run(command, "the C shim")
+    return shim
+
+
+def _compile_scala(tools: Toolchain, scala: Sequence[pathlib.Path], work: pathlib.Path) -> pathlib.Path:
+    classes = work / "classes"
+    classes.mkdir()
+    if scala:
+        scalac([*SCALA_FLAGS, "-d", str(classes), *map(str, scala)], tools, "the Scala sources")
+    return classes
+
+
+def scalac(arguments: Sequence[str], tools: Toolchain, what: str, extra_classpath: Sequence[str] = ()) -> None:
+    """Runs the Scala compiler of pyspark's jars. Raises BuildError with the compiler's output when it fails."""
+    classpath = os.pathsep.join([*extra_classpath, str(tools.jars / "*")])
+    command = [tools.java, "-Xss8m", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classpath,
+               "scala.tools.nsc.Main", "-usejavacp", *arguments]
+    _run(command, what)
+
+
+def _run(command: Sequence[str], what: str) -> None:
+    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                            stdin=subprocess.DEVNULL, check=False)
+    if answer.returncode != 0:
+        raise BuildError(f"compiling {what} failed (exit {answer.returncode}):\n{answer.stdout.rstrip()}\n"
+                         f"command: {' '.join(command[:12])} ...")
+    if answer.stdout.strip():
+        print(answer.stdout.rstrip(), file=sys.stderr, flush=True)
+
+
+def _jar_entries(classes: pathlib.Path, shim: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
+    entries = [(path.relative_to(classes).as_posix(), path) for path in classes.rglob("*") if path.is_file()]
+    entries += _resources()
+    entries.append((f"native/{_os_arch()}/{SHIM_NAME}", shim))
+    return sorted(entries)
+
+
+def _pack(jar: pathlib.Path, entries: Sequence[tuple[str, pathlib.Path]], tools: Toolchain) -> None:
+    manifest = f"Manifest-Version: 1.0\r\nCreated-By: sparkweld\r\nSpark-Version: {tools.pyspark_version}\r\n\r\n"
+    with zipfile.ZipFile(jar, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        archive.writestr(_zip_info("META-INF/MANIFEST.MF"), manifest)
+        for name, path in entries:
+            archive.writestr(_zip_info(name), path.read_bytes())
+
+
+def _zip_info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, date_time=ZIP_DATE)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.external_attr = 0o100644 << 16
+    return info
+
+
+def _os_arch() -> str:
+    """The folder of the shim in the jar, in the words that NativeRuntime makes from os.name and os.arch."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    return f"{platform.system().lower()}-{machine}"
+
+
+def _replace(made: pathlib.Path, target: pathlib.Path) -> None:
+    """Puts `made` at `target` in one step: a JVM that has the old file mapped keeps reading the old file."""
+    near = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(made, near)
+        os.chmod(near, 0o644)
+        os.replace(near, target)
+    finally:
+        near.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(path: pathlib.Path) -> Iterator[None]:
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Builds SparkWeld's jar and native shim.")
+    parser.add_argument("--out", type=pathlib.Path, default=DEFAULT_OUT, help="folder of the jar and the shim")
+    parser.add_argument("--only", action="append", default=[], metavar="PACKAGE_DIR",
+                        help="compile only this package folder (may be given more than once)")
+    parser.add_argument("--force", action="store_true", help="build even when nothing changed")
+    options = parser.parse_args(arguments)
+    try:
+        jar = build(options.out, options.only, options.force)
+    except BuildError as problem:
+        print(f"build.py: {problem}", file=sys.stderr)
+        return 1
+    print(jar)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

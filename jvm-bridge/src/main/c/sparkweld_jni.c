@@ -1,0 +1,2 @@
+/* placeholder replaced in the next commit */
+int sparkweld_jni_placeholder;
