@@ -77,7 +77,7 @@ missing() {
     command -v make >/dev/null 2>&1 || echo make
 }
 
-# The newest JDK package that this release of the distribution has and Spark supports.
+# The first of the JDKs that Spark supports which this release of the distribution has.
 jdk_package() {
     for version in 17 21 25; do
         if apt-cache show "openjdk-$version-jdk-headless" >/dev/null 2>&1; then

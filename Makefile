@@ -1,0 +1,70 @@
+# Turns a fresh checkout into a tested one: `make demo` and `make test` are all that a newcomer types.
+#
+# Every target first checks the machine (jvm-bridge/prerequisites.sh), then brings .venv and the bridge up to date.
+# Stamps and content hashes make a second run install and build nothing.
+
+VENV  := .venv
+PY    := $(VENV)/bin/python
+PIP   := $(PY) -m pip --disable-pip-version-check
+CHECK := sh jvm-bridge/prerequisites.sh
+# What build-system.requires of pyproject.toml names, installed once, so that pip builds the package in .venv itself
+# and Spark is not downloaded a second time into a build environment (tests/test_packaging.py compares the two lists).
+BUILD_REQUIRES := 'setuptools>=77' 'pyspark==4.3.*'
+# Spark finds the JDK that the check found, also when it is not on PATH.
+RUN   := JAVA_HOME="$$($(CHECK) java-home)"
+
+.PHONY: help demo test check style bench golden clean ready prerequisites bridge
+
+help:
+	@echo 'make demo            run a real job over 10M+ flights with and without the flag, and compare'
+	@echo 'make test            all tests'
+	@echo 'make check           ruff, mypy, layers and the fast tests: under a minute'
+	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
+	@echo 'make golden          rewrite the expected files of tests/fixtures, then read the diff'
+	@echo 'make clean           remove .venv, the bridge and all caches'
+	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
+
+demo: ready
+	$(RUN) $(PY) tests/bench/demo.py $(ARGS)
+
+test: ready
+	$(RUN) $(PY) -m pytest $(ARGS)
+
+check: ready
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(RUN) $(PY) -m pytest -q -m 'not spark and not slow' $(ARGS)
+
+bench: ready
+	@test -n '$(BENCH)' || { echo 'usage: make bench BENCH=name, where name is one of:'; \
+	  ls tests/bench/bench_*.py | sed 's|.*/bench_\(.*\)\.py|  \1|'; exit 2; }
+	$(RUN) $(PY) tests/bench/bench_$(BENCH).py $(ARGS)
+
+golden: ready
+	$(RUN) $(PY) -m pytest -q --golden $(ARGS)
+	git diff --stat -- tests
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info sparkweld/_bridge .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf spark-warehouse metastore_db derby.log
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ready: bridge
+
+prerequisites:
+	@$(CHECK)
+
+# The interpreter inside is run, not only looked for: a .venv outlives the Python that it was made with.
+$(VENV)/.stamp-python: | prerequisites
+	@$(PY) -c '' 2>/dev/null || { echo 'making $(VENV)'; "$$($(CHECK) python)" -m venv --clear $(VENV); }
+	@touch $@
+
+$(VENV)/.stamp-package: pyproject.toml jvm-bridge/wheel_backend.py $(VENV)/.stamp-python
+	@echo 'installing SparkWeld and its dependencies in $(VENV) (Spark alone is 450 MB: this takes some minutes once)'
+	@$(PIP) install --quiet $(BUILD_REQUIRES)
+	@$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[test,connect,demo]'
+	@touch $@
+
+# build.py compares content hashes and returns at once when nothing changed.
+bridge: $(VENV)/.stamp-package
+	@$(RUN) $(PY) jvm-bridge/build.py >/dev/null
