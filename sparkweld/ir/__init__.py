@@ -1,0 +1,13 @@
+"""The intermediate representation: typed loops over row domains. Start at `program`, then `ops`, then `text`."""
+
+from sparkweld.ir.build import LoopBuilder, ProgramBuilder, Value
+from sparkweld.ir.evaluate import Result, evaluate
+from sparkweld.ir.program import ROWS, Append, Input, Let, Loop, Program
+from sparkweld.ir.text import parse_program, print_program
+from sparkweld.ir.types import Type
+from sparkweld.ir.verify import verify
+
+__all__ = [
+    "ROWS", "Append", "Input", "Let", "Loop", "LoopBuilder", "Program", "ProgramBuilder", "Result", "Type", "Value", "evaluate",
+    "parse_program", "print_program", "verify",
+]  # fmt: skip

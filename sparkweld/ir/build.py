@@ -1,0 +1,119 @@
+"""Builds programs: a loop body grows value by value, typed as it grows, equal values made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops import Call, Cast, Const, IsValid, MakeOptional, Op, Read, Select, ValueOf
+from sparkweld.ir.program import ROWS, Append, Input, Let, Loop, Program
+from sparkweld.ir.types import BOOL, Type
+from sparkweld.ir.verify import verify
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """A value of the loop being built; carries its type."""
+
+    id: int
+    type: Type
+    loop: LoopBuilder
+
+
+class LoopBuilder:
+    """Grows one loop over a domain. Made by `ProgramBuilder.loop`; `close` adds the loop to the program."""
+
+    def __init__(self, program: ProgramBuilder, name: str, domain: str) -> None:
+        self.program, self.name, self.domain = program, name, domain
+        self.body: list[Let] = []
+        self.guards: list[int] = []
+        self.appends: list[Append] = []
+        self._types: list[Type] = []
+        self._known: dict[Let, int] = {}
+
+    def emit(self, op: Op, *args: Value) -> Value:
+        """`op` applied to values of this loop; the same value again when it was emitted before."""
+        if any(a.loop is not self for a in args):
+            raise VerifyError(f"{op.name} in loop {self.name!r} got a value of another loop")
+        let = Let(op, tuple(a.id for a in args))
+        if let not in self._known:
+            self._types.append(op.infer(*(a.type for a in args)))
+            self.body.append(let)
+            self._known[let] = len(self.body) - 1
+        at = self._known[let]
+        return Value(at, self._types[at], self)
+
+    def read(self, column: str) -> Value:
+        """The row's value of a column seen so far."""
+        return self.emit(Read(column, self.program.columns[column]))
+
+    def const(self, value: object, type: Type) -> Value:
+        """The same value on every row."""
+        return self.emit(Const.of(value, type))
+
+    def call(self, fn: str, *args: Value) -> Value:
+        """An elementwise function (NumPy's ufunc of that name); the arguments fit one of its inner loops."""
+        return self.emit(Call(fn), *args)
+
+    def cast(self, value: Value, to: Type) -> Value:
+        """`value` as type `to`; itself when it has that type already."""
+        return value if value.type == to else self.emit(Cast(to), value)
+
+    def select(self, condition: Value, a: Value, b: Value) -> Value:
+        """a where the condition holds, else b; nullable when one of them is."""
+        if not (a.type.nullable or b.type.nullable):
+            return self.emit(Select(), condition, a, b)
+        value = self.emit(Select(), condition, self.value_of(a), self.value_of(b))
+        return self.optional(value, self.emit(Select(), condition, self.is_valid(a), self.is_valid(b)))
+
+    def is_valid(self, value: Value) -> Value:
+        """Whether a value is not NULL (constant True for a plain one)."""
+        return self.emit(IsValid(), value) if value.type.nullable else self.const(True, BOOL)
+
+    def value_of(self, value: Value) -> Value:
+        """The plain value, zero where NULL."""
+        return self.emit(ValueOf(), value) if value.type.nullable else value
+
+    def optional(self, value: Value, valid: Value) -> Value:
+        """The plain `value` where `valid`, else NULL."""
+        return self.emit(MakeOptional(), value, valid)
+
+    def guard(self, condition: Value) -> None:
+        """Rows where the condition is False are flagged: a kernel may not decide them."""
+        if condition.type != BOOL:
+            raise VerifyError(f"a guard wants a bool, got {condition.type}")
+        if condition.id not in self.guards:
+            self.guards.append(condition.id)
+
+    def append(self, column: str, value: Value) -> None:
+        """Appends the value to a new column."""
+        self.appends.append(Append(column, value.id))
+
+    def close(self, where: Value | None = None, makes: str | None = None) -> None:
+        """Adds the loop to the program; with `where`, as the maker of the domain `makes`."""
+        where_id = None if where is None else where.id
+        loop = Loop(self.name, self.domain, tuple(self.body), tuple(self.appends), tuple(self.guards), where_id, makes)
+        self.program.loops.append(loop)
+        for append in self.appends:
+            self.program.columns[append.column] = self._types[append.value]
+
+
+class ProgramBuilder:
+    """Grows a program loop by loop; `columns` maps every column seen so far to its type."""
+
+    def __init__(self, name: str, inputs: Sequence[Input]) -> None:
+        self.name, self.inputs = name, tuple(inputs)
+        self.loops: list[Loop] = []
+        self.columns: dict[str, Type] = {i.name: i.type for i in inputs}
+
+    def loop(self, name: str, domain: str = ROWS) -> LoopBuilder:
+        """A new loop over `domain`."""
+        return LoopBuilder(self, name, domain)
+
+    def finish(self, outputs: Sequence[str]) -> Program:
+        """The verified program."""
+        return verify(Program(self.name, self.inputs, tuple(self.loops), tuple(outputs)))
+
+
+__all__ = ["Call", "LoopBuilder", "ProgramBuilder", "Value"]

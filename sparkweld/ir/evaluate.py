@@ -1,0 +1,80 @@
+"""The meaning of a program: runs it on NumPy arrays, op by op. Slow, plain, and the oracle of every kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparkweld.ir.ops import Array, Optional, Read
+from sparkweld.ir.program import ROWS, Loop, Program, output_domain
+from sparkweld.ir.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a program gives for one batch of n rows.
+
+    `columns`: one array per output (Optional for a nullable type), m rows each, where m <= n is the size of the output domain.
+    `selection`: int32[m], the source row of each output row, ascending. `flagged`: bool[n], rows that a guard flagged.
+    """
+
+    columns: dict[str, Array]
+    selection: np.ndarray
+    flagged: np.ndarray
+
+
+def evaluate(program: Program, inputs: dict[str, Array], rows: int) -> Result:
+    """Runs a verified program on `rows` rows. `inputs`: column name -> array, Optional for nullable types."""
+    columns: dict[str, tuple[Array, str]] = {i.name: (_of_type(inputs[i.name], i.type), ROWS) for i in program.inputs}
+    selections = {ROWS: np.arange(rows, dtype=np.int32)}
+    parents: dict[str, str] = {}
+    flagged = np.zeros(rows, np.bool_)
+    for loop in program.loops:
+        _run(loop, columns, selections, parents, flagged)
+    outputs = {name: columns[name][0] for name in program.outputs}
+    return Result(outputs, selections[output_domain(program)], flagged)
+
+
+def _run(
+    loop: Loop,
+    columns: dict[str, tuple[Array, str]],
+    selections: dict[str, np.ndarray],
+    parents: dict[str, str],
+    flagged: np.ndarray,
+) -> None:
+    selection = selections[loop.domain]
+    values: list[Array] = []
+    for let in loop.body:
+        if isinstance(let.op, Read):
+            column, domain = columns[let.op.column]
+            values.append(_take(column, np.searchsorted(selections[domain], selection)))
+        else:
+            values.append(_of_rows(let.op.evaluate(*(values[a] for a in let.args)), len(selection)))
+    for guard in loop.guards:
+        flagged[selection[~np.asarray(values[guard])]] = True
+    kept = slice(None)
+    if loop.where is not None and loop.makes is not None:
+        kept = np.asarray(values[loop.where])  # type: ignore[assignment]
+        selections[loop.makes] = selection[kept]
+    for append in loop.appends:
+        columns[append.column] = (_take(values[append.value], kept), loop.result_domain)
+
+
+def _take(array: Array, rows: object) -> Array:
+    if isinstance(array, Optional):
+        return Optional(array.values[rows], array.valid[rows])  # type: ignore[index]
+    return array[rows]  # type: ignore[index,no-any-return]
+
+
+def _of_rows(array: Array, rows: int) -> Array:
+    if isinstance(array, Optional):
+        return Optional(np.broadcast_to(array.values, rows), np.broadcast_to(array.valid, rows))
+    return np.broadcast_to(array, rows)
+
+
+def _of_type(array: Array, type: Type) -> Array:
+    assert isinstance(array, Optional) == type.nullable, f"expected an array of {type}"
+    values = array.values if isinstance(array, Optional) else array
+    assert values.dtype == type.dtype, f"expected {type.dtype}, got {values.dtype}"
+    return array

@@ -1,0 +1,136 @@
+"""Elementwise functions: NumPy's ufuncs by name, each meaning NumPy's inner loop for its argument types.
+
+A frontend resolves promotion (NEP 50) first and casts; an op then has exactly the types of one inner loop. That keeps
+one authority, NumPy, for what every function does with wrap-around, zero divisors, NaN and -0.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops.base import Array, Op
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, Type, of_dtype
+
+#: Functions whose kernels give NumPy's bits.
+EXACT = frozenset(
+    """add subtract multiply divide floor_divide remainder fmod negative positive absolute fabs sign square reciprocal
+    sqrt floor ceil trunc rint maximum minimum fmax fmin copysign nextafter spacing signbit isnan isinf isfinite
+    equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
+    bitwise_and bitwise_or bitwise_xor invert left_shift right_shift gcd lcm heaviside modf frexp ldexp
+    conjugate bitwise_count degrees radians deg2rad rad2deg""".split()
+)
+
+#: Functions of libm: a kernel's result is within this many ULP of NumPy's (a *kept* difference, see README).
+LIBM_ULP = {
+    name: 4
+    for name in """exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh
+    arccosh arctanh power float_power arctan2 hypot logaddexp logaddexp2""".split()
+}
+
+FUNCTIONS = tuple(sorted(EXACT | set(LIBM_ULP)))
+
+#: The two arguments may be swapped without changing a bit of the result (CSE may order them).
+COMMUTATIVE = frozenset("add multiply equal not_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor".split())
+
+_DATE_FUNCTIONS = frozenset("equal not_equal less less_equal greater greater_equal maximum minimum".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Op):
+    """`fn` applied to each row; `output` picks one of several results (modf, frexp)."""
+
+    fn: str
+    output: int = 0
+    name: ClassVar[str] = "call"
+    examples: ClassVar = ()
+
+    def __post_init__(self) -> None:
+        if self.fn not in _FUNCTION_SET:
+            raise VerifyError(f"unknown elementwise function {self.fn!r}")
+        if not 0 <= self.output < self.ufunc.nout:
+            raise VerifyError(f"{self.fn} has {self.ufunc.nout} result(s), asked for number {self.output}")
+
+    @property
+    def ufunc(self) -> np.ufunc:
+        """NumPy's function of that name."""
+        return getattr(np, self.fn)
+
+    @property
+    def commutative(self) -> bool:
+        return self.fn in COMMUTATIVE
+
+    @property
+    def bound(self) -> str | None:
+        return f"{LIBM_ULP[self.fn]} ULP" if self.fn in LIBM_ULP else None
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(len(args) == self.ufunc.nin and not any(a.nullable for a in args), f"{self.ufunc.nin} plain value(s)", args)
+        if any(a == DATE for a in args):
+            self._wants(all(a == DATE for a in args) and self.fn in _DATE_FUNCTIONS, "a function of dates", args)
+            return DATE if self.fn in ("maximum", "minimum") else BOOL
+        results = _inner_loops(self.fn).get(args)
+        if results is None:
+            raise VerifyError(f"{self.fn} has no inner loop for ({', '.join(map(str, args))}); cast the arguments first")
+        return results[self.output]
+
+    def evaluate(self, *args: Array) -> Array:
+        with np.errstate(all="ignore"):
+            result = self.ufunc(*args)
+        return np.asarray(result[self.output] if self.ufunc.nout > 1 else result)
+
+
+_FUNCTION_SET = frozenset(FUNCTIONS)
+
+
+@cache
+def _inner_loops(fn: str) -> dict[tuple[Type, ...], tuple[Type, ...]]:
+    """Argument types -> result types of a ufunc's inner loops, those among the IR's types."""
+    loops: dict[tuple[Type, ...], tuple[Type, ...]] = {}
+    for signature in getattr(np, fn).types:
+        inputs, outputs = ([of_dtype(np.dtype(c)) for c in part] if "O" not in part else [None] for part in signature.split("->"))
+        if None not in inputs and None not in outputs:
+            loops.setdefault(tuple(inputs), tuple(outputs))  # type: ignore[arg-type]
+    return loops
+
+
+def inner_loops(fn: str) -> dict[tuple[Type, ...], tuple[Type, ...]]:
+    """The loops that `Call(fn)` accepts: argument types -> result types."""
+    return _inner_loops(fn)
+
+
+def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
+    rows: list[tuple[Op, tuple[Type, ...]]] = []
+    for fn in FUNCTIONS:
+        for types in _inner_loops(fn):
+            if fn == "power" and types[0].is_int:
+                continue  # negative exponents raise in NumPy; frontends guard them, and the tests cover that shape
+            rows.extend((Call(fn, output), types) for output in range(getattr(np, fn).nout))
+    rows.extend((Call(fn), (DATE, DATE)) for fn in sorted(_DATE_FUNCTIONS))
+    return tuple(rows)
+
+
+Call.examples = _examples()
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Op):
+    """select(condition, a, b): a where the condition holds, else b. Both are plain and of one type."""
+
+    name: ClassVar[str] = "select"
+    examples: ClassVar = ()
+
+    def infer(self, *args: Type) -> Type:
+        ok = len(args) == 3 and args[0] == BOOL and args[1] == args[2] and not args[1].nullable
+        self._wants(ok, "a bool and two plain values of one type", args)
+        return args[1]
+
+    def evaluate(self, *args: Array) -> Array:
+        return np.where(*args)  # type: ignore[call-overload,no-any-return]
+
+
+Select.examples = tuple((Select(), (BOOL, t, t)) for t in (BOOL, I8, I32, I64, F32, F64, DATE))

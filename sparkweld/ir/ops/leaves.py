@@ -1,0 +1,61 @@
+"""Leaves of a loop body: constants and column reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops.base import Array, Op
+from sparkweld.ir.types import F64, I32, Type, decode, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Const(Op):
+    """The same plain value on every row. `literal` is exact text (see `ir.types.encode`)."""
+
+    literal: str
+    type: Type
+    name: ClassVar[str] = "const"
+    examples: ClassVar = ()
+
+    @staticmethod
+    def of(value: object, type: Type) -> Const:
+        """The constant `value` converted to the type's dtype."""
+        return Const(encode(value, type), type)
+
+    @property
+    def value(self) -> np.generic:
+        """The constant as a NumPy scalar."""
+        return decode(self.literal, self.type)
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(not args, "no argument", args)
+        if self.type.nullable:
+            raise VerifyError("const makes plain values; wrap it in `optional` for a nullable one")
+        decode(self.literal, self.type)
+        return self.type
+
+    def evaluate(self, *args: Array) -> Array:
+        return np.asarray(self.value)
+
+
+Const.examples = ((Const.of(1.5, F64), ()), (Const.of(-0.0, F64), ()), (Const.of(float("nan"), F64), ()), (Const.of(-7, I32), ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Op):
+    """The row's value of a column: an input, or what an earlier loop appended over this domain or its parents."""
+
+    column: str
+    type: Type
+    name: ClassVar[str] = "read"
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(not args, "no argument", args)
+        return self.type
+
+    def evaluate(self, *args: Array) -> Array:
+        raise VerifyError("read has no meaning outside a loop; evaluate the program")

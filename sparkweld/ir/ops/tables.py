@@ -1,0 +1,121 @@
+"""Constant tables: membership and lookup of a row's value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops.base import Array, Op, Optional
+from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, Type, decode, encode
+
+
+def _decode_keys(literals: tuple[str, ...], type: Type) -> np.ndarray:
+    """Keys as a sorted array without duplicates or NaN (-0.0 and 0.0 are one key)."""
+    return np.array([decode(text, type) for text in literals], dtype=type.dtype)
+
+
+def _check_keys(keys: np.ndarray, name: str) -> None:
+    if not (np.all(keys[1:] > keys[:-1]) and not np.any(keys != keys)):
+        raise VerifyError(f"{name} wants strictly ascending keys without NaN")
+
+
+@dataclass(frozen=True, slots=True)
+class IsIn(Op):
+    """True where the value equals one of `keys` (IEEE equality: NaN is in no table)."""
+
+    keys: tuple[str, ...]
+    type: Type
+    name: ClassVar[str] = "is_in"
+    examples: ClassVar = ()
+
+    @staticmethod
+    def of(values: object, type: Type) -> IsIn:
+        """The table of these values (any order, duplicates and NaN dropped)."""
+        return IsIn(tuple(encode(v, type) for v in _sorted_keys(values, type)), type)
+
+    @property
+    def table(self) -> np.ndarray:
+        """Keys in ascending order, dtype of the type."""
+        return _decode_keys(self.keys, self.type)
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(args == (self.type,) and not self.type.nullable, f"one {self.type.plain()}", args)
+        _check_keys(self.table, self.name)
+        return BOOL
+
+    def evaluate(self, *args: Array) -> Array:
+        (x,) = args
+        assert isinstance(x, np.ndarray)
+        return _find(self.table, x)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup(Op):
+    """values[i] where the row's value equals keys[i], else NULL."""
+
+    keys: tuple[str, ...]
+    type: Type
+    values: tuple[str, ...]
+    value_type: Type
+    name: ClassVar[str] = "lookup"
+    examples: ClassVar = ()
+
+    @staticmethod
+    def of(pairs: dict[object, object], type: Type, value_type: Type) -> Lookup:
+        """The table of these pairs; keys must be distinct as values of the type."""
+        by_key = {type.dtype.type(k): v for k, v in pairs.items()}  # type: ignore[call-overload]
+        ordered = _sorted_keys(list(by_key), type)
+        return Lookup(
+            tuple(encode(k, type) for k in ordered), type, tuple(encode(by_key[k], value_type) for k in ordered), value_type
+        )
+
+    @property
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """(keys ascending, values), dtypes of the two types."""
+        return _decode_keys(self.keys, self.type), _decode_keys(self.values, self.value_type)
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(args == (self.type,) and not self.type.nullable, f"one {self.type.plain()}", args)
+        keys, values = self.table
+        _check_keys(keys, self.name)
+        if len(keys) != len(values) or self.value_type.nullable:
+            raise VerifyError(f"lookup wants as many plain values as keys, got {len(values)} for {len(keys)}")
+        return self.value_type.optional()
+
+    def evaluate(self, *args: Array) -> Array:
+        (x,) = args
+        assert isinstance(x, np.ndarray)
+        keys, values = self.table
+        at, found = _find(keys, x)
+        zero = self.value_type.dtype.type(0)
+        return Optional(np.where(found, values[at], zero) if len(values) else np.full(x.shape, zero), found)
+
+
+def _sorted_keys(values: object, type: Type) -> np.ndarray:
+    keys = np.asarray(list(values), dtype=type.dtype)  # type: ignore[call-overload]
+    return np.unique(keys[keys == keys])
+
+
+def _find(keys: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(position of each x among the ascending keys, whether it is there)."""
+    if not len(keys):
+        return np.zeros(x.shape, np.intp), np.zeros(x.shape, np.bool_)
+    at = np.minimum(np.searchsorted(keys, x), len(keys) - 1)
+    return at, keys[at] == x
+
+
+IsIn.examples = (
+    (IsIn.of([3, 1, 2], I64), (I64,)),
+    (IsIn.of([0.5, -0.0, float("nan")], F64), (F64,)),
+    (IsIn.of([], F64), (F64,)),
+    (IsIn.of(range(0, 400, 3), I32), (I32,)),
+    (IsIn.of([0, 19000], DATE), (DATE,)),
+)
+Lookup.examples = (
+    (Lookup.of({1: 10.5, 2: float("nan"), 7: -0.0}, I64, F64), (I64,)),
+    (Lookup.of({}, I64, F64), (I64,)),
+    (Lookup.of({k: k * k for k in range(200)}, F64, I64), (F64,)),
+)

@@ -1,0 +1,69 @@
+"""Between nullable values and plain ones: the only ops that know of NULL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sparkweld.ir.ops.base import Array, Op, Optional
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I64, Type
+
+
+@dataclass(frozen=True, slots=True)
+class IsValid(Op):
+    """True where the value is not NULL."""
+
+    name: ClassVar[str] = "is_valid"
+    examples: ClassVar = ()
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(len(args) == 1 and args[0].nullable, "one nullable value", args)
+        return BOOL
+
+    def evaluate(self, *args: Array) -> Array:
+        (x,) = args
+        assert isinstance(x, Optional)
+        return x.valid
+
+
+@dataclass(frozen=True, slots=True)
+class ValueOf(Op):
+    """The plain value; zero where it is NULL."""
+
+    name: ClassVar[str] = "value_of"
+    examples: ClassVar = ()
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(len(args) == 1 and args[0].nullable, "one nullable value", args)
+        return args[0].plain()
+
+    def evaluate(self, *args: Array) -> Array:
+        (x,) = args
+        assert isinstance(x, Optional)
+        return np.where(x.valid, x.values, x.values.dtype.type(0))
+
+
+@dataclass(frozen=True, slots=True)
+class MakeOptional(Op):
+    """optional(value, valid): the value where `valid`, else NULL."""
+
+    name: ClassVar[str] = "optional"
+    examples: ClassVar = ()
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(len(args) == 2 and not args[0].nullable and args[1] == BOOL, "a plain value and a bool", args)
+        return args[0].optional()
+
+    def evaluate(self, *args: Array) -> Array:
+        value, valid = args
+        assert isinstance(value, np.ndarray) and isinstance(valid, np.ndarray)
+        value, valid = np.broadcast_arrays(value, valid)
+        return Optional(value, valid)
+
+
+_KINDS = (BOOL, I8, I64, F32, F64, DATE)
+IsValid.examples = tuple((IsValid(), (t.optional(),)) for t in _KINDS)
+ValueOf.examples = tuple((ValueOf(), (t.optional(),)) for t in _KINDS)
+MakeOptional.examples = tuple((MakeOptional(), (t, BOOL)) for t in _KINDS)

@@ -1,0 +1,141 @@
+"""Programs: loops over row domains whose builders append columns (Weld, arXiv 1709.06416, section 3).
+
+A program reads input columns over the domain `ROWS`. Each loop runs over one domain, computes values row by row in SSA
+form and appends columns. A loop with `where` keeps some of its rows and so makes a new domain; its columns, and those of
+later loops over it, belong to that domain. A column of a parent domain may be read in a child domain, never the reverse:
+that is how a filtered and an unfiltered column cannot meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from sparkweld.ir.ops import Op
+from sparkweld.ir.types import Type
+
+#: The domain of the input batch.
+ROWS = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input column over `ROWS`."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """One SSA value: `op` applied to earlier values of the body, named by position."""
+
+    op: Op
+    args: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """The appender builder: column `column` gets value `value` of each row of the loop's result domain."""
+
+    column: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop over `domain`.
+
+    `guards` are bool values: a row of `domain` where one is False may not be decided by a kernel and is flagged.
+    With `where`, the loop makes the domain `makes` of the rows where that bool value is True, and its appends
+    belong there; guards still speak of every row of `domain`.
+    """
+
+    name: str
+    domain: str
+    body: tuple[Let, ...]
+    appends: tuple[Append, ...] = ()
+    guards: tuple[int, ...] = ()
+    where: int | None = None
+    makes: str | None = None
+
+    @property
+    def result_domain(self) -> str:
+        """The domain that the appended columns belong to."""
+        return self.makes or self.domain
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Loops in order, and which columns are the result. All outputs are of one domain."""
+
+    name: str
+    inputs: tuple[Input, ...]
+    loops: tuple[Loop, ...]
+    outputs: tuple[str, ...]
+    _digest: list[str] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text form, in hex: the identity of a program in caches."""
+        if not self._digest:
+            from sparkweld.ir.text import print_program
+
+            self._digest.append(hashlib.sha256(print_program(self).encode()).hexdigest())
+        return self._digest[0]
+
+    @property
+    def size(self) -> int:
+        """Number of SSA values."""
+        return sum(len(loop.body) for loop in self.loops)
+
+    def __str__(self) -> str:
+        from sparkweld.ir.text import print_program
+
+        return print_program(self)
+
+
+def input_types(program: Program) -> dict[str, Type]:
+    """Name -> type of the input columns."""
+    return {i.name: i.type for i in program.inputs}
+
+
+def body_types(loop: Loop) -> tuple[Type, ...]:
+    """Type of each SSA value of a loop. Raises VerifyError when an op does not take its arguments' types."""
+    types: list[Type] = []
+    for let in loop.body:
+        types.append(let.op.infer(*(types[a] for a in let.args)))
+    return tuple(types)
+
+
+def column_types(program: Program) -> dict[str, Type]:
+    """Name -> type of every column: inputs and all that loops append."""
+    columns = input_types(program)
+    for loop in program.loops:
+        types = body_types(loop)
+        columns.update((a.column, types[a.value]) for a in loop.appends)
+    return columns
+
+
+def output_types(program: Program) -> tuple[Type, ...]:
+    """Types of the output columns, in order."""
+    columns = column_types(program)
+    return tuple(columns[name] for name in program.outputs)
+
+
+def domain_parents(program: Program) -> dict[str, str | None]:
+    """Domain -> the domain it is a filtered part of (None for `ROWS`)."""
+    parents: dict[str, str | None] = {ROWS: None}
+    for loop in program.loops:
+        if loop.makes is not None:
+            parents[loop.makes] = loop.domain
+    return parents
+
+
+def output_domain(program: Program) -> str:
+    """The domain of the result: that of the outputs, or of the last filter when there are no outputs."""
+    makers = {a.column: loop.result_domain for loop in program.loops for a in loop.appends}
+    for name in program.outputs:
+        return makers.get(name, ROWS)
+    made = [loop.makes for loop in program.loops if loop.makes is not None]
+    return made[-1] if made else ROWS

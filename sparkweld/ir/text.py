@@ -1,0 +1,164 @@
+"""Programs to text and back: what people read in explain and fixtures, and what the driver sends to executors.
+
+    program "speed" {
+      input "distance": f64?
+      loop "speed" over rows {
+        %0: f64? = read["distance", f64?]
+        %1: bool = is_valid %0
+        guard %1
+        append "kmh" = %2
+      }
+      loop "filter" over rows where %3 -> kept { ... }
+      output "kmh"
+    }
+
+The type after a value's number is for the reader; the parser checks it against the inferred type.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops import OPS, Call, Op
+from sparkweld.ir.program import Append, Input, Let, Loop, Program, body_types
+from sparkweld.ir.types import Type, parse_type
+from sparkweld.ir.verify import verify
+
+_OPS = {op.name: op for op in OPS}
+
+
+def print_program(program: Program) -> str:
+    """The text form; `parse_program` gives the equal program back."""
+    lines = [f"program {json.dumps(program.name)} {{"]
+    lines += [f"  input {json.dumps(i.name)}: {i.type}" for i in program.inputs]
+    for loop in program.loops:
+        lines += _print_loop(loop)
+    lines += [f"  output {json.dumps(name)}" for name in program.outputs]
+    return "\n".join([*lines, "}", ""])
+
+
+def _print_loop(loop: Loop) -> Iterator[str]:
+    where = f" where %{loop.where} -> {loop.makes}" if loop.where is not None else ""
+    yield f"  loop {json.dumps(loop.name)} over {loop.domain}{where} {{"
+    for index, (let, type) in enumerate(zip(loop.body, body_types(loop), strict=True)):
+        args = "".join(f" %{a}" for a in let.args)
+        yield f"    %{index}: {type} = {print_op(let.op)}{args}"
+    yield from (f"    guard %{guard}" for guard in loop.guards)
+    yield from (f"    append {json.dumps(a.column)} = %{a.value}" for a in loop.appends)
+    yield "  }"
+
+
+def print_op(op: Op) -> str:
+    """An op without its arguments: ``const[0x1.8p+0, f64]``; an elementwise call by its function's name alone."""
+    if isinstance(op, Call):
+        return op.fn if not op.output else f"{op.fn}.{op.output}"
+    fields = [_print_field(getattr(op, f.name)) for f in dataclasses.fields(op)]  # type: ignore[arg-type]
+    return op.name + (f"[{', '.join(fields)}]" if fields else "")
+
+
+def _print_field(value: object) -> str:
+    if isinstance(value, Type):
+        return str(value)
+    if isinstance(value, tuple):
+        return json.dumps(list(value))
+    return json.dumps(value)
+
+
+def parse_program(text: str) -> Program:
+    """Inverse of `print_program`, verified. Raises VerifyError with the line number for text that is no program."""
+    return verify(_Parser(text).program())
+
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_LET = re.compile(r"%(\d+): (\S+) = ([a-z0-9_.]+)(?:\[(.*)\])?((?: %\d+)*)$")
+_LOOP = re.compile(rf"loop ({_STRING}) over (\w+)(?: where %(\d+) -> (\w+))? {{$")
+_APPEND = re.compile(rf"append ({_STRING}) = %(\d+)$")
+_INPUT = re.compile(rf"input ({_STRING}): (\S+)$")
+_FIELD = re.compile(rf"\[(?:{_STRING}(?:, )?)*\]|{_STRING}|[^,\s]+")
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.lines = [line.strip() for line in text.splitlines()]
+        self.at = -1
+
+    def program(self) -> Program:
+        name = json.loads(self._match(re.compile(rf"program ({_STRING}) {{$"), "`program \"name\" {`")[1])
+        inputs: list[Input] = []
+        loops: list[Loop] = []
+        outputs: list[str] = []
+        while (line := self._next()) != "}":
+            if line.startswith("input "):
+                found = self._match(_INPUT, "an input", again=True)
+                inputs.append(Input(json.loads(found[1]), parse_type(found[2])))
+            elif line.startswith("loop "):
+                loops.append(self._loop())
+            elif line.startswith("output "):
+                outputs.append(json.loads(line.removeprefix("output ")))
+            else:
+                self._fail("an input, a loop or an output")
+        return Program(name, tuple(inputs), tuple(loops), tuple(outputs))
+
+    def _loop(self) -> Loop:
+        head = self._match(_LOOP, "a loop head", again=True)
+        body: list[Let] = []
+        types: list[Type] = []
+        appends: list[Append] = []
+        guards: list[int] = []
+        while (line := self._next()) != "}":
+            if line.startswith("guard %"):
+                guards.append(int(line.removeprefix("guard %")))
+            elif line.startswith("append "):
+                found = self._match(_APPEND, "an append", again=True)
+                appends.append(Append(json.loads(found[1]), int(found[2])))
+            else:
+                body.append(self._let(len(body), types))
+        where = int(head[3]) if head[3] else None
+        return Loop(json.loads(head[1]), head[2], tuple(body), tuple(appends), tuple(guards), where, head[4])
+
+    def _let(self, index: int, types: list[Type]) -> Let:
+        found = self._match(_LET, "a value, a guard or an append", again=True)
+        let = Let(self._op(found[3], found[4]), tuple(int(a) for a in re.findall(r"\d+", found[5])))
+        if int(found[1]) != index or any(a >= index for a in let.args):
+            self._fail(f"value %{index} with earlier arguments")
+        types.append(let.op.infer(*(types[a] for a in let.args)))
+        if str(types[-1]) != found[2]:
+            self._fail(f"type {types[-1]} for this value")
+        return let
+
+    def _op(self, name: str, fields: str | None) -> Op:
+        if name not in _OPS:
+            fn, _, output = name.partition(".")
+            return Call(fn, int(output or 0))
+        cls = _OPS[name]
+        given = _FIELD.findall(fields or "")
+        wanted = dataclasses.fields(cls)  # type: ignore[arg-type]
+        if len(given) != len(wanted):
+            self._fail(f"{len(wanted)} field(s) for {name}")
+        return cls(*(_parse_field(text, str(f.type)) for text, f in zip(given, wanted, strict=True)))
+
+    def _next(self) -> str:
+        self.at += 1
+        while self.at < len(self.lines) and not self.lines[self.at]:
+            self.at += 1
+        if self.at >= len(self.lines):
+            raise VerifyError("program text ends too early; a closing `}` is missing")
+        return self.lines[self.at]
+
+    def _match(self, pattern: re.Pattern[str], expected: str, again: bool = False) -> re.Match[str]:
+        found = pattern.match(self.lines[self.at] if again else self._next())
+        return found or self._fail(expected)
+
+    def _fail(self, expected: str) -> re.Match[str]:
+        raise VerifyError(f"program text, line {self.at + 1}: expected {expected}, got {self.lines[self.at]!r}")
+
+
+def _parse_field(text: str, annotation: str) -> object:
+    if annotation == "Type":
+        return parse_type(text)
+    value = json.loads(text)
+    return tuple(value) if isinstance(value, list) else value

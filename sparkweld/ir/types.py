@@ -1,0 +1,98 @@
+"""Types of the IR: a scalar kind, and whether a value of it may be NULL.
+
+A nullable value is a pair (value, valid). Only the ops of `ir.ops.validity` look at that pair; every other op takes
+and gives plain values, so three-valued logic and NULL propagation are spelled out in programs and never implied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+
+#: kind -> NumPy dtype of its values in memory. A date is days since 1970-01-01.
+DTYPES: dict[str, np.dtype] = {
+    "bool": np.dtype(np.bool_),
+    "i8": np.dtype(np.int8),
+    "i16": np.dtype(np.int16),
+    "i32": np.dtype(np.int32),
+    "i64": np.dtype(np.int64),
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+    "date": np.dtype(np.int32),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A scalar type; written ``f64``, or ``f64?`` when nullable."""
+
+    kind: str
+    nullable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in DTYPES:
+            raise VerifyError(f"unknown type {self.kind!r}; known: {', '.join(DTYPES)}")
+
+    def __str__(self) -> str:
+        return self.kind + ("?" if self.nullable else "")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """NumPy dtype of the values."""
+        return DTYPES[self.kind]
+
+    @property
+    def is_float(self) -> bool:
+        return self.kind in ("f32", "f64")
+
+    @property
+    def is_int(self) -> bool:
+        return self.kind in ("i8", "i16", "i32", "i64")
+
+    def plain(self) -> Type:
+        """The same kind, never NULL."""
+        return replace(self, nullable=False) if self.nullable else self
+
+    def optional(self) -> Type:
+        """The same kind, nullable."""
+        return self if self.nullable else replace(self, nullable=True)
+
+
+BOOL, I8, I16, I32, I64, F32, F64, DATE = (Type(kind) for kind in DTYPES)
+
+_BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind != "date"}
+
+
+def of_dtype(dtype: np.dtype) -> Type | None:
+    """The plain type whose values have `dtype`, or None when the IR has no such type."""
+    return _BY_DTYPE.get(np.dtype(dtype))
+
+
+def parse_type(text: str) -> Type:
+    """Inverse of ``str(type)``."""
+    return Type(text.removesuffix("?"), text.endswith("?"))
+
+
+def encode(value: object, type: Type) -> str:
+    """A value as exact text: hexadecimal for floats, so that -0.0 and NaN compare and round-trip as themselves."""
+    if type.kind == "bool":
+        return "true" if value else "false"
+    if type.is_float:
+        return float(type.dtype.type(value)).hex()  # type: ignore[attr-defined]
+    return str(int(value))  # type: ignore[call-overload]
+
+
+def decode(text: str, type: Type) -> np.generic:
+    """Inverse of `encode`: a NumPy scalar of the type's dtype."""
+    if type.kind == "bool":
+        if text not in ("true", "false"):
+            raise VerifyError(f"{text!r} is not a bool literal")
+        return np.bool_(text == "true")
+    try:
+        value = float.fromhex(text) if type.is_float else int(text)
+        return type.dtype.type(value)
+    except (ValueError, OverflowError):
+        raise VerifyError(f"{text!r} is not a literal of type {type}") from None

@@ -1,0 +1,71 @@
+"""Checks that a program is legal: scopes, types, domains. Every pass may assume it and must leave it so."""
+
+from __future__ import annotations
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops import Read
+from sparkweld.ir.program import ROWS, Loop, Program
+from sparkweld.ir.types import BOOL, Type
+
+
+def verify(program: Program) -> Program:
+    """Returns the program itself. Raises VerifyError that names the loop, the statement and the rule."""
+    columns: dict[str, tuple[Type, str]] = {}
+    for i in program.inputs:
+        _require(i.name not in columns, program, f"input {i.name!r} is declared twice")
+        columns[i.name] = (i.type, ROWS)
+    parents: dict[str, str | None] = {ROWS: None}
+    for loop in program.loops:
+        _verify_loop(program, loop, columns, parents)
+    domains = set()
+    for name in program.outputs:
+        _require(name in columns, program, f"output {name!r} is no column of the program")
+        domains.add(columns[name][1])
+    _require(len(set(program.outputs)) == len(program.outputs), program, "an output is listed twice")
+    _require(len(domains) <= 1, program, f"outputs of different domains: {', '.join(sorted(domains))}")
+    return program
+
+
+def _verify_loop(
+    program: Program, loop: Loop, columns: dict[str, tuple[Type, str]], parents: dict[str, str | None]
+) -> None:
+    where = f"loop {loop.name!r}"
+    _require(loop.domain in parents, program, f"{where} runs over the unknown domain {loop.domain!r}")
+    _require((loop.where is None) == (loop.makes is None), program, f"{where}: `where` and the domain it makes go together")
+    _require(loop.makes not in parents, program, f"{where} makes the domain {loop.makes!r} a second time")
+    visible = _ancestors(loop.domain, parents)
+    types: list[Type] = []
+    for index, let in enumerate(loop.body):
+        at = f"{where}, %{index} = {let.op.name}"
+        _require(all(0 <= a < index for a in let.args), program, f"{at}: an argument is not an earlier value")
+        if isinstance(let.op, Read):
+            _require(let.op.column in columns, program, f"{at}: no column {let.op.column!r} so far")
+            type, domain = columns[let.op.column]
+            _require(type == let.op.type, program, f"{at}: column {let.op.column!r} is {type}, read as {let.op.type}")
+            _require(domain in visible, program, f"{at}: column {let.op.column!r} belongs to domain {domain!r}, not to {loop.domain!r}")
+        try:
+            types.append(let.op.infer(*(types[a] for a in let.args)))
+        except VerifyError as error:
+            _require(False, program, f"{at}: {error}")
+    for guard in (*loop.guards, *(() if loop.where is None else (loop.where,))):
+        _require(0 <= guard < len(types) and types[guard] == BOOL, program, f"{where}: %{guard} is not a bool value of the body")
+    if loop.makes is not None:
+        parents[loop.makes] = loop.domain
+    for append in loop.appends:
+        _require(append.column not in columns, program, f"{where} appends {append.column!r}, which exists already")
+        _require(0 <= append.value < len(types), program, f"{where} appends %{append.value}, which does not exist")
+        columns[append.column] = (types[append.value], loop.result_domain)
+
+
+def _ancestors(domain: str, parents: dict[str, str | None]) -> set[str]:
+    found: set[str] = set()
+    at: str | None = domain
+    while at is not None:
+        found.add(at)
+        at = parents[at]
+    return found
+
+
+def _require(condition: bool, program: Program, message: str) -> None:
+    if not condition:
+        raise VerifyError(f"program {program.name!r}: {message}")

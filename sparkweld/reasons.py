@@ -1,0 +1,45 @@
+"""Reason codes to refusals: reads reasons.json and fills in a message.
+
+Codes are stable: SW1xx types and schema, SW2xx function bodies, SW3xx plans, SW4xx environment, SW5xx our bugs.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sparkweld.errors import InternalError, Refusal
+
+REASONS_FILE = Path(__file__).with_name("reasons.json")
+
+
+@cache
+def reasons() -> dict[str, dict[str, str]]:
+    """The table of reasons.json: code -> {title, message, hint}."""
+    return json.loads(REASONS_FILE.read_text(encoding="utf-8"))
+
+
+def refusal(code: str, place: str = "", **params: Any) -> Refusal:
+    """The refusal `code`, with the ``<params>`` of its message and hint filled in.
+
+    Raises InternalError for an unknown code or a parameter that the message wants and the caller did not give.
+    """
+    if code not in reasons():
+        raise InternalError(f"reason code {code} is not in {REASONS_FILE.name}")
+    entry = reasons()[code]
+    return Refusal(code, entry["title"], _fill(entry["message"], params, code), _fill(entry["hint"], params, code), place)
+
+
+class _Params(string.Template):
+    delimiter = "<"
+    pattern = r"<(?:(?P<escaped><)|(?P<named>[a-z_]+)>|(?P<braced>(?!))|(?P<invalid>(?!)))"  # type: ignore[assignment]
+
+
+def _fill(text: str, params: dict[str, Any], code: str) -> str:
+    try:
+        return _Params(text).substitute(params)
+    except KeyError as missing:
+        raise InternalError(f"reason {code} wants the parameter {missing}") from None
