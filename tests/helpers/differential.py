@@ -1,0 +1,107 @@
+"""Runs a query with SparkWeld off and on and compares the outcomes; a run that proves nothing is a failure.
+
+PySpark's own behaviour is the oracle. A case that did not run in Weld is *vacuous*: it fails, unless the case says
+which refusal it expects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.helpers.outcomes import Outcome, differences, outcome_of
+
+ENABLED = "spark.sparkweld.enabled"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What Weld did in one executed query, summed over its operators."""
+
+    operators: int
+    batches: int
+    kernel_batches: int
+    deoptimised_batches: int
+    guarded_rows: int
+    refusals: tuple[str, ...]
+
+
+def measured(frame: Any) -> Measured:
+    """Reads the metrics and refusals off an executed DataFrame's plan."""
+    jvm = frame.sparkSession._jvm
+    report = json.loads(jvm.io.sparkweld.ui.WeldExplain.report(frame._jdf.queryExecution()))
+    operators = report["operators"]
+    return Measured(
+        operators=len(operators),
+        batches=sum(o["batches"] for o in operators),
+        kernel_batches=sum(o["kernelBatches"] for o in operators),
+        deoptimised_batches=sum(o["deoptimisedBatches"] for o in operators),
+        guarded_rows=sum(o["guardedRows"] for o in operators),
+        refusals=tuple(r["code"] for r in report["refusals"]),
+    )
+
+
+@contextmanager
+def session_conf(spark: Any, conf: dict[str, str]) -> Iterator[None]:
+    """Sets SQL confs and puts back what was there."""
+    before = {key: spark.conf.get(key, None) for key in conf}
+    for key, value in conf.items():
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            spark.conf.unset(key) if value is None else spark.conf.set(key, value)
+
+
+def run(spark: Any, query: Callable[[], Any], conf: dict[str, str]) -> tuple[Outcome, Any]:
+    """The outcome of the DataFrame that `query` makes under `conf`, and the DataFrame."""
+    with session_conf(spark, conf):
+        frame = query()
+        return outcome_of(frame.toArrow), frame
+
+
+def check(
+    spark: Any,
+    query: Callable[[], Any],
+    *,
+    refused: str | None = None,
+    deopt: bool | None = False,
+    ulp: int = 0,
+    conf: dict[str, str] | None = None,
+) -> Measured:
+    """Asserts that `query` gives one outcome with SparkWeld off and on, and that the second run proves something.
+
+    `refused`: the reason code that must keep the query out of Weld. `deopt`: whether batches must (True) or must not
+    (False) have gone back to Python; None allows both, but some batch must have met a kernel or a guard. `ulp`: see `differences`.
+    """
+    expected, _ = run(spark, query, {**(conf or {}), ENABLED: "false"})
+    actual, frame = run(spark, query, {**(conf or {}), ENABLED: "true"})
+    what = measured(frame)
+    problems = differences(expected, actual, ulp)
+    if refused is not None:
+        if what.operators or refused not in what.refusals:
+            problems.append(f"expected the refusal {refused}, got {what}")
+    else:
+        problems += _vacuous(what, actual, deopt)
+    assert not problems, "\n".join([*problems, f"{what}", _plan(frame)])
+    return what
+
+
+def _vacuous(what: Measured, actual: Outcome, deopt: bool | None) -> list[str]:
+    if not what.operators:
+        return [f"vacuous: no operator ran in Weld; refusals: {what.refusals}"]
+    if actual.rows and not what.kernel_batches and deopt is False:
+        return ["vacuous: no batch went through a kernel"]
+    if deopt is False and what.deoptimised_batches:
+        return [f"{what.deoptimised_batches} batches were deoptimised"]
+    if deopt is True and not what.deoptimised_batches and actual.error is None:
+        return ["vacuous: no batch was deoptimised"]
+    return []
+
+
+def _plan(frame: Any) -> str:
+    return str(frame._jdf.queryExecution().executedPlan().toString())

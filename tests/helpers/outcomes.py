@@ -1,0 +1,93 @@
+"""A query's outcome as comparable tokens: rows, or the class of the error that it ended with.
+
+NULL, NaN and -0.0 are three different tokens. A value on one side and an error on the other never compare equal.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+NULL = "NULL"
+_EXCEPTION_LINE = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Invalid|Iteration|Warning))\b", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a query gave: `rows` (tuples of values, in order), or `error` (the innermost Python error's class)."""
+
+    rows: tuple[tuple[Any, ...], ...] | None
+    error: str | None = None
+
+
+def outcome_of(collect: Callable[[], Any]) -> Outcome:
+    """Runs `collect` (which gives a pyarrow Table) and classifies how it ended."""
+    from pyspark.errors import PySparkException
+
+    try:
+        table = collect()
+    except PySparkException as error:
+        return Outcome(None, error_class(str(error)))
+    columns = [column.to_pylist() for column in table.columns]
+    return Outcome(tuple(zip(*columns, strict=True)) if columns else ())
+
+
+def error_class(message: str) -> str:
+    """Class name of the last Python exception in a worker's traceback; the message's first line when there is none."""
+    names = _EXCEPTION_LINE.findall(message.split("\n\n")[0]) or _EXCEPTION_LINE.findall(message)
+    return names[-1] if names else message.strip().splitlines()[0][:200]
+
+
+def differences(expected: Outcome, actual: Outcome, ulp: int = 0) -> list[str]:
+    """What differs, at most ten lines of it; empty when the outcomes are the same.
+
+    `ulp` is how far two float64 results may lie apart (0: the same bits, any NaN being one value).
+    """
+    if expected.error or actual.error:
+        return [] if expected.error == actual.error else [f"expected {_ending(expected)}, got {_ending(actual)}"]
+    assert expected.rows is not None and actual.rows is not None
+    if len(expected.rows) != len(actual.rows):
+        return [f"expected {len(expected.rows)} rows, got {len(actual.rows)}"]
+    found = []
+    for at, (left, right) in enumerate(zip(expected.rows, actual.rows, strict=True)):
+        if not all(same(a, b, ulp) for a, b in zip(left, right, strict=True)):
+            found.append(f"row {at}: expected {tokens(left)}, got {tokens(right)}")
+        if len(found) == 10:
+            break
+    return found
+
+
+def same(a: Any, b: Any, ulp: int = 0) -> bool:
+    """Whether two values are one token, or floats at most `ulp` apart."""
+    if isinstance(a, float) and isinstance(b, float):
+        if math.isnan(a) or math.isnan(b):
+            return math.isnan(a) and math.isnan(b)
+        return token(a) == token(b) or (ulp > 0 and abs(_ordinal(a) - _ordinal(b)) <= ulp)
+    return token(a) == token(b)
+
+
+def token(value: Any) -> str:
+    """A value as text that tells NULL, NaN and -0.0 apart and carries every bit of a float."""
+    if value is None:
+        return NULL
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else value.hex()
+    return f"{type(value).__name__}:{value!r}"
+
+
+def tokens(row: tuple[Any, ...]) -> str:
+    return "(" + ", ".join(f"{v!r}" if isinstance(v, float) else token(v) for v in row) + ")"
+
+
+def _ending(outcome: Outcome) -> str:
+    return f"the error {outcome.error}" if outcome.error else f"{len(outcome.rows or ())} rows"
+
+
+def _ordinal(value: float) -> int:
+    """Position of a float64 on the line of all float64: neighbours differ by one, -0.0 and 0.0 are both 0."""
+    bits = struct.unpack("<q", struct.pack("<d", value))[0]
+    return bits if bits >= 0 else -(bits & 0x7FFF_FFFF_FFFF_FFFF)

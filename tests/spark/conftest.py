@@ -1,0 +1,61 @@
+"""One Spark session with the plugin for all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+ROOT = str(Path(__file__).parents[2])
+SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.driver.memory": "2g",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "/tests/spark/" in str(item.path):
+            item.add_marker(pytest.mark.spark)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """A local session with the plugin, an empty kernel cache and all of the defaults a user has."""
+    from pyspark.sql import SparkSession
+
+    import sparkweld
+
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    # Module functions are pickled by reference: workers import the test modules by name.
+    os.environ["PYTHONPATH"] = os.pathsep.join([ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
+    builder = SparkSession.builder.master("local[2]").appName("sparkweld-tests")
+    for key, value in SETTINGS.items():
+        builder = builder.config(key, value)
+    builder = builder.config("spark.sparkweld.cache.dir", str(tmp_path_factory.mktemp("kernels")))
+    builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
+    session = sparkweld.configure(builder).getOrCreate()
+    session.sparkContext.setLogLevel("WARN")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def parquet(spark, tmp_path):
+    """Writes columns to a Parquet file and gives the DataFrame over it: a columnar scan of one partition, rows in order."""
+
+    def write(columns, *, dictionary=False, name="t", row_group_size=None):
+        table = columns if isinstance(columns, pa.Table) else pa.table(columns)
+        path = str(tmp_path / f"{name}.parquet")
+        pq.write_table(table, path, use_dictionary=dictionary, row_group_size=row_group_size)
+        return spark.read.parquet(path)
+
+    return write
