@@ -1,0 +1,1 @@
+"""The calls for users' own programs; `sparkweld` re-exports them."""

@@ -1,0 +1,51 @@
+"""Turns a DataFrame into the plugin's account of its plan: what runs in a kernel, and what does not and why."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sparkweld.bridge.jar import PLUGIN_CLASS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_HEADING = re.compile(r"^== Extended Information \((?P<title>[^)]*)\) ==$", re.MULTILINE)
+
+NOT_ACTIVE = (
+    "SparkWeld is not active in this session: {why}. "
+    f"Start the job with `--conf spark.plugins={PLUGIN_CLASS}` (and `--jars`, see `python -m sparkweld jar`), "
+    "or build the session with sparkweld.configure(builder). `python -m sparkweld doctor` checks the machine."
+)
+
+
+def explain(df: DataFrame) -> str:
+    """The text that says what SparkWeld does with `df`: programs, kernels, and each refusal with its code and place.
+
+    Plans the query, runs nothing. Works for Classic and for Spark Connect DataFrames; where the plugin is not active, the
+    text says so and how to get it.
+    """
+    if hasattr(df, "_jdf"):
+        return _explain_classic(df)
+    return _explain_connect(df)
+
+
+def _explain_classic(df: Any) -> str:
+    from sparkweld.bridge import jvm as live
+
+    context = df.sparkSession.sparkContext
+    plugins = live.context_conf(context, "spark.plugins") or ""
+    if PLUGIN_CLASS not in plugins.split(","):
+        return NOT_ACTIVE.format(why=f"spark.plugins is {plugins!r}" if plugins else "spark.plugins is not set")
+    text = live.explain(df._jdf.queryExecution(), context._jvm)
+    return NOT_ACTIVE.format(why="its classes are not on the driver's class path") if text is None else text
+
+
+def _explain_connect(df: Any) -> str:
+    """A Connect client has no JVM: the server's own `explain` carries the text under a heading of its own."""
+    text: str = df._explain_string(mode="formatted")
+    sections = _HEADING.split(text)  # before, title, body, title, body, ...
+    for title, body in zip(sections[1::2], sections[2::2], strict=True):
+        if "weld" in title.lower():
+            return body.strip("\n")
+    return NOT_ACTIVE.format(why="the server's explain has no section of it").replace("Start the job", "Start the server")

@@ -1,0 +1,124 @@
+"""Turns a SparkSession builder into one whose session starts with the plugin: the flag and the jar.
+
+Which setting brings the jar was tried out with Spark 4.3: `spark.jars` alone is enough for the driver and for executors in
+their own JVMs (Spark fetches those jars before it starts an executor's plugins), except when the driver's JVM runs
+already (under spark-submit, or after a stopped session): there the jar is added to its class loader too.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparkweld.bridge.jar import PLUGIN_CLASS, installed_jar, jar_path, spark_home
+from sparkweld.errors import UserError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PLUGINS_KEY = "spark.plugins"
+JARS_KEY = "spark.jars"
+
+
+def configure(builder: SparkSession.Builder) -> SparkSession.Builder:
+    """Sets `spark.plugins` and, where needed, `spark.jars` on a Classic builder, and returns it.
+
+    Plugins and jars that the builder, spark-submit or spark-defaults.conf name already are kept. Call it after the
+    builder's own `.config` calls. Raises UserError for a Spark Connect builder (the plugin belongs on the server), when
+    a SparkContext without the plugin runs already (plugins start with the context), or when the jar is not built.
+    """
+    from sparkweld.bridge import jvm as live
+
+    options: dict[str, Any] = builder._options
+    _refuse_remote(builder, options)
+    if _is_running_with_plugin(live):
+        return builder
+    jvm = live.running_jvm()
+    plugins = _split(_current(options, jvm, PLUGINS_KEY))
+    if PLUGIN_CLASS not in plugins:
+        plugins.append(PLUGIN_CLASS)
+    builder.config(PLUGINS_KEY, ",".join(plugins))
+    if installed_jar(spark_home()) is not None:
+        return builder
+    jar = jar_path()
+    jars = _split(_current(options, jvm, JARS_KEY))
+    if not any(Path(name).name == jar.name for name in jars):
+        jars.append(str(jar))
+    builder.config(JARS_KEY, ",".join(jars))
+    if jvm is not None:
+        live.add_to_classpath(jvm, jar)
+    return builder
+
+
+def _refuse_remote(builder: Any, options: dict[str, Any]) -> None:
+    remote = options.get("spark.remote") or os.environ.get("SPARK_REMOTE")
+    api_mode = str(options.get("spark.api.mode") or os.environ.get("SPARK_API_MODE") or "")
+    is_connect_class = ".connect." in type(builder).__module__
+    if not remote and api_mode.lower() != "connect" and not is_connect_class:
+        return
+    raise UserError(
+        f"this builder makes a Spark Connect session ({remote or 'api mode connect'}), and the plugin belongs on its "
+        f"server, not in the client. Start the server with `--conf {PLUGINS_KEY}={PLUGIN_CLASS} --jars JAR`, where "
+        "`python -m sparkweld jar` prints JAR; the client's program stays as it is. (The server that "
+        'PySpark itself starts for remote("local") cannot have it: it replaces spark.plugins.)'
+    )
+
+
+def _is_running_with_plugin(live: Any) -> bool:
+    """Whether a context with the plugin runs; UserError when one runs without it."""
+    from pyspark import SparkContext
+
+    context = SparkContext._active_spark_context
+    if context is None:
+        return False
+    if PLUGIN_CLASS in _split(live.context_conf(context, PLUGINS_KEY)):
+        return True
+    raise UserError(
+        "a SparkContext without the plugin runs already in this process, and Spark starts plugins with the context only. "
+        f"Stop it first, call configure before the first session, or start the job with `--conf {PLUGINS_KEY}={PLUGIN_CLASS}`."
+    )
+
+
+def _current(options: dict[str, Any], jvm: Any, key: str) -> str | None:
+    """The value that the session would have: the builder's, else spark-submit's, else spark-defaults.conf's."""
+    if key in options:
+        return str(options[key])
+    if jvm is not None:
+        from sparkweld.bridge.jvm import submitted_conf
+
+        return submitted_conf(jvm, key)
+    from_arguments = _submit_argument(key)
+    return from_arguments if from_arguments is not None else _default(key)
+
+
+def _submit_argument(key: str) -> str | None:
+    """The last word of PYSPARK_SUBMIT_ARGS on `key`: `--conf key=value`, and `--jars` for spark.jars."""
+    words = shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
+    found = None
+    for flag, value in zip(words, words[1:], strict=False):
+        if flag in ("--conf", "-c") and value.startswith(f"{key}="):
+            found = value.partition("=")[2]
+        if flag == "--jars" and key == JARS_KEY:
+            found = value
+    return found
+
+
+def _default(key: str) -> str | None:
+    """The value of `key` in spark-defaults.conf, which a builder's own value would replace."""
+    folder = Path(os.environ.get("SPARK_CONF_DIR") or spark_home() / "conf")
+    try:
+        text = (folder / "spark-defaults.conf").read_text(encoding="utf-8")
+    except OSError:
+        return None  # most installations have none
+    found = None
+    for line in text.splitlines():
+        name, _, value = line.strip().replace("=", " ", 1).partition(" ")
+        if name == key:
+            found = value.strip()
+    return found
+
+
+def _split(value: str | None) -> list[str]:
+    return [part.strip() for part in (value or "").split(",") if part.strip()]

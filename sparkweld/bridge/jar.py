@@ -1,0 +1,106 @@
+"""Finds the plugin's jar and Spark's jars, and puts the one among the others (or takes it out again)."""
+
+from __future__ import annotations
+
+import filecmp
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+from sparkweld.errors import UserError
+
+JAR_NAME = "sparkweld.jar"
+SHIM_NAME = "libsparkweld_jni.so"
+PLUGIN_CLASS = "io.sparkweld.SparkWeldPlugin"
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def jar_path() -> Path:
+    """The absolute path of the plugin's jar, for `--jars` and `spark.jars`. Raises UserError when it is not built."""
+    return _product(JAR_NAME)
+
+
+def shim_path() -> Path:
+    """The absolute path of the native shim. The jar carries a copy; this one is for looking at."""
+    return _product(SHIM_NAME)
+
+
+def _product(name: str) -> Path:
+    path = _PACKAGE / "_bridge" / name
+    if not path.is_file():
+        raise UserError(
+            f"{path} does not exist: the bridge of this installation is not built. In a source checkout run "
+            "`python jvm-bridge/build.py`; otherwise install the package again with pip."
+        )
+    return path
+
+
+def spark_home(explicit: str | os.PathLike[str] | None = None) -> Path:
+    """The Spark that jobs run with: `explicit`, else $SPARK_HOME, else the one inside pip's pyspark.
+
+    Raises UserError when that folder holds no Spark.
+    """
+    if explicit is not None:
+        home, source = Path(explicit), "--spark-home"
+    elif os.environ.get("SPARK_HOME"):
+        home, source = Path(os.environ["SPARK_HOME"]), "SPARK_HOME"
+    else:
+        spec = importlib.util.find_spec("pyspark")
+        if spec is None or spec.origin is None:
+            raise UserError("no Spark found: SPARK_HOME is not set and pyspark is not installed; give --spark-home DIR")
+        home, source = Path(spec.origin).parent, "pyspark"
+    if not any((home / "jars").glob("spark-core_*.jar")):
+        raise UserError(f"no Spark in {home} (from {source}): its folder jars/ holds no spark-core jar")
+    return home.resolve()
+
+
+def spark_version(home: Path) -> str:
+    """The version in the name of Spark's core jar, such as `4.3.0`."""
+    core = sorted((home / "jars").glob("spark-core_*.jar"))[0]
+    return core.stem.rpartition("-")[2]
+
+
+def installed_jar(home: Path) -> Path | None:
+    """The plugin's jar among Spark's own jars, or None."""
+    path = home / "jars" / JAR_NAME
+    return path if path.is_file() else None
+
+
+def install(home: Path) -> tuple[Path, bool]:
+    """Puts the jar beside Spark's own jars and returns its path there and whether anything changed.
+
+    Atomic: a Spark that starts meanwhile sees the old jar or the new one, and running JVMs keep theirs.
+    Raises UserError when the folder cannot be written.
+    """
+    source, target = jar_path(), home / "jars" / JAR_NAME
+    if target.is_file() and filecmp.cmp(source, target, shallow=False):
+        return target, False
+    near = target.with_name(f".{JAR_NAME}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, near)
+        near.chmod(0o644)
+        os.replace(near, target)
+    except OSError as fault:
+        near.unlink(missing_ok=True)
+        raise _unwritable(target, fault) from None
+    return target, True
+
+
+def uninstall(home: Path) -> tuple[Path, bool]:
+    """Takes the jar out of Spark's jars; returns where it was looked for and whether it was there."""
+    target = home / "jars" / JAR_NAME
+    try:
+        target.unlink()
+    except FileNotFoundError:
+        return target, False
+    except OSError as fault:
+        raise _unwritable(target, fault) from None
+    return target, True
+
+
+def _unwritable(target: Path, fault: OSError) -> UserError:
+    return UserError(
+        f"cannot change {target}: {fault.strerror or fault}. Run the command as the user that owns {target.parent}, "
+        f"or leave Spark as it is and give each job `--jars {_PACKAGE / '_bridge' / JAR_NAME}`."
+    )
