@@ -22,8 +22,8 @@ NOT_ACTIVE = (
 def explain(df: DataFrame) -> str:
     """The text that says what SparkWeld does with `df`: programs, kernels, and each refusal with its code and place.
 
-    Plans the query, runs nothing. Works for Classic and for Spark Connect DataFrames; where the plugin is not active, the
-    text says so and how to get it.
+    Plans the query, runs nothing. Works for Classic and for Spark Connect DataFrames; where the plugin is not active,
+    the text says so and how to get it.
     """
     if hasattr(df, "_jdf"):
         return _explain_classic(df)
@@ -48,4 +48,5 @@ def _explain_connect(df: Any) -> str:
     for title, body in zip(sections[1::2], sections[2::2], strict=True):
         if "weld" in title.lower():
             return body.strip("\n")
-    return NOT_ACTIVE.format(why="the server's explain has no section of it").replace("Start the job", "Start the server")
+    text = NOT_ACTIVE.format(why="the server's explain has no section of it")
+    return text.replace("Start the job", "Start the server")

@@ -1,7 +1,7 @@
 """Turns a SparkSession builder into one whose session starts with the plugin: the flag and the jar.
 
-Which setting brings the jar was tried out with Spark 4.3: `spark.jars` alone is enough for the driver and for executors in
-their own JVMs (Spark fetches those jars before it starts an executor's plugins), except when the driver's JVM runs
+Which setting brings the jar was tried out with Spark 4.3: `spark.jars` alone is enough for the driver and for executors
+in their own JVMs (Spark fetches those jars before it starts an executor's plugins), except when the driver's JVM runs
 already (under spark-submit, or after a stopped session): there the jar is added to its class loader too.
 """
 
@@ -76,8 +76,9 @@ def _is_running_with_plugin(live: Any) -> bool:
     if PLUGIN_CLASS in _split(live.context_conf(context, PLUGINS_KEY)):
         return True
     raise UserError(
-        "a SparkContext without the plugin runs already in this process, and Spark starts plugins with the context only. "
-        f"Stop it first, call configure before the first session, or start the job with `--conf {PLUGINS_KEY}={PLUGIN_CLASS}`."
+        "a SparkContext without the plugin runs already in this process, and Spark starts plugins with the context "
+        "only. Stop it first, call configure before the first session, or start the job with "
+        f"`--conf {PLUGINS_KEY}={PLUGIN_CLASS}`."
     )
 
 

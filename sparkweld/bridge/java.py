@@ -20,7 +20,7 @@ def java_program() -> str:
     home = os.environ.get("JAVA_HOME")
     path = shutil.which("java", path=os.path.join(home, "bin")) if home else shutil.which("java")
     if path is None:
-        where = f"JAVA_HOME is {home}, which has no bin/java" if home else "JAVA_HOME is not set and java is not on PATH"
+        where = f"JAVA_HOME is {home}, without bin/java" if home else "JAVA_HOME is not set and java is not on PATH"
         raise UserError(f"no Java: {where}. Install a JDK {MINIMUM_JAVA} or newer, or point JAVA_HOME at one.")
     return path
 
@@ -50,7 +50,13 @@ def run_class(
 def _run(command: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=timeout, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise UserError(f"no answer within {timeout:g} s from: {' '.join(command[-3:])}") from None

@@ -5,6 +5,7 @@ Every function takes pyspark objects, never imports pyspark's SQL classes, and r
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,7 @@ _EXPLAIN_CLASS = "io.sparkweld.ui.WeldExplain"
 
 
 def running_jvm() -> Any | None:
-    """The JVM view of this process's driver, or None when no JVM was started yet (and none waits to be connected to)."""
-    import os
-
+    """The JVM view of this process's driver, or None when there is none yet."""
     from pyspark import SparkContext
 
     # under spark-submit the JVM is the parent process, and is connected to on first use
@@ -70,5 +69,5 @@ def explain(query_execution: Any, jvm: Any) -> str | None:
     for part in _EXPLAIN_CLASS.split("."):
         target = getattr(target, part)
     if isinstance(target, JavaPackage):
-        raise UserError(f"the plugin in this JVM has no {_EXPLAIN_CLASS}: its jar is of another version than this package")
+        raise UserError(f"the plugin in this JVM has no {_EXPLAIN_CLASS}: its jar and this package differ in version")
     return str(target.explain(query_execution))

@@ -1,0 +1,112 @@
+"""Turns `python -m sparkweld COMMAND` into answers about an installation: its jar, its health, its keys."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from sparkweld.errors import UserError
+
+CONF_CLASS = "io.sparkweld.SparkWeldConf"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. Exit codes: 0 done, 1 something is wrong and the text says what to do, 2 wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] | None = getattr(options, "run", None)
+    if command is None:
+        parser.print_help()
+        return 2
+    try:
+        return command(options)
+    except UserError as fault:
+        print(f"sparkweld {options.command}: {fault}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader (such as `head`) has seen enough
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sparkweld",
+        description="Looks after an installation of SparkWeld, the Spark plugin that compiles pandas UDFs.",
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+
+    jar = commands.add_parser("jar", help="print the path of the plugin's jar, for spark-submit --jars")
+    jar.set_defaults(run=_jar)
+
+    install = commands.add_parser("install", help="put the jar beside Spark's own jars: the flag alone is then enough")
+    uninstall = commands.add_parser("uninstall", help="take the jar out of Spark's jars again")
+    doctor = commands.add_parser("doctor", help="check Java, Spark, Python packages, the shim, the cache and a kernel")
+    conf = commands.add_parser("conf", help="print all spark.sparkweld.* keys with their defaults")
+    for sub, run in ((install, _install), (uninstall, _uninstall), (doctor, _doctor), (conf, _conf)):
+        sub.set_defaults(run=run)
+        sub.add_argument("--spark-home", metavar="DIR", help="default: $SPARK_HOME, else the one in pip's pyspark")
+    doctor.add_argument("--json", action="store_true", help="print the results as JSON")
+    return parser
+
+
+class _Version(argparse.Action):
+    """Prints the version; the metadata is read only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"sparkweld {version('sparkweld')}")
+        parser.exit()
+
+
+def _jar(options: argparse.Namespace) -> int:
+    from sparkweld.bridge.jar import jar_path
+
+    print(jar_path())
+    return 0
+
+
+def _install(options: argparse.Namespace) -> int:
+    from sparkweld.bridge import jar
+
+    home = jar.spark_home(options.spark_home)
+    target, changed = jar.install(home)
+    print(f"{'installed' if changed else 'already there:'} {target} (Spark {jar.spark_version(home)})")
+    print(f"A job now needs only: --conf spark.plugins={jar.PLUGIN_CLASS}")
+    return 0
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    from sparkweld.bridge import jar
+
+    target, removed = jar.uninstall(jar.spark_home(options.spark_home))
+    print(f"removed {target}" if removed else f"nothing to remove: {target} does not exist")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from sparkweld import doctor
+
+    checks = doctor.examine(options.spark_home)
+    print(doctor.to_json(checks) if options.json else doctor.to_text(checks))
+    return 1 if any(check.status == doctor.FAIL for check in checks) else 0
+
+
+def _conf(options: argparse.Namespace) -> int:
+    print(conf_table(options.spark_home), end="")
+    return 0
+
+
+def conf_table(spark_home: str | None = None) -> str:
+    """The Markdown table of all `spark.sparkweld.*` keys, made by the jar from their one declaration."""
+    from sparkweld.bridge import jar, java
+
+    answer = java.run_class(CONF_CLASS, home=jar.spark_home(spark_home))
+    if answer.returncode != 0:
+        raise UserError(f"the jar does not print its keys (exit {answer.returncode}): {answer.stderr.strip()[-800:]}")
+    return answer.stdout
