@@ -1,0 +1,199 @@
+"""Spark columns to traced pandas Series, and traced results back to Spark columns, as PySpark's worker converts them.
+
+For a scalar pandas UDF the worker makes a Series of each Arrow column (`ArrowArrayToPandasConversion.convert_numpy`) and
+an Arrow column of each result (`PandasToArrowConversion.convert`, safe casts on). Both depend on the batch: an integer
+column is intN in a batch without NULLs and float64, NaN where NULL, in a batch with some. `state` says which batch.
+
+Each (NumPy dtype, return type) is one of three: converted bit for bit; converted under a guard that flags every row for
+which Arrow raises (Python then runs the batch and raises the real error); or refused, when no value converts.
+tests/test_boundary.py runs the worker's own functions over the whole matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparkweld.errors import InternalError, Refusal
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.ops import Fits
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, of_dtype
+from sparkweld.reasons import refusal
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries
+
+#: Spark type -> the plain IR type of its values.
+SPARK_TYPES: dict[str, Type] = {
+    "boolean": BOOL,
+    "byte": I8,
+    "short": I16,
+    "integer": I32,
+    "long": I64,
+    "float": F32,
+    "double": F64,
+    "date": DATE,
+}
+
+#: Confs that change what a Series of these types is or how it converts: the only value that this module speaks of.
+CONFS: dict[str, str] = {
+    "spark.sql.execution.pandas.convertToArrowArraySafely": "true",
+    "spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "false",
+}
+
+#: A profiled UDF must run in Python, where the profiler counts it.
+PROFILER_CONF = "spark.sql.pyspark.udf.profiler"
+
+#: Days of datetime.date.min and datetime.date.max; PySpark makes date objects of every row of a column that a UDF reads.
+_FIRST_DAY, _LAST_DAY = -719162, 2932896
+
+#: Integers up to here are exact in the float type; Arrow's safe cast takes no larger ones, exact or not.
+_EXACT_RANGE = {F32: 2**24, F64: 2**53}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a struct argument: what `series_of_column` takes, by name."""
+
+    name: str
+    value: Value
+    spark_type: str
+    state: str
+
+
+def check_confs(confs: Mapping[str, str | None], udf: str) -> None:
+    """Refuses (SW110, SW111) confs under which the worker does otherwise. A conf missing or None has its default."""
+    for name, wanted in CONFS.items():
+        given = confs.get(name)
+        if given is not None and given.lower() != wanted:
+            raise refusal("SW110", udf, conf=name, value=given, wanted=wanted)
+    if confs.get(PROFILER_CONF):
+        raise refusal("SW111", udf, conf=PROFILER_CONF, value=confs[PROFILER_CONF])
+
+
+def ir_type(spark_type: str, nullable: bool, column: str) -> Type:
+    """The IR type of a Spark column. Refuses (SW101) a type that kernels do not hold."""
+    if spark_type not in SPARK_TYPES:
+        raise refusal("SW101", column=column, type=spark_type)
+    return Type(SPARK_TYPES[spark_type].kind, nullable)
+
+
+def series_of_column(
+    loop: LoopBuilder, value: Value, spark_type: str, nullable: bool, state: str, column: str = "an argument"
+) -> TracedSeries:
+    """The Series that a worker makes of a column of a batch.
+
+    `state` "nullable": the batch has NULLs in the column; "dense": it has none (floats do not care: NULL is NaN).
+    A nullable value in a dense batch is guarded. Refuses SW101 (type) and SW102 (a boolean column with NULLs).
+    """
+    plain = ir_type(spark_type, False, column)
+    if value.type.plain() != plain or (value.type.nullable and not nullable):
+        raise InternalError(f"{column} is {spark_type}, nullable={nullable}, but its value is {value.type}")
+    if plain.is_float:
+        return TracedSeries(loop, _nan_where_null(loop, value, plain), plain.dtype)
+    if state == "dense":
+        value = _demand_valid(loop, value)
+    if plain == DATE:
+        _guard_python_date(loop, value)
+        return TracedSeries(loop, value, np.dtype(object), kind="date")
+    if state == "dense":
+        return TracedSeries(loop, value, plain.dtype)
+    if plain == BOOL:
+        raise refusal("SW102", column=column)
+    return TracedSeries(loop, _nan_where_null(loop, value, F64), F64.dtype)
+
+
+def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "an argument") -> TracedFrame:
+    """The DataFrame that a worker makes of a struct column whose rows are never NULL: one Series a field, in order.
+
+    Refuses what `series_of_column` refuses, and SW103 for a struct with no field or with two of one name.
+    """
+    names = [field.name for field in fields]
+    if not names or len(set(names)) < len(names):
+        raise refusal("SW103", column=column)
+    series = {f.name: series_of_column(loop, f.value, f.spark_type, True, f.state, f"{column}.{f.name}") for f in fields}
+    return TracedFrame(loop, series)
+
+
+def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: str) -> Value:
+    """The value of the Spark column that a worker makes of a UDF's result; guards join `loop`.
+
+    Only a Series over the batch's own rows has one. Refuses SW104 (return type), SW105 (a bare array), SW106 (no Series),
+    SW107 (other rows), SW108 (dtype without a kernel type) and SW109 (dtype that Arrow never casts to the return type).
+    """
+    if return_type not in SPARK_TYPES:
+        raise refusal("SW104", udf, type=return_type)
+    if isinstance(result, TracedArray | np.ndarray):
+        raise refusal("SW105", udf)
+    if not isinstance(result, TracedSeries):
+        raise refusal("SW106", udf, type=type(result).__name__)
+    if result.value.loop is not loop:
+        raise refusal("SW107", udf)
+    to = SPARK_TYPES[return_type]
+    if result.kind == "date":
+        return _of_dates(loop, result.value, to, return_type, udf)
+    if of_dtype(result.dtype) is None:
+        raise refusal("SW108", udf, dtype=result.dtype)
+    if result.value.type != of_dtype(result.dtype):
+        raise InternalError(f"{udf}: a {result.dtype} Series has a value of type {result.value.type}")
+    if to == DATE and result.value.type != I32:
+        raise _never(udf, result.dtype, return_type)
+    return _of_numbers(loop, result.value, to)
+
+
+def _of_dates(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
+    if to == DATE:
+        return value
+    if to == I32:  # Arrow reads date objects as date32 and takes its days
+        days = loop.cast(loop.value_of(value), I32)
+        return loop.optional(days, loop.is_valid(value)) if value.type.nullable else days
+    raise _never(udf, "datetime.date", return_type)
+
+
+def _of_numbers(loop: LoopBuilder, x: Value, to: Type) -> Value:
+    of = x.type
+    if of.is_float:
+        return _of_floats(loop, x, to)
+    if of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
+        limits = np.iinfo(to.dtype)
+        _guard_between(loop, x, int(limits.min), int(limits.max))
+    if of.is_int and to.is_float and of.dtype.itemsize >= to.dtype.itemsize:
+        _guard_between(loop, x, -_EXACT_RANGE[to], _EXACT_RANGE[to])
+    return loop.cast(x, to)  # int32 to date too: Arrow takes an int32 for a date32's days as they are
+
+
+def _of_floats(loop: LoopBuilder, x: Value, to: Type) -> Value:
+    """NaN becomes NULL: PySpark masks the Series with ``isnull``."""
+    nan = loop.call("isnan", x)
+    if to.is_int:
+        whole = loop.call("logical_and", loop.emit(Fits(to), x), loop.call("equal", loop.call("trunc", x), x))
+        loop.guard(loop.call("logical_or", nan, whole))
+    return loop.optional(loop.cast(x, to), loop.call("logical_not", nan))
+
+
+def _never(udf: str, dtype: object, return_type: str) -> Refusal:
+    return refusal("SW109", udf, dtype=dtype, type=return_type)
+
+
+def _nan_where_null(loop: LoopBuilder, value: Value, to: Type) -> Value:
+    number = loop.cast(loop.value_of(value), to)
+    if not value.type.nullable:
+        return number
+    return loop.select(loop.is_valid(value), number, loop.const(float("nan"), to))
+
+
+def _demand_valid(loop: LoopBuilder, value: Value) -> Value:
+    if value.type.nullable:
+        loop.guard(loop.is_valid(value))
+    return loop.value_of(value)
+
+
+def _guard_python_date(loop: LoopBuilder, value: Value) -> None:
+    """Making the Series raises for a day before year 1 or after year 9999 (NULL reads as day 0 here, which is fine)."""
+    _guard_between(loop, loop.value_of(value), _FIRST_DAY, _LAST_DAY)
+
+
+def _guard_between(loop: LoopBuilder, x: Value, low: int, high: int) -> None:
+    above = loop.call("greater_equal", x, loop.const(low, x.type))
+    below = loop.call("less_equal", x, loop.const(high, x.type))
+    loop.guard(loop.call("logical_and", above, below))
