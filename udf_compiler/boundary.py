@@ -111,7 +111,9 @@ def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "a
     names = [field.name for field in fields]
     if not names or len(set(names)) < len(names):
         raise refusal("SW103", column=column)
-    series = {f.name: series_of_column(loop, f.value, f.spark_type, True, f.state, f"{column}.{f.name}") for f in fields}
+    series = {
+        f.name: series_of_column(loop, f.value, f.spark_type, True, f.state, f"{column}.{f.name}") for f in fields
+    }
     return TracedFrame(loop, series)
 
 
