@@ -38,7 +38,7 @@ SHIM_NAME = "libsparkweld_jni.so"
 STAMP_NAME = "build-stamp.json"
 LOCK_NAME = ".build-lock"
 MINIMUM_JAVA = 17
-C_FLAGS = ("-O2", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror=implicit")
+C_FLAGS = ("-O2", "-ftree-vectorize", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror=implicit")
 C_LIBRARIES = ("-ldl",)
 SCALA_FLAGS = ("-deprecation", "-feature", "-unchecked", "-encoding", "UTF-8", "-release", str(MINIMUM_JAVA),
                "-Xlint:_,-missing-interpolator,-byname-implicit", "-Wconf:cat=lint-infer-any:s", "-opt:local")

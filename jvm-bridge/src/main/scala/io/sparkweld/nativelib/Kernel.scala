@@ -1,0 +1,32 @@
+package io.sparkweld.nativelib
+
+/**
+ * A linked kernel: `void kernel(const int64_t *columns, int64_t n, int64_t *result)`.
+ *
+ * Calls may run in any number of threads at once. The owner counts its users: `close` must not be called while a call
+ * is running.
+ */
+final class Kernel private[nativelib] (
+    runtime: NativeRuntime, val symbol: String, @volatile private var code: Long, private var tracker: Long) {
+
+  /**
+   * Runs the kernel over `n` rows. `columns` holds the addresses in ABI order, `result` receives the counts; its length
+   * is 2 + the number of outputs. Throws NativeError after `close`.
+   */
+  def call(columns: Array[Long], n: Int, result: Array[Long]): Unit = {
+    val function = code
+    if (function == 0) throw new NativeError(s"the kernel $symbol was called after it was closed: a bug in SparkWeld")
+    Shim.call(function, columns, n.toLong, result)
+  }
+
+  /** Frees the machine code. May be called more than once. */
+  def close(): Unit = {
+    val freed = synchronized {
+      val held = tracker
+      tracker = 0
+      code = 0
+      held
+    }
+    if (freed != 0) runtime.unlink(freed)
+  }
+}

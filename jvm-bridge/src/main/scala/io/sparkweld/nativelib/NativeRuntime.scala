@@ -1,0 +1,102 @@
+package io.sparkweld.nativelib
+
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Paths}
+import java.security.MessageDigest
+import java.util.HexFormat
+
+import scala.collection.mutable
+
+/**
+ * Links object code into this process with the LLJIT of llvmlite's shared library.
+ *
+ * There is one for the process ([[NativeRuntime.get]]); it is never closed. Methods may be called from any thread.
+ */
+final class NativeRuntime private (handle: Long, val llvmlitePath: String) {
+  private var linked = 0
+  private var serial = 0L
+
+  /** This CPU as `<name>|<first 16 hex digits of the SHA-256 of its features>`: the compile service's own text. */
+  val cpu: String = {
+    val features = NativeRuntime.flatten(Shim.cpuFeatures(handle))
+    val digest = MessageDigest.getInstance("SHA-256").digest(features.getBytes(UTF_8))
+    s"${Shim.cpuName(handle)}|${HexFormat.of().formatHex(digest).take(16)}"
+  }
+
+  /** The number of kernels that are linked now: those made by [[link]] and not closed yet. */
+  def kernelsLinked: Int = synchronized(linked)
+
+  /**
+   * Links the relocatable object and gives its function `symbol`. Each of `imports` is looked up in libm, libmvec and
+   * libc. Throws NativeError when an import is missing, the object is not one, or it has no such symbol.
+   */
+  def link(objectCode: Array[Byte], symbol: String, imports: Array[String]): Kernel = {
+    val names = imports.distinct.map(_.getBytes(UTF_8))
+    val addresses = names.map(Shim.resolve)
+    val out = new Array[Long](2)
+    synchronized {
+      serial += 1 // LLVM never takes the name of a library twice
+      Shim.link(handle, s"$symbol.$serial".getBytes(UTF_8), objectCode, symbol.getBytes(UTF_8), names, addresses, out)
+      linked += 1
+    }
+    new Kernel(this, symbol, out(0), out(1))
+  }
+
+  private[nativelib] def unlink(tracker: Long): Unit = synchronized {
+    linked -= 1
+    Shim.unlink(handle, tracker)
+  }
+}
+
+object NativeRuntime {
+  @volatile private var running: Option[NativeRuntime] = None
+  private val failures = mutable.Map.empty[Option[String], NativeError]
+
+  /**
+   * The process's runtime, started by the first call.
+   *
+   * `llvmliteHint` is tried first when that file exists on this host; otherwise, or when it cannot be used, `pythonExec`
+   * is asked where its llvmlite is. Throws NativeError; the same hint then fails at once ever after, another hint is
+   * tried anew.
+   */
+  def get(llvmliteHint: Option[String], pythonExec: => String): NativeRuntime =
+    running.getOrElse(synchronized(running.getOrElse {
+      failures.get(llvmliteHint).foreach(first => throw new NativeError(first.getMessage, first))
+      try {
+        val started = start(llvmliteHint, pythonExec)
+        running = Some(started)
+        started
+      } catch {
+        case e: NativeError =>
+          failures.put(llvmliteHint, e)
+          throw e
+      }
+    }))
+
+  private def start(hint: Option[String], pythonExec: => String): NativeRuntime = {
+    Shim.load()
+    val hinted = hint.filter(path => Files.isRegularFile(Paths.get(path)))
+    try {
+      hinted match {
+        case Some(path) => open(path)
+        case None => open(LlvmliteLocator.locate(pythonExec))
+      }
+    } catch {
+      case first: NativeError if hinted.isDefined =>
+        // The driver's path can name a file of another build on this host: what this host's Python has may still do.
+        try open(LlvmliteLocator.locate(pythonExec))
+        catch {
+          case second: NativeError =>
+            second.addSuppressed(first)
+            throw new NativeError(s"${first.getMessage}; and then ${second.getMessage}", second)
+        }
+    }
+  }
+
+  private def open(path: String): NativeRuntime = new NativeRuntime(Shim.open(path.getBytes(UTF_8)), path)
+
+  /** The features as llvmlite's `FeatureMap.flatten()` writes them: sorted by name, the last mention of a name wins. */
+  private[nativelib] def flatten(features: String): String =
+    features.split(',').filter(_.nonEmpty).map(f => f.substring(1) -> f.charAt(0)).toMap.toSeq
+      .sortBy(_._1).map { case (name, sign) => s"$sign$name" }.mkString(",")
+}

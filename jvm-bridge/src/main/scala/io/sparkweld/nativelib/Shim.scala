@@ -1,0 +1,97 @@
+package io.sparkweld.nativelib
+
+import java.io.IOException
+import java.nio.file.{Files, Path, Paths}
+import java.util.Locale
+
+/**
+ * The native methods of `sparkweld_jni.c`, and the loading of its library.
+ *
+ * Addresses are plain numbers and are not checked: a caller owns every buffer that it names and its length. Each method
+ * throws [[NativeError]] with the text of LLVM or of the loader.
+ */
+private[sparkweld] object Shim {
+  /** A development build of the shim to load instead of the one in the jar. */
+  val PathProperty = "sparkweld.shim"
+
+  private val LibraryName = "libsparkweld_jni.so"
+  private var loaded = false
+
+  /** Loads the shim once for this class loader; later calls return at once. */
+  def load(): Unit = synchronized {
+    if (!loaded) {
+      Option(System.getProperty(PathProperty)) match {
+        case Some(path) => loadFile(Paths.get(path).toAbsolutePath, s"set by the property $PathProperty")
+        case None => loadResource()
+      }
+      loaded = true
+    }
+  }
+
+  @native def open(path: Array[Byte]): Long
+  @native def cpuName(runtime: Long): String
+  @native def cpuFeatures(runtime: Long): String
+  @native def resolve(name: Array[Byte]): Long
+  @native def link(runtime: Long, library: Array[Byte], objectCode: Array[Byte], symbol: Array[Byte],
+      importNames: Array[Array[Byte]], importAddresses: Array[Long], out: Array[Long]): Unit
+  @native def unlink(runtime: Long, tracker: Long): Unit
+  @native def call(kernel: Long, columns: Array[Long], n: Long, result: Array[Long]): Unit
+
+  /** Arrow validity bits (1 = valid) to null bytes (1 = NULL); returns the number of NULLs. */
+  @native def unpackValidity(bits: Long, n: Long, nulls: Long): Long
+  /** Arrow boolean bits to bytes 0 or 1. */
+  @native def unpackBooleans(bits: Long, n: Long, out: Long): Unit
+  /** The number of null bytes that are set. */
+  @native def countNulls(nulls: Long, n: Long): Long
+  /** The largest id, read as unsigned, of the rows that are not NULL (nulls = 0: none is); -1 when all are. */
+  @native def maxId(ids: Long, nulls: Long, n: Long): Long
+  /** `out[i] = table[ids[i]]` for values of `width` bytes, 0 for NULL rows. The ids must be within the table. */
+  @native def gather(width: Int, table: Long, ids: Long, nulls: Long, n: Long, out: Long): Unit
+  /** `n` copies of the low `width` bytes of `value`. */
+  @native def fill(width: Int, value: Long, n: Long, out: Long): Unit
+
+  private def loadFile(path: Path, origin: String): Unit =
+    try System.load(path.toString)
+    catch {
+      case e: UnsatisfiedLinkError =>
+        throw new NativeError(
+          s"cannot load SparkWeld's native shim $path ($origin): ${e.getMessage}. If its folder is mounted noexec, set " +
+            s"-Djava.io.tmpdir to another one; otherwise build the bridge on this kind of host", e)
+    }
+
+  /** Loads a private copy of the jar's library: one file a class loader, gone from the disk as soon as it is mapped. */
+  private def loadResource(): Unit = {
+    val resource = s"/native/$platform/$LibraryName"
+    val stream = getClass.getResourceAsStream(resource)
+    if (stream == null) {
+      throw new NativeError(s"SparkWeld's jar has no native shim for this platform: $resource is missing; " +
+        "build the bridge on this platform (python jvm-bridge/build.py)")
+    }
+    val folder =
+      try Files.createTempDirectory("sparkweld-") // readable by this user only
+      catch { case e: IOException => throw cannotExtract(System.getProperty("java.io.tmpdir"), e) }
+    val file = folder.resolve(LibraryName)
+    try {
+      try Files.copy(stream, file)
+      catch { case e: IOException => throw cannotExtract(folder.toString, e) }
+      finally stream.close()
+      loadFile(file, s"from $resource of the jar")
+    } finally {
+      Files.deleteIfExists(file)
+      Files.deleteIfExists(folder)
+    }
+  }
+
+  private def cannotExtract(folder: String, cause: IOException): NativeError =
+    new NativeError(s"cannot write SparkWeld's native shim into $folder: $cause; set -Djava.io.tmpdir to a writable " +
+      "folder", cause)
+
+  private def platform: String = {
+    val machine = System.getProperty("os.arch") match {
+      case "amd64" => "x86_64"
+      case "arm64" => "aarch64"
+      case other => other
+    }
+    s"${System.getProperty("os.name").toLowerCase(Locale.ROOT)}-$machine"
+  }
+}
