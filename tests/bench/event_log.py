@@ -1,0 +1,67 @@
+"""Turns Spark's event log into what a report needs: how long the stages took, and the plan with its explanation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# The heading under which Spark prints what an ExtendedExplainGenerator says.
+EXTENDED = "== Extended Information"
+
+
+def event_log_arguments(folder: Path) -> list[str]:
+    """spark-submit arguments that make the application write one plain JSON-lines log into `folder`."""
+    conf = {"enabled": "true", "dir": folder.as_uri(), "compress": "false", "rolling.enabled": "false"}
+    return [part for key, value in conf.items() for part in ("--conf", f"spark.eventLog.{key}={value}")]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One application: its longest stage (seconds, tasks), and the text of the plan of the query that ran it."""
+
+    stage_seconds: float
+    stage_tasks: int
+    plan: str
+
+    @property
+    def used_weld(self) -> bool:
+        """Whether the physical plan holds a SparkWeld operator."""
+        return any(line.lstrip(" :+-*").startswith("Weld") for line in self.plan.split("\n\n\n")[0].splitlines())
+
+    def explanation(self) -> str:
+        """The plan's tree and what the plugin says about it; without the plugin only the tree."""
+        tree = self.plan.split("\n\n\n")[0].strip()
+        at = self.plan.find(EXTENDED)
+        return tree if at < 0 else f"{tree}\n\n{self.plan[at:].strip()}"
+
+
+def read_run(folder: Path) -> Run:
+    """Read the only event log in `folder`; the query is the one that executed the longest stage."""
+    logs = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    if len(logs) != 1:
+        raise RuntimeError(f"expected one event log in {folder}, found {[path.name for path in logs]}")
+    with logs[0].open(encoding="utf-8") as file:
+        events = [json.loads(line) for line in file]
+    stages = [e["Stage Info"] for e in events if e["Event"] == "SparkListenerStageCompleted"]
+    if not stages:
+        raise RuntimeError(f"{logs[0]} has no finished stage")
+    longest = max(stages, key=_stage_seconds)
+    execution = next((_execution_of(e) for e in events if longest["Stage ID"] in e.get("Stage IDs", ())), None)
+    return Run(_stage_seconds(longest), longest["Number of Tasks"], _last_plan(events, execution))
+
+
+def _stage_seconds(stage: dict[str, Any]) -> float:
+    return (stage["Completion Time"] - stage["Submission Time"]) / 1000
+
+
+def _execution_of(job_start: dict[str, Any]) -> str | None:
+    return job_start.get("Properties", {}).get("spark.sql.execution.id")
+
+
+def _last_plan(events: list[dict[str, Any]], execution: str | None) -> str:
+    # Adaptive execution reports a query's plan again whenever it changed.
+    plans = [e["physicalPlanDescription"] for e in events
+             if "physicalPlanDescription" in e and str(e["executionId"]) == execution]
+    return plans[-1] if plans else ""
