@@ -1,0 +1,91 @@
+package io.sparkweld.columns
+
+import java.lang.{Double => JDouble, Float => JFloat}
+
+import org.apache.spark.sql.execution.vectorized.Dictionary
+import org.apache.spark.sql.types._
+import org.apache.spark.sql.vectorized.ColumnVector
+import org.apache.spark.unsafe.Platform
+
+/**
+ * How one type lies in a kernel's column: one value a row of `width` bytes, beside one null byte a row (1 = NULL).
+ *
+ * The getters and dictionary decoders are those that Spark's own vectors use for the type.
+ */
+private[sparkweld] sealed abstract class ColumnLayout(val width: Int) {
+  /** Copies the value of a row that is not NULL to the address `to`. */
+  def copy(vector: ColumnVector, row: Int, to: Long): Unit
+
+  /** The value of a row that is not NULL, in the low `width` bytes. */
+  def bits(vector: ColumnVector, row: Int): Long
+
+  /** Decodes one dictionary entry to the address `to`. */
+  def decode(dictionary: Dictionary, id: Int, to: Long): Unit
+}
+
+private[sparkweld] object ColumnLayout {
+  /** Throws IllegalArgumentException for a type that kernels do not take. */
+  def of(dataType: DataType): ColumnLayout = find(dataType).getOrElse(
+    throw new IllegalArgumentException(s"no kernel layout for columns of type ${dataType.catalogString}"))
+
+  /** Whether columns of this type can be a kernel's input or output. */
+  def supports(dataType: DataType): Boolean = find(dataType).isDefined
+
+  private def find(dataType: DataType): Option[ColumnLayout] = dataType match {
+    case BooleanType => Some(Booleans)
+    case ByteType => Some(Bytes)
+    case ShortType => Some(Shorts)
+    case IntegerType | DateType => Some(Ints)
+    case LongType => Some(Longs)
+    case FloatType => Some(Floats)
+    case DoubleType => Some(Doubles)
+    case _ => None
+  }
+
+  private object Booleans extends ColumnLayout(1) {
+    def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putByte(null, to, bits(vector, row).toByte)
+    def bits(vector: ColumnVector, row: Int): Long = if (vector.getBoolean(row)) 1 else 0
+    def decode(dictionary: Dictionary, id: Int, to: Long): Unit =
+      throw new UnsupportedOperationException("Spark decodes no boolean dictionaries")
+  }
+
+  private object Bytes extends ColumnLayout(1) {
+    def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putByte(null, to, vector.getByte(row))
+    def bits(vector: ColumnVector, row: Int): Long = vector.getByte(row).toLong
+    def decode(dictionary: Dictionary, id: Int, to: Long): Unit =
+      Platform.putByte(null, to, dictionary.decodeToInt(id).toByte)
+  }
+
+  private object Shorts extends ColumnLayout(2) {
+    def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putShort(null, to, vector.getShort(row))
+    def bits(vector: ColumnVector, row: Int): Long = vector.getShort(row).toLong
+    def decode(dictionary: Dictionary, id: Int, to: Long): Unit =
+      Platform.putShort(null, to, dictionary.decodeToInt(id).toShort)
+  }
+
+  private object Ints extends ColumnLayout(4) {
+    def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putInt(null, to, vector.getInt(row))
+    def bits(vector: ColumnVector, row: Int): Long = vector.getInt(row).toLong
+    def decode(dictionary: Dictionary, id: Int, to: Long): Unit = Platform.putInt(null, to, dictionary.decodeToInt(id))
+  }
+
+  private object Longs extends ColumnLayout(8) {
+    def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putLong(null, to, vector.getLong(row))
+    def bits(vector: ColumnVector, row: Int): Long = vector.getLong(row)
+    def decode(dictionary: Dictionary, id: Int, to: Long): Unit = Platform.putLong(null, to, dictionary.decodeToLong(id))
+  }
+
+  private object Floats extends ColumnLayout(4) {
+    def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putFloat(null, to, vector.getFloat(row))
+    def bits(vector: ColumnVector, row: Int): Long = JFloat.floatToRawIntBits(vector.getFloat(row)).toLong
+    def decode(dictionary: Dictionary, id: Int, to: Long): Unit =
+      Platform.putFloat(null, to, dictionary.decodeToFloat(id))
+  }
+
+  private object Doubles extends ColumnLayout(8) {
+    def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putDouble(null, to, vector.getDouble(row))
+    def bits(vector: ColumnVector, row: Int): Long = JDouble.doubleToRawLongBits(vector.getDouble(row))
+    def decode(dictionary: Dictionary, id: Int, to: Long): Unit =
+      Platform.putDouble(null, to, dictionary.decodeToDouble(id))
+  }
+}

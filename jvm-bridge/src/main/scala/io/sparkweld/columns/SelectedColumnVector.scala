@@ -1,0 +1,80 @@
+package io.sparkweld.columns
+
+import org.apache.spark.sql.types._
+import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
+import org.apache.spark.unsafe.types.{BinaryView, CalendarInterval, TimestampNanosVal, UTF8String}
+
+/**
+ * Shows another column through a row selection: row k is the other column's row `selection(k)`. Nothing is copied.
+ *
+ * It owns neither the selection nor the column, and has no data type before the first `reset`.
+ */
+final class SelectedColumnVector(selection: SelectionBuffer) extends ColumnVector(NullType) {
+  private var base: ColumnVector = _
+  private var children = Array.empty[SelectedColumnVector]
+  private var rowAligned = false
+
+  /** Shows `column` from now on, and has its data type. */
+  def reset(column: ColumnVector): Unit = {
+    base = column
+    if (`type` ne column.dataType) {
+      `type` = column.dataType
+      rowAligned = SelectedColumnVector.childrenAreRowAligned(`type`)
+    }
+  }
+
+  /** Nothing: the column shown belongs to its batch. */
+  override def close(): Unit = ()
+
+  /** A reader that is done with a batch of this column is done with the column that it shows. */
+  override def closeIfFreeable(): Unit = if (base != null) base.closeIfFreeable()
+
+  /** True when the column shown has a NULL anywhere, maybe only in rows that are not selected. */
+  override def hasNull: Boolean = base.hasNull
+
+  /** The number that the column shown gives for all of its rows, selected or not. */
+  override def numNulls: Int = base.numNulls
+
+  override def isNullAt(row: Int): Boolean = base.isNullAt(selection(row))
+  override def getBoolean(row: Int): Boolean = base.getBoolean(selection(row))
+  override def getByte(row: Int): Byte = base.getByte(selection(row))
+  override def getShort(row: Int): Short = base.getShort(selection(row))
+  override def getInt(row: Int): Int = base.getInt(selection(row))
+  override def getLong(row: Int): Long = base.getLong(selection(row))
+  override def getFloat(row: Int): Float = base.getFloat(selection(row))
+  override def getDouble(row: Int): Double = base.getDouble(selection(row))
+  override def getArray(row: Int): ColumnarArray = base.getArray(selection(row))
+  override def getMap(row: Int): ColumnarMap = base.getMap(selection(row))
+  override def getDecimal(row: Int, precision: Int, scale: Int): Decimal =
+    base.getDecimal(selection(row), precision, scale)
+  override def getUTF8String(row: Int): UTF8String = base.getUTF8String(selection(row))
+  override def getBinary(row: Int): Array[Byte] = base.getBinary(selection(row))
+  override def getBinaryView(row: Int): BinaryView = base.getBinaryView(selection(row))
+  override def getInterval(row: Int): CalendarInterval = base.getInterval(selection(row))
+  override def getTimestampNTZNanos(row: Int): TimestampNanosVal = base.getTimestampNTZNanos(selection(row))
+  override def getTimestampLTZNanos(row: Int): TimestampNanosVal = base.getTimestampLTZNanos(selection(row))
+
+  /**
+   * A child whose rows are this column's rows is shown through the selection too: ColumnarRow and getVariant read it
+   * with this column's row numbers. The elements of an array or a map have rows of their own.
+   */
+  override def getChild(ordinal: Int): ColumnVector = {
+    val child = base.getChild(ordinal)
+    if (!rowAligned || child == null) child
+    else {
+      if (ordinal >= children.length) children = children.padTo(ordinal + 1, null)
+      if (children(ordinal) == null) children(ordinal) = new SelectedColumnVector(selection)
+      val shown = children(ordinal)
+      if (shown.base ne child) shown.reset(child)
+      shown
+    }
+  }
+}
+
+private object SelectedColumnVector {
+  private def childrenAreRowAligned(dataType: DataType): Boolean = dataType match {
+    case _: ArrayType | _: MapType => false
+    case user: UserDefinedType[_] => childrenAreRowAligned(user.sqlType)
+    case _ => true
+  }
+}

@@ -1,0 +1,41 @@
+package io.sparkweld.columns
+
+import org.apache.spark.unsafe.Platform
+
+/**
+ * Memory that every column may point at and nobody writes: all bytes 0, or all bytes 1.
+ *
+ * A page that became too small stays allocated, because a kernel may still read it. As sizes double, that is less memory
+ * than the page in use.
+ */
+private[columns] object SharedPages {
+  private val Zeros = new SharedPage(0)
+  private val Ones = new SharedPage(1)
+
+  /** At least `bytes` bytes 0: null bytes of rows without NULL, or values of rows that are all NULL. */
+  def zeros(bytes: Long): Long = Zeros.address(bytes)
+
+  /** At least `bytes` bytes 1: null bytes of rows that are all NULL. */
+  def ones(bytes: Long): Long = Ones.address(bytes)
+}
+
+private final class SharedPage(content: Byte) {
+  private final class Page(val address: Long, val size: Long)
+
+  @volatile private var page = new Page(0, 0)
+
+  def address(bytes: Long): Long = {
+    val current = page
+    if (bytes <= current.size) current.address else grow(bytes)
+  }
+
+  private def grow(bytes: Long): Long = synchronized {
+    if (bytes > page.size) {
+      val size = math.max(math.max(bytes, page.size * 2), 64L << 10)
+      val memory = Platform.allocateMemory(size)
+      Platform.setMemory(memory, content, size)
+      page = new Page(memory, size)
+    }
+    page.address
+  }
+}
