@@ -8,6 +8,7 @@ already (under spark-submit, or after a stopped session): there the jar is added
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,9 +116,9 @@ def _default(key: str) -> str | None:
         return None  # most installations have none
     found = None
     for line in text.splitlines():
-        name, _, value = line.strip().replace("=", " ", 1).partition(" ")
+        name, *value = re.split(r"[\s=:]+", line.strip(), maxsplit=1)  # as java.util.Properties reads a line
         if name == key:
-            found = value.strip()
+            found = "".join(value).strip()
     return found
 
 
