@@ -1,0 +1,70 @@
+"""This machine and interpreter to the facts of a hello: versions, CPU, LLVM's library; and the slow imports, by part."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("pyspark", "pandas", "numpy", "pyarrow", "numba", "llvmlite")
+
+
+def describe_host() -> dict[str, Any]:
+    """The part of a hello that speaks of this interpreter. Never imports Numba: that takes longer than a hello may."""
+    versions: dict[str, str | None] = {"python": platform.python_version()}
+    versions.update((package, version_of(package)) for package in PACKAGES)
+    facts: dict[str, Any] = {"versions": versions, "cpu": None, "cpuName": None, "cpuFeatures": None}
+    facts.update(llvmlite=llvmlite_library(), vectorMath="none")
+    missing = [package for package in ("numba", "llvmlite") if versions[package] is None]
+    if missing:
+        return {**facts, "numbaError": f"{' and '.join(missing)} cannot be found by {platform.python_implementation()}"}
+    try:
+        from llvmlite import binding
+        from sparkweld import kernels
+
+        facts.update(cpu=kernels.host_cpu(), vectorMath=kernels.vector_math())
+        facts.update(cpuName=binding.get_host_cpu_name(), cpuFeatures=binding.get_host_cpu_features().flatten())
+    except (ImportError, OSError) as error:
+        facts["numbaError"] = f"{type(error).__name__}: {error}"
+    return facts
+
+
+def version_of(package: str) -> str | None:
+    """The version of the copy that would be imported, read without importing it; None when there is none."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return None
+    if package == "pyspark" and spec.origin is not None:
+        # $SPARK_HOME/python on PYTHONPATH shadows an installed pyspark and has no metadata of its own
+        found = re.search(r'__version__[^=]*=\s*"([^"]+)"', Path(spec.origin).with_name("version.py").read_text())
+        if found:
+            return found[1]
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return getattr(importlib.import_module(package), "__version__", "unknown")
+
+
+def llvmlite_library() -> str | None:
+    """Absolute path of llvmlite's shared library, or None."""
+    spec = importlib.util.find_spec("llvmlite")
+    if spec is None or spec.origin is None:
+        return None
+    found = sorted(Path(spec.origin).with_name("binding").glob("libllvmlite.*"))
+    return str(found[0].resolve()) if found else None
+
+
+def import_frontend() -> None:
+    """What every compile request needs: pandas, PySpark's pickles and types, the tracer."""
+    for module in ("pandas", "pyarrow", "pyspark.serializers", "pyspark.sql.types", "udf_compiler.pipeline"):
+        importlib.import_module(module)
+
+
+def import_kernels() -> None:
+    """What every object request needs: Numba, warm."""
+    importlib.import_module("numba")
+    importlib.import_module("sparkweld.kernels")

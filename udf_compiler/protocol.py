@@ -1,0 +1,114 @@
+"""Bytes on the compile service's pipes to messages and back: the one description of the protocol.
+
+A frame, both ways, all integers big-endian:
+
+    u32 length of the JSON | JSON object, UTF-8 | u32 number of blobs | for each blob: u64 length, bytes
+
+Every request holds ``id`` (an integer) and ``op``; its reply echoes ``id``. Requests are answered one at a time, in
+order. End of file on the request pipe ends the service, so it dies with the JVM that started it.
+
+``hello``     -> status "ok", protocol, pid, versions {python, pyspark, pandas, numpy, pyarrow, numba, llvmlite: text or
+                 null}, cpu "<name>|<16 hex>", cpuName, cpuFeatures, llvmlite (path of the shared library), vectorMath
+                 ("libmvec" or "none"); with numbaError (text) when kernels cannot be compiled here.
+``compile``   label, inputs, steps, outputs, filtered, conf, python {includes} and one blob per payload -> status "ok" with
+                 program, hash, inputs, outputs, filtered, guarded, kept, nodes, udfs, fused, seconds; or status "refused"
+                 with refusals [{udf, step, code, title, message, hint, place}]. `udf_compiler.pipeline` reads it.
+``object``    program (its text) -> status "ok", symbol, imports, cpu, cached, seconds, and one blob: the object code.
+``shutdown``  -> status "ok", and the service ends.
+
+Any request may be answered by status "error" with message and trace: a fault of SparkWeld or of its environment. A
+frame whose JSON cannot be read is answered so with id null; after one whose lengths make no sense, the stream has no
+next frame, and the service ends.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from sparkweld.errors import SparkWeldError
+
+#: Version of this description; the JVM refuses to talk to a service of another one.
+PROTOCOL = 1
+
+MAX_JSON_BYTES = 256 << 20
+MAX_BLOBS = 1 << 16
+#: A JVM array holds no more.
+MAX_BLOB_BYTES = (1 << 31) - 1
+
+_CHUNK = 1 << 20
+
+
+class MessageError(SparkWeldError):
+    """A frame whose lengths are sound and whose JSON is not a message; the next frame can be read."""
+
+
+class StreamError(SparkWeldError):
+    """The stream has no next frame: it ended inside one, or a length is out of bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One frame: the JSON object and its blobs."""
+
+    header: dict[str, Any]
+    blobs: tuple[bytes, ...] = field(default=())
+
+
+def read_message(stream: BinaryIO) -> Message | None:
+    """The next message, or None at the end of the stream.
+
+    Raises StreamError when the stream ends inside a frame or a length is out of bounds, MessageError when the frame holds
+    no JSON object.
+    """
+    first = stream.read(1)
+    if not first:
+        return None
+    (size,) = struct.unpack(">I", first + _read(stream, 3))
+    text = _read(stream, _bounded(size, MAX_JSON_BYTES, "bytes of JSON"))
+    count = _bounded(_number(stream, ">I"), MAX_BLOBS, "blobs")
+    blobs = tuple(_read(stream, _bounded(_number(stream, ">Q"), MAX_BLOB_BYTES, "bytes of a blob")) for _ in range(count))
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"a frame of {size} bytes holds no JSON: {error}") from None
+    if not isinstance(header, dict):
+        raise MessageError(f"a frame holds a JSON {type(header).__name__}, not an object")
+    return Message(header, blobs)
+
+
+def write_message(stream: BinaryIO, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    """Writes one frame and flushes. Raises ValueError or TypeError, and writes nothing, when the header is no JSON."""
+    text = json.dumps(header, allow_nan=False).encode()
+    parts = [struct.pack(">I", len(text)), text, struct.pack(">I", len(blobs))]
+    for blob in blobs:
+        parts += [struct.pack(">Q", len(blob)), blob]
+    for part in parts:
+        stream.write(part)
+    stream.flush()
+
+
+def _number(stream: BinaryIO, layout: str) -> int:
+    return struct.unpack(layout, _read(stream, struct.calcsize(layout)))[0]
+
+
+def _bounded(length: int, limit: int, what: str) -> int:
+    if length > limit:
+        raise StreamError(f"a frame claims {length:,} {what}; the limit is {limit:,}")
+    return length
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    """Exactly `size` bytes, taken in pieces: a wrong length must not allocate gigabytes before the bytes exist."""
+    pieces: list[bytes] = []
+    missing = size
+    while missing:
+        piece = stream.read(min(missing, _CHUNK))
+        if not piece:
+            raise StreamError(f"the stream ended {missing:,} bytes before the end of a frame")
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)

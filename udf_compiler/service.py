@@ -1,0 +1,261 @@
+"""Requests on standard input to replies on standard output: the process that reads user functions for a JVM.
+
+`python -m udf_compiler.service`. User code runs in here (modules are imported, pickles are read, functions are traced),
+so nothing of it may touch the protocol or end the process: file descriptors 0 and 1 are taken away before anything else
+is imported, and every fault of a request becomes its reply. `udf_compiler.protocol` describes the messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
+
+#: Replies kept for requests that come again: the same query planned twice, the same UDF in many queries.
+MAX_CACHED_REPLIES = 512
+MAX_CACHED_BYTES = 64 << 20
+
+_GRACE_SECONDS = 5.0
+_WATCH_SECONDS = 1.0
+_MAX_TRACE = 16_000
+
+Reply = tuple[dict[str, Any], tuple[bytes, ...]]
+
+
+class Service:
+    """Answers requests; holds what outlives one of them: the replies so far and the object cache."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self.warm_up = WarmUp()
+        self.stopped = False
+        self._environment = environment
+        self._replies = ReplyCache()
+        self._operations: dict[str, Callable[[Message], Reply]] = {
+            "hello": self._hello,
+            "compile": self._compile,
+            "object": self._object,
+            "shutdown": self._shutdown,
+        }
+
+    def answer(self, message: Message) -> Reply:
+        """The reply to one request, with its id. Never raises: any exception becomes status "error" with its trace."""
+        identity = message.header.get("id")
+        try:
+            header, blobs = self._cached(message)
+            json.dumps(header, allow_nan=False)
+        except BaseException as error:  # noqa: BLE001 - also SystemExit of user code, MemoryError, RecursionError
+            return {"id": identity, **error_reply(error)}, ()
+        return {"id": identity, **header}, blobs
+
+    def _cached(self, message: Message) -> Reply:
+        operation = self._operations.get(message.header.get("op", ""))
+        if operation is None:
+            raise MessageError(f"unknown request {message.header.get('op')!r}; known: {', '.join(self._operations)}")
+        if message.header["op"] not in ("compile", "object"):
+            return operation(message)
+        key = request_key(message)
+        reply = self._replies.get(key)
+        if reply is None:
+            reply = operation(message)
+            if reply[0].get("status") != "error":
+                self._replies.put(key, reply)
+        return reply
+
+    def _hello(self, message: Message) -> Reply:
+        from udf_compiler.host import describe_host
+
+        reply = {"status": "ok", "protocol": PROTOCOL, "pid": os.getpid(), **describe_host()}
+        self.warm_up.start()
+        return reply, ()
+
+    def _compile(self, message: Message) -> Reply:
+        # Includes change sys.path: a library that the other thread imports right now must not be found in them.
+        self.warm_up.wait("kernels" if message.header.get("python", {}).get("includes") else "frontend")
+        from udf_compiler.pipeline import compile_pipeline
+
+        return compile_pipeline(message.header, message.blobs), ()
+
+    def _object(self, message: Message) -> Reply:
+        self.warm_up.wait("kernels")
+        from sparkweld.ir import parse_program
+        from sparkweld.kernels import ObjectCache, compile_program
+
+        folder = self._environment.get("SPARKWELD_CACHE_DIR")
+        limit = self._environment.get("SPARKWELD_CACHE_MAX_BYTES")
+        cache = None
+        if folder:
+            cache = ObjectCache(Path(folder), int(limit)) if limit else ObjectCache(Path(folder))
+        made = compile_program(parse_program(message.header["program"]), cache)
+        header = {"status": "ok", "symbol": made.symbol, "imports": list(made.imports), "cpu": made.cpu}
+        return {**header, "cached": made.cached, "seconds": made.seconds}, (made.data,)
+
+    def _shutdown(self, message: Message) -> Reply:
+        self.stopped = True
+        return {"status": "ok"}, ()
+
+
+class WarmUp:
+    """Imports what the first compile and the first object need, in a thread of its own, after the hello is answered.
+
+    Requests wait for the part that they need. Nothing else imports in the meantime, so no two threads can hold import
+    locks that the other wants.
+    """
+
+    PARTS = ("frontend", "kernels")
+
+    def __init__(self) -> None:
+        self._done = {part: threading.Event() for part in self.PARTS}
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="sparkweld-warm-up", daemon=True)
+            self._thread.start()
+
+    def wait(self, part: str) -> None:
+        """Returns when `part` is imported, or has failed: then the request's own import raises the error again."""
+        self.start()
+        self._done[part].wait()
+
+    def _run(self) -> None:
+        from udf_compiler.host import import_frontend, import_kernels
+
+        for part, load in zip(self.PARTS, (import_frontend, import_kernels), strict=True):
+            try:
+                load()
+            except Exception as error:  # noqa: BLE001 - a broken package is the reply of the request that needs it
+                print(f"sparkweld: warming up {part}: {type(error).__name__}: {error}", file=sys.stderr)
+            finally:
+                self._done[part].set()
+
+
+class ReplyCache:
+    """Replies by request, the least recently used dropped first, bounded in number and bytes."""
+
+    def __init__(self) -> None:
+        self._replies: OrderedDict[str, tuple[Reply, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: str) -> Reply | None:
+        if key not in self._replies:
+            return None
+        self._replies.move_to_end(key)
+        return self._replies[key][0]
+
+    def put(self, key: str, reply: Reply) -> None:
+        size = len(json.dumps(reply[0])) + sum(map(len, reply[1]))
+        self._replies[key] = (reply, size)
+        self._bytes += size
+        while len(self._replies) > MAX_CACHED_REPLIES or self._bytes > MAX_CACHED_BYTES:
+            _, (_, dropped) = self._replies.popitem(last=False)
+            self._bytes -= dropped
+
+
+def request_key(message: Message) -> str:
+    """SHA-256 of everything that a reply depends on: the request but its id, and the state of the files it names."""
+    header = {name: value for name, value in message.header.items() if name != "id"}
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for blob in message.blobs:
+        digest.update(hashlib.sha256(blob).digest())
+    for path in sorted(_files_named(header)):
+        try:
+            status = os.stat(path)
+            digest.update(f"{path}:{status.st_size}:{status.st_mtime_ns}".encode())
+        except OSError:
+            digest.update(f"{path}:missing".encode())
+    return digest.hexdigest()
+
+
+def _files_named(value: Any) -> set[str]:
+    """Broadcast files and includes of a request: strings under the keys ``path`` and ``includes``."""
+    if isinstance(value, list):
+        return set().union(*map(_files_named, value))
+    if not isinstance(value, dict):
+        return set()
+    found = set().union(*map(_files_named, value.values()))
+    found.update(p for p in [value.get("path"), *(value.get("includes") or [])] if isinstance(p, str))
+    return found
+
+
+def error_reply(error: BaseException) -> dict[str, Any]:
+    """Status "error" for an exception: its message, and the end of its trace."""
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return {"status": "error", "message": f"{type(error).__name__}: {error}"[:2000], "trace": trace[-_MAX_TRACE:]}
+
+
+def claim_streams() -> tuple[BinaryIO, BinaryIO]:
+    """The request and reply pipes, out of reach of user code: its input is empty, its prints go to standard error."""
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def serve(service: Service, requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answers every request until shutdown or the end of the stream, in order."""
+    inbox: queue.Queue[Message | MessageError | StreamError | None] = queue.Queue(maxsize=64)
+    threading.Thread(target=_receive, args=(requests, inbox), name="sparkweld-requests", daemon=True).start()
+    while not service.stopped:
+        item = inbox.get()
+        if item is None:
+            return
+        if isinstance(item, Message):
+            header, blobs = service.answer(item)
+        else:
+            header, blobs = {"id": None, **error_reply(item)}, ()
+        write_message(replies, header, blobs)
+        if isinstance(item, StreamError):
+            return
+
+
+def _receive(requests: BinaryIO, inbox: queue.Queue[Any]) -> None:
+    """Reads ahead of the requests' work, so that the end of the stream is seen while user code hangs."""
+    while True:
+        item: Message | MessageError | StreamError | None
+        try:
+            item = read_message(requests)
+        except (MessageError, StreamError) as error:
+            item = error
+        inbox.put(item)
+        if item is None or isinstance(item, StreamError):
+            time.sleep(_GRACE_SECONDS)
+            os._exit(1)  # the request that runs has nobody left to answer to
+
+
+def _watch_parent(parent: int) -> None:
+    """Ends the process when its parent is gone: another child of the JVM may hold the pipe's other end open."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(1)
+
+
+def main() -> None:
+    requests, replies = claim_streams()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a shell reaches the whole group; the JVM decides
+    threading.Thread(target=_watch_parent, args=(os.getppid(),), name="sparkweld-parent", daemon=True).start()
+    status = 0
+    try:
+        serve(Service(), requests, replies)
+    except BrokenPipeError:
+        status = 1
+    sys.stderr.flush()
+    os._exit(status)  # no teardown: user modules may have left threads and exit handlers behind
+
+
+if __name__ == "__main__":
+    main()
