@@ -17,8 +17,8 @@ private[nativelib] object LlvmliteLocator {
        |""".stripMargin
 
   /** The library of the llvmlite that `python` would import. Throws NativeError when there is none. */
-  def locate(python: String): String = {
-    val output = run(python)
+  def locate(python: String, limitSeconds: Long = LimitSeconds): String = {
+    val output = run(python, limitSeconds)
     val answer = output.linesIterator.map(_.trim).filter(_.startsWith(Marker)).toSeq.lastOption.getOrElse(
       throw new NativeError(s"cannot ask $python for llvmlite: it printed ${quote(output)}"))
     val path = answer.substring(Marker.length)
@@ -32,7 +32,7 @@ private[nativelib] object LlvmliteLocator {
     path
   }
 
-  private def run(python: String): String = {
+  private def run(python: String, limitSeconds: Long): String = {
     val process =
       try {
         new ProcessBuilder(python, "-c", Script)
@@ -43,8 +43,8 @@ private[nativelib] object LlvmliteLocator {
         case e: IOException => throw new NativeError(s"cannot run $python to find llvmlite: ${e.getMessage}", e)
       }
     try {
-      if (!process.waitFor(LimitSeconds, TimeUnit.SECONDS)) {
-        throw new NativeError(s"$python did not say within $LimitSeconds s where its llvmlite is")
+      if (!process.waitFor(limitSeconds, TimeUnit.SECONDS)) {
+        throw new NativeError(s"$python did not say within $limitSeconds s where its llvmlite is")
       }
       val output = new String(process.getInputStream.readAllBytes(), UTF_8)
       if (process.exitValue() != 0) {

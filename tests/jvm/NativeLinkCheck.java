@@ -1,0 +1,265 @@
+import io.sparkweld.nativelib.Kernel;
+import io.sparkweld.nativelib.LlvmliteLocator$;
+import io.sparkweld.nativelib.NativeError;
+import io.sparkweld.nativelib.NativeRuntime;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.apache.spark.unsafe.Platform;
+import scala.Function0;
+import scala.Option;
+import scala.runtime.AbstractFunction0;
+
+/**
+ * Checks of the JIT linker in a JVM of its own: `java NativeLinkCheck.java FOLDER PYTHON LLVMLITE CPU`.
+ *
+ * FOLDER holds kernel.o and imports.txt, made by test_native_bridge.py: out = exp(in) + {0.25, 0.5, 0.75, 1}[row % 4].
+ * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
+ */
+public final class NativeLinkCheck {
+  private static final String SYMBOL = "sw_check";
+  private static final double[] TABLE = {0.25, 0.5, 0.75, 1.0};
+
+  interface Check {
+    void run() throws Exception;
+  }
+
+  static final class Python extends AbstractFunction0<String> {
+    final String path;
+    int asked = 0;
+
+    Python(String path) {
+      this.path = path;
+    }
+
+    @Override
+    public String apply() {
+      asked++;
+      return path;
+    }
+  }
+
+  static NativeRuntime runtime;
+  static byte[] object;
+  static String[] imports;
+
+  public static void main(String[] args) throws Exception {
+    Path folder = Path.of(args[0]);
+    String python = args[1];
+    String llvmlite = args[2];
+    object = Files.readAllBytes(folder.resolve("kernel.o"));
+    imports = Files.readAllLines(folder.resolve("imports.txt")).toArray(new String[0]);
+
+    check("missing-llvmlite", () -> missingLlvmlite(folder));
+    check("not-llvmlite", () -> notLlvmlite(folder));
+    check("locator", () -> locator(folder, python, llvmlite));
+    check("start", () -> start(llvmlite, python));
+    check("cpu", () -> equal(args[3], runtime.cpu()));
+    check("call", NativeLinkCheck::callKernel);
+    check("many-columns", NativeLinkCheck::manyColumns);
+    check("threads", NativeLinkCheck::threads);
+    check("wrong-symbol", () -> refused(() -> runtime.link(object, "no_such_symbol", imports), "no_such_symbol"));
+    check("missing-import", NativeLinkCheck::missingImport);
+    check("undeclared-import", () -> refused(() -> runtime.link(object, SYMBOL, new String[0]), SYMBOL, "exp"));
+    check("garbage-object", NativeLinkCheck::garbageObject);
+    check("after-close", NativeLinkCheck::afterClose);
+    check("no-growth", NativeLinkCheck::noGrowth);
+  }
+
+  static void check(String name, Check body) {
+    try {
+      body.run();
+      System.out.println("ok " + name);
+    } catch (Throwable e) {
+      System.out.println("FAILED " + name + ": " + e);
+      e.printStackTrace();
+    }
+  }
+
+  static void equal(Object wanted, Object got) {
+    if (!wanted.equals(got)) throw new AssertionError("wanted " + wanted + ", got " + got);
+  }
+
+  /** The call throws NativeError, and its text has all of these. */
+  static void refused(Callable<?> call, String... words) throws Exception {
+    try {
+      call.call();
+    } catch (NativeError e) {
+      for (String word : words)
+        if (!e.getMessage().contains(word)) throw new AssertionError("no '" + word + "' in: " + e.getMessage());
+      return;
+    }
+    throw new AssertionError("no NativeError with " + Arrays.toString(words));
+  }
+
+  static Path script(Path folder, String name, String body) throws Exception {
+    Path file = folder.resolve(name);
+    Files.writeString(file, "#!/bin/sh\n" + body + "\n");
+    file.toFile().setExecutable(true);
+    return file;
+  }
+
+  static void missingLlvmlite(Path folder) throws Exception {
+    Python none = new Python(folder.resolve("no-python").toString());
+    Option<String> hint = Option.apply(folder.resolve("no-llvmlite.so").toString());
+    refused(() -> NativeRuntime.get(hint, none), "no-python");
+    refused(() -> NativeRuntime.get(hint, none), "no-python");
+    equal(1, none.asked); // the second call fails at once
+  }
+
+  static void notLlvmlite(Path folder) throws Exception {
+    Python none = new Python(folder.resolve("no-python").toString());
+    Path text = folder.resolve("text.so");
+    Files.writeString(text, "not a library");
+    refused(() -> NativeRuntime.get(Option.apply(text.toString()), none), "text.so", "no-python");
+    Path shim = folder.resolve("other.so"); // a library that lacks LLVM
+    refused(() -> NativeRuntime.get(Option.apply(shim.toString()), none), "other.so", "LLVMPY_", "no-python");
+  }
+
+  static void locator(Path folder, String python, String llvmlite) throws Exception {
+    LlvmliteLocator$ locator = LlvmliteLocator$.MODULE$;
+    equal(llvmlite, locator.locate(python, 20));
+    Path failing = script(folder, "failing", "echo broken installation >&2; exit 3");
+    refused(() -> locator.locate(failing.toString(), 20), "exit 3", "broken installation");
+    Path silent = script(folder, "silent", "exit 0");
+    refused(() -> locator.locate(silent.toString(), 20), "nothing");
+    Path without = script(folder, "without", "echo sparkweld-llvmlite=");
+    refused(() -> locator.locate(without.toString(), 20), "no llvmlite", "pip install numba");
+    Path gone = script(folder, "gone", "echo sparkweld-llvmlite=/gone/libllvmlite.so");
+    refused(() -> locator.locate(gone.toString(), 20), "/gone/libllvmlite.so is missing");
+    Path hanging = script(folder, "hanging", "exec sleep 60");
+    refused(() -> locator.locate(hanging.toString(), 1), "within 1 s");
+  }
+
+  static void start(String llvmlite, String python) {
+    runtime = NativeRuntime.get(Option.apply("/no/such/libllvmlite.so"), new Python(python)); // finds it by Python
+    equal(llvmlite, runtime.llvmlitePath());
+    if (runtime != NativeRuntime.get(Option.apply(llvmlite), new Python("unused"))) throw new AssertionError("two");
+  }
+
+  static void run(Kernel kernel, int rows, double shift) {
+    long in = Platform.allocateMemory(rows * 8L + 8), nulls = Platform.allocateMemory(rows + 8L);
+    long out = Platform.allocateMemory(rows * 8L + 8), outNulls = Platform.allocateMemory(rows + 8L);
+    try {
+      for (int i = 0; i < rows; i++) Platform.putDouble(null, in + i * 8L, i * 0.01 + shift);
+      Platform.setMemory(outNulls, (byte) 7, rows);
+      long[] result = {-1, -1, -1};
+      kernel.call(new long[] {in, nulls, out, outNulls}, rows, result);
+      equal("[" + rows + ", 0, 0]", Arrays.toString(result));
+      for (int i = 0; i < rows; i++) {
+        double wanted = Math.exp(i * 0.01 + shift) + TABLE[i % 4], got = Platform.getDouble(null, out + i * 8L);
+        if (Math.abs(got - wanted) > 8 * Math.ulp(wanted)) throw new AssertionError(i + ": " + wanted + " " + got);
+        equal((byte) 0, Platform.getByte(null, outNulls + i));
+      }
+    } finally {
+      for (long address : new long[] {in, nulls, out, outNulls}) Platform.freeMemory(address);
+    }
+  }
+
+  static void callKernel() {
+    Kernel kernel = runtime.link(object, SYMBOL, imports);
+    Kernel again = runtime.link(object, SYMBOL, imports); // the same object may be linked more than once
+    for (int rows : new int[] {0, 1, 3, 7, 8, 9, 64, 1000}) run(kernel, rows, -1);
+    kernel.close();
+    run(again, 100, 0);
+    again.close();
+  }
+
+  /** More column addresses than the shim keeps on its stack. */
+  static void manyColumns() {
+    Kernel kernel = runtime.link(object, SYMBOL, imports);
+    long memory = Platform.allocateMemory(64);
+    Platform.putDouble(null, memory, 0.0);
+    long[] columns = new long[4000];
+    columns[0] = memory;
+    columns[1] = memory + 16;
+    columns[2] = memory + 32;
+    columns[3] = memory + 48;
+    kernel.call(columns, 1, new long[3]);
+    equal(1.25, Platform.getDouble(null, memory + 32));
+    Platform.freeMemory(memory);
+    kernel.close();
+  }
+
+  static void threads() throws Exception {
+    Kernel shared = runtime.link(object, SYMBOL, imports);
+    ExecutorService pool = Executors.newFixedThreadPool(4);
+    try {
+      List<Future<?>> running = new ArrayList<>();
+      for (int t = 0; t < 4; t++) {
+        double shift = t;
+        running.add(pool.submit(() -> {
+          for (int round = 0; round < 10; round++) {
+            run(shared, 500, shift);
+            Kernel own = runtime.link(object, SYMBOL, imports);
+            run(own, 10, shift);
+            own.close();
+          }
+        }));
+      }
+      for (Future<?> future : running) future.get();
+    } finally {
+      pool.shutdownNow();
+    }
+    shared.close();
+    equal(0, runtime.kernelsLinked());
+  }
+
+  static void missingImport() throws Exception {
+    String[] more = Arrays.copyOf(imports, imports.length + 1);
+    more[imports.length] = "no_such_function";
+    refused(() -> runtime.link(object, SYMBOL, more), "no_such_function", "libmvec", "compile it on this one");
+  }
+
+  static void garbageObject() throws Exception {
+    byte[] noise = new byte[4096];
+    for (int i = 0; i < noise.length; i++) noise[i] = (byte) (i * 31);
+    refused(() -> runtime.link(noise, SYMBOL, imports), SYMBOL, "LLVM cannot link");
+    refused(() -> runtime.link(new byte[0], SYMBOL, imports), SYMBOL, "0 bytes");
+    for (int length : new int[] {16, 64, 200, object.length / 2, object.length - 100}) {
+      byte[] cut = Arrays.copyOf(object, length);
+      refused(() -> runtime.link(cut, SYMBOL, imports), SYMBOL);
+    }
+    run(runtime.link(object, SYMBOL, imports), 10, 0); // the linker is still sound
+  }
+
+  static void afterClose() throws Exception {
+    int before = runtime.kernelsLinked();
+    Kernel kernel = runtime.link(object, SYMBOL, imports);
+    equal(before + 1, runtime.kernelsLinked());
+    kernel.close();
+    kernel.close();
+    equal(before, runtime.kernelsLinked());
+    refused(() -> {
+      kernel.call(new long[4], 0, new long[3]);
+      return null;
+    }, SYMBOL, "closed");
+  }
+
+  static long residentKb() throws Exception {
+    for (String line : Files.readAllLines(Path.of("/proc/self/status")))
+      if (line.startsWith("VmRSS:")) return Long.parseLong(line.replaceAll("\\D", ""));
+    throw new AssertionError("no VmRSS");
+  }
+
+  static void noGrowth() throws Exception {
+    for (int i = 0; i < 100; i++) runtime.link(object, SYMBOL, imports).close();
+    System.gc();
+    long before = residentKb();
+    for (int i = 0; i < 200; i++) {
+      Kernel kernel = runtime.link(object, SYMBOL, imports);
+      run(kernel, 16, 0);
+      kernel.close();
+    }
+    System.gc();
+    long grown = residentKb() - before;
+    System.out.println("grown by " + grown + " KB over 200 kernels of " + object.length + " bytes");
+    if (grown > 8 << 10) throw new AssertionError("grown by " + grown + " KB over 200 kernels");
+  }
+}

@@ -1,0 +1,167 @@
+"""Turns the JVM self-checks of the native bridge into one pytest result for each of their checks.
+
+Each check program under tests/jvm is run by Java's source launcher in a JVM of its own, against the built jar.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.util
+import pathlib
+import subprocess
+import sys
+import types
+
+import llvmlite.binding as llvm
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OPENED = ["java.lang", "java.nio", "java.util", "sun.nio.ch"]
+
+LINK_CHECKS = ["missing-llvmlite", "not-llvmlite", "locator", "start", "cpu", "call", "many-columns", "threads",
+               "wrong-symbol", "missing-import", "undeclared-import", "garbage-object", "after-close", "no-growth"]
+
+
+@pytest.fixture(scope="module")
+def builder() -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location("bridge_build", ROOT / "jvm-bridge" / "build.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def jar(builder: types.ModuleType) -> pathlib.Path:
+    return builder.build("/tmp/j2/out", only=("io/sparkweld/nativelib", "io/sparkweld/columns"))
+
+
+def run_check(builder: types.ModuleType, jar: pathlib.Path, source: str, *arguments: str) -> dict[str, str]:
+    """The outcome of each check of a program: "ok", or why it failed."""
+    tools = builder.Toolchain.find()
+    opens = [flag for package in OPENED for flag in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
+    command = [tools.java, "-Xmx512m", "-XX:+UseSerialGC", "-Xcheck:jni", *opens,
+               "-cp", f"{jar}:{tools.jars}/*", str(ROOT / "tests" / "jvm" / source), *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=180, check=False)
+    print(answer.stdout[-8000:], answer.stderr[-8000:], sep="\n")
+    assert answer.returncode == 0, f"{source} ended with {answer.returncode}"
+    assert "WARNING in native method" not in answer.stdout + answer.stderr  # what -Xcheck:jni says
+    outcomes = {}
+    for line in answer.stdout.splitlines():
+        word, _, rest = line.partition(" ")
+        if word in ("ok", "FAILED"):
+            name, _, reason = rest.partition(": ")
+            outcomes[name] = reason if word == "FAILED" else "ok"
+    return outcomes
+
+
+def libmvec_exp() -> tuple[str, int] | None:
+    """The widest exp of libmvec that this CPU can run, and its number of lanes."""
+    try:
+        library = ctypes.CDLL("libmvec.so.1")
+    except OSError:
+        return None
+    features = llvm.get_host_cpu_features()
+    widths = [("avx512f", "_ZGVeN8v_exp", 8), ("avx2", "_ZGVdN4v_exp", 4), ("sse2", "_ZGVbN2v_exp", 2)]
+    for feature, name, lanes in widths:
+        if features.get(feature) and hasattr(library, name):
+            return name, lanes
+    return None
+
+
+def kernel_ir(vector_exp: tuple[str, int] | None) -> str:
+    """A kernel in the contract's ABI: one double in, exp(x) + table[row % 4] out, vectorised where libmvec is there."""
+    name, lanes = vector_exp or ("exp", 1)
+    value = f"<{lanes} x double>" if lanes > 1 else "double"
+    declares = "declare double @exp(double)\n" + (f"declare {value} @{name}({value})\n" if lanes > 1 else "")
+    return f"""
+@table = private constant [4 x double] [double 0.25, double 0.5, double 0.75, double 1.0]
+{declares}
+declare ptr @memset(ptr, i32, i64)
+define void @sw_check(ptr %columns, i64 %n, ptr %result) {{
+entry:
+  %in = load ptr, ptr %columns
+  %out_slot = getelementptr i64, ptr %columns, i64 2
+  %out = load ptr, ptr %out_slot
+  %nulls_slot = getelementptr i64, ptr %columns, i64 3
+  %nulls = load ptr, ptr %nulls_slot
+  %ignored = call ptr @memset(ptr %nulls, i32 0, i64 %n)
+  store i64 %n, ptr %result
+  %guards = getelementptr i64, ptr %result, i64 1
+  store i64 0, ptr %guards
+  %null_count = getelementptr i64, ptr %result, i64 2
+  store i64 0, ptr %null_count
+  br label %blocks
+blocks:
+  %b = phi i64 [0, %entry], [%b_next, %block]
+  %b_next = add i64 %b, {lanes}
+  %fits = icmp sle i64 %b_next, %n
+  br i1 %fits, label %block, label %rows
+block:
+  %b_in = getelementptr double, ptr %in, i64 %b
+  %x = load {value}, ptr %b_in, align 8
+  %y = call {value} @{name}({value} %x)
+  %b_out = getelementptr double, ptr %out, i64 %b
+  store {value} %y, ptr %b_out, align 8
+  br label %blocks
+rows:
+  %i = phi i64 [%b, %blocks], [%i_next, %row]
+  %more = icmp slt i64 %i, %n
+  br i1 %more, label %row, label %shifts
+row:
+  %i_in = getelementptr double, ptr %in, i64 %i
+  %u = load double, ptr %i_in
+  %v = call double @exp(double %u)
+  %i_out = getelementptr double, ptr %out, i64 %i
+  store double %v, ptr %i_out
+  %i_next = add i64 %i, 1
+  br label %rows
+shifts:
+  %k = phi i64 [0, %rows], [%k_next, %shift]
+  %left = icmp slt i64 %k, %n
+  br i1 %left, label %shift, label %done
+shift:
+  %entry_of_row = and i64 %k, 3
+  %constant = getelementptr [4 x double], ptr @table, i64 0, i64 %entry_of_row
+  %c = load double, ptr %constant
+  %k_out = getelementptr double, ptr %out, i64 %k
+  %before = load double, ptr %k_out
+  %after = fadd double %before, %c
+  store double %after, ptr %k_out
+  %k_next = add i64 %k, 1
+  br label %shifts
+done:
+  ret void
+}}
+"""
+
+
+def make_object(ir: str) -> bytes:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, reloc="pic",
+        codemodel="jitdefault", jit=True)
+    return machine.emit_object(llvm.parse_assembly(ir))
+
+
+@pytest.fixture(scope="module")
+def link_outcomes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+                  ) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("link")
+    vector_exp = libmvec_exp()
+    (folder / "kernel.o").write_bytes(make_object(kernel_ir(vector_exp)))
+    imports = ["exp", "memset"] + ([vector_exp[0]] if vector_exp else [])
+    (folder / "imports.txt").write_text("\n".join(imports) + "\n")
+    (folder / "other.so").write_bytes((jar.parent / builder.SHIM_NAME).read_bytes())
+    library = pathlib.Path(llvm.__file__).parent / "libllvmlite.so"
+    digest = hashlib.sha256(llvm.get_host_cpu_features().flatten().encode()).hexdigest()[:16]
+    return run_check(builder, jar, "NativeLinkCheck.java", str(folder), sys.executable, str(library),
+                     f"{llvm.get_host_cpu_name()}|{digest}")
+
+
+@pytest.mark.parametrize("name", LINK_CHECKS)
+def test_link(link_outcomes: dict[str, str], name: str) -> None:
+    assert link_outcomes.get(name, "the check did not run") == "ok"
