@@ -66,7 +66,7 @@ public final class NativeLinkCheck {
     check("threads", NativeLinkCheck::threads);
     check("wrong-symbol", () -> refused(() -> runtime.link(object, "no_such_symbol", imports), "no_such_symbol"));
     check("missing-import", NativeLinkCheck::missingImport);
-    check("undeclared-import", () -> refused(() -> runtime.link(object, SYMBOL, new String[0]), SYMBOL, "exp"));
+    check("undeclared-import", () -> refused(() -> runtime.link(object, SYMBOL, new String[0]), SYMBOL, "0 imports", "standard error"));
     check("garbage-object", NativeLinkCheck::garbageObject);
     check("after-close", NativeLinkCheck::afterClose);
     check("no-growth", NativeLinkCheck::noGrowth);

@@ -133,8 +133,12 @@ static bool start_llvm(JNIEnv *env, Runtime *runtime, const char *path) {
     void *target = target_from_triple(triple, &error);
     void *machine = NULL;
     if (target != NULL) machine = create_machine(target, triple, "", "", 2, "pic", "jitdefault", 0, 1, "");
-    /* The machine is a template, LLJIT copies its settings. Errors are returned, so LLVM need not print them too. */
-    if (machine != NULL) runtime->jit = create_jit(machine, true, true, &error);
+    /*
+     * The machine is a template, LLJIT copies its settings. JITLink (the third argument) lays a kernel's sections out in
+     * one piece, so that they can always reach each other. LLVM may print: of a failed link it returns only that it
+     * failed, and prints what was missing.
+     */
+    if (machine != NULL) runtime->jit = create_jit(machine, false, true, &error);
     if (runtime->jit == NULL)
         throw_error(env, "LLVM in %s cannot make a JIT linker for %s: %s", path, triple ? triple : "this host",
                     error ? error : (target ? "no target machine" : "no such target"));
@@ -245,8 +249,9 @@ JNIEXPORT void JNICALL SHIM(link)(JNIEnv *env, jobject self, jlong handle, jbyte
     SymbolAddress export = {symbol, 0};
     void *tracker = runtime->link(runtime->jit, library, &element, 1, imports, (size_t)count, &export, 1, &error);
     if (tracker == NULL) {
-        throw_error(env, "LLVM cannot link the kernel %s (%zu bytes of object code): %s", symbol, element.length,
-                    error ? error : "no reason given");
+        throw_error(env, "LLVM cannot link the kernel %s (%zu bytes of object code, %d imports): %s%s", symbol,
+                    element.length, (int)count, error ? error : "no reason given",
+                    error && strstr(error, "materialize") ? " (what was missing is on the standard error)" : "");
         goto done;
     }
     jlong made[2] = {(jlong)export.address, (jlong)(intptr_t)tracker};
