@@ -1,0 +1,109 @@
+"""Command bytes of a pandas UDF to its function: reads PySpark's pickle as a worker reads it (`worker_util.read_command`).
+
+The command is cloudpickle's ``(function, return type)``. Past `spark.broadcast.UDFCompressionThreshold` (1 MB) it is
+a pickled Broadcast whose value is those bytes. A function of a module is pickled by name, so the module is imported here.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.core.broadcast import Broadcast
+from pyspark.errors import PySparkRuntimeError
+from pyspark.serializers import CPickleSerializer
+from pyspark.util import fail_on_stopiteration
+
+from sparkweld.errors import Refusal
+from sparkweld.reasons import refusal
+
+_SERIALIZER = CPickleSerializer()
+_STOP_ITERATION_WRAPPER = fail_on_stopiteration(lambda: None).__code__
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a worker runs: the user's function, and the Spark type (a pyspark DataType) that it was declared to return."""
+
+    function: Callable[..., Any]
+    return_type: Any
+
+
+def load_command(payload: bytes) -> Command:
+    """The command in these bytes. `environment.ModulePath` and `environment.broadcasts` must be set up.
+
+    Refuses SW201 (a module is missing), SW202 (a module lacks the name), SW203 (corrupt), SW204 (user code raises while it
+    is read) and SW205 (the broadcast that holds the command cannot be read).
+    """
+    command = _unpickle(payload)
+    if isinstance(command, Broadcast):
+        command = _unpickle(read_broadcast(command))
+    if not isinstance(command, tuple) or len(command) != 2 or not callable(command[0]):
+        raise refusal("SW203", error=f"it holds a {type(command).__name__}, not a function and its return type")
+    return Command(unwrap(command[0]), command[1])
+
+
+def read_broadcast(variable: Broadcast[Any]) -> Any:
+    """The value of a broadcast. Refuses SW205 when its file cannot be read; as `load_command` when its pickle cannot."""
+    try:
+        return variable.value
+    except (OSError, EOFError, PySparkRuntimeError) as error:
+        raise refusal("SW205", id=getattr(variable, "_path", "?"), error=_line(error)) from None
+    except Exception as error:  # noqa: BLE001 - user classes are rebuilt here, and their code may raise anything
+        raise _unpickle_refusal(error) from None
+
+
+def unwrap(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The user's function inside the wrapper that PySpark puts around functions to turn StopIteration into an error.
+
+    Nothing in a traced function can raise StopIteration by a value, so the wrapper has no effect on what is compiled.
+    """
+    while isinstance(function, types.FunctionType) and function.__code__ == _STOP_ITERATION_WRAPPER:
+        assert function.__closure__ is not None
+        function = function.__closure__[0].cell_contents
+    return function
+
+
+def name_of(function: object) -> str:
+    """A name of a callable for people: its own, that of the function in a partial, or its class."""
+    if isinstance(function, functools.partial):
+        return name_of(function.func)
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _unpickle(payload: bytes) -> Any:
+    try:
+        return _SERIALIZER.loads(payload)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a pickle runs user code, which may raise anything
+        raise _unpickle_refusal(error) from None
+
+
+def _unpickle_refusal(error: BaseException) -> Refusal:
+    if isinstance(error, ModuleNotFoundError):
+        return refusal("SW201", module=error.name or _line(error))
+    if isinstance(error, PySparkRuntimeError):
+        return refusal("SW205", id="that the function uses", error=_line(error))
+    if isinstance(error, AttributeError) and "Can't get attribute" in str(error) or isinstance(error, ImportError):
+        return refusal("SW202", error=_line(error))
+    raised_in = _last_file(error)
+    if isinstance(error, pickle.UnpicklingError | EOFError) or raised_in.endswith(("payload.py", "serializers.py")):
+        return refusal("SW203", error=_line(error))
+    return refusal("SW204", error=_line(error))
+
+
+def _last_file(error: BaseException) -> str:
+    traceback = error.__traceback__
+    file = ""
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        traceback = traceback.tb_next
+    return file
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:500]}" if text else type(error).__name__
