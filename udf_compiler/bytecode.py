@@ -1,0 +1,132 @@
+"""A code object to the names that it reads from outside, or to a refusal of what no pure function does.
+
+Reads bytecode, never source text: a payload has no source, and what `inspect` finds may be another version's. Covers the
+functions, lambdas and comprehensions inside of a function with it. One rule set serves CPython 3.10 to 3.14: an
+instruction that a version does not have is never seen there.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+
+from sparkweld.errors import Refusal
+from sparkweld.reasons import refusal
+
+_OPAQUE_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+
+#: Entry of an exception handler: PUSH_EXC_INFO since 3.11 (for `with` too), the others in 3.10. The implicit handlers
+#: of generators and inlined comprehensions have none: they only clean up and raise again.
+_HANDLERS = frozenset(("PUSH_EXC_INFO", "SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH"))
+
+#: Attributes between two double underscores that ordinary code uses. The others reach behind the rebuilt function (its
+#: globals, its code, the true class of a value), where it differs from the original.
+_PLAIN_DUNDERS = frozenset(("__init__", "__call__", "__name__", "__version__", "__post_init__"))
+
+_GLOBAL_LOADS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
+_GLOBAL_WRITES = frozenset(("STORE_GLOBAL", "DELETE_GLOBAL"))
+_CELL_WRITES = frozenset(("STORE_DEREF", "DELETE_DEREF"))
+_ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR"))
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where a function uses a name: for the messages of refusals."""
+
+    function: str
+    place: str
+    name: str = ""
+
+    def named(self, name: str) -> Use:
+        """The same place, another name."""
+        return Use(self.function, self.place, name)
+
+    def refusal(self, code: str, **params: object) -> Refusal:
+        """A refusal at this place, with `function` and `name` filled in."""
+        return refusal(code, self.place, **{"function": self.function, "name": self.name, **params})
+
+
+@dataclass(slots=True)
+class Names:
+    """What a code object reads from outside of it, each with its first use. `codes`: it and all code inside of it."""
+
+    globals: dict[str, Use] = field(default_factory=dict)
+    codes: set[CodeType] = field(default_factory=set)
+
+
+def qualified_name(code: CodeType) -> str:
+    """``outer.<locals>.inner`` where Python knows it (3.11+), else the bare name."""
+    return getattr(code, "co_qualname", code.co_name)
+
+
+def place(code: CodeType, line: int | None) -> str:
+    """``speed, line 12 of job.py``."""
+    where = f"line {line} of " if line is not None else ""
+    return f"{qualified_name(code)}, {where}{os.path.basename(code.co_filename)}"
+
+
+def first_use(code: CodeType, name: str = "") -> Use:
+    """The function's own first line as a place."""
+    return Use(qualified_name(code), place(code, code.co_firstlineno), name)
+
+
+def outside_names(code: CodeType) -> Names:
+    """The names that `code` and the code inside of it read from outside.
+
+    Refuses SW210 (generator, coroutine), SW211 and SW212 (writes outside), SW213 (handlers), SW219 (internals), SW220 (class).
+    """
+    if code.co_flags & _OPAQUE_FLAGS:
+        raise first_use(code).refusal("SW210")
+    names = Names()
+    _collect(code, frozenset(code.co_freevars), names)
+    return names
+
+
+def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
+    names.codes.add(code)
+    for instruction, line in _with_lines(code):
+        _check(instruction, captured, code, line)
+        if instruction.opname in _GLOBAL_LOADS:
+            names.globals.setdefault(instruction.argval, Use(qualified_name(code), place(code, line), instruction.argval))
+    for inner in code.co_consts:
+        if not isinstance(inner, CodeType) or inner.co_name == "__annotate__":  # 3.14: runs only when asked for
+            continue
+        # a generator expression is consumed where it stands; any other generator may outlive the call
+        if inner.co_flags & _OPAQUE_FLAGS and (inner.co_name != "<genexpr>" or inner.co_flags & inspect.CO_ASYNC_GENERATOR):
+            raise first_use(inner).refusal("SW210")
+        _collect(inner, captured & frozenset(inner.co_freevars) - frozenset(code.co_cellvars), names)
+
+
+def _check(instruction: dis.Instruction, captured: frozenset[str], code: CodeType, line: int | None) -> None:
+    op, name = instruction.opname, instruction.argval
+    reason = None
+    if op in _HANDLERS:
+        reason = "SW213"
+    elif op in _GLOBAL_WRITES:
+        reason = "SW211"
+    elif op in _CELL_WRITES and name in captured:
+        reason = "SW212"
+    elif op == "LOAD_BUILD_CLASS":
+        reason = "SW220"
+    elif op in _ATTRIBUTES and _is_dunder(name) and name not in _PLAIN_DUNDERS:
+        reason = "SW219"
+    if reason is not None:
+        raise Use(qualified_name(code), place(code, line), str(name)).refusal(reason)
+
+
+def _is_dunder(name: object) -> bool:
+    return isinstance(name, str) and name.startswith("__") and name.endswith("__")
+
+
+def _with_lines(code: CodeType) -> Iterator[tuple[dis.Instruction, int | None]]:
+    """Instructions with the line that they come from; `Instruction.starts_line` changed its meaning in 3.13."""
+    starts = [(offset, line) for offset, line in dis.findlinestarts(code) if line is not None]
+    offsets = [offset for offset, _ in starts]
+    for instruction in dis.get_instructions(code):
+        at = bisect_right(offsets, instruction.offset) - 1
+        yield instruction, starts[at][1] if at >= 0 else code.co_firstlineno

@@ -1,0 +1,143 @@
+"""Which captured values are plain data, and what they were before a trace: the leaves of a rebuilt function.
+
+Plain data does the same on every call and holds no code. Immutable values stay themselves; containers are copied, arrays
+become read-only views, and `Snapshot` tells afterwards whether any of them was changed.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import functools
+import itertools
+import operator
+import sys
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from udf_compiler.bytecode import Use
+
+#: Types whose values cannot change and hold nothing else.
+SCALARS: frozenset[type] = frozenset(
+    (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range)
+    + (datetime.date, datetime.datetime, datetime.time, datetime.timedelta, decimal.Decimal)
+)
+
+#: Functions written in C that only apply Python's own protocols to their arguments.
+PROTOCOL_FUNCTIONS: tuple[Any, ...] = (
+    *(f for f in vars(operator).values() if isinstance(f, types.BuiltinFunctionType)),
+    *(c for c in vars(itertools).values() if isinstance(c, type)),
+    *(operator.attrgetter, operator.itemgetter, operator.methodcaller),
+    *(functools.reduce, functools.partial, super, object, slice, property, staticmethod, classmethod),
+)
+_PROTOCOL_IDS = frozenset(map(id, PROTOCOL_FUNCTIONS))
+
+_ARRAY_KINDS = "biufSU"
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Comparisons to make after a trace, one for each value that could have been changed."""
+
+    _checks: list[tuple[Use, Callable[[], bool]]] = field(default_factory=list)
+
+    def add(self, use: Use, unchanged: Callable[[], bool]) -> None:
+        self._checks.append((use, unchanged))
+
+    def check(self) -> None:
+        """Refuses (SW217) the first value that was changed."""
+        for use, unchanged in self._checks:
+            if not unchanged():
+                raise use.refusal("SW217")
+
+
+def is_scalar(value: object) -> bool:
+    """An immutable value: it needs no copy."""
+    if isinstance(value, np.generic):
+        return value.dtype.kind in _ARRAY_KINDS
+    if isinstance(value, np.dtype):
+        return True
+    return type(value) in SCALARS or (type(value) is slice and all(map(is_scalar, (value.start, value.stop, value.step))))
+
+
+def is_protocol_function(value: object) -> bool:
+    """One of PROTOCOL_FUNCTIONS, a built-in exception class, or a type hint."""
+    if id(value) in _PROTOCOL_IDS:
+        return True
+    if isinstance(value, type):
+        return issubclass(value, BaseException) and value.__module__ == "builtins"
+    return type(value).__module__ in ("typing", "types") and not callable_code(value) or value is typing
+
+
+def callable_code(value: object) -> bool:
+    """Whether it is a function or method object (their types live in `types` too)."""
+    return isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType | types.ModuleType)
+
+
+def copy_container(value: Any, rebuild: Callable[[Any], Any], remember: Callable[[Any], None], use: Use, snapshot: Snapshot) -> Any:
+    """A copy of a list, tuple, dict, set, deque or the like with every element rebuilt; None for another type.
+
+    `remember` gets a mutable copy before its elements are rebuilt, so that cycles end.
+    """
+    kind = type(value)
+    if kind is tuple:
+        return tuple(map(rebuild, value))
+    if kind in (set, frozenset):
+        return _copy_set(value, use, snapshot)
+    if kind in (list, collections.deque):
+        copy = [] if kind is list else collections.deque(maxlen=value.maxlen)
+        remember(copy)
+        copy.extend(map(rebuild, value))
+        elements = list(copy)
+        snapshot.add(use, lambda: _same(list(copy), elements))
+        return copy
+    if kind in (dict, collections.OrderedDict, types.MappingProxyType):
+        copy = collections.OrderedDict() if kind is collections.OrderedDict else {}
+        remember(copy)
+        copy.update((rebuild(k), rebuild(v)) for k, v in value.items())
+        keys, values = list(copy.keys()), list(copy.values())
+        snapshot.add(use, lambda: _same(list(copy.keys()), keys) and _same(list(copy.values()), values))
+        return types.MappingProxyType(copy) if kind is types.MappingProxyType else copy
+    return None
+
+
+def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
+    """Sets of scalars whose order a copy keeps: code may loop over them, and a sum depends on the order."""
+    if not all(map(is_scalar, value)) or list(value.copy()) != list(value):
+        raise use.refusal("SW216", type=f"{type(value).__name__} without a fixed order")
+    if sys.flags.hash_randomization and any(isinstance(v, str | bytes) for v in value):
+        raise use.refusal("SW216", type=f"{type(value).__name__} of strings, whose order PYTHONHASHSEED decides")
+    copy = value.copy()
+    elements = list(copy)
+    snapshot.add(use, lambda: list(copy) == elements)
+    return copy
+
+
+def copy_array(value: Any, use: Use, snapshot: Snapshot) -> Any:
+    """A read-only view of a NumPy array, a copy of a pandas Series or Index, of numbers or strings; None for another type."""
+    if type(value) is np.ndarray:
+        if value.dtype.kind not in _ARRAY_KINDS:
+            raise use.refusal("SW216", type=f"array of {value.dtype}")
+        view = value.view()
+        view.flags.writeable = False
+        form = (view.shape, view.strides, view.dtype)
+        snapshot.add(use, lambda: not view.flags.writeable and (view.shape, view.strides, view.dtype) == form)
+        return view
+    if type(value) in (pd.Series, pd.Index, pd.RangeIndex):
+        if not isinstance(value.dtype, np.dtype) or value.dtype.kind not in "biuf":
+            raise use.refusal("SW216", type=f"{type(value).__name__} of {value.dtype}")
+        copy, kept = value.copy(deep=True), value.copy(deep=True)
+        snapshot.add(use, lambda: copy.dtype == kept.dtype and copy.equals(kept) and copy.name == kept.name)
+        return copy
+    return None
+
+
+def _same(now: list[Any], before: list[Any]) -> bool:
+    return len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True))

@@ -1,0 +1,266 @@
+"""A function and all it can reach to a copy that sees stand-ins for libraries and copies of its data.
+
+The copy runs the same code objects. Its globals, cells, defaults and builtins hold only what was checked: Python
+functions, rebuilt in turn; plain data; stand-ins that the tracer knows. What a name can reach by attribute alone (a
+module's contents, a class's methods) is checked when the attribute is read, which is before it runs: a model class may
+have a `save` method that no compiled function calls.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import importlib
+import importlib.util
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from pyspark.core.broadcast import Broadcast
+
+from sparkweld.errors import Refusal
+from udf_compiler.bytecode import Use, first_use, outside_names, place
+from udf_compiler.payload import name_of, read_broadcast
+from udf_compiler.plain_data import Snapshot, copy_array, copy_container, is_protocol_function, is_scalar
+from udf_compiler.trace.session import current
+
+#: Their own code is never followed: what may be used of them is what `stand_in` knows.
+LIBRARIES = frozenset(("numpy", "pandas", "pyarrow", "pyspark", "numba", "llvmlite", "py4j", "sparkweld", "udf_compiler"))
+
+#: Modules of the standard library that may be named; what is read from them is checked like any other object.
+_OPEN_MODULES = frozenset(("operator", "functools", "itertools", "typing", "collections", "dataclasses", "numbers", "enum"))
+
+_CONTAINER_METHOD_OWNERS = (dict, list, tuple, str, set, frozenset)
+
+
+class Rebuilder:
+    """Rebuilds one function. `stand_in(obj)` gives what the copy sees instead of a library object, or None."""
+
+    def __init__(self, stand_in: Callable[[object], object | None]) -> None:
+        self.stand_in = stand_in
+        self.snapshot = Snapshot()
+        self.codes: set[types.CodeType] = set()
+        self.captured: set[int] = set()  # ids of rebuilt instances that existed before the call
+        self._done: dict[int, tuple[object, object]] = {}  # id -> (original, kept alive, and its copy)
+        self._globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._builtins: dict[str, Any] = {"__import__": self._import}
+
+    def value(self, original: Any, use: Use) -> Any:
+        """The copy of an object. Refuses SW214 (module), SW215 (function), SW216 (data), SW221 (class) and what a body does."""
+        if is_scalar(original):
+            return original
+        if id(original) not in self._done:
+            copy = self._rebuild(original, use)
+            self._done.setdefault(id(original), (original, copy))
+        return self._done[id(original)][1]
+
+    def _rebuild(self, original: Any, use: Use) -> Any:
+        remember = functools.partial(self._remember, original)
+        for copy in (
+            copy_container(original, lambda element: self.value(element, use), remember, use, self.snapshot),
+            copy_array(original, use, self.snapshot),
+        ):
+            if copy is not None:
+                return copy
+        if isinstance(original, types.ModuleType):
+            return self._module(original, use)
+        if isinstance(original, Broadcast):
+            return BroadcastView(self, original, use)
+        if callable(original):
+            known = self.stand_in(original)
+            if known is not None:
+                return known
+            return self._callable(original, use)
+        if is_protocol_function(original):
+            return original
+        from udf_compiler.rebuild_class import rebuild_instance
+
+        return rebuild_instance(self, original, use)
+
+    def _callable(self, original: Any, use: Use) -> Any:
+        if is_protocol_function(original):
+            return original
+        if isinstance(original, types.FunctionType):
+            return self._function(original, use)
+        if isinstance(original, types.MethodType):
+            return types.MethodType(self.value(original.__func__, use), self.value(original.__self__, use))
+        if type(original) is functools.partial:
+            return functools.partial(
+                self.value(original.func, use), *self.value(original.args, use), **self.value(original.keywords, use)
+            )
+        if isinstance(original, types.BuiltinMethodType) and type(original.__self__) in _CONTAINER_METHOD_OWNERS:
+            return getattr(self.value(original.__self__, use), original.__name__)
+        from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
+
+        if isinstance(original, type):
+            return rebuild_class(self, original, use)
+        if isinstance(original, types.BuiltinFunctionType | types.MethodDescriptorType | np.ufunc) or is_library(original):
+            raise use.refusal("SW215", name=described(original, use))
+        return rebuild_instance(self, original, use)
+
+    def _function(self, original: types.FunctionType, use: Use) -> types.FunctionType:
+        if is_library(original):
+            raise use.refusal("SW215", name=described(original, use))
+        names = outside_names(original.__code__)
+        self.codes |= names.codes
+        own = first_use(original.__code__)
+        new_globals = self._globals_of(original)
+        cells = tuple(types.CellType() for _ in original.__closure__ or ())
+        copy = types.FunctionType(original.__code__, new_globals, original.__name__, None, cells or None)
+        copy.__qualname__ = original.__qualname__
+        self._remember(original, copy)  # a recursive function reaches itself
+        for name, used in names.globals.items():
+            self._global(original, name, new_globals, used)
+        for name, cell, new in zip(original.__code__.co_freevars, original.__closure__ or (), cells, strict=True):
+            self._fill(cell, new, own.named(name))
+        copy.__defaults__ = self._data(original.__defaults__, own.named("a default argument"))
+        copy.__kwdefaults__ = self._data(original.__kwdefaults__, own.named("a default argument"))
+        copy.__dict__.update((k, self.value(v, own.named(f"{own.function}.{k}"))) for k, v in vars(original).items())
+        attributes = dict(copy.__dict__)
+        self.snapshot.add(own.named("an attribute of itself"), lambda: vars(copy) == attributes)
+        return copy
+
+    def _data(self, values: Any, use: Use) -> Any:
+        return None if values is None else self.value(values, use)
+
+    def _fill(self, cell: types.CellType, new: types.CellType, use: Use) -> None:
+        try:
+            contents = cell.cell_contents
+        except ValueError:  # still empty: reading it raises NameError, in the copy too
+            return
+        new.cell_contents = self.value(contents, use)
+
+    def _globals_of(self, function: types.FunctionType) -> dict[str, Any]:
+        original = function.__globals__
+        if id(original) not in self._globals:
+            copy = {"__builtins__": self._builtins}
+            copy.update((k, original[k]) for k in ("__name__", "__package__", "__file__") if isinstance(original.get(k), str))
+            self._globals[id(original)] = (original, copy)
+        return self._globals[id(original)][1]
+
+    def _global(self, function: types.FunctionType, name: str, new_globals: dict[str, Any], use: Use) -> None:
+        if name in new_globals:
+            return
+        if name in function.__globals__:
+            new_globals[name] = self.value(function.__globals__[name], use)
+            return
+        original = vars(builtins).get(name)
+        if name not in vars(builtins):
+            raise use.refusal("SW218")
+        self._builtins[name] = self.value(original, use)
+
+    def _module(self, module: types.ModuleType, use: Use) -> Any:
+        known = self.stand_in(module)
+        if known is not None:
+            return known
+        refuse_module(module.__name__, use)
+        return ModuleView(self, module)
+
+    def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        """`__import__` of the copy: stand-ins and views of the modules that it may use."""
+        use = self.here(name)
+        if level:
+            name = importlib.util.resolve_name("." * level + name, (globals or {}).get("__package__"))
+        return self.lazily(lambda: self._imported(name, bool(fromlist), use))
+
+    def _imported(self, name: str, deepest: bool, use: Use) -> Any:
+        if name.partition(".")[0] not in LIBRARIES and name not in sys.modules:
+            refuse_module(name, use)
+        module = importlib.import_module(name)
+        return self.value(module if deepest else sys.modules[name.partition(".")[0]], use)
+
+    def lazily(self, rebuild: Callable[[], Any]) -> Any:
+        """Runs a rebuild in the middle of a trace; its refusal stays the trace's even if user code should catch it."""
+        try:
+            return rebuild()
+        except Refusal as error:
+            session = current()
+            session.refused = session.refused or error
+            raise
+
+    def here(self, name: str) -> Use:
+        """The innermost line of user code that runs now."""
+        frame = sys._getframe(1)
+        while frame is not None and frame.f_code not in self.codes:
+            frame = frame.f_back  # type: ignore[assignment]
+        if frame is None:
+            return Use(name, "", name)
+        own = first_use(frame.f_code)
+        return Use(own.function, place(frame.f_code, frame.f_lineno), name)
+
+    def _remember(self, original: object, copy: object) -> None:
+        self._done[id(original)] = (original, copy)
+
+    remember = _remember
+
+
+class ModuleView:
+    """A user module as the copy sees it: reading an attribute rebuilds it, and nothing can be written."""
+
+    def __init__(self, rebuilder: Rebuilder, module: types.ModuleType) -> None:
+        vars(self).update(_rebuilder=rebuilder, _module=module)
+
+    def __getattr__(self, name: str) -> Any:
+        rebuilder, module = vars(self)["_rebuilder"], vars(self)["_module"]
+        use = rebuilder.here(f"{module.__name__}.{name}")
+        return rebuilder.lazily(lambda: rebuilder.value(getattr(module, name), use))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        rebuilder, module = vars(self)["_rebuilder"], vars(self)["_module"]
+        rebuilder.lazily(functools.partial(_refuse_write, rebuilder.here(f"{module.__name__}.{name}")))
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+
+class BroadcastView:
+    """A Broadcast as the copy sees it: its value, read and rebuilt when asked for."""
+
+    def __init__(self, rebuilder: Rebuilder, variable: Broadcast[Any], use: Use) -> None:
+        vars(self).update(_rebuilder=rebuilder, _variable=variable)
+
+    @property
+    def value(self) -> Any:
+        rebuilder, variable = vars(self)["_rebuilder"], vars(self)["_variable"]
+        use = rebuilder.here("the value of a broadcast variable")
+        return rebuilder.lazily(lambda: rebuilder.value(read_broadcast(variable), use))
+
+    def __getattr__(self, name: str) -> Any:
+        rebuilder = vars(self)["_rebuilder"]
+        use = rebuilder.here(f"Broadcast.{name}")
+        raise rebuilder.lazily(functools.partial(_refuse_function, use))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        rebuilder = vars(self)["_rebuilder"]
+        rebuilder.lazily(functools.partial(_refuse_write, rebuilder.here(f"Broadcast.{name}")))
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+
+def refuse_module(name: str, use: Use) -> None:
+    """Refuses (SW214) libraries without a stand-in and the standard library but for its modules of pure functions."""
+    root = name.partition(".")[0]
+    if root in LIBRARIES or (root in sys.stdlib_module_names and root not in _OPEN_MODULES):
+        raise use.refusal("SW214", module=name)
+
+
+def is_library(original: Any) -> bool:
+    """Whether a function or class belongs to a library whose code is never followed."""
+    module = getattr(original, "__module__", None) or type(original).__module__
+    return str(module).partition(".")[0] in LIBRARIES
+
+
+def described(original: Any, use: Use) -> str:
+    """``random.gauss``: where an object comes from, or its name where it is used."""
+    module = getattr(original, "__module__", None)
+    name = name_of(original)
+    return f"{module}.{name}" if isinstance(module, str) and module != "builtins" else (name or use.name)
+
+
+def _refuse_write(use: Use) -> None:
+    raise use.refusal("SW217")
+
+
+def _refuse_function(use: Use) -> None:
+    raise use.refusal("SW215")

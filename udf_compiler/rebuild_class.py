@@ -1,0 +1,160 @@
+"""Plain user classes and their instances to copies whose methods are rebuilt when they are looked up.
+
+Plain: made by `type`, nothing in it changes what reading or writing an attribute means, and its instances hold their
+attributes in a `__dict__`. Dataclasses and named tuples are.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sparkweld.errors import Refusal
+from udf_compiler.bytecode import Use
+from udf_compiler.plain_data import is_scalar
+
+if TYPE_CHECKING:
+    from udf_compiler.rebuild import Rebuilder
+
+#: They change what attributes, instances or the class itself mean.
+_SPECIAL = frozenset(
+    """__getattr__ __getattribute__ __setattr__ __delattr__ __new__ __init_subclass__ __class_getitem__ __set_name__ __get__
+    __set__ __delete__ __del__ __slots__ __instancecheck__ __subclasscheck__ __subclasshook__ __class__ __abstractmethods__""".split()
+)
+
+#: Made anew by `type`.
+_DROPPED = frozenset(("__dict__", "__weakref__"))
+
+#: What `collections.namedtuple` and `typing.NamedTuple` put into a class: data and methods of tuples, which are as they are.
+_NAMED_TUPLE_MEMBERS = frozenset(
+    """__doc__ __slots__ _fields _field_defaults __new__ _make __replace__ _replace __repr__ _asdict __getnewargs__ __match_args__
+    __module__ __annotations__ __orig_bases__ __annotate__ __annotate_func__ __annotations_cache__ __reduce__ __qualname__
+    __firstlineno__ __static_attributes__""".split()
+)
+
+
+class LazyMember:
+    """A member of a rebuilt class: rebuilt when it is first looked up, then bound as the original would be."""
+
+    def __init__(self, rebuilder: Rebuilder, member: Any, name: str) -> None:
+        self._rebuilder, self._member, self._name = rebuilder, member, name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        member = self._member
+        use = self._rebuilder.here(f"{owner.__name__}.{self._name}")
+        if isinstance(member, staticmethod | classmethod):
+            copy = self._rebuilder.lazily(lambda: self._rebuilder.value(member.__func__, use))
+            return type(member)(copy).__get__(instance, owner)
+        copy = self._rebuilder.lazily(lambda: self._rebuilder.value(member, use))
+        return copy.__get__(instance, owner) if isinstance(copy, types.FunctionType) else copy
+
+
+def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
+    """The copy of a plain class. Refuses SW215 for a library's class, SW221 for one that is not plain."""
+    from udf_compiler.rebuild import described, is_library
+
+    if is_library(original) or not original.__flags__ & _HEAP_TYPE:
+        raise use.refusal("SW215", name=described(original, use))
+    if is_named_tuple(original):
+        return original
+    _check_plain(original, use)
+    bases = tuple(base if _is_root(base) else rebuilder.value(base, use) for base in original.__bases__)
+    members = {name: _member(rebuilder, name, member) for name, member in vars(original).items() if name not in _DROPPED}
+    if not _is_frozen(original):
+        members["__setattr__"] = _guarded(rebuilder, object.__setattr__)
+        members["__delattr__"] = _guarded(rebuilder, object.__delattr__)
+    copy = type(original.__name__, bases, members)
+    before = dict(vars(copy))
+    rebuilder.snapshot.add(
+        use.named(f"the class {original.__name__}"),
+        lambda: vars(copy).keys() == before.keys() and all(vars(copy)[k] is v for k, v in before.items()),
+    )
+    return copy
+
+
+def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
+    """The copy of an instance of a plain class. Refuses SW216 for any other object, SW221 for its class."""
+    from udf_compiler.rebuild import is_library
+
+    kind = type(original)
+    if is_named_tuple(kind):
+        return kind._make(rebuilder.value(value, use) for value in tuple(original))  # type: ignore[attr-defined]
+    simple = kind is types.SimpleNamespace
+    if not simple and (is_library(kind) or not kind.__flags__ & _HEAP_TYPE or kind.__new__ is not object.__new__):
+        raise use.refusal("SW216", type=f"{kind.__module__}.{kind.__qualname__}")
+    if simple:
+        copy: Any = types.SimpleNamespace()
+    else:
+        new_class = rebuilder.value(kind, use)
+        if new_class is kind or not isinstance(new_class, type):
+            raise use.refusal("SW216", type=f"{kind.__module__}.{kind.__qualname__}")
+        copy = object.__new__(new_class)
+    rebuilder.remember(original, copy)
+    for name, value in vars(original).items():
+        vars(copy)[name] = rebuilder.value(value, use.named(f"{use.name}.{name}"))
+    before = dict(vars(copy))
+    rebuilder.captured.add(id(copy))
+    rebuilder.snapshot.add(
+        use, lambda: vars(copy).keys() == before.keys() and all(vars(copy)[k] is v for k, v in before.items())
+    )
+    return copy
+
+
+def is_named_tuple(cls: type) -> bool:
+    """A class that holds nothing but what named tuples have."""
+    return cls.__bases__ == (tuple,) and "_fields" in vars(cls) and all(
+        name in _NAMED_TUPLE_MEMBERS or name in cls._fields for name in vars(cls)  # type: ignore[attr-defined]
+    )
+
+
+_HEAP_TYPE = 1 << 9
+
+
+def _check_plain(cls: type, use: Use) -> None:
+    if type(cls) is not type:
+        raise _not_plain(cls, use, f"it has the metaclass {type(cls).__name__}")
+    for base in cls.__mro__[1:]:
+        if not _is_root(base) and type(base) is type and not base.__flags__ & _HEAP_TYPE:
+            raise _not_plain(cls, use, f"it is a kind of {base.__name__}")
+    special = sorted(name for name in vars(cls) if name in _SPECIAL)
+    if _is_frozen(cls):
+        special = [name for name in special if name not in ("__setattr__", "__delattr__")]
+    if special:
+        raise _not_plain(cls, use, f"it defines {special[0]}")
+
+
+def _not_plain(cls: type, use: Use, why: str) -> Refusal:
+    return use.refusal("SW221", name=cls.__qualname__, why=why)
+
+
+def _is_root(base: type) -> bool:
+    return base is object or (issubclass(base, BaseException) and base.__module__ == "builtins")
+
+
+def _is_frozen(cls: type) -> bool:
+    """A frozen dataclass: the `__setattr__` that it defines only raises."""
+    return "__setattr__" in vars(cls) and getattr(vars(cls).get("__dataclass_params__"), "frozen", False)
+
+
+def _member(rebuilder: Rebuilder, name: str, member: Any) -> Any:
+    if is_scalar(member) or (type(member) is tuple and all(map(is_scalar, member))):
+        return member
+    if isinstance(member, property) and member.fget is not None:
+        getter = LazyMember(rebuilder, member.fget, name)
+        return property(lambda instance: getter.__get__(instance, type(instance))())
+    return LazyMember(rebuilder, member, name)
+
+
+def _guarded(rebuilder: Rebuilder, write: Callable[..., None]) -> Callable[..., None]:
+    def guard(instance: object, name: str, *value: object) -> None:
+        if id(instance) in rebuilder.captured:
+            use = rebuilder.here(f"{type(instance).__name__}.{name}")
+            rebuilder.lazily(lambda: _refuse_write(use))
+        write(instance, name, *value)
+
+    return guard
+
+
+def _refuse_write(use: Use) -> None:
+    raise use.refusal("SW217")
