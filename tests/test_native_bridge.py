@@ -14,6 +14,9 @@ import sys
 import types
 
 import llvmlite.binding as llvm
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -21,6 +24,11 @@ OPENED = ["java.lang", "java.nio", "java.util", "sun.nio.ch"]
 
 LINK_CHECKS = ["missing-llvmlite", "not-llvmlite", "locator", "start", "cpu", "call", "many-columns", "threads",
                "wrong-symbol", "missing-import", "undeclared-import", "garbage-object", "after-close", "no-growth"]
+
+COLUMN_CHECKS = ["off-heap", "on-heap", "off-heap-dictionary", "on-heap-dictionary", "missing", "stale-nulls", "constant",
+                 "constant-changes", "arrow", "arrow-sliced", "arrow-unaligned", "native", "selected", "other-type",
+                 "mixed", "zero-copy", "unsupported", "parquet-off-heap", "parquet-on-heap", "memory"]
+ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +43,7 @@ def builder() -> types.ModuleType:
 
 @pytest.fixture(scope="module")
 def jar(builder: types.ModuleType) -> pathlib.Path:
-    return builder.build("/tmp/j2/out", only=("io/sparkweld/nativelib", "io/sparkweld/columns"))
+    return builder.build()
 
 
 def run_check(builder: types.ModuleType, jar: pathlib.Path, source: str, *arguments: str) -> dict[str, str]:
@@ -165,3 +173,50 @@ def link_outcomes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory
 @pytest.mark.parametrize("name", LINK_CHECKS)
 def test_link(link_outcomes: dict[str, str], name: str) -> None:
     assert link_outcomes.get(name, "the check did not run") == "ok"
+
+
+def parquet_table(rows: int, distinct: int) -> pa.Table:
+    """A table with every type that kernels take, with few NULLs, many and none, of at most `distinct` values a column."""
+    random = np.random.default_rng(3)
+    columns = {}
+    makers = {
+        "bool": (pa.bool_(), lambda x: x % 2 == 0), "byte": (pa.int8(), lambda x: x % 100 - 50),
+        "short": (pa.int16(), lambda x: x % 30000 - 15000), "int": (pa.int32(), lambda x: x * 1000003 % 2**31),
+        "long": (pa.int64(), lambda x: x * 10**12), "float": (pa.float32(), lambda x: x / np.float32(3)),
+        "double": (pa.float64(), lambda x: x / 7), "date": (pa.date32(), lambda x: x),
+    }
+    for name, (kind, make) in makers.items():
+        for label, share in (("none", 0.0), ("few", 0.05), ("many", 0.9)):
+            values = make(random.integers(0, distinct, rows))
+            if kind == pa.date32():
+                values = values.astype("int32")
+            columns[f"{name}_{label}"] = pa.array(values, mask=random.random(rows) < share).cast(kind)
+    return pa.table(columns)
+
+
+@pytest.fixture(scope="module")
+def column_outcomes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+                    ) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("columns")
+    few, many = parquet_table(5000, 200), parquet_table(5000, 5000)
+    pq.write_table(few, folder / "dictionary.parquet", row_group_size=1700)
+    pq.write_table(many, folder / "plain.parquet", use_dictionary=False, row_group_size=1700)
+    # A dictionary that grows too large: Parquet turns to plain pages in the middle of a column chunk.
+    pq.write_table(many, folder / "mixed.parquet", dictionary_pagesize_limit=4096, data_page_size=2048,
+                   write_batch_size=256)
+    return run_check(builder, jar, "ColumnCheck.java", str(folder))
+
+
+@pytest.mark.parametrize("name", COLUMN_CHECKS)
+def test_columns(column_outcomes: dict[str, str], name: str) -> None:
+    assert column_outcomes.get(name, "the check did not run") == "ok"
+
+
+@pytest.fixture(scope="module")
+def row_outcomes(builder: types.ModuleType, jar: pathlib.Path) -> dict[str, str]:
+    return run_check(builder, jar, "SelectedRowsCheck.java")
+
+
+@pytest.mark.parametrize("name", ROW_CHECKS)
+def test_selected_rows(row_outcomes: dict[str, str], name: str) -> None:
+    assert row_outcomes.get(name, "the check did not run") == "ok"
