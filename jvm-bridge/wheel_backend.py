@@ -8,6 +8,7 @@ This is setuptools' own PEP 517 backend with four commands changed (`tool.setupt
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -64,9 +65,15 @@ class BuildBridge(Command):
 
 
 class Build(build):
-    """setuptools' `build`, with the bridge first."""
+    """setuptools' `build`, with the bridge first, into an empty folder."""
 
     sub_commands = [("build_bridge", None), *build.sub_commands]
+
+    def run(self) -> None:
+        # build/ outlives a build, and a module that was removed since would come back into the next wheel
+        if not self.editable_mode:
+            shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
 
 
 class PlatformWheel(bdist_wheel):
@@ -83,11 +90,11 @@ class PlatformWheel(bdist_wheel):
 class Sdist(sdist):
     """An sdist that can build the bridge and run the tests: all tracked sources, no products."""
 
-    def add_defaults(self) -> None:
-        super().add_defaults()
-        for name in ("Makefile", "CONTRIBUTING.md", ".ci/run", "conf/spark-defaults.conf", "conf/weld-dev.conf"):
-            self.filelist.append(name)
-        for folder in ("jvm-bridge", "jobs", "tests"):
+    def make_distribution(self) -> None:
+        self.filelist.extend(["Makefile", "CONTRIBUTING.md", ".ci/run"])
+        for folder in ("conf", "jvm-bridge", "jobs", "tests"):
             self.filelist.graft(folder)
         self.filelist.prune("sparkweld/_bridge")
-        self.filelist.global_exclude("*.py[cod]", "__pycache__/*", ".pytest_cache/*", ".hypothesis/*")
+        for pattern in ("*.py[cod]", "__pycache__/*", ".pytest_cache/*", ".hypothesis/*"):
+            self.filelist.global_exclude(pattern)
+        super().make_distribution()

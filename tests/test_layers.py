@@ -31,15 +31,16 @@ MAY_IMPORT["jobs"] = {"jobs", "api", "front"}
 FRONT_FILES = {"sparkweld/__init__.py", "sparkweld/__main__.py", "sparkweld/cli.py", "sparkweld/doctor.py"}
 BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py"}
 
-# The compile service ties the compiler to the optimizer and the kernels: its process is where the three meet.
+# The compile service is the one process where the compiler, the optimizer and the kernels meet.
 MEETING_POINTS = {
+    "udf_compiler/host.py": {"kernels"},
+    "udf_compiler/pipeline.py": {"optimizer"},
     "udf_compiler/service.py": {"optimizer", "kernels"},
-    "sparkweld/kernels/service.py": {"optimizer", "udf_compiler"},
 }
 PYSPARK_LAYERS = {"api", "bridge", "jobs"}
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
-# Function bytes and worker settings are read with pyspark's own reader, in the child process and only there.
-PYSPARK_FILES: set[str] = set()
+# Payloads and broadcasts are read as a worker reads them, with pyspark's own classes, in the compile service only.
+PYSPARK_FILES = {"udf_compiler/environment.py", "udf_compiler/payload.py", "udf_compiler/rebuild.py"}
 
 
 def sources() -> list[str]:
