@@ -1,0 +1,67 @@
+"""A loop body to an equal one, value by value: what the passes over values share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sparkweld.ir import Append, Let, Loop, Type
+from sparkweld.ir.ops import Const, Op
+
+
+class Body:
+    """A body that grows. Values are named by position, as in `Loop.body`."""
+
+    def __init__(self) -> None:
+        self.lets: list[Let] = []
+        self.types: list[Type] = []
+
+    def emit(self, op: Op, *args: int) -> int:
+        """A new value at the end."""
+        self.types.append(op.infer(*(self.types[a] for a in args)))
+        self.lets.append(Let(op, args))
+        return len(self.lets) - 1
+
+    def constant(self, value: object, type: Type) -> int:
+        """A new constant."""
+        return self.emit(Const.of(value, type))
+
+    def op(self, value: int) -> Op:
+        """The op that makes a value."""
+        return self.lets[value].op
+
+    def args(self, value: int) -> tuple[int, ...]:
+        """The arguments of the op that makes a value."""
+        return self.lets[value].args
+
+    def known(self, value: int) -> np.generic | None:
+        """The value of a constant; None for any other value."""
+        op = self.lets[value].op
+        return op.value if isinstance(op, Const) else None
+
+    def is_constant(self, value: int, number: object) -> bool:
+        """Whether it is the constant `number`, -0.0 and 0.0 apart."""
+        op = self.lets[value].op
+        return isinstance(op, Const) and op == Const.of(number, op.type)
+
+
+#: Gives the value of `op(*args)` in the new body: an earlier one, or one that it emits.
+Rule = Callable[[Body, Op, tuple[int, ...]], int]
+
+
+def rewrite_loop(loop: Loop, rule: Rule) -> Loop:
+    """The loop with each value as the rule gives it; an equal loop when the rule changes nothing."""
+    body = Body()
+    at: list[int] = []
+    for let in loop.body:
+        at.append(rule(body, let.op, tuple(at[a] for a in let.args)))
+    return Loop(
+        loop.name,
+        loop.domain,
+        tuple(body.lets),
+        tuple(Append(a.column, at[a.value]) for a in loop.appends),
+        tuple(at[guard] for guard in loop.guards),
+        None if loop.where is None else at[loop.where],
+        loop.makes,
+    )

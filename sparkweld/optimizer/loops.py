@@ -1,0 +1,106 @@
+"""What the fusing passes share: loops in order of depth, and two loops merged into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sparkweld.ir import ROWS, Append, Let, Loop, Program
+from sparkweld.ir.ops import Call, Read
+from sparkweld.ir.program import domain_parents, output_domain
+
+
+def live_domains(program: Program) -> list[str]:
+    """The domains from `ROWS` down to the result's."""
+    parents = domain_parents(program)
+    chain = [output_domain(program)]
+    while (parent := parents[chain[-1]]) is not None:
+        chain.append(parent)
+    return chain[::-1]
+
+
+def is_chain(program: Program) -> bool:
+    """Whether every domain leads to the result: each has one filter at most."""
+    return len(live_domains(program)) == len(domain_parents(program))
+
+
+def loops_over(program: Program, domain: str) -> list[Loop]:
+    """The loops over one domain, in order."""
+    return [loop for loop in program.loops if loop.domain == domain]
+
+
+def read_columns(loop: Loop) -> set[str]:
+    """Names of the columns that a loop reads."""
+    return {let.op.column for let in loop.body if isinstance(let.op, Read)}
+
+
+def appended_columns(loop: Loop) -> set[str]:
+    """Names of the columns that a loop appends."""
+    return {append.column for append in loop.appends}
+
+
+def replace_pair(program: Program, first: Loop, second: Loop, merged: Loop) -> Program:
+    """The program with `merged` for two loops of a chain of domains.
+
+    Loops are put in order of their domains' depth, which is always legal: a loop reads only columns of its own domain and
+    of those above it. The merged loop stands where `first` stood; of the loops between the two, `second` may have read
+    none (the callers see to it).
+    """
+    depth = {domain: at for at, domain in enumerate(live_domains(program))}
+    loops = [merged if loop is first else loop for loop in program.loops if loop is not second]
+    return replace(program, loops=tuple(sorted(loops, key=lambda loop: depth[loop.domain])))
+
+
+def merge(first: Loop, second: Loop) -> Loop:
+    """One loop over `first`'s domain that does what both did; reads of `first`'s columns become its values.
+
+    Either the two run over one domain, at most one of them with a `where`, or `second` runs over the domain that
+    `first` makes. In the second case it is predicated: it computes its values for all rows (every op is total), a guard
+    g becomes ``not where or g``, so that dropped rows pass it, and its own `where` becomes the conjunction of both.
+    """
+    body = list(first.body)
+    columns = {append.column: append.value for append in first.appends}
+    at = _transplant(body, second.body, columns)
+    guards = [at[guard] for guard in second.guards]
+    appends = (*first.appends, *(Append(a.column, at[a.value]) for a in second.appends))
+    where, makes = first.where, first.makes
+    if second.where is not None:
+        where, makes = at[second.where], second.makes
+    if first.where is not None and second.domain == first.makes:
+        guards = _weakened(body, first.where, guards)
+        if second.where is not None:
+            where = _emit(body, Call("logical_and"), first.where, at[second.where])
+    name = f"{first.name}, {second.name}"
+    return Loop(name, first.domain, tuple(body), appends, (*first.guards, *guards), where, makes)
+
+
+def weaken_guards(loop: Loop, where: Let) -> Loop:
+    """The loop whose guards hold wherever the bool value that `where` makes is False."""
+    if not loop.guards:
+        return loop
+    body = [*loop.body, where]
+    return replace(loop, guards=tuple(_weakened(body, len(body) - 1, loop.guards)), body=tuple(body))
+
+
+def _transplant(body: list[Let], lets: Sequence[Let], columns: dict[str, int]) -> list[int]:
+    """Adds `lets` to `body`; gives the new position of each."""
+    at: list[int] = []
+    for let in lets:
+        if isinstance(let.op, Read) and let.op.column in columns:
+            at.append(columns[let.op.column])
+            continue
+        body.append(Let(let.op, tuple(at[a] for a in let.args)))
+        at.append(len(body) - 1)
+    return at
+
+
+def _weakened(body: list[Let], where: int, guards: Sequence[int]) -> list[int]:
+    if not guards:
+        return []
+    dropped = _emit(body, Call("logical_not"), where)
+    return [_emit(body, Call("logical_or"), dropped, guard) for guard in guards]
+
+
+def _emit(body: list[Let], call: Call, *args: int) -> int:
+    body.append(Let(call, args))
+    return len(body) - 1

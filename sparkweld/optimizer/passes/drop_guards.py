@@ -1,0 +1,29 @@
+"""Guards that flag no further row go.
+
+What it rewrites: a guard that is the constant True, and one that is listed twice.
+
+When it must not: the constant False, which flags every row of its domain: the batch then runs in Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sparkweld.ir import Loop, Program
+from sparkweld.ir.ops import Const
+
+
+def drop_guards(program: Program) -> Program:
+    """Leaves each guard once, without those that always hold."""
+    loops = tuple(_drop(loop) for loop in program.loops)
+    return program if loops == program.loops else replace(program, loops=loops)
+
+
+def _drop(loop: Loop) -> Loop:
+    guards = tuple(g for g in dict.fromkeys(loop.guards) if not _always(loop, g))
+    return loop if guards == loop.guards else replace(loop, guards=guards)
+
+
+def _always(loop: Loop, guard: int) -> bool:
+    op = loop.body[guard].op
+    return isinstance(op, Const) and bool(op.value)

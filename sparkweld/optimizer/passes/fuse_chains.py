@@ -1,0 +1,42 @@
+"""A producer and its consumer to one loop (Weld's vertical fusion): the column between them becomes a value.
+
+What it rewrites: two loops over one domain, the second reading what the first appends.
+
+When it must not: the second filters, and a third loop over that domain reads the first's columns: they would move under
+the `where`, out of its sight. Nor while a filter is dead (see `drop_dead_filters`).
+"""
+
+from __future__ import annotations
+
+from sparkweld.ir import Loop, Program
+from sparkweld.optimizer.loops import (
+    appended_columns,
+    is_chain,
+    live_domains,
+    loops_over,
+    merge,
+    read_columns,
+    replace_pair,
+)
+
+
+def fuse_chains(program: Program) -> Program:
+    """Merges each producer with the loop that reads it."""
+    if not is_chain(program):
+        return program
+    while pair := _pair(program):
+        program = replace_pair(program, *pair, merge(*pair))
+    return program
+
+
+def _pair(program: Program) -> tuple[Loop, Loop] | None:
+    for domain in live_domains(program):
+        loops = loops_over(program, domain)
+        plain = [loop for loop in loops if loop.where is None]
+        pairs = list(zip(plain, plain[1:], strict=False))
+        if len(loops) == 2 and loops[1].where is not None:
+            pairs.append((loops[0], loops[1]))
+        for first, second in pairs:
+            if appended_columns(first) & read_columns(second):
+                return first, second
+    return None

@@ -1,0 +1,76 @@
+"""A program of many loops to an equal program of one loop over `rows`: the passes in order, to a fixed point.
+
+Two of Weld's passes need no module here. Inlining: values are SSA and shared by position, so a helper's result is never
+recomputed. Size inference: every appended column has the size of its domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sparkweld.errors import InternalError
+from sparkweld.ir import ROWS, Loop, Program, verify
+from sparkweld.optimizer.passes.drop_dead_filters import drop_dead_filters
+from sparkweld.optimizer.passes.drop_guards import drop_guards
+from sparkweld.optimizer.passes.eliminate_common_subexpressions import eliminate_common_subexpressions
+from sparkweld.optimizer.passes.fold_constants import fold_constants
+from sparkweld.optimizer.passes.fuse_chains import fuse_chains
+from sparkweld.optimizer.passes.fuse_siblings import fuse_siblings
+from sparkweld.optimizer.passes.predicate_filters import predicate_filters
+from sparkweld.optimizer.passes.prune_unused import prune_unused
+
+Pass = Callable[[Program], Program]
+
+#: The architecture: from many loops to one, then the one loop's values.
+PASSES: tuple[Pass, ...] = (
+    drop_dead_filters,  # first: the three after it want domains in one chain
+    fuse_chains,
+    fuse_siblings,
+    predicate_filters,  # wants one loop a domain
+    eliminate_common_subexpressions,
+    fold_constants,
+    drop_guards,
+    prune_unused,  # last: the others leave dead values behind
+)
+
+#: Rounds over PASSES before we call it a bug. Each round fuses all it can, so real programs settle in three or four.
+MAX_ROUNDS = 50
+
+
+def optimize(program: Program, on_pass: Callable[[str, Program], None] | None = None) -> Program:
+    """The equal program with exactly one loop, over `rows`, that has at most one `where`.
+
+    Equal: `evaluate` gives the same output columns bit for bit (NaN payloads apart), the same selection and the same
+    flagged rows. `on_pass(name, program)` is called after every pass that changed something.
+    Raises InternalError that names the passes still at work when the program does not settle, and VerifyError that
+    names the pass when its result breaks a rule.
+    """
+    if not program.loops:
+        program = replace(program, loops=(Loop(program.name, ROWS, ()),))
+    for _ in range(MAX_ROUNDS):
+        changed: list[str] = []
+        for rewrite in PASSES:
+            after = rewrite(program)
+            if after is program:
+                continue
+            program = _verified(after, rewrite)
+            changed.append(rewrite.__name__)
+            if on_pass is not None:
+                on_pass(rewrite.__name__, program)
+        if not changed:
+            return _one_loop(program)
+    raise InternalError(f"program {program.name!r} does not settle: {', '.join(changed)} still change it")
+
+
+def _verified(program: Program, rewrite: Pass) -> Program:
+    try:
+        return verify(program)
+    except InternalError as error:
+        raise InternalError(f"pass {rewrite.__name__} broke a rule: {error}") from error
+
+
+def _one_loop(program: Program) -> Program:
+    if len(program.loops) != 1 or program.loops[0].domain != ROWS:
+        raise InternalError(f"program {program.name!r} settled with {len(program.loops)} loops:\n{program}")
+    return program

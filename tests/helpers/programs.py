@@ -1,0 +1,195 @@
+"""Random well-typed programs and batches for them: every op, type, NULL and domain that the IR has.
+
+`programs()` is a Hypothesis strategy; `batch(program, rows, seed)` gives inputs rich in edge values. Both the optimizer
+and the kernels are tested with them against `evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from hypothesis import strategies as st
+
+from sparkweld.ir import ROWS, Input, LoopBuilder, Program, ProgramBuilder, Result, Type, Value
+from sparkweld.ir.ops import OPS, Array, Call, Cast, Op, Optional
+from sparkweld.ir.types import BOOL, DATE, DTYPES, F64, I32
+
+KINDS = tuple(DTYPES)
+
+
+def op_key(op: Op) -> str:
+    """What a draw picks first, so that a function with many inner loops is as likely as one with few."""
+    return op.fn if isinstance(op, Call) else op.name
+
+
+def _examples() -> dict[str, list[tuple[Op, tuple[Type, ...]]]]:
+    by_key: dict[str, list[tuple[Op, tuple[Type, ...]]]] = defaultdict(list)
+    for cls in OPS:
+        for op, types in cls.examples:
+            if types:
+                by_key[op_key(op)].append((op, types))
+    return dict(by_key)
+
+
+EXAMPLES = _examples()
+
+#: Ops that shape programs rather than compute: drawn more often than one in two hundred.
+_FREQUENT = ("select", "optional", "value_of", "is_valid", "cast", "logical_and", "logical_or", "logical_not", "isnan", "add")
+
+
+def edges(type: Type) -> np.ndarray:
+    """The values of a type at which ops change their mind."""
+    if type == BOOL:
+        return np.array([False, True])
+    if type.is_float:
+        limits = np.finfo(type.dtype)
+        values = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.0, 3.0, 127.5, 1e10, -1e10, 2.0**31, 2.0**53, 2.0**63, 1e30]
+        values += [float(limits.max), float(limits.min), float(limits.tiny), float(limits.smallest_subnormal)]
+        return np.array([*values, np.nan, np.inf, -np.inf], type.dtype)
+    limits = np.iinfo(type.dtype)
+    return np.array([0, 1, -1, 2, -2, 3, 7, 63, 100, limits.max, limits.min, limits.max - 1, limits.min + 1], type.dtype)
+
+
+@st.composite
+def programs(draw: st.DrawFn, max_loops: int = 4, max_values: int = 10, keys: tuple[str, ...] = ()) -> Program:
+    """A verified program. `keys`: names of elementwise functions and ops to draw from, all when empty."""
+    inputs = [Input(f"in{i}", draw(_types())) for i in range(draw(st.integers(1, 4)))]
+    builder = ProgramBuilder("random", inputs)
+    domains: dict[str, list[str]] = {ROWS: [i.name for i in inputs]}
+    parents = {ROWS: ""}
+    for number in range(draw(st.integers(1, max_loops))):
+        domain = draw(st.sampled_from(sorted(domains)))
+        loop = builder.loop(f"loop{number}", domain)
+        grower = _Grower(draw, loop, _visible(domain, domains, parents), keys)
+        grower.grow(draw(st.integers(1, max_values)))
+        made = _close(draw, grower, number)
+        names = [append.column for append in loop.appends]
+        if made:
+            domains[made], parents[made] = names, domain
+        else:
+            domains[domain] += names
+    domain = draw(st.sampled_from(sorted(d for d in domains if domains[d]) or [ROWS]))
+    columns = domains[domain]
+    outputs = draw(st.lists(st.sampled_from(columns), min_size=1, max_size=3, unique=True)) if columns else []
+    return builder.finish(draw(st.sampled_from([outputs, outputs, outputs, []])))
+
+
+def _types() -> st.SearchStrategy[Type]:
+    return st.builds(Type, st.sampled_from(KINDS), st.booleans())
+
+
+def _visible(domain: str, domains: dict[str, list[str]], parents: dict[str, str]) -> list[str]:
+    columns: list[str] = []
+    while domain:
+        columns += domains[domain]
+        domain = parents[domain]
+    return columns
+
+
+def _close(draw: st.DrawFn, grower: _Grower, number: int) -> str | None:
+    """Appends, guards, a `where`; the domain that the loop makes."""
+    loop, values = grower.loop, grower.values
+    for at in range(draw(st.integers(0, 3))):
+        loop.append(f"c{number}_{at}", draw(st.sampled_from(values)))
+    for _ in range(draw(st.integers(0, 2))):
+        loop.guard(grower.of_type(BOOL))
+    if not draw(st.booleans()):
+        loop.close()
+        return None
+    loop.close(where=grower.of_type(BOOL), makes=f"d{number}")
+    return f"d{number}"
+
+
+class _Grower:
+    """Draws the values of one loop."""
+
+    def __init__(self, draw: st.DrawFn, loop: LoopBuilder, columns: list[str], keys: tuple[str, ...]) -> None:
+        self.draw, self.loop, self.columns = draw, loop, columns
+        self.keys = keys or tuple(sorted(EXAMPLES))
+        self.values: list[Value] = []
+
+    def grow(self, count: int) -> None:
+        frequent = [key for key in _FREQUENT if key in self.keys] or list(self.keys)
+        for _ in range(count):
+            what = self.draw(st.sampled_from(["read", "op", "op", "frequent", "frequent"]))
+            if what == "read" or not self.values:
+                self.values.append(self.read())
+                continue
+            key = self.draw(st.sampled_from(frequent if what == "frequent" else self.keys))
+            op, types = self.draw(st.sampled_from(EXAMPLES[key]))
+            self.values.append(self.loop.emit(op, *(self.of_type(t) for t in types)))
+
+    def read(self) -> Value:
+        if not self.columns:
+            return self.constant(F64)
+        return self.loop.read(self.draw(st.sampled_from(self.columns)))
+
+    def of_type(self, type: Type) -> Value:
+        """A value of the type: one that is there, one derived from it, or a constant."""
+        found = [v for v in self.values if v.type == type]
+        if found and self.draw(st.integers(0, 9)):
+            return self.draw(st.sampled_from(found))
+        if type.nullable:
+            return self.loop.optional(self.of_type(type.plain()), self.of_type(BOOL))
+        nullable = [v for v in self.values if v.type == type.optional()]
+        if nullable:
+            return self.loop.value_of(self.draw(st.sampled_from(nullable)))
+        castable = [v for v in self.values if not v.type.nullable and _casts(v.type, type)]
+        if castable and self.draw(st.integers(0, 4)):
+            return self.loop.emit(Cast(type), self.draw(st.sampled_from(castable)))
+        return self.constant(type)
+
+    def constant(self, type: Type) -> Value:
+        return self.loop.const(self.draw(st.sampled_from(list(edges(type)))), type)
+
+
+def _casts(of: Type, to: Type) -> bool:
+    return {of, to} == {DATE, I32} or (DATE not in (of, to) and of != to)
+
+
+def batch(program: Program, rows: int, seed: int) -> dict[str, Array]:
+    """Random input columns: a third edge values, a third small numbers, a third any bits; anything where NULL."""
+    random = np.random.default_rng(seed)
+    return {i.name: _column(random, i.type, rows) for i in program.inputs}
+
+
+def _column(random: np.random.Generator, type: Type, rows: int) -> Array:
+    values = _values(random, type.plain(), rows)
+    if not type.nullable:
+        return values
+    rate = random.choice([0.0, 0.2, 1.0], p=[0.15, 0.7, 0.15])
+    return Optional(values, random.random(rows) >= rate)
+
+
+def _values(random: np.random.Generator, type: Type, rows: int) -> np.ndarray:
+    if type == BOOL:
+        return random.random(rows) < 0.5
+    small = random.integers(-20, 20, rows).astype(type.dtype)
+    if type.is_float:
+        small = small / type.dtype.type(4)
+    bits = np.frombuffer(random.bytes(rows * type.dtype.itemsize), type.dtype)
+    which = random.integers(0, 3, rows)
+    return np.choose(which, [random.choice(edges(type), rows), small, bits])
+
+
+def assert_equal_results(ours: Result, theirs: Result) -> None:
+    """Equal columns bit for bit (NaN payloads and what stands in a NULL's place apart), selections and flagged rows."""
+    np.testing.assert_array_equal(ours.selection, theirs.selection)
+    np.testing.assert_array_equal(ours.flagged, theirs.flagged)
+    assert list(ours.columns) == list(theirs.columns)
+    for name, column in ours.columns.items():
+        assert_equal_arrays(column, theirs.columns[name], name)
+
+
+def assert_equal_arrays(ours: Array, theirs: Array, name: str = "") -> None:
+    """Equal bit for bit, except for NaN payloads and for what stands in a NULL's place."""
+    assert isinstance(ours, Optional) == isinstance(theirs, Optional), name
+    if isinstance(ours, Optional) and isinstance(theirs, Optional):
+        np.testing.assert_array_equal(ours.valid, theirs.valid, err_msg=f"{name}: valid")
+        ours, theirs = ours.values[ours.valid], theirs.values[theirs.valid]
+    assert ours.dtype == theirs.dtype, name
+    np.testing.assert_array_equal(ours, theirs, err_msg=name)
+    if ours.dtype.kind == "f":
+        number = ~np.isnan(ours)
+        np.testing.assert_array_equal(np.signbit(ours[number]), np.signbit(theirs[number]), err_msg=f"{name}: sign of zero")
