@@ -1,0 +1,429 @@
+"""Methods, indexing, stacking and row-wise reductions of arrays as IR: what ndarray does for one row of k values."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import BOOL, I64, Type
+from udf_compiler.trace.array import TracedArray, apply, as_array
+from udf_compiler.trace.lower import (
+    cast,
+    constant,
+    constant_of,
+    is_number,
+    prototype,
+    run_prototype,
+    type_of,
+    ufunc_call,
+)
+from udf_compiler.trace.session import check_size, current, refuse
+from udf_compiler.trace.values import Traced, raw
+
+
+class TracedRows(Traced):
+    """An array of k rows of n values each, as np.array([a, b]) makes it: good for its transpose only."""
+
+    __slots__ = ("array",)
+    what = "array"
+
+    def __init__(self, array: TracedArray) -> None:
+        self.array = array
+
+    @property
+    def T(self) -> TracedArray:
+        return self.array
+
+    def transpose(self) -> TracedArray:
+        return self.array
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW250", call=f"an array of columns laid out as rows: .{name}")
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        refuse("SW251", call=f"{name} of an array of columns laid out as rows; transpose it first:")
+
+    _unary = _in_place = __array_ufunc__ = _binary  # type: ignore[assignment]
+
+
+class _Shape:
+    """The shape of an array: only the number of columns is known."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+
+    def __getitem__(self, at: Any) -> int:
+        if at not in (1, -1):
+            refuse("SW250", call="array.shape[0]")
+        return self.columns
+
+    def __iter__(self) -> Any:
+        refuse("SW250", call="array.shape")
+
+    __eq__ = __len__ = __hash__ = __iter__  # type: ignore[assignment]
+
+
+def asarray(a: Any, dtype: Any = None) -> Any:
+    """np.asarray: a view, or a cast copy."""
+    if isinstance(a, list | tuple):
+        return array(a, dtype)
+    result = as_array(a, "np.asarray")
+    return result if dtype is None or np.dtype(dtype) == result.dtype else astype(result, dtype)
+
+
+def array(object: Any, dtype: Any = None, copy: Any = True) -> Any:
+    """np.array: a copy; a list of columns becomes the rows of a (k, n) array."""
+    if copy is not True:
+        refuse("SW262", call="np.array", what="the argument copy=")
+    if isinstance(object, list | tuple):
+        return _rows("np.array", np.array, object, dtype)
+    made = as_array(object, "np.array")
+    result = TracedArray(made.loop, made.columns, made.ndim, made.order)
+    return result if dtype is None or np.dtype(dtype) == result.dtype else astype(result, dtype)
+
+
+def _columns(parts: Any, call: str) -> list[TracedArray]:
+    if not isinstance(parts, list | tuple) or not parts:
+        refuse("SW262", call=call, what="anything but a list of columns")
+    if not all(isinstance(p, Traced) for p in parts):
+        refuse("SW262", call=call, what="a constant among the columns")
+    return [as_array(p, call) for p in parts]
+
+
+def _joined(call: str, function: Callable[..., Any], parts: Sequence[TracedArray], dtype: Any = None) -> TracedArray:
+    """The columns of `parts` side by side in their common dtype; the memory order is asked of NumPy."""
+    loop = parts[0].loop
+    protos = [np.ones((5, len(p.columns)) if p.ndim == 2 else 5, p.dtype, order=p.order or "C") for p in parts]
+    made = run_prototype(call, function, protos)
+    type = type_of(made.dtype if dtype is None else np.dtype(dtype), call)
+    columns = [cast(loop, v, type) for p in parts for v in p.columns]
+    order = "C" if made.flags.c_contiguous else "F" if made.flags.f_contiguous else None
+    if any(p.ndim == 2 and p.order is None for p in parts):
+        order = None
+    return TracedArray(loop, columns, 2, order)
+
+
+def _rows(call: str, function: Callable[..., Any], parts: Any, dtype: Any = None) -> TracedRows:
+    arrays = _columns(parts, call)
+    if any(a.ndim != 1 for a in arrays):
+        refuse("SW250", call=f"{call} of two-dimensional arrays")
+    return TracedRows(_joined(call, lambda protos: function(protos).T, arrays, dtype))
+
+
+def column_stack(tup: Any) -> TracedArray:
+    return _joined("np.column_stack", np.column_stack, _columns(tup, "np.column_stack"))
+
+
+def stack(arrays: Any, axis: int = 0) -> Any:
+    parts = _columns(arrays, "np.stack")
+    if any(p.ndim != 1 for p in parts):
+        refuse("SW262", call="np.stack", what="a two-dimensional array")
+    if axis == 0:
+        return _rows("np.stack", np.stack, arrays)
+    return _joined("np.stack", lambda protos: np.stack(protos, axis), parts)
+
+
+def vstack(tup: Any) -> TracedRows:
+    return _rows("np.vstack", np.vstack, tup)
+
+
+def concatenate(arrays: Any, axis: int = 0) -> TracedArray:
+    parts = _columns(arrays, "np.concatenate")
+    if any(p.ndim != 2 for p in parts) or axis not in (1, -1):
+        refuse("SW250", call="np.concatenate along the rows")
+    return _joined("np.concatenate", lambda protos: np.concatenate(protos, axis), parts)
+
+
+def hstack(tup: Any) -> TracedArray:
+    return concatenate(tup, 1)
+
+
+def transpose(a: Any) -> Any:
+    if isinstance(a, TracedRows) or (isinstance(a, TracedArray) and a.ndim == 1):
+        return a.T
+    refuse("SW250", call="np.transpose")
+
+
+def astype(x: TracedArray, dtype: Any, copy: bool = True) -> TracedArray:
+    """ndarray.astype. A float that the integer type cannot hold is guarded: NumPy leaves the result undefined."""
+    made = run_prototype("array.astype", np.ones(1, x.dtype).astype, dtype)
+    type = type_of(made.dtype, "array.astype")
+    shared = copy is not True
+    x.shared = x.shared or shared
+    return TracedArray(x.loop, [cast(x.loop, v, type) for v in x.columns], x.ndim, x.order, shared)
+
+
+def _power_of_ten(n: int) -> float:
+    """NumPy's own (multiarray/calculation.c): exact up to 1e8, then multiplied up."""
+    if n < 9:
+        return float(10**n)
+    result = 1e9
+    for _ in range(n - 9):
+        result *= 10.0
+    return result
+
+
+def round_(x: TracedArray, decimals: int = 0) -> TracedArray:
+    """ndarray.round: multiply, rint, divide (the other way round for negative `decimals`)."""
+    call = "round"
+    if type(decimals) is not int and not isinstance(decimals, np.integer):
+        refuse("SW262", call=call, what=f"decimals={raw(decimals)}")
+    decimals = int(decimals)
+
+    def rounded(loop: LoopBuilder, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        (value,) = ops
+        proto = run_prototype(call, prototype(value).round, decimals)
+        if proto.dtype != value.type.dtype:
+            refuse("SW254", call=call, type=proto.dtype.name)
+        if not value.type.is_float:
+            if decimals >= 0:
+                return (value,)
+            refuse("SW262", call=call, what="negative decimals of integers")
+        if decimals == 0:
+            return ufunc_call(loop, np.rint, (value,), call)
+        first, last = (np.multiply, np.divide) if decimals > 0 else (np.divide, np.multiply)
+        factor = _power_of_ten(abs(decimals))
+        scaled = ufunc_call(loop, first, (value, factor), call)
+        return ufunc_call(loop, last, (*ufunc_call(loop, np.rint, scaled, call), factor), call)
+
+    return apply(rounded, (x,), call)
+
+
+def clip(x: TracedArray, low: Any = None, high: Any = None) -> TracedArray:
+    """ndarray.clip: min(max(x, low), high), NaN where x or a bound is NaN."""
+    call = "clip"
+    bounds = [as_array(b, call) if isinstance(b, Traced) else constant_of(b) for b in (low, high)]
+    if x.dtype.kind == "i":
+        limits = np.iinfo(x.dtype)  # NumPy drops Python bounds that the type cannot pass
+        bounds[0] = None if type(bounds[0]) is int and bounds[0] <= limits.min else bounds[0]
+        bounds[1] = None if type(bounds[1]) is int and bounds[1] >= limits.max else bounds[1]
+    given = [b for b in bounds if b is not None]
+
+    def clipped(loop: LoopBuilder, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        protos = iter([prototype(o) for o in ops])
+        first = next(protos)
+        kwargs = {k: next(protos) for k, b in zip(("min", "max"), bounds, strict=True) if b is not None}
+        made = run_prototype(call, first.clip, **kwargs) if kwargs else first
+        type = type_of(made.dtype, call)
+        values = [loop.cast(o, type) if isinstance(o, Value) else constant(loop, o, type.dtype, call) for o in ops]
+        if len(given) < 2:  # one bound: NumPy runs maximum or minimum
+            name = "maximum" if bounds[0] is not None else "minimum"
+            return (loop.call(name, *values) if given else values[0],)
+        result = values[0]
+        for compare, bound in zip(("greater", "less"), values[1:], strict=True):
+            keep = loop.call(compare, result, bound)
+            if type.is_float:
+                keep = loop.call("logical_or", keep, loop.call("isnan", result))
+            result = loop.select(keep, result, bound)
+        return (result,)
+
+    return apply(clipped, (x, *given), call)
+
+
+def item(x: TracedArray, key: Any) -> Any:
+    """``x[:, j]``, ``x[:, a:b]``, ``x[:, [i, j]]``, ``x[:, None]``: whole columns only."""
+    rest = key[1:] if isinstance(key, tuple) else ()
+    first = key[0] if isinstance(key, tuple) and key else key
+    if isinstance(first, slice) and first == slice(None) and len(rest) <= 1:
+        if not rest:
+            return _view(x, x.columns, x.ndim)
+        (at,) = rest
+        if x.ndim == 1 and at is None:
+            return _view(x, x.columns, 2)
+        if x.ndim == 2 and type(at) is int:
+            if not -len(x.columns) <= at < len(x.columns):
+                refuse("SW252", call="array[:, ...]", error=f"IndexError: index {at} is out of bounds")
+            return _view(x, (x.columns[at],), 1)
+        if x.ndim == 2 and isinstance(at, slice) and x.columns[at]:
+            order = x.order if at.step in (None, 1) else None
+            return _view(x, x.columns[at], 2, order)
+        if x.ndim == 2 and isinstance(at, list) and at and all(type(j) is int and 0 <= j < len(x.columns) for j in at):
+            return TracedArray(x.loop, [x.columns[j] for j in at], 2, None)
+    refuse("SW250", call="array[...]")
+
+
+def _view(x: TracedArray, columns: Sequence[Value], ndim: int, order: str | None = "keep") -> TracedArray:
+    x.shared = True
+    return TracedArray(x.loop, columns, ndim, x.order if order == "keep" else order, shared=True)
+
+
+def set_item(x: TracedArray, key: Any, value: Any) -> None:
+    """``x[mask] = scalar`` on a fresh one-dimensional array: the scalar is cast to the array's dtype."""
+    call = "array[...] = ..."
+    if x.shared:
+        refuse("SW256", call=call)
+    if not isinstance(key, Traced) or x.ndim != 1:
+        refuse("SW262", call=call, what="anything but a mask")
+    mask, value = as_array(key, call), constant_of(value)
+    if mask.ndim != 1 or mask.dtype != np.bool_ or mask.loop is not x.loop or not is_number(value):
+        refuse("SW262", call=call, what=f"a {mask.dtype} index with {raw(value)}")
+
+    def assigned() -> Any:
+        proto = np.ones(2, x.dtype)
+        proto[np.array([True, False])] = value
+        return proto[0]
+
+    constant_value = x.loop.const(run_prototype(call, assigned), x.value.type)
+    x.columns = (x.loop.select(mask.value, constant_value, x.value),)
+
+
+def matmul(x: Any, w: Any) -> Any:
+    """``x @ w`` with a constant vector or matrix. Integers wrap in any order; floats are *kept*: BLAS has its own order."""
+    call = "array @ ..."
+    if not isinstance(x, TracedArray) or x.ndim != 2 or isinstance(w, Traced):
+        refuse("SW250", call=call)
+    w = np.asarray(w)
+    if w.ndim not in (1, 2) or w.dtype.kind not in "biuf":
+        refuse("SW262", call=call, what=f"a constant of shape {w.shape}")
+    made = run_prototype(call, np.matmul, np.ones((1, len(x.columns)), x.dtype), w)
+    type = type_of(made.dtype, call)
+    if type == BOOL or 0 in w.shape:
+        refuse("SW262", call=call, what="a bool or empty product")
+    if type.is_float:
+        if current().exact:
+            refuse("SW260", call=call)
+        k = len(x.columns)
+        current().note(
+            f"x @ w over {k} columns adds in column order: within {k + 2} * eps * sum(|x * w|) of NumPy's BLAS"
+        )
+    matrix = w.astype(type.dtype).reshape(len(w), -1)
+    columns = [_dot(x.loop, x.columns, matrix[:, j], type) for j in range(matrix.shape[1])]
+    return TracedArray(x.loop, columns, w.ndim, "C")
+
+
+def _dot(loop: LoopBuilder, columns: Sequence[Value], weights: np.ndarray, type: Type) -> Value:
+    total: Value | None = None
+    for column, weight in zip(columns, weights, strict=True):
+        product = loop.call("multiply", loop.cast(column, type), loop.const(weight, type))
+        total = product if total is None else loop.call("add", total, product)
+        check_size(loop)
+    assert total is not None
+    return total
+
+
+def dot(a: Any, b: Any) -> Any:
+    """np.dot: a product with a scalar, or `matmul`."""
+    if is_number(constant_of(b)) or is_number(constant_of(a)):
+        return np.multiply(a, b)
+    return matmul(a, b)
+
+
+def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
+    """sum, mean, max, min, any, all over axis 1 of a two-dimensional array, where NumPy's order of operations is known."""
+    call = f"array.{name}"
+    name = name.removeprefix("a") if name in ("amax", "amin") else name
+    if x.ndim != 2 or axis not in (1, -1):
+        refuse("SW250", call=call)
+    proto = run_prototype(call, getattr(np.ones((1, len(x.columns)), x.dtype), name), axis=1)
+    type, loop, values = type_of(proto.dtype, call), x.loop, list(x.columns)
+    if name in ("any", "all"):
+        return TracedArray(
+            loop, [_fold(loop, f"logical_{'or' if name == 'any' else 'and'}", [loop.cast(v, BOOL) for v in values])]
+        )
+    if name in ("max", "min"):
+        if type.is_float and len(values) > 1:
+            refuse("SW260", call=call)  # which of 0.0 and -0.0 wins depends on the order
+        return TracedArray(loop, [_fold(loop, f"{name}imum", values)])
+    if type.is_int:
+        return TracedArray(loop, [_fold(loop, "add", [loop.cast(v, I64) for v in values])])
+    if values[0].type != type:
+        refuse("SW262", call=call, what=f"a {x.dtype} array")
+    if x.order != "C" and len(values) >= 8:
+        refuse("SW260", call=call)  # below 8 every memory order adds from left to right
+    total = loop.call("add", loop.const(-0.0, type), pairwise_sum(loop, values))
+    if name == "mean":
+        total = loop.call("divide", total, loop.const(len(values), type))
+    check_size(loop)
+    return TracedArray(loop, [total])
+
+
+def pairwise_sum(loop: LoopBuilder, values: list[Value]) -> Value:
+    """NumPy's pairwise sum of contiguous floats (loops_utils.h.src): 8 accumulators up to 128 values, halves above."""
+    n = len(values)
+    if n < 8:
+        return _fold(loop, "add", [loop.const(-0.0, values[0].type), *values])
+    if n <= 128:
+        sums = values[:8]
+        for i in range(8, n - n % 8, 8):
+            sums = [loop.call("add", s, v) for s, v in zip(sums, values[i : i + 8], strict=True)]
+        pairs = [loop.call("add", sums[i], sums[i + 1]) for i in range(0, 8, 2)]
+        total = loop.call("add", loop.call("add", pairs[0], pairs[1]), loop.call("add", pairs[2], pairs[3]))
+        return _fold(loop, "add", [total, *values[n - n % 8 :]])
+    half = n // 2
+    half -= half % 8
+    return loop.call("add", pairwise_sum(loop, values[:half]), pairwise_sum(loop, values[half:]))
+
+
+def _fold(loop: LoopBuilder, function: str, values: Sequence[Value]) -> Value:
+    total = values[0]
+    for value in values[1:]:
+        total = loop.call(function, total, value)
+    return total
+
+
+def _reshape(x: TracedArray, *shape: Any) -> TracedArray:
+    shape = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+    if shape == (-1, 1) and len(x.columns) == 1:
+        return _view(x, x.columns, 2)
+    if shape == (-1,) and len(x.columns) == 1:
+        return _view(x, x.columns, 1)
+    if x.ndim == 2 and shape == (-1, len(x.columns)):
+        return _view(x, x.columns, 2)
+    refuse("SW250", call="array.reshape")
+
+
+def _flat(x: TracedArray) -> TracedArray:
+    return _reshape(x, -1)
+
+
+#: Methods of ndarray.
+METHODS: dict[str, Callable[..., Any]] = {
+    "astype": astype,
+    "round": round_,
+    "clip": lambda x, min=None, max=None: clip(x, min, max),
+    "copy": lambda x: TracedArray(x.loop, x.columns, x.ndim, x.order),
+    "dot": dot,
+    "reshape": _reshape,
+    "ravel": _flat,
+    "flatten": lambda x: TracedArray(x.loop, _flat(x).columns, 1),
+} | {name: (lambda x, axis=None, _n=name: reduce(_n, x, axis)) for name in ("sum", "mean", "max", "min", "any", "all")}
+
+_VALUES = frozenset("tolist item tobytes tostring dump tofile data flat ctypes".split())
+_IN_PLACE = frozenset("fill put sort partition itemset resize setfield setflags byteswap".split())
+_ELEMENTWISE_MISSING = frozenset("conj conjugate real imag view strides flags base itemsize nbytes".split())
+
+
+def attribute(x: TracedArray, name: str) -> Any:
+    """An attribute of ndarray."""
+    if name == "T" and x.ndim == 1:
+        return _view(x, x.columns, 1)
+    if name == "shape" and x.ndim == 2:
+        return _Shape(len(x.columns))
+    if name in METHODS:
+        return bound(METHODS[name], x, f"array.{name}")
+    call = f"array.{name}"
+    if name in _VALUES:
+        refuse("SW259", call=call)
+    if name in _IN_PLACE:
+        refuse("SW256", call=call)
+    if not hasattr(np.ndarray, name):
+        refuse("SW252", call=call, error=f"AttributeError: 'numpy.ndarray' object has no attribute {name!r}")
+    refuse("SW251" if name in _ELEMENTWISE_MISSING or name.startswith("__") else "SW250", call=call)
+
+
+def bound(function: Callable[..., Any], x: Any, call: str) -> Callable[..., Any]:
+    """`function` with `x` as its first argument; a form of arguments that it does not take is refused (SW262)."""
+
+    def method(*args: Any, **kwargs: Any) -> Any:
+        try:
+            inspect.signature(function).bind(x, *args, **kwargs)
+        except TypeError as error:
+            refuse("SW262", call=call, what=f"this form ({error})")
+        return function(x, *args, **kwargs)
+
+    method.__name__ = call
+    return method

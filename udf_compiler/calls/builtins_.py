@@ -1,0 +1,87 @@
+"""Python's builtins in compiled functions: which are pure, and `type`, which must see a Series as a Series.
+
+Most run as they are: `abs`, `round`, `sum`, `len`, `float` end in a method of the traced value, which records or refuses.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import itertools
+import operator
+import typing
+from typing import Any
+
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced
+
+_PURE = frozenset(
+    {
+        abs, all, any, bin, bool, bytes, callable, chr, complex, dict, divmod, enumerate, filter, float, format, frozenset, hash,
+        hex, int, isinstance, issubclass, iter, len, list, map, max, min, next, oct, ord, pow, range, repr, reversed, round,
+        set, slice, sorted, str, sum, tuple, zip, getattr, hasattr, ArithmeticError, AttributeError, Exception, IndexError,
+        KeyError, NotImplementedError, OverflowError, TypeError, ValueError, ZeroDivisionError, AssertionError, RuntimeError,
+        functools.reduce, functools.partial, typing.cast, staticmethod, property,
+    }
+)  # fmt: skip
+
+
+def type_(x: Any, *rest: Any) -> type:
+    """type(x): the stand-in class for a traced value, so that ``type(x) is pd.Series`` holds as it does in Spark."""
+    if rest:
+        refuse("SW263", name="type() with three arguments")
+    return x.__class__ if isinstance(type(x), type) and issubclass(type(x), Traced) else type(x)
+
+
+class DateStandIn:
+    """What compiled functions see as datetime.date: constructors, but no clock."""
+
+    __name__ = "date"
+    _NAMES = frozenset({"min", "max", "fromisoformat", "fromordinal", "fromisocalendar"})
+
+    def __instancecheck__(self, x: object) -> bool:
+        return isinstance(x, datetime.date)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> datetime.date:
+        return datetime.date(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._NAMES:
+            refuse("SW263", name=f"datetime.date.{name}")
+        return getattr(datetime.date, name)
+
+
+class DatetimeModule:
+    """What compiled functions see as the module datetime."""
+
+    __name__ = "datetime"
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "date":
+            return DATE
+        if name == "timedelta":
+            return datetime.timedelta
+        refuse("SW263", name=f"datetime.{name}")
+
+
+DATE, DATETIME = DateStandIn(), DatetimeModule()
+
+
+def stand_in(obj: Any) -> Any:
+    """The stand-in of a builtin, or None."""
+    if obj is type:
+        return type_
+    if obj is datetime.date:
+        return DATE
+    if obj is datetime:
+        return DATETIME
+    if obj is datetime.timedelta or obj is operator or obj is functools or obj is itertools:
+        return obj
+    try:
+        known = obj in _PURE
+    except TypeError:
+        return None
+    if known:
+        return obj
+    module = getattr(obj, "__module__", None)
+    return obj if callable(obj) and module in ("_operator", "operator", "itertools") else None

@@ -1,0 +1,139 @@
+"""Methods of a pandas DataFrame as IR: choosing, adding and joining columns, and sums over few columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir.types import F64
+from udf_compiler.calls.series_methods import copy as copy_series
+from udf_compiler.calls.series_methods import pipe
+from udf_compiler.trace.array import TracedArray
+from udf_compiler.trace.frame import TracedFrame
+from udf_compiler.trace.lower import is_number
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced, raw
+
+
+def make_frame(
+    data: Any = None, index: Any = None, columns: Any = None, dtype: Any = None, copy: Any = None
+) -> TracedFrame:
+    """pd.DataFrame of a dict of columns, or of a two-dimensional array with names."""
+    from udf_compiler.calls.pandas_ import Index
+
+    call = "pd.DataFrame"
+    if dtype is not None or (index is not None and type(index) is not Index):
+        refuse("SW262", call=call, what="the argument dtype= or an index of its own")
+    if isinstance(data, TracedArray) and data.ndim == 2 and _names(columns, len(data.columns)):
+        data.shared = True
+        series = {
+            n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)
+        }
+        return TracedFrame(data.loop, series)
+    if not isinstance(data, dict) or columns is not None or not all(isinstance(n, str) for n in data):
+        refuse("SW262", call=call, what=raw(data))
+    loop = next(v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray))
+    return TracedFrame(loop, {name: _column(loop, v, call) for name, v in data.items()})
+
+
+def _names(columns: Any, count: int) -> bool:
+    return (
+        isinstance(columns, list)
+        and len(columns) == count == len(set(columns))
+        and all(isinstance(c, str) for c in columns)
+    )
+
+
+def _column(loop: Any, value: Any, call: str) -> TracedSeries:
+    from udf_compiler.calls.pandas_ import Index, make_series
+
+    if isinstance(value, TracedSeries) and value.loop is loop:
+        return copy_series(value)
+    if isinstance(value, TracedArray) and value.loop is loop and value.ndim == 1:
+        return TracedSeries(loop, value.value, value.dtype)
+    if is_number(value):
+        return make_series(value, Index())  # type: ignore[no-any-return]
+    refuse("SW262", call=call, what=f"{raw(value)} as a column")
+
+
+def assign(frame: TracedFrame, **columns: Any) -> TracedFrame:
+    """DataFrame.assign: functions get the frame with the columns before theirs."""
+    made = copy(frame)
+    for name, value in columns.items():
+        value = value(made) if callable(value) and not isinstance(value, Traced) else value
+        made.series[name] = _column(frame.loop, value, "DataFrame.assign")
+    return made
+
+
+def copy(frame: TracedFrame, deep: bool = True) -> TracedFrame:
+    if not deep:
+        refuse("SW262", call="DataFrame.copy", what="deep=False")
+    made = TracedFrame(frame.loop, {name: copy_series(s) for name, s in frame.series.items()})
+    made.shared = False
+    return made
+
+
+def set_column(frame: TracedFrame, name: Any, value: Any) -> None:
+    """``frame[name] = column`` on a fresh frame."""
+    call = "DataFrame[...] = ..."
+    if frame.shared or not isinstance(name, str):
+        refuse("SW256", call=call)
+    frame.series[name] = _column(frame.loop, value, call)
+
+
+def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
+    names = [columns] if isinstance(columns, str) else columns
+    if not isinstance(names, list | tuple) or not all(n in frame.series for n in names):
+        refuse("SW262", call="DataFrame.drop", what=raw(columns))
+    return TracedFrame(frame.loop, {n: copy_series(s) for n, s in frame.series.items() if n not in names})
+
+
+def sum_(frame: TracedFrame, axis: Any = 0) -> TracedSeries:
+    """DataFrame.sum(axis=1) of up to 7 float64 columns: NaN counts as 0, and every memory order adds from left to right."""
+    call = "DataFrame.sum"
+    if axis not in (1, "columns"):
+        refuse("SW250", call=call)
+    values = [s.value for s in frame.series.values()]
+    if len(values) > 7 or any(v.type != F64 for v in values):
+        refuse("SW260", call=call)
+    loop = frame.loop
+    total = loop.const(-0.0, F64)
+    for value in values:
+        filled = loop.select(loop.call("isnan", value), loop.const(0.0, F64), value)
+        total = loop.call("add", total, filled)
+    return TracedSeries(loop, total, np.float64)
+
+
+def concat(objs: Any, *, axis: Any = 0) -> TracedFrame:
+    """pd.concat of frames side by side."""
+    call = "pd.concat"
+    if axis not in (1, "columns"):
+        refuse("SW250", call=call)
+    if not isinstance(objs, list | tuple) or not all(type(o) is TracedFrame for o in objs):
+        refuse("SW262", call=call, what="anything but DataFrames")
+    names = [n for f in objs for n in f.series]
+    if len(set(names)) < len(names):
+        refuse("SW262", call=call, what="two columns of one name")
+    return TracedFrame(objs[0].loop, {n: copy_series(s) for f in objs for n, s in f.series.items()})
+
+
+#: Methods that a compiled function may call.
+METHODS: dict[str, Callable[..., Any]] = {
+    "assign": assign,
+    "copy": copy,
+    "drop": drop,
+    "sum": sum_,
+    "pipe": pipe,
+    "to_numpy": lambda f: f.to_array("DataFrame.to_numpy"),
+}
+
+#: Attributes that are no methods.
+PROPERTIES: dict[str, Callable[[TracedFrame], Any]] = {
+    "values": lambda f: f.to_array("DataFrame.values"),
+    "columns": lambda f: pd.Index(list(f.series)),
+    "ndim": lambda f: 2,
+}

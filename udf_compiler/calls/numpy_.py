@@ -1,0 +1,358 @@
+"""NumPy's functions as IR: the table of functions that take traced values, and what a compiled function sees as `numpy`.
+
+A function of the table is called with what the user passed; Series become arrays where NumPy converts them, and methods of
+the Series where NumPy calls those (np.clip, np.round). Functions without a traced argument run as they are.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import BOOL
+from udf_compiler.calls import arrays
+from udf_compiler.calls.membership import numpy_isin
+from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
+from udf_compiler.trace.array import TracedArray, apply, as_array
+from udf_compiler.trace.lower import (
+    cast,
+    constant,
+    prototype,
+    run_prototype,
+    type_of,
+    ufunc_call,
+)
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced, raw
+
+array_item, array_attribute, set_item, matmul = arrays.item, arrays.attribute, arrays.set_item, arrays.matmul
+
+
+def has_traced(x: Any) -> bool:
+    """Whether a traced value is in `x` or in a list, tuple, set or dict within it."""
+    if isinstance(x, Traced):
+        return True
+    if isinstance(x, dict):
+        return any(map(has_traced, x.values()))
+    return isinstance(x, list | tuple) and any(map(has_traced, x))
+
+
+def _operand(x: Any, call: str) -> Any:
+    """A traced value as an array, constants as they are."""
+    return as_array(x, call) if isinstance(x, Traced) else x
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    call = "np.where"
+
+    def choose(loop: Any, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        expected = run_prototype(call, np.where, *map(prototype, ops))
+        type = type_of(expected.dtype, call)
+        condition, x, y = ops
+        chosen = loop.cast(condition, BOOL) if isinstance(condition, Value) else loop.const(bool(condition), BOOL)
+        a, b = (loop.cast(v, type) if isinstance(v, Value) else constant(loop, v, type.dtype, call) for v in (x, y))
+        return (loop.select(chosen, a, b),)
+
+    return apply(choose, tuple(_operand(v, call) for v in (condition, x, y)), call)
+
+
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    call = "np.select"
+    if not (isinstance(condlist, list | tuple) and isinstance(choicelist, list | tuple)):
+        refuse("SW262", call=call, what="an argument that is no list")
+    if len(condlist) != len(choicelist) or not condlist:
+        refuse("SW252", call=call, error="ValueError: list of cases must be same length as list of conditions")
+    count = len(condlist)
+
+    def choose(loop: Any, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        protos = [prototype(o) for o in ops]
+        expected = run_prototype(call, np.select, protos[:count], protos[count:-1], protos[-1])
+        type = type_of(expected.dtype, call)
+        values = [
+            loop.cast(v, type) if isinstance(v, Value) else constant(loop, v, type.dtype, call) for v in ops[count:]
+        ]
+        result = values[-1]
+        for condition, value in zip(reversed(ops[:count]), reversed(values[:-1]), strict=True):
+            if not isinstance(condition, Value):
+                refuse("SW262", call=call, what="a condition that is no column")
+            result = loop.select(condition, value, result)
+        return (result,)
+
+    return apply(choose, tuple(_operand(v, call) for v in (*condlist, *choicelist, default)), call)
+
+
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    call = "np.nan_to_num"
+    if copy is not True:
+        refuse("SW256", call="np.nan_to_num(copy=False)")
+
+    def replace(loop: Any, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        (value,) = ops
+        dtype = value.type.dtype
+        if dtype.kind != "f":
+            return (value,)
+        probe = np.array([np.nan, np.inf, -np.inf], dtype)
+        fills = run_prototype(call, np.nan_to_num, probe, nan=nan, posinf=posinf, neginf=neginf)
+        result = loop.select(loop.call("isnan", value), loop.const(fills[0], value.type), value)
+        for infinity, fill in ((np.inf, fills[1]), (-np.inf, fills[2])):
+            at = loop.call("equal", value, loop.const(infinity, value.type))
+            result = loop.select(at, loop.const(fill, value.type), result)
+        return (result,)
+
+    return apply(replace, (as_array(x, call),), call)
+
+
+def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
+    call = "np.isclose"
+    if type(rtol) not in (int, float) or type(atol) not in (int, float):
+        refuse("SW262", call=call, what="a tolerance that is no Python number")
+
+    def compare(loop: Any, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        def call_of(ufunc: np.ufunc, *args: Any) -> Any:
+            if not any(isinstance(x, Value) for x in args):
+                return ufunc(*args)
+            return ufunc_call(loop, ufunc, args, call)[0]
+
+        x, y = ops
+        if isinstance(y, Value):
+            y = cast(loop, y, type_of(np.result_type(y.type.dtype, 1.0), call))
+        elif type(y) in (int, bool):
+            y = float(y)
+        elif isinstance(y, np.generic):
+            y = y.astype(np.result_type(y, 1.0))
+        size = call_of(np.absolute, y) if not isinstance(y, float) or isinstance(y, np.generic) else abs(y)
+        scaled = rtol * size if not isinstance(size, Value) else call_of(np.multiply, rtol, size)
+        bound = atol + scaled if not isinstance(scaled, Value) else call_of(np.add, atol, scaled)
+        near = call_of(np.less_equal, call_of(np.absolute, call_of(np.subtract, x, y)), bound)
+        result = call_of(np.bitwise_and, near, call_of(np.isfinite, y))
+        result = call_of(np.bitwise_or, result, call_of(np.equal, x, y))
+        if equal_nan:
+            both = call_of(np.bitwise_and, call_of(np.isnan, x), call_of(np.isnan, y))
+            result = call_of(np.bitwise_or, result, both)
+        return (result,)
+
+    return apply(compare, (_operand(a, call), _operand(b, call)), call)
+
+
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    if isinstance(a, TracedSeries):
+        return a.clip(low, high)
+    if not isinstance(a, TracedArray):
+        refuse("SW262", call="np.clip", what=f"{raw(a)} with traced bounds")
+    return arrays.clip(a, low, high)
+
+
+def round_(a: Any, decimals: int = 0) -> Any:
+    return a.round(decimals)
+
+
+def full_like(a: Any, fill_value: Any, dtype: Any = None) -> Any:
+    call = "np.full_like"
+    array = as_array(a, call)
+
+    def fill(loop: Any, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        proto = run_prototype(call, np.full_like, prototype(ops[0]), fill_value, dtype=dtype)
+        return (loop.const(proto[0], type_of(proto.dtype, call)),)
+
+    if has_traced(fill_value):
+        refuse("SW262", call=call, what="a traced fill value")
+    return apply(fill, (array,), call)
+
+
+def zeros_like(a: Any, dtype: Any = None) -> Any:
+    return full_like(a, 0, dtype)
+
+
+def ones_like(a: Any, dtype: Any = None) -> Any:
+    return full_like(a, 1, dtype)
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def reduce(a: Any, axis: Any = None) -> Any:
+        if not isinstance(a, TracedArray):
+            refuse("SW250", call=f"np.{name}")
+        return arrays.reduce(name, a, axis)
+
+    return reduce
+
+
+#: Functions with traced arguments. Ufuncs need no row: `TracedSeries.__array_ufunc__` takes them.
+TABLE: dict[Any, Callable[..., Any]] = {
+    np.where: where,
+    np.select: select,
+    np.clip: clip,
+    np.round: round_,
+    np.around: round_,
+    np.nan_to_num: nan_to_num,
+    np.isclose: isclose,
+    np.isin: numpy_isin,
+    np.zeros_like: zeros_like,
+    np.ones_like: ones_like,
+    np.full_like: full_like,
+    np.asarray: arrays.asarray,
+    np.asanyarray: arrays.asarray,
+    np.ascontiguousarray: arrays.asarray,
+    np.array: arrays.array,
+    np.copy: lambda a: arrays.array(a),
+    np.column_stack: arrays.column_stack,
+    np.stack: arrays.stack,
+    np.vstack: arrays.vstack,
+    np.hstack: arrays.hstack,
+    np.concatenate: arrays.concatenate,
+    np.transpose: arrays.transpose,
+    np.dot: arrays.dot,
+    np.polyval: polyval,
+    np.interp: interp,
+    np.digitize: digitize,
+    np.searchsorted: searchsorted,
+    np.ndim: lambda a: a.ndim,
+} | {getattr(np, n): _reduction(n) for n in ("sum", "mean", "max", "min", "amax", "amin", "any", "all")}
+
+#: Functions whose results depend on other rows, for the message.
+ROW_MIXING = frozenset(
+    """cumsum cumprod diff sort argsort unique median percentile quantile std var average ptp argmax argmin flip roll
+    nansum nanmean nanmax nanmin nanstd nanvar nanmedian count_nonzero nonzero argwhere flatnonzero cov corrcoef histogram bincount
+    convolve correlate ediff1d gradient trapezoid prod nanprod cumulative_sum size shape inner vdot outer tile repeat append
+    array_equal allclose partition lexsort searchsorted take compress extract""".split()
+)
+
+#: Functions of constants that are pure: they run as they are while the function is traced.
+PURE = frozenset(
+    """array asarray asanyarray ascontiguousarray zeros ones full arange linspace logspace geomspace eye identity diag
+    zeros_like ones_like full_like sum mean prod max min amax amin any all std var median percentile quantile average cumsum cumprod
+    diff sort argsort unique argmax argmin where select clip round around nan_to_num isclose allclose isin array_equal dot vdot
+    inner outer tensordot einsum trace transpose reshape ravel squeeze expand_dims stack vstack hstack column_stack
+    concatenate append insert delete repeat tile flip fliplr flipud roll rot90 broadcast_to atleast_1d atleast_2d meshgrid
+    polyval polyfit interp digitize searchsorted histogram bincount count_nonzero nonzero flatnonzero argwhere take
+    ndim shape size copy isscalar iscomplexobj isrealobj issubdtype result_type promote_types can_cast min_scalar_type
+    common_type nansum nanmean nanmax nanmin nanstd nanvar nanmedian triu tril diagonal cross kron trapezoid logical_and
+    real imag angle sinc i0 array_split split vander poly roots polyadd polymul polyder polyint iterable base_repr""".split()
+)  # fmt: skip
+
+
+def name_of(function: Any) -> str:
+    return f"np.{getattr(function, '__name__', function)}"
+
+
+def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A NumPy function of traced arguments. Refuses what the table does not hold."""
+    handler = TABLE.get(function)
+    call = name_of(function)
+    if handler is None:
+        name = getattr(function, "__name__", "")
+        refuse("SW250" if name in ROW_MIXING or name == "cumulative_sum" else "SW251", call=call)
+    try:
+        inspect.signature(handler).bind(*args, **kwargs)
+    except TypeError as error:
+        refuse("SW262", call=call, what=f"this form ({error})")
+    return handler(*args, **kwargs)
+
+
+class Function:
+    """What compiled functions see as a NumPy function."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.__name__ = getattr(function, "__name__", str(function))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if has_traced(args) or has_traced(kwargs):
+            return call_function(self.function, args, kwargs)
+        if self.__name__ not in PURE:
+            refuse("SW263", name=name_of(self.function))
+        return self.function(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW251", call=f"np.{self.__name__}.{name}")
+
+
+class _ArrayMeta(type):
+    def __instancecheck__(cls, x: object) -> bool:
+        return issubclass(type(x), TracedArray | np.ndarray)
+
+    def __getattr__(cls, name: str) -> Any:
+        refuse("SW251", call=f"np.ndarray.{name}")
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        refuse("SW263", name="np.ndarray()")
+
+
+class NdarrayStandIn(metaclass=_ArrayMeta):
+    """What compiled functions see as numpy.ndarray."""
+
+
+NdarrayStandIn.__name__ = NdarrayStandIn.__qualname__ = "ndarray"
+
+
+def errstate(**kwargs: Any) -> Any:
+    """np.errstate, when it only silences: traced operations never warn."""
+    if any(value not in ("ignore", "warn", None) for value in kwargs.values()):
+        refuse("SW262", call="np.errstate", what="a setting that raises or calls")
+    return np.errstate(**kwargs)
+
+
+_CONSTANTS = (
+    "nan",
+    "inf",
+    "pi",
+    "e",
+    "euler_gamma",
+    "newaxis",
+    "True_",
+    "False_",
+    "dtype",
+    "finfo",
+    "iinfo",
+    "generic",
+)
+
+
+class NumpyModule:
+    """What compiled functions see as the module numpy."""
+
+    __name__ = "numpy"
+
+    def __getattr__(self, name: str) -> Any:
+        found = stand_in(getattr(np, name, None)) if not name.startswith("_") else None
+        if found is None and name not in ("newaxis",):
+            refuse("SW263", name=f"np.{name}")
+        return found
+
+
+NUMPY = NumpyModule()
+_PLAIN = tuple(id(getattr(np, name)) for name in _CONSTANTS)
+
+
+def stand_in(obj: Any) -> Any:
+    """The stand-in of an object of NumPy, or None."""
+    if obj is np:
+        return NUMPY
+    if obj is np.ndarray:
+        return NdarrayStandIn
+    if obj is np.errstate:
+        return errstate
+    if isinstance(obj, np.ufunc | np.dtype | float | bool | np.generic) or id(obj) in _PLAIN:
+        return obj
+    if isinstance(obj, type) and issubclass(obj, np.generic):
+        return obj
+    if callable(obj) and not isinstance(obj, type) and (_hashable_in_table(obj) or _is_public(obj)):
+        return Function(obj)
+    return None
+
+
+def _hashable_in_table(obj: Any) -> bool:
+    try:
+        return obj in TABLE
+    except TypeError:
+        return False
+
+
+def _is_public(obj: Any) -> bool:
+    name = getattr(obj, "__name__", "")
+    return name in PURE | ROW_MIXING and getattr(np, name, None) is obj

@@ -1,0 +1,260 @@
+"""pandas in compiled functions: the module, the classes Series and DataFrame, and which attribute of a Series is which table's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from udf_compiler.calls import frames, series_methods
+from udf_compiler.calls.arrays import bound
+from udf_compiler.trace import dates
+from udf_compiler.trace.array import TracedArray, as_array
+from udf_compiler.trace.frame import TracedFrame
+from udf_compiler.trace.lower import cast, is_number, run_prototype, type_of
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.values import Traced, raw
+
+set_where = series_methods.set_where
+
+#: Attributes of Series whose values depend on other rows, on the number of rows or on the index.
+ROW_MIXING = frozenset(
+    """size shape index empty iloc iat at head tail sample sort_values sort_index cumsum cumprod cummax cummin shift diff
+    pct_change mean sum std var sem min max median mode any all prod product rank quantile unique nunique duplicated drop_duplicates
+    rolling expanding ewm groupby resample describe value_counts count skew kurt kurtosis cov corr autocorr argmax argmin
+    argsort idxmax idxmin nlargest nsmallest ffill bfill pad backfill interpolate dropna drop reindex align append explode
+    factorize hasnans is_unique is_monotonic_increasing is_monotonic_decreasing first_valid_index last_valid_index searchsorted dot
+    take truncate asof agg aggregate transform filter first last name axes keys items squeeze repeat reset_index
+    compare update swaplevel droplevel unstack stack nbytes memory_usage flags attrs set_axis set_flags
+    asfreq between_time at_time reindex_like reorder_levels""".split()
+)
+_VALUES = frozenset("tolist to_list to_dict to_string to_json to_csv item bool __iter__ iteritems array".split())
+_IN_PLACE = frozenset("insert pop __delitem__".split())
+
+
+def series_attribute(series: TracedSeries, name: str) -> Any:
+    """An attribute of a Series: a method of the table, a property, or a refusal."""
+    call = f"Series.{name}"
+    if name in series_methods.METHODS:
+        return bound(series_methods.METHODS[name], series, call)
+    if name in series_methods.PROPERTIES:
+        return series_methods.PROPERTIES[name](series)
+    if name == "index":
+        return Index()
+    if name in ROW_MIXING:
+        refuse("SW250", call=call)
+    if name in _VALUES:
+        refuse("SW259", call=call)
+    if name in _IN_PLACE:
+        refuse("SW256", call=call)
+    if not hasattr(pd.Series, name):
+        refuse("SW252", call=call, error=f"AttributeError: 'Series' object has no attribute {name!r}")
+    refuse("SW251", call=call)
+
+
+class Index:
+    """The index of a traced Series: good for handing on to pd.Series only."""
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW250", call=f"Series.index.{name}")
+
+    def __bool__(self) -> bool:
+        refuse("SW250", call="Series.index")
+
+    __len__ = __iter__ = __eq__ = __getitem__ = __hash__ = __array__ = __add__ = __array_ufunc__ = (  # type: ignore[assignment]
+        lambda self, *args: refuse("SW250", call="Series.index")
+    )
+
+
+def frame_attribute(frame: TracedFrame, name: str) -> Any:
+    """An attribute of a DataFrame: a method before a column of that name, as pandas has it."""
+    call = f"DataFrame.{name}"
+    if name in frames.METHODS:
+        return bound(frames.METHODS[name], frame, call)
+    if name in frames.PROPERTIES:
+        return frames.PROPERTIES[name](frame)
+    if name == "index":
+        return Index()
+    if not hasattr(pd.DataFrame, name):
+        if name in frame.series:
+            return frame.column(name)
+        refuse("SW252", call=call, error=f"AttributeError: 'DataFrame' object has no attribute {name!r}")
+    refuse("SW250" if name in ROW_MIXING or name == "apply" else "SW251", call=call)
+
+
+def _check_index(index: Any, call: str) -> None:
+    if index is not None and type(index) is not Index:
+        refuse("SW250", call=f"{call} with an index of its own")
+
+
+def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: Any = None, copy: Any = None) -> Any:
+    """pd.Series(...) of a traced value, or of a scalar on a traced index."""
+    call = "pd.Series"
+    _check_index(index, call)
+    if isinstance(data, TracedSeries):
+        data.shared = True
+        made = TracedSeries(data.loop, data.value, data.dtype, data.kind, shared=True)
+    elif isinstance(data, TracedArray):
+        if data.ndim != 1:
+            refuse("SW252", call=call, error="ValueError: Data must be 1-dimensional")
+        data.shared = True
+        made = TracedSeries(data.loop, data.value, data.dtype, shared=True)
+    elif is_number(data) and index is not None:
+        return _scalar_series(data, dtype, call)
+    else:
+        refuse("SW250", call=f"pd.Series of {raw(data)}")
+    if dtype is None:
+        return made
+    dates.refuse_date(made, call)
+    wanted = run_prototype(call, lambda: pd.Series(np.ones(1, made.dtype), dtype=dtype).dtype)
+    if not isinstance(wanted, np.dtype) or not np.can_cast(made.dtype, wanted, "safe"):
+        refuse("SW262", call=call, what=f"dtype={dtype} for {made.dtype} values")
+    return made.new(cast(made.loop, made.value, type_of(wanted, call)))
+
+
+def _scalar_series(value: Any, dtype: Any, call: str) -> TracedSeries:
+    loop = current().loop
+    assert loop is not None
+    proto = run_prototype(call, lambda: pd.Series(value, index=range(1), dtype=dtype))
+    if not isinstance(proto.dtype, np.dtype):
+        refuse("SW254", call=call, type=str(proto.dtype))
+    return TracedSeries(loop, loop.const(proto.iloc[0], type_of(proto.dtype, call)), proto.dtype)
+
+
+def isna(obj: Any) -> Any:
+    """pd.isna of a traced value."""
+    if isinstance(obj, TracedSeries):
+        return obj.isna()
+    array = as_array(obj, "pd.isna")
+    if isinstance(obj, TracedArray):
+        loop = array.loop
+        found = [
+            loop.call("isnan", v) if v.type.is_float else loop.const(False, type_of(np.dtype(bool), "pd.isna"))
+            for v in array.columns
+        ]
+        return TracedArray(loop, found, array.ndim, array.order)
+    refuse("SW251", call="pd.isna of a DataFrame")
+
+
+def notna(obj: Any) -> Any:
+    """pd.notna of a traced value."""
+    return ~isna(obj)
+
+
+def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None) -> Any:
+    """pd.to_numeric of a numeric Series: the Series itself."""
+    call = "pd.to_numeric"
+    if not isinstance(arg, TracedSeries) or downcast is not None:
+        refuse("SW262", call=call, what=raw(arg) if downcast is None else "the argument downcast=")
+    dates.refuse_date(arg, call)
+    arg.shared = True
+    return TracedSeries(arg.loop, arg.value, arg.dtype, shared=True)
+
+
+class _ClassMeta(type):
+    """A class of pandas: instance checks see traced values, calls make them."""
+
+    traced: type
+    real: type
+    make: Any
+
+    def __instancecheck__(cls, x: object) -> bool:
+        return issubclass(type(x), cls.traced) or isinstance(x, cls.real)
+
+    def __getattr__(cls, name: str) -> Any:
+        refuse("SW251", call=f"pd.{cls.__name__}.{name}")
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls.make(*args, **kwargs)
+
+
+def _make_series(*args: Any, **kwargs: Any) -> Any:
+    from udf_compiler.calls.numpy_ import has_traced
+
+    if has_traced(args) or has_traced(kwargs) or any(type(x) is Index for x in (*args, *kwargs.values())):
+        return bound(lambda _, *a, **k: make_series(*a, **k), None, "pd.Series")(*args, **kwargs)
+    return run_prototype("pd.Series", pd.Series, *args, **kwargs)
+
+
+def _make_frame(*args: Any, **kwargs: Any) -> Any:
+    from udf_compiler.calls.numpy_ import has_traced
+
+    if has_traced(args) or has_traced(kwargs):
+        return bound(lambda _, *a, **k: frames.make_frame(*a, **k), None, "pd.DataFrame")(*args, **kwargs)
+    return run_prototype("pd.DataFrame", pd.DataFrame, *args, **kwargs)
+
+
+SeriesStandIn = _ClassMeta(
+    "Series", (), {"traced": TracedSeries, "real": pd.Series, "make": staticmethod(_make_series)}
+)
+FrameStandIn = _ClassMeta(
+    "DataFrame", (), {"traced": TracedFrame, "real": pd.DataFrame, "make": staticmethod(_make_frame)}
+)
+
+_FUNCTIONS = {
+    "isna": isna,
+    "isnull": isna,
+    "notna": notna,
+    "notnull": notna,
+    "to_numeric": to_numeric,
+    "concat": frames.concat,
+}
+
+
+class Function:
+    """What compiled functions see as a function of pandas."""
+
+    def __init__(self, name: str, real: Any) -> None:
+        self.__name__, self.real = name, real
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from udf_compiler.calls.numpy_ import has_traced
+
+        if has_traced(args) or has_traced(kwargs):
+            return bound(lambda _, *a, **k: _FUNCTIONS[self.__name__](*a, **k), None, f"pd.{self.__name__}")(
+                *args, **kwargs
+            )
+        return run_prototype(f"pd.{self.__name__}", self.real, *args, **kwargs)
+
+
+_STAND_INS = {id(getattr(pd, name)): Function(name, getattr(pd, name)) for name in _FUNCTIONS}
+
+
+class PandasModule:
+    """What compiled functions see as the module pandas."""
+
+    __name__ = "pandas"
+
+    def __getattr__(self, name: str) -> Any:
+        found = stand_in(getattr(pd, name, None)) if not name.startswith("_") else None
+        if found is None:
+            refuse("SW263", name=f"pd.{name}")
+        return found
+
+
+PANDAS = PandasModule()
+
+
+def stand_in(obj: Any) -> Any:
+    """The stand-in of an object of pandas, or None."""
+    if obj is pd:
+        return PANDAS
+    if obj is pd.Series:
+        return SeriesStandIn
+    if obj is pd.DataFrame:
+        return FrameStandIn
+    return _STAND_INS.get(id(obj))
+
+
+__all__ = [
+    "PANDAS",
+    "FrameStandIn",
+    "SeriesStandIn",
+    "Traced",
+    "frame_attribute",
+    "series_attribute",
+    "set_where",
+    "stand_in",
+]

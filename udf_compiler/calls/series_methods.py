@@ -1,0 +1,382 @@
+"""Methods of a pandas Series as IR, each rewritten from pandas' own source on traced values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import BOOL
+from udf_compiler.calls import arrays
+from udf_compiler.calls.membership import series_isin, series_map
+from udf_compiler.trace import dates
+from udf_compiler.trace.array import TracedArray, apply, as_array
+from udf_compiler.trace.lower import cast, constant_of, is_number, operator_call, run_prototype, type_of
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw
+
+_MISSING = object()
+
+_CAST_FIRST = "Cast the Series to the wanted type first."
+
+
+def _plain(array: TracedArray) -> TracedSeries:
+    return TracedSeries(array.loop, array.value, array.dtype)
+
+
+def isna(s: TracedSeries) -> TracedSeries:
+    loop = s.loop
+    if s.kind == "date":
+        return s.new(loop.call("logical_not", loop.is_valid(s.value)))
+    return s.new(loop.call("isnan", s.value) if s.value.type.is_float else loop.const(False, BOOL))
+
+
+def notna(s: TracedSeries) -> TracedSeries:
+    return ~isna(s)
+
+
+def _condition(s: TracedSeries, cond: Any, call: str) -> Value:
+    if not isinstance(cond, TracedSeries | TracedArray):
+        refuse("SW262", call=call, what=f"{raw(cond)} as the condition")
+    array = as_array(cond, call)
+    if array.ndim != 1 or array.loop is not s.loop:
+        refuse("SW262", call=call, what="a condition of another shape")
+    if array.dtype != np.bool_:
+        refuse("SW252", call=call, error=f"TypeError: Boolean array expected for the condition, not {array.dtype}")
+    return array.value
+
+
+def _other(s: TracedSeries, other: Any, method: Callable[[pd.Series, Any], pd.Series], call: str) -> Value:
+    """The replacement as a value of the Series' type. Refuses (SW255) one that makes pandas change the dtype of some batches."""
+    if s.kind == "date":
+        return _other_date(s, other, call)
+    other = constant_of(other)
+    proto = pd.Series(np.array([np.nan, 1.0], s.dtype) if s.dtype.kind == "f" else np.ones(2, s.dtype))
+    if isinstance(other, TracedSeries | TracedArray):
+        array = as_array(other, call)
+        if array.ndim != 1 or array.loop is not s.loop:
+            refuse("SW262", call=call, what="a replacement of another shape")
+        kind, size = array.dtype.kind, array.dtype.itemsize
+        fits = array.dtype == s.dtype or (kind == s.dtype.kind and size < s.dtype.itemsize)
+        fits = fits or (kind == "i" and s.dtype.kind == "f" and size < s.dtype.itemsize)
+        made = run_prototype(call, method, proto, pd.Series(np.ones(2, array.dtype)))
+        if not fits or made.dtype != s.dtype:
+            refuse("SW255", call=call, when=f"a row is replaced by {array.dtype} values", advice=_CAST_FIRST)
+        return cast(s.loop, array.value, s.value.type)
+    if other is not None and not is_number(other):
+        refuse("SW262", call=call, what=f"{raw(other)} as the replacement")
+    made = run_prototype(call, method, proto, other)
+    if made.dtype != s.dtype:
+        refuse("SW255", call=call, when="a row is replaced", advice=_CAST_FIRST)
+    return s.loop.const(made.iloc[0], s.value.type)
+
+
+def _other_date(s: TracedSeries, other: Any, call: str) -> Value:
+    if isinstance(other, TracedSeries) and other.kind == "date":
+        return other.value
+    if not dates.is_date(other):
+        refuse("SW264", call=f"{call} with {raw(other)}")
+    return dates.date_constant(s.loop, other)
+
+
+def _chosen(s: TracedSeries, keep: Value, other: Value) -> TracedSeries:
+    loop = s.loop
+    return TracedSeries(loop, loop.select(keep, s.value, other), s.dtype, s.kind)
+
+
+def where(s: TracedSeries, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> TracedSeries:
+    call = "Series.where"
+    _no_in_place(inplace, call)
+    keep = _condition(s, cond, call)
+    return _chosen(s, keep, _other(s, other, lambda p, o: p.where(np.array([False, True]), o), call))
+
+
+def mask(s: TracedSeries, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> TracedSeries:
+    call = "Series.mask"
+    _no_in_place(inplace, call)
+    keep = s.loop.call("logical_not", _condition(s, cond, call))
+    return _chosen(s, keep, _other(s, other, lambda p, o: p.where(np.array([False, True]), o), call))
+
+
+def fillna(s: TracedSeries, value: Any = None, *, inplace: bool = False) -> TracedSeries:
+    call = "Series.fillna"
+    _no_in_place(inplace, call)
+    if isinstance(value, TracedArray):
+        refuse("SW252", call=call, error='TypeError: "value" parameter must be a scalar, dict or Series')
+    if value is None:
+        refuse("SW252", call=call, error="ValueError: Must specify a fill 'value' or 'method'.")
+    if s.dtype.kind in "bi":
+        if not isinstance(value, TracedSeries) and not is_number(constant_of(value)):
+            refuse("SW262", call=call, what=f"{raw(value)} as the replacement")
+        return s.new(s.value)  # such a Series has no missing values
+    keep = notna(s).value
+    return _chosen(s, keep, _other(s, value, lambda p, o: p.fillna(o), call))
+
+
+def combine_first(s: TracedSeries, other: Any) -> TracedSeries:
+    call = "Series.combine_first"
+    if not isinstance(other, TracedSeries) or other.dtype != s.dtype or other.kind != s.kind:
+        refuse("SW262", call=call, what="anything but a Series of the same dtype")
+    return mask(s, isna(s), other)
+
+
+def set_where(s: TracedSeries, key: Any, value: Any, call: str) -> None:
+    """``s[mask] = scalar`` and ``s.loc[mask] = scalar`` on a fresh Series, when the dtype stays."""
+    if s.shared:
+        refuse("SW256", call=call)
+    dates.refuse_date(s, call)
+    at = _condition(s, key, call)
+    value = constant_of(value)
+    if not is_number(value):
+        refuse("SW262", call=call, what=raw(value))
+
+    def assigned() -> pd.Series:
+        proto = pd.Series(np.ones(2, s.dtype))
+        proto[pd.Series([True, False])] = value
+        return proto
+
+    made = run_prototype(call, assigned)
+    if made.dtype != s.dtype:
+        refuse("SW255", call=call, when="a row is replaced", advice=_CAST_FIRST)
+    s.value = s.loop.select(at, s.loop.const(made.iloc[0], s.value.type), s.value)
+
+
+class Loc(Traced):
+    """``s.loc``: assignment by a mask."""
+
+    __slots__ = ("series",)
+    what = "Series.loc"
+
+    def __init__(self, series: TracedSeries) -> None:
+        self.series = series
+
+    def __getitem__(self, key: Any) -> Any:
+        refuse("SW250", call="Series.loc[...]")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        set_where(self.series, key, value, "Series.loc[...] = ...")
+
+
+def _bound_values(lower: Any, upper: Any, call: str) -> list[Any]:
+    """generic.clip: a NaN scalar is no bound, and two scalar bounds are put in order."""
+    bounds: list[Any] = []
+    for bound in (lower, upper):
+        bound = constant_of(bound)
+        if not isinstance(bound, TracedSeries | TracedArray) and bound is not None and not is_number(bound):
+            refuse("SW257" if np.ndim(bound) else "SW262", call=call, what=raw(bound), shape=f"{np.shape(bound)}")
+        bounds.append(None if is_number(bound) and bound != bound else bound)
+    if is_number(bounds[0]) and is_number(bounds[1]):
+        return [min(bounds), max(bounds)]
+    return bounds
+
+
+def clip(
+    s: TracedSeries, lower: Any = None, upper: Any = None, *, axis: Any = None, inplace: bool = False, out: Any = None
+) -> TracedSeries:
+    call = "Series.clip"
+    _no_in_place(inplace or out is not None, call)
+    dates.refuse_date(s, call)
+    low, high = _bound_values(lower, upper, call)
+    scalars = all(b is None or is_number(b) for b in (low, high))
+    result = s.new(s.value)
+    for name, bound in (("ge", low), ("le", high)):
+        if bound is None:
+            continue
+        if scalars or is_number(bound):
+            keep = isna(s) | s._binary(name, bound, False)
+        else:
+            series = bound if isinstance(bound, TracedSeries) else _plain(bound)
+            filled = fillna(series, np.inf if name == "le" else -np.inf)
+            keep = flex(name, False)(s, filled) | isna(s)
+            bound = series
+        result = where(result, keep, bound)
+    return result
+
+
+def between(s: TracedSeries, left: Any, right: Any, inclusive: str = "both") -> TracedSeries:
+    names = {"both": ("ge", "le"), "left": ("ge", "lt"), "right": ("gt", "le"), "neither": ("gt", "lt")}
+    if inclusive not in names:
+        refuse(
+            "SW252",
+            call="Series.between",
+            error="ValueError: Inclusive has to be either string of 'both', 'left', 'right', or 'neither'.",
+        )
+    low, high = names[inclusive]
+    return s._binary(low, left, False) & s._binary(high, right, False)  # type: ignore[no-any-return]
+
+
+def round_(s: TracedSeries, decimals: int = 0, out: Any = None) -> TracedSeries:
+    call = "Series.round"
+    dates.refuse_date(s, call)
+    _no_in_place(out is not None, call)
+    if s.dtype == np.bool_:
+        return s.new(s.value)  # pandas leaves bools as they are
+    return _plain(arrays.round_(TracedArray(s.loop, (s.value,)), decimals))
+
+
+def astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise") -> TracedSeries:
+    call = "Series.astype"
+    dates.refuse_date(s, call)
+    if errors != "raise" or isinstance(dtype, dict | Traced):
+        refuse("SW262", call=call, what="the argument errors= or a dict")
+    made = run_prototype(call, pd.Series(np.ones(1, s.dtype)).astype, dtype)
+    if not isinstance(made.dtype, np.dtype):
+        refuse("SW254", call=call, type=str(made.dtype))
+    type = type_of(made.dtype, call)
+    result = s.new(cast(s.loop, s.value, type))
+    if copy is False:
+        s.shared = result.shared = True
+    return result
+
+
+def apply_(s: TracedSeries, func: Any, convert_dtype: Any = None, args: tuple[Any, ...] = ()) -> Any:
+    if isinstance(func, np.ufunc) and not args and func.nin == 1:
+        return func(s)
+    refuse("SW251", call=f"Series.apply of {raw(func)}")
+
+
+def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+    if not callable(func):
+        refuse("SW262", call="pipe", what=raw(func))
+    return func(s, *args, **kwargs)
+
+
+def copy(s: TracedSeries, deep: bool = True) -> TracedSeries:
+    s.shared = s.shared or not deep
+    return TracedSeries(s.loop, s.value, s.dtype, s.kind, shared=not deep)
+
+
+def rename(s: TracedSeries, index: Any = None) -> TracedSeries:
+    if index is not None and not isinstance(index, str):
+        refuse("SW250", call="Series.rename of labels")
+    return copy(s, deep=False)
+
+
+def to_numpy(s: TracedSeries, dtype: Any = None, copy: bool = False) -> TracedArray:
+    array = as_array(s, "Series.to_numpy")
+    if dtype is not None and np.dtype(dtype) != s.dtype:
+        return arrays.astype(array, dtype)
+    return TracedArray(s.loop, (s.value,)) if copy else array
+
+
+def abs_(s: TracedSeries) -> TracedSeries:
+    return abs(s)
+
+
+def _no_in_place(asked: Any, call: str) -> None:
+    if asked:
+        refuse("SW256", call=f"{call}(inplace=True)")
+
+
+def flex(name: str, reflected: bool) -> Callable[..., Any]:
+    """s.add(other) and its kind: the operator for a scalar, NumPy's operator on the arrays for a Series or array.
+
+    So ``a.floordiv(b)`` of integers gives NumPy's 0 for a zero divisor where ``a // b`` gives infinity.
+    """
+    call = f"Series.{'r' if reflected else ''}{name}"
+
+    def method(s: TracedSeries, other: Any, level: Any = None, fill_value: Any = None, axis: Any = 0) -> Any:
+        if level is not None or axis not in (0, "index"):
+            refuse("SW262", call=call, what="the argument level= or axis=")
+        other = constant_of(other)
+        if s.kind == "date" or dates.is_date(other) or (isinstance(other, TracedSeries) and other.kind == "date"):
+            if fill_value is not None or reflected:
+                refuse("SW264", call=call)
+            return s._binary(name, other, False)
+        if not isinstance(other, TracedSeries | TracedArray):
+            if fill_value is not None:
+                missing = other is None or (is_number(other) and other != other)
+                s, other = (s, fill_value) if missing else (fillna(s, fill_value), other)
+            return s._binary(name, other, reflected)
+        left, right = TracedArray(s.loop, (s.value,)), as_array(other, call)
+        if right.ndim != 1:
+            refuse("SW262", call=call, what="a two-dimensional array")
+        if fill_value is not None:
+            left, right = _fill_either(left, right, fill_value, call)
+        function = REFLECTED[name] if reflected else BINARY[name]
+        results = apply(lambda loop, ops: operator_call(loop, function, ops, call), (left, right), call)
+        return tuple(map(_plain, results)) if isinstance(results, tuple) else _plain(results)
+
+    return method
+
+
+def _fill_either(a: TracedArray, b: TracedArray, fill: Any, call: str) -> tuple[TracedArray, TracedArray]:
+    """ops.fill_binop: rows where exactly one side is missing get `fill` there."""
+    if not is_number(fill):
+        refuse("SW262", call=call, what=raw(fill))
+    loop = a.loop
+    missing = [loop.call("isnan", x.value) if x.dtype.kind == "f" else loop.const(False, BOOL) for x in (a, b)]
+    one = loop.call("logical_xor", *missing)
+    filled = []
+    for x, gone in zip((a, b), missing, strict=True):
+        if x.dtype.kind != "f":
+            filled.append(x)
+            continue
+
+        def assigned(dtype: np.dtype = x.dtype) -> Any:
+            proto = np.ones(1, dtype)
+            proto[np.array([True])] = fill
+            return proto[0]
+
+        constant = loop.const(run_prototype(call, assigned), x.value.type)
+        filled.append(TracedArray(loop, (loop.select(loop.call("logical_and", gone, one), constant, x.value),)))
+    return filled[0], filled[1]
+
+
+def _to_frame(s: TracedSeries, name: Any = None) -> Any:
+    from udf_compiler.trace.frame import TracedFrame
+
+    if not isinstance(name, str):
+        refuse("SW262", call="Series.to_frame", what="a name that is no string")
+    return TracedFrame(s.loop, {name: copy(s, deep=False)})
+
+
+_FLEX_NAMES = {
+    "add": "add", "sub": "sub", "subtract": "sub", "mul": "mul", "multiply": "mul", "div": "truediv", "divide": "truediv",
+    "truediv": "truediv", "floordiv": "floordiv", "mod": "mod", "pow": "pow", "divmod": "divmod",
+}  # fmt: skip
+_REFLECTED_NAMES = ("add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow", "divmod")
+
+#: Methods that a compiled function may call.
+METHODS: dict[str, Callable[..., Any]] = (
+    {
+        "abs": abs_,
+        "round": round_,
+        "clip": clip,
+        "between": between,
+        "isin": series_isin,
+        "isna": isna,
+        "isnull": isna,
+        "notna": notna,
+        "notnull": notna,
+        "fillna": fillna,
+        "where": where,
+        "mask": mask,
+        "astype": astype,
+        "map": series_map,
+        "combine_first": combine_first,
+        "copy": copy,
+        "rename": rename,
+        "to_numpy": to_numpy,
+        "to_frame": _to_frame,
+        "pipe": pipe,
+        "apply": apply_,
+        "transpose": lambda s: s.T,
+    }
+    | {method: flex(name, False) for method, name in _FLEX_NAMES.items()}
+    | {name: flex(name, False) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
+    | {f"r{name}": flex(_FLEX_NAMES[name], True) for name in _REFLECTED_NAMES}
+)
+
+#: Attributes that are no methods.
+PROPERTIES: dict[str, Callable[[TracedSeries], Any]] = {
+    "values": lambda s: as_array(s, "Series.values"),
+    "T": lambda s: s,
+    "dtypes": lambda s: s.dtype,
+    "ndim": lambda s: 1,
+    "loc": Loc,
+}

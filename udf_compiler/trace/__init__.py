@@ -1,0 +1,74 @@
+"""Calls a user's function once with symbolic Series and records what it computes as IR.
+
+Start at `trace`. `series`, `array` and `frame` hold the symbolic values, `lower` turns ufuncs into IR, and the tables of
+`udf_compiler.calls` hold the functions and methods of each library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sparkweld.errors import InternalError, Refusal, SparkWeldError
+from sparkweld.ir import LoopBuilder
+from udf_compiler.trace.array import TracedArray
+from udf_compiler.trace.frame import TracedFrame
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import Session, check_size, refuse, running
+
+
+def trace(
+    function: Callable[..., Any],
+    args: Sequence[TracedSeries | TracedFrame],
+    kwargs: Mapping[str, TracedSeries | TracedFrame] | None = None,
+    *,
+    loop: LoopBuilder,
+    exact: bool = False,
+    place: str = "",
+    notes: list[str] | None = None,
+) -> Any:
+    """The symbolic result of ``function(*args, **kwargs)``; the values join `loop`, guards included.
+
+    `function` has been checked to be pure and rebuilt on `stand_in` objects. `exact` refuses what is only *kept*.
+    `notes` collects facts for explain. Raises Refusal for anything that is not provably row by row and exact, also
+    when the function caught that refusal itself.
+    """
+    session = Session(loop, exact, place, [] if notes is None else notes)
+    for value in (*args, *(kwargs or {}).values()):
+        value.shared = True
+    with running(session):
+        try:
+            result = function(*args, **(kwargs or {}))
+            check_size(loop)
+        except Refusal:
+            raise session.refused or AssertionError("a refusal that no session saw") from None
+        except SparkWeldError:
+            raise
+        except Exception as error:
+            if _raised_here(error):
+                raise InternalError(f"{type(error).__name__} while tracing: {error}") from error
+            if session.refused is None:
+                refuse("SW261", error=f"{type(error).__name__}: {error}")
+    if session.refused is not None:
+        raise session.refused
+    return result
+
+
+def _raised_here(error: Exception) -> bool:
+    """Whether the innermost frame of the error is ours: then it is a bug, not the user's error."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    file = "" if at is None else at.tb_frame.f_code.co_filename
+    return any(f"{os.sep}{package}{os.sep}" in file for package in ("udf_compiler", "sparkweld"))
+
+
+def stand_in(obj: object) -> object | None:
+    """What a rebuilt function sees in place of a library's module, class or function; None when it may not be used."""
+    from udf_compiler.calls import stand_in as find
+
+    return find(obj)
+
+
+__all__ = ["TracedArray", "TracedFrame", "TracedSeries", "stand_in", "trace"]

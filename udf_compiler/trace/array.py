@@ -1,0 +1,191 @@
+"""A symbolic NumPy array of one value or one row of k values per row of the batch: NumPy's own rules, no pandas."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder, Value
+from udf_compiler.trace.lower import Operand, constant_of, is_number, operator_call, type_of, ufunc_call
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
+
+
+class TracedArray(Traced):
+    """shape (n,): one column. shape (n, k): k columns of one dtype, `order` "C" or "F" as they lie in memory, None when unknown."""
+
+    __slots__ = ("columns", "dtype", "loop", "ndim", "order", "shared")
+    what = "array"
+
+    loop: LoopBuilder
+    columns: tuple[Value, ...]
+    dtype: np.dtype
+    ndim: int
+    order: str | None
+
+    def __init__(
+        self, loop: LoopBuilder, columns: Sequence[Value], ndim: int = 1, order: str | None = "C", shared: bool = False
+    ) -> None:
+        self.loop, self.columns, self.ndim, self.order, self.shared = loop, tuple(columns), ndim, order, shared
+        self.dtype = self.columns[0].type.dtype
+
+    @property
+    def value(self) -> Value:
+        """The value of a row of a one-dimensional array."""
+        assert self.ndim == 1
+        return self.columns[0]
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        from udf_compiler.calls.numpy_ import NdarrayStandIn
+
+        return NdarrayStandIn
+
+    def __getattr__(self, name: str) -> Any:
+        from udf_compiler.calls.numpy_ import array_attribute
+
+        return array_attribute(self, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        from udf_compiler.calls.numpy_ import array_item
+
+        return array_item(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from udf_compiler.calls.numpy_ import set_item
+
+        set_item(self, key, value)
+
+    def __round__(self, decimals: int | None = None) -> Any:
+        refuse(
+            "SW252", call="round() of an array", error="TypeError: type numpy.ndarray doesn't define __round__ method"
+        )
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        from udf_compiler.trace.frame import TracedFrame
+        from udf_compiler.trace.series import TracedSeries
+
+        if isinstance(other, TracedSeries | TracedFrame):
+            return NotImplemented  # NumPy hands over to the Series, which runs its reflected operator
+        call = f"array {symbol(name)} ..." if not reflected else f"... {symbol(name)} array"
+        function = REFLECTED[name] if reflected else BINARY[name]
+        return apply(lambda loop, ops: operator_call(loop, function, ops, call), (self, other), call)
+
+    def _unary(self, name: str) -> Any:
+        function = {"neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "abs": abs}[name]
+        call = f"{name} of an array"
+        return apply(lambda loop, ops: operator_call(loop, function, ops, call), (self,), call)
+
+    def _in_place(self, name: str, other: Any) -> Any:
+        call = f"array {symbol(name)}= ..."
+        if self.shared:
+            refuse("SW256", call=call)
+        result = apply(lambda loop, ops: operator_call(loop, BINARY[name], ops, call), (self, other), call)
+        if result.dtype != self.dtype or result.ndim != self.ndim or len(result.columns) != len(self.columns):
+            refuse("SW262", call=call, what="a result of another dtype or shape")
+        self.columns = result.columns
+        return self
+
+    def __matmul__(self, other: Any) -> Any:
+        from udf_compiler.calls.numpy_ import matmul
+
+        return matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        refuse("SW250", call="... @ array")
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from udf_compiler.calls.numpy_ import matmul
+
+        call = f"np.{ufunc.__name__}"
+        if method != "__call__":
+            refuse("SW250", call=f"{call}.{method}")
+        if kwargs:
+            refuse("SW262", call=call, what=f"the argument {sorted(kwargs)[0]}=")
+        if ufunc is np.matmul and isinstance(inputs[0], TracedArray):
+            return matmul(*inputs)
+        return apply(lambda loop, ops: ufunc_call(loop, ufunc, ops, call), inputs, call)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from udf_compiler.calls.numpy_ import call_function
+
+        return call_function(function, args, kwargs)
+
+
+def _rmatmul_of_series(self: Traced, other: Any) -> Any:
+    refuse("SW250", call="a dot product over the rows")
+
+
+def array_of(loop: LoopBuilder, value: Value) -> TracedArray:
+    """A fresh one-dimensional array."""
+    return TracedArray(loop, (value,))
+
+
+def as_array(x: Any, call: str) -> TracedArray:
+    """What np.asarray makes of a traced value: a view. Refuses dates."""
+    from udf_compiler.trace import dates
+    from udf_compiler.trace.frame import TracedFrame
+    from udf_compiler.trace.series import TracedSeries
+
+    if isinstance(x, TracedArray):
+        return x
+    if isinstance(x, TracedSeries):
+        dates.refuse_date(x, call)
+        x.shared = True
+        return TracedArray(x.loop, (x.value,), shared=True)
+    if isinstance(x, TracedFrame):
+        return x.to_array(call)
+    refuse("SW262", call=call, what=raw(x))
+
+
+def apply(
+    function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ...]], args: Sequence[Any], call: str
+) -> Any:
+    """An elementwise function on arrays and constants, broadcast as NumPy broadcasts; the outputs as arrays."""
+    arrays = [a for a in args if isinstance(a, TracedArray)]
+    loop = arrays[0].loop
+    if any(a.loop is not loop for a in arrays):
+        refuse("SW262", call=call, what="a column of another function call")
+    ndim = max(a.ndim for a in arrays)
+    wide = [a for a in arrays if a.ndim == ndim]
+    if len(wide) < len(arrays):
+        refuse("SW257", call=call, shape="(n,), which NumPy lays along the columns of a two-dimensional array,")
+    constants = [_constant(a, ndim, loop, call) for a in args if not isinstance(a, TracedArray)]
+    widths = {len(a.columns) for a in wide} | {len(c) for c in constants if isinstance(c, tuple)}
+    width = max(widths)
+    if not widths <= {1, width}:
+        refuse(
+            "SW252", call=call, error=f"ValueError: operands could not be broadcast together ({sorted(widths)} columns)"
+        )
+    remaining = iter(constants)
+    spread = [a.columns if isinstance(a, TracedArray) else next(remaining) for a in args]
+    results = []
+    for j in range(width):
+        row = tuple((s[j] if len(s) > 1 else s[0]) if isinstance(s, tuple) else s for s in spread)
+        results.append(function(loop, row))
+    orders = {a.order for a in wide if len(a.columns) == width}
+    order = orders.pop() if len(orders) == 1 else None
+    outputs = tuple(TracedArray(loop, columns, ndim, order) for columns in zip(*results, strict=True))
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+def _constant(x: Any, ndim: int, loop: LoopBuilder, call: str) -> Any:
+    """A scalar as it is, an array as one typed constant per column."""
+    x = constant_of(x)
+    if is_number(x):
+        return x
+    if isinstance(x, list | tuple):
+        try:
+            x = np.asarray(x)
+        except ValueError:  # ragged
+            refuse("SW262", call=call, what="a ragged sequence")
+    if not isinstance(x, np.ndarray) or isinstance(x, pd.Series) or x.dtype.kind not in "biuf":
+        refuse("SW262", call=call, what=raw(x))
+    if x.ndim > ndim or (x.ndim == 2 and x.shape[0] != 1) or (ndim == 1 and x.shape != (1,)) or 0 in x.shape:
+        refuse("SW257", call=call, shape=f"{x.shape}")
+    type = type_of(x.dtype, call)
+    return tuple(loop.const(v, type) for v in x.ravel())

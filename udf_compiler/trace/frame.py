@@ -1,0 +1,93 @@
+"""A symbolic DataFrame: named columns of one batch, all with the batch's index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder
+from udf_compiler.trace import dates
+from udf_compiler.trace.array import TracedArray
+from udf_compiler.trace.lower import run_prototype, type_of
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced
+
+
+class TracedFrame(Traced):
+    """Columns in order: name -> Series."""
+
+    __slots__ = ("loop", "series", "shared")
+    what = "DataFrame"
+
+    loop: LoopBuilder
+    series: dict[Any, TracedSeries]
+
+    def __init__(self, loop: LoopBuilder, series: dict[Any, TracedSeries]) -> None:
+        self.loop, self.series, self.shared = loop, dict(series), True
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        from udf_compiler.calls.pandas_ import FrameStandIn
+
+        return FrameStandIn
+
+    @property
+    def dtypes(self) -> dict[Any, np.dtype]:
+        """Column name -> dtype."""
+        return {name: s.dtype for name, s in self.series.items()}
+
+    def __getattr__(self, name: str) -> Any:
+        from udf_compiler.calls.pandas_ import frame_attribute
+
+        return frame_attribute(self, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, list) and all(isinstance(k, str) for k in key):
+            return TracedFrame(self.loop, {k: self.column(k) for k in key})
+        if isinstance(key, str):
+            return self.column(key)
+        refuse("SW250", call="DataFrame[...]")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from udf_compiler.calls.frames import set_column
+
+        set_column(self, key, value)
+
+    def column(self, name: str) -> TracedSeries:
+        """A column, as a view of the frame. Refuses (SW252) a name it does not have."""
+        if name not in self.series:
+            refuse("SW252", call=f"DataFrame[{name!r}]", error=f"KeyError: {name!r}")
+        self.series[name].shared = True
+        return self.series[name]
+
+    def to_array(self, call: str) -> TracedArray:
+        """``to_numpy()``: columns cast to their common dtype. The memory order is not defined."""
+        if not self.series:
+            refuse("SW262", call=call, what="a DataFrame without columns")
+        for s in self.series.values():
+            dates.refuse_date(s, call)
+        protos = {name: np.ones(1, s.dtype) for name, s in self.series.items()}
+        common = run_prototype(call, lambda: pd.DataFrame(protos).to_numpy().dtype)
+        type = type_of(common, call)
+        columns = [self.loop.cast(s.value, type) for s in self.series.values()]
+        return TracedArray(self.loop, columns, 2, order=None, shared=True)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        refuse("SW251", call=f"DataFrame {name}")
+
+    def _unary(self, name: str) -> Any:
+        refuse("SW251", call=f"{name} of a DataFrame")
+
+    def _in_place(self, name: str, other: Any) -> Any:
+        refuse("SW256", call=f"DataFrame {name}=")
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        refuse("SW251", call=f"np.{ufunc.__name__} of a DataFrame")
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from udf_compiler.calls.numpy_ import call_function
+
+        return call_function(function, args, kwargs)

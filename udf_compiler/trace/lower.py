@@ -1,0 +1,179 @@
+"""A NumPy ufunc call on traced values and constants to IR: resolves the inner loop as the installed NumPy does, casts, emits.
+
+NumPy itself is the authority. Every call also runs on one-element *prototypes*, so an error that depends on types and
+constants only (int8 + 200) is NumPy's own, and the result types are compared with NumPy's results.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sparkweld.errors import InternalError
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import Call, Fits
+from sparkweld.ir.ops.elementwise import FUNCTIONS
+from sparkweld.ir.types import BOOL, Type, of_dtype
+from udf_compiler.trace.session import check_size, refuse
+
+#: A traced value, or a constant: a Python number (weak, NEP 50) or a NumPy scalar (typed).
+Operand = Value | bool | int | float | np.generic
+
+_KNOWN = frozenset(FUNCTIONS)
+_COMPARISONS = frozenset("equal not_equal less less_equal greater greater_equal".split())
+_PARTS = {"divmod": ("floor_divide", "remainder")}
+
+
+def is_number(x: object) -> bool:
+    """Whether `x` is a constant that an elementwise function takes: a bool, int, float or NumPy number, no complex."""
+    if isinstance(x, np.generic):
+        return x.dtype.kind in "biuf"
+    return type(x) in (bool, int, float)
+
+
+def constant_of(x: object) -> object:
+    """A zero-dimensional array as the NumPy scalar it holds; anything else as it is."""
+    return x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else x
+
+
+def run_prototype(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """`function` on prototypes, warnings off. What it raises is refused (SW252): Spark's own run raises it too."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - whatever the library raises for these types is what the user will see
+        refuse("SW252", call=call, error=f"{type(error).__name__}: {error}")
+
+
+def type_of(dtype: np.dtype, call: str) -> Type:
+    """The IR type of a dtype. Refuses SW254."""
+    type = of_dtype(dtype)
+    if type is None or not np.dtype(dtype).isnative:
+        refuse("SW254", call=call, type=np.dtype(dtype).name)
+    return type
+
+
+def prototype(operand: Operand) -> Any:
+    """One element of the operand's dtype (1, which no function treats in a special way); constants as they are."""
+    return np.ones(1, operand.type.dtype) if isinstance(operand, Value) else operand
+
+
+def constant(loop: LoopBuilder, value: Any, dtype: np.dtype, call: str) -> Value:
+    """A constant converted to `dtype` as NumPy converts an operand."""
+    type = type_of(dtype, call)
+    with np.errstate(all="ignore"):
+        converted = (
+            value.astype(dtype) if isinstance(value, np.generic) else run_prototype(call, np.array, value, dtype)[()]
+        )
+    return loop.const(converted, type)
+
+
+def cast(loop: LoopBuilder, value: Value, to: Type) -> Value:
+    """``astype``. Floats that the integer type cannot hold are guarded: NumPy leaves them undefined and pandas raises for some."""
+    if value.type.is_float and to.is_int:
+        loop.guard(loop.emit(Fits(to), value))
+    return loop.cast(value, to)
+
+
+def ufunc_call(loop: LoopBuilder, ufunc: np.ufunc, operands: tuple[Operand, ...], call: str) -> tuple[Value, ...]:
+    """`ufunc` on operands of one row each; at least one is a Value. Gives all its outputs."""
+    if ufunc.signature is not None or ufunc.nin != len(operands):
+        refuse("SW251", call=call)
+    expected = run_prototype(call, ufunc, *map(prototype, operands))
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    if len(operands) == 2 and ufunc.__name__ in _COMPARISONS and _out_of_range(*operands):
+        return (loop.const(bool(expected[0][0]), BOOL),)  # no value of the integer type compares otherwise
+    dtypes = ufunc.resolve_dtypes(tuple(map(_descriptor, operands)) + (None,) * ufunc.nout)
+    types = [type_of(dtype, call) for dtype in dtypes]
+    args = tuple(
+        loop.cast(o, t) if isinstance(o, Value) else constant(loop, o, t.dtype, call)
+        for o, t in zip(operands, types, strict=False)
+    )
+    results = _emit(loop, ufunc, operands, args, call)
+    check_size(loop)
+    for got, wanted, proto in zip(results, types[ufunc.nin :], expected, strict=True):
+        if got.type != wanted or got.type.dtype != proto.dtype:
+            raise InternalError(f"{call} resolved to {got.type}, NumPy gives {proto.dtype}")
+    return results
+
+
+def _emit(
+    loop: LoopBuilder, ufunc: np.ufunc, operands: tuple[Operand, ...], args: tuple[Value, ...], call: str
+) -> tuple[Value, ...]:
+    name = ufunc.__name__
+    if name in _PARTS:
+        return tuple(loop.call(part, *args) for part in _PARTS[name])
+    if name not in _KNOWN or getattr(np, name) is not ufunc:
+        refuse("SW251", call=call)
+    if name == "power":
+        return (_power(loop, operands, args),)
+    if ufunc.nout == 1:
+        return (loop.call(name, *args),)
+    return tuple(loop.emit(Call(name, output), *args) for output in range(ufunc.nout))
+
+
+def _power(loop: LoopBuilder, operands: tuple[Operand, ...], args: tuple[Value, ...]) -> Value:
+    base, exponent = args
+    if exponent.type.is_int and isinstance(operands[1], Value):
+        loop.guard(loop.call("greater_equal", exponent, loop.const(0, exponent.type)))  # a negative one raises
+    if exponent.type.is_float and not isinstance(operands[1], Value) and operands[1] == 2:
+        return loop.call("square", base)  # NumPy's inner loop multiplies when the exponent is one 2.0 for all rows
+    return loop.call("power", base, exponent)
+
+
+def _descriptor(operand: Operand) -> Any:
+    if isinstance(operand, Value):
+        return operand.type.dtype
+    if isinstance(operand, np.generic):
+        return operand.dtype
+    return np.dtype(np.bool_) if isinstance(operand, bool) else type(operand)
+
+
+def _out_of_range(a: Operand, b: Operand) -> bool:
+    """Whether a Python int meets an integer type that does not hold it."""
+    value, number = (a, b) if isinstance(a, Value) else (b, a)
+    if not (isinstance(value, Value) and value.type.is_int and type(number) is int):
+        return False
+    info = np.iinfo(value.type.dtype)
+    return not info.min <= number <= info.max
+
+
+class _Recorder(np.ndarray):
+    """An array that notes which ufunc an operator ends in, instead of running it."""
+
+    calls: list[tuple[np.ufunc, tuple[Any, ...]]]
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__" or kwargs:
+            raise NotImplementedError(f"{ufunc.__name__}.{method}")
+        self.calls.append((ufunc, inputs))
+        return (self,) * ufunc.nout if ufunc.nout > 1 else self
+
+
+def operator_call(
+    loop: LoopBuilder, operator: Callable[..., Any], operands: tuple[Operand, ...], call: str
+) -> tuple[Value, ...]:
+    """A Python operator on NumPy arrays: which ufunc it runs (``a ** 2`` is np.square) is asked of NumPy."""
+    run_prototype(call, operator, *map(prototype, operands))
+    calls: list[tuple[np.ufunc, tuple[Any, ...]]] = []
+    recorders: list[Any] = []
+    for operand in operands:
+        recorder: Any = operand
+        if isinstance(operand, Value):
+            recorder = np.ones(1, operand.type.dtype).view(_Recorder)
+            recorder.calls = calls
+        recorders.append(recorder)
+    run_prototype(call, operator, *recorders)
+    if len(calls) != 1:
+        refuse("SW251", call=call)
+    ufunc, inputs = calls[0]
+    order = [operands[i] if (i := _position(x, recorders)) is not None else x for x in inputs]
+    return ufunc_call(loop, ufunc, tuple(constant_of(x) for x in order), call)  # type: ignore[arg-type]
+
+
+def _position(x: Any, recorders: list[Any]) -> int | None:
+    return next((i for i, recorder in enumerate(recorders) if recorder is x), None)

@@ -1,0 +1,244 @@
+"""A symbolic pandas Series: operators and ufuncs to IR by the rules of pandas/core/ops and pandas/core/arraylike.
+
+The rules that differ from NumPy's: NumPy scalars count as Python scalars in arithmetic (not in comparisons), a zero divisor
+of // and % on integers turns the whole batch to float64 (guarded), comparisons with None or NaN are constant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import BOOL
+from udf_compiler.trace import dates
+from udf_compiler.trace.lower import (
+    Operand,
+    constant_of,
+    is_number,
+    operator_call,
+    prototype,
+    run_prototype,
+    ufunc_call,
+)
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
+
+_COMPARISONS = frozenset("eq ne lt le gt ge".split())
+_LOGICAL = frozenset("and or xor".split())
+
+#: pandas/_libs/ops_dispatch.pyx: ufuncs that become the Series operator when called without keyword arguments.
+_OPERATORS = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "floor_divide": "floordiv", "remainder": "mod",
+    "power": "pow", "divmod": "divmod", "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
+    "greater_equal": "ge", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor",
+}  # fmt: skip
+_UNARY_OPERATORS = {"negative": "neg", "positive": "pos", "absolute": "abs"}
+_MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
+
+
+class TracedSeries(Traced):
+    """A Series over the rows of `loop`: one value a row, index 0 to n-1.
+
+    `kind` "numpy": values of a NumPy dtype that the IR has. `kind` "date": datetime.date objects (None where NULL).
+    """
+
+    __slots__ = ("dtype", "kind", "loop", "shared", "value")
+    what = "Series"
+
+    loop: LoopBuilder
+    value: Value
+    dtype: np.dtype
+    kind: str
+
+    def __init__(self, loop: LoopBuilder, value: Value, dtype: Any, kind: str = "numpy", shared: bool = False) -> None:
+        self.loop, self.value, self.dtype, self.kind, self.shared = loop, value, np.dtype(dtype), kind, shared
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        from udf_compiler.calls.pandas_ import SeriesStandIn
+
+        return SeriesStandIn
+
+    def __getattr__(self, name: str) -> Any:
+        from udf_compiler.calls.pandas_ import series_attribute
+
+        return series_attribute(self, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        refuse("SW250", call="Series[...]")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from udf_compiler.calls.pandas_ import set_where
+
+        set_where(self, key, value, "Series[...] = ...")
+
+    def __round__(self, decimals: int = 0) -> TracedSeries:
+        return self.round(decimals)  # type: ignore[no-any-return]
+
+    def new(self, value: Value) -> TracedSeries:
+        """A fresh Series of a plain value of this loop."""
+        return TracedSeries(self.loop, value, value.type.dtype)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        from udf_compiler.trace.frame import TracedFrame
+
+        if isinstance(other, TracedFrame):
+            return NotImplemented
+        call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
+        other = constant_of(other)
+        if self.kind == "date" or dates.is_date(other):
+            return dates.compare(self, name, other, call)
+        return binary(self, name, other, reflected, call)
+
+    def _unary(self, name: str) -> TracedSeries:
+        call = f"{name} of a Series"
+        dates.refuse_date(self, call)
+        run_prototype(
+            call, {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}[name], _proto(self)
+        )
+        if self.value.type == BOOL and name != "abs":  # pandas: -s is ~s and +s a copy for bool
+            return self.new(self.value if name == "pos" else self.loop.call("logical_not", self.value))
+        ufunc = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}[name]
+        return self.new(ufunc_call(self.loop, ufunc, (self.value,), call)[0])
+
+    def _in_place(self, name: str, other: Any) -> TracedSeries:
+        if self.shared:
+            refuse("SW256", call=f"Series {symbol(name)}= ...")
+        result = self._binary(name, other, False)
+        if not isinstance(result, TracedSeries):
+            refuse("SW251", call=f"Series {symbol(name)}= ...")
+        self.value, self.dtype, self.kind = result.value, result.dtype, result.kind
+        return self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from udf_compiler.trace.frame import TracedFrame
+
+        call = f"np.{ufunc.__name__}"
+        if method != "__call__":
+            refuse("SW250", call=f"{call}.{method}")
+        if any(isinstance(x, TracedFrame) for x in inputs):
+            refuse("SW251", call=f"{call} of a DataFrame and a Series")
+        if kwargs:
+            refuse("SW262", call=call, what=f"the argument {sorted(kwargs)[0]}=")
+        if ufunc.__name__ in _UNARY_OPERATORS:
+            return self._unary(_UNARY_OPERATORS[ufunc.__name__])
+        if ufunc.__name__ in _OPERATORS:
+            name = _OPERATORS[ufunc.__name__]
+            if isinstance(inputs[0], TracedSeries):
+                return inputs[0]._binary(name, inputs[1], False)
+            return self._binary(_MIRRORED.get(name, name), inputs[0], name not in _MIRRORED)
+        operands = tuple(operand(self.loop, x, call) for x in inputs)
+        results = tuple(self.new(v) for v in ufunc_call(self.loop, ufunc, operands, call))
+        return results if len(results) > 1 else results[0]
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from udf_compiler.calls.numpy_ import call_function
+
+        return call_function(function, args, kwargs)
+
+
+def operand(loop: LoopBuilder, x: Any, call: str) -> Operand:
+    """A Series, one-dimensional array or scalar constant as an operand. Refuses the rest."""
+    from udf_compiler.trace.array import TracedArray
+
+    if isinstance(x, TracedSeries):
+        dates.refuse_date(x, call)
+        return _of_loop(loop, x.value, call)
+    if isinstance(x, TracedArray) and x.ndim == 1:
+        return _of_loop(loop, x.value, call)
+    x = constant_of(x)
+    if isinstance(x, np.ndarray | list | tuple | pd.Series | pd.Index | pd.DataFrame):
+        refuse("SW257", call=call, shape=f"{np.shape(x)}")
+    if not is_number(x):
+        refuse("SW262", call=call, what=raw(x))
+    return x
+
+
+def binary(left: TracedSeries, name: str, other: Any, reflected: bool, call: str) -> Any:
+    """``left op other`` (``other op left`` when reflected) as pandas' Series operators compute it."""
+    loop = left.loop
+    if name in ("lshift", "rshift"):
+        refuse("SW252", call=call, error="TypeError: unsupported operand for a Series")
+    if name in _COMPARISONS and _is_missing(other):
+        return left.new(loop.const(name == "ne", BOOL))
+    right = operand(loop, other, call)
+    function = REFLECTED[name] if reflected else BINARY[name]
+    expected = run_prototype(call, function, _proto(left), _proto_of(other, right))
+    if name not in _COMPARISONS | _LOGICAL and isinstance(right, np.integer | np.floating):
+        right = int(right) if isinstance(right, np.integer) else float(right)  # ops.maybe_prepare_scalar_for_op
+    if name in _LOGICAL:
+        return _checked((_logical(left, function, right, call),), (expected,), left)[0]
+    values = operator_call(loop, function, (left.value, right), call)
+    if name in ("floordiv", "mod", "divmod"):
+        divisor, value = (left.value, right) if reflected else (right, left.value)
+        _guard_divisor(left, name, value, divisor, values, call)
+    if name == "divmod":
+        return _checked(values, expected, left)
+    return _checked(values, (expected,), left)[0]
+
+
+def _logical(left: TracedSeries, function: Any, right: Operand, call: str) -> Value:
+    """pandas' logical_op for bools and integers: NumPy's bitwise op, then bool unless both sides are integers."""
+    for side in (left.value, right):
+        kind = side.type.dtype.kind if isinstance(side, Value) else np.asarray(side).dtype.kind
+        if kind == "f":
+            refuse("SW262", call=call, what="a float operand")
+    value = operator_call(left.loop, function, (left.value, right), call)[0]
+    ints = left.value.type.is_int and (
+        right.type.is_int if isinstance(right, Value) else not isinstance(right, bool | np.bool_)
+    )
+    return value if ints else left.loop.cast(value, BOOL)
+
+
+def _guard_divisor(
+    left: TracedSeries, name: str, value: Operand, divisor: Operand, results: tuple[Value, ...], call: str
+) -> None:
+    """pandas/core/ops/missing.py: where a divisor is 0, // turns the result to float64 (±inf, NaN), % of integers too (NaN).
+
+    float64 // 0 is what NumPy computes already; everything else changes dtype with the batch and is guarded.
+    """
+    loop = left.loop
+    kind = divisor.type.dtype.kind if isinstance(divisor, Value) else np.asarray(divisor).dtype.kind
+    floordiv = name != "mod" and results[0].type.dtype != np.float64
+    mod = name != "floordiv" and results[-1].type.dtype.kind != "f" and kind == "i"
+    if not (floordiv or mod):
+        return
+    if not isinstance(divisor, Value):
+        if divisor == 0:
+            refuse("SW255", call=call, when="the divisor is 0", advice="Cast to float64 first.")
+        return
+    loop.guard(loop.call("not_equal", divisor, loop.const(0, divisor.type)))
+
+
+def _checked(
+    values: tuple[Value, ...], expected: tuple[pd.Series, ...], like: TracedSeries
+) -> tuple[TracedSeries, ...]:
+    results = tuple(like.new(v) for v in values)
+    for result, wanted in zip(results, expected, strict=True):
+        assert isinstance(wanted, pd.Series) and result.dtype == wanted.dtype, (
+            f"{result.dtype} for pandas' {wanted.dtype}"
+        )
+    return results
+
+
+def _proto(series: TracedSeries) -> pd.Series:
+    return pd.Series(np.ones(1, series.dtype))
+
+
+def _proto_of(other: Any, right: Operand) -> Any:
+    if isinstance(other, TracedSeries):
+        return _proto(other)
+    return prototype(right)
+
+
+def _is_missing(x: Any) -> bool:
+    return x is None or (isinstance(x, float | np.floating) and x != x)
+
+
+def _of_loop(loop: LoopBuilder, value: Value, call: str) -> Value:
+    if value.loop is not loop:
+        refuse("SW262", call=call, what="a column of another function call")
+    return value

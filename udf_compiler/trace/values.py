@@ -1,0 +1,119 @@
+"""The base of symbolic values: Python operators become calls of `_binary`, `_unary` and `_in_place`; any use as a Python value is refused.
+
+A symbolic value stands for a whole column, so it has no length, truth value, hash or elements. Every protocol of Python
+that would ask for one is defined here and refuses, or Python would quietly do something else.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from pandas.core import roperator
+
+from udf_compiler.trace.session import refuse
+
+#: Operator method name -> the function that pandas hands to its array ops for it.
+BINARY: dict[str, Callable[..., Any]] = {
+    name: getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "eq", "ne", "lt", "le", "gt", "ge")
+} | {"divmod": divmod, "and": operator.and_, "or": operator.or_, "xor": operator.xor, "lshift": operator.lshift, "rshift": operator.rshift}  # fmt: skip
+
+#: The same with the operands swapped: ``__radd__`` and so on.
+REFLECTED: dict[str, Callable[..., Any]] = {
+    name: getattr(roperator, f"r{name}") for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "divmod")
+} | {
+    "and": roperator.rand_, "or": roperator.ror_, "xor": roperator.rxor,
+    "lshift": lambda a, b: b << a, "rshift": lambda a, b: b >> a,
+}  # fmt: skip
+
+_SYMBOLS = {
+    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "eq": "==", "ne": "!=",
+    "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
+}  # fmt: skip
+_IN_PLACE = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor")
+_UNARY = {"neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "abs": abs}
+_PYTHON_VALUES = (
+    "len", "iter", "next", "hash", "float", "int", "index", "complex", "trunc", "floor", "ceil", "contains", "reversed", "array",
+    "str", "repr", "format", "bytes", "reduce_ex", "copy", "deepcopy", "enter", "exit", "delitem",
+    "length_hint", "buffer", "dataframe", "arrow_c_stream", "dir", "sizeof",
+)  # fmt: skip
+
+
+def symbol(name: str) -> str:
+    """How an operator is written."""
+    return _SYMBOLS.get(name, name)
+
+
+class Traced:
+    """A symbolic value. `shared`: something else may see its memory, so nothing may change it in place."""
+
+    #: What the user calls it.
+    what = "column"
+    __array_priority__ = 2000
+    shared: bool = False
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        raise NotImplementedError
+
+    def _unary(self, name: str) -> Any:
+        raise NotImplementedError
+
+    def _in_place(self, name: str, other: Any) -> Any:
+        raise NotImplementedError
+
+    def __bool__(self) -> NoReturn:
+        refuse("SW253", what=self.what)
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW251", call=f"{self.what}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in type(self).__slots__:  # type: ignore[attr-defined]
+            refuse("SW256", call=f"{self.what}.{name} = ...")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> NoReturn:
+        refuse("SW256", call=f"del {self.what}.{name}")
+
+    def __getitem__(self, key: Any) -> Any:
+        refuse("SW251", call=f"{self.what}[...]")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        refuse("SW256", call=f"{self.what}[...] = ...")
+
+
+def _define() -> None:
+    def binary(name: str, reflected: bool) -> Callable[..., Any]:
+        return lambda self, other: self._binary(name, other, reflected)
+
+    def unary(name: str) -> Callable[..., Any]:
+        return lambda self: self._unary(name)
+
+    def in_place(name: str) -> Callable[..., Any]:
+        return lambda self, other: self._in_place(name, other)
+
+    def python_value(name: str) -> Callable[..., Any]:
+        def method(self: Traced, *args: Any) -> NoReturn:
+            refuse("SW259", call=f"{name}() of a {self.what}")
+
+        return method
+
+    for name in BINARY:
+        setattr(Traced, f"__{name}__", binary(name, False))
+    for name in REFLECTED:
+        setattr(Traced, f"__r{name}__", binary(name, True))
+    for name in _UNARY:
+        setattr(Traced, f"__{name}__", unary(name))
+    for name in _IN_PLACE:
+        setattr(Traced, f"__i{name}__", in_place(name))
+    for name in _PYTHON_VALUES:
+        setattr(Traced, f"__{name}__", python_value(name))
+
+
+_define()
+
+
+def raw(value: object) -> str:
+    """A short name of an argument in messages, never its (symbolic) text."""
+    return f"a {value.what}" if isinstance(value, Traced) else f"a {type(value).__name__}"
