@@ -1,0 +1,228 @@
+"""The fixed part of every kernel: walks a batch in pieces that the row loop can take, and compacts filtered rows.
+
+`drive` is Python for Numba, compiled once per process and linked to each program's row loop. What differs between
+programs comes through `shape_value`, constants of the program's module that LLVM folds.
+
+The row loop takes whole tiles only (a multiple of TILE rows, which is a multiple of every vector), so it has no
+remainder and a row's bits do not depend on its position. All whole tiles run in place; the rows left over are copied to
+a scratch tile on the stack, padded with zeros, and their results copied out.
+
+With a filter, a block's outputs are written in place behind the rows kept so far (never past row `start`, since no more
+rows are kept than were read), and then moved together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from llvmlite import ir
+from numba.core import types
+
+from sparkweld.ir.program import Program, output_types
+from sparkweld.kernels.frontend import Lowered, Operation, lower_function
+from sparkweld.kernels.memory import pointer
+
+_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+
+SHAPE = "sparkweld.shape"
+ROWS = "sparkweld.rows"
+
+#: Rows of a block of a filtered program: its outputs stay in the first-level cache until they are compacted.
+_BLOCK = 1024
+#: Most bytes of the scratch tile; a task thread of the JVM has a stack of 1 MB.
+_SCRATCH = 192 * 1024
+_TILES = (64, 32, 16)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the driver has to know of a program. `widths`: bytes a row of each address, 0 for one that is not used."""
+
+    inputs: int
+    outputs: int
+    tile: int
+    block: int
+    filtered: bool
+    nullable: tuple[bool, ...]
+    widths: tuple[int, ...]
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The constants in the order in which `drive` asks for them."""
+        head = (2 * self.inputs, 2 * (self.inputs + self.outputs), self.tile, self.block, int(self.filtered), sum(self.widths))
+        return (*head, *self.widths)
+
+
+def shape_of(program: Program) -> Shape | None:
+    """The shape of an optimised program, None when a row is too wide for the smallest scratch tile."""
+    widths: list[int] = []
+    nullable = tuple(t.nullable for t in output_types(program))
+    for type in (*(i.type for i in program.inputs), *output_types(program)):
+        widths += [type.dtype.itemsize, int(type.nullable)]
+    for tile in _TILES:
+        if tile * sum(widths) <= _SCRATCH:
+            filtered = program.loops[0].where is not None
+            block = _BLOCK if filtered else 1 << 40
+            return Shape(len(program.inputs), len(nullable), tile, block, filtered, nullable, tuple(widths))
+    return None
+
+
+def _shape_value(b: ir.IRBuilder, index: ir.Value) -> ir.Value:
+    table = b.module.globals.get(SHAPE) or ir.GlobalVariable(b.module, ir.ArrayType(_I64, 0), SHAPE)
+    table.global_constant = True
+    return b.load(b.gep(table, [ir.Constant(_I64, 0), index]))
+
+
+def _load(element: ir.IntType):  # type: ignore[no-untyped-def]
+    def build(b: ir.IRBuilder, address: ir.Value, index: ir.Value) -> ir.Value:
+        value = b.load(b.gep(pointer(b, address, element), [index]), align=1)
+        return value if element is _I64 else b.sext(value, _I64)
+
+    return Operation(f"load_{element}", (types.int64, types.int64), types.int64, build)
+
+
+def _store(element: ir.IntType):  # type: ignore[no-untyped-def]
+    def build(b: ir.IRBuilder, address: ir.Value, index: ir.Value, value: ir.Value) -> None:
+        narrow = value if element is _I64 else b.trunc(value, element)
+        b.store(narrow, b.gep(pointer(b, address, element), [index]), align=1)
+
+    return Operation(f"store_{element}", (types.int64,) * 3, types.none, build)
+
+
+def _copy(b: ir.IRBuilder, to: ir.Value, source: ir.Value, size: ir.Value) -> None:
+    copy = b.module.declare_intrinsic("llvm.memcpy", [_I8.as_pointer(), _I8.as_pointer(), _I64])
+    b.call(copy, [pointer(b, to, _I8), pointer(b, source, _I8), size, ir.Constant(ir.IntType(1), 0)])
+
+
+def _clear(b: ir.IRBuilder, to: ir.Value, size: ir.Value) -> None:
+    fill = b.module.declare_intrinsic("llvm.memset", [_I8.as_pointer(), _I64])
+    b.call(fill, [pointer(b, to, _I8), ir.Constant(_I8, 0), size, ir.Constant(ir.IntType(1), 0)])
+
+
+def _stack(b: ir.IRBuilder, size: ir.Value) -> ir.Value:
+    space = b.alloca(_I8, size=size)
+    space.align = 64
+    return b.ptrtoint(space, _I64)
+
+
+def _rows(b: ir.IRBuilder, table: ir.Value, padded: ir.Value, count: ir.Value) -> ir.Value:
+    rows = b.module.globals.get(ROWS) or ir.Function(b.module, ir.FunctionType(_I64, [_I64] * 3), ROWS)
+    return b.call(rows, [table, padded, count])
+
+
+shape_value = Operation("shape_value", (types.int64,), types.int64, _shape_value)
+load_i64, load_i32, load_i16, load_i8 = (_load(ir.IntType(bits)) for bits in (64, 32, 16, 8))
+store_i64, store_i32, store_i16, store_i8 = (_store(ir.IntType(bits)) for bits in (64, 32, 16, 8))
+copy = Operation("copy", (types.int64,) * 3, types.none, _copy)
+clear = Operation("clear", (types.int64,) * 2, types.none, _clear)
+stack = Operation("stack", (types.int64,), types.int64, _stack)
+rows = Operation("rows", (types.int64,) * 3, types.int64, _rows)
+
+
+def drive(columns, n, result):  # type: ignore[no-untyped-def]
+    """The kernel: addresses of the columns, of the result, and the number of rows, all int64."""
+    first_output = shape_value(0)
+    entries = shape_value(1)
+    tile = shape_value(2)
+    block = shape_value(3)
+    filtered = shape_value(4) != 0
+    widths = 6
+    table = stack(8 * (entries + 1))
+    scratch = stack(tile * shape_value(5))
+    keep = stack(1024)
+    store_i64(table, entries, keep)
+    start = 0
+    kept = 0
+    flagged = 0
+    while start < n:
+        count = n - start
+        if count > block:
+            count = block
+        whole = count & -tile
+        if whole > 0:
+            count = whole
+            padded = whole
+            j = 0
+            while j < entries:
+                done = start if j < first_output else kept
+                store_i64(table, j, load_i64(columns, j) + done * shape_value(widths + j))
+                j += 1
+        else:
+            padded = tile
+            clear(scratch, tile * shape_value(5))
+            place = scratch
+            j = 0
+            while j < entries:
+                width = shape_value(widths + j)
+                store_i64(table, j, place)
+                if j < first_output and width > 0:
+                    copy(place, load_i64(columns, j) + start * width, count * width)
+                place += tile * width
+                j += 1
+        flagged += rows(table, padded, count)
+        if padded > count:
+            j = first_output
+            while j < entries:
+                width = shape_value(widths + j)
+                if width > 0:
+                    copy(load_i64(columns, j) + kept * width, load_i64(table, j), count * width)
+                j += 1
+        if filtered:
+            selection = load_i64(columns, entries) + 4 * kept
+            found = 0
+            row = 0
+            while row < count:
+                # Without a branch: a dropped row's entry is overwritten by the next one.
+                store_i32(selection, found, start + row)
+                found += load_i8(keep, row)
+                row += 1
+            if found < count:
+                j = first_output
+                while j < entries:
+                    width = shape_value(widths + j)
+                    base = load_i64(columns, j) + kept * width
+                    row = 0
+                    if width == 8:
+                        while row < found:
+                            store_i64(base, row, load_i64(base, load_i32(selection, row) - start))
+                            row += 1
+                    elif width == 4:
+                        while row < found:
+                            store_i32(base, row, load_i32(base, load_i32(selection, row) - start))
+                            row += 1
+                    elif width == 2:
+                        while row < found:
+                            store_i16(base, row, load_i16(base, load_i32(selection, row) - start))
+                            row += 1
+                    elif width == 1:
+                        while row < found:
+                            store_i8(base, row, load_i8(base, load_i32(selection, row) - start))
+                            row += 1
+                    j += 1
+            kept += found
+        else:
+            kept += count
+        start += count
+    store_i64(result, 0, kept)
+    store_i64(result, 1, flagged)
+    j = first_output
+    while j < entries:
+        nulls = load_i64(columns, j + 1)
+        found = 0
+        if shape_value(widths + j + 1) > 0:
+            row = 0
+            while row < kept:
+                found += load_i8(nulls, row)
+                row += 1
+        else:
+            clear(nulls, kept)
+        store_i64(result, 2 + ((j - first_output) >> 1), found)
+        j += 2
+    return 0
+
+
+@cache
+def lowered_driver() -> Lowered:
+    """The driver in LLVM, made once."""
+    return lower_function(drive, (types.int64,) * 3, types.int64)

@@ -1,0 +1,241 @@
+"""Programs to the row loop of a kernel, as Python source for Numba: one statement a value, readable next to the program.
+
+    def row_loop(table, padded, count):
+        a0 = address(table, 0)  # distance
+        flagged = 0
+        row = 0
+        while row < padded:
+            v0 = load_f64(a0, row)
+            v1 = multiply(v0, 3.6)
+            store_f64(a2, row, v1)
+            row += 1
+        return flagged
+
+A nullable value is a pair of names, `v3` and `ok3`; the ops between nullable and plain values are only renamings.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import FunctionType
+
+from llvmlite import ir
+from numba.core import types
+
+from sparkweld.errors import InternalError
+from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, Op, Read, ValueOf
+from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
+from sparkweld.ir.types import BOOL, F64, Type
+from sparkweld.kernels import memory
+from sparkweld.kernels.driver import Shape
+from sparkweld.kernels.frontend import Operation, define, numba_type
+from sparkweld.kernels.lowerings import llvm_type, lookup, lowering
+
+_I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
+
+ARGUMENTS = (types.int64, types.int64, types.int64)
+RESULT = types.int64
+
+
+@dataclass(frozen=True)
+class RowLoop:
+    """The row loop's source, and the operations and constants that its names stand for."""
+
+    source: str
+    namespace: dict[str, object]
+
+    def function(self) -> FunctionType:
+        """The Python function, for Numba."""
+        return define(self.source, "row_loop", self.namespace)
+
+
+def emit_row_loop(program: Program, shape: Shape) -> RowLoop:
+    """The row loop of a program of one loop."""
+    return _Emitter(program, shape).row_loop()
+
+
+class _Emitter:
+    def __init__(self, program: Program, shape: Shape) -> None:
+        self.program, self.shape = program, shape
+        self.loop: Loop = program.loops[0]
+        self.types = body_types(self.loop)
+        self.entries = {i.name: 2 * at for at, i in enumerate(program.inputs)}
+        self.namespace: dict[str, object] = {}
+        self.head: list[str] = []
+        self.body: list[str] = []
+        self.value: list[str] = []  # name or literal of each plain part
+        self.valid: list[str] = []  # name of each validity, "" for plain values
+        self.addresses: dict[int, str] = {}
+
+    def row_loop(self) -> RowLoop:
+        for index, (let, type) in enumerate(zip(self.loop.body, self.types, strict=True)):
+            self._let(index, let, type)
+        self._guards()
+        self._outputs()
+        lines = ["def row_loop(table, padded, count):"]
+        lines += [f"    {line}" for line in self.head]
+        lines += ["    flagged = 0", "    row = 0", f"    padded = padded & {-self.shape.tile}", "    while row < padded:"]
+        lines += [f"        {line}" for line in self.body]
+        lines += ["        row += 1", "    return flagged", ""]
+        self.namespace["address"] = _address
+        return RowLoop("\n".join(lines), self.namespace)
+
+    def _let(self, index: int, let: Let, type: Type) -> None:
+        value, valid = f"v{index}", ""
+        match let.op:
+            case Const():
+                value = self._constant(index, let.op)
+            case Read():
+                valid = self._read(index, let.op)
+            case IsValid():
+                value = self.valid[let.args[0]]
+            case ValueOf():
+                (of,) = let.args
+                self._call(value, _or_zero(type), self.value[of], self.valid[of])
+            case MakeOptional():
+                value, valid = self.value[let.args[0]], self.value[let.args[1]]
+            case Lookup():
+                valid = f"ok{index}"
+                argument = self.value[let.args[0]]
+                of = self.types[let.args[0]]
+                for name, part, result in ((value, 0, let.op.value_type), (valid, 1, BOOL)):
+                    self._call(name, _lookup_part(let.op, of, part, result), argument)
+            case _:
+                operation = _operation(let.op, tuple(self.types[a] for a in let.args), type)
+                self._call(value, operation, *(self.value[a] for a in let.args))
+        self.value.append(value)
+        self.valid.append(valid)
+
+    def _call(self, target: str, operation: Operation, *arguments: str) -> None:
+        name = operation.name
+        while self.namespace.setdefault(name, operation) is not operation:
+            name += "_"
+        call = f"{name}({', '.join(arguments)})"
+        self.body.append(f"{target} = {call}" if target else call)
+
+    def _constant(self, index: int, op: Const) -> str:
+        value = op.value
+        if op.type == F64 and math.isfinite(value):
+            return repr(float(value))
+        self.namespace[f"k{index}"] = bool(value) if op.type == BOOL else value
+        return f"k{index}"
+
+    def _read(self, index: int, op: Read) -> str:
+        if op.column not in self.entries:
+            raise InternalError(f"program {self.program.name!r} reads {op.column!r} within its only loop's own appends")
+        entry = self.entries[op.column]
+        self._call(f"v{index}", _load(op.type.plain()), self._column(entry, op.column), "row")
+        if not op.type.nullable:
+            return ""
+        self._call(f"ok{index}", _load_valid(), self._column(entry + 1, f"nulls of {op.column}"), "row")
+        return f"ok{index}"
+
+    def _column(self, entry: int, comment: str) -> str:
+        if entry not in self.addresses:
+            self.addresses[entry] = f"a{entry}"
+            self.head.append(f"a{entry} = address(table, {entry})  # {json.dumps(comment)[1:-1]}")
+        return self.addresses[entry]
+
+    def _guards(self) -> None:
+        if not self.loop.guards:
+            return
+        decided = self.value[self.loop.guards[0]]
+        for number, guard in enumerate(self.loop.guards[1:]):
+            self._call(f"decided{number}", _operation(Call("logical_and"), (BOOL, BOOL), BOOL), decided, self.value[guard])
+            decided = f"decided{number}"
+        self._call("flagged", _count_flagged(), "flagged", decided, "row", "count")
+
+    def _outputs(self) -> None:
+        columns = column_types(self.program)
+        appended = {a.column: a.value for a in self.loop.appends}
+        for number, name in enumerate(self.program.outputs):
+            if name not in appended:
+                raise InternalError(f"program {self.program.name!r}: output {name!r} is a plain input")
+            value, type = appended[name], columns[name]
+            entry = 2 * (self.shape.inputs + number)
+            stored = self.value[value]
+            if type.nullable:
+                self._call(f"out{number}", _or_zero(type.plain()), stored, self.valid[value])
+                stored = f"out{number}"
+                self._call("", _store_null(), self._column(entry + 1, f"nulls of {name}"), "row", self.valid[value])
+            self._call("", _store(type.plain()), self._column(entry, name), "row", stored)
+        if self.loop.where is not None:
+            keep = self._column(2 * (self.shape.inputs + self.shape.outputs), "rows kept")
+            self._call("", _store(BOOL), keep, "row", self.value[self.loop.where])
+
+
+@cache
+def _operation(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation:
+    build = lowering(op, arguments)
+    name = (op.fn if isinstance(op, Call) else op.name) + "".join(f"_{t}" for t in arguments[-1:])
+    return Operation(name, tuple(map(numba_type, arguments)), numba_type(result), build)
+
+
+@cache
+def _load(type: Type) -> Operation:
+    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
+        if type != BOOL:
+            return memory.load(b, address, row, llvm_type(type))
+        return b.icmp_unsigned("!=", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
+
+    return Operation(f"load_{type}", (types.int64, types.int64), numba_type(type), build)
+
+
+@cache
+def _load_valid() -> Operation:
+    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
+        return b.icmp_unsigned("==", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
+
+    return Operation("load_valid", (types.int64, types.int64), types.boolean, build)
+
+
+@cache
+def _store(type: Type) -> Operation:
+    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
+        memory.store(b, address, row, b.zext(value, _I8) if type == BOOL else value)
+
+    return Operation(f"store_{type}", (types.int64, types.int64, numba_type(type)), types.none, build)
+
+
+@cache
+def _store_null() -> Operation:
+    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, valid: ir.Value) -> None:
+        memory.store(b, address, row, b.zext(b.not_(valid), _I8))
+
+    return Operation("store_null", (types.int64, types.int64, types.boolean), types.none, build)
+
+
+@cache
+def _or_zero(type: Type) -> Operation:
+    def build(b: ir.IRBuilder, value: ir.Value, valid: ir.Value) -> ir.Value:
+        return b.select(valid, value, ir.Constant(value.type, 0.0 if type.is_float else 0))
+
+    return Operation(f"or_zero_{type}", (numba_type(type), types.boolean), numba_type(type), build)
+
+
+@cache
+def _lookup_part(op: Lookup, of: Type, part: int, result: Type) -> Operation:
+    name = "lookup_valid" if part else "lookup"
+    return Operation(name, (numba_type(of),), numba_type(result), lambda b, x: lookup(b, op, x)[part])
+
+
+@cache
+def _count_flagged() -> Operation:
+    def build(b: ir.IRBuilder, flagged: ir.Value, decided: ir.Value, row: ir.Value, count: ir.Value) -> ir.Value:
+        real = b.icmp_signed("<", row, count)
+        return b.add(flagged, b.zext(b.and_(b.not_(decided), real), _I64))
+
+    return Operation("count_flagged", (types.int64, types.boolean, types.int64, types.int64), types.int64, build)
+
+
+def _build_address(b: ir.IRBuilder, table: ir.Value, entry: ir.Value) -> ir.Value:
+    return b.load(b.gep(memory.pointer(b, table, _I64), [entry]))
+
+
+_address = Operation("address", (types.int64, types.int64), types.int64, _build_address)
+
+_Build = Callable[..., ir.Value]

@@ -1,0 +1,206 @@
+"""Python functions to LLVM by Numba: its bytecode analysis, type inference and lowering, and nothing else of it.
+
+A kernel needs no Python objects, exceptions, reference counts or arrays: its functions work on addresses and scalars, and
+each step of theirs is an `Operation` with a fixed signature. So Numba's contexts are kept to the built-in operators (its
+full set of registries costs half a second to load, scipy included), and its own optimisation is left out: `object_code`
+runs LLVM once over the whole kernel.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from types import FunctionType
+from typing import Any
+
+import numba.cpython.builtins  # noqa: F401  registers the operators of scalars
+import numba.cpython.numbers  # noqa: F401
+from llvmlite import binding, ir
+from numba.core import cgutils, funcdesc, lowering, types, typing
+from numba.core.compiler import Flags, run_frontend
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.cpu import CPUContext
+from numba.core.datamodel import register_default
+from numba.core.datamodel.models import OpaqueModel
+from numba.core.targetconfig import ConfigStack
+from numba.core.typed_passes import type_inference_stage
+from numba.extending import typeof_impl
+
+from sparkweld.errors import InternalError
+from sparkweld.ir.types import Type
+
+_NUMBA_TYPES: dict[str, types.Type] = {
+    "bool": types.boolean, "i8": types.int8, "i16": types.int16, "i32": types.int32, "i64": types.int64,
+    "f32": types.float32, "f64": types.float64, "date": types.int32,
+}  # fmt: skip
+
+
+def numba_type(type: Type) -> types.Type:
+    """Numba's type for plain values of an IR type."""
+    return _NUMBA_TYPES[type.kind]
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """A callable of kernel functions: fixed Numba types, and the instructions that `build(builder, *arguments)` makes."""
+
+    name: str
+    arguments: tuple[types.Type, ...]
+    result: types.Type
+    build: Callable[..., ir.Value | None]
+
+    @cached_property
+    def type(self) -> _OperationType:
+        return _OperationType(self)
+
+
+class _OperationType(types.Callable, types.Opaque):
+    """Numba's type of one operation: calls of it have that operation's signature."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self.signature = typing.signature(operation.result, *operation.arguments)
+        super().__init__(f"operation {operation.name} at {id(operation):x}")
+
+    def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+        if len(args) != len(self.operation.arguments) or kws:
+            raise InternalError(f"{self.operation.name} takes {len(self.operation.arguments)} argument(s)")
+        return self.signature
+
+    def get_call_signatures(self) -> tuple[list[Any], bool]:
+        return [self.signature], False
+
+    def get_impl_key(self, sig: Any) -> Any:
+        return self.operation
+
+
+register_default(_OperationType)(OpaqueModel)
+
+
+@typeof_impl.register(Operation)
+def _typeof_operation(value: Operation, _context: object) -> _OperationType:
+    return value.type
+
+
+class _TypingContext(typing.Context):
+    def load_additional_registries(self) -> None:
+        """Nothing beyond the built-in operators."""
+
+
+class _TargetContext(CPUContext):
+    """Makes plain modules; knows operations and the built-in operators only."""
+
+    def init(self) -> None:
+        self.is32bit = False
+        self._internal_codegen = _Modules()
+
+    def load_additional_registries(self) -> None:
+        """Nothing beyond the built-in operators."""
+
+    def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
+        if not isinstance(fn, _OperationType):
+            return super().get_function(fn, sig, _firstcall)
+
+        def implementation(builder: ir.IRBuilder, args: Any, loc: object = None) -> ir.Value:
+            result = fn.operation.build(builder, *args)
+            return self.get_dummy_value() if result is None else result
+
+        return implementation
+
+    def get_constant_generic(self, builder: Any, ty: Any, val: Any) -> Any:
+        return self.get_dummy_value() if isinstance(ty, _OperationType) else super().get_constant_generic(builder, ty, val)
+
+    def post_lowering(self, mod: ir.Module, library: object) -> None:
+        """No run-time library to link."""
+
+
+class _Modules:
+    """Stands where Numba expects its code generator; hands out empty modules."""
+
+    def _create_empty_module(self, name: str) -> ir.Module:
+        module = ir.Module(cgutils.normalize_ir_text(name))
+        module.triple, module.data_layout = target_machine().triple, str(target_machine().target_data)
+        return module
+
+    @property
+    def target_data(self) -> binding.TargetData:
+        return target_machine().target_data
+
+
+@dataclass
+class _Library:
+    """Keeps the module that a lowering fills."""
+
+    modules: list[ir.Module] = field(default_factory=list)
+
+    def create_ir_module(self, name: str) -> ir.Module:
+        return _Modules()._create_empty_module(name)
+
+    def add_ir_module(self, module: ir.Module) -> None:
+        self.modules.append(module)
+
+    def add_linking_library(self, library: object) -> None:
+        """Built-in operators are inlined; there is nothing to link."""
+
+
+@cache
+def target_machine() -> binding.TargetMachine:
+    """LLVM's description of this host. Objects name their imports by 64-bit addresses, so a JIT linker may put them anywhere."""
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    target = binding.Target.from_triple(binding.get_process_triple())
+    features = binding.get_host_cpu_features().flatten()
+    return target.create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=features, opt=3, reloc="static", codemodel="large", jit=True
+    )
+
+
+@cache
+def _contexts() -> tuple[_TypingContext, _TargetContext]:
+    typing_context = _TypingContext()
+    target_context = _TargetContext(typing_context)
+    target_context.refresh()
+    return typing_context, target_context
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A function in LLVM: its module, and the symbol with Numba's calling convention.
+
+    That convention is ``i32 symbol(result*, i8** exception, arguments...)``; the status is always 0 here.
+    """
+
+    module: ir.Module
+    symbol: str
+
+
+def lower_function(function: FunctionType, arguments: tuple[types.Type, ...], result: types.Type) -> Lowered:
+    """LLVM of a Python function that uses scalars, `while`, `if`, operators of 64-bit integers and `Operation`s."""
+    flags = Flags()
+    flags.nrt = False
+    flags.error_model = "numpy"
+    with global_compiler_lock, ConfigStack().enter(flags):
+        typing_context, target_context = _contexts()
+        func_ir = run_frontend(function)
+        typed = type_inference_stage(typing_context, target_context, func_ir, arguments, result)
+        descriptor = funcdesc.PythonFunctionDescriptor.from_specialized_function(
+            func_ir, typed.typemap, typed.return_type, typed.calltypes, mangler=target_context.mangler, inline=False, noalias=False,
+            abi_tags=(),
+        )
+        library = _Library()
+        with target_context.push_code_library(library):
+            lowering.Lower(target_context, library, descriptor, func_ir, metadata={}).lower()
+    return Lowered(library.modules[0], descriptor.mangled_name)
+
+
+def define(source: str, name: str, namespace: dict[str, object]) -> FunctionType:
+    """The function `name` of generated source; its lines show in tracebacks."""
+    filename = f"<sparkweld kernel {name}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    scope = dict(namespace)
+    exec(compile(source, filename, "exec"), scope)
+    function = scope[name]
+    assert isinstance(function, FunctionType)
+    return function

@@ -1,0 +1,54 @@
+"""Ops to LLVM instructions: one row of a table per function and family of types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llvmlite import ir
+
+from sparkweld.errors import InternalError
+from sparkweld.ir.ops import Call, Cast, Fits, IsIn, Op, Select
+from sparkweld.ir.types import Type
+from sparkweld.kernels.lowerings.conversions import cast, fits
+from sparkweld.kernels.lowerings.floats import FLOATS
+from sparkweld.kernels.lowerings.integers import BOOLS, INTEGERS
+from sparkweld.kernels.lowerings.tables import is_in, lookup
+
+__all__ = ["llvm_type", "lookup", "lowering"]
+
+_LLVM_TYPES: dict[str, ir.Type] = {
+    "bool": ir.IntType(1), "i8": ir.IntType(8), "i16": ir.IntType(16), "i32": ir.IntType(32), "i64": ir.IntType(64),
+    "f32": ir.FloatType(), "f64": ir.DoubleType(), "date": ir.IntType(32),
+}  # fmt: skip
+
+
+def llvm_type(type: Type) -> ir.Type:
+    """LLVM type of a plain value in registers (i1 for bool)."""
+    return _LLVM_TYPES[type.kind]
+
+
+def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
+    """(builder, argument values) -> result value, for a plain op of these plain argument types.
+
+    Raises InternalError for an op without a kernel; `sparkweld.ir` and this table have to grow together.
+    """
+    match op:
+        case Call():
+            return _call(op, types)
+        case Cast():
+            return lambda b, x: cast(b, op, x, types[0], llvm_type(op.to))
+        case Fits():
+            return lambda b, x: fits(b, op, x, types[0])
+        case Select():
+            return lambda b, condition, x, y: b.select(condition, x, y)
+        case IsIn():
+            return lambda b, x: is_in(b, op, x)
+    raise InternalError(f"{op.name} has no kernel for ({', '.join(map(str, types))})")
+
+
+def _call(op: Call, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
+    table = BOOLS if types[0].kind == "bool" else FLOATS if types[0].is_float else INTEGERS
+    key = op.fn if op.output == 0 else f"{op.fn}.{op.output}"
+    if key not in table:
+        raise InternalError(f"{key} has no kernel for ({', '.join(map(str, types))})")
+    return table[key]

@@ -1,0 +1,197 @@
+"""Elementwise functions of bools and integers to LLVM: NumPy's wrap-around, zero divisors and shifts, without traps.
+
+An integer division by zero, INT_MIN / -1 and a shift by the width or more are undefined in LLVM, so each lowering first
+makes the operand harmless and then selects NumPy's result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llvmlite import ir
+
+Builder = ir.IRBuilder
+Lowering = Callable[..., ir.Value]
+
+
+def constant(like: ir.Value, value: int | float) -> ir.Constant:
+    """A constant of the type of `like`."""
+    return ir.Constant(like.type, value)
+
+
+def minimum_of(like: ir.Value) -> ir.Constant:
+    """The smallest value of a signed integer type."""
+    return ir.Constant(like.type, -(1 << (like.type.width - 1)))
+
+
+def is_negative(b: Builder, x: ir.Value) -> ir.Value:
+    return b.icmp_signed("<", x, constant(x, 0))
+
+
+def is_zero(b: Builder, x: ir.Value) -> ir.Value:
+    return b.icmp_signed("==", x, constant(x, 0))
+
+
+def _quotient(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    """x / y towards zero, for y != 0 and no overflow.
+
+    Up to 32 bits by floating point, which vectorises: two n-bit integers' quotient, if no integer, is at least 2**-n
+    away from one, relatively, so rounding to a float of more than n bits cannot move it onto or past an integer.
+    """
+    if x.type.width > 32:
+        return b.sdiv(x, y)
+    real = ir.FloatType() if x.type.width <= 16 else ir.DoubleType()
+    return b.fptosi(b.fdiv(b.sitofp(x, real), b.sitofp(y, real)), x.type)
+
+
+def _divide(b: Builder, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """(quotient towards zero, remainder, whether y is zero); where undefined, as if y were 1 (x / 1 = -(-x) wraps)."""
+    zero = is_zero(b, y)
+    overflow = b.and_(b.icmp_signed("==", x, minimum_of(x)), b.icmp_signed("==", y, constant(y, -1)))
+    divisor = b.select(b.or_(zero, overflow), constant(y, 1), y)
+    quotient = _quotient(b, x, divisor)
+    return quotient, b.sub(x, b.mul(quotient, divisor)), zero
+
+
+def _floor_adjust(b: Builder, rest: ir.Value, y: ir.Value) -> ir.Value:
+    """Whether the truncated quotient is one above the floor: a remainder of the other sign than the divisor."""
+    return b.and_(b.not_(is_zero(b, rest)), is_negative(b, b.xor(rest, y)))
+
+
+def _floor_divide(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    quotient, rest, zero = _divide(b, x, y)
+    floor = b.select(_floor_adjust(b, rest, y), b.sub(quotient, constant(x, 1)), quotient)
+    return b.select(zero, constant(x, 0), floor)
+
+
+def _remainder(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    _, rest, zero = _divide(b, x, y)
+    return b.select(zero, constant(x, 0), b.select(_floor_adjust(b, rest, y), b.add(rest, y), rest))
+
+
+def _fmod(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    _, rest, zero = _divide(b, x, y)
+    return b.select(zero, constant(x, 0), rest)
+
+
+def _absolute(b: Builder, x: ir.Value) -> ir.Value:
+    return b.select(is_negative(b, x), b.neg(x), x)
+
+
+def _sign(b: Builder, x: ir.Value) -> ir.Value:
+    return b.select(is_negative(b, x), constant(x, -1), b.zext(b.not_(is_zero(b, x)), x.type))
+
+
+def _reciprocal(b: Builder, x: ir.Value) -> ir.Value:
+    # NumPy computes (type)(1.0 / x): x86 converts the infinity of x = 0 to the minimum of int, cut to 0 for short types.
+    at_zero = minimum_of(x) if x.type.width >= 32 else constant(x, 0)
+    is_unit = b.icmp_unsigned("<=", b.add(x, constant(x, 1)), constant(x, 2))  # -1, 0 or 1
+    return b.select(is_zero(b, x), at_zero, b.select(is_unit, x, constant(x, 0)))
+
+
+def _power(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    """x ** y by squaring, modulo 2**width; for y < 0 some value. LLVM folds it to a few products for a constant y."""
+    result = constant(x, 1)
+    for bit in range(x.type.width - 1):
+        taken = b.trunc(b.lshr(y, constant(y, bit)), ir.IntType(1))
+        result = b.select(taken, b.mul(result, x), result)
+        x = b.mul(x, x)
+    return result
+
+
+def _left_shift(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    inside = b.icmp_unsigned("<", y, constant(y, y.type.width))
+    return b.select(inside, b.shl(x, b.select(inside, y, constant(y, 0))), constant(x, 0))
+
+
+def _right_shift(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    most = constant(y, y.type.width - 1)
+    return b.ashr(x, b.select(b.icmp_unsigned("<", y, most), y, most))
+
+
+def _gcd(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Euclid on magnitudes taken as unsigned, as NumPy does (so that gcd(INT_MIN, 0) is INT_MIN)."""
+    head, start = b.append_basic_block("gcd"), b.block
+    body, done = b.append_basic_block("gcd.step"), b.append_basic_block("gcd.done")
+    a0, b0 = _absolute(b, x), _absolute(b, y)
+    b.branch(head)
+    b.position_at_end(head)
+    low, high = b.phi(x.type), b.phi(x.type)
+    low.add_incoming(a0, start)
+    high.add_incoming(b0, start)
+    b.cbranch(is_zero(b, low), done, body)
+    b.position_at_end(body)
+    rest = b.urem(high, low)
+    low.add_incoming(rest, body)
+    high.add_incoming(low, body)
+    b.branch(head)
+    b.position_at_end(done)
+    return high
+
+
+def _lcm(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    divisor = _gcd(b, x, y)
+    zero = is_zero(b, divisor)
+    part = b.udiv(_absolute(b, x), b.select(zero, constant(x, 1), divisor))
+    return b.select(zero, constant(x, 0), b.mul(part, _absolute(b, y)))
+
+
+def _compare(symbol: str) -> Lowering:
+    def lowering(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+        # i1 as a signed integer has -1 for True.
+        return (b.icmp_unsigned if x.type.width == 1 else b.icmp_signed)(symbol, x, y)
+
+    return lowering
+
+
+def _truth(name: str) -> Lowering:
+    def lowering(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+        return getattr(b, name)(b.not_(is_zero(b, x)), b.not_(is_zero(b, y)))
+
+    return lowering
+
+
+def _always(value: bool) -> Lowering:
+    return lambda b, x: ir.Constant(ir.IntType(1), int(value))
+
+
+def _same(b: Builder, x: ir.Value) -> ir.Value:
+    return x
+
+
+def _larger(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    return b.select(b.icmp_signed(">=", x, y), x, y)
+
+
+def _smaller(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    return b.select(b.icmp_signed("<=", x, y), x, y)
+
+
+COMPARISONS = {
+    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+}  # fmt: skip
+
+_SHARED: dict[str, Lowering] = {
+    **{name: _compare(symbol) for name, symbol in COMPARISONS.items()},
+    "bitwise_and": Builder.and_, "bitwise_or": Builder.or_, "bitwise_xor": Builder.xor, "invert": Builder.not_,
+    "absolute": _absolute, "ceil": _same, "floor": _same, "trunc": _same,
+    "isnan": _always(False), "isinf": _always(False), "isfinite": _always(True),
+    "logical_and": _truth("and_"), "logical_or": _truth("or_"), "logical_xor": _truth("xor"), "logical_not": is_zero,
+}  # fmt: skip
+
+#: Functions of bools (i1): NumPy's sums are `or`, its products `and`.
+BOOLS: dict[str, Lowering] = {
+    **_SHARED,
+    "absolute": _same, "add": Builder.or_, "multiply": Builder.and_,
+    "maximum": Builder.or_, "fmax": Builder.or_, "minimum": Builder.and_, "fmin": Builder.and_,
+}  # fmt: skip
+
+#: Functions of signed integers of one width.
+INTEGERS: dict[str, Lowering] = {
+    **_SHARED,
+    "add": Builder.add, "subtract": Builder.sub, "multiply": Builder.mul, "negative": Builder.neg, "positive": _same,
+    "conjugate": _same, "square": lambda b, x: b.mul(x, x), "sign": _sign, "reciprocal": _reciprocal, "power": _power,
+    "floor_divide": _floor_divide, "remainder": _remainder, "fmod": _fmod, "left_shift": _left_shift,
+    "right_shift": _right_shift, "gcd": _gcd, "lcm": _lcm,
+    "maximum": _larger, "fmax": _larger, "minimum": _smaller, "fmin": _smaller,
+}  # fmt: skip

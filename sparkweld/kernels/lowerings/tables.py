@@ -1,0 +1,124 @@
+"""Constant tables to LLVM: membership and lookup over read-only data, without a branch so that loops vectorise.
+
+Three shapes: a few keys are compared one by one; integer keys of a small span index a table; other keys are found by a
+binary search whose number of steps is fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from llvmlite import ir
+
+from sparkweld.ir.ops import IsIn, Lookup
+from sparkweld.kernels.lowerings.integers import Builder, constant
+from sparkweld.kernels.memory import mark_parallel
+
+_I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
+_FEW = 8
+_MOST_SPAN = 1 << 16
+
+_Keys = Callable[[Builder, ir.Value], tuple[ir.Value, ir.Value]]
+
+
+def is_in(b: Builder, op: IsIn, x: ir.Value) -> ir.Value:
+    """Whether x equals one of the keys."""
+    keys = op.table
+    if len(keys) <= 2 * _FEW:
+        found = ir.Constant(_I1, 0)
+        for key in keys:
+            found = b.or_(found, _equal(b, x, key))
+        return found
+    if (span := _span(keys)) is not None:
+        at, inside = _position(b, x, keys, span)
+        return b.and_(inside, _flag(b, _present(keys, span), at))
+    return _search(b, x, keys)[1]
+
+
+def lookup(b: Builder, op: Lookup, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """(the value of x's key or 0, whether there is one)."""
+    keys, values = op.table
+    kind = _I1 if values.dtype == np.bool_ else _llvm_type(values.dtype)
+    if len(keys) <= _FEW:
+        found, value = ir.Constant(_I1, 0), _zero(kind)
+        for key, item in zip(keys, values, strict=True):
+            hit = _equal(b, x, key)
+            found, value = b.or_(found, hit), b.select(hit, ir.Constant(kind, item.item()), value)
+        return value, found
+    if (span := _span(keys)) is not None:
+        at, inside = _position(b, x, keys, span)
+        found = b.and_(inside, _flag(b, _present(keys, span), at))
+        spread = np.zeros(span, values.dtype)
+        spread[keys.astype(np.int64) - int(keys[0])] = values
+        values = spread
+    else:
+        at, found = _search(b, x, keys)
+    value = _flag(b, values, at) if values.dtype == np.bool_ else _load(b, values, at)
+    return b.select(found, value, _zero(kind)), found
+
+
+def _equal(b: Builder, x: ir.Value, key: np.generic) -> ir.Value:
+    if key.dtype.kind == "f":
+        return b.fcmp_ordered("==", x, constant(x, float(key)))
+    return b.icmp_signed("==", x, constant(x, int(key)))
+
+
+def _span(keys: np.ndarray) -> int | None:
+    """Length of a table indexed by key, when that is worth its size."""
+    if keys.dtype.kind != "i":
+        return None
+    span = int(keys[-1]) - int(keys[0]) + 1
+    return span if span <= min(_MOST_SPAN, 64 + 16 * len(keys)) else None
+
+
+def _position(b: Builder, x: ir.Value, keys: np.ndarray, span: int) -> tuple[ir.Value, ir.Value]:
+    """(index in a table of the span, 0 when outside; whether x lies in the span)."""
+    offset = b.sub(b.sext(x, _I64) if x.type.width < 64 else x, ir.Constant(_I64, int(keys[0])))
+    inside = b.icmp_unsigned("<", offset, ir.Constant(_I64, span))
+    return b.select(inside, offset, ir.Constant(_I64, 0)), inside
+
+
+def _present(keys: np.ndarray, span: int) -> np.ndarray:
+    present = np.zeros(span, np.bool_)
+    present[keys.astype(np.int64) - int(keys[0])] = True
+    return present
+
+
+def _search(b: Builder, x: ir.Value, keys: np.ndarray) -> tuple[ir.Value, ir.Value]:
+    """(position of the last key <= x or 0, whether that key equals x) in ceil(log2(n)) steps."""
+    at = ir.Constant(_I64, 0)
+    step = 1 << (len(keys) - 1).bit_length()
+    while step > 1:
+        step //= 2
+        ahead = b.add(at, ir.Constant(_I64, step))
+        inside = b.icmp_unsigned("<", ahead, ir.Constant(_I64, len(keys)))
+        key = _load(b, keys, b.select(inside, ahead, at))
+        reached = b.fcmp_ordered(">=", x, key) if keys.dtype.kind == "f" else b.icmp_signed(">=", x, key)
+        at = b.select(b.and_(inside, reached), ahead, at)
+    key = _load(b, keys, at)
+    found = b.fcmp_ordered("==", x, key) if keys.dtype.kind == "f" else b.icmp_signed("==", x, key)
+    return at, found
+
+
+def _flag(b: Builder, flags: np.ndarray, at: ir.Value) -> ir.Value:
+    return b.icmp_unsigned("!=", _load(b, flags.astype(np.int8), at), ir.Constant(_I8, 0))
+
+
+def _load(b: Builder, table: np.ndarray, at: ir.Value) -> ir.Value:
+    element = _llvm_type(table.dtype)
+    array = ir.ArrayType(element, len(table))
+    data = ir.GlobalVariable(b.module, array, b.module.get_unique_name("sparkweld.table"))
+    data.linkage, data.global_constant = "internal", True
+    data.initializer = ir.Constant(array, [ir.Constant(element, v) for v in table.tolist()])
+    return mark_parallel(b.load(b.gep(data, [ir.Constant(_I64, 0), at], inbounds=True)))
+
+
+def _llvm_type(dtype: np.dtype) -> ir.Type:
+    if dtype.kind == "f":
+        return ir.FloatType() if dtype.itemsize == 4 else ir.DoubleType()
+    return ir.IntType(dtype.itemsize * 8)
+
+
+def _zero(kind: ir.Type) -> ir.Constant:
+    return ir.Constant(kind, 0.0 if isinstance(kind, (ir.FloatType, ir.DoubleType)) else 0)

@@ -1,0 +1,80 @@
+"""Loads and stores of kernels as LLVM instructions, and the marks that tell LLVM which of them never depend on each other.
+
+The rows of a kernel are independent and its outputs never alias its inputs, but LLVM cannot see that behind dozens of
+addresses, and its run-time overlap checks give up on wide programs. So every access of the row loop joins one access
+group, and the loop says that its accesses in that group carry no dependence between iterations.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+_GROUP = "sparkweld.accesses"
+
+
+class _DistinctNode(ir.MDValue):
+    """An empty metadata node that is no other node's equal, which is what an access group has to be."""
+
+    def descr(self, buf: list[str]) -> None:
+        buf += ("distinct !{}", "\n")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def _group(module: ir.Module) -> ir.MDValue:
+    if _GROUP not in module.namedmetadata:
+        module.add_named_metadata(_GROUP).add(_DistinctNode(module, (), name=str(len(module.metadata))))
+    return module.namedmetadata[_GROUP].operands[0]
+
+
+def mark_parallel(access: ir.Instruction) -> ir.Instruction:
+    """The load or store itself, now in the row loop's access group."""
+    access.set_metadata("llvm.access.group", _group(access.function.module))
+    return access
+
+
+def mark_row_loop(function: ir.Function) -> None:
+    """Declares the function's only loop free of dependences between rows, and asks for its vectorisation."""
+    module = function.module
+    order = {id(block): index for index, block in enumerate(function.blocks)}
+    flags = [
+        module.add_metadata([ir.MetaDataString(module, "llvm.loop.parallel_accesses"), _group(module)]),
+        module.add_metadata([ir.MetaDataString(module, "llvm.loop.vectorize.enable"), ir.Constant(ir.IntType(1), 1)]),
+    ]
+    loop = _DistinctLoop(module, flags)
+    for block in function.blocks:
+        targets = [o for o in block.terminator.operands if isinstance(o, ir.Block)]
+        if any(order[id(t)] <= order[id(block)] for t in targets):
+            block.terminator.set_metadata("llvm.loop", loop)
+
+
+class _DistinctLoop(_DistinctNode):
+    """A loop's metadata: itself, then the flags."""
+
+    def __init__(self, module: ir.Module, flags: list[ir.MDValue]) -> None:
+        super().__init__(module, flags, name=str(len(module.metadata)))
+
+    def descr(self, buf: list[str]) -> None:
+        references = ", ".join(n.get_reference() for n in (self, *self.operands))
+        buf += (f"distinct !{{ {references} }}", "\n")
+
+
+def pointer(b: ir.IRBuilder, address: ir.Value, element: ir.Type) -> ir.Value:
+    """An integer address as a pointer to elements."""
+    return b.inttoptr(address, element.as_pointer())
+
+
+def load(b: ir.IRBuilder, address: ir.Value, index: ir.Value, element: ir.Type) -> ir.Value:
+    """Element `index` of the row loop's array at `address`; nothing is known of its alignment."""
+    at = b.gep(pointer(b, address, element), [index], inbounds=True)
+    return mark_parallel(b.load(at, align=1))
+
+
+def store(b: ir.IRBuilder, address: ir.Value, index: ir.Value, value: ir.Value) -> None:
+    """Inverse of `load`."""
+    at = b.gep(pointer(b, address, value.type), [index], inbounds=True)
+    mark_parallel(b.store(value, at, align=1))
