@@ -38,7 +38,8 @@ SHIM_NAME = "libsparkweld_jni.so"
 STAMP_NAME = "build-stamp.json"
 LOCK_NAME = ".build-lock"
 MINIMUM_JAVA = 17
-C_FLAGS = ("-O2", "-ftree-vectorize", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror=implicit")
+C_FLAGS = ("-O2", "-ftree-vectorize", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra",
+           "-Werror=implicit")
 C_LIBRARIES = ("-ldl",)
 SCALA_FLAGS = ("-deprecation", "-feature", "-unchecked", "-encoding", "UTF-8", "-release", str(MINIMUM_JAVA),
                "-Xlint:_,-missing-interpolator,-byname-implicit", "-Wconf:cat=lint-infer-any:s", "-opt:local")
@@ -161,8 +162,8 @@ def _find_pyspark() -> dict[str, object]:
     home = pathlib.Path(spec.origin).parent
     jars = home / "jars"
     if not any(jars.glob("scala-compiler*.jar")):
-        raise BuildError(f"pyspark's jars: no scala-compiler jar in {jars}; the pyspark of {sys.executable} has no Spark "
-                         "in it (pyspark-client?); install the full pyspark package")
+        raise BuildError(f"pyspark's jars: no scala-compiler jar in {jars}; the pyspark of {sys.executable} has no "
+                         "Spark in it (pyspark-client?); install the full pyspark package")
     # read, not imported: importing pyspark takes a second, and its package metadata can be stale after a copy
     text = (home / "version.py").read_text(encoding="utf-8")
     match = re.search(r"""__version__(?:\s*:\s*str)?\s*=\s*["']([^"']+)["']""", text)
@@ -194,8 +195,8 @@ def _inputs_hash(tools: Toolchain, scala: Iterable[pathlib.Path]) -> str:
     for text in (tools.java_version, tools.cc_version, tools.pyspark_version, _os_arch(),
                  *sorted(jar.name for jar in tools.jars.glob("*.jar"))):
         digest.update(text.encode() + b"\0")
-    files = [pathlib.Path(__file__), *sorted((SOURCES / "c").glob("*.[ch]")), *scala, *(path for _, path in _resources())]
-    for path in files:
+    c_sources = sorted((SOURCES / "c").glob("*.[ch]"))
+    for path in (pathlib.Path(__file__), *c_sources, *scala, *(path for _, path in _resources())):
         digest.update(f"{os.path.relpath(path, ROOT)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -216,7 +217,8 @@ def _is_current(out: pathlib.Path, stamp: dict[str, str]) -> bool:
 def _compile_shim(tools: Toolchain, work: pathlib.Path) -> pathlib.Path:
     shim = work / SHIM_NAME
     sources = sorted(str(path) for path in (SOURCES / "c").glob("*.c"))
-    command = [tools.cc, *C_FLAGS, *(f"-I{folder}" for folder in tools.includes), *sources, "-o", str(shim), *C_LIBRARIES]
+    includes = [f"-I{folder}" for folder in tools.includes]
+    command = [tools.cc, *C_FLAGS, *includes, *sources, "-o", str(shim), *C_LIBRARIES]
     _run(command, "the C shim")
     return shim
 

@@ -25,8 +25,8 @@ OPENED = ["java.lang", "java.nio", "java.util", "sun.nio.ch"]
 LINK_CHECKS = ["missing-llvmlite", "not-llvmlite", "locator", "start", "cpu", "call", "many-columns", "threads",
                "wrong-symbol", "missing-import", "undeclared-import", "garbage-object", "after-close", "no-growth"]
 
-COLUMN_CHECKS = ["off-heap", "on-heap", "off-heap-dictionary", "on-heap-dictionary", "missing", "stale-nulls", "constant",
-                 "constant-changes", "arrow", "arrow-sliced", "arrow-unaligned", "native", "selected", "other-type",
+COLUMN_CHECKS = ["off-heap", "on-heap", "off-heap-dictionary", "on-heap-dictionary", "missing", "stale-nulls",
+                 "constant", "constant-changes", "arrow", "arrow-sliced", "arrow-unaligned", "native", "selected", "other-type",
                  "mixed", "zero-copy", "unsupported", "parquet-off-heap", "parquet-on-heap", "memory"]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
 
@@ -176,7 +176,7 @@ def test_link(link_outcomes: dict[str, str], name: str) -> None:
 
 
 def parquet_table(rows: int, distinct: int) -> pa.Table:
-    """A table with every type that kernels take, with few NULLs, many and none, of at most `distinct` values a column."""
+    """A table with every type that kernels take, with no NULLs, few and many, of at most `distinct` values a column."""
     random = np.random.default_rng(3)
     columns = {}
     makers = {

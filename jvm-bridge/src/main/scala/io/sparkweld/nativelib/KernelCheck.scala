@@ -1,48 +1,53 @@
 package io.sparkweld.nativelib
 
+import java.io.IOException
 import java.nio.file.{Files, Paths}
 
 import org.apache.spark.unsafe.Platform
 
 /**
- * Turns one file of object code into its results, in a JVM of its own: `python -m sparkweld doctor` runs it.
+ * Links an object file and calls it once, without Spark: the last step of `python -m sparkweld doctor`.
  *
- * The kernel must take one double column and give one. Arguments: the path of llvmlite's library, the file, the symbol,
- * and the imports. Prints the CPU, then one result a line (`Double.toHexString`) for the inputs 0, 1, 2 ... 99. Exit code
- * 1 and one line on standard error when the shim, llvmlite or the object cannot be used.
+ * Arguments: LLVMLITE OBJECT-FILE SYMBOL IMPORT... The kernel has one double in (0, 1, ... 99, no NULL) and one double
+ * out. Prints this CPU's text, then the results, one hexadecimal float a line. A failure goes to the standard error in
+ * one line, with exit code 1.
  */
-object KernelCheck {
+private[sparkweld] object KernelCheck {
   private val Rows = 100
 
-  def main(arguments: Array[String]): Unit = {
-    val Array(llvmlite, file, symbol, imports @ _*) = arguments: @unchecked
-    try {
-      val runtime = NativeRuntime.get(Some(llvmlite), throw new NativeError(s"$llvmlite cannot be used"))
-      val kernel = runtime.link(Files.readAllBytes(Paths.get(file)), symbol, imports.toArray)
-      println(runtime.cpu)
-      run(kernel).foreach(value => println(java.lang.Double.toHexString(value)))
-      kernel.close()
-    } catch {
-      case fault: NativeError =>
-        System.err.println(fault.getMessage)
-        sys.exit(1)
+  def main(arguments: Array[String]): Unit =
+    arguments.toList match {
+      case llvmlite :: file :: symbol :: imports =>
+        try run(llvmlite, file, symbol, imports.toArray)
+        catch {
+          case e: NativeError => fail(e.getMessage)
+          case e: IOException => fail(s"cannot read $file: $e")
+        }
+      case _ =>
+        System.err.println("usage: KernelCheck LLVMLITE OBJECT-FILE SYMBOL IMPORT...")
+        System.exit(2)
     }
+
+  private def fail(message: String): Unit = {
+    System.err.println(message)
+    System.exit(1)
   }
 
-  private def run(kernel: Kernel): Seq[Double] = {
-    val values = Platform.allocateMemory(Rows * 8L)
-    val nulls = Platform.allocateMemory(Rows.toLong)
-    val results = Platform.allocateMemory(Rows * 8L)
-    val resultNulls = Platform.allocateMemory(Rows.toLong)
-    try {
-      Platform.setMemory(nulls, 0, Rows.toLong)
-      (0 until Rows).foreach(row => Platform.putDouble(null, values + row * 8L, row.toDouble))
-      val counts = new Array[Long](3)
-      kernel.call(Array(values, nulls, results, resultNulls), Rows, counts)
-      if (counts.toSeq != Seq(Rows.toLong, 0L, 0L)) {
-        throw new NativeError(s"the kernel counted ${counts.mkString(", ")} in place of $Rows, 0, 0")
-      }
-      (0 until Rows).map(row => Platform.getDouble(null, results + row * 8L))
-    } finally Seq(values, nulls, results, resultNulls).foreach(Platform.freeMemory)
+  private def run(llvmlite: String, file: String, symbol: String, imports: Array[String]): Unit = {
+    val runtime = NativeRuntime.get(Some(llvmlite), throw new NativeError(s"no llvmlite library at $llvmlite"))
+    val kernel = runtime.link(Files.readAllBytes(Paths.get(file)), symbol, imports)
+    val memory = Platform.allocateMemory(Rows * 18L)
+    val (input, output, inputNulls, outputNulls) = (memory, memory + Rows * 8L, memory + Rows * 16L, memory + Rows * 17L)
+    Platform.setMemory(memory, 0, Rows * 18L)
+    for (row <- 0 until Rows) Platform.putDouble(null, input + row * 8L, row.toDouble)
+    val result = new Array[Long](3)
+    kernel.call(Array(input, inputNulls, output, outputNulls), Rows, result)
+    if (result(0) != Rows || result(1) != 0 || result(2) != 0) {
+      throw new NativeError(s"the kernel gave ${result.mkString(", ")} where $Rows, 0, 0 (rows, guarded, NULLs) is right")
+    }
+    println(runtime.cpu)
+    for (row <- 0 until Rows) println(java.lang.Double.toHexString(Platform.getDouble(null, output + row * 8L)))
+    Platform.freeMemory(memory)
+    kernel.close()
   }
 }
