@@ -1,0 +1,100 @@
+package io.sparkweld
+
+import java.util.concurrent.TimeUnit
+
+import scala.util.control.NonFatal
+
+import io.sparkweld.support.WarnOnce
+
+import org.apache.spark.SparkConf
+import org.apache.spark.network.util.{ByteUnit, JavaUtils}
+import org.apache.spark.sql.internal.SQLConf
+
+/**
+ * One setting: its name, what it does, its default as text, and how its text becomes a value. A value that cannot be read
+ * counts as the default, with one warning: a typing error must not stop a job that would run without SparkWeld.
+ */
+final case class ConfKey[T](key: String, kind: String, default: String, doc: String, scope: String, parse: String => T) {
+  val defaultValue: T = parse(default)
+
+  /** The value in this session (or the application's, when the session did not set it). */
+  def get(conf: SQLConf): T = read(Option(conf.getConfString(key, null)))
+
+  /** The value that the application was started with. */
+  def get(conf: SparkConf): T = read(conf.getOption(key))
+
+  private def read(text: Option[String]): T = text match {
+    case None => defaultValue
+    case Some(value) =>
+      try parse(value.trim)
+      catch {
+        case NonFatal(_) =>
+          WarnOnce(s"conf:$key=$value", s"SparkWeld: $key is '$value', which is no $kind; its default ($default) is used instead.")
+          defaultValue
+      }
+  }
+}
+
+/** Every `spark.sparkweld.*` key, declared once. The table of the README is printed by this object's `main`. */
+object SparkWeldConf {
+  private val Session = "session"
+  private val Application = "application"
+
+  private def boolean(key: String, default: Boolean, scope: String, doc: String): ConfKey[Boolean] =
+    ConfKey(key, "boolean", default.toString, doc, scope, _.toBoolean)
+
+  private def int(key: String, default: Int, scope: String, doc: String): ConfKey[Int] =
+    ConfKey(key, "integer", default.toString, doc, scope, _.toInt)
+
+  private def time(key: String, default: String, scope: String, doc: String): ConfKey[Long] =
+    ConfKey(key, "duration", default, doc, scope, JavaUtils.timeStringAs(_, TimeUnit.MILLISECONDS))
+
+  private def bytes(key: String, default: String, scope: String, doc: String): ConfKey[Long] =
+    ConfKey(key, "size", default, doc, scope, JavaUtils.byteStringAs(_, ByteUnit.BYTE))
+
+  private def text(key: String, scope: String, doc: String): ConfKey[Option[String]] =
+    ConfKey(key, "text", "", doc, scope, value => Option(value).filter(_.nonEmpty))
+
+  val Enabled: ConfKey[Boolean] = boolean("spark.sparkweld.enabled", default = true, Session,
+    "Compile pandas UDFs. `false` leaves every plan as Spark made it; read again for each query.")
+  val ExactEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.exact.enabled", default = false, Session,
+    "Refuse every operation whose result may differ from PySpark's in the last digits (`exp`, `log`, ...) instead of keeping it within its documented bound.")
+  val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
+    "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
+  val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
+    "The longest that planning a query may wait for the compile service; past it the query runs as Spark planned it.")
+  val ObjectTimeout: ConfKey[Long] = time("spark.sparkweld.compile.objectTimeout", "60s", Application,
+    "The longest that a task may wait for a kernel's object code; past it the task runs the UDF in Python.")
+  val CompilePython: ConfKey[Option[String]] = text("spark.sparkweld.compile.python", Application,
+    "The Python that runs the compile service. Unset: the Python of the function's workers, whose libraries decide what the function means.")
+  val CompilePythonPath: ConfKey[Option[String]] = text("spark.sparkweld.compile.pythonPath", Application,
+    "Added to the compile service's PYTHONPATH, for a `sparkweld` package that is not installed in the workers' Python.")
+  val WarmupEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.compile.warmup.enabled", default = true, Application,
+    "Start the compile service in the background when the application starts, so that the first query finds it ready.")
+  val CachedReplies: ConfKey[Int] = int("spark.sparkweld.compile.cachedReplies", 256, Application,
+    "How many compiled or refused pipelines the driver remembers.")
+  val CacheDir: ConfKey[Option[String]] = text("spark.sparkweld.cache.dir", Application,
+    "Folder of the cache of object code, on the driver and on each executor. Unset: `~/.cache/sparkweld`.")
+  val CacheMaxBytes: ConfKey[Long] = bytes("spark.sparkweld.cache.maxBytes", "256m", Application,
+    "The cache of object code is kept below this size; the entries used longest ago go first.")
+  val CachedKernels: ConfKey[Int] = int("spark.sparkweld.kernel.cached", 256, Application,
+    "How many linked kernels an executor keeps. A kernel in use is never dropped.")
+  val StreamAfter: ConfKey[Int] = int("spark.sparkweld.fallback.streamAfter", 4, Session,
+    "After so many batches in a row that had to run in Python, the rest of the partition streams through one Python run.")
+  val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
+    "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
+
+  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, FusionEnabled, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath,
+    WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, StreamAfter, ExplainEnabled)
+
+  /** The settings as a Markdown table. */
+  def markdown: String = {
+    val rows = all.map { key =>
+      val default = if (key.default.isEmpty) "unset" else s"`${key.default}`"
+      s"| `${key.key}` | ${key.kind} | $default | ${key.scope} | ${key.doc} |"
+    }
+    (Seq("| key | type | default | read per | what it does |", "|---|---|---|---|---|") ++ rows).mkString("\n")
+  }
+
+  def main(arguments: Array[String]): Unit = println(markdown)
+}

@@ -1,0 +1,38 @@
+package io.sparkweld
+
+import io.sparkweld.rules.WeldRule
+
+import org.apache.spark.sql.SparkSessionExtensions
+import org.apache.spark.sql.SparkSessionExtensionsProvider
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
+
+/**
+ * Every rule that SparkWeld adds to a session, and where it runs. Found by META-INF/services, on Classic and on Connect.
+ *
+ * {{{
+ *   logical plan -> Spark's optimizer (extracts Python UDFs into ArrowEvalPython) -> physical plan
+ *                                                                                       |
+ *      adaptive execution off, or a plan without exchange      adaptive execution (once, and after every stage)
+ *                            |                                                          |
+ *                            |                              EnsureRequirements ... ; WeldRule (query stage preparation: explain shows it)
+ *                            |                                                          |
+ *         WeldRule (before columnar transitions)             per stage: WeldRule (again; nothing is left to do) 
+ *                            |                                                          |
+ *                 Spark inserts RowToColumnar and ColumnarToRow, then collapses codegen stages
+ * }}}
+ *
+ * Builders do no work: Spark calls them for every query. The rule does nothing unless the plugin's driver half runs.
+ */
+class SparkWeldExtensions extends SparkSessionExtensionsProvider {
+  override def apply(extensions: SparkSessionExtensions): Unit = {
+    extensions.injectColumnar(_ => SparkWeldExtensions.beforeTransitions)
+    extensions.injectQueryStagePrepRule(_ => WeldRule)
+  }
+}
+
+object SparkWeldExtensions {
+  private val beforeTransitions: ColumnarRule = new ColumnarRule {
+    override def preColumnarTransitions: Rule[SparkPlan] = WeldRule
+  }
+}

@@ -1,0 +1,25 @@
+package io.sparkweld
+
+import io.sparkweld.compile.{Compiler, FormServer, KernelRegistry}
+
+/** The driver half of the running application: its compiler, and the server of what executors ask. */
+final class WeldDriver(val compiler: Compiler, val server: FormServer)
+
+/** What the two halves of the plugin share with the rest of this JVM. Set by the plugin, empty when it is not loaded. */
+object SparkWeldRuntime {
+  @volatile private var driverHalf: Option[WeldDriver] = None
+  @volatile private var executorKernels: Option[KernelRegistry] = None
+
+  /** The driver half; None when `spark.plugins` does not name the plugin, or the plugin is inert. */
+  def driver: Option[WeldDriver] = driverHalf
+
+  /** The kernels of this executor. Throws when the plugin's executor half is not loaded, which no WeldExec outlives. */
+  def kernels: KernelRegistry =
+    executorKernels.getOrElse(throw new IllegalStateException(s"${classOf[SparkWeldPlugin].getName} is not loaded in this executor"))
+
+  private[sparkweld] def setDriver(half: Option[WeldDriver]): Unit = driverHalf = half
+
+  private[sparkweld] def setKernels(kernels: Option[KernelRegistry]): Unit = executorKernels = kernels
+
+  private[sparkweld] def kernelsLoaded: Int = executorKernels.map(_.size).getOrElse(0)
+}

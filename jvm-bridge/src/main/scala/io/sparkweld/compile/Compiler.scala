@@ -1,0 +1,174 @@
+package io.sparkweld.compile
+
+import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, ExecutionException, Executors, TimeUnit, TimeoutException}
+import java.util.concurrent.atomic.AtomicLong
+
+import scala.jdk.CollectionConverters._
+import scala.util.control.NonFatal
+
+import io.sparkweld.SparkWeldConf
+import io.sparkweld.support.{Refusal, WarnOnce}
+
+import org.apache.spark.SparkConf
+import org.apache.spark.internal.Logging
+
+/**
+ * Turns pipeline requests into programs and programs into object code, by the compile services of this JVM: one service for each
+ * interpreter and environment, replies remembered by request, object code by program, each asked for once at a time.
+ */
+final class Compiler(conf: SparkConf) extends Logging {
+  private val replies = new Lru[(String, Set[Int]), CompileReply](SparkWeldConf.CachedReplies.get(conf))
+  private val requests = new Lru[String, PipelineRequest](SparkWeldConf.CachedReplies.get(conf))
+  private val objects = new Lru[String, CompletableFuture[ObjectCode]](SparkWeldConf.CachedReplies.get(conf))
+  private val offences = new Lru[String, Integer](1024)
+  private val services = new ConcurrentHashMap[ServiceCommand, ServiceClient]()
+  private val objectTimeout = SparkWeldConf.ObjectTimeout.get(conf)
+  private val background = Executors.newFixedThreadPool(2, (body: Runnable) => {
+    val thread = new Thread(body, "sparkweld-compile")
+    thread.setDaemon(true)
+    thread
+  })
+
+  val asked = new AtomicLong()
+  val answeredFromCache = new AtomicLong()
+  val refused = new AtomicLong()
+
+  /** Starts the service in the background, so that the first query need not wait for its imports. */
+  def warmUp(command: ServiceCommand): Unit = background.execute { () =>
+    try client(command).hello(Compiler.WarmUpMs)
+    catch { case gone: ServiceUnavailable => logInfo(s"SparkWeld: warming up: ${gone.getMessage}") }
+  }
+
+  /**
+   * The program of `request` with NULLs in the inputs `nullable`, or the refusals. Waits at most `timeoutMs`. A reply is remembered; that the
+   * service was away is not, except for a request that broke the service twice.
+   */
+  def compile(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
+    requests.put(request.key, request)
+    val key = (request.key, nullable)
+    replies.get(key) match {
+      case Some(reply) =>
+        answeredFromCache.incrementAndGet()
+        reply
+      case None =>
+        asked.incrementAndGet()
+        val reply = ask(request, nullable, timeoutMs)
+        reply match {
+          case Refused(refusals) if refusals.exists(_.code.startsWith("SW4")) => ()
+          case _ => replies.put(key, reply)
+        }
+        if (reply.isInstanceOf[Refused]) refused.incrementAndGet()
+        reply
+    }
+  }
+
+  /** As `compile`, for a request that was compiled before; None when it is no longer known. */
+  def compileKnown(requestKey: String, nullable: Set[Int], timeoutMs: Long): Option[(PipelineRequest, CompileReply)] =
+    requests.get(requestKey).map(request => (request, compile(request, nullable, timeoutMs)))
+
+  /** Has the object code of `program` made in the background, so that a task that wants it need not wait as long. */
+  def prefetch(command: ServiceCommand, program: String, hash: String): Unit = pending(command, program, hash)
+
+  /** The object code of `program` for this host's CPU. Throws ServiceUnavailable. */
+  def objectCode(command: ServiceCommand, program: String, hash: String): ObjectCode = {
+    val future = pending(command, program, hash)
+    try future.get(objectTimeout, TimeUnit.MILLISECONDS)
+    catch {
+      case _: TimeoutException =>
+        throw new ServiceUnavailable(Refusal("SW402", "what" -> s"no object code in $objectTimeout ms"), poisoned = false)
+      case wrapped: ExecutionException =>
+        objects.remove(hash)
+        wrapped.getCause match {
+          case gone: ServiceUnavailable => throw gone
+          case other => throw new ServiceUnavailable(Refusal("SW511", "reason" -> other.toString), poisoned = false)
+        }
+    }
+  }
+
+  /** Where the service found llvmlite's library, once it runs. */
+  def llvmlite(command: ServiceCommand): Option[String] =
+    try client(command).hello(objectTimeout).llvmlite
+    catch { case _: ServiceUnavailable => None }
+
+  /** The services' process ids, for metrics and tests. */
+  def pids: Seq[Long] = services.values().asScala.flatMap(_.pid).toSeq
+
+  def starts: Long = services.values().asScala.map(_.starts.get).sum
+
+  def failures: Long = services.values().asScala.map(_.failed.get).sum
+
+  def close(): Unit = {
+    background.shutdownNow()
+    services.values().asScala.foreach(_.close())
+    services.clear()
+  }
+
+  private def client(command: ServiceCommand): ServiceClient =
+    services.computeIfAbsent(command, _ => new ServiceClient(command, conf))
+
+  private def ask(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
+    if (offences.get(request.key).exists(_ >= Compiler.MaxOffences)) {
+      return Refused(Seq(Refusal("SW404", "reason" -> s"this pipeline ended or blocked it ${Compiler.MaxOffences} times; it is not tried again")))
+    }
+    try {
+      val deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs)
+      val service = client(request.service)
+      service.hello(timeoutMs).numbaError match {
+        case Some(reason) =>
+          val refusal = Refusal("SW405", "python" -> request.service.python, "reason" -> reason)
+          WarnOnce(s"numba:${request.service.python}", s"SparkWeld: queries run as Spark planned them. ${refusal.text}")
+          Refused(Seq(refusal))
+        case None =>
+          val left = math.max(1L, TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime()))
+          val frame = service.request(request.withStates(nullable), request.blobs, left)
+          if (frame.status == "error") reportBug(frame)
+          CompileReply.read(request, frame)
+      }
+    } catch {
+      case gone: ServiceUnavailable =>
+        if (gone.poisoned) offences.put(request.key, offences.get(request.key).map(_.intValue).getOrElse(0) + 1)
+        Refused(Seq(gone.refusal))
+    }
+  }
+
+  private def pending(command: ServiceCommand, program: String, hash: String): CompletableFuture[ObjectCode] = {
+    val fresh = new CompletableFuture[ObjectCode]()
+    val kept = objects.getOrElseUpdate(hash, fresh)
+    if (kept eq fresh) background.execute { () =>
+      try fresh.complete(requestObject(command, program))
+      catch {
+        case NonFatal(problem) =>
+          logDebug(s"SparkWeld: object code of $hash", problem)
+          fresh.completeExceptionally(problem)
+      }
+    }
+    kept
+  }
+
+  private def requestObject(command: ServiceCommand, program: String): ObjectCode = {
+    val frame = client(command).request(Frame.newObject().put("op", "object").put("program", program), Nil, objectTimeout)
+    if (frame.status == "refused") {
+      val refusals = frame.json.path("refusals").elements().asScala.map(Refusal.fromJson).toSeq
+      throw new ServiceUnavailable(refusals.headOption.getOrElse(Refusal("SW512", "what" -> "it refused without a reason")), poisoned = false)
+    }
+    if (frame.status != "ok" || frame.blobs.isEmpty) {
+      reportBug(frame)
+      throw new ServiceUnavailable(Refusal("SW511", "reason" -> frame.text("message").getOrElse("no object code in the reply")), poisoned = false)
+    }
+    ObjectCode(
+      symbol = frame.text("symbol").getOrElse(""),
+      imports = frame.json.path("imports").elements().asScala.map(_.asText).toArray,
+      cpu = frame.text("cpu").getOrElse(""),
+      bytes = frame.blobs.head)
+  }
+
+  private def reportBug(frame: Frame): Unit = {
+    val message = frame.text("message").getOrElse("no message")
+    WarnOnce(s"service-error:$message", s"SparkWeld: INTERNAL_ERROR in the compile service: $message\n${frame.text("trace").getOrElse("")}")
+  }
+}
+
+object Compiler {
+  private val WarmUpMs = 60000L
+  private val MaxOffences = 2
+}

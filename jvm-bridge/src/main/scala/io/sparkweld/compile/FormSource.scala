@@ -1,0 +1,88 @@
+package io.sparkweld.compile
+
+import io.sparkweld.nativelib.NativeRuntime
+import io.sparkweld.support.Refusal
+
+/** What a form needs to be linked. `llvmlite`: where the driver's service found the library, a hint for this host. */
+final case class FormCode(inputs: Array[Int], program: String, hash: String, code: ObjectCode, llvmlite: Option[String])
+
+/** Answers what tasks ask of the driver half: the code of a form. */
+final class FormServer(compiler: Compiler, timeoutMs: Long) {
+
+  /** The code of the form, or FormUnavailable. */
+  def form(key: FormKey): FormCode = compiler.compileKnown(key.request, key.nullable, timeoutMs) match {
+    case None => throw unavailable(Refusal("SW407"), lasting = false)
+    case Some((_, Refused(refusals))) => throw unavailable(refusals.head, lasting = !refusals.head.code.startsWith("SW4"))
+    case Some((request, program: Compiled)) =>
+      try {
+        val code = compiler.objectCode(request.service, program.program, program.hash)
+        FormCode(program.inputs, program.program, program.hash, code, compiler.llvmlite(request.service))
+      } catch { case gone: ServiceUnavailable => throw new FormUnavailable(gone.refusal, lasting = false, environment = true) }
+  }
+
+  /** Answers a message of [[FormMessages]]; null for one that it does not know. */
+  def receive(message: AnyRef): AnyRef = FormMessages.decode(message) match {
+    case None => null
+    case Some(key) =>
+      try FormMessages.encode(form(key))
+      catch { case problem: FormUnavailable => FormMessages.encode(problem) }
+  }
+
+  private def unavailable(refusal: Refusal, lasting: Boolean): FormUnavailable =
+    new FormUnavailable(refusal, lasting, environment = false)
+}
+
+/**
+ * The messages between the halves of the plugin. They are made of the JDK's own classes only: the RPC layer reads them with a
+ * class loader that need not know the classes of `--jars`.
+ */
+object FormMessages {
+  private val Ask = "sparkweld-form"
+  private val Code = "code"
+  private val Unavailable = "unavailable"
+
+  def encode(key: FormKey): AnyRef = Array[AnyRef](Ask, key.request, key.nullable.toArray.sorted)
+
+  def decode(message: AnyRef): Option[FormKey] = message match {
+    case Array(Ask, request: String, nullable: Array[Int]) => Some(FormKey(request, nullable.toSet))
+    case _ => None
+  }
+
+  def encode(form: FormCode): AnyRef = Array[AnyRef](Code, form.inputs, form.program, form.hash, form.code.symbol, form.code.imports,
+    form.code.cpu, form.code.bytes, form.llvmlite.orNull)
+
+  def encode(problem: FormUnavailable): AnyRef = {
+    val refusal = problem.refusal
+    Array[AnyRef](Unavailable, Array(refusal.code, refusal.title, refusal.message, refusal.hint, refusal.place),
+      Array(problem.lasting, problem.environment))
+  }
+
+  /** The form in an answer. Throws FormUnavailable when the answer says so. */
+  def read(answer: AnyRef): FormCode = answer match {
+    case Array(Code, inputs: Array[Int], program: String, hash: String, symbol: String, imports: Array[String], cpu: String,
+        bytes: Array[Byte], llvmlite) =>
+      FormCode(inputs, program, hash, ObjectCode(symbol, imports, cpu, bytes), Option(llvmlite).map(_.toString))
+    case Array(Unavailable, Array(code: String, title: String, message: String, hint: String, place: String), flags: Array[Boolean]) =>
+      throw new FormUnavailable(Refusal(code, title, message, hint, place), flags(0), flags(1))
+    case other => throw new FormUnavailable(Refusal("SW512", "what" -> s"the driver answered $other"), lasting = false, environment = true)
+  }
+}
+
+/**
+ * Links forms in this JVM. The driver's object code is used when it was made for this CPU; otherwise this JVM's own compile service
+ * makes it from the program's text. `local`: driver and tasks share this JVM, so the code always fits.
+ */
+final class FormLoader(fetch: FormKey => FormCode, own: Compiler, local: Boolean) {
+
+  /** Throws FormUnavailable or NativeError. */
+  def load(key: FormKey, origin: FormOrigin): LinkedForm = {
+    val form = fetch(key)
+    val runtime = NativeRuntime.get(form.llvmlite, origin.service.python)
+    val code =
+      if (local || runtime.cpu == form.code.cpu) form.code
+      else
+        try own.objectCode(origin.service, form.program, form.hash)
+        catch { case gone: ServiceUnavailable => throw new FormUnavailable(gone.refusal, lasting = false, environment = true) }
+    new LinkedForm(runtime.link(code.bytes, code.symbol, code.imports), form.inputs)
+  }
+}

@@ -1,0 +1,56 @@
+package io.sparkweld.compile
+
+import java.io.{DataInputStream, DataOutputStream, IOException}
+import java.nio.charset.StandardCharsets.UTF_8
+
+import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+/**
+ * One message to or from the compile service: a JSON object and blobs. On the wire: u32 length and UTF-8 JSON, u32 count of
+ * blobs, and u64 length and bytes for each; all big-endian.
+ */
+final case class Frame(json: JsonNode, blobs: Seq[Array[Byte]]) {
+
+  def text(name: String): Option[String] = Option(json.get(name)).filterNot(_.isNull).map(_.asText)
+
+  def status: String = text("status").getOrElse("")
+}
+
+object Frame {
+  val mapper = new ObjectMapper()
+
+  /** Past these sizes the stream is no longer one of ours (a reader must not allocate what a stray byte asks for). */
+  private val MaxJson = 256 << 20
+  private val MaxBlob = 1L << 30
+  private val MaxBlobs = 1 << 16
+
+  def newObject(): ObjectNode = mapper.createObjectNode()
+
+  def write(out: DataOutputStream, json: JsonNode, blobs: Seq[Array[Byte]]): Unit = {
+    val bytes = mapper.writeValueAsBytes(json)
+    out.writeInt(bytes.length)
+    out.write(bytes)
+    out.writeInt(blobs.size)
+    blobs.foreach { blob =>
+      out.writeLong(blob.length.toLong)
+      out.write(blob)
+    }
+    out.flush()
+  }
+
+  /** Reads one frame. Throws IOException at the end of the stream and when the stream holds something else. */
+  def read(in: DataInputStream): Frame = {
+    val json = mapper.readTree(new String(bytes(in, in.readInt().toLong, MaxJson.toLong, "JSON"), UTF_8))
+    val count = in.readInt()
+    if (count < 0 || count > MaxBlobs) throw new IOException(s"the compile service sent a frame with $count blobs")
+    Frame(json, Seq.fill(count)(bytes(in, in.readLong(), MaxBlob, "blob")))
+  }
+
+  private def bytes(in: DataInputStream, length: Long, limit: Long, what: String): Array[Byte] = {
+    if (length < 0 || length > limit) throw new IOException(s"the compile service sent a $what of $length bytes")
+    val result = new Array[Byte](length.toInt)
+    in.readFully(result)
+    result
+  }
+}

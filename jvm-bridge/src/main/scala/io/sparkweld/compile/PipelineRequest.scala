@@ -1,0 +1,104 @@
+package io.sparkweld.compile
+
+import java.nio.charset.StandardCharsets.UTF_8
+import java.security.MessageDigest
+
+import scala.jdk.CollectionConverters._
+
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+import io.sparkweld.support.Refusal
+
+/**
+ * A chain of plan nodes as the compile service reads it: `json` is a `compile` request in which every stateful input is
+ * dense, `blobs` the payloads. Column names are numbered in order of appearance, so planning the same query again gives
+ * the same request and the same `key`.
+ */
+final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, val blobs: Seq[Array[Byte]]) {
+
+  val key: String = {
+    val digest = MessageDigest.getInstance("SHA-256")
+    def add(bytes: Array[Byte]): Unit = {
+      digest.update(Integer.toString(bytes.length).getBytes(UTF_8))
+      digest.update(':'.toByte)
+      digest.update(bytes)
+    }
+    add(service.python.getBytes(UTF_8))
+    service.environment.toSeq.sorted.foreach { case (name, value) => add(s"$name=$value".getBytes(UTF_8)) }
+    add(Frame.mapper.writeValueAsBytes(json))
+    blobs.foreach(add)
+    digest.digest().map(byte => f"$byte%02x").mkString
+  }
+
+  /** The request for a batch in which the inputs of `nullable` (positions in "inputs") have NULLs. */
+  def withStates(nullable: Set[Int]): ObjectNode = {
+    val copy = json.deepCopy()
+    copy.get("inputs").elements().asScala.zipWithIndex.foreach {
+      case (input: ObjectNode, i) if nullable(i) => input.put("state", "nullable")
+      case _ => ()
+    }
+    copy
+  }
+}
+
+/** What the service made of a pipeline, or why it made nothing. */
+sealed trait CompileReply
+
+final case class Refused(refusals: Seq[Refusal]) extends CompileReply
+
+/** The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and stores. */
+final case class Compiled(
+    program: String,
+    hash: String,
+    inputs: Array[Int],
+    outputTypes: Seq[String],
+    filtered: Boolean,
+    guarded: Boolean,
+    kept: Seq[String],
+    notes: Seq[String],
+    fused: Seq[String],
+    nodes: Int) extends CompileReply
+
+object CompileReply {
+
+  /** Reads the reply to `request`. A reply that does not fit its request is refused with SW512. */
+  def read(request: PipelineRequest, frame: Frame): CompileReply = frame.status match {
+    case "ok" => compiled(request, frame)
+    case "refused" =>
+      val refusals = frame.json.path("refusals").elements().asScala.map(Refusal.fromJson).toSeq
+      Refused(if (refusals.isEmpty) Seq(Refusal("SW512", "what" -> "it refused without a reason")) else refusals)
+    case "error" =>
+      Refused(Seq(Refusal("SW511", "reason" -> frame.text("message").getOrElse("no message"))))
+    case other => Refused(Seq(Refusal("SW512", "what" -> s"its status is '$other'")))
+  }
+
+  private def compiled(request: PipelineRequest, frame: Frame): CompileReply = {
+    def strings(node: JsonNode): Seq[String] = node.elements().asScala.map(_.asText).toSeq
+    val json = frame.json
+    val names = request.json.get("inputs").elements().asScala.map(_.get("name").asText).zipWithIndex.toMap
+    val inputs = strings(json.path("inputs"))
+    val wanted = strings(request.json.get("outputs"))
+    val outputs = json.path("outputs").elements().asScala.toSeq
+    if (inputs.exists(!names.contains(_))) return mismatch(s"it loads ${inputs.filterNot(names.contains).mkString(", ")}, which was not offered")
+    if (outputs.map(_.path("name").asText) != wanted) return mismatch("its outputs are not those that were asked for")
+    if (json.path("filtered").asBoolean != request.json.get("filtered").asBoolean) return mismatch("it filters where the plan does not, or the other way round")
+    if (frame.text("program").forall(_.isEmpty)) return mismatch("it holds no program")
+    Compiled(
+      program = frame.text("program").get,
+      hash = frame.text("hash").getOrElse(""),
+      inputs = inputs.map(names).toArray,
+      outputTypes = outputs.map(_.path("type").asText),
+      filtered = json.path("filtered").asBoolean,
+      guarded = json.path("guarded").asBoolean,
+      kept = json.path("kept").elements().asScala.map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq,
+      notes = json.path("udfs").elements().asScala.flatMap(udf => strings(udf.path("notes")).map(note => s"${udf.path("name").asText}: $note")).toSeq,
+      fused = strings(json.path("fused")),
+      nodes = json.path("nodes").asInt(0))
+  }
+
+  private def mismatch(what: String): CompileReply = Refused(Seq(Refusal("SW512", "what" -> what)))
+}
+
+/** Machine code of one program for one kind of CPU, with what linking it needs. */
+final case class ObjectCode(symbol: String, imports: Array[String], cpu: String, bytes: Array[Byte])

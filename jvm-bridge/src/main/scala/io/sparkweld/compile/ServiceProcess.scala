@@ -1,0 +1,151 @@
+package io.sparkweld.compile
+
+import java.io.{BufferedInputStream, BufferedOutputStream, BufferedReader, DataInputStream, DataOutputStream, File, IOException, InputStreamReader}
+import java.nio.charset.StandardCharsets.UTF_8
+import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, Executors, ExecutionException, TimeUnit, TimeoutException}
+import java.util.concurrent.atomic.AtomicLong
+
+import scala.collection.mutable
+import scala.util.control.NonFatal
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+import org.apache.spark.internal.Logging
+
+/**
+ * One running `PYTHON -m udf_compiler.service`. A thread reads replies, another drains standard error into the debug log and
+ * keeps its tail for messages. The child ends when its standard input closes, so it cannot outlive this JVM.
+ */
+final class ServiceProcess(python: String, variables: Map[String, String]) extends Logging {
+  private val process: Process = {
+    val builder = new ProcessBuilder(python, "-m", "udf_compiler.service")
+    variables.foreach { case (name, value) => builder.environment().put(name, value) }
+    builder.directory(new File(System.getProperty("java.io.tmpdir")))
+    builder.start()
+  }
+  private val output = new DataOutputStream(new BufferedOutputStream(process.getOutputStream, 1 << 16))
+  private val waiting = new ConcurrentHashMap[Long, CompletableFuture[Frame]]()
+  private val nextId = new AtomicLong()
+  private val tail = mutable.Queue.empty[String]
+  @volatile private var ended: Option[String] = None
+  private val born = System.nanoTime()
+
+  private val errors: Thread = daemon("stderr", () => drainErrors())
+  daemon("replies", () => readReplies())
+
+  def pid: Long = process.pid()
+
+  def isAlive: Boolean = ended.isEmpty && process.isAlive
+
+  def ageMs: Long = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - born)
+
+  /** Sent at once, answered when the child has imported what it needs. */
+  private val greeting = send(Frame.newObject().put("op", "hello"), Nil)
+
+  /** The child's greeting. Throws ServiceFailure as `call` does; waiting again later is fine. */
+  def hello(timeoutMs: Long): Hello = Hello(await(greeting, "hello", timeoutMs).json)
+
+  /**
+   * Sends one request and waits for its reply. Throws ServiceFailure: `timedOut` when no reply came in `timeoutMs`, else when the child
+   * has ended. The caller must see to it that only one request is under way.
+   */
+  def call(request: ObjectNode, blobs: Seq[Array[Byte]], timeoutMs: Long): Frame =
+    await(send(request, blobs), request.get("op").asText, timeoutMs)
+
+  private def send(request: ObjectNode, blobs: Seq[Array[Byte]]): CompletableFuture[Frame] = {
+    val id = nextId.incrementAndGet()
+    request.put("id", id)
+    val reply = new CompletableFuture[Frame]()
+    waiting.put(id, reply)
+    // in a thread of its own: a full pipe blocks the writer, and a child that hangs fills the pipe
+    ServiceProcess.writers.execute { () =>
+      try output.synchronized(Frame.write(output, request, blobs))
+      catch { case problem: IOException => reply.completeExceptionally(problem) }
+    }
+    ended.foreach(reason => reply.completeExceptionally(new ServiceFailure(reason)))
+    reply.whenComplete((_, _) => waiting.remove(id))
+    reply
+  }
+
+  private def await(reply: CompletableFuture[Frame], what: String, timeoutMs: Long): Frame =
+    try reply.get(timeoutMs, TimeUnit.MILLISECONDS)
+    catch {
+      case _: TimeoutException => throw new ServiceFailure(s"no reply to '$what' in $timeoutMs ms", timedOut = true)
+      case wrapped: ExecutionException => throw new ServiceFailure(endReason(wrapped.getCause))
+    }
+
+  def kill(): Unit = {
+    process.destroyForcibly()
+    try output.close()
+    catch { case _: IOException => logDebug("SparkWeld: the pipe to the compile service was already broken") }
+  }
+
+  /** Asks the child to end and kills it when it has not after a second. */
+  def shutdown(): Unit = {
+    try call(Frame.newObject().put("op", "shutdown"), Nil, 500)
+    catch { case failure: ServiceFailure => logDebug(s"SparkWeld: compile service at shutdown: ${failure.getMessage}") }
+    if (!process.waitFor(500, TimeUnit.MILLISECONDS)) logDebug("SparkWeld: the compile service is killed")
+    kill()
+  }
+
+  private def readReplies(): Unit = {
+    val input = new DataInputStream(new BufferedInputStream(process.getInputStream, 1 << 16))
+    val reason =
+      try {
+        while (true) {
+          val frame = Frame.read(input)
+          val reply = waiting.get(frame.json.path("id").asLong(-1))
+          if (reply != null) reply.complete(frame)
+        }
+        ""
+      } catch { case NonFatal(problem) => endReason(problem) }
+    ended = Some(reason)
+    process.destroyForcibly()
+    waiting.values().forEach(reply => reply.completeExceptionally(new ServiceFailure(reason)))
+  }
+
+  private def drainErrors(): Unit = {
+    val reader = new BufferedReader(new InputStreamReader(process.getErrorStream, UTF_8))
+    try {
+      var line = reader.readLine()
+      while (line != null) {
+        val text = line
+        logDebug(s"compile service: $text")
+        tail.synchronized {
+          tail.enqueue(text.take(500))
+          if (tail.size > ServiceProcess.TailLines) tail.dequeue()
+        }
+        line = reader.readLine()
+      }
+    } catch { case problem: IOException => logDebug(s"compile service: standard error closed: ${problem.getMessage}") }
+  }
+
+  private def endReason(problem: Throwable): String = problem match {
+    case failure: ServiceFailure => failure.getMessage
+    case _ =>
+      val status = if (process.waitFor(1, TimeUnit.SECONDS)) s"exit status ${process.exitValue()}" else problem.toString
+      errors.join(500)
+      val said = tail.synchronized(tail.mkString("\n"))
+      s"the process ended ($status)" + (if (said.isEmpty) "" else s", having written:\n$said")
+  }
+
+  private def daemon(name: String, body: Runnable): Thread = {
+    val thread = new Thread(body, s"sparkweld-service-$name")
+    thread.setDaemon(true)
+    thread.start()
+    thread
+  }
+}
+
+object ServiceProcess {
+  private val TailLines = 20
+
+  private val writers = Executors.newCachedThreadPool { (body: Runnable) =>
+    val thread = new Thread(body, "sparkweld-service-writer")
+    thread.setDaemon(true)
+    thread
+  }
+}
+
+/** The compile service did not answer. `timedOut`: it may be alive, but is not trusted any more. */
+final class ServiceFailure(message: String, val timedOut: Boolean = false) extends RuntimeException(message)

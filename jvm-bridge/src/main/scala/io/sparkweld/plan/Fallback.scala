@@ -1,0 +1,167 @@
+package io.sparkweld.plan
+
+import scala.collection.mutable.ArrayBuffer
+import scala.jdk.CollectionConverters._
+
+import org.apache.spark.TaskContext
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.execution.metric.SQLMetric
+import org.apache.spark.sql.execution.python.sparkweld.{PythonCall, PythonEvaluator, RowConverter, SparkInternals}
+import org.apache.spark.sql.execution.vectorized.{OnHeapColumnVector, WritableColumnVector}
+import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types.{StructField, StructType}
+import org.apache.spark.sql.vectorized.ColumnarBatch
+
+/** A step as a task interprets it, with the attributes that it reads. */
+sealed trait FallbackStep extends Serializable
+
+final case class FallbackFilter(condition: Expression, input: Seq[Attribute]) extends FallbackStep
+
+final case class FallbackProject(columns: Seq[Expression], input: Seq[Attribute]) extends FallbackStep
+
+final case class FallbackPython(udfs: Seq[PythonUDF], results: Seq[Attribute], input: Seq[Attribute], evaluator: PythonEvaluator)
+  extends FallbackStep
+
+/** The original chain, to be run by Spark's own evaluators inside a task. Made on the driver. */
+final case class FallbackPlan(input: Seq[Attribute], steps: Seq[FallbackStep], output: Seq[Attribute], converter: RowConverter) {
+  def schema: StructType = Fallback.schemaOf(output)
+}
+
+object Fallback {
+  /** Rows in a batch made of a stream of rows. */
+  val BatchRows = 4096
+
+  def schemaOf(attributes: Seq[Attribute]): StructType =
+    StructType(attributes.map(a => StructField(a.name, a.dataType, a.nullable)))
+
+  /** @param columnarInput whether Spark would feed the first step whole batches of the child */
+  def plan(steps: Seq[Step], input: Seq[Attribute], columnarInput: Boolean, conf: SQLConf, metrics: Map[String, SQLMetric]): FallbackPlan = {
+    var attributes = input
+    val made = steps.zipWithIndex.map {
+      case (FilterStep(condition), _) => FallbackFilter(condition, attributes)
+      case (ProjectStep(columns), _) =>
+        val step = FallbackProject(columns, attributes)
+        attributes = columns.map(_.toAttribute)
+        step
+      case (PythonStep(udfs, results, evalType), i) =>
+        val evaluator = SparkInternals.pythonEvaluator(udfs, attributes, results, evalType, columnarInput && i == 0, conf, metrics)
+        val step = FallbackPython(udfs, results, attributes, evaluator)
+        attributes = attributes ++ results
+        step
+    }
+    FallbackPlan(input, made, attributes, SparkInternals.converter(schemaOf(attributes)))
+  }
+}
+
+/**
+ * Runs batches through the original chain: the UDFs in Spark's Python workers, Filter and Project interpreted. Values and
+ * exceptions are those of Spark's own plan because its own code makes them. Serves one task; `close` frees its vectors.
+ */
+final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) extends AutoCloseable {
+  private val toRow = UnsafeProjection.create(plan.input, plan.input)
+  private lazy val runners: Seq[Array[InternalRow] => Array[InternalRow]] = plan.steps.map(runner)
+  private var vectors: Array[WritableColumnVector] = Array.empty
+  private var capacity = 0
+
+  /**
+   * One batch through the chain; the result (perhaps of zero rows) holds until the next call. The UDFs at the bottom see
+   * the batch as Spark would show it: whole, or split at the row limit.
+   */
+  def batch(input: ColumnarBatch, rowLimit: Int): ColumnarBatch = {
+    val splits = rowLimit == 0 && input.numRows() > SQLConf.get.arrowMaxRecordsPerBatch
+    val rows =
+      if (splits) stream(Iterator.single(input)).map(_.copy()).toArray
+      else {
+        val start = input.rowIterator().asScala.map(row => toRow(row).copy(): InternalRow).toArray
+        runners.foldLeft(start)((rows, run) => if (rows.isEmpty) rows else run(rows))
+      }
+    pack(rows.iterator, math.max(rows.length, 1))
+  }
+
+  /** All of `batches` through one run of the chain, as batches that each hold until the next. */
+  def batches(batches: Iterator[ColumnarBatch]): Iterator[ColumnarBatch] = {
+    val rows = stream(batches)
+    new Iterator[ColumnarBatch] {
+      override def hasNext: Boolean = rows.hasNext
+      override def next(): ColumnarBatch = pack(rows, Fallback.BatchRows)
+    }
+  }
+
+  override def close(): Unit = {
+    vectors.foreach(_.close())
+    vectors = Array.empty
+    capacity = 0
+  }
+
+  private def stream(batches: Iterator[ColumnarBatch]): Iterator[InternalRow] = {
+    val (start, rest) = plan.steps match {
+      case FallbackPython(_, _, _, evaluator) +: rest if evaluator.takesColumnarInput =>
+        (evaluator.evalBatches(partition, batches).flatMap(_.rowIterator().asScala), rest)
+      case steps => (batches.flatMap(_.rowIterator().asScala).map(row => toRow(row): InternalRow), steps)
+    }
+    rest.foldLeft(start) {
+      case (rows, FallbackFilter(condition, attributes)) =>
+        val predicate = predicateOf(condition, attributes)
+        rows.filter(predicate.eval)
+      case (rows, FallbackProject(columns, attributes)) =>
+        val projection = projectionOf(columns, attributes)
+        rows.map(projection)
+      case (rows, FallbackPython(_, _, attributes, evaluator)) =>
+        val projection = projectionOf(attributes, attributes)
+        evaluator.evalRows(partition, rows.map(projection))
+    }
+  }
+
+  private def runner(step: FallbackStep): Array[InternalRow] => Array[InternalRow] = step match {
+    case FallbackFilter(condition, attributes) =>
+      val predicate = predicateOf(condition, attributes)
+      rows => rows.filter(predicate.eval)
+    case FallbackProject(columns, attributes) =>
+      val projection = projectionOf(columns, attributes)
+      rows => rows.map(row => projection(row).copy(): InternalRow)
+    case python: FallbackPython => pythonRunner(python)
+  }
+
+  /** As Spark's evaluator gathers arguments, without its row queue, whose memory would stay until the task's end for every batch. */
+  private def pythonRunner(step: FallbackPython): Array[InternalRow] => Array[InternalRow] = {
+    val call = new PythonCall(step.udfs)
+    val projection = projectionOf(call.arguments, step.input)
+    val output = step.input ++ step.results
+    val join = projectionOf(output, output)
+    val joined = new JoinedRow
+    rows => {
+      val results = step.evaluator.evalCall(call, rows.iterator.map(projection), context)
+      val out = new ArrayBuffer[InternalRow](rows.length)
+      results.foreach(result => out += join(joined(rows(out.length), result)).copy())
+      out.toArray
+    }
+  }
+
+  private def projectionOf(columns: Seq[Expression], attributes: Seq[Attribute]): UnsafeProjection = {
+    val projection = UnsafeProjection.create(columns, attributes)
+    projection.initialize(partition)
+    projection
+  }
+
+  private def predicateOf(condition: Expression, attributes: Seq[Attribute]): BasePredicate = {
+    val predicate = Predicate.create(condition, attributes)
+    predicate.initialize(partition)
+    predicate
+  }
+
+  private def pack(rows: Iterator[InternalRow], limit: Int): ColumnarBatch = {
+    if (limit > capacity) {
+      close()
+      vectors = OnHeapColumnVector.allocateColumns(limit, plan.schema).toArray
+      capacity = limit
+    }
+    vectors.foreach(_.reset())
+    var count = 0
+    while (count < limit && rows.hasNext) {
+      plan.converter.convert(rows.next(), vectors)
+      count += 1
+    }
+    new ColumnarBatch(vectors.toArray, count)
+  }
+}

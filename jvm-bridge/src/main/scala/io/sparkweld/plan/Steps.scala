@@ -1,0 +1,83 @@
+package io.sparkweld.plan
+
+import io.sparkweld.compile.FormOrigin
+
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
+import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
+import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+import org.apache.spark.sql.types.DataType
+
+/** One node of a chain without its child: what a WeldExec computes, and what the fallback interprets. */
+sealed trait Step {
+
+  /** The node as Spark had it, over `child`. */
+  def over(child: SparkPlan): SparkPlan
+}
+
+final case class PythonStep(udfs: Seq[PythonUDF], results: Seq[Attribute], evalType: Int) extends Step {
+  override def over(child: SparkPlan): SparkPlan = ArrowEvalPythonExec(udfs, results, child, evalType)
+}
+
+final case class FilterStep(condition: Expression) extends Step {
+  override def over(child: SparkPlan): SparkPlan = FilterExec(condition, child)
+}
+
+final case class ProjectStep(columns: Seq[NamedExpression]) extends Step {
+  override def over(child: SparkPlan): SparkPlan = ProjectExec(columns, child)
+}
+
+object Step {
+
+  /** The step that `node` is, when it can be a link of a chain. */
+  def of(node: SparkPlan): Option[Step] = node match {
+    case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType))
+    case FilterExec(condition, _) => Some(FilterStep(condition))
+    case ProjectExec(columns, _) => Some(ProjectStep(columns))
+    case _ => None
+  }
+}
+
+/** A request input: where a batch has it (`path`: column of the child, then fields of structs), and how its NULLs are treated. */
+final case class KernelInput(path: Array[Int], dataType: DataType, nulls: NullPolicy)
+
+/** What a NULL in an input column of a batch means for the choice of a kernel. */
+sealed trait NullPolicy extends Serializable
+
+object NullPolicy {
+
+  /** The kernel reads the null bytes: NULL is NaN (floating point). */
+  case object Read extends NullPolicy
+
+  /** pandas has another dtype when there are NULLs: there is another form for such a batch. */
+  case object OtherForm extends NullPolicy
+
+  /**
+   * The batch runs in Python: the schema says that there are none, or a filter below the UDF decides which NULLs its
+   * batch still has, and with them its dtype.
+   */
+  case object Python extends NullPolicy
+}
+
+/**
+ * What a WeldExec runs, beside its steps.
+ *
+ * @param layout for each output column: the child's column that passes through (>= 0), or -(j + 1) for the kernel's output j
+ * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's split decides the dtypes.
+ */
+final case class KernelPlan(
+    requestKey: String,
+    origin: FormOrigin,
+    inputs: Array[KernelInput],
+    outputTypes: Array[DataType],
+    layout: Array[Int],
+    filtered: Boolean,
+    rowLimit: Int)
+
+/** What explain says of a WeldExec. */
+final case class KernelSummary(
+    hash: String,
+    udfs: Seq[String],
+    fused: Seq[String],
+    kept: Seq[String],
+    notes: Seq[String],
+    guarded: Boolean)

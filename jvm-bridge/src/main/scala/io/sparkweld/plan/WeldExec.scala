@@ -1,0 +1,84 @@
+package io.sparkweld.plan
+
+import io.sparkweld.SparkWeldConf
+
+import org.apache.spark.TaskContext
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, AttributeSet, NamedExpression, SortOrder}
+import org.apache.spark.sql.execution.{OrderPreservingUnaryExecNode, PartitioningPreservingUnaryExecNode, SparkPlan, UnaryExecNode}
+import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.vectorized.ColumnarBatch
+
+/**
+ * A chain of Project, Filter and ArrowEvalPython nodes (`steps`, bottom up) as one native kernel over columnar batches.
+ *
+ * `output` is that of the topmost node. For Spark's comparisons of plans it is the chain that it stands for, so exchanges and
+ * subqueries are reused as without it.
+ */
+final case class WeldExec(steps: Seq[Step], kernel: KernelPlan, summary: KernelSummary, columnarInput: Boolean, output: Seq[Attribute], child: SparkPlan)
+  extends UnaryExecNode with PartitioningPreservingUnaryExecNode with OrderPreservingUnaryExecNode {
+
+  override def supportsColumnar: Boolean = true
+
+  override def producedAttributes: AttributeSet = outputSet -- child.outputSet
+
+  /** The chain that this node stands for. */
+  def original: SparkPlan = steps.foldLeft(child)((below, step) => step.over(below))
+
+  override protected def outputExpressions: Seq[NamedExpression] = output.zip(kernel.layout).map {
+    case (attribute, source) if source >= 0 =>
+      val column = child.output(source)
+      if (column.exprId == attribute.exprId) attribute else Alias(column, attribute.name)(attribute.exprId, attribute.qualifier)
+    case (attribute, _) => attribute
+  }
+
+  override protected def orderingExpressions: Seq[SortOrder] = child.outputOrdering
+
+  override protected def doCanonicalize(): SparkPlan = original.canonicalized
+
+  private lazy val pythonMetrics: Map[String, SQLMetric] = SparkInternals.pythonMetrics(sparkContext)
+
+  override lazy val metrics: Map[String, SQLMetric] = Map(
+    "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
+    "numOutputBatches" -> SQLMetrics.createMetric(sparkContext, "number of output batches"),
+    "kernelTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
+    "compileTime" -> SQLMetrics.createTimingMetric(sparkContext, "time to get kernels"),
+    "guardedRows" -> SQLMetrics.createMetric(sparkContext, "rows flagged by guards"),
+    "deoptimisedBatches" -> SQLMetrics.createMetric(sparkContext, "batches run in Python")) ++ pythonMetrics
+
+  override protected def doExecute(): RDD[InternalRow] =
+    throw new UnsupportedOperationException("a WeldExec gives columnar batches; Spark puts ColumnarToRow above it")
+
+  override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
+    val task = TaskPlan(
+      kernel,
+      Fallback.plan(steps, child.output, columnarInput, conf, pythonMetrics),
+      SparkWeldConf.StreamAfter.get(conf),
+      WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelTime"), longMetric("compileTime"),
+        longMetric("guardedRows"), longMetric("deoptimisedBatches")))
+    child.executeColumnar().mapPartitionsWithIndex { (partition, batches) =>
+      new WeldTask(task, batches, partition, TaskContext.get())
+    }
+  }
+
+  override def simpleString(maxFields: Int): String = {
+    val kept = if (summary.kept.isEmpty) "" else s", kept=[${summary.kept.mkString(", ")}]"
+    val columns = org.apache.spark.sql.catalyst.util.truncatedString(output, "[", ", ", "]", maxFields)
+    s"Weld [${summary.udfs.mkString(", ")}] fused=[${summary.fused.mkString(", ")}], program=${summary.hash.take(12)}$kept, output=$columns"
+  }
+
+  override def verboseStringWithOperatorId(): String =
+    s"""
+       |$formattedNodeName
+       |UDFs: ${summary.udfs.mkString(", ")}
+       |Fused: ${summary.fused.mkString(", ")}
+       |Program: ${summary.hash}
+       |Kept differences: ${if (summary.kept.isEmpty) "none" else summary.kept.mkString(", ")}
+       |Guards: ${if (summary.guarded) "yes" else "no"}
+       |Output: ${output.mkString("[", ", ", "]")}
+       |""".stripMargin
+
+  override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
+}

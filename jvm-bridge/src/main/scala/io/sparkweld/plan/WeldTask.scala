@@ -1,0 +1,217 @@
+package io.sparkweld.plan
+
+import scala.collection.mutable
+
+import io.sparkweld.SparkWeldRuntime
+import io.sparkweld.columns.{InputColumn, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
+import io.sparkweld.compile.{FormKey, FormUnavailable, KernelRegistry, LinkedForm}
+import io.sparkweld.support.WarnOnce
+
+import org.apache.spark.TaskContext
+import org.apache.spark.internal.Logging
+import org.apache.spark.sql.execution.metric.SQLMetric
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
+
+/** What a task of a WeldExec gets from the driver. */
+final case class TaskPlan(kernel: KernelPlan, fallback: FallbackPlan, streamAfter: Int, metrics: WeldMetrics)
+
+final case class WeldMetrics(
+    outputRows: SQLMetric,
+    outputBatches: SQLMetric,
+    kernelTime: SQLMetric,
+    compileTime: SQLMetric,
+    guardedRows: SQLMetric,
+    deoptimisedBatches: SQLMetric) extends Serializable
+
+/**
+ * Batches of one partition through the kernel. A batch that a kernel may not decide (no form for its NULLs, a guard that fired) runs
+ * through the original chain instead; when that happens often, or no kernel can run here, so does the rest of the
+ * partition. An output batch holds until the next one is asked for. All native memory is freed when the task ends.
+ */
+final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: Int, context: TaskContext)
+  extends Iterator[ColumnarBatch] with Logging {
+
+  private val kernel = plan.kernel
+  private val inputs = kernel.inputs.map(in => new InputColumn(in.dataType, nullable = in.nulls != NullPolicy.Python))
+  private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
+  private val selection = new SelectionBuffer
+  private val selected = kernel.layout.map(source => if (kernel.filtered && source >= 0) new SelectedColumnVector(selection) else null)
+  private val result = new Array[Long](2 + outputs.length)
+  private val bound = new Array[Boolean](inputs.length)
+  private val forms = mutable.HashMap.empty[Set[Int], Option[KernelRegistry#Lease]]
+  private lazy val fallback = new Fallback(plan.fallback, partition, context)
+  private var fallbackMade = false
+  private var inARow = 0
+  private var current: ColumnarBatch = _
+  private var ready: Option[ColumnarBatch] = None
+  private var streaming: Option[Iterator[ColumnarBatch]] = None
+
+  context.addTaskCompletionListener[Unit](_ => close())
+
+  override def hasNext: Boolean = {
+    while (ready.isEmpty && advance()) ()
+    ready.isDefined
+  }
+
+  override def next(): ColumnarBatch = {
+    if (!hasNext) throw new NoSuchElementException("no more batches")
+    val batch = ready.get
+    ready = None
+    plan.metrics.outputBatches += 1
+    plan.metrics.outputRows += batch.numRows().toLong
+    batch
+  }
+
+  /** Takes one input batch; false when there are no more. */
+  private def advance(): Boolean = {
+    SparkInternals.killTaskIfInterrupted(context)
+    streaming match {
+      case Some(batches) =>
+        val more = batches.hasNext
+        if (more) ready = Some(batches.next()).filter(_.numRows() > 0)
+        more
+      case None =>
+        if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
+        current = null
+        val more = input.hasNext
+        if (more) {
+          current = input.next()
+          if (current.numRows() > 0) run(current)
+        }
+        more
+    }
+  }
+
+  private def run(batch: ColumnarBatch): Unit = {
+    java.util.Arrays.fill(bound, false)
+    val done = formFor(batch) match {
+      case Some(form) => call(form, batch)
+      case None => false
+    }
+    if (done) inARow = 0
+    else if (streaming.isEmpty) deoptimise(batch)
+  }
+
+  /** The form for the NULLs of this batch; None when the batch must run in Python. */
+  private def formFor(batch: ColumnarBatch): Option[LinkedForm] = {
+    var nullable = Set.empty[Int]
+    var i = 0
+    while (i < inputs.length) {
+      if (kernel.inputs(i).nulls != NullPolicy.Read) {
+        bind(i, batch)
+        if (inputs(i).hasNull) {
+          if (kernel.inputs(i).nulls == NullPolicy.Python) return None
+          nullable += i
+        }
+      }
+      i += 1
+    }
+    if (nullable.nonEmpty && kernel.rowLimit > 0 && batch.numRows() > kernel.rowLimit) return None
+    forms.getOrElseUpdate(nullable, lease(nullable)).map(_.form)
+  }
+
+  private def lease(nullable: Set[Int]): Option[KernelRegistry#Lease] = {
+    val started = System.nanoTime()
+    try Some(SparkWeldRuntime.kernels.acquire(FormKey(kernel.requestKey, nullable), kernel.origin))
+    catch {
+      case unavailable: FormUnavailable =>
+        WarnOnce(s"form:${unavailable.refusal.code}:${unavailable.refusal.message}",
+          s"SparkWeld: batches of stage ${context.stageId()} run in Python. ${unavailable.refusal.text}")
+        if (unavailable.environment) stream()
+        None
+    } finally plan.metrics.compileTime += (System.nanoTime() - started) / 1000000
+  }
+
+  private def bind(i: Int, batch: ColumnarBatch): Unit = if (!bound(i)) {
+    val path = kernel.inputs(i).path
+    var vector = batch.column(path(0))
+    var depth = 1
+    while (depth < path.length) {
+      vector = vector.getChild(path(depth))
+      depth += 1
+    }
+    inputs(i).bind(vector, batch.numRows())
+    bound(i) = true
+  }
+
+  /** Calls the kernel; false when a guard flagged a row, and then nothing of what it wrote is used. */
+  private def call(form: LinkedForm, batch: ColumnarBatch): Boolean = {
+    val rows = batch.numRows()
+    val started = System.nanoTime()
+    val columns = new Array[Long](2 * form.inputs.length + 2 * outputs.length + (if (kernel.filtered) 1 else 0))
+    var at = 0
+    form.inputs.foreach { i =>
+      bind(i, batch)
+      columns(at) = inputs(i).dataAddress
+      columns(at + 1) = inputs(i).nullsAddress
+      at += 2
+    }
+    outputs.foreach { output =>
+      output.ensureCapacity(rows)
+      columns(at) = output.dataAddress
+      columns(at + 1) = output.nullsAddress
+      at += 2
+    }
+    if (kernel.filtered) {
+      selection.ensureCapacity(rows)
+      columns(at) = selection.address
+    }
+    form.kernel.call(columns, rows, result)
+    plan.metrics.kernelTime += System.nanoTime() - started
+    plan.metrics.guardedRows += result(1)
+    if (result(1) == 0) ready = Some(assemble(batch, result(0).toInt)).filter(_.numRows() > 0)
+    result(1) == 0
+  }
+
+  private def assemble(batch: ColumnarBatch, rows: Int): ColumnarBatch = {
+    var j = 0
+    while (j < outputs.length) {
+      outputs(j).setNullCount(result(2 + j).toInt)
+      j += 1
+    }
+    val vectors = new Array[ColumnVector](kernel.layout.length)
+    var k = 0
+    while (k < vectors.length) {
+      val source = kernel.layout(k)
+      vectors(k) =
+        if (source < 0) outputs(-source - 1)
+        else if (selected(k) == null) batch.column(source)
+        else {
+          selected(k).reset(batch.column(source))
+          selected(k)
+        }
+      k += 1
+    }
+    new ColumnarBatch(vectors, rows)
+  }
+
+  private def deoptimise(batch: ColumnarBatch): Unit = {
+    plan.metrics.deoptimisedBatches += 1
+    inARow += 1
+    if (inARow >= plan.streamAfter) stream()
+    else {
+      fallbackMade = true
+      ready = Some(fallback.batch(batch, kernel.rowLimit)).filter(_.numRows() > 0)
+    }
+  }
+
+  /** From here on, the batch in hand and all that follow go through one Python run. */
+  private def stream(): Unit = {
+    fallbackMade = true
+    val rest = input.map { batch =>
+      plan.metrics.deoptimisedBatches += 1
+      batch
+    }
+    streaming = Some(fallback.batches((Iterator.single(current) ++ rest).filter(_.numRows() > 0)))
+  }
+
+  private def close(): Unit = {
+    forms.values.flatten.foreach(_.close())
+    forms.clear()
+    inputs.foreach(_.close())
+    outputs.foreach(_.close())
+    selection.close()
+    if (fallbackMade) fallback.close()
+  }
+}

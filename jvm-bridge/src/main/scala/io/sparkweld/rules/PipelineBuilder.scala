@@ -1,0 +1,268 @@
+package io.sparkweld.rules
+
+import scala.collection.mutable
+import scala.jdk.CollectionConverters._
+
+import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
+
+import io.sparkweld.SparkWeldConf
+import io.sparkweld.compile.{FormOrigin, Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.plan._
+import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
+
+import org.apache.spark.SparkConf
+import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.execution.SparkPlan
+import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types._
+
+/** The chain cannot be sent: `refusal` says why, its `step` at which node. */
+final class ChainRefused(val refusal: Refusal) extends RuntimeException(refusal.text)
+
+/** A chain as a request, and what a WeldExec needs beside the program to run it. */
+final case class Pipeline(request: PipelineRequest, inputs: Array[KernelInput], layout: Array[Int], udfs: Seq[String], filtered: Boolean) {
+
+  def plan(outputTypes: Array[DataType], rowLimit: Int): KernelPlan =
+    KernelPlan(request.key, FormOrigin(request.service), inputs, outputTypes, layout, filtered, rowLimit)
+}
+
+/**
+ * Turns a chain of nodes (bottom up) over a child into a pipeline request. Columns that the chain only hands on, renamed or
+ * not, never enter the request: the layout says where the batch has them.
+ */
+final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], conf: SQLConf, appConf: SparkConf) {
+  import PipelineBuilder._
+
+  private val sources = mutable.HashMap.empty[ExprId, Source]
+  private val inputs = mutable.LinkedHashMap.empty[Seq[Int], Input]
+  private val blobs = mutable.ArrayBuffer.empty[Array[Byte]]
+  private val payloads = mutable.HashMap.empty[Seq[Byte], Int]
+  private val includes = mutable.LinkedHashSet.empty[String]
+  private val commands = mutable.LinkedHashSet.empty[ServiceCommand]
+  private val names = mutable.LinkedHashSet.empty[String]
+  private val steps = Frame.mapper.createArrayNode()
+  private var numbered = 0
+  private var step = 0
+  private var filtered = false
+  private var visible: Map[ExprId, Attribute] = Map.empty
+  private var inUdf = false
+  private val codec = new ExpressionCodec(column)
+
+  childOutput.zipWithIndex.foreach { case (attribute, i) => sources(attribute.exprId) = FromChild(i) }
+
+  /** The request. Throws ChainRefused. */
+  def build(): Pipeline = {
+    nodes.zipWithIndex.foreach { case (node, i) =>
+      step = i
+      visible = node.children.head.output.map(a => a.exprId -> a).toMap
+      try add(node)
+      catch {
+        case unsupported: UnsupportedExpression =>
+          throw new ChainRefused(Refusal("SW304", "what" -> unsupported.what, "node" -> node.nodeName).copy(step = Some(step)))
+      }
+    }
+    finish()
+  }
+
+  private def add(node: SparkPlan): Unit = Step.of(node) match {
+    case Some(FilterStep(condition)) =>
+      steps.addObject().put("kind", "filter").set[ObjectNode]("condition", codec.encode(condition))
+      filtered = true
+    case Some(ProjectStep(columns)) => addProject(columns)
+    case Some(PythonStep(udfs, results, _)) => addPython(udfs, results)
+    case None => throw new UnsupportedExpression(node.nodeName)
+  }
+
+  private def addProject(columns: Seq[NamedExpression]): Unit = {
+    val computed = Frame.mapper.createArrayNode()
+    val made = columns.map {
+      case attribute: Attribute => attribute.exprId -> sourceOf(attribute)
+      case alias @ Alias(attribute: Attribute, _) => alias.exprId -> sourceOf(attribute)
+      case alias: Alias =>
+        if (!ExpressionCodec.holds(alias.dataType)) throw new UnsupportedExpression(s"${alias.child.prettyName} of type ${alias.dataType.sql}")
+        val name = fresh(alias.name)
+        computed.addObject().put("name", name).set[ObjectNode]("expr", codec.encode(alias.child))
+        alias.exprId -> Made(name, alias.dataType)
+      case other => throw new UnsupportedExpression(other.prettyName)
+    }
+    sources ++= made
+    if (!computed.isEmpty) steps.addObject().put("kind", "project").set[ObjectNode]("columns", computed)
+    else steps.addObject().put("kind", "project").putArray("columns")
+  }
+
+  private def addPython(udfs: Seq[PythonUDF], results: Seq[Attribute]): Unit = {
+    val array = Frame.mapper.createArrayNode()
+    udfs.zip(results).foreach { case (udf, result) =>
+      val name = fresh(result.name)
+      array.addObject().put("name", udf.name).put("result", name).set[ObjectNode]("udf", function(udf))
+      sources(result.exprId) = Made(name, result.dataType)
+    }
+    steps.addObject().put("kind", "python").set[ObjectNode]("udfs", array)
+  }
+
+  private def function(udf: PythonUDF): ObjectNode = {
+    names += udf.name
+    if (!udf.udfDeterministic) throw refusedUdf(udf, Refusal("SW302", "udf" -> udf.name))
+    val function = udf.func
+    commands += ServiceCommand.of(function.pythonExec, function.envVars, appConf)
+    includes ++= SparkInternals.includePaths(function)
+    val node = Frame.newObject().put("name", udf.name).put("payload", payload(function.command)).put("evalType", udf.evalType)
+    node.set[ObjectNode]("returnType", ExpressionCodec.typeOf(udf.dataType))
+    node.put("deterministic", udf.udfDeterministic)
+    val broadcasts = node.putArray("broadcasts")
+    val variables = function.broadcastVars.asScala
+    if (variables.nonEmpty && SparkInternals.broadcastsAreEncrypted) throw refusedUdf(udf, Refusal("SW303", "udf" -> udf.name))
+    variables.foreach(variable => broadcasts.addObject().put("id", variable.id).put("path", variable.value.path))
+    val args = node.putArray("args")
+    udf.children.foreach(child => args.add(argument(udf, child)))
+    node
+  }
+
+  private def argument(udf: PythonUDF, child: Expression): ObjectNode = {
+    val (name, value) = child match {
+      case NamedArgumentExpression(key, named) => (Some(key), named)
+      case positional => (None, positional)
+    }
+    val node = Frame.newObject()
+    value match {
+      case inner: PythonUDF => node.set[ObjectNode]("udf", function(inner))
+      case attribute: Attribute if attribute.dataType.isInstanceOf[StructType] => node.set[ObjectNode]("expr", flatten(udf, attribute))
+      case expression =>
+        inUdf = true
+        try node.set[ObjectNode]("expr", codec.encode(expression))
+        catch { case unsupported: UnsupportedExpression =>
+          throw refusedUdf(udf, Refusal("SW306", "udf" -> udf.name, "what" -> unsupported.what)) }
+        finally inUdf = false
+    }
+    name match {
+      case Some(key) => node.put("name", key)
+      case None => node.putNull("name")
+    }
+    node
+  }
+
+  /** A struct column of the child, as a struct made of its fields' columns. */
+  private def flatten(udf: PythonUDF, attribute: Attribute): ObjectNode = {
+    val known = visible.getOrElse(attribute.exprId, attribute)
+    val fields = attribute.dataType.asInstanceOf[StructType].fields
+    val source = sources.get(attribute.exprId) match {
+      case Some(FromChild(i)) if !known.nullable => i
+      case _ => throw refusedUdf(udf, Refusal("SW305", "udf" -> udf.name, "column" -> attribute.name))
+    }
+    val node = Frame.newObject().put("op", "CreateNamedStruct")
+    node.set[ObjectNode]("type", ExpressionCodec.typeOf(attribute.dataType))
+    node.put("nullable", false)
+    val (array, fieldNames) = (node.putArray("args"), node.putArray("names"))
+    fields.zipWithIndex.foreach { case (field, j) =>
+      fieldNames.add(field.name)
+      val input = inputAt(Seq(source, j), s"${attribute.name}.${field.name}", field.dataType, field.nullable)
+      array.add(reference(argumentOf(input, field.nullable), field.dataType, field.nullable))
+    }
+    node
+  }
+
+  private def column(attribute: Attribute): ObjectNode = {
+    val nullable = visible.getOrElse(attribute.exprId, attribute).nullable
+    if (!inUdf && !ExpressionCodec.holds(attribute.dataType)) {
+      throw new UnsupportedExpression(s"${attribute.name} of type ${attribute.dataType.sql}")
+    }
+    sourceOf(attribute) match {
+      case Made(name, _) => reference(name, attribute.dataType, nullable)
+      case FromChild(i) =>
+        val input = inputAt(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
+        reference(if (inUdf) argumentOf(input, nullable) else input.name, attribute.dataType, nullable)
+    }
+  }
+
+  /** Notes that a UDF reads `input`. Past a filter that may drop some of its NULLs, only Python knows the batch's dtype. */
+  private def argumentOf(input: Input, nullableHere: Boolean): String = {
+    if (filtered && nullableHere && input.nulls == NullPolicy.OtherForm) input.nulls = NullPolicy.Python
+    input.name
+  }
+
+  private def reference(name: String, dataType: DataType, nullable: Boolean): ObjectNode = {
+    val node = Frame.newObject().put("op", "Column").put("name", name)
+    node.set[ObjectNode]("type", ExpressionCodec.typeOf(dataType))
+    node.put("nullable", nullable)
+  }
+
+  private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean): Input =
+    inputs.getOrElseUpdate(path, new Input(fresh(name), path, dataType, nullable, dataType match {
+      case _ if !nullable => NullPolicy.Python
+      case FloatType | DoubleType => NullPolicy.Read
+      case _ => NullPolicy.OtherForm
+    }))
+
+  private def finish(): Pipeline = {
+    if (commands.size != 1) throw new ChainRefused(Refusal("SW307"))
+    val output = nodes.last.output
+    val made = mutable.LinkedHashMap.empty[String, Int]
+    val layout = output.map(attribute => sourceOf(attribute) match {
+      case FromChild(i) => i
+      case Made(name, _) => -(made.getOrElseUpdate(name, made.size) + 1)
+    }).toArray
+    val request = Frame.newObject().put("op", "compile").put("label", names.mkString(", "))
+    val array = request.putArray("inputs")
+    inputs.values.foreach { input =>
+      val node = array.addObject().put("name", input.name)
+      node.set[ObjectNode]("type", ExpressionCodec.typeOf(input.dataType))
+      node.put("nullable", input.nullable)
+      node.put("state", if (input.nulls == NullPolicy.Read) "nullable" else "dense")
+    }
+    request.set[ObjectNode]("steps", steps)
+    val outputs = request.putArray("outputs")
+    made.keys.foreach(outputs.add)
+    request.put("filtered", filtered)
+    request.set[ObjectNode]("conf", settings())
+    val paths: ArrayNode = request.putObject("python").putArray("includes")
+    includes.foreach(paths.add)
+    Pipeline(new PipelineRequest(commands.head, request, blobs.toSeq), inputs.values.map(i => KernelInput(i.path.toArray, i.dataType, i.nulls)).toArray,
+      layout, names.toSeq, filtered)
+  }
+
+  private def settings(): ObjectNode = {
+    val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
+      .put("ansi", conf.ansiEnabled)
+    val pandas = node.putObject("pandas")
+    val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }
+    (relevant ++ SparkInternals.workerSettings(conf)).toSeq.sorted.foreach { case (key, value) => pandas.put(key, value) }
+    node
+  }
+
+  private def sourceOf(attribute: Attribute): Source =
+    sources.getOrElse(attribute.exprId, throw new UnsupportedExpression(s"${attribute.name}, which the chain does not have"))
+
+  private def fresh(name: String): String = {
+    numbered += 1
+    s"$name#${numbered - 1}"
+  }
+
+  private def payload(command: Seq[Byte]): Int = payloads.getOrElseUpdate(command, {
+    blobs += command.toArray
+    blobs.size - 1
+  })
+
+  private def refusedUdf(udf: PythonUDF, refusal: Refusal): ChainRefused =
+    new ChainRefused(refusal.copy(udf = Some(udf.name), step = Some(step)))
+}
+
+object PipelineBuilder {
+  private val WorkerPrefixes = Seq("spark.sql.execution.pandas.", "spark.sql.execution.pythonUDF.", "spark.sql.legacy.execution.pythonUDF.",
+    "spark.sql.execution.pythonUDTF.", "spark.sql.execution.pyspark.", "spark.sql.pyspark.udf.")
+
+  private sealed trait Source
+  private final case class FromChild(index: Int) extends Source
+  private final case class Made(name: String, dataType: DataType) extends Source
+
+  private final class Input(val name: String, val path: Seq[Int], val dataType: DataType, val nullable: Boolean, var nulls: NullPolicy)
+
+  /** The most rows that PySpark puts in one batch of the first UDF's arguments when Spark feeds it rows; 0 when it feeds it batches. */
+  def rowLimit(first: ArrowEvalPythonExec, columnarInput: Boolean, conf: SQLConf): Int = {
+    val width = math.max(1, first.udfs.flatMap(_.children).map(_.dataType.defaultSize).sum)
+    val byBytes = if (conf.arrowMaxBytesPerBatch > 0) conf.arrowMaxBytesPerBatch / width else Long.MaxValue
+    val byRows = if (conf.arrowMaxRecordsPerBatch > 0) conf.arrowMaxRecordsPerBatch.toLong else Long.MaxValue
+    if (columnarInput) 0 else math.max(1L, math.min(Int.MaxValue.toLong, math.min(byBytes, byRows))).toInt
+  }
+}

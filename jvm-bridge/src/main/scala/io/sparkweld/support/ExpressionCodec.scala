@@ -1,0 +1,96 @@
+package io.sparkweld.support
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.catalyst.optimizer.NormalizeNaNAndZero
+import org.apache.spark.sql.types._
+
+/** A Catalyst expression that the request format has no word for. `what` names it for the refusal. */
+final class UnsupportedExpression(val what: String) extends RuntimeException(what)
+
+/**
+ * Turns Catalyst expressions into the request's EXPR objects. Only the classes listed in `operator` are sent, over the types that kernels
+ * hold; anything else is an UnsupportedExpression. Whether the compile service can translate what was sent is its own matter.
+ *
+ * @param column encodes a reference to an attribute, or throws UnsupportedExpression
+ */
+final class ExpressionCodec(column: Attribute => ObjectNode) {
+  import ExpressionCodec._
+
+  def encode(expression: Expression): ObjectNode = expression match {
+    case attribute: Attribute => column(attribute)
+    case Alias(child, _) => encode(child)
+    case literal: Literal => encodeLiteral(literal)
+    case InSet(value, elements) =>
+      val members = elements.toSeq.map(Literal(_, value.dataType)).sortBy(m => (m.value == null, String.valueOf(m.value)))
+      encode(In(value, members))
+    case struct: CreateNamedStruct =>
+      val node = compound("CreateNamedStruct", struct, struct.valExprs)
+      val names = node.putArray("names")
+      struct.names.foreach(name => names.add(String.valueOf(name)))
+      node
+    case other =>
+      if (!holds(other.dataType)) throw new UnsupportedExpression(s"${other.prettyName} of type ${other.dataType.sql}")
+      val op = operator.getOrElse(other.getClass, throw new UnsupportedExpression(other.prettyName))
+      val node = compound(op, other, other.children)
+      evalMode(other).foreach {
+        case EvalMode.TRY => throw new UnsupportedExpression(s"${other.prettyName} with try_ semantics")
+        case mode => node.put("ansi", mode == EvalMode.ANSI)
+      }
+      node
+  }
+
+  private def compound(op: String, expression: Expression, children: Seq[Expression]): ObjectNode = {
+    val node = mapper.createObjectNode().put("op", op)
+    node.set[ObjectNode]("type", typeOf(expression.dataType))
+    node.put("nullable", expression.nullable)
+    val args = node.putArray("args")
+    children.foreach(child => args.add(encode(child)))
+    node
+  }
+
+  private def encodeLiteral(literal: Literal): ObjectNode = {
+    if (!holds(literal.dataType) && literal.dataType != NullType) {
+      throw new UnsupportedExpression(s"a literal of type ${literal.dataType.sql}")
+    }
+    val node = mapper.createObjectNode().put("op", "Literal")
+    node.set[ObjectNode]("type", typeOf(literal.dataType))
+    (literal.value, literal.dataType) match {
+      case (null, _) => node.putNull("value")
+      case (value: Boolean, BooleanType) => node.put("value", value)
+      case (value: Double, DoubleType) => node.put("value", java.lang.Double.toHexString(value))
+      case (value: Float, FloatType) => node.put("value", java.lang.Double.toHexString(value.toDouble))
+      case (value, _) => node.put("value", value.toString)
+    }
+    node
+  }
+}
+
+object ExpressionCodec {
+  private val mapper = new com.fasterxml.jackson.databind.ObjectMapper()
+
+  /** The types of a kernel's columns. */
+  def holds(dataType: DataType): Boolean = dataType match {
+    case BooleanType | ByteType | ShortType | IntegerType | LongType | FloatType | DoubleType | DateType => true
+    case _ => false
+  }
+
+  /** The JSON of a type as Spark writes it: a string for a simple type, an object for a struct. */
+  def typeOf(dataType: DataType): com.fasterxml.jackson.databind.JsonNode = mapper.readTree(dataType.json)
+
+  private val operator: Map[Class[_], String] = Seq[Class[_]](
+    classOf[And], classOf[Or], classOf[Not], classOf[IsNull], classOf[IsNotNull], classOf[IsNaN],
+    classOf[EqualTo], classOf[EqualNullSafe], classOf[LessThan], classOf[LessThanOrEqual], classOf[GreaterThan], classOf[GreaterThanOrEqual],
+    classOf[Add], classOf[Subtract], classOf[Multiply], classOf[Divide], classOf[Remainder], classOf[UnaryMinus], classOf[Abs],
+    classOf[If], classOf[CaseWhen], classOf[Coalesce], classOf[In], classOf[Cast], classOf[Sqrt],
+    classOf[KnownNotNull], classOf[KnownFloatingPointNormalized], classOf[NormalizeNaNAndZero]).map(c => c -> c.getSimpleName).toMap
+
+  private def evalMode(expression: Expression): Option[EvalMode.Value] = expression match {
+    case arithmetic: BinaryArithmetic => Some(arithmetic.evalMode)
+    case cast: Cast => Some(cast.evalMode)
+    case minus: UnaryMinus => Some(EvalMode.fromBoolean(minus.failOnError))
+    case abs: Abs => Some(EvalMode.fromBoolean(abs.failOnError))
+    case _ => None
+  }
+}

@@ -1,0 +1,92 @@
+package io.sparkweld.support
+
+import java.nio.charset.StandardCharsets.UTF_8
+
+import scala.jdk.CollectionConverters._
+
+import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
+
+import org.apache.spark.sql.catalyst.trees.TreeNodeTag
+import org.apache.spark.sql.execution.SparkPlan
+
+/**
+ * Why something stays as Spark planned it. `code` is stable and stands in reasons.json; `place` says where (function,
+ * line), `step` which step of the pipeline request it is about (None: the whole chain), `udf` which function.
+ */
+final case class Refusal(
+    code: String,
+    title: String,
+    message: String,
+    hint: String,
+    place: String = "",
+    udf: Option[String] = None,
+    step: Option[Int] = None) {
+
+  /** One line for logs and for `explain`. */
+  def text: String = {
+    val where = if (place.isEmpty) "" else s" [$place]"
+    val mend = if (hint.isEmpty) "" else s" ($hint)"
+    s"$code $title: $message$where$mend"
+  }
+}
+
+object Refusal {
+
+  /** The refusal `code` with the `<params>` of its message and hint filled in. */
+  def apply(code: String, params: (String, String)*): Refusal = {
+    val entry = Reasons.entry(code)
+    def fill(text: String): String = params.foldLeft(text) { case (t, (name, value)) => t.replace(s"<$name>", value) }
+    Refusal(code, entry.title, fill(entry.message), fill(entry.hint))
+  }
+
+  /** Reads one refusal of a compile reply. A field that is missing counts as empty. */
+  def fromJson(json: JsonNode): Refusal = {
+    def text(name: String): Option[String] = Option(json.get(name)).filterNot(_.isNull).map(_.asText)
+    Refusal(
+      code = text("code").getOrElse("SW512"),
+      title = text("title").getOrElse(""),
+      message = text("message").getOrElse(""),
+      hint = text("hint").getOrElse(""),
+      place = text("place").getOrElse(""),
+      udf = text("udf"),
+      step = Option(json.get("step")).filter(_.isInt).map(_.asInt))
+  }
+}
+
+/** The table of reason codes that both sides share: `sparkweld/reasons.json`, a resource of the jar. */
+object Reasons {
+  final case class Entry(title: String, message: String, hint: String)
+
+  private val Resource = "sparkweld/reasons.json"
+
+  private lazy val table: Map[String, Entry] = {
+    val stream = getClass.getClassLoader.getResourceAsStream(Resource)
+    if (stream == null) throw new IllegalStateException(s"$Resource is not in the jar: rebuild it")
+    try {
+      val json = new ObjectMapper().readTree(new String(stream.readAllBytes(), UTF_8))
+      json.properties().asScala.map { field =>
+        def text(name: String): String = Option(field.getValue.get(name)).map(_.asText).getOrElse("")
+        field.getKey -> Entry(text("title"), text("message"), text("hint"))
+      }.toMap
+    } finally stream.close()
+  }
+
+  def entry(code: String): Entry =
+    table.getOrElse(code, throw new IllegalStateException(s"reason code $code is not in $Resource"))
+}
+
+/**
+ * Refusals on plan nodes. They are kept on the logical node too, because adaptive execution makes new physical nodes from
+ * the logical plan and would lose them.
+ */
+object RefusalTags {
+  private val Tag = TreeNodeTag[Seq[Refusal]]("sparkweld.refusals")
+
+  def set(node: SparkPlan, refusals: Seq[Refusal]): Unit = {
+    node.setTagValue(Tag, refusals)
+    node.logicalLink.foreach(_.setTagValue(Tag, refusals))
+  }
+
+  def get(node: SparkPlan): Seq[Refusal] =
+    node.getTagValue(Tag).orElse(node.logicalLink.flatMap(_.getTagValue(Tag))).getOrElse(Nil)
+}

@@ -1,0 +1,32 @@
+package io.sparkweld.support
+
+import java.util.concurrent.ConcurrentHashMap
+
+import scala.util.control.NonFatal
+
+import org.apache.spark.internal.Logging
+
+/** One warning for each distinct reason of an application; what repeats it goes to the debug log. */
+object WarnOnce extends Logging {
+  private val seen = ConcurrentHashMap.newKeySet[String]()
+
+  def apply(reason: String, message: => String, cause: Throwable = null): Unit =
+    if (seen.add(reason)) {
+      if (cause == null) logWarning(message) else logWarning(message, cause)
+    } else {
+      logDebug(message)
+    }
+
+  /** Forgets all reasons: a new application starts in this JVM. */
+  def reset(): Unit = seen.clear()
+
+  /** Runs `body`; whatever it throws that is not fatal becomes one warning and `otherwise`. For borders that must not break a query. */
+  def guard[T](what: String, otherwise: => T)(body: => T): T =
+    try body
+    catch {
+      case NonFatal(problem) =>
+        apply(s"internal:$what:${problem.getClass.getName}", s"SparkWeld: $what failed (INTERNAL_ERROR); Spark's own plan is used. " +
+          "Please report this with the trace below.", problem)
+        otherwise
+    }
+}

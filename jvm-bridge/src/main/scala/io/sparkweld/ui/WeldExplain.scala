@@ -1,0 +1,73 @@
+package io.sparkweld.ui
+
+import scala.collection.mutable
+
+import io.sparkweld.plan.WeldExec
+import io.sparkweld.support.RefusalTags
+
+import org.apache.spark.sql.ExtendedExplainGenerator
+import org.apache.spark.sql.execution.{InputAdapter, QueryExecution, SparkPlan, WholeStageCodegenExec}
+import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, QueryStageExec}
+import org.apache.spark.sql.execution.columnar.InMemoryTableScanExec
+import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
+import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+
+/** Adds to Spark's `explain` what runs as a kernel and what was fused, and for each pandas UDF that stays in Python why. */
+class WeldExplain extends ExtendedExplainGenerator {
+  override def title: String = "SparkWeld"
+
+  override def generateExtendedInfo(plan: SparkPlan): String = WeldExplain.describe(plan)
+}
+
+object WeldExplain {
+
+  /** The report on a query, for `sparkweld.explain(df)`: of the executed plan, which adaptive execution may still change. */
+  def explain(query: QueryExecution): String = {
+    val text = describe(query.executedPlan)
+    if (text.isEmpty) "SparkWeld: the query has no pandas UDF." else text
+  }
+
+  def describe(plan: SparkPlan): String = {
+    val lines = mutable.LinkedHashSet.empty[String]
+    visit(plan, lines)
+    lines.mkString("\n")
+  }
+
+  private def visit(plan: SparkPlan, lines: mutable.LinkedHashSet[String]): Unit = {
+    plan match {
+      case weld: WeldExec => lines += compiled(weld)
+      case python: ArrowEvalPythonExec => lines += fallback(python)
+      case _ => ()
+    }
+    val inside = plan match {
+      case adaptive: AdaptiveSparkPlanExec => Seq(adaptive.executedPlan)
+      case stage: QueryStageExec => Seq(stage.plan)
+      case reused: ReusedExchangeExec => Seq(reused.child)
+      case scan: InMemoryTableScanExec => Seq(scan.relation.cachedPlan)
+      case codegen: WholeStageCodegenExec => Seq(codegen.child)
+      case adapter: InputAdapter => Seq(adapter.child)
+      case node => node.children
+    }
+    (inside ++ plan.subqueries).foreach(visit(_, lines))
+  }
+
+  private def compiled(weld: WeldExec): String = {
+    val summary = weld.summary
+    val details = Seq(
+      Some(s"fused: ${summary.fused.mkString(" + ")}").filter(_ => summary.fused.nonEmpty),
+      Some(s"program: ${summary.hash.take(12)}"),
+      Some(s"kept differences: ${summary.kept.mkString(", ")}").filter(_ => summary.kept.nonEmpty),
+      Some("guards: batches that need them run in Python").filter(_ => summary.guarded)).flatten ++ summary.notes.map(note => s"note: $note")
+    (s"compiled ${summary.udfs.mkString(", ")}" +: details).mkString("\n  ")
+  }
+
+  private def fallback(python: ArrowEvalPythonExec): String = {
+    val reasons = RefusalTags.get(python).map { refusal =>
+      val where = if (refusal.place.isEmpty) "" else s"\n    at ${refusal.place}"
+      val hint = if (refusal.hint.isEmpty) "" else s"\n    ${refusal.hint}"
+      s"${refusal.code} ${refusal.title}: ${refusal.message}$where$hint"
+    }
+    val why = if (reasons.isEmpty) Seq("SparkWeld was off when this was planned") else reasons
+    (s"in Python: ${python.udfs.map(_.name).mkString(", ")}" +: why).mkString("\n  ")
+  }
+}

@@ -1,0 +1,173 @@
+package org.apache.spark.sql.execution.python.sparkweld
+
+import java.io.File
+
+import scala.collection.mutable.ArrayBuffer
+import scala.jdk.CollectionConverters._
+
+import org.apache.spark.{JobArtifactSet, SparkConf, SparkContext, SparkEnv, SparkFiles, SparkUnsupportedOperationException, TaskContext}
+import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonFunction, PythonUtils}
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedArgumentExpression, PythonUDF}
+import org.apache.spark.sql.classic.SparkSession
+import org.apache.spark.sql.execution.{RowToColumnConverter, SparkPlan}
+import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
+import org.apache.spark.sql.execution.python._
+import org.apache.spark.sql.execution.python.EvalPythonExec.ArgumentMetadata
+import org.apache.spark.sql.execution.vectorized.WritableColumnVector
+import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types.{DataType, StructField, StructType}
+import org.apache.spark.sql.vectorized.ColumnarBatch
+
+/**
+ * Turns what is `private[spark]`, `private[sql]` or `private[python]` in Spark 4.3 into the few calls that SparkWeld makes. It lives
+ * in this package because only code below `org.apache.spark.sql.execution.python` may see the evaluators of Python functions;
+ * another Spark line needs another copy of this file and nothing else.
+ */
+object SparkInternals {
+
+  /** The eval type of a scalar pandas UDF. */
+  val ScalarPandas: Int = PythonEvalType.SQL_SCALAR_PANDAS_UDF
+
+  /** Sets `key` in the configuration that sessions of this context will start from, unless it has a value. */
+  def setIfMissing(context: SparkContext, key: String, value: String): Unit = context.conf.setIfMissing(key, value)
+
+  /** Adds `value` to the comma-separated list under `key` of the same configuration, unless it is in it. */
+  def appendToList(context: SparkContext, key: String, value: String): Unit = {
+    val present = context.conf.get(key, "").split(',').map(_.trim).filter(_.nonEmpty).toSeq
+    if (!present.contains(value)) context.conf.set(key, (present :+ value).mkString(","))
+  }
+
+  /** Throws TaskKilledException when the task was killed. */
+  def killTaskIfInterrupted(context: TaskContext): Unit = context.killTaskIfInterrupted()
+
+  /** What a Python worker gets before the user's PYTHONPATH: Spark's own Python sources, where SPARK_HOME has them. */
+  def workerPythonPath(userPath: Option[String], more: Seq[String]): String =
+    PythonUtils.mergePythonPaths(
+      Seq(PythonUtils.sparkPythonPath) ++ userPath ++ sys.env.get("PYTHONPATH") ++ more: _*)
+
+  /**
+   * The directories and archives that a worker would put on sys.path for `function`, in its order: the folder of added
+   * files, then each of `pythonIncludes` in it. On Connect the files of a session lie in a folder named by its artifact id.
+   */
+  def includePaths(function: PythonFunction): Seq[String] = {
+    val root = SparkFiles.getRootDirectory()
+    val session = JobArtifactSet.getCurrentJobArtifactState.map(state => new File(root, state.uuid))
+    val folder = session.filter(_.isDirectory).map(_.getPath).getOrElse(root)
+    val files = function.pythonIncludes.asScala.map { name =>
+      val candidates = Seq(new File(folder, name), new File(root, name))
+      candidates.find(_.exists()).getOrElse(candidates.head).getPath
+    }
+    folder +: files.toSeq
+  }
+
+  /** The settings that PySpark's runner hands to a worker, as the worker will see them. */
+  def workerSettings(conf: SQLConf): Map[String, String] = ArrowPythonRunner.getPythonRunnerConfMap(conf)
+
+  /** The metrics of Spark's own Python operators, by their usual names. */
+  def pythonMetrics(context: SparkContext): Map[String, SQLMetric] =
+    PythonSQLMetrics.pythonSizeMetricsDesc.map { case (k, v) => k -> SQLMetrics.createSizeMetric(context, v) } ++
+      PythonSQLMetrics.pythonTimingMetricsDesc.map { case (k, v) => k -> SQLMetrics.createTimingMetric(context, v) } ++
+      PythonSQLMetrics.pythonOtherMetricsDesc.map { case (k, v) => k -> SQLMetrics.createMetric(context, v) }
+
+  /** Spark's own evaluators of one ArrowEvalPython node, made as that node makes them. Called on the driver. */
+  def pythonEvaluator(
+      udfs: Seq[PythonUDF],
+      childOutput: Seq[Attribute],
+      resultAttrs: Seq[Attribute],
+      evalType: Int,
+      columnarInput: Boolean,
+      conf: SQLConf,
+      metrics: Map[String, SQLMetric]): PythonEvaluator = {
+    val output = childOutput ++ resultAttrs
+    val artifacts = JobArtifactSet.getCurrentJobArtifactState.map(_.uuid)
+    val logSession = if (conf.pythonWorkerLoggingEnabled) SparkSession.getActiveSession.map(_.sessionUUID) else None
+    val settings = workerSettings(conf)
+    val rows = new ArrowEvalPythonEvaluatorFactory(childOutput, udfs, output, conf.arrowMaxRecordsPerBatch, evalType,
+      conf.sessionLocalTimeZone, conf.arrowUseLargeVarTypes, settings, metrics, artifacts, logSession)
+    val columnar = Option.when(columnarInput) {
+      val schema = StructType(output.map(a => StructField(a.name, a.dataType, a.nullable)))
+      new ColumnarArrowEvalPythonEvaluatorFactory(childOutput, udfs, output, schema, conf.arrowMaxRecordsPerBatch, evalType,
+        conf.sessionLocalTimeZone, conf.arrowUseLargeVarTypes, settings, metrics, artifacts, logSession)
+    }
+    new PythonEvaluator(rows, columnar)
+  }
+
+  /** True when Spark would feed this node whole columnar batches, so that its Arrow batches are those of its child. */
+  def takesColumnarInput(node: ArrowEvalPythonExec): Boolean =
+    node.child.supportsColumnar && node.conf.arrowPySparkUDFColumnarInputEnabled
+
+  /** Fills column vectors of `schema` from rows. */
+  def converter(schema: StructType): RowConverter = new RowConverter(new RowToColumnConverter(schema))
+
+  /** Whether Spark has a column vector for values of this type and can fill it from rows. */
+  def hasColumnarForm(dataType: DataType, nullable: Boolean): Boolean =
+    try {
+      new RowToColumnConverter(StructType(Seq(StructField("c", dataType, nullable))))
+      true
+    } catch { case _: SparkUnsupportedOperationException => false }
+
+  /** The application's configuration, as the node's session started from it. */
+  def sparkConf(plan: SparkPlan): SparkConf = plan.session.sparkContext.conf
+
+  /** The interpreter that PySpark starts workers with when a function does not say another. */
+  def defaultPythonExec(conf: SparkConf): String =
+    conf.getOption("spark.pyspark.python").orElse(sys.env.get("PYSPARK_PYTHON")).getOrElse("python3")
+
+  /** True when the files of Python broadcasts are encrypted, so that no other process can read them. */
+  def broadcastsAreEncrypted: Boolean = SparkEnv.get.conf.getBoolean("spark.io.encryption.enabled", false)
+}
+
+/** Spark's evaluators of one ArrowEvalPython node. Serialisable; the two share the function bytes. */
+final class PythonEvaluator(
+    rows: ArrowEvalPythonEvaluatorFactory,
+    columnar: Option[ColumnarArrowEvalPythonEvaluatorFactory]) extends Serializable {
+
+  def takesColumnarInput: Boolean = columnar.isDefined
+
+  /** Streams rows (UnsafeRow, schema of the child) through one Python run; rows of child ++ results come out. */
+  def evalRows(partition: Int, input: Iterator[InternalRow]): Iterator[InternalRow] =
+    rows.createEvaluator().eval(partition, input)
+
+  /** Streams batches through one Python run, one Arrow batch for each, as the columnar node does. */
+  def evalBatches(partition: Int, input: Iterator[ColumnarBatch]): Iterator[ColumnarBatch] =
+    columnar.get.createEvaluator().eval(partition, input)
+
+  /** Runs only the functions: rows of `call.arguments` in, rows of the results out, in order; nothing is queued. */
+  def evalCall(call: PythonCall, input: Iterator[InternalRow], context: TaskContext): Iterator[InternalRow] =
+    rows.evaluate(call.functions, call.positions, input, call.schema, context)
+}
+
+/** The distinct argument expressions of one node's functions, and which of them each function takes: as Spark gathers them. */
+final class PythonCall(udfs: Seq[PythonUDF]) {
+  private val (chains, inputs) = udfs.map(functionsOf).unzip
+  private val distinct = ArrayBuffer.empty[Expression]
+
+  private[sparkweld] val functions: Seq[(ChainedPythonFunctions, Long)] = chains
+  private[sparkweld] val positions: Array[Array[ArgumentMetadata]] = inputs.map(_.map { argument =>
+    val (name, value) = argument match {
+      case NamedArgumentExpression(key, named) => (Some(key), named)
+      case positional => (None, positional)
+    }
+    val known = distinct.indexWhere(_.semanticEquals(value))
+    if (known < 0) distinct += value
+    ArgumentMetadata(if (known < 0) distinct.size - 1 else known, name)
+  }.toArray).toArray
+
+  val arguments: Seq[Expression] = distinct.toSeq
+
+  private[sparkweld] val schema: StructType =
+    StructType(arguments.zipWithIndex.map { case (value, i) => StructField(s"_$i", value.dataType) })
+
+  private def functionsOf(udf: PythonUDF): ((ChainedPythonFunctions, Long), Seq[Expression]) = udf.children match {
+    case Seq(inner: PythonUDF) =>
+      val ((chain, _), values) = functionsOf(inner)
+      ((ChainedPythonFunctions(chain.funcs :+ udf.func), udf.resultId.id), values)
+    case values => ((ChainedPythonFunctions(Seq(udf.func)), udf.resultId.id), values)
+  }
+}
+
+/** Spark's row-to-column conversion of one schema. */
+final class RowConverter(converter: RowToColumnConverter) extends Serializable {
+  def convert(row: InternalRow, vectors: Array[WritableColumnVector]): Unit = converter.convert(row, vectors)
+}
