@@ -10,8 +10,8 @@ CHECK := sh jvm-bridge/prerequisites.sh
 # What build-system.requires of pyproject.toml names, installed once, so that pip builds the package in .venv itself
 # and Spark is not downloaded a second time into a build environment (tests/test_packaging.py compares the two lists).
 BUILD_REQUIRES := 'setuptools>=77' 'pyspark==4.3.*'
-# Spark finds the JDK that the check found, also when it is not on PATH.
-RUN   := JAVA_HOME="$$($(CHECK) java-home)"
+# Spark finds the JDK that the check found, also when it is not on PATH, and runs its workers in .venv.
+RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 
 .PHONY: help demo test check style bench golden clean ready prerequisites bridge
 
