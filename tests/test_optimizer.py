@@ -40,13 +40,20 @@ ALL_CASES = [
 @pytest.mark.parametrize("name, before, after", ALL_CASES)
 def test_fixture(name: str, before: str, after: str) -> None:
     program = parse_program(before)
-    rewritten = verify(BY_NAME[name](program))
+    rewritten = to_fixed_point(BY_NAME[name], program)
     if not after:
         assert rewritten is program
         return
     assert print_program(rewritten) == after
-    assert BY_NAME[name](rewritten) is rewritten
     same_results(program, rewritten, rows=64, seed=1)
+
+
+def to_fixed_point(rewrite: Callable[[Program], Program], program: Program) -> Program:
+    for _ in range(10):
+        before, program = program, verify(rewrite(program))
+        if program is before:
+            return program
+    raise AssertionError(f"{rewrite.__name__} does not settle")
 
 
 def test_every_pass_has_a_fixture_that_fires_and_one_that_must_not() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sparkweld.ir import ROWS, Append, Let, Loop, Program
+from sparkweld.ir import Append, Let, Loop, Program
 from sparkweld.ir.ops import Call, Read
 from sparkweld.ir.program import domain_parents, output_domain
 

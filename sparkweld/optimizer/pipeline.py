@@ -41,7 +41,7 @@ MAX_ROUNDS = 50
 def optimize(program: Program, on_pass: Callable[[str, Program], None] | None = None) -> Program:
     """The equal program with exactly one loop, over `rows`, that has at most one `where`.
 
-    Equal: `evaluate` gives the same output columns bit for bit (NaN payloads apart), the same selection and the same
+    Equal: `evaluate` gives the same output columns bit for bit (which NaN apart), the same selection and the same
     flagged rows. `on_pass(name, program)` is called after every pass that changed something.
     Raises InternalError that names the passes still at work when the program does not settle, and VerifyError that
     names the pass when its result breaks a rule.

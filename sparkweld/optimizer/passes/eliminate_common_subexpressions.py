@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sparkweld.ir import Let, Loop, Program
-from sparkweld.ir.ops import Call
-from sparkweld.optimizer.bodies import rewrite_loop
+from sparkweld.ir.ops import Call, Op
+from sparkweld.optimizer.bodies import Body, rewrite_loop
 
 
 def eliminate_common_subexpressions(program: Program) -> Program:
@@ -24,7 +24,7 @@ def eliminate_common_subexpressions(program: Program) -> Program:
 def _eliminate(loop: Loop) -> Loop:
     known: dict[Let, int] = {}
 
-    def once(body, op, args):  # type: ignore[no-untyped-def]
+    def once(body: Body, op: Op, args: tuple[int, ...]) -> int:
         key = Let(op, tuple(sorted(args)) if isinstance(op, Call) and op.commutative else args)
         if key not in known:
             known[key] = body.emit(op, *args)

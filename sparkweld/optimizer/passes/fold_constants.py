@@ -1,7 +1,8 @@
 """Values that are known, or that are another value, to that constant or value.
 
 What it rewrites: an op on constants, by the op's own `evaluate`; and the algebra below, each rule of which gives the same
-bits for every input (which NaN a NaN is, and what stands in a NULL's place, nothing can observe).
+bits for every input. What stands in a NULL's place nothing can observe; which NaN a NaN is, by sign and payload, no
+program may depend on (frontends guard `signbit` and `copysign` of NaN).
 
 When it must not: x + 0.0 (it turns -0.0 into 0.0), x - x, x * 0 or any other identity that NaN, infinity or -0.0 break;
 sums and products are never reordered; a guard that folds to False stays a guard.
@@ -15,8 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from sparkweld.ir import Program, Type
-from sparkweld.ir.ops import Array, Call, Cast, Const, IsIn, IsValid, Lookup, MakeOptional, Op, Optional, Select, ValueOf
-from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32
+from sparkweld.ir.ops import Array, Call, Cast, IsIn, IsValid, Lookup, MakeOptional, Op, Optional, Select, ValueOf
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32
 from sparkweld.optimizer.bodies import Body, rewrite_loop
 
 
@@ -45,7 +46,10 @@ def _evaluate(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
     if isinstance(result, Optional):
         value, valid = (np.asarray(part).reshape(-1)[0] for part in result)
         return body.emit(MakeOptional(), body.constant(value, type.plain()), body.constant(valid, BOOL))
-    return body.constant(np.asarray(result).reshape(-1)[0], type)
+    value = np.asarray(result).reshape(-1)[0]
+    if value != value:
+        return None  # the NaN's sign is the machine's, and signbit may look at it
+    return body.constant(value, type)
 
 
 def _raises(op: Op, known: list[np.generic | None]) -> bool:
@@ -93,9 +97,13 @@ def _cast(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
 
 
 def keeps_value(of: Type, to: Type) -> bool:
-    """Whether every value of the number type `of` is one of `to`, so that the cast changes none."""
-    if of == BOOL or of == to:
-        return to.is_int or to.is_float or of == to
+    """Whether every value of `of` is one of `to`, so that the cast changes none."""
+    if of == to or {of, to} == {DATE, I32}:
+        return True
+    if DATE in (of, to) or to == BOOL:
+        return False
+    if of == BOOL:
+        return True
     if of.is_int and to.is_int:
         return of.dtype.itemsize <= to.dtype.itemsize
     return (of, to) == (F32, F64) or (of in (I8, I16) and to.is_float) or (of == I32 and to == F64)
@@ -103,6 +111,8 @@ def keeps_value(of: Type, to: Type) -> bool:
 
 def _same_outer(of: Type, middle: Type, to: Type) -> bool:
     """Whether the outer cast treats `of` as it treats `middle`: an integer too large wraps, a float too large gives 0."""
+    if DATE in (of, middle, to):
+        return of == to  # nothing but i32 casts to and from dates
     return of.is_float == middle.is_float or not to.is_int or keeps_value(of, to)
 
 
@@ -289,7 +299,7 @@ _RULES: dict[type[Op], Callable[[Body, Op, tuple[int, ...]], int | None]] = {
     IsIn: _is_in,
     Lookup: _lookup,
     Select: _select,
-    Call: _call,  # type: ignore[dict-item]
+    Call: _call,
 }
 
 __all__ = ["fold_constants", "keeps_value"]
