@@ -113,14 +113,15 @@ def _check(instruction: dis.Instruction, captured: frozenset[str], code: CodeTyp
         reason = "SW212"
     elif op == "LOAD_BUILD_CLASS":
         reason = "SW220"
-    elif op in _ATTRIBUTES and _is_dunder(name) and name not in _PLAIN_DUNDERS:
+    elif op in _ATTRIBUTES and is_internal(name):
         reason = "SW219"
     if reason is not None:
         raise Use(qualified_name(code), place(code, line), str(name)).refusal(reason)
 
 
-def _is_dunder(name: object) -> bool:
-    return isinstance(name, str) and name.startswith("__") and name.endswith("__")
+def is_internal(name: object) -> bool:
+    """Whether an attribute reaches behind a rebuilt function: between double underscores, and no ordinary one."""
+    return isinstance(name, str) and name.startswith("__") and name.endswith("__") and name not in _PLAIN_DUNDERS
 
 
 def _with_lines(code: CodeType) -> Iterator[tuple[dis.Instruction, int | None]]:

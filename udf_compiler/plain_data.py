@@ -51,6 +51,11 @@ class Snapshot:
     def add(self, use: Use, unchanged: Callable[[], bool]) -> None:
         self._checks.append((use, unchanged))
 
+    def add_attributes(self, use: Use, owner: object) -> None:
+        """The attributes of `owner` are to stay the very objects that they are."""
+        before = dict(vars(owner))
+        self.add(use, lambda: vars(owner).keys() == before.keys() and all(vars(owner)[k] is v for k, v in before.items()))
+
     def check(self) -> None:
         """Refuses (SW217) the first value that was changed."""
         for use, unchanged in self._checks:
@@ -73,12 +78,7 @@ def is_protocol_function(value: object) -> bool:
         return True
     if isinstance(value, type):
         return issubclass(value, BaseException) and value.__module__ == "builtins"
-    return type(value).__module__ in ("typing", "types") and not callable_code(value) or value is typing
-
-
-def callable_code(value: object) -> bool:
-    """Whether it is a function or method object (their types live in `types` too)."""
-    return isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType | types.ModuleType)
+    return value is typing or type(value).__module__ == "typing" or isinstance(value, types.GenericAlias | types.UnionType)
 
 
 def copy_container(value: Any, rebuild: Callable[[Any], Any], remember: Callable[[Any], None], use: Use, snapshot: Snapshot) -> Any:

@@ -15,22 +15,24 @@ import importlib.util
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from pyspark.core.broadcast import Broadcast
 
 from sparkweld.errors import Refusal
-from udf_compiler.bytecode import Use, first_use, outside_names, place
-from udf_compiler.payload import name_of, read_broadcast
+from udf_compiler.bytecode import Use, first_use, is_internal, outside_names, place
+from udf_compiler.libraries import described, is_library, refuse_module
+from udf_compiler.payload import read_broadcast
 from udf_compiler.plain_data import Snapshot, copy_array, copy_container, is_protocol_function, is_scalar
+from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
 from udf_compiler.trace.session import current
 
-#: Their own code is never followed: what may be used of them is what `stand_in` knows.
-LIBRARIES = frozenset(("numpy", "pandas", "pyarrow", "pyspark", "numba", "llvmlite", "py4j", "sparkweld", "udf_compiler"))
-
-#: Modules of the standard library that may be named; what is read from them is checked like any other object.
-_OPEN_MODULES = frozenset(("operator", "functools", "itertools", "typing", "collections", "dataclasses", "numbers", "enum"))
+#: Objects that a stand-in may replace.
+_CODE_TYPES = (
+    *(type, types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType),
+    *(types.MethodWrapperType, types.ClassMethodDescriptorType, np.ufunc),
+)
 
 _CONTAINER_METHOD_OWNERS = (dict, list, tuple, str, set, frozenset)
 
@@ -57,31 +59,25 @@ class Rebuilder:
         return self._done[id(original)][1]
 
     def _rebuild(self, original: Any, use: Use) -> Any:
-        remember = functools.partial(self._remember, original)
-        for copy in (
-            copy_container(original, lambda element: self.value(element, use), remember, use, self.snapshot),
-            copy_array(original, use, self.snapshot),
-        ):
-            if copy is not None:
-                return copy
+        remember = functools.partial(self.remember, original)
+        copy = copy_container(original, lambda element: self.value(element, use), remember, use, self.snapshot)
+        if copy is None:
+            copy = copy_array(original, use, self.snapshot)
+        if copy is not None:
+            return copy
         if isinstance(original, types.ModuleType):
             return self._module(original, use)
         if isinstance(original, Broadcast):
-            return BroadcastView(self, original, use)
-        if callable(original):
+            return BroadcastView(self, original)
+        if isinstance(original, _CODE_TYPES) or is_library(original):
             known = self.stand_in(original)
             if known is not None:
-                return known
-            return self._callable(original, use)
+                return self._by_plain_name(known) if known in (getattr, hasattr) else known
         if is_protocol_function(original):
             return original
-        from udf_compiler.rebuild_class import rebuild_instance
-
-        return rebuild_instance(self, original, use)
+        return self._callable(original, use) if callable(original) else rebuild_instance(self, original, use)
 
     def _callable(self, original: Any, use: Use) -> Any:
-        if is_protocol_function(original):
-            return original
         if isinstance(original, types.FunctionType):
             return self._function(original, use)
         if isinstance(original, types.MethodType):
@@ -92,11 +88,9 @@ class Rebuilder:
             )
         if isinstance(original, types.BuiltinMethodType) and type(original.__self__) in _CONTAINER_METHOD_OWNERS:
             return getattr(self.value(original.__self__, use), original.__name__)
-        from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
-
         if isinstance(original, type):
             return rebuild_class(self, original, use)
-        if isinstance(original, types.BuiltinFunctionType | types.MethodDescriptorType | np.ufunc) or is_library(original):
+        if isinstance(original, _CODE_TYPES) or is_library(original):
             raise use.refusal("SW215", name=described(original, use))
         return rebuild_instance(self, original, use)
 
@@ -110,7 +104,7 @@ class Rebuilder:
         cells = tuple(types.CellType() for _ in original.__closure__ or ())
         copy = types.FunctionType(original.__code__, new_globals, original.__name__, None, cells or None)
         copy.__qualname__ = original.__qualname__
-        self._remember(original, copy)  # a recursive function reaches itself
+        self.remember(original, copy)  # a recursive function reaches itself
         for name, used in names.globals.items():
             self._global(original, name, new_globals, used)
         for name, cell, new in zip(original.__code__.co_freevars, original.__closure__ or (), cells, strict=True):
@@ -118,8 +112,7 @@ class Rebuilder:
         copy.__defaults__ = self._data(original.__defaults__, own.named("a default argument"))
         copy.__kwdefaults__ = self._data(original.__kwdefaults__, own.named("a default argument"))
         copy.__dict__.update((k, self.value(v, own.named(f"{own.function}.{k}"))) for k, v in vars(original).items())
-        attributes = dict(copy.__dict__)
-        self.snapshot.add(own.named("an attribute of itself"), lambda: vars(copy) == attributes)
+        self.snapshot.add_attributes(own.named("an attribute of itself"), copy)
         return copy
 
     def _data(self, values: Any, use: Use) -> Any:
@@ -146,10 +139,19 @@ class Rebuilder:
         if name in function.__globals__:
             new_globals[name] = self.value(function.__globals__[name], use)
             return
-        original = vars(builtins).get(name)
         if name not in vars(builtins):
             raise use.refusal("SW218")
-        self._builtins[name] = self.value(original, use)
+        self._builtins[name] = self.value(vars(builtins)[name], use)
+
+    def _by_plain_name(self, access: Callable[..., Any]) -> Callable[..., Any]:
+        """`getattr` or `hasattr` under the rule for attributes in code (SW219)."""
+
+        def checked(owner: object, name: str, *default: object) -> Any:
+            if is_internal(name):
+                self.lazily(functools.partial(_refuse, self.here(name), "SW219"))
+            return access(owner, name, *default)
+
+        return checked
 
     def _module(self, module: types.ModuleType, use: Use) -> Any:
         known = self.stand_in(module)
@@ -166,7 +168,7 @@ class Rebuilder:
         return self.lazily(lambda: self._imported(name, bool(fromlist), use))
 
     def _imported(self, name: str, deepest: bool, use: Use) -> Any:
-        if name.partition(".")[0] not in LIBRARIES and name not in sys.modules:
+        if name not in sys.modules and name.partition(".")[0] not in ("numpy", "pandas"):
             refuse_module(name, use)
         module = importlib.import_module(name)
         return self.value(module if deepest else sys.modules[name.partition(".")[0]], use)
@@ -190,77 +192,64 @@ class Rebuilder:
         own = first_use(frame.f_code)
         return Use(own.function, place(frame.f_code, frame.f_lineno), name)
 
-    def _remember(self, original: object, copy: object) -> None:
+    def remember(self, original: object, copy: object) -> None:
+        """`copy` is the copy of `original` from now on, for whatever refers to it: cycles end here."""
         self._done[id(original)] = (original, copy)
-
-    remember = _remember
 
 
 class ModuleView:
     """A user module as the copy sees it: reading an attribute rebuilds it, and nothing can be written."""
 
+    __slots__ = ("__module", "__rebuilder")
+
     def __init__(self, rebuilder: Rebuilder, module: types.ModuleType) -> None:
-        vars(self).update(_rebuilder=rebuilder, _module=module)
+        object.__setattr__(self, "_ModuleView__rebuilder", rebuilder)
+        object.__setattr__(self, "_ModuleView__module", module)
 
     def __getattr__(self, name: str) -> Any:
-        rebuilder, module = vars(self)["_rebuilder"], vars(self)["_module"]
-        use = rebuilder.here(f"{module.__name__}.{name}")
-        return rebuilder.lazily(lambda: rebuilder.value(getattr(module, name), use))
+        module = self.__module
+        use = self.__rebuilder.here(f"{module.__name__}.{name}")
+        return self.__rebuilder.lazily(lambda: self.__rebuilder.value(_attribute(module, name), use))
 
-    def __setattr__(self, name: str, value: object) -> None:
-        rebuilder, module = vars(self)["_rebuilder"], vars(self)["_module"]
-        rebuilder.lazily(functools.partial(_refuse_write, rebuilder.here(f"{module.__name__}.{name}")))
+    def __setattr__(self, name: str, value: object = None) -> None:
+        use = self.__rebuilder.here(f"{self.__module.__name__}.{name}")
+        self.__rebuilder.lazily(functools.partial(_refuse, use, "SW217"))
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    __delattr__ = __setattr__
 
 
 class BroadcastView:
-    """A Broadcast as the copy sees it: its value, read and rebuilt when asked for."""
+    """A Broadcast as the copy sees it: its value, read and rebuilt when asked for, and nothing else."""
 
-    def __init__(self, rebuilder: Rebuilder, variable: Broadcast[Any], use: Use) -> None:
-        vars(self).update(_rebuilder=rebuilder, _variable=variable)
+    __slots__ = ("__rebuilder", "__variable")
+
+    def __init__(self, rebuilder: Rebuilder, variable: Broadcast[Any]) -> None:
+        object.__setattr__(self, "_BroadcastView__rebuilder", rebuilder)
+        object.__setattr__(self, "_BroadcastView__variable", variable)
 
     @property
     def value(self) -> Any:
-        rebuilder, variable = vars(self)["_rebuilder"], vars(self)["_variable"]
-        use = rebuilder.here("the value of a broadcast variable")
-        return rebuilder.lazily(lambda: rebuilder.value(read_broadcast(variable), use))
+        use = self.__rebuilder.here("the value of a broadcast variable")
+        return self.__rebuilder.lazily(lambda: self.__rebuilder.value(read_broadcast(self.__variable), use))
 
     def __getattr__(self, name: str) -> Any:
-        rebuilder = vars(self)["_rebuilder"]
-        use = rebuilder.here(f"Broadcast.{name}")
-        raise rebuilder.lazily(functools.partial(_refuse_function, use))
+        self.__rebuilder.lazily(functools.partial(_refuse, self.__rebuilder.here(f"Broadcast.{name}"), "SW215"))
 
-    def __setattr__(self, name: str, value: object) -> None:
-        rebuilder = vars(self)["_rebuilder"]
-        rebuilder.lazily(functools.partial(_refuse_write, rebuilder.here(f"Broadcast.{name}")))
+    def __setattr__(self, name: str, value: object = None) -> None:
+        self.__rebuilder.lazily(functools.partial(_refuse, self.__rebuilder.here(f"Broadcast.{name}"), "SW217"))
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    __delattr__ = __setattr__
 
 
-def refuse_module(name: str, use: Use) -> None:
-    """Refuses (SW214) libraries without a stand-in and the standard library but for its modules of pure functions."""
-    root = name.partition(".")[0]
-    if root in LIBRARIES or (root in sys.stdlib_module_names and root not in _OPEN_MODULES):
-        raise use.refusal("SW214", module=name)
+def _attribute(module: types.ModuleType, name: str) -> Any:
+    """``module.name``; a submodule of a package is imported, as `from package import name` does."""
+    if not hasattr(module, name) and hasattr(module, "__path__"):
+        try:
+            return importlib.import_module(f"{module.__name__}.{name}")
+        except ModuleNotFoundError:
+            pass  # the AttributeError below is what the worker raises
+    return getattr(module, name)
 
 
-def is_library(original: Any) -> bool:
-    """Whether a function or class belongs to a library whose code is never followed."""
-    module = getattr(original, "__module__", None) or type(original).__module__
-    return str(module).partition(".")[0] in LIBRARIES
-
-
-def described(original: Any, use: Use) -> str:
-    """``random.gauss``: where an object comes from, or its name where it is used."""
-    module = getattr(original, "__module__", None)
-    name = name_of(original)
-    return f"{module}.{name}" if isinstance(module, str) and module != "builtins" else (name or use.name)
-
-
-def _refuse_write(use: Use) -> None:
-    raise use.refusal("SW217")
-
-
-def _refuse_function(use: Use) -> None:
-    raise use.refusal("SW215")
+def _refuse(use: Use, code: str) -> NoReturn:
+    raise use.refusal(code)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkweld.errors import Refusal
 from udf_compiler.bytecode import Use
+from udf_compiler.libraries import described, is_library
 from udf_compiler.plain_data import is_scalar
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ class LazyMember:
 
 def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
     """The copy of a plain class. Refuses SW215 for a library's class, SW221 for one that is not plain."""
-    from udf_compiler.rebuild import described, is_library
-
     if is_library(original) or not original.__flags__ & _HEAP_TYPE:
         raise use.refusal("SW215", name=described(original, use))
     if is_named_tuple(original):
@@ -65,18 +64,12 @@ def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
         members["__setattr__"] = _guarded(rebuilder, object.__setattr__)
         members["__delattr__"] = _guarded(rebuilder, object.__delattr__)
     copy = type(original.__name__, bases, members)
-    before = dict(vars(copy))
-    rebuilder.snapshot.add(
-        use.named(f"the class {original.__name__}"),
-        lambda: vars(copy).keys() == before.keys() and all(vars(copy)[k] is v for k, v in before.items()),
-    )
+    rebuilder.snapshot.add_attributes(use.named(f"the class {original.__name__}"), copy)
     return copy
 
 
 def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
     """The copy of an instance of a plain class. Refuses SW216 for any other object, SW221 for its class."""
-    from udf_compiler.rebuild import is_library
-
     kind = type(original)
     if is_named_tuple(kind):
         return kind._make(rebuilder.value(value, use) for value in tuple(original))  # type: ignore[attr-defined]
@@ -93,11 +86,8 @@ def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
     rebuilder.remember(original, copy)
     for name, value in vars(original).items():
         vars(copy)[name] = rebuilder.value(value, use.named(f"{use.name}.{name}"))
-    before = dict(vars(copy))
     rebuilder.captured.add(id(copy))
-    rebuilder.snapshot.add(
-        use, lambda: vars(copy).keys() == before.keys() and all(vars(copy)[k] is v for k, v in before.items())
-    )
+    rebuilder.snapshot.add_attributes(use, copy)
     return copy
 
 

@@ -19,9 +19,12 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
+
+if TYPE_CHECKING:
+    from sparkweld.ir import Program
 
 #: Replies kept for requests that come again: the same query planned twice, the same UDF in many queries.
 MAX_CACHED_REPLIES = 512
@@ -85,7 +88,13 @@ class Service:
         self.warm_up.wait("kernels" if message.header.get("python", {}).get("includes") else "frontend")
         from udf_compiler.pipeline import compile_pipeline
 
-        return compile_pipeline(message.header, message.blobs), ()
+        return compile_pipeline(message.header, message.blobs, self._check_size), ()
+
+    def _check_size(self, program: Program) -> None:
+        self.warm_up.wait("kernels")
+        from sparkweld.kernels import check_size
+
+        check_size(program)
 
     def _object(self, message: Message) -> Reply:
         self.warm_up.wait("kernels")

@@ -1,0 +1,123 @@
+"""Columns by name while a pipeline is built: their Spark types, NULLs, and in which domain they may be read how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
+from udf_compiler.boundary import SPARK_TYPES
+
+_FLOATS = ("float", "double")
+
+#: Catalyst expressions that are NULL when an argument is.
+_STRICT = frozenset(
+    """Add Subtract Multiply Divide Remainder UnaryMinus Abs Cast Sqrt Not EqualTo LessThan LessThanOrEqual GreaterThan
+    GreaterThanOrEqual KnownNotNull KnownFloatingPointNormalized NormalizeNaNAndZero""".split()
+)
+
+
+class Unknown(Exception):
+    """A column that could not be made; the refusal that says why is recorded already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`state` of an input: "dense" when the batch has no NULL in it, "nullable" when it has some."""
+
+    name: str
+    spark_type: str
+    nullable: bool
+    state: str = "dense"
+
+    @property
+    def title(self) -> str:
+        """The name as the user knows it, without Spark's or the JVM's number."""
+        return re.sub(r"#\d+L?$", "", self.name)
+
+    @property
+    def holds_null(self) -> bool:
+        """Whether its IR type is nullable: floats by the schema, all else by the batch."""
+        return self.nullable and (self.state == "nullable" or self.spark_type in _FLOATS)
+
+
+class Columns:
+    """The columns so far, and the domain that the next loop runs over."""
+
+    def __init__(self, builder: ProgramBuilder, inputs: Iterable[Column]) -> None:
+        self.domain = ROWS
+        self._builder = builder
+        self._columns: dict[str, Column] = {column.name: column for column in inputs}
+        self._not_null: set[str] = set()
+
+    def __getitem__(self, name: str) -> Column:
+        """Raises Unknown for a column that was refused."""
+        if name not in self._columns:
+            raise Unknown(name)
+        return self._columns[name]
+
+    def add(self, column: Column) -> None:
+        self._columns[column.name] = column
+
+    def add_refused(self, name: str, spark_type: Any) -> None:
+        """A column that no loop appends, so that what reads it can be traced and refused on its own account."""
+        if isinstance(spark_type, str) and spark_type in SPARK_TYPES:
+            self._builder.columns[name] = Type(SPARK_TYPES[spark_type].kind, True)
+            self._columns[name] = Column(name, spark_type, True)
+
+    def narrow(self, domain: str, not_null: Iterable[str]) -> None:
+        """A filter made `domain`; in its rows the columns `not_null` are not NULL."""
+        self.domain = domain
+        self._not_null.update(not_null)
+
+    def read(self, loop: LoopBuilder, name: str) -> Value:
+        """The row's value of a column in a loop over the current domain. Plain where a filter has excluded NULL."""
+        value = loop.read(self[name].name)
+        return loop.value_of(value) if name in self._not_null else value
+
+    def loop(self, name: str) -> LoopBuilder:
+        """A new loop over the current domain."""
+        return self._builder.loop(name, self.domain)
+
+    def reader(self, loop: LoopBuilder) -> Callable[[str], Value]:
+        """`read` for one loop."""
+        return lambda name: self.read(loop, name)
+
+    def ambiguous(self, names: Iterable[str]) -> str | None:
+        """The title of the first column whose dtype in pandas depends on which rows a filter below keeps."""
+        for name in names:
+            column = self[name]
+            if self.domain != ROWS and column.state == "nullable" and column.holds_null and name not in self._not_null:
+                if column.spark_type not in _FLOATS:
+                    return column.title
+        return None
+
+
+def columns_in(expr: dict[str, Any]) -> set[str]:
+    """Names of the columns that an expression reads."""
+    if expr["op"] == "Column":
+        return {expr["name"]}
+    return set().union(*map(columns_in, expr.get("args", ())))
+
+
+def non_null_columns(condition: dict[str, Any]) -> set[str]:
+    """Columns that are not NULL in any row where the condition is TRUE."""
+    op, args = condition["op"], condition.get("args", ())
+    if op == "And":
+        return non_null_columns(args[0]) | non_null_columns(args[1])
+    if op == "Or":
+        return non_null_columns(args[0]) & non_null_columns(args[1])
+    if op in ("IsNotNull", "In", "IsNaN"):  # IsNaN of NULL is false; In of a NULL value is NULL
+        return _strict_columns(args[0])
+    return _strict_columns(condition)
+
+
+def _strict_columns(expr: dict[str, Any]) -> set[str]:
+    """Columns that make the expression NULL when they are."""
+    if expr["op"] == "Column":
+        return {expr["name"]}
+    if expr["op"] in _STRICT:
+        return set().union(*map(_strict_columns, expr["args"]))
+    return set()

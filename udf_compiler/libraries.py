@@ -1,0 +1,36 @@
+"""Which code the compiler never follows: libraries are known by their stand-ins alone, the standard library in parts."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from udf_compiler.bytecode import Use
+from udf_compiler.payload import name_of
+
+#: What may be used of them is what `stand_in` knows.
+LIBRARIES = frozenset(("numpy", "pandas", "pyarrow", "pyspark", "numba", "llvmlite", "py4j", "sparkweld", "udf_compiler"))
+
+#: Modules of the standard library that may be named; what is read from them is checked like any other object.
+_OPEN_MODULES = frozenset(("operator", "functools", "itertools", "typing", "collections", "dataclasses", "numbers", "enum"))
+
+
+def refuse_module(name: str, use: Use) -> None:
+    """Refuses (SW214) libraries without a stand-in and the standard library but for its modules of pure functions."""
+    root = name.partition(".")[0]
+    if root in LIBRARIES or (root in sys.stdlib_module_names and root not in _OPEN_MODULES):
+        raise use.refusal("SW214", module=name)
+
+
+def is_library(original: Any) -> bool:
+    """Whether a function or class belongs to a library whose code is never followed."""
+    module = getattr(original, "__module__", None) or type(original).__module__
+    return str(module).partition(".")[0] in LIBRARIES
+
+
+def described(original: Any, use: Use) -> str:
+    """``random.gauss``: where an object comes from, or its name where it is used."""
+    owner = getattr(original, "__self__", None)
+    module = getattr(original, "__module__", None) or (type(owner).__module__ if owner is not None else None)
+    name = getattr(original, "__qualname__", None) or name_of(original)
+    return f"{module}.{name}" if isinstance(module, str) and module != "builtins" else (name or use.name)

@@ -1,0 +1,209 @@
+"""A compile request (steps over columns, bottom up) to one optimised program, or to all the refusals that prevent it.
+
+Every step becomes a loop: a UDF one over the current domain, a filter one that makes a new domain, a projection one. The
+optimizer then fuses them. `udf_compiler.protocol` and the docstring of `compile_pipeline` describe request and reply.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sparkweld.errors import Refusal
+from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, print_program
+from sparkweld.ir.ops import Call
+from sparkweld.ir.program import output_types
+from sparkweld.optimizer import optimize
+from sparkweld.reasons import refusal
+from udf_compiler import catalyst
+from udf_compiler.boundary import SPARK_TYPES, check_confs, ir_type
+from udf_compiler.columns import Column, Columns, Unknown, non_null_columns
+from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.udfs import UdfTracer
+
+_SPARK_NAMES = {type.kind: name for name, type in SPARK_TYPES.items()}
+
+_MODULES = ModulePath()
+
+
+def compile_pipeline(
+    request: dict[str, Any], blobs: Sequence[bytes], check_size: Callable[[Program], None] | None = None
+) -> dict[str, Any]:
+    """The reply to a compile request: status "ok" with the program's text, or "refused" with every refusal found.
+
+    All UDFs are traced even when one is refused: what needs the refused result sees a column of its declared type instead.
+    `check_size` raises the refusal of a program that no kernel is made for. Raises InternalError for our own bugs.
+    """
+    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(_broadcasts_of(request["steps"])):
+        return _Pipeline(request, blobs).reply(check_size)
+
+
+class _Pipeline:
+    def __init__(self, request: dict[str, Any], blobs: Sequence[bytes]) -> None:
+        self.request = request
+        self.exact = bool(request.get("conf", {}).get("exact", False))
+        self.refusals: list[dict[str, Any]] = []
+        self.fused: list[str] = []
+        self.notes: list[dict[str, Any]] = []
+        self.step = 0
+        inputs = [self._input(given) for given in request["inputs"]]
+        known = [(column, input) for column, input in inputs if input is not None]
+        self.builder = ProgramBuilder(request.get("label", "pipeline"), [input for _, input in known])
+        self.columns = Columns(self.builder, [column for column, _ in known])
+        self.udfs = UdfTracer(blobs, self.columns, self.exact)
+        self._steps = {"python": self._python, "filter": self._filter, "project": self._project}
+
+    def reply(self, check_size: Callable[[Program], None] | None) -> dict[str, Any]:
+        started = time.perf_counter()
+        for self.step, step in enumerate(self.request["steps"]):
+            self._steps[step["kind"]](step)
+        program = None if self.refusals else self.builder.finish(self._outputs())
+        traced = time.perf_counter()
+        if program is not None:
+            before, program = program, optimize(program)
+            self.step = 0
+            self._refuse_inexact(before, program)
+            if check_size is not None:
+                self._try(None, lambda: check_size(program))
+        seconds = {"trace": round(traced - started, 6), "optimize": round(time.perf_counter() - traced, 6)}
+        if self.refusals or program is None:
+            return {"status": "refused", "refusals": self.refusals, "seconds": seconds}
+        return {"status": "ok", **self._describe(program), "seconds": seconds}
+
+    def _describe(self, program: Program) -> dict[str, Any]:
+        types = output_types(program)
+        outputs = [
+            {"name": name, "type": _SPARK_NAMES[type.kind], "nullable": type.nullable}
+            for name, type in zip(self.request["outputs"], types, strict=True)
+        ]
+        return {
+            "program": print_program(program),
+            "hash": program.digest,
+            "inputs": [i.name for i in program.inputs],
+            "outputs": outputs,
+            "filtered": any(loop.where is not None for loop in program.loops),
+            "guarded": any(loop.guards for loop in program.loops),
+            "kept": [{"op": op, "bound": bound} for op, bound in _kept(program).items()],
+            "nodes": program.size,
+            "udfs": self.notes,
+            "fused": self.fused,
+        }
+
+    def _input(self, given: dict[str, Any]) -> tuple[Column, Input | None]:
+        column = Column(given["name"], given["type"], bool(given["nullable"]), given.get("state", "dense"))
+        made = self._try(None, lambda: Input(column.name, ir_type(column.spark_type, column.holds_null, column.title)))
+        return column, made
+
+    def _python(self, step: dict[str, Any]) -> None:
+        for entry in step["udfs"]:
+            self.fused.append(entry["name"])
+            self._one_udf(entry)
+
+    def _one_udf(self, entry: dict[str, Any]) -> None:
+        notes: list[str] = []
+
+        def traced() -> Column:
+            check_confs(self.request.get("conf", {}).get("pandas", {}), entry["name"])
+            return self.udfs.trace(entry["udf"], entry["result"], notes)
+
+        made = self._try(entry["name"], traced)
+        if made is None:
+            self.columns.add_refused(entry["result"], entry["udf"]["returnType"])
+        else:
+            self.columns.add(made)
+            self.notes.append({"name": entry["name"], "notes": notes})
+
+    def _filter(self, step: dict[str, Any]) -> None:
+        self.fused.append("filter")
+        domain = f"kept{self.step}"
+
+        def filtered() -> str:
+            loop = self.columns.loop("filter")
+            condition = catalyst.translate(loop, step["condition"], self.columns.reader(loop))
+            where = loop.value_of(condition)
+            if condition.type.nullable:
+                where = loop.call("logical_and", where, loop.is_valid(condition))
+            loop.close(where=where, makes=domain)
+            return domain
+
+        if self._try(None, filtered) is not None:
+            self.columns.narrow(domain, non_null_columns(step["condition"]))
+
+    def _project(self, step: dict[str, Any]) -> None:
+        if step["columns"]:
+            self.fused.append("project")
+        for entry in step["columns"]:
+            made = self._try(None, lambda entry=entry: self._projected(entry))  # type: ignore[misc]
+            if made is None:
+                self.columns.add_refused(entry["name"], entry["expr"]["type"])
+            else:
+                self.columns.add(made)
+
+    def _projected(self, entry: dict[str, Any]) -> Column:
+        loop = self.columns.loop("project")
+        value = catalyst.translate(loop, entry["expr"], self.columns.reader(loop))
+        loop.append(entry["name"], value)
+        loop.close()
+        return Column(entry["name"], _SPARK_NAMES[value.type.kind], value.type.nullable)
+
+    def _outputs(self) -> list[str]:
+        """Names of the result columns; a column of a domain before the last filter is appended again in the last one."""
+        if self.columns.domain == ROWS:
+            return list(self.request["outputs"])
+        loop = self.columns.loop("outputs")
+        names = [f"{name}@{self.columns.domain}" for name in self.request["outputs"]]
+        for name, output in zip(self.request["outputs"], names, strict=True):
+            loop.append(output, loop.read(name))
+        loop.close()
+        return names
+
+    def _refuse_inexact(self, before: Program, after: Program) -> None:
+        if not self.exact:
+            return
+        for op, bound in _kept(after).items():
+            users = [loop.name for loop in before.loops if op in _kept_in(loop.body)]
+            for user in dict.fromkeys(users or [before.name]):
+                place = self.udfs.places.get(user, user)
+                self._refused(user, refusal("SW232", place, op=op, bound=bound))
+
+    def _try(self, udf: str | None, make: Callable[[], Any]) -> Any:
+        """What `make` gives; None when it is refused (recorded), or needs a column whose own refusal is recorded."""
+        try:
+            return make()
+        except Refusal as error:
+            self._refused(udf, error)
+        except Unknown:
+            pass
+        except RecursionError:
+            self._refused(udf, refusal("SW231", udf or ""))
+        return None
+
+    def _refused(self, udf: str | None, error: Refusal) -> None:
+        entry = {"udf": udf, "step": self.step, "code": error.code, "title": error.title, "message": error.message}
+        entry.update(hint=error.hint, place=error.place)
+        if entry not in self.refusals:
+            self.refusals.append(entry)
+
+
+def _kept(program: Program) -> dict[str, str]:
+    return {op: bound for loop in program.loops for op, bound in _kept_in(loop.body).items()}
+
+
+def _kept_in(body: Sequence[Any]) -> dict[str, str]:
+    """Name -> bound of the ops whose kernels differ from `evaluate` within a documented bound."""
+    kept: dict[str, str] = {}
+    for let in body:
+        if let.op.bound is not None:
+            kept[let.op.fn if isinstance(let.op, Call) else let.op.name] = let.op.bound
+    return kept
+
+
+def _broadcasts_of(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    udfs = [entry["udf"] for step in steps if step["kind"] == "python" for entry in step["udfs"]]
+    found: list[dict[str, Any]] = []
+    while udfs:
+        udf = udfs.pop()
+        found += udf.get("broadcasts", ())
+        udfs += [argument["udf"] for argument in udf["args"] if argument.get("udf") is not None]
+    return found

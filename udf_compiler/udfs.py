@@ -1,0 +1,121 @@
+"""A UDF entry of a request to a loop that appends its result: payload, purity, arguments, trace and result in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sparkweld.errors import Refusal
+from sparkweld.ir import LoopBuilder
+from sparkweld.reasons import refusal
+from udf_compiler import catalyst
+from udf_compiler.boundary import Field, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.columns import Column, Columns, columns_in
+from udf_compiler.payload import load_command
+from udf_compiler.purity import Prepared, prepare
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
+
+#: Scalar pandas UDFs, Series to Series (PythonEvalType.SQL_SCALAR_PANDAS_UDF).
+SCALAR_PANDAS = 200
+
+
+class UdfTracer:
+    """Traces the UDFs of one request. `places`: UDF -> where its function is defined, for messages."""
+
+    def __init__(self, blobs: Sequence[bytes], columns: Columns, exact: bool) -> None:
+        self.places: dict[str, str] = {}
+        self._blobs, self._columns, self._exact = blobs, columns, exact
+        self._prepared: dict[int, Prepared] = {}
+
+    def trace(self, udf: dict[str, Any], result: str, notes: list[str]) -> Column:
+        """Adds the loop of a UDF and of those chained inside of it; the column `result` that it appends."""
+        loop = self._columns.loop(udf["name"])
+        returned = self._call(loop, udf, notes)
+        place = self.places[udf["name"]]
+        value = column_of_result(loop, returned, udf["returnType"], place)
+        loop.append(result, value)
+        loop.close()
+        notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
+        return Column(result, udf["returnType"], value.type.nullable)
+
+    def _call(self, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
+        if udf["evalType"] != SCALAR_PANDAS:
+            raise refusal("SW206", udf["name"], eval_type=udf["evalType"])
+        if not udf.get("deterministic", True):
+            raise refusal("SW207", udf["name"])
+        prepared = self._prepare(udf)
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for position, argument in enumerate(udf["args"]):
+            value = self._argument(loop, argument, f"argument {position + 1} of {udf['name']}", notes)
+            if argument.get("name") is None:
+                positional.append(value)
+            else:
+                named[argument["name"]] = value
+        notes.append(f"{udf['name']}({', '.join(map(_described, (*positional, *named.values())))})")
+        try:
+            result = trace(
+                prepared.function, positional, named, loop=loop, exact=self._exact, place=prepared.place, notes=notes
+            )
+        except Refusal as error:
+            raise _of_read_only_array(error, udf["name"]) from None
+        prepared.check_unchanged()
+        return result
+
+    def _prepare(self, udf: dict[str, Any]) -> Prepared:
+        blob = udf["payload"]
+        if blob not in self._prepared:
+            self._prepared[blob] = prepare(load_command(self._blobs[blob]).function, stand_in)
+        self.places[udf["name"]] = self._prepared[blob].place or udf["name"]
+        return self._prepared[blob]
+
+    def _argument(self, loop: LoopBuilder, argument: dict[str, Any], title: str, notes: list[str]) -> Any:
+        if argument.get("udf") is not None:
+            return self._chained(loop, argument["udf"], notes)
+        expr = argument["expr"]
+        if expr["op"] == "CreateNamedStruct":
+            return self._struct(loop, expr, title)
+        field = self._field(loop, expr, title)
+        return series_of_column(loop, field.value, field.spark_type, True, field.state, field.name)
+
+    def _chained(self, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
+        """The inner result as it is: the worker hands it on without a look at the declared return type."""
+        result = self._call(loop, udf, notes)
+        if not isinstance(result, TracedSeries | TracedArray | TracedFrame):
+            raise refusal("SW106", self.places[udf["name"]], type=type(result).__name__)
+        return result
+
+    def _struct(self, loop: LoopBuilder, expr: dict[str, Any], title: str) -> TracedFrame:
+        fields = []
+        for name, arg in zip(expr["names"], expr["args"], strict=True):
+            field = self._field(loop, arg, f"{title}.{name}")
+            fields.append(Field(name, field.value, field.spark_type, field.state))
+        return frame_of_struct(loop, fields, title)
+
+    def _field(self, loop: LoopBuilder, expr: dict[str, Any], title: str) -> Field:
+        """An argument's value. What is no input column is dense: a NULL in it is guarded."""
+        ambiguous = self._columns.ambiguous(columns_in(expr))
+        if ambiguous is not None:
+            raise refusal("SW234", title, column=ambiguous)
+        if expr["op"] != "Column":
+            value = catalyst.translate(loop, expr, self._columns.reader(loop))
+            return Field(title, value, expr["type"], "dense")
+        column = self._columns[expr["name"]]
+        value = self._columns.read(loop, column.name)
+        state = column.state if value.type.nullable else "dense"
+        return Field(column.title, value, column.spark_type, state)
+
+
+def _of_read_only_array(error: Refusal, udf: str) -> Refusal:
+    """The copy's arrays are read-only, the worker's are not: the error that this makes is no error of the user's."""
+    if error.code == "SW261" and "read-only" in error.message:
+        return refusal("SW217", error.place, function=udf, name="a captured array")
+    return error
+
+
+def _described(argument: Any) -> str:
+    if isinstance(argument, TracedFrame):
+        return f"DataFrame of {len(argument.series)} columns"
+    if isinstance(argument, TracedArray):
+        return f"{argument.dtype} array"
+    return "date" if argument.kind == "date" else str(argument.dtype)
