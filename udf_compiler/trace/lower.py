@@ -119,7 +119,9 @@ def _emit(
 def _power(loop: LoopBuilder, operands: tuple[Operand, ...], args: tuple[Value, ...]) -> Value:
     base, exponent = args
     if exponent.type.is_int and isinstance(operands[1], Value):
-        loop.guard(loop.call("greater_equal", exponent, loop.const(0, exponent.type)))  # a negative one raises
+        zero = loop.const(0, exponent.type)
+        loop.guard(loop.call("greater_equal", exponent, zero))  # a negative one raises
+        exponent = loop.call("maximum", exponent, zero)
     if exponent.type.is_float and not isinstance(operands[1], Value) and operands[1] == 2:
         return loop.call("square", base)  # NumPy's inner loop multiplies when the exponent is one 2.0 for all rows
     return loop.call("power", base, exponent)

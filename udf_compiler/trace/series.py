@@ -210,7 +210,13 @@ def _guard_divisor(
         if divisor == 0:
             refuse("SW255", call=call, when="the divisor is 0", advice="Cast to float64 first.")
         return
-    loop.guard(loop.call("not_equal", divisor, loop.const(0, divisor.type)))
+    decided = loop.call("not_equal", divisor, loop.const(0, divisor.type))
+    if not isinstance(value, Value):
+        if value != value:
+            return  # NaN // 0 is NaN and leaves the dtype alone
+    elif value.type.is_float:
+        decided = loop.call("logical_or", decided, loop.call("isnan", value))
+    loop.guard(decided)
 
 
 def _checked(

@@ -1,0 +1,204 @@
+"""Runs one function twice, traced and by pandas itself, and compares every bit of what the two give."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
+from sparkweld.ir.ops import Optional
+from sparkweld.ir.types import DTYPES, parse_type
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
+
+_TRACED = {"np": stand_in(np), "pd": stand_in(pd), "math": stand_in(__import__("math")), "date": stand_in(datetime.date)}
+_REAL = {"np": np, "pd": pd, "math": __import__("math"), "date": datetime.date}
+_NAMES = "abcdefgh"
+
+FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, -2.5, 2.0, 3.0, 7.25, -7.0, 1e-310, 1e300, -1e300, np.inf, -np.inf, np.nan, 2.0**53, 129.0]  # fmt: skip
+EXTREMES: dict[str, list[Any]] = {
+    "f64": FLOATS,
+    "f32": [*FLOATS[:11], 1e-42, 3e38, -3e38, np.inf, -np.inf, np.nan, 16777217.0, 129.0],
+    "bool": [True, False],
+    "i8": [0, 1, -1, 2, 3, 7, -7, 127, -128, 100],
+    "i16": [0, 1, -1, 2, 3, 7, -7, 32767, -32768, 300],
+    "i32": [0, 1, -1, 2, 3, 7, -7, 2**31 - 1, -(2**31), 70000],
+    "i64": [0, 1, -1, 2, 3, 7, -7, 2**63 - 1, -(2**63), 2**53 + 1],
+    "date": [datetime.date(1970, 1, 1), datetime.date(2024, 2, 29), datetime.date(1, 1, 1), datetime.date(9999, 12, 31)],
+}
+EXTREMES["date?"] = [*EXTREMES["date"], None]
+
+
+@dataclass
+class Traced:
+    """A traced function as a program, and the shape of its result."""
+
+    program: Program
+    kind: str
+    notes: list[str] = field(default_factory=list)
+
+
+def make(source: str, extra: dict[str, Any], names: dict[str, Any]) -> Callable[..., Any]:
+    """The function of a source text; `np` and `pd` are the stand-ins or the real modules."""
+    scope = {**names, **extra}
+    if source.startswith("def "):
+        exec(source, scope)
+        return scope["f"]  # type: ignore[no-any-return]
+    return eval(source, scope)  # type: ignore[no-any-return]
+
+
+def trace_source(source: str, types: Sequence[str], exact: bool = False, **extra: Any) -> Traced:
+    """Traces a function of columns of these types (``frame(f64,f64)``: a struct of columns x0, x1)."""
+    inputs, args = [], []
+    flat = [t for type in types for t in columns_of(type)]
+    builder = ProgramBuilder("f", [Input(_NAMES[i], parse_type(t)) for i, t in enumerate(flat)])
+    loop = builder.loop("f")
+    inputs = iter(_NAMES)
+    for type in types:
+        series = []
+        for t in columns_of(type):
+            kind = "date" if t.startswith("date") else "numpy"
+            series.append(TracedSeries(loop, loop.read(next(inputs)), object if kind == "date" else DTYPES[t], kind))
+        args.append(TracedFrame(loop, {f"x{i}": s for i, s in enumerate(series)}) if type.startswith("frame") else series[0])
+    notes: list[str] = []
+    result = trace(make(source, extra, _TRACED), args, loop=loop, exact=exact, notes=notes)
+    values, kind = [], ""
+    if type_of(result) is TracedSeries:
+        values, kind = [result.value], "series"
+    elif type_of(result) is TracedArray:
+        values, kind = list(result.columns), f"array{result.ndim}"
+    elif type_of(result) is tuple:
+        values, kind = [r.value for r in result], "tuple"
+    else:
+        raise AssertionError(f"no traced result: {type_of(result)}")
+    for i, value in enumerate(values):
+        loop.append(f"r{i}", value)
+    loop.close()
+    return Traced(builder.finish([f"r{i}" for i in range(len(values))]), kind, notes)
+
+
+def type_of(x: Any) -> type:
+    return type(x)
+
+
+def columns_of(type: str) -> list[str]:
+    return type[6:-1].split(",") if type.startswith("frame(") else [type]
+
+
+def batches(types: Sequence[str], seed: int = 0) -> list[dict[str, list[Any]]]:
+    """Columns of extremes: every pair for up to two columns, a sample above, and small batches of ordinary rows."""
+    rng = np.random.default_rng(seed)
+    flat = [t for type in types for t in columns_of(type)]
+    pools = [EXTREMES[t] for t in flat]
+    if len(flat) <= 2:
+        rows = list(itertools.product(*pools))
+    else:
+        rows = [tuple(p[rng.integers(len(p))] for p in pools) for _ in range(400)]
+    tame = [tuple(p[rng.integers(min(len(p), 11))] for p in pools) for _ in range(70)]
+    parts = [rows, tame, tame[:1], tame[:7], [r for r in tame if not any(isinstance(v, float) and v != v for v in r)]]
+    return [{_NAMES[i]: [r[i] for r in part] for i in range(len(flat))} for part in parts if part]
+
+
+def run_real(source: str, types: Sequence[str], batch: dict[str, list[Any]], extra: dict[str, Any]) -> Any:
+    """What the function gives for real Series of the batch."""
+    names, args = iter(_NAMES), []
+    for type in types:
+        series = [pd.Series(batch[next(names)], dtype=object if t.startswith("date") else DTYPES[t]) for t in columns_of(type)]
+        args.append(pd.DataFrame({f"x{i}": s for i, s in enumerate(series)}) if type.startswith("frame") else series[0])
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return make(source, extra, _REAL)(*args)
+
+
+def run_traced(traced: Traced, batch: dict[str, list[Any]]) -> tuple[list[Any], np.ndarray]:
+    """Result columns and flagged rows of the program on the batch."""
+    columns = {}
+    for i in traced.program.inputs:
+        values = batch[i.name]
+        if i.type.kind == "date":
+            days = np.array([0 if v is None else v.toordinal() - 719163 for v in values], np.int32)
+            columns[i.name] = Optional(days, np.array([v is not None for v in values])) if i.type.nullable else days
+        else:
+            columns[i.name] = np.array(values, i.type.dtype)
+    result = evaluate(traced.program, columns, len(next(iter(batch.values()))))
+    return list(result.columns.values()), result.flagged
+
+
+def check(source: str, types: Sequence[str], **extra: Any) -> Traced:
+    """Traces and compares over all batches. Rows that a guard flags must be the reason for a difference or an exception."""
+    traced = trace_source(source, types, **extra)
+    for batch in batches(types):
+        _check_batch(traced, source, types, batch, extra)
+    return traced
+
+
+def _check_batch(traced: Traced, source: str, types: Sequence[str], batch: dict[str, list[Any]], extra: dict[str, Any]) -> None:
+    got, flagged = run_traced(traced, batch)
+    if not flagged.any():
+        wanted = run_real(source, types, batch, extra)
+        difference = compare(got, traced, wanted)
+        assert difference is None, f"{source} on {types}: {difference}\n{_rows(batch, difference)}\n{traced.program}"
+        return
+    try:
+        wanted = run_real(source, types, batch, extra)
+    except Exception:  # noqa: BLE001 - whatever pandas raises: a guard announced it
+        wanted = None
+    needless = wanted is not None and compare(got, traced, wanted) is None
+    assert not needless, f"{source} on {types}: a guard flagged rows where the kernel agrees with pandas"
+    rest = {name: [v for v, f in zip(values, flagged, strict=True) if not f] for name, values in batch.items()}
+    if any(rest.values()):
+        _, again = run_traced(traced, rest)
+        assert not again.any()
+        _check_batch(traced, source, types, rest, extra)
+
+
+def _rows(batch: dict[str, list[Any]], difference: Any) -> str:
+    row = difference[0] if isinstance(difference, tuple) else None
+    return "" if row is None else str({name: values[row] for name, values in batch.items()})
+
+
+def compare(got: list[Any], traced: Traced, wanted: Any) -> Any:
+    """None, or what differs: (row, got, wanted) or a text."""
+    if traced.kind == "series":
+        if type(wanted) is not pd.Series:
+            return f"pandas gives a {type(wanted).__name__}"
+        parts = [wanted.to_numpy()]
+    elif traced.kind == "tuple":
+        parts = [w.to_numpy() if isinstance(w, pd.Series) else w for w in wanted]
+    else:
+        if type(wanted) is not np.ndarray or f"array{wanted.ndim}" != traced.kind:
+            return f"pandas gives a {type(wanted).__name__} of shape {np.shape(wanted)}"
+        parts = [wanted] if wanted.ndim == 1 else [wanted[:, j] for j in range(wanted.shape[1])]
+    if len(parts) != len(got):
+        return f"{len(got)} columns for {len(parts)}"
+    for g, w, name in zip(got, parts, traced.program.outputs, strict=True):
+        difference = _compare_column(g, w, name)
+        if difference is not None:
+            return difference
+    return None
+
+
+def _compare_column(got: Any, wanted: np.ndarray, name: str) -> Any:
+    if wanted.dtype == object:
+        days = got.values if isinstance(got, Optional) else got
+        valid = got.valid if isinstance(got, Optional) else np.ones(len(days), bool)
+        mine = [datetime.date.fromordinal(int(d) + 719163) if v else None for d, v in zip(days, valid, strict=True)]
+        for row, (m, w) in enumerate(zip(mine, wanted, strict=True)):
+            if m != (None if isinstance(w, float) else w):
+                return (row, m, w)
+        return None
+    if got.dtype != wanted.dtype:
+        return f"{name} is {got.dtype}, pandas gives {wanted.dtype}"
+    if len(got) != len(wanted):
+        return f"{len(got)} rows for {len(wanted)}"
+    same = got == wanted
+    if got.dtype.kind == "f":
+        same = (same & (np.signbit(got) == np.signbit(wanted))) | (np.isnan(got) & np.isnan(wanted))
+    bad = np.flatnonzero(~same)
+    return None if not len(bad) else (int(bad[0]), got[bad[0]], wanted[bad[0]])
