@@ -1,6 +1,6 @@
 """Turns the JVM self-checks of the native bridge into one pytest result for each of their checks.
 
-Each check program under tests/jvm is run by Java's source launcher in a JVM of its own, against the built jar.
+The programs under tests/jvm are compiled against the built jar, and each runs in a JVM of its own.
 """
 
 from __future__ import annotations
@@ -46,15 +46,27 @@ def jar(builder: types.ModuleType) -> pathlib.Path:
     return builder.build()
 
 
-def run_check(builder: types.ModuleType, jar: pathlib.Path, source: str, *arguments: str) -> dict[str, str]:
-    """The outcome of each check of a program: "ok", or why it failed."""
+@pytest.fixture(scope="module")
+def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command that runs one of the check programs, which are compiled against the jar."""
     tools = builder.Toolchain.find()
+    folder = tmp_path_factory.mktemp("classes")
+    path = f"{jar}:{tools.jars}/*"
+    sources = sorted(str(source) for source in (ROOT / "tests" / "jvm").glob("*.java"))
+    javac = pathlib.Path(tools.java).with_name("javac")
+    answer = subprocess.run([str(javac), "-cp", path, "-d", str(folder), *sources], capture_output=True, text=True,
+                            check=False)
+    assert answer.returncode == 0, answer.stderr
     opens = [flag for package in OPENED for flag in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
-    command = [tools.java, "-Xmx512m", "-XX:+UseSerialGC", "-Xcheck:jni", *opens,
-               "-cp", f"{jar}:{tools.jars}/*", str(ROOT / "tests" / "jvm" / source), *arguments]
-    answer = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=180, check=False)
+    return [tools.java, "-Xmx512m", "-XX:+UseSerialGC", "-Xcheck:jni", *opens, "-cp", f"{folder}:{path}"]
+
+
+def run_check(classes: list[str], program: str, *arguments: str) -> dict[str, str]:
+    """The outcome of each check of a program: "ok", or why it failed."""
+    answer = subprocess.run([*classes, program, *arguments], capture_output=True, text=True, errors="replace",
+                            timeout=180, check=False)
     print(answer.stdout[-8000:], answer.stderr[-8000:], sep="\n")
-    assert answer.returncode == 0, f"{source} ended with {answer.returncode}"
+    assert answer.returncode == 0, f"{program} ended with {answer.returncode}"
     assert "WARNING in native method" not in answer.stdout + answer.stderr  # what -Xcheck:jni says
     outcomes = {}
     for line in answer.stdout.splitlines():
@@ -156,8 +168,8 @@ def make_object(ir: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def link_outcomes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
-                  ) -> dict[str, str]:
+def link_outcomes(builder: types.ModuleType, jar: pathlib.Path, classes: list[str],
+                  tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("link")
     vector_exp = libmvec_exp()
     (folder / "kernel.o").write_bytes(make_object(kernel_ir(vector_exp)))
@@ -166,7 +178,7 @@ def link_outcomes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory
     (folder / "other.so").write_bytes((jar.parent / builder.SHIM_NAME).read_bytes())
     library = pathlib.Path(llvm.__file__).parent / "libllvmlite.so"
     digest = hashlib.sha256(llvm.get_host_cpu_features().flatten().encode()).hexdigest()[:16]
-    return run_check(builder, jar, "NativeLinkCheck.java", str(folder), sys.executable, str(library),
+    return run_check(classes, "NativeLinkCheck", str(folder), sys.executable, str(library),
                      f"{llvm.get_host_cpu_name()}|{digest}")
 
 
@@ -195,8 +207,7 @@ def parquet_table(rows: int, distinct: int) -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def column_outcomes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
-                    ) -> dict[str, str]:
+def column_outcomes(classes: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("columns")
     few, many = parquet_table(5000, 200), parquet_table(5000, 5000)
     pq.write_table(few, folder / "dictionary.parquet", row_group_size=1700)
@@ -204,19 +215,21 @@ def column_outcomes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_facto
     # A dictionary that grows too large: Parquet turns to plain pages in the middle of a column chunk.
     pq.write_table(many, folder / "mixed.parquet", dictionary_pagesize_limit=4096, data_page_size=2048,
                    write_batch_size=256)
-    return run_check(builder, jar, "ColumnCheck.java", str(folder))
+    return run_check(classes, "ColumnCheck", str(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COLUMN_CHECKS)
 def test_columns(column_outcomes: dict[str, str], name: str) -> None:
     assert column_outcomes.get(name, "the check did not run") == "ok"
 
 
 @pytest.fixture(scope="module")
-def row_outcomes(builder: types.ModuleType, jar: pathlib.Path) -> dict[str, str]:
-    return run_check(builder, jar, "SelectedRowsCheck.java")
+def row_outcomes(classes: list[str]) -> dict[str, str]:
+    return run_check(classes, "SelectedRowsCheck")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROW_CHECKS)
 def test_selected_rows(row_outcomes: dict[str, str], name: str) -> None:
     assert row_outcomes.get(name, "the check did not run") == "ok"

@@ -1,13 +1,11 @@
 import io.sparkweld.nativelib.Kernel;
 import io.sparkweld.nativelib.LlvmliteLocator$;
-import io.sparkweld.nativelib.NativeError;
 import io.sparkweld.nativelib.NativeRuntime;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -17,7 +15,7 @@ import scala.Option;
 import scala.runtime.AbstractFunction0;
 
 /**
- * Checks of the JIT linker in a JVM of its own: `java NativeLinkCheck.java FOLDER PYTHON LLVMLITE CPU`.
+ * Checks of the JIT linker in a JVM of its own: `java NativeLinkCheck FOLDER PYTHON LLVMLITE CPU`.
  *
  * FOLDER holds kernel.o and imports.txt, made by test_native_bridge.py: out = exp(in) + {0.25, 0.5, 0.75, 1}[row % 4].
  * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
@@ -25,10 +23,6 @@ import scala.runtime.AbstractFunction0;
 public final class NativeLinkCheck {
   private static final String SYMBOL = "sw_check";
   private static final double[] TABLE = {0.25, 0.5, 0.75, 1.0};
-
-  interface Check {
-    void run() throws Exception;
-  }
 
   static final class Python extends AbstractFunction0<String> {
     final String path;
@@ -56,46 +50,20 @@ public final class NativeLinkCheck {
     object = Files.readAllBytes(folder.resolve("kernel.o"));
     imports = Files.readAllLines(folder.resolve("imports.txt")).toArray(new String[0]);
 
-    check("missing-llvmlite", () -> missingLlvmlite(folder));
-    check("not-llvmlite", () -> notLlvmlite(folder));
-    check("locator", () -> locator(folder, python, llvmlite));
-    check("start", () -> start(llvmlite, python));
-    check("cpu", () -> equal(args[3], runtime.cpu()));
-    check("call", NativeLinkCheck::callKernel);
-    check("many-columns", NativeLinkCheck::manyColumns);
-    check("threads", NativeLinkCheck::threads);
-    check("wrong-symbol", () -> refused(() -> runtime.link(object, "no_such_symbol", imports), "no_such_symbol"));
-    check("missing-import", NativeLinkCheck::missingImport);
-    check("undeclared-import", () -> refused(() -> runtime.link(object, SYMBOL, new String[0]), SYMBOL, "0 imports", "standard error"));
-    check("garbage-object", NativeLinkCheck::garbageObject);
-    check("after-close", NativeLinkCheck::afterClose);
-    check("no-growth", NativeLinkCheck::noGrowth);
-  }
-
-  static void check(String name, Check body) {
-    try {
-      body.run();
-      System.out.println("ok " + name);
-    } catch (Throwable e) {
-      System.out.println("FAILED " + name + ": " + e);
-      e.printStackTrace();
-    }
-  }
-
-  static void equal(Object wanted, Object got) {
-    if (!wanted.equals(got)) throw new AssertionError("wanted " + wanted + ", got " + got);
-  }
-
-  /** The call throws NativeError, and its text has all of these. */
-  static void refused(Callable<?> call, String... words) throws Exception {
-    try {
-      call.call();
-    } catch (NativeError e) {
-      for (String word : words)
-        if (!e.getMessage().contains(word)) throw new AssertionError("no '" + word + "' in: " + e.getMessage());
-      return;
-    }
-    throw new AssertionError("no NativeError with " + Arrays.toString(words));
+    Checks.check("missing-llvmlite", () -> missingLlvmlite(folder));
+    Checks.check("not-llvmlite", () -> notLlvmlite(folder));
+    Checks.check("locator", () -> locator(folder, python, llvmlite));
+    Checks.check("start", () -> start(llvmlite, python));
+    Checks.check("cpu", () -> Checks.equal(args[3], runtime.cpu()));
+    Checks.check("call", NativeLinkCheck::callKernel);
+    Checks.check("many-columns", NativeLinkCheck::manyColumns);
+    Checks.check("threads", NativeLinkCheck::threads);
+    Checks.check("wrong-symbol", () -> Checks.refused(() -> runtime.link(object, "no_such_symbol", imports), "no_such_symbol"));
+    Checks.check("missing-import", NativeLinkCheck::missingImport);
+    Checks.check("undeclared-import", () -> Checks.refused(() -> runtime.link(object, SYMBOL, new String[0]), SYMBOL, "0 imports", "standard error"));
+    Checks.check("garbage-object", NativeLinkCheck::garbageObject);
+    Checks.check("after-close", NativeLinkCheck::afterClose);
+    Checks.check("no-growth", NativeLinkCheck::noGrowth);
   }
 
   static Path script(Path folder, String name, String body) throws Exception {
@@ -108,38 +76,38 @@ public final class NativeLinkCheck {
   static void missingLlvmlite(Path folder) throws Exception {
     Python none = new Python(folder.resolve("no-python").toString());
     Option<String> hint = Option.apply(folder.resolve("no-llvmlite.so").toString());
-    refused(() -> NativeRuntime.get(hint, none), "no-python");
-    refused(() -> NativeRuntime.get(hint, none), "no-python");
-    equal(1, none.asked); // the second call fails at once
+    Checks.refused(() -> NativeRuntime.get(hint, none), "no-python");
+    Checks.refused(() -> NativeRuntime.get(hint, none), "no-python");
+    Checks.equal(1, none.asked); // the second call fails at once
   }
 
   static void notLlvmlite(Path folder) throws Exception {
     Python none = new Python(folder.resolve("no-python").toString());
     Path text = folder.resolve("text.so");
     Files.writeString(text, "not a library");
-    refused(() -> NativeRuntime.get(Option.apply(text.toString()), none), "text.so", "no-python");
+    Checks.refused(() -> NativeRuntime.get(Option.apply(text.toString()), none), "text.so", "no-python");
     Path shim = folder.resolve("other.so"); // a library that lacks LLVM
-    refused(() -> NativeRuntime.get(Option.apply(shim.toString()), none), "other.so", "LLVMPY_", "no-python");
+    Checks.refused(() -> NativeRuntime.get(Option.apply(shim.toString()), none), "other.so", "LLVMPY_", "no-python");
   }
 
   static void locator(Path folder, String python, String llvmlite) throws Exception {
     LlvmliteLocator$ locator = LlvmliteLocator$.MODULE$;
-    equal(llvmlite, locator.locate(python, 20));
+    Checks.equal(llvmlite, locator.locate(python, 20));
     Path failing = script(folder, "failing", "echo broken installation >&2; exit 3");
-    refused(() -> locator.locate(failing.toString(), 20), "exit 3", "broken installation");
+    Checks.refused(() -> locator.locate(failing.toString(), 20), "exit 3", "broken installation");
     Path silent = script(folder, "silent", "exit 0");
-    refused(() -> locator.locate(silent.toString(), 20), "nothing");
+    Checks.refused(() -> locator.locate(silent.toString(), 20), "nothing");
     Path without = script(folder, "without", "echo sparkweld-llvmlite=");
-    refused(() -> locator.locate(without.toString(), 20), "no llvmlite", "pip install numba");
+    Checks.refused(() -> locator.locate(without.toString(), 20), "no llvmlite", "pip install numba");
     Path gone = script(folder, "gone", "echo sparkweld-llvmlite=/gone/libllvmlite.so");
-    refused(() -> locator.locate(gone.toString(), 20), "/gone/libllvmlite.so is missing");
+    Checks.refused(() -> locator.locate(gone.toString(), 20), "/gone/libllvmlite.so is missing");
     Path hanging = script(folder, "hanging", "exec sleep 60");
-    refused(() -> locator.locate(hanging.toString(), 1), "within 1 s");
+    Checks.refused(() -> locator.locate(hanging.toString(), 1), "within 1 s");
   }
 
   static void start(String llvmlite, String python) {
     runtime = NativeRuntime.get(Option.apply("/no/such/libllvmlite.so"), new Python(python)); // finds it by Python
-    equal(llvmlite, runtime.llvmlitePath());
+    Checks.equal(llvmlite, runtime.llvmlitePath());
     if (runtime != NativeRuntime.get(Option.apply(llvmlite), new Python("unused"))) throw new AssertionError("two");
   }
 
@@ -151,11 +119,11 @@ public final class NativeLinkCheck {
       Platform.setMemory(outNulls, (byte) 7, rows);
       long[] result = {-1, -1, -1};
       kernel.call(new long[] {in, nulls, out, outNulls}, rows, result);
-      equal("[" + rows + ", 0, 0]", Arrays.toString(result));
+      Checks.equal("[" + rows + ", 0, 0]", Arrays.toString(result));
       for (int i = 0; i < rows; i++) {
         double wanted = Math.exp(i * 0.01 + shift) + TABLE[i % 4], got = Platform.getDouble(null, out + i * 8L);
         if (Math.abs(got - wanted) > 8 * Math.ulp(wanted)) throw new AssertionError(i + ": " + wanted + " " + got);
-        equal((byte) 0, Platform.getByte(null, outNulls + i));
+        Checks.equal((byte) 0, Platform.getByte(null, outNulls + i));
       }
     } finally {
       for (long address : new long[] {in, nulls, out, outNulls}) Platform.freeMemory(address);
@@ -182,7 +150,7 @@ public final class NativeLinkCheck {
     columns[2] = memory + 32;
     columns[3] = memory + 48;
     kernel.call(columns, 1, new long[3]);
-    equal(1.25, Platform.getDouble(null, memory + 32));
+    Checks.equal(1.25, Platform.getDouble(null, memory + 32));
     Platform.freeMemory(memory);
     kernel.close();
   }
@@ -208,23 +176,23 @@ public final class NativeLinkCheck {
       pool.shutdownNow();
     }
     shared.close();
-    equal(0, runtime.kernelsLinked());
+    Checks.equal(0, runtime.kernelsLinked());
   }
 
   static void missingImport() throws Exception {
     String[] more = Arrays.copyOf(imports, imports.length + 1);
     more[imports.length] = "no_such_function";
-    refused(() -> runtime.link(object, SYMBOL, more), "no_such_function", "libmvec", "compile it on this one");
+    Checks.refused(() -> runtime.link(object, SYMBOL, more), "no_such_function", "libmvec", "compile it on this one");
   }
 
   static void garbageObject() throws Exception {
     byte[] noise = new byte[4096];
     for (int i = 0; i < noise.length; i++) noise[i] = (byte) (i * 31);
-    refused(() -> runtime.link(noise, SYMBOL, imports), SYMBOL, "LLVM cannot link");
-    refused(() -> runtime.link(new byte[0], SYMBOL, imports), SYMBOL, "0 bytes");
+    Checks.refused(() -> runtime.link(noise, SYMBOL, imports), SYMBOL, "LLVM cannot link");
+    Checks.refused(() -> runtime.link(new byte[0], SYMBOL, imports), SYMBOL, "0 bytes");
     for (int length : new int[] {16, 64, 200, object.length / 2, object.length - 100}) {
       byte[] cut = Arrays.copyOf(object, length);
-      refused(() -> runtime.link(cut, SYMBOL, imports), SYMBOL);
+      Checks.refused(() -> runtime.link(cut, SYMBOL, imports), SYMBOL);
     }
     run(runtime.link(object, SYMBOL, imports), 10, 0); // the linker is still sound
   }
@@ -232,11 +200,11 @@ public final class NativeLinkCheck {
   static void afterClose() throws Exception {
     int before = runtime.kernelsLinked();
     Kernel kernel = runtime.link(object, SYMBOL, imports);
-    equal(before + 1, runtime.kernelsLinked());
+    Checks.equal(before + 1, runtime.kernelsLinked());
     kernel.close();
     kernel.close();
-    equal(before, runtime.kernelsLinked());
-    refused(() -> {
+    Checks.equal(before, runtime.kernelsLinked());
+    Checks.refused(() -> {
       kernel.call(new long[4], 0, new long[3]);
       return null;
     }, SYMBOL, "closed");

@@ -22,7 +22,7 @@ import org.apache.spark.unsafe.types.UTF8String;
 import org.apache.spark.unsafe.types.VariantVal;
 
 /**
- * Checks that rows read through a selection are the selected rows, for all of Spark's types: `java SelectedRowsCheck.java`.
+ * Checks that rows read through a selection are the selected rows, for all of Spark's types: `java SelectedRowsCheck`.
  *
  * Rows are compared as UnsafeRows, which are what a row-based operator above a kernel reads.
  */
@@ -40,19 +40,9 @@ public final class SelectedRowsCheck {
 
   public static void main(String[] args) {
     for (boolean offHeap : new boolean[] {true, false})
-      check(offHeap ? "rows-off-heap" : "rows-on-heap", () -> rows(offHeap));
-    check("null-counts", SelectedRowsCheck::nullCounts);
-    check("constants", SelectedRowsCheck::constants);
-  }
-
-  static void check(String name, Runnable body) {
-    try {
-      body.run();
-      System.out.println("ok " + name);
-    } catch (Throwable e) {
-      System.out.println("FAILED " + name + ": " + e);
-      e.printStackTrace();
-    }
+      Checks.check(offHeap ? "rows-off-heap" : "rows-on-heap", () -> rows(offHeap));
+    Checks.check("null-counts", SelectedRowsCheck::nullCounts);
+    Checks.check("constants", SelectedRowsCheck::constants);
   }
 
   static Object[] values(int k, Random random) {

@@ -1,0 +1,41 @@
+import io.sparkweld.columns.OffHeapBuffer;
+import io.sparkweld.nativelib.NativeError;
+import java.util.Arrays;
+import java.util.concurrent.Callable;
+
+/** Runs named checks and prints "ok NAME" or "FAILED NAME: why" for each; test_native_bridge.py reads these lines. */
+final class Checks {
+  interface Check {
+    void run() throws Exception;
+  }
+
+  /** Fails too when off-heap memory that the check took was not freed. */
+  static void check(String name, Check body) {
+    long before = OffHeapBuffer.liveBytes();
+    try {
+      body.run();
+      if (OffHeapBuffer.liveBytes() != before)
+        throw new AssertionError((OffHeapBuffer.liveBytes() - before) + " bytes were not freed");
+      System.out.println("ok " + name);
+    } catch (Throwable e) {
+      System.out.println("FAILED " + name + ": " + e);
+      e.printStackTrace();
+    }
+  }
+
+  static void equal(Object wanted, Object got) {
+    if (!wanted.equals(got)) throw new AssertionError("wanted " + wanted + ", got " + got);
+  }
+
+  /** The call throws NativeError, and its text has all of these. */
+  static void refused(Callable<?> call, String... words) throws Exception {
+    try {
+      call.call();
+    } catch (NativeError e) {
+      for (String word : words)
+        if (!e.getMessage().contains(word)) throw new AssertionError("no '" + word + "' in: " + e.getMessage());
+      return;
+    }
+    throw new AssertionError("no NativeError with " + Arrays.toString(words));
+  }
+}
