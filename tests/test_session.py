@@ -1,0 +1,89 @@
+"""`configure` and `explain` in processes of their own: each way that a driver's JVM can come to life."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+COMMON = """
+import pandas as pd
+import sparkweld
+from pyspark.sql import SparkSession, functions as F
+
+@F.pandas_udf("double")
+def doubled(x: pd.Series) -> pd.Series:
+    return x * 2.0
+
+def builder():
+    return SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+
+def scored(spark):
+    return spark.range(10).selectExpr("cast(id as double) x").select(doubled("x").alias("y"))
+
+def show(spark):
+    print("SUM", scored(spark).selectExpr("sum(y)").first()[0])
+    print("EXPLAIN", sparkweld.explain(scored(spark)))
+"""
+
+
+def run(tmp_path: Path, body: str, *launcher: str, **environment: str) -> str:
+    """The standard output of a program of its own, started by `launcher`."""
+    script = tmp_path / "job.py"
+    script.write_text(COMMON + body)
+    settings = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", **environment}
+    command = [*(launcher or (sys.executable,)), str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **settings}, cwd=tmp_path, timeout=180)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
+
+
+def spark_submit() -> str:
+    """The spark-submit of the pyspark that the tests run with."""
+    import pyspark
+
+    return str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
+
+
+def test_a_session_of_a_plain_program(tmp_path):
+    out = run(tmp_path, "show(sparkweld.configure(builder()).getOrCreate())")
+    assert "SUM 90.0" in out
+    assert "EXPLAIN compiled doubled" in out
+
+
+def test_under_spark_submit_without_jars(tmp_path):
+    out = run(tmp_path, "show(sparkweld.configure(builder()).getOrCreate())", spark_submit())
+    assert "SUM 90.0" in out
+    assert "EXPLAIN compiled doubled" in out
+
+
+def test_spark_submit_with_the_flag_and_the_jar_alone(tmp_path):
+    from sparkweld.bridge.jar import PLUGIN_CLASS, jar_path
+
+    flags = ("--jars", str(jar_path()), "--conf", f"spark.plugins={PLUGIN_CLASS}")
+    out = run(tmp_path, "show(builder().getOrCreate())", spark_submit(), *flags)
+    assert "SUM 90.0" in out
+    assert "EXPLAIN compiled doubled" in out
+
+
+def test_after_a_session_without_the_plugin(tmp_path):
+    body = """
+plain = builder().getOrCreate()
+print("BEFORE", sparkweld.explain(scored(plain)))
+try:
+    sparkweld.configure(builder())
+except sparkweld.UserError as fault:
+    print("RUNNING", fault)
+plain.stop()
+show(sparkweld.configure(builder()).getOrCreate())
+"""
+    out = run(tmp_path, body)
+    assert "BEFORE SparkWeld is not active in this session: spark.plugins is not set." in out
+    assert "RUNNING a SparkContext without the plugin runs already" in out
+    assert "SUM 90.0" in out
+    assert "EXPLAIN compiled doubled" in out
