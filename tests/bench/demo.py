@@ -133,8 +133,8 @@ def report(arguments: argparse.Namespace, prepared: PreparedFlights, off: Side, 
 
 
 def _recipe() -> str:
-    return ("each copy is shuffled, and its\ndelays, times, days and coordinates are moved by a seeded generator, so that "
-            "no two copies share\ntheir doubles (tests/bench/flights_data.py).")
+    return ("each copy is shuffled, and its\ndelays, times, days and coordinates are moved by a seeded generator, so "
+            "that no two copies share\ntheir doubles (tests/bench/flights_data.py).")
 
 
 def _megabytes(folder: Path) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,12 @@ def spark_submit(plugin: bool, arguments: list[str]) -> list[str]:
     """The command line; on neither side is a spark-defaults.conf of the machine read."""
     chosen = flag_arguments() if plugin else ["--properties-file", str(NO_FLAG_FILE)]
     return [str(SPARK_HOME / "bin" / "spark-submit"), *chosen, *arguments]
+
+
+def session_environment(plugin: bool, arguments: list[str], extra: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment in which a Python process's own SparkSession starts with these spark-submit arguments."""
+    submit = [*spark_submit(plugin, arguments)[1:], "pyspark-shell"]
+    return {**spark_environment(extra), "PYSPARK_SUBMIT_ARGS": shlex.join(submit)}
 
 
 def spark_environment(extra: dict[str, str] | None = None) -> dict[str, str]:

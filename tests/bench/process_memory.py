@@ -1,0 +1,49 @@
+"""Turns /proc of a process into numbers that show a leak: resident memory, children, executable mappings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def of_process(pid: int) -> dict[str, Any]:
+    """Resident and anonymous megabytes, threads, open files, descendants, and linked-kernel mappings of process `pid`.
+
+    `executableMappings` counts anonymous executable pages: the JVM's own code heap is a constant few of them, and each
+    kernel linked into the process adds its own.
+    """
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {
+        "residentMb": _kilobytes(status["VmRSS"]) / 1024,
+        "anonymousMb": _kilobytes(status["RssAnon"]) / 1024,
+        "threads": int(status["Threads"]),
+        "openFiles": len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        "children": len(descendants(pid)),
+        "executableMappings": _executable_mappings(pid),
+    }
+
+
+def descendants(pid: int) -> list[int]:
+    """Ids of all living child processes of `pid`, and theirs."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            children = [int(word) for word in (task / "children").read_text().split()]
+        except FileNotFoundError:
+            continue  # the thread ended between the listing and the reading
+        for child in children:
+            try:
+                found += [child, *descendants(child)]
+            except FileNotFoundError:
+                continue  # the child ended meanwhile
+    return found
+
+
+def _kilobytes(text: str) -> int:
+    return int(text.split()[0])
+
+
+def _executable_mappings(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    fields = (line.split(maxsplit=5) for line in lines)
+    return sum(1 for field in fields if "x" in field[1] and (len(field) == 5 or field[5].startswith("[anon")))

@@ -1,0 +1,161 @@
+"""Turns commands on stdin into measurements on stdout, inside one Spark session: the child of spark_processes.py.
+
+Spark's settings come in by PYSPARK_SUBMIT_ARGS, as spark-submit arguments. One JSON object a line each way. Commands
+run one at a time, so a parent with several such children can alternate between them and never has two measured queries
+at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+# The commands' replies have the real stdout to themselves: what Spark or a job prints goes to stderr.
+REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import formulas  # noqa: E402 - the path to it is set above
+import process_memory  # noqa: E402
+from pyspark import cloudpickle  # noqa: E402
+from pyspark.sql import Column, DataFrame, SparkSession  # noqa: E402
+from pyspark.sql import functions as F  # noqa: E402
+
+# As if the functions stood in the job's own file: pickled by value, not as a module that the workers have to import.
+cloudpickle.register_pickle_by_value(formulas)
+
+
+class Worker:
+    """One session and what it has read; every public method is a command."""
+
+    def __init__(self) -> None:
+        begin = time.monotonic()
+        self.spark = SparkSession.builder.appName("sparkweld bench").getOrCreate()
+        self.spark.sparkContext.setLogLevel("WARN")
+        self.session_seconds = time.monotonic() - begin
+        self._inputs: dict[tuple[str, str], DataFrame] = {}
+
+    def hello(self) -> dict[str, Any]:
+        """Who this is: the JVM's process id, and how long the session took to start."""
+        handle = self.spark.sparkContext._jvm.java.lang.ProcessHandle.current()
+        return {"pid": int(handle.pid()), "sessionSeconds": self.session_seconds,
+                "cores": self.spark.sparkContext.defaultParallelism}
+
+    def run(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
+        """Run one query into the noop sink and time it. `way`: scan, udf or sql; `source`: parquet, join or cached."""
+        begin = time.monotonic()
+        self._query(case, way, source, folder).write.format("noop").mode("overwrite").save()
+        return {"seconds": time.monotonic() - begin}
+
+    def plan(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
+        """The query's physical plan as explain prints it, and whether a SparkWeld operator is in it."""
+        frame = self._query(case, way, source, folder)
+        text = frame._jdf.queryExecution().toString()
+        physical = text.partition("== Physical Plan ==")[2]
+        tree = physical.partition("\n\n")[0]
+        weld = any(line.lstrip(" :+-*").startswith("Weld") for line in tree.splitlines())
+        return {"weld": weld, "text": physical.strip()}
+
+    def write(self, case: str, source: str, folder: str, target: str) -> dict[str, Any]:
+        """Write `id` and the UDFs' outputs as Parquet, to be compared with another session's."""
+        chosen = formulas.formula(case)
+        frame = chosen.prepare(self._input(("id", *chosen.columns), source, folder))
+        frame.select("id", *_named(chosen.udfs(frame))).write.mode("overwrite").parquet(target)
+        return {}
+
+    def checksums(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
+        """Per output over all rows: count, non-null count, NaN count, sum, sum of squares, least and greatest."""
+        frame = self._query(case, way, source, folder)
+        sums: list[Column] = [F.count(F.lit(1)).alias("rows")]
+        for name in formulas.formula(case).outputs:
+            column = F.col(name)
+            sums += [F.count(column).alias(f"{name}.values"), F.count_if(F.isnan(column)).alias(f"{name}.nan"),
+                     F.sum(column).alias(f"{name}.sum"), F.sum(column * column).alias(f"{name}.squares"),
+                     F.min(column).alias(f"{name}.least"), F.max(column).alias(f"{name}.greatest")]
+        return {"checksums": frame.agg(*sums).first().asDict()}
+
+    def forget(self) -> dict[str, Any]:
+        """Drop cached tables."""
+        self._inputs.clear()
+        self.spark.catalog.clearCache()
+        return {}
+
+    def plan_seconds(self, name: str, folder: str, repeats: int) -> dict[str, Any]:
+        """Seconds from a new DataFrame to its physical plan, `repeats` times, for a query without UDFs."""
+        import plain_queries
+
+        build = plain_queries.QUERIES[name]
+        seconds = []
+        for _ in range(repeats):
+            frame = build(self.spark, folder)
+            begin = time.monotonic()
+            frame._jdf.queryExecution().executedPlan()
+            seconds.append(time.monotonic() - begin)
+        return {"seconds": seconds}
+
+    def varied_query(self, folder: str, constant: float) -> dict[str, Any]:
+        """Run a UDF that closes over `constant`: another constant is another program."""
+        frame = self.spark.read.parquet(folder)
+        shifted = formulas.shifted_score(constant)
+        begin = time.monotonic()
+        frame.select(shifted("price", "strike")).write.format("noop").mode("overwrite").save()
+        return {"seconds": time.monotonic() - begin}
+
+    def memory(self, collect: bool) -> dict[str, Any]:
+        """What the JVM holds now (process_memory.py), after a garbage collection when `collect`."""
+        if collect:
+            self.spark.sparkContext._jvm.java.lang.System.gc()
+            time.sleep(0.2)
+        return process_memory.of_process(self.hello()["pid"])
+
+    def _query(self, case: str, way: str, source: str, folder: str) -> DataFrame:
+        chosen = formulas.formula(case)
+        frame = chosen.prepare(self._input(chosen.columns, source, folder))
+        if way == "scan":
+            return frame.select(*chosen.columns)
+        if way == "sql":
+            return chosen.sql(frame)
+        return frame.select(*_named(chosen.udfs(frame)))
+
+    def _input(self, columns: tuple[str, ...], source: str, folder: str) -> DataFrame:
+        frame = self.spark.read.parquet(folder)
+        if source == "parquet":
+            return frame.select(*columns)
+        if source == "join":
+            # A small table on the other side: the join is in the rows' way, and its output is row-based.
+            few = self.spark.range(1000).select(F.col("id").alias("k"))
+            joined = frame.join(F.broadcast(few), frame["id"] % 1000 == few["k"])
+            return joined.select(*columns)
+        if source != "cached":
+            raise ValueError(f"no such source: {source}")
+        key = (",".join(columns), folder)
+        if key not in self._inputs:
+            self._inputs[key] = frame.select(*columns).cache()
+            self._inputs[key].count()
+        return self._inputs[key]
+
+
+def _named(columns: dict[str, Column]) -> list[Column]:
+    return [column.alias(name) for name, column in columns.items()]
+
+
+def main() -> None:
+    worker = Worker()
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            reply = {"ok": True, **getattr(worker, command.pop("do"))(**command)}
+        except Exception:  # noqa: BLE001 - the border to the parent, which raises it there
+            reply = {"ok": False, "error": traceback.format_exc()}
+        REPLIES.write(json.dumps(reply) + "\n")
+        REPLIES.flush()
+    worker.spark.stop()
+
+
+if __name__ == "__main__":
+    main()
