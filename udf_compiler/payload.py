@@ -13,15 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pyspark import serializers
 from pyspark.core.broadcast import Broadcast
 from pyspark.errors import PySparkRuntimeError
-from pyspark.serializers import CPickleSerializer
 from pyspark.util import fail_on_stopiteration
 
 from sparkweld.errors import Refusal
 from sparkweld.reasons import refusal
 
-_SERIALIZER = CPickleSerializer()
+_SERIALIZER = serializers.CPickleSerializer()
 _STOP_ITERATION_WRAPPER = fail_on_stopiteration(lambda: None).__code__
 
 
@@ -89,8 +89,8 @@ def _unpickle_refusal(error: BaseException) -> Refusal:
         return refusal("SW205", id="that the function uses", error=_line(error))
     if isinstance(error, AttributeError) and "Can't get attribute" in str(error) or isinstance(error, ImportError):
         return refusal("SW202", error=_line(error))
-    raised_in = _last_file(error)
-    if isinstance(error, pickle.UnpicklingError | EOFError) or raised_in.endswith(("payload.py", "serializers.py")):
+    by_pickle = not isinstance(error, SystemExit) and _last_file(error) in (__file__, serializers.__file__)
+    if isinstance(error, pickle.UnpicklingError | EOFError) or by_pickle:
         return refusal("SW203", error=_line(error))
     return refusal("SW204", error=_line(error))
 

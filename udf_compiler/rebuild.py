@@ -72,7 +72,7 @@ class Rebuilder:
         if isinstance(original, _CODE_TYPES) or is_library(original):
             known = self.stand_in(original)
             if known is not None:
-                return self._by_plain_name(known) if known in (getattr, hasattr) else known
+                return self._by_plain_name(known) if known is getattr or known is hasattr else known
         if is_protocol_function(original):
             return original
         return self._callable(original, use) if callable(original) else rebuild_instance(self, original, use)
