@@ -234,7 +234,7 @@ def test_struct_becomes_a_frame() -> None:
     loop = builder.loop("frame")
     fields = [Field("a", loop.read("a"), "long", "dense"), Field("b", loop.read("b"), "byte", "nullable")]
     ours = frame_of_struct(loop, fields)
-    assert [ours.column(name).dtype for name in ("a", "b")] == list(theirs.dtypes)
+    assert [ours.series[name].dtype for name in ("a", "b")] == list(theirs.dtypes)
     for wrong in ([], [fields[0], fields[0]]):
         with pytest.raises(Refusal, match="SW103"):
             frame_of_struct(loop, wrong)

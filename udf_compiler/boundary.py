@@ -1,4 +1,4 @@
-"""Spark columns to traced pandas Series, and traced results back to Spark columns, as PySpark's worker converts them.
+"""Spark columns to traced pandas Series and traced results back to Spark columns, as PySpark's worker converts them.
 
 For a scalar pandas UDF the worker makes a Series of each Arrow column (`ArrowArrayToPandasConversion.convert_numpy`) and
 an Arrow column of each result (`PandasToArrowConversion.convert`, safe casts on). Both depend on the batch: an integer
@@ -44,7 +44,7 @@ CONFS: dict[str, str] = {
 #: A profiled UDF must run in Python, where the profiler counts it.
 PROFILER_CONF = "spark.sql.pyspark.udf.profiler"
 
-#: Days of datetime.date.min and datetime.date.max; PySpark makes date objects of every row of a column that a UDF reads.
+#: Days of datetime.date.min and datetime.date.max: PySpark makes a date object of every row of a date argument.
 _FIRST_DAY, _LAST_DAY = -719162, 2932896
 
 #: Integers up to here are exact in the float type; Arrow's safe cast takes no larger ones, exact or not.
@@ -120,8 +120,8 @@ def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "a
 def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: str) -> Value:
     """The value of the Spark column that a worker makes of a UDF's result; guards join `loop`.
 
-    Only a Series over the batch's own rows has one. Refuses SW104 (return type), SW105 (a bare array), SW106 (no Series),
-    SW107 (other rows), SW108 (dtype without a kernel type) and SW109 (dtype that Arrow never casts to the return type).
+    Only a Series over the batch's own rows has one. Refuses SW104 (return type), SW105 (a bare array), SW106 (no
+    Series), SW107 (other rows), SW108 (dtype without a kernel type), SW109 (dtype that never casts to that type).
     """
     if return_type not in SPARK_TYPES:
         raise refusal("SW104", udf, type=return_type)
