@@ -1,0 +1,396 @@
+"""Catalyst expressions (as the JVM sends them) to IR values, with the semantics of Spark 4.3.
+
+An expression is a pair inside: a plain value and whether it is not NULL, so three-valued logic is spelled out. What
+Spark raises on under ANSI (overflow, a zero divisor) becomes a guard, demanded only where Spark evaluates the operand: in
+the taken branch of If, CaseWhen and Coalesce, and on the right of And and Or only where the left does not decide. A guard may
+fail where Spark would not have raised (the batch then runs in Spark's own operators), never the reverse.
+
+Floats compare as Spark's SQL does: NaN equals NaN and is the largest value, -0.0 equals 0.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkweld.errors import InternalError
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.ops import Fits, IsIn
+from sparkweld.ir.types import BOOL, DATE, F64, I32, I64
+from sparkweld.reasons import refusal
+from udf_compiler.boundary import SPARK_TYPES
+
+Expr = dict[str, Any]
+
+#: |a * b| computed in doubles is off by less than 2 in 2**52; below this bound the exact product fits in 64 bits.
+_SAFE_PRODUCT = float(2**63 - 2**12)
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """A value and where it is not NULL; `valid` None: everywhere. The value is some value of its type where NULL."""
+
+    value: Value
+    valid: Value | None = None
+
+
+def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value]) -> Value:
+    """The value of a Catalyst expression; nullable unless it is never NULL. Guards join `loop`.
+
+    `columns` gives the value of a column by its name. Refuses SW301 (an expression), SW302 (a type), SW303 (a cast).
+    """
+    result = _Translator(loop, columns).of(expr, None)
+    return result.value if result.valid is None else loop.optional(result.value, result.valid)
+
+
+def translate_condition(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value]) -> Value:
+    """A plain bool: True for the rows that a filter with this condition keeps. Refuses what `translate` refuses."""
+    result = _Translator(loop, columns).of(expr, None)
+    return result.value if result.valid is None else loop.call("logical_and", result.value, result.valid)
+
+
+class _Translator:
+    """Translates one expression. `demand` is the bool value of the rows for which Spark evaluates it; None: all rows."""
+
+    def __init__(self, loop: LoopBuilder, columns: Callable[[str], Value]) -> None:
+        self.loop, self.columns = loop, columns
+
+    def of(self, expr: Expr, demand: Value | None) -> Maybe:
+        rule = _RULES.get(expr["op"])
+        if rule is None:
+            raise refusal("SW301", expression=expr["op"])
+        result = rule(self, expr, demand)
+        if result.value.type != self.type_of(expr):
+            raise InternalError(f"{expr['op']} of Spark type {expr['type']} became {result.value.type}")
+        return result
+
+    def type_of(self, expr: Expr) -> Type:
+        if not isinstance(expr["type"], str) or expr["type"] not in SPARK_TYPES:
+            raise refusal("SW302", expression=expr["op"], type=expr["type"])
+        return SPARK_TYPES[expr["type"]]
+
+    def operands(self, expr: Expr, demand: Value | None) -> list[Maybe]:
+        return [self.of(arg, demand) for arg in expr["args"]]
+
+    # Plain bools.
+
+    def all_of(self, *conditions: Value | None) -> Value | None:
+        """The conjunction; None stands for True."""
+        found: Value | None = None
+        for condition in conditions:
+            if condition is not None:
+                found = condition if found is None else self.loop.call("logical_and", found, condition)
+        return found
+
+    def negate(self, condition: Value) -> Value:
+        return self.loop.call("logical_not", condition)
+
+    def either(self, a: Value, b: Value) -> Value:
+        return self.loop.call("logical_or", a, b)
+
+    def true(self) -> Value:
+        return self.loop.const(True, BOOL)
+
+    def is_true(self, x: Maybe) -> Value:
+        """Where a boolean is TRUE, neither FALSE nor NULL."""
+        return x.value if x.valid is None else self.loop.call("logical_and", x.value, x.valid)
+
+    def is_false(self, x: Maybe) -> Value:
+        false = self.negate(x.value)
+        return false if x.valid is None else self.loop.call("logical_and", false, x.valid)
+
+    def guard(self, condition: Value, *demands: Value | None) -> None:
+        """Flags rows where the condition fails and every demand holds."""
+        demand = self.all_of(*demands)
+        self.loop.guard(condition if demand is None else self.either(self.negate(demand), condition))
+
+    # Leaves.
+
+    def column(self, expr: Expr, demand: Value | None) -> Maybe:
+        self.type_of(expr)
+        value = self.columns(expr["name"])
+        if not value.type.nullable:
+            return Maybe(value)
+        return Maybe(self.loop.value_of(value), self.loop.is_valid(value))
+
+    def literal(self, expr: Expr, demand: Value | None) -> Maybe:
+        type = self.type_of(expr)
+        if expr["value"] is None:
+            return Maybe(self.loop.const(0, type), self.loop.const(False, BOOL))
+        return Maybe(self.loop.const(_literal(expr["value"], type), type))
+
+    # Logic.
+
+    def and_(self, expr: Expr, demand: Value | None) -> Maybe:
+        return self._logic(expr, demand, self.is_false, "logical_and", self.is_true)
+
+    def or_(self, expr: Expr, demand: Value | None) -> Maybe:
+        return self._logic(expr, demand, self.is_true, "logical_or", self.is_true)
+
+    def _logic(
+        self, expr: Expr, demand: Value | None, decides: Callable[[Maybe], Value], fn: str, holds: Callable[[Maybe], Value]
+    ) -> Maybe:
+        left = self.of(expr["args"][0], demand)
+        right = self.of(expr["args"][1], self.all_of(demand, self.negate(decides(left))))
+        value = self.loop.call(fn, holds(left), holds(right))
+        if left.valid is None and right.valid is None:
+            return Maybe(value)
+        decided = self.either(decides(left), decides(right))
+        known = self.all_of(left.valid, right.valid)
+        assert known is not None
+        return Maybe(value, self.either(decided, known))
+
+    def not_(self, expr: Expr, demand: Value | None) -> Maybe:
+        (x,) = self.operands(expr, demand)
+        return Maybe(self.negate(x.value), x.valid)
+
+    def is_null(self, expr: Expr, demand: Value | None) -> Maybe:
+        (x,) = self.operands(expr, demand)
+        return Maybe(self.loop.const(False, BOOL) if x.valid is None else self.negate(x.valid))
+
+    def is_not_null(self, expr: Expr, demand: Value | None) -> Maybe:
+        (x,) = self.operands(expr, demand)
+        return Maybe(self.true() if x.valid is None else x.valid)
+
+    def is_nan(self, expr: Expr, demand: Value | None) -> Maybe:
+        (x,) = self.operands(expr, demand)
+        found = self.all_of(self.loop.call("isnan", x.value), x.valid)
+        assert found is not None
+        return Maybe(found)  # NULL is not NaN
+
+    # Comparison.
+
+    def compare(self, expr: Expr, demand: Value | None) -> Maybe:
+        a, b = self.operands(expr, demand)
+        return Maybe(self._compare(expr["op"], a.value, b.value), self.all_of(a.valid, b.valid))
+
+    def _compare(self, op: str, a: Value, b: Value) -> Value:
+        if op in ("GreaterThan", "GreaterThanOrEqual"):
+            return self._compare("LessThan" if op == "GreaterThan" else "LessThanOrEqual", b, a)
+        fn = {"EqualTo": "equal", "LessThan": "less", "LessThanOrEqual": "less_equal"}[op]
+        plain = self.loop.call(fn, a, b)
+        if not a.type.is_float:
+            return plain
+        nan_a, nan_b = self.loop.call("isnan", a), self.loop.call("isnan", b)
+        if op == "LessThanOrEqual":
+            return self.either(plain, nan_b)
+        nan = nan_a if op == "EqualTo" else self.negate(nan_a)
+        return self.either(plain, self.loop.call("logical_and", nan, nan_b))
+
+    def equal_null_safe(self, expr: Expr, demand: Value | None) -> Maybe:
+        a, b = self.operands(expr, demand)
+        equal = self.all_of(self._compare("EqualTo", a.value, b.value), a.valid, b.valid)
+        assert equal is not None
+        if a.valid is None or b.valid is None:
+            return Maybe(equal)
+        neither = self.loop.call("logical_and", self.negate(a.valid), self.negate(b.valid))
+        return Maybe(self.either(equal, neither))
+
+    def in_(self, expr: Expr, demand: Value | None) -> Maybe:
+        if len(expr["args"]) < 2:
+            raise refusal("SW301", expression="In of an empty list")
+        x, *others = self.operands(expr, demand)
+        if self._is_table(expr):
+            return self._in_table(expr, x)
+        matches = [self.all_of(self._compare("EqualTo", x.value, o.value), o.valid) for o in others]
+        found = matches[0]
+        for match in matches[1:]:
+            found = self.either(found, match)  # type: ignore[arg-type]
+        assert found is not None
+        every = self.all_of(*(o.valid for o in others))
+        known = None if every is None else self.either(found, every)
+        return Maybe(found, self.all_of(x.valid, known))
+
+    def _is_table(self, expr: Expr) -> bool:
+        """A float NaN is equal to itself here, which a table does not know."""
+        return all(e["op"] == "Literal" for e in expr["args"][1:]) and not self.type_of(expr["args"][0]).is_float
+
+    def _in_table(self, expr: Expr, x: Maybe) -> Maybe:
+        literals = [e["value"] for e in expr["args"][1:]]
+        known = [_literal(v, x.value.type) for v in literals if v is not None]
+        found = self.loop.emit(IsIn.of(known, x.value.type), x.value)
+        return Maybe(found, self.all_of(x.valid, found if None in literals else None))
+
+    # Choice.
+
+    def if_(self, expr: Expr, demand: Value | None) -> Maybe:
+        condition, then, otherwise = expr["args"]
+        return self._branch(self.of(condition, demand), then, lambda rest: self.of(otherwise, rest), demand)
+
+    def case_when(self, expr: Expr, demand: Value | None) -> Maybe:
+        """Arguments: condition, value, condition, value, ..., and the else value when their number is odd."""
+        return self._case(expr, expr["args"], demand)
+
+    def _case(self, expr: Expr, args: list[Expr], demand: Value | None) -> Maybe:
+        if not args:
+            return self.literal({"op": "Literal", "type": expr["type"], "value": None}, demand)
+        if len(args) == 1:
+            return self.of(args[0], demand)
+        return self._branch(self.of(args[0], demand), args[1], lambda rest: self._case(expr, args[2:], rest), demand)
+
+    def _branch(self, condition: Maybe, then: Expr, otherwise: Callable[[Value | None], Maybe], demand: Value | None) -> Maybe:
+        taken = self.is_true(condition)
+        a = self.of(then, self.all_of(demand, taken))
+        return self._choose(taken, a, otherwise(self.all_of(demand, self.negate(taken))))
+
+    def _choose(self, taken: Value, a: Maybe, b: Maybe) -> Maybe:
+        value = self.loop.select(taken, a.value, b.value)
+        if a.valid is None and b.valid is None:
+            return Maybe(value)
+        return Maybe(value, self.loop.select(taken, a.valid or self.true(), b.valid or self.true()))
+
+    def coalesce(self, expr: Expr, demand: Value | None) -> Maybe:
+        first = self.of(expr["args"][0], demand)
+        if first.valid is None or len(expr["args"]) == 1:
+            return first
+        rest = {**expr, "args": expr["args"][1:]}
+        other = self.coalesce(rest, self.all_of(demand, self.negate(first.valid)))
+        return self._choose(first.valid, Maybe(first.value), other)
+
+    def same(self, expr: Expr, demand: Value | None) -> Maybe:
+        (x,) = self.operands(expr, demand)
+        return x
+
+    # Arithmetic.
+
+    def arithmetic(self, expr: Expr, demand: Value | None) -> Maybe:
+        a, b = self.operands(expr, demand)
+        fn = {"Add": "add", "Subtract": "subtract", "Multiply": "multiply"}[expr["op"]]
+        valid = self.all_of(a.valid, b.valid)
+        if _ansi(expr) and a.value.type.is_int:
+            self.guard(self._no_overflow(fn, a.value, b.value), demand, valid)
+        return Maybe(self.loop.call(fn, a.value, b.value), valid)
+
+    def _no_overflow(self, fn: str, a: Value, b: Value) -> Value:
+        if a.type != I64:
+            return self._between(self.loop.call(fn, self.loop.cast(a, I64), self.loop.cast(b, I64)), a.type)
+        if fn == "multiply":
+            product = self.loop.call("multiply", self.loop.cast(a, F64), self.loop.cast(b, F64))
+            return self.loop.call("less_equal", self.loop.call("absolute", product), self.loop.const(_SAFE_PRODUCT, F64))
+        result, zero = self.loop.call(fn, a, b), self.loop.const(0, I64)
+        # The sum of two numbers of one sign has that sign; a difference is the sum with the complement of b.
+        toward = self.loop.call("bitwise_xor", b, result)
+        if fn == "subtract":
+            toward = self.loop.call("invert", toward)
+        wrapped = self.loop.call("bitwise_and", self.loop.call("bitwise_xor", a, result), toward)
+        return self.loop.call("greater_equal", wrapped, zero)
+
+    def _between(self, x: Value, type: Type) -> Value:
+        """Whether an integer is a value of the smaller integer type."""
+        limits = np.iinfo(type.dtype)
+        above = self.loop.call("greater_equal", x, self.loop.const(int(limits.min), x.type))
+        return self.loop.call("logical_and", above, self.loop.call("less_equal", x, self.loop.const(int(limits.max), x.type)))
+
+    def divide(self, expr: Expr, demand: Value | None) -> Maybe:
+        """Divide (of doubles) and Remainder (Java's sign: the dividend's)."""
+        a, b = self.operands(expr, demand)
+        fn = "divide" if expr["op"] == "Divide" else "fmod"
+        if fn == "divide" and not a.value.type.is_float:
+            raise refusal("SW302", expression="Divide", type=expr["args"][0]["type"])
+        nonzero = self.loop.call("not_equal", b.value, self.loop.const(0, b.value.type))
+        valid = self.all_of(a.valid, b.valid)
+        if _ansi(expr):
+            self.guard(nonzero, demand, valid)
+        else:
+            valid = self.all_of(valid, nonzero)
+        return Maybe(self.loop.call(fn, a.value, b.value), valid)
+
+    def sign(self, expr: Expr, demand: Value | None) -> Maybe:
+        """UnaryMinus and Abs: only the smallest integer overflows."""
+        (x,) = self.operands(expr, demand)
+        type = x.value.type
+        if _ansi(expr) and type.is_int:
+            smallest = self.loop.const(int(np.iinfo(type.dtype).min), type)
+            self.guard(self.loop.call("not_equal", x.value, smallest), demand, x.valid)
+        return Maybe(self.loop.call("negative" if expr["op"] == "UnaryMinus" else "absolute", x.value), x.valid)
+
+    def sqrt(self, expr: Expr, demand: Value | None) -> Maybe:
+        (x,) = self.operands(expr, demand)
+        return Maybe(self.loop.call("sqrt", x.value), x.valid)
+
+    def normalize(self, expr: Expr, demand: Value | None) -> Maybe:
+        """NormalizeNaNAndZero: -0.0 + 0.0 -> 0.0."""
+        (x,) = self.operands(expr, demand)
+        return Maybe(self.loop.call("add", x.value, self.loop.const(0.0, x.value.type)), x.valid)
+
+    # Casts.
+
+    def cast(self, expr: Expr, demand: Value | None) -> Maybe:
+        (x,) = self.operands(expr, demand)
+        of, to = x.value.type, self.type_of(expr)
+        if of == to:
+            return x
+        if DATE in (of, to):
+            raise refusal("SW303", of=expr["args"][0]["type"], to=expr["type"])
+        if of.is_float and to.is_int:
+            return Maybe(self._truncate(x, to, _ansi(expr), demand), x.valid)
+        if _ansi(expr) and of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
+            self.guard(self._between(x.value, to), demand, x.valid)
+        return Maybe(self.loop.cast(x.value, to), x.valid)
+
+    def _truncate(self, x: Maybe, to: Type, ansi: bool, demand: Value | None) -> Value:
+        if ansi:
+            self.guard(self.loop.emit(Fits(to), x.value), demand, x.valid)
+            return self.loop.cast(x.value, to)
+        # Java's casts: to int or long they saturate and NaN is 0; a byte or short is the low bits of the int.
+        wide = to if to == I64 else I32
+        limits = np.iinfo(wide.dtype)
+        zero = self.loop.const(0, x.value.type)
+        high = self.loop.select(self.loop.call("greater", x.value, zero), self.loop.const(limits.max, wide), self.loop.const(0, wide))
+        end = self.loop.select(self.loop.call("less", x.value, zero), self.loop.const(limits.min, wide), high)
+        whole = self.loop.select(self.loop.emit(Fits(wide), x.value), self.loop.cast(x.value, wide), end)
+        return self.loop.cast(whole, to)
+
+
+def _ansi(expr: Expr) -> bool:
+    if not isinstance(expr.get("ansi"), bool):
+        raise InternalError(f"{expr['op']} came without its `ansi` flag")
+    return bool(expr["ansi"])
+
+
+def _literal(value: object, type: Type) -> object:
+    if type == BOOL:
+        return bool(value)
+    return float.fromhex(str(value)) if type.is_float else int(str(value))
+
+
+Rule = Callable[[_Translator, Expr, Value | None], Maybe]
+
+_RULES: dict[str, Rule] = {
+    "Abs": _Translator.sign,
+    "Add": _Translator.arithmetic,
+    "And": _Translator.and_,
+    "CaseWhen": _Translator.case_when,
+    "Cast": _Translator.cast,
+    "Coalesce": _Translator.coalesce,
+    "Column": _Translator.column,
+    "Divide": _Translator.divide,
+    "EqualNullSafe": _Translator.equal_null_safe,
+    "EqualTo": _Translator.compare,
+    "GreaterThan": _Translator.compare,
+    "GreaterThanOrEqual": _Translator.compare,
+    "If": _Translator.if_,
+    "In": _Translator.in_,
+    "IsNaN": _Translator.is_nan,
+    "IsNotNull": _Translator.is_not_null,
+    "IsNull": _Translator.is_null,
+    "KnownFloatingPointNormalized": _Translator.same,
+    "KnownNotNull": _Translator.same,
+    "LessThan": _Translator.compare,
+    "LessThanOrEqual": _Translator.compare,
+    "Literal": _Translator.literal,
+    "Multiply": _Translator.arithmetic,
+    "NormalizeNaNAndZero": _Translator.normalize,
+    "Not": _Translator.not_,
+    "Or": _Translator.or_,
+    "Remainder": _Translator.divide,
+    "Sqrt": _Translator.sqrt,
+    "Subtract": _Translator.arithmetic,
+    "UnaryMinus": _Translator.sign,
+}
+
+#: Expressions that translate: what the JVM may send, apart from CreateNamedStruct (an argument of a UDF).
+EXPRESSIONS = frozenset(_RULES)
