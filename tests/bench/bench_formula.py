@@ -122,7 +122,7 @@ def _compare_rows(
         sessions[jvm].ask("write", case=case.name, source=source, folder=first, target=str(target))
         tables[jvm] = pq.read_table(target)
         shutil.rmtree(target)
-    verdict = compare_tables(tables["off"], tables["on"], "id", {name: case.bound for name in case.outputs})
+    verdict = compare_tables(tables["off"], tables["on"], "id", dict.fromkeys(case.outputs, case.bound))
     if not verdict.equal:
         raise RuntimeError(f"{case.name}: plugin off and on differ\n" + "\n".join(verdict.lines()))
     return verdict.left_rows

@@ -22,6 +22,8 @@ from submit import session_environment
 WORKER = Path(__file__).with_name("spark_worker.py")
 # A sample beside which the spin took so many times its best is taken again, up to RETRIES times.
 SLOW_PHASE, RETRIES = 1.35, 4
+# On a machine that is busy all the time retaking is in vain: after so many of them samples are kept as they are.
+MOST_RETAKEN = 60
 
 
 class SparkProcess:
@@ -109,7 +111,7 @@ class Sampler:
             self.best = min(self.best, before, after)
             if max(before, after) <= SLOW_PHASE * self.best:
                 return seconds
-            if not retake or attempt == RETRIES:
+            if not retake or attempt == RETRIES or self.retaken >= MOST_RETAKEN:
                 break
             self.retaken += 1
         self.kept_slow += 1

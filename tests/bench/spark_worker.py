@@ -54,12 +54,7 @@ class Worker:
 
     def plan(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
         """The query's physical plan as explain prints it, and whether a SparkWeld operator is in it."""
-        frame = self._query(case, way, source, folder)
-        text = frame._jdf.queryExecution().toString()
-        physical = text.partition("== Physical Plan ==")[2]
-        tree = physical.partition("\n\n")[0]
-        weld = any(line.lstrip(" :+-*").startswith("Weld") for line in tree.splitlines())
-        return {"weld": weld, "text": physical.strip()}
+        return _plan(self._query(case, way, source, folder))
 
     def write(self, case: str, source: str, folder: str, target: str) -> dict[str, Any]:
         """Write `id` and the UDFs' outputs as Parquet, to be compared with another session's."""
@@ -100,11 +95,13 @@ class Worker:
 
     def varied_query(self, folder: str, constant: float) -> dict[str, Any]:
         """Run a UDF that closes over `constant`: another constant is another program."""
-        frame = self.spark.read.parquet(folder)
-        shifted = formulas.shifted_score(constant)
         begin = time.monotonic()
-        frame.select(shifted("price", "strike")).write.format("noop").mode("overwrite").save()
+        self._varied(folder, constant).write.format("noop").mode("overwrite").save()
         return {"seconds": time.monotonic() - begin}
+
+    def varied_plan(self, folder: str, constant: float) -> dict[str, Any]:
+        """The plan of that query, as `plan` gives it."""
+        return _plan(self._varied(folder, constant))
 
     def memory(self, collect: bool) -> dict[str, Any]:
         """What the JVM holds now (process_memory.py), after a garbage collection when `collect`."""
@@ -112,6 +109,9 @@ class Worker:
             self.spark.sparkContext._jvm.java.lang.System.gc()
             time.sleep(0.2)
         return process_memory.of_process(self.hello()["pid"])
+
+    def _varied(self, folder: str, constant: float) -> DataFrame:
+        return self.spark.read.parquet(folder).select(formulas.shifted_score(constant)("price", "strike"))
 
     def _query(self, case: str, way: str, source: str, folder: str) -> DataFrame:
         chosen = formulas.formula(case)
@@ -138,6 +138,13 @@ class Worker:
             self._inputs[key] = frame.select(*columns).cache()
             self._inputs[key].count()
         return self._inputs[key]
+
+
+def _plan(frame: DataFrame) -> dict[str, Any]:
+    physical = frame._jdf.queryExecution().toString().partition("== Physical Plan ==")[2]
+    tree = physical.partition("\n\n")[0]
+    weld = any(line.lstrip(" :+-*()0123456789").startswith("Weld") for line in tree.splitlines())
+    return {"weld": weld, "text": physical.strip()}
 
 
 def _named(columns: dict[str, Column]) -> list[Column]:
