@@ -4,8 +4,9 @@
 
 Three runs, each in its own JVM whose heap is of one fixed size and touched in advance, so that resident memory moves
 only with what lies outside of the heap: 100 queries whose UDFs differ (another constant each, another kernel each) and
-100 times one query with the flag, and 100 differing queries without it, which shows what Spark itself adds. After each
-query: resident memory, child processes, executable mappings (linked kernels), threads, open files.
+100 times one query with the flag, and 100 differing queries without it, which shows what Spark itself adds. An executor
+keeps 256 linked kernels; here it may keep KEPT, so that the oldest have to go. After each query: resident memory, child
+processes, executable mappings (linked kernels), threads, open files.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from spark_processes import SparkProcess
 
 ROWS = 100_000
 HEAP = "1g"
+KEPT = 16
 RUNS = {"differing, on": (True, True), "same, on": (True, False), "differing, off": (False, True)}
 WATCHED = ("residentMb", "anonymousMb", "executableMappings", "children", "threads", "openFiles")
 # Growth per query over the last two thirds that still counts as flat; resident memory: over what plugin off grows by.
@@ -46,7 +48,8 @@ def watch(label: str, plugin: bool, differing: bool, arguments: argparse.Namespa
     """Run the queries in a new session; what the JVM held after each."""
     folder = str(prepare_formula(formula("black_scholes"), ROWS, progress.say))
     samples = []
-    with SparkProcess(label.replace(",", ""), plugin and not arguments.check_harness, {}, scratch, arguments.cores, HEAP,
+    with SparkProcess(label.replace(",", ""), plugin and not arguments.check_harness,
+                      {"spark.sparkweld.kernel.cached": str(KEPT)}, scratch, arguments.cores, HEAP,
                       {"SPARKWELD_CACHE_DIR": str(scratch / "cache")},
                       java_options=f"-Xms{HEAP} -XX:+AlwaysPreTouch") as session:
         for query in range(arguments.queries):
@@ -72,7 +75,7 @@ def report(runs: dict[str, list[dict[str, Any]]]) -> bool:
     """Print a line per run and watched number; whether all that is judged is flat."""
     base = slope([sample["residentMb"] for sample in runs["differing, off"]])
     flat = []
-    print(f"{len(runs['same, on'])} queries of {ROWS:,} rows in one session, heap fixed at {HEAP}\n")
+    print(f"{len(runs['same, on'])} queries of {ROWS:,} rows in one session, heap {HEAP}, {KEPT} kernels kept\n")
     print("| queries | watched | first | after a third | last | slope per query | verdict |")
     print("|---|---|---:|---:|---:|---:|---|")
     for label, samples in runs.items():
