@@ -1,8 +1,7 @@
 """Elementwise functions to libm's and libmvec's symbols, as far as this host has them.
 
 A kernel calls libm's scalar function. Where libmvec has a version of it for several lanes, the declaration says so in
-LLVM's own terms (the attribute ``vector-function-abi-variant``), and LLVM's loop vectoriser calls that version; without
-one it calls the scalar function once per lane.
+LLVM's own terms (see `lanes`), and LLVM's loop vectoriser calls that version; without one, the scalar function once per lane.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from functools import cache
 from llvmlite import binding
 
 from sparkweld.errors import InternalError
+from sparkweld.kernels.lanes import VectorFunction
 
 _NAMES = {
     "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p",
@@ -23,8 +23,22 @@ _NAMES = {
     "power": "pow", "float_power": "pow", "arctan2": "atan2", "hypot": "hypot", "fmod": "fmod",
 }  # fmt: skip
 
-#: NumPy's function -> bits of the float type -> libm's function.
-SCALAR_NAMES: dict[str, dict[int, str]] = {ours: {64: name, 32: name + "f"} for ours, name in _NAMES.items()}
+#: Prefixes of libm's functions in LLVM modules until they are optimised: any version, or the scalar one for its very bits.
+#: Under their own names LLVM would know them and rewrite calls, pow(2, x) as ldexp for one, to what has no vector version.
+PREFIX = "libm."
+EXACT_PREFIX = "libm.exact."
+
+
+def libm_name(function: str, bits: int, *, exact: bool = False) -> str:
+    """NumPy's function of floats of that size to the name of libm's function in LLVM modules.
+
+    `exact` asks for the result of libm's scalar function, which NumPy's own loops of that function use.
+    """
+    return (EXACT_PREFIX if exact else PREFIX) + _NAMES[function] + ("f" if bits == 32 else "")
+
+
+#: NumPy's functions that are one call of libm.
+LIBM_FUNCTIONS = frozenset(_NAMES)
 
 _ARITY = {name: 2 if name in ("pow", "atan2", "hypot", "fmod") else 1 for name in _NAMES.values()}
 
@@ -91,23 +105,16 @@ def vector_math() -> str:
     return "libmvec" if exp is not None and exp.variants else "none"
 
 
-def declarations(symbols: Iterable[str]) -> str:
-    """LLVM text that declares these libm functions with their vector versions."""
-    lines, used = [], []
-    for index, function in enumerate(f for f in map(math_function, sorted(set(symbols))) if f is not None):
-        scalar = "double" if function.bits == 64 else "float"
-        lines.append(f"declare {scalar} @{function.symbol}({', '.join([scalar] * function.arity)}) #{index}")
-        for lanes, symbol in function.variants:
-            vector = f"<{lanes} x {scalar}>"
-            lines.append(f"declare {vector} @{symbol}({', '.join([vector] * function.arity)}) #100000")
-            used.append(f"ptr @{symbol}")
-        arguments = "v" * function.arity
-        mapped = ",".join(f"_ZGV_LLVM_N{n}{arguments}_{function.symbol}({symbol})" for n, symbol in function.variants)
-        variants = f' "vector-function-abi-variant"="{mapped}"' if mapped else ""
-        lines.append(f"attributes #{index} = {{ nounwind willreturn nobuiltin memory(none){variants} }}")
-    lines.append("attributes #100000 = { nounwind willreturn memory(none) }")
-    if used:
-        # Vector versions are called by nothing yet: without this list they are dropped before the vectoriser runs.
-        kept = f"[{len(used)} x ptr] [{', '.join(used)}]"
-        lines.append(f'@llvm.compiler.used = appending global {kept}, section "llvm.metadata"')
-    return "\n".join(lines) + "\n"
+def used_functions(names: Iterable[str]) -> list[VectorFunction]:
+    """The libm functions among these names of a module."""
+    return [_declared(name) for name in names if name.startswith(PREFIX)]
+
+
+def _declared(name: str) -> VectorFunction:
+    exact = name.startswith(EXACT_PREFIX)
+    function = math_function(name.removeprefix(EXACT_PREFIX if exact else PREFIX))
+    if function is None:
+        raise InternalError(f"{name} is no function of libm")
+    scalar = "double" if function.bits == 64 else "float"
+    variants = () if exact or function.symbol in ("fmod", "fmodf") else function.variants
+    return VectorFunction(name, scalar, function.arity, variants)

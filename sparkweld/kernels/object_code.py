@@ -18,7 +18,7 @@ from llvmlite import binding
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
-from sparkweld.kernels import driver, emit, math_library
+from sparkweld.kernels import driver, emit, lanes, math_library
 from sparkweld.kernels.frontend import Lowered, lower_function, target_machine
 from sparkweld.kernels.memory import mark_row_loop
 from sparkweld.reasons import refusal
@@ -97,7 +97,37 @@ def optimised_module(program: Program) -> binding.ModuleRef:
     options.slp_vectorization = False
     builder = binding.create_pass_builder(target_machine(), options)
     builder.getModulePassManager().run(module, builder)
+    _drop_unused(module)
+    _name_imports(module, program)
     return module
+
+
+def _drop_unused(module: binding.ModuleRef) -> None:
+    """Removes the vector versions that the vectoriser did not call."""
+    kept = [v for v in module.global_variables if v.name == lanes.KEPT]
+    for variable in kept:
+        variable.linkage, variable.name = "internal", "sparkweld.unused"
+    passes = binding.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, binding.create_pass_builder(target_machine(), binding.create_pipeline_tuning_options()))
+
+
+def _name_imports(module: binding.ModuleRef, program: Program) -> None:
+    """Gives libm's scalar functions their own names.
+
+    Raises InternalError when a row's position decides which version of a function computes it.
+    """
+    names = {f.name for f in module.functions if f.is_declaration}
+    for function in list(module.functions):
+        if not function.is_declaration or not function.name.startswith(math_library.PREFIX):
+            continue
+        exact = function.name.startswith(math_library.EXACT_PREFIX)
+        symbol = function.name.removeprefix(math_library.EXACT_PREFIX if exact else math_library.PREFIX)
+        scalar = math_library.math_function(symbol)
+        if not exact and scalar is not None and any(v in names for _, v in scalar.variants):
+            raise InternalError(f"the kernel of program {program.name!r} computes {symbol} in two ways, by a row's position")
+        # After \1 LLVM takes a name as it stands; it is no clash with a function of that name.
+        function.name = f"\1{symbol}" if exact else symbol
 
 
 def linked_module(program: Program) -> binding.ModuleRef:
@@ -128,13 +158,13 @@ def _shape(program: Program) -> driver.Shape:
 
 def _prelude(symbol: str, shape: driver.Shape, rows: Lowered, drive: Lowered) -> str:
     """What Numba cannot say: attributes, the constants of the shape, and C entry points around Numba's functions."""
-    called = [f.name for f in rows.module.functions if f.is_declaration]
+    called = sorted(f.name for f in rows.module.functions if f.is_declaration)
     machine = target_machine()
     constants = ", ".join(f"i64 {v}" for v in shape.values)
     return f"""
 target triple = "{machine.triple}"
 target datalayout = "{machine.target_data}"
-{math_library.declarations(called)}
+{lanes.with_vector_versions(math_library.used_functions(called) + lanes.used_functions(called))}
 @{driver.SHAPE} = constant [{len(shape.values)} x i64] [{constants}]
 declare i32 @{rows.symbol}(ptr, ptr, i64, i64, i64)
 declare i32 @{drive.symbol}(ptr, ptr, i64, i64, i64)
@@ -158,13 +188,9 @@ define void @{symbol}(ptr %columns, i64 %n, ptr %result) nounwind "prefer-vector
 
 def _check_imports(imports: tuple[str, ...], program: Program) -> None:
     for symbol in imports:
-        scalar = math_library.math_function(symbol)
-        if symbol in _OTHER_IMPORTS or symbol.startswith("_ZGV"):
-            continue
-        if scalar is None:
+        known = symbol in _OTHER_IMPORTS or symbol.startswith("_ZGV") or math_library.math_function(symbol) is not None
+        if not known:
             raise InternalError(f"the kernel of program {program.name!r} needs {symbol}, which is no function of libm")
-        if scalar.variants and any(v in imports for _, v in scalar.variants):
-            raise InternalError(f"the kernel of program {program.name!r} computes {symbol} in two ways, by a row's position")
 
 
 def undefined_symbols(data: bytes) -> Iterator[str]:

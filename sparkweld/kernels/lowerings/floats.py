@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from llvmlite import ir
 
-from sparkweld.kernels.lowerings.integers import COMPARISONS, Builder, Lowering, constant
-from sparkweld.kernels.math_library import SCALAR_NAMES
+from sparkweld.kernels.lowerings.integers import COMPARISONS, Builder, Lowering, call, constant
+from sparkweld.kernels.math_library import LIBM_FUNCTIONS, libm_name
 
 _I1, _I32 = ir.IntType(1), ir.IntType(32)
 
@@ -35,14 +35,6 @@ _FORMATS = {ir.FloatType(): _Format(32, 23, 127), ir.DoubleType(): _Format(64, 5
 
 def _format(x: ir.Value) -> _Format:
     return _FORMATS[x.type]
-
-
-def call(b: Builder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
-    """A call of the external or intrinsic function `name`."""
-    function = b.module.globals.get(name)
-    if function is None:
-        function = ir.Function(b.module, ir.FunctionType(result, [a.type for a in args]), name)
-    return b.call(function, args)
 
 
 def unary(name: str) -> Lowering:
@@ -104,35 +96,10 @@ def _extreme(symbol: str, keeps_nan: bool) -> Lowering:
     return lowering
 
 
-def _fmod(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
-    """C's fmod. The quotient is below 2**52 nearly always; then one fma gives the exact remainder.
-
-    q = trunc(x / y) with |q| < 2**(p-1) is off by at most one, upwards. Then x - q*y is a multiple of the last place of
-    the smaller operand and smaller than |y|, hence exact in the fma; adding |y| once mends the off-by-one, exactly again.
-    """
-    quotient = b.fdiv(x, y)
-    whole = trunc(b, quotient)
-    limit = constant(x, 2.0 ** (_format(x).fraction - 1))
-    small = b.fcmp_ordered("<", fabs(b, quotient), limit)
-    rest = _fma(b, b.fneg(whole), y, x)
-    other_sign = b.fcmp_ordered("<", b.select(_sign_bit(b, x), b.fneg(rest), rest), constant(x, 0.0))
-    mended = b.select(other_sign, b.fadd(rest, copysign(b, y, x)), rest)
-    # q = 0 leaves x, also for an infinite y, where the fma would give 0 * inf.
-    fast = copysign(b, b.select(_is_zero(b, whole), x, mended), x)
-    before = b.block
-    with b.if_then(b.not_(small), likely=False):
-        slow = call(b, SCALAR_NAMES["fmod"][_format(x).bits], x.type, x, y)
-        slow_block = b.block
-    result = b.phi(x.type)
-    result.add_incoming(fast, before)
-    result.add_incoming(slow, slow_block)
-    return result
-
-
 def _floor_parts(b: Builder, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
     """(floor quotient, remainder of the divisor's sign) by the steps of NumPy's npy_divmod."""
     zero, one = constant(x, 0.0), constant(x, 1.0)
-    rest = _fmod(b, x, y)
+    rest = _libm("fmod")(b, x, y)
     quotient = b.fdiv(b.fsub(x, rest), y)
     inexact = b.fcmp_unordered("!=", rest, zero)
     signs = b.xor(b.fcmp_ordered("<", y, zero), b.fcmp_ordered("<", rest, zero))
@@ -248,20 +215,34 @@ def _logical(name: str) -> Lowering:
     return lambda b, x, y: getattr(b, name)(truth(b, x), truth(b, y))
 
 
-def _libm(name: str) -> Lowering:
+def _libm(name: str, *, exact: bool = False) -> Lowering:
     def lowering(b: Builder, *args: ir.Value) -> ir.Value:
-        return call(b, SCALAR_NAMES[name][_format(args[0]).bits], args[0].type, *args)
+        return call(b, libm_name(name, _format(args[0]).bits, exact=exact), args[0].type, *args)
+
+    return lowering
+
+
+def _by_double(name: str) -> Lowering:
+    """In f64 also for f32: libmvec's own f32 version lies up to 6 ULP from NumPy's."""
+
+    def lowering(b: Builder, x: ir.Value) -> ir.Value:
+        if _format(x).bits == 64:
+            return _libm(name)(b, x)
+        return b.fptrunc(_libm(name)(b, b.fpext(x, ir.DoubleType())), x.type)
 
     return lowering
 
 
 def _log_of_sum(exp: str, log1p: str, log_of_two: float, scale: float) -> Lowering:
-    """log(exp(x) + exp(y)) by the steps of NumPy's npy_logaddexp, in either base."""
+    """log(exp(x) + exp(y)) by the steps of NumPy's npy_logaddexp, in either base.
+
+    The sum cancels where the result is near 0, so that only libm's own bits, which NumPy uses here, stay within a bound.
+    """
 
     def lowering(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
         delta = b.fsub(x, y)
         small = b.fneg(fabs(b, delta))
-        tail = _libm(log1p)(b, _libm(exp)(b, small))
+        tail = _libm(log1p, exact=True)(b, _libm(exp, exact=True)(b, small))
         if scale != 1.0:
             tail = b.fmul(constant(x, float(np.float32(scale)) if _format(x).bits == 32 else scale), tail)
         larger = b.select(b.fcmp_ordered(">", delta, constant(x, 0.0)), x, y)
@@ -276,14 +257,15 @@ _SAME: Lowering = lambda b, x: x  # noqa: E731
 #: Functions of f32 or f64. Those with two results are keyed ``name.output``.
 FLOATS: dict[str, Lowering] = {
     **{name: _compare(symbol) for name, symbol in COMPARISONS.items()},
-    **{name: _libm(name) for name in SCALAR_NAMES if name != "fmod"},
+    **{name: _libm(name) for name in LIBM_FUNCTIONS},
+    "exp": _by_double("exp"), "log": _by_double("log"),
     "add": Builder.fadd, "subtract": Builder.fsub, "multiply": Builder.fmul, "divide": Builder.fdiv,
     "negative": _negative, "positive": _SAME, "conjugate": _SAME, "absolute": fabs, "fabs": fabs,
     "square": lambda b, x: b.fmul(x, x), "reciprocal": lambda b, x: b.fdiv(constant(x, 1.0), x), "sign": _sign,
     "sqrt": unary("sqrt"), "floor": floor, "ceil": unary("ceil"), "trunc": trunc, "rint": unary("rint"),
     "maximum": _extreme(">", True), "minimum": _extreme("<", True),
     "fmax": _extreme(">", False), "fmin": _extreme("<", False),
-    "fmod": _fmod, "floor_divide": lambda b, x, y: _floor_parts(b, x, y)[0],
+    "floor_divide": lambda b, x, y: _floor_parts(b, x, y)[0],
     "remainder": lambda b, x, y: _floor_parts(b, x, y)[1],
     "copysign": copysign, "signbit": _sign_bit, "isnan": _is_nan, "isinf": _is_infinite, "isfinite": _is_finite,
     "nextafter": _nextafter, "spacing": _spacing, "heaviside": _heaviside,

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
+from sparkweld.kernels.lanes import gcd_name
+
 Builder = ir.IRBuilder
 Lowering = Callable[..., ir.Value]
 
@@ -17,6 +19,14 @@ Lowering = Callable[..., ir.Value]
 def constant(like: ir.Value, value: int | float) -> ir.Constant:
     """A constant of the type of `like`."""
     return ir.Constant(like.type, value)
+
+
+def call(b: Builder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
+    """A call of the external or intrinsic function `name`."""
+    function = b.module.globals.get(name)
+    if function is None:
+        function = ir.Function(b.module, ir.FunctionType(result, [a.type for a in args]), name)
+    return b.call(function, args)
 
 
 def minimum_of(like: ir.Value) -> ir.Constant:
@@ -110,23 +120,11 @@ def _right_shift(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
 
 
 def _gcd(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
-    """Euclid on magnitudes taken as unsigned, as NumPy does (so that gcd(INT_MIN, 0) is INT_MIN)."""
-    head, start = b.append_basic_block("gcd"), b.block
-    body, done = b.append_basic_block("gcd.step"), b.append_basic_block("gcd.done")
-    a0, b0 = _absolute(b, x), _absolute(b, y)
-    b.branch(head)
-    b.position_at_end(head)
-    low, high = b.phi(x.type), b.phi(x.type)
-    low.add_incoming(a0, start)
-    high.add_incoming(b0, start)
-    b.cbranch(is_zero(b, low), done, body)
-    b.position_at_end(body)
-    rest = b.urem(high, low)
-    low.add_incoming(rest, body)
-    high.add_incoming(low, body)
-    b.branch(head)
-    b.position_at_end(done)
-    return high
+    """Of magnitudes taken as unsigned, as NumPy does (so that gcd(INT_MIN, 0) is INT_MIN)."""
+    wide = ir.IntType(64 if x.type.width == 64 else 32)
+    widened = (a if a.type == wide else b.sext(a, wide) for a in (x, y))
+    divisor = call(b, gcd_name(wide.width), wide, *(_absolute(b, a) for a in widened))
+    return divisor if x.type == wide else b.trunc(divisor, x.type)
 
 
 def _lcm(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:

@@ -1,0 +1,150 @@
+"""Scalar functions to what LLVM's loop vectoriser can call: a vector version for every number of lanes it may choose.
+
+A loop that calls a function without one is not vectorised at all. libmvec has versions of most functions of libm; all
+others get one here that calls the scalar function lane by lane, and `fmod` one that needs the call for few arguments.
+The attribute ``vector-function-abi-variant`` of the declaration names them (LLVM's VFABI; `LLVM` as instruction set means
+that the version is any function of the module).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: The variable that keeps functions alive which nothing calls before the vectoriser has run.
+KEPT = "llvm.compiler.used"
+
+_PURE = "nounwind willreturn memory(none)"
+_LANES = {"double": (2, 4, 8), "i64": (2, 4, 8), "float": (2, 4, 8, 16), "i32": (2, 4, 8, 16)}
+
+
+@dataclass(frozen=True)
+class VectorFunction:
+    """A scalar function of a module: `arity` arguments and a result of the type `scalar`.
+
+    `versions` are (lanes, symbol) of vector versions in some library; `body` defines the function, else it is external.
+    """
+
+    name: str
+    scalar: str
+    arity: int
+    versions: tuple[tuple[int, str], ...] = ()
+    body: str = ""
+
+
+def gcd_name(bits: int) -> str:
+    """Name of the function of two unsigned integers that gives their greatest common divisor."""
+    return f"sparkweld.gcd.i{bits}"
+
+
+def used_functions(names: Iterable[str]) -> list[VectorFunction]:
+    """The functions of this module among these names, defined."""
+    gcds = {gcd_name(bits): f"i{bits}" for bits in (32, 64)}
+    return [VectorFunction(name, gcds[name], 2, body=_gcd(gcds[name])) for name in names if name in gcds]
+
+
+def with_vector_versions(functions: Iterable[VectorFunction]) -> str:
+    """LLVM text of these functions and of their vector versions."""
+    text, kept = [], []
+    for function in functions:
+        missing = [n for n in _LANES[function.scalar] if n not in dict(function.versions)]
+        own = tuple((n, f"{function.name}.v{n}") for n in missing)
+        for lanes, symbol in function.versions:
+            text.append(f"declare {_signature(function, lanes, symbol)} {_PURE}")
+        for lanes, symbol in own:
+            fast = _fmod if function.name.removesuffix("f").endswith(".fmod") else _lane_by_lane
+            text.append(f"define internal {_signature(function, lanes, symbol)} {_PURE} {{\n{fast(function, lanes)}}}")
+        versions = (*function.versions, *own)
+        abi = ",".join(f"_ZGV_LLVM_N{n}{'v' * function.arity}_{function.name}({symbol})" for n, symbol in versions)
+        head = f'{_signature(function, 1, function.name)} {_PURE} "vector-function-abi-variant"="{abi}"'
+        text.append(f"define {head} {{\n{function.body}}}" if function.body else f"declare {head}")
+        kept += [f"ptr @{symbol}" for _, symbol in versions]
+    if kept:
+        text.append(f'@{KEPT} = appending global [{len(kept)} x ptr] [{", ".join(kept)}], section "llvm.metadata"')
+    return "\n".join(text) + "\n"
+
+
+def _signature(function: VectorFunction, lanes: int, symbol: str) -> str:
+    of = _type(function.scalar, lanes)
+    return f"{of} @{symbol}({', '.join(f'{of} %{a}' for a in 'xy'[: function.arity])})"
+
+
+def _type(scalar: str, lanes: int) -> str:
+    return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
+
+
+def _lane_by_lane(function: VectorFunction, lanes: int, label: str = "") -> str:
+    of, scalar = _type(function.scalar, lanes), function.scalar
+    lines, result = [], "poison"
+    for lane in range(lanes):
+        arguments = []
+        for a in "xy"[: function.arity]:
+            lines.append(f"  %{a}{lane} = extractelement {of} %{a}, i64 {lane}")
+            arguments.append(f"{scalar} %{a}{lane}")
+        lines.append(f"  %c{lane} = call {scalar} @{function.name}({', '.join(arguments)})")
+        lines.append(f"  %r{lane} = insertelement {of} {result}, {scalar} %c{lane}, i64 {lane}")
+        result = f"%r{lane}"
+    return "\n".join([*lines, f"  ret {of} {result}", ""])
+
+
+def _fmod(function: VectorFunction, lanes: int) -> str:
+    """C's fmod of vectors. Quotients are below 2**(p-2) nearly always; then one fma gives the exact remainder.
+
+    q = trunc(x / y) is off by at most one, away from zero. So x - q*y, a multiple of the last place of the smaller
+    operand and smaller than y, is exact in the fma, and adding y once mends the off-by-one, exactly again. A quotient
+    of 0 leaves x (also for an infinite y, where the fma would give NaN); what is NaN anyway needs no call either.
+    """
+    of, bits = _type(function.scalar, lanes), 64 if function.scalar == "double" else 32
+    flags, suffix = _type("i1", lanes), f"v{lanes}f{bits}"
+
+    def all_of(value: str) -> str:
+        return f"splat ({function.scalar} {value})"
+
+    zero, infinity, nan = all_of("0.0"), all_of("0x7FF0000000000000"), all_of("0x7FF8000000000000")
+    limit = all_of(f"{2.0 ** (51 if bits == 64 else 22):.1f}")
+    return f"""
+  %quotient = fdiv {of} %x, %y
+  %whole = call {of} @llvm.trunc.{suffix}({of} %quotient)
+  %size = call {of} @llvm.fabs.{suffix}({of} %quotient)
+  %small = fcmp olt {of} %size, {limit}
+  %ax = call {of} @llvm.fabs.{suffix}({of} %x)
+  %finite = fcmp olt {of} %ax, {infinity}
+  %divides = fcmp one {of} %y, {zero}
+  %defined = and {flags} %finite, %divides
+  %undefined = xor {flags} %defined, splat (i1 true)
+  %decided = or {flags} %small, %undefined
+  %all = call i1 @llvm.vector.reduce.and.v{lanes}i1({flags} %decided)
+  br i1 %all, label %fast, label %slow
+fast:
+  %minus = fneg {of} %whole
+  %rest = call {of} @llvm.fma.{suffix}({of} %minus, {of} %y, {of} %x)
+  %sign = call {of} @llvm.copysign.{suffix}({of} {all_of("1.0")}, {of} %x)
+  %along = fmul {of} %rest, %sign
+  %past = fcmp olt {of} %along, {zero}
+  %step = call {of} @llvm.copysign.{suffix}({of} %y, {of} %x)
+  %stepped = fadd {of} %rest, %step
+  %mended = select {flags} %past, {of} %stepped, {of} %rest
+  %none = fcmp oeq {of} %whole, {zero}
+  %magnitude = select {flags} %none, {of} %x, {of} %mended
+  %signed = call {of} @llvm.copysign.{suffix}({of} %magnitude, {of} %x)
+  %result = select {flags} %undefined, {of} {nan}, {of} %signed
+  ret {of} %result
+slow:
+{_lane_by_lane(function, lanes)}"""
+
+
+def _gcd(integer: str) -> str:
+    return f"""
+start:
+  br label %head
+head:
+  %low = phi {integer} [ %x, %start ], [ %rest, %step ]
+  %high = phi {integer} [ %y, %start ], [ %low, %step ]
+  %done = icmp eq {integer} %low, 0
+  br i1 %done, label %end, label %step
+step:
+  %rest = urem {integer} %high, %low
+  br label %head
+end:
+  ret {integer} %high
+"""
