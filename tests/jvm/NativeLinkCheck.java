@@ -58,9 +58,9 @@ public final class NativeLinkCheck {
     Checks.check("call", NativeLinkCheck::callKernel);
     Checks.check("many-columns", NativeLinkCheck::manyColumns);
     Checks.check("threads", NativeLinkCheck::threads);
-    Checks.check("wrong-symbol", () -> Checks.refused(() -> runtime.link(object, "no_such_symbol", imports), "no_such_symbol"));
+    Checks.check("wrong-symbol", NativeLinkCheck::wrongSymbol);
     Checks.check("missing-import", NativeLinkCheck::missingImport);
-    Checks.check("undeclared-import", () -> Checks.refused(() -> runtime.link(object, SYMBOL, new String[0]), SYMBOL, "0 imports", "standard error"));
+    Checks.check("undeclared-import", NativeLinkCheck::undeclaredImport);
     Checks.check("garbage-object", NativeLinkCheck::garbageObject);
     Checks.check("after-close", NativeLinkCheck::afterClose);
     Checks.check("no-growth", NativeLinkCheck::noGrowth);
@@ -177,6 +177,14 @@ public final class NativeLinkCheck {
     }
     shared.close();
     Checks.equal(0, runtime.kernelsLinked());
+  }
+
+  static void wrongSymbol() throws Exception {
+    Checks.refused(() -> runtime.link(object, "no_such_symbol", imports), "no_such_symbol");
+  }
+
+  static void undeclaredImport() throws Exception {
+    Checks.refused(() -> runtime.link(object, SYMBOL, new String[0]), SYMBOL, "0 imports", "standard error");
   }
 
   static void missingImport() throws Exception {

@@ -49,7 +49,8 @@ public final class SelectedRowsCheck {
     UTF8String text = UTF8String.fromString("row " + k + " \u00e4\u4e16");
     InternalRow inner = new GenericInternalRow(new Object[] {k % 4 == 0 ? null : k, text, decimal(k * 7L, 30, 5)});
     GenericArrayData list = new GenericArrayData(new Object[] {k, null, k + 1});
-    Object map = new ArrayBasedMapData(new GenericArrayData(new Object[] {text}), new GenericArrayData(new Object[] {k}));
+    GenericArrayData keys = new GenericArrayData(new Object[] {text});
+    Object map = new ArrayBasedMapData(keys, new GenericArrayData(new Object[] {k}));
     Object structs = new GenericArrayData(new Object[] {
         new GenericInternalRow(new Object[] {k, null}), null, new GenericInternalRow(new Object[] {null, text})});
     return new Object[] {k % 2 == 0, (byte) k, (short) (k * 3), k, k * 1000000007L, k / 3f, k / 7.0, k * 5, k * 999L,

@@ -359,9 +359,10 @@ JNIEXPORT jlong JNICALL SHIM(maxId)(JNIEnv *env, jobject self, jlong ids, jlong 
     }
     int64_t valid = 0;
     for (int64_t i = 0; i < n; i++) { /* ids of NULL rows are leftovers of earlier batches */
-        uint32_t seen = is_null[i] ? 0 : id[i];
+        uint32_t keep = (uint32_t)(is_null[i] != 0) - 1;
+        uint32_t seen = id[i] & keep;
         most = seen > most ? seen : most;
-        valid += is_null[i] == 0;
+        valid += keep & 1;
     }
     return valid > 0 ? (jlong)most : -1;
 }
@@ -373,7 +374,10 @@ JNIEXPORT jlong JNICALL SHIM(maxId)(JNIEnv *env, jobject self, jlong ids, jlong 
         if (is_null == NULL)                                                                            \
             for (int64_t i = 0; i < n; i++) to[i] = from[id[i]];                                        \
         else                                                                                            \
-            for (int64_t i = 0; i < n; i++) to[i] = is_null[i] ? (type)0 : from[id[i]];                 \
+            for (int64_t i = 0; i < n; i++) { /* no branch: NULLs come at random */                     \
+                int32_t keep = (int32_t)(is_null[i] != 0) - 1;                                          \
+                to[i] = from[id[i] & keep] & (type)(int64_t)keep;                                       \
+            }                                                                                           \
     } while (0)
 
 /* gather(width, table, ids, nulls or 0, n, out): out[i] = table[ids[i]], 0 for NULL rows. Ids were checked by maxId. */

@@ -4,7 +4,7 @@ import java.lang.reflect.Field
 
 import io.sparkweld.nativelib.NativeError
 
-import org.apache.spark.sql.execution.vectorized.{Dictionary, OffHeapColumnVector, OnHeapColumnVector, WritableColumnVector}
+import org.apache.spark.sql.execution.vectorized._
 import org.apache.spark.sql.types._
 
 /**

@@ -37,13 +37,14 @@ private[sparkweld] object KernelCheck {
     val runtime = NativeRuntime.get(Some(llvmlite), throw new NativeError(s"no llvmlite library at $llvmlite"))
     val kernel = runtime.link(Files.readAllBytes(Paths.get(file)), symbol, imports)
     val memory = Platform.allocateMemory(Rows * 18L)
-    val (input, output, inputNulls, outputNulls) = (memory, memory + Rows * 8L, memory + Rows * 16L, memory + Rows * 17L)
+    val (input, output) = (memory, memory + Rows * 8L)
+    val (inputNulls, outputNulls) = (memory + Rows * 16L, memory + Rows * 17L)
     Platform.setMemory(memory, 0, Rows * 18L)
     for (row <- 0 until Rows) Platform.putDouble(null, input + row * 8L, row.toDouble)
     val result = new Array[Long](3)
     kernel.call(Array(input, inputNulls, output, outputNulls), Rows, result)
     if (result(0) != Rows || result(1) != 0 || result(2) != 0) {
-      throw new NativeError(s"the kernel gave ${result.mkString(", ")} where $Rows, 0, 0 (rows, guarded, NULLs) is right")
+      throw new NativeError(s"the kernel gave ${result.mkString(", ")} instead of $Rows, 0, 0 (rows, guarded, NULLs)")
     }
     println(runtime.cpu)
     for (row <- 0 until Rows) println(java.lang.Double.toHexString(Platform.getDouble(null, output + row * 8L)))
