@@ -15,8 +15,9 @@ COMMON = """
 import pandas as pd
 import sparkweld
 from pyspark.sql import SparkSession, functions as F
+from pyspark.sql.types import DoubleType
 
-@F.pandas_udf("double")
+@F.pandas_udf(DoubleType())
 def doubled(x: pd.Series) -> pd.Series:
     return x * 2.0
 
