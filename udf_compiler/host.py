@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import re
+from importlib.abc import InspectLoader
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,11 @@ def version_of(package: str) -> str | None:
     spec = importlib.util.find_spec(package)
     if spec is None:
         return None
-    if package == "pyspark" and spec.origin is not None:
-        # $SPARK_HOME/python on PYTHONPATH shadows an installed pyspark and has no metadata of its own
-        found = re.search(r'__version__[^=]*=\s*"([^"]+)"', Path(spec.origin).with_name("version.py").read_text())
+    if package == "pyspark" and spec.origin is not None and isinstance(spec.loader, InspectLoader):
+        # Spark's python/lib/pyspark.zip on PYTHONPATH shadows an installed pyspark and has no metadata of its own
+        source = spec.loader.get_source("pyspark.version") if hasattr(spec.loader, "archive") else None
+        source = source or Path(spec.origin).with_name("version.py").read_text()
+        found = re.search(r'__version__[^=]*=\s*"([^"]+)"', source)
         if found:
             return found[1]
     try:
