@@ -130,15 +130,18 @@ def run_traced(traced: Traced, batch: dict[str, list[Any]]) -> tuple[list[Any], 
     return list(result.columns.values()), result.flagged
 
 
-def check(source: str, types: Sequence[str], **extra: Any) -> Traced:
-    """Traces and compares over all batches. Rows that a guard flags must be the reason for a difference or an exception."""
+def check(source: str, types: Sequence[str], spare: bool = True, **extra: Any) -> Traced:
+    """Traces and compares over all batches. Unless `spare` is False, rows that a guard flags must be the reason for a
+    difference or an exception."""
     traced = trace_source(source, types, **extra)
     for batch in batches(types):
-        _check_batch(traced, source, types, batch, extra)
+        _check_batch(traced, source, types, batch, extra, spare)
     return traced
 
 
-def _check_batch(traced: Traced, source: str, types: Sequence[str], batch: dict[str, list[Any]], extra: dict[str, Any]) -> None:
+def _check_batch(
+    traced: Traced, source: str, types: Sequence[str], batch: dict[str, list[Any]], extra: dict[str, Any], spare: bool
+) -> None:
     got, flagged = run_traced(traced, batch)
     if not flagged.any():
         wanted = run_real(source, types, batch, extra)
@@ -149,13 +152,13 @@ def _check_batch(traced: Traced, source: str, types: Sequence[str], batch: dict[
         wanted = run_real(source, types, batch, extra)
     except Exception:  # noqa: BLE001 - whatever pandas raises: a guard announced it
         wanted = None
-    needless = wanted is not None and compare(got, traced, wanted) is None
+    needless = spare and wanted is not None and compare(got, traced, wanted) is None
     assert not needless, f"{source} on {types}: a guard flagged rows where the kernel agrees with pandas"
     rest = {name: [v for v, f in zip(values, flagged, strict=True) if not f] for name, values in batch.items()}
     if any(rest.values()):
         _, again = run_traced(traced, rest)
         assert not again.any()
-        _check_batch(traced, source, types, rest, extra)
+        _check_batch(traced, source, types, rest, extra, spare)
 
 
 def _rows(batch: dict[str, list[Any]], difference: Any) -> str:

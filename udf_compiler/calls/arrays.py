@@ -193,10 +193,17 @@ def round_(x: TracedArray, decimals: int = 0) -> TracedArray:
     return apply(rounded, (x,), call)
 
 
+def _single(x: Any) -> Any:
+    """An array of one element as the scalar it broadcasts."""
+    return x.ravel()[0] if isinstance(x, np.ndarray) and x.size == 1 else x
+
+
 def clip(x: TracedArray, low: Any = None, high: Any = None) -> TracedArray:
     """ndarray.clip: min(max(x, low), high), NaN where x or a bound is NaN."""
     call = "clip"
-    bounds = [as_array(b, call) if isinstance(b, Traced) else constant_of(b) for b in (low, high)]
+    bounds = [as_array(b, call) if isinstance(b, Traced) else _single(b) for b in (low, high)]
+    if x.ndim == 2 and not all(b is None or is_number(b) for b in bounds):
+        refuse("SW262", call=call, what="a two-dimensional array with bounds that are no scalars")
     if x.dtype.kind == "i":
         limits = np.iinfo(x.dtype)  # NumPy drops Python bounds that the type cannot pass
         bounds[0] = None if type(bounds[0]) is int and bounds[0] <= limits.min else bounds[0]
@@ -214,7 +221,14 @@ def clip(x: TracedArray, low: Any = None, high: Any = None) -> TracedArray:
             name = "maximum" if bounds[0] is not None else "minimum"
             return (loop.call(name, *values) if given else values[0],)
         result = values[0]
-        for compare, bound in zip(("greater", "less"), values[1:], strict=True):
+        scalars = not any(isinstance(o, Value) for o in ops[1:])
+        for compare, bound in zip(("less", "greater") if scalars else ("greater", "less"), values[1:], strict=True):
+            if scalars:  # one pair of bounds for all rows: a loop of its own, which keeps x when it equals a bound
+                beyond = loop.call(compare, result, bound)
+                if type.is_float:
+                    beyond = loop.call("logical_or", beyond, loop.call("isnan", bound))
+                result = loop.select(beyond, bound, result)
+                continue
             keep = loop.call(compare, result, bound)
             if type.is_float:
                 keep = loop.call("logical_or", keep, loop.call("isnan", result))
@@ -302,14 +316,26 @@ def _dot(loop: LoopBuilder, columns: Sequence[Value], weights: np.ndarray, type:
         total = product if total is None else loop.call("add", total, product)
         check_size(loop)
     assert total is not None
-    return total
+    return loop.call("add", total, loop.const(0, type)) if type.is_float else total  # never -0.0: BLAS adds to 0
 
 
 def dot(a: Any, b: Any) -> Any:
     """np.dot: a product with a scalar, or `matmul`."""
-    if is_number(constant_of(b)) or is_number(constant_of(a)):
-        return np.multiply(a, b)
-    return matmul(a, b)
+    call = "np.dot"
+    a, b = constant_of(a), constant_of(b)
+    if not (is_number(a) or is_number(b)):
+        return matmul(as_array(a, call) if isinstance(a, Traced) else a, b)
+    array, scalar = (as_array(b, call), a) if is_number(a) else (as_array(a, call), b)
+
+    def scaled(loop: LoopBuilder, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        made = run_prototype(call, np.dot, prototype(ops[0]), scalar)
+        type = type_of(made.dtype, call)
+        if type == BOOL:
+            refuse("SW262", call=call, what="a bool product")
+        product = loop.call("multiply", loop.cast(ops[0], type), constant(loop, scalar, type.dtype, call))
+        return (loop.call("add", product, loop.const(0, type)) if type.is_float else product,)  # BLAS adds to 0
+
+    return apply(scaled, (array,), call)
 
 
 def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
@@ -334,7 +360,7 @@ def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
         refuse("SW262", call=call, what=f"a {x.dtype} array")
     if x.order != "C" and len(values) >= 8:
         refuse("SW260", call=call)  # below 8 every memory order adds from left to right
-    total = loop.call("add", loop.const(-0.0, type), pairwise_sum(loop, values))
+    total = loop.call("add", loop.const(0.0, type), pairwise_sum(loop, values))
     if name == "mean":
         total = loop.call("divide", total, loop.const(len(values), type))
     check_size(loop)

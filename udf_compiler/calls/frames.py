@@ -101,7 +101,7 @@ def sum_(frame: TracedFrame, axis: Any = 0) -> TracedSeries:
     if len(values) > 7 or any(v.type != F64 for v in values):
         refuse("SW260", call=call)
     loop = frame.loop
-    total = loop.const(-0.0, F64)
+    total = loop.const(0.0, F64)
     for value in values:
         filled = loop.select(loop.call("isnan", value), loop.const(0.0, F64), value)
         total = loop.call("add", total, filled)

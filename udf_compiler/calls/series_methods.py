@@ -88,18 +88,22 @@ def _chosen(s: TracedSeries, keep: Value, other: Value) -> TracedSeries:
     return TracedSeries(loop, loop.select(keep, s.value, other), s.dtype, s.kind)
 
 
+def _replaced(s: TracedSeries, keep: Value, other: Any, call: str) -> TracedSeries:
+    return _chosen(s, keep, _other(s, other, lambda p, o: p.where(np.array([False, True]), o), call))
+
+
 def where(s: TracedSeries, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> TracedSeries:
     call = "Series.where"
     _no_in_place(inplace, call)
     keep = _condition(s, cond, call)
-    return _chosen(s, keep, _other(s, other, lambda p, o: p.where(np.array([False, True]), o), call))
+    return _replaced(s, keep, other, call)
 
 
 def mask(s: TracedSeries, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> TracedSeries:
     call = "Series.mask"
     _no_in_place(inplace, call)
     keep = s.loop.call("logical_not", _condition(s, cond, call))
-    return _chosen(s, keep, _other(s, other, lambda p, o: p.where(np.array([False, True]), o), call))
+    return _replaced(s, keep, other, call)
 
 
 def fillna(s: TracedSeries, value: Any = None, *, inplace: bool = False) -> TracedSeries:
@@ -187,13 +191,13 @@ def clip(
         if bound is None:
             continue
         if scalars or is_number(bound):
-            keep = isna(s) | s._binary(name, bound, False)
+            keep = isna(result) | result._binary(name, bound, False)
         else:
             series = bound if isinstance(bound, TracedSeries) else _plain(bound)
             filled = fillna(series, np.inf if name == "le" else -np.inf)
             keep = flex(name, False)(s, filled) | isna(s)
             bound = series
-        result = where(result, keep, bound)
+        result = _replaced(result, keep.value, bound, call)
     return result
 
 
@@ -272,12 +276,13 @@ def _no_in_place(asked: Any, call: str) -> None:
         refuse("SW256", call=f"{call}(inplace=True)")
 
 
-def flex(name: str, reflected: bool) -> Callable[..., Any]:
+def flex(name: str, reflected: bool, real: str = "") -> Callable[..., Any]:
     """s.add(other) and its kind: the operator for a scalar, NumPy's operator on the arrays for a Series or array.
 
     So ``a.floordiv(b)`` of integers gives NumPy's 0 for a zero divisor where ``a // b`` gives infinity.
     """
-    call = f"Series.{'r' if reflected else ''}{name}"
+    real = real or ("r" if reflected else "") + name
+    call = f"Series.{real}"
 
     def method(s: TracedSeries, other: Any, level: Any = None, fill_value: Any = None, axis: Any = 0) -> Any:
         if level is not None or axis not in (0, "index"):
@@ -286,6 +291,8 @@ def flex(name: str, reflected: bool) -> Callable[..., Any]:
         if s.kind == "date" or dates.is_date(other) or (isinstance(other, TracedSeries) and other.kind == "date"):
             if fill_value is not None or reflected:
                 refuse("SW264", call=call)
+            if isinstance(other, TracedSeries) and (s.value.type.nullable or other.value.type.nullable):
+                refuse("SW264", call=f"{call} with None")  # compares the objects: None == None
             return s._binary(name, other, False)
         if not isinstance(other, TracedSeries | TracedArray):
             if fill_value is not None:
@@ -295,6 +302,9 @@ def flex(name: str, reflected: bool) -> Callable[..., Any]:
         left, right = TracedArray(s.loop, (s.value,)), as_array(other, call)
         if right.ndim != 1:
             refuse("SW262", call=call, what="a two-dimensional array")
+        proto = np.ones(1, right.dtype)
+        proto = pd.Series(proto) if isinstance(other, TracedSeries) else proto
+        run_prototype(call, getattr(pd.Series(np.ones(1, s.dtype)), real), proto, fill_value=fill_value)
         if fill_value is not None:
             left, right = _fill_either(left, right, fill_value, call)
         function = REFLECTED[name] if reflected else BINARY[name]
@@ -367,9 +377,9 @@ METHODS: dict[str, Callable[..., Any]] = (
         "apply": apply_,
         "transpose": lambda s: s.T,
     }
-    | {method: flex(name, False) for method, name in _FLEX_NAMES.items()}
+    | {method: flex(name, False, method) for method, name in _FLEX_NAMES.items()}
     | {name: flex(name, False) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
-    | {f"r{name}": flex(_FLEX_NAMES[name], True) for name in _REFLECTED_NAMES}
+    | {f"r{name}": flex(_FLEX_NAMES[name], True, f"r{name}") for name in _REFLECTED_NAMES}
 )
 
 #: Attributes that are no methods.
