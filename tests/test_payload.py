@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 from pyspark import cloudpickle
-from pyspark.core.broadcast import Broadcast, _broadcastRegistry, _from_id
+from pyspark.core.broadcast import _broadcastRegistry, _from_id
 from pyspark.sql.types import DoubleType, IntegerType
 from pyspark.util import fail_on_stopiteration
 

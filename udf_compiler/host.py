@@ -25,6 +25,7 @@ def describe_host() -> dict[str, Any]:
         return {**facts, "numbaError": f"{' and '.join(missing)} cannot be found by {platform.python_implementation()}"}
     try:
         from llvmlite import binding
+
         from sparkweld import kernels
 
         facts.update(cpu=kernels.host_cpu(), vectorMath=kernels.vector_math())

@@ -56,7 +56,8 @@ class _Pipeline:
 
     def reply(self, check_size: Callable[[Program], None] | None) -> dict[str, Any]:
         started = time.perf_counter()
-        for self.step, step in enumerate(self.request["steps"]):
+        for index, step in enumerate(self.request["steps"]):
+            self.step = index
             self._steps[step["kind"]](step)
         program = None if self.refusals else self.builder.finish(self._outputs())
         traced = time.perf_counter()

@@ -81,7 +81,9 @@ def is_protocol_function(value: object) -> bool:
     return value is typing or type(value).__module__ == "typing" or isinstance(value, types.GenericAlias | types.UnionType)
 
 
-def copy_container(value: Any, rebuild: Callable[[Any], Any], remember: Callable[[Any], None], use: Use, snapshot: Snapshot) -> Any:
+def copy_container(
+    value: Any, rebuild: Callable[[Any], Any], remember: Callable[[Any], None], use: Use, snapshot: Snapshot
+) -> Any:
     """A copy of a list, tuple, dict, set, deque or the like with every element rebuilt; None for another type.
 
     `remember` gets a mutable copy before its elements are rebuilt, so that cycles end.

@@ -7,26 +7,60 @@ no I/O, no randomness, no time. That is proved before anything runs, for all cod
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-from udf_compiler.bytecode import Use, first_use
+from sparkweld.errors import Refusal
+from sparkweld.reasons import refusal
+from udf_compiler.bytecode import Use, first_use, place
 from udf_compiler.payload import name_of
 from udf_compiler.rebuild import Rebuilder
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The copy to run, the place of the original for messages, and what must hold after the run."""
+    """The copy to run, and where the original is for messages. Run it inside of `checked`."""
 
     function: Callable[..., Any]
-    place: str
+    _use: Use
     _rebuilder: Rebuilder
 
-    def check_unchanged(self) -> None:
-        """Refuses (SW217) a function that changed data it captured: its next result might differ."""
+    @property
+    def place(self) -> str:
+        """Where the original is defined: ``speed, line 12 of job.py``; its name when that is all there is."""
+        return self._use.place or self._use.function
+
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Refuses (SW217) a function that changed data it captured, at the end of the block: its next result might differ.
+
+        A refusal for what user code raised (SW261) gets the line that raised it.
+        """
+        try:
+            yield
+        except Refusal as error:
+            raise self._placed(error) from None
         self._rebuilder.snapshot.check()
+
+    def _placed(self, error: Refusal) -> Refusal:
+        cause = error.__context__
+        if error.code != "SW261" or cause is None:
+            return error
+        where = self._raised_at(cause.__traceback__) or error.place
+        if isinstance(cause, ValueError) and "read-only" in str(cause):
+            # the copy's arrays are read-only and the worker's are not: this is no error of the user's
+            return refusal("SW217", where, function=self._use.function, name="a captured array")
+        return replace(error, place=where)
+
+    def _raised_at(self, traceback: types.TracebackType | None) -> str:
+        where = ""
+        while traceback is not None:
+            if traceback.tb_frame.f_code in self._rebuilder.codes:
+                where = place(traceback.tb_frame.f_code, traceback.tb_lineno)
+            traceback = traceback.tb_next
+        return where
 
 
 def prepare(function: Callable[..., Any], stand_in: Callable[[object], object | None]) -> Prepared:
@@ -37,7 +71,7 @@ def prepare(function: Callable[..., Any], stand_in: Callable[[object], object | 
     rebuilder = Rebuilder(stand_in)
     use = use_of(function)
     copy = rebuilder.value(function, use)
-    return Prepared(copy, use.place, rebuilder)
+    return Prepared(copy, use, rebuilder)
 
 
 def use_of(function: Callable[..., Any]) -> Use:
@@ -54,6 +88,6 @@ def _code_of(function: Any) -> types.CodeType | None:
         elif hasattr(function, "func"):
             function = function.func  # functools.partial
         else:
-            function = getattr(type(function), "__call__", None)
-            return function.__code__ if isinstance(function, types.FunctionType) else None
+            method = vars(type(function)).get("__call__")
+            return method.__code__ if isinstance(method, types.FunctionType) else None
     return function.__code__

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 #: They change what attributes, instances or the class itself mean.
 _SPECIAL = frozenset(
     """__getattr__ __getattribute__ __setattr__ __delattr__ __new__ __init_subclass__ __class_getitem__ __set_name__ __get__
-    __set__ __delete__ __del__ __slots__ __instancecheck__ __subclasscheck__ __subclasshook__ __class__ __abstractmethods__""".split()
+    __set__ __delete__ __del__ __slots__ __instancecheck__ __subclasscheck__ __subclasshook__ __class__
+    __abstractmethods__""".split()
 )
 
 #: Made anew by `type`.
@@ -31,6 +32,7 @@ _DROPPED = frozenset(("__dict__", "__weakref__"))
 _NAMED_TUPLE_MEMBERS = frozenset(
     """__doc__ __slots__ _fields _field_defaults __new__ _make __replace__ _replace __repr__ _asdict __getnewargs__ __match_args__
     __module__ __annotations__ __orig_bases__ __annotate__ __annotate_func__ __annotations_cache__ __reduce__ __qualname__
+    __class_getitem__ __slotnames__
     __firstlineno__ __static_attributes__""".split()
 )
 
@@ -53,10 +55,10 @@ class LazyMember:
 
 def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
     """The copy of a plain class. Refuses SW215 for a library's class, SW221 for one that is not plain."""
-    if is_library(original) or not original.__flags__ & _HEAP_TYPE:
-        raise use.refusal("SW215", name=described(original, use))
     if is_named_tuple(original):
         return original
+    if is_library(original) or not _is_written_in_python(original):
+        raise use.refusal("SW215", name=described(original, use))
     _check_plain(original, use)
     bases = tuple(base if _is_root(base) else rebuilder.value(base, use) for base in original.__bases__)
     members = {name: _member(rebuilder, name, member) for name, member in vars(original).items() if name not in _DROPPED}
@@ -72,9 +74,9 @@ def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
     """The copy of an instance of a plain class. Refuses SW216 for any other object, SW221 for its class."""
     kind = type(original)
     if is_named_tuple(kind):
-        return kind._make(rebuilder.value(value, use) for value in tuple(original))  # type: ignore[attr-defined]
+        return kind._make(rebuilder.value(value, use) for value in tuple(original))
     simple = kind is types.SimpleNamespace
-    if not simple and (is_library(kind) or not kind.__flags__ & _HEAP_TYPE or kind.__new__ is not object.__new__):
+    if not simple and (is_library(kind) or not _is_written_in_python(kind) or kind.__new__ is not object.__new__):
         raise use.refusal("SW216", type=f"{kind.__module__}.{kind.__qualname__}")
     if simple:
         copy: Any = types.SimpleNamespace()
@@ -98,7 +100,17 @@ def is_named_tuple(cls: type) -> bool:
     )
 
 
+def _is_written_in_python(cls: type) -> bool:
+    """Made by a class statement: a class written in C, also one made at run time, has members that are C's descriptors."""
+    members = (member for name, member in vars(cls).items() if name not in _DROPPED)
+    return bool(cls.__flags__ & _HEAP_TYPE) and ("__slots__" in vars(cls) or not any(isinstance(m, _OF_C) for m in members))
+
+
 _HEAP_TYPE = 1 << 9
+_OF_C = (
+    *(types.MethodDescriptorType, types.WrapperDescriptorType, types.MemberDescriptorType),
+    *(types.GetSetDescriptorType, types.ClassMethodDescriptorType, types.BuiltinFunctionType),
+)
 
 
 def _check_plain(cls: type, use: Use) -> None:

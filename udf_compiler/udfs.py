@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
@@ -53,20 +52,17 @@ class UdfTracer:
             else:
                 named[argument["name"]] = value
         notes.append(f"{udf['name']}({', '.join(map(_described, (*positional, *named.values())))})")
-        try:
+        with prepared.checked():
             result = trace(
                 prepared.function, positional, named, loop=loop, exact=self._exact, place=prepared.place, notes=notes
             )
-        except Refusal as error:
-            raise _of_read_only_array(error, udf["name"]) from None
-        prepared.check_unchanged()
         return result
 
     def _prepare(self, udf: dict[str, Any]) -> Prepared:
         blob = udf["payload"]
         if blob not in self._prepared:
             self._prepared[blob] = prepare(load_command(self._blobs[blob]).function, stand_in)
-        self.places[udf["name"]] = self._prepared[blob].place or udf["name"]
+        self.places[udf["name"]] = self._prepared[blob].place
         return self._prepared[blob]
 
     def _argument(self, loop: LoopBuilder, argument: dict[str, Any], title: str, notes: list[str]) -> Any:
@@ -104,13 +100,6 @@ class UdfTracer:
         value = self._columns.read(loop, column.name)
         state = column.state if value.type.nullable else "dense"
         return Field(column.title, value, column.spark_type, state)
-
-
-def _of_read_only_array(error: Refusal, udf: str) -> Refusal:
-    """The copy's arrays are read-only, the worker's are not: the error that this makes is no error of the user's."""
-    if error.code == "SW261" and "read-only" in error.message:
-        return refusal("SW217", error.place, function=udf, name="a captured array")
-    return error
 
 
 def _described(argument: Any) -> str:
