@@ -92,7 +92,7 @@ object CompileReply {
       filtered = json.path("filtered").asBoolean,
       guarded = json.path("guarded").asBoolean,
       kept = json.path("kept").elements().asScala.map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq,
-      notes = json.path("udfs").elements().asScala.flatMap(udf => strings(udf.path("notes")).map(note => s"${udf.path("name").asText}: $note")).toSeq,
+      notes = json.path("udfs").elements().asScala.flatMap(udf => strings(udf.path("notes")).map(note => s"${udf.path("name").asText}: $note")).toSeq.distinct,
       fused = strings(json.path("fused")),
       nodes = json.path("nodes").asInt(0))
   }

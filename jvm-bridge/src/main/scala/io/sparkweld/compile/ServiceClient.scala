@@ -15,6 +15,8 @@ import org.apache.spark.internal.Logging
 /** What the compile service says of itself: protocol, versions, the CPU that its object code is for, llvmlite's library. */
 final case class Hello(json: JsonNode) {
   private def text(name: String): Option[String] = Option(json.get(name)).filterNot(_.isNull).map(_.asText)
+  def status: String = text("status").getOrElse("")
+  def message: String = text("message").getOrElse("its greeting has no status")
   def protocol: Int = json.path("protocol").asInt(0)
   def cpu: String = text("cpu").getOrElse("")
   def llvmlite: Option[String] = text("llvmlite")
@@ -108,6 +110,10 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
           throw new ServiceUnavailable(Refusal("SW402", "what" -> "it is still starting"), poisoned = false)
         case failure: ServiceFailure => throw broken(child, failure, poisoned = false)
       }
+    if (hello.status != "ok") {
+      child.kill()
+      throw failedStart(hello.message)
+    }
     if (hello.protocol != ServiceClient.Protocol) {
       child.kill()
       throw failedStart(s"it speaks protocol ${hello.protocol}, this jar speaks ${ServiceClient.Protocol}: the jar and the Python " +

@@ -17,7 +17,7 @@ final case class ServiceCommand(python: String, environment: Map[String, String]
 
   /** The variables of the child beyond this JVM's own: the workers' import path first, then the paths that the conf adds. */
   def variables(conf: SparkConf): Map[String, String] = {
-    val path = SparkInternals.workerPythonPath(environment.get("PYTHONPATH"), SparkWeldConf.CompilePythonPath.get(conf).toSeq)
+    val path = SparkInternals.servicePythonPath(python, environment.get("PYTHONPATH"), SparkWeldConf.CompilePythonPath.get(conf).toSeq)
     val cache = SparkWeldConf.CacheDir.get(conf).map("SPARKWELD_CACHE_DIR" -> _)
     Map("PYTHONHASHSEED" -> "0") ++ environment ++ cache ++ Map(
       "PYTHONPATH" -> path,

@@ -5,6 +5,7 @@ import io.sparkweld.compile.{Compiled, Refused}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, RefusalTags, WarnOnce}
 
+import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.SparkPlan
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
@@ -48,7 +49,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def fusible(node: SparkPlan): Boolean = node match {
     case python: ArrowEvalPythonExec =>
       val supported = python.evalType == SparkInternals.ScalarPandas
-      if (!supported) refuse(Seq(python), Refusal("SW301", "udf" -> python.udfs.map(_.name).mkString(", "), "type" -> python.evalType.toString))
+      if (!supported) RefusalTags.set(python, Seq(Refusal("SW301", "udf" -> python.udfs.map(_.name).mkString(", "), "type" -> python.evalType.toString)))
       supported
     case _ => SparkWeldConf.FusionEnabled.get(conf)
   }
@@ -91,17 +92,29 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
-  /** The chain without the nodes that were refused; without a step in the refusal, all of it stays Spark's. */
+  /** The chain without the nodes that were refused; with a refusal of no node in particular, all of it stays Spark's. */
   private def without(nodes: IndexedSeq[SparkPlan], child: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
-    val refused = refusals.flatMap(_.step).filter(nodes.indices.contains).map(nodes).toSet
-    refused.foreach {
-      case python: ArrowEvalPythonExec => refuse(Seq(python), refusals.filter(_.step.exists(i => nodes.lift(i).contains(python))): _*)
+    val byNode = refusals.map(refusal => refusal -> refusedNodes(nodes, refusal))
+    val refused = byNode.flatMap(_._2).toSet
+    nodes.foreach {
+      case python: ArrowEvalPythonExec =>
+        val own = byNode.collect { case (refusal, about) if about.isEmpty || about.contains(python) => refusal }
+        if (own.nonEmpty) RefusalTags.set(python, own)
       case _ => ()
     }
-    if (refused.isEmpty || refusals.exists(_.step.isEmpty)) {
-      refuse(nodes.collect { case python: ArrowEvalPythonExec if !refused(python) => python }, refusals: _*)
-      nodes.foldLeft(child)(keep)
-    } else assemble(nodes, child, refused)
+    if (byNode.exists(_._2.isEmpty)) nodes.foldLeft(child)(keep) else assemble(nodes, child, refused)
+  }
+
+  /** The nodes that a refusal is about: that of its step, unless its UDF is elsewhere; none when it names neither. */
+  private def refusedNodes(nodes: IndexedSeq[SparkPlan], refusal: Refusal): Seq[SparkPlan] = {
+    val atStep = refusal.step.flatMap(nodes.lift)
+    val withUdf = refusal.udf.toSeq.flatMap(udf => nodes.filter(hasUdf(_, udf)))
+    if (withUdf.isEmpty || atStep.exists(withUdf.contains)) atStep.toSeq else withUdf
+  }
+
+  private def hasUdf(node: SparkPlan, name: String): Boolean = node match {
+    case python: ArrowEvalPythonExec => python.udfs.exists(_.exists { case udf: PythonUDF => udf.name == name; case _ => false })
+    case _ => false
   }
 
   private def weld(nodes: IndexedSeq[SparkPlan], child: SparkPlan, pipeline: Pipeline, program: Compiled): SparkPlan = {
@@ -127,9 +140,6 @@ private final class ChainRewriter(driver: WeldDriver) {
       throw new ChainRefused(Refusal("SW308", "column" -> column.name, "type" -> column.dataType.sql))
     }
   }
-
-  private def refuse(nodes: Seq[ArrowEvalPythonExec], refusals: Refusal*): Unit =
-    nodes.foreach(RefusalTags.set(_, refusals))
 }
 
 private object ChainRewriter {

@@ -41,10 +41,22 @@ object SparkInternals {
   /** Throws TaskKilledException when the task was killed. */
   def killTaskIfInterrupted(context: TaskContext): Unit = context.killTaskIfInterrupted()
 
-  /** What a Python worker gets before the user's PYTHONPATH: Spark's own Python sources, where SPARK_HOME has them. */
-  def workerPythonPath(userPath: Option[String], more: Seq[String]): String =
-    PythonUtils.mergePythonPaths(
-      Seq(PythonUtils.sparkPythonPath) ++ userPath ++ sys.env.get("PYTHONPATH") ++ more: _*)
+  /**
+   * The import path of a compile service: Spark's own Python sources, where SPARK_HOME has them, then the user's. When Spark was
+   * installed by pip into this very Python, its sources are importable anyway, and four times faster than from the zip.
+   */
+  def servicePythonPath(python: String, userPath: Option[String], more: Seq[String]): String = {
+    val spark = if (sys.env.get("SPARK_HOME").exists(isInstalledIn(python, _))) Nil else Seq(PythonUtils.sparkPythonPath)
+    PythonUtils.mergePythonPaths(spark ++ userPath ++ sys.env.get("PYTHONPATH") ++ more: _*)
+  }
+
+  private def isInstalledIn(python: String, sparkHome: String): Boolean = {
+    val folders = if (python.contains(File.separator)) Nil else sys.env.getOrElse("PATH", "").split(File.pathSeparator).toSeq
+    val executable = folders.map(new File(_, python)).find(_.canExecute).getOrElse(new File(python))
+    val prefix = Option(executable.getAbsoluteFile.getParentFile).flatMap(bin => Option(bin.getParentFile))
+    val home = new File(sparkHome).getAbsoluteFile
+    new File(home, "__init__.py").isFile && prefix.exists(p => home.toPath.normalize.startsWith(p.toPath.normalize.resolve("lib")))
+  }
 
   /**
    * The directories and archives that a worker would put on sys.path for `function`, in its order: the folder of added
