@@ -24,7 +24,7 @@ _EXACT = [(op, types) for op, types in EXAMPLES if op.bound is None]
 
 def _chunks(examples: list[tuple[Op, tuple[Type, ...]]]) -> list[list[tuple[Op, tuple[Type, ...]]]]:
     rest = iter(examples)
-    return [chunk for chunk in iter(lambda: list(islice(rest, TOGETHER)), [])]
+    return list(iter(lambda: list(islice(rest, TOGETHER)), []))
 
 
 def _program(examples: list[tuple[Op, tuple[Type, ...]]]) -> Program:

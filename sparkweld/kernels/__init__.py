@@ -1,7 +1,13 @@
-"""Optimised programs to native kernels. Start at `emit` (the row loop), then `driver`, then `object_code`."""
+"""Optimised programs to native kernels. Start at `emit` (the row loop), then `driver`, `llvm_module`, `object_code`."""
 
+from sparkweld.kernels.cache import ObjectCache
 from sparkweld.kernels.loader import Kernel, KernelResult
 from sparkweld.kernels.math_library import vector_math
-from sparkweld.kernels.object_code import ObjectCode, check_size, compile_program, host_cpu
+from sparkweld.kernels.object_code import ObjectCode, compile_program, warm_up
+from sparkweld.kernels.shape import check_size
+from sparkweld.kernels.target import host_cpu
 
-__all__ = ["Kernel", "KernelResult", "ObjectCode", "check_size", "compile_program", "host_cpu", "vector_math"]
+__all__ = [
+    "Kernel", "KernelResult", "ObjectCache", "ObjectCode", "check_size", "compile_program", "host_cpu", "vector_math",
+    "warm_up",
+]  # fmt: skip

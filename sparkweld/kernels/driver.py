@@ -13,13 +13,11 @@ rows are kept than were read), and then moved together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.ir.program import Program, output_types
 from sparkweld.kernels.frontend import Lowered, Operation, lower_function
 from sparkweld.kernels.memory import pointer
 
@@ -28,53 +26,13 @@ _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 SHAPE = "sparkweld.shape"
 ROWS = "sparkweld.rows"
 
-#: Rows of a block of a filtered program: its outputs stay in the first-level cache until they are compacted.
-_BLOCK = 1024
-#: Most bytes of the scratch tile; a task thread of the JVM has a stack of 1 MB.
-_SCRATCH = 192 * 1024
-_TILES = (64, 32, 16)
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the driver has to know of a program. `widths`: bytes a row of each address, 0 for one that is not used."""
-
-    inputs: int
-    outputs: int
-    tile: int
-    block: int
-    filtered: bool
-    nullable: tuple[bool, ...]
-    widths: tuple[int, ...]
-
-    @property
-    def values(self) -> tuple[int, ...]:
-        """The constants in the order in which `drive` asks for them."""
-        head = (2 * self.inputs, 2 * (self.inputs + self.outputs), self.tile, self.block, int(self.filtered), sum(self.widths))
-        return (*head, *self.widths)
-
-
-def shape_of(program: Program) -> Shape | None:
-    """The shape of an optimised program, None when a row is too wide for the smallest scratch tile."""
-    widths: list[int] = []
-    nullable = tuple(t.nullable for t in output_types(program))
-    for type in (*(i.type for i in program.inputs), *output_types(program)):
-        widths += [type.dtype.itemsize, int(type.nullable)]
-    for tile in _TILES:
-        if tile * sum(widths) <= _SCRATCH:
-            filtered = program.loops[0].where is not None
-            block = _BLOCK if filtered else 1 << 40
-            return Shape(len(program.inputs), len(nullable), tile, block, filtered, nullable, tuple(widths))
-    return None
-
-
 def _shape_value(b: ir.IRBuilder, index: ir.Value) -> ir.Value:
     table = b.module.globals.get(SHAPE) or ir.GlobalVariable(b.module, ir.ArrayType(_I64, 0), SHAPE)
     table.global_constant = True
     return b.load(b.gep(table, [ir.Constant(_I64, 0), index]))
 
 
-def _load(element: ir.IntType):  # type: ignore[no-untyped-def]
+def _load(element: ir.IntType) -> Operation:
     def build(b: ir.IRBuilder, address: ir.Value, index: ir.Value) -> ir.Value:
         value = b.load(b.gep(pointer(b, address, element), [index]), align=1)
         return value if element is _I64 else b.sext(value, _I64)
@@ -82,7 +40,7 @@ def _load(element: ir.IntType):  # type: ignore[no-untyped-def]
     return Operation(f"load_{element}", (types.int64, types.int64), types.int64, build)
 
 
-def _store(element: ir.IntType):  # type: ignore[no-untyped-def]
+def _store(element: ir.IntType) -> Operation:
     def build(b: ir.IRBuilder, address: ir.Value, index: ir.Value, value: ir.Value) -> None:
         narrow = value if element is _I64 else b.trunc(value, element)
         b.store(narrow, b.gep(pointer(b, address, element), [index]), align=1)
@@ -120,7 +78,7 @@ stack = Operation("stack", (types.int64,), types.int64, _stack)
 rows = Operation("rows", (types.int64,) * 3, types.int64, _rows)
 
 
-def drive(columns, n, result):  # type: ignore[no-untyped-def]
+def drive(columns: int, n: int, result: int) -> int:
     """The kernel: addresses of the columns, of the result, and the number of rows, all int64."""
     first_output = shape_value(0)
     entries = shape_value(1)

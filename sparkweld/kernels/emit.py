@@ -20,8 +20,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from types import FunctionType
+from functools import lru_cache
 
 from llvmlite import ir
 from numba.core import types
@@ -31,14 +30,17 @@ from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, Op, Rea
 from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
 from sparkweld.ir.types import BOOL, F64, Type
 from sparkweld.kernels import memory
-from sparkweld.kernels.driver import Shape
 from sparkweld.kernels.frontend import Operation, define, numba_type
 from sparkweld.kernels.lowerings import llvm_type, lookup, lowering
+from sparkweld.kernels.shape import Shape
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 
 ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
+
+#: Operations are equal for equal ops, so that one name serves all their calls; tables may be large, hence the bound.
+_remember = lru_cache(maxsize=2048)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class RowLoop:
     source: str
     namespace: dict[str, object]
 
-    def function(self) -> FunctionType:
+    def function(self) -> Callable[..., object]:
         """The Python function, for Numba."""
         return define(self.source, "row_loop", self.namespace)
 
@@ -94,16 +96,15 @@ class _Emitter:
             case IsValid():
                 value = self.valid[let.args[0]]
             case ValueOf():
-                (of,) = let.args
-                self._call(value, _or_zero(type), self.value[of], self.valid[of])
+                (argument,) = let.args
+                self._call(value, _or_zero(type), self.value[argument], self.valid[argument])
             case MakeOptional():
                 value, valid = self.value[let.args[0]], self.value[let.args[1]]
             case Lookup():
                 valid = f"ok{index}"
-                argument = self.value[let.args[0]]
-                of = self.types[let.args[0]]
+                (argument,) = let.args
                 for name, part, result in ((value, 0, let.op.value_type), (valid, 1, BOOL)):
-                    self._call(name, _lookup_part(let.op, of, part, result), argument)
+                    self._call(name, _lookup_part(let.op, self.types[argument], part, result), self.value[argument])
             case _:
                 operation = _operation(let.op, tuple(self.types[a] for a in let.args), type)
                 self._call(value, operation, *(self.value[a] for a in let.args))
@@ -168,14 +169,14 @@ class _Emitter:
             self._call("", _store(BOOL), keep, "row", self.value[self.loop.where])
 
 
-@cache
+@_remember
 def _operation(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation:
     build = lowering(op, arguments)
     name = (op.fn if isinstance(op, Call) else op.name) + "".join(f"_{t}" for t in arguments[-1:])
     return Operation(name, tuple(map(numba_type, arguments)), numba_type(result), build)
 
 
-@cache
+@_remember
 def _load(type: Type) -> Operation:
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
         if type != BOOL:
@@ -185,7 +186,7 @@ def _load(type: Type) -> Operation:
     return Operation(f"load_{type}", (types.int64, types.int64), numba_type(type), build)
 
 
-@cache
+@_remember
 def _load_valid() -> Operation:
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
         return b.icmp_unsigned("==", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
@@ -193,7 +194,7 @@ def _load_valid() -> Operation:
     return Operation("load_valid", (types.int64, types.int64), types.boolean, build)
 
 
-@cache
+@_remember
 def _store(type: Type) -> Operation:
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
         memory.store(b, address, row, b.zext(value, _I8) if type == BOOL else value)
@@ -201,7 +202,7 @@ def _store(type: Type) -> Operation:
     return Operation(f"store_{type}", (types.int64, types.int64, numba_type(type)), types.none, build)
 
 
-@cache
+@_remember
 def _store_null() -> Operation:
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, valid: ir.Value) -> None:
         memory.store(b, address, row, b.zext(b.not_(valid), _I8))
@@ -209,7 +210,7 @@ def _store_null() -> Operation:
     return Operation("store_null", (types.int64, types.int64, types.boolean), types.none, build)
 
 
-@cache
+@_remember
 def _or_zero(type: Type) -> Operation:
     def build(b: ir.IRBuilder, value: ir.Value, valid: ir.Value) -> ir.Value:
         return b.select(valid, value, ir.Constant(value.type, 0.0 if type.is_float else 0))
@@ -217,13 +218,13 @@ def _or_zero(type: Type) -> Operation:
     return Operation(f"or_zero_{type}", (numba_type(type), types.boolean), numba_type(type), build)
 
 
-@cache
+@_remember
 def _lookup_part(op: Lookup, of: Type, part: int, result: Type) -> Operation:
     name = "lookup_valid" if part else "lookup"
     return Operation(name, (numba_type(of),), numba_type(result), lambda b, x: lookup(b, op, x)[part])
 
 
-@cache
+@_remember
 def _count_flagged() -> Operation:
     def build(b: ir.IRBuilder, flagged: ir.Value, decided: ir.Value, row: ir.Value, count: ir.Value) -> ir.Value:
         real = b.icmp_signed("<", row, count)
@@ -237,5 +238,3 @@ def _build_address(b: ir.IRBuilder, table: ir.Value, entry: ir.Value) -> ir.Valu
 
 
 _address = Operation("address", (types.int64, types.int64), types.int64, _build_address)
-
-_Build = Callable[..., ir.Value]

@@ -12,11 +12,8 @@ import linecache
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from types import FunctionType
 from typing import Any
 
-import numba.cpython.builtins  # noqa: F401  registers the operators of scalars
-import numba.cpython.numbers  # noqa: F401
 from llvmlite import binding, ir
 from numba.core import cgutils, funcdesc, lowering, types, typing
 from numba.core.compiler import Flags, run_frontend
@@ -26,10 +23,15 @@ from numba.core.datamodel import register_default
 from numba.core.datamodel.models import OpaqueModel
 from numba.core.targetconfig import ConfigStack
 from numba.core.typed_passes import type_inference_stage
+from numba.cpython import builtins, numbers
 from numba.extending import typeof_impl
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.types import Type
+from sparkweld.kernels.target import target_machine
+
+#: Their import registers the operators of scalars.
+_REGISTERED = (builtins, numbers)
 
 _NUMBA_TYPES: dict[str, types.Type] = {
     "bool": types.boolean, "i8": types.int8, "i16": types.int16, "i32": types.int32, "i64": types.int64,
@@ -50,6 +52,9 @@ class Operation:
     arguments: tuple[types.Type, ...]
     result: types.Type
     build: Callable[..., ir.Value | None]
+
+    def __call__(self, *arguments: object) -> Any:
+        raise InternalError(f"{self.name} runs in kernels only")
 
     @cached_property
     def type(self) -> _OperationType:
@@ -146,18 +151,6 @@ class _Library:
 
 
 @cache
-def target_machine() -> binding.TargetMachine:
-    """LLVM's description of this host. Objects name their imports by 64-bit addresses, so a JIT linker may put them anywhere."""
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    target = binding.Target.from_triple(binding.get_process_triple())
-    features = binding.get_host_cpu_features().flatten()
-    return target.create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=features, opt=3, reloc="static", codemodel="large", jit=True
-    )
-
-
-@cache
 def _contexts() -> tuple[_TypingContext, _TargetContext]:
     typing_context = _TypingContext()
     target_context = _TargetContext(typing_context)
@@ -176,7 +169,7 @@ class Lowered:
     symbol: str
 
 
-def lower_function(function: FunctionType, arguments: tuple[types.Type, ...], result: types.Type) -> Lowered:
+def lower_function(function: Callable[..., object], arguments: tuple[types.Type, ...], result: types.Type) -> Lowered:
     """LLVM of a Python function that uses scalars, `while`, `if`, operators of 64-bit integers and `Operation`s."""
     flags = Flags()
     flags.nrt = False
@@ -186,21 +179,19 @@ def lower_function(function: FunctionType, arguments: tuple[types.Type, ...], re
         func_ir = run_frontend(function)
         typed = type_inference_stage(typing_context, target_context, func_ir, arguments, result)
         descriptor = funcdesc.PythonFunctionDescriptor.from_specialized_function(
-            func_ir, typed.typemap, typed.return_type, typed.calltypes, mangler=target_context.mangler, inline=False, noalias=False,
-            abi_tags=(),
-        )
+            func_ir, typed.typemap, typed.return_type, typed.calltypes,
+            mangler=target_context.mangler, inline=False, noalias=False, abi_tags=(),
+        )  # fmt: skip
         library = _Library()
         with target_context.push_code_library(library):
             lowering.Lower(target_context, library, descriptor, func_ir, metadata={}).lower()
     return Lowered(library.modules[0], descriptor.mangled_name)
 
 
-def define(source: str, name: str, namespace: dict[str, object]) -> FunctionType:
+def define(source: str, name: str, namespace: dict[str, object]) -> Callable[..., object]:
     """The function `name` of generated source; its lines show in tracebacks."""
     filename = f"<sparkweld kernel {name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     scope = dict(namespace)
     exec(compile(source, filename, "exec"), scope)
-    function = scope[name]
-    assert isinstance(function, FunctionType)
-    return function
+    return scope[name]  # type: ignore[return-value]

@@ -15,7 +15,8 @@ from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import Program, output_types
 from sparkweld.kernels import math_library
-from sparkweld.kernels.object_code import ObjectCode, host_cpu
+from sparkweld.kernels.object_code import ObjectCode
+from sparkweld.kernels.target import host_cpu
 
 _numbers = itertools.count()
 

@@ -19,9 +19,9 @@ def special_values(type: Type) -> np.ndarray:
         return np.array([low, low + 1, high, high - 1, low // 2, high // 2 + 1, *small], dtype)
     f = np.finfo(dtype)
     positive = [
-        0.0, f.smallest_subnormal, f.smallest_normal / 3, f.smallest_normal, 1e-30, 1e-9, 0.1, 0.5 - f.epsneg, 0.5, 0.75, 1 - f.epsneg, 1.0, 1 + f.eps,
-        1.5, 2.0, 2.5, 3.0, np.pi, 10.0, 88.7, 100.0, 127.5, 128.0, 255.0, 709.7, 745.2, 1000.0, 32768.0, 2.0**31 - 1, 2.0**31, 2.0**53, 2.0**63, 1e18, 1e30,
-        f.max / 2, f.max, np.inf, np.nan,
+        0.0, f.smallest_subnormal, f.smallest_normal / 3, f.smallest_normal, 1e-30, 1e-9, 0.1, 0.5 - f.epsneg, 0.5, 0.75,
+        1 - f.epsneg, 1.0, 1 + f.eps, 1.5, 2.0, 2.5, 3.0, np.pi, 10.0, 88.7, 100.0, 127.5, 128.0, 255.0, 709.7, 745.2,
+        1000.0, 32768.0, 2.0**31 - 1, 2.0**31, 2.0**53, 2.0**63, 1e18, 1e30, f.max / 2, f.max, np.inf, np.nan,
     ]  # fmt: skip
     values = np.array(positive, np.float64 if dtype.itemsize == 8 else np.float32)
     return np.concatenate([values, -values]).astype(dtype)

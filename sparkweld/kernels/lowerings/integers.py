@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llvmlite import ir
+from llvmlite.ir import IRBuilder as Builder
 
 from sparkweld.kernels.lanes import gcd_name
 
-Builder = ir.IRBuilder
 Lowering = Callable[..., ir.Value]
 
 

@@ -1,0 +1,117 @@
+"""Programs to LLVM modules: the row loop and the driver linked and optimised for this CPU. The part that needs Numba."""
+
+from __future__ import annotations
+
+from llvmlite import binding
+
+from sparkweld.errors import InternalError
+from sparkweld.ir.program import Program
+from sparkweld.kernels import driver, emit, lanes, math_library
+from sparkweld.kernels.frontend import Lowered, lower_function
+from sparkweld.kernels.memory import mark_row_loop
+from sparkweld.kernels.object_code import kernel_symbol
+from sparkweld.kernels.shape import Shape, check_size, shape_of
+from sparkweld.kernels.target import target_machine
+
+
+def row_loop_source(program: Program) -> str:
+    """The Python source of a program's row loop, for people."""
+    return emit.emit_row_loop(program, _shape(program)).source
+
+
+def optimised_module(program: Program) -> binding.ModuleRef:
+    """LLVM's module of the kernel after optimisation."""
+    module = linked_module(program)
+    options = binding.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = True
+    # All parallelism is between rows; looking for it within one costs half of the time of the pipeline and finds none.
+    options.slp_vectorization = False
+    builder = binding.create_pass_builder(target_machine(), options)
+    builder.getModulePassManager().run(module, builder)
+    _drop_unused(module)
+    _name_imports(module, program)
+    return module
+
+
+def _drop_unused(module: binding.ModuleRef) -> None:
+    """Removes the vector versions that the vectoriser did not call."""
+    kept = [v for v in module.global_variables if v.name == lanes.KEPT]
+    for variable in kept:
+        variable.linkage, variable.name = "internal", "sparkweld.unused"
+    passes = binding.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, binding.create_pass_builder(target_machine(), binding.create_pipeline_tuning_options()))
+
+
+def _name_imports(module: binding.ModuleRef, program: Program) -> None:
+    """Gives libm's scalar functions their own names.
+
+    Raises InternalError when a row's position decides which version of a function computes it.
+    """
+    names = {f.name for f in module.functions if f.is_declaration}
+    for function in list(module.functions):
+        if not function.is_declaration or not function.name.startswith(math_library.PREFIX):
+            continue
+        exact = function.name.startswith(math_library.EXACT_PREFIX)
+        symbol = function.name.removeprefix(math_library.EXACT_PREFIX if exact else math_library.PREFIX)
+        scalar = math_library.math_function(symbol)
+        if not exact and scalar is not None and any(v in names for _, v in scalar.variants):
+            raise InternalError(f"the kernel of program {program.name!r} computes {symbol} in two ways, by a row's position")
+        # After \1 LLVM takes a name as it stands; it is no clash with a function of that name.
+        function.name = f"\1{symbol}" if exact else symbol
+
+
+def linked_module(program: Program) -> binding.ModuleRef:
+    """LLVM's module of the kernel before optimisation: all functions but the kernel are internal."""
+    check_size(program)
+    if len(program.loops) != 1:
+        raise InternalError(f"program {program.name!r} has {len(program.loops)} loops; kernels take optimised ones, of one loop")
+    shape = _shape(program)
+    rows = lower_function(emit.emit_row_loop(program, shape).function(), emit.ARGUMENTS, emit.RESULT)
+    mark_row_loop(rows.module.get_global(rows.symbol))
+    drive = driver.lowered_driver()
+    symbol = kernel_symbol(program)
+    module = binding.parse_assembly(_prelude(symbol, shape, rows, drive))
+    for part in (rows, drive):
+        module.link_in(binding.parse_assembly(str(part.module)))
+    module.verify()
+    for value in (*module.functions, *module.global_variables):
+        if not value.is_declaration and value.name != symbol and not value.name.startswith("llvm."):
+            value.linkage = "internal"
+    return module
+
+
+def _shape(program: Program) -> Shape:
+    shape = shape_of(program)
+    assert shape is not None, "check_size comes first"
+    return shape
+
+
+def _prelude(symbol: str, shape: Shape, rows: Lowered, drive: Lowered) -> str:
+    """What Numba cannot say: attributes, the constants of the shape, and C entry points around Numba's functions."""
+    called = sorted(f.name for f in rows.module.functions if f.is_declaration)
+    machine = target_machine()
+    constants = ", ".join(f"i64 {v}" for v in shape.values)
+    return f"""
+target triple = "{machine.triple}"
+target datalayout = "{machine.target_data}"
+{lanes.with_vector_versions(math_library.used_functions(called) + lanes.used_functions(called))}
+@{driver.SHAPE} = constant [{len(shape.values)} x i64] [{constants}]
+declare i32 @{rows.symbol}(ptr, ptr, i64, i64, i64)
+declare i32 @{drive.symbol}(ptr, ptr, i64, i64, i64)
+define i64 @{driver.ROWS}(i64 %table, i64 %padded, i64 %count) nounwind {{
+  %result = alloca i64
+  %exception = alloca ptr
+  %status = call i32 @{rows.symbol}(ptr %result, ptr %exception, i64 %table, i64 %padded, i64 %count)
+  %flagged = load i64, ptr %result
+  ret i64 %flagged
+}}
+define void @{symbol}(ptr %columns, i64 %n, ptr %result) nounwind "prefer-vector-width"="512" {{
+  %ignored = alloca i64
+  %exception = alloca ptr
+  %c = ptrtoint ptr %columns to i64
+  %r = ptrtoint ptr %result to i64
+  %status = call i32 @{drive.symbol}(ptr %ignored, ptr %exception, i64 %c, i64 %n, i64 %r)
+  ret void
+}}
+"""

@@ -1,0 +1,27 @@
+"""This host to what LLVM compiles for."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+
+from llvmlite import binding
+
+
+@cache
+def target_machine() -> binding.TargetMachine:
+    """LLVM's description of this host. Objects name their imports by 64-bit addresses, so a JIT linker may put them anywhere."""
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    target = binding.Target.from_triple(binding.get_process_triple())
+    features = binding.get_host_cpu_features().flatten()
+    return target.create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=features, opt=3, reloc="static", codemodel="large", jit=True
+    )
+
+
+@cache
+def host_cpu() -> str:
+    """The CPU that object code is made for: ``<LLVM's name>|<16 hex digits of the SHA-256 of its features>``."""
+    features = binding.get_host_cpu_features().flatten()
+    return f"{binding.get_host_cpu_name()}|{hashlib.sha256(features.encode()).hexdigest()[:16]}"
