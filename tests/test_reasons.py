@@ -1,0 +1,78 @@
+"""The table of reason codes: sorted, complete, and every code is raised by a source and expected by a test."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sparkweld.errors import InternalError, Refusal
+from sparkweld.reasons import REASONS_FILE, reasons, refusal
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = [(folder, suffix) for folder in ("sparkweld", "udf_compiler", "jvm-bridge/src/main") for suffix in ("py", "scala")]
+TESTS = [("tests", "py"), ("tests", "scala"), ("jvm-bridge/src/test", "scala")]
+
+CODE = re.compile(r"\bSW\d{3}\b")
+
+
+def codes_in(places: list[tuple[str, str]]) -> set[str]:
+    """Codes in string literals (with their quotes, so that a mention in a comment or docstring does not count)."""
+    found: set[str] = set()
+    for folder, suffix in places:
+        for path in (ROOT / folder).rglob(f"*.{suffix}"):
+            if path != Path(__file__).resolve():
+                text = path.read_text(encoding="utf-8")
+                found.update(re.findall(r"[\"'](SW\d{3})[\"']", text))
+    return found
+
+
+def test_the_file_is_sorted_and_written_by_the_rules():
+    text = REASONS_FILE.read_text(encoding="utf-8")
+    table = json.loads(text)
+    assert list(table) == sorted(table)
+    assert text == json.dumps(table, indent=2) + "\n"
+
+
+@pytest.mark.parametrize("code", reasons())
+def test_entries_are_complete(code):
+    assert CODE.fullmatch(code) and code[2] in "12345"
+    entry = reasons()[code]
+    assert set(entry) == {"title", "message", "hint"} and all(entry.values())
+    assert len(entry["title"]) <= 50 and not entry["title"].endswith(".")
+    assert entry["message"].endswith((".", ">")) and entry["hint"].endswith((".", ">"))
+    for field in ("message", "hint"):
+        assert set(re.findall(r"<([^>]*)>", entry[field])) == set(re.findall(r"<([a-z_]+)>", entry[field]))
+
+
+def test_titles_are_unique():
+    titles = [entry["title"] for entry in reasons().values()]
+    assert len(set(titles)) == len(titles)
+
+
+def test_every_code_that_a_source_raises_is_in_the_table():
+    assert sorted(codes_in(SOURCES) - set(reasons())) == []
+
+
+def test_every_code_is_raised_by_a_source():
+    assert sorted(set(reasons()) - codes_in(SOURCES)) == []
+
+
+def test_every_code_is_expected_by_a_test():
+    assert sorted(set(reasons()) - codes_in(TESTS)) == []
+
+
+def test_a_refusal_is_filled_in():
+    made = refusal("SW201", "f, line 3 of job.py", module="scoring")
+    assert isinstance(made, Refusal)
+    assert "scoring" in made.message and "<" not in made.message
+    assert str(made).startswith("SW201 Module missing (f, line 3 of job.py): ")
+
+
+def test_a_refusal_without_its_parameters_is_our_bug():
+    with pytest.raises(InternalError, match="module"):
+        refusal("SW201")
+    with pytest.raises(InternalError, match="SW999"):
+        refusal("SW999")
