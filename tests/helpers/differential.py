@@ -32,11 +32,11 @@ class Measured:
 def measured(frame: Any) -> Measured:
     """Reads the metrics and refusals off an executed DataFrame's plan."""
     jvm = frame.sparkSession._jvm
-    report = json.loads(jvm.io.sparkweld.ui.WeldExplain.report(frame._jdf.queryExecution()))
+    report = json.loads(jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
     operators = report["operators"]
     return Measured(
         operators=len(operators),
-        batches=sum(o["batches"] for o in operators),
+        batches=sum(o["kernelBatches"] + o["deoptimisedBatches"] for o in operators),
         kernel_batches=sum(o["kernelBatches"] for o in operators),
         deoptimised_batches=sum(o["deoptimisedBatches"] for o in operators),
         guarded_rows=sum(o["guardedRows"] for o in operators),

@@ -43,6 +43,7 @@ final case class WeldExec(steps: Seq[Step], kernel: KernelPlan, summary: KernelS
   override lazy val metrics: Map[String, SQLMetric] = Map(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
     "numOutputBatches" -> SQLMetrics.createMetric(sparkContext, "number of output batches"),
+    "kernelBatches" -> SQLMetrics.createMetric(sparkContext, "batches run in kernels"),
     "kernelTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
     "compileTime" -> SQLMetrics.createTimingMetric(sparkContext, "time to get kernels"),
     "guardedRows" -> SQLMetrics.createMetric(sparkContext, "rows flagged by guards"),
@@ -56,7 +57,7 @@ final case class WeldExec(steps: Seq[Step], kernel: KernelPlan, summary: KernelS
       kernel,
       Fallback.plan(steps, child.output, columnarInput, conf, pythonMetrics),
       SparkWeldConf.StreamAfter.get(conf),
-      WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelTime"), longMetric("compileTime"),
+      WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelBatches"), longMetric("kernelTime"), longMetric("compileTime"),
         longMetric("guardedRows"), longMetric("deoptimisedBatches")))
     child.executeColumnar().mapPartitionsWithIndex { (partition, batches) =>
       new WeldTask(task, batches, partition, TaskContext.get())

@@ -19,6 +19,7 @@ final case class TaskPlan(kernel: KernelPlan, fallback: FallbackPlan, streamAfte
 final case class WeldMetrics(
     outputRows: SQLMetric,
     outputBatches: SQLMetric,
+    kernelBatches: SQLMetric,
     kernelTime: SQLMetric,
     compileTime: SQLMetric,
     guardedRows: SQLMetric,
@@ -160,6 +161,7 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
     form.kernel.call(columns, rows, result)
     plan.metrics.kernelTime += System.nanoTime() - started
     plan.metrics.guardedRows += result(1)
+    if (result(1) == 0) plan.metrics.kernelBatches += 1
     if (result(1) == 0) ready = Some(assemble(batch, result(0).toInt)).filter(_.numRows() > 0)
     result(1) == 0
   }

@@ -6,10 +6,7 @@ import io.sparkweld.plan.WeldExec
 import io.sparkweld.support.RefusalTags
 
 import org.apache.spark.sql.ExtendedExplainGenerator
-import org.apache.spark.sql.execution.{InputAdapter, QueryExecution, SparkPlan, WholeStageCodegenExec}
-import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, QueryStageExec}
-import org.apache.spark.sql.execution.columnar.InMemoryTableScanExec
-import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
+import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 
 /** Adds to Spark's `explain` what runs as a kernel and what was fused, and for each pandas UDF that stays in Python why. */
@@ -29,26 +26,12 @@ object WeldExplain {
 
   def describe(plan: SparkPlan): String = {
     val lines = mutable.LinkedHashSet.empty[String]
-    visit(plan, lines)
-    lines.mkString("\n")
-  }
-
-  private def visit(plan: SparkPlan, lines: mutable.LinkedHashSet[String]): Unit = {
-    plan match {
+    PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
       case python: ArrowEvalPythonExec => lines += fallback(python)
       case _ => ()
     }
-    val inside = plan match {
-      case adaptive: AdaptiveSparkPlanExec => Seq(adaptive.executedPlan)
-      case stage: QueryStageExec => Seq(stage.plan)
-      case reused: ReusedExchangeExec => Seq(reused.child)
-      case scan: InMemoryTableScanExec => Seq(scan.relation.cachedPlan)
-      case codegen: WholeStageCodegenExec => Seq(codegen.child)
-      case adapter: InputAdapter => Seq(adapter.child)
-      case node => node.children
-    }
-    (inside ++ plan.subqueries).foreach(visit(_, lines))
+    lines.mkString("\n")
   }
 
   private def compiled(weld: WeldExec): String = {

@@ -1,0 +1,24 @@
+package io.sparkweld.ui
+
+import org.apache.spark.sql.execution.{InputAdapter, SparkPlan, WholeStageCodegenExec}
+import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, QueryStageExec}
+import org.apache.spark.sql.execution.columnar.InMemoryTableScanExec
+import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
+
+/** Visits every node of a physical plan, also inside adaptive plans, query stages, cached relations and subqueries. */
+private[ui] object PlanWalk {
+
+  def foreach(plan: SparkPlan)(visit: SparkPlan => Unit): Unit = {
+    visit(plan)
+    val inside = plan match {
+      case adaptive: AdaptiveSparkPlanExec => Seq(adaptive.executedPlan)
+      case stage: QueryStageExec => Seq(stage.plan)
+      case reused: ReusedExchangeExec => Seq(reused.child)
+      case scan: InMemoryTableScanExec => Seq(scan.relation.cachedPlan)
+      case codegen: WholeStageCodegenExec => Seq(codegen.child)
+      case adapter: InputAdapter => Seq(adapter.child)
+      case node => node.children
+    }
+    (inside ++ plan.subqueries).foreach(foreach(_)(visit))
+  }
+}

@@ -1,0 +1,41 @@
+package io.sparkweld.ui
+
+import com.fasterxml.jackson.databind.ObjectMapper
+import com.fasterxml.jackson.databind.node.ArrayNode
+
+import io.sparkweld.plan.WeldExec
+import io.sparkweld.support.RefusalTags
+
+import org.apache.spark.sql.execution.QueryExecution
+import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+
+/** What Weld did in an executed query, as JSON for programs: the metrics of its operators, and the refusals of all others. */
+object WeldReport {
+  private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "guardedRows", "kernelTime", "compileTime")
+
+  /**
+   * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "refusals": [{"udfs": [..], "code": ..,
+   * "message": ..}]}`. Metrics are those of the executions of this very plan.
+   */
+  def report(query: QueryExecution): String = {
+    val mapper = new ObjectMapper
+    val root = mapper.createObjectNode()
+    val operators = root.putArray("operators")
+    val refusals = root.putArray("refusals")
+    PlanWalk.foreach(query.executedPlan) {
+      case weld: WeldExec =>
+        val entry = operators.addObject()
+        weld.summary.udfs.foreach(entry.withArray[ArrayNode]("udfs").add(_))
+        weld.summary.fused.foreach(entry.withArray[ArrayNode]("fused").add(_))
+        entry.put("program", weld.summary.hash)
+        Metrics.foreach(name => entry.put(name, weld.metrics(name).value))
+      case python: ArrowEvalPythonExec => RefusalTags.get(python).foreach { refusal =>
+          val entry = refusals.addObject()
+          python.udfs.foreach(udf => entry.withArray[ArrayNode]("udfs").add(udf.name))
+          entry.put("code", refusal.code).put("message", refusal.message)
+        }
+      case _ => ()
+    }
+    mapper.writeValueAsString(root)
+  }
+}
