@@ -190,7 +190,10 @@ def round_(x: TracedArray, decimals: int = 0) -> TracedArray:
         scaled = ufunc_call(loop, first, (value, factor), call)
         return ufunc_call(loop, last, (*ufunc_call(loop, np.rint, scaled, call), factor), call)
 
-    return apply(rounded, (x,), call)
+    result = apply(rounded, (x,), call)
+    if x.dtype.kind != "f":  # NumPy hands the array itself back
+        x.shared = result.shared = True
+    return result  # type: ignore[no-any-return]
 
 
 def _single(x: Any) -> Any:

@@ -47,6 +47,11 @@ def _operand(x: Any, call: str) -> Any:
     return as_array(x, call) if isinstance(x, Traced) else x
 
 
+def _wrapped(loop: Any, value: Any, dtype: np.dtype, call: str) -> Value:
+    """A constant as np.where converts it: an integer that the dtype does not hold wraps."""
+    return constant(loop, np.asarray(value)[()], dtype, call)
+
+
 def where(condition: Any, x: Any, y: Any) -> Any:
     call = "np.where"
 
@@ -55,7 +60,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
         type = type_of(expected.dtype, call)
         condition, x, y = ops
         chosen = loop.cast(condition, BOOL) if isinstance(condition, Value) else loop.const(bool(condition), BOOL)
-        a, b = (loop.cast(v, type) if isinstance(v, Value) else constant(loop, v, type.dtype, call) for v in (x, y))
+        a, b = (loop.cast(v, type) if isinstance(v, Value) else _wrapped(loop, v, type.dtype, call) for v in (x, y))
         return (loop.select(chosen, a, b),)
 
     return apply(choose, tuple(_operand(v, call) for v in (condition, x, y)), call)
@@ -74,7 +79,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         expected = run_prototype(call, np.select, protos[:count], protos[count:-1], protos[-1])
         type = type_of(expected.dtype, call)
         values = [
-            loop.cast(v, type) if isinstance(v, Value) else constant(loop, v, type.dtype, call) for v in ops[count:]
+            loop.cast(v, type) if isinstance(v, Value) else _wrapped(loop, v, type.dtype, call) for v in ops[count:]
         ]
         result = values[-1]
         for condition, value in zip(reversed(ops[:count]), reversed(values[:-1]), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -63,16 +64,26 @@ def _other(s: TracedSeries, other: Any, method: Callable[[pd.Series, Any], pd.Se
         kind, size = array.dtype.kind, array.dtype.itemsize
         fits = array.dtype == s.dtype or (kind == s.dtype.kind and size < s.dtype.itemsize)
         fits = fits or (kind == "i" and s.dtype.kind == "f" and size < s.dtype.itemsize)
-        made = run_prototype(call, method, proto, pd.Series(np.ones(2, array.dtype)))
-        if not fits or made.dtype != s.dtype:
+        made = _replaced_prototype(method, proto, pd.Series(np.ones(2, array.dtype)))
+        if not fits or made is None or made.dtype != s.dtype:
             refuse("SW255", call=call, when=f"a row is replaced by {array.dtype} values", advice=_CAST_FIRST)
         return cast(s.loop, array.value, s.value.type)
     if other is not None and not is_number(other):
         refuse("SW262", call=call, what=f"{raw(other)} as the replacement")
-    made = run_prototype(call, method, proto, other)
-    if made.dtype != s.dtype:
+    made = _replaced_prototype(method, proto, other)
+    if made is None or made.dtype != s.dtype:
         refuse("SW255", call=call, when="a row is replaced", advice=_CAST_FIRST)
     return s.loop.const(made.iloc[0], s.value.type)
+
+
+def _replaced_prototype(method: Callable[[pd.Series, Any], pd.Series], proto: pd.Series, other: Any) -> pd.Series | None:
+    """The prototype with a row replaced; None when pandas raises, which it does only for batches with such a row."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return method(proto, other)
+    except Exception:  # noqa: BLE001 - whatever pandas raises, the caller refuses
+        return None
 
 
 def _other_date(s: TracedSeries, other: Any, call: str) -> Value:
@@ -185,8 +196,11 @@ def clip(
     _no_in_place(inplace or out is not None, call)
     dates.refuse_date(s, call)
     low, high = _bound_values(lower, upper, call)
+    if low is None and high is None:
+        return s  # pandas hands the Series itself back
     scalars = all(b is None or is_number(b) for b in (low, high))
-    result = s.new(s.value)
+    s.shared = s.shared or not scalars  # with bounds that are all NaN too
+    result = TracedSeries(s.loop, s.value, s.dtype, shared=not scalars)
     for name, bound in (("ge", low), ("le", high)):
         if bound is None:
             continue
@@ -198,6 +212,7 @@ def clip(
             keep = flex(name, False)(s, filled) | isna(s)
             bound = series
         result = _replaced(result, keep.value, bound, call)
+    result.shared = not scalars
     return result
 
 
