@@ -319,12 +319,15 @@ class _Translator:
     # Casts.
 
     def cast(self, expr: Expr, demand: Value | None) -> Maybe:
+        child = expr["args"][0]
+        if child["op"] == "Literal" and child["value"] is None:
+            return self.literal({**child, "type": expr["type"]}, demand)  # an untyped NULL
         (x,) = self.operands(expr, demand)
         of, to = x.value.type, self.type_of(expr)
         if of == to:
             return x
         if DATE in (of, to):
-            raise refusal("SW303", of=expr["args"][0]["type"], to=expr["type"])
+            raise refusal("SW303", of=child["type"], to=expr["type"])
         if of.is_float and to.is_int:
             return Maybe(self._truncate(x, to, _ansi(expr), demand), x.valid)
         if _ansi(expr) and of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:

@@ -59,19 +59,19 @@ def programs(draw: st.DrawFn, max_loops: int = 4, max_values: int = 10, keys: tu
     domains: dict[str, list[str]] = {ROWS: [i.name for i in inputs]}
     parents = {ROWS: ""}
     for number in range(draw(st.integers(1, max_loops))):
-        domain = draw(st.sampled_from(sorted(domains)))
+        domain = draw(st.sampled_from([*domains, list(domains)[-1]]))
         loop = builder.loop(f"loop{number}", domain)
         grower = _Grower(draw, loop, _visible(domain, domains, parents), keys)
-        grower.grow(draw(st.integers(1, max_values)))
+        grower.grow(draw(st.integers(max_values // 2, max_values)))
         made = _close(draw, grower, number)
         names = [append.column for append in loop.appends]
         if made:
             domains[made], parents[made] = names, domain
         else:
             domains[domain] += names
-    domain = draw(st.sampled_from(sorted(d for d in domains if domains[d]) or [ROWS]))
-    columns = domains[domain]
-    outputs = draw(st.lists(st.sampled_from(columns), min_size=1, max_size=3, unique=True)) if columns else []
+    domain = draw(st.sampled_from([*domains, list(domains)[-1]]))
+    made = [name for name in domains[domain] if name.startswith("c")] or domains[domain]
+    outputs = draw(st.lists(st.sampled_from(made), min_size=1, max_size=3, unique=True)) if made else []
     return builder.finish(draw(st.sampled_from([outputs, outputs, outputs, []])))
 
 
@@ -90,8 +90,8 @@ def _visible(domain: str, domains: dict[str, list[str]], parents: dict[str, str]
 def _close(draw: st.DrawFn, grower: _Grower, number: int) -> str | None:
     """Appends, guards, a `where`; the domain that the loop makes."""
     loop, values = grower.loop, grower.values
-    for at in range(draw(st.integers(0, 3))):
-        loop.append(f"c{number}_{at}", draw(st.sampled_from(values)))
+    for at in range(draw(st.integers(1, 3)) if draw(st.integers(0, 9)) else 0):
+        loop.append(f"c{number}_{at}", draw(st.sampled_from([*values, *values[-3:]])))
     for _ in range(draw(st.integers(0, 2))):
         loop.guard(grower.of_type(BOOL))
     if not draw(st.booleans()):
@@ -111,9 +111,10 @@ class _Grower:
 
     def grow(self, count: int) -> None:
         frequent = [key for key in _FREQUENT if key in self.keys] or list(self.keys)
+        self.values += [self.read(), self.read()]
         for _ in range(count):
             what = self.draw(st.sampled_from(["read", "op", "op", "frequent", "frequent"]))
-            if what == "read" or not self.values:
+            if what == "read":
                 self.values.append(self.read())
                 continue
             key = self.draw(st.sampled_from(frequent if what == "frequent" else self.keys))
@@ -132,12 +133,10 @@ class _Grower:
             return self.draw(st.sampled_from(found))
         if type.nullable:
             return self.loop.optional(self.of_type(type.plain()), self.of_type(BOOL))
-        nullable = [v for v in self.values if v.type == type.optional()]
-        if nullable:
-            return self.loop.value_of(self.draw(st.sampled_from(nullable)))
-        castable = [v for v in self.values if not v.type.nullable and _casts(v.type, type)]
-        if castable and self.draw(st.integers(0, 4)):
-            return self.loop.emit(Cast(type), self.draw(st.sampled_from(castable)))
+        sources = [v for v in self.values if v.type.kind == type.kind or _casts(v.type.plain(), type)]
+        if sources and self.draw(st.integers(0, 7)):
+            source = self.loop.value_of(self.draw(st.sampled_from(sources)))
+            return source if source.type == type else self.loop.emit(Cast(type), source)
         return self.constant(type)
 
     def constant(self, type: Type) -> Value:
