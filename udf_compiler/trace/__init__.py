@@ -15,7 +15,7 @@ from sparkweld.ir import LoopBuilder
 from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.frame import TracedFrame
 from udf_compiler.trace.series import TracedSeries
-from udf_compiler.trace.session import Session, check_size, refuse, running
+from udf_compiler.trace.session import Session, check_size, place_of, refuse, running
 
 
 def trace(
@@ -49,7 +49,7 @@ def trace(
             if _raised_here(error):
                 raise InternalError(f"{type(error).__name__} while tracing: {error}") from error
             if session.refused is None:
-                refuse("SW261", error=f"{type(error).__name__}: {error}")
+                refuse("SW261", at=place_of(error), error=f"{type(error).__name__}: {error}")
     if session.refused is not None:
         raise session.refused
     return result

@@ -1,13 +1,14 @@
-"""What one trace knows: the loop it writes to, how exact it must be, the first refusal, and where in the user's code it stands."""
+"""What one trace knows: the loop it writes to, how exact it must be, the first refusal, the place in the user's code."""
 
 from __future__ import annotations
 
 import os
-import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, NoReturn
 
 from sparkweld.errors import Refusal
@@ -17,7 +18,8 @@ from sparkweld.reasons import refusal
 #: More values than this in a loop: the function is unrolled into a kernel that is not worth compiling.
 NODE_LIMIT = 20_000
 
-_LIBRARIES = tuple(f"{os.sep}{name}{os.sep}" for name in ("udf_compiler", "sparkweld", "numpy", "pandas"))
+_OURS = tuple(f"{os.sep}{name}{os.sep}" for name in ("udf_compiler", "sparkweld"))
+_LIBRARIES = ("numpy", "pandas", "functools", "contextlib")
 
 
 @dataclass
@@ -57,10 +59,10 @@ def current() -> Session:
     return _SESSION.get(None) or Session(None)
 
 
-def refuse(code: str, **params: Any) -> NoReturn:
-    """Raises the refusal `code` with the place in the user's code that asked for it."""
+def refuse(code: str, at: str = "", **params: Any) -> NoReturn:
+    """Raises the refusal `code` with the place in the user's code that asked for it (`at`, when the caller knows it)."""
     session = current()
-    error = refusal(code, place=_user_place() or session.place, **params)
+    error = refusal(code, place=at or _user_place() or session.place, **params)
     session.refused = session.refused or error
     raise error
 
@@ -71,17 +73,30 @@ def check_size(loop: LoopBuilder) -> None:
         refuse("SW258", limit=f"{NODE_LIMIT:,}")
 
 
+def place_of(error: BaseException) -> str:
+    """Where in the user's code an error was raised: the innermost frame of its traceback that is no library's."""
+    places = [_describe(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if _is_user(frame)]
+    return places[-1] if places else ""
+
+
 def _user_place() -> str:
-    """``function, line 12 of file.py``: the innermost frame that is neither ours nor NumPy's or pandas'."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not any(name in file for name in _LIBRARIES) and "__sparkweld_user__" not in frame.f_locals:
-            if frame.f_globals.get("__name__", "").partition(".")[0] in ("contextlib", "functools"):
-                frame = frame.f_back  # type: ignore[assignment]
-                continue
-            return f"{frame.f_code.co_qualname if hasattr(frame.f_code, 'co_qualname') else frame.f_code.co_name}, line {frame.f_lineno} of {os.path.basename(file)}"
-        if frame.f_code.co_name == "trace" and file.endswith(os.path.join("trace", "__init__.py")):
-            return ""
-        frame = frame.f_back  # type: ignore[assignment]
+    """The innermost frame of the user's code between here and the trace that runs."""
+    for frame, line in traceback.walk_stack(None):
+        if _is_user(frame):
+            return _describe(frame, line)
+        if frame.f_code.co_name == "trace" and _is_ours(frame):
+            break
     return ""
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return any(name in frame.f_code.co_filename for name in _OURS)
+
+
+def _is_user(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__") or ""
+    return not _is_ours(frame) and str(module).partition(".")[0] not in _LIBRARIES
+
+
+def _describe(frame: FrameType, line: int) -> str:
+    return f"{frame.f_code.co_name}, line {line} of {os.path.basename(frame.f_code.co_filename)}"
