@@ -71,8 +71,7 @@ class Build(build):
 
     def run(self) -> None:
         # build/ outlives a build, and a module that was removed since would come back into the next wheel
-        if not self.editable_mode:
-            shutil.rmtree(self.build_lib, ignore_errors=True)
+        shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
 
 
