@@ -42,7 +42,7 @@ def test_entries_are_complete(code):
     entry = reasons()[code]
     assert set(entry) == {"title", "message", "hint"} and all(entry.values())
     assert len(entry["title"]) <= 50 and not entry["title"].endswith(".")
-    assert entry["message"].endswith((".", ">")) and entry["hint"].endswith((".", ">"))
+    assert entry["message"].endswith((".", ">")) and not entry["message"].startswith(" ")
     for field in ("message", "hint"):
         assert set(re.findall(r"<([^>]*)>", entry[field])) == set(re.findall(r"<([a-z_]+)>", entry[field]))
 

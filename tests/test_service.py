@@ -101,6 +101,28 @@ def test_hello_compile_object_in_one_process(shared):
     assert made.blobs[0][:4] == b"\x7fELF"
 
 
+def test_an_object_comes_from_the_cache_of_another_process(tmp_path):
+    header, blobs = one_udf(lambda a: a * 3 - 1)
+    made = []
+    for _ in range(2):
+        child = Child(tmp_path, SPARKWELD_CACHE_DIR=str(tmp_path / "cache"))
+        program = child.ask(blobs, **header).header["program"]
+        made.append(child.ask(op="object", program=program))
+        child.stop()
+    assert [m.header["cached"] for m in made] == [False, True]
+    assert made[0].blobs == made[1].blobs
+
+
+def test_a_cache_folder_that_cannot_be_used_is_a_warning(tmp_path):
+    (tmp_path / "file").write_text("")
+    child = Child(tmp_path, SPARKWELD_CACHE_DIR=str(tmp_path / "file"))
+    header, blobs = one_udf(lambda a: a * 3 - 1)
+    program = child.ask(blobs, **header).header["program"]
+    made = child.ask(op="object", program=program)
+    child.stop()
+    assert made.header["status"] == "ok" and str(tmp_path / "file") in made.header["warning"]
+
+
 def test_a_refusal_is_a_reply(shared):
     header, blobs = one_udf(lambda a: a.cumsum())
     reply = shared.ask(blobs, **header).header
@@ -278,7 +300,7 @@ def test_equal_requests_are_compiled_once(monkeypatch):
         return {"status": "ok", "n": len(calls)}
 
     monkeypatch.setattr("udf_compiler.pipeline.compile_pipeline", compiled)
-    service = Service({})
+    service = Service()
     header, blobs = one_udf(lambda a: a)
     replies = [service.answer(Message({**header, "id": i}, tuple(blobs)))[0] for i in range(3)]
     assert [r["id"] for r in replies] == [0, 1, 2]
@@ -297,7 +319,7 @@ def test_errors_are_not_remembered(monkeypatch):
         return outcome
 
     monkeypatch.setattr("udf_compiler.pipeline.compile_pipeline", compiled)
-    service = Service({})
+    service = Service()
     header, blobs = one_udf(lambda a: a)
     assert service.answer(Message({**header, "id": 1}, tuple(blobs)))[0]["status"] == "error"
     assert service.answer(Message({**header, "id": 2}, tuple(blobs)))[0]["status"] == "ok"
@@ -333,7 +355,7 @@ def test_the_reply_cache_is_bounded(monkeypatch):
 def test_a_reply_that_is_no_json_is_an_error(monkeypatch):
     monkeypatch.setattr("udf_compiler.pipeline.compile_pipeline", lambda *given: {"status": "ok", "n": float("nan")})
     header, blobs = one_udf(lambda a: a)
-    assert Service({}).answer(Message({**header, "id": 1}, tuple(blobs)))[0]["status"] == "error"
+    assert Service().answer(Message({**header, "id": 1}, tuple(blobs)))[0]["status"] == "error"
 
 
 def test_missing_packages_are_said_in_the_hello(monkeypatch):

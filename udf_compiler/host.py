@@ -69,6 +69,7 @@ def import_frontend() -> None:
 
 
 def import_kernels() -> None:
-    """What every object request needs: Numba, warm."""
-    importlib.import_module("numba")
-    importlib.import_module("sparkweld.kernels")
+    """What an object request needs that is not in the cache: Numba, warm."""
+    from sparkweld import kernels
+
+    kernels.warm_up()

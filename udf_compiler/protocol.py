@@ -13,7 +13,8 @@ order. End of file on the request pipe ends the service, so it dies with the JVM
 ``compile``   label, inputs, steps, outputs, filtered, conf, python {includes} and one blob per payload -> status "ok" with
                  program, hash, inputs, outputs, filtered, guarded, kept, nodes, udfs, fused, seconds; or status "refused"
                  with refusals [{udf, step, code, title, message, hint, place}]. `udf_compiler.pipeline` reads it.
-``object``    program (its text) -> status "ok", symbol, imports, cpu, cached, seconds, and one blob: the object code.
+``object``    program (its text) -> status "ok", symbol, imports, cpu, cached, seconds, and one blob: the object code;
+                 with warning (text) when the cache folder cannot be used.
 ``shutdown``  -> status "ok", and the service ends.
 
 Any request may be answered by status "error" with message and trace: a fault of SparkWeld or of its environment. A

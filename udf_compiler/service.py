@@ -17,14 +17,11 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
-
-if TYPE_CHECKING:
-    from sparkweld.ir import Program
 
 #: Replies kept for requests that come again: the same query planned twice, the same UDF in many queries.
 MAX_CACHED_REPLIES = 512
@@ -38,12 +35,11 @@ Reply = tuple[dict[str, Any], tuple[bytes, ...]]
 
 
 class Service:
-    """Answers requests; holds what outlives one of them: the replies so far and the object cache."""
+    """Answers requests; holds what outlives one of them: the replies so far."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self) -> None:
         self.warm_up = WarmUp()
         self.stopped = False
-        self._environment = environment
         self._replies = ReplyCache()
         self._operations: dict[str, Callable[[Message], Reply]] = {
             "hello": self._hello,
@@ -84,30 +80,24 @@ class Service:
         return reply, ()
 
     def _compile(self, message: Message) -> Reply:
-        # Includes change sys.path: a library that the other thread imports right now must not be found in them.
-        self.warm_up.wait("kernels" if message.header.get("python", {}).get("includes") else "frontend")
-        from udf_compiler.pipeline import compile_pipeline
+        with self.warm_up.at_rest():
+            from sparkweld.kernels import check_size
+            from udf_compiler.pipeline import compile_pipeline
 
-        return compile_pipeline(message.header, message.blobs, self._check_size), ()
-
-    def _check_size(self, program: Program) -> None:
-        self.warm_up.wait("kernels")
-        from sparkweld.kernels import check_size
-
-        check_size(program)
+            return compile_pipeline(message.header, message.blobs, check_size), ()
 
     def _object(self, message: Message) -> Reply:
-        self.warm_up.wait("kernels")
         from sparkweld.ir import parse_program
         from sparkweld.kernels import ObjectCache, compile_program
 
-        folder = self._environment.get("SPARKWELD_CACHE_DIR")
-        limit = self._environment.get("SPARKWELD_CACHE_MAX_BYTES")
-        cache = None
-        if folder:
-            cache = ObjectCache(Path(folder), int(limit)) if limit else ObjectCache(Path(folder))
-        made = compile_program(parse_program(message.header["program"]), cache)
+        program = parse_program(message.header["program"])
+        cache = ObjectCache()
+        if cache.get(program) is None:
+            self.warm_up.wait_for_kernels()
+        made = compile_program(program, cache)
         header = {"status": "ok", "symbol": made.symbol, "imports": list(made.imports), "cpu": made.cpu}
+        if cache.warning is not None:
+            header["warning"] = cache.warning
         return {**header, "cached": made.cached, "seconds": made.seconds}, (made.data,)
 
     def _shutdown(self, message: Message) -> Reply:
@@ -116,16 +106,18 @@ class Service:
 
 
 class WarmUp:
-    """Imports what the first compile and the first object need, in a thread of its own, after the hello is answered.
+    """Imports what the first requests need, in a thread of its own, once the hello is answered.
 
-    Requests wait for the part that they need. Nothing else imports in the meantime, so no two threads can hold import
-    locks that the other wants.
+    First what a compile needs, then Numba for an object that is not in the cache. A compile runs user code, which imports, and
+    under another `sys.path`: the thread imports nothing meanwhile, so that neither waits for an import lock of the
+    other, finds the other's modules, or shares the interpreter with it.
     """
 
-    PARTS = ("frontend", "kernels")
-
     def __init__(self) -> None:
-        self._done = {part: threading.Event() for part in self.PARTS}
+        self._frontend, self._kernels = threading.Event(), threading.Event()
+        self._change = threading.Condition()
+        self._compiles = 0
+        self._importing = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -133,21 +125,46 @@ class WarmUp:
             self._thread = threading.Thread(target=self._run, name="sparkweld-warm-up", daemon=True)
             self._thread.start()
 
-    def wait(self, part: str) -> None:
-        """Returns when `part` is imported, or has failed: then the request's own import raises the error again."""
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """The frontend is imported, and the thread does nothing inside of the block."""
+        with self._change:
+            self._compiles += 1
         self.start()
-        self._done[part].wait()
+        self._frontend.wait()
+        try:
+            with self._change:
+                self._change.wait_for(lambda: not self._importing)
+            yield
+        finally:
+            with self._change:
+                self._compiles -= 1
+                self._change.notify_all()
+
+    def wait_for_kernels(self) -> None:
+        """Returns when Numba is warm, or has failed: then the request's own import raises the error again."""
+        self.start()
+        self._kernels.wait()
 
     def _run(self) -> None:
         from udf_compiler.host import import_frontend, import_kernels
 
-        for part, load in zip(self.PARTS, (import_frontend, import_kernels), strict=True):
-            try:
-                load()
-            except Exception as error:  # noqa: BLE001 - a broken package is the reply of the request that needs it
-                print(f"sparkweld: warming up {part}: {type(error).__name__}: {error}", file=sys.stderr)
-            finally:
-                self._done[part].set()
+        self._load(import_frontend, self._frontend)
+        with self._change:
+            self._change.wait_for(lambda: not self._compiles)
+            self._importing = True
+        self._load(import_kernels, self._kernels)
+        with self._change:
+            self._importing = False
+            self._change.notify_all()
+
+    def _load(self, load: Callable[[], None], done: threading.Event) -> None:
+        try:
+            load()
+        except Exception as error:  # noqa: BLE001 - a broken package is the reply of the request that needs it
+            print(f"sparkweld: {load.__name__}: {type(error).__name__}: {error}", file=sys.stderr)
+        finally:
+            done.set()
 
 
 class ReplyCache:
