@@ -8,7 +8,7 @@ from sparkweld.ir.program import Program, output_types
 from sparkweld.reasons import refusal
 
 #: Programs of more values are refused: compile time grows with them, by about a millisecond each.
-MAX_VALUES = 4000
+MAX_VALUES = 5000
 
 #: Rows of a block of a filtered program: its outputs stay in the first-level cache until they are compacted.
 _BLOCK = 1024
