@@ -156,6 +156,20 @@ def test_an_integer_column_has_the_dtype_of_its_batch(state, expected):
     assert program.inputs[0].type.nullable == (state == "nullable")
 
 
+@pytest.mark.parametrize(
+    "expr, expected",
+    [
+        (call("Add", column("i", "integer"), literal("1", "integer"), type="integer", ansi=False), "float64"),
+        (call("Coalesce", column("i", "integer"), literal("1", "integer"), type="integer", nullable=False), "int32"),
+    ],
+)
+def test_an_expression_has_the_dtype_of_its_batch(expr, expected):
+    reply = compile_pipeline(
+        request(python_step(r=udf(0, expr)), inputs={"i": "integer"}, nullable_state=["i"]), [payload(lambda i: i / 2)]
+    )
+    assert f"f({expected})" in reply["udfs"][0]["notes"]
+
+
 def test_a_boolean_column_with_nulls_is_refused():
     step = python_step(r=udf(0, column("i", "boolean")))
     reply = compile_pipeline(request(step, inputs={"i": "boolean"}, nullable_state=["i"]), [payload(lambda i: i + 0.0)])

@@ -85,14 +85,13 @@ class Columns:
         """`read` for one loop."""
         return lambda name: self.read(loop, name)
 
-    def ambiguous(self, names: Iterable[str]) -> str | None:
-        """The title of the first column whose dtype in pandas depends on which rows a filter below keeps."""
-        for name in names:
-            column = self[name]
-            if self.domain != ROWS and column.state == "nullable" and column.holds_null and name not in self._not_null:
-                if column.spark_type not in _FLOATS:
-                    return column.title
-        return None
+    def with_nulls(self, names: Iterable[str]) -> list[str]:
+        """Titles of the columns that make a float64 Series of what is no float: the batch has NULLs in them.
+
+        Below a filter that may drop those rows, only the rows that it keeps decide.
+        """
+        columns = (self[name] for name in sorted(names) if name not in self._not_null)
+        return [c.title for c in columns if c.state == "nullable" and c.nullable and c.spark_type not in _FLOATS]
 
 
 def columns_in(expr: dict[str, Any]) -> set[str]:
@@ -110,14 +109,14 @@ def non_null_columns(condition: dict[str, Any]) -> set[str]:
     if op == "Or":
         return non_null_columns(args[0]) & non_null_columns(args[1])
     if op in ("IsNotNull", "In", "IsNaN"):  # IsNaN of NULL is false; In of a NULL value is NULL
-        return _strict_columns(args[0])
-    return _strict_columns(condition)
+        return strict_columns(args[0])
+    return strict_columns(condition)
 
 
-def _strict_columns(expr: dict[str, Any]) -> set[str]:
+def strict_columns(expr: dict[str, Any]) -> set[str]:
     """Columns that make the expression NULL when they are."""
     if expr["op"] == "Column":
         return {expr["name"]}
     if expr["op"] in _STRICT:
-        return set().union(*map(_strict_columns, expr["args"]))
+        return set().union(*map(strict_columns, expr["args"]))
     return set()

@@ -41,6 +41,9 @@ _PROTOCOL_IDS = frozenset(map(id, PROTOCOL_FUNCTIONS))
 
 _ARRAY_KINDS = "biufSU"
 
+_Rebuild = Callable[[Any], Any]
+_Remember = Callable[[Any], None]
+
 
 @dataclass(slots=True)
 class Snapshot:
@@ -81,9 +84,7 @@ def is_protocol_function(value: object) -> bool:
     return value is typing or type(value).__module__ == "typing" or isinstance(value, types.GenericAlias | types.UnionType)
 
 
-def copy_container(
-    value: Any, rebuild: Callable[[Any], Any], remember: Callable[[Any], None], use: Use, snapshot: Snapshot
-) -> Any:
+def copy_container(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, snapshot: Snapshot) -> Any:
     """A copy of a list, tuple, dict, set, deque or the like with every element rebuilt; None for another type.
 
     `remember` gets a mutable copy before its elements are rebuilt, so that cycles end.
@@ -94,20 +95,29 @@ def copy_container(
     if kind in (set, frozenset):
         return _copy_set(value, use, snapshot)
     if kind in (list, collections.deque):
-        copy = [] if kind is list else collections.deque(maxlen=value.maxlen)
-        remember(copy)
-        copy.extend(map(rebuild, value))
-        elements = list(copy)
-        snapshot.add(use, lambda: _same(list(copy), elements))
-        return copy
+        return _copy_sequence(value, rebuild, remember, use, snapshot)
     if kind in (dict, collections.OrderedDict, types.MappingProxyType):
-        copy = collections.OrderedDict() if kind is collections.OrderedDict else {}
-        remember(copy)
-        copy.update((rebuild(k), rebuild(v)) for k, v in value.items())
-        keys, values = list(copy.keys()), list(copy.values())
-        snapshot.add(use, lambda: _same(list(copy.keys()), keys) and _same(list(copy.values()), values))
-        return types.MappingProxyType(copy) if kind is types.MappingProxyType else copy
+        return _copy_mapping(value, rebuild, remember, use, snapshot)
     return None
+
+
+def _copy_sequence(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, snapshot: Snapshot) -> Any:
+    copy: Any = [] if type(value) is list else collections.deque(maxlen=value.maxlen)
+    remember(copy)
+    copy.extend(map(rebuild, value))
+    elements = list(copy)
+    snapshot.add(use, lambda: _same(list(copy), elements))
+    return copy
+
+
+def _copy_mapping(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, snapshot: Snapshot) -> Any:
+    copy: dict[Any, Any] = collections.OrderedDict() if type(value) is collections.OrderedDict else {}
+    if type(value) is not types.MappingProxyType:
+        remember(copy)
+    copy.update((rebuild(k), rebuild(v)) for k, v in value.items())
+    keys, values = list(copy.keys()), list(copy.values())
+    snapshot.add(use, lambda: _same(list(copy.keys()), keys) and _same(list(copy.values()), values))
+    return types.MappingProxyType(copy) if type(value) is types.MappingProxyType else copy
 
 
 def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:

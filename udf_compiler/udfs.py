@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sparkweld.ir import LoopBuilder
+from sparkweld.ir import ROWS, LoopBuilder
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.boundary import Field, column_of_result, frame_of_struct, series_of_column
-from udf_compiler.columns import Column, Columns, columns_in
+from udf_compiler.columns import Column, Columns, columns_in, strict_columns
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
@@ -89,17 +89,18 @@ class UdfTracer:
         return frame_of_struct(loop, fields, title)
 
     def _field(self, loop: LoopBuilder, expr: dict[str, Any], title: str) -> Field:
-        """An argument's value. What is no input column is dense: a NULL in it is guarded."""
-        ambiguous = self._columns.ambiguous(columns_in(expr))
-        if ambiguous is not None:
-            raise refusal("SW234", title, column=ambiguous)
+        """An argument's value and its state. A NULL in what is dense is guarded."""
+        with_nulls = self._columns.with_nulls(columns_in(expr))
+        if with_nulls and self._columns.domain != ROWS:
+            raise refusal("SW234", title, column=with_nulls[0])
         if expr["op"] != "Column":
             value = catalyst.translate(loop, expr, self._columns.reader(loop))
-            return Field(title, value, expr["type"], "dense")
+            # NULL wherever such a column is, so the batch of the expression has NULLs too
+            state = "nullable" if self._columns.with_nulls(strict_columns(expr)) else "dense"
+            return Field(title, value, expr["type"], state)
         column = self._columns[expr["name"]]
         value = self._columns.read(loop, column.name)
-        state = column.state if value.type.nullable else "dense"
-        return Field(column.title, value, column.spark_type, state)
+        return Field(column.title, value, column.spark_type, "nullable" if with_nulls else "dense")
 
 
 def _described(argument: Any) -> str:
