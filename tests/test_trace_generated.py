@@ -1,0 +1,39 @@
+"""Random functions: each traces to a program that equals pandas bit for bit, or is refused for a reason that holds."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.expressions import Function, functions
+from tests.helpers.tracing import check_or_refuse
+
+#: A dtype that depends on the batch, a type without kernels is checked by `check_or_refuse` itself.
+ALLOWED = ("SW255", "SW262")
+
+_SETTINGS = settings(max_examples=250, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+@_SETTINGS
+@given(functions())
+def test_random_functions(function: Function) -> None:
+    check_or_refuse(function.source, function.types, ALLOWED, spare=False)
+
+
+@_SETTINGS
+@given(functions(types=("f64",), depth=4))
+def test_random_functions_of_doubles(function: Function) -> None:
+    check_or_refuse(function.source, function.types, ALLOWED, spare=False)
+
+
+def test_most_random_functions_are_traced() -> None:
+    outcomes: list[bool] = []
+
+    @settings(max_examples=100, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def count(data: st.DataObject) -> None:
+        function = data.draw(functions())
+        outcomes.append(check_or_refuse(function.source, function.types, ALLOWED, spare=False) is not None)
+
+    count()
+    assert sum(outcomes) > 0.6 * len(outcomes), f"{sum(outcomes)} of {len(outcomes)} traced"
