@@ -11,26 +11,27 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import BooleanType, DoubleType, LongType
 
 from tests.helpers.differential import check, measured, run
 
 
-@pandas_udf("double")
+@pandas_udf(DoubleType())
 def half_plus_one(x: pd.Series) -> pd.Series:
     return x * 0.5 + 1.0
 
 
-@pandas_udf("double")
+@pandas_udf(DoubleType())
 def hypotenuse(x: pd.Series, y: pd.Series) -> pd.Series:
     return np.sqrt(x * x + y * y)
 
 
-@pandas_udf("long")
+@pandas_udf(LongType())
 def bucket(k: pd.Series) -> pd.Series:
     return k * 3 - 7
 
 
-@pandas_udf("boolean")
+@pandas_udf(BooleanType())
 def is_large(x: pd.Series) -> pd.Series:
     return x > 2.0
 
@@ -114,7 +115,7 @@ def test_below_an_exchange(spark, table, aqe):
 
 @pytest.mark.parametrize("aqe", ["true", "false"])
 def test_above_a_join(spark, table, aqe):
-    other = spark.range(0, 5000).selectExpr("id as k", "id * 0.25 as w")
+    other = spark.range(0, 5000).selectExpr("id as k", "id * 0.25D as w")
     query = lambda: (  # noqa: E731
         table.join(other, "k").select("id", hypotenuse("x", "w").alias("r"), bucket("k").alias("b")).orderBy("id")
     )
@@ -172,8 +173,8 @@ def test_dictionary_encoded_columns(spark, parquet, offheap):
 
 def test_partition_columns_are_constant_vectors(spark, tmp_path):
     path = str(tmp_path / "parts")
-    spark.range(0, 3000).selectExpr("id", "id * 0.5 as x", "id % 3 as part").write.partitionBy("part").parquet(path)
-    spark.range(3000, 3010).selectExpr("id", "id * 0.5 as x").write.parquet(path + "/part=__HIVE_DEFAULT_PARTITION__")
+    spark.range(0, 3000).selectExpr("id", "id * 0.5D as x", "id % 3 as part").write.partitionBy("part").parquet(path)
+    spark.range(3000, 3010).selectExpr("id", "id * 0.5D as x").write.parquet(path + "/part=__HIVE_DEFAULT_PARTITION__")
     frame = spark.read.parquet(path)
     check(spark, lambda: frame.select("id", bucket("part").alias("b"), hypotenuse("x", "part").alias("r")).orderBy("id"))
 
