@@ -1,7 +1,8 @@
 """Scalar functions to what LLVM's loop vectoriser can call: a vector version for every number of lanes it may choose.
 
-A loop that calls a function without one is not vectorised at all. libmvec has versions of most functions of libm; all
-others get one here that calls the scalar function lane by lane, and `fmod` one that needs the call for few arguments.
+A loop that calls a function without one is not vectorised at all. libmvec has versions of most functions of libm for the
+registers of the host; other numbers of lanes are put together from these. All other functions get versions that call the
+scalar function lane by lane, and `fmod` one that needs the call for few arguments.
 The attribute ``vector-function-abi-variant`` of the declaration names them (LLVM's VFABI; `LLVM` as instruction set means
 that the version is any function of the module).
 """
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 KEPT = "llvm.compiler.used"
 
 _PURE = "nounwind willreturn memory(none)"
-_LANES = {"double": (2, 4, 8), "i64": (2, 4, 8), "float": (2, 4, 8, 16), "i32": (2, 4, 8, 16)}
+#: Up to twice the lanes of a vector of 64 bytes: a loop over narrow columns may compute wider values in between.
+_LANES = {"double": (2, 4, 8, 16), "i64": (2, 4, 8, 16), "float": (2, 4, 8, 16, 32), "i32": (2, 4, 8, 16, 32)}
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,7 @@ def with_vector_versions(functions: Iterable[VectorFunction]) -> str:
         for lanes, symbol in function.versions:
             text.append(f"declare {_signature(function, lanes, symbol)} {_PURE}")
         for lanes, symbol in own:
-            fast = _fmod if function.name.removesuffix("f").endswith(".fmod") else _lane_by_lane
-            text.append(f"define internal {_signature(function, lanes, symbol)} {_PURE} {{\n{fast(function, lanes)}}}")
+            text.append(f"define internal {_signature(function, lanes, symbol)} {_PURE} {{\n{_version(function, lanes)}}}")
         versions = (*function.versions, *own)
         abi = ",".join(f"_ZGV_LLVM_N{n}{'v' * function.arity}_{function.name}({symbol})" for n, symbol in versions)
         head = f'{_signature(function, 1, function.name)} {_PURE} "vector-function-abi-variant"="{abi}"'
@@ -73,7 +74,44 @@ def _type(scalar: str, lanes: int) -> str:
     return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
 
 
-def _lane_by_lane(function: VectorFunction, lanes: int, label: str = "") -> str:
+def _version(function: VectorFunction, lanes: int) -> str:
+    if function.versions:
+        return _pieces(function, lanes)
+    if function.name.removesuffix("f").endswith(".fmod"):
+        return _fmod(function, lanes)
+    return _lane_by_lane(function, lanes)
+
+
+def _pieces(function: VectorFunction, lanes: int) -> str:
+    """By calls of the widest version that is not wider, or of the narrowest one with its spare lanes filled."""
+    native = dict(function.versions)
+    width = max((n for n in native if n <= lanes), default=min(native))
+    whole, piece = _type(function.scalar, lanes), _type(function.scalar, width)
+    lines, parts = [], []
+    for start in range(0, lanes, width):
+        mask = ", ".join(f"i32 {(start + i) % lanes}" for i in range(width))
+        arguments = []
+        for a in "xy"[: function.arity]:
+            lines.append(f"  %{a}{start} = shufflevector {whole} %{a}, {whole} poison, <{width} x i32> <{mask}>")
+            arguments.append(f"{piece} %{a}{start}")
+        lines.append(f"  %part{start} = call {piece} @{native[width]}({', '.join(arguments)})")
+        parts.append(f"%part{start}")
+    size = width
+    while len(parts) > 1:
+        halves, joined = _type(function.scalar, size), []
+        mask = ", ".join(f"i32 {i}" for i in range(2 * size))
+        for low, high in zip(parts[::2], parts[1::2], strict=True):
+            joined.append(f"{low}.{size}")
+            lines.append(f"  {low}.{size} = shufflevector {halves} {low}, {halves} {high}, <{2 * size} x i32> <{mask}>")
+        parts, size = joined, 2 * size
+    if size > lanes:
+        mask = ", ".join(f"i32 {i}" for i in range(lanes))
+        lines.append(f"  %cut = shufflevector {piece} {parts[0]}, {piece} poison, <{lanes} x i32> <{mask}>")
+        parts = ["%cut"]
+    return "\n".join([*lines, f"  ret {whole} {parts[0]}", ""])
+
+
+def _lane_by_lane(function: VectorFunction, lanes: int) -> str:
     of, scalar = _type(function.scalar, lanes), function.scalar
     lines, result = [], "poison"
     for lane in range(lanes):

@@ -1,0 +1,97 @@
+"""Functions of libm and libmvec against NumPy over wide ranges, in ULP. The table is the largest distance measured.
+
+Measured with glibc 2.41 and NumPy 2.4 over 200,000 arguments in each range, for AVX-512 and AVX2 kernels against NumPy's
+loops with and without AVX-512. The documented bound is 4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
+from sparkweld.ir.ops import Call
+from sparkweld.ir.ops.elementwise import LIBM_ULP, inner_loops
+from sparkweld.ir.types import Type
+from sparkweld.kernels import Kernel, compile_program
+from tests.helpers.columns import special_values, ulp_distance
+
+#: NumPy's function -> (largest ULP of f32, of f64).
+MEASURED = {
+    "arccos": (2, 2), "arccosh": (3, 3), "arcsin": (3, 3), "arcsinh": (2, 3), "arctan": (2, 3), "arctan2": (3, 3),
+    "arctanh": (2, 3), "cbrt": (3, 4), "cos": (2, 3), "cosh": (2, 2), "exp": (3, 3), "exp2": (2, 2), "expm1": (2, 3),
+    "float_power": (0, 1), "hypot": (1, 1), "log": (4, 2), "log10": (2, 3), "log1p": (2, 2), "log2": (2, 2),
+    "logaddexp": (0, 0), "logaddexp2": (0, 0), "power": (1, 1), "sin": (2, 3), "sinh": (1, 3), "tan": (3, 3),
+    "tanh": (1, 2),
+}  # fmt: skip
+
+ROWS = 40_000
+RANGES = ("special", "unit", "near one", "small", "hundreds", "angles", "all exponents", "positive")
+
+
+def arguments(type: Type, range: str, at: int) -> np.ndarray:
+    """Arguments of one range; position `at` of several."""
+    specials = special_values(type)
+    single = type.dtype.itemsize == 4
+    exponent = 126 if single else 1022
+    rng = np.random.default_rng([at, RANGES.index(range)])
+    match range:
+        case "special":  # every pair of them
+            values = specials[(np.arange(len(specials) ** 2) // len(specials) ** at) % len(specials)]
+        case "unit":
+            values = rng.uniform(-1, 1, ROWS)
+        case "near one":
+            values = 1 + rng.normal(0, 1, ROWS) * 2.0 ** -rng.uniform(0, 22 if single else 50, ROWS)
+        case "small":
+            values = rng.uniform(-10, 10, ROWS)
+        case "hundreds":
+            values = rng.uniform(-750, 750, ROWS)
+        case "angles":
+            values = rng.uniform(-1e5, 1e5, ROWS)
+        case _:  # subnormals included
+            values = rng.uniform(1, 2, ROWS) * 2.0 ** rng.uniform(-exponent - (20 if single else 50), exponent, ROWS)
+            values *= 1 if range == "positive" else rng.choice([-1, 1], ROWS)
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(type.dtype)
+
+
+CASES = [(fn, types) for fn in sorted(LIBM_ULP) for types in inner_loops(fn) if types[0].is_float]
+
+
+@pytest.fixture(scope="module")
+def kernels() -> dict[int, Kernel]:
+    """One kernel of all functions for each float type, keyed by bytes."""
+    return {size: Kernel.load(compile_program(p), p) for size in (4, 8) for p in [_program(size)]}
+
+
+def _program(size: int) -> Program:
+    builder = ProgramBuilder("math", [Input(f"x{at}", Type(f"f{8 * size}")) for at in range(2)])
+    loop = builder.loop("math")
+    columns = [loop.read("x0"), loop.read("x1")]
+    names = [fn for fn, types in CASES if types[0].dtype.itemsize == size]
+    for fn in names:
+        loop.append(fn, loop.emit(Call(fn), *columns[: Call(fn).ufunc.nin]))
+    loop.close()
+    return builder.finish(names)
+
+
+def test_the_table_is_complete():
+    assert set(MEASURED) == set(LIBM_ULP)
+    assert all(max(MEASURED[fn]) <= bound for fn, bound in LIBM_ULP.items())
+
+
+@pytest.mark.parametrize("range", RANGES)
+@pytest.mark.parametrize("size", [4, 8])
+def test_within_the_bound_of_numpy(kernels, size, range):
+    p = kernels[size].program
+    inputs = {i.name: arguments(i.type, range, at) for at, i in enumerate(p.inputs)}
+    rows = len(inputs["x0"])
+    got, expected = kernels[size].run(inputs, rows).columns, evaluate(p, inputs, rows).columns
+    for fn in p.outputs:
+        ours, numpys = np.asarray(got[fn]), np.asarray(expected[fn])
+        distance = ulp_distance(ours, numpys)  # infinite where only one is NaN
+        at = int(np.argmax(distance))
+        where = f"{fn}({inputs['x0'][at]!r}, {inputs['x1'][at]!r})"
+        assert distance[at] <= LIBM_ULP[fn], f"{where} is {ours[at]!r}, in NumPy {numpys[at]!r}"
+        zeros = (ours == 0) & (numpys == 0)
+        assert np.array_equal(np.signbit(ours[zeros]), np.signbit(numpys[zeros])), f"{fn}: the sign of a zero"
