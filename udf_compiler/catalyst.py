@@ -40,7 +40,7 @@ class Maybe:
 def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value]) -> Value:
     """The value of a Catalyst expression; nullable unless it is never NULL. Guards join `loop`.
 
-    `columns` gives the value of a column by its name. Refuses SW301 (an expression), SW302 (a type), SW303 (a cast).
+    `columns` gives the value of a column by its name. Refuses SW321 (an expression), SW322 (a type), SW323 (a cast).
     """
     result = _Translator(loop, columns).of(expr, None)
     return result.value if result.valid is None else loop.optional(result.value, result.valid)
@@ -61,7 +61,7 @@ class _Translator:
     def of(self, expr: Expr, demand: Value | None) -> Maybe:
         rule = _RULES.get(expr["op"])
         if rule is None:
-            raise refusal("SW301", expression=expr["op"])
+            raise refusal("SW321", expression=expr["op"])
         result = rule(self, expr, demand)
         if result.value.type != self.type_of(expr):
             raise InternalError(f"{expr['op']} of Spark type {expr['type']} became {result.value.type}")
@@ -69,7 +69,7 @@ class _Translator:
 
     def type_of(self, expr: Expr) -> Type:
         if not isinstance(expr["type"], str) or expr["type"] not in SPARK_TYPES:
-            raise refusal("SW302", expression=expr["op"], type=expr["type"])
+            raise refusal("SW322", expression=expr["op"], type=expr["type"])
         return SPARK_TYPES[expr["type"]]
 
     def operands(self, expr: Expr, demand: Value | None) -> list[Maybe]:
@@ -191,7 +191,7 @@ class _Translator:
 
     def in_(self, expr: Expr, demand: Value | None) -> Maybe:
         if len(expr["args"]) < 2:
-            raise refusal("SW301", expression="In of an empty list")
+            raise refusal("SW321", expression="In of an empty list")
         x, *others = self.operands(expr, demand)
         if self._is_table(expr):
             return self._in_table(expr, x)
@@ -289,7 +289,7 @@ class _Translator:
         a, b = self.operands(expr, demand)
         fn = "divide" if expr["op"] == "Divide" else "fmod"
         if fn == "divide" and not a.value.type.is_float:
-            raise refusal("SW302", expression="Divide", type=expr["args"][0]["type"])
+            raise refusal("SW322", expression="Divide", type=expr["args"][0]["type"])
         nonzero = self.loop.call("not_equal", b.value, self.loop.const(0, b.value.type))
         valid = self.all_of(a.valid, b.valid)
         if _ansi(expr):
@@ -327,7 +327,7 @@ class _Translator:
         if of == to:
             return x
         if DATE in (of, to):
-            raise refusal("SW303", of=child["type"], to=expr["type"])
+            raise refusal("SW323", of=child["type"], to=expr["type"])
         if of.is_float and to.is_int:
             return Maybe(self._truncate(x, to, _ansi(expr), demand), x.valid)
         if _ansi(expr) and of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
