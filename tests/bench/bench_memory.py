@@ -30,8 +30,9 @@ HEAP = "1g"
 KEPT = 16
 RUNS = {"differing, on": (True, True), "same, on": (True, False), "differing, off": (False, True)}
 WATCHED = ("residentMb", "anonymousMb", "executableMappings", "children", "threads", "openFiles")
-# Growth per query over the last two thirds that still counts as flat; resident memory: over what plugin off grows by.
-ALLOWED = {"residentMb": 0.10, "executableMappings": 0.05, "children": 0.02, "threads": 0.05, "openFiles": 0.05}
+# Growth per query, over the last two thirds and beyond the growth with the plugin off, that still counts as flat: Spark's
+# own thread pools fill up, and the JVM compiles on, for hundreds of queries.
+ALLOWED = {"residentMb": 0.20, "executableMappings": 0.05, "children": 0.02, "threads": 0.20, "openFiles": 0.05}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -73,7 +74,7 @@ def slope(values: list[float]) -> float:
 
 def report(runs: dict[str, list[dict[str, Any]]]) -> bool:
     """Print a line per run and watched number; whether all that is judged is flat."""
-    base = slope([sample["residentMb"] for sample in runs["differing, off"]])
+    base = {what: slope([float(sample[what]) for sample in runs["differing, off"]]) for what in WATCHED}
     flat = []
     print(f"{len(runs['same, on'])} queries of {ROWS:,} rows in one session, heap {HEAP}, {KEPT} kernels kept\n")
     print("| queries | watched | first | after a third | last | slope per query | verdict |")
@@ -84,7 +85,7 @@ def report(runs: dict[str, list[dict[str, Any]]]) -> bool:
             growth = slope(values)
             verdict = "-"
             if RUNS[label][0] and what in ALLOWED:
-                allowed = ALLOWED[what] + (max(base, 0.0) if what == "residentMb" else 0.0)
+                allowed = ALLOWED[what] + max(base[what], 0.0)
                 flat.append(growth <= allowed)
                 verdict = f"{'PASS' if flat[-1] else 'FAIL'} (at most {allowed:.2f})"
             print(f"| {label} | {what} | {values[0]:.0f} | {values[len(values) // 3]:.0f} | {values[-1]:.0f} | "
