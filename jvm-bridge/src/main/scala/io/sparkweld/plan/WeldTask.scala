@@ -99,11 +99,12 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
     var nullable = Set.empty[Int]
     var i = 0
     while (i < inputs.length) {
-      if (kernel.inputs(i).nulls != NullPolicy.Read) {
-        bind(i, batch)
+      val policy = kernel.inputs(i).nulls
+      if (policy != NullPolicy.Read || kernel.inputs(i).path.length > 1) {
+        if (!bind(i, batch)) return None
         if (inputs(i).hasNull) {
-          if (kernel.inputs(i).nulls == NullPolicy.Python) return None
-          nullable += i
+          if (policy == NullPolicy.Python) return None
+          if (policy == NullPolicy.OtherForm) nullable += i
         }
       }
       i += 1
@@ -124,16 +125,20 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
     } finally plan.metrics.compileTime += (System.nanoTime() - started) / 1000000
   }
 
-  private def bind(i: Int, batch: ColumnarBatch): Unit = if (!bound(i)) {
+  /** Gives input `i` this batch's column; false when it is a field of a struct that is NULL as a whole in some row. */
+  private def bind(i: Int, batch: ColumnarBatch): Boolean = {
+    if (bound(i)) return true
     val path = kernel.inputs(i).path
     var vector = batch.column(path(0))
     var depth = 1
     while (depth < path.length) {
+      if (vector.hasNull) return false
       vector = vector.getChild(path(depth))
       depth += 1
     }
     inputs(i).bind(vector, batch.numRows())
     bound(i) = true
+    true
   }
 
   /** Calls the kernel; false when a guard flagged a row, and then nothing of what it wrote is used. */

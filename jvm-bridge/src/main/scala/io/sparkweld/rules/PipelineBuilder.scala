@@ -143,12 +143,11 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
     node
   }
 
-  /** A struct column of the child, as a struct made of its fields' columns. */
+  /** A struct column of the child, as a struct made of its fields' columns. A batch where it is NULL as a whole runs in Python. */
   private def flatten(udf: PythonUDF, attribute: Attribute): ObjectNode = {
-    val known = visible.getOrElse(attribute.exprId, attribute)
     val fields = attribute.dataType.asInstanceOf[StructType].fields
     val source = sources.get(attribute.exprId) match {
-      case Some(FromChild(i)) if !known.nullable => i
+      case Some(FromChild(i)) => i
       case _ => throw refusedUdf(udf, Refusal("SW305", "udf" -> udf.name, "column" -> attribute.name))
     }
     val node = Frame.newObject().put("op", "CreateNamedStruct")
