@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.expressions import Function, functions
 from tests.helpers.tracing import check_or_refuse
+
+pytestmark = pytest.mark.slow
 
 #: A dtype that depends on the batch, a type without kernels is checked by `check_or_refuse` itself.
 ALLOWED = ("SW255", "SW262")

@@ -8,6 +8,8 @@ import pytest
 from sparkweld.ir.ops.elementwise import FUNCTIONS
 from tests.helpers.tracing import check_or_refuse, trace_source
 
+pytestmark = pytest.mark.slow
+
 TYPES = ["f64", "f32", "bool", "i8", "i16", "i32", "i64"]
 FEW = ["f64", "f32", "bool", "i8", "i64"]
 OPERATORS = "+ - * / // % ** == != < <= > >= & | ^".split()
@@ -53,15 +55,18 @@ def test_comparisons_with_missing_values(op: str, missing: str) -> None:
 @pytest.mark.parametrize("fn", [*FUNCTIONS, "divmod"])
 def test_ufuncs(fn: str) -> None:
     ufunc = getattr(np, fn)
-    traced = []
+    traced: list[object] = []
+    spare = fn not in ("signbit", "copysign")  # the sign of a NaN is guarded, and may well be the same
     for x in TYPES:
         if ufunc.nin == 1:
-            traced += [check_or_refuse(f"lambda a: np.{fn}({a})", (x,)) for a in ("a", "a.values")]
+            traced += [check_or_refuse(f"lambda a: np.{fn}({a})", (x,), spare=spare) for a in ("a", "a.values")]
             continue
-        traced += [check_or_refuse(f"lambda a, b: np.{fn}(a, b)", (x, y), ALLOWED) for y in FEW]
-        traced += [check_or_refuse(f"lambda a, b: np.{fn}(a.values, b.values)", (x, "f64" if x == "f32" else x))]
+        traced += [check_or_refuse(f"lambda a, b: np.{fn}(a, b)", (x, y), ALLOWED, spare=spare) for y in FEW]
+        traced += [check_or_refuse(f"lambda a, b: np.{fn}(a.values, b.values)", (x, "f64" if x == "f32" else x), spare=spare)]
         for c in ("2", "1.5", "np.int8(2)", "np.nan"):
-            traced += [check_or_refuse(f"lambda a: np.{fn}({args})", (x,), ALLOWED) for args in (f"a, {c}", f"{c}, a")]
+            traced += [
+                check_or_refuse(f"lambda a: np.{fn}({args})", (x,), ALLOWED, spare=spare) for args in (f"a, {c}", f"{c}, a")
+            ]
     assert any(traced) or fn == "bitwise_count", f"no dtype of np.{fn} is traced"
 
 

@@ -98,7 +98,12 @@ TABLE = [
     ("setattr(a, 'name', 'x')", "f64", "SW256"),
     ("a + np.array([1.0, 2.0])", "f64", "SW257"),
     ("a + [1.0, 2.0]", "f64", "SW257"),
-    ("a * pd.Series([1.0, 2.0])", "f64", "SW257"),
+    ("a * POINTS", "f64", "SW257"),
+    ("POINTS * a", "f64", "SW257"),
+    ("np.maximum(POINTS, a)", "f64", "SW257"),
+    ("a * pd.Series([1.0, 2.0])", "f64", "SW262"),
+    ("np.array(['now'], dtype='M8[s]')", "f64", "SW263"),
+    ("np.datetime64('now')", "f64", "SW263"),
     ("a.values * np.array([1.0, 2.0])", "f64", "SW257"),
     ("np.where(a > 0, [1, 2], 0)", "f64", "SW257"),
     ("a.clip([0, 1], 2)", "f64", "SW257"),
@@ -160,7 +165,7 @@ TABLE = [
 @pytest.mark.parametrize(("source", "type", "code"), TABLE)
 def test_refused(source: str, type: str, code: str) -> None:
     with pytest.raises(Refusal) as caught:
-        trace_source(f"lambda a, b: {source}", (type, type), setattr=setattr)
+        trace_source(f"lambda a, b: {source}", (type, type), setattr=setattr, POINTS=pd.Series([1.0, 2.0]))
     assert caught.value.code == code, str(caught.value)
     assert caught.value.place.startswith("<lambda>, line 1 of <string>") or "<listcomp>" in caught.value.place
 

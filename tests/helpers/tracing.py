@@ -18,11 +18,18 @@ from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DTYPES, parse_type
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
 
-_TRACED = {"np": stand_in(np), "pd": stand_in(pd), "math": stand_in(__import__("math")), "date": stand_in(datetime.date), "type": stand_in(type)}
+_TRACED = {
+    "np": stand_in(np),
+    "pd": stand_in(pd),
+    "math": stand_in(__import__("math")),
+    "date": stand_in(datetime.date),
+    "type": stand_in(type),
+}
 _REAL = {"np": np, "pd": pd, "math": __import__("math"), "date": datetime.date}
 _NAMES = "abcdefgh"
 
-FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, -2.5, 2.0, 3.0, 7.25, -7.0, 1e-310, 1e300, -1e300, np.inf, -np.inf, np.nan, 2.0**53, 129.0]  # fmt: skip
+FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, -2.5, 2.0, 3.0, 7.25, -7.0]
+FLOATS += [1e-310, 1e300, -1e300, np.inf, -np.inf, np.nan, 2.0**53, 129.0]
 EXTREMES: dict[str, list[Any]] = {
     "f64": FLOATS,
     "f32": [*FLOATS[:11], 1e-42, 3e38, -3e38, np.inf, -np.inf, np.nan, 16777217.0, 129.0],
@@ -141,7 +148,7 @@ def check(source: str, types: Sequence[str], spare: bool = True, **extra: Any) -
 
 
 def check_or_refuse(source: str, types: Sequence[str], allowed: Sequence[str] = (), **extra: Any) -> Traced | None:
-    """`check`, where a refusal must be right: SW252 when pandas raises, SW254 when its dtype has no kernels, or one of `allowed`."""
+    """`check`, where a refusal must be right: SW252 when pandas raises, SW254 for other dtypes, or one of `allowed`."""
     try:
         return check(source, types, **extra)
     except Refusal as refused:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import itertools
 import operator
 import typing
 from typing import Any
@@ -17,7 +16,7 @@ from udf_compiler.trace.values import Traced
 
 _PURE = frozenset(
     {
-        abs, all, any, bin, bool, bytes, callable, chr, complex, dict, divmod, enumerate, filter, float, format, frozenset, hash,
+        abs, all, any, bin, bool, bytes, callable, chr, complex, dict, divmod, enumerate, filter, float, format, frozenset,
         hex, int, isinstance, issubclass, iter, len, list, map, max, min, next, oct, ord, pow, range, repr, reversed, round,
         set, slice, sorted, str, sum, tuple, zip, getattr, hasattr, ArithmeticError, AttributeError, Exception, IndexError,
         KeyError, NotImplementedError, OverflowError, TypeError, ValueError, ZeroDivisionError, AssertionError, RuntimeError,
@@ -75,8 +74,10 @@ def stand_in(obj: Any) -> Any:
         return DATE
     if obj is datetime:
         return DATETIME
-    if obj is datetime.timedelta or obj is operator or obj is functools or obj is itertools:
+    if obj is datetime.timedelta:
         return obj
+    if obj is operator.attrgetter or obj is operator.methodcaller:
+        return None  # they reach attributes by names that no check of the code sees
     try:
         known = obj in _PURE
     except TypeError:

@@ -19,9 +19,7 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
 
 
-def make_frame(
-    data: Any = None, index: Any = None, columns: Any = None, dtype: Any = None, copy: Any = None
-) -> TracedFrame:
+def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: Any = None, copy: Any = None) -> TracedFrame:
     """pd.DataFrame of a dict of columns, or of a two-dimensional array with names."""
     from udf_compiler.calls.pandas_ import Index
 
@@ -30,9 +28,7 @@ def make_frame(
         refuse("SW262", call=call, what="the argument dtype= or an index of its own")
     if isinstance(data, TracedArray) and data.ndim == 2 and _names(columns, len(data.columns)):
         data.shared = True
-        series = {
-            n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)
-        }
+        series = {n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)}
         return TracedFrame(data.loop, series)
     if not isinstance(data, dict) or columns is not None or not all(isinstance(n, str) for n in data):
         refuse("SW262", call=call, what=raw(data))
@@ -41,11 +37,7 @@ def make_frame(
 
 
 def _names(columns: Any, count: int) -> bool:
-    return (
-        isinstance(columns, list)
-        and len(columns) == count == len(set(columns))
-        and all(isinstance(c, str) for c in columns)
-    )
+    return isinstance(columns, list) and len(columns) == count == len(set(columns)) and all(isinstance(c, str) for c in columns)
 
 
 def _column(loop: Any, value: Any, call: str) -> TracedSeries:
@@ -56,7 +48,7 @@ def _column(loop: Any, value: Any, call: str) -> TracedSeries:
     if isinstance(value, TracedArray) and value.loop is loop and value.ndim == 1:
         return TracedSeries(loop, value.value, value.dtype)
     if is_number(value):
-        return make_series(value, Index())  # type: ignore[no-any-return]
+        return make_series(value, Index())
     refuse("SW262", call=call, what=f"{raw(value)} as a column")
 
 

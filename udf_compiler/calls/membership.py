@@ -32,13 +32,12 @@ def series_isin(series: TracedSeries, values: Any) -> TracedSeries:
     # A list meets a signed integer Series in their common dtype and any other Series object by object; an array always
     # in the common dtype.
     as_objects = isinstance(values, list | tuple | set | frozenset | dict) and not value.type.is_int
+    wide: np.dtype | None
     if as_objects:
         wide = np.dtype(np.float64) if all(abs(k) <= 2**53 for k in numbers if k == k) else None
     else:
         target = np.asarray(keys).dtype if len(keys) else value.type.dtype
-        wide = (
-            np.dtype(np.bool_) if target == value.type.dtype == np.bool_ else np.result_type(target, value.type.dtype)
-        )
+        wide = np.dtype(np.bool_) if target == value.type.dtype == np.bool_ else np.result_type(target, value.type.dtype)
     type = None if wide is None else of_dtype(wide)
     if type is None:
         refuse("SW262", call=call, what="a mix of values")
@@ -131,7 +130,8 @@ def _probe(numbers: list[Any], type: Type) -> np.ndarray:
 def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedSeries:
     """Series.map with a dict or a Series of constants.
 
-    Rows without a key become NaN. For float values the dtype stays; for others it would depend on the batch, so those rows are guarded.
+    Rows without a key become NaN. For float values the dtype stays; for others it would depend on the batch: such rows
+    are guarded.
     """
     call = "Series.map"
     if na_action is not None:
@@ -140,11 +140,7 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
         refuse("SW264", call=call)
     if not isinstance(arg, pd.Series) and (type(arg) is not dict):
         refuse("SW251", call=f"Series.map with {raw(arg)}")
-    mapper = (
-        arg
-        if isinstance(arg, pd.Series)
-        else run_prototype(call, lambda: pd.Series(arg, dtype=None if arg else np.float64))
-    )
+    mapper = arg if isinstance(arg, pd.Series) else run_prototype(call, lambda: pd.Series(arg, dtype=None if arg else np.float64))
     if len(mapper) > TABLE_LIMIT or not mapper.index.is_unique:
         refuse("SW262", call=call, what=f"a table of {len(mapper)} keys")
     numbers = _numbers(list(mapper.index), call)
@@ -154,9 +150,7 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
     loop, value = series.loop, series.value
     probe = _probe(numbers, value.type)
     proto = pd.Series(probe)
-    wanted = run_prototype(
-        call, lambda: np.array([proto.iloc[[i]].map(arg).iloc[0] for i in range(len(probe))], np.float64)
-    )
+    wanted = run_prototype(call, lambda: np.array([proto.iloc[[i]].map(arg).iloc[0] for i in range(len(probe))], np.float64))
     present = run_prototype(call, lambda: mapper.index.get_indexer(pd.Index(probe)) >= 0)
     if value.type == BOOL:
         return _map_bool(series, mapper, present, value_type, call)

@@ -14,7 +14,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL
-from udf_compiler.calls import arrays
+from udf_compiler.calls import arrays, reductions
 from udf_compiler.calls.membership import numpy_isin
 from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
 from udf_compiler.trace.array import TracedArray, apply, as_array
@@ -30,7 +30,7 @@ from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
 
-array_item, array_attribute, set_item, matmul = arrays.item, arrays.attribute, arrays.set_item, arrays.matmul
+array_item, array_attribute, set_item, matmul = arrays.item, arrays.attribute, arrays.set_item, reductions.matmul
 
 
 def has_traced(x: Any) -> bool:
@@ -78,9 +78,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         protos = [prototype(o) for o in ops]
         expected = run_prototype(call, np.select, protos[:count], protos[count:-1], protos[-1])
         type = type_of(expected.dtype, call)
-        values = [
-            loop.cast(v, type) if isinstance(v, Value) else _wrapped(loop, v, type.dtype, call) for v in ops[count:]
-        ]
+        values = [loop.cast(v, type) if isinstance(v, Value) else _wrapped(loop, v, type.dtype, call) for v in ops[count:]]
         result = values[-1]
         for condition, value in zip(reversed(ops[:count]), reversed(values[:-1]), strict=True):
             if not isinstance(condition, Value):
@@ -182,7 +180,7 @@ def _reduction(name: str) -> Callable[..., Any]:
     def reduce(a: Any, axis: Any = None) -> Any:
         if not isinstance(a, TracedArray):
             refuse("SW250", call=f"np.{name}")
-        return arrays.reduce(name, a, axis)
+        return reductions.reduce(name, a, axis)
 
     return reduce
 
@@ -211,7 +209,7 @@ TABLE: dict[Any, Callable[..., Any]] = {
     np.hstack: arrays.hstack,
     np.concatenate: arrays.concatenate,
     np.transpose: arrays.transpose,
-    np.dot: arrays.dot,
+    np.dot: reductions.dot,
     np.polyval: polyval,
     np.interp: interp,
     np.digitize: digitize,
@@ -222,17 +220,17 @@ TABLE: dict[Any, Callable[..., Any]] = {
 #: Functions whose results depend on other rows, for the message.
 ROW_MIXING = frozenset(
     """cumsum cumprod diff sort argsort unique median percentile quantile std var average ptp argmax argmin flip roll
-    nansum nanmean nanmax nanmin nanstd nanvar nanmedian count_nonzero nonzero argwhere flatnonzero cov corrcoef histogram bincount
-    convolve correlate ediff1d gradient trapezoid prod nanprod cumulative_sum size shape inner vdot outer tile repeat append
-    array_equal allclose partition lexsort searchsorted take compress extract""".split()
+    nansum nanmean nanmax nanmin nanstd nanvar nanmedian count_nonzero nonzero argwhere flatnonzero cov corrcoef histogram
+    bincount convolve correlate ediff1d gradient trapezoid prod nanprod cumulative_sum size shape inner vdot outer tile
+    repeat append array_equal allclose partition lexsort searchsorted take compress extract""".split()
 )
 
 #: Functions of constants that are pure: they run as they are while the function is traced.
 PURE = frozenset(
     """array asarray asanyarray ascontiguousarray zeros ones full arange linspace logspace geomspace eye identity diag
-    zeros_like ones_like full_like sum mean prod max min amax amin any all std var median percentile quantile average cumsum cumprod
-    diff sort argsort unique argmax argmin where select clip round around nan_to_num isclose allclose isin array_equal dot vdot
-    inner outer tensordot einsum trace transpose reshape ravel squeeze expand_dims stack vstack hstack column_stack
+    zeros_like ones_like full_like sum mean prod max min amax amin any all std var median percentile quantile average cumsum
+    cumprod diff sort argsort unique argmax argmin where select clip round around nan_to_num isclose allclose isin array_equal dot
+    vdot inner outer tensordot einsum trace transpose reshape ravel squeeze expand_dims stack vstack hstack column_stack
     concatenate append insert delete repeat tile flip fliplr flipud roll rot90 broadcast_to atleast_1d atleast_2d meshgrid
     polyval polyfit interp digitize searchsorted histogram bincount count_nonzero nonzero flatnonzero argwhere take
     ndim shape size copy isscalar iscomplexobj isrealobj issubdtype result_type promote_types can_cast min_scalar_type
@@ -271,7 +269,10 @@ class Function:
             return call_function(self.function, args, kwargs)
         if self.__name__ not in PURE:
             refuse("SW263", name=name_of(self.function))
-        return self.function(*args, **kwargs)
+        result = run_prototype(name_of(self.function), self.function, *args, **kwargs)
+        if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
+            refuse("SW263", name=f"{name_of(self.function)} of objects, text or times")  # "now" is a time, for one
+        return result
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW251", call=f"np.{self.__name__}.{name}")
@@ -345,7 +346,7 @@ def stand_in(obj: Any) -> Any:
     if isinstance(obj, np.ufunc | np.dtype | float | bool | np.generic) or id(obj) in _PLAIN:
         return obj
     if isinstance(obj, type) and issubclass(obj, np.generic):
-        return obj
+        return None if issubclass(obj, np.datetime64 | np.timedelta64) else obj  # np.datetime64("now")
     if callable(obj) and not isinstance(obj, type) and (_hashable_in_table(obj) or _is_public(obj)):
         return Function(obj)
     return None

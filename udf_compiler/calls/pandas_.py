@@ -1,7 +1,8 @@
-"""pandas in compiled functions: the module, the classes Series and DataFrame, and which attribute of a Series is which table's."""
+"""pandas in compiled functions: the module, its functions, the classes Series and DataFrame, and their attributes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,12 @@ set_where = series_methods.set_where
 #: Attributes of Series whose values depend on other rows, on the number of rows or on the index.
 ROW_MIXING = frozenset(
     """size shape index empty iloc iat at head tail sample sort_values sort_index cumsum cumprod cummax cummin shift diff
-    pct_change mean sum std var sem min max median mode any all prod product rank quantile unique nunique duplicated drop_duplicates
-    rolling expanding ewm groupby resample describe value_counts count skew kurt kurtosis cov corr autocorr argmax argmin
-    argsort idxmax idxmin nlargest nsmallest ffill bfill pad backfill interpolate dropna drop reindex align append explode
-    factorize hasnans is_unique is_monotonic_increasing is_monotonic_decreasing first_valid_index last_valid_index searchsorted dot
-    take truncate asof agg aggregate transform filter first last name axes keys items squeeze repeat reset_index
+    pct_change mean sum std var sem min max median mode any all prod product rank quantile unique nunique duplicated
+    drop_duplicates rolling expanding ewm groupby resample describe value_counts count skew kurt kurtosis cov corr autocorr
+    argmax argmin argsort idxmax idxmin nlargest nsmallest ffill bfill pad backfill interpolate dropna drop reindex align append
+    explode
+    factorize hasnans is_unique is_monotonic_increasing is_monotonic_decreasing first_valid_index last_valid_index searchsorted
+    dot take truncate asof agg aggregate transform filter first last name axes keys items squeeze repeat reset_index
     compare update swaplevel droplevel unstack stack nbytes memory_usage flags attrs set_axis set_flags
     asfreq between_time at_time reindex_like reorder_levels""".split()
 )
@@ -63,8 +65,8 @@ class Index:
     def __bool__(self) -> bool:
         refuse("SW250", call="Series.index")
 
-    __len__ = __iter__ = __eq__ = __getitem__ = __hash__ = __array__ = __add__ = __array_ufunc__ = (  # type: ignore[assignment]
-        lambda self, *args: refuse("SW250", call="Series.index")
+    __len__ = __iter__ = __eq__ = __getitem__ = __hash__ = __array__ = __add__ = __array_ufunc__ = lambda self, *args: refuse(
+        "SW250", call="Series.index"
     )
 
 
@@ -175,7 +177,7 @@ def _make_series(*args: Any, **kwargs: Any) -> Any:
 
     if has_traced(args) or has_traced(kwargs) or any(type(x) is Index for x in (*args, *kwargs.values())):
         return bound(lambda _, *a, **k: make_series(*a, **k), None, "pd.Series")(*args, **kwargs)
-    return run_prototype("pd.Series", pd.Series, *args, **kwargs)
+    refuse("SW262", call="pd.Series", what="a Series of constants")  # a real one could read and write files
 
 
 def _make_frame(*args: Any, **kwargs: Any) -> Any:
@@ -183,17 +185,13 @@ def _make_frame(*args: Any, **kwargs: Any) -> Any:
 
     if has_traced(args) or has_traced(kwargs):
         return bound(lambda _, *a, **k: frames.make_frame(*a, **k), None, "pd.DataFrame")(*args, **kwargs)
-    return run_prototype("pd.DataFrame", pd.DataFrame, *args, **kwargs)
+    refuse("SW262", call="pd.DataFrame", what="a DataFrame of constants")
 
 
-SeriesStandIn = _ClassMeta(
-    "Series", (), {"traced": TracedSeries, "real": pd.Series, "make": staticmethod(_make_series)}
-)
-FrameStandIn = _ClassMeta(
-    "DataFrame", (), {"traced": TracedFrame, "real": pd.DataFrame, "make": staticmethod(_make_frame)}
-)
+SeriesStandIn = _ClassMeta("Series", (), {"traced": TracedSeries, "real": pd.Series, "make": staticmethod(_make_series)})
+FrameStandIn = _ClassMeta("DataFrame", (), {"traced": TracedFrame, "real": pd.DataFrame, "make": staticmethod(_make_frame)})
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isna": isna,
     "isnull": isna,
     "notna": notna,
@@ -212,11 +210,14 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from udf_compiler.calls.numpy_ import has_traced
 
+        call = f"pd.{self.__name__}"
         if has_traced(args) or has_traced(kwargs):
-            return bound(lambda _, *a, **k: _FUNCTIONS[self.__name__](*a, **k), None, f"pd.{self.__name__}")(
-                *args, **kwargs
-            )
-        return run_prototype(f"pd.{self.__name__}", self.real, *args, **kwargs)
+            handler = _FUNCTIONS[self.__name__]
+            return bound(lambda _, *a, **k: handler(*a, **k), None, call)(*args, **kwargs)
+        result = run_prototype(call, self.real, *args, **kwargs)
+        if isinstance(result, pd.Series | pd.DataFrame | pd.Index):
+            refuse("SW262", call=call, what="a constant of pandas")
+        return result
 
 
 _STAND_INS = {id(getattr(pd, name)): Function(name, getattr(pd, name)) for name in _FUNCTIONS}

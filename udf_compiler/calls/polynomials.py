@@ -55,7 +55,11 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Trac
     bins = _points(a, call)
     if sorter is not None or side not in ("left", "right") or np.any(bins[1:] < bins[:-1]):
         refuse("SW262", call=call, what="a sorter, or a table that is not ascending,")
-    return apply(lambda loop, ops: (_count(loop, ops[0], bins, side, call),), (as_array(v, call),), call)
+
+    def place(loop: LoopBuilder, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        return (_count(loop, ops[0], bins, side, call),)
+
+    return apply(place, (as_array(v, call),), call)
 
 
 def digitize(x: Any, bins: Any, right: bool = False) -> TracedArray:

@@ -37,7 +37,7 @@ def isna(s: TracedSeries) -> TracedSeries:
 
 
 def notna(s: TracedSeries) -> TracedSeries:
-    return ~isna(s)
+    return s.new(s.loop.call("logical_not", isna(s).value))
 
 
 def _condition(s: TracedSeries, cond: Any, call: str) -> Value:
@@ -179,8 +179,8 @@ class Loc(Traced):
 def _bound_values(lower: Any, upper: Any, call: str) -> list[Any]:
     """generic.clip: a NaN scalar is no bound, and two scalar bounds are put in order."""
     bounds: list[Any] = []
-    for bound in (lower, upper):
-        bound = constant_of(bound)
+    for given in (lower, upper):
+        bound: Any = constant_of(given)
         if not isinstance(bound, TracedSeries | TracedArray) and bound is not None and not is_number(bound):
             refuse("SW257" if np.ndim(bound) else "SW262", call=call, what=raw(bound), shape=f"{np.shape(bound)}")
         bounds.append(None if is_number(bound) and bound != bound else bound)
@@ -225,7 +225,7 @@ def between(s: TracedSeries, left: Any, right: Any, inclusive: str = "both") -> 
             error="ValueError: Inclusive has to be either string of 'both', 'left', 'right', or 'neither'.",
         )
     low, high = names[inclusive]
-    return s._binary(low, left, False) & s._binary(high, right, False)  # type: ignore[no-any-return]
+    return s._binary(low, left, False) & s._binary(high, right, False)
 
 
 def round_(s: TracedSeries, decimals: int = 0, out: Any = None) -> TracedSeries:
@@ -367,35 +367,33 @@ _FLEX_NAMES = {
 _REFLECTED_NAMES = ("add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow", "divmod")
 
 #: Methods that a compiled function may call.
-METHODS: dict[str, Callable[..., Any]] = (
-    {
-        "abs": abs_,
-        "round": round_,
-        "clip": clip,
-        "between": between,
-        "isin": series_isin,
-        "isna": isna,
-        "isnull": isna,
-        "notna": notna,
-        "notnull": notna,
-        "fillna": fillna,
-        "where": where,
-        "mask": mask,
-        "astype": astype,
-        "map": series_map,
-        "combine_first": combine_first,
-        "copy": copy,
-        "rename": rename,
-        "to_numpy": to_numpy,
-        "to_frame": _to_frame,
-        "pipe": pipe,
-        "apply": apply_,
-        "transpose": lambda s: s.T,
-    }
-    | {method: flex(name, False, method) for method, name in _FLEX_NAMES.items()}
-    | {name: flex(name, False) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
-    | {f"r{name}": flex(_FLEX_NAMES[name], True, f"r{name}") for name in _REFLECTED_NAMES}
-)
+METHODS: dict[str, Callable[..., Any]] = {
+    "abs": abs_,
+    "round": round_,
+    "clip": clip,
+    "between": between,
+    "isin": series_isin,
+    "isna": isna,
+    "isnull": isna,
+    "notna": notna,
+    "notnull": notna,
+    "fillna": fillna,
+    "where": where,
+    "mask": mask,
+    "astype": astype,
+    "map": series_map,
+    "combine_first": combine_first,
+    "copy": copy,
+    "rename": rename,
+    "to_numpy": to_numpy,
+    "to_frame": _to_frame,
+    "pipe": pipe,
+    "apply": apply_,
+    "transpose": lambda s: s.T,
+}
+METHODS.update({method: flex(name, False, method) for method, name in _FLEX_NAMES.items()})
+METHODS.update({name: flex(name, False) for name in ("eq", "ne", "lt", "le", "gt", "ge")})
+METHODS.update({f"r{name}": flex(_FLEX_NAMES[name], True, f"r{name}") for name in _REFLECTED_NAMES})
 
 #: Attributes that are no methods.
 PROPERTIES: dict[str, Callable[[TracedSeries], Any]] = {

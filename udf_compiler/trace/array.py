@@ -16,7 +16,7 @@ from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
 
 
 class TracedArray(Traced):
-    """shape (n,): one column. shape (n, k): k columns of one dtype, `order` "C" or "F" as they lie in memory, None when unknown."""
+    """Shape (n,): one column. Shape (n, k): k columns of one dtype; `order` is "C" or "F" as they lie in memory, or None."""
 
     __slots__ = ("columns", "dtype", "loop", "ndim", "order", "shared")
     what = "array"
@@ -39,8 +39,8 @@ class TracedArray(Traced):
         assert self.ndim == 1
         return self.columns[0]
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         from udf_compiler.calls.numpy_ import NdarrayStandIn
 
         return NdarrayStandIn
@@ -61,9 +61,7 @@ class TracedArray(Traced):
         set_item(self, key, value)
 
     def __round__(self, decimals: int | None = None) -> Any:
-        refuse(
-            "SW252", call="round() of an array", error="TypeError: type numpy.ndarray doesn't define __round__ method"
-        )
+        refuse("SW252", call="round() of an array", error="TypeError: type numpy.ndarray doesn't define __round__ method")
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         from udf_compiler.trace.frame import TracedFrame
@@ -76,7 +74,13 @@ class TracedArray(Traced):
         return apply(lambda loop, ops: operator_call(loop, function, ops, call), (self, other), call)
 
     def _unary(self, name: str) -> Any:
-        function = {"neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "abs": abs}[name]
+        functions: dict[str, Callable[..., Any]] = {
+            "neg": operator.neg,
+            "pos": operator.pos,
+            "invert": operator.invert,
+            "abs": abs,
+        }
+        function = functions[name]
         call = f"{name} of an array"
         return apply(lambda loop, ops: operator_call(loop, function, ops, call), (self,), call)
 
@@ -142,9 +146,7 @@ def as_array(x: Any, call: str) -> TracedArray:
     refuse("SW262", call=call, what=raw(x))
 
 
-def apply(
-    function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ...]], args: Sequence[Any], call: str
-) -> Any:
+def apply(function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ...]], args: Sequence[Any], call: str) -> Any:
     """An elementwise function on arrays and constants, broadcast as NumPy broadcasts; the outputs as arrays."""
     arrays = [a for a in args if isinstance(a, TracedArray)]
     loop = arrays[0].loop
@@ -158,9 +160,7 @@ def apply(
     widths = {len(a.columns) for a in wide} | {len(c) for c in constants if isinstance(c, tuple)}
     width = max(widths)
     if not widths <= {1, width}:
-        refuse(
-            "SW252", call=call, error=f"ValueError: operands could not be broadcast together ({sorted(widths)} columns)"
-        )
+        refuse("SW252", call=call, error=f"ValueError: operands could not be broadcast together ({sorted(widths)} columns)")
     remaining = iter(constants)
     spread = [a.columns if isinstance(a, TracedArray) else next(remaining) for a in args]
     results = []

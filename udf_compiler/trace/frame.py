@@ -28,8 +28,8 @@ class TracedFrame(Traced):
     def __init__(self, loop: LoopBuilder, series: dict[Any, TracedSeries]) -> None:
         self.loop, self.series, self.shared = loop, dict(series), True
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         from udf_compiler.calls.pandas_ import FrameStandIn
 
         return FrameStandIn

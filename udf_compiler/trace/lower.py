@@ -24,6 +24,8 @@ Operand = Value | bool | int | float | np.generic
 
 _KNOWN = frozenset(FUNCTIONS)
 _COMPARISONS = frozenset("equal not_equal less less_equal greater greater_equal".split())
+#: They read the sign of a NaN in their last argument, which no two compilers (nor pandas and NumPy) agree on.
+_SIGN_READERS = frozenset(("signbit", "copysign"))
 _PARTS = {"divmod": ("floor_divide", "remainder")}
 
 
@@ -34,7 +36,7 @@ def is_number(x: object) -> bool:
     return type(x) in (bool, int, float)
 
 
-def constant_of(x: object) -> object:
+def constant_of(x: Any) -> Any:
     """A zero-dimensional array as the NumPy scalar it holds; anything else as it is."""
     return x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else x
 
@@ -66,14 +68,12 @@ def constant(loop: LoopBuilder, value: Any, dtype: np.dtype, call: str) -> Value
     """A constant converted to `dtype` as NumPy converts an operand."""
     type = type_of(dtype, call)
     with np.errstate(all="ignore"):
-        converted = (
-            value.astype(dtype) if isinstance(value, np.generic) else run_prototype(call, np.array, value, dtype)[()]
-        )
+        converted = value.astype(dtype) if isinstance(value, np.generic) else run_prototype(call, np.array, value, dtype)[()]
     return loop.const(converted, type)
 
 
 def cast(loop: LoopBuilder, value: Value, to: Type) -> Value:
-    """``astype``. Floats that the integer type cannot hold are guarded: NumPy leaves them undefined and pandas raises for some."""
+    """``astype``. Floats that the integer type cannot hold are guarded: NumPy leaves them undefined, pandas raises for some."""
     if value.type.is_float and to.is_int:
         loop.guard(loop.emit(Fits(to), value))
     return loop.cast(value, to)
@@ -111,6 +111,8 @@ def _emit(
         refuse("SW251", call=call)
     if name == "power":
         return (_power(loop, operands, args),)
+    if name in _SIGN_READERS and args[-1].type.is_float:
+        loop.guard(loop.call("logical_not", loop.call("isnan", args[-1])))
     if ufunc.nout == 1:
         return (loop.call(name, *args),)
     return tuple(loop.emit(Call(name, output), *args) for output in range(ufunc.nout))
@@ -156,9 +158,7 @@ class _Recorder(np.ndarray):
         return (self,) * ufunc.nout if ufunc.nout > 1 else self
 
 
-def operator_call(
-    loop: LoopBuilder, operator: Callable[..., Any], operands: tuple[Operand, ...], call: str
-) -> tuple[Value, ...]:
+def operator_call(loop: LoopBuilder, operator: Callable[..., Any], operands: tuple[Operand, ...], call: str) -> tuple[Value, ...]:
     """A Python operator on NumPy arrays: which ufunc it runs (``a ** 2`` is np.square) is asked of NumPy."""
     run_prototype(call, operator, *map(prototype, operands))
     calls: list[tuple[np.ufunc, tuple[Any, ...]]] = []
@@ -173,8 +173,8 @@ def operator_call(
     if len(calls) != 1:
         refuse("SW251", call=call)
     ufunc, inputs = calls[0]
-    order = [operands[i] if (i := _position(x, recorders)) is not None else x for x in inputs]
-    return ufunc_call(loop, ufunc, tuple(constant_of(x) for x in order), call)  # type: ignore[arg-type]
+    order: list[Any] = [operands[i] if (i := _position(x, recorders)) is not None else constant_of(x) for x in inputs]
+    return ufunc_call(loop, ufunc, tuple(order), call)
 
 
 def _position(x: Any, recorders: list[Any]) -> int | None:

@@ -56,8 +56,8 @@ class TracedSeries(Traced):
     def __init__(self, loop: LoopBuilder, value: Value, dtype: Any, kind: str = "numpy", shared: bool = False) -> None:
         self.loop, self.value, self.dtype, self.kind, self.shared = loop, value, np.dtype(dtype), kind, shared
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         from udf_compiler.calls.pandas_ import SeriesStandIn
 
         return SeriesStandIn
@@ -76,7 +76,7 @@ class TracedSeries(Traced):
         set_where(self, key, value, "Series[...] = ...")
 
     def __round__(self, decimals: int = 0) -> TracedSeries:
-        return self.round(decimals)  # type: ignore[no-any-return]
+        return self.round(decimals)
 
     def new(self, value: Value) -> TracedSeries:
         """A fresh Series of a plain value of this loop."""
@@ -96,9 +96,7 @@ class TracedSeries(Traced):
     def _unary(self, name: str) -> TracedSeries:
         call = f"{name} of a Series"
         dates.refuse_date(self, call)
-        run_prototype(
-            call, {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}[name], _proto(self)
-        )
+        run_prototype(call, {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}[name], _proto(self))
         if self.value.type == BOOL and name != "abs":  # pandas: -s is ~s and +s a copy for bool
             return self.new(self.value if name == "pos" else self.loop.call("logical_not", self.value))
         ufunc = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}[name]
@@ -187,9 +185,7 @@ def _logical(left: TracedSeries, function: Any, right: Operand, call: str) -> Va
         if kind == "f":
             refuse("SW262", call=call, what="a float operand")
     value = operator_call(left.loop, function, (left.value, right), call)[0]
-    ints = left.value.type.is_int and (
-        right.type.is_int if isinstance(right, Value) else not isinstance(right, bool | np.bool_)
-    )
+    ints = left.value.type.is_int and (right.type.is_int if isinstance(right, Value) else not isinstance(right, bool | np.bool_))
     return value if ints else left.loop.cast(value, BOOL)
 
 
@@ -219,14 +215,10 @@ def _guard_divisor(
     loop.guard(decided)
 
 
-def _checked(
-    values: tuple[Value, ...], expected: tuple[pd.Series, ...], like: TracedSeries
-) -> tuple[TracedSeries, ...]:
+def _checked(values: tuple[Value, ...], expected: tuple[pd.Series, ...], like: TracedSeries) -> tuple[TracedSeries, ...]:
     results = tuple(like.new(v) for v in values)
     for result, wanted in zip(results, expected, strict=True):
-        assert isinstance(wanted, pd.Series) and result.dtype == wanted.dtype, (
-            f"{result.dtype} for pandas' {wanted.dtype}"
-        )
+        assert isinstance(wanted, pd.Series) and result.dtype == wanted.dtype, f"{result.dtype} for pandas' {wanted.dtype}"
     return results
 
 

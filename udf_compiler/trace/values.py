@@ -1,4 +1,4 @@
-"""The base of symbolic values: Python operators become calls of `_binary`, `_unary` and `_in_place`; any use as a Python value is refused.
+"""The base of symbolic values: operators become `_binary`, `_unary` and `_in_place`; any use as a Python value is refused.
 
 A symbolic value stands for a whole column, so it has no length, truth value, hash or elements. Every protocol of Python
 that would ask for one is defined here and refuses, or Python would quietly do something else.
@@ -16,8 +16,8 @@ from udf_compiler.trace.session import refuse
 
 #: Operator method name -> the function that pandas hands to its array ops for it.
 BINARY: dict[str, Callable[..., Any]] = {
-    name: getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "eq", "ne", "lt", "le", "gt", "ge")
-} | {"divmod": divmod, "and": operator.and_, "or": operator.or_, "xor": operator.xor, "lshift": operator.lshift, "rshift": operator.rshift}  # fmt: skip
+    name: getattr(operator, name) for name in "add sub mul truediv floordiv mod pow eq ne lt le gt ge xor lshift rshift".split()
+} | {"divmod": divmod, "and": operator.and_, "or": operator.or_}
 
 #: The same with the operands swapped: ``__radd__`` and so on.
 REFLECTED: dict[str, Callable[..., Any]] = {
@@ -51,6 +51,7 @@ class Traced:
     #: What the user calls it.
     what = "column"
     __array_priority__ = 2000
+    __pandas_priority__ = 10_000
     shared: bool = False
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:

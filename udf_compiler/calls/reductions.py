@@ -1,0 +1,128 @@
+"""Products with constant matrices and sums over the k values of a row as IR, in NumPy's order of operations or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import BOOL, I64, Type
+from udf_compiler.trace.array import TracedArray, apply, as_array
+from udf_compiler.trace.lower import constant, constant_of, is_number, prototype, run_prototype, type_of
+from udf_compiler.trace.session import check_size, current, refuse
+from udf_compiler.trace.values import Traced
+
+
+def matmul(x: Any, w: Any) -> Any:
+    """``x @ w`` with a constant vector or matrix. Integers wrap in any order; floats are *kept*: BLAS has its own order."""
+    call = "array @ ..."
+    if not isinstance(x, TracedArray) or x.ndim != 2 or isinstance(w, Traced):
+        refuse("SW250", call=call)
+    w = np.asarray(w)
+    if w.ndim not in (1, 2) or w.dtype.kind not in "biuf":
+        refuse("SW262", call=call, what=f"a constant of shape {w.shape}")
+    made = run_prototype(call, np.matmul, np.ones((1, len(x.columns)), x.dtype), w)
+    type = type_of(made.dtype, call)
+    if type == BOOL or 0 in w.shape:
+        refuse("SW262", call=call, what="a bool or empty product")
+    if type.is_float:
+        if current().exact:
+            refuse("SW260", call=call)
+        k = len(x.columns)
+        current().note(f"x @ w over {k} columns adds in column order: within {k + 2} * eps * sum(|x * w|) of NumPy's BLAS")
+    matrix = w.astype(type.dtype).reshape(len(w), -1)
+    columns = [_dot(x.loop, x.columns, matrix[:, j], type) for j in range(matrix.shape[1])]
+    return TracedArray(x.loop, columns, w.ndim, "C")
+
+
+def _dot(loop: LoopBuilder, columns: Sequence[Value], weights: np.ndarray, type: Type) -> Value:
+    total: Value | None = None
+    for column, weight in zip(columns, weights, strict=True):
+        product = loop.call("multiply", loop.cast(column, type), loop.const(weight, type))
+        total = product if total is None else loop.call("add", total, product)
+        check_size(loop)
+    assert total is not None
+    return loop.call("add", total, loop.const(0, type)) if type.is_float else total  # never -0.0: BLAS adds to 0
+
+
+def dot(a: Any, b: Any) -> Any:
+    """np.dot: a product with a scalar, or `matmul`."""
+    call = "np.dot"
+    a, b = constant_of(a), constant_of(b)
+    if not (is_number(a) or is_number(b)):
+        return matmul(as_array(a, call) if isinstance(a, Traced) else a, b)
+    array, scalar = (as_array(b, call), a) if is_number(a) else (as_array(a, call), b)
+
+    def scaled(loop: LoopBuilder, ops: tuple[Any, ...]) -> tuple[Value, ...]:
+        made = run_prototype(call, np.dot, prototype(ops[0]), scalar)
+        type = type_of(made.dtype, call)
+        if type == BOOL:
+            refuse("SW262", call=call, what="a bool product")
+        product = loop.call("multiply", loop.cast(ops[0], type), constant(loop, scalar, type.dtype, call))
+        return (loop.call("add", product, loop.const(0, type)) if type.is_float else product,)  # BLAS adds to 0
+
+    return apply(scaled, (array,), call)
+
+
+def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
+    """sum, mean, max, min, any, all over axis 1 of a two-dimensional array, where NumPy's order of operations is known."""
+    call = f"array.{name}"
+    name = name.removeprefix("a") if name in ("amax", "amin") else name
+    if x.ndim != 2 or axis not in (1, -1):
+        refuse("SW250", call=call)
+    proto = run_prototype(call, getattr(np.ones((1, len(x.columns)), x.dtype), name), axis=1)
+    type, loop, values = type_of(proto.dtype, call), x.loop, list(x.columns)
+    if name in ("any", "all"):
+        return TracedArray(
+            loop, [_fold(loop, f"logical_{'or' if name == 'any' else 'and'}", [loop.cast(v, BOOL) for v in values])]
+        )
+    if name in ("max", "min"):
+        if type.is_float and len(values) > 1:
+            refuse("SW260", call=call)  # which of 0.0 and -0.0 wins depends on the order
+        return TracedArray(loop, [_fold(loop, f"{name}imum", values)])
+    if type.is_int:
+        return TracedArray(loop, [_fold(loop, "add", [loop.cast(v, I64) for v in values])])
+    if values[0].type != type:
+        refuse("SW262", call=call, what=f"a {x.dtype} array")
+    if x.order != "C" and len(values) >= 8:
+        refuse("SW260", call=call)  # below 8 every memory order adds from left to right
+    total = loop.call("add", loop.const(0.0, type), pairwise_sum(loop, values))
+    if name == "mean":
+        total = loop.call("divide", total, loop.const(len(values), type))
+    check_size(loop)
+    return TracedArray(loop, [total])
+
+
+def reduction(name: str) -> Callable[..., Any]:
+    """The method of that name of ndarray."""
+
+    def method(x: TracedArray, axis: Any = None) -> TracedArray:
+        return reduce(name, x, axis)
+
+    return method
+
+
+def pairwise_sum(loop: LoopBuilder, values: list[Value]) -> Value:
+    """NumPy's pairwise sum of contiguous floats (loops_utils.h.src): 8 accumulators up to 128 values, halves above."""
+    n = len(values)
+    if n < 8:
+        return _fold(loop, "add", [loop.const(-0.0, values[0].type), *values])
+    if n <= 128:
+        sums = values[:8]
+        for i in range(8, n - n % 8, 8):
+            sums = [loop.call("add", s, v) for s, v in zip(sums, values[i : i + 8], strict=True)]
+        pairs = [loop.call("add", sums[i], sums[i + 1]) for i in range(0, 8, 2)]
+        total = loop.call("add", loop.call("add", pairs[0], pairs[1]), loop.call("add", pairs[2], pairs[3]))
+        return _fold(loop, "add", [total, *values[n - n % 8 :]])
+    half = n // 2
+    half -= half % 8
+    return loop.call("add", pairwise_sum(loop, values[:half]), pairwise_sum(loop, values[half:]))
+
+
+def _fold(loop: LoopBuilder, function: str, values: Sequence[Value]) -> Value:
+    total = values[0]
+    for value in values[1:]:
+        total = loop.call(function, total, value)
+    return total
