@@ -53,7 +53,7 @@ def _print_loop(loop: Loop) -> Iterator[str]:
 
 
 def print_op(op: Op) -> str:
-    """An op without its arguments: ``const[0x1.8p+0, f64]``; an elementwise call by its function's name alone."""
+    """An op without its arguments: ``const["0x1.8p+0", f64]``; an elementwise call by its function's name alone."""
     if isinstance(op, Call):
         return op.fn if not op.output else f"{op.fn}.{op.output}"
     fields = [_print_field(getattr(op, f.name)) for f in dataclasses.fields(op)]  # type: ignore[arg-type]
@@ -70,7 +70,12 @@ def _print_field(value: object) -> str:
 
 def parse_program(text: str) -> Program:
     """Inverse of `print_program`, verified. Raises VerifyError with the line number for text that is no program."""
-    return verify(_Parser(text).program())
+    parser = _Parser(text)
+    try:
+        program = parser.program()
+    except (VerifyError, ValueError) as error:  # ValueError: a string or a number that is none
+        raise VerifyError(f"program text, line {parser.at + 1}: {error}") from None
+    return verify(program)
 
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
@@ -146,7 +151,7 @@ class _Parser:
         while self.at < len(self.lines) and not self.lines[self.at]:
             self.at += 1
         if self.at >= len(self.lines):
-            raise VerifyError("program text ends too early; a closing `}` is missing")
+            raise VerifyError("the text ends too early; a closing `}` is missing")
         return self.lines[self.at]
 
     def _match(self, pattern: re.Pattern[str], expected: str, again: bool = False) -> re.Match[str]:
@@ -154,11 +159,14 @@ class _Parser:
         return found or self._fail(expected)
 
     def _fail(self, expected: str) -> re.Match[str]:
-        raise VerifyError(f"program text, line {self.at + 1}: expected {expected}, got {self.lines[self.at]!r}")
+        raise VerifyError(f"expected {expected}, got {self.lines[self.at]!r}")
 
 
 def _parse_field(text: str, annotation: str) -> object:
     if annotation == "Type":
         return parse_type(text)
     value = json.loads(text)
+    wanted = list if annotation.startswith("tuple") else str
+    if not isinstance(value, wanted):
+        raise VerifyError(f"expected a {'list' if wanted is list else 'string'}, got {text}")
     return tuple(value) if isinstance(value, list) else value

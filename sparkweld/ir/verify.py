@@ -33,6 +33,7 @@ def _verify_loop(
     _require(loop.domain in parents, program, f"{where} runs over the unknown domain {loop.domain!r}")
     _require((loop.where is None) == (loop.makes is None), program, f"{where}: `where` and the domain it makes go together")
     _require(loop.makes not in parents, program, f"{where} makes the domain {loop.makes!r} a second time")
+    _require(loop.makes is None or loop.makes.isidentifier(), program, f"{where} makes {loop.makes!r}, which is no word")
     visible = _ancestors(loop.domain, parents)
     types: list[Type] = []
     for index, let in enumerate(loop.body):
