@@ -342,7 +342,9 @@ class _Translator:
         wide = to if to == I64 else I32
         limits = np.iinfo(wide.dtype)
         zero = self.loop.const(0, x.value.type)
-        high = self.loop.select(self.loop.call("greater", x.value, zero), self.loop.const(limits.max, wide), self.loop.const(0, wide))
+        high = self.loop.select(
+            self.loop.call("greater", x.value, zero), self.loop.const(limits.max, wide), self.loop.const(0, wide)
+        )
         end = self.loop.select(self.loop.call("less", x.value, zero), self.loop.const(limits.min, wide), high)
         whole = self.loop.select(self.loop.emit(Fits(wide), x.value), self.loop.cast(x.value, wide), end)
         return self.loop.cast(whole, to)
