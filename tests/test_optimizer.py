@@ -75,7 +75,7 @@ TEXTS = programs().map(print_program)
 
 @given(TEXTS, st.sampled_from([0, 1, 7, 200]), st.integers(0, 2**32 - 1))
 @settings(
-    max_examples=400, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
+    max_examples=250, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
 )
 def test_optimized_equals_plain(text: str, rows: int, seed: int) -> None:
     program = parse_program(text)
@@ -88,7 +88,7 @@ def test_optimized_equals_plain(text: str, rows: int, seed: int) -> None:
 @pytest.mark.parametrize("rewrite", PASSES, ids=lambda rewrite: rewrite.__name__)
 def test_each_pass_alone_keeps_results(rewrite: Callable[[Program], Program]) -> None:
     @given(TEXTS, st.integers(0, 2**32 - 1))
-    @settings(max_examples=80, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def check(text: str, seed: int) -> None:
         program = parse_program(text)
         rewritten = verify(rewrite(program))
