@@ -166,7 +166,10 @@ def test_dictionary_encoded_columns(spark, parquet, offheap):
         values[kind] = pa.array(np.arange(rows) % 50, pa.type_for_alias(kind) if kind != "float32" else pa.float32())
     frame = parquet(values, dictionary=True, row_group_size=5000)
     query = lambda: frame.select(  # noqa: E731
-        "id", half_plus_one("x").alias("h"), bucket("k").alias("b"), *(half_plus_one(c).alias(c) for c in ("int8", "int16", "int32", "float32"))
+        "id",
+        half_plus_one("x").alias("h"),
+        bucket("k").alias("b"),
+        *(half_plus_one(c).alias(c) for c in ("int8", "int16", "int32", "float32")),
     )
     check(spark, query, conf={"spark.sql.columnVector.offheap.enabled": offheap})
 

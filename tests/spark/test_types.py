@@ -48,8 +48,7 @@ def test_identity_and_every_return_type(spark, parquet, kind, nulls):
         def same(v: pd.Series) -> pd.Series:
             return v
 
-        query = lambda same=same: frame.select("id", same("v").alias("r"))
-        check(spark, query, deopt=None)
+        check(spark, lambda same=same: frame.select("id", same("v").alias("r")), deopt=None)
 
 
 @pytest.mark.parametrize("batch", [1, 7])

@@ -1,0 +1,143 @@
+"""Where a job may run: executors in their own JVMs, a Connect server, spark-submit with the flag alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.drivers import ROOT, run_driver
+
+pytestmark = pytest.mark.slow
+
+QUERY = """
+@pandas_udf("double")
+def f(x: pd.Series, k: pd.Series) -> pd.Series:
+    return np.sqrt(x) * 2.0 + k
+query = lambda: (spark.range(0, 20000, 1, 4)
+    .selectExpr("id", "cast(id as double) as x", "if(id % 1000 = 7, null, id) as k")
+    .select("id", f("x", "k").alias("r")).where("r > 50").orderBy("id"))
+"""
+
+
+def test_local_cluster():
+    program = 'spark = session("local-cluster[2,1,1024]")\n' + QUERY + "report(**off_and_on(spark, query))"
+    ran = run_driver(program, conf={"spark.executorEnv.PYTHONPATH": str(ROOT), "spark.executor.memory": "1g"})
+    assert ran.facts["equal"]
+    assert ran.facts["rows"] > 10_000
+    assert sum(o["kernelBatches"] for o in ran.facts["operators"]) > 0
+    assert sum(o["deoptimisedBatches"] for o in ran.facts["operators"]) == 0
+
+
+def test_driver_without_numba_on_executors(tmp_path):
+    """Executors whose Python has no llvmlite run the UDF in Python and say so once each."""
+    (tmp_path / "llvmlite.py").write_text("raise ImportError('llvmlite is not here')")
+    program = 'spark = session("local-cluster[1,1,1024]")\n' + QUERY + "report(**off_and_on(spark, query))"
+    ran = run_driver(program, conf={"spark.executorEnv.PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+    assert ran.facts["equal"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def spark_home() -> Path:
+    import pyspark
+
+    return Path(pyspark.__file__).parent
+
+
+@contextmanager
+def connect_server(tmp_path):
+    from sparkweld.bridge.jar import jar_path
+
+    port = free_port()
+    log = tmp_path / "server.log"
+    command = [
+        str(spark_home() / "bin" / "spark-submit"),
+        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[2]"),
+        *("--conf", "spark.plugins=io.sparkweld.SparkWeldPlugin", "--jars", str(jar_path())),
+        *("--conf", f"spark.connect.grpc.binding.port={port}", "--conf", "spark.connect.grpc.binding.address=127.0.0.1"),
+        *("--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1", "spark-internal"),
+    ]
+    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
+    with log.open("w") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+        try:
+            _wait_for(port, server, log)
+            yield port, log
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _wait_for(port: int, server: subprocess.Popen, log: Path) -> None:
+    deadline = time.time() + 120
+    while time.time() < deadline:
+        assert server.poll() is None, log.read_text()[-4000:]
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.5)
+    raise AssertionError("the Connect server did not open its port: " + log.read_text()[-4000:])
+
+
+def test_connect_client_without_the_plugin(tmp_path):
+    pytest.importorskip("grpc", reason="Connect clients need grpcio; the test extra installs it")
+    program = """
+        spark = SparkSession.builder.remote(os.environ["REMOTE"]).getOrCreate()
+        @pandas_udf("double")
+        def f(x: pd.Series) -> pd.Series:
+            return np.sqrt(x) * 2.0 + 1.0
+        query = lambda: spark.range(0, 20000).selectExpr("id", "cast(id as double) as x").select("id", f("x").alias("r"))
+        spark.conf.set("spark.sparkweld.enabled", "false")
+        expected = rows(query())
+        spark.conf.set("spark.sparkweld.enabled", "true")
+        frame = query()
+        report(equal=rows(frame) == expected, rows=len(expected), plan=frame._explain_string(), loaded="sparkweld" in sys.modules)
+    """
+    with connect_server(tmp_path) as (port, log):
+        facts = run_driver(program, env={"REMOTE": f"sc://127.0.0.1:{port}"}).facts
+        assert facts["equal"], log.read_text()[-3000:]
+    assert facts["rows"] == 20_000
+    assert not facts["loaded"]
+    assert "Weld [f]" in facts["plan"]
+    assert "compiled f" in facts["plan"]
+
+
+JOB = """
+import sys
+import pandas as pd
+from pyspark.sql import SparkSession
+from pyspark.sql.functions import pandas_udf
+spark = SparkSession.builder.getOrCreate()
+@pandas_udf("double")
+def f(x: pd.Series) -> pd.Series:
+    return x * 2.0 + 1.0
+frame = spark.range(0, 20000).selectExpr("id", "cast(id as double) as x").select("id", f("x").alias("r"))
+print("PLAN", "Weld [f]" in frame._jdf.queryExecution().executedPlan().toString())
+print("SUM", frame.selectExpr("sum(r)").first()[0])
+"""
+
+
+def test_spark_submit_with_the_properties_file(tmp_path):
+    """The flag in a properties file, the jar by --jars: a plain job is compiled."""
+    from sparkweld.bridge.jar import jar_path
+
+    job = tmp_path / "job.py"
+    job.write_text(JOB)
+    command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]", "--jars", str(jar_path())]
+    command += ["--properties-file", str(ROOT / "conf" / "spark-defaults.conf"), "--conf", "spark.ui.enabled=false"]
+    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*command, str(job)], capture_output=True, text=True, timeout=240, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "PLAN True" in done.stdout, done.stderr[-3000:]
+    assert "SUM 400000000.0" in done.stdout
