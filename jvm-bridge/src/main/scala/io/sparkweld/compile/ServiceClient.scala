@@ -128,10 +128,9 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     child.kill()
     process = None
     backOff(failure.getMessage)
-    val missing = failure.getMessage.contains("No module named") && !poisoned
     val refusal =
-      if (missing) Refusal("SW401", "python" -> command.python, "reason" -> failure.getMessage)
-      else if (failure.timedOut) Refusal("SW402", "what" -> failure.getMessage)
+      if (failure.timedOut) Refusal("SW402", "what" -> failure.getMessage)
+      else if (!poisoned) Refusal("SW401", "python" -> command.python, "reason" -> failure.getMessage) // it never said hello
       else Refusal("SW404", "reason" -> failure.getMessage)
     warn(refusal)
     new ServiceUnavailable(refusal, poisoned)

@@ -5,7 +5,8 @@ import scala.collection.mutable
 import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.columns.{InputColumn, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
 import io.sparkweld.compile.{FormKey, FormUnavailable, KernelRegistry, LinkedForm}
-import io.sparkweld.support.WarnOnce
+import io.sparkweld.nativelib.{NativeError, Shim}
+import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.internal.Logging
@@ -34,12 +35,13 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
   extends Iterator[ColumnarBatch] with Logging {
 
   private val kernel = plan.kernel
-  private val inputs = kernel.inputs.map(in => new InputColumn(in.dataType, nullable = in.nulls != NullPolicy.Python))
+  private val linkable = WeldTask.linkable()
+  private lazy val inputs = kernel.inputs.map(in => new InputColumn(in.dataType, nullable = in.nulls != NullPolicy.Python))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
   private val selection = new SelectionBuffer
   private val selected = kernel.layout.map(source => if (kernel.filtered && source >= 0) new SelectedColumnVector(selection) else null)
   private val result = new Array[Long](2 + outputs.length)
-  private val bound = new Array[Boolean](inputs.length)
+  private val bound = new Array[Boolean](kernel.inputs.length)
   private val forms = mutable.HashMap.empty[Set[Int], Option[KernelRegistry#Lease]]
   private lazy val fallback = new Fallback(plan.fallback, partition, context)
   private var fallbackMade = false
@@ -84,7 +86,7 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
     }
   }
 
-  private def run(batch: ColumnarBatch): Unit = {
+  private def run(batch: ColumnarBatch): Unit = if (!linkable) stream() else {
     java.util.Arrays.fill(bound, false)
     val done = formFor(batch) match {
       case Some(form) => call(form, batch)
@@ -216,9 +218,23 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
   private def close(): Unit = {
     forms.values.flatten.foreach(_.close())
     forms.clear()
-    inputs.foreach(_.close())
+    if (linkable) inputs.foreach(_.close())
     outputs.foreach(_.close())
     selection.close()
     if (fallbackMade) fallback.close()
   }
+}
+
+object WeldTask {
+
+  /** Whether this JVM has the native shim; without it, every batch runs in Python. */
+  private def linkable(): Boolean =
+    try {
+      Shim.load()
+      true
+    } catch {
+      case missing: NativeError =>
+        WarnOnce("shim", s"SparkWeld: UDFs run in Python in this executor. ${Refusal("SW406", "reason" -> missing.getMessage).text}")
+        false
+    }
 }
