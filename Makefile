@@ -20,7 +20,7 @@ help:
 	@echo 'make test            all tests'
 	@echo 'make check           ruff, mypy, layers and the fast tests: under a minute'
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
-	@echo 'make golden          rewrite the expected files of tests/fixtures, then read the diff'
+	@echo 'make golden          rewrite expected programs and the README table, then read the diff'
 	@echo 'make clean           remove .venv, the bridge and all caches'
 	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
 
@@ -41,8 +41,8 @@ bench: ready
 	$(RUN) $(PY) tests/bench/bench_$(BENCH).py $(ARGS)
 
 golden: ready
-	$(RUN) $(PY) -m pytest -q --golden $(ARGS)
-	git diff --stat -- tests
+	$(RUN) $(PY) -m tests.helpers.golden
+	git diff --stat -- tests README.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info sparkweld/_bridge .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,8 +15,7 @@ from sparkweld import cli
 from sparkweld.api import session
 from sparkweld.bridge import jar
 from sparkweld.errors import UserError
-
-README = Path(__file__).resolve().parent.parent / "README.md"
+from tests.helpers.golden import README, readme_with_conf_table
 
 
 def fake_spark(folder: Path) -> Path:
@@ -118,9 +117,7 @@ def test_conf_table_is_the_one_in_the_readme(capsys):
     assert code == 0
     assert "| `spark.sparkweld.enabled` | " in table
     text = README.read_text(encoding="utf-8")
-    begin, end = "<!-- conf -->\n", "<!-- /conf -->\n"
-    in_readme = text[text.index(begin) + len(begin) : text.index(end)]
-    assert in_readme.strip() == table.strip(), "paste the output of `python -m sparkweld conf` into README.md"
+    assert readme_with_conf_table(text) == text, "the table of README.md is out of date: `make golden` rewrites it"
 
 
 @pytest.mark.slow

@@ -1,0 +1,44 @@
+"""Rewrites the expected halves of fixtures from what the code does now: `make golden`, then read the diff.
+
+Cases that must not fire stay as they are: a pass that starts to fire there is a failure, not a new expectation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sparkweld.cli import conf_table
+from sparkweld.ir import parse_program, print_program
+from tests.test_optimizer import BY_NAME, FIXTURES, cases, to_fixed_point
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+CONF_BEGIN, CONF_END = "<!-- conf -->\n", "<!-- /conf -->\n"
+
+
+def pass_fixture(path: Path) -> str:
+    """The text of one file of tests/fixtures/passes with each program after the pass as it is now."""
+    parts = []
+    for title, before, after in cases(path):
+        if after:
+            after = print_program(to_fixed_point(BY_NAME[path.stem], parse_program(before)))
+        parts.append(f"# title: {title}\n{before}---\n{after}")
+    return "\n".join(parts)
+
+
+def readme_with_conf_table(text: str) -> str:
+    """The README's text with the table of settings as the jar prints it."""
+    begin, end = text.index(CONF_BEGIN) + len(CONF_BEGIN), text.index(CONF_END)
+    return text[:begin] + conf_table().strip() + "\n" + text[end:]
+
+
+def main() -> None:
+    rewritten = {path: pass_fixture(path) for path in sorted(FIXTURES.glob("*.ir"))}
+    rewritten[README] = readme_with_conf_table(README.read_text(encoding="utf-8"))
+    for path, text in rewritten.items():
+        if path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"rewrote {path}")
+
+
+if __name__ == "__main__":
+    main()
