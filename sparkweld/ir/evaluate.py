@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,10 +62,10 @@ def _run(
         columns[append.column] = (_take(values[append.value], kept), loop.result_domain)
 
 
-def _take(array: Array, rows: object) -> Array:
+def _take(array: Array, rows: Any) -> Array:
     if isinstance(array, Optional):
-        return Optional(array.values[rows], array.valid[rows])  # type: ignore[index]
-    return array[rows]  # type: ignore[index,no-any-return]
+        return Optional(array.values[rows], array.valid[rows])
+    return array[rows]
 
 
 def _of_rows(array: Array, rows: int) -> Array:

@@ -43,7 +43,8 @@ def _verify_loop(
             _require(let.op.column in columns, program, f"{at}: no column {let.op.column!r} so far")
             type, domain = columns[let.op.column]
             _require(type == let.op.type, program, f"{at}: column {let.op.column!r} is {type}, read as {let.op.type}")
-            _require(domain in visible, program, f"{at}: column {let.op.column!r} belongs to domain {domain!r}, not to {loop.domain!r}")
+            where_it_is = f"belongs to domain {domain!r}, not to {loop.domain!r}"
+            _require(domain in visible, program, f"{at}: column {let.op.column!r} {where_it_is}")
         try:
             types.append(let.op.infer(*(types[a] for a in let.args)))
         except VerifyError as error:

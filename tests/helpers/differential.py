@@ -76,7 +76,8 @@ def check(
     """Asserts that `query` gives one outcome with SparkWeld off and on, and that the second run proves something.
 
     `refused`: the reason code that must keep the query out of Weld. `deopt`: whether batches must (True) or must not
-    (False) have gone back to Python; None allows both, but some batch must have met a kernel or a guard. `ulp`: see `differences`.
+    (False) have gone back to Python; None allows both, but some batch must have met a kernel or a guard. `ulp`:
+    see `differences`.
     """
     expected, _ = run(spark, query, {**(conf or {}), ENABLED: "false"})
     actual, frame = run(spark, query, {**(conf or {}), ENABLED: "true"})

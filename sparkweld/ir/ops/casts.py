@@ -21,7 +21,6 @@ class Cast(Op):
 
     to: Type
     name: ClassVar[str] = "cast"
-    examples: ClassVar = ()
 
     def infer(self, *args: Type) -> Type:
         ok = len(args) == 1 and not args[0].nullable and not self.to.nullable
@@ -45,7 +44,6 @@ class Fits(Op):
 
     to: Type
     name: ClassVar[str] = "fits"
-    examples: ClassVar = ()
 
     def infer(self, *args: Type) -> Type:
         self._wants(len(args) == 1 and args[0].is_float and not args[0].nullable and self.to.is_int, "one plain float", args)

@@ -26,16 +26,18 @@ EXACT = frozenset(
 )
 
 #: Functions of libm: a kernel's result is within this many ULP of NumPy's (a *kept* difference, see README).
-LIBM_ULP = {
-    name: 4
-    for name in """exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh
-    arccosh arctanh power float_power arctan2 hypot logaddexp logaddexp2""".split()
-}
+LIBM_ULP = dict.fromkeys(
+    """exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh
+    arccosh arctanh power float_power arctan2 hypot logaddexp logaddexp2""".split(),
+    4,
+)
 
 FUNCTIONS = tuple(sorted(EXACT | set(LIBM_ULP)))
 
 #: The two arguments may be swapped without changing a bit of the result (CSE may order them).
-COMMUTATIVE = frozenset("add multiply equal not_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor".split())
+COMMUTATIVE = frozenset(
+    "add multiply equal not_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor".split()
+)
 
 _DATE_FUNCTIONS = frozenset("equal not_equal less less_equal greater greater_equal maximum minimum".split())
 
@@ -47,7 +49,6 @@ class Call(Op):
     fn: str
     output: int = 0
     name: ClassVar[str] = "call"
-    examples: ClassVar = ()
 
     def __post_init__(self) -> None:
         if self.fn not in _FUNCTION_SET:
@@ -122,7 +123,6 @@ class Select(Op):
     """select(condition, a, b): a where the condition holds, else b. Both are plain and of one type."""
 
     name: ClassVar[str] = "select"
-    examples: ClassVar = ()
 
     def infer(self, *args: Type) -> Type:
         ok = len(args) == 3 and args[0] == BOOL and args[1] == args[2] and not args[1].nullable

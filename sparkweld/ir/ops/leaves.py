@@ -19,7 +19,6 @@ class Const(Op):
     literal: str
     type: Type
     name: ClassVar[str] = "const"
-    examples: ClassVar = ()
 
     @staticmethod
     def of(value: object, type: Type) -> Const:

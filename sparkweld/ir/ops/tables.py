@@ -29,7 +29,6 @@ class IsIn(Op):
     keys: tuple[str, ...]
     type: Type
     name: ClassVar[str] = "is_in"
-    examples: ClassVar = ()
 
     @staticmethod
     def of(values: object, type: Type) -> IsIn:
@@ -61,7 +60,6 @@ class Lookup(Op):
     values: tuple[str, ...]
     value_type: Type
     name: ClassVar[str] = "lookup"
-    examples: ClassVar = ()
 
     @staticmethod
     def of(pairs: dict[object, object], type: Type, value_type: Type) -> Lookup:

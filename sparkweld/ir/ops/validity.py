@@ -16,7 +16,6 @@ class IsValid(Op):
     """True where the value is not NULL."""
 
     name: ClassVar[str] = "is_valid"
-    examples: ClassVar = ()
 
     def infer(self, *args: Type) -> Type:
         self._wants(len(args) == 1 and args[0].nullable, "one nullable value", args)
@@ -33,7 +32,6 @@ class ValueOf(Op):
     """The plain value; zero where it is NULL."""
 
     name: ClassVar[str] = "value_of"
-    examples: ClassVar = ()
 
     def infer(self, *args: Type) -> Type:
         self._wants(len(args) == 1 and args[0].nullable, "one nullable value", args)
@@ -50,7 +48,6 @@ class MakeOptional(Op):
     """optional(value, valid): the value where `valid`, else NULL."""
 
     name: ClassVar[str] = "optional"
-    examples: ClassVar = ()
 
     def infer(self, *args: Type) -> Type:
         self._wants(len(args) == 2 and not args[0].nullable and args[1] == BOOL, "a plain value and a bool", args)
