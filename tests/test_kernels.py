@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -375,6 +376,21 @@ def test_object_code_of_another_cpu_is_not_linked():
     code = compile_program(p)
     with pytest.raises(InternalError, match="other-cpu"):
         Kernel.load(ObjectCode(code.symbol, code.imports, "other-cpu|0", code.data), p)
+
+
+def test_threads_compile_and_run_at_the_same_time():
+    def one(number: int) -> np.ndarray:
+        def body(loop, columns):
+            loop.append("o", loop.call("multiply", loop.call("exp", columns["a"]), loop.const(float(number % 4), F64)))
+
+        kernel = load(program({"a": F64}, body))
+        return [kernel.run({"a": a}, len(a)).columns["o"] for _ in range(20)][-1] / max(number % 4, 1)
+
+    a = np.linspace(-3, 3, 5000)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(one, range(12)))
+    for number, result in enumerate(results):
+        assert np.allclose(result, np.exp(a) if number % 4 else 0)
 
 
 def test_damaged_object_code_is_not_linked():

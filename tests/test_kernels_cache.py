@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -85,12 +86,16 @@ def test_a_folder_that_cannot_be_used_costs_the_cache_only(tmp_path, blocked):
     assert cache.warning is not None and str(folder) in cache.warning
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_costs_the_cache_only(tmp_path):
-    tmp_path.chmod(0o500)
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_write_that_fails_costs_the_cache_only(tmp_path, monkeypatch, reason):
+    def fail(*arguments):
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(os, "replace", fail)
     cache = ObjectCache(tmp_path)
     assert works(compile_program(program(), cache), program())
-    assert cache.warning is not None
+    assert cache.warning is not None and os.strerror(reason) in cache.warning
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_temporary_file_is_left(tmp_path):

@@ -13,7 +13,7 @@ from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Call
 from sparkweld.ir.ops.elementwise import LIBM_ULP, inner_loops
 from sparkweld.ir.types import Type
-from sparkweld.kernels import Kernel, compile_program
+from sparkweld.kernels import Kernel, compile_program, math_library
 from tests.helpers.columns import special_values, ulp_distance
 
 #: NumPy's function -> (largest ULP of f32, of f64).
@@ -83,10 +83,29 @@ def test_the_table_is_complete():
 @pytest.mark.parametrize("range", RANGES)
 @pytest.mark.parametrize("size", [4, 8])
 def test_within_the_bound_of_numpy(kernels, size, range):
-    p = kernels[size].program
+    _check(kernels[size], range)
+
+
+@pytest.mark.parametrize("size", [4, 8])
+def test_a_host_without_libmvec_uses_libm(monkeypatch, size):
+    monkeypatch.setattr(math_library, "_SETS", {})
+    math_library.math_function.cache_clear()
+    try:
+        p = _program(size)
+        code = compile_program(p)
+        assert math_library.vector_math() == "none"
+        assert not any(symbol.startswith("_ZGV") for symbol in code.imports)
+        for range in RANGES:
+            _check(Kernel.load(code, p), range)
+    finally:
+        math_library.math_function.cache_clear()
+
+
+def _check(kernel: Kernel, range: str) -> None:
+    p = kernel.program
     inputs = {i.name: arguments(i.type, range, at) for at, i in enumerate(p.inputs)}
     rows = len(inputs["x0"])
-    got, expected = kernels[size].run(inputs, rows).columns, evaluate(p, inputs, rows).columns
+    got, expected = kernel.run(inputs, rows).columns, evaluate(p, inputs, rows).columns
     for fn in p.outputs:
         ours, numpys = np.asarray(got[fn]), np.asarray(expected[fn])
         distance = ulp_distance(ours, numpys)  # infinite where only one is NaN

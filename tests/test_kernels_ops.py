@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
-from sparkweld.ir.ops import OPS, Array, Call, Op, Optional
-from sparkweld.ir.types import Type
+from sparkweld.ir.ops import OPS, Array, Call, IsIn, Lookup, Op, Optional
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, Type
 from sparkweld.kernels import Kernel, compile_program
 from tests.helpers.columns import difference, extremes, take
 
@@ -77,6 +77,61 @@ def test_integer_power_with_exponents_of_zero_and_more():
         inputs = {f"{type}.0": extremes(type, 5000, at=0), f"{type}.1": np.abs(extremes(type, 5000, at=1) // 2)}
         got, expected = kernel.run(inputs, 5000), evaluate(program, inputs, 5000)
         assert difference(got.columns["0"], expected.columns["0"]) is None
+
+
+_LOW, _HIGH = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+#: Tables of each shape (compared one by one, indexed, searched) and type.
+TABLES = [
+    (IsIn.of([True], BOOL), BOOL),
+    (IsIn.of([False, True], BOOL), BOOL),
+    (IsIn.of([-128, 127, 0], I8), I8),
+    (IsIn.of(range(-128, 128, 3), I8), I8),
+    (IsIn.of(range(-300, 300, 7), I16), I16),
+    (IsIn.of([_LOW, _HIGH, *range(30)], I64), I64),
+    (IsIn.of([k * 1000003 for k in range(-50, 50)], I32), I32),
+    (IsIn.of([k / 8 for k in range(-50, 50)] + [np.inf, -np.inf], F32), F32),
+    (Lookup.of({True: 7}, BOOL, I8), BOOL),
+    (Lookup.of({k: k % 2 == 0 for k in range(-20, 20)}, I8, BOOL), I8),
+    (Lookup.of({k: k * k for k in range(5)}, I16, I64), I16),
+    (Lookup.of({k * 77777: -k for k in range(-60, 60)}, I32, I16), I32),
+    (Lookup.of({k: k / 3 for k in range(18000, 20000)}, DATE, F32), DATE),
+    (Lookup.of({_LOW: 1, _HIGH: 2, **{k: k for k in range(20)}}, I64, DATE), I64),
+    (Lookup.of({k / 4: np.nan if k == 3 else -0.0 for k in range(100)}, F32, F64), F32),
+    (Lookup.of({np.inf: 1.0, 0.0: 2.0, 1e300: 3.0}, F64, F64), F64),
+]
+
+
+def test_tables_of_every_shape_and_type():
+    program = _program([(op, (type,)) for op, type in TABLES])
+    kernel = Kernel.load(compile_program(program), program)
+    inputs = {i.name: extremes(i.type, 9000) for i in program.inputs}
+    inputs["date.0"][6000:] = np.arange(17500, 20500)
+    inputs["i16.0"][6000:] = np.arange(-1500, 1500)
+    inputs["f32.0"][6000:] = np.arange(-1500, 1500) / 8
+    got, expected = kernel.run(inputs, 9000), evaluate(program, inputs, 9000)
+    for (op, _), name in zip(TABLES, program.outputs, strict=True):
+        problem = difference(got.columns[name], expected.columns[name])
+        assert problem is None, f"{op}: {problem}"
+        _check_nulls(got.columns[name], got.nulls[name])
+
+
+@pytest.mark.parametrize("type", [F32, F64], ids=str)
+def test_remainders_near_multiples(type):
+    """Where the rounded quotient reaches the next integer, and on both sides of the largest quotient without a call."""
+    rng = np.random.default_rng(5)
+    rows = 200_000
+    limit = 30 if type == F32 else 60
+    divisor = (rng.normal(size=rows) * 2.0 ** rng.integers(-20, 20, rows)).astype(type.dtype)
+    multiple = np.floor(2.0 ** rng.uniform(0, limit, rows)) * rng.choice([-1, 1], rows)
+    x = (divisor * multiple).astype(type.dtype)
+    step = rng.integers(0, 3, rows)
+    x = np.where(step == 1, np.nextafter(x, type.dtype.type(np.inf)), np.where(step == 2, np.nextafter(x, -x), x))
+    program = _program([(Call(fn), (type, type)) for fn in ("fmod", "remainder", "floor_divide")])
+    inputs = {f"{type}.0": x, f"{type}.1": divisor}
+    got, expected = Kernel.load(compile_program(program), program).run(inputs, rows), evaluate(program, inputs, rows)
+    for name in program.outputs:
+        assert difference(got.columns[name], expected.columns[name]) is None
 
 
 @pytest.mark.parametrize("examples", _chunks(_MATH), ids=lambda chunk: f"math-{len(chunk)}")

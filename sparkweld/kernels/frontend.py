@@ -23,6 +23,7 @@ from numba.core.datamodel import register_default
 from numba.core.datamodel.models import OpaqueModel
 from numba.core.targetconfig import ConfigStack
 from numba.core.typed_passes import type_inference_stage
+from numba.core.typing import templates
 from numba.cpython import builtins, numbers
 from numba.extending import typeof_impl
 
@@ -90,6 +91,17 @@ def _typeof_operation(value: Operation, _context: object) -> _OperationType:
 
 
 class _TypingContext(typing.Context):
+    """Knows the operators of scalars and the truth of bools."""
+
+    def _load_builtins(self) -> None:
+        # All other templates are left out because making one loads every registry of Numba, NumPy's and SciPy's included.
+        chosen = templates.Registry()
+        for value, function in templates.builtin_registry.globals:
+            is_operator = value is bool or getattr(value, "__module__", None) == "_operator"
+            if is_operator and not any(issubclass(t, templates._OverloadFunctionTemplate) for t in function.templates):
+                chosen.globals.append((value, function))
+        self.install_registry(chosen)
+
     def load_additional_registries(self) -> None:
         """Nothing beyond the built-in operators."""
 
