@@ -36,6 +36,7 @@ BINARY = """
 a.where(b > 0, b) | a.mask(b > 0, b) | a.where(b > 0, b.values) | np.where(b, a, b) | np.where(a > b, a, b) | a.fillna(b)
 a.combine_first(b) | a.clip(b) | a.clip(upper=b) | a.clip(b, 3) | a.clip(-1, b) | a.clip(b.values, b + 1)
 np.clip(a.values, b.values, 3) | np.clip(a.values, b.values, None) | np.isclose(a, b) | np.isclose(a, b, rtol=0, atol=0.5)
+np.maximum(a.values, b) | np.add(a.values, b) | np.less(a.values, b) | np.power(b, a.values) | np.hypot(a.values, b)
 np.select([a > b, a < b], [a, b], 1) | (a > b) & ~(b > 1) | a.between(b, b + 1)
 """
 

@@ -104,8 +104,12 @@ class TracedArray(Traced):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         from udf_compiler.calls.numpy_ import matmul
+        from udf_compiler.trace.frame import TracedFrame
+        from udf_compiler.trace.series import TracedSeries
 
         call = f"np.{ufunc.__name__}"
+        if any(isinstance(x, TracedSeries | TracedFrame) for x in inputs):
+            return NotImplemented  # ndarray has no say beside a Series
         if method != "__call__":
             refuse("SW250", call=f"{call}.{method}")
         if kwargs:
