@@ -125,17 +125,15 @@ class _Translator:
     # Logic.
 
     def and_(self, expr: Expr, demand: Value | None) -> Maybe:
-        return self._logic(expr, demand, self.is_false, "logical_and", self.is_true)
+        return self._logic(expr, demand, self.is_false, "logical_and")
 
     def or_(self, expr: Expr, demand: Value | None) -> Maybe:
-        return self._logic(expr, demand, self.is_true, "logical_or", self.is_true)
+        return self._logic(expr, demand, self.is_true, "logical_or")
 
-    def _logic(
-        self, expr: Expr, demand: Value | None, decides: Callable[[Maybe], Value], fn: str, holds: Callable[[Maybe], Value]
-    ) -> Maybe:
+    def _logic(self, expr: Expr, demand: Value | None, decides: Callable[[Maybe], Value], fn: str) -> Maybe:
         left = self.of(expr["args"][0], demand)
         right = self.of(expr["args"][1], self.all_of(demand, self.negate(decides(left))))
-        value = self.loop.call(fn, holds(left), holds(right))
+        value = self.loop.call(fn, self.is_true(left), self.is_true(right))
         if left.valid is None and right.valid is None:
             return Maybe(value)
         decided = self.either(decides(left), decides(right))
