@@ -1,65 +1,27 @@
-"""Kernels as wholes: NULLs, guards, filters, positions, memory bounds, vectorisation, limits."""
+"""Kernels as wholes: NULLs, guards, filters, positions, memory bounds, limits."""
 
 from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from llvmlite import binding
 
 from sparkweld.errors import InternalError, Refusal
-from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate, print_program
-from sparkweld.ir.ops import Array, Fits, IsIn, Lookup, Optional
+from sparkweld.ir import Input, ProgramBuilder, evaluate, print_program
+from sparkweld.ir.ops import Fits, Optional
 from sparkweld.ir.program import output_types
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, Type
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64
 from sparkweld.kernels import Kernel, ObjectCode, check_size, compile_program
 from sparkweld.kernels.__main__ import main
-from sparkweld.kernels.llvm_module import optimised_module, row_loop_source
+from sparkweld.kernels.llvm_module import row_loop_source
 from sparkweld.kernels.shape import MAX_VALUES
-from sparkweld.kernels.target import target_machine
 from tests.helpers.columns import difference, extremes, take
+from tests.helpers.kernels import check, check_loaded, load, program
 
 SIZES = (0, 1, 7, 63, 64, 65, 1023, 1024, 1025, 4096, 10000)
-Body = Callable[[LoopBuilder], Value | None]
-
-
-def program(inputs: dict[str, Type], body: Callable[[LoopBuilder, dict[str, Value]], Value | None]) -> Program:
-    """A program of one loop; `body` appends its outputs and returns the condition of the filter, if any."""
-    builder = ProgramBuilder("test", [Input(name, type) for name, type in inputs.items()])
-    loop = builder.loop("loop")
-    where = body(loop, {name: loop.read(name) for name in inputs})
-    outputs = [append.column for append in loop.appends]
-    loop.close(where, None if where is None else "kept")
-    return builder.finish(outputs)
-
-
-def load(p: Program) -> Kernel:
-    return Kernel.load(compile_program(p), p)
-
-
-def check(p: Program, inputs: dict[str, Array], rows: int, ulp: int = 0) -> None:
-    """The kernel gives what `evaluate` gives, on these inputs."""
-    check_loaded(load(p), inputs, rows, ulp)
-
-
-def check_loaded(kernel: Kernel, inputs: dict[str, Array], rows: int, ulp: int = 0) -> None:
-    p = kernel.program
-    got, expected = kernel.run(inputs, rows), evaluate(p, inputs, rows)
-    assert got.flagged == np.count_nonzero(expected.flagged)
-    if p.loops[0].where is not None:
-        assert got.selection is not None and got.selection.tolist() == expected.selection.tolist()
-    for name in p.outputs:
-        problem = difference(got.columns[name], expected.columns[name], ulp)
-        assert problem is None, f"{name}, {rows} rows: {problem}"
-        column = got.columns[name]
-        nulls = ~column.valid if isinstance(column, Optional) else np.zeros(0, np.bool_)
-        assert got.nulls[name] == np.count_nonzero(nulls)
-        assert not isinstance(column, Optional) or not any(column.values[nulls].tobytes()), "NULL rows have value bytes 0"
-
 
 KINDS = (BOOL, I8, I16, I32, I64, F32, F64, DATE)
 
@@ -219,106 +181,21 @@ def test_touches_no_byte_outside_of_its_columns(filtered, nulls, rows, fence_bef
             assert difference(got, values.astype(type.dtype)) is None
 
 
-# Vectorisation
+# Imports, limits, faults
 
 
 def _log(loop, columns):
     loop.append("o", loop.call("log", columns["a"]))
-    loop.append("e", loop.call("exp", columns["a"]))
 
 
-def _ints(loop, columns):
-    loop.append("o", loop.call("sin", loop.call("multiply", loop.cast(columns["i"], F64), loop.cast(columns["j"], F64))))
-
-
-def _dates(loop, columns):
-    days = loop.call("remainder", loop.cast(columns["d"], I32), loop.const(7, I32))
-    loop.append("o", loop.call("cos", loop.cast(days, F64)))
-    loop.append("late", loop.call("greater", columns["d"], loop.cast(loop.const(20000, I32), DATE)))
-
-
-def _bools(loop, columns):
-    loop.append("o", loop.call("logical_and", columns["b"], loop.call("greater", loop.call("expm1", columns["a"]), columns["a"])))
-
-
-def _nullable(loop, columns):
-    both = loop.call("logical_and", loop.is_valid(columns["x"]), loop.is_valid(columns["n"]))
-    product = loop.call("multiply", loop.call("exp", loop.value_of(columns["x"])), loop.cast(loop.value_of(columns["n"]), F64))
-    loop.append("o", loop.optional(product, both))
-
-
-def _selects(loop, columns):
-    a = columns["a"]
-    loop.append("o", loop.select(loop.call("isnan", a), loop.const(0.0, F64), loop.call("tanh", a)))
-
-
-def _guards(loop, columns):
-    loop.guard(loop.call("less", columns["a"], loop.const(700.0, F64)))
-    loop.append("o", loop.call("exp", columns["a"]))
-
-
-def _where(loop, columns):
-    loop.append("o", loop.call("exp", columns["a"]))
-    return loop.call("greater", columns["a"], loop.const(0.0, F64))
-
-
-def _floats(loop, columns):
-    loop.append("o", loop.call("power", columns["s"], loop.call("sin", columns["s"])))
-
-
-def _without_libmvec(loop, columns):
+def _everything_of_libm(loop, columns):
     rest = loop.call("remainder", columns["a"], loop.const(24.0, F64))
     loop.append("o", loop.call("exp", loop.call("logaddexp", columns["a"], rest)))
     loop.append("g", loop.call("gcd", columns["j"], columns["j"]))
 
 
-def _tables(loop, columns):
-    table = loop.emit(Lookup.of({k: k / 3 for k in range(24)}, I64, F64), columns["j"])
-    loop.append("o", loop.call("exp", loop.value_of(table)))
-    loop.append("in", loop.emit(IsIn.of([k * 0.37 for k in range(100)], F64), columns["a"]))
-
-
-VECTOR_INPUTS = {"a": F64, "s": F32, "i": I32, "j": I64, "b": BOOL, "d": DATE, "x": F64.optional(), "n": I32.optional()}
-BODIES = [_log, _ints, _dates, _bools, _nullable, _selects, _guards, _where, _floats, _without_libmvec, _tables]
-
-
-@pytest.mark.parametrize("body", BODIES, ids=lambda body: body.__name__.strip("_"))
-def test_is_vectorised(body, capfd):
-    """No scalar version of a function is left, and the widest registers of the host are used."""
-    features = binding.get_host_cpu_features()
-    register, letter = ("%zmm", "e") if features.get("avx512f") else ("%ymm", "d") if features.get("avx2") else ("%xmm", "b")
-    p = program(VECTOR_INPUTS, body)
-    code = compile_program(p)
-    assert any(symbol.startswith(f"_ZGV{letter}N") for symbol in code.imports), code.imports
-    assert register in target_machine().emit_assembly(optimised_module(p))
-    rows = 1000
-    columns = {i.name: extremes(i.type, rows) for i in p.inputs}
-    check_loaded(Kernel.load(code, p), columns, rows, ulp=8)
-    assert "not vectorized" not in capfd.readouterr().err
-
-
-def test_thirty_columns_are_one_vector_loop():
-    names = [f"x{i}" for i in range(30)]
-
-    def body(loop, columns):
-        total = loop.const(0.25, F64)
-        for number, name in enumerate(names):
-            total = loop.call("add", total, loop.call("multiply", columns[name], loop.const(number / 7 - 2, F64)))
-        one = loop.const(1.0, F64)
-        loop.append("p", loop.call("divide", one, loop.call("add", one, loop.call("exp", loop.call("negative", total)))))
-
-    p = program(dict.fromkeys(names, F64), body)
-    text = str(optimised_module(p))
-    assert "fmul double" not in text, "no scalar remainder"
-    assert "vector.memcheck" not in text, "no overlap checks"
-    check(p, {name: np.random.default_rng(i).normal(size=1000) for i, name in enumerate(names)}, 1000, ulp=4)
-
-
-# Imports, limits, faults
-
-
 def test_imports_are_libm_libmvec_memcpy_and_memset():
-    code = compile_program(program(VECTOR_INPUTS, _without_libmvec))
+    code = compile_program(program({"a": F64, "j": I64}, _everything_of_libm))
     known = {"memcpy", "memset", "exp", "log1p", "fmod"}
     assert {s for s in code.imports if not s.startswith("_ZGV")} <= known
     assert code.symbol.startswith("sw_") and len(code.symbol) == 19
@@ -400,8 +277,13 @@ def test_damaged_object_code_is_not_linked():
         Kernel.load(ObjectCode(code.symbol, code.imports, code.cpu, b"\x7fELF\x02\x01" + b"?" * 100), p)
 
 
+def _guarded(loop, columns):
+    loop.guard(loop.call("less", columns["a"], loop.const(700.0, F64)))
+    loop.append("o", loop.call("exp", columns["a"]))
+
+
 def test_source_reads_like_the_program():
-    source = row_loop_source(program({"a": F64}, _guards))
+    source = row_loop_source(program({"a": F64}, _guarded))
     assert "v2 = less_f64(v0, 700.0)" in source
     assert "flagged = count_flagged(flagged, v2, row, count)" in source
 
@@ -411,7 +293,7 @@ def test_command_prints_each_stage(tmp_path, capsys):
     file.write_text(print_program(program({"a": F64}, _log)))
     assert main([str(file), "--show", "source", "llvm", "optimised", "assembly"]) == 0
     printed = capsys.readouterr().out
-    assert all(text in printed for text in ("def row_loop", "libm.exp", "define", ".globl"))
+    assert all(text in printed for text in ("def row_loop", "libm.log", "define", ".globl"))
     file.write_text("program")
     assert main([str(file)]) == 1
     assert "expected" in capsys.readouterr().err

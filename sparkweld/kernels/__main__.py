@@ -1,6 +1,6 @@
 """A program's text to what becomes of it: prints the row loop, LLVM and assembly of its kernel.
 
-    python -m sparkweld.kernels PROGRAM.txt [--show source|llvm|optimised|assembly ...]
+python -m sparkweld.kernels PROGRAM.txt [--show source|llvm|optimised|assembly ...]
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 SHAPE = "sparkweld.shape"
 ROWS = "sparkweld.rows"
 
+
 def _shape_value(b: ir.IRBuilder, index: ir.Value) -> ir.Value:
     table = b.module.globals.get(SHAPE) or ir.GlobalVariable(b.module, ir.ArrayType(_I64, 0), SHAPE)
     table.global_constant = True
@@ -79,16 +80,19 @@ rows = Operation("rows", (types.int64,) * 3, types.int64, _rows)
 
 
 def drive(columns: int, n: int, result: int) -> int:
-    """The kernel: addresses of the columns, of the result, and the number of rows, all int64."""
+    """The kernel: addresses of the columns, of the result, and the number of rows, all int64.
+
+    One function, though a long one: each helper would be one more function for Numba to compile.
+    """
     first_output = shape_value(0)
     entries = shape_value(1)
     tile = shape_value(2)
     block = shape_value(3)
     filtered = shape_value(4) != 0
-    widths = 6
+    widths = 7
     table = stack(8 * (entries + 1))
     scratch = stack(tile * shape_value(5))
-    keep = stack(1024)
+    keep = stack(shape_value(6))
     store_i64(table, entries, keep)
     start = 0
     kept = 0

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 KEPT = "llvm.compiler.used"
 
 _PURE = "nounwind willreturn memory(none)"
-#: Up to twice the lanes of a vector of 64 bytes: a loop over narrow columns may compute wider values in between.
-_LANES = {"double": (2, 4, 8, 16), "i64": (2, 4, 8, 16), "float": (2, 4, 8, 16, 32), "i32": (2, 4, 8, 16, 32)}
+#: Not more than the rows of the smallest tile. 16 doubles are two registers: narrow columns may meet wider values.
+_LANES = (2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def with_vector_versions(functions: Iterable[VectorFunction]) -> str:
     """LLVM text of these functions and of their vector versions."""
     text, kept = [], []
     for function in functions:
-        missing = [n for n in _LANES[function.scalar] if n not in dict(function.versions)]
+        missing = [n for n in _LANES if n not in dict(function.versions)]
         own = tuple((n, f"{function.name}.v{n}") for n in missing)
         for lanes, symbol in function.versions:
             text.append(f"declare {_signature(function, lanes, symbol)} {_PURE}")

@@ -68,7 +68,9 @@ def linked_module(program: Program) -> binding.ModuleRef:
         raise InternalError(f"program {program.name!r} has {len(program.loops)} loops; kernels take optimised ones, of one loop")
     shape = _shape(program)
     rows = lower_function(emit.emit_row_loop(program, shape).function(), emit.ARGUMENTS, emit.RESULT)
-    mark_row_loop(rows.module.get_global(rows.symbol))
+    # A scalar remainder would compute such functions by their scalar version.
+    calls_libm = any(f.name.startswith(math_library.PREFIX) for f in rows.module.functions)
+    mark_row_loop(rows.module.get_global(rows.symbol), one_vector=calls_libm)
     drive = driver.lowered_driver()
     symbol = kernel_symbol(program)
     module = binding.parse_assembly(_prelude(symbol, shape, rows, drive))

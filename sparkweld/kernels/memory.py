@@ -37,14 +37,20 @@ def mark_parallel(access: ir.Instruction) -> ir.Instruction:
     return access
 
 
-def mark_row_loop(function: ir.Function) -> None:
-    """Declares the function's only loop free of dependences between rows, and asks for its vectorisation."""
+def mark_row_loop(function: ir.Function, *, one_vector: bool) -> None:
+    """Declares the function's only loop free of dependences between rows, and asks for its vectorisation.
+
+    `one_vector` allows one vector a step only. Several, which hide latency, may together be more rows than a tile.
+    """
     module = function.module
     order = {id(block): index for index, block in enumerate(function.blocks)}
     flags = [
         module.add_metadata([ir.MetaDataString(module, "llvm.loop.parallel_accesses"), _group(module)]),
         module.add_metadata([ir.MetaDataString(module, "llvm.loop.vectorize.enable"), ir.Constant(ir.IntType(1), 1)]),
     ]
+    if one_vector:
+        count = [ir.MetaDataString(module, "llvm.loop.interleave.count"), ir.Constant(ir.IntType(32), 1)]
+        flags.append(module.add_metadata(count))
     loop = _DistinctLoop(module, flags)
     for block in function.blocks:
         targets = [o for o in block.terminator.operands if isinstance(o, ir.Block)]

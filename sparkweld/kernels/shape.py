@@ -32,8 +32,9 @@ class Shape:
     @property
     def values(self) -> tuple[int, ...]:
         """The constants in the order in which `drive` asks for them."""
-        head = (2 * self.inputs, 2 * (self.inputs + self.outputs), self.tile, self.block, int(self.filtered), sum(self.widths))
-        return (*head, *self.widths)
+        entries = 2 * self.inputs, 2 * (self.inputs + self.outputs)
+        kept_flags = self.block if self.filtered else 0
+        return (*entries, self.tile, self.block, int(self.filtered), sum(self.widths), kept_flags, *self.widths)
 
 
 def shape_of(program: Program) -> Shape | None:

@@ -1,0 +1,47 @@
+"""Programs of one loop for tests, and the comparison of their kernels with `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
+from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.types import Type
+from sparkweld.kernels import Kernel, compile_program
+from tests.helpers.columns import difference
+
+
+def program(inputs: dict[str, Type], body: Callable[[LoopBuilder, dict[str, Value]], Value | None]) -> Program:
+    """A program of one loop; `body` appends its outputs and returns the condition of the filter, if any."""
+    builder = ProgramBuilder("test", [Input(name, type) for name, type in inputs.items()])
+    loop = builder.loop("loop")
+    where = body(loop, {name: loop.read(name) for name in inputs})
+    outputs = [append.column for append in loop.appends]
+    loop.close(where, None if where is None else "kept")
+    return builder.finish(outputs)
+
+
+def load(p: Program) -> Kernel:
+    return Kernel.load(compile_program(p), p)
+
+
+def check(p: Program, inputs: dict[str, Array], rows: int, ulp: int = 0) -> None:
+    """The kernel gives what `evaluate` gives, on these inputs."""
+    check_loaded(load(p), inputs, rows, ulp)
+
+
+def check_loaded(kernel: Kernel, inputs: dict[str, Array], rows: int, ulp: int = 0) -> None:
+    p = kernel.program
+    got, expected = kernel.run(inputs, rows), evaluate(p, inputs, rows)
+    assert got.flagged == np.count_nonzero(expected.flagged)
+    if p.loops[0].where is not None:
+        assert got.selection is not None and got.selection.tolist() == expected.selection.tolist()
+    for name in p.outputs:
+        problem = difference(got.columns[name], expected.columns[name], ulp)
+        assert problem is None, f"{name}, {rows} rows: {problem}"
+        column = got.columns[name]
+        nulls = ~column.valid if isinstance(column, Optional) else np.zeros(0, np.bool_)
+        assert got.nulls[name] == np.count_nonzero(nulls)
+        assert not isinstance(column, Optional) or not any(column.values[nulls].tobytes()), "NULL rows have value bytes 0"
