@@ -345,3 +345,28 @@ def test_requests_are_independent_of_each_other():
 def test_our_own_bugs_are_no_refusals():
     with pytest.raises((InternalError, KeyError)):
         compile_pipeline(request(python_step(r=udf(0, "unknown"))) | {"inputs": [{}]}, [payload(lambda a: a)])
+
+
+def _projected_then_udf(expr, state="dense"):
+    project = {"kind": "project", "columns": [{"name": "m", "expr": expr}]}
+    nullable = ["k"] if state == "nullable" else []
+    message = request(project, python_step(r=udf(0, column("m", "long"))), inputs={"k": "long"}, nullable_state=nullable)
+    return compile_pipeline(message, [payload(lambda m: m * 2)])
+
+
+def test_a_computed_integer_that_may_be_null_stays_with_spark():
+    maybe = call("If", greater("k", "3", "long"), literal(None, "long"), column("k", "long"), type="long")
+    reply = _projected_then_udf(maybe)
+    assert codes(reply) == ["SW324"]
+    assert reply["refusals"][0]["step"] == 0
+
+
+@pytest.mark.parametrize("state", ["dense", "nullable"])
+def test_a_computed_integer_has_the_nulls_of_its_columns(state):
+    reply = _projected_then_udf(call("Add", column("k", "long"), literal("1", "long"), type="long", ansi=False), state)
+    assert reply["status"] == "ok", reply
+    valid = INTS != 0 if state == "nullable" else np.ones(4, np.bool_)
+    program = parse_program(reply["program"])
+    result = evaluate(program, {"k": Optional(INTS, valid) if state == "nullable" else INTS}, 4)
+    assert not result.flagged.any()
+    np.testing.assert_array_equal(result.columns["r"].valid if state == "nullable" else valid, valid)

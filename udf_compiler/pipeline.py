@@ -18,7 +18,7 @@ from sparkweld.optimizer import optimize
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.boundary import SPARK_TYPES, check_confs, ir_type
-from udf_compiler.columns import Column, Columns, Unknown, non_null_columns
+from udf_compiler.columns import Column, Columns, Unknown, columns_in, non_null_columns, strict_columns
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.udfs import UdfTracer
 
@@ -146,7 +146,25 @@ class _Pipeline:
         value = catalyst.translate(loop, entry["expr"], self.columns.reader(loop))
         loop.append(entry["name"], value)
         loop.close()
-        return Column(entry["name"], _SPARK_NAMES[value.type.kind], value.type.nullable)
+        # NULL wherever such a column is, so the batch of the expression has NULLs too
+        state = "nullable" if self.columns.with_nulls(strict_columns(entry["expr"])) else "dense"
+        column = Column(entry["name"], _SPARK_NAMES[value.type.kind], value.type.nullable, state)
+        if column.nullable and state == "dense" and not value.type.is_float and column.name in self._arguments():
+            # whether the batch has NULLs is known only once the expression is computed: each one would go back to Python
+            raise refusal("SW324", "", column=column.title, type=column.spark_type)
+        return column
+
+    def _arguments(self) -> set[str]:
+        """Columns that the UDFs of this and later steps read."""
+        udfs = [e["udf"] for s in self.request["steps"][self.step :] if s["kind"] == "python" for e in s["udfs"]]
+        names: set[str] = set()
+        while udfs:
+            for argument in udfs.pop()["args"]:
+                if argument.get("udf") is not None:
+                    udfs.append(argument["udf"])
+                else:
+                    names |= columns_in(argument["expr"])
+        return names
 
     def _outputs(self) -> list[str]:
         """Names of the result columns; a column of a domain before the last filter is appended again in the last one."""
