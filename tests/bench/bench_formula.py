@@ -100,14 +100,22 @@ class Bench:
             for way, (jvm, how) in RUNS.items():
                 self.progress.tick(f"{case.name}, {name}, {rows:,} rows: {way}, run {repeat + 1} of {repeats}")
                 line.warm[way].append(self.sampler.sample(sessions[jvm], way=how, **query))
-        if not sessions["on"].ask("plan", way="udf", **query)["weld"]:
-            line.note = "did not run in SparkWeld"
+        line.note = _outside_kernels(sessions["on"], query)
         self.lines.append(line)
         shown = ", ".join(f"{way} {line.median(way):.2f} s" for way in WAYS)
         self.progress.say(f"{case.name}, {name}, {rows:,} rows: {shown}")
         if source == "cached":
             for session in sessions.values():
                 session.ask("forget")
+
+
+def _outside_kernels(session: SparkProcess, query: dict[str, str]) -> str:
+    """Runs the query once more; empty when all its batches ran in kernels, else what did not."""
+    session.ask("run", way="udf", **query)
+    batches = session.ask("weld_batches")
+    if batches["kernels"] == 0:
+        return "did not run in kernels"
+    return f"{batches['python']} batches ran in Python" if batches["python"] else ""
 
 
 def _compare_rows(

@@ -56,17 +56,18 @@ def first_queries(arguments: argparse.Namespace, progress: Progress, scratch: Pa
                 took = {"start": session.ask("hello")["sessionSeconds"], "first": session.ask("run", **query)["seconds"],
                         "second": session.ask("run", **query)["seconds"]}
                 if kind != "off" and repeat < 0 and not arguments.check_harness:
-                    _must_run_in_weld(session, query)
+                    _must_run_in_kernels(session, query)
             if repeat >= 0:
                 for what, seconds in took.items():
                     samples[kind][what].append(seconds)
     return samples
 
 
-def _must_run_in_weld(session: SparkProcess, query: dict[str, Any]) -> None:
-    plan = session.ask("plan", **query)
-    if not plan["weld"]:
-        raise RuntimeError(f"the query does not run in SparkWeld; its plan:\n{plan['text']}")
+def _must_run_in_kernels(session: SparkProcess, query: dict[str, Any]) -> None:
+    batches = session.ask("weld_batches")
+    if batches["kernels"] == 0 or batches["python"]:
+        plan = session.ask("plan", **query)["text"]
+        raise RuntimeError(f"the query does not run in kernels alone ({batches}); its plan:\n{plan}")
 
 
 def planning(arguments: argparse.Namespace, progress: Progress, scratch: Path) -> dict[str, dict[str, list[float]]]:

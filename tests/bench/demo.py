@@ -84,8 +84,8 @@ def demonstrate(arguments: argparse.Namespace, progress: Progress) -> int:
     if not verdict.equal:
         progress.say("FAILED: the rows differ")
         return 1
-    if not (on.run.used_weld or arguments.check_harness):
-        progress.say(f"FAILED: the rows are equal, but nothing of the job ran in SparkWeld; see {on.log}")
+    if not (on.run.ran_in_kernels or arguments.check_harness):
+        progress.say(f"FAILED: the rows are equal, but not all of the job ran in kernels; see {on.log}")
         return 1
     return 0
 
@@ -116,6 +116,8 @@ def report(arguments: argparse.Namespace, prepared: PreparedFlights, off: Side, 
     cores = os.cpu_count()
     print(f"\n--- what the job printed {on.label} ---\n{on.printed.read_text().rstrip()}")
     print(f"\n--- the plan {on.label} ---\n{on.run.explanation()}")
+    metrics = ", ".join(f"{name}: {value:,}" for name, value in on.run.weld.items() if "time" not in name and value)
+    print(f"\nSparkWeld's metrics: {metrics or 'none, for nothing ran there'}")
     print("\n--- the rows, without and with the flag ---")
     print("\n".join(verdict.lines()))
     print(f"\n--- the times ({prepared.rows:,} rows, {arguments.master}, {cores} cores) ---")

@@ -1,4 +1,4 @@
-"""Turns Spark's event log into what a report needs: how long the stages took, and the plan with its explanation."""
+"""Turns Spark's event log into what a report needs: stage times, the plan with its explanation, SparkWeld's metrics."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 # The heading under which Spark prints what an ExtendedExplainGenerator says.
 EXTENDED = "== Extended Information"
+KERNEL_BATCHES, PYTHON_BATCHES = "batches run in kernels", "batches run in Python"
 
 
 def event_log_arguments(folder: Path) -> list[str]:
@@ -19,16 +20,20 @@ def event_log_arguments(folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Run:
-    """One application: its longest stage (seconds, tasks), and the text of the plan of the query that ran it."""
+    """One application: its longest stage (seconds, tasks), the plan of the query that ran it, and that stage's metrics.
+
+    `weld` maps the names of the Weld operators' metrics to their sums; empty when the plan has no such operator.
+    """
 
     stage_seconds: float
     stage_tasks: int
     plan: str
+    weld: dict[str, int]
 
     @property
-    def used_weld(self) -> bool:
-        """Whether the physical plan holds a SparkWeld operator."""
-        return any(line.lstrip(" :+-*").startswith("Weld") for line in self.plan.split("\n\n\n")[0].splitlines())
+    def ran_in_kernels(self) -> bool:
+        """Whether batches were run by kernels, and none in Python: a Weld operator in the plan alone proves nothing."""
+        return self.weld.get(KERNEL_BATCHES, 0) > 0 and self.weld.get(PYTHON_BATCHES, 0) == 0
 
     def explanation(self) -> str:
         """The plan's tree and what the plugin says about it; without the plugin only the tree."""
@@ -49,7 +54,8 @@ def read_run(folder: Path) -> Run:
         raise RuntimeError(f"{logs[0]} has no finished stage")
     longest = max(stages, key=_stage_seconds)
     execution = next((_execution_of(e) for e in events if longest["Stage ID"] in e.get("Stage IDs", ())), None)
-    return Run(_stage_seconds(longest), longest["Number of Tasks"], _last_plan(events, execution))
+    plan = _last_plan(events, execution)
+    return Run(_stage_seconds(longest), longest["Number of Tasks"], plan, _weld_metrics(events, longest))
 
 
 def _stage_seconds(stage: dict[str, Any]) -> float:
@@ -65,3 +71,18 @@ def _last_plan(events: list[dict[str, Any]], execution: str | None) -> str:
     plans = [e["physicalPlanDescription"] for e in events
              if "physicalPlanDescription" in e and str(e["executionId"]) == execution]
     return plans[-1] if plans else ""
+
+
+def _weld_metrics(events: list[dict[str, Any]], stage: dict[str, Any]) -> dict[str, int]:
+    names: dict[int, str] = {}
+    waiting = [event["sparkPlanInfo"] for event in events if "sparkPlanInfo" in event]
+    while waiting:
+        node = waiting.pop()
+        waiting += node["children"]
+        if node["nodeName"].startswith("Weld"):
+            names |= {metric["accumulatorId"]: metric["name"] for metric in node["metrics"]}
+    sums: dict[str, int] = dict.fromkeys(names.values(), 0)
+    for accumulable in stage["Accumulables"]:
+        if accumulable["ID"] in names:
+            sums[names[accumulable["ID"]]] += int(accumulable["Value"])
+    return sums

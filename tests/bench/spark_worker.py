@@ -46,6 +46,22 @@ class Worker:
         return {"pid": int(handle.pid()), "sessionSeconds": self.session_seconds,
                 "cores": self.spark.sparkContext.defaultParallelism}
 
+    def weld_batches(self) -> dict[str, Any]:
+        """Of the last query that ran: how many batches its Weld operators ran in kernels, and how many in Python."""
+        store = self.spark._jsparkSession.sharedState().statusStore()
+        last = store.executionsList().last().executionId()
+        graph, values = store.planGraph(last), store.executionMetrics(last)
+        batches = {"kernels": 0, "python": 0}
+        nodes = graph.allNodes()
+        for node in (nodes.apply(i) for i in range(nodes.size())):
+            metrics = node.metrics()
+            for metric in (metrics.apply(i) for i in range(metrics.size())):
+                value = values.get(metric.accumulatorId())
+                for kind in batches:
+                    if metric.name() == f"batches run in {kind}".replace("python", "Python") and value.isDefined():
+                        batches[kind] += int(str(value.get()).replace(",", ""))
+        return batches
+
     def run(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
         """Run one query into the noop sink and time it. `way`: scan, udf or sql; `source`: parquet, join or cached."""
         begin = time.monotonic()
@@ -53,8 +69,8 @@ class Worker:
         return {"seconds": time.monotonic() - begin}
 
     def plan(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
-        """The query's physical plan as explain prints it, and whether a SparkWeld operator is in it."""
-        return _plan(self._query(case, way, source, folder))
+        """The query's physical plan as explain prints it."""
+        return {"text": _plan(self._query(case, way, source, folder))}
 
     def write(self, case: str, source: str, folder: str, target: str) -> dict[str, Any]:
         """Write `id` and the UDFs' outputs as Parquet, to be compared with another session's."""
@@ -101,7 +117,7 @@ class Worker:
 
     def varied_plan(self, folder: str, constant: float) -> dict[str, Any]:
         """The plan of that query, as `plan` gives it."""
-        return _plan(self._varied(folder, constant))
+        return {"text": _plan(self._varied(folder, constant))}
 
     def memory(self, collect: bool) -> dict[str, Any]:
         """What the JVM holds now (process_memory.py), after a garbage collection when `collect`."""
@@ -140,11 +156,8 @@ class Worker:
         return self._inputs[key]
 
 
-def _plan(frame: DataFrame) -> dict[str, Any]:
-    physical = frame._jdf.queryExecution().toString().partition("== Physical Plan ==")[2]
-    tree = physical.partition("\n\n")[0]
-    weld = any(line.lstrip(" :+-*()0123456789").startswith("Weld") for line in tree.splitlines())
-    return {"weld": weld, "text": physical.strip()}
+def _plan(frame: DataFrame) -> str:
+    return str(frame._jdf.queryExecution().toString().partition("== Physical Plan ==")[2].strip())
 
 
 def _named(columns: dict[str, Column]) -> list[Column]:
