@@ -47,7 +47,7 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
   private var step = 0
   private var filtered = false
   private var visible: Map[ExprId, Attribute] = Map.empty
-  private var inUdf = false
+  private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
   private val codec = new ExpressionCodec(column)
 
   childOutput.zipWithIndex.foreach { case (attribute, i) => sources(attribute.exprId) = FromChild(i) }
@@ -130,11 +130,11 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
       case inner: PythonUDF => node.set[ObjectNode]("udf", function(inner))
       case attribute: Attribute if attribute.dataType.isInstanceOf[StructType] => node.set[ObjectNode]("expr", flatten(udf, attribute))
       case expression =>
-        inUdf = true
+        taking = Some(udf)
         try node.set[ObjectNode]("expr", codec.encode(expression))
         catch { case unsupported: UnsupportedExpression =>
           throw refusedUdf(udf, Refusal("SW306", "udf" -> udf.name, "what" -> unsupported.what)) }
-        finally inUdf = false
+        finally taking = None
     }
     name match {
       case Some(key) => node.put("name", key)
@@ -155,6 +155,7 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
     node.put("nullable", false)
     val (array, fieldNames) = (node.putArray("args"), node.putArray("names"))
     fields.zipWithIndex.foreach { case (field, j) =>
+      if (!ExpressionCodec.holds(field.dataType)) throw wrongType(udf, s"${attribute.name}.${field.name}", field.dataType)
       fieldNames.add(field.name)
       val input = inputAt(Seq(source, j), s"${attribute.name}.${field.name}", field.dataType, field.nullable)
       array.add(reference(argumentOf(input, field.nullable), field.dataType, field.nullable))
@@ -164,14 +165,15 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
 
   private def column(attribute: Attribute): ObjectNode = {
     val nullable = visible.getOrElse(attribute.exprId, attribute).nullable
-    if (!inUdf && !ExpressionCodec.holds(attribute.dataType)) {
+    if (!ExpressionCodec.holds(attribute.dataType)) {
+      taking.foreach(udf => throw wrongType(udf, attribute.name, attribute.dataType))
       throw new UnsupportedExpression(s"${attribute.name} of type ${attribute.dataType.sql}")
     }
     sourceOf(attribute) match {
       case Made(name, _) => reference(name, attribute.dataType, nullable)
       case FromChild(i) =>
         val input = inputAt(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
-        reference(if (inUdf) argumentOf(input, nullable) else input.name, attribute.dataType, nullable)
+        reference(if (taking.isDefined) argumentOf(input, nullable) else input.name, attribute.dataType, nullable)
     }
   }
 
@@ -195,6 +197,9 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
     }))
 
   private def finish(): Pipeline = {
+    if (appConf.getBoolean("spark.python.profile", defaultValue = false)) {
+      throw new ChainRefused(Refusal("SW111", "conf" -> "spark.python.profile", "value" -> "true"))
+    }
     if (commands.size != 1) throw new ChainRefused(Refusal("SW307"))
     val output = nodes.last.output
     val made = mutable.LinkedHashMap.empty[String, Int]
@@ -242,6 +247,9 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
     blobs += command.toArray
     blobs.size - 1
   })
+
+  private def wrongType(udf: PythonUDF, column: String, dataType: DataType): ChainRefused =
+    refusedUdf(udf, Refusal("SW101", "column" -> column, "type" -> dataType.simpleString))
 
   private def refusedUdf(udf: PythonUDF, refusal: Refusal): ChainRefused =
     new ChainRefused(refusal.copy(udf = Some(udf.name), step = Some(step)))

@@ -5,9 +5,9 @@ import io.sparkweld.compile.{Compiled, Refused}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, RefusalTags, WarnOnce}
 
-import org.apache.spark.sql.catalyst.expressions.PythonUDF
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, PythonUDF}
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.execution.SparkPlan
+import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.types.{BooleanType, ByteType, DataType, DateType, DoubleType, FloatType, IntegerType, LongType, ShortType}
@@ -30,6 +30,9 @@ object WeldRule extends Rule[SparkPlan] {
       case _ => plan
     }
 }
+
+/** What becomes of one node of a chain: the part to compile, and above it the part that stays in Python. */
+private final case class NodeParts(inside: Option[SparkPlan], outside: Seq[SparkPlan])
 
 /** One application of the rule. */
 private final class ChainRewriter(driver: WeldDriver) {
@@ -69,12 +72,23 @@ private final class ChainRewriter(driver: WeldDriver) {
     child
   }
 
-  /** `node` as Spark planned it, over the new child. */
+  /** `node` as Spark planned it, over the new child; its output stays what it was. */
   private def keep(child: SparkPlan, node: SparkPlan): SparkPlan = (node, child) match {
     case (_, same) if same eq node.children.head => node
-    case (python: ArrowEvalPythonExec, weld: WeldExec) => python.withNewChildren(Seq(RowInputExec(weld)))
+    case (python: ArrowEvalPythonExec, weld: WeldExec) =>
+      python.withNewChildren(Seq(if (hasBatchesOf(python, weld)) weld else RowInputExec(weld)))
     case _ => node.withNewChildren(Seq(child))
   }
+
+  /**
+   * Whether `python`, which was split off a node, would see in `weld`'s batches those that the node had: when that node took the batches
+   * of a scan, and `weld` only adds columns to them.
+   */
+  private def hasBatchesOf(python: ArrowEvalPythonExec, weld: WeldExec): Boolean =
+    weld.steps.size == 1 && weld.columnarInput && (python.child match {
+      case inside: ArrowEvalPythonExec => inside.child eq weld.child
+      case _ => false
+    })
 
   private def compile(nodes: IndexedSeq[SparkPlan], child: SparkPlan): SparkPlan = {
     val outcome: Either[Seq[Refusal], SparkPlan] =
@@ -95,14 +109,44 @@ private final class ChainRewriter(driver: WeldDriver) {
   /** The chain without the nodes that were refused; with a refusal of no node in particular, all of it stays Spark's. */
   private def without(nodes: IndexedSeq[SparkPlan], child: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     val byNode = refusals.map(refusal => refusal -> refusedNodes(nodes, refusal))
-    val refused = byNode.flatMap(_._2).toSet
-    nodes.foreach {
+    val everywhere = byNode.collect { case (refusal, Nil) => refusal }
+    val parts = nodes.map {
       case python: ArrowEvalPythonExec =>
-        val own = byNode.collect { case (refusal, about) if about.isEmpty || about.contains(python) => refusal }
-        if (own.nonEmpty) RefusalTags.set(python, own)
-      case _ => ()
+        val own = byNode.collect { case (refusal, about) if about.contains(python) => refusal }
+        if (everywhere.nonEmpty) NodeParts(None, Seq(tagged(python, own ++ everywhere)))
+        else if (own.isEmpty) NodeParts(Some(python), Nil)
+        else split(python, own)
+      case node => if (everywhere.nonEmpty || byNode.exists(_._2.contains(node))) NodeParts(None, Seq(node)) else NodeParts(Some(node), Nil)
     }
-    if (byNode.exists(_._2.isEmpty)) nodes.foldLeft(child)(keep) else assemble(nodes, child, refused)
+    val outside = parts.flatMap(_.outside)
+    if (everywhere.nonEmpty) outside.foldLeft(child)(keep)
+    else assemble(parts.flatMap(part => part.inside.toSeq ++ part.outside), child, outside.toSet)
+  }
+
+  /**
+   * The UDFs of a node that were not refused, and above them those that were. They were independent of each other; the ones that
+   * stay in Python must see the batches that the node had.
+   */
+  private def split(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): NodeParts = {
+    val names = refusals.flatMap(_.udf).toSet
+    val (refused, fine) = node.udfs.zip(node.resultAttrs).partition { case (udf, _) => udf.exists(isNamed(_, names)) }
+    if (fine.isEmpty || refused.isEmpty || refusals.exists(_.udf.isEmpty)) NodeParts(None, Seq(tagged(node, refusals)))
+    else {
+      def part(udfs: Seq[(PythonUDF, Attribute)], child: SparkPlan): ArrowEvalPythonExec = {
+        val made = node.copy(udfs = udfs.map(_._1), resultAttrs = udfs.map(_._2), child = child)
+        made.copyTagsFrom(node)
+        made
+      }
+      val inside = part(fine, node.child)
+      val outside = tagged(part(refused, inside), refusals)
+      val order = if (outside.output == node.output) Nil else Seq(ProjectExec(node.output, outside))
+      NodeParts(Some(inside), outside +: order)
+    }
+  }
+
+  private def tagged(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): ArrowEvalPythonExec = {
+    RefusalTags.set(node, refusals)
+    node
   }
 
   /** The nodes that a refusal is about: that of its step, unless its UDF is elsewhere; none when it names neither. */
@@ -113,14 +157,18 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   private def hasUdf(node: SparkPlan, name: String): Boolean = node match {
-    case python: ArrowEvalPythonExec => python.udfs.exists(_.exists { case udf: PythonUDF => udf.name == name; case _ => false })
+    case python: ArrowEvalPythonExec => python.udfs.exists(_.exists(isNamed(_, Set(name))))
+    case _ => false
+  }
+
+  private def isNamed(expression: Expression, names: Set[String]): Boolean = expression match {
+    case udf: PythonUDF => names(udf.name)
     case _ => false
   }
 
   private def weld(nodes: IndexedSeq[SparkPlan], child: SparkPlan, pipeline: Pipeline, program: Compiled): SparkPlan = {
     val types = program.outputTypes.map(ChainRewriter.typeNamed).toArray
-    val loaded = program.inputs.map(pipeline.inputs(_).dataType)
-    (types ++ loaded).find(!ExpressionCodec.holds(_)).foreach { wrong =>
+    (types ++ pipeline.inputs.map(_.dataType)).find(!ExpressionCodec.holds(_)).foreach { wrong =>
       throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel has a column of type ${wrong.sql}"))
     }
     val first = nodes.collectFirst { case python: ArrowEvalPythonExec => python }.get

@@ -8,6 +8,8 @@ import org.apache.spark.internal.Logging
 
 /** One warning for each distinct reason of an application; what repeats it goes to the debug log. */
 object WarnOnce extends Logging {
+  override protected def logName: String = "io.sparkweld.SparkWeld"
+
   private val seen = ConcurrentHashMap.newKeySet[String]()
 
   def apply(reason: String, message: => String, cause: Throwable = null): Unit =
