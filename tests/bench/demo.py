@@ -24,7 +24,8 @@ from row_compare import Bound, Verdict, compare_folders
 from submit import FLAG_FILE, REPOSITORY, spark_environment, spark_submit
 
 JOB = REPOSITORY / "jobs" / "score_flights.py"
-# sin and cos are one libm call each; the others chain several, and the score sums ten products in another order.
+# sin and cos are one libm call each, distance and speed chain several. The score sums ten products in another order
+# than BLAS does, within 12 * eps * sum(|x * w|) of it: with sums up to about 80 that is 2e-13, some 2,000 ULP of the score.
 BOUNDS = {
     "minute_sin": Bound(4),
     "minute_cos": Bound(4),
@@ -32,7 +33,7 @@ BOUNDS = {
     "day_cos": Bound(4),
     "distance_km": Bound(64),
     "speed_kmh": Bound(64),
-    "late_probability": Bound(64),
+    "late_probability": Bound(2048),
 }
 
 
