@@ -285,7 +285,7 @@ REFUSED = [
     ("SW217", "w = np.zeros(2)\ndef f(a):\n    w[0] += 1  #!\n    return a + w[0]"),
     ("SW217", "import collections\nq = collections.deque([1])\ndef f(a):\n    q.rotate(1)  #!\n    q.append(2)\n    return a"),
     ("SW217", "seen = {1, 2}\ndef f(a):\n    seen.add(3)  #!\n    return a"),
-    ("SW217", "s = pd.Series([1.0, 2.0])\ndef f(a):\n    s.iloc[0] = 5.0  #!\n    return a"),
+    ("SW256", "s = pd.Series([1.0, 2.0])\ndef f(a):\n    s.iloc[0] = 5.0  #!\n    return a"),
     (
         "SW217",
         "class M:\n    def score(self, s):\n        self.k = 1  #!\n        return s\nm = M()\ndef f(a):\n"

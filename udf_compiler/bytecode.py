@@ -10,6 +10,7 @@ from __future__ import annotations
 import dis
 import inspect
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,7 +29,16 @@ _HANDLERS = frozenset(("PUSH_EXC_INFO", "SETUP_FINALLY", "SETUP_WITH", "SETUP_AS
 #: globals, its code, the true class of a value), where it differs from the original.
 _PLAIN_DUNDERS = frozenset(("__init__", "__call__", "__name__", "__version__", "__post_init__"))
 
+#: Attributes of arrays and NumPy scalars that write files, give memory addresses, or tell the copy from the original.
+_WRITERS = frozenset(("tofile", "dump", "dumps", "ctypes", "flags", "setflags"))
+
+#: Attributes of frames, generators and tracebacks; they lead to everything.
+_FRAMES = ("f_", "gi_", "cr_", "ag_", "tb_", "co_")
+_FRAME_PARTS = frozenset("back code globals locals builtins frame yieldfrom await lasti next consts".split())
+
 _GLOBAL_LOADS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
+_FORMATS = frozenset(("format", "format_map"))
+_ATTRIBUTE_FIELD = re.compile(r"\{[^{}!:]*[.\[]|\{[^{}]*:[^{}]*\{[^{}]*[.\[]")
 _GLOBAL_WRITES = frozenset(("STORE_GLOBAL", "DELETE_GLOBAL"))
 _CELL_WRITES = frozenset(("STORE_DEREF", "DELETE_DEREF"))
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR"))
@@ -78,7 +88,8 @@ def first_use(code: CodeType, name: str = "") -> Use:
 def outside_names(code: CodeType) -> Names:
     """The names that `code` and the code inside of it read from outside.
 
-    Refuses SW210 (generator, coroutine), SW211 and SW212 (writes outside), SW213 (handlers), SW219 (internals), SW220 (class).
+    Refuses SW210 (generator, coroutine), SW211 and SW212 (writes outside), SW213 (handlers), SW219 (internals), SW220 (class),
+    SW263 (methods that write files).
     """
     if code.co_flags & _OPAQUE_FLAGS:
         raise first_use(code).refusal("SW210")
@@ -113,10 +124,27 @@ def _check(instruction: dis.Instruction, captured: frozenset[str], code: CodeTyp
         reason = "SW212"
     elif op == "LOAD_BUILD_CLASS":
         reason = "SW220"
-    elif op in _ATTRIBUTES and is_internal(name):
-        reason = "SW219"
+    elif op in _ATTRIBUTES:
+        reason = "SW219" if name in _FORMATS and _formats_attributes(code) else refused_attribute(name)
     if reason is not None:
         raise Use(qualified_name(code), place(code, line), str(name)).refusal(reason)
+
+
+def refused_attribute(name: object) -> str | None:
+    """The code of an attribute that no function may use, whatever has it; None for the others."""
+    if name in _WRITERS:
+        return "SW263"
+    return "SW219" if is_internal(name) or _is_of_a_frame(name) else None
+
+
+def _is_of_a_frame(name: object) -> bool:
+    return isinstance(name, str) and any(name.startswith(p) and name[len(p) :] in _FRAME_PARTS for p in _FRAMES)
+
+
+def _formats_attributes(code: CodeType) -> bool:
+    """Whether the texts of a function that calls str.format may read attributes, or are not known."""
+    texts = [c for c in code.co_consts if isinstance(c, str) and "{" in c]
+    return not texts or any(_ATTRIBUTE_FIELD.search(text) for text in texts)
 
 
 def is_internal(name: object) -> bool:

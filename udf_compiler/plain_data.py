@@ -14,7 +14,6 @@ import itertools
 import operator
 import sys
 import types
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,23 +22,24 @@ import numpy as np
 import pandas as pd
 
 from udf_compiler.bytecode import Use
+from udf_compiler.trace.constants import PandasConstant, constant_date
 
 #: Types whose values cannot change and hold nothing else.
 SCALARS: frozenset[type] = frozenset(
     (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range)
-    + (datetime.date, datetime.datetime, datetime.time, datetime.timedelta, decimal.Decimal)
+    + (datetime.time, datetime.timedelta, decimal.Decimal)
 )
 
 #: Functions written in C that only apply Python's own protocols to their arguments.
 PROTOCOL_FUNCTIONS: tuple[Any, ...] = (
     *(f for f in vars(operator).values() if isinstance(f, types.BuiltinFunctionType)),
     *(c for c in vars(itertools).values() if isinstance(c, type)),
-    *(operator.attrgetter, operator.itemgetter, operator.methodcaller),
-    *(functools.reduce, functools.partial, super, object, slice, property, staticmethod, classmethod),
+    *(operator.itemgetter, functools.reduce, functools.partial, super, object, slice),
+    *(property, staticmethod, classmethod),
 )
 _PROTOCOL_IDS = frozenset(map(id, PROTOCOL_FUNCTIONS))
 
-_ARRAY_KINDS = "biufSU"
+_ARRAY_KINDS = "biuf"
 
 _Rebuild = Callable[[Any], Any]
 _Remember = Callable[[Any], None]
@@ -81,7 +81,7 @@ def is_protocol_function(value: object) -> bool:
         return True
     if isinstance(value, type):
         return issubclass(value, BaseException) and value.__module__ == "builtins"
-    return value is typing or type(value).__module__ == "typing" or isinstance(value, types.GenericAlias | types.UnionType)
+    return type(value).__module__ == "typing" or isinstance(value, types.GenericAlias | types.UnionType)
 
 
 def copy_container(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, snapshot: Snapshot) -> Any:
@@ -122,23 +122,24 @@ def _copy_mapping(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, 
 
 def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
     """Sets of scalars whose order a copy keeps: code may loop over them, and a sum depends on the order."""
-    if not all(map(is_scalar, value)) or list(value.copy()) != list(value):
+    if not all(is_scalar(v) or _is_date(v) for v in value) or list(value.copy()) != list(value):
         raise use.refusal("SW216", type=f"{type(value).__name__} without a fixed order")
     if sys.flags.hash_randomization and any(isinstance(v, str | bytes) for v in value):
         raise use.refusal("SW216", type=f"{type(value).__name__} of strings, whose order PYTHONHASHSEED decides")
-    copy = value.copy()
+    copy = type(value)(map(constant_date, value)) if any(isinstance(v, datetime.date) for v in value) else value.copy()
     elements = list(copy)
+    if elements != list(value):
+        raise use.refusal("SW216", type=f"{type(value).__name__} of dates without a fixed order")
     snapshot.add(use, lambda: list(copy) == elements)
     return copy
 
 
 def copy_array(value: Any, use: Use, snapshot: Snapshot) -> Any:
-    """A read-only view of a NumPy array, a copy of a pandas Series or Index, of numbers or strings; None for another type."""
+    """A read-only view of a NumPy array of numbers, a constant for a pandas Series or Index; None for another type."""
     if type(value) is np.ndarray:
         if value.dtype.kind not in _ARRAY_KINDS:
             raise use.refusal("SW216", type=f"array of {value.dtype}")
-        view = value.view()
-        view.flags.writeable = False
+        view = np.asarray(_ReadOnly(value))
         form = (view.shape, view.strides, view.dtype)
         snapshot.add(use, lambda: not view.flags.writeable and (view.shape, view.strides, view.dtype) == form)
         return view
@@ -147,8 +148,28 @@ def copy_array(value: Any, use: Use, snapshot: Snapshot) -> Any:
             raise use.refusal("SW216", type=f"{type(value).__name__} of {value.dtype}")
         copy, kept = value.copy(deep=True), value.copy(deep=True)
         snapshot.add(use, lambda: copy.dtype == kept.dtype and copy.equals(kept) and copy.name == kept.name)
-        return copy
+        return PandasConstant(copy)
     return None
+
+
+def copy_date(value: Any) -> Any:
+    """The guarded twin of a date or datetime; None for another type."""
+    return constant_date(value) if _is_date(value) else None
+
+
+def _is_date(value: object) -> bool:
+    return type(value) in (datetime.date, datetime.datetime)
+
+
+class _ReadOnly:
+    """An array's memory as an array that nothing makes writable again, and whose `base` is not the array."""
+
+    __slots__ = ("__array_interface__", "_array")
+
+    def __init__(self, array: np.ndarray) -> None:
+        interface = dict(array.__array_interface__)
+        interface["data"] = (interface["data"][0], True)
+        self.__array_interface__, self._array = interface, array
 
 
 def _same(now: list[Any], before: list[Any]) -> bool:

@@ -21,12 +21,13 @@ import numpy as np
 from pyspark.core.broadcast import Broadcast
 
 from sparkweld.errors import Refusal
-from udf_compiler.bytecode import Use, first_use, is_internal, outside_names, place
+from udf_compiler.bytecode import Use, first_use, outside_names, place, refused_attribute
 from udf_compiler.libraries import described, is_library, refuse_module
 from udf_compiler.payload import read_broadcast
-from udf_compiler.plain_data import Snapshot, copy_array, copy_container, is_protocol_function, is_scalar
+from udf_compiler.plain_data import Snapshot, copy_array, copy_container, copy_date, is_protocol_function, is_scalar
 from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
 from udf_compiler.trace.session import current
+from udf_compiler.trace.values import is_hidden
 
 #: Objects that a stand-in may replace.
 _CODE_TYPES = (
@@ -63,6 +64,8 @@ class Rebuilder:
         copy = copy_container(original, lambda element: self.value(element, use), remember, use, self.snapshot)
         if copy is None:
             copy = copy_array(original, use, self.snapshot)
+        if copy is None:
+            copy = copy_date(original)
         if copy is not None:
             return copy
         if isinstance(original, types.ModuleType):
@@ -144,11 +147,14 @@ class Rebuilder:
         self._builtins[name] = self.value(vars(builtins)[name], use)
 
     def _by_plain_name(self, access: Callable[..., Any]) -> Callable[..., Any]:
-        """`getattr` or `hasattr` under the rule for attributes in code (SW219)."""
+        """`getattr` or `hasattr` under the rules for attributes in code (SW219, SW263)."""
 
-        def checked(owner: object, name: str, *default: object) -> Any:
-            if is_internal(name):
-                self.lazily(functools.partial(_refuse, self.here(name), "SW219"))
+        def checked(owner: Any, name: str, *default: object) -> Any:
+            code = refused_attribute(name)
+            if code is not None:
+                self.lazily(functools.partial(_refuse, self.here(name), code))
+            if is_hidden(owner, name):
+                return owner.__getattr__(name)
             return access(owner, name, *default)
 
         return checked

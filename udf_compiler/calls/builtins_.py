@@ -11,8 +11,10 @@ import operator
 import typing
 from typing import Any
 
+from udf_compiler.libraries import is_library
+from udf_compiler.trace.constants import ConstantDate, constant_date, unwrapped
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import Traced
+from udf_compiler.trace.values import Traced, raw
 
 _PURE = frozenset(
     {
@@ -24,12 +26,25 @@ _PURE = frozenset(
     }
 )  # fmt: skip
 
+#: Py_TPFLAGS_HEAPTYPE.
+_MADE_IN_PYTHON = 1 << 9
+
 
 def type_(x: Any, *rest: Any) -> type:
     """type(x): the stand-in class for a traced value, so that ``type(x) is pd.Series`` holds as it does in Spark."""
     if rest:
         refuse("SW263", name="type() with three arguments")
-    return x.__class__ if isinstance(type(x), type) and issubclass(type(x), Traced) else type(x)
+    if issubclass(type(x), Traced):
+        return x.__class__
+    from udf_compiler.calls import stand_in as known
+
+    kind = datetime.date if type(x) is ConstantDate else type(unwrapped(x))
+    found = known(kind)
+    if found is None and (kind.__flags__ & _MADE_IN_PYTHON or kind is type(None)) and not is_library(kind):
+        return kind  # a rebuilt class
+    if found is None:
+        refuse("SW263", name=f"type() of {raw(x)}")
+    return found
 
 
 class DateStandIn:
@@ -42,12 +57,12 @@ class DateStandIn:
         return isinstance(x, datetime.date)
 
     def __call__(self, *args: Any, **kwargs: Any) -> datetime.date:
-        return datetime.date(*args, **kwargs)
+        return ConstantDate(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._NAMES:
             refuse("SW263", name=f"datetime.date.{name}")
-        return getattr(datetime.date, name)
+        return constant_date(getattr(datetime.date, name)) if name in ("min", "max") else getattr(ConstantDate, name)
 
 
 class DatetimeModule:

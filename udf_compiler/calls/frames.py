@@ -12,6 +12,7 @@ from sparkweld.ir.types import F64
 from udf_compiler.calls.series_methods import copy as copy_series
 from udf_compiler.calls.series_methods import pipe
 from udf_compiler.trace.array import TracedArray
+from udf_compiler.trace.constants import PandasConstant
 from udf_compiler.trace.frame import TracedFrame
 from udf_compiler.trace.lower import is_number
 from udf_compiler.trace.series import TracedSeries
@@ -126,6 +127,6 @@ METHODS: dict[str, Callable[..., Any]] = {
 #: Attributes that are no methods.
 PROPERTIES: dict[str, Callable[[TracedFrame], Any]] = {
     "values": lambda f: f.to_array("DataFrame.values"),
-    "columns": lambda f: pd.Index(list(f.series)),
+    "columns": lambda f: PandasConstant(pd.Index(list(f.series))),
     "ndim": lambda f: 2,
 }

@@ -12,7 +12,7 @@ from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, DATE, F64, I64, Type, of_dtype
 from udf_compiler.trace import dates
 from udf_compiler.trace.array import TracedArray, as_array
-from udf_compiler.trace.lower import is_number, run_prototype
+from udf_compiler.trace.lower import constant_of, is_number, run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
@@ -23,7 +23,7 @@ TABLE_LIMIT = 10_000
 
 def series_isin(series: TracedSeries, values: Any) -> TracedSeries:
     """Series.isin: NaN is in values that hold NaN, numbers are equal across types."""
-    call = "Series.isin"
+    call, values = "Series.isin", constant_of(values)
     if series.kind == "date":
         return _dates_isin(series, values, call)
     keys = _keys(values, call)
@@ -133,7 +133,7 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
     Rows without a key become NaN. For float values the dtype stays; for others it would depend on the batch: such rows
     are guarded.
     """
-    call = "Series.map"
+    call, arg = "Series.map", constant_of(arg)
     if na_action is not None:
         refuse("SW262", call=call, what="the argument na_action=")
     if series.kind == "date":

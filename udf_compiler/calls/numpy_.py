@@ -18,6 +18,7 @@ from udf_compiler.calls import arrays, reductions
 from udf_compiler.calls.membership import numpy_isin
 from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
 from udf_compiler.trace.array import TracedArray, apply, as_array
+from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.lower import (
     cast,
     constant,
@@ -269,7 +270,7 @@ class Function:
             return call_function(self.function, args, kwargs)
         if self.__name__ not in PURE:
             refuse("SW263", name=name_of(self.function))
-        result = run_prototype(name_of(self.function), self.function, *args, **kwargs)
+        result = run_prototype(name_of(self.function), self.function, *map(unwrapped, args), **kwargs)
         if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
             refuse("SW263", name=f"{name_of(self.function)} of objects, text or times")  # "now" is a time, for one
         return result
@@ -346,7 +347,7 @@ def stand_in(obj: Any) -> Any:
     if isinstance(obj, np.ufunc | np.dtype | float | bool | np.generic) or id(obj) in _PLAIN:
         return obj
     if isinstance(obj, type) and issubclass(obj, np.generic):
-        return None if issubclass(obj, np.datetime64 | np.timedelta64) else obj  # np.datetime64("now")
+        return obj if obj is np.generic or issubclass(obj, np.number | np.bool_) and obj is not np.timedelta64 else None
     if callable(obj) and not isinstance(obj, type) and (_hashable_in_table(obj) or _is_public(obj)):
         return Function(obj)
     return None

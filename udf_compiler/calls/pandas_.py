@@ -12,6 +12,7 @@ from udf_compiler.calls import frames, series_methods
 from udf_compiler.calls.arrays import bound
 from udf_compiler.trace import dates
 from udf_compiler.trace.array import TracedArray, as_array
+from udf_compiler.trace.constants import unwrapped, wrapped
 from udf_compiler.trace.frame import TracedFrame
 from udf_compiler.trace.lower import cast, is_number, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
@@ -163,7 +164,7 @@ class _ClassMeta(type):
     make: Any
 
     def __instancecheck__(cls, x: object) -> bool:
-        return issubclass(type(x), cls.traced) or isinstance(x, cls.real)
+        return issubclass(type(x), cls.traced) or isinstance(unwrapped(x), cls.real)
 
     def __getattr__(cls, name: str) -> Any:
         refuse("SW251", call=f"pd.{cls.__name__}.{name}")
@@ -214,10 +215,7 @@ class Function:
         if has_traced(args) or has_traced(kwargs):
             handler = _FUNCTIONS[self.__name__]
             return bound(lambda _, *a, **k: handler(*a, **k), None, call)(*args, **kwargs)
-        result = run_prototype(call, self.real, *args, **kwargs)
-        if isinstance(result, pd.Series | pd.DataFrame | pd.Index):
-            refuse("SW262", call=call, what="a constant of pandas")
-        return result
+        return wrapped(run_prototype(call, self.real, *map(unwrapped, args), **kwargs), call)
 
 
 _STAND_INS = {id(getattr(pd, name)): Function(name, getattr(pd, name)) for name in _FUNCTIONS}

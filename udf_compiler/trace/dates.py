@@ -9,6 +9,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, DATE
+from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.session import refuse
 
 _FUNCTIONS = {
@@ -24,7 +25,7 @@ _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 def is_date(x: object) -> bool:
     """Whether `x` is a datetime.date constant (a datetime is not: it compares otherwise)."""
-    return type(x) is datetime.date
+    return type(x) is datetime.date or type(x) is ConstantDate
 
 
 def days(date: datetime.date) -> int:

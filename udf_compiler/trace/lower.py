@@ -17,6 +17,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Call, Fits
 from sparkweld.ir.ops.elementwise import FUNCTIONS
 from sparkweld.ir.types import BOOL, Type, of_dtype
+from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import check_size, refuse
 
 #: A traced value, or a constant: a Python number (weak, NEP 50) or a NumPy scalar (typed).
@@ -37,8 +38,8 @@ def is_number(x: object) -> bool:
 
 
 def constant_of(x: Any) -> Any:
-    """A zero-dimensional array as the NumPy scalar it holds; anything else as it is."""
-    return x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else x
+    """A zero-dimensional array as the NumPy scalar it holds, a pandas constant as its Series; anything else as it is."""
+    return x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else unwrapped(x)
 
 
 def run_prototype(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

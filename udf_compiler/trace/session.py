@@ -59,6 +59,11 @@ def current() -> Session:
     return _SESSION.get(None) or Session(None)
 
 
+def is_tracing() -> bool:
+    """Whether a trace runs."""
+    return _SESSION.get(None) is not None
+
+
 def refuse(code: str, at: str = "", **params: Any) -> NoReturn:
     """Raises the refusal `code` with the place in the user's code that asked for it (`at`, when the caller knows it)."""
     session = current()

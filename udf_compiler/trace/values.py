@@ -7,12 +7,14 @@ that would ask for one is defined here and refuses, or Python would quietly do s
 from __future__ import annotations
 
 import operator
+import os
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pandas.core import roperator
 
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import is_tracing, refuse
 
 #: Operator method name -> the function that pandas hands to its array ops for it.
 BINARY: dict[str, Callable[..., Any]] = {
@@ -45,6 +47,20 @@ def symbol(name: str) -> str:
     return _SYMBOLS.get(name, name)
 
 
+#: Our own attributes. User code that names one means a column of that name, or an attribute of pandas.
+_HIDDEN = frozenset("loop value kind shared new what series column columns array order to_array _binary _unary _in_place".split())
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+def is_hidden(owner: object, name: str) -> bool:
+    """Whether user code may not see this attribute of a traced value."""
+    return issubclass(type(owner), Traced) and name in _HIDDEN
+
+
+def _called_by_user() -> bool:
+    return is_tracing() and not sys._getframe(2).f_code.co_filename.startswith(_PACKAGE)
+
+
 class Traced:
     """A symbolic value. `shared`: something else may see its memory, so nothing may change it in place."""
 
@@ -63,6 +79,11 @@ class Traced:
     def _in_place(self, name: str, other: Any) -> Any:
         raise NotImplementedError
 
+    def __getattribute__(self, name: str) -> Any:
+        if name in _HIDDEN and _called_by_user():
+            return self.__getattr__(name)
+        return object.__getattribute__(self, name)
+
     def __bool__(self) -> NoReturn:
         refuse("SW253", what=self.what)
 
@@ -70,7 +91,7 @@ class Traced:
         refuse("SW251", call=f"{self.what}.{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in type(self).__slots__:  # type: ignore[attr-defined]
+        if name not in type(self).__slots__ or (name in _HIDDEN and _called_by_user()):  # type: ignore[attr-defined]
             refuse("SW256", call=f"{self.what}.{name} = ...")
         object.__setattr__(self, name, value)
 

@@ -1,0 +1,165 @@
+"""Captured dates and pandas objects to constants that have the harmless part of their attributes and no other.
+
+A compiled function runs once, at planning time, so nothing that it reaches may read a clock, a time zone or a locale, or
+write a file. Numbers and arrays cannot be wrapped (NumPy makes new ones): `udf_compiler.bytecode` knows their few harmful names.
+"""
+
+from __future__ import annotations
+
+import datetime
+import operator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import BINARY, Traced, raw
+
+_DATE_NAMES = frozenset("year month day weekday isoweekday isocalendar isoformat toordinal replace".split())
+_DATETIME_NAMES = _DATE_NAMES | frozenset("hour minute second microsecond fold".split())
+
+#: What a constant Series or Index is asked for. Each is a function of its values alone.
+_PANDAS_NAMES = frozenset(
+    """values to_numpy tolist to_list to_dict size shape dtype ndim name index empty get keys items abs round copy isna notna
+    isin fillna astype where sum mean min max std var median quantile count any all unique nunique idxmin idxmax cumsum
+    sort_values sort_index head tail get_loc""".split()
+)
+_INDEXERS = frozenset("loc iloc at iat".split())
+
+
+class ConstantDate(datetime.date):
+    """A date without `today`, time zones and locales."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return _checked(self, name, _DATE_NAMES, "datetime.date")
+
+
+class ConstantDatetime(datetime.datetime):
+    """A datetime without `now`, time zones and locales."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return _checked(self, name, _DATETIME_NAMES, "datetime.datetime")
+
+
+def _checked(owner: Any, name: str, allowed: frozenset[str], kind: str) -> Any:
+    if name not in allowed and not name.startswith("__"):  # code cannot name those: SW219
+        refuse("SW263", name=f"{kind}.{name}")
+    return object.__getattribute__(owner, name)
+
+
+def constant_date(x: Any) -> Any:
+    """A date or datetime (of those very types) as its guarded twin; anything else as it is."""
+    if type(x) is datetime.date:
+        return ConstantDate(x.year, x.month, x.day)
+    if type(x) is datetime.datetime:
+        clock = (x.hour, x.minute, x.second, x.microsecond)
+        return ConstantDatetime(x.year, x.month, x.day, *clock, x.tzinfo, fold=x.fold)
+    return x
+
+
+class PandasConstant:
+    """A Series or Index of constants: reading it runs pandas, nothing else can be reached."""
+
+    __slots__ = ("_constant",)
+
+    def __init__(self, constant: pd.Series | pd.Index) -> None:
+        self._constant = constant
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _INDEXERS:
+            return _Indexer(getattr(self._constant, name))
+        call = f"{type(self._constant).__name__}.{name} of a constant"
+        if name not in _PANDAS_NAMES:
+            refuse("SW263", name=call)
+        found = getattr(self._constant, name)
+        return _Method(found, call) if callable(found) else wrapped(found, call)
+
+    def __getitem__(self, key: Any) -> Any:
+        return wrapped(self._constant[unwrapped(key)], "[...] of a constant")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        refuse("SW256", call="... [...] = of a captured Series")
+
+    def __len__(self) -> int:
+        return len(self._constant)
+
+    def __iter__(self) -> Any:
+        return iter(self._constant)
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._constant
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        return np.array(self._constant, *args, **kwargs)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, Traced) for x in inputs):
+            return NotImplemented
+        if kwargs:
+            refuse("SW262", call=f"np.{ufunc.__name__}", what=f"the argument {sorted(kwargs)[0]}=")
+        return _Method(getattr(ufunc, method), f"np.{ufunc.__name__}")(*inputs)
+
+
+class _Method:
+    """A method of a constant: takes and gives constants."""
+
+    def __init__(self, method: Any, call: str) -> None:
+        self._method, self._call = method, call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = [unwrapped(a) for a in (*args, *kwargs.values())]
+        if any(isinstance(a, Traced) for a in given):
+            refuse("SW262", call=self._call, what="a column as an argument")
+        named = dict(zip(kwargs, given[len(args) :], strict=True))
+        return wrapped(self._method(*given[: len(args)], **named), self._call)
+
+
+class _Indexer:
+    """``s.loc`` and the like: reading only."""
+
+    def __init__(self, indexer: Any) -> None:
+        self._indexer = indexer
+
+    def __getitem__(self, key: Any) -> Any:
+        return wrapped(self._indexer[unwrapped(key)], "[...] of a constant")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        refuse("SW256", call="... [...] = of a captured Series")
+
+
+def wrapped(x: Any, call: str) -> Any:
+    """A result of pandas as a constant. Refuses (SW262) what is no number, array, Series or Index."""
+    if isinstance(x, pd.Series | pd.Index):
+        return PandasConstant(x)
+    if isinstance(x, pd.DataFrame | pd.api.extensions.ExtensionArray):
+        refuse("SW262", call=call, what=raw(x))
+    return x
+
+
+def unwrapped(x: Any) -> Any:
+    """The Series or Index of a constant; anything else as it is."""
+    return x._constant if type(x) is PandasConstant else x
+
+
+def _define() -> None:
+    def binary(name: str, swapped: bool) -> Any:
+        function = BINARY[name]
+
+        def method(self: PandasConstant, other: Any) -> Any:
+            if isinstance(other, Traced):
+                return NotImplemented
+            pair = (unwrapped(other), self._constant) if swapped else (self._constant, unwrapped(other))
+            return wrapped(function(*pair), f"{name} of a constant")
+
+        return method
+
+    for name in BINARY:
+        setattr(PandasConstant, f"__{name}__", binary(name, False))
+        if name not in ("eq", "ne", "lt", "le", "gt", "ge"):
+            setattr(PandasConstant, f"__r{name}__", binary(name, True))
+    for name, function in (("neg", operator.neg), ("invert", operator.invert), ("abs", abs)):
+        setattr(PandasConstant, f"__{name}__", lambda self, f=function: wrapped(f(self._constant), "a constant"))
+
+
+_define()
