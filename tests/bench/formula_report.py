@@ -81,4 +81,7 @@ def _verdict(line: Measured) -> str:
         return "-"
     names = {"udf": f">= {UDF_TARGET:g}x UDF", "sql": "faster than SQL", "scan": f"<= {SCAN_TARGET:g} scan"}
     missed = [names[key] for key, met in line.targets().items() if not met]
-    return f"FAIL: {', '.join(missed)}" if missed else "PASS"
+    free = line.median("off") / line.median("scan")
+    # Where the scan is most of the work, no way of computing can reach the first target; the reader should see that.
+    ceiling = f" (a UDF that costs nothing: {free:.1f}x)" if names["udf"] in missed else ""
+    return f"FAIL: {', '.join(missed)}{ceiling}" if missed else "PASS"
