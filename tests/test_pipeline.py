@@ -275,6 +275,21 @@ def test_exact_refuses_what_is_only_kept():
     assert reply["refusals"][0]["place"].endswith("of test_pipeline.py")
 
 
+def test_dot_products_are_kept_with_their_bounds():
+    w, u = np.array([0.5, 2.0]), np.array([1.0, 2.0, 3.0])
+    dot = payload(lambda a: pd.Series(np.column_stack([a, a]) @ w + np.column_stack([a, a]) @ w))
+    wide = payload(lambda a: np.exp(pd.Series(np.column_stack([a, a, a]) @ u)))
+    steps = [python_step(r=udf(0, "a", name="dot"), s=udf(1, "a", name="wide"))]
+    reply = compile_pipeline(request(*steps, outputs=["r", "s"]), [dot, wide])
+    assert reply["kept"] == [
+        {"op": "exp", "bound": "4 ULP"},
+        {"op": "dot", "bound": "4 * eps * sum(|x * w|)"},
+        {"op": "dot", "bound": "5 * eps * sum(|x * w|)"},
+    ]
+    assert any("2 columns" in note for note in reply["udfs"][0]["notes"])
+    assert codes(compile_pipeline(request(*steps, outputs=["r", "s"], exact=True), [dot, wide])) == ["SW260", "SW260"]
+
+
 def test_a_deeply_nested_closure_is_refused():
     nested = []
     for _ in range(250):
@@ -359,6 +374,12 @@ def test_a_computed_integer_that_may_be_null_stays_with_spark():
     reply = _projected_then_udf(maybe)
     assert codes(reply) == ["SW324"]
     assert reply["refusals"][0]["step"] == 0
+
+
+def test_an_argument_that_makes_nulls_stays_with_spark():
+    maybe = call("If", greater("k", "3", "long"), literal(None, "long"), column("k", "long"), type="long")
+    reply = compile_pipeline(request(python_step(r=udf(0, maybe)), inputs={"k": "long"}), [payload(lambda m: m * 2)])
+    assert codes(reply) == ["SW324"]
 
 
 @pytest.mark.parametrize("state", ["dense", "nullable"])

@@ -18,7 +18,15 @@ from sparkweld.optimizer import optimize
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.boundary import SPARK_TYPES, check_confs, ir_type
-from udf_compiler.columns import Column, Columns, Unknown, columns_in, non_null_columns, strict_columns
+from udf_compiler.columns import (
+    Column,
+    Columns,
+    Unknown,
+    columns_in,
+    non_null_columns,
+    refuse_made_nulls,
+    strict_columns,
+)
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.udfs import UdfTracer
 
@@ -85,7 +93,7 @@ class _Pipeline:
             "outputs": outputs,
             "filtered": any(loop.where is not None for loop in program.loops),
             "guarded": any(loop.guards for loop in program.loops),
-            "kept": [{"op": op, "bound": bound} for op, bound in _kept(program).items()],
+            "kept": [{"op": op, "bound": bound} for op, bound in dict.fromkeys((*_kept(program).items(), *self.udfs.kept))],
             "nodes": program.size,
             "udfs": self.notes,
             "fused": self.fused,
@@ -149,9 +157,8 @@ class _Pipeline:
         # NULL wherever such a column is, so the batch of the expression has NULLs too
         state = "nullable" if self.columns.with_nulls(strict_columns(entry["expr"])) else "dense"
         column = Column(entry["name"], _SPARK_NAMES[value.type.kind], value.type.nullable, state)
-        if column.nullable and state == "dense" and not value.type.is_float and column.name in self._arguments():
-            # whether the batch has NULLs is known only once the expression is computed: each one would go back to Python
-            raise refusal("SW324", "", column=column.title, type=column.spark_type)
+        if column.name in self._arguments():
+            refuse_made_nulls(column.title, column.spark_type, value.type, state)
         return column
 
     def _arguments(self) -> set[str]:

@@ -9,7 +9,7 @@ from sparkweld.ir import ROWS, LoopBuilder
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.boundary import Field, column_of_result, frame_of_struct, series_of_column
-from udf_compiler.columns import Column, Columns, columns_in, strict_columns
+from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
@@ -19,10 +19,15 @@ SCALAR_PANDAS = 200
 
 
 class UdfTracer:
-    """Traces the UDFs of one request. `places`: UDF -> where its function is defined, for messages."""
+    """Traces the UDFs of one request.
+
+    `places`: UDF -> where its function is defined, for messages. `kept`: (operation, bound) of kept differences that no
+    op of the program shows.
+    """
 
     def __init__(self, blobs: Sequence[bytes], columns: Columns, exact: bool) -> None:
         self.places: dict[str, str] = {}
+        self.kept: list[tuple[str, str]] = []
         self._blobs, self._columns, self._exact = blobs, columns, exact
         self._prepared: dict[int, Prepared] = {}
 
@@ -54,7 +59,14 @@ class UdfTracer:
         notes.append(f"{udf['name']}({', '.join(map(_described, (*positional, *named.values())))})")
         with prepared.checked():
             result = trace(
-                prepared.function, positional, named, loop=loop, exact=self._exact, place=prepared.place, notes=notes
+                prepared.function,
+                positional,
+                named,
+                loop=loop,
+                exact=self._exact,
+                place=prepared.place,
+                notes=notes,
+                kept=self.kept,
             )
         return result
 
@@ -97,6 +109,7 @@ class UdfTracer:
             value = catalyst.translate(loop, expr, self._columns.reader(loop))
             # NULL wherever such a column is, so the batch of the expression has NULLs too
             state = "nullable" if self._columns.with_nulls(strict_columns(expr)) else "dense"
+            refuse_made_nulls(title, expr["type"], value.type, state)
             return Field(title, value, expr["type"], state)
         column = self._columns[expr["name"]]
         value = self._columns.read(loop, column.name)

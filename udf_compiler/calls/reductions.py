@@ -31,7 +31,9 @@ def matmul(x: Any, w: Any) -> Any:
         if current().exact:
             refuse("SW260", call=call)
         k = len(x.columns)
-        current().note(f"x @ w over {k} columns adds in column order: within {k + 2} * eps * sum(|x * w|) of NumPy's BLAS")
+        bound = f"{k + 2} * eps * sum(|x * w|)"
+        current().note(f"x @ w over {k} columns adds in column order: within {bound} of NumPy's BLAS")
+        current().keep("dot", bound)
     matrix = w.astype(type.dtype).reshape(len(w), -1)
     columns = [_dot(x.loop, x.columns, matrix[:, j], type) for j in range(matrix.shape[1])]
     return TracedArray(x.loop, columns, w.ndim, "C")

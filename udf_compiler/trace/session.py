@@ -27,18 +27,23 @@ class Session:
     """One call of a user function with symbolic arguments.
 
     `refused` keeps the first refusal even when the user's code catches it, so a trace that was refused never succeeds.
-    `notes` are facts for `explain`: kept differences that no single op of the program shows.
+    `notes` are facts for `explain`; `kept` the differences that no single op of the program shows, as (operation, bound).
     """
 
     loop: LoopBuilder | None
     exact: bool = False
     place: str = ""
     notes: list[str] = field(default_factory=list)
+    kept: list[tuple[str, str]] = field(default_factory=list)
     refused: Refusal | None = None
 
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+    def keep(self, operation: str, bound: str) -> None:
+        if (operation, bound) not in self.kept:
+            self.kept.append((operation, bound))
 
 
 _SESSION: ContextVar[Session] = ContextVar("sparkweld_trace_session")
