@@ -135,6 +135,9 @@ def test_one_udf_in_a_filter_and_a_projection_is_evaluated_once():
     reply = compile_pipeline(request(*steps), blobs)
     assert reply["program"].count(" = exp ") == 1
     assert reply["kept"] == [{"op": "exp", "bound": "4 ULP"}]
+    integers = request(*steps, inputs={"a": "long"}, nullable_state=["a"])
+    reply = compile_pipeline(integers, [payload(lambda a: a * 0.5)])
+    assert reply["status"] == "ok", "the filter decides no dtype: the call above it is the call below it"
 
 
 def test_a_filter_without_outputs_gives_the_selection():

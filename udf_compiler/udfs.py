@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,10 +32,22 @@ class UdfTracer:
         self.kept: list[tuple[str, str]] = []
         self._blobs, self._columns, self._exact = blobs, columns, exact
         self._prepared: dict[int, Prepared] = {}
+        self._traced: dict[str, str] = {}
 
     def trace(self, udf: dict[str, Any], result: str, notes: list[str]) -> Column:
-        """Adds the loop of a UDF and of those chained inside of it; the column `result` that it appends."""
+        """Adds the loop of a UDF and of those chained inside of it; the column `result` that it appends.
+
+        The same function of the same arguments, as Spark has it in a filter and again above it, is evaluated once: it is
+        row-local, so the rows that the filter keeps have the results that they had before.
+        """
         loop = self._columns.loop(udf["name"])
+        known = self._traced.setdefault(self._identity(udf), result)
+        if known != result:
+            earlier = self._columns[known]
+            loop.append(result, loop.read(known))
+            loop.close()
+            notes.append("evaluated once, with the same call below the filter")
+            return Column(result, udf["returnType"], earlier.nullable)
         returned = self._call(loop, udf, notes)
         place = self.places[udf["name"]]
         value = column_of_result(loop, returned, udf["returnType"], place)
@@ -41,6 +55,14 @@ class UdfTracer:
         loop.close()
         notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
         return Column(result, udf["returnType"], value.type.nullable)
+
+    def _identity(self, udf: dict[str, Any]) -> str:
+        """Equal for calls of one function on the same arguments, whatever names the plan gives them."""
+        arguments = [
+            [a.get("name"), self._identity(a["udf"]) if a.get("udf") is not None else a["expr"]] for a in udf["args"]
+        ]
+        function = hashlib.sha256(self._blobs[udf["payload"]]).hexdigest()
+        return json.dumps([function, udf["evalType"], udf.get("deterministic", True), udf["returnType"], arguments])
 
     def _call(self, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
         if udf["evalType"] != SCALAR_PANDAS:
