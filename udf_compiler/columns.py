@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
+from sparkweld.reasons import refusal
 from udf_compiler.boundary import SPARK_TYPES
 
 _FLOATS = ("float", "double")
@@ -92,6 +93,15 @@ class Columns:
         """
         columns = (self[name] for name in sorted(names) if name not in self._not_null)
         return [c.title for c in columns if c.state == "nullable" and c.nullable and c.spark_type not in _FLOATS]
+
+
+def refuse_made_nulls(title: str, spark_type: str, type: Type, state: str) -> None:
+    """Refuses an argument that makes NULLs of its own: only once it is computed is it known whether pandas sees floats.
+
+    A guard would send each such batch back to Python, so Spark's own plan is the better one.
+    """
+    if type.nullable and state == "dense" and not type.is_float:
+        raise refusal("SW324", "", column=title, type=spark_type)
 
 
 def columns_in(expr: dict[str, Any]) -> set[str]:

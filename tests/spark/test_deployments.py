@@ -20,14 +20,14 @@ QUERY = """
 @pandas_udf("double")
 def f(x: pd.Series, k: pd.Series) -> pd.Series:
     return np.sqrt(x) * 2.0 + k
-query = lambda: (spark.range(0, 20000, 1, 4)
-    .selectExpr("id", "cast(id as double) as x", "if(id % 1000 = 7, null, id) as k")
-    .select("id", f("x", "k").alias("r")).where("r > 50").orderBy("id"))
+spark.range(0, 20000, 1, 4).selectExpr("id", "cast(id as double) as x", "if(id % 1000 = 7, null, id) as k").write.parquet(PATH)
+query = lambda: spark.read.parquet(PATH).select("id", f("x", "k").alias("r")).where("r > 50").orderBy("id")
 """
 
 
-def test_local_cluster():
-    program = 'spark = session("local-cluster[2,1,1024]")\n' + QUERY + "report(**off_and_on(spark, query))"
+def test_local_cluster(tmp_path):
+    """Tasks in other JVMs get both forms of the program, with and without NULLs, from the driver."""
+    program = f'PATH = {str(tmp_path / "t")!r}\nspark = session("local-cluster[2,1,1024]")\n' + QUERY + "report(**off_and_on(spark, query))"
     ran = run_driver(program, conf={"spark.executorEnv.PYTHONPATH": str(ROOT), "spark.executor.memory": "1g"})
     assert ran.facts["equal"]
     assert ran.facts["rows"] > 10_000
@@ -38,7 +38,7 @@ def test_local_cluster():
 def test_driver_without_numba_on_executors(tmp_path):
     """Executors whose Python has no llvmlite run the UDF in Python and say so once each."""
     (tmp_path / "llvmlite.py").write_text("raise ImportError('llvmlite is not here')")
-    program = 'spark = session("local-cluster[1,1,1024]")\n' + QUERY + "report(**off_and_on(spark, query))"
+    program = f'PATH = {str(tmp_path / "t")!r}\nspark = session("local-cluster[1,1,1024]")\n' + QUERY + "report(**off_and_on(spark, query))"
     ran = run_driver(program, conf={"spark.executorEnv.PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
     assert ran.facts["equal"]
 
