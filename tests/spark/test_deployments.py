@@ -25,9 +25,14 @@ query = lambda: spark.read.parquet(PATH).select("id", f("x", "k").alias("r")).wh
 """
 
 
+def program_for(master, tmp_path):
+    path = str(tmp_path / "t")
+    return f"PATH = {path!r}\nspark = session({master!r})\n{QUERY}\nreport(**off_and_on(spark, query))"
+
+
 def test_local_cluster(tmp_path):
     """Tasks in other JVMs get both forms of the program, with and without NULLs, from the driver."""
-    program = f'PATH = {str(tmp_path / "t")!r}\nspark = session("local-cluster[2,1,1024]")\n' + QUERY + "report(**off_and_on(spark, query))"
+    program = program_for("local-cluster[2,1,1024]", tmp_path)
     ran = run_driver(program, conf={"spark.executorEnv.PYTHONPATH": str(ROOT), "spark.executor.memory": "1g"})
     assert ran.facts["equal"]
     assert ran.facts["rows"] > 10_000
@@ -38,7 +43,7 @@ def test_local_cluster(tmp_path):
 def test_driver_without_numba_on_executors(tmp_path):
     """Executors whose Python has no llvmlite run the UDF in Python and say so once each."""
     (tmp_path / "llvmlite.py").write_text("raise ImportError('llvmlite is not here')")
-    program = f'PATH = {str(tmp_path / "t")!r}\nspark = session("local-cluster[1,1,1024]")\n' + QUERY + "report(**off_and_on(spark, query))"
+    program = program_for("local-cluster[1,1,1024]", tmp_path)
     ran = run_driver(program, conf={"spark.executorEnv.PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
     assert ran.facts["equal"]
 
