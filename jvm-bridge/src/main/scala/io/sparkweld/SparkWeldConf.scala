@@ -11,8 +11,8 @@ import org.apache.spark.network.util.{ByteUnit, JavaUtils}
 import org.apache.spark.sql.internal.SQLConf
 
 /**
- * One setting: its name, what it does, its default as text, and how its text becomes a value. A value that cannot be read
- * counts as the default, with one warning: a typing error must not stop a job that would run without SparkWeld.
+ * One setting: its name, what it does, its default as text, and how its text becomes a value. A value that cannot be
+ * read counts as the default, with one warning: a typing error must not stop a job that would run without SparkWeld.
  */
 final case class ConfKey[T](key: String, kind: String, default: String, doc: String, scope: String, parse: String => T) {
   val defaultValue: T = parse(default)
@@ -29,7 +29,8 @@ final case class ConfKey[T](key: String, kind: String, default: String, doc: Str
       try parse(value.trim)
       catch {
         case NonFatal(_) =>
-          WarnOnce(s"conf:$key=$value", s"SparkWeld: $key is '$value', which is no $kind; its default ($default) is used instead.")
+          WarnOnce(s"conf:$key=$value",
+            s"SparkWeld: $key is '$value', which is no $kind; its default ($default) is used instead.")
           defaultValue
       }
   }
@@ -58,7 +59,8 @@ object SparkWeldConf {
   val Enabled: ConfKey[Boolean] = boolean("spark.sparkweld.enabled", default = true, Session,
     "Compile pandas UDFs. `false` leaves every plan as Spark made it; read again for each query.")
   val ExactEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.exact.enabled", default = false, Session,
-    "Refuse every operation whose result may differ from PySpark's in the last digits (`exp`, `log`, ...) instead of keeping it within its documented bound.")
+    "Refuse every operation whose result may differ from PySpark's in the last digits (`exp`, `log`, ...) instead of " +
+      "keeping it within its documented bound.")
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
@@ -66,7 +68,8 @@ object SparkWeldConf {
   val ObjectTimeout: ConfKey[Long] = time("spark.sparkweld.compile.objectTimeout", "60s", Application,
     "The longest that a task may wait for a kernel's object code; past it the task runs the UDF in Python.")
   val CompilePython: ConfKey[Option[String]] = text("spark.sparkweld.compile.python", Application,
-    "The Python that runs the compile service. Unset: the Python of the function's workers, whose libraries decide what the function means.")
+    "The Python that runs the compile service. Unset: the Python of the function's workers, whose libraries decide " +
+      "what the function means.")
   val CompilePythonPath: ConfKey[Option[String]] = text("spark.sparkweld.compile.pythonPath", Application,
     "Added to the compile service's PYTHONPATH, for a `sparkweld` package that is not installed in the workers' Python.")
   val WarmupEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.compile.warmup.enabled", default = true, Application,
@@ -84,8 +87,8 @@ object SparkWeldConf {
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
-  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, FusionEnabled, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath,
-    WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, StreamAfter, ExplainEnabled)
+  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, FusionEnabled, CompileTimeout, ObjectTimeout, CompilePython,
+    CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, StreamAfter, ExplainEnabled)
 
   /** The settings as a Markdown table. */
   def markdown: String = {

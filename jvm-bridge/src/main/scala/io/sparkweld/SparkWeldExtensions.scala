@@ -8,14 +8,15 @@ import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
 
 /**
- * Every rule that SparkWeld adds to a session, and where it runs. Found by META-INF/services, on Classic and on Connect.
+ * Every rule that SparkWeld adds to a session, and where it runs. Found by META-INF/services, on Classic and on
+ * Connect.
  *
  * {{{
  *   logical plan -> Spark's optimizer (extracts Python UDFs into ArrowEvalPython) -> physical plan
  *                                                                                       |
  *      adaptive execution off, or a plan without exchange      adaptive execution (once, and after every stage)
  *                            |                                                          |
- *                            |                              EnsureRequirements ... ; WeldRule (query stage preparation: explain shows it)
+ *                            |                              EnsureRequirements ...; WeldRule (so that explain shows it)
  *                            |                                                          |
  *         WeldRule (before columnar transitions)             per stage: WeldRule (again; nothing is left to do) 
  *                            |                                                          |

@@ -14,8 +14,8 @@ import org.apache.spark.internal.Logging
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /**
- * The one flag: `spark.plugins=io.sparkweld.SparkWeldPlugin`. The driver half owns the compile services and answers executors; the
- * executor half owns the linked kernels. In local mode both are in one JVM and share the service.
+ * The one flag: `spark.plugins=io.sparkweld.SparkWeldPlugin`. The driver half owns the compile services and answers
+ * executors; the executor half owns the linked kernels. In local mode both are in one JVM and share the service.
  */
 class SparkWeldPlugin extends SparkPlugin {
   override def driverPlugin(): DriverPlugin = new SparkWeldDriverPlugin
@@ -37,8 +37,8 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
     if (SparkWeldPlugin.supports(SPARK_VERSION)) {
       WarnOnce.guard("the start of the driver half", ())(start(context))
     } else {
-      WarnOnce("version", s"SparkWeld: this is Spark $SPARK_VERSION, and this jar knows Spark ${SparkWeldPlugin.SupportedLine}x only: " +
-        "it does nothing. Install the sparkweld release for your Spark.")
+      WarnOnce("version", s"SparkWeld: this is Spark $SPARK_VERSION, and this jar knows Spark " +
+        s"${SparkWeldPlugin.SupportedLine}x only: it does nothing. Install the sparkweld release for your Spark.")
     }
     Collections.emptyMap()
   }
@@ -58,7 +58,9 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
 
   override def registerMetrics(appId: String, plugin: PluginContext): Unit = half.foreach { driver =>
     def gauge(name: String)(value: => Long): Unit =
-      plugin.metricRegistry.register(MetricRegistry.name("compile", name), new Gauge[Long] { override def getValue: Long = value })
+      plugin.metricRegistry.register(MetricRegistry.name("compile", name), new Gauge[Long] {
+        override def getValue: Long = value
+      })
     gauge("requests")(driver.compiler.asked.get)
     gauge("cachedReplies")(driver.compiler.answeredFromCache.get)
     gauge("refusals")(driver.compiler.refused.get)

@@ -5,7 +5,9 @@ import io.sparkweld.compile.{Compiler, FormServer, KernelRegistry}
 /** The driver half of the running application: its compiler, and the server of what executors ask. */
 final class WeldDriver(val compiler: Compiler, val server: FormServer)
 
-/** What the two halves of the plugin share with the rest of this JVM. Set by the plugin, empty when it is not loaded. */
+/**
+ * What the two halves of the plugin share with the rest of this JVM. Set by the plugin, empty when it is not loaded.
+ */
 object SparkWeldRuntime {
   @volatile private var driverHalf: Option[WeldDriver] = None
   @volatile private var executorKernels: Option[KernelRegistry] = None
@@ -15,7 +17,8 @@ object SparkWeldRuntime {
 
   /** The kernels of this executor. Throws when the plugin's executor half is not loaded, which no WeldExec outlives. */
   def kernels: KernelRegistry =
-    executorKernels.getOrElse(throw new IllegalStateException(s"${classOf[SparkWeldPlugin].getName} is not loaded in this executor"))
+    executorKernels.getOrElse(
+      throw new IllegalStateException(s"${classOf[SparkWeldPlugin].getName} is not loaded in this executor"))
 
   private[sparkweld] def setDriver(half: Option[WeldDriver]): Unit = driverHalf = half
 

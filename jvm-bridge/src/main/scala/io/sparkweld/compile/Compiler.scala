@@ -13,12 +13,13 @@ import org.apache.spark.SparkConf
 import org.apache.spark.internal.Logging
 
 /**
- * Turns pipeline requests into programs and programs into object code, by the compile services of this JVM: one service for each
- * interpreter and environment, replies remembered by request, object code by program, each asked for once at a time.
+ * Turns pipeline requests into programs and programs into object code, by the compile services of this JVM: one
+ * service for each interpreter and environment, replies remembered by request, object code by program, each asked for
+ * once at a time.
  */
 final class Compiler(conf: SparkConf) extends Logging {
   private val replies = new Lru[(String, Set[Int]), CompileReply](SparkWeldConf.CachedReplies.get(conf))
-  private val requests = new Lru[String, PipelineRequest](SparkWeldConf.CachedReplies.get(conf))
+  private val requests = new Lru[String, PipelineRequest](Compiler.RequestsPerReply * SparkWeldConf.CachedReplies.get(conf))
   private val objects = new Lru[String, CompletableFuture[ObjectCode]](SparkWeldConf.CachedReplies.get(conf))
   private val offences = new Lru[String, Integer](1024)
   private val services = new ConcurrentHashMap[ServiceCommand, ServiceClient]()
@@ -40,8 +41,8 @@ final class Compiler(conf: SparkConf) extends Logging {
   }
 
   /**
-   * The program of `request` with NULLs in the inputs `nullable`, or the refusals. Waits at most `timeoutMs`. A reply is remembered; that the
-   * service was away is not, except for a request that broke the service twice.
+   * The program of `request` with NULLs in the inputs `nullable`, or the refusals. Waits at most `timeoutMs`. A reply
+   * is remembered; that the service was away is not, except for a request that broke the service twice.
    */
   def compile(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
     requests.put(request.key, request)
@@ -61,6 +62,9 @@ final class Compiler(conf: SparkConf) extends Logging {
         reply
     }
   }
+
+  /** Makes a request known to `compileKnown`; nothing is compiled yet. */
+  def register(request: PipelineRequest): Unit = requests.put(request.key, request)
 
   /** As `compile`, for a request that was compiled before; None when it is no longer known. */
   def compileKnown(requestKey: String, nullable: Set[Int], timeoutMs: Long): Option[(PipelineRequest, CompileReply)] =
@@ -108,7 +112,8 @@ final class Compiler(conf: SparkConf) extends Logging {
 
   private def ask(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
     if (offences.get(request.key).exists(_ >= Compiler.MaxOffences)) {
-      return Refused(Seq(Refusal("SW404", "reason" -> s"this pipeline ended or blocked it ${Compiler.MaxOffences} times; it is not tried again")))
+      val reason = s"this pipeline ended or blocked it ${Compiler.MaxOffences} times; it is not tried again"
+      return Refused(Seq(Refusal("SW404", "reason" -> reason)))
     }
     try {
       val deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs)
@@ -149,11 +154,13 @@ final class Compiler(conf: SparkConf) extends Logging {
     val frame = client(command).request(Frame.newObject().put("op", "object").put("program", program), Nil, objectTimeout)
     if (frame.status == "refused") {
       val refusals = frame.json.path("refusals").elements().asScala.map(Refusal.fromJson).toSeq
-      throw new ServiceUnavailable(refusals.headOption.getOrElse(Refusal("SW512", "what" -> "it refused without a reason")), poisoned = false)
+      val first = refusals.headOption.getOrElse(Refusal("SW512", "what" -> "it refused without a reason"))
+      throw new ServiceUnavailable(first, poisoned = false)
     }
     if (frame.status != "ok" || frame.blobs.isEmpty) {
       reportBug(frame)
-      throw new ServiceUnavailable(Refusal("SW511", "reason" -> frame.text("message").getOrElse("no object code in the reply")), poisoned = false)
+      val reason = frame.text("message").getOrElse("no object code in the reply")
+      throw new ServiceUnavailable(Refusal("SW511", "reason" -> reason), poisoned = false)
     }
     ObjectCode(
       symbol = frame.text("symbol").getOrElse(""),
@@ -164,11 +171,13 @@ final class Compiler(conf: SparkConf) extends Logging {
 
   private def reportBug(frame: Frame): Unit = {
     val message = frame.text("message").getOrElse("no message")
-    WarnOnce(s"service-error:$message", s"SparkWeld: INTERNAL_ERROR in the compile service: $message\n${frame.text("trace").getOrElse("")}")
+    val trace = frame.text("trace").getOrElse("")
+    WarnOnce(s"service-error:$message", s"SparkWeld: INTERNAL_ERROR in the compile service: $message\n$trace")
   }
 }
 
 object Compiler {
   private val WarmUpMs = 60000L
   private val MaxOffences = 2
+  private val RequestsPerReply = 4
 }

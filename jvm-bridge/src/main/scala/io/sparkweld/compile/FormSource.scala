@@ -33,8 +33,8 @@ final class FormServer(compiler: Compiler, timeoutMs: Long) {
 }
 
 /**
- * The messages between the halves of the plugin. They are made of the JDK's own classes only: the RPC layer reads them with a
- * class loader that need not know the classes of `--jars`.
+ * The messages between the halves of the plugin. They are made of the JDK's own classes only: the RPC layer reads them
+ * with a class loader that need not know the classes of `--jars`.
  */
 object FormMessages {
   private val Ask = "sparkweld-form"
@@ -48,8 +48,8 @@ object FormMessages {
     case _ => None
   }
 
-  def encode(form: FormCode): AnyRef = Array[AnyRef](Code, form.inputs, form.program, form.hash, form.code.symbol, form.code.imports,
-    form.code.cpu, form.code.bytes, form.llvmlite.orNull)
+  def encode(form: FormCode): AnyRef = Array[AnyRef](Code, form.inputs, form.program, form.hash, form.code.symbol,
+    form.code.imports, form.code.cpu, form.code.bytes, form.llvmlite.orNull)
 
   def encode(problem: FormUnavailable): AnyRef = {
     val refusal = problem.refusal
@@ -62,15 +62,18 @@ object FormMessages {
     case Array(Code, inputs: Array[Int], program: String, hash: String, symbol: String, imports: Array[String], cpu: String,
         bytes: Array[Byte], llvmlite) =>
       FormCode(inputs, program, hash, ObjectCode(symbol, imports, cpu, bytes), Option(llvmlite).map(_.toString))
-    case Array(Unavailable, Array(code: String, title: String, message: String, hint: String, place: String), flags: Array[Boolean]) =>
+    case Array(Unavailable, Array(code: String, title: String, message: String, hint: String, place: String),
+        flags: Array[Boolean]) =>
       throw new FormUnavailable(Refusal(code, title, message, hint, place), flags(0), flags(1))
-    case other => throw new FormUnavailable(Refusal("SW512", "what" -> s"the driver answered $other"), lasting = false, environment = true)
+    case other =>
+      val refusal = Refusal("SW512", "what" -> s"the driver answered $other")
+      throw new FormUnavailable(refusal, lasting = false, environment = true)
   }
 }
 
 /**
- * Links forms in this JVM. The driver's object code is used when it was made for this CPU; otherwise this JVM's own compile service
- * makes it from the program's text. `local`: driver and tasks share this JVM, so the code always fits.
+ * Links forms in this JVM. The driver's object code is used when it was made for this CPU; otherwise this JVM's own
+ * compile service makes it from the program's text. `local`: driver and tasks share this JVM, so the code always fits.
  */
 final class FormLoader(fetch: FormKey => FormCode, own: Compiler, local: Boolean) {
 

@@ -7,8 +7,8 @@ import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 /**
- * One message to or from the compile service: a JSON object and blobs. On the wire: u32 length and UTF-8 JSON, u32 count of
- * blobs, and u64 length and bytes for each; all big-endian.
+ * One message to or from the compile service: a JSON object and blobs. On the wire: u32 length and UTF-8 JSON, u32
+ * count of blobs, and u64 length and bytes for each; all big-endian.
  */
 final case class Frame(json: JsonNode, blobs: Seq[Array[Byte]]) {
 

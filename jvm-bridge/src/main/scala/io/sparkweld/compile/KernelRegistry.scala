@@ -22,8 +22,8 @@ final class FormUnavailable(val refusal: Refusal, val lasting: Boolean, val envi
   extends RuntimeException(refusal.text)
 
 /**
- * The kernels of this JVM. A form is loaded once, whoever asks first loads and the others wait. At most `capacity` are kept; one
- * that a task holds is never freed, so there may be more while they are held.
+ * The kernels of this JVM. A form is loaded once, whoever asks first loads and the others wait. At most `capacity` are
+ * kept; one that a task holds is never freed, so there may be more while they are held.
  */
 final class KernelRegistry(capacity: Int, load: (FormKey, FormOrigin) => LinkedForm) {
 
@@ -124,5 +124,8 @@ object KernelRegistry {
   private val RetryNanos = java.util.concurrent.TimeUnit.SECONDS.toNanos(30)
 }
 
-/** Where a form can be had again: the interpreter of the function's workers and what their environment adds. Serialisable. */
+/**
+ * Where a form can be had again: the interpreter of the function's workers and what their environment adds.
+ * Serialisable.
+ */
 final case class FormOrigin(service: ServiceCommand)

@@ -47,7 +47,10 @@ sealed trait CompileReply
 
 final case class Refused(refusals: Seq[Refusal]) extends CompileReply
 
-/** The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and stores. */
+/**
+ * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and
+ * stores.
+ */
 final case class Compiled(
     program: String,
     hash: String,
@@ -80,9 +83,12 @@ object CompileReply {
     val inputs = strings(json.path("inputs"))
     val wanted = strings(request.json.get("outputs"))
     val outputs = json.path("outputs").elements().asScala.toSeq
-    if (inputs.exists(!names.contains(_))) return mismatch(s"it loads ${inputs.filterNot(names.contains).mkString(", ")}, which was not offered")
+    val unknown = inputs.filterNot(names.contains)
+    if (unknown.nonEmpty) return mismatch(s"it loads ${unknown.mkString(", ")}, which was not offered")
     if (outputs.map(_.path("name").asText) != wanted) return mismatch("its outputs are not those that were asked for")
-    if (json.path("filtered").asBoolean != request.json.get("filtered").asBoolean) return mismatch("it filters where the plan does not, or the other way round")
+    if (json.path("filtered").asBoolean != request.json.get("filtered").asBoolean) {
+      return mismatch("it filters where the plan does not, or the other way round")
+    }
     if (frame.text("program").forall(_.isEmpty)) return mismatch("it holds no program")
     Compiled(
       program = frame.text("program").get,
@@ -91,8 +97,10 @@ object CompileReply {
       outputTypes = outputs.map(_.path("type").asText),
       filtered = json.path("filtered").asBoolean,
       guarded = json.path("guarded").asBoolean,
-      kept = json.path("kept").elements().asScala.map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq,
-      notes = json.path("udfs").elements().asScala.flatMap(udf => strings(udf.path("notes")).map(note => s"${udf.path("name").asText}: $note")).toSeq.distinct,
+      kept = json.path("kept").elements().asScala
+        .map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq,
+      notes = json.path("udfs").elements().asScala
+        .flatMap(udf => strings(udf.path("notes")).map(note => s"${udf.path("name").asText}: $note")).toSeq.distinct,
       fused = strings(json.path("fused")),
       nodes = json.path("nodes").asInt(0))
   }

@@ -12,7 +12,10 @@ import io.sparkweld.support.{Refusal, WarnOnce}
 import org.apache.spark.SparkConf
 import org.apache.spark.internal.Logging
 
-/** What the compile service says of itself: protocol, versions, the CPU that its object code is for, llvmlite's library. */
+/**
+ * What the compile service says of itself: protocol, versions, the CPU that its object code is for, llvmlite's
+ * library.
+ */
 final case class Hello(json: JsonNode) {
   private def text(name: String): Option[String] = Option(json.get(name)).filterNot(_.isNull).map(_.asText)
   def status: String = text("status").getOrElse("")
@@ -24,12 +27,16 @@ final case class Hello(json: JsonNode) {
     text("numbaError").orElse(Option.when(json.path("versions").path("numba").isNull)("numba is not installed"))
 }
 
-/** A request that got no reply, as the refusal to record. `poisoned`: the request itself ended the child or made it hang. */
+/**
+ * A request that got no reply, as the refusal to record. `poisoned`: the request itself ended the child or made it
+ * hang.
+ */
 final class ServiceUnavailable(val refusal: Refusal, val poisoned: Boolean) extends RuntimeException(refusal.message)
 
 /**
  * The compile service of one interpreter and environment: starts it when first needed, one request at a time, kills it
- * when a reply takes too long, starts it again with back-off (1 s, 4 s, 16 s ... 5 min). While it backs off, requests fail at once.
+ * when a reply takes too long, starts it again with back-off (1 s, 4 s, 16 s ... 5 min). While it backs off, requests
+ * fail at once.
  */
 final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logging {
   private val turn = new ReentrantLock(true)
@@ -46,7 +53,10 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   /** Starts the child unless it runs, and returns what it said. Throws ServiceUnavailable. */
   def hello(timeoutMs: Long): Hello = withTurn(timeoutMs)(deadline => running(deadline)._2)
 
-  /** Sends one request; the time limit includes waiting for other requests and starting the child. Throws ServiceUnavailable. */
+  /**
+   * Sends one request; the time limit includes waiting for other requests and starting the child. Throws
+   * ServiceUnavailable.
+   */
   def request(json: ObjectNode, blobs: Seq[Array[Byte]], timeoutMs: Long): Frame = withTurn(timeoutMs) { deadline =>
     val (child, _) = running(deadline)
     try {
@@ -69,7 +79,8 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   private def withTurn[T](timeoutMs: Long)(body: Long => T): T = {
     val deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs)
     if (!turn.tryLock(timeoutMs, TimeUnit.MILLISECONDS)) {
-      throw new ServiceUnavailable(Refusal("SW402", "what" -> s"it was busy with other requests for ${seconds(timeoutMs)}"), poisoned = false)
+      val what = s"it was busy with other requests for ${seconds(timeoutMs)}"
+      throw new ServiceUnavailable(Refusal("SW402", "what" -> what), poisoned = false)
     }
     try body(deadline)
     finally turn.unlock()
@@ -89,8 +100,9 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   private def start(): ServiceProcess = {
     val wait = backOffUntil - System.nanoTime()
     if (failures > 0 && wait > 0) {
+      val left = seconds(TimeUnit.NANOSECONDS.toMillis(wait))
       throw new ServiceUnavailable(
-        Refusal("SW403", "seconds" -> seconds(TimeUnit.NANOSECONDS.toMillis(wait)), "reason" -> firstLine(lastFailure)), poisoned = false)
+        Refusal("SW403", "seconds" -> left, "reason" -> firstLine(lastFailure)), poisoned = false)
     }
     starts.incrementAndGet()
     greeting = None
@@ -116,10 +128,12 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     }
     if (hello.protocol != ServiceClient.Protocol) {
       child.kill()
-      throw failedStart(s"it speaks protocol ${hello.protocol}, this jar speaks ${ServiceClient.Protocol}: the jar and the Python " +
-        "package are of different releases")
+      throw failedStart(s"it speaks protocol ${hello.protocol}, this jar speaks ${ServiceClient.Protocol}: " +
+        "the jar and the Python package are of different releases")
     }
-    if (greeting.isEmpty) logInfo(s"SparkWeld: compile service ${child.pid} of ${command.python} is ready: ${hello.json.path("versions")}")
+    if (greeting.isEmpty) {
+      logInfo(s"SparkWeld: compile service ${child.pid} of ${command.python} is ready: ${hello.json.path("versions")}")
+    }
     greeting = Some(hello)
     (child, hello)
   }

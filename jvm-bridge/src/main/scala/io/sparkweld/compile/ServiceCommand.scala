@@ -10,14 +10,18 @@ import org.apache.spark.SparkConf
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 
 /**
- * Which compile service a function needs: the interpreter of its workers and what their environment adds. Functions with
- * equal commands share one service. Serialisable; each JVM completes the environment for its own host.
+ * Which compile service a function needs: the interpreter of its workers and what their environment adds. Functions
+ * with equal commands share one service. Serialisable; each JVM completes the environment for its own host.
  */
 final case class ServiceCommand(python: String, environment: Map[String, String]) {
 
-  /** The variables of the child beyond this JVM's own: the workers' import path first, then the paths that the conf adds. */
+  /**
+   * The variables of the child beyond this JVM's own: the workers' import path first, then the paths that the conf
+   * adds.
+   */
   def variables(conf: SparkConf): Map[String, String] = {
-    val path = SparkInternals.servicePythonPath(python, environment.get("PYTHONPATH"), SparkWeldConf.CompilePythonPath.get(conf).toSeq)
+    val added = SparkWeldConf.CompilePythonPath.get(conf).toSeq
+    val path = SparkInternals.servicePythonPath(python, environment.get("PYTHONPATH"), added)
     val cache = SparkWeldConf.CacheDir.get(conf).map("SPARKWELD_CACHE_DIR" -> _)
     Map("PYTHONHASHSEED" -> "0") ++ environment ++ cache ++ Map(
       "PYTHONPATH" -> path,

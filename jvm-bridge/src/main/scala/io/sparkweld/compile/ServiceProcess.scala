@@ -1,6 +1,7 @@
 package io.sparkweld.compile
 
-import java.io.{BufferedInputStream, BufferedOutputStream, BufferedReader, DataInputStream, DataOutputStream, File, IOException, InputStreamReader}
+import java.io.{BufferedInputStream, BufferedOutputStream, BufferedReader, InputStreamReader}
+import java.io.{DataInputStream, DataOutputStream, File, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, Executors, ExecutionException, TimeUnit, TimeoutException}
 import java.util.concurrent.atomic.AtomicLong
@@ -13,8 +14,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.internal.Logging
 
 /**
- * One running `PYTHON -m udf_compiler.service`. A thread reads replies, another drains standard error into the debug log and
- * keeps its tail for messages. The child ends when its standard input closes, so it cannot outlive this JVM.
+ * One running `PYTHON -m udf_compiler.service`. A thread reads replies, another drains standard error into the debug
+ * log and keeps its tail for messages. The child ends when its standard input closes, so it cannot outlive this JVM.
  */
 final class ServiceProcess(python: String, variables: Map[String, String]) extends Logging {
   private val process: Process = {
@@ -46,8 +47,8 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
   def hello(timeoutMs: Long): Hello = Hello(await(greeting, "hello", timeoutMs).json)
 
   /**
-   * Sends one request and waits for its reply. Throws ServiceFailure: `timedOut` when no reply came in `timeoutMs`, else when the child
-   * has ended. The caller must see to it that only one request is under way.
+   * Sends one request and waits for its reply. Throws ServiceFailure: `timedOut` when no reply came in `timeoutMs`,
+   * else when the child has ended. The caller must see to it that only one request is under way.
    */
   def call(request: ObjectNode, blobs: Seq[Array[Byte]], timeoutMs: Long): Frame =
     await(send(request, blobs), request.get("op").asText, timeoutMs)

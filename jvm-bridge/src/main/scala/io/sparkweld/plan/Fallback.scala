@@ -36,7 +36,12 @@ object Fallback {
     StructType(attributes.map(a => StructField(a.name, a.dataType, a.nullable)))
 
   /** @param columnarInput whether Spark would feed the first step whole batches of the child */
-  def plan(steps: Seq[Step], input: Seq[Attribute], columnarInput: Boolean, conf: SQLConf, metrics: Map[String, SQLMetric]): FallbackPlan = {
+  def plan(
+      steps: Seq[Step],
+      input: Seq[Attribute],
+      columnarInput: Boolean,
+      conf: SQLConf,
+      metrics: Map[String, SQLMetric]): FallbackPlan = {
     var attributes = input
     val made = steps.zipWithIndex.map {
       case (FilterStep(condition), _) => FallbackFilter(condition, attributes)
@@ -45,7 +50,8 @@ object Fallback {
         attributes = columns.map(_.toAttribute)
         step
       case (PythonStep(udfs, results, evalType), i) =>
-        val evaluator = SparkInternals.pythonEvaluator(udfs, attributes, results, evalType, columnarInput && i == 0, conf, metrics)
+        val whole = columnarInput && i == 0
+        val evaluator = SparkInternals.pythonEvaluator(udfs, attributes, results, evalType, whole, conf, metrics)
         val step = FallbackPython(udfs, results, attributes, evaluator)
         attributes = attributes ++ results
         step
@@ -55,8 +61,9 @@ object Fallback {
 }
 
 /**
- * Runs batches through the original chain: the UDFs in Spark's Python workers, Filter and Project interpreted. Values and
- * exceptions are those of Spark's own plan because its own code makes them. Serves one task; `close` frees its vectors.
+ * Runs batches through the original chain: the UDFs in Spark's Python workers, Filter and Project interpreted. Values
+ * and exceptions are those of Spark's own plan because its own code makes them. Serves one task; `close` frees its
+ * vectors.
  */
 final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) extends AutoCloseable {
   private val toRow = UnsafeProjection.create(plan.input, plan.input)
@@ -65,8 +72,8 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
   private var capacity = 0
 
   /**
-   * One batch through the chain; the result (perhaps of zero rows) holds until the next call. The UDFs at the bottom see
-   * the batch as Spark would show it: whole, or split at the row limit.
+   * One batch through the chain; the result (perhaps of zero rows) holds until the next call. The UDFs at the bottom
+   * see the batch as Spark would show it: whole, or split at the row limit.
    */
   def batch(input: ColumnarBatch, rowLimit: Int): ColumnarBatch = {
     val splits = rowLimit == 0 && input.numRows() > SQLConf.get.arrowMaxRecordsPerBatch
@@ -123,7 +130,10 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
     case python: FallbackPython => pythonRunner(python)
   }
 
-  /** As Spark's evaluator gathers arguments, without its row queue, whose memory would stay until the task's end for every batch. */
+  /**
+   * As Spark's evaluator gathers arguments, without its row queue, whose memory would stay until the task's end for
+   * every batch.
+   */
   private def pythonRunner(step: FallbackPython): Array[InternalRow] => Array[InternalRow] = {
     val call = new PythonCall(step.udfs)
     val projection = projectionOf(call.arguments, step.input)

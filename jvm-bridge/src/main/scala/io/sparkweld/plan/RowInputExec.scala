@@ -7,8 +7,9 @@ import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 
 /**
- * Hands the rows of a WeldExec to an ArrowEvalPython node that stays in Python. Without it that node would take the kernel's batches,
- * whose sizes are not those that it has without SparkWeld, and a UDF that looks at its whole batch would answer otherwise.
+ * Hands the rows of a WeldExec to an ArrowEvalPython node that stays in Python. Without it that node would take the
+ * kernel's batches, whose sizes are not those that it has without SparkWeld, and a UDF that looks at its whole batch
+ * would answer otherwise.
  */
 final case class RowInputExec(child: SparkPlan) extends UnaryExecNode {
   override def output: Seq[Attribute] = child.output

@@ -37,7 +37,10 @@ object Step {
   }
 }
 
-/** A request input: where a batch has it (`path`: column of the child, then fields of structs), and how its NULLs are treated. */
+/**
+ * A request input: where a batch has it (`path`: column of the child, then fields of structs), and how its NULLs are
+ * treated.
+ */
 final case class KernelInput(path: Array[Int], dataType: DataType, nulls: NullPolicy)
 
 /** What a NULL in an input column of a batch means for the choice of a kernel. */
@@ -52,9 +55,12 @@ object NullPolicy {
   case object OtherForm extends NullPolicy
 
   /**
-   * The batch runs in Python: the schema says that there are none, or a filter below the UDF decides which NULLs its
-   * batch still has, and with them its dtype.
+   * A UDF takes the column above a filter: which dtype it sees is known only once the filter has run. A batch with
+   * NULLs goes through the stages, one kernel after the other.
    */
+  case object Staged extends NullPolicy
+
+  /** The schema says that there are none: a batch that has some runs in Python. */
   case object Python extends NullPolicy
 }
 
@@ -62,7 +68,8 @@ object NullPolicy {
  * What a WeldExec runs, beside its steps.
  *
  * @param layout for each output column: the child's column that passes through (>= 0), or -(j + 1) for the kernel's output j
- * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's split decides the dtypes.
+ * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's
+ *   split decides the dtypes.
  */
 final case class KernelPlan(
     requestKey: String,
@@ -72,6 +79,9 @@ final case class KernelPlan(
     layout: Array[Int],
     filtered: Boolean,
     rowLimit: Int)
+
+/** A part of a chain with a kernel of its own. `input`: the columns that it is over. */
+final case class Stage(steps: Seq[Step], input: Seq[Attribute], kernel: KernelPlan)
 
 /** What explain says of a WeldExec. */
 final case class KernelSummary(

@@ -6,7 +6,9 @@ import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, AttributeSet, NamedExpression, SortOrder}
-import org.apache.spark.sql.execution.{OrderPreservingUnaryExecNode, PartitioningPreservingUnaryExecNode, SparkPlan, UnaryExecNode}
+import org.apache.spark.sql.catalyst.util.truncatedString
+import org.apache.spark.sql.execution.{OrderPreservingUnaryExecNode, PartitioningPreservingUnaryExecNode}
+import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.vectorized.ColumnarBatch
@@ -14,10 +16,20 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
 /**
  * A chain of Project, Filter and ArrowEvalPython nodes (`steps`, bottom up) as one native kernel over columnar batches.
  *
- * `output` is that of the topmost node. For Spark's comparisons of plans it is the chain that it stands for, so exchanges and
- * subqueries are reused as without it.
+ * `output` is that of the topmost node. For Spark's comparisons of plans it is the chain that it stands for, so
+ * exchanges and subqueries are reused as without it.
+ *
+ * @param stages the same chain as several kernels, for batches whose dtypes are known only above a filter; else empty
+ * @param columnarInput whether Spark would feed the first UDF whole batches of the child
  */
-final case class WeldExec(steps: Seq[Step], kernel: KernelPlan, summary: KernelSummary, columnarInput: Boolean, output: Seq[Attribute], child: SparkPlan)
+final case class WeldExec(
+    steps: Seq[Step],
+    kernel: KernelPlan,
+    stages: Seq[Stage],
+    summary: KernelSummary,
+    columnarInput: Boolean,
+    output: Seq[Attribute],
+    child: SparkPlan)
   extends UnaryExecNode with PartitioningPreservingUnaryExecNode with OrderPreservingUnaryExecNode {
 
   override def supportsColumnar: Boolean = true
@@ -53,21 +65,24 @@ final case class WeldExec(steps: Seq[Step], kernel: KernelPlan, summary: KernelS
     throw new UnsupportedOperationException("a WeldExec gives columnar batches; Spark puts ColumnarToRow above it")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
-    val task = TaskPlan(
-      kernel,
-      Fallback.plan(steps, child.output, columnarInput, conf, pythonMetrics),
-      SparkWeldConf.StreamAfter.get(conf),
-      WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelBatches"), longMetric("kernelTime"), longMetric("compileTime"),
-        longMetric("guardedRows"), longMetric("deoptimisedBatches")))
+    val counters = WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelBatches"),
+      longMetric("kernelTime"), longMetric("compileTime"), longMetric("guardedRows"), longMetric("deoptimisedBatches"))
+    def task(kernel: KernelPlan, steps: Seq[Step], input: Seq[Attribute], columnarInput: Boolean, parts: Seq[TaskPlan]) = {
+      val fallback = Fallback.plan(steps, input, columnarInput, conf, pythonMetrics)
+      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), counters, parts)
+    }
+    val parts = stages.map(part => task(part.kernel, part.steps, part.input, columnarInput = false, Nil))
+    val whole = task(kernel, steps, child.output, columnarInput, parts)
     child.executeColumnar().mapPartitionsWithIndex { (partition, batches) =>
-      new WeldTask(task, batches, partition, TaskContext.get())
+      new WeldTask(whole, batches, partition, TaskContext.get())
     }
   }
 
   override def simpleString(maxFields: Int): String = {
     val kept = if (summary.kept.isEmpty) "" else s", kept=[${summary.kept.mkString(", ")}]"
-    val columns = org.apache.spark.sql.catalyst.util.truncatedString(output, "[", ", ", "]", maxFields)
-    s"Weld [${summary.udfs.mkString(", ")}] fused=[${summary.fused.mkString(", ")}], program=${summary.hash.take(12)}$kept, output=$columns"
+    val columns = truncatedString(output, "[", ", ", "]", maxFields)
+    s"Weld [${summary.udfs.mkString(", ")}] fused=[${summary.fused.mkString(", ")}], " +
+      s"program=${summary.hash.take(12)}$kept, output=$columns"
   }
 
   override def verboseStringWithOperatorId(): String =

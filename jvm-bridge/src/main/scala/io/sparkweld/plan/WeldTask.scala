@@ -14,8 +14,13 @@ import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
-/** What a task of a WeldExec gets from the driver. */
-final case class TaskPlan(kernel: KernelPlan, fallback: FallbackPlan, streamAfter: Int, metrics: WeldMetrics)
+/** What a task of a WeldExec gets from the driver. `stages`: the same chain in parts, for batches that need it. */
+final case class TaskPlan(
+    kernel: KernelPlan,
+    fallback: FallbackPlan,
+    streamAfter: Int,
+    metrics: WeldMetrics,
+    stages: Seq[TaskPlan])
 
 final case class WeldMetrics(
     outputRows: SQLMetric,
@@ -27,11 +32,19 @@ final case class WeldMetrics(
     deoptimisedBatches: SQLMetric) extends Serializable
 
 /**
- * Batches of one partition through the kernel. A batch that a kernel may not decide (no form for its NULLs, a guard that fired) runs
- * through the original chain instead; when that happens often, or no kernel can run here, so does the rest of the
- * partition. An output batch holds until the next one is asked for. All native memory is freed when the task ends.
+ * Batches of one partition through the kernel. A batch that a kernel may not decide (no form for its NULLs, a guard
+ * that fired) runs through the original chain instead; when that happens often, or no kernel can run here, so does the
+ * rest of the partition. An output batch holds until the next one is asked for. All native memory is freed when the
+ * task ends.
+ *
+ * @param isStage this is one of the stages of another WeldTask: batches are counted there, and it never streams
  */
-final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: Int, context: TaskContext)
+final class WeldTask(
+    plan: TaskPlan,
+    input: Iterator[ColumnarBatch],
+    partition: Int,
+    context: TaskContext,
+    isStage: Boolean = false)
   extends Iterator[ColumnarBatch] with Logging {
 
   private val kernel = plan.kernel
@@ -39,12 +52,16 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
   private lazy val inputs = kernel.inputs.map(in => new InputColumn(in.dataType, nullable = in.nulls != NullPolicy.Python))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
   private val selection = new SelectionBuffer
-  private val selected = kernel.layout.map(source => if (kernel.filtered && source >= 0) new SelectedColumnVector(selection) else null)
+  private val selected = kernel.layout.map { source =>
+    if (kernel.filtered && source >= 0) new SelectedColumnVector(selection) else null
+  }
   private val result = new Array[Long](2 + outputs.length)
   private val bound = new Array[Boolean](kernel.inputs.length)
   private val forms = mutable.HashMap.empty[Set[Int], Option[KernelRegistry#Lease]]
   private lazy val fallback = new Fallback(plan.fallback, partition, context)
   private var fallbackMade = false
+  private lazy val stages = new StageRun(plan.stages, partition, context)
+  private var inStages = false
   private var inARow = 0
   private var current: ColumnarBatch = _
   private var ready: Option[ColumnarBatch] = None
@@ -61,8 +78,10 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
     if (!hasNext) throw new NoSuchElementException("no more batches")
     val batch = ready.get
     ready = None
-    plan.metrics.outputBatches += 1
-    plan.metrics.outputRows += batch.numRows().toLong
+    if (!isStage) {
+      plan.metrics.outputBatches += 1
+      plan.metrics.outputRows += batch.numRows().toLong
+    }
     batch
   }
 
@@ -74,6 +93,9 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
         val more = batches.hasNext
         if (more) ready = Some(batches.next()).filter(_.numRows() > 0)
         more
+      case None if inStages =>
+        if (stages.hasNext) ready = Some(stages.next()) else leaveStages()
+        true
       case None =>
         if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
         current = null
@@ -86,19 +108,23 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
     }
   }
 
-  private def run(batch: ColumnarBatch): Unit = if (!linkable) stream() else {
+  /** How many batches up to now had to run in Python one after the other. */
+  def pythonInARow: Int = inARow
+
+  private def run(batch: ColumnarBatch): Unit = {
     java.util.Arrays.fill(bound, false)
-    val done = formFor(batch) match {
+    val done = linkable && (formFor(batch) match {
       case Some(form) => call(form, batch)
-      case None => false
-    }
-    if (done) inARow = 0
-    else if (streaming.isEmpty) deoptimise(batch)
+      case None => inStages
+    })
+    if (done && !inStages) inARow = 0
+    else if (!done && streaming.isEmpty) deoptimise(batch)
   }
 
-  /** The form for the NULLs of this batch; None when the batch must run in Python. */
+  /** The form for the NULLs of this batch; None when the batch goes through the stages, or must run in Python. */
   private def formFor(batch: ColumnarBatch): Option[LinkedForm] = {
     var nullable = Set.empty[Int]
+    var staged = false
     var i = 0
     while (i < inputs.length) {
       val policy = kernel.inputs(i).nulls
@@ -107,9 +133,15 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
         if (inputs(i).hasNull) {
           if (policy == NullPolicy.Python) return None
           if (policy == NullPolicy.OtherForm) nullable += i
+          if (policy == NullPolicy.Staged) staged = true
         }
       }
       i += 1
+    }
+    if (staged) {
+      inStages = true
+      stages.start(batch)
+      return None
     }
     if (nullable.nonEmpty && kernel.rowLimit > 0 && batch.numRows() > kernel.rowLimit) return None
     forms.getOrElseUpdate(nullable, lease(nullable)).map(_.form)
@@ -122,7 +154,7 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
       case unavailable: FormUnavailable =>
         WarnOnce(s"form:${unavailable.refusal.code}:${unavailable.refusal.message}",
           s"SparkWeld: batches of stage ${context.stageId()} run in Python. ${unavailable.refusal.text}")
-        if (unavailable.environment) stream()
+        if (unavailable.environment && !isStage) stream()
         None
     } finally plan.metrics.compileTime += (System.nanoTime() - started) / 1000000
   }
@@ -196,23 +228,31 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
   }
 
   private def deoptimise(batch: ColumnarBatch): Unit = {
-    plan.metrics.deoptimisedBatches += 1
     inARow += 1
-    if (inARow >= plan.streamAfter) stream()
+    if (!isStage && (!linkable || inARow >= plan.streamAfter)) stream()
     else {
+      plan.metrics.deoptimisedBatches += 1
       fallbackMade = true
       ready = Some(fallback.batch(batch, kernel.rowLimit)).filter(_.numRows() > 0)
     }
   }
 
   /** From here on, the batch in hand and all that follow go through one Python run. */
-  private def stream(): Unit = {
+  private def stream(): Unit = streaming = Some(fallbackOf(Iterator.single(current) ++ input))
+
+  private def fallbackOf(batches: Iterator[ColumnarBatch]): Iterator[ColumnarBatch] = {
     fallbackMade = true
-    val rest = input.map { batch =>
+    fallback.batches(batches.filter(_.numRows() > 0).map { batch =>
       plan.metrics.deoptimisedBatches += 1
       batch
-    }
-    streaming = Some(fallback.batches((Iterator.single(current) ++ rest).filter(_.numRows() > 0)))
+    })
+  }
+
+  /** The last output of the stages was read. When their batches keep running in Python, so does what follows. */
+  private def leaveStages(): Unit = {
+    inStages = false
+    inARow = stages.pythonInARow
+    if (inARow >= plan.streamAfter && !isStage) streaming = Some(fallbackOf(input))
   }
 
   private def close(): Unit = {
@@ -225,6 +265,32 @@ final class WeldTask(plan: TaskPlan, input: Iterator[ColumnarBatch], partition: 
   }
 }
 
+/** A batch through several WeldTasks, one over the other: what the last gives until it has no more. */
+private final class StageRun(plans: Seq[TaskPlan], partition: Int, context: TaskContext) extends Iterator[ColumnarBatch] {
+  private var waiting: Option[ColumnarBatch] = None
+
+  private val source = new Iterator[ColumnarBatch] {
+    override def hasNext: Boolean = waiting.isDefined
+    override def next(): ColumnarBatch = {
+      val batch = waiting.get
+      waiting = None
+      batch
+    }
+  }
+
+  private val tasks = plans.scanLeft(Option.empty[WeldTask]) { (below, plan) =>
+    Some(new WeldTask(plan, below.getOrElse(source), partition, context, isStage = true))
+  }.flatten
+
+  def start(batch: ColumnarBatch): Unit = waiting = Some(batch)
+
+  def pythonInARow: Int = tasks.map(_.pythonInARow).max
+
+  override def hasNext: Boolean = tasks.last.hasNext
+
+  override def next(): ColumnarBatch = tasks.last.next()
+}
+
 object WeldTask {
 
   /** Whether this JVM has the native shim; without it, every batch runs in Python. */
@@ -234,7 +300,8 @@ object WeldTask {
       true
     } catch {
       case missing: NativeError =>
-        WarnOnce("shim", s"SparkWeld: UDFs run in Python in this executor. ${Refusal("SW406", "reason" -> missing.getMessage).text}")
+        val refusal = Refusal("SW406", "reason" -> missing.getMessage)
+        WarnOnce("shim", s"SparkWeld: UDFs run in Python in this executor. ${refusal.text}")
         false
     }
 }

@@ -21,18 +21,35 @@ import org.apache.spark.sql.types._
 /** The chain cannot be sent: `refusal` says why, its `step` at which node. */
 final class ChainRefused(val refusal: Refusal) extends RuntimeException(refusal.text)
 
-/** A chain as a request, and what a WeldExec needs beside the program to run it. */
-final case class Pipeline(request: PipelineRequest, inputs: Array[KernelInput], layout: Array[Int], udfs: Seq[String], filtered: Boolean) {
+/**
+ * A chain as a request, and what a WeldExec needs beside the program to run it.
+ *
+ * @param splitAfter the last filter below a UDF that takes a column whose NULLs decide its dtype: which of them pass that
+ *   filter is known only once it has run, so the nodes above it need a kernel of their own
+ */
+final case class Pipeline(
+    request: PipelineRequest,
+    inputs: Array[KernelInput],
+    layout: Array[Int],
+    outputTypes: Array[DataType],
+    udfs: Seq[String],
+    filtered: Boolean,
+    splitAfter: Option[Int]) {
 
-  def plan(outputTypes: Array[DataType], rowLimit: Int): KernelPlan =
+  def plan(rowLimit: Int): KernelPlan =
     KernelPlan(request.key, FormOrigin(request.service), inputs, outputTypes, layout, filtered, rowLimit)
 }
 
 /**
- * Turns a chain of nodes (bottom up) over a child into a pipeline request. Columns that the chain only hands on, renamed or
- * not, never enter the request: the layout says where the batch has them.
+ * Turns a chain of nodes (bottom up) over a child into a pipeline request. Columns that the chain only hands on,
+ * renamed or not, never enter the request: the layout says where the batch has them.
  */
-final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], conf: SQLConf, appConf: SparkConf) {
+final class PipelineBuilder(
+    nodes: Seq[SparkPlan],
+    childOutput: Seq[Attribute],
+    service: Option[ServiceCommand],
+    conf: SQLConf,
+    appConf: SparkConf) {
   import PipelineBuilder._
 
   private val sources = mutable.HashMap.empty[ExprId, Source]
@@ -45,7 +62,8 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
   private val steps = Frame.mapper.createArrayNode()
   private var numbered = 0
   private var step = 0
-  private var filtered = false
+  private var lastFilter: Option[Int] = None
+  private var splitAfter: Option[Int] = None
   private var visible: Map[ExprId, Attribute] = Map.empty
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
   private val codec = new ExpressionCodec(column)
@@ -69,7 +87,7 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
   private def add(node: SparkPlan): Unit = Step.of(node) match {
     case Some(FilterStep(condition)) =>
       steps.addObject().put("kind", "filter").set[ObjectNode]("condition", codec.encode(condition))
-      filtered = true
+      lastFilter = Some(step)
     case Some(ProjectStep(columns)) => addProject(columns)
     case Some(PythonStep(udfs, results, _)) => addPython(udfs, results)
     case None => throw new UnsupportedExpression(node.nodeName)
@@ -81,7 +99,9 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
       case attribute: Attribute => attribute.exprId -> sourceOf(attribute)
       case alias @ Alias(attribute: Attribute, _) => alias.exprId -> sourceOf(attribute)
       case alias: Alias =>
-        if (!ExpressionCodec.holds(alias.dataType)) throw new UnsupportedExpression(s"${alias.child.prettyName} of type ${alias.dataType.sql}")
+        if (!ExpressionCodec.holds(alias.dataType)) {
+          throw new UnsupportedExpression(s"${alias.child.prettyName} of type ${alias.dataType.sql}")
+        }
         val name = fresh(alias.name)
         computed.addObject().put("name", name).set[ObjectNode]("expr", codec.encode(alias.child))
         alias.exprId -> Made(name, alias.dataType)
@@ -128,7 +148,8 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
     val node = Frame.newObject()
     value match {
       case inner: PythonUDF => node.set[ObjectNode]("udf", function(inner))
-      case attribute: Attribute if attribute.dataType.isInstanceOf[StructType] => node.set[ObjectNode]("expr", flatten(udf, attribute))
+      case attribute: Attribute if attribute.dataType.isInstanceOf[StructType] =>
+        node.set[ObjectNode]("expr", flatten(udf, attribute))
       case expression =>
         taking = Some(udf)
         try node.set[ObjectNode]("expr", codec.encode(expression))
@@ -143,7 +164,10 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
     node
   }
 
-  /** A struct column of the child, as a struct made of its fields' columns. A batch where it is NULL as a whole runs in Python. */
+  /**
+   * A struct column of the child, as a struct made of its fields' columns. A batch where it is NULL as a whole runs in
+   * Python.
+   */
   private def flatten(udf: PythonUDF, attribute: Attribute): ObjectNode = {
     val fields = attribute.dataType.asInstanceOf[StructType].fields
     val source = sources.get(attribute.exprId) match {
@@ -177,9 +201,12 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
     }
   }
 
-  /** Notes that a UDF reads `input`. Past a filter that may drop some of its NULLs, only Python knows the batch's dtype. */
+  /** Notes that a UDF reads `input`, whose NULLs a filter below may have dropped. */
   private def argumentOf(input: Input, nullableHere: Boolean): String = {
-    if (filtered && nullableHere && input.nulls == NullPolicy.OtherForm) input.nulls = NullPolicy.Python
+    if (nullableHere && lastFilter.isDefined && input.nulls == NullPolicy.OtherForm) {
+      input.nulls = NullPolicy.Staged
+      splitAfter = splitAfter.orElse(lastFilter)
+    }
     input.name
   }
 
@@ -200,12 +227,17 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
     if (appConf.getBoolean("spark.python.profile", defaultValue = false)) {
       throw new ChainRefused(Refusal("SW111", "conf" -> "spark.python.profile", "value" -> "true"))
     }
+    commands ++= service.filter(_ => commands.isEmpty)
     if (commands.size != 1) throw new ChainRefused(Refusal("SW307"))
     val output = nodes.last.output
     val made = mutable.LinkedHashMap.empty[String, Int]
+    val types = mutable.ArrayBuffer.empty[DataType]
     val layout = output.map(attribute => sourceOf(attribute) match {
       case FromChild(i) => i
-      case Made(name, _) => -(made.getOrElseUpdate(name, made.size) + 1)
+      case Made(name, dataType) => -(made.getOrElseUpdate(name, {
+        types += dataType
+        made.size
+      }) + 1)
     }).toArray
     val request = Frame.newObject().put("op", "compile").put("label", names.mkString(", "))
     val array = request.putArray("inputs")
@@ -218,12 +250,13 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
     request.set[ObjectNode]("steps", steps)
     val outputs = request.putArray("outputs")
     made.keys.foreach(outputs.add)
-    request.put("filtered", filtered)
+    request.put("filtered", lastFilter.isDefined)
     request.set[ObjectNode]("conf", settings())
     val paths: ArrayNode = request.putObject("python").putArray("includes")
     includes.foreach(paths.add)
-    Pipeline(new PipelineRequest(commands.head, request, blobs.toSeq), inputs.values.map(i => KernelInput(i.path.toArray, i.dataType, i.nulls)).toArray,
-      layout, names.toSeq, filtered)
+    val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
+    Pipeline(new PipelineRequest(commands.head, request, blobs.toSeq), kernelInputs.toArray, layout, types.toArray,
+      names.toSeq, lastFilter.isDefined, splitAfter)
   }
 
   private def settings(): ObjectNode = {
@@ -256,20 +289,29 @@ final class PipelineBuilder(nodes: Seq[SparkPlan], childOutput: Seq[Attribute], 
 }
 
 object PipelineBuilder {
-  private val WorkerPrefixes = Seq("spark.sql.execution.pandas.", "spark.sql.execution.pythonUDF.", "spark.sql.legacy.execution.pythonUDF.",
-    "spark.sql.execution.pythonUDTF.", "spark.sql.execution.pyspark.", "spark.sql.pyspark.udf.")
+  private val WorkerPrefixes = Seq("spark.sql.execution.pandas.", "spark.sql.execution.pythonUDF.",
+    "spark.sql.legacy.execution.pythonUDF.", "spark.sql.execution.pythonUDTF.",
+    "spark.sql.execution.pyspark.", "spark.sql.pyspark.udf.")
 
   private sealed trait Source
   private final case class FromChild(index: Int) extends Source
   private final case class Made(name: String, dataType: DataType) extends Source
 
-  private final class Input(val name: String, val path: Seq[Int], val dataType: DataType, val nullable: Boolean, var nulls: NullPolicy)
+  private final class Input(
+      val name: String,
+      val path: Seq[Int],
+      val dataType: DataType,
+      val nullable: Boolean,
+      var nulls: NullPolicy)
 
-  /** The most rows that PySpark puts in one batch of the first UDF's arguments when Spark feeds it rows; 0 when it feeds it batches. */
-  def rowLimit(first: ArrowEvalPythonExec, columnarInput: Boolean, conf: SQLConf): Int = {
-    val width = math.max(1, first.udfs.flatMap(_.children).map(_.dataType.defaultSize).sum)
+  /**
+   * The most rows that PySpark puts in one batch of the first UDF's arguments when Spark feeds it rows; 0 when it
+   * feeds it batches.
+   */
+  def rowLimit(first: Option[ArrowEvalPythonExec], columnarInput: Boolean, conf: SQLConf): Int = {
+    val width = math.max(1, first.toSeq.flatMap(_.udfs).flatMap(_.children).map(_.dataType.defaultSize).sum)
     val byBytes = if (conf.arrowMaxBytesPerBatch > 0) conf.arrowMaxBytesPerBatch / width else Long.MaxValue
     val byRows = if (conf.arrowMaxRecordsPerBatch > 0) conf.arrowMaxRecordsPerBatch.toLong else Long.MaxValue
-    if (columnarInput) 0 else math.max(1L, math.min(Int.MaxValue.toLong, math.min(byBytes, byRows))).toInt
+    if (columnarInput || first.isEmpty) 0 else math.max(1L, math.min(Int.MaxValue.toLong, math.min(byBytes, byRows))).toInt
   }
 }

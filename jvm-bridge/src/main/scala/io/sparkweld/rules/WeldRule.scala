@@ -1,7 +1,7 @@
 package io.sparkweld.rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
-import io.sparkweld.compile.{Compiled, Refused}
+import io.sparkweld.compile.{Compiled, Refused, ServiceCommand}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, RefusalTags, WarnOnce}
 
@@ -10,15 +10,14 @@ import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
-import org.apache.spark.sql.types.{BooleanType, ByteType, DataType, DateType, DoubleType, FloatType, IntegerType, LongType, ShortType}
 
 /**
  * Turns maximal chains of Project, Filter and ArrowEvalPython (scalar pandas) into WeldExec nodes.
  *
- * What it rewrites: a chain that the compile service turned into a program. When the service refuses one of its nodes, that node stays
- * Spark's and the parts of the chain below and above it are tried on their own.
- * When it must not: the plugin's driver half is not running, `spark.sparkweld.enabled` is false, or a refusal; the reason is then
- * recorded on the node for explain. It never throws, and a plan without a Python UDF costs it one walk over the nodes.
+ * What it rewrites: a chain that the compile service turned into a program. When the service refuses one of its nodes,
+ * that node stays Spark's and the parts of the chain below and above it are tried on their own. When it must not: the
+ * plugin's driver half is not running, `spark.sparkweld.enabled` is false, or a refusal; the reason is then recorded
+ * on the node for explain. It never throws, and a plan without a Python UDF costs it one walk over the nodes.
  */
 object WeldRule extends Rule[SparkPlan] {
 
@@ -39,25 +38,33 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def conf = WeldRule.conf
 
   def rewrite(plan: SparkPlan): SparkPlan = {
-    val links = Iterator.iterate(Option(plan).filter(Step.of(_).isDefined))(_.flatMap(below)).takeWhile(_.isDefined).flatten.toIndexedSeq
+    val links = linksFrom(plan).toIndexedSeq
     if (links.exists(_.isInstanceOf[ArrowEvalPythonExec])) {
       val base = rewrite(links.last.children.head)
       assemble(links.reverse, base, links.filterNot(fusible).toSet)
     } else plan.mapChildren(rewrite)
   }
 
-  private def below(node: SparkPlan): Option[SparkPlan] = node.children.headOption.filter(Step.of(_).isDefined)
+  /** The nodes of the chain that starts at `node`, top down. */
+  private def linksFrom(node: SparkPlan): LazyList[SparkPlan] =
+    if (Step.of(node).isEmpty) LazyList.empty else node #:: linksFrom(node.children.head)
 
   /** Cheap checks that need no service; a Python node that fails them is tagged. */
   private def fusible(node: SparkPlan): Boolean = node match {
     case python: ArrowEvalPythonExec =>
       val supported = python.evalType == SparkInternals.ScalarPandas
-      if (!supported) RefusalTags.set(python, Seq(Refusal("SW301", "udf" -> python.udfs.map(_.name).mkString(", "), "type" -> python.evalType.toString)))
+      if (!supported) {
+        val names = python.udfs.map(_.name).mkString(", ")
+        RefusalTags.set(python, Seq(Refusal("SW301", "udf" -> names, "type" -> python.evalType.toString)))
+      }
       supported
     case _ => SparkWeldConf.FusionEnabled.get(conf)
   }
 
-  /** Puts the chain `nodes` (bottom up) over `base`, with every run of nodes that are not `outside` as one kernel if possible. */
+  /**
+   * Puts the chain `nodes` (bottom up) over `base`, with every run of nodes that are not `outside` as one kernel if
+   * possible.
+   */
   private def assemble(nodes: IndexedSeq[SparkPlan], base: SparkPlan, outside: Set[SparkPlan]): SparkPlan = {
     var child = base
     var rest = nodes
@@ -81,8 +88,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * Whether `python`, which was split off a node, would see in `weld`'s batches those that the node had: when that node took the batches
-   * of a scan, and `weld` only adds columns to them.
+   * Whether `python`, which was split off a node, would see in `weld`'s batches those that the node had: when that
+   * node took the batches of a scan, and `weld` only adds columns to them.
    */
   private def hasBatchesOf(python: ArrowEvalPythonExec, weld: WeldExec): Boolean =
     weld.steps.size == 1 && weld.columnarInput && (python.child match {
@@ -94,7 +101,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     val outcome: Either[Seq[Refusal], SparkPlan] =
       try {
         checkConversions(nodes, child)
-        val pipeline = new PipelineBuilder(nodes, child.output, conf, SparkInternals.sparkConf(nodes.head)).build()
+        val pipeline = build(nodes, child.output, None)
         driver.compiler.compile(pipeline.request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
           case Refused(refusals) => Left(refusals)
           case program: Compiled => Right(weld(nodes, child, pipeline, program))
@@ -106,7 +113,30 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
-  /** The chain without the nodes that were refused; with a refusal of no node in particular, all of it stays Spark's. */
+  private def build(nodes: Seq[SparkPlan], input: Seq[Attribute], service: Option[ServiceCommand]): Pipeline =
+    new PipelineBuilder(nodes, input, service, conf, SparkInternals.sparkConf(nodes.head)).build()
+
+  /**
+   * The chain as kernels that each end with a filter that decides a dtype above it. They are only made known here: their
+   * programs are compiled when a batch needs them.
+   */
+  private def stages(nodes: IndexedSeq[SparkPlan], input: Seq[Attribute], service: ServiceCommand): Seq[Stage] = {
+    val pipeline = build(nodes, input, Some(service))
+    pipeline.splitAfter match {
+      case Some(filter) =>
+        val (lower, upper) = nodes.splitAt(filter + 1)
+        stages(lower, input, service) ++ stages(upper, lower.last.output, service)
+      case None =>
+        driver.compiler.register(pipeline.request)
+        val first = nodes.collectFirst { case python: ArrowEvalPythonExec => python }
+        val kernel = pipeline.plan(PipelineBuilder.rowLimit(first, columnarInput = false, conf))
+        Seq(Stage(nodes.map(Step.of(_).get), input, kernel))
+    }
+  }
+
+  /**
+   * The chain without the nodes that were refused; with a refusal of no node in particular, all of it stays Spark's.
+   */
   private def without(nodes: IndexedSeq[SparkPlan], child: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     val byNode = refusals.map(refusal => refusal -> refusedNodes(nodes, refusal))
     val everywhere = byNode.collect { case (refusal, Nil) => refusal }
@@ -116,7 +146,8 @@ private final class ChainRewriter(driver: WeldDriver) {
         if (everywhere.nonEmpty) NodeParts(None, Seq(tagged(python, own ++ everywhere)))
         else if (own.isEmpty) NodeParts(Some(python), Nil)
         else split(python, own)
-      case node => if (everywhere.nonEmpty || byNode.exists(_._2.contains(node))) NodeParts(None, Seq(node)) else NodeParts(Some(node), Nil)
+      case node if everywhere.nonEmpty || byNode.exists(_._2.contains(node)) => NodeParts(None, Seq(node))
+      case node => NodeParts(Some(node), Nil)
     }
     val outside = parts.flatMap(_.outside)
     if (everywhere.nonEmpty) outside.foldLeft(child)(keep)
@@ -124,8 +155,8 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * The UDFs of a node that were not refused, and above them those that were. They were independent of each other; the ones that
-   * stay in Python must see the batches that the node had.
+   * The UDFs of a node that were not refused, and above them those that were. They were independent of each other; the
+   * ones that stay in Python must see the batches that the node had.
    */
   private def split(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): NodeParts = {
     val names = refusals.flatMap(_.udf).toSet
@@ -167,15 +198,19 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   private def weld(nodes: IndexedSeq[SparkPlan], child: SparkPlan, pipeline: Pipeline, program: Compiled): SparkPlan = {
-    val types = program.outputTypes.map(ChainRewriter.typeNamed).toArray
-    (types ++ pipeline.inputs.map(_.dataType)).find(!ExpressionCodec.holds(_)).foreach { wrong =>
+    val (given, wanted) = (program.outputTypes, pipeline.outputTypes.map(_.typeName).toSeq)
+    if (given != wanted) {
+      throw new ChainRefused(Refusal("SW512", "what" -> s"its columns are ${given.mkString(", ")}, not ${wanted.mkString(", ")}"))
+    }
+    pipeline.inputs.map(_.dataType).find(!ExpressionCodec.holds(_)).foreach { wrong =>
       throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel has a column of type ${wrong.sql}"))
     }
-    val first = nodes.collectFirst { case python: ArrowEvalPythonExec => python }.get
-    val columnarInput = (nodes.head eq first) && SparkInternals.takesColumnarInput(first)
-    val kernel = pipeline.plan(types, PipelineBuilder.rowLimit(first, columnarInput, conf))
+    val first = nodes.collectFirst { case python: ArrowEvalPythonExec => python }
+    val parts = if (pipeline.splitAfter.isEmpty) Nil else stages(nodes, child.output, pipeline.request.service)
+    val columnarInput = first.exists(python => (nodes.head eq python) && SparkInternals.takesColumnarInput(python))
+    val kernel = pipeline.plan(PipelineBuilder.rowLimit(first, columnarInput, conf))
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
-    val node = WeldExec(nodes.map(Step.of(_).get), kernel, summary, columnarInput, nodes.last.output, child)
+    val node = WeldExec(nodes.map(Step.of(_).get), kernel, parts, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)
     driver.compiler.prefetch(pipeline.request.service, program.program, program.hash)
     node
@@ -188,12 +223,4 @@ private final class ChainRewriter(driver: WeldDriver) {
       throw new ChainRefused(Refusal("SW308", "column" -> column.name, "type" -> column.dataType.sql))
     }
   }
-}
-
-private object ChainRewriter {
-  private val types: Map[String, DataType] =
-    Seq(BooleanType, ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType, DateType).map(t => t.typeName -> t).toMap
-
-  def typeNamed(name: String): DataType =
-    types.getOrElse(name, throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel gives a column of type $name")))
 }

@@ -10,8 +10,9 @@ import org.apache.spark.sql.types._
 final class UnsupportedExpression(val what: String) extends RuntimeException(what)
 
 /**
- * Turns Catalyst expressions into the request's EXPR objects. Only the classes listed in `operator` are sent, over the types that kernels
- * hold; anything else is an UnsupportedExpression. Whether the compile service can translate what was sent is its own matter.
+ * Turns Catalyst expressions into the request's EXPR objects. Only the classes listed in `operator` are sent, over the
+ * types that kernels hold; anything else is an UnsupportedExpression. Whether the compile service can translate what
+ * was sent is its own matter.
  *
  * @param column encodes a reference to an attribute, or throws UnsupportedExpression
  */
@@ -81,10 +82,12 @@ object ExpressionCodec {
 
   private val operator: Map[Class[_], String] = Seq[Class[_]](
     classOf[And], classOf[Or], classOf[Not], classOf[IsNull], classOf[IsNotNull], classOf[IsNaN],
-    classOf[EqualTo], classOf[EqualNullSafe], classOf[LessThan], classOf[LessThanOrEqual], classOf[GreaterThan], classOf[GreaterThanOrEqual],
+    classOf[EqualTo], classOf[EqualNullSafe], classOf[LessThan], classOf[LessThanOrEqual],
+    classOf[GreaterThan], classOf[GreaterThanOrEqual],
     classOf[Add], classOf[Subtract], classOf[Multiply], classOf[Divide], classOf[Remainder], classOf[UnaryMinus], classOf[Abs],
     classOf[If], classOf[CaseWhen], classOf[Coalesce], classOf[In], classOf[Cast], classOf[Sqrt],
-    classOf[KnownNotNull], classOf[KnownFloatingPointNormalized], classOf[NormalizeNaNAndZero]).map(c => c -> c.getSimpleName).toMap
+    classOf[KnownNotNull], classOf[KnownFloatingPointNormalized], classOf[NormalizeNaNAndZero])
+    .map(c => c -> c.getSimpleName).toMap
 
   private def evalMode(expression: Expression): Option[EvalMode.Value] = expression match {
     case arithmetic: BinaryArithmetic => Some(arithmetic.evalMode)

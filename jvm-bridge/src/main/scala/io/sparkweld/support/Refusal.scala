@@ -76,8 +76,8 @@ object Reasons {
 }
 
 /**
- * Refusals on plan nodes. They are kept on the logical node too, because adaptive execution makes new physical nodes from
- * the logical plan and would lose them.
+ * Refusals on plan nodes. They are kept on the logical node too, because adaptive execution makes new physical nodes
+ * from the logical plan and would lose them.
  */
 object RefusalTags {
   private val Tag = TreeNodeTag[Seq[Refusal]]("sparkweld.refusals")

@@ -22,13 +22,16 @@ object WarnOnce extends Logging {
   /** Forgets all reasons: a new application starts in this JVM. */
   def reset(): Unit = seen.clear()
 
-  /** Runs `body`; whatever it throws that is not fatal becomes one warning and `otherwise`. For borders that must not break a query. */
+  /**
+   * Runs `body`; whatever it throws that is not fatal becomes one warning and `otherwise`. For borders that must not
+   * break a query.
+   */
   def guard[T](what: String, otherwise: => T)(body: => T): T =
     try body
     catch {
       case NonFatal(problem) =>
-        apply(s"internal:$what:${problem.getClass.getName}", s"SparkWeld: $what failed (INTERNAL_ERROR); Spark's own plan is used. " +
-          "Please report this with the trace below.", problem)
+        apply(s"internal:$what:${problem.getClass.getName}",
+          s"SparkWeld: $what failed (INTERNAL_ERROR); Spark's own plan is used. Please report this with the trace.", problem)
         otherwise
     }
 }

@@ -9,7 +9,10 @@ import org.apache.spark.sql.ExtendedExplainGenerator
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 
-/** Adds to Spark's `explain` what runs as a kernel and what was fused, and for each pandas UDF that stays in Python why. */
+/**
+ * Adds to Spark's `explain` what runs as a kernel and what was fused, and for each pandas UDF that stays in Python
+ * why.
+ */
 class WeldExplain extends ExtendedExplainGenerator {
   override def title: String = "SparkWeld"
 
@@ -18,7 +21,10 @@ class WeldExplain extends ExtendedExplainGenerator {
 
 object WeldExplain {
 
-  /** The report on a query, for `sparkweld.explain(df)`: of the executed plan, which adaptive execution may still change. */
+  /**
+   * The report on a query, for `sparkweld.explain(df)`: of the executed plan, which adaptive execution may still
+   * change.
+   */
   def explain(query: QueryExecution): String = {
     val text = describe(query.executedPlan)
     if (text.isEmpty) "SparkWeld: the query has no pandas UDF." else text
@@ -40,8 +46,10 @@ object WeldExplain {
       Some(s"fused: ${summary.fused.mkString(" + ")}").filter(_ => summary.fused.nonEmpty),
       Some(s"program: ${summary.hash.take(12)}"),
       Some(s"kept differences: ${summary.kept.mkString(", ")}").filter(_ => summary.kept.nonEmpty),
-      Some("guards: batches that need them run in Python").filter(_ => summary.guarded)).flatten ++ summary.notes.map(note => s"note: $note")
-    (s"compiled ${summary.udfs.mkString(", ")}" +: details).mkString("\n  ")
+      Some("guards: a batch with a row that they flag runs in Python").filter(_ => summary.guarded)).flatten ++
+      summary.notes.map(note => s"note: $note")
+    val what = if (summary.udfs.isEmpty) summary.fused else summary.udfs
+    (s"compiled ${what.mkString(", ")}" +: details).mkString("\n  ")
   }
 
   private def fallback(python: ArrowEvalPythonExec): String = {

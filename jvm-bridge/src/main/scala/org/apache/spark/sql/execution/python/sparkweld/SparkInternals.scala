@@ -5,7 +5,8 @@ import java.io.File
 import scala.collection.mutable.ArrayBuffer
 import scala.jdk.CollectionConverters._
 
-import org.apache.spark.{JobArtifactSet, SparkConf, SparkContext, SparkEnv, SparkFiles, SparkUnsupportedOperationException, TaskContext}
+import org.apache.spark.{JobArtifactSet, SparkConf, SparkContext, SparkEnv, SparkFiles, TaskContext}
+import org.apache.spark.SparkUnsupportedOperationException
 import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonFunction, PythonUtils}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedArgumentExpression, PythonUDF}
@@ -20,9 +21,9 @@ import org.apache.spark.sql.types.{DataType, StructField, StructType}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
- * Turns what is `private[spark]`, `private[sql]` or `private[python]` in Spark 4.3 into the few calls that SparkWeld makes. It lives
- * in this package because only code below `org.apache.spark.sql.execution.python` may see the evaluators of Python functions;
- * another Spark line needs another copy of this file and nothing else.
+ * Turns what is `private[spark]`, `private[sql]` or `private[python]` in Spark 4.3 into the few calls that SparkWeld
+ * makes. It lives in this package because only code below `org.apache.spark.sql.execution.python` may see the
+ * evaluators of Python functions; another Spark line needs another copy of this file and nothing else.
  */
 object SparkInternals {
 
@@ -42,8 +43,9 @@ object SparkInternals {
   def killTaskIfInterrupted(context: TaskContext): Unit = context.killTaskIfInterrupted()
 
   /**
-   * The import path of a compile service: Spark's own Python sources, where SPARK_HOME has them, then the user's. When Spark was
-   * installed by pip into this very Python, its sources are importable anyway, and four times faster than from the zip.
+   * The import path of a compile service: Spark's own Python sources, where SPARK_HOME has them, then the user's. When
+   * Spark was installed by pip into this very Python, its sources are importable anyway, and four times faster than
+   * from the zip.
    */
   def servicePythonPath(python: String, userPath: Option[String], more: Seq[String]): String = {
     val spark = if (sys.env.get("SPARK_HOME").exists(isInstalledIn(python, _))) Nil else Seq(PythonUtils.sparkPythonPath)
@@ -55,12 +57,14 @@ object SparkInternals {
     val executable = folders.map(new File(_, python)).find(_.canExecute).getOrElse(new File(python))
     val prefix = Option(executable.getAbsoluteFile.getParentFile).flatMap(bin => Option(bin.getParentFile))
     val home = new File(sparkHome).getAbsoluteFile
-    new File(home, "__init__.py").isFile && prefix.exists(p => home.toPath.normalize.startsWith(p.toPath.normalize.resolve("lib")))
+    def libraries(of: File) = of.toPath.normalize.resolve("lib")
+    new File(home, "__init__.py").isFile && prefix.exists(p => home.toPath.normalize.startsWith(libraries(p)))
   }
 
   /**
    * The directories and archives that a worker would put on sys.path for `function`, in its order: the folder of added
-   * files, then each of `pythonIncludes` in it. On Connect the files of a session lie in a folder named by its artifact id.
+   * files, then each of `pythonIncludes` in it. On Connect the files of a session lie in a folder named by its
+   * artifact id.
    */
   def includePaths(function: PythonFunction): Seq[String] = {
     val root = SparkFiles.getRootDirectory()
@@ -150,7 +154,10 @@ final class PythonEvaluator(
     rows.evaluate(call.functions, call.positions, input, call.schema, context)
 }
 
-/** The distinct argument expressions of one node's functions, and which of them each function takes: as Spark gathers them. */
+/**
+ * The distinct argument expressions of one node's functions, and which of them each function takes: as Spark gathers
+ * them.
+ */
 final class PythonCall(udfs: Seq[PythonUDF]) {
   private val (chains, inputs) = udfs.map(functionsOf).unzip
   private val distinct = ArrayBuffer.empty[Expression]
