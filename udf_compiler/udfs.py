@@ -1,10 +1,10 @@
-"""A UDF entry of a request to a loop that appends its result: payload, purity, arguments, trace and result in turn."""
+"""A UDF entry of a request to a loop that appends its result: payload, purity, arguments, trace, probe, result."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sparkweld.ir import ROWS, LoopBuilder
@@ -13,6 +13,7 @@ from udf_compiler import catalyst
 from udf_compiler.boundary import Field, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.payload import load_command
+from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
 
@@ -31,7 +32,7 @@ class UdfTracer:
         self.places: dict[str, str] = {}
         self.kept: list[tuple[str, str]] = []
         self._blobs, self._columns, self._exact = blobs, columns, exact
-        self._prepared: dict[int, Prepared] = {}
+        self._prepared: dict[int, tuple[Callable[..., Any], Prepared]] = {}
         self._traced: dict[str, str] = {}
 
     def trace(self, udf: dict[str, Any], result: str, notes: list[str]) -> Column:
@@ -58,9 +59,7 @@ class UdfTracer:
 
     def _identity(self, udf: dict[str, Any]) -> str:
         """Equal for calls of one function on the same arguments, whatever names the plan gives them."""
-        arguments = [
-            [a.get("name"), self._identity(a["udf"]) if a.get("udf") is not None else a["expr"]] for a in udf["args"]
-        ]
+        arguments = [[a.get("name"), self._identity(a["udf"]) if a.get("udf") is not None else a["expr"]] for a in udf["args"]]
         function = hashlib.sha256(self._blobs[udf["payload"]]).hexdigest()
         return json.dumps([function, udf["evalType"], udf.get("deterministic", True), udf["returnType"], arguments])
 
@@ -69,7 +68,7 @@ class UdfTracer:
             raise refusal("SW206", udf["name"], eval_type=udf["evalType"])
         if not udf.get("deterministic", True):
             raise refusal("SW207", udf["name"])
-        prepared = self._prepare(udf)
+        original, prepared = self._prepare(udf)
         positional: list[Any] = []
         named: dict[str, Any] = {}
         for position, argument in enumerate(udf["args"]):
@@ -79,6 +78,7 @@ class UdfTracer:
             else:
                 named[argument["name"]] = value
         notes.append(f"{udf['name']}({', '.join(map(_described, (*positional, *named.values())))})")
+        kept: list[tuple[str, str]] = []
         with prepared.checked():
             result = trace(
                 prepared.function,
@@ -88,15 +88,19 @@ class UdfTracer:
                 exact=self._exact,
                 place=prepared.place,
                 notes=notes,
-                kept=self.kept,
+                kept=kept,
             )
+        probe(original, positional, named, result, loop, prepared.place, rounded=bool(kept))
+        self.kept += kept
         return result
 
-    def _prepare(self, udf: dict[str, Any]) -> Prepared:
+    def _prepare(self, udf: dict[str, Any]) -> tuple[Callable[..., Any], Prepared]:
+        """The function itself, and its checked copy."""
         blob = udf["payload"]
         if blob not in self._prepared:
-            self._prepared[blob] = prepare(load_command(self._blobs[blob]).function, stand_in)
-        self.places[udf["name"]] = self._prepared[blob].place
+            function = load_command(self._blobs[blob]).function
+            self._prepared[blob] = function, prepare(function, stand_in)
+        self.places[udf["name"]] = self._prepared[blob][1].place
         return self._prepared[blob]
 
     def _argument(self, loop: LoopBuilder, argument: dict[str, Any], title: str, notes: list[str]) -> Any:

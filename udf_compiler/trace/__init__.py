@@ -32,8 +32,8 @@ def trace(
     """The symbolic result of ``function(*args, **kwargs)``; the values join `loop`, guards included.
 
     `function` has been checked to be pure and rebuilt on `stand_in` objects. `exact` refuses what is only *kept*.
-    `notes` collects facts for explain, `kept` the (operation, bound) pairs that no op of the loop shows. Raises Refusal for anything that is not provably row by row and exact, also
-    when the function caught that refusal itself.
+    `notes` collects facts for explain, `kept` the (operation, bound) pairs that no op of the loop shows. Raises Refusal
+    for anything that is not provably row by row and exact, also when the function caught that refusal itself.
     """
     session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept)
     for value in (*args, *(kwargs or {}).values()):

@@ -1,0 +1,216 @@
+"""The probe of a traced function: quiet on every right translation, a refusal for a wrong one, cheap and silent."""
+
+from __future__ import annotations
+
+import datetime
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from sparkweld.errors import Refusal
+from sparkweld.ir import Input, ProgramBuilder
+from sparkweld.ir.types import parse_type
+from tests.helpers.compile_requests import call, column, payload, python_step, request, run_reply, udf
+from tests.helpers.expressions import NAMES, Function, functions
+from tests.helpers.tracing import _REAL, _TRACED, make
+from udf_compiler import probe as probe_module
+from udf_compiler.calls import arrays, numpy_, series_methods
+from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.probe import _column, probe
+from udf_compiler.trace import TracedSeries, trace
+
+
+def compiled(*functions: Any, inputs: dict[str, str] | None = None, **given: Any) -> dict[str, Any]:
+    """The reply for functions of the inputs, one UDF each."""
+    inputs = inputs or {"a": "double", "b": "double"}
+    steps = python_step(**{f"r{i}": udf(i, *inputs, name=f"f{i}") for i in range(len(functions))})
+    outputs = [f"r{i}" for i in range(len(functions))]
+    return compile_pipeline(request(steps, inputs=inputs, outputs=outputs, **given), [payload(f) for f in functions])
+
+
+def refusals(reply: dict[str, Any]) -> list[str]:
+    return [r["code"] for r in reply.get("refusals", ())]
+
+
+# (table, its entry, a translation that is wrong, a function that uses it)
+WRONG = [
+    (series_methods.METHODS, "abs", lambda s: s, lambda a, b: a.abs() + b),
+    (series_methods.METHODS, "round", lambda s, decimals=0: s, lambda a, b: a.round(1)),
+    (series_methods.METHODS, "fillna", lambda s, value=None: s, lambda a, b: a.fillna(0.0)),
+    (series_methods.METHODS, "notna", series_methods.isna, lambda a, b: a.where(b.notna(), 1.0)),
+    (series_methods.METHODS, "gt", series_methods.flex("ge", False), lambda a, b: a.gt(b).astype("float64")),
+    (series_methods.METHODS, "add", series_methods.flex("sub", False), lambda a, b: a.add(b)),
+    (arrays.METHODS, "copy", lambda x: -x, lambda a, b: pd.Series(a.to_numpy().copy())),
+    (numpy_.TABLE, np.where, lambda c, x, y: numpy_.where(c, y, x), lambda a, b: pd.Series(np.where(a > b, a, b))),
+    (numpy_.TABLE, np.nan_to_num, lambda x, nan=0.0: x, lambda a, b: pd.Series(np.nan_to_num(a, nan=1.0))),
+    (numpy_.TABLE, np.zeros_like, lambda x: numpy_.ones_like(x), lambda a, b: pd.Series(np.zeros_like(a)) + b),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("table, entry, wrong, function", WRONG, ids=lambda x: getattr(x, "__name__", "") or str(x)[:20])
+def test_a_wrong_translation_is_refused(table, entry, wrong, function, monkeypatch):
+    assert compiled(function)["status"] == "ok"
+    monkeypatch.setitem(table, entry, wrong)
+    reply = compiled(function)
+    assert refusals(reply) == ["SW233"], reply
+    refused = reply["refusals"][0]
+    assert "the function gives" in refused["message"] and "its translation" in refused["message"]
+    assert refused["place"].endswith("of test_probe.py") and "report" in refused["hint"]
+
+
+def test_a_wrong_dtype_is_refused(monkeypatch):
+    monkeypatch.setitem(series_methods.METHODS, "abs", lambda s: s.astype("float64").abs_())
+    monkeypatch.setitem(series_methods.METHODS, "abs_", series_methods.abs_)
+    reply = compiled(lambda a: a.abs(), inputs={"a": "integer"})
+    assert refusals(reply) == ["SW233"] and "int32" in reply["refusals"][0]["message"]
+
+
+def test_an_exception_that_no_guard_announced_is_refused(monkeypatch):
+    monkeypatch.setitem(series_methods.METHODS, "astype", lambda s, dtype: s)  # no guard for what no integer holds
+    reply = compiled(lambda a, b: a.astype("int64") * 0.5)
+    assert refusals(reply) == ["SW233"] and "raises IntCastingNaNError" in reply["refusals"][0]["message"]
+
+
+def test_a_missing_guard_is_refused(monkeypatch):
+    from udf_compiler.trace import series
+
+    function = lambda a, b: a // b  # noqa: E731
+    types = {"a": "integer", "b": "integer"}
+    assert compiled(function, inputs=types)["status"] == "ok"
+    monkeypatch.setattr(series, "_guard_divisor", lambda *args: None)
+    assert refusals(compiled(function, inputs=types)) == ["SW233"]
+
+
+def test_wrong_dot_products_are_refused(monkeypatch):
+    w = np.array([0.25, -3.0])
+    function = lambda a, b: pd.Series(np.column_stack([a, b]) @ w)  # noqa: E731
+    assert compiled(function)["status"] == "ok"
+    right = arrays.column_stack
+    monkeypatch.setitem(numpy_.TABLE, np.column_stack, lambda tup: right(tup[::-1]))
+    assert refusals(compiled(function)) == ["SW233"]
+
+
+def test_thresholds_of_dot_products_are_compared_coarsely():
+    w = np.array([0.1, 0.7, -0.3])
+    function = lambda a, b: pd.Series(np.column_stack([a, b, a]) @ w > 0.5)  # noqa: E731
+    reply = compile_pipeline(
+        request(python_step(r=udf(0, "a", "b", returns="boolean")), inputs={"a": "double", "b": "double"}), [payload(function)]
+    )
+    assert reply["status"] == "ok"
+
+
+def test_guards_that_never_hold_do_not_run_the_function():
+    runs = []
+
+    def function(a):
+        runs.append(len(a))
+        return a
+
+    builder = ProgramBuilder("f", [Input("a", parse_type("f64"))])
+    loop = builder.loop("f")
+    a = TracedSeries(loop, loop.read("a"), np.float64)
+    probe(function, [a], {}, a, loop, "")
+    assert runs == [96]
+    loop.guard(loop.call("isnan", loop.read("a")))
+    probe(function, [a], {}, a, loop, "")
+    assert runs == [96, np.count_nonzero(np.isnan(_column(parse_type("f64"), 0)))]
+    loop.guard(loop.call("logical_not", loop.call("isnan", loop.read("a"))))
+    probe(function, [a], {}, a, loop, "")
+    assert len(runs) == 2
+
+
+def test_large_functions_are_not_run(monkeypatch):
+    def function(a, b):
+        for k in range(400):
+            a = a * 1.0625 + b * k
+        return a
+
+    ran = []
+    monkeypatch.setattr(probe_module, "_difference", lambda *args: ran.append(1))
+    assert compiled(function)["status"] == "ok" and ran == []
+    assert compiled(lambda a, b: a + b)["status"] == "ok" and ran == [1]
+
+
+def test_nothing_is_warned_of():
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        reply = compiled(lambda a, b: (a / b) * np.log(a) + np.exp(b) * 1e300 - a.astype("float32"))
+    assert reply["status"] == "ok"
+
+
+def test_every_kind_of_argument_is_probed(monkeypatch):
+    seen: list[Any] = []
+
+    def spy(given, wanted, rounded):
+        seen.append(given)
+        return real(given, wanted, rounded)
+
+    real = probe_module._difference
+    monkeypatch.setattr(probe_module, "_difference", spy)
+    types = dict(zip("abcdefgh", ("boolean", "byte", "short", "integer", "long", "float", "double", "date"), strict=True))
+    day = datetime.date(2024, 1, 1)
+    function = lambda a, b, c, d, e, f, g, h: (a * b + c * d - e) * f + g * (h > day)  # noqa: E731
+    assert compiled(function, inputs=types)["status"] == "ok"
+    assert compiled(function, inputs=types, nullable_state=list("bcdeh"))["status"] == "ok"
+    assert len(seen) == 2 and all(s.dtype == np.float64 for s in seen)
+    fields = call("CreateNamedStruct", column("a"), column("b", "integer"), type="struct", names=["x", "y"])
+    struct = python_step(r=udf(0, fields))
+    reply = compile_pipeline(request(struct, inputs={"a": "double", "b": "integer"}), [payload(lambda t: t.x + t["y"])])
+    assert reply["status"] == "ok" and len(seen) == 3
+    chain = python_step(r=udf(0, udf(1, "a", name="g"), ("k", column("a")), name="f"))
+    blobs = [payload(lambda s, k: s * k), payload(lambda s: s.to_numpy() + 1)]
+    assert compile_pipeline(request(chain), blobs)["status"] == "ok"
+    assert [type(s) for s in seen[3:]] == [np.ndarray, pd.Series]
+
+
+def test_below_a_filter_and_beside_expressions():
+    positive = call("GreaterThan", column("a", "integer"), {"op": "Literal", "type": "integer", "value": "0", "nullable": False})
+    total = call("Add", column("a", "integer"), column("b", "integer"), type="integer", ansi=True)
+    steps = [{"kind": "filter", "condition": positive}, python_step(r=udf(0, total, "a"))]
+    reply = compile_pipeline(
+        request(*steps, inputs={"a": "integer", "b": "integer"}), [payload(lambda s, a: (s + a) * 0.5 + (s - a) // 3)]
+    )
+    a, b = np.array([3, -1, 5], np.int32), np.array([4, 5, 6], np.int32)
+    (got,) = run_reply(reply, {"a": a, "b": b}).values()
+    np.testing.assert_array_equal(got, [6.0, 10.0])
+
+
+def test_the_cost_is_a_few_milliseconds():
+    """Of the haversine formula, the best of three; the bound leaves room for a busy machine."""
+
+    def haversine(a, b, c, d):
+        h = np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin((d - c) / 2) ** 2
+        return 2 * 6371 * np.arcsin(np.sqrt(h.clip(0, 1)))
+
+    builder = ProgramBuilder("f", [Input(name, parse_type("f64")) for name in "abcd"])
+    loop = builder.loop("f")
+    args = [TracedSeries(loop, loop.read(name), np.float64) for name in "abcd"]
+    result = trace(make("lambda a, b, c, d: f(a, b, c, d)", {"f": haversine}, _TRACED), args, loop=loop)
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        probe(haversine, args, {}, result, loop, "")
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 0.010
+
+
+def check(function: Function) -> None:
+    builder = ProgramBuilder("f", [Input(n, parse_type(t)) for n, t in zip(NAMES, function.types, strict=False)])
+    loop = builder.loop("f")
+    args = [TracedSeries(loop, v, v.type.dtype) for v in (loop.read(i.name) for i in builder.inputs)]
+    try:
+        result = trace(make(function.source, {}, _TRACED), args, loop=loop)
+    except Refusal:
+        return
+    probe(make(function.source, {}, _REAL), args, {}, result, loop, "")
+
+
+@settings(max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(functions())
+def test_right_translations_pass(function: Function) -> None:
+    check(function)

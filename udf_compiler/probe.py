@@ -1,0 +1,186 @@
+"""A traced function and its original to a refusal when the two disagree on a small made-up batch.
+
+The tables of calls are written from the sources of certain NumPy and pandas versions. This is the net below them: the
+original runs once, with real pandas, on extremes and ordinary values, and must give what the loop says, bit for bit. It has
+passed the purity check, and rows that a guard flags are left out, so it may run and may not raise.
+"""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Type, Value, evaluate
+from sparkweld.ir.ops import Array, Optional, Read
+from sparkweld.ir.program import Append, Loop
+from sparkweld.ir.types import DTYPES
+from sparkweld.reasons import refusal
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries
+
+#: Larger loops are not probed: the function would run for more than a few milliseconds.
+NODE_LIMIT = 500
+
+_EXTREME_ROWS, _ORDINARY_ROWS = 64, 32
+_ROWS = _EXTREME_ROWS + _ORDINARY_ROWS
+
+#: Days since 1970: the first and the last that Python has, leap days, ordinary ones.
+_DAYS = (-719162, 2932896, 0, -1, 1, 11016, 19782, 19783)
+_EPOCH = datetime.date(1970, 1, 1).toordinal()
+
+_Differ = str | None
+
+
+def probe(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    result: Any,
+    loop: LoopBuilder,
+    place: str,
+    rounded: bool = False,
+) -> None:
+    """Refuses (SW233) when ``function(*args, **kwargs)`` is not what `loop` computes as `result` on the unflagged rows.
+
+    `args` and `kwargs` are the traced arguments. `rounded`: the loop adds in another order than the function (dot
+    products), so only ordinary values are compared, and coarsely. Does nothing when every row is flagged, for loops of
+    more than NODE_LIMIT values, and for a result that no column can be made of.
+    """
+    if len(loop.body) > NODE_LIMIT or not isinstance(result, TracedSeries | TracedArray | TracedFrame):
+        return
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        computed = _Computed(loop, [*args, *kwargs.values(), result], ordinary=rounded)
+        if computed.rows == 0:
+            return
+        positional = [computed.real(a) for a in args]
+        named = {name: computed.real(a) for name, a in kwargs.items()}
+        try:
+            given = function(*positional, **named)
+        except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
+            raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
+        difference = _difference(given, computed.real(result), rounded)
+    if difference is not None:
+        raise refusal("SW233", place, what=difference)
+
+
+class _Computed:
+    """The values of traced objects on the probe's unflagged rows, by evaluation of the loop so far."""
+
+    def __init__(self, loop: LoopBuilder, traced: Sequence[Any], ordinary: bool) -> None:
+        values = {value.id: value for x in traced for value in _values(x)}
+        reads = {let.op.column: let.op.type for let in loop.body if isinstance(let.op, Read)}
+        appends = tuple(Append(f"v{id}", id) for id in values)
+        alone = Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards))
+        inputs = tuple(Input(column, type) for column, type in reads.items())
+        program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
+        columns = {i.name: _column(i.type, at) for at, i in enumerate(inputs)}
+        result = evaluate(program, columns, _ROWS)
+        keep = ~result.flagged
+        keep[:_EXTREME_ROWS] &= not ordinary
+        self.rows = int(np.count_nonzero(keep))
+        self._arrays = {id: _rows(result.columns[f"v{id}"], keep) for id in values}
+
+    def real(self, x: Any) -> Any:
+        """The pandas or NumPy object that a traced one stands for."""
+        if isinstance(x, TracedFrame):
+            return pd.DataFrame({name: self.real(s) for name, s in x.series.items()})
+        if isinstance(x, TracedSeries):
+            array = self._arrays[x.value.id]
+            return pd.Series(_dates(array), dtype=object) if x.kind == "date" else pd.Series(np.array(array))
+        if x.ndim == 1:
+            return np.array(self._arrays[x.value.id])
+        return np.array(np.column_stack([self._arrays[v.id] for v in x.columns]), order=x.order or "C")
+
+
+def _values(x: Any) -> Iterator[Value]:
+    if isinstance(x, TracedFrame):
+        yield from (s.value for s in x.series.values())
+    elif isinstance(x, TracedSeries):
+        yield x.value
+    else:
+        yield from x.columns
+
+
+def _rows(array: Array, keep: np.ndarray) -> Array:
+    if isinstance(array, Optional):
+        return Optional(array.values[keep], array.valid[keep])
+    return array[keep]
+
+
+def _dates(array: Array) -> list[datetime.date | None]:
+    days, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
+    return [datetime.date.fromordinal(int(d) + _EPOCH) if v else None for d, v in zip(days, valid, strict=True)]
+
+
+@cache
+def _column(type: Type, at: int) -> Array:
+    """Rows of a type for the column at position `at`: every special value, shuffled, then ordinary ones. A fixed seed."""
+    rng = np.random.default_rng((list(DTYPES).index(type.kind), at))
+    special = rng.permutation(np.resize(_special(type), _EXTREME_ROWS))
+    ordinary = _ordinary(type, rng)
+    values = np.concatenate([special, ordinary]).astype(type.dtype)
+    return Optional(values, rng.random(_ROWS) > 0.25) if type.nullable else values
+
+
+def _ordinary(type: Type, rng: np.random.Generator) -> np.ndarray:
+    if type.is_float:
+        return rng.uniform(-100, 100, _ORDINARY_ROWS)
+    if type.kind == "date":
+        return rng.integers(0, 25_000, _ORDINARY_ROWS)
+    return rng.integers(0, 2, _ORDINARY_ROWS) if type.kind == "bool" else rng.integers(-100, 100, _ORDINARY_ROWS)
+
+
+def _special(type: Type) -> np.ndarray:
+    if type.kind == "date":
+        return np.array(_DAYS)
+    if type.kind == "bool":
+        return np.array([False, True])
+    if not type.is_float:
+        limits = np.iinfo(type.dtype)
+        small = [*range(-4, 9), 10, -10, 63, 64, 100, -100]
+        return np.array([limits.min, limits.min + 1, limits.max - 1, limits.max, limits.max // 2, *small], type.dtype)
+    limit = np.finfo(type.dtype)
+    positive = [0.0, limit.smallest_subnormal, limit.tiny, limit.eps, 0.1, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 7.0, 10.0, 100.0]
+    positive += [2.0**24, 2.0**31, 2.0**53, 2.0**63, limit.max, np.inf, np.nan]
+    return np.array(positive + [-x for x in positive], type.dtype)
+
+
+def _difference(given: Any, wanted: Any, rounded: bool) -> _Differ:
+    """What the function's result has other than the translation's; None when nothing."""
+    if type(given) is not type(wanted):
+        return f"the function gives a {type(given).__name__}, its translation a {type(wanted).__name__}"
+    if isinstance(wanted, pd.DataFrame):
+        if list(given.columns) != list(wanted.columns):
+            return f"the function gives the columns {list(given.columns)}, its translation {list(wanted.columns)}"
+        differences = (_difference(given[name], wanted[name], rounded) for name in wanted.columns)
+        return next((d for d in differences if d is not None), None)
+    if given.dtype != wanted.dtype or given.shape != wanted.shape:
+        return f"the function gives {given.dtype} of shape {given.shape}, its translation {wanted.dtype} of {wanted.shape}"
+    theirs, ours = np.asarray(given), np.asarray(wanted)
+    same = _near(theirs, ours) if rounded else _same(theirs, ours)
+    if same.all() or (rounded and ours.dtype.kind != "f" and 4 * np.count_nonzero(~same) < same.size):
+        return None  # the last bits of a dot product may decide a comparison
+    at = tuple(np.argwhere(~same)[0])
+    return f"the function gives {theirs[at]!r}, its translation {ours[at]!r}"
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype == object:
+        return np.array([x == y or (pd.isna(x) and pd.isna(y)) for x, y in zip(a, b, strict=True)], np.bool_)
+    if a.dtype.kind != "f":
+        return np.asarray(a == b)
+    return ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
+
+
+def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype.kind != "f":
+        return _same(a, b)
+    finite = np.abs(a[np.isfinite(a)])
+    tolerance = 1e5 * float(np.finfo(a.dtype).eps)
+    return np.isclose(a, b, rtol=tolerance, atol=tolerance * float(finite.max(initial=0.0)), equal_nan=True)
