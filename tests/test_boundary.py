@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pandas.core.computation import expressions
 from pyspark.sql.conversion import ArrowBatchTransformer, PandasToArrowConversion
 from pyspark.sql.types import (
     BooleanType,
@@ -27,7 +28,16 @@ from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, ProgramBuilder, Result, Type, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DATE, of_dtype
-from udf_compiler.boundary import SPARK_TYPES, Field, check_confs, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.boundary import (
+    BATCH_CONFS,
+    NUMEXPR_ROWS,
+    SPARK_TYPES,
+    Field,
+    check_confs,
+    column_of_result,
+    frame_of_struct,
+    series_of_column,
+)
 from udf_compiler.trace import TracedSeries
 
 PYSPARK_TYPES = {
@@ -283,3 +293,16 @@ def test_confs_that_change_the_conversion() -> None:
             check_confs({name: value}, "f")
     with pytest.raises(Refusal, match="SW111"):
         check_confs({"spark.sql.pyspark.udf.profiler": "perf"}, "f")
+
+
+@pytest.mark.parametrize("conf", BATCH_CONFS)
+def test_numexpr_computes_large_batches_its_own_way(conf: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert expressions._MIN_ELEMENTS == NUMEXPR_ROWS, "pandas has moved its limit"
+    monkeypatch.setattr(expressions, "USE_NUMEXPR", True)
+    check_confs({}, "f")
+    check_confs({conf: "1000000"}, "f")
+    for value in ("1000001", "0", "-1"):
+        with pytest.raises(Refusal, match="SW112"):
+            check_confs({conf: value}, "f")
+    monkeypatch.setattr(expressions, "USE_NUMEXPR", False)
+    check_confs({conf: "0"}, "f")

@@ -214,3 +214,20 @@ def check(function: Function) -> None:
 @given(functions())
 def test_right_translations_pass(function: Function) -> None:
     check(function)
+
+
+OPTIONS = [("mode.copy_on_write", True), ("future.infer_string", True), ("compute.use_bottleneck", False)]
+
+
+@pytest.mark.parametrize("option, value", OPTIONS)
+def test_options_that_a_module_sets_change_nothing(option, value):
+    """A module may set them when it is imported, in the worker and so in the compile service; functions may not (SW263)."""
+
+    def function(a, b):
+        s = a * 1
+        s[b > 0] = 0.0
+        t = s.copy(deep=False).where(b < 2, 1.0)
+        return pd.DataFrame({"s": s, "t": t, "a": a.fillna(0.0)}).sum(axis=1)
+
+    with pd.option_context(option, value):
+        assert compiled(function)["status"] == "ok"

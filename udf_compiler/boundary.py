@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pandas.core.computation import expressions
 
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
@@ -41,6 +42,17 @@ CONFS: dict[str, str] = {
     "spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "false",
 }
 
+#: They bound the rows of a batch.
+BATCH_CONFS = (
+    "spark.sql.execution.arrow.maxRecordsPerBatch",
+    "spark.sql.inMemoryColumnarStorage.batchSize",
+    "spark.sql.orc.columnarReaderBatchSize",
+    "spark.sql.parquet.columnarReaderBatchSize",
+)
+
+#: Up to so many elements pandas leaves numexpr alone (pandas/core/computation/expressions.py); all defaults are below.
+NUMEXPR_ROWS = 1_000_000
+
 #: A profiled UDF must run in Python, where the profiler counts it.
 PROFILER_CONF = "spark.sql.pyspark.udf.profiler"
 
@@ -62,13 +74,17 @@ class Field:
 
 
 def check_confs(confs: Mapping[str, str | None], udf: str) -> None:
-    """Refuses (SW110, SW111) confs under which the worker does otherwise. A conf missing or None has its default."""
+    """Refuses (SW110 to SW112) confs under which the worker does otherwise. A conf missing or None has its default."""
     for name, wanted in CONFS.items():
         given = confs.get(name)
         if given is not None and given.lower() != wanted:
             raise refusal("SW110", udf, conf=name, value=given, wanted=wanted)
     if confs.get(PROFILER_CONF):
         raise refusal("SW111", udf, conf=PROFILER_CONF, value=confs[PROFILER_CONF])
+    for name in BATCH_CONFS if expressions.USE_NUMEXPR else ():
+        rows = int(confs.get(name) or 1)
+        if not 0 < rows <= NUMEXPR_ROWS:  # 0 and less: no bound
+            raise refusal("SW112", udf, conf=name, value=rows, limit=f"{NUMEXPR_ROWS:,}")
 
 
 def ir_type(spark_type: str, nullable: bool, column: str) -> Type:

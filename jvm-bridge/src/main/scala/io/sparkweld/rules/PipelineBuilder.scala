@@ -291,7 +291,9 @@ final class PipelineBuilder(
 object PipelineBuilder {
   private val WorkerPrefixes = Seq("spark.sql.execution.pandas.", "spark.sql.execution.pythonUDF.",
     "spark.sql.legacy.execution.pythonUDF.", "spark.sql.execution.pythonUDTF.",
-    "spark.sql.execution.pyspark.", "spark.sql.pyspark.udf.")
+    "spark.sql.execution.pyspark.", "spark.sql.pyspark.udf.", "spark.sql.execution.arrow.maxRecordsPerBatch",
+    "spark.sql.inMemoryColumnarStorage.batchSize", "spark.sql.orc.columnarReaderBatchSize",
+    "spark.sql.parquet.columnarReaderBatchSize")
 
   private sealed trait Source
   private final case class FromChild(index: Int) extends Source
