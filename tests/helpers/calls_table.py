@@ -1,0 +1,44 @@
+"""The tables of calls as the README's table of what a compiled function may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from sparkweld.ir.ops.elementwise import FUNCTIONS
+from udf_compiler.calls import arrays, builtins_, frames, numpy_, pandas_, series_methods
+
+BEGIN, END = "<!-- calls -->\n", "<!-- /calls -->\n"
+
+
+def _names(names: Iterable[str]) -> str:
+    return " ".join(f"`{name}`" for name in sorted(set(names)))
+
+
+def calls_table() -> str:
+    """One row for each kind of object, in Markdown."""
+    plain = [f.__name__ for f in builtins_._PURE if not (isinstance(f, type) and issubclass(f, BaseException))]
+    modules = ("cast", "partial", "reduce")
+    ufuncs = {name for name in FUNCTIONS if isinstance(getattr(np, name, None), np.ufunc)}
+    rows = [
+        ("`np.` ufuncs", _names((*ufuncs, "divmod"))),
+        ("`np.` functions", _names(f.__name__ for f in numpy_.TABLE)),
+        ("`pd.` functions", _names(("Series", "DataFrame", *pandas_._FUNCTIONS))),
+        ("Series", _names((*series_methods.METHODS, *series_methods.PROPERTIES, "dtype"))),
+        ("DataFrame", _names((*frames.METHODS, *frames.PROPERTIES))),
+        ("array", _names((*arrays.METHODS, "T", "dtype", "ndim", "shape"))),
+        ("builtins", _names((*(name for name in plain if name not in modules), "type"))),
+        (
+            "on constants",
+            "pure functions of NumPy (`np.linspace`, `np.unique`, ...), `math`, `operator`, `itertools`, `functools.reduce`, "
+            "`functools.partial`, `datetime.date` and `timedelta` without the clock",
+        ),
+    ]
+    return "\n".join(("| on | calls |", "|---|---|", *(f"| {kind} | {calls} |" for kind, calls in rows)))
+
+
+def readme_with_calls_table(text: str) -> str:
+    """The README's text with the table as the sources have it."""
+    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return text[:begin] + calls_table() + "\n" + text[end:]
