@@ -29,6 +29,7 @@ COLUMN_CHECKS = ["off-heap", "on-heap", "off-heap-dictionary", "on-heap-dictiona
                  "constant", "constant-changes", "arrow", "arrow-sliced", "arrow-unaligned", "native", "selected", "other-type",
                  "mixed", "zero-copy", "unsupported", "parquet-off-heap", "parquet-on-heap", "memory"]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
+REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-failure"]
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +234,13 @@ def row_outcomes(classes: list[str]) -> dict[str, str]:
 @pytest.mark.parametrize("name", ROW_CHECKS)
 def test_selected_rows(row_outcomes: dict[str, str], name: str) -> None:
     assert row_outcomes.get(name, "the check did not run") == "ok"
+
+
+@pytest.fixture(scope="module")
+def registry_outcomes(classes: list[str]) -> dict[str, str]:
+    return run_check(classes, "RegistryCheck", "SW510")
+
+
+@pytest.mark.parametrize("name", REGISTRY_CHECKS)
+def test_registry(registry_outcomes: dict[str, str], name: str) -> None:
+    assert registry_outcomes.get(name, "the check did not run") == "ok"

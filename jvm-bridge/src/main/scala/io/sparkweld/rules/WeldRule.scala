@@ -146,8 +146,10 @@ private final class ChainRewriter(driver: WeldDriver) {
         if (everywhere.nonEmpty) NodeParts(None, Seq(tagged(python, own ++ everywhere)))
         else if (own.isEmpty) NodeParts(Some(python), Nil)
         else split(python, own)
-      case node if everywhere.nonEmpty || byNode.exists(_._2.contains(node)) => NodeParts(None, Seq(node))
-      case node => NodeParts(Some(node), Nil)
+      case node =>
+        val own = byNode.collect { case (refusal, about) if about.contains(node) => refusal }
+        if (own.nonEmpty) node.setTagValue(RefusalTags.Beside, own)
+        if (own.nonEmpty || everywhere.nonEmpty) NodeParts(None, Seq(node)) else NodeParts(Some(node), Nil)
     }
     val outside = parts.flatMap(_.outside)
     if (everywhere.nonEmpty) outside.foldLeft(child)(keep)

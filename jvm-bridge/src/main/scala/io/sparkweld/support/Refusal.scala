@@ -80,6 +80,9 @@ object Reasons {
  * from the logical plan and would lose them.
  */
 object RefusalTags {
+  /** Why a Filter or Project beside a UDF was not fused. The rule sets it again on the nodes of a new plan. */
+  val Beside: TreeNodeTag[Seq[Refusal]] = TreeNodeTag[Seq[Refusal]]("sparkweld.beside")
+
   private val Tag = TreeNodeTag[Seq[Refusal]]("sparkweld.refusals")
 
   def set(node: SparkPlan, refusals: Seq[Refusal]): Unit = {

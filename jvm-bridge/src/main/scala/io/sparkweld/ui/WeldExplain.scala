@@ -3,7 +3,7 @@ package io.sparkweld.ui
 import scala.collection.mutable
 
 import io.sparkweld.plan.WeldExec
-import io.sparkweld.support.RefusalTags
+import io.sparkweld.support.{Refusal, RefusalTags}
 
 import org.apache.spark.sql.ExtendedExplainGenerator
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
@@ -35,7 +35,7 @@ object WeldExplain {
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
       case python: ArrowEvalPythonExec => lines += fallback(python)
-      case _ => ()
+      case node => node.getTagValue(RefusalTags.Beside).foreach(refusals => lines += beside(node, refusals))
     }
     lines.mkString("\n")
   }
@@ -52,12 +52,17 @@ object WeldExplain {
     (s"compiled ${what.mkString(", ")}" +: details).mkString("\n  ")
   }
 
+  private def beside(node: SparkPlan, refusals: Seq[Refusal]): String =
+    (s"not fused: ${node.nodeName}" +: refusals.map(reason)).mkString("\n  ")
+
+  private def reason(refusal: Refusal): String = {
+    val where = if (refusal.place.isEmpty) "" else s"\n    at ${refusal.place}"
+    val hint = if (refusal.hint.isEmpty) "" else s"\n    ${refusal.hint}"
+    s"${refusal.code} ${refusal.title}: ${refusal.message}$where$hint"
+  }
+
   private def fallback(python: ArrowEvalPythonExec): String = {
-    val reasons = RefusalTags.get(python).map { refusal =>
-      val where = if (refusal.place.isEmpty) "" else s"\n    at ${refusal.place}"
-      val hint = if (refusal.hint.isEmpty) "" else s"\n    ${refusal.hint}"
-      s"${refusal.code} ${refusal.title}: ${refusal.message}$where$hint"
-    }
+    val reasons = RefusalTags.get(python).map(reason)
     val why = if (reasons.isEmpty) Seq("SparkWeld was off when this was planned") else reasons
     (s"in Python: ${python.udfs.map(_.name).mkString(", ")}" +: why).mkString("\n  ")
   }

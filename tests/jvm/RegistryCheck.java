@@ -1,0 +1,126 @@
+import io.sparkweld.compile.FormKey;
+import io.sparkweld.compile.FormOrigin;
+import io.sparkweld.compile.FormUnavailable;
+import io.sparkweld.compile.KernelRegistry;
+import io.sparkweld.compile.LinkedForm;
+import io.sparkweld.compile.ServiceCommand;
+import io.sparkweld.nativelib.Kernel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import scala.collection.immutable.Map$;
+import scala.collection.immutable.Set$;
+import scala.runtime.AbstractFunction2;
+
+/**
+ * Checks of the cache of kernels: `java RegistryCheck CODE`, where CODE is that of an internal error. Loaded once, freed when unused and one too many, kept while in use, failures by kind.
+ * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
+ */
+public final class RegistryCheck {
+  private static final FormOrigin ORIGIN = new FormOrigin(new ServiceCommand("python3", Map$.MODULE$.empty()));
+
+  /** Kernels that hold no machine code. A closed one throws when it is called. */
+  private static final class Loads extends AbstractFunction2<FormKey, FormOrigin, LinkedForm> {
+    final AtomicInteger count = new AtomicInteger();
+    final List<Kernel> kernels = new ArrayList<>();
+    RuntimeException problem = null;
+
+    @Override
+    public synchronized LinkedForm apply(FormKey key, FormOrigin origin) {
+      count.incrementAndGet();
+      if (problem != null) throw problem;
+      Kernel kernel = new Kernel(null, key.request(), 1L, 0L);
+      kernels.add(kernel);
+      return new LinkedForm(kernel, new int[0]);
+    }
+  }
+
+  public static void main(String[] args) throws Exception {
+    Checks.check("registry-once", RegistryCheck::loadedOnce);
+    Checks.check("registry-threads", RegistryCheck::threads);
+    Checks.check("registry-capacity", RegistryCheck::capacity);
+    Checks.check("registry-held", RegistryCheck::held);
+    Checks.check("registry-failure", () -> failure(args[0]));
+  }
+
+  private static FormKey key(String name) {
+    return new FormKey(name, Set$.MODULE$.empty());
+  }
+
+  private static void loadedOnce() {
+    Loads loads = new Loads();
+    KernelRegistry registry = new KernelRegistry(4, loads);
+    KernelRegistry.Lease first = registry.acquire(key("a"), ORIGIN);
+    KernelRegistry.Lease second = registry.acquire(key("a"), ORIGIN);
+    Checks.equal(true, first.form() == second.form());
+    Checks.equal(1, loads.count.get());
+    first.close();
+    first.close(); // a second close of one lease must not count for the other
+    registry.close();
+    Checks.equal(1, registry.size());
+    second.close();
+    registry.close();
+    Checks.equal(0, registry.size());
+  }
+
+  private static void threads() throws Exception {
+    Loads loads = new Loads();
+    KernelRegistry registry = new KernelRegistry(2, loads);
+    ExecutorService pool = Executors.newFixedThreadPool(8);
+    CountDownLatch start = new CountDownLatch(1);
+    List<Future<?>> futures = new ArrayList<>();
+    for (int i = 0; i < 200; i++) {
+      String name = "k" + i % 5;
+      futures.add(pool.submit(() -> {
+        start.await();
+        try (KernelRegistry.Lease lease = registry.acquire(key(name), ORIGIN)) {
+          Checks.equal(name, lease.form().kernel().symbol());
+        }
+        return null;
+      }));
+    }
+    start.countDown();
+    for (Future<?> future : futures) future.get();
+    pool.shutdown();
+    Checks.equal(true, registry.size() <= 2);
+  }
+
+  private static void capacity() {
+    Loads loads = new Loads();
+    KernelRegistry registry = new KernelRegistry(2, loads);
+    for (String name : new String[] {"a", "b", "a", "c"}) registry.acquire(key(name), ORIGIN).close();
+    Checks.equal(2, registry.size());
+    registry.acquire(key("a"), ORIGIN).close();
+    Checks.equal(3, loads.count.get()); // b was used longest ago and went
+  }
+
+  private static void held() {
+    Loads loads = new Loads();
+    KernelRegistry registry = new KernelRegistry(1, loads);
+    KernelRegistry.Lease held = registry.acquire(key("a"), ORIGIN);
+    for (String name : new String[] {"b", "c", "d"}) registry.acquire(key(name), ORIGIN).close();
+    registry.acquire(key("a"), ORIGIN).close();
+    Checks.equal(4, loads.count.get());
+    held.close();
+  }
+
+  private static void failure(String code) {
+    Loads loads = new Loads();
+    loads.problem = new IllegalStateException("a bug");
+    KernelRegistry registry = new KernelRegistry(2, loads);
+    for (int i = 0; i < 3; i++) {
+      try {
+        registry.acquire(key("a"), ORIGIN);
+        throw new AssertionError("a kernel that cannot be loaded was acquired");
+      } catch (FormUnavailable problem) {
+        Checks.equal(code, problem.refusal().code());
+        Checks.equal(true, problem.environment());
+      }
+    }
+    Checks.equal(1, loads.count.get()); // the next try is half a minute away
+  }
+}

@@ -1,0 +1,269 @@
+"""Refusals that the JVM half decides: of plans, of the environment, and of replies that are not what was asked for."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType
+
+from tests.helpers.differential import check, measured, run
+from tests.helpers.drivers import run_driver, warnings
+
+QUERY = """
+@pandas_udf("double")
+def f(x: pd.Series) -> pd.Series:
+    return x * 2.0 + 1.0
+query = lambda: spark.range(0, 9000).selectExpr("id", "cast(id as double) as x").select("id", f("x").alias("r"))
+"""
+
+#: A compile service that greets, and then answers as its first line says. Takes the place of the Python interpreter.
+SERVICE = """#!{python}
+import json, struct, sys
+MODE = {mode!r}
+def read():
+    head = sys.stdin.buffer.read(4)
+    if len(head) < 4:
+        sys.exit(0)
+    request = json.loads(sys.stdin.buffer.read(*struct.unpack(">I", head)))
+    for _ in range(*struct.unpack(">I", sys.stdin.buffer.read(4))):
+        sys.stdin.buffer.read(*struct.unpack(">Q", sys.stdin.buffer.read(8)))
+    return request
+def write(request, blobs=(), **reply):
+    text = json.dumps({{"id": request["id"], **reply}}).encode()
+    sys.stdout.buffer.write(struct.pack(">I", len(text)) + text + struct.pack(">I", len(blobs)))
+    for blob in blobs:
+        sys.stdout.buffer.write(struct.pack(">Q", len(blob)) + blob)
+    sys.stdout.buffer.flush()
+while True:
+    request = read()
+    if request["op"] == "hello":
+        protocol = 2 if MODE == "protocol" else 1
+        write(request, status="ok", protocol=protocol, cpu="c", llvmlite={llvmlite!r}, versions={{"numba": "1"}})
+    elif request["op"] == "object":
+        if MODE == "object-error":
+            write(request, status="error", message="no object today", trace="")
+        else:
+            write(request, [b"garbage"], status="ok", symbol="sw_x", imports=[], cpu="c")
+    elif MODE == "error":
+        write(request, status="error", message="a bug of ours", trace="")
+    elif MODE == "noise":
+        sys.stdout.buffer.write(b"a print of the user's, and not a frame")
+        sys.stdout.buffer.flush()
+    else:
+        outputs = [{{"name": name, "type": "double", "nullable": True}} for name in request["outputs"]]
+        if MODE == "outputs":
+            outputs.append({{"name": "more", "type": "double", "nullable": True}})
+        if MODE == "types":
+            outputs[0]["type"] = "long"
+        inputs = ["nowhere#0"] if MODE == "inputs" else []
+        write(request, status="ok", program="p", hash="h", inputs=inputs, outputs=outputs,
+              filtered=MODE == "filtered", guarded=False, kept=[], nodes=1, udfs=[], fused=["f"])
+"""
+
+
+@pandas_udf(DoubleType())
+def half(x: pd.Series) -> pd.Series:
+    return x * 0.5
+
+
+@pandas_udf(DoubleType())
+def twice(x: pd.Series) -> pd.Series:
+    return x * 2.0
+
+
+@pandas_udf(DoubleType())
+def centred(x: pd.Series) -> pd.Series:
+    return x - x.mean()
+
+
+@pytest.fixture
+def table(parquet):
+    ids = np.arange(9000)
+    return parquet({"id": ids, "x": np.linspace(0, 1, 9000), "name": [f"n{i % 40}" for i in ids]})
+
+
+def test_an_iterator_udf(spark, table):
+    @pandas_udf("double")
+    def batches(parts: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        for part in parts:
+            yield part * 2.0
+
+    check(spark, lambda: table.select("id", batches("x").alias("r")), refused="SW301")
+
+
+def test_a_nondeterministic_udf(spark, table):
+    loose = pandas_udf(lambda x: x * 2.0, "double").asNondeterministic()
+    check(spark, lambda: table.select("id", loose("x").alias("r")), refused="SW302")
+
+
+def test_a_broadcast_that_is_encrypted():
+    program = """
+    spark = session()
+    big = np.arange(300_000.0)
+    @pandas_udf("double")
+    def f(x: pd.Series) -> pd.Series:
+        return x + big[7]
+    query = lambda: spark.range(0, 9000).selectExpr("id", "cast(id as double) as x").select("id", f("x").alias("r"))
+    report(**off_and_on(spark, query))
+    """
+    ran = run_driver(program, conf={"spark.io.encryption.enabled": "true"})
+    assert ran.facts["equal"]
+    assert [r["code"] for r in ran.facts["refusals"]] == ["SW303"]
+
+
+def test_an_expression_beside_the_udf_stays_spark_s_and_explain_says_so(spark, table):
+    def query():
+        return table.where(F.length("name") > 2).select("id", half("x").alias("r"))
+
+    check(spark, query)
+    text = spark._jvm.io.sparkweld.ui.WeldExplain.explain(query()._jdf.queryExecution())
+    assert "compiled half" in text
+    assert "not fused: Filter" in text
+    assert "SW304" in text
+
+
+def test_a_struct_that_another_udf_computes(spark, table):
+    @pandas_udf("a double, b double")
+    def pair(x: pd.Series) -> pd.DataFrame:
+        return pd.DataFrame({"a": x, "b": x * 2.0})
+
+    @pandas_udf("double")
+    def total(s: pd.DataFrame, x: pd.Series) -> pd.Series:
+        return s["a"] + s["b"] + x
+
+    check(spark, lambda: table.select("id", total(pair("x"), "x").alias("r")), refused="SW305")
+
+
+def test_an_argument_that_kernels_do_not_compute(spark, table):
+    check(spark, lambda: table.select("id", half(F.length("name")).alias("r")), refused="SW306")
+
+
+def test_two_environments(spark, table):
+    @pandas_udf("double")
+    def other(x: pd.Series) -> pd.Series:
+        return x + 1.0
+
+    environment = spark.sparkContext.environment
+    environment["SPARKWELD_TEST_ENVIRONMENT"] = "1"
+    try:
+        other("x")  # the function takes the environment of its first call
+    finally:
+        del environment["SPARKWELD_TEST_ENVIRONMENT"]
+    check(spark, lambda: table.select("id", half("x").alias("r"), other("x").alias("q")), refused="SW307")
+
+
+def test_a_column_without_a_columnar_form(spark):
+    from pyspark.ml.linalg import Vectors
+
+    rows = [(i, float(i), Vectors.dense([i, 1.0])) for i in range(50)]
+    frame = spark.createDataFrame(rows, ["id", "x", "v"])
+    check(spark, lambda: frame.select("id", "v", half("x").alias("r")).select("id", "r", F.col("v").isNull()), refused="SW308")
+
+
+def test_a_service_that_failed_is_not_started_again_at_once():
+    again = "for _ in range(4):\n    facts = off_and_on(spark, query)\nreport(**facts)"
+    ran = run_driver("spark = session()\n" + QUERY + again, conf={"spark.sparkweld.compile.python": "/usr/bin/false"})
+    assert ran.facts["equal"]
+    assert [r["code"] for r in ran.facts["refusals"]] == ["SW403"]
+    assert len(warnings(ran)) == 1, warnings(ran)
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"),
+    [
+        ("protocol", "SW401"),
+        ("noise", "SW404"),
+        ("error", "SW511"),
+        ("inputs", "SW512"),
+        ("outputs", "SW512"),
+        ("filtered", "SW512"),
+        ("types", "SW512"),
+    ],
+)
+def test_a_service_that_answers_nonsense(tmp_path, mode, code):
+    ran = run_driver("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=_service(tmp_path, mode))
+    assert ran.facts["equal"]
+    assert [r["code"] for r in ran.facts["refusals"]] == [code]
+    assert not ran.facts["operators"]
+
+
+@pytest.mark.parametrize(("mode", "code"), [("object-error", "SW511"), ("garbage-object", "SW406")])
+def test_a_service_that_makes_no_usable_object_code(tmp_path, mode, code):
+    ran = run_driver("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=_service(tmp_path, mode))
+    assert ran.facts["equal"]
+    assert all(o["kernelBatches"] == 0 and o["deoptimisedBatches"] > 0 for o in ran.facts["operators"])
+    assert any(code in line for line in warnings(ran)), warnings(ran)
+
+
+def _service(tmp_path, mode) -> dict[str, str]:
+    import llvmlite.binding.ffi as ffi
+
+    script = tmp_path / "service"
+    script.write_text(SERVICE.format(python=sys.executable, mode=mode, llvmlite=str(ffi.lib._name)))
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return {"spark.sparkweld.compile.python": str(script)}
+
+
+def test_a_program_that_the_driver_forgot(tmp_path):
+    program = """
+    path = PATH
+    spark = session()
+    spark.range(0, 9000, 1, 1).selectExpr("id", "if(id % 5 = 0, null, id) as k").write.parquet(path)
+    table = spark.read.parquet(path)
+    def udf_number(n):
+        @pandas_udf("double")
+        def f(k: pd.Series) -> pd.Series:
+            return k * float(n)
+        return f
+    frames = [table.select("id", udf_number(n)("k").alias("r")) for n in range(9)]
+    for frame in frames:
+        frame._jdf.queryExecution().executedPlan()
+    got = rows(frames[0])
+    report(rows=len(got), total=sum(r[1] or 0.0 for r in got), **measured(frames[0]))
+    """.replace("PATH", repr(str(tmp_path / "t")))
+    ran = run_driver(program, conf={"spark.sparkweld.compile.cachedReplies": "1"})
+    assert ran.facts["rows"] == 9000 and ran.facts["total"] == 0.0
+    assert ran.facts["operators"][0]["deoptimisedBatches"] > 0
+    assert any("SW407" in line for line in warnings(ran)), warnings(ran)
+
+
+def test_one_refused_udf_does_not_keep_its_siblings_in_python(spark, table):
+    def query():
+        return table.select("id", centred("x").alias("c"), half("x").alias("h"), twice("x").alias("t"))
+
+    outcome, frame = run(spark, query, {})
+    what = measured(frame)
+    assert what.operators == 1 and what.kernel_batches > 0
+    assert what.refusals == ("SW250",)
+    expected, _ = run(spark, query, {"spark.sparkweld.enabled": "false"})
+    assert outcome.rows == expected.rows
+
+
+def test_a_refused_udf_above_a_kernel_sees_the_batches_of_a_plan_without_kernels(spark, table):
+    def query():
+        return table.withColumn("h", half("x")).where("h > 0.1").select("id", centred(F.col("h") + 1).alias("c"))
+
+    outcome, frame = run(spark, query, {})
+    assert measured(frame).operators == 1
+    expected, _ = run(spark, query, {"spark.sparkweld.enabled": "false"})
+    assert outcome.rows == expected.rows
+
+
+@pytest.mark.parametrize("condition", ["id % 3 = 0", "id % 3 != 0", "id > 4500"])
+def test_nulls_that_a_filter_drops_or_keeps_decide_the_dtype_above_it(spark, parquet, condition):
+    ids = np.arange(9000)
+    frame = parquet({"id": ids, "k": pd.array(np.where(ids % 3 == 0, None, ids + 1), "Int64")})
+
+    @pandas_udf("double")
+    def quotient(k: pd.Series) -> pd.Series:
+        return k // 7
+
+    what = check(spark, lambda: frame.where(condition).select("id", quotient("k").alias("r")))
+    assert what.kernel_batches > 3  # more than one for each batch of the scan: a kernel on either side of the filter
