@@ -163,7 +163,6 @@ final class Compiler(conf: SparkConf) extends Logging {
       throw new ServiceUnavailable(Refusal("SW511", "reason" -> reason), poisoned = false)
     }
     frame.text("warning").foreach(warning => WarnOnce(s"object:$warning", s"SparkWeld: $warning"))
-    frame.text("warning").foreach(text => WarnOnce(s"cache:$text", s"SparkWeld: $text"))
     ObjectCode(
       symbol = frame.text("symbol").getOrElse(""),
       imports = frame.json.path("imports").elements().asScala.map(_.asText).toArray,
