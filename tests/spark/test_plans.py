@@ -136,6 +136,33 @@ def test_cached_input(spark, table):
         cached.unpersist()
 
 
+@pytest.mark.parametrize("aqe", ["true", "false"])
+def test_filter_over_a_cached_input_below_an_exchange(spark, table, aqe):
+    """A cached table is a query stage of adaptive execution: it must not stand for the filter that the kernel holds."""
+    cached = table.select("id", "x", "y", "k", "s").cache()
+    try:
+        cached.count()
+        kept = lambda: cached.where("x > 0 and k > 10").select("id", "s", hypotenuse("x", "y").alias("r"))  # noqa: E731
+        conf = {"spark.sql.adaptive.enabled": aqe}
+        check(spark, lambda: kept().agg(F.count(F.lit(1)), F.count("r"), F.max("r")), conf=conf)
+        check(spark, lambda: kept().where("r > 2").groupBy("s").agg(F.count("r"), F.max("r")).orderBy("s"), conf=conf)
+        check(spark, lambda: kept().orderBy("id"), conf=conf)
+        check(spark, lambda: kept().union(kept()).orderBy("id"), conf=conf)
+    finally:
+        cached.unpersist()
+
+
+@pytest.mark.parametrize("aqe", ["true", "false"])
+def test_filters_on_both_sides_of_exchanges(spark, table, aqe):
+    conf = {"spark.sql.adaptive.enabled": aqe, "spark.sql.autoBroadcastJoinThreshold": "-1"}
+    scored = lambda: table.where("k > 0").select("id", "k", "s", hypotenuse("x", "y").alias("r")).where("r > 1")  # noqa: E731
+    again = lambda frame: frame.where("id > 100").select("id", half_plus_one("r").alias("h")).where("h > 1.2")  # noqa: E731
+    check(spark, lambda: again(scored().repartition(3, "k")).orderBy("id"), conf=conf)
+    check(spark, lambda: again(scored().join(scored().select("id", F.col("k").alias("k2")), "id")).orderBy("id"), conf=conf)
+    check(spark, lambda: again(scored().groupBy("id").agg(F.max("r").alias("r"))).orderBy("id"), conf=conf)
+    check(spark, lambda: again(scored().distinct()).orderBy("id"), conf=conf)
+
+
 def test_cached_output(spark, table):
     def query():
         result = table.select("id", half_plus_one("x").alias("h")).cache()

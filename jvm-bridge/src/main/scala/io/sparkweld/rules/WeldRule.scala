@@ -104,7 +104,12 @@ private final class ChainRewriter(driver: WeldDriver) {
         val pipeline = build(nodes, child.output, None)
         driver.compiler.compile(pipeline.request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
           case Refused(refusals) => Left(refusals)
-          case program: Compiled => Right(weld(nodes, child, pipeline, program))
+          case program: Compiled =>
+            val made = weld(nodes, child, pipeline, program)
+            // Adaptive execution finds by these links which part of the logical plan a query stage stands for. A scan of a cached
+            // table inherits the link of the filter above it: once the kernel holds the filter, it must be the kernel's.
+            nodes.last.logicalLink.foreach(made.setLogicalLink)
+            Right(made)
         }
       } catch { case refused: ChainRefused => Left(Seq(refused.refusal)) }
     outcome match {
