@@ -60,6 +60,9 @@ def test_literals_keep_every_bit(kind: str) -> None:
     type = Type(kind)
     for value in edges(type):
         again = decode(encode(value, type), type)
+        if kind == "str":
+            assert again == value
+            continue
         assert again.dtype == type.dtype
         if value == value:
             assert again.tobytes() == value.tobytes()

@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterator
 
 from sparkweld.errors import VerifyError
-from sparkweld.ir.ops import OPS, Call, Op
+from sparkweld.ir.ops import OPS, Call, Op, StrCall
 from sparkweld.ir.program import Append, Input, Let, Loop, Program, body_types
 from sparkweld.ir.types import Type, parse_type
 from sparkweld.ir.verify import verify
@@ -53,9 +53,11 @@ def _print_loop(loop: Loop) -> Iterator[str]:
 
 
 def print_op(op: Op) -> str:
-    """An op without its arguments: ``const["0x1.8p+0", f64]``; an elementwise call by its function's name alone."""
+    """An op without its arguments: ``const["0x1.8p+0", f64]``; a call by its function's name alone."""
     if isinstance(op, Call):
         return op.fn if not op.output else f"{op.fn}.{op.output}"
+    if isinstance(op, StrCall):
+        return f"{StrCall.name}.{op.fn}" + (json.dumps(list(op.params)) if op.params else "")
     fields = [_print_field(getattr(op, f.name)) for f in dataclasses.fields(op)]  # type: ignore[arg-type]
     return op.name + (f"[{', '.join(fields)}]" if fields else "")
 
@@ -83,7 +85,8 @@ _LET = re.compile(r"%(\d+): (\S+) = ([a-z0-9_.]+)(?:\[(.*)\])?((?: %\d+)*)$")
 _LOOP = re.compile(rf"loop ({_STRING}) over (\w+)(?: where %(\d+) -> (\w+))? {{$")
 _APPEND = re.compile(rf"append ({_STRING}) = %(\d+)$")
 _INPUT = re.compile(rf"input ({_STRING}): (\S+)$")
-_FIELD = re.compile(rf"\[(?:{_STRING}(?:, )?)*\]|{_STRING}|[^,\s]+")
+_ITEM = rf"(?:{_STRING}|-?\d+|null)"
+_FIELD = re.compile(rf"\[(?:{_ITEM}(?:, )?)*\]|{_STRING}|[^,\s]+")
 
 
 class _Parser:
@@ -136,6 +139,9 @@ class _Parser:
         return let
 
     def _op(self, name: str, fields: str | None) -> Op:
+        if name.startswith(f"{StrCall.name}."):
+            params = json.loads(f"[{fields or ''}]")
+            return StrCall(name.removeprefix(f"{StrCall.name}."), tuple(params))
         if name not in _OPS:
             fn, _, output = name.partition(".")
             return Call(fn, int(output or 0))
@@ -166,7 +172,15 @@ def _parse_field(text: str, annotation: str) -> object:
     if annotation == "Type":
         return parse_type(text)
     value = json.loads(text)
-    wanted = list if annotation.startswith("tuple") else str
-    if not isinstance(value, wanted):
-        raise VerifyError(f"expected a {'list' if wanted is list else 'string'}, got {text}")
+    what, wanted = _FIELD_TYPES[annotation]
+    items = value if annotation.startswith("tuple") and isinstance(value, list) else [value]
+    if isinstance(value, list) != annotation.startswith("tuple") or any(type(item) is not wanted for item in items):
+        raise VerifyError(f"expected {what}, got {text}")
     return tuple(value) if isinstance(value, list) else value
+
+
+#: Annotation of an op's field -> what it is in words, and the type of its JSON value or of that list's items.
+_FIELD_TYPES: dict[str, tuple[str, type]] = {
+    "str": ("a string", str), "int": ("an integer", int), "bool": ("true or false", bool),
+    "tuple[str, ...]": ("a list of strings", str), "tuple[int, ...]": ("a list of integers", int),
+}  # fmt: skip

@@ -7,12 +7,14 @@ and gives plain values, so three-valued logic and NULL propagation are spelled o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from sparkweld.errors import VerifyError
 
-#: kind -> NumPy dtype of its values in memory. A date is days since 1970-01-01.
+#: kind -> NumPy dtype of its values in memory. A date is days since 1970-01-01. A str is valid UTF-8 in kernels and a Python
+#: `str` in `evaluate`, where bytes that are no UTF-8 stand as PEP 383's surrogates; only `str.valid_utf8` may meet those.
 DTYPES: dict[str, np.dtype] = {
     "bool": np.dtype(np.bool_),
     "i8": np.dtype(np.int8),
@@ -22,7 +24,11 @@ DTYPES: dict[str, np.dtype] = {
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
     "date": np.dtype(np.int32),
+    "str": np.dtype(object),
 }
+
+#: Bytes of a str in a kernel's column: a view, which is its address and its length in bytes as two int64.
+VIEW_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,16 @@ class Type:
         return DTYPES[self.kind]
 
     @property
+    def width(self) -> int:
+        """Bytes of a value in a kernel's column."""
+        return VIEW_BYTES if self.kind == "str" else self.dtype.itemsize
+
+    @property
+    def zero(self) -> Any:
+        """What stands in a NULL's place: 0 of the dtype, or the empty string."""
+        return "" if self.kind == "str" else self.dtype.type(0)
+
+    @property
     def is_float(self) -> bool:
         return self.kind in ("f32", "f64")
 
@@ -61,9 +77,9 @@ class Type:
         return self if self.nullable else replace(self, nullable=True)
 
 
-BOOL, I8, I16, I32, I64, F32, F64, DATE = (Type(kind) for kind in DTYPES)
+BOOL, I8, I16, I32, I64, F32, F64, DATE, STR = (Type(kind) for kind in DTYPES)
 
-_BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind != "date"}
+_BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind not in ("date", "str")}
 
 
 def of_dtype(dtype: np.dtype) -> Type | None:
@@ -78,6 +94,8 @@ def parse_type(text: str) -> Type:
 
 def encode(value: object, type: Type) -> str:
     """A value as exact text: hexadecimal for floats, so that -0.0 and NaN compare and round-trip as themselves."""
+    if type.kind == "str":
+        return _checked_text(value)
     if type.kind == "bool":
         return "true" if value else "false"
     if type.is_float:
@@ -85,8 +103,10 @@ def encode(value: object, type: Type) -> str:
     return str(int(value))  # type: ignore[call-overload]
 
 
-def decode(text: str, type: Type) -> np.generic:
-    """Inverse of `encode`: a NumPy scalar of the type's dtype."""
+def decode(text: str, type: Type) -> Any:
+    """Inverse of `encode`: a NumPy scalar of the type's dtype, or a `str`."""
+    if type.kind == "str":
+        return _checked_text(text)
     if type.kind == "bool":
         if text not in ("true", "false"):
             raise VerifyError(f"{text!r} is not a bool literal")
@@ -96,3 +116,11 @@ def decode(text: str, type: Type) -> np.generic:
         return type.dtype.type(value)
     except (ValueError, OverflowError):
         raise VerifyError(f"{text!r} is not a literal of type {type}") from None
+
+
+def _checked_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise VerifyError(f"{value!r} is not a literal of type str")
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise VerifyError(f"{value!r} has a lone surrogate, which UTF-8 does not hold")
+    return str(value)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import numpy as np
+from typing import Any
 
 from sparkweld.ir import Append, Let, Loop, Type
 from sparkweld.ir.ops import Const, Op
@@ -35,7 +34,7 @@ class Body:
         """The arguments of the op that makes a value."""
         return self.lets[value].args
 
-    def known(self, value: int) -> np.generic | None:
+    def known(self, value: int) -> Any:
         """The value of a constant; None for any other value."""
         op = self.lets[value].op
         return op.value if isinstance(op, Const) else None

@@ -6,12 +6,15 @@ import numpy as np
 
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import Type
+from tests.helpers.strings import TEXTS, random_texts
 
 
 def special_values(type: Type) -> np.ndarray:
     """The values of a plain type where functions go wrong first."""
     if type.kind == "bool":
         return np.array([False, True])
+    if type.kind == "str":
+        return np.array(TEXTS, object)
     dtype = type.dtype
     if dtype.kind == "i":
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
@@ -47,6 +50,8 @@ def extremes(type: Type, rows: int, at: int = 0) -> Array:
 def _random(type: Type, rows: int, rng: np.random.Generator) -> np.ndarray:
     if type.kind == "bool":
         return rng.random(rows) > 0.5
+    if type.kind == "str":
+        return random_texts(rng, rows)
     dtype = type.dtype
     if dtype.kind == "i":
         bits = rng.integers(0, dtype.itemsize * 8, rows)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, ProgramBuilder, Result, Type, Value
 from sparkweld.ir.ops import OPS, Array, Call, Cast, Op, Optional
-from sparkweld.ir.types import BOOL, DATE, DTYPES, F64, I32
+from sparkweld.ir.types import BOOL, DATE, DTYPES, F64, I32, STR
+from tests.helpers.strings import TEXTS, random_texts
 
 KINDS = tuple(DTYPES)
 
@@ -42,6 +43,8 @@ def edges(type: Type) -> np.ndarray:
     """The values of a type at which ops change their mind."""
     if type == BOOL:
         return np.array([False, True])
+    if type == STR:
+        return np.array(TEXTS, object)
     if type.is_float:
         limits = np.finfo(type.dtype)
         values = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.0, 3.0, 127.5, 1e10, -1e10, 2.0**31, 2.0**53, 2.0**63, 1e30]
@@ -144,7 +147,7 @@ class _Grower:
 
 
 def _casts(of: Type, to: Type) -> bool:
-    return {of, to} == {DATE, I32} or (DATE not in (of, to) and of != to)
+    return {of, to} == {DATE, I32} or (not {DATE, STR} & {of, to} and of != to)
 
 
 def batch(program: Program, rows: int, seed: int) -> dict[str, Array]:
@@ -164,6 +167,8 @@ def _column(random: np.random.Generator, type: Type, rows: int) -> Array:
 def _values(random: np.random.Generator, type: Type, rows: int) -> np.ndarray:
     if type == BOOL:
         return random.random(rows) < 0.5
+    if type == STR:
+        return random_texts(random, rows)
     small = random.integers(-20, 20, rows).astype(type.dtype)
     if type.is_float:
         small = small / type.dtype.type(4)

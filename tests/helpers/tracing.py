@@ -161,7 +161,7 @@ def check_or_refuse(source: str, types: Sequence[str], allowed: Sequence[str] = 
                 return None
             raise AssertionError(f"{source} on {types} does not raise: {refused}") from None
         if refused.code == "SW254":  # of the result, or of NumPy's inner loop
-            assert not any(f"type {dtype} " in refused.message for dtype in DTYPES.values()), str(refused)
+            assert not any(f"type {dtype} " in refused.message for dtype in DTYPES.values() if dtype.kind != "O"), str(refused)
             return None
         if refused.code not in allowed:
             raise

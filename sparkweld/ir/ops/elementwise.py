@@ -14,7 +14,7 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, Type, of_dtype
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, STR, Type, of_dtype
 
 #: Functions whose kernels give NumPy's bits.
 EXACT = frozenset(
@@ -40,6 +40,9 @@ COMMUTATIVE = frozenset(
 )
 
 _DATE_FUNCTIONS = frozenset("equal not_equal less less_equal greater greater_equal maximum minimum".split())
+
+#: Of two strings: Python's comparison by code points, which is that of the bytes of UTF-8.
+_STR_FUNCTIONS = frozenset("equal not_equal less less_equal greater greater_equal".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,9 @@ class Call(Op):
         if any(a == DATE for a in args):
             self._wants(all(a == DATE for a in args) and self.fn in _DATE_FUNCTIONS, "a function of dates", args)
             return DATE if self.fn in ("maximum", "minimum") else BOOL
+        if any(a == STR for a in args):
+            self._wants(all(a == STR for a in args) and self.fn in _STR_FUNCTIONS, "a comparison of strings", args)
+            return BOOL
         results = _inner_loops(self.fn).get(args)
         if results is None:
             raise VerifyError(f"{self.fn} has no inner loop for ({', '.join(map(str, args))}); cast the arguments first")
@@ -82,7 +88,8 @@ class Call(Op):
     def evaluate(self, *args: Array) -> Array:
         with np.errstate(all="ignore"):
             result = self.ufunc(*args)
-        return np.asarray(result[self.output] if self.ufunc.nout > 1 else result)
+        result = np.asarray(result[self.output] if self.ufunc.nout > 1 else result)
+        return result.astype(np.bool_) if result.dtype == object else result
 
 
 _FUNCTION_SET = frozenset(FUNCTIONS)
@@ -112,6 +119,7 @@ def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
                 continue  # negative exponents raise in NumPy; frontends guard them, and the tests cover that shape
             rows.extend((Call(fn, output), types) for output in range(getattr(np, fn).nout))
     rows.extend((Call(fn), (DATE, DATE)) for fn in sorted(_DATE_FUNCTIONS))
+    rows.extend((Call(fn), (STR, STR)) for fn in sorted(_STR_FUNCTIONS))
     return tuple(rows)
 
 
@@ -133,4 +141,4 @@ class Select(Op):
         return np.where(*args)  # type: ignore[call-overload,no-any-return]
 
 
-Select.examples = tuple((Select(), (BOOL, t, t)) for t in (BOOL, I8, I32, I64, F32, F64, DATE))
+Select.examples = tuple((Select(), (BOOL, t, t)) for t in (BOOL, I8, I32, I64, F32, F64, DATE, STR))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
-from sparkweld.ir.types import F64, I32, Type, decode, encode
+from sparkweld.ir.types import F64, I32, STR, Type, decode, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Const(Op):
         return Const(encode(value, type), type)
 
     @property
-    def value(self) -> np.generic:
-        """The constant as a NumPy scalar."""
+    def value(self) -> Any:
+        """The constant as a NumPy scalar, or as a `str`."""
         return decode(self.literal, self.type)
 
     def infer(self, *args: Type) -> Type:
@@ -38,10 +38,17 @@ class Const(Op):
         return self.type
 
     def evaluate(self, *args: Array) -> Array:
-        return np.asarray(self.value)
+        return np.asarray(self.value, self.type.dtype)
 
 
-Const.examples = ((Const.of(1.5, F64), ()), (Const.of(-0.0, F64), ()), (Const.of(float("nan"), F64), ()), (Const.of(-7, I32), ()))
+Const.examples = (
+    (Const.of(1.5, F64), ()),
+    (Const.of(-0.0, F64), ()),
+    (Const.of(float("nan"), F64), ()),
+    (Const.of(-7, I32), ()),
+    (Const.of("", STR), ()),
+    (Const.of('a "b"\n\0\u2028é€😀', STR), ()),
+)
 
 
 @dataclass(frozen=True, slots=True)

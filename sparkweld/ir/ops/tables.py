@@ -9,7 +9,7 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op, Optional
-from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, Type, decode, encode
+from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR, Type, decode, encode
 
 
 def _decode_keys(literals: tuple[str, ...], type: Type) -> np.ndarray:
@@ -24,7 +24,7 @@ def _check_keys(keys: np.ndarray, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class IsIn(Op):
-    """True where the value equals one of `keys` (IEEE equality: NaN is in no table)."""
+    """True where the value equals one of `keys` (IEEE equality: NaN is in no table; strings by code points)."""
 
     keys: tuple[str, ...]
     type: Type
@@ -64,7 +64,7 @@ class Lookup(Op):
     @staticmethod
     def of(pairs: dict[object, object], type: Type, value_type: Type) -> Lookup:
         """The table of these pairs; keys must be distinct as values of the type."""
-        by_key = {type.dtype.type(k): v for k, v in pairs.items()}  # type: ignore[call-overload]
+        by_key = {k if type == STR else type.dtype.type(k): v for k, v in pairs.items()}  # type: ignore[call-overload]
         ordered = _sorted_keys(list(by_key), type)
         return Lookup(
             tuple(encode(k, type) for k in ordered), type, tuple(encode(by_key[k], value_type) for k in ordered), value_type
@@ -88,7 +88,7 @@ class Lookup(Op):
         assert isinstance(x, np.ndarray)
         keys, values = self.table
         at, found = _find(keys, x)
-        zero = self.value_type.dtype.type(0)
+        zero = np.asarray(self.value_type.zero, self.value_type.dtype)
         return Optional(np.where(found, values[at], zero) if len(values) else np.full(x.shape, zero), found)
 
 
@@ -111,9 +111,15 @@ IsIn.examples = (
     (IsIn.of([], F64), (F64,)),
     (IsIn.of(range(0, 400, 3), I32), (I32,)),
     (IsIn.of([0, 19000], DATE), (DATE,)),
+    (IsIn.of(["a", "", "ß€", "abcdefghi"], STR), (STR,)),
+    (IsIn.of([f"{k}é" * (k % 7) for k in range(60)], STR), (STR,)),
 )
 Lookup.examples = (
     (Lookup.of({1: 10.5, 2: float("nan"), 7: -0.0}, I64, F64), (I64,)),
     (Lookup.of({}, I64, F64), (I64,)),
     (Lookup.of({k: k * k for k in range(200)}, F64, I64), (F64,)),
+    (Lookup.of({"a": 1.5, "": 2.5, "abc": -0.0}, STR, F64), (STR,)),
+    (Lookup.of({"a" * k: "é" * k for k in range(1, 40)}, STR, STR), (STR,)),
+    (Lookup.of({1: "one", 2: "", 7: "😀"}, I64, STR), (I64,)),
+    (Lookup.of({k: f"<{k}>" for k in range(0, 300, 2)}, I64, STR), (I64,)),
 )

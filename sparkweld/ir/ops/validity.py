@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.ops.base import Array, Op, Optional
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I64, Type
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I64, STR, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class IsValid(Op):
 
 @dataclass(frozen=True, slots=True)
 class ValueOf(Op):
-    """The plain value; zero where it is NULL."""
+    """The plain value; zero, or the empty string, where it is NULL."""
 
     name: ClassVar[str] = "value_of"
 
@@ -40,7 +40,8 @@ class ValueOf(Op):
     def evaluate(self, *args: Array) -> Array:
         (x,) = args
         assert isinstance(x, Optional)
-        return np.where(x.valid, x.values, x.values.dtype.type(0))
+        zero = "" if x.values.dtype == object else x.values.dtype.type(0)
+        return np.where(x.valid, x.values, np.asarray(zero, x.values.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class MakeOptional(Op):
         return Optional(value, valid)
 
 
-_KINDS = (BOOL, I8, I64, F32, F64, DATE)
+_KINDS = (BOOL, I8, I64, F32, F64, DATE, STR)
 IsValid.examples = tuple((IsValid(), (t.optional(),)) for t in _KINDS)
 ValueOf.examples = tuple((ValueOf(), (t.optional(),)) for t in _KINDS)
 MakeOptional.examples = tuple((MakeOptional(), (t, BOOL)) for t in _KINDS)

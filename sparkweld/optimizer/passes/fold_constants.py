@@ -41,7 +41,7 @@ def _evaluate(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
     known = [body.known(a) for a in args]
     if any(k is None for k in known) or _raises(op, known):
         return None
-    result: Array = op.evaluate(*(np.array([k]) for k in known))
+    result: Array = op.evaluate(*(np.array([k], body.types[a].dtype) for k, a in zip(known, args, strict=True)))
     type = op.infer(*(body.types[a] for a in args))
     if isinstance(result, Optional):
         value, valid = (np.asarray(part).reshape(-1)[0] for part in result)
@@ -69,7 +69,7 @@ def _value_of(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
     value, valid = body.args(args[0])
     if body.is_constant(valid, True):
         return value  # value_of(optional(v, true)) -> v
-    return body.emit(Select(), valid, value, body.constant(0, body.types[value]))  # -> select(c, v, 0)
+    return body.emit(Select(), valid, value, body.constant(body.types[value].zero, body.types[value]))  # -> select(c, v, 0)
 
 
 def _optional(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
@@ -125,7 +125,7 @@ def _lookup(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
     assert isinstance(op, Lookup)
     if op.keys:
         return None
-    return body.emit(MakeOptional(), body.constant(0, op.value_type), body.constant(False, BOOL))
+    return body.emit(MakeOptional(), body.constant(op.value_type.zero, op.value_type), body.constant(False, BOOL))
 
 
 def _select(body: Body, op: Op, args: tuple[int, ...]) -> int | None:

@@ -1,0 +1,193 @@
+"""Functions of strings by name: their parameters, types, and meaning in terms of Python's own `str`.
+
+`row(*values, *params)` is the meaning for one row; None stands for NULL where the result is nullable. Positions and lengths
+count code points. A function whose rows a kernel cannot always decide exactly has a twin ``<name>_decided``; where that is
+False the function gives NULL or an empty string, and frontends guard such rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sparkweld.ir.types import BOOL, F64, I64, STR, Type
+
+Param = int | str | None
+
+#: Kind of a parameter -> whether a value is one. `text+` stands for one or more of `text`, `text1` for a text that is not empty.
+PARAM_KINDS: dict[str, Callable[[object], bool]] = {
+    "int": lambda v: type(v) is int and abs(v) < 1 << 62,
+    "int?": lambda v: v is None or PARAM_KINDS["int"](v),
+    "step": lambda v: PARAM_KINDS["int"](v) and v != 0,
+    "text": lambda v: isinstance(v, str),
+    "text?": lambda v: v is None or isinstance(v, str),
+    "text1": lambda v: isinstance(v, str) and v != "",
+    "text1?": lambda v: v is None or PARAM_KINDS["text1"](v),
+    "char": lambda v: isinstance(v, str) and len(v) == 1,
+    "third": lambda v: type(v) is int and 0 <= v <= 2,
+    "decimals": lambda v: type(v) is int and 0 <= v <= 9,
+}
+
+
+@dataclass(frozen=True)
+class StringFunction:
+    """One function: what it takes, what it gives, what that means for a row."""
+
+    row: Callable[..., object]
+    arguments: tuple[Type, ...]
+    result: Type
+    params: tuple[str, ...] = ()
+    variadic: bool = False
+
+    def takes(self, params: tuple[Param, ...]) -> bool:
+        """Whether these are parameters of the function."""
+        kinds = self.params
+        if kinds and kinds[-1].endswith("+"):
+            if len(params) < len(kinds):
+                return False
+            kinds = (*kinds[:-1], *(kinds[-1][:-1] for _ in params[len(kinds) - 1 :]))
+        return len(params) == len(kinds) and all(PARAM_KINDS[k](p) for k, p in zip(kinds, params, strict=True))
+
+
+def _valid_utf8(s: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for c in s)
+
+
+def _piece(pieces: list[str], index: int) -> str | None:
+    return pieces[index] if -len(pieces) <= index < len(pieces) else None
+
+
+#: Longest text that `parse_int` and `parse_float` decide (Python's own limit of 4300 digits lies above).
+LONGEST_NUMBER = 4000
+
+
+def _int_of(s: str) -> int | None:
+    try:
+        return int(s)
+    except ValueError:
+        return None
+
+
+def parse_int_decided(s: str) -> bool:
+    """ASCII, of limited length, and no integer past 64 bits."""
+    if not s.isascii() or len(s) > LONGEST_NUMBER:
+        return False
+    value = _int_of(s)
+    return value is None or -(1 << 63) <= value < 1 << 63
+
+
+def parse_int(s: str) -> int | None:
+    return _int_of(s) if parse_int_decided(s) else None
+
+
+def _float_of(s: str) -> float | None:
+    try:
+        return float(s)
+    except ValueError:
+        return None
+
+
+def decimal_parts(s: str) -> tuple[int, int] | None:
+    """(digits as an integer, exponent of ten) of a text that is a finite decimal number for `float`."""
+    text = s.strip("\t\n\v\f\r ").lstrip("+-").replace("_", "").lower()
+    head, _, exponent = text.partition("e")
+    whole, _, fraction = head.partition(".")
+    return (int(whole + fraction), int(exponent or 0) - len(fraction)) if (whole + fraction).isdigit() else None
+
+
+def parse_float_decided(s: str) -> bool:
+    """ASCII, of limited length, and either no number, an infinity or NaN, zero, or Clinger's exact case.
+
+    Clinger's case: an integer of at most 19 digits and 2**53, times or over a power of ten up to 10**22, which is one rounding.
+    """
+    if not s.isascii() or len(s) > LONGEST_NUMBER:
+        return False
+    value = _float_of(s)
+    parts = None if value is None else decimal_parts(s)
+    return parts is None or _is_clinger(*parts)
+
+
+def _is_clinger(digits: int, exponent: int) -> bool:
+    return digits == 0 or (digits <= 1 << 53 and abs(exponent) <= 22)
+
+
+def parse_float(s: str) -> float | None:
+    return _float_of(s) if parse_float_decided(s) else None
+
+
+def float_to_str_decided(x: float) -> bool:
+    """NaN, an infinity, a zero, or a number from 0.0001 up to 10**15 of at most 15 significant decimal digits."""
+    if not math.isfinite(x) or x == 0.0:
+        return True
+    return 1e-4 <= abs(x) < 1e15 and float(f"{x:.15g}") == x
+
+
+def float_to_str(x: float) -> str:
+    return repr(float(x)) if float_to_str_decided(x) else ""
+
+
+def _unary(result: Type, *names: str) -> dict[str, StringFunction]:
+    return {name: StringFunction(getattr(str, name), (STR,), result) for name in names}
+
+
+_S, _SS = (STR,), (STR, STR)
+
+FUNCTIONS: dict[str, StringFunction] = {
+    # Of any bytes: what guards ask before everything else.
+    "valid_utf8": StringFunction(_valid_utf8, _S, BOOL),
+    "is_ascii": StringFunction(str.isascii, _S, BOOL),
+    # Classes
+    **_unary(
+        BOOL, "isdigit", "isalpha", "isalnum", "isdecimal", "isnumeric", "isspace", "islower", "isupper", "istitle"
+    ),
+    # Case
+    **_unary(STR, "lower", "upper", "swapcase", "title", "capitalize", "casefold"),
+    # Pieces of a string
+    "strip": StringFunction(str.strip, _S, STR, ("text?",)),
+    "lstrip": StringFunction(str.lstrip, _S, STR, ("text?",)),
+    "rstrip": StringFunction(str.rstrip, _S, STR, ("text?",)),
+    "remove_prefix": StringFunction(str.removeprefix, _S, STR, ("text",)),
+    "remove_suffix": StringFunction(str.removesuffix, _S, STR, ("text",)),
+    "slice": StringFunction(lambda s, a, b, step: s[a:b:step], _S, STR, ("int?", "int?", "step")),
+    "substring": StringFunction(lambda s, a, b: s[a:b], (STR, I64, I64), STR),
+    "get": StringFunction(lambda s, at: _piece(s, at), _S, STR.optional(), ("int",)),
+    "char_at": StringFunction(lambda s, at: _piece(s, at), (STR, I64), STR.optional()),
+    "split_part": StringFunction(
+        lambda s, sep, most, at: _piece(s.split(sep, most), at), _S, STR.optional(), ("text1?", "int", "int")
+    ),
+    "rsplit_part": StringFunction(
+        lambda s, sep, most, at: _piece(s.rsplit(sep, most), at), _S, STR.optional(), ("text1?", "int", "int")
+    ),
+    "split_count": StringFunction(lambda s, sep, most: len(s.split(sep, most)), _S, I64, ("text1?", "int")),
+    "partition_part": StringFunction(lambda s, sep, at: s.partition(sep)[at], _S, STR, ("text1", "third")),
+    "rpartition_part": StringFunction(lambda s, sep, at: s.rpartition(sep)[at], _S, STR, ("text1", "third")),
+    # Search
+    "length": StringFunction(len, _S, I64),
+    "contains": StringFunction(lambda s, text: text in s, _S, BOOL, ("text",)),
+    "starts_with": StringFunction(lambda s, *texts: s.startswith(texts), _S, BOOL, ("text+",)),
+    "ends_with": StringFunction(lambda s, *texts: s.endswith(texts), _S, BOOL, ("text+",)),
+    "find": StringFunction(lambda s, text, a, b: s.find(text, a, b), _S, I64, ("text", "int?", "int?")),
+    "rfind": StringFunction(lambda s, text, a, b: s.rfind(text, a, b), _S, I64, ("text", "int?", "int?")),
+    "count": StringFunction(lambda s, text, a, b: s.count(text, a, b), _S, I64, ("text", "int?", "int?")),
+    "contains_str": StringFunction(lambda s, text: text in s, _SS, BOOL),
+    "find_str": StringFunction(lambda s, text: s.find(text), _SS, I64),
+    "starts_with_str": StringFunction(str.startswith, _SS, BOOL),
+    "ends_with_str": StringFunction(str.endswith, _SS, BOOL),
+    # New strings
+    "replace": StringFunction(str.replace, _S, STR, ("text1", "text", "int")),
+    "concat": StringFunction(lambda *parts: "".join(parts), _SS, STR, variadic=True),
+    "repeat": StringFunction(lambda s, n: s * n, _S, STR, ("int",)),
+    "center": StringFunction(str.center, _S, STR, ("int", "char")),
+    "ljust": StringFunction(str.ljust, _S, STR, ("int", "char")),
+    "rjust": StringFunction(str.rjust, _S, STR, ("int", "char")),
+    "zfill": StringFunction(str.zfill, _S, STR, ("int",)),
+    # Numbers
+    "parse_int": StringFunction(parse_int, _S, I64.optional()),
+    "parse_int_decided": StringFunction(parse_int_decided, _S, BOOL),
+    "parse_float": StringFunction(parse_float, _S, F64.optional()),
+    "parse_float_decided": StringFunction(parse_float_decided, _S, BOOL),
+    "int_to_str": StringFunction(lambda x: str(int(x)), (I64,), STR),
+    "float_to_str": StringFunction(float_to_str, (F64,), STR),
+    "float_to_str_decided": StringFunction(float_to_str_decided, (F64,), BOOL),
+}
