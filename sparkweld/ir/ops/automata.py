@@ -1,0 +1,111 @@
+"""Automata over text: what a regular expression becomes, and the one loop that runs it, in time linear in the text.
+
+An automaton reads the code points of a text from a position on and then, once, the symbol END. Each code point belongs
+to a class. (state, class) gives the next state and an action: moves between registers, which hold positions, and whether a match is
+found. State 0 ends the run. The match is the one that the last accepting action wrote to the first registers.
+
+This is a tagged DFA (Laurikari, 2000) whose states keep their threads in order of priority, so that of all matches it
+finds the one that a backtracking engine finds first (leftmost, then by the order of alternatives).
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+from sparkweld.errors import VerifyError
+
+#: What a move may read in place of a register: the position before the symbol that is read; and "not set".
+POSITION, UNSET = -1, -2
+
+_LAST_CODE_POINT = 0x10FFFF
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """Tables. `symbols` classes are numbered from 0; the symbol END has the number `symbols`.
+
+    `bounds`: ascending code points, the first 0; those from ``bounds[i]`` up to the next bound are of class ``classes[i]``.
+    `targets`, `acts`: row-major, one row a state, ``symbols + 1`` entries; `acts` are indices into `actions`, of which number 0
+    does nothing. An action is (1 if it accepts else 0, to, from, to, from, ...): moves in order, `from` a register, POSITION
+    or UNSET. `start`: the first state at the beginning of the text; ``after[c]``: the first state at a position behind
+    a code point of class c. Registers 2g and 2g + 1 hold begin and end of the match's group g of `groups` (0: the match
+    itself); there are none when only the existence of a match is asked for.
+    """
+
+    bounds: tuple[int, ...]
+    classes: tuple[int, ...]
+    targets: tuple[int, ...]
+    acts: tuple[int, ...]
+    actions: tuple[tuple[int, ...], ...]
+    start: int
+    after: tuple[int, ...]
+    groups: int
+    registers: int
+
+    @property
+    def symbols(self) -> int:
+        """The number of classes, and so the number of the symbol END."""
+        return len(self.after)
+
+    @property
+    def states(self) -> int:
+        return len(self.targets) // (self.symbols + 1)
+
+    def class_of(self, code_point: int) -> int:
+        return self.classes[bisect_right(self.bounds, code_point) - 1]
+
+    def find(self, text: str, position: int = 0) -> list[int] | None:
+        """Begin and end (in code points; -1 for a group that took no part) of the groups of the match at or after `position`.
+
+        None when there is none.
+        """
+        state = self.start if position == 0 else self.after[self.class_of(ord(text[position - 1]))]
+        registers = [UNSET] * self.registers
+        found = False
+        while state:
+            symbol = self.class_of(ord(text[position])) if position < len(text) else self.symbols
+            at = state * (self.symbols + 1) + symbol
+            accepts, *moves = self.actions[self.acts[at]]
+            for to, source in zip(moves[::2], moves[1::2], strict=True):
+                registers[to] = position if source == POSITION else UNSET if source == UNSET else registers[source]
+            found = found or bool(accepts)
+            state = self.targets[at]
+            position += 1
+        return [max(r, -1) for r in registers[: 2 * self.groups]] if found else None
+
+    def check(self) -> Automaton:
+        """The automaton itself. Raises VerifyError when an index leads out of a table or a text could be read past END."""
+        width = self.symbols + 1
+        ok = len(self.targets) == len(self.acts) and len(self.targets) % width == 0 and self.states > 0
+        ok = ok and all(0 <= t < self.states for t in (*self.targets, self.start, *self.after))
+        ok = ok and all(t == 0 for t in self.targets[self.symbols :: width]) and all(t == 0 for t in self.targets[:width])
+        ok = ok and all(0 <= a < len(self.actions) for a in self.acts) and self.actions[:1] == ((0,),)
+        ok = ok and all(0 <= c < self.symbols for c in self.classes) and len(self.classes) == len(self.bounds)
+        ok = ok and self.bounds[:1] == (0,) and all(a < b <= _LAST_CODE_POINT for a, b in zip(self.bounds, self.bounds[1:], strict=False))
+        ok = ok and all(len(a) % 2 == 1 and a[0] in (0, 1) for a in self.actions)
+        ok = ok and all(0 <= to < self.registers for a in self.actions for to in a[1::2])
+        ok = ok and all(UNSET <= source < self.registers for a in self.actions for source in a[2::2])
+        if not ok or 2 * self.groups > self.registers:
+            raise VerifyError("an automaton whose tables do not fit together")
+        return self
+
+    def encode(self) -> str:
+        """Compact text; `decode` gives the equal automaton back."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+
+@lru_cache(maxsize=256)
+def decode(text: str) -> Automaton:
+    """The checked automaton of a text form. Raises VerifyError."""
+    try:
+        fields = {name: _tuples(value) for name, value in json.loads(text).items()}
+        return Automaton(**fields).check()
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise VerifyError(f"no automaton: {error}") from None
+
+
+def _tuples(value: object) -> object:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
