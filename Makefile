@@ -13,13 +13,14 @@ BUILD_REQUIRES := 'setuptools>=77' 'pyspark==4.3.*'
 # Spark finds the JDK that the check found, also when it is not on PATH, and runs its workers in .venv.
 RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 
-.PHONY: help demo test check style bench golden clean ready prerequisites bridge
+.PHONY: help demo test check style bench corpus golden clean ready prerequisites bridge
 
 help:
 	@echo 'make demo            run a real job over 10M+ flights with and without the flag, and compare'
 	@echo 'make test            all tests'
 	@echo 'make check           ruff, mypy, layers and the fast tests: under a minute'
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
+	@echo 'make corpus          what is compiled of 200 UDFs as people write them, and why not the rest'
 	@echo 'make golden          rewrite expected programs and the README table, then read the diff'
 	@echo 'make clean           remove .venv, the bridge and all caches'
 	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
@@ -39,6 +40,9 @@ bench: ready
 	@test -n '$(BENCH)' || { echo 'usage: make bench BENCH=name, where name is one of:'; \
 	  ls tests/bench/bench_*.py | sed 's|.*/bench_\(.*\)\.py|  \1|'; exit 2; }
 	$(RUN) $(PY) tests/bench/bench_$(BENCH).py $(ARGS)
+
+corpus: ready
+	$(RUN) $(PY) -m tests.corpus $(ARGS)
 
 golden: ready
 	$(RUN) $(PY) -m tests.helpers.golden

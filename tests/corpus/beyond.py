@@ -1,0 +1,128 @@
+"""What no compiler of row functions can take: other rows, the world outside, objects of other libraries."""
+
+import hashlib
+import json
+import random
+import time
+import unicodedata
+import urllib.parse
+import uuid
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from tests.corpus.case import map_in_pandas, pandas_udf, udf
+
+BATCH = "a row's result depends on the other rows of its batch"
+OUTSIDE = "its result is no function of the row"
+LIBRARY = "it calls into a library whose code cannot be read"
+
+_RNG = np.random.default_rng(0)
+MODEL = LogisticRegression().fit(_RNG.normal(size=(60, 2)), np.arange(60) % 2)
+
+
+@pandas_udf("double", "sensors", "x3", never=BATCH)
+def standardised(x: pd.Series) -> pd.Series:
+    """Mean and deviation of the batch, taken for those of the column."""
+    return (x - x.mean()) / x.std()
+
+
+@pandas_udf("double", "sensors", "humidity", never=BATCH)
+def filled_with_mean(humidity: pd.Series) -> pd.Series:
+    """Missing values filled with the mean of the batch."""
+    return humidity.fillna(humidity.mean())
+
+
+@pandas_udf("double", "products", "cost", never=BATCH)
+def cost_rank(cost: pd.Series) -> pd.Series:
+    """Rank within the batch."""
+    return cost.rank(pct=True)
+
+
+@pandas_udf("double", "flights", "dep_delay", never=BATCH)
+def change_of_delay(dep_delay: pd.Series) -> pd.Series:
+    """Difference to the row before."""
+    return dep_delay - dep_delay.shift(1)
+
+
+@pandas_udf("double", "sensors", "celsius", never=BATCH)
+def rolling_mean(celsius: pd.Series) -> pd.Series:
+    """A moving average over rows."""
+    return celsius.rolling(3, min_periods=1).mean()
+
+
+@pandas_udf("int", "loans", "income", never=BATCH)
+def income_quartile(income: pd.Series) -> pd.Series:
+    """Quantiles of the batch."""
+    return pd.qcut(income.fillna(0), 4, labels=False, duplicates="drop")
+
+
+@pandas_udf("double", "sensors", "x2", never=BATCH)
+def forward_filled(x: pd.Series) -> pd.Series:
+    """The last known value of the rows before."""
+    return x.ffill()
+
+
+@pandas_udf("double", "sensors", "x3", never=OUTSIDE, repeatable=False)
+def with_noise(x: pd.Series) -> pd.Series:
+    """Random noise."""
+    return x + np.random.normal(0, 0.1, len(x))
+
+
+@pandas_udf("string", "customers", "id", never=OUTSIDE, repeatable=False)
+def surrogate_key(ids: pd.Series) -> pd.Series:
+    """Random identifiers."""
+    return ids.apply(lambda _: str(uuid.uuid4()))
+
+
+@pandas_udf("boolean", "sensors", "{x3 x4}", never=LIBRARY)
+def model_class(features: pd.DataFrame) -> pd.Series:
+    """A fitted model of a library."""
+    return pd.Series(MODEL.predict(features.to_numpy()) == 1)
+
+
+@udf("double", "trips", "fare", never=OUTSIDE, repeatable=False)
+def sampled(fare):
+    """A coin flip."""
+    return fare if random.random() < 0.5 else None
+
+
+@udf("double", "trips", "distance", never=OUTSIDE, repeatable=False)
+def stamped(distance):
+    """The clock."""
+    return distance + time.time()
+
+
+@udf("int", "events", "payload", never=LIBRARY)
+def payload_user(payload):
+    """JSON."""
+    return json.loads(payload).get("user")
+
+
+@udf("string", "customers", "email", never=LIBRARY)
+def hashed_email(email):
+    """A cryptographic hash."""
+    return hashlib.sha256(email.encode("utf-8")).hexdigest() if email is not None else None
+
+
+@udf("string", "events", "url", never=LIBRARY)
+def query_of(url):
+    """A URL taken apart by a library."""
+    return urllib.parse.urlparse(url).query if url else None
+
+
+@udf("string", "customers", "name", never=LIBRARY)
+def ascii_name(name):
+    """Accents off by a library."""
+    if name is None:
+        return None
+    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+
+
+@map_in_pandas("id long, orders long", "customers", "id country orders", never=BATCH)
+def best_of_batch(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The largest row of each country in the batch."""
+    for rows in batches:
+        yield rows.sort_values("orders").drop_duplicates("country", keep="last")[["id", "orders"]]

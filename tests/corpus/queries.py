@@ -1,0 +1,92 @@
+"""Cases of the corpus to Spark queries: many scalar UDFs over one table a query, and what each of them became.
+
+The outcome with SparkWeld off is the oracle. In a query of many UDFs, `Ran.names` says which of them a kernel computed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from tests.corpus.case import Case
+from tests.corpus.runner import spark_type
+from tests.helpers.differential import ENABLED, run
+from tests.helpers.outcomes import Outcome, differences
+
+#: Bound of the functions of libm, in units in the last place, and some more for formulas made of them.
+ULP = 64
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A query with SparkWeld off and on: how the outcomes differ, and the UDFs that ran in kernels."""
+
+    cases: tuple[Case, ...]
+    problems: list[str]
+    names: frozenset[str]
+    refusals: dict[str, str]
+
+
+def groups(cases: Iterable[Case]) -> Iterator[tuple[Case, ...]]:
+    """Cases that one query can hold: scalar UDFs over one table, aggregates over one grouping, all others alone."""
+
+    def key(case: Case) -> tuple[str, ...]:
+        if case.kind in ("mapInPandas", "mapInArrow") or not case.repeatable:
+            return (case.table, "alone", case.name)
+        return (case.table, "grouped", case.by) if case.by else (case.table, "scalar")
+
+    for _, members in groupby(sorted(cases, key=key), key):
+        yield tuple(members)
+
+
+def compare(spark: Any, frame: Any, cases: tuple[Case, ...]) -> Ran:
+    """Runs the query of `cases` over the DataFrame of their table twice. Rows that do not repeat are not compared."""
+    query = _query(frame, cases)
+    expected, _ = run(spark, query, {ENABLED: "false"})
+    actual, executed = run(spark, query, {ENABLED: "true"})
+    problems = _problems(expected, actual, cases) if cases[0].repeatable else []
+    report = json.loads(spark._jvm.io.sparkweld.ui.WeldReport.report(executed._jdf.queryExecution()))
+    names = {udf for operator in report["operators"] for udf in operator["udfs"]}
+    refusals = {udf: refusal["code"] for refusal in report["refusals"] for udf in refusal["udfs"]}
+    return Ran(cases, problems, frozenset(names), refusals)
+
+
+def _problems(expected: Outcome, actual: Outcome, cases: tuple[Case, ...]) -> list[str]:
+    """How the outcomes differ, a column at a time, so that a message names its UDF."""
+    if expected.error is not None:
+        return [f"without SparkWeld: {expected.error}"]
+    if actual.rows is None or len(cases) == 1:
+        return differences(expected, actual, ULP)
+    found = []
+    for at, case in enumerate(cases, start=1):
+        pairs = [Outcome(tuple((row[0], row[at]) for row in outcome.rows or ())) for outcome in (expected, actual)]
+        found += [f"{case.name}: {problem}" for problem in differences(*pairs, ULP)]
+    return found
+
+
+def _query(frame: Any, cases: tuple[Case, ...]) -> Callable[[], Any]:
+    first = cases[0]
+    if first.kind in ("mapInPandas", "mapInArrow"):
+        names = [name for name in first.columns if isinstance(name, str)]
+        return lambda: getattr(frame.select(*names), first.kind)(first.function, spark_type(first.returns))
+    made = [_declared(case)(*map(_column, case.columns)).alias(case.name) for case in cases]
+    if first.by:
+        return lambda: frame.groupBy(first.by).agg(*made).orderBy(first.by)
+    return lambda: frame.select("id", *made)
+
+
+def _column(column: str | tuple[str, ...]) -> Any:
+    from pyspark.sql import functions
+
+    return column if isinstance(column, str) else functions.struct(*column)
+
+
+def _declared(case: Case) -> Any:
+    """The function as PySpark's decorator of its kind makes it."""
+    from pyspark.sql import functions
+
+    make = getattr(functions, case.kind.partition(" ")[0])
+    return make(case.function, returnType=spark_type(case.returns))
