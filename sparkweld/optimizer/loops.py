@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sparkweld.ir import Append, Let, Loop, Program
@@ -49,6 +49,18 @@ def replace_pair(program: Program, first: Loop, second: Loop, merged: Loop) -> P
     depth = {domain: at for at, domain in enumerate(live_domains(program))}
     loops = [merged if loop is first else loop for loop in program.loops if loop is not second]
     return replace(program, loops=tuple(sorted(loops, key=lambda loop: depth[loop.domain])))
+
+
+def merge_pairs(program: Program, find: Callable[[Program], tuple[Loop, Loop] | None]) -> Program:
+    """Merges the pair of loops that `find` names until it names none; the same object when there was none.
+
+    A program with dead filters is left alone: its domains are no chain, so its loops have no order of depth.
+    """
+    if not is_chain(program):
+        return program
+    while pair := find(program):
+        program = replace_pair(program, *pair, merge(*pair))
+    return program
 
 
 def merge(first: Loop, second: Loop) -> Loop:

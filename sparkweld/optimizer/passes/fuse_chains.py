@@ -9,24 +9,12 @@ the `where`, out of its sight. Nor while a filter is dead (see `drop_dead_filter
 from __future__ import annotations
 
 from sparkweld.ir import Loop, Program
-from sparkweld.optimizer.loops import (
-    appended_columns,
-    is_chain,
-    live_domains,
-    loops_over,
-    merge,
-    read_columns,
-    replace_pair,
-)
+from sparkweld.optimizer.loops import appended_columns, live_domains, loops_over, merge_pairs, read_columns
 
 
 def fuse_chains(program: Program) -> Program:
     """Merges each producer with the loop that reads it."""
-    if not is_chain(program):
-        return program
-    while pair := _pair(program):
-        program = replace_pair(program, *pair, merge(*pair))
-    return program
+    return merge_pairs(program, _pair)
 
 
 def _pair(program: Program) -> tuple[Loop, Loop] | None:

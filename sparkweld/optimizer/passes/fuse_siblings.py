@@ -10,16 +10,12 @@ When it must not: the outputs belong to the domain and one of the loops filters 
 from __future__ import annotations
 
 from sparkweld.ir import Loop, Program
-from sparkweld.optimizer.loops import is_chain, live_domains, loops_over, merge, replace_pair
+from sparkweld.optimizer.loops import live_domains, loops_over, merge_pairs
 
 
 def fuse_siblings(program: Program) -> Program:
     """Merges the loops over each domain into one."""
-    if not is_chain(program):
-        return program
-    while pair := _pair(program):
-        program = replace_pair(program, *pair, merge(*pair))
-    return program
+    return merge_pairs(program, _pair)
 
 
 def _pair(program: Program) -> tuple[Loop, Loop] | None:

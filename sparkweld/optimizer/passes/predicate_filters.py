@@ -11,16 +11,12 @@ second filters while other loops run over the domain between (they must see the 
 from __future__ import annotations
 
 from sparkweld.ir import Loop, Program
-from sparkweld.optimizer.loops import is_chain, live_domains, loops_over, merge, replace_pair
+from sparkweld.optimizer.loops import live_domains, loops_over, merge_pairs
 
 
 def predicate_filters(program: Program) -> Program:
     """Merges each loop over a filtered domain into the loop that makes the domain."""
-    if not is_chain(program):
-        return program
-    while pair := _pair(program):
-        program = replace_pair(program, *pair, merge(*pair))
-    return program
+    return merge_pairs(program, _pair)
 
 
 def _pair(program: Program) -> tuple[Loop, Loop] | None:
