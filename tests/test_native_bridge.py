@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import importlib.util
 import pathlib
 import subprocess
 import sys
@@ -30,16 +29,6 @@ COLUMN_CHECKS = ["off-heap", "on-heap", "off-heap-dictionary", "on-heap-dictiona
                  "mixed", "zero-copy", "unsupported", "parquet-off-heap", "parquet-on-heap", "memory"]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
 REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-failure"]
-
-
-@pytest.fixture(scope="module")
-def builder() -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("bridge_build", ROOT / "jvm-bridge" / "build.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
