@@ -106,7 +106,7 @@ class Sampler:
         """Seconds of `command` as the worker timed it. `retake=False` for what can only be measured once."""
         for attempt in range(RETRIES + 1):
             before = spin()
-            seconds = float(process.ask("run", **command)["seconds"])
+            seconds = float(process.ask(**{"do": "run", **command})["seconds"])
             after = spin()
             self.best = min(self.best, before, after)
             if max(before, after) <= SLOW_PHASE * self.best:

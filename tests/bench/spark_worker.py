@@ -22,12 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import formulas  # noqa: E402 - the path to it is set above
 import process_memory  # noqa: E402
+import udf_cases  # noqa: E402
 from pyspark import cloudpickle  # noqa: E402
 from pyspark.sql import Column, DataFrame, SparkSession  # noqa: E402
 from pyspark.sql import functions as F  # noqa: E402
 
 # As if the functions stood in the job's own file: pickled by value, not as a module that the workers have to import.
 cloudpickle.register_pickle_by_value(formulas)
+cloudpickle.register_pickle_by_value(udf_cases)
 
 
 class Worker:
@@ -78,6 +80,21 @@ class Worker:
         frame = chosen.prepare(self._input(("id", *chosen.columns), source, folder))
         frame.select("id", *_named(chosen.udfs(frame))).write.mode("overwrite").parquet(target)
         return {}
+
+    def run_udfs(self, case: str, way: str, folder: str) -> dict[str, Any]:
+        """Run one case of udf_cases.py into the noop sink and time it. `way`: udf or sql."""
+        begin = time.monotonic()
+        self._udf_case(case, way, folder).write.format("noop").mode("overwrite").save()
+        return {"seconds": time.monotonic() - begin}
+
+    def write_udfs(self, case: str, way: str, folder: str, target: str) -> dict[str, Any]:
+        """Write all rows of a case, to be compared with another session's."""
+        self._udf_case(case, way, folder).write.mode("overwrite").parquet(target)
+        return {}
+
+    def _udf_case(self, case: str, way: str, folder: str) -> DataFrame:
+        chosen = udf_cases.udf_case(case)
+        return getattr(chosen, {"udf": "udfs", "sql": "sql"}[way])(self.spark.read.parquet(folder))
 
     def checksums(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
         """Per output over all rows: count, non-null count, NaN count, sum, sum of squares, least and greatest."""

@@ -1,0 +1,159 @@
+"""Turns seven everyday jobs into a table: what a row costs as UDFs with the plugin off and on, and as Spark SQL.
+
+    make bench BENCH=udfs           (or: python tests/bench/bench_udfs.py [--rows N] [--cases a,b] [--json FILE])
+
+Two JVMs of the same settings, one with the flag, one without, on the same cores and the same Parquet, into the noop
+sink. All rows are compared before anything is timed: plugin on and hand-written SQL with plugin off. Samples alternate
+and are taken again when the machine was in a slow phase. Shown are medians of the warm runs and, in brackets, the first run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from flights_data import data_folder
+from progress import Progress
+from row_compare import Bound, compare_tables
+from spark_processes import Sampler, SparkProcess
+from udf_cases import CASES, UdfCase
+from udf_data import described, prepare_table
+
+# way: (which JVM, how it is computed there)
+RUNS = {"off": ("off", "udf"), "on": ("on", "udf"), "sql": ("off", "sql")}
+# Spark's own functions are another library's: sums and transcendental functions may end in other last digits.
+SQL_BOUND = Bound(4096, absolute=1e-9)
+
+
+@dataclass
+class Measured:
+    """One case: per way the first seconds and the later ones. `note` says what did not run in SparkWeld."""
+
+    case: str
+    rows: int
+    cores: int
+    target: float
+    cold: dict[str, float] = field(default_factory=dict)
+    warm: dict[str, list[float]] = field(default_factory=dict)
+    note: str = ""
+
+    def median(self, way: str) -> float:
+        """Median of the warm runs in seconds."""
+        return statistics.median(self.warm[way])
+
+    def missed(self) -> list[str]:
+        """The targets that are not met."""
+        off, on, sql = (self.median(way) for way in ("off", "on", "sql"))
+        missed = [] if off >= self.target * on else [f">= {self.target:g}x off"]
+        missed += [] if on <= sql else ["not slower than SQL"]
+        return [self.note] if self.note else missed
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = ",".join(case.name for case in CASES)
+    parser.add_argument("--cases", default=names, help=f"which (default {names})")
+    parser.add_argument("--rows", type=int, default=4_000_000, help="rows of each table (default 4,000,000)")
+    parser.add_argument("--repeats", type=int, default=5, help="warm runs of each (default 5)")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--memory", default="4g", help="heap of each of the two JVMs (default 4g)")
+    parser.add_argument("--json", type=Path, help="also write all samples to this file")
+    parser.add_argument("--check-harness", action="store_true", help="both JVMs without the flag, to test this script")
+    return parser.parse_args()
+
+
+def measure(
+    arguments: argparse.Namespace, sessions: dict[str, SparkProcess], sampler: Sampler, case: UdfCase, progress: Progress,
+    scratch: Path,
+) -> Measured:  # fmt: skip
+    """Compare, then time all ways, alternating."""
+    folder = prepare_table(case.table, arguments.rows, progress.say)
+    query = {"case": case.name, "folder": str(folder)}
+    line = Measured(case.name, arguments.rows, arguments.cores, case.target)
+    for way, (jvm, how) in RUNS.items():
+        progress.tick(f"{case.name}: {way}, first run")
+        line.cold[way] = sampler.sample(sessions[jvm], retake=False, do="run_udfs", way=how, **query)
+        line.warm[way] = []
+    batches = sessions["on"].ask("weld_batches")
+    progress.tick(f"{case.name}: comparing all rows")
+    compare(sessions, case, query, scratch)
+    for repeat in range(arguments.repeats):
+        for way, (jvm, how) in RUNS.items():
+            progress.tick(f"{case.name}: {way}, run {repeat + 1} of {arguments.repeats}")
+            line.warm[way].append(sampler.sample(sessions[jvm], do="run_udfs", way=how, **query))
+    if batches["python"]:
+        line.note = f"{batches['python']} batches ran in Python"
+    progress.say(f"{case.name}: " + ", ".join(f"{way} {line.median(way):.2f} s" for way in RUNS))
+    return line
+
+
+def compare(sessions: dict[str, SparkProcess], case: UdfCase, query: dict[str, str], scratch: Path) -> None:
+    """Compares all rows of plugin on, and of SQL, with those of plugin off. RuntimeError where they differ."""
+    import pyarrow.parquet as pq
+
+    tables = {}
+    for way, (jvm, how) in RUNS.items():
+        target = scratch / f"{case.name}-{way}"
+        sessions[jvm].ask("write_udfs", way=how, target=str(target), **query)
+        tables[way] = pq.read_table(target)
+        shutil.rmtree(target)
+    floats = [name for name in case.columns if str(tables["off"].schema.field(name).type) == "double"]
+    for way, bounds in (("on", case.bounds), ("sql", dict.fromkeys(floats, SQL_BOUND))):
+        verdict = compare_tables(tables["off"], tables[way].cast(tables["off"].schema), case.keys[0], bounds)
+        if not verdict.equal:
+            raise RuntimeError(f"{case.name}: plugin off and {way} differ\n" + "\n".join(verdict.lines()))
+
+
+def table(lines: list[Measured]) -> str:
+    """The Markdown table: core-ns per row, ratios, verdict."""
+    head = ["case", "rows", "UDFs, off", "UDFs, on", "Spark SQL", "on vs off", "on vs SQL", "verdict"]
+    rows = [head, ["---", *["---:"] * 6, "---"]]
+    for line in lines:
+        times = [f"{line.median(way) * line.cores / line.rows * 1e9:,.0f} ns ({line.cold[way]:.2f} s)" for way in RUNS]
+        off, on, sql = (line.median(way) for way in RUNS)
+        missed = line.missed()
+        verdict = f"FAIL: {', '.join(missed)}" if missed else "PASS"
+        rows.append([line.case, f"{line.rows:,}", *times, f"{off / on:.1f}x", f"{sql / on:.2f}x", verdict])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    progress = Progress()
+    scratch = Path(tempfile.mkdtemp(prefix="sparkweld-bench-"))
+    sampler, lines = Sampler(), []
+    chosen = [case for case in CASES if case.name in arguments.cases.split(",")]
+    progress.say(f"data: {data_folder()}")
+    try:
+        with ExitStack() as stack:
+            sessions = {
+                side: stack.enter_context(
+                    SparkProcess(side, side == "on" and not arguments.check_harness,
+                                 {"spark.sql.session.timeZone": "UTC"}, scratch, arguments.cores, arguments.memory,
+                                 {"SPARKWELD_CACHE_DIR": str(scratch / f"cache-{side}")}))
+                for side in ("off", "on")
+            }  # fmt: skip
+            for case in chosen:
+                lines.append(measure(arguments, sessions, sampler, case, progress, scratch))
+    except (RuntimeError, OSError) as error:
+        progress.say(f"FAILED: {error}\nlogs: {scratch}")
+        return 1
+    print(f"ns = core-ns per row: wall time x {arguments.cores} cores / input rows; in brackets the first run\n")
+    print(table(lines))
+    print("\nall rows of plugin on and of SQL were compared with plugin off first\n"
+          + "\n".join(f"{name}: {described(name)}" for name in dict.fromkeys(case.table for case in chosen)))  # fmt: skip
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(line) for line in lines], indent=1), encoding="utf-8")
+    shutil.rmtree(scratch)
+    return 1 if any(line.missed() for line in lines) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
