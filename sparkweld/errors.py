@@ -5,6 +5,7 @@
     ├── Refusal              a function or plan that SparkWeld does not compile; Spark runs its own plan
     └── InternalError        our bug: an invalid program, a broken invariant
         └── VerifyError      a program that breaks a rule of the IR
+    RefusalWarning           a function that was declared with our decorators will not be compiled
 """
 
 from __future__ import annotations
@@ -47,3 +48,7 @@ class Refusal(SparkWeldError):
     def __str__(self) -> str:
         where = f" ({self.place})" if self.place else ""
         return f"{self.code} {self.title}{where}: {self.message} {self.hint}".rstrip()
+
+
+class RefusalWarning(UserWarning):
+    """A decorated function runs in Python; the text gives the code, the place and what to do."""

@@ -185,11 +185,12 @@ class _Pipeline:
         return names
 
     def _refuse_inexact(self, before: Program, after: Program) -> None:
-        if not self.exact:
-            return
-        for op, bound in _kept(after).items():
+        """Refuses (SW232) kept operations: all of them, or those of the functions that were declared exact."""
+        for op, bound in _kept(after).items() if self.exact or self.udfs.exact else ():
             users = [loop.name for loop in before.loops if op in _kept_in(loop.body)]
-            for user in dict.fromkeys(users or [before.name]):
+            if not self.exact:
+                users = [user for user in users if user in self.udfs.exact]
+            for user in dict.fromkeys(users or ([before.name] if self.exact else [])):
                 place = self.udfs.places.get(user, user)
                 self._refused(user, refusal("SW232", place, op=op, bound=bound))
 

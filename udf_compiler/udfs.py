@@ -12,9 +12,10 @@ from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.boundary import Field, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
+from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 from udf_compiler.probe import probe
-from udf_compiler.purity import Prepared, prepare
+from udf_compiler.purity import Prepared, prepare, use_of
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
 
 #: Scalar pandas UDFs, Series to Series (PythonEvalType.SQL_SCALAR_PANDAS_UDF).
@@ -25,12 +26,13 @@ class UdfTracer:
     """Traces the UDFs of one request.
 
     `places`: UDF -> where its function is defined, for messages. `kept`: (operation, bound) of kept differences that no
-    op of the program shows.
+    op of the program shows. `exact`: the loops with a function that was declared with ``exact=True``.
     """
 
     def __init__(self, blobs: Sequence[bytes], columns: Columns, exact: bool) -> None:
         self.places: dict[str, str] = {}
         self.kept: list[tuple[str, str]] = []
+        self.exact: set[str] = set()
         self._blobs, self._columns, self._exact = blobs, columns, exact
         self._prepared: dict[int, tuple[Callable[..., Any], Prepared]] = {}
         self._traced: dict[str, str] = {}
@@ -69,6 +71,8 @@ class UdfTracer:
         if not udf.get("deterministic", True):
             raise refusal("SW207", udf["name"])
         original, prepared = self._prepare(udf)
+        if options_of(original).exact:
+            self.exact.add(loop.name)
         positional: list[Any] = []
         named: dict[str, Any] = {}
         for position, argument in enumerate(udf["args"]):
@@ -85,7 +89,7 @@ class UdfTracer:
                 positional,
                 named,
                 loop=loop,
-                exact=self._exact,
+                exact=self._exact or loop.name in self.exact,
                 place=prepared.place,
                 notes=notes,
                 kept=kept,
@@ -99,6 +103,8 @@ class UdfTracer:
         blob = udf["payload"]
         if blob not in self._prepared:
             function = load_command(self._blobs[blob]).function
+            if options_of(function).backend == "python":
+                raise refusal("SW700", use_of(function).place or udf["name"])
             self._prepared[blob] = function, prepare(function, stand_in)
         self.places[udf["name"]] = self._prepared[blob][1].place
         return self._prepared[blob]

@@ -1,0 +1,169 @@
+"""Drop-in `pandas_udf` and `udf`: PySpark's decorators, plus what SparkWeld makes of the function, at its definition.
+
+What they return is what PySpark returns, and works with and without the plugin. Options travel in the function itself
+(`udf_compiler.options`), so they reach whichever process reads the payload.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from sparkweld.api.verdict import Verdict, examine, told
+from sparkweld.errors import Refusal, RefusalWarning, UserError
+from udf_compiler.options import ATTRIBUTE, BACKENDS
+
+#: DDL names of types that need no JVM to be understood, so that a UDF can be declared before a session exists.
+_DDL = {
+    "boolean": "boolean", "byte": "byte", "tinyint": "byte", "short": "short", "smallint": "short", "int": "integer",
+    "integer": "integer", "long": "long", "bigint": "long", "float": "float", "real": "float", "double": "double",
+    "string": "string", "date": "date", "timestamp": "timestamp", "timestamp_ntz": "timestamp_ntz", "binary": "binary",
+}  # fmt: skip
+
+_examining: ContextVar[bool] = ContextVar("sparkweld_examining", default=False)
+_warned: set[tuple[str, str]] = set()
+
+
+def pandas_udf(
+    f: Any = None, returnType: Any = None, functionType: Any = None, *, exact: bool = False, backend: str = "auto"
+) -> Any:
+    """`pyspark.sql.functions.pandas_udf`, whose result also has `.explain()`, `.exact` and `.backend`.
+
+    `exact`: refuse what would differ from NumPy by a documented bound. `backend`: "auto" compiles where that is possible and
+    warns once, with code, line and hint, where it is not; "native" raises that Refusal in place of the warning; "python"
+    leaves the function to Spark. With an option, a function of a module is shipped by value, as a decorated one is.
+    """
+    from pyspark.sql import functions
+
+    made = functools.partial(_made, exact=exact, backend=_checked(backend), depth=_depth(f))
+    declare = functools.partial(functions.pandas_udf, functionType=functionType)
+    return _declared(declare, f, returnType, made)
+
+
+def udf(
+    f: Any = None,
+    returnType: Any = "string",
+    *,
+    useArrow: bool | None = None,
+    exact: bool = False,
+    backend: str = "auto",
+) -> Any:
+    """`pyspark.sql.functions.udf`, with the additions of `pandas_udf`."""
+    from pyspark.sql import functions
+
+    made = functools.partial(_made, exact=exact, backend=_checked(backend), depth=_depth(f))
+    declare = functools.partial(functions.udf, useArrow=useArrow)
+    return _declared(declare, f, returnType, made)
+
+
+def _declared(declare: Callable[..., Any], f: Any, returnType: Any, made: Callable[..., Any]) -> Any:
+    """The UDF, or the decorator that makes it: PySpark itself tells the forms of its arguments apart."""
+    f, returnType = _parsed(f), _parsed(returnType)
+    if _is_type(f):
+        decorate = declare(f, returnType)
+        return lambda function: made(decorate, function)
+    return made(lambda function: declare(function, returnType), f)
+
+
+def _made(declare: Callable[[Any], Any], function: Any, *, exact: bool, backend: str, depth: int) -> Any:
+    options = {"exact": exact, "backend": backend}
+    made = declare(_with_options(function, options) if exact or backend != "auto" else function)
+    _attach(made, options)
+    if backend != "python" and not _is_elsewhere():
+        _judge(made, function, backend, depth)
+    return made
+
+
+def _attach(made: Any, options: dict[str, Any]) -> None:
+    """Gives PySpark's UDF its additions, and so the one that asNondeterministic makes of it."""
+    nondeterministic = made.asNondeterministic
+
+    def asNondeterministic() -> Any:
+        other = nondeterministic()
+        _attach(other, options)
+        return other
+
+    def explain(*columns: str) -> str:
+        return str(_verdict(made, columns))
+
+    explain.__doc__ = """What SparkWeld does with the function; `columns`: Spark type names of its arguments, if known."""
+    made.explain, made.asNondeterministic = explain, functools.wraps(nondeterministic)(asNondeterministic)
+    made.exact, made.backend = options["exact"], options["backend"]
+
+
+def _verdict(made: Any, columns: tuple[str, ...] = ()) -> Verdict:
+    token = _examining.set(True)
+    try:
+        return examine(made.func, made.returnType, made.evalType, columns or None)
+    finally:
+        _examining.reset(token)
+
+
+def _judge(made: Any, function: Any, backend: str, depth: int) -> None:
+    """Warns of a function that will not be compiled, once; raises its Refusal for the backend "native"."""
+    refusal = _verdict(made).refusal
+    if refusal is None:
+        return
+    if backend == "native":
+        raise Refusal(refusal["code"], refusal["title"], refusal["message"], refusal["hint"], refusal["place"])
+    first, *rest = told(refusal)
+    text = "\n  ".join([f"{made.__name__} runs in Python. {first}", *rest, 'To keep it there without this: backend="python".'])
+    if (made.__name__, text) not in _warned:
+        _warned.add((made.__name__, text))
+        warnings.warn(text, RefusalWarning, stacklevel=depth)
+
+
+def _depth(f: Any) -> int:
+    """Frames from `_judge` to the line that defines the UDF: a decorator with arguments is called by that line itself."""
+    return 4 if _is_type(f) else 5
+
+
+def _is_type(f: Any) -> bool:
+    """Whether the first argument of a decorator is no function but a return type, or nothing."""
+    return f is None or isinstance(f, str) or not callable(f)
+
+
+def _parsed(given: Any) -> Any:
+    """A return type that needs no JVM as a DataType, anything else as it is: then Spark parses it, and wants a session."""
+    from pyspark.sql.types import _parse_datatype_json_value
+
+    name = given.strip().lower() if isinstance(given, str) else None
+    return _parse_datatype_json_value(_DDL[name]) if name in _DDL else given
+
+
+def _checked(backend: str) -> str:
+    if backend not in BACKENDS:
+        raise UserError(f"backend={backend!r}: it is one of {', '.join(map(repr, BACKENDS))}")
+    return backend
+
+
+def _with_options(function: Any, options: dict[str, Any]) -> Any:
+    """A copy of the function that carries the options. Raises UserError for a callable that holds no attributes."""
+    copy: Any
+    if isinstance(function, types.FunctionType):
+        copy = types.FunctionType(
+            function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        )
+        copy.__kwdefaults__ = function.__kwdefaults__
+        functools.update_wrapper(copy, function)
+        del copy.__wrapped__  # or inspect would read the original's signature, and pickle it too
+    elif type(function) is functools.partial:
+        copy = functools.partial(function)
+        vars(copy).update(vars(function))
+    else:
+        raise UserError(f"exact= and backend= need a function, not a {type(function).__name__}; wrap it in a def or a lambda")
+    vars(copy)[ATTRIBUTE] = options
+    return copy
+
+
+def _is_elsewhere() -> bool:
+    """Whether this is a worker or the compile service, which import the module of a UDF but do not define it."""
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    in_service = main is not None and main.name == "udf_compiler.service"
+    return in_service or _examining.get() or os.environ.get("SPARK_PYTHON_RUNTIME") == "PYTHON_WORKER"

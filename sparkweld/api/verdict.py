@@ -1,0 +1,256 @@
+"""A user's function to what SparkWeld would do with it, before any query: tried on columns of made-up types.
+
+A pandas UDF does not say which columns it will get. So the compiler is asked for the types that annotations name, else for
+the likely ones, and the verdict says for which it makes a kernel. A refusal counts as the function's own only when no
+tried types compile and it does not follow from them: "looks at other rows", not "raises for strings".
+"""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import itertools
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparkweld.errors import SparkWeldError
+
+#: Type of an argument: a Spark type name, or the (name, type) of a struct's fields.
+Prototype = str | tuple[tuple[str, str], ...]
+
+#: The types that a column of unknown type is tried with, the likeliest first.
+LIKELY = ("double", "long", "string", "timestamp", "date", "boolean")
+
+_OF_HINTS: dict[Any, str] = {
+    float: "double",
+    int: "long",
+    str: "string",
+    bool: "boolean",
+    datetime.date: "date",
+    datetime.datetime: "timestamp",
+}
+
+#: Refusals that say something of the function whatever its columns are.
+OWN_CODES = frozenset(
+    """SW105 SW203 SW204 SW205 SW206 SW207 SW210 SW211 SW212 SW213 SW214 SW215 SW216 SW217 SW219 SW220 SW221 SW231
+    SW232 SW250 SW253 SW256 SW257 SW258 SW260 SW263 SW700""".split()
+)
+
+#: Names that a module may still define after the function: no verdict of its own.
+LATER_CODES = frozenset(("SW201", "SW202", "SW218"))
+
+_MOST_TRIALS = 40
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One compile: the types of the arguments, and the service's reply."""
+
+    types: tuple[Prototype, ...]
+    reply: dict[str, Any]
+
+    @property
+    def compiled(self) -> bool:
+        return self.reply["status"] == "ok"
+
+    @property
+    def refusals(self) -> list[dict[str, Any]]:
+        return [] if self.compiled else self.reply["refusals"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was tried. `fault`: why nothing could be, when the function cannot be pickled or has an unknown signature."""
+
+    name: str
+    trials: tuple[Trial, ...] = ()
+    fault: str = ""
+    types_given: bool = field(default=False, kw_only=True)
+
+    @property
+    def compiled(self) -> Trial | None:
+        """The first trial that gave a kernel."""
+        return next((trial for trial in self.trials if trial.compiled), None)
+
+    @property
+    def refusal(self) -> dict[str, Any] | None:
+        """Why no kernel will be made, when that is known: an entry of the reply with code, title, message, hint, place."""
+        if self.compiled is not None or not self.trials:
+            return None
+        first = [trial.refusals[0] for trial in self.trials]
+        if any(refused["code"] in LATER_CODES for refused in first):
+            return None
+        own = [refused for refused in first if refused["code"] in OWN_CODES]
+        same = len({refused["code"] for refused in first}) == 1
+        return own[0] if own else first[0] if same or self.types_given else None
+
+    @property
+    def row_local(self) -> bool | None:
+        """Whether each row of the result is a function of its row alone; None when that is not known."""
+        if self.compiled is not None:
+            return True
+        return False if self.refusal is not None and self.refusal["code"] == "SW250" else None
+
+    def __str__(self) -> str:
+        """What `explain` of a decorated function gives."""
+        lines = [self.name]
+        if self.fault:
+            return "\n".join([*lines, f"  not examined: {self.fault}"])
+        if self.compiled is not None:
+            lines += _of_compiled(self.compiled)
+        elif self.refusal is not None:
+            lines += [f"  runs in Python, {line}" if at == 0 else f"    {line}" for at, line in enumerate(told(self.refusal))]
+        else:
+            lines.append("  depends on the types of its columns; none of these compiles:")
+            lines += [f"    {_named(trial.types)}: {told(trial.refusals[0])[0]}" for trial in self.trials[:4]]
+            lines.append("  Name the types, explain('string', 'double'), or ask sparkweld.explain(df) about a query.")
+        return "\n".join(lines)
+
+
+def told(refusal: dict[str, Any]) -> list[str]:
+    """A refusal for people: code and message, place, hint."""
+    where = [f"at {refusal['place']}"] if refusal["place"] else []
+    return [f"{refusal['code']} {refusal['title']}: {refusal['message']}", *where, refusal["hint"]]
+
+
+def _of_compiled(trial: Trial) -> list[str]:
+    notes = [note for udf in trial.reply["udfs"] for note in udf["notes"][1:]]
+    kept = [f"  kept: {kept['op']} {kept['bound']}" for kept in trial.reply["kept"]]
+    return [f"  compiled for {_named(trial.types)}: {', '.join(notes)}", *kept]
+
+
+def _named(types: Sequence[Prototype]) -> str:
+    one = [t if isinstance(t, str) else "struct<" + ", ".join(f"{name}: {kind}" for name, kind in t) + ">" for t in types]
+    return f"({', '.join(one)})"
+
+
+def examine(
+    function: Callable[..., Any], return_type: Any, eval_type: int, types: Sequence[str] | None = None
+) -> Verdict:
+    """Asks the compiler about `function`, which is declared to return `return_type` (a pyspark DataType).
+
+    `types`: Spark type names of the arguments, when they are known. The compiler proves the function pure before it runs it
+    on symbolic columns; impure code never runs. Never raises for a fault of the function or of ours: the verdict says so.
+    """
+    from pyspark import cloudpickle
+
+    name = getattr(function, "__name__", type(function).__name__)
+    try:
+        payload = cloudpickle.dumps((function, return_type))
+        tried = [tuple(types)] if types is not None else list(itertools.islice(prototypes(function, eval_type), _MOST_TRIALS))
+    except Exception as error:  # noqa: BLE001 - pickling runs user code; Spark will raise the error where it matters
+        return Verdict(name, fault=f"{type(error).__name__}: {error}")
+    trials: list[Trial] = []
+    try:
+        for given in tried:
+            trials.append(Trial(given, ask(payload, name, return_type, eval_type, given)))
+            if trials[-1].compiled or trials[-1].refusals[0]["code"].startswith("SW21"):
+                break  # compiled, or impure: other types change nothing
+    except SparkWeldError as error:
+        return Verdict(name, fault=f"SparkWeld failed: {error}")
+    except Exception as error:  # noqa: BLE001 - a border: a fault of ours must not break the definition of a UDF
+        return Verdict(name, fault=f"SparkWeld failed: {type(error).__name__}: {error}")
+    return Verdict(name, tuple(trials), types_given=types is not None)
+
+
+def ask(
+    payload: bytes, name: str, return_type: Any, eval_type: int, types: Sequence[Prototype], state: str = "dense"
+) -> dict[str, Any]:
+    """The reply to a compile request for one UDF of columns of these types. `state`: "nullable" when each has a NULL."""
+    from sparkweld.kernels import check_size
+    from udf_compiler.pipeline import compile_pipeline
+
+    inputs, arguments = [], []
+    for at, given in enumerate(types):
+        fields = [(f"c{at}", given)] if isinstance(given, str) else [(f"c{at}.{field}", kind) for field, kind in given]
+        inputs += [{"name": column, "type": kind, "nullable": True, "state": state} for column, kind in fields]
+        columns = [{"op": "Column", "name": column, "type": kind, "nullable": True} for column, kind in fields]
+        struct = {"op": "CreateNamedStruct", "type": "struct", "nullable": False, "args": columns}
+        names = [] if isinstance(given, str) else [field for field, _ in given]
+        expr = columns[0] if isinstance(given, str) else {**struct, "names": names}
+        arguments.append({"name": None, "udf": None, "expr": expr})
+    udf = {
+        "name": name, "payload": 0, "evalType": eval_type, "returnType": _type_name(return_type), "deterministic": True,
+        "broadcasts": [], "args": arguments,
+    }  # fmt: skip
+    step = {"kind": "python", "udfs": [{"name": name, "result": "result", "udf": udf}]}
+    request = {
+        "op": "compile", "label": name, "inputs": inputs, "steps": [step], "outputs": ["result"], "filtered": False,
+        "conf": {"exact": False, "timezone": "UTC", "ansi": True, "pandas": {}}, "python": {"includes": []},
+    }  # fmt: skip
+    return compile_pipeline(request, [payload], check_size)
+
+
+def _type_name(return_type: Any) -> str:
+    return return_type.simpleString() if hasattr(return_type, "fields") else return_type.typeName()
+
+
+def prototypes(function: Callable[..., Any], eval_type: int) -> Iterator[tuple[Prototype, ...]]:
+    """Types to try for the arguments: those that annotations name, else the likely ones, alike first and then mixed.
+
+    Raises ValueError or TypeError for a function without a signature.
+    """
+    known = [_of_parameter(hint, function) for hint in _hints(function)]
+    free = [at for at, kind in enumerate(known) if kind is None]
+
+    def filled(kinds: Sequence[str]) -> tuple[Prototype, ...]:
+        chosen = dict(zip(free, kinds, strict=True))
+        return tuple(chosen[at] if kind is None else kind for at, kind in enumerate(known))
+
+    seen = set()
+    for kinds in itertools.chain(((kind,) * len(free) for kind in LIKELY), _mixed(len(free))):
+        if kinds not in seen:
+            seen.add(kinds)
+            yield filled(kinds)
+
+
+def _mixed(count: int) -> Iterator[tuple[str, ...]]:
+    """Mixtures: all for two columns; for more, one that differs from the others."""
+    if count == 2:
+        yield from itertools.product(LIKELY[:4], repeat=2)
+    elif count > 2:
+        for most, other in itertools.permutations(LIKELY[:3], 2):
+            yield from (tuple(other if at == odd else most for at in range(count)) for odd in range(count))
+
+
+def _hints(function: Callable[..., Any]) -> list[Any]:
+    """The annotation of each argument that a call of the UDF gives, None without one."""
+    try:
+        annotated = typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError):
+        annotated = {}
+    found = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            found.append(annotated.get(parameter.name))
+        elif parameter.kind is not parameter.VAR_KEYWORD and parameter.default is parameter.empty:
+            found.append(annotated.get(parameter.name))
+    if len(found) == 1 and found[0] is not None and "Iterator" in str(typing.get_origin(found[0])):
+        (inside,) = typing.get_args(found[0]) or (None,)
+        return list(typing.get_args(inside)) or [inside]
+    return found
+
+
+def _of_parameter(hint: Any, function: Callable[..., Any]) -> Prototype | None:
+    options = [option for option in typing.get_args(hint) if option is not type(None)] or [hint]
+    if options[0] in _OF_HINTS:
+        return _OF_HINTS[options[0]]
+    if getattr(hint, "__name__", "") == "DataFrame":
+        names = _texts(getattr(function, "__code__", None)) or ["a", "b"]
+        return tuple((name, "double") for name in names)
+    return None
+
+
+def _texts(code: types.CodeType | None) -> list[str]:
+    """The identifiers among a function's texts: the fields of a struct that it names."""
+    if code is None:
+        return []
+    names: list[str] = []
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names += _texts(constant)
+        names += [text for text in (constant if isinstance(constant, tuple) else (constant,)) if isinstance(text, str)]
+    return list(dict.fromkeys(name for name in names if name.isidentifier()))
