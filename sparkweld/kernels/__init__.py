@@ -4,10 +4,10 @@ from sparkweld.kernels.cache import ObjectCache
 from sparkweld.kernels.loader import Kernel, KernelResult
 from sparkweld.kernels.math_library import vector_math
 from sparkweld.kernels.object_code import ObjectCode, compile_program, warm_up
-from sparkweld.kernels.shape import check_size
+from sparkweld.kernels.shape import check_size, program_allocates
 from sparkweld.kernels.target import host_cpu
 
 __all__ = [
-    "Kernel", "KernelResult", "ObjectCache", "ObjectCode", "check_size", "compile_program", "host_cpu", "vector_math",
-    "warm_up",
+    "Kernel", "KernelResult", "ObjectCache", "ObjectCode", "check_size", "compile_program", "host_cpu", "program_allocates",
+    "vector_math", "warm_up",
 ]  # fmt: skip

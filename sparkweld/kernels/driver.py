@@ -89,11 +89,13 @@ def drive(columns: int, n: int, result: int) -> int:
     tile = shape_value(2)
     block = shape_value(3)
     filtered = shape_value(4) != 0
-    widths = 7
-    table = stack(8 * (entries + 1))
+    widths = 8
+    table = stack(8 * (entries + 2))
     scratch = stack(tile * shape_value(5))
     keep = stack(shape_value(6))
     store_i64(table, entries, keep)
+    if shape_value(7) != 0:
+        store_i64(table, entries + 1, load_i64(columns, entries + 1))
     start = 0
     kept = 0
     flagged = 0
@@ -145,7 +147,13 @@ def drive(columns: int, n: int, result: int) -> int:
                     width = shape_value(widths + j)
                     base = load_i64(columns, j) + kept * width
                     row = 0
-                    if width == 8:
+                    if width == 16:
+                        while row < found:
+                            place = load_i32(selection, row) - start
+                            store_i64(base, 2 * row, load_i64(base, 2 * place))
+                            store_i64(base, 2 * row + 1, load_i64(base, 2 * place + 1))
+                            row += 1
+                    elif width == 8:
                         while row < found:
                             store_i64(base, row, load_i64(base, load_i32(selection, row) - start))
                             row += 1

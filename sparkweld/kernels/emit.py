@@ -11,7 +11,8 @@
             row += 1
         return flagged
 
-A nullable value is a pair of names, `v3` and `ok3`; the ops between nullable and plain values are only renamings.
+A nullable value is a pair of names, `v3` and `ok3`; the ops between nullable and plain values are only renamings. A string is
+one name, of a view; ops of strings that make new ones get the address of the `arena`.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from llvmlite import ir
 from numba.core import types
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, Op, Read, ValueOf
+from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, Op, Read, StrCall, ValueOf
 from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
-from sparkweld.ir.types import BOOL, F64, Type
+from sparkweld.ir.types import BOOL, F64, STR, Type
 from sparkweld.kernels import memory
-from sparkweld.kernels.frontend import Operation, define, numba_type
-from sparkweld.kernels.lowerings import llvm_type, lookup, lowering
-from sparkweld.kernels.shape import Shape
+from sparkweld.kernels.frontend import VIEW, Operation, define, numba_type
+from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
+from sparkweld.kernels.lowerings.strings import text
+from sparkweld.kernels.shape import Shape, allocates
+from sparkweld.kernels.strings.memory_access import build_view
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 
@@ -79,6 +82,8 @@ class _Emitter:
         self._guards()
         self._outputs()
         lines = ["def row_loop(table, padded, count):"]
+        if self.shape.allocates:
+            self.head.append(f"arena = address(table, {2 * (self.shape.inputs + self.shape.outputs) + 1})")
         lines += [f"    {line}" for line in self.head]
         lines += ["    flagged = 0", "    row = 0", f"    padded = padded & {-self.shape.tile}", "    while row < padded:"]
         lines += [f"        {line}" for line in self.body]
@@ -91,6 +96,8 @@ class _Emitter:
         match let.op:
             case Const():
                 value = self._constant(index, let.op)
+                if let.op.type == STR:
+                    self._call(value, _text(let.op.value))
             case Read():
                 valid = self._read(index, let.op)
             case IsValid():
@@ -100,16 +107,30 @@ class _Emitter:
                 self._call(value, _or_zero(type), self.value[argument], self.valid[argument])
             case MakeOptional():
                 value, valid = self.value[let.args[0]], self.value[let.args[1]]
+            case Lookup() if "str" in (let.op.type.kind, let.op.value_type.kind):
+                valid = f"ok{index}"
+                self._call(f"at{index}", _position(let.op), self.value[let.args[0]])
+                self._call(valid, _is_number(), f"at{index}")
+                self._call(value, _take(let.op), f"at{index}")
             case Lookup():
                 valid = f"ok{index}"
                 (argument,) = let.args
                 for name, part, result in ((value, 0, let.op.value_type), (valid, 1, BOOL)):
                     self._call(name, _lookup_part(let.op, self.types[argument], part, result), self.value[argument])
+            case _ if type.nullable:
+                valid = f"ok{index}"
+                self._compute(f"pair{index}", let, type)
+                self._call(valid, _is_present(), f"pair{index}")
+                self._call(value, _of_pair(type.plain()), f"pair{index}")
             case _:
-                operation = _operation(let.op, tuple(self.types[a] for a in let.args), type)
-                self._call(value, operation, *(self.value[a] for a in let.args))
+                self._compute(value, let, type)
         self.value.append(value)
         self.valid.append(valid)
+
+    def _compute(self, target: str, let: Let, type: Type) -> None:
+        operation = _operation(let.op, tuple(self.types[a] for a in let.args), type)
+        arena = ["arena"] if allocates(let.op) else []
+        self._call(target, operation, *(self.value[a] for a in let.args), *arena)
 
     def _call(self, target: str, operation: Operation, *arguments: str) -> None:
         name = operation.name
@@ -120,6 +141,8 @@ class _Emitter:
 
     def _constant(self, index: int, op: Const) -> str:
         value = op.value
+        if op.type == STR:
+            return f"v{index}"
         if op.type == F64 and math.isfinite(value):
             return repr(float(value))
         self.namespace[f"k{index}"] = bool(value) if op.type == BOOL else value
@@ -172,13 +195,60 @@ class _Emitter:
 @_remember
 def _operation(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation:
     build = lowering(op, arguments)
-    name = (op.fn if isinstance(op, Call) else op.name) + "".join(f"_{t}" for t in arguments[-1:])
-    return Operation(name, tuple(map(numba_type, arguments)), numba_type(result), build)
+    name = (op.fn if isinstance(op, Call | StrCall) else op.name) + "".join(f"_{t}" for t in arguments[-1:])
+    taken = (*map(numba_type, arguments), *((types.int64,) if allocates(op) else ()))
+    return Operation(name, taken, VIEW if result.nullable else numba_type(result), build)
+
+
+@_remember
+def _text(value: str) -> Operation:
+    return Operation("text", (), VIEW, lambda b: text(b, value))
+
+
+@_remember
+def _position(op: Lookup) -> Operation:
+    return Operation("position", (numba_type(op.type),), types.int64, lambda b, x: position(b, op, x))
+
+
+@_remember
+def _take(op: Lookup) -> Operation:
+    return Operation("take", (types.int64,), numba_type(op.value_type), lambda b, at: take(b, op, at))
+
+
+@_remember
+def _is_number() -> Operation:
+    return Operation("is_number", (types.int64,), types.boolean, lambda b, x: b.icmp_signed(">=", x, ir.Constant(_I64, 0)))
+
+
+@_remember
+def _is_present() -> Operation:
+    def build(b: ir.IRBuilder, pair: ir.Value) -> ir.Value:
+        return b.icmp_signed(">=", b.extract_value(pair, 1), ir.Constant(_I64, 0))
+
+    return Operation("is_present", (VIEW,), types.boolean, build)
+
+
+@_remember
+def _of_pair(type: Type) -> Operation:
+    """The value of a pair that an op of strings gives; of a string that does not exist, the empty one."""
+
+    def build(b: ir.IRBuilder, pair: ir.Value) -> ir.Value:
+        if type != STR:
+            return b.bitcast(b.extract_value(pair, 0), llvm_type(type))
+        zero = ir.Constant(_I64, 0)
+        present = b.icmp_signed(">=", b.extract_value(pair, 1), zero)
+        return b.select(present, pair, build_view(b, zero, zero))
+
+    return Operation(f"of_pair_{type}", (VIEW,), numba_type(type), build)
 
 
 @_remember
 def _load(type: Type) -> Operation:
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
+        if type == STR:
+            first = b.shl(row, ir.Constant(_I64, 1))
+            second = b.add(first, ir.Constant(_I64, 1))
+            return build_view(b, *(memory.load(b, address, at, _I64) for at in (first, second)))
         if type != BOOL:
             return memory.load(b, address, row, llvm_type(type))
         return b.icmp_unsigned("!=", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
@@ -197,6 +267,11 @@ def _load_valid() -> Operation:
 @_remember
 def _store(type: Type) -> Operation:
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
+        if type == STR:
+            first = b.shl(row, ir.Constant(_I64, 1))
+            memory.store(b, address, first, b.extract_value(value, 0))
+            memory.store(b, address, b.add(first, ir.Constant(_I64, 1)), b.extract_value(value, 1))
+            return
         memory.store(b, address, row, b.zext(value, _I8) if type == BOOL else value)
 
     return Operation(f"store_{type}", (types.int64, types.int64, numba_type(type)), types.none, build)
@@ -213,6 +288,9 @@ def _store_null() -> Operation:
 @_remember
 def _or_zero(type: Type) -> Operation:
     def build(b: ir.IRBuilder, value: ir.Value, valid: ir.Value) -> ir.Value:
+        if type == STR:
+            zero = ir.Constant(_I64, 0)
+            return b.select(valid, value, build_view(b, zero, zero))
         return b.select(valid, value, ir.Constant(value.type, 0.0 if type.is_float else 0))
 
     return Operation(f"or_zero_{type}", (numba_type(type), types.boolean), numba_type(type), build)

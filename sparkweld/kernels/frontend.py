@@ -20,7 +20,7 @@ from numba.core.compiler import Flags, run_frontend
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext
 from numba.core.datamodel import register_default
-from numba.core.datamodel.models import OpaqueModel
+from numba.core.datamodel.models import OpaqueModel, StructModel
 from numba.core.targetconfig import ConfigStack
 from numba.core.typed_passes import type_inference_stage
 from numba.core.typing import templates
@@ -34,9 +34,27 @@ from sparkweld.kernels.target import target_machine
 #: Their import registers the operators of scalars.
 _REGISTERED = (builtins, numbers)
 
+
+class _View(types.Type):
+    """A string in memory, or NULL: two int64."""
+
+    def __init__(self) -> None:
+        super().__init__("view")
+
+
+#: Where a string is: its address and its length in bytes; a length below 0 is NULL.
+VIEW = _View()
+
+
+@register_default(_View)
+class _ViewModel(StructModel):
+    def __init__(self, manager: Any, type: _View) -> None:
+        super().__init__(manager, type, [("address", types.int64), ("length", types.int64)])
+
+
 _NUMBA_TYPES: dict[str, types.Type] = {
     "bool": types.boolean, "i8": types.int8, "i16": types.int16, "i32": types.int32, "i64": types.int64,
-    "f32": types.float32, "f64": types.float64, "date": types.int32,
+    "f32": types.float32, "f64": types.float64, "date": types.int32, "str": VIEW,
 }  # fmt: skip
 
 
@@ -198,6 +216,27 @@ def lower_function(function: Callable[..., object], arguments: tuple[types.Type,
         with target_context.push_code_library(library):
             lowering.Lower(target_context, library, descriptor, func_ir, metadata={}).lower()
     return Lowered(library.modules[0], descriptor.mangled_name)
+
+
+def value_type(type: types.Type) -> ir.Type:
+    """LLVM type of a value of Numba's type in registers."""
+    return _contexts()[1].get_value_type(type)
+
+
+def lower_plainly(
+    function: Callable[..., object], arguments: tuple[types.Type, ...], result: types.Type, symbol: str
+) -> ir.Module:
+    """Module of a Python function, as for `lower_function`, that takes and gives plain values under the name `symbol`."""
+    lowered = lower_function(function, arguments, result)
+    inner = lowered.module.get_global(lowered.symbol)
+    inner.linkage = "internal"
+    inner.attributes.add("alwaysinline")
+    signature = ir.FunctionType(value_type(result), [value_type(a) for a in arguments])
+    outer = ir.Function(lowered.module, signature, symbol)
+    builder = ir.IRBuilder(outer.append_basic_block())
+    _, value = _contexts()[1].call_conv.call_function(builder, inner, result, arguments, outer.args)
+    builder.ret(value)
+    return lowered.module
 
 
 def define(source: str, name: str, namespace: dict[str, object]) -> Callable[..., object]:

@@ -10,7 +10,8 @@ from sparkweld.kernels import driver, emit, lanes, math_library
 from sparkweld.kernels.frontend import Lowered, lower_function
 from sparkweld.kernels.memory import mark_row_loop
 from sparkweld.kernels.object_code import kernel_symbol
-from sparkweld.kernels.shape import Shape, check_size, shape_of
+from sparkweld.kernels.shape import Shape, check_size, has_strings, shape_of
+from sparkweld.kernels.strings import used_functions
 from sparkweld.kernels.target import target_machine
 
 
@@ -70,12 +71,15 @@ def linked_module(program: Program) -> binding.ModuleRef:
     rows = lower_function(emit.emit_row_loop(program, shape).function(), emit.ARGUMENTS, emit.RESULT)
     # A scalar remainder would compute such functions by their scalar version.
     calls_libm = any(f.name.startswith(math_library.PREFIX) for f in rows.module.functions)
-    mark_row_loop(rows.module.get_global(rows.symbol), one_vector=calls_libm)
+    if not has_strings(program):
+        mark_row_loop(rows.module.get_global(rows.symbol), one_vector=calls_libm)
     drive = driver.lowered_driver()
     symbol = kernel_symbol(program)
     module = binding.parse_assembly(_prelude(symbol, shape, rows, drive))
     for part in (rows, drive):
         module.link_in(binding.parse_assembly(str(part.module)))
+    for function in used_functions(f.name for f in rows.module.functions if f.is_declaration):
+        module.link_in(binding.parse_bitcode(function.bitcode()))
     module.verify()
     for value in (*module.functions, *module.global_variables):
         if not value.is_declaration and value.name != symbol and not value.name.startswith("llvm."):

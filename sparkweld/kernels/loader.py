@@ -14,8 +14,10 @@ from llvmlite import binding
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import Program, output_types
+from sparkweld.ir.types import Type
 from sparkweld.kernels import math_library
 from sparkweld.kernels.object_code import ObjectCode
+from sparkweld.kernels.shape import program_allocates
 from sparkweld.kernels.target import host_cpu
 
 _numbers = itertools.count()
@@ -49,6 +51,8 @@ class Kernel:
         self.program, self.address, self._tracker = program, address, tracker
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(address)
         self._filtered = program.loops[0].where is not None
+        #: Size of the first arena.
+        self.arena_bytes = 4096
 
     @staticmethod
     def load(code: ObjectCode, program: Program) -> Kernel:
@@ -77,21 +81,37 @@ class Kernel:
             values = column.values if isinstance(column, Optional) else column
             nulls = (~column.valid).view(np.uint8) if isinstance(column, Optional) else no_nulls
             assert values.dtype == i.type.dtype and isinstance(column, Optional) == i.type.nullable, f"{i.name} is no {i.type}"
+            if i.type.kind == "str":
+                values = _views_of(np.where(nulls == 0, values, ""), keep)
             keep += [np.ascontiguousarray(values), np.ascontiguousarray(nulls)]
             addresses += [a.ctypes.data for a in keep[-2:]]
         types = output_types(self.program)
-        outputs = [(np.empty(rows, t.dtype), np.empty(rows, np.uint8)) for t in types]
+        outputs = [(_empty(rows, t), np.empty(rows, np.uint8)) for t in types]
         addresses += [a.ctypes.data for pair in outputs for a in pair]
         selection = np.empty(rows, np.int32) if self._filtered else None
-        if selection is not None:
-            addresses.append(selection.ctypes.data)
-        result = self.call(addresses, rows)
+        addresses.append(0 if selection is None else selection.ctypes.data)
+        result = self._call_with_arena(addresses, rows, keep)
         m = int(result[0])
         arrays: dict[str, Array] = {}
         for name, type, (values, nulls) in zip(self.program.outputs, types, outputs, strict=True):
-            arrays[name] = Optional(values[:m], nulls[:m] == 0) if type.nullable else values[:m]
+            values = _texts_of(values[:m]) if type.kind == "str" else values[:m]
+            arrays[name] = Optional(values, nulls[:m] == 0) if type.nullable else values
         counts = dict(zip(self.program.outputs, result[2:].tolist(), strict=True))
         return KernelResult(arrays, None if selection is None else selection[:m], int(result[1]), counts)
+
+    def _call_with_arena(self, addresses: list[int], rows: int, keep: list[np.ndarray]) -> np.ndarray:
+        """Calls the kernel, again with a larger arena while the arena is too small."""
+        if not program_allocates(self.program):
+            return self.call(addresses, rows)
+        size = self.arena_bytes
+        while True:
+            arena = np.empty(size, np.uint8)
+            ends = np.array([arena.ctypes.data, arena.ctypes.data + size], np.int64)
+            result = self.call([*addresses, ends.ctypes.data], rows)
+            if ends[0] <= ends[1]:
+                keep.append(arena)
+                return result
+            size = max(2 * size, int(ends[0]) - arena.ctypes.data)
 
     def call(self, addresses: list[int], rows: int) -> np.ndarray:
         """Calls the kernel on raw addresses, in the order of its ABI; gives its int64 result."""
@@ -99,3 +119,24 @@ class Kernel:
         result = np.empty(2 + len(self.program.outputs), np.int64)
         self._function(table.ctypes.data, rows, result.ctypes.data)
         return result
+
+
+def _views_of(texts: np.ndarray, keep: list[np.ndarray]) -> np.ndarray:
+    """Views, int64[rows, 2], of an object array of `str`; their bytes join `keep`."""
+    pieces = [text.encode("utf-8", "surrogateescape") for text in texts.tolist()]
+    data = np.frombuffer(b"".join(pieces), np.uint8)
+    keep.append(data)
+    lengths = np.array([len(piece) for piece in pieces], np.int64)
+    return np.column_stack([data.ctypes.data + np.cumsum(lengths) - lengths, lengths])
+
+
+def _texts_of(views: np.ndarray) -> np.ndarray:
+    """Inverse of `_views_of`."""
+    texts = np.empty(len(views), object)
+    for row, (address, length) in enumerate(views.tolist()):
+        texts[row] = ctypes.string_at(address, length).decode("utf-8", "surrogateescape")
+    return texts
+
+
+def _empty(rows: int, type: Type) -> np.ndarray:
+    return np.empty((rows, 2), np.int64) if type.kind == "str" else np.empty(rows, type.dtype)

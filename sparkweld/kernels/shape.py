@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparkweld.ir.program import Program, output_types
+from sparkweld.ir.ops import Op, RegexReplace, StrCall
+from sparkweld.ir.program import Program, body_types, output_types
 from sparkweld.reasons import refusal
 
 #: Programs of more values are refused: compile time grows with them, by about a millisecond each.
@@ -17,6 +18,33 @@ _SCRATCH = 192 * 1024
 _TILES = (64, 32, 16)
 
 
+#: Functions of strings whose results may lie in the arena.
+_ALLOCATING = frozenset(
+    """lower upper swapcase title capitalize casefold replace concat repeat center ljust rjust zfill int_to_str
+    float_to_str""".split()
+)
+
+
+def allocates(op: Op) -> bool:
+    """Whether an op's kernel takes bytes of the arena."""
+    if isinstance(op, StrCall):
+        return op.fn in _ALLOCATING or (op.fn == "slice" and op.params[2] != 1)
+    return isinstance(op, RegexReplace)
+
+
+def program_allocates(program: Program) -> bool:
+    """Whether the kernel of an optimised program wants an arena: {cursor, end}, two int64 whose address is in the entry of
+    `columns` behind that of the selection. The kernel moves the cursor on by each new string's bytes; when it has passed the end,
+    the outputs mean nothing, and the kernel has to run again with an arena of as many bytes at least, and twice the old one.
+    """
+    return any(allocates(let.op) for loop in program.loops for let in loop.body)
+
+
+def has_strings(program: Program) -> bool:
+    """Whether a loop of a program computes with strings."""
+    return any(type.kind == "str" for loop in program.loops for type in body_types(loop))
+
+
 @dataclass(frozen=True)
 class Shape:
     """What the driver has to know of a program. `widths`: bytes a row of each address, 0 for one that is not used."""
@@ -27,6 +55,7 @@ class Shape:
     block: int
     filtered: bool
     nullable: tuple[bool, ...]
+    allocates: bool
     widths: tuple[int, ...]
 
     @property
@@ -34,7 +63,8 @@ class Shape:
         """The constants in the order in which `drive` asks for them."""
         entries = 2 * self.inputs, 2 * (self.inputs + self.outputs)
         kept_flags = self.block if self.filtered else 0
-        return (*entries, self.tile, self.block, int(self.filtered), sum(self.widths), kept_flags, *self.widths)
+        head = (*entries, self.tile, self.block, int(self.filtered), sum(self.widths), kept_flags, int(self.allocates))
+        return (*head, *self.widths)
 
 
 def shape_of(program: Program) -> Shape | None:
@@ -42,12 +72,13 @@ def shape_of(program: Program) -> Shape | None:
     widths: list[int] = []
     nullable = tuple(t.nullable for t in output_types(program))
     for type in (*(i.type for i in program.inputs), *output_types(program)):
-        widths += [type.dtype.itemsize, int(type.nullable)]
+        widths += [type.width, int(type.nullable)]
     for tile in _TILES:
         if tile * sum(widths) <= _SCRATCH:
             filtered = program.loops[0].where is not None
             block = _BLOCK if filtered else 1 << 40
-            return Shape(len(program.inputs), len(nullable), tile, block, filtered, nullable, tuple(widths))
+            allocates = program_allocates(program)
+            return Shape(len(program.inputs), len(nullable), tile, block, filtered, nullable, allocates, tuple(widths))
     return None
 
 

@@ -39,7 +39,7 @@ def extremes(type: Type, rows: int, at: int = 0) -> Array:
     specials = special_values(plain)
     rng = np.random.default_rng(7 + at)
     index = np.arange(rows)
-    cross = len(specials) ** 2
+    cross = len(specials) ** (1 if type.kind == "str" else 2)
     values = specials[(index // len(specials) ** at) % len(specials)]
     values = np.where(index < cross, values, _random(plain, rows, rng))
     if not type.nullable:

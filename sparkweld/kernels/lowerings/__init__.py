@@ -7,28 +7,32 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Cast, Fits, IsIn, Op, Select
+from sparkweld.ir.ops import Call, Cast, Fits, IsIn, Op, RegexCount, RegexReplace, RegexSpan, RegexTest, Select, StrCall
 from sparkweld.ir.types import Type
 from sparkweld.kernels.lowerings.conversions import cast, fits
 from sparkweld.kernels.lowerings.floats import FLOATS
 from sparkweld.kernels.lowerings.integers import BOOLS, INTEGERS
-from sparkweld.kernels.lowerings.tables import is_in, lookup
+from sparkweld.kernels.lowerings.strings import compare, string_op
+from sparkweld.kernels.lowerings.tables import is_in, lookup, position, take
 
-__all__ = ["llvm_type", "lookup", "lowering"]
+__all__ = ["llvm_type", "lookup", "lowering", "position", "take"]
 
 _LLVM_TYPES: dict[str, ir.Type] = {
     "bool": ir.IntType(1), "i8": ir.IntType(8), "i16": ir.IntType(16), "i32": ir.IntType(32), "i64": ir.IntType(64),
     "f32": ir.FloatType(), "f64": ir.DoubleType(), "date": ir.IntType(32),
+    "str": ir.LiteralStructType([ir.IntType(64), ir.IntType(64)]),
 }  # fmt: skip
 
 
 def llvm_type(type: Type) -> ir.Type:
-    """LLVM type of a plain value in registers (i1 for bool)."""
+    """LLVM type of a plain value in registers (i1 for bool, a view for str)."""
     return _LLVM_TYPES[type.kind]
 
 
 def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
-    """(builder, argument values) -> result value, for a plain op of these plain argument types.
+    """(builder, argument values) -> result value, for an op of these plain argument types.
+
+    A plain result, except for ops of strings: see `lowerings.strings`.
 
     Raises InternalError for an op without a kernel; `sparkweld.ir` and this table have to grow together.
     """
@@ -43,10 +47,14 @@ def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
             return lambda b, condition, x, y: b.select(condition, x, y)
         case IsIn():
             return lambda b, x: is_in(b, op, x)
+        case StrCall() | RegexTest() | RegexSpan() | RegexCount() | RegexReplace():
+            return string_op(op)
     raise InternalError(f"{op.name} has no kernel for ({', '.join(map(str, types))})")
 
 
 def _call(op: Call, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
+    if types[0].kind == "str":
+        return compare(op.fn)
     table = BOOLS if types[0].kind == "bool" else FLOATS if types[0].is_float else INTEGERS
     key = op.fn if op.output == 0 else f"{op.fn}.{op.output}"
     if key not in table:

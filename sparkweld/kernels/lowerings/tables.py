@@ -1,7 +1,8 @@
-"""Constant tables to LLVM: membership and lookup over read-only data, without a branch so that loops vectorise.
+"""Constant tables to LLVM: membership and lookup over read-only data.
 
-Three shapes: a few keys are compared one by one; integer keys of a small span index a table; other keys are found by a
-binary search whose number of steps is fixed.
+Keys that are strings are found by their hash. All others without a branch, so that loops vectorise, in three shapes: a few
+keys are compared one by one; integer keys of a small span index a table; other keys are found by a binary search whose
+number of steps is fixed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from llvmlite import ir
 
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.kernels.lowerings.integers import Builder, constant
+from sparkweld.kernels.lowerings.strings import constant_bytes
 from sparkweld.kernels.memory import mark_parallel
+from sparkweld.kernels.strings import key_tables
+from sparkweld.kernels.strings.memory_access import build_view
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 _FEW = 8
@@ -25,6 +29,8 @@ _Keys = Callable[[Builder, ir.Value], tuple[ir.Value, ir.Value]]
 def is_in(b: Builder, op: IsIn, x: ir.Value) -> ir.Value:
     """Whether x equals one of the keys."""
     keys = op.table
+    if keys.dtype == object:
+        return b.icmp_signed(">=", position(b, op, x), ir.Constant(_I64, 0))
     if len(keys) <= 2 * _FEW:
         found = ir.Constant(_I1, 0)
         for key in keys:
@@ -38,7 +44,31 @@ def is_in(b: Builder, op: IsIn, x: ir.Value) -> ir.Value:
 
 def lookup(b: Builder, op: Lookup, x: ir.Value) -> tuple[ir.Value, ir.Value]:
     """(the value of x's key or 0, whether there is one)."""
-    keys, values = op.table
+    return _lookup(b, *op.table, x)
+
+
+def position(b: Builder, op: Lookup | IsIn, x: ir.Value) -> ir.Value:
+    """The number of x's key, -1 when it is none."""
+    keys = op.table if isinstance(op, IsIn) else op.table[0]
+    if keys.dtype == object:
+        return key_tables.find_key.build(b, x, constant_bytes(b, key_tables.key_table(keys.tolist())))
+    at, found = _lookup(b, keys, np.arange(len(keys)), x)
+    return b.select(found, at, ir.Constant(_I64, -1))
+
+
+def take(b: Builder, op: Lookup, at: ir.Value) -> ir.Value:
+    """The value of a key by its number, any when that is -1."""
+    values = op.table[1]
+    at = b.select(b.icmp_signed("<", at, ir.Constant(_I64, 0)), ir.Constant(_I64, 0), at)
+    if values.dtype == object:
+        texts = [text.encode() for text in values.tolist()]
+        ends = np.cumsum([0, *map(len, texts)])
+        begin, end = (_load(b, part, at) for part in (ends[:-1], ends[1:]))
+        return build_view(b, b.add(constant_bytes(b, b"".join(texts)), begin), b.sub(end, begin))
+    return _flag(b, values, at) if values.dtype == np.bool_ else _load(b, values, at)
+
+
+def _lookup(b: Builder, keys: np.ndarray, values: np.ndarray, x: ir.Value) -> tuple[ir.Value, ir.Value]:
     kind = _I1 if values.dtype == np.bool_ else _llvm_type(values.dtype)
     if len(keys) <= _FEW:
         found, value = ir.Constant(_I1, 0), _zero(kind)

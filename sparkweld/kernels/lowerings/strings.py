@@ -1,0 +1,256 @@
+"""Ops of strings to calls of `kernels.strings`, with their parameters as constants of the module.
+
+A builder gets the values of the op's arguments, and the arena's address behind them when the op allocates. What it gives for
+a nullable result is a pair whose second part is negative for NULL: a view, or {the value's bits, validity}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from llvmlite import ir
+
+from sparkweld.errors import InternalError
+from sparkweld.ir.ops import Op, RegexCount, RegexReplace, RegexSpan, RegexTest, StrCall
+from sparkweld.ir.ops.string_functions import Param
+from sparkweld.kernels.lowerings.integers import Builder
+from sparkweld.kernels.strings import automata, building, case, numbers, pieces, search, unicode_tables, utf8
+from sparkweld.kernels.strings.library import Function
+from sparkweld.kernels.strings.memory_access import build_view
+from sparkweld.kernels.strings.unicode_tables import ALNUM, ALPHA, DECIMAL, DIGIT, LOWER, NUMERIC, SPACE, TITLE, UPPER
+
+_I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
+
+Build = Callable[..., ir.Value]
+
+
+def integer(value: int) -> ir.Constant:
+    return ir.Constant(_I64, int(value))
+
+
+def constant_bytes(b: Builder, data: bytes) -> ir.Value:
+    """Address of these bytes among the module's constants, each kept once."""
+    name = f"sparkweld.data.{hashlib.sha256(data).hexdigest()[:24]}"
+    made = b.module.globals.get(name)
+    if made is None:
+        array = ir.ArrayType(_I8, len(data))
+        made = ir.GlobalVariable(b.module, array, name)
+        made.linkage, made.global_constant, made.align = "internal", True, 8
+        made.initializer = ir.Constant(array, bytearray(data))
+    return b.ptrtoint(made, _I64)
+
+
+def text(b: Builder, value: str) -> ir.Value:
+    """A view of a constant."""
+    data = value.encode()
+    return build_view(b, constant_bytes(b, data), integer(len(data)))
+
+
+def compare(fn: str) -> Build:
+    """A comparison of two strings."""
+    if fn in ("equal", "not_equal"):
+        return search.equal.build if fn == "equal" else lambda b, v, w: b.not_(search.equal.build(b, v, w))
+    symbol = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}[fn]
+    return lambda b, v, w: b.icmp_signed(symbol, search.compare.build(b, v, w), integer(0))
+
+
+def string_op(op: Op) -> Build:
+    """The builder of an op of strings. Raises InternalError for one without a kernel."""
+    match op:
+        case StrCall():
+            if op.fn not in _CALLS:
+                raise InternalError(f"str.{op.fn} has no kernel")
+            return partial(_CALLS[op.fn], op.params)
+        case RegexTest():
+            return lambda b, v: automata.test.build(b, v, *_automaton(b, op))
+        case RegexSpan():
+            rest = [integer(n) for n in (op.automaton.width, op.anchored, bool(op.tags))]
+            return lambda b, v: automata.span.build(b, v, *_automaton(b, op), *rest)
+        case RegexCount():
+            return lambda b, v: automata.count_matches.build(b, v, *_automaton(b, op))
+        case RegexReplace():
+            return lambda b, v, arena: automata.replace_matches.build(
+                b, arena, v, *_automaton(b, op), text(b, op.replacement), integer(op.count)
+            )
+    raise InternalError(f"{op.name} has no kernel")
+
+
+def _automaton(b: Builder, op: RegexTest | RegexSpan | RegexCount | RegexReplace) -> tuple[ir.Value, ir.Value]:
+    """(address of the tables, entry of the start state), as `strings.automata` reads them."""
+    tables, width = op.automaton, op.automaton.width
+    tags = op.tags if isinstance(op, RegexSpan) and op.tags else (0,) * len(tables.transitions)
+    final = op.final_tags if isinstance(op, RegexSpan) and op.tags else (0,) * len(tables.accept)
+    accept = np.array(tables.accept, np.uint32)
+    to = np.array(tables.transitions, np.uint32)
+    entries = ((to * np.uint32(4 * (width + 1))) << 4 | accept[to] | np.array(tags, np.uint32) << 2).astype("<u4")
+    rows = np.column_stack([entries.reshape(len(accept), width), np.array(final, "<u4")])
+    start = (op.start * 4 * (width + 1)) << 4 | op.accept[op.start]
+    return constant_bytes(b, bytes(tables.classes) + rows.tobytes()), integer(start)
+
+
+_Params = tuple[Param, ...]
+
+
+def _call(function: Function, *extra: int) -> Build:
+    """The function on the arguments, constants, and parameters as they are."""
+
+    def build(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
+        return function.build(b, *values, *(_parameter(b, p) for p in params), *map(integer, extra))
+
+    return build
+
+
+def _parameter(b: Builder, value: Param) -> ir.Value:
+    return text(b, value) if isinstance(value, str) else integer(search.NO_END if value is None else value)
+
+
+def _with_arena(function: Function, *extra: int) -> Build:
+    """As `_call`, with the arena in front."""
+
+    def build(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
+        *arguments, arena = values
+        return _call(function, *extra)(params, b, arena, *arguments)
+
+    return build
+
+
+def _with_spaces(function: Function) -> Build:
+    def build(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+        characters = unicode_tables.spaces() if params[0] is None else str(params[0])
+        return function.build(b, v, constant_bytes(b, unicode_tables.character_set(characters)))
+
+    return build
+
+
+def _slice(params: _Params, b: Builder, v: ir.Value, arena: ir.Value | None = None) -> ir.Value:
+    start, stop, step = params
+    if arena is None:
+        return pieces.substring.build(b, v, integer(int(start or 0)), integer(search.NO_END if stop is None else int(stop)))
+    ends = [integer(pieces.NO_BOUND if end is None else int(end)) for end in (start, stop)]
+    return pieces.stepped_slice.build(b, arena, v, *ends, integer(int(step or 1)))
+
+
+def _split(by_text: Function, by_spaces: Function, *extra: int) -> Build:
+    def build(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+        numbers_ = [integer(int(p or 0)) for p in params[1:]]
+        if params[0] is not None:
+            return by_text.build(b, v, text(b, str(params[0])), *numbers_, *map(integer, extra))
+        spaces = constant_bytes(b, unicode_tables.character_set(unicode_tables.spaces()))
+        return by_spaces.build(b, v, *numbers_, *map(integer, extra), spaces)
+
+    return build
+
+
+def _any_of(function: Function) -> Build:
+    def build(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+        found: ir.Value = ir.Constant(_I1, 0)
+        for param in params:
+            found = b.or_(found, function.build(b, v, text(b, str(param))))
+        return found
+
+    return build
+
+
+def _search(function: Function) -> Build:
+    def build(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+        wanted, start, end = params
+        return function.build(b, v, text(b, str(wanted)), integer(int(start or 0)), _parameter(b, end))
+
+    return build
+
+
+def _concat(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
+    first, *others, arena = values
+    for other in others:
+        first = building.concat.build(b, arena, first, other)
+    return first
+
+
+def _pad(side: int) -> Build:
+    def build(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+        width, fill = params
+        return building.pad.build(b, arena, v, text(b, str(fill)), integer(int(width or 0)), integer(side))
+
+    return build
+
+
+def _flags(b: Builder) -> ir.Value:
+    return constant_bytes(b, unicode_tables.flags())
+
+
+def _lower(method: str, how: int) -> Build:
+    def build(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+        table = constant_bytes(b, unicode_tables.mapping(method))
+        return case.lower.build(b, arena, v, integer(how), table, _flags(b))
+
+    return build
+
+
+def _upper(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+    return case.upper.build(b, arena, v, constant_bytes(b, unicode_tables.mapping("upper")))
+
+
+def _mixed(how: int, other: str) -> Build:
+    def build(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+        tables = [constant_bytes(b, unicode_tables.mapping(method)) for method in ("lower", other)]
+        return case.mixed_case.build(b, arena, v, integer(how), *tables, _flags(b))
+
+    return build
+
+
+def _class(wanted: int) -> Build:
+    return lambda params, b, v: case.all_flagged.build(b, v, integer(wanted), _flags(b))
+
+
+def _case_class(wanted: int, unwanted: int) -> Build:
+    return lambda params, b, v: case.has_only.build(b, v, integer(wanted), integer(unwanted), _flags(b))
+
+
+def _powers(b: Builder) -> ir.Value:
+    return constant_bytes(b, np.array([float(10**k) for k in range(23)]).tobytes())
+
+
+def _parse_float(b: Builder, v: ir.Value) -> ir.Value:
+    return numbers.parse_float.build(b, v, _powers(b), constant_bytes(b, b"infinitynan"))
+
+
+def _is_decided(pair: ir.Value, b: Builder) -> ir.Value:
+    return b.icmp_signed("!=", b.extract_value(pair, 1), integer(numbers.UNDECIDED))
+
+
+def _float_to_str(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
+    return numbers.float_to_str.build(b, arena, x, _powers(b), constant_bytes(b, b"-infnan-0.0"))
+
+
+_CALLS: dict[str, Build] = {
+    "valid_utf8": _call(utf8.valid_utf8), "is_ascii": _call(utf8.is_ascii), "length": _call(utf8.length),
+    "isdigit": _class(DIGIT), "isalpha": _class(ALPHA), "isalnum": _class(ALNUM), "isdecimal": _class(DECIMAL),
+    "isnumeric": _class(NUMERIC), "isspace": _class(SPACE), "islower": _case_class(LOWER, UPPER | TITLE),
+    "isupper": _case_class(UPPER, LOWER | TITLE), "istitle": lambda params, b, v: case.is_title.build(b, v, _flags(b)),
+    "lower": _lower("lower", case.TO_LOWER), "casefold": _lower("casefold", case.TO_FOLDED), "upper": _upper,
+    "swapcase": _mixed(case.TO_SWAPPED, "upper"), "title": _mixed(case.TO_TITLE, "title"),
+    "capitalize": _mixed(case.TO_CAPITALIZED, "title"),
+    "strip": _with_spaces(pieces.strip), "lstrip": _with_spaces(pieces.lstrip), "rstrip": _with_spaces(pieces.rstrip),
+    "remove_prefix": _call(pieces.remove_prefix), "remove_suffix": _call(pieces.remove_suffix),
+    "slice": _slice, "substring": _call(pieces.substring), "get": _call(pieces.char_at), "char_at": _call(pieces.char_at),
+    "split_part": _split(pieces.split_part, pieces.words_part, 0),
+    "rsplit_part": _split(pieces.split_part, pieces.words_part, 1),
+    "split_count": _split(pieces.split_count, pieces.words_count),
+    "partition_part": _call(pieces.partition_part, 0), "rpartition_part": _call(pieces.partition_part, 1),
+    "contains": _call(search.contains), "contains_str": _call(search.contains),
+    "starts_with": _any_of(search.starts_with), "starts_with_str": _call(search.starts_with),
+    "ends_with": _any_of(search.ends_with), "ends_with_str": _call(search.ends_with),
+    "find": _search(search.find), "rfind": _search(search.rfind), "count": _search(search.count),
+    "find_str": _call(search.find, 0, search.NO_END),
+    "replace": _with_arena(building.replace), "concat": _concat, "repeat": _with_arena(building.repeat),
+    "rjust": _pad(0), "ljust": _pad(1), "center": _pad(2), "zfill": _with_arena(building.zfill),
+    "parse_int": lambda params, b, v: numbers.parse_int.build(b, v),
+    "parse_int_decided": lambda params, b, v: _is_decided(numbers.parse_int.build(b, v), b),
+    "parse_float": lambda params, b, v: _parse_float(b, v),
+    "parse_float_decided": lambda params, b, v: _is_decided(_parse_float(b, v), b),
+    "int_to_str": _with_arena(numbers.int_to_str), "float_to_str": _float_to_str,
+    "float_to_str_decided": lambda params, b, x: numbers.float_is_decided.build(b, x, _powers(b)),
+}  # fmt: skip

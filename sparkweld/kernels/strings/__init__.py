@@ -1,0 +1,20 @@
+"""Functions of strings for kernels: Python for Numba's reduced front end, lowered once per process, linked where used.
+
+A string is a view, {address, length in bytes}. Functions read nothing outside of their views, whatever the bytes are: rows
+that a guard flags because they are no UTF-8 pass through all ops too. Start at `memory_access` and `library`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sparkweld.kernels.strings import automata, building, case, key_tables, numbers, pieces, search, utf8
+from sparkweld.kernels.strings.library import Function, needed
+
+_MODULES = (automata, building, case, key_tables, numbers, pieces, search, utf8)
+_FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
+
+
+def used_functions(names: Iterable[str]) -> Iterator[Function]:
+    """The functions of strings among these names of a module, and all that they call."""
+    return needed(_FUNCTIONS[name] for name in names if name in _FUNCTIONS)

@@ -1,0 +1,297 @@
+"""Numbers to text and back, as `int`, `float`, `str` and `repr` of Python have it, in the cases that `ir` calls decided.
+
+A parsed number is a pair in the shape of a view: its value's bits, and DECIDED, NO_NUMBER or UNDECIDED.
+"""
+
+from __future__ import annotations
+
+from numba.core import types
+
+from sparkweld.kernels.strings.arena import reserve
+from sparkweld.kernels.strings.library import function
+from sparkweld.kernels.strings.memory_access import (
+    BOOL,
+    INT,
+    VIEW,
+    address_of,
+    as_float,
+    as_int,
+    bits_of,
+    byte,
+    divide,
+    length_of,
+    load_f64,
+    magnitude,
+    nearest,
+    quotient,
+    rest,
+    store_byte,
+    view,
+    wrapping_subtract,
+)
+from sparkweld.kernels.strings.utf8 import is_ascii
+
+DECIDED, NO_NUMBER, UNDECIDED = 0, -1, -2
+
+_LONGEST = 4000
+_MINIMUM = -(1 << 63)
+_UNDERSCORE = 95
+
+
+@function(INT, result=BOOL)
+def is_c_space(c: int) -> bool:
+    """C's isspace, which `int` and `float` strip from ASCII text; `str.strip` would also take 28 to 31."""
+    return c == 32 or (c >= 9 and c <= 13)
+
+
+@function(VIEW, result=VIEW)
+def c_strip(v: int) -> int:
+    """The text without such spaces at its ends."""
+    a = address_of(v)
+    i = 0
+    n = length_of(v)
+    while i < n and is_c_space(byte(a, i)):
+        i += 1
+    while n > i and is_c_space(byte(a, n - 1)):
+        n -= 1
+    return view(a + i, n - i)
+
+
+@function(INT, INT, INT, result=INT)
+def skip_digits(a: int, i: int, n: int) -> int:
+    """Offset behind digits from i on, single underscores between them; i itself when there is no digit."""
+    start = i
+    while i < n:
+        c = byte(a, i)
+        if c == _UNDERSCORE and i > start and i + 1 < n:
+            i += 1
+            c = byte(a, i)
+            if c < 48 or c > 57:
+                return i - 1
+        if c < 48 or c > 57:
+            return i
+        i += 1
+    return n
+
+
+@function(VIEW, result=VIEW)
+def parse_int(v: int) -> int:
+    """int(v)"""
+    if length_of(v) > _LONGEST or not is_ascii(v):
+        return view(0, UNDECIDED)
+    text = c_strip(v)
+    a = address_of(text)
+    n = length_of(text)
+    i = 0
+    negative = 0
+    if n > 0 and (byte(a, 0) == 43 or byte(a, 0) == 45):
+        negative = byte(a, 0) == 45
+        i = 1
+    if i >= n or skip_digits(a, i, n) < n:
+        return view(0, NO_NUMBER)
+    # Below 0, where there is room for the smallest integer too.
+    value = 0
+    while i < n:
+        c = byte(a, i)
+        if c != _UNDERSCORE:
+            digit = c - 48
+            if value < -922337203685477580 or (value == -922337203685477580 and digit > 8):
+                return view(0, UNDECIDED)
+            value = value * 10 - digit
+        i += 1
+    if negative == 0:
+        if value == _MINIMUM:
+            return view(0, UNDECIDED)
+        value = 0 - value
+    return view(value, DECIDED)
+
+
+@function(INT, INT, INT, INT, INT, result=BOOL)
+def is_word(a: int, n: int, word: int, least: int, most: int) -> bool:
+    """Whether n bytes, in any case, are the first bytes of a word: `least` or `most` of them."""
+    if n != least and n != most:
+        return False
+    i = 0
+    while i < n:
+        if byte(a, i) | 32 != byte(word, i):
+            return False
+        i += 1
+    return True
+
+
+@function(VIEW, INT, INT, result=VIEW)
+def parse_float(v: int, powers: int, words: int) -> int:
+    """float(v): Clinger's exact case, zeros and the named values. `words` are "infinity" and "nan"."""
+    if length_of(v) > _LONGEST or not is_ascii(v):
+        return view(0, UNDECIDED)
+    text = c_strip(v)
+    a = address_of(text)
+    n = length_of(text)
+    i = 0
+    sign = 0
+    if n > 0 and (byte(a, 0) == 43 or byte(a, 0) == 45):
+        if byte(a, 0) == 45:
+            sign = -9223372036854775808
+        i = 1
+    if is_word(a + i, n - i, words, 3, 8):
+        return view(0x7FF0000000000000 | sign, DECIDED)
+    if is_word(a + i, n - i, words + 8, 3, 3):
+        return view(0x7FF8000000000000 | sign, DECIDED)
+    point = skip_digits(a, i, n)
+    end = point
+    if point < n and byte(a, point) == 46:
+        end = skip_digits(a, point + 1, n)
+        if end == i + 1:
+            return view(0, NO_NUMBER)
+    elif point == i:
+        return view(0, NO_NUMBER)
+    exponent = 0
+    at = end
+    if end < n and byte(a, end) | 32 == 101:
+        at = end + 1
+        minus = 0
+        if at < n and (byte(a, at) == 43 or byte(a, at) == 45):
+            minus = byte(a, at) == 45
+            at += 1
+        stop = skip_digits(a, at, n)
+        if stop == at:
+            return view(0, NO_NUMBER)
+        while at < stop:
+            if byte(a, at) != _UNDERSCORE and exponent < 100000:
+                exponent = exponent * 10 + byte(a, at) - 48
+            at += 1
+        if minus != 0:
+            exponent = 0 - exponent
+    if at < n:
+        return view(0, NO_NUMBER)
+    digits = 0
+    while i < end:
+        c = byte(a, i)
+        if c >= 48 and c <= 57:
+            if digits <= 9007199254740992:
+                digits = digits * 10 + c - 48
+            else:
+                return view(0, UNDECIDED)
+            if i > point:
+                exponent -= 1
+        i += 1
+    if digits == 0:
+        return view(sign, DECIDED)
+    if digits > 9007199254740992 or exponent > 22 or exponent < -22:
+        return view(0, UNDECIDED)
+    x = as_float(digits)
+    if exponent >= 0:
+        x = x * load_f64(powers, 8 * exponent)
+    else:
+        x = quotient(x, load_f64(powers, 0 - 8 * exponent))
+    return view(bits_of(x) | sign, DECIDED)
+
+
+@function(INT, INT, result=INT)
+def put_digits(end: int, value: int) -> int:
+    """Writes an unsigned integer before an address; gives its first address."""
+    while True:
+        end -= 1
+        store_byte(end, 0, 48 + rest(value, 10))
+        value = divide(value, 10)
+        if value == 0:
+            return end
+
+
+@function(INT, result=INT)
+def digits_of(value: int) -> int:
+    """Number of decimal digits of an unsigned integer."""
+    count = 1
+    value = divide(value, 10)
+    while value != 0:
+        count += 1
+        value = divide(value, 10)
+    return count
+
+
+@function(INT, INT, result=VIEW)
+def int_to_str(arena: int, x: int) -> int:
+    """str(x)"""
+    value = x
+    negative = 0
+    if x < 0:
+        value = wrapping_subtract(0, x)
+        negative = 1
+    size = negative + digits_of(value)
+    to = reserve(arena, size)
+    if to == 0:
+        return view(0, 0)
+    put_digits(to + size, value)
+    if negative != 0:
+        store_byte(to, 0, 45)
+    return view(to, size)
+
+
+@function(types.float64, INT, result=VIEW)
+def short_decimal(x: float, powers: int) -> int:
+    """{w, k} of the shortest w / 10**k that is a positive x, for w < 10**15 and 0.0001 <= x < 10**15; {0, -1} for no such.
+
+    That w / 10**k rounds to x is tested by the division itself. With w < 10**15, x * 10**k is off by less than 1/4, so that
+    its nearest integer is w where there is one; and no other decimal of so few digits rounds to x.
+    """
+    if x >= 0.0001 and x < 1e15:
+        k = 0
+        while k < 20:
+            power = load_f64(powers, 8 * k)
+            scaled = nearest(x * power)
+            if scaled >= 1e15:
+                return view(0, NO_NUMBER)
+            if quotient(scaled, power) == x:
+                return view(as_int(scaled), k)
+            k += 1
+    return view(0, NO_NUMBER)
+
+
+@function(types.float64, INT, result=BOOL)
+def float_is_decided(x: float, powers: int) -> bool:
+    """Whether `float_to_str` has the text of x."""
+    if x != x or x == 0.0 or magnitude(x) > 1.7976931348623157e308:
+        return True
+    return length_of(short_decimal(magnitude(x), powers)) >= 0
+
+
+@function(INT, types.float64, INT, INT, result=VIEW)
+def float_to_str(arena: int, x: float, powers: int, words: int) -> int:
+    """repr(x), empty where it is not decided. `words` are "-inf" and "nan" and "-0.0"."""
+    if x != x:
+        return view(words + 4, 3)
+    negative = 0
+    if bits_of(x) < 0:
+        negative = 1
+    if x == 0.0:
+        return view(words + 8 - negative, 3 + negative)
+    if magnitude(x) > 1.7976931348623157e308:
+        return view(words + 1 - negative, 3 + negative)
+    decimal = short_decimal(magnitude(x), powers)
+    k = length_of(decimal)
+    if k < 0:
+        return view(0, 0)
+    w = address_of(decimal)
+    if k == 0:
+        w = w * 10
+        k = 1
+    size = digits_of(w)
+    if size <= k:
+        size = k + 1
+    to = reserve(arena, negative + size + 1)
+    if to == 0:
+        return view(0, 0)
+    if negative != 0:
+        store_byte(to, 0, 45)
+    end = to + negative + size
+    while k > 0:
+        store_byte(end, 0, 48 + rest(w, 10))
+        w = divide(w, 10)
+        end -= 1
+        k -= 1
+    store_byte(end, 0, 46)
+    while end > to + negative:
+        end -= 1
+        store_byte(end, 0, 48 + rest(w, 10))
+        w = divide(w, 10)
+    return view(to, negative + size + 1)

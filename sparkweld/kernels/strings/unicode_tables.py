@@ -1,0 +1,113 @@
+"""What the running Python knows of code points, as two-stage tables: a block's number for each 128, then the block's entries.
+
+Everything is asked of `str` methods, so that a kernel has the Unicode version of the Python that compiles it.
+
+A table is bytes: four int64 (the first code point past all entries, the offsets of the two stages and of the special
+mappings), the stages, and the special mappings of 16 bytes: the number of bytes in UTF-8, then these. An entry of a mapping
+is the distance to the one code point that it maps to, or SPECIAL plus the number of a special mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+SPECIAL = 1 << 24
+
+ALPHA, DECIMAL, DIGIT, NUMERIC, SPACE, LOWER, UPPER, TITLE, CASED, IGNORABLE = (1 << bit for bit in range(10))
+ALNUM = ALPHA | DECIMAL | DIGIT | NUMERIC
+
+#: Most bytes that a byte of a string becomes when its case is mapped; `mapping` checks it.
+GROWTH = 3
+
+_BLOCK = 128
+_END = 0x110000
+
+
+def _blocks(changes: Callable[[str], bool]) -> list[int]:
+    """Numbers of the blocks of which something is to be said, as one test of a whole block tells."""
+    surrogates = range(0xD800 // _BLOCK, 0xE000 // _BLOCK)
+    return [k for k in range(_END // _BLOCK) if k not in surrogates and changes("".join(map(chr, _codes(k))))]
+
+
+def _codes(block: int) -> range:
+    return range(block * _BLOCK, (block + 1) * _BLOCK)
+
+
+def _two_stages(entries: dict[int, np.ndarray], zero: np.ndarray, special: bytes = b"") -> bytes:
+    """The table of the blocks that are not all zero, equal ones once."""
+    stage1 = np.zeros(max(entries, default=0) + 1, np.uint16)
+    distinct = {zero.tobytes(): 0}
+    for block, values in entries.items():
+        stage1[block] = distinct.setdefault(values.tobytes(), len(distinct))
+    first, second = stage1.tobytes(), b"".join(distinct)
+    first += bytes(-len(first) % 8)
+    head = np.array([len(stage1) * _BLOCK, 32, 32 + len(first), 32 + len(first) + len(second)], np.int64)
+    return head.tobytes() + first + second + special
+
+
+@cache
+def mapping(method: str) -> bytes:
+    """The table of `str.lower`, `upper`, `title` or `casefold` of single code points."""
+    of = getattr(str, method)
+    special: dict[str, int] = {}
+    entries: dict[int, np.ndarray] = {}
+    for block in _blocks(lambda text: of(" ".join(text)) != " ".join(text)):
+        values = np.zeros(_BLOCK, np.int32)
+        for code in _codes(block):
+            to = of(chr(code))
+            assert len(to.encode()) <= GROWTH * len(chr(code).encode())
+            values[code % _BLOCK] = ord(to) - code if len(to) == 1 else SPECIAL + special.setdefault(to, len(special))
+        if values.any():
+            entries[block] = values
+    texts = [text.encode() for text in special]
+    assert all(len(text) < 16 for text in texts)
+    return _two_stages(entries, np.zeros(_BLOCK, np.int32), b"".join(bytes([len(t)]) + t.ljust(15, b"\0") for t in texts))
+
+
+@cache
+def flags() -> bytes:
+    """The table of the flags above."""
+    entries: dict[int, np.ndarray] = {}
+    for block in _blocks(_has_flags):
+        values = np.array([_flags(chr(code)) for code in _codes(block)], np.uint16)
+        if values.any():
+            entries[block] = values
+    return _two_stages(entries, np.zeros(_BLOCK, np.uint16))
+
+
+def _flags(c: str) -> int:
+    found = ALPHA * c.isalpha() | DECIMAL * c.isdecimal() | DIGIT * c.isdigit() | NUMERIC * c.isnumeric() | SPACE * c.isspace()
+    upper = c.isupper()
+    found |= LOWER * c.islower() | UPPER * upper | TITLE * (c.istitle() and not upper)
+    return found | _sigma_flags(c)
+
+
+def _has_flags(text: str) -> bool:
+    """Whether a code point of a block may have any flag."""
+    sigmas = "".join(f"a{c}Σ \n" for c in text).lower()
+    return "ς" in sigmas or text.swapcase() != text or any(c.isalnum() or c.isspace() for c in text)
+
+
+def _sigma_flags(c: str) -> int:
+    """CASED and IGNORABLE, as the rule of the final sigma shows them: it asks for nothing else."""
+    if (c + "Σ").lower()[-1] == "ς":
+        return CASED
+    return IGNORABLE if ("a" + c + "Σ").lower()[-1] == "ς" else 0
+
+
+@cache
+def spaces() -> str:
+    """All that `str.strip` and `str.split` take for white space."""
+    blocks = _blocks(lambda text: len("".join(text.split())) < len(text))
+    return "".join(c for block in blocks for c in map(chr, _codes(block)) if c.isspace())
+
+
+def character_set(characters: str) -> bytes:
+    """A set of code points: 128 bits, the number of other members as int64, these as int32."""
+    codes = sorted({ord(c) for c in characters})
+    bits = sum(1 << code for code in codes if code < 128)
+    others = [code for code in codes if code >= 128]
+    return bits.to_bytes(16, "little") + len(others).to_bytes(8, "little") + np.array(others, np.int32).tobytes()
