@@ -21,6 +21,7 @@ help:
 	@echo 'make check           ruff, mypy, layers and the fast tests: under a minute'
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
 	@echo 'make corpus          what is compiled of 200 UDFs as people write them, and why not the rest'
+	@echo 'make fuzz           generated UDFs with new seeds for 30 minutes, compared with PySpark'
 	@echo 'make golden          rewrite expected programs and the README table, then read the diff'
 	@echo 'make clean           remove .venv, the bridge and all caches'
 	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
@@ -43,6 +44,9 @@ bench: ready
 
 corpus: ready
 	$(RUN) $(PY) -m tests.corpus $(ARGS)
+
+fuzz: ready
+	$(PY) -m tests.fuzz $(ARGS)
 
 golden: ready
 	$(RUN) $(PY) -m tests.helpers.golden

@@ -1,0 +1,29 @@
+"""Two thousand generated UDFs of all kinds: each compiles to what PySpark's worker gives, or is refused with a code."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.generated import FAMILIES, Tally
+
+pytestmark = pytest.mark.slow
+
+#: Family -> functions in the gate.
+COUNTS = {"numbers": 700}
+
+
+@pytest.mark.parametrize("name", list(COUNTS))
+def test_family(name: str) -> None:
+    family, tally = FAMILIES[name], Tally()
+
+    @settings(max_examples=COUNTS[name], derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(st.data())
+    def one(data: st.DataObject) -> None:
+        tally.add(*family.check(data.draw))
+
+    one()
+    assert not tally.vacuous, "guards flag every row of:\n" + "\n".join(tally.vacuous)
+    assert tally.compiled >= family.share * tally.functions, f"{tally.compiled} of {tally.functions}: {tally.refused}"
