@@ -71,6 +71,48 @@ def test_guards_count_real_rows_only(guarded, rows):
 
 
 @pytest.fixture(scope="module")
+def some() -> Kernel:
+    """Among the rows with a > 0, some must have b = 1; and some row at all c = 1. Filtered, so that there are several blocks."""
+
+    def body(loop, columns):
+        one = loop.const(1, I64)
+        positive = loop.call("greater", columns["a"], loop.const(0, I64))
+        loop.some.append((positive.id, loop.call("equal", columns["b"], one).id))
+        loop.guard_some(loop.call("equal", columns["c"], one))
+        loop.append("o", columns["a"])
+        return loop.call("not_equal", columns["a"], one)
+
+    return load(program({"a": I64, "b": I64, "c": I64}, body))
+
+
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 1024, 1025, 5000])
+def test_guards_of_whole_batches(some, rows):
+    def batch(**at):
+        columns = {name: np.zeros(rows, np.int64) for name in "abc"}
+        for name, (row, value) in at.items():
+            columns[name][row] = value
+        check_loaded(some, columns, rows)
+        return some.run(columns, rows).flagged > 0
+
+    last = rows - 1
+    for row in (0, last // 2, last):
+        assert batch() and batch(a=(row, 5)) and batch(a=(row, 5), c=(row, 1))
+        assert not batch(c=(row, 1)) and not batch(a=(row, 5), b=(row, 1), c=(last, 1))
+        assert rows == 1 or batch(a=(row, 5), b=(row - 1, 1), c=(0, 1))
+
+
+def test_more_guards_of_whole_batches_than_there_are_bits():
+    def body(loop, columns):
+        for n in range(16):
+            loop.guard_some(loop.call("equal", columns["a"], loop.const(n, I64)))
+        loop.append("o", columns["a"])
+
+    with pytest.raises(Refusal) as refused:
+        check_size(program({"a": I64}, body))
+    assert refused.value.code == "SW501"
+
+
+@pytest.fixture(scope="module")
 def filtered() -> Kernel:
     """A filter with outputs of every width, plain and nullable, and a guard."""
 

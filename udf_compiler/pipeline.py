@@ -92,7 +92,7 @@ class _Pipeline:
             "inputs": [i.name for i in program.inputs],
             "outputs": outputs,
             "filtered": any(loop.where is not None for loop in program.loops),
-            "guarded": any(loop.guards for loop in program.loops),
+            "guarded": any(loop.guards or loop.some for loop in program.loops),
             "kept": [{"op": op, "bound": bound} for op, bound in dict.fromkeys((*_kept(program).items(), *self.udfs.kept))],
             "nodes": program.size,
             "udfs": self.notes,

@@ -76,7 +76,7 @@ class _Computed:
         values = {value.id: value for x in traced for value in _values(x)}
         reads = {let.op.column: let.op.type for let in loop.body if isinstance(let.op, Read)}
         appends = tuple(Append(f"v{id}", id) for id in values)
-        alone = Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards))
+        alone = Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards), some=tuple(loop.some))
         inputs = tuple(Input(column, type) for column, type in reads.items())
         program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
         columns = {i.name: _column(i.type, at) for at, i in enumerate(inputs)}

@@ -28,6 +28,7 @@ class LoopBuilder:
         self.program, self.name, self.domain = program, name, domain
         self.body: list[Let] = []
         self.guards: list[int] = []
+        self.some: list[tuple[int, int]] = []
         self.appends: list[Append] = []
         self._types: list[Type] = []
         self._known: dict[Let, int] = {}
@@ -86,6 +87,14 @@ class LoopBuilder:
         if condition.id not in self.guards:
             self.guards.append(condition.id)
 
+    def guard_some(self, condition: Value) -> None:
+        """All rows are flagged when the condition is True in none of them."""
+        if condition.type != BOOL:
+            raise VerifyError(f"a guard wants a bool, got {condition.type}")
+        pair = (self.const(True, BOOL).id, condition.id)
+        if pair not in self.some:
+            self.some.append(pair)
+
     def append(self, column: str, value: Value) -> None:
         """Appends the value to a new column."""
         self.appends.append(Append(column, value.id))
@@ -93,7 +102,8 @@ class LoopBuilder:
     def close(self, where: Value | None = None, makes: str | None = None) -> None:
         """Adds the loop to the program; with `where`, as the maker of the domain `makes`."""
         where_id = None if where is None else where.id
-        loop = Loop(self.name, self.domain, tuple(self.body), tuple(self.appends), tuple(self.guards), where_id, makes)
+        parts = (tuple(self.body), tuple(self.appends), tuple(self.guards))
+        loop = Loop(self.name, self.domain, *parts, where_id, makes, tuple(self.some))
         self.program.loops.append(loop)
         for append in self.appends:
             self.program.columns[append.column] = self._types[append.value]

@@ -54,6 +54,10 @@ def _run(
             values.append(_of_rows(let.op.evaluate(*(values[a] for a in let.args)), len(selection)))
     for guard in loop.guards:
         flagged[selection[~np.asarray(values[guard])]] = True
+    for among, wanted in loop.some:
+        rows = np.asarray(values[among])
+        if not np.any(rows & np.asarray(values[wanted])):
+            flagged[selection[rows]] = True
     kept = slice(None)
     if loop.where is not None and loop.makes is not None:
         kept = np.asarray(values[loop.where])  # type: ignore[assignment]

@@ -47,6 +47,8 @@ class Loop:
     """A loop over `domain`.
 
     `guards` are bool values: a row of `domain` where one is False may not be decided by a kernel and is flagged.
+    `some` are pairs of bool values (among, wanted): when some row of `domain` has the first and none has both, every row that has
+    the first is flagged. That is how a batch without any string is told from others.
     With `where`, the loop makes the domain `makes` of the rows where that bool value is True, and its appends
     belong there; guards still speak of every row of `domain`.
     """
@@ -58,6 +60,7 @@ class Loop:
     guards: tuple[int, ...] = ()
     where: int | None = None
     makes: str | None = None
+    some: tuple[tuple[int, int], ...] = ()
 
     @property
     def result_domain(self) -> str:

@@ -48,6 +48,7 @@ def _print_loop(loop: Loop) -> Iterator[str]:
         args = "".join(f" %{a}" for a in let.args)
         yield f"    %{index}: {type} = {print_op(let.op)}{args}"
     yield from (f"    guard %{guard}" for guard in loop.guards)
+    yield from (f"    guard some %{wanted} of %{among}" for among, wanted in loop.some)
     yield from (f"    append {json.dumps(a.column)} = %{a.value}" for a in loop.appends)
     yield "  }"
 
@@ -84,6 +85,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 _LET = re.compile(r"%(\d+): (\S+) = ([a-z0-9_.]+)(?:\[(.*)\])?((?: %\d+)*)$")
 _LOOP = re.compile(rf"loop ({_STRING}) over (\w+)(?: where %(\d+) -> (\w+))? {{$")
 _APPEND = re.compile(rf"append ({_STRING}) = %(\d+)$")
+_SOME = re.compile(r"guard some %(\d+) of %(\d+)$")
 _INPUT = re.compile(rf"input ({_STRING}): (\S+)$")
 _ITEM = rf"(?:{_STRING}|-?\d+|null)"
 _FIELD = re.compile(rf"\[(?:{_ITEM}(?:, )?)*\]|{_STRING}|[^,\s]+")
@@ -117,16 +119,20 @@ class _Parser:
         types: list[Type] = []
         appends: list[Append] = []
         guards: list[int] = []
+        some: list[tuple[int, int]] = []
         while (line := self._next()) != "}":
             if line.startswith("guard %"):
                 guards.append(int(line.removeprefix("guard %")))
+            elif line.startswith("guard some "):
+                pair = self._match(_SOME, "`guard some %1 of %0`", again=True)
+                some.append((int(pair[2]), int(pair[1])))
             elif line.startswith("append "):
                 found = self._match(_APPEND, "an append", again=True)
                 appends.append(Append(json.loads(found[1]), int(found[2])))
             else:
                 body.append(self._let(len(body), types))
         where = int(head[3]) if head[3] else None
-        return Loop(json.loads(head[1]), head[2], tuple(body), tuple(appends), tuple(guards), where, head[4])
+        return Loop(json.loads(head[1]), head[2], tuple(body), tuple(appends), tuple(guards), where, head[4], tuple(some))
 
     def _let(self, index: int, types: list[Type]) -> Let:
         found = self._match(_LET, "a value, a guard or an append", again=True)

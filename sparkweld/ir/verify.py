@@ -49,7 +49,8 @@ def _verify_loop(
             types.append(let.op.infer(*(types[a] for a in let.args)))
         except VerifyError as error:
             _require(False, program, f"{at}: {error}")
-    for guard in (*loop.guards, *(() if loop.where is None else (loop.where,))):
+    pairs = (value for pair in loop.some for value in pair)
+    for guard in (*loop.guards, *pairs, *(() if loop.where is None else (loop.where,))):
         _require(0 <= guard < len(types) and types[guard] == BOOL, program, f"{where}: %{guard} is not a bool value of the body")
     if loop.makes is not None:
         parents[loop.makes] = loop.domain

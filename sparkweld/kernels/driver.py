@@ -99,6 +99,7 @@ def drive(columns: int, n: int, result: int) -> int:
     start = 0
     kept = 0
     flagged = 0
+    seen = 0
     while start < n:
         count = n - start
         if count > block:
@@ -124,7 +125,9 @@ def drive(columns: int, n: int, result: int) -> int:
                     copy(place, load_i64(columns, j) + start * width, count * width)
                 place += tile * width
                 j += 1
-        flagged += rows(table, padded, count)
+        word = rows(table, padded, count)
+        flagged += word & 0xFFFFFFFF
+        seen |= word >> 32
         if padded > count:
             j = first_output
             while j < entries:
@@ -174,6 +177,10 @@ def drive(columns: int, n: int, result: int) -> int:
         else:
             kept += count
         start += count
+    while seen > 0:
+        if seen & 3 == 1:  # rows that could have had it, and none that did
+            flagged += 1
+        seen >>= 2
     store_i64(result, 0, kept)
     store_i64(result, 1, flagged)
     j = first_output

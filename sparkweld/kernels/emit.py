@@ -34,7 +34,7 @@ from sparkweld.kernels import memory
 from sparkweld.kernels.frontend import VIEW, Operation, define, numba_type
 from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
 from sparkweld.kernels.lowerings.strings import text
-from sparkweld.kernels.shape import Shape, allocates
+from sparkweld.kernels.shape import SEEN_SHIFT, Shape, allocates
 from sparkweld.kernels.strings.memory_access import build_view
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
@@ -85,9 +85,10 @@ class _Emitter:
         if self.shape.allocates:
             self.head.append(f"arena = address(table, {2 * (self.shape.inputs + self.shape.outputs) + 1})")
         lines += [f"    {line}" for line in self.head]
-        lines += ["    flagged = 0", "    row = 0", f"    padded = padded & {-self.shape.tile}", "    while row < padded:"]
+        lines += ["    flagged = 0", *(["    seen = 0"] if self.loop.some else []), "    row = 0", f"    padded = padded & {-self.shape.tile}", "    while row < padded:"]
         lines += [f"        {line}" for line in self.body]
-        lines += ["        row += 1", "    return flagged", ""]
+        result = f"flagged | seen << {SEEN_SHIFT}" if self.loop.some else "flagged"
+        lines += ["        row += 1", f"    return {result}", ""]
         self.namespace["address"] = _address
         return RowLoop("\n".join(lines), self.namespace)
 
@@ -165,6 +166,8 @@ class _Emitter:
         return self.addresses[entry]
 
     def _guards(self) -> None:
+        for number, (among, wanted) in enumerate(self.loop.some):
+            self._call("seen", _mark_seen(number), "seen", self.value[among], self.value[wanted], "row", "count")
         if not self.loop.guards:
             return
         decided = self.value[self.loop.guards[0]]
@@ -309,6 +312,18 @@ def _count_flagged() -> Operation:
         return b.add(flagged, b.zext(b.and_(b.not_(decided), real), _I64))
 
     return Operation("count_flagged", (types.int64, types.boolean, types.int64, types.int64), types.int64, build)
+
+
+@_remember
+def _mark_seen(number: int) -> Operation:
+    """Two bits for pair `number` of `Loop.some`: a row had the first value, a row had both."""
+
+    def build(b: ir.IRBuilder, seen: ir.Value, among: ir.Value, wanted: ir.Value, row: ir.Value, count: ir.Value) -> ir.Value:
+        real = b.and_(among, b.icmp_signed("<", row, count))
+        bits = b.select(b.and_(real, wanted), ir.Constant(_I64, 3), b.zext(real, _I64))
+        return b.or_(seen, b.shl(bits, ir.Constant(_I64, 2 * number)))
+
+    return Operation(f"mark_seen{number}", (types.int64, types.boolean, types.boolean, types.int64, types.int64), types.int64, build)
 
 
 def _build_address(b: ir.IRBuilder, table: ir.Value, entry: ir.Value) -> ir.Value:

@@ -11,6 +11,11 @@ from sparkweld.reasons import refusal
 #: Programs of more values are refused: compile time grows with them, by about a millisecond each.
 MAX_VALUES = 5000
 
+#: A row loop gives the number of flagged rows, and from this bit on two bits for each pair of `Loop.some`.
+SEEN_SHIFT = 32
+#: Pairs of `Loop.some` that have room there.
+MAX_SOME = 15
+
 #: Rows of a block of a filtered program: its outputs stay in the first-level cache until they are compacted.
 _BLOCK = 1024
 #: Most bytes of the scratch tile; a task thread of the JVM has a stack of 1 MB.
@@ -86,5 +91,7 @@ def check_size(program: Program) -> None:
     """Raises the refusal of a program that is too large for a kernel (see `MAX_VALUES`; rows of some 12,000 bytes)."""
     if program.size > MAX_VALUES:
         raise refusal("SW501", what=f"{program.size} values", limit=f"{MAX_VALUES} values")
+    if (pairs := sum(len(loop.some) for loop in program.loops)) > MAX_SOME:
+        raise refusal("SW501", what=f"{pairs} guards of whole batches", limit=f"{MAX_SOME} of them")
     if shape_of(program) is None:
         raise refusal("SW501", what="rows that are too wide", limit="what fits a scratch tile on the stack")

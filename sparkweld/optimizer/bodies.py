@@ -63,4 +63,5 @@ def rewrite_loop(loop: Loop, rule: Rule) -> Loop:
         tuple(at[guard] for guard in loop.guards),
         None if loop.where is None else at[loop.where],
         loop.makes,
+        tuple((at[among], at[wanted]) for among, wanted in loop.some),
     )

@@ -68,30 +68,35 @@ def merge(first: Loop, second: Loop) -> Loop:
 
     Either the two run over one domain, at most one of them with a `where`, or `second` runs over the domain that
     `first` makes. In the second case it is predicated: it computes its values for all rows (every op is total), a guard
-    g becomes ``not where or g``, so that dropped rows pass it, and its own `where` becomes the conjunction of both.
+    g becomes ``not where or g``, so that dropped rows pass it, a pair (among, wanted) of `some` asks among the kept rows only, and
+    its own `where` becomes the conjunction of both.
     """
     body = list(first.body)
     columns = {append.column: append.value for append in first.appends}
     at = _transplant(body, second.body, columns)
     guards = [at[guard] for guard in second.guards]
+    some = [(at[among], at[wanted]) for among, wanted in second.some]
     appends = (*first.appends, *(Append(a.column, at[a.value]) for a in second.appends))
     where, makes = first.where, first.makes
     if second.where is not None:
         where, makes = at[second.where], second.makes
     if first.where is not None and second.domain == first.makes:
         guards = _weakened(body, first.where, guards)
+        some = _within(body, first.where, some)
         if second.where is not None:
             where = _emit(body, Call("logical_and"), first.where, at[second.where])
     name = f"{first.name}, {second.name}"
-    return Loop(name, first.domain, tuple(body), appends, (*first.guards, *guards), where, makes)
+    return Loop(name, first.domain, tuple(body), appends, (*first.guards, *guards), where, makes, (*first.some, *some))
 
 
 def weaken_guards(loop: Loop, where: Let) -> Loop:
     """The loop whose guards hold wherever the bool value that `where` makes is False."""
-    if not loop.guards:
+    if not loop.guards and not loop.some:
         return loop
     body = [*loop.body, where]
-    return replace(loop, guards=tuple(_weakened(body, len(body) - 1, loop.guards)), body=tuple(body))
+    at = len(body) - 1
+    guards, some = _weakened(body, at, loop.guards), _within(body, at, loop.some)
+    return replace(loop, guards=tuple(guards), some=tuple(some), body=tuple(body))
 
 
 def _transplant(body: list[Let], lets: Sequence[Let], columns: dict[str, int]) -> list[int]:
@@ -111,6 +116,10 @@ def _weakened(body: list[Let], where: int, guards: Sequence[int]) -> list[int]:
         return []
     dropped = _emit(body, Call("logical_not"), where)
     return [_emit(body, Call("logical_or"), dropped, guard) for guard in guards]
+
+
+def _within(body: list[Let], where: int, some: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(_emit(body, Call("logical_and"), where, among), wanted) for among, wanted in some]
 
 
 def _emit(body: list[Let], call: Call, *args: int) -> int:

@@ -97,6 +97,8 @@ def _close(draw: st.DrawFn, grower: _Grower, number: int) -> str | None:
         loop.append(f"c{number}_{at}", draw(st.sampled_from([*values, *values[-3:]])))
     for _ in range(draw(st.integers(0, 2))):
         loop.guard(grower.of_type(BOOL))
+    if not draw(st.integers(0, 3)):
+        loop.guard_some(grower.of_type(BOOL))
     if not draw(st.booleans()):
         loop.close()
         return None

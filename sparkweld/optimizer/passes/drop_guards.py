@@ -1,6 +1,6 @@
 """Guards that flag no further row go.
 
-What it rewrites: a guard that is the constant True, and one that is listed twice.
+What it rewrites: a guard that is the constant True, also one that some row must have, and one that is listed twice.
 
 When it must not: the constant False, which flags every row of its domain: the batch then runs in Python.
 """
@@ -21,7 +21,8 @@ def drop_guards(program: Program) -> Program:
 
 def _drop(loop: Loop) -> Loop:
     guards = tuple(g for g in dict.fromkeys(loop.guards) if not _always(loop, g))
-    return loop if guards == loop.guards else replace(loop, guards=guards)
+    some = tuple(pair for pair in dict.fromkeys(loop.some) if not _always(loop, pair[1]))
+    return loop if (guards, some) == (loop.guards, loop.some) else replace(loop, guards=guards, some=some)
 
 
 def _always(loop: Loop, guard: int) -> bool:

@@ -23,7 +23,7 @@ def prune_unused(program: Program) -> Program:
         loop = _prune(loop, needed)
         needed |= read_columns(loop)
         kept.append(loop)
-    loops = tuple(loop for loop in reversed(kept) if loop.appends or loop.guards or loop.where is not None)
+    loops = tuple(loop for loop in reversed(kept) if loop.appends or loop.guards or loop.some or loop.where is not None)
     loops = loops or tuple(kept[-1:])
     inputs = tuple(i for i in program.inputs if i.name in needed)
     if loops == program.loops and inputs == program.inputs:
@@ -33,7 +33,9 @@ def prune_unused(program: Program) -> Program:
 
 def _prune(loop: Loop, needed: set[str]) -> Loop:
     appends = [append for append in loop.appends if append.column in needed]
-    roots = {*loop.guards, *(append.value for append in appends), *(() if loop.where is None else (loop.where,))}
+    pairs = (value for pair in loop.some for value in pair)
+    where = () if loop.where is None else (loop.where,)
+    roots = {*loop.guards, *pairs, *(append.value for append in appends), *where}
     at: dict[int, int] = {}
     for value in _reachable(loop, roots):
         at[value] = len(at)
@@ -44,6 +46,7 @@ def _prune(loop: Loop, needed: set[str]) -> Loop:
         appends=tuple(Append(a.column, at[a.value]) for a in appends),
         guards=tuple(at[g] for g in loop.guards),
         where=None if loop.where is None else at[loop.where],
+        some=tuple((at[among], at[wanted]) for among, wanted in loop.some),
     )
 
 
