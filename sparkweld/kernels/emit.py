@@ -85,7 +85,8 @@ class _Emitter:
         if self.shape.allocates:
             self.head.append(f"arena = address(table, {2 * (self.shape.inputs + self.shape.outputs) + 1})")
         lines += [f"    {line}" for line in self.head]
-        lines += ["    flagged = 0", *(["    seen = 0"] if self.loop.some else []), "    row = 0", f"    padded = padded & {-self.shape.tile}", "    while row < padded:"]
+        lines += ["    flagged = 0", "    seen = 0"] if self.loop.some else ["    flagged = 0"]
+        lines += ["    row = 0", f"    padded = padded & {-self.shape.tile}", "    while row < padded:"]
         lines += [f"        {line}" for line in self.body]
         result = f"flagged | seen << {SEEN_SHIFT}" if self.loop.some else "flagged"
         lines += ["        row += 1", f"    return {result}", ""]
@@ -323,7 +324,8 @@ def _mark_seen(number: int) -> Operation:
         bits = b.select(b.and_(real, wanted), ir.Constant(_I64, 3), b.zext(real, _I64))
         return b.or_(seen, b.shl(bits, ir.Constant(_I64, 2 * number)))
 
-    return Operation(f"mark_seen{number}", (types.int64, types.boolean, types.boolean, types.int64, types.int64), types.int64, build)
+    arguments = (types.int64, types.boolean, types.boolean, types.int64, types.int64)
+    return Operation(f"mark_seen{number}", arguments, types.int64, build)
 
 
 def _build_address(b: ir.IRBuilder, table: ir.Value, entry: ir.Value) -> ir.Value:

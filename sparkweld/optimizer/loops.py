@@ -68,8 +68,8 @@ def merge(first: Loop, second: Loop) -> Loop:
 
     Either the two run over one domain, at most one of them with a `where`, or `second` runs over the domain that
     `first` makes. In the second case it is predicated: it computes its values for all rows (every op is total), a guard
-    g becomes ``not where or g``, so that dropped rows pass it, a pair (among, wanted) of `some` asks among the kept rows only, and
-    its own `where` becomes the conjunction of both.
+    g becomes ``not where or g``, so that dropped rows pass it, a pair (among, wanted) of `some` asks among the kept rows
+    only, and its own `where` becomes the conjunction of both.
     """
     body = list(first.body)
     columns = {append.column: append.value for append in first.appends}

@@ -1,8 +1,8 @@
 """Automata over text: what a regular expression becomes, and the one loop that runs it, in time linear in the text.
 
 An automaton reads the code points of a text from a position on and then, once, the symbol END. Each code point belongs
-to a class. (state, class) gives the next state and an action: moves between registers, which hold positions, and whether a match is
-found. State 0 ends the run. The match is the one that the last accepting action wrote to the first registers.
+to a class. (state, class) gives the next state and an action: moves between registers, which hold positions, and whether
+a match is found. State 0 ends the run. The match is the one that the last accepting action wrote to the first registers.
 
 This is a tagged DFA (Laurikari, 2000) whose states keep their threads in order of priority, so that of all matches it
 finds the one that a backtracking engine finds first (leftmost, then by the order of alternatives).
@@ -14,6 +14,7 @@ import json
 from bisect import bisect_right
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Any
 
 from sparkweld.errors import VerifyError
 
@@ -84,7 +85,8 @@ class Automaton:
         ok = ok and all(t == 0 for t in self.targets[self.symbols :: width]) and all(t == 0 for t in self.targets[:width])
         ok = ok and all(0 <= a < len(self.actions) for a in self.acts) and self.actions[:1] == ((0,),)
         ok = ok and all(0 <= c < self.symbols for c in self.classes) and len(self.classes) == len(self.bounds)
-        ok = ok and self.bounds[:1] == (0,) and all(a < b <= _LAST_CODE_POINT for a, b in zip(self.bounds, self.bounds[1:], strict=False))
+        pairs = zip(self.bounds, self.bounds[1:], strict=False)
+        ok = ok and self.bounds[:1] == (0,) and all(a < b <= _LAST_CODE_POINT for a, b in pairs)
         ok = ok and all(len(a) % 2 == 1 and a[0] in (0, 1) for a in self.actions)
         ok = ok and all(0 <= to < self.registers for a in self.actions for to in a[1::2])
         ok = ok and all(UNSET <= source < self.registers for a in self.actions for source in a[2::2])
@@ -107,5 +109,5 @@ def decode(text: str) -> Automaton:
         raise VerifyError(f"no automaton: {error}") from None
 
 
-def _tuples(value: object) -> object:
+def _tuples(value: object) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value

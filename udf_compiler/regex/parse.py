@@ -1,0 +1,246 @@
+"""A pattern to a tree of sets of code points, choices and repeats, read by Python's own parser of patterns.
+
+Which characters an atom takes (a literal, a class, a category, all of that ignoring case) is asked of `re` itself, for
+every code point, so that Unicode and case are Python's own.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    from re import _compiler as sre_compile  # type: ignore[attr-defined]
+    from re import _constants as sre  # type: ignore[attr-defined]
+    from re import _parser as sre_parse  # type: ignore[attr-defined]
+else:  # pragma: no cover - the same modules under their old names
+    import sre_compile
+    import sre_constants as sre
+    import sre_parse
+
+#: Ranges of code points, ascending, both ends included.
+Ranges = tuple[tuple[int, int], ...]
+
+#: Larger counts in {m,n} are unrolled to too many states.
+REPEAT_LIMIT = 200
+
+
+class Unsupported(Exception):
+    """The pattern is not compiled; the text says why, after ``the pattern ...``."""
+
+
+@dataclass(frozen=True)
+class Chars:
+    """One code point of a set."""
+
+    ranges: Ranges
+
+
+@dataclass(frozen=True)
+class Sequence_:
+    """One after the other."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Alternatives, the first that leads to a match is taken."""
+
+    branches: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """`least` to `most` (None: any number of) times; as often as possible when greedy, else as seldom."""
+
+    body: Node
+    least: int
+    most: int | None
+    greedy: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group that captures."""
+
+    number: int
+    body: Node
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """`kind`: begin, line_begin, end, end_or_newline, line_end, boundary, no_boundary; `word`: the word characters."""
+
+    kind: str
+    word: Ranges = ()
+
+
+Node = Chars | Sequence_ | Choice | Repeat | Group | Assertion
+
+_ATOMS = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
+_REFUSED = {
+    "ASSERT": "looks ahead or behind",
+    "ASSERT_NOT": "looks ahead or behind",
+    "GROUPREF": "refers back to a group",
+    "GROUPREF_EXISTS": "asks whether a group matched",
+    "ATOMIC_GROUP": "has an atomic group",
+    "POSSESSIVE_REPEAT": "has a possessive quantifier",
+}
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """`root`: the tree. `groups`: how many groups capture; `names` of those that have one."""
+
+    root: Node
+    groups: int
+    names: dict[str, int]
+
+
+def parse(pattern: str, flags: int) -> Pattern:
+    """The tree of a pattern. Raises Unsupported, and re.error for what is no pattern."""
+    re.compile(pattern, flags)
+    parsed = sre_parse.parse(pattern, flags)
+    state = parsed.state
+    if state.flags & (sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_DEBUG):
+        raise Unsupported("has a flag that is not supported")
+    reader = _Reader(state)
+    root = reader.sequence(parsed, state.flags)
+    return Pattern(root, state.groups - 1, dict(state.groupdict))
+
+
+class _Reader:
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+    def sequence(self, items: Any, flags: int) -> Node:
+        parts = tuple(self.item(op, argument, flags) for op, argument in items)
+        return parts[0] if len(parts) == 1 else Sequence_(parts)
+
+    def item(self, op: Any, argument: Any, flags: int) -> Node:
+        if op in _ATOMS:
+            return Chars(_chars(op, _frozen(argument), flags))
+        if op is sre.BRANCH:
+            return Choice(tuple(self.sequence(branch, flags) for branch in argument[1]))
+        if op is sre.SUBPATTERN:
+            number, add, remove, body = argument
+            inner = self.sequence(body, _combined(flags, add, remove))
+            return inner if number is None else Group(number, inner)
+        if op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
+            return self.repeat(argument, op is sre.MAX_REPEAT, flags)
+        if op is sre.AT:
+            return _assertion(argument, flags)
+        raise Unsupported(_REFUSED.get(str(op), f"has the construct {op}"))
+
+    def repeat(self, argument: Any, greedy: bool, flags: int) -> Node:
+        least, most, body = argument
+        node = self.sequence(body, flags)
+        limit = None if most is sre.MAXREPEAT else int(most)
+        if limit != 1 and nullable(node):
+            raise Unsupported("repeats what may match nothing")
+        if max(int(least), limit or 0) > REPEAT_LIMIT:
+            raise Unsupported(f"repeats something more than {REPEAT_LIMIT} times")
+        return Repeat(node, int(least), limit, greedy)
+
+
+def nullable(node: Node) -> bool:
+    """Whether the node may match the empty text."""
+    match node:
+        case Chars():
+            return False
+        case Assertion():
+            return True
+        case Group():
+            return nullable(node.body)
+        case Repeat():
+            return node.least == 0 or nullable(node.body)
+        case Choice():
+            return any(map(nullable, node.branches))
+    return all(map(nullable, node.parts))
+
+
+def _combined(flags: int, add: int, remove: int) -> int:
+    """The flags inside of ``(?i-m:...)``."""
+    types = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE
+    if add & types:
+        flags &= ~types
+    return (flags | add) & ~remove
+
+
+def _assertion(at: Any, flags: int) -> Assertion:
+    lines = bool(flags & sre.SRE_FLAG_MULTILINE)
+    if at is sre.AT_BEGINNING:
+        return Assertion("line_begin" if lines else "begin")
+    if at is sre.AT_BEGINNING_STRING:
+        return Assertion("begin")
+    if at is sre.AT_END:
+        return Assertion("line_end" if lines else "end_or_newline")
+    if at is sre.AT_END_STRING:
+        return Assertion("end")
+    word = _chars(sre.IN, ((sre.CATEGORY, sre.CATEGORY_WORD),), flags & sre.SRE_FLAG_ASCII or sre.SRE_FLAG_UNICODE)
+    if at is sre.AT_BOUNDARY:
+        return Assertion("boundary", word)
+    if at is sre.AT_NON_BOUNDARY:
+        return Assertion("no_boundary", word)
+    raise Unsupported(f"has the construct {at}")
+
+
+def _frozen(argument: Any) -> Any:
+    return tuple(map(_frozen, argument)) if isinstance(argument, list | tuple) else argument
+
+
+@cache
+def _every_code_point() -> str:
+    return "".join(map(chr, range(0x110000)))
+
+
+@lru_cache(maxsize=512)
+def _chars(op: Any, argument: Any, flags: int) -> Ranges:
+    """The code points that an atom matches: `re` runs it over all of them."""
+    if op is sre.LITERAL and not flags & sre.SRE_FLAG_IGNORECASE:
+        return ((argument, argument),)
+    state = sre_parse.State()
+    state.flags, state.str = flags, ""
+    body = sre_parse.SubPattern(state, [(op, list(argument) if op is sre.IN else argument)])
+    repeated = sre_parse.SubPattern(state, [(sre.MAX_REPEAT, (1, sre.MAXREPEAT, body))])
+    compiled = sre_compile.compile(repeated, flags)
+    return tuple((m.start(), m.end() - 1) for m in compiled.finditer(_every_code_point()))
+
+
+def contains(ranges: Ranges, code_point: int) -> bool:
+    """Whether a code point is in the set."""
+    return any(low <= code_point <= high for low, high in ranges)
+
+
+def group_bodies(node: Node) -> dict[int, tuple[bool, Node]]:
+    """Number -> (whether the group may match more than once, its body)."""
+    found: dict[int, tuple[bool, Node]] = {}
+
+    def walk(node: Node, repeated: bool) -> None:
+        match node:
+            case Group():
+                found[node.number] = (repeated, node.body)
+                walk(node.body, repeated)
+            case Repeat():
+                walk(node.body, repeated or node.most != 1)
+            case Choice():
+                for branch in node.branches:
+                    walk(branch, repeated)
+            case Sequence_():
+                for part in node.parts:
+                    walk(part, repeated)
+
+    walk(node, False)
+    return found
+
+
+def union(sets: Sequence[Ranges]) -> list[int]:
+    """Every code point at which some set begins or has ended: between two of them all sets are constant."""
+    lows = (low for ranges in sets for low, _ in ranges)
+    ends = (high + 1 for ranges in sets for _, high in ranges)
+    return sorted({0, *lows, *ends} - {0x110000})
