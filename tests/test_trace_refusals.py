@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 import random
 
 import numpy as np
@@ -44,8 +43,8 @@ TABLE = [
     ("a.values.tolist()", "f64", "SW259"),
     ("a.str.upper()", "f64", "SW251"),
     ("a.replace(1, 2)", "f64", "SW251"),
-    ("a.apply(lambda x: x + 1)", "f64", "SW251"),
-    ("a.map(lambda x: x + 1)", "f64", "SW251"),
+    ("a.apply('sum')", "f64", "SW251"),
+    ("a.map(lambda x: x + '1')", "f64", "SW261"),
     ("a.map(np.exp)", "f64", "SW251"),
     ("np.frompyfunc", "f64", "SW263"),
     ("np.vectorize", "f64", "SW263"),
@@ -221,7 +220,7 @@ def test_frames_refuse_what_pandas_raises_for() -> None:
 
 
 def test_stand_ins() -> None:
-    for pure in (np.exp, np.float64, np.dtype, abs, len, isinstance, sum, math, math.sqrt, np.pi):
+    for pure in (np.exp, np.float64, np.dtype, abs, len, isinstance, sum, np.pi):
         assert stand_in(pure) is pure
     for impure in (
         print,

@@ -22,6 +22,7 @@ from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, of_dtype
 from sparkweld.reasons import refusal
+from udf_compiler.scalar.results import RowSeries
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries
 
 #: Spark type -> the plain IR type of its values.
@@ -143,6 +144,8 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
         raise refusal("SW104", udf, type=return_type)
     if isinstance(result, TracedArray | np.ndarray):
         raise refusal("SW105", udf)
+    if type(result) is RowSeries:
+        return _of_rows(loop, result, SPARK_TYPES[return_type], return_type, udf)
     if not isinstance(result, TracedSeries):
         raise refusal("SW106", udf, type=type(result).__name__)
     if result.value.loop is not loop:
@@ -157,6 +160,19 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if to == DATE and result.value.type != I32:
         raise _never(udf, result.dtype, return_type)
     return _of_numbers(loop, result.value, to)
+
+
+def _of_rows(loop: LoopBuilder, result: RowSeries, to: Type, return_type: str, udf: str) -> Value:
+    """Values that convert to the same whatever dtype the batch has."""
+    value = result.value
+    if value.loop is not loop:
+        raise refusal("SW107", udf)
+    if to == BOOL and value.type.plain() == BOOL:
+        return value
+    if value.type.plain() == BOOL or to == DATE or (to == F32 and "int" in result.kinds):
+        raise refusal("SW298", udf, kinds=" and ".join(sorted(result.kinds)), type=return_type)
+    missing = loop.const(float("nan"), F64)
+    return _of_floats(loop, loop.select(loop.is_valid(value), loop.value_of(value), missing), to)
 
 
 def _of_dates(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:

@@ -63,10 +63,14 @@ class Use:
 
 @dataclass(slots=True)
 class Names:
-    """What a code object reads from outside of it, each with its first use. `codes`: it and all code inside of it."""
+    """What a code object reads from outside of it, each with its first use. `codes`: it and all code inside of it.
+
+    `handlers`: those of `codes` that catch exceptions or have a `with`, each with the place of the first.
+    """
 
     globals: dict[str, Use] = field(default_factory=dict)
     codes: set[CodeType] = field(default_factory=set)
+    handlers: dict[CodeType, Use] = field(default_factory=dict)
 
 
 def qualified_name(code: CodeType) -> str:
@@ -88,7 +92,7 @@ def first_use(code: CodeType, name: str = "") -> Use:
 def outside_names(code: CodeType) -> Names:
     """The names that `code` and the code inside of it read from outside.
 
-    Refuses SW210 (generator, coroutine), SW211 and SW212 (writes outside), SW213 (handlers), SW219 (internals), SW220 (class),
+    Refuses SW210 (generator, coroutine), SW211 and SW212 (writes outside), SW219 (internals), SW220 (class),
     SW263 (methods that write files).
     """
     if code.co_flags & _OPAQUE_FLAGS:
@@ -101,6 +105,8 @@ def outside_names(code: CodeType) -> Names:
 def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
     names.codes.add(code)
     for instruction, line in _with_lines(code):
+        if instruction.opname in _HANDLERS:
+            names.handlers.setdefault(code, Use(qualified_name(code), place(code, line)))
         _check(instruction, captured, code, line)
         if instruction.opname in _GLOBAL_LOADS:
             names.globals.setdefault(instruction.argval, Use(qualified_name(code), place(code, line), instruction.argval))
@@ -116,9 +122,7 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
 def _check(instruction: dis.Instruction, captured: frozenset[str], code: CodeType, line: int | None) -> None:
     op, name = instruction.opname, instruction.argval
     reason = None
-    if op in _HANDLERS:
-        reason = "SW213"
-    elif op in _GLOBAL_WRITES:
+    if op in _GLOBAL_WRITES:
         reason = "SW211"
     elif op in _CELL_WRITES and name in captured:
         reason = "SW212"

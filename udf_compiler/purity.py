@@ -6,6 +6,7 @@ no I/O, no randomness, no time. That is proved before anything runs, for all cod
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from sparkweld.reasons import refusal
 from udf_compiler.bytecode import Use, first_use, place
 from udf_compiler.payload import name_of
 from udf_compiler.rebuild import Rebuilder
+from udf_compiler.scalar.paths import is_exploring
+from udf_compiler.trace.session import current
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,20 @@ class Prepared:
     def checked(self) -> Iterator[None]:
         """Refuses (SW217) a function that changed data it captured, at the end of the block: its next result might differ.
 
-        A refusal for what user code raised (SW261) gets the line that raised it.
+        Refuses (SW213) exception handlers in code that sees whole columns: what they catch depends on the batch. A refusal
+        for what user code raised (SW261) gets the line that raised it.
         """
         try:
-            yield
+            with _watched(self._rebuilder.handlers):
+                yield
         except Refusal as error:
             raise self._placed(error) from None
         self._rebuilder.snapshot.check()
+
+    @property
+    def handlers(self) -> bool:
+        """Whether code of the function can catch exceptions."""
+        return bool(self._rebuilder.handlers)
 
     def _placed(self, error: Refusal) -> Refusal:
         cause = error.__context__
@@ -61,6 +71,27 @@ class Prepared:
                 where = place(traceback.tb_frame.f_code, traceback.tb_lineno)
             traceback = traceback.tb_next
         return where
+
+
+@contextmanager
+def _watched(handlers: dict[types.CodeType, Use]) -> Iterator[None]:
+    """Refuses a call of such code unless a scalar function runs, whose rows raise one by one."""
+
+    def watch(frame: types.FrameType, event: str, arg: object) -> None:
+        if event == "call" and frame.f_code in handlers and not is_exploring():
+            session, error = current(), handlers[frame.f_code].refusal("SW213")
+            session.refused = session.refused or error
+            raise error
+
+    if not handlers:
+        yield
+        return
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
 
 
 def prepare(function: Callable[..., Any], stand_in: Callable[[object], object | None]) -> Prepared:

@@ -45,6 +45,7 @@ class Rebuilder:
         self.stand_in = stand_in
         self.snapshot = Snapshot()
         self.codes: set[types.CodeType] = set()
+        self.handlers: dict[types.CodeType, Use] = {}
         self.captured: set[int] = set()  # ids of rebuilt instances that existed before the call
         self._done: dict[int, tuple[object, object]] = {}  # id -> (original, kept alive, and its copy)
         self._globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -102,6 +103,7 @@ class Rebuilder:
             raise use.refusal("SW215", name=described(original, use))
         names = outside_names(original.__code__)
         self.codes |= names.codes
+        self.handlers |= names.handlers
         own = first_use(original.__code__)
         new_globals = self._globals_of(original)
         cells = tuple(types.CellType() for _ in original.__closure__ or ())

@@ -93,6 +93,7 @@ class UdfTracer:
                 place=prepared.place,
                 notes=notes,
                 kept=kept,
+                handlers=prepared.handlers,
             )
         probe(original, positional, named, result, loop, prepared.place, rounded=bool(kept))
         self.kept += kept

@@ -45,6 +45,10 @@ class LoopBuilder:
         at = self._known[let]
         return Value(at, self._types[at], self)
 
+    def value(self, id: int) -> Value:
+        """The value of that number."""
+        return Value(id, self._types[id], self)
+
     def read(self, column: str) -> Value:
         """The row's value of a column seen so far."""
         return self.emit(Read(column, self.program.columns[column]))

@@ -10,6 +10,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.calls.reductions import dot, reduction
+from udf_compiler.scalar.builtin_calls import real_arguments
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.lower import (
     cast,
@@ -349,6 +350,7 @@ def bound(function: Callable[..., Any], x: Any, call: str) -> Callable[..., Any]
     """`function` with `x` as its first argument; a form of arguments that it does not take is refused (SW262)."""
 
     def method(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = real_arguments(args, kwargs)
         try:
             inspect.signature(function).bind(x, *args, **kwargs)
         except TypeError as error:

@@ -12,6 +12,7 @@ import typing
 from typing import Any
 
 from udf_compiler.libraries import is_library
+from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.trace.constants import ConstantDate, constant_date, unwrapped
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
@@ -35,7 +36,7 @@ def type_(x: Any, *rest: Any) -> type:
     if rest:
         refuse("SW263", name="type() with three arguments")
     if issubclass(type(x), Traced):
-        return x.__class__
+        return STAND_INS.get(x.__class__, x.__class__)
     from udf_compiler.calls import stand_in as known
 
     kind = datetime.date if type(x) is ConstantDate else type(unwrapped(x))
@@ -98,6 +99,6 @@ def stand_in(obj: Any) -> Any:
     except TypeError:
         return None
     if known:
-        return obj
+        return STAND_INS.get(obj, obj)
     module = getattr(obj, "__module__", None)
     return obj if callable(obj) and module in ("_operator", "operator", "itertools") else None

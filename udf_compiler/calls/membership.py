@@ -10,6 +10,8 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, DATE, F64, I64, Type, of_dtype
+from udf_compiler.scalar.elementwise import apply_function
+from udf_compiler.scalar.results import RowSeries
 from udf_compiler.trace import dates
 from udf_compiler.trace.array import TracedArray, as_array
 from udf_compiler.trace.lower import constant_of, is_number, run_prototype
@@ -127,13 +129,15 @@ def _probe(numbers: list[Any], type: Type) -> np.ndarray:
     return np.array(sorted(n for n in around if info.min <= n <= info.max), type.dtype)
 
 
-def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedSeries:
-    """Series.map with a dict or a Series of constants.
+def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedSeries | RowSeries:
+    """Series.map with a dict or a Series of constants, or with a function of each value.
 
     Rows without a key become NaN. For float values the dtype stays; for others it would depend on the batch: such rows
     are guarded.
     """
     call, arg = "Series.map", constant_of(arg)
+    if callable(arg) and not isinstance(arg, np.ufunc) and na_action in (None, "ignore"):
+        return apply_function(series, arg, call, ignore_missing=na_action == "ignore")
     if na_action is not None:
         refuse("SW262", call=call, what="the argument na_action=")
     if series.kind == "date":

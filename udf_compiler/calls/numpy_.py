@@ -17,6 +17,7 @@ from sparkweld.ir.types import BOOL
 from udf_compiler.calls import arrays, reductions
 from udf_compiler.calls.membership import numpy_isin
 from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
+from udf_compiler.scalar.builtin_calls import real_arguments
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.lower import (
@@ -266,6 +267,7 @@ class Function:
         self.__name__ = getattr(function, "__name__", str(function))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = real_arguments(args, kwargs)
         if has_traced(args) or has_traced(kwargs):
             return call_function(self.function, args, kwargs)
         if self.__name__ not in PURE:

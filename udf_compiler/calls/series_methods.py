@@ -13,6 +13,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL
 from udf_compiler.calls import arrays
 from udf_compiler.calls.membership import series_isin, series_map
+from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.trace import dates
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.lower import cast, constant_of, is_number, operator_call, run_prototype, type_of
@@ -252,10 +253,13 @@ def astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise")
     return result
 
 
-def apply_(s: TracedSeries, func: Any, convert_dtype: Any = None, args: tuple[Any, ...] = ()) -> Any:
-    if isinstance(func, np.ufunc) and not args and func.nin == 1:
+def apply_(s: TracedSeries, func: Any, args: Any = (), *, by_row: Any = "compat", **kwargs: Any) -> Any:
+    call = "Series.apply"
+    if isinstance(func, np.ufunc) and not args and not kwargs and func.nin == 1:
         return func(s)
-    refuse("SW251", call=f"Series.apply of {raw(func)}")
+    if not callable(func) or isinstance(func, Traced | np.ufunc) or by_row != "compat":
+        refuse("SW251", call=f"{call} of {raw(func)}")
+    return apply_function(s, (lambda x: func(x, *args, **kwargs)) if args or kwargs else func, call)
 
 
 def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:

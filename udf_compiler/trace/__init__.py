@@ -28,14 +28,16 @@ def trace(
     place: str = "",
     notes: list[str] | None = None,
     kept: list[tuple[str, str]] | None = None,
+    handlers: bool = False,
 ) -> Any:
     """The symbolic result of ``function(*args, **kwargs)``; the values join `loop`, guards included.
 
     `function` has been checked to be pure and rebuilt on `stand_in` objects. `exact` refuses what is only *kept*.
-    `notes` collects facts for explain, `kept` the (operation, bound) pairs that no op of the loop shows. Raises Refusal
-    for anything that is not provably row by row and exact, also when the function caught that refusal itself.
+    `handlers`: its code can catch exceptions. `notes` collects facts for explain, `kept` the (operation, bound) pairs that
+    no op of the loop shows. Raises Refusal for anything that is not provably row by row and exact, also when the function
+    caught that refusal itself.
     """
-    session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept)
+    session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers)
     for value in (*args, *(kwargs or {}).values()):
         value.shared = True
     with running(session):

@@ -28,6 +28,7 @@ class Session:
 
     `refused` keeps the first refusal even when the user's code catches it, so a trace that was refused never succeeds.
     `notes` are facts for `explain`; `kept` the differences that no single op of the program shows, as (operation, bound).
+    `handlers`: the user's code can catch exceptions.
     """
 
     loop: LoopBuilder | None
@@ -35,6 +36,7 @@ class Session:
     place: str = ""
     notes: list[str] = field(default_factory=list)
     kept: list[tuple[str, str]] = field(default_factory=list)
+    handlers: bool = False
     refused: Refusal | None = None
 
     def note(self, text: str) -> None:

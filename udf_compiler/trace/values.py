@@ -48,7 +48,9 @@ def symbol(name: str) -> str:
 
 
 #: Our own attributes. User code that names one means a column of that name, or an attribute of pandas.
-_HIDDEN = frozenset("loop value kind shared new what series column columns array order to_array _binary _unary _in_place".split())
+_HIDDEN = frozenset(
+    "loop value kind kinds span shared new what series column columns array order to_array _binary _unary _in_place".split()
+)
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -84,7 +86,7 @@ class Traced:
             return self.__getattr__(name)
         return object.__getattribute__(self, name)
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:
         refuse("SW253", what=self.what)
 
     def __getattr__(self, name: str) -> Any:

@@ -1,0 +1,155 @@
+"""Runs a scalar function twice, traced and by Python row by row, and compares the class and every bit of each result."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
+from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.types import BOOL, F64, I8, I64, Type, parse_type
+from udf_compiler.purity import prepare
+from udf_compiler.scalar.results import kind_of_result, merged, value_as
+from udf_compiler.scalar.rows import tree_of_row
+from udf_compiler.trace import stand_in
+from udf_compiler.trace.session import Session, running
+
+NAMES = "abcdefgh"
+_KINDS = ("None", "bool", "int", "float")
+
+FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 2.0, 3.0, 7.25, -7.0, 0.1, 2.675, 1.005, 100.0]
+FLOATS += [1e-310, 1e300, -1e300, math.inf, -math.inf, math.nan, 2.0**52 + 0.5, 2.0**53, 2.0**63, -(2.0**63), 709.9, -745.2]
+VALUES: dict[str, list[Any]] = {
+    "f64": FLOATS,
+    "bool": [True, False],
+    "i8": [0, 1, -1, 2, 3, 7, -7, 10, 25, 127, -128, 100],
+    "i32": [0, 1, -1, 2, 3, 7, -7, 10, 25, 2**31 - 1, -(2**31), 70000],
+    "i64": [0, 1, -1, 2, 3, 7, -7, 10, 25, 63, 64, 2**63 - 1, -(2**63), 2**53, 2**53 + 1, -(2**53) - 1, 2**31, 3_037_000_500],
+}
+
+
+def function_of(source: str, **names: Any) -> Callable[..., Any]:
+    """The function of a source text: a lambda, or the `f` of a module."""
+    scope: dict[str, Any] = {"math": math, **names}
+    if "def f(" in source:
+        exec(source, scope)
+        return scope["f"]  # type: ignore[no-any-return]
+    return eval(source, scope)  # type: ignore[no-any-return]
+
+
+def traced(function: Callable[..., Any], types: Sequence[str]) -> Program:
+    """The function of a row of these types as a program: which class the result has, and its value as int64 and float64."""
+    builder = ProgramBuilder("f", [Input(n, parse_type(t)) for n, t in zip(NAMES, types, strict=False)])
+    loop = builder.loop("f")
+    prepared = prepare(function, stand_in)
+    session = Session(loop, place=prepared.place, handlers=prepared.handlers)
+    args = [loop.read(n) for n, _ in zip(NAMES, types, strict=False)]
+    with prepared.checked(), running(session):
+        tree = tree_of_row(loop, prepared.function, args, handlers=prepared.handlers)
+        kind = merged(loop, tree, I8, lambda x: loop.const(_KINDS.index(kind_of_result(x)), I8))
+        parts = {"kind": kind}
+        for name, type in (("int", I64), ("float", F64), ("bool", BOOL)):
+            parts[name] = merged(loop, tree, type, lambda x, type=type: _as(loop, x, type))  # type: ignore[misc]
+    if session.refused is not None:
+        raise session.refused
+    for name, value in parts.items():
+        loop.append(name, value)
+    loop.close()
+    return builder.finish(list(parts))
+
+
+def _as(loop: LoopBuilder, x: Any, type: Type) -> Value:
+    kind = kind_of_result(x)
+    return value_as(loop, x, type) if kind == {"i64": "int", "f64": "float", "bool": "bool"}[type.kind] else loop.const(0, type)
+
+
+def rows_of(types: Sequence[str], seed: int = 0, limit: int = 800) -> list[tuple[Any, ...]]:
+    """Rows of special values: all combinations, or a sample of them; None where a type is nullable."""
+    pools = [VALUES[t.removesuffix("?")] + ([None] if t.endswith("?") else []) for t in types]
+    if math.prod(map(len, pools)) <= limit:
+        return list(itertools.product(*pools))
+    rng = np.random.default_rng(seed)
+    return [tuple(p[rng.integers(len(p))] for p in pools) for _ in range(limit)]
+
+
+def columns_of(types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, Array]:
+    columns: dict[str, Array] = {}
+    for at, text in enumerate(types):
+        type, values = parse_type(text), [row[at] for row in rows]
+        array = np.array([0 if v is None else v for v in values], type.dtype)
+        columns[NAMES[at]] = Optional(array, np.array([v is not None for v in values])) if type.nullable else array
+    return columns
+
+
+def results_of(columns: dict[str, Array], row: int) -> Any:
+    kind = _KINDS[int(columns["kind"][row])]  # type: ignore[index]
+    if kind == "None":
+        return None
+    return columns[kind][row].item()  # type: ignore[index]
+
+
+def same(a: Any, b: Any, ulp: int = 0) -> bool:
+    """One class and the same bits; NaN is one value. `ulp`: how far two floats may lie apart."""
+    if type(a) is not type(b):
+        return False
+    if type(a) is not float:
+        return bool(a == b)
+    if a != a or b != b:
+        return a != a and b != b
+    return math.copysign(1, a) == math.copysign(1, b) and abs(_ordinal(a) - _ordinal(b)) <= ulp
+
+
+def _ordinal(x: float) -> int:
+    bits = struct.unpack("<q", struct.pack("<d", x))[0]
+    return bits if bits >= 0 else -(bits & 0x7FFF_FFFF_FFFF_FFFF)
+
+
+def check(
+    source: str,
+    types: Sequence[str],
+    ulp: int = 0,
+    needless: int = 0,
+    rows: Sequence[tuple[Any, ...]] | None = None,
+    **names: Any,
+) -> Program:
+    """Compares on special values. A flagged row must be one where Python raises or gives no int64, but for `needless` rows."""
+    function = function_of(source, **names)
+    program = traced(function, types)
+    given = rows or rows_of(types)
+    result = evaluate(program, columns_of(types, given), len(given))
+    compare(function, given, result.columns, result.flagged, ulp, needless, source)
+    return program
+
+
+def compare(
+    function: Callable[..., Any],
+    rows: Sequence[tuple[Any, ...]],
+    columns: dict[str, Array],
+    flagged: np.ndarray,
+    ulp: int,
+    needless: int,
+    source: str,
+) -> None:
+    spare = []
+    for at, row in enumerate(rows):
+        try:
+            wanted, error = function(*row), None
+        except Exception as raised:  # noqa: BLE001 - what the function raises must be flagged
+            wanted, error = None, raised
+        if flagged[at]:
+            if error is None and _holds(wanted):
+                spare.append((row, wanted))
+            continue
+        assert error is None, f"{source} {row}: Python raises {error!r}, the kernel gives {results_of(columns, at)!r}"
+        got = results_of(columns, at)
+        assert same(got, wanted, ulp), f"{source} {row}: Python gives {wanted!r}, the kernel {got!r}"
+    assert len(spare) <= needless, f"{source}: {len(spare)} rows flagged without need: {spare[:5]}"
+
+
+def _holds(x: Any) -> bool:
+    return x is None or (type(x) in (bool, int, float) and not (type(x) is int and abs(x) >= 2**63))

@@ -1,0 +1,318 @@
+"""Scalar functions inside of pandas UDFs: for any batch, the column that PySpark's worker makes of what pandas gives."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql.conversion import PandasToArrowConversion
+from pyspark.sql.types import StructField, StructType
+
+from sparkweld.errors import Refusal
+from sparkweld.ir import Input, Program, ProgramBuilder, evaluate, parse_program
+from sparkweld.ir.ops import Optional
+from sparkweld.ir.types import F64
+from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.scalars import VALUES, same
+from tests.test_boundary import PYSPARK_TYPES
+from udf_compiler.boundary import SPARK_TYPES
+from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.scalar.paths import Explorer
+from udf_compiler.scalar.values import of_value
+from udf_compiler.trace.session import Session, running
+
+
+def compiled(function: Callable[..., Any], types: tuple[str, ...], returns: str, **given: Any) -> dict[str, Any]:
+    names = "abcd"[: len(types)]
+    inputs = dict(zip(names, types, strict=True))
+    step = python_step(r=udf(0, *names, returns=returns))
+    return compile_pipeline(request(step, inputs=inputs, **given), [payload(function)])
+
+
+def refused(function: Callable[..., Any], types: tuple[str, ...] = ("double",), returns: str = "double") -> list[str]:
+    return [r["code"] for r in compiled(function, types, returns).get("refusals", ())]
+
+
+def worker(function: Callable[..., Any], columns: list[np.ndarray], returns: str) -> list[Any]:
+    """What PySpark's worker makes of a batch, as Python values."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        result = function(*(pd.Series(c) for c in columns))
+        schema = StructType([StructField("r", PYSPARK_TYPES[returns])])
+        batch = PandasToArrowConversion.convert([result], schema, timezone="UTC", safecheck=True, arrow_cast=True)
+    return pa.Table.from_batches([batch]).column(0).to_pylist()
+
+
+def run(program: Program, columns: list[np.ndarray]) -> tuple[list[Any], np.ndarray]:
+    given = {}
+    for name, values in zip("abcd", columns, strict=False):
+        type = next((i.type for i in program.inputs if i.name == name), None)
+        if type is not None:
+            given[name] = Optional(values, np.ones(len(values), np.bool_)) if type.nullable else values
+    result = evaluate(program, given, len(columns[0]))
+    column = result.columns["r"]
+    if isinstance(column, Optional):
+        return [v.item() if ok else None for v, ok in zip(column.values, column.valid, strict=True)], result.flagged
+    return [v.item() for v in column], result.flagged
+
+
+def check(function: Callable[..., Any], types: tuple[str, ...], returns: str, ulp: int = 0) -> None:
+    """Compares on the rows that no guard flags: together, alone, and in random batches. On flagged rows PySpark must raise,
+    or the rows must be numbers that other rows of a batch would change (ints beyond 2**53)."""
+    reply = compiled(function, types, returns)
+    assert reply["status"] == "ok", reply["refusals"]
+    program = parse_program(reply["program"])
+    rng = np.random.default_rng(0)
+    pools = [VALUES[{"double": "f64", "long": "i64", "integer": "i32", "boolean": "bool", "byte": "i8"}[t]] for t in types]
+    rows = [tuple(p[rng.integers(len(p))] for p in pools) for _ in range(120)] if len(pools) > 1 else [(v,) for v in pools[0]]
+    columns = [np.array([r[i] for r in rows], SPARK_TYPES[t].dtype) for i, t in enumerate(types)]
+    _, flagged = run(program, columns)
+    kept = [c[~flagged] for c in columns]
+    assert len(kept[0]), "every row is flagged"
+    batches = [np.arange(len(kept[0])), *(np.array([i]) for i in range(min(len(kept[0]), 40)))]
+    batches += [rng.integers(0, len(kept[0]), size) for size in (2, 2, 3, 5, 8)]
+    for at in batches:
+        batch = [c[at] for c in kept]
+        got, again = run(program, batch)
+        assert not again.any()
+        wanted = worker(function, batch, returns)
+        for row, (g, w) in enumerate(zip(got, wanted, strict=True)):
+            assert same(g, w, ulp), f"{[c[row] for c in batch]} of {batch}: PySpark gives {w!r}, the kernel {g!r}"
+
+
+def grade(x):
+    if x < 0:
+        return "no"
+    return 1
+
+
+def tier(x):
+    if x < 10:
+        return 0.1
+    elif x < 100:
+        return 0.2
+    else:
+        return 0.3
+
+
+def safe_divide(x):
+    try:
+        return 10 / x
+    except ZeroDivisionError:
+        return None
+
+
+def safe_log(x):
+    try:
+        return math.log(x)
+    except (ValueError, TypeError):
+        return float("nan")
+
+
+def collatz(x):
+    steps = 0
+    while x > 1 and steps < 8:
+        x = x // 2 if x % 2 == 0 else 3 * x + 1
+        steps += 1
+    return steps
+
+
+def mixed(x):
+    return x * 2 if x > 5 else x / 2
+
+
+def helper(x, low=0.0, high=1.0):
+    return min(max(x, low), high)
+
+
+def finally_(x):
+    total = 0
+    try:
+        total += 1
+        if x > 3:
+            return total
+    finally:
+        total += 10
+    return total
+
+
+FUNCTIONS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
+    (lambda a: a.apply(lambda x: x + 1), ("double",), "double"),
+    (lambda a: a.apply(lambda x: x + 1), ("long",), "long"),
+    (lambda a: a.apply(lambda x: x + 1), ("integer",), "integer"),
+    (lambda a: a.apply(lambda x: x * 2), ("byte",), "byte"),
+    (lambda a: a.apply(lambda x: x / 2), ("integer",), "double"),
+    (lambda a: a.apply(lambda x: x > 2), ("double",), "boolean"),
+    (lambda a: a.apply(lambda x: not x), ("boolean",), "boolean"),
+    (lambda a: a.apply(lambda x: 1 if x else 0), ("boolean",), "long"),
+    (lambda a: a.apply(tier), ("double",), "double"),
+    (lambda a: a.map(tier), ("long",), "double"),
+    (lambda a: a.apply(safe_divide), ("long",), "double"),
+    (lambda a: a.apply(safe_log), ("double",), "double"),
+    (lambda a: a.apply(collatz), ("byte",), "integer"),
+    (lambda a: a.apply(mixed), ("long",), "double"),
+    (lambda a: a.apply(mixed), ("integer",), "double"),
+    (lambda a: a.apply(mixed), ("double",), "double"),
+    (lambda a: a.apply(lambda x: 0 if x < 1 else x), ("double",), "double"),
+    (lambda a: a.apply(lambda x: 0 if x < 1 else None), ("double",), "long"),
+    (lambda a: a.apply(lambda x: None if x < 1 else x), ("long",), "long"),
+    (lambda a: a.apply(lambda x: None if x < 1 else x > 5), ("long",), "boolean"),
+    (lambda a: a.apply(lambda x: None), ("long",), "double"),
+    (lambda a: a.apply(lambda x: None), ("long",), "boolean"),
+    (lambda a: a.apply(helper), ("double",), "double"),
+    (lambda a: a.apply(helper, args=(-1.0,)), ("double",), "double"),
+    (lambda a: a.apply(helper, high=5.0), ("double",), "double"),
+    (lambda a: a.apply(float), ("integer",), "double"),
+    (lambda a: a.apply(bool), ("double",), "boolean"),
+    (lambda a: a.apply(abs), ("double",), "double"),
+    (lambda a: a.apply(round), ("double",), "long"),
+    (lambda a: a.apply(int), ("double",), "long"),
+    (lambda a: a.apply(finally_), ("double",), "integer"),
+    (lambda a: a.apply(lambda x: x).astype(float) * 2, ("long",), "double"),
+    (lambda a: a.apply(lambda x: 0 if x < 1 else x).astype(float) * 2, ("double",), "double"),
+    (lambda a: a.map(lambda x: x * 2 if x < 5 else 0.5, na_action="ignore"), ("double",), "double"),
+    (lambda a: a.apply(lambda x: x * 2) + a.apply(lambda x: x % 3 if x > 0 else 0), ("integer",), "long"),
+    (lambda a, b: a.apply(lambda x: max(x, 0)) + b.apply(lambda x: min(x, 3)), ("integer", "integer"), "long"),
+    (lambda a: a.astype(float).apply(lambda x: x if x == x else -1.0), ("integer",), "double"),
+]
+
+
+@pytest.mark.parametrize("function, types, returns", FUNCTIONS)
+def test_pandas_infers_the_same(function, types, returns):
+    check(function, types, returns)
+
+
+def counter(a):
+    n = [0]
+
+    def f(x):
+        n[0] += 1
+        return x + n[0]
+
+    return a.apply(f)
+
+
+def remember(a):
+    seen = []
+    return a.apply(lambda x: seen.append(x) or len(seen))
+
+
+def nonlocal_(a):
+    n = 0
+
+    def f(x):
+        nonlocal n
+        n += 1
+        return n
+
+    return a.apply(f)
+
+
+def iterator(a):
+    numbers = iter(range(100))
+    return a.apply(lambda x: x + next(numbers))
+
+
+def leaked(a):
+    kept = []
+
+    def f(x):
+        kept[:] = [x]
+        return x
+
+    a.apply(f)
+    return a + kept[0]
+
+
+def many_paths(x):
+    total = 0
+    for i in range(12):
+        if x % (i + 2) > 1:
+            total += i
+    return total
+
+
+def endless(x):
+    n = 0
+    for _ in range(x):
+        n += 2
+    return n
+
+
+class Flag:
+    def __init__(self) -> None:
+        self.on = False
+
+    def flip(self, x):
+        self.on = not self.on
+        return x if self.on else -x
+
+
+def flips(a):
+    flag = Flag()
+    return a.apply(flag.flip)
+
+
+REFUSED: list[tuple[str, Callable[..., Any], str, str]] = [
+    ("SW295", counter, "double", "double"),
+    ("SW295", remember, "double", "double"),
+    ("SW295", nonlocal_, "double", "long"),
+    ("SW295", iterator, "double", "double"),
+    ("SW295", leaked, "double", "double"),
+    ("SW295", flips, "double", "double"),
+    ("SW290", lambda a: a.apply(many_paths), "integer", "long"),
+    ("SW296", lambda a: a.apply(endless), "integer", "long"),
+    ("SW293", lambda a: a.apply(lambda x: x if x > 1 else x > 0), "double", "double"),
+    ("SW293", lambda a: a.apply(lambda x: (x, x)), "double", "double"),
+    ("SW294", lambda a: a.apply(lambda x: x & 0xFFFF_FFFF_FFFF_FFFF), "long", "long"),
+    ("SW294", lambda a: a.apply(lambda x: 2**63 if x > 1 else 0), "long", "long"),
+    ("SW297", lambda a: a.apply(lambda x: 0 if x < 1 else x) + 1, "double", "double"),
+    ("SW297", lambda a: np.exp(a.apply(lambda x: None if x < 1 else x)), "double", "double"),
+    ("SW298", lambda a: a.apply(lambda x: None if x < 1 else x > 2), "double", "long"),
+    ("SW298", lambda a: a.apply(lambda x: 0 if x < 1 else x), "double", "float"),
+    ("SW261", lambda a: a.apply(lambda x: 1 / 0), "double", "double"),
+    ("SW261", lambda a: a.apply(lambda x: x + "1"), "double", "double"),
+    ("SW213", lambda a: _with_handler(a), "double", "double"),
+    ("SW251", lambda a: a.apply(lambda x: math.gamma(x)), "double", "double"),
+]
+
+
+def _with_handler(a):
+    try:
+        return a + 1
+    except Exception:
+        return a
+
+
+@pytest.mark.parametrize("code, function, type, returns", REFUSED)
+def test_refused(code, function, type, returns):
+    assert refused(function, (type,), returns) == [code]
+
+
+def test_exact_mode_refuses_what_is_kept():
+    reply = compiled(lambda a: a.apply(lambda x: x**2), ("double",), "double", exact=True)
+    assert [r["code"] for r in reply["refusals"]] == ["SW232"]
+    assert compiled(lambda a: a.apply(lambda x: x**2), ("double",), "double")["kept"] == [{"op": "x ** 2", "bound": "1 ULP"}]
+    assert compiled(lambda a: a.apply(lambda x: x**2), ("long",), "double", exact=True)["status"] == "ok"
+
+
+def test_a_function_that_is_not_a_function_of_its_row():
+    calls = []
+
+    def f() -> Any:
+        calls.append(1)
+        return bool(x > len(calls))
+
+    builder = ProgramBuilder("f", [Input("a", F64)])
+    loop = builder.loop("f")
+    x = of_value(loop.read("a"))
+    with running(Session(loop)), pytest.raises(Refusal, match="SW291"):
+        Explorer(loop).explore(f)
+    with running(Session(loop)), pytest.raises(Refusal, match="SW292"):
+        bool(x > 0)

@@ -1,0 +1,140 @@
+"""Python's builtins that read the value of their argument, for symbolic scalars: int, float, bool, range, min, max, ...
+
+Anything else than a symbolic scalar goes to the builtin itself. The classes are stand-ins: calls convert, instance checks
+see the class that a scalar stands for, and NumPy and pandas take them for the dtype that they name.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from udf_compiler.scalar.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, make_int, span_of
+from udf_compiler.scalar.numbers import truth as truth_of
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.rounding import to_int
+from udf_compiler.scalar.values import is_scalar
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import raw
+
+#: A loop over a range of the row's length may run so often before it is refused.
+_RANGE_LIMIT = 256
+
+
+class _ClassMeta(type):
+    """A builtin class as compiled functions see it."""
+
+    real: type
+    convert: Any
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if any(map(is_scalar, args)) or any(map(is_scalar, kwargs.values())):
+            if len(args) != 1 or kwargs:
+                refuse("SW262", call=f"{cls.__name__}()", what="this form")
+            return cls.convert(args[0])
+        return cls.real(*args, **kwargs)
+
+    def __instancecheck__(cls, x: object) -> bool:
+        return isinstance(x, cls.real)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(real_class(other), cls.real)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.real, name)
+
+    def __repr__(cls) -> str:
+        return repr(cls.real)
+
+
+def _int(x: Any) -> Any:
+    return to_int(x) if is_number(x) else refuse("SW262", call="int()", what=raw(x))
+
+
+def _float(x: Any) -> Any:
+    return make_float(as_float(x)) if is_number(x) else refuse("SW262", call="float()", what=raw(x))
+
+
+def _bool(x: Any) -> Any:
+    return make_bool(truth_of(x)) if is_number(x) else bool(x)
+
+
+def _class(real: type, convert: Callable[[Any], Any]) -> Any:
+    # NumPy reads the attribute `dtype` of a class that it does not know
+    members = {"real": real, "convert": staticmethod(convert), "dtype": np.dtype(real)}
+    return _ClassMeta(real.__name__, (), members)
+
+
+INT, FLOAT, BOOL = _class(int, _int), _class(float, _float), _class(bool, _bool)
+_CLASSES = {int: INT, float: FLOAT, bool: BOOL}
+
+
+def real_class(x: Any) -> Any:
+    """The builtin class that a stand-in stands for; anything else as it is."""
+    return x.real if type(x) is _ClassMeta else x
+
+
+def real_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments with builtin classes in place of their stand-ins, for libraries."""
+    return tuple(map(real_class, args)), {name: real_class(x) for name, x in kwargs.items()}
+
+
+def _extreme(name: str, comparison: str) -> Callable[..., Any]:
+    """min or max: of numbers of one kind a Select, else Python's own comparisons, each of which is a decision."""
+    real = getattr(builtins, name)
+
+    def extreme(*args: Any, **kwargs: Any) -> Any:
+        values = args if len(args) > 1 else None
+        if len(args) == 1 and type(args[0]) in (list, tuple):
+            values = tuple(args[0])
+        plain = values is not None and not kwargs and any(map(is_scalar, values)) and all(map(is_number, values))
+        if not plain or values is None or len({kind_of(v) for v in values}) > 1 or kind_of(values[0]) == "bool":
+            return real(*args, **kwargs)
+        return functools.reduce(lambda a, b: _either(comparison, b, a), values)
+
+    return extreme
+
+
+def _either(comparison: str, candidate: Any, best: Any) -> Any:
+    """`candidate` where ``candidate comparison best``, else `best`."""
+    if not (is_scalar(candidate) or is_scalar(best)):
+        return candidate if (candidate < best if comparison == "lt" else candidate > best) else best
+    loop = explorer().loop
+    better = binary(comparison, candidate, best)
+    if type(better) is bool:
+        return candidate if better else best
+    if kind_of(candidate) == "float":
+        return make_float(loop.select(better.value, as_float(candidate), as_float(best)))
+    (a, b), (c, d) = span_of(candidate), span_of(best)
+    span = (min(a, c), min(b, d)) if comparison == "lt" else (max(a, c), max(b, d))
+    return make_int(loop.select(better.value, as_int(candidate), as_int(best)), span)
+
+
+def _range(*args: Any) -> Any:
+    if not any(map(is_scalar, args)):
+        return range(*args)
+    if any(kind_of(a) == "float" if is_number(a) else True for a in args) or not 1 <= len(args) <= 3:
+        refuse("SW262", call="range()", what="an argument that is no int")
+    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+    if is_scalar(step) or step == 0:
+        refuse("SW262", call="range()", what="a step that is no constant")
+    return _counted(start, stop, step)
+
+
+def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
+    """One decision a round: whether the loop goes on."""
+    at = start
+    for _ in range(_RANGE_LIMIT):
+        if not (at < stop if step > 0 else at > stop):
+            return
+        yield at
+        at = at + step
+    refuse("SW296", limit=_RANGE_LIMIT)
+
+
+#: Builtins -> what compiled functions see.
+STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range}

@@ -1,0 +1,240 @@
+"""A function run once per path to the tree of its decisions: where Python asks a symbolic value for its truth, the path forks.
+
+A path is a sequence of decisions. The function is run again from its start for each of them, following the decisions made
+so far and taking the next one that is open (Tuplex, SIGMOD 2021, compiles by types and paths in the same spirit). It must
+do the same each time it is run with the same decisions, which `state` checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparkweld.errors import InternalError, SparkWeldError
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import Const
+from sparkweld.ir.types import BOOL
+from udf_compiler.scalar.facts import Facts
+from udf_compiler.trace.session import check_size, refuse
+
+#: More paths than this: the row would be computed for each of them, and the tree of results is no better than Python.
+PATH_LIMIT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """The end of a path: the `value` that the function returned, or the `error` that it raised.
+
+    `guards` hold on the rows of the path, from its last decision on: where one is False, only Python can decide the row.
+    """
+
+    value: Any
+    error: Exception | None
+    guards: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A decision: `yes` for rows where `condition` holds, `no` for the others. `guards` are those since the last one."""
+
+    condition: Value
+    guards: tuple[Value, ...]
+    yes: Node
+    no: Node
+
+
+Node = Leaf | Fork
+
+
+@dataclass(slots=True)
+class _Step:
+    condition: Value
+    guards: tuple[Value, ...]
+    taken: bool = True
+    yes: Node | None = None
+
+
+@dataclass(slots=True)
+class Explorer:
+    """Runs one function on all its paths. `handled`: user code may catch exceptions, so they fork instead of being guarded."""
+
+    loop: LoopBuilder
+    handled: bool = True
+    facts: Facts = field(init=False)
+    _steps: list[_Step] = field(default_factory=list)
+    _position: int = 0
+    _guards: list[Value] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.facts = Facts(self.loop)
+
+    def explore(self, call: Callable[[], Any]) -> Node:
+        """The tree of `call`. Refuses SW290 (paths) and what `call` refuses; other errors of ours are InternalError."""
+        paths = 0
+        with _exploring(self):
+            while True:
+                paths += 1
+                if paths > PATH_LIMIT:
+                    refuse("SW290", limit=PATH_LIMIT)
+                node: Node = self._run(call)
+                while self._steps and not self._steps[-1].taken:
+                    step = self._steps.pop()
+                    assert step.yes is not None
+                    node = Fork(step.condition, step.guards, step.yes, node)
+                if not self._steps:
+                    return node
+                self._steps[-1].yes, self._steps[-1].taken = node, False
+
+    def _run(self, call: Callable[[], Any]) -> Leaf:
+        self._position, self._guards = 0, []
+        self.facts = Facts(self.loop)
+        value, error = None, None
+        try:
+            value = call()
+        except SparkWeldError:
+            raise
+        except RecursionError:
+            raise
+        except Exception as raised:
+            if raised_here(raised) and not getattr(raised, _OF_PYTHON, False):
+                raise InternalError(f"{type(raised).__name__} while tracing: {raised}") from raised
+            error = raised
+        if self._position < len(self._steps):
+            refuse("SW291")
+        check_size(self.loop)
+        return Leaf(value, error, tuple(self._guards))
+
+    def decide(self, condition: Value) -> bool:
+        """Whether `condition` holds on this path."""
+        known = self.facts.known(condition)
+        if known is not None:
+            return known
+        if self._position == len(self._steps):
+            self._steps.append(_Step(condition, tuple(self._guards)))
+        step = self._steps[self._position]
+        if step.condition.id != condition.id:
+            refuse("SW291")
+        self._position += 1
+        self._guards = []
+        self.facts.learn(condition, step.taken)
+        return step.taken
+
+    def guard(self, condition: Value) -> None:
+        """Rows of this path where `condition` is False go to Python."""
+        known = self.facts.known(condition)
+        if known:
+            return
+        self._guards.append(condition)
+        if known is None:
+            self.facts.learn(condition, True)
+
+    def raise_if(self, condition: Value, make: Callable[[], Exception]) -> None:
+        """Raises on the rows where `condition` holds: as Python would when user code may catch it, else by a guard."""
+        if self.facts.known(condition) is False:
+            return
+        if self.handled or self.facts.known(condition):
+            if self.decide(condition):
+                raise of_python(make())
+            return
+        self.guard(self.loop.call("logical_not", condition))
+
+
+_OF_PYTHON = "_sparkweld_of_python"
+
+
+def of_python(error: Exception) -> Exception:
+    """An exception that Python itself would raise in the user's function, marked so that it counts as the user's."""
+    setattr(error, _OF_PYTHON, True)
+    return error
+
+
+def raised_here(error: BaseException) -> bool:
+    """Whether the innermost frame of an error is ours."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and (at.tb_frame.f_globals.get("__name__") or "").partition(".")[0] in ("udf_compiler", "sparkweld")
+
+
+_EXPLORER: ContextVar[Explorer | None] = ContextVar("sparkweld_explorer", default=None)
+
+
+@contextmanager
+def _exploring(explorer: Explorer) -> Iterator[None]:
+    token = _EXPLORER.set(explorer)
+    try:
+        yield
+    finally:
+        _EXPLORER.reset(token)
+
+
+def explorer() -> Explorer:
+    """The explorer of the scalar function that runs. Refuses (SW292) a scalar that outlived its function."""
+    found = _EXPLORER.get()
+    if found is None:
+        refuse("SW292")
+    return found
+
+
+def is_exploring() -> bool:
+    """Whether a scalar function runs."""
+    return _EXPLORER.get() is not None
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    """The ends of all paths, in order."""
+    if isinstance(node, Leaf):
+        yield node
+        return
+    yield from leaves(node.yes)
+    yield from leaves(node.no)
+
+
+def decided(loop: LoopBuilder, node: Node) -> Value:
+    """A bool: whether the row's path ends in a value and all its guards hold."""
+    return _decided(loop, node)
+
+
+def _decided(loop: LoopBuilder, node: Node) -> Value:
+    if isinstance(node, Leaf):
+        result = loop.const(node.error is None, BOOL)
+    else:
+        result = choose(loop, node.condition, _decided(loop, node.yes), _decided(loop, node.no))
+    for guard in node.guards:
+        result = both(loop, result, guard)
+    return result
+
+
+def both(loop: LoopBuilder, a: Value, b: Value) -> Value:
+    """a and b; one of them where the other is constant."""
+    for x, y in ((a, b), (b, a)):
+        known = constant(loop, x)
+        if known is not None:
+            return y if known else x
+    return a if a.id == b.id else loop.call("logical_and", a, b)
+
+
+def choose(loop: LoopBuilder, condition: Value, a: Value, b: Value) -> Value:
+    """select(condition, a, b), shorter where that is possible."""
+    if a.id == b.id:
+        return a
+    if a.type == BOOL:
+        first, second = constant(loop, a), constant(loop, b)
+        if first is True and second is False:
+            return condition
+        if first is False and second is True:
+            return loop.call("logical_not", condition)
+        if first is False:
+            return both(loop, loop.call("logical_not", condition), b)
+        if second is False:
+            return both(loop, condition, a)
+    return loop.select(condition, a, b)
+
+
+def constant(loop: LoopBuilder, value: Value) -> Any:
+    """The constant that a value is, as a Python number; None when it is none."""
+    op = loop.body[value.id].op
+    return op.value.item() if isinstance(op, Const) else None

@@ -1,0 +1,168 @@
+"""What the paths of a scalar function give to a Series, as pandas infers its dtype from the values of a batch.
+
+pandas.lib.map_infer looks at all values of the batch (maybe_convert_objects): ints make int64, a float among them float64,
+None counts as missing beside numbers and makes objects beside bools. So the dtype is known when all paths give one kind of
+value; for other mixes there is `RowSeries`, which stands for whatever dtype the batch has and can only be returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler.scalar.numbers import MAX, MIN
+from udf_compiler.scalar.paths import Explorer, Leaf, Node, choose, decided, leaves
+from udf_compiler.scalar.state import Record
+from udf_compiler.scalar.values import is_scalar
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import place_of, refuse
+from udf_compiler.trace.values import Traced, raw
+
+_TYPES = {"bool": BOOL, "int": I64, "float": F64}
+
+#: Ints of more are not exact in a float64 Series.
+_EXACT = 2**53
+
+
+class RowSeries(Traced):
+    """A Series whose dtype depends on which kinds of values (`kinds`, and None if `none`) are in the batch.
+
+    `value`: nullable, a bool or a float64; NULL where the function gives None. Its ints are within 2**53, by a guard, so
+    that they are the same numbers in every dtype.
+    """
+
+    __slots__ = ("kinds", "value")
+    what = "Series whose dtype depends on the batch"
+
+    value: Value
+    kinds: frozenset[str]
+
+    def __init__(self, value: Value, kinds: frozenset[str]) -> None:
+        self.value, self.kinds = value, kinds
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        from udf_compiler.calls.pandas_ import SeriesStandIn
+
+        return SeriesStandIn
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "astype":
+            return self._astype
+        self._refuse(f"Series.{name}")
+
+    def _astype(self, dtype: Any) -> Any:
+        from udf_compiler.scalar.builtin_calls import real_class
+
+        if real_class(dtype) not in (float, "float", "float64") or self.value.type.kind != "f64":
+            self._refuse("Series.astype")
+        loop = self.value.loop
+        missing = loop.const(float("nan"), F64)
+        return TracedSeries(loop, loop.select(loop.is_valid(self.value), loop.value_of(self.value), missing), F64.dtype)
+
+    def _refuse(self, call: str) -> NoReturn:
+        refuse("SW297", call=call, kinds=_listed(self.kinds))
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> NoReturn:
+        self._refuse(f"Series {name} ...")
+
+    def _unary(self, name: str) -> NoReturn:
+        self._refuse(f"{name} of a Series")
+
+    def _in_place(self, name: str, other: Any) -> NoReturn:
+        self._refuse(f"Series {name}= ...")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(f"np.{ufunc.__name__}")
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> NoReturn:
+        self._refuse(f"np.{function.__name__}")
+
+
+def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachable: Any) -> Node:
+    """The tree of `call`; its guards join the loop. Refuses a function that changes what it can reach or always raises."""
+    record = Record(*reachable)
+    explorer = Explorer(loop, handled)
+    tree = explorer.explore(call)
+    record.check()
+    ends = list(leaves(tree))
+    if all(leaf.error is not None for leaf in ends):
+        error = ends[0].error
+        assert error is not None
+        refuse("SW261", at=place_of(error), error=f"{type(error).__name__}: {error}")
+    loop.guard(decided(loop, tree))
+    return tree
+
+
+def kinds_of(tree: Node) -> frozenset[str]:
+    """The kinds of values that the paths give: "bool", "int", "float", "None". Refuses SW293 for any other."""
+    return frozenset(kind_of_result(leaf.value) for leaf in leaves(tree) if leaf.error is None)
+
+
+def kind_of_result(x: Any) -> str:
+    """The kind of one result."""
+    if is_scalar(x):
+        return x.kind  # type: ignore[no-any-return]
+    if x is None:
+        return "None"
+    if type(x) in (bool, int, float):
+        if type(x) is int and not MIN <= x <= MAX:
+            refuse("SW294", number=x if abs(x) < 10**40 else "an integer")
+        return type(x).__name__
+    refuse("SW293", type=raw(x))
+
+
+def merged(loop: LoopBuilder, tree: Node, type: Type, of: Callable[[Any], Value]) -> Value:
+    """The value of the row's path; `of` makes each path's result a value of `type`. Paths that raise give zero."""
+    if isinstance(tree, Leaf):
+        return loop.const(0, type) if tree.error is not None else of(tree.value)
+    if isinstance(tree.yes, Leaf) and tree.yes.error is not None:
+        return merged(loop, tree.no, type, of)  # the row is flagged: any value will do
+    if isinstance(tree.no, Leaf) and tree.no.error is not None:
+        return merged(loop, tree.yes, type, of)
+    return choose(loop, tree.condition, merged(loop, tree.yes, type, of), merged(loop, tree.no, type, of))
+
+
+def value_as(loop: LoopBuilder, x: Any, type: Type) -> Value:
+    """One result as a value of a numeric type, cast; None as zero."""
+    if x is None:
+        return loop.const(0, type)
+    return loop.cast(x.value, type) if is_scalar(x) else loop.const(x, type)
+
+
+def not_none(loop: LoopBuilder, tree: Node) -> Value:
+    """Whether the row's path gives a value that is not None."""
+    return merged(loop, tree, BOOL, lambda x: loop.const(x is not None, BOOL))
+
+
+def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
+    """The Series that pandas infers. Refuses (SW293) mixes of bools and numbers, which make objects."""
+    kinds = kinds_of(tree)
+    if len(kinds) == 1 and "None" not in kinds:
+        type = _TYPES[next(iter(kinds))]
+        return TracedSeries(loop, merged(loop, tree, type, lambda x: value_as(loop, x, type)), type.dtype)
+    if "bool" in kinds and len(kinds - {"None"}) > 1:
+        refuse("SW293", type=_listed(kinds))
+    type = BOOL if "bool" in kinds else F64
+    if "int" in kinds:
+        loop.guard(merged(loop, tree, BOOL, lambda x: _is_exact(loop, x)))
+    value = merged(loop, tree, type, lambda x: value_as(loop, x, type))
+    return RowSeries(loop.optional(value, not_none(loop, tree)), kinds)
+
+
+def _is_exact(loop: LoopBuilder, x: Any) -> Value:
+    if not is_scalar(x):
+        return loop.const(not isinstance(x, int) or abs(x) <= _EXACT, BOOL)
+    if x.kind != "int" or (-_EXACT <= x.span[0] and x.span[1] <= _EXACT):
+        return loop.const(True, BOOL)
+    above = loop.call("greater_equal", x.value, loop.const(-_EXACT, I64))
+    return loop.call("logical_and", above, loop.call("less_equal", x.value, loop.const(_EXACT, I64)))
+
+
+def _listed(kinds: frozenset[str]) -> str:
+    return " and ".join(sorted(kinds))
+
+
+__all__ = ["RowSeries", "explored", "kinds_of", "merged", "series_of_tree"]

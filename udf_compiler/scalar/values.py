@@ -1,0 +1,105 @@
+"""Symbolic Python scalars: what a scalar function sees in place of an int, a float or a bool of its row.
+
+Their operators record IR by Python's own rules (`numbers`); their truth value is a decision of the path. None is never
+symbolic: whether an argument is None is decided before the function runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced
+
+MIN, MAX = -(2**63), 2**63 - 1
+
+_CLASSES: dict[str, type] = {"bool": bool, "int": int, "float": float}
+_TYPES = {"bool": BOOL, "int": I64, "float": F64}
+
+
+class Scalar(Traced):
+    """One Python value of the row. `kind` is its class; an int lies between the two ends of `span` (within int64)."""
+
+    __slots__ = ("kind", "span", "value")
+    what = "Python value"
+
+    kind: str
+    value: Value
+    span: tuple[int, int]
+
+    def __init__(self, kind: str, value: Value, span: tuple[int, int] = (MIN, MAX)) -> None:
+        assert value.type == _TYPES[kind], f"a {kind} of type {value.type}"
+        self.kind, self.value, self.span = kind, value, (0, 1) if kind == "bool" else span
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return _CLASSES[self.kind]
+
+    def __getattr__(self, name: str) -> Any:
+        from udf_compiler.scalar.methods import attribute
+
+        return attribute(self, name)
+
+    def __bool__(self) -> bool:
+        from udf_compiler.scalar.numbers import truth
+
+        return explorer().decide(truth(self))
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        from udf_compiler.scalar.numbers import binary
+
+        return binary(name, other, self) if reflected else binary(name, self, other)
+
+    def _unary(self, name: str) -> Any:
+        from udf_compiler.scalar.numbers import unary
+
+        return unary(name, self)
+
+    def _in_place(self, name: str, other: Any) -> Any:
+        return NotImplemented  # numbers do not change: Python goes on with the operator itself
+
+    def __round__(self, ndigits: Any = None) -> Any:
+        from udf_compiler.scalar.rounding import round_
+
+        return round_(self, ndigits)
+
+    def __trunc__(self) -> Any:
+        from udf_compiler.scalar.rounding import to_int
+
+        return to_int(self)
+
+    def __floor__(self) -> Any:
+        from udf_compiler.scalar.rounding import floor
+
+        return floor(self)
+
+    def __ceil__(self) -> Any:
+        from udf_compiler.scalar.rounding import ceil
+
+        return ceil(self)
+
+    def __hash__(self) -> int:
+        from udf_compiler.scalar.lookups import hash_of
+
+        return hash_of(self)
+
+
+def is_scalar(x: object) -> bool:
+    """Whether `x` is a symbolic scalar. (`isinstance` is not asked: it believes `__class__`.)"""
+    return type(x) is Scalar
+
+
+def of_value(value: Value) -> Scalar:
+    """A number of the loop as the Python value of its row: any integer is an int, any float a float."""
+    loop, type = value.loop, value.type
+    if type == BOOL:
+        return Scalar("bool", value)
+    if type.is_float:
+        return Scalar("float", loop.cast(value, F64))
+    if type.is_int:
+        bits = 8 * type.dtype.itemsize
+        return Scalar("int", loop.cast(value, I64), (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1))
+    refuse("SW293", type=str(type))
