@@ -82,7 +82,7 @@ def _flags(c: str) -> int:
     found = ALPHA * c.isalpha() | DECIMAL * c.isdecimal() | DIGIT * c.isdigit() | NUMERIC * c.isnumeric() | SPACE * c.isspace()
     upper = c.isupper()
     found |= LOWER * c.islower() | UPPER * upper | TITLE * (c.istitle() and not upper)
-    return found | _sigma_flags(c)
+    return found | _context_flags(c)
 
 
 def _has_flags(text: str) -> bool:
@@ -91,11 +91,12 @@ def _has_flags(text: str) -> bool:
     return "ς" in sigmas or text.swapcase() != text or any(c.isalnum() or c.isspace() for c in text)
 
 
-def _sigma_flags(c: str) -> int:
-    """CASED and IGNORABLE, as the rule of the final sigma shows them: it asks for nothing else."""
-    if (c + "Σ").lower()[-1] == "ς":
-        return CASED
-    return IGNORABLE if ("a" + c + "Σ").lower()[-1] == "ς" else 0
+def _context_flags(c: str) -> int:
+    """CASED as `str.title` shows it, and IGNORABLE as the rule of the final sigma does. A code point may be both."""
+    found = CASED * ((c + "a").title()[-1] == "a")
+    if ("a" + c + "Σ").lower()[-1] == "ς" and (c + "Σ").lower()[-1] != "ς":
+        found |= IGNORABLE
+    return found
 
 
 @cache
