@@ -29,6 +29,9 @@ def optimised_module(program: Program) -> binding.ModuleRef:
     options.slp_vectorization = False
     builder = binding.create_pass_builder(target_machine(), options)
     builder.getModulePassManager().run(module, builder)
+    for function in list(used_functions([f.name for f in module.functions if f.is_declaration])):
+        module.link_in(binding.parse_bitcode(function.bitcode))
+    _hide_all_but(kernel_symbol(program), module)
     _drop_unused(module)
     _name_imports(module, program)
     return module
@@ -78,13 +81,15 @@ def linked_module(program: Program) -> binding.ModuleRef:
     module = binding.parse_assembly(_prelude(symbol, shape, rows, drive))
     for part in (rows, drive):
         module.link_in(binding.parse_assembly(str(part.module)))
-    for function in used_functions(f.name for f in rows.module.functions if f.is_declaration):
-        module.link_in(binding.parse_bitcode(function.bitcode()))
     module.verify()
+    _hide_all_but(symbol, module)
+    return module
+
+
+def _hide_all_but(symbol: str, module: binding.ModuleRef) -> None:
     for value in (*module.functions, *module.global_variables):
         if not value.is_declaration and value.name != symbol and not value.name.startswith("llvm."):
             value.linkage = "internal"
-    return module
 
 
 def _shape(program: Program) -> Shape:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sparkweld.kernels.strings import automata, building, case, key_tables, numbers, pieces, search, utf8
-from sparkweld.kernels.strings.library import Function, needed
+from sparkweld.kernels.strings.library import Function
 
 _MODULES = (automata, building, case, key_tables, numbers, pieces, search, utf8)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 
 
 def used_functions(names: Iterable[str]) -> Iterator[Function]:
-    """The functions of strings among these names of a module, and all that they call."""
-    return needed(_FUNCTIONS[name] for name in names if name in _FUNCTIONS)
+    """The functions of strings among these names of a module."""
+    return (_FUNCTIONS[name] for name in names if name in _FUNCTIONS)

@@ -1,10 +1,14 @@
-"""Functions of strings to LLVM, each lowered and optimised once per process, with all that it calls."""
+"""Functions of strings to LLVM, each lowered and optimised once per process.
+
+Programs link them when their own loop is optimised already, so that a program costs what its own code costs.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from llvmlite import binding, ir
 from numba.core import types
@@ -22,68 +26,74 @@ class Function(Operation):
     """An operation that is a call of a function of its own, `python`, written with other operations."""
 
     python: Callable[..., object] = field(kw_only=True)
-    made: list[tuple[bytes, tuple[Function, ...]]] = field(default_factory=list, kw_only=True)
 
     @property
     def symbol(self) -> str:
         """Its name in LLVM modules."""
         return _PREFIX + self.name
 
-    def bitcode(self) -> bytes:
-        """Its module, optimised on its own."""
-        return self._make()[0]
+    @cached_property
+    def lowered(self) -> bytes:
+        """Its module, as Numba makes it."""
+        with _lock:
+            return str(lower_plainly(self.python, self.arguments, self.result, self.symbol)).encode()
 
+    @cached_property
     def calls(self) -> tuple[Function, ...]:
         """The functions that it calls."""
-        return self._make()[1]
+        named = self.python.__globals__.values()  # type: ignore[attr-defined]
+        used = self.python.__code__.co_names
+        return tuple(v for v in named if isinstance(v, Function) and v.name in used and v is not self)
 
-    def _make(self) -> tuple[bytes, tuple[Function, ...]]:
-        with _lock:
-            if not self.made:
-                module = lower_plainly(self.python, self.arguments, self.result, self.symbol)
-                named = self.python.__globals__.values()  # type: ignore[attr-defined]
-                called = {f.name for f in module.functions if f.is_declaration}
-                functions = {v.symbol: v for v in named if isinstance(v, Function)}
-                self.made.append((_optimised(module), tuple(functions[s] for s in sorted(called & functions.keys()))))
-        return self.made[0]
+    @cached_property
+    def bitcode(self) -> bytes:
+        """A module that exports it, with all that it calls inside, optimised."""
+        module = binding.parse_assembly(self.lowered.decode())
+        for function in _callees(self):
+            module.link_in(binding.parse_assembly(function.lowered.decode()))
+        for value in (*module.functions, *module.global_variables):
+            if not value.is_declaration and value.name != self.symbol:
+                value.linkage = "internal"
+        # Texts are short: wide or unrolled loops would cost more before and behind them than they gain.
+        options = binding.create_pipeline_tuning_options(speed_level=2)
+        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+        builder = binding.create_pass_builder(target_machine(), options)
+        builder.getModulePassManager().run(module, builder)
+        return module.as_bitcode()
+
+
+def _callees(function: Function) -> list[Function]:
+    """All that a function calls, directly or not, each once."""
+    found: dict[str, Function] = {}
+    left = list(function.calls)
+    while left:
+        one = left.pop()
+        if one.name not in found:
+            found[one.name] = one
+            left += one.calls
+    return list(found.values())
 
 
 def function(*arguments: types.Type, result: types.Type) -> Callable[[Callable[..., object]], Function]:
-    """Decorator: a Python function of operations to an operation."""
+    """Decorator: a Python function of operations to an operation.
+
+    One whose first parameter is `arena`, `to` or `end` writes memory.
+    """
 
     def wrap(python: Callable[..., object]) -> Function:
-        name = python.__name__
+        code = python.__code__  # type: ignore[attr-defined]
+        writes = code.co_varnames[0] in ("arena", "to", "end")
 
         def build(b: ir.IRBuilder, *values: ir.Value) -> ir.Value:
-            callee = b.module.globals.get(_PREFIX + name)
+            callee = b.module.globals.get(_PREFIX + python.__name__)
             if callee is None:
                 signature = ir.FunctionType(value_type(result), [value_type(a) for a in arguments])
-                callee = ir.Function(b.module, signature, _PREFIX + name)
+                callee = ir.Function(b.module, signature, _PREFIX + python.__name__)
+                # Equal calls are made once then.
+                for attribute in ("nounwind", *(() if writes else ("readonly",))):
+                    callee.attributes.add(attribute)
             return b.call(callee, values)
 
-        return Function(name, arguments, result, build, python=python)
+        return Function(python.__name__, arguments, result, build, python=python)
 
     return wrap
-
-
-def needed(functions: Iterable[Function]) -> Iterator[Function]:
-    """These functions and all that they call, each once."""
-    seen: set[str] = set()
-    left = list(functions)
-    while left:
-        one = left.pop()
-        if one.name not in seen:
-            seen.add(one.name)
-            left += one.calls()
-            yield one
-
-
-def _optimised(module: ir.Module) -> bytes:
-    parsed = binding.parse_assembly(str(module))
-    for value in list(parsed.global_variables):
-        if value.name.startswith("_ZN08NumbaEnv"):
-            value.linkage = "internal"
-    options = binding.create_pipeline_tuning_options(speed_level=1)
-    builder = binding.create_pass_builder(target_machine(), options)
-    builder.getModulePassManager().run(parsed, builder)
-    return parsed.as_bitcode()
