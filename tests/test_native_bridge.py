@@ -27,6 +27,10 @@ LINK_CHECKS = ["missing-llvmlite", "not-llvmlite", "locator", "start", "cpu", "c
 COLUMN_CHECKS = ["off-heap", "on-heap", "off-heap-dictionary", "on-heap-dictionary", "missing", "stale-nulls",
                  "constant", "constant-changes", "arrow", "arrow-sliced", "arrow-unaligned", "native", "selected", "other-type",
                  "mixed", "zero-copy", "unsupported", "parquet-off-heap", "parquet-on-heap", "memory"]
+TEXT_CHECKS = ["text-off-heap", "text-on-heap", "text-off-heap-dictionary", "text-on-heap-dictionary", "text-missing",
+               "text-reused", "text-constant", "text-arrow", "text-arrow-large", "text-arrow-view", "text-arrow-sliced",
+               "text-native", "text-selected", "text-getters", "text-mixed", "text-long", "text-zero-copy", "text-arena",
+               "text-collations", "text-parquet-off-heap", "text-parquet-on-heap"]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
 REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-failure"]
 
@@ -186,6 +190,9 @@ def parquet_table(rows: int, distinct: int) -> pa.Table:
         "short": (pa.int16(), lambda x: x % 30000 - 15000), "int": (pa.int32(), lambda x: x * 1000003 % 2**31),
         "long": (pa.int64(), lambda x: x * 10**12), "float": (pa.float32(), lambda x: x / np.float32(3)),
         "double": (pa.float64(), lambda x: x / 7), "date": (pa.date32(), lambda x: x),
+        "timestamp": (pa.timestamp("us", "UTC"), lambda x: x * 10**9), "timestamp_ntz": (pa.timestamp("us"), lambda x: x - 50),
+        "millis": (pa.timestamp("ms", "UTC"), lambda x: x * 1000),
+        "string": (pa.string(), lambda x: np.array(["é" * (i % 30) + str(i) for i in x], dtype=object)),
     }
     for name, (kind, make) in makers.items():
         for label, share in (("none", 0.0), ("few", 0.05), ("many", 0.9)):
@@ -205,11 +212,11 @@ def column_outcomes(classes: list[str], tmp_path_factory: pytest.TempPathFactory
     # A dictionary that grows too large: Parquet turns to plain pages in the middle of a column chunk.
     pq.write_table(many, folder / "mixed.parquet", dictionary_pagesize_limit=4096, data_page_size=2048,
                    write_batch_size=256)
-    return run_check(classes, "ColumnCheck", str(folder))
+    return {**run_check(classes, "ColumnCheck", str(folder)), **run_check(classes, "TextCheck", str(folder))}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", COLUMN_CHECKS)
+@pytest.mark.parametrize("name", COLUMN_CHECKS + TEXT_CHECKS)
 def test_columns(column_outcomes: dict[str, str], name: str) -> None:
     assert column_outcomes.get(name, "the check did not run") == "ok"
 

@@ -11,30 +11,20 @@ Floats compare as Spark's SQL does: NaN equals NaN and is the largest value, -0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, IsIn
-from sparkweld.ir.types import BOOL, DATE, F64, I32, I64
+from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import SPARK_TYPES
-
-Expr = dict[str, Any]
+from udf_compiler.catalyst_strings import STRING_RULES, guard_text
+from udf_compiler.catalyst_values import Expr, Maybe, Rule
 
 #: |a * b| computed in doubles is off by less than 2 in 2**52; below this bound the exact product fits in 64 bits.
 _SAFE_PRODUCT = float(2**63 - 2**12)
-
-
-@dataclass(frozen=True, slots=True)
-class Maybe:
-    """A value and where it is not NULL; `valid` None: everywhere. The value is some value of its type where NULL."""
-
-    value: Value
-    valid: Value | None = None
 
 
 def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value]) -> Value:
@@ -112,14 +102,15 @@ class _Translator:
     def column(self, expr: Expr, demand: Value | None) -> Maybe:
         self.type_of(expr)
         value = self.columns(expr["name"])
-        if not value.type.nullable:
-            return Maybe(value)
-        return Maybe(self.loop.value_of(value), self.loop.is_valid(value))
+        plain = self.loop.value_of(value)
+        if plain.type == STR:
+            guard_text(self, plain, demand)
+        return Maybe(plain, self.loop.is_valid(value) if value.type.nullable else None)
 
     def literal(self, expr: Expr, demand: Value | None) -> Maybe:
         type = self.type_of(expr)
         if expr["value"] is None:
-            return Maybe(self.loop.const(0, type), self.loop.const(False, BOOL))
+            return Maybe(self.loop.const(type.zero, type), self.loop.const(False, BOOL))
         return Maybe(self.loop.const(_literal(expr["value"], type), type))
 
     # Logic.
@@ -324,7 +315,7 @@ class _Translator:
         of, to = x.value.type, self.type_of(expr)
         if of == to:
             return x
-        if DATE in (of, to):
+        if DATE in (of, to) or STR in (of, to):
             raise refusal("SW323", of=child["type"], to=expr["type"])
         if of.is_float and to.is_int:
             return Maybe(self._truncate(x, to, _ansi(expr), demand), x.valid)
@@ -357,12 +348,13 @@ def _ansi(expr: Expr) -> bool:
 def _literal(value: object, type: Type) -> object:
     if type == BOOL:
         return bool(value)
+    if type == STR:
+        return str(value)
     return float.fromhex(str(value)) if type.is_float else int(str(value))
 
 
-Rule = Callable[[_Translator, Expr, Value | None], Maybe]
-
 _RULES: dict[str, Rule] = {
+    **STRING_RULES,
     "Abs": _Translator.sign,
     "Add": _Translator.arithmetic,
     "And": _Translator.and_,

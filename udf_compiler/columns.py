@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import SPARK_TYPES
 
-_FLOATS = ("float", "double")
+#: Spark types whose Series has one dtype whether the batch has NULLs or not: NULL is NaN, NaT or None in it.
+ONE_FORM = frozenset({"float", "double", "timestamp", "timestamp_ntz", "interval day to second", "string"})
 
 #: Catalyst expressions that are NULL when an argument is.
 _STRICT = frozenset(
     """Add Subtract Multiply Divide Remainder UnaryMinus Abs Cast Sqrt Not EqualTo LessThan LessThanOrEqual GreaterThan
-    GreaterThanOrEqual KnownNotNull KnownFloatingPointNormalized NormalizeNaNAndZero""".split()
+    GreaterThanOrEqual KnownNotNull KnownFloatingPointNormalized NormalizeNaNAndZero Length Upper Lower Concat Substring
+    StringTrim StringTrimLeft StringTrimRight StartsWith EndsWith Contains""".split()
 )
 
 
@@ -40,21 +43,27 @@ class Column:
 
     @property
     def holds_null(self) -> bool:
-        """Whether its IR type is nullable: floats by the schema, all else by the batch."""
-        return self.nullable and (self.state == "nullable" or self.spark_type in _FLOATS)
+        """Whether its IR type is nullable: by the schema for the types of one form, all else by the batch."""
+        return self.nullable and (self.state == "nullable" or self.spark_type in ONE_FORM)
 
 
 class Columns:
-    """The columns so far, and the domain that the next loop runs over."""
+    """The columns so far, and the domain that the next loop runs over.
 
-    def __init__(self, builder: ProgramBuilder, inputs: Iterable[Column]) -> None:
+    `refused`: input columns that kernels do not hold, and why; what reads one is refused.
+    """
+
+    def __init__(self, builder: ProgramBuilder, inputs: Iterable[Column], refused: Mapping[str, Refusal] = {}) -> None:
         self.domain = ROWS
         self._builder = builder
+        self._refused = dict(refused)
         self._columns: dict[str, Column] = {column.name: column for column in inputs}
         self._not_null: set[str] = set()
 
     def __getitem__(self, name: str) -> Column:
-        """Raises Unknown for a column that was refused."""
+        """Raises the refusal of an input, and Unknown for a column whose own refusal is recorded."""
+        if name in self._refused:
+            raise self._refused[name]
         if name not in self._columns:
             raise Unknown(name)
         return self._columns[name]
@@ -92,7 +101,7 @@ class Columns:
         Below a filter that may drop those rows, only the rows that it keeps decide.
         """
         columns = (self[name] for name in sorted(names) if name not in self._not_null)
-        return [c.title for c in columns if c.state == "nullable" and c.nullable and c.spark_type not in _FLOATS]
+        return [c.title for c in columns if c.state == "nullable" and c.nullable and c.spark_type not in ONE_FORM]
 
 
 def refuse_made_nulls(title: str, spark_type: str, type: Type, state: str) -> None:
@@ -100,7 +109,7 @@ def refuse_made_nulls(title: str, spark_type: str, type: Type, state: str) -> No
 
     A guard would send each such batch back to Python, so Spark's own plan is the better one.
     """
-    if type.nullable and state == "dense" and not type.is_float:
+    if type.nullable and state == "dense" and spark_type not in ONE_FORM:
         raise refusal("SW324", "", column=title, type=spark_type)
 
 

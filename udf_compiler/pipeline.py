@@ -55,10 +55,10 @@ class _Pipeline:
         self.fused: list[str] = []
         self.notes: list[dict[str, Any]] = []
         self.step = 0
-        inputs = [self._input(given) for given in request["inputs"]]
-        known = [(column, input) for column, input in inputs if input is not None]
-        self.builder = ProgramBuilder(request.get("label", "pipeline"), [input for _, input in known])
-        self.columns = Columns(self.builder, [column for column, _ in known])
+        inputs = [_input(given) for given in request["inputs"]]
+        self.builder = ProgramBuilder(request.get("label", "pipeline"), [i for _, i in inputs if isinstance(i, Input)])
+        known = [column for column, input in inputs if isinstance(input, Input)]
+        self.columns = Columns(self.builder, known, {c.name: error for c, error in inputs if isinstance(error, Refusal)})
         self.udfs = UdfTracer(blobs, self.columns, self.exact)
         self._steps = {"python": self._python, "filter": self._filter, "project": self._project}
 
@@ -98,11 +98,6 @@ class _Pipeline:
             "udfs": self.notes,
             "fused": self.fused,
         }
-
-    def _input(self, given: dict[str, Any]) -> tuple[Column, Input | None]:
-        column = Column(given["name"], given["type"], bool(given["nullable"]), given.get("state", "dense"))
-        made = self._try(None, lambda: Input(column.name, ir_type(column.spark_type, column.holds_null, column.title)))
-        return column, made
 
     def _python(self, step: dict[str, Any]) -> None:
         for entry in step["udfs"]:
@@ -211,6 +206,15 @@ class _Pipeline:
         entry.update(hint=error.hint, place=error.place)
         if entry not in self.refusals:
             self.refusals.append(entry)
+
+
+def _input(given: dict[str, Any]) -> tuple[Column, Input | Refusal]:
+    """A column, and the program's input for it, or why there is none."""
+    column = Column(given["name"], given["type"], bool(given["nullable"]), given.get("state", "dense"))
+    try:
+        return column, Input(column.name, ir_type(column.spark_type, column.holds_null, column.title))
+    except Refusal as error:
+        return column, error
 
 
 def _kept(program: Program) -> dict[str, str]:

@@ -5,6 +5,9 @@ import org.apache.arrow.memory.ArrowBuf;
 import org.apache.arrow.memory.RootAllocator;
 import org.apache.arrow.vector.*;
 import org.apache.arrow.vector.ipc.message.ArrowFieldNode;
+import org.apache.arrow.vector.types.TimeUnit;
+import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.FieldType;
 import org.apache.arrow.vector.util.TransferPair;
 import org.apache.spark.sql.execution.vectorized.*;
 import org.apache.spark.sql.types.*;
@@ -15,7 +18,8 @@ import org.apache.spark.unsafe.Platform;
 /** Makes column vectors of every kind with random values, for the checks. */
 final class Vectors {
   static final DataType[] TYPES = {DataTypes.BooleanType, DataTypes.ByteType, DataTypes.ShortType,
-      DataTypes.IntegerType, DataTypes.LongType, DataTypes.FloatType, DataTypes.DoubleType, DataTypes.DateType};
+      DataTypes.IntegerType, DataTypes.LongType, DataTypes.FloatType, DataTypes.DoubleType, DataTypes.DateType,
+      DataTypes.TimestampType, DataTypes.TimestampNTZType, DataTypes.createDayTimeIntervalType()};
   static final RootAllocator ARROW = new RootAllocator();
 
   /** Makes a vector of a kind. `random` decides the values, isNull which rows are NULL. */
@@ -35,11 +39,17 @@ final class Vectors {
     return isNull;
   }
 
+  /** Whether the values are of the primitive type long: numbers, or microseconds. */
+  static boolean isLong(DataType type) {
+    return type == DataTypes.LongType || type == DataTypes.TimestampType || type == DataTypes.TimestampNTZType
+        || type instanceof DayTimeIntervalType;
+  }
+
   static long bits(ColumnVector v, DataType type, int i) {
     if (type == DataTypes.BooleanType) return v.getBoolean(i) ? 1 : 0;
     if (type == DataTypes.ByteType) return v.getByte(i);
     if (type == DataTypes.ShortType) return v.getShort(i);
-    if (type == DataTypes.LongType) return v.getLong(i);
+    if (isLong(type)) return v.getLong(i);
     if (type == DataTypes.FloatType) return Float.floatToRawIntBits(v.getFloat(i));
     if (type == DataTypes.DoubleType) return Double.doubleToRawLongBits(v.getDouble(i));
     return v.getInt(i);
@@ -66,7 +76,7 @@ final class Vectors {
     if (type == DataTypes.BooleanType) v.putBoolean(i, value != 0);
     else if (type == DataTypes.ByteType) v.putByte(i, (byte) value);
     else if (type == DataTypes.ShortType) v.putShort(i, (short) value);
-    else if (type == DataTypes.LongType) v.putLong(i, value);
+    else if (isLong(type)) v.putLong(i, value);
     else if (type == DataTypes.FloatType) v.putFloat(i, Float.intBitsToFloat((int) value));
     else if (type == DataTypes.DoubleType) v.putDouble(i, Double.longBitsToDouble(value));
     else v.putInt(i, (int) value);
@@ -140,7 +150,7 @@ final class Vectors {
     if (type == DataTypes.BooleanType) v.setBoolean(value != 0);
     else if (type == DataTypes.ByteType) v.setByte((byte) value);
     else if (type == DataTypes.ShortType) v.setShort((short) value);
-    else if (type == DataTypes.LongType) v.setLong(value);
+    else if (isLong(type)) v.setLong(value);
     else if (type == DataTypes.FloatType) v.setFloat(Float.intBitsToFloat((int) value));
     else if (type == DataTypes.DoubleType) v.setDouble(Double.longBitsToDouble(value));
     else v.setInt((int) value);
@@ -162,6 +172,8 @@ final class Vectors {
       else if (made instanceof BigIntVector v) v.set(i, values[i]);
       else if (made instanceof Float4Vector v) v.set(i, Float.intBitsToFloat((int) values[i]));
       else if (made instanceof Float8Vector v) v.set(i, Double.longBitsToDouble(values[i]));
+      else if (made instanceof TimeStampVector v) v.set(i, values[i]);
+      else if (made instanceof DurationVector v) v.set(i, values[i]);
       else ((DateDayVector) made).set(i, (int) values[i]);
       if (isNull[i]) made.setNull(i);
     }
@@ -177,6 +189,10 @@ final class Vectors {
     if (type == DataTypes.LongType) return new BigIntVector("c", ARROW);
     if (type == DataTypes.FloatType) return new Float4Vector("c", ARROW);
     if (type == DataTypes.DoubleType) return new Float8Vector("c", ARROW);
+    if (type == DataTypes.TimestampType) return new TimeStampMicroTZVector("c", ARROW, "UTC");
+    if (type == DataTypes.TimestampNTZType) return new TimeStampMicroVector("c", ARROW);
+    if (type instanceof DayTimeIntervalType)
+      return new DurationVector("c", FieldType.nullable(new ArrowType.Duration(TimeUnit.MICROSECOND)), ARROW);
     return new DateDayVector("c", ARROW);
   }
 

@@ -380,6 +380,24 @@ JNIEXPORT jlong JNICALL SHIM(maxId)(JNIEnv *env, jobject self, jlong ids, jlong 
             }                                                                                           \
     } while (0)
 
+/* A text: where its bytes are and how many. NULL rows have the length 0. */
+typedef struct {
+    int64_t address;
+    int64_t length;
+} View;
+
+static void gather_views(const View *table, const int32_t *id, const uint8_t *is_null, int64_t n, View *out) {
+    if (is_null == NULL) {
+        for (int64_t i = 0; i < n; i++) out[i] = table[id[i]];
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int32_t keep = (int32_t)(is_null[i] != 0) - 1;
+        View view = table[id[i] & keep];
+        out[i] = (View){view.address & keep, view.length & keep};
+    }
+}
+
 /* gather(width, table, ids, nulls or 0, n, out): out[i] = table[ids[i]], 0 for NULL rows. Ids were checked by maxId. */
 JNIEXPORT void JNICALL SHIM(gather)(JNIEnv *env, jobject self, jint width, jlong table, jlong ids, jlong nulls, jlong n,
                                     jlong out) {
@@ -391,6 +409,7 @@ JNIEXPORT void JNICALL SHIM(gather)(JNIEnv *env, jobject self, jint width, jlong
     case 2: GATHER(uint16_t); break;
     case 4: GATHER(uint32_t); break;
     case 8: GATHER(uint64_t); break;
+    case 16: gather_views(AT(View, table), id, is_null, n, AT(View, out)); break;
     default: throw_error(env, "gather: no values of %d bytes", (int)width);
     }
 }
@@ -411,4 +430,70 @@ JNIEXPORT void JNICALL SHIM(fill)(JNIEnv *env, jobject self, jint width, jlong v
     case 8: FILL(uint64_t); break;
     default: throw_error(env, "fill: no values of %d bytes", (int)width);
     }
+}
+
+/* ---- texts ------------------------------------------------------------------------------------------------------ */
+
+static inline bool is_set(const uint8_t *is_null, int64_t i) { return is_null != NULL && is_null[i] != 0; }
+
+/* views(base, offsets, lengths, nulls or 0, n, out): int32 offsets and lengths of texts in one piece of memory. */
+JNIEXPORT void JNICALL SHIM(views)(JNIEnv *env, jobject self, jlong base, jlong offsets, jlong lengths, jlong nulls,
+                                   jlong n, jlong out) {
+    (void)env, (void)self;
+    const int32_t *offset = AT(int32_t, offsets), *length = AT(int32_t, lengths);
+    const uint8_t *is_null = AT(uint8_t, nulls);
+    View *view = AT(View, out);
+    for (int64_t i = 0; i < n; i++) /* offsets and lengths of NULL rows are leftovers of earlier batches */
+        view[i] = is_set(is_null, i) ? (View){0, 0} : (View){base + offset[i], length[i]};
+}
+
+/* arrowTexts(width, base, offsets, nulls or 0, n, out): Arrow's n + 1 offsets, int32 (width 4) or int64 (width 8). */
+JNIEXPORT void JNICALL SHIM(arrowTexts)(JNIEnv *env, jobject self, jint width, jlong base, jlong offsets, jlong nulls,
+                                        jlong n, jlong out) {
+    (void)env, (void)self;
+    const int32_t *narrow = AT(int32_t, offsets);
+    const int64_t *wide = AT(int64_t, offsets);
+    const uint8_t *is_null = AT(uint8_t, nulls);
+    View *view = AT(View, out);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t start = width == 8 ? wide[i] : narrow[i], end = width == 8 ? wide[i + 1] : narrow[i + 1];
+        view[i] = is_set(is_null, i) ? (View){0, 0} : (View){base + start, end - start};
+    }
+}
+
+/*
+ * arrowViews(views, buffers, nulls or 0, n, out): Arrow's string views. Sixteen bytes: the length, then up to 12 bytes of
+ * text, or its first 4, the number of its buffer and its offset there.
+ */
+JNIEXPORT void JNICALL SHIM(arrowViews)(JNIEnv *env, jobject self, jlong views, jlongArray buffers, jlong nulls, jlong n,
+                                        jlong out) {
+    (void)self;
+    enum { INLINE = 12 };
+    const uint8_t *is_null = AT(uint8_t, nulls);
+    View *view = AT(View, out);
+    jlong *bases = (*env)->GetLongArrayElements(env, buffers, NULL);
+    if (bases == NULL) return; /* OutOfMemoryError is pending */
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t *words = AT(int32_t, views) + i * 4; /* Arrow aligns views */
+        if (is_set(is_null, i)) view[i] = (View){0, 0};
+        else if (words[0] <= INLINE) view[i] = (View){(int64_t)(intptr_t)(words + 1), words[0]};
+        else view[i] = (View){bases[words[2]] + words[3], words[0]};
+    }
+    (*env)->ReleaseLongArrayElements(env, buffers, bases, JNI_ABORT);
+}
+
+/* fillViews(address, length, n, out): n views of one text. */
+JNIEXPORT void JNICALL SHIM(fillViews)(JNIEnv *env, jobject self, jlong address, jlong length, jlong n, jlong out) {
+    (void)env, (void)self;
+    View *view = AT(View, out);
+    for (int64_t i = 0; i < n; i++) view[i] = (View){address, length};
+}
+
+/* clearNullViews(views, nulls, n): length 0 for NULL rows, whatever a kernel left there. */
+JNIEXPORT void JNICALL SHIM(clearNullViews)(JNIEnv *env, jobject self, jlong views, jlong nulls, jlong n) {
+    (void)env, (void)self;
+    const uint8_t *is_null = AT(uint8_t, nulls);
+    View *view = AT(View, views);
+    for (int64_t i = 0; i < n; i++)
+        if (is_null[i]) view[i] = (View){0, 0};
 }

@@ -82,13 +82,17 @@ object SparkWeldConf {
     "The cache of object code is kept below this size; the entries used longest ago go first.")
   val CachedKernels: ConfKey[Int] = int("spark.sparkweld.kernel.cached", 256, Application,
     "How many linked kernels an executor keeps. A kernel in use is never dropped.")
+  val MaxTextBytes: ConfKey[Long] = bytes("spark.sparkweld.kernel.maxTextBytes", "1g", Session,
+    "The most memory for the strings that a kernel makes of one batch; a batch that needs more runs in Python. " +
+      "Strings that are parts of an input need none.")
   val StreamAfter: ConfKey[Int] = int("spark.sparkweld.fallback.streamAfter", 4, Session,
     "After so many batches in a row that had to run in Python, the rest of the partition streams through one Python run.")
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, FusionEnabled, CompileTimeout, ObjectTimeout, CompilePython,
-    CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, StreamAfter, ExplainEnabled)
+    CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, MaxTextBytes,
+    StreamAfter, ExplainEnabled)
 
   /** The settings as a Markdown table. */
   def markdown: String = {

@@ -8,7 +8,8 @@ import org.apache.spark.sql.vectorized.ColumnVector
 import org.apache.spark.unsafe.Platform
 
 /**
- * How one type lies in a kernel's column: one value a row of `width` bytes, beside one null byte a row (1 = NULL).
+ * How a type of fixed width lies in a kernel's column: one value a row of `width` bytes, beside one null byte a row
+ * (1 = NULL). Text has a layout of its own, see [[TextViews]].
  *
  * The getters and dictionary decoders are those that Spark's own vectors use for the type.
  */
@@ -28,15 +29,19 @@ private[sparkweld] object ColumnLayout {
   def of(dataType: DataType): ColumnLayout = find(dataType).getOrElse(
     throw new IllegalArgumentException(s"no kernel layout for columns of type ${dataType.catalogString}"))
 
-  /** Whether columns of this type can be a kernel's input or output. */
-  def supports(dataType: DataType): Boolean = find(dataType).isDefined
+  /** Whether columns of this type can be a kernel's input or output: the one list of such types. */
+  def supports(dataType: DataType): Boolean = TextViews.holds(dataType) || find(dataType).isDefined
+
+  /** Bytes of one value in a kernel's column. Throws IllegalArgumentException for a type that kernels do not take. */
+  def width(dataType: DataType): Int = if (TextViews.holds(dataType)) TextViews.Width else of(dataType).width
 
   private def find(dataType: DataType): Option[ColumnLayout] = dataType match {
     case BooleanType => Some(Booleans)
     case ByteType => Some(Bytes)
     case ShortType => Some(Shorts)
     case IntegerType | DateType => Some(Ints)
-    case LongType => Some(Longs)
+    case LongType | TimestampType | TimestampNTZType => Some(Longs)
+    case DayTimeIntervalType(DayTimeIntervalType.DAY, DayTimeIntervalType.SECOND) => Some(Longs)
     case FloatType => Some(Floats)
     case DoubleType => Some(Doubles)
     case _ => None

@@ -7,23 +7,30 @@ import org.apache.spark.sql.execution.vectorized.Dictionary
  *
  * A Dictionary does not say how many entries it has, so the table grows to the largest id that a batch holds.
  */
-private[columns] final class DictionaryTable(layout: ColumnLayout) extends AutoCloseable {
+private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseable {
   private val buffer = new OffHeapBuffer
-  private var source: Dictionary = _
+  private var source: AnyRef = _
   private var decoded = 0
+
+  /** Decodes one entry to the address `to`. */
+  protected def decode(dictionary: Dictionary, id: Int, to: Long): Unit
+
+  /** Forgets the entries decoded so far. */
+  protected def restart(): Unit = decoded = 0
 
   /** The address of a table with the values of ids 0 to `maxId` of `dictionary`. */
   def address(dictionary: Dictionary, maxId: Int): Long = {
-    if (dictionary ne source) {
-      source = dictionary
-      decoded = 0
+    val identity = VectorInternals.identity(dictionary)
+    if (identity ne source) {
+      source = identity
+      restart()
     }
     if (maxId >= decoded) {
       val before = buffer.address
-      val table = buffer.reserve((maxId + 1L) * layout.width)
-      if (table != before) decoded = 0 // it moved, and its content was lost
+      val table = buffer.reserve((maxId + 1L) * width)
+      if (table != before) restart() // it moved, and its content was lost
       while (decoded <= maxId) {
-        layout.decode(source, decoded, table + decoded.toLong * layout.width)
+        decode(dictionary, decoded, table + decoded.toLong * width)
         decoded += 1
       }
     }

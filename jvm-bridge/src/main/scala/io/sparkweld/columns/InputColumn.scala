@@ -2,36 +2,37 @@ package io.sparkweld.columns
 
 import io.sparkweld.nativelib.Shim
 
-import org.apache.arrow.vector._
+import org.apache.arrow.vector.ValueVector
 import org.apache.spark.sql.execution.vectorized._
-import org.apache.spark.sql.types._
+import org.apache.spark.sql.types.DataType
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
 import org.apache.spark.unsafe.Platform
 
 /**
- * Turns any column of a batch into the kernel's layout: values in their natural width, one null byte a row (1 = NULL).
+ * Turns any column of a batch into the kernel's layout: one value of `width` bytes and one null byte (1 = NULL) a row.
  *
  * Off-heap memory that has this layout already is used where it lies; everything else is brought into scratch memory
  * that the next `bind` reuses. One object serves one column of one task and is not thread-safe.
  *
  * @param nullable what the schema says. `bind` finds NULLs whatever it says.
  */
-final class InputColumn(val dataType: DataType, val nullable: Boolean) extends AutoCloseable {
+abstract class InputColumn private[columns] (val dataType: DataType, val nullable: Boolean) extends AutoCloseable {
   Shim.load()
-  private val layout = ColumnLayout.of(dataType)
-  private val width = layout.width
+  private val width = ColumnLayout.width(dataType)
   private val data = new OffHeapBuffer
   private val nulls = new OffHeapBuffer
   private val ids = new OffHeapBuffer
-  private lazy val table = new DictionaryTable(layout)
   private var tableUsed = false
+  private lazy val table = {
+    tableUsed = true
+    newTable()
+  }
   private var boundData = 0L
   private var boundNulls = 0L
   private var boundHasNull = false
-  private var constantBits = 0L
-  private var constantRows = 0 // rows of `data` that hold constantBits; 0 once anything else was written there
+  private var constantRows = 0 // rows of `data` that hold the last constant; 0 once anything else was written there
 
-  /** The address of the bound rows' values. Values of NULL rows are unspecified. */
+  /** The address of the bound rows' values. Values of NULL rows are unspecified, but a text's length is 0. */
   def dataAddress: Long = boundData
 
   /** The address of the bound rows' null bytes, always readable: shared zeros when there is no NULL. */
@@ -41,13 +42,13 @@ final class InputColumn(val dataType: DataType, val nullable: Boolean) extends A
   def hasNull: Boolean = boundHasNull
 
   /**
-   * Takes the first `numRows` rows of `vector`. The addresses hold until the next `bind`, `close`, or change of the
-   * vector.
+   * Takes the first `numRows` rows of `vector`. The addresses, and those of texts, hold until the next `bind`, `close`,
+   * or change of the vector.
    */
   def bind(vector: ColumnVector, numRows: Int): Unit =
-    if (numRows == 0) bindNoNulls(SharedPages.zeros(width), 0)
+    if (numRows == 0) bindNoNulls(SharedPages.zeros(width.toLong), 0)
     else vector match {
-      case v: NativeColumnVector if v.dataType == dataType => bindBytes(v.dataAddress, v.nullsAddress, numRows)
+      case v: NativeColumnVector if v.dataType == dataType => bindNative(v, numRows)
       case v: OffHeapColumnVector if v.dataType == dataType => bindOffHeap(v, numRows)
       case v: OnHeapColumnVector if v.dataType == dataType => bindOnHeap(v, numRows)
       case v: ConstantColumnVector => bindConstant(v, numRows)
@@ -66,147 +67,42 @@ final class InputColumn(val dataType: DataType, val nullable: Boolean) extends A
     boundNulls = 0
   }
 
-  private def bindNoNulls(values: Long, numRows: Int): Unit = {
-    boundData = values
-    boundNulls = SharedPages.zeros(math.max(numRows, 1).toLong)
-    boundHasNull = false
-  }
+  // What a family of types does with each kind of vector. `nullBytes` is 0 when no row is NULL.
 
-  private def bindAllNull(numRows: Int): Unit = {
-    boundData = SharedPages.zeros(numRows.toLong * width)
-    boundNulls = SharedPages.ones(numRows.toLong)
-    boundHasNull = true
-  }
+  /** A decoder of this type's dictionaries. */
+  private[columns] def newTable(): DictionaryTable
 
-  /** Null bytes tell by themselves: a vector's own count is wrong after putNotNulls, which does not decrease it. */
-  private def bindBytes(values: Long, nullBytes: Long, numRows: Int): Unit =
-    if (Shim.countNulls(nullBytes, numRows.toLong) == 0) bindNoNulls(values, numRows)
-    else {
-      boundData = values
-      boundNulls = nullBytes
-      boundHasNull = true
-    }
+  /** The values of a kernel's output, where they lie. */
+  private[columns] def nativeValues(vector: NativeColumnVector, nullBytes: Long, numRows: Int): Long
 
-  private def bindOffHeap(vector: OffHeapColumnVector, numRows: Int): Unit =
-    if (vector.isAllNull) bindAllNull(numRows) // its null bytes are not set
-    else {
-      bindBytes(vector.valuesNativeAddress, VectorInternals.nullsAddress(vector), numRows)
-      if (vector.hasDictionary) {
-        val idVector = vector.getDictionaryIds.asInstanceOf[OffHeapColumnVector]
-        boundData = decode(VectorInternals.dictionary(vector), idVector.valuesNativeAddress, numRows)
-      }
-    }
+  /** The values of a vector without a dictionary. */
+  private[columns] def offHeapValues(vector: OffHeapColumnVector, nullBytes: Long, numRows: Int): Long
 
-  private def bindOnHeap(vector: OnHeapColumnVector, numRows: Int): Unit =
-    if (vector.isAllNull) bindAllNull(numRows)
-    else {
-      val nullBytes = copyArray(VectorInternals.nulls(vector), nulls.reserve(numRows.toLong), numRows.toLong)
-      if (vector.hasDictionary) {
-        bindBytes(0, nullBytes, numRows)
-        val idVector = vector.getDictionaryIds.asInstanceOf[OnHeapColumnVector]
-        val idBytes = copyArray(VectorInternals.values(idVector), ids.reserve(numRows * 4L), numRows * 4L)
-        boundData = decode(VectorInternals.dictionary(vector), idBytes, numRows)
-      } else {
-        val bytes = numRows.toLong * width
-        bindBytes(copyArray(VectorInternals.values(vector), scratch(numRows), bytes), nullBytes, numRows)
-      }
-    }
+  /** The values of a vector without a dictionary, copied. */
+  private[columns] def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long
 
-  /** The values of dictionary ids, gathered into scratch; the null bytes are bound already. */
-  private def decode(dictionary: Dictionary, idBytes: Long, numRows: Int): Long = {
-    val nullBytes = if (boundHasNull) boundNulls else 0L
-    val maxId = Shim.maxId(idBytes, nullBytes, numRows.toLong)
-    if (maxId < 0) SharedPages.zeros(numRows.toLong * width)
-    else {
-      if (maxId > Int.MaxValue) throw new IndexOutOfBoundsException(s"dictionary id ${maxId.toInt} of a column")
-      tableUsed = true
-      val values = table.address(dictionary, maxId.toInt)
-      val out = scratch(numRows)
-      Shim.gather(width, values, idBytes, nullBytes, numRows.toLong, out)
-      out
-    }
-  }
+  /** Keeps the constant, which is not NULL; whether it is the one that it kept before. */
+  private[columns] def keepConstant(vector: ConstantColumnVector): Boolean
 
-  private def bindConstant(vector: ConstantColumnVector, numRows: Int): Unit =
-    if (vector.isNullAt(0)) bindAllNull(numRows)
-    else {
-      val bits = layout.bits(vector, 0)
-      if (bits != constantBits || numRows > constantRows) {
-        Shim.fill(width, bits, numRows.toLong, scratch(numRows))
-        constantBits = bits
-        constantRows = numRows
-      }
-      bindNoNulls(data.address, numRows)
-    }
+  /** Writes the kept constant `numRows` times to the address `to`. */
+  private[columns] def fill(numRows: Int, to: Long): Unit
 
-  private def bindArrow(vector: ArrowColumnVector, numRows: Int): Unit = vector.getValueVector match {
-    case arrow: BaseFixedWidthVector if hasKernelLayout(arrow) && holds(arrow, numRows) =>
-      val nullBytes = nulls.reserve(numRows.toLong)
-      val count = Shim.unpackValidity(arrow.getValidityBuffer.memoryAddress, numRows.toLong, nullBytes)
-      val values = arrowValues(arrow, numRows)
-      if (count == 0) bindNoNulls(values, numRows)
-      else {
-        boundData = values
-        boundNulls = nullBytes
-        boundHasNull = true
-      }
-    case _ => bindByGetters(vector, numRows)
-  }
+  /** Whether `arrowValues` knows the vector, and its buffers reach over `numRows` rows. */
+  private[columns] def knows(arrow: ValueVector, numRows: Int): Boolean
 
-  private def hasKernelLayout(arrow: BaseFixedWidthVector): Boolean = arrow match {
-    case _: BitVector => dataType == BooleanType
-    case _: TinyIntVector => dataType == ByteType
-    case _: SmallIntVector => dataType == ShortType
-    case _: IntVector => dataType == IntegerType
-    case _: BigIntVector => dataType == LongType
-    case _: Float4Vector => dataType == FloatType
-    case _: Float8Vector => dataType == DoubleType
-    case _: DateDayVector => dataType == DateType
-    case _ => false
-  }
+  private[columns] def arrowValues(arrow: ValueVector, nullBytes: Long, numRows: Int): Long
 
-  /** Whether both buffers reach over `numRows` rows. Arrow vectors of Java start at bit and byte 0 of their buffers. */
-  private def holds(arrow: BaseFixedWidthVector, numRows: Int): Boolean = {
-    val bits = (numRows + 7L) / 8
-    val values = if (arrow.isInstanceOf[BitVector]) bits else numRows.toLong * width
-    arrow.getValidityBuffer.capacity >= bits && arrow.getDataBuffer.capacity >= values
-  }
+  /** What the getters of a row that is not NULL give, written to the address `to`. */
+  private[columns] def copyRow(vector: ColumnVector, row: Int, to: Long): Unit
 
-  private def arrowValues(arrow: BaseFixedWidthVector, numRows: Int): Long = {
-    val address = arrow.getDataBuffer.memoryAddress
-    if (arrow.isInstanceOf[BitVector]) {
-      val out = scratch(numRows)
-      Shim.unpackBooleans(address, numRows.toLong, out)
-      out
-    } else if (address % width == 0) address
-    else { // kernels rely on natural alignment, a buffer imported from elsewhere need not have it
-      val out = scratch(numRows)
-      Platform.copyMemory(null, address, null, out, numRows.toLong * width)
-      out
-    }
-  }
-
-  /** Any vector, value by value. Values of NULL rows are 0. */
-  private def bindByGetters(vector: ColumnVector, numRows: Int): Unit = {
-    val out = scratch(numRows)
-    val nullBytes = nulls.reserve(numRows.toLong)
-    Platform.setMemory(out, 0, numRows.toLong * width)
-    Platform.setMemory(nullBytes, 0, numRows.toLong)
-    var row = 0
-    while (row < numRows) {
-      if (vector.isNullAt(row)) Platform.putByte(null, nullBytes + row, 1)
-      else layout.copy(vector, row, out + row.toLong * width)
-      row += 1
-    }
-    bindBytes(out, nullBytes, numRows)
-  }
-
-  private def scratch(numRows: Int): Long = {
+  /** Scratch for the values of so many rows. */
+  private[columns] def scratch(numRows: Int): Long = {
     constantRows = 0
     data.reserve(numRows.toLong * width)
   }
 
-  private def copyArray(array: AnyRef, to: Long, bytes: Long): Long = {
+  /** Copies `bytes` bytes of a primitive array, from its byte `from`, to the address `to`; returns `to`. */
+  private[columns] def copyArray(array: AnyRef, to: Long, bytes: Long, from: Long = 0): Long = {
     // the offset is the same for all on the JVMs that Spark runs on, but that is not promised
     val offset = array match {
       case _: Array[Byte] => Platform.BYTE_ARRAY_OFFSET
@@ -217,7 +113,115 @@ final class InputColumn(val dataType: DataType, val nullable: Boolean) extends A
       case _: Array[Double] => Platform.DOUBLE_ARRAY_OFFSET
       case _ => throw new IllegalStateException("a batch with an on-heap column that was closed") // null: no array
     }
-    Platform.copyMemory(array, offset.toLong, null, to, bytes)
+    Platform.copyMemory(array, offset + from, null, to, bytes)
     to
   }
+
+  private def bindNoNulls(values: Long, numRows: Int): Unit = {
+    boundData = values
+    bindNulls(0, hasNull = false, math.max(numRows, 1))
+  }
+
+  private def bindAllNull(numRows: Int): Unit = {
+    boundData = SharedPages.zeros(numRows.toLong * width)
+    boundNulls = SharedPages.ones(numRows.toLong)
+    boundHasNull = true
+  }
+
+  /** Null bytes tell by themselves: a vector's own count is wrong after putNotNulls, which does not decrease it. */
+  private def bindNulls(nullBytes: Long, numRows: Int): Long =
+    bindNulls(nullBytes, Shim.countNulls(nullBytes, numRows.toLong) > 0, numRows)
+
+  /** Binds null bytes, and returns them; 0 when none is set. */
+  private def bindNulls(nullBytes: Long, hasNull: Boolean, numRows: Int): Long = {
+    boundHasNull = hasNull
+    boundNulls = if (hasNull) nullBytes else SharedPages.zeros(numRows.toLong)
+    if (hasNull) nullBytes else 0
+  }
+
+  private def bindNative(vector: NativeColumnVector, numRows: Int): Unit =
+    boundData = nativeValues(vector, bindNulls(vector.nullsAddress, numRows), numRows)
+
+  private def bindOffHeap(vector: OffHeapColumnVector, numRows: Int): Unit =
+    if (vector.isAllNull) bindAllNull(numRows) // its null bytes are not set
+    else {
+      val nullBytes = bindNulls(VectorInternals.nullsAddress(vector), numRows)
+      boundData =
+        if (vector.hasDictionary) {
+          val idVector = vector.getDictionaryIds.asInstanceOf[OffHeapColumnVector]
+          decode(VectorInternals.dictionary(vector), idVector.valuesNativeAddress, nullBytes, numRows)
+        } else offHeapValues(vector, nullBytes, numRows)
+    }
+
+  private def bindOnHeap(vector: OnHeapColumnVector, numRows: Int): Unit =
+    if (vector.isAllNull) bindAllNull(numRows)
+    else {
+      val copied = copyArray(VectorInternals.nulls(vector), nulls.reserve(numRows.toLong), numRows.toLong)
+      val nullBytes = bindNulls(copied, numRows)
+      boundData =
+        if (vector.hasDictionary) {
+          val idVector = vector.getDictionaryIds.asInstanceOf[OnHeapColumnVector]
+          val idBytes = copyArray(VectorInternals.values(idVector), ids.reserve(numRows * 4L), numRows * 4L)
+          decode(VectorInternals.dictionary(vector), idBytes, nullBytes, numRows)
+        } else onHeapValues(vector, nullBytes, numRows)
+    }
+
+  /** The values of dictionary ids, gathered into scratch. */
+  private def decode(dictionary: Dictionary, idBytes: Long, nullBytes: Long, numRows: Int): Long = {
+    val maxId = Shim.maxId(idBytes, nullBytes, numRows.toLong)
+    if (maxId < 0) SharedPages.zeros(numRows.toLong * width)
+    else {
+      if (maxId > Int.MaxValue) throw new IndexOutOfBoundsException(s"dictionary id ${maxId.toInt} of a column")
+      val values = table.address(dictionary, maxId.toInt)
+      val out = scratch(numRows)
+      Shim.gather(width, values, idBytes, nullBytes, numRows.toLong, out)
+      out
+    }
+  }
+
+  private def bindConstant(vector: ConstantColumnVector, numRows: Int): Unit =
+    if (vector.isNullAt(0)) bindAllNull(numRows)
+    else {
+      if (!keepConstant(vector) || numRows > constantRows) {
+        fill(numRows, scratch(numRows))
+        constantRows = numRows
+      }
+      bindNoNulls(data.address, numRows)
+    }
+
+  private def bindArrow(vector: ArrowColumnVector, numRows: Int): Unit = {
+    val arrow = vector.getValueVector
+    if (knows(arrow, numRows) && arrow.getValidityBuffer.capacity >= (numRows + 7L) / 8) {
+      val unpacked = nulls.reserve(numRows.toLong)
+      val count = Shim.unpackValidity(arrow.getValidityBuffer.memoryAddress, numRows.toLong, unpacked)
+      boundData = arrowValues(arrow, bindNulls(unpacked, count > 0, numRows), numRows)
+    } else bindByGetters(vector, numRows)
+  }
+
+  /** Any vector, value by value. Values of NULL rows are 0. */
+  private def bindByGetters(vector: ColumnVector, numRows: Int): Unit = {
+    val out = scratch(numRows)
+    val nullBytes = nulls.reserve(numRows.toLong)
+    Platform.setMemory(out, 0, numRows.toLong * width)
+    Platform.setMemory(nullBytes, 0, numRows.toLong)
+    startRows()
+    var row = 0
+    while (row < numRows) {
+      if (vector.isNullAt(row)) Platform.putByte(null, nullBytes + row, 1)
+      else copyRow(vector, row, out + row.toLong * width)
+      row += 1
+    }
+    bindNulls(nullBytes, numRows)
+    boundData = out
+  }
+
+  /** The rows of a batch are about to come to `copyRow`. */
+  private[columns] def startRows(): Unit = ()
+}
+
+object InputColumn {
+
+  /** Throws IllegalArgumentException for a type that kernels do not take. */
+  def of(dataType: DataType, nullable: Boolean): InputColumn =
+    if (TextViews.holds(dataType)) new TextInput(dataType, nullable) else new FixedWidthInput(dataType, nullable)
 }

@@ -4,6 +4,7 @@ import java.lang.reflect.Field
 
 import io.sparkweld.nativelib.NativeError
 
+import org.apache.spark.sql.execution.datasources.parquet.ParquetDictionary
 import org.apache.spark.sql.execution.vectorized._
 import org.apache.spark.sql.types._
 
@@ -15,6 +16,12 @@ import org.apache.spark.sql.types._
  */
 private[columns] object VectorInternals {
   private val vectorDictionary = field(classOf[WritableColumnVector], "dictionary")
+  private val parquetDictionary = field(classOf[ParquetDictionary], "dictionary")
+  private val parquetTransforms = field(classOf[ParquetDictionary], "needTransform")
+  private val offHeapOffsets = field(classOf[OffHeapColumnVector], "offsetData")
+  private val offHeapLengths = field(classOf[OffHeapColumnVector], "lengthData")
+  private val onHeapOffsets = field(classOf[OnHeapColumnVector], "arrayOffsets")
+  private val onHeapLengths = field(classOf[OnHeapColumnVector], "arrayLengths")
   private val offHeapNulls = field(classOf[OffHeapColumnVector], "nulls")
   private val onHeapNulls = field(classOf[OnHeapColumnVector], "nulls")
   private val onHeapBytes = field(classOf[OnHeapColumnVector], "byteData")
@@ -27,6 +34,25 @@ private[columns] object VectorInternals {
   /** The dictionary of lazily decoded values; null when the vector holds the values themselves. */
   def dictionary(vector: WritableColumnVector): Dictionary = vectorDictionary.get(vector).asInstanceOf[Dictionary]
 
+  /**
+   * What two dictionaries share when they hold the same values: Spark's Parquet reader wraps the dictionary of a row group
+   * anew for every batch.
+   */
+  def identity(dictionary: Dictionary): AnyRef = dictionary match {
+    case parquet: ParquetDictionary if !parquetTransforms.getBoolean(parquet) => parquetDictionary.get(parquet)
+    case other => other
+  }
+
+  /** The address of the int32 offsets of the vector's texts in its child's bytes; what NULL rows have is left over. */
+  def offsetsAddress(vector: OffHeapColumnVector): Long = offHeapOffsets.getLong(vector)
+
+  /** The address of the int32 lengths of the vector's texts; what NULL rows have is left over. */
+  def lengthsAddress(vector: OffHeapColumnVector): Long = offHeapLengths.getLong(vector)
+
+  def offsets(vector: OnHeapColumnVector): Array[Int] = onHeapOffsets.get(vector).asInstanceOf[Array[Int]]
+
+  def lengths(vector: OnHeapColumnVector): Array[Int] = onHeapLengths.get(vector).asInstanceOf[Array[Int]]
+
   /** The address of the vector's null bytes. They do not tell when `isAllNull`. */
   def nullsAddress(vector: OffHeapColumnVector): Long = offHeapNulls.getLong(vector)
 
@@ -37,7 +63,7 @@ private[columns] object VectorInternals {
     case BooleanType | ByteType => onHeapBytes
     case ShortType => onHeapShorts
     case IntegerType | DateType => onHeapInts
-    case LongType => onHeapLongs
+    case LongType | TimestampType | TimestampNTZType | _: DayTimeIntervalType => onHeapLongs
     case FloatType => onHeapFloats
     case DoubleType => onHeapDoubles
     case other => throw new IllegalArgumentException(s"no primitive array for type ${other.catalogString}")

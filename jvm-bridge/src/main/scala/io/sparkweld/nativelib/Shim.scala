@@ -50,6 +50,19 @@ private[sparkweld] object Shim {
   /** `n` copies of the low `width` bytes of `value`. */
   @native def fill(width: Int, value: Long, n: Long, out: Long): Unit
 
+  // Texts are 16-byte views: address, length in bytes. `nulls` = 0: no row is NULL. NULL rows get (0, 0).
+
+  /** Views of texts at int32 `offsets` from `base`, with int32 `lengths`. */
+  @native def views(base: Long, offsets: Long, lengths: Long, nulls: Long, n: Long, out: Long): Unit
+  /** Views of Arrow's texts: n + 1 offsets from `base`, of `width` 4 or 8 bytes. */
+  @native def arrowTexts(width: Int, base: Long, offsets: Long, nulls: Long, n: Long, out: Long): Unit
+  /** Views of Arrow's string views, whose long texts lie in `buffers`. */
+  @native def arrowViews(views: Long, buffers: Array[Long], nulls: Long, n: Long, out: Long): Unit
+  /** `n` views of one text. */
+  @native def fillViews(address: Long, length: Long, n: Long, out: Long): Unit
+  /** Makes the views of NULL rows (0, 0). */
+  @native def clearNullViews(views: Long, nulls: Long, n: Long): Unit
+
   private def loadFile(path: Path, origin: String): Unit =
     try System.load(path.toString)
     catch {

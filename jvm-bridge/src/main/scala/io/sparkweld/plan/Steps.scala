@@ -48,7 +48,7 @@ sealed trait NullPolicy extends Serializable
 
 object NullPolicy {
 
-  /** The kernel reads the null bytes: NULL is NaN (floating point). */
+  /** The kernel reads the null bytes: NULL is NaN, NaT or None of one dtype (floating point, timestamps, strings). */
   case object Read extends NullPolicy
 
   /** pandas has another dtype when there are NULLs: there is another form for such a batch. */

@@ -67,9 +67,11 @@ final case class WeldExec(
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val counters = WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelBatches"),
       longMetric("kernelTime"), longMetric("compileTime"), longMetric("guardedRows"), longMetric("deoptimisedBatches"))
+    // A text of Spark's is at most as long as an Int tells.
+    val maxTextBytes = math.min(SparkWeldConf.MaxTextBytes.get(conf), Int.MaxValue.toLong)
     def task(kernel: KernelPlan, steps: Seq[Step], input: Seq[Attribute], columnarInput: Boolean, parts: Seq[TaskPlan]) = {
       val fallback = Fallback.plan(steps, input, columnarInput, conf, pythonMetrics)
-      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), counters, parts)
+      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), maxTextBytes, counters, parts)
     }
     val parts = stages.map(part => task(part.kernel, part.steps, part.input, columnarInput = false, Nil))
     val whole = task(kernel, steps, child.output, columnarInput, parts)

@@ -3,7 +3,7 @@ package io.sparkweld.plan
 import scala.collection.mutable
 
 import io.sparkweld.SparkWeldRuntime
-import io.sparkweld.columns.{InputColumn, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
+import io.sparkweld.columns.{InputColumn, NativeColumnVector, SelectedColumnVector, SelectionBuffer, TextArena, TextViews}
 import io.sparkweld.compile.{FormKey, FormUnavailable, KernelRegistry, LinkedForm}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Refusal, WarnOnce}
@@ -19,6 +19,7 @@ final case class TaskPlan(
     kernel: KernelPlan,
     fallback: FallbackPlan,
     streamAfter: Int,
+    maxTextBytes: Long,
     metrics: WeldMetrics,
     stages: Seq[TaskPlan])
 
@@ -49,9 +50,11 @@ final class WeldTask(
 
   private val kernel = plan.kernel
   private val linkable = WeldTask.linkable()
-  private lazy val inputs = kernel.inputs.map(in => new InputColumn(in.dataType, nullable = in.nulls != NullPolicy.Python))
+  private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
   private val selection = new SelectionBuffer
+  private val arena = new TextArena(
+    if ((kernel.inputs.map(_.dataType) ++ kernel.outputTypes).exists(TextViews.holds)) WeldTask.TextBytesARow else 0)
   private val selected = kernel.layout.map { source =>
     if (kernel.filtered && source >= 0) new SelectedColumnVector(selection) else null
   }
@@ -175,11 +178,14 @@ final class WeldTask(
     true
   }
 
-  /** Calls the kernel; false when a guard flagged a row, and then nothing of what it wrote is used. */
+  /**
+   * Calls the kernel; false when a guard flagged a row or its texts need more memory than they may, and then nothing of
+   * what it wrote is used.
+   */
   private def call(form: LinkedForm, batch: ColumnarBatch): Boolean = {
     val rows = batch.numRows()
     val started = System.nanoTime()
-    val columns = new Array[Long](2 * form.inputs.length + 2 * outputs.length + (if (kernel.filtered) 1 else 0))
+    val columns = new Array[Long](2 * form.inputs.length + 2 * outputs.length + 2)
     var at = 0
     form.inputs.foreach { i =>
       bind(i, batch)
@@ -197,8 +203,12 @@ final class WeldTask(
       selection.ensureCapacity(rows)
       columns(at) = selection.address
     }
+    arena.start(rows)
+    columns(at + 1) = arena.address
     form.kernel.call(columns, rows, result)
+    while (arena.overflowed && arena.grow(plan.maxTextBytes)) form.kernel.call(columns, rows, result)
     plan.metrics.kernelTime += System.nanoTime() - started
+    if (arena.overflowed) return false // its guards looked at texts that are not there
     plan.metrics.guardedRows += result(1)
     if (result(1) == 0) plan.metrics.kernelBatches += 1
     if (result(1) == 0) ready = Some(assemble(batch, result(0).toInt)).filter(_.numRows() > 0)
@@ -261,6 +271,7 @@ final class WeldTask(
     if (linkable) inputs.foreach(_.close())
     outputs.foreach(_.close())
     selection.close()
+    arena.close()
     if (fallbackMade) fallback.close()
   }
 }
@@ -292,6 +303,7 @@ private final class StageRun(plans: Seq[TaskPlan], partition: Int, context: Task
 }
 
 object WeldTask {
+  private val TextBytesARow = 16
 
   /** Whether this JVM has the native shim; without it, every batch runs in Python. */
   private def linkable(): Boolean =

@@ -219,7 +219,8 @@ final class PipelineBuilder(
   private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean): Input =
     inputs.getOrElseUpdate(path, new Input(fresh(name), path, dataType, nullable, dataType match {
       case _ if !nullable => NullPolicy.Python
-      case FloatType | DoubleType => NullPolicy.Read
+      // pandas has one dtype for these, with NULLs and without: NULL is NaN, NaT or None in it
+      case FloatType | DoubleType | TimestampType | TimestampNTZType | _: DayTimeIntervalType | StringType => NullPolicy.Read
       case _ => NullPolicy.OtherForm
     }))
 

@@ -2,9 +2,12 @@ package io.sparkweld.support
 
 import com.fasterxml.jackson.databind.node.ObjectNode
 
+import io.sparkweld.columns.ColumnLayout
+
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.optimizer.NormalizeNaNAndZero
 import org.apache.spark.sql.types._
+import org.apache.spark.unsafe.types.UTF8String
 
 /** A Catalyst expression that the request format has no word for. `what` names it for the refusal. */
 final class UnsupportedExpression(val what: String) extends RuntimeException(what)
@@ -39,6 +42,7 @@ final class ExpressionCodec(column: Attribute => ObjectNode) {
         case EvalMode.TRY => throw new UnsupportedExpression(s"${other.prettyName} with try_ semantics")
         case mode => node.put("ansi", mode == EvalMode.ANSI)
       }
+      zone(other).foreach(node.put("zone", _))
       node
   }
 
@@ -62,6 +66,7 @@ final class ExpressionCodec(column: Attribute => ObjectNode) {
       case (value: Boolean, BooleanType) => node.put("value", value)
       case (value: Double, DoubleType) => node.put("value", java.lang.Double.toHexString(value))
       case (value: Float, FloatType) => node.put("value", java.lang.Double.toHexString(value.toDouble))
+      case (text: UTF8String, _) if !text.isValid => throw new UnsupportedExpression("a literal that is no valid UTF-8")
       case (value, _) => node.put("value", value.toString)
     }
     node
@@ -72,10 +77,7 @@ object ExpressionCodec {
   private val mapper = new com.fasterxml.jackson.databind.ObjectMapper()
 
   /** The types of a kernel's columns. */
-  def holds(dataType: DataType): Boolean = dataType match {
-    case BooleanType | ByteType | ShortType | IntegerType | LongType | FloatType | DoubleType | DateType => true
-    case _ => false
-  }
+  def holds(dataType: DataType): Boolean = ColumnLayout.supports(dataType)
 
   /** The JSON of a type as Spark writes it: a string for a simple type, an object for a struct. */
   def typeOf(dataType: DataType): com.fasterxml.jackson.databind.JsonNode = mapper.readTree(dataType.json)
@@ -86,8 +88,17 @@ object ExpressionCodec {
     classOf[GreaterThan], classOf[GreaterThanOrEqual],
     classOf[Add], classOf[Subtract], classOf[Multiply], classOf[Divide], classOf[Remainder], classOf[UnaryMinus], classOf[Abs],
     classOf[If], classOf[CaseWhen], classOf[Coalesce], classOf[In], classOf[Cast], classOf[Sqrt],
+    classOf[Length], classOf[Upper], classOf[Lower], classOf[Concat], classOf[Substring],
+    classOf[StringTrim], classOf[StringTrimLeft], classOf[StringTrimRight],
+    classOf[StartsWith], classOf[EndsWith], classOf[Contains],
     classOf[KnownNotNull], classOf[KnownFloatingPointNormalized], classOf[NormalizeNaNAndZero])
     .map(c => c -> c.getSimpleName).toMap
+
+  /** The time zone of a cast that needs one. */
+  private def zone(expression: Expression): Option[String] = expression match {
+    case cast: Cast if Cast.needsTimeZone(cast.child.dataType, cast.dataType) => cast.timeZoneId
+    case _ => None
+  }
 
   private def evalMode(expression: Expression): Option[EvalMode.Value] = expression match {
     case arithmetic: BinaryArithmetic => Some(arithmetic.evalMode)

@@ -1,0 +1,133 @@
+package io.sparkweld.columns
+
+import scala.jdk.CollectionConverters._
+
+import io.sparkweld.nativelib.Shim
+
+import org.apache.arrow.vector._
+import org.apache.spark.sql.execution.vectorized._
+import org.apache.spark.sql.types.DataType
+import org.apache.spark.sql.vectorized.ColumnVector
+import org.apache.spark.unsafe.Platform
+import org.apache.spark.unsafe.types.UTF8String
+
+/** Columns of strings: views of bytes that stay where they lie, unless that is the JVM's heap. */
+private[columns] final class TextInput(dataType: DataType, nullable: Boolean) extends InputColumn(dataType, nullable) {
+  private val bytes = new OffHeapBuffer // of an on-heap vector
+  private val offsets = new OffHeapBuffer
+  private val lengths = new OffHeapBuffer
+  private val rows = new ByteStore // what getters gave
+  private val constantBytes = new OffHeapBuffer
+  private var constant: UTF8String = _ // its bytes are in constantBytes
+
+  override def close(): Unit = {
+    super.close()
+    Seq(bytes, offsets, lengths, rows, constantBytes).foreach(_.close())
+    constant = null
+  }
+
+  private[columns] override def newTable(): DictionaryTable = new DictionaryTable(TextViews.Width) {
+    private val entries = new ByteStore
+
+    override protected def decode(dictionary: Dictionary, id: Int, to: Long): Unit = {
+      val entry = dictionary.decodeToBinary(id)
+      TextViews.put(to, 0, entries.put(entry), entry.length)
+    }
+
+    override protected def restart(): Unit = {
+      super.restart()
+      entries.reset()
+    }
+
+    override def close(): Unit = {
+      super.close()
+      entries.close()
+    }
+  }
+
+  private[columns] override def nativeValues(vector: NativeColumnVector, nullBytes: Long, numRows: Int): Long = {
+    if (nullBytes != 0) Shim.clearNullViews(vector.dataAddress, nullBytes, numRows.toLong)
+    vector.dataAddress
+  }
+
+  private[columns] override def offHeapValues(vector: OffHeapColumnVector, nullBytes: Long, numRows: Int): Long = {
+    val out = scratch(numRows)
+    val child = vector.arrayData.asInstanceOf[OffHeapColumnVector]
+    Shim.views(child.valuesNativeAddress, VectorInternals.offsetsAddress(vector), VectorInternals.lengthsAddress(vector),
+      nullBytes, numRows.toLong, out)
+    out
+  }
+
+  /** One copy of the stretch of bytes that the rows refer to. */
+  private[columns] override def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long = {
+    val (starts, sizes) = (VectorInternals.offsets(vector), VectorInternals.lengths(vector))
+    var first = Int.MaxValue
+    var last = 0
+    var row = 0
+    while (row < numRows) {
+      // offsets and lengths of NULL rows are leftovers of earlier batches
+      if (nullBytes == 0 || Platform.getByte(null, nullBytes + row) == 0) {
+        first = math.min(first, starts(row))
+        last = math.max(last, starts(row) + sizes(row))
+      }
+      row += 1
+    }
+    val size = math.max(last - first, 0).toLong
+    val base = bytes.reserve(math.max(size, 1))
+    if (size > 0) {
+      val child = vector.arrayData.asInstanceOf[OnHeapColumnVector]
+      copyArray(VectorInternals.values(child), base, size, first.toLong)
+    }
+    val startBytes = copyArray(starts, offsets.reserve(numRows * 4L), numRows * 4L)
+    val sizeBytes = copyArray(sizes, lengths.reserve(numRows * 4L), numRows * 4L)
+    val out = scratch(numRows)
+    Shim.views(base - first, startBytes, sizeBytes, nullBytes, numRows.toLong, out)
+    out
+  }
+
+  private[columns] override def keepConstant(vector: ConstantColumnVector): Boolean = {
+    val text = vector.getUTF8String(0)
+    val known = constant != null && constant.equals(text)
+    if (!known) {
+      val size = text.numBytes.toLong
+      val to = constantBytes.reserve(math.max(size, 1))
+      Platform.copyMemory(text.getBaseObject, text.getBaseOffset, null, to, size)
+      constant = UTF8String.fromAddress(null, to, text.numBytes)
+    }
+    known
+  }
+
+  private[columns] override def fill(numRows: Int, to: Long): Unit =
+    Shim.fillViews(constant.getBaseOffset, constant.numBytes.toLong, numRows.toLong, to)
+
+  private[columns] override def startRows(): Unit = rows.reset()
+
+  private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = {
+    val text = vector.getUTF8String(row)
+    val address =
+      if (text.getBaseObject == null) text.getBaseOffset // off-heap memory of the batch
+      else rows.put(text.getBaseObject, text.getBaseOffset, text.numBytes)
+    TextViews.put(to, 0, address, text.numBytes)
+  }
+
+  private[columns] override def knows(arrow: ValueVector, numRows: Int): Boolean = arrow match {
+    case _: VarCharVector => arrow.getOffsetBuffer.capacity >= (numRows + 1L) * 4
+    case _: LargeVarCharVector => arrow.getOffsetBuffer.capacity >= (numRows + 1L) * 8
+    case _: ViewVarCharVector => arrow.getDataBuffer.capacity >= numRows.toLong * TextViews.Width
+    case _ => false
+  }
+
+  private[columns] override def arrowValues(arrow: ValueVector, nullBytes: Long, numRows: Int): Long = {
+    val out = scratch(numRows)
+    arrow match {
+      case views: ViewVarCharVector =>
+        val buffers = views.getDataBuffers.asScala.map(_.memoryAddress).toArray
+        Shim.arrowViews(views.getDataBuffer.memoryAddress, buffers, nullBytes, numRows.toLong, out)
+      case _ =>
+        val width = if (arrow.isInstanceOf[LargeVarCharVector]) 8 else 4
+        Shim.arrowTexts(width, arrow.getDataBuffer.memoryAddress, arrow.getOffsetBuffer.memoryAddress, nullBytes,
+          numRows.toLong, out)
+    }
+    out
+  }
+}

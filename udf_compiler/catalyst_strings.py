@@ -1,0 +1,104 @@
+"""Catalyst expressions of strings (collation UTF8_BINARY) to IR values.
+
+Spark's strings are bytes, the IR's are text: a column that an expression reads is guarded to be valid UTF-8 when it is
+read, and then both count the same characters. Case is that of ASCII in every locale; other rows are guarded.
+"""
+
+from __future__ import annotations
+
+from sparkweld.ir import Value
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import I32, STR
+from sparkweld.reasons import refusal
+from udf_compiler.catalyst_values import Expr, Maybe, Rule, Translator
+
+_TRIMS = {"StringTrim": "strip", "StringTrimLeft": "lstrip", "StringTrimRight": "rstrip"}
+_SEARCHES = {"Contains": "contains", "StartsWith": "starts_with", "EndsWith": "ends_with"}
+
+
+def guard_text(t: Translator, value: Value, demand: Value | None) -> None:
+    """Flags rows whose bytes are no UTF-8; the text of a NULL is empty."""
+    t.guard(t.loop.emit(StrCall("valid_utf8"), value), demand)
+
+
+def _length(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    (x,) = _texts(t, expr, demand)
+    return Maybe(t.loop.cast(t.loop.emit(StrCall("length"), x.value), I32), x.valid)
+
+
+def _case(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """Upper and Lower: Java's tables of other letters are not Python's."""
+    (x,) = _texts(t, expr, demand)
+    t.guard(t.loop.emit(StrCall("is_ascii"), x.value), demand, x.valid)
+    return Maybe(t.loop.emit(StrCall(expr["op"].lower()), x.value), x.valid)
+
+
+def _concat(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    parts = _texts(t, expr, demand)
+    if len(parts) < 2:
+        raise refusal("SW321", expression="Concat of one string")
+    return Maybe(t.loop.emit(StrCall("concat"), *(p.value for p in parts)), t.all_of(*(p.valid for p in parts)))
+
+
+def _substring(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """Positions count from 1, or from the end when negative; 0 is the first. What lies before the text counts too."""
+    text, *bounds = expr["args"]
+    start, length = (_number(bound, "Substring") for bound in bounds)
+    x = t.of(text, demand)
+    if length <= 0:
+        slice_ = StrCall("slice", (0, 0, 1))
+    elif start >= 0:
+        first = max(start - 1, 0)
+        slice_ = StrCall("slice", (first, first + length, 1))
+    else:
+        slice_ = StrCall("slice", (start, None if start + length >= 0 else start + length, 1))
+    return Maybe(t.loop.emit(slice_, x.value), x.valid)
+
+
+def _trim(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """Of spaces alone, or of any of the characters given."""
+    text, *characters = expr["args"]
+    given = _text(characters[0], expr["op"]) if characters else " "
+    x = t.of(text, demand)
+    return Maybe(t.loop.emit(StrCall(_TRIMS[expr["op"]], (given,)), x.value), x.valid)
+
+
+def _search(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    text, wanted = expr["args"]
+    call = StrCall(_SEARCHES[expr["op"]], (_text(wanted, expr["op"]),))
+    x = t.of(text, demand)
+    return Maybe(t.loop.emit(call, x.value), x.valid)
+
+
+def _texts(t: Translator, expr: Expr, demand: Value | None) -> list[Maybe]:
+    operands = t.operands(expr, demand)
+    if any(x.value.type != STR for x in operands):
+        raise refusal("SW321", expression=f"{expr['op']} of no string")
+    return operands
+
+
+def _text(expr: Expr, user: str) -> str:
+    if expr["op"] != "Literal" or expr["value"] is None:
+        raise refusal("SW321", expression=f"{user} of a string that is no literal")
+    return str(expr["value"])
+
+
+def _number(expr: Expr, user: str) -> int:
+    if expr["op"] != "Literal" or expr["value"] is None:
+        raise refusal("SW321", expression=f"{user} at a position that is no literal")
+    return int(str(expr["value"]))
+
+
+STRING_RULES: dict[str, Rule] = {
+    "Concat": _concat,
+    "Contains": _search,
+    "EndsWith": _search,
+    "Length": _length,
+    "Lower": _case,
+    "StartsWith": _search,
+    "StringTrim": _trim,
+    "StringTrimLeft": _trim,
+    "StringTrimRight": _trim,
+    "Substring": _substring,
+    "Upper": _case,
+}
