@@ -13,8 +13,9 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 
-#: kind -> NumPy dtype of its values in memory. A date is days since 1970-01-01. A str is valid UTF-8 in kernels and a Python
-#: `str` in `evaluate`, where bytes that are no UTF-8 stand as PEP 383's surrogates; only `str.valid_utf8` may meet those.
+#: kind -> NumPy dtype of its values in memory. A date is days since 1970-01-01, a ts microseconds since its midnight. A str is
+#: valid UTF-8 in kernels and a Python `str` in `evaluate`, where bytes that are no UTF-8 stand as PEP 383's surrogates; only
+#: `str.valid_utf8` may meet those.
 DTYPES: dict[str, np.dtype] = {
     "bool": np.dtype(np.bool_),
     "i8": np.dtype(np.int8),
@@ -25,7 +26,11 @@ DTYPES: dict[str, np.dtype] = {
     "f64": np.dtype(np.float64),
     "date": np.dtype(np.int32),
     "str": np.dtype(object),
+    "ts": np.dtype(np.int64),
 }
+
+#: Kinds of points in time -> the kind of integers that a cast takes them to, value by value.
+MOMENTS = {"date": "i32", "ts": "i64"}
 
 #: Bytes of a str in a kernel's column: a view, which is its address and its length in bytes as two int64.
 VIEW_BYTES = 16
@@ -77,9 +82,9 @@ class Type:
         return self if self.nullable else replace(self, nullable=True)
 
 
-BOOL, I8, I16, I32, I64, F32, F64, DATE, STR = (Type(kind) for kind in DTYPES)
+BOOL, I8, I16, I32, I64, F32, F64, DATE, STR, TS = (Type(kind) for kind in DTYPES)
 
-_BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind not in ("date", "str")}
+_BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind not in (*MOMENTS, "str")}
 
 
 def of_dtype(dtype: np.dtype) -> Type | None:

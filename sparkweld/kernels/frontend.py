@@ -54,7 +54,7 @@ class _ViewModel(StructModel):
 
 _NUMBA_TYPES: dict[str, types.Type] = {
     "bool": types.boolean, "i8": types.int8, "i16": types.int16, "i32": types.int32, "i64": types.int64,
-    "f32": types.float32, "f64": types.float64, "date": types.int32, "str": VIEW,
+    "f32": types.float32, "f64": types.float64, "date": types.int32, "ts": types.int64, "str": VIEW,
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, ProgramBuilder, Result, Type, Value
 from sparkweld.ir.ops import OPS, Array, Call, Cast, Op, Optional
-from sparkweld.ir.types import BOOL, DATE, DTYPES, F64, I32, STR
+from sparkweld.ir.types import BOOL, DTYPES, F64, MOMENTS, STR
 from tests.helpers.strings import TEXTS, random_texts
 
 KINDS = tuple(DTYPES)
@@ -149,7 +149,8 @@ class _Grower:
 
 
 def _casts(of: Type, to: Type) -> bool:
-    return {of, to} == {DATE, I32} or (not {DATE, STR} & {of, to} and of != to)
+    kinds = {of.kind, to.kind}
+    return kinds in map(set, MOMENTS.items()) or (of != to and not kinds & {*MOMENTS, "str"})
 
 
 def batch(program: Program, rows: int, seed: int) -> dict[str, Array]:

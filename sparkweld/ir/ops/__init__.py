@@ -1,21 +1,22 @@
 """All ops of the IR, one family a module."""
 
 from sparkweld.ir.ops.base import Array, Op, Optional
+from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.casts import Cast, Fits
 from sparkweld.ir.ops.elementwise import Call, Select
 from sparkweld.ir.ops.leaves import Const, Read
 from sparkweld.ir.ops.regex import RegexCount, RegexReplace, RegexSpan, RegexTest
 from sparkweld.ir.ops.strings import StrCall
-from sparkweld.ir.ops.tables import IsIn, Lookup
+from sparkweld.ir.ops.tables import IsIn, Lookup, Steps
 from sparkweld.ir.ops.validity import IsValid, MakeOptional, ValueOf
 
 #: Every op class. The text form, the verifier and the tests walk this tuple.
 OPS: tuple[type[Op], ...] = (
-    Const, Read, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup,
+    Const, Read, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup, Steps, DatePart,
     StrCall, RegexTest, RegexSpan, RegexCount, RegexReplace,
 )  # fmt: skip
 
 __all__ = [
-    "OPS", "Array", "Call", "Cast", "Const", "Fits", "IsIn", "IsValid", "Lookup", "MakeOptional", "Op", "Optional", "Read",
-    "RegexCount", "RegexReplace", "RegexSpan", "RegexTest", "Select", "StrCall", "ValueOf",
+    "OPS", "Array", "Call", "Cast", "Const", "DatePart", "Fits", "IsIn", "IsValid", "Lookup", "MakeOptional", "Op", "Optional",
+    "Read", "RegexCount", "RegexReplace", "RegexSpan", "RegexTest", "Select", "Steps", "StrCall", "ValueOf",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.ops.base import Array, Op
-from sparkweld.ir.types import BOOL, DATE, DTYPES, I32, STR, Type
+from sparkweld.ir.types import BOOL, DTYPES, MOMENTS, STR, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class Cast(Op):
     """NumPy's ``astype``: integers wrap, numbers become ``x != 0`` as bool, floats truncate towards zero.
 
     A float that the target integer type cannot hold (see `Fits`) gives 0; NumPy leaves that case undefined, so
-    frontends guard it. A date casts to and from i32 (days) only; strings have ops of their own.
+    frontends guard it. A date casts to and from i32 (days) only, a ts to and from i64 (microseconds); strings have ops of
+    their own.
     """
 
     to: Type
@@ -24,8 +25,9 @@ class Cast(Op):
 
     def infer(self, *args: Type) -> Type:
         ok = len(args) == 1 and not args[0].nullable and not self.to.nullable
-        if DATE in (*args, self.to):
-            ok = ok and {*args, self.to} <= {DATE, I32}
+        for moment, integer in MOMENTS.items():
+            if moment in (self.to.kind, *(a.kind for a in args)):
+                ok = ok and {args[0].kind, self.to.kind} <= {moment, integer}
         ok = ok and STR not in (*args, self.to)
         self._wants(ok, f"one plain value that casts to {self.to}", args)
         return self.to
@@ -64,6 +66,10 @@ class Fits(Op):
         return dtype.type(-(2.0 ** (bits - 1))), dtype.type(2.0 ** (bits - 1))
 
 
-_NUMBERS = tuple(Type(kind) for kind in DTYPES if kind not in ("date", "str"))
-Cast.examples = tuple((Cast(to), (of,)) for to in _NUMBERS for of in _NUMBERS) + ((Cast(I32), (DATE,)), (Cast(DATE), (I32,)))
+_NUMBERS = tuple(Type(kind) for kind in DTYPES if kind not in (*MOMENTS, "str"))
+_MOMENTS = tuple((Type(moment), Type(integer)) for moment, integer in MOMENTS.items())
+Cast.examples = (
+    *((Cast(to), (of,)) for to in _NUMBERS for of in _NUMBERS),
+    *((Cast(to), (of,)) for pair in _MOMENTS for to, of in (pair, pair[::-1])),
+)
 Fits.examples = tuple((Fits(to), (of,)) for to in _NUMBERS if to.is_int for of in _NUMBERS if of.is_float)

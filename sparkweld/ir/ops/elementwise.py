@@ -14,7 +14,7 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, STR, Type, of_dtype
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, MOMENTS, STR, TS, Type, of_dtype
 
 #: Functions whose kernels give NumPy's bits.
 EXACT = frozenset(
@@ -39,7 +39,8 @@ COMMUTATIVE = frozenset(
     "add multiply equal not_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor".split()
 )
 
-_DATE_FUNCTIONS = frozenset("equal not_equal less less_equal greater greater_equal maximum minimum".split())
+#: Functions of two dates or two timestamps.
+_MOMENT_FUNCTIONS = frozenset("equal not_equal less less_equal greater greater_equal maximum minimum".split())
 
 #: Of two strings: Python's comparison by code points, which is that of the bytes of UTF-8.
 _STR_FUNCTIONS = frozenset("equal not_equal less less_equal greater greater_equal".split())
@@ -74,9 +75,9 @@ class Call(Op):
 
     def infer(self, *args: Type) -> Type:
         self._wants(len(args) == self.ufunc.nin and not any(a.nullable for a in args), f"{self.ufunc.nin} plain value(s)", args)
-        if any(a == DATE for a in args):
-            self._wants(all(a == DATE for a in args) and self.fn in _DATE_FUNCTIONS, "a function of dates", args)
-            return DATE if self.fn in ("maximum", "minimum") else BOOL
+        if any(a.kind in MOMENTS for a in args):
+            self._wants(len(set(args)) == 1 and self.fn in _MOMENT_FUNCTIONS, "a function of dates", args)
+            return args[0] if self.fn in ("maximum", "minimum") else BOOL
         if any(a == STR for a in args):
             self._wants(all(a == STR for a in args) and self.fn in _STR_FUNCTIONS, "a comparison of strings", args)
             return BOOL
@@ -118,7 +119,7 @@ def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
             if fn == "power" and types[0].is_int:
                 continue  # negative exponents raise in NumPy; frontends guard them, and the tests cover that shape
             rows.extend((Call(fn, output), types) for output in range(getattr(np, fn).nout))
-    rows.extend((Call(fn), (DATE, DATE)) for fn in sorted(_DATE_FUNCTIONS))
+    rows.extend((Call(fn), (t, t)) for fn in sorted(_MOMENT_FUNCTIONS) for t in (DATE, TS))
     rows.extend((Call(fn), (STR, STR)) for fn in sorted(_STR_FUNCTIONS))
     return tuple(rows)
 
@@ -141,4 +142,4 @@ class Select(Op):
         return np.where(*args)  # type: ignore[call-overload,no-any-return]
 
 
-Select.examples = tuple((Select(), (BOOL, t, t)) for t in (BOOL, I8, I32, I64, F32, F64, DATE, STR))
+Select.examples = tuple((Select(), (BOOL, t, t)) for t in (BOOL, I8, I32, I64, F32, F64, DATE, STR, TS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op, Optional
-from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR, Type, decode, encode
+from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR, TS, Type, decode, encode
 
 
 def _decode_keys(literals: tuple[str, ...], type: Type) -> np.ndarray:
@@ -92,6 +93,41 @@ class Lookup(Op):
         return Optional(np.where(found, values[at], zero) if len(values) else np.full(x.shape, zero), found)
 
 
+@dataclass(frozen=True, slots=True)
+class Steps(Op):
+    """values[i] for an integer from bounds[i - 1] on up to and without bounds[i]; there is one more value than bounds."""
+
+    bounds: tuple[str, ...]
+    type: Type
+    values: tuple[str, ...]
+    value_type: Type
+    name: ClassVar[str] = "steps"
+
+    @staticmethod
+    def of(bounds: Sequence[int], values: Sequence[object], type: Type, value_type: Type) -> Steps:
+        """The steps of these ascending bounds."""
+        return Steps(tuple(encode(b, type) for b in bounds), type, tuple(encode(v, value_type) for v in values), value_type)
+
+    @property
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """(bounds ascending, values), dtypes of the two types."""
+        return _decode_keys(self.bounds, self.type), _decode_keys(self.values, self.value_type)
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(args == (self.type,) and self.type.is_int, f"one {self.type.plain()} that is an integer", args)
+        bounds, values = self.table
+        _check_keys(bounds, self.name)
+        if len(values) != len(bounds) + 1 or self.value_type.nullable or self.value_type.kind == "str":
+            raise VerifyError(f"steps wants one plain value more than bounds, got {len(values)} for {len(bounds)}")
+        return self.value_type
+
+    def evaluate(self, *args: Array) -> Array:
+        (x,) = args
+        assert isinstance(x, np.ndarray)
+        bounds, values = self.table
+        return values[np.searchsorted(bounds, x, side="right")]  # type: ignore[no-any-return]
+
+
 def _sorted_keys(values: object, type: Type) -> np.ndarray:
     keys = np.asarray(list(values), dtype=type.dtype)  # type: ignore[call-overload]
     return np.unique(keys[keys == keys])
@@ -113,6 +149,7 @@ IsIn.examples = (
     (IsIn.of([0, 19000], DATE), (DATE,)),
     (IsIn.of(["a", "", "ß€", "abcdefghi"], STR), (STR,)),
     (IsIn.of([f"{k}é" * (k % 7) for k in range(60)], STR), (STR,)),
+    (IsIn.of([0, -1, 10**15], TS), (TS,)),
 )
 Lookup.examples = (
     (Lookup.of({1: 10.5, 2: float("nan"), 7: -0.0}, I64, F64), (I64,)),
@@ -122,4 +159,9 @@ Lookup.examples = (
     (Lookup.of({"a" * k: "é" * k for k in range(1, 40)}, STR, STR), (STR,)),
     (Lookup.of({1: "one", 2: "", 7: "😀"}, I64, STR), (I64,)),
     (Lookup.of({k: f"<{k}>" for k in range(0, 300, 2)}, I64, STR), (I64,)),
+)
+Steps.examples = (
+    (Steps.of([-100, 0, 1, 10**12], [1, -1, 5, 2**40, 0], I64, I64), (I64,)),
+    (Steps.of([], [2.5], I32, F64), (I32,)),
+    (Steps.of(range(-50, 5000, 7), [k % 3 == 0 for k in range(723)], I32, BOOL), (I32,)),
 )

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.ops.base import Array, Op, Optional
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I64, STR, Type
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I64, STR, TS, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class MakeOptional(Op):
         return Optional(value, valid)
 
 
-_KINDS = (BOOL, I8, I64, F32, F64, DATE, STR)
+_KINDS = (BOOL, I8, I64, F32, F64, DATE, STR, TS)
 IsValid.examples = tuple((IsValid(), (t.optional(),)) for t in _KINDS)
 ValueOf.examples = tuple((ValueOf(), (t.optional(),)) for t in _KINDS)
 MakeOptional.examples = tuple((MakeOptional(), (t, BOOL)) for t in _KINDS)

@@ -7,20 +7,23 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Cast, Fits, IsIn, Op, RegexCount, RegexReplace, RegexSpan, RegexTest, Select, StrCall
+from sparkweld.ir.ops import (
+    Call, Cast, DatePart, Fits, IsIn, Op, RegexCount, RegexReplace, RegexSpan, RegexTest, Select, Steps, StrCall,
+)  # fmt: skip
 from sparkweld.ir.types import Type
+from sparkweld.kernels.lowerings.calendar import date_part
 from sparkweld.kernels.lowerings.conversions import cast, fits
 from sparkweld.kernels.lowerings.floats import FLOATS
 from sparkweld.kernels.lowerings.integers import BOOLS, INTEGERS
-from sparkweld.kernels.lowerings.strings import compare, string_op
-from sparkweld.kernels.lowerings.tables import is_in, lookup, position, take
+from sparkweld.kernels.lowerings.strings import string_op
+from sparkweld.kernels.lowerings.tables import is_in, lookup, steps
 
 __all__ = ["llvm_type", "lookup", "lowering", "position", "take"]
 
 _LLVM_TYPES: dict[str, ir.Type] = {
     "bool": ir.IntType(1), "i8": ir.IntType(8), "i16": ir.IntType(16), "i32": ir.IntType(32), "i64": ir.IntType(64),
     "f32": ir.FloatType(), "f64": ir.DoubleType(), "date": ir.IntType(32),
-    "str": ir.LiteralStructType([ir.IntType(64), ir.IntType(64)]),
+    "str": ir.LiteralStructType([ir.IntType(64), ir.IntType(64)]), "ts": ir.IntType(64),
 }  # fmt: skip
 
 
@@ -47,6 +50,10 @@ def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
             return lambda b, condition, x, y: b.select(condition, x, y)
         case IsIn():
             return lambda b, x: is_in(b, op, x)
+        case Steps():
+            return lambda b, x: steps(b, op, x)
+        case DatePart():
+            return lambda b, x: date_part(b, op, x)
         case StrCall() | RegexTest() | RegexSpan() | RegexCount() | RegexReplace():
             return string_op(op)
     raise InternalError(f"{op.name} has no kernel for ({', '.join(map(str, types))})")

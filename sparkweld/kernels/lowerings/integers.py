@@ -68,13 +68,63 @@ def _floor_adjust(b: Builder, rest: ir.Value, y: ir.Value) -> ir.Value:
     return b.and_(b.not_(is_zero(b, rest)), is_negative(b, b.xor(rest, y)))
 
 
+def _known(y: ir.Value) -> int | None:
+    """The divisor when it is a positive constant."""
+    value = y.constant if isinstance(y, ir.Constant) else None
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _floor_parts(b: Builder, x: ir.Value, divisor: int) -> tuple[ir.Value, ir.Value]:
+    """(floor quotient, remainder) by a positive constant.
+
+    Up to 32 bits LLVM multiplies by a reciprocal of twice the width, in vectors too. There are no vector instructions for
+    that at 64 bits, so the quotient comes from doubles: converting, the reciprocal and the product lose three roundings,
+    so it is off by at most 3 * 2**-53 * 2**63 / divisor, less than 1 from 4096 on, and the remainder tells by how much.
+    Smaller divisors take the quotient of that remainder, which is small, in a second step.
+    """
+    if divisor == 1:
+        return x, constant(x, 0)
+    if x.type.width <= 32:
+        quotient = b.sdiv(x, constant(x, divisor))
+        return _at_least_zero(b, quotient, b.sub(x, b.mul(quotient, constant(x, divisor))), divisor)
+    quotient, rest = _rounded_step(b, x, divisor)
+    if divisor < 4096:
+        more, rest = _rounded_step(b, rest, divisor)
+        quotient = b.add(quotient, more)
+    quotient, rest = _at_least_zero(b, quotient, rest, divisor)
+    high = b.icmp_signed(">=", rest, constant(rest, divisor))
+    quotient = b.select(high, b.add(quotient, constant(quotient, 1)), quotient)
+    return quotient, b.select(high, b.sub(rest, constant(rest, divisor)), rest)
+
+
+def _rounded_step(b: Builder, x: ir.Value, divisor: int) -> tuple[ir.Value, ir.Value]:
+    """A quotient near the floor, by doubles, and what it leaves of x."""
+    real = ir.DoubleType()
+    scaled = b.fmul(b.sitofp(x, real), ir.Constant(real, 1.0 / divisor))
+    quotient = b.fptosi(call(b, "llvm.floor.f64", real, scaled), x.type)
+    return quotient, b.sub(x, b.mul(quotient, constant(x, divisor)))
+
+
+def _at_least_zero(b: Builder, quotient: ir.Value, rest: ir.Value, divisor: int) -> tuple[ir.Value, ir.Value]:
+    """A quotient that is one too high, one down."""
+    low = is_negative(b, rest)
+    quotient = b.select(low, b.sub(quotient, constant(quotient, 1)), quotient)
+    return quotient, b.select(low, b.add(rest, constant(rest, divisor)), rest)
+
+
 def _floor_divide(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    divisor = _known(y)
+    if divisor is not None:
+        return _floor_parts(b, x, divisor)[0]
     quotient, rest, zero = _divide(b, x, y)
     floor = b.select(_floor_adjust(b, rest, y), b.sub(quotient, constant(x, 1)), quotient)
     return b.select(zero, constant(x, 0), floor)
 
 
 def _remainder(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
+    divisor = _known(y)
+    if divisor is not None:
+        return _floor_parts(b, x, divisor)[1]
     _, rest, zero = _divide(b, x, y)
     return b.select(zero, constant(x, 0), b.select(_floor_adjust(b, rest, y), b.add(rest, y), rest))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from llvmlite import ir
 
-from sparkweld.ir.ops import IsIn, Lookup
+from sparkweld.ir.ops import IsIn, Lookup, Steps
 from sparkweld.kernels.lowerings.integers import Builder, constant
 from sparkweld.kernels.lowerings.strings import constant_bytes
 from sparkweld.kernels.memory import mark_parallel
@@ -86,6 +86,16 @@ def _lookup(b: Builder, keys: np.ndarray, values: np.ndarray, x: ir.Value) -> tu
         at, found = _search(b, x, keys)
     value = _flag(b, values, at) if values.dtype == np.bool_ else _load(b, values, at)
     return b.select(found, value, _zero(kind)), found
+
+
+def steps(b: Builder, op: Steps, x: ir.Value) -> ir.Value:
+    """The value of the step that x is on."""
+    bounds, values = op.table
+    first = np.array([np.iinfo(bounds.dtype).min], bounds.dtype)  # every x has reached it
+    if len(bounds) and bounds[0] == first[0]:
+        bounds, values = bounds[1:], values[1:]
+    at = _search(b, x, np.concatenate([first, bounds]))[0]
+    return _flag(b, values, at) if values.dtype == np.bool_ else _load(b, values, at)
 
 
 def _equal(b: Builder, x: ir.Value, key: np.generic) -> ir.Value:

@@ -17,7 +17,7 @@ import numpy as np
 
 from sparkweld.ir import Program, Type
 from sparkweld.ir.ops import Array, Call, Cast, IsIn, IsValid, Lookup, MakeOptional, Op, Optional, Select, ValueOf
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32
+from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, MOMENTS
 from sparkweld.optimizer.bodies import Body, rewrite_loop
 
 
@@ -98,9 +98,9 @@ def _cast(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
 
 def keeps_value(of: Type, to: Type) -> bool:
     """Whether every value of `of` is one of `to`, so that the cast changes none."""
-    if of == to or {of, to} == {DATE, I32}:
+    if of == to or {of.kind, to.kind} in map(set, MOMENTS.items()):
         return True
-    if DATE in (of, to) or to == BOOL:
+    if of.kind in MOMENTS or to.kind in MOMENTS or to == BOOL:
         return False
     if of == BOOL:
         return True
@@ -111,8 +111,8 @@ def keeps_value(of: Type, to: Type) -> bool:
 
 def _same_outer(of: Type, middle: Type, to: Type) -> bool:
     """Whether the outer cast treats `of` as it treats `middle`: an integer too large wraps, a float too large gives 0."""
-    if DATE in (of, middle, to):
-        return of == to  # nothing but i32 casts to and from dates
+    if any(t.kind in MOMENTS for t in (of, middle, to)):
+        return of == to  # one type of integers casts to and from dates
     return of.is_float == middle.is_float or not to.is_int or keeps_value(of, to)
 
 
