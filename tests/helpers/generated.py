@@ -206,7 +206,7 @@ def time_batches(zone: str) -> tuple[pa.RecordBatch, ...]:
         "2020-12-31 23:00:00", "2021-01-01", "2016-01-03 00:00:00.000001", "1800-05-05 05:05:05.5",
         "2200-10-31 10:10:10", "2024-12-30",
         "2023-01-01 12:30:00",
-    ]).to_numpy().astype("datetime64[us]").view(np.int64)  # fmt: skip
+    ], format="ISO8601").to_numpy().astype("datetime64[us]").view(np.int64)  # fmt: skip
     year = 365 * 86_400 * 10**6
     arrow = pa.timestamp("us", "UTC") if zone == "timestamp" else pa.timestamp("us")
 
