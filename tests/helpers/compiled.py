@@ -33,11 +33,12 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Compared:
-    """What one function's batches proved: how many went through a program, how many had a row that a guard flagged, and
-    the refusal's code when it did not compile."""
+    """What one function's batches proved: how many went through a program, how many had a row that a guard flagged, in how
+    many of those the worker raises, and the refusal's code when it did not compile."""
 
     decided: int = 0
     flagged: int = 0
+    raised: int = 0
     refused: str = ""
 
 
@@ -54,25 +55,34 @@ def compare_with_worker(
     """
     blob = payload(function, returns)
     programs: dict[tuple[str, ...], Any] = {}
-    decided = flagged = 0
+    decided = flagged = raised = 0
     for batch in batches:
         state = _state(batch, eval_type)
         if state not in programs:
             programs[state] = _compile(blob, batch, state, returns, eval_type)
         reply = programs[state]
         if reply["status"] != "ok":
-            return Compared(decided, flagged, reply["refusals"][0]["code"])
+            return Compared(decided, flagged, raised, reply["refusals"][0]["code"])
         rows = _flagged_rows(reply, batch, function, returns, eval_type)
         if not len(rows):
             decided += 1
             continue
         flagged += 1
+        raised += _raises(function, batch, returns, eval_type)
         rest = batch.take(pa.array(np.setdiff1d(np.arange(batch.num_rows), rows)))
         if rest.num_rows and _state(rest, eval_type) == state:
             again = _flagged_rows(reply, rest, function, returns, eval_type)
             assert not len(again), "a guard flags rows that it did not flag beside others"
             decided += 1
-    return Compared(decided, flagged)
+    return Compared(decided, flagged, raised)
+
+
+def _raises(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, eval_type: int) -> bool:
+    try:
+        run_in_worker(function, batch, returns, eval_type)
+    except Exception:  # noqa: BLE001 - whatever it is: the batch would run through the original, which raises it
+        return True
+    return False
 
 
 def _flagged_rows(

@@ -37,7 +37,8 @@ _NAMES = "abcd"
 
 @dataclass
 class Tally:
-    """What the runs of one family proved. A function is *vacuous* when guards flagged every row of every batch."""
+    """What the runs of one family proved. A function is *vacuous* when guards flagged every row of every
+    batch, and the original raises in none of them."""
 
     functions: int = 0
     compiled: int = 0
@@ -51,7 +52,7 @@ class Tally:
             self.refused[compared.refused] += 1
             return
         self.compiled += 1
-        if not compared.decided:
+        if not compared.decided and not compared.raised:
             self.vacuous.append(source)
 
 
