@@ -1,4 +1,4 @@
-"""Turns `python -m sparkweld COMMAND` into answers about an installation: its jar, its health, its keys."""
+"""Turns `python -m sparkweld COMMAND` into answers: about an installation (its jar, its health, its keys) and about jobs."""
 
 from __future__ import annotations
 
@@ -47,6 +47,18 @@ def _parser() -> argparse.ArgumentParser:
     for sub, run in ((install, _install), (uninstall, _uninstall), (doctor, _doctor), (conf, _conf)):
         sub.set_defaults(run=run)
         sub.add_argument("--spark-home", metavar="DIR", help="default: $SPARK_HOME, else the one in pip's pyspark")
+    lint = commands.add_parser("lint", help="find UDFs of a job that depend on batches, and say what would be compiled")
+    lint.description = (
+        "Examines the UDFs of a file or module: whether each is row-local, what would be compiled, and faults that it has with "
+        "or without the plugin. THE TARGET IS IMPORTED, so its top-level code runs (in a child process, without Spark: sessions, "
+        "DataFrames and columns are replaced by stand-ins that do nothing); --no-import only reads the text."
+    )
+    lint.epilog = "Exit codes: 0 no warnings, 1 warnings, 2 no such target."
+    lint.set_defaults(run=_lint)
+    lint.add_argument("target", metavar="FILE|MODULE", nargs="+", help="job.py, or package.module")
+    lint.add_argument("--json", action="store_true", help="print the reports as JSON, one a line for each target")
+    lint.add_argument("--no-import", action="store_true", help="run nothing of the target: finds less")
+    lint.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for the import of one target; default 120")
     doctor.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
@@ -95,6 +107,19 @@ def _doctor(options: argparse.Namespace) -> int:
     checks = doctor.examine(options.spark_home)
     print(doctor.to_json(checks) if options.json else doctor.to_text(checks))
     return 1 if any(check.status == doctor.FAIL for check in checks) else 0
+
+
+def _lint(options: argparse.Namespace) -> int:
+    from sparkweld.lint import check
+
+    try:
+        reports = [check(target, options.timeout, run=not options.no_import) for target in options.target]
+    except UserError as fault:
+        print(f"sparkweld lint: {fault}", file=sys.stderr)
+        return 2
+    for report in reports:
+        print(report.to_json() if options.json else report.to_text())
+    return 1 if any(report.warnings for report in reports) else 0
 
 
 def _conf(options: argparse.Namespace) -> int:

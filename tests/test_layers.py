@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "bridge": BASE | {"bridge"},
     "api": BASE | {"ir", "optimizer", "udf_compiler", "kernels", "willump", "annotations", "bridge", "api"},
 }
+MAY_IMPORT["lint"] = MAY_IMPORT["api"] | {"lint"}
 MAY_IMPORT["front"] = {*MAY_IMPORT, "front"}  # the lazy names of `sparkweld` itself, and the command line
 MAY_IMPORT["jobs"] = {"jobs", "api", "front"}
 
@@ -37,7 +38,7 @@ MEETING_POINTS = {
     "udf_compiler/pipeline.py": {"optimizer"},
     "udf_compiler/service.py": {"optimizer", "kernels"},
 }
-PYSPARK_LAYERS = {"api", "bridge", "jobs"}
+PYSPARK_LAYERS = {"api", "bridge", "jobs", "lint"}
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # Payloads and broadcasts are read as a worker reads them, with pyspark's own classes, in the compile service only.
 PYSPARK_FILES = {"udf_compiler/environment.py", "udf_compiler/payload.py", "udf_compiler/rebuild.py"}

@@ -64,7 +64,7 @@ def udf(
 
 def _declared(declare: Callable[..., Any], f: Any, returnType: Any, made: Callable[..., Any]) -> Any:
     """The UDF, or the decorator that makes it: PySpark itself tells the forms of its arguments apart."""
-    f, returnType = _parsed(f), _parsed(returnType)
+    f, returnType = parsed_type(f), parsed_type(returnType)
     if _is_type(f):
         decorate = declare(f, returnType)
         return lambda function: made(decorate, function)
@@ -129,7 +129,7 @@ def _is_type(f: Any) -> bool:
     return f is None or isinstance(f, str) or not callable(f)
 
 
-def _parsed(given: Any) -> Any:
+def parsed_type(given: Any) -> Any:
     """A return type that needs no JVM as a DataType, anything else as it is: then Spark parses it, and wants a session."""
     from pyspark.sql.types import _parse_datatype_json_value
 

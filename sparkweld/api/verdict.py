@@ -92,7 +92,7 @@ class Verdict:
         """Whether each row of the result is a function of its row alone; None when that is not known."""
         if self.compiled is not None:
             return True
-        return False if self.refusal is not None and self.refusal["code"] == "SW250" else None
+        return False if self.refusal is not None and self.refusal["code"] in ("SW250", "SW253") else None
 
     def __str__(self) -> str:
         """What `explain` of a decorated function gives."""

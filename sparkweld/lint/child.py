@@ -1,0 +1,77 @@
+"""Imports one target with Spark replaced, and prints what it declares as JSON: ``{"udfs": [..], "notes": [..]}``.
+
+`python -m sparkweld.lint.child TARGET`. The user's prints go to standard error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+from sparkweld.lint.importing import source_file
+
+KINDS = {200: "pandas_udf", 204: "pandas_udf iterator", 202: "pandas_udf aggregate", 250: "arrow_udf", 251: "arrow_udf iterator"}
+
+
+def _import(target: str) -> list[str]:
+    """Imports the target; gives a note when its code raised."""
+    path = source_file(target)
+    try:
+        if target.endswith(".py") or os.sep in target:
+            sys.path.insert(0, str(path.parent))
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[path.stem] = module
+            spec.loader.exec_module(module)
+        else:
+            importlib.import_module(target)
+    except BaseException as error:  # noqa: BLE001 - user code, which may raise anything and call sys.exit
+        file = os.path.abspath(path)
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        where = f" at line {lines[-1]}" if lines else ""
+        return [f"{path.name} raised {type(error).__name__}{where} when imported ({error}); what follows was only read"]
+    return []
+
+
+def _described(declared: Any) -> dict[str, Any]:
+    from sparkweld.lint.examining import examined
+
+    function = inspect.unwrap(declared.function) if callable(declared.function) else declared.function
+    code = getattr(function, "__code__", None)
+    return {
+        "name": getattr(function, "__name__", type(function).__name__),
+        "kind": KINDS.get(declared.eval_type, declared.kind),
+        "file": code.co_filename if code is not None else "",
+        "line": code.co_firstlineno if code is not None else 0,
+        **examined(declared),
+    }
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    from sparkweld.lint.stubs import Recorder, replace_spark
+
+    recorder = Recorder()
+    replace_spark(recorder)
+    notes = _import(sys.argv[1])
+    udfs = []
+    for declared in recorder.declared:
+        try:
+            udfs.append(_described(declared))
+        except Exception as error:  # noqa: BLE001 - a border: one UDF that confuses us must not hide the others
+            notes.append(f"{getattr(declared.function, '__name__', '?')} was not examined: {type(error).__name__}: {error}")
+    json.dump({"udfs": udfs, "notes": notes}, answers)
+    answers.flush()
+    os._exit(0)  # threads and exit handlers of the user's modules stay out of it
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""A declared UDF to its verdict and its faults: what the compiler proves, and what trying it on made-up rows shows.
+
+Runs where the functions live. A function runs on rows only after the compiler has proved it pure.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+
+from sparkweld.api.verdict import Trial, Verdict, ask, examine, told
+from sparkweld.ir import Program, evaluate, parse_program
+from sparkweld.ir.ops import Optional
+from sparkweld.lint.stubs import Declared
+from sparkweld.reasons import refusal
+
+#: Kinds whose function sees a whole group: other rows are its business.
+GROUPS = frozenset((201, 202, 209, 252))
+SCALAR_PANDAS = 200
+
+#: Refusals of the compiler that are faults of the job, plugin or not.
+_FAULTS = frozenset(("SW105", "SW109", "SW211", "SW212", "SW217", "SW250", "SW253"))
+
+#: What a function without the same result twice uses, in the messages of those refusals.
+_UNREPEATABLE = re.compile(r"\b(random|uuid|uuid1|uuid4|time|secrets|urandom|today|now|utcnow|perf_counter|Generator)\b")
+
+
+def examined(declared: Declared) -> dict[str, Any]:
+    """Verdict and findings of one UDF as JSON: row_local, verdict, findings [{severity, code, ..}]."""
+    verdict = examine(declared.function, declared.return_type, declared.eval_type)
+    findings = [*_own(declared, verdict), *_of_integers(declared, verdict), *_of_chains(declared)]
+    return {"row_local": verdict.row_local, "verdict": _line(verdict), "findings": findings}
+
+
+def _line(verdict: Verdict) -> str:
+    if verdict.fault:
+        return f"not examined ({verdict.fault})"
+    if verdict.compiled is not None:
+        return str(verdict).splitlines()[1].strip()
+    if verdict.refusal is not None:
+        return f"not compiled ({verdict.refusal['code']} {verdict.refusal['title']})"
+    return "compiled or not depends on the types of its columns"
+
+
+def _finding(severity: str, entry: Any, message: str = "") -> dict[str, Any]:
+    """A finding from a refusal, or from an entry of a compiler's reply."""
+    given = entry if isinstance(entry, dict) else vars(entry)
+    return {
+        "severity": severity, "code": given["code"], "title": given["title"], "message": message or given["message"],
+        "hint": given["hint"], "place": given["place"],
+    }  # fmt: skip
+
+
+def _own(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
+    """The refusal, as a fault of the job or as a remark."""
+    found = verdict.refusal
+    if found is None:
+        return []
+    outside = found["code"] in ("SW214", "SW215", "SW263") and _UNREPEATABLE.search(found["message"])
+    if outside and declared.deterministic:
+        again = refusal("SW704", found["place"], function=verdict.name, what=told(found)[0].partition(": ")[2].rstrip("."))
+        return [_finding("warning", again)]
+    fault = found["code"] in _FAULTS and not (found["code"] == "SW250" and declared.eval_type in GROUPS)
+    return [_finding("warning" if fault else "info", found)]
+
+
+def _of_integers(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
+    """Integer columns: what a NULL elsewhere in the batch changes, and literals that NumPy refuses."""
+    tried = verdict.compiled
+    if tried is None or declared.eval_type != SCALAR_PANDAS:
+        return []
+    types = tuple("integer" if kind in ("double", "long") else kind for kind in tried.types)
+    if types == tried.types:
+        return []
+    from pyspark import cloudpickle
+
+    payload = cloudpickle.dumps((declared.function, declared.return_type))
+    trials = [
+        Trial(types, ask(payload, verdict.name, declared.return_type, declared.eval_type, types, state))
+        for state in ("dense", "nullable")
+    ]
+    return _compared(verdict.name, *trials)
+
+
+def _compared(name: str, dense: Trial, nullable: Trial) -> list[dict[str, Any]]:
+    if not dense.compiled and "OverflowError" in dense.refusals[0]["message"]:
+        first = dense.refusals[0]
+        also = " With a NULL in the batch the column is float64 and it works." if nullable.compiled else ""
+        what = first["message"].rstrip(".")
+        return [_finding("warning", refusal("SW702", first["place"], function=name, what=what, also=also))]
+    if dense.compiled and not nullable.compiled and nullable.refusals[0]["code"] == "SW252":
+        first = nullable.refusals[0]
+        what = f"with one in the batch, {first['message'].rstrip('.')}"
+        return [_finding("warning", refusal("SW701", first["place"], function=name, what=what))]
+    if not (dense.compiled and nullable.compiled):
+        return []
+    programs = [parse_program(trial.reply["program"]) for trial in (dense, nullable)]
+    difference = _difference(*programs)
+    if difference is None:
+        return []
+    row, ordinary, one, other = difference
+    what = f"for ({row}) it gives {one}, and {other} when another row of the batch has a NULL in the column"
+    return [_finding("warning" if ordinary else "info", refusal("SW701", "", function=name, what=what))]
+
+
+def _difference(dense: Program, nullable: Program) -> tuple[str, bool, Any, Any] | None:
+    """A row without NULLs on which the two programs differ, ordinary ones first: (row, is ordinary, result, result)."""
+    ordinary = np.array([0, 1, 2, 3, -1, -2, -7, 10, 60, 99, 100, 255, 300, 1000], np.int32)
+    extreme = np.array([2**31 - 1, -(2**31), 2**30, 65_536], np.int32)
+    rng = np.random.default_rng(7)
+    for pool in (ordinary, extreme):
+        columns = {i.name: rng.permutation(np.resize(pool, 28)) for i in dense.inputs}
+        results = [_run(program, columns) for program in (dense, nullable)]
+        for row in range(28):
+            one, other = (result[row] for result in results)
+            if "raises" not in (one, other) and one != other:
+                values = ", ".join(str(columns[i.name][row]) for i in dense.inputs)
+                return values, pool is ordinary, one, other
+    return None
+
+
+def _run(program: Program, columns: dict[str, np.ndarray]) -> list[Any]:
+    """The results of a program as Python values, None for NULL; "raises" where a guard sends the batch to Python."""
+    rows = len(next(iter(columns.values()), []))
+    given: dict[str, Any] = {}
+    for i in program.inputs:
+        values = np.asarray(columns[i.name]).astype(i.type.dtype) if i.type.kind != "str" else np.full(rows, "", object)
+        given[i.name] = Optional(values, np.ones(rows, np.bool_)) if i.type.nullable else values
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = evaluate(program, given, rows)
+    array = next(iter(result.columns.values()))
+    values, valid = (array.values, array.valid) if isinstance(array, Optional) else (array, np.ones(rows, np.bool_))
+    plain = [value.item() if v else None for value, v in zip(values, valid, strict=True)]
+    return ["raises" if flagged else value for value, flagged in zip(plain, result.flagged, strict=True)]
+
+
+def _of_chains(declared: Declared) -> list[dict[str, Any]]:
+    """In f(g(x)) a worker hands g's Series to f as it is, whatever type g was declared to return."""
+    found = []
+    for inner in declared.inside:
+        dtype = _result_dtype(inner)
+        wanted = _KINDS.get(inner.return_type.typeName())
+        if dtype is not None and wanted is not None and dtype.kind not in wanted:
+            name = getattr(inner.function, "__name__", "the inner UDF")
+            outer = getattr(declared.function, "__name__", "the outer UDF")
+            type = inner.return_type.typeName()
+            found.append(_finding("warning", refusal("SW703", "", function=outer, inner=name, dtype=dtype, type=type)))
+    return found
+
+
+_KINDS = {
+    "boolean": "b", "byte": "iu", "short": "iu", "integer": "iu", "long": "iu", "float": "f", "double": "f", "string": "OUT",
+}  # fmt: skip
+
+
+def _result_dtype(declared: Declared) -> np.dtype | None:
+    """The dtype of a compiled function's result on a few ordinary rows; it is pure, so it may run."""
+    import pandas as pd
+
+    verdict = examine(declared.function, declared.return_type, declared.eval_type)
+    if declared.eval_type != SCALAR_PANDAS or verdict.compiled is None:
+        return None
+    samples: dict[Any, Any] = {"double": [1.0, 2.5], "long": [1, 2], "string": ["a", "b"], "boolean": [True, False]}
+    if not all(kind in samples for kind in verdict.compiled.types):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = declared.function(*(pd.Series(samples[kind]) for kind in verdict.compiled.types))
+    except Exception:  # noqa: BLE001 - user code on made-up rows; no finding follows from it
+        return None
+    return getattr(made, "dtype", None)

@@ -1,0 +1,68 @@
+"""What lint found, as values, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+WARNING, INFO = "warning", "info"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault of one UDF (`WARNING`: counts for the exit code) or a remark (`INFO`). `diff`: lines of a unified diff."""
+
+    severity: str
+    code: str
+    title: str
+    message: str
+    hint: str
+    line: int
+    diff: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Udf:
+    """A UDF of the target. `row_local`: None when it is not known. `verdict`: what would be compiled, or why not."""
+
+    name: str
+    kind: str
+    file: str
+    line: int
+    row_local: bool | None
+    verdict: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of one target, in order of place. `notes`: what kept lint from seeing all of it."""
+
+    target: str
+    udfs: tuple[Udf, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def warnings(self) -> int:
+        return sum(finding.severity == WARNING for udf in self.udfs for finding in udf.findings)
+
+    def to_json(self) -> str:
+        return json.dumps({**asdict(self), "warnings": self.warnings}, indent=2)
+
+    def to_text(self) -> str:
+        """A line for each UDF and each finding, as compilers print them, and a summary."""
+        lines = []
+        for udf in self.udfs:
+            lines.append(f"{udf.file}:{udf.line}: {udf.name} ({udf.kind}): {_locality(udf.row_local)}; {udf.verdict}")
+            for finding in udf.findings:
+                place = f"{udf.file}:{finding.line or udf.line}"
+                lines.append(f"{place}: {finding.severity} {finding.code} {finding.title}: {finding.message}")
+                lines += [f"    {text}" for text in (finding.hint, *finding.diff) if text]
+        lines += [f"note: {note}" for note in self.notes]
+        local = sum(udf.row_local is True for udf in self.udfs)
+        lines.append(f"{self.target}: {len(self.udfs)} UDFs, {local} row-local, {self.warnings} warnings")
+        return "\n".join(lines)
+
+
+def _locality(row_local: bool | None) -> str:
+    return {True: "row-local", False: "not row-local", None: "row-local or not is not known"}[row_local]

@@ -1,0 +1,49 @@
+"""A file or module to the UDFs that it declares: has it imported, with Spark replaced, by a process of its own (`child`)."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from sparkweld.errors import UserError
+
+
+def run(target: str, timeout: float) -> tuple[list[dict[str, Any]], list[str]]:
+    """The examined UDFs of a file or module, and notes on what went wrong. Its code runs, for at most `timeout` seconds."""
+    command = [sys.executable, "-m", "sparkweld.lint.child", target]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, check=False, env=environment, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        return [], [f"the import of {target} did not end within {timeout:g} s; its UDFs were only read"]
+    if done.returncode != 0 or not done.stdout:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return [], [f"the import of {target} ended the process (exit {done.returncode}: {last}); its UDFs were only read"]
+    answer = json.loads(done.stdout)
+    return answer["udfs"], answer["notes"]
+
+
+def source_file(target: str) -> Path:
+    """The file of a target. Raises UserError when there is none."""
+    if target.endswith(".py") or os.sep in target:
+        path = Path(target)
+        if not path.is_file():
+            raise UserError(f"no file {target}")
+        return path
+    sys.path.insert(0, os.getcwd())
+    try:
+        spec = importlib.util.find_spec(target)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"no module {target}: {error}") from None
+    finally:
+        sys.path.remove(os.getcwd())
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        raise UserError(f"no module {target} with Python source; name a file (job.py) or a module (package.job)")
+    return Path(spec.origin)
