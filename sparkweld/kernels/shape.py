@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparkweld.ir.ops import Op, RegexReplace, StrCall
+from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.program import Program, body_types, output_types
 from sparkweld.reasons import refusal
 
@@ -34,7 +34,7 @@ def allocates(op: Op) -> bool:
     """Whether an op's kernel takes bytes of the arena."""
     if isinstance(op, StrCall):
         return op.fn in _ALLOCATING or (op.fn == "slice" and op.params[2] != 1)
-    return isinstance(op, RegexReplace)
+    return isinstance(op, RegexCall) and op.fn == "replace"
 
 
 def program_allocates(program: Program) -> bool:

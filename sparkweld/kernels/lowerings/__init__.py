@@ -7,16 +7,14 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import (
-    Call, Cast, DatePart, Fits, IsIn, Op, RegexCount, RegexReplace, RegexSpan, RegexTest, Select, Steps, StrCall,
-)  # fmt: skip
+from sparkweld.ir.ops import Call, Cast, DatePart, Fits, IsIn, Op, RegexCall, Select, Steps, StrCall
 from sparkweld.ir.types import Type
 from sparkweld.kernels.lowerings.calendar import date_part
 from sparkweld.kernels.lowerings.conversions import cast, fits
 from sparkweld.kernels.lowerings.floats import FLOATS
 from sparkweld.kernels.lowerings.integers import BOOLS, INTEGERS
-from sparkweld.kernels.lowerings.strings import string_op
-from sparkweld.kernels.lowerings.tables import is_in, lookup, steps
+from sparkweld.kernels.lowerings.strings import compare, string_op
+from sparkweld.kernels.lowerings.tables import is_in, lookup, position, steps, take
 
 __all__ = ["llvm_type", "lookup", "lowering", "position", "take"]
 
@@ -54,7 +52,7 @@ def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
             return lambda b, x: steps(b, op, x)
         case DatePart():
             return lambda b, x: date_part(b, op, x)
-        case StrCall() | RegexTest() | RegexSpan() | RegexCount() | RegexReplace():
+        case StrCall() | RegexCall():
             return string_op(op)
     raise InternalError(f"{op.name} has no kernel for ({', '.join(map(str, types))})")
 

@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Op, RegexCount, RegexReplace, RegexSpan, RegexTest, StrCall
+from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.ops.string_functions import Param
 from sparkweld.kernels.lowerings.integers import Builder
 from sparkweld.kernels.strings import automata, building, case, numbers, pieces, search, unicode_tables, utf8
@@ -64,31 +64,36 @@ def string_op(op: Op) -> Build:
             if op.fn not in _CALLS:
                 raise InternalError(f"str.{op.fn} has no kernel")
             return partial(_CALLS[op.fn], op.params)
-        case RegexTest():
-            return lambda b, v: automata.test.build(b, v, *_automaton(b, op))
-        case RegexSpan():
-            rest = [integer(n) for n in (op.automaton.width, op.anchored, bool(op.tags))]
-            return lambda b, v: automata.span.build(b, v, *_automaton(b, op), *rest)
-        case RegexCount():
-            return lambda b, v: automata.count_matches.build(b, v, *_automaton(b, op))
-        case RegexReplace():
-            return lambda b, v, arena: automata.replace_matches.build(
-                b, arena, v, *_automaton(b, op), text(b, op.replacement), integer(op.count)
-            )
+        case RegexCall():
+            return partial(_regex, op)
     raise InternalError(f"{op.name} has no kernel")
 
 
-def _automaton(b: Builder, op: RegexTest | RegexSpan | RegexCount | RegexReplace) -> tuple[ir.Value, ir.Value]:
-    """(address of the tables, entry of the start state), as `strings.automata` reads them."""
-    tables, width = op.automaton, op.automaton.width
-    tags = op.tags if isinstance(op, RegexSpan) and op.tags else (0,) * len(tables.transitions)
-    final = op.final_tags if isinstance(op, RegexSpan) and op.tags else (0,) * len(tables.accept)
-    accept = np.array(tables.accept, np.uint32)
-    to = np.array(tables.transitions, np.uint32)
-    entries = ((to * np.uint32(4 * (width + 1))) << 4 | accept[to] | np.array(tags, np.uint32) << 2).astype("<u4")
-    rows = np.column_stack([entries.reshape(len(accept), width), np.array(final, "<u4")])
-    start = (op.start * 4 * (width + 1)) << 4 | op.accept[op.start]
-    return constant_bytes(b, bytes(tables.classes) + rows.tobytes()), integer(start)
+def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None) -> ir.Value:
+    table = constant_bytes(b, automata.tables_of(op.automaton))
+    head = (_stack_words(b, op.automaton.registers), v, table)
+    limit, index = integer(op.limit), integer(op.index)
+    match op.fn:
+        case "test":
+            return automata.test.build(b, *head)
+        case "count":
+            return automata.count_matches.build(b, *head, limit)
+        case "group":
+            return automata.group_text.build(b, *head, index)
+        case "split_part":
+            return automata.split_by_match.build(b, *head, limit, index)
+        case "split_count":
+            return b.add(automata.count_matches.build(b, *head, limit), integer(1))
+        case "replace":
+            template = constant_bytes(b, automata.template_of(op.template))
+            return automata.replace_matches.build(b, arena, *head, template, limit)
+    raise InternalError(f"{op.fn} of a pattern has no kernel")
+
+
+def _stack_words(b: Builder, count: int) -> ir.Value:
+    """Address of so many int64 of the calling function's stack."""
+    with b.goto_entry_block():
+        return b.ptrtoint(b.alloca(_I64, size=max(count, 1)), _I64)
 
 
 _Params = tuple[Param, ...]

@@ -1,155 +1,282 @@
-"""Runs the tables of `ir.ops.regex` over the bytes of a string.
+"""Runs the tables of `ir.ops.automata` over a string, by offsets of bytes in place of positions of code points.
 
-Tables in memory: 256 bytes of classes, then for each state a row of uint32, one for each class: the offset of the next row
-in bytes, from the first row on, shifted by 4; bits 0 and 1 are the next state's accept flags, 2 and 3 the tags of the
-transition.
-A row ends with one more entry, the tags of a match that ends in its state.
+Tables in memory, as `tables_of` makes them: eight int64 (the number of bounds past ASCII, the offset of these, of the rows,
+of the actions, and of the first rows behind each class, the first row at the beginning, the number of registers, the class of
+END), 256 bytes that say which bytes leave the first row as it is, and the classes of ASCII as uint16. Bounds are pairs of
+uint32: a code point, and the class from there on. A row has two uint32 for each class: the offset of the next row among the
+rows, and that of the action among the actions, 0 for none. An action is int32 values: whether it accepts, the number of moves,
+and for each move the offsets of two registers, the second one negative for what is no register.
 """
 
 from __future__ import annotations
 
-from sparkweld.ir.ops.regex import ACCEPT
-from sparkweld.kernels.strings.arena import give_back, reserve
+import numpy as np
+
+from sparkweld.ir.ops.automata import POSITION, Automaton
+from sparkweld.kernels.strings.arena import reserve
 from sparkweld.kernels.strings.building import put
 from sparkweld.kernels.strings.library import function
-from sparkweld.kernels.strings.memory_access import BOOL, INT, VIEW, address_of, byte, copy, length_of, load_u32, view
-from sparkweld.kernels.strings.search import min_of
+from sparkweld.kernels.strings.memory_access import (
+    BOOL,
+    INT,
+    VIEW,
+    address_of,
+    byte,
+    copy,
+    length_of,
+    load_i32,
+    load_u16,
+    load_u32,
+    shift_right,
+    store_word,
+    view,
+    word,
+)
+from sparkweld.kernels.strings.utf8 import decode, size_at, step_back
+
+_HEAD, _SKIPS, _ASCII = 64, 64, 64 + 256
+_BOUNDS = _ASCII + 256
+_UNSET = -2
 
 
-@function(INT, INT, INT, result=INT)
-def step(table: int, entry: int, b: int) -> int:
-    """The entry that leads from the state of an entry by a byte."""
-    return load_u32(table, 256 + (entry >> 4) + 4 * byte(table, b))
+@function(INT, INT, result=INT)
+def class_of(table: int, code: int) -> int:
+    """The class of a code point past ASCII: that of the last bound up to it."""
+    low = 0
+    high = word(table, 0)
+    bounds = table + _BOUNDS
+    while high - low > 1:
+        middle = low + high >> 1
+        if load_u32(bounds, 8 * middle) <= code:
+            low = middle
+        else:
+            high = middle
+    return load_u32(bounds, 8 * low + 4)
 
 
-@function(VIEW, INT, INT, result=BOOL)
-def test(v: int, table: int, start: int) -> bool:
-    """Whether some beginning of the text is accepted, or the whole at its end."""
-    a = address_of(v)
-    n = length_of(v)
-    entry = start
-    i = 0
-    while i < n:
-        if entry & ACCEPT != 0:
-            return True
-        if entry < 16:
-            return False
-        entry = step(table, entry, byte(a, i))
-        i += 1
-    return entry & 3 != 0
+@function(INT, INT, INT, INT, INT, result=BOOL)
+def find_match(registers: int, a: int, i: int, n: int, table: int) -> bool:
+    """Whether there is a match at or behind offset i; the registers then hold the groups' offsets, negative for none."""
+    rows = table + word(table, 16)
+    actions = table + word(table, 24)
+    start = word(table, 40)
+    row = start
+    if i > 0:
+        before = step_back(a, i)
+        code = decode(a, before, size_at(a, before, i))
+        if code < 128:
+            kind = load_u16(table, _ASCII + 2 * code)
+        else:
+            kind = class_of(table, code)
+        row = load_u32(table, word(table, 32) + 4 * kind)
+    r = word(table, 48) - 8
+    while r >= 0:
+        store_word(registers, r, _UNSET)
+        r -= 8
+    found = 0
+    while row != 0:
+        if row == start:
+            while i < n and byte(table, _SKIPS + byte(a, i)) != 0:
+                i += 1
+        size = 1
+        if i >= n:
+            kind = word(table, 56)
+        else:
+            code = byte(a, i)
+            if code < 128:
+                kind = load_u16(table, _ASCII + 2 * code)
+            else:
+                size = size_at(a, i, n)
+                kind = class_of(table, decode(a, i, size))
+        entry = word(rows, row + 8 * kind)
+        row = entry & 0xFFFFFFFF
+        at = shift_right(entry, 32)
+        if at != 0:
+            action = actions + at
+            found |= load_i32(action, 0)
+            moves = load_i32(action, 4)
+            while moves > 0:
+                action += 8
+                source = load_i32(action, 4)
+                value = i
+                if source >= 0:
+                    value = word(registers, source)
+                elif source == _UNSET:
+                    value = source
+                store_word(registers, load_i32(action, 0), value)
+                moves -= 1
+        i += size
+    return found != 0
 
 
-@function(INT, INT, INT, INT, INT, result=INT)
-def longest_match(a: int, i: int, n: int, table: int, start: int) -> int:
-    """End of the longest match that begins at i, else -1. The start state accepts nothing."""
-    entry = start
-    end = -1
-    while i < n:
-        entry = step(table, entry, byte(a, i))
-        if entry < 16:
-            return end
-        i += 1
-        if entry & ACCEPT != 0:
-            end = i
-    if entry & 3 != 0:
-        end = n
-    return end
+@function(INT, VIEW, INT, result=BOOL)
+def test(registers: int, v: int, table: int) -> bool:
+    """Whether there is a match."""
+    return find_match(registers, address_of(v), 0, length_of(v), table)
 
 
-@function(INT, INT, INT, INT, INT, result=VIEW)
-def next_match(a: int, i: int, n: int, table: int, start: int) -> int:
-    """{begin, end} of the leftmost longest match from i on, else {0, -1}."""
-    while i < n:
-        if step(table, start, byte(a, i)) >= 16:
-            end = longest_match(a, i, n, table, start)
-            if end >= 0:
-                return view(i, end)
-        i += 1
-    return view(0, -1)
+@function(INT, INT, INT, INT, INT, INT, result=BOOL)
+def next_match(registers: int, a: int, i: int, n: int, table: int, left: int) -> bool:
+    """As `find_match`, unless none is left to look for or the last match was empty (then i is negative)."""
+    return left != 0 and i >= 0 and find_match(registers, a, i, n, table)
 
 
-@function(INT, INT, INT, INT, INT, INT, result=VIEW)
-def group_of(a: int, i: int, end: int, table: int, start: int, width: int) -> int:
-    """{begin, end} of the group of the match from i to end, -1 for what is not set."""
-    entry = start
-    first = -1
-    last = -1
-    while i < end:
-        entry = step(table, entry, byte(a, i))
-        if entry & 4 != 0:
-            first = i
-        if entry & 8 != 0:
-            last = i
-        i += 1
-    tags = load_u32(table, 256 + (entry >> 4) + 4 * width)
-    if tags & 1 != 0:
-        first = end
-    if tags & 2 != 0:
-        last = end
-    return view(first, last)
+@function(INT, result=INT)
+def behind_match(registers: int) -> int:
+    """Offset from which the next match is looked for, -1 behind an empty match."""
+    if word(registers, 8) <= word(registers, 0):
+        return -1
+    return word(registers, 8)
 
 
-@function(VIEW, INT, INT, INT, INT, INT, result=VIEW)
-def span(v: int, table: int, start: int, width: int, anchored: int, tagged: int) -> int:
-    """The text of the first match or of its group, or nothing."""
-    a = address_of(v)
-    n = length_of(v)
-    if anchored != 0:
-        found = view(0, longest_match(a, 0, n, table, start))
-    else:
-        found = next_match(a, 0, n, table, start)
-    if length_of(found) < 0:
-        return found
-    if tagged != 0:
-        found = group_of(a, address_of(found), length_of(found), table, start, width)
-    begin = address_of(found)
-    end = length_of(found)
-    if begin < 0 or end < begin:
-        return view(0, -1)
-    return view(a + begin, end - begin)
-
-
-@function(VIEW, INT, INT, result=INT)
-def count_matches(v: int, table: int, start: int) -> int:
-    """Number of matches that do not overlap."""
+@function(INT, VIEW, INT, INT, result=INT)
+def count_matches(registers: int, v: int, table: int, limit: int) -> int:
+    """Number of matches that do not overlap, at most `limit` unless that is negative."""
     a = address_of(v)
     n = length_of(v)
     count = 0
-    found = next_match(a, 0, n, table, start)
-    while length_of(found) >= 0:
+    i = 0
+    while next_match(registers, a, i, n, table, limit - count):
         count += 1
-        found = next_match(a, length_of(found), n, table, start)
+        i = behind_match(registers)
     return count
 
 
-@function(INT, VIEW, INT, INT, VIEW, INT, result=VIEW)
-def replace_matches(arena: int, v: int, table: int, start: int, new: int, most: int) -> int:
-    """The text with matches replaced, v itself when there is none. Every match has a byte at least."""
+@function(INT, VIEW, INT, INT, result=VIEW)
+def group_text(registers: int, v: int, table: int, index: int) -> int:
+    """The text of a group of the first match, or nothing."""
+    a = address_of(v)
+    if not find_match(registers, a, 0, length_of(v), table) or word(registers, 16 * index) < 0:
+        return view(0, -1)
+    begin = word(registers, 16 * index)
+    return view(a + begin, word(registers, 16 * index + 8) - begin)
+
+
+@function(INT, VIEW, INT, INT, INT, result=VIEW)
+def split_by_match(registers: int, v: int, table: int, limit: int, index: int) -> int:
+    """The piece of that index among those between matches, or nothing."""
     a = address_of(v)
     n = length_of(v)
-    found = next_match(a, 0, n, table, start)
-    if most == 0 or length_of(found) < 0:
+    if index < 0:
+        index += count_matches(registers, v, table, limit) + 1
+    if index < 0:
+        return view(0, -1)
+    done = 0
+    i = 0
+    begin = 0
+    while next_match(registers, a, i, n, table, limit - done):
+        if done == index:
+            return view(a + begin, word(registers, 0) - begin)
+        done += 1
+        begin = word(registers, 8)
+        i = behind_match(registers)
+    if done == index:
+        return view(a + begin, n - begin)
+    return view(0, -1)
+
+
+@function(INT, INT, INT, INT, result=INT)
+def expand(to: int, a: int, registers: int, template: int) -> int:
+    """Writes what replaces a match to an address, nowhere when it is 0; gives the number of bytes.
+
+    A template is int64 values: the number of parts, then for each a group or -1, and a literal's offset and length.
+    """
+    size = 0
+    part = 0
+    while part < word(template, 0):
+        at = template + 8 + 24 * part
+        group = word(at, 0)
+        piece = view(template + word(at, 8), word(at, 16))
+        if group >= 0:
+            begin = word(registers, 16 * group)
+            piece = view(a + begin, 0)
+            if begin >= 0:
+                piece = view(a + begin, word(registers, 16 * group + 8) - begin)
+        if to != 0:
+            put(to + size, piece)
+        size += length_of(piece)
+        part += 1
+    return size
+
+
+@function(INT, INT, VIEW, INT, INT, INT, result=VIEW)
+def replace_matches(arena: int, registers: int, v: int, table: int, template: int, limit: int) -> int:
+    """The text with its first `limit` matches (all when that is negative) replaced; v itself when there is none."""
+    a = address_of(v)
+    n = length_of(v)
+    size = n
+    done = 0
+    i = 0
+    while next_match(registers, a, i, n, table, limit - done):
+        size += expand(0, a, registers, template) - (word(registers, 8) - word(registers, 0))
+        done += 1
+        i = behind_match(registers)
+    if done == 0:
         return v
-    largest = n
-    m = length_of(new)
-    if m > 1:
-        matches = n
-        if most > 0:
-            matches = min_of(n, most)
-        largest = n + matches * (m - 1)
-    to = reserve(arena, largest)
+    to = reserve(arena, size)
     if to == 0:
         return view(0, 0)
     end = to
-    at = 0
-    while most != 0 and length_of(found) >= 0:
-        begin = address_of(found)
-        copy(end, a + at, begin - at)
-        end = put(end + begin - at, new)
-        at = length_of(found)
-        most -= 1
-        found = next_match(a, at, n, table, start)
-    copy(end, a + at, n - at)
-    end += n - at
-    give_back(arena, largest - (end - to))
-    return view(to, end - to)
+    done = 0
+    i = 0
+    behind = 0
+    while next_match(registers, a, i, n, table, limit - done):
+        begin = word(registers, 0)
+        copy(end, a + behind, begin - behind)
+        end += begin - behind
+        end += expand(end, a, registers, template)
+        done += 1
+        behind = word(registers, 8)
+        i = behind_match(registers)
+    copy(end, a + behind, n - behind)
+    return view(to, size)
+
+
+def tables_of(automaton: Automaton) -> bytes:
+    """The tables as the module describes them."""
+    width = automaton.symbols + 1
+    actions, offsets = _actions_of(automaton)
+    entries = np.column_stack([np.array(automaton.targets) * 8 * width, [offsets[a] for a in automaton.acts]]).astype("<u4")
+    ranges = zip(automaton.bounds, automaton.classes, _ends(automaton), strict=True)
+    later = [(max(bound, 128), kind) for bound, kind, end in ranges if end > 128]
+    parts = [np.array(later, "<u4").tobytes(), entries.tobytes(), actions]
+    parts.append((np.array(automaton.after) * 8 * width).astype("<u4").tobytes())
+    starts = np.cumsum([_BOUNDS, *map(len, parts)])
+    head = [len(later), _BOUNDS, starts[1], starts[2], starts[3], automaton.start * 8 * width, 8 * automaton.registers, width - 1]
+    ascii_classes = [automaton.class_of(code) for code in range(128)]
+    fixed = np.array(head, "<i8").tobytes() + _skips(automaton, ascii_classes) + np.array(ascii_classes, "<u2").tobytes()
+    return b"".join([fixed, *parts])
+
+
+def _ends(automaton: Automaton) -> tuple[int, ...]:
+    return (*automaton.bounds[1:], 0x110000)
+
+
+def _skips(automaton: Automaton, ascii_classes: list[int]) -> bytes:
+    """1 for each byte that leads from the first row to itself and does nothing."""
+    first = automaton.start * (automaton.symbols + 1)
+    stays = [automaton.targets[first + c] == automaton.start and automaton.acts[first + c] == 0 for c in ascii_classes]
+    return bytes(stays).ljust(256, b"\0")
+
+
+def _actions_of(automaton: Automaton) -> tuple[bytes, list[int]]:
+    """(the actions, the offset of each). The first 8 bytes belong to none, so that no action has the offset 0."""
+    data, offsets = bytes(8), []
+    for accepts, *moves in automaton.actions:
+        offsets.append(len(data) if accepts or moves else 0)
+        if offsets[-1]:
+            flat = [accepts, len(moves) // 2]
+            for to, source in zip(moves[::2], moves[1::2], strict=True):
+                flat += [8 * to, 8 * source if source >= 0 else -1 if source == POSITION else _UNSET]
+            data += np.array(flat, "<i4").tobytes()
+    return data, offsets
+
+
+def template_of(parts: tuple[str, ...]) -> bytes:
+    """A template of literals and, between them, the numbers of groups."""
+    texts = [part.encode() if at % 2 == 0 else b"" for at, part in enumerate(parts)]
+    groups = [int(part) if at % 2 else -1 for at, part in enumerate(parts)]
+    first = 8 + 24 * len(parts)
+    offsets = first + np.cumsum([0, *map(len, texts)])
+    rows = [value for group, offset, text in zip(groups, offsets, texts, strict=False) for value in (group, offset, len(text))]
+    return np.array([len(parts), *rows], "<i8").tobytes() + b"".join(texts)

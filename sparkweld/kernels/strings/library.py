@@ -77,12 +77,12 @@ def _callees(function: Function) -> list[Function]:
 def function(*arguments: types.Type, result: types.Type) -> Callable[[Callable[..., object]], Function]:
     """Decorator: a Python function of operations to an operation.
 
-    One whose first parameter is `arena`, `to` or `end` writes memory.
+    One whose first parameter is `arena`, `to`, `end` or `registers` writes memory.
     """
 
     def wrap(python: Callable[..., object]) -> Function:
         code = python.__code__  # type: ignore[attr-defined]
-        writes = code.co_varnames[0] in ("arena", "to", "end")
+        writes = code.co_varnames[0] in ("arena", "to", "end", "registers")
 
         def build(b: ir.IRBuilder, *values: ir.Value) -> ir.Value:
             callee = b.module.globals.get(_PREFIX + python.__name__)

@@ -1,0 +1,137 @@
+"""What a regular expression finds in a text, as an op: the functions of `re` that run one automaton."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops.automata import POSITION, Automaton, decode
+from sparkweld.ir.ops.base import Array, Op
+from sparkweld.ir.ops.strings import column
+from sparkweld.ir.types import BOOL, I64, STR, Type, encode
+
+#: Function -> (type of the result, groups that the automaton must have at least).
+_FUNCTIONS: dict[str, tuple[Type, int]] = {
+    "test": (BOOL, 0),
+    "count": (I64, 1),
+    "group": (STR.optional(), 1),
+    "replace": (STR, 1),
+    "split_part": (STR.optional(), 1),
+    "split_count": (I64, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RegexCall(Op):
+    """`fn` of one str, by the automaton in `tables` (see `ops.automata`); `pattern` is for readers only.
+
+    test: whether there is a match. count: how many, from left to right without overlap. group: the text of the automaton's
+    group `index` in the first match, NULL when there is none or the group took no part. replace: the text with the first
+    `limit` matches (all when it is -1) replaced by `template`: literal, group, literal, ..., groups as numbers of the
+    automaton's. split_part: piece `index` (from the right when negative) of those that at most `limit` matches separate,
+    NULL when there is none; split_count: how many pieces. After an empty match nothing more is looked for.
+    """
+
+    fn: str
+    pattern: str
+    tables: str
+    template: tuple[str, ...] = ()
+    limit: int = -1
+    index: int = 0
+    name: ClassVar[str] = "regex"
+
+    @property
+    def automaton(self) -> Automaton:
+        """The tables."""
+        return decode(self.tables)
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(args == (STR,), "one str", args)
+        if self.fn not in _FUNCTIONS:
+            raise VerifyError(f"unknown function of patterns {self.fn!r}")
+        result, groups = _FUNCTIONS[self.fn]
+        known = self.automaton.groups
+        ok = known >= groups and (self.fn != "group" or 0 <= self.index < known)
+        ok = ok and all(g.isdigit() and int(g) < known for g in self.template[1::2])
+        ok = ok and len(self.template) % 2 == (self.fn == "replace")
+        if not ok:
+            raise VerifyError(f"{self.fn} of {self.pattern!r} asks for groups that its automaton does not have")
+        for text in (self.pattern, *self.template):
+            encode(text, STR)
+        return result
+
+    def evaluate(self, *args: Array) -> Array:
+        (x,) = args
+        assert isinstance(x, np.ndarray)
+        function = _ROWS[self.fn]
+        return column([function(self, text) for text in x.tolist()], _FUNCTIONS[self.fn][0])
+
+    def _matches(self, text: str) -> Iterator[list[int]]:
+        automaton, position, number = self.automaton, 0, 0
+        while number != self.limit and (found := automaton.find(text, position)) is not None:
+            yield found
+            number += 1
+            if found[1] <= found[0]:
+                return
+            position = found[1]
+
+    def _group(self, text: str) -> str | None:
+        found = self.automaton.find(text)
+        if found is None or found[2 * self.index] < 0:
+            return None
+        return text[found[2 * self.index] : found[2 * self.index + 1]]
+
+    def _replace(self, text: str) -> str:
+        parts, at = [], 0
+        for found in self._matches(text):
+            parts.append(text[at : found[0]])
+            for piece, part in enumerate(self.template):
+                if piece % 2 == 0:
+                    parts.append(part)
+                elif found[2 * int(part)] >= 0:
+                    parts.append(text[found[2 * int(part)] : found[2 * int(part) + 1]])
+            at = found[1]
+        return "".join([*parts, text[at:]])
+
+    def _pieces(self, text: str) -> list[str]:
+        pieces, at = [], 0
+        for found in self._matches(text):
+            pieces.append(text[at : found[0]])
+            at = found[1]
+        return [*pieces, text[at:]]
+
+    def _piece(self, text: str) -> str | None:
+        pieces = self._pieces(text)
+        return pieces[self.index] if -len(pieces) <= self.index < len(pieces) else None
+
+
+_ROWS: dict[str, Callable[[RegexCall, str], object]] = {
+    "test": lambda op, text: op.automaton.find(text) is not None,
+    "count": lambda op, text: sum(1 for _ in op._matches(text)),
+    "group": RegexCall._group,
+    "replace": RegexCall._replace,
+    "split_part": RegexCall._piece,
+    "split_count": lambda op, text: len(op._pieces(text)),
+}
+
+
+def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
+    """Of [0-9]+, without and with the text that it matches."""
+    bounds, classes, targets = (0, 48, 58), (0, 1, 0), (0, 0, 0, 1, 2, 0, 0, 2, 0)
+    does = Automaton(bounds, classes, (0, 0, 0, 1, 2, 0, 0, 0, 0), (0, 0, 0, 0, 0, 0, 1, 1, 1), ((0,), (1,)), 1, (1, 1), 0, 0)
+    actions = ((0,), (0, 2, POSITION), (1, 0, 2, 1, POSITION))
+    finds = Automaton(bounds, classes, targets, (0, 0, 0, 0, 1, 0, 2, 2, 2), actions, 1, (1, 1), 1, 3)
+    one = ("[0-9]+", finds.encode())
+    ops = [RegexCall("test", "[0-9]", does.encode()), RegexCall("count", *one), RegexCall("group", *one)]
+    ops += [RegexCall("count", *one, limit=1), RegexCall("split_count", *one), RegexCall("split_count", *one, limit=1)]
+    ops += [RegexCall("split_part", *one, index=i, limit=n) for i, n in ((0, -1), (1, -1), (-1, -1), (-2, 1), (2, 1), (0, 0))]
+    templates = ((("#",), -1), (("",), 1), (("<", "0", "é>"), -1), (("", "0", "", "0", ""), 2))
+    ops += [RegexCall("replace", *one, template, limit) for template, limit in templates]
+    return tuple((op, (STR,)) for op in ops)
+
+
+RegexCall.examples = _examples()
