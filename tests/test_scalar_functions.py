@@ -286,7 +286,7 @@ REFUSED: list[tuple[str, Callable[..., Any], str, str]] = [
 def _with_handler(a):
     try:
         return a + 1
-    except Exception:
+    except ValueError:
         return a
 
 

@@ -12,23 +12,26 @@ import numpy as np
 
 from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
 from sparkweld.ir.ops import Array, Optional
-from sparkweld.ir.types import BOOL, F64, I8, I64, Type, parse_type
+from sparkweld.ir.types import BOOL, F64, I8, I64, STR, Type, parse_type
 from udf_compiler.purity import prepare
+from udf_compiler.scalar.plain import result_of_row
 from udf_compiler.scalar.results import kind_of_result, merged, value_as
-from udf_compiler.scalar.rows import tree_of_row
 from udf_compiler.trace import stand_in
 from udf_compiler.trace.session import Session, running
 
 NAMES = "abcdefgh"
-_KINDS = ("None", "bool", "int", "float")
+_KIND_OF = {"i64": "int", "f64": "float", "bool": "bool", "str": "str"}
+_KINDS = ("None", "bool", "int", "float", "str")
 
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 2.0, 3.0, 7.25, -7.0, 0.1, 2.675, 1.005, 100.0]
 FLOATS += [1e-310, 1e300, -1e300, math.inf, -math.inf, math.nan, 2.0**52 + 0.5, 2.0**53, 2.0**63, -(2.0**63), 709.9, -745.2]
-VALUES: dict[str, list[Any]] = {
+VALUES: dict[str, list[Any]] = {  # fmt: skip
     "f64": FLOATS,
     "bool": [True, False],
     "i8": [0, 1, -1, 2, 3, 7, -7, 10, 25, 127, -128, 100],
     "i32": [0, 1, -1, 2, 3, 7, -7, 10, 25, 2**31 - 1, -(2**31), 70000],
+    "str": ["", " ", "a", "abc", " Ab cD ", "a,b,c", "12", "-7", " 42 ", "3.5", "1e3", "x=1;y=2", "é", "straße", "nan", "A1",
+            "日本語", "\U0001f600z"],
     "i64": [0, 1, -1, 2, 3, 7, -7, 10, 25, 63, 64, 2**63 - 1, -(2**63), 2**53, 2**53 + 1, -(2**53) - 1, 2**31, 3_037_000_500],
 }
 
@@ -50,10 +53,10 @@ def traced(function: Callable[..., Any], types: Sequence[str]) -> Program:
     session = Session(loop, place=prepared.place, handlers=prepared.handlers)
     args = [loop.read(n) for n, _ in zip(NAMES, types, strict=False)]
     with prepared.checked(), running(session):
-        tree = tree_of_row(loop, prepared.function, args, handlers=prepared.handlers)
+        tree = result_of_row(loop, prepared.function, args, {}, prepared.handlers).tree
         kind = merged(loop, tree, I8, lambda x: loop.const(_KINDS.index(kind_of_result(x)), I8))
         parts = {"kind": kind}
-        for name, type in (("int", I64), ("float", F64), ("bool", BOOL)):
+        for name, type in (("int", I64), ("float", F64), ("bool", BOOL), ("str", STR)):
             parts[name] = merged(loop, tree, type, lambda x, type=type: _as(loop, x, type))  # type: ignore[misc]
     if session.refused is not None:
         raise session.refused
@@ -65,7 +68,7 @@ def traced(function: Callable[..., Any], types: Sequence[str]) -> Program:
 
 def _as(loop: LoopBuilder, x: Any, type: Type) -> Value:
     kind = kind_of_result(x)
-    return value_as(loop, x, type) if kind == {"i64": "int", "f64": "float", "bool": "bool"}[type.kind] else loop.const(0, type)
+    return value_as(loop, x, type) if kind == _KIND_OF[type.kind] else loop.const(type.zero, type)
 
 
 def rows_of(types: Sequence[str], seed: int = 0, limit: int = 800) -> list[tuple[Any, ...]]:
@@ -81,7 +84,7 @@ def columns_of(types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[st
     columns: dict[str, Array] = {}
     for at, text in enumerate(types):
         type, values = parse_type(text), [row[at] for row in rows]
-        array = np.array([0 if v is None else v for v in values], type.dtype)
+        array = np.array([type.zero if v is None else v for v in values], type.dtype)
         columns[NAMES[at]] = Optional(array, np.array([v is not None for v in values])) if type.nullable else array
     return columns
 
@@ -90,7 +93,8 @@ def results_of(columns: dict[str, Array], row: int) -> Any:
     kind = _KINDS[int(columns["kind"][row])]  # type: ignore[index]
     if kind == "None":
         return None
-    return columns[kind][row].item()  # type: ignore[index]
+    value = columns[kind][row]  # type: ignore[index]
+    return value if kind == "str" else value.item()  # type: ignore[index]
 
 
 def same(a: Any, b: Any, ulp: int = 0) -> bool:
@@ -152,4 +156,4 @@ def compare(
 
 
 def _holds(x: Any) -> bool:
-    return x is None or (type(x) in (bool, int, float) and not (type(x) is int and abs(x) >= 2**63))
+    return x is None or (type(x) in (bool, int, float, str) and not (type(x) is int and abs(x) >= 2**63))

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from udf_compiler.scalar import texts
 from udf_compiler.scalar.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, make_int, span_of
 from udf_compiler.scalar.numbers import truth as truth_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.rounding import to_int
+from udf_compiler.scalar.texts import is_text
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw
@@ -52,15 +54,25 @@ class _ClassMeta(type):
 
 
 def _int(x: Any) -> Any:
+    if is_text(x):
+        return texts.to_int(x)
     return to_int(x) if is_number(x) else refuse("SW262", call="int()", what=raw(x))
 
 
 def _float(x: Any) -> Any:
+    if is_text(x):
+        return texts.to_float(x)
     return make_float(as_float(x)) if is_number(x) else refuse("SW262", call="float()", what=raw(x))
 
 
 def _bool(x: Any) -> Any:
-    return make_bool(truth_of(x)) if is_number(x) else bool(x)
+    return make_bool(texts.truth(x) if is_text(x) else truth_of(x))
+
+
+def _len(x: Any) -> Any:
+    if type(x) is texts.TracedPieces:
+        return x.count
+    return texts.length(x) if is_scalar(x) and x.kind == "str" else len(x)
 
 
 def _class(real: type, convert: Callable[[Any], Any]) -> Any:
@@ -69,8 +81,8 @@ def _class(real: type, convert: Callable[[Any], Any]) -> Any:
     return _ClassMeta(real.__name__, (), members)
 
 
-INT, FLOAT, BOOL = _class(int, _int), _class(float, _float), _class(bool, _bool)
-_CLASSES = {int: INT, float: FLOAT, bool: BOOL}
+INT, FLOAT, BOOL, STR = _class(int, _int), _class(float, _float), _class(bool, _bool), _class(str, texts.to_str)
+_CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR}
 
 
 def real_class(x: Any) -> Any:
@@ -88,12 +100,12 @@ def _extreme(name: str, comparison: str) -> Callable[..., Any]:
     real = getattr(builtins, name)
 
     def extreme(*args: Any, **kwargs: Any) -> Any:
-        values = args if len(args) > 1 else None
-        if len(args) == 1 and type(args[0]) in (list, tuple):
-            values = tuple(args[0])
-        plain = values is not None and not kwargs and any(map(is_scalar, values)) and all(map(is_number, values))
-        if not plain or values is None or len({kind_of(v) for v in values}) > 1 or kind_of(values[0]) == "bool":
-            return real(*args, **kwargs)
+        values = tuple(args[0]) if len(args) == 1 else args
+        if not values and "default" in kwargs:
+            return kwargs["default"]
+        plain = "key" not in kwargs and any(map(is_scalar, values)) and all(map(is_number, values))
+        if not plain or len({kind_of(v) for v in values}) > 1 or kind_of(values[0]) == "bool":
+            return real(values, **kwargs)
         return functools.reduce(lambda a, b: _either(comparison, b, a), values)
 
     return extreme
@@ -137,4 +149,5 @@ def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
 
 
 #: Builtins -> what compiled functions see.
-STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range}
+STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range,
+                              len: _len}  # fmt: skip

@@ -12,7 +12,7 @@ from udf_compiler.scalar.numbers import as_float, is_number, kind_of, make_bool,
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.powers import float_power
 from udf_compiler.scalar.rounding import ceil, floor, to_int
-from udf_compiler.scalar.values import Scalar, is_scalar
+from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
 
 _DOMAIN = "math domain error"
@@ -78,8 +78,8 @@ _ELEMENTARY: dict[str, tuple[str, Callable[[Value], None], bool]] = {
 }
 
 
-def _elementary(fn: str, check: Callable[[Value], None], overflows: bool) -> Callable[[Any], Scalar]:
-    def function(x: Any) -> Scalar:
+def _elementary(fn: str, check: Callable[[Value], None], overflows: bool) -> Callable[[Any], TracedScalar]:
+    def function(x: Any) -> TracedScalar:
         loop, value = explorer().loop, as_float(x)
         check(value)
         result = loop.call(fn, value)
@@ -109,24 +109,24 @@ def _predicate(fn: str) -> Callable[[Any], Any]:
     return lambda x: make_bool(explorer().loop.call(fn, as_float(x)))
 
 
-def _atan2(y: Any, x: Any) -> Scalar:
+def _atan2(y: Any, x: Any) -> TracedScalar:
     return make_float(explorer().loop.call("arctan2", as_float(y), as_float(x)))
 
 
-def _hypot(*xs: Any) -> Scalar:
+def _hypot(*xs: Any) -> TracedScalar:
     if len(xs) != 2:
         refuse("SW262", call="math.hypot", what=f"{len(xs)} arguments")
     loop = explorer().loop
     return make_float(loop.call("hypot", as_float(xs[0]), as_float(xs[1])))
 
 
-def _copysign(x: Any, y: Any) -> Scalar:
+def _copysign(x: Any, y: Any) -> TracedScalar:
     loop, sign = explorer().loop, as_float(y)
     explorer().guard(loop.call("logical_not", loop.call("isnan", sign)))  # nothing defines the sign of a computed NaN
     return make_float(loop.call("copysign", as_float(x), sign))
 
 
-def _fmod(x: Any, y: Any) -> Scalar:
+def _fmod(x: Any, y: Any) -> TracedScalar:
     loop, a, b = explorer().loop, as_float(x), as_float(y)
     zero = loop.call("logical_and", _compare("equal", b, 0.0), loop.call("logical_not", loop.call("isnan", a)))
     infinite = loop.call("logical_and", loop.call("isinf", a), loop.call("logical_not", loop.call("isnan", b)))
@@ -134,15 +134,15 @@ def _fmod(x: Any, y: Any) -> Scalar:
     return make_float(loop.call("fmod", a, b))
 
 
-def _scaled(factor: float) -> Callable[[Any], Scalar]:
-    def function(x: Any) -> Scalar:
+def _scaled(factor: float) -> Callable[[Any], TracedScalar]:
+    def function(x: Any) -> TracedScalar:
         loop = explorer().loop
         return make_float(loop.call("multiply", as_float(x), loop.const(factor, F64)))
 
     return function
 
 
-def _rounded(round_: Callable[[Scalar], Scalar]) -> Callable[[Any], Any]:
+def _rounded(round_: Callable[[TracedScalar], TracedScalar]) -> Callable[[Any], Any]:
     return lambda x: round_(x)
 
 

@@ -11,24 +11,27 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.scalar.paths import Explorer, both, explorer
-from udf_compiler.scalar.values import MAX, MIN, Scalar, is_scalar
+from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.trace.session import check_size, refuse
+from udf_compiler.trace.values import raw, symbol
 
-_COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 _BITWISE = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 
 #: An int of at most so many in magnitude is exact as a float.
 _EXACT = 2**53
 
-Operand = Any  # a Scalar or a Python int, float or bool
+Operand = Any  # a TracedScalar or a Python int, float or bool
 
 
 def is_number(x: object) -> bool:
-    """Whether `x` is a Scalar of a number or a constant of Python's bool, int or float."""
+    """Whether `x` is a TracedScalar of a number or a constant of Python's bool, int or float."""
     return (is_scalar(x) and x.kind in ("bool", "int", "float")) or type(x) in (bool, int, float)  # type: ignore[attr-defined]
 
 
@@ -65,43 +68,71 @@ def as_float(x: Operand) -> Value:
     return loop.cast(x.value, F64) if is_scalar(x) else loop.const(float(x), F64)
 
 
-def make_int(value: Value, span: tuple[int, int] = (MIN, MAX)) -> Scalar:
-    return Scalar("int", value, (max(span[0], MIN), min(span[1], MAX)))
+def make_int(value: Value, span: tuple[int, int] = (MIN, MAX)) -> TracedScalar:
+    return TracedScalar("int", value, (max(span[0], MIN), min(span[1], MAX)))
 
 
-def make_float(value: Value) -> Scalar:
-    return Scalar("float", value)
+def make_float(value: Value) -> TracedScalar:
+    return TracedScalar("float", value)
 
 
 def make_bool(value: Value) -> Any:
     """A bool of the row; a Python bool where the path knows it."""
     known = explorer().facts.known(value)
-    return Scalar("bool", value) if known is None else known
+    return TracedScalar("bool", value) if known is None else known
 
 
-def truth(x: Scalar) -> Value:
+def truth(x: TracedScalar) -> Value:
     """The truth of a number: whether it is not zero (NaN is not)."""
     loop = explorer().loop
     return x.value if x.kind == "bool" else loop.call("not_equal", x.value, loop.const(0, x.value.type))
 
 
 def binary(name: str, a: Any, b: Any) -> Any:
-    """``a op b``; NotImplemented where Python has no such operator for the two."""
-    if not (is_number(a) and is_number(b)):
-        return NotImplemented
+    """``a op b``; NotImplemented where the other operand has a say, TypeError where neither has such an operator."""
     check_size(explorer().loop)
-    if name in _COMPARISONS:
-        return make_bool(compare(_COMPARISONS[name], a, b))
+    if not (is_number(a) and is_number(b)):
+        return _of_others(name, a, b)
+    if name in COMPARISONS:
+        return make_bool(compare(COMPARISONS[name], a, b))
     if name in _BITWISE:
         return _bitwise(name, a, b)
     kinds = "float" if "float" in (kind_of(a), kind_of(b)) else "int"
     table = _OF_FLOATS if kinds == "float" else _OF_INTS
-    return table[name](a, b) if name in table else NotImplemented
+    return table[name](a, b) if name in table else _no_operator(name, a, b)
 
 
-def unary(name: str, x: Scalar) -> Any:
+#: Classes whose operators never take a number or a str of the row, but for those that `texts` knows.
+_STRANGERS = (type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset)
+
+
+def _of_others(name: str, a: Any, b: Any) -> Any:
+    from udf_compiler.scalar import texts
+
+    result = texts.binary(name, a, b) if texts.is_text(a) or texts.is_text(b) else NotImplemented
+    if result is not NotImplemented:
+        return result
+    for x in (a, b):
+        if isinstance(x, np.generic | np.ndarray):
+            refuse("SW262", call=f"{symbol(name)} of a row's value", what=raw(x))
+    if all(is_scalar(x) or type(x) in _STRANGERS for x in (a, b)):
+        if name in ("eq", "ne"):
+            return name == "ne"
+        if name == "mul" and any(type(x) in (bytes, list, tuple) for x in (a, b)):
+            refuse("SW262", call="a sequence * ...", what="a count that is no constant")
+        return _no_operator(name, a, b)
+    return NotImplemented
+
+
+def _no_operator(name: str, a: Any, b: Any) -> Any:
+    raise_type_error(f"unsupported operand type(s) for {symbol(name)}")
+
+
+def unary(name: str, x: TracedScalar) -> Any:
     """``-x``, ``+x``, ``abs(x)`` and ``~x``."""
     loop = explorer().loop
+    if x.kind == "str":
+        raise_type_error(f"bad operand type for unary {name}: 'str'")
     if x.kind == "float":
         if name == "invert":
             raise_type_error("bad operand type for unary ~: 'float'")
@@ -121,7 +152,7 @@ def unary(name: str, x: Scalar) -> Any:
 
 def raise_type_error(message: str) -> Any:
     """Python's TypeError, on every row of the path."""
-    from udf_compiler.scalar.paths import of_python
+    from udf_compiler.scalar.exceptions import of_python
 
     raise of_python(TypeError(message))
 
@@ -157,7 +188,7 @@ def _by_spans(fn: str, a: tuple[int, int], b: tuple[int, int]) -> bool | None:
     return True if always else (False if never else None)
 
 
-_OPERATORS = {fn: name for name, fn in _COMPARISONS.items()}
+_OPERATORS = {fn: name for name, fn in COMPARISONS.items()}
 
 
 def _compare_mixed(fn: str, a: Operand, b: Operand) -> Value:
@@ -178,7 +209,7 @@ def _compare_mixed(fn: str, a: Operand, b: Operand) -> Value:
     return loop.select(loop.call("equal", as_float(a), b.value), whole, near)
 
 
-def _compare_large(fn: str, a: int, b: Scalar) -> Value:
+def _compare_large(fn: str, a: int, b: TracedScalar) -> Value:
     """A constant beyond int64 with a float of the row."""
     if abs(a) >= 2**1024 or int(float(a)) != a:
         refuse("SW294", number="an integer")
@@ -203,7 +234,7 @@ def _compare_with_float(fn: str, a: Operand, b: float) -> Value:
 def _bitwise(name: str, a: Operand, b: Operand) -> Any:
     kinds = {kind_of(a), kind_of(b)}
     if "float" in kinds:
-        return NotImplemented
+        return _no_operator(name, a, b)
     loop = explorer().loop
     if kinds == {"bool"}:
         sides = [x.value if is_scalar(x) else loop.const(x, BOOL) for x in (a, b)]
@@ -223,7 +254,7 @@ def _corners(function: Callable[[int, int], int], a: Operand, b: Operand) -> tup
     return min(values), max(values)
 
 
-def _add(a: Operand, b: Operand) -> Scalar:
+def _add(a: Operand, b: Operand) -> TracedScalar:
     loop, span = explorer().loop, _corners(operator.add, a, b)
     x, y = as_int(a), as_int(b)
     result = loop.call("add", x, y)
@@ -232,7 +263,7 @@ def _add(a: Operand, b: Operand) -> Scalar:
     return make_int(result, span)
 
 
-def _subtract(a: Operand, b: Operand) -> Scalar:
+def _subtract(a: Operand, b: Operand) -> TracedScalar:
     loop, span = explorer().loop, _corners(operator.sub, a, b)
     x, y = as_int(a), as_int(b)
     result = loop.call("subtract", x, y)
@@ -245,7 +276,7 @@ def _guard_sign(loop: LoopBuilder, value: Value) -> None:
     explorer().guard(loop.call("greater_equal", value, loop.const(0, I64)))
 
 
-def multiply(a: Operand, b: Operand) -> Scalar:
+def multiply(a: Operand, b: Operand) -> TracedScalar:
     loop, span = explorer().loop, _corners(operator.mul, a, b)
     if span[0] < MIN or span[1] > MAX:
         constant = next((x for x in (a, b) if not is_scalar(x)), None)
@@ -286,7 +317,7 @@ def raise_on_zero(x: Operand, message: str) -> None:
     run.raise_if(run.loop.call("equal", value, run.loop.const(0, value.type)), lambda: ZeroDivisionError(message))
 
 
-def _true_divide(a: Operand, b: Operand) -> Scalar:
+def _true_divide(a: Operand, b: Operand) -> TracedScalar:
     raise_on_zero(b, "division by zero" if "float" not in (kind_of(a), kind_of(b)) else "float division by zero")
     for x in (a, b):
         if kind_of(x) != "float" and "float" not in (kind_of(a), kind_of(b)):
@@ -294,7 +325,7 @@ def _true_divide(a: Operand, b: Operand) -> Scalar:
     return make_float(explorer().loop.call("divide", as_float(a), as_float(b)))
 
 
-def _floor_divide(a: Operand, b: Operand) -> Scalar:
+def _floor_divide(a: Operand, b: Operand) -> TracedScalar:
     raise_on_zero(b, "integer division or modulo by zero")
     loop = explorer().loop
     (low, high), (first, last) = span_of(a), span_of(b)
@@ -306,18 +337,18 @@ def _floor_divide(a: Operand, b: Operand) -> Scalar:
     return make_int(loop.call("floor_divide", as_int(a), as_int(b)), span)
 
 
-def _remainder(a: Operand, b: Operand) -> Scalar:
+def _remainder(a: Operand, b: Operand) -> TracedScalar:
     raise_on_zero(b, "integer modulo by zero")
     first, last = span_of(b)
     span = (min(0, first + 1), max(0, last - 1))
     return make_int(explorer().loop.call("remainder", as_int(a), as_int(b)), span)
 
 
-def _divmod(a: Operand, b: Operand) -> tuple[Scalar, Scalar]:
+def _divmod(a: Operand, b: Operand) -> tuple[TracedScalar, TracedScalar]:
     return _floor_divide(a, b), _remainder(a, b)
 
 
-def _shift_left(a: Operand, b: Operand) -> Scalar:
+def _shift_left(a: Operand, b: Operand) -> TracedScalar:
     run, loop, count = explorer(), explorer().loop, as_int(b)
     run.raise_if(compare_value(loop, "less", count, 0), lambda: ValueError("negative shift count"))
     (low, high), (_, last) = span_of(a), span_of(b)
@@ -330,7 +361,7 @@ def _shift_left(a: Operand, b: Operand) -> Scalar:
     return make_int(shifted)
 
 
-def _shift_right(a: Operand, b: Operand) -> Scalar:
+def _shift_right(a: Operand, b: Operand) -> TracedScalar:
     run, loop, count = explorer(), explorer().loop, as_int(b)
     run.raise_if(compare_value(loop, "less", count, 0), lambda: ValueError("negative shift count"))
     if span_of(b)[1] > 63:
@@ -344,19 +375,19 @@ def compare_value(loop: LoopBuilder, fn: str, value: Value, number: Any) -> Valu
     return loop.call(fn, value, loop.const(number, value.type))
 
 
-def _float_op(fn: str) -> Callable[[Operand, Operand], Scalar]:
+def _float_op(fn: str) -> Callable[[Operand, Operand], TracedScalar]:
     return lambda a, b: make_float(explorer().loop.call(fn, as_float(a), as_float(b)))
 
 
-def _float_quotient(fn: str, message: str) -> Callable[[Operand, Operand], Scalar]:
-    def divide(a: Operand, b: Operand) -> Scalar:
+def _float_quotient(fn: str, message: str) -> Callable[[Operand, Operand], TracedScalar]:
+    def divide(a: Operand, b: Operand) -> TracedScalar:
         raise_on_zero(b, message)
         return make_float(explorer().loop.call(fn, as_float(a), as_float(b)))
 
     return divide
 
 
-def _float_divmod(a: Operand, b: Operand) -> tuple[Scalar, Scalar]:
+def _float_divmod(a: Operand, b: Operand) -> tuple[TracedScalar, TracedScalar]:
     return _OF_FLOATS["floordiv"](a, b), _OF_FLOATS["mod"](a, b)
 
 

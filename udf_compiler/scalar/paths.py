@@ -13,10 +13,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparkweld.errors import InternalError, SparkWeldError
+from sparkweld.errors import SparkWeldError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Const
 from sparkweld.ir.types import BOOL
+from udf_compiler.scalar.exceptions import check_exception, of_python, watched_exceptions
 from udf_compiler.scalar.facts import Facts
 from udf_compiler.trace.session import check_size, refuse
 
@@ -93,14 +94,15 @@ class Explorer:
         self.facts = Facts(self.loop)
         value, error = None, None
         try:
-            value = call()
-        except SparkWeldError:
+            if self.handled:
+                with watched_exceptions():
+                    value = call()
+            else:
+                value = call()
+        except (SparkWeldError, RecursionError):
             raise
-        except RecursionError:
-            raise
-        except Exception as raised:
-            if raised_here(raised) and not getattr(raised, _OF_PYTHON, False):
-                raise InternalError(f"{type(raised).__name__} while tracing: {raised}") from raised
+        except Exception as raised:  # noqa: BLE001 - whatever user code raises for the rows of this path
+            check_exception(raised)
             error = raised
         if self._position < len(self._steps):
             refuse("SW291")
@@ -127,6 +129,8 @@ class Explorer:
         known = self.facts.known(condition)
         if known:
             return
+        if known is False:
+            condition = self.loop.const(False, BOOL)
         self._guards.append(condition)
         if known is None:
             self.facts.learn(condition, True)
@@ -140,23 +144,6 @@ class Explorer:
                 raise of_python(make())
             return
         self.guard(self.loop.call("logical_not", condition))
-
-
-_OF_PYTHON = "_sparkweld_of_python"
-
-
-def of_python(error: Exception) -> Exception:
-    """An exception that Python itself would raise in the user's function, marked so that it counts as the user's."""
-    setattr(error, _OF_PYTHON, True)
-    return error
-
-
-def raised_here(error: BaseException) -> bool:
-    """Whether the innermost frame of an error is ours."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    return at is not None and (at.tb_frame.f_globals.get("__name__") or "").partition(".")[0] in ("udf_compiler", "sparkweld")
 
 
 _EXPLORER: ContextVar[Explorer | None] = ContextVar("sparkweld_explorer", default=None)
@@ -237,4 +224,4 @@ def choose(loop: LoopBuilder, condition: Value, a: Value, b: Value) -> Value:
 def constant(loop: LoopBuilder, value: Value) -> Any:
     """The constant that a value is, as a Python number; None when it is none."""
     op = loop.body[value.id].op
-    return op.value.item() if isinstance(op, Const) else None
+    return getattr(op.value, "item", lambda: op.value)() if isinstance(op, Const) else None

@@ -21,7 +21,7 @@ from udf_compiler.scalar.numbers import (
     span_of,
 )
 from udf_compiler.scalar.paths import explorer
-from udf_compiler.scalar.values import Scalar
+from udf_compiler.scalar.values import TracedScalar
 from udf_compiler.trace.session import current, refuse
 
 #: ``x ** 2`` of floats is x * x here; libm's pow is off by its last bit for one in a thousand.
@@ -75,7 +75,7 @@ def _fixed_power(a: Operand, exponent: int) -> Any:
         square = multiply(square, square)
 
 
-def float_power(a: Operand, b: Operand, domain_errors: bool = False) -> Scalar:
+def float_power(a: Operand, b: Operand, domain_errors: bool = False) -> TracedScalar:
     """``float(a) ** float(b)``; with `domain_errors` math.pow, which raises ValueError where ** has another answer."""
     run, loop = explorer(), explorer().loop
     x, y = as_float(a), as_float(b)
@@ -105,7 +105,7 @@ def float_power(a: Operand, b: Operand, domain_errors: bool = False) -> Scalar:
     return make_float(result)
 
 
-def _square(x: Value) -> Scalar:
+def _square(x: Value) -> TracedScalar:
     run, loop = explorer(), explorer().loop
     _keep(*_SQUARE)
     result = loop.call("multiply", x, x)
@@ -114,7 +114,7 @@ def _square(x: Value) -> Scalar:
     return make_float(result)
 
 
-def _root(x: Value, domain_errors: bool) -> Scalar:
+def _root(x: Value, domain_errors: bool) -> TracedScalar:
     """pow(x, 0.5) is sqrt(x), but for -0.0 and -inf, whose powers are positive."""
     run, loop = explorer(), explorer().loop
     _keep(*_ROOT)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.types import BOOL, F64, I64
+from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.scalar.numbers import MAX, MIN
 from udf_compiler.scalar.paths import Explorer, Leaf, Node, choose, decided, leaves
 from udf_compiler.scalar.state import Record
@@ -20,7 +20,7 @@ from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import place_of, refuse
 from udf_compiler.trace.values import Traced, raw
 
-_TYPES = {"bool": BOOL, "int": I64, "float": F64}
+_TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
 
 #: Ints of more are not exact in a float64 Series.
 _EXACT = 2**53
@@ -97,7 +97,7 @@ def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachab
 
 
 def kinds_of(tree: Node) -> frozenset[str]:
-    """The kinds of values that the paths give: "bool", "int", "float", "None". Refuses SW293 for any other."""
+    """The kinds of values that the paths give: "bool", "int", "float", "str", "None". Refuses SW293 for any other."""
     return frozenset(kind_of_result(leaf.value) for leaf in leaves(tree) if leaf.error is None)
 
 
@@ -107,7 +107,7 @@ def kind_of_result(x: Any) -> str:
         return x.kind  # type: ignore[no-any-return]
     if x is None:
         return "None"
-    if type(x) in (bool, int, float):
+    if type(x) in (bool, int, float, str):
         if type(x) is int and not MIN <= x <= MAX:
             refuse("SW294", number=x if abs(x) < 10**40 else "an integer")
         return type(x).__name__
@@ -117,7 +117,7 @@ def kind_of_result(x: Any) -> str:
 def merged(loop: LoopBuilder, tree: Node, type: Type, of: Callable[[Any], Value]) -> Value:
     """The value of the row's path; `of` makes each path's result a value of `type`. Paths that raise give zero."""
     if isinstance(tree, Leaf):
-        return loop.const(0, type) if tree.error is not None else of(tree.value)
+        return loop.const(type.zero, type) if tree.error is not None else of(tree.value)
     if isinstance(tree.yes, Leaf) and tree.yes.error is not None:
         return merged(loop, tree.no, type, of)  # the row is flagged: any value will do
     if isinstance(tree.no, Leaf) and tree.no.error is not None:
@@ -128,7 +128,7 @@ def merged(loop: LoopBuilder, tree: Node, type: Type, of: Callable[[Any], Value]
 def value_as(loop: LoopBuilder, x: Any, type: Type) -> Value:
     """One result as a value of a numeric type, cast; None as zero."""
     if x is None:
-        return loop.const(0, type)
+        return loop.const(type.zero, type)
     return loop.cast(x.value, type) if is_scalar(x) else loop.const(x, type)
 
 
@@ -140,10 +140,10 @@ def not_none(loop: LoopBuilder, tree: Node) -> Value:
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     """The Series that pandas infers. Refuses (SW293) mixes of bools and numbers, which make objects."""
     kinds = kinds_of(tree)
-    if len(kinds) == 1 and "None" not in kinds:
+    if len(kinds) == 1 and not kinds & {"None", "str"}:
         type = _TYPES[next(iter(kinds))]
         return TracedSeries(loop, merged(loop, tree, type, lambda x: value_as(loop, x, type)), type.dtype)
-    if "bool" in kinds and len(kinds - {"None"}) > 1:
+    if "str" in kinds or ("bool" in kinds and len(kinds - {"None"}) > 1):
         refuse("SW293", type=_listed(kinds))
     type = BOOL if "bool" in kinds else F64
     if "int" in kinds:

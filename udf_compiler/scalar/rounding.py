@@ -8,7 +8,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64
 from udf_compiler.scalar.numbers import as_int, fits, is_scalar, make_float, make_int, span_of
 from udf_compiler.scalar.paths import explorer
-from udf_compiler.scalar.values import Scalar
+from udf_compiler.scalar.values import TracedScalar
 from udf_compiler.trace.session import refuse
 
 #: 10 ** 22 is the largest power of ten that a float holds exactly.
@@ -18,20 +18,20 @@ _MOST_DIGITS = 22
 _SPLITTER = 2.0**27 + 1
 
 
-def to_int(x: Scalar) -> Scalar:
+def to_int(x: TracedScalar) -> TracedScalar:
     """``int(x)``, towards zero."""
     return _whole(x, "trunc")
 
 
-def floor(x: Scalar) -> Scalar:
+def floor(x: TracedScalar) -> TracedScalar:
     return _whole(x, "floor")
 
 
-def ceil(x: Scalar) -> Scalar:
+def ceil(x: TracedScalar) -> TracedScalar:
     return _whole(x, "ceil")
 
 
-def round_(x: Scalar, ndigits: Any = None) -> Scalar:
+def round_(x: TracedScalar, ndigits: Any = None) -> TracedScalar:
     """``round(x)`` to an int, half to even; ``round(x, ndigits)`` to the float nearest to the rounded decimal."""
     if ndigits is None:
         return _whole(x, "rint")
@@ -46,7 +46,7 @@ def round_(x: Scalar, ndigits: Any = None) -> Scalar:
     return make_float(_to_decimals(explorer().loop, x.value, ndigits))
 
 
-def _whole(x: Scalar, fn: str) -> Scalar:
+def _whole(x: TracedScalar, fn: str) -> TracedScalar:
     if x.kind != "float":
         return make_int(as_int(x), span_of(x))
     run, loop = explorer(), explorer().loop

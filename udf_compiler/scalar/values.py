@@ -9,18 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import BOOL, F64, I64
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
 
 MIN, MAX = -(2**63), 2**63 - 1
 
-_CLASSES: dict[str, type] = {"bool": bool, "int": int, "float": float}
-_TYPES = {"bool": BOOL, "int": I64, "float": F64}
+_CLASSES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+_TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
 
 
-class Scalar(Traced):
+class TracedScalar(Traced):
     """One Python value of the row. `kind` is its class; an int lies between the two ends of `span` (within int64)."""
 
     __slots__ = ("kind", "span", "value")
@@ -44,14 +45,34 @@ class Scalar(Traced):
         return attribute(self, name)
 
     def __bool__(self) -> bool:
-        from udf_compiler.scalar.numbers import truth
+        from udf_compiler.scalar import numbers, texts
 
-        return explorer().decide(truth(self))
+        return explorer().decide((texts if self.kind == "str" else numbers).truth(self))
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         from udf_compiler.scalar.numbers import binary
 
         return binary(name, other, self) if reflected else binary(name, self, other)
+
+    def __contains__(self, part: Any) -> bool:
+        from udf_compiler.scalar.texts import contains
+
+        return contains(self, part) if self.kind == "str" else self._not_a("container or iterable")
+
+    def __getitem__(self, key: Any) -> Any:
+        from udf_compiler.scalar.texts import item
+
+        return item(self, key) if self.kind == "str" else self._not_a("subscriptable")
+
+    def __iter__(self) -> Any:
+        from udf_compiler.scalar.texts import characters
+
+        return characters(self) if self.kind == "str" else self._not_a("iterable")
+
+    def _not_a(self, what: str) -> Any:
+        from udf_compiler.scalar.numbers import raise_type_error
+
+        raise_type_error(f"'{self.kind}' object is not {what}")
 
     def _unary(self, name: str) -> Any:
         from udf_compiler.scalar.numbers import unary
@@ -89,17 +110,20 @@ class Scalar(Traced):
 
 def is_scalar(x: object) -> bool:
     """Whether `x` is a symbolic scalar. (`isinstance` is not asked: it believes `__class__`.)"""
-    return type(x) is Scalar
+    return type(x) is TracedScalar
 
 
-def of_value(value: Value) -> Scalar:
+def of_value(value: Value) -> TracedScalar:
     """A number of the loop as the Python value of its row: any integer is an int, any float a float."""
     loop, type = value.loop, value.type
     if type == BOOL:
-        return Scalar("bool", value)
+        return TracedScalar("bool", value)
+    if type == STR:
+        loop.guard(loop.emit(StrCall("valid_utf8"), value))  # making a Python str of other bytes raises
+        return TracedScalar("str", value)
     if type.is_float:
-        return Scalar("float", loop.cast(value, F64))
+        return TracedScalar("float", loop.cast(value, F64))
     if type.is_int:
         bits = 8 * type.dtype.itemsize
-        return Scalar("int", loop.cast(value, I64), (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1))
+        return TracedScalar("int", loop.cast(value, I64), (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1))
     refuse("SW293", type=str(type))

@@ -1,0 +1,66 @@
+"""Python's `str` in scalar functions: operators, methods and conversions give Python's own results."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparkweld.errors import Refusal
+from tests.helpers.scalars import check
+
+SOURCES = [
+    "a + '!'", "'<' + a + '>'", "a * 2", "3 * a", "a == 'abc'", "a != 'abc'", "a < 'b'", "'b' <= a", "a == 1", "a != None",
+    "not a", "bool(a)", "len(a)", "len(a) > 2 and a[0]", "a[0]", "a[-1]", "a[1:3]", "a[::-1]", "a[:2] + a[-1:]", "a[len(a) - 1]",
+    "a[1:len(a)]", "'b' in a", "'' in a", "a in ('abc', '12')", "a.lower()", "a.upper().strip()", "a.title()",
+    "a.strip(' a')", "a.startswith('a')", "a.startswith(('a', 'x'))", "a.endswith('c')", "a.find('b')", "a.rfind('b')",
+    "a.index('b')", "a.count('a')", "a.replace('a', 'xy')", "a.replace(',', '', 1)", "a.split(',')[0]", "a.split(',')[1]",
+    "len(a.split(','))", "a.split()[-1]", "a.split(',', 1)[-1]", "a.rsplit(',', 1)[0]", "a.partition('=')[2]", "a.isdigit()",
+    "a.zfill(5)", "a.center(9, '*')", "a.ljust(5)", "a.removeprefix('a')", "int(a)", "float(a)", "str(a)", "str(len(a))",
+    "int(a) if a.strip().isdigit() else -1",
+    "'long' if len(a) > 3 else 'short'", "None if a == '' else a", "a or 'none'",
+    "max((len(w) for w in a.split()), default=0)", "isinstance(a, str)", "type(a) is str",
+    "a.isascii()", "min(a, 'b')", "'x' if a.split() else 'y'", "a.encode",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", SOURCES[:-1])
+def test_expressions(source):
+    needless = 2 if "int(" in source or "float(" in source else 0
+    check(f"lambda a: {source}", ("str",), needless=needless)
+
+
+TWO = ["a + b", "a == b", "a < b", "a in b", "a.startswith(b)", "a.find(b)", "a if len(a) < len(b) else b", "min(a, b)"]
+
+
+@pytest.mark.parametrize("source", TWO)
+def test_two_texts(source):
+    check(f"lambda a, b: {source}", ("str", "str"))
+
+
+@pytest.mark.parametrize("kind", ["i64", "f64", "bool"])
+@pytest.mark.parametrize("source", ["str(a)", "'n' + str(a)", "str(a).zfill(4)", "str(a) == '1'", "a == '1'"])
+def test_text_of_numbers(kind, source):
+    check(f"lambda a: {source}", (kind,), needless=9 if kind == "f64" else 0)
+
+
+RAISING = [
+    "def f(a):\n    try:\n        return int(a)\n    except ValueError:\n        return None",
+    "def f(a):\n    try:\n        return float(a.split('=')[1])\n    except (ValueError, IndexError):\n        return -1.0",
+    "def f(a):\n    try:\n        key, value = a.split('=')\n    except ValueError:\n        return 'none'\n    return value + key",
+    "def f(a):\n    try:\n        return a + 1\n    except TypeError:\n        return 'no'",
+    "def f(a):\n    if a is None:\n        return 'missing'\n    return a.upper()",
+    "def f(a):\n    return 'x' if a and a[0] == 'a' else a",
+]
+
+
+@pytest.mark.parametrize("source", RAISING)
+def test_exceptions_and_none(source):
+    check(source, ("str?",) if "None:" in source or "a and" in source else ("str",), needless=4)
+
+
+@pytest.mark.parametrize("source", ["a in 'xabcx'", "'-'.join([a, a])", "'abc'.startswith(a)"])
+@pytest.mark.parametrize("caught", [False, True])
+def test_what_needs_the_object_is_refused(source, caught):
+    """Even where the function catches the TypeError that the symbolic value causes."""
+    handler = f"def f(a):\n    try:\n        return {source}\n    except TypeError:\n        return False"
+    with pytest.raises(Refusal, match="SW299"):
+        check(handler if caught else f"lambda a: {source}", ("str",))

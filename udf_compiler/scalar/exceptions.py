@@ -1,0 +1,76 @@
+"""Exceptions of a scalar function: which are Python's own for the row, and which come only from its values being symbolic.
+
+Code in C that is handed a symbolic value where it wants a real one raises a TypeError that no row of the batch would see.
+User code may catch it, so every exception is looked at where it is raised, caught or not.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from sparkweld.errors import InternalError, SparkWeldError
+from udf_compiler.trace.session import refuse
+
+_OF_PYTHON = "_sparkweld_of_python"
+_OURS = ("udf_compiler", "sparkweld")
+
+#: Names of our classes: they are in the message when C code does not know what to do with one.
+_SYMBOLIC = ("TracedScalar", "TracedPieces")
+
+
+def of_python(error: Exception) -> Exception:
+    """An exception that Python itself would raise in the user's function, marked so that it counts as the user's."""
+    setattr(error, _OF_PYTHON, True)
+    return error
+
+
+def check_exception(error: BaseException) -> None:
+    """Refuses (SW299) an error about symbolic values. Raises InternalError for an error of our own code."""
+    if getattr(error, _OF_PYTHON, False) or isinstance(error, SparkWeldError):
+        return
+    if any(name in str(error) for name in _SYMBOLIC):
+        refuse("SW299", error=f"{type(error).__name__}: {error}")
+    if _raised_here(error):
+        raise InternalError(f"{type(error).__name__} while tracing: {error}") from error
+
+
+@contextmanager
+def watched_exceptions() -> Iterator[None]:
+    """`check_exception` of every exception within the block, also of those that user code catches."""
+    bugs: list[InternalError] = []
+
+    def of_call(frame: FrameType, event: str, arg: Any) -> Any:
+        return of_line if _package(frame) not in _OURS else None
+
+    def of_line(frame: FrameType, event: str, arg: Any) -> Any:
+        if event == "exception" and isinstance(arg[1], Exception):
+            try:
+                check_exception(arg[1])
+            except InternalError as bug:
+                bugs.append(bug)
+        return of_line
+
+    before = sys.gettrace()
+    sys.settrace(of_call)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+    if bugs:
+        raise bugs[0]
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__") or "").partition(".")[0]
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether the innermost frame of an error is ours."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and _package(at.tb_frame) in _OURS

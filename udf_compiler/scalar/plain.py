@@ -1,0 +1,161 @@
+"""Plain UDFs: a Python function of one row's values to a Spark column, by the rules of each of their two wire formats.
+
+Pickle (SQL_BATCHED_UDF): the JVM takes an object only if its class is that of the declared type (EvaluatePython.makeFromJava):
+an int for a double is NULL, and an int that is too large for its type wraps. Arrow (SQL_ARROW_BATCHED_UDF): pyarrow.array
+converts the results of a batch to the declared type or raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.ops import Fits
+from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, STR
+from sparkweld.reasons import refusal
+from udf_compiler.scalar.paths import Node, explorer
+from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
+from udf_compiler.scalar.values import is_scalar, of_value
+
+#: PythonEvalType.SQL_BATCHED_UDF
+PICKLED = 100
+
+_TYPES: dict[str, Type] = {
+    "boolean": BOOL, "byte": I8, "short": I16, "integer": I32, "long": I64, "float": F32, "double": F64, "string": STR,
+}  # fmt: skip
+
+#: Ints that pyarrow makes floats of.
+_EXACT = {F32: 2**24, F64: 2**53}
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What a function gives for a row: the tree of its paths, and `run`, which a function around it runs within its own."""
+
+    tree: Node
+    run: Callable[[], Any]
+
+
+def result_of_row(
+    loop: LoopBuilder,
+    function: Callable[..., Any],
+    args: Sequence[Value | RowResult],
+    kwargs: Mapping[str, Value | RowResult],
+    handlers: bool,
+) -> RowResult:
+    """The paths of ``function(*args, **kwargs)``; guards join `loop`.
+
+    A nullable argument is None on paths of its own. An argument that is itself a result is computed on the way, as the
+    worker calls one function with what the other gave.
+    """
+
+    def run() -> Any:
+        return function(*map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
+
+    return RowResult(explored(loop, run, handlers, function), run)
+
+
+def _python_value(argument: Value | RowResult) -> Any:
+    if isinstance(argument, RowResult):
+        return argument.run()
+    if not argument.type.nullable:
+        return of_value(argument)
+    loop = argument.loop
+    return of_value(loop.value_of(argument)) if explorer().decide(loop.is_valid(argument)) else None
+
+
+def column_of_row(loop: LoopBuilder, result: RowResult, return_type: str, eval_type: int, place: str) -> Value:
+    """The value of the Spark column; guards join `loop`. Refuses SW104 (type) and SW298 (results that do not always convert)."""
+    if return_type not in _TYPES:
+        raise refusal("SW104", place, type=return_type)
+    to, tree = _TYPES[return_type], result.tree
+    kinds = kinds_of(tree) - {"None"}
+    column = _Column(loop, to, pickled=eval_type == PICKLED)
+    if not column.takes(kinds):
+        raise refusal("SW298", place, kinds=" and ".join(sorted(kinds)), type=return_type)
+    value = merged(loop, tree, to, column.value)
+    loop.guard(merged(loop, tree, BOOL, column.converts))
+    if "None" not in kinds_of(tree) and all(map(column.holds, kinds)):
+        return value
+    return loop.optional(value, merged(loop, tree, BOOL, lambda x: loop.const(column.holds(kind_of_result(x)), BOOL)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The conversion of results to one type."""
+
+    loop: LoopBuilder
+    to: Type
+    pickled: bool
+
+    def takes(self, kinds: frozenset[str]) -> bool:
+        """Whether every mix of these kinds converts value by value."""
+        if self.pickled:
+            return not (self.to == STR and "float" in kinds)  # Java's text of a double
+        if self.to == BOOL:  # a batch of ints is cast, one with a bool among them is not
+            return kinds <= {"bool"} or kinds <= {"int"}
+        if self.to == STR:
+            return True
+        return "str" not in kinds
+
+    def holds(self, kind: str) -> bool:
+        """Whether a result of this kind is not NULL."""
+        if kind == "None":
+            return False
+        if not self.pickled or self.to == STR:
+            return True
+        return {"bool": self.to == BOOL, "int": self.to.is_int, "float": self.to.is_float}.get(kind, False)
+
+    def converts(self, x: Any) -> Value:
+        """A bool: whether pyarrow takes the result."""
+        loop, kind = self.loop, kind_of_result(x)
+        if self.pickled or kind in ("None", "str"):
+            return loop.const(True, BOOL)
+        if self.to.is_int and kind == "bool":
+            return loop.const(False, BOOL)
+        if self.to.is_int and kind == "float":
+            return loop.emit(Fits(self.to), value_as(loop, x, F64))
+        if self.to.is_int and kind == "int":
+            bits = 8 * self.to.dtype.itemsize
+            return self._between(x, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        if self.to.is_float and kind == "int":
+            return self._between(x, -_EXACT[self.to], _EXACT[self.to])
+        if self.to == STR and kind == "float":
+            return self._float_is_decided(x)
+        return loop.const(True, BOOL)
+
+    def value(self, x: Any) -> Value:
+        """The result as a value of the type; any where `holds` or `converts` is False."""
+        loop, kind = self.loop, kind_of_result(x)
+        if kind == "None" or not self.holds(kind):
+            return loop.const(self.to.zero, self.to)
+        if self.to == STR:
+            return self._text(x, kind)
+        return value_as(loop, x, self.to)
+
+    def _text(self, x: Any, kind: str) -> Value:
+        from udf_compiler.scalar.texts import text_of
+
+        if kind == "bool":
+            true, false = self.loop.const("true", STR), self.loop.const("false", STR)
+            return self.loop.select(value_as(self.loop, x, BOOL), true, false)
+        return text_of(self.loop, x)
+
+    def _float_is_decided(self, x: Any) -> Value:
+        from udf_compiler.scalar.texts import float_is_decided
+
+        return float_is_decided(self.loop, x)
+
+    def _between(self, x: Any, low: int, high: int) -> Value:
+        loop = self.loop
+        if not is_scalar(x):
+            return loop.const(low <= x <= high, BOOL)
+        if low <= x.span[0] and x.span[1] <= high:
+            return loop.const(True, BOOL)
+        above = loop.call("greater_equal", x.value, loop.const(low, I64))
+        return loop.call("logical_and", above, loop.call("less_equal", x.value, loop.const(high, I64)))
+
+
+__all__ = ["PICKLED", "RowResult", "column_of_row", "result_of_row"]

@@ -1,0 +1,361 @@
+"""Python's `str` of a row: operators, methods and conversions as IR over UTF-8 (`ir.ops.string_functions`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.numbers import COMPARISONS, as_int, is_number, kind_of, make_bool, make_int, raise_type_error
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.values import TracedScalar, is_scalar
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced, raw
+
+#: Pieces or characters that a loop visits; rows with more go to Python.
+_LOOP_LIMIT = 40
+
+#: No text is so long.
+_END = 2**62
+
+
+def is_text(x: object) -> bool:
+    """Whether `x` is a str, of the row or a constant."""
+    return (is_scalar(x) and x.kind == "str") or type(x) is str  # type: ignore[attr-defined]
+
+
+def as_text(x: Any) -> Value:
+    """A str as a value. Refuses (SW262) a constant that UTF-8 does not hold."""
+    if is_scalar(x):
+        return x.value  # type: ignore[no-any-return]
+    if any("\ud800" <= c <= "\udfff" for c in x):
+        refuse("SW262", call="a string", what="a lone surrogate")
+    return explorer().loop.const(x, STR)
+
+
+def make_text(value: Value) -> TracedScalar:
+    return TracedScalar("str", value)
+
+
+def call(fn: str, *args: Value, params: tuple[Any, ...] = ()) -> Value:
+    """A function of strings."""
+    return explorer().loop.emit(StrCall(fn, params), *args)
+
+
+def binary(name: str, a: Any, b: Any) -> Any:
+    """An operator of which one side is a str at least."""
+    if name in COMPARISONS:
+        return _compare(name, a, b)
+    if name == "add" and is_text(a) and is_text(b):
+        return make_text(call("concat", as_text(a), as_text(b)))
+    if name == "mul" and (is_number(a) or is_number(b)):
+        text, count = (a, b) if is_text(a) else (b, a)
+        if kind_of(count) == "float":
+            raise_type_error("can't multiply sequence by non-int of type 'float'")
+        if is_scalar(count):
+            refuse("SW262", call="str * int", what="a count that is no constant")
+        return make_text(call("repeat", as_text(text), params=(int(count),)))
+    if name == "mod":
+        refuse("SW251", call="str % ...")
+    return NotImplemented
+
+
+def _compare(name: str, a: Any, b: Any) -> Any:
+    if is_text(a) and is_text(b):
+        return make_bool(explorer().loop.call(COMPARISONS[name], as_text(a), as_text(b)))
+    if name in ("eq", "ne"):
+        return name == "ne"
+    return NotImplemented
+
+
+def truth(x: TracedScalar) -> Value:
+    """Whether a str is not empty."""
+    return explorer().loop.call("not_equal", x.value, explorer().loop.const("", STR))
+
+
+def length(x: Any) -> Any:
+    """``len(x)``."""
+    return make_int(call("length", as_text(x)), (0, _END))
+
+
+def contains(x: TracedScalar, part: Any) -> bool:
+    """``part in x``."""
+    if not is_text(part):
+        raise_type_error("'in <string>' requires string as left operand")
+    found = call("contains_str", x.value, part.value) if is_scalar(part) else call("contains", x.value, params=(part,))
+    return explorer().decide(found)
+
+
+def item(x: TracedScalar, key: Any) -> Any:
+    """``x[i]`` and ``x[a:b:step]``."""
+    if isinstance(key, slice):
+        return _slice(x, key)
+    if not is_number(key) or kind_of(key) == "float":
+        raise_type_error("string indices must be integers")
+    at = call("char_at", x.value, as_int(key)) if is_scalar(key) else call("get", x.value, params=(int(key),))
+    return _present(at, lambda: IndexError("string index out of range"))
+
+
+def _slice(x: TracedScalar, key: slice) -> TracedScalar:
+    parts = (key.start, key.stop, key.step)
+    if not any(map(is_scalar, parts)):
+        if any(p is not None and type(p) is not int for p in parts) or key.step == 0:
+            refuse("SW262", call="str[...]", what="this slice")
+        return make_text(call("slice", x.value, params=(key.start, key.stop, 1 if key.step is None else key.step)))
+    if key.step not in (None, 1) or is_scalar(key.step) or any(p is not None and not is_number(p) for p in parts):
+        refuse("SW262", call="str[...]", what="a step with a bound that is no constant")
+    start = 0 if key.start is None else key.start
+    stop = _END if key.stop is None else key.stop
+    return make_text(call("substring", x.value, as_int(start), as_int(stop)))
+
+
+def _present(value: Value, error: Callable[[], Exception]) -> Any:
+    """A nullable str where it is not NULL; `error` on the other rows."""
+    loop = explorer().loop
+    explorer().raise_if(loop.call("logical_not", loop.is_valid(value)), error)
+    return make_text(loop.value_of(value))
+
+
+def characters(x: TracedScalar) -> Iterator[Any]:
+    """The characters, one decision each."""
+    size = length(x)
+    for at in range(_LOOP_LIMIT):
+        if not at < size:
+            return
+        yield make_text(explorer().loop.value_of(call("get", x.value, params=(at,))))
+    _give_up()
+
+
+def _give_up() -> None:
+    """Rows with so many pieces go to Python."""
+    explorer().guard(explorer().loop.const(False, BOOL))
+
+
+def to_int(x: TracedScalar) -> TracedScalar:
+    """``int(x)``."""
+    return make_int(_parsed("parse_int", x, "invalid literal for int() with base 10"))
+
+
+def to_float(x: TracedScalar) -> TracedScalar:
+    """``float(x)``."""
+    return TracedScalar("float", _parsed("parse_float", x, "could not convert string to float"))
+
+
+def _parsed(fn: str, x: TracedScalar, message: str) -> Value:
+    loop = explorer().loop
+    explorer().guard(call(f"{fn}_decided", x.value))
+    value = call(fn, x.value)
+    explorer().raise_if(loop.call("logical_not", loop.is_valid(value)), lambda: ValueError(message))
+    return loop.value_of(value)
+
+
+def to_str(x: TracedScalar) -> Any:
+    """``str(x)``."""
+    if x.kind == "float":
+        explorer().guard(float_is_decided(explorer().loop, x))
+    return make_text(text_of(explorer().loop, x))
+
+
+def text_of(loop: LoopBuilder, x: Any) -> Value:
+    """Python's text of a value; of a float where `float_is_decided`."""
+    if not is_scalar(x):
+        return loop.const(str(x), STR)
+    if x.kind == "str":
+        return x.value  # type: ignore[no-any-return]
+    if x.kind == "bool":
+        return loop.select(x.value, loop.const("True", STR), loop.const("False", STR))
+    if x.kind == "int":
+        return loop.emit(StrCall("int_to_str"), loop.cast(x.value, I64))
+    return loop.emit(StrCall("float_to_str"), loop.cast(x.value, F64))
+
+
+def float_is_decided(loop: LoopBuilder, x: Any) -> Value:
+    """A bool: whether kernels know Python's text of a float."""
+    if not is_scalar(x):
+        return loop.const(True, BOOL)
+    return loop.emit(StrCall("float_to_str_decided"), x.value)
+
+
+class TracedPieces(Traced):
+    """The list that ``text.split(sep, maxsplit)`` gives: its pieces by index, their number, a loop over them."""
+
+    __slots__ = ("fn", "most", "sep", "value")
+    what = "list of pieces"
+
+    def __init__(self, fn: str, value: Value, sep: str | None, most: int) -> None:
+        self.fn, self.value, self.sep, self.most = fn, value, sep, most
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return list
+
+    @property
+    def count(self) -> Any:
+        return make_int(call("split_count", self.value, params=(self.sep, self.most)), (0 if self.sep is None else 1, _END))
+
+    def __bool__(self) -> bool:
+        return True if self.sep is not None else bool(self.count > 0)
+
+    def __getitem__(self, key: Any) -> Any:
+        if type(key) is not int:
+            refuse("SW262", call="list[...]", what="anything but a constant index")
+        return _present(self._part(key), lambda: IndexError("list index out of range"))
+
+    def __iter__(self) -> Iterator[Any]:
+        count = self.count
+        for at in range(_LOOP_LIMIT):
+            if not at < count:
+                return
+            yield make_text(explorer().loop.value_of(self._part(at)))
+        _give_up()
+
+    def _part(self, at: int) -> Value:
+        return call(self.fn, self.value, params=(self.sep, self.most, at))
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> NoReturn:
+        refuse("SW251", call=f"list {name} ...")
+
+    def _unary(self, name: str) -> NoReturn:
+        refuse("SW251", call=f"{name} of a list")
+
+    def _in_place(self, name: str, other: Any) -> NoReturn:
+        refuse("SW251", call=f"list {name}= ...")
+
+
+def _check_text(name: str, *parts: Any) -> None:
+    for part in parts:
+        if not is_text(part):
+            refuse("SW262", call=f"str.{name}", what=raw(part))
+        if is_scalar(part):
+            refuse("SW262", call=f"str.{name}", what="a text that is no constant")
+
+
+def _check_numbers(name: str, *numbers: Any) -> None:
+    if any(n is not None and type(n) is not int for n in numbers):
+        refuse("SW262", call=f"str.{name}", what="a number that is no constant int")
+
+
+def _plain(fn: str) -> Callable[[TracedScalar], Any]:
+    return lambda x: make_text(call(fn, x.value))
+
+
+def _class(fn: str) -> Callable[[TracedScalar], Any]:
+    return lambda x: make_bool(call(fn, x.value))
+
+
+def _strip(fn: str) -> Callable[..., Any]:
+    def strip(x: TracedScalar, chars: Any = None) -> Any:
+        if chars is not None:
+            _check_text(fn, chars)
+        return make_text(call(fn, x.value, params=(chars,)))
+
+    return strip
+
+
+def _affix(fn: str) -> Callable[..., Any]:
+    def remove(x: TracedScalar, affix: Any) -> Any:
+        _check_text(fn, affix)
+        return make_text(call(fn, x.value, params=(affix,)))
+
+    return remove
+
+
+def _ends(fn: str) -> Callable[..., Any]:
+    def test(x: TracedScalar, affix: Any) -> Any:
+        if is_scalar(affix) and affix.kind == "str":
+            return make_bool(call(f"{fn}_str", x.value, affix.value))
+        affixes = affix if type(affix) is tuple else (affix,)
+        _check_text(fn, *affixes)
+        return make_bool(call(fn, x.value, params=affixes)) if affixes else False
+
+    return test
+
+
+def _search(fn: str) -> Callable[..., Any]:
+    def search(x: TracedScalar, part: Any, start: Any = None, end: Any = None) -> Any:
+        _check_numbers(fn, start, end)
+        if fn == "find" and start is end is None and is_scalar(part) and part.kind == "str":
+            return make_int(call("find_str", x.value, part.value), (-1, _END))
+        _check_text(fn, part)
+        return make_int(call(fn, x.value, params=(part, start, end)), (0 if fn == "count" else -1, _END))
+
+    return search
+
+
+def _index(fn: str) -> Callable[..., Any]:
+    def index(x: TracedScalar, *args: Any) -> Any:
+        found = _search(fn)(x, *args)
+        explorer().raise_if((found < 0).value, lambda: ValueError("substring not found"))
+        return make_int(found.value, (0, _END))
+
+    return index
+
+
+def _replace(x: TracedScalar, old: Any, new: Any, count: Any = -1) -> Any:
+    _check_text("replace", old, new)
+    _check_numbers("replace", count)
+    if old == "":
+        refuse("SW262", call="str.replace", what="an empty text")
+    return make_text(call("replace", x.value, params=(old, new, count)))
+
+
+def _split(fn: str) -> Callable[..., Any]:
+    def split(x: TracedScalar, sep: Any = None, maxsplit: Any = -1) -> TracedPieces:
+        _check_numbers("split", maxsplit)
+        if sep is not None:
+            _check_text("split", sep)
+            if sep == "":
+                raise of_python(ValueError("empty separator"))
+        return TracedPieces(fn, x.value, sep, maxsplit)
+
+    return split
+
+
+def _partition(fn: str) -> Callable[..., Any]:
+    def partition(x: TracedScalar, sep: Any) -> tuple[Any, Any, Any]:
+        _check_text("partition", sep)
+        if sep == "":
+            raise of_python(ValueError("empty separator"))
+        head, middle, tail = (make_text(call(fn, x.value, params=(sep, at))) for at in range(3))
+        return head, middle, tail
+
+    return partition
+
+
+def _pad(fn: str) -> Callable[..., Any]:
+    def pad(x: TracedScalar, width: Any, fill: Any = " ") -> Any:
+        _check_numbers(fn, width)
+        _check_text(fn, fill)
+        return make_text(call(fn, x.value, params=(width, fill)))
+
+    return pad
+
+
+def _zfill(x: TracedScalar, width: Any) -> Any:
+    _check_numbers("zfill", width)
+    return make_text(call("zfill", x.value, params=(width,)))
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    **{fn: _plain(fn) for fn in ("lower", "upper", "swapcase", "title", "capitalize", "casefold")},
+    **{fn: _class(fn) for fn in ("isdigit", "isalpha", "isalnum", "isdecimal", "isnumeric", "isspace", "islower", "isupper")},
+    **{fn: _strip(fn) for fn in ("strip", "lstrip", "rstrip")},
+    **{fn: _search(fn) for fn in ("find", "rfind", "count")},
+    **{fn: _pad(fn) for fn in ("center", "ljust", "rjust")},
+    "istitle": _class("istitle"), "isascii": _class("is_ascii"), "zfill": _zfill, "replace": _replace,
+    "removeprefix": _affix("remove_prefix"), "removesuffix": _affix("remove_suffix"),
+    "startswith": _ends("starts_with"), "endswith": _ends("ends_with"), "index": _index("find"), "rindex": _index("rfind"),
+    "split": _split("split_part"), "rsplit": _split("rsplit_part"), "partition": _partition("partition_part"),
+    "rpartition": _partition("rpartition_part"),
+}  # fmt: skip
+
+
+def method(x: TracedScalar, name: str) -> Callable[..., Any]:
+    """``x.name`` of a str. Refuses SW251."""
+    if name not in METHODS:
+        refuse("SW251", call=f"str.{name}")
+    function = METHODS[name]
+    return lambda *args, **kwargs: function(x, *args, **kwargs)
