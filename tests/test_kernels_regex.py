@@ -1,0 +1,74 @@
+"""Automata in kernels: the patterns of `test_regex` over its texts and over random ones, against `evaluate`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparkweld.ir import Program
+from sparkweld.ir.ops import RegexCall
+from sparkweld.ir.types import STR
+from sparkweld.kernels import program_allocates
+from tests.helpers.kernels import check, program
+from tests.helpers.strings import random_texts
+from tests.test_kernels_strings import objects
+from tests.test_regex import PATTERNS, TEXTS, groups_of, rows
+from udf_compiler.regex import Unsupported, compile_regex
+
+RANDOM = random_texts(np.random.default_rng(17), 100)
+#: Patterns in one program.
+TOGETHER = 20
+
+
+def calls_of(pattern: str) -> list[RegexCall]:
+    """Every function of a pattern, with the groups that it may ask for."""
+    calls = [RegexCall("test", pattern, compile_regex(pattern, 0, mode).encode()) for mode in ("search", "match", "fullmatch")]
+    groups = groups_of(pattern)
+    found = compile_regex(pattern, 0, "search", groups).encode()
+    calls += [RegexCall("group", pattern, found, index=index) for index in range(len(groups))]
+    last = str(len(groups) - 1)
+    calls += [RegexCall("count", pattern, found, limit=limit) for limit in (-1, 1)]
+    calls += [RegexCall("replace", pattern, found, ("<é", last, ">"), limit) for limit in (-1, 2)]
+    calls += [RegexCall("split_part", pattern, found, index=index, limit=limit) for index, limit in ((0, -1), (1, 1), (-1, -1))]
+    return [*calls, RegexCall("split_count", pattern, found)]
+
+
+def compiled() -> list[RegexCall]:
+    calls: list[RegexCall] = []
+    for pattern in rows(PATTERNS):
+        try:
+            calls += calls_of(pattern)
+        except Unsupported:
+            continue
+    return calls
+
+
+CALLS = compiled()
+
+
+def program_of(calls: list[RegexCall]) -> Program:
+    def body(loop, columns):
+        for number, call in enumerate(calls):
+            loop.append(f"{number}", loop.emit(call, columns["s"]))
+
+    return program({"s": STR}, body)
+
+
+@pytest.mark.parametrize("first", range(0, len(CALLS), 12 * TOGETHER))
+def test_patterns(first):
+    texts = objects([*TEXTS, *RANDOM.tolist()])
+    check(program_of(CALLS[first : first + 12 * TOGETHER]), {"s": texts}, len(texts))
+
+
+def test_many_patterns_were_compiled():
+    assert len(CALLS) > 1000
+
+
+def test_only_replacing_allocates():
+    assert [program_allocates(program_of([call])) for call in CALLS[:12]] == [call.fn == "replace" for call in CALLS[:12]]
+
+
+def test_a_long_text_takes_linear_time():
+    texts = objects(["a" * 30_000 + "b", "ab" * 10_000, "1" * 20_000])
+    calls = [call for pattern in ("a*b", r"(\d+)-(\d+)", "(?:ab)+") for call in calls_of(pattern) if call.fn in ("test", "group")]
+    check(program_of(calls), {"s": texts}, len(texts))
