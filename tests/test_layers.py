@@ -34,6 +34,7 @@ BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py"}
 
 # The compile service is the one process where the compiler, the optimizer and the kernels meet.
 MEETING_POINTS = {
+    "udf_compiler/aggregates/compile.py": {"optimizer"},
     "udf_compiler/host.py": {"kernels"},
     "udf_compiler/pipeline.py": {"optimizer"},
     "udf_compiler/service.py": {"optimizer", "kernels"},

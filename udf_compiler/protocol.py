@@ -13,6 +13,11 @@ order. End of file on the request pipe ends the service, so it dies with the JVM
 ``compile``   label, inputs, steps, outputs, filtered, conf, python {includes} and one blob per payload -> status "ok" with
                  program, hash, inputs, outputs, filtered, guarded, kept, nodes, udfs, fused, seconds; or status "refused"
                  with refusals [{udf, step, code, title, message, hint, place}]. `udf_compiler.pipeline` reads it.
+``aggregate`` as ``compile``, for one aggregate UDF -> status "ok" with aggregates [{kind, expr, type}], result (an expression
+                 over the columns aggregate0, ...), kept, notes; or status "refused". `udf_compiler.aggregates.compile` reads it.
+``twin``      as ``compile``, without a filter -> status "ok" with results [expression], nodes, kept, notes; or "refused".
+``implied``   as ``compile``, with a filter -> status "ok" with bounds [expression]; or "refused".
+              `udf_compiler.twins.compile` reads both.
 ``object``    program (its text) -> status "ok", symbol, imports, cpu, cached, seconds, and one blob: the object code;
                  with warning (text) when the cache folder cannot be used.
 ``shutdown``  -> status "ok", and the service ends.

@@ -44,6 +44,9 @@ class Service:
         self._operations: dict[str, Callable[[Message], Reply]] = {
             "hello": self._hello,
             "compile": self._compile,
+            "aggregate": self._aggregate,
+            "twin": self._twin,
+            "implied": self._implied,
             "object": self._object,
             "shutdown": self._shutdown,
         }
@@ -62,7 +65,7 @@ class Service:
         operation = self._operations.get(message.header.get("op", ""))
         if operation is None:
             raise MessageError(f"unknown request {message.header.get('op')!r}; known: {', '.join(self._operations)}")
-        if message.header["op"] not in ("compile", "object"):
+        if message.header["op"] in ("hello", "shutdown"):
             return operation(message)
         key = request_key(message)
         reply = self._replies.get(key)
@@ -85,6 +88,24 @@ class Service:
             from udf_compiler.pipeline import compile_pipeline
 
             return compile_pipeline(message.header, message.blobs, check_size), ()
+
+    def _aggregate(self, message: Message) -> Reply:
+        with self.warm_up.at_rest():
+            from udf_compiler.aggregates import compile_aggregate
+
+            return _or_refused(compile_aggregate, message), ()
+
+    def _twin(self, message: Message) -> Reply:
+        with self.warm_up.at_rest():
+            from udf_compiler.twins.compile import compile_twin
+
+            return _or_refused(compile_twin, message), ()
+
+    def _implied(self, message: Message) -> Reply:
+        with self.warm_up.at_rest():
+            from udf_compiler.twins.compile import compile_implied
+
+            return _or_refused(compile_implied, message), ()
 
     def _object(self, message: Message) -> Reply:
         from sparkweld.ir import parse_program
@@ -213,6 +234,17 @@ def _files_named(value: Any) -> set[str]:
     found = set().union(*map(_files_named, value.values()))
     found.update(p for p in [value.get("path"), *(value.get("includes") or [])] if isinstance(p, str))
     return found
+
+
+def _or_refused(make: Callable[[dict[str, Any], tuple[bytes, ...]], dict[str, Any]], message: Message) -> dict[str, Any]:
+    """What `make` gives, or status "refused" with the one refusal that it raises."""
+    from sparkweld.errors import Refusal
+
+    try:
+        return make(message.header, message.blobs)
+    except Refusal as error:
+        about = {"udf": None, "step": 0, "code": error.code, "title": error.title, "message": error.message}
+        return {"status": "refused", "refusals": [{**about, "hint": error.hint, "place": error.place}]}
 
 
 def error_reply(error: BaseException) -> dict[str, Any]:

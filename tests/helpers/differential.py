@@ -27,6 +27,8 @@ class Measured:
     deoptimised_batches: int
     guarded_rows: int
     refusals: tuple[str, ...]
+    #: (UDF, kind) of what became Spark's own expressions.
+    rewritten: tuple[tuple[str, str], ...] = ()
 
 
 def measured(frame: Any) -> Measured:
@@ -41,6 +43,7 @@ def measured(frame: Any) -> Measured:
         deoptimised_batches=sum(o["deoptimisedBatches"] for o in operators),
         guarded_rows=sum(o["guardedRows"] for o in operators),
         refusals=tuple(r["code"] for r in report["refusals"]),
+        rewritten=tuple((r["udf"], r["kind"]) for r in report.get("rewritten", ())),
     )
 
 
@@ -72,12 +75,13 @@ def check(
     deopt: bool | None = False,
     ulp: int = 0,
     conf: dict[str, str] | None = None,
+    rewritten: int | None = None,
 ) -> Measured:
     """Asserts that `query` gives one outcome with SparkWeld off and on, and that the second run proves something.
 
     `refused`: the reason code that must keep the query out of Weld. `deopt`: whether batches must (True) or must not
     (False) have gone back to Python; None allows both, but some batch must have met a kernel or a guard. `ulp`:
-    see `differences`.
+    see `differences`. `rewritten`: how many UDFs at least must have become Spark's own expressions; none is left in Python then.
     """
     expected, _ = run(spark, query, {**(conf or {}), ENABLED: "false"})
     actual, frame = run(spark, query, {**(conf or {}), ENABLED: "true"})
@@ -86,6 +90,9 @@ def check(
     if refused is not None:
         if what.operators or refused not in what.refusals:
             problems.append(f"expected the refusal {refused}, got {what}")
+    elif rewritten is not None:
+        if len(what.rewritten) < rewritten or "Python" in _plan(frame):
+            problems.append(f"vacuous: {rewritten} UDFs were to become expressions, got {what}")
     else:
         problems += _vacuous(what, actual, deopt)
     assert not problems, "\n".join([*problems, f"{what}", _plan(frame)])

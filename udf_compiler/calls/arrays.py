@@ -22,7 +22,7 @@ from udf_compiler.trace.lower import (
     type_of,
     ufunc_call,
 )
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, raw
 
 
@@ -330,6 +330,10 @@ _ELEMENTWISE_MISSING = frozenset("conj conjugate real imag view strides flags ba
 
 def attribute(x: TracedArray, name: str) -> Any:
     """An attribute of ndarray."""
+    if current().groups is not None and x.ndim == 1:
+        reduction_ = current().groups.array_attribute(x, name)
+        if reduction_ is not None:
+            return reduction_
     if name == "T" and x.ndim == 1:
         return _view(x, x.columns, 1)
     if name == "shape" and x.ndim == 2:

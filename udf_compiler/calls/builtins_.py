@@ -14,7 +14,7 @@ from typing import Any
 from udf_compiler.libraries import is_library
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.trace.constants import ConstantDate, constant_date, unwrapped
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, raw
 
 _PURE = frozenset(
@@ -82,8 +82,16 @@ class DatetimeModule:
 DATE, DATETIME = DateStandIn(), DatetimeModule()
 
 
+def len_(x: Any) -> Any:
+    """len(x): the number of rows of a group in an aggregate function."""
+    groups = current().groups
+    return groups.length(x) if groups is not None and isinstance(x, Traced) else len(x)
+
+
 def stand_in(obj: Any) -> Any:
     """The stand-in of a builtin, or None."""
+    if obj is len:
+        return len_
     if obj is type:
         return type_
     if obj is datetime.date:

@@ -29,7 +29,7 @@ from udf_compiler.trace.lower import (
     ufunc_call,
 )
 from udf_compiler.trace.series import TracedSeries
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, raw
 
 array_item, array_attribute, set_item, matmul = arrays.item, arrays.attribute, arrays.set_item, reductions.matmul
@@ -249,6 +249,8 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     """A NumPy function of traced arguments. Refuses what the table does not hold."""
     handler = TABLE.get(function)
     call = name_of(function)
+    if current().groups is not None:
+        handler = current().groups.numpy_function(function, args) or handler
     if handler is None:
         name = getattr(function, "__name__", "")
         refuse("SW250" if name in ROW_MIXING or name == "cumulative_sum" else "SW251", call=call)

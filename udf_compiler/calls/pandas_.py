@@ -47,6 +47,8 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
     if name == "index":
         return Index()
     if name in ROW_MIXING:
+        if current().groups is not None:
+            return current().groups.series_attribute(series, name)
         refuse("SW250", call=call)
     if name in _VALUES:
         refuse("SW259", call=call)

@@ -29,6 +29,7 @@ def trace(
     notes: list[str] | None = None,
     kept: list[tuple[str, str]] | None = None,
     handlers: bool = False,
+    groups: Any = None,
 ) -> Any:
     """The symbolic result of ``function(*args, **kwargs)``; the values join `loop`, guards included.
 
@@ -37,7 +38,7 @@ def trace(
     no op of the loop shows. Raises Refusal for anything that is not provably row by row and exact, also when the function
     caught that refusal itself.
     """
-    session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers)
+    session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers, groups)
     for value in (*args, *(kwargs or {}).values()):
         value.shared = True
     with running(session):

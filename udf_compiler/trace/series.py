@@ -23,7 +23,7 @@ from udf_compiler.trace.lower import (
     run_prototype,
     ufunc_call,
 )
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
 
 _COMPARISONS = frozenset("eq ne lt le gt ge".split())
@@ -147,6 +147,8 @@ def operand(loop: LoopBuilder, x: Any, call: str) -> Operand:
         return _of_loop(loop, x.value, call)
     if isinstance(x, TracedArray) and x.ndim == 1:
         return _of_loop(loop, x.value, call)
+    if isinstance(x, Traced) and current().groups is not None:
+        refuse("SW383", call=call)
     x = constant_of(x)
     if isinstance(x, np.ndarray | list | tuple | pd.Series | pd.Index | pd.DataFrame):
         refuse("SW257", call=call, shape=f"{np.shape(x)}")

@@ -29,6 +29,7 @@ class Session:
     `refused` keeps the first refusal even when the user's code catches it, so a trace that was refused never succeeds.
     `notes` are facts for `explain`; `kept` the differences that no single op of the program shows, as (operation, bound).
     `handlers`: the user's code can catch exceptions.
+    `groups` collects the reductions of an aggregate function (`udf_compiler.aggregates`); None: rows may not meet.
     """
 
     loop: LoopBuilder | None
@@ -37,6 +38,7 @@ class Session:
     notes: list[str] = field(default_factory=list)
     kept: list[tuple[str, str]] = field(default_factory=list)
     handlers: bool = False
+    groups: Any = None
     refused: Refusal | None = None
 
     def note(self, text: str) -> None:

@@ -4,7 +4,7 @@ import java.util.concurrent.TimeUnit
 
 import scala.util.control.NonFatal
 
-import io.sparkweld.support.WarnOnce
+import io.sparkweld.support.{Backend, WarnOnce}
 
 import org.apache.spark.SparkConf
 import org.apache.spark.network.util.{ByteUnit, JavaUtils}
@@ -61,6 +61,9 @@ object SparkWeldConf {
   val ExactEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.exact.enabled", default = false, Session,
     "Refuse every operation whose result may differ from PySpark's in the last digits (`exp`, `log`, ...) instead of " +
       "keeping it within its documented bound.")
+  val BackendChoice: ConfKey[Backend.Value] = ConfKey("spark.sparkweld.backend", "one of auto, native, catalyst, python", "auto",
+    "What runs UDFs: `auto` leaves it to the cost model, `native` takes kernels only, `catalyst` takes Catalyst expressions " +
+      "wherever they are exact, `python` leaves every UDF as Spark planned it.", Session, Backend.parse)
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
@@ -90,8 +93,8 @@ object SparkWeldConf {
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
-  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, FusionEnabled, CompileTimeout, ObjectTimeout, CompilePython,
-    CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, MaxTextBytes,
+  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, FusionEnabled, CompileTimeout, ObjectTimeout,
+    CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, MaxTextBytes,
     StreamAfter, ExplainEnabled)
 
   /** The settings as a Markdown table. */

@@ -1,6 +1,6 @@
 package io.sparkweld
 
-import io.sparkweld.rules.WeldRule
+import io.sparkweld.rules.{AggregateRule, WeldRule}
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -12,7 +12,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  * Connect.
  *
  * {{{
- *   logical plan -> Spark's optimizer (extracts Python UDFs into ArrowEvalPython) -> physical plan
+ *   logical plan -> AggregateRule -> Spark's optimizer (extracts Python UDFs into ArrowEvalPython) -> physical plan
  *                                                                                       |
  *      adaptive execution off, or a plan without exchange      adaptive execution (once, and after every stage)
  *                            |                                                          |
@@ -27,6 +27,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  */
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
   override def apply(extensions: SparkSessionExtensions): Unit = {
+    extensions.injectPreOperatorOptimizationRule(_ => AggregateRule)
     extensions.injectColumnar(_ => SparkWeldExtensions.beforeTransitions)
     extensions.injectQueryStagePrepRule(_ => WeldRule)
   }

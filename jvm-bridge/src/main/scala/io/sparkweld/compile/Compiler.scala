@@ -6,7 +6,10 @@ import java.util.concurrent.atomic.AtomicLong
 import scala.jdk.CollectionConverters._
 import scala.util.control.NonFatal
 
+import com.fasterxml.jackson.databind.node.ObjectNode
+
 import io.sparkweld.SparkWeldConf
+import io.sparkweld.compile.Translation.Translation
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.SparkConf
@@ -19,6 +22,7 @@ import org.apache.spark.internal.Logging
  */
 final class Compiler(conf: SparkConf) extends Logging {
   private val replies = new Lru[(String, Set[Int]), CompileReply](SparkWeldConf.CachedReplies.get(conf))
+  private val translations = new Lru[String, Translation](SparkWeldConf.CachedReplies.get(conf))
   private val requests = new Lru[String, PipelineRequest](Compiler.RequestsPerReply * SparkWeldConf.CachedReplies.get(conf))
   private val objects = new Lru[String, CompletableFuture[ObjectCode]](SparkWeldConf.CachedReplies.get(conf))
   private val offences = new Lru[String, Integer](1024)
@@ -61,6 +65,22 @@ final class Compiler(conf: SparkConf) extends Logging {
         if (reply.isInstanceOf[Refused]) refused.incrementAndGet()
         reply
     }
+  }
+
+  /**
+   * What the service makes of a request for Catalyst expressions (`op` aggregate or twin), or the refusals. Waits and
+   * remembers as `compile`.
+   */
+  def translate(request: PipelineRequest, timeoutMs: Long): Translation = translations.get(request.key) match {
+    case Some(known) =>
+      answeredFromCache.incrementAndGet()
+      known
+    case None =>
+      asked.incrementAndGet()
+      val made = exchange(request, request.json, timeoutMs).flatMap(Translation.read)
+      if (made.isLeft) refused.incrementAndGet()
+      if (!made.left.exists(_.exists(_.code.startsWith("SW4")))) translations.put(request.key, made)
+      made
   }
 
   /** Makes a request known to `compileKnown`; nothing is compiled yet. */
@@ -110,10 +130,17 @@ final class Compiler(conf: SparkConf) extends Logging {
   private def client(command: ServiceCommand): ServiceClient =
     services.computeIfAbsent(command, _ => new ServiceClient(command, conf))
 
-  private def ask(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
+  private def ask(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply =
+    exchange(request, request.withStates(nullable), timeoutMs) match {
+      case Left(refusals) => Refused(refusals)
+      case Right(frame) => CompileReply.read(request, frame)
+    }
+
+  /** The service's answer to `header` with the payloads of `request`, or why there is none. */
+  private def exchange(request: PipelineRequest, header: ObjectNode, timeoutMs: Long): Either[Seq[Refusal], Frame] = {
     if (offences.get(request.key).exists(_ >= Compiler.MaxOffences)) {
       val reason = s"this pipeline ended or blocked it ${Compiler.MaxOffences} times; it is not tried again"
-      return Refused(Seq(Refusal("SW404", "reason" -> reason)))
+      return Left(Seq(Refusal("SW404", "reason" -> reason)))
     }
     try {
       val deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs)
@@ -122,17 +149,17 @@ final class Compiler(conf: SparkConf) extends Logging {
         case Some(reason) =>
           val refusal = Refusal("SW405", "python" -> request.service.python, "reason" -> reason)
           WarnOnce(s"numba:${request.service.python}", s"SparkWeld: queries run as Spark planned them. ${refusal.text}")
-          Refused(Seq(refusal))
+          Left(Seq(refusal))
         case None =>
           val left = math.max(1L, TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime()))
-          val frame = service.request(request.withStates(nullable), request.blobs, left)
+          val frame = service.request(header, request.blobs, left)
           if (frame.status == "error") reportBug(frame)
-          CompileReply.read(request, frame)
+          Right(frame)
       }
     } catch {
       case gone: ServiceUnavailable =>
         if (gone.poisoned) offences.put(request.key, offences.get(request.key).map(_.intValue).getOrElse(0) + 1)
-        Refused(Seq(gone.refusal))
+        Left(Seq(gone.refusal))
     }
   }
 

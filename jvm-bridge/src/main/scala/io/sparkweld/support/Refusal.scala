@@ -6,6 +6,7 @@ import scala.jdk.CollectionConverters._
 
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 
+import org.apache.spark.sql.catalyst.expressions.Expression
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.execution.SparkPlan
 
@@ -89,6 +90,11 @@ object RefusalTags {
     node.setTagValue(Tag, refusals)
     node.logicalLink.foreach(_.setTagValue(Tag, refusals))
   }
+
+  /** On an aggregate UDF, which Spark hands from the logical plan to the physical one as it is. */
+  def set(udf: Expression, refusals: Seq[Refusal]): Unit = udf.setTagValue(Tag, refusals)
+
+  def get(udf: Expression): Seq[Refusal] = udf.getTagValue(Tag).getOrElse(Nil)
 
   def get(node: SparkPlan): Seq[Refusal] =
     node.getTagValue(Tag).orElse(node.logicalLink.flatMap(_.getTagValue(Tag))).getOrElse(Nil)

@@ -1,5 +1,9 @@
 package io.sparkweld.ui
 
+import scala.collection.mutable
+
+import io.sparkweld.support.Rewritten
+
 import org.apache.spark.sql.execution.{InputAdapter, SparkPlan, WholeStageCodegenExec}
 import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, QueryStageExec}
 import org.apache.spark.sql.execution.columnar.InMemoryTableScanExec
@@ -7,6 +11,13 @@ import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
 
 /** Visits every node of a physical plan, also inside adaptive plans, query stages, cached relations and subqueries. */
 private[ui] object PlanWalk {
+
+  /** What became Catalyst expressions, each once. */
+  def rewritten(plan: SparkPlan): Seq[Rewritten] = {
+    val found = mutable.LinkedHashSet.empty[Rewritten]
+    foreach(plan)(node => node.expressions.foreach(found ++= Rewritten.in(_)))
+    found.toSeq
+  }
 
   def foreach(plan: SparkPlan)(visit: SparkPlan => Unit): Unit = {
     visit(plan)

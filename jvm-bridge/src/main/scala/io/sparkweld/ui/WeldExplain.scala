@@ -3,11 +3,12 @@ package io.sparkweld.ui
 import scala.collection.mutable
 
 import io.sparkweld.plan.WeldExec
-import io.sparkweld.support.{Refusal, RefusalTags}
+import io.sparkweld.support.{Refusal, RefusalTags, Rewritten}
 
 import org.apache.spark.sql.ExtendedExplainGenerator
+import org.apache.spark.sql.catalyst.expressions.{Expression, PythonUDAF}
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
-import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+import org.apache.spark.sql.execution.python.{ArrowAggregatePythonExec, ArrowEvalPythonExec}
 
 /**
  * Adds to Spark's `explain` what runs as a kernel and what was fused, and for each pandas UDF that stays in Python
@@ -32,9 +33,11 @@ object WeldExplain {
 
   def describe(plan: SparkPlan): String = {
     val lines = mutable.LinkedHashSet.empty[String]
+    PlanWalk.rewritten(plan).foreach(record => lines += catalyst(record))
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
       case python: ArrowEvalPythonExec => lines += fallback(python)
+      case python: ArrowAggregatePythonExec => python.aggExpressions.map(_.aggregateFunction).foreach(udf => lines += fallback(udf))
       case node => node.getTagValue(RefusalTags.Beside).foreach(refusals => lines += beside(node, refusals))
     }
     lines.mkString("\n")
@@ -51,6 +54,19 @@ object WeldExplain {
     val what = if (summary.udfs.isEmpty) summary.fused else summary.udfs
     (s"compiled ${what.mkString(", ")}" +: details).mkString("\n  ")
   }
+
+  private def catalyst(record: Rewritten): String = {
+    val details = Seq(Some(record.what).filter(_.nonEmpty),
+      Some(s"kept differences: ${record.kept.mkString(", ")}").filter(_ => record.kept.nonEmpty)).flatten ++
+      record.notes.map(note => s"note: $note")
+    (s"Spark's own expressions for ${record.udf} (${record.kind})" +: details).mkString("\n  ")
+  }
+
+  private def fallback(udf: Expression): String =
+    (s"in Python: ${udf.asInstanceOf[PythonUDAF].name}" +: reasonsOf(RefusalTags.get(udf))).mkString("\n  ")
+
+  private def reasonsOf(refusals: Seq[Refusal]): Seq[String] =
+    if (refusals.isEmpty) Seq("SparkWeld was off when this was planned") else refusals.map(reason)
 
   private def beside(node: SparkPlan, refusals: Seq[Refusal]): String =
     (s"not fused: ${node.nodeName}" +: refusals.map(reason)).mkString("\n  ")

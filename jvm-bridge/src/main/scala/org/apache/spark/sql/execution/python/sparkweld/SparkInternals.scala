@@ -5,9 +5,9 @@ import java.io.File
 import scala.collection.mutable.ArrayBuffer
 import scala.jdk.CollectionConverters._
 
-import org.apache.spark.{JobArtifactSet, SparkConf, SparkContext, SparkEnv, SparkFiles, TaskContext}
+import org.apache.spark.{JobArtifactSet, QueryContext, SparkConf, SparkContext, SparkEnv, SparkFiles, TaskContext}
 import org.apache.spark.SparkUnsupportedOperationException
-import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonFunction, PythonUtils}
+import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonException, PythonFunction, PythonUtils}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedArgumentExpression, PythonUDF}
 import org.apache.spark.sql.classic.SparkSession
@@ -123,8 +123,15 @@ object SparkInternals {
       true
     } catch { case _: SparkUnsupportedOperationException => false }
 
+  /** What a worker's exception is in the JVM. `error`: "<class>: <message>", the last line of its traceback. */
+  def pythonException(error: String): RuntimeException = new PythonException("PYTHON_EXCEPTION",
+    Map("msg" -> "An exception was thrown from the Python worker", "traceback" -> error), null, Array.empty[QueryContext], "")
+
   /** The application's configuration, as the node's session started from it. */
   def sparkConf(plan: SparkPlan): SparkConf = plan.session.sparkContext.conf
+
+  /** The same of a session. */
+  def sparkConf(session: SparkSession): SparkConf = session.sparkContext.conf
 
   /** The interpreter that PySpark starts workers with when a function does not say another. */
   def defaultPythonExec(conf: SparkConf): String =

@@ -1,0 +1,38 @@
+package io.sparkweld.expressions
+
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.LeafExpression
+import org.apache.spark.sql.catalyst.expressions.codegen.{CodegenContext, CodeGenerator, ExprCode, FalseLiteral}
+import org.apache.spark.sql.catalyst.expressions.codegen.Block._
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.types.DataType
+
+/**
+ * Ends the task with the exception that PySpark's worker raises for this row: `error` is "<class>: <message>", as
+ * Python writes it. It stands in a branch that is taken for such rows only; like Spark's own RaiseError it is never
+ * folded.
+ */
+final case class RaisePython(error: String, dataType: DataType) extends LeafExpression {
+  override def nullable: Boolean = true
+  override lazy val throwable: Boolean = true
+  override def prettyName: String = "raise_python"
+
+  override def eval(input: InternalRow): Any = throw SparkInternals.pythonException(error)
+
+  override protected def doGenCode(ctx: CodegenContext, ev: ExprCode): ExprCode = {
+    val raise = ctx.addReferenceObj("raise", new RaisePython.Thrower(error))
+    ev.copy(
+      code = code"""
+        $raise.raise();
+        ${CodeGenerator.javaType(dataType)} ${ev.value} = ${CodeGenerator.defaultValue(dataType)};""",
+      isNull = FalseLiteral)
+  }
+}
+
+object RaisePython {
+
+  /** What generated code calls. */
+  final class Thrower(error: String) extends Serializable {
+    def raise(): Unit = throw SparkInternals.pythonException(error)
+  }
+}

@@ -1,0 +1,46 @@
+package io.sparkweld.rules
+
+import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.support.{Refusal, UnsupportedExpression}
+
+import scala.jdk.CollectionConverters._
+
+import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
+import org.apache.spark.sql.classic.SparkSession
+import org.apache.spark.sql.execution.LocalTableScanExec
+import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types.StructType
+
+/** One UDF over columns as a request for Catalyst expressions, and which expression a column of the reply stands for. */
+final class FunctionRequest private (val pipeline: Pipeline, input: Seq[Attribute]) {
+  private val columns: Map[String, Expression] = {
+    val names = pipeline.request.json.get("inputs").elements().asScala.map(_.get("name").asText).toSeq
+    names.zip(pipeline.inputs).map { case (name, in) => name -> in.path.tail.foldLeft(input(in.path.head): Expression)(GetStructField(_, _)) }.toMap
+  }
+
+  def column(name: String): Expression = columns.getOrElse(name, throw new UnsupportedExpression(s"the column $name"))
+}
+
+object FunctionRequest {
+
+  /**
+   * The request `op` for `udf` over a plan with the columns `input`. The physical request builder makes it, from the node
+   * that Spark would plan for the UDF over an empty table.
+   */
+  def of(op: String, udf: PythonUDF, input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
+    try {
+      // A struct that is NULL as a whole is a row for Python in kernels; expressions have no such way out.
+      udf.children.flatMap(_.references).find(a => a.nullable && a.dataType.isInstanceOf[StructType]).foreach { struct =>
+        throw new ChainRefused(Refusal("SW305", "udf" -> udf.name, "column" -> struct.name))
+      }
+      val result = AttributeReference(udf.name, udf.dataType)(udf.resultId)
+      val node = ArrowEvalPythonExec(Seq(udf), Seq(result), LocalTableScanExec(input, Nil, None), SparkInternals.ScalarPandas)
+      val appConf = SparkInternals.sparkConf(SparkSession.active)
+      val pipeline = new PipelineBuilder(Seq(node), input, None, conf, appConf).build()
+      val json = pipeline.request.json.deepCopy().put("op", op)
+      val request = new PipelineRequest(pipeline.request.service, json, pipeline.request.blobs)
+      Right(new FunctionRequest(pipeline.copy(request = request), input))
+    } catch { case refused: ChainRefused => Left(Seq(refused.refusal)) }
+}

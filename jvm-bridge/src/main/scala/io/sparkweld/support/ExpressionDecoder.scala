@@ -1,0 +1,108 @@
+package io.sparkweld.support
+
+import scala.jdk.CollectionConverters._
+
+import com.fasterxml.jackson.databind.JsonNode
+
+import io.sparkweld.expressions.{IeeeDivide, NullIfNaN, RaisePython, RoundToWhole}
+
+import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.types._
+
+/**
+ * Turns the compile service's EXPR objects (`udf_compiler.twins`) into Catalyst expressions, the reverse of
+ * ExpressionCodec. Arithmetic wraps and casts narrow whatever ANSI says, so the expressions are total.
+ *
+ * @param column the expression that a column's name stands for
+ */
+final class ExpressionDecoder(column: String => Expression) {
+  import ExpressionDecoder._
+
+  /** Throws UnsupportedExpression for what this side does not know. */
+  def decode(json: JsonNode): Expression = {
+    val op = json.path("op").asText
+    lazy val args = json.path("args").elements().asScala.map(decode).toIndexedSeq
+    lazy val dataType = typeOf(json)
+    op match {
+      case "Column" => column(json.path("name").asText)
+      case "Literal" => literal(json.path("value"), dataType)
+      case "Cast" => Cast(args(0), dataType, None, EvalMode.LEGACY)
+      case "CaseWhen" =>
+        val otherwise = if (args.size % 2 == 1) Some(args.last) else None
+        CaseWhen(args.grouped(2).collect { case Seq(condition, value) => (condition, value) }.toSeq, otherwise)
+      case "Coalesce" => Coalesce(args)
+      case "If" => If(args(0), args(1), args(2))
+      case "In" => In(args.head, args.tail)
+      case "RaisePython" => RaisePython(json.path("error").asText, dataType)
+      case direction if RoundToWhole.Directions(direction) => RoundToWhole(args(0), direction)
+      case _ if unary.contains(op) && args.size == 1 => unary(op)(args(0))
+      case _ if binary.contains(op) && args.size == 2 => binary(op)(args(0), args(1))
+      case other => throw new UnsupportedExpression(other)
+    }
+  }
+}
+
+object ExpressionDecoder {
+  /** Arithmetic that wraps, whatever ANSI says. */
+  val wraps: NumericEvalContext = NumericEvalContext(EvalMode.LEGACY, allowDecimalPrecisionLoss = true)
+
+  private val unary: Map[String, Expression => Expression] = Map(
+    "Abs" -> (Abs(_, failOnError = false)),
+    "BitwiseNot" -> (BitwiseNot(_)),
+    "DateFromUnixDate" -> (DateFromUnixDate(_)),
+    "IsNaN" -> (IsNaN(_)),
+    "IsNotNull" -> (IsNotNull(_)),
+    "IsNull" -> (IsNull(_)),
+    "Not" -> (Not(_)),
+    "NullIfNaN" -> (NullIfNaN(_)),
+    "Rint" -> (Rint(_)),
+    "Sqrt" -> (Sqrt(_)),
+    "UnaryMinus" -> (UnaryMinus(_, failOnError = false)),
+    "UnixDate" -> (UnixDate(_)))
+
+  private val binary: Map[String, (Expression, Expression) => Expression] = Map(
+    "Add" -> (Add(_, _, wraps)),
+    "And" -> (And(_, _)),
+    "BitwiseAnd" -> (BitwiseAnd(_, _)),
+    "BitwiseOr" -> (BitwiseOr(_, _)),
+    "BitwiseXor" -> (BitwiseXor(_, _)),
+    "EqualTo" -> (EqualTo(_, _)),
+    "GreaterThan" -> (GreaterThan(_, _)),
+    "GreaterThanOrEqual" -> (GreaterThanOrEqual(_, _)),
+    "IeeeDivide" -> (IeeeDivide(_, _)),
+    "IntegralDivide" -> (IntegralDivide(_, _, wraps)),
+    "LessThan" -> (LessThan(_, _)),
+    "LessThanOrEqual" -> (LessThanOrEqual(_, _)),
+    "Multiply" -> (Multiply(_, _, wraps)),
+    "Or" -> (Or(_, _)),
+    "Pmod" -> (Pmod(_, _, wraps)),
+    "Remainder" -> (Remainder(_, _, wraps)),
+    "Subtract" -> (Subtract(_, _, wraps)))
+
+  /** The type that a node says it has. */
+  def typeOf(json: JsonNode): DataType = DataType.fromJson(json.path("type").toString)
+
+  private def literal(value: JsonNode, dataType: DataType): Literal = {
+    lazy val text = value.asText
+    val decoded: Any = dataType match {
+      case _ if value.isNull => null
+      case BooleanType => value.asBoolean
+      case ByteType => text.toByte
+      case ShortType => text.toShort
+      case IntegerType | DateType => text.toInt
+      case LongType => text.toLong
+      case FloatType => number(text).toFloat
+      case DoubleType => number(text)
+      case other => throw new UnsupportedExpression(s"a literal of type ${other.sql}")
+    }
+    Literal(decoded, dataType)
+  }
+
+  /** Python's float.hex: hexadecimal, or nan, inf, -inf. */
+  private def number(text: String): Double = text match {
+    case "nan" => Double.NaN
+    case "inf" => Double.PositiveInfinity
+    case "-inf" => Double.NegativeInfinity
+    case hexadecimal => java.lang.Double.parseDouble(hexadecimal)
+  }
+}

@@ -1,0 +1,34 @@
+package io.sparkweld.support
+
+import scala.jdk.CollectionConverters._
+
+import com.fasterxml.jackson.databind.JsonNode
+
+import org.apache.spark.sql.catalyst.expressions.Expression
+import org.apache.spark.sql.catalyst.trees.TreeNodeTag
+
+/**
+ * What explain says of a UDF that became Catalyst expressions. Kept as a tag on the topmost expression, which Spark's
+ * rules carry along, because no operator of ours is left in the plan.
+ *
+ * @param id Spark's number of the call
+ * @param kind "expression", "aggregate", "window" or "filter"
+ */
+final case class Rewritten(id: Long, udf: String, kind: String, what: String, kept: Seq[String], notes: Seq[String])
+
+object Rewritten {
+  private val Tag = TreeNodeTag[Rewritten]("sparkweld.rewritten")
+
+  def mark(expression: Expression, record: Rewritten): Expression = {
+    expression.setTagValue(Tag, record)
+    expression
+  }
+
+  /** The records on an expression and within it. */
+  def in(expression: Expression): Seq[Rewritten] = expression.collect { case e if e.getTagValue(Tag).isDefined => e.getTagValue(Tag).get }
+
+  def kept(reply: JsonNode): Seq[String] =
+    reply.path("kept").elements().asScala.map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq
+
+  def notes(reply: JsonNode): Seq[String] = reply.path("notes").elements().asScala.map(_.asText).toSeq.distinct
+}

@@ -1,0 +1,251 @@
+"""Aggregate pandas UDFs as Spark's own aggregates: the same rows as PySpark's Python plan, or its errors, or a refusal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+from pyspark.sql.functions import arrow_udf, pandas_udf
+
+from tests.helpers.differential import check, measured, run
+
+
+def numbers(rows=3000, groups=40, seed=3):
+    """Groups by `g`: of one row, of NULLs only, of NaN only, and ordinary ones; `g` is NULL for some rows."""
+    random = np.random.default_rng(seed)
+    g = random.integers(0, groups, rows)
+    g[:3] = [groups, groups + 1, groups + 2]  # groups of one row
+    x = random.normal(3, 10, rows)
+    x[random.random(rows) < 0.1] = np.nan
+    x[g == 5] = np.nan
+    x[g == 6], x[g == 7] = np.inf, -0.0
+    k = random.integers(-1000, 1000, rows)
+    big = random.integers(2**61, 2**62, rows)
+    return {
+        "g": pa.array(g, mask=g == 9),
+        "x": pa.array(x, mask=(random.random(rows) < 0.1) | (g == 8) | (g == groups)),
+        "y": random.uniform(0.5, 2.0, rows),
+        "k": k,
+        "kn": pa.array(k, mask=((random.random(rows) < 0.05) & (g % 2 == 0)) | (g == 8)),
+        "i": pa.array(k.astype(np.int32), mask=(random.random(rows) < 0.05) & (g % 3 == 0)),
+        "b8": k.astype(np.int8),
+        "big": big,
+        "f": pa.array(x.astype(np.float32)),
+        "flag": pa.array(x > 3),
+        "name": pa.array([f"name {v % 5}" for v in g]),
+    }
+
+
+@pytest.fixture
+def table(parquet):
+    return parquet(numbers())
+
+
+def aggregate(source, returns, columns):
+    """A grouped aggregate of a lambda over named columns, as a Column."""
+    function = eval(source, {"np": np, "pd": pd})
+    function.__annotations__ = dict.fromkeys(function.__code__.co_varnames[: function.__code__.co_argcount], pd.Series)
+    function.__annotations__["return"] = float
+    return pandas_udf(function, returns)(*columns.split())
+
+
+EXACT = [
+    ("lambda v: v.count()", "long", "x"),
+    ("lambda v: v.count()", "int", "kn"),
+    ("lambda v: len(v)", "int", "x"),
+    ("lambda v: v.size", "long", "kn"),
+    ("lambda v: v.shape[0]", "double", "kn"),
+    ("lambda v: v.sum()", "long", "k"),
+    ("lambda v: v.sum()", "long", "big"),
+    ("lambda v: v.sum()", "long", "b8"),
+    ("lambda v: v.max() - v.min()", "long", "k"),
+    ("lambda v: (v > 0).mean()", "double", "x"),
+    ("lambda v: (v > 0).sum() / len(v)", "double", "kn"),
+    ("lambda v: v.isna().sum()", "long", "x"),
+    ("lambda v: v.isna().mean()", "double", "kn"),
+    ("lambda v: (v > 900).any()", "boolean", "k"),
+    ("lambda v: (v > -990).all()", "boolean", "kn"),
+    ("lambda v: v.any()", "boolean", "x"),
+    ("lambda v: np.max(v)", "int", "b8"),
+    ("lambda v: v.min() * 2", "tinyint", "b8"),
+    ("lambda v: (v * v).sum()", "long", "k"),
+    ("lambda v: len(v) * 2 + 1", "long", "x"),
+    ("lambda v, w: ((v > 0) & (w > 1)).sum()", "long", "x y"),
+    ("lambda v: np.where(v > 0, 1, 0).sum()", "long", "x"),
+]
+KEPT = [
+    ("lambda v: v.sum()", "double", "x"),
+    ("lambda v: v.mean()", "double", "x"),
+    ("lambda v: v.mean()", "double", "kn"),
+    ("lambda v: v.mean()", "double", "i"),
+    ("lambda v: v.std()", "double", "x"),
+    ("lambda v: v.var(ddof=0)", "double", "kn"),
+    ("lambda v: np.std(v)", "double", "x"),
+    ("lambda v: v.max()", "double", "x"),
+    ("lambda v: v.max() - v.min()", "double", "kn"),
+    ("lambda v, w: (v * w).sum() / w.sum()", "double", "x y"),
+    ("lambda v, w: np.average(v, weights=w)", "double", "x y"),
+    ("lambda v: v.values.mean()", "double", "x"),
+    ("lambda v: np.nanmean(v)", "double", "x"),
+    ("lambda v: np.sqrt((v * v).mean())", "double", "x"),
+    ("lambda v: round(v.mean(), 2)", "double", "y"),
+    ("lambda v: v.std() / v.mean()", "double", "i"),
+    ("lambda v: v.abs().max() / (1 + v.count())", "double", "kn"),
+    ("lambda v: v.sum() / (len(v) - 1)", "double", "x"),
+    ("lambda v: v.fillna(0).mean()", "double", "x"),
+    ("lambda v, w: ((v - w) ** 2).mean()", "double", "x y"),
+    ("lambda v: v.clip(0, 5).sum()", "double", "x"),
+]
+
+
+def grouped(table, cases):
+    return table.groupBy("g").agg(*(aggregate(*case).alias(f"r{i}") for i, case in enumerate(cases))).orderBy("g")
+
+
+def test_exact_reductions(spark, table):
+    what = check(spark, lambda: grouped(table, EXACT), rewritten=len(EXACT))
+    assert what.operators == 0 and not what.refusals
+
+
+def test_kept_reductions(spark, table):
+    check(spark, lambda: grouped(table, KEPT), rewritten=len(KEPT), ulp=1 << 14)
+
+
+def test_float32_sums_are_kept_in_float32_digits(spark, table):
+    query = lambda: grouped(table, [("lambda v: v.sum()", "float", "f"), ("lambda v: v.mean()", "float", "f")])  # noqa: E731
+    check(spark, query, rewritten=2, ulp=1 << 36)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 500])
+def test_without_keys_an_empty_table_has_no_row(spark, parquet, rows):
+    table = parquet({name: column[:rows] for name, column in numbers().items()})
+    query = lambda: table.agg(aggregate(*EXACT[5]).alias("s"), aggregate("lambda v: v.count()", "long", "x").alias("n"))  # noqa: E731
+    check(spark, query, rewritten=2)
+    check(spark, lambda: query().where("n >= 0").select("s"), rewritten=1)
+
+
+def test_groups_of_an_empty_table(spark, table):
+    check(spark, lambda: grouped(table.where("g < 0"), EXACT[:4]), rewritten=0)
+
+
+def test_beside_other_operators(spark, table):
+    """HAVING, aggregates of aggregates, expressions and strings as keys, the same call twice, a column that is not read."""
+    total, rows = aggregate("lambda v: v.sum()", "long", "k"), aggregate("lambda v: len(v)", "long", "x")
+    check(spark, lambda: table.groupBy("name").agg(total.alias("s")).where("s > 0").orderBy("name"), rewritten=1)
+    both = lambda: table.groupBy(F.col("k") % 7, "name").agg((total + 1).alias("s"), total, rows)  # noqa: E731
+    check(spark, lambda: both().orderBy("name", "s"), rewritten=2)
+    inner = lambda: table.groupBy("g", "name").agg(total.alias("k"))  # noqa: E731
+    check(spark, lambda: inner().groupBy("name").agg(aggregate(*EXACT[8])).orderBy("name"), rewritten=2)
+    check(spark, lambda: table.groupBy("g").agg(total.alias("s"), rows.alias("n")).select("g", "n").orderBy("g"), rewritten=1)
+
+
+def test_arguments_that_are_expressions_and_keywords(spark, table):
+    @pandas_udf("long")
+    def weighted(value: pd.Series, weight: pd.Series) -> int:
+        return (value * weight).sum()
+
+    calls = weighted(weight=F.col("k"), value=F.lit(3)).alias("w"), weighted(F.col("k") + 0, F.col("b8")).alias("v")
+    conf = {"spark.sql.ansi.enabled": "false"}
+    check(spark, lambda: table.groupBy("g").agg(*calls).orderBy("g"), rewritten=2, conf=conf)
+    check(spark, lambda: table.groupBy("g").agg(*calls).orderBy("g"), refused="SW384")  # k + 0 may raise
+    struct = weighted(F.struct("k"), "k")
+    check(spark, lambda: table.groupBy("g").agg(struct), refused="SW101")
+
+
+def test_a_scalar_udf_below_is_a_kernel(spark, table):
+    @pandas_udf("double")
+    def twice(v: pd.Series) -> pd.Series:
+        return v * 2.0
+
+    rows = aggregate("lambda v: (v > 6).sum()", "long", "x")
+
+    @pandas_udf("long")
+    def total(v: pd.Series) -> int:
+        return (v > 6).sum()
+
+    what = check(spark, lambda: table.groupBy("g").agg(total(twice("x")), rows).orderBy("g"), rewritten=2)
+    assert what.operators == 1 and what.kernel_batches
+
+
+ERRORS = [
+    ("lambda v: v.mean()", "long", "k"),
+    ("lambda v: v.sum()", "tinyint", "k"),
+    ("lambda v: v.sum()", "long", "huge"),
+    ("lambda v: v.sum()", "double", "big"),
+    ("lambda v, w: np.average(v, weights=w)", "double", "y zero"),
+]
+
+
+@pytest.mark.parametrize("case", ERRORS, ids=lambda case: case[0] + " " + case[1])
+def test_errors_are_those_of_pyspark(spark, parquet, case):
+    data = numbers(300) | {"huge": pa.array([2**62] * 299 + [None]), "zero": np.zeros(300)}
+    table = parquet({**data, "g": np.zeros(300, np.int64)})
+    check(spark, lambda: table.groupBy("g").agg(aggregate(*case)), rewritten=1)
+
+
+REFUSED = [
+    ("SW382", "lambda v: v.median()", "double", "x"),
+    ("SW383", "lambda v: (v - v.mean()).abs().max()", "double", "x"),
+    ("SW384", "lambda v: (v // 3 % v).sum()", "long", "k"),
+    ("SW385", "lambda v: 1.0", "double", "x"),
+    ("SW388", "lambda a, b, c, d: (a + b + c + d).sum()", "double", "k kn i g"),
+    ("SW102", "lambda v: v.sum()", "long", "flag"),
+    ("SW380", "lambda v: np.log(v.abs().max())", "double", "x"),
+]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case[0])
+def test_refusals_leave_sparks_plan(spark, table, case):
+    code, *rest = case
+    check(spark, lambda: table.groupBy("name").agg(aggregate(*rest)).orderBy("name"), refused=code)
+
+
+def test_one_refused_aggregate_keeps_its_neighbours_in_python(spark, table):
+    query = lambda: grouped(table, [EXACT[0], REFUSED[0][1:]])  # noqa: E731
+    assert check(spark, query, refused="SW382").refusals == ("SW382", "SW382")
+
+
+def test_float_keys_are_refused(spark, table):
+    check(spark, lambda: table.groupBy("x").agg(aggregate(*EXACT[0])).orderBy("x"), refused="SW389")
+
+
+def test_exact_mode_refuses_sums_of_floats(spark, table):
+    exact = {"spark.sparkweld.exact.enabled": "true"}
+    check(spark, lambda: grouped(table, KEPT[:1]), refused="SW387", conf=exact)
+    check(spark, lambda: grouped(table, EXACT[:5]), rewritten=5, conf=exact)
+
+
+def test_the_python_backend_leaves_every_plan_alone(spark, table):
+    _, frame = run(spark, lambda: grouped(table, EXACT[:2]), {"spark.sparkweld.backend": "python"})
+    assert "ArrowAggregatePython" in frame._jdf.queryExecution().executedPlan().toString() and not measured(frame).rewritten
+
+
+def test_explain_names_the_aggregates(spark, table):
+    from sparkweld import explain
+
+    text = explain(grouped(table, KEPT[:1]))
+    assert "Spark's own expressions for <lambda> (aggregate)" in text and "kept differences: Series.sum" in text
+    assert "SW382" in explain(grouped(table, [REFUSED[0][1:]]))
+
+
+def test_iterators_and_arrow_aggregates_stay_in_python(spark, table):
+    """They are other kinds of UDF, and say so."""
+
+    @arrow_udf("long")
+    def total(v: pa.Array) -> pa.Scalar:
+        return pc.sum(v)
+
+    check(spark, lambda: table.groupBy("g").agg(total("k")).orderBy("g"), refused="SW386")
+
+
+def test_window_aggregates_are_not_touched(spark, table):
+    """Until they are translated."""
+    total = aggregate("lambda v: v.sum()", "long", "k")
+    query = lambda: table.select("k", total.over(Window.partitionBy("name")).alias("s")).orderBy("k", "s")  # noqa: E731
+    expected, _ = run(spark, query, {"spark.sparkweld.enabled": "false"})
+    actual, _ = run(spark, query, {})
+    assert expected == actual

@@ -1,0 +1,167 @@
+"""Traced aggregates give what the function gives for real Series, for groups with and without NULLs; or are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparkweld.errors import Refusal
+from sparkweld.ir.ops import Optional
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from udf_compiler.aggregates import compile_aggregate
+from udf_compiler.aggregates.compile import _Compiler
+from udf_compiler.aggregates.probe import evaluate_form
+
+GROUPS = {
+    "double": [[0.5], [np.nan], [1.5, np.nan, -2.0, 7.25], [3.0] * 5, [np.inf, 1.0], [-0.0, 0.0]],
+    "float": [[0.5], [np.nan], [1.5, np.nan, -2.0, 7.25], [3.0] * 5],
+    "long": [[7], [1, -2, 3, 50], [2**62, 2**62, 5], [0, 0, 0]],
+    "short": [[7], [1, -2, 3, 50], [32767, 32767, -1]],
+    "boolean": [[True], [False, True, True], [False, False]],
+}
+DTYPES = {"double": np.float64, "float": np.float32, "long": np.int64, "short": np.int16, "boolean": np.bool_}
+
+
+def sent(function, returns, *types):
+    arguments = [column(name, type, nullable=type != "boolean") for name, type in zip("abcd", types, strict=False)]
+    made = request(
+        python_step(r=udf(0, *arguments, returns=returns, evalType=202)), inputs=dict(zip("abcd", types, strict=False))
+    )
+    for given in made["inputs"]:
+        given["nullable"] = given["type"] != "boolean"
+    return made, [payload(function)]
+
+
+CASES = [
+    ("lambda v: v.sum()", ("double", "long", "short", "boolean", "float")),
+    ("lambda v: v.mean()", ("double", "long", "short", "boolean", "float")),
+    ("lambda v: v.min()", ("double", "long", "short", "boolean", "float")),
+    ("lambda v: v.max()", ("double", "long", "short", "boolean", "float")),
+    ("lambda v: v.count()", ("double", "long", "boolean")),
+    ("lambda v: v.any()", ("double", "long", "boolean")),
+    ("lambda v: v.all()", ("double", "long", "boolean", "float")),
+    ("lambda v: v.var()", ("double", "long", "short", "float")),
+    ("lambda v: v.std(ddof=0)", ("double", "long", "float")),
+    ("lambda v: np.std(v)", ("double", "long")),
+    ("lambda v: np.var(v.values, ddof=1)", ("double", "long")),
+    ("lambda v: v.values.sum()", ("double", "long", "float")),
+    ("lambda v: v.to_numpy().max()", ("double", "long")),
+    ("lambda v: np.nansum(v)", ("double",)),
+    ("lambda v: np.nanmax(v.values)", ("double",)),
+    ("lambda v: len(v)", ("double", "long")),
+    ("lambda v: v.size * 2 - 1", ("double",)),
+    ("lambda v: v.sum() / len(v)", ("double", "long", "short")),
+    ("lambda v: (v.max() - v.min()) * 0.5", ("double", "long")),
+    ("lambda v: 100 * (v > 1).sum() / v.size", ("double", "short")),
+    ("lambda v: np.sqrt((v ** 2).mean())", ("double",)),
+    ("lambda v: round(v.mean(), 1)", ("double",)),
+    ("lambda v: -abs(v.min())", ("double", "short")),
+    ("lambda v: (v.sum() > 2) & (v.count() > 1)", ("double", "long")),
+]
+RETURNS = {"b": "boolean", "i": "long", "f": "double"}
+
+
+@pytest.mark.parametrize("source, types", CASES, ids=[source for source, _ in CASES])
+def test_a_form_is_the_function(source, types):
+    function = eval(source, {"np": np, "pd": pd})
+    for type in types:
+        for group in GROUPS[type]:
+            _compare(function, type, pd.Series(np.array(group, DTYPES[type])), ())
+            if DTYPES[type](0).dtype.kind == "i":  # the same group with a NULL
+                _compare(function, type, pd.Series([*group, None], dtype=np.float64), ("a",))
+
+
+def _compare(function, type, series, with_nulls):
+    with np.errstate(all="ignore"), pytest.warns() if False else _silent():
+        expected = function(series)
+    returns = RETURNS[np.asarray(expected).dtype.kind]
+    made, blobs = sent(function, returns, type)
+    form = _Compiler(made, made["steps"][0]["udfs"][0]["udf"], blobs)._form(set(with_nulls))
+    values = series.to_numpy()
+    if with_nulls:
+        given = Optional(np.nan_to_num(values).astype(DTYPES[type]), ~np.isnan(values))
+    elif type in ("double", "float"):
+        given = Optional(values, np.ones(len(values), np.bool_))
+    else:
+        given = values
+    got, errors = evaluate_form(form, {"a": given}, len(series))
+    if errors:
+        assert abs(float(expected)) >= 2**53  # what Arrow refuses to convert
+    elif pd.isna(expected):
+        assert got is None
+    else:
+        assert got == pytest.approx(expected, rel=1e-6 if type == "float" else 1e-12, abs=1e-9), (got, expected)
+
+
+def _silent():
+    import warnings
+
+    caught = warnings.catch_warnings()
+    warnings.simplefilter("ignore")
+    return caught
+
+
+def test_weighted_means_take_two_columns():
+    made, blobs = sent(lambda v, w: (v * w).sum() / w.sum(), "double", "double", "double")
+    reply = compile_aggregate(made, blobs)
+    assert [a["kind"] for a in reply["aggregates"]] == ["sum", "sum"] and reply["kept"]
+
+
+def test_each_nullable_integer_column_doubles_the_forms():
+    made, blobs = sent(lambda v, w: (v * w).sum(), "double", "long", "long")
+    reply = compile_aggregate(made, blobs)
+    kinds = [(a["kind"], a["type"]) for a in reply["aggregates"]]
+    assert kinds.count(("sum", "i64")) == 3 and kinds.count(("sum", "f64")) >= 1  # the dense sum and two counts of NULLs
+
+
+REFUSED = [
+    ("SW382", lambda v: v.quantile(0.5), "double"),
+    ("SW382", lambda v: v.values.min(), "double"),
+    ("SW382", lambda v: v.idxmax(), "long"),
+    ("SW383", lambda v: (v / v.sum()).max(), "double"),
+    ("SW383", lambda v: np.maximum(v, v.mean()).sum(), "double"),
+    ("SW384", lambda v: (v // v).sum(), "long"),
+    ("SW385", lambda v: v * 2, "double"),
+    ("SW385", lambda v: None, "double"),
+    ("SW251", lambda v: v.sum() ** 2, "double"),
+    ("SW253", lambda v: v.sum() if v.sum() > 0 else 0.0, "double"),
+    ("SW259", lambda v: float(v.sum()), "double"),
+    ("SW262", lambda v: v.sum(min_count=1), "double"),
+    ("SW262", lambda v: v.mean(skipna=False), "double"),
+    ("SW262", lambda v: 5 / (len(v) - 1), "double"),
+]
+
+
+@pytest.mark.parametrize("code, function, type", REFUSED, ids=[f"{c}-{i}" for i, (c, *_) in enumerate(REFUSED)])
+def test_refusals(code, function, type):
+    made, blobs = sent(function, "double", type)
+    with pytest.raises(Refusal) as refused:
+        compile_aggregate(made, blobs)
+    assert refused.value.code == code
+
+
+def test_exact_mode_refuses_what_is_kept():
+    made, blobs = sent(lambda v: v.mean(), "double", "double")
+    made["conf"]["exact"] = True
+    with pytest.raises(Refusal, match="SW387"):
+        compile_aggregate(made, blobs)
+
+
+def test_other_kinds_and_many_states_are_refused():
+    made, blobs = sent(lambda v: v.sum(), "double", "double")
+    made["steps"][0]["udfs"][0]["udf"]["evalType"] = 252
+    with pytest.raises(Refusal, match="SW386"):
+        compile_aggregate(made, blobs)
+    made, blobs = sent(lambda a, b, c, d: (a + b + c + d).sum(), "double", "long", "long", "long", "long")
+    with pytest.raises(Refusal, match="SW388"):
+        compile_aggregate(made, blobs)
+
+
+def test_a_function_that_is_not_its_translation_is_refused(monkeypatch):
+    from udf_compiler.aggregates import reductions
+
+    monkeypatch.setitem(reductions.SERIES_METHODS, "max", reductions.SERIES_METHODS["min"])
+    made, blobs = sent(lambda v: v.max(), "double", "double")
+    with pytest.raises(Refusal, match="SW233"):
+        compile_aggregate(made, blobs)

@@ -1,0 +1,251 @@
+"""A request for an aggregate UDF to aggregates over row expressions and one expression over their results.
+
+The request is a `compile` request of one python step with one UDF, whose inputs are the columns below the aggregate. The
+dtype of a nullable integer column depends on whether its group holds a NULL, so the function is traced once for each
+combination (a *form*), and the result chooses among the forms by the number of NULLs in each such column.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sparkweld.ir import Input, Program, ProgramBuilder
+from sparkweld.ir.types import BOOL, I64
+from sparkweld.optimizer import optimize
+from sparkweld.reasons import refusal
+from udf_compiler import catalyst
+from udf_compiler.aggregates.groups import Aggregate, Groups, GroupScalar
+from udf_compiler.aggregates.probe import probe
+from udf_compiler.boundary import Field, check_confs, column_of_result, ir_type, series_of_column
+from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
+from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.payload import load_command
+from udf_compiler.purity import Prepared, prepare
+from udf_compiler.trace import TracedSeries, stand_in, trace
+from udf_compiler.twins import twin_outputs
+from udf_compiler.twins.nodes import Expr, choice, column, literal, node
+
+#: Series of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_PANDAS_UDF).
+GROUPED_AGG_PANDAS = 202
+
+#: Nullable integer columns that a function may take: each doubles the forms.
+MAX_STATES = 3
+
+_MODULES = ModulePath()
+
+
+def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
+    """The reply: status "ok" with `aggregates`, `result`, `kept` and `notes`. Raises Refusal."""
+    udf = request["steps"][0]["udfs"][0]["udf"]
+    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(udf.get("broadcasts", ())):
+        return _Compiler(request, udf, blobs).reply()
+
+
+@dataclass(frozen=True)
+class Form:
+    """One trace: the row values that are aggregated, the aggregates, and the group's result.
+
+    `rows` has one output for each aggregate that takes a value; `groups` has the outputs "result", then one bool for each
+    of `errors` (True: the original raises it).
+    """
+
+    rows: Program
+    aggregates: tuple[Aggregate, ...]
+    groups: Program
+    errors: tuple[str, ...]
+
+
+class _Compiler:
+    def __init__(self, request: dict[str, Any], udf: dict[str, Any], blobs: Sequence[bytes]) -> None:
+        self.request, self.udf = request, udf
+        self.exact = bool(request.get("conf", {}).get("exact", False))
+        self.notes: list[str] = []
+        self.kept: list[tuple[str, str]] = []
+        if udf["evalType"] != GROUPED_AGG_PANDAS:
+            raise refusal("SW386", udf["name"], eval_type=udf["evalType"])
+        if not udf.get("deterministic", True):
+            raise refusal("SW207", udf["name"])
+        check_confs(request.get("conf", {}).get("pandas", {}), udf["name"])
+        self.function = load_command(blobs[udf["payload"]]).function
+        self.prepared: Prepared = prepare(self.function, stand_in)
+        self.place = self.prepared.place
+
+    def reply(self) -> dict[str, Any]:
+        stateful = [i["name"] for i in self.request["inputs"] if i["nullable"] and i["type"] not in ("float", "double")]
+        if len(stateful) > MAX_STATES:
+            raise refusal("SW388", self.place, count=len(stateful), limit=MAX_STATES)
+        merged = _Merged(self.request["inputs"], self.place)
+        result: Expr | None = None
+        for with_nulls in itertools.product((False, True), repeat=len(stateful)):
+            states = dict(zip(stateful, with_nulls, strict=True))
+            expr = merged.add(self._form({name for name, has in states.items() if has}))
+            result = expr if result is None else choice(merged.states(states), expr, result, ir_type_of(expr))
+        assert result is not None
+        kept = [{"op": op, "bound": bound} for op, bound in dict.fromkeys(self.kept)]
+        return {"status": "ok", "aggregates": merged.aggregates, "result": result, "kept": kept, "notes": self.notes}
+
+    def _form(self, with_nulls: set[str]) -> Form:
+        given = self.request["inputs"]
+        columns = [
+            Column(i["name"], i["type"], bool(i["nullable"]), "nullable" if i["name"] in with_nulls else "dense") for i in given
+        ]
+        inputs = [Input(c.name, ir_type(c.spark_type, c.holds_null, c.title)) for c in columns]
+        builder = ProgramBuilder(self.udf["name"], inputs)
+        return _Trace(self, builder, Columns(builder, columns)).form()
+
+
+class _Trace:
+    """The function on one form of its columns."""
+
+    def __init__(self, owner: _Compiler, builder: ProgramBuilder, columns: Columns) -> None:
+        self.owner, self.builder, self.columns = owner, builder, columns
+        self.loop = columns.loop(owner.udf["name"])
+        self.groups = Groups()
+
+    def form(self) -> Form:
+        positional, named = self._arguments()
+        kept: list[tuple[str, str]] = []
+        owner = self.owner
+        with owner.prepared.checked():
+            result = trace(
+                owner.prepared.function,
+                positional,
+                named,
+                loop=self.loop,
+                exact=owner.exact,
+                place=owner.place,
+                notes=owner.notes,
+                kept=kept,
+                groups=self.groups,
+            )
+        if type(result) is not GroupScalar or result.loop is not self.groups.loop:
+            raise refusal("SW385", owner.place, type=getattr(result, "what", type(result).__name__))
+        rows = self._rows()
+        groups, errors = self._result(result)
+        owner.kept += [*kept, *_kept(rows, owner), *_kept(groups, owner)]
+        form = Form(rows, tuple(self.groups.aggregates), groups, errors)
+        probe(owner.function, positional, named, form, owner.udf["returnType"], owner.place, rounded=bool(kept))
+        return form
+
+    def _rows(self) -> Program:
+        for aggregate in self.groups.aggregates:
+            if aggregate.value is not None:
+                self.loop.append(aggregate.name, aggregate.value)
+        self.loop.close()
+        program = optimize(self.builder.finish([a.name for a in self.groups.aggregates if a.value is not None]))
+        if program.loops[0].guards:
+            raise refusal("SW384", self.owner.place)
+        return program
+
+    def _result(self, result: GroupScalar) -> tuple[Program, tuple[str, ...]]:
+        """The converted result. What would be a guard is an error that PySpark raises for the group."""
+        loop, to = self.groups.loop, self.owner.udf["returnType"]
+        if loop.guards:
+            raise refusal("SW384", self.owner.place)
+        raises = list(self.groups.raises)
+        value = column_of_result(loop, TracedSeries(loop, result.value, result.dtype), to, self.owner.place)
+        for guard in loop.guards:
+            failed = loop.call("logical_not", replace(result.value, id=guard, type=BOOL))
+            raises.append((failed, f"pyarrow.lib.ArrowInvalid: a {result.dtype} result does not fit the return type {to}"))
+        loop.guards.clear()
+        loop.append("result", value)
+        for i, (condition, _) in enumerate(raises):
+            loop.append(f"error{i}", condition)
+        loop.close()
+        program = optimize(self.groups.builder.finish(["result", *(f"error{i}" for i in range(len(raises)))]))
+        return program, tuple(error for _, error in raises)
+
+    def _arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for position, argument in enumerate(self.owner.udf["args"]):
+            if argument.get("udf") is not None:
+                raise refusal("SW206", self.owner.udf["name"], eval_type=argument["udf"]["evalType"])
+            value = self._argument(argument["expr"], f"argument {position + 1} of {self.owner.udf['name']}")
+            if argument.get("name") is None:
+                positional.append(value)
+            else:
+                named[argument["name"]] = value
+        return positional, named
+
+    def _argument(self, expr: Expr, title: str) -> Any:
+        if expr["op"] == "CreateNamedStruct":  # a Series of dictionaries here, no DataFrame
+            raise refusal("SW101", column=title, type="struct")
+        field = self._field(expr, title)
+        return series_of_column(self.loop, field.value, field.spark_type, True, field.state, field.name)
+
+    def _field(self, expr: Expr, title: str) -> Field:
+        if expr["op"] == "Column":
+            column = self.columns[expr["name"]]
+            state = "nullable" if self.columns.with_nulls([column.name]) else "dense"
+            return Field(title, self.columns.read(self.loop, column.name), column.spark_type, state)
+        value = catalyst.translate(self.loop, expr, self.columns.reader(self.loop))
+        state = "nullable" if self.columns.with_nulls(strict_columns(expr)) else "dense"
+        if self.columns.with_nulls(columns_in(expr)) and state == "dense":
+            raise refusal("SW324", self.owner.place, column=title, type=expr["type"])
+        refuse_made_nulls(title, expr["type"], value.type, state)
+        return Field(title, value, expr["type"], state)
+
+
+class _Merged:
+    """The aggregates of all forms, each once, and the expressions over them."""
+
+    def __init__(self, inputs: Sequence[dict[str, Any]], place: str) -> None:
+        self.aggregates: list[dict[str, Any]] = []
+        self._inputs = {i["name"]: i for i in inputs}
+        self._place = place
+
+    def add(self, form: Form) -> Expr:
+        """The result of a form over the merged aggregates."""
+        nullable = {name: bool(i["nullable"]) for name, i in self._inputs.items()}
+        values = dict(zip(form.rows.outputs, twin_outputs(form.rows, nullable, self._place), strict=True))
+        names = {a.name: self._name(a.kind, values.get(a.name), a.type.kind) for a in form.aggregates}
+        result, *failed = (_renamed(e, names) for e in twin_outputs(form.groups, {}, self._place))
+        type = ir_type_of(result)
+        for condition, error in zip(failed, form.errors, strict=True):
+            if condition != literal(False, BOOL):
+                result = node("If", type, condition, {**node("RaisePython", type), "error": error}, result)
+        return result
+
+    def states(self, with_nulls: dict[str, bool]) -> Expr:
+        """Whether the group has NULLs in just these columns."""
+        found = literal(True, BOOL)
+        for name, has in with_nulls.items():
+            given = column(name, ir_type(self._inputs[name]["type"], False, name))
+            null = node("If", I64, node("IsNull", BOOL, given), literal(1, I64), literal(0, I64))
+            nulls = column(self._name("sum", null, "i64"), I64)
+            test = node("GreaterThan" if has else "EqualTo", BOOL, nulls, literal(0, I64))
+            found = test if found == literal(True, BOOL) else node("And", BOOL, found, test)
+        return found
+
+    def _name(self, kind: str, expr: Expr | None, type: str) -> str:
+        entry = {"kind": kind, "expr": expr, "type": type}
+        for at, known in enumerate(self.aggregates):
+            if known == entry:
+                return f"aggregate{at}"
+        self.aggregates.append(entry)
+        return f"aggregate{len(self.aggregates) - 1}"
+
+
+def ir_type_of(expr: Expr) -> Any:
+    return ir_type(expr["type"], False, "the result")
+
+
+def _renamed(expr: Expr, names: dict[str, str]) -> Expr:
+    if expr["op"] == "Column":
+        return {**expr, "name": names[expr["name"]]}
+    return {**expr, "args": [_renamed(a, names) for a in expr["args"]]} if expr.get("args") else expr
+
+
+def _kept(program: Program, owner: _Compiler) -> list[tuple[str, str]]:
+    """Kept ops have no twin today, so a program that has one is refused later; in exact mode with this code."""
+    found = [(let.op, let.op.bound) for loop in program.loops for let in loop.body if let.op.bound is not None]
+    if found and owner.exact:
+        raise refusal("SW232", owner.place, op=str(found[0][0]), bound=found[0][1])
+    return [(getattr(op, "fn", op.name), str(bound)) for op, bound in found]
+
+
+__all__ = ["GROUPED_AGG_PANDAS", "Form", "compile_aggregate"]

@@ -1,0 +1,201 @@
+"""The domain of groups: what a reduction over the rows of a group gives, and scalars computed from that.
+
+A row of the groups' loop is one group. It reads *aggregates*, which Spark's aggregate operator computes: associative
+primitives over a value of each row. All that pandas does before and after them (masks of NaN, divisions, square roots)
+is spelled out in the loops, so pandas' rules stay in one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import Input, LoopBuilder, ProgramBuilder, Type, Value
+from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler.trace.array import TracedArray
+from udf_compiler.trace.lower import constant_of, is_number, operator_call, ufunc_call
+from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
+
+#: Kinds of aggregates. `sum` of i64 wraps, of f64 adds in any order; `min` and `max` skip NULL and order NaN last;
+#: `moment2` is the sum of squares about the mean of f64, NULL skipped; `rows` counts.
+KINDS = ("rows", "sum", "min", "max", "moment2")
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """An aggregate of a group: its kind, the row value that it takes (None: no value), and the type of its result."""
+
+    name: str
+    kind: str
+    value: Value | None
+    type: Type
+
+
+class Groups:
+    """Collects the aggregates of one trace; `loop` is the loop over groups."""
+
+    def __init__(self) -> None:
+        self.builder = ProgramBuilder("groups", [])
+        self.loop: LoopBuilder = self.builder.loop("groups")
+        self.aggregates: list[Aggregate] = []
+        #: (condition, error): groups for which the original raises, as "<class>: <message>".
+        self.raises: list[tuple[Value, str]] = []
+
+    def aggregate(self, kind: str, value: Value | None = None) -> Value:
+        """The result of an aggregate in the groups' loop; the same one again for the same kind and value."""
+        at = None if value is None else value.id
+        for known in self.aggregates:
+            if known.kind == kind and (None if known.value is None else known.value.id) == at:
+                return self.loop.read(known.name)
+        made = Aggregate(f"aggregate{len(self.aggregates)}", kind, value, _result_type(kind, value))
+        self.aggregates.append(made)
+        self.builder.inputs += (Input(made.name, made.type),)
+        self.builder.columns[made.name] = made.type
+        return self.loop.read(made.name)
+
+    def series_attribute(self, series: Any, name: str) -> Any:
+        """An attribute of a Series that is a reduction."""
+        return reductions().series_attribute(series, name)
+
+    def array_attribute(self, array: TracedArray, name: str) -> Any:
+        """The same of a one-dimensional array; None when it is none."""
+        return reductions().array_attribute(array, name)
+
+    def numpy_function(self, function: Any, args: tuple[Any, ...]) -> Any:
+        """What a NumPy function of these arguments is when it reduces a column; else None."""
+        flat = not (args and isinstance(args[0], TracedArray) and args[0].ndim != 1)
+        return reductions().numpy_function(getattr(function, "__name__", "")) if flat else None
+
+    def length(self, x: Any) -> GroupScalar:
+        """The number of rows."""
+        return reductions().length(x)  # type: ignore[no-any-return]
+
+    def scalar(self, value: Value, weak: bool = False) -> GroupScalar:
+        return GroupScalar(self.loop, value, weak)
+
+
+def _result_type(kind: str, value: Value | None) -> Type:
+    if kind == "rows":
+        return I64
+    assert value is not None
+    if kind == "sum":
+        assert value.type in (I64, F64)
+        return value.type
+    if kind == "moment2":
+        assert value.type.plain() == F64
+        return F64  # 0 when there is no value
+    return value.type
+
+
+class GroupScalar(Traced):
+    """A NumPy scalar of each group. `weak`: a Python int (the length of a Series), which takes the other side's dtype."""
+
+    __slots__ = ("dtype", "loop", "shared", "value", "weak")
+    what = "result of a reduction"
+
+    loop: LoopBuilder
+    value: Value
+    dtype: np.dtype
+    weak: bool
+
+    def __init__(self, loop: LoopBuilder, value: Value, weak: bool = False) -> None:
+        self.loop, self.value, self.dtype, self.weak, self.shared = loop, value, value.type.dtype, weak, True
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "round" and not self.weak:
+            return lambda decimals=0: self.__round__(decimals)
+        if name == "item" and self.dtype.kind in "if":
+            return lambda: self
+        refuse("SW251", call=f"{self.what}.{name}")
+
+    def __round__(self, decimals: int | None = None) -> GroupScalar:
+        from udf_compiler.calls.arrays import round_
+
+        if decimals is None or self.weak or self.dtype.kind != "f":
+            refuse("SW251", call="round() to a Python int")
+        rounded = round_(TracedArray(self.loop, (self.value,)), decimals)
+        return GroupScalar(self.loop, rounded.value)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        if isinstance(other, Traced) and type(other) is not GroupScalar:
+            refuse("SW383", call=f"a column {symbol(name)} a reduction")
+        call = f"reduction {symbol(name)} ..." if not reflected else f"... {symbol(name)} reduction"
+        if name in ("pow", "divmod"):
+            refuse("SW251", call=call)
+        function = REFLECTED[name] if reflected else BINARY[name]
+        return self._result(operator_call(self.loop, function, self._operands(name, other, reflected, call), call), other)
+
+    def _operands(self, name: str, other: Any, reflected: bool, call: str) -> tuple[Any, Any]:
+        other = constant_of(other)
+        if type(other) is GroupScalar:
+            if self.weak != other.weak:  # a Python int takes a narrower type than the int64 that stands for it here
+                typed = other if self.weak else self
+                if typed.value.type not in (I64, F64, BOOL):
+                    refuse("SW262", call=call, what=f"a {typed.dtype} beside a length")
+            right = other.value
+        elif is_number(other):
+            right = other
+        else:
+            refuse("SW262", call=call, what=raw(other))
+        if self.weak and (type(right) is int or (type(other) is GroupScalar and other.weak)):
+            _refuse_python_division(name, self, other, reflected, call)
+        if self.weak and type(right) is int and not -(2**31) < right < 2**31:
+            refuse("SW262", call=call, what="a large Python int")  # Python's own integers do not wrap
+        return (self.value, right)
+
+    def _result(self, values: tuple[Value, ...], other: Any) -> GroupScalar:
+        (value,) = values
+        python = self.weak and (type(other) is int or (type(other) is GroupScalar and other.weak))
+        return GroupScalar(self.loop, value, weak=python and value.type == I64)
+
+    def _unary(self, name: str) -> GroupScalar:
+        ufunc = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}[name]
+        return GroupScalar(self.loop, ufunc_call(self.loop, ufunc, (self.value,), name)[0], self.weak)
+
+    def _in_place(self, name: str, other: Any) -> Any:
+        return self._binary(name, other, False)  # scalars are immutable: x += y binds a new one
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        call = f"np.{ufunc.__name__}"
+        if method != "__call__" or kwargs:
+            refuse("SW251", call=call)
+        operands = []
+        for x in inputs:
+            if isinstance(x, Traced) and type(x) is not GroupScalar:
+                refuse("SW383", call=f"{call} of a column and a reduction")
+            if type(x) is GroupScalar and x.weak and len(inputs) > 1:
+                refuse("SW262", call=call, what="a length")
+            operands.append(x.value if type(x) is GroupScalar else constant_of(x))
+            if type(x) is not GroupScalar and not is_number(operands[-1]):
+                refuse("SW262", call=call, what=raw(x))
+        results = tuple(GroupScalar(self.loop, v) for v in ufunc_call(self.loop, ufunc, tuple(operands), call))
+        return results if len(results) > 1 else results[0]
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        refuse("SW251", call=f"np.{getattr(function, '__name__', function)} of a reduction")
+
+
+def _refuse_python_division(name: str, left: GroupScalar, other: Any, reflected: bool, call: str) -> None:
+    """Python's own / // % raise for a zero divisor, which only a length by itself never is."""
+    if name not in ("truediv", "floordiv", "mod"):
+        return
+    divisor = left if reflected else other
+    never_zero = divisor != 0 if type(divisor) is int else is_length(divisor)
+    if not never_zero:
+        refuse("SW262", call=call, what="a divisor that may be 0")
+
+
+def reductions() -> Any:
+    """The table of reductions, which itself makes GroupScalars."""
+    from udf_compiler.aggregates import reductions as table
+
+    return table
+
+
+def is_length(x: GroupScalar) -> bool:
+    """Whether it is the number of rows of its group, which is not 0."""
+    groups = current().groups
+    return groups is not None and any(a.kind == "rows" and x.value.id == groups.loop.read(a.name).id for a in groups.aggregates)

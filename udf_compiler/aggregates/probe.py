@@ -1,0 +1,138 @@
+"""A traced aggregate and its original to a refusal when the two disagree on made-up groups; and what a form means.
+
+`evaluate_form` is the meaning of a form in NumPy terms, the oracle of the tests too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import Type, evaluate
+from sparkweld.ir.ops import Array, Optional, Read
+from sparkweld.ir.types import parse_type
+from sparkweld.reasons import refusal
+from udf_compiler.trace import TracedFrame, TracedSeries
+
+if TYPE_CHECKING:
+    from udf_compiler.aggregates.compile import Form
+
+_SIZES = (1, 2, 3, 40)
+_SEED = 20
+
+
+def evaluate_form(form: Form, columns: Mapping[str, Array], rows: int) -> tuple[Any, list[str]]:
+    """(result of one group of `rows` rows, None for NULL; the errors that the original raises for it)."""
+    given = {i.name: columns[i.name] for i in form.rows.inputs}
+    values = evaluate(form.rows, given, rows).columns
+    aggregated = {a.name: _aggregate(a.kind, values.get(a.name), a.type, rows) for a in form.aggregates}
+    result = evaluate(form.groups, {i.name: aggregated[i.name] for i in form.groups.inputs}, 1).columns
+    errors = [error for i, error in enumerate(form.errors) if bool(_array(result[f"error{i}"])[0])]
+    made = result["result"]
+    valid = bool(made.valid[0]) if isinstance(made, Optional) else True
+    return (_array(made)[0] if valid else None), errors
+
+
+def _array(x: Array) -> np.ndarray:
+    return x.values if isinstance(x, Optional) else x
+
+
+def _aggregate(kind: str, value: Array | None, type: Type, rows: int) -> Array:
+    if kind == "rows":
+        return np.array([rows], np.int64)
+    assert value is not None
+    present = value.values[value.valid] if isinstance(value, Optional) else value
+    with np.errstate(all="ignore"):
+        if kind == "sum":
+            made = np.sum(present, dtype=type.dtype)
+        elif kind == "moment2":
+            made = np.sum((present - np.mean(present)) ** 2) if len(present) else np.float64(0)
+        else:
+            made = _extreme(kind, present, type)
+    found = np.array([made]).astype(type.dtype)
+    return Optional(found, np.array([len(present) > 0])) if type.nullable else found
+
+
+def _extreme(kind: str, present: np.ndarray, type: Type) -> Any:
+    """NaN is last in Spark's order."""
+    if not len(present):
+        return type.dtype.type(0)
+    numbers = present[present == present]
+    if kind == "max":
+        return present.max()
+    return numbers.min() if len(numbers) else present.min()
+
+
+def probe(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    form: Form,
+    return_type: str,
+    place: str,
+    rounded: bool,
+) -> None:
+    """Refuses (SW233) when the original and the form disagree on a made-up group. `rounded`: floats compare coarsely."""
+    rng = np.random.default_rng(_SEED)
+    for rows in _SIZES:
+        columns = {i.name: _column(i.type, rows, rng) for i in form.rows.inputs}
+        for traced in (*args, *kwargs.values()):
+            _complete(traced, columns, rows, rng)
+        positional = [_real(a, columns) for a in args]
+        named = {name: _real(a, columns) for name, a in kwargs.items()}
+        expected, errors = evaluate_form(form, columns, rows)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                given = function(*positional, **named)
+            except Exception as error:  # noqa: BLE001 - whatever user code raises
+                if any(e.startswith(type(error).__name__) for e in errors):
+                    continue
+                raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
+        if not errors and not _agree(given, expected, rounded):
+            raise refusal("SW233", place, what=f"the function gives {given!r} for a group, its translation {expected!r}")
+
+
+def _complete(traced: Any, columns: dict[str, Array], rows: int, rng: np.random.Generator) -> None:
+    """Columns that the function takes and the optimised program does not read."""
+    for series in traced.series.values() if isinstance(traced, TracedFrame) else (traced,):
+        for let in series.loop.body:
+            if isinstance(let.op, Read) and let.op.column not in columns:
+                columns[let.op.column] = _column(let.op.type, rows, rng)
+
+
+def _column(type: Type, rows: int, rng: np.random.Generator) -> Array:
+    plain = type.plain()
+    values: np.ndarray
+    if plain.is_float:
+        values = rng.uniform(-100, 100, rows)
+        values[rng.random(rows) < 0.2] = np.nan
+    else:
+        values = rng.integers(0, 2 if plain == parse_type("bool") else 50, rows)
+    array = values.astype(plain.dtype)
+    return Optional(array, rng.random(rows) > 0.25) if type.nullable else array
+
+
+def _real(traced: Any, columns: Mapping[str, Array]) -> Any:
+    """The pandas object that a traced argument stands for, by evaluation of its loop."""
+    if isinstance(traced, TracedFrame):
+        return pd.DataFrame({name: _real(s, columns) for name, s in traced.series.items()})
+    assert isinstance(traced, TracedSeries)
+    values: list[Array] = []
+    rows = len(_array(next(iter(columns.values()))))
+    for let in traced.loop.body[: traced.value.id + 1]:
+        made = columns[let.op.column] if isinstance(let.op, Read) else let.op.evaluate(*(values[a] for a in let.args))
+        values.append(made)
+    return pd.Series(np.broadcast_to(_array(values[traced.value.id]), rows).copy())
+
+
+def _agree(given: Any, expected: Any, rounded: bool) -> bool:
+    if expected is None or pd.isna(given):
+        return expected is None and bool(pd.isna(given))
+    if rounded:
+        return bool(np.isclose(float(given), float(expected), rtol=1e-4, atol=1e-3))
+    return bool(given == expected)

@@ -1,0 +1,287 @@
+"""Reductions of a Series, an array or a DataFrame over its group, rewritten from pandas/core/nanops.py and NumPy's sources.
+
+Everything here takes the whole group as one batch, so it is used in traces of aggregate UDFs only (`Session.groups`).
+Sums of floats add in Spark's order and not in NumPy's: *kept*. The bounds hold while no partial sum overflows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import BOOL, F32, F64, I64, Type
+from udf_compiler.aggregates.groups import Groups, GroupScalar
+from udf_compiler.calls.arrays import bound
+from udf_compiler.trace.array import TracedArray, as_array
+from udf_compiler.trace.dates import refuse_date
+from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import current, refuse
+
+SUM_BOUND = "n * eps * sum(|x|) of each group of n rows"
+MEAN_BOUND = "n * eps * mean(|x|) of each group of n rows"
+VARIANCE_BOUND = "n * eps * (variance + n * eps * mean(x)**2) of each group of n rows"
+ZERO_BOUND = "the sign of a zero"
+
+_Column = TracedSeries | TracedArray
+
+
+def _groups() -> Groups:
+    groups = current().groups
+    assert groups is not None
+    return groups  # type: ignore[no-any-return]
+
+
+def _keep(operation: str, bound: str) -> None:
+    if current().exact:
+        refuse("SW387", call=operation, bound=bound)
+    current().keep(operation, bound)
+
+
+def _of_groups(value: Value, to: Type) -> Value:
+    return _groups().loop.cast(value, to)
+
+
+class _Rows:
+    """The values of a column over its group; `skip`: pandas leaves NaN out."""
+
+    def __init__(self, x: _Column, skip: bool) -> None:
+        self.loop, self.value, self.type = x.loop, x.value, x.value.type
+        self.masks = skip and self.type.is_float
+
+    def missing(self) -> Value:
+        return self.loop.call("isnan", self.value)
+
+    def filled(self, type: Type) -> Value:
+        """The values as `type`, 0 where NaN is left out."""
+        value = self.value
+        if self.masks:
+            value = self.loop.select(self.missing(), self.loop.const(0, self.type), value)
+        return self.loop.cast(value, type)
+
+    def present(self) -> Value:
+        """The values, NULL where NaN is left out."""
+        return self.loop.optional(self.value, self.loop.call("logical_not", self.missing())) if self.masks else self.value
+
+    def count(self) -> Value:
+        """How many values there are, as i64 of the group."""
+        if not self.masks:
+            return _groups().aggregate("rows")
+        return _groups().aggregate("sum", self.loop.cast(self.loop.call("logical_not", self.missing()), I64))
+
+    def total(self, operation: str) -> Value:
+        """The sum in pandas' accumulator type."""
+        if not self.type.is_float:
+            return _groups().aggregate("sum", self.filled(I64))
+        _keep(operation, SUM_BOUND)
+        return _of_groups(_groups().aggregate("sum", self.filled(F64)), self.type)
+
+
+def _sum(x: _Rows, call: str) -> Value:
+    return x.total(call)
+
+
+def _mean(x: _Rows, call: str) -> Value:
+    """The sum of integers is one of doubles: exact up to 2**53, and beyond within the bound."""
+    groups = _groups()
+    if x.type == BOOL:
+        return groups.loop.call("divide", *(_of_groups(v, F64) for v in (x.total(call), x.count())))
+    _keep(call, MEAN_BOUND)
+    to = x.type if x.type.is_float else F64
+    wide = x.type.is_int and x.type != I64  # never wraps, and its order does not matter
+    total = groups.aggregate("sum", x.filled(I64 if wide else F64))
+    return groups.loop.call("divide", _of_groups(total, to), _of_groups(x.count(), to))
+
+
+def _variance(x: _Rows, ddof: int, call: str) -> Value:
+    """Sum of squares about the mean over n - ddof, NaN where that is not positive (nanops.nanvar)."""
+    groups, loop = _groups(), _groups().loop
+    _keep(call, VARIANCE_BOUND)
+    present = x.present()
+    if x.masks:
+        wide = x.loop.optional(x.loop.cast(x.loop.value_of(present), F64), x.loop.is_valid(present))
+    else:
+        wide = x.loop.cast(present, F64)
+    squares, count = groups.aggregate("moment2", wide), x.count()
+    freedom = loop.call("subtract", count, loop.const(ddof, I64))
+    ratio = loop.call("divide", squares, loop.cast(freedom, F64))
+    positive = loop.call("greater", freedom, loop.const(0, I64))
+    result = loop.select(positive, ratio, loop.const(float("nan"), F64))
+    return loop.cast(result, F32) if x.type == F32 else result
+
+
+def _extreme(x: _Rows, kind: str, call: str) -> Value:
+    """NaN for a group of NaN only. Spark orders NaN last, so a maximum that does not skip NaN is NaN where there is one."""
+    groups, loop = _groups(), _groups().loop
+    if x.type.is_float:
+        _keep(call, ZERO_BOUND)
+        if not x.masks and kind == "min":
+            refuse("SW382", call=f"{call} of an array of floats")
+    found = groups.aggregate(kind, x.present())
+    if not found.type.nullable:
+        return found
+    return loop.select(loop.is_valid(found), loop.value_of(found), loop.const(float("nan"), found.type.plain()))
+
+
+def _quantified(x: _Rows, kind: str, call: str) -> Value:
+    """any and all: NaN is true by itself, and left out where pandas skips it."""
+    truth = x.loop.cast(x.value, BOOL)
+    if x.masks:
+        missing = x.missing() if kind == "all" else x.loop.call("logical_not", x.missing())
+        truth = x.loop.call("logical_or" if kind == "all" else "logical_and", truth, missing)
+    return _groups().aggregate("min" if kind == "all" else "max", truth)
+
+
+def _reduce(name: str, x: _Column, skip: bool, call: str, ddof: int = 1) -> GroupScalar:
+    if isinstance(x, TracedSeries):
+        refuse_date(x, call)
+    if isinstance(x, TracedArray) and x.ndim != 1:
+        refuse("SW382", call=f"{call} of a two-dimensional array")
+    rows = _Rows(x, skip)
+    if name in ("std", "var"):
+        value = _variance(rows, ddof, call)
+        value = value if name == "var" else _groups().loop.call("sqrt", value)
+    elif name in ("min", "max"):
+        value = _extreme(rows, name, call)
+    elif name in ("any", "all"):
+        value = _quantified(rows, name, call)
+    elif name == "count":
+        value = rows.count()
+    else:
+        value = {"sum": _sum, "mean": _mean}[name](rows, call)
+    return _checked(name, x, value, call, ddof)
+
+
+def _checked(name: str, x: _Column, value: Value, call: str, ddof: int) -> GroupScalar:
+    """The scalar. Its dtype must be that of pandas' or NumPy's own result for such a column."""
+    given = np.ones(2, x.dtype)
+    proto: Any = pd.Series(given) if isinstance(x, TracedSeries) else given
+    arguments = {"ddof": ddof} if name in ("std", "var") else {}
+    made = np.asarray(run_prototype(call, getattr(proto, name), **arguments)).dtype
+    if made != value.type.dtype:
+        refuse("SW382", call=f"{call} of {x.dtype}, which gives {made}")
+    return _groups().scalar(value)
+
+
+def _plain(call: str, **given: Any) -> None:
+    """Refuses an argument that is not at its default."""
+    for name, (value, allowed) in given.items():
+        if not any(value is a or (type(value) is type(a) and value == a) for a in allowed):
+            refuse("SW262", call=call, what=f"the argument {name}=")
+
+
+def _method(name: str) -> Callable[..., GroupScalar]:
+    call = f"Series.{name}"
+
+    def simple(
+        s: TracedSeries, axis: Any = None, skipna: bool = True, numeric_only: bool = False, min_count: int = 0
+    ) -> GroupScalar:
+        _plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)), numeric_only=(numeric_only, (False,)))
+        _plain(call, min_count=(min_count, (0,)))
+        return _reduce(name, s, True, call)
+
+    def spread(s: TracedSeries, axis: Any = None, skipna: bool = True, ddof: int = 1, numeric_only: bool = False) -> GroupScalar:
+        _plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)), numeric_only=(numeric_only, (False,)))
+        return _reduce(name, s, True, call, _ddof(ddof, call))
+
+    def counted(s: TracedSeries) -> GroupScalar:
+        return _reduce(name, s, True, call)
+
+    return spread if name in ("std", "var") else counted if name == "count" else simple
+
+
+def _ddof(ddof: Any, call: str) -> int:
+    if type(ddof) is not int or not 0 <= ddof < 1000:
+        refuse("SW262", call=call, what="the argument ddof=")
+    return ddof
+
+
+SERIES_METHODS = {name: _method(name) for name in ("sum", "mean", "min", "max", "any", "all", "count", "std", "var")}
+
+
+def length(x: Any) -> GroupScalar:
+    """The number of rows of the group, a Python int."""
+    return _groups().scalar(_groups().aggregate("rows"), weak=True)
+
+
+def series_attribute(series: TracedSeries, name: str) -> Any:
+    """A reduction of a Series as an attribute of it; refuses what is none of them."""
+    if name in SERIES_METHODS:
+        return bound(SERIES_METHODS[name], series, f"Series.{name}")
+    if name == "size":
+        return length(series)
+    if name == "shape":
+        return (length(series),)
+    refuse("SW382", call=f"Series.{name}")
+
+
+def array_attribute(array: TracedArray, name: str) -> Any:
+    """A reduction of a one-dimensional array (NaN counts), or None."""
+    if name in ("sum", "mean", "max", "min", "any", "all"):
+        return bound(lambda x, axis=None: _array(name, x, axis), array, f"array.{name}")
+    if name in ("std", "var"):
+        return bound(lambda x, axis=None, ddof=0: _array(name, x, axis, ddof), array, f"array.{name}")
+    return length(array) if name == "size" else (length(array),) if name == "shape" else None
+
+
+def _array(name: str, x: TracedArray, axis: Any, ddof: int = 0) -> GroupScalar:
+    call = f"array.{name}"
+    _plain(call, axis=(axis, (None, 0, -1)))
+    if x.dtype == np.float32 and name in ("std", "var"):
+        refuse("SW382", call=f"{call} of float32")
+    return _reduce(name, x, False, call, _ddof(ddof, call))
+
+
+_NAN_FUNCTIONS = {"nansum": "sum", "nanmean": "mean", "nanmax": "max", "nanmin": "min"}
+
+
+def numpy_function(name: str) -> Callable[..., Any] | None:
+    """np.<name> of a column, when it is a reduction: the method of a Series for those that NumPy hands to it."""
+    call = f"np.{name}"
+    method = {"amax": "max", "amin": "min"}.get(name, name)
+    if method in ("sum", "mean", "max", "min", "any", "all"):
+        return lambda a, axis=None: _reduced(method, a, axis, call)
+    if method in ("std", "var"):
+        return lambda a, axis=None, ddof=0: _reduced(method, a, axis, call, _ddof(ddof, call))
+    if name in _NAN_FUNCTIONS:
+        return lambda a, axis=None: _reduce(_NAN_FUNCTIONS[name], _flat(a, call), True, call)
+    if name == "average":
+        return average
+    return length if name == "size" else None
+
+
+def _reduced(name: str, a: Any, axis: Any, call: str, ddof: int = 0) -> GroupScalar:
+    if not isinstance(a, TracedSeries):
+        return _array(name, _flat(a, call), axis, ddof)
+    _plain(call, axis=(axis, (None, 0)))
+    return _reduce(name, a, True, call, ddof)
+
+
+def _flat(x: Any, call: str) -> TracedArray:
+    array = as_array(x, call)
+    if array.ndim != 1:
+        refuse("SW382", call=f"{call} of a two-dimensional array")
+    return array
+
+
+def average(a: Any, axis: Any = None, weights: Any = None) -> GroupScalar:
+    """np.average of float64 columns: NaN counts; weights that sum to zero raise ZeroDivisionError."""
+    call = "np.average"
+    _plain(call, axis=(axis, (None, 0)))
+    x = _flat(a, call)
+    if weights is None:
+        return _array("mean", x, None)
+    w = _flat(weights, call)
+    if x.value.type != F64 or w.value.type != F64 or x.loop is not w.loop:
+        refuse("SW382", call=f"{call} of {x.dtype} with {w.dtype} weights")
+    _keep(call, MEAN_BOUND)
+    groups = _groups()
+    scale = groups.aggregate("sum", w.value)
+    total = groups.aggregate("sum", x.loop.call("multiply", x.value, w.value))
+    zero = groups.loop.call("equal", scale, groups.loop.const(0.0, F64))
+    groups.raises.append((zero, "ZeroDivisionError: Weights sum to zero, can't be normalized"))
+    return groups.scalar(groups.loop.call("divide", total, scale))

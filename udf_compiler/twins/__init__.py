@@ -1,0 +1,5 @@
+"""IR programs to Catalyst expressions of the same value, bit for bit: the Catalyst backend. Start at `expressions`."""
+
+from udf_compiler.twins.expressions import Twins, twin_outputs
+
+__all__ = ["Twins", "twin_outputs"]

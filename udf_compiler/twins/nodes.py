@@ -1,0 +1,114 @@
+"""Catalyst expressions as the JVM reads them (`ExpressionDecoder`): small constructors, simplified where it is sound.
+
+An expression here never depends on the session's ANSI flag: arithmetic wraps and nothing raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkweld.ir import Type
+from sparkweld.ir.types import BOOL, DATE, DTYPES
+
+Expr = dict[str, Any]
+
+#: IR kind -> the Spark type of its values.
+SPARK_NAMES = {
+    "bool": "boolean", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long", "f32": "float", "f64": "double",
+    "date": "date",
+}  # fmt: skip
+
+_STRICT = frozenset(("Cast", "Add", "Subtract", "Multiply", "UnaryMinus", "Abs", "UnixDate"))
+
+
+def node(op: str, type: Type, *args: Expr) -> Expr:
+    return {"op": op, "type": SPARK_NAMES[type.kind], "args": list(args)}
+
+
+def column(name: str, type: Type) -> Expr:
+    return {"op": "Column", "type": SPARK_NAMES[type.kind], "name": name}
+
+
+def literal(value: Any, type: Type) -> Expr:
+    """A literal of a plain type; None is NULL."""
+    given = value if value is None else _text(value, type)
+    return {"op": "Literal", "type": SPARK_NAMES[type.kind], "value": given}
+
+
+def _text(value: Any, type: Type) -> Any:
+    if type == BOOL:
+        return bool(value)
+    return float(value).hex() if type.is_float else str(int(value))
+
+
+def is_literal(expr: Expr) -> bool:
+    return bool(expr["op"] == "Literal" and expr["value"] is not None)
+
+
+def number(expr: Expr) -> Any:
+    """The Python value of a literal that is not NULL."""
+    value = expr["value"]
+    if isinstance(value, bool):
+        return value
+    return float.fromhex(value) if expr["type"] in ("float", "double") else int(value)
+
+
+def both(a: Expr, b: Expr) -> Expr:
+    return b if a == literal(True, BOOL) else a if b == literal(True, BOOL) else node("And", BOOL, a, b)
+
+
+def negation(x: Expr) -> Expr:
+    return x["args"][0] if x["op"] == "Not" else node("Not", BOOL, x)  # type: ignore[no-any-return]
+
+
+def is_nan(x: Expr) -> Expr:
+    return literal(number(x) != number(x), BOOL) if is_literal(x) else node("IsNaN", BOOL, x)
+
+
+def is_not_null(x: Expr) -> Expr:
+    """`x` is not NULL. An optional value that was made of a condition: that condition."""
+    if x["op"] == "NullIfNaN":
+        return negation(is_nan(x["args"][0]))
+    if x["op"] == "If" and x["args"][2]["op"] == "Literal" and x["args"][2]["value"] is None:
+        return x["args"][0]  # type: ignore[no-any-return]
+    return node("IsNotNull", BOOL, x)
+
+
+def or_else(x: Expr, other: Expr, type: Type) -> Expr:
+    """`x` where it is not NULL, else `other`."""
+    return node("Coalesce", type, x, other)
+
+
+def choice(condition: Expr, a: Expr, b: Expr, type: Type) -> Expr:
+    """a where the condition, which is never NULL, is true; else b."""
+    if a == b:
+        return a
+    if condition["op"] == "Not":
+        return choice(condition["args"][0], b, a, type)
+    if condition["op"] == "IsNotNull":
+        bare = without_default(a, condition["args"][0])
+        if bare is not None:
+            return or_else(bare, b, type)  # if(x is not null, f(coalesce(x, 0)), b) -> coalesce(f(x), b) for a strict f
+    return node("If", type, condition, a, b)
+
+
+def without_default(expr: Expr, of: Expr) -> Expr | None:
+    """`expr` with ``coalesce(of, ...)`` as `of`, when it is NULL exactly where `of` is; else None."""
+    if expr["op"] == "Coalesce" and expr["args"][0] == of and is_literal(expr["args"][1]):
+        return of
+    if expr["op"] not in _STRICT:
+        return None
+    args = [a if is_literal(a) else without_default(a, of) for a in expr["args"]]
+    if any(a is None for a in args) or all(map(is_literal, expr["args"])):
+        return None
+    return {**expr, "args": args}
+
+
+def zero(type: Type) -> Expr:
+    """What an IR value is where it is NULL."""
+    return literal(DTYPES[type.kind].type(0).item() if type != DATE else 0, type)
+
+
+def size(expr: Expr) -> int:
+    """Nodes of the tree."""
+    return 1 + sum(map(size, expr.get("args", ())))
