@@ -233,7 +233,7 @@ def test_every_refusal_is_listed_with_its_step():
 
 
 def test_what_reads_a_refused_column_of_an_unknown_type_adds_nothing():
-    steps = [python_step(x=udf(0, "a", name="first", returns="string")), python_step(r=udf(1, column("x", "string")))]
+    steps = [python_step(x=udf(0, "a", name="first", returns="binary")), python_step(r=udf(1, column("x", "binary")))]
     reply = compile_pipeline(request(*steps), [payload(lambda a: a), payload(lambda x: x)])
     assert codes(reply) == ["SW104"]
 
@@ -244,7 +244,7 @@ def test_what_reads_a_refused_column_of_an_unknown_type_adds_nothing():
         ("SW206", {"evalType": 204}),
         ("SW207", {"deterministic": False}),
         ("SW203", {"payload": 1}),
-        ("SW104", {"returnType": "string"}),
+        ("SW104", {"returnType": "binary"}),
     ],
 )
 def test_entries_that_are_refused(code, given):
@@ -262,7 +262,7 @@ def test_confs_that_change_the_worker_are_refused():
 
 def test_input_types_without_a_kernel_are_refused():
     reply = compile_pipeline(
-        request(python_step(r=udf(0, column("a", "string"))), inputs={"a": "string"}), [payload(lambda a: a)]
+        request(python_step(r=udf(0, column("a", "binary"))), inputs={"a": "binary"}), [payload(lambda a: a)]
     )
     assert codes(reply) == ["SW101"]
 

@@ -20,10 +20,13 @@ from pandas.core.computation import expressions
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, of_dtype
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR, of_dtype
 from sparkweld.reasons import refusal
+from udf_compiler.calls.strings.choose import TracedTexts
 from udf_compiler.scalar.results import RowSeries
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries
+from udf_compiler.trace.maybe import plain as without_missing
+from udf_compiler.trace.text import Missing, some_string, str_call, text_series
 
 #: Spark type -> the plain IR type of its values.
 SPARK_TYPES: dict[str, Type] = {
@@ -35,6 +38,7 @@ SPARK_TYPES: dict[str, Type] = {
     "float": F32,
     "double": F64,
     "date": DATE,
+    "string": STR,
 }
 
 #: Confs that change what a Series of these types is or how it converts: the only value that this module speaks of.
@@ -59,6 +63,8 @@ PROFILER_CONF = "spark.sql.pyspark.udf.profiler"
 
 #: Days of datetime.date.min and datetime.date.max: PySpark makes a date object of every row of a date argument.
 _FIRST_DAY, _LAST_DAY = -719162, 2932896
+
+_INTEGERS = ("byte", "short", "integer", "long")
 
 #: Integers up to here are exact in the float type; Arrow's safe cast takes no larger ones, exact or not.
 _EXACT_RANGE = {F32: 2**24, F64: 2**53}
@@ -106,6 +112,9 @@ def series_of_column(
     plain = ir_type(spark_type, False, column)
     if value.type.plain() != plain or (value.type.nullable and not nullable):
         raise InternalError(f"{column} is {spark_type}, nullable={nullable}, but its value is {value.type}")
+    if plain == STR:  # None where NULL, in every batch; the worker raises for bytes that are no UTF-8
+        loop.guard(str_call(loop, "valid_utf8", loop.value_of(value)))
+        return text_series(loop, value, Missing(none=value.type.nullable))
     if plain.is_float:
         return TracedSeries(loop, _nan_where_null(loop, value, plain), plain.dtype)
     if state == "dense":
@@ -123,11 +132,16 @@ def series_of_column(
 def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "an argument") -> TracedFrame:
     """The DataFrame that a worker makes of a struct column whose rows are never NULL: one Series a field, in order.
 
-    Refuses what `series_of_column` refuses, and SW103 for a struct with no field or with two of one name.
+    Refuses what `series_of_column` refuses, SW103 for a struct with no field or with two of one name, and SW273 for integers with
+    NULLs beside strings, which the worker converts in another way.
     """
     names = [field.name for field in fields]
     if not names or len(set(names)) < len(names):
         raise refusal("SW103", column=column)
+    if any(f.spark_type == "string" for f in fields):
+        for f in fields:
+            if f.state == "nullable" and f.spark_type in _INTEGERS:
+                raise refusal("SW273", column=f"{column}.{f.name}")
     series = {
         f.name: series_of_column(loop, f.value, f.spark_type, True, f.state, f"{column}.{f.name}") for f in fields
     }
@@ -142,7 +156,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     """
     if return_type not in SPARK_TYPES:
         raise refusal("SW104", udf, type=return_type)
-    if isinstance(result, TracedArray | np.ndarray):
+    if isinstance(result, TracedArray | np.ndarray) or type(result) is TracedTexts:
         raise refusal("SW105", udf)
     if type(result) is RowSeries:
         return _of_rows(loop, result, SPARK_TYPES[return_type], return_type, udf)
@@ -153,6 +167,15 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     to = SPARK_TYPES[return_type]
     if result.kind == "date":
         return _of_dates(loop, result.value, to, return_type, udf)
+    if result.kind == "text":
+        if to != STR:
+            raise refusal("SW274", udf, type=return_type)
+        some_string(result)  # a float64 Series never becomes strings
+        return result.value
+    if to == STR:
+        raise _never(udf, "numbers", return_type)
+    if result.kind == "maybe":
+        return _of_maybe(loop, result, to, return_type, udf)
     if of_dtype(result.dtype) is None:
         raise refusal("SW108", udf, dtype=result.dtype)
     if result.value.type != of_dtype(result.dtype):
@@ -182,6 +205,17 @@ def _of_dates(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: 
         days = loop.cast(loop.value_of(value), I32)
         return loop.optional(days, loop.is_valid(value)) if value.type.nullable else days
     raise _never(udf, "datetime.date", return_type)
+
+
+def _of_maybe(loop: LoopBuilder, result: TracedSeries, to: Type, return_type: str, udf: str) -> Value:
+    """A Series whose dtype depends on the batch: it converts alike in each, but for bools to integers."""
+    if to == DATE:
+        raise _never(udf, "int64", return_type)
+    value, valid = result.value, result.maybe.valid
+    if value.type == BOOL and not (to == BOOL or to.is_float):
+        return _of_numbers(loop, without_missing(result, udf).value, to)  # of objects, Arrow makes no integer
+    converted = _of_numbers(loop, value, to)
+    return converted if valid is None else loop.optional(converted, valid)
 
 
 def _of_numbers(loop: LoopBuilder, x: Value, to: Type) -> Value:

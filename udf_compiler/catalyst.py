@@ -346,6 +346,8 @@ def _ansi(expr: Expr) -> bool:
 
 
 def _literal(value: object, type: Type) -> object:
+    if type == STR:
+        return value
     if type == BOOL:
         return bool(value)
     if type == STR:

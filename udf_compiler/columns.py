@@ -96,7 +96,7 @@ class Columns:
         return lambda name: self.read(loop, name)
 
     def with_nulls(self, names: Iterable[str]) -> list[str]:
-        """Titles of the columns that make a float64 Series of what is no float: the batch has NULLs in them.
+        """Titles of the columns that make another kind of Series than without NULLs: the batch has NULLs in them.
 
         Below a filter that may drop those rows, only the rows that it keeps decide.
         """

@@ -33,6 +33,19 @@ _ROWS = _EXTREME_ROWS + _ORDINARY_ROWS
 _DAYS = (-719162, 2932896, 0, -1, 1, 11016, 19782, 19783)
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
+#: Strings as columns have them: words, names, addresses, codes, numbers, dates.
+_TEXTS = (
+    "alpha", "Beta gamma", "John Smith", "a.b@example.com", "https://example.com/a?b=c", "NEW YORK", "12345", "10001-2345",
+    "2024-02-29", "3.14", "-7", "$1,234.50", "12%", "A-1_b", "x=1;y=2", "a,b,c", "Yes", "no", "N/A", "10 kg", "  padded  ",
+)  # fmt: skip
+
+#: Where functions of strings change their mind: empty, blank, other alphabets, case of several letters, line ends, long ones.
+_SPECIAL_TEXTS = (
+    "", " ", "a", "A", "0", "1", "-", "\n", "a\n", "\t x\u2003", "ab", "aB", "aab", "b a", "é", "É", "ß", "straße", "ΑΣ", "ς",
+    "İ", "ı", "ﬁ", "ǆ", "😀", "a😀b", "٣", "½", "一", "\x1c", "\x85", "\xa0", "1_0", "+1", "1e5", "inf", "nan", "None", "True",
+    "007", "a" * 300, "é" * 90, "<b>x</b>", "a,b", "x@y",
+)  # fmt: skip
+
 _Differ = str | None
 
 
@@ -73,9 +86,9 @@ class _Computed:
     """The values of traced objects on the probe's unflagged rows, by evaluation of the loop so far."""
 
     def __init__(self, loop: LoopBuilder, traced: Sequence[Any], ordinary: bool) -> None:
-        values = {value.id: value for x in traced for value in _values(x)}
+        values = {value.id for x in traced for value in _values(x)} | {id for pair in loop.some for id in pair}
         reads = {let.op.column: let.op.type for let in loop.body if isinstance(let.op, Read)}
-        appends = tuple(Append(f"v{id}", id) for id in values)
+        appends = tuple(Append(f"v{id}", id) for id in sorted(values))
         alone = Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards), some=tuple(loop.some))
         inputs = tuple(Input(column, type) for column, type in reads.items())
         program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
@@ -83,26 +96,44 @@ class _Computed:
         result = evaluate(program, columns, _ROWS)
         keep = ~result.flagged
         keep[:_EXTREME_ROWS] &= not ordinary
-        self.rows = int(np.count_nonzero(keep))
         self._arrays = {id: _rows(result.columns[f"v{id}"], keep) for id in values}
+        # of the rows that are left, too, some must have what some row of a batch must have
+        met = all(np.any(self._arrays[a] & self._arrays[w]) for a, w in loop.some)  # type: ignore[operator]
+        self.rows = int(np.count_nonzero(keep)) if met else 0
 
     def real(self, x: Any) -> Any:
         """The pandas or NumPy object that a traced one stands for."""
         if isinstance(x, TracedFrame):
             return pd.DataFrame({name: self.real(s) for name, s in x.series.items()})
         if isinstance(x, TracedSeries):
-            array = self._arrays[x.value.id]
-            return pd.Series(_dates(array), dtype=object) if x.kind == "date" else pd.Series(np.array(array))
+            return self._series(x)
         if x.ndim == 1:
             return np.array(self._arrays[x.value.id])
         return np.array(np.column_stack([self._arrays[v.id] for v in x.columns]), order=x.order or "C")
 
 
+    def _series(self, x: TracedSeries) -> pd.Series:
+        array = self._arrays[x.value.id]
+        if x.kind == "date":
+            return pd.Series(_dates(array), dtype=object)
+        if x.kind == "text":
+            return pd.Series(_texts(array, np.nan if x.missing.nan and not x.missing.none else None), dtype=object)
+        if x.kind != "maybe" or np.all(self._arrays[x.maybe.plain.id]):  # type: ignore[arg-type]
+            return pd.Series(np.array(array))
+        valid = self._arrays[x.maybe.valid.id] if x.maybe.valid is not None else np.ones(self.rows, np.bool_)
+        elements = [v if ok else None for v, ok in zip(np.asarray(array).tolist(), valid, strict=True)]
+        is_object = x.value.type.kind == "bool" or not np.any(valid)  # type: ignore[arg-type]
+        return pd.Series(elements, dtype=object if is_object else np.float64)
+
+
 def _values(x: Any) -> Iterator[Value]:
     if isinstance(x, TracedFrame):
-        yield from (s.value for s in x.series.values())
+        yield from (value for s in x.series.values() for value in _values(s))
     elif isinstance(x, TracedSeries):
         yield x.value
+        if x.kind == "maybe":
+            yield x.maybe.plain
+            yield from () if x.maybe.valid is None else (x.maybe.valid,)
     else:
         yield from x.columns
 
@@ -116,6 +147,11 @@ def _rows(array: Array, keep: np.ndarray) -> Array:
 def _dates(array: Array) -> list[datetime.date | None]:
     days, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
     return [datetime.date.fromordinal(int(d) + _EPOCH) if v else None for d, v in zip(days, valid, strict=True)]
+
+
+def _texts(array: Array, missing: Any) -> list[Any]:
+    values, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
+    return [v if ok else missing for v, ok in zip(values.tolist(), valid, strict=True)]
 
 
 @cache
@@ -133,12 +169,16 @@ def _ordinary(type: Type, rng: np.random.Generator) -> np.ndarray:
         return rng.uniform(-100, 100, _ORDINARY_ROWS)
     if type.kind == "date":
         return rng.integers(0, 25_000, _ORDINARY_ROWS)
+    if type.kind == "str":
+        return rng.choice(np.array(_TEXTS, object), _ORDINARY_ROWS)
     return rng.integers(0, 2, _ORDINARY_ROWS) if type.kind == "bool" else rng.integers(-100, 100, _ORDINARY_ROWS)
 
 
 def _special(type: Type) -> np.ndarray:
     if type.kind == "date":
         return np.array(_DAYS)
+    if type.kind == "str":
+        return np.array(_SPECIAL_TEXTS, object)
     if type.kind == "bool":
         return np.array([False, True])
     if not type.is_float:
@@ -160,6 +200,8 @@ def _difference(given: Any, wanted: Any, rounded: bool) -> _Differ:
             return f"the function gives the columns {list(given.columns)}, its translation {list(wanted.columns)}"
         differences = (_difference(given[name], wanted[name], rounded) for name in wanted.columns)
         return next((d for d in differences if d is not None), None)
+    if _is_void(given) and _is_void(wanted) and given.shape == wanted.shape:
+        return None  # without any value, pandas infers a dtype that no column depends on
     if given.dtype != wanted.dtype or given.shape != wanted.shape:
         return f"the function gives {given.dtype} of shape {given.shape}, its translation {wanted.dtype} of {wanted.shape}"
     theirs, ours = np.asarray(given), np.asarray(wanted)
@@ -168,6 +210,11 @@ def _difference(given: Any, wanted: Any, rounded: bool) -> _Differ:
         return None  # the last bits of a dot product may decide a comparison
     at = tuple(np.argwhere(~same)[0])
     return f"the function gives {theirs[at]!r}, its translation {ours[at]!r}"
+
+
+def _is_void(x: Any) -> bool:
+    """Whether a Series has missing elements only."""
+    return isinstance(x, pd.Series) and (x.dtype == object or x.dtype == np.float64) and bool(x.isna().all())
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -21,6 +21,9 @@ from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in,
 #: Scalar pandas UDFs, Series to Series (PythonEvalType.SQL_SCALAR_PANDAS_UDF).
 SCALAR_PANDAS = 200
 
+#: Kind of a Series -> what it is in notes, where its dtype does not say.
+_KINDS = {"date": "date", "text": "str", "maybe": "numbers"}
+
 
 class UdfTracer:
     """Traces the UDFs of one request.
@@ -154,4 +157,4 @@ def _described(argument: Any) -> str:
         return f"DataFrame of {len(argument.series)} columns"
     if isinstance(argument, TracedArray):
         return f"{argument.dtype} array"
-    return "date" if argument.kind == "date" else str(argument.dtype)
+    return _KINDS.get(argument.kind) or str(argument.dtype)

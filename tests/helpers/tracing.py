@@ -17,6 +17,8 @@ from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DTYPES, parse_type
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
+from udf_compiler.trace.maybe import present
+from udf_compiler.trace.text import Missing, some_string, text_series
 
 _TRACED = {
     "np": stand_in(np),
@@ -41,6 +43,11 @@ EXTREMES: dict[str, list[Any]] = {
     "date": [datetime.date(1970, 1, 1), datetime.date(2024, 2, 29), datetime.date(1, 1, 1), datetime.date(9999, 12, 31)],
 }
 EXTREMES["date?"] = [*EXTREMES["date"], None]
+EXTREMES["str"] = [
+    "", "a", "b", "ab", "a,b", "a,b,c", ",", " a b ", "A", "aB c", "12", "-7", "3.5", "é", "ÉA", "ß", "ΑΣ", "😀b", "a\n", "x@y.z",
+    "aXbXc", "key=1;k=2", "a1b22", "\u2003x", "hello world", "abcabc", "a" * 70, "0", "007", "1_0", "x1", "(a)", "a.b",
+]  # fmt: skip
+EXTREMES["str?"] = [*EXTREMES["str"], None]
 
 
 @dataclass
@@ -71,14 +78,23 @@ def trace_source(source: str, types: Sequence[str], exact: bool = False, **extra
     for type in types:
         series = []
         for t in columns_of(type):
+            value = loop.read(next(inputs))
+            if t.startswith("str"):
+                series.append(text_series(loop, value, Missing(none=t == "str?")))
+                continue
             kind = "date" if t.startswith("date") else "numpy"
-            series.append(TracedSeries(loop, loop.read(next(inputs)), object if kind == "date" else DTYPES[t], kind))
+            series.append(TracedSeries(loop, value, object if kind == "date" else DTYPES[t], kind))
         args.append(TracedFrame(loop, {f"x{i}": s for i, s in enumerate(series)}) if type.startswith("frame") else series[0])
     notes: list[str] = []
     result = trace(make(source, extra, _TRACED), args, loop=loop, exact=exact, notes=notes)
     values, kind = [], ""
     if type_of(result) is TracedSeries:
         values, kind = [result.value], "series"
+        if result.kind == "text":
+            some_string(result)
+            kind = "text"
+        elif result.kind == "maybe":
+            values, kind = [result.value, present(result), result.maybe.plain], "maybe"
     elif type_of(result) is TracedArray:
         values, kind = list(result.columns), f"array{result.ndim}"
     elif type_of(result) is tuple:
@@ -110,6 +126,10 @@ def batches(types: Sequence[str], seed: int = 0) -> list[dict[str, list[Any]]]:
         rows = [tuple(p[rng.integers(len(p))] for p in pools) for _ in range(400)]
     tame = [tuple(p[rng.integers(min(len(p), 11))] for p in pools) for _ in range(70)]
     parts = [rows, tame, tame[:1], tame[:7], [r for r in tame if not any(isinstance(v, float) and v != v for v in r)]]
+    if any(t.startswith("str") for t in flat):  # batches of few rows in which no string has some property, or all have
+        parts += [rows[at : at + 2] for at in range(0, min(len(rows), 40), 2)] + [rows[at : at + 1] for at in range(0, 60, 7)]
+        parts += [[tuple(None for _ in flat)] * 2] if all(t.endswith("?") for t in flat) else []
+        parts += [[r for r in rows if None not in r]]
     return [{_NAMES[i]: [r[i] for r in part] for i in range(len(flat))} for part in parts if part]
 
 
@@ -117,11 +137,15 @@ def run_real(source: str, types: Sequence[str], batch: dict[str, list[Any]], ext
     """What the function gives for real Series of the batch."""
     names, args = iter(_NAMES), []
     for type in types:
-        series = [pd.Series(batch[next(names)], dtype=object if t.startswith("date") else DTYPES[t]) for t in columns_of(type)]
+        series = [pd.Series(batch[next(names)], dtype=_dtype_of(t)) for t in columns_of(type)]
         args.append(pd.DataFrame({f"x{i}": s for i, s in enumerate(series)}) if type.startswith("frame") else series[0])
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return make(source, extra, _REAL)(*args)
+
+
+def _dtype_of(type: str) -> Any:
+    return object if type.startswith(("date", "str")) else DTYPES[type]
 
 
 def run_traced(traced: Traced, batch: dict[str, list[Any]]) -> tuple[list[Any], np.ndarray]:
@@ -132,6 +156,9 @@ def run_traced(traced: Traced, batch: dict[str, list[Any]]) -> tuple[list[Any], 
         if i.type.kind == "date":
             days = np.array([0 if v is None else v.toordinal() - 719163 for v in values], np.int32)
             columns[i.name] = Optional(days, np.array([v is not None for v in values])) if i.type.nullable else days
+        elif i.type.kind == "str":
+            texts = np.array(["" if v is None else v for v in values], object)
+            columns[i.name] = Optional(texts, np.array([v is not None for v in values])) if i.type.nullable else texts
         else:
             columns[i.name] = np.array(values, i.type.dtype)
     result = evaluate(traced.program, columns, len(next(iter(batch.values()))))
@@ -197,6 +224,8 @@ def _rows(batch: dict[str, list[Any]], difference: Any) -> str:
 
 def compare(got: list[Any], traced: Traced, wanted: Any) -> Any:
     """None, or what differs: (row, got, wanted) or a text."""
+    if traced.kind in ("text", "maybe"):
+        return _compare_text(got[0], wanted) if traced.kind == "text" else _compare_maybe(got, wanted)
     if traced.kind == "series":
         if type(wanted) is not pd.Series:
             return f"pandas gives a {type(wanted).__name__}"
@@ -213,6 +242,30 @@ def compare(got: list[Any], traced: Traced, wanted: Any) -> Any:
         difference = _compare_column(g, w, name)
         if difference is not None:
             return difference
+    return None
+
+
+def _compare_text(got: Any, wanted: Any) -> Any:
+    if type(wanted) is not pd.Series or wanted.dtype != object:
+        return f"pandas gives {getattr(wanted, 'dtype', type(wanted))}"
+    values, valid = got if isinstance(got, Optional) else (got, np.ones(len(got), bool))
+    return _first_difference([v if ok else None for v, ok in zip(values, valid, strict=True)], wanted)
+
+
+def _compare_maybe(got: list[Any], wanted: Any) -> Any:
+    """A value where present, and the plain dtype when every row says so."""
+    if type(wanted) is not pd.Series:
+        return f"pandas gives a {type(wanted).__name__}"
+    values, valid, dense = got
+    if np.all(dense) and wanted.dtype != values.dtype:
+        return f"pandas gives {wanted.dtype} for {values.dtype}, dense: {np.all(dense)}"
+    return _first_difference([v if ok else None for v, ok in zip(values.tolist(), valid, strict=True)], wanted)
+
+
+def _first_difference(mine: list[Any], wanted: pd.Series) -> Any:
+    for row, (m, w) in enumerate(zip(mine, wanted, strict=True)):
+        if m != (None if w is None or w != w else w):
+            return (row, m, w)
     return None
 
 

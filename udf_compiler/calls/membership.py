@@ -9,7 +9,7 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import IsIn, Lookup
-from sparkweld.ir.types import BOOL, DATE, F64, I64, Type, of_dtype
+from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, Type, of_dtype
 from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.scalar.results import RowSeries
 from udf_compiler.trace import dates
@@ -17,6 +17,7 @@ from udf_compiler.trace.array import TracedArray, as_array
 from udf_compiler.trace.lower import constant_of, is_number, run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import Missing, check_text, is_missing, text_series
 from udf_compiler.trace.values import Traced, raw
 
 #: Longest table of constants that a kernel carries.
@@ -148,6 +149,8 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
     if len(mapper) > TABLE_LIMIT or not mapper.index.is_unique:
         refuse("SW262", call=call, what=f"a table of {len(mapper)} keys")
     numbers = _numbers(list(mapper.index), call)
+    if mapper.dtype == object and numbers:
+        return _map_to_texts(series, mapper, call)
     value_type = of_dtype(mapper.dtype) if isinstance(mapper.dtype, np.dtype) else None
     if value_type is None:
         refuse("SW254", call=call, type=str(mapper.dtype))
@@ -179,6 +182,22 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
         return series.new(loop.select(valid, result, loop.const(np.nan, value_type)))
     loop.guard(valid)
     return series.new(result)
+
+
+def _map_to_texts(series: TracedSeries, mapper: pd.Series, call: str) -> Any:
+    """Strings by number: first the position of the key, as a float table gives it, then the string there."""
+    known = {at: v for at, v in enumerate(mapper.tolist()) if not is_missing(v)}
+    if not all(type(v) is str for v in known.values()):
+        refuse("SW262", call=call, what="values of several types")
+    texts: dict[object, object] = {at: check_text(v, call) for at, v in known.items()}
+    positions = series_map(series, pd.Series(np.arange(len(mapper), dtype=np.float64), index=mapper.index))
+    loop = series.loop
+    there = loop.call("logical_not", loop.call("isnan", positions.value))
+    at = loop.cast(loop.select(there, positions.value, loop.const(0.0, F64)), I64)
+    found = loop.emit(Lookup.of(texts, I64, STR), at)
+    valid = loop.call("logical_and", there, loop.is_valid(found))
+    nones = any(v is None for v in mapper.tolist())
+    return text_series(loop, loop.optional(loop.value_of(found), valid), Missing(none=nones, nan=True))
 
 
 def _map_bool(series: TracedSeries, mapper: pd.Series, present: np.ndarray, type: Type, call: str) -> TracedSeries:

@@ -15,8 +15,10 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL
 from udf_compiler.calls import arrays, reductions
+from udf_compiler.calls.maybe_methods import truth
 from udf_compiler.calls.membership import numpy_isin
 from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
+from udf_compiler.calls.strings.choose import choose, has_texts
 from udf_compiler.scalar.builtin_calls import real_arguments
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.constants import unwrapped
@@ -28,6 +30,7 @@ from udf_compiler.trace.lower import (
     type_of,
     ufunc_call,
 )
+from udf_compiler.trace.maybe import is_maybe
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, raw
@@ -56,6 +59,10 @@ def _wrapped(loop: Any, value: Any, dtype: np.dtype, call: str) -> Value:
 
 def where(condition: Any, x: Any, y: Any) -> Any:
     call = "np.where"
+    if has_texts((x, y)):
+        return _where_of_texts(condition, x, y, call)
+    if is_maybe(condition):
+        condition = TracedArray(condition.loop, (truth(condition),))
 
     def choose(loop: Any, ops: tuple[Any, ...]) -> tuple[Value, ...]:
         expected = run_prototype(call, np.where, *map(prototype, ops))
@@ -68,6 +75,13 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return apply(choose, tuple(_operand(v, call) for v in (condition, x, y)), call)
 
 
+def _where_of_texts(condition: Any, x: Any, y: Any, call: str) -> Any:
+    array = TracedArray(condition.loop, (truth(condition),)) if is_maybe(condition) else _operand(condition, call)
+    if not isinstance(array, TracedArray) or array.ndim != 1:
+        refuse("SW262", call=call, what="a condition that is no column")
+    return choose(array.loop, [array.loop.cast(array.value, BOOL)], (x,), y, call)
+
+
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     call = "np.select"
     if not (isinstance(condlist, list | tuple) and isinstance(choicelist, list | tuple)):
@@ -75,6 +89,8 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     if len(condlist) != len(choicelist) or not condlist:
         refuse("SW252", call=call, error="ValueError: list of cases must be same length as list of conditions")
     count = len(condlist)
+    if has_texts((*choicelist, default)):
+        return _select_of_texts(condlist, choicelist, default, call)
 
     def choose(loop: Any, ops: tuple[Any, ...]) -> tuple[Value, ...]:
         protos = [prototype(o) for o in ops]
@@ -89,6 +105,15 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         return (result,)
 
     return apply(choose, tuple(_operand(v, call) for v in (*condlist, *choicelist, default)), call)
+
+
+def _select_of_texts(condlist: Any, choicelist: Any, default: Any, call: str) -> Any:
+    arrays_ = [_operand(c, call) for c in condlist]
+    if not all(isinstance(a, TracedArray) and a.ndim == 1 for a in arrays_):
+        refuse("SW262", call=call, what="a condition that is no column")
+    if any(a.dtype != np.bool_ for a in arrays_):
+        refuse("SW252", call=call, error="TypeError: invalid entry in condlist: should be boolean ndarray")
+    return choose(arrays_[0].loop, [a.value for a in arrays_], choicelist, default, call)
 
 
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:

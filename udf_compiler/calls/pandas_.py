@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from udf_compiler.calls import frames, series_methods
+from udf_compiler.calls import frames, maybe_methods, series_methods
 from udf_compiler.calls.arrays import bound
-from udf_compiler.trace import dates
+from udf_compiler.calls.strings import methods as text_methods
+from udf_compiler.calls.strings.accessor import accessor
+from udf_compiler.calls.strings.choose import texts_of
+from udf_compiler.calls.strings.convert import to_numeric as text_to_numeric
+from udf_compiler.trace import dates, maybe
 from udf_compiler.trace.array import TracedArray, as_array
 from udf_compiler.trace.constants import unwrapped, wrapped
 from udf_compiler.trace.frame import TracedFrame
@@ -40,10 +44,22 @@ _IN_PLACE = frozenset("insert pop __delitem__".split())
 def series_attribute(series: TracedSeries, name: str) -> Any:
     """An attribute of a Series: a method of the table, a property, or a refusal."""
     call = f"Series.{name}"
-    if name in series_methods.METHODS:
-        return bound(series_methods.METHODS[name], series, call)
-    if name in series_methods.PROPERTIES:
-        return series_methods.PROPERTIES[name](series)
+    if series.kind == "text":
+        methods, properties = text_methods.METHODS, text_methods.PROPERTIES
+    else:
+        methods, properties = series_methods.METHODS, series_methods.PROPERTIES
+        if series.kind == "maybe" and name in maybe_methods.METHODS:
+            return bound(maybe_methods.METHODS[name], series, call)
+        if series.kind == "maybe" and (name in methods or name in properties):
+            series = maybe.plain(series, call)
+    if name in methods:
+        return bound(methods[name], series, call)
+    if name in properties:
+        return properties[name](series)
+    if series.kind == "text" and (name in series_methods.METHODS or name in series_methods.PROPERTIES):
+        refuse("SW270", call=call)
+    if name == "str":
+        return accessor(series)
     if name == "index":
         return Index()
     if name in ROW_MIXING:
@@ -98,9 +114,12 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
     """pd.Series(...) of a traced value, or of a scalar on a traced index."""
     call = "pd.Series"
     _check_index(index, call)
+    data = texts_of(data)
     if isinstance(data, TracedSeries):
         data.shared = True
-        made = TracedSeries(data.loop, data.value, data.dtype, data.kind, shared=True)
+        made = TracedSeries(
+            data.loop, data.value, data._dtype, data.kind, shared=True, missing=data.missing, maybe=data.maybe
+        )
     elif isinstance(data, TracedArray):
         if data.ndim != 1:
             refuse("SW252", call=call, error="ValueError: Data must be 1-dimensional")
@@ -112,7 +131,10 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
         refuse("SW250", call=f"pd.Series of {raw(data)}")
     if dtype is None:
         return made
+    if made.kind == "text" and (dtype is object or dtype is str or dtype in ("object", "str")):
+        return made if dtype in (object, "object") else made.astype(str)
     dates.refuse_date(made, call)
+    made = maybe.plain(made, call)
     wanted = run_prototype(call, lambda: pd.Series(np.ones(1, made.dtype), dtype=dtype).dtype)
     if not isinstance(wanted, np.dtype) or not np.can_cast(made.dtype, wanted, "safe"):
         refuse("SW262", call=call, what=f"dtype={dtype} for {made.dtype} values")
@@ -153,9 +175,11 @@ def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None) -> Any:
     call = "pd.to_numeric"
     if not isinstance(arg, TracedSeries) or downcast is not None:
         refuse("SW262", call=call, what=raw(arg) if downcast is None else "the argument downcast=")
+    if arg.kind == "text":
+        return text_to_numeric(arg, errors, call)
     dates.refuse_date(arg, call)
     arg.shared = True
-    return TracedSeries(arg.loop, arg.value, arg.dtype, shared=True)
+    return TracedSeries(arg.loop, arg.value, arg._dtype, arg.kind, shared=True, maybe=arg.maybe)
 
 
 class _ClassMeta(type):

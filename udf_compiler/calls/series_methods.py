@@ -13,8 +13,9 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL
 from udf_compiler.calls import arrays
 from udf_compiler.calls.membership import series_isin, series_map
+from udf_compiler.calls.strings.convert import is_str_dtype, to_str
 from udf_compiler.scalar.elementwise import apply_function
-from udf_compiler.trace import dates
+from udf_compiler.trace import dates, maybe
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.lower import cast, constant_of, is_number, operator_call, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
@@ -41,7 +42,10 @@ def notna(s: TracedSeries) -> TracedSeries:
     return s.new(s.loop.call("logical_not", isna(s).value))
 
 
-def _condition(s: TracedSeries, cond: Any, call: str) -> Value:
+def condition_value(s: TracedSeries, cond: Any, call: str) -> Value:
+    """The bool of each row. A missing one is False for where; mask inverts it, which raises, so it is guarded."""
+    if maybe.is_maybe(cond) and cond.loop is s.loop and cond.value.type == BOOL and call == "Series.where":
+        return s.loop.call("logical_and", cond.value, maybe.present(cond))
     if not isinstance(cond, TracedSeries | TracedArray):
         refuse("SW262", call=call, what=f"{raw(cond)} as the condition")
     array = as_array(cond, call)
@@ -107,14 +111,14 @@ def _replaced(s: TracedSeries, keep: Value, other: Any, call: str) -> TracedSeri
 def where(s: TracedSeries, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> TracedSeries:
     call = "Series.where"
     _no_in_place(inplace, call)
-    keep = _condition(s, cond, call)
+    keep = condition_value(s, cond, call)
     return _replaced(s, keep, other, call)
 
 
 def mask(s: TracedSeries, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> TracedSeries:
     call = "Series.mask"
     _no_in_place(inplace, call)
-    keep = s.loop.call("logical_not", _condition(s, cond, call))
+    keep = s.loop.call("logical_not", condition_value(s, cond, call))
     return _replaced(s, keep, other, call)
 
 
@@ -145,7 +149,7 @@ def set_where(s: TracedSeries, key: Any, value: Any, call: str) -> None:
     if s.shared:
         refuse("SW256", call=call)
     dates.refuse_date(s, call)
-    at = _condition(s, key, call)
+    at = condition_value(s, key, call)
     value = constant_of(value)
     if not is_number(value):
         refuse("SW262", call=call, what=raw(value))
@@ -240,6 +244,8 @@ def round_(s: TracedSeries, decimals: int = 0, out: Any = None) -> TracedSeries:
 
 def astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise") -> TracedSeries:
     call = "Series.astype"
+    if is_str_dtype(dtype) and s.kind == "numpy":
+        return to_str(s)
     dates.refuse_date(s, call)
     if errors != "raise" or isinstance(dtype, dict | Traced):
         refuse("SW262", call=call, what="the argument errors= or a dict")
@@ -270,7 +276,7 @@ def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
 
 def copy(s: TracedSeries, deep: bool = True) -> TracedSeries:
     s.shared = s.shared or not deep
-    return TracedSeries(s.loop, s.value, s.dtype, s.kind, shared=not deep)
+    return TracedSeries(s.loop, s.value, s._dtype, s.kind, shared=not deep, missing=s.missing, maybe=s.maybe)
 
 
 def rename(s: TracedSeries, index: Any = None) -> TracedSeries:

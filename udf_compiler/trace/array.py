@@ -135,7 +135,7 @@ def array_of(loop: LoopBuilder, value: Value) -> TracedArray:
 
 def as_array(x: Any, call: str) -> TracedArray:
     """What np.asarray makes of a traced value: a view. Refuses dates."""
-    from udf_compiler.trace import dates
+    from udf_compiler.trace import dates, maybe
     from udf_compiler.trace.frame import TracedFrame
     from udf_compiler.trace.series import TracedSeries
 
@@ -143,6 +143,7 @@ def as_array(x: Any, call: str) -> TracedArray:
         return x
     if isinstance(x, TracedSeries):
         dates.refuse_date(x, call)
+        x = maybe.plain(x, call)
         x.shared = True
         return TracedArray(x.loop, (x.value,), shared=True)
     if isinstance(x, TracedFrame):

@@ -38,9 +38,11 @@ def date_constant(loop: LoopBuilder, date: datetime.date) -> Value:
 
 
 def refuse_date(series: Any, call: str) -> None:
-    """Refuses (SW264) a date Series."""
+    """Refuses (SW264, SW270) a Series of dates or strings."""
     if series.kind == "date":
         refuse("SW264", call=call)
+    if series.kind == "text":
+        refuse("SW270", call=call)
 
 
 def compare(series: Any, name: str, other: Any, call: str) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
-from udf_compiler.trace import dates
+from udf_compiler.trace import dates, maybe
 from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.lower import run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
@@ -69,10 +69,11 @@ class TracedFrame(Traced):
             refuse("SW262", call=call, what="a DataFrame without columns")
         for s in self.series.values():
             dates.refuse_date(s, call)
-        protos = {name: np.ones(1, s.dtype) for name, s in self.series.items()}
+        series = {name: maybe.plain(s, call) for name, s in self.series.items()}
+        protos = {name: np.ones(1, s.dtype) for name, s in series.items()}
         common = run_prototype(call, lambda: pd.DataFrame(protos).to_numpy().dtype)
         type = type_of(common, call)
-        columns = [self.loop.cast(s.value, type) for s in self.series.values()]
+        columns = [self.loop.cast(s.value, type) for s in series.values()]
         return TracedArray(self.loop, columns, 2, order=None, shared=True)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
-from udf_compiler.trace import dates
+from udf_compiler.trace import dates, maybe, text
 from udf_compiler.trace.lower import (
     Operand,
     constant_of,
@@ -42,19 +43,40 @@ _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "
 class TracedSeries(Traced):
     """A Series over the rows of `loop`: one value a row, index 0 to n-1.
 
-    `kind` "numpy": values of a NumPy dtype that the IR has. `kind` "date": datetime.date objects (None where NULL).
+    `kind` "numpy": values of a NumPy dtype that the IR has. `kind` "date": datetime.date objects (None where NULL). `kind`
+    "text": strings, and what `missing` says where NULL. `kind` "maybe": what `maybe` says; the dtype depends on the batch.
     """
 
-    __slots__ = ("dtype", "kind", "loop", "shared", "value")
+    __slots__ = ("_dtype", "kind", "loop", "maybe", "missing", "shared", "value")
     what = "Series"
 
     loop: LoopBuilder
     value: Value
-    dtype: np.dtype
     kind: str
+    missing: text.Missing
+    maybe: Any  # a trace.maybe.Maybe for that kind, else None
 
-    def __init__(self, loop: LoopBuilder, value: Value, dtype: Any, kind: str = "numpy", shared: bool = False) -> None:
-        self.loop, self.value, self.dtype, self.kind, self.shared = loop, value, np.dtype(dtype), kind, shared
+    def __init__(
+        self,
+        loop: LoopBuilder,
+        value: Value,
+        dtype: Any,
+        kind: str = "numpy",
+        shared: bool = False,
+        missing: text.Missing = text.PRESENT,
+        maybe: Any = None,
+    ) -> None:
+        self.loop, self.value, self._dtype, self.kind, self.shared = loop, value, dtype, kind, shared
+        self.missing, self.maybe = missing, maybe
+        if value.type.kind == "str" and kind != "text":
+            raise InternalError(f"a Series of strings of the kind {kind}")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype. Refuses (SW255) one that depends on the batch."""
+        if self.kind == "maybe":
+            refuse("SW255", call="Series.dtype", when="a string is missing", advice="Fill missing strings first.")
+        return np.dtype(self._dtype)
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -91,11 +113,22 @@ class TracedSeries(Traced):
         other = constant_of(other)
         if self.kind == "date" or dates.is_date(other):
             return dates.compare(self, name, other, call)
+        if self.kind == "text":
+            return text.binary(self, name, other, reflected, call)
+        if text.is_text(other):
+            return text.binary(other, _MIRRORED.get(name, name), self, not reflected, call)
+        if maybe.is_maybe(self) or maybe.is_maybe(other):
+            result = maybe.binary(self, name, other, reflected, call)
+            if result is not NotImplemented:
+                return result
+            return binary(maybe.plain(self, call), name, maybe.plain(other, call), reflected, call)
         return binary(self, name, other, reflected, call)
 
     def _unary(self, name: str) -> TracedSeries:
         call = f"{name} of a Series"
         dates.refuse_date(self, call)
+        if self.kind == "maybe":
+            return maybe.plain(self, call)._unary(name)
         run_prototype(call, {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}[name], _proto(self))
         if self.value.type == BOOL and name != "abs":  # pandas: -s is ~s and +s a copy for bool
             return self.new(self.value if name == "pos" else self.loop.call("logical_not", self.value))
@@ -108,7 +141,8 @@ class TracedSeries(Traced):
         result = self._binary(name, other, False)
         if not isinstance(result, TracedSeries):
             refuse("SW251", call=f"Series {symbol(name)}= ...")
-        self.value, self.dtype, self.kind = result.value, result.dtype, result.kind
+        self.value, self._dtype, self.kind = result.value, result._dtype, result.kind
+        self.missing, self.maybe = result.missing, result.maybe
         return self
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -144,7 +178,7 @@ def operand(loop: LoopBuilder, x: Any, call: str) -> Operand:
 
     if isinstance(x, TracedSeries):
         dates.refuse_date(x, call)
-        return _of_loop(loop, x.value, call)
+        return _of_loop(loop, maybe.plain(x, call).value, call)
     if isinstance(x, TracedArray) and x.ndim == 1:
         return _of_loop(loop, x.value, call)
     if isinstance(x, Traced) and current().groups is not None:

@@ -1,0 +1,250 @@
+"""Series of strings: methods of `.str`, operators, choice and conversion; traced programs equal pandas on every kind of batch."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sparkweld.errors import Refusal
+from tests.helpers.tracing import check, trace_source
+
+#: Expressions of a, a Series of strings with or without missing ones.
+METHODS = r"""
+a.str.lower() ¦ a.str.upper() ¦ a.str.title() ¦ a.str.capitalize() ¦ a.str.swapcase() ¦ a.str.casefold() ¦ a.str.strip()
+a.str.lstrip() ¦ a.str.rstrip() ¦ a.str.strip('a ') ¦ a.str.strip('') ¦ a.str.rstrip('ß') ¦ a.str.zfill(5) ¦ a.str.pad(6)
+a.str.pad(6, side='right', fillchar='é') ¦ a.str.pad(5, 'both', '*') ¦ a.str.center(7) ¦ a.str.ljust(7, '-') ¦ a.str.rjust(7)
+a.str.slice(1, 3) ¦ a.str.slice(1) ¦ a.str[1:] ¦ a.str[:2] ¦ a.str[-3:-1] ¦ a.str[::-1] ¦ a.str[::2] ¦ a.str.slice(step=2)
+a.str[0:0]
+a.str.repeat(2) ¦ a.str.repeat(0) ¦ a.str.removeprefix('a') ¦ a.str.removesuffix('b') ¦ a.str.cat(a) ¦ a.str.cat(a, sep='-')
+a.str.cat([a, a], sep=', ') ¦ a.str.cat(a, na_rep='?') ¦ a.str.cat(a.str.upper(), sep='é', na_rep='')
+a.str.len() ¦ a.str.find('b') ¦ a.str.find('b', 1) ¦ a.str.find('', 1, 2) ¦ a.str.rfind('b') ¦ a.str.rfind('a', 0, -1)
+a.str.count('a')
+a.str.count('') ¦ a.str.count('b|c') ¦ a.str.count(r'\d') ¦ a.str.startswith('a') ¦ a.str.startswith(('a', 'é'))
+a.str.startswith(())
+a.str.endswith('b') ¦ a.str.endswith('b', na=False) ¦ a.str.startswith('a', na=True) ¦ a.str.startswith('', na=None)
+a.str.isalpha() ¦ a.str.isdigit() ¦ a.str.isalnum() ¦ a.str.isspace() ¦ a.str.isdecimal() ¦ a.str.isnumeric() ¦ a.str.islower()
+a.str.isupper() ¦ a.str.istitle() ¦ a.str.contains('b') ¦ a.str.contains('a.b') ¦ a.str.contains('a.b', regex=False)
+a.str.contains('B', case=False) ¦ a.str.contains('B', case=False, regex=False) ¦ a.str.contains('b', na=False)
+a.str.contains('é|ß')
+a.str.contains('b', na=np.nan) ¦ a.str.contains('b', na=None) ¦ a.str.contains('^a') ¦ a.str.contains('(?i)AB')
+a.str.contains('')
+a.str.contains('b$', na=True) ¦ a.str.contains(r'\bb') ¦ a.str.contains('A', flags=2) ¦ a.str.match('a') ¦ a.str.match('.b')
+a.str.match('A', case=False) ¦ a.str.fullmatch('a.*') ¦ a.str.fullmatch(r'\d+', na=False) ¦ a.str.contains(PATTERN)
+a.str.match(PATTERN)
+a.str.replace('a', 'x') ¦ a.str.replace('a', 'x', n=1) ¦ a.str.replace('a', '', n=0) ¦ a.str.replace('.', '-')
+a.str.replace('ab', 'é')
+a.str.replace('[ab]', 'x', regex=True) ¦ a.str.replace('b+', '<>', regex=True, n=1)
+a.str.replace(r'(\d)', r'<\1>', regex=True)
+a.str.replace('A', 'x', case=False) ¦ a.str.replace('a', r'\\', case=False) ¦ a.str.replace(r'\s+', ' ', regex=True)
+a.str.replace('a', 'b', regex=True) ¦ a.str.replace(r'(?P<x>.)b', r'\g<x>\g<0>', regex=True)
+a.str.replace(PATTERN, '', regex=True)
+a.str.replace('a', 'x', regex=True, n=0) ¦ a.str.replace(r'<[^>]+>', '', regex=True)
+a.str.replace('a', 'x', flags=2)
+a.str.get(0) ¦ a.str.get(1) ¦ a.str[0] ¦ a.str[-1] ¦ a.str[60] ¦ a.str.get(-70)
+a.str.split(',').str[0] ¦ a.str.split(',').str[1] ¦ a.str.split(',').str.get(-1) ¦ a.str.split(',').str[2]
+a.str.split().str[0]
+a.str.split(' ', n=1).str[1] ¦ a.str.split().str[-1] ¦ a.str.split(',').str.len() ¦ a.str.split().str.len()
+a.str.split('ab').str[1]
+a.str.split('[,;]').str[1] ¦ a.str.split('[,;]').str.len() ¦ a.str.split('[,;]', n=1).str[-1] ¦ a.str.split(',', expand=True)[0]
+a.str.split(',', expand=True)[1] ¦ a.str.split(',', n=1, expand=True)[1] ¦ a.str.rsplit(',', n=1).str[0]
+a.str.rsplit(',', n=1).str[-1]
+a.str.rsplit(',', expand=True)[0] ¦ a.str.rsplit().str[0] ¦ a.str.split('.').str[0] ¦ a.str.split('a.b', regex=False).str[1]
+a.str.split('.', regex=True, n=1).str[1] ¦ a.str.split(PATTERN).str[1] ¦ a.str.split(',').str.join('-')
+a.str.split().str.join(' ')
+a.str.split(',').isna() ¦ a.str.partition(',')[0] ¦ a.str.partition(',')[1] ¦ a.str.partition('b')[2] ¦ a.str.rpartition(',')[0]
+a.str.rpartition(',')[2] ¦ a.str.partition(',', expand=False).str[2] ¦ a.str.partition(',', expand=False).str.len()
+a.str.extract('(b)', expand=False) ¦ a.str.extract(r'(\d+)')[0] ¦ a.str.extract('(?P<x>a)(b)?')['x']
+a.str.extract('(a)(b)?')[1]
+a.str.extract('(a)|b', expand=False) ¦ a.str.extract('^([^,]+),', expand=False) ¦ a.str.extract('(?P<k>.)=(?P<v>.)').v
+"""
+
+SERIES = r"""
+a + 'x' ¦ 'x' + a ¦ a + a ¦ a * 2 ¦ 3 * a ¦ a == 'a' ¦ a != 'a' ¦ a < 'b' ¦ a >= 'a,b' ¦ 'b' > a ¦ a == a ¦ a != a.str.lower()
+a < a.str.upper()
+a == None ¦ a != None ¦ a == 1 ¦ a.eq('a') ¦ a.lt('b') ¦ a.add('x') ¦ a.radd('x') ¦ a.between('a', 'b')
+a.between('a', 'b', 'neither')
+a.isna() ¦ a.notna() ¦ a.isnull() ¦ pd.isna(a) ¦ pd.notna(a) ¦ a.fillna('x') ¦ a.fillna(a.str.upper()) ¦ a.where(a == 'a')
+a.where(a > 'a', 'x')
+a.where(a > 'a', None) ¦ a.mask(a == 'a') ¦ a.mask(a < 'b', a + '!') ¦ a.where(a.str.contains('b'))
+a.where(a.str.len() <= 2, a.str[:2] + '…')
+a.combine_first(a.str.upper()) ¦ a.isin(['a', 'b']) ¦ a.isin([]) ¦ a.isin({'a': 1}) ¦ a.isin(('é', 'ß', 'x')) ¦ ~a.isin(['a'])
+a.map({'a': 'x', 'b': 'y'}) ¦ a.map({'a': 1, 'b': 2}) ¦ a.map({'a': 1.5}) ¦ a.map({'a': True, 'b': False}) ¦ a.map({})
+a.map({'a': 'x', 'b': None})
+a.map(CODES) ¦ a.map({'a': 1, 'b': 2}).fillna(0) ¦ a.map({'a': 1, 'b': 2}).fillna(-1).astype(int)
+a.map({'a': 'x'}).fillna('other')
+a.map({'a': 'x'}).str.upper() ¦ a.replace({'a': 'x', 'b': ''}) ¦ a.replace('a', 'x') ¦ a.replace(['a', 'b'], 'z')
+a.replace(['a', 'b'], ['b', 'a'])
+a.replace('a', 'x').str.upper() ¦ a.astype(str) ¦ a.astype(object) ¦ a.astype('str') ¦ a.astype(bool) ¦ a.copy() ¦ a.rename('q')
+a.T
+a.pipe(lambda s: s.str.upper()) ¦ pd.Series(a) ¦ pd.Series(np.where(a == 'a', 'x', 'y')) ¦ pd.Series(np.where(a == 'a', a, 'y'))
+pd.Series(np.where(a.isna(), 'none', a)) ¦ pd.Series(np.where(a == 'a', 'x', None))
+pd.Series(np.where(a.str.contains('b'), 'x', a))
+pd.Series(np.select([a == 'a', a == 'b'], ['x', 'y'], 'z')) ¦ pd.Series(np.select([a == 'a', a > 'b'], [a, 'y'], default=None))
+np.where(a == 'a', 1, 2) ¦ np.where(a.str.contains('b'), 1, 2) ¦ np.where(a.str.len() > 1, 1.5, 2)
+np.where(a.str.startswith('a', na=False), 1, 2)
+"""
+
+MAYBE = r"""
+a.str.len() + 1 ¦ a.str.len() * 2 - 1 ¦ 1 - a.str.len() ¦ a.str.len() / 2 ¦ 2 / a.str.len() ¦ a.str.count('a') / a.str.len()
+a.str.len() > 2 ¦ 2 >= a.str.len() ¦ a.str.len() == 2 ¦ a.str.len() != 2 ¦ a.str.len() > a.str.count('a') ¦ a.str.len() < 2.5
+a.str.len().fillna(0) ¦ a.str.len().fillna(0).astype(int) ¦ a.str.len().fillna(0) + 1 ¦ a.str.len().astype(float)
+a.str.len().isna()
+a.str.len().astype('int32') ¦ a.str.len().astype(str) ¦ a.str.len() // 2 ¦ a.str.len() % 2 ¦ -a.str.len() ¦ np.sqrt(a.str.len())
+a.str.len().between(1, 2) ¦ a.str.len().clip(0, 3) ¦ a.str.len().isin([1, 2]) ¦ np.minimum(a.str.len(), 3) ¦ a.str.len().values
+a.str.len() + a.str.count('a') ¦ a.str.len() * a.str.count('a') ¦ (a.str.len() > 1) & a.str.contains('a')
+a.str.len().map({1: 2.5})
+a.str.contains('a') & a.str.contains('b') ¦ a.str.contains('a') | a.str.contains('b') ¦ a.str.contains('a') ^ (a == 'a')
+(a == 'a') & a.str.contains('b') ¦ (a == 'a') ^ a.str.contains('b') ¦ ~a.str.contains('a') ¦ a.str.contains('a') == True
+a.str.contains('a') != False ¦ a.str.contains('a').fillna(False) ¦ a.str.contains('a').fillna(True)
+a.str.contains('a').astype(bool)
+a.str.contains('a').astype(int) ¦ a.str.contains('a').isna() ¦ a.str.contains('a', na=None).astype(bool)
+a.map({'a': True, 'b': False}) & (a == 'a')
+a.str.len().copy() ¦ a.str.len().rename('n') ¦ a.str.len().eq(2) ¦ a.str.len().add(1)
+a.str.contains('a').fillna(False).astype(int)
+"""
+
+#: Methods after those that may leave a batch without any string, where pandas then holds floats.
+VOID = r"""
+a.str[1].str.upper() ¦ a.str.split(',').str[1].str.strip() ¦ a.str.split(',').str[1].fillna('x') ¦ a.str.split(',').str[1] + 'x'
+a.str.split(',').str[1] == 'b' ¦ a.str.split(',').str[1] < 'b' ¦ a.str.split(',').str[1] * 2
+a.str.split(',').str[1] + a.str.split(',').str[1]
+a.str.split(',').str[1] + a ¦ a.str[1].astype(str) ¦ a.str[1].isna() ¦ a.str[1].map({'b': 1}) ¦ a.str[1].isin(['b'])
+a.str[1].where(a == 'ab')
+a.str[1].where(a == 'ab', None) ¦ a.str[1].fillna(a) ¦ a.str[1].fillna(a.str[2]) ¦ a.where(a == 'ab').fillna(a.str[2])
+a.str[1].combine_first(a)
+a.str[1].replace('b', 'c') ¦ a.where(a == 'zz').replace('b', 'c').str.len() ¦ a.str[1].astype(object).str.len()
+pd.Series(np.where(a == 'a', a.str[1], 'x'))
+a.map({'a': None, 'b': 'z'}).str.upper() ¦ a.str.split(',', expand=True)[1].str.upper()
+a.str.extract('(zz)', expand=False).str.len()
+"""
+
+TYPES = ("str", "str?")
+CONSTANTS = {"PATTERN": re.compile("[ab]+", re.I), "CODES": {"a": 1, "b": 2, "é": 3}}
+
+
+def rows(table: str) -> list[str]:
+    return [cell.strip() for line in table.strip().splitlines() for cell in line.split(" ¦ ")]
+
+
+@pytest.mark.parametrize("source", rows(METHODS))
+def test_methods_of_the_accessor(source: str) -> None:
+    for type in TYPES:
+        assert check(f"lambda a: {source}", (type,), spare=False, **CONSTANTS)
+
+
+@pytest.mark.parametrize("source", rows(SERIES))
+def test_series(source: str) -> None:
+    for type in TYPES:
+        assert check(f"lambda a: {source}", (type,), spare=False, **CONSTANTS)
+
+
+@pytest.mark.parametrize("source", rows(MAYBE))
+def test_numbers_and_bools_of_strings(source: str) -> None:
+    for type in TYPES:
+        assert check(f"lambda a: {source}", (type,), spare=False)
+
+
+@pytest.mark.parametrize("source", rows(VOID))
+def test_batches_without_a_string(source: str) -> None:
+    for type in TYPES:
+        assert check(f"lambda a: {source}", (type,), spare=False)
+
+
+#: Expressions of a and b, strings that may be missing, with the reason code that they must give.
+REFUSED = [
+    *[(f"a.str.{c}", "SW270") for c in ("findall('a')", "extractall('(a)')", "get_dummies()", "wrap(3)", "encode('utf-8')")],
+    ("a.str.replace('a', lambda m: 'x', regex=True)", "SW270"),
+    ("a.str.split(',').str[1:]", "SW270"),
+    ("a.str.split(',')[0]", "SW251"),
+    ("a.str.split('[,;]').str.join('')", "SW270"),
+    ("a.str.partition(',').columns", "SW270"),
+    ("a.str.cat()", "SW250"),
+    ("a.str.cat([a.str.len()])", "SW262"),
+    ("a.str.nothing()", "SW252"),
+    ("a.str.len().str.upper()", "SW270"),
+    ("a.str.contains('a', na=1)", "SW262"),
+    ("a.str.contains('(')", "SW252"),
+    ("a.str.contains(r'(a)\\1')", "SW272"),
+    ("a.str.contains('(?=a)b')", "SW272"),
+    ("a.str.replace(r'<[^>]+>|\\([^)]*\\)', '', regex=True)", "SW272"),
+    ("a.str.replace('a*', 'x', regex=True)", "SW272"),
+    ("a.str.split('(,)').str[0]", "SW272"),
+    ("a.str.extract('(a)*', expand=False)", "SW272"),
+    ("a.str.extract('a')", "SW252"),
+    ("a.str.startswith(1)", "SW252"),
+    ("a.str.find(1)", "SW252"),
+    ("a.str.pad(3, fillchar='ab')", "SW252"),
+    ("a.str.slice(0, 1, 0)", "SW252"),
+    ("a.str.get(b)", "SW262"),
+    ("a.str.repeat([1, 2])", "SW262"),
+    ("a.str.split('').str[0]", "SW272"),
+    ("a + 1", "SW270"),
+    ("a - 'x'", "SW270"),
+    ("-a", "SW270"),
+    ("a < 1", "SW270"),
+    ("a % 'x'", "SW270"),
+    ("a.ne(b)", "SW270"),
+    ("a.values", "SW270"),
+    ("np.maximum(a, b)", "SW270"),
+    ("a.sum()", "SW250"),
+    ("a.clip('a')", "SW270"),
+    ("a.fillna(0)", "SW270"),
+    ("a.fillna(None)", "SW252"),
+    ("a.isin([None, 'a'])", "SW262"),
+    ("a.isin([1])", "SW262"),
+    ("a.map({None: 'x'})", "SW262"),
+    ("a.map({'a': 1, 'b': 'x'})", "SW262"),
+    ("a.map(len)", "SW251"),
+    ("a.replace('a', 1)", "SW262"),
+    ("a.replace('a', 'b', regex=True)", "SW262"),
+    ("a.astype('category')", "SW254"),
+    ("a.str.len().dtype", "SW255"),
+    ("np.where(a == 'a', 'x', 1)", "SW252"),
+    ("np.where(a == 'a', a, 1)", "SW270"),
+    ("np.select([a == 'a'], ['x'])", "SW252"),
+    ("np.where(a == 'a', 'x', 'y') + 'z'", "SW270"),
+    ("a.where(a == 'a', 0)", "SW270"),
+    ("a + chr(0xD800)", "SW270"),
+]
+
+
+@pytest.mark.parametrize(("source", "code"), REFUSED)
+def test_refused(source: str, code: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        trace_source(f"lambda a, b: {source}", ("str?", "str?"))
+    assert caught.value.code == code, str(caught.value)
+
+
+NUMBERS = ["a.astype(int)", "a.astype('int64')", "a.astype(float)", "a.str.strip().astype(int)", "a.astype('int8')"]
+NUMBERS += ["a.fillna('0').astype(int)"]
+
+
+@pytest.mark.parametrize("source", NUMBERS)
+def test_strings_to_numbers(source: str) -> None:
+    for type in TYPES:
+        assert check(f"lambda a: {source}", (type,), spare=False)
+
+
+@pytest.mark.parametrize("type", ["i8", "i32", "i64", "bool", "f64"])
+def test_numbers_to_strings(type: str) -> None:
+    for source in ("a.astype(str)", "a.astype(str).str.zfill(6)", "'#' + a.astype(str)"):
+        assert check(f"lambda a: {source}", (type,), spare=False)
+
+
+def test_numbers_to_names() -> None:
+    for pairs in ("{1: 'one', 2: 'two'}", "{0: 'x', -7: 'y', 1: None}"):
+        for type in ("i8", "i64", "f64"):
+            assert check(f"lambda a: a.map({pairs})", (type,), spare=False)
+            assert check(f"lambda a: a.map({pairs}).fillna('other').str.upper()", (type,), spare=False)
+
+
+PAIRS = ["a + b", "a == b", "a < b", "a.fillna(b)", "a.where(a.notna(), b).fillna('unknown')", "a.str.cat(b, sep=' ')"]
+PAIRS += ["a + '-' + b", "a.str.cat([b, a], na_rep='')", "pd.Series(np.where(a == b, a, b))", "a.combine_first(b)"]
+PAIRS += ["(a == b) | b.str.contains('a')", "a.where(b == 'a', b)"]
+
+
+@pytest.mark.parametrize("source", PAIRS)
+def test_two_columns(source: str) -> None:
+    for types in (("str", "str"), ("str?", "str"), ("str", "str?"), ("str?", "str?")):
+        assert check(f"lambda a, b: {source}", types, spare=False)

@@ -1,0 +1,64 @@
+"""`Series.str`: which methods are compiled, and what each does with missing elements.
+
+A method that gives strings leaves a missing element as it is. One that gives integers or bools gives a Series whose dtype
+depends on whether elements are missing (`trace.maybe`). The methods themselves are Python's own on each string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from udf_compiler.calls.arrays import bound
+from udf_compiler.calls.strings import changes, patterns, pieces, search
+from udf_compiler.calls.strings.mapping import known_int
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import is_text, some_string
+from udf_compiler.trace.values import Traced, raw
+
+#: Methods of the accessor. Each takes the Series.
+METHODS: dict[str, Callable[..., Any]] = {
+    **changes.METHODS,
+    **search.METHODS,
+    **pieces.METHODS,
+    **patterns.METHODS,
+}
+
+_REFUSED = frozenset("findall extractall get_dummies wrap translate normalize encode decode slice_replace".split())
+
+
+class StrAccessor(Traced):
+    """``series.str`` of a Series of strings."""
+
+    __slots__ = ("series",)
+    what = "Series.str"
+
+    def __init__(self, series: Any) -> None:
+        self.series = series
+
+    def __getattr__(self, name: str) -> Any:
+        call = f"Series.str.{name}"
+        series = object.__getattribute__(self, "series")
+        if name in METHODS:
+            return bound(METHODS[name], series, call)
+        if name in _REFUSED:
+            refuse("SW270", call=call)
+        refuse("SW252", call=call, error=f"AttributeError: 'StringMethods' object has no attribute {name!r}")
+
+    def __getitem__(self, key: Any) -> Any:
+        series = object.__getattribute__(self, "series")
+        if isinstance(key, slice):
+            return changes.slice_(series, key.start, key.stop, key.step)
+        return pieces.get(series, known_int(key, "Series.str[...]"))
+
+
+def accessor(series: Any) -> Any:
+    """``series.str``. Refuses what pandas raises for: a Series of anything but strings."""
+    if is_text(series):
+        some_string(series)  # of a float64 Series there is no accessor
+        return StrAccessor(series)
+    if series.kind == "numpy" and series.dtype != np.dtype(object):
+        refuse("SW252", call="Series.str", error="AttributeError: Can only use .str accessor with string values!")
+    refuse("SW270", call=f"Series.str of {raw(series)} without strings")

@@ -1,0 +1,115 @@
+"""Strings to numbers and numbers to strings: astype and pd.to_numeric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.calls.strings.mapping import plain
+from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.maybe import plain as without_missing
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import str_call, text_series
+
+_CALL = "Series.astype"
+
+
+def is_str_dtype(dtype: Any) -> bool:
+    """Whether astype(dtype) makes Python strings of the elements."""
+    return dtype is str or (isinstance(dtype, str) and dtype in ("str", "U"))
+
+
+def text_astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
+    """astype of a Series of strings."""
+    if errors != "raise" or isinstance(dtype, dict):
+        refuse("SW262", call=_CALL, what="the argument errors= or a dict")
+    if is_str_dtype(dtype):
+        return _to_str(s)
+    if dtype is object or (isinstance(dtype, str) and dtype in ("object", "O")):
+        return text_series(s.loop, s.value, s.missing.kept())
+    made = run_prototype(_CALL, lambda: pd.Series(["1"], dtype=object).astype(dtype).dtype)
+    if made == np.float64:
+        return _parsed(s, "parse_float")
+    if made in (np.dtype(np.int64), np.dtype(np.int32), np.dtype(np.int16), np.dtype(np.int8)):
+        return _narrowed(_parsed(s, "parse_int"), made)
+    if made == np.bool_:
+        return _truth(s)
+    refuse("SW254", call=_CALL, type=str(made))
+
+
+def _to_str(s: Any) -> Any:
+    """Missing elements become the strings 'None' and 'nan'."""
+    loop = s.loop
+    if not s.value.type.nullable:
+        return text_series(loop, s.value)
+    if s.missing.none and s.missing.nan:
+        loop.guard(loop.is_valid(s.value))
+        return text_series(loop, plain(s))
+    name = loop.const("None" if s.missing.none else "nan", STR)
+    return text_series(loop, loop.select(loop.is_valid(s.value), plain(s), name))
+
+
+def _parsed(s: Any, fn: str) -> Any:
+    """int() or float() of each string. Rows that raise, or that a kernel does not decide, are guarded."""
+    loop = s.loop
+    parsed = str_call(loop, fn, plain(s))
+    ok = loop.is_valid(parsed)
+    if s.value.type.nullable:
+        ok = loop.call("logical_and", ok, loop.is_valid(s.value))
+    loop.guard(ok)
+    return s.new(loop.value_of(parsed))
+
+
+def _narrowed(series: Any, dtype: np.dtype) -> Any:
+    """int64 strings to a smaller integer dtype: a number that it does not hold raises."""
+    loop = series.loop
+    if dtype == np.int64:
+        return series
+    limits = np.iinfo(dtype)
+    above = loop.call("greater_equal", series.value, loop.const(int(limits.min), I64))
+    below = loop.call("less_equal", series.value, loop.const(int(limits.max), I64))
+    loop.guard(loop.call("logical_and", above, below))
+    from sparkweld.ir.types import of_dtype
+
+    type = of_dtype(dtype)
+    assert type is not None
+    return series.new(loop.cast(series.value, type))
+
+
+def _truth(s: Any) -> Any:
+    """bool() of each element: a string that is not empty, and NaN, are True; None is False."""
+    loop = s.loop
+    found = loop.call("not_equal", plain(s), loop.const("", STR))
+    if not s.value.type.nullable:
+        return s.new(found)
+    if s.missing.none and s.missing.nan:
+        loop.guard(loop.is_valid(s.value))
+        return s.new(found)
+    return s.new(loop.select(loop.is_valid(s.value), found, loop.const(s.missing.nan, BOOL)))
+
+
+def to_str(s: Any) -> Any:
+    """astype(str) of a Series of integers, floats or bools."""
+    loop = s.loop
+    s = without_missing(s, _CALL)
+    value: Value = s.value
+    if value.type == BOOL:
+        return text_series(loop, loop.select(value, loop.const("True", STR), loop.const("False", STR)))
+    if value.type.is_int:
+        return text_series(loop, str_call(loop, "int_to_str", loop.cast(value, I64)))
+    if value.type != F64:
+        refuse("SW254", call=f"{_CALL}(str)", type=str(s.dtype))
+    loop.guard(str_call(loop, "float_to_str_decided", value))
+    return text_series(loop, str_call(loop, "float_to_str", value))
+
+
+def to_numeric(s: Any, errors: str, call: str) -> Any:
+    """pd.to_numeric of strings."""
+    refuse("SW270", call=f"{call} of strings")
+
+
+__all__ = ["is_str_dtype", "text_astype", "to_numeric", "to_str"]

@@ -1,0 +1,117 @@
+"""isin, map with a dict and replace of strings as tables of constants."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir.ops import IsIn, Lookup
+from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.calls.strings.mapping import known_text, plain
+from udf_compiler.trace.lower import constant_of, run_prototype
+from udf_compiler.trace.maybe import maybe_series
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import Missing, is_missing, optional, text_series, validity
+from udf_compiler.trace.values import Traced, raw
+
+#: Longest table of constants that a kernel carries.
+TABLE_LIMIT = 10_000
+
+#: A mapped integer may be this large: float64 holds it, which a batch with an unmapped string needs.
+_EXACT = 2**53
+
+
+def isin(s: Any, values: Any) -> Any:
+    """Series.isin with constants that are strings; None and NaN among them are refused."""
+    call, values = "Series.isin", constant_of(values)
+    containers = (list, tuple, set, frozenset, dict, pd.Series, pd.Index, np.ndarray)
+    if isinstance(values, Traced) or not isinstance(values, containers):
+        refuse("SW262", call=call, what=raw(values))
+    keys = [str(v) if isinstance(v, np.str_) else v for v in values]
+    if len(keys) > TABLE_LIMIT or any(is_missing(k) for k in keys):
+        refuse("SW262", call=call, what=f"{len(keys)} values, or a missing one among them")
+    if not all(type(k) is str for k in keys):
+        refuse("SW262", call=call, what="values that are no strings")
+    loop = s.loop
+    texts = [known_text(k, call) for k in keys]
+    found = loop.emit(IsIn.of(texts, STR), plain(s)) if texts else loop.const(False, BOOL)
+    valid = validity(loop, s.value)
+    return s.new(found if valid is None else loop.call("logical_and", found, valid))
+
+
+def map_(s: Any, arg: Any, na_action: Any = None) -> Any:
+    """Series.map with a dict or a Series of constants; what has no key becomes NaN."""
+    call, arg = "Series.map", constant_of(arg)
+    if type(arg) is not dict and not isinstance(arg, pd.Series):
+        refuse("SW251", call=f"{call} with {raw(arg)}")
+    if na_action not in (None, "ignore"):
+        refuse("SW262", call=call, what=f"na_action={raw(na_action)}")
+    mapper = arg if isinstance(arg, pd.Series) else run_prototype(call, lambda: pd.Series(arg, dtype=None if arg else np.float64))
+    keys = list(mapper.index)
+    if len(keys) > TABLE_LIMIT or not mapper.index.is_unique or not all(type(k) is str for k in keys):
+        refuse("SW262", call=call, what=f"a table of {len(keys)} keys that are not all distinct strings")
+    for key in keys:
+        known_text(key, call)
+    return _mapped(s, dict(zip(keys, mapper.tolist(), strict=True)), mapper.dtype, call)
+
+
+def _mapped(s: Any, pairs: dict[Any, Any], dtype: Any, call: str) -> Any:
+    loop, kind = s.loop, getattr(dtype, "kind", "")
+    if kind == "O":
+        return _mapped_to_text(s, pairs, call)
+    if kind not in "biuf" or any(kind in "iu" and abs(v) > _EXACT for v in pairs.values()):
+        refuse("SW254", call=call, type=str(dtype))
+    type_ = {"b": BOOL, "f": F64}.get(kind, I64)
+    if dtype not in (np.dtype(np.bool_), np.dtype(np.float64), np.dtype(np.int64)):
+        refuse("SW254", call=call, type=str(dtype))
+    found = loop.emit(Lookup.of(dict(pairs.items()), STR, type_), plain(s))
+    valid = loop.is_valid(found)
+    if s.value.type.nullable:
+        valid = loop.call("logical_and", valid, loop.is_valid(s.value))
+    value = loop.value_of(found)
+    if type_ == F64:
+        return s.new(loop.select(valid, value, loop.const(np.nan, F64)))
+    bound = max(map(abs, map(int, pairs.values())), default=0)
+    return maybe_series(loop, value, valid, Missing(nan=True), bound=bound)
+
+
+def _mapped_to_text(s: Any, pairs: dict[Any, Any], call: str) -> Any:
+    """Strings, or None, in an object Series."""
+    loop = s.loop
+    texts = {k: v for k, v in pairs.items() if not is_missing(v)}
+    if not all(type(v) is str for v in texts.values()):
+        refuse("SW262", call=call, what="values of several types")
+    nones = any(v is None for v in pairs.values())
+    table = Lookup.of({k: known_text(v, call) for k, v in texts.items()}, STR, STR)
+    found = loop.emit(table, plain(s))
+    return text_series(loop, optional(loop, loop.value_of(found), validity(loop, s.value, found)), Missing(none=nones, nan=True))
+
+
+def replace(s: Any, to_replace: Any = None, value: Any = None, *, inplace: Any = False, regex: Any = False) -> Any:
+    """Series.replace of whole strings by others: a str, a list or a dict."""
+    call, to_replace = "Series.replace", constant_of(to_replace)
+    if inplace:
+        refuse("SW256", call=f"{call}(inplace=True)")
+    if regex is not False:
+        refuse("SW262", call=call, what="the argument regex=")
+    if type(to_replace) is dict and value is None:
+        pairs = dict(to_replace)
+    elif type(to_replace) is list and type(value) is str:
+        pairs = dict.fromkeys(to_replace, value)
+    elif type(to_replace) is list and type(value) is list and len(value) == len(to_replace):
+        pairs = dict(zip(to_replace, value, strict=True))
+    elif type(to_replace) is str and type(value) is str:
+        pairs = {to_replace: value}
+    else:
+        refuse("SW262", call=call, what=f"{raw(to_replace)} with {raw(value)}")
+    if len(pairs) > TABLE_LIMIT:
+        refuse("SW262", call=call, what=f"a table of {len(pairs)} keys")
+    texts: dict[Any, Any] = {known_text(k, call): known_text(v, call) for k, v in pairs.items()}
+    loop = s.loop
+    found = loop.emit(Lookup.of(dict(texts.items()), STR, STR), plain(s))
+    chosen = loop.select(loop.is_valid(found), loop.value_of(found), plain(s))
+    missing = dataclasses.replace(s.missing, void=s.missing.void or s.missing.nan)  # a batch of NaN only becomes float64
+    return text_series(loop, optional(loop, chosen, validity(loop, s.value)), missing)

@@ -1,0 +1,177 @@
+"""Series whose dtype depends on the batch: integers that are float64, and bools that are object, where some element is missing.
+
+`s.str.len()` is int64 in a batch of strings, float64 with NaN when some are missing, and object when all are. What comes
+out the same in each of these is computed as it is; for everything else a guard demands a batch without missing elements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler.trace.lower import is_number
+from udf_compiler.trace.session import current
+from udf_compiler.trace.text import Missing, is_missing
+
+_COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
+_MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+_ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply"}
+
+#: Up to here int64 and float64 compute the same sums, differences and products.
+_EXACT = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """Where elements are not missing (`valid`; None: everywhere); the batch has the plain dtype when `plain` holds on all rows.
+
+    `missing`: what missing bools are. `void`: a batch of missing integers only is object. `bound`: no |integer| is larger.
+    """
+
+    valid: Value | None
+    plain: Value
+    missing: Missing = Missing()
+    void: bool = False
+    bound: int = _EXACT
+
+
+def maybe_series(
+    loop: LoopBuilder, value: Value, valid: Value | None, state: Missing, void: bool = False, bound: int = _EXACT
+) -> Any:
+    """A Series of a plain bool or i64 value that is missing where not `valid`; an ordinary one when `valid` is None."""
+    from udf_compiler.trace.series import TracedSeries
+
+    if valid is None:
+        return TracedSeries(loop, value, value.type.dtype)
+    zero = loop.const(0, value.type)
+    return TracedSeries(loop, loop.select(valid, value, zero), None, "maybe", maybe=Maybe(valid, valid, state, void, bound))
+
+
+def is_maybe(x: object) -> bool:
+    """Whether `x` is such a Series."""
+    from udf_compiler.trace.series import TracedSeries
+
+    return issubclass(type(x), TracedSeries) and x.kind == "maybe"  # type: ignore[attr-defined]
+
+
+def plain(x: Any, call: str) -> Any:
+    """The ordinary Series of a batch without missing elements, which a guard demands; anything else as it is."""
+    if not is_maybe(x):
+        return x
+    x.loop.guard(x.maybe.plain)
+    current().note(f"{call}: batches with missing values run in Python")
+    return x.new(x.value)
+
+
+def present(x: Any) -> Value:
+    """Where an element is not missing."""
+    valid: Value | None = x.maybe.valid
+    return x.loop.const(True, BOOL) if valid is None else valid
+
+
+def some_number(x: Any) -> None:
+    """Guards that the batch has a number, when without one pandas would hold it as object."""
+    if x.maybe.void:
+        x.loop.guard_some(present(x))
+
+
+def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
+    """An operator whose result does not depend on the dtype; NotImplemented for another."""
+    if not is_maybe(series):  # operands are swapped so that the first is such a Series
+        series, other, reflected = other, series, not reflected
+        name = _MIRRORED.get(name, name)
+    if series.value.type == BOOL:
+        return _logical(series, name, other, reflected)
+    if name == "truediv" and (is_maybe(other) or is_number(other)):
+        return as_float(series)._binary(name, as_float(other) if is_maybe(other) else other, reflected)
+    if name in _COMPARISONS:
+        return _compared(series, name, other)
+    if name in _ARITHMETIC:
+        return _computed(series, name, other, reflected)
+    return NotImplemented
+
+
+def _logical(series: Any, name: str, other: Any, reflected: bool) -> Any:
+    """& | ^ with bools: False where the left side is missing, a missing right side is False. == and != with a bool."""
+    loop = series.loop
+    if name in ("eq", "ne") and type(other) is bool:
+        same = loop.call("equal", series.value, loop.const(other, BOOL))
+        if name == "ne":
+            return series.new(loop.call("logical_or", loop.call("logical_not", same), loop.call("logical_not", present(series))))
+        return series.new(loop.call("logical_and", same, present(series)))
+    if name not in ("and", "or", "xor") or not _is_bool(other, loop):
+        return NotImplemented
+    left, right = (other, series) if reflected else (series, other)
+    result = loop.call(f"logical_{name}", left.value, right.value)  # the value of a missing bool is False
+    return series.new(loop.call("logical_and", result, present(left)) if is_maybe(left) else result)
+
+
+def _is_bool(x: Any, loop: LoopBuilder) -> bool:
+    from udf_compiler.trace.series import TracedSeries
+
+    return isinstance(x, TracedSeries) and x.loop is loop and x.kind in ("numpy", "maybe") and x.value.type == BOOL
+
+
+def _compared(series: Any, name: str, other: Any) -> Any:
+    """Missing elements compare as NaN does."""
+    loop = series.loop
+    if is_missing(other):
+        return series.new(loop.const(name == "ne", BOOL))
+    sides = [_number(series)]
+    if is_maybe(other) and other.value.type == I64:
+        sides.append(_number(other))
+    elif is_number(other) and abs(other) <= _EXACT:
+        sides.append(loop.const(float(other), F64))
+    else:
+        return NotImplemented
+    return series.new(loop.call(_COMPARISONS[name], *sides))
+
+
+def _number(x: Any) -> Value:
+    """The float64 form: NaN where missing."""
+    loop = x.loop
+    return loop.select(present(x), loop.cast(x.value, F64), loop.const(np.nan, F64))
+
+
+def as_float(x: Any) -> Any:
+    """The float64 Series that a batch with missing elements is; the integers of one without convert to it exactly."""
+    some_number(x)
+    return x.new(_number(x))
+
+
+def _computed(series: Any, name: str, other: Any, reflected: bool) -> Any:
+    """Sums, differences and products that stay exact in both dtypes: again such a Series."""
+    from udf_compiler.trace.series import TracedSeries
+
+    loop = series.loop
+    if is_maybe(other) and other.value.type == I64:
+        value, bound = other.value, other.maybe.bound
+        valid, dense = loop.call("logical_and", present(series), present(other)), _both(series, other)
+    elif type(other) is int and abs(other) <= _EXACT:
+        value, bound, valid, dense = loop.const(other, I64), abs(other), series.maybe.valid, series.maybe.plain
+    else:
+        return NotImplemented
+    reach = series.maybe.bound * bound if name == "mul" else series.maybe.bound + bound
+    if reach > _EXACT:
+        return NotImplemented
+    sides = (value, series.value) if reflected else (series.value, value)
+    result = loop.call(_ARITHMETIC[name], *sides)
+    if valid is not None:
+        result = loop.select(valid, result, loop.const(0, I64))
+    void = series.maybe.void or (is_maybe(other) and other.maybe.void)
+    return TracedSeries(loop, result, None, "maybe", maybe=Maybe(valid, dense, Missing(), void, reach))
+
+
+def _both(a: Any, b: Any) -> Value:
+    return a.loop.call("logical_and", a.maybe.plain, b.maybe.plain)

@@ -1,0 +1,171 @@
+"""Series of strings as pandas 2 has them: dtype object, each element a str, or missing, which is None or NaN.
+
+What a method gives for a missing element depends on the method, and some dtypes depend on the batch: a Series without any
+string may have become float64 on the way (`void`). An op for which that matters guards that some element is a string.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import BOOL, STR
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import raw
+
+_FUNCTIONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What missing elements may be, `none`: None, `nan`: NaN; `void`: a batch of missing elements only may be float64."""
+
+    none: bool = False
+    nan: bool = False
+    void: bool = False
+
+    def or_(self, other: Missing) -> Missing:
+        """What they may be when each comes from one side."""
+        return Missing(self.none or other.none, self.nan or other.nan, self.void or other.void)
+
+    def as_nan(self) -> Missing:
+        """The same with every None a NaN, in a Series that stays object."""
+        return Missing(nan=self.none or self.nan)
+
+    def kept(self) -> Missing:
+        """The same in a Series that is object in every batch."""
+        return replace(self, void=False)
+
+
+PRESENT = Missing()
+
+
+def is_text(x: object) -> bool:
+    """Whether `x` is a Series of strings."""
+    from udf_compiler.trace.series import TracedSeries
+
+    return issubclass(type(x), TracedSeries) and x.kind == "text"  # type: ignore[attr-defined]
+
+
+def text_series(loop: LoopBuilder, value: Value, missing: Missing = PRESENT) -> Any:
+    """A fresh Series of strings; the value is NULL where an element is missing."""
+    from udf_compiler.trace.series import TracedSeries
+
+    return TracedSeries(loop, value, np.dtype(object), "text", missing=missing)
+
+
+def str_call(loop: LoopBuilder, fn: str, *args: Value, params: tuple[Any, ...] = ()) -> Value:
+    """A function of strings (see `ir.ops.string_functions`)."""
+    return loop.emit(StrCall(fn, params), *args)
+
+
+def constant(loop: LoopBuilder, text: str, call: str) -> Value:
+    """A constant string. Refuses (SW270) one that UTF-8 does not hold."""
+    check_text(text, call)
+    return loop.const(str(text), STR)
+
+
+def check_text(text: str, call: str) -> str:
+    """The text itself, when a column could hold it."""
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        refuse("SW270", call=f"{call} with a lone surrogate")
+    return text
+
+
+def is_missing(x: object) -> bool:
+    """Whether a constant is a missing element."""
+    return x is None or (isinstance(x, float | np.floating) and x != x)
+
+
+def some_string(series: Any) -> None:
+    """Guards that the batch has a string, when without one pandas would hold it as float64."""
+    if series.missing.void:
+        series.loop.guard_some(series.loop.is_valid(series.value))
+
+
+def optional(loop: LoopBuilder, value: Value, valid: Value | None) -> Value:
+    """The value, NULL where not valid."""
+    return value if valid is None else loop.optional(value, valid)
+
+
+def validity(loop: LoopBuilder, *values: Value) -> Value | None:
+    """Where all of them are not NULL; None when they never are."""
+    found: Value | None = None
+    for value in values:
+        if value.type.nullable:
+            valid = loop.is_valid(value)
+            found = valid if found is None else loop.call("logical_and", found, valid)
+    return found
+
+
+def text_operand(loop: LoopBuilder, other: Any, call: str) -> Value | None:
+    """A str constant or a Series of strings as a value; None for anything else."""
+    if is_text(other):
+        if other.loop is not loop:
+            refuse("SW262", call=call, what="a column of another function call")
+        return other.value
+    return constant(loop, other, call) if isinstance(other, str) else None
+
+
+def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
+    """An operator of a Series of strings with a str or another such Series."""
+    if name in _FUNCTIONS:
+        return compare(series, name, other, reflected, call)
+    if name == "add":
+        return add(series, other, reflected, call)
+    if name == "mul" and type(other) is int:
+        return repeated(series, other)
+    refuse("SW270", call=call)
+
+
+def compare(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
+    """False (True for !=) where a side is missing; code points decide otherwise."""
+    loop = series.loop
+    if is_missing(other):
+        return series.new(loop.const(name == "ne", BOOL))
+    right = text_operand(loop, other, call)
+    if right is None:
+        if name in ("eq", "ne") and type(other) in (int, float, bool):
+            return series.new(loop.const(name == "ne", BOOL))
+        refuse("SW270", call=f"{call} with {raw(other)}")
+    if isinstance(other, str) and name not in ("eq", "ne"):
+        some_string(series)  # float64 has no order with a str
+    operands = (loop.value_of(series.value), loop.value_of(right))
+    result = loop.call(_FUNCTIONS[name], *(operands[::-1] if reflected else operands))
+    valid = validity(loop, series.value, right)
+    return series.new(result if valid is None else loop.select(valid, result, loop.const(name == "ne", BOOL)))
+
+
+def add(series: Any, other: Any, reflected: bool, call: str) -> Any:
+    """Concatenation; NaN where a side is missing."""
+    loop = series.loop
+    right = text_operand(loop, other, call)
+    if right is None:
+        refuse("SW270", call=f"{call} with {raw(other)}")
+    if isinstance(other, str):
+        some_string(series)
+    operands = [loop.value_of(series.value), loop.value_of(right)]
+    result = str_call(loop, "concat", *(operands[::-1] if reflected else operands))
+    missing = series.missing.as_nan() if isinstance(other, str) else series.missing.or_(other.missing).as_nan()
+    if is_text(other) and series.missing.void and other.missing.void:
+        missing = replace(missing, void=True)  # two float64 Series add to one
+    return text_series(loop, optional(loop, result, validity(loop, series.value, right)), missing)
+
+
+def repeated(series: Any, times: int) -> Any:
+    """``series * times``; NaN where missing."""
+    loop = series.loop
+    value = str_call(loop, "repeat", loop.value_of(series.value), params=(times,))
+    missing = replace(series.missing.as_nan(), void=series.missing.void)
+    return text_series(loop, optional(loop, value, validity(loop, series.value)), missing)
