@@ -11,6 +11,9 @@
             row += 1
         return flagged
 
+With strings and numbers in one program there may be several such loops, one behind the other, in a loop over blocks of rows
+(see `stages`).
+
 A nullable value is a pair of names, `v3` and `ok3`; the ops between nullable and plain values are only renamings. A string is
 one name, of a view; ops of strings that make new ones get the address of the `arena`.
 """
@@ -28,6 +31,7 @@ from numba.core import types
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, Op, Read, StrCall, ValueOf
+from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
 from sparkweld.ir.types import BOOL, F64, STR, Type
 from sparkweld.kernels import memory
@@ -35,12 +39,24 @@ from sparkweld.kernels.frontend import VIEW, Operation, define, numba_type
 from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
 from sparkweld.kernels.lowerings.strings import text
 from sparkweld.kernels.shape import SEEN_SHIFT, Shape, allocates
+from sparkweld.kernels.stages import (
+    Stage,
+    Statement,
+    column_operation,
+    keep_operation,
+    stages_of,
+    take_operation,
+    width_of,
+)
 from sparkweld.kernels.strings.memory_access import build_view
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 
 ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
+
+#: Cost of a function in additions, 1 for others.
+_WEIGHTS = {**dict.fromkeys(LIBM_ULP, 20), **dict.fromkeys(("divide", "remainder", "floor_divide", "fmod", "sqrt"), 5)}
 
 #: Operations are equal for equal ops, so that one name serves all their calls; tables may be large, hence the bound.
 _remember = lru_cache(maxsize=2048)
@@ -52,6 +68,7 @@ class RowLoop:
 
     source: str
     namespace: dict[str, object]
+    vector_loops: tuple[int, ...]  # which of its loops, in order, LLVM is to vectorise
 
     def function(self) -> Callable[..., object]:
         """The Python function, for Numba."""
@@ -71,7 +88,7 @@ class _Emitter:
         self.entries = {i.name: 2 * at for at, i in enumerate(program.inputs)}
         self.namespace: dict[str, object] = {}
         self.head: list[str] = []
-        self.body: list[str] = []
+        self.body: list[Statement] = []
         self.value: list[str] = []  # name or literal of each plain part
         self.valid: list[str] = []  # name of each validity, "" for plain values
         self.addresses: dict[int, str] = {}
@@ -81,17 +98,45 @@ class _Emitter:
             self._let(index, let, type)
         self._guards()
         self._outputs()
-        lines = ["def row_loop(table, padded, count):"]
+        stages = stages_of(self.body)
+        inner = self._one_loop(stages[0], "padded") if len(stages) == 1 else self._blocks(stages)
         if self.shape.allocates:
             self.head.append(f"arena = address(table, {2 * (self.shape.inputs + self.shape.outputs) + 1})")
-        lines += [f"    {line}" for line in self.head]
-        lines += ["    flagged = 0", "    seen = 0"] if self.loop.some else ["    flagged = 0"]
-        lines += ["    row = 0", f"    padded = padded & {-self.shape.tile}", "    while row < padded:"]
-        lines += [f"        {line}" for line in self.body]
+        self.head += ["flagged = 0", "seen = 0"] if self.loop.some else ["flagged = 0"]
+        self.head.append(f"padded = padded & {-self.shape.tile}")
         result = f"flagged | seen << {SEEN_SHIFT}" if self.loop.some else "flagged"
-        lines += ["        row += 1", f"    return {result}", ""]
+        lines = [*self.head, *inner, f"return {result}"]
         self.namespace["address"] = _address
-        return RowLoop("\n".join(lines), self.namespace)
+        source = "\n".join(["def row_loop(table, padded, count):", *(f"    {line}" for line in lines), ""])
+        first = 0 if len(stages) == 1 else 1
+        return RowLoop(source, self.namespace, tuple(first + at for at, s in enumerate(stages) if not s.is_scalar))
+
+    def _one_loop(self, stage: Stage, end: str, renamed: dict[str, str] | None = None) -> list[str]:
+        lines = [statement.text(renamed or {}) for statement in stage.statements]
+        return ["row = 0", f"while row < {end}:", *(f"    {line}" for line in lines), "    row += 1"]
+
+    def _blocks(self, stages: tuple[Stage, ...]) -> list[str]:
+        """The loop over blocks, of a tile each: LLVM then knows that the loops inside have no remainder.
+
+        `b4` is where the block begins in the column at `a4`, `c_v7` the column of v7 between stages.
+        """
+        tile = self.shape.tile
+        kinds = {s.target: s.operation.result for s in self.body if s.target}
+        crossing = sorted({name for stage in stages for name in stage.kept})
+        for name in crossing:
+            self.head.append(f"c_{name} = {self._name(_scratch(tile * width_of(kinds[name])))}()")
+        renamed = {"count": "left"}
+        lines = ["left = count - base"]
+        widths = (*self.shape.widths, 1)  # the last one: rows kept
+        for entry, address in self.addresses.items():
+            renamed[address] = f"b{entry}"
+            lines.append(f"b{entry} = {address} + base * {widths[entry]}")
+        for stage in stages:
+            takes = [self._statement(name, _take_kept(kinds[name]), f"c_{name}", "row") for name in stage.wanted]
+            keeps = [self._statement("", _keep(kinds[name]), f"c_{name}", "row", name) for name in stage.kept]
+            whole = Stage((*takes, *stage.statements, *keeps), (), (), stage.is_scalar)
+            lines += self._one_loop(whole, str(tile), renamed)
+        return ["base = 0", "while base < padded:", *(f"    {line}" for line in lines), f"    base += {tile}"]
 
     def _let(self, index: int, let: Let, type: Type) -> None:
         value, valid = f"v{index}", ""
@@ -99,7 +144,7 @@ class _Emitter:
             case Const():
                 value = self._constant(index, let.op)
                 if let.op.type == STR:
-                    self._call(value, _text(let.op.value))
+                    self.body.append(self._statement(value, _text(let.op.value), leaf=True))
             case Read():
                 valid = self._read(index, let.op)
             case IsValid():
@@ -132,14 +177,20 @@ class _Emitter:
     def _compute(self, target: str, let: Let, type: Type) -> None:
         operation = _operation(let.op, tuple(self.types[a] for a in let.args), type)
         arena = ["arena"] if allocates(let.op) else []
-        self._call(target, operation, *(self.value[a] for a in let.args), *arena)
+        weight = 0 if type.kind == "bool" else _WEIGHTS.get(let.op.fn, 1) if isinstance(let.op, Call) else 1
+        self.body.append(self._statement(target, operation, *(self.value[a] for a in let.args), *arena, weight=weight))
 
     def _call(self, target: str, operation: Operation, *arguments: str) -> None:
+        self.body.append(self._statement(target, operation, *arguments))
+
+    def _statement(self, target: str, operation: Operation, *arguments: str, weight: int = 0, leaf: bool = False) -> Statement:
+        return Statement(target, self._name(operation), operation, arguments, weight, leaf)
+
+    def _name(self, operation: Operation) -> str:
         name = operation.name
         while self.namespace.setdefault(name, operation) is not operation:
             name += "_"
-        call = f"{name}({', '.join(arguments)})"
-        self.body.append(f"{target} = {call}" if target else call)
+        return name
 
     def _constant(self, index: int, op: Const) -> str:
         value = op.value
@@ -154,10 +205,12 @@ class _Emitter:
         if op.column not in self.entries:
             raise InternalError(f"program {self.program.name!r} reads {op.column!r} within its only loop's own appends")
         entry = self.entries[op.column]
-        self._call(f"v{index}", _load(op.type.plain()), self._column(entry, op.column), "row")
+        column = self._column(entry, op.column)
+        self.body.append(self._statement(f"v{index}", _load(op.type.plain()), column, "row", leaf=True))
         if not op.type.nullable:
             return ""
-        self._call(f"ok{index}", _load_valid(), self._column(entry + 1, f"nulls of {op.column}"), "row")
+        column = self._column(entry + 1, f"nulls of {op.column}")
+        self.body.append(self._statement(f"ok{index}", _load_valid(), column, "row", leaf=True))
         return f"ok{index}"
 
     def _column(self, entry: int, comment: str) -> str:
@@ -194,6 +247,9 @@ class _Emitter:
         if self.loop.where is not None:
             keep = self._column(2 * (self.shape.inputs + self.shape.outputs), "rows kept")
             self._call("", _store(BOOL), keep, "row", self.value[self.loop.where])
+
+
+_scratch, _keep, _take_kept = _remember(column_operation), _remember(keep_operation), _remember(take_operation)
 
 
 @_remember

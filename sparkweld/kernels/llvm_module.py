@@ -8,9 +8,9 @@ from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
 from sparkweld.kernels import driver, emit, lanes, math_library
 from sparkweld.kernels.frontend import Lowered, lower_function
-from sparkweld.kernels.memory import mark_row_loop
+from sparkweld.kernels.memory import mark_row_loops
 from sparkweld.kernels.object_code import kernel_symbol
-from sparkweld.kernels.shape import Shape, check_size, has_strings, shape_of
+from sparkweld.kernels.shape import Shape, check_size, shape_of
 from sparkweld.kernels.strings import used_functions
 from sparkweld.kernels.target import target_machine
 
@@ -71,11 +71,11 @@ def linked_module(program: Program) -> binding.ModuleRef:
     if len(program.loops) != 1:
         raise InternalError(f"program {program.name!r} has {len(program.loops)} loops; kernels take optimised ones, of one loop")
     shape = _shape(program)
-    rows = lower_function(emit.emit_row_loop(program, shape).function(), emit.ARGUMENTS, emit.RESULT)
+    row_loop = emit.emit_row_loop(program, shape)
+    rows = lower_function(row_loop.function(), emit.ARGUMENTS, emit.RESULT)
     # A scalar remainder would compute such functions by their scalar version.
     calls_libm = any(f.name.startswith(math_library.PREFIX) for f in rows.module.functions)
-    if not has_strings(program):
-        mark_row_loop(rows.module.get_global(rows.symbol), one_vector=calls_libm)
+    mark_row_loops(rows.module.get_global(rows.symbol), row_loop.vector_loops, one_vector=calls_libm)
     drive = driver.lowered_driver()
     symbol = kernel_symbol(program)
     module = binding.parse_assembly(_prelude(symbol, shape, rows, drive))

@@ -37,13 +37,19 @@ def mark_parallel(access: ir.Instruction) -> ir.Instruction:
     return access
 
 
-def mark_row_loop(function: ir.Function, *, one_vector: bool) -> None:
-    """Declares the function's only loop free of dependences between rows, and asks for its vectorisation.
+def mark_row_loops(function: ir.Function, loops: tuple[int, ...], *, one_vector: bool) -> None:
+    """Declares loops of the function free of dependences between rows, and asks for their vectorisation.
 
-    `one_vector` allows one vector a step only. Several, which hide latency, may together be more rows than a tile.
+    `loops` are numbers in the order of the loops' first blocks. `one_vector` allows one vector a step only. Several, which
+    hide latency, may together be more rows than a tile.
     """
     module = function.module
     order = {id(block): index for index, block in enumerate(function.blocks)}
+    back = {}
+    for block in function.blocks:
+        targets = [order[id(o)] for o in block.terminator.operands if isinstance(o, ir.Block)]
+        back.update({id(block): target for target in targets if target <= order[id(block)]})
+    heads = sorted(set(back.values()))
     flags = [
         module.add_metadata([ir.MetaDataString(module, "llvm.loop.parallel_accesses"), _group(module)]),
         module.add_metadata([ir.MetaDataString(module, "llvm.loop.vectorize.enable"), ir.Constant(ir.IntType(1), 1)]),
@@ -51,11 +57,10 @@ def mark_row_loop(function: ir.Function, *, one_vector: bool) -> None:
     if one_vector:
         count = [ir.MetaDataString(module, "llvm.loop.interleave.count"), ir.Constant(ir.IntType(32), 1)]
         flags.append(module.add_metadata(count))
-    loop = _DistinctLoop(module, flags)
+    marks = {heads[number]: _DistinctLoop(module, flags) for number in loops}
     for block in function.blocks:
-        targets = [o for o in block.terminator.operands if isinstance(o, ir.Block)]
-        if any(order[id(t)] <= order[id(block)] for t in targets):
-            block.terminator.set_metadata("llvm.loop", loop)
+        if back.get(id(block)) in marks:
+            block.terminator.set_metadata("llvm.loop", marks[back[id(block)]])
 
 
 class _DistinctLoop(_DistinctNode):

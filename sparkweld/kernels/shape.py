@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sparkweld.ir.ops import Op, RegexCall, StrCall
-from sparkweld.ir.program import Program, body_types, output_types
+from sparkweld.ir.program import Program, output_types
 from sparkweld.reasons import refusal
 
 #: Programs of more values are refused: compile time grows with them, by about a millisecond each.
@@ -43,11 +43,6 @@ def program_allocates(program: Program) -> bool:
     the outputs mean nothing, and the kernel has to run again with an arena of as many bytes at least, and twice the old one.
     """
     return any(allocates(let.op) for loop in program.loops for let in loop.body)
-
-
-def has_strings(program: Program) -> bool:
-    """Whether a loop of a program computes with strings."""
-    return any(type.kind == "str" for loop in program.loops for type in body_types(loop))
 
 
 @dataclass(frozen=True)
