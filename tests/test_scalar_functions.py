@@ -316,3 +316,80 @@ def test_a_function_that_is_not_a_function_of_its_row():
         Explorer(loop).explore(f)
     with running(Session(loop)), pytest.raises(Refusal, match="SW292"):
         bool(x > 0)
+
+
+def _two(x, y):
+    return x / y if y != 0 else 0.0
+
+
+def in_variable(a, b):
+    out = [_two(x, y) for x, y in zip(a, b, strict=True)]
+    return pd.Series(out, index=a.index)
+
+
+def twice(a):
+    first = pd.Series([x * 2 if x > 0 else 0 for x in a])
+    second = pd.Series([x + 1 for x in first])
+    return first * 10 + second
+
+
+COMPREHENSIONS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
+    (lambda a: pd.Series([x + 1 for x in a]), ("double",), "double"),
+    (lambda a: pd.Series([1 if x > 3 else 0 for x in a]), ("double",), "long"),
+    (lambda a: pd.Series([1 if x > 3 else 0.5 for x in a]), ("double",), "double"),
+    (lambda a: pd.Series([None if x > 3 else x for x in a], dtype=float), ("long",), "double"),
+    (lambda a, b: pd.Series([_two(x, y) for x, y in zip(a, b)]), ("integer", "integer"), "double"),  # noqa: B905
+    (lambda a, b: pd.Series(_two(x, y) for x, y in zip(a, b)), ("integer", "integer"), "double"),  # noqa: B905
+    (lambda a, b: pd.Series(map(_two, a, b)), ("integer", "integer"), "double"),
+    (lambda a: pd.Series(tier(x) for x in a), ("double",), "double"),
+    (lambda a: pd.Series([tier(x) for x in a]) * 2 + a, ("double",), "double"),
+    (in_variable, ("integer", "integer"), "double"),
+    (twice, ("integer",), "long"),
+    (lambda a: pd.Series([sum([x for _ in range(3)]) for x in a]), ("double",), "double"),
+]
+
+
+@pytest.mark.parametrize("function, types, returns", COMPREHENSIONS)
+def test_comprehensions(function, types, returns):
+    check(function, types, returns)
+
+
+def running_total(a):
+    out, total = [], 0.0
+    for x in a:
+        total += x
+        out.append(total)
+    return pd.Series(out)
+
+
+def walrus(a):
+    last = 0.0
+    return pd.Series([last := last + x for x in a])
+
+
+def appended(a):
+    seen: list[Any] = []
+    return pd.Series([seen.append(x) or len(seen) for x in a])
+
+
+def measured(a):
+    out = [x + 1 for x in a]
+    return pd.Series(out) + len(out)
+
+
+def largest(a):
+    return a - max([x + 0 for x in a])
+
+
+NO_COMPREHENSIONS = [
+    ("SW600", running_total), ("SW600", walrus), ("SW295", appended), ("SW600", measured), ("SW262", largest),
+    ("SW600", lambda a: pd.Series([x + 0 for x in a] + [1.0])), ("SW259", lambda a: pd.Series(list(a))),
+    ("SW600", lambda a: pd.Series([1.0])), ("SW600", lambda a: a + sum(x for x in a)),
+    ("SW600", lambda a: pd.Series([[x + 0 for x in a][0]])), ("SW259", lambda a: pd.Series(sorted(a))),
+    ("SW600", lambda a: pd.Series([x for x in a if x > 1])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code, function", NO_COMPREHENSIONS)
+def test_loops_that_see_other_rows_are_refused(code, function):
+    assert refused(function) == [code]

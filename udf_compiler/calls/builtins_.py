@@ -13,6 +13,7 @@ from typing import Any
 
 from udf_compiler.libraries import is_library
 from udf_compiler.scalar.builtin_calls import STAND_INS
+from udf_compiler.scalar.loops import map_, zip_
 from udf_compiler.trace.constants import ConstantDate, constant_date, unwrapped
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, raw
@@ -107,6 +108,6 @@ def stand_in(obj: Any) -> Any:
     except TypeError:
         return None
     if known:
-        return STAND_INS.get(obj, obj)
+        return {zip: zip_, map: map_}.get(obj) or STAND_INS.get(obj, obj)
     module = getattr(obj, "__module__", None)
     return obj if callable(obj) and module in ("_operator", "operator", "itertools") else None

@@ -14,6 +14,8 @@ from udf_compiler.calls.strings import methods as text_methods
 from udf_compiler.calls.strings.accessor import accessor
 from udf_compiler.calls.strings.choose import texts_of
 from udf_compiler.calls.strings.convert import to_numeric as text_to_numeric
+from udf_compiler.scalar.loops import collect, is_collection
+from udf_compiler.scalar.results import RowSeries
 from udf_compiler.trace import dates, maybe
 from udf_compiler.trace.array import TracedArray, as_array
 from udf_compiler.trace.constants import unwrapped, wrapped
@@ -114,6 +116,12 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
     """pd.Series(...) of a traced value, or of a scalar on a traced index."""
     call = "pd.Series"
     _check_index(index, call)
+    if is_collection(data):
+        data = collect(data)
+        if type(data) is RowSeries and dtype is None:
+            return data
+        if type(data) is RowSeries:
+            return data.astype(dtype)
     data = texts_of(data)
     if isinstance(data, TracedSeries):
         data.shared = True
@@ -202,7 +210,8 @@ class _ClassMeta(type):
 def _make_series(*args: Any, **kwargs: Any) -> Any:
     from udf_compiler.calls.numpy_ import has_traced
 
-    if has_traced(args) or has_traced(kwargs) or any(type(x) is Index for x in (*args, *kwargs.values())):
+    given = (*args, *kwargs.values())
+    if has_traced(args) or has_traced(kwargs) or any(type(x) is Index or is_collection(x) for x in given):
         return bound(lambda _, *a, **k: make_series(*a, **k), None, "pd.Series")(*args, **kwargs)
     refuse("SW262", call="pd.Series", what="a Series of constants")  # a real one could read and write files
 

@@ -7,8 +7,8 @@ do the same each time it is run with the same decisions, which `state` checks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,10 +60,14 @@ class _Step:
 
 @dataclass(slots=True)
 class Explorer:
-    """Runs one function on all its paths. `handled`: user code may catch exceptions, so they fork instead of being guarded."""
+    """Runs one function on all its paths. `handled`: user code may catch exceptions, so they fork instead of being guarded.
+
+    `decisions`: see `repeating`.
+    """
 
     loop: LoopBuilder
     handled: bool = True
+    decisions: Sequence[bool] | None = None
     facts: Facts = field(init=False)
     _steps: list[_Step] = field(default_factory=list)
     _position: int = 0
@@ -72,10 +76,18 @@ class Explorer:
     def __post_init__(self) -> None:
         self.facts = Facts(self.loop)
 
-    def explore(self, call: Callable[[], Any]) -> Node:
-        """The tree of `call`. Refuses SW290 (paths) and what `call` refuses; other errors of ours are InternalError."""
+    @staticmethod
+    def repeating(loop: LoopBuilder, handled: bool, decisions: Sequence[bool]) -> Explorer:
+        """One that follows the decisions of a path that was explored before, and guards nothing again."""
+        return Explorer(loop, handled, decisions)
+
+    def explore(self, call: Callable[[], Any], lazily: bool = False) -> Node:
+        """The tree of `call`. Refuses SW290 (paths) and what `call` refuses; other errors of ours are InternalError.
+
+        `lazily`: `call` itself says when it explores, by `exploring`.
+        """
         paths = 0
-        with _exploring(self):
+        with nullcontext() if lazily else exploring(self):
             while True:
                 paths += 1
                 if paths > PATH_LIMIT:
@@ -114,6 +126,8 @@ class Explorer:
         known = self.facts.known(condition)
         if known is not None:
             return known
+        if self.decisions is not None:
+            return self._repeat(condition, self.decisions)
         if self._position == len(self._steps):
             self._steps.append(_Step(condition, tuple(self._guards)))
         step = self._steps[self._position]
@@ -123,6 +137,13 @@ class Explorer:
         self._guards = []
         self.facts.learn(condition, step.taken)
         return step.taken
+
+    def _repeat(self, condition: Value, decisions: Sequence[bool]) -> bool:
+        if self._position == len(decisions):
+            refuse("SW291")
+        self._position += 1
+        self.facts.learn(condition, decisions[self._position - 1])
+        return decisions[self._position - 1]
 
     def guard(self, condition: Value) -> None:
         """Rows of this path where `condition` is False go to Python."""
@@ -150,12 +171,14 @@ _EXPLORER: ContextVar[Explorer | None] = ContextVar("sparkweld_explorer", defaul
 
 
 @contextmanager
-def _exploring(explorer: Explorer) -> Iterator[None]:
-    token = _EXPLORER.set(explorer)
+def exploring(explorer: Explorer) -> Iterator[None]:
+    """Symbolic scalars fork the paths of `explorer` inside the block."""
+    before = _EXPLORER.get()
+    _EXPLORER.set(explorer)
     try:
         yield
     finally:
-        _EXPLORER.reset(token)
+        _EXPLORER.set(before)
 
 
 def explorer() -> Explorer:

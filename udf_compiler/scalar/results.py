@@ -87,6 +87,11 @@ def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachab
     explorer = Explorer(loop, handled)
     tree = explorer.explore(call)
     record.check()
+    return finished(loop, tree)
+
+
+def finished(loop: LoopBuilder, tree: Node) -> Node:
+    """The tree itself, its guards in the loop. Refuses (SW261) one all of whose paths raise."""
     ends = list(leaves(tree))
     if all(leaf.error is not None for leaf in ends):
         error = ends[0].error

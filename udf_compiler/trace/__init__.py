@@ -38,12 +38,14 @@ def trace(
     no op of the loop shows. Raises Refusal for anything that is not provably row by row and exact, also when the function
     caught that refusal itself.
     """
+    from udf_compiler.scalar.loops import RowLoops
+
     session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers, groups)
     for value in (*args, *(kwargs or {}).values()):
         value.shared = True
     with running(session):
         try:
-            result = function(*args, **(kwargs or {}))
+            result = RowLoops(loop, handlers).run(lambda: function(*args, **(kwargs or {})))
             check_size(loop)
         except Refusal:
             raise session.refused or AssertionError("a refusal that no session saw") from None

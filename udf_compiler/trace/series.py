@@ -97,6 +97,11 @@ class TracedSeries(Traced):
 
         set_where(self, key, value, "Series[...] = ...")
 
+    def __iter__(self) -> Any:
+        from udf_compiler.scalar.loops import rows_of
+
+        return rows_of((self,), single=True)
+
     def __round__(self, decimals: int = 0) -> TracedSeries:
         return self.round(decimals)
 

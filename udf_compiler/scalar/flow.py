@@ -1,0 +1,109 @@
+"""Where a list comprehension's list goes, read from the bytecode: into one call and nowhere else, or it is not known.
+
+CPython 3.12 and later run a comprehension inside of the function's own frame (PEP 709):
+
+    GET_ITER, LOAD_FAST_AND_CLEAR for each of its variables, BUILD_LIST, FOR_ITER, the element, LIST_APPEND, END_FOR
+
+Then the list is stored, or the variables are put back below it.
+"""
+
+from __future__ import annotations
+
+import dis
+from dataclasses import dataclass
+from types import CodeType
+
+_LOADS = frozenset(
+    """LOAD_FAST LOAD_FAST_LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW LOAD_FAST_BORROW_LOAD_FAST_BORROW LOAD_CONST
+    LOAD_SMALL_INT LOAD_GLOBAL LOAD_DEREF LOAD_ATTR PUSH_NULL KW_NAMES NOP CACHE""".split()
+)
+_CALLS = frozenset(("CALL", "CALL_KW"))
+_STORES = frozenset(("STORE_FAST", "STORE_FAST_STORE_FAST"))
+_LOOP_ENDS = frozenset(("END_FOR", "POP_TOP", "POP_ITER"))
+_WRITES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR", "STORE_SUBSCR", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """`call`: offset of the call that takes the list. `variables`: the comprehension's own."""
+
+    call: int
+    variables: frozenset[str]
+
+
+def flow_of_list(code: CodeType, at: int) -> Flow | None:
+    """The flow of the comprehension whose FOR_ITER is at offset `at`; None when it is no such or its list goes elsewhere."""
+    instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
+    start = next((n for n, i in enumerate(instructions) if i.offset == at), None)
+    if start is None or instructions[start].opname != "FOR_ITER":
+        return None
+    variables = _cleared(instructions, start)
+    end = next((n for n, i in enumerate(instructions) if i.offset == instructions[start].argval), None)
+    if variables is None or end is None or not _writes_only(instructions[start:end], variables):
+        return None
+    while end < len(instructions) and instructions[end].opname in _LOOP_ENDS:
+        end += 1
+    call = _of_tail(instructions, end, variables, code)
+    return None if call is None else Flow(call, variables)
+
+
+def _cleared(instructions: list[dis.Instruction], start: int) -> frozenset[str] | None:
+    """The variables that are set aside before the loop; None for a loop that makes no list."""
+    names, made = set(), False
+    for instruction in reversed(instructions[:start]):
+        if instruction.opname == "LOAD_FAST_AND_CLEAR":
+            names.add(instruction.argval)
+        elif instruction.opname == "BUILD_LIST" and instruction.argval == 0 and not names:
+            made = True
+        elif instruction.opname not in ("SWAP", "GET_ITER", "MAKE_CELL", "COPY"):
+            break
+    return frozenset(names) if made and names else None
+
+
+def _writes_only(body: list[dis.Instruction], variables: frozenset[str]) -> bool:
+    """Whether the loop writes nothing but its own variables, and what comprehensions within it set aside."""
+    known = variables | {i.argval for i in body if i.opname == "LOAD_FAST_AND_CLEAR"}
+    for instruction in body:
+        if instruction.opname.startswith(_WRITES):
+            names = _names(instruction)
+            if instruction.opname == "STORE_FAST_LOAD_FAST":
+                names = names[:1]
+            if not instruction.opname.startswith("STORE_FAST") or not set(names) <= known:
+                return False
+    return True
+
+
+def _names(instruction: dis.Instruction) -> tuple[str, ...]:
+    value = instruction.argval
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _of_tail(instructions: list[dis.Instruction], at: int, variables: frozenset[str], code: CodeType) -> int | None:
+    if at >= len(instructions):
+        return None
+    if instructions[at].opname == "SWAP":  # the list stays on the stack
+        at += 1
+        while at < len(instructions) and instructions[at].opname in _STORES and set(_names(instructions[at])) <= variables:
+            at += 1
+        return _next_call(instructions, at)
+    if instructions[at].opname not in _STORES:
+        return None
+    name = _names(instructions[at])[0]
+    uses = [n for n, i in enumerate(instructions) if i.opname != "LOAD_FAST_AND_CLEAR" and name in _locals(i)]
+    if name in variables or name in code.co_cellvars or len(uses) != 2 or uses[0] != at:
+        return None
+    return _next_call(instructions, uses[1])
+
+
+def _locals(instruction: dis.Instruction) -> tuple[str, ...]:
+    return _names(instruction) if "_FAST" in instruction.opname else ()
+
+
+def _next_call(instructions: list[dis.Instruction], at: int) -> int | None:
+    """The first call after plain loads."""
+    for instruction in instructions[at:]:
+        if instruction.opname in _CALLS:
+            return instruction.offset
+        if instruction.opname not in _LOADS:
+            return None
+    return None

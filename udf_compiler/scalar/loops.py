@@ -1,0 +1,261 @@
+"""Comprehensions and generators over Series in a pandas UDF, row by row: ``pd.Series([f(x, y) for x, y in zip(a, b)])``.
+
+A symbolic Series has one row, so its loop runs once, and the element that it makes is that of the row. The element forks
+into paths like a scalar function's result; the UDF is run from its start for each of them, up to the call that makes a
+Series of the list. What that call gives in all is known then, and the UDF is run once more with it, to the next such loop.
+
+The list itself has a length and neighbours that the trace does not have. So it must go into that one call and nowhere else:
+`flow` proves it for a comprehension, and a generator is run by the call itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, NoReturn
+
+from sparkweld.ir import LoopBuilder
+from udf_compiler.scalar.flow import Flow, flow_of_list
+from udf_compiler.scalar.paths import Explorer, Fork, Leaf, Node, exploring, leaves
+from udf_compiler.scalar.results import finished, series_of_tree
+from udf_compiler.scalar.state import Record
+from udf_compiler.scalar.values import of_value
+from udf_compiler.trace import dates
+from udf_compiler.trace.session import place_of, refuse
+from udf_compiler.trace.values import Traced
+
+_NO_ELEMENT = object()
+
+
+class _Element(BaseException):
+    """The element of the row on this path: ends the run. No handler of the user's code may see it."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+@dataclass(slots=True)
+class RowLoops:
+    """The loops over rows of one UDF: the Series that the first of them gave, in order, and the decisions of one path each."""
+
+    loop: LoopBuilder
+    handlers: bool
+    done: list[tuple[Any, list[bool]]] = field(default_factory=list)
+    explorer: Explorer | None = None
+    position: int = 0
+    pending: tuple[FrameType, Flow] | None = None
+    driven: bool = False
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """What `function` returns, once all its loops are known."""
+        token = _LOOPS.set(self)
+        try:
+            while True:
+                tree = self._explore(function)
+                if isinstance(tree, Leaf) and not isinstance(tree.value, _Element):
+                    if tree.error is not None:
+                        raise tree.error
+                    return tree.value
+                self._finish(tree)
+        finally:
+            _LOOPS.reset(token)
+
+    def _explore(self, function: Callable[[], Any]) -> Node:
+        self.explorer = Explorer(self.loop, self.handlers)
+
+        def run() -> Any:
+            self.position, self.pending, self.driven = 0, None, False
+            try:
+                result = function()
+            except _Element as element:
+                return element
+            if self.pending is not None:
+                refuse("SW600")
+            return result
+
+        return self.explorer.explore(run, lazily=True)
+
+    def _finish(self, tree: Node) -> None:
+        """Adds the loop that all paths ended in."""
+        ends = list(leaves(tree))
+        if any(leaf.error is None and not isinstance(leaf.value, _Element) for leaf in ends):
+            refuse("SW600")
+        good = next((leaf for leaf in ends if leaf.error is None), None)
+        if good is None:
+            error = ends[0].error
+            assert error is not None
+            refuse("SW261", at=place_of(error), error=f"{type(error).__name__}: {error}")
+        elements = _elements(tree)
+        series = series_of_tree(self.loop, finished(self.loop, elements))
+        self.done.append((series, _decisions(tree, good)))
+
+    def enter(self) -> Explorer:
+        """The explorer of the loop that starts now: of the one to be explored, or of a known one, which repeats one path."""
+        assert self.explorer is not None
+        if self.position == len(self.done):
+            return self.explorer
+        return Explorer.repeating(self.loop, self.handlers, self.done[self.position][1])
+
+    def collected(self, element: Any) -> Any:
+        """What the call that takes the elements gives; ends the run where that is not known yet."""
+        self.position += 1
+        if self.position > len(self.done):
+            raise _Element(element)
+        return self.done[self.position - 1][0]
+
+
+_LOOPS: ContextVar[RowLoops | None] = ContextVar("sparkweld_row_loops", default=None)
+
+
+def _elements(tree: Node) -> Node:
+    if isinstance(tree, Leaf):
+        return tree if tree.error is not None else Leaf(tree.value.value, None, tree.guards)
+    return Fork(tree.condition, tree.guards, _elements(tree.yes), _elements(tree.no))
+
+
+def _decisions(tree: Node, leaf: Leaf) -> list[bool]:
+    """The decisions that lead to a leaf."""
+    if isinstance(tree, Leaf):
+        return []
+    yes = any(end is leaf for end in leaves(tree.yes))
+    return [yes, *_decisions(tree.yes if yes else tree.no, leaf)]
+
+
+class Rows:
+    """An iterator over the rows of columns: gives the values of the one symbolic row."""
+
+    def __init__(self, columns: Sequence[Any], single: bool) -> None:
+        self._columns, self._single = columns, single
+        self._state: tuple[Any, FrameType, Record, Flow | None] | None = None
+        self._over = False
+
+    def __iter__(self) -> Rows:
+        return self
+
+    def __next__(self) -> Any:
+        loops = _LOOPS.get()
+        if loops is None or self._over:
+            refuse("SW600")
+        if self._state is None:
+            return self._start(loops, sys._getframe(1))
+        self._end(loops)
+        raise StopIteration
+
+    def _start(self, loops: RowLoops, frame: FrameType) -> Any:
+        flow = None
+        if not loops.driven:
+            flow = flow_of_list(frame.f_code, frame.f_lasti)
+            if flow is None or loops.pending is not None:
+                refuse("SW600")
+        scope = exploring(loops.enter())
+        scope.__enter__()
+        self._state = (scope, frame, _record(frame, flow), flow)
+        values = tuple(of_value(column.value) for column in self._columns)
+        return values[0] if self._single else values
+
+    def _end(self, loops: RowLoops) -> None:
+        assert self._state is not None
+        scope, frame, record, flow = self._state
+        self._over = True
+        scope.__exit__(None, None, None)
+        record.check()
+        if flow is not None:
+            loops.pending = (frame, flow)
+
+
+def _record(frame: FrameType, flow: Flow | None) -> Record:
+    own = flow.variables if flow is not None else frozenset()
+    return Record(*(value for name, value in frame.f_locals.items() if name not in own and not isinstance(value, Rows)))
+
+
+def rows_of(columns: Sequence[Any], single: bool) -> Rows:
+    """``iter(series)`` or ``zip(series, ...)``: Python's values of each row."""
+    for column in columns:
+        dates.refuse_date(column, "a loop over a Series")
+    return Rows(columns, single)
+
+
+class Mapped(Traced):
+    """``map(function, series, ...)``."""
+
+    __slots__ = ("columns", "function")
+    what = "map"
+
+    def __init__(self, function: Callable[..., Any], columns: Sequence[Any]) -> None:
+        self.function, self.columns = function, columns
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> NoReturn:
+        refuse("SW600")
+
+    def _unary(self, name: str) -> NoReturn:
+        refuse("SW600")
+
+    def _in_place(self, name: str, other: Any) -> NoReturn:
+        refuse("SW600")
+
+
+def is_collection(data: Any) -> bool:
+    """Whether `data` may be the elements of a loop over rows."""
+    return _LOOPS.get() is not None and (type(data) is Mapped or type(data) is list or hasattr(data, "__next__"))
+
+
+def collect(data: Any) -> Any:
+    """The Series of a list that a loop over rows made, of a generator or of a map. Refuses (SW600) any other."""
+    loops = _LOOPS.get()
+    assert loops is not None
+    if type(data) is list:
+        return loops.collected(_element_of_list(loops, data))
+    if type(data) is Mapped:
+        function, rows = data.function, rows_of(data.columns, single=False)
+        data = (function(*row) for row in rows)
+    loops.driven = True
+    try:
+        element = next(data, _NO_ELEMENT)
+        if element is _NO_ELEMENT or next(data, _NO_ELEMENT) is not _NO_ELEMENT:
+            refuse("SW600")
+    finally:
+        loops.driven = False
+    return loops.collected(element)
+
+
+def _element_of_list(loops: RowLoops, data: list[Any]) -> Any:
+    if loops.pending is None or len(data) != 1:
+        refuse("SW600")
+    (frame, flow), loops.pending = loops.pending, None
+    if frame is not _user_frame() or frame.f_lasti != flow.call:
+        refuse("SW600")
+    return data[0]
+
+
+def _user_frame() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__") or "").partition(".")[0] in ("udf_compiler", "sparkweld"):
+        frame = frame.f_back
+    return frame
+
+
+def zip_(*columns: Any, strict: bool = False) -> Any:
+    """``zip``: of Series their rows."""
+    if not any(isinstance(c, Traced) for c in columns):
+        return zip(*columns, strict=strict)
+    from udf_compiler.trace.series import TracedSeries
+
+    if not all(type(c) is TracedSeries for c in columns):
+        refuse("SW600")
+    return rows_of(columns, single=False)
+
+
+def map_(function: Any, *columns: Any) -> Any:
+    """``map``: over Series a function of each row."""
+    from udf_compiler.trace.series import TracedSeries
+
+    if columns and all(type(c) is TracedSeries for c in columns):
+        return Mapped(function, columns)
+    return map(function, *columns)
+
+
+__all__ = ["RowLoops", "Rows", "collect", "is_collection", "map_", "rows_of", "zip_"]
