@@ -45,7 +45,7 @@ def test_text_of_numbers(kind, source):
 RAISING = [
     "def f(a):\n    try:\n        return int(a)\n    except ValueError:\n        return None",
     "def f(a):\n    try:\n        return float(a.split('=')[1])\n    except (ValueError, IndexError):\n        return -1.0",
-    "def f(a):\n    try:\n        key, value = a.split('=')\n    except ValueError:\n        return 'none'\n    return value + key",
+    "def f(a):\n    try:\n        key, value = a.split('=')\n    except ValueError:\n        return 'no'\n    return value + key",
     "def f(a):\n    try:\n        return a + 1\n    except TypeError:\n        return 'no'",
     "def f(a):\n    if a is None:\n        return 'missing'\n    return a.upper()",
     "def f(a):\n    return 'x' if a and a[0] == 'a' else a",

@@ -113,7 +113,7 @@ TABLE = [
     ("int(a)", "f64", "SW259"),
     ("math.sqrt(a)", "f64", "SW259"),
     ("math.floor(a)", "f64", "SW259"),
-    ("[x for x in a]", "f64", "SW259"),
+    ("[x for x in a]", "f64", "SW600"),
     ("{a: 1}", "f64", "SW259"),
     ("f'{a}'", "f64", "SW259"),
     ("str(a)", "f64", "SW259"),
@@ -220,7 +220,7 @@ def test_frames_refuse_what_pandas_raises_for() -> None:
 
 
 def test_stand_ins() -> None:
-    for pure in (np.exp, np.float64, np.dtype, abs, len, isinstance, sum, np.pi):
+    for pure in (np.exp, np.float64, np.dtype, abs, isinstance, sum, np.pi):
         assert stand_in(pure) is pure
     for impure in (
         print,

@@ -84,9 +84,9 @@ DATE, DATETIME = DateStandIn(), DatetimeModule()
 
 
 def len_(x: Any) -> Any:
-    """len(x): the number of rows of a group in an aggregate function."""
+    """len(x): the number of rows of a group in an aggregate function, the length of a str in a scalar one."""
     groups = current().groups
-    return groups.length(x) if groups is not None and isinstance(x, Traced) else len(x)
+    return groups.length(x) if groups is not None and isinstance(x, Traced) else STAND_INS[len](x)
 
 
 def stand_in(obj: Any) -> Any:

@@ -11,6 +11,7 @@ The list itself has a length and neighbours that the trace does not have. So it 
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -200,7 +201,10 @@ class Mapped(Traced):
 
 def is_collection(data: Any) -> bool:
     """Whether `data` may be the elements of a loop over rows."""
-    return _LOOPS.get() is not None and (type(data) is Mapped or type(data) is list or hasattr(data, "__next__"))
+    loops = _LOOPS.get()
+    if loops is None:
+        return False
+    return type(data) in (Mapped, types.GeneratorType) or (type(data) is list and loops.pending is not None)
 
 
 def collect(data: Any) -> Any:
