@@ -242,10 +242,37 @@ def test_iterators_and_arrow_aggregates_stay_in_python(spark, table):
     check(spark, lambda: table.groupBy("g").agg(total("k")).orderBy("g"), refused="SW386")
 
 
-def test_window_aggregates_are_not_touched(spark, table):
-    """Until they are translated."""
-    total = aggregate("lambda v: v.sum()", "long", "k")
-    query = lambda: table.select("k", total.over(Window.partitionBy("name")).alias("s")).orderBy("k", "s")  # noqa: E731
-    expected, _ = run(spark, query, {"spark.sparkweld.enabled": "false"})
-    actual, _ = run(spark, query, {})
-    assert expected == actual
+EVERYWHERE = Window.partitionBy("name")
+RUNNING = Window.partitionBy("name").orderBy("id")
+WINDOWS = [EVERYWHERE, RUNNING, RUNNING.rowsBetween(-3, 2), RUNNING.rowsBetween(Window.unboundedPreceding, 0)]
+WINDOWED = [EXACT[0], EXACT[3], EXACT[5], ("lambda v: v.sum()", "double", "kn"), ("lambda v: v.max() + len(v)", "long", "k")]
+
+
+@pytest.mark.parametrize("at", range(len(WINDOWS)))
+def test_windows(spark, parquet, at):
+    table = parquet(numbers(300) | {"id": np.arange(300)})
+    calls = [aggregate(*case).over(WINDOWS[at]).alias(f"r{i}") for i, case in enumerate(WINDOWED)]
+    check(spark, lambda: table.select("id", *calls).orderBy("id"), rewritten=len(WINDOWED), ulp=4)
+
+
+def test_windows_whose_frames_can_be_empty_are_refused(spark, parquet):
+    table = parquet(numbers(300) | {"id": np.arange(300)})
+    total = aggregate("lambda v: v.count()", "long", "x")
+    check(spark, lambda: table.select("id", total.over(RUNNING.rowsBetween(-5, -2))).orderBy("id"), refused="SW393")
+    median = aggregate("lambda v: v.median()", "double", "x")
+    check(spark, lambda: table.select("id", median.over(EVERYWHERE)).orderBy("id"), refused="SW382")
+
+
+def test_python_above_an_aggregate_must_not_see_its_order(spark, table):
+    @pandas_udf("double")
+    def running(v: pd.Series) -> pd.Series:
+        return v.cumsum()
+
+    @pandas_udf("double")
+    def half(v: pd.Series) -> pd.Series:
+        return v * 0.5
+
+    rows = aggregate("lambda v: (v > 0).mean()", "double", "x")
+    query = lambda f: table.groupBy("g").agg(rows.alias("n")).select("g", f("n").alias("r")).orderBy("g")  # noqa: E731
+    check(spark, lambda: query(running), refused="SW392")
+    assert check(spark, lambda: query(half), rewritten=1)

@@ -62,9 +62,7 @@ def test_one_udf(spark, table):
 
 
 def test_chain_and_siblings_are_one_operator(spark, table):
-    what = check(
-        spark, lambda: table.select("id", half_plus_one(half_plus_one("x")).alias("h"), hypotenuse("x", "y").alias("r"))
-    )
+    what = check(spark, lambda: table.select("id", half_plus_one(half_plus_one("x")).alias("h"), hypotenuse("x", "y").alias("r")))
     assert what.operators == 1
 
 

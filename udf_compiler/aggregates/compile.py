@@ -216,13 +216,14 @@ class _Merged:
         for name, has in with_nulls.items():
             given = column(name, ir_type(self._inputs[name]["type"], False, name))
             null = node("If", I64, node("IsNull", BOOL, given), literal(1, I64), literal(0, I64))
-            nulls = column(self._name("sum", null, "i64"), I64)
+            nulls = column(self._name("sum", null, "i64", states=True), I64)
             test = node("GreaterThan" if has else "EqualTo", BOOL, nulls, literal(0, I64))
             found = test if found == literal(True, BOOL) else node("And", BOOL, found, test)
         return found
 
-    def _name(self, kind: str, expr: Expr | None, type: str) -> str:
-        entry = {"kind": kind, "expr": expr, "type": type}
+    def _name(self, kind: str, expr: Expr | None, type: str, states: bool = False) -> str:
+        """`states`: of all rows of a Series, also those outside of a window's frame."""
+        entry = {"kind": kind, "expr": expr, "type": type, "states": states}
         for at, known in enumerate(self.aggregates):
             if known == entry:
                 return f"aggregate{at}"

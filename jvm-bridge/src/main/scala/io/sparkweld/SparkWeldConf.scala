@@ -64,6 +64,8 @@ object SparkWeldConf {
   val BackendChoice: ConfKey[Backend.Value] = ConfKey("spark.sparkweld.backend", "one of auto, native, catalyst, python", "auto",
     "What runs UDFs: `auto` leaves it to the cost model, `native` takes kernels only, `catalyst` takes Catalyst expressions " +
       "wherever they are exact, `python` leaves every UDF as Spark planned it.", Session, Backend.parse)
+  val PushdownEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pushdown.enabled", default = true, Session,
+    "Add to a filter over a UDF what it says about a column alone, so that the scan can skip data.")
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
@@ -93,7 +95,7 @@ object SparkWeldConf {
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
-  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, FusionEnabled, CompileTimeout, ObjectTimeout,
+  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, FusionEnabled, CompileTimeout, ObjectTimeout,
     CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, MaxTextBytes,
     StreamAfter, ExplainEnabled)
 

@@ -1,6 +1,6 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, WeldRule}
+import io.sparkweld.rules.{AggregateRule, ExpressionRule, ImpliedFilters, WeldRule}
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -12,7 +12,10 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  * Connect.
  *
  * {{{
- *   logical plan -> AggregateRule -> Spark's optimizer (extracts Python UDFs into ArrowEvalPython) -> physical plan
+ *   logical plan -> AggregateRule, ExpressionRule -> Spark's optimizer -> physical plan
+ *                   (once, before operators move)     ImpliedFilters in its   |
+ *                                                     fixed-point batches; last it extracts
+ *                                                     Python UDFs into ArrowEvalPython
  *                                                                                       |
  *      adaptive execution off, or a plan without exchange      adaptive execution (once, and after every stage)
  *                            |                                                          |
@@ -28,6 +31,8 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
   override def apply(extensions: SparkSessionExtensions): Unit = {
     extensions.injectPreOperatorOptimizationRule(_ => AggregateRule)
+    extensions.injectPreOperatorOptimizationRule(_ => ExpressionRule)
+    extensions.injectOptimizerRule(_ => ImpliedFilters)
     extensions.injectColumnar(_ => SparkWeldExtensions.beforeTransitions)
     extensions.injectQueryStagePrepRule(_ => WeldRule)
   }

@@ -16,6 +16,7 @@ final case class IeeeDivide(left: Expression, right: Expression) extends BinaryE
   override protected def nullSafeEval(a: Any, b: Any): Any = (a, b) match {
     case (x: Double, y: Double) => x / y
     case (x: Float, y: Float) => x / y
+    case _ => throw new IllegalArgumentException(s"$prettyName of ${left.dataType.sql} and ${right.dataType.sql}")
   }
 
   override protected def doGenCode(ctx: CodegenContext, ev: ExprCode): ExprCode = defineCodeGen(ctx, ev, (a, b) => s"($a) / ($b)")

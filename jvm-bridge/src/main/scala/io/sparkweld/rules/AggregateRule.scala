@@ -1,34 +1,29 @@
 package io.sparkweld.rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
-import io.sparkweld.expressions.Moment2
-import io.sparkweld.support._
-
-import com.fasterxml.jackson.databind.JsonNode
-
-import scala.collection.mutable
-import scala.jdk.CollectionConverters._
+import io.sparkweld.support.{Backend, Refusal, RefusalTags, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.expressions.aggregate._
-import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Filter, LogicalPlan, Project}
+import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Filter, LogicalPlan, Project, Window}
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.catalyst.trees.TreePattern.{AGGREGATE, PYTHON_UDF}
-import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, LongType, MapType, StructType}
+import org.apache.spark.sql.catalyst.trees.TreePattern.{AGGREGATE, PYTHON_UDF, WINDOW}
+import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, MapType, StructType}
 
 /**
- * Turns grouped aggregate pandas UDFs into Spark's own aggregates and expressions over their results.
+ * Turns grouped and window aggregate pandas UDFs into Spark's own aggregates and expressions over their results.
  *
- * What it rewrites: an Aggregate whose pandas UDFs are all compositions of reductions that the compile service knows.
- * Spark then aggregates partially before the shuffle, without a sort and without Python. When it must not: streams,
- * float keys (Python's plan and a hash aggregate show another zero of a group), one UDF that is refused. The reason is
- * kept on the UDF for explain. Runs once, before Spark pushes operators, and costs a plan without Python UDFs one test
- * of a bit.
+ * What it rewrites: an Aggregate or Window whose pandas UDFs are all compositions of reductions that the compile service
+ * knows. Spark then aggregates partially before the shuffle, without a sort and without Python. When it must not:
+ * streams, float keys (Python's plan and a hash aggregate show another zero of a group), frames that can be empty, one UDF
+ * that is refused, and a Python function above to which batches matter, for the order of its rows would change. The reason
+ * is kept on the UDF for explain. Runs once, before Spark pushes operators, and costs a plan without Python UDFs one test of
+ * a bit.
  */
 object AggregateRule extends Rule[LogicalPlan] {
 
   override def apply(plan: LogicalPlan): LogicalPlan =
-    if (!plan.containsAllPatterns(AGGREGATE, PYTHON_UDF)) plan
+    if (!plan.containsPattern(PYTHON_UDF) || !plan.containsAnyPattern(AGGREGATE, WINDOW)) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) && Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the rewriting of aggregates", plan)(new AggregateRewriter(driver).rewrite(plan))
@@ -36,42 +31,87 @@ object AggregateRule extends Rule[LogicalPlan] {
     }
 }
 
-/** A UDF that was translated: the expression that stands in its place, and what explain says of it. */
-private final case class Translated(expression: Expression, record: Rewritten)
-
 private final class AggregateRewriter(driver: WeldDriver) {
   private def conf = AggregateRule.conf
 
-  def rewrite(plan: LogicalPlan): LogicalPlan = plan.transformUpWithPruning(_.containsAllPatterns(AGGREGATE, PYTHON_UDF)) {
-    case aggregate: Aggregate if !aggregate.isStreaming && calls(aggregate).nonEmpty => rewritten(aggregate).getOrElse(aggregate)
+  def rewrite(plan: LogicalPlan): LogicalPlan =
+    if (plan.isStreaming || !plan.exists(calls(_).nonEmpty)) plan
+    else if (new ScalarTwins(driver, conf).batchesMatterAbove(plan, calls(_).nonEmpty)) {
+      plan.foreach(node => refuse(calls(node), Seq(Refusal("SW392"))))
+      plan
+    } else plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
+      case aggregate: Aggregate if calls(aggregate).nonEmpty => grouped(aggregate).getOrElse(aggregate)
+      case window: Window if calls(window).nonEmpty => windowed(window).getOrElse(window)
+    }
+
+  private def calls(node: LogicalPlan): Seq[AggregateExpression] = {
+    val expressions = node match {
+      case aggregate: Aggregate => aggregate.aggregateExpressions
+      case window: Window => window.windowExpressions
+      case _ => Nil
+    }
+    expressions.flatMap(_.collect { case call @ AggregateExpression(_: PythonUDAF, _, _, _, _) => call })
   }
 
-  private def calls(aggregate: Aggregate): Seq[AggregateExpression] = aggregate.aggregateExpressions.flatMap(_.collect {
-    case call @ AggregateExpression(_: PythonUDAF, _, _, _, _) => call
-  })
+  private def refuse(calls: Seq[AggregateExpression], refusals: Seq[Refusal]): Unit =
+    calls.map(_.aggregateFunction).foreach(RefusalTags.set(_, refusals))
 
-  private def rewritten(aggregate: Aggregate): Option[LogicalPlan] = {
-    val below = new ArgumentPlan(aggregate.child)
-    val outcomes = mutable.LinkedHashMap.empty[Expression, (PythonUDAF, Either[Seq[Refusal], Translated])]
-    calls(aggregate).foreach { call =>
+  /** Every call translated, each distinct one once; None when one is refused, which is then noted on all of them. */
+  private def translated(node: LogicalPlan, below: ArgumentPlan, kind: String)(
+      refusalOf: AggregateExpression => Option[Refusal]): Option[Map[Expression, Reductions]] = {
+    val found = calls(node).groupBy(_.canonicalized).map { case (key, same) =>
+      val call = same.head
       val udf = call.aggregateFunction.asInstanceOf[PythonUDAF]
-      outcomes.getOrElseUpdate(call.canonicalized, (udf, refusalOf(aggregate, call).map(r => Left(Seq(r))).getOrElse(translate(udf, below))))
+      key -> refusalOf(call).map(refusal => Left(Seq(refusal))).getOrElse(Reductions.of(udf, below, kind, driver, conf))
     }
-    val refused = outcomes.values.collect { case (udf, Left(refusals)) => udf -> refusals }.toSeq
+    val refused = found.values.collect { case Left(refusals) => refusals }.flatten.toSeq.distinct
     if (refused.nonEmpty) {
-      calls(aggregate).map(_.aggregateFunction).foreach(udf => RefusalTags.set(udf, refused.flatMap(_._2).distinct))
+      refuse(calls(node), refused)
       None
-    } else {
-      val made = outcomes.collect { case (key, (_, Right(translated))) => key -> translated }
-      Some(assembled(aggregate, below, made.toMap))
+    } else Some(found.collect { case (key, Right(made)) => key -> made })
+  }
+
+  private def plain(call: AggregateExpression): Option[Refusal] = Option.when(call.isDistinct || call.filter.isDefined) {
+    Refusal("SW386", "eval_type" -> "an aggregate with DISTINCT or FILTER")
+  }
+
+  /** The Aggregate without Python. Without keys and rows, PySpark's gives no row, Spark's own one: a Filter drops it. */
+  private def grouped(aggregate: Aggregate): Option[LogicalPlan] = {
+    val below = new ArgumentPlan(aggregate.child)
+    val floats = aggregate.groupingExpressions.find(key => !key.foldable && holdsFloats(key.dataType))
+    translated(aggregate, below, "aggregate")(plain(_).orElse(floats.map(key => Refusal("SW389", "key" -> key.sql)))).map { made =>
+      val expressions = aggregate.aggregateExpressions.map(_.transform {
+        case call: AggregateExpression if made.contains(call.canonicalized) => made(call.canonicalized).expression
+      }.asInstanceOf[NamedExpression])
+      if (aggregate.groupingExpressions.nonEmpty) aggregate.copy(aggregateExpressions = expressions, child = below.plan)
+      else {
+        val rows = Alias(Count(Literal(1)).toAggregateExpression(), "rows")()
+        val all = aggregate.copy(aggregateExpressions = expressions :+ rows, child = below.plan)
+        Project(expressions.map(_.toAttribute), Filter(GreaterThan(rows.toAttribute, Literal(0L)), all))
+      }
     }
   }
 
-  private def refusalOf(aggregate: Aggregate, call: AggregateExpression): Option[Refusal] = {
-    val udf = call.aggregateFunction.asInstanceOf[PythonUDAF]
-    val floats = aggregate.groupingExpressions.find(key => !key.foldable && holdsFloats(key.dataType))
-    if (call.isDistinct || call.filter.isDefined) Some(Refusal("SW386", "eval_type" -> s"${udf.evalType} with DISTINCT or FILTER"))
-    else floats.map(key => Refusal("SW389", "key" -> key.sql))
+  /** The Window over Spark's aggregates, and a Project that computes the results from them. */
+  private def windowed(window: Window): Option[LogicalPlan] = {
+    val below = new ArgumentPlan(window.child)
+    val specs = window.windowExpressions.collect { case Alias(WindowExpression(call, spec), _) => call.canonicalized -> spec }.toMap
+    translated(window, below, "window") { call =>
+      val spec = specs.get(call.canonicalized)
+      plain(call).orElse(Option.when(!spec.exists(s => WindowFrames.holdTheirRow(s.frameSpecification)))(Refusal("SW393")))
+    }.map { made =>
+      val computed = scala.collection.mutable.LinkedHashMap.empty[Expression, Alias]
+      val results = window.windowExpressions.map {
+        case alias @ Alias(WindowExpression(call, spec), name) =>
+          val expression = made(call.canonicalized).over { (aggregate, whole) =>
+            val over = WindowExpression(aggregate, if (whole) WindowFrames.whole(spec) else spec)
+            computed.getOrElseUpdate(over.canonicalized, Alias(over, "aggregate")()).toAttribute
+          }
+          Alias(expression, name)(alias.exprId, alias.qualifier, alias.explicitMetadata)
+        case other => other
+      }
+      Project(window.child.output ++ results, window.copy(windowExpressions = computed.values.toSeq, child = below.plan))
+    }
   }
 
   private def holdsFloats(dataType: DataType): Boolean = dataType match {
@@ -81,72 +121,25 @@ private final class AggregateRewriter(driver: WeldDriver) {
     case map: MapType => holdsFloats(map.keyType) || holdsFloats(map.valueType)
     case _ => false
   }
-
-  private def translate(udf: PythonUDAF, below: ArgumentPlan): Either[Seq[Refusal], Translated] =
-    for {
-      request <- FunctionRequest.of("aggregate", below.scalar(udf), below.output, conf)
-      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
-      translated <- decoded(udf, request, reply)
-    } yield translated
-
-  private def decoded(udf: PythonUDAF, request: FunctionRequest, reply: JsonNode): Either[Seq[Refusal], Translated] =
-    try {
-      val rows = new ExpressionDecoder(request.column)
-      val aggregates = reply.path("aggregates").elements().asScala.map(aggregateOf(_, rows)).toIndexedSeq
-      val groups = new ExpressionDecoder(name => aggregates(name.stripPrefix("aggregate").toInt))
-      val result = groups.decode(reply.path("result"))
-      if (result.dataType != udf.dataType) throw new UnsupportedExpression(s"a result of type ${result.dataType.sql}")
-      val record = Rewritten(udf.resultId.id, udf.name, "aggregate", "partial and final aggregation", Rewritten.kept(reply), Rewritten.notes(reply))
-      // A bare aggregate would become a mere attribute, without the record. What the service calls plain is never NULL.
-      val tagged = if (result.isInstanceOf[AggregateExpression]) KnownNotNull(result) else result
-      Right(Translated(tagged, record))
-    } catch {
-      case unknown: UnsupportedExpression => Left(Seq(Refusal("SW512", "what" -> s"it holds ${unknown.what}")))
-    }
-
-  private def aggregateOf(json: JsonNode, rows: ExpressionDecoder): Expression = {
-    lazy val value = rows.decode(json.path("expr"))
-    val function: AggregateFunction = json.path("kind").asText match {
-      case "rows" => Count(Literal(1))
-      case "sum" if value.dataType == LongType || value.dataType == DoubleType => Sum(value, ExpressionDecoder.wraps)
-      case "min" => Min(value)
-      case "max" => Max(value)
-      case "moment2" => Moment2(value)
-      case other => throw new UnsupportedExpression(s"an aggregate $other")
-    }
-    function.toAggregateExpression()
-  }
-
-  /** The Aggregate without Python. Without keys and rows, PySpark's gives no row, Spark's own one: a Filter drops it. */
-  private def assembled(aggregate: Aggregate, below: ArgumentPlan, made: Map[Expression, Translated]): LogicalPlan = {
-    def replaced(expression: NamedExpression): NamedExpression = expression.transform {
-      case call: AggregateExpression if made.contains(call.canonicalized) =>
-        val translated = made(call.canonicalized)
-        Rewritten.mark(translated.expression.clone(), translated.record)
-    }.asInstanceOf[NamedExpression]
-    val expressions = aggregate.aggregateExpressions.map(replaced)
-    if (aggregate.groupingExpressions.nonEmpty) aggregate.copy(aggregateExpressions = expressions, child = below.plan)
-    else {
-      val rows = Alias(Count(Literal(1)).toAggregateExpression(), "rows")()
-      val all = aggregate.copy(aggregateExpressions = expressions :+ rows, child = below.plan)
-      Project(expressions.map(_.toAttribute), Filter(GreaterThan(rows.toAttribute, Literal(0L)), all))
-    }
-  }
 }
 
-/** The plan below an aggregate, with the scalar UDFs among the arguments as columns of a Project. */
-private final class ArgumentPlan(child: LogicalPlan) {
-  private val computed = mutable.LinkedHashMap.empty[Expression, Alias]
+/** Frames of windows: which can be translated. */
+private object WindowFrames {
 
-  def plan: LogicalPlan = if (computed.isEmpty) child else Project(child.output ++ computed.values, child)
+  /** Whether every frame holds the row that it belongs to, so that none is empty. */
+  def holdTheirRow(frame: WindowFrame): Boolean = frame match {
+    case SpecifiedWindowFrame(kind, lower, upper) => reaches(kind, lower, _ <= 0) && reaches(kind, upper, _ >= 0)
+    case _ => false
+  }
 
-  def output: Seq[Attribute] = plan.output
+  /** The same window with the whole partition as every row's frame: a worker makes the Series of that, and slices them. */
+  def whole(spec: WindowSpecDefinition): WindowSpecDefinition =
+    spec.copy(frameSpecification = SpecifiedWindowFrame(RowFrame, UnboundedPreceding, UnboundedFollowing))
 
-  /** The aggregate UDF as a scalar one, whose form requests speak of. */
-  def scalar(udf: PythonUDAF): PythonUDF = {
-    val arguments = udf.children.map(_.transformUp {
-      case inner: PythonUDF => computed.getOrElseUpdate(inner.canonicalized, Alias(inner, inner.name)()).toAttribute
-    })
-    PythonUDF(udf.name, udf.func, udf.dataType, arguments, udf.evalType, udf.udfDeterministic, udf.resultId)
+  private def reaches(kind: FrameType, bound: Expression, inside: Int => Boolean): Boolean = bound match {
+    case UnboundedPreceding | UnboundedFollowing | CurrentRow => true
+    case Literal(rows: Int, _) => kind == RowFrame && inside(rows)
+    case UnaryMinus(Literal(rows: Int, _), _) => kind == RowFrame && inside(-rows)
+    case _ => false
   }
 }

@@ -7,7 +7,7 @@ import scala.jdk.CollectionConverters._
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.classic.SparkSession
-import org.apache.spark.sql.execution.LocalTableScanExec
+import org.apache.spark.sql.execution.{FilterExec, LocalTableScanExec, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
@@ -30,15 +30,29 @@ object FunctionRequest {
    * that Spark would plan for the UDF over an empty table.
    */
   def of(op: String, udf: PythonUDF, input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
+    build(op, Seq(udf), input, conf)(python => Seq(python))
+
+  /** The same with a filter above: `predicate` over the results of `udfs`. */
+  def ofFilter(
+      op: String, udfs: Seq[PythonUDF], predicate: Expression, input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
+    build(op, udfs.distinctBy(_.canonicalized), input, conf) { python =>
+      val results = python.udfs.map(_.canonicalized).zip(python.resultAttrs).toMap
+      val condition = predicate.transform { case udf: PythonUDF if results.contains(udf.canonicalized) => results(udf.canonicalized) }
+      Seq(python, FilterExec(condition, python))
+    }
+
+  private def build(op: String, udfs: Seq[PythonUDF], input: Seq[Attribute], conf: SQLConf)(
+      nodes: ArrowEvalPythonExec => Seq[SparkPlan]): Either[Seq[Refusal], FunctionRequest] =
     try {
       // A struct that is NULL as a whole is a row for Python in kernels; expressions have no such way out.
-      udf.children.flatMap(_.references).find(a => a.nullable && a.dataType.isInstanceOf[StructType]).foreach { struct =>
+      for (udf <- udfs; struct <- udf.references.find(a => a.nullable && a.dataType.isInstanceOf[StructType])) {
         throw new ChainRefused(Refusal("SW305", "udf" -> udf.name, "column" -> struct.name))
       }
-      val result = AttributeReference(udf.name, udf.dataType)(udf.resultId)
-      val node = ArrowEvalPythonExec(Seq(udf), Seq(result), LocalTableScanExec(input, Nil, None), SparkInternals.ScalarPandas)
+      val results = udfs.map(udf => AttributeReference(udf.name, udf.dataType)(udf.resultId))
+      // ArrowEvalPythonExec takes scalar kinds only; the request says which kind each UDF really is.
+      val python = ArrowEvalPythonExec(udfs, results, LocalTableScanExec(input, Nil, None), SparkInternals.ScalarPandas)
       val appConf = SparkInternals.sparkConf(SparkSession.active)
-      val pipeline = new PipelineBuilder(Seq(node), input, None, conf, appConf).build()
+      val pipeline = new PipelineBuilder(nodes(python), input, None, conf, appConf).build()
       val json = pipeline.request.json.deepCopy().put("op", op)
       val request = new PipelineRequest(pipeline.request.service, json, pipeline.request.blobs)
       Right(new FunctionRequest(pipeline.copy(request = request), input))

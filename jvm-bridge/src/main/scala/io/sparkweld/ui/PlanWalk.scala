@@ -2,8 +2,10 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
+import io.sparkweld.plan.{FilterStep, ProjectStep, WeldExec}
 import io.sparkweld.support.Rewritten
 
+import org.apache.spark.sql.catalyst.expressions.PythonUDAF
 import org.apache.spark.sql.execution.{InputAdapter, SparkPlan, WholeStageCodegenExec}
 import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, QueryStageExec}
 import org.apache.spark.sql.execution.columnar.InMemoryTableScanExec
@@ -15,9 +17,19 @@ private[ui] object PlanWalk {
   /** What became Catalyst expressions, each once. */
   def rewritten(plan: SparkPlan): Seq[Rewritten] = {
     val found = mutable.LinkedHashSet.empty[Rewritten]
-    foreach(plan)(node => node.expressions.foreach(found ++= Rewritten.in(_)))
+    foreach(plan) {
+      case weld: WeldExec => weld.steps.foreach {
+          case FilterStep(condition) => found ++= Rewritten.in(condition)
+          case ProjectStep(columns) => columns.foreach(found ++= Rewritten.in(_))
+          case _ => ()
+        }
+      case node => node.expressions.foreach(found ++= Rewritten.in(_))
+    }
     found.toSeq
   }
+
+  /** The aggregate pandas UDFs that a node runs in Python. */
+  def aggregates(node: SparkPlan): Seq[PythonUDAF] = node.expressions.flatMap(_.collect { case udf: PythonUDAF => udf })
 
   def foreach(plan: SparkPlan)(visit: SparkPlan => Unit): Unit = {
     visit(plan)

@@ -6,9 +6,9 @@ import io.sparkweld.plan.WeldExec
 import io.sparkweld.support.{Refusal, RefusalTags, Rewritten}
 
 import org.apache.spark.sql.ExtendedExplainGenerator
-import org.apache.spark.sql.catalyst.expressions.{Expression, PythonUDAF}
+import org.apache.spark.sql.catalyst.expressions.PythonUDAF
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
-import org.apache.spark.sql.execution.python.{ArrowAggregatePythonExec, ArrowEvalPythonExec}
+import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 
 /**
  * Adds to Spark's `explain` what runs as a kernel and what was fused, and for each pandas UDF that stays in Python
@@ -37,7 +37,7 @@ object WeldExplain {
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
       case python: ArrowEvalPythonExec => lines += fallback(python)
-      case python: ArrowAggregatePythonExec => python.aggExpressions.map(_.aggregateFunction).foreach(udf => lines += fallback(udf))
+      case python if PlanWalk.aggregates(python).nonEmpty => PlanWalk.aggregates(python).foreach(udf => lines += fallback(udf))
       case node => node.getTagValue(RefusalTags.Beside).foreach(refusals => lines += beside(node, refusals))
     }
     lines.mkString("\n")
@@ -62,8 +62,8 @@ object WeldExplain {
     (s"Spark's own expressions for ${record.udf} (${record.kind})" +: details).mkString("\n  ")
   }
 
-  private def fallback(udf: Expression): String =
-    (s"in Python: ${udf.asInstanceOf[PythonUDAF].name}" +: reasonsOf(RefusalTags.get(udf))).mkString("\n  ")
+  private def fallback(udf: PythonUDAF): String =
+    (s"in Python: ${udf.name}" +: reasonsOf(RefusalTags.get(udf))).mkString("\n  ")
 
   private def reasonsOf(refusals: Seq[Refusal]): Seq[String] =
     if (refusals.isEmpty) Seq("SparkWeld was off when this was planned") else refusals.map(reason)

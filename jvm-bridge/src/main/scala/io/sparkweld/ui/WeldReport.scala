@@ -7,7 +7,7 @@ import io.sparkweld.plan.WeldExec
 import io.sparkweld.support.RefusalTags
 
 import org.apache.spark.sql.execution.QueryExecution
-import org.apache.spark.sql.execution.python.{ArrowAggregatePythonExec, ArrowEvalPythonExec}
+import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 
 /** What Weld did in an executed query, as JSON for programs: the metrics of its operators, and the refusals of all others. */
 object WeldReport {
@@ -34,13 +34,12 @@ object WeldReport {
           python.udfs.foreach(udf => entry.withArray[ArrayNode]("udfs").add(udf.name))
           entry.put("code", refusal.code).put("message", refusal.message)
         }
-      case python: ArrowAggregatePythonExec =>
-        for (call <- python.aggExpressions; refusal <- RefusalTags.get(call.aggregateFunction)) {
+      case node =>
+        for (udf <- PlanWalk.aggregates(node); refusal <- RefusalTags.get(udf)) {
           val entry = refusals.addObject()
-          entry.putArray("udfs").add(call.aggregateFunction.prettyName)
+          entry.putArray("udfs").add(udf.name)
           entry.put("code", refusal.code).put("message", refusal.message)
         }
-      case _ => ()
     }
     val rewritten = root.putArray("rewritten")
     PlanWalk.rewritten(query.executedPlan).foreach { record =>

@@ -10,6 +10,7 @@ import org.apache.spark.SparkUnsupportedOperationException
 import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonException, PythonFunction, PythonUtils}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedArgumentExpression, PythonUDF}
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.{RowToColumnConverter, SparkPlan}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
@@ -122,6 +123,9 @@ object SparkInternals {
       new RowToColumnConverter(StructType(Seq(StructField("c", dataType, nullable))))
       true
     } catch { case _: SparkUnsupportedOperationException => false }
+
+  /** Whether a logical node is itself a Python function over rows or groups. */
+  def runsPython(plan: LogicalPlan): Boolean = plan.nodeName.matches(".*(Python|Pandas|PySpark|InArrow).*")
 
   /** What a worker's exception is in the JVM. `error`: "<class>: <message>", the last line of its traceback. */
   def pythonException(error: String): RuntimeException = new PythonException("PYTHON_EXCEPTION",

@@ -1,0 +1,51 @@
+package io.sparkweld.rules
+
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.support.{Backend, CostModel, Rewritten, WarnOnce}
+
+import org.apache.spark.sql.catalyst.expressions.{Expression, PythonUDF}
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
+
+/**
+ * Turns scalar pandas UDFs into Catalyst expressions of the same value, where that is cheaper than a kernel.
+ *
+ * What it rewrites: UDFs all of whose operations have exact twins (`udf_compiler.twins`), when the cost model says so or
+ * `spark.sparkweld.backend` is `catalyst`. Spark then folds, prunes and pushes them as its own. When it must not: a plan with
+ * a Python function to which batches matter, for its batches would change. Runs once, before Spark pushes operators.
+ */
+object ExpressionRule extends Rule[LogicalPlan] {
+
+  override def apply(plan: LogicalPlan): LogicalPlan =
+    if (!plan.containsPattern(PYTHON_UDF) || plan.isStreaming) plan
+    else SparkWeldRuntime.driver match {
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) && (Backend.of(conf) == Backend.Catalyst || Backend.of(conf) == Backend.Auto) =>
+        WarnOnce.guard("the rewriting of scalar UDFs", plan)(rewrite(plan, driver))
+      case _ => plan
+    }
+
+  private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
+    val forced = Backend.of(conf) == Backend.Catalyst
+    val twins = new ScalarTwins(driver, conf)
+    if ((forced || CostModel.mayChooseCatalyst(plan)) && twins.batchesDoNotMatter(plan)) {
+      plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
+        case node if node.expressions.exists(_.containsPattern(PYTHON_UDF)) =>
+          node.mapExpressions(replaced(_, node, twins, forced))
+      }
+    } else plan
+  }
+
+  private def replaced(expression: Expression, node: LogicalPlan, twins: ScalarTwins, forced: Boolean): Expression = expression match {
+    case udf: PythonUDF =>
+      twins.of(udf, node.children).toOption.flatMap { twin =>
+        val estimate = CostModel.estimate(twin.operations, udf, node)
+        Option.when(forced || estimate.catalystIsCheaper) {
+          val what = s"${estimate.text}${if (forced) "; forced by spark.sparkweld.backend" else ""}"
+          Rewritten.mark(twin.expression.clone(), Rewritten(udf.resultId.id, udf.name, "expression", what, twin.kept, twin.notes))
+        }
+      }.getOrElse(udf)
+    case other if other.containsPattern(PYTHON_UDF) => other.mapChildren(replaced(_, node, twins, forced))
+    case other => other
+  }
+}

@@ -1,0 +1,67 @@
+package io.sparkweld.rules
+
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.support.{Backend, ExpressionDecoder, Rewritten, UnsupportedExpression, WarnOnce}
+
+import scala.jdk.CollectionConverters._
+
+import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
+import org.apache.spark.sql.catalyst.plans.logical.{Filter, LogicalPlan}
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.catalyst.trees.TreeNodeTag
+import org.apache.spark.sql.catalyst.trees.TreePattern.{FILTER, PYTHON_UDF}
+
+/**
+ * Adds to a filter over a pandas UDF what it says about a column alone: `udf(x) > 3` with udf = 2x+1 keeps its place, and
+ * `x >= 1.0000000000000002` joins it, which Spark pushes into the scan.
+ *
+ * What it rewrites: a condition over one column that is monotone, total and exact (`udf_compiler.twins.monotone`). When it
+ * must not: a plan with a Python function to which batches matter, because fewer rows reach it. Idempotent: the condition is
+ * marked once it was asked about.
+ */
+object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
+  private val Asked = TreeNodeTag[Unit]("sparkweld.implied")
+
+  override def apply(plan: LogicalPlan): LogicalPlan =
+    if (!plan.containsAllPatterns(FILTER, PYTHON_UDF) || plan.isStreaming) plan
+    else SparkWeldRuntime.driver match {
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.PushdownEnabled.get(conf) && Backend.of(conf) != Backend.Python =>
+        WarnOnce.guard("the search for implied filters", plan)(rewrite(plan, driver))
+      case _ => plan
+    }
+
+  private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
+    lazy val safe = new ScalarTwins(driver, conf).batchesDoNotMatter(plan)
+    plan.transformWithPruning(_.containsAllPatterns(FILTER, PYTHON_UDF)) {
+      case filter @ Filter(condition, child) if splitConjunctivePredicates(condition).exists(isNew) && safe =>
+        val (asked, others) = splitConjunctivePredicates(condition).partition(isNew)
+        val bounds = asked.flatMap(bound(_, child, driver)).filterNot(known => child.constraints.exists(_.semanticEquals(known)))
+        filter.copy(condition = (bounds ++ others ++ asked.map(marked)).reduce(And(_, _)))
+    }
+  }
+
+  private def isNew(predicate: Expression): Boolean =
+    predicate.containsPattern(PYTHON_UDF) && predicate.deterministic && predicate.getTagValue(Asked).isEmpty
+
+  private def marked(predicate: Expression): Expression = {
+    val copy = predicate.clone()
+    copy.setTagValue(Asked, ())
+    copy
+  }
+
+  private def bound(predicate: Expression, child: LogicalPlan, driver: WeldDriver): Seq[Expression] = {
+    val udfs = ScalarTwins.outermost(predicate)
+    val found = for {
+      request <- FunctionRequest.ofFilter("implied", udfs, predicate, ScalarTwins.columnsOf(Seq(child)), conf)
+      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
+    } yield {
+      val decoder = new ExpressionDecoder(request.column)
+      try reply.path("bounds").elements().asScala.map(decoder.decode).toSeq
+      catch { case _: UnsupportedExpression => Nil }
+    }
+    found.getOrElse(Nil).map { made =>
+      val names = udfs.map(_.name).distinct.mkString(", ")
+      Rewritten.mark(made, Rewritten(udfs.head.resultId.id, names, "filter", s"its filter implies ${made.sql}", Nil, Nil))
+    }
+  }
+}

@@ -1,0 +1,74 @@
+package io.sparkweld.rules
+
+import io.sparkweld.{SparkWeldConf, WeldDriver}
+import io.sparkweld.support.{ExpressionDecoder, Refusal, Rewritten, UnsupportedExpression}
+
+import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.trees.TreePattern.{EVAL_PYTHON_UDF, EVAL_PYTHON_UDTF, PYTHON_UDF, TRANSPILED_PYTHON_UDF}
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.internal.SQLConf
+
+/** A scalar UDF as an expression. `operations`: values of its program, for the cost model. */
+final case class Twin(expression: Expression, operations: Int, kept: Seq[String], notes: Seq[String])
+
+/** The scalar pandas UDFs of a logical plan, their Catalyst twins, and whether batches matter to them. */
+final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
+  import ScalarTwins._
+
+  def of(udf: PythonUDF, below: Seq[LogicalPlan]): Either[Seq[Refusal], Twin] =
+    for {
+      request <- FunctionRequest.of("twin", udf, columnsOf(below), conf)
+      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
+      twin <- try {
+        val result = new ExpressionDecoder(request.column).decode(reply.path("results").path(0))
+        if (result.dataType != udf.dataType) throw new UnsupportedExpression(s"a result of type ${result.dataType.sql}")
+        Right(Twin(result, reply.path("nodes").asInt(0), Rewritten.kept(reply), Rewritten.notes(reply)))
+      } catch {
+        case unknown: UnsupportedExpression => Left(Seq(Refusal("SW512", "what" -> s"it holds ${unknown.what}")))
+      }
+    } yield twin
+
+  /**
+   * Whether all Python functions of the plan are scalar pandas UDFs that are proved row-local and see one dtype in every
+   * batch. Rows and batches may then be taken from any of them: nobody can tell.
+   */
+  def batchesDoNotMatter(plan: LogicalPlan): Boolean =
+    !plan.containsAnyPattern(EVAL_PYTHON_UDF, EVAL_PYTHON_UDTF, TRANSPILED_PYTHON_UDF) && !plan.exists(batchesMatterTo)
+
+  /** Whether batches matter to a Python function that is above a node for which `starts` holds. */
+  def batchesMatterAbove(plan: LogicalPlan, starts: LogicalPlan => Boolean): Boolean =
+    plan.exists(node => hasScalars(node) && node.children.exists(_.exists(starts)) && batchesMatterTo(node))
+
+  private def hasScalars(node: LogicalPlan): Boolean =
+    SparkInternals.runsPython(node) || node.expressions.exists(_.exists(_.isInstanceOf[PythonUDF]))
+
+  private def batchesMatterTo(node: LogicalPlan): Boolean = {
+    val functions = node.expressions.filter(_.containsPattern(PYTHON_UDF))
+    SparkInternals.runsPython(node) || functions.exists(_.exists {
+      case udf: PythonUDF => udf.evalType != SparkInternals.ScalarPandas
+      case _: PythonFuncExpression => true
+      case _ => false
+    }) || functions.flatMap(outermost).exists(udf => of(udf, node.children).fold(refusals => !isRowLocal(refusals), _ => false))
+  }
+
+  private def isRowLocal(refusals: Seq[Refusal]): Boolean = refusals.nonEmpty && refusals.forall(r => CompiledAnyway(r.code))
+}
+
+object ScalarTwins {
+  /** Refusals of functions that are compiled, and only have no expression. */
+  private val CompiledAnyway = Set("SW380", "SW381", "SW391")
+
+  /** UDFs that are no argument of another UDF. */
+  def outermost(expression: Expression): Seq[PythonUDF] = expression match {
+    case udf: PythonUDF => Seq(udf)
+    case other if other.containsPattern(PYTHON_UDF) => other.children.flatMap(outermost)
+    case _ => Nil
+  }
+
+  /** The columns of the plans, not nullable where a filter below excludes NULL. */
+  def columnsOf(below: Seq[LogicalPlan]): Seq[Attribute] = {
+    val notNull = AttributeSet(below.flatMap(_.constraints).collect { case IsNotNull(attribute: Attribute) => attribute })
+    below.flatMap(_.output).map(a => if (a.nullable && notNull.contains(a)) a.withNullability(false) else a)
+  }
+}
