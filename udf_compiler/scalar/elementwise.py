@@ -10,6 +10,7 @@ from udf_compiler.scalar.paths import explorer, is_exploring
 from udf_compiler.scalar.results import RowSeries, explored, series_of_tree
 from udf_compiler.scalar.values import of_value
 from udf_compiler.trace import dates
+from udf_compiler.trace.maybe import plain
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
 
@@ -23,14 +24,22 @@ def apply_function(
     """
     if is_exploring():
         refuse("SW262", call=call, what="a Series within a scalar function")
-    dates.refuse_date(series, call)
+    if series.kind != "text":
+        dates.refuse_date(series, call)
+        series = plain(series, call)
     function = STAND_INS.get(function, function) if isinstance(function, type) else function
-    x = of_value(series.value)
+    loop = series.loop
+    x = of_value(loop.value_of(series.value))
+    if series.missing.none and series.missing.nan:
+        loop.guard(loop.is_valid(series.value))  # None or NaN: the value does not say which
 
     def of_row() -> Any:
+        if series.value.type.nullable and not explorer().decide(loop.is_valid(series.value)):
+            missing = None if series.missing.none else float("nan")
+            return missing if ignore_missing else function(missing)
         if ignore_missing and x.kind == "float" and explorer().decide(series.loop.call("isnan", x.value)):
             return x
         return function(x)
 
-    tree = explored(series.loop, of_row, current().handlers, function)
-    return series_of_tree(series.loop, tree)
+    tree = explored(loop, of_row, current().handlers, function)
+    return series_of_tree(loop, tree)

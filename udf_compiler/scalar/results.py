@@ -18,6 +18,7 @@ from udf_compiler.scalar.state import Record
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import place_of, refuse
+from udf_compiler.trace.text import Missing, text_series
 from udf_compiler.trace.values import Traced, raw
 
 _TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
@@ -143,8 +144,13 @@ def not_none(loop: LoopBuilder, tree: Node) -> Value:
 
 
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
-    """The Series that pandas infers. Refuses (SW293) mixes of bools and numbers, which make objects."""
+    """The Series that pandas infers. Refuses (SW293) mixes of bools, numbers and strings, which make objects."""
     kinds = kinds_of(tree)
+    if "str" in kinds and kinds <= {"str", "None"}:  # objects, whatever the batch
+        texts = merged(loop, tree, STR, lambda x: value_as(loop, x, STR))
+        if kinds == {"str"}:
+            return text_series(loop, texts)
+        return text_series(loop, loop.optional(texts, not_none(loop, tree)), Missing(none=True))
     if len(kinds) == 1 and not kinds & {"None", "str"}:
         type = _TYPES[next(iter(kinds))]
         return TracedSeries(loop, merged(loop, tree, type, lambda x: value_as(loop, x, type)), type.dtype)

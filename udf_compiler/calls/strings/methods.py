@@ -31,6 +31,12 @@ def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
     return func(s, *args, **kwargs)
 
 
+def apply(s: Any, func: Any, args: Any = (), **kwargs: Any) -> Any:
+    from udf_compiler.calls.series_methods import apply_
+
+    return apply_(s, func, args, **kwargs)
+
+
 def between(s: Any, left: Any, right: Any, inclusive: str = "both") -> Any:
     from udf_compiler.calls.series_methods import between as ordinary
 
@@ -80,6 +86,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "rename": rename,
     "to_frame": to_frame,
     "pipe": pipe,
+    "apply": apply,
     "transpose": lambda s: s,
     **{name: _operator(name, name) for name in ("eq", "ne", "lt", "le", "gt", "ge", "add")},
     "radd": _operator("add", "radd", reflected=True),

@@ -11,6 +11,7 @@ import pandas as pd
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.calls.strings.mapping import known_text, plain
+from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.trace.lower import constant_of, run_prototype
 from udf_compiler.trace.maybe import maybe_series
 from udf_compiler.trace.session import refuse
@@ -45,10 +46,12 @@ def isin(s: Any, values: Any) -> Any:
 def map_(s: Any, arg: Any, na_action: Any = None) -> Any:
     """Series.map with a dict or a Series of constants; what has no key becomes NaN."""
     call, arg = "Series.map", constant_of(arg)
-    if type(arg) is not dict and not isinstance(arg, pd.Series):
-        refuse("SW251", call=f"{call} with {raw(arg)}")
     if na_action not in (None, "ignore"):
         refuse("SW262", call=call, what=f"na_action={raw(na_action)}")
+    if type(arg) is not dict and not isinstance(arg, pd.Series):
+        if not callable(arg) or isinstance(arg, Traced | np.ufunc):
+            refuse("SW251", call=f"{call} with {raw(arg)}")
+        return apply_function(s, arg, call, ignore_missing=na_action == "ignore")
     mapper = arg if isinstance(arg, pd.Series) else run_prototype(call, lambda: pd.Series(arg, dtype=None if arg else np.float64))
     keys = list(mapper.index)
     if len(keys) > TABLE_LIMIT or not mapper.index.is_unique or not all(type(k) is str for k in keys):
