@@ -98,6 +98,24 @@ def test_constants_and_no_inputs():
         check_loaded(kernel, {}, rows)
 
 
+def test_rows_that_a_filter_drops_take_nothing_of_the_arena():
+    def body(loop, columns):
+        loop.guard(loop.emit(StrCall("valid_utf8"), columns["s"]))
+        loop.append("upper", loop.emit(StrCall("upper"), columns["s"]))
+        return loop.call("greater", loop.emit(StrCall("length"), columns["s"]), loop.const(3, I64))
+
+    kernel = load(program({"s": STR}, body))
+    texts = objects(["abcdef", "ab"] * 500)
+    check_loaded(kernel, {"s": texts}, 1000)
+    data = np.frombuffer(b"abcdef", np.uint8)
+    views = np.array([(data.ctypes.data, 6), (data.ctypes.data, 2)] * 50, np.int64)
+    nulls, out, kept = np.zeros(100, np.uint8), np.empty((100, 2), np.int64), np.empty(100, np.int32)
+    arena = np.empty(900, np.uint8)
+    ends = np.array([arena.ctypes.data, arena.ctypes.data + 900], np.int64)
+    kernel.call([a.ctypes.data for a in (views, nulls, out, nulls, kept, ends)], 100)
+    assert ends[0] - arena.ctypes.data == 300
+
+
 # The arena
 
 

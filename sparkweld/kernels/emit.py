@@ -43,6 +43,7 @@ from sparkweld.kernels.stages import (
     Stage,
     Statement,
     column_operation,
+    for_kept_rows,
     keep_operation,
     stages_of,
     take_operation,
@@ -112,7 +113,14 @@ class _Emitter:
         return RowLoop(source, self.namespace, tuple(first + at for at, s in enumerate(stages) if not s.is_scalar))
 
     def _one_loop(self, stage: Stage, end: str, renamed: dict[str, str] | None = None) -> list[str]:
-        lines = [statement.text(renamed or {}) for statement in stage.statements]
+        always = stage.statements
+        where = self.loop.where
+        kept: tuple[Statement, ...] = ()
+        if stage.is_scalar and renamed is None and where is not None:
+            always, kept = for_kept_rows(stage.statements, self._keep_column())
+        lines = [statement.text(renamed or {}) for statement in always]
+        if kept and where is not None:
+            lines += [f"if {self.value[where]}:", *(f"    {statement.text({})}" for statement in kept)]
         return ["row = 0", f"while row < {end}:", *(f"    {line}" for line in lines), "    row += 1"]
 
     def _blocks(self, stages: tuple[Stage, ...]) -> list[str]:
@@ -245,8 +253,10 @@ class _Emitter:
                 self._call("", _store_null(), self._column(entry + 1, f"nulls of {name}"), "row", self.valid[value])
             self._call("", _store(type.plain()), self._column(entry, name), "row", stored)
         if self.loop.where is not None:
-            keep = self._column(2 * (self.shape.inputs + self.shape.outputs), "rows kept")
-            self._call("", _store(BOOL), keep, "row", self.value[self.loop.where])
+            self._call("", _store(BOOL), self._keep_column(), "row", self.value[self.loop.where])
+
+    def _keep_column(self) -> str:
+        return self._column(2 * (self.shape.inputs + self.shape.outputs), "rows kept")
 
 
 _scratch, _keep, _take_kept = _remember(column_operation), _remember(keep_operation), _remember(take_operation)

@@ -83,6 +83,23 @@ def stages_of(statements: Sequence[Statement]) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+def for_kept_rows(statements: Sequence[Statement], keep: str) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+    """(statements for every row, those for rows that the filter keeps) of a scalar loop; `keep` is the column that says which.
+
+    What a dropped row's outputs would be nobody reads. Without work on strings among them a branch would not pay.
+    """
+    wanted: set[str] = set()
+    always: set[int] = set()
+    for s in reversed(statements):
+        if s.target in wanted or s.target in ACCUMULATORS or keep in s.arguments:
+            always.add(id(s))
+            wanted.update(s.arguments)
+    kept = tuple(s for s in statements if id(s) not in always)
+    if not any(s.is_scalar and not s.leaf for s in kept):
+        return tuple(statements), ()
+    return tuple(s for s in statements if id(s) in always), kept
+
+
 def _numbers(statements: Sequence[Statement]) -> dict[int, int]:
     """Stage of each statement that is no leaf, by its identity: even ones of numbers, odd ones of strings."""
     stage_of_name: dict[str, int] = {}

@@ -9,6 +9,7 @@ is the distance to the one code point that it maps to, or SPECIAL plus the numbe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -23,6 +24,7 @@ ALNUM = ALPHA | DECIMAL | DIGIT | NUMERIC
 GROWTH = 3
 
 _BLOCK = 128
+_CLASSES = re.compile(r"[\w\s]")
 _END = 0x110000
 
 
@@ -72,9 +74,11 @@ def flags() -> bytes:
     """The table of the flags above."""
     entries: dict[int, np.ndarray] = {}
     for block in _blocks(_has_flags):
-        values = np.array([_flags(chr(code)) for code in _codes(block)], np.uint16)
+        text = "".join(map(chr, _codes(block)))
+        plain = text.isalpha() and not _has_context(text) and not any(map(str.isnumeric, text))
+        values = np.full(_BLOCK, ALPHA) if plain else np.array([_flags(c) for c in text])
         if values.any():
-            entries[block] = values
+            entries[block] = values.astype(np.uint16)
     return _two_stages(entries, np.zeros(_BLOCK, np.uint16))
 
 
@@ -86,9 +90,13 @@ def _flags(c: str) -> int:
 
 
 def _has_flags(text: str) -> bool:
-    """Whether a code point of a block may have any flag."""
-    sigmas = "".join(f"a{c}Σ \n" for c in text).lower()
-    return "ς" in sigmas or text.swapcase() != text or any(c.isalnum() or c.isspace() for c in text)
+    """Whether a code point of a block may have any flag: `\\w` and `\\s` are `str.isalnum` and `str.isspace`."""
+    return _has_context(text) or _CLASSES.search(text) is not None
+
+
+def _has_context(text: str) -> bool:
+    """Whether a code point of a block may have case or be ignorable: a sigma behind it is then a final one."""
+    return text.swapcase() != text or "ς" in ("a" + "Σ a".join(text) + "Σ").lower()
 
 
 def _context_flags(c: str) -> int:
