@@ -23,6 +23,8 @@ from pyspark.sql.types import (
     StringType,
     StructField,
     StructType,
+    TimestampNTZType,
+    TimestampType,
 )
 
 from sparkweld.errors import InternalError, Refusal
@@ -42,6 +44,7 @@ from udf_compiler.boundary import (
 from udf_compiler.trace import TracedSeries
 from udf_compiler.trace.maybe import maybe_series
 from udf_compiler.trace.text import Missing, text_series
+from udf_compiler.zones import session_zone
 
 PYSPARK_TYPES = {
     "boolean": BooleanType(),
@@ -53,6 +56,8 @@ PYSPARK_TYPES = {
     "double": DoubleType(),
     "date": DateType(),
     "string": StringType(),
+    "timestamp": TimestampType(),
+    "timestamp_ntz": TimestampNTZType(),
 }
 ARROW_TYPES = {
     "boolean": pa.bool_(),
@@ -64,9 +69,17 @@ ARROW_TYPES = {
     "double": pa.float64(),
     "date": pa.date32(),
     "string": pa.string(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "timestamp_ntz": pa.timestamp("us"),
 }
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "float32", "float64")
 EPOCH = datetime.date(1970, 1, 1)
+
+
+@pytest.fixture(autouse=True)
+def utc():
+    with session_zone("UTC"):
+        yield
 
 
 def samples(dtype: str) -> np.ndarray:
@@ -115,6 +128,8 @@ def arrow_parts(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         return np.array([s or "" for s in array.to_pylist()], object), valid
     if pa.types.is_date(array.type):
         array = array.cast(pa.int32())
+    if pa.types.is_timestamp(array.type):
+        array = array.cast(pa.int64())
     filled = array.fill_null(False if pa.types.is_boolean(array.type) else 0)
     return filled.to_numpy(zero_copy_only=False), valid
 
@@ -186,6 +201,8 @@ def column_samples(spark_type: str) -> list[object]:
         return [datetime.date.min, EPOCH, datetime.date(2024, 2, 29), datetime.date.max]
     if spark_type == "string":
         return ["", "a", "é", "😀", "a\0b", "x" * 1000]
+    if spark_type in ("timestamp", "timestamp_ntz"):
+        return [datetime.datetime(1677, 9, 22), datetime.datetime(1970, 1, 1), datetime.datetime(2262, 4, 11, 23, 47, 16, 854775)]
     return samples(str(SPARK_TYPES[spark_type].dtype)).tolist()
 
 
@@ -225,6 +242,9 @@ def test_argument_matrix(spark_type: str, nulls: str) -> None:
         days = [None if d is None else (d - EPOCH).days for d in theirs]
         ours = ours if isinstance(ours, Optional) else Optional(ours, np.ones(len(ours), np.bool_))
         assert [int(v) if ok else None for v, ok in zip(*ours, strict=True)] == days
+    elif theirs.dtype.kind == "M":
+        ours = ours if isinstance(ours, Optional) else Optional(ours, np.ones(len(ours), np.bool_))
+        np.testing.assert_array_equal(np.where(ours.valid, ours.values, np.iinfo(np.int64).min), theirs.to_numpy().view(np.int64))
     else:
         np.testing.assert_array_equal(ours, theirs)
         if ours.dtype.kind == "f":

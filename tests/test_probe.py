@@ -152,11 +152,12 @@ def test_every_kind_of_argument_is_probed(monkeypatch):
 
     real = probe_module._difference
     monkeypatch.setattr(probe_module, "_difference", spy)
-    types = dict(zip("abcdefgh", ("boolean", "byte", "short", "integer", "long", "float", "double", "date"), strict=True))
+    names = "boolean byte short integer long float double date timestamp".split()
+    types = dict(zip("abcdefghi", names, strict=True))
     day = datetime.date(2024, 1, 1)
-    function = lambda a, b, c, d, e, f, g, h: (a * b + c * d - e) * f + g * (h > day)  # noqa: E731
+    function = lambda a, b, c, d, e, f, g, h, i: (a * b + c * d - e) * f + g * (h > day) + i.dt.year  # noqa: E731
     assert compiled(function, inputs=types)["status"] == "ok"
-    assert compiled(function, inputs=types, nullable_state=list("bcdeh"))["status"] == "ok"
+    assert compiled(function, inputs=types, nullable_state=list("bcdehi"))["status"] == "ok"
     assert len(seen) == 2 and all(s.dtype == np.float64 for s in seen)
     fields = call("CreateNamedStruct", column("a"), column("b", "integer"), type="struct", names=["x", "y"])
     struct = python_step(r=udf(0, fields))

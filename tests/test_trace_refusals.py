@@ -232,7 +232,7 @@ def test_stand_ins() -> None:
         np.load,
         pd.read_csv,
         np.vectorize,
-        datetime.datetime,
+        datetime.time,
     ):
         assert stand_in(impure) is None
     fake_pd, fake_np = stand_in(pd), stand_in(np)

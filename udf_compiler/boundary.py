@@ -20,11 +20,12 @@ from pandas.core.computation import expressions
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR, of_dtype
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, MOMENTS, STR, TS, of_dtype
 from sparkweld.reasons import refusal
+from udf_compiler import moments_boundary
 from udf_compiler.calls.strings.choose import TracedTexts
 from udf_compiler.scalar.results import RowSeries
-from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, dates, moments
 from udf_compiler.trace.maybe import plain as without_missing
 from udf_compiler.trace.text import Missing, some_string, str_call, text_series
 
@@ -39,6 +40,8 @@ SPARK_TYPES: dict[str, Type] = {
     "double": F64,
     "date": DATE,
     "string": STR,
+    "timestamp": TS,
+    "timestamp_ntz": TS,
 }
 
 #: Confs that change what a Series of these types is or how it converts: the only value that this module speaks of.
@@ -119,9 +122,11 @@ def series_of_column(
         return TracedSeries(loop, _nan_where_null(loop, value, plain), plain.dtype)
     if state == "dense":
         value = _demand_valid(loop, value)
+    if plain == TS:
+        return moments_boundary.argument(loop, value, spark_type, state)
     if plain == DATE:
         _guard_python_date(loop, value)
-        return TracedSeries(loop, value, np.dtype(object), kind="date")
+        return TracedSeries(loop, value, np.dtype(object), kind="date", has_nat=state == "nullable")
     if state == "dense":
         return TracedSeries(loop, value, plain.dtype)
     if plain == BOOL:
@@ -166,6 +171,8 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
         raise refusal("SW107", udf)
     to = SPARK_TYPES[return_type]
     if result.kind == "date":
+        if to != DATE:
+            dates.settle(result)
         return _of_dates(loop, result.value, to, return_type, udf)
     if result.kind == "text":
         if to != STR:
@@ -173,6 +180,12 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
         some_string(result)  # a float64 Series never becomes strings
         return result.value
     if to == STR:
+        raise _never(udf, "numbers", return_type)
+    if moments.is_moment(result):
+        return moments_boundary.column(loop, result, return_type, udf)
+    if result.kind == "UInt32":
+        return _of_unsigned(loop, result.value, to, return_type, udf)
+    if to == TS and (result.kind == "maybe" or result.value.type != I64):  # an int64 is taken for the column's microseconds
         raise _never(udf, "numbers", return_type)
     if result.kind == "maybe":
         return _of_maybe(loop, result, to, return_type, udf)
@@ -216,6 +229,14 @@ def _of_maybe(loop: LoopBuilder, result: TracedSeries, to: Type, return_type: st
         return _of_numbers(loop, without_missing(result, udf).value, to)  # of objects, Arrow makes no integer
     converted = _of_numbers(loop, value, to)
     return converted if valid is None else loop.optional(converted, valid)
+
+
+def _of_unsigned(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
+    """A UInt32 Series: Arrow knows where its values are missing."""
+    if to.kind in MOMENTS:
+        raise _never(udf, "UInt32", return_type)
+    made = _of_numbers(loop, loop.value_of(value), to)
+    return loop.optional(made, loop.is_valid(value)) if value.type.nullable else made
 
 
 def _of_numbers(loop: LoopBuilder, x: Value, to: Type) -> Value:

@@ -17,10 +17,11 @@ import numpy as np
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, IsIn
-from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR
+from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, MOMENTS, STR, TS
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import SPARK_TYPES
 from udf_compiler.catalyst_strings import STRING_RULES, guard_text
+from udf_compiler.catalyst_times import TIME_RULES, day_of
 from udf_compiler.catalyst_values import Expr, Maybe, Rule
 
 #: |a * b| computed in doubles is off by less than 2 in 2**52; below this bound the exact product fits in 64 bits.
@@ -315,7 +316,9 @@ class _Translator:
         of, to = x.value.type, self.type_of(expr)
         if of == to:
             return x
-        if DATE in (of, to) or STR in (of, to):
+        if of == TS and to == DATE:
+            return Maybe(day_of(self.loop, x.value, child["type"]), x.valid)
+        if of.kind in MOMENTS or to.kind in MOMENTS or STR in (of, to):
             raise refusal("SW323", of=child["type"], to=expr["type"])
         if of.is_float and to.is_int:
             return Maybe(self._truncate(x, to, _ansi(expr), demand), x.valid)
@@ -357,6 +360,7 @@ def _literal(value: object, type: Type) -> object:
 
 _RULES: dict[str, Rule] = {
     **STRING_RULES,
+    **TIME_RULES,
     "Abs": _Translator.sign,
     "Add": _Translator.arithmetic,
     "And": _Translator.and_,

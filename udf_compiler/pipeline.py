@@ -17,7 +17,7 @@ from sparkweld.ir.program import output_types
 from sparkweld.optimizer import optimize
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
-from udf_compiler.boundary import SPARK_TYPES, check_confs, ir_type
+from udf_compiler.boundary import check_confs, ir_type
 from udf_compiler.columns import (
     Column,
     Columns,
@@ -29,8 +29,7 @@ from udf_compiler.columns import (
 )
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.udfs import UdfTracer
-
-_SPARK_NAMES = {type.kind: name for name, type in SPARK_TYPES.items()}
+from udf_compiler.zones import session_zone
 
 _MODULES = ModulePath()
 
@@ -43,7 +42,8 @@ def compile_pipeline(
     All UDFs are traced even when one is refused: what needs the refused result sees a column of its declared type instead.
     `check_size` raises the refusal of a program that no kernel is made for. Raises InternalError for our own bugs.
     """
-    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(_broadcasts_of(request["steps"])):
+    includes, zone = request.get("python", {}).get("includes", ()), request.get("conf", {}).get("timezone")
+    with _MODULES.using(includes), broadcasts(_broadcasts_of(request["steps"])), session_zone(zone):
         return _Pipeline(request, blobs).reply(check_size)
 
 
@@ -83,7 +83,7 @@ class _Pipeline:
     def _describe(self, program: Program) -> dict[str, Any]:
         types = output_types(program)
         outputs = [
-            {"name": name, "type": _SPARK_NAMES[type.kind], "nullable": type.nullable}
+            {"name": name, "type": self.columns[name].spark_type, "nullable": type.nullable}
             for name, type in zip(self.request["outputs"], types, strict=True)
         ]
         return {
@@ -151,7 +151,7 @@ class _Pipeline:
         loop.close()
         # NULL wherever such a column is, so the batch of the expression has NULLs too
         state = "nullable" if self.columns.with_nulls(strict_columns(entry["expr"])) else "dense"
-        column = Column(entry["name"], _SPARK_NAMES[value.type.kind], value.type.nullable, state)
+        column = Column(entry["name"], entry["expr"]["type"], value.type.nullable, state)
         if column.name in self._arguments():
             refuse_made_nulls(column.title, column.spark_type, value.type, state)
         return column

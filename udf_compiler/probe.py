@@ -21,7 +21,7 @@ from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.program import Append, Loop
 from sparkweld.ir.types import DTYPES
 from sparkweld.reasons import refusal
-from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments
 
 #: Larger loops are not probed: the function would run for more than a few milliseconds.
 NODE_LIMIT = 500
@@ -45,6 +45,12 @@ _SPECIAL_TEXTS = (
     "İ", "ı", "ﬁ", "ǆ", "😀", "a😀b", "٣", "½", "一", "\x1c", "\x85", "\xa0", "1_0", "+1", "1e5", "inf", "nan", "None", "True",
     "007", "a" * 300, "é" * 90, "<b>x</b>", "a,b", "x@y",
 )  # fmt: skip
+#: Around the epoch and midnights, leap days and none, ends of months, quarters and years, the limits of nanoseconds, and
+#: years that only microseconds hold.
+_TIMES = """1970-01-01 1970-01-01T00:00:00.000001 1969-12-31T23:59:59.999999 2000-02-29T12:34:56.789012 1900-02-28T23:59:59
+    1900-03-01 2100-03-01T06:00 2023-12-31T23:59:59.999999 2024-01-01 2024-02-29 2024-12-30T18:00 2021-01-03T01:02:03
+    2020-03-31T11:59:59.5 2020-06-30 2020-10-01T00:00:00.001 1677-09-22 1677-09-21T00:12:43.145225
+    2262-04-11T23:47:16.854775 1600-01-01 2400-02-29 0001-01-01 9999-12-31T23:59:59.999999""".split()
 
 _Differ = str | None
 
@@ -118,6 +124,8 @@ class _Computed:
             return pd.Series(_dates(array), dtype=object)
         if x.kind == "text":
             return pd.Series(_texts(array, np.nan if x.missing.nan and not x.missing.none else None), dtype=object)
+        if x.kind == "UInt32" or moments.is_moment(x):
+            return _missing_series(array, x.kind)
         if x.kind != "maybe" or np.all(self._arrays[x.maybe.plain.id]):  # type: ignore[arg-type]
             return pd.Series(np.array(array))
         valid = self._arrays[x.maybe.valid.id] if x.maybe.valid is not None else np.ones(self.rows, np.bool_)
@@ -142,6 +150,14 @@ def _rows(array: Array, keep: np.ndarray) -> Array:
     if isinstance(array, Optional):
         return Optional(array.values[keep], array.valid[keep])
     return array[keep]
+
+
+def _missing_series(array: Array, kind: str) -> pd.Series:
+    """Times or UInt32 of these values, missing where NULL."""
+    values, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
+    if kind == "UInt32":
+        return pd.Series(pd.arrays.IntegerArray(values.astype(np.uint32), ~valid))
+    return pd.Series(np.where(valid, values, np.iinfo(np.int64).min).view(moments.DTYPES[kind]))
 
 
 def _dates(array: Array) -> list[datetime.date | None]:
@@ -171,6 +187,8 @@ def _ordinary(type: Type, rng: np.random.Generator) -> np.ndarray:
         return rng.integers(0, 25_000, _ORDINARY_ROWS)
     if type.kind == "str":
         return rng.choice(np.array(_TEXTS, object), _ORDINARY_ROWS)
+    if type.kind == "ts":
+        return rng.integers(0, 2_000_000_000, _ORDINARY_ROWS) * 10**6 + rng.integers(0, 10**6, _ORDINARY_ROWS)
     return rng.integers(0, 2, _ORDINARY_ROWS) if type.kind == "bool" else rng.integers(-100, 100, _ORDINARY_ROWS)
 
 
@@ -179,6 +197,8 @@ def _special(type: Type) -> np.ndarray:
         return np.array(_DAYS)
     if type.kind == "str":
         return np.array(_SPECIAL_TEXTS, object)
+    if type.kind == "ts":
+        return np.array(_TIMES, "M8[us]").view(np.int64)
     if type.kind == "bool":
         return np.array([False, True])
     if not type.is_float:
@@ -204,7 +224,7 @@ def _difference(given: Any, wanted: Any, rounded: bool) -> _Differ:
         return None  # without any value, pandas infers a dtype that no column depends on
     if given.dtype != wanted.dtype or given.shape != wanted.shape:
         return f"the function gives {given.dtype} of shape {given.shape}, its translation {wanted.dtype} of {wanted.shape}"
-    theirs, ours = np.asarray(given), np.asarray(wanted)
+    theirs, ours = _values_of(given), _values_of(wanted)
     same = _near(theirs, ours) if rounded else _same(theirs, ours)
     if same.all() or (rounded and ours.dtype.kind != "f" and 4 * np.count_nonzero(~same) < same.size):
         return None  # the last bits of a dot product may decide a comparison
@@ -215,6 +235,14 @@ def _difference(given: Any, wanted: Any, rounded: bool) -> _Differ:
 def _is_void(x: Any) -> bool:
     """Whether a Series has missing elements only."""
     return isinstance(x, pd.Series) and (x.dtype == object or x.dtype == np.float64) and bool(x.isna().all())
+
+
+def _values_of(x: Any) -> np.ndarray:
+    """The values, times as integers and missing ones of other extension arrays as None."""
+    if isinstance(x.dtype, pd.api.extensions.ExtensionDtype):
+        return np.asarray(x.array.to_numpy(dtype=object, na_value=None))
+    array = np.asarray(x)
+    return array.view(np.int64) if array.dtype.kind in "mM" else array
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in,
 SCALAR_PANDAS = 200
 
 #: Kind of a Series -> what it is in notes, where its dtype does not say.
-_KINDS = {"date": "date", "text": "str", "maybe": "numbers"}
+_KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32"}
 
 
 class UdfTracer:

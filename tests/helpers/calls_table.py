@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from sparkweld.ir.ops.elementwise import FUNCTIONS
-from udf_compiler.calls import arrays, builtins_, frames, numpy_, pandas_, series_methods
+from udf_compiler.calls import arrays, builtins_, datetimes, frames, numpy_, pandas_, series_methods
 
 BEGIN, END = "<!-- calls -->\n", "<!-- /calls -->\n"
 
@@ -26,6 +26,8 @@ def calls_table() -> str:
         ("`np.` functions", _names(f.__name__ for f in numpy_.TABLE)),
         ("`pd.` functions", _names(("Series", "DataFrame", *pandas_._FUNCTIONS))),
         ("Series", _names((*series_methods.METHODS, *series_methods.PROPERTIES, "dtype"))),
+        ("Series `.dt` of datetimes", _names((*datetimes.DATETIME_FIELDS, *datetimes.DATETIME_METHODS))),
+        ("Series `.dt` of timedeltas", _names((*datetimes.TIMEDELTA_FIELDS, *datetimes.TIMEDELTA_METHODS))),
         ("DataFrame", _names((*frames.METHODS, *frames.PROPERTIES))),
         ("array", _names((*arrays.METHODS, "T", "dtype", "ndim", "shape"))),
         ("builtins", _names((*(name for name in plain if name not in modules), "type"))),

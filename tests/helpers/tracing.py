@@ -15,9 +15,10 @@ import pandas as pd
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Optional
-from sparkweld.ir.types import DTYPES, parse_type
-from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
+from sparkweld.ir.types import DTYPES, Type, parse_type
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments, stand_in, trace
 from udf_compiler.trace.maybe import present
+from udf_compiler.trace.moments import DTYPES as DTYPES_OF_MOMENTS
 from udf_compiler.trace.text import Missing, some_string, text_series
 
 _TRACED = {
@@ -25,9 +26,12 @@ _TRACED = {
     "pd": stand_in(pd),
     "math": stand_in(__import__("math")),
     "date": stand_in(datetime.date),
+    "datetime": stand_in(datetime.datetime),
+    "timedelta": stand_in(datetime.timedelta),
     "type": stand_in(type),
 }
 _REAL = {"np": np, "pd": pd, "math": __import__("math"), "date": datetime.date}
+_REAL |= {"datetime": datetime.datetime, "timedelta": datetime.timedelta}
 _NAMES = "abcdefgh"
 
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, -2.5, 2.0, 3.0, 7.25, -7.0]
@@ -48,6 +52,14 @@ EXTREMES["str"] = [
     "aXbXc", "key=1;k=2", "a1b22", "\u2003x", "hello world", "abcabc", "a" * 70, "0", "007", "1_0", "x1", "(a)", "a.b",
 ]  # fmt: skip
 EXTREMES["str?"] = [*EXTREMES["str"], None]
+#: Nanoseconds.
+TIMES = [0, 1, -1, 10**9, -(10**9), 951_782_399_999_999_999, 1_709_164_800 * 10**9, -2_203_977_600 * 10**9 + 999]
+TIMES += [-(2**63) + 1, 2**63 - 1, 1_703_980_799 * 10**9, 1_577_836_800 * 10**9, 1_561_939_199_500_000_000, 43_200 * 10**9]
+EXTREMES["datetime"] = [pd.Timestamp(n) for n in TIMES]
+EXTREMES["timedelta"] = [pd.Timedelta(n) for n in [*TIMES, 86_400 * 10**9, -86_400 * 10**9 + 1, 90_061_001_001_001]]
+#: "?": NaT may be there; "!": some row of every batch is NaT.
+for kind in DTYPES_OF_MOMENTS:
+    EXTREMES[f"{kind}?"] = EXTREMES[f"{kind}!"] = [*EXTREMES[kind], pd.NaT]
 
 
 @dataclass
@@ -57,6 +69,7 @@ class Traced:
     program: Program
     kind: str
     notes: list[str] = field(default_factory=list)
+    series_kind: str = "numpy"
 
 
 def make(source: str, extra: dict[str, Any], names: dict[str, Any]) -> Callable[..., Any]:
@@ -72,18 +85,21 @@ def trace_source(source: str, types: Sequence[str], exact: bool = False, **extra
     """Traces a function of columns of these types (``frame(f64,f64)``: a struct of columns x0, x1)."""
     inputs, args = [], []
     flat = [t for type in types for t in columns_of(type)]
-    builder = ProgramBuilder("f", [Input(_NAMES[i], parse_type(t)) for i, t in enumerate(flat)])
+    builder = ProgramBuilder("f", [Input(_NAMES[i], _input_type(t)) for i, t in enumerate(flat)])
     loop = builder.loop("f")
     inputs = iter(_NAMES)
     for type in types:
         series = []
         for t in columns_of(type):
-            value = loop.read(next(inputs))
-            if t.startswith("str"):
+            value, kind = loop.read(next(inputs)), t.rstrip("?!")
+            if kind == "str":
                 series.append(text_series(loop, value, Missing(none=t == "str?")))
-                continue
-            kind = "date" if t.startswith("date") else "numpy"
-            series.append(TracedSeries(loop, value, object if kind == "date" else DTYPES[t], kind))
+            elif kind in DTYPES_OF_MOMENTS:
+                series.append(moments.new(loop, value, kind, has_nat=t.endswith("!")))
+            elif kind == "date":
+                series.append(TracedSeries(loop, value, object, kind))
+            else:
+                series.append(TracedSeries(loop, value, DTYPES[t]))
         args.append(TracedFrame(loop, {f"x{i}": s for i, s in enumerate(series)}) if type.startswith("frame") else series[0])
     notes: list[str] = []
     result = trace(make(source, extra, _TRACED), args, loop=loop, exact=exact, notes=notes)
@@ -104,7 +120,13 @@ def trace_source(source: str, types: Sequence[str], exact: bool = False, **extra
     for i, value in enumerate(values):
         loop.append(f"r{i}", value)
     loop.close()
-    return Traced(builder.finish([f"r{i}" for i in range(len(values))]), kind, notes)
+    series_kind = result.kind if kind == "series" else "numpy"
+    return Traced(builder.finish([f"r{i}" for i in range(len(values))]), kind, notes, series_kind)
+
+
+def _input_type(type: str) -> Type:
+    """Datetimes and timedeltas are nanoseconds."""
+    return Type("i64", type[-1] in "?!") if type.rstrip("?!") in DTYPES_OF_MOMENTS else parse_type(type)
 
 
 def type_of(x: Any) -> type:
@@ -130,7 +152,13 @@ def batches(types: Sequence[str], seed: int = 0) -> list[dict[str, list[Any]]]:
         parts += [rows[at : at + 2] for at in range(0, min(len(rows), 40), 2)] + [rows[at : at + 1] for at in range(0, 60, 7)]
         parts += [[tuple(None for _ in flat)] * 2] if all(t.endswith("?") for t in flat) else []
         parts += [[r for r in rows if None not in r]]
-    return [{_NAMES[i]: [r[i] for r in part] for i in range(len(flat))} for part in parts if part]
+    made = [{_NAMES[i]: [r[i] for r in part] for i in range(len(flat))} for part in parts if part]
+    return [batch for batch in made if _has_nats(flat, batch)]
+
+
+def _has_nats(flat: Sequence[str], batch: dict[str, list[Any]]) -> bool:
+    """Whether every column that must have a NaT has one."""
+    return all(pd.NaT in batch[_NAMES[i]] for i, type in enumerate(flat) if type.endswith("!"))
 
 
 def run_real(source: str, types: Sequence[str], batch: dict[str, list[Any]], extra: dict[str, Any]) -> Any:
@@ -159,6 +187,9 @@ def run_traced(traced: Traced, batch: dict[str, list[Any]]) -> tuple[list[Any], 
         elif i.type.kind == "str":
             texts = np.array(["" if v is None else v for v in values], object)
             columns[i.name] = Optional(texts, np.array([v is not None for v in values])) if i.type.nullable else texts
+        elif i.type.nullable or isinstance(values[0], pd.Timestamp | pd.Timedelta):
+            numbers = np.array([0 if v is pd.NaT else v.value for v in values], np.int64)
+            columns[i.name] = Optional(numbers, np.array([v is not pd.NaT for v in values])) if i.type.nullable else numbers
         else:
             columns[i.name] = np.array(values, i.type.dtype)
     result = evaluate(traced.program, columns, len(next(iter(batch.values()))))
@@ -179,7 +210,7 @@ def check_or_refuse(source: str, types: Sequence[str], allowed: Sequence[str] = 
     try:
         return check(source, types, **extra)
     except Refusal as refused:
-        batch = batches(types)[1]
+        batch = batches(types)[:2][-1]
         extra.pop("spare", None)
         if refused.code == "SW252":
             try:
@@ -211,7 +242,8 @@ def _check_batch(
     needless = spare and wanted is not None and compare(got, traced, wanted) is None
     assert not needless, f"{source} on {types}: a guard flagged rows where the kernel agrees with pandas"
     rest = {name: [v for v, f in zip(values, flagged, strict=True) if not f] for name, values in batch.items()}
-    if any(rest.values()):
+    flat = [t for type in types for t in columns_of(type)]
+    if any(rest.values()) and _has_nats(flat, rest):
         _, again = run_traced(traced, rest)
         assert not again.any()
         _check_batch(traced, source, types, rest, extra, spare)
@@ -229,6 +261,8 @@ def compare(got: list[Any], traced: Traced, wanted: Any) -> Any:
     if traced.kind == "series":
         if type(wanted) is not pd.Series:
             return f"pandas gives a {type(wanted).__name__}"
+        if traced.series_kind in ("UInt32", *DTYPES_OF_MOMENTS):
+            return _compare_missing(got[0], wanted, traced.series_kind)
         parts = [wanted.to_numpy()]
     elif traced.kind == "tuple":
         parts = [w.to_numpy() if isinstance(w, pd.Series) else w for w in wanted]
@@ -269,13 +303,24 @@ def _first_difference(mine: list[Any], wanted: pd.Series) -> Any:
     return None
 
 
+def _compare_missing(got: Any, wanted: pd.Series, kind: str) -> Any:
+    """Integers of a Series of times or of UInt32, NULL where it has a missing value."""
+    if wanted.dtype != (kind if kind == "UInt32" else DTYPES_OF_MOMENTS[kind]):
+        return f"the result is a {kind} Series, pandas gives {wanted.dtype}"
+    values, valid = got if isinstance(got, Optional) else (got, np.ones(len(got), bool))
+    theirs = wanted.array.to_numpy(np.int64, na_value=0) if kind == "UInt32" else wanted.to_numpy().view(np.int64)
+    present = wanted.notna().to_numpy()
+    bad = np.flatnonzero((valid != present) | (valid & (values != theirs)))
+    return None if not len(bad) else (int(bad[0]), values[bad[0]] if valid[bad[0]] else "NaT", wanted[bad[0]])
+
+
 def _compare_column(got: Any, wanted: np.ndarray, name: str) -> Any:
-    if wanted.dtype == object:
+    if wanted.dtype == object or isinstance(got, Optional):  # dates; a batch of NaT alone is datetime64
         days = got.values if isinstance(got, Optional) else got
         valid = got.valid if isinstance(got, Optional) else np.ones(len(days), bool)
         mine = [datetime.date.fromordinal(int(d) + 719163) if v else None for d, v in zip(days, valid, strict=True)]
         for row, (m, w) in enumerate(zip(mine, wanted, strict=True)):
-            if m != (None if isinstance(w, float) else w):
+            if m != (None if pd.isna(w) else w):
                 return (row, m, w)
         return None
     if got.dtype != wanted.dtype:

@@ -14,7 +14,7 @@ from typing import Any
 from udf_compiler.libraries import is_library
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.loops import map_, zip_
-from udf_compiler.trace.constants import ConstantDate, constant_date, unwrapped
+from udf_compiler.trace.constants import ConstantDate, ConstantDatetime, constant_date, unwrapped
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, raw
 
@@ -28,6 +28,9 @@ _PURE = frozenset(
     }
 )  # fmt: skip
 
+#: Guarded twins -> the classes that they stand for.
+_GUARDED: dict[type, type] = {ConstantDate: datetime.date, ConstantDatetime: datetime.datetime}
+
 #: Py_TPFLAGS_HEAPTYPE.
 _MADE_IN_PYTHON = 1 << 9
 
@@ -40,7 +43,7 @@ def type_(x: Any, *rest: Any) -> type:
         return STAND_INS.get(x.__class__, x.__class__)
     from udf_compiler.calls import stand_in as known
 
-    kind = datetime.date if type(x) is ConstantDate else type(unwrapped(x))
+    kind = _GUARDED.get(type(x)) or type(unwrapped(x))
     found = known(kind)
     if found is None and (kind.__flags__ & _MADE_IN_PYTHON or kind is type(None)) and not is_library(kind):
         return kind  # a rebuilt class
@@ -67,6 +70,27 @@ class DateStandIn:
         return constant_date(getattr(datetime.date, name)) if name in ("min", "max") else getattr(ConstantDate, name)
 
 
+class DatetimeStandIn:
+    """What compiled functions see as datetime.datetime: constructors of naive times, but no clock."""
+
+    __name__ = "datetime"
+    _NAMES = frozenset({"min", "max", "fromisoformat"})
+
+    def __instancecheck__(self, x: object) -> bool:
+        return isinstance(unwrapped(x), datetime.datetime)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> datetime.datetime:
+        if len(args) > 7 or "tzinfo" in kwargs:
+            refuse("SW263", name="a datetime with a time zone")
+        return ConstantDatetime(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._NAMES:
+            refuse("SW263", name=f"datetime.datetime.{name}")
+        found = getattr(datetime.datetime, name)
+        return constant_date(found) if name in ("min", "max") else ConstantDatetime.fromisoformat
+
+
 class DatetimeModule:
     """What compiled functions see as the module datetime."""
 
@@ -75,12 +99,14 @@ class DatetimeModule:
     def __getattr__(self, name: str) -> Any:
         if name == "date":
             return DATE
+        if name == "datetime":
+            return DATETIME_CLASS
         if name == "timedelta":
             return datetime.timedelta
         refuse("SW263", name=f"datetime.{name}")
 
 
-DATE, DATETIME = DateStandIn(), DatetimeModule()
+DATE, DATETIME, DATETIME_CLASS = DateStandIn(), DatetimeModule(), DatetimeStandIn()
 
 
 def len_(x: Any) -> Any:
@@ -97,6 +123,8 @@ def stand_in(obj: Any) -> Any:
         return type_
     if obj is datetime.date:
         return DATE
+    if obj is datetime.datetime:
+        return DATETIME_CLASS
     if obj is datetime:
         return DATETIME
     if obj is datetime.timedelta:

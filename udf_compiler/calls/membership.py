@@ -12,8 +12,9 @@ from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, Type, of_dtype
 from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.scalar.results import RowSeries
-from udf_compiler.trace import dates
+from udf_compiler.trace import dates, moments
 from udf_compiler.trace.array import TracedArray, as_array
+from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.lower import constant_of, is_number, run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
@@ -29,6 +30,9 @@ def series_isin(series: TracedSeries, values: Any) -> TracedSeries:
     call, values = "Series.isin", constant_of(values)
     if series.kind == "date":
         return _dates_isin(series, values, call)
+    if moments.is_moment(series):
+        return _moments_isin(series, values, call)
+    dates.refuse_date(series, call)
     keys = _keys(values, call)
     numbers = _numbers(keys, call)
     loop, value = series.loop, series.value
@@ -62,9 +66,26 @@ def _dates_isin(series: TracedSeries, values: Any, call: str) -> TracedSeries:
     keys = list(values) if isinstance(values, list | tuple | set | frozenset) else None
     if keys is None or not all(map(dates.is_date, keys)):
         refuse("SW264", call=call)
+    dates.settle(series)
     loop = series.loop
     found = loop.emit(IsIn.of([dates.days(k) for k in keys], DATE), loop.value_of(series.value))
     return series.new(loop.call("logical_and", found, loop.is_valid(series.value)))
+
+
+def _moments_isin(series: TracedSeries, values: Any, call: str) -> TracedSeries:
+    """A list of times of the Series' own kind; NaT is in no such list, as it has no missing value."""
+    keys = list(values) if isinstance(values, list | tuple | set | frozenset) else []
+    found = [moments.constant(constant_of(k), call) for k in keys]
+    if not found or any(f is None or moments.kind_of(f) != series.kind for f in found):
+        refuse("SW262", call=call, what="anything but a list of times")
+    proto = moments.proto(series)
+    given = [moments.plain(unwrapped(k)) for k in keys]
+    wanted = run_prototype(call, lambda: pd.concat([proto, pd.Series(found, dtype=series.dtype)]).isin(given))
+    if list(wanted[1:]) != [True] * len(found):
+        refuse("SW262", call=call, what="times that pandas compares in its own way")
+    loop = series.loop
+    member = loop.emit(IsIn.of([f._value for f in found if f is not None], I64), loop.value_of(series.value))
+    return moments.bools(series, member)
 
 
 def numpy_isin(element: Any, test_elements: Any) -> TracedArray:
@@ -141,8 +162,7 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
         return apply_function(series, arg, call, ignore_missing=na_action == "ignore")
     if na_action is not None:
         refuse("SW262", call=call, what="the argument na_action=")
-    if series.kind == "date":
-        refuse("SW264", call=call)
+    dates.refuse_date(series, call)
     if not isinstance(arg, pd.Series) and (type(arg) is not dict):
         refuse("SW251", call=f"Series.map with {raw(arg)}")
     mapper = arg if isinstance(arg, pd.Series) else run_prototype(call, lambda: pd.Series(arg, dtype=None if arg else np.float64))

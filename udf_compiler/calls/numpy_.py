@@ -20,6 +20,7 @@ from udf_compiler.calls.membership import numpy_isin
 from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
 from udf_compiler.calls.strings.choose import choose, has_texts
 from udf_compiler.scalar.builtin_calls import real_arguments
+from udf_compiler.trace import time_constants
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.lower import (
@@ -373,6 +374,8 @@ def stand_in(obj: Any) -> Any:
         return NdarrayStandIn
     if obj is np.errstate:
         return errstate
+    if obj is np.datetime64 or obj is np.timedelta64 or isinstance(obj, np.datetime64 | np.timedelta64):
+        return time_constants.stand_in(obj)
     if isinstance(obj, np.ufunc | np.dtype | float | bool | np.generic) or id(obj) in _PLAIN:
         return obj
     if isinstance(obj, type) and issubclass(obj, np.generic):

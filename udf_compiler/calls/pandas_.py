@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from udf_compiler.calls import frames, maybe_methods, series_methods
+from udf_compiler.calls import frames, maybe_methods, series_methods, time_conversions
 from udf_compiler.calls.arrays import bound
 from udf_compiler.calls.strings import methods as text_methods
 from udf_compiler.calls.strings.accessor import accessor
@@ -16,7 +16,7 @@ from udf_compiler.calls.strings.choose import texts_of
 from udf_compiler.calls.strings.convert import to_numeric as text_to_numeric
 from udf_compiler.scalar.loops import collect, is_collection
 from udf_compiler.scalar.results import RowSeries
-from udf_compiler.trace import dates, maybe
+from udf_compiler.trace import dates, maybe, time_constants
 from udf_compiler.trace.array import TracedArray, as_array
 from udf_compiler.trace.constants import unwrapped, wrapped
 from udf_compiler.trace.frame import TracedFrame
@@ -125,9 +125,7 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
     data = texts_of(data)
     if isinstance(data, TracedSeries):
         data.shared = True
-        made = TracedSeries(
-            data.loop, data.value, data._dtype, data.kind, shared=True, missing=data.missing, maybe=data.maybe
-        )
+        made = data.twin(shared=True)
     elif isinstance(data, TracedArray):
         if data.ndim != 1:
             refuse("SW252", call=call, error="ValueError: Data must be 1-dimensional")
@@ -233,6 +231,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "notna": notna,
     "notnull": notna,
     "to_numeric": to_numeric,
+    "to_datetime": time_conversions.to_datetime,
+    "to_timedelta": time_conversions.to_timedelta,
     "concat": frames.concat,
 }
 
@@ -253,7 +253,19 @@ class Function:
         return wrapped(run_prototype(call, self.real, *map(unwrapped, args), **kwargs), call)
 
 
+class TimeFunction(Function):
+    """pd.to_datetime or pd.to_timedelta: constants become guarded times."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from udf_compiler.calls.numpy_ import has_traced
+
+        if has_traced(args) or has_traced(kwargs):
+            return super().__call__(*args, **kwargs)
+        return time_constants.converted(self.real, args, kwargs)
+
+
 _STAND_INS = {id(getattr(pd, name)): Function(name, getattr(pd, name)) for name in _FUNCTIONS}
+_STAND_INS |= {id(f): TimeFunction(f.__name__, f) for f in (pd.to_datetime, pd.to_timedelta)}
 
 
 class PandasModule:
@@ -279,6 +291,9 @@ def stand_in(obj: Any) -> Any:
         return SeriesStandIn
     if obj is pd.DataFrame:
         return FrameStandIn
+    time = time_constants.stand_in(obj)
+    if time is not None:
+        return time
     return _STAND_INS.get(id(obj))
 
 

@@ -11,11 +11,13 @@ import pandas as pd
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL
-from udf_compiler.calls import arrays
+from udf_compiler.calls import arrays, datetimes
 from udf_compiler.calls.membership import series_isin, series_map
 from udf_compiler.calls.strings.convert import is_str_dtype, to_str
+from udf_compiler.calls.time_conversions import astype as astype_moments
+from udf_compiler.calls.time_conversions import integers_of
 from udf_compiler.scalar.elementwise import apply_function
-from udf_compiler.trace import dates, maybe
+from udf_compiler.trace import dates, maybe, moments
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.lower import cast, constant_of, is_number, operator_call, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
@@ -33,7 +35,7 @@ def _plain(array: TracedArray) -> TracedSeries:
 
 def isna(s: TracedSeries) -> TracedSeries:
     loop = s.loop
-    if s.kind == "date":
+    if s.kind != "numpy":
         return s.new(loop.call("logical_not", loop.is_valid(s.value)))
     return s.new(loop.call("isnan", s.value) if s.value.type.is_float else loop.const(False, BOOL))
 
@@ -60,6 +62,9 @@ def _other(s: TracedSeries, other: Any, method: Callable[[pd.Series, Any], pd.Se
     """The replacement as a value of the Series' type. Refuses (SW255) one that makes pandas change the dtype of some batches."""
     if s.kind == "date":
         return _other_date(s, other, call)
+    if moments.is_moment(s):
+        return moments.replacement(s, other, method, call)
+    dates.refuse_date(s, call)
     other = constant_of(other)
     proto = pd.Series(np.array([np.nan, 1.0], s.dtype) if s.dtype.kind == "f" else np.ones(2, s.dtype))
     if isinstance(other, TracedSeries | TracedArray):
@@ -92,7 +97,9 @@ def _replaced_prototype(method: Callable[[pd.Series, Any], pd.Series], proto: pd
 
 
 def _other_date(s: TracedSeries, other: Any, call: str) -> Value:
+    dates.settle(s)
     if isinstance(other, TracedSeries) and other.kind == "date":
+        dates.settle(other)
         return other.value
     if not dates.is_date(other):
         refuse("SW264", call=f"{call} with {raw(other)}")
@@ -133,8 +140,9 @@ def fillna(s: TracedSeries, value: Any = None, *, inplace: bool = False) -> Trac
         if not isinstance(value, TracedSeries) and not is_number(constant_of(value)):
             refuse("SW262", call=call, what=f"{raw(value)} as the replacement")
         return s.new(s.value)  # such a Series has no missing values
-    keep = notna(s).value
-    return _chosen(s, keep, _other(s, value, lambda p, o: p.fillna(o), call))
+    keep, kept = notna(s).value, s.loop.value_of(s.value)
+    filled = s.loop.select(keep, kept, _other(s, value, lambda p, o: p.fillna(o), call))
+    return TracedSeries(s.loop, filled, s.dtype, s.kind)
 
 
 def combine_first(s: TracedSeries, other: Any) -> TracedSeries:
@@ -246,6 +254,10 @@ def astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise")
     call = "Series.astype"
     if is_str_dtype(dtype) and s.kind == "numpy":
         return to_str(s)
+    if s.kind == "UInt32":
+        return integers_of(s, dtype, call)
+    if moments.is_moment(s):
+        return astype_moments(s, dtype, call)
     dates.refuse_date(s, call)
     if errors != "raise" or isinstance(dtype, dict | Traced):
         refuse("SW262", call=call, what="the argument errors= or a dict")
@@ -276,7 +288,7 @@ def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
 
 def copy(s: TracedSeries, deep: bool = True) -> TracedSeries:
     s.shared = s.shared or not deep
-    return TracedSeries(s.loop, s.value, s._dtype, s.kind, shared=not deep, missing=s.missing, maybe=s.maybe)
+    return s.twin(shared=not deep)
 
 
 def rename(s: TracedSeries, index: Any = None) -> TracedSeries:
@@ -319,6 +331,10 @@ def flex(name: str, reflected: bool, real: str = "") -> Callable[..., Any]:
             if isinstance(other, TracedSeries) and (s.value.type.nullable or other.value.type.nullable):
                 refuse("SW264", call=f"{call} with None")  # compares the objects: None == None
             return s._binary(name, other, False)
+        if moments.concerns(s, other):
+            if fill_value is not None or isinstance(other, Traced):
+                refuse("SW251", call=f"{call} of a {s.kind} Series")
+            return s._binary(name, other, reflected)
         if not isinstance(other, TracedSeries | TracedArray):
             if fill_value is not None:
                 missing = other is None or (is_number(other) and other != other)
@@ -412,4 +428,5 @@ PROPERTIES: dict[str, Callable[[TracedSeries], Any]] = {
     "dtypes": lambda s: s.dtype,
     "ndim": lambda s: 1,
     "loc": Loc,
+    "dt": datetimes.accessor,
 }

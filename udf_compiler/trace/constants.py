@@ -58,13 +58,19 @@ def constant_date(x: Any) -> Any:
     return x
 
 
-class PandasConstant:
-    """A Series or Index of constants: reading it runs pandas, nothing else can be reached."""
+class Guarded:
+    """An object of pandas of which only some attributes can be reached."""
 
     __slots__ = ("_constant",)
 
-    def __init__(self, constant: pd.Series | pd.Index) -> None:
+    def __init__(self, constant: Any) -> None:
         self._constant = constant
+
+
+class PandasConstant(Guarded):
+    """A Series or Index of constants: reading it runs pandas, nothing else can be reached."""
+
+    __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
         if name in _INDEXERS:
@@ -138,8 +144,8 @@ def wrapped(x: Any, call: str) -> Any:
 
 
 def unwrapped(x: Any) -> Any:
-    """The Series or Index of a constant; anything else as it is."""
-    return x._constant if type(x) is PandasConstant else x
+    """The object of pandas that a constant guards; anything else as it is."""
+    return x._constant if issubclass(type(x), Guarded) else x
 
 
 def _define() -> None:

@@ -38,11 +38,19 @@ def date_constant(loop: LoopBuilder, date: datetime.date) -> Value:
 
 
 def refuse_date(series: Any, call: str) -> None:
-    """Refuses (SW264, SW270) a Series of dates or strings."""
+    """Refuses a Series of dates (SW264), strings (SW270), datetimes or timedeltas (SW251)."""
     if series.kind == "date":
         refuse("SW264", call=call)
     if series.kind == "text":
         refuse("SW270", call=call)
+    if series.kind not in ("numpy", "maybe"):
+        refuse("SW251", call=f"{call} of a {series.kind} Series")
+
+
+def settle(series: Any) -> None:
+    """Flags the missing rows of a Series that ``.dt.date`` made: where all of a batch are, pandas infers datetime64."""
+    if series.kind == "date" and series.nat_objects and series.value.type.nullable:
+        series.loop.guard(series.loop.is_valid(series.value))
 
 
 def compare(series: Any, name: str, other: Any, call: str) -> Any:
@@ -54,10 +62,14 @@ def compare(series: Any, name: str, other: Any, call: str) -> Any:
         refuse("SW264", call=call)
     if isinstance(other, TracedSeries) and other.kind == "date":
         right = other.value
+        if name not in ("eq", "ne"):
+            settle(other)
     elif is_date(other):
         right = date_constant(loop, other)
     else:
         refuse("SW264", call=call)
+    if name not in ("eq", "ne"):
+        settle(series)
     result = loop.call(_FUNCTIONS[name], loop.value_of(series.value), loop.value_of(right))
     for side in (series.value, right):
         if side.type.nullable:

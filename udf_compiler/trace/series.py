@@ -14,7 +14,7 @@ import pandas as pd
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
-from udf_compiler.trace import dates, maybe, text
+from udf_compiler.trace import dates, maybe, moments, text
 from udf_compiler.trace.lower import (
     Operand,
     constant_of,
@@ -45,9 +45,11 @@ class TracedSeries(Traced):
 
     `kind` "numpy": values of a NumPy dtype that the IR has. `kind` "date": datetime.date objects (None where NULL). `kind`
     "text": strings, and what `missing` says where NULL. `kind` "maybe": what `maybe` says; the dtype depends on the batch.
+    `kind` "datetime" and "timedelta": int64 nanoseconds (NULL where NaT). `has_nat`: every batch has a missing value in it.
+    `nat_objects`: a date Series whose missing values are NaT, not None.
     """
 
-    __slots__ = ("_dtype", "kind", "loop", "maybe", "missing", "shared", "value")
+    __slots__ = ("_dtype", "has_nat", "kind", "loop", "maybe", "missing", "nat_objects", "shared", "value")
     what = "Series"
 
     loop: LoopBuilder
@@ -55,6 +57,8 @@ class TracedSeries(Traced):
     kind: str
     missing: text.Missing
     maybe: Any  # a trace.maybe.Maybe for that kind, else None
+    has_nat: bool
+    nat_objects: bool
 
     def __init__(
         self,
@@ -65,9 +69,10 @@ class TracedSeries(Traced):
         shared: bool = False,
         missing: text.Missing = text.PRESENT,
         maybe: Any = None,
+        has_nat: bool = False,
     ) -> None:
         self.loop, self.value, self._dtype, self.kind, self.shared = loop, value, dtype, kind, shared
-        self.missing, self.maybe = missing, maybe
+        self.missing, self.maybe, self.has_nat, self.nat_objects = missing, maybe, has_nat, False
         if value.type.kind == "str" and kind != "text":
             raise InternalError(f"a Series of strings of the kind {kind}")
 
@@ -105,6 +110,13 @@ class TracedSeries(Traced):
     def __round__(self, decimals: int = 0) -> TracedSeries:
         return self.round(decimals)
 
+    def twin(self, shared: bool) -> TracedSeries:
+        """Another Series of the same values."""
+        kept = (self.missing, self.maybe, self.has_nat)
+        made = TracedSeries(self.loop, self.value, self._dtype, self.kind, shared, *kept)
+        made.nat_objects = self.nat_objects
+        return made
+
     def new(self, value: Value) -> TracedSeries:
         """A fresh Series of a plain value of this loop."""
         return TracedSeries(self.loop, value, value.type.dtype)
@@ -122,6 +134,8 @@ class TracedSeries(Traced):
             return text.binary(self, name, other, reflected, call)
         if text.is_text(other):
             return text.binary(other, _MIRRORED.get(name, name), self, not reflected, call)
+        if moments.concerns(self, other):
+            return moments.binary(self, name, other, reflected, call)
         if maybe.is_maybe(self) or maybe.is_maybe(other):
             result = maybe.binary(self, name, other, reflected, call)
             if result is not NotImplemented:
@@ -131,6 +145,8 @@ class TracedSeries(Traced):
 
     def _unary(self, name: str) -> TracedSeries:
         call = f"{name} of a Series"
+        if moments.is_moment(self):
+            return moments.unary(self, name, call)
         dates.refuse_date(self, call)
         if self.kind == "maybe":
             return maybe.plain(self, call)._unary(name)
@@ -148,6 +164,7 @@ class TracedSeries(Traced):
             refuse("SW251", call=f"Series {symbol(name)}= ...")
         self.value, self._dtype, self.kind = result.value, result._dtype, result.kind
         self.missing, self.maybe = result.missing, result.maybe
+        self.has_nat, self.nat_objects = result.has_nat, result.nat_objects
         return self
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:

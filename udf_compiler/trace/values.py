@@ -49,7 +49,8 @@ def symbol(name: str) -> str:
 
 #: Our own attributes. User code that names one means a column of that name, or an attribute of pandas.
 _HIDDEN = frozenset(
-    """loop value kind kinds span shared new what series column columns array order to_array missing maybe pieces names _dtype
+    """loop value kind kinds has_nat nat_objects twin span shared new what series column columns array order to_array missing
+    maybe pieces names _dtype
     _binary _unary _in_place""".split()
 )
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep

@@ -1,0 +1,177 @@
+"""Datetimes and timedeltas: traced programs equal real pandas bit for bit, NaT, overflow and changing dtypes included."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparkweld.errors import Refusal
+from tests.helpers.tracing import check, check_or_refuse, run_real, run_traced, trace_source
+from udf_compiler.calls import datetimes
+from udf_compiler.trace import stand_in
+
+STATES = ["datetime", "datetime?", "datetime!"]
+SPANS = ["timedelta", "timedelta?", "timedelta!"]
+
+
+def rows(table: str) -> list[str]:
+    return [cell.strip() for line in table.strip().splitlines() for cell in line.split(" || ")]
+
+
+FIELDS = [f"a.dt.{name}" for name in datetimes.DATETIME_FIELDS]
+DATETIMES = """
+a || a.copy() || a.isna() || a.notna() || pd.isna(a) || pd.Series(a) || a.dt.normalize() || a.dt.floor('D') || a.dt.floor('h')
+a.dt.ceil('D') || a.dt.round('D') || a.dt.round('15min') || a.dt.floor('15min') || a.dt.ceil('7s') || a.dt.round('s')
+a.dt.round('us') || a.dt.round('7ns') || a.dt.floor('3D') || a.dt.isocalendar().week || a.dt.isocalendar().year
+a.dt.isocalendar().day || a.dt.isocalendar()['week'].astype('int64') || a.dt.isocalendar().week.astype(int)
+a.dt.isocalendar().day.astype('int32') || a.dt.year * 100 + a.dt.month || a.dt.hour.between(9, 17) || a.dt.weekday.isin([5, 6])
+a.dt.dayofweek >= 5 || a.dt.hour + a.dt.minute / 60 || np.where(a.dt.month <= 6, 1, 2) || a.dt.year.astype('float64')
+a.dt.year.astype(int) || np.sin(2 * np.pi * a.dt.hour / 24) || a.dt.month.map({1: 1.5, 2: 2.5}) || (a.dt.month - 1) // 3 + 1
+a.dt.year.fillna(0) || a.dt.hour.where(a.dt.hour > 5, 0) || a > '2020-01-01' || a <= pd.Timestamp('2020-01-01 12:00')
+pd.Timestamp('2020-01-01') < a || a == datetime(1970, 1, 1) || a != np.datetime64('1970-01-01') || a >= '01/15/2000'
+a.between('2000-01-01', '2020-12-31') || a.between(datetime(1970, 1, 1), '2262-01-01') || a == pd.NaT || a != None || a < pd.NaT
+a.isin([pd.Timestamp('1970-01-01'), pd.Timestamp('2020-01-01')]) || a.isin([datetime(1970, 1, 1)])
+a.fillna(pd.Timestamp('2000-01-01')) || a.fillna(pd.Timestamp('2000-01-01')).dt.year || a.fillna(datetime(2000, 1, 1)).dt.day
+a.where(a > '2000-01-01') || a.where(a > '2000-01-01').dt.year || a.mask(a > '2000-01-01', pd.Timestamp('2000-01-01'))
+a.mask(a.isna(), pd.NaT) || a - pd.Timestamp('2000-01-01') || pd.Timestamp('2000-01-01') - a
+(a - pd.Timestamp('1970-01-01')).dt.days || a - datetime(2000, 1, 1) || (a - pd.Timestamp('2000-01-01')).dt.total_seconds()
+(a - np.datetime64('1970-01-01')) / np.timedelta64(1, 's') || a - np.datetime64('2000-01-01', 'D')
+(a - pd.Timestamp('1970-01-01')) // pd.Timedelta('1s') || (a - pd.Timestamp('1970-01-01')) / pd.Timedelta(days=1)
+a + pd.Timedelta(days=1) || a - pd.Timedelta('1h') || a + timedelta(hours=5, minutes=30) || pd.Timedelta('1ns') + a
+a + np.timedelta64(90, 'm') || a + pd.to_timedelta(a.dt.hour.fillna(0), unit='h') || a.dt.normalize() + pd.Timedelta(hours=12)
+a - pd.to_timedelta(1, unit='D') || a.astype('int64') || a.astype(np.int64) // 10**9 || a.astype('datetime64[ns]')
+pd.to_datetime(a) || pd.to_datetime(a, errors='coerce').dt.month || a.dt.date || a.dt.date == date(1970, 1, 1)
+pd.to_datetime(a.dt.date) || a.dt.date.isna() || a.eq(pd.Timestamp('1970-01-01')) || a.lt('2000-01-01') || a.rename('x')
+a.pipe(lambda s: s.dt.year) || a.sub(pd.Timestamp('2000-01-01')) || a.add(pd.Timedelta(days=3)) || a.combine_first(a)
+((a.dt.hour >= 22) | (a.dt.hour < 6)).astype(int) || (a.dt.dayofyear - 1) / 365.25 || a.dt.is_month_end & (a.dt.hour > 12)
+"""
+
+PAIRS = """
+a - b || (b - a).dt.days || (a - b).dt.total_seconds() / 3600 || (a - b) / pd.Timedelta(hours=1)
+(a - b) / np.timedelta64(1, 'D') || a < b || a >= b || a == b || a != b || a.where(a > b, b) || a.mask(a.isna(), b)
+a.fillna(b) || a.combine_first(b) || (a - b) > pd.Timedelta(days=30) || abs(a - b) || a.dt.date == b.dt.date
+a.dt.year - b.dt.year || (a.dt.year - b.dt.year) * 12 + (a.dt.month - b.dt.month) || a.between(b, b) || (a - b).abs().dt.days
+(a.dt.normalize() - b.dt.normalize()).dt.days || a + (b - b) || (a - b) // pd.Timedelta('1D') || (a - b).dt.days.clip(lower=0)
+(a - b).isna()
+"""
+
+DURATIONS = """
+a || -a || abs(a) || a.abs() || a.dt.days || a.dt.seconds || a.dt.microseconds || a.dt.nanoseconds || a.dt.total_seconds()
+a.dt.components.hours || a.dt.components['days'] || a.dt.components.milliseconds || a.dt.components.nanoseconds
+a / pd.Timedelta(days=1) || a / np.timedelta64(1, 'h') || a // pd.Timedelta('1min') || a % pd.Timedelta('1D') || a / 2
+a / 2.5 || a * 2 || 2 * a || a * 0.5 || a * -1 || a > pd.Timedelta(0) || a <= timedelta(days=1) || a == pd.Timedelta('1D')
+a != np.timedelta64(1, 'D') || a + pd.Timedelta('1s') || pd.Timedelta('1s') - a || a - a || a.dt.floor('h') || a.dt.round('s')
+a.dt.ceil('D') || a.astype('int64') || a.fillna(pd.Timedelta(0)) || a.fillna(pd.Timedelta(0)).dt.days || a.isna()
+pd.Timestamp('1970-01-01') + a || a.where(a > pd.Timedelta(0), pd.Timedelta(0)) || pd.to_timedelta(a)
+a.isin([pd.Timedelta('1D')]) || a.dt.days.astype(int) || a / 7 || a * 3.7 || a.dt.total_seconds().round(1)
+a.dt.total_seconds() / 86400 || pd.Timedelta(days=2) / a
+"""
+
+CONVERSIONS = """
+pd.to_datetime(a, unit='s') || pd.to_datetime(a, unit='ms') || pd.to_datetime(a, unit='us') || pd.to_datetime(a, unit='ns')
+pd.to_datetime(a, unit='D') || pd.to_timedelta(a, unit='s') || pd.to_timedelta(a, unit='D') || pd.to_timedelta(a, unit='h')
+pd.to_timedelta(a, unit='ms') || pd.to_timedelta(a, 'm') || pd.to_datetime(a, unit='s').dt.hour
+pd.Timestamp('2000-01-01') + pd.to_timedelta(a, unit='D') || a * pd.Timedelta(days=1)
+pd.to_datetime(a) || pd.to_timedelta(a)
+"""
+
+DATES = """
+pd.to_datetime(a) || pd.to_datetime(a).dt.year || pd.to_datetime(a, errors='coerce')
+pd.to_datetime(a, errors='coerce').dt.month || pd.to_datetime(a) - pd.Timestamp('2000-01-01') || pd.to_datetime(a).dt.dayofweek
+pd.to_datetime(a).dt.date
+"""
+
+
+@pytest.mark.parametrize("source", [*FIELDS, *rows(DATETIMES)])
+def test_datetimes(source: str) -> None:
+    traced = [check_or_refuse(f"lambda a: {source}", (x,), ("SW255", "SW262"), spare=False) for x in STATES]
+    assert traced[0], "not traced without NaT"
+
+
+@pytest.mark.parametrize("source", rows(PAIRS))
+def test_two_datetimes(source: str) -> None:
+    for first, second in zip(("datetime", "datetime?", "datetime!", "datetime"), (*STATES, "datetime!"), strict=True):
+        traced = check_or_refuse(f"lambda a, b: {source}", (first, second), ("SW264",), spare=False)
+        assert traced or first != "datetime", "not traced without NaT"
+
+
+@pytest.mark.parametrize("source", rows(DURATIONS))
+def test_timedeltas(source: str) -> None:
+    traced = [check_or_refuse(f"lambda a: {source}", (x,), ("SW251", "SW255"), spare=False) for x in SPANS]
+    assert traced[0], "not traced without NaT"
+
+
+@pytest.mark.parametrize("source", rows(CONVERSIONS))
+def test_numbers_to_times(source: str) -> None:
+    traced = [check_or_refuse(f"lambda a: {source}", (x,), ("SW262",), spare=False) for x in ("i64", "i32", "i8", "f64", "f32")]
+    assert traced[0]
+
+
+@pytest.mark.parametrize("source", rows(DATES))
+def test_dates_to_datetimes(source: str) -> None:
+    for type in ("date", "date?"):
+        assert check(f"lambda a: {source}", (type,), spare=False)
+
+
+def test_floats_of_seconds_are_rounded_as_pandas_rounds_them() -> None:
+    rng = np.random.default_rng(3)
+    for unit, most in (("s", 4e9), ("ms", 4e12), ("us", 1e15), ("m", 1e8), ("h", 1e6), ("D", 5e4), ("ns", 1e15)):
+        wide, thousandths = rng.uniform(-most, most, 20_000), np.round(rng.uniform(0, most, 2000), 3)
+        values = np.concatenate([wide, rng.uniform(-10, 10, 2000), thousandths])
+        for function in ("to_datetime", "to_timedelta"):
+            source, batch = f"lambda a: pd.{function}(a, unit={unit!r})", {"a": list(values)}
+            (got,), flagged = run_traced(trace_source(source, ("f64",)), batch)
+            wanted = run_real(source, ("f64",), batch, {}).to_numpy().view(np.int64)
+            assert not flagged.any() and np.array_equal(got.values, wanted), source
+
+
+REFUSED = [
+    ("a.dt.to_period('M')", "datetime", "SW251"),
+    ("a.dt.tz_localize('UTC')", "datetime", "SW251"),
+    ("a.dt.nonsense", "datetime", "SW252"),
+    ("a.dt", "f64", "SW252"),
+    ("a.dt.year", "date", "SW252"),
+    ("a.dt.floor('ME')", "datetime", "SW252"),
+    ("a + a", "datetime", "SW252"),
+    ("a * 2", "datetime", "SW252"),
+    ("a + 1", "datetime", "SW252"),
+    ("a < 1", "datetime", "SW252"),
+    ("a < date(2020, 1, 1)", "datetime", "SW264"),
+    ("a > '10:00'", "datetime", "SW262"),
+    ("a > pd.Timestamp('now')", "datetime", "SW263"),
+    ("a > pd.Timestamp.now()", "datetime", "SW263"),
+    ("a > pd.Timestamp('2020-01-01', tz='UTC')", "datetime", "SW262"),
+    ("a > pd.to_datetime('today')", "datetime", "SW263"),
+    ("a > datetime.now()", "datetime", "SW263"),
+    ("a - np.datetime64('now')", "datetime", "SW263"),
+    ("a.max()", "datetime", "SW250"),
+    ("a.astype(str)", "datetime", "SW254"),
+    ("a.astype('datetime64[s]')", "datetime", "SW254"),
+    ("a.clip(pd.Timestamp('2020-01-01'))", "datetime", "SW251"),
+    ("np.where(a > '2020-01-01', a, a)", "datetime", "SW251"),
+    ("a.fillna(0)", "datetime?", "SW262"),
+    ("a.map({1: 2})", "datetime", "SW251"),
+    ("a - pd.NaT", "datetime", "SW262"),
+    ("a * np.timedelta64(1, 'h')", "i64", "SW254"),
+    ("a // pd.Timedelta(0)", "timedelta", "SW262"),
+    ("pd.to_datetime(a, utc=True)", "datetime", "SW262"),
+    ("pd.to_datetime(a, errors='ignore', unit='s')", "i64", "SW262"),
+]
+
+
+@pytest.mark.parametrize(("source", "type", "code"), REFUSED)
+def test_refusals(source: str, type: str, code: str) -> None:
+    with pytest.raises(Refusal, match=code):
+        trace_source(f"lambda a: {source}", (type,))
+
+
+def test_captured_times_are_constants() -> None:
+    captured = {"START": pd.Timestamp("2000-01-01"), "STEP": pd.Timedelta(86_400 * 10**9), "NP": np.timedelta64(2, "h")}
+    known = {name: stand_in(value) for name, value in captured.items()}
+    for source in ("a - START", "a + STEP", "a - NP", "(a - START) / STEP"):
+        traced = trace_source(f"lambda a: {source}", ("datetime",), **known)
+        batch = {"a": [pd.Timestamp("2020-02-03 04:05:06"), pd.Timestamp("1969-01-01")]}
+        (got,), flagged = run_traced(traced, batch)
+        wanted = run_real(f"lambda a: {source}", ("datetime",), batch, captured).to_numpy()
+        assert not flagged.any() and np.array_equal(got, wanted.view(np.int64) if wanted.dtype.kind in "mM" else wanted)

@@ -1,0 +1,290 @@
+"""The accessor ``.dt`` of datetime64[ns] and timedelta64[ns] Series as IR: parts of dates and clocks, rounding, durations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import DatePart
+from sparkweld.ir.types import DATE, F64, I32, I64
+from udf_compiler.calls.arrays import bound
+from udf_compiler.trace import moments
+from udf_compiler.trace.frame import TracedFrame
+from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced
+
+SECOND = 10**9
+DAY = 86_400 * SECOND
+
+
+class DtAccessor(Traced):
+    """``s.dt``."""
+
+    __slots__ = ("series",)
+    what = "Series.dt"
+
+    def __init__(self, series: TracedSeries) -> None:
+        self.series = series
+
+    def __getattr__(self, name: str) -> Any:
+        return attribute(self.series, name)
+
+
+def accessor(s: TracedSeries) -> DtAccessor:
+    """``s.dt``: for datetimes and timedeltas only, dates are objects to pandas."""
+    if s.kind == "numpy" or s.kind == "date":
+        error = "AttributeError: Can only use .dt accessor with datetimelike values"
+        refuse("SW252", call="Series.dt", error=error)
+    if not moments.is_moment(s):
+        refuse("SW251", call=f"Series.dt of a {s.kind} Series")
+    return DtAccessor(s)
+
+
+def attribute(s: TracedSeries, name: str) -> Any:
+    """An attribute of the accessor: a property, a method, or a refusal."""
+    call = f"Series.dt.{name}"
+    fields, methods = _TABLES[s.kind]
+    if name in fields:
+        return fields[name](s)
+    if name in methods:
+        return bound(methods[name], s, call)
+    if not hasattr(moments.proto(s).dt, name):
+        refuse("SW252", call=call, error=f"AttributeError: no attribute {name!r} of {s.dtype} values")
+    refuse("SW251", call=call)
+
+
+class _Parts:
+    """Parts of int64 nanoseconds since 1970, days and clock: each made once, whoever asks."""
+
+    def __init__(self, loop: LoopBuilder, nanoseconds: Value) -> None:
+        self.loop, self.nanoseconds = loop, nanoseconds
+
+    def over(self, x: Value, divisor: int) -> Value:
+        return self.loop.call("floor_divide", x, self.loop.const(divisor, x.type))
+
+    def rest(self, x: Value, divisor: int) -> Value:
+        return self.loop.call("remainder", x, self.loop.const(divisor, x.type))
+
+    def plus(self, x: Value, number: int) -> Value:
+        return self.loop.call("add", x, self.loop.const(number, x.type))
+
+    def equals(self, x: Value, number: int) -> Value:
+        return self.loop.call("equal", x, self.loop.const(number, x.type))
+
+    def both(self, a: Value, b: Value) -> Value:
+        return self.loop.call("logical_and", a, b)
+
+    @property
+    def days(self) -> Value:
+        return self.loop.cast(self.over(self.nanoseconds, DAY), I32)
+
+    @property
+    def seconds(self) -> Value:
+        """Of the day."""
+        return self.loop.cast(self.over(self.rest(self.nanoseconds, DAY), SECOND), I32)
+
+    def small(self, unit: int) -> Value:
+        """Units within the second."""
+        return self.loop.cast(self.over(self.rest(self.nanoseconds, SECOND), unit), I32)
+
+    def date(self, part: str) -> Value:
+        return self.loop.emit(DatePart(part), self.days)
+
+
+def parts(s: TracedSeries) -> _Parts:
+    """The parts of the rows; of 1970-01-01 where NaT."""
+    return _Parts(s.loop, s.loop.value_of(s.value))
+
+
+_Number = Callable[[_Parts], Value]
+
+#: Numbers of datetimes.
+_NUMBERS: dict[str, _Number] = {
+    "year": lambda p: p.date("year"),
+    "month": lambda p: p.date("month"),
+    "day": lambda p: p.date("day"),
+    "hour": lambda p: p.over(p.seconds, 3600),
+    "minute": lambda p: p.over(p.rest(p.seconds, 3600), 60),
+    "second": lambda p: p.rest(p.seconds, 60),
+    "microsecond": lambda p: p.small(1000),
+    "nanosecond": lambda p: p.loop.cast(p.rest(p.nanoseconds, 1000), I32),
+    "weekday": lambda p: p.date("weekday"),
+    "dayofyear": lambda p: p.date("day_of_year"),
+    "quarter": lambda p: p.over(p.plus(p.date("month"), 2), 3),
+    "days_in_month": lambda p: p.date("days_in_month"),
+}
+_NUMBERS.update(dayofweek=_NUMBERS["weekday"], day_of_week=_NUMBERS["weekday"], day_of_year=_NUMBERS["dayofyear"])
+_NUMBERS.update(daysinmonth=_NUMBERS["days_in_month"])
+
+
+def _first(p: _Parts) -> Value:
+    return p.equals(p.date("day"), 1)
+
+
+def _last(p: _Parts) -> Value:
+    return p.loop.call("equal", p.date("day"), p.date("days_in_month"))
+
+
+def _month_of_quarter(p: _Parts, number: int) -> Value:
+    return p.equals(p.rest(p.date("month"), 3), number)
+
+
+def _is_leap_year(p: _Parts) -> Value:
+    year = p.date("year")
+    fourth, hundredth, era = (p.equals(p.rest(year, n), 0) for n in (4, 100, 400))
+    return p.both(fourth, p.loop.call("logical_or", p.loop.call("logical_not", hundredth), era))
+
+
+#: Questions about datetimes, False for NaT.
+_QUESTIONS: dict[str, _Number] = {
+    "is_month_start": _first,
+    "is_month_end": _last,
+    "is_quarter_start": lambda p: p.both(_first(p), _month_of_quarter(p, 1)),
+    "is_quarter_end": lambda p: p.both(_last(p), _month_of_quarter(p, 0)),
+    "is_year_start": lambda p: p.both(_first(p), p.equals(p.date("month"), 1)),
+    "is_year_end": lambda p: p.both(_last(p), p.equals(p.date("month"), 12)),
+    "is_leap_year": _is_leap_year,
+}
+
+
+def _field(name: str, number: _Number, finish: Callable[[TracedSeries, Value], TracedSeries]) -> Callable[[TracedSeries], Any]:
+    def read(s: TracedSeries) -> TracedSeries:
+        made = finish(s, number(parts(s)))
+        wanted = run_prototype(f"Series.dt.{name}", lambda: getattr(moments.proto(s).dt, name)).dtype
+        if made.dtype != wanted and not s.value.type.nullable:
+            refuse("SW254", call=f"Series.dt.{name}", type=str(wanted))
+        return made
+
+    return read
+
+
+def _date(s: TracedSeries) -> TracedSeries:
+    """Objects: datetime.date, NaT for NaT, which is missing like None; see `dates.settle` for a batch of nothing else."""
+    days = s.loop.cast(parts(s).days, DATE)
+    valid = s.loop.is_valid(s.value) if s.value.type.nullable else None
+    made = TracedSeries(s.loop, moments.nat_where(s.loop, days, valid), object, kind="date", has_nat=s.has_nat)
+    made.nat_objects = valid is not None
+    return made
+
+
+def isocalendar(s: TracedSeries) -> TracedFrame:
+    """Year, week and day by ISO 8601, as UInt32 with missing values."""
+    p = parts(s)
+    numbers = {"year": p.date("iso_year"), "week": p.date("iso_week"), "day": p.plus(p.date("weekday"), 1)}
+    valid = s.loop.is_valid(s.value) if s.value.type.nullable else None
+    columns = {name: moments.nat_where(s.loop, s.loop.cast(v, I64), valid) for name, v in numbers.items()}
+    return TracedFrame(s.loop, {name: TracedSeries(s.loop, v, object, kind="UInt32") for name, v in columns.items()})
+
+
+# Rounding.
+
+
+def _unit(s: TracedSeries, freq: Any, name: str, call: str) -> int:
+    """Nanoseconds of a fixed frequency. What pandas raises for another one is refused."""
+    if not isinstance(freq, str):
+        refuse("SW262", call=call, what=f"freq={freq!r}")
+    run_prototype(call, lambda: getattr(moments.proto(s).dt, name)(freq))
+    return int(run_prototype(call, lambda: pd.tseries.frequencies.to_offset(freq).nanos))
+
+
+def floor(s: TracedSeries, freq: Any) -> TracedSeries:
+    call = "Series.dt.floor"
+    p = parts(s)
+    rest = p.rest(p.nanoseconds, _unit(s, freq, "floor", call))
+    return moments.like(s, moments.no_overflow(s.loop, "subtract", p.nanoseconds, rest))
+
+
+def ceil(s: TracedSeries, freq: Any) -> TracedSeries:
+    call = "Series.dt.ceil"
+    p = parts(s)
+    step = p.rest(s.loop.call("negative", p.nanoseconds), _unit(s, freq, "ceil", call))
+    return moments.like(s, moments.no_overflow(s.loop, "add", p.nanoseconds, step))
+
+
+def round_(s: TracedSeries, freq: Any) -> TracedSeries:
+    """Halves go to the even multiple."""
+    call = "Series.dt.round"
+    p, unit, loop = parts(s), _unit(s, freq, "round", call), s.loop
+    if unit % 2:
+        half = loop.const(unit // 2, I64)
+        shifted = moments.no_overflow(loop, "subtract", p.nanoseconds, half)
+        step = p.rest(loop.call("negative", shifted), unit)
+        return moments.like(s, moments.no_overflow(loop, "add", shifted, step))
+    quotient, rest, half = p.over(p.nanoseconds, unit), p.rest(p.nanoseconds, unit), loop.const(unit // 2, I64)
+    odd = p.equals(p.rest(quotient, 2), 1)
+    tie = p.both(loop.call("equal", rest, half), odd)
+    up = loop.call("logical_or", loop.call("greater", rest, half), tie)
+    down = moments.no_overflow(loop, "subtract", p.nanoseconds, rest)
+    step = loop.select(up, loop.const(unit, I64), loop.const(0, I64))
+    return moments.like(s, moments.no_overflow(loop, "add", down, step))
+
+
+def normalize(s: TracedSeries) -> TracedSeries:
+    """Midnight of the day."""
+    p = parts(s)
+    return moments.like(s, moments.no_overflow(s.loop, "subtract", p.nanoseconds, p.rest(p.nanoseconds, DAY)))
+
+
+# Durations.
+
+#: Numbers of timedeltas; the days are floored, all else is what remains of them.
+_SPANS: dict[str, _Number] = {
+    "days": lambda p: p.over(p.nanoseconds, DAY),
+    "seconds": lambda p: p.seconds,
+    "microseconds": lambda p: p.small(1000),
+    "nanoseconds": lambda p: p.loop.cast(p.rest(p.nanoseconds, 1000), I32),
+}
+
+
+def _components(s: TracedSeries) -> TracedFrame:
+    p = parts(s)
+    numbers = {
+        "days": p.over(p.nanoseconds, DAY),
+        "hours": p.over(p.seconds, 3600),
+        "minutes": p.over(p.rest(p.seconds, 3600), 60),
+        "seconds": p.rest(p.seconds, 60),
+        "milliseconds": p.small(10**6),
+        "microseconds": p.rest(p.small(1000), 1000),
+        "nanoseconds": p.rest(p.nanoseconds, 1000),
+    }
+    wanted = run_prototype("Series.dt.components", lambda: moments.proto(s).dt.components)
+    if list(wanted.columns) != list(numbers) or any(dtype != "int64" for dtype in wanted.dtypes):
+        refuse("SW254", call="Series.dt.components", type=str(wanted.dtypes.iloc[0]))
+    return TracedFrame(s.loop, {name: moments.integers(s, s.loop.cast(v, I64)) for name, v in numbers.items()})
+
+
+def total_seconds(s: TracedSeries) -> TracedSeries:
+    loop = s.loop
+    return moments.floats(s, loop.call("divide", loop.cast(loop.value_of(s.value), F64), loop.const(float(SECOND), F64)))
+
+
+_Fields = dict[str, Callable[[TracedSeries], Any]]
+_Methods = dict[str, Callable[..., Any]]
+
+DATETIME_FIELDS: _Fields = {
+    **{name: _field(name, number, moments.integers) for name, number in _NUMBERS.items()},
+    **{name: _field(name, number, moments.bools) for name, number in _QUESTIONS.items()},
+    "date": _date,
+}
+DATETIME_METHODS: _Methods = {
+    "isocalendar": isocalendar,
+    "floor": floor,
+    "ceil": ceil,
+    "round": round_,
+    "normalize": normalize,
+}
+TIMEDELTA_FIELDS: _Fields = {
+    **{name: _field(name, number, moments.integers) for name, number in _SPANS.items()},
+    "components": _components,
+}
+TIMEDELTA_METHODS: _Methods = {"total_seconds": total_seconds, "floor": floor, "ceil": ceil, "round": round_}
+
+_TABLES: dict[str, tuple[_Fields, _Methods]] = {
+    "datetime": (DATETIME_FIELDS, DATETIME_METHODS),
+    "timedelta": (TIMEDELTA_FIELDS, TIMEDELTA_METHODS),
+}

@@ -1,0 +1,92 @@
+"""Spark's functions of dates and clocks as IR: java.time's calendar, which is NumPy's, in zones that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import DatePart
+from sparkweld.ir.ops.calendar import DAY_LIMIT
+from sparkweld.ir.types import DATE, I32, I64
+from sparkweld.reasons import refusal
+from udf_compiler.catalyst_values import Expr, Maybe, Rule, Translator
+from udf_compiler.zones import current_zone
+
+_SECOND = 10**6
+_DAY = 86_400 * _SECOND
+
+_Number = Callable[[LoopBuilder, Value], Value]
+
+
+def _part(name: str) -> _Number:
+    return lambda loop, days: loop.emit(DatePart(name), days)
+
+
+def _quarter(loop: LoopBuilder, days: Value) -> Value:
+    month = _part("month")(loop, days)
+    return loop.call("floor_divide", loop.call("add", month, loop.const(2, I32)), loop.const(3, I32))
+
+
+def _day_of_week(loop: LoopBuilder, days: Value) -> Value:
+    """1 is Sunday."""
+    weekday = loop.call("add", _part("weekday")(loop, days), loop.const(1, I32))
+    return loop.call("add", loop.call("remainder", weekday, loop.const(7, I32)), loop.const(1, I32))
+
+
+#: Functions of a date -> the number, from its days since 1970.
+_DATE_PARTS: dict[str, _Number] = {
+    "Year": _part("year"),
+    "Quarter": _quarter,
+    "Month": _part("month"),
+    "DayOfMonth": _part("day"),
+    "DayOfYear": _part("day_of_year"),
+    "DayOfWeek": _day_of_week,
+    "WeekDay": _part("weekday"),
+    "WeekOfYear": _part("iso_week"),
+}
+
+#: Functions of a timestamp -> (seconds of the unit, units that make the next one).
+_CLOCK_PARTS = {"Hour": (3600, 24), "Minute": (60, 60), "Second": (1, 60)}
+
+
+def _date_part(translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """A number of a date; dates that `DatePart` does not know are flagged."""
+    (x,) = translator.operands(expr, demand)
+    loop = translator.loop
+    days = loop.cast(x.value, I32)
+    above = loop.call("greater_equal", days, loop.const(-DAY_LIMIT + 7, I32))  # the week's Thursday is inside as well
+    inside = loop.call("logical_and", above, loop.call("less_equal", days, loop.const(DAY_LIMIT - 7, I32)))
+    translator.guard(inside, demand, x.valid)
+    return Maybe(_DATE_PARTS[expr["op"]](loop, days), x.valid)
+
+
+def _clock_part(translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """Hour, minute or second of a timestamp in the session's zone. Refuses SW242."""
+    (x,) = translator.operands(expr, demand)
+    loop, (seconds, units) = translator.loop, _CLOCK_PARTS[expr["op"]]
+    local = _local(loop, x.value, expr["args"][0]["type"])
+    whole = loop.call("floor_divide", local, loop.const(seconds * _SECOND, I64))
+    return Maybe(loop.cast(loop.call("remainder", whole, loop.const(units, I64)), I32), x.valid)
+
+
+TIME_RULES: dict[str, Rule] = {**dict.fromkeys(_DATE_PARTS, _date_part), **dict.fromkeys(_CLOCK_PARTS, _clock_part)}
+
+
+def day_of(loop: LoopBuilder, time: Value, spark_type: str) -> Value:
+    """The date of a timestamp in the session's zone. Refuses SW242."""
+    days = loop.call("floor_divide", _local(loop, time, spark_type), loop.const(_DAY, I64))
+    return loop.cast(loop.cast(days, I32), DATE)
+
+
+def _local(loop: LoopBuilder, time: Value, spark_type: str) -> Value:
+    """Local microseconds. Java has its own rules for zones that change their offset: refused."""
+    microseconds = loop.cast(time, I64)
+    if spark_type == "timestamp_ntz":
+        return microseconds
+    limit = 2**62  # farther out the local time may overflow
+    above = loop.call("greater_equal", microseconds, loop.const(-limit, I64))
+    loop.guard(loop.call("logical_and", above, loop.call("less_equal", microseconds, loop.const(limit, I64))))
+    zone = current_zone()
+    if zone.to_local.bounds:
+        raise refusal("SW242", "", zone=zone.name)
+    return zone.local(loop, microseconds)

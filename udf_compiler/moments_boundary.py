@@ -1,0 +1,61 @@
+"""Timestamp columns to naive datetime64[ns] Series and datetimes back to columns, as PySpark's worker converts them.
+
+In: Arrow makes a local time of the session's zone (timestamp_ntz stays as it is), then nanoseconds, and raises outside of
+1677 to 2262. Out: pandas makes UTC of the naive Series, Arrow microseconds, and raises where nanoseconds would be lost.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import DATE, I32, I64, TS
+from sparkweld.reasons import refusal
+from udf_compiler.trace import TracedSeries, moments
+from udf_compiler.zones import current_zone
+
+_MICROSECOND = 1000
+_DAY = 86_400 * 10**9
+_LIMIT = (2**63 - 1) // _MICROSECOND
+
+
+def argument(loop: LoopBuilder, value: Value, spark_type: str, state: str) -> TracedSeries:
+    """The Series of a timestamp column: plain in a "dense" batch, with NaT in it in a "nullable" one.
+
+    Refuses SW240 (zone) and SW241 (pandas 3, where other units meet other results).
+    """
+    if int(pd.__version__.partition(".")[0]) >= 3:
+        raise refusal("SW241", "", version=pd.__version__)
+    valid = loop.is_valid(value) if value.type.nullable else None
+    microseconds = loop.cast(loop.value_of(value), I64)
+    if spark_type == "timestamp":
+        microseconds = current_zone().local(loop, microseconds)
+    above = loop.call("greater_equal", microseconds, loop.const(-_LIMIT, I64))
+    loop.guard(loop.call("logical_and", above, loop.call("less_equal", microseconds, loop.const(_LIMIT, I64))))
+    nanoseconds = loop.call("multiply", microseconds, loop.const(_MICROSECOND, I64))
+    return moments.new(loop, moments.nat_where(loop, nanoseconds, valid), "datetime", has_nat=state == "nullable")
+
+
+def column(loop: LoopBuilder, result: TracedSeries, return_type: str, udf: str) -> Value:
+    """The column of a Series of datetimes or timedeltas; NaT becomes NULL. Refuses SW109 and SW240."""
+    valid = loop.is_valid(result.value) if result.value.type.nullable else None
+    if result.kind == "datetime" and return_type in ("timestamp", "timestamp_ntz"):
+        made = loop.cast(_microseconds(loop, loop.value_of(result.value), return_type), TS)
+    elif result.kind == "datetime" and return_type == "date":
+        made = loop.cast(_days(loop, loop.value_of(result.value)), DATE)
+    elif return_type == "long":  # Arrow takes the nanoseconds
+        made = loop.value_of(result.value)
+    else:
+        raise refusal("SW109", udf, dtype=result.dtype, type=return_type)
+    return moments.nat_where(loop, made, valid)
+
+
+def _microseconds(loop: LoopBuilder, nanoseconds: Value, return_type: str) -> Value:
+    unit = loop.const(_MICROSECOND, I64)
+    loop.guard(loop.call("equal", loop.call("remainder", nanoseconds, unit), loop.const(0, I64)))
+    microseconds = loop.call("floor_divide", nanoseconds, unit)
+    return current_zone().utc(loop, microseconds) if return_type == "timestamp" else microseconds
+
+
+def _days(loop: LoopBuilder, nanoseconds: Value) -> Value:
+    return loop.cast(loop.call("floor_divide", nanoseconds, loop.const(_DAY, I64)), I32)

@@ -1,0 +1,203 @@
+"""pd.Timestamp, pd.Timedelta, datetime and NumPy's times in compiled functions: constants that never read the clock.
+
+A constant is made by pandas itself while the function is traced. Texts that pandas completes with today's date (``now``,
+``10:00``) are refused, and so are zones, locales and everything else that differs from host to host.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from udf_compiler.trace.constants import ConstantDate, Guarded, constant_date, unwrapped
+from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.moments import DATE_TEXT
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import BINARY, Traced, raw
+
+_NAMES = {
+    pd.Timestamp: frozenset(
+        """year month day hour minute second microsecond nanosecond weekday dayofweek day_of_week isoweekday dayofyear
+        day_of_year quarter week weekofyear days_in_month daysinmonth is_month_start is_month_end is_quarter_start
+        is_quarter_end is_year_start is_year_end is_leap_year isoformat toordinal timestamp value date normalize floor ceil
+        round replace""".split()
+    ),
+    pd.Timedelta: frozenset("days seconds microseconds nanoseconds total_seconds value floor ceil round isoformat".split()),
+    type(pd.NaT): frozenset(),
+}
+
+
+class TimeConstant(Guarded):
+    """A Timestamp, Timedelta or NaT: arithmetic and the harmless part of its attributes."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        kind = type(self._constant)
+        call = f"{kind.__name__}.{name}"
+        if name not in _NAMES[kind]:
+            refuse("SW263", name=call)
+        found = getattr(self._constant, name)
+        if not callable(found):
+            return found
+        return lambda *args, **kwargs: time_constant(run_prototype(call, found, *map(unwrapped, args), **kwargs), call)
+
+    def __bool__(self) -> bool:
+        return bool(self._constant)
+
+    def __hash__(self) -> int:
+        return hash(self._constant)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "_constant":
+            refuse("SW256", call=f"Timestamp.{name} = ...")
+        object.__setattr__(self, name, value)
+
+
+def time_constant(x: Any, call: str) -> Any:
+    """A result of pandas as a constant: times guarded, numbers, texts and tuples of numbers as they are."""
+    if isinstance(x, pd.Timestamp | pd.Timedelta) or x is pd.NaT:
+        if isinstance(x, pd.Timestamp) and x.tzinfo is not None:
+            refuse("SW262", call=call, what="a time with a time zone")
+        return TimeConstant(x)
+    if isinstance(x, datetime.date):
+        return constant_date(x)
+    if isinstance(x, bool | int | float | str | np.bool_ | np.number | datetime.timedelta):
+        return x
+    refuse("SW262", call=call, what=f"a result of type {type(x).__name__}")
+
+
+def _define() -> None:
+    def binary(name: str, swapped: bool) -> Any:
+        function = BINARY[name]
+
+        def method(self: TimeConstant, other: Any) -> Any:
+            if isinstance(other, Traced):
+                return NotImplemented
+            other = unwrapped(other)
+            if type(other) is ConstantDate or isinstance(other, np.ndarray | pd.Series | pd.Index):
+                refuse("SW262", call=f"{name} of a time", what=raw(other))
+            pair = (other, self._constant) if swapped else (self._constant, other)
+            return time_constant(run_prototype(f"{name} of a time", function, *pair), f"{name} of a time")
+
+        return method
+
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod"):
+        setattr(TimeConstant, f"__{name}__", binary(name, False))
+        setattr(TimeConstant, f"__r{name}__", binary(name, True))
+    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        setattr(TimeConstant, f"__{name}__", binary(name, False))
+    for name, function in (("neg", lambda x: -x), ("abs", abs)):
+        setattr(TimeConstant, f"__{name}__", lambda self, f=function: time_constant(f(self._constant), "a time"))
+
+
+_define()
+
+
+def _checked_text(args: tuple[Any, ...], call: str) -> None:
+    for x in args:
+        if isinstance(x, str) and not DATE_TEXT.fullmatch(x):
+            refuse("SW263", name=f"{call}({x!r})")  # "now" is a time, for one
+
+
+class _TimeMeta(type):
+    """A class of times: calls make constants, instance checks see them."""
+
+    real: type
+    constants: frozenset[str]
+
+    def __instancecheck__(cls, x: object) -> bool:
+        return isinstance(unwrapped(x), cls.real)
+
+    def __getattr__(cls, name: str) -> Any:
+        call = f"{cls.__name__}.{name}"
+        if name not in cls.constants:
+            refuse("SW263", name=call)
+        return time_constant(getattr(cls.real, name), call)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls._make(*args, **kwargs)  # type: ignore[attr-defined]
+
+
+def _make_timestamp(*args: Any, **kwargs: Any) -> Any:
+    call = "pd.Timestamp"
+    given = [unwrapped(a) for a in (*args, *kwargs.values())]
+    if any(isinstance(a, Traced) for a in given) or not kwargs.keys() <= _TIMESTAMP_ARGUMENTS:
+        refuse("SW262", call=call, what="a column or such an argument")
+    if not given:
+        refuse("SW263", name="pd.Timestamp()")
+    _checked_text(args, call)
+    named = {name: unwrapped(a) for name, a in kwargs.items()}
+    return time_constant(run_prototype(call, pd.Timestamp, *given[: len(args)], **named), call)
+
+
+def _make_timedelta(*args: Any, **kwargs: Any) -> Any:
+    call = "pd.Timedelta"
+    given = [unwrapped(a) for a in args]
+    if any(isinstance(a, Traced) for a in (*given, *kwargs.values())):
+        refuse("SW262", call=call, what="a column")
+    return time_constant(run_prototype(call, pd.Timedelta, *given, **kwargs), call)
+
+
+def _make_numpy_time(name: str) -> Any:
+    """np.datetime64 and np.timedelta64: as pandas takes them beside a Series, the one place where they may stand."""
+
+    def make(*args: Any) -> Any:
+        call = f"np.{name}"
+        given = [unwrapped(a) for a in args]
+        if name == "datetime64":
+            _checked_text(args[:1], call)
+        if not given or not all(isinstance(a, str | int | datetime.date | datetime.timedelta) for a in given):
+            refuse("SW262", call=call, what="such an argument")
+        real, kind = getattr(np, name), pd.Timestamp if name == "datetime64" else pd.Timedelta
+        return time_constant(run_prototype(call, lambda: kind(real(*given))), call)
+
+    return staticmethod(make)
+
+
+def converted(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """pd.to_datetime or pd.to_timedelta of one constant."""
+    call = f"pd.{function.__name__}"
+    given = unwrapped(args[0]) if len(args) == 1 else None
+    if not isinstance(given, str | int | float | datetime.date | datetime.timedelta) or not kwargs.keys() <= {"unit", "errors"}:
+        refuse("SW263", name=f"{call} of such constants")
+    if isinstance(given, str) and function is pd.to_datetime and not DATE_TEXT.fullmatch(given):
+        refuse("SW263", name=f"{call}({given!r})")  # "now" is a time, for one
+    return time_constant(run_prototype(call, function, given, **kwargs), call)
+
+
+_TIMESTAMP_ARGUMENTS = frozenset("ts_input unit year month day hour minute second microsecond nanosecond".split())
+_BOUNDS = frozenset({"min", "max"})
+
+TimestampStandIn = _TimeMeta(
+    "Timestamp", (), {"real": pd.Timestamp, "constants": _BOUNDS, "_make": staticmethod(_make_timestamp)}
+)
+TimedeltaStandIn = _TimeMeta(
+    "Timedelta", (), {"real": pd.Timedelta, "constants": _BOUNDS, "_make": staticmethod(_make_timedelta)}
+)
+Datetime64StandIn = _TimeMeta(
+    "datetime64", (), {"real": np.datetime64, "constants": frozenset(), "_make": _make_numpy_time("datetime64")}
+)
+Timedelta64StandIn = _TimeMeta(
+    "timedelta64", (), {"real": np.timedelta64, "constants": frozenset(), "_make": _make_numpy_time("timedelta64")}
+)
+
+_STAND_INS = {
+    pd.Timestamp: TimestampStandIn,
+    pd.Timedelta: TimedeltaStandIn,
+    np.datetime64: Datetime64StandIn,
+    np.timedelta64: Timedelta64StandIn,
+}
+
+
+def stand_in(obj: Any) -> Any:
+    """The stand-in of a class of times, a captured time as a constant; None for anything else."""
+    if isinstance(obj, np.datetime64 | np.timedelta64):
+        kind = pd.Timestamp if isinstance(obj, np.datetime64) else pd.Timedelta
+        obj = run_prototype(f"np.{type(obj).__name__}", kind, obj)
+    if obj is pd.NaT or type(obj) in (pd.Timestamp, pd.Timedelta):
+        return time_constant(obj, "a captured time")
+    return _STAND_INS.get(obj) if isinstance(obj, type) else None
