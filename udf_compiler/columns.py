@@ -12,8 +12,11 @@ from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import SPARK_TYPES
 
-#: Spark types whose Series has one dtype whether the batch has NULLs or not: NULL is NaN, NaT or None in it.
-ONE_FORM = frozenset({"float", "double", "timestamp", "timestamp_ntz", "interval day to second", "string"})
+#: Spark types whose Series does the same whether the batch has NULLs or not: NULL is NaN or None in it.
+ONE_FORM = frozenset({"float", "double", "string"})
+
+#: Types whose Series can be made without knowing that; what does depend on it (the dtype of ``.dt.year``) is guarded then.
+_EITHER_FORM = frozenset({"timestamp", "timestamp_ntz"})
 
 #: Catalyst expressions that are NULL when an argument is.
 _STRICT = frozenset(
@@ -109,7 +112,7 @@ def refuse_made_nulls(title: str, spark_type: str, type: Type, state: str) -> No
 
     A guard would send each such batch back to Python, so Spark's own plan is the better one.
     """
-    if type.nullable and state == "dense" and spark_type not in ONE_FORM:
+    if type.nullable and state == "dense" and spark_type not in ONE_FORM | _EITHER_FORM:
         raise refusal("SW324", "", column=title, type=spark_type)
 
 

@@ -48,10 +48,10 @@ sealed trait NullPolicy extends Serializable
 
 object NullPolicy {
 
-  /** The kernel reads the null bytes: NULL is NaN, NaT or None of one dtype (floating point, timestamps, strings). */
+  /** The kernel reads the null bytes: NULL is NaN or None of one dtype (floating point, strings). */
   case object Read extends NullPolicy
 
-  /** pandas has another dtype when there are NULLs: there is another form for such a batch. */
+  /** pandas has another dtype, or parts of another dtype, when there are NULLs: there is another form for such a batch. */
   case object OtherForm extends NullPolicy
 
   /**

@@ -219,8 +219,9 @@ final class PipelineBuilder(
   private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean): Input =
     inputs.getOrElseUpdate(path, new Input(fresh(name), path, dataType, nullable, dataType match {
       case _ if !nullable => NullPolicy.Python
-      // pandas has one dtype for these, with NULLs and without: NULL is NaN, NaT or None in it
-      case FloatType | DoubleType | TimestampType | TimestampNTZType | _: DayTimeIntervalType | StringType => NullPolicy.Read
+      // pandas does the same for these with NULLs and without: NULL is NaN or None in it. Parts of timestamps are integers,
+      // which are floats in a batch with a NaT.
+      case FloatType | DoubleType | _: DayTimeIntervalType | StringType => NullPolicy.Read
       case _ => NullPolicy.OtherForm
     }))
 
