@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql.functions import col, pandas_udf
+from pyspark.sql.types import BooleanType, DateType, DoubleType, IntegerType, LongType, TimestampNTZType, TimestampType
 
 from tests.helpers.differential import check
 
@@ -30,52 +31,52 @@ def times(nulls: str = "none", zone: str | None = "UTC") -> pa.Array:
     return pa.array(values, pa.timestamp("us", tz=zone))
 
 
-@pandas_udf("int")
+@pandas_udf(IntegerType())
 def year(t: pd.Series) -> pd.Series:
     return t.dt.year
 
 
-@pandas_udf("int")
+@pandas_udf(IntegerType())
 def code(t: pd.Series) -> pd.Series:
     return t.dt.month * 1_000_000 + t.dt.day * 10_000 + t.dt.hour * 100 + t.dt.minute
 
 
-@pandas_udf("boolean")
+@pandas_udf(BooleanType())
 def weekend(t: pd.Series) -> pd.Series:
     return t.dt.dayofweek >= 5
 
 
-@pandas_udf("date")
+@pandas_udf(DateType())
 def day(t: pd.Series) -> pd.Series:
     return t.dt.date
 
 
-@pandas_udf("timestamp")
+@pandas_udf(TimestampType())
 def next_day(t: pd.Series) -> pd.Series:
     return t + pd.Timedelta(days=1)
 
 
-@pandas_udf("timestamp")
+@pandas_udf(TimestampType())
 def hour_start(t: pd.Series) -> pd.Series:
     return t.dt.floor("h")
 
 
-@pandas_udf("timestamp_ntz")
+@pandas_udf(TimestampNTZType())
 def same_ntz(t: pd.Series) -> pd.Series:
     return t
 
 
-@pandas_udf("double")
+@pandas_udf(DoubleType())
 def days_since(t: pd.Series) -> pd.Series:
     return (t - pd.Timestamp("2000-01-01")).dt.total_seconds() / 86400
 
 
-@pandas_udf("int")
+@pandas_udf(IntegerType())
 def week(t: pd.Series) -> pd.Series:
     return t.dt.isocalendar().week
 
 
-@pandas_udf("long")
+@pandas_udf(LongType())
 def month_of_date(d: pd.Series) -> pd.Series:
     return pd.to_datetime(d).dt.month
 
@@ -87,18 +88,18 @@ UDFS = [year, code, weekend, day, next_day, hour_start, days_since, week]
 @pytest.mark.parametrize("zone", [UTC, FIXED, NEW_YORK])
 def test_timestamps(spark, parquet, zone, nulls):
     frame = parquet({"id": np.arange(60), "t": times(nulls)})
-    results = [udf("t").alias(udf.func.__name__) for udf in UDFS]
+    results = [udf("t").alias(udf.__name__) for udf in UDFS]
     check(spark, lambda: frame.select("id", *results), conf={ZONE: zone})
 
 
 def test_timestamps_without_a_zone(spark, parquet):
     for nulls in ("none", "some"):
         frame = parquet({"id": np.arange(60), "t": times(nulls, zone=None)}, name=nulls)
-        results = [udf("t").alias(udf.func.__name__) for udf in (year, code, weekend, day, days_since, same_ntz)]
+        results = [udf("t").alias(udf.__name__) for udf in (year, code, weekend, day, days_since, same_ntz)]
         check(spark, lambda frame=frame, results=results: frame.select("id", *results), conf={ZONE: NEW_YORK})
 
 
-@pandas_udf("timestamp")
+@pandas_udf(TimestampType())
 def into_the_gap(t: pd.Series) -> pd.Series:
     return t + pd.Timedelta(hours=1)
 
@@ -117,7 +118,7 @@ def test_times_that_nanoseconds_do_not_hold_raise_as_in_python(spark, parquet, m
     check(spark, lambda: frame.select("id", year("t").alias("r")), deopt=None)
 
 
-@pandas_udf("timestamp")
+@pandas_udf(TimestampType())
 def half_a_microsecond(t: pd.Series) -> pd.Series:
     return t + pd.Timedelta(500, unit="ns")
 
