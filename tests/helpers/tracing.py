@@ -173,7 +173,8 @@ def run_real(source: str, types: Sequence[str], batch: dict[str, list[Any]], ext
 
 
 def _dtype_of(type: str) -> Any:
-    return object if type.startswith(("date", "str")) else DTYPES[type]
+    kind = type.rstrip("?!")
+    return object if kind in ("date", "str") else DTYPES_OF_MOMENTS.get(kind) or DTYPES[kind]
 
 
 def run_traced(traced: Traced, batch: dict[str, list[Any]]) -> tuple[list[Any], np.ndarray]:
