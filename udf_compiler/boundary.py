@@ -159,7 +159,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     Only a Series over the batch's own rows has one. Refuses SW104 (return type), SW105 (a bare array), SW106 (no
     Series), SW107 (other rows), SW108 (dtype without a kernel type), SW109 (dtype that never casts to that type).
     """
-    if return_type not in SPARK_TYPES:
+    if not isinstance(return_type, str) or return_type not in SPARK_TYPES:  # a struct is an object
         raise refusal("SW104", udf, type=return_type)
     if isinstance(result, TracedArray | np.ndarray) or type(result) is TracedTexts:
         raise refusal("SW105", udf)

@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from sparkweld.reasons import reasons
-from tests.corpus.case import Case
 from tests.corpus.runner import EXPECTED, THEMES, Answer, answer, cases, expected_text
 
 
@@ -35,7 +34,7 @@ def report(answers: list[Answer]) -> str:
     return "\n".join(lines)
 
 
-def run_in_spark(chosen: list[Case], each: bool) -> int:
+def run_in_spark(answers: list[Answer], each: bool) -> int:
     """Compares off and on; returns the number of problems."""
     import pyarrow.parquet as pq
     from pyspark.sql import SparkSession
@@ -48,14 +47,15 @@ def run_in_spark(chosen: list[Case], each: bool) -> int:
     builder = builder.config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2")
     spark = sparkweld.configure(builder).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
+    chosen, kept = [a.case for a in answers], {a.case.name for a in answers if a.kept}
     problems, ran = 0, Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
         frames = {}
         for name in TABLES:
             pq.write_table(table(name), f"{folder}/{name}.parquet")
             frames[name] = spark.read.parquet(f"{folder}/{name}.parquet")
-        for group in [(case,) for case in chosen] if each else groups(chosen):
-            result = compare(spark, frames[group[0].table], group)
+        for group in [(case,) for case in chosen] if each else list(groups(chosen)):
+            result = compare(spark, frames[group[0].table], group, kept)
             for case in group:
                 ran["kernels" if case.name in result.names else result.refusals.get(case.name, "no reason")] += 1
             for problem in result.problems:
@@ -83,7 +83,7 @@ def main() -> int:
     if options.write:
         EXPECTED.write_text(expected_text([answer(case) for case in cases()]), encoding="utf-8")
         print(f"wrote {Path(EXPECTED).name}")
-    return 1 if options.spark and run_in_spark(chosen, options.each) else 0
+    return 1 if options.spark and run_in_spark(answers, options.each) else 0
 
 
 if __name__ == "__main__":

@@ -40,11 +40,15 @@ _DDL: dict[str, types.DataType] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What the compiler said of a case: `code` is "compiled" or that of the first refusal; `text` is all of it."""
+    """What the compiler said of a case: `code` is "compiled" or that of the first refusal; `text` is all of it.
+
+    `kept`: whether the program has operations that are equal within a bound only.
+    """
 
     case: Case
     code: str
     text: str
+    kept: bool = False
 
     @property
     def compiled(self) -> bool:
@@ -77,7 +81,7 @@ def answer(case: Case) -> Answer:
     request, blobs = request_of(case)
     reply = compile_pipeline(request, blobs, check_size)
     if reply["status"] == "ok":
-        return Answer(case, COMPILED, reply["program"])
+        return Answer(case, COMPILED, reply["program"], bool(reply["kept"]))
     first = reply["refusals"][0]
     lines = [f"{r['code']} {r['title']}: {r['message']} ({r['place']}) {r['hint']}" for r in reply["refusals"]]
     return Answer(case, first["code"], "\n".join(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -352,14 +353,19 @@ def attribute(x: TracedArray, name: str) -> Any:
 
 def bound(function: Callable[..., Any], x: Any, call: str) -> Callable[..., Any]:
     """`function` with `x` as its first argument; a form of arguments that it does not take is refused (SW262)."""
+    return called(functools.partial(function, x), call)
+
+
+def called(function: Callable[..., Any], call: str) -> Callable[..., Any]:
+    """`function`; a form of arguments that it does not take is refused (SW262)."""
 
     def method(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = real_arguments(args, kwargs)
         try:
-            inspect.signature(function).bind(x, *args, **kwargs)
+            inspect.signature(function).bind(*args, **kwargs)
         except TypeError as error:
             refuse("SW262", call=call, what=f"this form ({error})")
-        return function(x, *args, **kwargs)
+        return function(*args, **kwargs)
 
     method.__name__ = call
     return method

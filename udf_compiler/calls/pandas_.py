@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from udf_compiler.calls import frames, maybe_methods, series_methods, time_conversions
-from udf_compiler.calls.arrays import bound
+from udf_compiler.calls.arrays import bound, called
 from udf_compiler.calls.strings import methods as text_methods
 from udf_compiler.calls.strings.accessor import accessor
 from udf_compiler.calls.strings.choose import texts_of
@@ -210,7 +210,7 @@ def _make_series(*args: Any, **kwargs: Any) -> Any:
 
     given = (*args, *kwargs.values())
     if has_traced(args) or has_traced(kwargs) or any(type(x) is Index or is_collection(x) for x in given):
-        return bound(lambda _, *a, **k: make_series(*a, **k), None, "pd.Series")(*args, **kwargs)
+        return called(make_series, "pd.Series")(*args, **kwargs)
     refuse("SW262", call="pd.Series", what="a Series of constants")  # a real one could read and write files
 
 
@@ -218,7 +218,7 @@ def _make_frame(*args: Any, **kwargs: Any) -> Any:
     from udf_compiler.calls.numpy_ import has_traced
 
     if has_traced(args) or has_traced(kwargs):
-        return bound(lambda _, *a, **k: frames.make_frame(*a, **k), None, "pd.DataFrame")(*args, **kwargs)
+        return called(frames.make_frame, "pd.DataFrame")(*args, **kwargs)
     refuse("SW262", call="pd.DataFrame", what="a DataFrame of constants")
 
 
@@ -249,7 +249,7 @@ class Function:
         call = f"pd.{self.__name__}"
         if has_traced(args) or has_traced(kwargs):
             handler = _FUNCTIONS[self.__name__]
-            return bound(lambda _, *a, **k: handler(*a, **k), None, call)(*args, **kwargs)
+            return called(handler, call)(*args, **kwargs)
         return wrapped(run_prototype(call, self.real, *map(unwrapped, args), **kwargs), call)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -186,6 +187,10 @@ class MathFunction:
         for x in args:
             if not is_number(x):
                 raise_type_error(f"must be real number, not {type(x).__name__ if not is_scalar(x) else kind_of(x)}")
+        try:
+            inspect.signature(_TABLE[self.__name__]).bind(*args, **kwargs)
+        except TypeError as error:
+            refuse("SW262", call=f"math.{self.__name__}", what=f"this form ({error})")
         return _TABLE[self.__name__](*args, **kwargs)
 
 

@@ -1,0 +1,302 @@
+"""What the compiler takes, asked of the compiler itself, as docs/compatibility.md: every function in every dtype state.
+
+The names are those of pandas, NumPy and Python. Each is called on symbolic columns with the first arguments that it takes,
+and the cell says what came of it. Nothing here knows which functions are supported, so nothing here can be out of date.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import math
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.errors import InternalError, Refusal
+from sparkweld.ir import Input, LoopBuilder, ProgramBuilder
+from sparkweld.ir.types import Type
+from sparkweld.reasons import reasons
+from tests.helpers.tracing import make
+from udf_compiler import catalyst
+from udf_compiler.boundary import SPARK_TYPES, column_of_result, series_of_column
+from udf_compiler.calls import numpy_
+from udf_compiler.trace import stand_in, trace
+from udf_compiler.trace.values import BINARY, symbol
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
+
+#: Arguments after the column, tried in this order: the first that any type takes is the one that the page shows.
+ARGUMENTS = (
+    "", "t", "2", "0, 2", "'a'", "'a', 'b'", "[1, 2]", "['a', 'b']", "{1: 2.0}", "{'a': 'b'}", "'float64'", "s == s", "s == s, t",
+    "2, 'a'", "'%Y-%m-%d'", "'h'", "'D'", "r'(a)b', expand=False", "lambda v: v", "[s == s], [t]", "[0.0, 1.0], [1.0, 2.0]",
+)  # fmt: skip
+
+#: Refusals of a name, whatever its arguments are.
+_OF_NAME = frozenset(("SW219", "SW250", "SW251", "SW256", "SW259", "SW263"))
+
+_NAMES = {
+    "np": stand_in(np), "pd": stand_in(pd), "math": stand_in(math),
+    **{name: stand_in(f) for name, f in vars(builtins).items() if callable(f) and not name.startswith("_")},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a call on columns of one type gives: ``=``, ``=*`` (some rows go to Python), ``~4 ULP``, or a code."""
+
+    text: str
+
+    @property
+    def compiled(self) -> bool:
+        return not self.text.startswith("SW")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A Spark type in one state: "dense" without NULLs in the batch, "nullable" with some."""
+
+    spark_type: str
+    state: str
+
+    @property
+    def title(self) -> str:
+        return self.spark_type if self.state == "dense" else f"{self.spark_type} with NULLs"
+
+
+@cache
+def columns() -> tuple[Column, ...]:
+    """The states to ask about: all types dense, and those whose NULLs make another Series of them.
+
+    Small integers behave as the widest and the narrowest do: bytes and longs stand for all. With NULLs they are doubles.
+    """
+    types = [name for name in SPARK_TYPES if name not in ("short", "integer")]
+    with_nulls = [name for name in types if not (SPARK_TYPES[name].is_int or SPARK_TYPES[name].is_float)]
+    return (*(Column(name, "dense") for name in types), *(Column(name, "nullable") for name in with_nulls))
+
+
+def _arguments(loop: LoopBuilder, column: Column, how_many: int) -> list[Any]:
+    return [
+        series_of_column(loop, loop.read(name), column.spark_type, column.state == "nullable", column.state, name)
+        for name in "st"[:how_many]
+    ]
+
+
+def cell(source: str, column: Column, how_many: int = 2) -> Cell:
+    """What the compiler makes of ``lambda s, t: source`` on two columns of a type."""
+    type = Type(SPARK_TYPES[column.spark_type].kind, column.state == "nullable")
+    loop = ProgramBuilder("f", [Input(name, type) for name in "st"]).loop("f")
+    kept: list[tuple[str, str]] = []
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            given = _arguments(loop, column, how_many)
+            guards = len(loop.guards)
+            result = trace(make(f"lambda {', '.join('st'[:how_many])}: {source}", {}, _NAMES), given, loop=loop, kept=kept)
+    except Refusal as refused:
+        return Cell(refused.code)
+    except InternalError as bug:
+        raise InternalError(f"{source} on {column.title}: {bug}") from bug
+    if not _is_column(result):
+        return Cell("SW106")
+    bounds = [let.op.bound for let in loop.body if let.op.bound is not None] + [bound for _, bound in kept]
+    if bounds:
+        return Cell(f"~{max(bounds, key=len)}")
+    return Cell("=*" if len(loop.guards) > guards else "=")
+
+
+def _is_column(result: Any) -> bool:
+    """Whether a traced result is one: its class is one of the compiler's, not a constant of Python."""
+    parts = result if isinstance(result, tuple) else (result,)
+    return bool(parts) and all(type(part).__module__.startswith("udf_compiler.") for part in parts)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A function: the call that was tried, and its cell for each column."""
+
+    name: str
+    call: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def compiled(self) -> bool:
+        return any(one.compiled for one in self.cells)
+
+
+def row(name: str, sources: Iterable[str], how_many: int = 2, among: tuple[Column, ...] | None = None) -> Row:
+    """The first of `sources` that compiles for some column, or the first of all."""
+    among = columns() if among is None else among
+    first = None
+    for source in sources:
+        made = Row(name, source, tuple(cell(source, column, how_many) for column in among))
+        if made.compiled:
+            return made
+        first = first or made
+        if all(one.text in _OF_NAME for one in made.cells):
+            break
+    assert first is not None
+    return first
+
+
+def _public(owner: Any) -> Iterator[str]:
+    return (name for name in sorted(dir(owner)) if not name.startswith("_"))
+
+
+def _calls(prefix: str, owner: Any, name: str) -> Iterator[str]:
+    """Texts of an attribute: itself when it is a property, else calls with the arguments to try."""
+    if not callable(getattr(owner, name, None)):
+        yield f"{prefix}.{name}"
+        return
+    for arguments in ARGUMENTS:
+        yield f"{prefix}.{name}({arguments})"
+    yield f"{prefix}.{name}('a').str[0]"
+
+
+#: Python knows one int and one float.
+_OF_PYTHON = ("boolean", "long", "double", "string", "date", "timestamp")
+_SCALARS = tuple(Column(name, "dense") for name in _OF_PYTHON if name in SPARK_TYPES)
+
+
+@cache
+def sections() -> dict[str, tuple[Row, ...]]:
+    """Heading -> rows, refused ones too."""
+    ufuncs = sorted(name for name in dir(np) if isinstance(getattr(np, name), np.ufunc) and getattr(np, name).__name__ == name)
+    functions = sorted(f.__name__ for f in numpy_.TABLE if not isinstance(f, np.ufunc))
+    made = {
+        "Operators": [row(symbol(name), [_operator(name, "s", "t"), _operator(name, "s", "2")]) for name in BINARY],
+        "NumPy ufuncs": [row(f"np.{n}", (f"np.{n}({', '.join('stst'[: getattr(np, n).nin])})",)) for n in ufuncs],
+        "NumPy functions": [row(f"np.{n}", _of_numpy(n)) for n in functions],
+        "pandas functions": [row(f"pd.{n}", (f"pd.{n}(s{a and ', '}{a})" for a in ARGUMENTS)) for n in _functions(pd)],
+        "Series": [row(n, _calls("s", pd.Series, n)) for n in _public(pd.Series) if n not in _ACCESSORS],
+        "Series.str": [row(n, _calls("s.str", pd.Series.str, n)) for n in _public(pd.Series.str)],
+        "Series.dt": [row(n, _calls("s.dt", pd.core.indexes.accessors.DatetimeProperties, n)) for n in _instant_names()],
+        "Python functions of one value (Series.apply, Series.map)": [
+            *(row(f"{n}(v)", _applied(f"{n}(v{{}})"), 1, _SCALARS) for n in _builtin_names()),
+            *(row(f"math.{n}(v)", _applied(f"math.{n}(v{{}})"), 1, _SCALARS) for n in _public(math) if callable(vars(math)[n])),
+            *(row(f"v.{n}()", _applied(f"v.{n}({{}})", method=True), 1, _SCALARS) for n in _public(str)),
+        ],
+    }
+    return {title: tuple(rows) for title, rows in made.items()}
+
+
+def _of_numpy(name: str) -> Iterator[str]:
+    """Calls on a column, on a list of columns, along the columns of a matrix, and with a column as a later argument."""
+    yield from (f"np.{name}(s{arguments and ', '}{arguments})" for arguments in ARGUMENTS)
+    yield from (f"np.{name}({arguments})" for arguments in ("s == s, s, t", "[s == s], [t]", "[1.0, 2.0], s", "[s, t]"))
+    yield from (f"np.{name}(np.column_stack([s, t]){arguments})" for arguments in (", axis=1", ""))
+
+
+_ACCESSORS = frozenset("str dt cat sparse list struct".split())
+
+
+def _functions(owner: Any) -> Iterator[str]:
+    """Functions of a module that take data, by name."""
+    for name in _public(owner):
+        if inspect.isfunction(getattr(owner, name)) and not name.startswith(("read_", "test", "show_")):
+            yield name
+
+
+def _instant_names() -> list[str]:
+    accessors = pd.core.indexes.accessors
+    return sorted({*_public(accessors.DatetimeProperties), *_public(accessors.TimedeltaProperties)})
+
+
+def _builtin_names() -> list[str]:
+    return "abs bool bin divmod float format hex int len max min ord pow repr round str".split()
+
+
+def _applied(call: str, method: bool = False) -> Iterator[str]:
+    for arguments in ("", "2", "'a'", "'a', 'b'", "2, 'a'", "('a', 'b')"):
+        yield f"s.apply(lambda v: {call.format(arguments if method or not arguments else ', ' + arguments)})"
+
+
+def _operator(name: str, a: str, b: str) -> str:
+    return f"divmod({a}, {b})" if name == "divmod" else f"{a} {symbol(name)} {b}"
+
+
+def _table(rows: Iterable[Row], among: tuple[Column, ...]) -> Iterator[str]:
+    yield f"| | {' | '.join(column.title for column in among)} | tried as |"
+    yield f"|---{'|---' * (len(among) + 1)}|"
+    for one in rows:
+        texts = " | ".join(cell.text for cell in one.cells)
+        yield f"| `{_escaped(one.name)}` | {texts} | `{_escaped(one.call)}` |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _refused(rows: Iterable[Row]) -> Iterator[str]:
+    by_code: dict[str, list[str]] = defaultdict(list)
+    for one in rows:
+        codes = [cell.text for cell in one.cells]
+        by_code[max(codes, key=lambda code: (codes.count(code), code in _OF_NAME, code))].append(one.name)
+    for code, names in sorted(by_code.items()):
+        yield f"- {code} {reasons()[code]['title'].lower()}: {' '.join(f'`{_escaped(name)}`' for name in names)}"
+
+
+def _conversions() -> Iterator[str]:
+    """Series of each type declared as each type."""
+    yield f"| a Series from \\ declared as | {' | '.join(SPARK_TYPES)} |"
+    yield f"|---{'|---' * len(SPARK_TYPES)}|"
+    for name in SPARK_TYPES:
+        yield f"| {name} | {' | '.join(_converted(name, declared) for declared in SPARK_TYPES)} |"
+
+
+def _converted(of: str, to: str) -> str:
+    loop = ProgramBuilder("f", [Input(name, Type(SPARK_TYPES[of].kind, False)) for name in "st"]).loop("f")
+    (series,) = _arguments(loop, Column(of, "dense"), 1)
+    guards = len(loop.guards)
+    try:
+        column_of_result(loop, series, to, "f")
+    except Refusal as refused:
+        return refused.code
+    return "=*" if len(loop.guards) > guards else "="
+
+
+_HEAD = """# What is compiled, and how exactly
+
+<!-- Made by `make golden` from the answers of the compiler. Do not edit. -->
+
+Each cell says what SparkWeld makes of a call on columns of a type:
+
+- `=` equal: the same bits as PySpark gives.
+- `=*` equal; a batch in which a rare row occurs (a value that must raise, text that needs other rules) goes to Python.
+- `~4 ULP` kept: equal up to this documented bound. `spark.sparkweld.exact.enabled=true` or `exact=True` refuses it.
+- `SW252` refused, with the code of the reason: Spark runs the function itself. The codes stand at the end of the page.
+
+A column of integers stands for `byte`, `short`, `integer` and `long` where it is named `byte` or `long`; with NULLs in the batch
+pandas holds any of them as `double`, and that column applies. NULLs of floats are NaN in either state. A call is shown with
+the arguments that it was tried with; other forms of it may be refused, by code and place.
+"""
+
+
+def page() -> str:
+    """The text of docs/compatibility.md."""
+    among = columns()
+    identity = Row("s", "s", tuple(cell("s", column) for column in among))
+    parts = [_HEAD, "## Columns in\n", *_table([identity], among), ""]
+    parts += ["## Results out\n", "The dtype that a Series has when its column is such a type, declared as another type:\n"]
+    parts += [*_conversions(), ""]
+    for title, rows in sections().items():
+        mine = among if len(rows[0].cells) == len(among) else _SCALARS
+        parts += [f"## {title}\n", *_table((r for r in rows if r.compiled), mine), ""]
+        refused = [r for r in rows if not r.compiled]
+        if refused:
+            parts += ["Refused:\n", *_refused(refused), ""]
+    around = " ".join(f"`{name}`" for name in sorted(catalyst.EXPRESSIONS))
+    parts += [f"## Spark's own expressions around UDFs\n\nThese join a kernel when their types do: {around}.", ""]
+    parts += ["## Reasons\n", "| code | what | what to do |", "|---|---|---|"]
+    parts += [f"| {code} | {entry['title']} | {_escaped(entry['hint'])} |" for code, entry in reasons().items()]
+    return "\n".join(parts) + "\n"
+
+
+__all__ = ["PAGE", "Cell", "Column", "Row", "cell", "columns", "page", "row", "sections"]

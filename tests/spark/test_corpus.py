@@ -1,0 +1,35 @@
+"""Every UDF of the corpus over its table, off and on: the same rows, and what is pinned as compiled runs in kernels."""
+
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.corpus.queries import compare, groups
+from tests.corpus.runner import COMPILED, answer, cases, expected
+from tests.corpus.tables import TABLES, table
+
+
+@pytest.fixture(scope="module")
+def frames(spark, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    for name in TABLES:
+        pq.write_table(table(name), str(folder / f"{name}.parquet"))
+    return {name: spark.read.parquet(str(folder / f"{name}.parquet")) for name in TABLES}
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_cases_of_a_table(spark, frames, name):
+    pinned = expected()
+    problems = []
+    mine = [case for case in cases() if case.table == name]
+    kept = {case.name for case in mine if answer(case).kept}
+    for group in groups(mine):
+        ran = compare(spark, frames[name], group, kept)
+        problems += ran.problems
+        for case in group:
+            if pinned[case.name] == COMPILED and case.name not in ran.names:
+                problems.append(f"{case.name} is pinned as compiled, and ran in Python: {ran.refusals.get(case.name)}")
+            if case.never and case.name in ran.names:
+                problems.append(f"{case.name} ran in a kernel, but {case.never}")
+    assert not problems, "\n".join(problems)

@@ -1,0 +1,68 @@
+"""docs/compatibility.md says what the compiler says now."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparkweld.errors import Refusal
+from sparkweld.reasons import reasons
+from tests.helpers.compatibility import PAGE, Cell, Column, cell, columns, page, row
+from udf_compiler.boundary import SPARK_TYPES
+from udf_compiler.calls import series_methods
+
+DOUBLE, LONG, DATE = Column("double", "dense"), Column("long", "dense"), Column("date", "dense")
+
+
+@pytest.mark.slow
+def test_the_page_is_not_stale():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make golden`, then read the diff"
+
+
+def test_the_page_has_what_its_sources_have():
+    """Quick: the names of the tables of calls, the types and the codes."""
+    text = PAGE.read_text(encoding="utf-8")
+    names = {f"`{name}`" for name in (*series_methods.METHODS, *series_methods.PROPERTIES)}
+    wanted = {*names, *(f"| {name} |" for name in SPARK_TYPES), *(f"| {code} | {entry['title']}" for code, entry in reasons().items())}
+    assert sorted(name for name in wanted if name not in text) == [], "run `make golden`, then read the diff"
+
+
+def test_all_types_and_states_are_asked_for():
+    covered = {column.spark_type for column in columns()} | {"short", "integer"}
+    assert covered == set(SPARK_TYPES)
+    assert {column.state for column in columns()} == {"dense", "nullable"}
+
+
+@pytest.mark.parametrize(
+    "source,column,text",
+    [
+        ("s + t", DOUBLE, "="),
+        ("s // t", LONG, "=*"),
+        ("np.exp(s)", DOUBLE, "~4 ULP"),
+        ("s.mean()", DOUBLE, "SW250"),
+        ("s.no_such_name", DOUBLE, "SW252"),
+        ("s", Column("boolean", "nullable"), "="),
+        ("3", DOUBLE, "SW106"),
+    ],
+)
+def test_a_cell_is_what_the_compiler_says(source, column, text):
+    if column.spark_type == "boolean":
+        assert cell(source, column).text in ("=", "SW102")
+        return
+    assert cell(source, column) == Cell(text)
+
+
+def test_a_row_shows_the_first_call_that_compiles():
+    made = row("clip", ("s.clip('a')", "s.clip(0, 2)", "s.clip(2)"), among=(DOUBLE, DATE))
+    assert (made.call, made.compiled) == ("s.clip(0, 2)", True)
+    assert made.cells[0].compiled and not made.cells[1].compiled
+    never = row("mean", ("s.mean()", "s.mean(2)"), among=(DOUBLE, LONG))
+    assert (never.call, never.compiled) == ("s.mean()", False)
+
+
+def test_a_refusal_of_the_boundary_is_a_cell(monkeypatch):
+    monkeypatch.setattr("tests.helpers.compatibility.series_of_column", _refusing)
+    assert cell("s", DOUBLE).text == "SW102"
+
+
+def _refusing(*_: object) -> None:
+    raise Refusal("SW102", "", "", "")
