@@ -285,10 +285,14 @@ def test_numbers_to_text_and_back():
             text = loop.emit(StrCall(f"{kind}_to_str"), value)
             loop.append(f"{name}.text", text)
             loop.append(f"{name}.back", loop.emit(StrCall(f"parse_{kind}"), text))
+        for decimals, separator in ((2, ""), (0, ","), (7, "_")):
+            loop.append(f"{decimals}", loop.emit(StrCall("format_fixed", (decimals, separator)), columns["x"]))
+            loop.append(f"{decimals}.tie", loop.emit(StrCall("format_fixed", (decimals, separator)), columns["tie"]))
         loop.append("decided", loop.emit(StrCall("float_to_str_decided"), columns["x"]))
 
-    p = program({"i": I64, "x": F64}, body)
-    inputs = {"i": whole, "x": floats}
+    p = program({"i": I64, "x": F64, "tie": F64}, body)
+    ties = (random.integers(-(10**6), 10**6, rows) + 0.5) / 10.0 ** random.integers(0, 8, rows)
+    inputs = {"i": whole, "x": floats, "tie": ties}
     check(p, inputs, rows)
     results = evaluate(p, inputs, rows).columns
     assert results["i.back"].valid.all() and np.array_equal(results["i.back"].values, whole)

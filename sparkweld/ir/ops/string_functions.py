@@ -27,6 +27,7 @@ PARAM_KINDS: dict[str, Callable[[object], bool]] = {
     "char": lambda v: isinstance(v, str) and len(v) == 1,
     "third": lambda v: type(v) is int and 0 <= v <= 2,
     "decimals": lambda v: type(v) is int and 0 <= v <= 9,
+    "separator": lambda v: v in ("", ",", "_"),
 }
 
 
@@ -127,6 +128,15 @@ def float_to_str(x: float) -> str:
     return repr(float(x)) if float_to_str_decided(x) else ""
 
 
+def format_fixed_decided(x: float, decimals: int, separator: str) -> bool:
+    """NaN, an infinity, or below 2**52 when scaled."""
+    return not math.isfinite(x) or abs(x) * 10.0**decimals < 2.0**52
+
+
+def format_fixed(x: float, decimals: int, separator: str) -> str:
+    return f"{x:{separator}.{decimals}f}" if format_fixed_decided(x, decimals, separator) else ""
+
+
 def _unary(result: Type, *names: str) -> dict[str, StringFunction]:
     return {name: StringFunction(getattr(str, name), (STR,), result) for name in names}
 
@@ -188,6 +198,10 @@ FUNCTIONS: dict[str, StringFunction] = {
     "parse_float": StringFunction(parse_float, _S, F64.optional()),
     "parse_float_decided": StringFunction(parse_float_decided, _S, BOOL),
     "int_to_str": StringFunction(lambda x: str(int(x)), (I64,), STR),
+    "format_int": StringFunction(lambda x, separator: f"{int(x):{separator}d}", (I64,), STR, ("separator",)),
     "float_to_str": StringFunction(float_to_str, (F64,), STR),
     "float_to_str_decided": StringFunction(float_to_str_decided, (F64,), BOOL),
+    # f"{x:.2f}", f"{x:,.0f}"
+    "format_fixed": StringFunction(format_fixed, (F64,), STR, ("decimals", "separator")),
+    "format_fixed_decided": StringFunction(format_fixed_decided, (F64,), BOOL, ("decimals", "separator")),
 }

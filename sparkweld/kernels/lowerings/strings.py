@@ -17,7 +17,7 @@ from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.ops.string_functions import Param
 from sparkweld.kernels.lowerings.integers import Builder
-from sparkweld.kernels.strings import automata, building, case, numbers, pieces, search, unicode_tables, utf8
+from sparkweld.kernels.strings import automata, building, case, formats, numbers, pieces, search, unicode_tables, utf8
 from sparkweld.kernels.strings.library import Function
 from sparkweld.kernels.strings.memory_access import build_view
 from sparkweld.kernels.strings.unicode_tables import ALNUM, ALPHA, DECIMAL, DIGIT, LOWER, NUMERIC, SPACE, TITLE, UPPER
@@ -230,6 +230,24 @@ def _float_to_str(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> 
     return numbers.float_to_str.build(b, arena, x, _powers(b), constant_bytes(b, b"-infnan-0.0"))
 
 
+def _format_int(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
+    return formats.format_int.build(b, arena, x, _separator(params[0]))
+
+
+def _separator(value: Param) -> ir.Value:
+    return integer(ord(str(value)) if value else 0)
+
+
+def _scale(decimals: Param) -> ir.Constant:
+    return ir.Constant(ir.DoubleType(), 10.0 ** int(decimals or 0))
+
+
+def _format_fixed(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
+    decimals, separator = params
+    rest = (integer(int(decimals or 0)), _separator(separator), constant_bytes(b, b"-infnan"))
+    return formats.format_fixed.build(b, arena, x, _scale(decimals), *rest)
+
+
 _CALLS: dict[str, Build] = {
     "valid_utf8": _call(utf8.valid_utf8), "is_ascii": _call(utf8.is_ascii), "length": _call(utf8.length),
     "isdigit": _class(DIGIT), "isalpha": _class(ALPHA), "isalnum": _class(ALNUM), "isdecimal": _class(DECIMAL),
@@ -257,5 +275,7 @@ _CALLS: dict[str, Build] = {
     "parse_float": lambda params, b, v: _parse_float(b, v),
     "parse_float_decided": lambda params, b, v: _is_decided(_parse_float(b, v), b),
     "int_to_str": _with_arena(numbers.int_to_str), "float_to_str": _float_to_str,
+    "format_int": _format_int, "format_fixed": _format_fixed,
+    "format_fixed_decided": lambda params, b, x: formats.fixed_is_decided.build(b, x, _scale(params[0])),
     "float_to_str_decided": lambda params, b, x: numbers.float_is_decided.build(b, x, _powers(b)),
 }  # fmt: skip

@@ -102,6 +102,7 @@ shift_right, divide, rest = _unsigned("lshr"), _unsigned("udiv"), _unsigned("ure
 #: Numba's own operators of integers may not overflow.
 wrapping_add, wrapping_subtract, wrapping_multiply = _unsigned("add"), _unsigned("sub"), _unsigned("mul")
 quotient = Operation("quotient", (types.float64,) * 2, types.float64, lambda b, x, y: b.fdiv(x, y))
+multiply_add = Operation("multiply_add", (types.float64,) * 3, types.float64, lambda b, x, y, z: b.fma(x, y, z))
 bits_of = Operation("bits_of", (types.float64,), INT, lambda b, x: b.bitcast(x, _I64))
 as_float = Operation("as_float", (INT,), types.float64, lambda b, x: b.sitofp(x, _F64))
 as_int = Operation("as_int", (types.float64,), INT, lambda b, x: b.fptosi(x, _I64))

@@ -1,0 +1,107 @@
+"""Numbers to text in a format: decimals after a point, separators between thousands."""
+
+from __future__ import annotations
+
+from numba.core import types
+
+from sparkweld.kernels.strings.arena import reserve
+from sparkweld.kernels.strings.library import function
+from sparkweld.kernels.strings.memory_access import (
+    BOOL,
+    INT,
+    VIEW,
+    as_int,
+    bits_of,
+    divide,
+    magnitude,
+    multiply_add,
+    nearest,
+    rest,
+    store_byte,
+    view,
+    wrapping_subtract,
+)
+from sparkweld.kernels.strings.numbers import digits_of
+
+
+@function(INT, INT, INT, INT, INT, result=VIEW)
+def put_number(arena: int, value: int, negative: int, decimals: int, separator: int) -> int:
+    """The text of an unsigned integer over 10**decimals; `separator` between thousands is a byte, 0 for none."""
+    whole = digits_of(value) - decimals
+    if whole < 1:
+        whole = 1
+    size = negative + whole + decimals
+    if decimals > 0:
+        size += 1
+    if separator != 0:
+        size += divide(whole - 1, 3)
+    to = reserve(arena, size)
+    if to == 0:
+        return view(0, 0)
+    end = to + size
+    left = value
+    behind = decimals
+    while behind > 0:
+        end -= 1
+        store_byte(end, 0, 48 + rest(left, 10))
+        left = divide(left, 10)
+        behind -= 1
+    if decimals > 0:
+        end -= 1
+        store_byte(end, 0, 46)
+    done = 0
+    while done < whole:
+        if separator != 0 and done > 0 and rest(done, 3) == 0:
+            end -= 1
+            store_byte(end, 0, separator)
+        end -= 1
+        store_byte(end, 0, 48 + rest(left, 10))
+        left = divide(left, 10)
+        done += 1
+    if negative != 0:
+        store_byte(to, 0, 45)
+    return view(to, size)
+
+
+@function(INT, INT, INT, result=VIEW)
+def format_int(arena: int, x: int, separator: int) -> int:
+    """f"{x:,}" with another separator."""
+    if x < 0:
+        return put_number(arena, wrapping_subtract(0, x), 1, 0, separator)
+    return put_number(arena, x, 0, 0, separator)
+
+
+@function(types.float64, types.float64, result=BOOL)
+def fixed_is_decided(x: float, scale: float) -> bool:
+    """Whether `format_fixed` has the text of x: NaN, an infinity, or below 2**52 when scaled."""
+    size = magnitude(x)
+    return x != x or size > 1.7976931348623157e308 or size * scale < 4503599627370496.0
+
+
+@function(INT, types.float64, types.float64, INT, INT, INT, result=VIEW)
+def format_fixed(arena: int, x: float, scale: float, decimals: int, separator: int, words: int) -> int:
+    """f"{x:,.2f}" with other decimals, for scale = 10**decimals; empty where it is not decided. `words` are "-inf" and "nan".
+
+    Python rounds the exact value to nearest, ties to even. The exact product x * scale is p + e, e its rounding error. Below
+    2**52, p and its nearest integer are less than a half apart by a unit of p at least, which is more than e, or exactly a half:
+    then the sign of e decides, and e = 0 is the tie that the nearest integer has resolved.
+    """
+    if x != x:
+        return view(words + 4, 3)
+    negative = 0
+    if bits_of(x) < 0:
+        negative = 1
+    size = magnitude(x)
+    if size > 1.7976931348623157e308:
+        return view(words + 1 - negative, 3 + negative)
+    p = size * scale
+    if p >= 4503599627370496.0:
+        return view(0, 0)
+    e = multiply_add(size, scale, 0.0 - p)
+    whole = nearest(p)
+    value = as_int(whole)
+    if p - whole == 0.5 and e > 0.0:
+        value += 1
+    if p - whole == -0.5 and e < 0.0:
+        value -= 1
+    return put_number(arena, value, negative, decimals, separator)
