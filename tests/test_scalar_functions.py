@@ -354,6 +354,41 @@ def test_comprehensions(function, types, returns):
     check(function, types, returns)
 
 
+vectorized = np.vectorize(tier)
+
+
+VECTORIZED: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
+    (lambda a: pd.Series(np.vectorize(lambda x: x * 2 if x > 1 else x)(a)), ("double",), "double"),
+    (lambda a: pd.Series(vectorized(a)), ("double",), "double"),
+    (lambda a: pd.Series(vectorized(a)) * a, ("integer",), "double"),
+    (lambda a, b: pd.Series(np.vectorize(_two)(a, b)), ("long", "long"), "double"),
+    (lambda a, b: pd.Series(np.vectorize(_two)(a, y=b)), ("integer", "double"), "double"),
+    (lambda a: pd.Series(np.vectorize(_two)(a, 3)), ("double",), "double"),
+    (lambda a: pd.Series(np.vectorize(lambda x: x > 3)(a.values)), ("integer",), "boolean"),
+    (lambda a: pd.Series(np.vectorize(mixed, otypes=[float])(a)), ("integer",), "double"),
+    (lambda a: pd.Series(np.vectorize(mixed, otypes=["int64"])(a)), ("integer",), "long"),
+    (lambda a: pd.Series(np.vectorize(lambda x: 1 if x > 2 else 0)(a)), ("byte",), "long"),
+]
+
+
+@pytest.mark.parametrize("function, types, returns", VECTORIZED)
+def test_vectorize(function, types, returns):
+    check(function, types, returns)
+
+
+NO_VECTORIZE = [
+    ("SW297", lambda a: pd.Series(np.vectorize(mixed)(a)), "integer"),
+    ("SW262", lambda a: pd.Series(np.vectorize(lambda x: x + 1)(a)), "integer"),
+    ("SW262", lambda a: pd.Series(np.vectorize(tier, signature="()->()")(a)), "double"),
+    ("SW262", lambda a: pd.Series(np.vectorize(tier, otypes=["f4"])(a)), "double"),
+]
+
+
+@pytest.mark.parametrize("code, function, type", NO_VECTORIZE)
+def test_vectorize_is_refused(code, function, type):
+    assert refused(function, (type,)) == [code]
+
+
 def running_total(a):
     out, total = [], 0.0
     for x in a:

@@ -73,6 +73,10 @@ class Rebuilder:
             return self._module(original, use)
         if isinstance(original, Broadcast):
             return BroadcastView(self, original)
+        if type(original) is np.vectorize:
+            made: Any = self.stand_in(np.vectorize)
+            given = {"otypes": original.otypes, "excluded": original.excluded, "signature": original.signature}
+            return made(self.value(original.pyfunc, use), **given)
         if isinstance(original, _CODE_TYPES) or is_library(original):
             known = self.stand_in(original)
             if known is not None:

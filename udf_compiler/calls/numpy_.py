@@ -19,6 +19,7 @@ from udf_compiler.calls.maybe_methods import truth
 from udf_compiler.calls.membership import numpy_isin
 from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
 from udf_compiler.calls.strings.choose import choose, has_texts
+from udf_compiler.calls.vectorize import Vectorize
 from udf_compiler.scalar.builtin_calls import real_arguments
 from udf_compiler.trace import time_constants
 from udf_compiler.trace.array import TracedArray, apply, as_array
@@ -372,6 +373,8 @@ def stand_in(obj: Any) -> Any:
         return NUMPY
     if obj is np.ndarray:
         return NdarrayStandIn
+    if obj is np.vectorize:
+        return Vectorize
     if obj is np.errstate:
         return errstate
     if obj is np.datetime64 or obj is np.timedelta64 or isinstance(obj, np.datetime64 | np.timedelta64):

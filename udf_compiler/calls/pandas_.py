@@ -15,7 +15,9 @@ from udf_compiler.calls.strings.accessor import accessor
 from udf_compiler.calls.strings.choose import texts_of
 from udf_compiler.calls.strings.convert import to_numeric as text_to_numeric
 from udf_compiler.scalar.loops import collect, is_collection
+from udf_compiler.scalar.numbers import make_bool
 from udf_compiler.scalar.results import RowSeries
+from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace import dates, maybe, time_constants
 from udf_compiler.trace.array import TracedArray, as_array
 from udf_compiler.trace.constants import unwrapped, wrapped
@@ -158,6 +160,8 @@ def _scalar_series(value: Any, dtype: Any, call: str) -> TracedSeries:
 
 def isna(obj: Any) -> Any:
     """pd.isna of a traced value."""
+    if is_scalar(obj):
+        return make_bool(obj.value.loop.call("isnan", obj.value)) if obj.kind == "float" else False
     if isinstance(obj, TracedSeries):
         return obj.isna()
     array = as_array(obj, "pd.isna")
@@ -173,6 +177,8 @@ def isna(obj: Any) -> Any:
 
 def notna(obj: Any) -> Any:
     """pd.notna of a traced value."""
+    if is_scalar(obj):
+        return not isna(obj)
     return ~isna(obj)
 
 

@@ -8,38 +8,61 @@ from typing import Any
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.paths import explorer, is_exploring
 from udf_compiler.scalar.results import RowSeries, explored, series_of_tree
-from udf_compiler.scalar.values import of_value
+from udf_compiler.scalar.values import is_scalar, of_value
 from udf_compiler.trace import dates
 from udf_compiler.trace.maybe import plain
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
 
 
+def element(series: Any, call: str) -> Callable[[], Any]:
+    """What gives the Python value of the row within an exploration; pandas makes it by ``astype(object)``.
+
+    `series`: a Series or a one-dimensional array. Refuses dates and dtypes that depend on the batch.
+    """
+    if isinstance(series, TracedSeries) and series.kind == "text":
+        return _text_element(series, call)
+    if isinstance(series, TracedSeries):
+        dates.refuse_date(series, call)
+        series = plain(series, call)
+    x = of_value(series.value)
+    return lambda: x
+
+
+def _text_element(series: TracedSeries, call: str) -> Callable[[], Any]:
+    loop, value, missing = series.loop, series.value, series.missing
+    x = of_value(loop.value_of(value))
+    if not value.type.nullable:
+        return lambda: x
+    if missing.none and (missing.nan or missing.void):
+        loop.guard(loop.is_valid(value))  # None or NaN: the value does not say which
+    absent = None if missing.none else float("nan")
+    return lambda: x if explorer().decide(loop.is_valid(value)) else absent
+
+
 def apply_function(
     series: TracedSeries, function: Callable[..., Any], call: str, ignore_missing: bool = False
 ) -> TracedSeries | RowSeries:
-    """The Series of ``function(x)`` for each x, which pandas makes a Python value first (astype(object)).
+    """The Series of ``function(x)`` for each x.
 
-    `ignore_missing`: NaN stays as it is and the function does not see it.
+    `ignore_missing`: None and NaN stay as they are and the function does not see them.
     """
     if is_exploring():
         refuse("SW262", call=call, what="a Series within a scalar function")
-    if series.kind != "text":
-        dates.refuse_date(series, call)
-        series = plain(series, call)
     function = STAND_INS.get(function, function) if isinstance(function, type) else function
-    loop = series.loop
-    x = of_value(loop.value_of(series.value))
-    if series.missing.none and series.missing.nan:
-        loop.guard(loop.is_valid(series.value))  # None or NaN: the value does not say which
+    source = element(series, call)
 
     def of_row() -> Any:
-        if series.value.type.nullable and not explorer().decide(loop.is_valid(series.value)):
-            missing = None if series.missing.none else float("nan")
-            return missing if ignore_missing else function(missing)
-        if ignore_missing and x.kind == "float" and explorer().decide(series.loop.call("isnan", x.value)):
+        x = source()
+        if ignore_missing and _is_missing(x):
             return x
         return function(x)
 
-    tree = explored(loop, of_row, current().handlers, function)
-    return series_of_tree(loop, tree)
+    tree = explored(series.loop, of_row, current().handlers, function)
+    return series_of_tree(series.loop, tree)
+
+
+def _is_missing(x: Any) -> bool:
+    if is_scalar(x):
+        return x.kind == "float" and explorer().decide(explorer().loop.call("isnan", x.value))
+    return x is None or x != x

@@ -30,7 +30,7 @@ def of_python(error: Exception) -> Exception:
 
 def check_exception(error: BaseException) -> None:
     """Refuses (SW299) an error about symbolic values. Raises InternalError for an error of our own code."""
-    if getattr(error, _OF_PYTHON, False) or isinstance(error, SparkWeldError):
+    if getattr(error, _OF_PYTHON, False) or isinstance(error, SparkWeldError | StopIteration):
         return
     if any(name in str(error) for name in _SYMBOLIC):
         refuse("SW299", error=f"{type(error).__name__}: {error}")

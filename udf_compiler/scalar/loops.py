@@ -19,12 +19,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from sparkweld.ir import LoopBuilder
+from udf_compiler.scalar.elementwise import element
 from udf_compiler.scalar.flow import Flow, flow_of_list
 from udf_compiler.scalar.paths import Explorer, Fork, Leaf, Node, exploring, leaves
 from udf_compiler.scalar.results import finished, series_of_tree
 from udf_compiler.scalar.state import Record
-from udf_compiler.scalar.values import of_value
-from udf_compiler.trace import dates
 from udf_compiler.trace.session import place_of, refuse
 from udf_compiler.trace.values import Traced
 
@@ -130,7 +129,7 @@ class Rows:
     """An iterator over the rows of columns: gives the values of the one symbolic row."""
 
     def __init__(self, columns: Sequence[Any], single: bool) -> None:
-        self._columns, self._single = columns, single
+        self._sources, self._single = [element(c, "a loop over a Series") for c in columns], single
         self._state: tuple[Any, FrameType, Record, Flow | None] | None = None
         self._over = False
 
@@ -155,7 +154,7 @@ class Rows:
         scope = exploring(loops.enter())
         scope.__enter__()
         self._state = (scope, frame, _record(frame, flow), flow)
-        values = tuple(of_value(column.value) for column in self._columns)
+        values = tuple(source() for source in self._sources)
         return values[0] if self._single else values
 
     def _end(self, loops: RowLoops) -> None:
@@ -175,8 +174,6 @@ def _record(frame: FrameType, flow: Flow | None) -> Record:
 
 def rows_of(columns: Sequence[Any], single: bool) -> Rows:
     """``iter(series)`` or ``zip(series, ...)``: Python's values of each row."""
-    for column in columns:
-        dates.refuse_date(column, "a loop over a Series")
     return Rows(columns, single)
 
 

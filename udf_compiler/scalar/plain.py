@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.ops import Fits
+from sparkweld.ir.ops import Fits, StrCall
 from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, STR
 from sparkweld.reasons import refusal
 from udf_compiler.scalar.paths import Node, explorer
@@ -60,10 +60,13 @@ def result_of_row(
 def _python_value(argument: Value | RowResult) -> Any:
     if isinstance(argument, RowResult):
         return argument.run()
-    if not argument.type.nullable:
-        return of_value(argument)
     loop = argument.loop
-    return of_value(loop.value_of(argument)) if explorer().decide(loop.is_valid(argument)) else None
+    value = loop.value_of(argument)
+    if value.type == STR:
+        loop.guard(loop.emit(StrCall("valid_utf8"), value))  # making a Python str of other bytes raises
+    if not argument.type.nullable:
+        return of_value(value)
+    return of_value(value) if explorer().decide(loop.is_valid(argument)) else None
 
 
 def column_of_row(loop: LoopBuilder, result: RowResult, return_type: str, eval_type: int, place: str) -> Value:

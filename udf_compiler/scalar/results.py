@@ -21,7 +21,7 @@ from udf_compiler.trace.session import place_of, refuse
 from udf_compiler.trace.text import Missing, text_series
 from udf_compiler.trace.values import Traced, raw
 
-_TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
+TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
 
 #: Ints of more are not exact in a float64 Series.
 _EXACT = 2**53
@@ -152,8 +152,12 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
             return text_series(loop, texts)
         return text_series(loop, loop.optional(texts, not_none(loop, tree)), Missing(none=True))
     if len(kinds) == 1 and not kinds & {"None", "str"}:
-        type = _TYPES[next(iter(kinds))]
+        type = TYPES[next(iter(kinds))]
         return TracedSeries(loop, merged(loop, tree, type, lambda x: value_as(loop, x, type)), type.dtype)
+    if "str" in kinds and kinds <= {"str", "None"}:
+        return _texts(loop, tree, Missing(none="None" in kinds))
+    if kinds == {"str", "float"} and all(_is_nan(leaf.value) for leaf in leaves(tree) if kind_of_result(leaf.value) == "float"):
+        return _texts(loop, tree, Missing(nan=True, void=True))  # a batch of NaN alone is float64
     if "str" in kinds or ("bool" in kinds and len(kinds - {"None"}) > 1):
         refuse("SW293", type=_listed(kinds))
     type = BOOL if "bool" in kinds else F64
@@ -161,6 +165,19 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
         loop.guard(merged(loop, tree, BOOL, lambda x: _is_exact(loop, x)))
     value = merged(loop, tree, type, lambda x: value_as(loop, x, type))
     return RowSeries(loop.optional(value, not_none(loop, tree)), kinds)
+
+
+def _texts(loop: LoopBuilder, tree: Node, missing: Missing) -> TracedSeries:
+    """A Series of strings, NULL where a path gives None or NaN."""
+    value = merged(loop, tree, STR, lambda x: value_as(loop, x, STR) if kind_of_result(x) == "str" else loop.const("", STR))
+    if missing != Missing():
+        present = merged(loop, tree, BOOL, lambda x: loop.const(kind_of_result(x) == "str", BOOL))
+        value = loop.optional(value, present)
+    return text_series(loop, value, missing)  # type: ignore[no-any-return]
+
+
+def _is_nan(x: Any) -> bool:
+    return not is_scalar(x) and x != x
 
 
 def _is_exact(loop: LoopBuilder, x: Any) -> Value:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from sparkweld.ir import Value
-from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.session import refuse
@@ -119,7 +118,6 @@ def of_value(value: Value) -> TracedScalar:
     if type == BOOL:
         return TracedScalar("bool", value)
     if type == STR:
-        loop.guard(loop.emit(StrCall("valid_utf8"), value))  # making a Python str of other bytes raises
         return TracedScalar("str", value)
     if type.is_float:
         return TracedScalar("float", loop.cast(value, F64))
