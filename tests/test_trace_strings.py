@@ -250,7 +250,7 @@ def test_two_columns(source: str) -> None:
         assert check(f"lambda a, b: {source}", types, spare=False)
 
 
-FUNCTIONS = """lambda x: x.upper() if x else 'none' ¦ lambda x: None if x is None else x[:1] 
+FUNCTIONS = """lambda x: x.upper() if x else 'none' ¦ lambda x: None if x is None else x[:1]
 lambda x: 0 if x is None else x.count('a') ¦ lambda x: x is None ¦ lambda x: 'a' if x == 'a' else None ¦ lambda x: x.strip()"""
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from udf_compiler.calls.strings import choose, convert, tables
 from udf_compiler.calls.strings.accessor import accessor
-from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import is_text
 from udf_compiler.trace.values import raw
@@ -68,18 +67,6 @@ def _operator(name: str, real: str, reflected: bool = False) -> Callable[..., An
     return method
 
 
-def _apply(s: Any, func: Any, args: Any = (), *, by_row: Any = "compat", **kwargs: Any) -> Any:
-    from udf_compiler.calls.series_methods import apply_ as ordinary
-
-    return ordinary(s, func, args, by_row=by_row, **kwargs)
-
-
-def _map(s: Any, arg: Any, na_action: Any = None) -> Any:
-    if callable(arg) and na_action in (None, "ignore"):
-        return apply_function(s, arg, "Series.map", ignore_missing=na_action == "ignore")
-    return tables.map_(s, arg, na_action)
-
-
 #: Methods that a compiled function may call.
 METHODS: dict[str, Callable[..., Any]] = {
     "isna": choose.isna,
@@ -92,8 +79,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "combine_first": choose.combine_first,
     "astype": convert.text_astype,
     "isin": tables.isin,
-    "map": _map,
-    "apply": _apply,
+    "map": tables.map_,
     "replace": tables.replace,
     "between": between,
     "copy": copy,
