@@ -18,6 +18,7 @@ from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.ops.string_functions import Param
 from sparkweld.kernels.lowerings.integers import Builder
 from sparkweld.kernels.strings import automata, building, case, formats, numbers, pieces, search, unicode_tables, utf8
+from sparkweld.kernels.strings.arena import reserve
 from sparkweld.kernels.strings.library import Function
 from sparkweld.kernels.strings.memory_access import build_view
 from sparkweld.kernels.strings.unicode_tables import ALNUM, ALPHA, DECIMAL, DIGIT, LOWER, NUMERIC, SPACE, TITLE, UPPER
@@ -168,10 +169,17 @@ def _search(function: Function) -> Build:
 
 
 def _concat(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
-    first, *others, arena = values
-    for other in others:
-        first = building.concat.build(b, arena, first, other)
-    return first
+    *parts, arena = values
+    if len(parts) == 2:
+        return building.concat.build(b, arena, *parts)
+    size = integer(0)
+    for part in parts:
+        size = b.add(size, b.extract_value(part, 1))
+    start = at = reserve.build(b, arena, size)
+    for part in parts:
+        at = building.put.build(b, at, part)
+    whole, nothing = build_view(b, start, size), build_view(b, integer(0), integer(0))
+    return b.select(b.icmp_signed("!=", start, integer(0)), whole, nothing)
 
 
 def _pad(side: int) -> Build:

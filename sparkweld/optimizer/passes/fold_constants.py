@@ -16,9 +16,14 @@ from dataclasses import replace
 import numpy as np
 
 from sparkweld.ir import Program, Type
-from sparkweld.ir.ops import Array, Call, Cast, IsIn, IsValid, Lookup, MakeOptional, Op, Optional, Select, ValueOf
-from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, MOMENTS
+from sparkweld.ir.ops import Array, Call, Cast, IsIn, IsValid, Lookup, MakeOptional, Op, Optional, Select, StrCall, ValueOf
+from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, MOMENTS, STR
 from sparkweld.optimizer.bodies import Body, rewrite_loop
+
+#: Numbers up to which a function of constant strings becomes a constant.
+_LONGEST = 1000
+#: Parts of a concatenation up to which it takes in those of another one, which others may use too.
+_MOST_PARTS = 16
 
 
 def fold_constants(program: Program) -> Program:
@@ -39,7 +44,7 @@ def _evaluate(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
     if not args or isinstance(op, MakeOptional):
         return None
     known = [body.known(a) for a in args]
-    if any(k is None for k in known) or _raises(op, known):
+    if any(k is None for k in known) or _raises(op, known) or _is_large(op):
         return None
     result: Array = op.evaluate(*(np.array([k], body.types[a].dtype) for k, a in zip(known, args, strict=True)))
     type = op.infer(*(body.types[a] for a in args))
@@ -55,6 +60,11 @@ def _evaluate(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
 def _raises(op: Op, known: list[np.generic | None]) -> bool:
     """An integer power of a negative integer, for which NumPy raises: a guard has flagged the row, and no value matters."""
     return isinstance(op, Call) and op.fn == "power" and bool(np.any(np.asarray(known[1]) < 0)) and known[1].dtype.kind == "i"  # type: ignore[union-attr]
+
+
+def _is_large(op: Op) -> bool:
+    """A function of strings whose result may be too long for a constant."""
+    return isinstance(op, StrCall) and any(isinstance(p, int) and p > _LONGEST for p in op.params)
 
 
 def _is_valid(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
@@ -152,6 +162,31 @@ def _select(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
     if body.is_constant(a, False) and body.is_constant(b, True):
         return body.emit(Call("logical_not"), c)
     return None
+
+
+def _str_call(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
+    """concat(concat(a, b), c) -> concat(a, b, c), neighbouring constants to one: no string is made only to be copied."""
+    assert isinstance(op, StrCall)
+    if op.fn != "concat":
+        return None
+    parts: list[int] = []
+    for arg in args:
+        inner = body.args(arg) if body.op(arg) == op else (arg,)
+        parts += inner if len(parts) + len(inner) + len(args) <= _MOST_PARTS else (arg,)
+    joined: list[int] = []
+    for part in parts:
+        text, before = body.known(part), body.known(joined[-1]) if joined else None
+        if text is None:
+            joined.append(part)
+        elif before is not None:
+            joined[-1] = body.constant(before + text, STR)
+        elif text:
+            joined.append(part)
+    if tuple(joined) == args:
+        return None
+    if len(joined) < 2:
+        return joined[0] if joined else body.constant("", STR)
+    return body.emit(op, *joined)
 
 
 def _call(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
@@ -300,6 +335,7 @@ _RULES: dict[type[Op], Callable[[Body, Op, tuple[int, ...]], int | None]] = {
     Lookup: _lookup,
     Select: _select,
     Call: _call,
+    StrCall: _str_call,
 }
 
 __all__ = ["fold_constants", "keeps_value"]
