@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sparkweld.errors import Refusal
-from tests.helpers.tracing import check, trace_source
+from tests.helpers.tracing import check, check_batch, trace_source
 
 #: Expressions of a, a Series of strings with or without missing ones.
 METHODS = r"""
@@ -218,12 +218,34 @@ def test_refused(source: str, code: str) -> None:
 
 NUMBERS = ["a.astype(int)", "a.astype('int64')", "a.astype(float)", "a.str.strip().astype(int)", "a.astype('int8')"]
 NUMBERS += ["a.fillna('0').astype(int)"]
+READ = [f"pd.to_numeric(a, errors='{how}')" for how in ("coerce", "raise")]
+REST = ["", ".fillna(0)", ".isna()", " > 3", " == 12", " / 2", " * 1.5", ".astype(float)", ".fillna(-1).astype(int)", " + 1"]
+REST += [".round(1)", ".clip(0, 5)", ".astype(str)", ".fillna(0.5)"]
+NUMBERS += [*READ, *(READ[0] + rest for rest in REST), f"np.where({READ[0]} > 0, 1, 0)", "pd.to_numeric(a)"]
+NUMBERS += ["pd.to_numeric(a.str.extract(r'(\\d+)', expand=False), errors='coerce')"]
+NUMBERS += ["pd.to_numeric(a.str.replace(r'[$,]', '', regex=True).str.strip(), errors='coerce')"]
+
+NUMERALS = """1 2 -7 +7 007 1.5 -1.5 .5 5. . 1e5 1E-5 1e 1e+ 1e22 1e23 1e-22 1e400 1e-400 0e999 0e99 inf -INF Infinity nan NaN
+None true 1_0 0x1f ٣ 1,000 -0 -0.0 9007199254740993 9223372036854775808 0.30000000000000004 123456789.123456789 ½ i e5 -- + - 1d5 1f
+00000000000000000000001.25 0.00000000000000000001 0000000000000000000000005 00000000000000001.5 12345678901234567"""
 
 
 @pytest.mark.parametrize("source", NUMBERS)
 def test_strings_to_numbers(source: str) -> None:
     for type in TYPES:
         assert check(f"lambda a: {source}", (type,), spare=False)
+
+
+@pytest.mark.parametrize("source", [*READ, "a.astype(float)", "a.astype(int)"])
+def test_numerals(source: str) -> None:
+    """Each numeral alone, and beside an integer and a fraction."""
+    traced = trace_source(f"lambda a: {source}", ("str?",))
+    flagged = []
+    for numeral in [*NUMERALS.split(), "", " ", " 1 ", "\t1\n", "1\xa0", "1 2", "1\0", "1.5\0x", "\x1c1"]:
+        for batch in ([numeral], [numeral, "1"], [numeral, "1.5"], [numeral, None]):
+            done = check_batch(traced, f"lambda a: {source}", ("str?",), {"a": batch})
+            flagged += [] if done or len(batch) > 1 else [numeral]
+    assert not {"1", "-7", "007"} & set(flagged)
 
 
 @pytest.mark.parametrize("type", ["i8", "i32", "i64", "bool", "f64"])

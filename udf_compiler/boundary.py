@@ -227,6 +227,8 @@ def _of_maybe(loop: LoopBuilder, result: TracedSeries, to: Type, return_type: st
     value, valid = result.value, result.maybe.valid
     if value.type == BOOL and not (to == BOOL or to.is_float):
         return _of_numbers(loop, without_missing(result, udf).value, to)  # of objects, Arrow makes no integer
+    if value.type == F64:  # NaN is NULL; of integers, a float column takes no large ones
+        return _of_numbers(loop, without_missing(result, udf).value if to == F32 else value, to)
     converted = _of_numbers(loop, value, to)
     return converted if valid is None else loop.optional(converted, valid)
 

@@ -126,7 +126,10 @@ class _Computed:
             return pd.Series(_texts(array, np.nan if x.missing.nan and not x.missing.none else None), dtype=object)
         if x.kind == "UInt32" or moments.is_moment(x):
             return _missing_series(array, x.kind)
-        if x.kind != "maybe" or np.all(self._arrays[x.maybe.plain.id]):  # type: ignore[arg-type]
+        dense = x.kind != "maybe" or bool(np.all(self._arrays[x.maybe.plain.id]))  # type: ignore[arg-type]
+        if x.kind == "maybe" and x.value.type.kind == "f64":
+            return pd.Series(np.array(array, np.int64 if dense else np.float64))
+        if dense:
             return pd.Series(np.array(array))
         valid = self._arrays[x.maybe.valid.id] if x.maybe.valid is not None else np.ones(self.rows, np.bool_)
         elements = [v if ok else None for v, ok in zip(np.asarray(array).tolist(), valid, strict=True)]

@@ -206,6 +206,12 @@ def check(source: str, types: Sequence[str], spare: bool = True, **extra: Any) -
     return traced
 
 
+def check_batch(traced: Traced, source: str, types: Sequence[str], batch: dict[str, list[Any]], **extra: Any) -> bool:
+    """Compares on one batch; whether no row of it was flagged."""
+    _check_batch(traced, source, types, batch, extra, spare=False)
+    return not run_traced(traced, batch)[1].any()
+
+
 def check_or_refuse(source: str, types: Sequence[str], allowed: Sequence[str] = (), **extra: Any) -> Traced | None:
     """`check`, where a refusal must be right: SW252 when pandas raises, SW254 for other dtypes, or one of `allowed`."""
     try:
@@ -292,7 +298,7 @@ def _compare_maybe(got: list[Any], wanted: Any) -> Any:
     if type(wanted) is not pd.Series:
         return f"pandas gives a {type(wanted).__name__}"
     values, valid, dense = got
-    if np.all(dense) and wanted.dtype != values.dtype:
+    if np.all(dense) and wanted.dtype != (np.int64 if values.dtype == np.float64 else values.dtype):
         return f"pandas gives {wanted.dtype} for {values.dtype}, dense: {np.all(dense)}"
     return _first_difference([v if ok else None for v, ok in zip(values.tolist(), valid, strict=True)], wanted)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import BOOL, I64
+from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.calls.strings.convert import is_str_dtype, to_str
 from udf_compiler.trace.lower import cast, constant_of, run_prototype, type_of
 from udf_compiler.trace.maybe import as_float, is_maybe, plain, present
@@ -39,6 +39,8 @@ def fillna(s: Any, value: Any = None, *, inplace: bool = False) -> Any:
     kind = type(value)
     if s.value.type == BOOL and kind is bool:
         return s.new(s.loop.select(present(s), s.value, s.loop.const(value, BOOL)))
+    if s.value.type == F64 and kind in (int, float) and abs(value) <= 2**53:
+        return _like(s, s.loop.select(present(s), s.value, s.loop.const(value, F64)), replace(s.maybe, valid=None))
     whole = kind is int or (kind is float and value.is_integer())
     if s.value.type != I64 or not whole or abs(value) > s.maybe.bound:
         return ordinary["fillna"](plain(s, call), value, inplace=inplace)
@@ -65,9 +67,12 @@ def astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
     if made.kind == "f":
         floats = as_float(s)
         return floats.new(cast(s.loop, floats.value, type_of(made, call)))
+    if made.kind != "i":
+        series = plain(s, call)
+        return series.new(cast(s.loop, series.value, type_of(made, call)))
     if s.maybe.valid is not None:
         s.loop.guard(s.maybe.valid)
-    if made.kind == "i":  # int64 wraps where float64 does not
+    if s.value.type == I64:  # int64 wraps where float64 does not
         limits = np.iinfo(made)
         if s.maybe.bound > limits.max:
             return s.new(cast(s.loop, plain(s, call).value, type_of(made, call)))

@@ -2,6 +2,7 @@
 
 `s.str.len()` is int64 in a batch of strings, float64 with NaN when some are missing, and object when all are. What comes
 out the same in each of these is computed as it is; for everything else a guard demands a batch without missing elements.
+Numbers that pd.to_numeric read are float64, but int64 when each of them is an integer: there a guard demands that one is not.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _COMPARISONS = {
     "ge": "greater_equal",
 }
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+_FLOAT_OPERATORS = frozenset(("add", "sub", "mul", "truediv"))
 _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply"}
 
 #: Up to here int64 and float64 compute the same sums, differences and products.
@@ -37,6 +39,7 @@ class Maybe:
     """Where elements are not missing (`valid`; None: everywhere); the batch has the plain dtype when `plain` holds on all rows.
 
     `missing`: what missing bools are. `void`: a batch of missing integers only is object. `bound`: no |integer| is larger.
+    Of a float64 value, which is NaN where missing, the plain dtype is int64.
     """
 
     valid: Value | None
@@ -58,6 +61,14 @@ def maybe_series(
     return TracedSeries(loop, loop.select(valid, value, zero), None, "maybe", maybe=Maybe(valid, valid, state, void, bound))
 
 
+def numbers_read(loop: LoopBuilder, value: Value, valid: Value, whole: Value) -> Any:
+    """The Series of a float64 value, NaN where not `valid`: int64 in a batch whose rows are all `whole`, exact integers."""
+    from udf_compiler.trace.series import TracedSeries
+
+    value = loop.select(valid, value, loop.const(np.nan, F64))
+    return TracedSeries(loop, value, None, "maybe", maybe=Maybe(valid, whole))
+
+
 def is_maybe(x: object) -> bool:
     """Whether `x` is such a Series."""
     from udf_compiler.trace.series import TracedSeries
@@ -69,6 +80,10 @@ def plain(x: Any, call: str) -> Any:
     """The ordinary Series of a batch without missing elements, which a guard demands; anything else as it is."""
     if not is_maybe(x):
         return x
+    if x.value.type == F64:
+        x.loop.guard_some(x.loop.call("logical_not", x.maybe.plain))
+        current().note(f"{call}: batches of integers only run in Python")
+        return x.new(x.value)
     x.loop.guard(x.maybe.plain)
     current().note(f"{call}: batches with missing values run in Python")
     return x.new(x.value)
@@ -93,13 +108,22 @@ def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> An
         name = _MIRRORED.get(name, name)
     if series.value.type == BOOL:
         return _logical(series, name, other, reflected)
-    if name == "truediv" and (is_maybe(other) or is_number(other)):
+    if (name == "truediv" and (is_maybe(other) or is_number(other))) or (name in _FLOAT_OPERATORS and _is_float(other)):
         return as_float(series)._binary(name, as_float(other) if is_maybe(other) else other, reflected)
     if name in _COMPARISONS:
         return _compared(series, name, other)
     if name in _ARITHMETIC:
         return _computed(series, name, other, reflected)
     return NotImplemented
+
+
+def _is_float(x: Any) -> bool:
+    """A float constant, or an ordinary float64 Series: an operator with it gives float64 in each dtype."""
+    from udf_compiler.trace.series import TracedSeries
+
+    if isinstance(x, TracedSeries):
+        return x.kind == "numpy" and x.dtype == np.float64
+    return type(x) is float or isinstance(x, np.float64)
 
 
 def _logical(series: Any, name: str, other: Any, reflected: bool) -> Any:
@@ -129,7 +153,7 @@ def _compared(series: Any, name: str, other: Any) -> Any:
     if is_missing(other):
         return series.new(loop.const(name == "ne", BOOL))
     sides = [_number(series)]
-    if is_maybe(other) and other.value.type == I64:
+    if is_maybe(other) and other.value.type in (I64, F64):
         sides.append(_number(other))
     elif is_number(other) and abs(other) <= _EXACT:
         sides.append(loop.const(float(other), F64))
@@ -141,6 +165,9 @@ def _compared(series: Any, name: str, other: Any) -> Any:
 def _number(x: Any) -> Value:
     """The float64 form: NaN where missing."""
     loop = x.loop
+    if x.value.type == F64:
+        value: Value = x.value
+        return value
     return loop.select(present(x), loop.cast(x.value, F64), loop.const(np.nan, F64))
 
 
@@ -155,6 +182,8 @@ def _computed(series: Any, name: str, other: Any, reflected: bool) -> Any:
     from udf_compiler.trace.series import TracedSeries
 
     loop = series.loop
+    if series.value.type != I64:
+        return NotImplemented
     if is_maybe(other) and other.value.type == I64:
         value, bound = other.value, other.maybe.bound
         valid, dense = loop.call("logical_and", present(series), present(other)), _both(series, other)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sparkweld.ir import Value
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.calls.strings.mapping import plain
+from udf_compiler.regex import compile_regex
 from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.maybe import numbers_read
 from udf_compiler.trace.maybe import plain as without_missing
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import str_call, text_series
@@ -54,14 +58,19 @@ def _to_str(s: Any) -> Any:
 
 
 def _parsed(s: Any, fn: str) -> Any:
-    """int() or float() of each string. Rows that raise, or that a kernel does not decide, are guarded."""
+    """int() or float() of each string. Rows that raise, or that a kernel does not decide, are guarded; a missing float is NaN."""
     loop = s.loop
     parsed = str_call(loop, fn, plain(s))
-    ok = loop.is_valid(parsed)
+    ok, value = loop.is_valid(parsed), loop.value_of(parsed)
     if s.value.type.nullable:
-        ok = loop.call("logical_and", ok, loop.is_valid(s.value))
+        valid = loop.is_valid(s.value)
+        if value.type == F64:
+            ok = loop.call("logical_or", ok, loop.call("logical_not", valid))
+            value = loop.select(valid, value, loop.const(np.nan, F64))
+        else:
+            ok = loop.call("logical_and", ok, valid)
     loop.guard(ok)
-    return s.new(loop.value_of(parsed))
+    return s.new(value)
 
 
 def _narrowed(series: Any, dtype: np.dtype) -> Any:
@@ -107,9 +116,41 @@ def to_str(s: Any) -> Any:
     return text_series(loop, str_call(loop, "float_to_str", value))
 
 
+#: What pandas' parser takes for a number, but for infinities; exponents of three digits it may not hold.
+_NUMBER = r"[ \t-\r]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?[ \t-\r]*"
+_WHOLE = r"[ \t-\r]*[+-]?[0-9]+[ \t-\r]*"
+#: Texts that it may take for one after all, or for another one: infinities, long exponents, more than the 17 digits that it
+#: reads (leading zeros too), and what a zero byte cuts off.
+_OTHERS = r"[ \t-\r]*[+-]?(?:[iI].*|[0-9.]+[eE][+-]?[0-9]{3}.*)|.*(?:\0|[0-9.]{18}).*"
+
+
 def to_numeric(s: Any, errors: str, call: str) -> Any:
-    """pd.to_numeric of strings."""
-    refuse("SW270", call=f"{call} of strings")
+    """pd.to_numeric of strings: int64 when each is an integer, else float64; NaN for "", and for what is no number if coerced.
+
+    Numbers of which one rounding makes a double are read, and in all versions to the same double; others are guarded.
+    """
+    if errors not in ("coerce", "raise"):
+        refuse("SW262", call=call, what=f"errors={errors!r}")
+    loop, text = s.loop, plain(s)
+    number = matches(loop, text, _NUMBER, call)
+    whole = matches(loop, text, _WHOLE, call)
+    parsed = str_call(loop, "parse_float", text)
+    decided = loop.call("logical_not", matches(loop, text, _OTHERS, call))
+    decided = loop.call("logical_and", decided, loop.call("logical_or", loop.is_valid(parsed), loop.call("logical_not", number)))
+    valid = number
+    if s.value.type.nullable:
+        valid = loop.call("logical_and", number, loop.is_valid(s.value))
+        whole = loop.call("logical_and", whole, loop.is_valid(s.value))
+    loop.guard(decided)
+    if errors == "raise":
+        loop.guard(loop.call("logical_or", number, loop.call("equal", text, loop.const("", STR))))
+    return numbers_read(loop, loop.value_of(parsed), valid, whole)
+
+
+def matches(loop: LoopBuilder, text: Value, pattern: str, call: str) -> Value:
+    """Whether a pattern of ours matches the whole text."""
+    automaton = compile_regex(pattern, re.DOTALL.value, "fullmatch")
+    return loop.emit(RegexCall("test", pattern, automaton.encode()), text)
 
 
 __all__ = ["is_str_dtype", "text_astype", "to_numeric", "to_str"]
