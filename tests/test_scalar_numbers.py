@@ -89,6 +89,13 @@ def test_math(kind, source):
     check(f"lambda a: math.{source}", (kind,), ulp=8, needless=1 if source.startswith("copysign") else 0)
 
 
+DIGITS = "def f(a):\n    total, n = 0, abs(a)\n    while n > 0:\n        total += n % 10\n        n //= 10\n    return total"
+
+
+def test_a_loop_over_digits_ends():
+    assert len(check(DIGITS, ("i64",), needless=1).loops[0].body) < 400
+
+
 POWERS = ["a ** 0.5", "a ** -1", "a ** 2.5", "2.0 ** a", "a ** 1.0", "a ** b", "b ** a", "a ** 0.0", "10 ** -a"]
 
 

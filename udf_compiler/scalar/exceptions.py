@@ -32,10 +32,15 @@ def check_exception(error: BaseException) -> None:
     """Refuses (SW299) an error about symbolic values. Raises InternalError for an error of our own code."""
     if getattr(error, _OF_PYTHON, False) or isinstance(error, SparkWeldError | StopIteration):
         return
-    if any(name in str(error) for name in _SYMBOLIC):
-        refuse("SW299", error=f"{type(error).__name__}: {error}")
+    if any(name in text_of(error) for name in _SYMBOLIC):
+        refuse("SW299", error=text_of(error))
     if _raised_here(error):
-        raise InternalError(f"{type(error).__name__} while tracing: {error}") from error
+        raise InternalError(f"{text_of(error)} while tracing") from error
+
+
+def text_of(error: BaseException) -> str:
+    """The class and the texts of an exception; its arguments may be symbolic, as the key in a KeyError is."""
+    return f"{type(error).__name__}: {' '.join(a for a in error.args if type(a) is str)}"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from sparkweld.ir import LoopBuilder
 from udf_compiler.scalar.elementwise import element
+from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.flow import Flow, flow_of_list
 from udf_compiler.scalar.paths import Explorer, Fork, Leaf, Node, exploring, leaves
 from udf_compiler.scalar.results import finished, series_of_tree
@@ -88,7 +89,7 @@ class RowLoops:
         if good is None:
             error = ends[0].error
             assert error is not None
-            refuse("SW261", at=place_of(error), error=f"{type(error).__name__}: {error}")
+            refuse("SW261", at=place_of(error), error=text_of(error))
         elements = _elements(tree)
         series = series_of_tree(self.loop, finished(self.loop, elements))
         self.done.append((series, _decisions(tree, good)))

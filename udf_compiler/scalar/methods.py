@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sparkweld.ir.ops import Call
+from sparkweld.ir.types import F64, I64
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.texts import method
 from udf_compiler.trace.session import refuse
@@ -16,6 +18,8 @@ def attribute(x: Any, name: str) -> Any:
     real = {"bool": bool, "int": int, "float": float}[x.kind]
     if name == "is_integer":
         return lambda: _is_integer(x)
+    if name == "bit_length" and x.kind != "float":
+        return lambda: _bit_length(x)
     if name in ("real", "conjugate"):
         return +x if name == "real" else lambda: +x
     if name == "imag":
@@ -25,6 +29,22 @@ def attribute(x: Any, name: str) -> Any:
 
         raise of_python(AttributeError(f"'{x.kind}' object has no attribute {name!r}"))
     refuse("SW251", call=f"{x.kind}.{name}")
+
+
+def _bit_length(x: Any) -> Any:
+    """Bits of |x|: those of a float of its upper half or of its lower, which is exact."""
+    from udf_compiler.scalar.numbers import as_int, make_int
+
+    loop = explorer().loop
+    size = loop.call("absolute", as_int(x))
+    half = loop.const(32, I64)
+    upper = loop.call("right_shift", size, half)
+    large = loop.call("greater", upper, loop.const(0, I64))
+    part = loop.cast(loop.select(large, upper, size), F64)
+    bits = loop.cast(loop.emit(Call("frexp", 1), part), I64)
+    bits = loop.select(large, loop.call("add", bits, half), bits)
+    smallest = loop.call("equal", size, loop.const(-(2**63), I64))  # |x| of the smallest int64 wraps
+    return make_int(loop.select(smallest, loop.const(64, I64), bits), (0, 64))
 
 
 def _is_integer(x: Any) -> Any:

@@ -332,8 +332,11 @@ def _floor_divide(a: Operand, b: Operand) -> TracedScalar:
     if low == MIN and first <= -1 <= last:
         either = loop.call("logical_or", compare("not_equal", a, MIN), compare("not_equal", b, -1))
         explorer().guard(either)
-    size = max(abs(low), abs(high))
-    span = (-size, size) if low < 0 or first < 0 else (0, high)
+    if first > 0:
+        span = (min(low // first, low // last), max(high // first, high // last))
+    else:
+        size = max(abs(low), abs(high))
+        span = (-size, size)
     return make_int(loop.call("floor_divide", as_int(a), as_int(b)), span)
 
 

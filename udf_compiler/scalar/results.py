@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.numbers import MAX, MIN
 from udf_compiler.scalar.paths import Explorer, Leaf, Node, choose, decided, leaves
 from udf_compiler.scalar.state import Record
@@ -97,7 +98,7 @@ def finished(loop: LoopBuilder, tree: Node) -> Node:
     if all(leaf.error is not None for leaf in ends):
         error = ends[0].error
         assert error is not None
-        refuse("SW261", at=place_of(error), error=f"{type(error).__name__}: {error}")
+        refuse("SW261", at=place_of(error), error=text_of(error))
     loop.guard(decided(loop, tree))
     return tree
 

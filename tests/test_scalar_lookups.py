@@ -1,0 +1,67 @@
+"""Values of the row as keys: dicts and sets by [], get and in give what Python gives, or are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparkweld.errors import Refusal
+from tests.helpers.scalars import check
+
+TABLE = {1: 10, 2: 20.5, -1: 7, 64: None, 2.5: 3}
+NAMES = {"a": "first", "abc": "second", "": "none", "é": "accent", "12": "number"}
+CODES = {1, 7, 25}
+
+
+class Scorer:
+    def __init__(self) -> None:
+        self.weights = {1: 0.5, 2: 0.25}
+
+    def score(self, a):
+        return self.weights.get(a, 0.0)
+
+
+SCORER = Scorer()
+
+NUMBERS = [
+    "TABLE.get(a, -5)", "TABLE.get(a)", "TABLE[a] if a in TABLE else 'no'", "a in CODES", "a not in {1, 2, 3}",
+    "{1: 'x', 3: 'y'}.get(a, 'z')",
+    "{1: 'x'}[a]", "TABLE[a]", "TABLE.get(a + 1, a)", "{1: a, 2: -a}.get(a, 0)", "SCORER.score(a)", "SCORER.weights.get(a, 1.0)",
+    "dict([(1, 2)]).get(a)", "TABLE.get(a if a > 1 else 1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["i64", "f64", "bool"])
+@pytest.mark.parametrize("source", NUMBERS[:-2])
+def test_numbers(kind, source):
+    check(f"lambda a: {source}", (kind,), needless=1, TABLE=TABLE, CODES=CODES, SCORER=SCORER)
+
+
+@pytest.mark.parametrize("source", NUMBERS[-2:])
+def test_containers_that_the_code_does_not_show_are_refused(source):
+    with pytest.raises(Refusal, match="SW601"):
+        check(f"lambda a: {source}", ("i64",), TABLE=TABLE)
+
+
+TEXTS = [
+    "NAMES.get(a, a)", "NAMES[a.strip()]", "a in NAMES", "NAMES.get(a)", "{'a': 1, 'abc': 2}.get(a, 0) + len(a)",
+    "a in {'a', 'x=1;y=2'}",
+    "NAMES.get(a.lower(), 'no') + NAMES.get(a[:1], '')", "TABLE.get(a, 'no')",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", TEXTS)
+def test_texts(source):
+    check(f"lambda a: {source}", ("str",), NAMES=NAMES, TABLE=TABLE)
+
+
+FUNCTIONS = [
+    "def f(a):\n    rates = {'a': 0.5, 'abc': 2.5}\n    return 2 * rates.get(a.strip(), 0.15)",
+    "def f(a):\n    try:\n        return NAMES[a]\n    except KeyError:\n        return None",
+    "def f(a):\n    rates = {k: len(k) for k in ('a', 'abc')}\n    return rates[a] if a in rates else -1",
+    "def f(a):\n    if a is None:\n        return 'missing'\n    return NAMES.get(a, 'other')",
+]
+
+
+@pytest.mark.parametrize("source", FUNCTIONS)
+def test_functions(source):
+    check(source, ("str?",) if "None:" in source else ("str",), NAMES=NAMES)
