@@ -285,16 +285,40 @@ def test_numbers_to_text_and_back():
             text = loop.emit(StrCall(f"{kind}_to_str"), value)
             loop.append(f"{name}.text", text)
             loop.append(f"{name}.back", loop.emit(StrCall(f"parse_{kind}"), text))
-        for decimals, separator in ((2, ""), (0, ","), (7, "_")):
-            loop.append(f"{decimals}", loop.emit(StrCall("format_fixed", (decimals, separator)), columns["x"]))
-            loop.append(f"{decimals}.tie", loop.emit(StrCall("format_fixed", (decimals, separator)), columns["tie"]))
-        loop.append("decided", loop.emit(StrCall("float_to_str_decided"), columns["x"]))
+            loop.append(f"{name}.decided", loop.emit(StrCall(f"parse_{kind}_decided"), text))
 
-    p = program({"i": I64, "x": F64, "tie": F64}, body)
-    ties = (random.integers(-(10**6), 10**6, rows) + 0.5) / 10.0 ** random.integers(0, 8, rows)
-    inputs = {"i": whole, "x": floats, "tie": ties}
+    p = program({"i": I64, "x": F64}, body)
+    inputs = {"i": whole, "x": floats}
     check(p, inputs, rows)
     results = evaluate(p, inputs, rows).columns
     assert results["i.back"].valid.all() and np.array_equal(results["i.back"].values, whole)
-    assert np.mean(results["decided"]) > 0.6
-    assert difference(results["x.back"].values[results["decided"]], floats[results["decided"]]) is None
+    decided = results["x.decided"]
+    assert np.mean(decided) > 0.6
+    assert difference(results["x.back"].values[decided], floats[decided]) is None
+
+
+def test_shortest_text_of_any_float():
+    """Python's `repr` of random bits, powers of two and their neighbours, subnormals, whole numbers and short decimals."""
+    random = np.random.default_rng(23)
+    powers = np.concatenate([2.0 ** np.arange(-1074, 1024), 10.0 ** np.arange(-323, 309)])
+    near = np.concatenate([powers, np.nextafter(powers, np.inf), np.nextafter(powers, 0.0)])
+    bits = np.frombuffer(random.bytes(8 * 60_000), np.float64)
+    wholes = np.concatenate([2.0**53 + np.arange(-50, 50), 1e15 + np.arange(50), 1e16 + 2 * np.arange(50.0), np.arange(1000.0)])
+    short = np.round(random.normal(size=20_000) * 10.0 ** random.integers(-12, 20, 20_000), 4)
+    subnormals = (random.integers(0, 1 << 52, 4000) >> random.integers(0, 52, 4000)).view(np.float64)
+    floats = np.concatenate([near, -near, bits, wholes, short, subnormals])
+    p = program({"x": F64}, lambda loop, columns: loop.append("text", loop.emit(StrCall("float_to_str"), columns["x"])))
+    check(p, {"x": floats}, len(floats))
+
+
+def test_ties_of_fixed_decimals():
+    random = np.random.default_rng(29)
+    rows = 30_000
+    ties = (random.integers(-(10**6), 10**6, rows) + 0.5) / 10.0 ** random.integers(0, 8, rows)
+    floats = np.where(random.random(rows) < 0.3, np.nextafter(ties, random.choice([-np.inf, np.inf], rows)), ties)
+
+    def body(loop, columns):
+        for decimals, separator in ((2, ""), (0, ","), (1, ""), (3, ""), (7, "_")):
+            loop.append(f"{decimals}", loop.emit(StrCall("format_fixed", (decimals, separator)), columns["x"]))
+
+    check(program({"x": F64}, body), {"x": floats}, rows)

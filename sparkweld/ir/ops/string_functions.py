@@ -117,17 +117,6 @@ def parse_float(s: str) -> float | None:
     return _float_of(s) if parse_float_decided(s) else None
 
 
-def float_to_str_decided(x: float) -> bool:
-    """NaN, an infinity, a zero, or a number from 0.0001 up to 10**15 of at most 15 significant decimal digits."""
-    if not math.isfinite(x) or x == 0.0:
-        return True
-    return 1e-4 <= abs(x) < 1e15 and float(f"{x:.15g}") == x
-
-
-def float_to_str(x: float) -> str:
-    return repr(float(x)) if float_to_str_decided(x) else ""
-
-
 def format_fixed_decided(x: float, decimals: int, separator: str) -> bool:
     """NaN, an infinity, or below 2**52 when scaled."""
     return not math.isfinite(x) or abs(x) * 10.0**decimals < 2.0**52
@@ -199,8 +188,8 @@ FUNCTIONS: dict[str, StringFunction] = {
     "parse_float_decided": StringFunction(parse_float_decided, _S, BOOL),
     "int_to_str": StringFunction(lambda x: str(int(x)), (I64,), STR),
     "format_int": StringFunction(lambda x, separator: f"{int(x):{separator}d}", (I64,), STR, ("separator",)),
-    "float_to_str": StringFunction(float_to_str, (F64,), STR),
-    "float_to_str_decided": StringFunction(float_to_str_decided, (F64,), BOOL),
+    "float_to_str": StringFunction(lambda x: repr(float(x)), (F64,), STR),
+    "float_to_str_decided": StringFunction(lambda x: True, (F64,), BOOL),
     # f"{x:.2f}", f"{x:,.0f}"
     "format_fixed": StringFunction(format_fixed, (F64,), STR, ("decimals", "separator")),
     "format_fixed_decided": StringFunction(format_fixed_decided, (F64,), BOOL, ("decimals", "separator")),

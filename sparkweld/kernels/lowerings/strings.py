@@ -17,7 +17,7 @@ from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.ops.string_functions import Param
 from sparkweld.kernels.lowerings.integers import Builder
-from sparkweld.kernels.strings import automata, building, case, formats, numbers, pieces, search, unicode_tables, utf8
+from sparkweld.kernels.strings import automata, building, case, formats, numbers, pieces, search, shortest, unicode_tables, utf8
 from sparkweld.kernels.strings.arena import reserve
 from sparkweld.kernels.strings.library import Function
 from sparkweld.kernels.strings.memory_access import build_view
@@ -235,7 +235,7 @@ def _is_decided(pair: ir.Value, b: Builder) -> ir.Value:
 
 
 def _float_to_str(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
-    return numbers.float_to_str.build(b, arena, x, _powers(b), constant_bytes(b, b"-infnan-0.0"))
+    return shortest.float_to_str.build(b, arena, x, constant_bytes(b, shortest.powers()), constant_bytes(b, b"-infnan-0.0"))
 
 
 def _format_int(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
@@ -285,5 +285,5 @@ _CALLS: dict[str, Build] = {
     "int_to_str": _with_arena(numbers.int_to_str), "float_to_str": _float_to_str,
     "format_int": _format_int, "format_fixed": _format_fixed,
     "format_fixed_decided": lambda params, b, x: formats.fixed_is_decided.build(b, x, _scale(params[0])),
-    "float_to_str_decided": lambda params, b, x: numbers.float_is_decided.build(b, x, _powers(b)),
+    "float_to_str_decided": lambda params, b, x: ir.Constant(_I1, 1),
 }  # fmt: skip

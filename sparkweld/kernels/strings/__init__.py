@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sparkweld.kernels.strings import arena, automata, building, case, formats, key_tables, numbers, pieces, search, utf8
+from sparkweld.kernels.strings import (
+    arena,
+    automata,
+    building,
+    case,
+    formats,
+    key_tables,
+    numbers,
+    pieces,
+    search,
+    shortest,
+    utf8,
+)
 from sparkweld.kernels.strings.library import Function
 
-_MODULES = (arena, automata, building, case, formats, key_tables, numbers, pieces, search, utf8)
+_MODULES = (arena, automata, building, case, formats, key_tables, numbers, pieces, search, shortest, utf8)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numba.core import types
-
 from sparkweld.kernels.strings.arena import reserve
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import (
     BOOL,
+    FLOAT,
     INT,
     VIEW,
     as_int,
@@ -71,14 +70,14 @@ def format_int(arena: int, x: int, separator: int) -> int:
     return put_number(arena, x, 0, 0, separator)
 
 
-@function(types.float64, types.float64, result=BOOL)
+@function(FLOAT, FLOAT, result=BOOL)
 def fixed_is_decided(x: float, scale: float) -> bool:
     """Whether `format_fixed` has the text of x: NaN, an infinity, or below 2**52 when scaled."""
     size = magnitude(x)
     return x != x or size > 1.7976931348623157e308 or size * scale < 4503599627370496.0
 
 
-@function(INT, types.float64, types.float64, INT, INT, INT, result=VIEW)
+@function(INT, FLOAT, FLOAT, INT, INT, INT, result=VIEW)
 def format_fixed(arena: int, x: float, scale: float, decimals: int, separator: int, words: int) -> int:
     """f"{x:,.2f}" with other decimals, for scale = 10**decimals; empty where it is not decided. `words` are "-inf" and "nan".
 

@@ -11,7 +11,7 @@ from sparkweld.kernels.memory import pointer
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _F64 = ir.DoubleType()
 
-INT, BOOL = types.int64, types.boolean
+INT, BOOL, FLOAT = types.int64, types.boolean, types.float64
 
 
 def build_view(b: ir.IRBuilder, address: ir.Value, length: ir.Value) -> ir.Value:
@@ -79,6 +79,12 @@ def _unsigned(name: str) -> Operation:
     return Operation(name, (INT, INT), INT, lambda b, x, y: getattr(b, name)(x, y))
 
 
+def _multiply_high(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+    wide = ir.IntType(128)
+    product = b.mul(b.zext(x, wide), b.zext(y, wide))
+    return b.trunc(b.lshr(product, ir.Constant(wide, 64)), _I64)
+
+
 def _float_call(name: str) -> Operation:
     def build(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
         return b.call(b.module.declare_intrinsic(name, [_F64], ir.FunctionType(_F64, [_F64])), [x])
@@ -99,6 +105,8 @@ both_bytes_8, both_bytes_32 = _both_bytes(8), _both_bytes(32)
 
 ones, zeros_below = _count("llvm.ctpop"), _count("llvm.cttz", 0)
 shift_right, divide, rest = _unsigned("lshr"), _unsigned("udiv"), _unsigned("urem")
+multiply_high = Operation("multiply_high", (INT, INT), INT, _multiply_high)
+at_most = Operation("at_most", (INT, INT), BOOL, lambda b, x, y: b.icmp_unsigned("<=", x, y))
 #: Numba's own operators of integers may not overflow.
 wrapping_add, wrapping_subtract, wrapping_multiply = _unsigned("add"), _unsigned("sub"), _unsigned("mul")
 quotient = Operation("quotient", (types.float64,) * 2, types.float64, lambda b, x, y: b.fdiv(x, y))

@@ -5,8 +5,6 @@ A parsed number is a pair in the shape of a view: its value's bits, and DECIDED,
 
 from __future__ import annotations
 
-from numba.core import types
-
 from sparkweld.kernels.strings.arena import reserve
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import (
@@ -15,14 +13,11 @@ from sparkweld.kernels.strings.memory_access import (
     VIEW,
     address_of,
     as_float,
-    as_int,
     bits_of,
     byte,
     divide,
     length_of,
     load_f64,
-    magnitude,
-    nearest,
     quotient,
     rest,
     store_byte,
@@ -225,73 +220,3 @@ def int_to_str(arena: int, x: int) -> int:
     if negative != 0:
         store_byte(to, 0, 45)
     return view(to, size)
-
-
-@function(types.float64, INT, result=VIEW)
-def short_decimal(x: float, powers: int) -> int:
-    """{w, k} of the shortest w / 10**k that is a positive x, for w < 10**15 and 0.0001 <= x < 10**15; {0, -1} for no such.
-
-    That w / 10**k rounds to x is tested by the division itself. With w < 10**15, x * 10**k is off by less than 1/4, so that
-    its nearest integer is w where there is one; and no other decimal of so few digits rounds to x.
-    """
-    if x >= 0.0001 and x < 1e15:
-        k = 0
-        while k < 20:
-            power = load_f64(powers, 8 * k)
-            scaled = nearest(x * power)
-            if scaled >= 1e15:
-                return view(0, NO_NUMBER)
-            if quotient(scaled, power) == x:
-                return view(as_int(scaled), k)
-            k += 1
-    return view(0, NO_NUMBER)
-
-
-@function(types.float64, INT, result=BOOL)
-def float_is_decided(x: float, powers: int) -> bool:
-    """Whether `float_to_str` has the text of x."""
-    if x != x or x == 0.0 or magnitude(x) > 1.7976931348623157e308:
-        return True
-    return length_of(short_decimal(magnitude(x), powers)) >= 0
-
-
-@function(INT, types.float64, INT, INT, result=VIEW)
-def float_to_str(arena: int, x: float, powers: int, words: int) -> int:
-    """repr(x), empty where it is not decided. `words` are "-inf" and "nan" and "-0.0"."""
-    if x != x:
-        return view(words + 4, 3)
-    negative = 0
-    if bits_of(x) < 0:
-        negative = 1
-    if x == 0.0:
-        return view(words + 8 - negative, 3 + negative)
-    if magnitude(x) > 1.7976931348623157e308:
-        return view(words + 1 - negative, 3 + negative)
-    decimal = short_decimal(magnitude(x), powers)
-    k = length_of(decimal)
-    if k < 0:
-        return view(0, 0)
-    w = address_of(decimal)
-    if k == 0:
-        w = w * 10
-        k = 1
-    size = digits_of(w)
-    if size <= k:
-        size = k + 1
-    to = reserve(arena, negative + size + 1)
-    if to == 0:
-        return view(0, 0)
-    if negative != 0:
-        store_byte(to, 0, 45)
-    end = to + negative + size
-    while k > 0:
-        store_byte(end, 0, 48 + rest(w, 10))
-        w = divide(w, 10)
-        end -= 1
-        k -= 1
-    store_byte(end, 0, 46)
-    while end > to + negative:
-        end -= 1
-        store_byte(end, 0, 48 + rest(w, 10))
-        w = divide(w, 10)
-    return view(to, negative + size + 1)

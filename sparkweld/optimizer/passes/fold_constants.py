@@ -167,6 +167,8 @@ def _select(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
 def _str_call(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
     """concat(concat(a, b), c) -> concat(a, b, c), neighbouring constants to one: no string is made only to be copied."""
     assert isinstance(op, StrCall)
+    if op.fn == "float_to_str_decided":
+        return body.constant(True, BOOL)
     if op.fn != "concat":
         return None
     parts: list[int] = []
