@@ -241,7 +241,7 @@ def test_what_reads_a_refused_column_of_an_unknown_type_adds_nothing():
 @pytest.mark.parametrize(
     "code, given",
     [
-        ("SW206", {"evalType": 204}),
+        ("SW206", {"evalType": 201}),
         ("SW207", {"deterministic": False}),
         ("SW203", {"payload": 1}),
         ("SW104", {"returnType": "binary"}),

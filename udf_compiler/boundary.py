@@ -89,12 +89,17 @@ def check_confs(confs: Mapping[str, str | None], udf: str) -> None:
         given = confs.get(name)
         if given is not None and given.lower() != wanted:
             raise refusal("SW110", udf, conf=name, value=given, wanted=wanted)
-    if confs.get(PROFILER_CONF):
-        raise refusal("SW111", udf, conf=PROFILER_CONF, value=confs[PROFILER_CONF])
+    check_profiler(confs, udf)
     for name in BATCH_CONFS if expressions.USE_NUMEXPR else ():
         rows = int(confs.get(name) or 1)
         if not 0 < rows <= NUMEXPR_ROWS:  # 0 and less: no bound
             raise refusal("SW112", udf, conf=name, value=rows, limit=f"{NUMEXPR_ROWS:,}")
+
+
+def check_profiler(confs: Mapping[str, str | None], udf: str) -> None:
+    """Refuses (SW111) a UDF that is profiled."""
+    if confs.get(PROFILER_CONF):
+        raise refusal("SW111", udf, conf=PROFILER_CONF, value=confs[PROFILER_CONF])
 
 
 def ir_type(spark_type: str, nullable: bool, column: str) -> Type:

@@ -89,13 +89,13 @@ def first_use(code: CodeType, name: str = "") -> Use:
     return Use(qualified_name(code), place(code, code.co_firstlineno), name)
 
 
-def outside_names(code: CodeType) -> Names:
-    """The names that `code` and the code inside of it read from outside.
+def outside_names(code: CodeType, generator: bool = False) -> Names:
+    """The names that `code` and the code inside of it read from outside. `generator`: `code` itself may be one.
 
     Refuses SW210 (generator, coroutine), SW211 and SW212 (writes outside), SW219 (internals), SW220 (class),
     SW263 (methods that write files).
     """
-    if code.co_flags & _OPAQUE_FLAGS:
+    if code.co_flags & (_OPAQUE_FLAGS & ~inspect.CO_GENERATOR if generator else _OPAQUE_FLAGS):
         raise first_use(code).refusal("SW210")
     names = Names()
     _collect(code, frozenset(code.co_freevars), names)

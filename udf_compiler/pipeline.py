@@ -17,7 +17,7 @@ from sparkweld.ir.program import output_types
 from sparkweld.optimizer import optimize
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
-from udf_compiler.boundary import check_confs, ir_type
+from udf_compiler.boundary import ir_type
 from udf_compiler.columns import (
     Column,
     Columns,
@@ -28,6 +28,7 @@ from udf_compiler.columns import (
     strict_columns,
 )
 from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.kinds import kind_of, sees_batch_state
 from udf_compiler.udfs import UdfTracer
 from udf_compiler.zones import session_zone
 
@@ -60,7 +61,7 @@ class _Pipeline:
         known = [column for column, input in inputs if isinstance(input, Input)]
         self.columns = Columns(self.builder, known, {c.name: error for c, error in inputs if isinstance(error, Refusal)})
         self.udfs = UdfTracer(blobs, self.columns, self.exact)
-        self._steps = {"python": self._python, "filter": self._filter, "project": self._project}
+        self._steps = {"python": self._python, "filter": self._filter, "project": self._project, "map": self._map}
 
     def reply(self, check_size: Callable[[Program], None] | None) -> dict[str, Any]:
         started = time.perf_counter()
@@ -108,7 +109,8 @@ class _Pipeline:
         notes: list[str] = []
 
         def traced() -> Column:
-            check_confs(self.request.get("conf", {}).get("pandas", {}), entry["name"])
+            kind = kind_of(entry["udf"]["evalType"], entry["name"])
+            kind.check_confs(self.request.get("conf", {}).get("pandas", {}), entry["name"])
             return self.udfs.trace(entry["udf"], entry["result"], notes)
 
         made = self._try(entry["name"], traced)
@@ -117,6 +119,26 @@ class _Pipeline:
         else:
             self.columns.add(made)
             self.notes.append({"name": entry["name"], "notes": notes})
+
+    def _map(self, step: dict[str, Any]) -> None:
+        name, domain = step["name"], f"mapped{self.step}"
+        self.fused.append(name)
+        notes: list[str] = []
+
+        def mapped() -> tuple[list[Column], bool]:
+            kind_of(step["udf"]["evalType"], name).check_confs(self.request.get("conf", {}).get("pandas", {}), name)
+            return self.udfs.map(step["udf"], step["results"], domain, notes)
+
+        made = self._try(name, mapped)
+        if made is None:
+            for result, field in zip(step["results"], step["udf"]["returnType"]["fields"], strict=True):
+                self.columns.add_refused(result, field["type"])
+            return
+        for column in made[0]:
+            self.columns.add(column)
+        if made[1]:
+            self.columns.narrow(domain, ())
+        self.notes.append({"name": name, "notes": notes})
 
     def _filter(self, step: dict[str, Any]) -> None:
         self.fused.append("filter")
@@ -157,8 +179,10 @@ class _Pipeline:
         return column
 
     def _arguments(self) -> set[str]:
-        """Columns that the UDFs of this and later steps read."""
-        udfs = [e["udf"] for s in self.request["steps"][self.step :] if s["kind"] == "python" for e in s["udfs"]]
+        """Columns that UDFs of this and later steps read whose dtype NULLs decide."""
+        later = [e["udf"] for s in self.request["steps"][self.step :] if s["kind"] == "python" for e in s["udfs"]]
+        later += [s["udf"] for s in self.request["steps"][self.step :] if s["kind"] == "map"]
+        udfs = [udf for udf in later if sees_batch_state(udf["evalType"])]
         names: set[str] = set()
         while udfs:
             for argument in udfs.pop()["args"]:
@@ -232,6 +256,7 @@ def _kept_in(body: Sequence[Any]) -> dict[str, str]:
 
 def _broadcasts_of(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     udfs = [entry["udf"] for step in steps if step["kind"] == "python" for entry in step["udfs"]]
+    udfs += [step["udf"] for step in steps if step["kind"] == "map"]
     found: list[dict[str, Any]] = []
     while udfs:
         udf = udfs.pop()

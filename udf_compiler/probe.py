@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Type, Value, evaluate
 from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.program import Append, Loop
 from sparkweld.ir.types import DTYPES
 from sparkweld.reasons import refusal
+from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedBatch
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments
 
 #: Larger loops are not probed: the function would run for more than a few milliseconds.
@@ -70,7 +72,8 @@ def probe(
     products), so only ordinary values are compared, and coarsely. Does nothing when every row is flagged, for loops of
     more than NODE_LIMIT values, and for a result that no column can be made of.
     """
-    if len(loop.body) > NODE_LIMIT or not isinstance(result, TracedSeries | TracedArray | TracedFrame):
+    known = TracedSeries | TracedArray | TracedFrame | TracedArrow | TracedBatch
+    if len(loop.body) > NODE_LIMIT or not isinstance(result, known):
         return
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -83,7 +86,7 @@ def probe(
             given = function(*positional, **named)
         except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
             raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
-        difference = _difference(given, computed.real(result), rounded)
+        difference = _difference(given, computed.result(result), rounded)
     if difference is not None:
         raise refusal("SW233", place, what=difference)
 
@@ -93,6 +96,8 @@ class _Computed:
 
     def __init__(self, loop: LoopBuilder, traced: Sequence[Any], ordinary: bool) -> None:
         values = {value.id for x in traced for value in _values(x)} | {id for pair in loop.some for id in pair}
+        if loop.where is not None:
+            values.add(loop.where.id)
         reads = {let.op.column: let.op.type for let in loop.body if isinstance(let.op, Read)}
         appends = tuple(Append(f"v{id}", id) for id in sorted(values))
         alone = Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards), some=tuple(loop.some))
@@ -113,9 +118,26 @@ class _Computed:
             return pd.DataFrame({name: self.real(s) for name, s in x.series.items()})
         if isinstance(x, TracedSeries):
             return self._series(x)
+        if isinstance(x, TracedArrow):
+            return self._arrow(x)
+        if isinstance(x, TracedBatch):
+            return pa.RecordBatch.from_arrays([self._arrow(a) for _, a in x.fields], [name for name, _ in x.fields])
         if x.ndim == 1:
             return np.array(self._arrays[x.value.id])
         return np.array(np.column_stack([self._arrays[v.id] for v in x.columns]), order=x.order or "C")
+
+    def result(self, x: Any) -> Any:
+        """The same of a result, which may hold those rows only that its loop is about."""
+        where = x.loop.where
+        if where is None:
+            return self.real(x)
+        mask = np.broadcast_to(self._arrays[where.id], self.rows)
+        return self.real(x).filter(pa.array(mask)) if isinstance(x, TracedBatch) else self.real(x)[mask]
+
+    def _arrow(self, x: TracedArrow) -> pa.Array:
+        null = None if x.valid is None else ~np.broadcast_to(self._arrays[x.valid.id], self.rows)
+        values = np.broadcast_to(np.asarray(self._arrays[x.value.id]), self.rows)
+        return pa.array(values, mask=null).cast(ARROW_TYPES[x.value.type])
 
 
     def _series(self, x: TracedSeries) -> pd.Series:
@@ -145,6 +167,13 @@ def _values(x: Any) -> Iterator[Value]:
         if x.kind == "maybe":
             yield x.maybe.plain
             yield from () if x.maybe.valid is None else (x.maybe.valid,)
+    elif isinstance(x, TracedBatch):
+        for _, array in x.fields:
+            yield from _values(array)
+    elif isinstance(x, TracedArrow):
+        yield x.value
+        if x.valid is not None:
+            yield x.valid
     else:
         yield from x.columns
 
@@ -225,6 +254,13 @@ def _difference(given: Any, wanted: Any, rounded: bool) -> _Differ:
         return next((d for d in differences if d is not None), None)
     if _is_void(given) and _is_void(wanted) and given.shape == wanted.shape:
         return None  # without any value, pandas infers a dtype that no column depends on
+    if isinstance(wanted, pa.RecordBatch):
+        if given.schema.names != wanted.schema.names:
+            return f"the function gives the columns {given.schema.names}, its translation {wanted.schema.names}"
+        differences = (_arrow_difference(a, b, rounded) for a, b in zip(given.columns, wanted.columns, strict=True))
+        return next((d for d in differences if d is not None), None)
+    if isinstance(wanted, pa.Array):
+        return _arrow_difference(given, wanted, rounded)
     if given.dtype != wanted.dtype or given.shape != wanted.shape:
         return f"the function gives {given.dtype} of shape {given.shape}, its translation {wanted.dtype} of {wanted.shape}"
     theirs, ours = _values_of(given), _values_of(wanted)
@@ -246,6 +282,18 @@ def _values_of(x: Any) -> np.ndarray:
         return np.asarray(x.array.to_numpy(dtype=object, na_value=None))
     array = np.asarray(x)
     return array.view(np.int64) if array.dtype.kind in "mM" else array
+
+
+def _arrow_difference(given: pa.Array, wanted: pa.Array, rounded: bool) -> _Differ:
+    if given.type != wanted.type or len(given) != len(wanted):
+        return f"the function gives {len(given)} values of {given.type}, its translation {len(wanted)} of {wanted.type}"
+    theirs, ours = (np.asarray(a.is_valid()) for a in (given, wanted))
+    if not np.array_equal(theirs, ours):
+        return f"the function gives {np.count_nonzero(~theirs)} NULLs, its translation {np.count_nonzero(~ours)}"
+    pair = [np.asarray(a.drop_null()) for a in (given, wanted)]
+    same = _near(*pair) if rounded else _same(*pair)
+    at = np.flatnonzero(~same)
+    return f"the function gives {pair[0][at[0]]!r}, its translation {pair[1][at[0]]!r}" if len(at) else None
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -94,12 +94,15 @@ def _watched(handlers: dict[types.CodeType, Use]) -> Iterator[None]:
         sys.setprofile(before)
 
 
-def prepare(function: Callable[..., Any], stand_in: Callable[[object], object | None]) -> Prepared:
+def prepare(
+    function: Callable[..., Any], stand_in: Callable[[object], object | None], generator: bool = False
+) -> Prepared:
     """The checked copy of `function`. `stand_in` maps library objects to what the copy sees of them, None when it may not.
 
-    Refuses SW210 to SW221 with the place in the user's code.
+    `generator`: the function itself, but none that it calls, may be a generator. Refuses SW210 to SW221 with the place in the
+    user's code.
     """
-    rebuilder = Rebuilder(stand_in)
+    rebuilder = Rebuilder(stand_in, _code_of(function) if generator else None)
     use = use_of(function)
     copy = rebuilder.value(function, use)
     return Prepared(copy, use, rebuilder)

@@ -39,10 +39,14 @@ _CONTAINER_METHOD_OWNERS = (dict, list, tuple, str, set, frozenset)
 
 
 class Rebuilder:
-    """Rebuilds one function. `stand_in(obj)` gives what the copy sees instead of a library object, or None."""
+    """Rebuilds one function. `stand_in(obj)` gives what the copy sees instead of a library object, or None.
 
-    def __init__(self, stand_in: Callable[[object], object | None]) -> None:
+    `generator`: the code that may be a generator's.
+    """
+
+    def __init__(self, stand_in: Callable[[object], object | None], generator: types.CodeType | None = None) -> None:
         self.stand_in = stand_in
+        self._generator = generator
         self.snapshot = Snapshot()
         self.codes: set[types.CodeType] = set()
         self.handlers: dict[types.CodeType, Use] = {}
@@ -105,7 +109,7 @@ class Rebuilder:
     def _function(self, original: types.FunctionType, use: Use) -> types.FunctionType:
         if is_library(original):
             raise use.refusal("SW215", name=described(original, use))
-        names = outside_names(original.__code__)
+        names = outside_names(original.__code__, generator=original.__code__ is self._generator)
         self.codes |= names.codes
         self.handlers |= names.handlers
         own = first_use(original.__code__)

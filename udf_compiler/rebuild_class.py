@@ -57,7 +57,7 @@ def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
     """The copy of a plain class. Refuses SW215 for a library's class, SW221 for one that is not plain."""
     if is_named_tuple(original):
         return original
-    if is_library(original) or not _is_written_in_python(original):
+    if is_library(original) or not is_written_in_python(original):
         raise use.refusal("SW215", name=described(original, use))
     _check_plain(original, use)
     bases = tuple(base if _is_root(base) else rebuilder.value(base, use) for base in original.__bases__)
@@ -76,7 +76,7 @@ def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
     if is_named_tuple(kind):
         return kind._make(rebuilder.value(value, use) for value in tuple(original))
     simple = kind is types.SimpleNamespace
-    if not simple and (is_library(kind) or not _is_written_in_python(kind) or kind.__new__ is not object.__new__):
+    if not simple and (is_library(kind) or not is_written_in_python(kind) or kind.__new__ is not object.__new__):
         raise use.refusal("SW216", type=f"{kind.__module__}.{kind.__qualname__}")
     if simple:
         copy: Any = types.SimpleNamespace()
@@ -100,7 +100,7 @@ def is_named_tuple(cls: type) -> bool:
     )
 
 
-def _is_written_in_python(cls: type) -> bool:
+def is_written_in_python(cls: type) -> bool:
     """Made by a class statement: a class written in C, also one made at run time, has members that are C's descriptors."""
     members = (member for name, member in vars(cls).items() if name not in _DROPPED)
     return bool(cls.__flags__ & _HEAP_TYPE) and ("__slots__" in vars(cls) or not any(isinstance(m, _OF_C) for m in members))

@@ -1,4 +1,4 @@
-"""A UDF entry of a request to a loop that appends its result: payload, purity, arguments, trace, probe, result."""
+"""A UDF entry of a request to a loop that appends its result: payload, purity, arguments, trace, result by its kind."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ from typing import Any
 from sparkweld.ir import ROWS, LoopBuilder
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
-from udf_compiler.boundary import Field, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.boundary import Field
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
+from udf_compiler.kinds import MAPS, Call, Kind, kind_of
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
-from udf_compiler.probe import probe
-from udf_compiler.purity import Prepared, prepare, use_of
-from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
-
-#: Scalar pandas UDFs, Series to Series (PythonEvalType.SQL_SCALAR_PANDAS_UDF).
-SCALAR_PANDAS = 200
-
-#: Kind of a Series -> what it is in notes, where its dtype does not say.
-_KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32"}
+from udf_compiler.purity import Prepared, use_of
 
 
 class UdfTracer:
@@ -37,7 +30,7 @@ class UdfTracer:
         self.kept: list[tuple[str, str]] = []
         self.exact: set[str] = set()
         self._blobs, self._columns, self._exact = blobs, columns, exact
-        self._prepared: dict[int, tuple[Callable[..., Any], Prepared]] = {}
+        self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Prepared]] = {}
         self._traced: dict[str, str] = {}
 
     def trace(self, udf: dict[str, Any], result: str, notes: list[str]) -> Column:
@@ -54,13 +47,34 @@ class UdfTracer:
             loop.close()
             notes.append("evaluated once, with the same call below the filter")
             return Column(result, udf["returnType"], earlier.nullable)
-        returned = self._call(loop, udf, notes)
-        place = self.places[udf["name"]]
-        value = column_of_result(loop, returned, udf["returnType"], place)
+        kind = kind_of(udf["evalType"], udf["name"])
+        call = self._call(loop, udf, notes)
+        value = kind.column(call, kind.call(call))
+        self.kept += call.kept
         loop.append(result, value)
         loop.close()
         notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
         return Column(result, udf["returnType"], value.type.nullable)
+
+    def map(self, udf: dict[str, Any], results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
+        """Adds the loop of a map: the columns `results`, and whether it leaves rows out, and so makes `domain`."""
+        kind = MAPS.get(udf["evalType"])
+        if kind is None:
+            raise refusal("SW206", udf["name"], eval_type=udf["evalType"])
+        call = self._call(self._columns.loop(udf["name"]), udf, notes)
+        fields = udf["returnType"]["fields"]
+        loop, values = kind.rows(call, kind.call(call), fields)
+        self.kept += call.kept
+        columns = []
+        for name, field, value in zip(results, fields, values, strict=True):
+            if value.type.nullable and not field["nullable"]:
+                raise refusal("SW366", call.place, column=field["name"])
+            loop.append(name, value)
+            columns.append(Column(name, field["type"], value.type.nullable))
+        filtered = loop.where is not None
+        loop.close(where=loop.where, makes=domain if filtered else None)
+        notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
+        return columns, filtered
 
     def _identity(self, udf: dict[str, Any]) -> str:
         """Equal for calls of one function on the same arguments, whatever names the plan gives them."""
@@ -68,76 +82,73 @@ class UdfTracer:
         function = hashlib.sha256(self._blobs[udf["payload"]]).hexdigest()
         return json.dumps([function, udf["evalType"], udf.get("deterministic", True), udf["returnType"], arguments])
 
-    def _call(self, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
-        if udf["evalType"] != SCALAR_PANDAS:
-            raise refusal("SW206", udf["name"], eval_type=udf["evalType"])
+    def _call(self, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Call:
+        kind = kind_of(udf["evalType"], udf["name"])
         if not udf.get("deterministic", True):
             raise refusal("SW207", udf["name"])
-        original, prepared = self._prepare(udf)
+        original, prepared = self._prepare(kind, udf)
         if options_of(original).exact:
             self.exact.add(loop.name)
         positional: list[Any] = []
         named: dict[str, Any] = {}
         for position, argument in enumerate(udf["args"]):
-            value = self._argument(loop, argument, f"argument {position + 1} of {udf['name']}", notes)
+            value = self._argument(kind, loop, argument, f"argument {position + 1} of {udf['name']}", notes)
             if argument.get("name") is None:
                 positional.append(value)
             else:
                 named[argument["name"]] = value
-        notes.append(f"{udf['name']}({', '.join(map(_described, (*positional, *named.values())))})")
-        kept: list[tuple[str, str]] = []
-        with prepared.checked():
-            result = trace(
-                prepared.function,
-                positional,
-                named,
-                loop=loop,
-                exact=self._exact or loop.name in self.exact,
-                place=prepared.place,
-                notes=notes,
-                kept=kept,
-                handlers=prepared.handlers,
-            )
-        probe(original, positional, named, result, loop, prepared.place, rounded=bool(kept))
-        self.kept += kept
-        return result
+        notes.append(f"{udf['name']}({', '.join(map(kind.describe, (*positional, *named.values())))})")
+        return Call(
+            name=udf["name"],
+            eval_type=udf["evalType"],
+            return_type=udf["returnType"],
+            original=original,
+            prepared=prepared,
+            args=tuple(positional),
+            kwargs=named,
+            loop=loop,
+            exact=self._exact or loop.name in self.exact,
+            notes=notes,
+            kept=[],
+        )
 
-    def _prepare(self, udf: dict[str, Any]) -> tuple[Callable[..., Any], Prepared]:
+    def _prepare(self, kind: Kind, udf: dict[str, Any]) -> tuple[Callable[..., Any], Prepared]:
         """The function itself, and its checked copy."""
-        blob = udf["payload"]
-        if blob not in self._prepared:
-            function = load_command(self._blobs[blob]).function
+        key = (udf["payload"], udf["evalType"])
+        if key not in self._prepared:
+            function = load_command(self._blobs[udf["payload"]]).function
             if options_of(function).backend == "python":
                 raise refusal("SW700", use_of(function).place or udf["name"])
-            self._prepared[blob] = function, prepare(function, stand_in)
-        self.places[udf["name"]] = self._prepared[blob][1].place
-        return self._prepared[blob]
+            self._prepared[key] = function, kind.prepare(function)
+        self.places[udf["name"]] = self._prepared[key][1].place
+        return self._prepared[key]
 
-    def _argument(self, loop: LoopBuilder, argument: dict[str, Any], title: str, notes: list[str]) -> Any:
+    def _argument(self, kind: Kind, loop: LoopBuilder, argument: dict[str, Any], title: str, notes: list[str]) -> Any:
         if argument.get("udf") is not None:
-            return self._chained(loop, argument["udf"], notes)
+            return self._chained(kind, loop, argument["udf"], notes)
         expr = argument["expr"]
         if expr["op"] == "CreateNamedStruct":
-            return self._struct(loop, expr, title)
-        field = self._field(loop, expr, title)
-        return series_of_column(loop, field.value, field.spark_type, True, field.state, field.name)
+            return kind.struct(loop, self._fields(kind, loop, expr, title), title)
+        return kind.argument(loop, self._field(kind, loop, expr, title))
 
-    def _chained(self, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
+    def _chained(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
         """The inner result as it is: the worker hands it on without a look at the declared return type."""
-        result = self._call(loop, udf, notes)
-        if not isinstance(result, TracedSeries | TracedArray | TracedFrame):
-            raise refusal("SW106", self.places[udf["name"]], type=type(result).__name__)
-        return result
+        call = self._call(loop, udf, notes)
+        result = kind.call(call)
+        self.kept += call.kept
+        return kind.hand_on(result, call.place)
 
-    def _struct(self, loop: LoopBuilder, expr: dict[str, Any], title: str) -> TracedFrame:
+    def _fields(self, kind: Kind, loop: LoopBuilder, expr: dict[str, Any], title: str) -> list[Field]:
         fields = []
         for name, arg in zip(expr["names"], expr["args"], strict=True):
-            field = self._field(loop, arg, f"{title}.{name}")
+            field = self._field(kind, loop, arg, f"{title}.{name}")
             fields.append(Field(name, field.value, field.spark_type, field.state))
-        return frame_of_struct(loop, fields, title)
+        return fields
 
-    def _field(self, loop: LoopBuilder, expr: dict[str, Any], title: str) -> Field:
-        """An argument's value and its state. A NULL in what is dense is guarded."""
+    def _field(self, kind: Kind, loop: LoopBuilder, expr: dict[str, Any], title: str) -> Field:
+        """An argument's value and its state. What is dense holds no NULL: the kind guards it."""
+        if not kind.sees_batch_state:
+            return self._plain_field(loop, expr, title)
         with_nulls = self._columns.with_nulls(columns_in(expr))
         if with_nulls and self._columns.domain != ROWS:
             raise refusal("SW234", title, column=with_nulls[0])
@@ -151,10 +162,11 @@ class UdfTracer:
         value = self._columns.read(loop, column.name)
         return Field(column.title, value, column.spark_type, "nullable" if with_nulls else "dense")
 
-
-def _described(argument: Any) -> str:
-    if isinstance(argument, TracedFrame):
-        return f"DataFrame of {len(argument.series)} columns"
-    if isinstance(argument, TracedArray):
-        return f"{argument.dtype} array"
-    return _KINDS.get(argument.kind) or str(argument.dtype)
+    def _plain_field(self, loop: LoopBuilder, expr: dict[str, Any], title: str) -> Field:
+        """The same for a kind that sees each NULL for itself."""
+        if expr["op"] == "Column":
+            column = self._columns[expr["name"]]
+            value, spark_type, title = self._columns.read(loop, column.name), column.spark_type, column.title
+        else:
+            value, spark_type = catalyst.translate(loop, expr, self._columns.reader(loop)), expr["type"]
+        return Field(title, value, spark_type, "nullable" if value.type.nullable else "dense")

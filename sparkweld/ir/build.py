@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sparkweld.errors import VerifyError
@@ -22,7 +22,11 @@ class Value:
 
 
 class LoopBuilder:
-    """Grows one loop over a domain. Made by `ProgramBuilder.loop`; `close` adds the loop to the program."""
+    """Grows one loop over a domain. Made by `ProgramBuilder.loop`; `close` adds the loop to the program.
+
+    `where` is the condition of the rows that the loop is about (None: all). `numbered` is for frontends: whether these rows
+    have the numbers 0 to n-1, not some of those.
+    """
 
     def __init__(self, program: ProgramBuilder, name: str, domain: str) -> None:
         self.program, self.name, self.domain = program, name, domain
@@ -32,6 +36,50 @@ class LoopBuilder:
         self.appends: list[Append] = []
         self._types: list[Type] = []
         self._known: dict[Let, int] = {}
+        self.where: Value | None = None
+        self.numbered = True
+        self.parent: LoopBuilder | None = None
+        self.derived: list[LoopBuilder] = []
+        self.inherited = 0
+
+    def copy(self) -> LoopBuilder:
+        """Another loop with the body, guards and condition so far, under the same numbers, and nothing appended."""
+        made = LoopBuilder(self.program, self.name, self.domain)
+        made.body, made._types, made._known = [*self.body], [*self._types], {**self._known}
+        made.guards, made.some = [*self.guards], [*self.some]
+        made.numbered = self.numbered
+        made.where = None if self.where is None else Value(self.where.id, BOOL, made)
+        return made
+
+    def derive(self, numbered: bool) -> LoopBuilder:
+        """A copy that this loop remembers: `parent`, `derived`, and how many guards the copy has `inherited`."""
+        made = self.copy()
+        made.parent, made.inherited, made.numbered = self, self._guarding(), numbered
+        self.derived.append(made)
+        return made
+
+    def kept(self, condition: Value) -> LoopBuilder:
+        """A copy for those rows that satisfy the condition: `where` says which they are, and guards speak of them alone."""
+        made = self.derive(numbered=False)
+        inside = Value(condition.id, BOOL, made)
+        made.where = inside if made.where is None else made.call("logical_and", made.where, inside)
+        return made
+
+    def lacks_guards(self, last: LoopBuilder) -> bool:
+        """Whether `last`, which is this loop or derived from it, lacks a guard of this loop or of another derived from it."""
+        seen, loop = {id(last): last._guarding()}, last
+        while loop.parent is not None:
+            seen[id(loop.parent)] = loop.inherited
+            loop = loop.parent
+        return any(loop._guarding() > seen.get(id(loop), loop.inherited) for loop in self._family())
+
+    def _guarding(self) -> int:
+        return len(self.guards) + len(self.some)
+
+    def _family(self) -> Iterator[LoopBuilder]:
+        yield self
+        for loop in self.derived:
+            yield from loop._family()
 
     def emit(self, op: Op, *args: Value) -> Value:
         """`op` applied to values of this loop; the same value again when it was emitted before."""
@@ -88,6 +136,8 @@ class LoopBuilder:
         """Rows where the condition is False are flagged: a kernel may not decide them."""
         if condition.type != BOOL:
             raise VerifyError(f"a guard wants a bool, got {condition.type}")
+        if self.where is not None:
+            condition = self.call("logical_or", self.call("logical_not", self.where), condition)
         if condition.id not in self.guards:
             self.guards.append(condition.id)
 
@@ -95,6 +145,8 @@ class LoopBuilder:
         """All rows are flagged when the condition is True in none of them."""
         if condition.type != BOOL:
             raise VerifyError(f"a guard wants a bool, got {condition.type}")
+        if self.where is not None:
+            condition = self.call("logical_and", self.where, condition)
         pair = (self.const(True, BOOL).id, condition.id)
         if pair not in self.some:
             self.some.append(pair)

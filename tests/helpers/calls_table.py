@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from sparkweld.ir.ops.elementwise import FUNCTIONS
+from udf_compiler.arrow import batch
+from udf_compiler.arrow import modules as modules_
 from udf_compiler.calls import arrays, builtins_, datetimes, frames, numpy_, pandas_, series_methods
 
 BEGIN, END = "<!-- calls -->\n", "<!-- /calls -->\n"
@@ -30,6 +32,9 @@ def calls_table() -> str:
         ("Series `.dt` of timedeltas", _names((*datetimes.TIMEDELTA_FIELDS, *datetimes.TIMEDELTA_METHODS))),
         ("DataFrame", _names((*frames.METHODS, *frames.PROPERTIES))),
         ("array", _names((*arrays.METHODS, "T", "dtype", "ndim", "shape"))),
+        ("`pyarrow.compute.`", _names(modules_.FUNCTIONS)),
+        ("pyarrow Array", _names((*modules_.METHODS, "type"))),
+        ("pyarrow RecordBatch", _names((*batch.METHODS, *batch.PROPERTIES))),
         ("builtins", _names((*(name for name in plain if name not in modules), "type"))),
         (
             "on constants",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -87,15 +86,6 @@ def centred(x: pd.Series) -> pd.Series:
 def table(parquet):
     ids = np.arange(9000)
     return parquet({"id": ids, "x": np.linspace(0, 1, 9000), "name": [f"n{i % 40}" for i in ids]})
-
-
-def test_an_iterator_udf(spark, table):
-    @pandas_udf("double")
-    def batches(parts: Iterator[pd.Series]) -> Iterator[pd.Series]:
-        for part in parts:
-            yield part * 2.0
-
-    check(spark, lambda: table.select("id", batches("x").alias("r")), refused="SW301")
 
 
 def test_a_nondeterministic_udf(spark, table):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sparkweld.ir import LoopBuilder
 from sparkweld.ir.types import F64
 from udf_compiler.calls.series_methods import copy as copy_series
 from udf_compiler.calls.series_methods import pipe
 from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.constants import PandasConstant
-from udf_compiler.trace.frame import TracedFrame
+from udf_compiler.trace.frame import TracedFrame, refuse_renumbered
 from udf_compiler.trace.lower import is_number
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import Traced, raw
+from udf_compiler.trace.values import Traced, moved, raw
 
 
 def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: Any = None, copy: Any = None) -> TracedFrame:
@@ -29,11 +32,14 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
         refuse("SW262", call=call, what="the argument dtype= or an index of its own")
     if isinstance(data, TracedArray) and data.ndim == 2 and _names(columns, len(data.columns)):
         data.shared = True
+        refuse_renumbered(data.loop, call)
         series = {n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)}
         return TracedFrame(data.loop, series)
     if not isinstance(data, dict) or columns is not None or not all(isinstance(n, str) for n in data):
         refuse("SW262", call=call, what=raw(data))
     loop = next(v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray))
+    if not any(isinstance(v, TracedSeries) for v in data.values()):
+        refuse_renumbered(loop, call)
     return TracedFrame(loop, {name: _column(loop, v, call) for name, v in data.items()})
 
 
@@ -49,7 +55,7 @@ def _column(loop: Any, value: Any, call: str) -> TracedSeries:
     if isinstance(value, TracedArray) and value.loop is loop and value.ndim == 1:
         return TracedSeries(loop, value.value, value.dtype)
     if is_number(value):
-        return make_series(value, Index())
+        return make_series(value, Index(loop))
     refuse("SW262", call=call, what=f"{raw(value)} as a column")
 
 
@@ -76,6 +82,83 @@ def set_column(frame: TracedFrame, name: Any, value: Any) -> None:
     if frame.shared or not isinstance(name, str):
         refuse("SW256", call=call)
     frame.series[name] = _column(frame.loop, value, call)
+
+
+def delete_column(frame: TracedFrame, name: Any) -> None:
+    """``del frame[name]`` on a fresh frame."""
+    call = "del DataFrame[...]"
+    if frame.shared:
+        refuse("SW256", call=call)
+    frame.column(name)
+    del frame.series[name]
+
+
+def keep_rows(frame: TracedFrame, mask: Any, call: str) -> TracedFrame:
+    """``frame[mask]``: the rows where a condition on the frame's own rows holds, with their numbers."""
+    if not (isinstance(mask, TracedSeries | TracedArray) and mask.loop is frame.loop and mask.dtype == np.bool_):
+        refuse("SW250", call=call)
+    if isinstance(mask, TracedArray) and mask.ndim != 1:
+        refuse("SW262", call=call, what="a condition of several columns")
+    loop = frame.loop.kept(mask.value)
+    return _over(frame, loop)
+
+
+def _over(frame: TracedFrame, loop: LoopBuilder) -> TracedFrame:
+    """A fresh frame of the same values in a copy of the frame's loop."""
+    made = TracedFrame(loop, {n: copy_series(moved(s, loop)) for n, s in frame.series.items()})
+    made.shared = False
+    return made
+
+
+def dropna(frame: TracedFrame, *, how: str = "any", subset: Any = None) -> TracedFrame:
+    """The rows without NaN (in the columns of `subset`)."""
+    call = "DataFrame.dropna"
+    names = [subset] if isinstance(subset, str) else list(frame.series) if subset is None else subset
+    if not isinstance(names, list | tuple) or not names or how not in ("any", "all"):
+        refuse("SW262", call=call, what=raw(subset))
+    present = [frame.column(n).notna() for n in names]
+    combine = operator.and_ if how == "any" else operator.or_
+    return keep_rows(frame, functools.reduce(combine, present), call)
+
+
+def reset_index(frame: TracedFrame, *, drop: bool = False) -> TracedFrame:
+    """With drop=True: the rows are numbered anew."""
+    if drop is not True:
+        refuse("SW250", call="DataFrame.reset_index")
+    return _over(frame, frame.loop.derive(numbered=True))
+
+
+def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
+    """Other names for some columns, by a dict or a function."""
+    call = "DataFrame.rename"
+    if isinstance(columns, dict):
+        names = [columns.get(n, n) for n in frame.series]
+    elif callable(columns) and not isinstance(columns, Traced):
+        names = [columns(n) for n in frame.series]
+    else:
+        refuse("SW262", call=call, what=raw(columns))
+    if not all(isinstance(n, str) for n in names) or len(set(names)) < len(names):
+        refuse("SW262", call=call, what="names that are no distinct texts")
+    made = TracedFrame(frame.loop, {n: copy_series(s) for n, s in zip(names, frame.series.values(), strict=True)})
+    made.shared = False
+    return made
+
+
+class Loc:
+    """``frame.loc``: rows by a condition, columns by name."""
+
+    def __init__(self, frame: TracedFrame) -> None:
+        self._frame = frame
+
+    def __getitem__(self, key: Any) -> Any:
+        rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
+        frame = self._frame
+        if not (isinstance(rows, slice) and rows == slice(None)):
+            frame = keep_rows(frame, rows, "DataFrame.loc")
+        return frame if isinstance(columns, slice) and columns == slice(None) else frame[columns]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        refuse("SW256", call="DataFrame.loc[...] = ...")
 
 
 def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
@@ -119,6 +202,9 @@ METHODS: dict[str, Callable[..., Any]] = {
     "assign": assign,
     "copy": copy,
     "drop": drop,
+    "dropna": dropna,
+    "rename": rename,
+    "reset_index": reset_index,
     "sum": sum_,
     "pipe": pipe,
     "to_numpy": lambda f: f.to_array("DataFrame.to_numpy"),
@@ -128,5 +214,6 @@ METHODS: dict[str, Callable[..., Any]] = {
 PROPERTIES: dict[str, Callable[[TracedFrame], Any]] = {
     "values": lambda f: f.to_array("DataFrame.values"),
     "columns": lambda f: PandasConstant(pd.Index(list(f.series))),
+    "loc": Loc,
     "ndim": lambda f: 2,
 }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.ir import LoopBuilder
 from udf_compiler.calls import frames, maybe_methods, series_methods, time_conversions
 from udf_compiler.calls.arrays import bound, called
 from udf_compiler.calls.strings import methods as text_methods
@@ -21,7 +22,7 @@ from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace import dates, maybe, time_constants
 from udf_compiler.trace.array import TracedArray, as_array
 from udf_compiler.trace.constants import unwrapped, wrapped
-from udf_compiler.trace.frame import TracedFrame
+from udf_compiler.trace.frame import TracedFrame, refuse_renumbered
 from udf_compiler.trace.lower import cast, is_number, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
@@ -65,7 +66,7 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
     if name == "str":
         return accessor(series)
     if name == "index":
-        return Index()
+        return Index(series.loop)
     if name in ROW_MIXING:
         if current().groups is not None:
             return current().groups.series_attribute(series, name)
@@ -81,6 +82,9 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
 
 class Index:
     """The index of a traced Series: good for handing on to pd.Series only."""
+
+    def __init__(self, loop: LoopBuilder) -> None:
+        self._loop = loop
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW250", call=f"Series.index.{name}")
@@ -101,7 +105,7 @@ def frame_attribute(frame: TracedFrame, name: str) -> Any:
     if name in frames.PROPERTIES:
         return frames.PROPERTIES[name](frame)
     if name == "index":
-        return Index()
+        return Index(frame.loop)
     if not hasattr(pd.DataFrame, name):
         if name in frame.series:
             return frame.column(name)
@@ -109,21 +113,26 @@ def frame_attribute(frame: TracedFrame, name: str) -> Any:
     refuse("SW250" if name in ROW_MIXING or name == "apply" else "SW251", call=call)
 
 
-def _check_index(index: Any, call: str) -> None:
+def _check_index(data: Any, index: Any, call: str) -> None:
+    """The index is the data's own: that of its rows, or none where they are numbered anyway."""
     if index is not None and type(index) is not Index:
         refuse("SW250", call=f"{call} with an index of its own")
+    if index is None and isinstance(data, TracedArray):
+        refuse_renumbered(data.loop, call)
+    if index is not None and isinstance(data, TracedSeries | TracedArray) and data.loop is not index._loop:
+        refuse("SW250", call=f"{call} with the index of other rows")
 
 
 def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: Any = None, copy: Any = None) -> Any:
     """pd.Series(...) of a traced value, or of a scalar on a traced index."""
     call = "pd.Series"
-    _check_index(index, call)
     if is_collection(data):
         data = collect(data)
         if type(data) is RowSeries and dtype is None:
             return data
         if type(data) is RowSeries:
             return data.astype(dtype)
+    _check_index(data, index, call)
     data = texts_of(data)
     if isinstance(data, TracedSeries):
         data.shared = True
@@ -134,7 +143,7 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
         data.shared = True
         made = TracedSeries(data.loop, data.value, data.dtype, shared=True)
     elif is_number(data) and index is not None:
-        return _scalar_series(data, dtype, call)
+        return _scalar_series(index._loop, data, dtype, call)
     else:
         refuse("SW250", call=f"pd.Series of {raw(data)}")
     if dtype is None:
@@ -149,9 +158,7 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
     return made.new(cast(made.loop, made.value, type_of(wanted, call)))
 
 
-def _scalar_series(value: Any, dtype: Any, call: str) -> TracedSeries:
-    loop = current().loop
-    assert loop is not None
+def _scalar_series(loop: LoopBuilder, value: Any, dtype: Any, call: str) -> TracedSeries:
     proto = run_prototype(call, lambda: pd.Series(value, index=range(1), dtype=dtype))
     if not isinstance(proto.dtype, np.dtype):
         refuse("SW254", call=call, type=str(proto.dtype))

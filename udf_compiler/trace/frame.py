@@ -49,12 +49,21 @@ class TracedFrame(Traced):
             return TracedFrame(self.loop, {k: self.column(k) for k in key})
         if isinstance(key, str):
             return self.column(key)
+        if isinstance(key, Traced):
+            from udf_compiler.calls.frames import keep_rows
+
+            return keep_rows(self, key, "DataFrame[...]")
         refuse("SW250", call="DataFrame[...]")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         from udf_compiler.calls.frames import set_column
 
         set_column(self, key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        from udf_compiler.calls.frames import delete_column
+
+        delete_column(self, key)
 
     def column(self, name: str) -> TracedSeries:
         """A column, as a view of the frame. Refuses (SW252) a name it does not have."""
@@ -92,3 +101,9 @@ class TracedFrame(Traced):
         from udf_compiler.calls.numpy_ import call_function
 
         return call_function(function, args, kwargs)
+
+
+def refuse_renumbered(loop: LoopBuilder, call: str) -> None:
+    """Refuses (SW250) new numbers for rows that a filter has left with gaps in theirs: pandas would join them by number."""
+    if not loop.numbered:
+        refuse("SW250", call=f"{call} without the index of the rows")

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from pandas.core import roperator
 
+from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.trace.session import is_tracing, refuse
 
 #: Operator method name -> the function that pandas hands to its array ops for it.
@@ -51,7 +52,7 @@ def symbol(name: str) -> str:
 _HIDDEN = frozenset(
     """loop value kind kinds has_nat nat_objects twin span shared new what series column columns array order to_array missing
     maybe pieces names _dtype
-    _binary _unary _in_place""".split()
+    _binary _unary _in_place valid whole guard null fields""".split()
 )
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -143,3 +144,21 @@ _define()
 def raw(value: object) -> str:
     """A short name of an argument in messages, never its (symbolic) text."""
     return f"a {value.what}" if isinstance(value, Traced) else f"a {type(value).__name__}"
+
+
+def moved(x: Any, loop: LoopBuilder) -> Any:
+    """Traced objects, alone or in tuples and dicts, as the same ones of a copy of their loop."""
+    if isinstance(x, tuple):
+        return tuple(moved(element, loop) for element in x)
+    if isinstance(x, dict):
+        return {name: moved(element, loop) for name, element in x.items()}
+    if isinstance(x, LoopBuilder):
+        return loop
+    if isinstance(x, Value):
+        return Value(x.id, x.type, loop)
+    if not isinstance(x, Traced):
+        return x
+    made = object.__new__(type(x))
+    for slot in type(x).__slots__:  # type: ignore[attr-defined]
+        object.__setattr__(made, slot, moved(object.__getattribute__(x, slot), loop))
+    return made

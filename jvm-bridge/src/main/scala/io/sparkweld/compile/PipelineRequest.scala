@@ -86,7 +86,8 @@ object CompileReply {
     val unknown = inputs.filterNot(names.contains)
     if (unknown.nonEmpty) return mismatch(s"it loads ${unknown.mkString(", ")}, which was not offered")
     if (outputs.map(_.path("name").asText) != wanted) return mismatch("its outputs are not those that were asked for")
-    if (json.path("filtered").asBoolean != request.json.get("filtered").asBoolean) {
+    val mayFilter = request.json.path("mayFilter").asBoolean // a map decides for itself
+    if (!mayFilter && json.path("filtered").asBoolean != request.json.get("filtered").asBoolean) {
       return mismatch("it filters where the plan does not, or the other way round")
     }
     if (frame.text("program").forall(_.isEmpty)) return mismatch("it holds no program")

@@ -7,7 +7,7 @@ import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.execution.metric.SQLMetric
-import org.apache.spark.sql.execution.python.sparkweld.{PythonCall, PythonEvaluator, RowConverter, SparkInternals}
+import org.apache.spark.sql.execution.python.sparkweld.{MapEvaluator, PythonCall, PythonEvaluator, RowConverter, SparkInternals}
 import org.apache.spark.sql.execution.vectorized.{OnHeapColumnVector, WritableColumnVector}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{StructField, StructType}
@@ -22,6 +22,8 @@ final case class FallbackProject(columns: Seq[Expression], input: Seq[Attribute]
 
 final case class FallbackPython(udfs: Seq[PythonUDF], results: Seq[Attribute], input: Seq[Attribute], evaluator: PythonEvaluator)
   extends FallbackStep
+
+final case class FallbackMap(evaluator: MapEvaluator, input: Seq[Attribute]) extends FallbackStep
 
 /** The original chain, to be run by Spark's own evaluators inside a task. Made on the driver. */
 final case class FallbackPlan(input: Seq[Attribute], steps: Seq[FallbackStep], output: Seq[Attribute], converter: RowConverter) {
@@ -54,6 +56,11 @@ object Fallback {
         val evaluator = SparkInternals.pythonEvaluator(udfs, attributes, results, evalType, whole, conf, metrics)
         val step = FallbackPython(udfs, results, attributes, evaluator)
         attributes = attributes ++ results
+        step
+      case (MapStep(function, output, evalType), _) =>
+        val evaluator = SparkInternals.mapEvaluator(function, attributes, output, evalType, conf, metrics)
+        val step = FallbackMap(evaluator, attributes)
+        attributes = output
         step
     }
     FallbackPlan(input, made, attributes, SparkInternals.converter(schemaOf(attributes)))
@@ -117,6 +124,9 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
       case (rows, FallbackPython(_, _, attributes, evaluator)) =>
         val projection = projectionOf(attributes, attributes)
         evaluator.evalRows(partition, rows.map(projection))
+      case (rows, FallbackMap(evaluator, attributes)) =>
+        val projection = projectionOf(attributes, attributes)
+        evaluator.evalRows(partition, rows.map(projection))
     }
   }
 
@@ -128,6 +138,7 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
       val projection = projectionOf(columns, attributes)
       rows => rows.map(row => projection(row).copy(): InternalRow)
     case python: FallbackPython => pythonRunner(python)
+    case FallbackMap(evaluator, _) => rows => evaluator.evalRows(partition, rows.iterator).map(_.copy()).toArray
   }
 
   /**

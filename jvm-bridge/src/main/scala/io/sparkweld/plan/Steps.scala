@@ -4,7 +4,8 @@ import io.sparkweld.compile.FormOrigin
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
-import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, MapInArrowExec, MapInPandasExec}
+import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
 import org.apache.spark.sql.types.DataType
 
 /** One node of a chain without its child: what a WeldExec computes, and what the fallback interprets. */
@@ -15,7 +16,16 @@ sealed trait Step {
 }
 
 final case class PythonStep(udfs: Seq[PythonUDF], results: Seq[Attribute], evalType: Int) extends Step {
-  override def over(child: SparkPlan): SparkPlan = ArrowEvalPythonExec(udfs, results, child, evalType)
+  override def over(child: SparkPlan): SparkPlan =
+    if (evalType == EvalTypes.Batched) BatchEvalPythonExec(udfs, results, child)
+    else ArrowEvalPythonExec(udfs, results, child, evalType)
+}
+
+/** mapInPandas or mapInArrow: rows of `output` for rows of the child, perhaps fewer. */
+final case class MapStep(function: PythonUDF, output: Seq[Attribute], evalType: Int) extends Step {
+  override def over(child: SparkPlan): SparkPlan =
+    if (evalType == EvalTypes.MapPandas) MapInPandasExec(function, output, child, isBarrier = false, None)
+    else MapInArrowExec(function, output, child, isBarrier = false, None)
 }
 
 final case class FilterStep(condition: Expression) extends Step {
@@ -28,9 +38,12 @@ final case class ProjectStep(columns: Seq[NamedExpression]) extends Step {
 
 object Step {
 
-  /** The step that `node` is, when it can be a link of a chain. */
+  /** The step that `node` is, when it can be a link of a chain. A map in barrier mode or with resources of its own cannot. */
   def of(node: SparkPlan): Option[Step] = node match {
     case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType))
+    case python: BatchEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, EvalTypes.Batched))
+    case MapInPandasExec(function: PythonUDF, output, _, false, None) => Some(MapStep(function, output, function.evalType))
+    case MapInArrowExec(function: PythonUDF, output, _, false, None) => Some(MapStep(function, output, function.evalType))
     case FilterExec(condition, _) => Some(FilterStep(condition))
     case ProjectExec(columns, _) => Some(ProjectStep(columns))
     case _ => None

@@ -9,7 +9,7 @@ import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.{FilterExec, LocalTableScanExec, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.StructType
 
@@ -50,7 +50,7 @@ object FunctionRequest {
       }
       val results = udfs.map(udf => AttributeReference(udf.name, udf.dataType)(udf.resultId))
       // ArrowEvalPythonExec takes scalar kinds only; the request says which kind each UDF really is.
-      val python = ArrowEvalPythonExec(udfs, results, LocalTableScanExec(input, Nil, None), SparkInternals.ScalarPandas)
+      val python = ArrowEvalPythonExec(udfs, results, LocalTableScanExec(input, Nil, None), EvalTypes.ScalarPandas)
       val appConf = SparkInternals.sparkConf(SparkSession.active)
       val pipeline = new PipelineBuilder(nodes(python), input, None, conf, appConf).build()
       val json = pipeline.request.json.deepCopy().put("op", op)

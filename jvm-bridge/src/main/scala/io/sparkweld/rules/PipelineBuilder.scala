@@ -12,9 +12,9 @@ import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
 
 import org.apache.spark.SparkConf
 import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.catalyst.types.DataTypeUtils
 import org.apache.spark.sql.execution.SparkPlan
-import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types._
 
@@ -67,6 +67,8 @@ final class PipelineBuilder(
   private var visible: Map[ExprId, Attribute] = Map.empty
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
   private val codec = new ExpressionCodec(column)
+  private val maps = nodes.exists(Step.of(_).exists(_.isInstanceOf[MapStep]))
+  private val seesBatchState = nodes.exists(PipelineBuilder.seesBatchState) // else each NULL is read for itself
 
   childOutput.zipWithIndex.foreach { case (attribute, i) => sources(attribute.exprId) = FromChild(i) }
 
@@ -90,6 +92,7 @@ final class PipelineBuilder(
       lastFilter = Some(step)
     case Some(ProjectStep(columns)) => addProject(columns)
     case Some(PythonStep(udfs, results, _)) => addPython(udfs, results)
+    case Some(MapStep(function, output, _)) => addMap(function, node.children.head.output, output)
     case None => throw new UnsupportedExpression(node.nodeName)
   }
 
@@ -122,7 +125,31 @@ final class PipelineBuilder(
     steps.addObject().put("kind", "python").set[ObjectNode]("udfs", array)
   }
 
-  private def function(udf: PythonUDF): ObjectNode = {
+  /** A map is a function of one struct, the row, and gives the columns of another. */
+  private def addMap(udf: PythonUDF, input: Seq[Attribute], output: Seq[Attribute]): Unit = {
+    val call = function(udf, Nil)
+    val row = call.withArray[ArrayNode]("args").addObject().putNull("name").putObject("expr").put("op", "CreateNamedStruct")
+    row.set[ObjectNode]("type", ExpressionCodec.typeOf(DataTypeUtils.fromAttributes(input)))
+    row.put("nullable", false)
+    val (fields, fieldNames) = (row.putArray("args"), row.putArray("names"))
+    taking = Some(udf)
+    try input.foreach { attribute =>
+      fieldNames.add(attribute.name)
+      fields.add(codec.encode(attribute))
+    } finally taking = None
+    val step = steps.addObject().put("kind", "map").put("name", udf.name)
+    step.set[ObjectNode]("udf", call)
+    val results = step.putArray("results")
+    output.foreach { attribute =>
+      val name = fresh(attribute.name)
+      results.add(name)
+      sources(attribute.exprId) = Made(name, attribute.dataType)
+    }
+  }
+
+  private def function(udf: PythonUDF): ObjectNode = function(udf, udf.children)
+
+  private def function(udf: PythonUDF, children: Seq[Expression]): ObjectNode = {
     names += udf.name
     if (!udf.udfDeterministic) throw refusedUdf(udf, Refusal("SW302", "udf" -> udf.name))
     val function = udf.func
@@ -136,7 +163,7 @@ final class PipelineBuilder(
     if (variables.nonEmpty && SparkInternals.broadcastsAreEncrypted) throw refusedUdf(udf, Refusal("SW303", "udf" -> udf.name))
     variables.foreach(variable => broadcasts.addObject().put("id", variable.id).put("path", variable.value.path))
     val args = node.putArray("args")
-    udf.children.foreach(child => args.add(argument(udf, child)))
+    children.foreach(child => args.add(argument(udf, child)))
     node
   }
 
@@ -182,7 +209,8 @@ final class PipelineBuilder(
       if (!ExpressionCodec.holds(field.dataType)) throw wrongType(udf, s"${attribute.name}.${field.name}", field.dataType)
       fieldNames.add(field.name)
       val input = inputAt(Seq(source, j), s"${attribute.name}.${field.name}", field.dataType, field.nullable)
-      array.add(reference(argumentOf(input, field.nullable), field.dataType, field.nullable))
+      val read = if (EvalTypes.seesBatchState(udf.evalType)) argumentOf(input, field.nullable) else input.name
+      array.add(reference(read, field.dataType, field.nullable))
     }
     node
   }
@@ -197,7 +225,7 @@ final class PipelineBuilder(
       case Made(name, _) => reference(name, attribute.dataType, nullable)
       case FromChild(i) =>
         val input = inputAt(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
-        reference(if (taking.isDefined) argumentOf(input, nullable) else input.name, attribute.dataType, nullable)
+        reference(if (taking.exists(udf => EvalTypes.seesBatchState(udf.evalType))) argumentOf(input, nullable) else input.name, attribute.dataType, nullable)
     }
   }
 
@@ -219,6 +247,7 @@ final class PipelineBuilder(
   private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean): Input =
     inputs.getOrElseUpdate(path, new Input(fresh(name), path, dataType, nullable, dataType match {
       case _ if !nullable => NullPolicy.Python
+      case _ if !seesBatchState => NullPolicy.Read
       // pandas does the same for these with NULLs and without: NULL is NaN or None in it. Parts of timestamps are integers,
       // which are floats in a batch with a NaT.
       case FloatType | DoubleType | _: DayTimeIntervalType | StringType => NullPolicy.Read
@@ -252,13 +281,13 @@ final class PipelineBuilder(
     request.set[ObjectNode]("steps", steps)
     val outputs = request.putArray("outputs")
     made.keys.foreach(outputs.add)
-    request.put("filtered", lastFilter.isDefined)
+    request.put("filtered", lastFilter.isDefined).put("mayFilter", maps)
     request.set[ObjectNode]("conf", settings())
     val paths: ArrayNode = request.putObject("python").putArray("includes")
     includes.foreach(paths.add)
     val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
     Pipeline(new PipelineRequest(commands.head, request, blobs.toSeq), kernelInputs.toArray, layout, types.toArray,
-      names.toSeq, lastFilter.isDefined, splitAfter)
+      names.toSeq, lastFilter.isDefined || maps, splitAfter)
   }
 
   private def settings(): ObjectNode = {
@@ -308,12 +337,23 @@ object PipelineBuilder {
       val nullable: Boolean,
       var nulls: NullPolicy)
 
+  /** Whether the UDFs of a node see NULLs as the dtype of their whole batch. */
+  def seesBatchState(node: SparkPlan): Boolean = Step.of(node) match {
+    case Some(PythonStep(_, _, evalType)) => EvalTypes.seesBatchState(evalType)
+    case Some(MapStep(_, _, evalType)) => EvalTypes.seesBatchState(evalType)
+    case _ => false
+  }
+
   /**
-   * The most rows that PySpark puts in one batch of the first UDF's arguments when Spark feeds it rows; 0 when it
-   * feeds it batches.
+   * The most rows that PySpark puts in one batch of the arguments of `first`, the first UDFs for which batches matter, when
+   * Spark feeds it rows; 0 when it feeds it batches.
    */
-  def rowLimit(first: Option[ArrowEvalPythonExec], columnarInput: Boolean, conf: SQLConf): Int = {
-    val width = math.max(1, first.toSeq.flatMap(_.udfs).flatMap(_.children).map(_.dataType.defaultSize).sum)
+  def rowLimit(first: Option[SparkPlan], columnarInput: Boolean, conf: SQLConf): Int = {
+    val arguments = first.flatMap(Step.of).toSeq.flatMap {
+      case PythonStep(udfs, _, _) => udfs.flatMap(_.children)
+      case _ => first.toSeq.flatMap(_.children).flatMap(_.output)
+    }
+    val width = math.max(1, arguments.map(_.dataType.defaultSize).sum)
     val byBytes = if (conf.arrowMaxBytesPerBatch > 0) conf.arrowMaxBytesPerBatch / width else Long.MaxValue
     val byRows = if (conf.arrowMaxRecordsPerBatch > 0) conf.arrowMaxRecordsPerBatch.toLong else Long.MaxValue
     if (columnarInput || first.isEmpty) 0 else math.max(1L, math.min(Int.MaxValue.toLong, math.min(byBytes, byRows))).toInt

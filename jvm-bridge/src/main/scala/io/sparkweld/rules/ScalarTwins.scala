@@ -6,7 +6,7 @@ import io.sparkweld.support.{ExpressionDecoder, Refusal, Rewritten, UnsupportedE
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.trees.TreePattern.{EVAL_PYTHON_UDF, EVAL_PYTHON_UDTF, PYTHON_UDF, TRANSPILED_PYTHON_UDF}
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
 
 /** A scalar UDF as an expression. `operations`: values of its program, for the cost model. */
@@ -46,7 +46,7 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
   private def batchesMatterTo(node: LogicalPlan): Boolean = {
     val functions = node.expressions.filter(_.containsPattern(PYTHON_UDF))
     SparkInternals.runsPython(node) || functions.exists(_.exists {
-      case udf: PythonUDF => udf.evalType != SparkInternals.ScalarPandas
+      case udf: PythonUDF => udf.evalType != EvalTypes.ScalarPandas
       case _: PythonFuncExpression => true
       case _ => false
     }) || functions.flatMap(outermost).exists(udf => of(udf, node.children).fold(refusals => !isRowLocal(refusals), _ => false))

@@ -8,11 +8,11 @@ import io.sparkweld.support.{ExpressionCodec, Refusal, RefusalTags, WarnOnce}
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, PythonUDF}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
-import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
-import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, EvalPythonExec}
+import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 
 /**
- * Turns maximal chains of Project, Filter and ArrowEvalPython (scalar pandas) into WeldExec nodes.
+ * Turns maximal chains of Project, Filter and nodes of Python UDFs (ArrowEvalPython, BatchEvalPython) into WeldExec nodes.
  *
  * What it rewrites: a chain that the compile service turned into a program. When the service refuses one of its nodes,
  * that node stays Spark's and the parts of the chain below and above it are tried on their own. When it must not: the
@@ -22,11 +22,28 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 object WeldRule extends Rule[SparkPlan] {
 
   override def apply(plan: SparkPlan): SparkPlan =
-    if (!plan.exists(_.isInstanceOf[ArrowEvalPythonExec])) plan
+    if (!plan.exists(PythonNode.is)) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
         WarnOnce.guard("the rewriting of a plan", plan)(new ChainRewriter(driver).rewrite(plan))
       case _ => plan
+    }
+}
+
+/** A node of Spark's that calls Python functions. */
+object PythonNode {
+  private val Folder = classOf[EvalPythonExec].getPackageName
+
+  def is(node: SparkPlan): Boolean = unapply(node).isDefined
+
+  def unapply(node: SparkPlan): Option[Seq[PythonUDF]] =
+    if (node.getClass.getPackageName != Folder) None
+    else {
+      val udfs = node match {
+        case python: EvalPythonExec => python.udfs
+        case other => other.expressions.flatMap(_.collect { case udf: PythonUDF => udf })
+      }
+      Option.when(udfs.nonEmpty)(udfs)
     }
 }
 
@@ -39,25 +56,33 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   def rewrite(plan: SparkPlan): SparkPlan = {
     val links = linksFrom(plan).toIndexedSeq
-    if (links.exists(_.isInstanceOf[ArrowEvalPythonExec])) {
+    if (links.exists(PythonNode.is)) {
       val base = rewrite(links.last.children.head)
       assemble(links.reverse, base, links.filterNot(fusible).toSet)
-    } else plan.mapChildren(rewrite)
+    } else {
+      plan match {
+        case PythonNode(udfs) if Step.of(plan).isEmpty => RefusalTags.set(plan, Seq(unlinked(udfs)))
+        case _ => ()
+      }
+      plan.mapChildren(rewrite)
+    }
+  }
+
+  /** Why a node of Python functions is no link of a chain. */
+  private def unlinked(udfs: Seq[PythonUDF]): Refusal = {
+    val names = udfs.map(_.name).mkString(", ")
+    val evalType = udfs.head.evalType
+    if (EvalTypes.isKnown(evalType)) Refusal("SW367", "udf" -> names)
+    else Refusal("SW301", "udf" -> names, "type" -> evalType.toString)
   }
 
   /** The nodes of the chain that starts at `node`, top down. */
   private def linksFrom(node: SparkPlan): LazyList[SparkPlan] =
     if (Step.of(node).isEmpty) LazyList.empty else node #:: linksFrom(node.children.head)
 
-  /** Cheap checks that need no service; a Python node that fails them is tagged. */
+  /** Cheap checks that need no service. */
   private def fusible(node: SparkPlan): Boolean = node match {
-    case python: ArrowEvalPythonExec =>
-      val supported = python.evalType == SparkInternals.ScalarPandas
-      if (!supported) {
-        val names = python.udfs.map(_.name).mkString(", ")
-        RefusalTags.set(python, Seq(Refusal("SW301", "udf" -> names, "type" -> python.evalType.toString)))
-      }
-      supported
+    case PythonNode(_) => true
     case _ => SparkWeldConf.FusionEnabled.get(conf)
   }
 
@@ -70,7 +95,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     var rest = nodes
     while (rest.nonEmpty) {
       val run = rest.takeWhile(!outside(_))
-      if (run.exists(_.isInstanceOf[ArrowEvalPythonExec])) child = compile(run, child)
+      if (run.exists(PythonNode.is)) child = compile(run, child)
       else child = run.foldLeft(child)(keep)
       rest = rest.drop(run.length)
       rest.headOption.foreach(node => child = keep(child, node))
@@ -133,11 +158,13 @@ private final class ChainRewriter(driver: WeldDriver) {
         stages(lower, input, service) ++ stages(upper, lower.last.output, service)
       case None =>
         driver.compiler.register(pipeline.request)
-        val first = nodes.collectFirst { case python: ArrowEvalPythonExec => python }
-        val kernel = pipeline.plan(PipelineBuilder.rowLimit(first, columnarInput = false, conf))
+        val kernel = pipeline.plan(PipelineBuilder.rowLimit(firstOfBatches(nodes), columnarInput = false, conf))
         Seq(Stage(nodes.map(Step.of(_).get), input, kernel))
     }
   }
+
+  /** The first node for whose UDFs it matters what is in one batch. */
+  private def firstOfBatches(nodes: Seq[SparkPlan]): Option[SparkPlan] = nodes.find(PipelineBuilder.seesBatchState)
 
   /**
    * The chain without the nodes that were refused; with a refusal of no node in particular, all of it stays Spark's.
@@ -146,11 +173,14 @@ private final class ChainRewriter(driver: WeldDriver) {
     val byNode = refusals.map(refusal => refusal -> refusedNodes(nodes, refusal))
     val everywhere = byNode.collect { case (refusal, Nil) => refusal }
     val parts = nodes.map {
-      case python: ArrowEvalPythonExec =>
+      case python @ PythonNode(_) =>
         val own = byNode.collect { case (refusal, about) if about.contains(python) => refusal }
         if (everywhere.nonEmpty) NodeParts(None, Seq(tagged(python, own ++ everywhere)))
         else if (own.isEmpty) NodeParts(Some(python), Nil)
-        else split(python, own)
+        else python match {
+          case several: EvalPythonExec => split(several, own)
+          case one => NodeParts(None, Seq(tagged(one, own)))
+        }
       case node =>
         val own = byNode.collect { case (refusal, about) if about.contains(node) => refusal }
         if (own.nonEmpty) node.setTagValue(RefusalTags.Beside, own)
@@ -165,13 +195,17 @@ private final class ChainRewriter(driver: WeldDriver) {
    * The UDFs of a node that were not refused, and above them those that were. They were independent of each other; the
    * ones that stay in Python must see the batches that the node had.
    */
-  private def split(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): NodeParts = {
+  private def split(node: EvalPythonExec, refusals: Seq[Refusal]): NodeParts = {
     val names = refusals.flatMap(_.udf).toSet
     val (refused, fine) = node.udfs.zip(node.resultAttrs).partition { case (udf, _) => udf.exists(isNamed(_, names)) }
     if (fine.isEmpty || refused.isEmpty || refusals.exists(_.udf.isEmpty)) NodeParts(None, Seq(tagged(node, refusals)))
     else {
-      def part(udfs: Seq[(PythonUDF, Attribute)], child: SparkPlan): ArrowEvalPythonExec = {
-        val made = node.copy(udfs = udfs.map(_._1), resultAttrs = udfs.map(_._2), child = child)
+      def part(udfs: Seq[(PythonUDF, Attribute)], child: SparkPlan): SparkPlan = {
+        val (functions, results) = udfs.unzip
+        val made = node match {
+          case arrow: ArrowEvalPythonExec => arrow.copy(udfs = functions, resultAttrs = results, child = child)
+          case _ => BatchEvalPythonExec(functions, results, child)
+        }
         made.copyTagsFrom(node)
         made
       }
@@ -182,7 +216,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
-  private def tagged(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): ArrowEvalPythonExec = {
+  private def tagged(node: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     RefusalTags.set(node, refusals)
     node
   }
@@ -195,7 +229,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   private def hasUdf(node: SparkPlan, name: String): Boolean = node match {
-    case python: ArrowEvalPythonExec => python.udfs.exists(_.exists(isNamed(_, Set(name))))
+    case PythonNode(udfs) => udfs.exists(_.exists(isNamed(_, Set(name))))
     case _ => false
   }
 
@@ -212,10 +246,13 @@ private final class ChainRewriter(driver: WeldDriver) {
     pipeline.inputs.map(_.dataType).find(!ExpressionCodec.holds(_)).foreach { wrong =>
       throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel has a column of type ${wrong.sql}"))
     }
-    val first = nodes.collectFirst { case python: ArrowEvalPythonExec => python }
     val parts = if (pipeline.splitAfter.isEmpty) Nil else stages(nodes, child.output, pipeline.request.service)
-    val columnarInput = first.exists(python => (nodes.head eq python) && SparkInternals.takesColumnarInput(python))
-    val kernel = pipeline.plan(PipelineBuilder.rowLimit(first, columnarInput, conf))
+    val columnarInput = nodes.head match {
+      case python: ArrowEvalPythonExec => SparkInternals.takesColumnarInput(python)
+      case _ => false
+    }
+    val first = firstOfBatches(nodes)
+    val kernel = pipeline.plan(PipelineBuilder.rowLimit(first, columnarInput && first.forall(_ eq nodes.head), conf))
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, parts, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)

@@ -3,15 +3,15 @@ package io.sparkweld.ui
 import scala.collection.mutable
 
 import io.sparkweld.plan.WeldExec
+import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.{Refusal, RefusalTags, Rewritten}
 
 import org.apache.spark.sql.ExtendedExplainGenerator
-import org.apache.spark.sql.catalyst.expressions.PythonUDAF
+import org.apache.spark.sql.catalyst.expressions.{PythonUDAF, PythonUDF}
 import org.apache.spark.sql.execution.{QueryExecution, SparkPlan}
-import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 
 /**
- * Adds to Spark's `explain` what runs as a kernel and what was fused, and for each pandas UDF that stays in Python
+ * Adds to Spark's `explain` what runs as a kernel and what was fused, and for each Python UDF that stays in Python
  * why.
  */
 class WeldExplain extends ExtendedExplainGenerator {
@@ -28,7 +28,7 @@ object WeldExplain {
    */
   def explain(query: QueryExecution): String = {
     val text = describe(query.executedPlan)
-    if (text.isEmpty) "SparkWeld: the query has no pandas UDF." else text
+    if (text.isEmpty) "SparkWeld: the query has no Python UDF." else text
   }
 
   def describe(plan: SparkPlan): String = {
@@ -36,7 +36,7 @@ object WeldExplain {
     PlanWalk.rewritten(plan).foreach(record => lines += catalyst(record))
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
-      case python: ArrowEvalPythonExec => lines += fallback(python)
+      case python @ PythonNode(udfs) => lines += fallback(python, udfs)
       case python if PlanWalk.aggregates(python).nonEmpty => PlanWalk.aggregates(python).foreach(udf => lines += fallback(udf))
       case node => node.getTagValue(RefusalTags.Beside).foreach(refusals => lines += beside(node, refusals))
     }
@@ -77,9 +77,9 @@ object WeldExplain {
     s"${refusal.code} ${refusal.title}: ${refusal.message}$where$hint"
   }
 
-  private def fallback(python: ArrowEvalPythonExec): String = {
+  private def fallback(python: SparkPlan, udfs: Seq[PythonUDF]): String = {
     val reasons = RefusalTags.get(python).map(reason)
     val why = if (reasons.isEmpty) Seq("SparkWeld was off when this was planned") else reasons
-    (s"in Python: ${python.udfs.map(_.name).mkString(", ")}" +: why).mkString("\n  ")
+    (s"in Python: ${udfs.map(_.name).mkString(", ")}" +: why).mkString("\n  ")
   }
 }

@@ -4,10 +4,10 @@ import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ArrayNode
 
 import io.sparkweld.plan.WeldExec
+import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.RefusalTags
 
 import org.apache.spark.sql.execution.QueryExecution
-import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 
 /** What Weld did in an executed query, as JSON for programs: the metrics of its operators, and the refusals of all others. */
 object WeldReport {
@@ -29,9 +29,9 @@ object WeldReport {
         weld.summary.fused.foreach(entry.withArray[ArrayNode]("fused").add(_))
         entry.put("program", weld.summary.hash)
         Metrics.foreach(name => entry.put(name, weld.metrics(name).value))
-      case python: ArrowEvalPythonExec => RefusalTags.get(python).foreach { refusal =>
+      case python @ PythonNode(udfs) => RefusalTags.get(python).foreach { refusal =>
           val entry = refusals.addObject()
-          python.udfs.foreach(udf => entry.withArray[ArrayNode]("udfs").add(udf.name))
+          udfs.foreach(udf => entry.withArray[ArrayNode]("udfs").add(udf.name))
           entry.put("code", refusal.code).put("message", refusal.message)
         }
       case node =>

@@ -11,6 +11,7 @@ import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, Pyth
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedArgumentExpression, PythonUDF}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.types.DataTypeUtils
 import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.{RowToColumnConverter, SparkPlan}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
@@ -27,9 +28,6 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
  * evaluators of Python functions; another Spark line needs another copy of this file and nothing else.
  */
 object SparkInternals {
-
-  /** The eval type of a scalar pandas UDF. */
-  val ScalarPandas: Int = PythonEvalType.SQL_SCALAR_PANDAS_UDF
 
   /** Sets `key` in the configuration that sessions of this context will start from, unless it has a value. */
   def setIfMissing(context: SparkContext, key: String, value: String): Unit = context.conf.setIfMissing(key, value)
@@ -87,7 +85,7 @@ object SparkInternals {
       PythonSQLMetrics.pythonTimingMetricsDesc.map { case (k, v) => k -> SQLMetrics.createTimingMetric(context, v) } ++
       PythonSQLMetrics.pythonOtherMetricsDesc.map { case (k, v) => k -> SQLMetrics.createMetric(context, v) }
 
-  /** Spark's own evaluators of one ArrowEvalPython node, made as that node makes them. Called on the driver. */
+  /** Spark's own evaluators of one node of Python UDFs, made as that node makes them. Called on the driver. */
   def pythonEvaluator(
       udfs: Seq[PythonUDF],
       childOutput: Seq[Attribute],
@@ -100,6 +98,11 @@ object SparkInternals {
     val artifacts = JobArtifactSet.getCurrentJobArtifactState.map(_.uuid)
     val logSession = if (conf.pythonWorkerLoggingEnabled) SparkSession.getActiveSession.map(_.sessionUUID) else None
     val settings = workerSettings(conf)
+    if (evalType == EvalTypes.Batched) {
+      val pickled = new BatchEvalPythonEvaluatorFactory(childOutput, udfs, output, conf.getConf(SQLConf.PYTHON_UDF_MAX_RECORDS_PER_BATCH),
+        conf.getConf(SQLConf.PYTHON_UDF_MAX_BYTES_PER_BATCH), metrics, artifacts, logSession, conf.pysparkBinaryAsBytes)
+      return new PythonEvaluator(pickled, None)
+    }
     val rows = new ArrowEvalPythonEvaluatorFactory(childOutput, udfs, output, conf.arrowMaxRecordsPerBatch, evalType,
       conf.sessionLocalTimeZone, conf.arrowUseLargeVarTypes, settings, metrics, artifacts, logSession)
     val columnar = Option.when(columnarInput) {
@@ -108,6 +111,22 @@ object SparkInternals {
         conf.sessionLocalTimeZone, conf.arrowUseLargeVarTypes, settings, metrics, artifacts, logSession)
     }
     new PythonEvaluator(rows, columnar)
+  }
+
+  /** Spark's own evaluator of a mapInPandas or mapInArrow node, made as that node makes it. Called on the driver. */
+  def mapEvaluator(
+      function: PythonUDF,
+      childOutput: Seq[Attribute],
+      output: Seq[Attribute],
+      evalType: Int,
+      conf: SQLConf,
+      metrics: Map[String, SQLMetric]): MapEvaluator = {
+    val artifacts = JobArtifactSet.getCurrentJobArtifactState.map(_.uuid)
+    val logSession = if (conf.pythonWorkerLoggingEnabled) SparkSession.getActiveSession.map(_.sessionUUID) else None
+    val chain = Seq((ChainedPythonFunctions(Seq(function.func)), function.resultId.id))
+    new MapEvaluator(new MapInBatchEvaluatorFactory(output, chain, DataTypeUtils.fromAttributes(childOutput), function.dataType,
+      conf.arrowMaxRecordsPerBatch, evalType, conf.sessionLocalTimeZone, conf.arrowUseLargeVarTypes, workerSettings(conf), metrics,
+      artifacts, logSession))
   }
 
   /** True when Spark would feed this node whole columnar batches, so that its Arrow batches are those of its child. */
@@ -145,9 +164,41 @@ object SparkInternals {
   def broadcastsAreEncrypted: Boolean = SparkEnv.get.conf.getBoolean("spark.io.encryption.enabled", false)
 }
 
-/** Spark's evaluators of one ArrowEvalPython node. Serialisable; the two share the function bytes. */
+/** Spark's evaluator of one mapInPandas or mapInArrow node. */
+final class MapEvaluator(factory: MapInBatchEvaluatorFactory) extends Serializable {
+
+  /** Streams rows of the child through one Python run; rows of the output come out. */
+  def evalRows(partition: Int, input: Iterator[InternalRow]): Iterator[InternalRow] =
+    factory.createEvaluator().eval(partition, input)
+}
+
+/** The eval types of Python functions (PythonEvalType) that SparkWeld asks about. */
+object EvalTypes {
+  /** Plain `udf`, rows pickled. */
+  val Batched: Int = PythonEvalType.SQL_BATCHED_UDF
+
+  /** Scalar pandas UDFs. */
+  val ScalarPandas: Int = PythonEvalType.SQL_SCALAR_PANDAS_UDF
+
+  /** mapInPandas. */
+  val MapPandas: Int = PythonEvalType.SQL_MAP_PANDAS_ITER_UDF
+
+  /** Functions of pandas objects: NULLs in a batch decide the dtypes that they see. */
+  private val pandas = Set(ScalarPandas, PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF, MapPandas)
+
+  private val others = Set(Batched, PythonEvalType.SQL_ARROW_BATCHED_UDF, PythonEvalType.SQL_SCALAR_ARROW_UDF,
+    PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF, PythonEvalType.SQL_MAP_ARROW_ITER_UDF)
+
+  /** Whether the compile service knows functions of this kind. */
+  def isKnown(evalType: Int): Boolean = pandas(evalType) || others(evalType)
+
+  /** Whether such a function sees NULLs as the dtype of its whole batch. */
+  def seesBatchState(evalType: Int): Boolean = pandas(evalType)
+}
+
+/** Spark's evaluators of one node of Python UDFs. Serialisable; the two share the function bytes. */
 final class PythonEvaluator(
-    rows: ArrowEvalPythonEvaluatorFactory,
+    rows: EvalPythonEvaluatorFactory,
     columnar: Option[ColumnarArrowEvalPythonEvaluatorFactory]) extends Serializable {
 
   def takesColumnarInput: Boolean = columnar.isDefined
@@ -162,7 +213,11 @@ final class PythonEvaluator(
 
   /** Runs only the functions: rows of `call.arguments` in, rows of the results out, in order; nothing is queued. */
   def evalCall(call: PythonCall, input: Iterator[InternalRow], context: TaskContext): Iterator[InternalRow] =
-    rows.evaluate(call.functions, call.positions, input, call.schema, context)
+    rows match {
+      case arrow: ArrowEvalPythonEvaluatorFactory => arrow.evaluate(call.functions, call.positions, input, call.schema, context)
+      case pickled: BatchEvalPythonEvaluatorFactory => pickled.evaluate(call.functions, call.positions, input, call.schema, context)
+      case other => throw new IllegalStateException(s"${other.getClass.getName} evaluates no single batch")
+    }
 }
 
 /**

@@ -1,0 +1,277 @@
+"""UDFs of every kind with the plugin off and on: iterators, arrow functions, maps; and what reaches them by other ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import arrow_udf, pandas_udf, udf
+from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType
+
+from tests.helpers.differential import check
+
+ROWS = 9000
+
+
+@pytest.fixture
+def table(parquet):
+    """Two row groups' worth of numbers; `k` and `y` have NULLs, `z` zeros."""
+    ids = np.arange(ROWS)
+    holes = np.where(ids % 7 == 3)[0]
+    k = [None if i % 7 == 3 else int(i % 50 - 25) for i in ids]
+    y = np.linspace(-2, 2, ROWS)
+    y[holes] = np.nan
+    return parquet(
+        {
+            "id": ids,
+            "x": np.linspace(0, 1, ROWS),
+            "y": pa.array(y, from_pandas=True),
+            "k": pa.array(k, pa.int32()),
+            "n": (ids % 40).astype(np.int64),
+            "z": (ids % 3).astype(np.int64),
+            "b": ids % 2 == 0,
+        }
+    )
+
+
+@pandas_udf(DoubleType())
+def scaled(parts: Iterator[pd.Series]) -> Iterator[pd.Series]:
+    weights = np.array([1.0, 2.5])
+    for part in parts:
+        yield part * weights[1] + 1
+
+
+@pandas_udf(DoubleType())
+def summed(parts: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.Series]:
+    for x, k in parts:
+        yield x + k.fillna(0)
+
+
+@pandas_udf(LongType())
+def divided(parts: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.Series]:
+    for n, z in parts:
+        yield n // z
+
+
+@pandas_udf(DoubleType())
+def counted(parts: Iterator[pd.Series]) -> Iterator[pd.Series]:
+    for number, part in enumerate(parts):
+        yield part + number
+
+
+def test_pandas_iterators(spark, table):
+    check(spark, lambda: table.select("id", scaled("x").alias("r"), summed("x", "k").alias("s")), deopt=None)
+    check(spark, lambda: table.where("x > 0.5").select("id", scaled(F.col("y") * 2).alias("r")))
+    check(spark, lambda: table.select("id", counted("x").alias("r")), refused="SW360")
+
+
+def test_an_iterator_whose_guard_fires_runs_batch_by_batch_in_python(spark, table):
+    check(spark, lambda: table.select("id", divided("n", "z").alias("r")), deopt=True)
+    check(spark, lambda: table.where("z > 0").select("id", divided("n", "z").alias("r")), deopt=None)
+
+
+def test_an_iterator_between_other_udfs(spark, table):
+    half = pandas_udf(lambda x: x / 2, "double")
+    check(spark, lambda: table.select("id", half(scaled(half("x"))).alias("r")).where("r > 0.7"))
+
+
+@arrow_udf(DoubleType())
+def normalised(x: pa.Array, y: pa.Array) -> pa.Array:
+    return pc.if_else(pc.greater(x, 0.25), pc.divide(y, pc.add(x, 1.0)), pc.fill_null(y, 0.0))
+
+
+@arrow_udf(LongType())
+def added(n: pa.Array, k: pa.Array) -> pa.Array:
+    return pc.add_checked(n, pc.cast(k, pa.int64()))
+
+
+@arrow_udf(IntegerType())
+def quotient(n: pa.Array, z: pa.Array) -> pa.Array:
+    return pc.divide(n, z)
+
+
+@arrow_udf(BooleanType())
+def picked(b: pa.Array, k: pa.Array) -> pa.Array:
+    return pc.and_kleene(b, pc.is_in(k, value_set=pa.array([1, 2, 3], pa.int32())))
+
+
+@arrow_udf(DoubleType())
+def roots(parts: Iterator[pa.Array]) -> Iterator[pa.Array]:
+    for part in parts:
+        yield pc.sqrt(part)
+
+
+def test_arrow_functions(spark, table):
+    check(
+        spark,
+        lambda: table.select(
+            "id",
+            normalised("x", "y").alias("r"),
+            added("n", "k").alias("a"),
+            picked("b", "k").alias("p"),
+            added(n=F.col("n"), k="k").alias("named"),
+            added(added("n", "k"), "k").alias("twice"),
+        ),
+    )
+    check(spark, lambda: table.select("id", roots("y").alias("r")))
+    check(spark, lambda: table.where(picked("b", "k")).select("id", added("n", "k").alias("a")))
+
+
+def test_an_arrow_division_by_zero_raises_as_in_python(spark, table):
+    check(spark, lambda: table.select("id", quotient("n", "z").alias("r")), deopt=None)
+    check(spark, lambda: table.where("z > 0").select("id", quotient("n", "z").alias("r")))
+
+
+def test_arrow_functions_that_stay_in_python(spark, table):
+    total = arrow_udf(lambda x: pc.subtract(x, pc.mean(x)), "double")
+    check(spark, lambda: table.select("id", total("x").alias("r")), refused="SW250")
+
+
+def test_pandas_and_arrow_functions_of_one_column(spark, table):
+    """One of them sees NULLs as float64, the other as they are."""
+    plus = pandas_udf(lambda k: k + 1, "double")
+    check(spark, lambda: table.select("id", plus("k").alias("p"), added("n", "k").alias("a")), deopt=None)
+    check(spark, lambda: table.where("n > 3").select("id", plus("k").alias("p"), added("n", "k").alias("a")), deopt=None)
+
+
+def features(parts):
+    limits = {"high": 0.75}
+    for pdf in parts:
+        kept = pdf[(pdf.x < limits["high"]) & (pdf.z != 0)]
+        kept = kept.assign(q=kept.n // kept.z, x=np.where(kept.y > 0, kept.x, -kept.x))
+        yield kept[["id", "q", "x"]]
+
+
+def doubled(parts):
+    for pdf in parts:
+        pdf["x"] = pdf.x * 2
+        yield pdf
+
+
+def grouped(parts):
+    for pdf in parts:
+        yield pdf.groupby("n", as_index=False).agg({"x": "sum"})
+
+
+def test_map_in_pandas(spark, table):
+    numbers = table.drop("b", "k")
+    check(spark, lambda: numbers.mapInPandas(features, "x double, id long, q long"))
+    check(spark, lambda: numbers.select("id", "x").mapInPandas(doubled, "id long, x double"))
+    check(spark, lambda: numbers.where("n > 5").mapInPandas(features, "id long, q long, x double").where("q > 3").select("id"))
+    check(spark, lambda: table.select("id", "k", "x").mapInPandas(doubled, "id long, k double, x double"), deopt=None)
+    check(spark, lambda: numbers.mapInPandas(grouped, "n long, x double"), refused="SW250")
+
+
+def test_map_in_pandas_in_small_batches(spark, table):
+    conf = {"spark.sql.execution.arrow.maxRecordsPerBatch": "100"}
+    numbers = table.drop("b", "k")
+    check(spark, lambda: numbers.repartition(3).mapInPandas(features, "id long, q long, x double").sort("id"), conf=conf)
+
+
+def test_a_map_whose_guard_fires(spark, table):
+    def divides(parts):
+        for pdf in parts:
+            yield pdf.assign(q=pdf.n // pdf.z)
+
+    check(spark, lambda: table.select("n", "z").mapInPandas(divides, "n long, z long, q double"), deopt=True)
+
+
+def arrow_features(parts):
+    for batch in parts:
+        kept = batch.filter(pc.greater(batch["x"], 0.5))
+        ratio = pc.divide(kept["y"], kept["x"])
+        yield pa.RecordBatch.from_arrays([kept["id"], ratio, kept["k"]], names=["id", "ratio", "k"])
+
+
+def renamed(parts):
+    for batch in parts:
+        yield batch.select(["id", "b"]).append_column("big", pc.greater(batch.column("k"), 3))
+
+
+def test_map_in_arrow(spark, table):
+    check(spark, lambda: table.mapInArrow(arrow_features, "id long, ratio double, k int"))
+    check(spark, lambda: table.mapInArrow(renamed, "id long, b boolean, big boolean").where("big").select("id"))
+    check(spark, lambda: table.mapInArrow(renamed, "id int, b boolean, big boolean"), refused="SW364")
+
+
+def test_a_barrier_map_stays_spark_s(spark, table):
+    numbers = table.select("id", "x")
+    check(spark, lambda: numbers.mapInPandas(doubled, "id long, x double", barrier=True), refused="SW367")
+
+
+def test_functions_of_groups_stay_spark_s(spark, table):
+    largest = table.select("n", "x").groupBy("n").applyInPandas(lambda pdf: pdf.head(1), "n long, x double")
+    check(spark, lambda: largest.sort("n"), refused="SW301")
+
+
+def test_registered_functions_in_sql(spark, table):
+    spark.udf.register("scaled_sql", scaled)
+    spark.udf.register("added_sql", added)
+    table.createOrReplaceTempView("kinds")
+    check(spark, lambda: spark.sql("select id, scaled_sql(x) r, added_sql(n, k) a from kinds where n > 2"))
+    check(spark, lambda: spark.sql("select id, added_sql(k => k, n => n) a from kinds"))
+
+
+def test_no_rows(spark, table):
+    nothing = table.where("id < 0")
+    check(spark, lambda: nothing.select("id", scaled("x").alias("r"), added("n", "k").alias("a")))
+    check(spark, lambda: nothing.select("id", "x").mapInPandas(doubled, "id long, x double"))
+
+
+def test_profiled_functions_stay_in_python(spark, table):
+    conf = {"spark.sql.pyspark.udf.profiler": "perf"}
+    check(spark, lambda: table.select("id", scaled("x").alias("r")), refused="SW111", conf=conf)
+
+
+def banded(n, k):
+    if k is None:
+        return -1
+    total = 0
+    for step in range(3):
+        total += n * step if k > 0 else k - step
+    return total
+
+
+def test_row_functions(spark, table):
+    for arrow in (True, False):
+        plus = udf(lambda n: n + 1, "long", useArrow=arrow)
+        bands = udf(banded, "long", useArrow=arrow)
+        words = udf(lambda n: f"{n % 3}-{n}", "string", useArrow=arrow)
+        check(
+            spark,
+            lambda plus=plus, bands=bands, words=words: table.select(
+                "id",
+                plus("n").alias("r"),
+                plus(plus("n")).alias("twice"),
+                bands(k="k", n=F.col("n")).alias("b"),
+                words("n").alias("w"),
+            ),
+        )
+        check(spark, lambda plus=plus, bands=bands: table.where(bands("n", "k") > 20).select("id", plus("id").alias("r")))
+
+
+def test_a_row_function_that_raises_on_a_row(spark, table):
+    for arrow in (True, False):
+        ratio = udf(lambda n, z: n / z, "double", useArrow=arrow)
+        check(spark, lambda ratio=ratio: table.select("id", ratio("n", "z").alias("r")), deopt=None)
+        check(spark, lambda ratio=ratio: table.where("z > 0").select("id", ratio("n", "z").alias("r")))
+
+
+def test_rows_that_a_row_kernel_leaves_to_python(spark, table):
+    """Past int64 Python counts on: the batches with such rows run in Python, by either evaluator."""
+    for arrow in (True, False):
+        power = udf(lambda n: float(n * 10**17 * n), "double", useArrow=arrow)
+        check(spark, lambda power=power: table.select("id", power("n").alias("r")), deopt=True)
+
+
+def test_kinds_mixed_in_one_query(spark, table):
+    plus = udf(lambda n: n + 1, "long")
+    old = udf(lambda n: n * 2, "long", useArrow=False)
+    half = pandas_udf(lambda x: x / 2, "double")
+    query = table.select("id", half(added(plus(old("n")), "k").cast("double")).alias("r"), scaled("x").alias("s"))
+    check(spark, lambda: query.where("r > 3"), deopt=None)

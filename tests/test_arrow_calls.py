@@ -1,0 +1,183 @@
+"""pyarrow.compute in arrow UDFs: every function of the tables against pyarrow itself, on extremes and NULLs."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pyspark.sql.conversion import ArrowBatchTransformer
+
+from tests.helpers.kinds import ARROW, codes, compile_udf, pairs, run, same
+from udf_compiler.arrow.modules import FUNCTIONS
+
+NUMBERS = ("byte", "short", "integer", "long", "float", "double")
+SPARK = {arrow: spark for spark, arrow in ARROW.items()}
+
+
+def check(function, types, returns=None, ulp=0):
+    """Compiles and compares, row by row: a row that pyarrow raises for alone must be flagged, no other may differ."""
+    names = [f"c{i}" for i in range(len(types))]
+    columns = pairs(types, nulls=True)
+    arrays = [pa.array(values, ARROW[t]) for values, t in zip(columns, types, strict=True)]
+    of = SPARK[function(*(a.slice(0, 0) for a in arrays)).type]
+    returns = returns or of
+    ulp *= 2**29 if of == "float" else 1
+    reply = compile_udf(function, 250, dict(zip(names, types, strict=True)), returns)
+    (got,), flagged = run(reply, dict(zip(names, (a.to_pylist() for a in arrays), strict=True)))
+    wanted, raised = [], []
+    for row in range(len(columns[0])):
+        try:
+            wanted += _converted(function(*(a.slice(row, 1) for a in arrays)), returns)
+            raised.append(False)
+        except (pa.ArrowInvalid, _Mismatch):
+            wanted.append(None)
+            raised.append(True)
+    missed = [row for row, (r, f) in enumerate(zip(raised, flagged, strict=True)) if r and not f]
+    assert not missed, f"{[[c[row] for c in columns] for row in missed]} raise unflagged\n{reply['program']}"
+    for row, (a, b) in enumerate(zip(got, wanted, strict=True)):
+        assert flagged[row] or same([a], [b], ulp), f"{[c[row] for c in columns]}: {a!r}, not {b!r}\n{reply['program']}"
+    return flagged, raised
+
+
+class _Mismatch(Exception):
+    pass
+
+
+def _converted(array, returns):
+    """As the worker makes the column (`enforce_schema`)."""
+    from pyspark.errors import PySparkRuntimeError
+
+    batch = pa.RecordBatch.from_arrays([array], ["_0"])
+    try:
+        made = ArrowBatchTransformer.enforce_schema(batch, pa.schema([pa.field("_0", ARROW[returns])]))
+    except PySparkRuntimeError as error:
+        raise _Mismatch from error
+    return made.column(0).to_pylist()
+
+
+UNARY = [n for n in FUNCTIONS if n in """abs abs_checked negate negate_checked sign bit_wise_not floor ceil trunc round sqrt
+sqrt_checked exp expm1 ln log10 log2 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh ln_checked log10_checked
+log2_checked is_null is_valid is_nan is_inf is_finite true_unless_null""".split()]
+BINARY = """add subtract multiply add_checked subtract_checked multiply_checked divide divide_checked power atan2
+bit_wise_and bit_wise_or bit_wise_xor equal not_equal less less_equal greater greater_equal min_element_wise max_element_wise
+coalesce""".split()
+LOGIC = "and_ or_ xor and_not and_kleene or_kleene and_not_kleene".split()
+PAIRS = [("integer", "integer"), ("long", "long"), ("byte", "short"), ("double", "double"), ("float", "float"), ("date", "date")]
+PAIRS += [("integer", "double"), ("long", "float"), ("long", "double"), ("float", "double")]
+OF_LIBM = frozenset("""exp expm1 ln log10 log2 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh ln_checked
+log10_checked log2_checked power atan2""".split())
+
+
+def _pyarrow_takes(name, types):
+    try:
+        made = getattr(pc, name)(*(pa.array([], ARROW[t]) for t in types)).type
+    except pa.ArrowNotImplementedError:
+        return False
+    return made in SPARK and not (name == "power" and pa.types.is_integer(made))
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_functions_of_one_column(name):
+    for type in (*NUMBERS, "boolean", "date"):
+        function = _call(name, 1)
+        if _pyarrow_takes(name, (type,)):
+            check(function, (type,), ulp=4 if name in OF_LIBM else 0)
+        else:
+            assert set(codes(compile_udf(function, 250, {"a": type}, "double"))) <= {"SW252", "SW254"}
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_functions_of_two_columns(name):
+    for types in PAIRS:
+        function = _call(name, 2)
+        if _pyarrow_takes(name, types):
+            check(function, types, ulp=4 if name in OF_LIBM else 0)
+        else:
+            assert set(codes(compile_udf(function, 250, dict(zip("ab", types, strict=True)), "double"))) <= {"SW252", "SW254"}
+
+
+@pytest.mark.parametrize("name", LOGIC)
+def test_logic(name):
+    check(_call(name, 2), ("boolean", "boolean"))
+
+
+def _call(name, arity):
+    namespace = {"pc": pc}
+    arguments = ", ".join("xy"[:arity])
+    exec(f"def f({arguments}): return pc.{name}({arguments})", namespace)
+    return namespace["f"]
+
+
+def test_constants_have_their_own_types():
+    check(lambda x: pc.add(x, 1), ("integer",), "long")
+    check(lambda x: pc.multiply(x, 0.5), ("float",), "double")
+    check(lambda x: pc.multiply(0.5, x), ("integer",), "double")
+    check(lambda x: pc.add(x, pa.scalar(1, pa.int32())), ("integer",), "integer")
+    check(lambda x: pc.add(x, None), ("integer",), "integer")
+    check(lambda x: pc.greater(x, 1.5), ("long",), "boolean")
+
+
+def test_the_result_is_cast_to_the_declared_type():
+    check(lambda x: x, ("long",), "integer")
+    check(lambda x: x, ("double",), "long")
+    check(lambda x: x, ("long",), "float")
+    check(lambda x: x, ("boolean",), "integer")
+    check(lambda x: x, ("double",), "boolean")
+    assert compile_udf(lambda x: x, 250, {"a": "integer"}, "date")["status"] == "ok"
+    assert codes(compile_udf(lambda x: x, 250, {"a": "date"}, "long")) == ["SW252"]
+
+
+def test_choices():
+    check(lambda c, x, y: pc.if_else(c, x, y), ("boolean", "integer", "long"), "long")
+    check(lambda c, x: pc.if_else(c, x, 0), ("boolean", "double"), "double")
+    check(lambda x, y: pc.if_else(pc.greater(x, y), x, None), ("double", "double"), "double")
+    check(lambda x: pc.fill_null(x, 0), ("double",), "double")
+    check(lambda x, y: x.fill_null(y), ("long", "long"), "long")
+    check(lambda x: pc.coalesce(x, 7), ("byte",), "long")
+    check(lambda x: pc.is_in(x, value_set=pa.array([1, 7, None], pa.int64())), ("long",), "boolean")
+    check(lambda x: pc.is_in(x, pa.array([1, 7], pa.int64())), ("long",), "boolean")
+    check(lambda x: pc.is_in(x, pa.array([None, 1], pa.int8()), skip_nulls=True), ("byte",), "boolean")
+    check(lambda x: x.is_null(nan_is_null=True), ("double",), "boolean")
+    check(lambda x, y: pc.min_element_wise(x, y, skip_nulls=False), ("double", "double"), "double")
+    check(lambda x: pc.max_element_wise(x, 0.0, 1.0), ("double",), "double")
+
+
+def test_casts():
+    check(lambda x: x.cast(pa.int32()), ("long",), "integer")
+    check(lambda x: pc.cast(x, "int64"), ("double",), "long")
+    check(lambda x: x.cast(pa.float32()), ("double",), "float")
+    assert codes(compile_udf(lambda x: x.cast(pa.int8(), safe=False), 250, {"a": "long"}, "byte")) == ["SW262"]
+
+
+def test_a_chain_of_functions_and_captured_constants():
+    rate = pa.scalar(0.07)
+    kind = pa.float64()
+
+    def interest(x):
+        grown = pc.multiply(pc.cast(x, kind), pc.add(rate, 1))
+        return pc.round(grown) if isinstance(x, pa.Array) and x.type == pa.int64() else grown
+
+    check(interest, ("long",), "double")
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [
+        (lambda x: pc.cumulative_sum(x), "SW250"),
+        (lambda x: pc.sum(x), "SW250"),
+        (lambda x: pc.subtract(x, pc.mean(x)), "SW250"),
+        (lambda x: pc.random(3), "SW251"),
+        (lambda x: x + 1, "SW252"),
+        (lambda x: pc.add(x, pa.array([1.0, 2.0])), "SW257"),
+        (lambda x: pa.array([1.0]), "SW363"),
+        (lambda x: 1.0, "SW363"),
+        (lambda x: pc.round(x, 2), "SW262"),
+        (lambda x: pc.nothing(x), "SW252"),
+        (lambda x: pa.array(x.to_pylist()), "SW251"),
+        (lambda x: x if len(x) > 3 else pc.add(x, 1.0), "SW259"),
+        (lambda x: x if pc.less(x, 0.0) else x, "SW253"),
+        (lambda x: pc.add(x, 1, options=pc.ElementWiseAggregateOptions()), "SW251"),
+    ],
+)
+def test_refusals(function, code):
+    assert code in codes(compile_udf(function, 250, {"a": "double"}, "double"))

@@ -1,0 +1,12 @@
+"""pyarrow as functions of arrow UDFs see it: a symbolic Array, and pyarrow.compute by tables of functions.
+
+pyarrow itself is the authority for types and for errors that depend on types alone: each call also runs on arrays of one row.
+"""
+
+from __future__ import annotations
+
+from udf_compiler.arrow.array import ARROW_TYPES, TracedArrow, safe_cast
+from udf_compiler.arrow.batch import TracedBatch
+from udf_compiler.arrow.modules import stand_in
+
+__all__ = ["ARROW_TYPES", "TracedArrow", "TracedBatch", "safe_cast", "stand_in"]

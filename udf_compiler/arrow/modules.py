@@ -1,0 +1,164 @@
+"""What compiled functions see as pyarrow and pyarrow.compute: the tables' functions, types and constants."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from udf_compiler.arrow import arithmetic, logic
+from udf_compiler.arrow.array import TracedArrow, type_of
+from udf_compiler.arrow.batch import RecordBatchStandIn, record_batch
+from udf_compiler.calls.numpy_ import has_traced
+from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.session import refuse
+
+#: Factories of types, and constants: pure functions of their arguments.
+_PURE = frozenset("int8 int16 int32 int64 float16 float32 float64 bool_ date32 string utf8 null scalar array".split())
+
+
+class Function:
+    """A function of pyarrow.compute: its rule for columns, pyarrow itself for constants."""
+
+    def __init__(self, name: str, rule: Callable[..., TracedArrow]) -> None:
+        self.__name__ = name
+        self._rule = rule
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = f"pc.{self.__name__}"
+        if kwargs.pop("memory_pool", None) is not None or kwargs.pop("options", None) is not None:
+            refuse("SW262", call=call, what="the argument memory_pool= or options=")
+        if not has_traced([args, kwargs]):
+            return run_prototype(call, getattr(pc, self.__name__), *args, **kwargs)
+        try:
+            inspect.signature(self._rule).bind(*args, **kwargs)
+        except TypeError as error:
+            refuse("SW262", call=call, what=str(error))
+        return self._rule(*args, **kwargs)
+
+
+def _round(x: Any, ndigits: int = 0, round_mode: str = "half_to_even") -> TracedArrow:
+    """To whole numbers, half to even; other digits go through decimal scaling whose last bit no kernel repeats."""
+    if ndigits != 0 or round_mode != "half_to_even":
+        refuse("SW262", call="pc.round", what=f"ndigits={ndigits}, round_mode={round_mode!r}")
+    return _ROUND(x)
+
+
+_ROUND = arithmetic.elementwise("round", 1, arithmetic.whole("rint"), arithmetic.as_result)
+
+FUNCTIONS: dict[str, Function] = {
+    name: Function(name, rule) for name, rule in {**arithmetic.FUNCTIONS, **logic.FUNCTIONS, "round": _round}.items()
+}
+_BY_OBJECT = {id(getattr(pc, name)): function for name, function in FUNCTIONS.items()}
+
+
+class ComputeModule:
+    """pyarrow.compute."""
+
+    __name__ = "pyarrow.compute"
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "scalar":
+            return pa.scalar
+        if name not in FUNCTIONS:
+            _refuse_function(name)
+        return FUNCTIONS[name]
+
+
+def _refuse_function(name: str) -> NoReturn:
+    """A function of pyarrow.compute that is not in the tables."""
+    function = getattr(pc, name, None)
+    if function is None:
+        refuse("SW252", call=f"pc.{name}", error=f"AttributeError: module 'pyarrow.compute' has no attribute {name!r}")
+    known = pc.get_function(name) if name in pc.list_functions() else None
+    refuse("SW251" if known is None or known.kind == "scalar" else "SW250", call=f"pc.{name}")
+
+
+class ArrayStandIn:
+    """pyarrow.Array: the class of columns."""
+
+    __name__ = "Array"
+
+    def __new__(cls, *args: Any) -> NoReturn:
+        refuse("SW251", call="pa.Array")
+
+
+class ArrowModule:
+    """pyarrow."""
+
+    __name__ = "pyarrow"
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "compute":
+            return COMPUTE
+        if name == "Array":
+            return ArrayStandIn
+        if name == "RecordBatch":
+            return RecordBatchStandIn
+        if name == "record_batch":
+            return record_batch
+        if name in ("DataType", "Scalar", "types"):
+            return getattr(pa, name)
+        if name not in _PURE:
+            refuse("SW251", call=f"pa.{name}")
+        return _pure(name)
+
+
+def _pure(name: str) -> Callable[..., Any]:
+    function, call = getattr(pa, name), f"pa.{name}"
+
+    def constant(*args: Any, **kwargs: Any) -> Any:
+        if has_traced([args, kwargs]):
+            refuse("SW259", call=call)
+        return run_prototype(call, function, *args, **kwargs)
+
+    return constant
+
+
+ARROW, COMPUTE = ArrowModule(), ComputeModule()
+
+
+def stand_in(obj: Any) -> Any:
+    """The stand-in of a module, function, type or constant of pyarrow; None when it may not be used."""
+    if obj is pa:
+        return ARROW
+    if obj is pc:
+        return COMPUTE
+    if obj is pa.Array:
+        return ArrayStandIn
+    if obj is pa.RecordBatch:
+        return RecordBatchStandIn
+    if obj is pa.record_batch:
+        return record_batch
+    if isinstance(obj, pa.DataType | pa.Scalar):
+        return obj
+    if id(obj) in _BY_OBJECT:
+        return _BY_OBJECT[id(obj)]
+    name = getattr(obj, "__name__", None)
+    return _pure(name) if name in _PURE and getattr(pa, name) is obj else None
+
+
+def _method(name: str) -> Callable[[TracedArrow], Any]:
+    def bound(array: TracedArrow) -> Any:
+        return lambda *args, **kwargs: FUNCTIONS[name](array, *args, **kwargs)
+
+    return bound
+
+
+#: Methods of an Array that are functions of pyarrow.compute.
+METHODS = {name: _method(name) for name in ("cast", "fill_null", "is_null", "is_valid", "is_nan")}
+
+
+def array_attribute(array: TracedArrow, name: str) -> Any:
+    """An attribute of an Array: a method of the table, its type, or a refusal."""
+    call = f"Array.{name}"
+    if name in METHODS:
+        return METHODS[name](array)
+    if name == "type":
+        return type_of(array)
+    if not hasattr(pa.Array, name):
+        refuse("SW252", call=call, error=f"AttributeError: 'Array' object has no attribute {name!r}")
+    refuse("SW251", call=call)

@@ -1,0 +1,45 @@
+"""The kinds of UDF that are compiled, by PySpark's eval type: how a function of each takes columns and gives results."""
+
+from __future__ import annotations
+
+from sparkweld.reasons import refusal
+from udf_compiler.kinds.iterated import Iterated
+from udf_compiler.kinds.kind import Call, Kind, MapKind
+from udf_compiler.kinds.map_arrow import MapArrow
+from udf_compiler.kinds.map_pandas import MapPandas
+from udf_compiler.kinds.row import Row
+from udf_compiler.kinds.scalar_arrow import ScalarArrow
+from udf_compiler.kinds.scalar_pandas import ScalarPandas
+
+#: PythonEvalType -> kind (pyspark/util.py).
+KINDS: dict[int, Kind] = {
+    100: Row(),
+    101: Row(),
+    200: ScalarPandas(),
+    204: Iterated(ScalarPandas()),
+    250: ScalarArrow(),
+    251: Iterated(ScalarArrow()),
+}
+
+#: Kinds that make rows: they stand in nodes of their own.
+MAPS: dict[int, MapKind] = {
+    205: MapPandas(),
+    207: MapArrow(),
+}
+
+
+def kind_of(eval_type: int, udf: str) -> Kind:
+    """The kind of an eval type. Refuses SW206."""
+    kind = KINDS.get(eval_type) or MAPS.get(eval_type)
+    if kind is None:
+        raise refusal("SW206", udf, eval_type=eval_type)
+    return kind
+
+
+def sees_batch_state(eval_type: int) -> bool:
+    """Whether functions of this eval type see NULLs as the dtype of their whole batch."""
+    kind = KINDS.get(eval_type) or MAPS.get(eval_type)
+    return kind is not None and kind.sees_batch_state
+
+
+__all__ = ["KINDS", "MAPS", "Call", "Kind", "kind_of", "sees_batch_state"]

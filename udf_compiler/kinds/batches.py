@@ -1,0 +1,155 @@
+"""A function over an iterator of batches to its result for one batch, once it is proved to treat each batch alike.
+
+The function runs over two symbolic batches. It must take one and give one, twice, then end; the second trace must equal the
+first; and what it carries from batch to batch must be the same after both (`udf_compiler.kinds.state`). By induction, all later
+batches are then treated so. Without a batch it must give nothing, as an empty partition has none.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir import LoopBuilder, Value
+from udf_compiler.kinds.state import Picture
+from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.values import Traced, moved
+
+_BATCHES = 2
+
+
+class Batches:
+    """The iterator that the function gets: `arguments` are the batches, each with the loop that its values join.
+
+    It may be walked by a `for`, or by one `map` that a picture of the function's state shows. Inside of `zip` or `enumerate` it
+    would stand beside counters that no picture shows.
+    """
+
+    def __init__(self, arguments: Sequence[Any], loops: Sequence[LoopBuilder], place: str) -> None:
+        self._arguments, self._loops, self._place = arguments, loops, place
+        self.given = 0
+        self.ended = False
+        self.mapped = False
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.given or self.ended:
+            refuse("SW360", at=self._place, what="goes through the iterator a second time")
+        self.mapped = self.mapped or not _caller_runs("GET_ITER")
+        return self
+
+    def __next__(self) -> Any:
+        if not _caller_runs("FOR_ITER") and not self.mapped:
+            refuse("SW360", at=self._place, what="takes batches other than by a for loop or map")
+        if self.given == len(self._arguments):
+            self.ended = True
+            raise StopIteration
+        current().loop = self._loops[self.given]
+        self.given += 1
+        return self._arguments[self.given - 1]
+
+
+def _caller_runs(instruction: str) -> bool:
+    """Whether the frame above our caller is at this instruction."""
+    frame = sys._getframe(2)
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] == instruction
+
+
+def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder, place: str) -> Any:
+    """What `function`, given an iterator, yields for the batch `arguments` of `loop`. Runs inside of a trace.
+
+    Refuses SW360 (another shape than one result a batch) and SW361 (state that changes from batch to batch).
+    """
+    _nothing(function, loop, place)
+    second = loop.copy()
+    batches = Batches([arguments, moved(arguments, second)], [loop, second], place)
+    outputs = _started(function, batches, place)
+    results, pictures, takers = [], [], []
+    for number in range(1, _BATCHES + 1):
+        results.append(_next(outputs, place))
+        if batches.given != number:
+            refuse("SW360", at=place, what=f"has taken {batches.given} batches when it gives result {number}")
+        takers.append(Picture(batches, place))
+        pictures.append(takers[-1].of_iterator(outputs, "the iterator"))
+    if not _ends(outputs) or not batches.ended:
+        refuse("SW360", at=place, what="does not end when it has given one result for each batch")
+    if batches.mapped and not all(taker.sees_map for taker in takers):
+        refuse("SW360", at=place, what="hands the iterator to another function than map")
+    if pictures[0] != pictures[1]:
+        refuse("SW361", at=place, name=_changed(*pictures), type="value that changes")
+    if _contents(loop) != _contents(second) or not _alike(results[0], results[1], loop, second):
+        refuse("SW361", at=place, name="something", type="value that changes")
+    return results[0]
+
+
+def one_result(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function of one batch that an iterator function is."""
+    return lambda batch: list(function(iter([batch])))[0]
+
+
+def _nothing(function: Callable[[Any], Any], loop: LoopBuilder, place: str) -> None:
+    if not _ends(_started(function, Batches([], [loop], place), place)):
+        refuse("SW360", at=place, what="gives a result without a batch")
+
+
+def _started(function: Callable[[Any], Any], batches: Batches, place: str) -> Any:
+    outputs = function(batches)
+    if not isinstance(outputs, Iterator):
+        refuse("SW360", at=place, what=f"returns a {type(outputs).__name__}, not an iterator")
+    return outputs
+
+
+def _next(outputs: Iterator[Any], place: str) -> Any:
+    try:
+        return next(outputs)
+    except StopIteration:
+        refuse("SW360", at=place, what="gives fewer results than it takes batches")
+    except VerifyError:  # values of two batches met in one expression
+        refuse("SW361", at=place, name="a column", type="value of an earlier batch")
+
+
+def _ends(outputs: Iterator[Any]) -> bool:
+    try:
+        next(outputs)
+    except StopIteration:
+        return True
+    return False
+
+
+def _changed(before: Any, after: Any) -> str:
+    """The first local variable of the function itself that differs."""
+    variables = zip(before[-1], after[-1], strict=False) if before[0] == after[0] == "generator" else ()
+    return next((name for (name, a), (_, b) in variables if a != b), "a variable")
+
+
+def _alike(a: Any, b: Any, first: LoopBuilder, second: LoopBuilder) -> bool:
+    """Whether two results are the same but for the loops that they belong to: `first` and `second`, or derived from them."""
+    if isinstance(a, LoopBuilder):
+        return isinstance(b, LoopBuilder) and _alike_loops(a, b, first, second)
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Value):
+        return a.id == b.id and _alike_loops(a.loop, b.loop, first, second)
+    if isinstance(a, tuple | list):
+        return len(a) == len(b) and all(_alike(x, y, first, second) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(_alike(a[name], b[name], first, second) for name in a)
+    if isinstance(a, Traced):
+        slots = type(a).__slots__  # type: ignore[attr-defined]
+        parts = ((object.__getattribute__(a, s), object.__getattribute__(b, s)) for s in slots if s != "shared")
+        return all(_alike(x, y, first, second) for x, y in parts)
+    return bool(a == b)
+
+
+def _alike_loops(a: LoopBuilder, b: LoopBuilder, first: LoopBuilder, second: LoopBuilder) -> bool:
+    if a is first or b is second:
+        return a is first and b is second
+    if a.parent is None or b.parent is None or not _alike_loops(a.parent, b.parent, first, second):
+        return False
+    return _contents(a) == _contents(b)
+
+
+def _contents(loop: LoopBuilder) -> tuple[Any, ...]:
+    return loop.body, loop.guards, loop.some, loop.numbered, None if loop.where is None else loop.where.id

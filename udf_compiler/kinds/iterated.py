@@ -1,0 +1,59 @@
+"""Iterator UDFs: an iterator of batches to an iterator of results, when each batch is treated as by a function of one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
+from udf_compiler.boundary import Field
+from udf_compiler.kinds.batches import one_result, per_batch
+from udf_compiler.kinds.kind import BatchKind, Call
+from udf_compiler.purity import Prepared, prepare
+
+
+class Iterated:
+    """Eval types 204 and 251: `batch` is the kind of a function of one batch, 200 or 250.
+
+    A batch is one argument, or the tuple of several (worker.py, `extract_args`).
+    """
+
+    def __init__(self, batch: BatchKind) -> None:
+        self._batch = batch
+        self.sees_batch_state = batch.sees_batch_state
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        self._batch.check_confs(confs, udf)
+
+    def prepare(self, function: Callable[..., Any]) -> Prepared:
+        return prepare(function, self._batch.stand_in, generator=True)
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        return self._batch.argument(loop, field)
+
+    def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
+        return self._batch.struct(loop, fields, title)
+
+    def describe(self, argument: Any) -> str:
+        return self._batch.describe(argument)
+
+    def call(self, call: Call) -> Any:
+        if call.kwargs:
+            raise refusal("SW362", call.place, name=next(iter(call.kwargs)))
+
+        def one_batch(*arguments: Any) -> Any:
+            return per_batch(call.prepared.function, _batch_of(arguments), call.loop, call.place)
+
+        original = one_result(call.original)
+        return self._batch.run(call, one_batch, lambda *arguments: original(_batch_of(arguments)))
+
+    def hand_on(self, result: Any, place: str) -> Any:
+        raise refusal("SW206", place, eval_type="of an iterator")  # Spark gives each iterator UDF a node of its own
+
+    def column(self, call: Call, result: Any) -> Value:
+        return self._batch.column(call, result)
+
+
+def _batch_of(arguments: tuple[Any, ...]) -> Any:
+    return arguments[0] if len(arguments) == 1 else arguments

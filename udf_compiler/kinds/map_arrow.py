@@ -1,0 +1,67 @@
+"""mapInArrow: an iterator of RecordBatches to one, when each batch is computed row by row and rows are at most left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
+from udf_compiler.arrow import ARROW_TYPES, TracedBatch
+from udf_compiler.boundary import SPARK_TYPES, Field
+from udf_compiler.kinds.batches import one_result, per_batch
+from udf_compiler.kinds.kind import Call
+from udf_compiler.kinds.scalar_arrow import ScalarArrow
+from udf_compiler.probe import probe
+from udf_compiler.purity import Prepared, prepare
+from udf_compiler.trace import trace
+
+
+class MapArrow(ScalarArrow):
+    """Eval type 207 (SQL_MAP_ARROW_ITER_UDF): the argument is the struct of all columns, the result a RecordBatch."""
+
+    def prepare(self, function: Any) -> Prepared:
+        return prepare(function, self.stand_in, generator=True)
+
+    def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
+        return TracedBatch(loop, [(f.name, self.argument(loop, f)) for f in fields])
+
+    def describe(self, argument: Any) -> str:
+        return f"RecordBatch of {len(argument.fields)} columns"
+
+    def call(self, call: Call) -> Any:
+        (batch,) = call.args
+
+        def one_batch() -> Any:
+            return per_batch(call.prepared.function, batch, call.loop, call.place)
+
+        with call.prepared.checked():
+            result = trace(
+                one_batch,
+                (),
+                loop=call.loop,
+                exact=call.exact,
+                place=call.place,
+                notes=call.notes,
+                kept=call.kept,
+                handlers=call.prepared.handlers,
+            )
+        if not isinstance(result, TracedBatch):
+            raise refusal("SW106", call.place, type=type(result).__name__)
+        if call.loop.lacks_guards(result.loop):
+            raise refusal("SW365", call.place)
+        bounds = any(let.op.bound is not None for let in result.loop.body)
+        probe(one_result(call.original), [batch], {}, result, result.loop, call.place, rounded=bounds)
+        return result
+
+    def rows(self, call: Call, result: TracedBatch, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:
+        """The values as they are: Spark takes the columns by position and casts none of them."""
+        wanted = [(f["name"], SPARK_TYPES.get(f["type"]) if isinstance(f["type"], str) else None) for f in fields]
+        for name, type in wanted:
+            if type is None:
+                raise refusal("SW104", call.place, type=f"that of {name}")
+        given = [(name, array.value.type) for name, array in result.fields]
+        if given != wanted:
+            shown = (", ".join(f"{name} {ARROW_TYPES[type]}" for name, type in part if type) for part in (given, wanted))
+            raise refusal("SW364", call.place, **dict(zip(("given", "wanted"), shown, strict=True)))
+        return result.loop, [array.whole() for _, array in result.fields]

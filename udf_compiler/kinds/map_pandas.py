@@ -1,0 +1,67 @@
+"""mapInPandas: an iterator of DataFrames to one, when each batch is computed row by row and rows are at most left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
+from udf_compiler.boundary import column_of_result
+from udf_compiler.kinds.batches import one_result, per_batch
+from udf_compiler.kinds.kind import Call
+from udf_compiler.kinds.scalar_pandas import ScalarPandas
+from udf_compiler.probe import probe
+from udf_compiler.purity import Prepared, prepare
+from udf_compiler.trace import TracedFrame, trace
+
+_BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
+
+
+class MapPandas(ScalarPandas):
+    """Eval type 205 (SQL_MAP_PANDAS_ITER_UDF): the argument is the struct of all columns, the result a DataFrame."""
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        super().check_confs(confs, udf)
+        if (confs.get(_BY_NAME) or "true").lower() != "true":
+            raise refusal("SW110", udf, conf=_BY_NAME, value=confs[_BY_NAME], wanted="true")
+
+    def prepare(self, function: Any) -> Prepared:
+        return prepare(function, self.stand_in, generator=True)
+
+    def call(self, call: Call) -> Any:
+        (frame,) = call.args
+        frame.shared = False  # the worker makes it for the function alone
+
+        def one_batch() -> Any:
+            return per_batch(call.prepared.function, frame, call.loop, call.place)
+
+        # the function may change the frame itself
+        given = TracedFrame(call.loop, frame.series)
+        with call.prepared.checked():
+            result = trace(
+                one_batch,
+                (),
+                loop=call.loop,
+                exact=call.exact,
+                place=call.place,
+                notes=call.notes,
+                kept=call.kept,
+                handlers=call.prepared.handlers,
+            )
+        if not isinstance(result, TracedFrame):
+            raise refusal("SW106", call.place, type=type(result).__name__)
+        if call.loop.lacks_guards(result.loop):
+            raise refusal("SW365", call.place)
+        original = one_result(call.original)
+        probe(original, [given], {}, result, result.loop, call.place, rounded=bool(call.kept))
+        return result
+
+    def rows(self, call: Call, result: TracedFrame, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:
+        """The loop of the result's rows, and the values of its columns: those of the declared names, which come first."""
+        names = [field["name"] for field in fields]
+        given = list(result.series)[: len(names)]
+        if set(given) != set(names) or len(set(names)) < len(names):
+            raise refusal("SW364", call.place, given=", ".join(given), wanted=", ".join(names))
+        loop = result.loop
+        return loop, [column_of_result(loop, result.series[f["name"]], f["type"], call.place) for f in fields]

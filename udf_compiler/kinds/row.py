@@ -1,0 +1,88 @@
+"""Row-at-a-time UDFs: Python values of one row to a Python value, None where NULL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
+from udf_compiler.boundary import Field, check_profiler
+from udf_compiler.kinds.kind import Call
+from udf_compiler.purity import Prepared, prepare
+from udf_compiler.scalar.plain import RowResult, column_of_row, result_of_row
+from udf_compiler.trace import stand_in, trace
+from udf_compiler.trace.session import Session, running
+
+#: Under it, a worker hands rows over by way of pandas (worker.py).
+_LEGACY = "spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled"
+
+#: Spark types whose values are Python ints, floats, bools and texts.
+_TYPES = frozenset("boolean byte short integer long float double string".split())
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """A traced result, and whether its function can catch exceptions."""
+
+    row: RowResult
+    handlers: bool
+
+
+class Row:
+    """Eval types 100 (SQL_BATCHED_UDF) and 101 (SQL_ARROW_BATCHED_UDF)."""
+
+    sees_batch_state = False
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        check_profiler(confs, udf)
+        if (confs.get(_LEGACY) or "false").lower() != "false":
+            raise refusal("SW110", udf, conf=_LEGACY, value=confs[_LEGACY], wanted="false")
+
+    def prepare(self, function: Callable[..., Any]) -> Prepared:
+        return prepare(function, stand_in)
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        if field.spark_type not in _TYPES:
+            raise refusal("SW101", column=field.name, type=field.spark_type)
+        return field.value
+
+    def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
+        raise refusal("SW101", column=title, type="struct")
+
+    def describe(self, argument: Any) -> str:
+        return "result" if isinstance(argument, _Result) else str(argument.type)
+
+    def call(self, call: Call) -> Any:
+        given = (*call.args, *call.kwargs.values())
+        handlers = call.prepared.handlers or any(isinstance(a, _Result) and a.handlers for a in given)
+
+        def explored() -> RowResult:
+            args = [_given(a) for a in call.args]
+            kwargs = {name: _given(a) for name, a in call.kwargs.items()}
+            return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers)
+
+        with call.prepared.checked():
+            result = trace(
+                explored,
+                (),
+                loop=call.loop,
+                exact=call.exact,
+                place=call.place,
+                notes=call.notes,
+                kept=call.kept,
+                handlers=handlers,
+            )
+        return _Result(result, handlers)
+
+    def hand_on(self, result: Any, place: str) -> Any:
+        return result
+
+    def column(self, call: Call, result: Any) -> Value:
+        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
+            return column_of_row(call.loop, result.row, call.return_type, call.eval_type, call.place)
+
+
+def _given(argument: Any) -> Any:
+    return argument.row if isinstance(argument, _Result) else argument

@@ -1,0 +1,70 @@
+"""Scalar pandas UDFs: Series (or DataFrames) to a Series, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
+from udf_compiler.boundary import Field, check_confs, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.kinds.kind import Call
+from udf_compiler.probe import probe
+from udf_compiler.purity import Prepared, prepare
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
+
+#: Kind of a Series -> what it is in notes, where its dtype does not say.
+_KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32"}
+
+
+class ScalarPandas:
+    """Eval type 200 (SQL_SCALAR_PANDAS_UDF)."""
+
+    sees_batch_state = True
+    stand_in = staticmethod(stand_in)
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        check_confs(confs, udf)
+
+    def prepare(self, function: Callable[..., Any]) -> Prepared:
+        return prepare(function, stand_in)
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        return series_of_column(loop, field.value, field.spark_type, True, field.state, field.name)
+
+    def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
+        return frame_of_struct(loop, fields, title)
+
+    def describe(self, argument: Any) -> str:
+        if isinstance(argument, TracedFrame):
+            return f"DataFrame of {len(argument.series)} columns"
+        if isinstance(argument, TracedArray):
+            return f"{argument.dtype} array"
+        return _KINDS.get(argument.kind) or str(argument.dtype)
+
+    def call(self, call: Call) -> Any:
+        return self.run(call, call.prepared.function, call.original)
+
+    def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
+        with call.prepared.checked():
+            result = trace(
+                function,
+                call.args,
+                call.kwargs,
+                loop=call.loop,
+                exact=call.exact,
+                place=call.place,
+                notes=call.notes,
+                kept=call.kept,
+                handlers=call.prepared.handlers,
+            )
+        probe(original, call.args, call.kwargs, result, call.loop, call.place, rounded=bool(call.kept))
+        return result
+
+    def hand_on(self, result: Any, place: str) -> Any:
+        if not isinstance(result, TracedSeries | TracedArray | TracedFrame):
+            raise refusal("SW106", place, type=type(result).__name__)
+        return result
+
+    def column(self, call: Call, result: Any) -> Value:
+        return column_of_result(call.loop, result, call.return_type, call.place)
