@@ -7,6 +7,7 @@ do the same each time it is run with the same decisions, which `state` checks.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -69,6 +70,7 @@ class Explorer:
     handled: bool = True
     decisions: Sequence[bool] | None = None
     facts: Facts = field(init=False)
+    marks: dict[str, Any] = field(default_factory=dict)
     _steps: list[_Step] = field(default_factory=list)
     _position: int = 0
     _guards: list[Value] = field(default_factory=list)
@@ -103,13 +105,10 @@ class Explorer:
 
     def _run(self, call: Callable[[], Any]) -> Leaf:
         self._position, self._guards = 0, []
-        self.facts = Facts(self.loop)
+        self.facts, self.marks = Facts(self.loop), {}
         value, error = None, None
         try:
-            if self.handled:
-                with watched_exceptions():
-                    value = call()
-            else:
+            with watched_exceptions() if self.handled else nullcontext():
                 value = call()
         except (SparkWeldError, RecursionError):
             raise
@@ -120,6 +119,12 @@ class Explorer:
             refuse("SW291")
         check_size(self.loop)
         return Leaf(value, error, tuple(self._guards))
+
+    def mark(self, text: Any) -> str:
+        """What stands for a text of the row within a Python str, until the function has returned it."""
+        mark = f"\ue000{secrets.token_hex(8)}\ue001"
+        self.marks[mark] = text
+        return mark
 
     def decide(self, condition: Value) -> bool:
         """Whether `condition` holds on this path."""

@@ -15,6 +15,7 @@ from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, StrCall
 from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, STR
 from sparkweld.reasons import refusal
+from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.paths import Node, explorer
 from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.values import is_scalar, of_value
@@ -59,7 +60,7 @@ def result_of_row(
 
 def _python_value(argument: Value | RowResult) -> Any:
     if isinstance(argument, RowResult):
-        return argument.run()
+        return assembled(argument.run())
     loop = argument.loop
     value = loop.value_of(argument)
     if value.type == STR:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.scalar.exceptions import text_of
+from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.numbers import MAX, MIN
 from udf_compiler.scalar.paths import Explorer, Leaf, Node, choose, decided, leaves
 from udf_compiler.scalar.state import Record
@@ -87,7 +88,7 @@ def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachab
     """The tree of `call`; its guards join the loop. Refuses a function that changes what it can reach or always raises."""
     record = Record(*reachable)
     explorer = Explorer(loop, handled)
-    tree = explorer.explore(call)
+    tree = explorer.explore(lambda: assembled(call()))
     record.check()
     return finished(loop, tree)
 

@@ -66,12 +66,20 @@ def _to_decimals(loop: LoopBuilder, x: Value, digits: int) -> Value:
     """
     if digits == 0:
         return loop.call("rint", x)
-    scale = loop.const(10.0**digits, F64)
-    y = loop.call("multiply", x, scale)
     size = loop.call("fabs", x)
     is_whole = loop.call("logical_not", loop.call("less", size, loop.const(2.0**52, F64)))  # NaN too
+    scaled, decided = scaled_integer(loop, x, digits)
+    explorer().guard(loop.call("logical_or", is_whole, decided))
+    return loop.select(is_whole, x, loop.call("divide", scaled, loop.const(10.0**digits, F64)))
+
+
+def scaled_integer(loop: LoopBuilder, x: Value, digits: int) -> tuple[Value, Value]:
+    """x * 10**digits rounded half to even by its exact value, as a float; and where that is decided (below 2**51)."""
+    if digits == 0:
+        return loop.call("rint", x), loop.call("less", loop.call("fabs", x), loop.const(2.0**51, F64))
+    scale = loop.const(10.0**digits, F64)
+    y = loop.call("multiply", x, scale)
     small = loop.call("less", loop.call("fabs", y), loop.const(2.0**51, F64))
-    explorer().guard(loop.call("logical_or", is_whole, small))
     nearest = loop.call("rint", y)
     distance = loop.call("subtract", y, nearest)
     tie = loop.call("equal", loop.call("fabs", distance), loop.const(0.5, F64))
@@ -79,8 +87,7 @@ def _to_decimals(loop: LoopBuilder, x: Value, digits: int) -> Value:
     zero = loop.const(0.0, F64)
     up = loop.select(loop.call("greater", error, zero), loop.call("ceil", y), nearest)
     decided = loop.select(loop.call("less", error, zero), loop.call("floor", y), up)
-    rounded = loop.call("divide", loop.select(tie, decided, nearest), scale)
-    return loop.select(is_whole, x, rounded)
+    return loop.select(tie, decided, nearest), small
 
 
 def _product_error(loop: LoopBuilder, x: Value, scale: Value, number: float, product: Value) -> Value:

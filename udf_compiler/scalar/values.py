@@ -81,6 +81,11 @@ class TracedScalar(Traced):
     def _in_place(self, name: str, other: Any) -> Any:
         return NotImplemented  # numbers do not change: Python goes on with the operator itself
 
+    def __format__(self, spec: str) -> str:
+        from udf_compiler.scalar.formats import format_
+
+        return format_(self, spec)
+
     def __round__(self, ndigits: Any = None) -> Any:
         from udf_compiler.scalar.rounding import round_
 

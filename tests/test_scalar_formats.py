@@ -1,0 +1,60 @@
+"""f-strings and str.format of values of the row give Python's text; what looks at the text otherwise is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparkweld.errors import Refusal
+from tests.helpers.scalars import check
+
+TEXTS = [
+    "f'{a}'", "f'<{a}>'", "f'{a} {a}!'", "f'{a.strip()}-{len(a)}'", "f'{a:>8}'", "f'{a:<8}|'", "f'{a:*>8}'", "'<{}>'.format(a)",
+    "'{0}-{x}'.format(a, x=len(a))",
+    "f'Dear {a.strip()}' if a else 'nobody'", "f'{a or 1}/{len(a):03d}'", "f'{a:12s}'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", TEXTS)
+def test_texts(source):
+    check(f"lambda a: {source}", ("str",))
+
+
+INTS = ["f'{a}'", "f'{a:d}'", "f'{a:05d}'", "f'{a:6d}'", "f'n{a:3}'", "f'{a:02d}:{a % 60:02d}'", "'{:04d}'.format(a)", "f'{a > 1}'"]
+
+
+@pytest.mark.parametrize("kind", ["i64", "i8"])
+@pytest.mark.parametrize("source", INTS)
+def test_ints(kind, source):
+    check(f"lambda a: {source}", (kind,))
+
+
+@pytest.mark.parametrize("digits", range(4))
+def test_fixed_decimals(digits):
+    rows = [(x / 8,) for x in range(-400, 400, 3)] + [(x,) for x in (2.675, 1.005, -0.004, -0.0, 1e300, 1e14, 0.1, float("inf"))]
+    rows += [(-float("inf"),), (float("nan"),), (123456.785,), (999.9995,), (5e-324,), (0.5,), (1.5,), (2.5,)]
+    check(f"lambda a: f'{{a:.{digits}f}} GB'", ("f64",), rows=rows, needless=2)
+
+
+LOOP = """def f(a):
+    value = float(a)
+    for unit in ("B", "KB", "MB"):
+        if value < 1024:
+            return f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GB"
+"""
+
+
+def test_a_function_that_returns_one_of_several():
+    check(LOOP, ("i32",))
+
+
+REFUSED = ["f'{a}'.upper()", "len(f'{a}')", "f'{a}' + '!'", "f'{a}' == 'x'", "[f'{a}'][0]", "f'{a!r}'", "f'{a:^9}'",
+           "(lambda: f'{a}')()[0]",
+           "'%s' % a", "('{}'.format(a)).strip()"]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", REFUSED)
+def test_refused(source):
+    with pytest.raises(Refusal, match="SW602|SW259"):
+        check(f"lambda a: {source}", ("str",))

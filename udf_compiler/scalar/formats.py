@@ -1,0 +1,134 @@
+"""f-strings and str.format of values of the row, where the text is what the function returns.
+
+Python asks a value for its text and joins the parts in C, so the parts stand in the text as marks until the function has
+returned it. Nothing else may look at a text with marks: the bytecode must show that the text goes straight to the return.
+"""
+
+from __future__ import annotations
+
+import dis
+import re
+import sys
+from itertools import pairwise
+from types import CodeType
+from typing import Any
+
+from sparkweld.ir import Value
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import F64, I64, STR
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.rounding import scaled_integer
+from udf_compiler.scalar.texts import as_text, make_text, text_of, to_str
+from udf_compiler.trace.session import refuse
+
+_FORMATS = ("FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "FORMAT_VALUE")
+_RETURNS = frozenset(("RETURN_VALUE",))
+_FIXED = re.compile(r"\.(\d)f")
+_INTEGER = re.compile(r"(0?)(\d{0,3})d?")
+_ALIGNED = re.compile(r"(?:(.)?([<>]))?(\d{1,3})s?")
+
+
+def format_(x: Any, spec: str) -> str:
+    """``format(x, spec)`` as a mark. Refuses SW602 where the text does not go straight to the caller, or for the spec."""
+    frame = sys._getframe(2)
+    if not _is_returned(frame.f_code, frame.f_lasti) or not _is_ours(frame.f_back):
+        refuse("SW602", spec="a text that is used otherwise than returned")
+    return explorer().mark(_formatted(x, spec))
+
+
+def assembled(x: Any) -> Any:
+    """A result whose marks are values again."""
+    run = explorer()
+    if type(x) is not str or not run.marks:
+        return x
+    marks = "|".join(map(re.escape, run.marks))
+    parts, found = re.split(marks, x), re.findall(marks, x)
+    if not found:
+        return x
+    pieces: list[Value] = []
+    for text, mark in zip(parts, [*found, None], strict=True):
+        if text:
+            pieces.append(as_text(text))
+        if mark is not None:
+            pieces.append(as_text(run.marks[mark]))
+    return make_text(run.loop.emit(StrCall("concat"), *pieces)) if len(pieces) > 1 else make_text(pieces[0])
+
+
+def _formatted(x: Any, spec: str) -> Any:
+    if spec == "":
+        return to_str(x)
+    if x.kind == "float" and _FIXED.fullmatch(spec):
+        return make_text(_fixed(x.value, int(spec[1])))
+    if x.kind == "int" and (found := _INTEGER.fullmatch(spec)):
+        return make_text(_integer(x, bool(found[1]), int(found[2] or 0)))
+    if x.kind == "str" and (found := _ALIGNED.fullmatch(spec)):
+        side = "rjust" if found[2] == ">" else "ljust"
+        return make_text(explorer().loop.emit(StrCall(side, (int(found[3]), found[1] or " ")), x.value))
+    refuse("SW602", spec=f"the format {spec!r} of {x.kind}")
+
+
+def _integer(x: Any, zeros: bool, width: int) -> Value:
+    loop = explorer().loop
+    text = text_of(loop, x)
+    if not width:
+        return text
+    return loop.emit(StrCall("zfill", (width,)) if zeros else StrCall("rjust", (width, " ")), text)
+
+
+def _fixed(x: Value, digits: int) -> Value:
+    """``format(x, ".2f")``: the exact value rounded half to even, as an integer of so many decimals, with a point in it."""
+    loop = explorer().loop
+    scaled, decided = scaled_integer(loop, x, digits)
+    finite = loop.call("isfinite", x)
+    explorer().guard(loop.call("logical_or", loop.call("logical_not", finite), decided))
+    size = loop.cast(loop.call("fabs", scaled), I64)
+    unit = loop.const(10**digits, I64)
+    text = loop.emit(StrCall("int_to_str"), loop.call("floor_divide", size, unit))
+    if digits:
+        rest = loop.emit(StrCall("zfill", (digits,)), loop.emit(StrCall("int_to_str"), loop.call("remainder", size, unit)))
+        text = loop.emit(StrCall("concat"), text, loop.const(".", STR), rest)
+    infinite = loop.select(loop.call("isnan", x), loop.const("nan", STR), loop.const("inf", STR))
+    text = loop.select(finite, text, infinite)
+    negative = loop.call("logical_or", loop.call("less", x, loop.const(0.0, F64)), _is_negative_zero(x))
+    sign = loop.select(negative, loop.const("-", STR), loop.const("", STR))
+    return loop.emit(StrCall("concat"), sign, text)
+
+
+def _is_negative_zero(x: Value) -> Value:
+    loop = explorer().loop
+    zero = loop.call("equal", x, loop.const(0.0, F64))
+    return loop.call("logical_and", zero, loop.call("signbit", x))
+
+
+def _is_ours(frame: Any) -> bool:
+    return frame is not None and str(frame.f_globals.get("__name__") or "").partition(".")[0] == "udf_compiler"
+
+
+def _is_returned(code: CodeType, at: int) -> bool:
+    """Whether what the instruction at offset `at` makes is a part of the text that is returned next."""
+    instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
+    n = next(n for n, i in enumerate(instructions) if i.offset == at)
+    if instructions[n].opname in ("CALL", "CALL_KW"):
+        return instructions[n + 1].opname in _RETURNS
+    if instructions[n].opname not in _FORMATS:
+        return False
+    height = 0  # of the stack above the part
+    for previous, i in pairwise(instructions[n:]):
+        if i.opname in _RETURNS:
+            return height == 0
+        if i.opname == "BUILD_STRING" and height < (i.arg or 0):
+            height = 0  # the text lies where the part lay, or below it
+            continue
+        if height == 0 and _leaves_loop(previous, i):
+            continue
+        if i.opcode in dis.hasjrel or i.opcode in dis.hasjabs or i.is_jump_target:
+            return False
+        height += dis.stack_effect(i.opcode, i.arg, jump=False)
+        if height < 0 or (height == 0 and i.opname != "NOP"):
+            return False
+    return False
+
+
+def _leaves_loop(previous: dis.Instruction, i: dis.Instruction) -> bool:
+    """Whether the iterator of a loop is dropped from below the text."""
+    return (i.opname == "SWAP" and i.arg == 2) or (i.opname == "POP_TOP" and previous.opname == "SWAP" and previous.arg == 2)
