@@ -19,7 +19,8 @@ def test_texts(source):
     check(f"lambda a: {source}", ("str",))
 
 
-INTS = ["f'{a}'", "f'{a:d}'", "f'{a:05d}'", "f'{a:6d}'", "f'n{a:3}'", "f'{a:02d}:{a % 60:02d}'", "'{:04d}'.format(a)", "f'{a > 1}'"]
+INTS = ["f'{a}'", "f'{a:d}'", "f'{a:05d}'", "f'{a:6d}'", "f'n{a:3}'", "f'{a:02d}:{a % 60:02d}'", "'{:04d}'.format(a)",
+    "f'{a > 1}'"]
 
 
 @pytest.mark.parametrize("kind", ["i64", "i8"])
@@ -56,5 +57,6 @@ REFUSED = ["f'{a}'.upper()", "len(f'{a}')", "f'{a}' + '!'", "f'{a}' == 'x'", "[f
 
 @pytest.mark.parametrize("source", REFUSED)
 def test_refused(source):
-    with pytest.raises(Refusal, match="SW602|SW259"):
+    with pytest.raises(Refusal) as refused:
         check(f"lambda a: {source}", ("str",))
+    assert refused.value.code in ("SW602", "SW259")
