@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BooleanType, DoubleType, LongType
 
-from tests.helpers.differential import check, measured, run
+from tests.helpers.differential import check, measured, run, session_conf
 
 
 @pandas_udf(DoubleType())
@@ -109,6 +109,21 @@ def test_below_an_exchange(spark, table, aqe):
         table.withColumn("h", hypotenuse("x", "y")).groupBy("s").agg(F.count("h").alias("n"), F.max("h")).orderBy("s")
     )
     check(spark, query, conf={"spark.sql.adaptive.enabled": aqe})
+
+
+def test_rows_of_every_type_become_batches(spark, table):
+    """NULLs of fixed-width columns, and what goes through Spark's converter: text, decimals, arrays, structs."""
+    wide = table.selectExpr(
+        "*", "cast(k as tinyint) as k1", "cast(kn as smallint) as k2", "cast(kn as int) as k4", "cast(x as float) as x4",
+        "kn > 0 as b", "if(id % 3 = 0, null, id) as n", "timestamp_micros(id * 7919) as t",
+        "named_struct('p', x, 'q', s) as st")  # fmt: skip
+    rows = wide.repartition(3, "k")
+    names = [c for c in wide.columns if c != "id"]
+    query = lambda: rows.select("id", *names, half_plus_one("x").alias("h"), bucket("kn").alias("c")).orderBy("id")  # noqa: E731
+    plain = {"spark.sql.adaptive.enabled": "false"}  # so that the plan is final before it has run
+    check(spark, query, conf=plain)
+    with session_conf(spark, plain):
+        assert "WeldRowBatches" in query()._jdf.queryExecution().executedPlan().toString()
 
 
 @pytest.mark.parametrize("aqe", ["true", "false"])

@@ -1,6 +1,6 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, ExpressionRule, ImpliedFilters, WeldRule}
+import io.sparkweld.rules.{AggregateRule, ExpressionRule, ImpliedFilters, RowBatchesRule, WeldRule}
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -23,7 +23,9 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *                            |                                                          |
  *         WeldRule (before columnar transitions)             per stage: WeldRule (again; nothing is left to do) 
  *                            |                                                          |
- *                 Spark inserts RowToColumnar and ColumnarToRow, then collapses codegen stages
+ *                 Spark inserts RowToColumnar and ColumnarToRow
+ *                                         |
+ *                 RowBatchesRule (rows below kernels), then Spark collapses codegen stages
  * }}}
  *
  * Builders do no work: Spark calls them for every query. The rule does nothing unless the plugin's driver half runs.
@@ -33,13 +35,14 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
     extensions.injectPreOperatorOptimizationRule(_ => AggregateRule)
     extensions.injectPreOperatorOptimizationRule(_ => ExpressionRule)
     extensions.injectOptimizerRule(_ => ImpliedFilters)
-    extensions.injectColumnar(_ => SparkWeldExtensions.beforeTransitions)
+    extensions.injectColumnar(_ => SparkWeldExtensions.aroundTransitions)
     extensions.injectQueryStagePrepRule(_ => WeldRule)
   }
 }
 
 object SparkWeldExtensions {
-  private val beforeTransitions: ColumnarRule = new ColumnarRule {
+  private val aroundTransitions: ColumnarRule = new ColumnarRule {
     override def preColumnarTransitions: Rule[SparkPlan] = WeldRule
+    override def postColumnarTransitions: Rule[SparkPlan] = RowBatchesRule
   }
 }

@@ -1,0 +1,53 @@
+package io.sparkweld.plan
+
+import io.sparkweld.columns.RowColumns
+
+import org.apache.spark.TaskContext
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Attribute, SortOrder}
+import org.apache.spark.sql.catalyst.plans.physical.Partitioning
+import org.apache.spark.sql.execution.{RowToColumnarTransition, SparkPlan}
+import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
+import org.apache.spark.sql.vectorized.ColumnarBatch
+
+/**
+ * Rows (after a join, an aggregate, an exchange) as the batches that a WeldExec takes: what RowToColumnar does, with
+ * batches of the same sizes, and columns that need no conversion any more.
+ */
+final case class RowBatchesExec(child: SparkPlan) extends RowToColumnarTransition {
+  override def output: Seq[Attribute] = child.output
+  override def outputPartitioning: Partitioning = child.outputPartitioning
+  override def outputOrdering: Seq[SortOrder] = child.outputOrdering
+  override def nodeName: String = "WeldRowBatches"
+  override def supportsColumnar: Boolean = true
+  override protected def doCanonicalize(): SparkPlan = child.canonicalized
+  override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
+
+  override lazy val metrics: Map[String, SQLMetric] = Map(
+    "numInputRows" -> SQLMetrics.createMetric(sparkContext, "number of input rows"),
+    "numOutputBatches" -> SQLMetrics.createMetric(sparkContext, "number of output batches"))
+
+  override protected def doExecute(): RDD[InternalRow] = child.execute()
+
+  override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
+    val (attributes, batchRows) = (output, conf.columnBatchSize)
+    val (inputRows, outputBatches) = (longMetric("numInputRows"), longMetric("numOutputBatches"))
+    child.execute().mapPartitions { rows =>
+      if (rows.isEmpty) Iterator.empty
+      else {
+        val columns = new RowColumns(attributes, batchRows)
+        TaskContext.get().addTaskCompletionListener[Unit](_ => columns.close())
+        new Iterator[ColumnarBatch] {
+          override def hasNext: Boolean = rows.hasNext
+          override def next(): ColumnarBatch = {
+            val batch = columns.fill(rows)
+            inputRows += batch.numRows().toLong
+            outputBatches += 1
+            batch
+          }
+        }
+      }
+    }
+  }
+}
