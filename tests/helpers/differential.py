@@ -15,6 +15,7 @@ from typing import Any
 from tests.helpers.outcomes import Outcome, differences, outcome_of
 
 ENABLED = "spark.sparkweld.enabled"
+BACKEND = "spark.sparkweld.backend"
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,10 @@ def check(
     (False) have gone back to Python; None allows both, but some batch must have met a kernel or a guard. `ulp`:
     see `differences`. `rewritten`: how many UDFs at least must have become Spark's own expressions; none is left in Python then.
     """
-    expected, _ = run(spark, query, {**(conf or {}), ENABLED: "false"})
-    actual, frame = run(spark, query, {**(conf or {}), ENABLED: "true"})
+    # A case about kernels must not leave the choice to the cost model.
+    conf = {**({} if rewritten is not None else {BACKEND: "native"}), **(conf or {})}
+    expected, _ = run(spark, query, {**conf, ENABLED: "false"})
+    actual, frame = run(spark, query, {**conf, ENABLED: "true"})
     what = measured(frame)
     problems = differences(expected, actual, ulp)
     if refused is not None:

@@ -60,6 +60,7 @@ def run_driver(program: str, *, conf: dict[str, str] | None = None, env: dict[st
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.shuffle.partitions": "2",
+        "spark.sparkweld.backend": "native",  # the programs are about kernels, over a range of rows
         **(conf or {}),
     }
     environment = {

@@ -29,9 +29,9 @@ object CostModel {
   /** An operation of generated Java code. */
   private val CatalystOperation = 1.2
 
-  /** A column of a row-based child into a vector, and a kernel's result back into a row. */
-  private val RowToColumn = 6.0
-  private val ColumnToRow = 6.0
+  /** A column of a row-based child into a vector, and a column back into rows. */
+  private val RowToColumn = 36.0
+  private val ColumnToRow = 36.0
 
   /** Whether some UDF of the plan could be cheaper as an expression; decides before anything is asked of the service. */
   def mayChooseCatalyst(plan: LogicalPlan): Boolean = plan.exists { node =>
