@@ -19,6 +19,12 @@ from udf_compiler.trace.lower import constant_of, is_number, operator_call, ufun
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
 
+#: Python ints up to here are exact as doubles.
+EXACT = 2**53
+
+#: Rows of a group: more do not fit into one Arrow batch.
+MAX_ROWS = 2**31
+
 #: Kinds of aggregates. `sum` of i64 wraps, of f64 adds in any order; `min` and `max` skip NULL and order NaN last;
 #: `moment2` is the sum of squares about the mean of f64, NULL skipped; `rows` counts.
 KINDS = ("rows", "sum", "min", "max", "moment2")
@@ -73,8 +79,8 @@ class Groups:
         """The number of rows."""
         return reductions().length(x)  # type: ignore[no-any-return]
 
-    def scalar(self, value: Value, weak: bool = False) -> GroupScalar:
-        return GroupScalar(self.loop, value, weak)
+    def scalar(self, value: Value, weak: bool = False, bound: int | None = None) -> GroupScalar:
+        return GroupScalar(self.loop, value, weak, bound)
 
 
 def _result_type(kind: str, value: Value | None) -> Type:
@@ -91,18 +97,23 @@ def _result_type(kind: str, value: Value | None) -> Type:
 
 
 class GroupScalar(Traced):
-    """A NumPy scalar of each group. `weak`: a Python int (the length of a Series), which takes the other side's dtype."""
+    """A NumPy scalar of each group. `weak`: a Python number (a length, ``float(x)``), which takes the other side's dtype.
 
-    __slots__ = ("dtype", "loop", "shared", "value", "weak")
+    `bound`: a Python int is not further from 0 than this; None: nothing is known.
+    """
+
+    __slots__ = ("bound", "dtype", "loop", "shared", "value", "weak")
     what = "result of a reduction"
 
     loop: LoopBuilder
     value: Value
     dtype: np.dtype
     weak: bool
+    bound: int | None
 
-    def __init__(self, loop: LoopBuilder, value: Value, weak: bool = False) -> None:
-        self.loop, self.value, self.dtype, self.weak, self.shared = loop, value, value.type.dtype, weak, True
+    def __init__(self, loop: LoopBuilder, value: Value, weak: bool = False, bound: int | None = None) -> None:
+        self.loop, self.value, self.dtype, self.shared = loop, value, value.type.dtype, True
+        self.weak, self.bound = weak, bound
 
     def __getattr__(self, name: str) -> Any:
         if name == "round" and not self.weak:
@@ -110,6 +121,14 @@ class GroupScalar(Traced):
         if name == "item" and self.dtype.kind in "if":
             return lambda: self
         refuse("SW251", call=f"{self.what}.{name}")
+
+    def converted(self, to: type) -> GroupScalar:
+        """``float(x)``, and ``int(x)`` of integers, ``bool(x)`` of bools: the Python object of the same value."""
+        if to is float and self.dtype.kind in "if":
+            return GroupScalar(self.loop, self.loop.cast(self.value, F64), weak=True)
+        if (to is int and self.dtype.kind == "i") or (to is bool and self.dtype.kind == "b"):
+            return GroupScalar(self.loop, self.loop.cast(self.value, BOOL if to is bool else I64), weak=True)
+        refuse("SW259", call=f"{to.__name__}() of a {self.what}")
 
     def __round__(self, decimals: int | None = None) -> GroupScalar:
         from udf_compiler.calls.arrays import round_
@@ -126,34 +145,30 @@ class GroupScalar(Traced):
         if name in ("pow", "divmod"):
             refuse("SW251", call=call)
         function = REFLECTED[name] if reflected else BINARY[name]
-        return self._result(operator_call(self.loop, function, self._operands(name, other, reflected, call), call), other)
+        left, right, bound = self._operands(name, other, reflected, call)
+        return self._result(operator_call(self.loop, function, (left, right), call), other, bound)
 
-    def _operands(self, name: str, other: Any, reflected: bool, call: str) -> tuple[Any, Any]:
+    def _operands(self, name: str, other: Any, reflected: bool, call: str) -> tuple[Any, Any, int | None]:
+        """Both sides, and the bound when the operation is one of Python numbers."""
         other = constant_of(other)
-        if type(other) is GroupScalar:
-            if self.weak != other.weak:  # a Python int takes a narrower type than the int64 that stands for it here
-                typed = other if self.weak else self
-                if typed.value.type not in (I64, F64, BOOL):
-                    refuse("SW262", call=call, what=f"a {typed.dtype} beside a length")
-            right = other.value
-        elif is_number(other):
-            right = other
-        else:
+        if type(other) is GroupScalar and self.weak != other.weak:
+            typed = other if self.weak else self  # a Python number takes a narrower type than what stands for it here
+            if typed.value.type not in (I64, F64, BOOL):
+                refuse("SW262", call=call, what=f"a {typed.dtype} beside a Python number")
+        elif type(other) is not GroupScalar and not is_number(other):
             refuse("SW262", call=call, what=raw(other))
-        if self.weak and (type(right) is int or (type(other) is GroupScalar and other.weak)):
-            _refuse_python_division(name, self, other, reflected, call)
-        if self.weak and type(right) is int and not -(2**31) < right < 2**31:
-            refuse("SW262", call=call, what="a large Python int")  # Python's own integers do not wrap
-        return (self.value, right)
+        python = self.weak and (type(other) in (int, float, bool) or (type(other) is GroupScalar and other.weak))
+        bound = _python_bound(name, self, other, reflected, call) if python else None
+        return self.value, other.value if type(other) is GroupScalar else other, bound
 
-    def _result(self, values: tuple[Value, ...], other: Any) -> GroupScalar:
+    def _result(self, values: tuple[Value, ...], other: Any, bound: int | None) -> GroupScalar:
         (value,) = values
-        python = self.weak and (type(other) is int or (type(other) is GroupScalar and other.weak))
-        return GroupScalar(self.loop, value, weak=python and value.type == I64)
+        python = self.weak and (type(other) in (int, float) or (type(other) is GroupScalar and other.weak))
+        return GroupScalar(self.loop, value, weak=python, bound=bound)
 
     def _unary(self, name: str) -> GroupScalar:
         ufunc = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}[name]
-        return GroupScalar(self.loop, ufunc_call(self.loop, ufunc, (self.value,), name)[0], self.weak)
+        return GroupScalar(self.loop, ufunc_call(self.loop, ufunc, (self.value,), name)[0], self.weak, self.bound)
 
     def _in_place(self, name: str, other: Any) -> Any:
         return self._binary(name, other, False)  # scalars are immutable: x += y binds a new one
@@ -178,14 +193,29 @@ class GroupScalar(Traced):
         refuse("SW251", call=f"np.{getattr(function, '__name__', function)} of a reduction")
 
 
-def _refuse_python_division(name: str, left: GroupScalar, other: Any, reflected: bool, call: str) -> None:
-    """Python's own / // % raise for a zero divisor, which only a length by itself never is."""
-    if name not in ("truediv", "floordiv", "mod"):
-        return
-    divisor = left if reflected else other
-    never_zero = divisor != 0 if type(divisor) is int else is_length(divisor)
-    if not never_zero:
-        refuse("SW262", call=call, what="a divisor that may be 0")
+def _python_bound(name: str, left: GroupScalar, other: Any, reflected: bool, call: str) -> int | None:
+    """The bound of a Python operation's int result. Refuses what NumPy's scalars do otherwise.
+
+    Python's ints do not wrap, its / rounds the exact quotient, its % and // of floats differ from NumPy's, all of them raise
+    for a zero divisor, and its bools are ints.
+    """
+    bound = other.bound if type(other) is GroupScalar else abs(other) if type(other) is int else None
+    kinds = {left.dtype.kind, other.dtype.kind if type(other) is GroupScalar else np.asarray(other).dtype.kind}
+    if "b" in kinds or (name in ("floordiv", "mod") and "f" in kinds):
+        refuse("SW262", call=call, what="Python scalars")
+    if name in ("truediv", "floordiv", "mod"):
+        divisor = left if reflected else other
+        never_zero = divisor != 0 if type(divisor) in (int, float) else is_length(divisor)
+        if not never_zero:
+            refuse("SW262", call=call, what="a divisor that may be 0")
+    if "f" in kinds or name not in ("add", "sub", "mul", "truediv", "floordiv", "mod"):
+        return None
+    if left.bound is None or bound is None:
+        refuse("SW262", call=call, what="a Python int of any size")
+    made = left.bound * bound if name == "mul" else left.bound + bound  # no less than a quotient or remainder
+    if made > EXACT:
+        refuse("SW262", call=call, what="a large Python int")
+    return made
 
 
 def reductions() -> Any:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, F32, F64, I64, Type
-from udf_compiler.aggregates.groups import Groups, GroupScalar
+from udf_compiler.aggregates.groups import MAX_ROWS, Groups, GroupScalar
 from udf_compiler.calls.arrays import bound
 from udf_compiler.trace.array import TracedArray, as_array
 from udf_compiler.trace.dates import refuse_date
@@ -205,7 +205,7 @@ SERIES_METHODS = {name: _method(name) for name in ("sum", "mean", "min", "max", 
 
 def length(x: Any) -> GroupScalar:
     """The number of rows of the group, a Python int."""
-    return _groups().scalar(_groups().aggregate("rows"), weak=True)
+    return _groups().scalar(_groups().aggregate("rows"), weak=True, bound=MAX_ROWS)
 
 
 def series_attribute(series: TracedSeries, name: str) -> Any:

@@ -38,6 +38,8 @@ class _ClassMeta(type):
             if len(args) != 1 or kwargs:
                 refuse("SW262", call=f"{cls.__name__}()", what="this form")
             return cls.convert(args[0])
+        if len(args) == 1 and hasattr(type(args[0]), "converted"):  # a reduction of an aggregate function
+            return args[0].converted(cls.real)
         return cls.real(*args, **kwargs)
 
     def __instancecheck__(cls, x: object) -> bool:
