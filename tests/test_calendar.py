@@ -9,9 +9,9 @@ import pytest
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder, Type, evaluate
-from sparkweld.ir.ops import DatePart
+from sparkweld.ir.ops import DatePart, StrCall
 from sparkweld.ir.ops.calendar import DATE_PARTS, DAY_LIMIT
-from sparkweld.ir.types import DATE, I32, I64, TS
+from sparkweld.ir.types import DATE, I32, I64, STR, TS
 from sparkweld.kernels.llvm_module import optimised_module
 from sparkweld.kernels.target import target_machine
 from tests.helpers.columns import extremes
@@ -144,3 +144,17 @@ def test_sparks_functions_of_timestamps() -> None:
         catalyst("Cast", "timestamp", times, to="long", ansi=True)
 
 
+
+
+def test_digits_of_a_shape() -> None:
+    shapes = ["0000-00-00", "00:00", "0" * 18, "x0", "0000-00-00 00:00:00"]
+
+    def parse(loop, columns):
+        for at, shape in enumerate(shapes):
+            loop.append(f"{at}", loop.emit(StrCall("fixed_digits", (shape,)), columns["s"]))
+
+    texts = ["2024-02-29", "2024-02-2", "2024-02-299", "2024/02/29", "0000-00-00", "12:34", "1２:34", "9" * 18, "x7", ""]
+    texts += ["é2024-02-2"]
+    texts += ["2024-02-29 12:34:56", "2024-02-29T12:34:56", "-024-02-29", "x", "00"]
+    column = np.array(texts * 20, object)
+    check(program({"s": STR}, parse), {"s": column}, len(column))

@@ -175,3 +175,72 @@ def test_captured_times_are_constants() -> None:
         (got,), flagged = run_traced(traced, batch)
         wanted = run_real(f"lambda a: {source}", ("datetime",), batch, captured).to_numpy()
         assert not flagged.any() and np.array_equal(got, wanted.view(np.int64) if wanted.dtype.kind in "mM" else wanted)
+
+
+TEXTS = """
+a.dt.strftime('%Y-%m-%d') || a.dt.strftime('%Y-%m-%d %H:%M:%S') || a.dt.strftime('%Y%m%d') || a.dt.strftime('%m/%d/%Y')
+a.dt.strftime('%j') || a.dt.strftime('%d.%m.%Y') || a.dt.strftime('week %V of %G, %A') || a.dt.strftime('%b %d, %y')
+a.dt.strftime('%H:%M:%S.%f') || a.dt.strftime('%I:%M %p') || a.dt.strftime('100%% on %F at %T') || a.dt.strftime('%Y-%m')
+a.dt.strftime('') || a.dt.strftime('plain') || a.dt.day_name() || a.dt.month_name() || a.dt.day_name().str.lower()
+a.dt.strftime('%Y') + '-Q' + a.dt.quarter.astype(str) || a.dt.day_name().isin(['Saturday', 'Sunday']) || a.dt.strftime('%w%u')
+"""
+
+
+@pytest.mark.parametrize("source", rows(TEXTS))
+def test_texts_of_datetimes(source: str) -> None:
+    traced = [check_or_refuse(f"lambda a: {source}", (x,), ("SW255", "SW262"), spare=False) for x in STATES]
+    assert traced[0] or "strftime('')" in source, "not traced without NaT"
+
+
+FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y%m%d", "%m/%d/%Y", "%d.%m.%y", "%Y-%m-%dT%H:%M", "%Y%m%d%H%M%S", "%H:%M %d-%m-%Y"]
+
+
+def stamps(format: str, rng: np.random.Generator) -> list[str | None]:
+    """Texts of a format: in full, not quite in full, of times that do not exist, with other characters, and no times at all."""
+    made: list[str | None] = [None, "", "NaT", "nan", "now", "today", " now", "NOW", "None", "-", " ", "é", "٢٠٢٠-01-01"]
+    for _ in range(1500):
+        limits = ((1950, 0, 1, 1, 0, 0, 0), (2050, 100, 13, 29, 24, 60, 60))
+        if rng.random() < 0.3:
+            limits = ((0,) * 7, (2400, 100, 15, 34, 27, 62, 63))
+        numbers = dict(zip("YymdHMS", map(int, rng.integers(*limits)), strict=True))
+        text = format
+        for letter, number in numbers.items():
+            digits = {"Y": 4}.get(letter, 2 if rng.random() < 0.8 else 1)
+            text = text.replace(f"%{letter}", f"{number:0{digits}d}")
+        if rng.random() < 0.4:
+            at = int(rng.integers(len(text)))
+            other = str(rng.choice(list("0159 -/:.TZ\t\x1ca٣é")))
+            text = (text[:at] + other + text[at:], text[:at] + other + text[at + 1 :], text[:at] + text[at + 1 :])[rng.integers(3)]
+        made.append(text)
+    return made
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_texts_to_datetimes(format: str) -> None:
+    values = stamps(format, np.random.default_rng(len(format)))
+    source = f"lambda a: pd.to_datetime(a, format={format!r}, errors='coerce')"
+    (got,), flagged = run_traced(trace_source(source, ("str?",)), {"a": values})
+    decided = {"a": [v for v, f in zip(values, flagged, strict=True) if not f]}
+    wanted = run_real(source, ("str?",), decided, {}).to_numpy().view(np.int64)
+    ours = np.where(got.valid, got.values, np.iinfo(np.int64).min)[~flagged]
+    assert np.array_equal(ours, wanted) and flagged.mean() < 0.6
+    strict = f"lambda a: pd.to_datetime(a, format={format!r})"
+    (got,), flagged = run_traced(trace_source(strict, ("str?",)), {"a": values})
+    decided = {"a": [v for v, f in zip(values, flagged, strict=True) if not f]}
+    wanted = run_real(strict, ("str?",), decided, {}).to_numpy().view(np.int64)  # does not raise
+    assert np.array_equal(np.where(got.valid, got.values, np.iinfo(np.int64).min)[~flagged], wanted) and flagged.mean() < 0.8
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("pd.to_datetime(a)", "SW243"),
+        ("pd.to_datetime(a, format='%Y-%m-%d %z')", "SW262"),
+        ("pd.to_datetime(a, format='%d/%m')", "SW262"),
+        ("pd.to_datetime(a, format='%b %Y')", "SW262"),
+        ("pd.to_datetime(a, format='ISO8601')", "SW262"),
+    ],
+)
+def test_formats_that_are_refused(source: str, code: str) -> None:
+    with pytest.raises(Refusal, match=code):
+        trace_source(f"lambda a: {source}", ("str?",))

@@ -48,7 +48,11 @@ def accessor(s: TracedSeries) -> DtAccessor:
 def attribute(s: TracedSeries, name: str) -> Any:
     """An attribute of the accessor: a property, a method, or a refusal."""
     call = f"Series.dt.{name}"
+    from udf_compiler.calls.time_texts import METHODS as TEXTS
+
     fields, methods = _TABLES[s.kind]
+    if s.kind == "datetime":
+        methods = {**methods, **TEXTS}
     if name in fields:
         return fields[name](s)
     if name in methods:
@@ -58,7 +62,7 @@ def attribute(s: TracedSeries, name: str) -> Any:
     refuse("SW251", call=call)
 
 
-class _Parts:
+class Parts:
     """Parts of int64 nanoseconds since 1970, days and clock: each made once, whoever asks."""
 
     def __init__(self, loop: LoopBuilder, nanoseconds: Value) -> None:
@@ -96,12 +100,12 @@ class _Parts:
         return self.loop.emit(DatePart(part), self.days)
 
 
-def parts(s: TracedSeries) -> _Parts:
+def parts(s: TracedSeries) -> Parts:
     """The parts of the rows; of 1970-01-01 where NaT."""
-    return _Parts(s.loop, s.loop.value_of(s.value))
+    return Parts(s.loop, s.loop.value_of(s.value))
 
 
-_Number = Callable[[_Parts], Value]
+_Number = Callable[[Parts], Value]
 
 #: Numbers of datetimes.
 _NUMBERS: dict[str, _Number] = {
@@ -122,19 +126,19 @@ _NUMBERS.update(dayofweek=_NUMBERS["weekday"], day_of_week=_NUMBERS["weekday"], 
 _NUMBERS.update(daysinmonth=_NUMBERS["days_in_month"])
 
 
-def _first(p: _Parts) -> Value:
+def _first(p: Parts) -> Value:
     return p.equals(p.date("day"), 1)
 
 
-def _last(p: _Parts) -> Value:
+def _last(p: Parts) -> Value:
     return p.loop.call("equal", p.date("day"), p.date("days_in_month"))
 
 
-def _month_of_quarter(p: _Parts, number: int) -> Value:
+def _month_of_quarter(p: Parts, number: int) -> Value:
     return p.equals(p.rest(p.date("month"), 3), number)
 
 
-def _is_leap_year(p: _Parts) -> Value:
+def _is_leap_year(p: Parts) -> Value:
     year = p.date("year")
     fourth, hundredth, era = (p.equals(p.rest(year, n), 0) for n in (4, 100, 400))
     return p.both(fourth, p.loop.call("logical_or", p.loop.call("logical_not", hundredth), era))

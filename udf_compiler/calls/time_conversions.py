@@ -10,6 +10,7 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I32, I64
 from udf_compiler.calls.datetimes import DAY
+from udf_compiler.calls.time_texts import parse
 from udf_compiler.trace import moments
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
@@ -38,6 +39,8 @@ def to_datetime(
     if series.kind == "datetime" and unit is None:
         series.shared = True
         return series.twin(shared=True)
+    if series.kind == "text" and unit is None:
+        return parse(series, format, errors, call)
     if format is not None:
         refuse("SW262", call=call, what="the argument format=")
     if series.kind == "date" and unit is None:

@@ -26,6 +26,7 @@ PARAM_KINDS: dict[str, Callable[[object], bool]] = {
     "text1?": lambda v: v is None or PARAM_KINDS["text1"](v),
     "char": lambda v: isinstance(v, str) and len(v) == 1,
     "third": lambda v: type(v) is int and 0 <= v <= 2,
+    "shape": lambda v: isinstance(v, str) and v.isascii() and 1 <= v.count("0") <= MOST_DIGITS,
     "decimals": lambda v: type(v) is int and 0 <= v <= 9,
     "separator": lambda v: v in ("", ",", "_"),
 }
@@ -57,6 +58,17 @@ def _valid_utf8(s: str) -> bool:
 
 def _piece(pieces: list[str], index: int) -> str | None:
     return pieces[index] if -len(pieces) <= index < len(pieces) else None
+
+
+#: Most digits of a number that certainly fits in 64 bits.
+MOST_DIGITS = 18
+
+
+def fixed_digits(s: str, shape: str) -> int | None:
+    """The digits of a text that is `shape` with an ASCII digit for each 0 in it, as one number."""
+    if len(s) != len(shape) or any(c not in "0123456789" if z == "0" else c != z for c, z in zip(s, shape, strict=True)):
+        return None
+    return int("".join(c for c, z in zip(s, shape, strict=True) if z == "0"))
 
 
 #: Longest text that `parse_int` and `parse_float` decide (Python's own limit of 4300 digits lies above).
@@ -186,6 +198,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     "parse_int_decided": StringFunction(parse_int_decided, _S, BOOL),
     "parse_float": StringFunction(parse_float, _S, F64.optional()),
     "parse_float_decided": StringFunction(parse_float_decided, _S, BOOL),
+    "fixed_digits": StringFunction(fixed_digits, _S, I64.optional(), ("shape",)),
     "int_to_str": StringFunction(lambda x: str(int(x)), (I64,), STR),
     "format_int": StringFunction(lambda x, separator: f"{int(x):{separator}d}", (I64,), STR, ("separator",)),
     "float_to_str": StringFunction(lambda x: repr(float(x)), (F64,), STR),

@@ -98,6 +98,7 @@ _EXAMPLES: dict[str, tuple[tuple[Param, ...], ...]] = {
     "format_int": (("",), (",",), ("_",)),
     "format_fixed": ((2, ""), (0, ""), (1, ","), (9, "_"), (6, ""), (0, ",")),
     "format_fixed_decided": ((2, ""), (0, ""), (9, "_")),
+    "fixed_digits": (("00",), ("0",), ("0000-00-00",), ("a0",), ("0" * 18,)),
 }  # fmt: skip
 
 

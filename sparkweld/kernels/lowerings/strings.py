@@ -278,6 +278,7 @@ _CALLS: dict[str, Build] = {
     "find_str": _call(search.find, 0, search.NO_END),
     "replace": _with_arena(building.replace), "concat": _concat, "repeat": _with_arena(building.repeat),
     "rjust": _pad(0), "ljust": _pad(1), "center": _pad(2), "zfill": _with_arena(building.zfill),
+    "fixed_digits": _call(numbers.fixed_digits),
     "parse_int": lambda params, b, v: numbers.parse_int.build(b, v),
     "parse_int_decided": lambda params, b, v: _is_decided(numbers.parse_int.build(b, v), b),
     "parse_float": lambda params, b, v: _parse_float(b, v),

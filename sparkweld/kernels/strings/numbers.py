@@ -101,6 +101,27 @@ def parse_int(v: int) -> int:
     return view(value, DECIDED)
 
 
+@function(VIEW, VIEW, result=VIEW)
+def fixed_digits(v: int, shape: int) -> int:
+    """The digits at the zeros of `shape` as one number; NO_NUMBER for a text that is not of that shape."""
+    n = length_of(v)
+    if n != length_of(shape):
+        return view(0, NO_NUMBER)
+    value = 0
+    i = 0
+    while i < n:
+        c = byte(address_of(v), i)
+        wanted = byte(address_of(shape), i)
+        if wanted == 48:
+            if c < 48 or c > 57:
+                return view(0, NO_NUMBER)
+            value = value * 10 + (c - 48)
+        elif c != wanted:
+            return view(0, NO_NUMBER)
+        i += 1
+    return view(value, DECIDED)
+
+
 @function(INT, INT, INT, INT, INT, result=BOOL)
 def is_word(a: int, n: int, word: int, least: int, most: int) -> bool:
     """Whether n bytes, in any case, are the first bytes of a word: `least` or `most` of them."""
