@@ -210,7 +210,8 @@ def stamps(format: str, rng: np.random.Generator) -> list[str | None]:
         if rng.random() < 0.4:
             at = int(rng.integers(len(text)))
             other = str(rng.choice(list("0159 -/:.TZ\t\x1ca٣é")))
-            text = (text[:at] + other + text[at:], text[:at] + other + text[at + 1 :], text[:at] + text[at + 1 :])[rng.integers(3)]
+            before, after = text[:at], text[at + 1 :]
+            text = (before + other + text[at:], before + other + after, before + after)[rng.integers(3)]
         made.append(text)
     return made
 
