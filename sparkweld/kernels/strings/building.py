@@ -39,6 +39,12 @@ def put(to: int, v: int) -> int:
 def put_often(to: int, v: int, times: int) -> int:
     """Copies a string so many times to an address; gives the address behind it."""
     n = length_of(v)
+    if n == 1:
+        while times > 0:
+            store_byte(to, 0, byte(address_of(v), 0))
+            to += 1
+            times -= 1
+        return to
     while times > 0:
         copy(to, address_of(v), n)
         to += n

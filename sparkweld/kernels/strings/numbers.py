@@ -135,24 +135,60 @@ def is_word(a: int, n: int, word: int, least: int, most: int) -> bool:
     return True
 
 
-@function(VIEW, INT, INT, result=VIEW)
-def parse_float(v: int, powers: int, words: int) -> int:
-    """float(v): Clinger's exact case, zeros and the named values. `words` are "infinity" and "nan"."""
-    if length_of(v) > _LONGEST or not is_ascii(v):
+@function(INT, INT, INT, result=VIEW)
+def parse_exponent(a: int, i: int, n: int) -> int:
+    """{the exponent, the offset behind it} of what follows the digits: nothing, or an e; {0, -1} for an e without digits."""
+    if i >= n or byte(a, i) | 32 != 101:
+        return view(0, i)
+    at = i + 1
+    minus = 0
+    if at < n and (byte(a, at) == 43 or byte(a, at) == 45):
+        minus = byte(a, at) == 45
+        at += 1
+    stop = skip_digits(a, at, n)
+    if stop == at:
+        return view(0, -1)
+    exponent = 0
+    while at < stop:
+        if byte(a, at) != _UNDERSCORE and exponent < 100000:
+            exponent = exponent * 10 + byte(a, at) - 48
+        at += 1
+    if minus != 0:
+        exponent = 0 - exponent
+    return view(exponent, stop)
+
+
+@function(INT, INT, INT, INT, INT, INT, result=VIEW)
+def clinger(a: int, i: int, point: int, end: int, power: int, powers: int) -> int:
+    """The number of the digits from i to end, a point among them, times a power of ten, in Clinger's exact case."""
+    digits = 0
+    exponent = power
+    while i < end:
+        c = byte(a, i)
+        if c >= 48 and c <= 57:
+            if digits > 9007199254740992:
+                return view(0, UNDECIDED)
+            digits = digits * 10 + c - 48
+            if i > point:
+                exponent -= 1
+        i += 1
+    if digits == 0:
+        return view(0, DECIDED)
+    if digits > 9007199254740992 or exponent > 22 or exponent < -22:
         return view(0, UNDECIDED)
-    text = c_strip(v)
-    a = address_of(text)
-    n = length_of(text)
-    i = 0
-    sign = 0
-    if n > 0 and (byte(a, 0) == 43 or byte(a, 0) == 45):
-        if byte(a, 0) == 45:
-            sign = -9223372036854775808
-        i = 1
+    x = as_float(digits)
+    if exponent >= 0:
+        return view(bits_of(x * load_f64(powers, 8 * exponent)), DECIDED)
+    return view(bits_of(quotient(x, load_f64(powers, 0 - 8 * exponent))), DECIDED)
+
+
+@function(INT, INT, INT, INT, INT, result=VIEW)
+def parse_unsigned(a: int, i: int, n: int, powers: int, words: int) -> int:
+    """The number from i on, to the end."""
     if is_word(a + i, n - i, words, 3, 8):
-        return view(0x7FF0000000000000 | sign, DECIDED)
+        return view(0x7FF0000000000000, DECIDED)
     if is_word(a + i, n - i, words + 8, 3, 3):
-        return view(0x7FF8000000000000 | sign, DECIDED)
+        return view(0x7FF8000000000000, DECIDED)
     point = skip_digits(a, i, n)
     end = point
     if point < n and byte(a, point) == 46:
@@ -161,46 +197,27 @@ def parse_float(v: int, powers: int, words: int) -> int:
             return view(0, NO_NUMBER)
     elif point == i:
         return view(0, NO_NUMBER)
-    exponent = 0
-    at = end
-    if end < n and byte(a, end) | 32 == 101:
-        at = end + 1
-        minus = 0
-        if at < n and (byte(a, at) == 43 or byte(a, at) == 45):
-            minus = byte(a, at) == 45
-            at += 1
-        stop = skip_digits(a, at, n)
-        if stop == at:
-            return view(0, NO_NUMBER)
-        while at < stop:
-            if byte(a, at) != _UNDERSCORE and exponent < 100000:
-                exponent = exponent * 10 + byte(a, at) - 48
-            at += 1
-        if minus != 0:
-            exponent = 0 - exponent
-    if at < n:
+    power = parse_exponent(a, end, n)
+    if length_of(power) != n:
         return view(0, NO_NUMBER)
-    digits = 0
-    while i < end:
-        c = byte(a, i)
-        if c >= 48 and c <= 57:
-            if digits <= 9007199254740992:
-                digits = digits * 10 + c - 48
-            else:
-                return view(0, UNDECIDED)
-            if i > point:
-                exponent -= 1
-        i += 1
-    if digits == 0:
-        return view(sign, DECIDED)
-    if digits > 9007199254740992 or exponent > 22 or exponent < -22:
+    return clinger(a, i, point, end, address_of(power), powers)
+
+
+@function(VIEW, INT, INT, result=VIEW)
+def parse_float(v: int, powers: int, words: int) -> int:
+    """float(v): Clinger's exact case, zeros and the named values. `words` are "infinity" and "nan"."""
+    if length_of(v) > _LONGEST or not is_ascii(v):
         return view(0, UNDECIDED)
-    x = as_float(digits)
-    if exponent >= 0:
-        x = x * load_f64(powers, 8 * exponent)
-    else:
-        x = quotient(x, load_f64(powers, 0 - 8 * exponent))
-    return view(bits_of(x) | sign, DECIDED)
+    text = c_strip(v)
+    a = address_of(text)
+    n = length_of(text)
+    if n > 0 and byte(a, 0) == 45:
+        number = parse_unsigned(a, 1, n, powers, words)
+        return view(address_of(number) | -9223372036854775808, length_of(number))
+    i = 0
+    if n > 0 and byte(a, 0) == 43:
+        i = 1
+    return parse_unsigned(a, i, n, powers, words)
 
 
 @function(INT, INT, result=INT)

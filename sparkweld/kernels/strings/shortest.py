@@ -140,6 +140,47 @@ def put_zeros(to: int, count: int, point_at: int) -> int:
     return 0
 
 
+@function(INT, INT, INT, INT, result=INT)
+def put_fixed(to: int, digits: int, count: int, point: int) -> int:
+    """Writes `count` digits with a point behind the first `point` of them, zeros where there are none; gives the end."""
+    if point <= 0:
+        put_zeros(to, 2 - point, 1)
+        put_padded(to + 2 - point, digits, count)
+        return to + 2 - point + count
+    behind = count - point
+    if behind > 0:
+        left = put_padded(to + point + 1, digits, behind)
+        store_byte(to, point, 46)
+        put_padded(to, left, point)
+        return to + count + 1
+    put_padded(to, digits, count)
+    put_zeros(to + count, 2 - behind, 0 - behind)
+    return to + point + 2
+
+
+@function(INT, INT, INT, INT, result=INT)
+def put_scientific(to: int, digits: int, count: int, power: int) -> int:
+    """Writes `count` digits, a point behind the first, and a power of ten; gives the end."""
+    left = put_padded(to + 2, digits, count - 1)
+    store_byte(to, 0, 48 + left)
+    end = to + 1
+    if count > 1:
+        store_byte(to, 1, 46)
+        end = to + 1 + count
+    store_byte(end, 0, 101)
+    size = power
+    sign = 43
+    if power < 0:
+        size = 0 - power
+        sign = 45
+    store_byte(end, 1, sign)
+    places = 2
+    if size > 99:
+        places = 3
+    put_padded(end + 2, size, places)
+    return end + 2 + places
+
+
 @function(INT, FLOAT, INT, INT, result=VIEW)
 def float_to_str(arena: int, x: float, table: int, words: int) -> int:
     """repr(x). `words` are "-inf", "nan" and "-0.0"."""
@@ -159,46 +200,15 @@ def float_to_str(arena: int, x: float, table: int, words: int) -> int:
         digits = divide(digits, 10)
         exponent += 1
     count = digits_of(digits)
-    point = count + exponent  # digits before the decimal point
+    point = count + exponent
     to = reserve(arena, 32)  # the longest is -2.2250738585072014e-308
     if to == 0:
         return view(0, 0)
     if negative != 0:
         store_byte(to, 0, 45)
-    start = to + negative
-    end = start
-    if point > 0 and point <= 16:
-        if exponent >= 0:
-            put_padded(start, digits, count)
-            put_zeros(start + count, exponent + 2, exponent)
-            end = start + point + 2
-        else:
-            left = put_padded(start + point + 1, digits, 0 - exponent)
-            store_byte(start, point, 46)
-            put_padded(start, left, point)
-            end = start + count + 1
-    elif point > -4 and point <= 0:
-        put_zeros(start, 2 - point, 1)
-        put_padded(start + 2 - point, digits, count)
-        end = start + 2 - point + count
+    if point > -4 and point <= 16:
+        end = put_fixed(to + negative, digits, count, point)
     else:
-        left = put_padded(start + 2, digits, count - 1)
-        store_byte(start, 0, 48 + left)
-        end = start + 1
-        if count > 1:
-            store_byte(start, 1, 46)
-            end = start + 1 + count
-        power = point - 1
-        sign = 43
-        if power < 0:
-            power = 0 - power
-            sign = 45
-        store_byte(end, 0, 101)
-        store_byte(end, 1, sign)
-        size = 2
-        if power > 99:
-            size = 3
-        put_padded(end + 2, power, size)
-        end += 2 + size
+        end = put_scientific(to + negative, digits, count, point - 1)
     give_back(arena, 32 - (end - to))
     return view(to, end - to)

@@ -47,6 +47,8 @@ def is_ascii(v: int) -> bool:
 @function(VIEW, result=BOOL)
 def valid_utf8(v: int) -> bool:
     """Whether Python's strict decoder takes the bytes (Unicode, table 3-7)."""
+    if is_ascii(v):
+        return True
     a = address_of(v)
     n = length_of(v)
     i = 0
@@ -101,6 +103,10 @@ def count_code_points(a: int, n: int) -> int:
         bits = word(a, i)
         count -= ones(shift_right(bits, 7) & ~shift_right(bits, 6) & _LOW)
         i += 8
+    if n >= 8 and i < n:
+        # The last word again, without the bytes of it that are counted.
+        bits = shift_right(word(a, n - 8), (8 - (n - i)) << 3)
+        return count - ones(shift_right(bits, 7) & ~shift_right(bits, 6) & _LOW)
     while i < n:
         count -= byte(a, i) & 0xC0 == 0x80
         i += 1
