@@ -21,7 +21,7 @@ from tests.helpers.tracing import _REAL, _TRACED, make
 from udf_compiler import probe as probe_module
 from udf_compiler.calls import arrays, numpy_, series_methods
 from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.probe import _column, probe
+from udf_compiler.probe import column_of, probe
 from udf_compiler.trace import TracedSeries, trace
 
 
@@ -118,7 +118,7 @@ def test_guards_that_never_hold_do_not_run_the_function():
     assert runs == [96]
     loop.guard(loop.call("isnan", loop.read("a")))
     probe(function, [a], {}, a, loop, "")
-    assert runs == [96, np.count_nonzero(np.isnan(_column(parse_type("f64"), 0)))]
+    assert runs == [96, np.count_nonzero(np.isnan(column_of(parse_type("f64"), 0)))]
     loop.guard(loop.call("logical_not", loop.call("isnan", loop.read("a"))))
     probe(function, [a], {}, a, loop, "")
     assert len(runs) == 2

@@ -29,7 +29,7 @@ from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments
 NODE_LIMIT = 500
 
 _EXTREME_ROWS, _ORDINARY_ROWS = 64, 32
-_ROWS = _EXTREME_ROWS + _ORDINARY_ROWS
+ROW_COUNT = _EXTREME_ROWS + _ORDINARY_ROWS
 
 #: Days since 1970: the first and the last that Python has, leap days, ordinary ones.
 _DAYS = (-719162, 2932896, 0, -1, 1, 11016, 19782, 19783)
@@ -103,8 +103,8 @@ class _Computed:
         alone = Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards), some=tuple(loop.some))
         inputs = tuple(Input(column, type) for column, type in reads.items())
         program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
-        columns = {i.name: _column(i.type, at) for at, i in enumerate(inputs)}
-        result = evaluate(program, columns, _ROWS)
+        columns = {i.name: column_of(i.type, at) for at, i in enumerate(inputs)}
+        result = evaluate(program, columns, ROW_COUNT)
         keep = ~result.flagged
         keep[:_EXTREME_ROWS] &= not ordinary
         self._arrays = {id: _rows(result.columns[f"v{id}"], keep) for id in values}
@@ -203,13 +203,13 @@ def _texts(array: Array, missing: Any) -> list[Any]:
 
 
 @cache
-def _column(type: Type, at: int) -> Array:
+def column_of(type: Type, at: int) -> Array:
     """Rows of a type for the column at position `at`: every special value, shuffled, then ordinary ones. A fixed seed."""
     rng = np.random.default_rng((list(DTYPES).index(type.kind), at))
     special = rng.permutation(np.resize(_special(type), _EXTREME_ROWS))
     ordinary = _ordinary(type, rng)
     values = np.concatenate([special, ordinary]).astype(type.dtype)
-    return Optional(values, rng.random(_ROWS) > 0.25) if type.nullable else values
+    return Optional(values, rng.random(ROW_COUNT) > 0.25) if type.nullable else values
 
 
 def _ordinary(type: Type, rng: np.random.Generator) -> np.ndarray:

@@ -10,18 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
+from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Array, Optional
-from sparkweld.ir.types import BOOL, F64, I8, I64, STR, Type, parse_type
+from sparkweld.ir.types import parse_type
 from udf_compiler.purity import prepare
 from udf_compiler.scalar.plain import result_of_row
-from udf_compiler.scalar.results import kind_of_result, merged, value_as
+from udf_compiler.scalar.probing import kinds_and_values, result_of
 from udf_compiler.trace import stand_in
 from udf_compiler.trace.session import Session, running
 
 NAMES = "abcdefgh"
-_KIND_OF = {"i64": "int", "f64": "float", "bool": "bool", "str": "str"}
-_KINDS = ("None", "bool", "int", "float", "str")
 
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 2.0, 3.0, 7.25, -7.0, 0.1, 2.675, 1.005, 100.0]
 FLOATS += [1e-310, 1e300, -1e300, math.inf, -math.inf, math.nan, 2.0**52 + 0.5, 2.0**53, 2.0**63, -(2.0**63), 709.9, -745.2]
@@ -54,21 +52,13 @@ def traced(function: Callable[..., Any], types: Sequence[str]) -> Program:
     args = [loop.read(n) for n, _ in zip(NAMES, types, strict=False)]
     with prepared.checked(), running(session):
         tree = result_of_row(loop, prepared.function, args, {}, prepared.handlers).tree
-        kind = merged(loop, tree, I8, lambda x: loop.const(_KINDS.index(kind_of_result(x)), I8))
-        parts = {"kind": kind}
-        for name, type in (("int", I64), ("float", F64), ("bool", BOOL), ("str", STR)):
-            parts[name] = merged(loop, tree, type, lambda x, type=type: _as(loop, x, type))  # type: ignore[misc]
+        parts = kinds_and_values(loop, tree)
     if session.refused is not None:
         raise session.refused
     for name, value in parts.items():
         loop.append(name, value)
     loop.close()
     return builder.finish(list(parts))
-
-
-def _as(loop: LoopBuilder, x: Any, type: Type) -> Value:
-    kind = kind_of_result(x)
-    return value_as(loop, x, type) if kind == _KIND_OF[type.kind] else loop.const(type.zero, type)
 
 
 def rows_of(types: Sequence[str], seed: int = 0, limit: int = 800) -> list[tuple[Any, ...]]:
@@ -87,14 +77,6 @@ def columns_of(types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[st
         array = np.array([type.zero if v is None else v for v in values], type.dtype)
         columns[NAMES[at]] = Optional(array, np.array([v is not None for v in values])) if type.nullable else array
     return columns
-
-
-def results_of(columns: dict[str, Array], row: int) -> Any:
-    kind = _KINDS[int(columns["kind"][row])]  # type: ignore[index]
-    if kind == "None":
-        return None
-    value = columns[kind][row]  # type: ignore[index]
-    return value if kind == "str" else value.item()  # type: ignore[index]
 
 
 def same(a: Any, b: Any, ulp: int = 0) -> bool:
@@ -149,8 +131,8 @@ def compare(
             if error is None and _holds(wanted):
                 spare.append((row, wanted))
             continue
-        assert error is None, f"{source} {row}: Python raises {error!r}, the kernel gives {results_of(columns, at)!r}"
-        got = results_of(columns, at)
+        assert error is None, f"{source} {row}: Python raises {error!r}, the kernel gives {result_of(columns, at)!r}"
+        got = result_of(columns, at)
         assert same(got, wanted, ulp), f"{source} {row}: Python gives {wanted!r}, the kernel {got!r}"
     assert len(spare) <= needless, f"{source}: {len(spare)} rows flagged without need: {spare[:5]}"
 

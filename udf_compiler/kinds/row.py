@@ -12,6 +12,7 @@ from udf_compiler.boundary import Field, check_profiler
 from udf_compiler.kinds.kind import Call
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.scalar.plain import RowResult, column_of_row, result_of_row
+from udf_compiler.scalar.probing import probe_row
 from udf_compiler.trace import stand_in, trace
 from udf_compiler.trace.session import Session, running
 
@@ -74,7 +75,16 @@ class Row:
                 kept=call.kept,
                 handlers=handlers,
             )
+        self._probe(call, result)
         return _Result(result, handlers)
+
+    def _probe(self, call: Call, result: RowResult) -> None:
+        """Runs the original on made-up rows; not when it takes what another function gives."""
+        if any(isinstance(a, _Result) for a in (*call.args, *call.kwargs.values())):
+            return
+        rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)
+        with running(Session(call.loop, call.exact, call.place)):
+            probe_row(call.original, call.args, call.kwargs, result.tree, call.loop, call.place, rounded)
 
     def hand_on(self, result: Any, place: str) -> Any:
         return result

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from udf_compiler.scalar import texts
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, make_int, span_of
 from udf_compiler.scalar.numbers import truth as truth_of
 from udf_compiler.scalar.paths import explorer
@@ -40,7 +41,7 @@ class _ClassMeta(type):
             return cls.convert(args[0])
         if len(args) == 1 and hasattr(type(args[0]), "converted"):  # a reduction of an aggregate function
             return args[0].converted(cls.real)
-        return cls.real(*args, **kwargs)
+        return as_python(cls.real, *args, **kwargs)
 
     def __instancecheck__(cls, x: object) -> bool:
         return isinstance(x, cls.real)
@@ -74,7 +75,7 @@ def _bool(x: Any) -> Any:
 def _len(x: Any) -> Any:
     if type(x) is texts.TracedPieces:
         return x.count
-    return texts.length(x) if is_scalar(x) and x.kind == "str" else len(x)
+    return texts.length(x) if is_scalar(x) and x.kind == "str" else as_python(len, x)
 
 
 def _class(real: type, convert: Callable[[Any], Any]) -> Any:
@@ -107,7 +108,7 @@ def _extreme(name: str, comparison: str) -> Callable[..., Any]:
             return kwargs["default"]
         plain = "key" not in kwargs and any(map(is_scalar, values)) and all(map(is_number, values))
         if not plain or len({kind_of(v) for v in values}) > 1 or kind_of(values[0]) == "bool":
-            return real(values, **kwargs)
+            return as_python(real, values, **kwargs)
         return functools.reduce(lambda a, b: _either(comparison, b, a), values)
 
     return extreme
@@ -130,7 +131,7 @@ def _either(comparison: str, candidate: Any, best: Any) -> Any:
 
 def _range(*args: Any) -> Any:
     if not any(map(is_scalar, args)):
-        return range(*args)
+        return as_python(range, *args)
     if any(kind_of(a) == "float" if is_number(a) else True for a in args) or not 1 <= len(args) <= 3:
         refuse("SW262", call="range()", what="an argument that is no int")
     start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]

@@ -7,7 +7,7 @@ User code may catch it, so every exception is looked at where it is raised, caug
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -26,6 +26,16 @@ def of_python(error: Exception) -> Exception:
     """An exception that Python itself would raise in the user's function, marked so that it counts as the user's."""
     setattr(error, _OF_PYTHON, True)
     return error
+
+
+def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A builtin function itself; what it raises counts as the user's, whose call it is."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # not from code that it called
+            of_python(error)
+        raise
 
 
 def check_exception(error: BaseException) -> None:

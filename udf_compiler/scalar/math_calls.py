@@ -9,6 +9,7 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.numbers import as_float, is_number, kind_of, make_bool, make_float, raise_type_error
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.powers import float_power
@@ -181,7 +182,7 @@ class MathFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not any(map(is_scalar, (*args, *kwargs.values()))):
-            return self._real(*args, **kwargs)
+            return as_python(self._real, *args, **kwargs)
         if self.__name__ not in _TABLE:
             refuse("SW251", call=f"math.{self.__name__} of a row's value")
         for x in args:

@@ -1,0 +1,98 @@
+"""A traced function of a row and its original to a refusal when the two disagree on a few made-up rows.
+
+The net below the rules of this folder, as `udf_compiler.probe` is below the tables of calls: the original runs on extremes
+and ordinary values, on the rows that no guard flags, and must give the class and the bits that the loop says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Value, evaluate
+from sparkweld.ir.ops import Array, Optional, Read
+from sparkweld.ir.program import Append, Loop
+from sparkweld.ir.types import BOOL, F64, I8, I64, STR, Type
+from sparkweld.reasons import refusal
+from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of
+from udf_compiler.scalar.paths import Node
+from udf_compiler.scalar.results import kind_of_result, merged, value_as
+
+KINDS = ("None", "bool", "int", "float", "str")
+TYPES: dict[str, Type] = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
+
+
+def kinds_and_values(loop: LoopBuilder, tree: Node) -> dict[str, Value]:
+    """"kind": which of KINDS the row's result is, and for each kind the value where it is that."""
+
+    def of_kind(x: Any, kind: str) -> Value:
+        type = TYPES[kind]
+        return value_as(loop, x, type) if kind_of_result(x) == kind else loop.const(type.zero, type)
+
+    values = {"kind": merged(loop, tree, I8, lambda x: loop.const(KINDS.index(kind_of_result(x)), I8))}
+    return values | {kind: merged(loop, tree, TYPES[kind], lambda x, kind=kind: of_kind(x, kind)) for kind in TYPES}  # type: ignore[misc]
+
+
+def result_of(columns: Mapping[str, Array], row: int) -> Any:
+    """The Python value of a row of `kinds_and_values`."""
+    kind = KINDS[int(columns["kind"][row])]  # type: ignore[call-overload]
+    if kind == "None":
+        return None
+    value = columns[kind][row]  # type: ignore[call-overload]
+    return value if kind == "str" else value.item()
+
+
+def probe_row(
+    original: Callable[..., Any],
+    args: Sequence[Value],
+    kwargs: Mapping[str, Value],
+    tree: Node,
+    loop: LoopBuilder,
+    place: str,
+    rounded: bool,
+) -> None:
+    """Refuses (SW233) when ``original(*args, **kwargs)`` is not what the tree says. `rounded`: floats need only be near."""
+    if len(loop.body) > NODE_LIMIT:
+        return
+    outputs = kinds_and_values(loop, tree)
+    arguments = {f"a{i}": v for i, v in enumerate((*args, *kwargs.values()))}
+    columns, flagged = _evaluated(loop, {**outputs, **arguments})
+    for row in np.flatnonzero(~flagged).tolist():
+        given = [_python(columns[name], row) for name in arguments]
+        wanted = result_of(columns, row)
+        try:
+            got = original(*given[: len(args)], **dict(zip(kwargs, given[len(args) :], strict=True)))
+        except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
+            raise refusal("SW233", place, what=f"the function raises {type(error).__name__} for {given}") from None
+        if not _same(got, wanted, rounded):
+            raise refusal("SW233", place, what=f"the function gives {got!r} for {given}, its translation {wanted!r}")
+
+
+def _evaluated(loop: LoopBuilder, values: Mapping[str, Value]) -> tuple[dict[str, Array], np.ndarray]:
+    reads = {let.op.column: let.op.type for let in loop.body if isinstance(let.op, Read)}
+    appends = tuple(Append(f"probe {name}", value.id) for name, value in values.items())
+    alone = Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards))
+    inputs = tuple(Input(column, type) for column, type in reads.items())
+    program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
+    result = evaluate(program, {i.name: column_of(i.type, at) for at, i in enumerate(inputs)}, ROW_COUNT)
+    return {name: result.columns[f"probe {name}"] for name in values}, result.flagged
+
+
+def _python(column: Array, row: int) -> Any:
+    if isinstance(column, Optional):
+        return _python(column.values, row) if column.valid[row] else None
+    value = column[row]
+    return value if isinstance(value, str) else value.item()
+
+
+def _same(a: Any, b: Any, rounded: bool) -> bool:
+    if type(a) is not type(b):
+        return False
+    if type(a) is not float or a != a or b != b:
+        return bool(a == b or (a != a and b != b))
+    if rounded and math.isclose(a, b, rel_tol=1e-9):
+        return True
+    return a == b and math.copysign(1, a) == math.copysign(1, b)
