@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import math
 import operator
+import re
 import sys
 import textwrap
 import types
@@ -276,7 +277,7 @@ REFUSED = [
     ("SW216", "things = np.array([object()])\ndef f(a):\n    return a if things.size else -a  #!"),
     ("SW216", "frame = pd.DataFrame({'x': [1]})\ndef f(a):\n    return a * len(frame)  #!"),
     ("SW216", "names = pd.Series(['x'])\ndef f(a):\n    return a * len(names)  #!"),
-    ("SW216", "import re\npattern = re.compile('x')\ndef f(a):\n    return a if pattern.match('x') else -a  #!"),
+    ("SW216", "import io\nbuffer = io.StringIO()\ndef f(a):\n    return a if buffer.tell() else -a  #!"),
     ("SW216", "seen = {(1, 2), (3, 4)}\ndef f(a):\n    return a * len(seen)  #!"),
     ("SW217", "log = []\ndef f(a):\n    log.append(1)  #!\n    return a"),
     ("SW217", "cache = {'n': 0}\ndef f(a):\n    cache['n'] += 1  #!\n    return a"),
@@ -365,15 +366,24 @@ def test_the_original_is_left_alone():
     assert table == {"k": [1.0]}
 
 
-def test_sets_of_strings_need_a_fixed_hash_seed():
-    names = {"x", "y"}
-    function = lambda a: a * len(names)  # noqa: E731
-    if sys.flags.hash_randomization:
+@pytest.mark.parametrize("names", [{"x", "y"}, frozenset(("x", "y"))])
+def test_sets_of_strings_hide_their_order(names):
+    assert_agrees(lambda a: a * len(names) if "x" in names and isinstance(names, set | frozenset) else a, "a")
+    for use in (lambda a: a * len(list(names)), lambda a: a * len("".join(names)), lambda a: a * len(names | {"z"})):
+        if not sys.flags.hash_randomization:
+            assert_agrees(use, "a")
+            continue
         with pytest.raises(Refusal) as refused:
-            compiled(function, "a")
+            compiled(use, "a")
         assert "PYTHONHASHSEED" in refused.value.message
-    else:
-        assert_agrees(function, "a")
+
+
+def test_patterns_and_flags_are_constants():
+    pattern = re.compile("x+", re.IGNORECASE)
+    assert_agrees(lambda a: a * len(pattern.sub("", "aXxb")), "a")
+    with pytest.raises(Refusal) as refused:
+        compiled(lambda a: a if re.search("x", "x") else -a, "a")
+    assert refused.value.code == "SW263"
 
 
 def test_cyclic_data_ends():

@@ -91,7 +91,7 @@ a.str.len() > 2 ¦ 2 >= a.str.len() ¦ a.str.len() == 2 ¦ a.str.len() != 2 ¦ a
 a.str.len().fillna(0) ¦ a.str.len().fillna(0).astype(int) ¦ a.str.len().fillna(0) + 1 ¦ a.str.len().astype(float)
 a.str.len().isna()
 a.str.len().astype('int32') ¦ a.str.len().astype(str) ¦ a.str.len() // 2 ¦ a.str.len() % 2 ¦ -a.str.len() ¦ np.sqrt(a.str.len())
-a.str.len().between(1, 2) ¦ a.str.len().clip(0, 3) ¦ a.str.len().isin([1, 2]) ¦ np.minimum(a.str.len(), 3) ¦ a.str.len().values
+a.str.len().between(1, 2) ¦ a.str.len().clip(0, 3) ¦ a.str.len().isin([1, 2]) ¦ a.str.len().isin({3, 70}) ¦ a.str.len().isin([1.0]) ¦ np.minimum(a.str.len(), 3) ¦ a.str.len().values
 a.str.len() + a.str.count('a') ¦ a.str.len() * a.str.count('a') ¦ (a.str.len() > 1) & a.str.contains('a')
 a.str.len().map({1: 2.5})
 a.str.contains('a') & a.str.contains('b') ¦ a.str.contains('a') | a.str.contains('b') ¦ a.str.contains('a') ^ (a == 'a')

@@ -12,6 +12,7 @@ import decimal
 import functools
 import itertools
 import operator
+import re
 import sys
 import types
 from collections.abc import Callable
@@ -22,11 +23,11 @@ import numpy as np
 import pandas as pd
 
 from udf_compiler.bytecode import Use
-from udf_compiler.trace.constants import PandasConstant, constant_date
+from udf_compiler.trace.constants import ConstantSet, PandasConstant, constant_date
 
 #: Types whose values cannot change and hold nothing else.
 SCALARS: frozenset[type] = frozenset(
-    (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range)
+    (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, re.Pattern, re.RegexFlag)
     + (datetime.time, datetime.timedelta, decimal.Decimal)
 )
 
@@ -121,11 +122,12 @@ def _copy_mapping(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, 
 
 
 def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
-    """Sets of scalars whose order a copy keeps: code may loop over them, and a sum depends on the order."""
-    if not all(is_scalar(v) or _is_date(v) for v in value) or list(value.copy()) != list(value):
-        raise use.refusal("SW216", type=f"{type(value).__name__} without a fixed order")
-    if sys.flags.hash_randomization and any(isinstance(v, str | bytes) for v in value):
-        raise use.refusal("SW216", type=f"{type(value).__name__} of strings, whose order PYTHONHASHSEED decides")
+    """A set whose order a copy keeps: code may loop over it, and a sum depends on the order. Else one that hides its order."""
+    if not all(is_scalar(v) or _is_date(v) for v in value):
+        raise use.refusal("SW216", type=f"{type(value).__name__} of no plain data")
+    hashed = sys.flags.hash_randomization and any(isinstance(v, str | bytes) for v in value)
+    if hashed or list(value.copy()) != list(value):
+        return ConstantSet(type(value)(map(constant_date, value)))
     copy = type(value)(map(constant_date, value)) if any(isinstance(v, datetime.date) for v in value) else value.copy()
     elements = list(copy)
     if elements != list(value):

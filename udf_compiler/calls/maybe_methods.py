@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Value
+from sparkweld.ir.ops import IsIn
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.calls.strings.convert import is_str_dtype, to_str
 from udf_compiler.trace.lower import cast, constant_of, run_prototype, type_of
@@ -114,6 +115,17 @@ def rename(s: Any, index: Any = None) -> Any:
     return copy(s, deep=False)
 
 
+def isin(s: Any, values: Any) -> Any:
+    """Membership of integers in integers; missing ones are in no table."""
+    from udf_compiler.calls.series_methods import METHODS as ordinary
+
+    keys = constant_of(values)
+    known = isinstance(keys, list | tuple | set | frozenset) and all(type(k) is int and abs(k) <= 2**53 for k in keys)
+    if s.value.type != I64 or not known:
+        return ordinary["isin"](plain(s, "Series.isin"), values)
+    return s.new(s.loop.call("logical_and", s.loop.emit(IsIn.of(list(keys), I64), s.value), present(s)))
+
+
 def between(s: Any, left: Any, right: Any, inclusive: str = "both") -> Any:
     from udf_compiler.calls.series_methods import between as ordinary
 
@@ -146,6 +158,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "fillna": fillna,
     "astype": astype,
     "between": between,
+    "isin": isin,
     "copy": copy,
     "rename": rename,
     "pipe": pipe,

@@ -15,6 +15,7 @@ from typing import Any
 from udf_compiler.scalar.numbers import compare, is_number
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.texts import as_text, is_text
+from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 
 #: A table of more keys makes more paths than are worth it.
@@ -102,7 +103,7 @@ class _Stack:
             return self._code[made - 1].argval  # type: ignore[no-any-return]
         if self._code[made].opname == "BUILD_MAP":
             return self._constants(made)
-        container = self._value(made, at, slot)
+        container = unwrapped(self._value(made, at, slot))
         return container.keys() if isinstance(container, dict) else container if isinstance(container, set | frozenset) else None
 
     def _constants(self, at: int) -> list[Any] | None:

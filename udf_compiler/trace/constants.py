@@ -67,6 +67,35 @@ class Guarded:
         self._constant = constant
 
 
+class ConstantSet(Guarded):
+    """A set whose order of iteration may be another one in a worker: it tells what it holds, and nothing by order."""
+
+    __slots__ = ()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self._constant)
+
+    def __contains__(self, x: Any) -> bool:
+        return x in self._constant
+
+    def __len__(self) -> int:
+        return len(self._constant)
+
+    def __bool__(self) -> bool:
+        return bool(self._constant)
+
+    def __getattr__(self, name: str) -> Any:
+        self._refuse()
+
+    def _refuse(self, *args: Any) -> Any:
+        kind = type(self._constant).__name__
+        refuse("SW216", function="the function", name="by its order", type=f"{kind}, whose order PYTHONHASHSEED decides,")
+
+    __iter__ = __or__ = __and__ = __sub__ = __xor__ = __ror__ = __rand__ = __rsub__ = __rxor__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _refuse  # type: ignore[assignment]
+
+
 class PandasConstant(Guarded):
     """A Series or Index of constants: reading it runs pandas, nothing else can be reached."""
 
