@@ -317,7 +317,7 @@ class _Translator:
         if of == to:
             return x
         if of == TS and to == DATE:
-            return Maybe(day_of(self.loop, x.value, child["type"]), x.valid)
+            return Maybe(day_of(self.loop, x.value, expr), x.valid)
         if of.kind in MOMENTS or to.kind in MOMENTS or STR in (of, to):
             raise refusal("SW323", of=child["type"], to=expr["type"])
         if of.is_float and to.is_int:

@@ -11,6 +11,7 @@ from sparkweld.ir.types import DATE, I32, I64
 from sparkweld.reasons import refusal
 from udf_compiler.catalyst_values import Expr, Maybe, Rule, Translator
 from udf_compiler.zones import current_zone
+from udf_compiler.zones import zone as zone_of
 
 _SECOND = 10**6
 _DAY = 86_400 * _SECOND
@@ -61,10 +62,10 @@ def _date_part(translator: Translator, expr: Expr, demand: Value | None) -> Mayb
 
 
 def _clock_part(translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
-    """Hour, minute or second of a timestamp in the session's zone. Refuses SW242."""
+    """Hour, minute or second of a timestamp. Refuses SW242."""
     (x,) = translator.operands(expr, demand)
     loop, (seconds, units) = translator.loop, _CLOCK_PARTS[expr["op"]]
-    local = _local(loop, x.value, expr["args"][0]["type"])
+    local = _local(loop, x.value, expr)
     whole = loop.call("floor_divide", local, loop.const(seconds * _SECOND, I64))
     return Maybe(loop.cast(loop.call("remainder", whole, loop.const(units, I64)), I32), x.valid)
 
@@ -72,21 +73,21 @@ def _clock_part(translator: Translator, expr: Expr, demand: Value | None) -> May
 TIME_RULES: dict[str, Rule] = {**dict.fromkeys(_DATE_PARTS, _date_part), **dict.fromkeys(_CLOCK_PARTS, _clock_part)}
 
 
-def day_of(loop: LoopBuilder, time: Value, spark_type: str) -> Value:
-    """The date of a timestamp in the session's zone. Refuses SW242."""
-    days = loop.call("floor_divide", _local(loop, time, spark_type), loop.const(_DAY, I64))
+def day_of(loop: LoopBuilder, time: Value, cast: Expr) -> Value:
+    """The date of a timestamp, which `cast` asks for. Refuses SW242."""
+    days = loop.call("floor_divide", _local(loop, time, cast), loop.const(_DAY, I64))
     return loop.cast(loop.cast(days, I32), DATE)
 
 
-def _local(loop: LoopBuilder, time: Value, spark_type: str) -> Value:
-    """Local microseconds. Java has its own rules for zones that change their offset: refused."""
+def _local(loop: LoopBuilder, time: Value, expr: Expr) -> Value:
+    """Local microseconds in the expression's zone. Java has its own rules for zones that change their offset: refused."""
     microseconds = loop.cast(time, I64)
-    if spark_type == "timestamp_ntz":
+    if expr["args"][0]["type"] == "timestamp_ntz":
         return microseconds
     limit = 2**62  # farther out the local time may overflow
     above = loop.call("greater_equal", microseconds, loop.const(-limit, I64))
     loop.guard(loop.call("logical_and", above, loop.call("less_equal", microseconds, loop.const(limit, I64))))
-    zone = current_zone()
+    zone = zone_of(expr["zone"]) if "zone" in expr else current_zone()
     if zone.to_local.bounds:
         raise refusal("SW242", "", zone=zone.name)
     return zone.local(loop, microseconds)

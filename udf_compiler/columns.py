@@ -22,7 +22,8 @@ _EITHER_FORM = frozenset({"timestamp", "timestamp_ntz"})
 _STRICT = frozenset(
     """Add Subtract Multiply Divide Remainder UnaryMinus Abs Cast Sqrt Not EqualTo LessThan LessThanOrEqual GreaterThan
     GreaterThanOrEqual KnownNotNull KnownFloatingPointNormalized NormalizeNaNAndZero Length Upper Lower Concat Substring
-    StringTrim StringTrimLeft StringTrimRight StartsWith EndsWith Contains""".split()
+    StringTrim StringTrimLeft StringTrimRight StartsWith EndsWith Contains Year Quarter Month DayOfMonth DayOfYear DayOfWeek
+    WeekDay WeekOfYear Hour Minute Second""".split()
 )
 
 

@@ -8,8 +8,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql.functions import col, pandas_udf
-from pyspark.sql.types import BooleanType, DateType, DoubleType, IntegerType, LongType, TimestampNTZType, TimestampType
+from pyspark.sql.functions import col, expr, pandas_udf
+from pyspark.sql.types import (
+    BooleanType,
+    DateType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    StringType,
+    TimestampNTZType,
+    TimestampType,
+)
 
 from tests.helpers.differential import check
 
@@ -133,6 +142,36 @@ def test_filters_and_chains(spark, parquet):
     check(spark, lambda: frame.where(col("t") > late).select("id", year("t").alias("r")), deopt=None)
     check(spark, lambda: frame.select("id", year(next_day("t")).alias("r")), conf={ZONE: NEW_YORK})
     check(spark, lambda: frame.where(year("t") > 1999).select("id", "t", code("t").alias("r")), conf={ZONE: FIXED}, deopt=None)
+
+
+FUNCTIONS = "year quarter month day dayofyear dayofweek weekday weekofyear hour minute second".split()
+
+
+@pytest.mark.parametrize("zone", [UTC, FIXED, NEW_YORK])
+def test_sparks_functions_beside_a_udf(spark, parquet, zone):
+    frame = parquet({"id": np.arange(60), "t": times("some")})
+    exprs = [expr(f"{name}(t) as {name}") for name in FUNCTIONS]
+    check(spark, lambda: frame.select(year("t").alias("y"), *exprs, expr("cast(t as date) as d")), conf={ZONE: zone}, deopt=None)
+    late = frame.where("year(t) >= 1999 and t < timestamp'2024-01-01'")
+    check(spark, lambda: late.select("id", week("t").alias("r")), conf={ZONE: zone}, deopt=None)
+
+
+@pandas_udf(StringType())
+def as_text(t: pd.Series) -> pd.Series:
+    return t.dt.strftime("%Y-%m-%d %H:%M") + " " + t.dt.day_name()
+
+
+@pandas_udf(TimestampType())
+def from_text(s: pd.Series) -> pd.Series:
+    return pd.to_datetime(s, format="%Y-%m-%d %H:%M:%S", errors="coerce")
+
+
+def test_texts(spark, parquet):
+    frame = parquet({"id": np.arange(60), "t": times("some")})
+    check(spark, lambda: frame.select("id", as_text("t").alias("r")), conf={ZONE: NEW_YORK})
+    texts = ["2024-02-29 12:34:56", "2023-02-29 00:00:00", "", None, "n/a", "1970-01-01 00:00:00", "31/12/1999"] * 8
+    frame = parquet({"id": np.arange(56), "s": pa.array(texts)}, name="texts")
+    check(spark, lambda: frame.select("id", from_text("s").alias("r")), conf={ZONE: NEW_YORK})
 
 
 def test_dates_as_datetimes(spark, parquet):

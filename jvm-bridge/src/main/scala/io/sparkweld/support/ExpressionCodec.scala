@@ -91,12 +91,15 @@ object ExpressionCodec {
     classOf[Length], classOf[Upper], classOf[Lower], classOf[Concat], classOf[Substring],
     classOf[StringTrim], classOf[StringTrimLeft], classOf[StringTrimRight],
     classOf[StartsWith], classOf[EndsWith], classOf[Contains],
+    classOf[Year], classOf[Quarter], classOf[Month], classOf[DayOfMonth], classOf[DayOfYear], classOf[DayOfWeek], classOf[WeekDay],
+    classOf[WeekOfYear], classOf[Hour], classOf[Minute], classOf[Second],
     classOf[KnownNotNull], classOf[KnownFloatingPointNormalized], classOf[NormalizeNaNAndZero])
     .map(c => c -> c.getSimpleName).toMap
 
-  /** The time zone of a cast that needs one. */
+  /** The time zone of an expression that needs one. */
   private def zone(expression: Expression): Option[String] = expression match {
-    case cast: Cast if Cast.needsTimeZone(cast.child.dataType, cast.dataType) => cast.timeZoneId
+    case cast: Cast if !Cast.needsTimeZone(cast.child.dataType, cast.dataType) => None
+    case clock: TimeZoneAwareExpression => clock.timeZoneId
     case _ => None
   }
 
