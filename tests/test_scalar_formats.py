@@ -20,7 +20,7 @@ def test_texts(source):
 
 
 INTS = ["f'{a}'", "f'{a:d}'", "f'{a:05d}'", "f'{a:6d}'", "f'n{a:3}'", "f'{a:02d}:{a % 60:02d}'", "'{:04d}'.format(a)",
-    "f'{a > 1}'"]
+    "f'{a > 1}'", "f'{a:,}'", "f'{a:,d}'", "f'{a:9_}|'"]
 
 
 @pytest.mark.parametrize("kind", ["i64", "i8"])
@@ -34,6 +34,13 @@ def test_fixed_decimals(digits):
     rows = [(x / 8,) for x in range(-400, 400, 3)] + [(x,) for x in (2.675, 1.005, -0.004, -0.0, 1e300, 1e14, 0.1, float("inf"))]
     rows += [(-float("inf"),), (float("nan"),), (123456.785,), (999.9995,), (5e-324,), (0.5,), (1.5,), (2.5,)]
     check(f"lambda a: f'{{a:.{digits}f}} GB'", ("f64",), rows=rows, needless=2)
+
+
+@pytest.mark.parametrize("spec", [",.2f", "_.0f", "10.3f", "09.1f", "12,.2f", ".1%", "8.0%", ",.2%"])
+def test_separators_fields_and_percents(spec):
+    rows = [(x / 8,) for x in range(-400, 400, 7)] + [(1234567.885,), (-9876543.21,), (-0.0,), (0.005,), (1e12 / 7,), (1e300,)]
+    rows += [(float("inf"),), (-float("inf"),), (float("nan"),), (-999.995,), (0.07,)]
+    check(f"lambda a: f'{{a:{spec}}}'", ("f64",), rows=rows, needless=1)
 
 
 LOOP = """def f(a):

@@ -17,14 +17,14 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.scalar.paths import explorer
-from udf_compiler.scalar.rounding import scaled_integer
 from udf_compiler.scalar.texts import as_text, make_text, text_of, to_str
 from udf_compiler.trace.session import refuse
 
 _FORMATS = ("FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "FORMAT_VALUE")
 _RETURNS = frozenset(("RETURN_VALUE",))
-_FIXED = re.compile(r"\.(\d)f")
-_INTEGER = re.compile(r"(0?)(\d{0,3})d?")
+# Zeros before separated thousands are separated too, so they are left out.
+_FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
+_INTEGER = re.compile(r"(0?)(\d{0,3})([,_]?)d?")
 _ALIGNED = re.compile(r"(?:(.)?([<>]))?(\d{1,3})s?")
 
 
@@ -57,47 +57,39 @@ def assembled(x: Any) -> Any:
 def _formatted(x: Any, spec: str) -> Any:
     if spec == "":
         return to_str(x)
-    if x.kind == "float" and _FIXED.fullmatch(spec):
-        return make_text(_fixed(x.value, int(spec[1])))
-    if x.kind == "int" and (found := _INTEGER.fullmatch(spec)):
-        return make_text(_integer(x, bool(found[1]), int(found[2] or 0)))
+    if x.kind == "float" and (found := _FIXED.fullmatch(spec)) and not (found[1] and found[3]):
+        width, digits = int(found[2] or 0), int(found[4])
+        return make_text(_fixed(x.value, bool(found[1]), width, found[3], digits, found[5] == "%"))
+    if x.kind == "int" and (found := _INTEGER.fullmatch(spec)) and not (found[1] and found[3]):
+        return make_text(_integer(x, bool(found[1]), int(found[2] or 0), found[3]))
     if x.kind == "str" and (found := _ALIGNED.fullmatch(spec)):
         side = "rjust" if found[2] == ">" else "ljust"
         return make_text(explorer().loop.emit(StrCall(side, (int(found[3]), found[1] or " ")), x.value))
     refuse("SW602", spec=f"the format {spec!r} of {x.kind}")
 
 
-def _integer(x: Any, zeros: bool, width: int) -> Value:
+def _integer(x: Any, zeros: bool, width: int, separator: str) -> Value:
     loop = explorer().loop
-    text = text_of(loop, x)
+    text = loop.emit(StrCall("format_int", (separator,)), loop.cast(x.value, I64)) if separator else text_of(loop, x)
+    return _padded(text, zeros, width)
+
+
+def _fixed(x: Value, zeros: bool, width: int, separator: str, digits: int, percent: bool) -> Value:
+    """``format(x, ".2f")`` and its kin, the exact value rounded half to even."""
+    loop = explorer().loop
+    value = loop.call("multiply", x, loop.const(100.0, F64)) if percent else x
+    explorer().guard(loop.emit(StrCall("format_fixed_decided", (digits, separator)), value))
+    text = loop.emit(StrCall("format_fixed", (digits, separator)), value)
+    if percent:
+        text = loop.emit(StrCall("concat"), text, loop.const("%", STR))
+    return _padded(text, zeros, width)
+
+
+def _padded(text: Value, zeros: bool, width: int) -> Value:
+    """A number's text in a field: zeros stand behind its sign, as those of zfill."""
     if not width:
         return text
-    return loop.emit(StrCall("zfill", (width,)) if zeros else StrCall("rjust", (width, " ")), text)
-
-
-def _fixed(x: Value, digits: int) -> Value:
-    """``format(x, ".2f")``: the exact value rounded half to even, as an integer of so many decimals, with a point in it."""
-    loop = explorer().loop
-    scaled, decided = scaled_integer(loop, x, digits)
-    finite = loop.call("isfinite", x)
-    explorer().guard(loop.call("logical_or", loop.call("logical_not", finite), decided))
-    size = loop.cast(loop.call("fabs", scaled), I64)
-    unit = loop.const(10**digits, I64)
-    text = loop.emit(StrCall("int_to_str"), loop.call("floor_divide", size, unit))
-    if digits:
-        rest = loop.emit(StrCall("zfill", (digits,)), loop.emit(StrCall("int_to_str"), loop.call("remainder", size, unit)))
-        text = loop.emit(StrCall("concat"), text, loop.const(".", STR), rest)
-    infinite = loop.select(loop.call("isnan", x), loop.const("nan", STR), loop.const("inf", STR))
-    text = loop.select(finite, text, infinite)
-    negative = loop.call("logical_or", loop.call("less", x, loop.const(0.0, F64)), _is_negative_zero(x))
-    sign = loop.select(negative, loop.const("-", STR), loop.const("", STR))
-    return loop.emit(StrCall("concat"), sign, text)
-
-
-def _is_negative_zero(x: Value) -> Value:
-    loop = explorer().loop
-    zero = loop.call("equal", x, loop.const(0.0, F64))
-    return loop.call("logical_and", zero, loop.call("signbit", x))
+    return text.loop.emit(StrCall("zfill", (width,)) if zeros else StrCall("rjust", (width, " ")), text)
 
 
 def _is_ours(frame: Any) -> bool:
