@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from sparkweld.errors import Refusal
-from tests.helpers.tracing import check, check_batch, trace_source
+from sparkweld.ir import Input, ProgramBuilder
+from sparkweld.ir.ops import Optional
+from sparkweld.ir.types import STR
+from sparkweld.optimizer import optimize
+from tests.helpers.kernels import check as check_kernel
+from tests.helpers.strings import random_texts
+from tests.helpers.tracing import EXTREMES, check, check_batch, trace_into, trace_source
 
 #: Expressions of a, a Series of strings with or without missing ones.
 METHODS = r"""
@@ -91,7 +98,8 @@ a.str.len() > 2 ¦ 2 >= a.str.len() ¦ a.str.len() == 2 ¦ a.str.len() != 2 ¦ a
 a.str.len().fillna(0) ¦ a.str.len().fillna(0).astype(int) ¦ a.str.len().fillna(0) + 1 ¦ a.str.len().astype(float)
 a.str.len().isna()
 a.str.len().astype('int32') ¦ a.str.len().astype(str) ¦ a.str.len() // 2 ¦ a.str.len() % 2 ¦ -a.str.len() ¦ np.sqrt(a.str.len())
-a.str.len().between(1, 2) ¦ a.str.len().clip(0, 3) ¦ a.str.len().isin([1, 2]) ¦ a.str.len().isin({3, 70}) ¦ a.str.len().isin([1.0]) ¦ np.minimum(a.str.len(), 3) ¦ a.str.len().values
+a.str.len().between(1, 2) ¦ a.str.len().clip(0, 3) ¦ a.str.len().isin([1, 2]) ¦ a.str.len().isin({3, 70})
+a.str.len().isin([1.0]) ¦ np.minimum(a.str.len(), 3) ¦ a.str.len().values
 a.str.len() + a.str.count('a') ¦ a.str.len() * a.str.count('a') ¦ (a.str.len() > 1) & a.str.contains('a')
 a.str.len().map({1: 2.5})
 a.str.contains('a') & a.str.contains('b') ¦ a.str.contains('a') | a.str.contains('b') ¦ a.str.contains('a') ^ (a == 'a')
@@ -286,3 +294,20 @@ def test_functions_of_a_string(function: str) -> None:
                 assert check(f"lambda a: {call}", (type,), spare=False)
             except AssertionError as error:
                 assert "RowSeries" in str(error) and "ignore" in call, error
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_kernels_give_what_the_programs_mean(part: int) -> None:
+    """Many functions of one column in one program, guards left out, so that every row counts."""
+    builder = ProgramBuilder("f", [Input("a", STR.optional())])
+    loop = builder.loop("f")
+    for number, source in enumerate([*rows(METHODS), *rows(SERIES), *rows(MAYBE), *rows(VOID), *NUMBERS][part::8]):
+        (value, *_), *_ = trace_into(loop, f"lambda a: {source}", ("str?",), **CONSTANTS)
+        loop.append(f"r{number}", value)
+    loop.guards.clear()
+    loop.some.clear()
+    loop.close()
+    program = optimize(builder.finish([append.column for append in loop.appends]))
+    texts = np.concatenate([np.array(EXTREMES["str"], object), random_texts(np.random.default_rng(part), 300)])
+    valid = np.random.default_rng(part).random(len(texts)) > 0.1
+    check_kernel(program, {"a": Optional(texts, valid)}, len(texts))

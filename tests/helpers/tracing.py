@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.errors import Refusal
-from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
+from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DTYPES, Type, parse_type
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments, stand_in, trace
@@ -83,45 +83,51 @@ def make(source: str, extra: dict[str, Any], names: dict[str, Any]) -> Callable[
 
 def trace_source(source: str, types: Sequence[str], exact: bool = False, **extra: Any) -> Traced:
     """Traces a function of columns of these types (``frame(f64,f64)``: a struct of columns x0, x1)."""
-    inputs, args = [], []
     flat = [t for type in types for t in columns_of(type)]
     builder = ProgramBuilder("f", [Input(_NAMES[i], _input_type(t)) for i, t in enumerate(flat)])
     loop = builder.loop("f")
-    inputs = iter(_NAMES)
-    for type in types:
-        series = []
-        for t in columns_of(type):
-            value, kind = loop.read(next(inputs)), t.rstrip("?!")
-            if kind == "str":
-                series.append(text_series(loop, value, Missing(none=t == "str?")))
-            elif kind in DTYPES_OF_MOMENTS:
-                series.append(moments.new(loop, value, kind, has_nat=t.endswith("!")))
-            elif kind == "date":
-                series.append(TracedSeries(loop, value, object, kind))
-            else:
-                series.append(TracedSeries(loop, value, DTYPES[t]))
-        args.append(TracedFrame(loop, {f"x{i}": s for i, s in enumerate(series)}) if type.startswith("frame") else series[0])
     notes: list[str] = []
-    result = trace(make(source, extra, _TRACED), args, loop=loop, exact=exact, notes=notes)
-    values, kind = [], ""
-    if type_of(result) is TracedSeries:
-        values, kind = [result.value], "series"
-        if result.kind == "text":
-            some_string(result)
-            kind = "text"
-        elif result.kind == "maybe":
-            values, kind = [result.value, present(result), result.maybe.plain], "maybe"
-    elif type_of(result) is TracedArray:
-        values, kind = list(result.columns), f"array{result.ndim}"
-    elif type_of(result) is tuple:
-        values, kind = [r.value for r in result], "tuple"
-    else:
-        raise AssertionError(f"no traced result: {type_of(result)}")
+    values, kind, series_kind = trace_into(loop, source, types, exact, notes, **extra)
     for i, value in enumerate(values):
         loop.append(f"r{i}", value)
     loop.close()
-    series_kind = result.kind if kind == "series" else "numpy"
     return Traced(builder.finish([f"r{i}" for i in range(len(values))]), kind, notes, series_kind)
+
+
+def trace_into(
+    loop: LoopBuilder, source: str, types: Sequence[str], exact: bool = False, notes: list[str] | None = None, **extra: Any
+) -> tuple[list[Value], str, str]:
+    """Traces into a loop: the values of the result, what it is, and the kind of a Series."""
+    names = iter(_NAMES)
+    args = [_argument(loop, type, names) for type in types]
+    result = trace(make(source, extra, _TRACED), args, loop=loop, exact=exact, notes=notes)
+    if type_of(result) is TracedSeries:
+        if result.kind == "text":
+            some_string(result)
+            return [result.value], "text", "numpy"
+        if result.kind == "maybe":
+            return [result.value, present(result), result.maybe.plain], "maybe", "numpy"
+        return [result.value], "series", result.kind
+    if type_of(result) is TracedArray:
+        return list(result.columns), f"array{result.ndim}", "numpy"
+    if type_of(result) is tuple:
+        return [r.value for r in result], "tuple", "numpy"
+    raise AssertionError(f"no traced result: {type_of(result)}")
+
+
+def _argument(loop: LoopBuilder, type: str, names: Iterator[str]) -> Any:
+    series = []
+    for t in columns_of(type):
+        value, kind = loop.read(next(names)), t.rstrip("?!")
+        if kind == "str":
+            series.append(text_series(loop, value, Missing(none=t == "str?")))
+        elif kind in DTYPES_OF_MOMENTS:
+            series.append(moments.new(loop, value, kind, has_nat=t.endswith("!")))
+        elif kind == "date":
+            series.append(TracedSeries(loop, value, object, kind))
+        else:
+            series.append(TracedSeries(loop, value, DTYPES[t]))
+    return TracedFrame(loop, {f"x{i}": s for i, s in enumerate(series)}) if type.startswith("frame") else series[0]
 
 
 def _input_type(type: str) -> Type:
