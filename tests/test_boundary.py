@@ -433,3 +433,10 @@ def test_integers_with_nulls_beside_strings_in_a_struct() -> None:
     array = pa.StructArray.from_arrays([pa.array(["a"]), pa.array([1]), pa.array([EPOCH])], list("abd"))
     assert [s.dtype for s in frame.series.values()] == list(worker_series(array).dtypes)
     assert type(worker_series(array)["d"][0]) is datetime.date
+
+
+def test_strings_of_another_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pd, "__version__", "3.0.1")
+    loop = ProgramBuilder("enter", [Input("x", STR)]).loop("enter")
+    with pytest.raises(Refusal, match="SW271"):
+        series_of_column(loop, loop.read("x"), "string", False, "nullable")

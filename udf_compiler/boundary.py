@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from pandas.core.computation import expressions
 
 from sparkweld.errors import InternalError, Refusal
@@ -121,6 +122,8 @@ def series_of_column(
     if value.type.plain() != plain or (value.type.nullable and not nullable):
         raise InternalError(f"{column} is {spark_type}, nullable={nullable}, but its value is {value.type}")
     if plain == STR:  # None where NULL, in every batch; the worker raises for bytes that are no UTF-8
+        if int(pd.__version__.partition(".")[0]) > 2:
+            raise refusal("SW271", column=column, version=pd.__version__)
         loop.guard(str_call(loop, "valid_utf8", loop.value_of(value)))
         return text_series(loop, value, Missing(none=value.type.nullable))
     if plain.is_float:

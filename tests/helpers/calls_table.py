@@ -10,6 +10,8 @@ from sparkweld.ir.ops.elementwise import FUNCTIONS
 from udf_compiler.arrow import batch
 from udf_compiler.arrow import modules as modules_
 from udf_compiler.calls import arrays, builtins_, datetimes, frames, numpy_, pandas_, series_methods
+from udf_compiler.calls.strings import accessor
+from udf_compiler.calls.strings import methods as strings_methods
 
 BEGIN, END = "<!-- calls -->\n", "<!-- /calls -->\n"
 
@@ -28,6 +30,9 @@ def calls_table() -> str:
         ("`np.` functions", _names(f.__name__ for f in numpy_.TABLE)),
         ("`pd.` functions", _names(("Series", "DataFrame", *pandas_._FUNCTIONS))),
         ("Series", _names((*series_methods.METHODS, *series_methods.PROPERTIES, "dtype"))),
+        ("Series of strings", _names((*strings_methods.METHODS, *strings_methods.PROPERTIES, "dtype"))),
+        ("Series `.str`", _names((*accessor.METHODS, "[...]"))),
+        ("`.str` of pieces", _names(("get", "join", "len", "[...]"))),
         ("Series `.dt` of datetimes", _names((*datetimes.DATETIME_FIELDS, *datetimes.DATETIME_METHODS))),
         ("Series `.dt` of timedeltas", _names((*datetimes.TIMEDELTA_FIELDS, *datetimes.TIMEDELTA_METHODS))),
         ("DataFrame", _names((*frames.METHODS, *frames.PROPERTIES))),
@@ -39,7 +44,7 @@ def calls_table() -> str:
         (
             "on constants",
             "pure functions of NumPy (`np.linspace`, `np.unique`, ...), `math`, `operator`, `itertools`, `functools.reduce`, "
-            "`functools.partial`, `datetime.date` and `timedelta` without the clock",
+            "`functools.partial`, `re.compile`, `re.escape` and flags, `datetime.date` and `timedelta` without the clock",
         ),
     ]
     return "\n".join(("| on | calls |", "|---|---|", *(f"| {kind} | {calls} |" for kind, calls in rows)))
