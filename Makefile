@@ -50,7 +50,7 @@ fuzz: ready
 
 golden: ready
 	$(RUN) $(PY) -m tests.helpers.golden
-	git diff --stat -- tests README.md
+	git diff --stat -- tests docs README.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info sparkweld/_bridge .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ from pathlib import Path
 from sparkweld.cli import conf_table
 from sparkweld.ir import parse_program, print_program
 from tests.corpus import runner as corpus
+from tests.helpers import compatibility
 from tests.helpers.calls_table import readme_with_calls_table
 from tests.test_optimizer import BY_NAME, FIXTURES, cases, to_fixed_point
 
@@ -37,6 +38,7 @@ def main() -> None:
     rewritten = {path: pass_fixture(path) for path in sorted(FIXTURES.glob("*.ir"))}
     rewritten[README] = readme_with_calls_table(readme_with_conf_table(README.read_text(encoding="utf-8")))
     rewritten[corpus.EXPECTED] = corpus.expected_text([corpus.answer(case) for case in corpus.cases()])
+    rewritten[compatibility.PAGE] = compatibility.page()
     for path, text in rewritten.items():
         if path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

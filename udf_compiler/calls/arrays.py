@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.calls.reductions import dot, reduction
 from udf_compiler.scalar.builtin_calls import real_arguments
 from udf_compiler.trace.array import TracedArray, apply, as_array
+from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.lower import (
     cast,
     constant,
@@ -361,10 +361,7 @@ def called(function: Callable[..., Any], call: str) -> Callable[..., Any]:
 
     def method(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = real_arguments(args, kwargs)
-        try:
-            inspect.signature(function).bind(*args, **kwargs)
-        except TypeError as error:
-            refuse("SW262", call=call, what=f"this form ({error})")
+        check_form(function, args, kwargs, call)
         return function(*args, **kwargs)
 
     method.__name__ = call

@@ -243,7 +243,7 @@ TABLE: dict[Any, Callable[..., Any]] = {
     np.interp: interp,
     np.digitize: digitize,
     np.searchsorted: searchsorted,
-    np.ndim: lambda a: a.ndim,
+    np.ndim: lambda a: as_array(a, "np.ndim").ndim,
 } | {getattr(np, n): _reduction(n) for n in ("sum", "mean", "max", "min", "amax", "amin", "any", "all")}
 
 #: Functions whose results depend on other rows, for the message.

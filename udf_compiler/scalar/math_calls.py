@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,7 @@ from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.powers import float_power
 from udf_compiler.scalar.rounding import ceil, floor, to_int
 from udf_compiler.scalar.values import TracedScalar, is_scalar
+from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
 
 _DOMAIN = "math domain error"
@@ -188,10 +188,7 @@ class MathFunction:
         for x in args:
             if not is_number(x):
                 raise_type_error(f"must be real number, not {type(x).__name__ if not is_scalar(x) else kind_of(x)}")
-        try:
-            inspect.signature(_TABLE[self.__name__]).bind(*args, **kwargs)
-        except TypeError as error:
-            refuse("SW262", call=f"math.{self.__name__}", what=f"this form ({error})")
+        check_form(_TABLE[self.__name__], args, kwargs, f"math.{self.__name__}")
         return _TABLE[self.__name__](*args, **kwargs)
 
 

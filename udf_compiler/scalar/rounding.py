@@ -6,7 +6,7 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64
-from udf_compiler.scalar.numbers import as_int, fits, is_scalar, make_float, make_int, span_of
+from udf_compiler.scalar.numbers import as_int, fits, is_scalar, make_float, make_int, raise_type_error, span_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar
 from udf_compiler.trace.session import refuse
@@ -33,6 +33,8 @@ def ceil(x: TracedScalar) -> TracedScalar:
 
 def round_(x: TracedScalar, ndigits: Any = None) -> TracedScalar:
     """``round(x)`` to an int, half to even; ``round(x, ndigits)`` to the float nearest to the rounded decimal."""
+    if x.kind == "str":
+        raise_type_error("type str doesn't define __round__ method")
     if ndigits is None:
         return _whole(x, "rint")
     if is_scalar(ndigits) or type(ndigits) is not int:

@@ -12,6 +12,7 @@ from udf_compiler.scalar.exceptions import of_python
 from udf_compiler.scalar.numbers import COMPARISONS, as_int, is_number, kind_of, make_bool, make_int, raise_type_error
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
+from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
 
@@ -286,8 +287,11 @@ def _search(fn: str) -> Callable[..., Any]:
 
 
 def _index(fn: str) -> Callable[..., Any]:
+    search = _search(fn)
+
     def index(x: TracedScalar, *args: Any) -> Any:
-        found = _search(fn)(x, *args)
+        check_form(search, (x, *args), {}, f"str.{fn.replace('find', 'index')}")
+        found = search(x, *args)
         explorer().raise_if((found < 0).value, lambda: ValueError("substring not found"))
         return make_int(found.value, (0, _END))
 
@@ -358,4 +362,9 @@ def method(x: TracedScalar, name: str) -> Callable[..., Any]:
     if name not in METHODS:
         refuse("SW251", call=f"str.{name}")
     function = METHODS[name]
-    return lambda *args, **kwargs: function(x, *args, **kwargs)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        check_form(function, (x, *args), kwargs, f"str.{name}")
+        return function(x, *args, **kwargs)
+
+    return called
