@@ -29,7 +29,7 @@ from udf_compiler.columns import (
 )
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.kinds import kind_of, sees_batch_state
-from udf_compiler.udfs import UdfTracer
+from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
 
 _MODULES = ModulePath()
@@ -102,7 +102,6 @@ class _Pipeline:
 
     def _python(self, step: dict[str, Any]) -> None:
         for entry in step["udfs"]:
-            self.fused.append(entry["name"])
             self._one_udf(entry)
 
     def _one_udf(self, entry: dict[str, Any]) -> None:
@@ -118,6 +117,8 @@ class _Pipeline:
             self.columns.add_refused(entry["result"], entry["udf"]["returnType"])
         else:
             self.columns.add(made)
+            if EVALUATED_ONCE not in notes:
+                self.fused.append(entry["name"])
             self.notes.append({"name": entry["name"], "notes": notes})
 
     def _map(self, step: dict[str, Any]) -> None:

@@ -17,6 +17,9 @@ from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, use_of
 
+#: The note of a call that an earlier one answers.
+EVALUATED_ONCE = "evaluated once, with the same call below the filter"
+
 
 class UdfTracer:
     """Traces the UDFs of one request.
@@ -45,7 +48,7 @@ class UdfTracer:
             earlier = self._columns[known]
             loop.append(result, loop.read(known))
             loop.close()
-            notes.append("evaluated once, with the same call below the filter")
+            notes.append(EVALUATED_ONCE)
             return Column(result, udf["returnType"], earlier.nullable)
         kind = kind_of(udf["evalType"], udf["name"])
         call = self._call(loop, udf, notes)

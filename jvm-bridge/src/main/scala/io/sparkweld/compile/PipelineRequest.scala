@@ -101,7 +101,7 @@ object CompileReply {
       kept = json.path("kept").elements().asScala
         .map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq,
       notes = json.path("udfs").elements().asScala
-        .flatMap(udf => strings(udf.path("notes")).map(note => s"${udf.path("name").asText}: $note")).toSeq.distinct,
+        .map(udf => s"${udf.path("name").asText}: ${strings(udf.path("notes")).mkString("; ")}").toSeq.distinct,
       fused = strings(json.path("fused")),
       nodes = json.path("nodes").asInt(0))
   }
