@@ -7,20 +7,25 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sparkweld.ir import Program, evaluate
+from sparkweld.ir import Program, evaluate, parse_program, print_program
 from sparkweld.ir.ops import IsIn, Lookup, Optional, StrCall
 from sparkweld.ir.ops.string_functions import FUNCTIONS
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from sparkweld.kernels import Kernel, program_allocates
+from sparkweld.optimizer import optimize
 from tests.helpers.columns import difference, extremes
 from tests.helpers.kernels import check, check_loaded, load, program
+from tests.helpers.programs import batch, programs
 from tests.helpers.strings import TEXTS, random_texts
 from tests.test_kernels import FencedArray
 
 SIZES = (0, 1, 7, 63, 64, 65, 1023, 1024, 1025, 4096)
+
+#: What generated programs are made of.
+PROGRAM_KEYS = tuple("str regex is_in lookup equal less select optional value_of is_valid logical_and logical_not add".split())
 
 #: One example of every function of one string.
 ONE = {
@@ -322,3 +327,22 @@ def test_ties_of_fixed_decimals():
             loop.append(f"{decimals}", loop.emit(StrCall("format_fixed", (decimals, separator)), columns["x"]))
 
     check(program({"x": F64}, body), {"x": floats}, rows)
+
+
+# Programs
+
+
+@given(programs(max_loops=2, max_values=12, keys=PROGRAM_KEYS).map(print_program), st.integers(0, 2**32 - 1))
+@settings(
+    max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
+)
+def test_generated_programs(text: str, seed: int) -> None:
+    p = optimize(parse_program(text))
+    assume(not {i.name for i in p.inputs} & set(p.outputs))
+    inputs = batch(p, 200, seed)
+    got, expected = load(p).run(inputs, 200), evaluate(p, inputs, 200)
+    assert (got.flagged > 0) == bool(expected.flagged.any())
+    if p.loops[0].where is not None:
+        assert got.selection is not None and got.selection.tolist() == expected.selection.tolist()
+    for name in p.outputs:
+        assert difference(got.columns[name], expected.columns[name]) is None, f"{name} of\n{p}"

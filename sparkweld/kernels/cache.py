@@ -1,7 +1,7 @@
 """Compiled programs on disk: one checked file each, written at once, the least recently used ones removed first.
 
 The file's name is a hash of everything that the object code depends on: the program, the CPU, the vector mathematics of
-the host, the versions of Numba and llvmlite, and the sources of `ir` and `kernels`. A file holds a JSON line and the
+the host, the versions of Numba, llvmlite and Unicode, and the sources of `ir` and `kernels`. A file holds a JSON line and the
 object; the line has the object's SHA-256, so a torn or damaged file is noticed, removed and made again.
 """
 
@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import threading
+import unicodedata
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -50,7 +51,8 @@ def default_max_bytes() -> int:
 @cache
 def compiler_version() -> str:
     """Hash of what turns a program into object code here, the CPU aside."""
-    digest = hashlib.sha256(f"{version('numba')} {version('llvmlite')} {vector_math()}".encode())
+    parts = (version("numba"), version("llvmlite"), vector_math(), unicodedata.unidata_version)
+    digest = hashlib.sha256(" ".join(parts).encode())
     for folder in (Path(sparkweld.ir.__file__).parent, Path(__file__).parent):
         for source in sorted(folder.rglob("*.py")):
             digest.update(source.relative_to(folder).as_posix().encode() + b"\0" + source.read_bytes())
