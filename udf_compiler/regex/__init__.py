@@ -4,6 +4,7 @@
 """
 
 from udf_compiler.regex.dfa import compile_regex
+from udf_compiler.regex.minimise import overruns
 from udf_compiler.regex.parse import Unsupported
 
-__all__ = ["Unsupported", "compile_regex"]
+__all__ = ["Unsupported", "compile_regex", "overruns"]

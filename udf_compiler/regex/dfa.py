@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sparkweld.ir.ops.automata import POSITION, UNSET, Automaton
-from udf_compiler.regex.minimise import minimised, overruns
+from udf_compiler.regex.minimise import minimised
 from udf_compiler.regex.nfa import Check, Match, Save, Split, Take, program_of
 from udf_compiler.regex.parse import Assertion, Ranges, Unsupported, contains, group_bodies, nullable, parse, union
 
@@ -51,7 +51,8 @@ def compile_regex(pattern: str, flags: int, mode: str, groups: tuple[int, ...] =
     """The automaton of a pattern. `mode`: "search", "match" (at the beginning) or "fullmatch".
 
     `groups`: those whose begin and end are asked for, (0, ...) for the match itself first; empty when its existence is.
-    `repeated`: it will look for matches one after the other. Raises Unsupported, and re.error.
+    `repeated`: it will look for matches one after the other, which takes linear time unless `overruns`. Raises Unsupported,
+    and re.error.
     """
     parsed = parse(pattern, flags)
     if repeated and nullable(parsed.root):
@@ -60,10 +61,7 @@ def compile_regex(pattern: str, flags: int, mode: str, groups: tuple[int, ...] =
     for group in groups:
         if group and bodies[group][0]:
             raise Unsupported("repeats a group whose text is asked for")
-    automaton = _Builder(program_of(parsed.root, groups, mode == "fullmatch"), groups, mode == "search").automaton()
-    if repeated and overruns(automaton):
-        raise Unsupported("may read far behind each match, which takes quadratic time")
-    return automaton
+    return _Builder(program_of(parsed.root, groups, mode == "fullmatch"), groups, mode == "search").automaton()
 
 
 class _Builder:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops.matches import RegexCall
+from sparkweld.ir.types import I64
 from udf_compiler.calls.strings.mapping import (
     LONGEST,
     NOT_GIVEN,
@@ -25,12 +26,15 @@ from udf_compiler.calls.strings.mapping import (
     strings,
     with_value,
 )
-from udf_compiler.regex import Unsupported, compile_regex
+from udf_compiler.regex import Unsupported, compile_regex, overruns
 from udf_compiler.regex.parse import Chars, Sequence_, parse, sre_parse
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, optional, str_call, text_series, validity
 from udf_compiler.trace.values import raw
+
+#: Rows with more matches of a pattern that may read far behind each are guarded.
+MOST_MATCHES = 32
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,11 @@ class Regex:
             automaton = compile_regex(self.text, self.flags, self.mode, self.groups, self.repeated)
         except Unsupported as reason:
             refuse("SW272", call=self.call, pattern=self.text, why=str(reason))
-        value: Value = s.loop.emit(RegexCall(fn, self.text, automaton.encode(), template, limit, index), plain(s))
+        tables = automaton.encode()
+        if self.repeated and overruns(automaton):  # each search may read to the end: so few that time stays linear
+            found = s.loop.emit(RegexCall("count", self.text, tables, limit=MOST_MATCHES + 1), plain(s))
+            s.loop.guard(s.loop.call("less_equal", found, s.loop.const(MOST_MATCHES, I64)))
+        value: Value = s.loop.emit(RegexCall(fn, self.text, tables, template, limit, index), plain(s))
         return value
 
 
