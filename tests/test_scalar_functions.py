@@ -354,6 +354,64 @@ def test_comprehensions(function, types, returns):
     check(function, types, returns)
 
 
+def _frame(**columns):
+    return pd.DataFrame(columns)
+
+
+def _row_tier(row):
+    if row["b"] > 1:
+        return 3
+    if row.a >= 7:
+        return 1
+    return 2
+
+
+def _row_ratio(row, scale=1.0):
+    return scale * row["a"] / row["b"] if row["b"] != 0 else 0.0
+
+
+ROWS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
+    (lambda a, b: _frame(a=a, b=b).apply(_row_tier, axis=1), ("integer", "integer"), "integer"),
+    (lambda a, b: _frame(a=a, b=b).apply(_row_tier, axis=1), ("double", "long"), "long"),
+    (lambda a, b: _frame(a=a, b=b).apply(_row_ratio, axis=1), ("double", "double"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(_row_ratio, axis=1, scale=2.0), ("double", "integer"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] / row["b"], axis=1), ("double", "double"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] / row["b"], axis=1), ("long", "long"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] * 2 + row["b"], axis="columns"), ("long", "long"), "long"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: max(row["a"], row["b"], 0.5), axis=1), ("double", "double"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] > row["b"], axis=1), ("double", "long"), "boolean"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: round(row["a"] * row["b"], 1), axis=1), ("double", "double"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] + 1 if row["b"] else 0, axis=1), ("long", "boolean"), "long"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] // row["b"], axis=1), ("double", "double"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: abs(-row["a"]) % 7.5, axis=1), ("double", "double"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: int(row["a"]) + 1, axis=1), ("double", "double"), "long"),
+    (lambda a: a.apply(lambda x: np.sqrt(x) / 2 if x > 0 else -1.0), ("double",), "double"),
+    (lambda a: a.apply(lambda x: np.floor(x) + 1), ("double",), "double"),
+    (lambda a: a.apply(np.isfinite), ("double",), "boolean"),
+    (lambda a: a.apply(lambda x: np.maximum(x, 1.5) / 0), ("double",), "double"),
+]
+
+
+@pytest.mark.parametrize("function, types, returns", ROWS)
+def test_rows_of_frames_and_numpy_scalars(function, types, returns):
+    check(function, types, returns)
+
+
+NO_ROWS = [
+    ("SW250", lambda a: _frame(a=a).apply(lambda column: column, axis=0), "double"),
+    ("SW262", lambda a: _frame(a=a, b=a).apply(lambda row: row["a"] + 1, axis=1), "integer"),
+    ("SW254", lambda a: _frame(a=a, b=a).apply(lambda row: row["a"], axis=1), "float"),
+    ("SW262", lambda a: _frame(a=a).apply(lambda row: row["nope"], axis=1), "double"),
+    ("SW251", lambda a: _frame(a=a).apply(lambda row: row.sum(), axis=1), "double"),
+    ("SW251", lambda a: _frame(a=a).apply(lambda row: row * 2, axis=1), "double"),
+]
+
+
+@pytest.mark.parametrize("code, function, type", NO_ROWS)
+def test_rows_of_frames_are_refused(code, function, type):
+    assert refused(function, (type,)) == [code]
+
+
 vectorized = np.vectorize(tier)
 
 

@@ -14,6 +14,7 @@ from sparkweld.ir import LoopBuilder
 from sparkweld.ir.types import F64
 from udf_compiler.calls.series_methods import copy as copy_series
 from udf_compiler.calls.series_methods import pipe
+from udf_compiler.scalar.frame_rows import apply_rows
 from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.constants import PandasConstant
 from udf_compiler.trace.frame import TracedFrame, refuse_renumbered
@@ -207,6 +208,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "reset_index": reset_index,
     "sum": sum_,
     "pipe": pipe,
+    "apply": apply_rows,
     "to_numpy": lambda f: f.to_array("DataFrame.to_numpy"),
 }
 

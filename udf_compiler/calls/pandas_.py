@@ -110,7 +110,7 @@ def frame_attribute(frame: TracedFrame, name: str) -> Any:
         if name in frame.series:
             return frame.column(name)
         refuse("SW252", call=call, error=f"AttributeError: 'DataFrame' object has no attribute {name!r}")
-    refuse("SW250" if name in ROW_MIXING or name == "apply" else "SW251", call=call)
+    refuse("SW250" if name in ROW_MIXING else "SW251", call=call)
 
 
 def _check_index(data: Any, index: Any, call: str) -> None:

@@ -15,12 +15,12 @@ import numpy as np
 
 from udf_compiler.scalar import texts
 from udf_compiler.scalar.exceptions import as_python
-from udf_compiler.scalar.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, make_int, span_of
+from udf_compiler.scalar.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, span_of
 from udf_compiler.scalar.numbers import truth as truth_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.rounding import to_int
 from udf_compiler.scalar.texts import is_text
-from udf_compiler.scalar.values import is_scalar
+from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw
 
@@ -107,11 +107,15 @@ def _extreme(name: str, comparison: str) -> Callable[..., Any]:
         if not values and "default" in kwargs:
             return kwargs["default"]
         plain = "key" not in kwargs and any(map(is_scalar, values)) and all(map(is_number, values))
-        if not plain or len({kind_of(v) for v in values}) > 1 or kind_of(values[0]) == "bool":
+        if not plain or len({_class_of(v) for v in values}) > 1 or kind_of(values[0]) == "bool":
             return as_python(real, values, **kwargs)
         return functools.reduce(lambda a, b: _either(comparison, b, a), values)
 
     return extreme
+
+
+def _class_of(x: Any) -> Any:
+    return (kind_of(x), x.numpy if is_scalar(x) else "")
 
 
 def _either(comparison: str, candidate: Any, best: Any) -> Any:
@@ -122,11 +126,12 @@ def _either(comparison: str, candidate: Any, best: Any) -> Any:
     better = binary(comparison, candidate, best)
     if type(better) is bool:
         return candidate if better else best
+    numpy = candidate.numpy if is_scalar(candidate) else ""
     if kind_of(candidate) == "float":
-        return make_float(loop.select(better.value, as_float(candidate), as_float(best)))
+        return TracedScalar("float", loop.select(better.value, as_float(candidate), as_float(best)), numpy=numpy)
     (a, b), (c, d) = span_of(candidate), span_of(best)
     span = (min(a, c), min(b, d)) if comparison == "lt" else (max(a, c), max(b, d))
-    return make_int(loop.select(better.value, as_int(candidate), as_int(best)), span)
+    return TracedScalar("int", loop.select(better.value, as_int(candidate), as_int(best)), span, numpy)
 
 
 def _range(*args: Any) -> Any:

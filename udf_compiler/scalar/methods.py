@@ -15,6 +15,8 @@ def attribute(x: Any, name: str) -> Any:
     """``x.name`` of an int, float or bool. Refuses what is not known; AttributeError where Python has no such attribute."""
     if x.kind == "str":
         return method(x, name)
+    if x.numpy:
+        return _of_numpy(x, name)
     real = {"bool": bool, "int": int, "float": float}[x.kind]
     if name == "is_integer":
         return lambda: _is_integer(x)
@@ -29,6 +31,16 @@ def attribute(x: Any, name: str) -> Any:
 
         raise of_python(AttributeError(f"'{x.kind}' object has no attribute {name!r}"))
     refuse("SW251", call=f"{x.kind}.{name}")
+
+
+def _of_numpy(x: Any, name: str) -> Any:
+    from udf_compiler.scalar.numpy_scalars import python_scalar
+
+    if name == "item":
+        return lambda: python_scalar(x)
+    if name == "is_integer" and x.kind == "float":
+        return lambda: _is_integer(x)
+    refuse("SW251", call=f"np.{x.numpy}.{name}")
 
 
 def _bit_length(x: Any) -> Any:

@@ -90,7 +90,11 @@ def truth(x: TracedScalar) -> Value:
 
 def binary(name: str, a: Any, b: Any) -> Any:
     """``a op b``; NotImplemented where the other operand has a say, TypeError where neither has such an operator."""
+    from udf_compiler.scalar import numpy_scalars
+
     check_size(explorer().loop)
+    if numpy_scalars.is_numpy(a) or numpy_scalars.is_numpy(b):
+        return numpy_scalars.binary(name, a, b)
     if not (is_number(a) and is_number(b)):
         return _of_others(name, a, b)
     if name in COMPARISONS:
@@ -130,7 +134,11 @@ def _no_operator(name: str, a: Any, b: Any) -> Any:
 
 def unary(name: str, x: TracedScalar) -> Any:
     """``-x``, ``+x``, ``abs(x)`` and ``~x``."""
+    from udf_compiler.scalar import numpy_scalars
+
     loop = explorer().loop
+    if x.numpy:
+        return numpy_scalars.unary(name, x)
     if x.kind == "str":
         raise_type_error(f"bad operand type for unary {name}: 'str'")
     if x.kind == "float":

@@ -16,9 +16,10 @@ from sparkweld.ir.ops import Fits, StrCall
 from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, STR
 from sparkweld.reasons import refusal
 from udf_compiler.scalar.formats import assembled
-from udf_compiler.scalar.paths import Node, explorer
+from udf_compiler.scalar.paths import Node, explorer, leaves
 from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.values import is_scalar, of_value
+from udf_compiler.trace.session import refuse
 
 #: PythonEvalType.SQL_BATCHED_UDF
 PICKLED = 100
@@ -75,6 +76,8 @@ def column_of_row(loop: LoopBuilder, result: RowResult, return_type: str, eval_t
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to, tree = _TYPES[return_type], result.tree
+    if any(is_scalar(leaf.value) and leaf.value.numpy for leaf in leaves(tree)):
+        refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
     kinds = kinds_of(tree) - {"None"}
     column = _Column(loop, to, pickled=eval_type == PICKLED)
     if not column.takes(kinds):

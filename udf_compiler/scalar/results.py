@@ -112,6 +112,8 @@ def kinds_of(tree: Node) -> frozenset[str]:
 def kind_of_result(x: Any) -> str:
     """The kind of one result."""
     if is_scalar(x):
+        if x.numpy not in ("", "int64", "float64", "bool"):
+            refuse("SW293", type=f"np.{x.numpy}")
         return x.kind  # type: ignore[no-any-return]
     if x is None:
         return "None"

@@ -39,6 +39,10 @@ def round_(x: TracedScalar, ndigits: Any = None) -> TracedScalar:
         return _whole(x, "rint")
     if is_scalar(ndigits) or type(ndigits) is not int:
         refuse("SW262", call="round()", what="a number of digits that is no constant")
+    if x.numpy and 0 <= ndigits <= _MOST_DIGITS:
+        from udf_compiler.scalar import numpy_scalars
+
+        return numpy_scalars.round_(x, ndigits)
     if x.kind != "float":
         if ndigits < 0:
             refuse("SW262", call="round()", what="an int to tens or more")

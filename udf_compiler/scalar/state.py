@@ -68,8 +68,8 @@ class _Same:
 
 def _parts(x: Any) -> Iterator[Any]:
     """What an object holds. Refuses (SW295) objects that change when they are read, such as iterators."""
-    if issubclass(type(x), Traced):
-        return
+    if issubclass(type(x), Traced) or type(x).__module__.partition(".")[0] == "udf_compiler":
+        return  # stand-ins and symbolic values: nothing of them can be written
     if isinstance(x, dict | types.MappingProxyType):
         for key, value in x.items():
             yield key
@@ -88,7 +88,7 @@ def _parts(x: Any) -> Iterator[Any]:
             yield x.cell_contents
         except ValueError:
             return
-    elif hasattr(x, "__next__"):
+    elif hasattr(type(x), "__next__"):
         refuse("SW295")
     elif hasattr(type(x), "__dict__") and not isinstance(x, type | np.ndarray | types.ModuleType | datetime.date):
         if not is_protocol_function(x):

@@ -155,6 +155,8 @@ def _parsed(fn: str, x: TracedScalar, message: str) -> Value:
 
 def to_str(x: TracedScalar) -> Any:
     """``str(x)``."""
+    if x.numpy:
+        refuse("SW262", call="str()", what=f"a value of np.{x.numpy}")
     if x.kind == "float":
         explorer().guard(float_is_decided(explorer().loop, x))
     return make_text(text_of(explorer().loop, x))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.scalar.paths import explorer
@@ -21,22 +23,34 @@ _TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
 
 
 class TracedScalar(Traced):
-    """One Python value of the row. `kind` is its class; an int lies between the two ends of `span` (within int64)."""
+    """One Python value of the row. `kind` is its class; an int lies between the two ends of `span` (within int64).
 
-    __slots__ = ("kind", "span", "value")
+    `numpy`: the dtype of a NumPy scalar, "" for a Python value.
+    """
+
+    __slots__ = ("kind", "numpy", "span", "value")
     what = "Python value"
 
     kind: str
     value: Value
     span: tuple[int, int]
+    numpy: str
 
-    def __init__(self, kind: str, value: Value, span: tuple[int, int] = (MIN, MAX)) -> None:
+    def __init__(self, kind: str, value: Value, span: tuple[int, int] = (MIN, MAX), numpy: str = "") -> None:
         assert value.type == _TYPES[kind], f"a {kind} of type {value.type}"
         self.kind, self.value, self.span = kind, value, (0, 1) if kind == "bool" else span
+        self.numpy = numpy
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        return _CLASSES[self.kind]
+        return getattr(np, f"{self.numpy}{'_' if self.numpy == 'bool' else ''}") if self.numpy else _CLASSES[self.kind]
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from udf_compiler.scalar.numpy_scalars import call_ufunc
+
+        if method != "__call__" or kwargs:
+            refuse("SW251", call=f"np.{ufunc.__name__}")
+        return call_ufunc(ufunc, inputs)
 
     def __getattr__(self, name: str) -> Any:
         from udf_compiler.scalar.methods import attribute

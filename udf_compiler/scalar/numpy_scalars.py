@@ -1,0 +1,129 @@
+"""NumPy scalars of a row (np.float64, np.int64, np.bool_), as rows of a DataFrame and NumPy's functions give them.
+
+They look like Python's numbers and compute otherwise: a zero divisor gives infinity, round goes by way of rint, and integers
+wrap (here: are guarded). What is not known to be the same in both is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler.scalar import numbers
+from udf_compiler.scalar.numbers import COMPARISONS, as_float, as_int, guard_exact, is_number, kind_of
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.values import TracedScalar, is_scalar
+from udf_compiler.trace.lower import ufunc_call
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import raw, symbol
+
+_OF_INTS = frozenset(("add", "sub", "mul", "floordiv", "mod"))
+_FLOAT_FUNCTIONS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
+                    "mod": "remainder", "pow": "power"}  # fmt: skip
+
+
+def is_numpy(x: object) -> bool:
+    """Whether `x` is a NumPy scalar of the row."""
+    return is_scalar(x) and x.numpy != ""  # type: ignore[attr-defined]
+
+
+def numpy_scalar(value: Value, dtype: np.dtype) -> TracedScalar:
+    """A number of the loop as the NumPy scalar of that dtype."""
+    loop = value.loop
+    if dtype == np.bool_:
+        return TracedScalar("bool", value, numpy="bool")
+    if dtype == np.float64:
+        return TracedScalar("float", loop.cast(value, F64), numpy="float64")
+    if dtype.kind != "i":
+        refuse("SW293", type=f"np.{dtype}")
+    bits = 8 * dtype.itemsize
+    return TracedScalar("int", loop.cast(value, I64), (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), numpy=dtype.name)
+
+
+def python_scalar(x: TracedScalar) -> TracedScalar:
+    """``x.item()``: the Python value."""
+    return TracedScalar(x.kind, x.value, x.span)
+
+
+def binary(name: str, a: Any, b: Any) -> Any:
+    """An operator of which one side is a NumPy scalar."""
+    if not (is_number(a) and is_number(b)):
+        if name in ("eq", "ne") and (a is None or b is None):
+            return name == "ne"
+        refuse("SW262", call=f"{symbol(name)} of a NumPy scalar", what=", ".join(map(raw, (a, b))))
+    kinds = {kind_of(a), kind_of(b)}
+    if name in COMPARISONS:
+        if kinds == {"int", "float"}:
+            guard_exact(a if kind_of(a) == "int" else b)  # NumPy compares them as floats
+        return _bool(numbers.compare(COMPARISONS[name], a, b))
+    if kinds == {"bool"} and name in ("and", "or", "xor"):
+        loop = explorer().loop
+        sides = [x.value if is_scalar(x) else loop.const(x, BOOL) for x in (a, b)]
+        return _bool(loop.call(f"logical_{name}", *sides))
+    if "bool" in kinds or _is_narrow(a) or _is_narrow(b):
+        refuse("SW262", call=f"{symbol(name)} of a NumPy scalar", what=", ".join(map(_described, (a, b))))
+    if name == "truediv" or (name in _FLOAT_FUNCTIONS and "float" in kinds):
+        return _float(explorer().loop.call(_FLOAT_FUNCTIONS[name], as_float(a), as_float(b)))
+    if name in _OF_INTS:
+        return _of_ints(name, a, b)
+    refuse("SW262", call=f"{symbol(name)} of a NumPy scalar", what=", ".join(map(_described, (a, b))))
+
+
+def unary(name: str, x: TracedScalar) -> Any:
+    """``-x``, ``+x``, ``abs(x)`` and ``~x``."""
+    if x.kind == "bool":
+        if name == "invert":
+            return _bool(explorer().loop.call("logical_not", x.value))
+        refuse("SW262", call=f"{name} of a NumPy scalar", what="a bool")
+    if _is_narrow(x):
+        refuse("SW262", call=f"{name} of a NumPy scalar", what=_described(x))
+    result = numbers.unary(name, python_scalar(x))
+    return TracedScalar(result.kind, result.value, result.span, x.numpy)
+
+
+def round_(x: TracedScalar, ndigits: int) -> TracedScalar:
+    """``round(x, ndigits)``: np.round, which multiplies, rounds half to even and divides."""
+    if x.kind == "int":
+        return x
+    loop = explorer().loop
+    scale = loop.const(10.0**ndigits, F64)
+    scaled = loop.call("rint", loop.call("multiply", x.value, scale)) if ndigits else loop.call("rint", x.value)
+    return _float(loop.call("divide", scaled, scale) if ndigits else scaled)
+
+
+def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
+    """A NumPy function of numbers of the row."""
+    call = f"np.{ufunc.__name__}"
+    if not all(map(is_number, inputs)) or any(map(_is_narrow, inputs)):
+        refuse("SW262", call=call, what=", ".join(map(raw, inputs)))
+    operands = tuple(x.value if is_scalar(x) else x for x in inputs)
+    results = tuple(numpy_scalar(v, v.type.dtype) for v in ufunc_call(explorer().loop, ufunc, operands, call))
+    return results if len(results) > 1 else results[0]
+
+
+def _of_ints(name: str, a: Any, b: Any) -> TracedScalar:
+    if name in ("floordiv", "mod"):  # NumPy gives 0 for a zero divisor, and warns
+        explorer().guard(explorer().loop.call("not_equal", as_int(b), explorer().loop.const(0, I64)))
+    plain = [python_scalar(x) if is_scalar(x) else x for x in (a, b)]
+    result = numbers.binary(name, *plain)
+    return TracedScalar("int", as_int(result), numbers.span_of(result), "int64")
+
+
+def _is_narrow(x: Any) -> bool:
+    """An integer of less than 64 bits: its arithmetic wraps earlier."""
+    return is_scalar(x) and x.numpy not in ("", "int64", "float64", "bool")
+
+
+def _bool(value: Value) -> TracedScalar:
+    return TracedScalar("bool", value, numpy="bool")
+
+
+def _float(value: Value) -> TracedScalar:
+    return TracedScalar("float", value, numpy="float64")
+
+
+def _described(x: Any) -> str:
+    return f"np.{x.numpy}" if is_numpy(x) else kind_of(x)
