@@ -22,7 +22,8 @@ STATEMENTS = [
     "def f(x, y):\n    if x is None:\n        return 0\n    elif x > 2:\n        return x\n    else:\n        return y",
     "def f(x, y):\n    if x > y:\n        return x",
     "def f(x: int, y: int):\n    return x + y",
-    "def f(x, y):\n    if x > 0:\n        if y > 0:\n            return 1\n        else:\n            return 2\n    else:\n        return 3",
+    "def f(x, y):\n    if x > 0:\n        if y > 0:\n            return 1\n        else:\n            return 2\n"
+    "    else:\n        return 3",
 ]
 
 

@@ -83,9 +83,10 @@ def digits(v):
 
 PANDAS = {
     "k -> double": [lambda k: k.apply(tax), lambda k: pd.Series(np.vectorize(tax)(k)),
-                    lambda k: pd.Series([tax(v) for v in k]), lambda k: k.apply(lambda v: v * 2 if v > 5 else v / 2), lambda k: k.map(lambda v: CODES.get(v, 0.0))],
-    "k -> long": [lambda k: k.apply(digits), lambda k: k.map(lambda v: max(0, min(v, 50))), lambda k: pd.Series([v % 7 for v in k]),
-                  lambda k: k.apply(lambda v: None if v < 0 else v)],
+                    lambda k: pd.Series([tax(v) for v in k]), lambda k: k.apply(lambda v: v * 2 if v > 5 else v / 2),
+                    lambda k: k.map(lambda v: CODES.get(v, 0.0))],
+    "k -> long": [lambda k: k.apply(digits), lambda k: k.map(lambda v: max(0, min(v, 50))),
+                  lambda k: pd.Series([v % 7 for v in k]), lambda k: k.apply(lambda v: None if v < 0 else v)],
     "k -> string": [lambda k: k.apply(tier), lambda k: k.apply(lambda v: f"<{v:04d}>")],
     "x -> double": [lambda x: x.apply(lambda v: round(v, 2)), lambda x: x.map(lambda v: v if v == v else -1.0),
                     lambda x: pd.Series(v * 2 if v > 0 else 0.0 for v in x), lambda x: x.apply(abs)],
