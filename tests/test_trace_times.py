@@ -245,3 +245,15 @@ def test_texts_to_datetimes(format: str) -> None:
 def test_formats_that_are_refused(source: str, code: str) -> None:
     with pytest.raises(Refusal, match=code):
         trace_source(f"lambda a: {source}", ("str?",))
+
+
+PARTS = ["dt.year", "dt.month * 100 + a.dt.day", "dt.hour + 0.5", "dt.dayofweek >= 5", "dt.date", "dt.year.fillna(0)"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_of_times_that_may_be_missing_need_no_guard(part: str) -> None:
+    """Whether a batch has a NaT is not known, and the result is the same."""
+    source = f"lambda a: a.where(a > '1980-01-01').{part}".replace("+ a.dt", "+ a.where(a > '1980-01-01').dt")
+    traced = trace_source(source, ("datetime",))
+    assert not traced.program.loops[0].guards
+    assert check(source, ("datetime",))

@@ -152,7 +152,8 @@ class _Computed:
         if x.kind == "maybe" and x.value.type.kind == "f64":
             return pd.Series(np.array(array, np.int64 if dense else np.float64))
         if dense:
-            return pd.Series(np.array(array))
+            narrow = x.maybe.narrow if x.kind == "maybe" else None
+            return pd.Series(np.array(array, None if narrow is None else narrow.dtype))
         valid = self._arrays[x.maybe.valid.id] if x.maybe.valid is not None else np.ones(self.rows, np.bool_)
         elements = [v if ok else None for v, ok in zip(np.asarray(array).tolist(), valid, strict=True)]
         is_object = x.value.type.kind == "bool" or not np.any(valid)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, eva
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DTYPES, Type, parse_type
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments, stand_in, trace
-from udf_compiler.trace.maybe import present
+from udf_compiler.trace.maybe import plain_value, present
 from udf_compiler.trace.moments import DTYPES as DTYPES_OF_MOMENTS
 from udf_compiler.trace.text import Missing, some_string, text_series
 

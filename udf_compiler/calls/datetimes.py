@@ -160,7 +160,7 @@ def _field(name: str, number: _Number, finish: Callable[[TracedSeries, Value], T
     def read(s: TracedSeries) -> TracedSeries:
         made = finish(s, number(parts(s)))
         wanted = run_prototype(f"Series.dt.{name}", lambda: getattr(moments.proto(s).dt, name)).dtype
-        if made.dtype != wanted and not s.value.type.nullable:
+        if not s.value.type.nullable and made.dtype != wanted:
             refuse("SW254", call=f"Series.dt.{name}", type=str(wanted))
         return made
 

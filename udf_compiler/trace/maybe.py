@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import BOOL, F64, I64
+from sparkweld.ir.types import BOOL, F64, I64, Type
 from udf_compiler.trace.lower import is_number
 from udf_compiler.trace.session import current
 from udf_compiler.trace.text import Missing, is_missing
@@ -39,7 +39,8 @@ class Maybe:
     """Where elements are not missing (`valid`; None: everywhere); the batch has the plain dtype when `plain` holds on all rows.
 
     `missing`: what missing bools are. `void`: a batch of missing integers only is object. `bound`: no |integer| is larger.
-    Of a float64 value, which is NaN where missing, the plain dtype is int64.
+    Of a float64 value, which is NaN where missing, the plain dtype is int64. `narrow`: the plain type when it is narrower
+    than that of the value, which is i64.
     """
 
     valid: Value | None
@@ -47,18 +48,27 @@ class Maybe:
     missing: Missing = Missing()
     void: bool = False
     bound: int = _EXACT
+    narrow: Type | None = None
 
 
 def maybe_series(
     loop: LoopBuilder, value: Value, valid: Value | None, state: Missing, void: bool = False, bound: int = _EXACT
 ) -> Any:
-    """A Series of a plain bool or i64 value that is missing where not `valid`; an ordinary one when `valid` is None."""
+    """A Series of a plain bool or integer that is missing where not `valid`; an ordinary one when `valid` is None."""
     from udf_compiler.trace.series import TracedSeries
 
     if valid is None:
         return TracedSeries(loop, value, value.type.dtype)
-    zero = loop.const(0, value.type)
-    return TracedSeries(loop, loop.select(valid, value, zero), None, "maybe", maybe=Maybe(valid, valid, state, void, bound))
+    narrow = value.type if value.type.is_int and value.type != I64 else None
+    value = value if narrow is None else loop.cast(value, I64)
+    maybe = Maybe(valid, valid, state, void, bound, narrow)
+    return TracedSeries(loop, loop.select(valid, value, loop.const(0, value.type)), None, "maybe", maybe=maybe)
+
+
+def plain_value(x: Any) -> Value:
+    """The value as a batch without missing elements has it."""
+    value: Value = x.value
+    return value if x.maybe.narrow is None else x.loop.cast(value, x.maybe.narrow)  # type: ignore[no-any-return]
 
 
 def numbers_read(loop: LoopBuilder, value: Value, valid: Value, whole: Value) -> Any:
@@ -86,7 +96,7 @@ def plain(x: Any, call: str) -> Any:
         return x.new(x.value)
     x.loop.guard(x.maybe.plain)
     current().note(f"{call}: batches with missing values run in Python")
-    return x.new(x.value)
+    return x.new(plain_value(x))
 
 
 def present(x: Any) -> Value:
@@ -185,21 +195,23 @@ def _computed(series: Any, name: str, other: Any, reflected: bool) -> Any:
     if series.value.type != I64:
         return NotImplemented
     if is_maybe(other) and other.value.type == I64:
-        value, bound = other.value, other.maybe.bound
+        value, bound, narrow = other.value, other.maybe.bound, other.maybe.narrow
+        narrow = narrow if narrow == series.maybe.narrow else None  # of two types int64 is the wider one
         valid, dense = loop.call("logical_and", present(series), present(other)), _both(series, other)
     elif type(other) is int and abs(other) <= _EXACT:
         value, bound, valid, dense = loop.const(other, I64), abs(other), series.maybe.valid, series.maybe.plain
+        narrow = series.maybe.narrow
     else:
         return NotImplemented
     reach = series.maybe.bound * bound if name == "mul" else series.maybe.bound + bound
-    if reach > _EXACT:
+    if max(reach, bound) > (_EXACT if narrow is None else np.iinfo(narrow.dtype).max):
         return NotImplemented
     sides = (value, series.value) if reflected else (series.value, value)
     result = loop.call(_ARITHMETIC[name], *sides)
     if valid is not None:
         result = loop.select(valid, result, loop.const(0, I64))
     void = series.maybe.void or (is_maybe(other) and other.maybe.void)
-    return TracedSeries(loop, result, None, "maybe", maybe=Maybe(valid, dense, Missing(), void, reach))
+    return TracedSeries(loop, result, None, "maybe", maybe=Maybe(valid, dense, Missing(), void, reach, narrow))
 
 
 def _both(a: Any, b: Any) -> Value:

@@ -18,7 +18,9 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.trace.lower import constant_of, is_number, run_prototype
+from udf_compiler.trace.maybe import maybe_series
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import Missing
 from udf_compiler.trace.values import BINARY, REFLECTED, raw
 
 #: `kind` of a TracedSeries -> its dtype.
@@ -66,16 +68,18 @@ def nat_where(loop: LoopBuilder, value: Value, valid: Value | None) -> Value:
     return value if valid is None else loop.optional(value, valid)
 
 
-def integers(series: Any, value: Value) -> Any:
+def integers(series: Any, value: Value, bound: int = 10**6) -> Any:
     """Integers of the rows as pandas gives them: of their own dtype in a batch without NaT, float64 in one with some.
 
-    Where it is not known which batch this is, one with a NaT is flagged.
+    `bound`: no |integer| is larger; from 2**53 on a batch with a NaT is flagged, unless every batch has one.
     """
     from udf_compiler.trace.series import TracedSeries
 
     loop, valid = series.loop, _valid(series)
     if valid is not None and series.has_nat:
         value = loop.select(valid, loop.cast(value, F64), loop.const(np.nan, F64))
+    elif valid is not None and bound < 2**53:
+        return maybe_series(loop, value, valid, Missing(), bound=bound)
     elif valid is not None:
         loop.guard(valid)
     return TracedSeries(loop, value, value.type.dtype)
@@ -209,6 +213,8 @@ def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> An
         made = _OPERATORS[key](loop, left, right, call)
     else:
         refuse("SW251", call=f"{call} of {key[1]} and {key[2]}")
+    if made.kind == "maybe":
+        return made
     if made.dtype != wanted.dtype and not (made.dtype == np.float64 and wanted.dtype == np.int64):  # integers of a batch with NaT
         refuse("SW254", call=call, type=str(wanted.dtype))
     return made
@@ -341,7 +347,8 @@ def _positive(x: Any, call: str) -> int:
 
 def _quotient(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
     a = _Side(loop, left)
-    return integers(left, loop.call("floor_divide", a.value, loop.const(_positive(right, call), I64)))
+    divisor = _positive(right, call)
+    return integers(left, loop.call("floor_divide", a.value, loop.const(divisor, I64)), 2**63 // divisor + 1)
 
 
 def _rest(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
