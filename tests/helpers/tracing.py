@@ -106,7 +106,7 @@ def trace_into(
             some_string(result)
             return [result.value], "text", "numpy"
         if result.kind == "maybe":
-            return [result.value, present(result), result.maybe.plain], "maybe", "numpy"
+            return [plain_value(result), present(result), result.maybe.plain], "maybe", "numpy"
         return [result.value], "series", result.kind
     if type_of(result) is TracedArray:
         return list(result.columns), f"array{result.ndim}", "numpy"
