@@ -23,7 +23,7 @@ ULP = 1 << 23
 
 @dataclass(frozen=True)
 class Ran:
-    """A query with SparkWeld off and on: how the outcomes differ, and the UDFs that ran in kernels."""
+    """A query with SparkWeld off and on: how the outcomes differ, and the UDFs that ran in kernels or as expressions."""
 
     cases: tuple[Case, ...]
     problems: list[str]
@@ -54,6 +54,7 @@ def compare(spark: Any, frame: Any, cases: tuple[Case, ...], kept: Collection[st
     problems = _problems(expected, actual, cases, kept) if cases[0].repeatable else []
     report = json.loads(spark._jvm.io.sparkweld.ui.WeldReport.report(executed._jdf.queryExecution()))
     names = {udf for operator in report["operators"] for udf in operator["udfs"]}
+    names |= {record["udf"] for record in report["rewritten"]}
     refusals = {udf: refusal["code"] for refusal in report["refusals"] for udf in refusal["udfs"]}
     return Ran(cases, problems, frozenset(names), refusals)
 

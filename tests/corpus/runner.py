@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import types
 
+from sparkweld.errors import Refusal
 from sparkweld.kernels import check_size
 from tests.corpus.case import EVAL_TYPES, Case
 from tests.corpus.tables import table
@@ -79,12 +80,24 @@ def answer(case: Case) -> Answer:
     from udf_compiler.pipeline import compile_pipeline
 
     request, blobs = request_of(case)
+    if case.by:
+        return _aggregate_answer(case, request, blobs)
     reply = compile_pipeline(request, blobs, check_size)
     if reply["status"] == "ok":
         return Answer(case, COMPILED, reply["program"], bool(reply["kept"]))
     first = reply["refusals"][0]
     lines = [f"{r['code']} {r['title']}: {r['message']} ({r['place']}) {r['hint']}" for r in reply["refusals"]]
     return Answer(case, first["code"], "\n".join(lines))
+
+
+def _aggregate_answer(case: Case, request: dict[str, Any], blobs: list[bytes]) -> Answer:
+    from udf_compiler.aggregates import compile_aggregate
+
+    try:
+        reply = compile_aggregate(request, blobs)
+    except Refusal as error:
+        return Answer(case, error.code, str(error))
+    return Answer(case, COMPILED, json.dumps(reply), bool(reply["kept"]))
 
 
 def request_of(case: Case) -> tuple[dict[str, Any], list[bytes]]:
