@@ -75,6 +75,10 @@ class Groups:
         flat = not (args and isinstance(args[0], TracedArray) and args[0].ndim != 1)
         return reductions().numpy_function(getattr(function, "__name__", "")) if flat else None
 
+    def part(self, series: Any, mask: Any) -> Any:
+        """``series[mask]``: rows of the group."""
+        return reductions().part_of(series, mask)
+
     def length(self, x: Any) -> GroupScalar:
         """The number of rows."""
         return reductions().length(x)  # type: ignore[no-any-return]

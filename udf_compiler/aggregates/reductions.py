@@ -21,6 +21,7 @@ from udf_compiler.trace.dates import refuse_date
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.values import Traced
 
 SUM_BOUND = "n * eps * sum(|x|) of each group of n rows"
 MEAN_BOUND = "n * eps * mean(|x|) of each group of n rows"
@@ -47,31 +48,33 @@ def _of_groups(value: Value, to: Type) -> Value:
 
 
 class _Rows:
-    """The values of a column over its group; `skip`: pandas leaves NaN out."""
+    """The values of a column over its group; `skip`: pandas leaves NaN out; `part`: the rows that belong to it, None: all."""
 
-    def __init__(self, x: _Column, skip: bool) -> None:
-        self.loop, self.value, self.type = x.loop, x.value, x.value.type
-        self.masks = skip and self.type.is_float
-
-    def missing(self) -> Value:
-        return self.loop.call("isnan", self.value)
+    def __init__(self, x: _Column, skip: bool, part: Value | None) -> None:
+        self.loop, self.value, self.type, self.part = x.loop, x.value, x.value.type, part
+        self.keeps_nan = self.type.is_float and not skip
+        self.present: Value | None = part
+        if skip and self.type.is_float:
+            number = self.loop.call("logical_not", self.loop.call("isnan", self.value))
+            self.present = number if part is None else self.loop.call("logical_and", part, number)
 
     def filled(self, type: Type) -> Value:
-        """The values as `type`, 0 where NaN is left out."""
+        """The values as `type`, 0 where one is left out."""
         value = self.value
-        if self.masks:
-            value = self.loop.select(self.missing(), self.loop.const(0, self.type), value)
+        if self.present is not None:
+            value = self.loop.select(self.present, value, self.loop.const(0, self.type))
         return self.loop.cast(value, type)
 
-    def present(self) -> Value:
-        """The values, NULL where NaN is left out."""
-        return self.loop.optional(self.value, self.loop.call("logical_not", self.missing())) if self.masks else self.value
+    def optional(self, type: Type) -> Value:
+        """The values as `type`, NULL where one is left out."""
+        value = self.loop.cast(self.value, type)
+        return value if self.present is None else self.loop.optional(value, self.present)
 
     def count(self) -> Value:
         """How many values there are, as i64 of the group."""
-        if not self.masks:
+        if self.present is None:
             return _groups().aggregate("rows")
-        return _groups().aggregate("sum", self.loop.cast(self.loop.call("logical_not", self.missing()), I64))
+        return _groups().aggregate("sum", self.loop.cast(self.present, I64))
 
     def total(self, operation: str) -> Value:
         """The sum in pandas' accumulator type."""
@@ -101,12 +104,7 @@ def _variance(x: _Rows, ddof: int, call: str) -> Value:
     """Sum of squares about the mean over n - ddof, NaN where that is not positive (nanops.nanvar)."""
     groups, loop = _groups(), _groups().loop
     _keep(call, VARIANCE_BOUND)
-    present = x.present()
-    if x.masks:
-        wide = x.loop.optional(x.loop.cast(x.loop.value_of(present), F64), x.loop.is_valid(present))
-    else:
-        wide = x.loop.cast(present, F64)
-    squares, count = groups.aggregate("moment2", wide), x.count()
+    squares, count = groups.aggregate("moment2", x.optional(F64)), x.count()
     freedom = loop.call("subtract", count, loop.const(ddof, I64))
     ratio = loop.call("divide", squares, loop.cast(freedom, F64))
     positive = loop.call("greater", freedom, loop.const(0, I64))
@@ -119,9 +117,11 @@ def _extreme(x: _Rows, kind: str, call: str) -> Value:
     groups, loop = _groups(), _groups().loop
     if x.type.is_float:
         _keep(call, ZERO_BOUND)
-        if not x.masks and kind == "min":
+        if x.keeps_nan and kind == "min":
             refuse("SW382", call=f"{call} of an array of floats")
-    found = groups.aggregate(kind, x.present())
+    elif x.part is not None:
+        refuse("SW382", call=f"{call} of a part that may be empty, cast to float64 first:")
+    found = groups.aggregate(kind, x.optional(x.type))
     if not found.type.nullable:
         return found
     return loop.select(loop.is_valid(found), loop.value_of(found), loop.const(float("nan"), found.type.plain()))
@@ -130,18 +130,18 @@ def _extreme(x: _Rows, kind: str, call: str) -> Value:
 def _quantified(x: _Rows, kind: str, call: str) -> Value:
     """any and all: NaN is true by itself, and left out where pandas skips it."""
     truth = x.loop.cast(x.value, BOOL)
-    if x.masks:
-        missing = x.missing() if kind == "all" else x.loop.call("logical_not", x.missing())
-        truth = x.loop.call("logical_or" if kind == "all" else "logical_and", truth, missing)
+    if x.present is not None:
+        present = x.loop.call("logical_not", x.present) if kind == "all" else x.present
+        truth = x.loop.call("logical_or" if kind == "all" else "logical_and", truth, present)
     return _groups().aggregate("min" if kind == "all" else "max", truth)
 
 
-def _reduce(name: str, x: _Column, skip: bool, call: str, ddof: int = 1) -> GroupScalar:
+def _reduce(name: str, x: _Column, skip: bool, call: str, ddof: int = 1, part: Value | None = None) -> GroupScalar:
     if isinstance(x, TracedSeries):
         refuse_date(x, call)
     if isinstance(x, TracedArray) and x.ndim != 1:
         refuse("SW382", call=f"{call} of a two-dimensional array")
-    rows = _Rows(x, skip)
+    rows = _Rows(x, skip, part)
     if name in ("std", "var"):
         value = _variance(rows, ddof, call)
         value = value if name == "var" else _groups().loop.call("sqrt", value)
@@ -175,21 +175,25 @@ def _plain(call: str, **given: Any) -> None:
 
 
 def _method(name: str) -> Callable[..., GroupScalar]:
+    """The reduction as a method of a Series or of a part of one."""
     call = f"Series.{name}"
 
-    def simple(
-        s: TracedSeries, axis: Any = None, skipna: bool = True, numeric_only: bool = False, min_count: int = 0
-    ) -> GroupScalar:
+    def reduced(s: Any, ddof: int = 1) -> GroupScalar:
+        if isinstance(s, GroupPart):
+            return _reduce(name, s.series, True, call, ddof, s.part)
+        return _reduce(name, s, True, call, ddof)
+
+    def simple(s: Any, axis: Any = None, skipna: bool = True, numeric_only: bool = False, min_count: int = 0) -> GroupScalar:
         _plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)), numeric_only=(numeric_only, (False,)))
         _plain(call, min_count=(min_count, (0,)))
-        return _reduce(name, s, True, call)
+        return reduced(s)
 
-    def spread(s: TracedSeries, axis: Any = None, skipna: bool = True, ddof: int = 1, numeric_only: bool = False) -> GroupScalar:
+    def spread(s: Any, axis: Any = None, skipna: bool = True, ddof: int = 1, numeric_only: bool = False) -> GroupScalar:
         _plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)), numeric_only=(numeric_only, (False,)))
-        return _reduce(name, s, True, call, _ddof(ddof, call))
+        return reduced(s, _ddof(ddof, call))
 
-    def counted(s: TracedSeries) -> GroupScalar:
-        return _reduce(name, s, True, call)
+    def counted(s: Any) -> GroupScalar:
+        return reduced(s)
 
     return spread if name in ("std", "var") else counted if name == "count" else simple
 
@@ -204,8 +208,60 @@ SERIES_METHODS = {name: _method(name) for name in ("sum", "mean", "min", "max", 
 
 
 def length(x: Any) -> GroupScalar:
-    """The number of rows of the group, a Python int."""
+    """The number of rows of the group, or of a part of it: a Python int."""
+    if isinstance(x, GroupPart):
+        rows = _groups().aggregate("sum", x.series.loop.cast(x.part, I64))
+        return _groups().scalar(rows, weak=True, bound=MAX_ROWS)
     return _groups().scalar(_groups().aggregate("rows"), weak=True, bound=MAX_ROWS)
+
+
+class GroupPart(Traced):
+    """``s[mask]`` and ``s.dropna()``: the rows of `series` where the bool `part` is true, for reductions."""
+
+    __slots__ = ("part", "series", "shared")
+    what = "part of a Series"
+
+    def __init__(self, series: TracedSeries, part: Value) -> None:
+        self.series, self.part, self.shared = series, part, True
+
+    def __getattr__(self, name: str) -> Any:
+        if name in SERIES_METHODS:
+            return bound(SERIES_METHODS[name], self, f"Series.{name}")
+        if name in ("size", "shape"):
+            return length(self) if name == "size" else (length(self),)
+        if name in _ROW_BY_ROW:
+            return lambda *args, **kwargs: self._of(getattr(self.series, name)(*args, **kwargs))
+        if name == "dropna":
+            return lambda: part_of(self.series, self.series.notna(), self.part)
+        refuse("SW382", call=f"Series[...].{name}")
+
+    def _of(self, series: Any) -> GroupPart:
+        return GroupPart(series, self.part)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        if isinstance(other, GroupPart) and other.part.id == self.part.id:
+            other = other.series
+        elif isinstance(other, Traced):
+            refuse("SW382", call="an operation on parts with other rows")
+        return self._of(self.series._binary(name, other, reflected))
+
+    def _unary(self, name: str) -> Any:
+        return self._of(self.series._unary(name))
+
+    def _in_place(self, name: str, other: Any) -> Any:
+        return self._binary(name, other, False)
+
+
+#: Methods of a Series that a part has too: they give a Series of the same rows.
+_ROW_BY_ROW = frozenset("abs round clip isna isnull notna notnull astype between isin".split())
+
+
+def part_of(series: TracedSeries, mask: Any, within: Value | None = None) -> GroupPart:
+    """``series[mask]`` with a mask of the same rows, which must be bool."""
+    if not isinstance(mask, TracedSeries | TracedArray) or mask.dtype != np.bool_ or mask.loop is not series.loop:
+        refuse("SW250", call="Series[...]")
+    part = mask.value if within is None else series.loop.call("logical_and", within, mask.value)
+    return GroupPart(series, part)
 
 
 def series_attribute(series: TracedSeries, name: str) -> Any:
@@ -216,6 +272,8 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
         return length(series)
     if name == "shape":
         return (length(series),)
+    if name == "dropna":
+        return bound(lambda s: part_of(s, s.notna()), series, "Series.dropna")
     refuse("SW382", call=f"Series.{name}")
 
 
@@ -255,6 +313,9 @@ def numpy_function(name: str) -> Callable[..., Any] | None:
 
 
 def _reduced(name: str, a: Any, axis: Any, call: str, ddof: int = 0) -> GroupScalar:
+    if isinstance(a, GroupPart):
+        _plain(call, axis=(axis, (None, 0)))
+        return _reduce(name, a.series, True, call, ddof, a.part)
     if not isinstance(a, TracedSeries):
         return _array(name, _flat(a, call), axis, ddof)
     _plain(call, axis=(axis, (None, 0)))

@@ -21,7 +21,7 @@ from udf_compiler.trace import dates, maybe, moments
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.lower import cast, constant_of, is_number, operator_call, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw
 
 _MISSING = object()
@@ -183,6 +183,8 @@ class Loc(Traced):
         self.series = series
 
     def __getitem__(self, key: Any) -> Any:
+        if current().groups is not None:
+            return current().groups.part(self.series, key)
         refuse("SW250", call="Series.loc[...]")
 
     def __setitem__(self, key: Any, value: Any) -> None:

@@ -95,6 +95,8 @@ class TracedSeries(Traced):
         return series_attribute(self, name)
 
     def __getitem__(self, key: Any) -> Any:
+        if current().groups is not None:
+            return current().groups.part(self, key)
         refuse("SW250", call="Series[...]")
 
     def __setitem__(self, key: Any, value: Any) -> None:
