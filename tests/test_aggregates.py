@@ -189,3 +189,14 @@ def test_a_function_that_is_not_its_translation_is_refused(monkeypatch):
     made, blobs = sent(lambda v: v.max(), "double", "double")
     with pytest.raises(Refusal, match="SW233"):
         compile_aggregate(made, blobs)
+
+
+@pytest.mark.parametrize("options, code", [({"backend": "python"}, "SW700"), ({"exact": True}, "SW387")])
+def test_options_in_the_function(options, code):
+    def mean(v):
+        return v.mean()
+
+    mean._sparkweld_options = options
+    made, blobs = sent(mean, "double", "double")
+    with pytest.raises(Refusal, match=code):
+        compile_aggregate(made, blobs)

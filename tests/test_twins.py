@@ -169,3 +169,12 @@ def test_guards_and_states_give_no_bound():
     made, blobs = implied(lambda a: a, "double", condition, returns="long")
     with pytest.raises(Refusal, match="SW391"):
         compile_implied(made, blobs)
+
+
+def test_a_function_that_asks_for_a_kernel_gets_no_expression():
+    def plain(a):
+        return a + 1
+
+    plain._sparkweld_options = {"exact": False, "backend": "native"}
+    with pytest.raises(Refusal, match="SW394"):
+        twin(plain, "double")

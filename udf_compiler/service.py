@@ -92,20 +92,23 @@ class Service:
     def _aggregate(self, message: Message) -> Reply:
         with self.warm_up.at_rest():
             from udf_compiler.aggregates import compile_aggregate
+            from udf_compiler.replies import or_refused
 
-            return _or_refused(compile_aggregate, message), ()
+            return or_refused(compile_aggregate, message.header, message.blobs), ()
 
     def _twin(self, message: Message) -> Reply:
         with self.warm_up.at_rest():
+            from udf_compiler.replies import or_refused
             from udf_compiler.twins.compile import compile_twin
 
-            return _or_refused(compile_twin, message), ()
+            return or_refused(compile_twin, message.header, message.blobs), ()
 
     def _implied(self, message: Message) -> Reply:
         with self.warm_up.at_rest():
+            from udf_compiler.replies import or_refused
             from udf_compiler.twins.compile import compile_implied
 
-            return _or_refused(compile_implied, message), ()
+            return or_refused(compile_implied, message.header, message.blobs), ()
 
     def _object(self, message: Message) -> Reply:
         from sparkweld.ir import parse_program
@@ -234,17 +237,6 @@ def _files_named(value: Any) -> set[str]:
     found = set().union(*map(_files_named, value.values()))
     found.update(p for p in [value.get("path"), *(value.get("includes") or [])] if isinstance(p, str))
     return found
-
-
-def _or_refused(make: Callable[[dict[str, Any], tuple[bytes, ...]], dict[str, Any]], message: Message) -> dict[str, Any]:
-    """What `make` gives, or status "refused" with the one refusal that it raises."""
-    from sparkweld.errors import Refusal
-
-    try:
-        return make(message.header, message.blobs)
-    except Refusal as error:
-        about = {"udf": None, "step": 0, "code": error.code, "title": error.title, "message": error.message}
-        return {"status": "refused", "refusals": [{**about, "hint": error.hint, "place": error.place}]}
 
 
 def error_reply(error: BaseException) -> dict[str, Any]:

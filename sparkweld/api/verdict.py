@@ -161,7 +161,9 @@ def ask(
 ) -> dict[str, Any]:
     """The reply to a compile request for one UDF of columns of these types. `state`: "nullable" when each has a NULL."""
     from sparkweld.kernels import check_size
+    from udf_compiler.aggregates import GROUPED_AGG_PANDAS, compile_aggregate
     from udf_compiler.pipeline import compile_pipeline
+    from udf_compiler.replies import or_refused
 
     inputs, arguments = [], []
     for at, given in enumerate(types):
@@ -181,6 +183,8 @@ def ask(
         "op": "compile", "label": name, "inputs": inputs, "steps": [step], "outputs": ["result"], "filtered": False,
         "conf": {"exact": False, "timezone": "UTC", "ansi": True, "pandas": {}}, "python": {"includes": []},
     }  # fmt: skip
+    if eval_type == GROUPED_AGG_PANDAS:
+        return or_refused(compile_aggregate, request, [payload])
     return compile_pipeline(request, [payload], check_size)
 
 

@@ -1,5 +1,5 @@
 """Grouped aggregate UDFs to Spark's own aggregates and expressions over them. Start at `compile`."""
 
-from udf_compiler.aggregates.compile import compile_aggregate
+from udf_compiler.aggregates.compile import GROUPED_AGG_PANDAS, compile_aggregate
 
-__all__ = ["compile_aggregate"]
+__all__ = ["GROUPED_AGG_PANDAS", "compile_aggregate"]

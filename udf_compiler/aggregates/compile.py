@@ -22,6 +22,7 @@ from udf_compiler.aggregates.probe import probe
 from udf_compiler.boundary import Field, check_confs, column_of_result, ir_type, series_of_column
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedSeries, stand_in, trace
@@ -70,6 +71,10 @@ class _Compiler:
             raise refusal("SW207", udf["name"])
         check_confs(request.get("conf", {}).get("pandas", {}), udf["name"])
         self.function = load_command(blobs[udf["payload"]]).function
+        options = options_of(self.function)
+        if options.backend == "python":
+            raise refusal("SW700", udf["name"])
+        self.exact = self.exact or options.exact
         self.prepared: Prepared = prepare(self.function, stand_in)
         self.place = self.prepared.place
 
@@ -85,7 +90,10 @@ class _Compiler:
             result = expr if result is None else choice(merged.states(states), expr, result, ir_type_of(expr))
         assert result is not None
         kept = [{"op": op, "bound": bound} for op, bound in dict.fromkeys(self.kept)]
-        return {"status": "ok", "aggregates": merged.aggregates, "result": result, "kept": kept, "notes": self.notes}
+        udf = {"name": self.udf["name"], "notes": ["", f"{len(merged.aggregates)} aggregates", *self.notes]}
+        return {
+            "status": "ok", "aggregates": merged.aggregates, "result": result, "kept": kept, "notes": self.notes, "udfs": [udf],
+        }  # fmt: skip
 
     def _form(self, with_nulls: set[str]) -> Form:
         given = self.request["inputs"]

@@ -7,6 +7,8 @@ from typing import Any
 
 from sparkweld.ir import Program, parse_program
 from sparkweld.reasons import refusal
+from udf_compiler.options import options_of
+from udf_compiler.payload import load_command
 from udf_compiler.pipeline import compile_pipeline
 from udf_compiler.twins.expressions import twin_outputs
 from udf_compiler.twins.monotone import implied_bounds
@@ -18,11 +20,13 @@ def compile_twin(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
     """The reply: status "ok" with `results` (one expression an output), `nodes`, `kept` and `notes`, or "refused".
 
     The request has no filter. Refused like a program, and when a result depends on its batch (SW390), on guards (SW391)
-    or on an op without an exact twin.
+    or on an op without an exact twin; SW394 when the function asks for a kernel.
     """
     reply, program = _program(request, blobs)
     if program is None:
         return reply
+    if any(options_of(load_command(blob).function).backend == "native" for blob in blobs):
+        raise refusal("SW394", "")
     nullable = {i["name"]: bool(i["nullable"]) for i in request["inputs"]}
     results = twin_outputs(program, nullable)
     notes = [note for udf in reply["udfs"] for note in udf["notes"]]

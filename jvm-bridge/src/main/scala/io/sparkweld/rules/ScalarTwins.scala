@@ -57,7 +57,7 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
 
 object ScalarTwins {
   /** Refusals of functions that are compiled, and only have no expression. */
-  private val CompiledAnyway = Set("SW380", "SW381", "SW391")
+  private val CompiledAnyway = Set("SW380", "SW381", "SW391", "SW394")
 
   /** UDFs that are no argument of another UDF. */
   def outermost(expression: Expression): Seq[PythonUDF] = expression match {
