@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sparkweld.api.asking import MAPS, Given, Struct, ask
 from sparkweld.errors import SparkWeldError
 
 #: Type of an argument: a Spark type name, or the (name, type) of a struct's fields.
@@ -146,7 +147,7 @@ def examine(
     trials: list[Trial] = []
     try:
         for given in tried:
-            trials.append(Trial(given, ask(payload, name, return_type, eval_type, given)))
+            trials.append(Trial(given, reply_of(payload, name, return_type, eval_type, given)))
             if trials[-1].compiled or trials[-1].refusals[0]["code"].startswith("SW21"):
                 break  # compiled, or impure: other types change nothing
     except SparkWeldError as error:
@@ -156,40 +157,19 @@ def examine(
     return Verdict(name, tuple(trials), types_given=types is not None)
 
 
-def ask(
+def reply_of(
     payload: bytes, name: str, return_type: Any, eval_type: int, types: Sequence[Prototype], state: str = "dense"
 ) -> dict[str, Any]:
-    """The reply to a compile request for one UDF of columns of these types. `state`: "nullable" when each has a NULL."""
-    from sparkweld.kernels import check_size
-    from udf_compiler.aggregates import GROUPED_AGG_PANDAS, compile_aggregate
-    from udf_compiler.pipeline import compile_pipeline
-    from udf_compiler.replies import or_refused
-
-    inputs, arguments = [], []
+    """The compiler's reply for columns of these types. `state`: "nullable" when each of them has a NULL."""
+    arguments: list[Given | Struct] = []
     for at, given in enumerate(types):
-        fields = [(f"c{at}", given)] if isinstance(given, str) else [(f"c{at}.{field}", kind) for field, kind in given]
-        inputs += [{"name": column, "type": kind, "nullable": True, "state": state} for column, kind in fields]
-        columns = [{"op": "Column", "name": column, "type": kind, "nullable": True} for column, kind in fields]
-        struct = {"op": "CreateNamedStruct", "type": "struct", "nullable": False, "args": columns}
-        names = [] if isinstance(given, str) else [field for field, _ in given]
-        expr = columns[0] if isinstance(given, str) else {**struct, "names": names}
-        arguments.append({"name": None, "udf": None, "expr": expr})
-    udf = {
-        "name": name, "payload": 0, "evalType": eval_type, "returnType": _type_name(return_type), "deterministic": True,
-        "broadcasts": [], "args": arguments,
-    }  # fmt: skip
-    step = {"kind": "python", "udfs": [{"name": name, "result": "result", "udf": udf}]}
-    request = {
-        "op": "compile", "label": name, "inputs": inputs, "steps": [step], "outputs": ["result"], "filtered": False,
-        "conf": {"exact": False, "timezone": "UTC", "ansi": True, "pandas": {}}, "python": {"includes": []},
-    }  # fmt: skip
-    if eval_type == GROUPED_AGG_PANDAS:
-        return or_refused(compile_aggregate, request, [payload])
-    return compile_pipeline(request, [payload], check_size)
-
-
-def _type_name(return_type: Any) -> str:
-    return return_type.simpleString() if hasattr(return_type, "fields") else return_type.typeName()
+        if isinstance(given, str):
+            arguments.append(Given(f"c{at}", given, state=state))
+        else:
+            fields = tuple(Given(name if eval_type in MAPS else f"c{at}.{name}", kind, state=state) for name, kind in given)
+            arguments.append(Struct(fields, tuple(name for name, _ in given)))
+    declared = return_type.jsonValue() if hasattr(return_type, "jsonValue") else return_type.typeName()
+    return ask(payload, name, declared, eval_type, arguments)
 
 
 def prototypes(function: Callable[..., Any], eval_type: int) -> Iterator[tuple[Prototype, ...]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.api.verdict import Trial, Verdict, ask, examine, told
+from sparkweld.api.verdict import Trial, Verdict, examine, reply_of, told
 from sparkweld.ir import Program, evaluate, parse_program
 from sparkweld.ir.ops import Optional
 from sparkweld.lint.stubs import Declared
@@ -79,7 +79,7 @@ def _of_integers(declared: Declared, verdict: Verdict) -> list[dict[str, Any]]:
 
     payload = cloudpickle.dumps((declared.function, declared.return_type))
     trials = [
-        Trial(types, ask(payload, verdict.name, declared.return_type, declared.eval_type, types, state))
+        Trial(types, reply_of(payload, verdict.name, declared.return_type, declared.eval_type, types, state))
         for state in ("dense", "nullable")
     ]
     return _compared(verdict.name, *trials)

@@ -6,13 +6,11 @@ import json
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import types
 
-from sparkweld.errors import Refusal
-from sparkweld.kernels import check_size
+from sparkweld.api.asking import Given, Struct, ask
 from tests.corpus.case import EVAL_TYPES, Case
 from tests.corpus.tables import table
 from tests.helpers.compile_requests import payload
@@ -77,43 +75,17 @@ def column_names(case: Case) -> list[str]:
 
 def answer(case: Case) -> Answer:
     """Compiles a case for the columns of its table, NULLs as they lie there."""
-    from udf_compiler.pipeline import compile_pipeline
-
-    request, blobs = request_of(case)
-    if case.by:
-        return _aggregate_answer(case, request, blobs)
-    reply = compile_pipeline(request, blobs, check_size)
-    if reply["status"] == "ok":
-        return Answer(case, COMPILED, reply["program"], bool(reply["kept"]))
-    first = reply["refusals"][0]
-    lines = [f"{r['code']} {r['title']}: {r['message']} ({r['place']}) {r['hint']}" for r in reply["refusals"]]
-    return Answer(case, first["code"], "\n".join(lines))
-
-
-def _aggregate_answer(case: Case, request: dict[str, Any], blobs: list[bytes]) -> Answer:
-    from udf_compiler.aggregates import compile_aggregate
-
-    try:
-        reply = compile_aggregate(request, blobs)
-    except Refusal as error:
-        return Answer(case, error.code, str(error))
-    return Answer(case, COMPILED, json.dumps(reply), bool(reply["kept"]))
-
-
-def request_of(case: Case) -> tuple[dict[str, Any], list[bytes]]:
-    """The compile request that the plugin makes of a query over this one UDF, and its blobs."""
     returned = spark_type(case.returns)
-    arguments = [{"name": None, "udf": None, "expr": _expression(case, column)} for column in case.columns]
-    entry = {
-        "name": case.name, "payload": 0, "evalType": EVAL_TYPES[case.kind], "returnType": type_name(returned),
-        "deterministic": True, "broadcasts": [], "args": arguments,
-    }  # fmt: skip
-    step = {"kind": "python", "udfs": [{"name": case.name, "result": "r", "udf": entry}]}
-    return {
-        "op": "compile", "label": case.name, "inputs": [_input(case, name) for name in dict.fromkeys(column_names(case))],
-        "steps": [step], "outputs": ["r"], "filtered": False,
-        "conf": {"exact": False, "timezone": "UTC", "ansi": True, "pandas": {}}, "python": {"includes": []},
-    }, [payload(case.function, returned)]  # fmt: skip
+    arguments = [
+        _given(case, column) if isinstance(column, str) else Struct(tuple(_given(case, name) for name in column), column)
+        for column in case.columns
+    ]
+    reply = ask(payload(case.function, returned), case.name, returned.jsonValue(), EVAL_TYPES[case.kind], arguments)
+    if reply["status"] == "ok":
+        text = reply.get("program") or json.dumps({key: reply[key] for key in ("aggregates", "result")}, indent=1)
+        return Answer(case, COMPILED, text, bool(reply["kept"]))
+    lines = [f"{r['code']} {r['title']}: {r['message']} ({r['place']}) {r['hint']}" for r in reply["refusals"]]
+    return Answer(case, reply["refusals"][0]["code"], "\n".join(lines))
 
 
 def spark_type(text: str) -> types.DataType:
@@ -124,25 +96,8 @@ def spark_type(text: str) -> types.DataType:
     return types.StructType([types.StructField(name, _DDL[type]) for name, type in fields])
 
 
-def type_name(type: types.DataType) -> str:
-    """A type as requests write it."""
-    return type.simpleString() if isinstance(type, types.StructType) else type.typeName()
-
-
-def _field(case: Case, name: str) -> tuple[str, bool, bool]:
-    """Spark type, whether the schema allows NULL, whether there is one."""
-    field = table(case.table).schema.field(name)
-    return _SPARK_NAMES[field.type], field.nullable, table(case.table)[name].null_count > 0
-
-
-def _input(case: Case, name: str) -> dict[str, Any]:
-    type, nullable, has_nulls = _field(case, name)
-    return {"name": name, "type": type, "nullable": nullable, "state": "nullable" if has_nulls else "dense"}
-
-
-def _expression(case: Case, column: str | tuple[str, ...]) -> dict[str, Any]:
-    if isinstance(column, str):
-        type, nullable, _ = _field(case, column)
-        return {"op": "Column", "name": column, "type": type, "nullable": nullable}
-    fields = [_expression(case, name) for name in column]
-    return {"op": "CreateNamedStruct", "type": "struct", "nullable": False, "names": list(column), "args": fields}
+def _given(case: Case, name: str) -> Given:
+    """A column of the case's table as requests describe it."""
+    data = table(case.table)
+    field = data.schema.field(name)
+    return Given(name, _SPARK_NAMES[field.type], field.nullable, "nullable" if data[name].null_count else "dense")

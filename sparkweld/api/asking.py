@@ -1,0 +1,77 @@
+"""One UDF and the columns that it is called with to the compiler's reply, in this process and without a query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: Eval types that take all columns as one struct and make rows: mapInPandas, mapInArrow.
+MAPS = frozenset((205, 207))
+
+
+@dataclass(frozen=True)
+class Given:
+    """A column: its Spark type, whether its schema allows NULL, and whether the batch has one ("nullable") or none ("dense")."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    state: str = "dense"
+
+    @property
+    def input(self) -> dict[str, Any]:
+        return {"name": self.name, "type": self.type, "nullable": self.nullable, "state": self.state}
+
+    def expression(self) -> dict[str, Any]:
+        return {"op": "Column", "name": self.name, "type": self.type, "nullable": self.nullable}
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A struct that the query makes of columns; `names` are those of its fields."""
+
+    columns: tuple[Given, ...]
+    names: tuple[str, ...]
+
+    def expression(self) -> dict[str, Any]:
+        args = [column.expression() for column in self.columns]
+        return {"op": "CreateNamedStruct", "type": "struct", "nullable": False, "names": list(self.names), "args": args}
+
+
+def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> dict[str, Any]:
+    """The reply of the compiler, status "ok" or "refused". `return_type`: Spark's JSON of the declared type.
+
+    A function of columns gets `arguments`; one that makes rows gets all of them as one struct. Raises InternalError for
+    our own bugs.
+    """
+    columns = [c for a in arguments for c in (a.columns if isinstance(a, Struct) else (a,))]
+    given = list(arguments)
+    if eval_type in MAPS:
+        given = [Struct(tuple(columns), tuple(c.name for c in columns))]
+    udf = {
+        "name": name, "payload": 0, "evalType": eval_type, "returnType": return_type, "deterministic": True, "broadcasts": [],
+        "args": [{"name": None, "udf": None, "expr": argument.expression()} for argument in given],
+    }  # fmt: skip
+    outputs = ["result"]
+    step: dict[str, Any] = {"kind": "python", "udfs": [{"name": name, "result": "result", "udf": udf}]}
+    if eval_type in MAPS:
+        fields = return_type["fields"] if isinstance(return_type, dict) else ()
+        outputs = [f"result{at}" for at in range(len(fields))]
+        step = {"kind": "map", "name": name, "udf": udf, "results": outputs}
+    request = {
+        "op": "compile", "label": name, "inputs": [c.input for c in dict.fromkeys(columns)], "steps": [step], "outputs": outputs,
+        "filtered": False, "conf": {"exact": False, "timezone": "UTC", "ansi": True, "pandas": {}}, "python": {"includes": []},
+    }  # fmt: skip
+    return _answer(request, payload, eval_type)
+
+
+def _answer(request: dict[str, Any], payload: bytes, eval_type: int) -> dict[str, Any]:
+    from sparkweld.kernels import check_size
+    from udf_compiler.aggregates import GROUPED_AGG_PANDAS, compile_aggregate
+    from udf_compiler.pipeline import compile_pipeline
+    from udf_compiler.replies import or_refused
+
+    if eval_type == GROUPED_AGG_PANDAS:
+        return or_refused(compile_aggregate, request, [payload])
+    return compile_pipeline(request, [payload], check_size)
