@@ -14,6 +14,7 @@ SOURCES = [
     "a.strip(' a')", "a.startswith('a')", "a.startswith(('a', 'x'))", "a.endswith('c')", "a.find('b')", "a.rfind('b')",
     "a.index('b')", "a.count('a')", "a.replace('a', 'xy')", "a.replace(',', '', 1)", "a.split(',')[0]", "a.split(',')[1]",
     "len(a.split(','))", "a.split()[-1]", "a.split(',', 1)[-1]", "a.rsplit(',', 1)[0]", "a.partition('=')[2]", "a.isdigit()",
+    "a.translate({97: None, 44: '; ', 233: 'e'})", "a.translate(str.maketrans('abc', 'xyz'))", "a.translate({})",
     "a.zfill(5)", "a.center(9, '*')", "a.ljust(5)", "a.removeprefix('a')", "int(a)", "float(a)", "str(a)", "str(len(a))",
     "int(a) if a.strip().isdigit() else -1",
     "'long' if len(a) > 3 else 'short'", "None if a == '' else a", "a or 'none'",

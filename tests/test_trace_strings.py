@@ -22,6 +22,8 @@ a.str.lower() ¦ a.str.upper() ¦ a.str.title() ¦ a.str.capitalize() ¦ a.str.s
 a.str.lstrip() ¦ a.str.rstrip() ¦ a.str.strip('a ') ¦ a.str.strip('') ¦ a.str.rstrip('ß') ¦ a.str.zfill(5) ¦ a.str.pad(6)
 a.str.pad(6, side='right', fillchar='é') ¦ a.str.pad(5, 'both', '*') ¦ a.str.center(7) ¦ a.str.ljust(7, '-') ¦ a.str.rjust(7)
 a.str.slice(1, 3) ¦ a.str.slice(1) ¦ a.str[1:] ¦ a.str[:2] ¦ a.str[-3:-1] ¦ a.str[::-1] ¦ a.str[::2] ¦ a.str.slice(step=2)
+a.str.translate({97: None, 98: 'xyz', 233: 101, 'b': 'no'}) ¦ a.str.translate(str.maketrans('ab', 'ba', ' .!'))
+a.str.translate({})
 a.str[0:0]
 a.str.repeat(2) ¦ a.str.repeat(0) ¦ a.str.removeprefix('a') ¦ a.str.removesuffix('b') ¦ a.str.cat(a) ¦ a.str.cat(a, sep='-')
 a.str.cat([a, a], sep=', ') ¦ a.str.cat(a, na_rep='?') ¦ a.str.cat(a.str.upper(), sep='é', na_rep='')

@@ -26,7 +26,7 @@ _TILES = (64, 32, 16)
 #: Functions of strings whose results may lie in the arena.
 _ALLOCATING = frozenset(
     """lower upper swapcase title capitalize casefold replace concat repeat center ljust rjust zfill int_to_str
-    float_to_str format_int format_fixed""".split()
+    float_to_str format_int format_fixed translate""".split()
 )
 
 

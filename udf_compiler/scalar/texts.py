@@ -14,6 +14,7 @@ from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.translations import translations
 from udf_compiler.trace.values import Traced, raw
 
 #: Pieces or characters that a loop visits; rows with more go to Python.
@@ -345,6 +346,11 @@ def _zfill(x: TracedScalar, width: Any) -> Any:
     return make_text(call("zfill", x.value, params=(width,)))
 
 
+def _translate(x: TracedScalar, table: Any) -> Any:
+    params = translations(table, "str.translate")
+    return make_text(call("translate", x.value, params=params)) if params else x
+
+
 METHODS: dict[str, Callable[..., Any]] = {
     **{fn: _plain(fn) for fn in ("lower", "upper", "swapcase", "title", "capitalize", "casefold")},
     **{fn: _class(fn) for fn in ("isdigit", "isalpha", "isalnum", "isdecimal", "isnumeric", "isspace", "islower", "isupper")},
@@ -352,6 +358,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     **{fn: _search(fn) for fn in ("find", "rfind", "count")},
     **{fn: _pad(fn) for fn in ("center", "ljust", "rjust")},
     "istitle": _class("istitle"), "isascii": _class("is_ascii"), "zfill": _zfill, "replace": _replace,
+    "translate": _translate,
     "removeprefix": _affix("remove_prefix"), "removesuffix": _affix("remove_suffix"),
     "startswith": _ends("starts_with"), "endswith": _ends("ends_with"), "index": _index("find"), "rindex": _index("rfind"),
     "split": _split("split_part"), "rsplit": _split("rsplit_part"), "partition": _partition("partition_part"),

@@ -41,6 +41,7 @@ class StringFunction:
     result: Type
     params: tuple[str, ...] = ()
     variadic: bool = False
+    also: Callable[[tuple[Param, ...]], bool] = lambda params: True
 
     def takes(self, params: tuple[Param, ...]) -> bool:
         """Whether these are parameters of the function."""
@@ -49,7 +50,8 @@ class StringFunction:
             if len(params) < len(kinds):
                 return False
             kinds = (*kinds[:-1], *(kinds[-1][:-1] for _ in params[len(kinds) - 1 :]))
-        return len(params) == len(kinds) and all(PARAM_KINDS[k](p) for k, p in zip(kinds, params, strict=True))
+        known = len(params) == len(kinds) and all(PARAM_KINDS[k](p) for k, p in zip(kinds, params, strict=True))
+        return known and self.also(params)
 
 
 def _valid_utf8(s: str) -> bool:
@@ -69,6 +71,16 @@ def fixed_digits(s: str, shape: str) -> int | None:
     if len(s) != len(shape) or any(c not in "0123456789" if z == "0" else c != z for c, z in zip(s, shape, strict=True)):
         return None
     return int("".join(c for c, z in zip(s, shape, strict=True) if z == "0"))
+
+
+#: Most bytes of a text that takes a code point's place in `translate`.
+LONGEST_REPLACEMENT = 15
+
+
+def _are_translations(params: tuple[Param, ...]) -> bool:
+    """Distinct code points in one text, and a text for each of them."""
+    keys, *texts = map(str, params)
+    return len(set(keys)) == len(keys) == len(texts) and all(len(t.encode()) <= LONGEST_REPLACEMENT for t in texts)
 
 
 #: Longest text that `parse_int` and `parse_float` decide (Python's own limit of 4300 digits lies above).
@@ -188,6 +200,10 @@ FUNCTIONS: dict[str, StringFunction] = {
     # New strings
     "replace": StringFunction(str.replace, _S, STR, ("text1", "text", "int")),
     "concat": StringFunction(lambda *parts: "".join(parts), _SS, STR, variadic=True),
+    "translate": StringFunction(
+        lambda s, keys, *texts: s.translate(str.maketrans(dict(zip(keys, texts, strict=True)))),
+        _S, STR, ("text1", "text+"), also=_are_translations,
+    ),
     "repeat": StringFunction(lambda s, n: s * n, _S, STR, ("int",)),
     "center": StringFunction(str.center, _S, STR, ("int", "char")),
     "ljust": StringFunction(str.ljust, _S, STR, ("int", "char")),

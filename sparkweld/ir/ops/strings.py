@@ -90,6 +90,7 @@ _EXAMPLES: dict[str, tuple[tuple[Param, ...], ...]] = {
     "rfind": (("a", None, None), ("", None, None), ("ab", 1, None), ("é", -5, -1), ("", 3, 2), ("", 5, None), ("aa", 0, 9)),
     "count": (("a", None, None), ("", None, None), ("aa", 1, None), ("é", -5, -1), ("", 3, 2), ("", 5, None), ("ab", 0, 9)),
     "replace": (("a", "b", -1), ("aa", "", -1), ("é", "longer", 1), (" ", "€", 2), ("abc", "x", 0), (_WIDE, "a", -1)),
+    "translate": (("a", ""), ("aé😀 ", "é", "a", "", "longer"), ("ßx", "ss", "€uro"), ("\0\U0010ffffΣ", "0", "", "σ")),
     "repeat": ((0,), (1,), (3,), (-1,)),
     "center": ((10, " "), (7, "é"), (0, "x"), (8, "*")),
     "ljust": ((10, " "), (7, "é"), (-1, "x")),

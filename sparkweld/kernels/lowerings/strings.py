@@ -214,6 +214,14 @@ def _mixed(how: int, other: str) -> Build:
     return build
 
 
+def _translate(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+    keys, *texts = map(str, params)
+    table = unicode_tables.mapping_of(dict(zip(map(ord, keys), texts, strict=True)))
+    # Bytes that are no UTF-8 may be read as a code point of any size, one byte at least.
+    growth = max(3, *(len(text.encode()) for text in texts))
+    return case.translate.build(b, arena, v, constant_bytes(b, table), integer(growth))
+
+
 def _class(wanted: int) -> Build:
     return lambda params, b, v: case.all_flagged.build(b, v, integer(wanted), _flags(b))
 
@@ -276,7 +284,7 @@ _CALLS: dict[str, Build] = {
     "ends_with": _any_of(search.ends_with), "ends_with_str": _call(search.ends_with),
     "find": _search(search.find), "rfind": _search(search.rfind), "count": _search(search.count),
     "find_str": _call(search.find, 0, search.NO_END),
-    "replace": _with_arena(building.replace), "concat": _concat, "repeat": _with_arena(building.repeat),
+    "replace": _with_arena(building.replace), "concat": _concat, "translate": _translate, "repeat": _with_arena(building.repeat),
     "rjust": _pad(0), "ljust": _pad(1), "center": _pad(2), "zfill": _with_arena(building.zfill),
     "fixed_digits": _call(numbers.fixed_digits),
     "parse_int": lambda params, b, v: numbers.parse_int.build(b, v),

@@ -136,6 +136,24 @@ def map_case(arena: int, v: int, how: int, lower: int, other: int, flags: int) -
     return view(to, used)
 
 
+@function(INT, VIEW, INT, INT, result=VIEW)
+def translate(arena: int, v: int, table: int, growth: int) -> int:
+    """The string with each code point mapped by a table, which makes no byte more than `growth` bytes."""
+    a = address_of(v)
+    n = length_of(v)
+    to = reserve(arena, growth * n)
+    if to == 0:
+        return view(0, 0)
+    used = 0
+    i = 0
+    while i < n:
+        size = size_at(a, i, n)
+        used += put_mapped(to + used, table, decode(a, i, size))
+        i += size
+    give_back(arena, growth * n - used)
+    return view(to, used)
+
+
 @function(INT, INT, INT, result=INT)
 def in_range_mask(bits: int, low: int, high: int) -> int:
     """0x80 in each byte of an ASCII word that lies in [low, high]."""

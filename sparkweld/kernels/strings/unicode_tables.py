@@ -54,19 +54,24 @@ def _two_stages(entries: dict[int, np.ndarray], zero: np.ndarray, special: bytes
 def mapping(method: str) -> bytes:
     """The table of `str.lower`, `upper`, `title` or `casefold` of single code points."""
     of = getattr(str, method)
+    blocks = _blocks(lambda text: of(" ".join(text)) != " ".join(text))
+    pairs = {code: of(chr(code)) for block in blocks for code in _codes(block)}
+    assert all(len(to.encode()) <= GROWTH * len(chr(code).encode()) for code, to in pairs.items())
+    return mapping_of(pairs)
+
+
+def mapping_of(pairs: dict[int, str]) -> bytes:
+    """The table that maps these code points to texts of 15 bytes at most, and all others to themselves."""
     special: dict[str, int] = {}
     entries: dict[int, np.ndarray] = {}
-    for block in _blocks(lambda text: of(" ".join(text)) != " ".join(text)):
-        values = np.zeros(_BLOCK, np.int32)
-        for code in _codes(block):
-            to = of(chr(code))
-            assert len(to.encode()) <= GROWTH * len(chr(code).encode())
-            values[code % _BLOCK] = ord(to) - code if len(to) == 1 else SPECIAL + special.setdefault(to, len(special))
-        if values.any():
-            entries[block] = values
+    for code in sorted(pairs):
+        to = pairs[code]
+        values = entries.setdefault(code // _BLOCK, np.zeros(_BLOCK, np.int32))
+        values[code % _BLOCK] = ord(to) - code if len(to) == 1 else SPECIAL + special.setdefault(to, len(special))
     texts = [text.encode() for text in special]
     assert all(len(text) < 16 for text in texts)
-    return _two_stages(entries, np.zeros(_BLOCK, np.int32), b"".join(bytes([len(t)]) + t.ljust(15, b"\0") for t in texts))
+    records = b"".join(bytes([len(t)]) + t.ljust(15, b"\0") for t in texts)
+    return _two_stages({k: v for k, v in entries.items() if v.any()}, np.zeros(_BLOCK, np.int32), records)
 
 
 @cache

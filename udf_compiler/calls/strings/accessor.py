@@ -26,7 +26,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     **patterns.METHODS,
 }
 
-_REFUSED = frozenset("findall extractall get_dummies wrap translate normalize encode decode slice_replace".split())
+_REFUSED = frozenset("findall extractall get_dummies wrap normalize encode decode slice_replace".split())
 
 
 class StrAccessor(Traced):

@@ -9,6 +9,7 @@ from typing import Any
 from udf_compiler.calls.strings.mapping import known_bound, known_int, known_text, plain, strings
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, constant, is_text, optional, str_call, text_series, validity
+from udf_compiler.trace.translations import translations
 from udf_compiler.trace.values import raw
 
 
@@ -48,6 +49,12 @@ def _padded(side: str) -> Callable[..., Any]:
 
 def zfill(s: Any, width: Any) -> Any:
     return strings(s, "zfill", known_int(width, "Series.str.zfill"))
+
+
+def translate(s: Any, table: Any) -> Any:
+    """Series.str.translate."""
+    params = translations(table, "Series.str.translate")
+    return strings(s, "translate", *params) if params else strings(s, "strip", "")
 
 
 def slice_(s: Any, start: Any = None, stop: Any = None, step: Any = None) -> Any:
@@ -101,6 +108,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "ljust": _padded("right"),
     "rjust": _padded("left"),
     "zfill": zfill,
+    "translate": translate,
     "slice": slice_,
     "repeat": repeat,
     "cat": cat,
