@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import math
 import struct
@@ -14,6 +15,7 @@ from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import parse_type
 from udf_compiler.purity import prepare
+from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.plain import result_of_row
 from udf_compiler.scalar.probing import kinds_and_values, result_of
 from udf_compiler.trace import stand_in
@@ -28,6 +30,8 @@ VALUES: dict[str, list[Any]] = {  # fmt: skip
     "bool": [True, False],
     "i8": [0, 1, -1, 2, 3, 7, -7, 10, 25, 127, -128, 100],
     "i32": [0, 1, -1, 2, 3, 7, -7, 10, 25, 2**31 - 1, -(2**31), 70000],
+    "date": [datetime.date(1970, 1, 1), datetime.date(1969, 12, 31), datetime.date(2024, 2, 29), datetime.date(1, 1, 1),
+             datetime.date(9999, 12, 31), datetime.date(2021, 1, 3), datetime.date(2020, 12, 31), datetime.date(1900, 3, 1)],
     "str": ["", " ", "a", "abc", " Ab cD ", "a,b,c", "12", "-7", " 42 ", "3.5", "1e3", "x=1;y=2", "é", "straße", "nan", "A1",
             "日本語", "\U0001f600z"],
     "i64": [0, 1, -1, 2, 3, 7, -7, 10, 25, 63, 64, 2**63 - 1, -(2**63), 2**53, 2**53 + 1, -(2**53) - 1, 2**31, 3_037_000_500],
@@ -36,7 +40,7 @@ VALUES: dict[str, list[Any]] = {  # fmt: skip
 
 def function_of(source: str, **names: Any) -> Callable[..., Any]:
     """The function of a source text: a lambda, or the `f` of a module."""
-    scope: dict[str, Any] = {"math": math, **names}
+    scope: dict[str, Any] = {"math": math, "datetime": datetime, **names}
     if "def f(" in source:
         exec(source, scope)
         return scope["f"]  # type: ignore[no-any-return]
@@ -74,6 +78,7 @@ def columns_of(types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[st
     columns: dict[str, Array] = {}
     for at, text in enumerate(types):
         type, values = parse_type(text), [row[at] for row in rows]
+        values = [v.toordinal() - EPOCH if type.kind == "date" and v is not None else v for v in values]
         array = np.array([type.zero if v is None else v for v in values], type.dtype)
         columns[NAMES[at]] = Optional(array, np.array([v is not None for v in values])) if type.nullable else array
     return columns
@@ -138,4 +143,4 @@ def compare(
 
 
 def _holds(x: Any) -> bool:
-    return x is None or (type(x) in (bool, int, float, str) and not (type(x) is int and abs(x) >= 2**63))
+    return x is None or (type(x) in (bool, int, float, str, datetime.date) and not (type(x) is int and abs(x) >= 2**63))

@@ -19,8 +19,8 @@ from udf_compiler.trace.session import Session, running
 #: Under it, a worker hands rows over by way of pandas (worker.py).
 _LEGACY = "spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled"
 
-#: Spark types whose values are Python ints, floats, bools and texts.
-_TYPES = frozenset("boolean byte short integer long float double string".split())
+#: Spark types whose values are Python ints, floats, bools, texts and dates.
+_TYPES = frozenset("boolean byte short integer long float double string date".split())
 
 
 @dataclass(frozen=True, slots=True)

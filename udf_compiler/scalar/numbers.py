@@ -111,9 +111,13 @@ _STRANGERS = (type(None), bool, int, float, str, bytes, list, tuple, dict, set, 
 
 
 def _of_others(name: str, a: Any, b: Any) -> Any:
-    from udf_compiler.scalar import texts
+    from udf_compiler.scalar import calendar, texts
 
-    result = texts.binary(name, a, b) if texts.is_text(a) or texts.is_text(b) else NotImplemented
+    result: Any = NotImplemented
+    if calendar.is_date(a) or calendar.is_date(b):
+        result = calendar.binary(name, a, b)
+    elif texts.is_text(a) or texts.is_text(b):
+        result = texts.binary(name, a, b)
     if result is not NotImplemented:
         return result
     for x in (a, b):
@@ -139,8 +143,8 @@ def unary(name: str, x: TracedScalar) -> Any:
     loop = explorer().loop
     if x.numpy:
         return numpy_scalars.unary(name, x)
-    if x.kind == "str":
-        raise_type_error(f"bad operand type for unary {name}: 'str'")
+    if x.kind in ("str", "date"):
+        raise_type_error(f"bad operand type for unary {name}: '{x.kind}'")
     if x.kind == "float":
         if name == "invert":
             raise_type_error("bad operand type for unary ~: 'float'")

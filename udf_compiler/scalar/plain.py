@@ -13,8 +13,9 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, StrCall
-from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, STR
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR
 from sparkweld.reasons import refusal
+from udf_compiler.scalar.calendar import guard_python_date
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.paths import Node, explorer, leaves
 from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
@@ -26,6 +27,7 @@ PICKLED = 100
 
 _TYPES: dict[str, Type] = {
     "boolean": BOOL, "byte": I8, "short": I16, "integer": I32, "long": I64, "float": F32, "double": F64, "string": STR,
+    "date": DATE,
 }  # fmt: skip
 
 #: Ints that pyarrow makes floats of.
@@ -66,6 +68,8 @@ def _python_value(argument: Value | RowResult) -> Any:
     value = loop.value_of(argument)
     if value.type == STR:
         loop.guard(loop.emit(StrCall("valid_utf8"), value))  # making a Python str of other bytes raises
+    if value.type == DATE:
+        guard_python_date(value)
     if not argument.type.nullable:
         return of_value(value)
     return of_value(value) if explorer().decide(loop.is_valid(argument)) else None
@@ -99,6 +103,8 @@ class _Column:
 
     def takes(self, kinds: frozenset[str]) -> bool:
         """Whether every mix of these kinds converts value by value."""
+        if self.to == DATE or "date" in kinds:
+            return kinds <= {"date"} and (self.to == DATE or (self.to == STR and not self.pickled))
         if self.pickled:
             return not (self.to == STR and "float" in kinds)  # Java's text of a double
         if self.to == BOOL:  # a batch of ints is cast, one with a bool among them is not
@@ -111,14 +117,14 @@ class _Column:
         """Whether a result of this kind is not NULL."""
         if kind == "None":
             return False
-        if not self.pickled or self.to == STR:
+        if not self.pickled or self.to in (STR, DATE):
             return True
         return {"bool": self.to == BOOL, "int": self.to.is_int, "float": self.to.is_float}.get(kind, False)
 
     def converts(self, x: Any) -> Value:
         """A bool: whether pyarrow takes the result."""
         loop, kind = self.loop, kind_of_result(x)
-        if self.pickled or kind in ("None", "str"):
+        if self.pickled or kind in ("None", "str", "date"):
             return loop.const(True, BOOL)
         if self.to.is_int and kind == "bool":
             return loop.const(False, BOOL)

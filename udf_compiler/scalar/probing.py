@@ -6,6 +6,7 @@ and ordinary values, on the rows that no guard flags, and must give the class an
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,14 +16,15 @@ import numpy as np
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Value, evaluate
 from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.program import Append, Loop
-from sparkweld.ir.types import BOOL, F64, I8, I64, STR, Type
+from sparkweld.ir.types import BOOL, DATE, F64, I8, I64, STR, Type
 from sparkweld.reasons import refusal
 from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of
+from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.paths import Node
 from udf_compiler.scalar.results import kind_of_result, merged, value_as
 
-KINDS = ("None", "bool", "int", "float", "str")
-TYPES: dict[str, Type] = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
+KINDS = ("None", "bool", "int", "float", "str", "date")
+TYPES: dict[str, Type] = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
 
 
 def kinds_and_values(loop: LoopBuilder, tree: Node) -> dict[str, Value]:
@@ -42,6 +44,8 @@ def result_of(columns: Mapping[str, Array], row: int) -> Any:
     if kind == "None":
         return None
     value = columns[kind][row]  # type: ignore[call-overload]
+    if kind == "date":
+        return datetime.date.fromordinal(int(value) + EPOCH)
     return value if kind == "str" else value.item()
 
 
@@ -61,7 +65,7 @@ def probe_row(
     arguments = {f"a{i}": v for i, v in enumerate((*args, *kwargs.values()))}
     columns, flagged = _evaluated(loop, {**outputs, **arguments})
     for row in np.flatnonzero(~flagged).tolist():
-        given = [_python(columns[name], row) for name in arguments]
+        given = [_python(columns[name], row, value.type) for name, value in arguments.items()]
         wanted = result_of(columns, row)
         try:
             got = original(*given[: len(args)], **dict(zip(kwargs, given[len(args) :], strict=True)))
@@ -81,10 +85,12 @@ def _evaluated(loop: LoopBuilder, values: Mapping[str, Value]) -> tuple[dict[str
     return {name: result.columns[f"probe {name}"] for name in values}, result.flagged
 
 
-def _python(column: Array, row: int) -> Any:
+def _python(column: Array, row: int, type: Type) -> Any:
     if isinstance(column, Optional):
-        return _python(column.values, row) if column.valid[row] else None
+        return _python(column.values, row, type) if column.valid[row] else None
     value = column[row]
+    if type.kind == "date":
+        return datetime.date.fromordinal(int(value) + EPOCH)
     return value if isinstance(value, str) else value.item()
 
 

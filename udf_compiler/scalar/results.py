@@ -7,23 +7,26 @@ value; for other mixes there is `RowSeries`, which stands for whatever dtype the
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.types import BOOL, F64, I64, STR
+from sparkweld.ir.types import BOOL, DATE, F64, I64, STR
+from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.numbers import MAX, MIN
 from udf_compiler.scalar.paths import Explorer, Leaf, Node, choose, decided, leaves
 from udf_compiler.scalar.state import Record
 from udf_compiler.scalar.values import is_scalar
+from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import place_of, refuse
 from udf_compiler.trace.text import Missing, text_series
 from udf_compiler.trace.values import Traced, raw
 
-TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
+TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
 
 #: Ints of more are not exact in a float64 Series.
 _EXACT = 2**53
@@ -121,6 +124,8 @@ def kind_of_result(x: Any) -> str:
         if type(x) is int and not MIN <= x <= MAX:
             refuse("SW294", number=x if abs(x) < 10**40 else "an integer")
         return type(x).__name__
+    if type(x) in (datetime.date, ConstantDate):
+        return "date"
     refuse("SW293", type=raw(x))
 
 
@@ -139,6 +144,8 @@ def value_as(loop: LoopBuilder, x: Any, type: Type) -> Value:
     """One result as a value of a numeric type, cast; None as zero."""
     if x is None:
         return loop.const(type.zero, type)
+    if isinstance(x, datetime.date) and not is_scalar(x):
+        return loop.const(x.toordinal() - EPOCH, DATE)
     return loop.cast(x.value, type) if is_scalar(x) else loop.const(x, type)
 
 
@@ -150,14 +157,18 @@ def not_none(loop: LoopBuilder, tree: Node) -> Value:
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     """The Series that pandas infers. Refuses (SW293) mixes of bools, numbers and strings, which make objects."""
     kinds = kinds_of(tree)
+    if "date" in kinds:
+        refuse("SW293", type="a date")
     if "str" in kinds and kinds <= {"str", "None"}:  # objects, whatever the batch
         texts = merged(loop, tree, STR, lambda x: value_as(loop, x, STR))
         if kinds == {"str"}:
             return text_series(loop, texts)
         return text_series(loop, loop.optional(texts, not_none(loop, tree)), Missing(none=True))
-    if len(kinds) == 1 and not kinds & {"None", "str"}:
+    if len(kinds) == 1 and not kinds & {"None", "str", "date"}:
         type = TYPES[next(iter(kinds))]
         return TracedSeries(loop, merged(loop, tree, type, lambda x: value_as(loop, x, type)), type.dtype)
+    if "date" in kinds:
+        refuse("SW293", type="a date")
     if "str" in kinds and kinds <= {"str", "None"}:
         return _texts(loop, tree, Missing(none="None" in kinds))
     if kinds == {"str", "float"} and all(_is_nan(leaf.value) for leaf in leaves(tree) if kind_of_result(leaf.value) == "float"):

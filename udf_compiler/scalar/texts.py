@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.scalar.calendar import iso_text
 from udf_compiler.scalar.exceptions import of_python
 from udf_compiler.scalar.numbers import COMPARISONS, as_int, is_number, kind_of, make_bool, make_int, raise_type_error
 from udf_compiler.scalar.paths import explorer
@@ -169,6 +170,8 @@ def text_of(loop: LoopBuilder, x: Any) -> Value:
         return loop.const(str(x), STR)
     if x.kind == "str":
         return x.value  # type: ignore[no-any-return]
+    if x.kind == "date":
+        return iso_text(x.value)
     if x.kind == "bool":
         return loop.select(x.value, loop.const("True", STR), loop.const("False", STR))
     if x.kind == "int":

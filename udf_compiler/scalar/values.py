@@ -6,20 +6,21 @@ symbolic: whether an argument is None is decided before the function runs.
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import BOOL, F64, I64, STR
+from sparkweld.ir.types import BOOL, DATE, F64, I64, STR
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
 
 MIN, MAX = -(2**63), 2**63 - 1
 
-_CLASSES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
-_TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR}
+_CLASSES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str, "date": datetime.date}
+_TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
 
 
 class TracedScalar(Traced):
@@ -60,6 +61,8 @@ class TracedScalar(Traced):
     def __bool__(self) -> bool:
         from udf_compiler.scalar import numbers, texts
 
+        if self.kind == "date":
+            return True
         return explorer().decide((texts if self.kind == "str" else numbers).truth(self))
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
@@ -136,6 +139,8 @@ def of_value(value: Value) -> TracedScalar:
     loop, type = value.loop, value.type
     if type == BOOL:
         return TracedScalar("bool", value)
+    if type == DATE:
+        return TracedScalar("date", value)
     if type == STR:
         return TracedScalar("str", value)
     if type.is_float:
