@@ -27,7 +27,7 @@ from udf_compiler.trace.constants import ConstantSet, PandasConstant, constant_d
 
 #: Types whose values cannot change and hold nothing else.
 SCALARS: frozenset[type] = frozenset(
-    (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, re.Pattern, re.RegexFlag)
+    (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, re.RegexFlag)
     + (datetime.time, datetime.timedelta, decimal.Decimal)
 )
 

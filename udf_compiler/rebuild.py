@@ -12,6 +12,7 @@ import builtins
 import functools
 import importlib
 import importlib.util
+import re
 import sys
 import types
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from udf_compiler.libraries import described, is_library, refuse_module
 from udf_compiler.payload import read_broadcast
 from udf_compiler.plain_data import Snapshot, copy_array, copy_container, copy_date, is_protocol_function, is_scalar
 from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
+from udf_compiler.scalar.patterns import PatternConstant
 from udf_compiler.trace.session import current
 from udf_compiler.trace.values import is_hidden
 
@@ -71,6 +73,8 @@ class Rebuilder:
             copy = copy_array(original, use, self.snapshot)
         if copy is None:
             copy = copy_date(original)
+        if copy is None and type(original) is re.Pattern:
+            copy = PatternConstant(original)
         if copy is not None:
             return copy
         if isinstance(original, types.ModuleType):

@@ -1,15 +1,24 @@
-"""The module re in compiled functions: flags, compile and escape, which make constants; a search runs on constants alone."""
+"""The module re in compiled functions: flags, compile and escape make constants, the others search a constant or a row's text."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
+from udf_compiler.scalar.patterns import compiled
 from udf_compiler.trace.session import refuse
 
-_NAMES = frozenset(
-    """A ASCII DEBUG I IGNORECASE M MULTILINE S DOTALL U UNICODE VERBOSE X NOFLAG RegexFlag Pattern compile escape""".split()
-)
+_PLAIN = frozenset("A ASCII I IGNORECASE M MULTILINE S DOTALL U UNICODE VERBOSE X NOFLAG RegexFlag Pattern escape".split())
+_SEARCHES = frozenset("match search fullmatch findall split".split())
+
+
+def _search(name: str) -> Callable[..., Any]:
+    return lambda pattern, string, flags=0: getattr(compiled(pattern, flags), name)(string)
+
+
+def _sub(pattern: Any, repl: Any, string: Any, count: Any = 0, flags: Any = 0) -> Any:
+    return compiled(pattern, flags).sub(repl, string, count)
 
 
 class ReModule:
@@ -18,16 +27,21 @@ class ReModule:
     __name__ = "re"
 
     def __getattr__(self, name: str) -> Any:
-        if name not in _NAMES:
-            refuse("SW263", name=f"re.{name}")
-        return getattr(re, name)
+        if name in _PLAIN:
+            return getattr(re, name)
+        if name in _FUNCTIONS:
+            return _FUNCTIONS[name]
+        refuse("SW263", name=f"re.{name}")
 
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {**{name: _search(name) for name in _SEARCHES}, "sub": _sub, "compile": compiled}
 
 RE = ReModule()
+_STAND_INS = {id(getattr(re, name)): function for name, function in _FUNCTIONS.items()} | {
+    id(re): RE, id(re.escape): re.escape, id(re.Pattern): re.Pattern,
+}  # fmt: skip
 
 
 def stand_in(obj: Any) -> Any:
-    """The stand-in of the module re, or its functions of constants."""
-    if obj is re:
-        return RE
-    return obj if obj is re.compile or obj is re.escape or obj is re.Pattern else None
+    """The stand-in of the module re or of one of its functions, or None."""
+    return _STAND_INS.get(id(obj))

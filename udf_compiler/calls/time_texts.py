@@ -19,7 +19,7 @@ from sparkweld.ir.ops import DatePart, IsIn, Lookup
 from sparkweld.ir.types import BOOL, I32, I64, STR
 from udf_compiler.calls.datetimes import DAY, Parts, parts
 from udf_compiler.calls.strings.mapping import plain
-from udf_compiler.calls.strings.patterns import Regex
+from udf_compiler.regex.calls import Regex
 from udf_compiler.trace import moments
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
@@ -221,7 +221,7 @@ def _hopeless(s: TracedSeries, text: Value, no_day: Value, pattern: str, call: s
     text in full has one reading, so one of a day that does not exist has none. `now` and `today` are read off the clock.
     """
     loop = s.loop
-    matches = Regex(r"\s*" + pattern, re.IGNORECASE, call, mode="match").emit(s, "test")
+    matches = Regex(r"\s*" + pattern, re.IGNORECASE, call, mode="match").emit(loop, loop.value_of(s.value), "test")
     lower = str_call(loop, "lower", str_call(loop, "strip", text, params=(None,)))
     clock = loop.emit(IsIn.of(["now", "today"], STR), lower)
     maybe = loop.call("logical_or", loop.call("logical_and", matches, loop.call("logical_not", no_day)), clock)

@@ -18,6 +18,7 @@ from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, span_of
 from udf_compiler.scalar.numbers import truth as truth_of
 from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.patterns import TracedFound
 from udf_compiler.scalar.rounding import to_int
 from udf_compiler.scalar.texts import is_text
 from udf_compiler.scalar.values import TracedScalar, is_scalar
@@ -75,7 +76,7 @@ def _bool(x: Any) -> Any:
 
 
 def _len(x: Any) -> Any:
-    if type(x) is texts.TracedPieces:
+    if type(x) is texts.TracedPieces or type(x) is TracedFound:
         return x.count
     return texts.length(x) if is_scalar(x) and x.kind == "str" else as_python(len, x)
 

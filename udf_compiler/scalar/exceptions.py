@@ -19,7 +19,7 @@ _OF_PYTHON = "_sparkweld_of_python"
 _OURS = ("udf_compiler", "sparkweld")
 
 #: Names of our classes: they are in the message when C code does not know what to do with one.
-_SYMBOLIC = ("TracedScalar", "TracedPieces")
+_SYMBOLIC = ("TracedScalar", "TracedPieces", "TracedMatch", "TracedFound")
 
 
 def of_python(error: Exception) -> Exception:

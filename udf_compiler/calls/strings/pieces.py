@@ -215,8 +215,8 @@ def _by_pattern(s: Any, pat: Any, limit: int, regex: Any, call: str) -> Pieces:
     pattern = patterns.splitting(pat, call)
     return Pieces(
         s,
-        lambda index: pattern.emit(s, "split_part", limit=limit, index=index),
-        lambda: pattern.emit(s, "split_count", limit=limit),
+        lambda index: pattern.emit(s.loop, plain(s), "split_part", limit=limit, index=index),
+        lambda: pattern.emit(s.loop, plain(s), "split_count", limit=limit),
         frozenset((0, -1)),
     )
 

@@ -1,0 +1,44 @@
+"""Patterns of `re` in scalar functions: matches, groups and replacements are Python's own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sparkweld.errors import Refusal
+from tests.helpers.scalars import check
+
+DIGITS, PAIR = re.compile(r"[^0-9]"), re.compile(r"^(?P<key>[^=]*)=(?P<value>.*)$")
+TEXTS = ["", "a", "12", "a1b22", "key=1", "k=v=w", "=", "2024-02-29", "(212) 555-0100", "é=ß", "a\n", "aXbX", "x@y.z", "<b>t</b>"]
+
+SOURCES = """DIGITS.sub('', a) ¦ re.sub(r'[^0-9]', '', a) ¦ re.sub('(.)b', r'<\\1>', a, count=1) ¦ DIGITS.search(a) is None
+bool(PAIR.match(a)) ¦ PAIR.match(a).group(1) if PAIR.match(a) else None ¦ PAIR.match(a)['value'] if PAIR.match(a) else 'none'
+re.search(r'\\d+', a).group() if re.search(r'\\d+', a) else '' ¦ re.fullmatch('[a-z]+', a) is not None ¦ len(re.findall('a', a))
+re.match('(a)?(b)?', a).groups() == ('a', None) ¦ re.search('A', a, re.I) is not None ¦ int(DIGITS.sub('', a) or 0)
+PAIR.match(a).groupdict()['key'] if PAIR.match(a) else a ¦ 'x' if re.findall('b', a) else 'y' ¦ isinstance(DIGITS, re.Pattern)"""
+
+
+@pytest.mark.parametrize("source", [cell for line in SOURCES.splitlines() for cell in line.split(" ¦ ")])
+def test_patterns(source):
+    rows = [(text,) for text in TEXTS]
+    check(f"lambda a: {source}", ("str",), rows=rows, needless=1, re=re, DIGITS=DIGITS, PAIR=PAIR)
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("re.search('a', a).start()", "SW251"),
+        ("re.sub('a*', '-', a)", "SW272"),
+        ("re.sub('a', lambda m: 'b', a)", "SW262"),
+        ("DIGITS.search(a, 1)", "SW262"),
+        ("re.findall('a', a)[0]", "SW251"),
+        ("DIGITS.split(a)", "SW251"),
+        ("re.match(r'(a)\\1', a) is None", "SW272"),
+        ("re.purge()", "SW263"),
+    ],
+)
+def test_refused(source, code):
+    with pytest.raises(Refusal) as refused:
+        check(f"lambda a: {source}", ("str",), rows=[("a",)], re=re, DIGITS=DIGITS)
+    assert refused.value.code == code, str(refused.value)

@@ -1,0 +1,99 @@
+"""What compiled functions ask of a pattern, as IR: its matches in a text, and the templates of replacements."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops.matches import RegexCall
+from sparkweld.ir.types import I64
+from udf_compiler.regex import Unsupported, compile_regex, overruns
+from udf_compiler.regex.parse import sre_parse
+from udf_compiler.trace.constants import unwrapped
+from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import check_text
+from udf_compiler.trace.values import raw
+
+#: Rows with more matches of a pattern that may read far behind each are guarded.
+MOST_MATCHES = 32
+
+
+@dataclass(frozen=True)
+class Regex:
+    """A pattern with its flags; `groups`: those whose text is asked for."""
+
+    text: str
+    flags: int
+    call: str
+    groups: tuple[int, ...] = ()
+    repeated: bool = False
+    mode: str = "search"
+
+    def emit(
+        self,
+        loop: LoopBuilder,
+        text: Value,
+        fn: str,
+        template: tuple[str, ...] = (),
+        limit: int = -1,
+        index: int = 0,
+        guard: Callable[[Value], None] | None = None,
+    ) -> Value:
+        """The op on a text. `guard` takes what rows must fulfil, the loop's guards by default. Refuses SW272."""
+        try:
+            automaton = compile_regex(self.text, self.flags, self.mode, self.groups, self.repeated)
+        except Unsupported as reason:
+            refuse("SW272", call=self.call, pattern=self.text, why=str(reason))
+        tables = automaton.encode()
+        if self.repeated and overruns(automaton):  # each search may read to the end: so few that time stays linear
+            found = loop.emit(RegexCall("count", self.text, tables, limit=MOST_MATCHES + 1), text)
+            (guard or loop.guard)(loop.call("less_equal", found, loop.const(MOST_MATCHES, I64)))
+        return loop.emit(RegexCall(fn, self.text, tables, template, limit, index), text)
+
+
+def pattern_of(pat: Any, flags: Any, call: str) -> tuple[str, int]:
+    """Text and flags of a pattern, given as a str or compiled. Refuses what `re` refuses (SW252), and bytes (SW262)."""
+    pat = unwrapped(pat)
+    if not isinstance(pat, str | re.Pattern) or (isinstance(pat, re.Pattern) and not isinstance(pat.pattern, str)):
+        refuse("SW262", call=call, what=f"{raw(pat)} as the pattern")
+    if not isinstance(flags, int):
+        refuse("SW262", call=call, what=f"flags={raw(flags)}")
+    compiled = run_prototype(call, re.compile, pat, int(flags))
+    return check_text(compiled.pattern, call), int(flags) if isinstance(pat, str) else compiled.flags & ~re.UNICODE.value
+
+
+def template_of(pattern: re.Pattern[str], repl: str, call: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """(groups asked for, the match first; literal, group, literal, ... with groups as numbers among those)."""
+    parsed = run_prototype(call, sre_parse.parse_template, repl, pattern)
+    if sys.version_info >= (3, 12):
+        parts = list(parsed)
+    else:  # (position and number of each group, literals with None in the groups' places)
+        at, literals = dict(parsed[0]), parsed[1]
+        parts = []
+        for position, literal in enumerate(literals):
+            parts += [at[position]] if literal is None else [literal]
+        parts = _alternating(parts)
+    numbers = {0: 0}
+    pieces = []
+    for part in parts:
+        if isinstance(part, int):
+            pieces.append(str(numbers.setdefault(part, len(numbers))))
+        else:
+            pieces.append(check_text(str(part or ""), call))
+    return tuple(numbers), tuple(pieces) if pieces else ("",)
+
+
+def _alternating(parts: list[Any]) -> list[Any]:
+    """Literals and group numbers in turn, a literal at both ends."""
+    result: list[Any] = [""]
+    for part in parts:
+        if isinstance(part, int):
+            result += [part, ""]
+        else:
+            result[-1] += part
+    return result

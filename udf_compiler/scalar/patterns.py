@@ -1,0 +1,165 @@
+"""Compiled patterns of `re` and their matches in scalar functions: of a row's text as automata, of constants as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sparkweld.ir import Value
+from udf_compiler.regex.calls import Regex, pattern_of, template_of
+from udf_compiler.scalar.numbers import make_int
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.texts import is_text, make_text
+from udf_compiler.scalar.values import is_scalar
+from udf_compiler.trace.constants import Guarded, unwrapped
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced, raw
+
+#: No text has more matches.
+_END = 2**62
+
+
+class PatternConstant(Guarded):
+    """A compiled pattern."""
+
+    __slots__ = ()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return re.Pattern
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._constant, name)
+        if not callable(real):
+            return real
+        call = f"Pattern.{name}"
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            if not any(is_scalar(a) for a in (*args, *kwargs.values())):
+                return real(*args, **kwargs)
+            if name not in _METHODS:
+                refuse("SW251", call=call)
+            return _METHODS[name](self._constant, call, *args, **kwargs)
+
+        return method
+
+
+def _matching(mode: str) -> Callable[..., Any]:
+    def match(pattern: Any, call: str, string: Any, *bounds: Any, **kwargs: Any) -> Any:
+        if bounds or kwargs or not is_text(string):
+            refuse("SW262", call=call, what="pos, endpos, or what is no str")
+        made = TracedMatch(pattern, string.value, mode, call)
+        return made if explorer().decide(made.found()) else None
+
+    return match
+
+
+def _sub(pattern: Any, call: str, repl: Any, string: Any, count: Any = 0) -> Any:
+    if type(repl) is not str or not is_scalar(string) or string.kind != "str" or type(count) is not int:
+        refuse("SW262", call=call, what=f"{raw(repl)} for {raw(string)}")
+    groups, template = template_of(pattern, repl, call)
+    regex = Regex(*pattern_of(pattern, 0, call), call, groups, repeated=True)
+    run = explorer()
+    limit = count if count > 0 else -1
+    return make_text(regex.emit(run.loop, string.value, "replace", template, limit, guard=run.guard))
+
+
+class TracedMatch(Traced):
+    """A match in a text of the row: its groups."""
+
+    __slots__ = ("call", "mode", "pattern", "value")
+    what = "match"
+
+    def __init__(self, pattern: Any, value: Value, mode: str, call: str) -> None:
+        self.pattern, self.value, self.mode, self.call = pattern, value, mode, call
+
+    def found(self) -> Value:
+        """Whether there is the match."""
+        return self._regex(()).emit(explorer().loop, self.value, "test")
+
+    def _regex(self, groups: tuple[int, ...]) -> Regex:
+        return Regex(*pattern_of(self.pattern, 0, self.call), self.call, groups, mode=self.mode)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.group(key)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "string":
+            return make_text(object.__getattribute__(self, "value"))
+        if name in ("re",):
+            return PatternConstant(object.__getattribute__(self, "pattern"))
+        refuse("SW251", call=f"Match.{name}")
+
+    def group(self, *keys: Any) -> Any:
+        """One group's text, None where it took no part; a tuple of several."""
+        if len(keys) > 1:
+            return tuple(map(self._group, keys))
+        return self._group(*keys)
+
+    def groups(self, default: Any = None) -> tuple[Any, ...]:
+        count = object.__getattribute__(self, "pattern").groups
+        found = [self._group(number) for number in range(1, count + 1)]
+        return tuple(default if g is None else g for g in found)
+
+    def groupdict(self, default: Any = None) -> dict[str, Any]:
+        names = object.__getattribute__(self, "pattern").groupindex
+        return {name: default if (g := self._group(number)) is None else g for name, number in names.items()}
+
+    def _group(self, key: Any = 0) -> Any:
+        pattern = object.__getattribute__(self, "pattern")
+        number = pattern.groupindex.get(key, -1) if type(key) is str else key
+        if type(number) is not int or not 0 <= number <= pattern.groups:
+            raise IndexError("no such group")
+        run = explorer()
+        value = self._regex((0, number) if number else (0,)).emit(
+            run.loop, object.__getattribute__(self, "value"), "group", index=1 if number else 0
+        )
+        return make_text(run.loop.value_of(value)) if run.decide(run.loop.is_valid(value)) else None
+
+
+def _findall(pattern: Any, call: str, string: Any) -> Any:
+    if not is_scalar(string) or string.kind != "str":
+        refuse("SW262", call=call, what=raw(string))
+    run = explorer()
+    regex = Regex(*pattern_of(pattern, 0, call), call, (0,), repeated=True)
+    return TracedFound(regex.emit(run.loop, string.value, "count", guard=run.guard))
+
+
+class TracedFound(Traced):
+    """The list of all matches: how many there are."""
+
+    __slots__ = ("value",)
+    what = "list of matches"
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    @property
+    def count(self) -> Any:
+        return make_int(object.__getattribute__(self, "value"), (0, _END))
+
+    def __bool__(self) -> bool:
+        loop = explorer().loop
+        value = object.__getattribute__(self, "value")
+        return explorer().decide(loop.call("greater", value, loop.const(0, value.type)))
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW251", call=f"list.{name} of matches")
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "match": _matching("match"),
+    "search": _matching("search"),
+    "fullmatch": _matching("fullmatch"),
+    "sub": _sub,
+    "findall": _findall,
+}
+
+
+def compiled(pattern: Any, flags: Any = 0) -> PatternConstant:
+    """``re.compile``."""
+    return PatternConstant(re.compile(unwrapped(pattern), flags))
