@@ -28,7 +28,7 @@ from udf_compiler.columns import (
     strict_columns,
 )
 from udf_compiler.environment import ModulePath, broadcasts
-from udf_compiler.kinds import kind_of, sees_batch_state
+from udf_compiler.kinds import kind_of, map_kind_of, sees_batch_state
 from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
 
@@ -127,7 +127,7 @@ class _Pipeline:
         notes: list[str] = []
 
         def mapped() -> tuple[list[Column], bool]:
-            kind_of(step["udf"]["evalType"], name).check_confs(self.request.get("conf", {}).get("pandas", {}), name)
+            map_kind_of(step["udf"]["evalType"], name).check_confs(self.request.get("conf", {}).get("pandas", {}), name)
             return self.udfs.map(step["udf"], step["results"], domain, notes)
 
         made = self._try(name, mapped)

@@ -12,7 +12,7 @@ from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.boundary import Field
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
-from udf_compiler.kinds import MAPS, Call, Kind, kind_of
+from udf_compiler.kinds import Call, Kind, kind_of, map_kind_of
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, use_of
@@ -51,7 +51,7 @@ class UdfTracer:
             notes.append(EVALUATED_ONCE)
             return Column(result, udf["returnType"], earlier.nullable)
         kind = kind_of(udf["evalType"], udf["name"])
-        call = self._call(loop, udf, notes)
+        call = self._call(kind, loop, udf, notes)
         value = kind.column(call, kind.call(call))
         self.kept += call.kept
         loop.append(result, value)
@@ -61,10 +61,8 @@ class UdfTracer:
 
     def map(self, udf: dict[str, Any], results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
         """Adds the loop of a map: the columns `results`, and whether it leaves rows out, and so makes `domain`."""
-        kind = MAPS.get(udf["evalType"])
-        if kind is None:
-            raise refusal("SW206", udf["name"], eval_type=udf["evalType"])
-        call = self._call(self._columns.loop(udf["name"]), udf, notes)
+        kind = map_kind_of(udf["evalType"], udf["name"])
+        call = self._call(kind, self._columns.loop(udf["name"]), udf, notes)
         fields = udf["returnType"]["fields"]
         loop, values = kind.rows(call, kind.call(call), fields)
         self.kept += call.kept
@@ -85,8 +83,7 @@ class UdfTracer:
         function = hashlib.sha256(self._blobs[udf["payload"]]).hexdigest()
         return json.dumps([function, udf["evalType"], udf.get("deterministic", True), udf["returnType"], arguments])
 
-    def _call(self, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Call:
-        kind = kind_of(udf["evalType"], udf["name"])
+    def _call(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Call:
         if not udf.get("deterministic", True):
             raise refusal("SW207", udf["name"])
         original, prepared = self._prepare(kind, udf)
@@ -136,7 +133,7 @@ class UdfTracer:
 
     def _chained(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
         """The inner result as it is: the worker hands it on without a look at the declared return type."""
-        call = self._call(loop, udf, notes)
+        call = self._call(kind, loop, udf, notes)
         result = kind.call(call)
         self.kept += call.kept
         return kind.hand_on(result, call.place)

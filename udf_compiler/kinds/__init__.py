@@ -29,11 +29,17 @@ MAPS: dict[int, MapKind] = {
 
 
 def kind_of(eval_type: int, udf: str) -> Kind:
-    """The kind of an eval type. Refuses SW206."""
-    kind = KINDS.get(eval_type) or MAPS.get(eval_type)
-    if kind is None:
+    """The kind of an eval type whose functions give columns. Refuses SW206."""
+    if eval_type not in KINDS:
         raise refusal("SW206", udf, eval_type=eval_type)
-    return kind
+    return KINDS[eval_type]
+
+
+def map_kind_of(eval_type: int, udf: str) -> MapKind:
+    """The kind of an eval type whose functions give rows. Refuses SW206."""
+    if eval_type not in MAPS:
+        raise refusal("SW206", udf, eval_type=eval_type)
+    return MAPS[eval_type]
 
 
 def sees_batch_state(eval_type: int) -> bool:
@@ -42,4 +48,4 @@ def sees_batch_state(eval_type: int) -> bool:
     return kind is not None and kind.sees_batch_state
 
 
-__all__ = ["KINDS", "MAPS", "Call", "Kind", "kind_of", "sees_batch_state"]
+__all__ = ["KINDS", "MAPS", "Call", "Kind", "kind_of", "map_kind_of", "sees_batch_state"]
