@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sparkweld.errors import Refusal
 from tests.helpers.tracing import batches, check, check_or_refuse, run_real, run_traced, trace_source
 
 TYPES = ["f64", "f32", "bool", "i8", "i16", "i32", "i64"]
@@ -244,3 +245,20 @@ def test_extremes_cover_nulls_zero_signs_and_limits() -> None:
         if type.startswith("f"):
             assert np.isnan(values).any() and np.isinf(values).any() and (np.signbit(values) & (values == 0)).any()
     assert None in batches(("date?",))[0]["a"] and datetime.date(9999, 12, 31) in batches(("date",))[0]["a"]
+
+
+REPLACED = """a.replace(0, 1) ¦ a.replace([1, 2], 3) ¦ a.replace({1: 2, 2: 3}) ¦ a.replace([1, 2], [2, 1]) ¦ a.replace(2, 2)
+a.replace([np.inf, -np.inf], np.nan) ¦ a.replace(np.nan, 0) ¦ a.replace({np.nan: -1, 0: 7}) ¦ a.replace(0.5, 1.5)
+a.replace(300, 1) ¦ a.replace(1, 2.0) ¦ a.replace(1, 300) ¦ a.replace({1: np.nan}) ¦ a.replace(-7, 0.5) ¦ a.replace(1.0, 5)"""
+
+
+@pytest.mark.parametrize("source", [cell for line in REPLACED.splitlines() for cell in line.split(" ¦ ")])
+def test_replace(source: str) -> None:
+    traced = [check_or_refuse(f"lambda a: {source}", (x,), ("SW255", "SW262")) for x in ("f64", "i8", "i32", "i64")]
+    assert traced[0]
+
+
+@pytest.mark.parametrize("arguments", ["'a', 1", "[1, 1], 2", "1", "{True: 1}", "1, None"])
+def test_replacements_that_are_refused(arguments: str) -> None:
+    with pytest.raises(Refusal, match="SW262"):
+        trace_source(f"lambda a: a.replace({arguments})", ("f64",))

@@ -42,7 +42,7 @@ TABLE = [
     ("np.column_stack([a, b]).shape[0]", "f64", "SW250"),
     ("a.values.tolist()", "f64", "SW259"),
     ("a.str.upper()", "f64", "SW252"),
-    ("a.replace(1, 2)", "f64", "SW251"),
+    ("a.replace(1, 2, limit=1)", "f64", "SW262"),
     ("a.apply('sum')", "f64", "SW251"),
     ("a.map(lambda x: x + '1')", "f64", "SW261"),
     ("a.map(np.exp)", "f64", "SW251"),

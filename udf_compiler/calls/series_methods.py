@@ -13,6 +13,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL
 from udf_compiler.calls import arrays, datetimes
 from udf_compiler.calls.membership import series_isin, series_map
+from udf_compiler.calls.replacement import replace
 from udf_compiler.calls.strings.convert import is_str_dtype, to_str
 from udf_compiler.calls.time_conversions import astype as astype_moments
 from udf_compiler.calls.time_conversions import integers_of
@@ -411,6 +412,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "astype": astype,
     "map": series_map,
     "combine_first": combine_first,
+    "replace": replace,
     "copy": copy,
     "rename": rename,
     "to_numpy": to_numpy,
