@@ -24,6 +24,7 @@ from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, LoopBuilder, ProgramBuilder
 from sparkweld.ir.types import Type
 from sparkweld.reasons import reasons
+from tests.helpers.compatibility_aggregates import reductions_table
 from tests.helpers.tracing import make
 from udf_compiler import catalyst
 from udf_compiler.boundary import SPARK_TYPES, column_of_result, series_of_column
@@ -285,6 +286,12 @@ UTC. A call is shown with the arguments that it was tried with; other forms of i
 """
 
 
+_REDUCTIONS = """Of the column `v` of a group, and arithmetic of the results. Integers are those of groups without NULLs; with a
+NULL they are doubles, as in pandas. Bounds hold while no partial sum overflows; `eps` is that of the column's floats, and
+of doubles for integers.
+"""
+
+
 def page() -> str:
     """The text of docs/compatibility.md."""
     among = columns()
@@ -298,6 +305,7 @@ def page() -> str:
         refused = [r for r in rows if not r.compiled]
         if refused:
             parts += ["Refused:\n", *_refused(refused), ""]
+    parts += ["## Reductions of aggregate UDFs\n", _REDUCTIONS, *reductions_table(), ""]
     around = " ".join(f"`{name}`" for name in sorted(catalyst.EXPRESSIONS))
     parts += [f"## Spark's own expressions around UDFs\n\nThese join a kernel when their types do: {around}.", ""]
     parts += ["## Reasons\n", "| code | what | what to do |", "|---|---|---|"]

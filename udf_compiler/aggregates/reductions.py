@@ -23,9 +23,12 @@ from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced
 
-SUM_BOUND = "n * eps * sum(|x|) of each group of n rows"
-MEAN_BOUND = "n * eps * mean(|x|) of each group of n rows"
-VARIANCE_BOUND = "n * eps * (variance + n * eps * mean(x)**2) of each group of n rows"
+#: pandas adds pairwise, Spark in the order of the rows and partitions: n - 1 and log2(n) roundings of partial sums. The
+#: variance is Welford's against a second pass (Chan, Golub, LeVeque: Algorithms for Computing the Sample Variance, 1983).
+SUM_BOUND = "2 * n * eps * sum(|x|) of each group of n rows"
+MEAN_BOUND = "2 * n * eps * mean(|x|) of each group of n rows"
+AVERAGE_BOUND = "4 * n * eps * sum(|x * w|) * sum(|w|) / sum(w)**2 of each group of n rows"
+VARIANCE_BOUND = "4 * n * eps * (std + n * eps * |mean|) * (std + |mean|) in the variance of each group of n rows"
 ZERO_BOUND = "the sign of a zero"
 
 _Column = TracedSeries | TracedArray
@@ -339,7 +342,7 @@ def average(a: Any, axis: Any = None, weights: Any = None) -> GroupScalar:
     w = _flat(weights, call)
     if x.value.type != F64 or w.value.type != F64 or x.loop is not w.loop:
         refuse("SW382", call=f"{call} of {x.dtype} with {w.dtype} weights")
-    _keep(call, MEAN_BOUND)
+    _keep(call, AVERAGE_BOUND)
     groups = _groups()
     scale = groups.aggregate("sum", w.value)
     total = groups.aggregate("sum", x.loop.call("multiply", x.value, w.value))
