@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparkweld.kernels.strings.arena import reserve
+from sparkweld.kernels.strings.arena import give_back, reserve
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import INT, VIEW, address_of, byte, copy, divide, length_of, store_byte, view
 from sparkweld.kernels.strings.search import count_bytes, find_bytes, min_of
@@ -115,6 +115,30 @@ def zfill(arena: int, v: int, width: int) -> int:
     return view(to, n + missing)
 
 
+@function(INT, VIEW, INT, INT, INT, result=VIEW)
+def replace_byte(arena: int, v: int, at: int, old: int, new: int) -> int:
+    """The string with all bytes `old`, the first of them at an offset, replaced by the byte `new`, or dropped if that is -1."""
+    a = address_of(v)
+    n = length_of(v)
+    to = reserve(arena, n)
+    if to == 0:
+        return view(0, 0)
+    copy(to, a, at)
+    i = at
+    end = to + at
+    while i < n:
+        c = byte(a, i)
+        if c != old:
+            store_byte(end, 0, c)
+            end += 1
+        elif new >= 0:
+            store_byte(end, 0, new)
+            end += 1
+        i += 1
+    give_back(arena, n - (end - to))
+    return view(to, end - to)
+
+
 @function(INT, VIEW, VIEW, VIEW, INT, result=VIEW)
 def replace(arena: int, v: int, old: int, new: int, most: int) -> int:
     """v.replace(old, new, most) for an old that is not empty; v itself when there is none of it."""
@@ -127,6 +151,10 @@ def replace(arena: int, v: int, old: int, new: int, most: int) -> int:
         at = find_bytes(a, n, b, m)
     if at < 0:
         return v
+    if m == 1 and most < 0 and length_of(new) == 0:
+        return replace_byte(arena, v, at, byte(b, 0), -1)
+    if m == 1 and most < 0 and length_of(new) == 1:
+        return replace_byte(arena, v, at, byte(b, 0), byte(address_of(new), 0))
     found = 1
     if length_of(new) != m:
         found += count_bytes(a + at + m, n - at - m, b, m)

@@ -16,7 +16,7 @@ from sparkweld.kernels.strings.memory_access import (
     view,
     word,
 )
-from sparkweld.kernels.strings.search import NO_END, ends_with, find_bytes, offset_of, rfind_bytes, starts_with
+from sparkweld.kernels.strings.search import NO_END, count_bytes, ends_with, find_bytes, offset_of, rfind_bytes, starts_with
 from sparkweld.kernels.strings.utf8 import advance, count_code_points, decode, retreat, size_at, step_back
 
 _NOTHING = -1
@@ -253,6 +253,8 @@ def split_count(v: int, separator: int, most: int) -> int:
     a = address_of(v)
     n = length_of(v)
     m = length_of(separator)
+    if most < 0:
+        return count_bytes(a, n, address_of(separator), m) + 1
     count = 1
     while most != 0:
         at = find_bytes(a, n, address_of(separator), m)
@@ -269,8 +271,13 @@ def split_count(v: int, separator: int, most: int) -> int:
 def split_part(v: int, separator: int, most: int, index: int, from_right: int) -> int:
     """v.split(separator, most)[index], or of rsplit, or nothing.
 
-    A separator may overlap itself, so the pieces are counted before one is taken from the other side.
+    A separator may overlap itself, so the pieces are counted before one is taken from the other side. One byte cannot, and
+    all pieces are the same from both sides.
     """
+    if most < 0 and length_of(separator) == 1:
+        if index < 0:
+            return split_backward(v, separator, most, -1 - index)
+        return split_forward(v, separator, most, index)
     if from_right == 0:
         if index < 0:
             index += split_count(v, separator, most)
@@ -339,7 +346,11 @@ def words_backward(v: int, most: int, index: int, spaces: int) -> int:
 
 @function(VIEW, INT, INT, INT, INT, result=VIEW)
 def words_part(v: int, most: int, index: int, from_right: int, spaces: int) -> int:
-    """v.split(None, most)[index], or of rsplit, or nothing. Both have as many pieces."""
+    """v.split(None, most)[index], or of rsplit, or nothing. Both have as many pieces, and without a limit the same ones."""
+    if most < 0:
+        if index < 0:
+            return words_backward(v, most, -1 - index, spaces)
+        return words_forward(v, most, index, spaces)
     if from_right == 0:
         if index < 0:
             index += words_count(v, most, spaces)

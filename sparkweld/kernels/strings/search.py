@@ -13,6 +13,7 @@ from sparkweld.kernels.strings.memory_access import (
     byte,
     length_of,
     load_u32,
+    ones,
     shift_right,
     word,
     zeros_below,
@@ -130,9 +131,28 @@ def rfind_bytes(a: int, n: int, b: int, m: int) -> int:
     return -1
 
 
+@function(INT, INT, INT, result=INT)
+def count_byte(a: int, n: int, c: int) -> int:
+    """How many of n bytes are c."""
+    count = 0
+    i = 0
+    while i + 32 <= n:
+        count += ones(both_bytes_32(a + i, 0, c, c))
+        i += 32
+    while i + 8 <= n:
+        count += ones(both_bytes_8(a + i, 0, c, c))
+        i += 8
+    while i < n:
+        count += byte(a, i) == c
+        i += 1
+    return count
+
+
 @function(INT, INT, INT, INT, result=INT)
 def count_bytes(a: int, n: int, b: int, m: int) -> int:
     """Places from left to right that do not overlap, for m > 0."""
+    if m == 1:
+        return count_byte(a, n, byte(b, 0))
     count = 0
     at = find_bytes(a, n, b, m)
     while at >= 0:
