@@ -21,6 +21,8 @@ def rows(table: str) -> list[str]:
 
 FIELDS = [f"a.dt.{name}" for name in datetimes.DATETIME_FIELDS]
 DATETIMES = """
+a.clip(pd.Timestamp('2000-01-01')) || a.clip(upper=pd.Timestamp('2000-01-01')) || a.dt.isocalendar().week.astype(float)
+a.clip(pd.Timestamp('2020-01-01'), datetime(2000, 1, 1)) || a.clip(pd.Timestamp('2000-01-01')).dt.year
 a || a.copy() || a.isna() || a.notna() || pd.isna(a) || pd.Series(a) || a.dt.normalize() || a.dt.floor('D') || a.dt.floor('h')
 a.dt.ceil('D') || a.dt.round('D') || a.dt.round('15min') || a.dt.floor('15min') || a.dt.ceil('7s') || a.dt.round('s')
 a.dt.round('us') || a.dt.round('7ns') || a.dt.floor('3D') || a.dt.isocalendar().week || a.dt.isocalendar().year
@@ -48,6 +50,8 @@ a.pipe(lambda s: s.dt.year) || a.sub(pd.Timestamp('2000-01-01')) || a.add(pd.Tim
 """
 
 PAIRS = """
+pd.Series(np.where(a > b, a, b)) || pd.Series(np.where(a.isna(), b, a)).dt.year
+pd.Series(np.where(a > b, a - b, b - a)).dt.days
 a - b || (b - a).dt.days || (a - b).dt.total_seconds() / 3600 || (a - b) / pd.Timedelta(hours=1)
 (a - b) / np.timedelta64(1, 'D') || a < b || a >= b || a == b || a != b || a.where(a > b, b) || a.mask(a.isna(), b)
 a.fillna(b) || a.combine_first(b) || (a - b) > pd.Timedelta(days=30) || abs(a - b) || a.dt.date == b.dt.date
@@ -148,8 +152,8 @@ REFUSED = [
     ("a.max()", "datetime", "SW250"),
     ("a.astype(str)", "datetime", "SW254"),
     ("a.astype('datetime64[s]')", "datetime", "SW254"),
-    ("a.clip(pd.Timestamp('2020-01-01'))", "datetime", "SW251"),
-    ("np.where(a > '2020-01-01', a, a)", "datetime", "SW251"),
+    ("a.clip(5)", "datetime", "SW262"),
+    ("np.where(a > '2020-01-01', a, pd.Timestamp('2020-01-01'))", "datetime", "SW262"),
     ("a.fillna(0)", "datetime?", "SW262"),
     ("a.map({1: 2})", "datetime", "SW251"),
     ("a - pd.NaT", "datetime", "SW262"),

@@ -19,6 +19,7 @@ from udf_compiler.calls.maybe_methods import truth
 from udf_compiler.calls.membership import numpy_isin
 from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
 from udf_compiler.calls.strings.choose import choose, has_texts
+from udf_compiler.calls.time_conversions import choose_times, has_times
 from udf_compiler.calls.vectorize import Vectorize
 from udf_compiler.scalar.builtin_calls import real_arguments
 from udf_compiler.trace import time_constants
@@ -63,6 +64,8 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     call = "np.where"
     if has_texts((x, y)):
         return _where_of_texts(condition, x, y, call)
+    if has_times((x, y)):
+        return choose_times(_condition(condition, call).value, x, y, call)
     if is_maybe(condition):
         condition = TracedArray(condition.loop, (truth(condition),))
 
@@ -77,10 +80,16 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return apply(choose, tuple(_operand(v, call) for v in (condition, x, y)), call)
 
 
-def _where_of_texts(condition: Any, x: Any, y: Any, call: str) -> Any:
+def _condition(condition: Any, call: str) -> TracedArray:
+    """What np.where takes as its condition, when that is a column."""
     array = TracedArray(condition.loop, (truth(condition),)) if is_maybe(condition) else _operand(condition, call)
     if not isinstance(array, TracedArray) or array.ndim != 1:
         refuse("SW262", call=call, what="a condition that is no column")
+    return array
+
+
+def _where_of_texts(condition: Any, x: Any, y: Any, call: str) -> Any:
+    array = _condition(condition, call)
     return choose(array.loop, [array.loop.cast(array.value, BOOL)], (x,), y, call)
 
 

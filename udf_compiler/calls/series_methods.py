@@ -16,6 +16,7 @@ from udf_compiler.calls.membership import series_isin, series_map
 from udf_compiler.calls.replacement import replace
 from udf_compiler.calls.strings.convert import is_str_dtype, to_str
 from udf_compiler.calls.time_conversions import astype as astype_moments
+from udf_compiler.calls.time_conversions import clip as clip_moments
 from udf_compiler.calls.time_conversions import integers_of
 from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.trace import dates, maybe, moments
@@ -210,6 +211,8 @@ def clip(
 ) -> TracedSeries:
     call = "Series.clip"
     _no_in_place(inplace or out is not None, call)
+    if moments.is_moment(s):
+        return clip_moments(s, lower, upper, call)
     dates.refuse_date(s, call)
     low, high = _bound_values(lower, upper, call)
     if low is None and high is None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import F64, I32, I64
+from sparkweld.ir.types import BOOL, F64, I32, I64
 from udf_compiler.calls.datetimes import DAY
+from udf_compiler.calls.strings.choose import TracedTexts
 from udf_compiler.calls.time_texts import parse
 from udf_compiler.trace import moments
-from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.lower import constant_of, run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw
@@ -134,6 +136,39 @@ def _between(loop: LoopBuilder, x: Value, low: int, high: int) -> Value:
     return loop.call("logical_and", above, loop.call("less_equal", x, loop.const(high, x.type)))
 
 
+def has_times(values: Sequence[Any]) -> bool:
+    """Whether one of the choices is a Series of times."""
+    return any(issubclass(type(v), TracedSeries) and moments.is_moment(v) for v in values)
+
+
+def choose_times(condition: Value, x: Any, y: Any, call: str) -> TracedTexts:
+    """np.where of two Series of datetimes or of timedeltas. Constants are refused: NumPy makes objects of them."""
+    loop = condition.loop
+    if not (isinstance(x, TracedSeries) and isinstance(y, TracedSeries) and x.kind == y.kind and x.loop is y.loop is loop):
+        refuse("SW262", call=call, what="anything but two Series of one kind of times")
+    return TracedTexts(moments.new(loop, loop.select(loop.cast(condition, BOOL), x.value, y.value), x.kind))
+
+
+def clip(s: TracedSeries, lower: Any, upper: Any, call: str) -> TracedSeries:
+    """Times between constant bounds, which pandas puts in order."""
+    given = [None if moments.is_missing(b) else moments.constant(constant_of(b), call) for b in (lower, upper)]
+    if any(found is None and not moments.is_missing(b) for found, b in zip(given, (lower, upper), strict=True)):
+        refuse("SW262", call=call, what="a bound that is no constant time")
+    bounds = [b for b in given if b is not None]
+    if not bounds or any(moments.kind_of(b) != s.kind for b in bounds):
+        refuse("SW262", call=call, what="no bound of the Series' own kind")
+    made = run_prototype(call, moments.proto(s).clip, *(moments.plain(constant_of(b)) for b in (lower, upper)))
+    if made.dtype != s.dtype:
+        refuse("SW254", call=call, type=str(made.dtype))
+    loop = s.loop
+    value = loop.value_of(s.value)
+    low, high = (min(bounds), max(bounds)) if len(bounds) == 2 else given
+    for fn, bound in (("maximum", low), ("minimum", high)):
+        if bound is not None:
+            value = loop.call(fn, value, loop.const(bound._value, I64))
+    return moments.like(s, value)  # type: ignore[no-any-return]
+
+
 def astype(s: TracedSeries, dtype: Any, call: str) -> TracedSeries:
     """Datetimes or timedeltas as int64, NaT being the smallest integer, or as what they are."""
     proto = moments.proto(s)
@@ -159,8 +194,8 @@ def integers_of(s: TracedSeries, dtype: Any, call: str) -> TracedSeries:
         if s.value.type.nullable:
             loop.guard(loop.is_valid(s.value))
         return TracedSeries(loop, loop.cast(loop.value_of(s.value), _plain(made.dtype)), made.dtype)
-    if made.dtype == np.float64 and not s.value.type.nullable:
-        return TracedSeries(loop, loop.cast(s.value, F64), np.float64)
+    if made.dtype == np.float64:
+        return moments.floats(s, loop.cast(loop.value_of(s.value), F64))
     refuse("SW254", call=call, type=str(made.dtype))
 
 

@@ -81,7 +81,7 @@ def _no_in_place(asked: Any, call: str) -> None:
 
 
 class TracedTexts(Traced):
-    """An array of strings, as np.where makes it: good for a Series of it, and little else."""
+    """An array of strings or times, as np.where makes it: good for a Series of it, and little else."""
 
     __slots__ = ("series",)
     what = "array"
