@@ -9,7 +9,7 @@ import numpy as np
 from sparkweld.ir.ops.elementwise import FUNCTIONS
 from udf_compiler.arrow import batch
 from udf_compiler.arrow import modules as modules_
-from udf_compiler.calls import arrays, builtins_, datetimes, frames, numpy_, pandas_, series_methods
+from udf_compiler.calls import arrays, builtins_, datetimes, frames, numpy_, pandas_, series_methods, time_texts
 from udf_compiler.calls.strings import accessor
 from udf_compiler.calls.strings import methods as strings_methods
 
@@ -33,7 +33,7 @@ def calls_table() -> str:
         ("Series of strings", _names((*strings_methods.METHODS, *strings_methods.PROPERTIES, "dtype"))),
         ("Series `.str`", _names((*accessor.METHODS, "[...]"))),
         ("`.str` of pieces", _names(("get", "join", "len", "[...]"))),
-        ("Series `.dt` of datetimes", _names((*datetimes.DATETIME_FIELDS, *datetimes.DATETIME_METHODS))),
+        ("Series `.dt` of datetimes", _names((*datetimes.DATETIME_FIELDS, *datetimes.DATETIME_METHODS, *time_texts.METHODS))),
         ("Series `.dt` of timedeltas", _names((*datetimes.TIMEDELTA_FIELDS, *datetimes.TIMEDELTA_METHODS))),
         ("DataFrame", _names((*frames.METHODS, *frames.PROPERTIES))),
         ("array", _names((*arrays.METHODS, "T", "dtype", "ndim", "shape"))),
