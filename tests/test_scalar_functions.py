@@ -259,6 +259,13 @@ def flips(a):
     return a.apply(flag.flip)
 
 
+def endlessly(n):
+    try:
+        return endlessly(n)
+    except RecursionError:
+        return 0
+
+
 REFUSED: list[tuple[str, Callable[..., Any], str, str]] = [
     ("SW295", counter, "double", "double"),
     ("SW295", remember, "double", "double"),
@@ -267,6 +274,7 @@ REFUSED: list[tuple[str, Callable[..., Any], str, str]] = [
     ("SW295", leaked, "double", "double"),
     ("SW295", flips, "double", "double"),
     ("SW290", lambda a: a.apply(many_paths), "integer", "long"),
+    ("SW231", lambda a: a.apply(endlessly), "integer", "long"),
     ("SW296", lambda a: a.apply(endless), "integer", "long"),
     ("SW293", lambda a: a.apply(lambda x: x if x > 1 else x > 0), "double", "double"),
     ("SW293", lambda a: a.apply(lambda x: (x, x)), "double", "double"),
@@ -358,6 +366,9 @@ def _frame(**columns):
     return pd.DataFrame(columns)
 
 
+WEIGHTS = np.array([0.5, 2.0, -1.25, 0.0])
+
+
 def _row_tier(row):
     if row["b"] > 1:
         return 3
@@ -387,6 +398,8 @@ ROWS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
     (lambda a, b: _frame(a=a, b=b).apply(lambda row: int(row["a"]) + 1, axis=1), ("double", "double"), "long"),
     (lambda a: a.apply(lambda x: np.sqrt(x) / 2 if x > 0 else -1.0), ("double",), "double"),
     (lambda a: a.apply(lambda x: np.floor(x) + 1), ("double",), "double"),
+    (lambda a: a.apply(lambda x: WEIGHTS[0] * x + x * WEIGHTS[1] - WEIGHTS[2]), ("double",), "double"),
+    (lambda a: a.apply(lambda x: x / WEIGHTS[3] if x > WEIGHTS[1] else WEIGHTS[0]), ("long",), "double"),
     (lambda a: a.apply(np.isfinite), ("double",), "boolean"),
     (lambda a: a.apply(lambda x: np.maximum(x, 1.5) / 0), ("double",), "double"),
 ]

@@ -18,6 +18,9 @@ from udf_compiler.trace.session import refuse
 _OF_PYTHON = "_sparkweld_of_python"
 _OURS = ("udf_compiler", "sparkweld")
 
+#: Calls of user code within each other where it may catch RecursionError, whose place in the trace is not Python's.
+_MOST_CALLS = 100
+
 #: Names of our classes: they are in the message when C code does not know what to do with one.
 _SYMBOLIC = ("TracedScalar", "TracedPieces", "TracedMatch", "TracedFound")
 
@@ -57,16 +60,25 @@ def text_of(error: BaseException) -> str:
 def watched_exceptions() -> Iterator[None]:
     """`check_exception` of every exception within the block, also of those that user code catches."""
     bugs: list[InternalError] = []
+    depth = 0
 
     def of_call(frame: FrameType, event: str, arg: Any) -> Any:
-        return of_line if _package(frame) not in _OURS else None
+        nonlocal depth
+        if _package(frame) in _OURS:
+            return None
+        depth += 1
+        if depth > _MOST_CALLS:
+            refuse("SW231")
+        return of_line
 
     def of_line(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal depth
         if event == "exception" and isinstance(arg[1], Exception):
             try:
                 check_exception(arg[1])
             except InternalError as bug:
                 bugs.append(bug)
+        depth -= event == "return"
         return of_line
 
     before = sys.gettrace()

@@ -6,7 +6,6 @@ zero and the like raise Python's own exception on the rows where they happen.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -16,71 +15,27 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, F64, I64
-from udf_compiler.scalar.paths import Explorer, both, explorer
+from udf_compiler.scalar.comparisons import COMPARISONS, compare
+from udf_compiler.scalar.operands import (
+    Operand,
+    as_float,
+    as_int,
+    guard_between,
+    guard_exact,
+    is_number,
+    kind_of,
+    make_bool,
+    make_float,
+    make_int,
+    raise_type_error,
+    span_of,
+)
+from udf_compiler.scalar.paths import Explorer, explorer
 from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.trace.session import check_size, refuse
 from udf_compiler.trace.values import raw, symbol
 
-COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 _BITWISE = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
-
-#: An int of at most so many in magnitude is exact as a float.
-_EXACT = 2**53
-
-Operand = Any  # a TracedScalar or a Python int, float or bool
-
-
-def is_number(x: object) -> bool:
-    """Whether `x` is a TracedScalar of a number or a constant of Python's bool, int or float."""
-    return (is_scalar(x) and x.kind in ("bool", "int", "float")) or type(x) in (bool, int, float)  # type: ignore[attr-defined]
-
-
-def kind_of(x: Operand) -> str:
-    """"bool", "int" or "float"."""
-    return x.kind if is_scalar(x) else type(x).__name__
-
-
-def span_of(x: Operand) -> tuple[int, int]:
-    """The interval that an int or bool lies in on this path."""
-    if not is_scalar(x):
-        return int(x), int(x)
-    low, high = x.span
-    if x.kind == "int":
-        known = explorer().facts.interval(x.value)
-        low = max(low, math.floor(known.low) + (1 if known.above else 0)) if known.low > low else low
-        high = min(high, math.ceil(known.high) - (1 if known.below else 0)) if known.high < high else high
-    return low, high
-
-
-def as_int(x: Operand) -> Value:
-    """An int or bool as an int64. Refuses (SW294) a constant beyond 64 bits."""
-    loop = explorer().loop
-    if is_scalar(x):
-        return loop.cast(x.value, I64)
-    if not MIN <= x <= MAX:
-        refuse("SW294", number=x if abs(x) < 10**40 else "an integer")
-    return loop.const(int(x), I64)
-
-
-def as_float(x: Operand) -> Value:
-    """A number as Python's float() has it: an int is rounded to the nearest. OverflowError for a constant beyond floats."""
-    loop = explorer().loop
-    return loop.cast(x.value, F64) if is_scalar(x) else loop.const(float(x), F64)
-
-
-def make_int(value: Value, span: tuple[int, int] = (MIN, MAX)) -> TracedScalar:
-    return TracedScalar("int", value, (max(span[0], MIN), min(span[1], MAX)))
-
-
-def make_float(value: Value) -> TracedScalar:
-    return TracedScalar("float", value)
-
-
-def make_bool(value: Value) -> Any:
-    """A bool of the row; a Python bool where the path knows it."""
-    known = explorer().facts.known(value)
-    return TracedScalar("bool", value) if known is None else known
-
 
 def truth(x: TracedScalar) -> Value:
     """The truth of a number: whether it is not zero (NaN is not)."""
@@ -93,6 +48,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
     from udf_compiler.scalar import numpy_scalars
 
     check_size(explorer().loop)
+    a, b = (numpy_scalars.of_constant(x) if isinstance(x, np.generic) and not is_scalar(x) else x for x in (a, b))
     if numpy_scalars.is_numpy(a) or numpy_scalars.is_numpy(b):
         return numpy_scalars.binary(name, a, b)
     if not (is_number(a) and is_number(b)):
@@ -162,87 +118,6 @@ def unary(name: str, x: TracedScalar) -> Any:
     return make_int(loop.call("absolute", as_int(x)), (max(low, -high, 0), max(-low, high)))
 
 
-def raise_type_error(message: str) -> Any:
-    """Python's TypeError, on every row of the path."""
-    from udf_compiler.scalar.exceptions import of_python
-
-    raise of_python(TypeError(message))
-
-
-def compare(fn: str, a: Operand, b: Operand) -> Value:
-    """A comparison as Python makes it: an int and a float by their exact values."""
-    loop = explorer().loop
-    kinds = {kind_of(a), kind_of(b)}
-    if kinds <= {"bool", "int"}:
-        known = _by_spans(fn, span_of(a), span_of(b))
-        return loop.const(known, BOOL) if known is not None else loop.call(fn, as_int(a), as_int(b))
-    if kinds == {"float"}:
-        return loop.call(fn, as_float(a), as_float(b))
-    if kind_of(a) == "float":
-        return compare(_FLIPPED[fn], b, a)
-    return _compare_mixed(fn, a, b)
-
-
-_FLIPPED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal",
-            "equal": "equal", "not_equal": "not_equal"}  # fmt: skip
-
-
-def _by_spans(fn: str, a: tuple[int, int], b: tuple[int, int]) -> bool | None:
-    """The comparison of two ints where the intervals that they lie in decide it (a constant may lie beyond int64)."""
-    always, never = {
-        "less": (a[1] < b[0], a[0] >= b[1]),
-        "less_equal": (a[1] <= b[0], a[0] > b[1]),
-        "greater": (a[0] > b[1], a[1] <= b[0]),
-        "greater_equal": (a[0] >= b[1], a[1] < b[0]),
-        "equal": (a[0] == a[1] == b[0] == b[1], a[1] < b[0] or b[1] < a[0]),
-        "not_equal": (a[1] < b[0] or b[1] < a[0], a[0] == a[1] == b[0] == b[1]),
-    }[fn]
-    return True if always else (False if never else None)
-
-
-_OPERATORS = {fn: name for name, fn in COMPARISONS.items()}
-
-
-def _compare_mixed(fn: str, a: Operand, b: Operand) -> Value:
-    """An int with a float. Where the int's nearest float is not the float, it decides (rounding keeps the order); else the
-    float is an integer, or 2**63, which no int64 reaches."""
-    loop = explorer().loop
-    if not is_scalar(a) and not MIN <= a <= MAX:
-        return _compare_large(fn, a, b)
-    if not is_scalar(b):
-        return _compare_with_float(fn, a, float(b))
-    low, high = span_of(a)
-    near = loop.call(fn, as_float(a), b.value)
-    if -_EXACT <= low and high <= _EXACT:
-        return near
-    whole = loop.call(fn, as_int(a), loop.cast(b.value, I64))
-    far = loop.const(fn in ("less", "less_equal", "not_equal"), BOOL)
-    whole = loop.select(loop.call("less", b.value, loop.const(2.0**63, F64)), whole, far)
-    return loop.select(loop.call("equal", as_float(a), b.value), whole, near)
-
-
-def _compare_large(fn: str, a: int, b: TracedScalar) -> Value:
-    """A constant beyond int64 with a float of the row."""
-    if abs(a) >= 2**1024 or int(float(a)) != a:
-        refuse("SW294", number="an integer")
-    return explorer().loop.call(fn, as_float(a), b.value)
-
-
-def _compare_with_float(fn: str, a: Operand, b: float) -> Value:
-    """An int of the row with a constant float: with an integer, or with neither side of a fraction."""
-    loop = explorer().loop
-    if b != b:
-        return loop.const(fn == "not_equal", BOOL)
-    if b in (math.inf, -math.inf):
-        return loop.const(bool(getattr(operator, _OPERATORS[fn])(0.0, b)), BOOL)
-    if b == math.floor(b):
-        return compare(fn, a, int(b))
-    if fn in ("equal", "not_equal"):
-        return loop.const(fn == "not_equal", BOOL)
-    below = fn in ("less", "less_equal")
-    return compare("less_equal" if below else "greater_equal", a, math.floor(b) if below else math.ceil(b))
-
-
 def _bitwise(name: str, a: Operand, b: Operand) -> Any:
     kinds = {kind_of(a), kind_of(b)}
     if "float" in kinds:
@@ -302,20 +177,6 @@ def multiply(a: Operand, b: Operand) -> TracedScalar:
             bound = loop.const(2.0**63 - 2.0**13, F64)
             explorer().guard(loop.call("less_equal", loop.call("fabs", product), bound))
     return make_int(loop.call("multiply", as_int(a), as_int(b)), span)
-
-
-def guard_between(loop: LoopBuilder, x: Value, low: int, high: int) -> None:
-    """Rows where an int64 is outside of [low, high] go to Python."""
-    above = loop.call("greater_equal", x, loop.const(low, I64))
-    below = loop.call("less_equal", x, loop.const(high, I64))
-    explorer().guard(both(loop, above, below))
-
-
-def guard_exact(x: Operand) -> None:
-    """Rows where an int may not be exact as a float go to Python."""
-    low, high = span_of(x)
-    if low < -_EXACT or high > _EXACT:
-        guard_between(explorer().loop, as_int(x), -_EXACT, _EXACT)
 
 
 def raise_on_zero(x: Operand, message: str) -> None:
@@ -426,3 +287,10 @@ _OF_FLOATS: dict[str, Callable[[Operand, Operand], Any]] = {
 def fits(loop: LoopBuilder, value: Value) -> Value:
     """Whether a float, truncated, is an int64."""
     return loop.emit(Fits(I64), value)
+
+
+__all__ = [
+    "COMPARISONS", "MAX", "MIN", "Operand", "as_float", "as_int", "binary", "compare", "compare_value", "fits", "guard_between",
+    "guard_exact", "is_number", "is_scalar", "kind_of", "make_bool", "make_float", "make_int", "multiply", "raise_type_error",
+    "span_of", "truth", "unary",
+]  # fmt: skip

@@ -16,7 +16,7 @@ from udf_compiler.scalar import numbers
 from udf_compiler.scalar.numbers import COMPARISONS, as_float, as_int, guard_exact, is_number, kind_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
-from udf_compiler.trace.lower import ufunc_call
+from udf_compiler.trace.lower import type_of, ufunc_call
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw, symbol
 
@@ -41,6 +41,14 @@ def numpy_scalar(value: Value, dtype: np.dtype) -> TracedScalar:
         refuse("SW293", type=f"np.{dtype}")
     bits = 8 * dtype.itemsize
     return TracedScalar("int", loop.cast(value, I64), (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), numpy=dtype.name)
+
+
+def of_constant(x: np.generic) -> TracedScalar:
+    """A captured NumPy number, such as an element of an array of weights, as the same on every row."""
+    if x.dtype not in (np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_)):
+        refuse("SW262", call="a NumPy scalar", what=f"np.{x.dtype}")
+    scalar = numpy_scalar(explorer().loop.const(x, type_of(x.dtype, "a NumPy scalar")), x.dtype)
+    return TracedScalar("int", scalar.value, (int(x), int(x)), scalar.numpy) if scalar.kind == "int" else scalar
 
 
 def python_scalar(x: TracedScalar) -> TracedScalar:
@@ -97,6 +105,7 @@ def round_(x: TracedScalar, ndigits: int) -> TracedScalar:
 def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
     """A NumPy function of numbers of the row."""
     call = f"np.{ufunc.__name__}"
+    inputs = tuple(of_constant(x) if isinstance(x, np.generic) and not is_scalar(x) else x for x in inputs)
     if not all(map(is_number, inputs)) or any(map(_is_narrow, inputs)):
         refuse("SW262", call=call, what=", ".join(map(raw, inputs)))
     operands = tuple(x.value if is_scalar(x) else x for x in inputs)

@@ -25,6 +25,9 @@ from udf_compiler.trace.session import check_size, refuse
 #: More paths than this: the row would be computed for each of them, and the tree of results is no better than Python.
 PATH_LIMIT = 512
 
+#: More decisions than this on all paths together: compiling would take seconds.
+DECISION_LIMIT = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
@@ -73,6 +76,7 @@ class Explorer:
     marks: dict[str, Any] = field(default_factory=dict)
     _steps: list[_Step] = field(default_factory=list)
     _position: int = 0
+    _decisions: int = 0
     _guards: list[Value] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,6 +135,9 @@ class Explorer:
         known = self.facts.known(condition)
         if known is not None:
             return known
+        self._decisions += 1
+        if self._decisions > DECISION_LIMIT:
+            refuse("SW290", limit=PATH_LIMIT)
         if self.decisions is not None:
             return self._repeat(condition, self.decisions)
         if self._position == len(self._steps):

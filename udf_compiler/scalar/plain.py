@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR
@@ -80,7 +82,7 @@ def column_of_row(loop: LoopBuilder, result: RowResult, return_type: str, eval_t
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to, tree = _TYPES[return_type], result.tree
-    if any(is_scalar(leaf.value) and leaf.value.numpy for leaf in leaves(tree)):
+    if any(leaf.value.numpy if is_scalar(leaf.value) else isinstance(leaf.value, np.generic) for leaf in leaves(tree)):
         refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
     kinds = kinds_of(tree) - {"None"}
     column = _Column(loop, to, pickled=eval_type == PICKLED)

@@ -11,6 +11,8 @@ import datetime
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import numpy as np
+
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.types import BOOL, DATE, F64, I64, STR
 from udf_compiler.scalar.calendar import EPOCH
@@ -120,6 +122,8 @@ def kind_of_result(x: Any) -> str:
         return x.kind  # type: ignore[no-any-return]
     if x is None:
         return "None"
+    if type(x) in (np.bool_, np.int64, np.float64):
+        return {"b": "bool", "i": "int", "f": "float"}[x.dtype.kind]
     if type(x) in (bool, int, float, str):
         if type(x) is int and not MIN <= x <= MAX:
             refuse("SW294", number=x if abs(x) < 10**40 else "an integer")

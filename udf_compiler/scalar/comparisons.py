@@ -1,0 +1,90 @@
+"""Comparisons of Python's ints and floats as IR: by their exact values, which rounding an int to a float would change."""
+
+from __future__ import annotations
+
+import math
+import operator
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler.scalar.operands import EXACT, Operand, as_float, as_int, kind_of, span_of
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
+from udf_compiler.trace.session import refuse
+
+#: Operator -> NumPy's function.
+COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+
+
+def compare(fn: str, a: Operand, b: Operand) -> Value:
+    """A comparison as Python makes it: an int and a float by their exact values."""
+    loop = explorer().loop
+    kinds = {kind_of(a), kind_of(b)}
+    if kinds <= {"bool", "int"}:
+        known = _by_spans(fn, span_of(a), span_of(b))
+        return loop.const(known, BOOL) if known is not None else loop.call(fn, as_int(a), as_int(b))
+    if kinds == {"float"}:
+        return loop.call(fn, as_float(a), as_float(b))
+    if kind_of(a) == "float":
+        return compare(_FLIPPED[fn], b, a)
+    return _compare_mixed(fn, a, b)
+
+
+_FLIPPED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal",
+            "equal": "equal", "not_equal": "not_equal"}  # fmt: skip
+
+
+def _by_spans(fn: str, a: tuple[int, int], b: tuple[int, int]) -> bool | None:
+    """The comparison of two ints where the intervals that they lie in decide it (a constant may lie beyond int64)."""
+    always, never = {
+        "less": (a[1] < b[0], a[0] >= b[1]),
+        "less_equal": (a[1] <= b[0], a[0] > b[1]),
+        "greater": (a[0] > b[1], a[1] <= b[0]),
+        "greater_equal": (a[0] >= b[1], a[1] < b[0]),
+        "equal": (a[0] == a[1] == b[0] == b[1], a[1] < b[0] or b[1] < a[0]),
+        "not_equal": (a[1] < b[0] or b[1] < a[0], a[0] == a[1] == b[0] == b[1]),
+    }[fn]
+    return True if always else (False if never else None)
+
+
+_OPERATORS = {fn: name for name, fn in COMPARISONS.items()}
+
+
+def _compare_mixed(fn: str, a: Operand, b: Operand) -> Value:
+    """An int with a float. Where the int's nearest float is not the float, it decides (rounding keeps the order); else the
+    float is an integer, or 2**63, which no int64 reaches."""
+    loop = explorer().loop
+    if not is_scalar(a) and not MIN <= a <= MAX:
+        return _compare_large(fn, a, b)
+    if not is_scalar(b):
+        return _compare_with_float(fn, a, float(b))
+    low, high = span_of(a)
+    near = loop.call(fn, as_float(a), b.value)
+    if -EXACT <= low and high <= EXACT:
+        return near
+    whole = loop.call(fn, as_int(a), loop.cast(b.value, I64))
+    far = loop.const(fn in ("less", "less_equal", "not_equal"), BOOL)
+    whole = loop.select(loop.call("less", b.value, loop.const(2.0**63, F64)), whole, far)
+    return loop.select(loop.call("equal", as_float(a), b.value), whole, near)
+
+
+def _compare_large(fn: str, a: int, b: TracedScalar) -> Value:
+    """A constant beyond int64 with a float of the row."""
+    if abs(a) >= 2**1024 or int(float(a)) != a:
+        refuse("SW294", number="an integer")
+    return explorer().loop.call(fn, as_float(a), b.value)
+
+
+def _compare_with_float(fn: str, a: Operand, b: float) -> Value:
+    """An int of the row with a constant float: with an integer, or with neither side of a fraction."""
+    loop = explorer().loop
+    if b != b:
+        return loop.const(fn == "not_equal", BOOL)
+    if b in (math.inf, -math.inf):
+        return loop.const(bool(getattr(operator, _OPERATORS[fn])(0.0, b)), BOOL)
+    if b == math.floor(b):
+        return compare(fn, a, int(b))
+    if fn in ("equal", "not_equal"):
+        return loop.const(fn == "not_equal", BOOL)
+    below = fn in ("less", "less_equal")
+    return compare("less_equal" if below else "greater_equal", a, math.floor(b) if below else math.ceil(b))
