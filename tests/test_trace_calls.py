@@ -171,6 +171,7 @@ def test_sums_in_numpys_order(width: int) -> None:
 DATES = """a == b | a != b | a < b | a >= b | a < date(2024, 2, 29) | date(2024, 2, 29) <= a | a != date(1970, 1, 1) | a.isna()
 a.notna() | a.isin([date(2024, 2, 29), date(1970, 1, 1)]) | a.fillna(date(2000, 1, 1)) | a.where(a > b, b)
 a.mask(a == b, date(2000, 1, 1)) | a.between(date(1970, 1, 1), date(2024, 2, 29)) | a.eq(b) | a.le(date(2024, 2, 29)) | a
+a + timedelta(days=1) | a - timedelta(days=40) | timedelta(weeks=1) + a | a + pd.Timedelta(days=-3) | (a - timedelta(2)) < b
 a.fillna(b) | a.copy() | pd.Series(a) | a.ne(b) | a.combine_first(b) | b.where(a.isna(), a) | np.where(a < b, 1.0, 2.0)"""
 
 

@@ -156,6 +156,9 @@ TABLE = [
     ("a == '2000-01-01'", "date", "SW264"),
     ("a.isin(['x'])", "date", "SW264"),
     ("a.fillna(0)", "date", "SW264"),
+    ("timedelta(1) - a", "date", "SW264"),
+    ("a - timedelta(hours=5)", "date", "SW264"),
+    ("a + a", "date", "SW264"),
     ("np.where(a > b, a, b)", "date", "SW264"),
 ]
 

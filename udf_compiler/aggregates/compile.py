@@ -28,6 +28,7 @@ from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedSeries, stand_in, trace
 from udf_compiler.twins import twin_outputs
 from udf_compiler.twins.nodes import Expr, choice, column, literal, node
+from udf_compiler.zones import session_zone
 
 #: Series of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_PANDAS_UDF).
 GROUPED_AGG_PANDAS = 202
@@ -41,7 +42,8 @@ _MODULES = ModulePath()
 def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
     """The reply: status "ok" with `aggregates`, `result`, `kept` and `notes`. Raises Refusal."""
     udf = request["steps"][0]["udfs"][0]["udf"]
-    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(udf.get("broadcasts", ())):
+    includes, zone = request.get("python", {}).get("includes", ()), request.get("conf", {}).get("timezone")
+    with _MODULES.using(includes), broadcasts(udf.get("broadcasts", ())), session_zone(zone):
         return _Compiler(request, udf, blobs).reply()
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import BOOL, DATE
+from sparkweld.ir.types import BOOL, DATE, I32
 from udf_compiler.trace.constants import ConstantDate
+from udf_compiler.trace.lower import constant_of
 from udf_compiler.trace.session import refuse
 
 _FUNCTIONS = {
@@ -53,11 +54,32 @@ def settle(series: Any) -> None:
         series.loop.guard(series.loop.is_valid(series.value))
 
 
+def _shifted(series: Any, name: str, span: datetime.timedelta, call: str) -> Any:
+    """Dates so many whole days later or earlier. Python has none past year 9999: such rows are flagged."""
+    from udf_compiler.trace.series import TracedSeries
+
+    count = span / datetime.timedelta(days=1)
+    if not float(count).is_integer():
+        refuse("SW264", call=f"{call} with parts of a day")
+    settle(series)
+    loop = series.loop
+    shift = loop.const(int(count) if name == "add" else -int(count), I32)
+    moved = loop.call("add", loop.cast(loop.value_of(series.value), I32), shift)
+    for fn, limit in (("greater_equal", days(datetime.date.min)), ("less_equal", days(datetime.date.max))):
+        loop.guard(loop.call(fn, moved, loop.const(limit, I32)))
+    value = loop.cast(moved, DATE)
+    if series.value.type.nullable:
+        value = loop.optional(value, loop.is_valid(series.value))
+    return TracedSeries(loop, value, object, "date", has_nat=series.has_nat)
+
+
 def compare(series: Any, name: str, other: Any, call: str) -> Any:
-    """A comparison with a date or another Series of dates: False where either is None (True for !=)."""
+    """A comparison with a date or another Series of dates: False where either is None (True for !=). Sums with days."""
     from udf_compiler.trace.series import TracedSeries
 
     loop = series.loop
+    if name in ("add", "sub") and series.kind == "date" and isinstance(constant_of(other), datetime.timedelta):
+        return _shifted(series, name, constant_of(other), call)
     if name not in _FUNCTIONS or series.kind != "date":
         refuse("SW264", call=call)
     if isinstance(other, TracedSeries) and other.kind == "date":

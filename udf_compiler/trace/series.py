@@ -131,6 +131,8 @@ class TracedSeries(Traced):
         call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
         other = constant_of(other)
         if self.kind == "date" or dates.is_date(other):
+            if reflected and name == "sub":
+                refuse("SW264", call=call)
             return dates.compare(self, name, other, call)
         if self.kind == "text":
             return text.binary(self, name, other, reflected, call)
