@@ -171,6 +171,8 @@ def test_sums_in_numpys_order(width: int) -> None:
 DATES = """a == b | a != b | a < b | a >= b | a < date(2024, 2, 29) | date(2024, 2, 29) <= a | a != date(1970, 1, 1) | a.isna()
 a.notna() | a.isin([date(2024, 2, 29), date(1970, 1, 1)]) | a.fillna(date(2000, 1, 1)) | a.where(a > b, b)
 a.mask(a == b, date(2000, 1, 1)) | a.between(date(1970, 1, 1), date(2024, 2, 29)) | a.eq(b) | a.le(date(2024, 2, 29)) | a
+a.apply(lambda d: 0 if d is None else d.year) | a.map(lambda d: d is not None and d < date(2000, 1, 1))
+a.apply(lambda d: -1 if d is None else (d - date(2000, 1, 1)).days) | a.apply(lambda d: d is None or d.weekday() >= 5)
 a + timedelta(days=1) | a - timedelta(days=40) | timedelta(weeks=1) + a | a + pd.Timedelta(days=-3) | (a - timedelta(2)) < b
 a.fillna(b) | a.copy() | pd.Series(a) | a.ne(b) | a.combine_first(b) | b.where(a.isna(), a) | np.where(a < b, 1.0, 2.0)"""
 

@@ -18,10 +18,12 @@ from udf_compiler.trace.session import current, refuse
 def element(series: Any, call: str) -> Callable[[], Any]:
     """What gives the Python value of the row within an exploration; pandas makes it by ``astype(object)``.
 
-    `series`: a Series or a one-dimensional array. Refuses dates and dtypes that depend on the batch.
+    `series`: a Series or a one-dimensional array. Refuses times and dtypes that depend on the batch.
     """
     if isinstance(series, TracedSeries) and series.kind == "text":
         return _text_element(series, call)
+    if isinstance(series, TracedSeries) and series.kind == "date":
+        return _date_element(series)
     if isinstance(series, TracedSeries):
         dates.refuse_date(series, call)
         series = plain(series, call)
@@ -38,6 +40,14 @@ def _text_element(series: TracedSeries, call: str) -> Callable[[], Any]:
         loop.guard(loop.is_valid(value))  # None or NaN: the value does not say which
     absent = None if missing.none else float("nan")
     return lambda: x if explorer().decide(loop.is_valid(value)) else absent
+
+
+def _date_element(series: TracedSeries) -> Callable[[], Any]:
+    """A datetime.date, or None."""
+    dates.settle(series)
+    loop, value = series.loop, series.value
+    x = of_value(loop.value_of(value))
+    return lambda: x if not value.type.nullable or explorer().decide(loop.is_valid(value)) else None
 
 
 def apply_function(

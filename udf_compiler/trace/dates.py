@@ -12,6 +12,7 @@ from sparkweld.ir.types import BOOL, DATE, I32
 from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.lower import constant_of
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import Missing
 
 _FUNCTIONS = {
     "eq": "equal",
@@ -48,9 +49,11 @@ def refuse_date(series: Any, call: str) -> None:
         refuse("SW251", call=f"{call} of a {series.kind} Series")
 
 
-def settle(series: Any) -> None:
-    """Flags the missing rows of a Series that ``.dt.date`` made: where all of a batch are, pandas infers datetime64."""
-    if series.kind == "date" and series.nat_objects and series.value.type.nullable:
+def settle(series: Any, compared: bool = False) -> None:
+    """Flags the missing rows of a date Series in which they are not None. A batch of NaT alone is datetime64 to pandas, which
+    comparisons (`compared`) care about; NaN they treat as None."""
+    other = series.kind == "date" and (series.nat_objects or (series.missing.nan and not compared))
+    if other and series.value.type.nullable:
         series.loop.guard(series.loop.is_valid(series.value))
 
 
@@ -70,7 +73,7 @@ def _shifted(series: Any, name: str, span: datetime.timedelta, call: str) -> Any
     value = loop.cast(moved, DATE)
     if series.value.type.nullable:
         value = loop.optional(value, loop.is_valid(series.value))
-    return TracedSeries(loop, value, object, "date", has_nat=series.has_nat)
+    return TracedSeries(loop, value, object, "date", missing=Missing(nan=value.type.nullable), has_nat=series.has_nat)
 
 
 def compare(series: Any, name: str, other: Any, call: str) -> Any:
@@ -85,13 +88,13 @@ def compare(series: Any, name: str, other: Any, call: str) -> Any:
     if isinstance(other, TracedSeries) and other.kind == "date":
         right = other.value
         if name not in ("eq", "ne"):
-            settle(other)
+            settle(other, compared=True)
     elif is_date(other):
         right = date_constant(loop, other)
     else:
         refuse("SW264", call=call)
     if name not in ("eq", "ne"):
-        settle(series)
+        settle(series, compared=True)
     result = loop.call(_FUNCTIONS[name], loop.value_of(series.value), loop.value_of(right))
     for side in (series.value, right):
         if side.type.nullable:

@@ -46,7 +46,7 @@ class TracedSeries(Traced):
     `kind` "numpy": values of a NumPy dtype that the IR has. `kind` "date": datetime.date objects (None where NULL). `kind`
     "text": strings, and what `missing` says where NULL. `kind` "maybe": what `maybe` says; the dtype depends on the batch.
     `kind` "datetime" and "timedelta": int64 nanoseconds (NULL where NaT). `has_nat`: every batch has a missing value in it.
-    `nat_objects`: a date Series whose missing values are NaT, not None.
+    `nat_objects`: a date Series whose missing values are NaT; they are None, or what `missing` says.
     """
 
     __slots__ = ("_dtype", "has_nat", "kind", "loop", "maybe", "missing", "nat_objects", "shared", "value")
