@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP_LEVEL = {
-    ".ci", ".gitignore", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "conf", "jobs", "jvm-bridge",
+    ".ci", ".gitignore", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "conf", "docs", "jobs", "jvm-bridge",
     "pyproject.toml", "sparkweld", "tests", "udf_compiler",
 }  # fmt: skip
 IN_SDIST = {"PKG-INFO", "setup.cfg", "sparkweld.egg-info", "build", "dist"}
