@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import warnings
 from collections.abc import Callable
@@ -17,12 +18,14 @@ from pyspark.sql.types import StructField, StructType
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate, parse_program
 from sparkweld.ir.ops import Optional
+from sparkweld.ir.program import output_types
 from sparkweld.ir.types import F64
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.scalars import VALUES, same
 from tests.test_boundary import PYSPARK_TYPES
 from udf_compiler.boundary import SPARK_TYPES
 from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.paths import Explorer
 from udf_compiler.scalar.values import of_value
 from udf_compiler.trace.session import Session, running
@@ -39,11 +42,23 @@ def refused(function: Callable[..., Any], types: tuple[str, ...] = ("double",), 
     return [r["code"] for r in compiled(function, types, returns).get("refusals", ())]
 
 
-def worker(function: Callable[..., Any], columns: list[np.ndarray], returns: str) -> list[Any]:
+def _column(values: list[Any], type: str) -> np.ndarray:
+    return np.array([v.toordinal() - EPOCH if type == "date" else v for v in values], SPARK_TYPES[type].dtype)
+
+
+def _series(column: np.ndarray, type: str) -> pd.Series:
+    if type != "date":
+        return pd.Series(column)
+    return pd.Series([datetime.date.fromordinal(int(day) + EPOCH) for day in column], dtype=object)
+
+
+def worker(
+    function: Callable[..., Any], columns: list[np.ndarray], types: tuple[str, ...], returns: str
+) -> list[Any]:
     """What PySpark's worker makes of a batch, as Python values."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        result = function(*(pd.Series(c) for c in columns))
+        result = function(*map(_series, columns, types))
         schema = StructType([StructField("r", PYSPARK_TYPES[returns])])
         batch = PandasToArrowConversion.convert([result], schema, timezone="UTC", safecheck=True, arrow_cast=True)
     return pa.Table.from_batches([batch]).column(0).to_pylist()
@@ -58,8 +73,12 @@ def run(program: Program, columns: list[np.ndarray]) -> tuple[list[Any], np.ndar
     result = evaluate(program, given, len(columns[0]))
     column = result.columns["r"]
     if isinstance(column, Optional):
-        return [v.item() if ok else None for v, ok in zip(column.values, column.valid, strict=True)], result.flagged
-    return [v.item() for v in column], result.flagged
+        values, valid = column.values.tolist(), column.valid
+    else:
+        values, valid = column.tolist(), np.ones(len(column), np.bool_)
+    if output_types(program)[0].kind == "date":
+        values = [datetime.date.fromordinal(v + EPOCH) for v in values]
+    return [v if ok else None for v, ok in zip(values, valid, strict=True)], result.flagged
 
 
 def check(function: Callable[..., Any], types: tuple[str, ...], returns: str, ulp: int = 0) -> None:
@@ -69,9 +88,9 @@ def check(function: Callable[..., Any], types: tuple[str, ...], returns: str, ul
     assert reply["status"] == "ok", reply["refusals"]
     program = parse_program(reply["program"])
     rng = np.random.default_rng(0)
-    pools = [VALUES[{"double": "f64", "long": "i64", "integer": "i32", "boolean": "bool", "byte": "i8"}[t]] for t in types]
+    pools = [VALUES[{"double": "f64", "long": "i64", "integer": "i32", "boolean": "bool", "byte": "i8", "date": "date"}[t]] for t in types]
     rows = [tuple(p[rng.integers(len(p))] for p in pools) for _ in range(120)] if len(pools) > 1 else [(v,) for v in pools[0]]
-    columns = [np.array([r[i] for r in rows], SPARK_TYPES[t].dtype) for i, t in enumerate(types)]
+    columns = [_column([r[i] for r in rows], t) for i, t in enumerate(types)]
     _, flagged = run(program, columns)
     kept = [c[~flagged] for c in columns]
     assert len(kept[0]), "every row is flagged"
@@ -81,7 +100,7 @@ def check(function: Callable[..., Any], types: tuple[str, ...], returns: str, ul
         batch = [c[at] for c in kept]
         got, again = run(program, batch)
         assert not again.any()
-        wanted = worker(function, batch, returns)
+        wanted = worker(function, batch, types, returns)
         for row, (g, w) in enumerate(zip(got, wanted, strict=True)):
             assert same(g, w, ulp), f"{[c[row] for c in batch]} of {batch}: PySpark gives {w!r}, the kernel {g!r}"
 
@@ -366,6 +385,7 @@ def _frame(**columns):
     return pd.DataFrame(columns)
 
 
+OPENING = datetime.date(2020, 6, 15)
 WEIGHTS = np.array([0.5, 2.0, -1.25, 0.0])
 
 
@@ -396,8 +416,16 @@ ROWS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
     (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] // row["b"], axis=1), ("double", "double"), "double"),
     (lambda a, b: _frame(a=a, b=b).apply(lambda row: abs(-row["a"]) % 7.5, axis=1), ("double", "double"), "double"),
     (lambda a, b: _frame(a=a, b=b).apply(lambda row: int(row["a"]) + 1, axis=1), ("double", "double"), "long"),
+    (lambda a, b: _frame(a=a, b=b).apply(sum, axis=1), ("double", "double"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: max(row) / 2, axis=1), ("double", "long"), "double"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: 1 if all(v > 0 for v in row) else 0, axis=1), ("long", "integer"), "long"),
     (lambda a: a.apply(lambda x: np.sqrt(x) / 2 if x > 0 else -1.0), ("double",), "double"),
     (lambda a: a.apply(lambda x: np.floor(x) + 1), ("double",), "double"),
+    (lambda a: a.transform(lambda x: x * 2 if x > 1 else 0.5), ("double",), "double"),
+    (lambda a: a.map(lambda day: day is not None and day < OPENING), ("date",), "boolean"),
+    (lambda a: a.apply(lambda day: day.year * 100 + day.month), ("date",), "integer"),
+    (lambda a: a.apply(lambda day: day if day > OPENING else None), ("date",), "date"),
+    (lambda a: a.apply(lambda day: min(day, OPENING)), ("date",), "date"),
     (lambda a: a.apply(lambda x: WEIGHTS[0] * x + x * WEIGHTS[1] - WEIGHTS[2]), ("double",), "double"),
     (lambda a: a.apply(lambda x: x / WEIGHTS[3] if x > WEIGHTS[1] else WEIGHTS[0]), ("long",), "double"),
     (lambda a: a.apply(np.isfinite), ("double",), "boolean"),

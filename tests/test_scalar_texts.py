@@ -9,17 +9,17 @@ from tests.helpers.scalars import check
 
 SOURCES = [
     "a + '!'", "'<' + a + '>'", "a * 2", "3 * a", "a == 'abc'", "a != 'abc'", "a < 'b'", "'b' <= a", "a == 1", "a != None",
-    "not a", "bool(a)", "len(a)", "len(a) > 2 and a[0]", "a[0]", "a[-1]", "a[1:3]", "a[::-1]", "a[:2] + a[-1:]", "a[len(a) - 1]",
-    "a[1:len(a)]", "'b' in a", "'' in a", "a in ('abc', '12')", "a.lower()", "a.upper().strip()", "a.title()",
-    "a.strip(' a')", "a.startswith('a')", "a.startswith(('a', 'x'))", "a.endswith('c')", "a.find('b')", "a.rfind('b')",
-    "a.index('b')", "a.count('a')", "a.replace('a', 'xy')", "a.replace(',', '', 1)", "a.split(',')[0]", "a.split(',')[1]",
-    "len(a.split(','))", "a.split()[-1]", "a.split(',', 1)[-1]", "a.rsplit(',', 1)[0]", "a.partition('=')[2]", "a.isdigit()",
+    "not a", "bool(a)", "len(a)", "len(a) > 2 and a[0]", "a[0]", "a[-1]", "a[1:3]", "a[::-1]", "a[:2] + a[-1:]",
+    "a[len(a) - 1]", "a[1:len(a)]", "'b' in a", "'' in a", "a in ('abc', '12')", "a.lower()", "a.upper().strip()",
+    "a.title()", "a.strip(' a')", "a.startswith('a')", "a.startswith(('a', 'x'))", "a.endswith('c')", "a.find('b')",
+    "a.find('a', len(a) - len(a.strip()))", "a.find(',', a.find(',') + 1)", "a.rfind('b')", "a.index('b')", "a.count('a')",
+    "a.replace('a', 'xy')", "a.replace(',', '', 1)", "a.split(',')[0]", "a.split(',')[1]", "len(a.split(','))",
+    "a.split()[-1]", "a.split(',', 1)[-1]", "a.rsplit(',', 1)[0]", "a.partition('=')[2]", "a.isdigit()",
     "a.translate({97: None, 44: '; ', 233: 'e'})", "a.translate(str.maketrans('abc', 'xyz'))", "a.translate({})",
     "a.zfill(5)", "a.center(9, '*')", "a.ljust(5)", "a.removeprefix('a')", "int(a)", "float(a)", "str(a)", "str(len(a))",
-    "int(a) if a.strip().isdigit() else -1",
-    "'long' if len(a) > 3 else 'short'", "None if a == '' else a", "a or 'none'",
-    "max((len(w) for w in a.split()), default=0)", "isinstance(a, str)", "type(a) is str",
-    "a.isascii()", "min(a, 'b')", "'x' if a.split() else 'y'", "a.encode",
+    "int(a) if a.strip().isdigit() else -1", "'long' if len(a) > 3 else 'short'", "None if a == '' else a", "a or 'none'",
+    "max((len(w) for w in a.split()), default=0)", "isinstance(a, str)", "type(a) is str", "a.isascii()", "min(a, 'b')",
+    "'x' if a.split() else 'y'", "a.encode",
 ]  # fmt: skip
 
 

@@ -286,6 +286,13 @@ def apply_(s: TracedSeries, func: Any, args: Any = (), *, by_row: Any = "compat"
     return apply_function(s, (lambda x: func(x, *args, **kwargs)) if args or kwargs else func, call)
 
 
+def transform(s: TracedSeries, func: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
+    """Series.transform with a function: apply; where that raises, which a guard announces, pandas hands over the Series."""
+    if isinstance(func, np.ufunc) or axis not in (0, "index"):
+        refuse("SW251", call=f"Series.transform with {raw(func)}")
+    return apply_(s, func, args, **kwargs)
+
+
 def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
     if not callable(func):
         refuse("SW262", call="pipe", what=raw(func))
@@ -422,6 +429,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "to_frame": _to_frame,
     "pipe": pipe,
     "apply": apply_,
+    "transform": transform,
     "transpose": lambda s: s.T,
 }
 METHODS.update({method: flex(name, False, method) for method, name in _FLEX_NAMES.items()})

@@ -6,7 +6,7 @@ and strings beside anything give Python objects, each of its own column.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.elementwise import element
-from udf_compiler.scalar.numpy_scalars import numpy_scalar
+from udf_compiler.scalar.numpy_scalars import is_numpy, numpy_scalar, python_scalar
 from udf_compiler.scalar.paths import is_exploring
 from udf_compiler.scalar.results import RowSeries, explored, series_of_tree
 from udf_compiler.trace.frame import TracedFrame
@@ -45,6 +45,12 @@ class TracedRow(Traced):
         if not isinstance(key, str) or key not in self.sources:
             refuse("SW262", call="a row of a DataFrame", what=f"[{key!r}]" if isinstance(key, str | int) else "this index")
         return self.sources[key]()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Python's values, by ``item()`` where they are NumPy scalars."""
+        for source in self.sources.values():
+            x = source()
+            yield python_scalar(x) if is_numpy(x) else x
 
     def __getattr__(self, name: str) -> Any:
         if name == "get":

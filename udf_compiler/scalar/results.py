@@ -161,8 +161,11 @@ def not_none(loop: LoopBuilder, tree: Node) -> Value:
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     """The Series that pandas infers. Refuses (SW293) mixes of bools, numbers and strings, which make objects."""
     kinds = kinds_of(tree)
-    if "date" in kinds:
-        refuse("SW293", type="a date")
+    if "date" in kinds and kinds <= {"date", "None"}:
+        value = merged(loop, tree, DATE, lambda x: value_as(loop, x, DATE))
+        if "None" in kinds:
+            value = loop.optional(value, not_none(loop, tree))
+        return TracedSeries(loop, value, np.dtype(object), "date")
     if "str" in kinds and kinds <= {"str", "None"}:  # objects, whatever the batch
         texts = merged(loop, tree, STR, lambda x: value_as(loop, x, STR))
         if kinds == {"str"}:
@@ -171,13 +174,16 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     if len(kinds) == 1 and not kinds & {"None", "str", "date"}:
         type = TYPES[next(iter(kinds))]
         return TracedSeries(loop, merged(loop, tree, type, lambda x: value_as(loop, x, type)), type.dtype)
-    if "date" in kinds:
-        refuse("SW293", type="a date")
+    if "date" in kinds and kinds <= {"date", "None"}:
+        value = merged(loop, tree, DATE, lambda x: value_as(loop, x, DATE))
+        if "None" in kinds:
+            value = loop.optional(value, not_none(loop, tree))
+        return TracedSeries(loop, value, np.dtype(object), "date")
     if "str" in kinds and kinds <= {"str", "None"}:
         return _texts(loop, tree, Missing(none="None" in kinds))
     if kinds == {"str", "float"} and all(_is_nan(leaf.value) for leaf in leaves(tree) if kind_of_result(leaf.value) == "float"):
         return _texts(loop, tree, Missing(nan=True, void=True))  # a batch of NaN alone is float64
-    if "str" in kinds or ("bool" in kinds and len(kinds - {"None"}) > 1):
+    if kinds & {"str", "date"} or ("bool" in kinds and len(kinds - {"None"}) > 1):
         refuse("SW293", type=_listed(kinds))
     type = BOOL if "bool" in kinds else F64
     if "int" in kinds:

@@ -283,6 +283,8 @@ def _ends(fn: str) -> Callable[..., Any]:
 
 def _search(fn: str) -> Callable[..., Any]:
     def search(x: TracedScalar, part: Any, start: Any = None, end: Any = None) -> Any:
+        if fn == "find" and end is None and is_scalar(start) and start.kind == "int" and type(part) is str and part:
+            return _find_from(x, part, start)
         _check_numbers(fn, start, end)
         if fn == "find" and start is end is None and is_scalar(part) and part.kind == "str":
             return make_int(call("find_str", x.value, part.value), (-1, _END))
@@ -290,6 +292,17 @@ def _search(fn: str) -> Callable[..., Any]:
         return make_int(call(fn, x.value, params=(part, start, end)), (0 if fn == "count" else -1, _END))
 
     return search
+
+
+def _find_from(x: TracedScalar, part: str, start: TracedScalar) -> Any:
+    """``x.find(part, start)``: in the rest of the text; a start past the end leaves none."""
+    loop = explorer().loop
+    explorer().guard(loop.call("greater_equal", start.value, loop.const(0, I64)))
+    rest = call("substring", x.value, start.value, loop.const(_END, I64))
+    found = call("find", rest, params=(part, None, None))
+    missing = loop.const(-1, I64)
+    absent = loop.call("equal", found, missing)
+    return make_int(loop.select(absent, missing, loop.call("add", found, start.value)), (-1, _END))
 
 
 def _index(fn: str) -> Callable[..., Any]:
