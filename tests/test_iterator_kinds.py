@@ -425,3 +425,31 @@ def test_a_column_that_may_be_null_is_no_required_one():
     returns = {"key": "long", "x": "double"}
     assert codes(compile_map(drops, 205, INPUTS, returns, required=["x"])) == ["SW366"]
     assert compile_map(drops, 205, INPUTS, returns, required=["key"])["status"] == "ok"
+
+
+def split(frame):
+    return pd.DataFrame({"high": frame.x * 2, "a": frame.a + 1, "unused": frame.x})
+
+
+def test_a_frame_becomes_the_fields_of_a_struct():
+    from tests.helpers.compile_requests import column, payload, request, udf
+    from udf_compiler.pipeline import compile_pipeline
+
+    fields = [{"name": "a", "type": "long", "nullable": True}, {"name": "high", "type": "double", "nullable": True}]
+    row = {"op": "CreateNamedStruct", "names": ["a", "x"], "args": [column("a", "long"), column("x")], "type": "struct"}
+    entry = udf(0, returnType={"type": "struct", "fields": fields})
+    entry["args"] = [{"expr": row, "name": None}]
+
+    def compiled(function, entry=entry, outputs=("r.a", "r.high")):
+        step = {"kind": "python", "udfs": [{"name": "f", "result": "r", "fields": ["r.a", "r.high"], "udf": entry}]}
+        return compile_pipeline(request(step, inputs={"a": "long", "x": "double"}, outputs=outputs), [payload(function)])
+
+    (a, high), flagged = run(compiled(split), {"a": [1, 2], "x": [0.5, float("nan")]})
+    assert not flagged.any()
+    assert (a, high) == ([2, 3], [1.0, None])
+    assert codes(compiled(lambda frame: frame.x)) == ["SW106"]
+    assert codes(compiled(lambda frame: frame[["a"]])) == ["SW364"]
+    assert codes(compiled(lambda frame: frame[frame.x > 0].rename(columns={"x": "high"}))) == ["SW107"]
+    assert codes(compiled(lambda a: a, {**entry, "evalType": 101})) == ["SW101"]
+    plain = {**entry, "evalType": 101, "args": [{"expr": column("a", "long"), "name": None}]}
+    assert codes(compiled(lambda a: a, plain)) == ["SW104"]

@@ -28,7 +28,7 @@ from udf_compiler.columns import (
     strict_columns,
 )
 from udf_compiler.environment import ModulePath, broadcasts
-from udf_compiler.kinds import kind_of, map_kind_of, sees_batch_state
+from udf_compiler.kinds import fields_of, kind_of, map_kind_of, sees_batch_state
 from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
 
@@ -106,17 +106,22 @@ class _Pipeline:
 
     def _one_udf(self, entry: dict[str, Any]) -> None:
         notes: list[str] = []
+        results = entry.get("fields") or [entry["result"]]
 
-        def traced() -> Column:
+        def traced() -> list[Column]:
             kind = kind_of(entry["udf"]["evalType"], entry["name"])
             kind.check_confs(self.request.get("conf", {}).get("pandas", {}), entry["name"])
-            return self.udfs.trace(entry["udf"], entry["result"], notes)
+            return self.udfs.trace(entry["udf"], results, notes)
 
         made = self._try(entry["name"], traced)
         if made is None:
-            self.columns.add_refused(entry["result"], entry["udf"]["returnType"])
+            fields = fields_of(entry["udf"]["returnType"])
+            types = [entry["udf"]["returnType"]] if fields is None else [field["type"] for field in fields]
+            for result, type in zip(results, types, strict=True):
+                self.columns.add_refused(result, type)
         else:
-            self.columns.add(made)
+            for column in made:
+                self.columns.add(column)
             if EVALUATED_ONCE not in notes:
                 self.fused.append(entry["name"])
             self.notes.append({"name": entry["name"], "notes": notes})

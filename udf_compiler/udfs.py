@@ -12,7 +12,7 @@ from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.boundary import Field
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
-from udf_compiler.kinds import Call, Kind, kind_of, map_kind_of
+from udf_compiler.kinds import Call, Kind, check_nullable, fields_of, kind_of, map_kind_of
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, use_of
@@ -34,30 +34,36 @@ class UdfTracer:
         self.exact: set[str] = set()
         self._blobs, self._columns, self._exact = blobs, columns, exact
         self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Prepared]] = {}
-        self._traced: dict[str, str] = {}
+        self._traced: dict[str, list[str]] = {}
 
-    def trace(self, udf: dict[str, Any], result: str, notes: list[str]) -> Column:
-        """Adds the loop of a UDF and of those chained inside of it; the column `result` that it appends.
+    def trace(self, udf: dict[str, Any], results: list[str], notes: list[str]) -> list[Column]:
+        """Adds the loop of a UDF and of those chained inside of it; the columns `results` that it appends, one for each field
+        of a struct.
 
         The same function of the same arguments, as Spark has it in a filter and again above it, is evaluated once: it is
         row-local, so the rows that the filter keeps have the results that they had before.
         """
         loop = self._columns.loop(udf["name"])
-        known = self._traced.setdefault(self._identity(udf), result)
-        if known != result:
-            earlier = self._columns[known]
-            loop.append(result, loop.read(known))
+        fields = fields_of(udf["returnType"])
+        types = [udf["returnType"]] if fields is None else [field["type"] for field in fields]
+        known = self._traced.setdefault(self._identity(udf), results)
+        if known != results:
+            earlier = [self._columns[name] for name in known]
+            for result, name in zip(results, known, strict=True):
+                loop.append(result, loop.read(name))
             loop.close()
             notes.append(EVALUATED_ONCE)
-            return Column(result, udf["returnType"], earlier.nullable)
+            return [Column(r, t, c.nullable) for r, t, c in zip(results, types, earlier, strict=True)]
         kind = kind_of(udf["evalType"], udf["name"])
         call = self._call(kind, loop, udf, notes)
-        value = kind.column(call, kind.call(call))
+        returned = kind.call(call)
+        values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
         self.kept += call.kept
-        loop.append(result, value)
+        for result, value in zip(results, values, strict=True):
+            loop.append(result, value)
         loop.close()
         notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
-        return Column(result, udf["returnType"], value.type.nullable)
+        return [Column(r, t, v.type.nullable) for r, t, v in zip(results, types, values, strict=True)]
 
     def map(self, udf: dict[str, Any], results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
         """Adds the loop of a map: the columns `results`, and whether it leaves rows out, and so makes `domain`."""
@@ -65,11 +71,10 @@ class UdfTracer:
         call = self._call(kind, self._columns.loop(udf["name"]), udf, notes)
         fields = udf["returnType"]["fields"]
         loop, values = kind.rows(call, kind.call(call), fields)
+        check_nullable(call, fields, values)
         self.kept += call.kept
         columns = []
         for name, field, value in zip(results, fields, values, strict=True):
-            if value.type.nullable and not field["nullable"]:
-                raise refusal("SW366", call.place, column=field["name"])
             loop.append(name, value)
             columns.append(Column(name, field["type"], value.type.nullable))
         filtered = loop.where is not None

@@ -55,9 +55,11 @@ def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: 
     }  # fmt: skip
     outputs = ["result"]
     step: dict[str, Any] = {"kind": "python", "udfs": [{"name": name, "result": "result", "udf": udf}]}
-    if eval_type in MAPS:
-        fields = return_type["fields"] if isinstance(return_type, dict) else ()
+    fields = return_type["fields"] if isinstance(return_type, dict) and return_type.get("type") == "struct" else None
+    if fields is not None:
         outputs = [f"result{at}" for at in range(len(fields))]
+        step["udfs"][0]["fields"] = outputs
+    if eval_type in MAPS:
         step = {"kind": "map", "name": name, "udf": udf, "results": outputs}
     request = {
         "op": "compile", "label": name, "inputs": [c.input for c in dict.fromkeys(columns)], "steps": [step], "outputs": outputs,

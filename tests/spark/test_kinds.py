@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import arrow_udf, pandas_udf, udf
-from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType
+from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, StructType
 
 from tests.helpers.differential import check
 
 ROWS = 9000
+PARTS = StructType().add("n", LongType()).add("ratio", DoubleType()).add("flag", BooleanType())
 
 
 @pytest.fixture
@@ -199,14 +200,49 @@ def test_map_in_arrow(spark, table):
     check(spark, lambda: table.mapInArrow(renamed, "id int, b boolean, big boolean"), refused="SW364")
 
 
+@pandas_udf(PARTS)
+def parts(x: pd.Series, n: pd.Series, z: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame({"ratio": x / (z + 1), "n": n * 2, "flag": z > 0})
+
+
+def test_structs_of_a_frame(spark, table):
+    """As a whole, by field, in a filter, and as an argument."""
+
+    def whole():
+        return table.select("id", parts("x", "n", "z").alias("p"))
+
+    check(spark, whole)
+    check(spark, lambda: whole().select("id", "p.ratio", "p.flag").where("flag"))
+    check(spark, lambda: whole().where("p.n > 20").select("id", "p"))
+
+    @pandas_udf("double")
+    def again(p: pd.DataFrame) -> pd.Series:
+        return p["ratio"] * p["n"]
+
+    check(spark, lambda: whole().select("id", again("p").alias("r")))
+    check(spark, lambda: whole().where("p.flag").select("id", again("p").alias("r"), "p"), deopt=None)
+
+
+def test_structs_in_an_iterator_and_in_batches_for_python(spark, table):
+    @pandas_udf("q long, x double")
+    def quotients(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
+        for n, z in batches:
+            yield pd.DataFrame({"q": n // z, "x": n / 2})
+
+    check(spark, lambda: table.where("z > 0").select("id", quotients("n", "z").alias("s")), deopt=None)
+    check(spark, lambda: table.select("id", quotients("n", "z").alias("s")), deopt=None)
+
+
 def test_a_barrier_map_stays_spark_s(spark, table):
     numbers = table.select("id", "x")
     check(spark, lambda: numbers.mapInPandas(doubled, "id long, x double", barrier=True), refused="SW367")
 
 
 def test_functions_of_groups_stay_spark_s(spark, table):
-    largest = table.select("n", "x").groupBy("n").applyInPandas(lambda pdf: pdf.head(1), "n long, x double")
-    check(spark, lambda: largest.sort("n"), refused="SW301")
+    def query():
+        return table.select("n", "x").groupBy("n").applyInPandas(lambda pdf: pdf.head(1), "n long, x double").sort("n")
+
+    check(spark, query, refused="SW301")
 
 
 def test_registered_functions_in_sql(spark, table):
@@ -273,5 +309,9 @@ def test_kinds_mixed_in_one_query(spark, table):
     plus = udf(lambda n: n + 1, "long")
     old = udf(lambda n: n * 2, "long", useArrow=False)
     half = pandas_udf(lambda x: x / 2, "double")
-    query = table.select("id", half(added(plus(old("n")), "k").cast("double")).alias("r"), scaled("x").alias("s"))
-    check(spark, lambda: query.where("r > 3"), deopt=None)
+
+    def query():
+        chain = half(added(plus(old("n")), "k").cast("double"))
+        return table.select("id", chain.alias("r"), scaled("x").alias("s")).where("r > 3")
+
+    check(spark, query, deopt=None)

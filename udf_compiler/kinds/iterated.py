@@ -9,11 +9,12 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field
 from udf_compiler.kinds.batches import one_result, per_batch
-from udf_compiler.kinds.kind import BatchKind, Call
+from udf_compiler.kinds.kind import BatchKind, Call, Kind
 from udf_compiler.purity import Prepared, prepare
+from udf_compiler.trace import TracedFrame
 
 
-class Iterated:
+class Iterated(Kind):
     """Eval types 204 and 251: `batch` is the kind of a function of one batch, 200 or 250.
 
     A batch is one argument, or the tuple of several (worker.py, `extract_args`).
@@ -53,6 +54,14 @@ class Iterated:
 
     def column(self, call: Call, result: Any) -> Value:
         return self._batch.column(call, result)
+
+    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+        """Of an iterator's DataFrames, the first columns must be those of the struct (`verify_pandas_result`)."""
+        names = {field["name"] for field in fields}
+        if isinstance(result, TracedFrame) and set(list(result.series)[: len(fields)]) != names:
+            raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), wanted=", ".join(sorted(names)))
+        return self._batch.fields(call, result, fields)
+
 
 
 def _batch_of(arguments: tuple[Any, ...]) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field
 from udf_compiler.purity import Prepared
 
@@ -74,6 +75,22 @@ class Kind(Protocol):
     def column(self, call: Call, result: Any) -> Value:
         """The value of the Spark column that a worker makes of the result."""
         ...
+
+    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+        """The values of the fields of a struct that is never NULL. Refuses SW104 when the kind makes none."""
+        raise refusal("SW104", call.place, type="struct")
+
+
+def fields_of(return_type: Any) -> list[dict[str, Any]] | None:
+    """The fields of a struct type as Spark writes it in JSON; None for another type."""
+    return return_type["fields"] if isinstance(return_type, dict) and return_type.get("type") == "struct" else None
+
+
+def check_nullable(call: Call, fields: Sequence[Mapping[str, Any]], values: Sequence[Value]) -> None:
+    """Refuses (SW366) a value that may be NULL in a field that is declared without."""
+    for field, value in zip(fields, values, strict=True):
+        if value.type.nullable and not field["nullable"]:
+            raise refusal("SW366", call.place, column=field["name"])
 
 
 class MapKind(Kind, Protocol):

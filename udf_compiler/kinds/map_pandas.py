@@ -15,16 +15,9 @@ from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedFrame, trace
 
-_BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
-
 
 class MapPandas(ScalarPandas):
     """Eval type 205 (SQL_MAP_PANDAS_ITER_UDF): the argument is the struct of all columns, the result a DataFrame."""
-
-    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
-        super().check_confs(confs, udf)
-        if (confs.get(_BY_NAME) or "true").lower() != "true":
-            raise refusal("SW110", udf, conf=_BY_NAME, value=confs[_BY_NAME], wanted="true")
 
     def prepare(self, function: Any) -> Prepared:
         return prepare(function, self.stand_in, generator=True)

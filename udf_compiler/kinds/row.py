@@ -9,7 +9,7 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field, check_profiler
-from udf_compiler.kinds.kind import Call
+from udf_compiler.kinds.kind import Call, Kind
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.scalar.plain import RowResult, column_of_row, result_of_row
 from udf_compiler.scalar.probing import probe_row
@@ -31,7 +31,7 @@ class _Result:
     handlers: bool
 
 
-class Row:
+class Row(Kind):
     """Eval types 100 (SQL_BATCHED_UDF) and 101 (SQL_ARROW_BATCHED_UDF)."""
 
     sees_batch_state = False

@@ -10,13 +10,13 @@ from sparkweld.reasons import refusal
 from udf_compiler import arrow
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow
 from udf_compiler.boundary import SPARK_TYPES, Field
-from udf_compiler.kinds.kind import Call
+from udf_compiler.kinds.kind import Call, Kind
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import stand_in, trace
 
 
-class ScalarArrow:
+class ScalarArrow(Kind):
     """Eval type 250 (SQL_SCALAR_ARROW_UDF). The result is cast, safely, to the declared type (`enforce_schema`)."""
 
     sees_batch_state = False

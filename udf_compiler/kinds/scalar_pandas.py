@@ -8,16 +8,19 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field, check_confs, column_of_result, frame_of_struct, series_of_column
-from udf_compiler.kinds.kind import Call
+from udf_compiler.kinds.kind import Call, Kind, check_nullable
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
+
+#: Columns of a DataFrame are found by their names.
+_BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
 
 #: Kind of a Series -> what it is in notes, where its dtype does not say.
 _KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32"}
 
 
-class ScalarPandas:
+class ScalarPandas(Kind):
     """Eval type 200 (SQL_SCALAR_PANDAS_UDF)."""
 
     sees_batch_state = True
@@ -25,6 +28,8 @@ class ScalarPandas:
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         check_confs(confs, udf)
+        if (confs.get(_BY_NAME) or "true").lower() != "true":
+            raise refusal("SW110", udf, conf=_BY_NAME, value=confs[_BY_NAME], wanted="true")
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
         return prepare(function, stand_in)
@@ -58,7 +63,8 @@ class ScalarPandas:
                 kept=call.kept,
                 handlers=call.prepared.handlers,
             )
-        probe(original, call.args, call.kwargs, result, call.loop, call.place, rounded=bool(call.kept))
+        if getattr(result, "loop", None) is call.loop:  # of other rows: no column is made of it
+            probe(original, call.args, call.kwargs, result, call.loop, call.place, rounded=bool(call.kept))
         return result
 
     def hand_on(self, result: Any, place: str) -> Any:
@@ -68,3 +74,16 @@ class ScalarPandas:
 
     def column(self, call: Call, result: Any) -> Value:
         return column_of_result(call.loop, result, call.return_type, call.place)
+
+    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+        """Those columns of a DataFrame that the struct names; others do not count."""
+        if not isinstance(result, TracedFrame):
+            raise refusal("SW106", call.place, type=type(result).__name__)
+        if result.loop is not call.loop:
+            raise refusal("SW107", call.place)
+        names = [field["name"] for field in fields]
+        if not names or len(set(names)) < len(names) or not set(names) <= set(result.series):
+            raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), wanted=", ".join(names))
+        values = [column_of_result(call.loop, result.series[f["name"]], f["type"], call.place) for f in fields]
+        check_nullable(call, fields, values)
+        return values

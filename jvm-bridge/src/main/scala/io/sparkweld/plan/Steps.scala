@@ -6,7 +6,7 @@ import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedEx
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, MapInArrowExec, MapInPandasExec}
 import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
-import org.apache.spark.sql.types.DataType
+import org.apache.spark.sql.types.{DataType, StructType}
 
 /** One node of a chain without its child: what a WeldExec computes, and what the fallback interprets. */
 sealed trait Step {
@@ -80,7 +80,9 @@ object NullPolicy {
 /**
  * What a WeldExec runs, beside its steps.
  *
- * @param layout for each output column: the child's column that passes through (>= 0), or -(j + 1) for the kernel's output j
+ * @param layout for each output column: the child's column that passes through (>= 0), or -(j + 1) for the kernel's output j,
+ *   counted on to `structs`
+ * @param structs columns made of kernel outputs
  * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's
  *   split decides the dtypes.
  */
@@ -90,8 +92,12 @@ final case class KernelPlan(
     inputs: Array[KernelInput],
     outputTypes: Array[DataType],
     layout: Array[Int],
+    structs: Array[StructOutput],
     filtered: Boolean,
     rowLimit: Int)
+
+/** A struct whose fields are these outputs of the kernel. */
+final case class StructOutput(struct: StructType, fields: Array[Int])
 
 /** A part of a chain with a kernel of its own. `input`: the columns that it is over. */
 final case class Stage(steps: Seq[Step], input: Seq[Attribute], kernel: KernelPlan)

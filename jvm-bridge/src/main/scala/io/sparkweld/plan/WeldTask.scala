@@ -3,7 +3,7 @@ package io.sparkweld.plan
 import scala.collection.mutable
 
 import io.sparkweld.SparkWeldRuntime
-import io.sparkweld.columns.{InputColumn, NativeColumnVector, SelectedColumnVector, SelectionBuffer, TextArena, TextViews}
+import io.sparkweld.columns.{InputColumn, NativeColumnVector, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena, TextViews}
 import io.sparkweld.compile.{FormKey, FormUnavailable, KernelRegistry, LinkedForm}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Refusal, WarnOnce}
@@ -52,6 +52,8 @@ final class WeldTask(
   private val linkable = WeldTask.linkable()
   private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
+  private val made: Array[ColumnVector] =
+    outputs ++ kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
   private val selection = new SelectionBuffer
   private val arena = new TextArena(
     if ((kernel.inputs.map(_.dataType) ++ kernel.outputTypes).exists(TextViews.holds)) WeldTask.TextBytesARow else 0)
@@ -226,7 +228,7 @@ final class WeldTask(
     while (k < vectors.length) {
       val source = kernel.layout(k)
       vectors(k) =
-        if (source < 0) outputs(-source - 1)
+        if (source < 0) made(-source - 1)
         else if (selected(k) == null) batch.column(source)
         else {
           selected(k).reset(batch.column(source))

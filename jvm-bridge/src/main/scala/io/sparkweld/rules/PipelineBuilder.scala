@@ -31,13 +31,14 @@ final case class Pipeline(
     request: PipelineRequest,
     inputs: Array[KernelInput],
     layout: Array[Int],
+    structs: Array[StructOutput],
     outputTypes: Array[DataType],
     udfs: Seq[String],
     filtered: Boolean,
     splitAfter: Option[Int]) {
 
   def plan(rowLimit: Int): KernelPlan =
-    KernelPlan(request.key, FormOrigin(request.service), inputs, outputTypes, layout, filtered, rowLimit)
+    KernelPlan(request.key, FormOrigin(request.service), inputs, outputTypes, layout, structs, filtered, rowLimit)
 }
 
 /**
@@ -66,7 +67,7 @@ final class PipelineBuilder(
   private var splitAfter: Option[Int] = None
   private var visible: Map[ExprId, Attribute] = Map.empty
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
-  private val codec = new ExpressionCodec(column)
+  private val codec = new ExpressionCodec(column, field)
   private val maps = nodes.exists(Step.of(_).exists(_.isInstanceOf[MapStep]))
   private val seesBatchState = nodes.exists(PipelineBuilder.seesBatchState) // else each NULL is read for itself
 
@@ -119,8 +120,15 @@ final class PipelineBuilder(
     val array = Frame.mapper.createArrayNode()
     udfs.zip(results).foreach { case (udf, result) =>
       val name = fresh(result.name)
-      array.addObject().put("name", udf.name).put("result", name).set[ObjectNode]("udf", function(udf))
-      sources(result.exprId) = Made(name, result.dataType)
+      val entry = array.addObject().put("name", udf.name).put("result", name)
+      entry.set[ObjectNode]("udf", function(udf))
+      sources(result.exprId) = result.dataType match {
+        case struct: StructType =>
+          val fields = struct.fields.map(field => fresh(s"${result.name}.${field.name}"))
+          fields.foreach(entry.withArray[ArrayNode]("fields").add)
+          MadeStruct(fields.toSeq, struct)
+        case dataType => Made(name, dataType)
+      }
     }
     steps.addObject().put("kind", "python").set[ObjectNode]("udfs", array)
   }
@@ -197,23 +205,41 @@ final class PipelineBuilder(
    */
   private def flatten(udf: PythonUDF, attribute: Attribute): ObjectNode = {
     val fields = attribute.dataType.asInstanceOf[StructType].fields
-    val source = sources.get(attribute.exprId) match {
-      case Some(FromChild(i)) => i
+    sources.get(attribute.exprId) match {
+      case Some(_: FromChild | _: MadeStruct) => ()
       case _ => throw refusedUdf(udf, Refusal("SW305", "udf" -> udf.name, "column" -> attribute.name))
     }
     val node = Frame.newObject().put("op", "CreateNamedStruct")
     node.set[ObjectNode]("type", ExpressionCodec.typeOf(attribute.dataType))
     node.put("nullable", false)
     val (array, fieldNames) = (node.putArray("args"), node.putArray("names"))
-    fields.zipWithIndex.foreach { case (field, j) =>
-      if (!ExpressionCodec.holds(field.dataType)) throw wrongType(udf, s"${attribute.name}.${field.name}", field.dataType)
+    taking = Some(udf)
+    try fields.zipWithIndex.foreach { case (field, j) =>
       fieldNames.add(field.name)
-      val input = inputAt(Seq(source, j), s"${attribute.name}.${field.name}", field.dataType, field.nullable)
-      val read = if (EvalTypes.seesBatchState(udf.evalType)) argumentOf(input, field.nullable) else input.name
-      array.add(reference(read, field.dataType, field.nullable))
-    }
+      array.add(this.field(attribute, j))
+    } finally taking = None
     node
   }
+
+  /** A field of a struct column, or of the struct that a UDF of this chain gives. */
+  private def field(attribute: Attribute, ordinal: Int): ObjectNode = {
+    val struct = attribute.dataType.asInstanceOf[StructType]
+    val (field, title) = (struct(ordinal), s"${attribute.name}.${struct(ordinal).name}")
+    if (!ExpressionCodec.holds(field.dataType)) {
+      taking.foreach(udf => throw wrongType(udf, title, field.dataType))
+      throw new UnsupportedExpression(s"$title of type ${field.dataType.sql}")
+    }
+    sourceOf(attribute) match {
+      case MadeStruct(names, _) => reference(names(ordinal), field.dataType, field.nullable)
+      case FromChild(i) =>
+        val input = inputAt(Seq(i, ordinal), title, field.dataType, field.nullable)
+        reference(if (takesBatches) argumentOf(input, field.nullable) else input.name, field.dataType, field.nullable)
+      case Made(_, dataType) => throw new UnsupportedExpression(s"a field of ${dataType.sql}")
+    }
+  }
+
+  /** Whether what is encoded is an argument of a UDF that sees NULLs as the dtype of its whole batch. */
+  private def takesBatches: Boolean = taking.exists(udf => EvalTypes.seesBatchState(udf.evalType))
 
   private def column(attribute: Attribute): ObjectNode = {
     val nullable = visible.getOrElse(attribute.exprId, attribute).nullable
@@ -225,7 +251,8 @@ final class PipelineBuilder(
       case Made(name, _) => reference(name, attribute.dataType, nullable)
       case FromChild(i) =>
         val input = inputAt(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
-        reference(if (taking.exists(udf => EvalTypes.seesBatchState(udf.evalType))) argumentOf(input, nullable) else input.name, attribute.dataType, nullable)
+        reference(if (takesBatches) argumentOf(input, nullable) else input.name, attribute.dataType, nullable)
+      case MadeStruct(_, struct) => throw new UnsupportedExpression(s"${attribute.name} of type ${struct.sql}")
     }
   }
 
@@ -263,12 +290,21 @@ final class PipelineBuilder(
     val output = nodes.last.output
     val made = mutable.LinkedHashMap.empty[String, Int]
     val types = mutable.ArrayBuffer.empty[DataType]
+    def kernelOutput(name: String, dataType: DataType): Int = made.getOrElseUpdate(name, {
+      types += dataType
+      made.size
+    })
+    val structs = output.map(sourceOf).collect { case struct: MadeStruct => struct }.distinct.map { made =>
+      made -> StructOutput(made.struct, made.names.zip(made.struct.fields).map { case (n, f) => kernelOutput(n, f.dataType) }.toArray)
+    }
+    output.map(sourceOf).foreach {
+      case Made(name, dataType) => kernelOutput(name, dataType)
+      case _ => ()
+    }
     val layout = output.map(attribute => sourceOf(attribute) match {
       case FromChild(i) => i
-      case Made(name, dataType) => -(made.getOrElseUpdate(name, {
-        types += dataType
-        made.size
-      }) + 1)
+      case Made(name, dataType) => -(kernelOutput(name, dataType) + 1)
+      case struct: MadeStruct => -(made.size + structs.indexWhere(_._1 == struct) + 1)
     }).toArray
     val request = Frame.newObject().put("op", "compile").put("label", names.mkString(", "))
     val array = request.putArray("inputs")
@@ -286,7 +322,7 @@ final class PipelineBuilder(
     val paths: ArrayNode = request.putObject("python").putArray("includes")
     includes.foreach(paths.add)
     val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
-    Pipeline(new PipelineRequest(commands.head, request, blobs.toSeq), kernelInputs.toArray, layout, types.toArray,
+    Pipeline(new PipelineRequest(commands.head, request, blobs.toSeq), kernelInputs.toArray, layout, structs.map(_._2).toArray, types.toArray,
       names.toSeq, lastFilter.isDefined || maps, splitAfter)
   }
 
@@ -329,6 +365,7 @@ object PipelineBuilder {
   private sealed trait Source
   private final case class FromChild(index: Int) extends Source
   private final case class Made(name: String, dataType: DataType) extends Source
+  private final case class MadeStruct(names: Seq[String], struct: StructType) extends Source
 
   private final class Input(
       val name: String,

@@ -18,12 +18,14 @@ final class UnsupportedExpression(val what: String) extends RuntimeException(wha
  * was sent is its own matter.
  *
  * @param column encodes a reference to an attribute, or throws UnsupportedExpression
+ * @param field the same for a field of a struct
  */
-final class ExpressionCodec(column: Attribute => ObjectNode) {
+final class ExpressionCodec(column: Attribute => ObjectNode, field: (Attribute, Int) => ObjectNode) {
   import ExpressionCodec._
 
   def encode(expression: Expression): ObjectNode = expression match {
     case attribute: Attribute => column(attribute)
+    case GetStructField(attribute: Attribute, ordinal, _) => field(attribute, ordinal)
     case Alias(child, _) => encode(child)
     case literal: Literal => encodeLiteral(literal)
     case InSet(value, elements) =>
