@@ -21,7 +21,19 @@ from sparkweld.kernels.strings import automata, building, case, formats, numbers
 from sparkweld.kernels.strings.arena import reserve
 from sparkweld.kernels.strings.library import Function
 from sparkweld.kernels.strings.memory_access import build_view
-from sparkweld.kernels.strings.unicode_tables import ALNUM, ALPHA, DECIMAL, DIGIT, LOWER, NUMERIC, SPACE, TITLE, UPPER
+from sparkweld.kernels.strings.unicode_tables import (
+    ALNUM,
+    ALPHA,
+    CASED,
+    DECIMAL,
+    DIGIT,
+    IGNORABLE,
+    LOWER,
+    NUMERIC,
+    SPACE,
+    TITLE,
+    UPPER,
+)
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 
@@ -190,14 +202,14 @@ def _pad(side: int) -> Build:
     return build
 
 
-def _flags(b: Builder) -> ir.Value:
-    return constant_bytes(b, unicode_tables.flags())
+def _flags(b: Builder, wanted: int) -> ir.Value:
+    return constant_bytes(b, unicode_tables.flags(wanted))
 
 
 def _lower(method: str, how: int) -> Build:
     def build(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
         table = constant_bytes(b, unicode_tables.mapping(method))
-        return case.lower.build(b, arena, v, integer(how), table, _flags(b))
+        return case.lower.build(b, arena, v, integer(how), table, _flags(b, CASED | IGNORABLE))
 
     return build
 
@@ -209,7 +221,8 @@ def _upper(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Valu
 def _mixed(how: int, other: str) -> Build:
     def build(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
         tables = [constant_bytes(b, unicode_tables.mapping(method)) for method in ("lower", other)]
-        return case.mixed_case.build(b, arena, v, integer(how), *tables, _flags(b))
+        wanted = CASED | IGNORABLE | ((UPPER | LOWER) if how == case.TO_SWAPPED else 0)
+        return case.mixed_case.build(b, arena, v, integer(how), *tables, _flags(b, wanted))
 
     return build
 
@@ -223,11 +236,11 @@ def _translate(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.
 
 
 def _class(wanted: int) -> Build:
-    return lambda params, b, v: case.all_flagged.build(b, v, integer(wanted), _flags(b))
+    return lambda params, b, v: case.all_flagged.build(b, v, integer(wanted), _flags(b, wanted))
 
 
 def _case_class(wanted: int, unwanted: int) -> Build:
-    return lambda params, b, v: case.has_only.build(b, v, integer(wanted), integer(unwanted), _flags(b))
+    return lambda params, b, v: case.has_only.build(b, v, integer(wanted), integer(unwanted), _flags(b, wanted | unwanted))
 
 
 def _powers(b: Builder) -> ir.Value:
@@ -268,7 +281,8 @@ _CALLS: dict[str, Build] = {
     "valid_utf8": _call(utf8.valid_utf8), "is_ascii": _call(utf8.is_ascii), "length": _call(utf8.length),
     "isdigit": _class(DIGIT), "isalpha": _class(ALPHA), "isalnum": _class(ALNUM), "isdecimal": _class(DECIMAL),
     "isnumeric": _class(NUMERIC), "isspace": _class(SPACE), "islower": _case_class(LOWER, UPPER | TITLE),
-    "isupper": _case_class(UPPER, LOWER | TITLE), "istitle": lambda params, b, v: case.is_title.build(b, v, _flags(b)),
+    "isupper": _case_class(UPPER, LOWER | TITLE),
+    "istitle": lambda params, b, v: case.is_title.build(b, v, _flags(b, UPPER | TITLE | LOWER)),
     "lower": _lower("lower", case.TO_LOWER), "casefold": _lower("casefold", case.TO_FOLDED), "upper": _upper,
     "swapcase": _mixed(case.TO_SWAPPED, "upper"), "title": _mixed(case.TO_TITLE, "title"),
     "capitalize": _mixed(case.TO_CAPITALIZED, "title"),

@@ -75,8 +75,15 @@ def mapping_of(pairs: dict[int, str]) -> bytes:
 
 
 @cache
-def flags() -> bytes:
-    """The table of the flags above."""
+def flags(wanted: int) -> bytes:
+    """The table of those of the flags above that are wanted."""
+    entries = {block: values & np.uint16(wanted) for block, values in _all_flags().items()}
+    return _two_stages({block: values for block, values in entries.items() if values.any()}, np.zeros(_BLOCK, np.uint16))
+
+
+@cache
+def _all_flags() -> dict[int, np.ndarray]:
+    """The flags of each block that has any."""
     entries: dict[int, np.ndarray] = {}
     for block in _blocks(_has_flags):
         text = "".join(map(chr, _codes(block)))
@@ -84,7 +91,7 @@ def flags() -> bytes:
         values = np.full(_BLOCK, ALPHA) if plain else np.array([_flags(c) for c in text])
         if values.any():
             entries[block] = values.astype(np.uint16)
-    return _two_stages(entries, np.zeros(_BLOCK, np.uint16))
+    return entries
 
 
 def _flags(c: str) -> int:
