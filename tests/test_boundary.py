@@ -436,7 +436,10 @@ def test_integers_with_nulls_beside_strings_in_a_struct() -> None:
 
 
 def test_strings_of_another_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pd, "__version__", "3.0.1")
     loop = ProgramBuilder("enter", [Input("x", STR)]).loop("enter")
+    for option in ("future.infer_string", "future.no_silent_downcasting"):
+        with pd.option_context(option, True), pytest.raises(Refusal, match="SW271"):
+            series_of_column(loop, loop.read("x"), "string", False, "nullable")
+    monkeypatch.setattr(pd, "__version__", "3.0.1")
     with pytest.raises(Refusal, match="SW271"):
         series_of_column(loop, loop.read("x"), "string", False, "nullable")

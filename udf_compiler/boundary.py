@@ -122,8 +122,7 @@ def series_of_column(
     if value.type.plain() != plain or (value.type.nullable and not nullable):
         raise InternalError(f"{column} is {spark_type}, nullable={nullable}, but its value is {value.type}")
     if plain == STR:  # None where NULL, in every batch; the worker raises for bytes that are no UTF-8
-        if int(pd.__version__.partition(".")[0]) > 2:
-            raise refusal("SW271", column=column, version=pd.__version__)
+        _check_pandas(column)
         loop.guard(str_call(loop, "valid_utf8", loop.value_of(value)))
         return text_series(loop, value, Missing(none=value.type.nullable))
     if plain.is_float:
@@ -140,6 +139,15 @@ def series_of_column(
     if plain == BOOL:
         raise refusal("SW102", column=column)
     return TracedSeries(loop, _nan_where_null(loop, value, F64), F64.dtype)
+
+
+def _check_pandas(column: str) -> None:
+    """Refuses (SW271) a pandas whose strings are no Python objects, or that does not infer dtypes of objects as pandas 2 does."""
+    if int(pd.__version__.partition(".")[0]) > 2:
+        raise refusal("SW271", column=column, pandas=f"pandas {pd.__version__}")
+    for option in ("future.infer_string", "future.no_silent_downcasting"):
+        if pd.get_option(option):
+            raise refusal("SW271", column=column, pandas=f"pandas with the option {option}")
 
 
 def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "an argument") -> TracedFrame:
