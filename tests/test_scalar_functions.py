@@ -88,7 +88,7 @@ def check(function: Callable[..., Any], types: tuple[str, ...], returns: str, ul
     assert reply["status"] == "ok", reply["refusals"]
     program = parse_program(reply["program"])
     rng = np.random.default_rng(0)
-    pools = [VALUES[{"double": "f64", "long": "i64", "integer": "i32", "boolean": "bool", "byte": "i8", "date": "date"}[t]] for t in types]
+    pools = [VALUES[str(SPARK_TYPES[t])] for t in types]
     rows = [tuple(p[rng.integers(len(p))] for p in pools) for _ in range(120)] if len(pools) > 1 else [(v,) for v in pools[0]]
     columns = [_column([r[i] for r in rows], t) for i, t in enumerate(types)]
     _, flagged = run(program, columns)

@@ -46,6 +46,9 @@ class TracedRow(Traced):
             refuse("SW262", call="a row of a DataFrame", what=f"[{key!r}]" if isinstance(key, str | int) else "this index")
         return self.sources[key]()
 
+    def __len__(self) -> int:
+        return len(self.sources)
+
     def __iter__(self) -> Iterator[Any]:
         """Python's values, by ``item()`` where they are NumPy scalars."""
         for source in self.sources.values():
