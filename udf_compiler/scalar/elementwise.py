@@ -31,15 +31,6 @@ def element(series: Any, call: str) -> Callable[[], Any]:
     return lambda: x
 
 
-def _date_element(series: TracedSeries) -> Callable[[], Any]:
-    dates.settle(series)
-    loop, value = series.loop, series.value
-    x = of_value(loop.value_of(value))
-    if not value.type.nullable:
-        return lambda: x
-    return lambda: x if explorer().decide(loop.is_valid(value)) else None
-
-
 def _text_element(series: TracedSeries, call: str) -> Callable[[], Any]:
     loop, value, missing = series.loop, series.value, series.missing
     x = of_value(loop.value_of(value))
