@@ -24,43 +24,24 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
-from llvmlite import ir
 from numba.core import types
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, Op, Read, StrCall, ValueOf
+from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, Read, ValueOf
 from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
 from sparkweld.ir.types import BOOL, F64, STR, Type
-from sparkweld.kernels import memory
-from sparkweld.kernels.frontend import VIEW, Operation, define, numba_type
-from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
-from sparkweld.kernels.lowerings.strings import text
+from sparkweld.kernels import row_operations as make
+from sparkweld.kernels.frontend import Operation, define
 from sparkweld.kernels.shape import SEEN_SHIFT, Shape, allocates
-from sparkweld.kernels.stages import (
-    Stage,
-    Statement,
-    column_operation,
-    for_kept_rows,
-    keep_operation,
-    stages_of,
-    take_operation,
-    width_of,
-)
-from sparkweld.kernels.strings.memory_access import build_view
-
-_I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
+from sparkweld.kernels.stages import Stage, Statement, for_kept_rows, stages_of, width_of
 
 ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
 
 #: Cost of a function in additions, 1 for others.
 _WEIGHTS = {**dict.fromkeys(LIBM_ULP, 20), **dict.fromkeys(("divide", "remainder", "floor_divide", "fmod", "sqrt"), 5)}
-
-#: Operations are equal for equal ops, so that one name serves all their calls; tables may be large, hence the bound.
-_remember = lru_cache(maxsize=2048)
 
 
 @dataclass(frozen=True)
@@ -107,7 +88,7 @@ class _Emitter:
         self.head.append(f"padded = padded & {-self.shape.tile}")
         result = f"flagged | seen << {SEEN_SHIFT}" if self.loop.some else "flagged"
         lines = [*self.head, *inner, f"return {result}"]
-        self.namespace["address"] = _address
+        self.namespace["address"] = make.address
         source = "\n".join(["def row_loop(table, padded, count):", *(f"    {line}" for line in lines), ""])
         first = 0 if len(stages) == 1 else 1
         return RowLoop(source, self.namespace, tuple(first + at for at, s in enumerate(stages) if not s.is_scalar))
@@ -132,7 +113,7 @@ class _Emitter:
         kinds = {s.target: s.operation.result for s in self.body if s.target}
         crossing = sorted({name for stage in stages for name in stage.kept})
         for name in crossing:
-            self.head.append(f"c_{name} = {self._name(_scratch(tile * width_of(kinds[name])))}()")
+            self.head.append(f"c_{name} = {self._name(make.column_between(tile * width_of(kinds[name])))}()")
         renamed = {"count": "left"}
         lines = ["left = count - base"]
         widths = (*self.shape.widths, 1)  # the last one: rows kept
@@ -140,8 +121,8 @@ class _Emitter:
             renamed[address] = f"b{entry}"
             lines.append(f"b{entry} = {address} + base * {widths[entry]}")
         for stage in stages:
-            takes = [self._statement(name, _take_kept(kinds[name]), f"c_{name}", "row") for name in stage.wanted]
-            keeps = [self._statement("", _keep(kinds[name]), f"c_{name}", "row", name) for name in stage.kept]
+            takes = [self._statement(name, make.take_kept(kinds[name]), f"c_{name}", "row") for name in stage.wanted]
+            keeps = [self._statement("", make.keep(kinds[name]), f"c_{name}", "row", name) for name in stage.kept]
             whole = Stage((*takes, *stage.statements, *keeps), (), (), stage.is_scalar)
             lines += self._one_loop(whole, str(tile), renamed)
         return ["base = 0", "while base < padded:", *(f"    {line}" for line in lines), f"    base += {tile}"]
@@ -152,38 +133,38 @@ class _Emitter:
             case Const():
                 value = self._constant(index, let.op)
                 if let.op.type == STR:
-                    self.body.append(self._statement(value, _text(let.op.value), leaf=True))
+                    self.body.append(self._statement(value, make.text_of(let.op.value), leaf=True))
             case Read():
                 valid = self._read(index, let.op)
             case IsValid():
                 value = self.valid[let.args[0]]
             case ValueOf():
                 (argument,) = let.args
-                self._call(value, _or_zero(type), self.value[argument], self.valid[argument])
+                self._call(value, make.or_zero(type), self.value[argument], self.valid[argument])
             case MakeOptional():
                 value, valid = self.value[let.args[0]], self.value[let.args[1]]
             case Lookup() if "str" in (let.op.type.kind, let.op.value_type.kind):
                 valid = f"ok{index}"
-                self._call(f"at{index}", _position(let.op), self.value[let.args[0]])
-                self._call(valid, _is_number(), f"at{index}")
-                self._call(value, _take(let.op), f"at{index}")
+                self._call(f"at{index}", make.position_of(let.op), self.value[let.args[0]])
+                self._call(valid, make.is_number(), f"at{index}")
+                self._call(value, make.value_at(let.op), f"at{index}")
             case Lookup():
                 valid = f"ok{index}"
                 (argument,) = let.args
                 for name, part, result in ((value, 0, let.op.value_type), (valid, 1, BOOL)):
-                    self._call(name, _lookup_part(let.op, self.types[argument], part, result), self.value[argument])
+                    self._call(name, make.lookup_part(let.op, self.types[argument], part, result), self.value[argument])
             case _ if type.nullable:
                 valid = f"ok{index}"
                 self._compute(f"pair{index}", let, type)
-                self._call(valid, _is_present(), f"pair{index}")
-                self._call(value, _of_pair(type.plain()), f"pair{index}")
+                self._call(valid, make.is_present(), f"pair{index}")
+                self._call(value, make.value_of_pair(type.plain()), f"pair{index}")
             case _:
                 self._compute(value, let, type)
         self.value.append(value)
         self.valid.append(valid)
 
     def _compute(self, target: str, let: Let, type: Type) -> None:
-        operation = _operation(let.op, tuple(self.types[a] for a in let.args), type)
+        operation = make.operation_of(let.op, tuple(self.types[a] for a in let.args), type)
         arena = ["arena"] if allocates(let.op) else []
         weight = 0 if type.kind == "bool" else _WEIGHTS.get(let.op.fn, 1) if isinstance(let.op, Call) else 1
         self.body.append(self._statement(target, operation, *(self.value[a] for a in let.args), *arena, weight=weight))
@@ -214,11 +195,11 @@ class _Emitter:
             raise InternalError(f"program {self.program.name!r} reads {op.column!r} within its only loop's own appends")
         entry = self.entries[op.column]
         column = self._column(entry, op.column)
-        self.body.append(self._statement(f"v{index}", _load(op.type.plain()), column, "row", leaf=True))
+        self.body.append(self._statement(f"v{index}", make.load(op.type.plain()), column, "row", leaf=True))
         if not op.type.nullable:
             return ""
         column = self._column(entry + 1, f"nulls of {op.column}")
-        self.body.append(self._statement(f"ok{index}", _load_valid(), column, "row", leaf=True))
+        self.body.append(self._statement(f"ok{index}", make.load_valid(), column, "row", leaf=True))
         return f"ok{index}"
 
     def _column(self, entry: int, comment: str) -> str:
@@ -229,14 +210,14 @@ class _Emitter:
 
     def _guards(self) -> None:
         for number, (among, wanted) in enumerate(self.loop.some):
-            self._call("seen", _mark_seen(number), "seen", self.value[among], self.value[wanted], "row", "count")
+            self._call("seen", make.mark_seen(number), "seen", self.value[among], self.value[wanted], "row", "count")
         if not self.loop.guards:
             return
         decided = self.value[self.loop.guards[0]]
         for number, guard in enumerate(self.loop.guards[1:]):
-            self._call(f"decided{number}", _operation(Call("logical_and"), (BOOL, BOOL), BOOL), decided, self.value[guard])
+            self._call(f"decided{number}", make.operation_of(Call("logical_and"), (BOOL, BOOL), BOOL), decided, self.value[guard])
             decided = f"decided{number}"
-        self._call("flagged", _count_flagged(), "flagged", decided, "row", "count")
+        self._call("flagged", make.count_flagged(), "flagged", decided, "row", "count")
 
     def _outputs(self) -> None:
         columns = column_types(self.program)
@@ -248,154 +229,12 @@ class _Emitter:
             entry = 2 * (self.shape.inputs + number)
             stored = self.value[value]
             if type.nullable:
-                self._call(f"out{number}", _or_zero(type.plain()), stored, self.valid[value])
+                self._call(f"out{number}", make.or_zero(type.plain()), stored, self.valid[value])
                 stored = f"out{number}"
-                self._call("", _store_null(), self._column(entry + 1, f"nulls of {name}"), "row", self.valid[value])
-            self._call("", _store(type.plain()), self._column(entry, name), "row", stored)
+                self._call("", make.store_null(), self._column(entry + 1, f"nulls of {name}"), "row", self.valid[value])
+            self._call("", make.store(type.plain()), self._column(entry, name), "row", stored)
         if self.loop.where is not None:
-            self._call("", _store(BOOL), self._keep_column(), "row", self.value[self.loop.where])
+            self._call("", make.store(BOOL), self._keep_column(), "row", self.value[self.loop.where])
 
     def _keep_column(self) -> str:
         return self._column(2 * (self.shape.inputs + self.shape.outputs), "rows kept")
-
-
-_scratch, _keep, _take_kept = _remember(column_operation), _remember(keep_operation), _remember(take_operation)
-
-
-@_remember
-def _operation(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation:
-    build = lowering(op, arguments)
-    name = (op.fn if isinstance(op, Call | StrCall) else op.name) + "".join(f"_{t}" for t in arguments[-1:])
-    taken = (*map(numba_type, arguments), *((types.int64,) if allocates(op) else ()))
-    return Operation(name, taken, VIEW if result.nullable else numba_type(result), build)
-
-
-@_remember
-def _text(value: str) -> Operation:
-    return Operation("text", (), VIEW, lambda b: text(b, value))
-
-
-@_remember
-def _position(op: Lookup) -> Operation:
-    return Operation("position", (numba_type(op.type),), types.int64, lambda b, x: position(b, op, x))
-
-
-@_remember
-def _take(op: Lookup) -> Operation:
-    return Operation("take", (types.int64,), numba_type(op.value_type), lambda b, at: take(b, op, at))
-
-
-@_remember
-def _is_number() -> Operation:
-    return Operation("is_number", (types.int64,), types.boolean, lambda b, x: b.icmp_signed(">=", x, ir.Constant(_I64, 0)))
-
-
-@_remember
-def _is_present() -> Operation:
-    def build(b: ir.IRBuilder, pair: ir.Value) -> ir.Value:
-        return b.icmp_signed(">=", b.extract_value(pair, 1), ir.Constant(_I64, 0))
-
-    return Operation("is_present", (VIEW,), types.boolean, build)
-
-
-@_remember
-def _of_pair(type: Type) -> Operation:
-    """The value of a pair that an op of strings gives; of a string that does not exist, the empty one."""
-
-    def build(b: ir.IRBuilder, pair: ir.Value) -> ir.Value:
-        if type != STR:
-            return b.bitcast(b.extract_value(pair, 0), llvm_type(type))
-        zero = ir.Constant(_I64, 0)
-        present = b.icmp_signed(">=", b.extract_value(pair, 1), zero)
-        return b.select(present, pair, build_view(b, zero, zero))
-
-    return Operation(f"of_pair_{type}", (VIEW,), numba_type(type), build)
-
-
-@_remember
-def _load(type: Type) -> Operation:
-    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
-        if type == STR:
-            first = b.shl(row, ir.Constant(_I64, 1))
-            second = b.add(first, ir.Constant(_I64, 1))
-            return build_view(b, *(memory.load(b, address, at, _I64) for at in (first, second)))
-        if type != BOOL:
-            return memory.load(b, address, row, llvm_type(type))
-        return b.icmp_unsigned("!=", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
-
-    return Operation(f"load_{type}", (types.int64, types.int64), numba_type(type), build)
-
-
-@_remember
-def _load_valid() -> Operation:
-    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
-        return b.icmp_unsigned("==", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
-
-    return Operation("load_valid", (types.int64, types.int64), types.boolean, build)
-
-
-@_remember
-def _store(type: Type) -> Operation:
-    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
-        if type == STR:
-            first = b.shl(row, ir.Constant(_I64, 1))
-            memory.store(b, address, first, b.extract_value(value, 0))
-            memory.store(b, address, b.add(first, ir.Constant(_I64, 1)), b.extract_value(value, 1))
-            return
-        memory.store(b, address, row, b.zext(value, _I8) if type == BOOL else value)
-
-    return Operation(f"store_{type}", (types.int64, types.int64, numba_type(type)), types.none, build)
-
-
-@_remember
-def _store_null() -> Operation:
-    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, valid: ir.Value) -> None:
-        memory.store(b, address, row, b.zext(b.not_(valid), _I8))
-
-    return Operation("store_null", (types.int64, types.int64, types.boolean), types.none, build)
-
-
-@_remember
-def _or_zero(type: Type) -> Operation:
-    def build(b: ir.IRBuilder, value: ir.Value, valid: ir.Value) -> ir.Value:
-        if type == STR:
-            zero = ir.Constant(_I64, 0)
-            return b.select(valid, value, build_view(b, zero, zero))
-        return b.select(valid, value, ir.Constant(value.type, 0.0 if type.is_float else 0))
-
-    return Operation(f"or_zero_{type}", (numba_type(type), types.boolean), numba_type(type), build)
-
-
-@_remember
-def _lookup_part(op: Lookup, of: Type, part: int, result: Type) -> Operation:
-    name = "lookup_valid" if part else "lookup"
-    return Operation(name, (numba_type(of),), numba_type(result), lambda b, x: lookup(b, op, x)[part])
-
-
-@_remember
-def _count_flagged() -> Operation:
-    def build(b: ir.IRBuilder, flagged: ir.Value, decided: ir.Value, row: ir.Value, count: ir.Value) -> ir.Value:
-        real = b.icmp_signed("<", row, count)
-        return b.add(flagged, b.zext(b.and_(b.not_(decided), real), _I64))
-
-    return Operation("count_flagged", (types.int64, types.boolean, types.int64, types.int64), types.int64, build)
-
-
-@_remember
-def _mark_seen(number: int) -> Operation:
-    """Two bits for pair `number` of `Loop.some`: a row had the first value, a row had both."""
-
-    def build(b: ir.IRBuilder, seen: ir.Value, among: ir.Value, wanted: ir.Value, row: ir.Value, count: ir.Value) -> ir.Value:
-        real = b.and_(among, b.icmp_signed("<", row, count))
-        bits = b.select(b.and_(real, wanted), ir.Constant(_I64, 3), b.zext(real, _I64))
-        return b.or_(seen, b.shl(bits, ir.Constant(_I64, 2 * number)))
-
-    arguments = (types.int64, types.boolean, types.boolean, types.int64, types.int64)
-    return Operation(f"mark_seen{number}", arguments, types.int64, build)
-
-
-def _build_address(b: ir.IRBuilder, table: ir.Value, entry: ir.Value) -> ir.Value:
-    return b.load(b.gep(memory.pointer(b, table, _I64), [entry]))
-
-
-_address = Operation("address", (types.int64, types.int64), types.int64, _build_address)

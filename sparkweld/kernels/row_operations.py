@@ -1,0 +1,180 @@
+"""Operations of the row loop: ops, loads and stores of columns, constants, counters.
+
+Each maker gives the same operation for the same arguments, so that one name in the source serves all its calls.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from llvmlite import ir
+from numba.core import types
+
+from sparkweld.ir.ops import Call, Lookup, Op, StrCall
+from sparkweld.ir.types import BOOL, STR, Type
+from sparkweld.kernels import memory
+from sparkweld.kernels.frontend import VIEW, Operation, numba_type
+from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
+from sparkweld.kernels.lowerings.strings import text
+from sparkweld.kernels.shape import allocates
+from sparkweld.kernels.stages import column_operation, keep_operation, take_operation
+from sparkweld.kernels.strings.memory_access import build_view
+
+_I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
+
+#: Tables may be large, hence the bound.
+_remember = lru_cache(maxsize=2048)
+
+column_between, keep, take_kept = _remember(column_operation), _remember(keep_operation), _remember(take_operation)
+
+
+@_remember
+def operation_of(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation:
+    """An op on values of these types; the arena's address comes last when it allocates."""
+    build = lowering(op, arguments)
+    name = (op.fn if isinstance(op, Call | StrCall) else op.name) + "".join(f"_{t}" for t in arguments[-1:])
+    taken = (*map(numba_type, arguments), *((types.int64,) if allocates(op) else ()))
+    return Operation(name, taken, VIEW if result.nullable else numba_type(result), build)
+
+
+@_remember
+def text_of(value: str) -> Operation:
+    """A constant string."""
+    return Operation("text", (), VIEW, lambda b: text(b, value))
+
+
+@_remember
+def position_of(op: Lookup) -> Operation:
+    """Number of a value's key in a table, -1 for none."""
+    return Operation("position", (numba_type(op.type),), types.int64, lambda b, x: position(b, op, x))
+
+
+@_remember
+def value_at(op: Lookup) -> Operation:
+    """A table's value by its key's number."""
+    return Operation("take", (types.int64,), numba_type(op.value_type), lambda b, at: take(b, op, at))
+
+
+@_remember
+def is_number() -> Operation:
+    """Whether such a number is one."""
+    return Operation("is_number", (types.int64,), types.boolean, lambda b, x: b.icmp_signed(">=", x, ir.Constant(_I64, 0)))
+
+
+@_remember
+def is_present() -> Operation:
+    """Whether a pair that an op of strings gives is not NULL."""
+    def build(b: ir.IRBuilder, pair: ir.Value) -> ir.Value:
+        return b.icmp_signed(">=", b.extract_value(pair, 1), ir.Constant(_I64, 0))
+
+    return Operation("is_present", (VIEW,), types.boolean, build)
+
+
+@_remember
+def value_of_pair(type: Type) -> Operation:
+    """The value of a pair that an op of strings gives; of a string that does not exist, the empty one."""
+
+    def build(b: ir.IRBuilder, pair: ir.Value) -> ir.Value:
+        if type != STR:
+            return b.bitcast(b.extract_value(pair, 0), llvm_type(type))
+        zero = ir.Constant(_I64, 0)
+        present = b.icmp_signed(">=", b.extract_value(pair, 1), zero)
+        return b.select(present, pair, build_view(b, zero, zero))
+
+    return Operation(f"of_pair_{type}", (VIEW,), numba_type(type), build)
+
+
+@_remember
+def load(type: Type) -> Operation:
+    """A column's value of a row."""
+    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
+        if type == STR:
+            first = b.shl(row, ir.Constant(_I64, 1))
+            second = b.add(first, ir.Constant(_I64, 1))
+            return build_view(b, *(memory.load(b, address, at, _I64) for at in (first, second)))
+        if type != BOOL:
+            return memory.load(b, address, row, llvm_type(type))
+        return b.icmp_unsigned("!=", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
+
+    return Operation(f"load_{type}", (types.int64, types.int64), numba_type(type), build)
+
+
+@_remember
+def load_valid() -> Operation:
+    """Whether a row's value is not NULL, by its null byte."""
+    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
+        return b.icmp_unsigned("==", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
+
+    return Operation("load_valid", (types.int64, types.int64), types.boolean, build)
+
+
+@_remember
+def store(type: Type) -> Operation:
+    """Inverse of `load`."""
+    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
+        if type == STR:
+            first = b.shl(row, ir.Constant(_I64, 1))
+            memory.store(b, address, first, b.extract_value(value, 0))
+            memory.store(b, address, b.add(first, ir.Constant(_I64, 1)), b.extract_value(value, 1))
+            return
+        memory.store(b, address, row, b.zext(value, _I8) if type == BOOL else value)
+
+    return Operation(f"store_{type}", (types.int64, types.int64, numba_type(type)), types.none, build)
+
+
+@_remember
+def store_null() -> Operation:
+    """Inverse of `load_valid`."""
+    def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, valid: ir.Value) -> None:
+        memory.store(b, address, row, b.zext(b.not_(valid), _I8))
+
+    return Operation("store_null", (types.int64, types.int64, types.boolean), types.none, build)
+
+
+@_remember
+def or_zero(type: Type) -> Operation:
+    """A value where it is valid, else zero or the empty string."""
+    def build(b: ir.IRBuilder, value: ir.Value, valid: ir.Value) -> ir.Value:
+        if type == STR:
+            zero = ir.Constant(_I64, 0)
+            return b.select(valid, value, build_view(b, zero, zero))
+        return b.select(valid, value, ir.Constant(value.type, 0.0 if type.is_float else 0))
+
+    return Operation(f"or_zero_{type}", (numba_type(type), types.boolean), numba_type(type), build)
+
+
+@_remember
+def lookup_part(op: Lookup, of: Type, part: int, result: Type) -> Operation:
+    """The value (0) or the validity (1) that a table of numbers gives."""
+    name = "lookup_valid" if part else "lookup"
+    return Operation(name, (numba_type(of),), numba_type(result), lambda b, x: lookup(b, op, x)[part])
+
+
+@_remember
+def count_flagged() -> Operation:
+    """The number of flagged rows so far, padding left out."""
+    def build(b: ir.IRBuilder, flagged: ir.Value, decided: ir.Value, row: ir.Value, count: ir.Value) -> ir.Value:
+        real = b.icmp_signed("<", row, count)
+        return b.add(flagged, b.zext(b.and_(b.not_(decided), real), _I64))
+
+    return Operation("count_flagged", (types.int64, types.boolean, types.int64, types.int64), types.int64, build)
+
+
+@_remember
+def mark_seen(number: int) -> Operation:
+    """Two bits for pair `number` of `Loop.some`: a row had the first value, a row had both."""
+
+    def build(b: ir.IRBuilder, seen: ir.Value, among: ir.Value, wanted: ir.Value, row: ir.Value, count: ir.Value) -> ir.Value:
+        real = b.and_(among, b.icmp_signed("<", row, count))
+        bits = b.select(b.and_(real, wanted), ir.Constant(_I64, 3), b.zext(real, _I64))
+        return b.or_(seen, b.shl(bits, ir.Constant(_I64, 2 * number)))
+
+    arguments = (types.int64, types.boolean, types.boolean, types.int64, types.int64)
+    return Operation(f"mark_seen{number}", arguments, types.int64, build)
+
+
+def _build_address(b: ir.IRBuilder, table: ir.Value, entry: ir.Value) -> ir.Value:
+    return b.load(b.gep(memory.pointer(b, table, _I64), [entry]))
+
+
+address = Operation("address", (types.int64, types.int64), types.int64, _build_address)
