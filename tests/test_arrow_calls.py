@@ -142,6 +142,31 @@ def test_choices():
     check(lambda x: pc.max_element_wise(x, 0.0, 1.0), ("double",), "double")
 
 
+STRINGS = [
+    lambda s: pc.utf8_lower(s), lambda s: pc.utf8_upper(s), lambda s: pc.ascii_upper(s), lambda s: pc.utf8_length(s),
+    lambda s: pc.utf8_trim_whitespace(s), lambda s: pc.utf8_ltrim_whitespace(s), lambda s: pc.utf8_trim(s, " ab"),
+    lambda s: pc.utf8_rtrim(s, characters="bé"), lambda s: pc.starts_with(s, "a"), lambda s: pc.ends_with(s, pattern="b"),
+    lambda s: pc.match_substring(s, "ca"), lambda s: pc.count_substring(s, "ab"), lambda s: pc.find_substring(s, "b"),
+    lambda s: pc.replace_substring(s, "ab", "xyz"), lambda s: pc.utf8_slice_codeunits(s, 1, 3),
+    lambda s: pc.utf8_slice_codeunits(s, 0, 1), lambda s: pc.utf8_slice_codeunits(s, -2), lambda s: pc.string_is_ascii(s),
+    lambda s: pc.if_else(pc.equal(s, "a"), "one", s), lambda s: pc.fill_null(s, "none"), lambda s: s.is_null(),
+    lambda s: pc.is_in(s, value_set=pa.array(["a", "é"])), lambda s: pc.less(s, "b"), lambda s: s,
+    lambda s: pc.binary_join_element_wise(s, pc.utf8_lower(s), "-"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", STRINGS)
+def test_strings(function):
+    check(function, ("string",))
+
+
+def test_text_beyond_ascii_is_left_to_pyarrow_where_the_tables_differ():
+    reply = compile_udf(lambda s: pc.utf8_upper(s), 250, {"s": "string"}, "string")
+    (got,), flagged = run(reply, {"s": ["straße", "abc", None]})
+    assert flagged.tolist() == [True, False, False]
+    assert got[1:] == ["ABC", None]
+
+
 def test_casts():
     check(lambda x: x.cast(pa.int32()), ("long",), "integer")
     check(lambda x: pc.cast(x, "int64"), ("double",), "long")
@@ -172,6 +197,9 @@ def test_a_chain_of_functions_and_captured_constants():
         (lambda x: pa.array([1.0]), "SW363"),
         (lambda x: 1.0, "SW363"),
         (lambda x: pc.round(x, 2), "SW262"),
+        (lambda x: pc.utf8_lower(x), "SW262"),
+        (lambda x: pc.utf8_title(x), "SW251"),
+        (lambda x: pc.cast(x, pa.string()), "SW251"),
         (lambda x: pc.nothing(x), "SW252"),
         (lambda x: pa.array(x.to_pylist()), "SW251"),
         (lambda x: x if len(x) > 3 else pc.add(x, 1.0), "SW259"),

@@ -63,7 +63,7 @@ def run(reply: dict[str, Any], columns: Mapping[str, Sequence[Any]]) -> tuple[li
 
 
 def _array(values: Sequence[Any], type: Type) -> Any:
-    plain = [_EPOCH if v is None and type.kind == "date" else 0 if v is None else v for v in values]
+    plain = [_EPOCH if v is None and type.kind == "date" else type.zero if v is None else v for v in values]
     if type.kind == "date":
         plain = [(v.toordinal() if isinstance(v, datetime.date) else v) - _EPOCH for v in plain]
     array = np.array(plain, type.dtype)
@@ -72,8 +72,13 @@ def _array(values: Sequence[Any], type: Type) -> Any:
 
 def _values(array: Any, type: Type) -> list[Any]:
     values, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
-    made = [datetime.date.fromordinal(int(v) + _EPOCH) if type.kind == "date" else v.item() for v in values]
-    return [v if ok else None for v, ok in zip(made, valid, strict=True)]
+    return [_value(v, type) if ok else None for v, ok in zip(values, valid, strict=True)]
+
+
+def _value(value: Any, type: Type) -> Any:
+    if type.kind == "date":
+        return datetime.date.fromordinal(int(value) + _EPOCH)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def same(a: Sequence[Any], b: Sequence[Any], ulp: int = 0) -> bool:
@@ -100,10 +105,12 @@ VALUES: dict[str, list[Any]] = {
     "float": [0.0, -0.0, 1.5, -2.5, float("nan"), float("inf"), 2.0**-149, 3.0000000054977558e38],
     "double": [0.0, -0.0, 1.5, -2.5, 0.1, float("nan"), float("inf"), float("-inf"), 5e-324, 1e300, 2.0**53],
     "date": [datetime.date(1970, 1, 1), datetime.date(2024, 2, 29), datetime.date(1, 1, 1), datetime.date(9999, 12, 31)],
+    "string": ["", "a", " Ab\t", "abcab", "é", "straße İ", "\x1c x\x0b", "日本😀", "a\x00b"],
 }
 ARROW = {
     "boolean": pa.bool_(), "byte": pa.int8(), "short": pa.int16(), "integer": pa.int32(), "long": pa.int64(),
     "float": pa.float32(), "double": pa.float64(), "date": pa.date32(),
+    "string": pa.string(),
 }  # fmt: skip
 
 

@@ -233,6 +233,30 @@ def test_structs_in_an_iterator_and_in_batches_for_python(spark, table):
     check(spark, lambda: table.select("id", quotients("n", "z").alias("s")), deopt=None)
 
 
+def test_strings_of_every_kind(spark, parquet):
+    words = [None if i % 11 == 5 else f" Word{i % 23} é"[: 2 + i % 8] for i in range(3000)]
+    table = parquet({"id": np.arange(3000), "w": words, "ascii": [None if w is None else w.strip(" é") for w in words]})
+
+    @arrow_udf("string")
+    def tidy(w: pa.Array) -> pa.Array:
+        return pc.if_else(pc.starts_with(w, "Word1"), "one", pc.utf8_upper(w))
+
+    def named(batches):
+        for pdf in batches:
+            kept = pdf[pdf.w.notna()]
+            yield kept.assign(w=kept.w.str.strip())
+
+    def shortened(batches):
+        for batch in batches:
+            cut = pc.utf8_slice_codeunits(batch["w"], 0, 3)
+            yield batch.set_column(1, "w", cut).filter(pc.is_valid(cut))
+
+    check(spark, lambda: table.select("id", tidy("ascii").alias("t")))
+    check(spark, lambda: table.select("id", tidy("w").alias("t")), deopt=None)
+    check(spark, lambda: table.select("id", "w").mapInArrow(shortened, "id long, w string"))
+    check(spark, lambda: table.select("id", "w").mapInPandas(named, "id long, w string"), deopt=None)
+
+
 def test_a_barrier_map_stays_spark_s(spark, table):
     numbers = table.select("id", "x")
     check(spark, lambda: numbers.mapInPandas(doubled, "id long, x double", barrier=True), refused="SW367")

@@ -8,5 +8,6 @@ from __future__ import annotations
 from udf_compiler.arrow.array import ARROW_TYPES, TracedArrow, safe_cast
 from udf_compiler.arrow.batch import TracedBatch
 from udf_compiler.arrow.modules import stand_in
+from udf_compiler.arrow.strings import check_utf8
 
-__all__ = ["ARROW_TYPES", "TracedArrow", "TracedBatch", "safe_cast", "stand_in"]
+__all__ = ["ARROW_TYPES", "TracedArrow", "TracedBatch", "check_utf8", "safe_cast", "stand_in"]

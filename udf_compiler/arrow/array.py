@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, Type
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR, Type
 from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.dates import days
 from udf_compiler.trace.lower import run_prototype
@@ -27,6 +27,7 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
     F32: pa.float32(),
     F64: pa.float64(),
     DATE: pa.date32(),
+    STR: pa.string(),
 }
 _IR_TYPES = {arrow: ir for ir, arrow in ARROW_TYPES.items()}
 
@@ -150,7 +151,7 @@ def as_column(loop: LoopBuilder, x: Operand, to: Type, call: str) -> TracedArrow
 def constant(loop: LoopBuilder, scalar: pa.Scalar, type: Type) -> TracedArrow:
     """A scalar (of that type, or of any when NULL) on every row."""
     if not scalar.is_valid:
-        return TracedArrow(loop, loop.const(0, type), loop.const(False, BOOL))
+        return TracedArrow(loop, loop.const(type.zero, type), loop.const(False, BOOL))
     value = scalar.as_py()
     return TracedArrow(loop, loop.const(days(value) if type == DATE else value, type))
 
@@ -164,6 +165,8 @@ def safe_cast(x: TracedArrow, to: Type, call: str) -> TracedArrow:
     loop, of = x.loop, x.value.type
     if of == to:
         return x
+    if STR in (of, to):
+        refuse("SW251", call=f"{call} from {ARROW_TYPES[of]} to {ARROW_TYPES[to]}")
     if DATE in (of, to) and {of, to} != {DATE, I32}:
         refuse("SW252", call=call, error=f"ArrowNotImplementedError: cast from {ARROW_TYPES[of]} to {ARROW_TYPES[to]}")
     if of.is_float and to.is_int:

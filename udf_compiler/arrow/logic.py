@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import IsIn
-from sparkweld.ir.types import BOOL, DATE
+from sparkweld.ir.types import BOOL, DATE, STR
 from udf_compiler.arrow.arithmetic import Rule, Traced, all_valid, common_type, elementwise, ufunc
 from udf_compiler.arrow.array import (
     ARROW_TYPES,
@@ -190,6 +190,8 @@ def _extreme(name: str, fn: str) -> Traced:
 
 
 def _two(loop: LoopBuilder, fn: str, a: TracedArrow, b: TracedArrow) -> TracedArrow:
+    if a.value.type == STR:
+        refuse("SW254", call="an extreme of columns", type="string")
     if a.value.type.is_float:  # which of -0.0 and 0.0 C's fmin gives is not said
         zeros = [loop.call("equal", v, loop.const(0, v.type)) for v in (a.value, b.value)]
         signs = [loop.call("signbit", v) for v in (a.value, b.value)]

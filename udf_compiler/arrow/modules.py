@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from udf_compiler.arrow import arithmetic, logic
+from udf_compiler.arrow import arithmetic, logic, strings
 from udf_compiler.arrow.array import TracedArrow, type_of
 from udf_compiler.arrow.batch import RecordBatchStandIn, record_batch
 from udf_compiler.calls.numpy_ import has_traced
@@ -49,9 +49,8 @@ def _round(x: Any, ndigits: int = 0, round_mode: str = "half_to_even") -> Traced
 
 _ROUND = arithmetic.elementwise("round", 1, arithmetic.whole("rint"), arithmetic.as_result)
 
-FUNCTIONS: dict[str, Function] = {
-    name: Function(name, rule) for name, rule in {**arithmetic.FUNCTIONS, **logic.FUNCTIONS, "round": _round}.items()
-}
+_RULES = {**arithmetic.FUNCTIONS, **logic.FUNCTIONS, **strings.FUNCTIONS, "round": _round}
+FUNCTIONS: dict[str, Function] = {name: Function(name, rule) for name, rule in _RULES.items()}
 _BY_OBJECT = {id(getattr(pc, name)): function for name, function in FUNCTIONS.items()}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import STR
 from sparkweld.reasons import refusal
 from udf_compiler import arrow
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow
@@ -14,6 +15,9 @@ from udf_compiler.kinds.kind import Call, Kind
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import stand_in, trace
+
+#: Strings are large_string under it.
+_LARGE = "spark.sql.execution.arrow.useLargeVarTypes"
 
 
 class ScalarArrow(Kind):
@@ -25,7 +29,9 @@ class ScalarArrow(Kind):
         return arrow.stand_in(obj) or stand_in(obj)
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
-        """Nothing of them changes what an arrow UDF does: it cannot be profiled either (worker.py)."""
+        """One conf changes the types that an arrow UDF sees. It cannot be profiled (worker.py)."""
+        if (confs.get(_LARGE) or "false").lower() != "false":
+            raise refusal("SW110", udf, conf=_LARGE, value=confs[_LARGE], wanted="false")
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
         return prepare(function, self.stand_in)
@@ -33,7 +39,10 @@ class ScalarArrow(Kind):
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         if field.value.type.plain() not in ARROW_TYPES:
             raise refusal("SW101", column=field.name, type=field.spark_type)
-        return TracedArrow.of(loop, field.value)
+        column = TracedArrow.of(loop, field.value)
+        if column.value.type == STR:
+            arrow.check_utf8(column)
+        return column
 
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
         raise refusal("SW101", column=title, type="struct")
