@@ -115,6 +115,29 @@ def _silent():
     return caught
 
 
+@pytest.mark.parametrize("source", ["v.sum()", "v.mean()", "v.count()", "len(v)", "v.isna().sum() + v.notna().mean()"])
+@pytest.mark.parametrize("group", [[True, None, False, True], [None, None], [None, True]])
+def test_booleans_with_nulls_are_objects(source, group):
+    function = eval(f"lambda v: {source}")
+    expected = function(pd.Series(group, dtype=object))
+    made, blobs = sent(function, RETURNS[np.asarray(expected).dtype.kind], "boolean")
+    made["inputs"][0]["nullable"] = True
+    form = _Compiler(made, made["steps"][0]["udfs"][0]["udf"], blobs)._form({"a"})
+    given = Optional(np.array([bool(v) for v in group]), np.array([v is not None for v in group]))
+    got, errors = evaluate_form(form, {"a": given}, len(group))
+    assert not errors and (got is None if pd.isna(expected) else got == expected)
+
+
+@pytest.mark.parametrize(
+    "source", ["v.any()", "(~v).sum()", "(v & v).sum()", "v.max()", "np.sum(v)", "v.values.sum()", "(v == 1).sum()"]
+)
+def test_other_uses_of_booleans_with_nulls_are_refused(source):
+    made, blobs = sent(eval(f"lambda v: {source}", {"np": np}), "long", "boolean")
+    made["inputs"][0]["nullable"] = True
+    with pytest.raises(Refusal, match="SW102|SW25|SW26"):
+        compile_aggregate(made, blobs)
+
+
 def test_weighted_means_take_two_columns():
     made, blobs = sent(lambda v, w: (v * w).sum() / w.sum(), "double", "double", "double")
     reply = compile_aggregate(made, blobs)

@@ -36,6 +36,7 @@ def numbers(rows=3000, groups=40, seed=3):
         "big": big,
         "f": pa.array(x.astype(np.float32)),
         "flag": pa.array(x > 3),
+        "maybe": pa.array(k > 3, mask=((random.random(rows) < 0.05) & (g % 2 == 0)) | (g == 8)),
         "name": pa.array([f"name {v % 5}" for v in g]),
     }
 
@@ -76,6 +77,10 @@ EXACT = [
     ("lambda v: len(v) * 2 + 1", "long", "x"),
     ("lambda v, w: ((v > 0) & (w > 1)).sum()", "long", "x y"),
     ("lambda v: np.where(v > 0, 1, 0).sum()", "long", "x"),
+    ("lambda v: v.sum()", "long", "maybe"),
+    ("lambda v: v.mean()", "double", "maybe"),
+    ("lambda v: v[v > 0].sum()", "long", "k"),
+    ("lambda v: len(v.dropna())", "long", "kn"),
 ]
 KEPT = [
     ("lambda v: v.sum()", "double", "x"),
@@ -97,6 +102,9 @@ KEPT = [
     ("lambda v: v.abs().max() / (1 + v.count())", "double", "kn"),
     ("lambda v: v.sum() / (len(v) - 1)", "double", "x"),
     ("lambda v: v.fillna(0).mean()", "double", "x"),
+    ("lambda v: v[v > 0].mean()", "double", "kn"),
+    ("lambda v: v.dropna().std()", "double", "x"),
+    ("lambda v: float(v[v < 100].max())", "double", "x"),
     ("lambda v, w: ((v - w) ** 2).mean()", "double", "x y"),
     ("lambda v: v.clip(0, 5).sum()", "double", "x"),
 ]
@@ -193,7 +201,7 @@ REFUSED = [
     ("SW384", "lambda v: (v // 3 % v).sum()", "long", "k"),
     ("SW385", "lambda v: 1.0", "double", "x"),
     ("SW388", "lambda a, b, c, d: (a + b + c + d).sum()", "double", "k kn i g"),
-    ("SW102", "lambda v: v.sum()", "long", "flag"),
+    ("SW102", "lambda v: v.any()", "boolean", "flag"),
     ("SW380", "lambda v: np.log(v.abs().max())", "double", "x"),
 ]
 

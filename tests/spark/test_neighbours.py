@@ -213,3 +213,21 @@ def test_conditions_that_imply_nothing(spark, parquet):
         expected, _ = run(spark, lambda case=case: case.select("*"), {"spark.sparkweld.enabled": "false"})
         actual, planned = run(spark, lambda case=case: case.select("*"), {})
         assert expected == actual and not measured(planned).rewritten
+
+
+def test_unions_limits_and_rollups_around_udfs(spark, parquet):
+    table = parquet({"x": np.linspace(-10, 10, 5001), "k": np.arange(5001) % 5})
+    half = scalar("lambda a: a * 0.5", "double", "x").alias("r")
+    native = {"spark.sparkweld.backend": "native"}
+    queries = [
+        lambda: table.union(table).select("k", half).orderBy("k", "r"),
+        lambda: table.select("k", half).union(table.select("k", half)).orderBy("k", "r"),
+        lambda: table.orderBy("x").limit(100).select("k", half),
+        lambda: table.select("k", half).orderBy("r").limit(7),
+        lambda: table.select("k", half).rollup("k").agg(F.count("r"), F.max("r")).orderBy("k"),
+        lambda: table.select("k", half).groupBy("k").agg(F.countDistinct("r"), F.count("r")).orderBy("k"),
+    ]
+    for query in queries:
+        assert check(spark, query, conf=native).kernel_batches
+    _, planned = run(spark, queries[0], native)
+    assert "RowToColumnar" not in planned._jdf.queryExecution().executedPlan().toString()

@@ -18,6 +18,7 @@ from sparkweld.optimizer import optimize
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.aggregates.groups import Aggregate, Groups, GroupScalar
+from udf_compiler.aggregates.objects import ObjectBools
 from udf_compiler.aggregates.probe import probe
 from udf_compiler.boundary import Field, check_confs, column_of_result, ir_type, series_of_column
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
@@ -185,6 +186,8 @@ class _Trace:
         if expr["op"] == "CreateNamedStruct":  # a Series of dictionaries here, no DataFrame
             raise refusal("SW101", column=title, type="struct")
         field = self._field(expr, title)
+        if field.spark_type == "boolean" and field.state == "nullable":
+            return ObjectBools(self.loop, field.value, field.name)
         return series_of_column(self.loop, field.value, field.spark_type, True, field.state, field.name)
 
     def _field(self, expr: Expr, title: str) -> Field:

@@ -16,6 +16,7 @@ from sparkweld.ir import Type, evaluate
 from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.types import parse_type
 from sparkweld.reasons import refusal
+from udf_compiler.aggregates.objects import ObjectBools
 from udf_compiler.trace import TracedFrame, TracedSeries
 
 if TYPE_CHECKING:
@@ -121,13 +122,18 @@ def _real(traced: Any, columns: Mapping[str, Array]) -> Any:
     """The pandas object that a traced argument stands for, by evaluation of its loop."""
     if isinstance(traced, TracedFrame):
         return pd.DataFrame({name: _real(s, columns) for name, s in traced.series.items()})
-    assert isinstance(traced, TracedSeries)
     values: list[Array] = []
     rows = len(_array(next(iter(columns.values()))))
-    for let in traced.loop.body[: traced.value.id + 1]:
+    for let in traced.loop.body:
         made = columns[let.op.column] if isinstance(let.op, Read) else let.op.evaluate(*(values[a] for a in let.args))
         values.append(made)
-    return pd.Series(np.broadcast_to(_array(values[traced.value.id]), rows).copy())
+    array = np.broadcast_to(_array(values[traced.value.id]), rows)
+    if isinstance(traced, ObjectBools):
+        return pd.Series(
+            [bool(v) if known else None for v, known in zip(array, values[traced.valid.id], strict=True)], dtype=object
+        )
+    assert isinstance(traced, TracedSeries)
+    return pd.Series(array.copy())
 
 
 def _agree(given: Any, expected: Any, rounded: bool) -> bool:
