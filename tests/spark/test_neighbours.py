@@ -65,6 +65,9 @@ EXACT = [
     ("lambda a: abs(a)", "double", "x"),
     ("lambda a: a // 7", "bigint", "k"),
     ("lambda a: a % 7", "int", "i"),
+    ("lambda a: a // 3", "tinyint", "b"),
+    ("lambda a: a // 1000", "int", "i"),
+    ("lambda a: a % 5", "smallint", "s"),
     ("lambda a: np.fmod(a, 7)", "bigint", "k"),
     ("lambda a: np.fmod(a, 2.5)", "double", "x"),
     ("lambda a, b: a > b", "boolean", "x y"),
@@ -231,3 +234,21 @@ def test_unions_limits_and_rollups_around_udfs(spark, parquet):
         assert check(spark, query, conf=native).kernel_batches
     _, planned = run(spark, queries[0], native)
     assert "RowToColumnar" not in planned._jdf.queryExecution().executedPlan().toString()
+
+
+def test_a_translation_that_spark_would_not_take_costs_no_query(spark):
+    """The decoder checks types: what it cannot build stays with the kernel or with Python."""
+    decoder = spark._jvm.io.sparkweld.support.ExpressionDecoder
+    mapper = spark._jvm.com.fasterxml.jackson.databind.ObjectMapper()
+    longs = '{"op": "Literal", "type": "long", "value": "7"}'
+    ints = '{"op": "Literal", "type": "integer", "value": "7"}'
+    wrong = [
+        '{"op": "Add", "type": "long", "args": [%s, %s]}' % (longs, ints),
+        '{"op": "IntegralDivide", "type": "long", "args": [%s, %s]}' % (ints, ints),
+        '{"op": "Add", "type": "integer", "args": [%s, %s]}' % (longs, longs),
+        '{"op": "And", "type": "boolean", "args": [%s, %s]}' % (longs, longs),
+        '{"op": "Shout", "type": "long", "args": [%s]}' % longs,
+    ]
+    for text in wrong:
+        assert decoder.accepts(mapper.readTree(text)) is False, text
+    assert decoder.accepts(mapper.readTree('{"op": "Add", "type": "long", "args": [%s, %s]}' % (longs, longs)))

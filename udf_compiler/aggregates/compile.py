@@ -28,7 +28,7 @@ from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedSeries, stand_in, trace
 from udf_compiler.twins import twin_outputs
-from udf_compiler.twins.nodes import Expr, choice, column, literal, node
+from udf_compiler.twins.nodes import Expr, choice, column, literal, node, where_not_null
 from udf_compiler.zones import session_zone
 
 #: Series of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_PANDAS_UDF).
@@ -87,9 +87,10 @@ class _Compiler:
             raise refusal("SW388", self.place, count=len(stateful), limit=MAX_STATES)
         merged = _Merged(self.request["inputs"], self.place)
         result: Expr | None = None
-        for with_nulls in itertools.product((False, True), repeat=len(stateful)):
-            states = dict(zip(stateful, with_nulls, strict=True))
-            expr = merged.add(self._form({name for name, has in states.items() if has}))
+        every = [dict(zip(stateful, nulls, strict=True)) for nulls in itertools.product((False, True), repeat=len(stateful))]
+        forms = [(states, self._form({name for name, has in states.items() if has})) for states in every]
+        for states, form in reversed(forms):  # what knows of NULLs first: forms without them can use it too
+            expr = merged.add(form, frozenset(name for name, has in states.items() if not has))
             result = expr if result is None else choice(merged.states(states), expr, result, ir_type_of(expr))
         assert result is not None
         kept = [{"op": op, "bound": bound} for op, bound in dict.fromkeys(self.kept)]
@@ -211,11 +212,11 @@ class _Merged:
         self._inputs = {i["name"]: i for i in inputs}
         self._place = place
 
-    def add(self, form: Form) -> Expr:
-        """The result of a form over the merged aggregates."""
+    def add(self, form: Form, dense: frozenset[str]) -> Expr:
+        """The result of a form over the merged aggregates. `dense`: columns without a NULL in the form's groups."""
         nullable = {name: bool(i["nullable"]) for name, i in self._inputs.items()}
         values = dict(zip(form.rows.outputs, twin_outputs(form.rows, nullable, self._place), strict=True))
-        names = {a.name: self._name(a.kind, values.get(a.name), a.type.kind) for a in form.aggregates}
+        names = {a.name: self._name(a.kind, values.get(a.name), a.type.kind, dense) for a in form.aggregates}
         result, *failed = (_renamed(e, names) for e in twin_outputs(form.groups, {}, self._place))
         type = ir_type_of(result)
         for condition, error in zip(failed, form.errors, strict=True):
@@ -234,12 +235,18 @@ class _Merged:
             found = test if found == literal(True, BOOL) else node("And", BOOL, found, test)
         return found
 
-    def _name(self, kind: str, expr: Expr | None, type: str, states: bool = False) -> str:
-        """`states`: of all rows of a Series, also those outside of a window's frame."""
+    def _name(self, kind: str, expr: Expr | None, type: str, dense: frozenset[str] = frozenset(), states: bool = False) -> str:
+        """The aggregate's name: a known one that is equal for groups in which the columns `dense` hold no NULL will do.
+
+        `states`: of all rows of a Series, also those outside of a window's frame.
+        """
         entry = {"kind": kind, "expr": expr, "type": type, "states": states}
+        plain = None if expr is None else where_not_null(expr, dense)
         for at, known in enumerate(self.aggregates):
-            if known == entry:
-                return f"aggregate{at}"
+            same = {**known, "expr": expr} == entry
+            if same and (known["expr"] is None) == (expr is None):
+                if expr is None or where_not_null(known["expr"], dense) == plain:
+                    return f"aggregate{at}"
         self.aggregates.append(entry)
         return f"aggregate{len(self.aggregates) - 1}"
 

@@ -35,7 +35,8 @@ def _floor_divide(types: list[Type], args: list[Expr]) -> Expr | None:
     if not _by_positive(types, args):
         return None
     below = node("LessThan", BOOL, node("Remainder", types[0], *args), literal(0, types[0]))
-    whole = node("IntegralDivide", I64, *args)
+    a, b = (x if types[0] == I64 else node("Cast", I64, x) for x in args)  # Spark's `div` takes longs only
+    whole = node("IntegralDivide", I64, a, b)
     floor = node("Subtract", I64, whole, choice(below, literal(1, I64), literal(0, I64), I64))
     return floor if types[0] == I64 else node("Cast", types[0], floor)
 

@@ -104,6 +104,31 @@ def without_default(expr: Expr, of: Expr) -> Expr | None:
     return {**expr, "args": args}
 
 
+def where_not_null(expr: Expr, columns: frozenset[str]) -> Expr:
+    """An expression that is equal for rows in which none of `columns` is NULL: defaults and tests of them are dropped."""
+    if "args" not in expr:
+        return expr
+    args = [where_not_null(a, columns) for a in expr["args"]]
+    made = {**expr, "args": args}
+    if expr["op"] == "Coalesce" and _never_null(args[0], columns):
+        return args[0]
+    if expr["op"] in ("IsNull", "IsNotNull") and _never_null(args[0], columns):
+        return literal(expr["op"] == "IsNotNull", BOOL)
+    if expr["op"] == "Not" and is_literal(args[0]):
+        return literal(not number(args[0]), BOOL)
+    if expr["op"] == "If" and is_literal(args[0]):
+        return args[1] if number(args[0]) else args[2]
+    if expr["op"] == "And":
+        return both(*args)
+    return made
+
+
+def _never_null(expr: Expr, columns: frozenset[str]) -> bool:
+    if expr["op"] == "Column":
+        return expr["name"] in columns
+    return expr["op"] in _STRICT and all(is_literal(a) or _never_null(a, columns) for a in expr["args"])
+
+
 def zero(type: Type) -> Expr:
     """What an IR value is where it is NULL."""
     return literal(DTYPES[type.kind].type(0).item() if type != DATE else 0, type)

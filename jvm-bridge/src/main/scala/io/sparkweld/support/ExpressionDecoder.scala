@@ -18,8 +18,17 @@ import org.apache.spark.sql.types._
 final class ExpressionDecoder(column: String => Expression) {
   import ExpressionDecoder._
 
-  /** Throws UnsupportedExpression for what this side does not know. */
+  /**
+   * Throws UnsupportedExpression for what this side does not know, and for an expression that does not take its arguments' types
+   * or has another type than the service says: such a plan would fail the query.
+   */
   def decode(json: JsonNode): Expression = {
+    val made = build(json)
+    if (!made.resolved || made.dataType != typeOf(json)) throw new UnsupportedExpression(s"${json.path("op").asText} of other types")
+    made
+  }
+
+  private def build(json: JsonNode): Expression = {
     val op = json.path("op").asText
     lazy val args = json.path("args").elements().asScala.map(decode).toIndexedSeq
     lazy val dataType = typeOf(json)
@@ -78,6 +87,13 @@ object ExpressionDecoder {
     "Pmod" -> (Pmod(_, _, wraps)),
     "Remainder" -> (Remainder(_, _, wraps)),
     "Subtract" -> (Subtract(_, _, wraps)))
+
+  /** Whether an expression without columns can be built. */
+  def accepts(json: JsonNode): Boolean =
+    try {
+      new ExpressionDecoder(name => throw new UnsupportedExpression(s"the column $name")).decode(json)
+      true
+    } catch { case _: UnsupportedExpression => false }
 
   /** The type that a node says it has. */
   def typeOf(json: JsonNode): DataType = DataType.fromJson(json.path("type").toString)
