@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 
+from tests.helpers.compile_requests import call, literal
 from tests.helpers.differential import check, measured, run
 
 CATALYST = {"spark.sparkweld.backend": "catalyst"}
@@ -240,15 +242,14 @@ def test_a_translation_that_spark_would_not_take_costs_no_query(spark):
     """The decoder checks types: what it cannot build stays with the kernel or with Python."""
     decoder = spark._jvm.io.sparkweld.support.ExpressionDecoder
     mapper = spark._jvm.com.fasterxml.jackson.databind.ObjectMapper()
-    longs = '{"op": "Literal", "type": "long", "value": "7"}'
-    ints = '{"op": "Literal", "type": "integer", "value": "7"}'
-    wrong = [
-        '{"op": "Add", "type": "long", "args": [%s, %s]}' % (longs, ints),
-        '{"op": "IntegralDivide", "type": "long", "args": [%s, %s]}' % (ints, ints),
-        '{"op": "Add", "type": "integer", "args": [%s, %s]}' % (longs, longs),
-        '{"op": "And", "type": "boolean", "args": [%s, %s]}' % (longs, longs),
-        '{"op": "Shout", "type": "long", "args": [%s]}' % longs,
-    ]
-    for text in wrong:
-        assert decoder.accepts(mapper.readTree(text)) is False, text
-    assert decoder.accepts(mapper.readTree('{"op": "Add", "type": "long", "args": [%s, %s]}' % (longs, longs)))
+    long, int_ = literal("7", "long"), literal("7", "integer")
+
+    def accepted(expression):
+        return decoder.accepts(mapper.readTree(json.dumps(expression)))
+
+    assert accepted(call("Add", long, long, type="long"))
+    assert not accepted(call("Add", long, int_, type="long"))
+    assert not accepted(call("IntegralDivide", int_, int_, type="long"))
+    assert not accepted(call("Add", long, long, type="integer"))
+    assert not accepted(call("And", long, long))
+    assert not accepted(call("Shout", long, type="long"))
