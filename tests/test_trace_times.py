@@ -21,6 +21,8 @@ def rows(table: str) -> list[str]:
 
 FIELDS = [f"a.dt.{name}" for name in datetimes.DATETIME_FIELDS]
 DATETIMES = """
+a.dt.to_period('M').dt.to_timestamp() || a.dt.to_period('Q').dt.to_timestamp() || a.dt.to_period('Y').dt.start_time
+a.dt.to_period('D').dt.to_timestamp() || a.dt.to_period('M').dt.year || a.dt.to_period('Q').dt.quarter
 a.clip(pd.Timestamp('2000-01-01')) || a.clip(upper=pd.Timestamp('2000-01-01')) || a.dt.isocalendar().week.astype(float)
 a.clip(pd.Timestamp('2020-01-01'), datetime(2000, 1, 1)) || a.clip(pd.Timestamp('2000-01-01')).dt.year
 a || a.copy() || a.isna() || a.notna() || pd.isna(a) || pd.Series(a) || a.dt.normalize() || a.dt.floor('D') || a.dt.floor('h')
@@ -131,7 +133,11 @@ def test_floats_of_seconds_are_rounded_as_pandas_rounds_them() -> None:
 
 
 REFUSED = [
-    ("a.dt.to_period('M')", "datetime", "SW251"),
+    ("a.dt.to_period('h').astype(str)", "datetime", "SW262"),
+    ("a.dt.to_period('M') + 1", "datetime", "SW251"),
+    ("a.dt + 1", "datetime", "SW251"),
+    ("np.exp(a.dt)", "datetime", "SW251"),
+    ("a.dt.to_period('M').dt.end_time", "datetime", "SW251"),
     ("a.dt.tz_localize('UTC')", "datetime", "SW251"),
     ("a.dt.nonsense", "datetime", "SW252"),
     ("a.dt", "f64", "SW252"),
@@ -182,6 +188,8 @@ def test_captured_times_are_constants() -> None:
 
 
 TEXTS = """
+a.dt.to_period('M').astype(str) || a.dt.to_period('Q').astype(str) || a.dt.to_period('D').astype('str')
+a.dt.to_period('Y').astype(str)
 a.dt.strftime('%Y-%m-%d') || a.dt.strftime('%Y-%m-%d %H:%M:%S') || a.dt.strftime('%Y%m%d') || a.dt.strftime('%m/%d/%Y')
 a.dt.strftime('%j') || a.dt.strftime('%d.%m.%Y') || a.dt.strftime('week %V of %G, %A') || a.dt.strftime('%b %d, %y')
 a.dt.strftime('%H:%M:%S.%f') || a.dt.strftime('%I:%M %p') || a.dt.strftime('100%% on %F at %T') || a.dt.strftime('%Y-%m')

@@ -22,7 +22,25 @@ SECOND = 10**9
 DAY = 86_400 * SECOND
 
 
-class DtAccessor(Traced):
+class Handle(Traced):
+    """A traced value that is good for its attributes only."""
+
+    __slots__ = ()
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        refuse("SW251", call=f"{name} of a {self.what}")
+
+    def _unary(self, name: str) -> Any:
+        refuse("SW251", call=f"{name} of a {self.what}")
+
+    def _in_place(self, name: str, other: Any) -> Any:
+        refuse("SW251", call=f"{name} of a {self.what}")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        refuse("SW251", call=f"np.{ufunc.__name__} of a {self.what}")
+
+
+class DtAccessor(Handle):
     """``s.dt``."""
 
     __slots__ = ("series",)
@@ -48,11 +66,12 @@ def accessor(s: TracedSeries) -> DtAccessor:
 def attribute(s: TracedSeries, name: str) -> Any:
     """An attribute of the accessor: a property, a method, or a refusal."""
     call = f"Series.dt.{name}"
+    from udf_compiler.calls.periods import to_period
     from udf_compiler.calls.time_texts import METHODS as TEXTS
 
     fields, methods = _TABLES[s.kind]
     if s.kind == "datetime":
-        methods = {**methods, **TEXTS}
+        methods = {**methods, **TEXTS, "to_period": to_period}
     if name in fields:
         return fields[name](s)
     if name in methods:
@@ -138,7 +157,7 @@ def _month_of_quarter(p: Parts, number: int) -> Value:
     return p.equals(p.rest(p.date("month"), 3), number)
 
 
-def _is_leap_year(p: Parts) -> Value:
+def is_leap_year(p: Parts) -> Value:
     year = p.date("year")
     fourth, hundredth, era = (p.equals(p.rest(year, n), 0) for n in (4, 100, 400))
     return p.both(fourth, p.loop.call("logical_or", p.loop.call("logical_not", hundredth), era))
@@ -152,7 +171,7 @@ _QUESTIONS: dict[str, _Number] = {
     "is_quarter_end": lambda p: p.both(_last(p), _month_of_quarter(p, 0)),
     "is_year_start": lambda p: p.both(_first(p), p.equals(p.date("month"), 1)),
     "is_year_end": lambda p: p.both(_last(p), p.equals(p.date("month"), 12)),
-    "is_leap_year": _is_leap_year,
+    "is_leap_year": is_leap_year,
 }
 
 

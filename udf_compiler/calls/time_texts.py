@@ -69,7 +69,7 @@ _MICROSECONDS: tuple[_Part, _Part] = (
 _COMPOUND = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y", "h": "%b"}
 
 #: Times that tell the directives apart.
-_SAMPLES = [
+SAMPLES = [
     pd.Timestamp(text).as_unit("ns")
     for text in ("1999-12-31 23:59:58.123456", "2024-02-29 00:00", "2021-01-03 12:05:09.000987", "1700-07-04 11:00")
 ]
@@ -80,18 +80,15 @@ def strftime(s: TracedSeries, date_format: Any) -> TracedSeries:
     call = "Series.dt.strftime"
     if not isinstance(date_format, str) or not date_format.isascii() or "\0" in date_format:
         refuse("SW262", call=call, what=f"{raw(date_format)} that is no ASCII text")
-    pieces = _pieces(date_format, call)
-    loop, p = s.loop, parts(s)
-    values = [piece if isinstance(piece, str) else _text(loop, piece[0](p), piece[1]) for piece in pieces]
-    texts = [loop.const(v, STR) if isinstance(v, str) else v for v in values]
-    text = texts[0] if len(texts) == 1 else str_call(loop, "concat", *texts)
-    wanted = run_prototype(call, lambda: pd.Series(_SAMPLES).dt.strftime(date_format))
-    if [_formatted(t, pieces) for t in _SAMPLES] != list(wanted):
+    pieces = pieces_of(date_format, call)
+    text = text_of(s.loop, parts(s), pieces)
+    wanted = run_prototype(call, lambda: pd.Series(SAMPLES).dt.strftime(date_format))
+    if [formatted(t, pieces) for t in SAMPLES] != list(wanted):
         refuse("SW262", call=call, what=f"the format {date_format!r} in this locale")
     return _missing_where_nat(s, text)
 
 
-def _pieces(date_format: str, call: str) -> list[str | _Part]:
+def pieces_of(date_format: str, call: str) -> list[str | _Part]:
     """Literal text and directives. Refuses (SW262) a directive that depends on locale, zone or platform."""
     for letter, text in _COMPOUND.items():
         date_format = re.sub(f"(?<!%)((?:%%)*)%{letter}", lambda m, text=text: m[1] + text, date_format)  # type: ignore[misc]
@@ -110,13 +107,19 @@ def _pieces(date_format: str, call: str) -> list[str | _Part]:
     return pieces
 
 
+def text_of(loop: LoopBuilder, p: Parts, pieces: list[str | _Part]) -> Value:
+    """The text of all pieces."""
+    values = [loop.const(v, STR) if isinstance(v, str) else _text(loop, v[0](p), v[1]) for v in pieces]
+    return values[0] if len(values) == 1 else str_call(loop, "concat", *values)
+
+
 def _text(loop: LoopBuilder, number: Value, texts: Mapping[int, str]) -> Value:
     pairs: dict[object, object] = dict(texts.items())
     found = loop.emit(Lookup.of(pairs, I64, STR), loop.cast(number, I64))
     return loop.value_of(found)
 
 
-def _formatted(time: pd.Timestamp, pieces: list[str | _Part]) -> str:
+def formatted(time: pd.Timestamp, pieces: list[str | _Part]) -> str:
     """What the tables say of one time."""
     builder = ProgramBuilder("sample", [])
     loop = builder.loop("sample")
@@ -146,7 +149,7 @@ def _name(s: TracedSeries, method: str, locale: Any, part: _Part) -> TracedSerie
     call = f"Series.dt.{method}"
     if locale is not None:
         refuse("SW262", call=call, what="the argument locale=")
-    if [_formatted(t, [part]) for t in _SAMPLES] != list(run_prototype(call, getattr(pd.Series(_SAMPLES).dt, method))):
+    if [formatted(t, [part]) for t in SAMPLES] != list(run_prototype(call, getattr(pd.Series(SAMPLES).dt, method))):
         refuse("SW262", call=call, what="this locale")
     return _missing_where_nat(s, _text(s.loop, part[0](parts(s)), part[1]))
 

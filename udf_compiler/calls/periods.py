@@ -1,0 +1,138 @@
+"""``s.dt.to_period(freq)`` of months, quarters, years and days, as far as people take it: the first day again, or its text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import I32, I64, STR
+from udf_compiler.calls.arrays import bound
+from udf_compiler.calls.datetimes import DAY, Handle, Parts, is_leap_year, parts
+from udf_compiler.calls.strings.convert import is_str_dtype
+from udf_compiler.calls.time_texts import SAMPLES, formatted, pieces_of, text_of
+from udf_compiler.trace import moments
+from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import text_series
+from udf_compiler.trace.values import raw
+
+#: pandas' name of a frequency -> the format of its text, in the directives of strftime; {q} is the quarter.
+_FORMATS = {"D": "%Y-%m-%d", "M": "%Y-%m", "Q-DEC": "%YQ{q}", "Y-DEC": "%Y"}
+
+
+class TracedPeriods(Handle):
+    """A Series of periods: the datetimes that they were made of, and their frequency."""
+
+    __slots__ = ("freq", "series")
+    what = "Series of periods"
+
+    def __init__(self, series: TracedSeries, freq: str) -> None:
+        self.series, self.freq = series, freq
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "dt":
+            return PeriodAccessor(self)
+        if name == "astype":
+            return bound(astype, self, "Series.astype")
+        refuse("SW251", call=f"{self.what}.{name}")
+
+
+class PeriodAccessor(Handle):
+    """``s.dt`` of such a Series."""
+
+    __slots__ = ("periods",)
+    what = "Series.dt"
+
+    def __init__(self, periods: TracedPeriods) -> None:
+        self.periods = periods
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "to_timestamp":
+            return bound(to_timestamp, self.periods, "Series.dt.to_timestamp")
+        if name == "start_time":
+            return to_timestamp(self.periods)
+        if name in ("year", "month", "quarter"):
+            return _number(self.periods, name)
+        refuse("SW251", call=f"Series.dt.{name} of periods")
+
+
+def to_period(s: TracedSeries, freq: Any = None) -> TracedPeriods:
+    """Months, quarters, years or days. Refuses other frequencies (SW262)."""
+    call = "Series.dt.to_period"
+    if not isinstance(freq, str):
+        refuse("SW262", call=call, what=f"freq={raw(freq)}")
+    name = str(run_prototype(call, lambda: moments.proto(s).dt.to_period(freq)).dtype)[len("period[") : -1]
+    if name not in _FORMATS:
+        refuse("SW262", call=call, what=f"freq={freq!r}")
+    return TracedPeriods(s, name)
+
+
+def _first_day(p: Parts, freq: str) -> Value:
+    """Days since 1970 of the first day of the period."""
+    days, loop = p.days, p.loop
+    if freq == "D":
+        return days
+    if freq == "M":
+        return p.plus(loop.call("subtract", days, p.date("day")), 1)
+    first = p.plus(loop.call("subtract", days, p.date("day_of_year")), 1)
+    if freq == "Y-DEC":
+        return first
+    month = p.date("month")
+    for start, before in ((4, 31 + 28 + 31), (7, 30 + 31 + 30), (10, 31 + 31 + 30)):
+        length = loop.const(before, I32)
+        if start == 4:
+            length = loop.call("add", length, loop.cast(is_leap_year(p), I32))
+        reached = loop.call("greater_equal", month, loop.const(start, I32))
+        first = loop.call("add", first, loop.select(reached, length, loop.const(0, I32)))
+    return first
+
+
+def to_timestamp(periods: TracedPeriods, freq: Any = None, how: Any = "start") -> TracedSeries:
+    """Midnight of the first day; one before 1677-09-22 is flagged."""
+    call = "Series.dt.to_timestamp"
+    s = periods.series
+    if freq is not None or how not in ("start", "S", "s"):
+        refuse("SW262", call=call, what="the argument freq= or how=")
+    made = run_prototype(call, lambda: moments.proto(s).dt.to_period(periods.freq[0]).dt.to_timestamp())
+    if made.dtype != s.dtype:
+        refuse("SW254", call=call, type=str(made.dtype))
+    loop = s.loop
+    day = _first_day(parts(s), periods.freq)
+    loop.guard(loop.call("greater_equal", day, loop.const(-106_751, I32)))
+    return moments.like(s, loop.call("multiply", loop.cast(day, I64), loop.const(DAY, I64)))  # type: ignore[no-any-return]
+
+
+def _number(periods: TracedPeriods, name: str) -> TracedSeries:
+    """int64 of periods, where that of datetimes is int32; a NaT is -1 in some versions of pandas, and flagged."""
+    s, call = periods.series, f"Series.dt.{name} of periods"
+    made = run_prototype(call, lambda: getattr(moments.proto(s).dt.to_period(periods.freq[0]).dt, name))
+    if made.dtype != np.int64:
+        refuse("SW254", call=call, type=str(made.dtype))
+    p, loop = parts(s), s.loop
+    if s.value.type.nullable:
+        loop.guard(loop.is_valid(s.value))
+    number = p.over(p.plus(p.date("month"), 2), 3) if name == "quarter" else p.date(name)
+    return TracedSeries(loop, loop.cast(number, I64), np.int64)
+
+
+def astype(periods: TracedPeriods, dtype: Any) -> TracedSeries:
+    """The text of each period; that of NaT is 'NaT'."""
+    call, s = "Series.astype of periods", periods.series
+    if not is_str_dtype(dtype):
+        refuse("SW262", call=call, what=raw(dtype))
+    loop, p = s.loop, parts(s)
+    format = _FORMATS[periods.freq]
+    pieces = pieces_of(format.removesuffix("{q}"), call)
+    if format.endswith("{q}"):
+        pieces.append((lambda p: p.over(p.plus(p.date("month"), 2), 3), {n: str(n) for n in range(1, 5)}))
+    wanted = run_prototype(call, lambda: pd.Series(SAMPLES).dt.to_period(periods.freq[0]).astype(str))
+    if [formatted(t, pieces) for t in SAMPLES] != list(wanted):
+        refuse("SW262", call=call, what=f"periods of {periods.freq}")
+    text = text_of(loop, p, pieces)
+    if s.value.type.nullable:
+        text = loop.select(loop.is_valid(s.value), text, loop.const("NaT", STR))
+    return text_series(loop, text)  # type: ignore[no-any-return]
