@@ -1,0 +1,99 @@
+"""Random compositions of reductions over random row expressions: a traced form gives what pandas gives for the group."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from sparkweld.errors import Refusal
+from sparkweld.ir.ops import Optional
+from sparkweld.ir.types import Type
+from tests.helpers.columns import extremes
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.expressions import NAMES, Function, functions
+from udf_compiler.aggregates.compile import _Compiler
+from udf_compiler.aggregates.probe import evaluate_form
+
+EXAMPLES = 150
+SPARK = {"f64": "double", "f32": "float", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long"}
+SINGLE = (
+    "{x}.sum()", "{x}.mean()", "{x}.count()", "{x}.min()", "{x}.max()", "{x}.any()", "{x}.all()", "{x}.std()", "{x}.var(ddof=0)",
+    "len({x})", "{x}.isna().mean()", "({x} > 0).sum()", "{x}[{x} > 0].sum()", "{x}.dropna().mean()", "np.nanmean({x})",
+    "np.sqrt({x}.abs().max())", "float({x}.mean())", "{x}.values.sum()",
+)  # fmt: skip
+PAIRS = ("{a} + {b}", "{a} - {b}", "{a} * 2 - {b}", "{a} / (1.5 + {b})", "{a} > {b}", "-{a}", "abs({a})")
+
+
+@st.composite
+def aggregates(draw: st.DrawFn) -> Function:
+    """A function of a group: one reduction, or a pair of them, of a random expression of its columns."""
+    rows = draw(functions())
+    expression = f"({rows.source.partition(':')[2].strip()})"
+    one, other = (draw(st.sampled_from(SINGLE)).format(x=expression) for _ in range(2))
+    made = draw(st.sampled_from(PAIRS)).format(a=one, b=other) if draw(st.booleans()) else one
+    return Function(f"lambda {', '.join(NAMES[: len(rows.types)])}: {made}", rows.types)
+
+
+def group(function: Function, rows: int) -> dict[str, np.ndarray]:
+    """Ordinary values: sums of extremes differ in every digit by their order."""
+    made = {}
+    for at, (name, kind) in enumerate(zip(NAMES, function.types, strict=False)):
+        values = np.roll(extremes(Type(kind), rows, at % 2), 5 * at)
+        made[name] = np.where(np.isfinite(values), np.clip(values, -50, 50), values).astype(values.dtype)
+    return made
+
+
+def form_of(function: Function, returns: str):
+    types = [SPARK[kind] for kind in function.types]
+    columns = [column(n, t, nullable=t in ("float", "double")) for n, t in zip(NAMES, types, strict=False)]
+    step = python_step(r=udf(0, *columns, returns=returns, evalType=202))
+    made = request(step, inputs=dict(zip(NAMES, types, strict=False)))
+    for each in made["inputs"]:
+        each["nullable"] = each["type"] in ("float", "double")
+    compiled = eval(function.source, {"np": np, "pd": pd})
+    return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], [payload(compiled)])._form(set())
+
+
+def test_random_aggregates():
+    compiled, refused = 0, []
+
+    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(aggregates())
+    def case(function):
+        nonlocal compiled
+        real = eval(function.source, {"np": np, "pd": pd})
+        for rows in (60, 1, 7):
+            columns = group(function, rows)
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    expected = real(*(pd.Series(c.copy()) for c in columns.values()))
+                except Exception:  # noqa: BLE001 - Spark's own run raises it too, and nothing is to compare
+                    return
+            returns = {"b": "boolean", "i": "long"}.get(np.asarray(expected).dtype.kind, "double")
+            try:
+                form = form_of(function, returns)
+            except Refusal as error:
+                refused.append(error.code)
+                return
+            given_ = {n: Optional(c, np.ones(rows, np.bool_)) if c.dtype.kind == "f" else c for n, c in columns.items()}
+            got, errors = evaluate_form(form, given_, rows)
+            assert not errors, f"{function.source}: {errors}"
+            assert _same(got, expected, "f32" in function.types), (
+                f"{function.source} of {rows} rows: {got!r}, pandas {expected!r}"
+            )
+        compiled += 1
+
+    case()
+    assert compiled >= EXAMPLES // 3, f"only {compiled} compiled; refused: {refused}"
+
+
+def _same(got, expected, single: bool) -> bool:
+    if got is None or pd.isna(expected):
+        return got is None and bool(pd.isna(expected))
+    return bool(np.isclose(float(got), float(expected), rtol=1e-3 if single else 1e-9, atol=1e-3 if single else 1e-6))
