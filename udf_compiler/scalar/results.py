@@ -56,6 +56,11 @@ class RowSeries(Traced):
 
         return SeriesStandIn
 
+    @property
+    def loop(self) -> LoopBuilder:
+        """The loop that the values are of."""
+        return self.value.loop
+
     def __getattr__(self, name: str) -> Any:
         if name == "astype":
             return self._astype
@@ -161,16 +166,6 @@ def not_none(loop: LoopBuilder, tree: Node) -> Value:
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     """The Series that pandas infers. Refuses (SW293) mixes of bools, numbers and strings, which make objects."""
     kinds = kinds_of(tree)
-    if "date" in kinds and kinds <= {"date", "None"}:
-        value = merged(loop, tree, DATE, lambda x: value_as(loop, x, DATE))
-        if "None" in kinds:
-            value = loop.optional(value, not_none(loop, tree))
-        return TracedSeries(loop, value, np.dtype(object), "date")
-    if "str" in kinds and kinds <= {"str", "None"}:  # objects, whatever the batch
-        texts = merged(loop, tree, STR, lambda x: value_as(loop, x, STR))
-        if kinds == {"str"}:
-            return text_series(loop, texts)
-        return text_series(loop, loop.optional(texts, not_none(loop, tree)), Missing(none=True))
     if len(kinds) == 1 and not kinds & {"None", "str", "date"}:
         type = TYPES[next(iter(kinds))]
         return TracedSeries(loop, merged(loop, tree, type, lambda x: value_as(loop, x, type)), type.dtype)

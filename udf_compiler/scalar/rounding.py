@@ -33,8 +33,8 @@ def ceil(x: TracedScalar) -> TracedScalar:
 
 def round_(x: TracedScalar, ndigits: Any = None) -> TracedScalar:
     """``round(x)`` to an int, half to even; ``round(x, ndigits)`` to the float nearest to the rounded decimal."""
-    if x.kind == "str":
-        raise_type_error("type str doesn't define __round__ method")
+    if x.kind in ("str", "date"):
+        raise_type_error(f"type {x.kind} doesn't define __round__ method")
     if ndigits is None:
         return _whole(x, "rint")
     if is_scalar(ndigits) or type(ndigits) is not int:
@@ -53,6 +53,8 @@ def round_(x: TracedScalar, ndigits: Any = None) -> TracedScalar:
 
 
 def _whole(x: TracedScalar, fn: str) -> TracedScalar:
+    if x.kind in ("str", "date"):
+        raise_type_error(f"must be real number, not {x.kind}")
     if x.kind != "float":
         return make_int(as_int(x), span_of(x))
     run, loop = explorer(), explorer().loop
