@@ -63,7 +63,8 @@ class ScalarPandas(Kind):
                 kept=call.kept,
                 handlers=call.prepared.handlers,
             )
-        if getattr(result, "loop", None) is call.loop:  # of other rows: no column is made of it
+        known = isinstance(result, TracedSeries | TracedArray | TracedFrame)
+        if known and result.loop is call.loop:  # of other rows: no column is made of it
             probe(original, call.args, call.kwargs, result, call.loop, call.place, rounded=bool(call.kept))
         return result
 
