@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sparkweld.ir import Program, evaluate, parse_program, print_program
-from sparkweld.ir.ops import IsIn, Lookup, Optional, StrCall
+from sparkweld.ir.ops import IsIn, Lookup, Optional, RegexCall, StrCall
 from sparkweld.ir.ops.string_functions import FUNCTIONS
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from sparkweld.kernels import Kernel, program_allocates
@@ -21,6 +21,7 @@ from tests.helpers.kernels import check, check_loaded, load, program
 from tests.helpers.programs import batch, programs
 from tests.helpers.strings import TEXTS, random_texts
 from tests.test_kernels import FencedArray
+from udf_compiler.regex import compile_regex
 
 SIZES = (0, 1, 7, 63, 64, 65, 1023, 1024, 1025, 4096)
 
@@ -53,7 +54,25 @@ def calls(*ops: StrCall) -> Program:
 
 @pytest.fixture(scope="module")
 def every_function() -> Kernel:
-    return load(calls(*ONE.values()))
+    """All of ONE, and the other ops of strings."""
+
+    def body(loop, columns):
+        s = columns["s"]
+        for number, op in enumerate(ONE.values()):
+            loop.append(f"{number}", loop.emit(op, s))
+        for fn in ("contains_str", "find_str", "starts_with_str", "ends_with_str", "concat"):
+            loop.append(fn, loop.emit(StrCall(fn), s, loop.value_of(loop.emit(StrCall("get", (-1,)), s))))
+        at = [loop.const(value, I64) for value in (1, -2)]
+        loop.append("char_at", loop.emit(StrCall("char_at"), s, at[1]))
+        loop.append("substring", loop.emit(StrCall("substring"), s, *at))
+        loop.append("in", loop.emit(IsIn.of(TEXTS, STR), s))
+        loop.append("less", loop.call("less", s, loop.const("é", STR)))
+        for number, (op, _) in enumerate(RegexCall.examples):
+            loop.append(f"regex {number}", loop.emit(op, s))
+        word = compile_regex(r"\b[é\w]+\b", 0, "search", (0,)).encode()
+        loop.append("word", loop.emit(RegexCall("replace", "word", word, ("<", "0", ">")), s))
+
+    return load(program({"s": STR}, body))
 
 
 # Filters, NULLs, guards
