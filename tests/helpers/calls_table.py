@@ -33,7 +33,7 @@ def calls_table() -> str:
         ("Series of strings", _names((*strings_methods.METHODS, *strings_methods.PROPERTIES, "dtype"))),
         ("Series `.str`", _names((*accessor.METHODS, "[...]"))),
         ("`.str` of pieces", _names(("get", "join", "len", "[...]"))),
-        ("Series `.dt` of datetimes", _names((*datetimes.DATETIME_FIELDS, *datetimes.DATETIME_METHODS, *time_texts.METHODS))),
+        ("Series `.dt` of datetimes", _names((*datetimes.DATETIME_FIELDS, *datetimes.DATETIME_METHODS, *time_texts.METHODS, "to_period"))),
         ("Series `.dt` of timedeltas", _names((*datetimes.TIMEDELTA_FIELDS, *datetimes.TIMEDELTA_METHODS))),
         ("DataFrame", _names((*frames.METHODS, *frames.PROPERTIES))),
         ("array", _names((*arrays.METHODS, "T", "dtype", "ndim", "shape"))),
