@@ -36,8 +36,9 @@ def pandas_udf(
     """`pyspark.sql.functions.pandas_udf`, whose result also has `.explain()`, `.exact` and `.backend`.
 
     `exact`: refuse what would differ from NumPy by a documented bound. `backend`: "auto" compiles where that is possible and
-    warns once, with code, line and hint, where it is not; "native" raises that Refusal in place of the warning; "python"
-    leaves the function to Spark. With an option, a function of a module is shipped by value, as a decorated one is.
+    warns once, with code, line and hint, where it is not; "native" asks for a kernel, never a Catalyst expression, and raises
+    that Refusal in place of the warning; "python" leaves the function to Spark. With an option, a function of a module is
+    shipped by value, as a decorated one is.
     """
     from pyspark.sql import functions
 
