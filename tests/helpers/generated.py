@@ -26,6 +26,7 @@ from sparkweld.ir.types import Type
 from tests.helpers.columns import special_values
 from tests.helpers.compiled import Compared, compare_with_worker
 from tests.helpers.expressions import functions
+from tests.helpers.expressions_aggregates import compare_aggregate
 from tests.helpers.expressions_scalar import scalar_functions
 from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
@@ -119,6 +120,7 @@ FAMILIES = {
         Family("times", _times, 0.6),
         Family("applied", _applied, 0.5),
         Family("rows", _rows, 0.5),
+        Family("aggregates", compare_aggregate, 0.6),
     )
 }
 

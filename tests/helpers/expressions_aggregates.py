@@ -1,12 +1,13 @@
-"""Random compositions of reductions over random row expressions: a traced form gives what pandas gives for the group."""
+"""Random aggregates: reductions, and pairs of them, over random row expressions; and how one compares with pandas."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sparkweld.errors import Refusal
@@ -14,11 +15,11 @@ from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import Type
 from tests.helpers.columns import extremes
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.compiled import Compared
 from tests.helpers.expressions import NAMES, Function, functions
 from udf_compiler.aggregates.compile import _Compiler
 from udf_compiler.aggregates.probe import evaluate_form
 
-EXAMPLES = 150
 SPARK = {"f64": "double", "f32": "float", "i8": "byte", "i16": "short", "i32": "integer", "i64": "long"}
 SINGLE = (
     "{x}.sum()", "{x}.mean()", "{x}.count()", "{x}.min()", "{x}.max()", "{x}.any()", "{x}.all()", "{x}.std()", "{x}.var(ddof=0)",
@@ -47,7 +48,7 @@ def group(function: Function, rows: int) -> dict[str, np.ndarray]:
     return made
 
 
-def form_of(function: Function, returns: str):
+def form_of(function: Function, returns: str) -> Any:
     types = [SPARK[kind] for kind in function.types]
     columns = [column(n, t, nullable=t in ("float", "double")) for n, t in zip(NAMES, types, strict=False)]
     step = python_step(r=udf(0, *columns, returns=returns, evalType=202))
@@ -58,42 +59,33 @@ def form_of(function: Function, returns: str):
     return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], [payload(compiled)])._form(set())
 
 
-def test_random_aggregates():
-    compiled, refused = 0, []
-
-    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
-              suppress_health_check=list(HealthCheck))  # fmt: skip
-    @given(aggregates())
-    def case(function):
-        nonlocal compiled
-        real = eval(function.source, {"np": np, "pd": pd})
-        for rows in (60, 1, 7):
-            columns = group(function, rows)
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                try:
-                    expected = real(*(pd.Series(c.copy()) for c in columns.values()))
-                except Exception:  # noqa: BLE001 - Spark's own run raises it too, and nothing is to compare
-                    return
-            returns = {"b": "boolean", "i": "long"}.get(np.asarray(expected).dtype.kind, "double")
+def compare_aggregate(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+    """Draws an aggregate and compares its form with pandas on groups of several sizes; AssertionError where they differ."""
+    function = draw(aggregates())
+    title, decided = f"{function.source} on {function.types}", 0
+    real = eval(function.source, {"np": np, "pd": pd})
+    for rows in (60, 1, 7):
+        columns = group(function, rows)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             try:
-                form = form_of(function, returns)
-            except Refusal as error:
-                refused.append(error.code)
-                return
-            given_ = {n: Optional(c, np.ones(rows, np.bool_)) if c.dtype.kind == "f" else c for n, c in columns.items()}
-            got, errors = evaluate_form(form, given_, rows)
-            assert not errors, f"{function.source}: {errors}"
-            assert _same(got, expected, "f32" in function.types), (
-                f"{function.source} of {rows} rows: {got!r}, pandas {expected!r}"
-            )
-        compiled += 1
+                expected = real(*(pd.Series(c.copy()) for c in columns.values()))
+            except Exception:  # noqa: BLE001 - Spark's own run raises it too, and nothing is to compare
+                return title, Compared(decided=decided, raised=1)
+        returns = {"b": "boolean", "i": "long"}.get(np.asarray(expected).dtype.kind, "double")
+        try:
+            form = form_of(function, returns)
+        except Refusal as error:
+            return title, Compared(refused=error.code)
+        given = {n: Optional(c, np.ones(rows, np.bool_)) if c.dtype.kind == "f" else c for n, c in columns.items()}
+        got, errors = evaluate_form(form, given, rows)
+        assert not errors, f"{title}: {errors}"
+        assert _same(got, expected, "f32" in function.types), f"{title}, {rows} rows: {got!r}, pandas {expected!r}"
+        decided += 1
+    return title, Compared(decided=decided)
 
-    case()
-    assert compiled >= EXAMPLES // 3, f"only {compiled} compiled; refused: {refused}"
 
-
-def _same(got, expected, single: bool) -> bool:
+def _same(got: Any, expected: Any, single: bool) -> bool:
     if got is None or pd.isna(expected):
         return got is None and bool(pd.isna(expected))
     return bool(np.isclose(float(got), float(expected), rtol=1e-3 if single else 1e-9, atol=1e-3 if single else 1e-6))
