@@ -59,7 +59,7 @@ def test_a_function_that_returns_one_of_several():
 
 REFUSED = ["f'{a}'.upper()", "len(f'{a}')", "f'{a}' + '!'", "f'{a}' == 'x'", "[f'{a}'][0]", "f'{a!r}'", "f'{a:^9}'",
            "(lambda: f'{a}')()[0]",
-           "'%s' % a", "('{}'.format(a)).strip()"]  # fmt: skip
+           "'%s' % a", "max([1, 2], key=lambda v: f'{a}')", "('{}'.format(a)).strip()"]  # fmt: skip
 
 
 @pytest.mark.parametrize("source", REFUSED)

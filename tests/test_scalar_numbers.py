@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
+from sparkweld.errors import Refusal
 from tests.helpers.scalars import check
 
 _KINDS = ("f64", "i64", "i32", "bool")
@@ -35,13 +38,13 @@ def test_operators_with_constants(kind, op, constant):
 
 
 UNARY = [
-    "-a", "+a", "abs(a)", "not a", "a == None", "a is None", "bool(a)", "float(a)", "int(a)", "round(a)", "a ** 2", "a ** 3",
-    "a ** 0", "a ** 1", "a if a else -1", "a and 1", "a or 2", "1 if 0 < a < 5 else 0", "isinstance(a, float)",
-    "isinstance(a, int)", "isinstance(a, (int, float))", "type(a) is int", "type(a) == float", "isinstance(a, bool)",
-    "min(a, 3)", "max(a, 3)", "min(a, 2.5)", "max(0, min(a, 100))", "min([a, 1, 2])", "sum((a, 1, 2))", "sum([a, 0.5])",
-    "divmod(a, 7)[0]", "divmod(a, -7)[1]", "pow(a, 2)", "sorted([a, 3, 1])[0]", "a in (1, 2, 3)", "a not in [0.5, 7]",
-    "(a > 0) + 1", "(a > 0) & (a < 5)", "any([a > 1, a < -1])", "all([a > 1, a < 100])", "a.real", "len([a, a])", "[a, 1][0]",
-    "(a > 0) * 2.5", "None if a != a else a",
+    "-a", "+a", "abs(a)", "not a", "a == None", "a is None", "None is a", "a is not None", "bool(a)",
+    "float(a)", "int(a)", "round(a)", "a ** 2", "a ** 3", "a ** 0", "a ** 1", "a if a else -1", "a and 1", "a or 2",
+    "1 if 0 < a < 5 else 0", "isinstance(a, float)", "isinstance(a, int)", "isinstance(a, (int, float))", "type(a) is int",
+    "type(a) == float", "isinstance(a, bool)", "min(a, 3)", "max(a, 3)", "min(a, 2.5)", "max(0, min(a, 100))",
+    "min([a, 1, 2])", "sum((a, 1, 2))", "sum([a, 0.5])", "divmod(a, 7)[0]", "divmod(a, -7)[1]", "pow(a, 2)",
+    "sorted([a, 3, 1])[0]", "a in (1, 2, 3)", "a not in [0.5, 7]", "(a > 0) + 1", "(a > 0) & (a < 5)", "any([a > 1, a < -1])",
+    "all([a > 1, a < 100])", "a.real", "len([a, a])", "[a, 1][0]", "(a > 0) * 2.5", "None if a != a else a",
 ]  # fmt: skip
 
 
@@ -90,6 +93,13 @@ def test_math(kind, source):
 
 
 DIGITS = "def f(a):\n    total, n = 0, abs(a)\n    while n > 0:\n        total += n % 10\n        n //= 10\n    return total"
+
+
+@pytest.mark.parametrize("source", ["(a > 1) is True", "False is (a > 1)", "a is 1000000", "a is b"])
+def test_identity_of_values_is_refused(source):
+    with warnings.catch_warnings(), pytest.raises(Refusal, match="SW603"):
+        warnings.simplefilter("ignore", SyntaxWarning)
+        check(f"lambda a, b: {source}", ("i64", "i64"))
 
 
 def test_a_loop_over_digits_ends():

@@ -65,12 +65,14 @@ class Use:
 class Names:
     """What a code object reads from outside of it, each with its first use. `codes`: it and all code inside of it.
 
-    `handlers`: those of `codes` that catch exceptions or have a `with`, each with the place of the first.
+    `handlers`: those of `codes` that catch exceptions or have a `with`, each with the place of the first. `identities`: those
+    that ask whether a value is the very object that another one is, where that object is no global, attribute or None.
     """
 
     globals: dict[str, Use] = field(default_factory=dict)
     codes: set[CodeType] = field(default_factory=set)
     handlers: dict[CodeType, Use] = field(default_factory=dict)
+    identities: dict[CodeType, Use] = field(default_factory=dict)
 
 
 def qualified_name(code: CodeType) -> str:
@@ -104,6 +106,9 @@ def outside_names(code: CodeType, generator: bool = False) -> Names:
 
 def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
     names.codes.add(code)
+    identity = identity_of(code)
+    if identity is not None:
+        names.identities[code] = identity
     for instruction, line in _with_lines(code):
         if instruction.opname in _HANDLERS:
             names.handlers.setdefault(code, Use(qualified_name(code), place(code, line)))
@@ -117,6 +122,27 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
         if inner.co_flags & _OPAQUE_FLAGS and (inner.co_name != "<genexpr>" or inner.co_flags & inspect.CO_ASYNC_GENERATOR):
             raise first_use(inner).refusal("SW210")
         _collect(inner, captured & frozenset(inner.co_freevars) - frozenset(code.co_cellvars), names)
+
+
+def identity_of(code: CodeType) -> Use | None:
+    """Where `code` itself, without the code inside of it, asks for the identity of a value (see `Names.identities`)."""
+    loaded = ["", ""]
+    for instruction, line in _with_lines(code):
+        if instruction.opname == "IS_OP" and not _is_plain_identity(*loaded):
+            return Use(qualified_name(code), place(code, line))
+        loaded = [loaded[1], _loaded(instruction)]
+    return None
+
+
+def _loaded(instruction: dis.Instruction) -> str:
+    if instruction.opname == "LOAD_CONST" and instruction.argval is None:
+        return "None"
+    return instruction.opname
+
+
+def _is_plain_identity(first: str, second: str) -> bool:
+    """``x is None``, ``None is x``, ``type(x) is int``, ``x is np.nan``: by what the two instructions before loaded."""
+    return second in ("None", "LOAD_GLOBAL", "LOAD_ATTR") or (first == "None" and second.startswith("LOAD_"))
 
 
 def _check(instruction: dis.Instruction, captured: frozenset[str], code: CodeType, line: int | None) -> None:

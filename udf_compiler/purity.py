@@ -43,7 +43,7 @@ class Prepared:
         for what user code raised (SW261) gets the line that raised it.
         """
         try:
-            with _watched(self._rebuilder.handlers):
+            with _watched(self._rebuilder.handlers, self._rebuilder.identities):
                 yield
         except Refusal as error:
             raise self._placed(error) from None
@@ -74,16 +74,24 @@ class Prepared:
 
 
 @contextmanager
-def _watched(handlers: dict[types.CodeType, Use]) -> Iterator[None]:
-    """Refuses a call of such code unless a scalar function runs, whose rows raise one by one."""
+def _watched(handlers: dict[types.CodeType, Use], identities: dict[types.CodeType, Use]) -> Iterator[None]:
+    """Refuses a call of code with handlers unless a scalar function runs, whose rows raise one by one (SW213), and in a
+    scalar function of code that asks which object a value is: it is another one here (SW603)."""
 
     def watch(frame: types.FrameType, event: str, arg: object) -> None:
-        if event == "call" and frame.f_code in handlers and not is_exploring():
-            session, error = current(), handlers[frame.f_code].refusal("SW213")
+        if event != "call":
+            return
+        code, session = frame.f_code, current()
+        error = None
+        if code in handlers and not is_exploring():
+            error = handlers[code].refusal("SW213")
+        elif code in identities and is_exploring():
+            error = identities[code].refusal("SW603")
+        if error is not None:
             session.refused = session.refused or error
             raise error
 
-    if not handlers:
+    if not handlers and not identities:
         yield
         return
     before = sys.getprofile()

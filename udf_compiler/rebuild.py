@@ -52,6 +52,7 @@ class Rebuilder:
         self.snapshot = Snapshot()
         self.codes: set[types.CodeType] = set()
         self.handlers: dict[types.CodeType, Use] = {}
+        self.identities: dict[types.CodeType, Use] = {}
         self.captured: set[int] = set()  # ids of rebuilt instances that existed before the call
         self._done: dict[int, tuple[object, object]] = {}  # id -> (original, kept alive, and its copy)
         self._globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -116,6 +117,7 @@ class Rebuilder:
         names = outside_names(original.__code__, generator=original.__code__ is self._generator)
         self.codes |= names.codes
         self.handlers |= names.handlers
+        self.identities |= names.identities
         own = first_use(original.__code__)
         new_globals = self._globals_of(original)
         cells = tuple(types.CellType() for _ in original.__closure__ or ())

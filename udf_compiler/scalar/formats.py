@@ -93,7 +93,10 @@ def _padded(text: Value, zeros: bool, width: int) -> Value:
 
 
 def _is_ours(frame: Any) -> bool:
-    return frame is not None and str(frame.f_globals.get("__name__") or "").partition(".")[0] == "udf_compiler"
+    """Whether the caller is the exploration itself, which puts the marks' values back."""
+    if frame is None or frame.f_code.co_name not in ("of_row", "run"):
+        return False
+    return str(frame.f_globals.get("__name__")).startswith("udf_compiler.")
 
 
 def _is_returned(code: CodeType, at: int) -> bool:

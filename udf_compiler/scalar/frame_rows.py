@@ -82,7 +82,11 @@ def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **k
         refuse("SW262", call=_CALL, what="a DataFrame within a scalar function")
     function = STAND_INS.get(func, func) if isinstance(func, type) else func
     row = TracedRow(_sources(frame))
-    tree = explored(frame.loop, lambda: function(row, *args, **kwargs), current().handlers, function)
+
+    def of_row() -> Any:
+        return function(row, *args, **kwargs)
+
+    tree = explored(frame.loop, of_row, current().handlers, function)
     return series_of_tree(frame.loop, tree)
 
 

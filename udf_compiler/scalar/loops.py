@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from sparkweld.ir import LoopBuilder
+from udf_compiler.bytecode import identity_of
 from udf_compiler.scalar.elementwise import element
 from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.flow import Flow, flow_of_list
@@ -152,6 +153,9 @@ class Rows:
             flow = flow_of_list(frame.f_code, frame.f_lasti)
             if flow is None or loops.pending is not None:
                 refuse("SW600")
+            identity = identity_of(frame.f_code)
+            if identity is not None:
+                refuse("SW603", at=identity.place, function=identity.function)
         scope = exploring(loops.enter())
         scope.__enter__()
         self._state = (scope, frame, _record(frame, flow), flow)
