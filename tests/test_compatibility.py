@@ -6,7 +6,7 @@ import pytest
 
 from sparkweld.errors import Refusal
 from sparkweld.reasons import reasons
-from tests.helpers.compatibility import FAULTS, PAGE, Cell, Column, cell, columns, page, row
+from tests.helpers.compatibility import ACCESSORS, FAULTS, PAGE, Cell, Column, cell, columns, page, row
 from udf_compiler.boundary import SPARK_TYPES
 from udf_compiler.calls import series_methods
 
@@ -22,8 +22,7 @@ def test_the_page_is_not_stale():
 def test_the_page_has_what_its_sources_have():
     """Quick: the names of the tables of calls, the types and the codes."""
     text = PAGE.read_text(encoding="utf-8")
-    accessors = {"dt"}  # they have sections of their own
-    names = {f"`{name}`" for name in {*series_methods.METHODS, *series_methods.PROPERTIES} - accessors}
+    names = {f"`{name}`" for name in {*series_methods.METHODS, *series_methods.PROPERTIES} - ACCESSORS}
     codes = {f"| {code} | {entry['title']}" for code, entry in reasons().items()}
     wanted = {*names, *codes, *(f"| {name} |" for name in SPARK_TYPES)}
     assert sorted(name for name in wanted if name not in text) == [], "run `make golden`, then read the diff"

@@ -181,7 +181,7 @@ def sections() -> dict[str, tuple[Row, ...]]:
         "NumPy ufuncs": [row(f"np.{n}", (f"np.{n}({', '.join('stst'[: getattr(np, n).nin])})",)) for n in ufuncs],
         "NumPy functions": [row(f"np.{n}", _of_numpy(n)) for n in functions],
         "pandas functions": [row(f"pd.{n}", (f"pd.{n}(s{a and ', '}{a})" for a in ARGUMENTS)) for n in _functions(pd)],
-        "Series": [row(n, _calls("s", pd.Series, n)) for n in _public(pd.Series) if n not in _ACCESSORS],
+        "Series": [row(n, _calls("s", pd.Series, n)) for n in _public(pd.Series) if n not in ACCESSORS],
         "Series.str": [row(n, _calls("s.str", pd.Series.str, n)) for n in _public(pd.Series.str)],
         "Series.dt": [row(n, _calls("s.dt", pd.core.indexes.accessors.DatetimeProperties, n)) for n in _instant_names()],
         "Python functions of one value (Series.apply, Series.map)": [
@@ -200,7 +200,8 @@ def _of_numpy(name: str) -> Iterator[str]:
     yield from (f"np.{name}(np.column_stack([s, t]){arguments})" for arguments in (", axis=1", ""))
 
 
-_ACCESSORS = frozenset("str dt cat sparse list struct".split())
+#: Attributes of a Series that have sections of their own, or none.
+ACCESSORS = frozenset("str dt cat sparse list struct".split())
 
 
 def _functions(owner: Any) -> Iterator[str]:
@@ -313,4 +314,4 @@ def page() -> str:
     return "\n".join(parts) + "\n"
 
 
-__all__ = ["FAULTS", "PAGE", "Cell", "Column", "Row", "cell", "columns", "page", "row", "sections"]
+__all__ = ["ACCESSORS", "FAULTS", "PAGE", "Cell", "Column", "Row", "cell", "columns", "page", "row", "sections"]
