@@ -25,6 +25,7 @@ def calls_table() -> str:
     plain = [f.__name__ for f in builtins_._PURE if not (isinstance(f, type) and issubclass(f, BaseException))]
     modules = ("cast", "partial", "reduce")
     ufuncs = {name for name in FUNCTIONS if isinstance(getattr(np, name, None), np.ufunc)}
+    instants = (*datetimes.DATETIME_METHODS, *time_texts.METHODS)
     rows = [
         ("`np.` ufuncs", _names((*ufuncs, "divmod"))),
         ("`np.` functions", _names(f.__name__ for f in numpy_.TABLE)),
@@ -33,7 +34,7 @@ def calls_table() -> str:
         ("Series of strings", _names((*strings_methods.METHODS, *strings_methods.PROPERTIES, "dtype"))),
         ("Series `.str`", _names((*accessor.METHODS, "[...]"))),
         ("`.str` of pieces", _names(("get", "join", "len", "[...]"))),
-        ("Series `.dt` of datetimes", _names((*datetimes.DATETIME_FIELDS, *datetimes.DATETIME_METHODS, *time_texts.METHODS, "to_period"))),
+        ("Series `.dt` of datetimes", _names((*datetimes.DATETIME_FIELDS, *instants, "to_period"))),
         ("Series `.dt` of timedeltas", _names((*datetimes.TIMEDELTA_FIELDS, *datetimes.TIMEDELTA_METHODS))),
         ("DataFrame", _names((*frames.METHODS, *frames.PROPERTIES))),
         ("array", _names((*arrays.METHODS, "T", "dtype", "ndim", "shape"))),
