@@ -338,6 +338,8 @@ def flex(name: str, reflected: bool, real: str = "") -> Callable[..., Any]:
         if level is not None or axis not in (0, "index"):
             refuse("SW262", call=call, what="the argument level= or axis=")
         other = constant_of(other)
+        if s.kind == "UInt32":
+            dates.refuse_date(s, call)
         if s.kind == "date" or dates.is_date(other) or (isinstance(other, TracedSeries) and other.kind == "date"):
             if fill_value is not None or reflected:
                 refuse("SW264", call=call)

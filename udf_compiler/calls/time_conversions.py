@@ -151,13 +151,14 @@ def choose_times(condition: Value, x: Any, y: Any, call: str) -> TracedTexts:
 
 def clip(s: TracedSeries, lower: Any, upper: Any, call: str) -> TracedSeries:
     """Times between constant bounds, which pandas puts in order."""
-    given = [None if moments.is_missing(b) else moments.constant(constant_of(b), call) for b in (lower, upper)]
+    lower, upper = constant_of(lower), constant_of(upper)
+    given = [moments.constant(b, call) for b in (lower, upper)]
     if any(found is None and not moments.is_missing(b) for found, b in zip(given, (lower, upper), strict=True)):
         refuse("SW262", call=call, what="a bound that is no constant time")
     bounds = [b for b in given if b is not None]
     if not bounds or any(moments.kind_of(b) != s.kind for b in bounds):
         refuse("SW262", call=call, what="no bound of the Series' own kind")
-    made = run_prototype(call, moments.proto(s).clip, *(moments.plain(constant_of(b)) for b in (lower, upper)))
+    made = run_prototype(call, moments.proto(s).clip, moments.plain(lower), moments.plain(upper))
     if made.dtype != s.dtype:
         refuse("SW254", call=call, type=str(made.dtype))
     loop = s.loop

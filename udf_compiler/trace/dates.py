@@ -62,7 +62,8 @@ def _shifted(series: Any, name: str, span: datetime.timedelta, call: str) -> Any
     from udf_compiler.trace.series import TracedSeries
 
     count = span / datetime.timedelta(days=1)
-    if not float(count).is_integer():
+    known = type(span) is datetime.timedelta or getattr(span, "unit", "") == "ns"  # Python misreads others of pandas
+    if not known or not float(count).is_integer():
         refuse("SW264", call=f"{call} with parts of a day")
     settle(series)
     loop = series.loop

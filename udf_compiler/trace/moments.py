@@ -114,6 +114,8 @@ def constant(x: Any, call: str, text: bool = False) -> pd.Timestamp | pd.Timedel
 
     `text`: a string stands for the time that it names. Refuses (SW262) time zones and what nanoseconds do not hold.
     """
+    if is_missing(x):
+        return None
     x = plain(x)
     if text and isinstance(x, str) and DATE_TEXT.fullmatch(x):
         x = run_prototype(call, pd.Timestamp, x)
@@ -324,8 +326,10 @@ def _of_float(loop: LoopBuilder, span: _Side, product: Value) -> Any:
     """NumPy truncates a finite product, and makes NaT of any other."""
     finite = loop.call("isfinite", product)
     loop.guard(loop.call("logical_or", loop.call("logical_not", finite), loop.emit(Fits(I64), product)))
+    whole = loop.cast(product, I64)
+    loop.guard(loop.call("not_equal", whole, loop.const(_SMALLEST, I64)))
     valid = finite if span.valid is None else loop.call("logical_and", finite, span.valid)
-    return new(loop, loop.optional(loop.cast(product, I64), valid), "timedelta", span.has_nat)
+    return new(loop, loop.optional(whole, valid), "timedelta", span.has_nat)
 
 
 def _ratio(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
@@ -352,10 +356,13 @@ def _quotient(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
 
 
 def _rest(loop: LoopBuilder, left: Any, right: Any, call: str) -> Any:
-    """pandas takes the multiple off, for which there may be no integer."""
-    a = _Side(loop, left)
-    rest = loop.call("remainder", a.value, loop.const(_positive(right, call), I64))
-    no_overflow(loop, "subtract", a.value, rest)
+    """pandas takes the multiple off, for which there may be no integer, or with a NaT in the batch no double."""
+    a, divisor = _Side(loop, left), _positive(right, call)
+    rest = loop.call("remainder", a.value, loop.const(divisor, I64))
+    multiple = no_overflow(loop, "subtract", a.value, rest)
+    exact = 2**53 * (divisor & -divisor)
+    if a.valid is not None and exact < 2**63:
+        loop.guard(loop.call("less_equal", loop.call("absolute", multiple), loop.const(exact, I64)))
     return like(left, rest)
 
 

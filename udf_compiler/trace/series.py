@@ -134,6 +134,8 @@ class TracedSeries(Traced):
             if reflected and name == "sub":
                 refuse("SW264", call=call)
             return dates.compare(self, name, other, call)
+        if self.kind == "UInt32":
+            dates.refuse_date(self, call)
         if self.kind == "text":
             return text.binary(self, name, other, reflected, call)
         if text.is_text(other):

@@ -1,0 +1,57 @@
+"""Operators and methods of every kind of Series with every other and with constants: pandas' own result, or refused."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from sparkweld.errors import Refusal
+from tests.helpers.tracing import check, trace_source
+
+TYPES = ("datetime?", "timedelta?", "date?", "str?", "i64", "f64")
+HEAD = "lambda a, b, d, s, n, f: "
+SERIES = """a || b || a.dt.isocalendar().week || d || s || n || a.where(n > 1).dt.year || (n > 1) || f || a.dt.date ||
+a.dt.to_period('M') || a.dt"""
+CONSTANTS = """1 || 2.5 || '2020-01-01' || 'x' || None || np.nan || pd.NaT || pd.Timestamp('2020-01-01') || pd.Timedelta(5) ||
+True || pd.Timedelta(days=1) || date(2020, 1, 1) || datetime(2020, 1, 1) || timedelta(1) || np.datetime64('2020-01-01') ||
+np.timedelta64(1, 'D')"""
+OPERATORS = [f"{{x}} {symbol} {{y}}" for symbol in ("+", "-", "*", "/", "//", "%", "==", "<", "&")]
+METHODS = """{x}.where(n > 1, {y}) || {x}.fillna({y}) || {x}.isin([{y}]) || np.where(n > 1, {x}, {y}) || np.maximum({x}, {y}) ||
+{x}.combine_first({y}) || {x}.between({y}, {y}) || {x}.eq({y}) || {x}.add({y}) || {x}.clip({y})"""
+
+
+def cells(table: str) -> list[str]:
+    return [cell.strip() for cell in table.split("||")]
+
+
+def sources() -> list[str]:
+    series, constants = cells(SERIES), cells(CONSTANTS)
+    pairs = [pair for pair in itertools.product(series, series) if {"a", "b", "d"} & set(pair) or "dt" in "".join(pair)]
+    given = [*pairs, *itertools.product(series, constants)]
+    made = [form.format(x=x, y=y) for x, y in given for form in (*OPERATORS, *cells(METHODS))]
+    return made + [form.format(x=c, y=x) for x in series for c in constants for form in OPERATORS[:5]]
+
+
+def traces(source: str) -> bool:
+    """Whether it is traced; anything but a refusal is our bug."""
+    try:
+        trace_source(HEAD + source, TYPES)
+    except Refusal:
+        return False
+    except AssertionError as error:
+        assert "no traced result" in str(error)
+        return False
+    return True
+
+
+def test_every_mix_is_traced_or_refused() -> None:
+    assert sum(map(traces, sources())) > 500
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_mixes_are_what_pandas_gives(part: int) -> None:
+    chosen = random.Random(part).sample(sources(), 220)
+    compared = [check(HEAD + source, TYPES, spare=False) for source in chosen if traces(source)]
+    assert len(compared) > 20
