@@ -31,6 +31,7 @@ TEXT_CHECKS = ["text-off-heap", "text-on-heap", "text-off-heap-dictionary", "tex
                "text-reused", "text-constant", "text-arrow", "text-arrow-large", "text-arrow-view", "text-arrow-sliced",
                "text-native", "text-selected", "text-getters", "text-mixed", "text-long", "text-zero-copy", "text-arena",
                "text-collations", "text-parquet-off-heap", "text-parquet-on-heap"]
+ROW_BLOCK_CHECKS = ["row-block-one-word", "row-block-many-words", "row-block-pieces"]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
 REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-failure"]
 
@@ -212,11 +213,12 @@ def column_outcomes(classes: list[str], tmp_path_factory: pytest.TempPathFactory
     # A dictionary that grows too large: Parquet turns to plain pages in the middle of a column chunk.
     pq.write_table(many, folder / "mixed.parquet", dictionary_pagesize_limit=4096, data_page_size=2048,
                    write_batch_size=256)
-    return {**run_check(classes, "ColumnCheck", str(folder)), **run_check(classes, "TextCheck", str(folder))}
+    checks = [("ColumnCheck", str(folder)), ("TextCheck", str(folder)), ("RowBlockCheck",)]
+    return {name: outcome for check in checks for name, outcome in run_check(classes, *check).items()}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", COLUMN_CHECKS + TEXT_CHECKS)
+@pytest.mark.parametrize("name", COLUMN_CHECKS + TEXT_CHECKS + ROW_BLOCK_CHECKS)
 def test_columns(column_outcomes: dict[str, str], name: str) -> None:
     assert column_outcomes.get(name, "the check did not run") == "ok"
 

@@ -497,3 +497,43 @@ JNIEXPORT void JNICALL SHIM(clearNullViews)(JNIEnv *env, jobject self, jlong vie
     for (int64_t i = 0; i < n; i++)
         if (is_null[i]) view[i] = (View){0, 0};
 }
+
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
+
+#define FIELD(type)                                                                            \
+    do {                                                                                       \
+        type *to = AT(type, out);                                                              \
+        for (int64_t i = 0; i < n; i++) to[i] = *AT(type, row[i] + at);                        \
+    } while (0)
+
+static void text_field(const int64_t *row, int64_t at, const uint8_t *is_null, int64_t n, View *out) {
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t place = *AT(uint64_t, row[i] + at); /* offset in the row, then size */
+        out[i] = is_null[i] ? (View){0, 0} : (View){row[i] + (int64_t)(place >> 32), (int64_t)(uint32_t)place};
+    }
+}
+
+/*
+ * rowField(rows, n, fields, ordinal, width, out, nulls): a field of Spark's UnsafeRows, whose addresses lie at `rows`: a
+ * bit a field (1 = NULL) in 8-byte words, then 8 bytes a field. Returns the number of NULLs. Width 16: a text.
+ */
+JNIEXPORT jlong JNICALL SHIM(rowField)(JNIEnv *env, jobject self, jlong rows, jlong n, jint fields, jint ordinal,
+                                       jint width, jlong out, jlong nulls) {
+    (void)self;
+    const int64_t *row = AT(int64_t, rows);
+    uint8_t *is_null = AT(uint8_t, nulls);
+    int64_t word = ordinal / 64 * 8, at = ((int64_t)fields + 63) / 64 * 8 + (int64_t)ordinal * 8, count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        is_null[i] = (*AT(uint64_t, row[i] + word) >> (ordinal % 64)) & 1;
+        count += is_null[i];
+    }
+    switch (width) {
+    case 1: FIELD(uint8_t); break;
+    case 2: FIELD(uint16_t); break;
+    case 4: FIELD(uint32_t); break;
+    case 8: FIELD(uint64_t); break;
+    case 16: text_field(row, at, is_null, n, AT(View, out)); break;
+    default: throw_error(env, "rowField: no values of %d bytes", (int)width);
+    }
+    return count;
+}

@@ -53,6 +53,7 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
       case v: OnHeapColumnVector if v.dataType == dataType => bindOnHeap(v, numRows)
       case v: ConstantColumnVector => bindConstant(v, numRows)
       case v: ArrowColumnVector => bindArrow(v, numRows)
+      case v: RowColumnVector if v.dataType == dataType => bindRows(v, numRows)
       case v => bindByGetters(v, numRows)
     }
 
@@ -196,6 +197,15 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
       val count = Shim.unpackValidity(arrow.getValidityBuffer.memoryAddress, numRows.toLong, unpacked)
       boundData = arrowValues(arrow, bindNulls(unpacked, count > 0, numRows), numRows)
     } else bindByGetters(vector, numRows)
+  }
+
+  private def bindRows(vector: RowColumnVector, numRows: Int): Unit = {
+    val out = scratch(numRows)
+    val nullBytes = nulls.reserve(numRows.toLong)
+    val (block, ordinal) = (vector.block, vector.ordinal)
+    val count = Shim.rowField(block.rowsAddress, numRows.toLong, block.fields, ordinal, width, out, nullBytes)
+    bindNulls(nullBytes, count > 0, numRows)
+    boundData = out
   }
 
   /** Any vector, value by value. Values of NULL rows are 0. */

@@ -63,6 +63,12 @@ private[sparkweld] object Shim {
   /** Makes the views of NULL rows (0, 0). */
   @native def clearNullViews(views: Long, nulls: Long, n: Long): Unit
 
+  /**
+   * The values of `width` bytes (16: texts) and null bytes of a field of UnsafeRows, whose addresses lie at `rows`; returns
+   * the number of NULLs.
+   */
+  @native def rowField(rows: Long, n: Long, fields: Int, ordinal: Int, width: Int, out: Long, nulls: Long): Long
+
   private def loadFile(path: Path, origin: String): Unit =
     try System.load(path.toString)
     catch {

@@ -1,0 +1,97 @@
+package io.sparkweld.columns
+
+import org.apache.spark.sql.catalyst.expressions.UnsafeRow
+import org.apache.spark.sql.types._
+import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
+import org.apache.spark.unsafe.Platform
+import org.apache.spark.unsafe.types.{CalendarInterval, UTF8String}
+
+/**
+ * Copies of UnsafeRows, off-heap and as they are. Kernels get their columns out of it by one loop of the shim each, and
+ * views of texts where they lie; a column that is only handed on costs nothing.
+ *
+ * @param fields of each row
+ * @param capacity the most rows
+ */
+private[columns] final class RowBlock(val fields: Int, capacity: Int) extends AutoCloseable {
+  private val bytes = new ByteStore
+  private val addresses = new OffHeapBuffer
+  private val row = new UnsafeRow(fields)
+  private var count = 0
+  private var shown = -1
+
+  def rows: Int = count
+
+  /** Where the addresses of the rows are. */
+  def rowsAddress: Long = addresses.address
+
+  /** Forgets all rows. */
+  def reset(): Unit = {
+    bytes.reset()
+    addresses.reserve(capacity * 8L)
+    count = 0
+    shown = -1
+  }
+
+  /** Copies a row; there is room for it. */
+  def append(next: UnsafeRow): Unit = {
+    val at = bytes.put(next.getBaseObject, next.getBaseOffset, next.getSizeInBytes)
+    Platform.putLong(null, addresses.address + count * 8L, at)
+    count += 1
+  }
+
+  /** Row `i`, until it is asked for another one. */
+  def apply(i: Int): UnsafeRow = {
+    if (i != shown) {
+      // fields are found from the address alone, the size is for those who copy the row
+      row.pointTo(null, Platform.getLong(null, addresses.address + i * 8L), 0)
+      shown = i
+    }
+    row
+  }
+
+  override def close(): Unit = {
+    bytes.close()
+    addresses.close()
+    count = 0
+  }
+}
+
+/** A field of the rows of a block. */
+private[columns] final class RowColumnVector(val block: RowBlock, dataType: DataType, val ordinal: Int)
+  extends ColumnVector(dataType) {
+
+  /** Nothing: the memory is the block's. */
+  override def close(): Unit = ()
+  override def closeIfFreeable(): Unit = ()
+
+  override def hasNull: Boolean = (0 until block.rows).exists(isNullAt)
+  override def numNulls: Int = (0 until block.rows).count(isNullAt)
+  override def isNullAt(row: Int): Boolean = block(row).isNullAt(ordinal)
+  override def getBoolean(row: Int): Boolean = block(row).getBoolean(ordinal)
+  override def getByte(row: Int): Byte = block(row).getByte(ordinal)
+  override def getShort(row: Int): Short = block(row).getShort(ordinal)
+  override def getInt(row: Int): Int = block(row).getInt(ordinal)
+  override def getLong(row: Int): Long = block(row).getLong(ordinal)
+  override def getFloat(row: Int): Float = block(row).getFloat(ordinal)
+  override def getDouble(row: Int): Double = block(row).getDouble(ordinal)
+  override def getDecimal(row: Int, precision: Int, scale: Int): Decimal = block(row).getDecimal(ordinal, precision, scale)
+  override def getUTF8String(row: Int): UTF8String = block(row).getUTF8String(ordinal)
+  override def getBinary(row: Int): Array[Byte] = block(row).getBinary(ordinal)
+  override def getInterval(row: Int): CalendarInterval = block(row).getInterval(ordinal)
+
+  override def getArray(row: Int): ColumnarArray = throw new UnsupportedOperationException("an array of a block of rows")
+  override def getMap(row: Int): ColumnarMap = throw new UnsupportedOperationException("a map of a block of rows")
+  override def getChild(child: Int): ColumnVector = throw new UnsupportedOperationException("a struct of a block of rows")
+}
+
+private[columns] object RowColumnVector {
+
+  /** Whether a column of this type can look into rows: a column vector has one getter for it. */
+  def supports(dataType: DataType): Boolean = dataType match {
+    case BooleanType | ByteType | ShortType | IntegerType | LongType | FloatType | DoubleType | DateType | TimestampType |
+        TimestampNTZType | BinaryType | CalendarIntervalType | NullType => true
+    case _: StringType | _: DecimalType | _: DayTimeIntervalType | _: YearMonthIntervalType => true
+    case _ => false
+  }
+}

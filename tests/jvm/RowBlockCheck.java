@@ -1,0 +1,118 @@
+import io.sparkweld.columns.InputColumn;
+import io.sparkweld.columns.RowColumns;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Random;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
+import org.apache.spark.sql.catalyst.expressions.UnsafeProjection;
+import org.apache.spark.sql.catalyst.types.DataTypeUtils;
+import org.apache.spark.sql.catalyst.util.GenericArrayData;
+import org.apache.spark.sql.types.*;
+import org.apache.spark.sql.vectorized.ColumnVector;
+import org.apache.spark.sql.vectorized.ColumnarBatch;
+import org.apache.spark.unsafe.types.UTF8String;
+import scala.jdk.javaapi.CollectionConverters;
+
+/** Checks that blocks of rows give the rows' values, to getters and to kernels. */
+public final class RowBlockCheck {
+  static final int CAPACITY = 1000;
+
+  public static void main(String[] args) {
+    Checks.check("row-block-one-word", () -> blocks(1));
+    Checks.check("row-block-many-words", () -> blocks(15)); // more fields than a word of null bits has
+    Checks.check("row-block-pieces", RowBlockCheck::pieces);
+  }
+
+  static Object value(DataType type, Random random) {
+    if (random.nextInt(4) == 0) return null;
+    if (type == DataTypes.StringType) return UTF8String.fromString(TextCheck.text(random));
+    if (type == DataTypes.BinaryType) return TextCheck.text(random).getBytes(StandardCharsets.UTF_8);
+    if (type instanceof DecimalType d)
+      return Decimal.apply(new java.math.BigDecimal(java.math.BigInteger.valueOf(random.nextInt(1 << 28)), d.scale()), d.precision(), d.scale());
+    long bits = Vectors.value(type, random);
+    if (type == DataTypes.BooleanType) return bits != 0;
+    if (type == DataTypes.ByteType) return (byte) bits;
+    if (type == DataTypes.ShortType) return (short) bits;
+    if (type == DataTypes.FloatType) return Float.intBitsToFloat((int) bits);
+    if (type == DataTypes.DoubleType) return Double.longBitsToDouble(bits);
+    return Vectors.isLong(type) ? (Object) bits : (Object) (int) bits;
+  }
+
+  /** Blocks of several sizes, one after the other, of rows whose columns are `times` times those of every type. */
+  static void blocks(int times) {
+    List<DataType> types = new ArrayList<>();
+    for (int k = 0; k < times; k++) {
+      types.addAll(List.of(Vectors.TYPES));
+      types.addAll(List.of(DataTypes.StringType, DataTypes.BinaryType, new DecimalType(9, 2), new DecimalType(30, 4)));
+    }
+    StructType schema = new StructType();
+    for (int j = 0; j < types.size(); j++) schema = schema.add("c" + j, types.get(j), true);
+    UnsafeProjection toUnsafe = UnsafeProjection.create(schema);
+    Random random = new Random(9);
+    try (RowColumns columns = new RowColumns(DataTypeUtils.toAttributes(schema), CAPACITY)) {
+      for (int rows : new int[] {1, 7, CAPACITY, 64, 3}) {
+        List<InternalRow> wanted = new ArrayList<>();
+        for (int i = 0; i < rows; i++) {
+          Object[] values = new Object[types.size()];
+          for (int j = 0; j < values.length; j++) values[j] = value(types.get(j), random);
+          wanted.add(new GenericInternalRow(values));
+        }
+        boolean unsafe = random.nextBoolean(); // one row object for all, as Spark's operators have it
+        Iterator<InternalRow> given = wanted.stream().map(row -> unsafe ? toUnsafe.apply(row) : row).iterator();
+        scala.collection.Iterator<InternalRow> input = CollectionConverters.asScala(given);
+        ColumnarBatch batch = columns.fill(input);
+        Checks.equal(rows, batch.numRows());
+        for (int j = 0; j < types.size(); j++) column(batch.column(j), wanted, j);
+        Checks.equal(false, input.hasNext());
+      }
+    }
+  }
+
+  static void column(ColumnVector vector, List<InternalRow> wanted, int ordinal) {
+    DataType type = vector.dataType();
+    int nulls = 0;
+    for (int i = 0; i < wanted.size(); i++) {
+      InternalRow row = wanted.get(i);
+      Checks.equal(row.isNullAt(ordinal), vector.isNullAt(i));
+      nulls += row.isNullAt(ordinal) ? 1 : 0;
+      if (row.isNullAt(ordinal)) continue;
+      Object want = row.get(ordinal, type);
+      if (type == DataTypes.StringType) Checks.equal(want, vector.getUTF8String(i));
+      else if (type == DataTypes.BinaryType) Checks.equal(UTF8String.fromBytes((byte[]) want), UTF8String.fromBytes(vector.getBinary(i)));
+      else if (type instanceof DecimalType d) Checks.equal(want, vector.getDecimal(i, d.precision(), d.scale()));
+      else if (type == DataTypes.FloatType) Checks.equal(Float.floatToRawIntBits((float) want), (int) Vectors.bits(vector, type, i));
+      else if (type == DataTypes.DoubleType) Checks.equal(Double.doubleToRawLongBits((double) want), Vectors.bits(vector, type, i));
+      else Checks.equal(want instanceof Boolean b ? (b ? 1L : 0L) : ((Number) want).longValue(), Vectors.bits(vector, type, i));
+    }
+    Checks.equal(nulls, vector.numNulls());
+    Checks.equal(nulls > 0, vector.hasNull());
+    if (type == DataTypes.BinaryType || type instanceof DecimalType) return;
+    try (InputColumn column = InputColumn.of(type, true)) {
+      column.bind(vector, wanted.size());
+      if (type == DataTypes.StringType) TextCheck.compare("column " + ordinal, column, vector, wanted.size());
+      else ColumnCheck.compare("column " + ordinal + " of type " + type, column, vector, wanted.size());
+    }
+  }
+
+  /** A block takes what it has room for; arrays beside fields come through Spark's converter. */
+  static void pieces() {
+    StructType schema = new StructType().add("a", DataTypes.createArrayType(DataTypes.LongType)).add("b", DataTypes.LongType);
+    List<InternalRow> all = new ArrayList<>();
+    for (long i = 0; i < 25; i++) all.add(new GenericInternalRow(new Object[] {new GenericArrayData(new long[] {i, -i}), i}));
+    scala.collection.Iterator<InternalRow> input = CollectionConverters.asScala(all.iterator());
+    try (RowColumns columns = new RowColumns(DataTypeUtils.toAttributes(schema), 10)) {
+      for (int first = 0; first < 25; first += 10) {
+        ColumnarBatch batch = columns.fill(input);
+        Checks.equal(Math.min(10, 25 - first), batch.numRows());
+        for (int i = 0; i < batch.numRows(); i++) {
+          Checks.equal((long) first + i, batch.column(1).getLong(i));
+          Checks.equal(-(long) first - i, batch.column(0).getArray(i).getLong(1));
+        }
+      }
+      Checks.equal(0, columns.fill(input).numRows());
+    }
+  }
+}
