@@ -20,7 +20,7 @@ from sparkweld.ir.ops import Fits, IsIn
 from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, MOMENTS, STR, TS
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import SPARK_TYPES
-from udf_compiler.catalyst_strings import STRING_RULES, guard_text
+from udf_compiler.catalyst_strings import STRING_RULES, guard_text, text_of
 from udf_compiler.catalyst_times import TIME_RULES, day_of
 from udf_compiler.catalyst_values import Expr, Maybe, Rule
 
@@ -318,6 +318,8 @@ class _Translator:
             return x
         if of == TS and to == DATE:
             return Maybe(day_of(self.loop, x.value, expr), x.valid)
+        if to == STR and (of.is_int or of == BOOL):
+            return Maybe(text_of(self, x.value), x.valid)
         if of.kind in MOMENTS or to.kind in MOMENTS or STR in (of, to):
             raise refusal("SW323", of=child["type"], to=expr["type"])
         if of.is_float and to.is_int:

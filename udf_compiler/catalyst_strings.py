@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
-from sparkweld.ir.types import I32, STR
+from sparkweld.ir.types import BOOL, I32, I64, STR
 from sparkweld.reasons import refusal
 from udf_compiler.catalyst_values import Expr, Maybe, Rule, Translator
 
@@ -19,6 +19,13 @@ _SEARCHES = {"Contains": "contains", "StartsWith": "starts_with", "EndsWith": "e
 def guard_text(t: Translator, value: Value, demand: Value | None) -> None:
     """Flags rows whose bytes are no UTF-8; the text of a NULL is empty."""
     t.guard(t.loop.emit(StrCall("valid_utf8"), value), demand)
+
+
+def text_of(t: Translator, value: Value) -> Value:
+    """An integer in decimal, a bool as true or false."""
+    if value.type == BOOL:
+        return t.loop.select(value, t.loop.const("true", STR), t.loop.const("false", STR))
+    return t.loop.emit(StrCall("int_to_str"), t.loop.cast(value, I64))
 
 
 def _length(t: Translator, expr: Expr, demand: Value | None) -> Maybe:

@@ -6,6 +6,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Random;
 import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
 import org.apache.spark.sql.catalyst.expressions.UnsafeProjection;
 import org.apache.spark.sql.catalyst.types.DataTypeUtils;
@@ -14,6 +15,7 @@ import org.apache.spark.sql.types.*;
 import org.apache.spark.sql.vectorized.ColumnVector;
 import org.apache.spark.sql.vectorized.ColumnarBatch;
 import org.apache.spark.unsafe.types.UTF8String;
+import scala.collection.immutable.Seq;
 import scala.jdk.javaapi.CollectionConverters;
 
 /** Checks that blocks of rows give the rows' values, to getters and to kernels. */
@@ -52,7 +54,7 @@ public final class RowBlockCheck {
     for (int j = 0; j < types.size(); j++) schema = schema.add("c" + j, types.get(j), true);
     UnsafeProjection toUnsafe = UnsafeProjection.create(schema);
     Random random = new Random(9);
-    try (RowColumns columns = new RowColumns(DataTypeUtils.toAttributes(schema), CAPACITY)) {
+    try (RowColumns columns = new RowColumns(attributes(schema), CAPACITY)) {
       for (int rows : new int[] {1, 7, CAPACITY, 64, 3}) {
         List<InternalRow> wanted = new ArrayList<>();
         for (int i = 0; i < rows; i++) {
@@ -69,6 +71,11 @@ public final class RowBlockCheck {
         Checks.equal(false, input.hasNext());
       }
     }
+  }
+
+  @SuppressWarnings("unchecked") // Scala's sequences are covariant
+  static Seq<Attribute> attributes(StructType schema) {
+    return (Seq<Attribute>) (Seq<?>) DataTypeUtils.toAttributes(schema);
   }
 
   static void column(ColumnVector vector, List<InternalRow> wanted, int ordinal) {
@@ -103,7 +110,7 @@ public final class RowBlockCheck {
     List<InternalRow> all = new ArrayList<>();
     for (long i = 0; i < 25; i++) all.add(new GenericInternalRow(new Object[] {new GenericArrayData(new long[] {i, -i}), i}));
     scala.collection.Iterator<InternalRow> input = CollectionConverters.asScala(all.iterator());
-    try (RowColumns columns = new RowColumns(DataTypeUtils.toAttributes(schema), 10)) {
+    try (RowColumns columns = new RowColumns(attributes(schema), 10)) {
       for (int first = 0; first < 25; first += 10) {
         ColumnarBatch batch = columns.fill(input);
         Checks.equal(Math.min(10, 25 - first), batch.numRows());

@@ -300,7 +300,7 @@ def test_condition_keeps_what_a_filter_keeps(spark, frame, table, sql: str) -> N
     [
         ("pow(d1, d2)", "SW321"),
         ("concat('a', 'b') = 'ab'", "SW321"),
-        ("cast(i1 as string) is null", "SW322"),
+        ("cast(d1 as string) is null", "SW323"),
         ("cast(t1 as timestamp) is null", "SW323"),
         ("cast(i1 as decimal(10, 2)) is null", "SW322"),
         ("'a' = 'b'", "SW322"),

@@ -13,9 +13,15 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType, LongType
 
-from tests.helpers.differential import check, run
+from tests.helpers import differential
+from tests.helpers.differential import run
 
+NATIVE = {"spark.sparkweld.backend": "native"}  # not what is cheapest for so few rows
 ROWS = 23_000  # two full batches of rows, and a rest
+
+
+def check(spark, query, conf=(), deopt=False):
+    return differential.check(spark, query, conf={**NATIVE, **dict(conf)}, deopt=deopt)
 
 
 @pandas_udf(DoubleType())
@@ -55,7 +61,7 @@ def rows(spark, parquet):
 
 def plan_of(spark, query) -> str:
     """The plan that ran, and not only the first one."""
-    _, frame = run(spark, query, {})
+    _, frame = run(spark, query, NATIVE)
     return str(frame._jdf.queryExecution().executedPlan().toString())
 
 

@@ -11,6 +11,7 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BooleanType, DoubleType, StringType
 
 from tests.helpers.differential import check, measured, run
+from tests.helpers.drivers import run_driver
 
 WORDS = ["", "a", " padded ", "exactly 12 b", "thirteen byte", "Zürich", "日本語", "😀", "name", "\x00"]
 ON_HEAP = {"spark.sql.columnVector.offheap.enabled": "false"}
@@ -158,6 +159,20 @@ def test_more_text_than_the_limit_runs_in_python(spark, parquet):
     assert measured(executed).deoptimised_batches > 0
     check(spark, lambda: frame.select("id", twice("s").alias("u")), conf=limit, deopt=True)
     check(spark, lambda: frame.select("id", same("s").alias("t")), conf=limit)  # parts of an input need no memory
+
+
+def test_the_limit_is_said_once():
+    program = """
+    spark = session()
+    @pandas_udf("string")
+    def twice(s: pd.Series) -> pd.Series:
+        return s + s
+    query = lambda: spark.range(0, 9000).selectExpr("id", "cast(id as string) as s").select("id", twice("s").alias("u"))
+    report(**off_and_on(spark, query))
+    """
+    ran = run_driver(program, conf={"spark.sparkweld.kernel.maxTextBytes": "1k"})
+    assert ran.facts["equal"] and ran.facts["operators"][0]["deoptimisedBatches"] > 0
+    assert sum("SW340" in line for line in ran.log.splitlines()) == 1
 
 
 @pytest.mark.parametrize("stream_after", ["1", "1000"])

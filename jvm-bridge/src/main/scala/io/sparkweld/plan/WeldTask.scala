@@ -210,7 +210,11 @@ final class WeldTask(
     form.kernel.call(columns, rows, result)
     while (arena.overflowed && arena.grow(plan.maxTextBytes)) form.kernel.call(columns, rows, result)
     plan.metrics.kernelTime += System.nanoTime() - started
-    if (arena.overflowed) return false // its guards looked at texts that are not there
+    if (arena.overflowed) { // its guards looked at texts that are not there
+      val refusal = Refusal("SW340", "limit" -> plan.maxTextBytes.toString)
+      WarnOnce(s"text:${plan.maxTextBytes}", s"SparkWeld: a batch of stage ${context.stageId()} runs in Python. ${refusal.text}")
+      return false
+    }
     plan.metrics.guardedRows += result(1)
     if (result(1) == 0) plan.metrics.kernelBatches += 1
     if (result(1) == 0) ready = Some(assemble(batch, result(0).toInt)).filter(_.numRows() > 0)
