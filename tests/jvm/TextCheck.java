@@ -338,40 +338,50 @@ public final class TextCheck {
   /** Room as a kernel asks for it: what did not fit is counted, fits after `grow`, and large arenas do not stay. */
   static void arena() {
     long before = OffHeapBuffer.liveBytes();
-    try (TextArena arena = new TextArena(16)) {
+    try (TextArena arena = new TextArena(16, 1L << 30)) {
       arena.start(10);
       long size = Platform.getLong(null, arena.address() + 8) - Platform.getLong(null, arena.address());
       take(arena, size);
       Checks.equal(false, arena.overflowed());
       take(arena, 1);
       Checks.equal(true, arena.overflowed());
-      Checks.equal(false, arena.grow(size));
-      Checks.equal(true, arena.overflowed());
-      Checks.equal(true, arena.grow(size + 1));
+      Checks.equal(true, arena.grow());
       Checks.equal(false, arena.overflowed());
       take(arena, size + 1);
       Checks.equal(false, arena.overflowed());
       take(arena, 200L << 20);
-      Checks.equal(true, arena.grow(1L << 30));
+      Checks.equal(true, arena.grow());
       take(arena, 200L << 20);
       Checks.equal(false, arena.overflowed());
       arena.start(10);
       Checks.equal(true, OffHeapBuffer.liveBytes() - before > 200L << 20); // the batch before needed it
       arena.start(10);
       Checks.equal(true, OffHeapBuffer.liveBytes() - before < 1L << 20);
+      take(arena, (1L << 30) + 1);
+      Checks.equal(true, arena.overflowed());
+      Checks.equal(false, arena.grow());
+      Checks.equal(true, arena.overflowed());
+      arena.start(10);
       Checks.equal(false, arena.overflowed());
     }
     Checks.equal(before, OffHeapBuffer.liveBytes());
-    try (TextArena arena = new TextArena(0)) {
+    try (TextArena arena = new TextArena(0, 1000)) {
       arena.start(10);
       Checks.equal(false, arena.overflowed());
       take(arena, 3);
       Checks.equal(true, arena.overflowed());
-      Checks.equal(true, arena.grow(3));
+      Checks.equal(true, arena.grow());
       take(arena, 3);
       Checks.equal(false, arena.overflowed());
       arena.start(10);
       Checks.equal(false, arena.overflowed());
+    }
+    try (TextArena arena = new TextArena(16, 1000)) {
+      arena.start(1000);
+      take(arena, 1000);
+      Checks.equal(false, arena.overflowed());
+      take(arena, 1);
+      Checks.equal(true, arena.overflowed());
     }
   }
 

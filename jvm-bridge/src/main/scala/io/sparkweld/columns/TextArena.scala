@@ -9,8 +9,9 @@ import org.apache.spark.unsafe.Platform
  * end it writes nothing and goes on counting, so that the caller can make room for all of it and call again.
  *
  * @param bytesARow the room to begin with; 0 where most kernels make no text
+ * @param limit the most bytes
  */
-private[sparkweld] final class TextArena(bytesARow: Int) extends AutoCloseable {
+private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends AutoCloseable {
   private val header = new OffHeapBuffer
   private val bytes = new OffHeapBuffer
   private var size = 0L
@@ -25,15 +26,15 @@ private[sparkweld] final class TextArena(bytesARow: Int) extends AutoCloseable {
       bytes.close()
       size = 0
     }
-    if (size == 0 && bytesARow > 0) reserve(math.max(TextArena.Smallest, rows.toLong * bytesARow))
+    if (size == 0 && bytesARow > 0) reserve(math.min(limit, math.max(TextArena.Smallest, rows.toLong * bytesARow)))
     rewind()
   }
 
   /** Whether the kernel wanted more bytes than there are. */
   def overflowed: Boolean = taken > size
 
-  /** Makes room for what the last call wanted; false when that is more than `limit` bytes. */
-  def grow(limit: Long): Boolean = {
+  /** Makes room for what the last call wanted; false when that is more than the limit. */
+  def grow(): Boolean = {
     val wanted = taken
     if (wanted <= limit) {
       reserve(math.min(limit, math.max(wanted, 2 * size)))

@@ -56,7 +56,8 @@ final class WeldTask(
     outputs ++ kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
   private val selection = new SelectionBuffer
   private val arena = new TextArena(
-    if ((kernel.inputs.map(_.dataType) ++ kernel.outputTypes).exists(TextViews.holds)) WeldTask.TextBytesARow else 0)
+    if ((kernel.inputs.map(_.dataType) ++ kernel.outputTypes).exists(TextViews.holds)) WeldTask.TextBytesARow else 0,
+    plan.maxTextBytes)
   private val selected = kernel.layout.map { source =>
     if (kernel.filtered && source >= 0) new SelectedColumnVector(selection) else null
   }
@@ -208,7 +209,7 @@ final class WeldTask(
     arena.start(rows)
     columns(at + 1) = arena.address
     form.kernel.call(columns, rows, result)
-    while (arena.overflowed && arena.grow(plan.maxTextBytes)) form.kernel.call(columns, rows, result)
+    while (arena.overflowed && arena.grow()) form.kernel.call(columns, rows, result)
     plan.metrics.kernelTime += System.nanoTime() - started
     if (arena.overflowed) { // its guards looked at texts that are not there
       val refusal = Refusal("SW340", "limit" -> plan.maxTextBytes.toString)
