@@ -119,16 +119,29 @@ def test_an_expression_beside_the_udf_stays_spark_s_and_explain_says_so(spark, t
     assert "SW304" in text
 
 
+@pandas_udf(DoubleType())
+def total(s: pd.DataFrame, x: pd.Series) -> pd.Series:
+    return s["a"] + s["b"] + x
+
+
 def test_a_struct_that_another_udf_computes(spark, table):
     @pandas_udf("a double, b double")
     def pair(x: pd.Series) -> pd.DataFrame:
         return pd.DataFrame({"a": x, "b": x * 2.0})
 
-    @pandas_udf("double")
-    def total(s: pd.DataFrame, x: pd.Series) -> pd.Series:
-        return s["a"] + s["b"] + x
+    check(spark, lambda: table.select("id", total(pair("x"), "x").alias("r")))
 
-    check(spark, lambda: table.select("id", total(pair("x"), "x").alias("r")), refused="SW305")
+
+def test_a_struct_that_a_map_computes(spark, table):
+    def paired(batches):
+        for pdf in batches:
+            yield pdf.assign(s=[{"a": v, "b": v * 2.0} for v in pdf.x])
+
+    def query():
+        made = table.select("id", "x").mapInPandas(paired, "id long, x double, s struct<a: double, b: double>")
+        return made.select("id", total("s", "x").alias("r"))
+
+    check(spark, query, refused="SW305")
 
 
 def test_an_argument_that_kernels_do_not_compute(spark, table):
