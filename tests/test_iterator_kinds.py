@@ -431,6 +431,13 @@ def split(frame):
     return pd.DataFrame({"high": frame.x * 2, "a": frame.a + 1, "unused": frame.x})
 
 
+def test_arrays_and_structs_within_are_no_results():
+    array = {"type": "array", "elementType": "double", "containsNull": True}
+    for eval_type in (100, 101, 200, 250):
+        assert codes(compile_udf(lambda x: x, eval_type, {"x": "double"}, array)) == ["SW104"]
+    assert codes(compile_map(filters, 205, INPUTS, {"a": "long", "x": array, "s": "short"})) == ["SW104"]
+
+
 def test_a_frame_becomes_the_fields_of_a_struct():
     from tests.helpers.compile_requests import column, payload, request, udf
     from udf_compiler.pipeline import compile_pipeline

@@ -10,7 +10,8 @@ order. End of file on the request pipe ends the service, so it dies with the JVM
 ``hello``     -> status "ok", protocol, pid, versions {python, pyspark, pandas, numpy, pyarrow, numba, llvmlite: text or
                  null}, cpu "<name>|<16 hex>", cpuName, cpuFeatures, llvmlite (path of the shared library), vectorMath
                  ("libmvec" or "none"); with numbaError (text) when kernels cannot be compiled here.
-``compile``   label, inputs, steps, outputs, filtered, conf, python {includes} and one blob per payload -> status "ok" with
+``compile``   label, inputs, steps, outputs, filtered, mayFilter (a map may leave rows out), conf, python {includes} and one
+                 blob per payload -> status "ok" with
                  program, hash, inputs, outputs, filtered, guarded, kept, nodes, udfs, fused, seconds; or status "refused"
                  with refusals [{udf, step, code, title, message, hint, place}]. `udf_compiler.pipeline` reads it.
 ``aggregate`` as ``compile``, for one aggregate UDF -> status "ok" with aggregates [{kind, expr, type}], result (an expression

@@ -12,7 +12,7 @@ from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.boundary import Field
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
-from udf_compiler.kinds import Call, Kind, check_nullable, fields_of, kind_of, map_kind_of
+from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, use_of
@@ -55,6 +55,7 @@ class UdfTracer:
             notes.append(EVALUATED_ONCE)
             return [Column(r, t, c.nullable) for r, t, c in zip(results, types, earlier, strict=True)]
         kind = kind_of(udf["evalType"], udf["name"])
+        check_types(udf["name"], types)
         call = self._call(kind, loop, udf, notes)
         returned = kind.call(call)
         values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
@@ -70,6 +71,7 @@ class UdfTracer:
         kind = map_kind_of(udf["evalType"], udf["name"])
         call = self._call(kind, self._columns.loop(udf["name"]), udf, notes)
         fields = udf["returnType"]["fields"]
+        check_types(call.place, [field["type"] for field in fields])
         loop, values = kind.rows(call, kind.call(call), fields)
         check_nullable(call, fields, values)
         self.kept += call.kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sparkweld.reasons import refusal
 from udf_compiler.kinds.iterated import Iterated
-from udf_compiler.kinds.kind import Call, Kind, MapKind, check_nullable, fields_of
+from udf_compiler.kinds.kind import Call, Kind, MapKind, check_nullable, check_types, fields_of
 from udf_compiler.kinds.map_arrow import MapArrow
 from udf_compiler.kinds.map_pandas import MapPandas
 from udf_compiler.kinds.row import Row
@@ -48,4 +48,15 @@ def sees_batch_state(eval_type: int) -> bool:
     return kind is not None and kind.sees_batch_state
 
 
-__all__ = ["KINDS", "MAPS", "Call", "Kind", "check_nullable", "fields_of", "kind_of", "map_kind_of", "sees_batch_state"]
+__all__ = [
+    "KINDS",
+    "MAPS",
+    "Call",
+    "Kind",
+    "check_nullable",
+    "check_types",
+    "fields_of",
+    "kind_of",
+    "map_kind_of",
+    "sees_batch_state",
+]

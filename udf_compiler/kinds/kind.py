@@ -86,6 +86,13 @@ def fields_of(return_type: Any) -> list[dict[str, Any]] | None:
     return return_type["fields"] if isinstance(return_type, dict) and return_type.get("type") == "struct" else None
 
 
+def check_types(place: str, types: Sequence[Any]) -> None:
+    """Refuses (SW104) a type of a result that is an array, a map or a struct within."""
+    for type in types:
+        if not isinstance(type, str):
+            raise refusal("SW104", place, type=type.get("type", "?") if isinstance(type, dict) else type)
+
+
 def check_nullable(call: Call, fields: Sequence[Mapping[str, Any]], values: Sequence[Value]) -> None:
     """Refuses (SW366) a value that may be NULL in a field that is declared without."""
     for field, value in zip(fields, values, strict=True):
