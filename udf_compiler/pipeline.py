@@ -1,7 +1,8 @@
 """A compile request (steps over columns, bottom up) to one optimised program, or to all the refusals that prevent it.
 
 Every step becomes a loop: a UDF one over the current domain, a filter one that makes a new domain, a projection one, a map
-one that may make a new domain too. The optimizer then fuses them. `udf_compiler.protocol` and the docstring of `compile_pipeline` describe request and reply.
+one that may make a new domain too. The optimizer then fuses them. `udf_compiler.protocol` and the docstring of
+`compile_pipeline` describe request and reply.
 """
 
 from __future__ import annotations
