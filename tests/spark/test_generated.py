@@ -116,7 +116,8 @@ def test_empty_partitions_and_rows_from_an_exchange(spark, frames):
     udf = pandas_udf("double")(_typed(Function("lambda a, b: np.where(a > b, a, b * 2.0) + pd.Series(b)", ("f64", "f64"))))
     scattered = frames[7].repartition(40, "i8_tame_dense")
     query = lambda: scattered.select("id", udf("f64_tame_nulls", "f64_tame_dense").alias("r")).orderBy("id")  # noqa: E731
-    expected, _ = run(spark, query, {ENABLED: "false"})
-    actual, frame = run(spark, query, {ENABLED: "true"})
+    kernels = {"spark.sparkweld.backend": "native"}  # over rows the cost model would take expressions
+    expected, _ = run(spark, query, {**kernels, ENABLED: "false"})
+    actual, frame = run(spark, query, {**kernels, ENABLED: "true"})
     assert differences(expected, actual) == []
     assert measured(frame).kernel_batches > 0
