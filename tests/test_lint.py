@@ -234,3 +234,22 @@ def test_the_help_says_that_code_runs(capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.main(["lint", "--help"])
     assert "THE TARGET IS IMPORTED" in " ".join(capsys.readouterr().out.split())
+
+
+def test_maps_are_tried_with_the_columns_that_they_name(lint):
+    report = lint("""
+        spark = SparkSession.builder.getOrCreate()
+        def speeds(batches):
+            for pdf in batches:
+                yield pdf.assign(speed=pdf["distance"] / pdf.seconds)[["speed"]]
+        def best(batches):
+            for pdf in batches:
+                yield pdf.sort_values("speed")[["speed"]]
+        frame = spark.table("t")
+        frame.mapInPandas(speeds, "speed double")
+        frame.mapInPandas(best, schema="speed double")
+        frame.mapInPandas(lambda batches: batches, schema=frame.schema)
+    """)
+    assert [(u.name, u.row_local) for u in report.udfs] == [("speeds", True), ("best", False), ("<lambda>", None)]
+    assert [(name, code) for name, code, _ in faults(report)] == [("best", "SW250")]
+    assert "only the running job knows its schema" in report.udfs[-1].verdict

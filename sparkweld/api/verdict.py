@@ -12,7 +12,7 @@ import inspect
 import itertools
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,6 +177,9 @@ def prototypes(function: Callable[..., Any], eval_type: int) -> Iterator[tuple[P
 
     Raises ValueError or TypeError for a function without a signature.
     """
+    if eval_type in MAPS:
+        yield from ((_struct(function, kind),) for kind in LIKELY[:3])
+        return
     known = [_of_parameter(hint, function) for hint in _hints(function)]
     free = [at for at, kind in enumerate(known) if kind is None]
 
@@ -223,18 +226,32 @@ def _of_parameter(hint: Any, function: Callable[..., Any]) -> Prototype | None:
     if options[0] in _OF_HINTS:
         return _OF_HINTS[options[0]]
     if getattr(hint, "__name__", "") == "DataFrame":
-        names = _texts(getattr(function, "__code__", None)) or ["a", "b"]
-        return tuple((name, "double") for name in names)
+        return _struct(function, "double")
     return None
 
 
-def _texts(code: types.CodeType | None) -> list[str]:
-    """The identifiers among a function's texts: the fields of a struct that it names."""
+def _struct(function: Callable[..., Any], kind: str) -> Prototype:
+    """A struct of the columns that a function names, all of one type."""
+    names = _texts(getattr(function, "__code__", None), getattr(function, "__globals__", {})) or ["a", "b"]
+    return tuple((name, kind) for name in names)
+
+
+def _texts(code: types.CodeType | None, defined: Mapping[str, Any]) -> list[str]:
+    """What a function may mean as columns: the identifiers among its texts, and attributes that pandas does not have."""
     if code is None:
         return []
-    names: list[str] = []
+    names = [name for name in code.co_names if name not in defined and not _is_of_pandas(name)]
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names += _texts(constant)
+            names += _texts(constant, defined)
         names += [text for text in (constant if isinstance(constant, tuple) else (constant,)) if isinstance(text, str)]
     return list(dict.fromkeys(name for name in names if name.isidentifier()))
+
+
+def _is_of_pandas(name: str) -> bool:
+    import builtins
+
+    import numpy as np
+    import pandas as pd
+
+    return any(hasattr(owner, name) for owner in (pd.DataFrame, pd.Series, pd.Series.str, pd, np, builtins))

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.api.asking import MAPS
 from sparkweld.api.verdict import Trial, Verdict, examine, reply_of, told
 from sparkweld.ir import Program, evaluate, parse_program
 from sparkweld.ir.ops import Optional
-from sparkweld.lint.stubs import Declared
+from sparkweld.lint.stubs import Declared, UnknownType
 from sparkweld.reasons import refusal
 
 #: Kinds whose function sees a whole group: other rows are its business.
@@ -30,6 +31,8 @@ _UNREPEATABLE = re.compile(r"\b(random|uuid|uuid1|uuid4|time|secrets|urandom|tod
 
 def examined(declared: Declared) -> dict[str, Any]:
     """Verdict and findings of one UDF as JSON: row_local, verdict, findings [{severity, code, ..}]."""
+    if declared.eval_type in MAPS and isinstance(declared.return_type, UnknownType):
+        return {"row_local": None, "verdict": "not examined (only the running job knows its schema)", "findings": []}
     verdict = examine(declared.function, declared.return_type, declared.eval_type)
     findings = [*_own(declared, verdict), *_of_integers(declared, verdict), *_of_chains(declared)]
     return {"row_local": verdict.row_local, "verdict": _line(verdict), "findings": findings}

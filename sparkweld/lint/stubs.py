@@ -131,6 +131,8 @@ def _type(given: Any) -> Any:
     """A return type as a DataType where no JVM is needed for that."""
     from sparkweld.api.udfs import parsed_type
 
+    if given is None or isinstance(given, Nothing):
+        return UnknownType("a type that only the running job knows")
     known = parsed_type(given)
     if hasattr(known, "typeName"):
         return known
