@@ -273,6 +273,9 @@ def test_windows_whose_frames_can_be_empty_are_refused(spark, parquet):
     total = aggregate("lambda v: v.count()", "long", "x")
     before = WINDOWS["before"](Window.partitionBy("name"))
     check(spark, lambda: table.select("id", total.over(before)).orderBy("id"), refused="SW393")
+    both = [total.over(before).alias("before"), total.over(WINDOWS["running"](Window.partitionBy("name"))).alias("running")]
+    for calls in (both, both[::-1]):
+        check(spark, lambda calls=calls: table.select("id", *calls).orderBy("id"), refused="SW393")
     median = aggregate("lambda v: v.median()", "double", "x")
     check(spark, lambda: table.select("id", median.over(Window.partitionBy("name"))).orderBy("id"), refused="SW382")
 

@@ -79,7 +79,8 @@ private final class AggregateRewriter(driver: WeldDriver) {
   private def grouped(aggregate: Aggregate): Option[LogicalPlan] = {
     val below = new ArgumentPlan(aggregate.child)
     val floats = aggregate.groupingExpressions.find(key => !key.foldable && holdsFloats(key.dataType))
-    translated(aggregate, below, "aggregate")(plain(_).orElse(floats.map(key => Refusal("SW389", "key" -> key.sql)))).map { made =>
+    val byFloats = floats.map(key => Refusal("SW389", "key" -> key.sql))
+    translated(aggregate, below, "aggregate")(plain(_).orElse(byFloats)).map { made =>
       val expressions = aggregate.aggregateExpressions.map(_.transform {
         case call: AggregateExpression if made.contains(call.canonicalized) => made(call.canonicalized).expression
       }.asInstanceOf[NamedExpression])
@@ -95,10 +96,12 @@ private final class AggregateRewriter(driver: WeldDriver) {
   /** The Window over Spark's aggregates, and a Project that computes the results from them. */
   private def windowed(window: Window): Option[LogicalPlan] = {
     val below = new ArgumentPlan(window.child)
-    val specs = window.windowExpressions.collect { case Alias(WindowExpression(call, spec), _) => call.canonicalized -> spec }.toMap
+    val frames = window.windowExpressions.collect { case Alias(WindowExpression(call, spec), _) =>
+      call.canonicalized -> spec.frameSpecification // one call may have several frames
+    }.groupMap(_._1)(_._2)
     translated(window, below, "window") { call =>
-      val spec = specs.get(call.canonicalized)
-      plain(call).orElse(Option.when(!spec.exists(s => WindowFrames.holdTheirRow(s.frameSpecification)))(Refusal("SW393")))
+      val mine = frames.getOrElse(call.canonicalized, Nil)
+      plain(call).orElse(Option.when(mine.isEmpty || !mine.forall(WindowFrames.holdTheirRow))(Refusal("SW393")))
     }.map { made =>
       val computed = scala.collection.mutable.LinkedHashMap.empty[Expression, Alias]
       val results = window.windowExpressions.map {

@@ -20,7 +20,7 @@ object ExpressionRule extends Rule[LogicalPlan] {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && (Backend.of(conf) == Backend.Catalyst || Backend.of(conf) == Backend.Auto) =>
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) && Set(Backend.Catalyst, Backend.Auto)(Backend.of(conf)) =>
         WarnOnce.guard("the rewriting of scalar UDFs", plan)(rewrite(plan, driver))
       case _ => plan
     }
@@ -36,7 +36,7 @@ object ExpressionRule extends Rule[LogicalPlan] {
     } else plan
   }
 
-  private def replaced(expression: Expression, node: LogicalPlan, twins: ScalarTwins, forced: Boolean): Expression = expression match {
+  private def replaced(of: Expression, node: LogicalPlan, twins: ScalarTwins, forced: Boolean): Expression = of match {
     case udf: PythonUDF =>
       twins.of(udf, node.children).toOption.flatMap { twin =>
         val estimate = CostModel.estimate(twin.operations, udf, node)

@@ -17,7 +17,9 @@ import org.apache.spark.sql.types.StructType
 final class FunctionRequest private (val pipeline: Pipeline, input: Seq[Attribute]) {
   private val columns: Map[String, Expression] = {
     val names = pipeline.request.json.get("inputs").elements().asScala.map(_.get("name").asText).toSeq
-    names.zip(pipeline.inputs).map { case (name, in) => name -> in.path.tail.foldLeft(input(in.path.head): Expression)(GetStructField(_, _)) }.toMap
+    names.zip(pipeline.inputs).map { case (name, in) =>
+      name -> in.path.tail.foldLeft(input(in.path.head): Expression)(GetStructField(_, _))
+    }.toMap
   }
 
   def column(name: String): Expression = columns.getOrElse(name, throw new UnsupportedExpression(s"the column $name"))
@@ -34,7 +36,11 @@ object FunctionRequest {
 
   /** The same with a filter above: `predicate` over the results of `udfs`. */
   def ofFilter(
-      op: String, udfs: Seq[PythonUDF], predicate: Expression, input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
+      op: String,
+      udfs: Seq[PythonUDF],
+      predicate: Expression,
+      input: Seq[Attribute],
+      conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
     build(op, udfs.distinctBy(_.canonicalized), input, conf) { python =>
       val results = python.udfs.map(_.canonicalized).zip(python.resultAttrs).toMap
       val condition = predicate.transform { case udf: PythonUDF if results.contains(udf.canonicalized) => results(udf.canonicalized) }

@@ -25,7 +25,8 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsAllPatterns(FILTER, PYTHON_UDF) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.PushdownEnabled.get(conf) && Backend.of(conf) != Backend.Python =>
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.PushdownEnabled.get(conf) &&
+          Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the search for implied filters", plan)(rewrite(plan, driver))
       case _ => plan
     }

@@ -21,7 +21,11 @@ import org.apache.spark.sql.types.{DoubleType, LongType}
  * @param aggregates each with whether it speaks of the whole partition of a window, whatever the frame
  * @param result over attributes that stand for the aggregates, by position
  */
-final class Reductions private (aggregates: Seq[(AggregateExpression, Boolean)], places: Seq[Attribute], result: Expression, record: Rewritten) {
+final class Reductions private (
+    aggregates: Seq[(AggregateExpression, Boolean)],
+    places: Seq[Attribute],
+    result: Expression,
+    record: Rewritten) {
 
   /** With the aggregates themselves in place, for an Aggregate node. */
   def expression: Expression = over((aggregate, _) => aggregate)
@@ -51,12 +55,14 @@ object Reductions {
 
   private def read(udf: PythonUDAF, kind: String, request: FunctionRequest, reply: JsonNode): Reductions = {
     val rows = new ExpressionDecoder(request.column)
-    val aggregates = reply.path("aggregates").elements().asScala.toSeq.map(json => (aggregateOf(json, rows), json.path("states").asBoolean))
+    val aggregates = reply.path("aggregates").elements().asScala.toSeq
+      .map(json => (aggregateOf(json, rows), json.path("states").asBoolean))
     val places = aggregates.map { case (aggregate, _) => AttributeReference("aggregate", aggregate.dataType)() }
     val result = new ExpressionDecoder(name => places(name.stripPrefix("aggregate").toInt)).decode(reply.path("result"))
     if (result.dataType != udf.dataType) throw new UnsupportedExpression(s"a result of type ${result.dataType.sql}")
     val what = if (kind == "window") "aggregated by Spark's own window operator" else "partial and final aggregation"
-    new Reductions(aggregates, places, result, Rewritten(udf.resultId.id, udf.name, kind, what, Rewritten.kept(reply), Rewritten.notes(reply)))
+    val record = Rewritten(udf.resultId.id, udf.name, kind, what, Rewritten.kept(reply), Rewritten.notes(reply))
+    new Reductions(aggregates, places, result, record)
   }
 
   private def aggregateOf(json: JsonNode, rows: ExpressionDecoder): AggregateExpression = {

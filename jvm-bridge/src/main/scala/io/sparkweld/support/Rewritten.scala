@@ -25,7 +25,7 @@ object Rewritten {
   }
 
   /** The records on an expression and within it. */
-  def in(expression: Expression): Seq[Rewritten] = expression.collect { case e if e.getTagValue(Tag).isDefined => e.getTagValue(Tag).get }
+  def in(expression: Expression): Seq[Rewritten] = expression.collect { case e => e.getTagValue(Tag) }.flatten
 
   def kept(reply: JsonNode): Seq[String] =
     reply.path("kept").elements().asScala.map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq
