@@ -101,7 +101,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
     }.groupMap(_._1)(_._2)
     translated(window, below, "window") { call =>
       val mine = frames.getOrElse(call.canonicalized, Nil)
-      plain(call).orElse(Option.when(mine.isEmpty || !mine.forall(WindowFrames.holdTheirRow))(Refusal("SW393")))
+      plain(call).orElse(Option.when(mine.isEmpty || !mine.forall(WindowFrames.holdTheirRow(_)))(Refusal("SW393")))
     }.map { made =>
       val computed = scala.collection.mutable.LinkedHashMap.empty[Expression, Alias]
       val results = window.windowExpressions.map {
