@@ -153,3 +153,21 @@ def test_dates(spark, parquet):
     check(spark, lambda: frame.select("id", before("d").alias("b")))
     check(spark, lambda: frame.select("id", filled("e").alias("f")), deopt=None)
     check(spark, lambda: frame.select("id", before("e").alias("b")), deopt=None)
+
+
+def test_a_dictionary_that_grows_from_batch_to_batch(spark, parquet):
+    """Each batch brings larger ids and comes back to the first ones: a table that grows must keep none of its old bytes."""
+    rows = np.arange(120_000)
+    values = np.where(rows % 2 == 0, rows % 16, rows // 2 + 16)
+    kinds = {"i": pa.array(values, pa.int32()), "l": pa.array(values * 3), "s": pa.array([f"text {v}" for v in values])}
+    frame = parquet({"id": rows, **kinds}, dictionary=True)
+    plus = pandas_udf("long")(_typed_plus)
+    check(spark, lambda: frame.select("id", plus("i", "l").alias("r"), pandas_udf("string")(_typed_bang)("s").alias("t")))
+
+
+def _typed_plus(a: pd.Series, b: pd.Series) -> pd.Series:
+    return a + b
+
+
+def _typed_bang(s: pd.Series) -> pd.Series:
+    return s + "!"

@@ -26,9 +26,9 @@ private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseabl
       restart()
     }
     if (maxId >= decoded) {
-      val before = buffer.address
-      val table = buffer.reserve((maxId + 1L) * width)
-      if (table != before) restart() // it moved, and its content was lost
+      val bytes = (maxId + 1L) * width
+      if (!buffer.holds(bytes)) restart() // it grows, and its content is lost
+      val table = buffer.reserve(bytes)
       while (decoded <= maxId) {
         decode(dictionary, decoded, table + decoded.toLong * width)
         decoded += 1

@@ -13,9 +13,15 @@ private[sparkweld] final class OffHeapBuffer extends AutoCloseable {
   /** The first byte, on a cache line of its own; 0 before the first `reserve` and after `close`. */
   def address: Long = start
 
+  /**
+   * Whether `reserve` would keep the content. The address does not tell: the allocator may give the same one again, with
+   * its own notes written over the first bytes.
+   */
+  def holds(bytes: Long): Boolean = bytes <= size && base != 0
+
   /** Makes room for `bytes` and returns the address. */
   def reserve(bytes: Long): Long = {
-    if (bytes > size || base == 0) grow(bytes)
+    if (!holds(bytes)) grow(bytes)
     start
   }
 
