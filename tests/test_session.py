@@ -22,7 +22,8 @@ def doubled(x: pd.Series) -> pd.Series:
     return x * 2.0
 
 def builder():
-    return SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    quiet = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    return quiet.config("spark.sparkweld.backend", "native")  # over rows the cost model would take an expression
 
 def scored(spark):
     return spark.range(10).selectExpr("cast(id as double) x").select(doubled("x").alias("y"))
