@@ -18,8 +18,9 @@ final case class Estimate(operations: Int, rows: Boolean, native: Double, cataly
 }
 
 /**
- * Chooses between a kernel and Catalyst expressions for a UDF that can be both. The constants are measured by
- * tests/bench/bench_backends.py, which prints them.
+ * Chooses between a kernel and Catalyst expressions for a UDF that can be both. tests/bench/bench_backends.py measures and
+ * prints the constants. Those of expressions and of rows into columns are its results on a busy machine, the latter from
+ * before rows were copied whole, so rather too high; a kernel's own costs are estimates, for they drowned in its noise.
  */
 object CostModel {
   /** A kernel's own work for one operation, and what calling it costs a row. */
