@@ -24,7 +24,7 @@ OPENED = ["java.lang", "java.nio", "java.util", "sun.nio.ch"]
 LINK_CHECKS = ["missing-llvmlite", "not-llvmlite", "locator", "start", "cpu", "call", "many-columns", "threads",
                "wrong-symbol", "missing-import", "undeclared-import", "garbage-object", "after-close", "no-growth"]
 
-COLUMN_CHECKS = ["off-heap", "on-heap", "off-heap-dictionary", "on-heap-dictionary", "missing", "stale-nulls",
+COLUMN_CHECKS = ["off-heap", "on-heap", "off-heap-dictionary", "on-heap-dictionary", "dictionary-grows", "missing", "stale-nulls",
                  "constant", "constant-changes", "arrow", "arrow-sliced", "arrow-unaligned", "native", "selected", "other-type",
                  "mixed", "zero-copy", "unsupported", "parquet-off-heap", "parquet-on-heap", "memory"]
 TEXT_CHECKS = ["text-off-heap", "text-on-heap", "text-off-heap-dictionary", "text-on-heap-dictionary", "text-missing",

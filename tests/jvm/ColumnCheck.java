@@ -31,6 +31,7 @@ public final class ColumnCheck {
     Checks.check("on-heap", () -> kind((t, n, r) -> Vectors.written(onHeap(t, n), n, r)));
     Checks.check("off-heap-dictionary", () -> kind((t, n, r) -> Vectors.dictionary(offHeap(t, n), n, r)));
     Checks.check("on-heap-dictionary", () -> kind((t, n, r) -> Vectors.dictionary(onHeap(t, n), n, r)));
+    Checks.check("dictionary-grows", ColumnCheck::dictionaryGrows);
     Checks.check("missing", () -> kind((t, n, r) -> Vectors.missing(n.length % 2 == 0 ? offHeap(t, n) : onHeap(t, n))));
     Checks.check("stale-nulls", ColumnCheck::staleNulls);
     Checks.check("constant", () -> kind(Vectors::constant));
@@ -153,6 +154,26 @@ public final class ColumnCheck {
         compare("after reset", column, v, 100);
       } finally {
         v.close();
+      }
+    }
+  }
+
+  /** One dictionary whose batches bring larger ids: the table grows, often to where the allocator had it before. */
+  static void dictionaryGrows() {
+    long[] entries = new long[4000];
+    for (int i = 0; i < entries.length; i++) entries[i] = i * 7919L + 1;
+    Vectors.Entries dictionary = new Vectors.Entries(entries);
+    Random random = new Random(11);
+    for (int round = 0; round < 300; round++) {
+      try (InputColumn column = InputColumn.of(DataTypes.LongType, true);
+           OffHeapColumnVector v = new OffHeapColumnVector(entries.length, DataTypes.LongType)) {
+        v.setDictionary(dictionary);
+        WritableColumnVector ids = v.reserveDictionaryIds(entries.length);
+        for (int i = 0; i < entries.length; i++) ids.putInt(i, i);
+        for (int rows = 1 + random.nextInt(40); rows <= entries.length; rows += 1 + random.nextInt(2 * rows)) {
+          column.bind(v, rows);
+          compare("a dictionary of " + rows + " entries so far", column, v, rows);
+        }
       }
     }
   }
