@@ -7,6 +7,7 @@ instruction that a version does not have is never seen there.
 
 from __future__ import annotations
 
+import builtins
 import dis
 import inspect
 import os
@@ -137,12 +138,17 @@ def identity_of(code: CodeType) -> Use | None:
 def _loaded(instruction: dis.Instruction) -> str:
     if instruction.opname == "LOAD_CONST" and instruction.argval is None:
         return "None"
+    if instruction.opname == "LOAD_GLOBAL" and isinstance(getattr(builtins, str(instruction.argval), None), type):
+        return "type"
     return instruction.opname
 
 
 def _is_plain_identity(first: str, second: str) -> bool:
-    """``x is None``, ``None is x``, ``type(x) is int``, ``x is np.nan``: by what the two instructions before loaded."""
-    return second in ("None", "LOAD_GLOBAL", "LOAD_ATTR") or (first == "None" and second.startswith("LOAD_"))
+    """``x is None``, ``None is x``, ``type(x) is int``, ``x is np.nan``: by what the two instructions before loaded.
+
+    Another global may hold True or a small int, which a row's value can be.
+    """
+    return second in ("None", "type", "LOAD_ATTR") or (first == "None" and second.startswith("LOAD_"))
 
 
 def _check(instruction: dis.Instruction, captured: frozenset[str], code: CodeType, line: int | None) -> None:
