@@ -87,14 +87,19 @@ class Field:
 def check_confs(confs: Mapping[str, str | None], udf: str) -> None:
     """Refuses (SW110 to SW112) confs under which the worker does otherwise. A conf missing or None has its default."""
     for name, wanted in CONFS.items():
-        given = confs.get(name)
-        if given is not None and given.lower() != wanted:
-            raise refusal("SW110", udf, conf=name, value=given, wanted=wanted)
+        check_conf(confs, udf, name, wanted)
     check_profiler(confs, udf)
     for name in BATCH_CONFS if expressions.USE_NUMEXPR else ():
         rows = int(confs.get(name) or 1)
         if not 0 < rows <= NUMEXPR_ROWS:  # 0 and less: no bound
             raise refusal("SW112", udf, conf=name, value=rows, limit=f"{NUMEXPR_ROWS:,}")
+
+
+def check_conf(confs: Mapping[str, str | None], udf: str, name: str, wanted: str) -> None:
+    """Refuses (SW110) another value of a conf than its default `wanted`."""
+    given = confs.get(name)
+    if given is not None and given.lower() != wanted:
+        raise refusal("SW110", udf, conf=name, value=given, wanted=wanted)
 
 
 def check_profiler(confs: Mapping[str, str | None], udf: str) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir import LoopBuilder, Value
+from sparkweld.reasons import refusal
+from udf_compiler.kinds.kind import Call
 from udf_compiler.kinds.state import Picture
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, moved
@@ -82,6 +84,19 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
     if _contents(loop) != _contents(second) or not _alike(results[0], results[1], loop, second):
         refuse("SW361", at=place, name="something", type="value that changes")
     return results[0]
+
+
+def mapped(call: Call, batch: Any, kind: type[Any]) -> Any:
+    """What a function of an iterator gives for one batch: a `kind`, whose rows are the batch's, perhaps fewer.
+
+    Refuses SW106 (anything else) and SW365 (a guard of a row that is not kept).
+    """
+    result = call.traced(lambda: per_batch(call.prepared.function, batch, call.loop, call.place))
+    if not isinstance(result, kind):
+        raise refusal("SW106", call.place, type=type(result).__name__)
+    if call.loop.lacks_guards(result.loop):
+        raise refusal("SW365", call.place)
+    return result
 
 
 def one_result(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -10,6 +10,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field
 from udf_compiler.purity import Prepared
+from udf_compiler.trace import trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,24 @@ class Call:
     def place(self) -> str:
         """Where the function is defined, for messages."""
         return self.prepared.place
+
+    def traced(
+        self, function: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None,
+        handlers: bool | None = None,
+    ) -> Any:  # fmt: skip
+        """The symbolic result of `function`, made from the checked one. `handlers`: as in `trace`, by default the function's."""
+        with self.prepared.checked():
+            return trace(
+                function,
+                args,
+                kwargs,
+                loop=self.loop,
+                exact=self.exact,
+                place=self.place,
+                notes=self.notes,
+                kept=self.kept,
+                handlers=self.prepared.handlers if handlers is None else handlers,
+            )
 
 
 class Kind(Protocol):

@@ -9,12 +9,11 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.arrow import ARROW_TYPES, TracedBatch
 from udf_compiler.boundary import SPARK_TYPES, Field
-from udf_compiler.kinds.batches import one_result, per_batch
+from udf_compiler.kinds.batches import mapped, one_result
 from udf_compiler.kinds.kind import Call
 from udf_compiler.kinds.scalar_arrow import ScalarArrow
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
-from udf_compiler.trace import trace
 
 
 class MapArrow(ScalarArrow):
@@ -31,25 +30,7 @@ class MapArrow(ScalarArrow):
 
     def call(self, call: Call) -> Any:
         (batch,) = call.args
-
-        def one_batch() -> Any:
-            return per_batch(call.prepared.function, batch, call.loop, call.place)
-
-        with call.prepared.checked():
-            result = trace(
-                one_batch,
-                (),
-                loop=call.loop,
-                exact=call.exact,
-                place=call.place,
-                notes=call.notes,
-                kept=call.kept,
-                handlers=call.prepared.handlers,
-            )
-        if not isinstance(result, TracedBatch):
-            raise refusal("SW106", call.place, type=type(result).__name__)
-        if call.loop.lacks_guards(result.loop):
-            raise refusal("SW365", call.place)
+        result = mapped(call, batch, TracedBatch)
         bounds = any(let.op.bound is not None for let in result.loop.body)
         probe(one_result(call.original), [batch], {}, result, result.loop, call.place, rounded=bounds)
         return result

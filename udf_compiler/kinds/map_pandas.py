@@ -8,12 +8,12 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import column_of_result
-from udf_compiler.kinds.batches import one_result, per_batch
+from udf_compiler.kinds.batches import mapped, one_result
 from udf_compiler.kinds.kind import Call
 from udf_compiler.kinds.scalar_pandas import ScalarPandas
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
-from udf_compiler.trace import TracedFrame, trace
+from udf_compiler.trace import TracedFrame
 
 
 class MapPandas(ScalarPandas):
@@ -25,27 +25,8 @@ class MapPandas(ScalarPandas):
     def call(self, call: Call) -> Any:
         (frame,) = call.args
         frame.shared = False  # the worker makes it for the function alone
-
-        def one_batch() -> Any:
-            return per_batch(call.prepared.function, frame, call.loop, call.place)
-
-        # the function may change the frame itself
-        given = TracedFrame(call.loop, frame.series)
-        with call.prepared.checked():
-            result = trace(
-                one_batch,
-                (),
-                loop=call.loop,
-                exact=call.exact,
-                place=call.place,
-                notes=call.notes,
-                kept=call.kept,
-                handlers=call.prepared.handlers,
-            )
-        if not isinstance(result, TracedFrame):
-            raise refusal("SW106", call.place, type=type(result).__name__)
-        if call.loop.lacks_guards(result.loop):
-            raise refusal("SW365", call.place)
+        given = TracedFrame(call.loop, frame.series)  # the function may change the frame itself
+        result = mapped(call, frame, TracedFrame)
         original = one_result(call.original)
         probe(original, [given], {}, result, result.loop, call.place, rounded=bool(call.kept))
         return result

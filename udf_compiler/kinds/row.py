@@ -8,12 +8,12 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import Field, check_profiler
+from udf_compiler.boundary import Field, check_conf, check_profiler
 from udf_compiler.kinds.kind import Call, Kind
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.scalar.plain import RowResult, column_of_row, result_of_row
 from udf_compiler.scalar.probing import probe_row
-from udf_compiler.trace import stand_in, trace
+from udf_compiler.trace import stand_in
 from udf_compiler.trace.session import Session, running
 
 #: Under it, a worker hands rows over by way of pandas (worker.py).
@@ -38,8 +38,7 @@ class Row(Kind):
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         check_profiler(confs, udf)
-        if (confs.get(_LEGACY) or "false").lower() != "false":
-            raise refusal("SW110", udf, conf=_LEGACY, value=confs[_LEGACY], wanted="false")
+        check_conf(confs, udf, _LEGACY, "false")
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
         return prepare(function, stand_in)
@@ -64,17 +63,7 @@ class Row(Kind):
             kwargs = {name: _given(a) for name, a in call.kwargs.items()}
             return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers)
 
-        with call.prepared.checked():
-            result = trace(
-                explored,
-                (),
-                loop=call.loop,
-                exact=call.exact,
-                place=call.place,
-                notes=call.notes,
-                kept=call.kept,
-                handlers=handlers,
-            )
+        result = call.traced(explored, handlers=handlers)
         self._probe(call, result)
         return _Result(result, handlers)
 

@@ -10,7 +10,7 @@ from sparkweld.ir.types import STR
 from sparkweld.reasons import refusal
 from udf_compiler import arrow
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow
-from udf_compiler.boundary import SPARK_TYPES, Field
+from udf_compiler.boundary import SPARK_TYPES, Field, check_conf
 from udf_compiler.kinds.kind import Call, Kind
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
@@ -30,8 +30,7 @@ class ScalarArrow(Kind):
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         """One conf changes the types that an arrow UDF sees. It cannot be profiled (worker.py)."""
-        if (confs.get(_LARGE) or "false").lower() != "false":
-            raise refusal("SW110", udf, conf=_LARGE, value=confs[_LARGE], wanted="false")
+        check_conf(confs, udf, _LARGE, "false")
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
         return prepare(function, self.stand_in)
@@ -54,18 +53,7 @@ class ScalarArrow(Kind):
         return self.run(call, call.prepared.function, call.original)
 
     def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
-        with call.prepared.checked():
-            result = trace(
-                function,
-                call.args,
-                call.kwargs,
-                loop=call.loop,
-                exact=call.exact,
-                place=call.place,
-                notes=call.notes,
-                kept=call.kept,
-                handlers=call.prepared.handlers,
-            )
+        result = call.traced(function, call.args, call.kwargs)
         bounds = any(let.op.bound is not None for let in call.loop.body)
         probe(original, call.args, call.kwargs, result, call.loop, call.place, rounded=bounds)
         return result

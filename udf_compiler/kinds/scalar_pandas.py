@@ -7,11 +7,11 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import Field, check_confs, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.boundary import Field, check_conf, check_confs, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.kinds.kind import Call, Kind, check_nullable
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
-from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in, trace
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in
 
 #: Columns of a DataFrame are found by their names.
 _BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
@@ -28,8 +28,7 @@ class ScalarPandas(Kind):
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         check_confs(confs, udf)
-        if (confs.get(_BY_NAME) or "true").lower() != "true":
-            raise refusal("SW110", udf, conf=_BY_NAME, value=confs[_BY_NAME], wanted="true")
+        check_conf(confs, udf, _BY_NAME, "true")
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
         return prepare(function, stand_in)
@@ -51,18 +50,7 @@ class ScalarPandas(Kind):
         return self.run(call, call.prepared.function, call.original)
 
     def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
-        with call.prepared.checked():
-            result = trace(
-                function,
-                call.args,
-                call.kwargs,
-                loop=call.loop,
-                exact=call.exact,
-                place=call.place,
-                notes=call.notes,
-                kept=call.kept,
-                handlers=call.prepared.handlers,
-            )
+        result = call.traced(function, call.args, call.kwargs)
         known = isinstance(result, TracedSeries | TracedArray | TracedFrame)
         if known and result.loop is call.loop:  # of other rows: no column is made of it
             probe(original, call.args, call.kwargs, result, call.loop, call.place, rounded=bool(call.kept))
