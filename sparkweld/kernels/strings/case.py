@@ -184,17 +184,23 @@ def flip_ascii(to: int, a: int, n: int, low: int, high: int) -> int:
     return 0
 
 
+@function(INT, VIEW, INT, INT, result=VIEW)
+def flipped_ascii(arena: int, v: int, low: int, high: int) -> int:
+    """A copy of v, which is ASCII, with the letters from low to high in the other case."""
+    n = length_of(v)
+    to = reserve(arena, n)
+    if to == 0:
+        return view(0, 0)
+    flip_ascii(to, address_of(v), n, low, high)
+    return view(to, n)
+
+
 @function(INT, VIEW, INT, INT, INT, result=VIEW)
 def lower(arena: int, v: int, how: int, table: int, flags: int) -> int:
     """v.lower() or v.casefold()"""
     if not is_ascii(v):
         return map_case(arena, v, how, table, table, flags)
-    n = length_of(v)
-    to = reserve(arena, n)
-    if to == 0:
-        return view(0, 0)
-    flip_ascii(to, address_of(v), n, 65, 90)
-    return view(to, n)
+    return flipped_ascii(arena, v, 65, 90)
 
 
 @function(INT, VIEW, INT, result=VIEW)
@@ -202,12 +208,7 @@ def upper(arena: int, v: int, table: int) -> int:
     """v.upper()"""
     if not is_ascii(v):
         return map_case(arena, v, TO_UPPER, table, table, table)
-    n = length_of(v)
-    to = reserve(arena, n)
-    if to == 0:
-        return view(0, 0)
-    flip_ascii(to, address_of(v), n, 97, 122)
-    return view(to, n)
+    return flipped_ascii(arena, v, 97, 122)
 
 
 @function(INT, VIEW, INT, INT, INT, INT, result=VIEW)

@@ -15,6 +15,7 @@ from sparkweld.kernels.strings.memory_access import (
     load_u32,
     ones,
     shift_right,
+    view,
     word,
     zeros_below,
 )
@@ -209,48 +210,48 @@ def is_beyond(v: int, position: int) -> bool:
     return position > 0 and (position > n or count_code_points(address_of(v), n) < position)
 
 
-@function(VIEW, VIEW, INT, INT, result=INT)
-def find(v: int, w: int, start: int, end: int) -> int:
-    """v.find(w, start, end)"""
+@function(VIEW, INT, INT, result=VIEW)
+def window(v: int, start: int, end: int) -> int:
+    """v[start:end] to search in; of length -1 where not even the empty string is found."""
     if start != 0 and is_beyond(v, start):
-        return -1
+        return view(0, -1)
     begin = offset_of(v, start)
     stop = offset_of(v, end)
     if stop < begin:
+        return view(0, -1)
+    return view(address_of(v) + begin, stop - begin)
+
+
+@function(VIEW, VIEW, INT, INT, result=INT)
+def find(v: int, w: int, start: int, end: int) -> int:
+    """v.find(w, start, end)"""
+    part = window(v, start, end)
+    if length_of(part) < 0:
         return -1
-    a = address_of(v)
-    at = find_bytes(a + begin, stop - begin, address_of(w), length_of(w))
+    at = find_bytes(address_of(part), length_of(part), address_of(w), length_of(w))
     if at < 0:
         return -1
-    return count_code_points(a, begin + at)
+    return count_code_points(address_of(v), address_of(part) - address_of(v) + at)
 
 
 @function(VIEW, VIEW, INT, INT, result=INT)
 def rfind(v: int, w: int, start: int, end: int) -> int:
     """v.rfind(w, start, end)"""
-    if start != 0 and is_beyond(v, start):
+    part = window(v, start, end)
+    if length_of(part) < 0:
         return -1
-    begin = offset_of(v, start)
-    stop = offset_of(v, end)
-    if stop < begin:
-        return -1
-    a = address_of(v)
-    at = rfind_bytes(a + begin, stop - begin, address_of(w), length_of(w))
+    at = rfind_bytes(address_of(part), length_of(part), address_of(w), length_of(w))
     if at < 0:
         return -1
-    return count_code_points(a, begin + at)
+    return count_code_points(address_of(v), address_of(part) - address_of(v) + at)
 
 
 @function(VIEW, VIEW, INT, INT, result=INT)
 def count(v: int, w: int, start: int, end: int) -> int:
     """v.count(w, start, end)"""
-    if start != 0 and is_beyond(v, start):
+    part = window(v, start, end)
+    if length_of(part) < 0:
         return 0
-    begin = offset_of(v, start)
-    stop = offset_of(v, end)
-    if stop < begin:
-        return 0
-    a = address_of(v)
     if length_of(w) == 0:
-        return count_code_points(a + begin, stop - begin) + 1
-    return count_bytes(a + begin, stop - begin, address_of(w), length_of(w))
+        return count_code_points(address_of(part), length_of(part)) + 1
+    return count_bytes(address_of(part), length_of(part), address_of(w), length_of(w))
