@@ -86,7 +86,7 @@ class Bench:
         folder = prepare_formula(case, rows, self.progress.say)
         name = source + heap
         query = {"case": case.name, "source": source, "folder": str(folder)}
-        line = Measured(case.name, name, rows, self.arguments.cores, judged)
+        line = Measured(case=case.name, source=name, rows=rows, cores=self.arguments.cores, judged=judged)
         if source == "cached":
             # Filled by the first query: the table is timed, not its making.
             for session in sessions.values():

@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import statistics
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flights_data import data_folder
+from formula_report import Samples
 from progress import Progress
 from row_compare import Bound, compare_tables
 from spark_processes import Sampler, SparkProcess
@@ -32,21 +32,11 @@ RUNS = {"off": ("off", "udf"), "on": ("on", "udf"), "sql": ("off", "sql")}
 SQL_BOUND = Bound(4096, absolute=1e-9)
 
 
-@dataclass
-class Measured:
-    """One case: per way the first seconds and the later ones. `note` says what did not run in SparkWeld."""
+@dataclass(kw_only=True)
+class Measured(Samples):
+    """One case; `target` is how many times plugin off it must be."""
 
-    case: str
-    rows: int
-    cores: int
     target: float
-    cold: dict[str, float] = field(default_factory=dict)
-    warm: dict[str, list[float]] = field(default_factory=dict)
-    note: str = ""
-
-    def median(self, way: str) -> float:
-        """Median of the warm runs in seconds."""
-        return statistics.median(self.warm[way])
 
     def missed(self) -> list[str]:
         """The targets that are not met."""
@@ -76,7 +66,7 @@ def measure(
     """Compare, then time all ways, alternating."""
     folder = prepare_table(case.table, arguments.rows, progress.say)
     query = {"case": case.name, "folder": str(folder)}
-    line = Measured(case.name, arguments.rows, arguments.cores, case.target)
+    line = Measured(case=case.name, rows=arguments.rows, cores=arguments.cores, target=case.target)
     for way, (jvm, how) in RUNS.items():
         progress.tick(f"{case.name}: {way}, first run")
         line.cold[way] = sampler.sample(sessions[jvm], retake=False, do="run_udfs", way=how, **query)
@@ -90,6 +80,8 @@ def measure(
             line.warm[way].append(sampler.sample(sessions[jvm], do="run_udfs", way=how, **query))
     if batches["python"]:
         line.note = f"{batches['python']} batches ran in Python"
+    elif "Python [" in sessions["on"].ask("plan_udfs", way="udf", **query)["text"]:
+        line.note = "stays in Python"
     progress.say(f"{case.name}: " + ", ".join(f"{way} {line.median(way):.2f} s" for way in RUNS))
     return line
 
@@ -116,7 +108,7 @@ def table(lines: list[Measured]) -> str:
     head = ["case", "rows", "UDFs, off", "UDFs, on", "Spark SQL", "on vs off", "on vs SQL", "verdict"]
     rows = [head, ["---", *["---:"] * 6, "---"]]
     for line in lines:
-        times = [f"{line.median(way) * line.cores / line.rows * 1e9:,.0f} ns ({line.cold[way]:.2f} s)" for way in RUNS]
+        times = [f"{line.core_ns(way):,.0f} ns ({line.cold[way]:.2f} s)" for way in RUNS]
         off, on, sql = (line.median(way) for way in RUNS)
         missed = line.missed()
         verdict = f"FAIL: {', '.join(missed)}" if missed else "PASS"

@@ -10,23 +10,19 @@ WAYS = ("scan", "off", "on", "sql")
 UDF_TARGET, SCAN_TARGET = 8.0, 1.25
 
 
-@dataclass
-class Measured:
-    """One line: a formula, an input, a number of rows; per way the first seconds and the later ones.
+@dataclass(kw_only=True)
+class Samples:
+    """Times of one case over `rows` rows on `cores` cores: per way the first seconds and the later ones.
 
-    `judged` lines carry the targets; the others are stated beside them. `note` says what else must be known, above
-    all that nothing ran in SparkWeld.
+    `note` says what else must be known, above all that nothing ran in SparkWeld.
     """
 
     case: str
-    source: str
     rows: int
     cores: int
-    judged: bool
     cold: dict[str, float] = field(default_factory=dict)
     warm: dict[str, list[float]] = field(default_factory=dict)
     note: str = ""
-    compared: str = ""
 
     def median(self, way: str) -> float:
         """Median of the warm runs in seconds."""
@@ -35,6 +31,18 @@ class Measured:
     def core_ns(self, way: str) -> float:
         """Wall time of all cores per input row, in nanoseconds."""
         return self.median(way) * self.cores / self.rows * 1e9
+
+
+@dataclass(kw_only=True)
+class Measured(Samples):
+    """One line: a formula, an input, a number of rows.
+
+    `judged` lines carry the targets; the others are stated beside them.
+    """
+
+    source: str
+    judged: bool
+    compared: str = ""
 
     def ratios(self) -> dict[str, float]:
         """How many times faster `on` is than the pandas UDF and the SQL, and how many times the scan it takes."""

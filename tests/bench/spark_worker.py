@@ -92,6 +92,10 @@ class Worker:
         self._udf_case(case, way, folder).write.mode("overwrite").parquet(target)
         return {}
 
+    def plan_udfs(self, case: str, way: str, folder: str) -> dict[str, Any]:
+        """The physical plan of a case, as `plan` gives it."""
+        return {"text": _plan(self._udf_case(case, way, folder))}
+
     def _udf_case(self, case: str, way: str, folder: str) -> DataFrame:
         chosen = udf_cases.udf_case(case)
         return getattr(chosen, {"udf": "udfs", "sql": "sql"}[way])(self.spark.read.parquet(folder))
