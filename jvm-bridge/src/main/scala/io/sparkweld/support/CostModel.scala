@@ -14,25 +14,24 @@ final case class Estimate(operations: Int, rows: Boolean, native: Double, cataly
   def catalystIsCheaper: Boolean = catalyst < native
 
   def text: String =
-    f"$operations operations over ${if (rows) "rows" else "columns"}: $catalyst%.0f ns a row as an expression, $native%.0f ns as a kernel"
+    f"$operations operations over ${if (rows) "rows" else "columns"}: $catalyst%.1f ns a row as an expression, $native%.1f ns as a kernel"
 }
 
 /**
- * Chooses between a kernel and Catalyst expressions for a UDF that can be both. tests/bench/bench_backends.py measures and
- * prints the constants. Those of expressions and of rows into columns are its results on a busy machine, the latter from
- * before rows were copied whole, so rather too high; a kernel's own costs are estimates, for they drowned in its noise.
+ * Chooses between a kernel and Catalyst expressions for a UDF that can be both. The constants are measured by
+ * tests/bench/bench_backends.py, which prints them (here: one core of an AMD EPYC, Zen 4, Java 17).
  */
 object CostModel {
   /** A kernel's own work for one operation, and what calling it costs a row. */
-  private val KernelOperation = 0.4
-  private val KernelRow = 2.0
+  private val KernelOperation = 0.02
+  private val KernelRow = 1.9
 
   /** An operation of generated Java code. */
-  private val CatalystOperation = 1.2
+  private val CatalystOperation = 0.22
 
   /** A column of a row-based child into a vector, and a column back into rows. */
-  private val RowToColumn = 36.0
-  private val ColumnToRow = 36.0
+  private val RowToColumn = 8.6
+  private val ColumnToRow = 8.6
 
   /** Whether some UDF of the plan could be cheaper as an expression; decides before anything is asked of the service. */
   def mayChooseCatalyst(plan: LogicalPlan): Boolean = plan.exists { node =>
