@@ -17,15 +17,13 @@ import numpy as np
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, IsIn
-from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, MOMENTS, STR, TS
+from sparkweld.ir.types import BOOL, DATE, I32, I64, MOMENTS, STR, TS
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import SPARK_TYPES
 from udf_compiler.catalyst_strings import STRING_RULES, guard_text, text_of
 from udf_compiler.catalyst_times import TIME_RULES, day_of
 from udf_compiler.catalyst_values import Expr, Maybe, Rule
-
-#: |a * b| computed in doubles is off by less than 2 in 2**52; below this bound the exact product fits in 64 bits.
-_SAFE_PRODUCT = float(2**63 - 2**12)
+from udf_compiler.ranges import no_overflow, within
 
 
 def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value]) -> Value:
@@ -251,28 +249,8 @@ class _Translator:
         fn = {"Add": "add", "Subtract": "subtract", "Multiply": "multiply"}[expr["op"]]
         valid = self.all_of(a.valid, b.valid)
         if _ansi(expr) and a.value.type.is_int:
-            self.guard(self._no_overflow(fn, a.value, b.value), demand, valid)
+            self.guard(no_overflow(self.loop, fn, a.value, b.value), demand, valid)
         return Maybe(self.loop.call(fn, a.value, b.value), valid)
-
-    def _no_overflow(self, fn: str, a: Value, b: Value) -> Value:
-        if a.type != I64:
-            return self._between(self.loop.call(fn, self.loop.cast(a, I64), self.loop.cast(b, I64)), a.type)
-        if fn == "multiply":
-            product = self.loop.call("multiply", self.loop.cast(a, F64), self.loop.cast(b, F64))
-            return self.loop.call("less_equal", self.loop.call("absolute", product), self.loop.const(_SAFE_PRODUCT, F64))
-        result, zero = self.loop.call(fn, a, b), self.loop.const(0, I64)
-        # The sum of two numbers of one sign has that sign; a difference is the sum with the complement of b.
-        toward = self.loop.call("bitwise_xor", b, result)
-        if fn == "subtract":
-            toward = self.loop.call("invert", toward)
-        wrapped = self.loop.call("bitwise_and", self.loop.call("bitwise_xor", a, result), toward)
-        return self.loop.call("greater_equal", wrapped, zero)
-
-    def _between(self, x: Value, type: Type) -> Value:
-        """Whether an integer is a value of the smaller integer type."""
-        limits = np.iinfo(type.dtype)
-        above = self.loop.call("greater_equal", x, self.loop.const(int(limits.min), x.type))
-        return self.loop.call("logical_and", above, self.loop.call("less_equal", x, self.loop.const(int(limits.max), x.type)))
 
     def divide(self, expr: Expr, demand: Value | None) -> Maybe:
         """Divide (of doubles) and Remainder (Java's sign: the dividend's)."""
@@ -325,7 +303,7 @@ class _Translator:
         if of.is_float and to.is_int:
             return Maybe(self._truncate(x, to, _ansi(expr), demand), x.valid)
         if _ansi(expr) and of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
-            self.guard(self._between(x.value, to), demand, x.valid)
+            self.guard(within(self.loop, x.value, to), demand, x.valid)
         return Maybe(self.loop.cast(x.value, to), x.valid)
 
     def _truncate(self, x: Maybe, to: Type, ansi: bool, demand: Value | None) -> Value:

@@ -44,12 +44,6 @@ class TracedBatch(Traced):
     def __getitem__(self, key: Any) -> TracedArrow:
         return self.fields[_position(self, key, "RecordBatch[...]")][1]
 
-    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        refuse("SW251", call=f"{name} of a RecordBatch")
-
-    def _unary(self, name: str) -> Any:
-        refuse("SW251", call=f"{name} of a RecordBatch")
-
     def _in_place(self, name: str, other: Any) -> NoReturn:
         refuse("SW256", call=f"RecordBatch {name}=")
 

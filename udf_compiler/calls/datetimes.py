@@ -27,15 +27,6 @@ class Handle(Traced):
 
     __slots__ = ()
 
-    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        refuse("SW251", call=f"{name} of a {self.what}")
-
-    def _unary(self, name: str) -> Any:
-        refuse("SW251", call=f"{name} of a {self.what}")
-
-    def _in_place(self, name: str, other: Any) -> Any:
-        refuse("SW251", call=f"{name} of a {self.what}")
-
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         refuse("SW251", call=f"np.{ufunc.__name__} of a {self.what}")
 

@@ -18,7 +18,7 @@ from udf_compiler.calls.strings.convert import is_str_dtype, to_str
 from udf_compiler.trace.lower import cast, constant_of, run_prototype, type_of
 from udf_compiler.trace.maybe import as_float, is_maybe, plain, present
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import raw
+from udf_compiler.trace.values import raw, refuse_in_place
 
 
 def isna(s: Any) -> Any:
@@ -34,8 +34,7 @@ def fillna(s: Any, value: Any = None, *, inplace: bool = False) -> Any:
     from udf_compiler.calls.series_methods import METHODS as ordinary
 
     call = "Series.fillna"
-    if inplace:
-        refuse("SW256", call=f"{call}(inplace=True)")
+    refuse_in_place(inplace, call)
     value = constant_of(value)
     kind = type(value)
     if s.value.type == BOOL and kind is bool:

@@ -12,7 +12,7 @@ from udf_compiler.trace import dates
 from udf_compiler.trace.lower import constant_of, is_number, run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import raw
+from udf_compiler.trace.values import raw, refuse_in_place
 
 #: Most values that are compared one by one.
 _LIMIT = 64
@@ -24,8 +24,7 @@ def replace(
     """Series.replace: a number, a list, or a dict, in a float64 or integer Series; each value is looked up once."""
     call = "Series.replace"
     dates.refuse_date(s, call)
-    if inplace:
-        refuse("SW256", call=f"{call}(inplace=True)")
+    refuse_in_place(inplace, call)
     if regex is not False:
         refuse("SW262", call=call, what="the argument regex=")
     to_replace, value = constant_of(to_replace), constant_of(value)

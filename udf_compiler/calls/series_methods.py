@@ -24,7 +24,7 @@ from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.lower import cast, constant_of, is_number, operator_call, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
-from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw
+from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, refuse_in_place
 
 _MISSING = object()
 
@@ -119,21 +119,21 @@ def _replaced(s: TracedSeries, keep: Value, other: Any, call: str) -> TracedSeri
 
 def where(s: TracedSeries, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> TracedSeries:
     call = "Series.where"
-    _no_in_place(inplace, call)
+    refuse_in_place(inplace, call)
     keep = condition_value(s, cond, call)
     return _replaced(s, keep, other, call)
 
 
 def mask(s: TracedSeries, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> TracedSeries:
     call = "Series.mask"
-    _no_in_place(inplace, call)
+    refuse_in_place(inplace, call)
     keep = s.loop.call("logical_not", condition_value(s, cond, call))
     return _replaced(s, keep, other, call)
 
 
 def fillna(s: TracedSeries, value: Any = None, *, inplace: bool = False) -> TracedSeries:
     call = "Series.fillna"
-    _no_in_place(inplace, call)
+    refuse_in_place(inplace, call)
     if isinstance(value, TracedArray):
         refuse("SW252", call=call, error='TypeError: "value" parameter must be a scalar, dict or Series')
     if value is None:
@@ -210,7 +210,7 @@ def clip(
     s: TracedSeries, lower: Any = None, upper: Any = None, *, axis: Any = None, inplace: bool = False, out: Any = None
 ) -> TracedSeries:
     call = "Series.clip"
-    _no_in_place(inplace or out is not None, call)
+    refuse_in_place(inplace or out is not None, call)
     if moments.is_moment(s):
         return clip_moments(s, lower, upper, call)
     dates.refuse_date(s, call)
@@ -250,7 +250,7 @@ def between(s: TracedSeries, left: Any, right: Any, inclusive: str = "both") -> 
 def round_(s: TracedSeries, decimals: int = 0, out: Any = None) -> TracedSeries:
     call = "Series.round"
     dates.refuse_date(s, call)
-    _no_in_place(out is not None, call)
+    refuse_in_place(out is not None, call)
     if s.dtype == np.bool_:
         return s.new(s.value)  # pandas leaves bools as they are
     return _plain(arrays.round_(TracedArray(s.loop, (s.value,)), decimals))
@@ -319,11 +319,6 @@ def to_numpy(s: TracedSeries, dtype: Any = None, copy: bool = False) -> TracedAr
 
 def abs_(s: TracedSeries) -> TracedSeries:
     return abs(s)
-
-
-def _no_in_place(asked: Any, call: str) -> None:
-    if asked:
-        refuse("SW256", call=f"{call}(inplace=True)")
 
 
 def flex(name: str, reflected: bool, real: str = "") -> Callable[..., Any]:

@@ -10,12 +10,12 @@ from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.strings import StrCall
 from sparkweld.ir.types import DATE, I32, I64, STR
 from udf_compiler.scalar.exceptions import of_python
-from udf_compiler.scalar.numbers import COMPARISONS, guard_between, make_bool, make_int, raise_type_error
+from udf_compiler.scalar.numbers import guard_between, make_bool, make_int, raise_type_error
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import Traced, raw
+from udf_compiler.trace.values import COMPARISONS, Traced, raw
 
 #: Days since 1970 of the first and the last date that Python has, and the ordinal of 1970-01-01.
 FIRST, LAST, EPOCH = -719162, 2932896, 719163

@@ -11,9 +11,7 @@ from udf_compiler.scalar.operands import EXACT, Operand, as_float, as_int, kind_
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
-
-#: Operator -> NumPy's function.
-COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+from udf_compiler.trace.values import COMPARISONS
 
 
 def compare(fn: str, a: Operand, b: Operand) -> Value:

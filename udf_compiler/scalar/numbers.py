@@ -15,7 +15,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, F64, I64
-from udf_compiler.scalar.comparisons import COMPARISONS, compare
+from udf_compiler.scalar.comparisons import compare
 from udf_compiler.scalar.operands import (
     Operand,
     as_float,
@@ -33,7 +33,7 @@ from udf_compiler.scalar.operands import (
 from udf_compiler.scalar.paths import Explorer, explorer
 from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.trace.session import check_size, refuse
-from udf_compiler.trace.values import raw, symbol
+from udf_compiler.trace.values import COMPARISONS, raw, symbol
 
 _BITWISE = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 
@@ -290,7 +290,7 @@ def fits(loop: LoopBuilder, value: Value) -> Value:
 
 
 __all__ = [
-    "COMPARISONS", "MAX", "MIN", "Operand", "as_float", "as_int", "binary", "compare", "compare_value", "fits", "guard_between",
+    "MAX", "MIN", "Operand", "as_float", "as_int", "binary", "compare", "compare_value", "fits", "guard_between",
     "guard_exact", "is_number", "is_scalar", "kind_of", "make_bool", "make_float", "make_int", "multiply", "raise_type_error",
     "span_of", "truth", "unary",
 ]  # fmt: skip

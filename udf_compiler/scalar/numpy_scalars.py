@@ -13,12 +13,12 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.scalar import numbers
-from udf_compiler.scalar.numbers import COMPARISONS, as_float, as_int, guard_exact, is_number, kind_of
+from udf_compiler.scalar.numbers import as_float, as_int, guard_exact, is_number, kind_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.lower import type_of, ufunc_call
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import raw, symbol
+from udf_compiler.trace.values import COMPARISONS, raw, symbol
 
 _OF_INTS = frozenset(("add", "sub", "mul", "floordiv", "mod"))
 _FLOAT_FUNCTIONS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",

@@ -10,13 +10,13 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.scalar.calendar import iso_text
 from udf_compiler.scalar.exceptions import of_python
-from udf_compiler.scalar.numbers import COMPARISONS, as_int, is_number, kind_of, make_bool, make_int, raise_type_error
+from udf_compiler.scalar.numbers import as_int, is_number, kind_of, make_bool, make_int, raise_type_error
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.translations import translations
-from udf_compiler.trace.values import Traced, raw
+from udf_compiler.trace.values import COMPARISONS, Traced, raw
 
 #: Pieces or characters that a loop visits; rows with more go to Python.
 _LOOP_LIMIT = 40

@@ -13,15 +13,8 @@ from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.lower import constant_of
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing
+from udf_compiler.trace.values import COMPARISONS
 
-_FUNCTIONS = {
-    "eq": "equal",
-    "ne": "not_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
-}
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
@@ -84,7 +77,7 @@ def compare(series: Any, name: str, other: Any, call: str) -> Any:
     loop = series.loop
     if name in ("add", "sub") and series.kind == "date" and isinstance(constant_of(other), datetime.timedelta):
         return _shifted(series, name, constant_of(other), call)
-    if name not in _FUNCTIONS or series.kind != "date":
+    if name not in COMPARISONS or series.kind != "date":
         refuse("SW264", call=call)
     if isinstance(other, TracedSeries) and other.kind == "date":
         right = other.value
@@ -96,7 +89,7 @@ def compare(series: Any, name: str, other: Any, call: str) -> Any:
         refuse("SW264", call=call)
     if name not in ("eq", "ne"):
         settle(series, compared=True)
-    result = loop.call(_FUNCTIONS[name], loop.value_of(series.value), loop.value_of(right))
+    result = loop.call(COMPARISONS[name], loop.value_of(series.value), loop.value_of(right))
     for side in (series.value, right):
         if side.type.nullable:
             result = loop.select(loop.is_valid(side), result, loop.const(name == "ne", BOOL))

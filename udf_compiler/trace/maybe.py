@@ -17,15 +17,8 @@ from sparkweld.ir.types import BOOL, F64, I64, Type
 from udf_compiler.trace.lower import is_number
 from udf_compiler.trace.session import current
 from udf_compiler.trace.text import Missing, is_missing
+from udf_compiler.trace.values import COMPARISONS
 
-_COMPARISONS = {
-    "eq": "equal",
-    "ne": "not_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
-}
 _MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 _FLOAT_OPERATORS = frozenset(("add", "sub", "mul", "truediv"))
 _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply"}
@@ -120,7 +113,7 @@ def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> An
         return _logical(series, name, other, reflected)
     if (name == "truediv" and (is_maybe(other) or is_number(other))) or (name in _FLOAT_OPERATORS and _is_float(other)):
         return as_float(series)._binary(name, as_float(other) if is_maybe(other) else other, reflected)
-    if name in _COMPARISONS:
+    if name in COMPARISONS:
         return _compared(series, name, other)
     if name in _ARITHMETIC:
         return _computed(series, name, other, reflected)
@@ -169,7 +162,7 @@ def _compared(series: Any, name: str, other: Any) -> Any:
         sides.append(loop.const(float(other), F64))
     else:
         return NotImplemented
-    return series.new(loop.call(_COMPARISONS[name], *sides))
+    return series.new(loop.call(COMPARISONS[name], *sides))
 
 
 def _number(x: Any) -> Value:

@@ -17,28 +17,19 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler import ranges
 from udf_compiler.trace.lower import constant_of, is_number, run_prototype
 from udf_compiler.trace.maybe import maybe_series
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing
-from udf_compiler.trace.values import BINARY, REFLECTED, raw
+from udf_compiler.trace.values import BINARY, COMPARISONS, REFLECTED, raw
 
 #: `kind` of a TracedSeries -> its dtype.
 DTYPES = {"datetime": np.dtype("M8[ns]"), "timedelta": np.dtype("m8[ns]")}
 _KINDS = {dtype: kind for kind, dtype in DTYPES.items()}
 
-_COMPARISONS = {
-    "eq": "equal",
-    "ne": "not_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
-}
 _SMALLEST = int(np.iinfo(np.int64).min)  # NaT
 
-#: |a * b| computed in doubles is off by less than 2 in 2**52; below this bound the exact product fits in 64 bits.
-_SAFE_PRODUCT = float(2**63 - 2**12)
 
 #: Texts that name a day whatever the clock shows; others (now, 10:00) are completed with today's date.
 DATE_TEXT = re.compile(
@@ -209,7 +200,7 @@ def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> An
         return _with_missing(series, name, wanted, call)
     left, right = (right, series) if reflected else (series, right)
     key = (name, _kind(left), _kind(right))
-    if name in _COMPARISONS and key[1] == key[2]:
+    if name in COMPARISONS and key[1] == key[2]:
         made = _compare(loop, name, left, right)
     elif key in _OPERATORS:
         made = _OPERATORS[key](loop, left, right, call)
@@ -227,7 +218,7 @@ def _scalar(series: Any, name: str, other: Any, call: str) -> tuple[Any, Any]:
     other = constant_of(other)
     if is_missing(other):
         return None, other
-    found = constant(other, call, text=name in _COMPARISONS and series.kind == "datetime")
+    found = constant(other, call, text=name in COMPARISONS and series.kind == "datetime")
     if found is not None:
         return found, plain(other)
     if is_number(other) and not isinstance(other, bool | np.bool_):
@@ -238,7 +229,7 @@ def _scalar(series: Any, name: str, other: Any, call: str) -> tuple[Any, Any]:
 def _with_missing(series: Any, name: str, wanted: pd.Series, call: str) -> Any:
     """Comparisons with a missing value are constant, other operators give NaT."""
     loop = series.loop
-    if name in _COMPARISONS:
+    if name in COMPARISONS:
         return series.new(loop.const(name == "ne", BOOL))
     refuse("SW262", call=call, what="a missing value as an operand")
 
@@ -277,7 +268,7 @@ def _compare(loop: LoopBuilder, name: str, left: Any, right: Any) -> Any:
     from udf_compiler.trace.series import TracedSeries
 
     a, b = _Side(loop, left), _Side(loop, right)
-    result, valid = loop.call(_COMPARISONS[name], a.value, b.value), _both(loop, a, b)
+    result, valid = loop.call(COMPARISONS[name], a.value, b.value), _both(loop, a, b)
     if valid is not None:
         result = loop.select(valid, result, loop.const(name == "ne", BOOL))
     return TracedSeries(loop, result, np.bool_)
@@ -285,20 +276,15 @@ def _compare(loop: LoopBuilder, name: str, left: Any, right: Any) -> Any:
 
 def no_overflow(loop: LoopBuilder, fn: str, a: Value, b: Value) -> Value:
     """a + b or a - b of 64 bits; rows where it overflows, or ends at the integer that means NaT, are flagged."""
-    result, zero = loop.call(fn, a, b), loop.const(0, I64)
-    # The sum of two numbers of one sign has that sign; a difference is the sum with the complement of b.
-    toward = loop.call("bitwise_xor", b, result)
-    toward = loop.call("invert", toward) if fn == "subtract" else toward
-    wrapped = loop.call("bitwise_and", loop.call("bitwise_xor", a, result), toward)
-    loop.guard(loop.call("greater_equal", wrapped, zero))
+    result = loop.call(fn, a, b)
+    loop.guard(ranges.no_overflow(loop, fn, a, b))
     loop.guard(loop.call("not_equal", result, loop.const(_SMALLEST, I64)))
     return result
 
 
 def scaled(loop: LoopBuilder, a: Value, b: Value) -> Value:
     """a * b of 64 bits; rows where that might overflow are flagged."""
-    product = loop.call("multiply", loop.cast(a, F64), loop.cast(b, F64))
-    loop.guard(loop.call("less_equal", loop.call("absolute", product), loop.const(_SAFE_PRODUCT, F64)))
+    loop.guard(ranges.no_overflow(loop, "multiply", a, b))
     return loop.call("multiply", a, b)
 
 

@@ -15,16 +15,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, STR
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import raw
-
-_FUNCTIONS = {
-    "eq": "equal",
-    "ne": "not_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
-}
+from udf_compiler.trace.values import COMPARISONS, raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +111,7 @@ def text_operand(loop: LoopBuilder, other: Any, call: str) -> Value | None:
 
 def binary(series: Any, name: str, other: Any, reflected: bool, call: str) -> Any:
     """An operator of a Series of strings with a str or another such Series."""
-    if name in _FUNCTIONS:
+    if name in COMPARISONS:
         return compare(series, name, other, reflected, call)
     if name == "add":
         return add(series, other, reflected, call)
@@ -142,7 +133,7 @@ def compare(series: Any, name: str, other: Any, reflected: bool, call: str) -> A
     if isinstance(other, str) and name not in ("eq", "ne"):
         some_string(series)  # float64 has no order with a str
     operands = (loop.value_of(series.value), loop.value_of(right))
-    result = loop.call(_FUNCTIONS[name], *(operands[::-1] if reflected else operands))
+    result = loop.call(COMPARISONS[name], *(operands[::-1] if reflected else operands))
     valid = validity(loop, series.value, right)
     return series.new(result if valid is None else loop.select(valid, result, loop.const(name == "ne", BOOL)))
 

@@ -30,6 +30,9 @@ REFLECTED: dict[str, Callable[..., Any]] = {
     "lshift": lambda a, b: b << a, "rshift": lambda a, b: b >> a,
 }  # fmt: skip
 
+#: Comparison operator -> NumPy's function.
+COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+
 _SYMBOLS = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "eq": "==", "ne": "!=",
     "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
@@ -75,13 +78,13 @@ class Traced:
     shared: bool = False
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        raise NotImplementedError
+        refuse("SW251", call=f"{name} of a {self.what}")
 
     def _unary(self, name: str) -> Any:
-        raise NotImplementedError
+        refuse("SW251", call=f"{name} of a {self.what}")
 
     def _in_place(self, name: str, other: Any) -> Any:
-        raise NotImplementedError
+        refuse("SW251", call=f"{name} of a {self.what}")
 
     def __getattribute__(self, name: str) -> Any:
         if name in _HIDDEN and _called_by_user():
@@ -138,6 +141,12 @@ def _define() -> None:
 
 
 _define()
+
+
+def refuse_in_place(asked: object, call: str) -> None:
+    """Refuses (SW256) a method that is asked to change its Series itself."""
+    if asked:
+        refuse("SW256", call=f"{call}(inplace=True)")
 
 
 def raw(value: object) -> str:

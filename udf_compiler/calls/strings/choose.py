@@ -13,7 +13,7 @@ from sparkweld.ir.types import BOOL, STR
 from udf_compiler.trace.lower import constant_of, run_prototype
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, constant, is_missing, is_text, some_string, text_series
-from udf_compiler.trace.values import Traced, raw
+from udf_compiler.trace.values import Traced, raw, refuse_in_place
 
 NOT_NULL = Missing()
 
@@ -50,19 +50,19 @@ def _chosen(s: Any, keep: Value, other: Any, call: str) -> Any:
 
 def where(s: Any, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> Any:
     call = "Series.where"
-    _no_in_place(inplace, call)
+    refuse_in_place(inplace, call)
     return _chosen(s, condition_of(s, cond, call), other, call)
 
 
 def mask(s: Any, cond: Any, other: Any = np.nan, inplace: bool = False, axis: Any = None) -> Any:
     call = "Series.mask"
-    _no_in_place(inplace, call)
+    refuse_in_place(inplace, call)
     return _chosen(s, s.loop.call("logical_not", condition_of(s, cond, call)), other, call)
 
 
 def fillna(s: Any, value: Any = None, *, inplace: bool = False) -> Any:
     call = "Series.fillna"
-    _no_in_place(inplace, call)
+    refuse_in_place(inplace, call)
     if value is None:
         refuse("SW252", call=call, error="ValueError: Must specify a fill 'value' or 'method'.")
     return _chosen(s, s.loop.is_valid(s.value), value, call)
@@ -73,11 +73,6 @@ def combine_first(s: Any, other: Any) -> Any:
     if not is_text(other):
         refuse("SW262", call=call, what="anything but a Series of strings")
     return _chosen(s, s.loop.is_valid(s.value), other, call)
-
-
-def _no_in_place(asked: Any, call: str) -> None:
-    if asked:
-        refuse("SW256", call=f"{call}(inplace=True)")
 
 
 class TracedTexts(Traced):

@@ -16,7 +16,7 @@ from udf_compiler.trace.lower import constant_of, run_prototype
 from udf_compiler.trace.maybe import maybe_series
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, is_missing, optional, text_series, validity
-from udf_compiler.trace.values import Traced, raw
+from udf_compiler.trace.values import Traced, raw, refuse_in_place
 
 #: Longest table of constants that a kernel carries.
 TABLE_LIMIT = 10_000
@@ -96,8 +96,7 @@ def _mapped_to_text(s: Any, pairs: dict[Any, Any], call: str) -> Any:
 def replace(s: Any, to_replace: Any = None, value: Any = None, *, inplace: Any = False, regex: Any = False) -> Any:
     """Series.replace of whole strings by others: a str, a list or a dict."""
     call, to_replace = "Series.replace", constant_of(to_replace)
-    if inplace:
-        refuse("SW256", call=f"{call}(inplace=True)")
+    refuse_in_place(inplace, call)
     if regex is not False:
         refuse("SW262", call=call, what="the argument regex=")
     if type(to_replace) is dict and value is None:
