@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -40,12 +41,50 @@ def test_local_cluster(tmp_path):
     assert sum(o["deoptimisedBatches"] for o in ran.facts["operators"]) == 0
 
 
-def test_driver_without_numba_on_executors(tmp_path):
-    """Executors whose Python has no llvmlite run the UDF in Python and say so once each."""
+#: For executors alone, which Spark's worker gives this variable, no Python finds llvmlite or Numba.
+WITHOUT_NUMBA = """
+import os, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("llvmlite", "numba"):
+            raise ModuleNotFoundError(f"no {name} on executors", name=name)
+if "SPARK_LOG_URL_STDERR" in os.environ:
+    sys.meta_path.insert(0, Missing())
+"""
+
+
+def test_executors_without_numba(tmp_path):
+    """The driver compiles; executors that find llvmlite neither where the driver has it nor by their Python run all batches
+    in Python."""
+    import llvmlite.binding
+
+    packages = tmp_path / "packages"
+    library = Path(llvmlite.binding.__file__).with_name("libllvmlite.so")
+    shutil.copytree(library.parents[1], packages / "llvmlite", ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    copied = packages / "llvmlite" / "binding" / library.name
+    (packages / "sitecustomize.py").write_text(WITHOUT_NUMBA)
+    path = str(tmp_path / "t")
+    planned = "query()._jdf.queryExecution().executedPlan()"  # the compile service has loaded the library, and told where it is
+    program = f"PATH = {path!r}\nspark = session('local-cluster[1,1,1024]')\n{QUERY}\n{planned}\nos.unlink({str(copied)!r})\n"
+    ran = run_driver(
+        program + "report(**off_and_on(spark, query))",
+        conf={"spark.executorEnv.PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"},
+    )
+    assert ran.facts["equal"]
+    assert ran.facts["rows"] > 10_000
+    assert ran.facts["operators"], ran.facts
+    assert sum(o["kernelBatches"] for o in ran.facts["operators"]) == 0
+    assert sum(o["deoptimisedBatches"] for o in ran.facts["operators"]) > 0
+
+
+def test_workers_without_numba(tmp_path):
+    """Where the environment of the workers has no Numba, the compile service has none either: Spark's own plan, and why."""
     (tmp_path / "llvmlite.py").write_text("raise ImportError('llvmlite is not here')")
     program = program_for("local-cluster[1,1,1024]", tmp_path)
     ran = run_driver(program, conf={"spark.executorEnv.PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
     assert ran.facts["equal"]
+    assert not ran.facts["operators"]
+    assert {refusal["code"] for refusal in ran.facts["refusals"]} == {"SW405"}
 
 
 def free_port() -> int:
@@ -96,7 +135,6 @@ def _wait_for(port: int, server: subprocess.Popen, log: Path) -> None:
 
 
 def test_connect_client_without_the_plugin(tmp_path):
-    pytest.importorskip("grpc", reason="Connect clients need grpcio; the test extra installs it")
     program = """
         spark = SparkSession.builder.remote(os.environ["REMOTE"]).getOrCreate()
         spark.conf.set("spark.sparkweld.backend", "native")
