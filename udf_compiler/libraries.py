@@ -9,15 +9,25 @@ from udf_compiler.bytecode import Use
 from udf_compiler.payload import name_of
 
 #: What may be used of them is what `stand_in` knows.
-LIBRARIES = frozenset(("numpy", "pandas", "pyarrow", "pyspark", "numba", "llvmlite", "py4j", "sparkweld", "udf_compiler"))
+LIBRARIES = frozenset(
+    ("numpy", "pandas", "pyarrow", "pyspark", "numba", "llvmlite", "py4j", "sparkweld", "udf_compiler", "sklearn", "scipy")
+)
+
+#: Modules whose functions read a model from a file.
+_LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "dill", "skops", "mlflow"))
 
 #: Modules of the standard library that may be named; what is read from them is checked like any other object.
 _OPEN_MODULES = frozenset(("operator", "functools", "itertools", "typing", "collections", "dataclasses", "numbers", "enum"))
 
 
 def refuse_module(name: str, use: Use) -> None:
-    """Refuses (SW214) libraries without a stand-in and the standard library but for its modules of pure functions."""
+    """Refuses (SW214) libraries without a stand-in and the standard library but for its modules of pure functions.
+
+    Refuses (SW805) modules that load models: a file's contents when the query is planned need not be those when it runs.
+    """
     root = name.partition(".")[0]
+    if root in _LOADERS:
+        raise use.refusal("SW805", module=root)
     if root in LIBRARIES or (root in sys.stdlib_module_names and root not in _OPEN_MODULES):
         raise use.refusal("SW214", module=name)
 
@@ -25,7 +35,7 @@ def refuse_module(name: str, use: Use) -> None:
 def is_library(original: Any) -> bool:
     """Whether a function or class belongs to a library whose code is never followed."""
     module = getattr(original, "__module__", None) or type(original).__module__
-    return str(module).partition(".")[0] in LIBRARIES
+    return str(module).partition(".")[0] in LIBRARIES or str(module).partition(".")[0] in _LOADERS
 
 
 def described(original: Any, use: Use) -> str:

@@ -24,6 +24,7 @@ from pyspark.core.broadcast import Broadcast
 from sparkweld.errors import Refusal
 from udf_compiler.bytecode import Use, first_use, outside_names, place, refused_attribute
 from udf_compiler.libraries import described, is_library, refuse_module
+from udf_compiler.models import is_model, stand_in_for
 from udf_compiler.payload import read_broadcast
 from udf_compiler.plain_data import Snapshot, copy_array, copy_container, copy_date, is_protocol_function, is_scalar
 from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
@@ -76,6 +77,8 @@ class Rebuilder:
             copy = copy_date(original)
         if copy is None and type(original) is re.Pattern:
             copy = PatternConstant(original)
+        if copy is None and is_model(original):
+            copy = stand_in_for(original, use)
         if copy is not None:
             return copy
         if isinstance(original, types.ModuleType):

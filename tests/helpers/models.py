@@ -1,0 +1,131 @@
+"""Compiles a function that calls a fitted model, evaluates its program, and compares with the library in PySpark's worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql.types import DataType, DoubleType
+from pyspark.util import PythonEvalType
+
+from sparkweld.ir import evaluate, parse_program
+from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.compiled import _NAMES, _TWO_FORMS, _inputs, _spark_name, _values
+from tests.helpers.outcomes import same, token
+from tests.helpers.worker import run_in_worker
+from udf_compiler.pipeline import compile_pipeline
+
+PANDAS = PythonEvalType.SQL_SCALAR_PANDAS_UDF
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a comparison proved: rows compared, rows that a guard flagged, and how many of those the library raises for.
+
+    `refused`: the code when it did not compile. `kept`: the (operation, bound) pairs of the reply.
+    """
+
+    rows: int = 0
+    flagged: int = 0
+    raised: int = 0
+    refused: str = ""
+    kept: tuple[str, ...] = ()
+
+
+def compare(
+    function: Callable[..., Any],
+    batch: pa.RecordBatch,
+    returns: DataType | None = None,
+    struct: bool = True,
+    rtol: float = 0.0,
+    exact: bool = False,
+) -> Scored:
+    """Runs `function` over the batch both ways; AssertionError where they differ by more than `rtol` of the value.
+
+    `struct`: it gets one DataFrame of the batch's columns, else a Series a column. Flagged rows are taken out and the rest
+    compared as a batch of its own.
+    """
+    returns = returns or DoubleType()
+    reply = compiled(function, batch, returns, struct, exact)
+    if reply["status"] != "ok":
+        assert reply["status"] == "refused", reply
+        return Scored(refused=reply["refusals"][0]["code"])
+    program = parse_program(reply["program"])
+    result = evaluate(program, _inputs(program, batch), batch.num_rows)
+    flagged = np.flatnonzero(result.flagged)
+    raised = sum(_raises(function, batch.slice(int(row), 1), returns, struct) for row in flagged)
+    rest = batch.take(pa.array(np.flatnonzero(~result.flagged)))
+    kept = tuple(k["op"] for k in reply["kept"])
+    if rest.num_rows:
+        mine = _values(evaluate(program, _inputs(program, rest), rest.num_rows).columns[program.outputs[0]], returns)
+        theirs = run(function, rest, returns, struct).to_pylist()
+        for row, (a, b) in enumerate(zip(mine, theirs, strict=True)):
+            if not (same(a, b) or near(a, b, rtol)):
+                given = {name: rest[name][row].as_py() for name in rest.schema.names}
+                raise AssertionError(f"row {row}, {given}: expected {token(b)}, got {token(a)}\n{program}")
+    return Scored(rest.num_rows, len(flagged), raised, kept=kept)
+
+
+def compiled(
+    function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, struct: bool = True, exact: bool = False
+) -> dict[str, Any]:
+    """The reply to a compile request for a scalar pandas UDF over the batch's columns."""
+    columns = list(zip(batch.schema.names, batch.columns, strict=True))
+    inputs = {name: _NAMES[str(column.type)] for name, column in columns}
+    state = [name for name, column in columns if column.null_count and inputs[name] in _TWO_FORMS]
+    state += [name for name, type in inputs.items() if type not in _TWO_FORMS]
+    read = [{"op": "Column", "name": n, "type": t, "nullable": True} for n, t in inputs.items()]
+    if struct:
+        read = [{"op": "CreateNamedStruct", "names": list(inputs), "args": read, "type": "struct", "nullable": False}]
+    call = udf(0, *read, returns=_spark_name(returns), evalType=PANDAS)
+    blob = payload(function, returns)
+    return compile_pipeline(request(python_step(r=call), inputs=inputs, nullable_state=state, exact=exact), [blob])
+
+
+def run(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, struct: bool = True) -> pa.Array:
+    """What a worker gives for the batch."""
+    if struct:
+        whole = pa.StructArray.from_arrays(batch.columns, batch.schema.names)
+        batch = pa.RecordBatch.from_arrays([whole], ["_0"])
+    return run_in_worker(function, batch, returns, PANDAS)
+
+
+def near(a: Any, b: Any, rtol: float) -> bool:
+    """Whether two floats are finite and at most `rtol` of the larger apart."""
+    if not (rtol and isinstance(a, float) and isinstance(b, float)):
+        return False
+    return abs(a - b) <= rtol * max(abs(a), abs(b), 1e-300)
+
+
+def _raises(function: Callable[..., Any], row: pa.RecordBatch, returns: DataType, struct: bool) -> bool:
+    try:
+        run(function, row, returns, struct)
+    except Exception:  # noqa: BLE001 - whatever it is: the batch would run through the original, which raises it
+        return True
+    return False
+
+
+def batch_of(**columns: Any) -> pa.RecordBatch:
+    """A batch of these columns: arrays, lists or pyarrow arrays. NaN of float arrays stays NaN."""
+    arrays = [c if isinstance(c, pa.Array) else pa.array(c) for c in columns.values()]
+    return pa.RecordBatch.from_arrays(arrays, list(columns))
+
+
+def numbers(rows: int = 200, columns: int = 4, seed: int = 1, odd: bool = False) -> pa.RecordBatch:
+    """Columns a, b, c, ... of float64 of different scales; some rows hold odd values when `odd`."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, columns)) * 10.0 ** np.arange(-1, columns - 1)
+    if odd:
+        at = rng.integers(0, rows, 12)
+        special = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e300, -1e300, 5e-324, 1e-310, 1e16, np.nan, 1.0]
+        x[at, rng.integers(0, columns, 12)] = special
+    return batch_of(**{chr(97 + i): x[:, i] for i in range(columns)})
+
+
+def frame(batch: pa.RecordBatch) -> pd.DataFrame:
+    """The batch as the DataFrame that a worker makes of it."""
+    return batch.to_pandas()

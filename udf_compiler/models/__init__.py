@@ -1,0 +1,71 @@
+"""Fitted models that user functions capture, to IR: which estimators are known, and what compiled functions see of them.
+
+An estimator is found by the exact name of its class; a class that nobody listed, and a user's own subclass, are refused by name.
+Nothing here imports a model library: the payload did, when it holds one of its objects.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from typing import Any
+
+from udf_compiler.bytecode import Use
+from udf_compiler.models import compose, linear, scaling
+from udf_compiler.models.traced import TracedModel
+from udf_compiler.models.translator import METHODS, Translator
+
+#: Library -> the versions whose methods the translators were read from and tested against.
+CHECKED_VERSIONS = {"sklearn": ("scikit-learn", ("1.9",))}
+
+#: Qualified class name -> translator.
+ESTIMATORS: dict[str, type[Translator]] = {
+    **linear.ESTIMATORS,
+    **scaling.ESTIMATORS,
+    **compose.ESTIMATORS,
+}
+
+#: Settings of scikit-learn that change what its methods do, and the only value that the translators speak of.
+_SETTINGS = {"assume_finite": False, "transform_output": "default", "array_api_dispatch": False, "enable_metadata_routing": False}
+
+
+def is_model(original: object) -> bool:
+    """Whether an object is an estimator of a model library, or of a class derived from one."""
+    kind = type(original)
+    return any(base.__module__.partition(".")[0] in CHECKED_VERSIONS for base in kind.__mro__) and hasattr(kind, "get_params")
+
+
+def stand_in_for(original: Any, use: Use) -> TracedModel:
+    """What a compiled function sees of an estimator. Refuses SW800, SW801, SW803, SW804."""
+    found = find(original)
+    if isinstance(found, Translator):
+        return TracedModel(found)
+    code, params = found
+    raise use.refusal(code, **params)
+
+
+def find(estimator: Any) -> Translator | tuple[str, dict[str, Any]]:
+    """The translator of an estimator, or why there is none."""
+    kind = type(estimator)
+    qualified = f"{kind.__module__}.{kind.__qualname__}"
+    root = kind.__module__.partition(".")[0]
+    if root not in CHECKED_VERSIONS:
+        return "SW801", {"estimator": qualified}
+    package, versions = CHECKED_VERSIONS[root]
+    version = importlib.metadata.version(package)
+    if not version.startswith(tuple(f"{v}." for v in versions)):
+        return "SW803", {"library": package, "version": version, "checked": ", ".join(versions)}
+    if qualified not in ESTIMATORS:
+        return "SW800", {"estimator": qualified}
+    if root == "sklearn":
+        config = sys.modules["sklearn"].get_config()
+        changed = [name for name, value in _SETTINGS.items() if config.get(name, value) != value]
+        if changed:
+            return "SW804", {"setting": changed[0], "value": config[changed[0]]}
+    replaced = [name for name in METHODS if name in getattr(estimator, "__dict__", {})]
+    if replaced:
+        return "SW801", {"estimator": f"{qualified} with a {replaced[0]} of its own"}
+    return ESTIMATORS[qualified](estimator)
+
+
+__all__ = ["ESTIMATORS", "TracedModel", "is_model", "stand_in_for"]

@@ -1,0 +1,164 @@
+"""What estimators see: columns of numbers or strings over one loop, from a DataFrame, an array, a Series or an estimator.
+
+The library decides what it accepts and which dtype it computes in: `validated` asks its own `validate_data` about one row of the
+same container and dtypes, and adds the guards for what depends on values (NaN, infinity).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import STR, Type
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, dates, maybe
+from udf_compiler.trace.lower import run_prototype, type_of
+from udf_compiler.trace.session import check_size, refuse
+from udf_compiler.trace.text import PRESENT, Missing
+from udf_compiler.trace.values import raw
+
+#: The dtypes that scikit-learn's FLOAT_DTYPES lists.
+FLOATS = (np.float64, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """A column that is one where its row belongs to group number `at` of an encoder's column, else zero.
+
+    `by_group(numbers)`: the number of the row's group, zero of a row without a group; `count` groups, of which columns may leave
+    some out. So a weighted sum of all indicators of a column is one look-up and no matrix.
+    """
+
+    by_group: Callable[[Sequence[float], Type], Value]
+    count: int
+    at: int
+    type: Type
+
+    def value(self) -> Value:
+        """The column itself."""
+        return self.by_group([float(g == self.at) for g in range(self.count)], self.type)
+
+
+Column = Value | Indicator
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Columns in order over the rows of `loop`.
+
+    Numbers are plain values; strings are NULL where missing, and `missing` says, column by column, what they are then (empty:
+    nothing is missing). `names`: those of a DataFrame; None for an array. Shape (n,) when `ndim` is 1. `order`: as of a
+    TracedArray. `sparse`: a scipy matrix. `fresh`: no one else sees its memory.
+    """
+
+    loop: LoopBuilder
+    columns: tuple[Column, ...]
+    names: tuple[str, ...] | None = None
+    ndim: int = 2
+    order: str | None = "C"
+    sparse: bool = False
+    fresh: bool = True
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """All columns as values."""
+        return tuple(c.value() if isinstance(c, Indicator) else c for c in self.columns)
+
+    @property
+    def types(self) -> tuple[Type, ...]:
+        """Plain types of the columns."""
+        return tuple(c.type.plain() for c in self.columns)
+
+    @property
+    def has_texts(self) -> bool:
+        return STR in self.types
+
+    def missing_of(self, at: int) -> Missing:
+        """What stands for the missing strings of a column."""
+        return self.missing[at] if self.missing else PRESENT
+
+    def array(self, columns: Sequence[Column], **changes: Any) -> Features:
+        """An array of other columns over the same rows, as an estimator makes it."""
+        return Features(self.loop, tuple(columns), **{"order": self.order, **changes})
+
+    def chosen(self, positions: Sequence[int]) -> Features:
+        """Some of the columns, in that order."""
+        missing = tuple(self.missing_of(i) for i in positions) if self.missing else ()
+        names = None if self.names is None else tuple(self.names[i] for i in positions)
+        return replace(self, columns=tuple(self.columns[i] for i in positions), names=names, missing=missing, order=None)
+
+    def prototype(self) -> Any:
+        """One row of the same container and dtypes: ones and the text "a"."""
+        rows = [np.array(["a"], object) if t == STR else np.ones(1, t.dtype) for t in self.types]
+        if self.names is not None:
+            return pd.DataFrame(dict(enumerate(rows))).set_axis(list(self.names), axis=1)
+        if self.ndim == 1:
+            return rows[0]
+        array = np.column_stack(rows)
+        return importlib.import_module("scipy.sparse").csr_matrix(array) if self.sparse else array
+
+
+def features_of(x: Any, call: str) -> Features:
+    """What a model sees of a traced argument. Refuses SW810."""
+    if isinstance(x, TracedFrame):
+        parts = [_column(s, call) for s in x.series.values()]
+        names = tuple(x.series)
+        missings = tuple(m for _, m in parts)
+        return Features(x.loop, tuple(v for v, _ in parts), names, order=None, fresh=False, missing=missings)
+    if isinstance(x, TracedArray):
+        return Features(x.loop, x.columns, ndim=x.ndim, order=x.order, fresh=False)
+    if isinstance(x, TracedSeries):
+        value, missing = _column(x, call)
+        return Features(x.loop, (value,), ndim=1, fresh=False, missing=(missing,))
+    refuse("SW810", call=call, what=raw(x))
+
+
+def _column(series: TracedSeries, call: str) -> tuple[Value, Missing]:
+    if series.kind == "text":
+        return series.value, series.missing
+    dates.refuse_date(series, call)
+    return maybe.plain(series, call).value, PRESENT
+
+
+def validated(model: Any, x: Features, call: str, finite: bool | str = True, **options: Any) -> Features:
+    """The array that ``validate_data(model, x, reset=False, **options)`` gives, of numbers.
+
+    `finite` is its `ensure_all_finite`; rows with NaN or infinity that it does not take are guarded, since the library raises for
+    them. Refuses SW252 what it raises for these columns, names and dtypes, and SW811 strings, which it would parse.
+    """
+    if x.has_texts:
+        refuse("SW811", call=call)
+    type = type_of(_dtype(model, x, call, options), call)
+    columns = tuple(_cast(x.loop, c, type) for c in x.columns)
+    if type.is_float and finite is not False:
+        guard_finite(x.loop, [c for c in columns if isinstance(c, Value)], allow_nan=finite == "allow-nan")
+    check_size(x.loop)
+    return replace(x, columns=columns, names=None, missing=(), fresh=x.fresh or options.get("copy", False))
+
+
+def _dtype(model: Any, x: Features, call: str, options: dict[str, Any]) -> np.dtype:
+    library = importlib.import_module("sklearn.utils.validation")
+    given = {"reset": False, "ensure_all_finite": False, **options}
+    return np.dtype(run_prototype(call, library.validate_data, model, x.prototype(), **given).dtype)
+
+
+def _cast(loop: LoopBuilder, column: Column, type: Type) -> Column:
+    return replace(column, type=type) if isinstance(column, Indicator) else loop.cast(column, type)
+
+
+def guard_finite(loop: LoopBuilder, values: Sequence[Value], allow_nan: bool = False) -> None:
+    """Guards the rows whose floats are all finite, or NaN where that is allowed."""
+    fine: Value | None = None
+    for value in dict.fromkeys(v.id for v in values):
+        one = loop.value(value)
+        test = loop.call("logical_not", loop.call("isinf", one)) if allow_nan else loop.call("isfinite", one)
+        fine = test if fine is None else loop.call("logical_and", fine, test)
+    if fine is not None:
+        loop.guard(fine)
+

@@ -1,0 +1,63 @@
+"""Features to what the user's code gets of a model: an array, a DataFrame under `set_output`, a sparse matrix."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from typing import Any
+
+from sparkweld.ir.types import STR
+from udf_compiler.calls.strings.choose import TracedTexts
+from udf_compiler.models.features import Features
+from udf_compiler.models.translator import Translator
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import text_series
+from udf_compiler.trace.values import Traced
+
+
+class TracedSparse(Traced):
+    """A sparse matrix: good for handing on to a model, or `toarray`."""
+
+    __slots__ = ("features",)
+    what = "sparse matrix"
+
+    def __init__(self, features: Features) -> None:
+        object.__setattr__(self, "features", features)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "toarray":
+            return lambda: TracedArray(self.features.loop, self.features.values, 2, "C")
+        refuse("SW816", call=f"sparse matrix .{name}")
+
+
+def contained(translator: Translator, made: Features) -> Features:
+    """The result of `transform` in the container that `set_output` asks for. Refuses (SW817) polars."""
+    config = getattr(translator.model, "_sklearn_output_config", {}).get("transform", "default")
+    if config == "default" or translator.name == "Pipeline":
+        return made
+    if config != "pandas":
+        refuse("SW817", name=translator.name, container=config)
+    library = importlib.import_module("sklearn.utils._set_output")
+    if made.sparse or not library._auto_wrap_is_configured(translator.model):
+        return made
+    names = tuple(map(str, translator.model.get_feature_names_out()))
+    return replace(made, names=names, columns=made.values)
+
+
+def given_back(made: Features, call: str) -> Any:
+    """The traced object that the user's code gets."""
+    loop = made.loop
+    if made.sparse:
+        return TracedSparse(made)
+    if made.names is not None:
+        series = [
+            text_series(loop, v, made.missing_of(i)) if v.type.plain() == STR else TracedSeries(loop, v, v.type.dtype)
+            for i, v in enumerate(made.values)
+        ]
+        return TracedFrame(loop, dict(zip(made.names, series, strict=True)))
+    if made.has_texts:
+        if made.ndim != 1:
+            refuse("SW818", call=call)
+        return TracedTexts(text_series(loop, made.values[0], made.missing_of(0)))
+    return TracedArray(loop, made.values, made.ndim, made.order)

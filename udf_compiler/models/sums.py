@@ -1,0 +1,119 @@
+"""Weighted sums of a row's features, with a bound on how far any order of additions may lie from another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import I64, Type
+from udf_compiler.models.features import Features, Indicator
+from udf_compiler.models.translator import all_of, argmax, keep
+from udf_compiler.trace.lower import type_of
+from udf_compiler.trace.session import check_size, current
+
+
+@dataclass(frozen=True)
+class Scores:
+    """``x @ weights + offsets`` of a row: `values`, one a column of `weights` (features x outputs).
+
+    Two ways to add m terms in floating point lie at most 2 * m * eps * sum(|term|) apart (Higham, Accuracy and Stability of
+    Numerical Algorithms, section 4.2), so two scores that lie further apart compare the same in both.
+    """
+
+    x: Features
+    weights: np.ndarray
+    offsets: np.ndarray
+    values: tuple[Value, ...]
+    type: Type
+
+    @property
+    def terms(self) -> int:
+        return len(self.weights) + 1
+
+    def kept(self, call: str) -> None:
+        """Notes that the values themselves are seen: they are *kept*."""
+        bound = f"{2 * self.terms} * eps * sum(|x * w|)"
+        keep("dot", bound, call)
+        current().note(f"{call} adds {self.terms} terms in column order: within {bound} of the library's sum")
+
+    def error(self, at: int) -> Value:
+        """How far a score may lie from the library's."""
+        loop, info = self.x.loop, np.finfo(self.type.dtype)
+        sizes = weighted_sum(self.x, self.weights[:, at], float(self.offsets[at]), self.type, absolute=True)
+        scaled = loop.call("multiply", sizes, loop.const(2 * (self.terms + 2) * float(info.eps), self.type))
+        return loop.call("add", scaled, loop.const(self.terms * float(info.tiny), self.type))
+
+    def positive(self) -> Value:
+        """Whether the only score is above 0, the same as in the library: rows too near to 0 are guarded."""
+        loop, (value,) = self.x.loop, self.values
+        zero = loop.const(0, self.type)
+        sizes = weighted_sum(self.x, self.weights[:, 0], float(self.offsets[0]), self.type, absolute=True)
+        clear = loop.call("greater", loop.call("absolute", value), self.error(0))
+        loop.guard(loop.call("logical_or", clear, loop.call("equal", sizes, zero)))  # without a term, both are 0
+        return loop.call("greater", value, zero)
+
+    def largest(self) -> Value:
+        """The number of the largest score, the same as in the library: rows with two too near to each other are guarded."""
+        loop = self.x.loop
+        index = argmax(loop, self.values)
+        errors = [self.error(j) for j in range(len(self.values))]
+        lows = [loop.call("subtract", v, e) for v, e in zip(self.values, errors, strict=True)]
+        low = lows[0]
+        for other in lows[1:]:
+            low = loop.call("maximum", low, other)
+        clear = []
+        for j, (value, error) in enumerate(zip(self.values, errors, strict=True)):
+            below = loop.call("less", loop.call("add", value, error), low)
+            clear.append(loop.call("logical_or", below, loop.call("equal", index, loop.const(j, I64))))
+        loop.guard(all_of(loop, clear))
+        check_size(loop)
+        return index
+
+
+def scores(x: Features, weights: np.ndarray, offsets: np.ndarray, call: str) -> Scores:
+    """The scores of features that were validated. `weights`: features x outputs; `offsets`: one an output."""
+    type = type_of(np.result_type(x.types[0].dtype, weights.dtype), call)
+    values = tuple(weighted_sum(x, weights[:, j], float(offsets[j]), type) for j in range(weights.shape[1]))
+    return Scores(x, weights, offsets, values, type)
+
+
+def weighted_sum(x: Features, weights: Sequence[float] | np.ndarray, offset: float, type: Type, absolute: bool = False) -> Value:
+    """``x @ weights + offset`` in column order, of all absolute values when `absolute`. Indicators are looked up."""
+    loop = x.loop
+    total: Value | None = None
+    for product in _products(x, np.asarray(weights, type.dtype), type, absolute):
+        total = product if total is None else loop.call("add", total, product)
+    total = loop.const(0, type) if total is None else loop.call("add", total, loop.const(0, type))  # never -0.0
+    if offset:
+        total = loop.call("add", total, loop.const(abs(offset) if absolute else offset, type))
+    check_size(loop)
+    return total
+
+
+def _products(x: Features, weights: np.ndarray, type: Type, absolute: bool) -> list[Value]:
+    """One term a column; columns of weight 0 are left out, as x is finite."""
+    loop, products = x.loop, []
+    groups: dict[int, list[int]] = {}
+    for at, column in enumerate(x.columns):
+        if isinstance(column, Indicator):
+            groups.setdefault(id(column.by_group), []).append(at)
+        elif weights[at] != 0:
+            products.append(_product(loop, loop.cast(column, type), weights[at], type, absolute))
+    for members in groups.values():
+        first = x.columns[members[0]]
+        assert isinstance(first, Indicator)
+        table = np.zeros(first.count, type.dtype)
+        for at in members:
+            table[x.columns[at].at] += weights[at]  # type: ignore[union-attr]
+        if table.any():
+            products.append(first.by_group(list(np.abs(table) if absolute else table), type))
+    return products
+
+
+def _product(loop: LoopBuilder, value: Value, weight: float, type: Type, absolute: bool) -> Value:
+    if not absolute:
+        return loop.call("multiply", value, loop.const(weight, type))
+    return loop.call("absolute", loop.call("multiply", value, loop.const(weight, type)))

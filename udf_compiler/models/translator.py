@@ -1,0 +1,115 @@
+"""What translates one fitted estimator: a class for each, and what they share.
+
+A translator has the methods of its estimator that a kernel can run, from Features to Features. It does what the library's own
+method does, in the same order and width; sums of many terms, which the library leaves to BLAS, are *kept*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import Lookup
+from sparkweld.ir.types import BOOL, I64, STR
+from udf_compiler.models.features import Features
+from udf_compiler.trace.lower import type_of
+from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.text import check_text
+
+#: Methods that a model of a compiled function may be asked for.
+METHODS = (
+    "predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples", "apply",
+    "inverse_transform",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A fitted estimator, `model`. Subclasses define those of METHODS that they translate."""
+
+    model: Any
+
+    @property
+    def name(self) -> str:
+        """The estimator's class, for messages."""
+        return type(self.model).__name__
+
+    def call(self, method: str) -> str:
+        """``LinearRegression.predict``."""
+        return f"{self.name}.{method}"
+
+    def fitted(self, attribute: str) -> Any:
+        """An attribute of the fitted estimator. Refuses (SW812) one that it lacks: it is not fitted, or another version's."""
+        if not hasattr(self.model, attribute):
+            refuse("SW812", name=self.name, attribute=attribute)
+        return getattr(self.model, attribute)
+
+
+def method_of(translator: Translator, name: str) -> Callable[..., Features]:
+    """A method of a translator. Refuses SW252 one that the estimator lacks, SW802 one that is not translated."""
+    if not hasattr(translator.model, name):
+        error = f"AttributeError: {translator.name} has no attribute {name!r}"
+        refuse("SW252", call=translator.call(name), error=error)
+    if not hasattr(type(translator), name):
+        refuse("SW802", name=translator.name, method=name)
+    return getattr(translator, name)  # type: ignore[no-any-return]
+
+
+def translator_of(estimator: Any) -> Translator:
+    """The translator of an estimator inside of another. Refuses SW800 and SW801."""
+    from udf_compiler.models import find
+
+    found = find(estimator)
+    if isinstance(found, Translator):
+        return found
+    code, params = found
+    refuse(code, **params)
+
+
+def keep(operation: str, bound: str, call: str) -> None:
+    """Notes a *kept* difference. Refuses (SW820) it where results must be exact."""
+    if current().exact:
+        refuse("SW820", call=call, bound=bound)
+    current().keep(operation, bound)
+
+
+def labels(x: Features, index: Value, classes: np.ndarray, call: str) -> Features:
+    """``classes.take(index)``: the label of each row's class."""
+    loop = x.loop
+    kind = np.asarray(classes).dtype.kind
+    if kind in "OU":
+        if not all(isinstance(c, str) for c in classes):
+            refuse("SW813", call=call, type="objects")
+        table: dict[object, object] = {i: check_text(str(c), call) for i, c in enumerate(classes)}
+        return Features(loop, (loop.value_of(loop.emit(Lookup.of(table, I64, STR), index)),), ndim=1)
+    type = type_of(classes.dtype, call)
+    if np.array_equal(classes, np.arange(len(classes))):
+        return Features(loop, (loop.cast(index, type),), ndim=1)
+    value = loop.const(classes[-1], type)
+    for i in range(len(classes) - 2, -1, -1):
+        value = loop.select(loop.call("equal", index, loop.const(i, I64)), loop.const(classes[i], type), value)
+    return Features(loop, (value,), ndim=1)
+
+
+def argmax(loop: LoopBuilder, values: Sequence[Value]) -> Value:
+    """``np.argmax`` of a row: the first of the largest; the first NaN when there is one."""
+    best, index = values[0], loop.const(0, I64)
+    for at, value in enumerate(values[1:], 1):
+        larger = loop.call("greater", value, best)
+        if value.type.is_float:
+            isnan = loop.call("logical_and", loop.call("isnan", value), loop.call("logical_not", loop.call("isnan", best)))
+            larger = loop.call("logical_or", larger, isnan)
+        best, index = loop.select(larger, value, best), loop.select(larger, loop.const(at, I64), index)
+    return index
+
+
+def all_of(loop: LoopBuilder, conditions: Sequence[Value]) -> Value:
+    """Whether all conditions hold."""
+    result = loop.const(True, BOOL)
+    for at, condition in enumerate(conditions):
+        result = condition if at == 0 else loop.call("logical_and", result, condition)
+    return result
