@@ -77,7 +77,7 @@ def surrogate_key(ids: pd.Series) -> pd.Series:
     return ids.apply(lambda _: str(uuid.uuid4()))
 
 
-@pandas_udf("boolean", "sensors", "{x3 x4}", never=LIBRARY)
+@pandas_udf("boolean", "sensors", "{x3 x4}")
 def model_class(features: pd.DataFrame) -> pd.Series:
     """A fitted model of a library."""
     return pd.Series(MODEL.predict(features.to_numpy()) == 1)
