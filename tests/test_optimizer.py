@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sparkweld.errors import InternalError
 from sparkweld.ir import ROWS, Program, evaluate, parse_program, print_program, verify
 from sparkweld.optimizer import PASSES, optimize, pipeline
-from tests.helpers.programs import assert_equal_results, batch, programs
+from tests.helpers.programs import BLOCKS, assert_equal_results, batch, programs
 
 FIXTURES = Path(__file__).parent / "fixtures" / "passes"
 BY_NAME = {rewrite.__name__: rewrite for rewrite in (*PASSES, optimize)}
@@ -78,7 +78,7 @@ TEXTS = programs().map(print_program)
     max_examples=250, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
 )
 def test_optimized_equals_plain(text: str, rows: int, seed: int) -> None:
-    program = parse_program(text)
+    program = parse_program(text, BLOCKS)
     optimized = optimize(program)
     assert [loop.domain for loop in optimized.loops] == [ROWS]
     assert optimize(optimized) is optimized
@@ -90,7 +90,7 @@ def test_each_pass_alone_keeps_results(rewrite: Callable[[Program], Program]) ->
     @given(TEXTS, st.integers(0, 2**32 - 1))
     @settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def check(text: str, seed: int) -> None:
-        program = parse_program(text)
+        program = parse_program(text, BLOCKS)
         rewritten = verify(rewrite(program))
         if rewritten != program:
             same_results(program, rewritten, 50, seed)

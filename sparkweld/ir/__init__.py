@@ -1,5 +1,6 @@
 """The intermediate representation: typed loops over row domains. Start at `program`, then `ops`, then `text`."""
 
+from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.build import LoopBuilder, ProgramBuilder, Value
 from sparkweld.ir.evaluate import Result, evaluate
 from sparkweld.ir.program import ROWS, Append, Input, Let, Loop, Program
@@ -8,6 +9,6 @@ from sparkweld.ir.types import Type
 from sparkweld.ir.verify import verify
 
 __all__ = [
-    "ROWS", "Append", "Input", "Let", "Loop", "LoopBuilder", "Program", "ProgramBuilder", "Result", "Type", "Value", "evaluate",
-    "parse_program", "print_program", "verify",
+    "ROWS", "Append", "ConstantBlock", "Input", "Let", "Loop", "LoopBuilder", "Program", "ProgramBuilder", "Result", "Type",
+    "Value", "evaluate", "parse_program", "print_program", "verify",
 ]  # fmt: skip

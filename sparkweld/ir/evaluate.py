@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.ir.ops import Array, Optional, Read
-from sparkweld.ir.program import ROWS, Loop, Program, output_domain
+from sparkweld.ir.ops import Array, ModelOp, Optional, Read
+from sparkweld.ir.program import ROWS, Let, Loop, Program, output_domain
 from sparkweld.ir.types import Type
 
 
@@ -46,10 +46,16 @@ def _run(
 ) -> None:
     selection = selections[loop.domain]
     values: list[Array] = []
+    models: dict[Let, list[Array]] = {}
     for let in loop.body:
         if isinstance(let.op, Read):
             column, domain = columns[let.op.column]
             values.append(_take(column, np.searchsorted(selections[domain], selection)))
+        elif isinstance(let.op, ModelOp):
+            model = Let(let.op.at(0), let.args)
+            if model not in models:
+                models[model] = list(let.op.evaluate_all(*(np.asarray(values[a]) for a in let.args)))
+            values.append(models[model][let.op.output])
         else:
             values.append(_of_rows(let.op.evaluate(*(values[a] for a in let.args)), len(selection)))
     for guard in loop.guards:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from sparkweld.ir.ops import Op
+from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.ops import ModelOp, Op
 from sparkweld.ir.types import Type
 
 #: The domain of the input batch.
@@ -80,12 +81,18 @@ class Program:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the text form, in hex: the identity of a program in caches."""
+        """SHA-256 of the text form without its blocks' digests, in hex: the identity of a program's code in caches."""
         if not self._digest:
             from sparkweld.ir.text import print_program
 
-            self._digest.append(hashlib.sha256(print_program(self).encode()).hexdigest())
+            self._digest.append(hashlib.sha256(print_program(self, contents=False).encode()).hexdigest())
         return self._digest[0]
+
+    @property
+    def blocks(self) -> tuple[ConstantBlock, ...]:
+        """The distinct blocks of its ops, in the order of their first use: their numbers in the text form and in kernels."""
+        ops = (let.op for loop in self.loops for let in loop.body)
+        return tuple(dict.fromkeys(op.block for op in ops if isinstance(op, ModelOp)))
 
     @property
     def size(self) -> int:

@@ -12,7 +12,8 @@
       output "kmh"
     }
 
-The type after a value's number is for the reader; the parser checks it against the inferred type.
+Blocks of constants stand behind the inputs, ``block @0 "<digest>" weights=f64[30]``, and ops name them ``@0``. The type
+after a value's number is for the reader; the parser checks it against the inferred type.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from sparkweld.errors import VerifyError
+from sparkweld.ir.blocks import ConstantBlock, parse_block
 from sparkweld.ir.ops import OPS, Call, Op, StrCall
 from sparkweld.ir.program import Append, Input, Let, Loop, Program, body_types
 from sparkweld.ir.types import Type, parse_type
@@ -31,49 +35,57 @@ from sparkweld.ir.verify import verify
 _OPS = {op.name: op for op in OPS}
 
 
-def print_program(program: Program) -> str:
-    """The text form; `parse_program` gives the equal program back."""
+def print_program(program: Program, *, contents: bool = True) -> str:
+    """The text form; `parse_program` gives the equal program back. Without `contents`, blocks stand without their digests."""
     lines = [f"program {json.dumps(program.name)} {{"]
     lines += [f"  input {json.dumps(i.name)}: {i.type}" for i in program.inputs]
+    blocks = {block: number for number, block in enumerate(program.blocks)}
+    for block, number in blocks.items():
+        lines.append(f"  block @{number} {block if contents else replace(block, digest='')}")
     for loop in program.loops:
-        lines += _print_loop(loop)
+        lines += _print_loop(loop, blocks)
     lines += [f"  output {json.dumps(name)}" for name in program.outputs]
     return "\n".join([*lines, "}", ""])
 
 
-def _print_loop(loop: Loop) -> Iterator[str]:
+def _print_loop(loop: Loop, blocks: Mapping[ConstantBlock, int]) -> Iterator[str]:
     where = f" where %{loop.where} -> {loop.makes}" if loop.where is not None else ""
     yield f"  loop {json.dumps(loop.name)} over {loop.domain}{where} {{"
     for index, (let, type) in enumerate(zip(loop.body, body_types(loop), strict=True)):
         args = "".join(f" %{a}" for a in let.args)
-        yield f"    %{index}: {type} = {print_op(let.op)}{args}"
+        yield f"    %{index}: {type} = {print_op(let.op, blocks)}{args}"
     yield from (f"    guard %{guard}" for guard in loop.guards)
     yield from (f"    guard some %{wanted} of %{among}" for among, wanted in loop.some)
     yield from (f"    append {json.dumps(a.column)} = %{a.value}" for a in loop.appends)
     yield "  }"
 
 
-def print_op(op: Op) -> str:
+def print_op(op: Op, blocks: Mapping[ConstantBlock, int] = MappingProxyType({})) -> str:
     """An op without its arguments: ``const["0x1.8p+0", f64]``; a call by its function's name alone."""
     if isinstance(op, Call):
         return op.fn if not op.output else f"{op.fn}.{op.output}"
     if isinstance(op, StrCall):
         return f"{StrCall.name}.{op.fn}" + (json.dumps(list(op.params)) if op.params else "")
-    fields = [_print_field(getattr(op, f.name)) for f in dataclasses.fields(op)]  # type: ignore[arg-type]
+    fields = [_print_field(getattr(op, f.name), blocks) for f in dataclasses.fields(op)]  # type: ignore[arg-type]
     return op.name + (f"[{', '.join(fields)}]" if fields else "")
 
 
-def _print_field(value: object) -> str:
+def _print_field(value: object, blocks: Mapping[ConstantBlock, int]) -> str:
     if isinstance(value, Type):
         return str(value)
+    if isinstance(value, ConstantBlock):
+        return f"@{blocks[value]}" if value in blocks else f"@{value.digest[:12]}"
     if isinstance(value, tuple):
         return json.dumps(list(value))
     return json.dumps(value)
 
 
-def parse_program(text: str) -> Program:
-    """Inverse of `print_program`, verified. Raises VerifyError with the line number for text that is no program."""
-    parser = _Parser(text)
+def parse_program(text: str, blocks: Iterable[ConstantBlock] = ()) -> Program:
+    """Inverse of `print_program`, verified. Raises VerifyError with the line number for text that is no program.
+
+    `blocks` give the bytes of the program's blocks with their digests; other blocks have none.
+    """
+    parser = _Parser(text, {block.digest: block for block in blocks})
     try:
         program = parser.program()
     except (VerifyError, ValueError) as error:  # ValueError: a string or a number that is none
@@ -87,12 +99,15 @@ _LOOP = re.compile(rf"loop ({_STRING}) over (\w+)(?: where %(\d+) -> (\w+))? {{$
 _APPEND = re.compile(rf"append ({_STRING}) = %(\d+)$")
 _SOME = re.compile(r"guard some %(\d+) of %(\d+)$")
 _INPUT = re.compile(rf"input ({_STRING}): (\S+)$")
+_BLOCK = re.compile(r"block @(\d+) (.*)$")
 _ITEM = rf"(?:{_STRING}|-?\d+|null)"
 _FIELD = re.compile(rf"\[(?:{_ITEM}(?:, )?)*\]|{_STRING}|[^,\s]+")
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, known: dict[str, ConstantBlock]) -> None:
+        self.known = known
+        self.blocks: list[ConstantBlock] = []
         self.lines = [line.strip() for line in text.splitlines()]
         self.at = -1
 
@@ -105,6 +120,8 @@ class _Parser:
             if line.startswith("input "):
                 found = self._match(_INPUT, "an input", again=True)
                 inputs.append(Input(json.loads(found[1]), parse_type(found[2])))
+            elif line.startswith("block "):
+                self.blocks.append(self._block())
             elif line.startswith("loop "):
                 loops.append(self._loop())
             elif line.startswith("output "):
@@ -112,6 +129,14 @@ class _Parser:
             else:
                 self._fail("an input, a loop or an output")
         return Program(name, tuple(inputs), tuple(loops), tuple(outputs))
+
+    def _block(self) -> ConstantBlock:
+        found = self._match(_BLOCK, "a block", again=True)
+        block = parse_block(found[2])
+        if int(found[1]) != len(self.blocks) or block in self.blocks:
+            self._fail(f"another block, of number {len(self.blocks)}")
+        known = self.known.get(block.digest)
+        return known if known == block else block
 
     def _loop(self) -> Loop:
         head = self._match(_LOOP, "a loop head", again=True)
@@ -156,7 +181,15 @@ class _Parser:
         wanted = dataclasses.fields(cls)  # type: ignore[arg-type]
         if len(given) != len(wanted):
             self._fail(f"{len(wanted)} field(s) for {name}")
-        return cls(*(_parse_field(text, str(f.type)) for text, f in zip(given, wanted, strict=True)))
+        return cls(*(self._field(text, str(f.type)) for text, f in zip(given, wanted, strict=True)))
+
+    def _field(self, text: str, annotation: str) -> object:
+        if annotation != "ConstantBlock":
+            return _parse_field(text, annotation)
+        number = int(text.removeprefix("@")) if re.fullmatch(r"@\d+", text) else -1
+        if not 0 <= number < len(self.blocks):
+            self._fail("the number of a block")
+        return self.blocks[number]
 
     def _next(self) -> str:
         self.at += 1

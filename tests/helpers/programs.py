@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, ProgramBuilder, Result, Type, Value
-from sparkweld.ir.ops import OPS, Array, Call, Cast, Op, Optional
+from sparkweld.ir.ops import OPS, Array, Call, Cast, ModelOp, Op, Optional
 from sparkweld.ir.types import BOOL, DTYPES, F64, MOMENTS, STR
 from tests.helpers.strings import TEXTS, random_texts
 
@@ -34,6 +34,8 @@ def _examples() -> dict[str, list[tuple[Op, tuple[Type, ...]]]]:
 
 
 EXAMPLES = _examples()
+#: The blocks of these, for programs as text.
+BLOCKS = [op.block for examples in EXAMPLES.values() for op, _ in examples if isinstance(op, ModelOp)]
 
 #: Ops that shape programs rather than compute: drawn more often than one in two hundred.
 _FREQUENT = ("select", "optional", "value_of", "is_valid", "cast", "logical_and", "logical_or", "logical_not", "isnan", "add")

@@ -6,6 +6,7 @@ from sparkweld.ir.ops.casts import Cast, Fits
 from sparkweld.ir.ops.elementwise import Call, Select
 from sparkweld.ir.ops.leaves import Const, Read
 from sparkweld.ir.ops.matches import RegexCall
+from sparkweld.ir.ops.models import Distances, Mlp, ModelOp
 from sparkweld.ir.ops.strings import StrCall
 from sparkweld.ir.ops.tables import IsIn, Lookup, Steps
 from sparkweld.ir.ops.validity import IsValid, MakeOptional, ValueOf
@@ -13,10 +14,11 @@ from sparkweld.ir.ops.validity import IsValid, MakeOptional, ValueOf
 #: Every op class. The text form, the verifier and the tests walk this tuple.
 OPS: tuple[type[Op], ...] = (
     Const, Read, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup, Steps, DatePart,
-    StrCall, RegexCall,
+    StrCall, RegexCall, Mlp, Distances,
 )  # fmt: skip
 
 __all__ = [
-    "OPS", "Array", "Call", "Cast", "Const", "DatePart", "Fits", "IsIn", "IsValid", "Lookup", "MakeOptional", "Op", "Optional",
+    "OPS", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "IsIn", "IsValid", "Lookup", "MakeOptional", "Mlp",
+    "ModelOp", "Op", "Optional",
     "Read", "RegexCall", "Select", "Steps", "StrCall", "ValueOf",
 ]  # fmt: skip

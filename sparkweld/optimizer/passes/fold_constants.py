@@ -16,7 +16,21 @@ from dataclasses import replace
 import numpy as np
 
 from sparkweld.ir import Program, Type
-from sparkweld.ir.ops import Array, Call, Cast, IsIn, IsValid, Lookup, MakeOptional, Op, Optional, Select, StrCall, ValueOf
+from sparkweld.ir.ops import (
+    Array,
+    Call,
+    Cast,
+    IsIn,
+    IsValid,
+    Lookup,
+    MakeOptional,
+    ModelOp,
+    Op,
+    Optional,
+    Select,
+    StrCall,
+    ValueOf,
+)
 from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, MOMENTS, STR
 from sparkweld.optimizer.bodies import Body, rewrite_loop
 
@@ -41,8 +55,8 @@ def _fold(body: Body, op: Op, args: tuple[int, ...]) -> int:
 
 def _evaluate(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
     """The constant result of constant arguments; None when there is none."""
-    if not args or isinstance(op, MakeOptional):
-        return None
+    if not args or isinstance(op, MakeOptional | ModelOp):
+        return None  # a model's block need not be here
     known = [body.known(a) for a in args]
     if any(k is None for k in known) or _raises(op, known) or _is_large(op):
         return None

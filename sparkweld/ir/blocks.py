@@ -1,0 +1,165 @@
+"""Constant blocks: read-only arrays that a kernel reads through an address which it is given at call.
+
+What a model has learned may be a gigabyte, so it is never text in a program and never a constant of LLVM. A program names
+its blocks by digest and layout; the kernel's code depends on the layout alone, so that a model of the same shape, trained
+again, runs the same code. A few dozen numbers (the weights of a linear model) are better left to `Const` and `Lookup`.
+
+    block = ConstantBlock.of(weights=np.zeros((3, 4)), bias=np.zeros(4))
+    block["weights"]            # float64[12]
+    block.offset("bias")        # 128, bytes from the block's address
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+
+#: Each array of a block begins at a multiple of this many bytes, and so does the block in memory.
+ALIGNMENT = 64
+
+_DTYPES = {f"{kind}{8 * size}": np.dtype(f"{kind}{size}") for kind in "iuf" for size in (1, 2, 4, 8) if (kind, size) != ("f", 1)}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One array of a block: its name (a word), its dtype (``f64``, ``u8``), its length and where it begins, in bytes."""
+
+    name: str
+    kind: str
+    length: int
+    offset: int
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The NumPy dtype."""
+        return _DTYPES[self.kind]
+
+    @property
+    def end(self) -> int:
+        """Where the next array begins."""
+        return -(-(self.offset + self.length * self.dtype.itemsize) // ALIGNMENT) * ALIGNMENT
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.kind}[{self.length}]"
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantBlock:
+    """Named arrays of one dimension, one behind the other. Equal when layout and digest are.
+
+    `digest`: SHA-256 of layout and bytes, in hex. `data`: uint8[size], read-only and aligned, or None where only the layout
+    is known, which is all that compiling wants.
+    """
+
+    layout: tuple[Part, ...]
+    digest: str
+    data: np.ndarray | None = field(compare=False, repr=False, default=None)
+
+    @staticmethod
+    def of(**arrays: object) -> ConstantBlock:
+        """The block of these arrays, each made flat in C order. Raises VerifyError for a dtype that no block holds."""
+        flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in arrays.items()}
+        layout = _layout((name, _kind(name, array), array.size) for name, array in flat.items())
+        data = aligned(_size(layout))
+        for part in layout:
+            at = data[part.offset : part.offset + part.length * part.dtype.itemsize]
+            at[:] = flat[part.name].view(np.uint8)
+        return ConstantBlock(layout, _digest(layout, data)).with_data(data)
+
+    @property
+    def size(self) -> int:
+        """Bytes, a multiple of ALIGNMENT."""
+        return _size(self.layout)
+
+    def with_data(self, data: np.ndarray | None) -> ConstantBlock:
+        """The block with these bytes, which have to be its own (only their number is checked), or without any."""
+        if data is None:
+            return replace(self, data=None)
+        if data.nbytes != self.size or data.dtype != np.uint8:
+            raise VerifyError(f"a block of {self.size} bytes got {data.nbytes}")
+        data = data if data.ctypes.data % ALIGNMENT == 0 or not data.size else _copied(data)
+        data.flags.writeable = False
+        return replace(self, data=data)
+
+    def part(self, name: str) -> Part:
+        """The array's place. Raises VerifyError when there is none of that name."""
+        for part in self.layout:
+            if part.name == name:
+                return part
+        raise VerifyError(f"a block of {', '.join(map(str, self.layout))} has no {name}")
+
+    def offset(self, name: str) -> int:
+        """Bytes from the block's address to the array."""
+        return self.part(name).offset
+
+    def length(self, name: str) -> int:
+        """Number of the array's values."""
+        return self.part(name).length
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The array, read-only. Raises VerifyError where only the layout is known."""
+        part = self.part(name)
+        if self.data is None:
+            raise VerifyError(f"the bytes of block {self.digest[:12]} are not here")
+        return self.data[part.offset : part.offset + part.length * part.dtype.itemsize].view(part.dtype)
+
+    def __str__(self) -> str:
+        return " ".join([json.dumps(self.digest), *map(str, self.layout)])
+
+
+def aligned(size: int) -> np.ndarray:
+    """uint8[size] of zeros whose address is a multiple of ALIGNMENT."""
+    space = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -space.ctypes.data % ALIGNMENT
+    return space[start : start + size]
+
+
+_PART = re.compile(r"([a-z_][a-z0-9_]*)=([a-z]+\d+)\[(\d+)\]$")
+
+
+def parse_block(text: str) -> ConstantBlock:
+    """Inverse of ``str(block)``, without the bytes. Raises VerifyError."""
+    digest, *parts = text.split()
+    found = [_PART.match(part) for part in parts]
+    if not all(found) or not (digest.startswith('"') and digest.endswith('"')):
+        raise VerifyError(f"expected a digest and arrays, got {text!r}")
+    return ConstantBlock(_layout((m[1], m[2], int(m[3])) for m in found if m), digest[1:-1])
+
+
+def _layout(arrays: Iterator[tuple[str, str, int]]) -> tuple[Part, ...]:
+    layout: list[Part] = []
+    for name, kind, length in arrays:
+        if kind not in _DTYPES or not name.isidentifier() or name in (p.name for p in layout):
+            raise VerifyError(f"a block holds no array {name!r} of {kind}")
+        layout.append(Part(name, kind, length, layout[-1].end if layout else 0))
+    return tuple(layout)
+
+
+def _size(layout: tuple[Part, ...]) -> int:
+    return layout[-1].end if layout else 0
+
+
+def _kind(name: str, array: np.ndarray) -> str:
+    if array.dtype not in _NAMES:
+        raise VerifyError(f"a block holds no array of {array.dtype}, which {name!r} is")
+    return _NAMES[array.dtype]
+
+
+def _digest(layout: tuple[Part, ...], data: np.ndarray) -> str:
+    digest = hashlib.sha256(" ".join(map(str, layout)).encode() + b"\n")
+    digest.update(data.data)
+    return digest.hexdigest()
+
+
+def _copied(data: np.ndarray) -> np.ndarray:
+    copy = aligned(data.size)
+    copy[:] = data
+    return copy

@@ -1,0 +1,211 @@
+"""Ops of models: several results of a row from many of its values and a block of constants.
+
+To add one: a frozen dataclass here (or in a module of its family beside this one) with `block` and `output`, its parameters,
+`results`, `evaluate_all` and examples; then its kernel, see `sparkweld.kernels.models`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.ops.base import Array, Op
+from sparkweld.ir.types import F32, F64, I64, Type
+
+#: What results may be.
+_RESULTS = (F64, F32, I64)
+#: What arguments may be; a NULL is spelled out before the op.
+_ARGUMENTS = ("f64", "f32", "i64", "bool", "str")
+
+
+class ModelOp(Op):
+    """Base of the ops of models. Subclasses are frozen dataclasses with these fields among their own.
+
+    `block`: what the model has learned. `output`: which of its results this value is. Ops that are equal but for `output`, with
+    the same arguments, are one call of the kernel's function. Parameters that decide what code has to run are fields; numbers
+    belong into the block, whose layout is part of the code and whose bytes are not.
+    """
+
+    block: ConstantBlock
+    output: int
+
+    def results(self, *args: Type) -> tuple[Type, ...]:
+        """Types of all results (f64, f32, i64; plain), for plain arguments of f64, f32, i64, bool or str.
+
+        Raises VerifyError when the op does not take these arguments, or its block has not the layout that they want.
+        """
+        raise NotImplementedError
+
+    def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
+        """The meaning: argument arrays of n rows to all results, n rows each, in the dtypes of `results`. Reads the block."""
+        raise NotImplementedError
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(all(not a.nullable and a.kind in _ARGUMENTS for a in args), f"plain {', '.join(_ARGUMENTS)}", args)
+        results = self.results(*args)
+        self._wants(all(r in _RESULTS for r in results), "a result of f64, f32 or i64", results)
+        self._wants(0 <= self.output < len(results), f"an output below {len(results)}, not {self.output}", args)
+        return results[self.output]
+
+    def evaluate(self, *args: Array) -> Array:
+        return self.evaluate_all(*args)[self.output]  # type: ignore[arg-type]
+
+    def at(self, output: int) -> ModelOp:
+        """The same model's other result."""
+        return replace(self, output=output)  # type: ignore[type-var]
+
+
+def sum_products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """``x @ weights.T``, each sum from the first product to the last: a row's result depends on no other row, as BLAS's may."""
+    total = np.zeros((len(x), len(weights)), np.result_type(x, weights))
+    with np.errstate(all="ignore"):
+        for k in range(x.shape[1]):
+            total += x[:, k, None] * weights[:, k]
+    return total
+
+
+_ACTIVATIONS = ("identity", "relu", "tanh", "logistic")
+_OUT_ACTIVATIONS = ("identity", "logistic", "softmax")
+
+
+@dataclass(frozen=True, slots=True)
+class Mlp(ModelOp):
+    """Dense layers, each ``activation(weights @ x + bias)``; the last one's activation is `out_activation`.
+
+    `layers`: numbers of values, the arguments' first and the results' last. Activations: identity, relu, tanh, logistic; the
+    last one's: identity, logistic, softmax (of all results of a row). Block: `weights`, of each layer [result, argument],
+    and `biases`, both f64 or both f32, which is also the type of arguments and results.
+    """
+
+    layers: tuple[int, ...]
+    activation: str
+    out_activation: str
+    block: ConstantBlock
+    output: int = 0
+    name: ClassVar[str] = "mlp"
+
+    @staticmethod
+    def of(
+        weights: Sequence[np.ndarray],
+        biases: Sequence[np.ndarray],
+        activation: str = "identity",
+        out_activation: str = "identity",
+    ) -> Mlp:
+        """Of weight matrices [arguments, results] and biases, layer by layer, as scikit-learn keeps them."""
+        block = ConstantBlock.of(
+            weights=np.concatenate([w.T.reshape(-1) for w in weights]), biases=np.concatenate([np.reshape(b, -1) for b in biases])
+        )
+        layers = (weights[0].shape[0], *(w.shape[1] for w in weights))
+        return Mlp(layers, activation, out_activation, block)
+
+    @property
+    def type(self) -> Type:
+        """Type of arguments and results."""
+        return F32 if self.block.part("weights").kind == "f32" else F64
+
+    def results(self, *args: Type) -> tuple[Type, ...]:
+        size = sum(a * b for a, b in itertools.pairwise(self.layers))
+        self._wants(len(self.layers) > 1 and min(self.layers) > 0, "two or more layers", args)
+        self._wants(self.activation in _ACTIVATIONS and self.out_activation in _OUT_ACTIVATIONS, "known activations", args)
+        kind = self.type.kind
+        for name, length in (("weights", size), ("biases", sum(self.layers[1:]))):
+            part = self.block.part(name)
+            self._wants((part.kind, part.length) == (kind, length), f"{length} {name} of {kind}, not {part}", args)
+        self._wants(args == (self.type,) * self.layers[0], f"{self.layers[0]} {kind}", args)
+        return (self.type,) * self.layers[-1]
+
+    def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
+        x = np.column_stack(args)
+        weights, biases = self.block["weights"], self.block["biases"]
+        names = [self.activation] * (len(self.layers) - 2) + [self.out_activation]
+        for (before, after), name in zip(itertools.pairwise(self.layers), names, strict=True):
+            x = _activated(sum_products(x, weights[: before * after].reshape(after, before)) + biases[:after], name)
+            weights, biases = weights[before * after :], biases[after:]
+        return list(x.T)
+
+    @property
+    def bound(self) -> str:
+        """A dense layer's sums, of any order, and the functions of libm after it."""
+        return f"{max(self.layers[:-1])} eps of the sum of |weight * value| per layer"
+
+
+def _activated(x: np.ndarray, name: str) -> np.ndarray:
+    """As scikit-learn's `ACTIVATIONS`, with `scipy.special.expit` for logistic."""
+    with np.errstate(all="ignore"):
+        if name == "relu":
+            return np.maximum(x, 0)  # NaN stays
+        if name == "tanh":
+            return np.tanh(x)
+        if name == "logistic":
+            return 1 / (1 + np.exp(-x))
+        if name == "softmax":
+            shifted = np.exp(x - x.max(axis=1, keepdims=True))
+            return shifted / sum_products(shifted, np.ones((1, x.shape[1]), x.dtype))  # type: ignore[no-any-return]
+    return x
+
+
+@dataclass(frozen=True, slots=True)
+class Distances(ModelOp):
+    """Squared Euclidean distances of a row to `count` centres, one result a centre; f64 or f32 as the block.
+
+    Block: `centres` [count, arguments]. A distance is the sum of squared differences, so it has no cancellation.
+    """
+
+    count: int
+    block: ConstantBlock
+    output: int = 0
+    name: ClassVar[str] = "distances"
+
+    @staticmethod
+    def of(centres: np.ndarray) -> Distances:
+        """To the rows of a matrix [count, arguments]."""
+        return Distances(len(centres), ConstantBlock.of(centres=centres))
+
+    @property
+    def type(self) -> Type:
+        """Type of arguments and results."""
+        return F32 if self.block.part("centres").kind == "f32" else F64
+
+    def results(self, *args: Type) -> tuple[Type, ...]:
+        part = self.block.part("centres")
+        self._wants(part.kind == self.type.kind and self.count > 0 and part.length % self.count == 0, "centres of one size", args)
+        self._wants(args == (self.type,) * (part.length // self.count), f"{part.length // self.count} {self.type}", args)
+        return (self.type,) * self.count
+
+    def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
+        x = np.column_stack(args)
+        one = np.ones((1, x.shape[1]), x.dtype)
+        with np.errstate(all="ignore"):
+            return [sum_products((x - c) ** 2, one)[:, 0] for c in self.block["centres"].reshape(self.count, -1)]
+
+    @property
+    def bound(self) -> str:
+        """A sum of positive numbers in any order."""
+        return f"{self.block.length('centres') // max(self.count, 1) + 2} eps of the distance"
+
+
+def _example_mlp(layers: tuple[int, ...], activation: str, out: str, dtype: type = np.float64) -> tuple[Mlp, tuple[Type, ...]]:
+    random = np.random.default_rng(sum(layers))
+    pairs = list(itertools.pairwise(layers))
+    op = Mlp.of(
+        [random.normal(size=pair).astype(dtype) for pair in pairs], [random.normal(size=b).astype(dtype) for _, b in pairs],
+        activation, out,
+    )  # fmt: skip
+    return op, (op.type,) * layers[0]
+
+
+Mlp.examples = (
+    _example_mlp((3, 1), "identity", "logistic"),
+    _example_mlp((5, 9, 4), "relu", "softmax"),
+    _example_mlp((2, 17, 3, 2), "tanh", "identity"),
+    _example_mlp((4, 3, 3), "logistic", "softmax", np.float32),
+)
+Distances.examples = (
+    (Distances.of(np.array([[0.5, -1.0, 2.0], [3.0, 0.0, 0.25]])), (F64, F64, F64)),
+    (replace(Distances.of(np.arange(10, dtype=np.float32).reshape(5, 2)), output=4), (F32, F32)),
+)
