@@ -7,6 +7,7 @@ from typing import Any
 
 from udf_compiler.bytecode import Use
 from udf_compiler.payload import name_of
+from udf_compiler.wrappers import is_wrapper
 
 #: What may be used of them is what `stand_in` knows.
 LIBRARIES = frozenset(
@@ -34,6 +35,8 @@ def refuse_module(name: str, use: Use) -> None:
 
 def is_library(original: Any) -> bool:
     """Whether a function or class belongs to a library whose code is never followed."""
+    if is_wrapper(original):
+        return False
     module = getattr(original, "__module__", None) or type(original).__module__
     return str(module).partition(".")[0] in LIBRARIES or str(module).partition(".")[0] in _LOADERS
 

@@ -20,6 +20,7 @@ from udf_compiler.payload import name_of
 from udf_compiler.rebuild import Rebuilder
 from udf_compiler.scalar.paths import is_exploring
 from udf_compiler.trace.session import current
+from udf_compiler.wrappers import user_function
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def prepare(
     user's code.
     """
     rebuilder = Rebuilder(stand_in, _code_of(function) if generator else None)
-    use = use_of(function)
+    use = use_of(user_function(function))
     copy = rebuilder.value(function, use)
     return Prepared(copy, use, rebuilder)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sparkweld.ir import ROWS, LoopBuilder
 from sparkweld.reasons import refusal
-from udf_compiler import catalyst
+from udf_compiler import catalyst, pandas_on_spark
 from udf_compiler.boundary import Field
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
@@ -34,6 +35,7 @@ class UdfTracer:
         self.exact: set[str] = set()
         self._blobs, self._columns, self._exact = blobs, columns, exact
         self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Prepared]] = {}
+        self._wrapped: set[tuple[int, int]] = set()  # those of `_prepared` that pandas-on-Spark has wrapped
         self._traced: dict[str, list[str]] = {}
 
     def trace(self, udf: dict[str, Any], results: list[str], notes: list[str]) -> list[Column]:
@@ -126,7 +128,14 @@ class UdfTracer:
             function = load_command(self._blobs[udf["payload"]]).function
             if options_of(function).backend == "python":
                 raise refusal("SW700", use_of(function).place or udf["name"])
-            self._prepared[key] = function, kind.prepare(function)
+            wrapped = pandas_on_spark.unwrap(function)
+            if wrapped is None:
+                self._prepared[key] = function, kind.prepare(function)
+            else:
+                prepared = kind.prepare(wrapped.function)
+                inside = replace(prepared, function=wrapped.around(prepared.function))
+                self._prepared[key] = wrapped.around(wrapped.function), inside
+                self._wrapped.add(key)
         self.places[udf["name"]] = self._prepared[key][1].place
         return self._prepared[key]
 
@@ -141,6 +150,8 @@ class UdfTracer:
     def _chained(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
         """The inner result as it is: the worker hands it on without a look at the declared return type."""
         call = self._call(kind, loop, udf, notes)
+        if (udf["payload"], udf["evalType"]) in self._wrapped:  # the other UDF gets the prepared Series, of objects where NaN
+            raise refusal("SW269", call.place)
         result = kind.call(call)
         self.kept += call.kept
         return kind.hand_on(result, call.place)

@@ -101,10 +101,10 @@ def keep_rows(frame: TracedFrame, mask: Any, call: str) -> TracedFrame:
     if isinstance(mask, TracedArray) and mask.ndim != 1:
         refuse("SW262", call=call, what="a condition of several columns")
     loop = frame.loop.kept(mask.value)
-    return _over(frame, loop)
+    return over(frame, loop)
 
 
-def _over(frame: TracedFrame, loop: LoopBuilder) -> TracedFrame:
+def over(frame: TracedFrame, loop: LoopBuilder) -> TracedFrame:
     """A fresh frame of the same values in a copy of the frame's loop."""
     made = TracedFrame(loop, {n: copy_series(moved(s, loop)) for n, s in frame.series.items()})
     made.shared = False
@@ -126,7 +126,7 @@ def reset_index(frame: TracedFrame, *, drop: bool = False) -> TracedFrame:
     """With drop=True: the rows are numbered anew."""
     if drop is not True:
         refuse("SW250", call="DataFrame.reset_index")
-    return _over(frame, frame.loop.derive(numbered=True))
+    return over(frame, frame.loop.derive(numbered=True))
 
 
 def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:

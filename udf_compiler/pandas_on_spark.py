@@ -1,0 +1,206 @@
+"""A function of pandas-on-Spark to the user's function inside, with what the wrappers do to its columns and to its result.
+
+`transform_batch`, `apply_batch`, `transform`, `apply` and `map` of pyspark.pandas reach Spark as scalar pandas UDFs and as maps
+over `GroupBy._make_pandas_df_builder_func`: it makes an index of some columns, calls the function, and prepares its result
+(`InternalFrame.restore_index`, `prepare_pandas_frame`). Those wrappers are known by their code, that of the installed PySpark.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir.types import BOOL, F64
+from sparkweld.reasons import refusal
+from udf_compiler.calls.frames import over
+from udf_compiler.calls.series_methods import copy as copy_series
+from udf_compiler.scalar.results import RowSeries
+from udf_compiler.trace import TracedFrame, TracedSeries
+from udf_compiler.trace.moments import is_moment
+from udf_compiler.trace.session import refuse
+from udf_compiler.wrappers import applied, cells_of, codes, is_used
+
+#: Result dtypes for which pandas-on-Spark has a Spark type, and that it leaves as they are.
+_PLAIN = frozenset("int8 int16 int32 int64 bool".split())
+
+#: Float dtype -> the Spark type whose values are the same whether the Series has become one of objects or not.
+_FLOATS = {"float32": "float", "float64": "double"}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The frame that a function gets, and what becomes of its result.
+
+    `given`: columns of the arguments in order, or of the frame. `index` and `data`: those that are the frame's index and columns,
+    under `labels`. `names` and `types`: the columns that the result must have, the index first when it is `retained`. `first`:
+    the function takes the first column alone and gives one.
+    """
+
+    given: Sequence[str] | None
+    index: Sequence[str]
+    data: Sequence[str]
+    labels: Sequence[Any]
+    names: Sequence[str]
+    types: Sequence[str]
+    retained: bool
+    first: bool
+    one: bool
+
+    def of_columns(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` as one of the columns `given`."""
+        position = list(cast("Sequence[str]", self.given)).index(self.data[0])
+
+        def call(*series: Any) -> Any:
+            _unnumber(series[position])
+            return self._column(function(copied(series[position])))
+
+        return call
+
+    def of_frame(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` as one of a frame."""
+
+        def call(frame: Any) -> Any:
+            _unnumber(frame)
+            result = function(self._taken(frame))
+            return self._column(result) if self.one else self._frame(frame, result)
+
+        return call
+
+    def of_frames(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` as one of an iterator of frames."""
+        one = self.of_frame(function)
+        return lambda frames: map(one, frames)
+
+    def _taken(self, frame: Any) -> Any:
+        if any(type(label) is not str for label in self.labels):
+            refuse("SW265", what="labels of columns that are no texts")
+        if isinstance(frame, TracedFrame):
+            made = TracedFrame(frame.loop, {n: copied(frame.series[c]) for n, c in zip(self.labels, self.data, strict=True)})
+            made.shared = False
+            return made
+        return frame[list(self.data)].set_axis(list(self.labels), axis=1)
+
+    def _column(self, result: Any) -> Any:
+        if not isinstance(result, TracedSeries | pd.Series):
+            refuse("SW267", what=f"a {type(result).__name__} for a Series")
+        return _prepared(result, self.types[-1])
+
+    def _frame(self, given: Any, result: Any) -> Any:
+        columns = _columns_of(result)
+        if self.retained:
+            columns = [*self._index_of(given, result), *columns]
+        if len(columns) != len(self.names):
+            refuse("SW267", what=f"{len(columns)} columns for {len(self.names)}")
+        named = dict(zip(self.names, map(_prepared, columns, self.types), strict=True))
+        return TracedFrame(columns[0].loop, named) if isinstance(columns[0], TracedSeries) else pd.DataFrame(named)
+
+    def _index_of(self, given: Any, result: Any) -> list[Any]:
+        if isinstance(given, TracedFrame):
+            if result.loop.numbered:
+                refuse("SW268", what="an index of its own")
+            given = over(given, result.loop)
+            for name in self.index:
+                if not is_moment(given.series[name]) and given.series[name].kind != "numpy":
+                    refuse("SW268", what=f"the index {name}, which holds Python objects")
+            return [given.series[name] for name in self.index]
+        return [given[name][result.index] for name in self.index]
+
+
+def copied(series: Any) -> Any:
+    """A Series of its own."""
+    return copy_series(series) if isinstance(series, TracedSeries) else series.copy()
+
+
+def _unnumber(given: Any) -> None:
+    """The rows of a batch have the numbers of an index, which are not 0 to n-1."""
+    if isinstance(given, TracedSeries | TracedFrame):
+        given.loop.numbered = False
+
+
+def _columns_of(result: Any) -> list[Any]:
+    if isinstance(result, TracedFrame):
+        return list(result.series.values())
+    if isinstance(result, pd.DataFrame):
+        return [result.iloc[:, i] for i in range(result.shape[1])]
+    if isinstance(result, TracedSeries | pd.Series):
+        return [result]
+    refuse("SW267", what=f"a {type(result).__name__} for a DataFrame")
+
+
+def _prepared(series: Any, spark_type: str) -> Any:
+    """``prepare_pandas_frame`` replaces NaN by None: a float Series becomes one of objects, each of which is converted by itself.
+
+    Refuses SW266 where that may differ from the conversion of the Series itself.
+    """
+    if not isinstance(series, TracedSeries):
+        return series
+    dtype = str(series.dtype) if series.kind == "numpy" else ""
+    same = dtype in _PLAIN or _FLOATS.get(dtype) == spark_type or series.kind in ("date", "text") or is_moment(series)
+    if type(series) is RowSeries:
+        same = (series.value.type.plain(), spark_type) in ((F64, "double"), (BOOL, "boolean"))
+    if not same:
+        refuse("SW266", kind=dtype or series.kind, type=spark_type)
+    return series
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """The function inside of PySpark's wrappers, and how to put another in its place."""
+
+    function: Callable[..., Any]
+    around: Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def unwrap(function: Any) -> Wrapped | None:
+    """What pandas-on-Spark has put around a function; None when nothing. Refuses SW265 (columns that it makes categories of)."""
+    if not isinstance(function, types.FunctionType) or not is_used():
+        return None
+    known, layer = codes(), "frame"
+    if function.__code__ in known.series:
+        layer, outer = "columns", function
+        builder = cells_of(function)["output_func"]
+    elif function.__code__ in known.first:
+        layer, builder = "first", cells_of(function)["ff"]
+    elif function.__code__ in known.map:
+        layer, builder = "frames", cells_of(function)["output_func"]
+    else:
+        builder = function
+    if builder.__code__ not in known.builder:
+        return None
+    cells = cells_of(builder)
+    inner = cells["func"]
+    given = cells_of(cells_of(outer)["pandas_concat"])["columns"] if layer == "columns" else None
+    if layer in ("columns", "first"):
+        captured = cells_of(inner)  # of ``func(first_series(pdf)).to_frame()`` or ``new_func(pdf).to_frame()``
+        inner = captured["func"] if layer == "columns" else captured["new_func"]
+    elif inner.__code__ in known.rows:
+        inner = applied(**cells_of(inner))
+    columns = _described(cells, given, layer)
+    place = {"columns": columns.of_columns, "frames": columns.of_frames}.get(layer, columns.of_frame)
+    return Wrapped(inner, place)
+
+
+def _described(cells: dict[str, Any], given: Sequence[str] | None, layer: str) -> Columns:
+    restored, schema = cells["arguments_for_restore_index"], cells["return_schema"]
+    for field in restored["fields"]:
+        if not isinstance(field.dtype, np.dtype):
+            raise refusal("SW265", what=f"a column of dtype {field.dtype}")
+    for names in (restored["data_columns"], given or ()):
+        if len(set(names)) < len(names):
+            raise refusal("SW265", what="two columns of one name")
+    return Columns(
+        given=given,
+        index=restored["index_columns"],
+        data=restored["data_columns"],
+        labels=[label if label is None or len(label) != 1 else label[0] for label in restored["column_labels"]],
+        names=schema.names,
+        types=[field.dataType.typeName() for field in schema.fields],
+        retained=cells["retain_index"],
+        first=layer == "columns",
+        one=layer in ("columns", "first"),
+    )
