@@ -219,7 +219,9 @@ def test_frames_refuse_what_pandas_raises_for() -> None:
         ("d.no", "SW252"),
         ("d.apply(sum)", "SW250"),
         ("d.mean()", "SW250"),
-        ("d + 1", "SW251"),
+        ("d + d", "SW251"),
+        ("d + 'a'", "SW251"),
+        ("np.logaddexp(d, 1)", "SW251"),
     ):
         with pytest.raises(Refusal, match=code):
             trace_source(f"lambda d: {source}", ("frame(f64,f64)",))

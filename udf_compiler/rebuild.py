@@ -78,7 +78,7 @@ class Rebuilder:
         if copy is None and type(original) is re.Pattern:
             copy = PatternConstant(original)
         if copy is None and is_model(original):
-            copy = stand_in_for(original, use)
+            copy = stand_in_for(original, use, lambda held: self.lazily(lambda: self.value(held, use)))
         if copy is not None:
             return copy
         if isinstance(original, types.ModuleType):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql.types import DataType, DoubleType
+from pyspark.sql.types import DataType, DoubleType, StructField, StructType
 from pyspark.util import PythonEvalType
 
 from sparkweld.ir import evaluate, parse_program
@@ -54,6 +56,7 @@ def compare(
     if reply["status"] != "ok":
         assert reply["status"] == "refused", reply
         return Scored(refused=reply["refusals"][0]["code"])
+    fields = returns.fields if isinstance(returns, StructType) else None
     program = parse_program(reply["program"])
     result = evaluate(program, _inputs(program, batch), batch.num_rows)
     flagged = np.flatnonzero(result.flagged)
@@ -61,12 +64,16 @@ def compare(
     rest = batch.take(pa.array(np.flatnonzero(~result.flagged)))
     kept = tuple(k["op"] for k in reply["kept"])
     if rest.num_rows:
-        mine = _values(evaluate(program, _inputs(program, rest), rest.num_rows).columns[program.outputs[0]], returns)
-        theirs = run(function, rest, returns, struct).to_pylist()
-        for row, (a, b) in enumerate(zip(mine, theirs, strict=True)):
-            if not (same(a, b) or near(a, b, rtol)):
-                given = {name: rest[name][row].as_py() for name in rest.schema.names}
-                raise AssertionError(f"row {row}, {given}: expected {token(b)}, got {token(a)}\n{program}")
+        columns = evaluate(program, _inputs(program, rest), rest.num_rows).columns
+        types = [returns] if fields is None else [f.dataType for f in fields]
+        mine = list(zip(*(_values(columns[name], t) for name, t in zip(program.outputs, types, strict=True)), strict=True))
+        given = run(function, rest, returns, struct).to_pylist()
+        theirs = [(v,) if fields is None else tuple(v.values()) for v in given]
+        for row, pairs in enumerate(zip(mine, theirs, strict=True)):
+            for at, (a, b) in enumerate(zip(*pairs, strict=True)):
+                if not (same(a, b) or near(a, b, rtol)):
+                    row_of = {name: rest[name][row].as_py() for name in rest.schema.names}
+                    raise AssertionError(f"row {row}, {row_of}: column {at}: expected {token(b)}, got {token(a)}\n{program}")
     return Scored(rest.num_rows, len(flagged), raised, kept=kept)
 
 
@@ -81,9 +88,25 @@ def compiled(
     read = [{"op": "Column", "name": n, "type": t, "nullable": True} for n, t in inputs.items()]
     if struct:
         read = [{"op": "CreateNamedStruct", "names": list(inputs), "args": read, "type": "struct", "nullable": False}]
-    call = udf(0, *read, returns=_spark_name(returns), evalType=PANDAS)
-    blob = payload(function, returns)
-    return compile_pipeline(request(python_step(r=call), inputs=inputs, nullable_state=state, exact=exact), [blob])
+    declared = json.loads(returns.json()) if isinstance(returns, StructType) else _spark_name(returns)
+    step = python_step(r=udf(0, *read, returns=declared, evalType=PANDAS))
+    outputs = ["r"]
+    if isinstance(returns, StructType):
+        outputs = step["udfs"][0]["fields"] = [f"r{i}" for i in range(len(returns.fields))]
+    whole = request(step, inputs=inputs, nullable_state=state, exact=exact, outputs=outputs)
+    return compile_pipeline(whole, [payload(function, returns)])
+
+
+def compare_columns(
+    function: Callable[..., Any], batch: pa.RecordBatch, type: DataType | None = None, rtol: float = 0.0, fit: Any = None
+) -> Scored:
+    """`compare` for a function that gives a two-dimensional array: all of its columns. `fit`: a table that it takes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        count = np.shape(function(frame(batch.slice(0, 1)) if fit is None else fit))[1]
+    names = [f"c{i}" for i in range(count)]
+    returns = StructType([StructField(name, type or DoubleType()) for name in names])
+    return compare(lambda d: pd.DataFrame(function(d), columns=names), batch, returns, rtol=rtol)
 
 
 def run(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, struct: bool = True) -> pa.Array:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from udf_compiler.bytecode import Use
-from udf_compiler.models import compose, linear, scaling
+from udf_compiler.models import compose, encoding, imputation, linear, scaling, selection
 from udf_compiler.models.traced import TracedModel
 from udf_compiler.models.translator import METHODS, Translator
 
@@ -22,6 +23,9 @@ CHECKED_VERSIONS = {"sklearn": ("scikit-learn", ("1.9",))}
 ESTIMATORS: dict[str, type[Translator]] = {
     **linear.ESTIMATORS,
     **scaling.ESTIMATORS,
+    **imputation.ESTIMATORS,
+    **encoding.ESTIMATORS,
+    **selection.ESTIMATORS,
     **compose.ESTIMATORS,
 }
 
@@ -35,16 +39,16 @@ def is_model(original: object) -> bool:
     return any(base.__module__.partition(".")[0] in CHECKED_VERSIONS for base in kind.__mro__) and hasattr(kind, "get_params")
 
 
-def stand_in_for(original: Any, use: Use) -> TracedModel:
-    """What a compiled function sees of an estimator. Refuses SW800, SW801, SW803, SW804."""
-    found = find(original)
+def stand_in_for(original: Any, use: Use, rebuild: Callable[[Any], Any]) -> TracedModel:
+    """What a compiled function sees of an estimator. Refuses SW800, SW801, SW803, SW804. `rebuild`: see `Translator`."""
+    found = find(original, rebuild)
     if isinstance(found, Translator):
         return TracedModel(found)
     code, params = found
     raise use.refusal(code, **params)
 
 
-def find(estimator: Any) -> Translator | tuple[str, dict[str, Any]]:
+def find(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Translator | tuple[str, dict[str, Any]]:
     """The translator of an estimator, or why there is none."""
     kind = type(estimator)
     qualified = f"{kind.__module__}.{kind.__qualname__}"
@@ -65,7 +69,7 @@ def find(estimator: Any) -> Translator | tuple[str, dict[str, Any]]:
     replaced = [name for name in METHODS if name in getattr(estimator, "__dict__", {})]
     if replaced:
         return "SW801", {"estimator": f"{qualified} with a {replaced[0]} of its own"}
-    return ESTIMATORS[qualified](estimator)
+    return ESTIMATORS[qualified](estimator, rebuild)
 
 
 __all__ = ["ESTIMATORS", "TracedModel", "is_model", "stand_in_for"]

@@ -1,12 +1,18 @@
-"""Estimators made of other estimators: pipelines and searches."""
+"""Estimators made of other estimators: pipelines, searches, column transformers, unions, and functions as transformers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from udf_compiler.models.features import Features
-from udf_compiler.models.translator import METHODS, Translator, method_of, translator_of
+import numpy as np
+
+from sparkweld.ir.types import STR
+from udf_compiler.models.features import Features, features_of, validated
+from udf_compiler.models.translator import METHODS, Translator, method_of
+from udf_compiler.trace.lower import run_prototype, type_of
+from udf_compiler.trace.session import refuse
 
 
 class Pipeline(Translator):
@@ -15,11 +21,10 @@ class Pipeline(Translator):
     def _last(self, x: Features, method: str) -> Features:
         steps = [step for _, step in self.model.steps]
         for step in steps[:-1]:
-            if step is not None and step != "passthrough":
-                x = transformed(step, x)
-        if steps[-1] is None or steps[-1] == "passthrough":
-            return x
-        return transformed(steps[-1], x) if method == "transform" else method_of(translator_of(steps[-1]), method)(x)
+            x = transformed(self, step, x)
+        if method == "transform" or steps[-1] is None or steps[-1] == "passthrough":
+            return transformed(self, steps[-1], x)
+        return method_of(self.part(steps[-1]), method)(x)
 
 
 class Search(Translator):
@@ -27,14 +32,16 @@ class Search(Translator):
 
     def _last(self, x: Features, method: str) -> Features:
         best = self.fitted("best_estimator_")
-        return transformed(best, x) if method == "transform" else method_of(translator_of(best), method)(x)
+        return transformed(self, best, x) if method == "transform" else method_of(self.part(best), method)(x)
 
 
-def transformed(estimator: Any, x: Features) -> Features:
+def transformed(owner: Translator, estimator: Any, x: Features) -> Features:
     """``estimator.transform(x)``, in the container that it was set to give."""
     from udf_compiler.models.output import contained
 
-    translator = translator_of(estimator)
+    if estimator is None or (isinstance(estimator, str) and estimator == "passthrough"):
+        return x
+    translator = owner.part(estimator)
     return contained(translator, method_of(translator, "transform")(x))
 
 
@@ -47,12 +54,140 @@ def _handed_on(method: str) -> Callable[[Any, Features], Features]:
 
 
 for _method in METHODS:
-    setattr(Pipeline, _method, _handed_on(_method))
-    setattr(Search, _method, _handed_on(_method))
+    if _method != "inverse_transform":
+        setattr(Pipeline, _method, _handed_on(_method))
+        setattr(Search, _method, _handed_on(_method))
+
+
+class ColumnTransformer(Translator):
+    """Transformers of some columns each, their results side by side."""
+
+    def transform(self, x: Features) -> Features:
+        call, model = self.call("transform"), self.model
+        by_name = hasattr(model, "feature_names_in_") and x.names is not None
+        if not by_name and len(x.columns) != model.n_features_in_:
+            refuse("SW252", call=call, error=f"ValueError: X has {len(x.columns)} features, not {model.n_features_in_}")
+        parts = []
+        for name, transformer, columns, weight in model._iter(
+            fitted=True, column_as_labels=by_name, skip_drop=True, skip_empty_columns=True
+        ):
+            part = self._chosen(x, columns, model._transformer_to_input_indices[name], by_name, call)
+            parts.append(weighted(transformed(self, transformer, part), weight, call))
+        if not parts:
+            refuse("SW810", call=call, what="no column to transform")
+        return self._stacked(parts, call)
+
+    def _chosen(self, x: Features, columns: Any, indices: Any, by_name: bool, call: str) -> Features:
+        if by_name:
+            assert x.names is not None
+            names = [columns] if isinstance(columns, str) else list(columns)
+            gone = [n for n in names if n not in x.names]
+            if gone:
+                refuse("SW252", call=call, error=f"ValueError: columns are missing: {gone}")
+            part = x.chosen([x.names.index(n) for n in names])
+        else:
+            part = x.chosen([int(i) for i in np.atleast_1d(indices)])
+        return replace(part, ndim=1, names=None) if np.isscalar(columns) else part
+
+    def _stacked(self, parts: list[Features], call: str) -> Features:
+        if self.model.sparse_output_:
+            if any(p.has_texts for p in parts):
+                refuse("SW811", call=call)
+            return replace(joined([replace(p, names=None, sparse=False) for p in parts], call), sparse=True)
+        dense = [replace(p, sparse=False) for p in parts]
+        config = getattr(self.model, "_sklearn_output_config", {}).get("transform", "default")
+        return side_by_side(dense) if config == "pandas" and all(p.names for p in parts) else joined(dense, call)
+
+
+class FeatureUnion(Translator):
+    """The results of several transformers of the same columns, side by side."""
+
+    def transform(self, x: Features) -> Features:
+        call, model = self.call("transform"), self.model
+        weights = model.transformer_weights or {}
+        parts = []
+        for name, transformer in model.transformer_list:
+            if not (isinstance(transformer, str) and transformer == "drop"):
+                parts.append(weighted(transformed(self, transformer, x), weights.get(name), call))
+        if not parts or any(p.ndim != 2 for p in parts):
+            refuse("SW810", call=call, what="no column to transform")
+        config = getattr(model, "_sklearn_output_config", {}).get("transform", "default")
+        if config == "pandas" and all(p.names for p in parts):
+            return side_by_side(parts)
+        if any(p.sparse for p in parts):
+            return replace(joined([replace(p, names=None, sparse=False) for p in parts], call), sparse=True)
+        return joined(parts, call)
+
+
+def weighted(x: Features, weight: float | None, call: str) -> Features:
+    """``x * weight``, as `transformer_weights` ask for."""
+    if weight is None:
+        return x
+    if x.has_texts or type(weight) not in (int, float):
+        refuse("SW822", call=call, what="strings, or a weight that is no number,")
+    loop = x.loop
+    made = []
+    for value in x.values:
+        wide = type_of(run_prototype(call, np.multiply, np.ones(1, value.type.dtype), weight).dtype, call)
+        made.append(loop.call("multiply", loop.cast(value, wide), loop.const(weight, wide)))
+    return replace(x, columns=tuple(made), fresh=True)
+
+
+def joined(parts: Sequence[Features], call: str) -> Features:
+    """``np.hstack`` of arrays and DataFrames: NumPy says which dtype. Refuses (SW823) numbers beside strings."""
+    columns = [c for p in parts for c in p.columns]
+    missing = tuple(p.missing_of(i) for p in parts for i in range(len(p.columns)))
+    kept = any(p.kept for p in parts)
+    loop = parts[0].loop
+    if all(p.types and set(p.types) == {STR} for p in parts):
+        return Features(loop, tuple(columns), missing=missing, kept=kept)
+    made = run_prototype(call, np.hstack, [p.prototype() for p in parts if p.columns])
+    if made.dtype == object:
+        refuse("SW823", call=call)
+    type = type_of(made.dtype, call)
+    values = tuple(c if c.type == type else _as(loop, c, type) for c in columns)
+    return Features(loop, values, kept=kept)
+
+
+def _as(loop: Any, column: Any, type: Any) -> Any:
+    return replace(column, type=type) if not hasattr(column, "loop") else loop.cast(column, type)
+
+
+def side_by_side(parts: Sequence[Features]) -> Features:
+    """DataFrames side by side under names that the container replaces."""
+    columns = tuple(v for p in parts for v in p.values)
+    missing = tuple(p.missing_of(i) for p in parts for i in range(len(p.columns)))
+    names = tuple(f"{i}_{j}" for i, p in enumerate(parts) for j in range(len(p.columns)))
+    return Features(parts[0].loop, columns, names, order=None, missing=missing, kept=any(p.kept for p in parts))
+
+
+class FunctionTransformer(Translator):
+    """A function of the user on the columns, which is compiled as the function around the model is."""
+
+    def transform(self, x: Features) -> Features:
+        from udf_compiler.models.output import given_back
+
+        call, model = self.call("transform"), self.model
+        if model.validate:
+            x = validated(model, x, call, accept_sparse=model.accept_sparse)
+        if model.func is None:
+            return x
+        if self.rebuild is None:
+            refuse("SW802", name=self.name, method="transform")
+        function, given = self.rebuild(model.func), self.rebuild(model.kw_args or {})
+        result = features_of(function(given_back(replace(x, fresh=False), call), **given), call)
+        if result.loop is not x.loop:
+            refuse("SW810", call=call, what="other rows")
+        if result.names is not None and model.feature_names_out is not None and result.names != x.names:
+            refuse("SW824", call=call)
+        return replace(result, kept=x.kept)
 
 
 ESTIMATORS: dict[str, type[Translator]] = {
     "sklearn.pipeline.Pipeline": Pipeline,
+    "sklearn.pipeline.FeatureUnion": FeatureUnion,
+    "sklearn.compose._column_transformer.ColumnTransformer": ColumnTransformer,
+    "sklearn.preprocessing._function_transformer.FunctionTransformer": FunctionTransformer,
     "sklearn.model_selection._search.GridSearchCV": Search,
     "sklearn.model_selection._search.RandomizedSearchCV": Search,
 }

@@ -53,7 +53,8 @@ class Features:
 
     Numbers are plain values; strings are NULL where missing, and `missing` says, column by column, what they are then (empty:
     nothing is missing). `names`: those of a DataFrame; None for an array. Shape (n,) when `ndim` is 1. `order`: as of a
-    TracedArray. `sparse`: a scipy matrix. `fresh`: no one else sees its memory.
+    TracedArray. `sparse`: a scipy matrix. `fresh`: no one else sees its memory. `kept`: some value is not the
+    library's to the last bit.
     """
 
     loop: LoopBuilder
@@ -64,6 +65,7 @@ class Features:
     sparse: bool = False
     fresh: bool = True
     missing: tuple[Missing, ...] = ()
+    kept: bool = False
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -85,7 +87,7 @@ class Features:
 
     def array(self, columns: Sequence[Column], **changes: Any) -> Features:
         """An array of other columns over the same rows, as an estimator makes it."""
-        return Features(self.loop, tuple(columns), **{"order": self.order, **changes})
+        return Features(self.loop, tuple(columns), **{"order": self.order, "kept": self.kept, **changes})
 
     def chosen(self, positions: Sequence[int]) -> Features:
         """Some of the columns, in that order."""

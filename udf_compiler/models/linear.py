@@ -54,6 +54,7 @@ class LinearClassifier(Linear):
 
     def predict(self, x: Features) -> Features:
         made = self._scores(x, "predict")
+        made.label_of(self.call("predict"))
         loop = made.x.loop
         index = loop.cast(made.positive(), I64) if len(made.values) == 1 else made.largest()
         return labels(made.x, index, self.fitted("classes_"), self.call("predict"))

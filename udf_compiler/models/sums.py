@@ -39,6 +39,11 @@ class Scores:
         keep("dot", bound, call)
         current().note(f"{call} adds {self.terms} terms in column order: within {bound} of the library's sum")
 
+    def label_of(self, call: str) -> None:
+        """Notes that a label is chosen by scores of features that are *kept* themselves."""
+        if self.x.kept:
+            keep("label", "rows whose best scores are as near as the kept features make them", call)
+
     def error(self, at: int) -> Value:
         """How far a score may lie from the library's."""
         loop, info = self.x.loop, np.finfo(self.type.dtype)

@@ -11,7 +11,7 @@ import numpy as np
 from sparkweld.ir.types import I64
 from udf_compiler.models.features import features_of
 from udf_compiler.models.output import TracedSparse, contained, given_back
-from udf_compiler.models.translator import METHODS, Translator, labels, method_of, translator_of
+from udf_compiler.models.translator import METHODS, Translator, labels, method_of
 from udf_compiler.trace import TracedArray
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
@@ -37,17 +37,17 @@ class TracedModel:
             return constant(translator.fitted(name), translator.call(name))
         if name in ("named_steps", "named_transformers_", "named_estimators_"):
             parts = translator.fitted(name)
-            return {key: _part(part) for key, part in parts.items()}
+            return {key: _part(translator, part) for key, part in parts.items()}
         if name == "steps":
-            return [(key, _part(part)) for key, part in translator.fitted("steps")]
+            return [(key, _part(translator, part)) for key, part in translator.fitted("steps")]
         if name in ("best_estimator_", "estimator_", "regressor_"):
-            return TracedModel(translator_of(translator.fitted(name)))
+            return TracedModel(translator.part(translator.fitted(name)))
         refuse("SW802", name=translator.name, method=name)
 
     def __getitem__(self, key: Any) -> Any:
         if type(self.__translator).__name__ != "Pipeline" or not isinstance(key, int | str | slice):
             refuse("SW802", name=self.__translator.name, method="[...]")
-        return _part(self.__translator.model[key])
+        return _part(self.__translator, self.__translator.model[key])
 
     def __setattr__(self, name: str, value: object = None) -> None:
         refuse("SW256", call=f"{self.__translator.name}.{name} = ...")
@@ -55,8 +55,8 @@ class TracedModel:
     __delattr__ = __setattr__
 
 
-def _part(part: Any) -> Any:
-    return part if part is None or isinstance(part, str) else TracedModel(translator_of(part))
+def _part(translator: Translator, part: Any) -> Any:
+    return part if part is None or isinstance(part, str) else TracedModel(translator.part(part))
 
 
 def _called(translator: Translator, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -7,7 +7,7 @@ method does, in the same order and width; sums of many terms, which the library 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,13 @@ METHODS = (
 
 @dataclass(frozen=True)
 class Translator:
-    """A fitted estimator, `model`. Subclasses define those of METHODS that they translate."""
+    """A fitted estimator, `model`. Subclasses define those of METHODS that they translate.
+
+    `rebuild` gives the checked copy of a user's function that the estimator holds.
+    """
 
     model: Any
+    rebuild: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -41,6 +45,10 @@ class Translator:
     def call(self, method: str) -> str:
         """``LinearRegression.predict``."""
         return f"{self.name}.{method}"
+
+    def part(self, estimator: Any) -> Translator:
+        """The translator of an estimator inside of this one. Refuses SW800 and SW801."""
+        return translator_of(estimator, self.rebuild)
 
     def fitted(self, attribute: str) -> Any:
         """An attribute of the fitted estimator. Refuses (SW812) one that it lacks: it is not fitted, or another version's."""
@@ -59,11 +67,11 @@ def method_of(translator: Translator, name: str) -> Callable[..., Features]:
     return getattr(translator, name)  # type: ignore[no-any-return]
 
 
-def translator_of(estimator: Any) -> Translator:
-    """The translator of an estimator inside of another. Refuses SW800 and SW801."""
+def translator_of(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Translator:
+    """The translator of an estimator. Refuses SW800 and SW801."""
     from udf_compiler.models import find
 
-    found = find(estimator)
+    found = find(estimator, rebuild)
     if isinstance(found, Translator):
         return found
     code, params = found

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.core.computation import expressions
 
 from sparkweld.ir import LoopBuilder
 from udf_compiler.trace import dates, maybe
 from udf_compiler.trace.array import TracedArray
-from udf_compiler.trace.lower import run_prototype, type_of
+from udf_compiler.trace.lower import constant_of, is_number, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
@@ -86,7 +87,14 @@ class TracedFrame(Traced):
         return TracedArray(self.loop, columns, 2, order=None, shared=True)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        refuse("SW251", call=f"DataFrame {name}")
+        """With a number, pandas computes block by block what it computes for each Series."""
+        if not is_number(constant_of(other)) or not self._is_of_numbers():
+            refuse("SW251", call=f"DataFrame {name}")
+        return TracedFrame(self.loop, {column: s._binary(name, other, reflected) for column, s in self.series.items()})
+
+    def _is_of_numbers(self) -> bool:
+        """Whether operators work column by column; numexpr counts the elements of all columns before it takes over."""
+        return not expressions.USE_NUMEXPR and all(s.kind == "numpy" for s in self.series.values())
 
     def _unary(self, name: str) -> Any:
         refuse("SW251", call=f"{name} of a DataFrame")
@@ -95,7 +103,9 @@ class TracedFrame(Traced):
         refuse("SW256", call=f"DataFrame {name}=")
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        refuse("SW251", call=f"np.{ufunc.__name__} of a DataFrame")
+        if method != "__call__" or kwargs or len(inputs) != 1 or ufunc.nout != 1 or not self._is_of_numbers():
+            refuse("SW251", call=f"np.{ufunc.__name__} of a DataFrame")
+        return TracedFrame(self.loop, {name: ufunc(s) for name, s in self.series.items()})
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         from udf_compiler.calls.numpy_ import call_function
