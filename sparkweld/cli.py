@@ -59,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     lint.add_argument("--json", action="store_true", help="print the reports as JSON, one a line for each target")
     lint.add_argument("--no-import", action="store_true", help="run nothing of the target: finds less")
     lint.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for the import of one target; default 120")
+    annotations = commands.add_parser("annotations", help="check the split annotations of a file or module")
+    actions = annotations.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="try each annotation with random pieces; THE TARGET IS IMPORTED")
+    check.set_defaults(run=_check_annotations)
+    check.add_argument("target", metavar="FILE|MODULE", help="annotations.py, or package.module")
     doctor.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
@@ -120,6 +125,12 @@ def _lint(options: argparse.Namespace) -> int:
     for report in reports:
         print(report.to_json() if options.json else report.to_text())
     return 1 if any(report.warnings for report in reports) else 0
+
+
+def _check_annotations(options: argparse.Namespace) -> int:
+    from sparkweld.annotations.module import check_module
+
+    return 0 if check_module(options.target, print) else 1
 
 
 def _conf(options: argparse.Namespace) -> int:

@@ -1,0 +1,219 @@
+"""Annotations: a function with the split types of its arguments and result, and what a call of it on pieces means."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sparkweld.annotations.containers import has_rows
+from sparkweld.annotations.domains import RowDomain
+from sparkweld.annotations.errors import AnnotationError, DomainError
+from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Mutated, SplitType
+
+#: Where `splittable` leaves the annotation of a function; pickled by value, it goes with the function.
+ATTRIBUTE = "__sparkweld_annotation__"
+
+#: Makes a call's arguments with so many rows: ``examples(rng, rows) -> (args, kwargs)``.
+Examples = Callable[[Any, int], tuple[tuple[Any, ...], dict[str, Any]]]
+_CHECKED: ContextVar[bool] = ContextVar("sparkweld_annotations_checked", default=True)
+_F = TypeVar("_F", bound=Callable[..., Any])
+_WHOLE = Broadcast()
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """`function` with split types: `args` by position, `kwargs` by name (others are the same for every piece), `returns`.
+
+    `elementwise`: the function takes one value of each argument that has rows and gives one, as ``json.loads`` does.
+    `wants_rows`: the function raises where there are none, so no empty piece is made of some rows.
+    `examples` makes arguments to check it with, where the types' own examples do not fit the function.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[SplitType, ...]
+    kwargs: Mapping[str, SplitType]
+    returns: SplitType
+    elementwise: bool = False
+    wants_rows: bool = False
+    examples: Examples | None = field(default=None, compare=False)
+
+    @property
+    def name(self) -> str:
+        """``scipy.special.erf``: the function for people."""
+        module = getattr(self.function, "__module__", None)
+        name = getattr(self.function, "__qualname__", getattr(self.function, "__name__", repr(self.function)))
+        return f"{module}.{name}" if module else name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function itself, as its users call it."""
+        return self.function(*args, **kwargs)
+
+    def call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The function on arguments that have rows: as it is, or on each row."""
+        if not self.elementwise:
+            return self.function(*args, **kwargs)
+        rows = self.rows(args, kwargs) or 0
+        columns = [value if has_rows(value) else [value] * rows for value in args]
+        return [self.function(*values, **kwargs) for values in zip(*columns, strict=True)]
+
+    def typed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[str, SplitType, Any]]:
+        """(name, split type, value) of each argument of a call. Raises DomainError for more arguments than are annotated."""
+        if len(args) > len(self.args):
+            raise DomainError(f"{self.name} is annotated for {len(self.args)} arguments by position, and is given {len(args)}.")
+        given = [(f"argument {i + 1}", t, v) for i, (t, v) in enumerate(zip(self.args, args, strict=False))]
+        return [*given, *((name, self.kwargs.get(name, _WHOLE), value) for name, value in kwargs.items())]
+
+    def rows(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
+        """The number of rows that a call runs over, None when no argument has rows.
+
+        Raises DomainError when arguments of one domain differ in length, or when there is more than one domain with rows.
+        """
+        sizes: dict[str, dict[str, int]] = {}
+        for name, type, value in self.typed(args, kwargs):
+            rows = _rows_of(self, name, type, value)
+            if rows is not None:
+                sizes.setdefault(str(type.domain), {})[name] = rows
+        for domain, found in sizes.items():
+            if len(set(found.values())) > 1:
+                listed = ", ".join(f"{name} has {rows}" for name, rows in found.items())
+                raise DomainError(f"{self.name} wants arguments of the same rows ({domain!r}): {listed}.")
+        if len(sizes) > 1:
+            raise DomainError(f"{self.name} runs over rows of {len(sizes)} domains: {', '.join(sorted(sizes))}.")
+        return next((next(iter(found.values())) for found in sizes.values()), None)
+
+    def domain_of(self, domains: Mapping[str, RowDomain | None]) -> RowDomain | None:
+        """The domain of the result, from those of the arguments by name (None: no rows), at planning time.
+
+        Raises DomainError when two arguments that are to be aligned have rows of different domains.
+        """
+        known: dict[str, tuple[str, RowDomain]] = {}
+        for name, domain in domains.items():
+            type = self._type_of(name)
+            if domain is None or type.domain is None:
+                continue
+            first, other = known.setdefault(type.domain, (name, domain))
+            if other is not domain:
+                raise DomainError(
+                    f"{self.name} wants {first} and {name} of the same rows, but {first} has those of {other} and {name} "
+                    f"those of {domain}. Filter both in the same way, or neither."
+                )
+        if isinstance(self.returns, Filtered):
+            return known[self.returns.of][1].filtered(self.name) if self.returns.of in known else None
+        return known[self.returns.domain][1] if self.returns.domain in known else None
+
+    def on_pieces(self, args: Sequence[Any], kwargs: Mapping[str, Any], cuts: Sequence[int]) -> Any:
+        """The call run on the pieces between `cuts` (ascending, from 0 to the number of rows), results merged."""
+        typed = self.typed(args, kwargs)
+        pieces = []
+        if cuts[-1] > 0 and (self.wants_rows or isinstance(self.returns, Merge)):  # no rows have no least one
+            cuts = sorted(set(cuts))
+        for start, stop in zip(cuts, cuts[1:], strict=False):
+            values = [t.split(v, start, stop) for _, t, v in typed]
+            pieces.append(self.call(values[: len(args)], dict(zip(kwargs, values[len(args) :], strict=True))))
+        return self.returns.merge(pieces)
+
+    @property
+    def mutates(self) -> bool:
+        """Whether a call changes an argument."""
+        return any(isinstance(t, Mutated) for t in (*self.args, *self.kwargs.values()))
+
+    def _type_of(self, name: str) -> SplitType:
+        if name.startswith("argument "):
+            return self.args[int(name.partition(" ")[2]) - 1]
+        return self.kwargs.get(name, _WHOLE)
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Inside, annotations are made without trials, for one who checks them all afterwards."""
+    token = _CHECKED.set(False)
+    try:
+        yield
+    finally:
+        _CHECKED.reset(token)
+
+
+def annotate(
+    function: Callable[..., Any],
+    args: Sequence[SplitType],
+    kwargs: Mapping[str, SplitType] | None = None,
+    returns: SplitType | None = None,
+    *,
+    elementwise: bool = False,
+    wants_rows: bool = False,
+    examples: Examples | None = None,
+    check: bool = True,
+) -> Annotation:
+    """The annotation of a function of anyone's, which can be called in the function's place.
+
+    Raises AnnotationError when the types do not fit the signature and, unless `check` is False, when random splits show that the
+    annotation is not true.
+    """
+    if returns is None:
+        raise AnnotationError(f"the annotation of {function!r} says nothing of its result: give returns=")
+    made = Annotation(function, tuple(args), dict(kwargs or {}), returns, elementwise, wants_rows, examples)
+    check_signature(made)
+    if check and _CHECKED.get():
+        from sparkweld.annotations.checking import check as check_now
+
+        check_now(made)
+    return made
+
+
+def splittable(
+    args: Sequence[SplitType],
+    kwargs: Mapping[str, SplitType] | None = None,
+    returns: SplitType | None = None,
+    *,
+    elementwise: bool = False,
+    wants_rows: bool = False,
+    examples: Examples | None = None,
+    check: bool = True,
+) -> Callable[[_F], _F]:
+    """Decorator that annotates one's own function, and gives the function itself. Raises as `annotate`."""
+
+    def decorate(function: _F) -> _F:
+        options = {"elementwise": elementwise, "wants_rows": wants_rows, "check": check}
+        setattr(function, ATTRIBUTE, annotate(function, args, kwargs, returns, examples=examples, **options))
+        return function
+
+    return decorate
+
+
+def annotation_of(function: object) -> Annotation | None:
+    """The annotation of a function: its own, or that of a library's table; None when there is none."""
+    if isinstance(function, Annotation):
+        return function
+    own = getattr(function, ATTRIBUTE, None)
+    if isinstance(own, Annotation):
+        return own
+    from sparkweld.annotations.tables import find
+
+    return find(function)
+
+
+def check_signature(annotation: Annotation) -> None:
+    """Raises AnnotationError when the annotation names what the function does not take, or leaves out what it must be given."""
+    try:
+        signature = inspect.signature(annotation.function)
+    except (TypeError, ValueError):
+        return  # functions in C may have none to read; the calls on examples will show
+    try:
+        signature.bind_partial(*annotation.args, **annotation.kwargs)
+    except TypeError as error:
+        raise AnnotationError(f"{annotation.name}{signature} does not take what is annotated: {error}") from None
+    domains = {t.domain for t in (*annotation.args, *annotation.kwargs.values())}
+    returned = annotation.returns.of if isinstance(annotation.returns, Filtered) else annotation.returns.domain
+    if returned is not None and returned not in domains:
+        raise AnnotationError(f"{annotation.name} returns rows of {returned!r}, which no argument has")
+
+
+def _rows_of(annotation: Annotation, name: str, type: SplitType, value: Any) -> int | None:
+    try:
+        return type.rows(value)
+    except TypeError as error:
+        raise DomainError(f"{annotation.name}, {name}: {error}.") from None

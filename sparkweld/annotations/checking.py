@@ -1,0 +1,164 @@
+"""Annotations to a proof by trial: the call on random pieces must be the call on the whole, its inputs left as they were.
+
+Mozart trusted its annotations, and some in its own tables were wrong. No finite number of trials proves one right; these find
+what goes wrong in practice: state, results of another length, dependence on neighbours, lost or reordered rows, changed inputs.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkweld.annotations.annotation import Annotation, check_signature
+from sparkweld.annotations.containers import count_rows, equal, has_rows
+from sparkweld.annotations.errors import AnnotationError, DomainError
+from sparkweld.annotations.split_types import Filtered, Mutated, Rows, Unknown
+
+#: Rows of the trials, and the random cuts of each. No rows at all comes first, then one.
+_SIZES = (0, 1, 2, 7, 64, 257)
+_CUTS = 3
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One trial: the arguments, made anew for every use, because a function may change them."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    def fresh(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return tuple(_copy(a) for a in self.args), {k: _copy(v) for k, v in self.kwargs.items()}
+
+
+def check(annotation: Annotation, seed: int = 0) -> int:
+    """Tries an annotation; gives the number of trials that told something. Raises AnnotationError with the input that fails.
+
+    A call on the whole that raises tells nothing (a function may want rows); when all do, the annotation cannot be checked.
+    """
+    check_signature(annotation)
+    rng = np.random.default_rng(seed)
+    told, error = 0, None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the function, about the awkward values among the examples
+        for rows in _SIZES:
+            call = _example(annotation, rng, rows)
+            whole, error_here = _run(annotation, call)
+            error = error_here or error
+            if error_here is None:
+                _one_trial(annotation, call, rows, whole, rng)
+                told += 1
+    if told == 0:
+        raise AnnotationError(f"{annotation.name} cannot be checked: every call on its examples raises {error}. Give examples=.")
+    return told
+
+
+def _example(annotation: Annotation, rng: np.random.Generator, rows: int) -> _Call:
+    try:
+        if annotation.examples is not None:
+            args, kwargs = annotation.examples(rng, rows)
+        else:
+            args = tuple(t.example(rng, rows) for t in annotation.args)
+            kwargs = {name: t.example(rng, rows) for name, t in annotation.kwargs.items()}
+    except LookupError as error:
+        raise AnnotationError(f"{annotation.name} cannot be checked: {error}. Give examples=.") from None
+    return _Call(args, kwargs)
+
+
+def _run(annotation: Annotation, call: _Call) -> tuple[Any, str | None]:
+    args, kwargs = call.fresh()
+    try:
+        return annotation.call(args, kwargs), None
+    except Exception as error:  # noqa: BLE001 - any function is called here, and its error is the answer
+        return None, f"{type(error).__name__}: {error}"
+
+
+def _one_trial(annotation: Annotation, call: _Call, rows: int, whole: Any, rng: np.random.Generator) -> None:
+    again, error = _run(annotation, call)
+    if error is not None or not annotation.returns.same(again, whole):
+        raise _fault(annotation, call, "keeps state: a second call on the same input gives", error or again, whole)
+    _check_inputs(annotation, call)
+    try:
+        found = annotation.rows(call.args, call.kwargs)
+    except DomainError as fault:
+        raise AnnotationError(f"{annotation.name}: its examples do not fit it: {fault}") from None
+    if isinstance(annotation.returns, Rows) and found is not None:
+        length = count_rows(whole) if has_rows(whole) else None
+        if length != found:
+            raise _fault(annotation, call, f"returns another length for {found} rows than annotated:", length, found)
+    if isinstance(annotation.returns, Unknown) or found is None:
+        return
+    for cuts in _cuts(rng, rows) if rows else [[0, 0]]:
+        _try_cuts(annotation, call, cuts, whole)
+
+
+def _try_cuts(annotation: Annotation, call: _Call, cuts: Sequence[int], whole: Any) -> None:
+    args, kwargs = call.fresh()
+    try:
+        merged = annotation.on_pieces(args, kwargs, cuts)
+    except Exception as error:  # noqa: BLE001 - as in `_run`
+        said = f"{type(error).__name__}: {error}"
+        raise _fault(annotation, call, f"fails on the pieces {_pieces(cuts)}:", said, whole) from None
+    if not annotation.returns.same(merged, whole):
+        raise _fault(annotation, call, f"gives another result on the pieces {_pieces(cuts)}:", merged, whole)
+    for name, split_type, value in annotation.typed(args, kwargs):
+        if isinstance(split_type, Mutated):
+            wanted = _mutated(annotation, call, name)
+            if not equal(value, wanted):
+                raise _fault(annotation, call, f"changes {name} in another way on the pieces {_pieces(cuts)}:", value, wanted)
+
+
+def _check_inputs(annotation: Annotation, call: _Call) -> None:
+    """Every argument but those annotated as `Mutated` is left as it was."""
+    args, kwargs = call.fresh()
+    annotation.call(args, kwargs)
+    before = annotation.typed(*call.fresh())
+    for (name, split_type, value), (_, _, untouched) in zip(annotation.typed(args, kwargs), before, strict=True):
+        if not isinstance(split_type, Mutated) and has_rows(value) and not equal(value, untouched):
+            raise _fault(annotation, call, f"changes {name}, which is not annotated as Mutated:", value, untouched)
+
+
+def _mutated(annotation: Annotation, call: _Call, name: str) -> Any:
+    args, kwargs = call.fresh()
+    annotation.call(args, kwargs)
+    return next(value for found, _, value in annotation.typed(args, kwargs) if found == name)
+
+
+def _cuts(rng: np.random.Generator, rows: int) -> list[list[int]]:
+    """Cuts with empty pieces and pieces of one row among them."""
+    found = [[0, 0, rows], [0, rows, rows]]
+    if 0 < rows <= 8:
+        found.append(list(range(rows + 1)))
+    for _ in range(_CUTS):
+        inner = sorted(rng.integers(0, rows + 1, int(rng.integers(1, 6))).tolist())
+        found.append([0, *inner, rows])
+    return found
+
+
+def _pieces(cuts: Sequence[int]) -> str:
+    return ", ".join(f"[{a}:{b}]" for a, b in zip(cuts, cuts[1:], strict=False))
+
+
+def _fault(annotation: Annotation, call: _Call, what: str, got: Any, wanted: Any) -> AnnotationError:
+    given = ", ".join([*map(_short, call.args), *(f"{k}={_short(v)}" for k, v in call.kwargs.items())])
+    kind = "some rows" if isinstance(annotation.returns, Filtered) else type(annotation.returns).__name__
+    return AnnotationError(
+        f"{annotation.name}, annotated to return {kind}, {what} {_short(got)} where the call on the whole gives "
+        f"{_short(wanted)}. Input: {given}"
+    )
+
+
+def _short(value: Any) -> str:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    text = repr(value).replace("\n", " ")
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _copy(value: Any) -> Any:
+    """A copy of what a call could change in place."""
+    return copy.deepcopy(value) if has_rows(value) else value

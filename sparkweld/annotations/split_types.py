@@ -1,0 +1,214 @@
+"""Split types: how one argument or result is cut into pieces of rows and how pieces become a value again.
+
+Mozart's interface (SOSP 2019, section 3.2): info (here `rows`), split, merge. Types are values: two of the same class with the
+same parameters are the same type. `domain` names a row domain within one annotation, so that ``(Rows("a"), Rows("b"))`` takes two
+arguments whose rows have nothing to do with each other, and ``(Rows(), Rows())`` two that are aligned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sparkweld.annotations.containers import concat_rows, count_rows, equal, has_rows, take_rows
+
+
+class SplitType:
+    """Base of all. A value without rows of its own (`rows` gives None) goes whole to every piece."""
+
+    #: Name of the row domain within the annotation; None when the value has no rows.
+    domain: str | None = None
+    #: Whether pieces of this result may go on to another call of the same pipeline.
+    pipelines: bool = True
+
+    def rows(self, value: Any) -> int | None:
+        """The number of rows of a value, None when it is the same for every piece. Raises TypeError for what is neither."""
+        raise NotImplementedError
+
+    def split(self, value: Any, start: int, stop: int) -> Any:
+        """The piece of rows start to stop - 1."""
+        return value
+
+    def merge(self, pieces: Sequence[Any]) -> Any:
+        """The pieces' results, in order, as the result of the whole; there is at least one."""
+        raise NotImplementedError
+
+    def same(self, merged: Any, whole: Any) -> bool:
+        """Whether a merged result is what the call on the whole gives."""
+        return equal(merged, whole)
+
+    def example(self, rng: np.random.Generator, rows: int) -> Any:
+        """A value to check an annotation with. Raises LookupError when the type knows none."""
+        raise LookupError(f"{self} has no example of its own")
+
+
+@dataclass(frozen=True)
+class Rows(SplitType):
+    """Rows of a Series, DataFrame, array, Arrow array or table, or list. A scalar in its place is the same for every row.
+
+    `container` ("series", "array", "arrow", "list") and `dtype` say which examples the annotation is checked with.
+    """
+
+    domain: str = "rows"
+    container: str = "series"
+    dtype: str = "float64"
+
+    def rows(self, value: Any) -> int | None:
+        return count_rows(value) if has_rows(value) else None
+
+    def split(self, value: Any, start: int, stop: int) -> Any:
+        return take_rows(value, start, stop) if has_rows(value) else value
+
+    def merge(self, pieces: Sequence[Any]) -> Any:
+        return concat_rows(pieces)
+
+    def example(self, rng: np.random.Generator, rows: int) -> Any:
+        values = _values(rng, rows, self.dtype)
+        if self.container == "series":
+            return pd.Series(values, index=2 * np.arange(rows)[::-1])  # labels that are no positions, and the same for all
+        if self.container == "arrow":
+            return pa.array(values.tolist() if self.dtype == "str" else values)
+        return values.tolist() if self.container == "list" else values
+
+
+@dataclass(frozen=True)
+class Matrix(Rows):
+    """A two-dimensional array of `columns` columns, cut by rows."""
+
+    container: str = "array"
+    columns: int = 3
+
+    def rows(self, value: Any) -> int | None:
+        if isinstance(value, np.ndarray) and value.ndim == 2 or isinstance(value, pd.DataFrame):
+            return count_rows(value)
+        raise TypeError(f"a {type(value).__name__} is no matrix")
+
+    def example(self, rng: np.random.Generator, rows: int) -> Any:
+        return _values(rng, rows * self.columns, self.dtype).reshape(rows, self.columns)
+
+
+@dataclass(frozen=True)
+class Mutated(Rows):
+    """Rows that the call changes in place: pieces must be views, and the caller's own data is copied first."""
+
+    container: str = "array"
+
+    def split(self, value: Any, start: int, stop: int) -> Any:
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"a piece of a {type(value).__name__} is no view that could be changed in place")
+        return value[start:stop]
+
+
+@dataclass(frozen=True)
+class Broadcast(SplitType):
+    """The same value for every piece: a model, a table, a dictionary, an option. `value` is the one to check with."""
+
+    value: Any = None
+
+    def rows(self, value: Any) -> int | None:
+        return None
+
+    def merge(self, pieces: Sequence[Any]) -> Any:
+        raise TypeError("a broadcast value is no result of pieces")
+
+    def example(self, rng: np.random.Generator, rows: int) -> Any:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Filtered(SplitType):
+    """A result of some of the rows of `of`, in order: a new row domain, whose size is known when it has run."""
+
+    of: str = "rows"
+
+    def rows(self, value: Any) -> int | None:
+        return count_rows(value)
+
+    def merge(self, pieces: Sequence[Any]) -> Any:
+        return concat_rows(pieces)
+
+
+@dataclass(frozen=True)
+class Unknown(SplitType):
+    """A result about which nothing is known: the function takes whole arguments, and no pipeline goes through it."""
+
+    pipelines = False
+
+    def rows(self, value: Any) -> int | None:
+        return None
+
+    def merge(self, pieces: Sequence[Any]) -> Any:
+        if len(pieces) != 1:
+            raise TypeError("a result of an unknown kind cannot be merged")
+        return pieces[0]
+
+
+@dataclass(frozen=True)
+class Merge(SplitType):
+    """A result of all rows, merged by an associative function of two results. `rtol`: relative difference of floats by order."""
+
+    function: Callable[[Any, Any], Any]
+    rtol: float = 0.0
+    pipelines = False
+
+    def rows(self, value: Any) -> int | None:
+        return None
+
+    def merge(self, pieces: Sequence[Any]) -> Any:
+        return reduce(self.function, pieces)
+
+    def same(self, merged: Any, whole: Any) -> bool:
+        return equal(merged, whole, self.rtol)
+
+
+def Sum(rtol: float = 1e-12) -> Merge:
+    """A sum over all rows; floats are added in another order."""
+    return Merge(_add, rtol)
+
+
+def Count() -> Merge:
+    """A number of rows."""
+    return Merge(_add)
+
+
+def Min() -> Merge:
+    """The least value, NaN when there is one, as ``np.minimum`` has it."""
+    return Merge(np.minimum)
+
+
+def Max() -> Merge:
+    """The greatest value, as `Min`."""
+    return Merge(np.maximum)
+
+
+def Concat() -> Merge:
+    """A list of results of any length from each piece."""
+    return Merge(_add)
+
+
+def _add(a: Any, b: Any) -> Any:
+    return a + b
+
+
+_WORDS = ("", "a", "Zürich", "two words", "  edge ", "123", "é́", "😀", "\n")
+
+
+def _values(rng: np.random.Generator, count: int, dtype: str) -> np.ndarray:
+    """Values with the awkward ones among them."""
+    if dtype == "str":
+        return rng.choice(np.array(_WORDS, object), count)
+    kind = np.dtype(dtype)
+    if kind.kind == "b":
+        return rng.random(count) < 0.5
+    if kind.kind in "iu":
+        return rng.integers(0, 100, count).astype(kind)
+    values = rng.normal(0, 10, count)
+    values[rng.random(count) < 0.1] = np.nan
+    values[rng.random(count) < 0.1] = rng.choice([0.0, -0.0, np.inf, -np.inf, 1.0, 1e300])
+    return values.astype(kind)

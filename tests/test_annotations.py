@@ -1,0 +1,212 @@
+"""Split annotations: what is cut and merged, what a wrong annotation is told, and every row of the tables."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from sparkweld.annotations import (
+    Broadcast,
+    Concat,
+    Count,
+    Filtered,
+    Matrix,
+    Max,
+    Merge,
+    Mutated,
+    RowDomain,
+    Rows,
+    Sum,
+    Unknown,
+    annotate,
+    annotation_of,
+    check,
+    splittable,
+    tables,
+)
+from sparkweld.annotations.containers import concat_rows, equal, take_rows
+from sparkweld.annotations.errors import AnnotationError, DomainError
+
+ARRAY = Rows(container="array")
+ROWS = [row for table in tables.TABLES for row in table]
+
+
+@pytest.mark.parametrize("library", sorted({row.library for row in ROWS}))
+def test_every_row_of_the_tables(library):
+    rows = [row for row in ROWS if row.library == library]
+    wrong = {}
+    for row in rows:
+        made = row.annotation()
+        assert made is not None, f"{row.path} does not exist"
+        try:
+            if check(made) < 3:
+                wrong[row.path] = "too few examples run"
+        except AnnotationError as fault:
+            wrong[row.path] = str(fault)
+    assert not wrong, json.dumps(wrong, indent=1)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.arange(10.0),
+        np.arange(20).reshape(10, 2),
+        pd.Series(list("abcdefghij"), index=range(20, 10, -1), name="s"),
+        pd.DataFrame({"x": range(10), "y": list("abcdefghij")}),
+        pd.Index(list("abcdefghij")),
+        pa.array([1, None, *range(8)]),
+        pa.chunked_array([[1, 2, None], list(range(7))]),
+        pa.table({"x": list(range(10))}),
+        pa.table({"x": list(range(10))}).to_batches()[0],
+        list(range(10)),
+        tuple(range(10)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_containers_are_put_together_as_they_were(value):
+    pieces = [take_rows(value, a, b) for a, b in ((0, 0), (0, 3), (3, 4), (4, 10), (10, 10))]
+    merged = concat_rows(pieces)
+    if isinstance(merged, pa.Table) and isinstance(value, pa.RecordBatch):
+        merged = merged.combine_chunks().to_batches()[0]
+    assert equal(merged, value)
+    assert not equal(take_rows(value, 0, 9), value)
+
+
+def test_what_is_not_equal():
+    assert not equal(np.array([0.0]), np.array([-0.0])) and equal(np.array([np.nan]), np.array([np.nan]))
+    assert not equal(pd.Series([1]), pd.Series([1.0])) and not equal(pd.Series([1]), pd.Series([1], index=[1]))
+    assert not equal(1, 1.0) and equal(float("nan"), float("nan")) and not equal([1, [2]], [1, [3]])
+    with pytest.raises(TypeError, match="ndarray, list|list, ndarray"):
+        concat_rows([np.arange(2), [1]])
+
+
+_calls = []
+
+
+def counted(x):
+    _calls.append(1)
+    return x * len(_calls)
+
+
+def doubled_in_place(x):
+    x *= 2
+    return x
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "returns", "complaint"),
+    [
+        (np.cumsum, (ARRAY,), ARRAY, "another result on the pieces"),
+        (lambda x: x - x.mean(), (Rows(),), Rows(), "another result on the pieces"),
+        (lambda x: x.reset_index(drop=True), (Rows(),), Rows(), "another result on the pieces"),
+        (lambda x: x.sort_values(), (Rows(),), Rows(), "another result on the pieces"),
+        (lambda x: x[::-1], (ARRAY,), ARRAY, "another result on the pieces"),
+        (lambda x: x[x > 0], (ARRAY,), ARRAY, "another length"),
+        (lambda x: x[:1], (Rows(dtype="int64"),), Sum(), "another result on the pieces"),
+        (lambda x: x[x > 0] - 1 if len(x) > 5 else x[x > 0], (ARRAY,), Filtered(), "another result on the pieces"),
+        (lambda x: x.sum() / len(x), (Rows(dtype="int64"),), Sum(), "another result on the pieces"),
+        (counted, (ARRAY,), ARRAY, "keeps state"),
+        (doubled_in_place, (ARRAY,), ARRAY, "not annotated as Mutated"),
+        (lambda x: x / x.shape[0] if x[0] else x, (ARRAY,), ARRAY, "fails on the pieces .*IndexError"),
+        (lambda x: json.loads(x), (ARRAY,), ARRAY, "every call on its examples raises TypeError"),
+        (lambda x, y: x + y, (ARRAY,), ARRAY, "every call on its examples raises TypeError"),
+        (lambda x: x, (ARRAY, ARRAY), ARRAY, "does not take what is annotated"),
+        (lambda x: x, (Rows("a"),), Rows("b"), "returns rows of 'b', which no argument has"),
+        (lambda x: x, (Filtered(),), Rows(), "returns rows of 'rows'"),
+    ],
+)  # fmt: skip
+def test_wrong_annotations_are_rejected(function, args, returns, complaint):
+    with pytest.raises(AnnotationError, match=complaint):
+        annotate(function, args, returns=returns)
+
+
+def test_a_rejection_shows_the_input():
+    with pytest.raises(AnnotationError, match=r"cumsum.*\[0:1\].*Input: \["):
+        annotate(np.cumsum, (ARRAY,), returns=ARRAY)
+    with pytest.raises(AnnotationError, match="does not take"):
+        annotate(max_of, (ARRAY,), {"axes": Broadcast(0)}, returns=Max())
+    with pytest.raises(AnnotationError, match="give returns="):
+        annotate(np.exp, (ARRAY,))
+    with pytest.raises(AnnotationError, match="has no example of its own"):
+        annotate(np.exp, (Unknown(),), returns=Count())
+
+
+def max_of(a, axis=None):
+    return a.max(axis)
+
+
+def test_right_annotations_hold():
+    @splittable((Rows(), Rows()), {"scale": Broadcast(2.0)}, returns=Rows())
+    def weighted(a, b, scale=1.0):
+        return a * scale + b
+
+    assert annotation_of(weighted).function is weighted and weighted(1, 2) == 3
+    annotate(doubled_in_place, (Mutated(),), returns=ARRAY)
+    annotate(lambda x: x[x > 0], (ARRAY,), returns=Filtered())
+    annotate(lambda x: x.dropna(), (Rows(),), returns=Filtered())
+    annotate(lambda m, w: np.einsum("ij,j->i", m, w), (Matrix(), Broadcast(np.ones(3))), returns=ARRAY)
+    annotate(lambda x: x.tolist(), (ARRAY,), returns=Concat())
+    annotate(len, (ARRAY,), returns=Count())
+    annotate(lambda x: dict.fromkeys(x, 1), (Rows(container="list", dtype="str"),), returns=Merge(lambda a, b: {**a, **b}))
+    annotate(str.upper, (Rows(container="list", dtype="str"),), returns=Rows(container="list"), elementwise=True)
+    given = annotate(np.add, (ARRAY, ARRAY), returns=ARRAY)
+    assert equal(given.on_pieces((np.arange(5.0), 1.5), {}, [0, 2, 5]), np.arange(5.0) + 1.5)
+
+
+def test_rows_that_are_not_the_same_do_not_meet():
+    add = annotate(np.add, (ARRAY, ARRAY), returns=ARRAY)
+    keep = annotate(np.compress, (Rows(container="array", dtype="bool"), ARRAY), returns=Filtered())
+    table, other = RowDomain("table", 4), RowDomain("other", 4)
+    assert add.domain_of({"argument 1": table, "argument 2": table}) is table
+    assert add.domain_of({"argument 1": table, "argument 2": None}) is table
+    kept = keep.domain_of({"argument 1": table, "argument 2": table})
+    again = keep.domain_of({"argument 1": table, "argument 2": table})
+    assert kept.parent is table and kept != again and kept.rows is None
+    for wrong in ((kept, table), (table, other), (kept, again)):
+        with pytest.raises(DomainError, match="wants argument 1 and argument 2 of the same rows"):
+            add.domain_of({"argument 1": wrong[0], "argument 2": wrong[1]})
+    with pytest.raises(DomainError, match="argument 1 has 3, argument 2 has 2"):
+        add.rows((np.arange(3), np.arange(2)), {})
+    with pytest.raises(DomainError, match="is given 3"):
+        add.rows((1, 2, 3), {})
+    with pytest.raises(DomainError, match="is no matrix"):
+        annotate(np.sort, (Matrix(),), returns=Matrix()).rows((np.arange(3),), {})
+    two = annotate(lambda a, b: (a, b), (Rows("a"), Rows("b")), returns=Unknown(), check=False)
+    with pytest.raises(DomainError, match="rows of 2 domains"):
+        two.rows((np.arange(2), np.arange(3)), {})
+
+
+def test_lookups():
+    import scipy.special
+    import scipy.stats
+    from sklearn.isotonic import IsotonicRegression
+
+    model = IsotonicRegression().fit(np.arange(4.0), np.arange(4.0))
+    found = annotation_of(model.predict)
+    assert found.args == (ARRAY,) and found.function == model.predict
+    assert annotation_of(scipy.special.erf).function is scipy.special.erf
+    assert annotation_of(scipy.stats.norm.cdf) is not None and annotation_of(scipy.stats.norm.rvs) is None
+    assert annotation_of(json.loads).elementwise and annotation_of(np.cumsum) is None and annotation_of(print) is None
+
+
+GOOD = "from sparkweld.annotations import *\n@splittable((Rows(),), returns=Rows())\ndef same(x):\n    return x\n"
+WRONG = "import numpy as np\nrunning = annotate(np.cumsum, (Rows(container='array'),), returns=Rows(container='array'))\n"
+
+
+@pytest.mark.parametrize(("source", "code", "said"), [
+    (GOOD, 0, "ok     same"),
+    (GOOD + WRONG, 1, "wrong  running"),
+    ("x = 1\n", 1, "holds no annotation"),
+    ("1 / 0\n", 1, "ZeroDivisionError"),
+])  # fmt: skip
+def test_the_command(tmp_path, source, code, said):
+    path = tmp_path / "annotated.py"
+    path.write_text(source)
+    ran = subprocess.run([sys.executable, "-m", "sparkweld", "annotations", "check", str(path)], capture_output=True, text=True)
+    assert ran.returncode == code and said in ran.stdout + ran.stderr, ran.stdout + ran.stderr
