@@ -88,7 +88,7 @@ def test_is_vectorised(body, capfd):
     p = program(VECTOR_INPUTS, body)
     code = compile_program(p)
     assert any(symbol.startswith(f"_ZGV{letter}N") for symbol in code.imports), code.imports
-    assert register in target_machine().emit_assembly(optimised_module(p))
+    assert register in target_machine().emit_assembly(optimised_module(p)[0])
     rows = 1000
     columns = {i.name: extremes(i.type, rows) for i in p.inputs}
     check_loaded(Kernel.load(code, p), columns, rows, ulp=8)
@@ -106,7 +106,7 @@ def test_thirty_columns_are_one_vector_loop():
         loop.append("p", loop.call("divide", one, loop.call("add", one, loop.call("exp", loop.call("negative", total)))))
 
     p = program(dict.fromkeys(names, F64), body)
-    text = str(optimised_module(p))
+    text = str(optimised_module(p)[0])
     assert "fmul double" not in text, "no scalar remainder"
     assert "vector.memcheck" not in text, "no overlap checks"
     check(p, {name: np.random.default_rng(i).normal(size=1000) for i, name in enumerate(names)}, 1000, ulp=4)

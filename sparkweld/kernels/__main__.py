@@ -16,9 +16,9 @@ from sparkweld.kernels.target import target_machine
 
 _VIEWS = {
     "source": row_loop_source,
-    "llvm": lambda program: str(linked_module(program)),
-    "optimised": lambda program: str(optimised_module(program)),
-    "assembly": lambda program: target_machine().emit_assembly(optimised_module(program)),
+    "llvm": lambda program: str(linked_module(program)[0]),
+    "optimised": lambda program: str(optimised_module(program)[0]),
+    "assembly": lambda program: target_machine().emit_assembly(optimised_module(program)[0]),
 }
 
 

@@ -138,8 +138,8 @@ class ObjectCache:
 
 def _encode(code: ObjectCode) -> bytes:
     head = {
-        "symbol": code.symbol, "imports": code.imports, "cpu": code.cpu, "size": len(code.data),
-        "sha256": hashlib.sha256(code.data).hexdigest(),
+        "symbol": code.symbol, "imports": code.imports, "cpu": code.cpu, "memory": code.memory,
+        "size": len(code.data), "sha256": hashlib.sha256(code.data).hexdigest(),
     }  # fmt: skip
     return json.dumps(head).encode() + b"\n" + code.data
 
@@ -151,6 +151,6 @@ def _decode(content: bytes, program: Program) -> ObjectCode | None:
         head = json.loads(line)
         whole = head["size"] == len(data) and head["sha256"] == hashlib.sha256(data).hexdigest()
         ours = head["symbol"] == kernel_symbol(program) and head["cpu"] == host_cpu()
-        return ObjectCode(head["symbol"], tuple(head["imports"]), head["cpu"], data) if whole and ours else None
+        return ObjectCode(head["symbol"], tuple(head["imports"]), head["cpu"], data, head["memory"]) if whole and ours else None
     except (ValueError, KeyError, TypeError):
         return None

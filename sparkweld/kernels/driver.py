@@ -5,7 +5,8 @@ programs comes through `shape_value`, constants of the program's module that LLV
 
 The row loop takes whole tiles only (a multiple of TILE rows, which is a multiple of every vector), so it has no
 remainder and a row's bits do not depend on its position. All whole tiles run in place; the rows left over are copied to
-a scratch tile on the stack, padded with zeros, and their results copied out.
+a scratch tile, padded with zeros, and their results copied out. The tile lies on the stack, or, in a program with models,
+in the memory that the caller gives: its address is the last of `columns`, behind those of the blocks.
 
 With a filter, a block's outputs are written in place behind the rows kept so far (never past row `start`, since no more
 rows are kept than were read), and then moved together.
@@ -89,9 +90,14 @@ def drive(columns: int, n: int, result: int) -> int:
     tile = shape_value(2)
     block = shape_value(3)
     filtered = shape_value(4) != 0
-    widths = 8
-    table = stack(8 * (entries + 2))
-    scratch = stack(tile * shape_value(5))
+    extra = shape_value(8)
+    widths = 9
+    table = stack(8 * (entries + 2 + extra))
+    if extra > 0:
+        scratch = load_i64(columns, entries + 1 + extra)
+        copy(table + 8 * (entries + 2), columns + 8 * (entries + 2), 8 * extra)
+    else:
+        scratch = stack(tile * shape_value(5))
     keep = stack(shape_value(6))
     store_i64(table, entries, keep)
     if shape_value(7) != 0:

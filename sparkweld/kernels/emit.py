@@ -11,8 +11,8 @@
             row += 1
         return flagged
 
-With strings and numbers in one program there may be several such loops, one behind the other, in a loop over blocks of rows
-(see `stages`).
+With strings and numbers in one program, or models, there may be several such loops, one behind the other, in a loop over blocks
+of rows (see `stages`).
 
 A nullable value is a pair of names, `v3` and `ok3`; the ops between nullable and plain values are only renamings. A string is
 one name, of a view; ops of strings that make new ones get the address of the `arena`.
@@ -28,14 +28,15 @@ from dataclasses import dataclass
 from numba.core import types
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, Read, ValueOf
+from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp, Read, ValueOf
 from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
 from sparkweld.ir.types import BOOL, F64, STR, Type
 from sparkweld.kernels import row_operations as make
 from sparkweld.kernels.frontend import Operation, define
+from sparkweld.kernels.model_calls import ModelCalls
 from sparkweld.kernels.shape import SEEN_SHIFT, Shape, allocates
-from sparkweld.kernels.stages import Stage, Statement, for_kept_rows, stages_of, width_of
+from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, stages_of, width_of
 
 ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
@@ -51,6 +52,7 @@ class RowLoop:
     source: str
     namespace: dict[str, object]
     vector_loops: tuple[int, ...]  # which of its loops, in order, LLVM is to vectorise
+    memory: int  # bytes that it wants to be given
 
     def function(self) -> Callable[..., object]:
         """The Python function, for Numba."""
@@ -74,13 +76,14 @@ class _Emitter:
         self.value: list[str] = []  # name or literal of each plain part
         self.valid: list[str] = []  # name of each validity, "" for plain values
         self.addresses: dict[int, str] = {}
+        self.models = ModelCalls(program, self.types, shape)
 
     def row_loop(self) -> RowLoop:
         for index, (let, type) in enumerate(zip(self.loop.body, self.types, strict=True)):
             self._let(index, let, type)
         self._guards()
         self._outputs()
-        stages = stages_of(self.body)
+        stages = stages_of(self.body, self.models.calls)
         inner = self._one_loop(stages[0], "padded") if len(stages) == 1 else self._blocks(stages)
         if self.shape.allocates:
             self.head.append(f"arena = address(table, {2 * (self.shape.inputs + self.shape.outputs) + 1})")
@@ -90,8 +93,23 @@ class _Emitter:
         lines = [*self.head, *inner, f"return {result}"]
         self.namespace["address"] = make.address
         source = "\n".join(["def row_loop(table, padded, count):", *(f"    {line}" for line in lines), ""])
-        first = 0 if len(stages) == 1 else 1
-        return RowLoop(source, self.namespace, tuple(first + at for at, s in enumerate(stages) if not s.is_scalar))
+        return RowLoop(source, self.namespace, self._vector_loops(stages), self.models.total)
+
+    def _vector_loops(self, stages: tuple[Stage, ...]) -> tuple[int, ...]:
+        at = 0 if len(stages) == 1 else 1
+        found = []
+        for stage in stages:
+            if stage.kind == MODELS:
+                continue
+            tiled = self._is_tiled(stage)
+            if not stage.is_scalar:
+                found.append(at + tiled)
+            at += 1 + tiled
+        return tuple(found)
+
+    def _is_tiled(self, stage: Stage) -> bool:
+        """Whether a stage goes over its block tile by tile: LLVM then knows the number of rows, and leaves no scalar loop."""
+        return bool(self.models.calls) and stage.kind == NUMBERS
 
     def _one_loop(self, stage: Stage, end: str, renamed: dict[str, str] | None = None) -> list[str]:
         always = stage.statements
@@ -105,27 +123,48 @@ class _Emitter:
         return ["row = 0", f"while row < {end}:", *(f"    {line}" for line in lines), "    row += 1"]
 
     def _blocks(self, stages: tuple[Stage, ...]) -> list[str]:
-        """The loop over blocks, of a tile each: LLVM then knows that the loops inside have no remainder.
+        """The loop over blocks, of whole tiles: LLVM then knows that the loops inside have no remainder.
 
         `b4` is where the block begins in the column at `a4`, `c_v7` the column of v7 between stages.
         """
-        tile = self.shape.tile
         kinds = {s.target: s.operation.result for s in self.body if s.target}
+        kinds.update((name, type) for call in self.models.calls for _, name, type in call.targets)
         crossing = sorted({name for stage in stages for name in stage.kept})
+        block = self.models.place([width_of(kinds[name]) for name in crossing])
+        if self.models.calls:
+            self.head.append(f"memory = address(table, {self.models.memory_entry})")
         for name in crossing:
-            self.head.append(f"c_{name} = {self._name(make.column_between(tile * width_of(kinds[name])))}()")
+            where = self.models.column(block * width_of(kinds[name]))
+            own = f"{self._name(make.column_between(block * width_of(kinds[name])))}()"
+            self.head.append(f"c_{name} = {own if where is None else f'memory + {where}'}")
         renamed = {"count": "left"}
+        tile = self.shape.tile
         lines = ["left = count - base"]
+        if block != tile:
+            lines += ["rows = padded - base", f"rows = {block} if rows > {block} else rows & {-tile}"]
         widths = (*self.shape.widths, 1)  # the last one: rows kept
         for entry, address in self.addresses.items():
             renamed[address] = f"b{entry}"
             lines.append(f"b{entry} = {address} + base * {widths[entry]}")
+        end = str(tile) if block == tile else "rows"
         for stage in stages:
+            if stage.kind == MODELS:
+                for call in stage.calls:
+                    lines += self.models.lines(call, self._model_columns(call, renamed), end, self._name, self.head)
+                continue
             takes = [self._statement(name, make.take_kept(kinds[name]), f"c_{name}", "row") for name in stage.wanted]
             keeps = [self._statement("", make.keep(kinds[name]), f"c_{name}", "row", name) for name in stage.kept]
-            whole = Stage((*takes, *stage.statements, *keeps), (), (), stage.is_scalar)
-            lines += self._one_loop(whole, str(tile), renamed)
-        return ["base = 0", "while base < padded:", *(f"    {line}" for line in lines), f"    base += {tile}"]
+            loop = self._one_loop(Stage((*takes, *stage.statements, *keeps), (), (), stage.kind), end, renamed)
+            if self._is_tiled(stage):
+                inner = ["row = tile", f"while row < tile + {tile}:", *loop[2:]]
+                loop = ["tile = 0", f"while tile < {end}:", *(f"    {line}" for line in inner), f"    tile += {tile}"]
+            lines += loop
+        return ["base = 0", "while base < padded:", *(f"    {line}" for line in lines), f"    base += {block}"]
+
+    def _model_columns(self, call: ModelCall, renamed: dict[str, str]) -> list[str]:
+        """Addresses of the arguments' columns: the program's own inputs, or columns between stages."""
+        reads = {s.target: renamed[s.arguments[0]] for s in self.body if s.target and s.leaf and len(s.arguments) == 2}
+        return [reads.get(name, f"c_{name}") for name in call.arguments]
 
     def _let(self, index: int, let: Let, type: Type) -> None:
         value, valid = f"v{index}", ""
@@ -153,6 +192,8 @@ class _Emitter:
                 (argument,) = let.args
                 for name, part, result in ((value, 0, let.op.value_type), (valid, 1, BOOL)):
                     self._call(name, make.lookup_part(let.op, self.types[argument], part, result), self.value[argument])
+            case ModelOp():
+                self.models.add(index, let, [self._argument(a) for a in let.args])
             case _ if type.nullable:
                 valid = f"ok{index}"
                 self._compute(f"pair{index}", let, type)
@@ -162,6 +203,16 @@ class _Emitter:
                 self._compute(value, let, type)
         self.value.append(value)
         self.valid.append(valid)
+
+    def _argument(self, value: int) -> str:
+        """Name of a value that a model takes: a constant gets one."""
+        name = self.value[value]
+        if name == f"v{value}":
+            return name
+        if isinstance(self.loop.body[value].op, Const):
+            self._call(f"v{value}", make.spread(self.types[value]), name)
+            return f"v{value}"
+        return name
 
     def _compute(self, target: str, let: Let, type: Type) -> None:
         operation = make.operation_of(let.op, tuple(self.types[a] for a in let.args), type)

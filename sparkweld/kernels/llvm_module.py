@@ -6,12 +6,12 @@ from llvmlite import binding
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
-from sparkweld.kernels import driver, emit, lanes, math_library
+from sparkweld.kernels import driver, emit, lanes, math_library, models, strings
 from sparkweld.kernels.frontend import Lowered, lower_function
 from sparkweld.kernels.memory import mark_row_loops
 from sparkweld.kernels.object_code import kernel_symbol
+from sparkweld.kernels.optimising import drop_unused
 from sparkweld.kernels.shape import Shape, check_size, shape_of
-from sparkweld.kernels.strings import used_functions
 from sparkweld.kernels.target import target_machine
 
 
@@ -20,53 +20,28 @@ def row_loop_source(program: Program) -> str:
     return emit.emit_row_loop(program, _shape(program)).source
 
 
-def optimised_module(program: Program) -> binding.ModuleRef:
-    """LLVM's module of the kernel after optimisation."""
-    module = linked_module(program)
+def optimised_module(program: Program) -> tuple[binding.ModuleRef, int]:
+    """LLVM's module of the kernel after optimisation, and the bytes of memory that it wants."""
+    module, memory = linked_module(program)
     options = binding.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = True
     # All parallelism is between rows; looking for it within one costs half of the time of the pipeline and finds none.
     options.slp_vectorization = False
     builder = binding.create_pass_builder(target_machine(), options)
     builder.getModulePassManager().run(module, builder)
-    for function in list(used_functions([f.name for f in module.functions if f.is_declaration])):
+    drop_unused(module)
+    math_library.check_one_version(module, program.name)
+    names = [f.name for f in module.functions if f.is_declaration]
+    for function in (*strings.used_functions(names), *models.used_functions(names)):
         module.link_in(binding.parse_bitcode(function.bitcode))
     _hide_all_but(kernel_symbol(program), module)
-    _drop_unused(module)
-    _name_imports(module, program)
-    return module
+    drop_unused(module)
+    math_library.name_imports(module)
+    return module, memory
 
 
-def _drop_unused(module: binding.ModuleRef) -> None:
-    """Removes the vector versions that the vectoriser did not call."""
-    kept = [v for v in module.global_variables if v.name == lanes.KEPT]
-    for variable in kept:
-        variable.linkage, variable.name = "internal", "sparkweld.unused"
-    passes = binding.create_new_module_pass_manager()
-    passes.add_global_dead_code_eliminate_pass()
-    passes.run(module, binding.create_pass_builder(target_machine(), binding.create_pipeline_tuning_options()))
-
-
-def _name_imports(module: binding.ModuleRef, program: Program) -> None:
-    """Gives libm's scalar functions their own names.
-
-    Raises InternalError when a row's position decides which version of a function computes it.
-    """
-    names = {f.name for f in module.functions if f.is_declaration}
-    for function in list(module.functions):
-        if not function.is_declaration or not function.name.startswith(math_library.PREFIX):
-            continue
-        exact = function.name.startswith(math_library.EXACT_PREFIX)
-        symbol = function.name.removeprefix(math_library.EXACT_PREFIX if exact else math_library.PREFIX)
-        scalar = math_library.math_function(symbol)
-        if not exact and scalar is not None and any(v in names for _, v in scalar.variants):
-            raise InternalError(f"the kernel of program {program.name!r} computes {symbol} in two ways, by a row's position")
-        # After \1 LLVM takes a name as it stands; it is no clash with a function of that name.
-        function.name = f"\1{symbol}" if exact else symbol
-
-
-def linked_module(program: Program) -> binding.ModuleRef:
-    """LLVM's module of the kernel before optimisation: all functions but the kernel are internal."""
+def linked_module(program: Program) -> tuple[binding.ModuleRef, int]:
+    """LLVM's module of the kernel before optimisation, all functions but the kernel internal; the bytes that it wants."""
     check_size(program)
     if len(program.loops) != 1:
         raise InternalError(f"program {program.name!r} has {len(program.loops)} loops; kernels take optimised ones, of one loop")
@@ -83,7 +58,7 @@ def linked_module(program: Program) -> binding.ModuleRef:
         module.link_in(binding.parse_assembly(str(part.module)))
     module.verify()
     _hide_all_but(symbol, module)
-    return module
+    return module, row_loop.memory
 
 
 def _hide_all_but(symbol: str, module: binding.ModuleRef) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from llvmlite import binding
 
 from sparkweld.errors import InternalError
+from sparkweld.ir.blocks import aligned
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import Program, output_types
 from sparkweld.ir.types import Type
@@ -47,8 +48,9 @@ def _linker() -> binding.LLJIT:
 class Kernel:
     """A linked kernel. Keeps its code alive; safe to run from several threads."""
 
-    def __init__(self, program: Program, address: int, tracker: binding.orcjit.ResourceTracker) -> None:
-        self.program, self.address, self._tracker = program, address, tracker
+    def __init__(self, program: Program, address: int, tracker: binding.orcjit.ResourceTracker, memory: int = 0) -> None:
+        self.program, self.address, self._tracker, self._memory = program, address, tracker, memory
+        self._blocks = program.blocks
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(address)
         self._filtered = program.loops[0].where is not None
         #: Size of the first arena.
@@ -69,7 +71,7 @@ class Kernel:
             tracker = library.link(_linker(), f"{code.symbol}.{next(_numbers)}")
         except RuntimeError as error:
             raise InternalError(f"linking {code.symbol} failed: {error}") from error
-        return Kernel(program, tracker[code.symbol], tracker)
+        return Kernel(program, tracker[code.symbol], tracker, code.memory)
 
     def run(self, columns: Mapping[str, Array], rows: int) -> KernelResult:
         """Runs on `rows` rows. `columns`: input name -> array of the input's dtype, Optional for nullable types."""
@@ -101,17 +103,29 @@ class Kernel:
 
     def _call_with_arena(self, addresses: list[int], rows: int, keep: list[np.ndarray]) -> np.ndarray:
         """Calls the kernel, again with a larger arena while the arena is too small."""
+        extra = self._extra(keep)
         if not program_allocates(self.program):
-            return self.call(addresses, rows)
+            return self.call([*addresses, 0, *extra], rows)
         size = self.arena_bytes
         while True:
             arena = np.empty(size, np.uint8)
             ends = np.array([arena.ctypes.data, arena.ctypes.data + size], np.int64)
-            result = self.call([*addresses, ends.ctypes.data], rows)
+            result = self.call([*addresses, ends.ctypes.data, *extra], rows)
             if ends[0] <= ends[1]:
                 keep.append(arena)
                 return result
             size = max(2 * size, int(ends[0]) - arena.ctypes.data)
+
+    def _extra(self, keep: list[np.ndarray]) -> list[int]:
+        """The addresses of the blocks, whose bytes have to be here, and of the call's memory."""
+        if not self._blocks:
+            return []
+        data = [block.data for block in self._blocks]
+        if any(part is None for part in data):
+            raise InternalError(f"program {self.program.name!r} runs without the bytes of its blocks")
+        memory = aligned(self._memory)
+        keep.append(memory)
+        return [part.ctypes.data for part in (*data, memory) if part is not None]
 
     def call(self, addresses: list[int], rows: int) -> np.ndarray:
         """Calls the kernel on raw addresses, in the order of its ABI; gives its int64 result."""

@@ -118,3 +118,25 @@ def _declared(name: str) -> VectorFunction:
     scalar = "double" if function.bits == 64 else "float"
     variants = () if exact or function.symbol in ("fmod", "fmodf") else function.variants
     return VectorFunction(name, scalar, function.arity, variants)
+
+
+def check_one_version(module: binding.ModuleRef, name: str) -> None:
+    """Raises InternalError when, after optimisation, a row's position decides which version of a function computes it."""
+    names = {f.name for f in module.functions if f.is_declaration}
+    for declared in names:
+        if not declared.startswith(PREFIX) or declared.startswith(EXACT_PREFIX):
+            continue
+        scalar = math_function(declared.removeprefix(PREFIX))
+        if scalar is not None and any(v in names for _, v in scalar.variants):
+            raise InternalError(f"the kernel of {name!r} computes {scalar.symbol} in two ways, by a row's position")
+
+
+def name_imports(module: binding.ModuleRef) -> None:
+    """Gives libm's scalar functions their own names."""
+    for function in list(module.functions):
+        if not function.is_declaration or not function.name.startswith(PREFIX):
+            continue
+        exact = function.name.startswith(EXACT_PREFIX)
+        symbol = function.name.removeprefix(EXACT_PREFIX if exact else PREFIX)
+        # After \1 LLVM takes a name as it stands; it is no clash with a function of that name.
+        function.name = f"\1{symbol}" if exact else symbol

@@ -43,13 +43,37 @@ def mark_row_loops(function: ir.Function, loops: tuple[int, ...], *, one_vector:
     `loops` are numbers in the order of the loops' first blocks. `one_vector` allows one vector a step only. Several, which
     hide latency, may together be more rows than a tile.
     """
-    module = function.module
+    back = _back_edges(function)
+    heads = sorted(set(back.values()))
+    _mark(function, back, [heads[number] for number in loops], one_vector)
+
+
+def mark_innermost_loops(function: ir.Function, *, one_vector: bool) -> None:
+    """As `mark_row_loops`, for the loops without a loop inside that have an access of the group."""
+    back = _back_edges(function)
+    spans = {head: at for at, block in enumerate(function.blocks) if (head := back.get(id(block))) is not None}
+    chosen = []
+    for head, end in spans.items():
+        inside = [i for block in function.blocks[head : end + 1] for i in block.instructions]
+        if not any(head < other <= end for other in spans) and any("llvm.access.group" in i.metadata for i in inside):
+            chosen.append(head)
+    _mark(function, back, chosen, one_vector)
+
+
+def _back_edges(function: ir.Function) -> dict[int, int]:
+    """Block that ends a loop, by its identity -> number of the block that begins it."""
     order = {id(block): index for index, block in enumerate(function.blocks)}
-    back = {}
+    back: dict[int, int] = {}
     for block in function.blocks:
         targets = [order[id(o)] for o in block.terminator.operands if isinstance(o, ir.Block)]
         back.update({id(block): target for target in targets if target <= order[id(block)]})
-    heads = sorted(set(back.values()))
+    return back
+
+
+def _mark(function: ir.Function, back: dict[int, int], heads: list[int], one_vector: bool) -> None:
+    module = function.module
+    if not heads:
+        return
     flags = [
         module.add_metadata([ir.MetaDataString(module, "llvm.loop.parallel_accesses"), _group(module)]),
         module.add_metadata([ir.MetaDataString(module, "llvm.loop.vectorize.enable"), ir.Constant(ir.IntType(1), 1)]),
@@ -57,7 +81,7 @@ def mark_row_loops(function: ir.Function, loops: tuple[int, ...], *, one_vector:
     if one_vector:
         count = [ir.MetaDataString(module, "llvm.loop.interleave.count"), ir.Constant(ir.IntType(32), 1)]
         flags.append(module.add_metadata(count))
-    marks = {heads[number]: _DistinctLoop(module, flags) for number in loops}
+    marks = {head: _DistinctLoop(module, flags) for head in heads}
     for block in function.blocks:
         if back.get(id(block)) in marks:
             block.terminator.set_metadata("llvm.loop", marks[back[id(block)]])

@@ -1,7 +1,9 @@
 """Programs to relocatable object code for this CPU, from the cache or from LLVM.
 
 The object exports one function with the C signature ``void (const int64_t *columns, int64_t n, int64_t *result)`` and
-imports functions of libm and libmvec, `memcpy` and `memset` only.
+imports functions of libm and libmvec, `memcpy` and `memset` only. `columns` are addresses: of each input's values and NULL bytes,
+then each output's, of the selection, of the arena (0 where there is none), and, for a program with blocks, of each block and of
+`memory` bytes for this call alone.
 """
 
 from __future__ import annotations
@@ -25,12 +27,16 @@ _OTHER_IMPORTS = frozenset({"memcpy", "memset"})
 
 @dataclass(frozen=True)
 class ObjectCode:
-    """A compiled program. `data` is an ELF object that exports `symbol` and wants `imports`; made for the CPU `cpu`."""
+    """A compiled program. `data` is an ELF object that exports `symbol` and wants `imports`; made for the CPU `cpu`.
+
+    `memory`: bytes that each call has to be given, aligned to 64, when the program has blocks; else 0.
+    """
 
     symbol: str
     imports: tuple[str, ...]
     cpu: str
     data: bytes
+    memory: int = 0
     cached: bool = False
     seconds: float = 0.0
 
@@ -52,10 +58,11 @@ def compile_program(program: Program, cache: ObjectCache | None = None) -> Objec
     # Numba takes half a second to import, which a program from the cache does not need.
     from sparkweld.kernels.llvm_module import optimised_module
 
-    data = target_machine().emit_object(optimised_module(program))
+    module, memory = optimised_module(program)
+    data = target_machine().emit_object(module)
     imports = tuple(sorted(undefined_symbols(data)))
     _check_imports(imports, program)
-    code = ObjectCode(kernel_symbol(program), imports, host_cpu(), data, False, time.perf_counter() - started)
+    code = ObjectCode(kernel_symbol(program), imports, host_cpu(), data, memory, False, time.perf_counter() - started)
     if cache is not None:
         cache.put(program, code)
     return code

@@ -44,6 +44,12 @@ def text_of(value: str) -> Operation:
 
 
 @_remember
+def spread(type: Type) -> Operation:
+    """The same value on every row."""
+    return Operation("spread", (numba_type(type),), numba_type(type), lambda b, x: x)
+
+
+@_remember
 def position_of(op: Lookup) -> Operation:
     """Number of a value's key in a table, -1 for none."""
     return Operation("position", (numba_type(op.type),), types.int64, lambda b, x: position(b, op, x))

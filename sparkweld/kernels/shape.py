@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparkweld.ir.ops import Op, RegexCall, StrCall
-from sparkweld.ir.program import Program, output_types
+from sparkweld.ir.ops import ModelOp, Op, RegexCall, StrCall
+from sparkweld.ir.program import Let, Program, output_types
 from sparkweld.reasons import refusal
 
 #: Programs of more values are refused: compile time grows with them, by about a millisecond each.
@@ -22,6 +22,11 @@ _BLOCK = 1024
 _SCRATCH = 192 * 1024
 _TILES = (64, 32, 16)
 
+#: Rows of a tile of a program with models, whose tile does not lie on the stack; a model is called for whole tiles.
+MODEL_TILE = 64
+#: Most bytes a row of inputs and outputs of such a program, and most arguments of its models together.
+_MODEL_WIDTH = 1 << 16
+MAX_ARGUMENTS = 1 << 13
 
 #: Functions of strings whose results may lie in the arena.
 _ALLOCATING = frozenset(
@@ -57,14 +62,20 @@ class Shape:
     nullable: tuple[bool, ...]
     allocates: bool
     widths: tuple[int, ...]
+    blocks: int = 0
+
+    @property
+    def extra_entries(self) -> int:
+        """Entries of `columns` behind that of the arena: the blocks' addresses, and the address of memory for the kernel."""
+        return self.blocks + 1 if self.blocks else 0
 
     @property
     def values(self) -> tuple[int, ...]:
         """The constants in the order in which `drive` asks for them."""
         entries = 2 * self.inputs, 2 * (self.inputs + self.outputs)
         kept_flags = self.block if self.filtered else 0
-        head = (*entries, self.tile, self.block, int(self.filtered), sum(self.widths), kept_flags, int(self.allocates))
-        return (*head, *self.widths)
+        head = (*entries, self.tile, self.block, int(self.filtered), sum(self.widths), kept_flags)
+        return (*head, int(self.allocates), self.extra_entries, *self.widths)
 
 
 def shape_of(program: Program) -> Shape | None:
@@ -73,13 +84,14 @@ def shape_of(program: Program) -> Shape | None:
     nullable = tuple(t.nullable for t in output_types(program))
     for type in (*(i.type for i in program.inputs), *output_types(program)):
         widths += [type.width, int(type.nullable)]
-    for tile in _TILES:
-        if tile * sum(widths) <= _SCRATCH:
-            filtered = program.loops[0].where is not None
-            block = _BLOCK if filtered else 1 << 40
-            allocates = program_allocates(program)
-            return Shape(len(program.inputs), len(nullable), tile, block, filtered, nullable, allocates, tuple(widths))
-    return None
+    blocks = len(program.blocks)
+    tiles = [MODEL_TILE] if blocks else [tile for tile in _TILES if tile * sum(widths) <= _SCRATCH]
+    if not tiles or (blocks and sum(widths) > _MODEL_WIDTH):
+        return None
+    filtered = program.loops[0].where is not None
+    block = _BLOCK if filtered else 1 << 40
+    allocates = program_allocates(program)
+    return Shape(len(program.inputs), len(nullable), tiles[0], block, filtered, nullable, allocates, tuple(widths), blocks)
 
 
 def check_size(program: Program) -> None:
@@ -88,5 +100,8 @@ def check_size(program: Program) -> None:
         raise refusal("SW501", what=f"{program.size} values", limit=f"{MAX_VALUES} values")
     if (pairs := sum(len(loop.some) for loop in program.loops)) > MAX_SOME:
         raise refusal("SW501", what=f"{pairs} guards of whole batches", limit=f"{MAX_SOME} of them")
+    calls = {Let(let.op.at(0), let.args) for loop in program.loops for let in loop.body if isinstance(let.op, ModelOp)}
+    if (arguments := sum(len(call.args) for call in calls)) > MAX_ARGUMENTS:
+        raise refusal("SW501", what=f"models of {arguments} arguments", limit=f"{MAX_ARGUMENTS} of them")
     if shape_of(program) is None:
         raise refusal("SW501", what="rows that are too wide", limit="what fits a scratch tile on the stack")

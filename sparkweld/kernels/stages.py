@@ -1,7 +1,8 @@
-"""The statements of a row loop to stages: loops over a block of rows that hand values on through columns on the stack.
+"""The statements of a row loop to stages: loops over a block of rows that hand values on through columns between them.
 
 A loop that calls functions of strings is not vectorised. When a program also does enough with numbers, its row loop becomes
-a loop over blocks with several loops inside, by turns of numbers and of strings, and only those of strings stay scalar.
+a loop over blocks with several loops inside, by turns of numbers and of strings, and only those of strings stay scalar. The
+calls of models, each of a whole block, are stages of a third kind.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numba.core import types
 from sparkweld.kernels import memory
 from sparkweld.kernels.frontend import VIEW, Operation, value_type
 
-#: Most bytes a row of the columns between stages: with the scratch tile they share the stack.
+#: Most bytes a row of the columns between stages while they share the stack with the scratch tile.
 _MOST_BYTES = 256
 #: Work with numbers, in additions, from which on a second loop pays.
 _ENOUGH = 20
@@ -49,38 +50,75 @@ class Statement:
 
 ACCUMULATORS = ("flagged", "seen")
 
+#: Kinds of stages, in the order in which they take turns.
+NUMBERS, STRINGS, MODELS = range(3)
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """``name(columns of the arguments, columns of the targets)``: results of a model for a block of rows.
+
+    `targets`: (which of the model's results, name, type) for those that are used. `number`: which call of the program it is.
+    """
+
+    number: int
+    arguments: tuple[str, ...]
+    targets: tuple[tuple[int, str, types.Type], ...]
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One loop: its statements, the values of earlier stages that it wants, and those of its own that later ones want."""
+    """One loop: its statements, the values of earlier stages that it wants, and those of its own that later ones want.
+
+    Or calls of models, and then `wanted` and `kept` name columns.
+    """
 
     statements: tuple[Statement, ...]
     wanted: tuple[str, ...]
     kept: tuple[str, ...]
-    is_scalar: bool
+    kind: int
+    calls: tuple[ModelCall, ...] = ()
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether LLVM need not try to vectorise it."""
+        return self.kind == STRINGS
 
 
-def stages_of(statements: Sequence[Statement]) -> tuple[Stage, ...]:
+def stages_of(statements: Sequence[Statement], calls: Sequence[ModelCall] = ()) -> tuple[Stage, ...]:
     """The stages in order: one when there is nothing to gain by more."""
     scalar = any(s.is_scalar for s in statements)
-    if not scalar or sum(s.weight for s in statements if not s.is_scalar) < _ENOUGH:
-        return (Stage(tuple(statements), (), (), scalar),)
-    numbers = _numbers(statements)
-    made = {s.target: s for s in statements if s.target and s.target not in ACCUMULATORS}
+    enough = scalar and sum(s.weight for s in statements if not s.is_scalar) >= _ENOUGH
+    whole = Stage(tuple(statements), (), (), STRINGS if scalar else NUMBERS)
+    if not calls and not enough:
+        return (whole,)
+    numbers = _numbers(statements, calls)
+    made: dict[str, Statement | ModelCall] = {s.target: s for s in statements if s.target and s.target not in ACCUMULATORS}
+    made.update((name, call) for call in calls for _, name, _ in call.targets)
     used = sorted(set(numbers.values()))
     chosen = {stage: [s for s in statements if not s.leaf and numbers[id(s)] == stage] for stage in used}
-    wanted = {stage: _wanted(chosen[stage], made) for stage in used}
-    crossing = {n for stage in used for n in wanted[stage] if not made[n].leaf and numbers[id(made[n])] < stage}
-    if sum(width_of(made[n].operation.result) for n in crossing) > _MOST_BYTES:
-        return (Stage(tuple(statements), (), (), True),)
+    called = {stage: tuple(c for c in calls if numbers[id(c)] == stage) for stage in used}
+    wanted = {stage: _wanted([*chosen[stage], *called[stage]], made) for stage in used}
+    crossing = {n for stage in used for n in wanted[stage] if not _is_leaf(made[n]) and numbers[id(made[n])] < stage}
+    if not calls and sum(width_of(s.operation.result) for s in statements if s.target in crossing) > _MOST_BYTES:
+        return (whole,)
     stages = []
     for stage in used:
-        leaves = [s for s in statements if s.leaf and s.target in wanted[stage]]
-        own = {s.target for s in chosen[stage]}
+        leaves = [s for s in statements if s.leaf and s.target in wanted[stage] and not called[stage]]
+        own = {s.target for s in chosen[stage]} | {name for c in called[stage] for _, name, _ in c.targets}
         passed = [n for n in sorted(wanted[stage]) if n in crossing and n not in own]
         kept = [n for n in sorted(crossing) if n in own]
-        stages.append(Stage((*leaves, *chosen[stage]), tuple(passed), tuple(kept), stage % 2 == 1))
+        stages.append(Stage((*leaves, *chosen[stage]), tuple(passed), tuple(kept), stage % 3, called[stage]))
     return tuple(stages)
+
+
+def _wanted(users: Iterable[Statement | ModelCall], made: dict[str, Statement | ModelCall]) -> set[str]:
+    """Names among the arguments that some statement or call makes."""
+    return {a for user in users for a in user.arguments if a in made}
+
+
+def _is_leaf(statement: Statement | ModelCall) -> bool:
+    return isinstance(statement, Statement) and statement.leaf
 
 
 def for_kept_rows(statements: Sequence[Statement], keep: str) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
@@ -100,27 +138,46 @@ def for_kept_rows(statements: Sequence[Statement], keep: str) -> tuple[tuple[Sta
     return tuple(s for s in statements if id(s) in always), kept
 
 
-def _numbers(statements: Sequence[Statement]) -> dict[int, int]:
-    """Stage of each statement that is no leaf, by its identity: even ones of numbers, odd ones of strings."""
+def _numbers(statements: Sequence[Statement], calls: Sequence[ModelCall]) -> dict[int, int]:
+    """Stage of each call and of each statement that is no leaf, by its identity; a stage's kind is its number modulo 3.
+
+    A statement of no kind stays where its arguments are. What a call gives, later stages have.
+    """
     stage_of_name: dict[str, int] = {}
     numbers: dict[int, int] = {}
+    left = list(calls)
     for s in statements:
+        for call in [c for c in left if {name for _, name, _ in c.targets} & set(s.arguments)]:
+            _number_call(call, left, stage_of_name, numbers)
         if s.leaf:
             continue
         stage = max((stage_of_name.get(a, 0) for a in s.arguments), default=0)
         if s.is_scalar:
-            stage += 1 - stage % 2
-        elif s.weight:
-            stage += stage % 2
+            stage = _next(stage, STRINGS)
+        elif s.weight or stage % 3 == MODELS:
+            stage = _next(stage, NUMBERS)
         numbers[id(s)] = stage
         if s.target not in ACCUMULATORS:
             stage_of_name[s.target] = stage
     return numbers
 
 
-def _wanted(statements: Iterable[Statement], made: dict[str, Statement]) -> set[str]:
-    """Names among the arguments that some statement makes."""
-    return {a for s in statements for a in s.arguments if a in made}
+def _number_call(call: ModelCall, left: list[ModelCall], stage_of_name: dict[str, int], numbers: dict[int, int]) -> None:
+    left.remove(call)
+    for below in [c for c in left if {name for _, name, _ in c.targets} & set(call.arguments)]:
+        _number_call(below, left, stage_of_name, numbers)
+    stage = _next(max((_after(stage_of_name.get(a, 0)) for a in call.arguments), default=0), MODELS)
+    numbers[id(call)] = stage
+    stage_of_name.update((name, stage) for _, name, _ in call.targets)
+
+
+def _after(stage: int) -> int:
+    return stage + 1 if stage % 3 == MODELS else stage
+
+
+def _next(stage: int, kind: int) -> int:
+    """The first stage of a kind from `stage` on."""
+    return stage + (kind - stage) % 3
 
 
 def width_of(type: types.Type) -> int:

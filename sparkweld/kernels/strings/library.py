@@ -36,30 +36,42 @@ class Function(Operation):
     def lowered(self) -> bytes:
         """Its module, as Numba makes it."""
         with _lock:
-            return str(lower_plainly(self.python, self.arguments, self.result, self.symbol)).encode()
+            module = lower_plainly(self.python, self.arguments, self.result, self.symbol)
+            self.prepare(module)
+            return str(module).encode()
+
+    def prepare(self, module: ir.Module) -> None:
+        """What is done to the module that Numba makes; here nothing."""
 
     @cached_property
     def calls(self) -> tuple[Function, ...]:
         """The functions that it calls."""
-        named = self.python.__globals__.values()  # type: ignore[attr-defined]
-        used = self.python.__code__.co_names
-        return tuple(v for v in named if isinstance(v, Function) and v.name in used and v is not self)
+        code, cells = self.python.__code__, self.python.__closure__ or ()  # type: ignore[attr-defined]
+        named = {name: v for name, v in self.python.__globals__.items() if name in code.co_names}  # type: ignore[attr-defined]
+        named.update((name, cell.cell_contents) for name, cell in zip(code.co_freevars, cells, strict=True))
+        return tuple(v for v in named.values() if isinstance(v, Function) and v is not self)
 
     @cached_property
     def bitcode(self) -> bytes:
         """A module that exports it, with all that it calls inside, optimised."""
-        module = binding.parse_assembly(self.lowered.decode())
-        for function in _callees(self):
-            module.link_in(binding.parse_assembly(function.lowered.decode()))
-        for value in (*module.functions, *module.global_variables):
-            if not value.is_declaration and value.name != self.symbol:
-                value.linkage = "internal"
+        module = linked(self)
         # Texts are short: wide or unrolled loops would cost more before and behind them than they gain.
         options = binding.create_pipeline_tuning_options(speed_level=2)
         options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
         builder = binding.create_pass_builder(target_machine(), options)
         builder.getModulePassManager().run(module, builder)
         return module.as_bitcode()
+
+
+def linked(function: Function) -> binding.ModuleRef:
+    """A module that exports a function, with all that it calls inside, not optimised."""
+    module = binding.parse_assembly(function.lowered.decode())
+    for callee in _callees(function):
+        module.link_in(binding.parse_assembly(callee.lowered.decode()))
+    for value in (*module.functions, *module.global_variables):
+        if not value.is_declaration and value.name != function.symbol:
+            value.linkage = "internal"
+    return module
 
 
 def _callees(function: Function) -> list[Function]:

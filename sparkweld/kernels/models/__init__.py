@@ -1,0 +1,66 @@
+"""Ops of models to functions that score a piece of rows. Start at `library`; each family has its module.
+
+To add an op, write its function in a module of its family, and a row in `_SCORERS` and `_MODULES`:
+
+    @score_function
+    def score(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
+
+`arguments`: address of int64 addresses, one column an argument in the argument's dtype (bool: a byte; str: views of two int64).
+`outputs`: the same for the results; 0 for one that nothing uses. `rows`: a multiple of MODEL_TILE, at most PIECE; the last
+ones may be padding, of zeros and empty strings. `block`: address of the op's block. `scratch`: as many bytes as the scorer asks
+for, of no known content. `parameters`: address of the scorer's int64 numbers. The result means nothing.
+
+Columns do not overlap, and nothing is known of their alignment; block and scratch are aligned to 64 bytes. Any bits are a legal
+input: rows that a guard flags or a filter drops pass through too. A column is read and written through `row_access` in an
+innermost loop over rows, which is then vectorised, or else through the operations of `strings.memory_access`. All rows must be
+computed alike, so a function of libm belongs into a loop of a constant number of rows (64).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from sparkweld.errors import InternalError
+from sparkweld.ir.ops import Distances, Mlp, ModelOp
+from sparkweld.ir.types import Type
+from sparkweld.kernels.models import dense
+from sparkweld.kernels.models.library import ModelFunction
+
+#: Most rows of a call.
+PIECE = 512
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """How an op is computed: its function, the function's parameters, and the bytes of scratch that it wants for PIECE rows."""
+
+    function: ModelFunction
+    parameters: tuple[int, ...] = ()
+    scratch: int = 0
+
+
+def _mlp(op: Mlp, arguments: tuple[Type, ...]) -> Scorer:
+    return Scorer(dense.mlp[op.type], dense.mlp_parameters(op), dense.mlp_scratch(op))
+
+
+def _distances(op: Distances, arguments: tuple[Type, ...]) -> Scorer:
+    return Scorer(dense.distances[op.type], (op.count, len(arguments)))
+
+
+_SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {Mlp: _mlp, Distances: _distances}
+
+_MODULES = (dense,)
+_FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
+
+
+def scorer(op: ModelOp, arguments: tuple[Type, ...]) -> Scorer:
+    """How `op` on arguments of these types is computed. Raises InternalError for an op without a kernel."""
+    if type(op) not in _SCORERS:
+        raise InternalError(f"{op.name} has no kernel")
+    return _SCORERS[type(op)](op, arguments)
+
+
+def used_functions(names: Iterable[str]) -> Iterator[ModelFunction]:
+    """The functions of models among these names of a module."""
+    return (_FUNCTIONS[name] for name in names if name in _FUNCTIONS)

@@ -1,0 +1,145 @@
+"""Functions of models to LLVM: Python for Numba's reduced front end whose innermost loops over rows are vectorised.
+
+Written as functions of strings are, with the same operations, and those below for columns. Each is lowered and optimised
+once per process and linked to the programs that call it, so what differs between models comes through arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from llvmlite import binding, ir
+from numba.core import types
+
+from sparkweld.kernels import lanes, math_library, memory
+from sparkweld.kernels.frontend import Operation, value_type
+from sparkweld.kernels.lowerings.floats import FLOATS
+from sparkweld.kernels.optimising import drop_unused
+from sparkweld.kernels.strings.library import Function, linked
+from sparkweld.kernels.target import target_machine
+
+INT, F64, F32 = types.int64, types.float64, types.float32
+_PREFIX = "sparkweld.model."
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFunction(Function):
+    """A function whose innermost loops with accesses of rows have no dependence between these, and are vectorised."""
+
+    @property
+    def symbol(self) -> str:
+        return _PREFIX + self.name
+
+    def prepare(self, module: ir.Module) -> None:
+        calls_libm = any(f.name.startswith(math_library.PREFIX) for f in module.functions)
+        for function in module.functions:
+            if not function.is_declaration:
+                set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows no such attribute
+                memory.mark_innermost_loops(function, one_vector=calls_libm)
+
+    @cached_property
+    def bitcode(self) -> bytes:
+        functions = linked(self)
+        declared = [f.name for f in functions.functions if f.is_declaration]
+        # First, so that the declarations with vector versions are those that stay.
+        module = binding.parse_assembly(lanes.with_vector_versions(math_library.used_functions(declared)))
+        module.link_in(functions)
+        options = binding.create_pipeline_tuning_options(speed_level=3)
+        options.loop_vectorization = True
+        options.slp_vectorization = False
+        builder = binding.create_pass_builder(target_machine(), options)
+        builder.getModulePassManager().run(module, builder)
+        drop_unused(module)
+        math_library.check_one_version(module, self.name)
+        return module.as_bitcode()
+
+
+def model_function(
+    *arguments: types.Type, result: types.Type = INT, name: str = ""
+) -> Callable[[Callable[..., Any]], ModelFunction]:
+    """Decorator: a Python function of operations to an operation. It may write memory, and always counts as if it did."""
+
+    def wrap(python: Callable[..., object]) -> ModelFunction:
+        symbol = name or python.__name__  # type: ignore[attr-defined]
+
+        def build(b: ir.IRBuilder, *values: ir.Value) -> ir.Value:
+            callee = b.module.globals.get(_PREFIX + symbol)
+            if callee is None:
+                signature = ir.FunctionType(value_type(result), [value_type(a) for a in arguments])
+                callee = ir.Function(b.module, signature, _PREFIX + symbol)
+                callee.attributes.add("nounwind")
+            return b.call(callee, values)
+
+        return ModelFunction(symbol, arguments, result, build, python=python)
+
+    return wrap
+
+
+def score_function(python: Callable[..., object]) -> ModelFunction:
+    """Decorator of what computes an op: ``score(arguments, rows, block, outputs, scratch, parameters)``, see `kernels.models`."""
+    return model_function(*(INT,) * 6)(python)
+
+
+def row_access(element: ir.Type, type: types.Type) -> tuple[Operation, Operation]:
+    """(load, store) of a column's value at a row: ``load(address, row)``, ``store(address, row, value)``.
+
+    Only for loops in which no iteration reads what another one writes. Integers are widened without sign to int64.
+    """
+    wide = isinstance(element, ir.IntType) and element.width < 64
+
+    def build_load(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
+        value = memory.load(b, address, row, element)
+        return b.zext(value, ir.IntType(64)) if wide else value
+
+    def build_store(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
+        memory.store(b, address, row, b.trunc(value, element) if wide else value)
+
+    name = str(element).strip("i") if isinstance(element, ir.IntType) else element.intrinsic_name
+    return (
+        Operation(f"row_load_{name}", (INT, INT), type, build_load),
+        Operation(f"row_store_{name}", (INT, INT, type), types.none, build_store),
+    )
+
+
+def math(function: str, type: types.Type) -> Operation:
+    """NumPy's function of floats, in loops over rows only: by libmvec where the host has it."""
+    build = FLOATS[function]
+    return Operation(function, (type,), type, lambda b, x: build(b, x))
+
+
+def fused(type: types.Type) -> Operation:
+    """``x * y + z``, rounded once where the CPU can."""
+
+    def build(b: ir.IRBuilder, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
+        name = "llvm.fmuladd"
+        return b.call(b.module.declare_intrinsic(name, [x.type], ir.FunctionType(x.type, [x.type] * 3)), [x, y, z])
+
+    return Operation("fused", (type,) * 3, type, build)
+
+
+def constant_table(values: Sequence[int]) -> Operation:
+    """Address of constant int64 numbers."""
+    array = ir.ArrayType(ir.IntType(64), max(len(values), 1))
+
+    def build(b: ir.IRBuilder) -> ir.Value:
+        data = ir.GlobalVariable(b.module, array, b.module.get_unique_name("sparkweld.parameters"))
+        data.linkage, data.global_constant = "internal", True
+        data.initializer = ir.Constant(array, [*values] or [0])
+        return b.ptrtoint(data, ir.IntType(64))
+
+    return Operation("parameters", (), INT, build)
+
+
+def pointer_table(count: int) -> Operation:
+    """Address of so many int64 zeros on the calling function's stack."""
+
+    def build(b: ir.IRBuilder) -> ir.Value:
+        with b.goto_entry_block():
+            space = b.alloca(ir.ArrayType(ir.IntType(64), count))
+            b.store(ir.Constant(space.type.pointee, None), space)
+            return b.ptrtoint(space, ir.IntType(64))
+
+    return Operation("pointers", (), INT, build)

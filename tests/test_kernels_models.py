@@ -1,0 +1,209 @@
+"""Ops of models: their kernels against `evaluate`, alone and among numbers, strings and filters, at sizes around a piece."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparkweld.errors import InternalError, Refusal
+from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate, parse_program, print_program
+from sparkweld.ir.ops import OPS, Array, Distances, Mlp, ModelOp, Optional, StrCall
+from sparkweld.ir.types import BOOL, F32, F64, I64, STR, Type
+from sparkweld.kernels import Kernel, ObjectCache, check_size, compile_program
+from sparkweld.kernels.llvm_module import row_loop_source
+from sparkweld.kernels.models import PIECE, scorer
+from tests.helpers.columns import difference
+from tests.helpers.kernels import load, program
+
+SIZES = (0, 1, 63, 64, 65, 511, 512, 513, 10_000)
+EXAMPLES = [(op, types) for cls in OPS if issubclass(cls, ModelOp) for op, types in cls.examples]
+
+
+def _inputs(p: Program, rows: int, seed: int = 0) -> dict[str, Array]:
+    """Numbers of some units, and NaN and infinities among the first of each column."""
+    random = np.random.default_rng(seed)
+    found: dict[str, Array] = {}
+    for i in p.inputs:
+        if i.type.kind == "str":
+            values = np.array([("ab é" * 3)[: k % 9] for k in random.integers(0, 9, rows)], object)
+        elif i.type.is_float:
+            values = random.normal(size=rows, scale=2).astype(i.type.dtype)
+            for at, special in enumerate((np.nan, np.inf, -np.inf, -0.0)):
+                values[at::1009] = np.where(random.random(len(values[at::1009])) < 0.3, special, values[at::1009])
+        else:
+            values = random.integers(0, 2 if i.type == BOOL else 9, rows).astype(i.type.dtype)
+        found[i.name] = Optional(values, random.random(rows) < 0.9) if i.type.nullable else values
+    return found
+
+
+def _close(got: Array, expected: Array, what: object) -> None:
+    assert not isinstance(got, Optional) and not isinstance(expected, Optional)
+    assert got.dtype == expected.dtype
+    if got.dtype.kind != "f":
+        assert got.tolist() == expected.tolist(), what
+        return
+    eps = float(np.finfo(got.dtype).eps)
+    np.testing.assert_allclose(got, expected, rtol=2000 * eps, atol=2000 * eps, err_msg=str(what))
+
+
+def _check(p: Program, sizes: tuple[int, ...] = SIZES) -> None:
+    kernel = load(p)
+    for rows in sizes:
+        inputs = _inputs(p, rows)
+        got, expected = kernel.run(inputs, rows), evaluate(p, inputs, rows)
+        assert got.flagged == np.count_nonzero(expected.flagged)
+        if got.selection is not None:
+            assert got.selection.tolist() == expected.selection.tolist()
+        for name in p.outputs:
+            if isinstance(got.columns[name], np.ndarray) and got.columns[name].dtype.kind == "f":
+                _close(got.columns[name], expected.columns[name], (name, rows))
+            else:
+                assert difference(got.columns[name], expected.columns[name]) is None, (name, rows)
+
+
+def test_every_example_with_all_its_results_at_all_sizes():
+    columns = {f"{type}.{at}": type for _, types in EXAMPLES for at, type in enumerate(types)}
+
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        for number, (op, types) in enumerate(EXAMPLES):
+            assert isinstance(op, ModelOp)
+            for output in range(len(op.results(*types))):
+                loop.append(f"{number}.{output}", loop.emit(op.at(output), *(read[f"{t}.{a}"] for a, t in enumerate(types))))
+
+    _check(program(columns, body))
+
+
+def _mlp(*layers: int, activation: str = "relu", out: str = "identity", dtype: type = np.float64) -> Mlp:
+    random = np.random.default_rng(layers)
+    pairs = list(zip(layers, layers[1:], strict=False))
+    weights = [random.normal(size=pair).astype(dtype) for pair in pairs]
+    return Mlp.of(weights, [random.normal(size=b).astype(dtype) for _, b in pairs], activation, out)
+
+
+def test_models_among_strings_numbers_constants_and_nulls():
+    """A model of another's result, of a string's length, of a constant and of a NULL's zero; one result unused."""
+    inputs = {"x": F64, "y": F64.optional(), "n": I64, "flag": BOOL, "s": STR}
+
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        first, second = _mlp(4, 7, 3, out="softmax"), _mlp(3, 2)
+        length = loop.cast(loop.emit(StrCall("length"), read["s"]), F64)
+        arguments = (read["x"], loop.value_of(read["y"]), loop.const(0.5, F64), length)
+        a, b = (loop.emit(first.at(k), *arguments) for k in (0, 2))
+        c = loop.emit(second.at(1), a, loop.call("exp", loop.cast(read["flag"], F64)), loop.cast(read["n"], F64))
+        loop.append("a", a)
+        loop.append("sum", loop.call("add", b, c))
+        loop.append("maybe", loop.optional(loop.emit(StrCall("upper"), read["s"]), loop.is_valid(read["y"])))
+        loop.append("twice", loop.call("multiply", length, loop.const(2.0, F64)))
+        loop.append("near", loop.emit(Distances.of(np.array([[1.0, 2.0], [0.0, 0.0]])).at(1), c, read["x"]))
+
+    p = program(inputs, body)
+    _check(p, (0, 1, 65, 513, 3000))
+    source = row_loop_source(p)
+    assert source.count("mlp_f64(") == 2 and source.count("distances_f64(") == 1
+
+
+@pytest.mark.parametrize("deciding", ["numbers", "model"])
+def test_filters(deciding):
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
+        score = loop.emit(_mlp(2, 5, 1, out="logistic"), read["x"], read["y"])
+        loop.append("score", score)
+        loop.append("more", loop.call("add", read["x"], loop.const(1.0, F64)))
+        return loop.call("greater", score if deciding == "model" else read["x"], loop.const(0.5, F64))
+
+    _check(program({"x": F64, "y": F64}, body))
+
+
+def test_guards_of_results():
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        score = loop.emit(_mlp(1, 1), read["x"])
+        loop.guard(loop.call("less", score, loop.const(4.0, F64)))
+        loop.append("score", score)
+
+    p = program({"x": F64}, body)
+    kernel = load(p)
+    for rows in (1, 64, 700):
+        inputs = _inputs(p, rows, seed=3)
+        assert kernel.run(inputs, rows).flagged == np.count_nonzero(evaluate(p, inputs, rows).flagged)
+
+
+def test_input_columns_are_not_copied_and_computed_ones_lie_between_stages():
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        loop.append("out", loop.emit(_mlp(2, 1), read["x"], loop.call("negative", read["y"])))
+
+    source = row_loop_source(program({"x": F64, "y": F64}, body))
+    assert "(t0, 0, b0)" in source and "(t0, 8, c_v" in source
+    assert source.count("while row < tile + 64:") == 2  # one loop for -y, one for the result
+
+
+def test_wide_models():
+    """Columns between stages that fill the second-level cache make smaller pieces; the memory is no longer on any stack."""
+    inputs = {f"x{k}": F32 for k in range(700)}
+
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        arguments = [loop.cast(value, F64) for value in read.values()]
+        loop.append("out", loop.emit(_mlp(700, 3, 1), *arguments))
+
+    p = program(inputs, body)
+    assert "rows > 64" not in row_loop_source(p) and "while tile < 64:" in row_loop_source(p)
+    _check(p, (1, 200))
+    assert compile_program(p).memory > 64 * 700 * 8
+
+
+def test_too_many_arguments_are_refused():
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        op = Distances.of(np.zeros((1, 8200)))
+        loop.append("out", loop.emit(op, *([read["x"]] * 8200)))
+
+    with pytest.raises(Refusal, match="8200 arguments"):
+        check_size(program({"x": F64}, body))
+
+
+def test_a_model_trained_again_runs_the_same_object(tmp_path):
+    def of(weight: float) -> Program:
+        def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+            loop.append("out", loop.emit(Mlp.of([np.full((1, 1), weight)], [np.zeros(1)]), read["x"]))
+
+        return program({"x": F64}, body)
+
+    cache = ObjectCache(tmp_path)
+    first, second = of(2.0), of(3.0)
+    made, again = compile_program(first, cache), compile_program(second, cache)
+    assert again.cached and again.data == made.data and again.memory == made.memory > 0
+    x = np.array([1.0, -4.0])
+    assert Kernel.load(made, first).run({"x": x}, 2).columns["out"].tolist() == [2.0, -8.0]
+    assert Kernel.load(again, second).run({"x": x}, 2).columns["out"].tolist() == [3.0, -12.0]
+    bare = parse_program(print_program(second))
+    assert compile_program(bare, cache).cached
+    with pytest.raises(InternalError, match="without the bytes"):
+        Kernel.load(again, bare).run({"x": x}, 2)
+
+
+class _Unknown(Mlp):
+    """An op that no scorer knows."""
+
+
+def test_an_op_without_a_kernel():
+    op = _mlp(1, 1)
+    with pytest.raises(InternalError, match="has no kernel"):
+        scorer(_Unknown(op.layers, op.activation, op.out_activation, op.block), (F64,))
+
+
+def test_rows_do_not_depend_on_position():
+    p = _models_of(F64)
+    kernel = load(p)
+    inputs = _inputs(p, PIECE + 300)
+    whole = kernel.run(inputs, PIECE + 300)
+    for start, rows in ((1, 700), (300, 64), (PIECE, 300), (777, 3)):
+        part = kernel.run({name: column[start : start + rows] for name, column in inputs.items()}, rows)  # type: ignore[index]
+        for name in p.outputs:
+            assert part.columns[name].tobytes() == whole.columns[name][start : start + rows].tobytes()
+
+
+def _models_of(type: Type) -> Program:
+    builder = ProgramBuilder("models", [Input(f"x{k}", type) for k in range(13)])
+    loop = builder.loop("models")
+    read = [loop.read(f"x{k}") for k in range(13)]
+    loop.append("mlp", loop.emit(_mlp(13, 5, 3, activation="tanh", out="softmax"), *read))
+    loop.append("distance", loop.emit(Distances.of(np.ones((2, 13))), *read))
+    loop.close()
+    return builder.finish(["mlp", "distance"])
