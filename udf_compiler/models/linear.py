@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import I64
 from udf_compiler.calls.reductions import pairwise_sum
-from udf_compiler.models.features import Features, validated
+from udf_compiler.models.features import FLOATS, Features, validated
 from udf_compiler.models.sums import Scores, scores
 from udf_compiler.models.translator import Translator, labels
 from udf_compiler.trace.session import refuse
@@ -24,7 +26,8 @@ class Linear(Translator):
         if np.result_type(weights.dtype, intercept) != weights.dtype:  # the sum would be added up in one width, this in another
             refuse("SW814", name=self.name, attribute="intercept_", type=f"{np.asarray(intercept).dtype}")
         offsets = np.broadcast_to(np.asarray(intercept, weights.dtype), len(weights))
-        checked = validated(self.model, x, call, accept_sparse=["csr", "csc", "coo"])
+        dtype = FLOATS if isinstance(self, GeneralizedLinearRegressor) else "numeric"
+        checked = validated(self.model, x, call, accept_sparse=["csr", "csc", "coo"], dtype=dtype)
         return scores(checked, weights.T, offsets, call)
 
     def _dense(self, attribute: str, call: str) -> np.ndarray:
@@ -41,7 +44,7 @@ class LinearRegressor(Linear):
     def predict(self, x: Features) -> Features:
         made = self._scores(x, "predict")
         made.kept(self.call("predict"))
-        return made.x.array(made.values, ndim=np.ndim(self.model.coef_), order=None)
+        return made.x.array(made.values, ndim=np.ndim(self.model.coef_), order=None, kept=True)
 
 
 class LinearClassifier(Linear):
@@ -50,9 +53,12 @@ class LinearClassifier(Linear):
     def decision_function(self, x: Features) -> Features:
         made = self._scores(x, "decision_function")
         made.kept(self.call("decision_function"))
-        return made.x.array(made.values, ndim=2 if len(made.values) > 1 else 1, order="C")
+        return made.x.array(made.values, ndim=2 if len(made.values) > 1 else 1, order="C", kept=True)
 
     def predict(self, x: Features) -> Features:
+        binarizer = getattr(self.model, "_label_binarizer", None)
+        if binarizer is not None and binarizer.y_type_.startswith("multilabel"):
+            refuse("SW813", call=self.call("predict"), type="several at once")
         made = self._scores(x, "predict")
         made.label_of(self.call("predict"))
         loop = made.x.loop
@@ -68,39 +74,120 @@ class LogisticRegression(LinearClassifier):
         made.kept(self.call("predict_proba"))
         if len(self.fitted("classes_")) <= 2:
             return binary_probabilities(made)
-        return made.x.array(softmax(made), order="C")
+        return made.x.array(softmax(made.x, made.values), order="C", kept=True)
 
     def predict_log_proba(self, x: Features) -> Features:
         made = self.predict_proba(x)
         return made.array([made.loop.call("log", v) for v in made.values])
 
 
+class LinearDiscriminantAnalysis(LogisticRegression):
+    """The probabilities of a LogisticRegression; its logarithm knows no 0; `transform` projects."""
+
+    def predict_log_proba(self, x: Features) -> Features:
+        made = self.predict_proba(x)
+        loop, type = made.loop, made.types[0]
+        least = loop.const(np.finfo(type.dtype).smallest_normal, type)
+        zero = loop.const(0, type)
+        raised = [loop.select(loop.call("equal", v, zero), least, v) for v in made.values]
+        return made.array([loop.call("log", v) for v in raised])
+
+
+class SGDClassifier(LinearClassifier):
+    """Probabilities of log_loss and modified_huber; of several classes, they are normalised."""
+
+    def predict_proba(self, x: Features) -> Features:
+        made = self._scores(x, "predict_proba")
+        made.kept(self.call("predict_proba"))
+        loop, type = made.x.loop, made.type
+        if self.model.loss == "log_loss":
+            if len(made.values) == 1:
+                return binary_probabilities(made)
+            return made.x.array(normalised(made.x, [expit(made.x, v) for v in made.values]), order="C", kept=True)
+        halves = []
+        for value in made.values:
+            low = loop.call("maximum", value, loop.const(-1, type))
+            raised = loop.call("add", loop.call("minimum", low, loop.const(1, type)), loop.const(1, type))
+            halves.append(loop.call("divide", raised, loop.const(2, type)))
+        if len(halves) == 1:
+            return made.x.array([loop.call("subtract", loop.const(1, type), halves[0]), halves[0]], order="C", kept=True)
+        return made.x.array(normalised(made.x, halves), order="C", kept=True)
+
+
+class GeneralizedLinearRegressor(LinearRegressor):
+    """A linear predictor through the inverse of its link: the identity, or exp."""
+
+    def predict(self, x: Features) -> Features:
+        made = super().predict(x)
+        link = type(self.fitted("_base_loss").link).__name__
+        if link == "IdentityLink":
+            return made
+        if link != "LogLink":
+            refuse("SW814", name=self.name, attribute="link", type=link)
+        return made.array([made.loop.call("exp", v) for v in made.values], ndim=made.ndim, kept=True)
+
+
+def normalised(x: Features, values: list[Value]) -> list[Value]:
+    """Each value by the sum of all; where that is 0, all are alike."""
+    loop, type = x.loop, values[0].type
+    total = loop.call("add", loop.const(0, type), pairwise_sum(loop, values))
+    none = loop.call("equal", total, loop.const(0, type))
+    total = loop.select(none, loop.const(len(values), type), total)
+    return [loop.call("divide", loop.select(none, loop.const(1, type), v), total) for v in values]
+
+
 def binary_probabilities(made: Scores) -> Features:
     """``[1 - p, p]``, where p is scipy.special.expit of the score."""
     loop = made.x.loop
-    prob = expit(made, made.values[0])
-    return made.x.array([loop.call("subtract", loop.const(1, made.type), prob), prob], order="C")
+    prob = expit(made.x, made.values[0])
+    return made.x.array([loop.call("subtract", loop.const(1, made.type), prob), prob], order="C", kept=True)
 
 
-def expit(made: Scores, value: Value) -> Value:
+def expit(x: Features, value: Value) -> Value:
     """scipy.special.expit: 1 / (1 + exp(-x)) (xsf/log_exp.h)."""
-    loop, one = made.x.loop, made.x.loop.const(1, made.type)
+    loop, one = x.loop, x.loop.const(1, value.type)
     return loop.call("divide", one, loop.call("add", one, loop.call("exp", loop.call("negative", value))))
 
 
-def softmax(made: Scores) -> list[Value]:
+def softmax(x: Features, values: Sequence[Value]) -> list[Value]:
     """sklearn.utils.extmath.softmax of a C-ordered array."""
-    loop, largest = made.x.loop, made.values[0]
-    for value in made.values[1:]:
+    loop, largest = x.loop, values[0]
+    for value in values[1:]:
         largest = loop.call("maximum", largest, value)
-    powers = [loop.call("exp", loop.call("subtract", v, largest)) for v in made.values]
-    total = loop.call("add", loop.const(0, made.type), pairwise_sum(loop, powers))
+    powers = [loop.call("exp", loop.call("subtract", v, largest)) for v in values]
+    total = loop.call("add", loop.const(0, largest.type), pairwise_sum(loop, powers))
     return [loop.call("divide", p, total) for p in powers]
 
 
-ESTIMATORS: dict[str, type[Translator]] = {
-    "sklearn.linear_model._base.LinearRegression": LinearRegressor,
-    "sklearn.linear_model._logistic.LogisticRegression": LogisticRegression,
-    "sklearn.linear_model._ridge.Ridge": LinearRegressor,
+_LINEAR = "sklearn.linear_model"
+_REGRESSORS = {
+    "_base": "LinearRegression",
+    "_ridge": "Ridge RidgeCV",
+    "_coordinate_descent": "Lasso LassoCV ElasticNet ElasticNetCV MultiTaskLasso MultiTaskElasticNet",
+    "_least_angle": "Lars LarsCV LassoLars LassoLarsCV LassoLarsIC",
+    "_omp": "OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV",
+    "_bayes": "BayesianRidge ARDRegression",
+    "_huber": "HuberRegressor",
+    "_theil_sen": "TheilSenRegressor",
+    "_quantile": "QuantileRegressor",
+    "_stochastic_gradient": "SGDRegressor",
+    "_passive_aggressive": "PassiveAggressiveRegressor",
+}
+_CLASSIFIERS = {
+    f"{_LINEAR}._ridge.RidgeClassifier": LinearClassifier,
+    f"{_LINEAR}._ridge.RidgeClassifierCV": LinearClassifier,
+    f"{_LINEAR}._perceptron.Perceptron": LinearClassifier,
+    f"{_LINEAR}._passive_aggressive.PassiveAggressiveClassifier": LinearClassifier,
+    f"{_LINEAR}._stochastic_gradient.SGDClassifier": SGDClassifier,
+    f"{_LINEAR}._logistic.LogisticRegression": LogisticRegression,
+    f"{_LINEAR}._logistic.LogisticRegressionCV": LogisticRegression,
+    "sklearn.svm._classes.LinearSVC": LinearClassifier,
+    "sklearn.discriminant_analysis.LinearDiscriminantAnalysis": LinearDiscriminantAnalysis,
 }
 
+ESTIMATORS: dict[str, type[Translator]] = {
+    **{f"{_LINEAR}.{module}.{name}": LinearRegressor for module, names in _REGRESSORS.items() for name in names.split()},
+    "sklearn.svm._classes.LinearSVR": LinearRegressor,
+    **{f"{_LINEAR}._glm.glm.{name}Regressor": GeneralizedLinearRegressor for name in ("Poisson", "Gamma", "Tweedie")},
+    **_CLASSIFIERS,
+}

@@ -72,6 +72,16 @@ class StandardScaler(Scaler):
         return made.array(values)
 
 
+    def inverse_transform(self, x: Features) -> Features:
+        made = validated(self.model, self.dense(x), self.call("inverse_transform"), "allow-nan", dtype=FLOATS)
+        values, dtype = made.values, made.types[0].dtype
+        if self.model.with_std:
+            values = in_place(made, "multiply", values, self.fitted("scale_").astype(dtype))
+        if self.model.with_mean:
+            values = in_place(made, "add", values, self.fitted("mean_").astype(dtype))
+        return made.array(values)
+
+
 class MinMaxScaler(Scaler):
     """``x * scale_ + min_``."""
 

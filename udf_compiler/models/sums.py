@@ -62,20 +62,23 @@ class Scores:
 
     def largest(self) -> Value:
         """The number of the largest score, the same as in the library: rows with two too near to each other are guarded."""
-        loop = self.x.loop
-        index = argmax(loop, self.values)
-        errors = [self.error(j) for j in range(len(self.values))]
-        lows = [loop.call("subtract", v, e) for v, e in zip(self.values, errors, strict=True)]
-        low = lows[0]
-        for other in lows[1:]:
-            low = loop.call("maximum", low, other)
-        clear = []
-        for j, (value, error) in enumerate(zip(self.values, errors, strict=True)):
-            below = loop.call("less", loop.call("add", value, error), low)
-            clear.append(loop.call("logical_or", below, loop.call("equal", index, loop.const(j, I64))))
-        loop.guard(all_of(loop, clear))
-        check_size(loop)
-        return index
+        return clear_argmax(self.x.loop, self.values, [self.error(j) for j in range(len(self.values))])
+
+
+def clear_argmax(loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Value]) -> Value:
+    """``np.argmax`` of values that may be off by `errors`: rows where that would matter are guarded."""
+    index = argmax(loop, values)
+    lows = [loop.call("subtract", v, e) for v, e in zip(values, errors, strict=True)]
+    low = lows[0]
+    for other in lows[1:]:
+        low = loop.call("maximum", low, other)
+    clear = []
+    for j, (value, error) in enumerate(zip(values, errors, strict=True)):
+        below = loop.call("less", loop.call("add", value, error), low)
+        clear.append(loop.call("logical_or", below, loop.call("equal", index, loop.const(j, I64))))
+    loop.guard(all_of(loop, clear))
+    check_size(loop)
+    return index
 
 
 def scores(x: Features, weights: np.ndarray, offsets: np.ndarray, call: str) -> Scores:

@@ -1,0 +1,242 @@
+"""scikit-learn's models of other models: votes, stacks, calibration, several outputs, transformed targets, dummies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import F64, I64
+from udf_compiler.models.compose import FunctionTransformer, joined
+from udf_compiler.models.features import Features, features_of, validated
+from udf_compiler.models.linear import expit, normalised
+from udf_compiler.models.sums import clear_argmax
+from udf_compiler.models.translator import Translator, argmax, keep, labels, method_of
+from udf_compiler.trace.session import refuse
+
+#: Classes whose probabilities lie nearer than this are left to the library.
+_NEAR = 1e-9
+
+
+def nearest_label(owner: Translator, x: Features, values: Sequence[Value], classes: np.ndarray) -> Features:
+    """The label of the largest probability."""
+    call, loop = owner.call("predict"), x.loop
+    if x.kept:
+        keep("label", f"rows whose two best classes lie within {_NEAR} run in Python", call)
+        index = clear_argmax(loop, values, [loop.const(_NEAR / 2, values[0].type)] * len(values))
+    else:
+        index = argmax(loop, values)
+    return labels(x, index, classes, call)
+
+
+def averaged(parts: Sequence[Sequence[Value]], weights: Any, x: Features) -> list[Value]:
+    """``np.average`` of one row a part, in the order of the parts."""
+    loop, made = x.loop, []
+    numbers = None if weights is None else [float(w) for w in weights]
+    for column in zip(*parts, strict=True):
+        terms = [loop.cast(v, F64) for v in column]
+        if numbers is not None:
+            terms = [loop.call("multiply", v, loop.const(w, F64)) for v, w in zip(terms, numbers, strict=True)]
+        total = terms[0]
+        for term in terms[1:]:
+            total = loop.call("add", total, term)
+        made.append(loop.call("divide", total, loop.const(float(sum(numbers)) if numbers else float(len(terms)), F64)))
+    return made
+
+
+class VotingClassifier(Translator):
+    """The class with the largest mean probability (soft), or with the most votes (hard)."""
+
+    def predict_proba(self, x: Features) -> Features:
+        parts = [method_of(self.part(e), "predict_proba")(x) for e in self.fitted("estimators_")]
+        keep("average", f"{len(parts) + 2} * eps of each value", self.call("predict_proba"))
+        return Features(x.loop, tuple(averaged([p.values for p in parts], self.model._weights_not_none, x)), order="C", kept=True)
+
+    def predict(self, x: Features) -> Features:
+        if self.model.voting == "soft":
+            made = self.predict_proba(x)
+            return nearest_label(self, made, made.values, self.fitted("le_").classes_)
+        loop, classes = x.loop, self.fitted("le_").classes_
+        weights = self.model._weights_not_none or [1.0] * len(self.model.estimators_)
+        votes = [loop.const(0.0, F64)] * len(classes)
+        for estimator, weight in zip(self.model.estimators_, weights, strict=True):
+            vote = loop.cast(method_of(self.part(estimator), "predict")(x).values[0], I64)
+            for j in range(len(classes)):
+                own = loop.call("equal", vote, loop.const(j, I64))
+                votes[j] = loop.call("add", votes[j], loop.select(own, loop.const(float(weight), F64), loop.const(0.0, F64)))
+        return labels(x, argmax(loop, votes), classes, self.call("predict"))
+
+
+class VotingRegressor(Translator):
+    """The mean of the predictions."""
+
+    def predict(self, x: Features) -> Features:
+        parts = [method_of(self.part(e), "predict")(x).values for e in self.fitted("estimators_")]
+        keep("average", f"{len(parts) + 2} * eps of each value", self.call("predict"))
+        return Features(x.loop, tuple(averaged(parts, self.model._weights_not_none, x)), ndim=1, kept=True)
+
+
+class Stacking(Translator):
+    """A model on the predictions of others."""
+
+    def transform(self, x: Features) -> Features:
+        model, parts = self.model, []
+        for estimator, method in zip(self.fitted("estimators_"), self.fitted("stack_method_"), strict=True):
+            made = replace(method_of(self.part(estimator), method)(x), ndim=2, names=None)
+            if method == "predict_proba" and len(model.classes_) == 2:
+                made = made.chosen([1])
+            parts.append(made)
+        if model.passthrough:
+            if x.sparse:
+                refuse("SW821", call=self.call("transform"))
+            parts.append(x)
+        return joined(parts, self.call("transform"))
+
+
+class StackingClassifier(Stacking):
+    """Its final model predicts numbers of classes."""
+
+    def _final(self, x: Features, method: str) -> Features:
+        if isinstance(self.model._label_encoder, list):
+            refuse("SW813", call=self.call(method), type="several at once")
+        return method_of(self.part(self.fitted("final_estimator_")), method)(self.transform(x))
+
+    def predict(self, x: Features) -> Features:
+        index = x.loop.cast(self._final(x, "predict").values[0], I64)
+        return labels(x, index, self.model._label_encoder.classes_, self.call("predict"))
+
+    def predict_proba(self, x: Features) -> Features:
+        return self._final(x, "predict_proba")
+
+    def decision_function(self, x: Features) -> Features:
+        return self._final(x, "decision_function")
+
+
+class StackingRegressor(Stacking):
+    """Its final model's prediction."""
+
+    def predict(self, x: Features) -> Features:
+        return method_of(self.part(self.fitted("final_estimator_")), "predict")(self.transform(x))
+
+
+class CalibratedClassifierCV(Translator):
+    """The mean of probabilities that sigmoids make of scores."""
+
+    def predict_proba(self, x: Features) -> Features:
+        loop, classes = x.loop, self.fitted("classes_")
+        totals = [loop.const(0.0, F64)] * len(classes)
+        for calibrated in self.fitted("calibrated_classifiers_"):
+            values = self._calibrated(calibrated, x, len(classes))
+            totals = [loop.call("add", t, v) for t, v in zip(totals, values, strict=True)]
+        count = loop.const(float(len(self.model.calibrated_classifiers_)), F64)
+        return Features(loop, tuple(loop.call("divide", t, count) for t in totals), order="C", kept=True)
+
+    def _calibrated(self, one: Any, x: Features, count: int) -> list[Value]:
+        loop = x.loop
+        if one.method != "sigmoid":
+            refuse("SW814", name=self.name, attribute="method", type=one.method)
+        translator = self.part(one.estimator)
+        by_score = hasattr(one.estimator, "decision_function")
+        made = method_of(translator, "decision_function" if by_score else "predict_proba")(x)
+        values = list(made.values)[1:] if not by_score and count == 2 else list(made.values)
+        if len(one.estimator.classes_) != count or len(values) != len(one.calibrators):
+            refuse("SW814", name=self.name, attribute="classes_", type="not those of each part")
+        probabilities = [self._sigmoid(x, v, c) for v, c in zip(values, one.calibrators, strict=True)]
+        if count == 2:
+            return [loop.call("subtract", loop.const(1.0, F64), probabilities[0]), probabilities[0]]
+        return normalised(x, probabilities)
+
+    def _sigmoid(self, x: Features, value: Value, calibrator: Any) -> Value:
+        loop = x.loop
+        slope = loop.call("multiply", loop.const(float(calibrator.a_), F64), loop.cast(value, F64))
+        return expit(x, loop.call("negative", loop.call("add", slope, loop.const(float(calibrator.b_), F64))))
+
+    def predict(self, x: Features) -> Features:
+        made = self.predict_proba(x)
+        return nearest_label(self, made, made.values, self.fitted("classes_"))
+
+
+class MultiOutput(Translator):
+    """One model for each output."""
+
+    def predict(self, x: Features) -> Features:
+        parts = [replace(method_of(self.part(e), "predict")(x), ndim=2) for e in self.fitted("estimators_")]
+        return replace(joined(parts, self.call("predict")), order="F")
+
+
+class TransformedTargetRegressor(Translator):
+    """A regressor whose predictions a transformer takes back."""
+
+    def predict(self, x: Features) -> Features:
+        call = self.call("predict")
+        made = replace(method_of(self.part(self.fitted("regressor_")), "predict")(x), ndim=2)
+        back = taken_back(self.part(self.fitted("transformer_")), made, call)
+        return replace(back, ndim=1) if self.model._training_dim == 1 and len(back.columns) == 1 else back
+
+
+def taken_back(translator: Translator, x: Features, call: str) -> Features:
+    """``inverse_transform`` of a transformer of targets. Refuses SW802 one that is not listed here."""
+    if isinstance(translator, FunctionTransformer):
+        from udf_compiler.models.output import given_back
+
+        model, rebuild = translator.model, translator.rebuild
+        if model.validate:
+            x = validated(model, x, call)
+        if model.inverse_func is None:
+            return x
+        if rebuild is None:
+            refuse("SW802", name=translator.name, method="inverse_transform")
+        function: Callable[..., Any] = rebuild(model.inverse_func)
+        made = features_of(function(given_back(x, call), **rebuild(model.inv_kw_args or {})), call)
+        return replace(made, kept=x.kept)
+    return method_of(translator, "inverse_transform")(x)
+
+
+class OneVsRestClassifier(Translator):
+    """One binary model for each class."""
+
+    def decision_function(self, x: Features) -> Features:
+        parts = [method_of(self.part(e), "decision_function")(x).values[0] for e in self.fitted("estimators_")]
+        return Features(x.loop, tuple(parts), ndim=1 if len(parts) == 1 else 2, order=None, kept=True)
+
+    def predict(self, x: Features) -> Features:
+        if self.fitted("label_binarizer_").y_type_ != "multiclass":
+            refuse("SW813", call=self.call("predict"), type="not of several classes")
+        method = "decision_function" if hasattr(self.model.estimators_[0], "decision_function") else "predict_proba"
+        values = [method_of(self.part(e), method)(x).values[-1] for e in self.model.estimators_]
+        made = Features(x.loop, tuple(values), kept=True)
+        return nearest_label(self, made, values, self.fitted("classes_"))
+
+
+class Dummy(Translator):
+    """The same prediction for all rows."""
+
+    def predict(self, x: Features) -> Features:
+        model, call = self.model, self.call("predict")
+        if model.n_outputs_ != 1:
+            refuse("SW813", call=call, type="several at once")
+        if hasattr(model, "constant_"):
+            return Features(x.loop, (x.loop.const(float(np.ravel(model.constant_)[0]), F64),), ndim=1)
+        if model._strategy not in ("most_frequent", "prior"):
+            refuse("SW814", name=self.name, attribute="strategy", type=model._strategy)
+        return labels(x, x.loop.const(int(model.class_prior_.argmax()), I64), model.classes_, call)
+
+
+_ENSEMBLE = "sklearn.ensemble"
+
+ESTIMATORS: dict[str, type[Translator]] = {
+    f"{_ENSEMBLE}._voting.VotingClassifier": VotingClassifier,
+    f"{_ENSEMBLE}._voting.VotingRegressor": VotingRegressor,
+    f"{_ENSEMBLE}._stacking.StackingClassifier": StackingClassifier,
+    f"{_ENSEMBLE}._stacking.StackingRegressor": StackingRegressor,
+    "sklearn.calibration.CalibratedClassifierCV": CalibratedClassifierCV,
+    "sklearn.multioutput.MultiOutputRegressor": MultiOutput,
+    "sklearn.multioutput.MultiOutputClassifier": MultiOutput,
+    "sklearn.compose._target.TransformedTargetRegressor": TransformedTargetRegressor,
+    "sklearn.multiclass.OneVsRestClassifier": OneVsRestClassifier,
+    "sklearn.dummy.DummyClassifier": Dummy,
+    "sklearn.dummy.DummyRegressor": Dummy,
+}
