@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Distances, Mlp, ModelOp
+from sparkweld.ir.ops import Distances, Mlp, ModelOp, TreeEnsemble
 from sparkweld.ir.types import Type
-from sparkweld.kernels.models import dense
+from sparkweld.kernels.models import dense, trees
 from sparkweld.kernels.models.library import ModelFunction
 
 #: Most rows of a call.
@@ -48,9 +48,14 @@ def _distances(op: Distances, arguments: tuple[Type, ...]) -> Scorer:
     return Scorer(dense.distances[op.type], (op.count, len(arguments)))
 
 
-_SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {Mlp: _mlp, Distances: _distances}
+def _trees(op: TreeEnsemble, arguments: tuple[Type, ...]) -> Scorer:
+    scratch = trees.mask_scratch(op.columns, op.slots, op.outputs) if op.form == "mask" else trees.walk_scratch(op.columns)
+    return Scorer(trees.ENTRIES[op.form, op.width, op.sums], scratch=scratch)
 
-_MODULES = (dense,)
+
+_SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees}
+
+_MODULES = (dense, trees)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 

@@ -1,0 +1,196 @@
+"""The op of tree ensembles: gradient boosting, random forests, single trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.ops.models import ModelOp
+from sparkweld.ir.tree_layouts import (
+    CHILD_BIT,
+    COLUMN_BIT,
+    FREE,
+    JOIN,
+    LAST,
+    MAX_COLUMNS,
+    NAN_BIT,
+    SET_BIT,
+    UNION,
+    TooLarge,
+    mask_arrays,
+    walk_arrays,
+)
+from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.types import F32, F64, Type
+
+#: What a mask kernel may work in: it lies on a task's stack.
+_WORK_BYTES = 192 * 1024
+#: Most columns of the walk form, for the same reason.
+_WALK_COLUMNS = 4096
+#: Nanoseconds of a row, from `tests/bench/bench_trees.py`: a split of the mask form, and a level of a walk.
+_SPLIT_NS, _LEVEL_NS = 0.045, 0.62
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEnsemble(ModelOp):
+    """Sums of the leaves' values, in the order of the trees, as `sparkweld.ir.trees.Forest` defines them.
+
+    `form`: mask, walk, or sets (a walk with splits by sets of ranks). `arguments`: features, all f32 or all f64. `slots`: masks
+    that the mask form works with. Block: the arrays of that form; `start`'s type and length are those of the results.
+    """
+
+    form: str
+    arguments: int
+    slots: int
+    block: ConstantBlock
+    output: int = 0
+    name: ClassVar[str] = "tree_ensemble"
+
+    @staticmethod
+    def of(forest: Forest) -> TreeEnsemble:
+        """In the form that costs less; its arguments are all of the forest's features. Raises TooLarge."""
+        arrays = _cheap_masks(forest)
+        if arrays is not None:
+            return TreeEnsemble("mask", forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
+        return TreeEnsemble.walking(forest)
+
+    @staticmethod
+    def walking(forest: Forest) -> TreeEnsemble:
+        """In walk form. Raises TooLarge."""
+        arrays = walk_arrays(forest)
+        if (columns := len(arrays["columns"])) > _WALK_COLUMNS:
+            raise TooLarge(f"{columns} columns")
+        form = "sets" if len(arrays["set_starts"]) > 1 else "walk"
+        return TreeEnsemble(form, forest.features, 0, ConstantBlock.of(**arrays))
+
+    @property
+    def width(self) -> Type:
+        """Type of the arguments."""
+        return F32 if self.block.part("edges").kind == "f32" else F64
+
+    @property
+    def sums(self) -> Type:
+        """Type of the results."""
+        return F32 if self.block.part("start").kind == "f32" else F64
+
+    @property
+    def outputs(self) -> int:
+        """Number of results."""
+        return self.block.length("start")
+
+    @property
+    def columns(self) -> int:
+        """Columns of ranks."""
+        return self.block.length("columns") // 3
+
+    def results(self, *args: Type) -> tuple[Type, ...]:
+        self._wants(self.form in ("mask", "walk", "sets"), "a known form", args)
+        self._wants(args == (self.width,) * self.arguments, f"{self.arguments} {self.width}", args)
+        return (self.sums,) * self.outputs
+
+    def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
+        leaves = self._mask_leaves if self.form == "mask" else self._walk_leaves
+        sums = [np.full(len(args[0]), start, self.sums.dtype) for start in self.block["start"]]
+        values = self.block["values"]
+        for first, width, begin, leaf in leaves(self._ranks(args)):
+            for number in range(width):
+                sums[first + number] += values[begin + leaf * width + number]
+        return sums
+
+    def _ranks(self, args: tuple[np.ndarray, ...]) -> np.ndarray:
+        """[columns, rows]: the number of edges below each value, the largest of its type for NaN."""
+        dtype = np.uint8 if self.form == "mask" else np.uint16
+        ranks = np.empty((self.columns, len(args[0])), dtype)
+        edges = self.block["edges"]
+        for at, (feature, bits, begin) in enumerate(self.block["columns"].reshape(-1, 3)):
+            x = args[feature]
+            found = np.searchsorted(edges[begin : begin + (1 << bits) - 1], x)
+            ranks[at] = np.where(np.isnan(x), np.iinfo(dtype).max, found)
+        return ranks
+
+    def _mask_leaves(self, ranks: np.ndarray) -> list[tuple[int, int, int, np.ndarray]]:
+        operations = self.block["operations"].reshape(-1, 6).tolist()
+        masks = np.ones((max(self.slots, FREE), ranks.shape[1]), bool)
+        leaf = np.zeros(ranks.shape[1], np.int64)
+        found, begin = [], 0
+        for end, values, first, width in self.block["trees"].reshape(-1, 4).tolist():
+            for column, bounds, slot, hit, miss, kind in operations[begin:end]:
+                inside = ranks[column] - np.uint8(bounds & 255) <= bounds >> 8
+                if kind == JOIN or kind & LAST:
+                    inside |= masks[UNION]
+                if kind & ~(LAST | 3):
+                    masks[UNION] = inside
+                    continue
+                parts = masks[slot] & inside, masks[slot] & ~inside
+                for part, to, bit in zip(parts, (hit, miss), (1, 2), strict=True):
+                    if kind & bit:
+                        leaf[part] = to
+                    else:
+                        masks[to] = part
+            begin = end
+            found.append((first, width, values, leaf.copy()))
+        return found
+
+    def _walk_leaves(self, ranks: np.ndarray) -> list[tuple[int, int, int, np.ndarray]]:
+        nodes, numbers = self.block["nodes"], self.block["leaves"]
+        rows = np.arange(ranks.shape[1])
+        found = []
+        for root, depth, first, width, values in self.block["trees"].reshape(-1, 5).tolist():
+            at = np.full(len(rows), root, np.int64)
+            for _ in range(depth):
+                node = nodes[at].view(np.int64)
+                rank = ranks[node >> COLUMN_BIT & (MAX_COLUMNS - 1), rows].astype(np.int64)
+                key = node & 0xFFFF
+                hit = (rank + (node >> NAN_BIT & 1)) & 0xFFFF <= key
+                if self.form == "sets":
+                    hit = np.where(node >> SET_BIT & 1, self._members(np.where(node >> SET_BIT & 1, key, 0), rank), hit)
+                at = (nodes[at] >> np.uint64(CHILD_BIT)).astype(np.int64) + ~hit
+            found.append((first, width, values, numbers[at].astype(np.int64)))
+        return found
+
+    def _members(self, number: np.ndarray, rank: np.ndarray) -> np.ndarray:
+        start = self.block["set_starts"][number]
+        members = self.block["members"]
+        largest = members[start[:, None] + np.arange(-4, 0)].copy().view(np.int32)[:, 0]
+        return members[start + np.minimum(rank, largest)] != 0  # type: ignore[no-any-return]
+
+
+def _cheap_masks(forest: Forest) -> dict[str, np.ndarray] | None:
+    """The mask form, unless it does not fit or a walk costs less."""
+    splits = sum(len(t.feature) // 2 for t in forest.trees)
+    levels = sum(t.depth for t in forest.trees)
+    if splits * _SPLIT_NS > levels * _LEVEL_NS + 1:
+        return None
+    try:
+        arrays = mask_arrays(forest)
+    except TooLarge:
+        return None
+    work = 512 * (len(arrays["columns"]) + 8 * forest.outputs + 9) + 64 * int(arrays["head"][2])
+    return arrays if work <= _WORK_BYTES else None
+
+
+def _example(form: str, width: Type, *, sets: bool = False, outputs: int = 1) -> tuple[TreeEnsemble, tuple[Type, ...]]:
+    """Two small trees over three features."""
+    dtype = width.dtype
+    hit, miss = np.array([1, 3, -1, -1, -1], np.int32), np.array([2, 4, -1, -1, -1], np.int32)
+    values = np.arange(5.0 * outputs).reshape(5, outputs) / 3
+    one = Tree(
+        np.array([0, 1, 0, 0, 0], np.int32), np.array([0.5, -0.0, 0, 0, 0], dtype), np.array([1, 0, 0, 0, 0], bool), hit, miss,
+        values, sets={1: ((None, dtype.type(-3)), (dtype.type(0.5), dtype.type(2)), (dtype.type(3), np.inf))} if sets else {},
+    )  # fmt: skip
+    leaf = np.array([-1], np.int32)
+    other = Tree(np.zeros(1, np.int32), np.zeros(1, dtype), np.zeros(1, bool), leaf, leaf, values[:1] + 1)
+    forest = Forest(3, width, width, np.full(outputs, 0.25, dtype), (one, other, one))
+    op = TreeEnsemble.of(forest) if form == "mask" else TreeEnsemble.walking(forest)
+    return op, (width,) * 3
+
+
+TreeEnsemble.examples = (
+    _example("mask", F64),
+    _example("mask", F32, sets=True, outputs=2),
+    _example("walk", F32, outputs=3),
+    _example("walk", F64, sets=True),
+)

@@ -1,0 +1,46 @@
+"""Runs an entry of tree ensembles over arrays, piece by piece, without programs."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+
+import numpy as np
+from llvmlite import binding
+
+from sparkweld.ir.ops import TreeEnsemble
+from sparkweld.kernels.loader import _linker
+from sparkweld.kernels.models import PIECE, scorer
+from sparkweld.kernels.models.library import ModelFunction
+from sparkweld.kernels.target import target_machine
+
+
+@cache
+def _entry(function: ModelFunction) -> tuple[ctypes._CFuncPtr, object]:
+    image = target_machine().emit_object(binding.parse_bitcode(function.bitcode))
+    library = binding.JITLibraryBuilder().add_object_img(image).export_symbol(function.symbol).add_current_process()
+    tracker = library.link(_linker(), f"test.{function.symbol}")
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 6)(tracker[function.symbol]), tracker
+
+
+class Scored:
+    """An ensemble ready to be run over columns of its width."""
+
+    def __init__(self, op: TreeEnsemble) -> None:
+        made = scorer(op, (op.width,) * op.arguments)
+        self.op, self._work = op, np.empty(made.scratch, np.uint8)
+        self._call, self._keep = _entry(made.function)
+
+    def run(self, columns: list[np.ndarray], piece: int = PIECE) -> list[np.ndarray]:
+        """The sums of all rows, `piece` at a time."""
+        rows = len(columns[0])
+        outputs = [np.empty(rows, self.op.sums.dtype) for _ in range(self.op.outputs)]
+        for start in range(0, rows, piece):
+            arguments = np.array([c.ctypes.data + start * c.itemsize for c in columns], np.int64)
+            to = np.array([o.ctypes.data + start * o.itemsize for o in outputs], np.int64)
+            data = self.op.block.data
+            assert data is not None
+            addresses = (a.ctypes.data for a in (data, to, self._work))
+            block, results, work = addresses
+            self._call(arguments.ctypes.data, min(piece, rows - start), block, results, work, 0)
+        return outputs

@@ -1,0 +1,132 @@
+"""Kernels of tree ensembles give the bits of the plain walk: random trees of every form, at and around their thresholds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.ops import TreeEnsemble
+from sparkweld.ir.tree_layouts import TooLarge, mask_arrays, walk_arrays
+from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.types import F32, F64, Type
+from tests.helpers.score_pieces import Scored
+
+ROWS = 1100  # two pieces and a part
+
+
+def random_tree(rng: np.random.Generator, leaves: int, edges: list[np.ndarray], sets: bool, width: int, first: int) -> Tree:
+    """Grown by splitting random leaves at the features' edges; deep ways are as likely as wide ones."""
+    feature, threshold, nan_hits, hit, miss = [0], [0.0], [False], [-1], [-1]
+    found: dict[int, tuple] = {}
+    waiting = [0]
+    while len(waiting) < leaves:
+        node = waiting.pop(int(rng.integers(max(0, len(waiting) - 3), len(waiting))))
+        feature[node] = int(rng.integers(len(edges)))
+        threshold[node] = rng.choice(edges[feature[node]])
+        nan_hits[node] = bool(rng.random() < 0.5)
+        if sets and rng.random() < 0.4:
+            e = np.sort(rng.choice(edges[feature[node]], 6, replace=False))
+            whole = ((None if rng.random() < 0.5 else e[0], e[1]), (e[2], e[3]), (e[4], e[5]))
+            found[node] = whole[: int(rng.integers(0, 4))]
+        hit[node], miss[node] = len(feature), len(feature) + 1
+        waiting += [len(feature), len(feature) + 1]
+        for column, value in ((feature, 0), (threshold, 0.0), (nan_hits, False), (hit, -1), (miss, -1)):
+            column += [value, value]
+    dtype = edges[0].dtype
+    values = rng.normal(size=(len(feature), width))
+    ints = (np.array(c, np.int32) for c in (feature, hit, miss))
+    features, hits, misses = ints
+    return Tree(features, np.array(threshold, dtype), np.array(nan_hits), hits, misses, values, first, found)
+
+
+def around(rng: np.random.Generator, edges: np.ndarray, rows: int) -> np.ndarray:
+    """Values at, just below and just above edges, and all odd ones."""
+    at = rng.choice(edges, rows)
+    below, above = (np.nextafter(at, at.dtype.type(end)) for end in (-np.inf, np.inf))
+    x = np.choose(rng.integers(0, 3, rows), [below, at, above])
+    odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1e300, -1e300, np.finfo(at.dtype).tiny])
+    with np.errstate(over="ignore"):
+        odd = odd.astype(at.dtype)
+    return np.where(rng.random(rows) < 0.2, rng.choice(odd, rows), x)
+
+
+#: Edges of a feature, leaves of a tree, results: ranks of one column and of many, slots that are used again, one-leaf trees.
+CASES = [(6, 2, 1), (20, 64, 1), (300, 31, 3), (1500, 256, 1), (250, 255, 2)]
+
+
+@pytest.mark.parametrize("width", [F32, F64], ids=str)
+@pytest.mark.parametrize("sets", [False, True], ids=["plain", "sets"])
+def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
+    rng = np.random.default_rng(7)
+    for number, (count, leaves, outputs) in enumerate(CASES):
+        edges = [np.unique(np.append(rng.normal(size=count), [0.0, -1.0]).astype(width.dtype)) for _ in range(5)]
+        vectors = number == len(CASES) - 1
+        trees = tuple(
+            random_tree(rng, int(rng.integers(1, leaves + 1)) if t else leaves, edges, sets, outputs if vectors else 1,
+                        0 if vectors else t % outputs)
+            for t in range(12)
+        )  # fmt: skip
+        forest = Forest(5, width, width, rng.normal(size=outputs).astype(width.dtype), trees)
+        columns = [around(rng, e, ROWS) for e in edges]
+        expected = forest.evaluate(columns)
+        masks = mask_arrays(forest)
+        mask = TreeEnsemble("mask", 5, int(masks["head"][2]), ConstantBlock.of(**masks))
+        for op in (mask, TreeEnsemble.walking(forest)):
+            assert op.form != "walk" or not any(t.sets for t in trees)
+            for got in (op.evaluate_all(*columns), Scored(op).run(columns), Scored(op).run(columns, 64)):
+                for a, b in zip(got, expected, strict=True):
+                    assert a.tobytes() == b.tobytes(), (op.form, count, leaves)
+
+
+def test_deep_and_many() -> None:
+    """A tree that is a list of 300 splits; more leaves than masks number; a thousand stumps; features that nothing reads."""
+    rng = np.random.default_rng(8)
+    edges = [np.sort(rng.normal(size=400)) for _ in range(40)]
+    inner = np.arange(300)
+    hit = np.concatenate([2 * inner + 1, np.full(301, -1)]).astype(np.int32)
+    feature, threshold = np.zeros(601, np.int32), np.zeros(601)
+    hits, misses = np.full(601, -1, np.int32), np.full(601, -1, np.int32)
+    feature[2 * inner], threshold[2 * inner] = inner % 3, np.linspace(-2, 2, 300)
+    hits[2 * inner], misses[2 * inner] = hit[inner], 2 * inner + 2
+    chain = Tree(feature, threshold, np.zeros(601, bool), hits, misses, rng.normal(size=(601, 1)))
+    wide = random_tree(rng, 3000, edges, False, 1, 0)
+    stumps = tuple(random_tree(rng, 2, edges[:7], False, 1, 0) for _ in range(1000))
+    columns = [around(rng, e, 700) for e in edges]
+    for forest, form in (
+        (Forest(40, F64, F64, np.zeros(1), (chain, wide, chain)), "walk"),
+        (Forest(40, F64, F64, np.zeros(1), stumps), "mask"),
+    ):
+        used = forest.of_used()
+        op = TreeEnsemble.of(used)
+        assert op.form == form and op.arguments == len(forest.used)
+        (got,) = Scored(op).run([columns[i] for i in forest.used])
+        assert got.tobytes() == forest.evaluate(columns)[0].tobytes()
+    assert chain.depth == 300 and len(Forest(40, F64, F64, np.zeros(1), stumps).used) == 7
+    with pytest.raises(TooLarge, match="256 leaves"):
+        mask_arrays(Forest(40, F64, F64, np.zeros(1), (wide,)))
+
+
+def test_what_does_not_fit() -> None:
+    """More columns than a walk's nodes can name; more categories than a set has."""
+    leaf = np.array([1, -1, -1], np.int32)
+    trees = tuple(
+        Tree(np.array([f, 0, 0], np.int32), np.zeros(3), np.zeros(3, bool), leaf, leaf + (leaf > 0), np.ones((3, 1)))
+        for f in range(5000)
+    )
+    with pytest.raises(TooLarge, match="5000 columns"):
+        TreeEnsemble.of(Forest(5000, F64, F64, np.zeros(1), trees))
+    many = tuple((float(c) - 0.5, float(c)) for c in range(40000))
+    split = Tree(np.zeros(3, np.int32), np.zeros(3), np.zeros(3, bool), leaf, leaf + (leaf > 0), np.ones((3, 1)), sets={0: many})
+    with pytest.raises(TooLarge, match="categories"):
+        walk_arrays(Forest(1, F64, F64, np.zeros(1), (split,)))
+
+
+def test_no_splits() -> None:
+    """Trees of one leaf add their values to every row."""
+    none = np.array([-1], np.int32)
+    leaf = Tree(np.zeros(1, np.int32), np.zeros(1), np.zeros(1, bool), none, none, np.array([[0.1]]))
+    forest = Forest(3, F64, F64, np.array([0.2]), (leaf, leaf)).of_used()
+    assert forest.features == 1
+    (got,) = Scored(TreeEnsemble.of(forest)).run([np.full(70, np.nan)])
+    assert (got == 0.2 + 0.1 + 0.1).all()
