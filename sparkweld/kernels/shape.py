@@ -31,7 +31,7 @@ MAX_ARGUMENTS = 1 << 13
 #: Functions of strings whose results may lie in the arena.
 _ALLOCATING = frozenset(
     """lower upper swapcase title capitalize casefold replace concat repeat center ljust rjust zfill int_to_str
-    float_to_str format_int format_fixed translate""".split()
+    float_to_str format_int format_fixed translate strip_accents_ascii strip_accents_unicode""".split()
 )
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyspark.sql.types import DataType, DoubleType, StructField, StructType
 from pyspark.util import PythonEvalType
 
-from sparkweld.ir import evaluate, parse_program
+from sparkweld.ir import Program, evaluate, parse_program
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import _NAMES, _TWO_FORMS, _inputs, _spark_name, _values
 from tests.helpers.outcomes import same, token
@@ -57,7 +57,7 @@ def compare(
         assert reply["status"] == "refused", reply
         return Scored(refused=reply["refusals"][0]["code"])
     fields = returns.fields if isinstance(returns, StructType) else None
-    program = parse_program(reply["program"])
+    program = parse_program(reply["program"], reply["blocks"])
     result = evaluate(program, _inputs(program, batch), batch.num_rows)
     flagged = np.flatnonzero(result.flagged)
     raised = sum(_raises(function, batch.slice(int(row), 1), returns, struct) for row in flagged)
@@ -80,7 +80,7 @@ def compare(
 def compiled(
     function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, struct: bool = True, exact: bool = False
 ) -> dict[str, Any]:
-    """The reply to a compile request for a scalar pandas UDF over the batch's columns."""
+    """The reply to a compile request for a scalar pandas UDF over the batch's columns, with its program's blocks."""
     columns = list(zip(batch.schema.names, batch.columns, strict=True))
     inputs = {name: _NAMES[str(column.type)] for name, column in columns}
     state = [name for name, column in columns if column.null_count and inputs[name] in _TWO_FORMS]
@@ -94,7 +94,9 @@ def compiled(
     if isinstance(returns, StructType):
         outputs = step["udfs"][0]["fields"] = [f"r{i}" for i in range(len(returns.fields))]
     whole = request(step, inputs=inputs, nullable_state=state, exact=exact, outputs=outputs)
-    return compile_pipeline(whole, [payload(function, returns)])
+    programs: list[Program] = []
+    reply = compile_pipeline(whole, [payload(function, returns)], programs.append)
+    return {**reply, "blocks": [block for program in programs for block in program.blocks]}
 
 
 def compare_columns(

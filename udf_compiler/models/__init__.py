@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from udf_compiler.bytecode import Use
-from udf_compiler.models import bayes, compose, encoding, ensemble, imputation, linear, scaling, selection
+from udf_compiler.models import bayes, compose, encoding, ensemble, imputation, linear, scaling, selection, text
 from udf_compiler.models.traced import TracedModel
 from udf_compiler.models.translator import METHODS, Translator
 
@@ -26,6 +26,7 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **imputation.ESTIMATORS,
     **encoding.ESTIMATORS,
     **selection.ESTIMATORS,
+    **text.ESTIMATORS,
     **compose.ESTIMATORS,
     **bayes.ESTIMATORS,
     **ensemble.ESTIMATORS,

@@ -10,6 +10,7 @@ import numpy as np
 
 from sparkweld.ir.types import STR
 from udf_compiler.models.features import Features, features_of, validated
+from udf_compiler.models.terms import Terms, joined_terms
 from udf_compiler.models.translator import METHODS, Translator, method_of
 from udf_compiler.trace.lower import run_prototype, type_of
 from udf_compiler.trace.session import refuse
@@ -90,6 +91,8 @@ class ColumnTransformer(Translator):
         return replace(part, ndim=1, names=None) if np.isscalar(columns) else part
 
     def _stacked(self, parts: list[Features], call: str) -> Features:
+        if any(isinstance(p, Terms) for p in parts):
+            return joined_terms(parts, call, self.model.sparse_output_)  # type: ignore[return-value]
         if self.model.sparse_output_:
             if any(p.has_texts for p in parts):
                 refuse("SW811", call=call)
@@ -111,6 +114,8 @@ class FeatureUnion(Translator):
                 parts.append(weighted(transformed(self, transformer, x), weights.get(name), call))
         if not parts or any(p.ndim != 2 for p in parts):
             refuse("SW810", call=call, what="no column to transform")
+        if any(isinstance(p, Terms) for p in parts):
+            return joined_terms(parts, call)  # type: ignore[return-value]
         config = getattr(model, "_sklearn_output_config", {}).get("transform", "default")
         if config == "pandas" and all(p.names for p in parts):
             return side_by_side(parts)
@@ -123,6 +128,8 @@ def weighted(x: Features, weight: float | None, call: str) -> Features:
     """``x * weight``, as `transformer_weights` ask for."""
     if weight is None:
         return x
+    if isinstance(x, Terms) and type(weight) in (int, float):
+        return x.scaled(np.full(x.width, float(weight)))  # type: ignore[return-value]
     if x.has_texts or type(weight) not in (int, float):
         refuse("SW822", call=call, what="strings, or a weight that is no number,")
     loop = x.loop

@@ -134,6 +134,8 @@ def validated(model: Any, x: Features, call: str, finite: bool | str = True, **o
     `finite` is its `ensure_all_finite`; rows with NaN or infinity that it does not take are guarded, since the library raises for
     them. Refuses SW252 what it raises for these columns, names and dtypes, and SW811 strings, which it would parse.
     """
+    if not isinstance(x, Features):
+        return x.validated(model, call, finite, options)  # type: ignore[no-any-return,attr-defined]
     if x.has_texts:
         refuse("SW811", call=call)
     type = type_of(_dtype(model, x, call, options), call)

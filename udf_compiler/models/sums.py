@@ -83,6 +83,8 @@ def clear_argmax(loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Va
 
 def scores(x: Features, weights: np.ndarray, offsets: np.ndarray, call: str) -> Scores:
     """The scores of features that were validated. `weights`: features x outputs; `offsets`: one an output."""
+    if not isinstance(x, Features):
+        return x.scores(weights, offsets, call)  # type: ignore[no-any-return,attr-defined]
     type = type_of(np.result_type(x.types[0].dtype, weights.dtype), call)
     values = tuple(weighted_sum(x, weights[:, j], float(offsets[j]), type) for j in range(weights.shape[1]))
     return Scores(x, weights, offsets, values, type)

@@ -64,7 +64,10 @@ def method_of(translator: Translator, name: str) -> Callable[..., Features]:
         refuse("SW252", call=translator.call(name), error=error)
     if not hasattr(type(translator), name):
         refuse("SW802", name=translator.name, method=name)
-    return getattr(translator, name)  # type: ignore[no-any-return]
+    from udf_compiler.models.terms import with_terms
+
+    method = getattr(translator, name)
+    return with_terms(translator, method) if name == "transform" else method  # type: ignore[no-any-return]
 
 
 def translator_of(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Translator:

@@ -8,6 +8,7 @@ False the function gives NULL or an empty string, and frontends guard such rows.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -81,6 +82,16 @@ def _are_translations(params: tuple[Param, ...]) -> bool:
     """Distinct code points in one text, and a text for each of them."""
     keys, *texts = map(str, params)
     return len(set(keys)) == len(keys) == len(texts) and all(len(t.encode()) <= LONGEST_REPLACEMENT for t in texts)
+
+
+def strip_accents_ascii(s: str) -> str:
+    """sklearn.feature_extraction.text.strip_accents_ascii: what of the decomposed text is ASCII."""
+    return unicodedata.normalize("NFKD", s).encode("ascii", "ignore").decode("ascii")
+
+
+def strip_accents_unicode(s: str) -> str:
+    """sklearn.feature_extraction.text.strip_accents_unicode: the decomposed text without combining code points."""
+    return "".join(c for c in unicodedata.normalize("NFKD", s) if not unicodedata.combining(c))
 
 
 #: Longest text that `parse_int` and `parse_float` decide (Python's own limit of 4300 digits lies above).
@@ -204,6 +215,8 @@ FUNCTIONS: dict[str, StringFunction] = {
         lambda s, keys, *texts: s.translate(str.maketrans(dict(zip(keys, texts, strict=True)))),
         _S, STR, ("text1", "text+"), also=_are_translations,
     ),
+    "strip_accents_ascii": StringFunction(strip_accents_ascii, _S, STR),
+    "strip_accents_unicode": StringFunction(strip_accents_unicode, _S, STR),
     "repeat": StringFunction(lambda s, n: s * n, _S, STR, ("int",)),
     "center": StringFunction(str.center, _S, STR, ("int", "char")),
     "ljust": StringFunction(str.ljust, _S, STR, ("int", "char")),

@@ -235,6 +235,14 @@ def _translate(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.
     return case.translate.build(b, arena, v, constant_bytes(b, table), integer(growth))
 
 
+def _strip_accents(form: str) -> Build:
+    def build(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+        table, growth = unicode_tables.without_accents(form)
+        return case.strip_accents.build(b, arena, v, constant_bytes(b, table), integer(growth))
+
+    return build
+
+
 def _class(wanted: int) -> Build:
     return lambda params, b, v: case.all_flagged.build(b, v, integer(wanted), _flags(b, wanted))
 
@@ -299,6 +307,7 @@ _CALLS: dict[str, Build] = {
     "find": _search(search.find), "rfind": _search(search.rfind), "count": _search(search.count),
     "find_str": _call(search.find, 0, search.NO_END),
     "replace": _with_arena(building.replace), "concat": _concat, "translate": _translate, "repeat": _with_arena(building.repeat),
+    "strip_accents_ascii": _strip_accents("ascii"), "strip_accents_unicode": _strip_accents("unicode"),
     "rjust": _pad(0), "ljust": _pad(1), "center": _pad(2), "zfill": _with_arena(building.zfill),
     "fixed_digits": _call(numbers.fixed_digits),
     "parse_int": lambda params, b, v: numbers.parse_int.build(b, v),

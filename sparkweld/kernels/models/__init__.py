@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Distances, Mlp, ModelOp, TreeEnsemble
+from sparkweld.ir.ops import Distances, Mlp, ModelOp, TextSums, TreeEnsemble
 from sparkweld.ir.types import Type
-from sparkweld.kernels.models import dense, trees
+from sparkweld.kernels.models import dense, text, trees
 from sparkweld.kernels.models.library import ModelFunction
 
 #: Most rows of a call.
@@ -53,9 +53,15 @@ def _trees(op: TreeEnsemble, arguments: tuple[Type, ...]) -> Scorer:
     return Scorer(trees.ENTRIES[op.form, op.width, op.sums], scratch=scratch)
 
 
-_SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees}
+def _text_sums(op: TextSums, arguments: tuple[Type, ...]) -> Scorer:
+    return Scorer(text.text_sums, scratch=text.SCRATCH)
 
-_MODULES = (dense, trees)
+
+_SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {
+    Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees, TextSums: _text_sums,
+}  # fmt: skip
+
+_MODULES = (dense, trees, text)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 

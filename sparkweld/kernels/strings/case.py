@@ -154,6 +154,14 @@ def translate(arena: int, v: int, table: int, growth: int) -> int:
     return view(to, used)
 
 
+@function(INT, VIEW, INT, INT, result=VIEW)
+def strip_accents(arena: int, v: int, table: int, growth: int) -> int:
+    """The string with each code point mapped by a table that leaves ASCII as it is."""
+    if is_ascii(v):
+        return v
+    return translate(arena, v, table, growth)
+
+
 @function(INT, INT, INT, result=INT)
 def in_range_mask(bits: int, low: int, high: int) -> int:
     """0x80 in each byte of an ASCII word that lies in [low, high]."""

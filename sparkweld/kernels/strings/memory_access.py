@@ -115,3 +115,4 @@ bits_of = Operation("bits_of", (types.float64,), INT, lambda b, x: b.bitcast(x, 
 as_float = Operation("as_float", (INT,), types.float64, lambda b, x: b.sitofp(x, _F64))
 as_int = Operation("as_int", (types.float64,), INT, lambda b, x: b.fptosi(x, _I64))
 nearest, magnitude = _float_call("llvm.rint"), _float_call("llvm.fabs")
+square_root, logarithm = _float_call("llvm.sqrt"), _float_call("llvm.log")

@@ -3,14 +3,16 @@
 Everything is asked of `str` methods, so that a kernel has the Unicode version of the Python that compiles it.
 
 A table is bytes: four int64 (the first code point past all entries, the offsets of the two stages and of the special
-mappings), the stages, and the special mappings of 16 bytes: the number of bytes in UTF-8, then these. An entry of a mapping
+mappings), the stages, and the special mappings: the number of bytes in UTF-8, then these, filled up to 16 bytes. An entry of a
+mapping
 is the distance to the one code point that it maps to, or SPECIAL plus the number of a special mapping.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
 from functools import cache
 
 import numpy as np
@@ -61,17 +63,42 @@ def mapping(method: str) -> bytes:
 
 
 def mapping_of(pairs: dict[int, str]) -> bytes:
-    """The table that maps these code points to texts of 15 bytes at most, and all others to themselves."""
-    special: dict[str, int] = {}
+    """The table that maps these code points to texts, and all others to themselves."""
+    special, records = _special([to for _, to in sorted(pairs.items()) if len(to) != 1])
     entries: dict[int, np.ndarray] = {}
-    for code in sorted(pairs):
-        to = pairs[code]
+    for code, to in pairs.items():
         values = entries.setdefault(code // _BLOCK, np.zeros(_BLOCK, np.int32))
-        values[code % _BLOCK] = ord(to) - code if len(to) == 1 else SPECIAL + special.setdefault(to, len(special))
-    texts = [text.encode() for text in special]
-    assert all(len(text) < 16 for text in texts)
-    records = b"".join(bytes([len(t)]) + t.ljust(15, b"\0") for t in texts)
-    return _two_stages({k: v for k, v in entries.items() if v.any()}, np.zeros(_BLOCK, np.int32), records)
+        values[code % _BLOCK] = ord(to) - code if len(to) == 1 else SPECIAL + special[to]
+    return _two_stages({k: entries[k] for k in sorted(entries) if entries[k].any()}, np.zeros(_BLOCK, np.int32), records)
+
+
+def _special(texts: Iterable[str]) -> tuple[dict[str, int], bytes]:
+    """(text -> its number, the records): a number counts 16 bytes."""
+    numbers, records = {}, b""
+    for text in dict.fromkeys(texts):
+        data = text.encode()
+        assert len(data) < 256
+        numbers[text] = len(records) // 16
+        records += bytes([len(data)]) + data + bytes(-(1 + len(data)) % 16)
+    return numbers, records
+
+
+@cache
+def without_accents(form: str) -> tuple[bytes, int]:
+    """(the table, the most bytes that a code point becomes) of scikit-learn's `strip_accents_ascii` or `strip_accents_unicode`.
+
+    Both look at one code point at a time: what normalisation reorders, combining code points, is what they drop.
+    """
+    strip = _STRIPPED[form]
+    pairs = {code: strip(chr(code)) for block in _blocks(lambda t: strip(t) not in (t, "")) for code in _codes(block)}
+    pairs |= {code: "" for block in _blocks(lambda t: strip(t) == "") for code in _codes(block)}
+    return mapping_of(pairs), max(len(to.encode()) for to in pairs.values())
+
+
+_STRIPPED: dict[str, Callable[[str], str]] = {
+    "ascii": lambda text: unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode(),
+    "unicode": lambda text: "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)),
+}
 
 
 @cache

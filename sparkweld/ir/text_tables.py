@@ -1,0 +1,215 @@
+"""Terms of a text vectoriser to the tables that find all of them in one pass over a text.
+
+The terms are sequences of symbols: code points, or the numbers of words. They make one automaton (Aho and Corasick,
+"Efficient string matching", 1975): a tree of their prefixes, where each node also knows the longest proper suffix of its
+prefix that is in the tree. A text's next symbol leads to one node, and the terms that end there are the node's own and those
+on the chain of its suffixes. So a row costs time linear in its symbols and in the terms found, however long the terms are.
+
+Tables are filled by whole levels of the tree, since a vocabulary may have millions of terms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+#: Multiplier of the hash of a transition, odd, and of that of a word's bytes (FNV-1a, 64 bits) with its first value.
+MIX, PRIME, BASIS = 0x9E3779B97F4A7C15, 0x100000001B3, 0xCBF29CE484222325
+#: Bits of a symbol in the key of a transition.
+SYMBOL_BITS = 32
+#: What a code point may be.
+TOKEN, SPACE = 1, 2
+_BLOCK = 128
+_STAGE1 = 1 << 14  # more than any four bytes decode to
+
+
+@dataclass(frozen=True)
+class TermTables:
+    """`slots`: int64[2, a power of two], key and target node; a key is ``node << 32 | symbol``, or -1 in a free slot.
+
+    `nodes`: int32[number, 4]: the column of the node's term or -1; the nearest suffix with a term of its own or 0; where the
+    next symbol is looked up (the node, or its nearest suffix with transitions), and where it is when there is none. 0: the root.
+    """
+
+    slots: np.ndarray
+    nodes: np.ndarray
+
+
+def term_tables(symbols: np.ndarray, lengths: np.ndarray, columns: np.ndarray) -> TermTables:
+    """Tables of n terms: int64[n, longest] symbols (anything behind a term's end), int64[n] lengths of at least 1, and columns.
+
+    The terms are distinct. Their columns are at least 0.
+    """
+    at = np.zeros(len(lengths), np.int64)  # each term's node at the current level
+    parents, steps, column = [np.array([-1])], [np.array([-1])], [np.array([-1])]
+    count = 1
+    for level in range(symbols.shape[1] if len(lengths) else 0):
+        live = lengths > level
+        keys, numbers = np.unique(at[live] << SYMBOL_BITS | symbols[live, level], return_inverse=True)
+        at[live] = count + numbers
+        ending = np.full(len(keys), -1)
+        done = lengths == level + 1
+        ending[at[done] - count] = columns[done]
+        parents.append(keys >> SYMBOL_BITS)
+        steps.append(keys & ((1 << SYMBOL_BITS) - 1))
+        column.append(ending)
+        count += len(keys)
+    parent, step, col = (np.concatenate(p).astype(np.int64) for p in (parents, steps, column))
+    starts = np.cumsum([0, *map(len, parents)])
+    return _tables(parent, step, col, starts)
+
+
+def _tables(parent: np.ndarray, step: np.ndarray, column: np.ndarray, starts: np.ndarray) -> TermTables:
+    keys = parent[1:] << SYMBOL_BITS | step[1:]  # ascending: levels follow each other, and so do parents
+    inner = np.zeros(len(parent), bool)
+    inner[parent[1:]] = True
+    suffix, out, go, fall = (np.zeros(len(parent), np.int64) for _ in range(4))
+    for first, end in zip(starts[1:-1], starts[2:], strict=True):
+        level = np.arange(first, end)
+        suffix[level] = _suffixes(keys, parent[level], step[level], go, fall, inner) if first > 1 else 0
+        out[level] = np.where(column[suffix[level]] >= 0, suffix[level], out[suffix[level]])
+        go[level] = np.where(inner[level], level, go[suffix[level]])
+        # Where a missing transition of go[node] is looked up next.
+        fall[level] = go[suffix[level]]
+    fall = np.where(inner, fall, fall[go])
+    nodes = np.column_stack([column, out, go, fall]).astype(np.int32)
+    return TermTables(_open_addressing(keys), nodes)
+
+
+def _suffixes(
+    keys: np.ndarray, parent: np.ndarray, step: np.ndarray, go: np.ndarray, fall: np.ndarray, inner: np.ndarray
+) -> np.ndarray:
+    """The longest proper suffix of each node of one level: its parent's suffixes, longest first, and the same symbol."""
+    at = fall[parent].copy()  # a parent has transitions, so this is its suffix's `go`
+    found = np.zeros(len(parent), np.int64)
+    left = np.ones(len(parent), bool)
+    while left.any():
+        wanted = at[left] << SYMBOL_BITS | step[left]
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        hit = keys[place] == wanted
+        where = np.flatnonzero(left)
+        found[where[hit]] = place[hit] + 1
+        left[where[hit | (at[where] == 0)]] = False
+        still = where[~hit]
+        at[still] = fall[at[still]]
+    return found
+
+
+def _open_addressing(keys: np.ndarray) -> np.ndarray:
+    """Slots of these keys, at most half full; the target of keys[i] is i + 1."""
+    size = 1 << max(1, (2 * len(keys)).bit_length())
+    slots = np.full((size, 2), -1, np.int64)
+    home = transition_hash(keys) & np.int64(size - 1)
+    for place, i in zip(*_places(home, size), strict=True):
+        slots[place, 0], slots[place, 1] = keys[i], i + 1
+    return slots.reshape(-1)
+
+
+def transition_hash(keys: np.ndarray) -> np.ndarray:
+    """int64 hashes of int64 keys."""
+    mixed = keys.astype(np.uint64) * np.uint64(MIX)
+    return (mixed ^ mixed >> np.uint64(32)).view(np.int64)
+
+
+def _places(home: np.ndarray, size: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """(places, numbers of keys) in rounds: in round r, those left try the slot r behind their own, and one of each is placed.
+
+    A key lies behind taken slots only, as linear probing wants it.
+    """
+    taken = np.zeros(size, bool)
+    left = np.arange(len(home))
+    places, numbers = [], []
+    distance = 0
+    while len(left):
+        wanted = (home[left] + distance) & (size - 1)
+        free = np.flatnonzero(~taken[wanted])
+        chosen, first = np.unique(wanted[free], return_index=True)
+        taken[chosen] = True
+        places.append(chosen)
+        numbers.append(left[free[first]])
+        left = np.delete(left, free[first])
+        distance += 1
+    return places, numbers
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """`slots`: int64[4, a power of two]: hash, offset and length of a word's bytes, and its number, -1 in a free slot."""
+
+    slots: np.ndarray
+    letters: np.ndarray
+
+
+def word_table(words: Sequence[str]) -> WordTable:
+    """The table of distinct words; their numbers count from 0."""
+    encoded = [word.encode() for word in words]
+    lengths = np.array([len(word) for word in encoded], np.int64)
+    letters = np.frombuffer(b"".join(encoded), np.uint8)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64)
+    hashes = _word_hashes(letters, offsets, lengths)
+    size = 1 << max(1, (2 * len(encoded)).bit_length())
+    slots = np.full((size, 4), -1, np.int64)
+    for place, i in zip(*_places(hashes & np.int64(size - 1), size), strict=True):
+        slots[place] = np.column_stack([hashes[i], offsets[i], lengths[i], i])
+    return WordTable(slots.reshape(-1), letters)
+
+
+def _word_hashes(letters: np.ndarray, offsets: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    h = np.full(len(lengths), BASIS, np.uint64)
+    for i in range(int(lengths.max(initial=0))):
+        live = np.flatnonzero(lengths > i)
+        h[live] = (h[live] ^ letters[offsets[live] + i]) * np.uint64(PRIME)
+    return (h ^ h >> np.uint64(32)).view(np.int64)
+
+
+@dataclass(frozen=True)
+class CharacterClasses:
+    """What each code point is: ``kinds[blocks[code >> 7] << 7 | code & 127]``, of TOKEN and SPACE."""
+
+    blocks: np.ndarray
+    kinds: np.ndarray
+
+
+@lru_cache(maxsize=16)
+def character_classes(pattern: str | None = None, repeated: int = 1) -> CharacterClasses:
+    """The classes of the running Python. A token is made of code points c of which ``c * repeated`` matches the pattern.
+
+    Without a pattern nothing is of a token.
+    """
+    kinds = np.zeros(0x110000, np.uint8)
+    kinds[[c for c in range(0x110000) if chr(c).isspace()]] = SPACE
+    if pattern is not None:
+        match: Callable[[str], object] = re.compile(pattern).fullmatch
+        kinds[[c for c in range(0x110000) if match(chr(c) * repeated)]] |= TOKEN
+    distinct, numbers = np.unique(kinds.reshape(-1, _BLOCK), axis=0, return_inverse=True)
+    blocks = np.zeros(_STAGE1, np.uint16)
+    blocks[: len(numbers)] = numbers.reshape(-1)
+    return CharacterClasses(blocks, distinct.reshape(-1))
+
+
+def murmur_hash(data: bytes) -> int:
+    """MurmurHash3_x86_32 (Appleby) with seed 0, signed: what sklearn.utils.murmurhash3_32 gives."""
+
+    def rotated(x: int, bits: int) -> int:
+        return (x << bits | x >> 32 - bits) & 0xFFFFFFFF
+
+    h = 0
+    for i in range(0, len(data), 4):
+        k = int.from_bytes(data[i : i + 4], "little") * 0xCC9E2D51 & 0xFFFFFFFF
+        h ^= rotated(k, 15) * 0x1B873593 & 0xFFFFFFFF
+        if i + 4 <= len(data):
+            h = rotated(h, 13) * 5 + 0xE6546B64 & 0xFFFFFFFF
+    h ^= len(data)
+    h = (h ^ h >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+    h = (h ^ h >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+    h ^= h >> 16
+    return h - (1 << 32) if h >> 31 else h
+
+
+def hashed_column(h: int, features: int) -> int:
+    """The column of a hash, as scikit-learn's FeatureHasher takes it."""
+    return ((1 << 31) - features) % features if h == -(1 << 31) else abs(h) % features

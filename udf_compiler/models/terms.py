@@ -1,0 +1,306 @@
+"""Matrices of terms that nobody makes: what a text vectoriser gives, as texts with their analyzers, up to the sums of a model.
+
+A sparse matrix of scikit-learn is in CSR form with ascending columns, and SciPy multiplies it with a dense one row by row in that
+order, so sums over it are the same additions here: scores are equal, not only near.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import TextSums
+from sparkweld.ir.ops.texts import Analyzer, Step
+from sparkweld.ir.text_layout import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE
+from sparkweld.ir.types import F64
+from udf_compiler.models.features import FLOATS, Features, guard_finite
+from udf_compiler.models.sums import Scores
+from udf_compiler.models.translator import Translator, argmax, keep
+from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.session import check_size, refuse
+
+_NORMS = {"l1": NORM_L1, "l2": NORM_L2, "max": NORM_MAX}
+#: More weights than this would make a block of over a gigabyte.
+_MOST_WEIGHTS = 1 << 27
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """Columns of the terms of one text: those `chosen` of `columns` in all. `vocabulary`: term -> column, or None for hashing."""
+
+    text: Value
+    analyzer: Analyzer
+    vocabulary: Mapping[str, int] | None
+    columns: int
+    signed: bool = True
+    steps: tuple[Step, ...] = ()
+    chosen: np.ndarray | None = None
+
+    @property
+    def width(self) -> int:
+        return self.columns if self.chosen is None else len(self.chosen)
+
+    def step(self, kind: int, numbers: np.ndarray | None = None) -> TextPart:
+        """The same with one more step; `numbers`: one a column, for SCALE."""
+        if kind == SCALE and self.chosen is not None:
+            assert numbers is not None
+            numbers = self._spread(numbers)
+        return replace(self, steps=(*self.steps, (kind, numbers)))
+
+    def select(self, positions: np.ndarray) -> TextPart:
+        """Some of the columns; the others become zero for what follows."""
+        chosen = positions if self.chosen is None else self.chosen[positions]
+        mask = np.zeros(self.columns)
+        mask[chosen] = 1
+        return replace(self, steps=(*self.steps, (SCALE, mask)), chosen=chosen)
+
+    def sums(self, loop: LoopBuilder, weights: np.ndarray, starts: Sequence[Value]) -> list[Value]:
+        """``starts + x @ weights``, from 0 without starts."""
+        spread = weights if self.chosen is None else np.column_stack([self._spread(w) for w in weights.T])
+        terms = self.columns if self.vocabulary is None else self.vocabulary
+        op = TextSums.of(self.analyzer, terms, spread, self.steps, bool(starts), self.signed)
+        return [loop.emit(op.at(i), self.text, *starts) for i in range(weights.shape[1])]
+
+    def _spread(self, numbers: np.ndarray) -> np.ndarray:
+        assert self.chosen is not None
+        spread = np.zeros(self.columns)
+        spread[self.chosen] = numbers
+        return spread
+
+
+@dataclass(frozen=True)
+class NumberPart:
+    """Columns of numbers beside those of terms; zeros are not stored, and add nothing."""
+
+    values: tuple[Value, ...]
+
+    @property
+    def width(self) -> int:
+        return len(self.values)
+
+
+Part = TextPart | NumberPart
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What estimators see of a sparse matrix with columns of terms: parts side by side over the rows of `loop`.
+
+    Anything that is asked of it as of `Features` and that it has not is refused (SW852).
+    """
+
+    loop: LoopBuilder
+    parts: tuple[Part, ...]
+    dtype: np.dtype = field(default=np.dtype(np.float64))
+
+    sparse = True
+    has_texts = False
+    names = None
+    ndim = 2
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        refuse("SW852", what=f"an estimator (by `{name}`)")
+
+    @property
+    def width(self) -> int:
+        return sum(part.width for part in self.parts)
+
+    @property
+    def kept(self) -> bool:
+        """Whether some value is not the library's to the last bit."""
+        return any(kind == LOG for part in self.parts if isinstance(part, TextPart) for kind, _ in part.steps)
+
+    def array(self, columns: Sequence[Value], **changes: Any) -> Features:
+        """An array of numbers over the same rows."""
+        return Features(self.loop, tuple(columns), **{"kept": self.kept, **changes})
+
+    def validated(self, model: Any, call: str, finite: bool | str, options: Mapping[str, Any]) -> Terms:
+        """What ``validate_data(model, x, reset=False, **options)`` gives. Refuses SW252 what it raises, SW853 32-bit floats."""
+        library = importlib.import_module("sklearn.utils.validation")
+        prototype = importlib.import_module("scipy.sparse").csr_matrix((1, self.width), dtype=self.dtype)
+        made = run_prototype(call, library.validate_data, model, prototype, **{"reset": False, **options})
+        if made.dtype not in (np.float64, np.int64) or made.format != "csr":
+            refuse("SW853", call=call, dtype=made.dtype)
+        values = [v for part in self.parts if isinstance(part, NumberPart) for v in part.values]
+        if finite is not False:
+            guard_finite(self.loop, [v for v in values if v.type.is_float], allow_nan=finite == "allow-nan")
+        return replace(self, dtype=made.dtype)
+
+    def scaled(self, numbers: np.ndarray) -> Terms:
+        """Each column times its number."""
+        made: list[Part] = []
+        at = 0
+        for part in self.parts:
+            of_part = np.asarray(numbers[at : at + part.width], np.float64)
+            at += part.width
+            made.append(part.step(SCALE, of_part) if isinstance(part, TextPart) else _times(self.loop, part, of_part))
+        return replace(self, parts=tuple(made), dtype=np.dtype(np.float64))
+
+    def select(self, support: np.ndarray) -> Terms:
+        """The columns of a mask."""
+        made: list[Part] = []
+        at = 0
+        for part in self.parts:
+            positions = np.flatnonzero(support[at : at + part.width])
+            at += part.width
+            if isinstance(part, TextPart):
+                made.append(part.select(positions))
+            else:
+                made.append(NumberPart(tuple(part.values[i] for i in positions)))
+        return replace(self, parts=tuple(made))
+
+    def step(self, kind: int, call: str, numbers: np.ndarray | None = None) -> Terms:
+        """A step that sees whole rows. Refuses (SW852) more than one part."""
+        if len(self.parts) != 1 or not isinstance(self.parts[0], TextPart):
+            refuse("SW852", what=call)
+        return replace(self, parts=(self.parts[0].step(kind, numbers),))
+
+    def scores(self, weights: np.ndarray, offsets: np.ndarray, call: str) -> ExactScores:
+        """``x @ weights + offsets``. Refuses SW853 weights of 32 bits."""
+        if weights.dtype != np.float64 or weights.size > _MOST_WEIGHTS:
+            refuse("SW853", call=call, dtype=f"{weights.dtype}[{weights.size}]")
+        loop, at = self.loop, 0
+        sums: list[Value] = []
+        for part in self.parts:
+            of_part = weights[at : at + part.width]
+            at += part.width
+            if isinstance(part, TextPart):
+                if len(part.steps) > MOST_STEPS:
+                    refuse("SW852", what=f"more than {MOST_STEPS} steps in a row")
+                sums = part.sums(loop, of_part, sums)
+            else:
+                sums = _number_sums(loop, part, of_part, sums)
+        values = tuple(
+            loop.call("add", total, loop.const(float(offset), F64)) if offset else total
+            for total, offset in zip(sums, offsets, strict=True)
+        )
+        check_size(loop)
+        return ExactScores(self, weights, offsets, values, F64, self.kept)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ExactScores(Scores):
+    """Scores that are the library's to the last bit, so that nothing has to be guarded; unless they have logarithms."""
+
+    logarithms: bool = False
+
+    def kept(self, call: str) -> None:
+        if self.logarithms:
+            keep("log", "1 ULP of the logarithm of counts past 4095", call)
+
+    def positive(self) -> Value:
+        return self.x.loop.call("greater", self.values[0], self.x.loop.const(0, F64))
+
+    def largest(self) -> Value:
+        return argmax(self.x.loop, self.values)
+
+
+def _times(loop: LoopBuilder, part: NumberPart, numbers: np.ndarray) -> NumberPart:
+    pairs = zip(part.values, numbers, strict=True)
+    return NumberPart(tuple(loop.call("multiply", loop.cast(v, F64), loop.const(float(n), F64)) for v, n in pairs))
+
+
+def _number_sums(loop: LoopBuilder, part: NumberPart, weights: np.ndarray, starts: Sequence[Value]) -> list[Value]:
+    sums = list(starts) or [loop.const(0, F64)] * weights.shape[1]
+    for value, row in zip(part.values, weights, strict=True):
+        wide = loop.cast(value, F64)
+        products = [loop.call("multiply", wide, loop.const(float(w), F64)) for w in row]
+        sums = [loop.call("add", total, product) for total, product in zip(sums, products, strict=True)]
+    return sums
+
+
+def joined_terms(parts: Sequence[Features | Terms], call: str, sparse: bool = True) -> Terms:
+    """``scipy.sparse.hstack(parts).tocsr()`` when some of them are terms.
+
+    Refuses SW853 strings and other widths of floats, and SW852 a dense result, as a ColumnTransformer chose when it was fitted.
+    """
+    if not sparse:
+        refuse("SW852", what=f"{call}, which gives a dense array (sparse_threshold)")
+    made: list[Part] = []
+    for part in parts:
+        if isinstance(part, Terms):
+            made += part.parts
+        elif part.has_texts or any(t.is_float and t != F64 for t in part.types):
+            refuse("SW853", call=call, dtype=", ".join(map(str, part.types)))
+        else:
+            made.append(NumberPart(part.values))
+    all_integers = all(isinstance(p, Terms) and p.dtype == np.int64 for p in parts)
+    loop = next(p.loop for p in parts)
+    return Terms(loop, tuple(made), np.dtype(np.int64 if all_integers else np.float64))
+
+
+def with_terms(translator: Translator, transform: Callable[[Features], Features]) -> Callable[[Features], Features]:
+    """A transformer's `transform` that also takes a matrix with columns of terms, where there is a way around the matrix."""
+    special = _TRANSFORMS.get(translator.name)
+    if special is None:
+        return transform
+    return lambda x: special(translator, x) if isinstance(x, Terms) else transform(x)  # type: ignore[return-value]
+
+
+def _standard(translator: Translator, x: Terms) -> Terms:
+    call, model = translator.call("transform"), translator.model
+    made = x.validated(model, call, "allow-nan", {"accept_sparse": "csr", "dtype": FLOATS, "force_writeable": True})
+    if model.with_mean:
+        refuse("SW252", call=call, error="ValueError: Cannot center sparse matrices")
+    scale = translator.fitted("scale_")
+    return made if scale is None else made.scaled(1 / scale)
+
+
+def _max_abs(translator: Translator, x: Terms) -> Terms:
+    call, model = translator.call("transform"), translator.model
+    made = x.validated(model, call, "allow-nan", {"accept_sparse": ("csr", "csc"), "dtype": FLOATS, "force_writeable": True})
+    if getattr(model, "clip", False):
+        refuse("SW852", what=f"{call} with clip=True")
+    return made.scaled(1.0 / translator.fitted("scale_"))
+
+
+def _normalizer(translator: Translator, x: Terms) -> Terms:
+    call, model = translator.call("transform"), translator.model
+    made = x.validated(model, call, True, {"accept_sparse": "csr", "dtype": FLOATS, "force_writeable": True})
+    return made.step(_NORMS[model.norm], call)
+
+
+def _selected(translator: Translator, x: Terms) -> Terms:
+    made = x.validated(translator.model, translator.call("transform"), True, {"accept_sparse": "csr", "dtype": None})
+    return made.select(translator.model.get_support())
+
+
+def _projected(translator: Translator, x: Terms) -> Features:
+    call = translator.call("transform")
+    made = x.validated(translator.model, call, True, {"accept_sparse": ["csr", "csc"]})
+    components = translator.fitted("components_")
+    scores = made.scores(components.T, np.zeros(len(components)), call)
+    scores.kept(call)
+    return x.array(scores.values)
+
+
+def _tfidf(translator: Translator, x: Terms) -> Terms:
+    call, model = translator.call("transform"), translator.model
+    made = x.validated(model, call, True, {"accept_sparse": "csr", "dtype": [np.float64, np.float32]})
+    return tfidf_steps(model, made, call)
+
+
+def tfidf_steps(model: Any, x: Terms, call: str) -> Terms:
+    """What a TfidfTransformer does to counts."""
+    made = replace(x, dtype=np.dtype(np.float64))
+    if model.sublinear_tf:
+        made = made.step(LOG, call)
+    if hasattr(model, "idf_"):
+        made = made.scaled(model.idf_)
+    return made if model.norm is None else made.step(_NORMS[model.norm], call)
+
+
+_SELECTORS = """SelectKBest SelectPercentile SelectFromModel SelectFpr SelectFdr SelectFwe GenericUnivariateSelect
+    VarianceThreshold RFE RFECV SequentialFeatureSelector""".split()
+
+_TRANSFORMS: dict[str, Callable[[Translator, Terms], Terms | Features]] = {
+    "StandardScaler": _standard, "MaxAbsScaler": _max_abs, "Normalizer": _normalizer, "TfidfTransformer": _tfidf,
+    "TruncatedSVD": _projected, **dict.fromkeys(_SELECTORS, _selected),
+}  # fmt: skip
