@@ -13,9 +13,11 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.feature_selection import SelectKBest, chi2
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, Ridge, SGDClassifier
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, Normalizer, StandardScaler
+from sklearn.svm import LinearSVC
 
 from sparkweld.ir.ops.texts import Analyzer, TextSums
 from sparkweld.ir.text_layout import CHAR, LOG, NORM_L1, NORM_L2, NORM_MAX, SCALE
@@ -140,6 +142,18 @@ def test_models_behind_a_vectoriser():
     equal(scaled.fit(DOCUMENTS, LABELS))
     equal(make_pipeline(both, TruncatedSVD(3, random_state=1)).fit(DOCUMENTS), "transform")
     equal(make_pipeline(CountVectorizer(), LogisticRegression()).fit(DOCUMENTS, LABELS > 0), "predict", LongType())
+
+
+def test_classifiers_behind_a_vectoriser():
+    counts, weights = CountVectorizer(ngram_range=(1, 2)), TfidfVectorizer(analyzer="char", ngram_range=(2, 3))
+    for vectorizer, classifier in [
+        (counts, MultinomialNB()), (weights, ComplementNB()), (counts, BernoulliNB()), (weights, BernoulliNB(binarize=0.2)),
+        (weights, LinearSVC(random_state=1)), (counts, SGDClassifier(random_state=1)), (weights, Perceptron()),
+    ]:  # fmt: skip
+        equal(make_pipeline(vectorizer, classifier).fit(DOCUMENTS, NAMES), "predict", StringType())
+    bayes = make_pipeline(counts, MultinomialNB()).fit(DOCUMENTS, NAMES)
+    scored = compare(score_of(bayes, "predict_proba"), BATCH, struct=False, rtol=1e-11)
+    assert scored.rows == BATCH.num_rows and "log likelihood" in scored.kept
 
 
 def test_a_vectoriser_called_by_itself():

@@ -8,16 +8,18 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops import Lookup
+from sparkweld.ir.text_layout import ABOVE
 from sparkweld.ir.types import F64, I64
 from udf_compiler.calls.reductions import pairwise_sum
 from udf_compiler.models.features import Features, validated
 from udf_compiler.models.sums import clear_argmax, scores
+from udf_compiler.models.terms import ExactScores, Terms
 from udf_compiler.models.translator import Translator, keep, labels
 from udf_compiler.trace.session import check_size, refuse
 
 
 class NaiveBayes(Translator):
-    """`_joint` gives the log likelihood of each class, and how far each may lie from the library's."""
+    """`_joint` gives the log likelihood of each class, and how far each may lie from the library's (nothing: they are its)."""
 
     def _joint(self, x: Features, call: str) -> tuple[list[Value], list[Value]]:
         raise NotImplementedError
@@ -83,6 +85,8 @@ class LinearBayes(NaiveBayes):
     def _joint(self, x: Features, call: str) -> tuple[list[Value], list[Value]]:
         weights, offsets = self._weights()
         made = scores(self._checked(x, call), weights.T, offsets, call)
+        if isinstance(made, ExactScores):
+            return list(made.values), []
         return list(made.values), [made.error(j) for j in range(len(made.values))]
 
     def _checked(self, x: Features, call: str) -> Features:
@@ -108,6 +112,8 @@ class BernoulliNB(LinearBayes):
         made = validated(self.model, x, call, accept_sparse="csr")
         if self.model.binarize is None:
             return made
+        if isinstance(made, Terms) and self.model.binarize >= 0:
+            return made.step(ABOVE, call, np.array([self.model.binarize]))
         if made.sparse:
             refuse("SW821", call=call)
         loop, threshold = made.loop, self.model.binarize

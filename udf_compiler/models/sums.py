@@ -66,8 +66,10 @@ class Scores:
 
 
 def clear_argmax(loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Value]) -> Value:
-    """``np.argmax`` of values that may be off by `errors`: rows where that would matter are guarded."""
+    """``np.argmax`` of values that may be off by `errors`: rows where that would matter are guarded. No errors: none is off."""
     index = argmax(loop, values)
+    if not errors:
+        return index
     lows = [loop.call("subtract", v, e) for v, e in zip(values, errors, strict=True)]
     low = lows[0]
     for other in lows[1:]:
