@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from tests.helpers.differential import check
 
@@ -64,3 +69,36 @@ def test_a_large_model_in_a_broadcast(spark, table):
 
     features = F.struct("a", "b", "c", "d")
     check(spark, lambda: table.select("id", captured(features), broadcast(features)))
+
+
+def test_predict_batch_udf(spark, table):
+    scaled = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, CLASS)
+
+    def make():
+        return lambda x: scaled.predict_proba(x)[:, 1].round(9)
+
+    predicted = predict_batch_udf(make, return_type=DoubleType(), batch_size=1000)
+    check(spark, lambda: table.select("id", predicted(F.struct("a", "b", "c", "d")).alias("r")))
+
+
+def test_a_table_of_texts_and_numbers(spark, parquet):
+    ids = np.arange(ROWS)
+    words = [None if i % 13 == 5 else f"w{i * 7 % 31}" for i in ids]
+    values = np.where(ids % 11 == 3, np.nan, FRAME.a.to_numpy())
+    given = {"id": ids, "s": words, "x": pa.array(values, from_pandas=True), "k": ids % 5}
+    rows = pd.DataFrame({"s": words, "x": values, "k": ids % 5})
+    numeric = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
+    columns = ColumnTransformer([("n", numeric, ["x", "k"]), ("s", OneHotEncoder(handle_unknown="ignore"), ["s"])])
+    model = make_pipeline(columns, LogisticRegression()).fit(rows[:500], CLASS[:500])
+    table = parquet(given)
+
+    @pandas_udf("string")
+    def label(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict(d))
+
+    @pandas_udf("double")
+    def probability(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict_proba(d)[:, 1]).round(9)
+
+    features = F.struct("s", "x", "k")
+    check(spark, lambda: table.select("id", label(features), probability(features)), deopt=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
@@ -10,6 +11,7 @@ from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field
 from udf_compiler.kinds.batches import one_result, per_batch
 from udf_compiler.kinds.kind import BatchKind, Call, Kind
+from udf_compiler.kinds.predictor import in_one_piece, predictor_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedFrame
 
@@ -28,7 +30,11 @@ class Iterated(Kind):
         self._batch.check_confs(confs, udf)
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
-        return prepare(function, self._batch.stand_in, generator=True)
+        predictor = predictor_of(function)
+        if predictor is None:
+            return prepare(function, self._batch.stand_in, generator=True)
+        prepared = prepare(predictor.make_predict_fn, self._batch.stand_in)
+        return replace(prepared, function=predictor.over(prepared.function))
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         return self._batch.argument(loop, field)
@@ -46,7 +52,7 @@ class Iterated(Kind):
         def one_batch(*arguments: Any) -> Any:
             return per_batch(call.prepared.function, _batch_of(arguments), call.loop, call.place)
 
-        original = one_result(call.original)
+        original = one_result(in_one_piece(call.original))
         return self._batch.run(call, one_batch, lambda *arguments: original(_batch_of(arguments)))
 
     def hand_on(self, result: Any, place: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
 
 #: Attributes of fitted estimators that are arrays or numbers.
+_OF_X = inspect.Signature([inspect.Parameter("X", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
 _PLAIN = frozenset("classes_ n_features_in_ feature_names_in_ n_outputs_ coef_ intercept_ mean_ scale_ best_score_".split())
 
 
@@ -32,7 +34,9 @@ class TracedModel:
     def __getattr__(self, name: str) -> Any:
         translator = self.__translator
         if name in METHODS:
-            return functools.partial(_called, translator, name, method_of(translator, name))
+            method = functools.partial(_called, translator, name, method_of(translator, name))
+            method.__signature__ = _OF_X  # type: ignore[attr-defined]
+            return method
         if name in _PLAIN:
             return constant(translator.fitted(name), translator.call(name))
         if name in ("named_steps", "named_transformers_", "named_estimators_"):
