@@ -22,14 +22,15 @@ class Head(IntEnum):
     WORDS_MASK = 11
     LETTERS_AT = 12
     FIRST_STOP = 13  # words from this number on are left out
-    SLOTS_AT = 14
-    SLOTS_MASK = 15
-    NODES_AT = 16
-    WEIGHTS_AT = 17
-    LOGS_AT = 18
-    LOGS = 19  # how many logarithms there are: of 0, 1, 2 ...
-    DIGITS = 20  # bytes of the largest column
-    STEPS = 21  # their number; then kind, and where its numbers are, of each
+    SYMBOLS_AT = 14
+    NODES_AT = 15
+    ROOTS_AT = 16
+    ROOTS = 17  # how many symbols are looked up there
+    WEIGHTS_AT = 18
+    LOGS_AT = 19
+    LOGS = 20  # how many logarithms there are: of 0, 1, 2 ...
+    DIGITS = 21  # bytes of the largest column
+    STEPS = 22  # their number; then kind, and where its numbers are, of each
 
 
 #: Kinds of analyzers.

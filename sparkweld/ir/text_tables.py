@@ -17,10 +17,11 @@ from functools import lru_cache
 
 import numpy as np
 
-#: Multiplier of the hash of a transition, odd, and of that of a word's bytes (FNV-1a, 64 bits) with its first value.
-MIX, PRIME, BASIS = 0x9E3779B97F4A7C15, 0x100000001B3, 0xCBF29CE484222325
-#: Bits of a symbol in the key of a transition.
+#: Multiplier and first value of the hash of a word's bytes (FNV-1a, 64 bits).
+PRIME, BASIS = 0x100000001B3, 0xCBF29CE484222325
 SYMBOL_BITS = 32
+#: Symbols below this are looked up at once at the root; what is past all planes of living scripts is searched for.
+_MOST_ROOTS = 1 << 17
 #: What a code point may be.
 TOKEN, SPACE = 1, 2
 _BLOCK = 128
@@ -29,14 +30,17 @@ _STAGE1 = 1 << 14  # more than any four bytes decode to
 
 @dataclass(frozen=True)
 class TermTables:
-    """`slots`: int64[2, a power of two], key and target node; a key is ``node << 32 | symbol``, or -1 in a free slot.
+    """Nodes are numbered level by level from the root, 0, so that the children of one follow each other, by ascending symbols.
 
-    `nodes`: int32[number, 4]: the column of the node's term or -1; the nearest suffix with a term of its own or 0; where the
-    next symbol is looked up (the node, or its nearest suffix with transitions), and where it is when there is none. 0: the root.
+    `symbols`: int32[nodes], that of the step to the node. `nodes`: int32[nodes, 8]: the columns of the first three terms that end
+    there, longest first, or -1; the node where the fourth and later ones are found, or 0; the first child and the number of
+    children of the node, or of its nearest suffix with children; where the next symbol is looked up when it is none of these.
+    `roots`: int32: symbol -> child of the root, or 0. Only the root has the first child 1.
     """
 
-    slots: np.ndarray
+    symbols: np.ndarray
     nodes: np.ndarray
+    roots: np.ndarray
 
 
 def term_tables(symbols: np.ndarray, lengths: np.ndarray, columns: np.ndarray) -> TermTables:
@@ -60,59 +64,48 @@ def term_tables(symbols: np.ndarray, lengths: np.ndarray, columns: np.ndarray) -
         count += len(keys)
     parent, step, col = (np.concatenate(p).astype(np.int64) for p in (parents, steps, column))
     starts = np.cumsum([0, *map(len, parents)])
-    return _tables(parent, step, col, starts)
+    return TermTables(step.astype(np.int32), _nodes(parent, step, col, starts), _roots(parent, step))
 
 
-def _tables(parent: np.ndarray, step: np.ndarray, column: np.ndarray, starts: np.ndarray) -> TermTables:
+def _nodes(parent: np.ndarray, step: np.ndarray, column: np.ndarray, starts: np.ndarray) -> np.ndarray:
     keys = parent[1:] << SYMBOL_BITS | step[1:]  # ascending: levels follow each other, and so do parents
-    inner = np.zeros(len(parent), bool)
-    inner[parent[1:]] = True
+    children = np.bincount(parent[1:], minlength=len(parent))
+    inner = children > 0
     suffix, out, go, fall = (np.zeros(len(parent), np.int64) for _ in range(4))
     for first, end in zip(starts[1:-1], starts[2:], strict=True):
         level = np.arange(first, end)
-        suffix[level] = _suffixes(keys, parent[level], step[level], go, fall, inner) if first > 1 else 0
+        suffix[level] = _suffixes(keys, parent[level], step[level], fall) if first > 1 else 0
         out[level] = np.where(column[suffix[level]] >= 0, suffix[level], out[suffix[level]])
         go[level] = np.where(inner[level], level, go[suffix[level]])
-        # Where a missing transition of go[node] is looked up next.
         fall[level] = go[suffix[level]]
-    fall = np.where(inner, fall, fall[go])
-    nodes = np.column_stack([column, out, go, fall]).astype(np.int32)
-    return TermTables(_open_addressing(keys), nodes)
+    one = np.where(column >= 0, np.arange(len(parent)), out)
+    two, three = out[one], out[out[one]]
+    first_child = np.cumsum([1, *children[:-1]])
+    found = column[one], column[two], column[three], out[three]
+    return np.column_stack([*found, first_child[go], children[go], fall[go], np.zeros(len(parent))]).astype(np.int32)
 
 
-def _suffixes(
-    keys: np.ndarray, parent: np.ndarray, step: np.ndarray, go: np.ndarray, fall: np.ndarray, inner: np.ndarray
-) -> np.ndarray:
+def _roots(parent: np.ndarray, step: np.ndarray) -> np.ndarray:
+    symbols = step[parent == 0]
+    symbols = symbols[symbols < _MOST_ROOTS]
+    roots = np.zeros(symbols.max(initial=0) + 1, np.int32)
+    roots[symbols] = np.arange(1, len(symbols) + 1)
+    return roots
+
+
+def _suffixes(keys: np.ndarray, parent: np.ndarray, step: np.ndarray, fall: np.ndarray) -> np.ndarray:
     """The longest proper suffix of each node of one level: its parent's suffixes, longest first, and the same symbol."""
-    at = fall[parent].copy()  # a parent has transitions, so this is its suffix's `go`
+    at = fall[parent]
     found = np.zeros(len(parent), np.int64)
-    left = np.ones(len(parent), bool)
-    while left.any():
+    left = np.arange(len(parent))
+    while len(left):
         wanted = at[left] << SYMBOL_BITS | step[left]
         place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         hit = keys[place] == wanted
-        where = np.flatnonzero(left)
-        found[where[hit]] = place[hit] + 1
-        left[where[hit | (at[where] == 0)]] = False
-        still = where[~hit]
-        at[still] = fall[at[still]]
+        found[left[hit]] = place[hit] + 1
+        left = left[~hit & (at[left] != 0)]
+        at[left] = fall[at[left]]
     return found
-
-
-def _open_addressing(keys: np.ndarray) -> np.ndarray:
-    """Slots of these keys, at most half full; the target of keys[i] is i + 1."""
-    size = 1 << max(1, (2 * len(keys)).bit_length())
-    slots = np.full((size, 2), -1, np.int64)
-    home = transition_hash(keys) & np.int64(size - 1)
-    for place, i in zip(*_places(home, size), strict=True):
-        slots[place, 0], slots[place, 1] = keys[i], i + 1
-    return slots.reshape(-1)
-
-
-def transition_hash(keys: np.ndarray) -> np.ndarray:
-    """int64 hashes of int64 keys."""
-    mixed = keys.astype(np.uint64) * np.uint64(MIX)
-    return (mixed ^ mixed >> np.uint64(32)).view(np.int64)
 
 
 def _places(home: np.ndarray, size: int) -> tuple[list[np.ndarray], list[np.ndarray]]:

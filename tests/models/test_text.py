@@ -19,10 +19,11 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from sparkweld.ir.ops.texts import Analyzer, TextSums
+from sparkweld.ir.ops import TextSums
+from sparkweld.ir.text_blocks import Analyzer
 from sparkweld.ir.text_layout import CHAR, LOG, NORM_L1, NORM_L2, NORM_MAX, SCALE
 from sparkweld.ir.types import STR
-from sparkweld.kernels.models.text import ENTRIES
+from sparkweld.kernels.models.text_entries import ENTRIES
 from tests.helpers.kernels import load, program
 from tests.helpers.models import batch_of, compare
 from udf_compiler.models.text import least_of_token
@@ -80,6 +81,7 @@ OPTIONS = [
     CountVectorizer(token_pattern=r"[a-z]{2,}", stop_words=["the", "CAT", "sat"], dtype=np.float64),
     CountVectorizer(token_pattern=r"(?a)\b\w\w+\b", binary=True, max_df=3),
     CountVectorizer(vocabulary=["cat", "the cat", "zz", "a  b", "", " the ", "catcat"], ngram_range=(1, 2)),
+    CountVectorizer(vocabulary=["the cat", "cat", "", "the "]),
     CountVectorizer(analyzer="char_wb", vocabulary=[" a ", "a", " b", "the", " the ", "x y", "  "], ngram_range=(3, 4)),
     CountVectorizer(analyzer="char", ngram_range=(2, 2)),
     HashingVectorizer(n_features=50),

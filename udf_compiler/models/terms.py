@@ -15,7 +15,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import TextSums
-from sparkweld.ir.ops.texts import Analyzer, Step
+from sparkweld.ir.text_blocks import Analyzer, Step
 from sparkweld.ir.text_layout import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE
 from sparkweld.ir.types import F64
 from udf_compiler.models.features import FLOATS, Features, guard_finite

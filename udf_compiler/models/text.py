@@ -9,7 +9,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
-from sparkweld.ir.ops.texts import Analyzer
+from sparkweld.ir.text_blocks import Analyzer
 from sparkweld.ir.text_layout import CHAR, CHAR_WB, LONGEST_HASHED, NORM_L1, NORM_L2, ONE, WORD
 from sparkweld.ir.types import STR
 from udf_compiler.models.features import Features

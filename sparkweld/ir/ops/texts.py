@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from sparkweld.ir.blocks import ALIGNMENT, ConstantBlock
+from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops.models import ModelOp
+from sparkweld.ir.text_blocks import Analyzer, Step, block_of
 from sparkweld.ir.text_layout import (
     ABOVE,
     CHAR,
@@ -27,40 +28,8 @@ from sparkweld.ir.text_layout import (
     WORD,
     Head,
 )
-from sparkweld.ir.text_tables import (
-    SPACE,
-    SYMBOL_BITS,
-    TOKEN,
-    TermTables,
-    character_classes,
-    hashed_column,
-    murmur_hash,
-    term_tables,
-    word_table,
-)
+from sparkweld.ir.text_tables import SPACE, TOKEN, hashed_column, murmur_hash
 from sparkweld.ir.types import F64, STR, Type
-
-#: Number of logarithms that a block holds; those of greater counts are computed.
-_LOGS = 4096
-
-#: What is done with a row's values: a kind of `text_layout`, and its numbers (SCALE: one a column; ABOVE: one).
-Step = tuple[int, np.ndarray | None]
-
-
-@dataclass(frozen=True)
-class Analyzer:
-    """How a text becomes n-grams, as scikit-learn's analyzers do it behind the preprocessing.
-
-    `kind`: WORD, CHAR or CHAR_WB. WORD: tokens are the longest runs of at least `least` code points c of which ``c * least``
-    matches `pattern`, `stop_words` are left out.
-    """
-
-    kind: int
-    shortest: int
-    longest: int
-    pattern: str = r"(?u)\b\w\w+\b"
-    least: int = 2
-    stop_words: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +52,7 @@ class TextSums(ModelOp):
         started: bool = False, signed: bool = True,
     ) -> TextSums:  # fmt: skip
         """`terms`: term -> column, or the number of columns to hash terms to. `weights`: f64[columns, outputs]."""
-        block = _block_of(analyzer, terms, np.asarray(weights, np.float64), steps, started, signed)
+        block = block_of(analyzer, terms, np.asarray(weights, np.float64), steps, started, signed)
         return TextSums(weights.shape[1], started, block)
 
     def results(self, *args: Type) -> tuple[Type, ...]:
@@ -108,86 +77,9 @@ class TextSums(ModelOp):
 
 
 _PARTS = {
-    "head": "i64", "blocks": "u16", "kinds": "u8", "words": "i64", "letters": "u8", "slots": "i64", "nodes": "i32",
-    "weights": "f64", "logs": "f64", "numbers": "f64",
+    "head": "i64", "blocks": "u16", "kinds": "u8", "words": "i64", "letters": "u8", "symbols": "i32", "nodes": "i32",
+    "roots": "i32", "weights": "f64", "logs": "f64", "numbers": "f64",
 }  # fmt: skip
-
-
-def _block_of(
-    analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step], started: bool, signed: bool
-) -> ConstantBlock:
-    classes = character_classes(analyzer.pattern, analyzer.least) if analyzer.kind == WORD else character_classes()
-    words, tables = [], term_tables(np.zeros((0, 0), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
-    if not isinstance(terms, int):
-        reachable = {term: column for term, column in terms.items() if _can_occur(term, analyzer)}
-        sequences = [_symbols(term, analyzer.kind) for term in reachable]
-        if analyzer.kind == WORD:
-            words = sorted(set(itertools.chain.from_iterable(sequences)) - analyzer.stop_words)
-            kept = set(words)
-            pairs = zip(sequences, reachable.values(), strict=True)
-            chosen = [(s, column) for s, column in pairs if kept.issuperset(s)]
-            numbers = {word: number for number, word in enumerate(words)}
-            tables = _tables_of([[numbers[w] for w in s] for s, _ in chosen], [column for _, column in chosen])
-        else:
-            tables = _tables_of([[ord(c) for c in s] for s in sequences], list(reachable.values()))
-    table = word_table([*words, *sorted(analyzer.stop_words)])
-    has_log = any(kind == LOG for kind, _ in steps)
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.arange(_LOGS, dtype=np.float64)) + 1.0 if has_log else np.zeros(0)
-    numbers_of = [np.zeros(0) if numbers is None else np.asarray(numbers, np.float64) for _, numbers in steps]
-    arrays: dict[str, np.ndarray] = {
-        "head": np.zeros(HEAD, np.int64), "blocks": classes.blocks, "kinds": classes.kinds, "words": table.slots,
-        "letters": table.letters, "slots": tables.slots, "nodes": tables.nodes, "weights": weights, "logs": logs,
-        "numbers": np.concatenate([np.zeros(0), *numbers_of]),
-    }  # fmt: skip
-    at = _offsets(arrays)
-    starts = at["numbers"] + 8 * np.cumsum([0, *map(len, numbers_of)])
-    head = arrays["head"]
-    head[Head.ANALYZER], head[Head.LEAST] = analyzer.kind, analyzer.least
-    head[Head.SHORTEST], head[Head.LONGEST] = analyzer.shortest, analyzer.longest
-    head[Head.OUTPUTS], head[Head.STARTS], head[Head.SIGNED] = weights.shape[1], started, signed
-    head[Head.FEATURES] = terms if isinstance(terms, int) else 0
-    head[Head.BLOCKS_AT], head[Head.KINDS_AT] = at["blocks"], at["kinds"]
-    head[Head.WORDS_AT], head[Head.WORDS_MASK] = at["words"], len(table.slots) // 4 - 1
-    head[Head.LETTERS_AT], head[Head.FIRST_STOP] = at["letters"], len(words)
-    head[Head.SLOTS_AT], head[Head.SLOTS_MASK] = at["slots"], len(tables.slots) // 2 - 1
-    head[Head.NODES_AT], head[Head.WEIGHTS_AT] = at["nodes"], at["weights"]
-    head[Head.LOGS_AT], head[Head.LOGS] = at["logs"], len(logs)
-    head[Head.DIGITS] = max(1, -(-max(len(weights) - 1, 1).bit_length() // 8))
-    head[Head.STEPS] = len(steps)
-    for i, (kind, _) in enumerate(steps):
-        head[Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i] = kind, starts[i]
-    return ConstantBlock.of(**arrays)
-
-
-def _offsets(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
-    at, offsets = 0, {}
-    for name, array in arrays.items():
-        offsets[name] = at
-        at += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
-    return offsets
-
-
-def _symbols(term: str, kind: int) -> Sequence[str]:
-    return term.split(" ") if kind == WORD else term
-
-
-def _can_occur(term: str, analyzer: Analyzer) -> bool:
-    """Whether the analyzer can make the term: one of a user's own vocabulary may be of another length or shape."""
-    size = len(_symbols(term, analyzer.kind))
-    if analyzer.kind == WORD and analyzer.longest == 1:
-        return True
-    if analyzer.kind == CHAR_WB and 0 < size < analyzer.shortest:
-        return len(term) > 2 and term[0] == term[-1] == " " and len(term.split()) == 1 and term.split()[0] == term[1:-1]
-    return analyzer.shortest <= size <= analyzer.longest
-
-
-def _tables_of(sequences: Sequence[Sequence[int]], columns: Sequence[int]) -> TermTables:
-    lengths = np.array([len(s) for s in sequences], np.int64)
-    symbols = np.zeros((len(sequences), lengths.max(initial=0)), np.int64)
-    for i, sequence in enumerate(sequences):
-        symbols[i, : len(sequence)] = sequence
-    return term_tables(symbols, lengths, np.array(columns, np.int64))
 
 
 def _terms_of(block: ConstantBlock) -> tuple[dict[tuple[str, ...], int], frozenset[str]]:
@@ -195,14 +87,17 @@ def _terms_of(block: ConstantBlock) -> tuple[dict[tuple[str, ...], int], frozens
     head, letters = block["head"], block["letters"].tobytes()
     slots = block["words"].reshape(-1, 4)
     words = {int(k): letters[o : o + n].decode() for _, o, n, k in slots.tolist() if k >= 0}
-    columns = block["nodes"].reshape(-1, 4)[:, 0]
-    prefixes: dict[int, tuple[str, ...]] = {0: ()}
+    symbols, nodes = block["symbols"].tolist(), block["nodes"].reshape(-1, 8).tolist()
+    prefixes: list[tuple[str, ...]] = [()]
     terms: dict[tuple[str, ...], int] = {}
-    for key, node in sorted((k, n) for k, n in block["slots"].reshape(-1, 2).tolist() if k >= 0):
-        symbol = key & ((1 << SYMBOL_BITS) - 1)
-        prefixes[node] = (*prefixes[key >> SYMBOL_BITS], words[symbol] if head[Head.ANALYZER] == WORD else chr(symbol))
-        if columns[node] >= 0:
-            terms[prefixes[node]] = int(columns[node])
+    seen: set[int] = set()
+    for node, (column, _, _, _, first, count, _, _) in enumerate(nodes):
+        if first == len(prefixes):  # its own children, and not those of its suffix, which come earlier
+            steps = symbols[first : first + count]
+            prefixes += [(*prefixes[node], words[s] if head[Head.ANALYZER] == WORD else chr(s)) for s in steps]
+        if column >= 0 and column not in seen:
+            terms[prefixes[node]] = column
+            seen.add(column)
     return terms, frozenset(word for number, word in words.items() if number >= head[Head.FIRST_STOP])
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Distances, Mlp, ModelOp, TextSums, TreeEnsemble
 from sparkweld.ir.types import Type
-from sparkweld.kernels.models import dense, text, trees
+from sparkweld.kernels.models import dense, text, text_entries, trees
 from sparkweld.kernels.models.library import ModelFunction
 
 #: Most rows of a call.
@@ -54,7 +54,7 @@ def _trees(op: TreeEnsemble, arguments: tuple[Type, ...]) -> Scorer:
 
 
 def _text_sums(op: TextSums, arguments: tuple[Type, ...]) -> Scorer:
-    return Scorer(text.text_sums, scratch=text.SCRATCH)
+    return Scorer(text.text_sums, scratch=text_entries.SCRATCH)
 
 
 _SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {

@@ -1,0 +1,120 @@
+"""A text model's analyzer, terms, weights and steps to the block that its kernel reads (see `text_layout`)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparkweld.ir.blocks import ALIGNMENT, ConstantBlock
+from sparkweld.ir.text_layout import CHAR_WB, HEAD, LOG, WORD, Head
+from sparkweld.ir.text_tables import TermTables, character_classes, term_tables, word_table
+
+#: Number of logarithms that a block holds; those of greater counts are computed.
+_LOGS = 4096
+
+#: What is done with a row's values: a kind of `text_layout`, and its numbers (SCALE: one a column; ABOVE: one).
+Step = tuple[int, np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class Analyzer:
+    """How a text becomes n-grams, as scikit-learn's analyzers do it behind the preprocessing.
+
+    `kind`: WORD, CHAR or CHAR_WB. WORD: tokens are the longest runs of at least `least` code points c of which ``c * least``
+    matches `pattern`, `stop_words` are left out.
+    """
+
+    kind: int
+    shortest: int
+    longest: int
+    pattern: str = r"(?u)\b\w\w+\b"
+    least: int = 2
+    stop_words: frozenset[str] = frozenset()
+
+
+def block_of(
+    analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step], started: bool, signed: bool
+) -> ConstantBlock:
+    """The block; the arguments are those of `TextSums.of`."""
+    classes = character_classes(analyzer.pattern, analyzer.least) if analyzer.kind == WORD else character_classes()
+    words, tables = ([], _tables_of([], [])) if isinstance(terms, int) else _words_and_tables(analyzer, terms)
+    known = word_table([*words, *sorted(analyzer.stop_words)])
+    numbers = [np.zeros(0) if given is None else np.asarray(given, np.float64) for _, given in steps]
+    arrays: dict[str, np.ndarray] = {
+        "head": np.zeros(HEAD, np.int64), "blocks": classes.blocks, "kinds": classes.kinds, "words": known.slots,
+        "letters": known.letters, "symbols": tables.symbols, "nodes": tables.nodes, "roots": tables.roots,
+        "weights": weights, "logs": _logarithms(steps), "numbers": np.concatenate([np.zeros(0), *numbers]),
+    }  # fmt: skip
+    at = _offsets(arrays)
+    head = {
+        Head.ANALYZER: analyzer.kind, Head.LEAST: analyzer.least,
+        Head.SHORTEST: analyzer.shortest, Head.LONGEST: analyzer.longest,
+        Head.OUTPUTS: weights.shape[1], Head.STARTS: started, Head.SIGNED: signed, Head.STEPS: len(steps),
+        Head.FEATURES: terms if isinstance(terms, int) else 0, Head.DIGITS: -(-max(len(weights) - 1, 1).bit_length() // 8),
+        Head.FIRST_STOP: len(words), Head.WORDS_MASK: len(known.slots) // 4 - 1, Head.ROOTS: len(tables.roots),
+        Head.LOGS: len(arrays["logs"]), **{place: at[name] for name, place in _PLACES.items()},
+    }  # fmt: skip
+    arrays["head"][list(head)] = list(head.values())
+    starts = at["numbers"] + 8 * np.cumsum([0, *map(len, numbers)])
+    for i, (kind, _) in enumerate(steps):
+        arrays["head"][Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i] = kind, starts[i]
+    return ConstantBlock.of(**arrays)
+
+
+_PLACES = {
+    "blocks": Head.BLOCKS_AT, "kinds": Head.KINDS_AT, "words": Head.WORDS_AT, "letters": Head.LETTERS_AT,
+    "symbols": Head.SYMBOLS_AT, "nodes": Head.NODES_AT, "roots": Head.ROOTS_AT, "weights": Head.WEIGHTS_AT, "logs": Head.LOGS_AT,
+}  # fmt: skip
+
+
+def _offsets(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
+    at, offsets = 0, {}
+    for name, array in arrays.items():
+        offsets[name] = at
+        at += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+    return offsets
+
+
+def _logarithms(steps: Sequence[Step]) -> np.ndarray:
+    if all(kind != LOG for kind, _ in steps):
+        return np.zeros(0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.arange(_LOGS, dtype=np.float64)) + 1.0  # type: ignore[no-any-return]
+
+
+def _words_and_tables(analyzer: Analyzer, terms: Mapping[str, int]) -> tuple[list[str], TermTables]:
+    """The words that terms consist of (none for characters), and the tables of the terms that the analyzer can make."""
+    pairs = [(_symbols(term, analyzer), column) for term, column in terms.items()]
+    pairs = [(symbols, column) for symbols, column in pairs if _can_occur(symbols, analyzer)]
+    if analyzer.kind != WORD:
+        return [], _tables_of([[ord(c) for c in symbols] for symbols, _ in pairs], [column for _, column in pairs])
+    words = sorted(set(itertools.chain.from_iterable(symbols for symbols, _ in pairs)))
+    numbers = {word: number for number, word in enumerate(words)}
+    return words, _tables_of([[numbers[w] for w in symbols] for symbols, _ in pairs], [column for _, column in pairs])
+
+
+def _symbols(term: str, analyzer: Analyzer) -> Sequence[str]:
+    if analyzer.kind != WORD:
+        return term
+    return term.split(" ") if analyzer.longest > 1 else [term]
+
+
+def _can_occur(symbols: Sequence[str], analyzer: Analyzer) -> bool:
+    """Whether the analyzer can make the term: one of a user's own vocabulary may be of another length or shape."""
+    if analyzer.kind == WORD and not analyzer.stop_words.isdisjoint(symbols):
+        return False
+    if analyzer.kind == CHAR_WB and 0 < len(symbols) < analyzer.shortest:  # a whole word, shorter than all n-grams
+        inside = str(symbols)[1:-1]
+        return inside != "" and str(symbols) == f" {inside} " and inside.split() == [inside]
+    return analyzer.shortest <= len(symbols) <= analyzer.longest
+
+
+def _tables_of(sequences: Sequence[Sequence[int]], columns: Sequence[int]) -> TermTables:
+    lengths = np.array([len(s) for s in sequences], np.int64)
+    symbols = np.zeros((len(sequences), lengths.max(initial=0)), np.int64)
+    for i, sequence in enumerate(sequences):
+        symbols[i, : len(sequence)] = sequence
+    return term_tables(symbols, lengths, np.array(columns, np.int64))
