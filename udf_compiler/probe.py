@@ -18,17 +18,18 @@ import pandas as pd
 import pyarrow as pa
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Type, Value, evaluate
-from sparkweld.ir.ops import Array, Optional, Read
+from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, ValueOf
 from sparkweld.ir.program import Append, Loop
 from sparkweld.ir.types import DTYPES
 from sparkweld.reasons import refusal
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedBatch
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments
 
-#: Larger loops are not probed: the function would run for more than a few milliseconds.
-NODE_LIMIT = 500
+#: Larger loops are not probed: to evaluate them takes more than some ten milliseconds.
+NODE_LIMIT = 3_000
 
 _EXTREME_ROWS, _ORDINARY_ROWS = 64, 32
+_PLAUSIBLE_ROWS = _ORDINARY_ROWS
 ROW_COUNT = _EXTREME_ROWS + _ORDINARY_ROWS
 
 #: Days since 1970: the first and the last that Python has, leap days, ordinary ones.
@@ -77,7 +78,10 @@ def probe(
         return
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        computed = _Computed(loop, [*args, *kwargs.values(), result], ordinary=rounded)
+        traced = [*args, *kwargs.values(), result]
+        computed = _Computed(loop, traced, ordinary=rounded)
+        if computed.rows == 0:  # a model of many columns flags every row with one odd value
+            computed = _Computed(loop, traced, ordinary=rounded, plausible=True)
         if computed.rows == 0:
             return
         positional = [computed.real(a) for a in args]
@@ -92,9 +96,12 @@ def probe(
 
 
 class _Computed:
-    """The values of traced objects on the probe's unflagged rows, by evaluation of the loop so far."""
+    """The values of traced objects on the probe's unflagged rows, by evaluation of the loop so far.
 
-    def __init__(self, loop: LoopBuilder, traced: Sequence[Any], ordinary: bool) -> None:
+    `plausible`: with rows that have no NULL and small values; so are some where the loop has tables, from which they are drawn.
+    """
+
+    def __init__(self, loop: LoopBuilder, traced: Sequence[Any], ordinary: bool, plausible: bool = False) -> None:
         values = {value.id for x in traced for value in _values(x)} | {id for pair in loop.some for id in pair}
         if loop.where is not None:
             values.add(loop.where.id)
@@ -104,7 +111,10 @@ class _Computed:
         inputs = tuple(Input(column, type) for column, type in reads.items())
         program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
         columns = {i.name: column_of(i.type, at) for at, i in enumerate(inputs)}
-        result = evaluate(program, columns, ROW_COUNT)
+        tables = _tables(loop)
+        if plausible or tables:
+            columns = {i.name: _followed(columns[i.name], i.type, at, tables.get(i.name)) for at, i in enumerate(inputs)}
+        result = evaluate(program, columns, ROW_COUNT + (_PLAUSIBLE_ROWS if plausible or tables else 0))
         keep = ~result.flagged
         keep[:_EXTREME_ROWS] &= not ordinary
         self._arrays = {id: _rows(result.columns[f"v{id}"], keep) for id in values}
@@ -211,6 +221,38 @@ def column_of(type: Type, at: int) -> Array:
     ordinary = _ordinary(type, rng)
     values = np.concatenate([special, ordinary]).astype(type.dtype)
     return Optional(values, rng.random(ROW_COUNT) > 0.25) if type.nullable else values
+
+
+def _tables(loop: LoopBuilder) -> dict[str, np.ndarray]:
+    """Column -> the keys of the tables that its own values are looked up in."""
+    origins: dict[int, str] = {}
+    found: dict[str, list[np.ndarray]] = {}
+    for at, let in enumerate(loop.body):
+        if isinstance(let.op, Read):
+            origins[at] = let.op.column
+        elif isinstance(let.op, ValueOf | Cast) and let.args[0] in origins:
+            origins[at] = origins[let.args[0]]
+        elif isinstance(let.op, IsIn | Lookup) and let.args[0] in origins:
+            keys = let.op.table[0] if isinstance(let.op, Lookup) else let.op.table
+            found.setdefault(origins[let.args[0]], []).append(keys)
+    return {name: keys for name, parts in found.items() if len(keys := np.concatenate(parts))}
+
+
+def _followed(column: Array, type: Type, at: int, keys: np.ndarray | None) -> Array:
+    """The column with plausible rows behind it: no NULL, keys of its tables, else small values."""
+    rng = np.random.default_rng((_EXTREME_ROWS, at))
+    if keys is not None and (type.kind == "str") == (keys.dtype == object):
+        more = rng.choice(keys, _PLAUSIBLE_ROWS)
+    elif type.is_float:
+        more = rng.normal(size=_PLAUSIBLE_ROWS)
+    else:
+        more = rng.integers(0, 10, _PLAUSIBLE_ROWS) if type.is_int else _ordinary(type, rng)
+    with np.errstate(all="ignore"):
+        more = more.astype(type.dtype)
+    if not isinstance(column, Optional):
+        return np.concatenate([column, more])
+    valid = np.concatenate([column.valid, np.ones(_PLAUSIBLE_ROWS, np.bool_)])
+    return Optional(np.concatenate([column.values, more]), valid)
 
 
 def _ordinary(type: Type, rng: np.random.Generator) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import sklearn
 from pyspark.sql.types import DoubleType, LongType, StringType
@@ -17,14 +18,18 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder
-from sparkweld.ir.types import STR
+from sparkweld.ir.types import F64, STR
 from tests.helpers.models import batch_of, compare, compiled, frame, numbers
+from udf_compiler.models import ESTIMATORS
+from udf_compiler.models.encoding import OneHotEncoder as OneHotEncoder_
 from udf_compiler.models.features import Features
+from udf_compiler.models.linear import LinearRegressor
 from udf_compiler.models.output import given_back
+from udf_compiler.models.translator import Translator
 
 TABLE, ODD = frame(numbers()), numbers(odd=True, seed=2)
 LABELS = np.where(TABLE.a > TABLE.b / 50, "yes", "no")
@@ -187,3 +192,26 @@ def test_results_that_no_array_holds():
     with pytest.raises(Refusal) as sparse:
         given_back(replace(texts, sparse=True), "transform").dot(1)
     assert (two_dimensional.value.code, sparse.value.code) == ("SW818", "SW816")
+
+
+class Broken(Translator):
+    """A translation that is wrong by one."""
+
+    def predict(self, x):
+        right = LinearRegressor(self.model).predict(x)
+        return right.array([x.loop.call("add", v, x.loop.const(1.0, F64)) for v in right.values], ndim=1)
+
+
+def test_a_wrong_translation_is_found_before_anything_runs(monkeypatch):
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 30)), columns=[f"x{i}" for i in range(30)])
+    model = LinearRegression().fit(table, table.x0)
+    batch = pa.RecordBatch.from_pandas(table.mask(table > 2))
+    monkeypatch.setitem(ESTIMATORS, "sklearn.linear_model._base.LinearRegression", Broken)
+    assert compare(lambda d: pd.Series(model.predict(d)), batch).refused == "SW233"
+
+
+def test_tables_are_tried_with_their_keys(monkeypatch):
+    table = pd.DataFrame({"s": ["violet", "indigo"] * 30})
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LinearRegression()).fit(table, np.arange(60.0))
+    monkeypatch.setattr(OneHotEncoder_, "_places", lambda self, at, count: ([1, 0], None))
+    assert compare(lambda d: pd.Series(model.predict(d)), pa.RecordBatch.from_pandas(table)).refused == "SW233"
