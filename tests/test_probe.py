@@ -126,7 +126,7 @@ def test_guards_that_never_hold_do_not_run_the_function():
 
 def test_large_functions_are_not_run(monkeypatch):
     def function(a, b):
-        for k in range(400):
+        for k in range(1200):
             a = a * 1.0625 + b * k
         return a
 
