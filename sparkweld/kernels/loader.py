@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -75,6 +75,10 @@ class Kernel:
 
     def run(self, columns: Mapping[str, Array], rows: int) -> KernelResult:
         """Runs on `rows` rows. `columns`: input name -> array of the input's dtype, Optional for nullable types."""
+        return self.bound(columns, rows)()
+
+    def bound(self, columns: Mapping[str, Array], rows: int) -> Callable[[], KernelResult]:
+        """`run` with inputs that are laid out in memory once, for any number of runs."""
         keep: list[np.ndarray] = []  # temporaries whose addresses the kernel gets
         addresses: list[int] = []
         no_nulls = np.zeros(rows, np.uint8)
@@ -87,9 +91,12 @@ class Kernel:
                 values = _views_of(np.where(nulls == 0, values, ""), keep)
             keep += [np.ascontiguousarray(values), np.ascontiguousarray(nulls)]
             addresses += [a.ctypes.data for a in keep[-2:]]
+        return lambda: self._result(addresses, rows, [*keep])
+
+    def _result(self, inputs: list[int], rows: int, keep: list[np.ndarray]) -> KernelResult:
         types = output_types(self.program)
         outputs = [(_empty(rows, t), np.empty(rows, np.uint8)) for t in types]
-        addresses += [a.ctypes.data for pair in outputs for a in pair]
+        addresses = [*inputs, *(a.ctypes.data for pair in outputs for a in pair)]
         selection = np.empty(rows, np.int32) if self._filtered else None
         addresses.append(0 if selection is None else selection.ctypes.data)
         result = self._call_with_arena(addresses, rows, keep)

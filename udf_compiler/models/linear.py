@@ -11,7 +11,7 @@ from sparkweld.ir.types import I64
 from udf_compiler.calls.reductions import pairwise_sum
 from udf_compiler.models.features import FLOATS, Features, validated
 from udf_compiler.models.sums import Scores, scores
-from udf_compiler.models.translator import Translator, labels
+from udf_compiler.models.translator import Translator, keep, labels
 from udf_compiler.trace.session import refuse
 
 
@@ -145,12 +145,14 @@ def binary_probabilities(made: Scores) -> Features:
 
 def expit(x: Features, value: Value) -> Value:
     """scipy.special.expit: 1 / (1 + exp(-x)) (xsf/log_exp.h)."""
+    keep("expit", "4 ULP of the exponential", "expit")  # SciPy's is that of the C library
     loop, one = x.loop, x.loop.const(1, value.type)
     return loop.call("divide", one, loop.call("add", one, loop.call("exp", loop.call("negative", value))))
 
 
 def softmax(x: Features, values: Sequence[Value]) -> list[Value]:
     """sklearn.utils.extmath.softmax of a C-ordered array."""
+    keep("softmax", f"{len(values)} eps and 4 ULP of the exponentials", "softmax")
     loop, largest = x.loop, values[0]
     for value in values[1:]:
         largest = loop.call("maximum", largest, value)
