@@ -85,7 +85,7 @@ def parse_program(text: str, blocks: Iterable[ConstantBlock] = ()) -> Program:
 
     `blocks` give the bytes of the program's blocks with their digests; other blocks have none.
     """
-    parser = _Parser(text, {block.digest: block for block in blocks})
+    parser = Parser(text, {block.digest: block for block in blocks})
     try:
         program = parser.program()
     except (VerifyError, ValueError) as error:  # ValueError: a string or a number that is none
@@ -104,7 +104,9 @@ _ITEM = rf"(?:{_STRING}|-?\d+|null)"
 _FIELD = re.compile(rf"\[(?:{_ITEM}(?:, )?)*\]|{_STRING}|[^,\s]+")
 
 
-class _Parser:
+class Parser:
+    """Line by line; `at` is the number of the current one."""
+
     def __init__(self, text: str, known: dict[str, ConstantBlock]) -> None:
         self.known = known
         self.blocks: list[ConstantBlock] = []
@@ -112,13 +114,13 @@ class _Parser:
         self.at = -1
 
     def program(self) -> Program:
-        name = json.loads(self._match(re.compile(rf"program ({_STRING}) {{$"), "`program \"name\" {`")[1])
+        name = json.loads(self.match(re.compile(rf"program ({_STRING}) {{$"), "`program \"name\" {`")[1])
         inputs: list[Input] = []
         loops: list[Loop] = []
         outputs: list[str] = []
-        while (line := self._next()) != "}":
+        while (line := self.next()) != "}":
             if line.startswith("input "):
-                found = self._match(_INPUT, "an input", again=True)
+                found = self.match(_INPUT, "an input", again=True)
                 inputs.append(Input(json.loads(found[1]), parse_type(found[2])))
             elif line.startswith("block "):
                 self.blocks.append(self._block())
@@ -127,46 +129,46 @@ class _Parser:
             elif line.startswith("output "):
                 outputs.append(json.loads(line.removeprefix("output ")))
             else:
-                self._fail("an input, a loop or an output")
+                self.fail("an input, a loop or an output")
         return Program(name, tuple(inputs), tuple(loops), tuple(outputs))
 
     def _block(self) -> ConstantBlock:
-        found = self._match(_BLOCK, "a block", again=True)
+        found = self.match(_BLOCK, "a block", again=True)
         block = parse_block(found[2])
         if int(found[1]) != len(self.blocks) or block in self.blocks:
-            self._fail(f"another block, of number {len(self.blocks)}")
+            self.fail(f"another block, of number {len(self.blocks)}")
         known = self.known.get(block.digest)
         return known if known == block else block
 
     def _loop(self) -> Loop:
-        head = self._match(_LOOP, "a loop head", again=True)
+        head = self.match(_LOOP, "a loop head", again=True)
         body: list[Let] = []
         types: list[Type] = []
         appends: list[Append] = []
         guards: list[int] = []
         some: list[tuple[int, int]] = []
-        while (line := self._next()) != "}":
+        while (line := self.next()) != "}":
             if line.startswith("guard %"):
                 guards.append(int(line.removeprefix("guard %")))
             elif line.startswith("guard some "):
-                pair = self._match(_SOME, "`guard some %1 of %0`", again=True)
+                pair = self.match(_SOME, "`guard some %1 of %0`", again=True)
                 some.append((int(pair[2]), int(pair[1])))
             elif line.startswith("append "):
-                found = self._match(_APPEND, "an append", again=True)
+                found = self.match(_APPEND, "an append", again=True)
                 appends.append(Append(json.loads(found[1]), int(found[2])))
             else:
-                body.append(self._let(len(body), types))
+                body.append(self.let(len(body), types))
         where = int(head[3]) if head[3] else None
         return Loop(json.loads(head[1]), head[2], tuple(body), tuple(appends), tuple(guards), where, head[4], tuple(some))
 
-    def _let(self, index: int, types: list[Type]) -> Let:
-        found = self._match(_LET, "a value, a guard or an append", again=True)
+    def let(self, index: int, types: list[Type]) -> Let:
+        found = self.match(_LET, "a value, a guard or an append", again=True)
         let = Let(self._op(found[3], found[4]), tuple(int(a) for a in re.findall(r"\d+", found[5])))
         if int(found[1]) != index or any(a >= index for a in let.args):
-            self._fail(f"value %{index} with earlier arguments")
+            self.fail(f"value %{index} with earlier arguments")
         types.append(let.op.infer(*(types[a] for a in let.args)))
         if str(types[-1]) != found[2]:
-            self._fail(f"type {types[-1]} for this value")
+            self.fail(f"type {types[-1]} for this value")
         return let
 
     def _op(self, name: str, fields: str | None) -> Op:
@@ -180,18 +182,14 @@ class _Parser:
         given = _FIELD.findall(fields or "")
         wanted = dataclasses.fields(cls)  # type: ignore[arg-type]
         if len(given) != len(wanted):
-            self._fail(f"{len(wanted)} field(s) for {name}")
-        return cls(*(self._field(text, str(f.type)) for text, f in zip(given, wanted, strict=True)))
+class Parser:
+    """Line by line; `at` is the number of the current one."""
 
-    def _field(self, text: str, annotation: str) -> object:
-        if annotation != "ConstantBlock":
-            return _parse_field(text, annotation)
-        number = int(text.removeprefix("@")) if re.fullmatch(r"@\d+", text) else -1
-        if not 0 <= number < len(self.blocks):
-            self._fail("the number of a block")
-        return self.blocks[number]
+    def __init__(self, text: str, known: dict[str, ConstantBlock]) -> None:
+        self.known = known
+        self.blocks: list[ConstantBlock] = []
 
-    def _next(self) -> str:
+    def next(self) -> str:
         self.at += 1
         while self.at < len(self.lines) and not self.lines[self.at]:
             self.at += 1
@@ -199,11 +197,11 @@ class _Parser:
             raise VerifyError("the text ends too early; a closing `}` is missing")
         return self.lines[self.at]
 
-    def _match(self, pattern: re.Pattern[str], expected: str, again: bool = False) -> re.Match[str]:
-        found = pattern.match(self.lines[self.at] if again else self._next())
-        return found or self._fail(expected)
+    def match(self, pattern: re.Pattern[str], expected: str, again: bool = False) -> re.Match[str]:
+        found = pattern.match(self.lines[self.at] if again else self.next())
+        return found or self.fail(expected)
 
-    def _fail(self, expected: str) -> re.Match[str]:
+    def fail(self, expected: str) -> re.Match[str]:
         raise VerifyError(f"expected {expected}, got {self.lines[self.at]!r}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sparkweld.errors import VerifyError
-from sparkweld.ir.ops import Read
+from sparkweld.ir.ops import Arg, Read
 from sparkweld.ir.program import ROWS, Loop, Program
 from sparkweld.ir.types import BOOL, Type
 
@@ -39,6 +39,7 @@ def _verify_loop(
     for index, let in enumerate(loop.body):
         at = f"{where}, %{index} = {let.op.name}"
         _require(all(0 <= a < index for a in let.args), program, f"{at}: an argument is not an earlier value")
+        _require(not isinstance(let.op, Arg), program, f"{at}: only a region has arguments")
         if isinstance(let.op, Read):
             _require(let.op.column in columns, program, f"{at}: no column {let.op.column!r} so far")
             type, domain = columns[let.op.column]

@@ -10,12 +10,13 @@ from functools import lru_cache
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.ir.ops import Call, Lookup, Op, StrCall
+from sparkweld.ir.ops import Call, Lookup, Op, Region, StrCall
 from sparkweld.ir.types import BOOL, STR, Type
 from sparkweld.kernels import memory
 from sparkweld.kernels.frontend import VIEW, Operation, numba_type
 from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
 from sparkweld.kernels.lowerings.strings import text
+from sparkweld.kernels.regions import region
 from sparkweld.kernels.shape import allocates
 from sparkweld.kernels.stages import column_operation, keep_operation, take_operation
 from sparkweld.kernels.strings.memory_access import build_view
@@ -31,7 +32,7 @@ column_between, keep, take_kept = _remember(column_operation), _remember(keep_op
 @_remember
 def operation_of(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation:
     """An op on values of these types; the arena's address comes last when it allocates."""
-    build = lowering(op, arguments)
+    build = (lambda b, *xs: region(b, op, xs)) if isinstance(op, Region) else lowering(op, arguments)
     name = (op.fn if isinstance(op, Call | StrCall) else op.name) + "".join(f"_{t}" for t in arguments[-1:])
     taken = (*map(numba_type, arguments), *((types.int64,) if allocates(op) else ()))
     return Operation(name, taken, VIEW if result.nullable else numba_type(result), build)

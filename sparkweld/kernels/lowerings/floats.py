@@ -99,7 +99,7 @@ def _extreme(symbol: str, keeps_nan: bool) -> Lowering:
 def _floor_parts(b: Builder, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
     """(floor quotient, remainder of the divisor's sign) by the steps of NumPy's npy_divmod."""
     zero, one = constant(x, 0.0), constant(x, 1.0)
-    rest = _libm("fmod")(b, x, y)
+    rest = libm("fmod")(b, x, y)
     quotient = b.fdiv(b.fsub(x, rest), y)
     inexact = b.fcmp_unordered("!=", rest, zero)
     signs = b.xor(b.fcmp_ordered("<", y, zero), b.fcmp_ordered("<", rest, zero))
@@ -215,7 +215,9 @@ def _logical(name: str) -> Lowering:
     return lambda b, x, y: getattr(b, name)(truth(b, x), truth(b, y))
 
 
-def _libm(name: str, *, exact: bool = False) -> Lowering:
+def libm(name: str, *, exact: bool = False) -> Lowering:
+    """A call of NumPy's function of that name as libm has it; `exact`: the very bits of its scalar function."""
+
     def lowering(b: Builder, *args: ir.Value) -> ir.Value:
         return call(b, libm_name(name, _format(args[0]).bits, exact=exact), args[0].type, *args)
 
@@ -227,8 +229,8 @@ def _by_double(name: str) -> Lowering:
 
     def lowering(b: Builder, x: ir.Value) -> ir.Value:
         if _format(x).bits == 64:
-            return _libm(name)(b, x)
-        return b.fptrunc(_libm(name)(b, b.fpext(x, ir.DoubleType())), x.type)
+            return libm(name)(b, x)
+        return b.fptrunc(libm(name)(b, b.fpext(x, ir.DoubleType())), x.type)
 
     return lowering
 
@@ -242,7 +244,7 @@ def _log_of_sum(exp: str, log1p: str, log_of_two: float, scale: float) -> Loweri
     def lowering(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
         delta = b.fsub(x, y)
         small = b.fneg(fabs(b, delta))
-        tail = _libm(log1p, exact=True)(b, _libm(exp, exact=True)(b, small))
+        tail = libm(log1p, exact=True)(b, libm(exp, exact=True)(b, small))
         if scale != 1.0:
             tail = b.fmul(constant(x, float(np.float32(scale)) if _format(x).bits == 32 else scale), tail)
         larger = b.select(b.fcmp_ordered(">", delta, constant(x, 0.0)), x, y)
@@ -257,7 +259,7 @@ _SAME: Lowering = lambda b, x: x  # noqa: E731
 #: Functions of f32 or f64. Those with two results are keyed ``name.output``.
 FLOATS: dict[str, Lowering] = {
     **{name: _compare(symbol) for name, symbol in COMPARISONS.items()},
-    **{name: _libm(name) for name in LIBM_FUNCTIONS},
+    **{name: libm(name) for name in LIBM_FUNCTIONS},
     "exp": _by_double("exp"), "log": _by_double("log"),
     "add": Builder.fadd, "subtract": Builder.fsub, "multiply": Builder.fmul, "divide": Builder.fdiv,
     "negative": _negative, "positive": _SAME, "conjugate": _SAME, "absolute": fabs, "fabs": fabs,

@@ -68,6 +68,15 @@ def _floor_adjust(b: Builder, rest: ir.Value, y: ir.Value) -> ir.Value:
     return b.and_(b.not_(is_zero(b, rest)), is_negative(b, b.xor(rest, y)))
 
 
+def floor_division(b: Builder, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """(floor quotient, remainder of the divisor's sign), both 0 for y = 0; by the machine's own division."""
+    quotient, rest, zero = _divide(b, x, y)
+    below = _floor_adjust(b, rest, y)
+    quotient = b.select(below, b.sub(quotient, constant(x, 1)), quotient)
+    rest = b.select(below, b.add(rest, y), rest)
+    return b.select(zero, constant(x, 0), quotient), b.select(zero, constant(x, 0), rest)
+
+
 def _known(y: ir.Value) -> int | None:
     """The divisor when it is a positive constant."""
     value = y.constant if isinstance(y, ir.Constant) else None
@@ -116,17 +125,14 @@ def _floor_divide(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
     divisor = _known(y)
     if divisor is not None:
         return _floor_parts(b, x, divisor)[0]
-    quotient, rest, zero = _divide(b, x, y)
-    floor = b.select(_floor_adjust(b, rest, y), b.sub(quotient, constant(x, 1)), quotient)
-    return b.select(zero, constant(x, 0), floor)
+    return floor_division(b, x, y)[0]
 
 
 def _remainder(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:
     divisor = _known(y)
     if divisor is not None:
         return _floor_parts(b, x, divisor)[1]
-    _, rest, zero = _divide(b, x, y)
-    return b.select(zero, constant(x, 0), b.select(_floor_adjust(b, rest, y), b.add(rest, y), rest))
+    return floor_division(b, x, y)[1]
 
 
 def _fmod(b: Builder, x: ir.Value, y: ir.Value) -> ir.Value:

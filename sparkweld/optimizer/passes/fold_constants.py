@@ -27,6 +27,7 @@ from sparkweld.ir.ops import (
     ModelOp,
     Op,
     Optional,
+    Region,
     Select,
     StrCall,
     ValueOf,
@@ -77,8 +78,8 @@ def _raises(op: Op, known: list[np.generic | None]) -> bool:
 
 
 def _is_large(op: Op) -> bool:
-    """A function of strings whose result may be too long for a constant."""
-    return isinstance(op, StrCall) and any(isinstance(p, int) and p > _LONGEST for p in op.params)
+    """A function of strings whose result may be too long for a constant, or a region, which may take its time."""
+    return isinstance(op, Region) or isinstance(op, StrCall) and any(isinstance(p, int) and p > _LONGEST for p in op.params)
 
 
 def _is_valid(body: Body, op: Op, args: tuple[int, ...]) -> int | None:

@@ -1,0 +1,318 @@
+"""A scalar function with branches and loops as one op: a control-flow graph of blocks of ops, run once for each row.
+
+Blocks take arguments, as in MLIR, in place of phi nodes: a value of one block reaches another one only as an argument of the
+jump to it. Within a block the ops are those of a loop's body, so a region has no arithmetic of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops.base import Array, Op, Optional
+from sparkweld.ir.ops.elementwise import LIBM_ULP, Call
+from sparkweld.ir.ops.leaves import Read
+from sparkweld.ir.types import BOOL, F64, I64, STR, Type
+
+if TYPE_CHECKING:
+    from sparkweld.ir.program import Let
+
+#: Backward jumps of one row until it is given up.
+STEPS = 1 << 22
+
+#: Functions of libm as Python calls them.
+_LIBM: dict[str, Callable[..., float]] = {
+    **{f: getattr(math, f) for f in "exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan sinh cosh tanh".split() if hasattr(math, f)},
+    "arcsin": math.asin, "arccos": math.acos, "arctan": math.atan, "arcsinh": math.asinh, "arccosh": math.acosh,
+    "arctanh": math.atanh, "arctan2": math.atan2, "power": math.pow, "float_power": math.pow,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Arg(Op):
+    """Argument `number` of the block that it stands in."""
+
+    number: int
+    type: Type
+    name: ClassVar[str] = "arg"
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(not args, "no argument", args)
+        return self.type
+
+    def evaluate(self, *args: Array) -> Array:
+        raise VerifyError("arg has no meaning outside of a region")
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """To the block `target` with these values as its arguments."""
+
+    target: int
+    args: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One jump where the bool value `condition` is True, another one where it is False."""
+
+    condition: int
+    yes: Jump
+    no: Jump
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """The end of the region with a value for each result."""
+
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The end of the region without results."""
+
+
+End = Jump | Branch | Return | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """`params`: types of the arguments. Where one of `guards` is False, the region ends without results."""
+
+    params: tuple[Type, ...]
+    body: tuple[Let, ...]
+    guards: tuple[int, ...]
+    end: End
+
+    @property
+    def jumps(self) -> tuple[Jump, ...]:
+        """Where the block may go to."""
+        if isinstance(self.end, Branch):
+            return self.end.yes, self.end.no
+        return (self.end,) if isinstance(self.end, Jump) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Blocks; the first one takes the arguments of the region. `results`: types of the results."""
+
+    blocks: tuple[Block, ...]
+    results: tuple[Type, ...]
+
+    def check(self) -> Graph:
+        """The graph itself. Raises VerifyError for values, blocks or types that do not fit together."""
+        if not self.blocks or not self.results or not set(self.results) <= {I64, F64, STR}:
+            raise VerifyError("a region wants blocks, and results that are i64, f64 or str")
+        for number, block in enumerate(self.blocks):
+            try:
+                self._check_block(block)
+            except VerifyError as error:
+                raise VerifyError(f"block {number} of a region: {error}") from None
+        return self
+
+    def _check_block(self, block: Block) -> None:
+        types = types_of(block)
+        if any(not (0 <= g < len(types) and types[g] == BOOL) for g in block.guards):
+            raise VerifyError("a guard is no bool value of the block")
+        for jump in block.jumps:
+            if not 0 <= jump.target < len(self.blocks):
+                raise VerifyError(f"no block {jump.target}")
+            self._check_values(jump.args, types, self.blocks[jump.target].params, f"jump to block {jump.target}")
+        if isinstance(block.end, Return):
+            self._check_values(block.end.values, types, self.results, "return")
+        if isinstance(block.end, Branch):
+            self._check_values((block.end.condition,), types, (BOOL,), "branch")
+
+    @staticmethod
+    def _check_values(values: Sequence[int], types: Sequence[Type], wanted: Sequence[Type], what: str) -> None:
+        got = tuple(types[v] if 0 <= v < len(types) else None for v in values)
+        if got != tuple(wanted):
+            raise VerifyError(f"{what} wants ({', '.join(map(str, wanted))}), got ({', '.join(map(str, got))})")
+
+    def run(self, args: Sequence[np.ndarray], steps: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """(an array for each result, which rows have results); rows that are in the same block go on together."""
+        rows = max((len(a) for a in args), default=1)
+        results = [np.full(rows, t.zero, t.dtype) for t in self.results]
+        valid, left = np.zeros(rows, np.bool_), np.full(rows, steps)
+        waiting: dict[int, list[tuple[np.ndarray, list[Array]]]] = {0: [(np.arange(rows), list(args))]}
+        while waiting:
+            number = min(waiting)
+            at, given = _together(waiting.pop(number))
+            block = self.blocks[number]
+            values, decided = _evaluated(block, given, len(at))
+            if isinstance(block.end, Return):
+                for result, value in zip(results, block.end.values, strict=True):
+                    result[at[decided]] = values[value][decided]  # type: ignore[index]
+                valid[at[decided]] = True
+            for jump, taken in _taken(block, values, decided):
+                if jump.target <= number:
+                    left[at[taken]] -= 1
+                    taken = taken & (left[at] >= 0)
+                if taken.any():
+                    passed = [_some(values[a], taken) for a in jump.args]
+                    waiting.setdefault(jump.target, []).append((at[taken], passed))
+        return results, valid
+
+
+def types_of(block: Block) -> list[Type]:
+    """Type of each value of a block. Raises VerifyError."""
+    types: list[Type] = []
+    for index, let in enumerate(block.body):
+        if any(not 0 <= a < index for a in let.args) or isinstance(let.op, Read):
+            raise VerifyError(f"%{index} = {let.op.name}: an argument is not an earlier value")
+        if isinstance(let.op, Arg) and block.params[let.op.number : let.op.number + 1] != (let.op.type,):
+            raise VerifyError(f"%{index} = arg: the block has no argument {let.op.number} of type {let.op.type}")
+        if isinstance(let.op, Call) and let.op.fn in LIBM_ULP and (let.op.fn not in _LIBM or types[let.args[0]] != F64):
+            raise VerifyError(f"{let.op.fn} is no function of libm that Python calls")
+        types.append(let.op.infer(*(types[a] for a in let.args)))
+    return types
+
+
+def _together(parts: list[tuple[np.ndarray, list[Array]]]) -> tuple[np.ndarray, list[Array]]:
+    if len(parts) == 1:
+        return parts[0]
+    columns = zip(*(given for _, given in parts), strict=True)
+    return np.concatenate([at for at, _ in parts]), [np.concatenate(column) for column in columns]
+
+
+def _evaluated(block: Block, given: Sequence[Array], rows: int) -> tuple[list[Array], np.ndarray]:
+    """(values of the block, the rows whose guards hold)."""
+    values: list[Array] = []
+    for let in block.body:
+        if isinstance(let.op, Arg):
+            values.append(given[let.op.number])
+            continue
+        operands = [values[a] for a in let.args]
+        found = _libm(let.op, operands) if isinstance(let.op, Call) and let.op.fn in _LIBM else let.op.evaluate(*operands)
+        values.append(Optional(*(np.broadcast_to(p, rows) for p in found)) if isinstance(found, Optional) else np.broadcast_to(found, rows))
+    decided = np.ones(rows, np.bool_)
+    for guard in block.guards:
+        decided = decided & np.asarray(values[guard])
+    return values, decided
+
+
+def _libm(op: Call, operands: Sequence[Any]) -> np.ndarray:
+    function = _LIBM[op.fn]
+
+    def row(*xs: float) -> float:
+        try:
+            return function(*xs)
+        except ValueError:
+            return math.nan  # where it lies outside of the domain, guards decide
+        except OverflowError:
+            return math.inf
+
+    return np.array([row(*xs) for xs in zip(*(o.tolist() for o in operands), strict=True)], np.float64)
+
+
+def _taken(block: Block, values: Sequence[Array], decided: np.ndarray) -> list[tuple[Jump, np.ndarray]]:
+    if isinstance(block.end, Branch):
+        condition = np.asarray(values[block.end.condition])
+        return [(block.end.yes, decided & condition), (block.end.no, decided & ~condition)]
+    return [(jump, decided) for jump in block.jumps]
+
+
+def _some(array: Array, rows: np.ndarray) -> Array:
+    return array[rows]  # type: ignore[index]
+
+
+@dataclass(frozen=True, slots=True)
+class Region(Op):
+    """Result `output` of the graph in `text` (see `ir.regions`); NULL where it ends without results.
+
+    It does so at a guard that is False, at `leave`, and after `steps` backward jumps. Functions of libm have libm's own bits.
+    """
+
+    text: str
+    output: int = 0
+    steps: int = STEPS
+    name: ClassVar[str] = "region"
+
+    @property
+    def graph(self) -> Graph:
+        """The blocks."""
+        return _graph(self.text)
+
+    def infer(self, *args: Type) -> Type:
+        graph = self.graph
+        wanted = graph.blocks[0].params
+        self._wants(bool(args) and args == wanted, f"({', '.join(map(str, wanted))})", args)
+        if not 0 <= self.output < len(graph.results) or self.steps < 0:
+            raise VerifyError(f"a region of {len(graph.results)} result(s) has no number {self.output}")
+        return graph.results[self.output].optional()
+
+    def evaluate(self, *args: Array) -> Array:
+        results, valid = self.graph.run([np.atleast_1d(a) for a in np.broadcast_arrays(*args)], self.steps)  # type: ignore[arg-type]
+        return Optional(results[self.output], valid)
+
+
+@lru_cache(maxsize=256)
+def _graph(text: str) -> Graph:
+    from sparkweld.ir.regions import parse_graph
+
+    return parse_graph(text)
+
+
+_GCD = """-> i64
+block (i64, i64)
+  %0: i64 = arg[0, i64]
+  %1: i64 = arg[1, i64]
+  %2: i64 = const["0", i64]
+  %3: bool = not_equal %1 %2
+  branch %3 1(%0 %1) 2(%0)
+block (i64, i64)
+  %0: i64 = arg[0, i64]
+  %1: i64 = arg[1, i64]
+  %2: i64 = const["-9223372036854775808", i64]
+  %3: bool = not_equal %0 %2
+  guard %3
+  %4: i64 = remainder %0 %1
+  jump 0(%1 %4)
+block (i64)
+  %0: i64 = arg[0, i64]
+  return %0
+"""
+_NEWTON = """-> f64 i64
+block (f64)
+  %0: f64 = arg[0, f64]
+  %1: i64 = const["0", i64]
+  %2: f64 = exp %0
+  jump 1(%0 %0 %1)
+block (f64, f64, i64)
+  %0: f64 = arg[0, f64]
+  %1: f64 = arg[1, f64]
+  %2: i64 = arg[2, i64]
+  %3: f64 = multiply %1 %1
+  %4: f64 = subtract %3 %0
+  %5: f64 = fabs %4
+  %6: f64 = const["0x1.0p-20", f64]
+  %7: bool = greater %5 %6
+  branch %7 2(%0 %1 %2) 3(%1 %2)
+block (f64, f64, i64)
+  %0: f64 = arg[0, f64]
+  %1: f64 = arg[1, f64]
+  %2: f64 = divide %0 %1
+  %3: f64 = add %1 %2
+  %4: f64 = const["0x1.0p-1", f64]
+  %5: f64 = multiply %3 %4
+  %6: i64 = const["1", i64]
+  %7: i64 = arg[2, i64]
+  %8: i64 = add %7 %6
+  %9: f64 = const["0x0.0p+0", f64]
+  %10: bool = greater %1 %9
+  branch %10 1(%0 %5 %8) 4()
+block (f64, i64)
+  %0: f64 = arg[0, f64]
+  %1: i64 = arg[1, i64]
+  return %0 %1
+block ()
+  leave
+"""
+Region.examples = ((Region(_GCD), (I64, I64)), *((Region(_NEWTON, output, 100), (F64,)) for output in (0, 1)))
