@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,8 +19,8 @@ import pandas as pd
 import pyarrow as pa
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Type, Value, evaluate
-from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, ValueOf
-from sparkweld.ir.program import Append, Loop
+from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, Region, ValueOf
+from sparkweld.ir.program import Append, Let, Loop
 from sparkweld.ir.types import DTYPES
 from sparkweld.reasons import refusal
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedBatch
@@ -27,6 +28,9 @@ from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments
 
 #: Larger loops are not probed: to evaluate them takes more than some ten milliseconds.
 NODE_LIMIT = 3_000
+
+#: Rounds of a loop up to which a row is looked at.
+_STEPS = 2000
 
 _EXTREME_ROWS, _ORDINARY_ROWS = 64, 32
 _PLAUSIBLE_ROWS = _ORDINARY_ROWS
@@ -95,6 +99,11 @@ def probe(
         raise refusal("SW233", place, what=difference)
 
 
+def hurried(body: Sequence[Let]) -> tuple[Let, ...]:
+    """The same values, but rows of which a loop takes long are flagged."""
+    return tuple(replace(let, op=let.op.hurried(_STEPS)) if isinstance(let.op, Region) else let for let in body)
+
+
 class _Computed:
     """The values of traced objects on the probe's unflagged rows, by evaluation of the loop so far.
 
@@ -107,7 +116,7 @@ class _Computed:
             values.add(loop.where.id)
         reads = {let.op.column: let.op.type for let in loop.body if isinstance(let.op, Read)}
         appends = tuple(Append(f"v{id}", id) for id in sorted(values))
-        alone = Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards), some=tuple(loop.some))
+        alone = Loop(loop.name, ROWS, hurried(loop.body), appends, tuple(loop.guards), some=tuple(loop.some))
         inputs = tuple(Input(column, type) for column, type in reads.items())
         program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
         columns = {i.name: column_of(i.type, at) for at, i in enumerate(inputs)}

@@ -81,6 +81,16 @@ class LoopBuilder:
         for loop in self.derived:
             yield from loop._family()
 
+    def mark(self) -> tuple[int, int, int]:
+        """How much there is now, for `undo`."""
+        return len(self.body), len(self.guards), len(self.some)
+
+    def undo(self, mark: tuple[int, int, int]) -> None:
+        """Drops all values and guards that came after a mark; nothing may hold on to them."""
+        values, guards, some = mark
+        del self.body[values:], self._types[values:], self.guards[guards:], self.some[some:]
+        self._known = {let: at for let, at in self._known.items() if at < values}
+
     def emit(self, op: Op, *args: Value) -> Value:
         """`op` applied to values of this loop; the same value again when it was emitted before."""
         if any(a.loop is not self for a in args):

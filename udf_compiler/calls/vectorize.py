@@ -18,6 +18,7 @@ from udf_compiler.scalar.elementwise import element
 from udf_compiler.scalar.numbers import fits
 from udf_compiler.scalar.paths import Node, leaves
 from udf_compiler.scalar.results import TYPES, explored, kind_of_result, kinds_of, merged, value_as
+from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.lower import is_number
@@ -55,7 +56,7 @@ class Vectorize:
         def of_row() -> Any:
             values = [source() for source in sources]
             named = dict(zip(kwargs, values[len(args) :], strict=True))
-            return self._function(*values[: len(args)], **named)
+            return run_function(self._function, *values[: len(args)], **named)
 
         tree = explored(loop, of_row, current().handlers, self._function)
         type = self._type or _of_first_row(tree, columns)

@@ -8,6 +8,7 @@ from typing import Any
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.paths import explorer, is_exploring
 from udf_compiler.scalar.results import RowSeries, explored, series_of_tree
+from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import is_scalar, of_value
 from udf_compiler.trace import dates
 from udf_compiler.trace.maybe import plain
@@ -66,7 +67,7 @@ def apply_function(
         x = source()
         if ignore_missing and _is_missing(x):
             return x
-        return function(x)
+        return run_function(function, x)
 
     tree = explored(series.loop, of_row, current().handlers, function)
     return series_of_tree(series.loop, tree)

@@ -94,7 +94,7 @@ def _padded(text: Value, zeros: bool, width: int) -> Value:
 
 def _is_ours(frame: Any) -> bool:
     """Whether the caller is the exploration itself, which puts the marks' values back."""
-    if frame is None or frame.f_code.co_name not in ("of_row", "run"):
+    if frame is None or frame.f_code.co_name not in ("of_row", "run", "run_function"):
         return False
     return str(frame.f_globals.get("__name__")).startswith("udf_compiler.")
 

@@ -17,6 +17,7 @@ from udf_compiler.scalar.elementwise import element
 from udf_compiler.scalar.numpy_scalars import is_numpy, numpy_scalar, python_scalar
 from udf_compiler.scalar.paths import is_exploring
 from udf_compiler.scalar.results import RowSeries, explored, series_of_tree
+from udf_compiler.scalar.running import run_function
 from udf_compiler.trace.frame import TracedFrame
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
@@ -84,7 +85,7 @@ def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **k
     row = TracedRow(_sources(frame))
 
     def of_row() -> Any:
-        return function(row, *args, **kwargs)
+        return run_function(function, row, *args, **kwargs)
 
     tree = explored(frame.loop, of_row, current().handlers, function)
     return series_of_tree(frame.loop, tree)

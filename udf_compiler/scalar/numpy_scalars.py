@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Value
+from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.scalar import numbers
 from udf_compiler.scalar.numbers import as_float, as_int, guard_exact, is_number, kind_of
@@ -108,6 +109,8 @@ def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
     inputs = tuple(of_constant(x) if isinstance(x, np.generic) and not is_scalar(x) else x for x in inputs)
     if not all(map(is_number, inputs)) or any(map(_is_narrow, inputs)):
         refuse("SW262", call=call, what=", ".join(map(raw, inputs)))
+    if explorer().inside and ufunc.__name__ in LIBM_ULP:
+        refuse("SW286", call=call)
     operands = tuple(x.value if is_scalar(x) else x for x in inputs)
     results = tuple(numpy_scalar(v, v.type.dtype) for v in ufunc_call(explorer().loop, ufunc, operands, call))
     return results if len(results) > 1 else results[0]

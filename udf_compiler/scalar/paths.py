@@ -66,12 +66,18 @@ class _Step:
 class Explorer:
     """Runs one function on all its paths. `handled`: user code may catch exceptions, so they fork instead of being guarded.
 
-    `decisions`: see `repeating`.
+    `decisions`: see `repeating`. `limit`: most paths. `regions`: what `udf_compiler.regions` made of functions so far, None
+    where functions run by themselves. `inside`: the paths are within a region. `keys`: of the container that an instruction
+    there looks into.
     """
 
     loop: LoopBuilder
     handled: bool = True
     decisions: Sequence[bool] | None = None
+    limit: int = PATH_LIMIT
+    regions: dict[Any, Any] | None = None
+    inside: bool = False
+    keys: tuple[Any, ...] = ()
     facts: Facts = field(init=False)
     marks: dict[str, Any] = field(default_factory=dict)
     _steps: list[_Step] = field(default_factory=list)
@@ -96,8 +102,8 @@ class Explorer:
         with nullcontext() if lazily else exploring(self):
             while True:
                 paths += 1
-                if paths > PATH_LIMIT:
-                    refuse("SW290", limit=PATH_LIMIT)
+                if paths > self.limit:
+                    refuse("SW290", limit=self.limit)
                 node: Node = self._run(call)
                 while self._steps and not self._steps[-1].taken:
                     step = self._steps.pop()

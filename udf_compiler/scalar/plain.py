@@ -21,6 +21,7 @@ from udf_compiler.scalar.calendar import guard_python_date
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.paths import Node, explorer, leaves
 from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
+from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import is_scalar, of_value
 from udf_compiler.trace.session import refuse
 
@@ -58,7 +59,7 @@ def result_of_row(
     """
 
     def run() -> Any:
-        return function(*map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
+        return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
     return RowResult(explored(loop, run, handlers, function), run)
 

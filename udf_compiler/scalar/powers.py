@@ -79,9 +79,11 @@ def float_power(a: Operand, b: Operand, domain_errors: bool = False) -> TracedSc
     """``float(a) ** float(b)``; with `domain_errors` math.pow, which raises ValueError where ** has another answer."""
     run, loop = explorer(), explorer().loop
     x, y = as_float(a), as_float(b)
-    if not is_scalar(b) and float(b) in (1.0, 2.0):
-        return make_float(x) if float(b) == 1.0 else _square(x)
-    if not is_scalar(b) and b == 0.5:
+    if not is_scalar(b) and float(b) == 1.0:
+        return make_float(x)
+    if not is_scalar(b) and float(b) == 2.0 and not run.inside:
+        return _square(x)
+    if not is_scalar(b) and b == 0.5 and not run.inside:
         return _root(x, domain_errors)
     if not is_scalar(b) and float(b) == 0.0:
         return make_float(loop.const(1.0, F64))

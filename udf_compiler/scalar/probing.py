@@ -18,7 +18,7 @@ from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.program import Append, Loop
 from sparkweld.ir.types import BOOL, DATE, F64, I8, I64, STR, Type
 from sparkweld.reasons import refusal
-from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of
+from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of, hurried
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.paths import Node
 from udf_compiler.scalar.results import kind_of_result, merged, value_as
@@ -78,7 +78,7 @@ def probe_row(
 def _evaluated(loop: LoopBuilder, values: Mapping[str, Value]) -> tuple[dict[str, Array], np.ndarray]:
     reads = {let.op.column: let.op.type for let in loop.body if isinstance(let.op, Read)}
     appends = tuple(Append(f"probe {name}", value.id) for name, value in values.items())
-    alone = Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards))
+    alone = Loop(loop.name, ROWS, hurried(loop.body), appends, tuple(loop.guards))
     inputs = tuple(Input(column, type) for column, type in reads.items())
     program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
     result = evaluate(program, {i.name: column_of(i.type, at) for at, i in enumerate(inputs)}, ROW_COUNT)

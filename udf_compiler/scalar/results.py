@@ -19,7 +19,8 @@ from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.numbers import MAX, MIN
-from udf_compiler.scalar.paths import Explorer, Leaf, Node, choose, decided, leaves
+from udf_compiler.scalar.paths import Leaf, Node, choose, decided, leaves
+from udf_compiler.scalar.running import tree_of
 from udf_compiler.scalar.state import Record
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.constants import ConstantDate
@@ -97,8 +98,7 @@ class RowSeries(Traced):
 def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachable: Any) -> Node:
     """The tree of `call`; its guards join the loop. Refuses a function that changes what it can reach or always raises."""
     record = Record(*reachable)
-    explorer = Explorer(loop, handled)
-    tree = explorer.explore(lambda: assembled(call()))
+    tree = tree_of(loop, lambda: assembled(call()), handled)
     record.check()
     return finished(loop, tree)
 

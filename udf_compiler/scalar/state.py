@@ -46,7 +46,7 @@ def _shape(roots: tuple[Any, ...]) -> list[Any]:
             found.append(_Same(x))
             continue
         seen[id(x)] = x
-        parts = list(_parts(x))
+        parts = list(parts_of(x))
         found += [_Same(x), len(parts), *map(_Same, parts)]
         waiting += parts
     return found
@@ -66,7 +66,7 @@ class _Same:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _parts(x: Any) -> Iterator[Any]:
+def parts_of(x: Any) -> Iterator[Any]:
     """What an object holds. Refuses (SW295) objects that change when they are read, such as iterators."""
     if issubclass(type(x), Traced) or type(x).__module__.partition(".")[0] == "udf_compiler":
         return  # stand-ins and symbolic values: nothing of them can be written

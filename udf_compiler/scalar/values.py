@@ -20,7 +20,7 @@ from udf_compiler.trace.values import Traced
 MIN, MAX = -(2**63), 2**63 - 1
 
 _CLASSES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str, "date": datetime.date}
-_TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
+TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
 
 
 class TracedScalar(Traced):
@@ -38,7 +38,7 @@ class TracedScalar(Traced):
     numpy: str
 
     def __init__(self, kind: str, value: Value, span: tuple[int, int] = (MIN, MAX), numpy: str = "") -> None:
-        assert value.type == _TYPES[kind], f"a {kind} of type {value.type}"
+        assert value.type == TYPES[kind], f"a {kind} of type {value.type}"
         self.kind, self.value, self.span = kind, value, (0, 1) if kind == "bool" else span
         self.numpy = numpy
 

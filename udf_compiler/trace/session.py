@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
 from sparkweld.reasons import refusal
+
+_T = TypeVar("_T")
 
 #: More values than this in a loop: the function is unrolled into a kernel that is not worth compiling.
 NODE_LIMIT = 20_000
@@ -79,6 +81,24 @@ def refuse(code: str, at: str = "", **params: Any) -> NoReturn:
     error = refusal(code, place=at or _user_place() or session.place, **params)
     session.refused = session.refused or error
     raise error
+
+
+def refuse_again(error: Refusal) -> NoReturn:
+    """Raises a refusal that was caught before."""
+    session = current()
+    session.refused = session.refused or error
+    raise error
+
+
+def attempt(function: Callable[[], _T]) -> _T | Refusal:
+    """What a function gives, or why it is refused: the session then forgets that, as another way may be tried."""
+    session = current()
+    before = session.refused
+    try:
+        return function()
+    except Refusal as error:
+        session.refused = before
+        return error
 
 
 def check_size(loop: LoopBuilder) -> None:

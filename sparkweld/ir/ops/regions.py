@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,7 +28,8 @@ STEPS = 1 << 22
 
 #: Functions of libm as Python calls them.
 _LIBM: dict[str, Callable[..., float]] = {
-    **{f: getattr(math, f) for f in "exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan sinh cosh tanh".split() if hasattr(math, f)},
+    **{name: getattr(math, name) for name in "exp expm1 log log2 log10 log1p sin cos tan sinh cosh tanh".split()},
+    **{name: getattr(math, name) for name in ("exp2", "cbrt") if hasattr(math, name)},  # since 3.11
     "arcsin": math.asin, "arccos": math.acos, "arctan": math.atan, "arcsinh": math.asinh, "arccosh": math.acosh,
     "arctanh": math.atanh, "arctan2": math.atan2, "power": math.pow, "float_power": math.pow,
 }  # fmt: skip
@@ -146,7 +147,7 @@ class Graph:
             number = min(waiting)
             at, given = _together(waiting.pop(number))
             block = self.blocks[number]
-            values, decided = _evaluated(block, given, len(at))
+            values, decided = _evaluated(block, given, len(at), steps)
             if isinstance(block.end, Return):
                 for result, value in zip(results, block.end.values, strict=True):
                     result[at[decided]] = values[value][decided]  # type: ignore[index]
@@ -182,7 +183,7 @@ def _together(parts: list[tuple[np.ndarray, list[Array]]]) -> tuple[np.ndarray, 
     return np.concatenate([at for at, _ in parts]), [np.concatenate(column) for column in columns]
 
 
-def _evaluated(block: Block, given: Sequence[Array], rows: int) -> tuple[list[Array], np.ndarray]:
+def _evaluated(block: Block, given: Sequence[Array], rows: int, steps: int) -> tuple[list[Array], np.ndarray]:
     """(values of the block, the rows whose guards hold)."""
     values: list[Array] = []
     for let in block.body:
@@ -190,8 +191,12 @@ def _evaluated(block: Block, given: Sequence[Array], rows: int) -> tuple[list[Ar
             values.append(given[let.op.number])
             continue
         operands = [values[a] for a in let.args]
-        found = _libm(let.op, operands) if isinstance(let.op, Call) and let.op.fn in _LIBM else let.op.evaluate(*operands)
-        values.append(Optional(*(np.broadcast_to(p, rows) for p in found)) if isinstance(found, Optional) else np.broadcast_to(found, rows))
+        if isinstance(let.op, Call) and let.op.fn in _LIBM:
+            values.append(_libm(let.op, operands))
+            continue
+        found = let.op.hurried(steps).evaluate(*operands) if isinstance(let.op, Region) else let.op.evaluate(*operands)
+        parts = [np.broadcast_to(p, rows) for p in (found if isinstance(found, Optional) else (found,))]
+        values.append(Optional(*parts) if isinstance(found, Optional) else parts[0])
     decided = np.ones(rows, np.bool_)
     for guard in block.guards:
         decided = decided & np.asarray(values[guard])
@@ -239,6 +244,10 @@ class Region(Op):
     def graph(self) -> Graph:
         """The blocks."""
         return _graph(self.text)
+
+    def hurried(self, steps: int) -> Region:
+        """The same region that gives a row up after so many steps."""
+        return self if self.steps <= steps else replace(self, steps=steps)
 
     def infer(self, *args: Type) -> Type:
         graph = self.graph

@@ -1,0 +1,258 @@
+"""An interpreted function to the graph of a region: blocks from a worklist, traced again until no block sees two constants.
+
+A block is traced for the first state that reaches it. A number that is constant there stays one; when another state arrives with
+another number, that leaf is an argument of the block in the next pass. There are finitely many leaves, so passes end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sparkweld.errors import SparkWeldError
+from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
+from sparkweld.ir.ops import Arg, Const
+from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
+from sparkweld.ir.types import F64, I64, STR, Type
+from udf_compiler.regions.code import Code, code_of
+from udf_compiler.regions.instructions import Machine, mark_of_python
+from udf_compiler.regions.state import UNSET, Caught, Shape, State, kind_of_leaf
+from udf_compiler.scalar.exceptions import check_exception
+from udf_compiler.scalar.paths import Explorer, Fork, Node, leaves
+from udf_compiler.scalar.results import kind_of_result, value_as
+from udf_compiler.scalar.values import TYPES as _TYPES
+from udf_compiler.scalar.values import TracedScalar, is_scalar
+from udf_compiler.trace.session import refuse
+
+#: More blocks than this: types or constants differ in too many ways.
+_MOST_BLOCKS = 400
+_MOST_PASSES = 60
+#: Paths within one block, where calls decide.
+_MOST_PATHS = 64
+
+#: Kinds of results, in the order of their numbers, and the type that a region gives them in.
+RESULTS: dict[str, Type] = {"None": I64, "bool": I64, "int": I64, "float": F64, "str": STR}
+
+
+@dataclass(eq=False)
+class _Draft:
+    """A block that grows. `parent` is the only block that leads to it, where it takes values from there as it needs them."""
+
+    number: int
+    loop: LoopBuilder
+    parent: _Draft | None = None
+    params: list[Type] = field(default_factory=list)
+    passed: list[int] = field(default_factory=list)
+    guards: list[int] = field(default_factory=list)
+    end: Any = None
+    taken: dict[int, Value] = field(default_factory=dict)
+
+    def argument(self, type: Type) -> Value:
+        self.params.append(type)
+        return self.loop.emit(Arg(len(self.params) - 1, type))
+
+    def value(self, value: Value) -> Value:
+        """A value of the block where the paths began, here."""
+        if self.parent is None or value.loop is self.loop:
+            return value
+        if value.id not in self.taken:
+            outer = self.parent.value(value)
+            op = outer.loop.body[outer.id].op
+            if isinstance(op, Const):
+                self.taken[value.id] = self.loop.emit(op)
+            else:
+                self.passed.append(outer.id)
+                self.taken[value.id] = self.argument(value.type)
+        return self.taken[value.id]
+
+    def leaf(self, x: Any) -> Any:
+        return TracedScalar(x.kind, self.value(x.value), x.span, x.numpy) if is_scalar(x) else x
+
+
+@dataclass(eq=False)
+class _Version:
+    """The block of one shape: `first` are the leaves that it was traced for, `open` those that are its arguments."""
+
+    draft: _Draft
+    first: list[Any]
+    open: list[bool]
+
+
+@dataclass(eq=False)
+class GraphBuilder:
+    """Makes the graph of one function. `varying`: leaves that are arguments, by (shape, number); they outlast a pass."""
+
+    machine: Machine
+    outer: dict[int, Any]
+    regions: dict[Any, Any]
+    varying: set[tuple[Any, int]] = field(default_factory=set)
+    drafts: list[_Draft] = field(default_factory=list)
+    versions: dict[Any, _Version] = field(default_factory=dict)
+    work: list[tuple[_Draft, State]] = field(default_factory=list)
+    returns: list[tuple[_Draft, Any]] = field(default_factory=list)
+    changed: bool = False
+
+    @property
+    def code(self) -> Code:
+        return code_of(self.machine.function.__code__)
+
+    def build(self, variables: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
+        """(the graph, kinds of its results: the first result is a kind's number where there are several).
+
+        `variables`: the arguments; symbolic ones become those of the region, in the order of `Shape`. Refuses SW281.
+        """
+        for _ in range(_MOST_PASSES):
+            self.drafts, self.versions, self.work, self.returns, self.changed = [], {}, [], [], False
+            entry = self._draft()
+            self.work.append((entry, State([], variables).mapped(partial(_argument, entry), self.outer)))
+            while self.work:
+                self._run(*self.work.pop())
+            if not self.changed:
+                return self._finished()
+        refuse("SW281", limit=_MOST_PASSES)
+
+    def _draft(self, parent: _Draft | None = None) -> _Draft:
+        if len(self.drafts) == _MOST_BLOCKS:
+            refuse("SW281", limit=_MOST_BLOCKS)
+        self.drafts.append(_Draft(len(self.drafts), ProgramBuilder("region", ()).loop("block"), parent))
+        return self.drafts[-1]
+
+    def _run(self, draft: _Draft, state: State) -> None:
+        run = Explorer(draft.loop, self.code.catches, limit=_MOST_PATHS, regions=self.regions, inside=True)
+        tree = run.explore(lambda: self._advance(state.copied(self.outer)))
+        places = Counter(leaf.value.next for leaf in leaves(tree) if leaf.error is None)
+        self._place(draft, tree, self.code.joins | {next for next, count in places.items() if count > 1})
+
+    def _advance(self, state: State) -> State:
+        """Runs to where paths meet, part or end."""
+        code, first = self.code, True
+        while state.result is UNSET and (first or state.next not in code.joins):
+            first = False
+            at = state.next
+            branches = code.instructions[at].name.startswith(("POP_JUMP_IF", "FOR_ITER"))
+            try:
+                self.machine.step(code.instructions[at], state)
+            except (SparkWeldError, RecursionError):
+                raise
+            except Exception as error:
+                mark_of_python(error)
+                handler = code.handlers[at]
+                if handler is None:
+                    raise
+                check_exception(error)
+                state.stack = [*state.stack[: handler.depth], *([at] if handler.lasti else []), Caught(error)]
+                state.next = handler.target
+            if branches:
+                break
+        return state
+
+    def _place(self, draft: _Draft, tree: Node, joins: frozenset[int]) -> None:
+        """Ends a block, or the blocks behind it, with what the paths of its tree came to."""
+        draft.guards += [draft.value(g).id for g in tree.guards]
+        if isinstance(tree, Fork):
+            condition = draft.value(tree.condition)
+            yes, no = self._draft(draft), self._draft(draft)
+            draft.end = (condition.id, yes, no)
+            self._place(yes, tree.yes, joins)
+            self._place(no, tree.no, joins)
+        elif tree.error is not None:
+            draft.end = Leave()
+        elif tree.value.result is not UNSET:
+            self.returns.append((draft, _result(draft, tree.value.result)))
+        else:
+            self._go_on(draft, tree.value, joins)
+
+    def _go_on(self, draft: _Draft, state: State, joins: frozenset[int]) -> None:
+        live = self.code.live[state.next]
+        state.variables = {name: x for name, x in state.variables.items() if name in live}
+        if state.next not in joins:
+            self.work.append((draft, state.mapped(draft.leaf, self.outer)))
+            return
+        shape = Shape(self.outer)
+        key = shape.of_state(state)
+        version = self.versions.get(key)
+        if version is None:
+            version = self.versions[key] = self._version(key, state, shape.leaves)
+        passed = []
+        for number, (leaf, first, is_open) in enumerate(zip(shape.leaves, version.first, version.open, strict=True)):
+            if is_open:
+                passed.append(_as_value(draft, leaf).id)
+            elif not _is_same(leaf, first):
+                self.varying.add((key, number))
+                self.changed = True
+        draft.end = (version.draft, passed)
+
+    def _version(self, key: Any, state: State, leaves: Sequence[Any]) -> _Version:
+        draft = self._draft()
+        open_ = [is_scalar(x) or (key, n) in self.varying for n, x in enumerate(leaves)]
+        remaining = iter(open_)
+
+        def argument(x: Any) -> Any:
+            if not next(remaining):
+                return x
+            kind, numpy = kind_of_leaf(x)
+            return TracedScalar(kind, draft.argument(_TYPES[kind]), numpy=numpy)
+
+        self.work.append((draft, state.mapped(argument, self.outer)))
+        return _Version(draft, list(leaves), open_)
+
+    def _finished(self) -> tuple[Graph, tuple[str, ...]]:
+        kinds = tuple(sorted({kind_of_result(x) for _, x in self.returns}, key=list(RESULTS).index))
+        if not kinds:
+            refuse("SW284")
+        types = ([I64] if len(kinds) > 1 else []) + [RESULTS[k] for k in kinds]
+        for draft, x in self.returns:
+            draft.end = Return(_results(draft.loop, x, kinds))
+        return Graph(tuple(_block(d) for d in self.drafts), tuple(types)).check(), kinds
+
+
+def _argument(draft: _Draft, x: Any) -> Any:
+    return TracedScalar(x.kind, draft.argument(x.value.type), x.span, x.numpy) if is_scalar(x) else x
+
+
+def _result(draft: _Draft, x: Any) -> Any:
+    if isinstance(x, tuple | list):
+        refuse("SW293", type=type(x).__name__)
+    kind = kind_of_result(x)
+    if kind not in RESULTS or (is_scalar(x) and x.numpy):
+        refuse("SW293", type=f"np.{x.numpy}" if is_scalar(x) and x.numpy else kind)
+    return draft.leaf(x)
+
+
+def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ...]:
+    own = kind_of_result(x)
+    values = [loop.const(kinds.index(own), I64).id] if len(kinds) > 1 else []
+    for kind in kinds:
+        type = RESULTS[kind]
+        if kind == own and kind != "None":
+            values.append(value_as(loop, x, type).id)
+        else:
+            values.append(loop.const(type.zero, type).id)
+    return tuple(values)
+
+
+def _as_value(draft: _Draft, x: Any) -> Value:
+    if is_scalar(x):
+        return draft.value(x.value)
+    return draft.loop.const(x, _TYPES[type(x).__name__])
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    return not is_scalar(a) and type(a) is type(b) and repr(a) == repr(b)
+
+
+def _block(draft: _Draft) -> Block:
+    return Block(tuple(draft.params), tuple(draft.loop.body), tuple(dict.fromkeys(draft.guards)), _end(draft.end))
+
+
+def _end(end: Any) -> End:
+    match end:
+        case (int() as condition, _Draft() as yes, _Draft() as no):
+            return Branch(condition, Jump(yes.number, tuple(yes.passed)), Jump(no.number, tuple(no.passed)))
+        case (_Draft() as target, list() as passed):
+            return Jump(target.number, tuple(passed))
+    assert isinstance(end, Return | Leave)
+    return end

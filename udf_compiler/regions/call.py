@@ -1,0 +1,135 @@
+"""A call of a scalar function to a `Region` in the loop of its row: its result forks by the class that the region gives."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from types import FunctionType, MethodType
+from typing import Any
+
+from sparkweld.errors import Refusal
+from sparkweld.ir.ops import Region
+from sparkweld.ir.regions import print_graph
+from sparkweld.ir.types import I64
+from udf_compiler.regions.build import RESULTS, GraphBuilder
+from udf_compiler.regions.code import KNOWN_VERSION, is_known_version
+from udf_compiler.regions.instructions import Machine
+from udf_compiler.regions.state import Shape, State, reachable
+from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.frame_rows import TracedRow
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.values import TracedScalar, is_scalar
+from udf_compiler.trace.session import attempt, refuse, refuse_again
+
+_Made = tuple[str, tuple[str, ...]]
+
+
+def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """``function(*args, **kwargs)`` for one row. Anything but a Python function of user code is called as it is."""
+    if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
+        function, args = function.__func__, (function.__self__, *args)
+    if not _is_of_user(function):
+        return function(*args, **kwargs)
+    if not is_known_version():
+        refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
+    variables = _bound(function, args, kwargs)
+    outer = reachable(function, function.__code__.co_consts, *(x for x in args if not is_scalar(x)))
+    shape = Shape(outer)
+    key = (id(function), shape.of_state(State([], variables)), tuple(repr(x) for x in shape.leaves if not is_scalar(x)))
+    values = [x.value for x in shape.leaves if is_scalar(x)]
+    if not values:
+        return function(*args, **kwargs)
+    text, kinds = _region(function, variables, outer, key)
+    return _result(text, kinds, values)
+
+
+def _is_of_user(x: Any) -> bool:
+    return isinstance(x, FunctionType) and (x.__module__ or "").partition(".")[0] not in ("udf_compiler", "sparkweld")
+
+
+def _bound(function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The variables that a call begins with."""
+    code = function.__code__
+    if code.co_cellvars or code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
+        refuse("SW280", what="a function within it that shares its variables")
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise of_python(error) from None
+    bound.apply_defaults()
+    return {name: _row(x, function) for name, x in bound.arguments.items()}
+
+
+def _row(x: Any, function: FunctionType) -> Any:
+    """A row of a frame with the columns that the function names."""
+    if type(x) is not TracedRow:
+        return x
+    named = {*function.__code__.co_names, *(c for c in function.__code__.co_consts if isinstance(c, str))}
+    values = {name: source() for name, source in x.sources.items() if name in named}
+    return TracedRow({name: _source(value) for name, value in values.items()})
+
+
+def _source(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], key: Any) -> _Made:
+    regions = explorer().regions
+    assert regions is not None
+    made = regions.get(key)
+    if made is None:
+        running = regions.setdefault("running", [])
+        if function in running:
+            refuse("SW285", function=function.__name__)
+        running.append(function)
+        made = regions[key] = attempt(lambda: _made(function, variables, outer, regions))
+        running.pop()
+    return refuse_again(made) if isinstance(made, Refusal) else made
+
+
+def _made(function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], regions: dict[Any, Any]) -> _Made:
+    """The region with loops as they are or, where a block needs the constants of a loop, with a block for each round."""
+
+    def build(unroll: bool) -> _Made:
+        graph, kinds = GraphBuilder(Machine(function, unroll, _called), outer, regions).build(variables)
+        return print_graph(graph), kinds
+
+    rolled = attempt(lambda: build(False))
+    if not isinstance(rolled, Refusal):
+        return rolled
+    unrolled = attempt(lambda: build(True))
+    return refuse_again(rolled) if isinstance(unrolled, Refusal) else unrolled
+
+
+def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """A call within a region: user functions are regions of their own, or traced as a part of it where they cannot be."""
+    if not _is_of_user(function):
+        return call_region(function, args, kwargs)
+    found = attempt(lambda: call_region(function, args, kwargs))
+    if not isinstance(found, Refusal):
+        return found
+    return refuse_again(found) if found.code == "SW285" else function(*args, **kwargs)
+
+
+def _result(text: str, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:
+    run, loop = explorer(), explorer().loop
+    first = loop.emit(Region(text), *values)
+    run.guard(loop.is_valid(first))
+    results = [loop.value_of(loop.emit(Region(text, n), *values)) for n in range(len(kinds) + (len(kinds) > 1))]
+    if len(kinds) == 1:
+        return _python(kinds[0], results[0])
+    number, *of_kind = results
+    for at, kind in enumerate(kinds[:-1]):
+        if run.decide(loop.call("equal", number, loop.const(at, I64))):
+            return _python(kind, of_kind[at])
+    return _python(kinds[-1], of_kind[-1])
+
+
+def _python(kind: str, value: Any) -> Any:
+    if kind == "None":
+        return None
+    if kind == "bool":
+        loop = explorer().loop
+        return TracedScalar("bool", loop.call("not_equal", value, loop.const(0, I64)))
+    assert value.type == RESULTS[kind]
+    return TracedScalar(kind, value)

@@ -1,0 +1,145 @@
+"""A code object to instructions with what flow analysis says of them: where paths meet, and which variables are read later."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
+from typing import Any
+
+#: Versions of CPython whose bytecode is known here.
+KNOWN_VERSION = (3, 13)
+
+_BRANCHES = ("POP_JUMP_IF", "FOR_ITER")
+_ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """`value`: what `arg` stands for; of a jump the index of the instruction that it goes to."""
+
+    name: str
+    arg: int
+    value: Any
+    text: str
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Where an exception continues: with the stack cut to `depth` values, the place of the instruction on it if `lasti`."""
+
+    target: int
+    depth: int
+    lasti: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Per instruction: `live` variables, which are read from there on, and the exception handler, if any.
+
+    `joins`: instructions that more than one leads to.
+    """
+
+    instructions: tuple[Instruction, ...]
+    joins: frozenset[int]
+    live: tuple[frozenset[str], ...]
+    handlers: tuple[Handler | None, ...]
+
+    @property
+    def catches(self) -> bool:
+        """Whether user code may catch an exception: cleaning up behind a comprehension is none."""
+        return any(h is not None and self.instructions[h.target].name == "PUSH_EXC_INFO" for h in self.handlers)
+
+    @property
+    def branches(self) -> bool:
+        """Whether there is any jump."""
+        return any(len(_successors(self.instructions, i)) != 1 for i in range(len(self.instructions) - 1)) or bool(self.joins)
+
+
+def is_known_version() -> bool:
+    """Whether the Python that runs is one of whose bytecode this package knows the meaning."""
+    return sys.version_info[:2] == KNOWN_VERSION
+
+
+@lru_cache(maxsize=512)
+def code_of(code: CodeType) -> Code:
+    """The instructions of a function."""
+    given = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
+    kept = [i for i in given if i.opname != "EXTENDED_ARG"]
+    offsets = [i.offset for i in kept]
+    index = {i.offset: next(n for n, o in enumerate(offsets) if o >= i.offset) for i in given}
+    instructions = tuple(
+        Instruction(i.opname, i.arg or 0, index[i.argval] if _jumps(i.opname) else i.argval, i.argrepr, i.line_number)
+        for i in kept
+    )
+    handlers = _handlers(code, offsets, index)
+    leads = [0] * len(instructions)
+    after = [_successors(instructions, n) for n in range(len(instructions))]
+    for following in after:
+        for target in set(following):
+            leads[target] += 1
+    with_handlers = [(*t, *(() if h is None else (h.target,))) for t, h in zip(after, handlers, strict=True)]
+    targets = {h.target for h in handlers if h is not None}
+    joins = frozenset(n for n, count in enumerate(leads) if count > 1) | targets
+    return Code(instructions, joins, _live(instructions, with_handlers), handlers)
+
+
+def _jumps(name: str) -> bool:
+    return name.startswith(("POP_JUMP_IF", "JUMP_")) or name == "FOR_ITER"
+
+
+def _successors(instructions: tuple[Instruction, ...], n: int) -> tuple[int, ...]:
+    instruction = instructions[n]
+    if instruction.name in _ENDS:
+        return ()
+    if instruction.name == "FOR_ITER":
+        return n + 1, instruction.value + 1  # past END_FOR, as the interpreter does
+    if instruction.name.startswith(_BRANCHES):
+        return n + 1, instruction.value
+    return (instruction.value,) if instruction.name.startswith("JUMP_") else (n + 1,)
+
+
+def _handlers(code: CodeType, offsets: list[int], index: dict[int, int]) -> tuple[Handler | None, ...]:
+    found: list[Handler | None] = [None] * len(offsets)
+    for entry in getattr(dis.Bytecode(code), "exception_entries", ()):
+        handler = Handler(index[entry.target], entry.depth, entry.lasti)
+        for n, offset in enumerate(offsets):
+            if entry.start <= offset < entry.end:
+                found[n] = handler
+    return tuple(found)
+
+
+def names_of(instruction: Instruction) -> tuple[str, ...]:
+    """The local variables of an instruction, in order."""
+    if "_FAST" not in instruction.name:
+        return ()
+    return instruction.value if isinstance(instruction.value, tuple) else (instruction.value,)
+
+
+def _effects(instruction: Instruction) -> Iterator[tuple[bool, str]]:
+    """(whether it is read, variable), in order."""
+    names, name = names_of(instruction), instruction.name
+    if name == "STORE_FAST_LOAD_FAST":
+        yield from ((False, names[0]), (True, names[1]))
+    elif name == "LOAD_FAST_AND_CLEAR":
+        yield from ((True, names[0]), (False, names[0]))
+    else:
+        yield from ((name.startswith("LOAD_FAST"), n) for n in names)
+
+
+def _live(instructions: tuple[Instruction, ...], after: list[tuple[int, ...]]) -> tuple[frozenset[str], ...]:
+    live: list[frozenset[str]] = [frozenset()] * len(instructions)
+    changed = True
+    while changed:
+        changed = False
+        for n in reversed(range(len(instructions))):
+            names = frozenset[str]().union(*(live[s] for s in after[n] if s < len(live)))
+            for is_read, name in reversed(list(_effects(instructions[n]))):
+                names = names | {name} if is_read else names - {name}
+            changed |= names != live[n]
+            live[n] = names
+    return tuple(live)

@@ -1,0 +1,130 @@
+"""Loops of a function as states: what is left of a range, a sequence, or several of them side by side.
+
+Python's own iterators change when they are asked, so no path could ask one again. `next` gives the value and what is left then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from udf_compiler.regions.tables import item
+from udf_compiler.scalar.builtin_calls import STAND_INS
+from udf_compiler.scalar.loops import zip_
+from udf_compiler.scalar.values import is_scalar
+from udf_compiler.trace.constants import unwrapped
+from udf_compiler.trace.session import refuse
+
+#: A sequence of more constants is no unrolled loop.
+_UNROLLED = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What is left of a range: `at` is the next number."""
+
+    at: Any
+    stop: Any
+    step: int
+    fixed: bool = False
+
+    def next(self) -> tuple[Any, Counter] | None:
+        if not (self.at < self.stop if self.step > 0 else self.at > self.stop):
+            return None
+        return self.at, replace(self, at=self.at + self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What is left of a sequence. `fixed`: its position is a constant of each block, so the loop is unrolled."""
+
+    items: Any
+    position: Any
+    fixed: bool
+
+    def next(self) -> tuple[Any, Walk] | None:
+        if not self.position < len(self.items):
+            return None
+        return item(self.items, self.position), replace(self, position=self.position + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """zip and, with a counter, enumerate."""
+
+    parts: tuple[Any, ...]
+
+    def next(self) -> tuple[Any, Together] | None:
+        values, rest = [], []
+        for part in self.parts:
+            found = part.next()
+            if found is None:
+                return None
+            values.append(found[0])
+            rest.append(found[1])
+        return tuple(values), Together(tuple(rest))
+
+
+def _range(unroll: bool, args: list[Any]) -> Any:
+    if not any(map(is_scalar, args)):
+        return None
+    if not 1 <= len(args) <= 3 or not all(type(a) is int or (is_scalar(a) and a.kind == "int" and not a.numpy) for a in args):
+        refuse("SW262", call="range()", what="an argument that is no int")
+    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+    if is_scalar(step) or step == 0:
+        refuse("SW262", call="range()", what="a step that is no constant")
+    return Counter(start, stop, step)
+
+
+def _enumerate(unroll: bool, args: list[Any]) -> Any:
+    if len(args) not in (1, 2) or (len(args) == 2 and type(args[1]) is not int):
+        return None
+    walk = iteration(args[0], unroll)
+    if walk is None:
+        return None
+    fixed = getattr(walk, "fixed", False)
+    return Together((Counter(args[1] if len(args) == 2 else 0, 2**62, 1, fixed), walk))
+
+
+def _zip(unroll: bool, args: list[Any]) -> Any:
+    parts = tuple(iteration(a, unroll) for a in args)
+    return None if None in parts or not parts else Together(parts)
+
+
+def _reversed(unroll: bool, args: list[Any]) -> Any:
+    known = len(args) == 1 and isinstance(args[0], range | tuple)
+    return iteration(args[0][::-1], unroll) if known else None
+
+
+#: Builtins whose iterators are states here.
+ITERATIONS: tuple[tuple[Any, Callable[[bool, list[Any]], Any]], ...] = (
+    (STAND_INS[range], _range), (range, _range), (enumerate, _enumerate), (zip, _zip), (zip_, _zip), (reversed, _reversed),
+)  # fmt: skip
+
+
+def iteration(x: Any, unroll: bool) -> Any:
+    """The state of a loop over `x`; None for what cannot be looped over. `unroll`: a block for each round, if short."""
+    known = unwrapped(x)
+    if type(known) in (Counter, Walk, Together):
+        return known
+    if isinstance(known, range):
+        if unroll and len(known) <= _UNROLLED:
+            return Walk(tuple(known), 0, True)
+        return Counter(known.start, known.stop, known.step)
+    if isinstance(known, dict):
+        return Walk(tuple(known), 0, len(known) <= _UNROLLED)
+    if isinstance(known, type({}.items()) | type({}.values()) | type({}.keys())):
+        return Walk(tuple(known), 0, len(known) <= _UNROLLED)
+    if type(known) in (tuple, list, str):
+        small = len(known) <= _UNROLLED if unroll else not _is_table(known)
+        return Walk(known, 0, small)
+    return None
+
+
+def _is_table(items: Any) -> bool:
+    kinds = {type(x) for x in items}
+    if kinds == {tuple}:
+        columns = list(zip(*items, strict=False))
+        return len({len(x) for x in items}) == 1 and all(map(_is_table, columns))
+    return len(kinds) == 1 and kinds <= {int, float, bool}

@@ -1,0 +1,177 @@
+"""The state of an interpreted function, copied for each path, and its shape: states of one shape continue in one block.
+
+The *leaves* of a state are its numbers and symbolic values. Everything else (None, strings, functions, how tuples and lists are
+nested) belongs to the shape.
+"""
+
+from __future__ import annotations
+
+import builtins
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from udf_compiler.regions.iteration import Counter, Together, Walk
+from udf_compiler.scalar.frame_rows import TracedRow
+from udf_compiler.scalar.values import MAX, MIN, is_scalar
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced
+
+#: A variable that is not set, and the place of a self argument where there is none.
+UNSET: Any = type("Unset", (), {"__repr__": lambda self: "unset"})()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a symbolic value that waits for its call."""
+
+    owner: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """An exception in its handler, of which only the class is known."""
+
+    error: BaseException
+
+
+_PARTS = (Method, Counter, Walk, Together)
+
+
+@dataclass(slots=True)
+class State:
+    """`next`: number of the next instruction; `result`: what the function returned."""
+
+    stack: list[Any]
+    variables: dict[str, Any]
+    next: int = 0
+    result: Any = UNSET
+
+    def mapped(self, change: Callable[[Any], Any], outer: dict[int, Any]) -> State:
+        """A copy with other leaves. Lists that the function made are copied, each once; those of `outer` are not."""
+        copy = _Copy(change, outer)
+        stack = [copy(x) for x in self.stack]
+        variables = {name: copy(self.variables[name]) for name in sorted(self.variables)}
+        return State(stack, variables, self.next, copy(self.result))
+
+    def copied(self, outer: dict[int, Any]) -> State:
+        """A copy that shares nothing which can change."""
+        return self.mapped(lambda x: x, outer)
+
+
+@dataclass(slots=True)
+class _Copy:
+    change: Callable[[Any], Any]
+    outer: dict[int, Any]
+    seen: dict[int, Any] = field(default_factory=dict)
+
+    def __call__(self, x: Any) -> Any:
+        if is_leaf(x):
+            return self.change(x)
+        if id(x) in self.seen:
+            return self.seen[id(x)]
+        if type(x) is list and id(x) not in self.outer:
+            made: list[Any] = []
+            self.seen[id(x)] = made
+            made.extend(map(self, x))
+            return made
+        if type(x) is tuple and id(x) not in self.outer:
+            return tuple(map(self, x))
+        if type(x) is TracedRow:
+            return TracedRow({name: _source(self(source())) for name, source in x.sources.items()})
+        if type(x) is Counter and x.fixed:
+            return x
+        if type(x) is Walk and x.fixed:
+            return Walk(self(x.items), x.position, True)
+        if type(x) in _PARTS:
+            return type(x)(*(self(getattr(x, name)) for name in x.__dataclass_fields__))
+        return x
+
+
+def _source(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def is_leaf(x: Any) -> bool:
+    """A symbolic value or a number that an argument of a block can hold."""
+    return is_scalar(x) or type(x) in (bool, float) or (type(x) is int and MIN <= x <= MAX)
+
+
+def kind_of_leaf(x: Any) -> tuple[str, str]:
+    """(class, NumPy's dtype or "")."""
+    return (x.kind, x.numpy) if is_scalar(x) else (type(x).__name__, "")
+
+
+@dataclass(slots=True)
+class Shape:
+    """Walks a state once: its `key`, and its `leaves` in order. Refuses (SW282) objects that no state may hold."""
+
+    outer: dict[int, Any]
+    leaves: list[Any] = field(default_factory=list)
+    _lists: dict[int, int] = field(default_factory=dict)
+
+    def of_state(self, state: State) -> tuple[Any, ...]:
+        stack = tuple(map(self.of, state.stack))  # in the order of `State.mapped`
+        return state.next, stack, tuple((name, self.of(state.variables[name])) for name in sorted(state.variables))
+
+    def of(self, x: Any) -> Any:
+        if is_leaf(x):
+            self.leaves.append(x)
+            return kind_of_leaf(x)
+        if id(x) in self.outer or x is UNSET or x is None or _is_fixed(x):
+            return id(x)
+        if isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced):
+            return type(x).__name__, repr(x)
+        if type(x) is list:
+            if id(x) in self._lists:
+                return "list", self._lists[id(x)]
+            self._lists[id(x)] = len(self._lists)
+        if type(x) in (tuple, list):
+            return type(x).__name__, tuple(map(self.of, x))
+        if type(x) is TracedRow:
+            return "row", tuple((name, self.of(source())) for name, source in x.sources.items())
+        if type(x) is Caught:
+            return "exception", id(type(x.error))
+        if type(x) is Counter and x.fixed:
+            return "counter", x.at, x.stop, x.step
+        if type(x) is Walk and x.fixed:
+            return "walk", self.of(x.items), x.position
+        if type(x) in _PARTS:
+            return type(x).__name__, *(self.of(getattr(x, name)) for name in x.__dataclass_fields__)
+        refuse("SW282", what=f"a value of class {type(x).__name__}")
+
+
+def _is_fixed(x: Any) -> bool:
+    """A function, class or module that holds no value of the row."""
+    if isinstance(x, types.FunctionType):
+        cells = [c.cell_contents for c in x.__closure__ or () if c != types.CellType()]
+        defaults = (*(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values())
+        return not any(isinstance(c, Traced | list | dict | set) for c in (*cells, *defaults))
+    if isinstance(x, types.BuiltinFunctionType):
+        return x.__self__ is None or isinstance(x.__self__, types.ModuleType)
+    return isinstance(x, type | types.ModuleType | slice | range) or x is builtins.Ellipsis or _is_stand_in(x)
+
+
+def _is_stand_in(x: Any) -> bool:
+    ours = type(x).__module__.partition(".")[0] == "udf_compiler"
+    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught)
+
+
+def reachable(*roots: Any) -> dict[int, Any]:
+    """What lives longer than a call: id -> object, which keeps the id from being used again."""
+    from udf_compiler.scalar.state import parts_of
+
+    seen: dict[int, Any] = {}
+    waiting = [*roots]
+    while waiting:
+        x = waiting.pop()
+        if id(x) in seen or isinstance(x, Traced):
+            continue
+        if not isinstance(x, bool | int | float | str | bytes | type(None)):
+            seen[id(x)] = x
+            waiting += parts_of(x)
+    return seen

@@ -1,0 +1,57 @@
+"""Elements of constant sequences at a position that depends on the row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkweld.ir.ops import Lookup
+from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler.scalar.numbers import MAX, MIN
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.values import TracedScalar, is_scalar
+from udf_compiler.trace.session import refuse
+
+_TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64)}
+
+#: More elements make a table that is no constant of a kernel.
+_MOST = 65_536
+
+
+def item(items: Any, position: Any) -> Any:
+    """``items[position]`` for a position between 0 and the length. Refuses (SW283) elements that are no numbers of one class."""
+    if not is_scalar(position):
+        return items[position]
+    if items and all(type(x) is tuple and len(x) == len(items[0]) for x in items):
+        return tuple(item([x[at] for x in items], position) for at in range(len(items[0])))
+    kinds = {type(x) for x in items}
+    if len(kinds) != 1 or not kinds <= _TYPES.keys() or len(items) > _MOST:
+        refuse("SW283", what="an element of a sequence at a position that depends on the row")
+    kind, type_ = _TYPES[kinds.pop()]
+    if kind == "int" and not all(MIN <= x <= MAX for x in items):
+        refuse("SW294", number="an integer")
+    loop = explorer().loop
+    table = Lookup.of(dict(enumerate(items)), I64, type_)
+    value = loop.value_of(loop.emit(table, position.value))
+    return TracedScalar(kind, value, (min(items), max(items)) if kind == "int" else (MIN, MAX))
+
+
+def subscript(items: Any, position: Any) -> Any:
+    """``items[position]`` of a tuple or list, with Python's IndexError."""
+    if not is_scalar(position) or position.kind not in ("int", "bool"):
+        return items[position]
+    run = explorer()
+    size = len(items)
+    position = +position
+    outside = run.loop.call("logical_or", _compared("less", position, -size), _compared("greater_equal", position, size))
+    run.raise_if(outside, lambda: IndexError("list index out of range"))
+    if position < 0:
+        position = position + size
+    return item(items, position)
+
+
+def _compared(fn: str, x: TracedScalar, number: int) -> Any:
+    loop = explorer().loop
+    return loop.call(fn, x.value, loop.const(number, I64))
+
+
+__all__ = ["item", "subscript"]

@@ -1,0 +1,48 @@
+"""A call of a user's function of one row, for the paths of its tree or, where these are too many, as a region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sparkweld.errors import Refusal
+from sparkweld.ir import LoopBuilder
+from udf_compiler.scalar.paths import Explorer, Node, explorer
+from udf_compiler.trace.session import attempt, refuse_again
+
+#: Paths up to which a tree is tried first. A tree is vectorised and a region is not.
+_FEW = 16
+#: Too many paths, too long a loop, too many values.
+_LIMITS = ("SW290", "SW296", "SW258")
+#: What is refused of a path that no row may take, or of an operation that regions know: a constant that grows past 64 bits, an
+#: element of a list, an iterator.
+_OTHERS = ("SW294", "SW259", "SW299")
+
+
+def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """``function(*args, **kwargs)`` of the row that is explored."""
+    if explorer().regions is None:
+        return function(*args, **kwargs)
+    from udf_compiler.regions.call import call_region
+
+    return call_region(function, args, kwargs)
+
+
+def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool) -> Node:
+    """The paths of `call`, which calls user functions by `run_function`. Refuses what the last attempt refuses."""
+    mark = loop.mark()
+
+    def explored(explorer: Explorer) -> Node:
+        loop.undo(mark)
+        return explorer.explore(call)
+
+    few = attempt(lambda: explored(Explorer(loop, handled, limit=_FEW)))
+    if not isinstance(few, Refusal):
+        return few
+    if few.code not in (*_LIMITS, *_OTHERS):
+        refuse_again(few)
+    regions = attempt(lambda: explored(Explorer(loop, handled, regions={})))
+    if not isinstance(regions, Refusal):
+        return regions
+    many = attempt(lambda: explored(Explorer(loop, handled))) if few.code == "SW290" else few
+    return many if not isinstance(many, Refusal) else refuse_again(regions if few.code in _LIMITS else few)
