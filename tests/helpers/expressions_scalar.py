@@ -61,3 +61,50 @@ def scalar_functions(draw: st.DrawFn, names: str = "xy", none: bool = False) -> 
     else:
         lines.append(f"    return {draw(_value(names, 2))}")
     return "\n".join(lines)
+
+
+@st.composite
+def _block(draw: st.DrawFn, names: str, depth: int, inside: bool) -> list[str]:
+    """Statements that change z and t. `inside`: a loop, which they may leave or go on with."""
+    lines: list[str] = []
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.integers(0, 9)) if depth > 0 else draw(st.integers(0, 2))
+        if kind <= 2:
+            target, sign = draw(st.sampled_from(("z", "t", "t"))), draw(st.sampled_from(("=", "+=", "+=", "-=", "*=")))
+            lines.append(f"{target} {sign} {draw(_value(names, 2))}")
+        elif kind <= 5:
+            lines += [f"if {draw(_test(names, 1))}:", *_inner(draw(_block(names, depth - 1, inside)))]
+            if draw(st.booleans()):
+                lines += [f"elif {draw(_test(names, 1))}:", *_inner(draw(_block(names, depth - 1, inside)))]
+            if draw(st.booleans()):
+                lines += ["else:", *_inner(draw(_block(names, depth - 1, inside)))]
+        elif kind == 6:
+            bound = draw(st.sampled_from(("int(x) % 7", "3", "12", "int(y) % 5, 9", "9, int(y) % 11, -2", "int(z) % 20")))
+            lines += [f"for i in range({bound}):", *_inner(draw(_block(names + "i", depth - 1, True)))]
+        elif kind == 7:
+            lines += [f"while {draw(_test(names, 1))} and k < 20:", "    k += 1", *_inner(draw(_block(names + "k", depth - 1, True)))]
+        elif kind == 8:
+            caught = draw(st.sampled_from(("ZeroDivisionError", "ValueError", "OverflowError", "ArithmeticError")))
+            lines += ["try:", *_inner(draw(_block(names, depth - 1, inside)))]
+            lines += [f"except {caught}:", f"    t = {draw(st.sampled_from((*_INTS, *_FLOATS)))}"]
+        elif inside:
+            lines += [f"if {draw(_test(names, 1))}:", f"    {draw(st.sampled_from(('break', 'continue')))}"]
+        else:
+            lines += [f"if {draw(_test(names, 1))}:", f"    return {draw(st.sampled_from(('t', 'z', '1', '0.5', 'x')))}"]
+    return lines
+
+
+def _inner(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+@st.composite
+def looping_functions(draw: st.DrawFn, none: bool = False) -> str:
+    """Source of ``def f(x, y)`` with loops, many branches and handlers. `none`: see `scalar_functions`."""
+    lines = ["if x is None or y is None:", "    return None"] if none else []
+    lines += [f"z, t, k = {draw(st.sampled_from(('x', '0', '1.5')))}, {draw(st.sampled_from(('0', '0', '0.0', 'None')))}, 0"]
+    if "None" in lines[-1]:
+        lines += [f"if {draw(_test('xy', 1))}:", "    t = 1", "else:", "    t = 0"]
+    lines += draw(_block("xyzt", 3, False))
+    lines.append(f"return {draw(st.sampled_from(('t', 't', 'z', 't + z', 't + k')))}")
+    return "\n".join(["def f(x, y):", *_inner(lines)])

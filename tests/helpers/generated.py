@@ -27,7 +27,7 @@ from tests.helpers.columns import special_values
 from tests.helpers.compiled import Compared, compare_with_worker
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
-from tests.helpers.expressions_scalar import scalar_functions
+from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
 
@@ -112,6 +112,21 @@ def _rows(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
     return f"{source}\non {types}", compared
 
 
+def _loops(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+    """A function with loops and many branches, as a plain UDF or row by row in a pandas UDF."""
+    plain = draw(st.booleans())
+    source = draw(looping_functions(none=plain))
+    types = tuple(draw(st.lists(st.sampled_from(("f64", "i64", "i32")), min_size=2, max_size=2)))
+    scope = {**_SCOPE}
+    exec(source, scope)
+    returns = draw(st.sampled_from((DoubleType(), LongType())))
+    if plain:
+        compared = compare_with_worker(scope["f"], number_batches(types), returns, PythonEvalType.SQL_ARROW_BATCHED_UDF)
+        return f"{source}\non {types}", compared
+    exec("def applied(a, b):\n    return pd.Series(np.vectorize(f, otypes=[float])(a, b))\n", scope)
+    return f"{source}\nvectorized on {types}", compare_with_worker(scope["applied"], number_batches(types), returns)
+
+
 FAMILIES = {
     family.name: family
     for family in (
@@ -120,6 +135,7 @@ FAMILIES = {
         Family("times", _times, 0.6),
         Family("applied", _applied, 0.5),
         Family("rows", _rows, 0.5),
+        Family("loops", _loops, 0.4),
         Family("aggregates", compare_aggregate, 0.6),
     )
 }
