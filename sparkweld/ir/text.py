@@ -182,12 +182,16 @@ class Parser:
         given = _FIELD.findall(fields or "")
         wanted = dataclasses.fields(cls)  # type: ignore[arg-type]
         if len(given) != len(wanted):
-class Parser:
-    """Line by line; `at` is the number of the current one."""
+            self.fail(f"{len(wanted)} field(s) for {name}")
+        return cls(*(self._field(text, str(f.type)) for text, f in zip(given, wanted, strict=True)))
 
-    def __init__(self, text: str, known: dict[str, ConstantBlock]) -> None:
-        self.known = known
-        self.blocks: list[ConstantBlock] = []
+    def _field(self, text: str, annotation: str) -> object:
+        if annotation != "ConstantBlock":
+            return _parse_field(text, annotation)
+        number = int(text.removeprefix("@")) if re.fullmatch(r"@\d+", text) else -1
+        if not 0 <= number < len(self.blocks):
+            self.fail("the number of a block")
+        return self.blocks[number]
 
     def next(self) -> str:
         self.at += 1

@@ -82,7 +82,8 @@ def _block(draw: st.DrawFn, names: str, depth: int, inside: bool) -> list[str]:
             bound = draw(st.sampled_from(("int(x) % 7", "3", "12", "int(y) % 5, 9", "9, int(y) % 11, -2", "int(z) % 20")))
             lines += [f"for i in range({bound}):", *_inner(draw(_block(names + "i", depth - 1, True)))]
         elif kind == 7:
-            lines += [f"while {draw(_test(names, 1))} and k < 20:", "    k += 1", *_inner(draw(_block(names + "k", depth - 1, True)))]
+            lines += [f"while {draw(_test(names, 1))} and k < 20:", "    k += 1"]
+            lines += _inner(draw(_block(names + "k", depth - 1, True)))
         elif kind == 8:
             caught = draw(st.sampled_from(("ZeroDivisionError", "ValueError", "OverflowError", "ArithmeticError")))
             lines += ["try:", *_inner(draw(_block(names, depth - 1, inside)))]
