@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +39,7 @@ def block_of(
 ) -> ConstantBlock:
     """The block; the arguments are those of `TextSums.of`."""
     classes = character_classes(analyzer.pattern, analyzer.least) if analyzer.kind == WORD else character_classes()
-    words, tables = ([], _tables_of([], [])) if isinstance(terms, int) else _words_and_tables(analyzer, terms)
+    words, tables = ([], _tables_of(np.zeros(0), [], [])) if isinstance(terms, int) else _words_and_tables(analyzer, terms)
     known = word_table([*words, *sorted(analyzer.stop_words)])
     numbers = [np.zeros(0) if given is None else np.asarray(given, np.float64) for _, given in steps]
     arrays: dict[str, np.ndarray] = {
@@ -89,11 +88,14 @@ def _words_and_tables(analyzer: Analyzer, terms: Mapping[str, int]) -> tuple[lis
     """The words that terms consist of (none for characters), and the tables of the terms that the analyzer can make."""
     pairs = [(_symbols(term, analyzer), column) for term, column in terms.items()]
     pairs = [(symbols, column) for symbols, column in pairs if _can_occur(symbols, analyzer)]
+    lengths, columns = [len(symbols) for symbols, _ in pairs], [column for _, column in pairs]
     if analyzer.kind != WORD:
-        return [], _tables_of([[ord(c) for c in symbols] for symbols, _ in pairs], [column for _, column in pairs])
-    words = sorted(set(itertools.chain.from_iterable(symbols for symbols, _ in pairs)))
+        codes = np.frombuffer("".join(str(symbols) for symbols, _ in pairs).encode("utf-32-le"), np.uint32)
+        return [], _tables_of(codes, lengths, columns)
+    flat = [word for symbols, _ in pairs for word in symbols]
+    words = sorted(set(flat))
     numbers = {word: number for number, word in enumerate(words)}
-    return words, _tables_of([[numbers[w] for w in symbols] for symbols, _ in pairs], [column for _, column in pairs])
+    return words, _tables_of(np.array([numbers[word] for word in flat]), lengths, columns)
 
 
 def _symbols(term: str, analyzer: Analyzer) -> Sequence[str]:
@@ -112,9 +114,9 @@ def _can_occur(symbols: Sequence[str], analyzer: Analyzer) -> bool:
     return analyzer.shortest <= len(symbols) <= analyzer.longest
 
 
-def _tables_of(sequences: Sequence[Sequence[int]], columns: Sequence[int]) -> TermTables:
-    lengths = np.array([len(s) for s in sequences], np.int64)
-    symbols = np.zeros((len(sequences), lengths.max(initial=0)), np.int64)
-    for i, sequence in enumerate(sequences):
-        symbols[i, : len(sequence)] = sequence
-    return term_tables(symbols, lengths, np.array(columns, np.int64))
+def _tables_of(flat: np.ndarray, lengths: Sequence[int], columns: Sequence[int]) -> TermTables:
+    """The tables of terms whose symbols follow each other in `flat`."""
+    sizes = np.array(lengths, np.int64)
+    symbols = np.zeros((len(sizes), sizes.max(initial=0)), np.int64)
+    symbols[np.arange(symbols.shape[1]) < sizes[:, None]] = flat
+    return term_tables(symbols, sizes, np.array(columns, np.int64))

@@ -118,7 +118,7 @@ class TfidfTransformer(Translator):
 
 def _is_text(term: object) -> bool:
     """Whether a term is a str that a column of strings can contain: no lone surrogates."""
-    return isinstance(term, str) and not re.search("[\ud800-\udfff]", term)
+    return isinstance(term, str) and (term.isascii() or not re.search("[\ud800-\udfff]", term))
 
 
 def least_of_token(pattern: str) -> int | None:
