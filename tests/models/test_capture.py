@@ -23,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.types import F64, STR
+from tests.helpers.compatibility_models import class_of
 from tests.helpers.models import batch_of, compare, compiled, frame, numbers
 from udf_compiler.models import ESTIMATORS
 from udf_compiler.models.encoding import OneHotEncoder as OneHotEncoder_
@@ -152,6 +153,12 @@ REFUSED = {
 @pytest.mark.parametrize("code", REFUSED)
 def test_refusals(code):
     assert compare(REFUSED[code](), ODD).refused == code
+
+
+def test_every_listed_estimator_is_a_class_of_the_library():
+    for qualified in ESTIMATORS:
+        kind = class_of(qualified)
+        assert f"{kind.__module__}.{kind.__qualname__}" == qualified
 
 
 def test_an_unknown_estimator_is_refused_with_its_name():

@@ -25,6 +25,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 
 from tests.helpers.models import batch_of, compare, compare_columns, frame, numbers
+from udf_compiler.models import ESTIMATORS
 
 SCALE = [10, 1, 0.1, 0.01]
 TABLE = frame(numbers()) * SCALE
@@ -104,6 +105,7 @@ def test_classifiers(model, classes):
             shape = (-1, 1) if one else (-1, len(fitted.classes_))
             scored = compare_columns(lambda d, m=method, shape=shape: getattr(fitted, m)(d).reshape(*shape), ODD, rtol=1e-8)
             assert scored.refused == "" and scored.rows >= 150 and scored.kept
+            assert method in ESTIMATORS[f"{type(fitted).__module__}.{type(fitted).__qualname__}"].KEPT
 
 
 def test_one_against_the_rest():

@@ -21,6 +21,8 @@ from udf_compiler.trace.session import check_size, refuse
 class NaiveBayes(Translator):
     """`_joint` gives the log likelihood of each class, and how far each may lie from the library's (nothing: they are its)."""
 
+    KEPT = ("predict_proba", "predict_log_proba")
+
     def _joint(self, x: Features, call: str) -> tuple[list[Value], list[Value]]:
         raise NotImplementedError
 

@@ -50,6 +50,8 @@ def averaged(parts: Sequence[Sequence[Value]], weights: Any, x: Features) -> lis
 class VotingClassifier(Translator):
     """The class with the largest mean probability (soft), or with the most votes (hard)."""
 
+    KEPT = ("predict", "predict_proba")
+
     def predict_proba(self, x: Features) -> Features:
         parts = [method_of(self.part(e), "predict_proba")(x) for e in self.fitted("estimators_")]
         keep("average", f"{len(parts) + 2} * eps of each value", self.call("predict_proba"))
@@ -73,6 +75,8 @@ class VotingClassifier(Translator):
 class VotingRegressor(Translator):
     """The mean of the predictions."""
 
+    KEPT = ("predict",)
+
     def predict(self, x: Features) -> Features:
         parts = [method_of(self.part(e), "predict")(x).values for e in self.fitted("estimators_")]
         keep("average", f"{len(parts) + 2} * eps of each value", self.call("predict"))
@@ -81,6 +85,8 @@ class VotingRegressor(Translator):
 
 class Stacking(Translator):
     """A model on the predictions of others."""
+
+    KEPT = ("predict", "predict_proba", "decision_function", "transform")
 
     def transform(self, x: Features) -> Features:
         model, parts = self.model, []
@@ -124,6 +130,8 @@ class StackingRegressor(Stacking):
 
 class CalibratedClassifierCV(Translator):
     """The mean of probabilities that sigmoids make of scores."""
+
+    KEPT = ("predict", "predict_proba")
 
     def predict_proba(self, x: Features) -> Features:
         loop, classes = x.loop, self.fitted("classes_")
@@ -170,6 +178,8 @@ class MultiOutput(Translator):
 class TransformedTargetRegressor(Translator):
     """A regressor whose predictions a transformer takes back."""
 
+    KEPT = ("predict",)
+
     def predict(self, x: Features) -> Features:
         call = self.call("predict")
         made = replace(method_of(self.part(self.fitted("regressor_")), "predict")(x), ndim=2)
@@ -197,6 +207,8 @@ def taken_back(translator: Translator, x: Features, call: str) -> Features:
 
 class OneVsRestClassifier(Translator):
     """One binary model for each class."""
+
+    KEPT = ("predict", "decision_function")
 
     def decision_function(self, x: Features) -> Features:
         parts = [method_of(self.part(e), "decision_function")(x).values[0] for e in self.fitted("estimators_")]

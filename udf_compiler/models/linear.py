@@ -41,6 +41,8 @@ class Linear(Translator):
 class LinearRegressor(Linear):
     """LinearModel.predict: ``X @ coef_ + intercept_``."""
 
+    KEPT = ("predict",)
+
     def predict(self, x: Features) -> Features:
         made = self._scores(x, "predict")
         made.kept(self.call("predict"))
@@ -49,6 +51,8 @@ class LinearRegressor(Linear):
 
 class LinearClassifier(Linear):
     """LinearClassifierMixin: the label of the largest score, of class 1 where the only score is above 0."""
+
+    KEPT = ("decision_function", "predict_proba", "predict_log_proba")
 
     def decision_function(self, x: Features) -> Features:
         made = self._scores(x, "decision_function")

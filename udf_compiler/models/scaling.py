@@ -119,6 +119,8 @@ class RobustScaler(Scaler):
 class Normalizer(Scaler):
     """``x / norm(x)`` of each row; a norm below 10 eps counts as 1 (`_handle_zeros_in_scale`)."""
 
+    KEPT = ("transform",)
+
     def transform(self, x: Features) -> Features:
         made = self.checked(self.dense(x), finite=True, dtype="numeric", force_writeable=True)
         made = validated(self.model, made, self.call("transform"), dtype=FLOATS)
@@ -207,6 +209,8 @@ class PolynomialFeatures(Translator):
 
 class PowerTransformer(Scaler):
     """Yeo-Johnson by expm1 and log1p (scipy.stats.yeojohnson), or Box-Cox (xsf/boxcox.h), then a StandardScaler."""
+
+    KEPT = ("transform",)
 
     def transform(self, x: Features) -> Features:
         call = self.call("transform")

@@ -37,7 +37,9 @@ class Selector(Translator):
 
 
 class Projection(Translator):
-    """Products with `components_`: *kept*."""
+    """Products with `components_`."""
+
+    KEPT = ("transform",)
 
     def transform(self, x: Features) -> Features:
         call, components = self.call("transform"), self.fitted("components_")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,6 +33,9 @@ class Translator:
 
     `rebuild` gives the checked copy of a user's function that the estimator holds.
     """
+
+    #: Methods whose values lie within a bound of the library's; those of the others are its very bits.
+    KEPT: ClassVar[tuple[str, ...]] = ()
 
     model: Any
     rebuild: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)

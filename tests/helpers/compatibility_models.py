@@ -1,0 +1,38 @@
+"""The table of fitted estimators in docs/compatibility.md, from the tables of translators."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections import defaultdict
+
+from udf_compiler.models import ESTIMATORS
+from udf_compiler.models.translator import METHODS, Translator
+
+HEAD = """Fitted estimators of these very classes, captured by a function in any way, are compiled. `=` methods give the library's
+bits; labels do, as rows that lie too near to a decision go to Python. `~` methods lie within a bound that explain shows, and
+are refused in exact mode. Estimators made of others are as exact as their parts.
+"""
+
+
+def models_table() -> list[str]:
+    """Lines of Markdown: one row for all estimators of a package with the same methods."""
+    rows: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for qualified, translator in ESTIMATORS.items():
+        package = ".".join(part for part in qualified.split(".")[:-1] if not part.startswith("_"))
+        rows[package, ", ".join(_methods(qualified, translator))].append(qualified.rpartition(".")[2])
+    lines = ["| package | estimators | methods |", "|---|---|---|"]
+    lines += [f"| {package} | {' '.join(sorted(names))} | {methods} |" for (package, methods), names in sorted(rows.items())]
+    return lines
+
+
+def _methods(qualified: str, translator: type[Translator]) -> list[str]:
+    real = class_of(qualified)
+    known = [m for m in METHODS if hasattr(translator, m) and inspect.getattr_static(real, m, None) is not None]
+    return [f"`{m}` {'~' if m in translator.KEPT else '='}" for m in known]
+
+
+def class_of(qualified: str) -> type:
+    """The library's class of that name."""
+    module, _, name = qualified.rpartition(".")
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
