@@ -41,6 +41,7 @@ def compile_pipeline(
 ) -> dict[str, Any]:
     """The reply to a compile request: status "ok" with the program's text, or "refused" with every refusal found.
 
+    Its `blocks` are the program's blocks of constants with their bytes; the service sends these beside the reply.
     All UDFs are traced even when one is refused: what needs the refused result sees a column of its declared type instead.
     `check_size` raises the refusal of a program that no kernel is made for. Raises InternalError for our own bugs.
     """
@@ -91,6 +92,7 @@ class _Pipeline:
         return {
             "program": print_program(program),
             "hash": program.digest,
+            "blocks": program.blocks,
             "inputs": [i.name for i in program.inputs],
             "outputs": outputs,
             "filtered": any(loop.where is not None for loop in program.loops),

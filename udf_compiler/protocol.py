@@ -12,14 +12,17 @@ order. End of file on the request pipe ends the service, so it dies with the JVM
                  ("libmvec" or "none"); with numbaError (text) when kernels cannot be compiled here.
 ``compile``   label, inputs, steps, outputs, filtered, mayFilter (a map may leave rows out), conf, python {includes} and one
                  blob per payload -> status "ok" with
-                 program, hash, inputs, outputs, filtered, guarded, kept, nodes, udfs, fused, seconds; or status "refused"
-                 with refusals [{udf, step, code, title, message, hint, place}]. `udf_compiler.pipeline` reads it.
+                 program, hash, inputs, outputs, filtered, guarded, kept, nodes, udfs, fused, seconds, blocks [{digest, bytes}]
+                 in the program's order, and one blob for each of them whose digest is not in the request's `has` (a list
+                 of digests that changes nothing else); or status "refused" with refusals [{udf, step, code, title,
+                 message, hint, place}]. `udf_compiler.pipeline` reads it.
 ``aggregate`` as ``compile``, for one aggregate UDF -> status "ok" with aggregates [{kind, expr, type}], result (an expression
                  over the columns aggregate0, ...), kept, notes; or status "refused". `udf_compiler.aggregates.compile` reads it.
 ``twin``      as ``compile``, without a filter -> status "ok" with results [expression], nodes, kept, notes; or "refused".
 ``implied``   as ``compile``, with a filter -> status "ok" with bounds [expression]; or "refused".
               `udf_compiler.twins.compile` reads both.
-``object``    program (its text) -> status "ok", symbol, imports, cpu, cached, seconds, and one blob: the object code;
+``object``    program (its text) -> status "ok", symbol, imports, cpu, memory (bytes that a call of the kernel has to be
+                 given, 0 without blocks), cached, seconds, and one blob: the object code;
                  with warning (text) when the cache folder cannot be used.
 ``shutdown``  -> status "ok", and the service ends.
 
@@ -87,10 +90,10 @@ def read_message(stream: BinaryIO) -> Message | None:
     return Message(header, blobs)
 
 
-def write_message(stream: BinaryIO, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+def write_message(stream: BinaryIO, header: dict[str, Any], blobs: Sequence[bytes | memoryview] = ()) -> None:
     """Writes one frame and flushes. Raises ValueError or TypeError, and writes nothing, when the header is no JSON."""
     text = json.dumps(header, allow_nan=False).encode()
-    parts = [struct.pack(">I", len(text)), text, struct.pack(">I", len(blobs))]
+    parts: list[bytes | memoryview] = [struct.pack(">I", len(text)), text, struct.pack(">I", len(blobs))]
     for blob in blobs:
         parts += [struct.pack(">Q", len(blob)), blob]
     for part in parts:

@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -31,7 +31,7 @@ _GRACE_SECONDS = 5.0
 _WATCH_SECONDS = 1.0
 _MAX_TRACE = 16_000
 
-Reply = tuple[dict[str, Any], tuple[bytes, ...]]
+Reply = tuple[dict[str, Any], tuple[bytes | memoryview, ...]]
 
 
 class Service:
@@ -55,7 +55,7 @@ class Service:
         """The reply to one request, with its id. Never raises: any exception becomes status "error" with its trace."""
         identity = message.header.get("id")
         try:
-            header, blobs = self._cached(message)
+            header, blobs = without_known(self._cached(message), message.header.get("has", ()))
             json.dumps(header, allow_nan=False)
         except BaseException as error:  # noqa: BLE001 - also SystemExit of user code, MemoryError, RecursionError
             return {"id": identity, **error_reply(error)}, ()
@@ -87,7 +87,10 @@ class Service:
             from sparkweld.kernels import check_size
             from udf_compiler.pipeline import compile_pipeline
 
-            return compile_pipeline(message.header, message.blobs, check_size), ()
+            reply = compile_pipeline(message.header, message.blobs, check_size)
+            blocks = reply.get("blocks", ())
+            about = [{"digest": block.digest, "bytes": block.size} for block in blocks]
+            return {**reply, "blocks": about}, tuple(block.data.data for block in blocks)
 
     def _aggregate(self, message: Message) -> Reply:
         with self.warm_up.at_rest():
@@ -119,7 +122,7 @@ class Service:
         if cache.get(program) is None:
             self.warm_up.wait_for_kernels()
         made = compile_program(program, cache)
-        header = {"status": "ok", "symbol": made.symbol, "imports": list(made.imports), "cpu": made.cpu}
+        header = {"status": "ok", "symbol": made.symbol, "imports": list(made.imports), "cpu": made.cpu, "memory": made.memory}
         if cache.warning is not None:
             header["warning"] = cache.warning
         return {**header, "cached": made.cached, "seconds": made.seconds}, (made.data,)
@@ -215,7 +218,7 @@ class ReplyCache:
 
 def request_key(message: Message) -> str:
     """SHA-256 of everything that a reply depends on: the request but its id, and the state of the files it names."""
-    header = {name: value for name, value in message.header.items() if name != "id"}
+    header = {name: value for name, value in message.header.items() if name not in ("id", "has")}
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for blob in message.blobs:
         digest.update(hashlib.sha256(blob).digest())
@@ -226,6 +229,15 @@ def request_key(message: Message) -> str:
         except OSError:
             digest.update(f"{path}:missing".encode())
     return digest.hexdigest()
+
+
+def without_known(reply: Reply, known: Sequence[str]) -> Reply:
+    """The reply without the bytes of those of its blocks whose digests are known to whoever asks."""
+    header, blobs = reply
+    digests = [block["digest"] for block in header.get("blocks", ())]
+    if not known or not digests:
+        return reply
+    return header, tuple(blob for digest, blob in zip(digests, blobs, strict=True) if digest not in known)
 
 
 def _files_named(value: Any) -> set[str]:

@@ -27,6 +27,8 @@ MODEL_TILE = 64
 #: Most bytes a row of inputs and outputs of such a program, and most arguments of its models together.
 _MODEL_WIDTH = 1 << 16
 MAX_ARGUMENTS = 1 << 13
+#: Bytes of a block: what one message of the compile service's protocol holds.
+MAX_BLOCK_BYTES = 1 << 30
 
 #: Functions of strings whose results may lie in the arena.
 _ALLOCATING = frozenset(
@@ -100,6 +102,8 @@ def check_size(program: Program) -> None:
         raise refusal("SW501", what=f"{program.size} values", limit=f"{MAX_VALUES} values")
     if (pairs := sum(len(loop.some) for loop in program.loops)) > MAX_SOME:
         raise refusal("SW501", what=f"{pairs} guards of whole batches", limit=f"{MAX_SOME} of them")
+    if (largest := max((block.size for block in program.blocks), default=0)) > MAX_BLOCK_BYTES:
+        raise refusal("SW501", what=f"a model of {largest:,} bytes", limit=f"{MAX_BLOCK_BYTES:,} bytes")
     calls = {Let(let.op.at(0), let.args) for loop in program.loops for let in loop.body if isinstance(let.op, ModelOp)}
     if (arguments := sum(len(call.args) for call in calls)) > MAX_ARGUMENTS:
         raise refusal("SW501", what=f"models of {arguments} arguments", limit=f"{MAX_ARGUMENTS} of them")

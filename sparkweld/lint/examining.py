@@ -100,7 +100,7 @@ def _compared(name: str, dense: Trial, nullable: Trial) -> list[dict[str, Any]]:
         return [_finding("warning", refusal("SW701", first["place"], function=name, what=what))]
     if not (dense.compiled and nullable.compiled):
         return []
-    programs = [parse_program(trial.reply["program"]) for trial in (dense, nullable)]
+    programs = [parse_program(trial.reply["program"], trial.reply["blocks"]) for trial in (dense, nullable)]
     difference = _difference(*programs)
     if difference is None:
         return []

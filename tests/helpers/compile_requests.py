@@ -76,7 +76,7 @@ def request(
 def run_reply(reply: dict[str, Any], columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Evaluates the program of a reply on columns without NULLs; NULLs of the result become NaN."""
     assert reply["status"] == "ok", reply.get("refusals") or reply.get("trace")
-    program = parse_program(reply["program"])
+    program = parse_program(reply["program"], reply["blocks"])
     rows = len(next(iter(columns.values())))
     given: dict[str, Any] = {}
     for i in program.inputs:

@@ -89,7 +89,7 @@ def _flagged_rows(
     reply: dict[str, Any], batch: pa.RecordBatch, function: Callable[..., Any], returns: DataType, eval_type: int
 ) -> np.ndarray:
     """Rows that a guard flags; when there are none, the results have been compared."""
-    program = parse_program(reply["program"])
+    program = parse_program(reply["program"], reply["blocks"])
     result = evaluate(program, _inputs(program, batch), batch.num_rows)
     if result.flagged.any():
         return np.flatnonzero(result.flagged)

@@ -53,7 +53,7 @@ def codes(reply: dict[str, Any]) -> list[str]:
 def run(reply: dict[str, Any], columns: Mapping[str, Sequence[Any]]) -> tuple[list[list[Any]], np.ndarray]:
     """Result columns as Python values, None where NULL, and the flagged rows."""
     assert reply["status"] == "ok", reply.get("refusals") or reply.get("trace")
-    program = parse_program(reply["program"])
+    program = parse_program(reply["program"], reply["blocks"])
     rows = len(next(iter(columns.values())))
     given = {i.name: _array(columns[i.name], i.type) for i in program.inputs}
     result = evaluate(program, given, rows)

@@ -35,7 +35,7 @@ public final class RegistryCheck {
       if (problem != null) throw problem;
       Kernel kernel = new Kernel(null, key.request(), 1L, 0L);
       kernels.add(kernel);
-      return new LinkedForm(kernel, new int[0]);
+      return new LinkedForm(kernel, new int[0], new String[0], 0L);
     }
   }
 

@@ -48,4 +48,4 @@ def _program(request: dict[str, Any], blobs: Sequence[bytes]) -> tuple[Reply, Pr
         return reply, None
     if reply["guarded"]:
         raise refusal("SW391", "")
-    return reply, parse_program(reply["program"])
+    return reply, parse_program(reply["program"], reply["blocks"])

@@ -87,6 +87,9 @@ object SparkWeldConf {
     "The cache of object code is kept below this size; the entries used longest ago go first.")
   val CachedKernels: ConfKey[Int] = int("spark.sparkweld.kernel.cached", 256, Application,
     "How many linked kernels an executor keeps. A kernel in use is never dropped.")
+  val ModelsMemory: ConfKey[Long] = bytes("spark.sparkweld.models.memory", "1g", Application,
+    "The most memory for the constants of models: off-heap in each executor, which all of its tasks share, and on the driver " +
+      "for models that no plan holds. The ones used longest ago go first; a model in use is never dropped.")
   val MaxTextBytes: ConfKey[Long] = bytes("spark.sparkweld.kernel.maxTextBytes", "1g", Session,
     "The most memory for the strings that a kernel makes of one batch; a batch that needs more runs in Python. " +
       "Strings that are parts of an input need none.")
@@ -96,7 +99,7 @@ object SparkWeldConf {
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, FusionEnabled, CompileTimeout, ObjectTimeout,
-    CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, MaxTextBytes,
+    CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, MaxTextBytes,
     StreamAfter, ExplainEnabled)
 
   /** The settings as a Markdown table. */

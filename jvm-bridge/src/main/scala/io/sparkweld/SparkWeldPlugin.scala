@@ -80,6 +80,7 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
 final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
   private var own: Option[Compiler] = None
   private var kernels: Option[KernelRegistry] = None
+  private var models: Option[ModelMemory] = None
 
   override def init(plugin: PluginContext, extraConf: JMap[String, String]): Unit = if (SparkWeldPlugin.supports(SPARK_VERSION)) {
     val conf = plugin.conf
@@ -95,15 +96,20 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
     }
     val loader = new FormLoader(fetch, compiler, local.isDefined)
     kernels = Some(new KernelRegistry(SparkWeldConf.CachedKernels.get(conf), loader.load))
-    SparkWeldRuntime.setKernels(kernels)
+    models = Some(new ModelMemory(SparkWeldConf.ModelsMemory.get(conf)))
+    SparkWeldRuntime.setExecutor(kernels, models)
+    plugin.metricRegistry.register(MetricRegistry.name("models", "bytes"), new Gauge[Long] {
+      override def getValue: Long = SparkWeldRuntime.modelBytes
+    })
     plugin.metricRegistry.register(MetricRegistry.name("kernels", "loaded"), new Gauge[Int] {
       override def getValue: Int = SparkWeldRuntime.kernelsLoaded
     })
   }
 
   override def shutdown(): Unit = {
-    SparkWeldRuntime.setKernels(None)
+    SparkWeldRuntime.setExecutor(None, None)
     kernels.foreach(_.close())
+    models.foreach(_.close())
     own.foreach(_.close())
   }
 }

@@ -1,6 +1,6 @@
 package io.sparkweld
 
-import io.sparkweld.compile.{Compiler, FormServer, KernelRegistry}
+import io.sparkweld.compile.{Compiler, FormServer, KernelRegistry, ModelMemory}
 
 /** The driver half of the running application: its compiler, and the server of what executors ask. */
 final class WeldDriver(val compiler: Compiler, val server: FormServer)
@@ -11,18 +11,28 @@ final class WeldDriver(val compiler: Compiler, val server: FormServer)
 object SparkWeldRuntime {
   @volatile private var driverHalf: Option[WeldDriver] = None
   @volatile private var executorKernels: Option[KernelRegistry] = None
+  @volatile private var executorModels: Option[ModelMemory] = None
 
   /** The driver half; None when `spark.plugins` does not name the plugin, or the plugin is inert. */
   def driver: Option[WeldDriver] = driverHalf
 
   /** The kernels of this executor. Throws when the plugin's executor half is not loaded, which no WeldExec outlives. */
-  def kernels: KernelRegistry =
-    executorKernels.getOrElse(
-      throw new IllegalStateException(s"${classOf[SparkWeldPlugin].getName} is not loaded in this executor"))
+  def kernels: KernelRegistry = loaded(executorKernels)
+
+  /** The blocks of constants of this executor. Throws as `kernels`. */
+  def models: ModelMemory = loaded(executorModels)
+
+  private def loaded[T](half: Option[T]): T = half.getOrElse(
+    throw new IllegalStateException(s"${classOf[SparkWeldPlugin].getName} is not loaded in this executor"))
 
   private[sparkweld] def setDriver(half: Option[WeldDriver]): Unit = driverHalf = half
 
-  private[sparkweld] def setKernels(kernels: Option[KernelRegistry]): Unit = executorKernels = kernels
+  private[sparkweld] def setExecutor(kernels: Option[KernelRegistry], models: Option[ModelMemory]): Unit = {
+    executorKernels = kernels
+    executorModels = models
+  }
+
+  private[sparkweld] def modelBytes: Long = executorModels.map(_.bytes).getOrElse(0L)
 
   private[sparkweld] def kernelsLoaded: Int = executorKernels.map(_.size).getOrElse(0)
 }

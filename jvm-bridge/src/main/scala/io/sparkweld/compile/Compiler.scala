@@ -25,6 +25,7 @@ final class Compiler(conf: SparkConf) extends Logging {
   private val translations = new Lru[String, Translation](SparkWeldConf.CachedReplies.get(conf))
   private val requests = new Lru[String, PipelineRequest](Compiler.RequestsPerReply * SparkWeldConf.CachedReplies.get(conf))
   private val objects = new Lru[String, CompletableFuture[ObjectCode]](SparkWeldConf.CachedReplies.get(conf))
+  private val models = new ModelBlocks(SparkWeldConf.ModelsMemory.get(conf))
   private val offences = new Lru[String, Integer](1024)
   private val services = new ConcurrentHashMap[ServiceCommand, ServiceClient]()
   private val objectTimeout = SparkWeldConf.ObjectTimeout.get(conf)
@@ -51,7 +52,7 @@ final class Compiler(conf: SparkConf) extends Logging {
   def compile(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
     requests.put(request.key, request)
     val key = (request.key, nullable)
-    replies.get(key) match {
+    replies.get(key).flatMap(withModels) match {
       case Some(reply) =>
         answeredFromCache.incrementAndGet()
         reply
@@ -60,6 +61,9 @@ final class Compiler(conf: SparkConf) extends Logging {
         val reply = ask(request, nullable, timeoutMs)
         reply match {
           case Refused(refusals) if refusals.exists(_.code.startsWith("SW4")) => ()
+          case made: Compiled =>
+            made.models.foreach(models.put)
+            replies.put(key, made.copy(models = Nil)) // bytes are bounded apart from the number of replies
           case _ => replies.put(key, reply)
         }
         if (reply.isInstanceOf[Refused]) refused.incrementAndGet()
@@ -114,6 +118,9 @@ final class Compiler(conf: SparkConf) extends Logging {
     try client(command).hello(objectTimeout).llvmlite
     catch { case _: ServiceUnavailable => None }
 
+  /** Bytes of the models that the driver remembers. */
+  def modelBytes: Long = models.bytes
+
   /** The services' process ids, for metrics and tests. */
   def pids: Seq[Long] = services.values().asScala.flatMap(_.pid).toSeq
 
@@ -130,11 +137,23 @@ final class Compiler(conf: SparkConf) extends Logging {
   private def client(command: ServiceCommand): ServiceClient =
     services.computeIfAbsent(command, _ => new ServiceClient(command, conf))
 
-  private def ask(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply =
-    exchange(request, request.withStates(nullable), timeoutMs) match {
+  /** The reply with its blocks; None when one of them is gone, and the service has to be asked again. */
+  private def withModels(reply: CompileReply): Option[CompileReply] = reply match {
+    case made: Compiled =>
+      val found = made.blocks.map(models.get)
+      Option.when(found.forall(_.isDefined))(made.copy(models = found.flatten))
+    case other => Some(other)
+  }
+
+  private def ask(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
+    val has = models.digests.flatMap(models.get)
+    val header = request.withStates(nullable)
+    if (has.nonEmpty) has.foldLeft(header.putArray("has"))((array, block) => array.add(block.digest))
+    exchange(request, header, timeoutMs) match {
       case Left(refusals) => Refused(refusals)
-      case Right(frame) => CompileReply.read(request, frame)
+      case Right(frame) => CompileReply.read(request, frame, has)
     }
+  }
 
   /** The service's answer to `header` with the payloads of `request`, or why there is none. */
   private def exchange(request: PipelineRequest, header: ObjectNode, timeoutMs: Long): Either[Seq[Refusal], Frame] = {
@@ -194,6 +213,7 @@ final class Compiler(conf: SparkConf) extends Logging {
       symbol = frame.text("symbol").getOrElse(""),
       imports = frame.json.path("imports").elements().asScala.map(_.asText).toArray,
       cpu = frame.text("cpu").getOrElse(""),
+      memory = frame.json.path("memory").asLong(0),
       bytes = frame.blobs.head)
   }
 

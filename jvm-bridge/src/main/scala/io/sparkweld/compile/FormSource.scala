@@ -3,8 +3,9 @@ package io.sparkweld.compile
 import io.sparkweld.nativelib.NativeRuntime
 import io.sparkweld.support.Refusal
 
-/** What a form needs to be linked. `llvmlite`: where the driver's service found the library, a hint for this host. */
-final case class FormCode(inputs: Array[Int], program: String, hash: String, code: ObjectCode, llvmlite: Option[String])
+/** What a form needs to be linked. `blocks`: digests of its constants. `llvmlite`: where the driver's service found the library, a hint for this host. */
+final case class FormCode(
+    inputs: Array[Int], program: String, hash: String, blocks: Array[String], code: ObjectCode, llvmlite: Option[String])
 
 /** Answers what tasks ask of the driver half: the code of a form. */
 final class FormServer(compiler: Compiler, timeoutMs: Long) {
@@ -16,7 +17,7 @@ final class FormServer(compiler: Compiler, timeoutMs: Long) {
     case Some((request, program: Compiled)) =>
       try {
         val code = compiler.objectCode(request.service, program.program, program.hash)
-        FormCode(program.inputs, program.program, program.hash, code, compiler.llvmlite(request.service))
+        FormCode(program.inputs, program.program, program.hash, program.blocks.toArray, code, compiler.llvmlite(request.service))
       } catch { case gone: ServiceUnavailable => throw new FormUnavailable(gone.refusal, lasting = false, environment = true) }
   }
 
@@ -48,8 +49,8 @@ object FormMessages {
     case _ => None
   }
 
-  def encode(form: FormCode): AnyRef = Array[AnyRef](Code, form.inputs, form.program, form.hash, form.code.symbol,
-    form.code.imports, form.code.cpu, form.code.bytes, form.llvmlite.orNull)
+  def encode(form: FormCode): AnyRef = Array[AnyRef](Code, form.inputs, form.program, form.hash, form.blocks, form.code.symbol,
+    form.code.imports, form.code.cpu, Array(form.code.memory), form.code.bytes, form.llvmlite.orNull)
 
   def encode(problem: FormUnavailable): AnyRef = {
     val refusal = problem.refusal
@@ -59,9 +60,10 @@ object FormMessages {
 
   /** The form in an answer. Throws FormUnavailable when the answer says so. */
   def read(answer: AnyRef): FormCode = answer match {
-    case Array(Code, inputs: Array[Int], program: String, hash: String, symbol: String, imports: Array[String], cpu: String,
-        bytes: Array[Byte], llvmlite) =>
-      FormCode(inputs, program, hash, ObjectCode(symbol, imports, cpu, bytes), Option(llvmlite).map(_.toString))
+    case Array(Code, inputs: Array[Int], program: String, hash: String, blocks: Array[String], symbol: String,
+        imports: Array[String], cpu: String, Array(memory: Long), bytes: Array[Byte], llvmlite) =>
+      val code = ObjectCode(symbol, imports, cpu, memory, bytes)
+      FormCode(inputs, program, hash, blocks, code, Option(llvmlite).map(_.toString))
     case Array(Unavailable, Array(code: String, title: String, message: String, hint: String, place: String),
         flags: Array[Boolean]) =>
       throw new FormUnavailable(Refusal(code, title, message, hint, place), flags(0), flags(1))
@@ -86,6 +88,6 @@ final class FormLoader(fetch: FormKey => FormCode, own: Compiler, local: Boolean
       else
         try own.objectCode(origin.service, form.program, form.hash)
         catch { case gone: ServiceUnavailable => throw new FormUnavailable(gone.refusal, lasting = false, environment = true) }
-    new LinkedForm(runtime.link(code.bytes, code.symbol, code.imports), form.inputs)
+    new LinkedForm(runtime.link(code.bytes, code.symbol, code.imports), form.inputs, form.blocks, code.memory)
   }
 }

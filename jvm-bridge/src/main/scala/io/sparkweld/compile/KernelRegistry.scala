@@ -11,8 +11,11 @@ import io.sparkweld.support.Refusal
 /** One form of one pipeline: the request's key and which of its inputs have NULLs in the batch. */
 final case class FormKey(request: String, nullable: Set[Int])
 
-/** A linked form: its kernel, and which request inputs it loads, in ABI order. */
-final class LinkedForm(val kernel: Kernel, val inputs: Array[Int])
+/**
+ * A linked form: its kernel, which request inputs it loads and the digests of the blocks that it reads, in ABI order, and the
+ * bytes of memory that a call of it wants.
+ */
+final class LinkedForm(val kernel: Kernel, val inputs: Array[Int], val blocks: Array[String], val memory: Long)
 
 /**
  * There is no kernel for a form. `lasting`: asking again gives the same (refused); otherwise it is tried again after a

@@ -49,7 +49,7 @@ final case class Refused(refusals: Seq[Refusal]) extends CompileReply
 
 /**
  * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and
- * stores.
+ * stores. `blocks`: digests of the constants that it reads, ABI order; `models`: these, where a plan is made.
  */
 final case class Compiled(
     program: String,
@@ -61,13 +61,15 @@ final case class Compiled(
     kept: Seq[String],
     notes: Seq[String],
     fused: Seq[String],
-    nodes: Int) extends CompileReply
+    nodes: Int,
+    blocks: Seq[String],
+    models: Seq[ModelBlock]) extends CompileReply
 
 object CompileReply {
 
-  /** Reads the reply to `request`. A reply that does not fit its request is refused with SW512. */
-  def read(request: PipelineRequest, frame: Frame): CompileReply = frame.status match {
-    case "ok" => compiled(request, frame)
+  /** Reads the reply to `request`, asked with the blocks of `has`. A reply that does not fit its request is refused with SW512. */
+  def read(request: PipelineRequest, frame: Frame, has: Seq[ModelBlock]): CompileReply = frame.status match {
+    case "ok" => compiled(request, frame, has)
     case "refused" =>
       val refusals = frame.json.path("refusals").elements().asScala.map(Refusal.fromJson).toSeq
       Refused(if (refusals.isEmpty) Seq(Refusal("SW512", "what" -> "it refused without a reason")) else refusals)
@@ -76,7 +78,7 @@ object CompileReply {
     case other => Refused(Seq(Refusal("SW512", "what" -> s"its status is '$other'")))
   }
 
-  private def compiled(request: PipelineRequest, frame: Frame): CompileReply = {
+  private def compiled(request: PipelineRequest, frame: Frame, has: Seq[ModelBlock]): CompileReply = {
     def strings(node: JsonNode): Seq[String] = node.elements().asScala.map(_.asText).toSeq
     val json = frame.json
     val names = request.json.get("inputs").elements().asScala.map(_.get("name").asText).zipWithIndex.toMap
@@ -91,6 +93,8 @@ object CompileReply {
       return mismatch("it filters where the plan does not, or the other way round")
     }
     if (frame.text("program").forall(_.isEmpty)) return mismatch("it holds no program")
+    val found = modelsOf(frame, has)
+    if (found.isEmpty) return mismatch("the bytes of its models are not those it describes")
     Compiled(
       program = frame.text("program").get,
       hash = frame.text("hash").getOrElse(""),
@@ -103,11 +107,27 @@ object CompileReply {
       notes = json.path("udfs").elements().asScala
         .map(udf => s"${udf.path("name").asText}: ${strings(udf.path("notes")).mkString("; ")}").toSeq.distinct,
       fused = strings(json.path("fused")),
-      nodes = json.path("nodes").asInt(0))
+      nodes = json.path("nodes").asInt(0),
+      blocks = found.get.map(_.digest),
+      models = found.get)
+  }
+
+  /** The program's blocks: those of `has`, and new ones from the frame's blobs, in their order. */
+  private def modelsOf(frame: Frame, has: Seq[ModelBlock]): Option[Seq[ModelBlock]] = {
+    val known = has.map(block => block.digest -> block).toMap
+    val blobs = frame.blobs.iterator
+    val found = frame.json.path("blocks").elements().asScala.toSeq.map { about =>
+      val (digest, size) = (about.path("digest").asText, about.path("bytes").asLong)
+      known.get(digest).orElse(blobs.nextOption().map(blob => new ModelBlock(digest, blob.length.toLong, blob))).filter(_.size == size)
+    }
+    Option.when(found.forall(_.isDefined) && blobs.isEmpty)(found.flatten)
   }
 
   private def mismatch(what: String): CompileReply = Refused(Seq(Refusal("SW512", "what" -> what)))
 }
 
-/** Machine code of one program for one kind of CPU, with what linking it needs. */
-final case class ObjectCode(symbol: String, imports: Array[String], cpu: String, bytes: Array[Byte])
+/**
+ * Machine code of one program for one kind of CPU, with what linking it needs. `memory`: bytes that each call has to be
+ * given, when the program has blocks.
+ */
+final case class ObjectCode(symbol: String, imports: Array[String], cpu: String, memory: Long, bytes: Array[Byte])

@@ -1,6 +1,6 @@
 package io.sparkweld.plan
 
-import io.sparkweld.compile.FormOrigin
+import io.sparkweld.compile.{FormOrigin, ModelBlock}
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
@@ -85,6 +85,7 @@ object NullPolicy {
  * @param structs columns made of kernel outputs
  * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's
  *   split decides the dtypes.
+ * @param models the constants that the program reads; on the driver only, tasks get them as broadcasts
  */
 final case class KernelPlan(
     requestKey: String,
@@ -94,7 +95,8 @@ final case class KernelPlan(
     layout: Array[Int],
     structs: Array[StructOutput],
     filtered: Boolean,
-    rowLimit: Int)
+    rowLimit: Int,
+    @transient models: Seq[ModelBlock])
 
 /** A struct whose fields are these outputs of the kernel. */
 final case class StructOutput(struct: StructType, fields: Array[Int])

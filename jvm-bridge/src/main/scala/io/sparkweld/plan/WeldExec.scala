@@ -69,9 +69,11 @@ final case class WeldExec(
       longMetric("kernelTime"), longMetric("compileTime"), longMetric("guardedRows"), longMetric("deoptimisedBatches"))
     // A text of Spark's is at most as long as an Int tells.
     val maxTextBytes = math.min(SparkWeldConf.MaxTextBytes.get(conf), Int.MaxValue.toLong)
+    // The stages run the same functions, and so the same models, as the whole chain.
+    val models = kernel.models.map(block => block.digest -> block.broadcast(sparkContext)).toMap
     def task(kernel: KernelPlan, steps: Seq[Step], input: Seq[Attribute], columnarInput: Boolean, parts: Seq[TaskPlan]) = {
       val fallback = Fallback.plan(steps, input, columnarInput, conf, pythonMetrics)
-      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), maxTextBytes, counters, parts)
+      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), maxTextBytes, models, counters, parts)
     }
     val parts = stages.map(part => task(part.kernel, part.steps, part.input, columnarInput = false, Nil))
     val whole = task(kernel, steps, child.output, columnarInput, parts)

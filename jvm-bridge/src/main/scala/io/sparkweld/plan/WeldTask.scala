@@ -1,25 +1,31 @@
 package io.sparkweld.plan
 
 import scala.collection.mutable
+import scala.util.control.NonFatal
 
 import io.sparkweld.SparkWeldRuntime
-import io.sparkweld.columns.{InputColumn, NativeColumnVector, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena, TextViews}
-import io.sparkweld.compile.{FormKey, FormUnavailable, KernelRegistry, LinkedForm}
+import io.sparkweld.columns.{InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena, TextViews}
+import io.sparkweld.compile.{FormKey, FormOrigin, FormUnavailable, KernelRegistry, LinkedForm, ModelMemory}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
+import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.internal.Logging
 import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
-/** What a task of a WeldExec gets from the driver. `stages`: the same chain in parts, for batches that need it. */
+/**
+ * What a task of a WeldExec gets from the driver. `models`: the constants that kernels read, by digest. `stages`: the same
+ * chain in parts, for batches that need it.
+ */
 final case class TaskPlan(
     kernel: KernelPlan,
     fallback: FallbackPlan,
     streamAfter: Int,
     maxTextBytes: Long,
+    models: Map[String, Broadcast[Array[Byte]]],
     metrics: WeldMetrics,
     stages: Seq[TaskPlan])
 
@@ -63,7 +69,8 @@ final class WeldTask(
   }
   private val result = new Array[Long](2 + outputs.length)
   private val bound = new Array[Boolean](kernel.inputs.length)
-  private val forms = mutable.HashMap.empty[Set[Int], Option[KernelRegistry#Lease]]
+  private val forms = mutable.HashMap.empty[Set[Int], Option[HeldForm]]
+  private val memory = new OffHeapBuffer
   private lazy val fallback = new Fallback(plan.fallback, partition, context)
   private var fallbackMade = false
   private lazy val stages = new StageRun(plan.stages, partition, context)
@@ -128,7 +135,7 @@ final class WeldTask(
   }
 
   /** The form for the NULLs of this batch; None when the batch goes through the stages, or must run in Python. */
-  private def formFor(batch: ColumnarBatch): Option[LinkedForm] = {
+  private def formFor(batch: ColumnarBatch): Option[HeldForm] = {
     var nullable = Set.empty[Int]
     var staged = false
     var i = 0
@@ -150,12 +157,12 @@ final class WeldTask(
       return None
     }
     if (nullable.nonEmpty && kernel.rowLimit > 0 && batch.numRows() > kernel.rowLimit) return None
-    forms.getOrElseUpdate(nullable, lease(nullable)).map(_.form)
+    forms.getOrElseUpdate(nullable, lease(nullable))
   }
 
-  private def lease(nullable: Set[Int]): Option[KernelRegistry#Lease] = {
+  private def lease(nullable: Set[Int]): Option[HeldForm] = {
     val started = System.nanoTime()
-    try Some(SparkWeldRuntime.kernels.acquire(FormKey(kernel.requestKey, nullable), kernel.origin))
+    try Some(HeldForm.acquire(FormKey(kernel.requestKey, nullable), kernel.origin, plan.models))
     catch {
       case unavailable: FormUnavailable =>
         WarnOnce(s"form:${unavailable.refusal.code}:${unavailable.refusal.message}",
@@ -185,10 +192,11 @@ final class WeldTask(
    * Calls the kernel; false when a guard flagged a row or its texts need more memory than they may, and then nothing of
    * what it wrote is used.
    */
-  private def call(form: LinkedForm, batch: ColumnarBatch): Boolean = {
+  private def call(held: HeldForm, batch: ColumnarBatch): Boolean = {
+    val form = held.form
     val rows = batch.numRows()
     val started = System.nanoTime()
-    val columns = new Array[Long](2 * form.inputs.length + 2 * outputs.length + 2)
+    val columns = new Array[Long](2 * form.inputs.length + 2 * outputs.length + 2 + held.extraEntries)
     var at = 0
     form.inputs.foreach { i =>
       bind(i, batch)
@@ -208,6 +216,7 @@ final class WeldTask(
     }
     arena.start(rows)
     columns(at + 1) = arena.address
+    held.addresses(memory, columns, at + 2)
     form.kernel.call(columns, rows, result)
     while (arena.overflowed && arena.grow()) form.kernel.call(columns, rows, result)
     plan.metrics.kernelTime += System.nanoTime() - started
@@ -279,7 +288,57 @@ final class WeldTask(
     outputs.foreach(_.close())
     selection.close()
     arena.close()
+    memory.close()
     if (fallbackMade) fallback.close()
+  }
+}
+
+/** A form that a task holds, and the blocks of constants that its kernel reads. */
+private final class HeldForm(lease: KernelRegistry#Lease, models: Array[ModelMemory#Lease]) extends AutoCloseable {
+
+  def form: LinkedForm = lease.form
+
+  /** Entries of the kernel's `columns` behind that of the arena: the blocks, then memory for the call. */
+  def extraEntries: Int = if (models.isEmpty) 0 else models.length + 1
+
+  /** Writes their addresses; the task's `memory` is made large enough. */
+  def addresses(memory: OffHeapBuffer, columns: Array[Long], from: Int): Unit = if (models.nonEmpty) {
+    var i = 0
+    while (i < models.length) {
+      columns(from + i) = models(i).address
+      i += 1
+    }
+    columns(from + i) = memory.reserve(math.max(form.memory, 1L))
+  }
+
+  override def close(): Unit = {
+    models.foreach(_.close())
+    lease.close()
+  }
+}
+
+private object HeldForm {
+
+  /** Throws FormUnavailable. */
+  def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]]): HeldForm = {
+    val lease = SparkWeldRuntime.kernels.acquire(key, origin)
+    val held = mutable.ArrayBuffer.empty[ModelMemory#Lease]
+    try {
+      lease.form.blocks.foreach(digest => held += SparkWeldRuntime.models.acquire(digest, () => read(models(digest))))
+      new HeldForm(lease, held.toArray)
+    } catch {
+      case problem @ (NonFatal(_) | _: OutOfMemoryError) =>
+        held.foreach(_.close())
+        lease.close()
+        throw new FormUnavailable(Refusal("SW870", "reason" -> problem.toString), lasting = false, environment = true)
+    }
+  }
+
+  /** The bytes of a broadcast; Spark's own copy of them in this executor is not needed once they are off-heap. */
+  private def read(broadcast: Broadcast[Array[Byte]]): Array[Byte] = {
+    val bytes = broadcast.value
+    SparkInternals.forgetHere(broadcast)
+    bytes
   }
 }
 

@@ -6,7 +6,7 @@ import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.compile.{FormOrigin, Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.compile.{FormOrigin, Frame, ModelBlock, PipelineRequest, ServiceCommand}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
 
@@ -37,8 +37,8 @@ final case class Pipeline(
     filtered: Boolean,
     splitAfter: Option[Int]) {
 
-  def plan(rowLimit: Int): KernelPlan =
-    KernelPlan(request.key, FormOrigin(request.service), inputs, outputTypes, layout, structs, filtered, rowLimit)
+  def plan(rowLimit: Int, models: Seq[ModelBlock]): KernelPlan =
+    KernelPlan(request.key, FormOrigin(request.service), inputs, outputTypes, layout, structs, filtered, rowLimit, models)
 }
 
 /**

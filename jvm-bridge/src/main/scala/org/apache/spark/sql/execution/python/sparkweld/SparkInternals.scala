@@ -8,6 +8,7 @@ import scala.jdk.CollectionConverters._
 import org.apache.spark.{JobArtifactSet, QueryContext, SparkConf, SparkContext, SparkEnv, SparkFiles, TaskContext}
 import org.apache.spark.SparkUnsupportedOperationException
 import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonException, PythonFunction, PythonUtils}
+import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedArgumentExpression, PythonUDF}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
@@ -36,6 +37,12 @@ object SparkInternals {
   def appendToList(context: SparkContext, key: String, value: String): Unit = {
     val present = context.conf.get(key, "").split(',').map(_.trim).filter(_.nonEmpty).toSeq
     if (!present.contains(value)) context.conf.set(key, (present :+ value).mkString(","))
+  }
+
+  /** Drops what this executor has of a broadcast, which can be fetched again; what the driver has stays. */
+  def forgetHere(broadcast: Broadcast[_]): Unit = {
+    val environment = SparkEnv.get
+    if (environment.executorId != SparkContext.DRIVER_IDENTIFIER) environment.blockManager.removeBroadcast(broadcast.id, tellMaster = true)
   }
 
   /** Throws TaskKilledException when the task was killed. */
