@@ -34,6 +34,7 @@ TEXT_CHECKS = ["text-off-heap", "text-on-heap", "text-off-heap-dictionary", "tex
 ROW_BLOCK_CHECKS = ["row-block-one-word", "row-block-many-words", "row-block-pieces"]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
 REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-failure"]
+MODEL_CHECKS = ["models-shared", "models-threads", "models-bound", "models-held", "models-failure", "models-driver"]
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +238,16 @@ def test_selected_rows(row_outcomes: dict[str, str], name: str) -> None:
 @pytest.fixture(scope="module")
 def registry_outcomes(classes: list[str]) -> dict[str, str]:
     return run_check(classes, "RegistryCheck", "SW510")
+
+
+@pytest.fixture(scope="module")
+def model_outcomes(classes: list[str]) -> dict[str, str]:
+    return run_check(classes, "ModelMemoryCheck")
+
+
+@pytest.mark.parametrize("name", MODEL_CHECKS)
+def test_memory_of_models(model_outcomes: dict[str, str], name: str) -> None:
+    assert model_outcomes.get(name, "the check did not run") == "ok"
 
 
 @pytest.mark.parametrize("name", REGISTRY_CHECKS)

@@ -15,8 +15,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.neural_network import MLPRegressor
 
+from sparkweld.ir import ConstantBlock, parse_program
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
 from udf_compiler import service as service_module
 from udf_compiler.host import describe_host, llvmlite_library, version_of
@@ -99,6 +102,28 @@ def test_hello_compile_object_in_one_process(shared):
     assert made.header["symbol"] == f"sw_{reply['hash'][:16]}"
     assert made.header["cpu"] == shared.ask(op="hello").header["cpu"]
     assert made.blobs[0][:4] == b"\x7fELF"
+
+
+def test_blocks_come_as_blobs_unless_they_are_known(shared):
+    model = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, random_state=0)
+    with pytest.warns(UserWarning, match="iterations"):
+        model.fit(np.ones((20, 1)), np.arange(20))
+
+    def score(a):
+        return pd.Series(model.predict(a.to_numpy().reshape(-1, 1)))
+
+    header, blobs = one_udf(score)
+    first = shared.ask(blobs, **header)
+    (block,) = parse_program(first.header["program"]).blocks
+    assert first.header["blocks"] == [{"digest": block.digest, "bytes": block.size}]
+    (data,) = first.blobs
+    block = block.with_data(np.frombuffer(data, np.uint8))
+    assert ConstantBlock.of(**{part.name: block[part.name] for part in block.layout}) == block
+    known = shared.ask(blobs, has=[block.digest], **header)
+    assert known.header["blocks"] == first.header["blocks"] and known.blobs == ()
+    assert shared.ask(blobs, has=["other"], **header).blobs == (data,)
+    made = shared.ask(op="object", program=first.header["program"])
+    assert made.header["memory"] > 0
 
 
 def test_an_object_comes_from_the_cache_of_another_process(tmp_path):

@@ -13,6 +13,7 @@ from pyspark.sql.types import DoubleType
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -102,3 +103,32 @@ def test_a_table_of_texts_and_numbers(spark, parquet):
 
     features = F.struct("s", "x", "k")
     check(spark, lambda: table.select("id", label(features), probability(features)), deopt=None)
+
+
+def test_models_with_blocks(spark, parquet):
+    """Two networks, a text and a filter over one of their results, in one kernel that reads two blocks; NULLs in one column."""
+    names = list("abcd")
+    of_labels = MLPClassifier((8,), max_iter=3, random_state=0)
+    of_numbers = MLPRegressor(hidden_layer_sizes=(5, 3), max_iter=3, random_state=0)
+    with pytest.warns(UserWarning, match="iterations"):
+        of_labels.fit(X, CLASS), of_numbers.fit(X, X[:, 0])
+    nulls = np.where(np.arange(ROWS) % 5 == 3, None, FRAME.c)
+    texts = np.array([f"t{i % 17}é" for i in range(ROWS)])
+    table = parquet({"id": np.arange(ROWS), **{n: FRAME[n].to_numpy() for n in "abd"}, "c": pa.array(nulls.tolist()), "s": texts})
+
+    @pandas_udf("string")
+    def label(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(of_labels.predict(d.fillna(0.0).to_numpy()))
+
+    @pandas_udf("double")
+    def number(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(of_numbers.predict(d.fillna(0.0).to_numpy())).round(9)
+
+    @pandas_udf("string")
+    def text(s: pd.Series) -> pd.Series:
+        return s.str.upper().str.slice(0, 3)
+
+    features = F.struct(*names)
+    what = check(spark, lambda: table.select("id", label(features), number(features).alias("n"), text("s")).where("n > 0"))
+    assert what.operators == 1
+

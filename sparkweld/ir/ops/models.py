@@ -60,8 +60,17 @@ class ModelOp(Op):
         return replace(self, output=output)  # type: ignore[type-var]
 
 
+_FEW_WEIGHTS = 1 << 14
+
+
 def sum_products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """``x @ weights.T``, each sum from the first product to the last: a row's result depends on no other row, as BLAS's may."""
+    """``x @ weights.T``, each sum from the first product to the last: a row's result depends on no other row, as BLAS's may.
+
+    A large model is left to BLAS, since planning waits for a few rows of it.
+    """
+    if weights.size > _FEW_WEIGHTS:
+        with np.errstate(all="ignore"):
+            return x @ weights.T  # type: ignore[no-any-return]
     total = np.zeros((len(x), len(weights)), np.result_type(x, weights))
     with np.errstate(all="ignore"):
         for k in range(x.shape[1]):
