@@ -102,15 +102,51 @@ def test_models_among_strings_numbers_constants_and_nulls():
     assert source.count("mlp_f64(") == 2 and source.count("distances_f64(") == 1
 
 
-@pytest.mark.parametrize("deciding", ["numbers", "model"])
-def test_filters(deciding):
-    def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
-        score = loop.emit(_mlp(2, 5, 1, out="logistic"), read["x"], read["y"])
-        loop.append("score", score)
-        loop.append("more", loop.call("add", read["x"], loop.const(1.0, F64)))
-        return loop.call("greater", score if deciding == "model" else read["x"], loop.const(0.5, F64))
+@pytest.mark.parametrize("above", [-9.0, 0.3, 2.5, 1e9])
+def test_filters(above):
+    """All, some, few and no rows kept; a guard of kept rows; one model above the filter that another model decides."""
 
-    _check(program({"x": F64, "y": F64}, body))
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
+        where = loop.call("greater", read["x"], loop.const(above, F64))
+        score = loop.emit(_mlp(3, 5, 1, out="logistic"), read["x"], read["n"], loop.const(0.5, F64))
+        narrow = loop.emit(_mlp(2, 1, dtype=np.float32).at(0), read["f"], read["f"])
+        fine = loop.call("less", score, loop.const(0.97, F64))
+        loop.guard(loop.call("logical_or", loop.call("logical_not", where), fine))
+        loop.append("score", score)
+        loop.append("narrow", narrow)
+        loop.append("more", loop.call("add", score, loop.const(1.0, F64)))
+        return where
+
+    p = program({"x": F64, "n": F64, "f": F32}, body)
+    assert row_loop_source(p).count(" = kept_rows(") == 2
+    _check(p)
+
+
+def test_filters_that_models_decide():
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
+        first, second = (loop.emit(_mlp(2, 4, n, out="softmax"), read["x"], read["y"]) for n in (2, 3))
+        where = loop.call("greater", first, loop.const(0.9, F64))
+        loop.append("first", first)
+        loop.append("second", second)
+        loop.append("third", loop.emit(_mlp(1, 2), first))
+        return where
+
+    p = program({"x": F64, "y": F64}, body)
+    assert row_loop_source(p).count(" = kept_rows(") == 1  # the second was made before the condition, the third after
+    _check(p)
+
+
+def test_a_guard_of_every_row_wants_the_model_for_every_row():
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
+        where = loop.call("greater", read["x"], loop.const(1.0, F64))
+        score = loop.emit(_mlp(1, 1), read["x"])
+        loop.guard(loop.call("less", score, loop.const(4.0, F64)))
+        loop.append("score", score)
+        return where
+
+    p = program({"x": F64}, body)
+    assert "kept_rows" not in row_loop_source(p)
+    _check(p, (0, 64, 700))
 
 
 def test_guards_of_results():

@@ -34,7 +34,7 @@ from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
 from sparkweld.ir.types import BOOL, F64, STR, Type
 from sparkweld.kernels import row_operations as make
 from sparkweld.kernels.frontend import Operation, define
-from sparkweld.kernels.model_calls import ModelCalls
+from sparkweld.kernels.model_calls import Block, ModelCalls
 from sparkweld.kernels.shape import SEEN_SHIFT, Shape, allocates
 from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, stages_of, width_of
 
@@ -147,10 +147,12 @@ class _Emitter:
             renamed[address] = f"b{entry}"
             lines.append(f"b{entry} = {address} + base * {widths[entry]}")
         end = str(tile) if block == tile else "rows"
+        keep = renamed.get(self.addresses.get(self._keep_entry, ""), "")
+        about = Block(end, keep, self._name, self.head)
         for stage in stages:
             if stage.kind == MODELS:
                 for call in stage.calls:
-                    lines += self.models.lines(call, self._model_columns(call, renamed), end, self._name, self.head)
+                    lines += self.models.lines(call, self._model_columns(call, renamed), about)
                 continue
             takes = [self._statement(name, make.take_kept(kinds[name]), f"c_{name}", "row") for name in stage.wanted]
             keeps = [self._statement("", make.keep(kinds[name]), f"c_{name}", "row", name) for name in stage.kept]
@@ -193,7 +195,8 @@ class _Emitter:
                 for name, part, result in ((value, 0, let.op.value_type), (valid, 1, BOOL)):
                     self._call(name, make.lookup_part(let.op, self.types[argument], part, result), self.value[argument])
             case ModelOp():
-                self.models.add(index, let, [self._argument(a) for a in let.args])
+                where = "" if self.loop.where is None or self.loop.where > index else self.value[self.loop.where]
+                self.models.add(index, let, [self._argument(a) for a in let.args], where)
             case _ if type.nullable:
                 valid = f"ok{index}"
                 self._compute(f"pair{index}", let, type)
@@ -206,12 +209,11 @@ class _Emitter:
 
     def _argument(self, value: int) -> str:
         """Name of a value that a model takes: a constant gets one."""
-        name = self.value[value]
-        if name == f"v{value}":
-            return name
-        if isinstance(self.loop.body[value].op, Const):
-            self._call(f"v{value}", make.spread(self.types[value]), name)
-            return f"v{value}"
+        if not isinstance(self.loop.body[value].op, Const):
+            return self.value[value]
+        name = f"spread{value}"
+        if name not in {s.target for s in self.body}:
+            self._call(name, make.spread(self.types[value]), self.value[value])
         return name
 
     def _compute(self, target: str, let: Let, type: Type) -> None:
@@ -288,4 +290,8 @@ class _Emitter:
             self._call("", make.store(BOOL), self._keep_column(), "row", self.value[self.loop.where])
 
     def _keep_column(self) -> str:
-        return self._column(2 * (self.shape.inputs + self.shape.outputs), "rows kept")
+        return self._column(self._keep_entry, "rows kept")
+
+    @property
+    def _keep_entry(self) -> int:
+        return 2 * (self.shape.inputs + self.shape.outputs)

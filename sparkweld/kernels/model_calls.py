@@ -1,26 +1,40 @@
 """The model ops of a loop to calls for blocks of rows: which ops are one call, and what lies where in the kernel's memory.
 
-The memory, whose address a kernel is given, holds the driver's tile, then the columns between stages, then the scratch of
-the calls, which one call after the other uses.
+The memory, whose address a kernel is given, holds the driver's tile, then the columns between stages, then what one call
+after the other uses: scratch, and the rows that a filter keeps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from sparkweld.ir.blocks import ALIGNMENT
 from sparkweld.ir.ops import ModelOp
 from sparkweld.ir.program import Let, Program
 from sparkweld.ir.types import Type
 from sparkweld.kernels.frontend import Operation, numba_type
-from sparkweld.kernels.models import PIECE, Scorer, scorer
+from sparkweld.kernels.kept_rows import models_of_kept_rows
+from sparkweld.kernels.models import PIECE, Scorer, scorer, selection
 from sparkweld.kernels.models.library import constant_table, pointer_table
 from sparkweld.kernels.shape import MODEL_TILE, Shape
-from sparkweld.kernels.stages import ModelCall
+from sparkweld.kernels.stages import ModelCall, width_of
 from sparkweld.kernels.strings.memory_access import store_word
 
 #: Bytes of the columns between stages past which a block has fewer rows, so that they stay in the second-level cache.
 _MOST_BYTES = 1 << 19
+#: A model is called for all rows of a block when the filter keeps more than one of so many.
+_FEW = 2
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a call's source names: how many rows, where the filter's bytes are; and what makes names and lines before the loop."""
+
+    rows: str
+    keep: str
+    name: Callable[[Operation], str]
+    head: list[str]
 
 
 class ModelCalls:
@@ -30,11 +44,14 @@ class ModelCalls:
         self.shape, self.types = shape, types
         self.blocks = {block: number for number, block in enumerate(program.blocks)}
         self.calls: list[ModelCall] = []
-        #: Bytes of tile and columns so far: where the scratch of the calls begins in the end.
+        #: Bytes of tile and columns so far: in the end, where what one call alone uses begins.
         self.memory = _aligned(shape.tile * sum(shape.widths)) if self.blocks else 0
+        #: Bytes of all.
+        self.total = self.memory
         self._known: dict[Let, int] = {}
         self._lets: list[Let] = []
         self._rows = MODEL_TILE
+        self._of_kept_rows = models_of_kept_rows(program.loops[0])
 
     @property
     def memory_entry(self) -> int:
@@ -45,17 +62,20 @@ class ModelCalls:
     def _first_entry(self) -> int:
         return 2 * (self.shape.inputs + self.shape.outputs) + 2
 
-    def add(self, index: int, let: Let, arguments: Sequence[str]) -> None:
-        """The op of value `index`, which is one more result of an earlier call or a call of its own."""
+    def add(self, index: int, let: Let, arguments: Sequence[str], where: str) -> None:
+        """The op of value `index`, which is one more result of an earlier call or a call of its own.
+
+        `where`: the filter's condition, for a model that only the rows which it keeps need.
+        """
         assert isinstance(let.op, ModelOp)
         model = Let(let.op.at(0), let.args)
         target = (let.op.output, f"v{index}", numba_type(self.types[index]))
         if model not in self._known:
             self._known[model] = len(self.calls)
             self._lets.append(let)
-            self.calls.append(ModelCall(len(self.calls), tuple(arguments), ()))
+            self.calls.append(ModelCall(len(self.calls), tuple(arguments), (), where if model in self._of_kept_rows else ""))
         at = self._known[model]
-        self.calls[at] = ModelCall(at, self.calls[at].arguments, (*self.calls[at].targets, target))
+        self.calls[at] = replace(self.calls[at], targets=(*self.calls[at].targets, target))
 
     def place(self, widths: Sequence[int]) -> int:
         """Rows of a block when so many bytes a row lie between stages; with models, the calls' scratch is placed too."""
@@ -71,29 +91,57 @@ class ModelCalls:
         if not self.calls:
             return None
         offset = self.memory
-        self.memory = _aligned(offset + size)
+        self.total = self.memory = _aligned(offset + size)
         return offset
 
-    def lines(
-        self, call: ModelCall, columns: Sequence[str], rows: str, name: Callable[[Operation], str], head: list[str]
-    ) -> list[str]:
+    def lines(self, call: ModelCall, columns: Sequence[str], block: Block) -> list[str]:
         """The source of one call: its tables of addresses, and the call."""
-        made = self._scorer(call)
-        outputs = len(self._op(call).results(*self._argument_types(call)))
-        n = call.number
-        head.append(f"t{n} = {name(pointer_table(len(columns)))}()")
-        head.append(f"o{n} = {name(pointer_table(outputs))}()")
-        head.append(f"p{n} = {name(constant_table(made.parameters))}()")
-        head.append(f"m{n} = address(table, {self._first_entry + self.blocks[self._op(call).block]})")
-        store = name(store_word)
-        head += [f"{store}(o{n}, {8 * output}, c_{target})" for output, target, _ in call.targets]
-        lines = [f"{store}(t{n}, {8 * at}, {column})" for at, column in enumerate(columns)]
-        return [*lines, f"{name(made.function)}(t{n}, {rows}, m{n}, o{n}, memory + {self.memory}, p{n})"]
+        n, name, made = call.number, block.name, self._scorer(call)
+        results = len(self._op(call).results(*self._argument_types(call)))
+        block.head.extend([
+            f"t{n} = {name(pointer_table(len(columns)))}()",
+            f"o{n} = {name(pointer_table(results))}()",
+            f"p{n} = {name(constant_table(made.parameters))}()",
+            f"m{n} = address(table, {self._first_entry + self.blocks[self._op(call).block]})",
+        ])  # fmt: skip
+        lines = [f"{name(store_word)}(t{n}, {8 * at}, {column})" for at, column in enumerate(columns)]
+        lines += [f"{name(store_word)}(o{n}, {8 * output}, c_{target})" for output, target, _ in call.targets]
+        lines.append(self._score(call, block, block.rows, self.memory))
+        return self._for_kept_rows(call, columns, block, lines) if call.where else lines
 
-    @property
-    def total(self) -> int:
-        """Bytes of the memory."""
-        return self.memory + _aligned(max((self._scorer(call).scratch for call in self.calls), default=0))
+    def _for_kept_rows(self, call: ModelCall, columns: Sequence[str], block: Block, whole: list[str]) -> list[str]:
+        """The call for the rows that the filter keeps, when they are few: gathered, scored, and scattered."""
+        n, name, numbers = call.number, block.name, self.memory
+        space = numbers + 8 * self._rows
+        inside = [f"padded{n} = found{n} + {MODEL_TILE - 1} & {-MODEL_TILE}"]
+        gathered: dict[str, int] = {}
+        for at, (column, type) in enumerate(zip(columns, self._argument_types(call), strict=True)):
+            if column not in gathered:
+                gathered[column], space = space, space + type.width * self._rows
+                place = f"memory + {gathered[column]}"
+                inside.append(
+                    f"{name(selection.gather)}({place}, {column}, {type.width}, memory + {numbers}, found{n}, padded{n})"
+                )
+            inside.append(f"{name(store_word)}(t{n}, {8 * at}, memory + {gathered[column]})")
+        back = []
+        for output, target, result in call.targets:
+            place, width = f"memory + {space}", width_of(result)
+            space += width * self._rows
+            inside.append(f"{name(store_word)}(o{n}, {8 * output}, {place})")
+            back.append(f"{name(selection.scatter)}(c_{target}, {place}, {width}, memory + {numbers}, found{n})")
+        inside += [self._score(call, block, f"padded{n}", _aligned(space)), *back]
+        return [
+            f"found{n} = {name(selection.kept_rows)}(memory + {numbers}, {block.keep}, {block.rows})",
+            f"if found{n} * {_FEW} > {block.rows}:",
+            *(f"    {line}" for line in whole),
+            f"elif found{n} > 0:",
+            *(f"    {line}" for line in inside),
+        ]
+
+    def _score(self, call: ModelCall, block: Block, rows: str, scratch: int) -> str:
+        made, n = self._scorer(call), call.number
+        self.total = max(self.total, _aligned(scratch + made.scratch))
+        return f"{block.name(made.function)}(t{n}, {rows}, m{n}, o{n}, memory + {scratch}, p{n})"
 
     def _op(self, call: ModelCall) -> ModelOp:
         op = self._lets[call.number].op

@@ -59,11 +59,13 @@ class ModelCall:
     """``name(columns of the arguments, columns of the targets)``: results of a model for a block of rows.
 
     `targets`: (which of the model's results, name, type) for those that are used. `number`: which call of the program it is.
+    `where`: the value that says which rows a filter keeps, when the call is for these only; else empty.
     """
 
     number: int
     arguments: tuple[str, ...]
     targets: tuple[tuple[int, str, types.Type], ...]
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ def _number_call(call: ModelCall, left: list[ModelCall], stage_of_name: dict[str
     left.remove(call)
     for below in [c for c in left if {name for _, name, _ in c.targets} & set(call.arguments)]:
         _number_call(below, left, stage_of_name, numbers)
-    stage = _next(max((_after(stage_of_name.get(a, 0)) for a in call.arguments), default=0), MODELS)
+    before = (*call.arguments, call.where)
+    stage = _next(max(_after(stage_of_name.get(a, 0)) for a in before), MODELS)
     numbers[id(call)] = stage
     stage_of_name.update((name, stage) for _, name, _ in call.targets)
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Distances, Mlp, ModelOp, TextSums, TreeEnsemble
 from sparkweld.ir.types import Type
-from sparkweld.kernels.models import dense, text, text_entries, trees
+from sparkweld.kernels.models import dense, selection, text, text_entries, trees
 from sparkweld.kernels.models.library import ModelFunction
 
 #: Most rows of a call.
@@ -61,7 +61,7 @@ _SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {
     Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees, TextSums: _text_sums,
 }  # fmt: skip
 
-_MODULES = (dense, trees, text)
+_MODULES = (dense, trees, text, selection)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 

@@ -1,0 +1,67 @@
+"""The rows that a filter keeps, of a block: gathered for a model that need not see the others, and its results scattered back."""
+
+from __future__ import annotations
+
+from sparkweld.kernels.models.library import INT, model_function
+from sparkweld.kernels.strings.memory_access import byte, load_u32, store_byte, store_u32, store_word, word
+
+
+@model_function(INT, INT, INT)
+def kept_rows(to: int, keep: int, rows: int) -> int:
+    """How many of the rows have a 1 at `keep`; their numbers, int64, go to `to`, which has room for all rows."""
+    found = 0
+    row = 0
+    while row < rows:
+        # Without a branch: a dropped row's entry is overwritten by the next one.
+        store_word(to, 8 * found, row)
+        found += byte(keep, row)
+        row += 1
+    return found
+
+
+@model_function(*(INT,) * 6)
+def gather(to: int, column: int, width: int, numbers: int, count: int, padded: int) -> int:
+    """The values of these rows, of `width` bytes each, and zeros up to `padded` of them."""
+    at = 0
+    if width == 16:
+        while at < count:
+            row = word(numbers, 8 * at)
+            store_word(to, 16 * at, word(column, 16 * row))
+            store_word(to, 16 * at + 8, word(column, 16 * row + 8))
+            at += 1
+    elif width == 8:
+        while at < count:
+            store_word(to, 8 * at, word(column, 8 * word(numbers, 8 * at)))
+            at += 1
+    elif width == 4:
+        while at < count:
+            store_u32(to, 4 * at, load_u32(column, 4 * word(numbers, 8 * at)))
+            at += 1
+    else:
+        while at < count:
+            store_byte(to, at, byte(column, word(numbers, 8 * at)))
+            at += 1
+    end = padded * width
+    place = count * width
+    while place < end:
+        store_byte(to, place, 0)
+        place += 1
+    return 0
+
+
+@model_function(*(INT,) * 5)
+def scatter(to: int, column: int, width: int, numbers: int, count: int) -> int:
+    """Inverse of `gather` for the widths of results, 8 and 4; other rows of `to` stay what they were."""
+    at = 0
+    if width == 8:
+        while at < count:
+            store_word(to, 8 * word(numbers, 8 * at), word(column, 8 * at))
+            at += 1
+    else:
+        while at < count:
+            store_u32(to, 4 * word(numbers, 8 * at), load_u32(column, 4 * at))
+            at += 1
+    return 0
+
+
+FUNCTIONS = (kept_rows, gather, scatter)
