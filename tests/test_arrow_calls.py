@@ -7,8 +7,10 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql.conversion import ArrowBatchTransformer
 
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.kinds import ARROW, codes, compile_udf, pairs, run, same
 from udf_compiler.arrow.modules import FUNCTIONS
+from udf_compiler.pipeline import compile_pipeline
 
 NUMBERS = ("byte", "short", "integer", "long", "float", "double")
 SPARK = {arrow: spark for spark, arrow in ARROW.items()}
@@ -209,3 +211,43 @@ def test_a_chain_of_functions_and_captured_constants():
 )
 def test_refusals(function, code):
     assert code in codes(compile_udf(function, 250, {"a": "double"}, "double"))
+
+
+def struct_reply(function, returns="long", fields=("a", "x")):
+    """The reply for an arrow UDF of a struct of a long `a` and a double `x`."""
+    types = {"a": "long", "x": "double"}
+    row = {"op": "CreateNamedStruct", "names": list(fields), "args": [column(n, types[n]) for n in fields], "type": "struct"}
+    entry = udf(0, evalType=250)
+    entry["args"] = [{"expr": row, "name": None}]
+    step, outputs = python_step(r=entry), ["r"]
+    entry["returnType"] = returns
+    if isinstance(returns, dict):
+        made = [{"name": n, "type": t, "nullable": True} for n, t in returns.items()]
+        entry["returnType"] = {"type": "struct", "fields": made}
+        outputs = step["udfs"][0]["fields"] = [f"r.{n}" for n in returns]
+    given = request(step, inputs=types, outputs=outputs, nullable_state=list(types))
+    return compile_pipeline(given, [payload(function)])
+
+
+def test_structs():
+    columns = {"a": [1, None, -3], "x": [0.5, 2.0, None]}
+    for function in (
+        lambda s: pc.add(pc.struct_field(s, "a"), pc.cast(pc.floor(s.field(1)), pa.int64())),
+        lambda s: pc.add(pc.struct_field(s, [0]), pc.cast(pc.floor(s.flatten()[1]), pa.int64())),
+    ):
+        (got,), flagged = run(struct_reply(function), columns)
+        assert not flagged.any() and got == [1, None, None]
+
+    def both(s):
+        return pa.StructArray.from_arrays([pc.negate(s.field("a")), pc.multiply(s.field("x"), 2.0)], names=["n", "d"])
+
+    (n, d), flagged = run(struct_reply(both, {"n": "integer", "d": "double"}), columns)
+    assert not flagged.any() and (n, d) == ([-1, None, 3], [1.0, 4.0, None])
+    assert codes(struct_reply(both, {"d": "double", "n": "long"})) == ["SW364"]
+    assert codes(struct_reply(lambda s: s.field("a"), {"a": "long"})) == ["SW363"]
+    assert codes(struct_reply(lambda s: s.field("b"))) == ["SW252"]
+    assert codes(struct_reply(lambda s: s.field(2))) == ["SW252"]
+    assert codes(struct_reply(lambda s: pc.is_null(s))) == ["SW262"]
+    assert codes(struct_reply(lambda s: s.take([0]))) == ["SW251"]
+    assert codes(struct_reply(lambda s: pa.StructArray.from_arrays([s], names=["n"]), {"n": "long"})) == ["SW262"]
+    assert codes(struct_reply(lambda s: s, fields=())) == ["SW103"]

@@ -42,7 +42,7 @@ MEETING_POINTS = {
 PYSPARK_LAYERS = {"api", "bridge", "jobs", "lint"}
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # Payloads and broadcasts are read as a worker reads them, with pyspark's own classes, in the compile service only.
-PYSPARK_FILES = {f"udf_compiler/{name}.py" for name in ("environment", "payload", "rebuild", "wrappers")}
+PYSPARK_FILES = {f"udf_compiler/{name}.py" for name in ("environment", "payload", "rebuild", "scalar/rows", "wrappers")}
 
 
 def sources() -> list[str]:

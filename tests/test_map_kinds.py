@@ -166,6 +166,6 @@ def test_a_frame_becomes_the_fields_of_a_struct():
     assert codes(compiled(lambda frame: frame.x)) == ["SW106"]
     assert codes(compiled(lambda frame: frame[["a"]])) == ["SW364"]
     assert codes(compiled(lambda frame: frame[frame.x > 0].rename(columns={"x": "high"}))) == ["SW107"]
-    assert codes(compiled(lambda a: a, {**entry, "evalType": 101})) == ["SW101"]
+    assert codes(compiled(lambda a: a, {**entry, "evalType": 101})) == ["SW311"]
     plain = {**entry, "evalType": 101, "args": [{"expr": column("a", "long"), "name": None}]}
-    assert codes(compiled(lambda a: a, plain)) == ["SW104"]
+    assert codes(compiled(lambda a: a, plain)) == ["SW311"]

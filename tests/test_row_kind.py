@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import datetime
 
-from tests.helpers.compile_requests import payload, python_step, request, udf
+import pytest
+from pyspark.sql import Row
+
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.kinds import codes, compile_udf, run, same
 from udf_compiler.pipeline import compile_pipeline
 
@@ -68,3 +71,96 @@ def test_refusals():
     assert codes(compile_udf(lambda a: a, 101, {"a": "long"}, "long", pandas=legacy)) == ["SW110"]
     assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "timestamp")) == ["SW104"]
     assert codes(compile_udf(lambda a: a, 100, {"a": "long"}, "date")) == ["SW298"]
+
+
+FIELDS = {"a": "long", "x": "double", "s": "string", "d": "date"}
+D = [datetime.date(2024, 2, 29), None, datetime.date(1969, 12, 31), datetime.date(1, 1, 1), None]
+S = ["one", None, "", "é", "five"]
+VALUES = {"a": A, "x": X, "s": S, "d": D}
+
+
+def struct_reply(function, eval_type, returns="long", fields=FIELDS):
+    """The reply for a UDF of one struct of `fields`; `returns` is a type or the types of a struct's fields by name."""
+    row = {"op": "CreateNamedStruct", "names": list(fields), "args": [column(n, t) for n, t in fields.items()], "type": "struct"}
+    entry = udf(0, evalType=eval_type)
+    entry["args"] = [{"expr": row, "name": None}]
+    step = python_step(r=entry)
+    outputs = ["r"]
+    if isinstance(returns, dict):
+        made = [{"name": n, "type": t, "nullable": True} for n, t in returns.items()]
+        entry["returnType"] = {"type": "struct", "fields": made}
+        outputs = step["udfs"][0]["fields"] = [f"r.{n}" for n in returns]
+    else:
+        entry["returnType"] = returns
+    given = request(step, inputs=fields, outputs=outputs, nullable_state=list(fields))
+    return compile_pipeline(given, [payload(function)])
+
+
+def by_attribute(r):
+    return None if r.a is None else r.a + 1
+
+
+def by_name_and_number(r):
+    return len(r["s"]) if r[2] is not None and r[-2] else -1
+
+
+def unpacked(r):
+    a, x, *rest = r
+    return len(rest) if a is None or x is None else int(a > x) + len(r)
+
+
+def as_dict(r):
+    return sum(1 for value in r.asDict().values() if value is None)
+
+
+def membership(r):
+    return r.d.year if "d" in r and "b" not in r and r and r.d is not None and isinstance(r, tuple) else len(r[:2])
+
+
+@pytest.mark.parametrize("eval_type", [100, 101])
+@pytest.mark.parametrize("function", [by_attribute, by_name_and_number, unpacked, as_dict, membership])
+def test_a_struct_is_a_row(function, eval_type):
+    (got,), flagged = run(struct_reply(function, eval_type), VALUES)
+    assert not flagged.any()
+    assert got == [function(Row(**dict(zip(FIELDS, row, strict=True)))) for row in zip(*VALUES.values(), strict=True)]
+
+
+RESULT = {"n": "long", "half": "double", "text": "string"}
+
+
+def as_tuple(r):
+    return (r.a, None if r.x is None else r.x / 2, "" if r.s is None else r.s + "!")
+
+
+def as_names(r):
+    return {"text": r.s, "n": 1} if r.s else {"half": 0.5, "n": r.a, "other": "x"}
+
+
+@pytest.mark.parametrize("eval_type", [100, 101])
+@pytest.mark.parametrize("function", [as_tuple, as_names])
+def test_a_struct_of_results(function, eval_type):
+    got, flagged = run(struct_reply(function, eval_type, RESULT), VALUES)
+    assert not flagged.any()
+    rows = [function(Row(**dict(zip(FIELDS, row, strict=True)))) for row in zip(*VALUES.values(), strict=True)]
+    for at, (name, values) in enumerate(zip(RESULT, got, strict=True)):
+        assert same(values, [r.get(name) if isinstance(r, dict) else r[at] for r in rows])
+
+
+def test_structs_that_are_refused():
+    assert codes(struct_reply(lambda r: r.b, 101)) == ["SW262"]
+    assert codes(struct_reply(lambda r: r.count(1), 101)) == ["SW251"]
+    assert codes(struct_reply(lambda r: r[r.a], 101)) == ["SW262"]
+    assert codes(struct_reply(lambda r: r, 101)) == ["SW293"]
+    assert codes(struct_reply(lambda r: r == (1, 2), 100)) == ["SW251"]
+    assert codes(struct_reply(lambda r: 1 in r, 100)) == ["SW262"]
+    assert codes(struct_reply(lambda r: r[7], 100)) == ["SW261"]
+    assert codes(struct_reply(lambda r: r.a, 101, fields={})) == ["SW103"]
+    assert codes(struct_reply(lambda r: None if r.a is None else (1, 2.0, "x"), 101, RESULT)) == ["SW310"]
+    assert codes(struct_reply(lambda r: (1, 2.0), 100, RESULT)) == ["SW311"]
+    assert codes(struct_reply(lambda r: [1, 2.0, "x"], 101, RESULT)) == ["SW311"]
+    assert codes(struct_reply(lambda r: (1.5, 2.0, "x"), 101, RESULT)) == ["SW298"]
+    (n, half, text), _ = run(struct_reply(lambda r: [1.5, 2.0, "x"], 100, RESULT), VALUES)
+    assert (n, half, text) == ([None] * 5, [2.0] * 5, ["x"] * 5)
+    assert codes(struct_reply(lambda r: {r.s: 1}, 100, RESULT)) == ["SW601"]
+    assert codes(struct_reply(lambda r: (1, 2.0, f"{r.a}"), 101, RESULT)) == ["SW602"]
+    assert codes(struct_reply(lambda r: (1,), 101, {})) == ["SW103"]

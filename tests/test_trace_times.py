@@ -62,6 +62,43 @@ a.dt.year - b.dt.year || (a.dt.year - b.dt.year) * 12 + (a.dt.month - b.dt.month
 (a - b).isna()
 """
 
+OFFSETS = """
+a + pd.DateOffset(months=1) || a - pd.DateOffset(months=3) || pd.DateOffset(years=1) + a || a + pd.DateOffset(years=-1, days=2)
+a + pd.DateOffset(days=1) || a + pd.DateOffset(2, weeks=1, hours=3) || a + pd.offsets.Day(3) || a - 2 * pd.offsets.Hour(5)
+a + pd.offsets.MonthEnd() || a + pd.offsets.MonthEnd(0) || a - pd.offsets.MonthEnd(1) || a + pd.offsets.MonthEnd(-2)
+a + pd.offsets.MonthBegin() || a + pd.offsets.MonthBegin(0) || a - pd.offsets.MonthBegin(2) || a + -pd.offsets.MonthEnd(3)
+a + pd.offsets.MonthEnd(13) || (a + pd.DateOffset(months=1)).dt.days_in_month || a.dt.normalize() - pd.offsets.MonthBegin(1)
+"""
+
+
+@pytest.mark.parametrize("source", rows(OFFSETS))
+def test_offsets(source: str) -> None:
+    traced = [check_or_refuse(f"lambda a: {source}", (x,), ("SW255",), spare=False) for x in STATES]
+    assert traced[0], "not traced without NaT"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a + pd.DateOffset(5)", "a + pd.DateOffset(day=5)", "a + pd.DateOffset(months=1, normalize=True)",
+        "pd.DateOffset(days=1) * 1.5", "a + pd.offsets.BDay()", "a * pd.DateOffset(months=1)", "pd.DateOffset(months=1) - a",
+        "+pd.DateOffset(months=1) + a",
+        "a.dt.date + pd.DateOffset(months=1)", "a + pd.DateOffset(months=9999)", "pd.DateOffset(months=1) + 1",
+        "a + pd.offsets.QuarterEnd()", "a + pd.DateOffset(days=1.5)",
+    ],
+)  # fmt: skip
+def test_offsets_that_are_refused(source: str) -> None:
+    with pytest.raises(Refusal, match="SW275"):
+        trace_source(f"lambda a: {source}", ("datetime",))
+
+
+def test_a_captured_offset() -> None:
+    known = {"NEXT": stand_in(pd.DateOffset(months=1))}
+    traced = trace_source("lambda a: a + NEXT", ("datetime",), **known)
+    (got,), flagged = run_traced(traced, {"a": [pd.Timestamp("2024-01-31 05:00")]})
+    assert not flagged.any() and got.tolist() == [pd.Timestamp("2024-02-29 05:00").value]
+
+
 DURATIONS = """
 a || -a || abs(a) || a.abs() || a.dt.days || a.dt.seconds || a.dt.microseconds || a.dt.nanoseconds || a.dt.total_seconds()
 a.dt.components.hours || a.dt.components['days'] || a.dt.components.milliseconds || a.dt.components.nanoseconds

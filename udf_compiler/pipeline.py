@@ -119,7 +119,7 @@ class _Pipeline:
         made = self._try(entry["name"], traced)
         if made is None:
             fields = fields_of(entry["udf"]["returnType"])
-            types = [entry["udf"]["returnType"]] if fields is None else [field["type"] for field in fields]
+            types = [field["type"] for field in fields] if fields else [entry["udf"]["returnType"]]
             for result, type in zip(results, types, strict=True):
                 self.columns.add_refused(result, type)
         else:

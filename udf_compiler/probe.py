@@ -23,7 +23,7 @@ from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, Region, 
 from sparkweld.ir.program import Append, Let, Loop
 from sparkweld.ir.types import DTYPES
 from sparkweld.reasons import refusal
-from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedBatch
+from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedBatch, TracedStructArray
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments
 
 #: Larger loops are not probed: to evaluate them takes more than some ten milliseconds.
@@ -77,7 +77,7 @@ def probe(
     products), so only ordinary values are compared, and coarsely. Does nothing when every row is flagged, for loops of
     more than NODE_LIMIT values, and for a result that no column can be made of.
     """
-    known = TracedSeries | TracedArray | TracedFrame | TracedArrow | TracedBatch
+    known = TracedSeries | TracedArray | TracedFrame | TracedArrow | TracedBatch | TracedStructArray
     if len(loop.body) > NODE_LIMIT or not isinstance(result, known):
         return
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -141,6 +141,8 @@ class _Computed:
             return self._arrow(x)
         if isinstance(x, TracedBatch):
             return pa.RecordBatch.from_arrays([self._arrow(a) for _, a in x.fields], [name for name, _ in x.fields])
+        if isinstance(x, TracedStructArray):
+            return pa.StructArray.from_arrays([self._arrow(a) for _, a in x.fields], [name for name, _ in x.fields])
         if x.ndim == 1:
             return np.array(self._arrays[x.value.id])
         return np.array(np.column_stack([self._arrays[v.id] for v in x.columns]), order=x.order or "C")
@@ -187,7 +189,7 @@ def _values(x: Any) -> Iterator[Value]:
         if x.kind == "maybe":
             yield x.maybe.plain
             yield from () if x.maybe.valid is None else (x.maybe.valid,)
-    elif isinstance(x, TracedBatch):
+    elif isinstance(x, TracedBatch | TracedStructArray):
         for _, array in x.fields:
             yield from _values(array)
     elif isinstance(x, TracedArrow):
@@ -310,6 +312,9 @@ def _difference(given: Any, wanted: Any, rounded: bool) -> _Differ:
         if given.schema.names != wanted.schema.names:
             return f"the function gives the columns {given.schema.names}, its translation {wanted.schema.names}"
         differences = (_arrow_difference(a, b, rounded) for a, b in zip(given.columns, wanted.columns, strict=True))
+        return next((d for d in differences if d is not None), None)
+    if isinstance(wanted, pa.StructArray) and given.type == wanted.type:
+        differences = (_arrow_difference(a, b, rounded) for a, b in zip(given.flatten(), wanted.flatten(), strict=True))
         return next((d for d in differences if d is not None), None)
     if isinstance(wanted, pa.Array):
         return _arrow_difference(given, wanted, rounded)

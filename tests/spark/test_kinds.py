@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import arrow_udf, pandas_udf, udf
-from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, StructType
+from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, StringType, StructType
 
 from tests.helpers.differential import check
 
@@ -339,3 +339,51 @@ def test_kinds_mixed_in_one_query(spark, table):
         return table.select("id", chain.alias("r"), scaled("x").alias("s")).where("r > 3")
 
     check(spark, query, deopt=None)
+
+
+@udf(LongType())
+def of_row(r):
+    if r.k is None or r["x"] is None:
+        return len(r)
+    a, x = r[0], r.asDict()["x"]
+    return a + 1 if x > 0.5 else -a
+
+
+@udf(StructType().add("n", LongType()).add("half", DoubleType()).add("text", StringType()))
+def row_of(r, b):
+    return (r.k, None if r.x is None else r.x / 2, "yes" if b else None)
+
+
+@arrow_udf(LongType())
+def of_struct(s: pa.Array) -> pa.Array:
+    return pc.add(pc.cast(pc.struct_field(s, "k"), pa.int64()), pc.cast(pc.floor(s.field(1)), pa.int64()))
+
+
+@arrow_udf(StructType().add("k", LongType()).add("x", DoubleType()))
+def struct_of(k: pa.Array, x: pa.Array) -> pa.Array:
+    return pa.StructArray.from_arrays([pc.cast(k, pa.int64()), pc.multiply(x, 2.0)], names=["k", "x"])
+
+
+def test_structs_of_rows_and_arrow_arrays(spark, table, parquet):
+    row = F.struct("k", F.col("y").alias("x"))
+    pickled = udf(row_of.func, row_of.returnType, useArrow=False)
+    check(
+        spark,
+        lambda: table.select(
+            "id", of_row(row).alias("a"), row_of(row, "b").alias("b"), pickled(row, "b").alias("c"),
+            of_struct(row).alias("d"), struct_of("k", "y").alias("e"),
+        ),
+        deopt=None,
+    )  # fmt: skip
+    # A struct of the file, with rows that are NULL as a whole in one of two batches: that batch runs in Python.
+    ids = np.arange(ROWS)
+    struct = pa.StructArray.from_arrays(
+        [pa.array((ids % 9).astype(np.int32), mask=ids % 4 == 1), pa.array(ids / ROWS)], ["k", "x"], mask=pa.array(ids > 8500)
+    )
+    stored = parquet({"id": ids, "s": struct}, name="structs")
+    both = of_row("s").alias("r"), row_of("s", F.lit(True)).alias("t")
+    outcome = check(spark, lambda: stored.where("id < 8400").select("id", *both), deopt=None)
+    assert outcome.kernel_batches
+    guarded = udf(lambda s: -1 if s is None else s.k, "long")
+    check(spark, lambda: stored.select("id", guarded("s").alias("r")), deopt=True)
+    check(spark, lambda: stored.select("id", of_struct("s").alias("r")), deopt=True)

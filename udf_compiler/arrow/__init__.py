@@ -9,5 +9,6 @@ from udf_compiler.arrow.array import ARROW_TYPES, TracedArrow, safe_cast
 from udf_compiler.arrow.batch import TracedBatch
 from udf_compiler.arrow.modules import stand_in
 from udf_compiler.arrow.strings import check_utf8
+from udf_compiler.arrow.struct import TracedStructArray
 
-__all__ = ["ARROW_TYPES", "TracedArrow", "TracedBatch", "check_utf8", "safe_cast", "stand_in"]
+__all__ = ["ARROW_TYPES", "TracedArrow", "TracedBatch", "TracedStructArray", "check_utf8", "safe_cast", "stand_in"]

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from udf_compiler.arrow import arithmetic, logic, strings
 from udf_compiler.arrow.array import TracedArrow, type_of
 from udf_compiler.arrow.batch import RecordBatchStandIn, record_batch
+from udf_compiler.arrow.struct import StructArrayStandIn, struct_field
 from udf_compiler.calls.numpy_ import has_traced
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import refuse
@@ -49,7 +50,9 @@ def _round(x: Any, ndigits: int = 0, round_mode: str = "half_to_even") -> Traced
 
 _ROUND = arithmetic.elementwise("round", 1, arithmetic.whole("rint"), arithmetic.as_result)
 
-_RULES = {**arithmetic.FUNCTIONS, **logic.FUNCTIONS, **strings.FUNCTIONS, "round": _round}
+_RULES: dict[str, Callable[..., TracedArrow]] = {
+    **arithmetic.FUNCTIONS, **logic.FUNCTIONS, **strings.FUNCTIONS, "round": _round, "struct_field": struct_field
+}  # fmt: skip
 FUNCTIONS: dict[str, Function] = {name: Function(name, rule) for name, rule in _RULES.items()}
 _BY_OBJECT = {id(getattr(pc, name)): function for name, function in FUNCTIONS.items()}
 
@@ -97,6 +100,8 @@ class ArrowModule:
             return ArrayStandIn
         if name == "RecordBatch":
             return RecordBatchStandIn
+        if name == "StructArray":
+            return StructArrayStandIn
         if name == "record_batch":
             return record_batch
         if name in ("DataType", "Scalar", "types"):
@@ -130,6 +135,8 @@ def stand_in(obj: Any) -> Any:
         return ArrayStandIn
     if obj is pa.RecordBatch:
         return RecordBatchStandIn
+    if obj is pa.StructArray:
+        return StructArrayStandIn
     if obj is pa.record_batch:
         return record_batch
     if isinstance(obj, pa.DataType | pa.Scalar):

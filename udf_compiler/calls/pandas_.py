@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
-from udf_compiler.calls import frames, maybe_methods, series_methods, time_conversions
+from udf_compiler.calls import frames, maybe_methods, offsets, series_methods, time_conversions
 from udf_compiler.calls.arrays import bound, called
 from udf_compiler.calls.strings import methods as text_methods
 from udf_compiler.calls.strings.accessor import accessor
@@ -304,9 +304,10 @@ def stand_in(obj: Any) -> Any:
         return SeriesStandIn
     if obj is pd.DataFrame:
         return FrameStandIn
-    time = time_constants.stand_in(obj)
-    if time is not None:
-        return time
+    for table in (time_constants, offsets):
+        found = table.stand_in(obj)
+        if found is not None:
+            return found
     return _STAND_INS.get(id(obj))
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Value, evaluate
 from sparkweld.ir.ops import DatePart, IsIn, Lookup
 from sparkweld.ir.types import BOOL, I32, I64, STR
-from udf_compiler.calls.datetimes import DAY, Parts, parts
+from udf_compiler.calls.datetimes import DAY, Parts, days_of_date, parts
 from udf_compiler.calls.strings.mapping import plain
 from udf_compiler.regex.calls import Regex
 from udf_compiler.trace import moments
@@ -250,9 +250,6 @@ def _time_of(loop: LoopBuilder, digits: Value, directives: list[tuple[str, int]]
     def times(x: Value, factor: int) -> Value:
         return loop.call("multiply", x, loop.const(factor, I64))
 
-    def over(x: Value, divisor: int) -> Value:
-        return loop.call("floor_divide", x, loop.const(divisor, I64))
-
     def below(x: Value, limit: int) -> Value:
         return loop.call("less", x, loop.const(limit, I64))
 
@@ -260,13 +257,7 @@ def _time_of(loop: LoopBuilder, digits: Value, directives: list[tuple[str, int]]
     if "y" in numbers:
         century = loop.select(below(numbers["y"], 69), loop.const(2000, I64), loop.const(1900, I64))
         year = plus(numbers["y"], century)
-    # Howard Hinnant's days_from_civil; `DatePart` tells whether the date is one.
-    late = loop.call("greater", month, loop.const(2, I64))
-    march_year = loop.select(late, year, plus(year, -1))
-    march_month = loop.select(late, plus(month, -3), plus(month, 9))
-    leaps = plus(plus(over(march_year, 4), times(over(march_year, 100), -1)), over(march_year, 400))
-    days = plus(plus(times(march_year, 365), leaps), over(plus(times(march_month, 153), 2), 5))
-    days = plus(plus(days, day), -1 - 719468)
+    days = days_of_date(loop, year, month, day)  # `DatePart` tells whether the date is one
     narrow = loop.cast(days, I32)
     exists = loop.const(True, BOOL)
     for part, wanted in (("month", month), ("day", day)):

@@ -9,10 +9,11 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field, check_conf, check_profiler
-from udf_compiler.kinds.kind import Call, Kind
+from udf_compiler.kinds.kind import Call, Kind, check_nullable, fields_of
 from udf_compiler.purity import Prepared, prepare
-from udf_compiler.scalar.plain import RowResult, column_of_row, result_of_row
+from udf_compiler.scalar.plain import PICKLED, RowResult, column_of_row, result_of_row
 from udf_compiler.scalar.probing import probe_row
+from udf_compiler.scalar.rows import Struct, field_trees
 from udf_compiler.trace import stand_in
 from udf_compiler.trace.session import Session, running
 
@@ -49,9 +50,14 @@ class Row(Kind):
         return field.value
 
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
-        raise refusal("SW101", column=title, type="struct")
+        names = tuple(field.name for field in fields)
+        if not names or len(set(names)) < len(names):
+            raise refusal("SW103", column=title)
+        return Struct(names, tuple(self.argument(loop, field) for field in fields))
 
     def describe(self, argument: Any) -> str:
+        if isinstance(argument, Struct):
+            return f"Row of {len(argument.names)} fields"
         return "result" if isinstance(argument, _Result) else str(argument.type)
 
     def call(self, call: Call) -> Any:
@@ -72,15 +78,36 @@ class Row(Kind):
         if any(isinstance(a, _Result) for a in (*call.args, *call.kwargs.values())):
             return
         rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)
+        fields = fields_of(call.return_type)
+        names = None if fields is None else _names(call, fields)
         with running(Session(call.loop, call.exact, call.place)):
-            probe_row(call.original, call.args, call.kwargs, result.tree, call.loop, call.place, rounded)
+            trees = [result.tree] if names is None else field_trees(result.tree, names, call.eval_type == PICKLED)
+            probe_row(call.original, call.args, call.kwargs, trees, call.loop, call.place, rounded, names)
 
     def hand_on(self, result: Any, place: str) -> Any:
         return result
 
     def column(self, call: Call, result: Any) -> Value:
         with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
-            return column_of_row(call.loop, result.row, call.return_type, call.eval_type, call.place)
+            return column_of_row(call.loop, result.row.tree, call.return_type, call.eval_type, call.place)
+
+    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+        names = _names(call, fields)
+        with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
+            trees = field_trees(result.row.tree, names, call.eval_type == PICKLED)
+            values = [
+                column_of_row(call.loop, tree, field["type"], call.eval_type, call.place, field=True)
+                for tree, field in zip(trees, fields, strict=True)
+            ]
+        check_nullable(call, fields, values)
+        return values
+
+
+def _names(call: Call, fields: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = [field["name"] for field in fields]
+    if not names or len(set(names)) < len(names):
+        raise refusal("SW103", call.place, column=call.name)
+    return names
 
 
 def _given(argument: Any) -> Any:

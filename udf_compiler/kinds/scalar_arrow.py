@@ -9,9 +9,9 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import STR
 from sparkweld.reasons import refusal
 from udf_compiler import arrow
-from udf_compiler.arrow import ARROW_TYPES, TracedArrow
+from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedStructArray
 from udf_compiler.boundary import SPARK_TYPES, Field, check_conf
-from udf_compiler.kinds.kind import Call, Kind
+from udf_compiler.kinds.kind import Call, Kind, check_nullable
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import stand_in, trace
@@ -44,9 +44,14 @@ class ScalarArrow(Kind):
         return column
 
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
-        raise refusal("SW101", column=title, type="struct")
+        names = [field.name for field in fields]
+        if not names or len(set(names)) < len(names):
+            raise refusal("SW103", column=title)
+        return TracedStructArray(loop, [(field.name, self.argument(loop, field)) for field in fields])
 
     def describe(self, argument: Any) -> str:
+        if isinstance(argument, TracedStructArray):
+            return f"struct of {len(argument.fields)} fields"
         return str(ARROW_TYPES[argument.value.type])
 
     def call(self, call: Call) -> Any:
@@ -64,15 +69,29 @@ class ScalarArrow(Kind):
         return result
 
     def column(self, call: Call, result: Any) -> Value:
-        if call.return_type not in SPARK_TYPES or SPARK_TYPES[call.return_type] not in ARROW_TYPES:
-            raise refusal("SW104", call.place, type=call.return_type)
+        return self._cast(call, result, call.return_type)
+
+    def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
+        """Those of a StructArray of the same names in the same order, each cast as a column is."""
+        if not isinstance(result, TracedStructArray):
+            raise refusal("SW363", call.place, type=type(result).__name__)
+        given, names = [name for name, _ in result.fields], [field["name"] for field in fields]
+        if given != names:
+            raise refusal("SW364", call.place, given=", ".join(given), wanted=", ".join(names))
+        values = [self._cast(call, array, field["type"]) for (_, array), field in zip(result.fields, fields, strict=True)]
+        check_nullable(call, fields, values)
+        return values
+
+    def _cast(self, call: Call, result: Any, type_: str) -> Value:
+        if type_ not in SPARK_TYPES or SPARK_TYPES[type_] not in ARROW_TYPES:
+            raise refusal("SW104", call.place, type=type_)
         if not isinstance(result, TracedArrow):
             raise refusal("SW363", call.place, type=type(result).__name__)
         if result.loop is not call.loop:
             raise refusal("SW107", call.place)
-        to = SPARK_TYPES[call.return_type]
+        to = SPARK_TYPES[type_]
         with call.prepared.checked():
             cast = trace(
-                lambda: arrow.safe_cast(result, to, f"the conversion to {call.return_type}"), (), loop=call.loop, place=call.place
+                lambda: arrow.safe_cast(result, to, f"the conversion to {type_}"), (), loop=call.loop, place=call.place
             )
         return cast.whole()

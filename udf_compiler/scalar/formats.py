@@ -38,6 +38,10 @@ def format_(x: Any, spec: str) -> str:
 
 def assembled(x: Any) -> Any:
     """A result whose marks are values again."""
+    if type(x) in (tuple, list):
+        return type(x)(map(assembled, x))
+    if type(x) is dict:
+        return {assembled(key): assembled(value) for key, value in x.items()}
     run = explorer()
     if type(x) is not str or not run.marks:
         return x

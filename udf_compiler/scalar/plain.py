@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.paths import Node, explorer, leaves
 from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.running import run_function
+from udf_compiler.scalar.rows import Struct, TracedStruct
 from udf_compiler.scalar.values import is_scalar, of_value
 from udf_compiler.trace.session import refuse
 
@@ -31,6 +33,12 @@ PICKLED = 100
 _TYPES: dict[str, Type] = {
     "boolean": BOOL, "byte": I8, "short": I16, "integer": I32, "long": I64, "float": F32, "double": F64, "string": STR,
     "date": DATE,
+}  # fmt: skip
+
+#: Type -> kinds of values that pyarrow makes values of that type of, each for itself.
+_DIRECT: dict[Type, frozenset[str]] = {
+    BOOL: frozenset({"bool"}), STR: frozenset({"str"}), DATE: frozenset({"date"}),
+    **dict.fromkeys((I8, I16, I32, I64), frozenset({"int"})), **dict.fromkeys((F32, F64), frozenset({"int", "float"})),
 }  # fmt: skip
 
 #: Ints that pyarrow makes floats of.
@@ -48,14 +56,14 @@ class RowResult:
 def result_of_row(
     loop: LoopBuilder,
     function: Callable[..., Any],
-    args: Sequence[Value | RowResult],
-    kwargs: Mapping[str, Value | RowResult],
+    args: Sequence[Value | Struct | RowResult],
+    kwargs: Mapping[str, Value | Struct | RowResult],
     handlers: bool,
 ) -> RowResult:
     """The paths of ``function(*args, **kwargs)``; guards join `loop`.
 
-    A nullable argument is None on paths of its own. An argument that is itself a result is computed on the way, as the
-    worker calls one function with what the other gave.
+    A nullable argument is None on paths of its own, a nullable field of a struct where it is asked for. An argument that is
+    itself a result is computed on the way, as the worker calls one function with what the other gave.
     """
 
     def run() -> Any:
@@ -64,30 +72,45 @@ def result_of_row(
     return RowResult(explored(loop, run, handlers, function), run)
 
 
-def _python_value(argument: Value | RowResult) -> Any:
+def _python_value(argument: Value | Struct | RowResult) -> Any:
     if isinstance(argument, RowResult):
         return assembled(argument.run())
+    if isinstance(argument, Struct):
+        for value in argument.values:
+            _guard_conversion(value)
+        return TracedStruct(argument.names, [partial(_python_value, value) for value in argument.values])
+    _guard_conversion(argument)
+    value = argument.loop.value_of(argument)
+    if not argument.type.nullable:
+        return of_value(value)
+    return of_value(value) if explorer().decide(argument.loop.is_valid(argument)) else None
+
+
+def _guard_conversion(argument: Value) -> None:
+    """Making Python values of a column raises for some, whether the function reads them or not."""
     loop = argument.loop
     value = loop.value_of(argument)
     if value.type == STR:
         loop.guard(loop.emit(StrCall("valid_utf8"), value))  # making a Python str of other bytes raises
     if value.type == DATE:
         guard_python_date(value)
-    if not argument.type.nullable:
-        return of_value(value)
-    return of_value(value) if explorer().decide(loop.is_valid(argument)) else None
 
 
-def column_of_row(loop: LoopBuilder, result: RowResult, return_type: str, eval_type: int, place: str) -> Value:
-    """The value of the Spark column; guards join `loop`. Refuses SW104 (type) and SW298 (results that do not always convert)."""
+def column_of_row(
+    loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False
+) -> Value:
+    """The value of the Spark column; guards join `loop`. Refuses SW104 (type) and SW298 (results that do not always convert).
+
+    `field`: it is one of a struct's. Where pyarrow does not take a value of one field, all fields are converted in another way.
+    """
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
-    to, tree = _TYPES[return_type], result.tree
+    to = _TYPES[return_type]
     if any(leaf.value.numpy if is_scalar(leaf.value) else isinstance(leaf.value, np.generic) for leaf in leaves(tree)):
         refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
     kinds = kinds_of(tree) - {"None"}
     column = _Column(loop, to, pickled=eval_type == PICKLED)
-    if not column.takes(kinds):
+    if not column.takes(kinds) or (field and eval_type != PICKLED and not kinds <= _DIRECT[to]):
         raise refusal("SW298", place, kinds=" and ".join(sorted(kinds)), type=return_type)
     value = merged(loop, tree, to, column.value)
     loop.guard(merged(loop, tree, BOOL, column.converts))

@@ -22,6 +22,7 @@ from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of, hurried
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.paths import Node
 from udf_compiler.scalar.results import kind_of_result, merged, value_as
+from udf_compiler.scalar.rows import Struct, struct_of
 
 KINDS = ("None", "bool", "int", "float", "str", "date")
 TYPES: dict[str, Type] = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
@@ -51,28 +52,42 @@ def result_of(columns: Mapping[str, Array], row: int) -> Any:
 
 def probe_row(
     original: Callable[..., Any],
-    args: Sequence[Value],
-    kwargs: Mapping[str, Value],
-    tree: Node,
+    args: Sequence[Value | Struct],
+    kwargs: Mapping[str, Value | Struct],
+    trees: Sequence[Node],
     loop: LoopBuilder,
     place: str,
     rounded: bool,
+    names: Sequence[str] | None = None,
 ) -> None:
-    """Refuses (SW233) when ``original(*args, **kwargs)`` is not what the tree says. `rounded`: floats need only be near."""
+    """Refuses (SW233) when ``original(*args, **kwargs)`` is not what its one tree says, or the trees of the fields `names`.
+
+    `rounded`: floats need only be near.
+    """
     if len(loop.body) > NODE_LIMIT:
         return
-    outputs = kinds_and_values(loop, tree)
-    arguments = {f"a{i}": v for i, v in enumerate((*args, *kwargs.values()))}
-    columns, flagged = _evaluated(loop, {**outputs, **arguments})
+    outputs = {f"{i} {name}": v for i, tree in enumerate(trees) for name, v in kinds_and_values(loop, tree).items()}
+    arguments = [*args, *kwargs.values()]
+    parts = {f"a{v.id}": v for x in arguments for v in (x.values if isinstance(x, Struct) else (x,))}
+    columns, flagged = _evaluated(loop, {**outputs, **parts})
+    results = [{name: columns[f"{i} {name}"] for name in ("kind", *TYPES)} for i in range(len(trees))]
+
+    def python(x: Value | Struct, row: int) -> Any:
+        if isinstance(x, Struct):
+            return x.row([python(value, row) for value in x.values])
+        return _python(columns[f"a{x.id}"], row, x.type)
+
     for row in np.flatnonzero(~flagged).tolist():
-        given = [_python(columns[name], row, value.type) for name, value in arguments.items()]
-        wanted = result_of(columns, row)
+        given = [python(x, row) for x in arguments]
+        wanted = [result_of(result, row) for result in results]
         try:
             got = original(*given[: len(args)], **dict(zip(kwargs, given[len(args) :], strict=True)))
         except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
             raise refusal("SW233", place, what=f"the function raises {type(error).__name__} for {given}") from None
-        if not _same(got, wanted, rounded):
-            raise refusal("SW233", place, what=f"the function gives {got!r} for {given}, its translation {wanted!r}")
+        fields = [got] if names is None else struct_of(got, names)
+        for a, b in zip(fields, wanted, strict=True):
+            if not _same(a, b, rounded):
+                raise refusal("SW233", place, what=f"the function gives {a!r} for {given}, its translation {b!r}")
 
 
 def _evaluated(loop: LoopBuilder, values: Mapping[str, Value]) -> tuple[dict[str, Array], np.ndarray]:

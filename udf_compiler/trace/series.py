@@ -124,10 +124,13 @@ class TracedSeries(Traced):
         return TracedSeries(self.loop, value, value.type.dtype)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        from udf_compiler.calls.offsets import Offset, added
         from udf_compiler.trace.frame import TracedFrame
 
         if isinstance(other, TracedFrame):
             return NotImplemented
+        if type(other) is Offset:
+            return added(self, other, name, reflected)
         call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
         other = constant_of(other)
         if self.kind == "date" or dates.is_date(other):

@@ -1,0 +1,132 @@
+"""Structs in plain UDFs: an argument as the pyspark Row that the function sees, a result as one value for each field.
+
+A Row is a tuple with names (pyspark/sql/types.py): its fields are attributes, items by name and items by number. A result is a
+tuple in the order of the fields, or a dict by their names; as a list it is one in the pickled format alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pyspark.sql import Row
+
+from sparkweld.ir import Value
+from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.paths import Fork, Leaf, Node, leaves
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced, raw
+
+_CALL = "a Row"
+
+#: Attributes that a Row has itself, whatever its fields are called.
+_OWN = frozenset(dir(Row))
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A struct argument that is never NULL as a whole: a value for each field."""
+
+    names: tuple[str, ...]
+    values: tuple[Value, ...]
+
+    def row(self, values: Sequence[Any]) -> Row:
+        """The Row of these values of the fields."""
+        made = Row(*values)
+        made.__fields__ = list(self.names)
+        return made
+
+
+class TracedStruct(Traced):
+    """The Row of a struct. `sources` give the Python values of its fields, whose NULLs are decided when they are asked for."""
+
+    __slots__ = ("names", "sources")
+    what = "Row"
+
+    def __init__(self, names: Sequence[str], sources: Sequence[Any]) -> None:
+        self.names, self.sources = tuple(names), tuple(sources)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return Row
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "asDict":
+            return self._as_dict
+        if name in _OWN:
+            refuse("SW251", call=f"Row.{name}")
+        return self._field(name)
+
+    def __getitem__(self, key: Any) -> Any:
+        if type(key) is str:
+            return self._field(key)
+        if type(key) is slice:
+            return tuple(source() for source in self.sources[key])
+        if type(key) is not int:
+            refuse("SW262", call=_CALL, what=f"{raw(key)} as an index")
+        if not -len(self) <= key < len(self):
+            raise of_python(IndexError("tuple index out of range"))
+        return self.sources[key]()
+
+    def _field(self, name: str) -> Any:
+        if name not in self.names:
+            refuse("SW262", call=_CALL, what=f"the field {name!r}, which it does not have,")
+        return self.sources[self.names.index(name)]()
+
+    def _as_dict(self, recursive: bool = False) -> dict[str, Any]:
+        return dict(zip(self.names, self, strict=True))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (source() for source in self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __bool__(self) -> bool:
+        return len(self.sources) > 0
+
+    def __contains__(self, name: Any) -> bool:
+        if type(name) is not str:
+            refuse("SW262", call=_CALL, what=f"{raw(name)} in it")
+        return name in self.names  # Row.__contains__ asks for names
+
+
+def field_trees(tree: Node, names: Sequence[str], lists: bool) -> list[Node]:
+    """The tree of each field of a struct that `tree` gives. `lists`: they are taken as well as tuples.
+
+    Refuses SW310 (None on some path) and SW311 (no tuple or dict of these fields).
+    """
+    for leaf in leaves(tree):
+        if leaf.error is None:
+            _check(leaf.value, names, lists)
+    return [_field_tree(tree, at, name) for at, name in enumerate(names)]
+
+
+def _field_tree(tree: Node, at: int, name: str) -> Node:
+    if isinstance(tree, Fork):
+        return replace(tree, yes=_field_tree(tree.yes, at, name), no=_field_tree(tree.no, at, name))
+    return tree if tree.error is not None else Leaf(_field_of(tree.value, at, name), None, tree.guards)
+
+
+def _field_of(value: Any, at: int, name: str) -> Any:
+    return value.get(name) if type(value) is dict else value[at]
+
+
+def _check(value: Any, names: Sequence[str], lists: bool) -> None:
+    if value is None:
+        refuse("SW310")
+    kinds = (tuple, list) if lists else (tuple,)
+    if type(value) is dict and all(type(key) is str for key in value):
+        return
+    if type(value) not in kinds or len(value) != len(names):
+        size = f" of {len(value)}" if type(value) in (tuple, list) else ""
+        refuse("SW311", what=f"{raw(value)}{size}", fields=", ".join(names))
+
+
+def struct_of(result: Any, names: Sequence[str]) -> list[Any]:
+    """The fields of what the original function gave."""
+    return [_field_of(result, at, name) for at, name in enumerate(names)]
+
+
+__all__ = ["Struct", "TracedStruct", "field_trees", "struct_of"]
