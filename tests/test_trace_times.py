@@ -62,6 +62,37 @@ a.dt.year - b.dt.year || (a.dt.year - b.dt.year) * 12 + (a.dt.month - b.dt.month
 (a - b).isna()
 """
 
+ZONES = """
+a.dt.tz_localize('UTC').dt.tz_convert('America/New_York').dt.hour
+pd.to_datetime(a, utc=True).dt.tz_convert('Asia/Kolkata').dt.date
+a.dt.tz_localize('UTC').dt.tz_convert('Europe/Berlin').dt.tz_localize(None) || a.dt.tz_localize('UTC').dt.tz_convert(None)
+a.dt.tz_localize('Europe/Berlin').dt.tz_convert('UTC').dt.tz_localize(None) || a.dt.tz_localize('Etc/GMT+5').dt.tz_convert(None)
+a.dt.tz_localize('UTC').dt.tz_convert('US/Pacific').dt.strftime('%Y-%m-%d %H') || a.dt.tz_localize(None)
+a.dt.tz_localize('UTC').dt.tz_convert('Australia/Lord_Howe').dt.day_name()
+"""
+
+
+@pytest.mark.parametrize("source", rows(ZONES))
+def test_zones(source: str) -> None:
+    traced = [check_or_refuse(f"lambda a: {source}", (x,), ("SW255",), spare=False) for x in STATES]
+    assert traced[0], "not traced without NaT"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])
+def test_every_change_of_a_zone(zone: str) -> None:
+    """Times around each change of the clocks in a hundred years, both ways."""
+    hours = pd.Series(pd.date_range("1950-01-01", "2050-01-01", freq="30min")) + pd.Timedelta(1)
+    local = f"lambda a: a.dt.tz_localize('UTC').dt.tz_convert({zone!r}).dt.tz_localize(None)"
+    (got,), flagged = run_traced(trace_source(local, ("datetime",)), {"a": list(hours)})
+    wanted = hours.dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
+    assert not flagged.any() and np.array_equal(got, wanted.to_numpy().view(np.int64))
+    utc = f"lambda a: a.dt.tz_localize({zone!r}).dt.tz_convert(None)"
+    (got,), flagged = run_traced(trace_source(utc, ("datetime",)), {"a": list(hours)})
+    wanted = hours.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert(None)
+    assert np.array_equal(flagged, wanted.isna()) and flagged.any()
+    assert np.array_equal(got[~flagged], wanted[~flagged].to_numpy().view(np.int64))
+
+
 OFFSETS = """
 a + pd.DateOffset(months=1) || a - pd.DateOffset(months=3) || pd.DateOffset(years=1) + a || a + pd.DateOffset(years=-1, days=2)
 a + pd.DateOffset(days=1) || a + pd.DateOffset(2, weeks=1, hours=3) || a + pd.offsets.Day(3) || a - 2 * pd.offsets.Hour(5)
@@ -175,7 +206,12 @@ REFUSED = [
     ("a.dt + 1", "datetime", "SW251"),
     ("np.exp(a.dt)", "datetime", "SW251"),
     ("a.dt.to_period('M').dt.end_time", "datetime", "SW251"),
-    ("a.dt.tz_localize('UTC')", "datetime", "SW251"),
+    ("a.dt.tz_localize('UTC').fillna(0)", "datetime", "SW276"),
+    ("a.dt.tz_localize('UTC') + pd.Timedelta(5)", "datetime", "SW276"),
+    ("a.dt.tz_localize('UTC').dt.floor('h')", "datetime", "SW276"),
+    ("a.dt.tz_localize('UTC').dt.tz_localize('UTC')", "datetime", "SW276"),
+    ("a.dt.tz_localize(5)", "datetime", "SW276"),
+    ("a.dt.tz_localize('Nowhere/Land')", "datetime", "SW252"),
     ("a.dt.nonsense", "datetime", "SW252"),
     ("a.dt", "f64", "SW252"),
     ("a.dt.year", "date", "SW252"),
@@ -202,7 +238,7 @@ REFUSED = [
     ("a - pd.NaT", "datetime", "SW262"),
     ("a * np.timedelta64(1, 'h')", "i64", "SW254"),
     ("a // pd.Timedelta(0)", "timedelta", "SW262"),
-    ("pd.to_datetime(a, utc=True)", "datetime", "SW262"),
+    ("pd.to_datetime(a, dayfirst=True)", "datetime", "SW262"),
     ("pd.to_datetime(a, errors='ignore', unit='s')", "i64", "SW262"),
 ]
 

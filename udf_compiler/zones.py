@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -48,19 +49,14 @@ class Zone:
 
     def local(self, loop: LoopBuilder, microseconds: Value) -> Value:
         """Local time of a time in UTC."""
-        return loop.call("add", microseconds, self._offset(loop, self.to_local, microseconds))
+        return loop.call("add", microseconds, _offset_at(loop, self.to_local, microseconds))
 
     def utc(self, loop: LoopBuilder, microseconds: Value) -> Value:
         """UTC of a local time; one that does not exist is flagged."""
-        offset = self._offset(loop, self.to_utc, microseconds)
+        offset = _offset_at(loop, self.to_utc, microseconds)
         if str(GAP) in self.to_utc.values:
             loop.guard(loop.call("not_equal", offset, loop.const(GAP, I64)))
         return loop.call("subtract", microseconds, offset)
-
-    def _offset(self, loop: LoopBuilder, steps: Steps, microseconds: Value) -> Value:
-        if not steps.bounds:
-            return loop.const(int(steps.values[0]), I64)
-        return loop.emit(steps, microseconds)
 
 
 _ZONE: ContextVar[str | None] = ContextVar("sparkweld_session_zone", default=None)
@@ -93,6 +89,52 @@ def zone(name: str) -> Zone:
         raise refusal("SW240", zone=name, error=f"{type(error).__name__}: {error}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class PandasZone:
+    """Offsets as pandas has them for Series with a time zone: GAP for local times that do not exist, or exist twice."""
+
+    to_local: Steps
+    to_utc: Steps
+    gap: ClassVar[int] = GAP
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether there is a local time that is none or two."""
+        return str(GAP) in self.to_utc.values
+
+    def local_offset(self, loop: LoopBuilder, microseconds: Value) -> Value:
+        """Of a time in UTC, in microseconds."""
+        return _offset_at(loop, self.to_local, microseconds)
+
+    def utc_offset(self, loop: LoopBuilder, microseconds: Value) -> Value:
+        """Of a local time, in microseconds."""
+        return _offset_at(loop, self.to_utc, microseconds)
+
+
+@lru_cache(maxsize=16)
+def pandas_zone(name: str) -> PandasZone:
+    """The tables of a zone that a Series has. Refuses (SW240) a name that pandas does not know."""
+    try:
+        return PandasZone(_steps(_converted_offsets(name)), _steps(_pandas_offsets(name, "NaT")))
+    except Exception as error:  # noqa: BLE001 - pandas asks several libraries, each with errors of its own
+        raise refusal("SW240", zone=name, error=f"{type(error).__name__}: {error}") from None
+
+
+def _offset_at(loop: LoopBuilder, steps: Steps, microseconds: Value) -> Value:
+    if not steps.bounds:
+        return loop.const(int(steps.values[0]), I64)
+    return loop.emit(steps, microseconds)
+
+
+def _converted_offsets(name: str) -> _Offsets:
+    def offsets(microseconds: np.ndarray) -> np.ndarray:
+        utc = pd.Series(microseconds.view("M8[us]")).dt.tz_localize("UTC")
+        local = utc.dt.tz_convert(name).dt.tz_localize(None)
+        return local.to_numpy().astype("M8[us]").view(np.int64) - microseconds  # type: ignore[no-any-return]
+
+    return offsets
+
+
 def _arrow_offsets(name: str) -> _Offsets:
     def offsets(microseconds: np.ndarray) -> np.ndarray:
         local = pc.local_timestamp(pa.array(microseconds).cast(pa.timestamp("us", tz=name)))
@@ -101,10 +143,10 @@ def _arrow_offsets(name: str) -> _Offsets:
     return offsets
 
 
-def _pandas_offsets(name: str) -> _Offsets:
+def _pandas_offsets(name: str, ambiguous: Any = False) -> _Offsets:
     def offsets(microseconds: np.ndarray) -> np.ndarray:
         naive = pd.Series(microseconds.view("M8[us]"))
-        utc = naive.dt.tz_localize(name, ambiguous=False, nonexistent="NaT").dt.tz_convert("UTC").dt.tz_localize(None)
+        utc = naive.dt.tz_localize(name, ambiguous=ambiguous, nonexistent="NaT").dt.tz_convert("UTC").dt.tz_localize(None)
         return np.where(utc.isna(), GAP, microseconds - utc.to_numpy().astype("M8[us]").view(np.int64))
 
     return offsets

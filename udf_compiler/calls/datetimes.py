@@ -59,10 +59,11 @@ def attribute(s: TracedSeries, name: str) -> Any:
     call = f"Series.dt.{name}"
     from udf_compiler.calls.periods import to_period
     from udf_compiler.calls.time_texts import METHODS as TEXTS
+    from udf_compiler.calls.zoned import tz_localize
 
     fields, methods = _TABLES[s.kind]
     if s.kind == "datetime":
-        methods = {**methods, **TEXTS, "to_period": to_period}
+        methods = {**methods, **TEXTS, "to_period": to_period, "tz_localize": tz_localize}
     if name in fields:
         return fields[name](s)
     if name in methods:

@@ -13,6 +13,7 @@ from sparkweld.ir.types import BOOL, F64, I32, I64
 from udf_compiler.calls.datetimes import DAY
 from udf_compiler.calls.strings.choose import TracedTexts
 from udf_compiler.calls.time_texts import parse
+from udf_compiler.calls.zoned import in_utc
 from udf_compiler.trace import moments
 from udf_compiler.trace.lower import constant_of, run_prototype
 from udf_compiler.trace.series import TracedSeries
@@ -31,13 +32,15 @@ _FIRST_DAY, _LAST_DAY = -106_751, 106_751
 def to_datetime(
     arg: Any, errors: str = "raise", dayfirst: bool = False, yearfirst: bool = False, utc: bool = False, format: Any = None,
     unit: Any = None, cache: bool = True,
-) -> TracedSeries:  # fmt: skip
+) -> Any:  # fmt: skip
     """pd.to_datetime of a Series of datetimes, dates or numbers. NaT where a date or number is missing, or out of range
     with errors="coerce"."""
     call = "pd.to_datetime"
     series = _series(arg, errors, call)
-    if utc or dayfirst or yearfirst:
-        refuse("SW262", call=call, what="the argument utc=, dayfirst= or yearfirst=")
+    if dayfirst or yearfirst or type(utc) is not bool:
+        refuse("SW262", call=call, what="the argument dayfirst= or yearfirst=")
+    if utc:
+        return in_utc(to_datetime(arg, errors, format=format, unit=unit))
     if series.kind == "datetime" and unit is None:
         series.shared = True
         return series.twin(shared=True)

@@ -54,7 +54,7 @@ def symbol(name: str) -> str:
 #: Our own attributes. User code that names one means a column of that name, or an attribute of pandas.
 _HIDDEN = frozenset(
     """loop value kind kinds has_nat nat_objects twin freq periods span shared new what series column columns array order
-    to_array missing maybe pieces names sources offset
+    to_array missing maybe pieces names sources offset zone
     _dtype mode pattern call _binary _unary _in_place valid whole guard null fields""".split()
 )
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
