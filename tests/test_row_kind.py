@@ -164,3 +164,33 @@ def test_structs_that_are_refused():
     assert codes(struct_reply(lambda r: {r.s: 1}, 100, RESULT)) == ["SW601"]
     assert codes(struct_reply(lambda r: (1, 2.0, f"{r.a}"), 101, RESULT)) == ["SW602"]
     assert codes(struct_reply(lambda r: (1,), 101, {})) == ["SW103"]
+
+
+def many_paths(r):
+    total = 0
+    for low in (-10, -5, 0, 5, 10):
+        if r.a is not None and r.a > low:
+            total += 1
+        if r.x is not None and r.x > low:
+            total += 10
+    return total
+
+
+def many_results(r):
+    n = many_paths(r)
+    return (n, n / 2, "odd" if n % 2 else "even")
+
+
+def test_structs_of_functions_with_many_paths():
+    """As a region, or refused: never another answer."""
+    rows = [Row(**dict(zip(FIELDS, row, strict=True))) for row in zip(*VALUES.values(), strict=True)]
+    for function, returns in ((many_paths, "long"), (many_results, RESULT)):
+        reply = struct_reply(function, 101, returns)
+        if reply["status"] == "refused":
+            assert set(codes(reply)) <= {"SW282", "SW290", "SW293", "SW311"}, codes(reply)
+            continue
+        got, flagged = run(reply, VALUES)
+        assert not flagged.any()
+        wanted = [function(row) for row in rows]
+        columns = [list(c) for c in zip(*wanted, strict=True)] if isinstance(returns, dict) else [wanted]
+        assert all(same(a, b) for a, b in zip(got, columns, strict=True))

@@ -22,8 +22,8 @@ from udf_compiler.scalar.calendar import guard_python_date
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.paths import Node, explorer, leaves
 from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
-from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.rows import Struct, TracedStruct
+from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import is_scalar, of_value
 from udf_compiler.trace.session import refuse
 
