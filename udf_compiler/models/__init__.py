@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from udf_compiler.bytecode import Use
-from udf_compiler.models import bayes, compose, encoding, ensemble, imputation, linear, neural, scaling, selection, text
+from udf_compiler.models import bayes, clusters, compose, encoding, ensemble, imputation, linear, neural, scaling, selection, text
 from udf_compiler.models.traced import TracedModel
 from udf_compiler.models.translator import METHODS, Translator
 
@@ -31,6 +31,7 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **bayes.ESTIMATORS,
     **ensemble.ESTIMATORS,
     **neural.ESTIMATORS,
+    **clusters.ESTIMATORS,
 }
 
 #: Settings of scikit-learn that change what its methods do, and the only value that the translators speak of.

@@ -1,0 +1,54 @@
+"""scikit-learn's clusterings by centres: the nearest centre, and distances to all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparkweld.ir import Value
+from sparkweld.ir.ops import Distances
+from sparkweld.ir.types import F64, I32
+from udf_compiler.models.features import FLOATS, Features, validated
+from udf_compiler.models.sums import clear_argmax
+from udf_compiler.models.translator import Translator, keep
+from udf_compiler.trace.session import check_size, refuse
+
+
+class KMeans(Translator):
+    """`_BaseKMeans`: labels by ``|c|**2 - 2 * x @ c``, distances by ``sqrt(max(|x|**2 - 2 * x @ c + |c|**2, 0))``.
+
+    We add up squared differences, which has no cancellation. Over n features, both ways lie within 2 * (n + 4) * eps *
+    (|x|**2 + |c|**2) of the squared distance (of what remains of it, for labels, where |x|**2 is left out).
+    """
+
+    def _distances(self, x: Features, method: str) -> tuple[Features, tuple[Value, ...], Value]:
+        """(the validated features, squared distances to the centres, how far either way may be off)."""
+        call = self.call(method)
+        checked = validated(self.model, x, call, accept_sparse="csr", dtype=list(FLOATS), order="C", accept_large_sparse=False)
+        centres = self.fitted("cluster_centers_")
+        if checked.types[0] != F64 or centres.dtype != np.float64:
+            refuse("SW814", name=self.name, attribute="cluster_centers_", type=f"{centres.dtype}, for {checked.types[0]}")
+        op = Distances.of(np.concatenate([centres, np.zeros((1, centres.shape[1]))]))
+        loop = checked.loop
+        *values, size = (loop.emit(op.at(k), *checked.values) for k in range(op.count))
+        largest = float((centres**2).sum(axis=1).max())
+        eps = 4 * (centres.shape[1] + 4) * float(np.finfo(np.float64).eps)
+        error = loop.call("multiply", loop.call("add", size, loop.const(largest, F64)), loop.const(eps, F64))
+        check_size(loop)
+        return checked, tuple(values), error
+
+    def predict(self, x: Features) -> Features:
+        checked, values, error = self._distances(x, "predict")
+        if checked.kept:
+            keep("label", "rows as near to two centres as the kept features make them", self.call("predict"))
+        loop = checked.loop
+        index = clear_argmax(loop, [loop.call("negative", v) for v in values], [error] * len(values))
+        return checked.array([loop.cast(index, I32)], ndim=1)
+
+    def transform(self, x: Features) -> Features:
+        checked, values, _ = self._distances(x, "transform")
+        terms = 4 * (len(checked.columns) + 4)
+        keep("distance", f"squared distances within {terms} * eps * (|x|**2 + |centre|**2)", self.call("transform"))
+        return checked.array([checked.loop.call("sqrt", v) for v in values], order="C", kept=True)
+
+
+ESTIMATORS: dict[str, type[Translator]] = {f"sklearn.cluster._kmeans.{name}": KMeans for name in ("KMeans", "MiniBatchKMeans")}
