@@ -175,7 +175,7 @@ def test_strings_for_numbers():
 def test_another_version_or_setting_of_the_library(monkeypatch):
     with sklearn.config_context(assume_finite=True):
         assert compare(lambda d: pd.Series(REGRESSION.predict(d)), ODD).refused == "SW804"
-    monkeypatch.setattr("importlib.metadata.version", lambda package: "9.0.1")
+    monkeypatch.setattr("sklearn.__version__", "9.0.1")
     assert compare(lambda d: pd.Series(REGRESSION.predict(d)), ODD).refused == "SW803"
 
 

@@ -6,18 +6,35 @@ Nothing here imports a model library: the payload did, when it holds one of its 
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from udf_compiler.bytecode import Use
+<<<<<<< HEAD
 from udf_compiler.models import bayes, clusters, compose, encoding, ensemble, imputation, linear, neural, scaling, selection, text
+=======
+from udf_compiler.models import (
+    bayes,
+    compose,
+    encoding,
+    ensemble,
+    imputation,
+    lightgbm_,
+    linear,
+    neural,
+    scaling,
+    selection,
+    text,
+    trees,
+    xgboost_,
+)
+>>>>>>> 03cc128 (models: trees of scikit-learn, LightGBM and XGBoost as kernels; a bench of models against their libraries)
 from udf_compiler.models.traced import TracedModel
 from udf_compiler.models.translator import METHODS, Translator
 
 #: Library -> the versions whose methods the translators were read from and tested against.
-CHECKED_VERSIONS = {"sklearn": ("scikit-learn", ("1.9",))}
+CHECKED_VERSIONS = {"sklearn": ("scikit-learn", ("1.9",)), "lightgbm": ("lightgbm", ("4.7",)), "xgboost": ("xgboost", ("3.4",))}
 
 #: Qualified class name -> translator.
 ESTIMATORS: dict[str, type[Translator]] = {
@@ -31,7 +48,13 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **bayes.ESTIMATORS,
     **ensemble.ESTIMATORS,
     **neural.ESTIMATORS,
+<<<<<<< HEAD
     **clusters.ESTIMATORS,
+=======
+    **trees.ESTIMATORS,
+    **lightgbm_.ESTIMATORS,
+    **xgboost_.ESTIMATORS,
+>>>>>>> 03cc128 (models: trees of scikit-learn, LightGBM and XGBoost as kernels; a bench of models against their libraries)
 }
 
 #: Settings of scikit-learn that change what its methods do, and the only value that the translators speak of.
@@ -41,6 +64,8 @@ _SETTINGS = {"assume_finite": False, "transform_output": "default", "array_api_d
 def is_model(original: object) -> bool:
     """Whether an object is an estimator of a model library, or of a class derived from one."""
     kind = type(original)
+    if f"{kind.__module__}.{kind.__qualname__}" in ESTIMATORS:
+        return True
     return any(base.__module__.partition(".")[0] in CHECKED_VERSIONS for base in kind.__mro__) and hasattr(kind, "get_params")
 
 
@@ -61,7 +86,7 @@ def find(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Transla
     if root not in CHECKED_VERSIONS:
         return "SW801", {"estimator": qualified}
     package, versions = CHECKED_VERSIONS[root]
-    version = importlib.metadata.version(package)
+    version = sys.modules[root].__version__  # XGBoost comes as more than one package
     if not version.startswith(tuple(f"{v}." for v in versions)):
         return "SW803", {"library": package, "version": version, "checked": ", ".join(versions)}
     if qualified not in ESTIMATORS:

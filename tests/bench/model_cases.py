@@ -1,0 +1,124 @@
+"""Fitted tree ensembles to contests: the kernel's raw scores against the library's own, on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+#: Rows of training, and of the batch that is scored.
+TRAINED, BATCH = 30_000, 10_000
+FEATURES = 30
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One case: `ours` and the peers each score the whole batch once and give an array of its results.
+
+    `tolerance`: largest relative difference to the peer of that name; 0 asks for equal bits. `about`: what the kernel is.
+    """
+
+    rows: int
+    ours: Callable[[], np.ndarray]
+    peers: dict[str, Callable[[], np.ndarray]]
+    tolerance: dict[str, float]
+    about: str = ""
+
+
+@cache
+def numbers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(training rows, their class, the batch): float64 features without missing values."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(TRAINED, FEATURES))
+    score = x[:, 0] + x[:, 1] * x[:, 2] + x[:, 3] ** 2 + np.sin(3 * x[:, 4]) + rng.normal(size=TRAINED)
+    return x, (score > 1).astype(int), rng.normal(size=(BATCH, FEATURES))
+
+
+def program_of(forest: Any, divisor: int = 1) -> Any:
+    """Columns of float64 to the ensemble's sums, as a program."""
+    from sparkweld.ir import Input, ProgramBuilder
+    from sparkweld.ir.ops import TreeEnsemble
+    from sparkweld.ir.types import F64
+
+    builder = ProgramBuilder("model", [Input(f"x{i}", F64) for i in range(forest.features)])
+    loop = builder.loop("rows")
+    op = TreeEnsemble.of(forest.of_used())
+    arguments = [loop.cast(loop.read(f"x{i}"), op.width) for i in forest.used]
+    for number in range(op.outputs):
+        value = loop.emit(op.at(number), *arguments)
+        loop.append(f"y{number}", loop.call("divide", value, loop.const(divisor, value.type)) if divisor > 1 else value)
+    loop.close()
+    return builder.finish([f"y{n}" for n in range(op.outputs)]), f"{op.form}, {op.columns} columns, {op.block.size >> 10} KB"
+
+
+def contest(forest: Any, peer: str, scored: Callable[[np.ndarray], np.ndarray], divisor: int = 1) -> Contest:
+    """The forest's kernel against the library that fitted it, bit by bit."""
+    from sparkweld.kernels import Kernel, compile_program
+
+    batch = numbers()[2]
+    program, about = program_of(forest, divisor)
+    kernel = Kernel.load(compile_program(program), program)
+    columns = {f"x{i}": np.ascontiguousarray(batch[:, i]) for i in range(FEATURES)}
+
+    def ours() -> np.ndarray:
+        made = kernel.run(columns, BATCH).columns
+        return np.column_stack([made[name] for name in program.outputs])
+
+    return Contest(BATCH, ours, {peer: lambda: scored(batch).reshape(BATCH, -1)}, {peer: 0.0}, about)
+
+
+def lightgbm(trees: int, leaves: int) -> Contest:
+    import lightgbm as library
+
+    from udf_compiler.models.forests import of_lightgbm
+
+    x, y, _ = numbers()
+    booster = library.LGBMClassifier(n_estimators=trees, num_leaves=leaves, n_jobs=1, verbose=-1).fit(x, y).booster_
+    forest = of_lightgbm.read(booster.model_to_string()).forest
+    return contest(forest, "lightgbm", lambda b: booster.predict(b, raw_score=True, num_threads=1))
+
+
+def xgboost(trees: int, depth: int) -> Contest:
+    import xgboost as library
+
+    from udf_compiler.models.forests import of_xgboost
+
+    x, y, _ = numbers()
+    booster = library.XGBClassifier(n_estimators=trees, max_depth=depth, n_jobs=1).fit(x, y).get_booster()
+    booster.set_param("nthread", 1)
+    forest = of_xgboost.read(bytes(booster.save_raw("json")), library.Booster).forest
+    return contest(forest, "xgboost", lambda b: booster.inplace_predict(b, predict_type="margin"))
+
+
+def histogram(trees: int) -> Contest:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from udf_compiler.models.forests import of_sklearn
+
+    x, y, _ = numbers()
+    model = HistGradientBoostingClassifier(max_iter=trees, early_stopping=False).fit(x, y)
+    return contest(of_sklearn.histogram(model, FEATURES), "scikit-learn", lambda b: model._raw_predict(b, n_threads=1))
+
+
+def random_forest(trees: int, depth: int) -> Contest:
+    from sklearn.ensemble import RandomForestClassifier
+
+    from udf_compiler.models.forests import of_sklearn
+
+    x, y, _ = numbers()
+    model = RandomForestClassifier(trees, max_depth=depth, random_state=0, n_jobs=1).fit(x, y)
+    return contest(of_sklearn.averaged(model), "scikit-learn", model.predict_proba, divisor=trees)
+
+
+#: Name -> how it is made. Libraries that are not installed leave their cases out.
+TREES: dict[str, Callable[[], Contest]] = {
+    "LightGBM 100 x 31 leaves": lambda: lightgbm(100, 31),
+    "LightGBM 1,000 x 31 leaves": lambda: lightgbm(1000, 31),
+    "LightGBM 100 x 255 leaves": lambda: lightgbm(100, 255),
+    "XGBoost 100 x depth 6": lambda: xgboost(100, 6),
+    "HistGradientBoosting 100 x 31 leaves": lambda: histogram(100),
+    "RandomForest 100 x depth 10": lambda: random_forest(100, 10),
+}

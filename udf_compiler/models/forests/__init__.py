@@ -1,0 +1,1 @@
+"""Readers: a library's fitted trees to `sparkweld.ir.trees.Forest`."""

@@ -1,0 +1,105 @@
+"""XGBoost's JSON model to data: float32 features, thresholds and sums."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkweld.ir.trees import Forest, Interval, Tree
+from sparkweld.ir.types import F32
+from udf_compiler.models.forests.of_lightgbm import Unread
+from udf_compiler.models.forests.of_sklearn import codes_to_intervals
+
+#: Boosters of trees, and where their JSON has the trees.
+_TREES = {"gbtree": ("model",), "dart": ("gbtree", "model")}
+
+
+@dataclass(frozen=True)
+class XGBoost:
+    """A model: its objective with parameters, number of outputs, trees as a forest whose start is the margin of no tree."""
+
+    objective: str
+    classes: int
+    forest: Forest
+    iterations: int
+
+
+def read(raw: bytes, booster_class: Any, iterations: tuple[int, int] = (0, 0)) -> XGBoost:
+    """The model of ``Booster.save_raw("json")``; trees of `iterations` (begin, end), all of them for an end of 0.
+
+    `booster_class` is XGBoost's Booster, which says what the margin is without trees. Raises Unread.
+    """
+    document = json.loads(raw)
+    learner = document["learner"]
+    booster = learner["gradient_booster"]
+    if booster["name"] not in _TREES:
+        raise Unread(f"booster {booster['name']}")
+    model = _model(document)
+    rounds = len(model["iteration_indptr"]) - 1
+    begin, end = iterations[0], iterations[1] or rounds
+    chosen = range(model["iteration_indptr"][begin], model["iteration_indptr"][min(end, rounds)])
+    weights = model.get("weight_drop") or booster.get("weight_drop")
+    if any(int(tree["tree_param"]["size_leaf_vector"]) > 1 for tree in model["trees"]):
+        raise Unread("vector leaves")
+    start = _start(document, booster_class)
+    trees = [_tree(model["trees"][i], model["tree_info"][i], 1.0 if weights is None else weights[i]) for i in chosen]
+    forest = Forest(int(learner["learner_model_param"]["num_feature"]), F32, F32, start, tuple(trees))
+    return XGBoost(learner["objective"]["name"], int(learner["learner_model_param"]["num_class"]), forest, rounds)
+
+
+def _model(document: dict[str, Any]) -> Any:
+    booster = document["learner"]["gradient_booster"]
+    for key in _TREES[booster["name"]]:
+        booster = booster[key]
+    return booster
+
+
+def _start(document: dict[str, Any], booster_class: Any) -> np.ndarray:
+    """The margins without trees, float32: those of one tree that is a leaf of 0."""
+    bare = copy.copy(document)
+    learner = bare["learner"] = dict(document["learner"])
+    whole = _model(document)
+    leaf = _leaf_of(whole["trees"][0])
+    model = {**whole, "trees": [leaf], "tree_info": [0], "iteration_indptr": [0, 1]}
+    model["gbtree_model_param"] = {**whole["gbtree_model_param"], "num_trees": "1", "num_parallel_tree": "1"}
+    learner["gradient_booster"] = {"name": "gbtree", "model": model}
+    model.pop("weight_drop", None)
+    learner["feature_names"], learner["feature_types"] = [], []
+    model["cats"] = {"enc": [], "feature_segments": [], "sorted_idx": []}
+    booster = booster_class(params={"nthread": 1})
+    booster.load_model(bytearray(json.dumps(bare).encode()))
+    row = np.zeros((1, int(learner["learner_model_param"]["num_feature"])), np.float32)
+    return np.ravel(booster.inplace_predict(row, predict_type="margin")).astype(np.float32)
+
+
+def _leaf_of(tree: dict[str, Any]) -> dict[str, Any]:
+    """A tree of one leaf whose value is 0, in the form of `tree`."""
+    made = {key: value[:1] if isinstance(value, list) else value for key, value in tree.items()}
+    made.update({key: [] for key in tree if key.startswith("categories")})
+    made.update(left_children=[-1], right_children=[-1], split_conditions=[0.0], split_type=[0], split_indices=[0], id=0)
+    made["base_weights"] = [0.0]
+    made["tree_param"] = {**tree["tree_param"], "num_nodes": "1", "num_deleted": "0"}
+    return made
+
+
+def _tree(tree: dict[str, Any], group: int, weight: float) -> Tree:
+    left, right = (np.array(tree[k], np.int32) for k in ("left_children", "right_children"))
+    condition = np.array(tree["split_conditions"], np.float32)
+    default_left = np.array(tree["default_left"], bool)
+    # x < t is x <= the float32 before t.
+    threshold = np.nextafter(condition, np.float32(-np.inf))
+    hit, miss, nan_hits = left.copy(), right.copy(), default_left.copy()
+    sets: dict[int, tuple[Interval, ...]] = {}
+    for number, node in enumerate(tree["categories_nodes"]):
+        begin = tree["categories_segments"][number]
+        codes = tree["categories"][begin : begin + tree["categories_sizes"][number]]
+        # Categories that are listed go to the right.
+        sets[node] = codes_to_intervals(codes, np.float32)
+        hit[node], miss[node], nan_hits[node] = right[node], left[node], not default_left[node]
+    feature = np.where(left < 0, 0, np.array(tree["split_indices"])).astype(np.int32)
+    values = (np.float32(weight) * condition).reshape(-1, 1)
+    return Tree(feature, threshold, nan_hits, hit, miss, values, group, sets)
