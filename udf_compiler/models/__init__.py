@@ -11,11 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from udf_compiler.bytecode import Use
-<<<<<<< HEAD
-from udf_compiler.models import bayes, clusters, compose, encoding, ensemble, imputation, linear, neural, scaling, selection, text
-=======
 from udf_compiler.models import (
     bayes,
+    clusters,
     compose,
     encoding,
     ensemble,
@@ -29,7 +27,6 @@ from udf_compiler.models import (
     trees,
     xgboost_,
 )
->>>>>>> 03cc128 (models: trees of scikit-learn, LightGBM and XGBoost as kernels; a bench of models against their libraries)
 from udf_compiler.models.traced import TracedModel
 from udf_compiler.models.translator import METHODS, Translator
 
@@ -48,13 +45,10 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **bayes.ESTIMATORS,
     **ensemble.ESTIMATORS,
     **neural.ESTIMATORS,
-<<<<<<< HEAD
     **clusters.ESTIMATORS,
-=======
     **trees.ESTIMATORS,
     **lightgbm_.ESTIMATORS,
     **xgboost_.ESTIMATORS,
->>>>>>> 03cc128 (models: trees of scikit-learn, LightGBM and XGBoost as kernels; a bench of models against their libraries)
 }
 
 #: Settings of scikit-learn that change what its methods do, and the only value that the translators speak of.
