@@ -8,8 +8,10 @@ passed the purity check, and rows that a guard flags are left out, so it may run
 from __future__ import annotations
 
 import datetime
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -80,7 +82,7 @@ def probe(
     known = TracedSeries | TracedArray | TracedFrame | TracedArrow | TracedBatch | TracedStructArray
     if len(loop.body) > NODE_LIMIT or not isinstance(result, known):
         return
-    with np.errstate(all="ignore"), warnings.catch_warnings():
+    with np.errstate(all="ignore"), warnings.catch_warnings(), _in_this_process():
         warnings.simplefilter("ignore")
         traced = [*args, *kwargs.values(), result]
         computed = _Computed(loop, traced, ordinary=rounded)
@@ -97,6 +99,12 @@ def probe(
         difference = _difference(given, computed.result(result), rounded)
     if difference is not None:
         raise refusal("SW233", place, what=difference)
+
+
+def _in_this_process() -> AbstractContextManager[Any]:
+    """Models with `n_jobs` start no workers inside of it."""
+    joblib = sys.modules.get("joblib")
+    return nullcontext() if joblib is None else joblib.parallel_config(backend="sequential")
 
 
 def hurried(body: Sequence[Let]) -> tuple[Let, ...]:

@@ -133,6 +133,29 @@ def _transforms(model):
     return lambda d: pd.Series(model.transform(d)[:, 0])
 
 
+def test_what_users_write_around_a_model():
+    three = make_pipeline(StandardScaler(), LogisticRegression()).fit(TABLE, np.digitize(TABLE.a, [-0.05, 0.05]))
+    named = make_pipeline(StandardScaler(), LogisticRegression()).fit(TABLE, np.where(TABLE.a > 0, "p", "n"))
+
+    def framed(d):
+        return pd.DataFrame(named.predict_proba(d), columns=named[-1].classes_)["p"]
+
+    def surest(d):
+        return pd.Series(three[-1].classes_[three.predict_proba(d).argmax(axis=1)])
+
+    def certain(d):
+        return pd.Series(np.where(named.predict(d) == "p", named.predict_proba(d).max(axis=1), 0.0))
+
+    def joined(d):
+        whole = pd.concat([d[["a", "b"]], d[["c", "d"]]], axis=1)
+        return pd.Series(three.predict_proba(whole)[:, 2]).astype("float32").astype("float64")
+
+    for function, returns in ((framed, DoubleType()), (surest, LongType()), (certain, DoubleType()), (joined, DoubleType())):
+        scored = compare(function, ODD, returns, rtol=1e-6)
+        assert scored.refused == "" and scored.rows > 150, function
+        assert scored.flagged == scored.raised
+
+
 REFUSED = {
     "SW800": lambda: _predicts(Listed()),
     "SW801": lambda: _transforms(Own().fit(TABLE)),

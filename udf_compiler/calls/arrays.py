@@ -322,7 +322,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "ravel": _flat,
     "flatten": lambda x: TracedArray(x.loop, _flat(x).columns, 1),
 }
-METHODS.update({name: reduction(name) for name in ("sum", "mean", "max", "min", "any", "all")})
+METHODS.update({name: reduction(name) for name in ("sum", "mean", "max", "min", "argmax", "any", "all")})
 
 _VALUES = frozenset("tolist item tobytes tostring dump tofile data flat ctypes".split())
 _IN_PLACE = frozenset("fill put sort partition itemset resize setfield setflags byteswap".split())

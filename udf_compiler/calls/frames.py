@@ -31,6 +31,8 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
     call = "pd.DataFrame"
     if dtype is not None or (index is not None and type(index) is not Index):
         refuse("SW262", call=call, what="the argument dtype= or an index of its own")
+    if isinstance(columns, np.ndarray):
+        columns = columns.tolist()
     if isinstance(data, TracedArray) and data.ndim == 2 and _names(columns, len(data.columns)):
         data.shared = True
         refuse_renumbered(data.loop, call)

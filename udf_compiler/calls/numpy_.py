@@ -253,7 +253,7 @@ TABLE: dict[Any, Callable[..., Any]] = {
     np.digitize: digitize,
     np.searchsorted: searchsorted,
     np.ndim: lambda a: as_array(a, "np.ndim").ndim,
-} | {getattr(np, n): _reduction(n) for n in ("sum", "mean", "max", "min", "amax", "amin", "any", "all")}
+} | {getattr(np, n): _reduction(n) for n in ("sum", "mean", "max", "min", "amax", "amin", "argmax", "any", "all")}
 
 #: Functions whose results depend on other rows, for the message.
 ROW_MIXING = frozenset(

@@ -69,7 +69,7 @@ def dot(a: Any, b: Any) -> Any:
 
 
 def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
-    """sum, mean, max, min, any, all over axis 1 of a two-dimensional array, where NumPy's order of operations is known."""
+    """sum, mean, max, min, argmax, any, all over axis 1 of a two-dimensional array, where NumPy's order is known."""
     call = f"array.{name}"
     name = name.removeprefix("a") if name in ("amax", "amin") else name
     if x.ndim != 2 or axis not in (1, -1):
@@ -80,10 +80,13 @@ def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
         return TracedArray(
             loop, [_fold(loop, f"logical_{'or' if name == 'any' else 'and'}", [loop.cast(v, BOOL) for v in values])]
         )
+    if name == "argmax":
+        return TracedArray(loop, [argmax(loop, values)])
     if name in ("max", "min"):
+        found = _fold(loop, f"{name}imum", values)
         if type.is_float and len(values) > 1:
-            refuse("SW260", call=call)  # which of 0.0 and -0.0 wins depends on the order
-        return TracedArray(loop, [_fold(loop, f"{name}imum", values)])
+            loop.guard(loop.call("not_equal", found, loop.const(0, type)))  # which of 0.0 and -0.0 wins depends on the order
+        return TracedArray(loop, [found])
     if type.is_int:
         return TracedArray(loop, [_fold(loop, "add", [loop.cast(v, I64) for v in values])])
     if values[0].type != type:
@@ -95,6 +98,18 @@ def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
         total = loop.call("divide", total, loop.const(len(values), type))
     check_size(loop)
     return TracedArray(loop, [total])
+
+
+def argmax(loop: LoopBuilder, values: Sequence[Value]) -> Value:
+    """``np.argmax`` of a row: the first of the largest; the first NaN when there is one."""
+    best, index = values[0], loop.const(0, I64)
+    for at, value in enumerate(values[1:], 1):
+        larger = loop.call("greater", value, best)
+        if value.type.is_float:
+            isnan = loop.call("logical_and", loop.call("isnan", value), loop.call("logical_not", loop.call("isnan", best)))
+            larger = loop.call("logical_or", larger, isnan)
+        best, index = loop.select(larger, value, best), loop.select(larger, loop.const(at, I64), index)
+    return index
 
 
 def reduction(name: str) -> Callable[..., Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import BOOL, I64, STR
+from udf_compiler.calls.reductions import argmax
 from udf_compiler.models.features import Features
 from udf_compiler.trace.lower import type_of
 from udf_compiler.trace.session import current, refuse
@@ -109,21 +110,12 @@ def labels(x: Features, index: Value, classes: np.ndarray, call: str) -> Feature
     return Features(loop, (value,), ndim=1)
 
 
-def argmax(loop: LoopBuilder, values: Sequence[Value]) -> Value:
-    """``np.argmax`` of a row: the first of the largest; the first NaN when there is one."""
-    best, index = values[0], loop.const(0, I64)
-    for at, value in enumerate(values[1:], 1):
-        larger = loop.call("greater", value, best)
-        if value.type.is_float:
-            isnan = loop.call("logical_and", loop.call("isnan", value), loop.call("logical_not", loop.call("isnan", best)))
-            larger = loop.call("logical_or", larger, isnan)
-        best, index = loop.select(larger, value, best), loop.select(larger, loop.const(at, I64), index)
-    return index
-
-
 def all_of(loop: LoopBuilder, conditions: Sequence[Value]) -> Value:
     """Whether all conditions hold."""
     result = loop.const(True, BOOL)
     for at, condition in enumerate(conditions):
         result = condition if at == 0 else loop.call("logical_and", result, condition)
     return result
+
+
+__all__ = ["METHODS", "Translator", "all_of", "argmax", "keep", "labels", "method_of", "translator_of"]

@@ -99,7 +99,10 @@ class TracedTexts(Traced):
         return call_function(function, args, kwargs)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        refuse("SW270", call=f"{name} of an array of strings")
+        """Compared with a string: False (True for !=) where an element is missing, as for a Series of objects."""
+        if name not in ("eq", "ne") or not isinstance(other, str) or not is_text(self.series):
+            refuse("SW270", call=f"{name} of an array of strings")
+        return self.series._binary(name, other, reflected).to_numpy(copy=True)
 
     def _unary(self, name: str) -> Any:
         refuse("SW270", call=f"{name} of an array of strings")
