@@ -27,6 +27,7 @@ from tests.helpers.columns import special_values
 from tests.helpers.compiled import Compared, compare_with_worker
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
+from tests.helpers.expressions_models import compare_pipeline
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
@@ -137,6 +138,7 @@ FAMILIES = {
         Family("rows", _rows, 0.5),
         Family("loops", _loops, 0.4),
         Family("aggregates", compare_aggregate, 0.6),
+        Family("models", compare_pipeline, 0.9),
     )
 }
 
