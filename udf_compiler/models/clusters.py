@@ -20,6 +20,8 @@ class KMeans(Translator):
     (|x|**2 + |c|**2) of the squared distance (of what remains of it, for labels, where |x|**2 is left out).
     """
 
+    KEPT = ("transform",)
+
     def _distances(self, x: Features, method: str) -> tuple[Features, tuple[Value, ...], Value]:
         """(the validated features, squared distances to the centres, how far either way may be off)."""
         call = self.call(method)

@@ -71,6 +71,8 @@ class Perceptrons(Translator):
 class MlpRegressor(Perceptrons):
     """MLPRegressor: the last layer's sums."""
 
+    KEPT = ("predict",)
+
     def predict(self, x: Features) -> Features:
         checked, values, op = self._forward(x, "predict")
         keep(op.name, op.bound, self.call("predict"))
@@ -79,6 +81,8 @@ class MlpRegressor(Perceptrons):
 
 class MlpClassifier(Perceptrons):
     """MLPClassifier: expit for two classes (and for several labels at once), softmax for more."""
+
+    KEPT = ("predict_proba", "predict_log_proba")
 
     def predict_proba(self, x: Features) -> Features:
         checked, values, op = self._forward(x, "predict_proba")
