@@ -122,12 +122,12 @@ class Terms:
         return Features(self.loop, tuple(columns), **{"kept": self.kept, **changes})
 
     def validated(self, model: Any, call: str, finite: bool | str, options: Mapping[str, Any]) -> Terms:
-        """What ``validate_data(model, x, reset=False, **options)`` gives. Refuses SW252 what it raises, SW853 32-bit floats."""
+        """What ``validate_data(model, x, reset=False, **options)`` gives. Refuses SW252 what it raises, SW852 other forms."""
         library = importlib.import_module("sklearn.utils.validation")
         prototype = importlib.import_module("scipy.sparse").csr_matrix((1, self.width), dtype=self.dtype)
         made = run_prototype(call, library.validate_data, model, prototype, **{"reset": False, **options})
         if made.dtype not in (np.float64, np.int64) or made.format != "csr":
-            refuse("SW853", call=call, dtype=made.dtype)
+            refuse("SW852", what=f"{call}, as {made.format} of {made.dtype},")
         values = [v for part in self.parts if isinstance(part, NumberPart) for v in part.values]
         if finite is not False:
             guard_finite(self.loop, [v for v in values if v.type.is_float], allow_nan=finite == "allow-nan")
