@@ -24,6 +24,7 @@ from udf_compiler.models import (
     scaling,
     selection,
     text,
+    tree_ensembles,
     trees,
     xgboost_,
 )
@@ -47,6 +48,7 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **neural.ESTIMATORS,
     **clusters.ESTIMATORS,
     **trees.ESTIMATORS,
+    **tree_ensembles.ESTIMATORS,
     **lightgbm_.ESTIMATORS,
     **xgboost_.ESTIMATORS,
 }
