@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparkweld.errors import VerifyError
 from sparkweld.ir.blocks import ALIGNMENT, ConstantBlock
-from sparkweld.ir.text_layout import CHAR_WB, HEAD, LOG, WORD, Head
+from sparkweld.ir.text_layout import CHAR_WB, HEAD, LOG, SCALE, WORD, Head
 from sparkweld.ir.text_tables import TermTables, character_classes, term_tables, word_table
 
 #: Number of logarithms that a block holds; those of greater counts are computed.
@@ -37,7 +38,8 @@ class Analyzer:
 def block_of(
     analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step], started: bool, signed: bool
 ) -> ConstantBlock:
-    """The block; the arguments are those of `TextSums.of`."""
+    """The block; the arguments are those of `TextSums.of`. Raises VerifyError where a column would lie outside of an array."""
+    _check_columns(terms, weights, steps)
     classes = character_classes(analyzer.pattern, analyzer.least) if analyzer.kind == WORD else character_classes()
     words, tables = ([], _tables_of(np.zeros(0), [], [])) if isinstance(terms, int) else _words_and_tables(analyzer, terms)
     known = word_table([*words, *sorted(analyzer.stop_words)])
@@ -67,6 +69,13 @@ _PLACES = {
     "blocks": Head.BLOCKS_AT, "kinds": Head.KINDS_AT, "words": Head.WORDS_AT, "letters": Head.LETTERS_AT,
     "symbols": Head.SYMBOLS_AT, "nodes": Head.NODES_AT, "roots": Head.ROOTS_AT, "weights": Head.WEIGHTS_AT, "logs": Head.LOGS_AT,
 }  # fmt: skip
+
+
+def _check_columns(terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step]) -> None:
+    columns = {terms - 1} if isinstance(terms, int) else set(terms.values())
+    per_column = [len(weights), *(len(numbers) for kind, numbers in steps if kind == SCALE and numbers is not None)]
+    if any(size != len(weights) for size in per_column) or any(not 0 <= column < len(weights) for column in columns):
+        raise VerifyError(f"columns of terms that do not fit {per_column} numbers")
 
 
 def _offsets(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:

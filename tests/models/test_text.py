@@ -19,6 +19,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
+from sparkweld.errors import VerifyError
 from sparkweld.ir.ops import TextSums
 from sparkweld.ir.text_blocks import Analyzer
 from sparkweld.ir.text_layout import CHAR, LOG, NORM_L1, NORM_L2, NORM_MAX, SCALE
@@ -212,6 +213,16 @@ def test_refused_options():
         linear = sums_of(CountVectorizer(vocabulary=["cat"]))[-1]
         model = make_pipeline(vectorizer, linear)
         assert compare(lambda s, m=model: pd.Series(m.predict(s)), BATCH, struct=False).refused == code, vectorizer
+
+
+def test_columns_that_do_not_fit():
+    with pytest.raises(VerifyError):
+        TextSums.of(Analyzer(CHAR, 1, 1), {"a": 1}, np.zeros((1, 1)))
+    with pytest.raises(VerifyError):
+        TextSums.of(Analyzer(CHAR, 1, 1), {"a": 0}, np.zeros((1, 1)), [(SCALE, np.zeros(2))])
+    changed = sums_of(CountVectorizer())
+    changed[0].vocabulary_["cat"] = 10_000
+    assert compare(lambda s: pd.Series(changed.predict(s)), BATCH, struct=False).refused == "SW850"
 
 
 def test_refused_uses():

@@ -76,6 +76,8 @@ class CountVectorizer(Vectorizer):
             self._refuse_option("dtype")
         vocabulary = {term: int(column) for term, column in self.fitted("vocabulary_").items() if _is_text(term)}
         columns = len(self.model.vocabulary_)
+        if not all(0 <= column < columns for column in vocabulary.values()):
+            refuse("SW850", name=self.name, option="vocabulary_", value="columns that do not count up")
         part = TextPart(self._document(x), self._analyzer(), vocabulary, columns)
         if model.binary:
             part = part.step(ONE)
