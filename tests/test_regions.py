@@ -259,13 +259,41 @@ def int_to_float(n):
     return x
 
 
+def letters(s):
+    vowels, digits, total, longest, run, before = 0, 0, 0, 0, 0, None
+    for i, c in enumerate(s):
+        if c in "aeiouAEIOU":
+            vowels += 1
+        elif c.isdigit() and c.isascii():
+            digits += 1
+            total += int(c) * (i + 1)
+        run = run + 1 if c == before else 1
+        longest = max(longest, run)
+        before = c
+    if not s:
+        return "empty"
+    return vowels * 1000 + digits * 100 + total + longest / len(s)
+
+
+def brackets(s):
+    depth = 0
+    for i in range(len(s)):
+        if s[i] == "a" or s[i : i + 2] == "b,":
+            depth += 1
+        elif s[i] == "c":
+            depth -= 1
+            if depth < 0:
+                return False
+    return depth == 0
+
+
 CASES: list[tuple[Callable[..., Any], tuple[str, ...], int]] = [
     (gcd, ("i64", "i64"), 0), (collatz, ("i64",), 0), (many_branches, ("i64",), 0), (digit_sum, ("i64",), 1),
     (luhn, ("i64",), 0), (root, ("f64",), 0), (factorial, ("i64",), 0), (smallest_factor, ("i64",), 1), (nearest, ("f64",), 0),
     (classes_meet, ("f64",), 0), (continues, ("i64", "i64"), 0), (catches, ("i64", "i64"), 22), (raises, ("i64",), 0),
     (exponential, ("f64",), 0), (window, ("f64",), 0), (compares, ("i64", "f64"), 800), (bits, ("i64",), 0),
     (looks_up, ("i64",), 0), (calls, ("i64",), 1), (indexed, ("i64",), 0), (floats, ("f64", "f64"), 28),
-    (int_to_float, ("i64",), 0),
+    (int_to_float, ("i64",), 0), (letters, ("str",), 0), (brackets, ("str",), 0),
 ]  # fmt: skip
 
 
@@ -342,6 +370,12 @@ def endless(n):
         n = n // 2
 
 
+def new_text(s):
+    while len(s) < 10:
+        s = s + "-" + s.upper()
+    return s
+
+
 def recursive(n):
     while n > 100:
         n -= 100
@@ -357,7 +391,8 @@ def numpy_digits(x):
 @pytest.mark.parametrize(
     "code, function, type",
     [("SW280", shares, "i64"), ("SW281", differs, "i64"), ("SW282", keeps, "i64"), ("SW283", mixed, "i64"),
-     ("SW284", endless, "i64"), ("SW285", recursive, "i64"), ("SW286", numpy_digits, "f64")],
+     ("SW284", endless, "i64"), ("SW285", recursive, "i64"), ("SW286", numpy_digits, "f64"),
+     ("SW287", new_text, "str")],
 )  # fmt: skip
 def test_refused(monkeypatch, code, function, type):
     monkeypatch.setattr(running_module, "_FEW", 0)

@@ -30,12 +30,13 @@ from numba.core import types
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp, Read, ValueOf
 from sparkweld.ir.ops.elementwise import LIBM_ULP
+from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
 from sparkweld.ir.types import BOOL, F64, STR, Type
 from sparkweld.kernels import row_operations as make
 from sparkweld.kernels.frontend import Operation, define
 from sparkweld.kernels.model_calls import Block, ModelCalls
-from sparkweld.kernels.shape import SEEN_SHIFT, Shape, allocates
+from sparkweld.kernels.shape import SEEN_SHIFT, Shape
 from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, stages_of, width_of
 
 ARGUMENTS = (types.int64, types.int64, types.int64)

@@ -13,6 +13,7 @@ from llvmlite import ir
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Arg, Call, Const, IsValid, Lookup, MakeOptional, Op, Region, ValueOf
 from sparkweld.ir.ops.elementwise import LIBM_ULP
+from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return, types_of
 from sparkweld.ir.program import Let
 from sparkweld.ir.types import STR, Type
@@ -20,7 +21,6 @@ from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, t
 from sparkweld.kernels.lowerings.floats import libm
 from sparkweld.kernels.lowerings.integers import floor_division
 from sparkweld.kernels.lowerings.strings import text
-from sparkweld.kernels.shape import allocates
 from sparkweld.kernels.strings.memory_access import build_view
 
 _I1, _I64 = ir.IntType(1), ir.IntType(64)
@@ -64,9 +64,9 @@ class _Function:
         params = [llvm_type(t) for t in graph.blocks[0].params]
         self.result = ir.LiteralStructType([_I1, *map(llvm_type, graph.results)])
         self.function = ir.Function(self.module, ir.FunctionType(self.result, params), self.name)
-        # `readnone` is what lets LLVM merge the calls for several results; strings are read from memory that no kernel writes
+        # what lets LLVM merge the calls for several results
         texts = any(t.kind == "str" for block in graph.blocks for t in types_of(block))
-        for attribute in ("nounwind", *(() if texts else ("readnone",))):
+        for attribute in ("nounwind", "readonly" if texts else "readnone"):
             self.function.attributes.add(attribute)
         entry = self.function.append_basic_block("entry")
         self.heads = [self.function.append_basic_block(f"b{n}") for n in range(len(graph.blocks))]

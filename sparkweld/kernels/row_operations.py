@@ -11,13 +11,13 @@ from llvmlite import ir
 from numba.core import types
 
 from sparkweld.ir.ops import Call, Lookup, Op, Region, StrCall
+from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.types import BOOL, STR, Type
 from sparkweld.kernels import memory
 from sparkweld.kernels.frontend import VIEW, Operation, numba_type
 from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
 from sparkweld.kernels.lowerings.strings import text
 from sparkweld.kernels.regions import region
-from sparkweld.kernels.shape import allocates
 from sparkweld.kernels.stages import column_operation, keep_operation, take_operation
 from sparkweld.kernels.strings.memory_access import build_view
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparkweld.ir.ops import ModelOp, Op, RegexCall, StrCall
+from sparkweld.ir.ops import ModelOp
+from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Program, output_types
 from sparkweld.reasons import refusal
 
@@ -29,20 +30,6 @@ _MODEL_WIDTH = 1 << 16
 MAX_ARGUMENTS = 1 << 13
 #: Bytes of a block: what one message of the compile service's protocol holds.
 MAX_BLOCK_BYTES = 1 << 30
-
-#: Functions of strings whose results may lie in the arena.
-_ALLOCATING = frozenset(
-    """lower upper swapcase title capitalize casefold replace concat repeat center ljust rjust zfill int_to_str
-    float_to_str format_int format_fixed translate strip_accents_ascii strip_accents_unicode""".split()
-)
-
-
-def allocates(op: Op) -> bool:
-    """Whether an op's kernel takes bytes of the arena."""
-    if isinstance(op, StrCall):
-        return op.fn in _ALLOCATING or (op.fn == "slice" and op.params[2] != 1)
-    return isinstance(op, RegexCall) and op.fn == "replace"
-
 
 def program_allocates(program: Program) -> bool:
     """Whether the kernel of an optimised program wants an arena: {cursor, end}, two int64 whose address is in the entry of

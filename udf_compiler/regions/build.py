@@ -15,6 +15,7 @@ from typing import Any
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
 from sparkweld.ir.ops import Arg, Const
+from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
 from sparkweld.ir.types import F64, I64, STR, Type
 from udf_compiler.regions.code import Code, code_of
@@ -30,6 +31,8 @@ from udf_compiler.trace.session import refuse
 #: More blocks than this: types or constants differ in too many ways.
 _MOST_BLOCKS = 400
 _MOST_PASSES = 60
+#: More values in all: compiling takes seconds.
+_MOST_VALUES = 5000
 #: Paths within one block, where calls decide.
 _MOST_PATHS = 64
 
@@ -206,7 +209,17 @@ class GraphBuilder:
         types = ([I64] if len(kinds) > 1 else []) + [RESULTS[k] for k in kinds]
         for draft, x in self.returns:
             draft.end = Return(_results(draft.loop, x, kinds))
+        self._check_ops()
         return Graph(tuple(_block(d) for d in self.drafts), tuple(types)).check(), kinds
+
+
+    def _check_ops(self) -> None:
+        """Refuses what no region can hold: new strings (SW287), and too much (SW258)."""
+        ops = [let.op for draft in self.drafts for let in draft.loop.body]
+        if any(map(allocates, ops)):
+            refuse("SW287")
+        if len(ops) > _MOST_VALUES:
+            refuse("SW258", limit=_MOST_VALUES)
 
 
 def _argument(draft: _Draft, x: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from udf_compiler.regions.code import Instruction, names_of
 from udf_compiler.regions.iteration import ITERATIONS, iteration
 from udf_compiler.regions.state import UNSET, Caught, Method, State
-from udf_compiler.regions.tables import subscript
+from udf_compiler.regions.tables import is_part, subscript
 from udf_compiler.scalar.exceptions import of_python
 from udf_compiler.scalar.numbers import make_bool, truth
 from udf_compiler.scalar.paths import explorer
@@ -171,7 +171,7 @@ def _is(machine: Machine, i: Instruction, s: State) -> None:
 def _contains(machine: Machine, i: Instruction, s: State) -> None:
     x, container = _pop(s, 2)
     _look_into(container)
-    found = x in container
+    found = is_part(x, container) if type(container) is str and is_scalar(x) and x.kind == "str" else x in container
     s.stack.append(not found if i.arg else found)
 
 

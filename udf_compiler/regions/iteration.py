@@ -50,6 +50,16 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
+class Letters:
+    """The characters that are left of a text of the row."""
+
+    rest: Any
+
+    def next(self) -> tuple[Any, Letters] | None:
+        return (self.rest[:1], Letters(self.rest[1:])) if self.rest else None
+
+
+@dataclass(frozen=True, slots=True)
 class Together:
     """zip and, with a counter, enumerate."""
 
@@ -106,8 +116,10 @@ ITERATIONS: tuple[tuple[Any, Callable[[bool, list[Any]], Any]], ...] = (
 def iteration(x: Any, unroll: bool) -> Any:
     """The state of a loop over `x`; None for what cannot be looped over. `unroll`: a block for each round, if short."""
     known = unwrapped(x)
-    if type(known) in (Counter, Walk, Together):
+    if type(known) in (Counter, Walk, Letters, Together):
         return known
+    if is_scalar(x) and x.kind == "str":
+        return Letters(x)
     if isinstance(known, range):
         if unroll and len(known) <= _UNROLLED:
             return Walk(tuple(known), 0, True)

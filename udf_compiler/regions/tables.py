@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sparkweld.ir.ops import Lookup
-from sparkweld.ir.types import BOOL, F64, I64
-from udf_compiler.scalar.numbers import MAX, MIN
+from sparkweld.ir.ops import IsIn, Lookup
+from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.scalar.numbers import MAX, MIN, make_bool
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
@@ -15,6 +15,8 @@ _TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64)}
 
 #: More elements make a table that is no constant of a kernel.
 _MOST = 65_536
+#: A text of so many characters has at most 2,081 parts.
+_LONGEST = 64
 
 
 def item(items: Any, position: Any) -> Any:
@@ -33,6 +35,14 @@ def item(items: Any, position: Any) -> Any:
     table = Lookup.of(dict(enumerate(items)), I64, type_)
     value = loop.value_of(loop.emit(table, position.value))
     return TracedScalar(kind, value, (min(items), max(items)) if kind == "int" else (MIN, MAX))
+
+
+def is_part(x: TracedScalar, text: str) -> Any:
+    """``x in text`` for a text that is constant: x is one of its parts. Refuses (SW283) a text of too many."""
+    if len(text) > _LONGEST:
+        refuse("SW283", what="whether a text of the row lies in a long one")
+    parts = {text[start:stop] for start in range(len(text) + 1) for stop in range(start, len(text) + 1)}
+    return make_bool(explorer().loop.emit(IsIn.of(parts, STR), x.value))
 
 
 def subscript(items: Any, position: Any) -> Any:
@@ -54,4 +64,4 @@ def _compared(fn: str, x: TracedScalar, number: int) -> Any:
     return loop.call(fn, x.value, loop.const(number, I64))
 
 
-__all__ = ["item", "subscript"]
+__all__ = ["is_part", "item", "subscript"]

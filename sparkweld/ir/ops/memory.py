@@ -1,0 +1,20 @@
+"""Which ops make new strings, for which a kernel needs memory; the strings of all others are parts of their arguments."""
+
+from __future__ import annotations
+
+from sparkweld.ir.ops.base import Op
+from sparkweld.ir.ops.matches import RegexCall
+from sparkweld.ir.ops.strings import StrCall
+
+#: Functions of strings whose results may lie in the arena.
+_ALLOCATING = frozenset(
+    """lower upper swapcase title capitalize casefold replace concat repeat center ljust rjust zfill int_to_str
+    float_to_str format_int format_fixed translate strip_accents_ascii strip_accents_unicode""".split()
+)
+
+
+def allocates(op: Op) -> bool:
+    """Whether an op's kernel takes bytes of the arena."""
+    if isinstance(op, StrCall):
+        return op.fn in _ALLOCATING or (op.fn == "slice" and op.params[2] != 1)
+    return isinstance(op, RegexCall) and op.fn == "replace"
