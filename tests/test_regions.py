@@ -287,6 +287,12 @@ def brackets(s):
     return depth == 0
 
 
+def counted(s):
+    limit = len(s) // 2 + 48
+    vowels = sum(1 for c in s if c in "aeiou") + 10 * any(c == " " for c in s)
+    return vowels + sum(int(c) for c in s if "0" <= c <= "9" and limit > 49)
+
+
 CASES: list[tuple[Callable[..., Any], tuple[str, ...], int]] = [
     (gcd, ("i64", "i64"), 0), (collatz, ("i64",), 0), (many_branches, ("i64",), 0), (digit_sum, ("i64",), 1),
     (luhn, ("i64",), 0), (root, ("f64",), 0), (factorial, ("i64",), 0), (smallest_factor, ("i64",), 1), (nearest, ("f64",), 0),
@@ -294,6 +300,7 @@ CASES: list[tuple[Callable[..., Any], tuple[str, ...], int]] = [
     (exponential, ("f64",), 0), (window, ("f64",), 0), (compares, ("i64", "f64"), 800), (bits, ("i64",), 0),
     (looks_up, ("i64",), 0), (calls, ("i64",), 1), (indexed, ("i64",), 0), (floats, ("f64", "f64"), 28),
     (int_to_float, ("i64",), 0), (letters, ("str",), 0), (brackets, ("str",), 0),
+    (counted, ("str",), 0),
 ]  # fmt: skip
 
 
@@ -339,7 +346,7 @@ def shares(n):
     total = 0
     while n > 0:
         n -= 1
-        total += sum(n + i for i in range(3))
+        total += sum(n * 0.5 for i in range(3))
     return total
 
 

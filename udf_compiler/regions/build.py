@@ -19,7 +19,8 @@ from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
 from sparkweld.ir.types import F64, I64, STR, Type
 from udf_compiler.regions.code import Code, code_of
-from udf_compiler.regions.instructions import Machine, mark_of_python
+from udf_compiler.regions.instructions import mark_of_python, step
+from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import UNSET, Caught, Shape, State, kind_of_leaf
 from udf_compiler.scalar.exceptions import check_exception
 from udf_compiler.scalar.paths import Explorer, Fork, Node, leaves
@@ -137,7 +138,7 @@ class GraphBuilder:
             at = state.next
             branches = code.instructions[at].name.startswith(("POP_JUMP_IF", "FOR_ITER"))
             try:
-                self.machine.step(code.instructions[at], state)
+                step(self.machine, code.instructions[at], state)
             except (SparkWeldError, RecursionError):
                 raise
             except Exception as error:

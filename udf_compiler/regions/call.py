@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from types import FunctionType, MethodType
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 from sparkweld.errors import Refusal
@@ -12,8 +12,8 @@ from sparkweld.ir.ops import Region
 from sparkweld.ir.regions import print_graph
 from sparkweld.ir.types import I64
 from udf_compiler.regions.build import RESULTS, GraphBuilder
-from udf_compiler.regions.code import KNOWN_VERSION, is_known_version
-from udf_compiler.regions.instructions import Machine
+from udf_compiler.regions.code import KNOWN_VERSION, TOTAL, is_known_version
+from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import Shape, State, reachable
 from udf_compiler.scalar.exceptions import of_python
 from udf_compiler.scalar.frame_rows import TracedRow
@@ -33,14 +33,38 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
     if not is_known_version():
         refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
     variables = _bound(function, args, kwargs)
-    outer = reachable(function, function.__code__.co_consts, *(x for x in args if not is_scalar(x)))
+    if any(map(_may_change, variables.values())):
+        refuse("SW282", what="a list that another function gets")
+    found = _called_with(function, function, variables)
+    return function(*args, **kwargs) if found is None else found[0]
+
+
+def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
+    """What sum, any or all makes of a generator expression with these variables."""
+    body = FunctionType(code, scope, closure=tuple(CellType() for _ in code.co_freevars))
+    begin = 0 if reduction == "sum" else reduction == "all"
+    found = _called_with(body, code, {**variables, TOTAL: begin}, reduction)
+    if found is None:
+        refuse("SW280", what=f"{reduction} of constants")
+    return found[0]
+
+
+def _may_change(x: Any) -> bool:
+    """Whether a function may change its argument, which the caller would see."""
+    return isinstance(x, list | dict | set) or (type(x) is tuple and any(map(_may_change, x)))
+
+
+def _called_with(function: FunctionType, identity: Any, variables: dict[str, Any], reduction: str = "") -> tuple[Any] | None:
+    """The result; None where no value of the row takes part."""
+    outer = reachable(function, function.__code__.co_consts)
     shape = Shape(outer)
-    key = (id(function), shape.of_state(State([], variables)), tuple(repr(x) for x in shape.leaves if not is_scalar(x)))
+    shaped = shape.of_state(State([], variables))
+    key = (id(identity), reduction, shaped, tuple(repr(x) for x in shape.leaves if not is_scalar(x)))
     values = [x.value for x in shape.leaves if is_scalar(x)]
     if not values:
-        return function(*args, **kwargs)
-    text, kinds = _region(function, variables, outer, key)
-    return _result(text, kinds, values)
+        return None
+    text, kinds = _region(function, variables, outer, key, reduction)
+    return (_result(text, kinds, values),)
 
 
 def _is_of_user(x: Any) -> bool:
@@ -50,8 +74,8 @@ def _is_of_user(x: Any) -> bool:
 def _bound(function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The variables that a call begins with."""
     code = function.__code__
-    if code.co_cellvars or code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
-        refuse("SW280", what="a function within it that shares its variables")
+    if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
+        refuse("SW280", what="a generator")
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:
@@ -73,7 +97,7 @@ def _source(value: Any) -> Callable[[], Any]:
     return lambda: value
 
 
-def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], key: Any) -> _Made:
+def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], key: Any, reduction: str) -> _Made:
     regions = explorer().regions
     assert regions is not None
     made = regions.get(key)
@@ -82,16 +106,19 @@ def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, 
         if function in running:
             refuse("SW285", function=function.__name__)
         running.append(function)
-        made = regions[key] = attempt(lambda: _made(function, variables, outer, regions))
+        regions.setdefault("held", []).append((function, outer))  # no other object may get an id that is in a key
+        made = regions[key] = attempt(lambda: _made(function, variables, outer, regions, reduction))
         running.pop()
     return refuse_again(made) if isinstance(made, Refusal) else made
 
 
-def _made(function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], regions: dict[Any, Any]) -> _Made:
+def _made(
+    function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], regions: dict[Any, Any], reduction: str
+) -> _Made:
     """The region with loops as they are or, where a block needs the constants of a loop, with a block for each round."""
 
     def build(unroll: bool) -> _Made:
-        graph, kinds = GraphBuilder(Machine(function, unroll, _called), outer, regions).build(variables)
+        graph, kinds = GraphBuilder(Machine(function, unroll, _called, _reduced, reduction), outer, regions).build(variables)
         return print_graph(graph), kinds
 
     rolled = attempt(lambda: build(False))

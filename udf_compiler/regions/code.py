@@ -13,6 +13,9 @@ from typing import Any
 #: Versions of CPython whose bytecode is known here.
 KNOWN_VERSION = (3, 13)
 
+#: The variable that holds what a generator expression came to so far.
+TOTAL = ".total"
+
 _BRANCHES = ("POP_JUMP_IF", "FOR_ITER")
 _ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
 
@@ -85,7 +88,9 @@ def code_of(code: CodeType) -> Code:
     with_handlers = [(*t, *(() if h is None else (h.target,))) for t, h in zip(after, handlers, strict=True)]
     targets = {h.target for h in handlers if h is not None}
     joins = frozenset(n for n, count in enumerate(leads) if count > 1) | targets
-    return Code(instructions, joins, _live(instructions, with_handlers), handlers)
+    shared = frozenset((*code.co_cellvars, *code.co_freevars, TOTAL))
+    live = tuple(names | shared for names in _live(instructions, with_handlers))
+    return Code(instructions, joins, live, handlers)
 
 
 def _jumps(name: str) -> bool:

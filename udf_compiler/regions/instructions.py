@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import FunctionType
 from typing import Any
 
-from udf_compiler.regions.code import Instruction, names_of
-from udf_compiler.regions.iteration import ITERATIONS, iteration
-from udf_compiler.regions.state import UNSET, Caught, Method, State
+from udf_compiler.regions.calls import CALLS
+from udf_compiler.regions.code import TOTAL, Instruction, names_of
+from udf_compiler.regions.iteration import iteration
+from udf_compiler.regions.machine import Machine, attribute, look_into, pop
+from udf_compiler.regions.state import UNSET, Caught, Cell, Method, State
 from udf_compiler.regions.tables import is_part, subscript
 from udf_compiler.scalar.exceptions import of_python
 from udf_compiler.scalar.numbers import make_bool, truth
@@ -18,25 +18,20 @@ from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import Traced, is_hidden
+from udf_compiler.trace.values import Traced
+
+#: Where exceptions of operators and builtins come from.
+_HERE = tuple(f"udf_compiler.regions.{name}" for name in ("instructions", "calls", "machine", "tables"))
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """The function that is interpreted. `unroll`: loops over constants get a block for each round."""
-
-    function: FunctionType
-    unroll: bool
-    call: Callable[..., Any]
-
-    def step(self, instruction: Instruction, state: State) -> None:
-        """Runs one instruction. Refuses (SW280) one that is not known here."""
-        run = _TABLE.get(instruction.name)
-        if run is None:
-            refuse("SW280", what=instruction.name)
-        explorer().keys = ()
-        state.next += 1
-        run(self, instruction, state)
+def step(machine: Machine, instruction: Instruction, state: State) -> None:
+    """Runs one instruction. Refuses (SW280) one that is not known here."""
+    run = _TABLE.get(instruction.name)
+    if run is None:
+        refuse("SW280", what=instruction.name)
+    explorer().keys = ()
+    state.next += 1
+    run(machine, instruction, state)
 
 
 def mark_of_python(error: Exception) -> None:
@@ -44,7 +39,7 @@ def mark_of_python(error: Exception) -> None:
     at = error.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next
-    if at is not None and at.tb_frame.f_globals is globals():
+    if at is not None and at.tb_frame.f_globals.get("__name__") in _HERE:
         of_python(error)
 
 
@@ -52,17 +47,11 @@ def _nothing(machine: Machine, i: Instruction, s: State) -> None:
     pass
 
 
-def _pop(s: State, count: int) -> list[Any]:
-    """The top values, of which none is an exception."""
-    values = s.stack[len(s.stack) - count :]
-    del s.stack[len(s.stack) - count :]
-    if any(type(v) is Caught for v in values):
-        refuse("SW282", what="an exception other than for its class")
-    return values
-
-
 def _load_fast(machine: Machine, i: Instruction, s: State) -> None:
     for name in names_of(i):
+        if name in machine.function.__code__.co_cellvars:
+            s.stack.append(Cell(name))
+            continue
         value = s.variables.get(name, UNSET)
         if value is UNSET:
             raise of_python(UnboundLocalError(f"cannot access local variable {name!r}"))
@@ -112,23 +101,22 @@ def _load_global(machine: Machine, i: Instruction, s: State) -> None:
 
 def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
     free = machine.function.__code__.co_freevars
-    if i.value not in free:
-        refuse("SW280", what="a variable that an inner function shares")
+    if machine.reduction or i.value not in free:
+        if i.value not in s.variables:
+            raise of_python(UnboundLocalError(f"cannot access local variable {i.value!r}"))
+        s.stack.append(s.variables[i.value])
+        return
     s.stack.append((machine.function.__closure__ or ())[free.index(i.value)].cell_contents)
 
 
 def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = _pop(s, 1)
+    (x,) = pop(s, 1)
     name = i.value
     if i.arg & 1:
-        bound = Method(x, name) if is_scalar(x) or type(x) is list or isinstance(x, Traced) else _attribute(x, name)
+        bound = Method(x, name) if is_scalar(x) or type(x) is list or isinstance(x, Traced) else attribute(x, name)
         s.stack += [bound, UNSET]
     else:
-        s.stack.append(_attribute(x, name))
-
-
-def _attribute(x: Any, name: str) -> Any:
-    return x.__getattr__(name) if is_hidden(x, name) else getattr(x, name)
+        s.stack.append(attribute(x, name))
 
 
 def _copy(machine: Machine, i: Instruction, s: State) -> None:
@@ -146,7 +134,7 @@ _BINARY = {
 
 
 def _binary(machine: Machine, i: Instruction, s: State) -> None:
-    a, b = _pop(s, 2)
+    a, b = pop(s, 2)
     symbol = i.text
     name = _BINARY[symbol.removesuffix("=") if symbol != "==" else symbol]
     in_place = symbol.endswith("=") and type(a) is list
@@ -157,39 +145,32 @@ _COMPARISONS = {"<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": op
 
 
 def _compare(machine: Machine, i: Instruction, s: State) -> None:
-    a, b = _pop(s, 2)
+    a, b = pop(s, 2)
     s.stack.append(_COMPARISONS[str(i.value)](a, b))
 
 
 def _is(machine: Machine, i: Instruction, s: State) -> None:
-    a, b = _pop(s, 2)
+    a, b = pop(s, 2)
     if (is_scalar(a) or is_scalar(b)) and a is not None and b is not None:
         refuse("SW603", at="", function=machine.function.__name__)
     s.stack.append((a is b) != bool(i.arg))
 
 
 def _contains(machine: Machine, i: Instruction, s: State) -> None:
-    x, container = _pop(s, 2)
-    _look_into(container)
+    x, container = pop(s, 2)
+    look_into(container)
     found = is_part(x, container) if type(container) is str and is_scalar(x) and x.kind == "str" else x in container
     s.stack.append(not found if i.arg else found)
 
 
-def _look_into(container: Any) -> None:
-    """Says which keys a lookup meets, where `scalar.lookups` would read it from a frame's code."""
-    known = unwrapped(container)
-    if isinstance(known, dict | set | frozenset):
-        explorer().keys = tuple(known)
-
-
 def _not(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = _pop(s, 1)
+    (x,) = pop(s, 1)
     truth = _truth(x)
     s.stack.append(make_bool(explorer().loop.call("logical_not", truth.value)) if is_scalar(truth) else not truth)
 
 
 def _to_bool(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = _pop(s, 1)
+    (x,) = pop(s, 1)
     s.stack.append(_truth(x))
 
 
@@ -200,7 +181,7 @@ def _truth(x: Any) -> Any:
 
 def _unary(function: Callable[[Any], Any]) -> Callable[[Machine, Instruction, State], None]:
     def run(machine: Machine, i: Instruction, s: State) -> None:
-        (x,) = _pop(s, 1)
+        (x,) = pop(s, 1)
         s.stack.append(function(x))
 
     return run
@@ -210,50 +191,50 @@ def _intrinsic(machine: Machine, i: Instruction, s: State) -> None:
     known: dict[str, Callable[[Any], Any]] = {"INTRINSIC_UNARY_POSITIVE": operator.pos, "INTRINSIC_LIST_TO_TUPLE": tuple}
     if i.text not in known:
         refuse("SW280", what=i.text)
-    (x,) = _pop(s, 1)
+    (x,) = pop(s, 1)
     s.stack.append(known[i.text](x))
 
 
 def _subscript(machine: Machine, i: Instruction, s: State) -> None:
-    container, key = _pop(s, 2)
-    _look_into(container)
+    container, key = pop(s, 2)
+    look_into(container)
     known = unwrapped(container)
     s.stack.append(subscript(known, key) if isinstance(known, list | tuple) and is_scalar(key) else container[key])
 
 
 def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
-    x, container, key = _pop(s, 3)
+    x, container, key = pop(s, 3)
     container[key] = x
 
 
 def _slice(machine: Machine, i: Instruction, s: State) -> None:
-    x, start, stop = _pop(s, 3)
+    x, start, stop = pop(s, 3)
     s.stack.append(x[start:stop])
 
 
 def _build_slice(machine: Machine, i: Instruction, s: State) -> None:
-    s.stack.append(slice(*_pop(s, i.arg)))
+    s.stack.append(slice(*pop(s, i.arg)))
 
 
 def _build(made: Callable[[list[Any]], Any]) -> Callable[[Machine, Instruction, State], None]:
     def run(machine: Machine, i: Instruction, s: State) -> None:
-        s.stack.append(made(_pop(s, i.arg)))
+        s.stack.append(made(pop(s, i.arg)))
 
     return run
 
 
 def _list_append(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = _pop(s, 1)
+    (x,) = pop(s, 1)
     s.stack[-i.arg].append(x)
 
 
 def _list_extend(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = _pop(s, 1)
+    (x,) = pop(s, 1)
     s.stack[-i.arg].extend(x)
 
 
 def _unpack(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = _pop(s, 1)
+    (x,) = pop(s, 1)
     values = tuple(x)
     if len(values) != i.arg:
         raise of_python(ValueError("not enough values to unpack" if len(values) < i.arg else "too many values to unpack"))
@@ -261,52 +242,17 @@ def _unpack(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _format_simple(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = _pop(s, 1)
+    (x,) = pop(s, 1)
     s.stack.append(format(x))
 
 
 def _format_with(machine: Machine, i: Instruction, s: State) -> None:
-    x, spec = _pop(s, 2)
+    x, spec = pop(s, 2)
     s.stack.append(format(x, spec))
 
 
-def _call(machine: Machine, i: Instruction, s: State) -> None:
-    args = _pop(s, i.arg)
-    s.stack.append(_called(machine, s, args, {}))
-
-
-def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
-    (names,) = _pop(s, 1)
-    args = _pop(s, i.arg)
-    first = len(args) - len(names)
-    s.stack.append(_called(machine, s, args[:first], dict(zip(names, args[first:], strict=True))))
-
-
-def _call_with(machine: Machine, i: Instruction, s: State) -> None:
-    """``f(*args, **kwargs)``."""
-    kwargs = _pop(s, 1)[0] if i.arg & 1 else {}
-    (args,) = _pop(s, 1)
-    s.stack.append(_called(machine, s, list(args), dict(kwargs)))
-
-
-def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    function, first = _pop(s, 2)
-    if first is not UNSET:
-        args = [first, *args]
-    if type(function) is Method:
-        function = _attribute(function.owner, function.name)
-    owner = unwrapped(getattr(function, "__self__", None))
-    if isinstance(owner, dict) and getattr(function, "__name__", "") == "get":
-        explorer().keys = tuple(owner)
-    begin = next((b for known, b in ITERATIONS if known is function), None)
-    found = begin(machine.unroll, args) if begin is not None and not kwargs else None
-    if found is not None:
-        return found
-    return machine.call(function, args, kwargs)
-
-
 def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = _pop(s, 1)
+    (x,) = pop(s, 1)
     found = iteration(x, machine.unroll)
     if found is None:
         refuse("SW282", what=f"an iterator over a value of class {type(x).__name__}")
@@ -328,25 +274,26 @@ def _jump(machine: Machine, i: Instruction, s: State) -> None:
 
 def _jump_if(wanted: Callable[[Any], bool]) -> Callable[[Machine, Instruction, State], None]:
     def run(machine: Machine, i: Instruction, s: State) -> None:
-        (x,) = _pop(s, 1)
+        (x,) = pop(s, 1)
         if wanted(x):
             s.next = i.value
 
     return run
 
 
+def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
+    (s.variables[i.value],) = pop(s, 1)
+
+
 def _return(machine: Machine, i: Instruction, s: State) -> None:
-    (s.result,) = _pop(s, 1)
-
-
-def _return_const(machine: Machine, i: Instruction, s: State) -> None:
-    s.result = i.value
+    value = pop(s, 1)[0] if i.name == "RETURN_VALUE" else i.value
+    s.result = s.variables[TOTAL] if machine.reduction else value
 
 
 def _raise(machine: Machine, i: Instruction, s: State) -> None:
     if i.arg != 1:
         refuse("SW280", what="raise ... from")
-    (error,) = _pop(s, 1)
+    (error,) = pop(s, 1)
     raise error
 
 
@@ -362,7 +309,7 @@ def _push_exception(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _matches(machine: Machine, i: Instruction, s: State) -> None:
-    (kind,) = _pop(s, 1)
+    (kind,) = pop(s, 1)
     s.stack.append(isinstance(s.stack[-1].error, kind))
 
 
@@ -386,11 +333,14 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "STORE_SUBSCR": _store_subscript, "BUILD_SLICE": _build_slice,
     "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build("".join), "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
-    "CALL": _call, "CALL_KW": _call_kw, "CALL_FUNCTION_EX": _call_with, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,
+    **CALLS, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,
     **dict.fromkeys(("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"), _jump),
     "POP_JUMP_IF_TRUE": _jump_if(bool), "POP_JUMP_IF_FALSE": _jump_if(operator.not_),
     "POP_JUMP_IF_NONE": _jump_if(lambda x: x is None), "POP_JUMP_IF_NOT_NONE": _jump_if(lambda x: x is not None),
-    "RETURN_VALUE": _return, "RETURN_CONST": _return_const, "RAISE_VARARGS": _raise, "RERAISE": _reraise,
+    "RETURN_VALUE": _return, "RETURN_CONST": _return,
+    "MAKE_CELL": _nothing, "STORE_DEREF": _store_deref,
+    "RETURN_GENERATOR": lambda m, i, s: s.stack.append(None),
+    "RAISE_VARARGS": _raise, "RERAISE": _reraise,
     "PUSH_EXC_INFO": _push_exception, "CHECK_EXC_MATCH": _matches, "POP_EXCEPT": _pop_top,
     "LOAD_ASSERTION_ERROR": _load_assertion,
 }  # fmt: skip

@@ -33,6 +33,22 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """The variable of the function that a generator expression shares."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A generator expression: its code, the variables that it shares, and from its call on the loop that it is over."""
+
+    code: types.CodeType
+    cells: tuple[Cell, ...] = ()
+    over: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caught:
     """An exception in its handler, of which only the class is known."""
 
@@ -81,6 +97,8 @@ class _Copy:
             return made
         if type(x) is tuple and id(x) not in self.outer:
             return tuple(map(self, x))
+        if type(x) is Expression:
+            return Expression(x.code, x.cells, self(x.over))
         if type(x) is TracedRow:
             return TracedRow({name: _source(self(source())) for name, source in x.sources.items()})
         if type(x) is Counter and x.fixed:
@@ -122,7 +140,10 @@ class Shape:
         if is_leaf(x):
             self.leaves.append(x)
             return kind_of_leaf(x)
-        if id(x) in self.outer or x is UNSET or x is None or _is_fixed(x):
+        if id(x) in self.outer or x is UNSET or x is None:
+            return id(x)
+        if _is_fixed(x):
+            self.outer[id(x)] = x  # no other object may get its id
             return id(x)
         if isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced):
             return type(x).__name__, repr(x)
@@ -136,6 +157,10 @@ class Shape:
             return "row", tuple((name, self.of(source())) for name, source in x.sources.items())
         if type(x) is Caught:
             return "exception", id(type(x.error))
+        if type(x) is Cell:
+            return "cell", x.name
+        if type(x) is Expression:
+            return "generator", id(x.code), x.cells, self.of(x.over)
         if type(x) is Counter and x.fixed:
             return "counter", x.at, x.stop, x.step
         if type(x) is Walk and x.fixed:
@@ -158,7 +183,7 @@ def _is_fixed(x: Any) -> bool:
 
 def _is_stand_in(x: Any) -> bool:
     ours = type(x).__module__.partition(".")[0] == "udf_compiler"
-    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught)
+    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught, Cell, Expression)
 
 
 def reachable(*roots: Any) -> dict[int, Any]:

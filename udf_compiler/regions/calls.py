@@ -1,0 +1,98 @@
+"""Calls of functions, and generator expressions within them: one function for each instruction, as in `instructions`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from udf_compiler.regions.code import TOTAL, Instruction
+from udf_compiler.regions.iteration import ITERATIONS
+from udf_compiler.regions.machine import Machine, attribute, pop
+from udf_compiler.regions.state import UNSET, Cell, Expression, Method, State
+from udf_compiler.scalar.numbers import is_number, kind_of
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.values import is_scalar
+from udf_compiler.trace.constants import unwrapped
+from udf_compiler.trace.session import refuse
+
+
+def _call(machine: Machine, i: Instruction, s: State) -> None:
+    args = pop(s, i.arg)
+    s.stack.append(_called(machine, s, args, {}))
+
+
+def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
+    (names,) = pop(s, 1)
+    args = pop(s, i.arg)
+    first = len(args) - len(names)
+    s.stack.append(_called(machine, s, args[:first], dict(zip(names, args[first:], strict=True))))
+
+
+def _call_with(machine: Machine, i: Instruction, s: State) -> None:
+    """``f(*args, **kwargs)``."""
+    kwargs = pop(s, 1)[0] if i.arg & 1 else {}
+    (args,) = pop(s, 1)
+    s.stack.append(_called(machine, s, list(args), dict(kwargs)))
+
+
+def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    function, first = pop(s, 2)
+    if first is not UNSET:
+        args = [first, *args]
+    if type(function) is Method:
+        function = attribute(function.owner, function.name)
+    owner = unwrapped(getattr(function, "__self__", None))
+    if isinstance(owner, dict) and getattr(function, "__name__", "") == "get":
+        explorer().keys = tuple(owner)
+    generated = _generated(machine, function, args, s)
+    if generated is not None:
+        return generated
+    begin = next((b for known, b in ITERATIONS if known is function), None)
+    found = begin(machine.unroll, args) if begin is not None and not kwargs else None
+    if found is not None:
+        return found
+    return machine.call(function, args, kwargs)
+
+
+def _make_function(machine: Machine, i: Instruction, s: State) -> None:
+    (code,) = pop(s, 1)
+    if code.co_name != "<genexpr>":
+        refuse("SW280", what="a function that it makes")
+    s.stack.append(Expression(code))
+
+
+def _share(machine: Machine, i: Instruction, s: State) -> None:
+    cells, expression = pop(s, 2)
+    if i.arg != 8 or type(expression) is not Expression or not all(type(c) is Cell for c in cells):
+        refuse("SW280", what="a function that it makes")
+    s.stack.append(replace(expression, cells=cells))
+
+
+def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> Any:
+    """``sum(x for ...)`` and the like, of variables as they are now; None for other calls."""
+    if type(function) is Expression:
+        return replace(function, over=args[0])
+    if not any(type(a) is Expression for a in args):
+        return None
+    if not any(function is f for f in (sum, any, all)) or len(args) != 1:
+        refuse("SW280", what="a generator expression that goes elsewhere than to sum, any or all")
+    shared = {c.name: s.variables[c.name] for c in args[0].cells if c.name in s.variables}
+    return machine.reduce(function.__name__, args[0].code, machine.function.__globals__, {".0": args[0].over, **shared})
+
+
+def _yield(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop(s, 1)
+    if machine.reduction == "sum":
+        if not (is_number(x) and kind_of(x) in ("int", "bool")) or (is_scalar(x) and x.numpy):
+            refuse("SW280", what="a sum of anything but integers")  # of floats, Python carries a correction along
+        s.variables[TOTAL] = s.variables[TOTAL] + x
+    elif bool(x) == (machine.reduction == "any"):
+        s.result = machine.reduction == "any"
+    s.stack.append(None)
+
+
+CALLS: dict[str, Callable[[Machine, Instruction, State], None]] = {
+    "CALL": _call, "CALL_KW": _call_kw, "CALL_FUNCTION_EX": _call_with, "MAKE_FUNCTION": _make_function,
+    "SET_FUNCTION_ATTRIBUTE": _share, "YIELD_VALUE": _yield,
+}  # fmt: skip

@@ -1,0 +1,49 @@
+"""What the instructions of one function share: how it is interpreted, the top of the stack, attributes, keys of containers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from udf_compiler.regions.state import Caught, State
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.trace.constants import unwrapped
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import is_hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The function that is interpreted. `unroll`: loops over constants get a block for each round.
+
+    `reduction`: the function is the body of a generator expression, which sum, any or all takes; `reduce` runs one.
+    """
+
+    function: FunctionType
+    unroll: bool
+    call: Callable[..., Any]
+    reduce: Callable[..., Any]
+    reduction: str = ""
+
+
+def pop(s: State, count: int) -> list[Any]:
+    """The top values, of which none is an exception."""
+    values = s.stack[len(s.stack) - count :]
+    del s.stack[len(s.stack) - count :]
+    if any(type(v) is Caught for v in values):
+        refuse("SW282", what="an exception other than for its class")
+    return values
+
+
+def attribute(x: Any, name: str) -> Any:
+    """``x.name`` as user code sees it."""
+    return x.__getattr__(name) if is_hidden(x, name) else getattr(x, name)
+
+
+def look_into(container: Any) -> None:
+    """Says which keys a lookup meets, where `scalar.lookups` would read it from a frame's code."""
+    known = unwrapped(container)
+    if isinstance(known, dict | set | frozenset):
+        explorer().keys = tuple(known)
