@@ -28,6 +28,9 @@ PATH_LIMIT = 512
 #: More decisions than this on all paths together: compiling would take seconds.
 DECISION_LIMIT = 20_000
 
+#: Decisions of a path, on average, when few paths are tried: a loop of the row's length is given up soon.
+_DECISIONS_OF_A_PATH = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
@@ -142,8 +145,8 @@ class Explorer:
         if known is not None:
             return known
         self._decisions += 1
-        if self._decisions > DECISION_LIMIT:
-            refuse("SW290", limit=PATH_LIMIT)
+        if self._decisions > min(DECISION_LIMIT, _DECISIONS_OF_A_PATH * self.limit):
+            refuse("SW290", limit=self.limit)
         if self.decisions is not None:
             return self._repeat(condition, self.decisions)
         if self._position == len(self._steps):
