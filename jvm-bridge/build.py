@@ -42,7 +42,9 @@ C_FLAGS = ("-O2", "-ftree-vectorize", "-std=gnu11", "-fPIC", "-shared", "-fvisib
            "-Werror=implicit")
 C_LIBRARIES = ("-ldl",)
 SCALA_FLAGS = ("-deprecation", "-feature", "-unchecked", "-encoding", "UTF-8", "-release", str(MINIMUM_JAVA),
-               "-Xlint:_,-missing-interpolator,-byname-implicit", "-Wconf:cat=lint-infer-any:s", "-opt:local")
+               "-Xlint:_,-missing-interpolator,-byname-implicit", "-opt:local",
+               # the compiler cannot read one of Spark's classes, and says so
+               "-Wconf:cat=lint-infer-any:s,msg=InlineInfoAttribute:s")
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 INSTALL_LINE = "sudo apt-get install -y openjdk-17-jdk-headless gcc libc6-dev"
 

@@ -32,6 +32,8 @@ TEXT_CHECKS = ["text-off-heap", "text-on-heap", "text-off-heap-dictionary", "tex
                "text-native", "text-selected", "text-getters", "text-mixed", "text-long", "text-zero-copy", "text-arena",
                "text-collations", "text-parquet-off-heap", "text-parquet-on-heap"]
 ROW_BLOCK_CHECKS = ["row-block-one-word", "row-block-many-words", "row-block-pieces"]
+ROW_WRITER_CHECKS = ["write-off-heap", "write-on-heap", "write-off-heap-ids", "write-on-heap-ids", "write-many", "write-constant",
+                     "write-arrow", "write-native", "write-selected", "write-long", "write-types"]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
 REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-failure"]
 MODEL_CHECKS = ["models-shared", "models-threads", "models-bound", "models-held", "models-failure", "models-driver"]
@@ -214,12 +216,12 @@ def column_outcomes(classes: list[str], tmp_path_factory: pytest.TempPathFactory
     # A dictionary that grows too large: Parquet turns to plain pages in the middle of a column chunk.
     pq.write_table(many, folder / "mixed.parquet", dictionary_pagesize_limit=4096, data_page_size=2048,
                    write_batch_size=256)
-    checks = [("ColumnCheck", str(folder)), ("TextCheck", str(folder)), ("RowBlockCheck",)]
+    checks = [("ColumnCheck", str(folder)), ("TextCheck", str(folder)), ("RowBlockCheck",), ("RowWriterCheck",)]
     return {name: outcome for check in checks for name, outcome in run_check(classes, *check).items()}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", COLUMN_CHECKS + TEXT_CHECKS + ROW_BLOCK_CHECKS)
+@pytest.mark.parametrize("name", COLUMN_CHECKS + TEXT_CHECKS + ROW_BLOCK_CHECKS + ROW_WRITER_CHECKS)
 def test_columns(column_outcomes: dict[str, str], name: str) -> None:
     assert column_outcomes.get(name, "the check did not run") == "ok"
 

@@ -115,7 +115,7 @@ public final class ColumnCheck {
     selection.ensureCapacity(isNull.length);
     for (int i = 0; i < isNull.length; i++) Platform.putInt(null, selection.address() + i * 4L, i * 2 + 1);
     SelectedColumnVector view = new SelectedColumnVector(selection);
-    view.reset(base);
+    view.reset(base, all.length);
     ColumnVector copy = new OnHeapColumnVector(Math.max(isNull.length, 1), type);
     for (int i = 0; i < isNull.length; i++) {
       if (view.isNullAt(i)) ((WritableColumnVector) copy).putNull(i);

@@ -91,7 +91,7 @@ public final class SelectedRowsCheck {
         for (int k = 0; k < ROWS; k++)
           if (random.nextInt(3) == 0) Platform.putInt(null, selection.address() + 4L * chosen++, k);
         for (int c = 0; c < views.length; c++) {
-          views[c].reset(base[c]);
+          views[c].reset(base[c], ROWS);
           if (!views[c].dataType().equals(base[c].dataType())) throw new AssertionError("data type of column " + c);
         }
         ColumnarBatch all = new ColumnarBatch(base, ROWS), some = new ColumnarBatch(views, chosen);
@@ -111,7 +111,7 @@ public final class SelectedRowsCheck {
       SelectedColumnVector view = new SelectedColumnVector(selection);
       selection.ensureCapacity(10);
       Platform.putInt(null, selection.address(), 5);
-      view.reset(base);
+      view.reset(base, 10);
       if (view.hasNull() || view.numNulls() != 0) throw new AssertionError("no NULL in the column");
       base.putNull(5);
       if (!view.hasNull() || view.numNulls() != 1 || !view.isNullAt(0)) throw new AssertionError("one NULL");
@@ -127,7 +127,7 @@ public final class SelectedRowsCheck {
       selection.ensureCapacity(1);
       Platform.putInt(null, selection.address(), 9);
       ColumnVector shown = view;
-      view.reset(base);
+      view.reset(base, 10);
       if (!shown.getUTF8String(0).toString().equals("same")) throw new AssertionError("constant string");
     }
   }

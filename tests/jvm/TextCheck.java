@@ -250,7 +250,7 @@ public final class TextCheck {
     selection.ensureCapacity(isNull.length);
     for (int i = 0; i < isNull.length; i++) Platform.putInt(null, selection.address() + i * 4L, i * 2 + 1);
     SelectedColumnVector view = new SelectedColumnVector(selection);
-    view.reset(base);
+    view.reset(base, all.length);
     HELD.add(base);
     HELD.add(selection);
     return view;

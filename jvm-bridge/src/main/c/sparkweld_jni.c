@@ -1,28 +1,20 @@
 /*
- * Turns relocatable object code into a callable kernel inside the JVM, and column layouts of Spark and Arrow into the
- * kernel's layout.
+ * Turns relocatable object code into a callable kernel inside the JVM.
  *
  * The linker is LLVM's LLJIT out of llvmlite's shared library, which is opened at run time: nothing here is built or
  * linked against LLVM. The signatures below are those of llvmlite's own binding (llvmlite/binding/orcjit.py and
  * targets.py). Every failure becomes an io.sparkweld.nativelib.NativeError that carries LLVM's or the loader's text.
- *
- * All functions are native methods of the Scala object io.sparkweld.nativelib.Shim. None of them checks addresses: the
- * Scala side owns every buffer and its length.
  */
 #define _GNU_SOURCE
+#include "shim.h"
 #include <dlfcn.h>
-#include <jni.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
 #endif
 
-#define SHIM(name) Java_io_sparkweld_nativelib_Shim_00024_##name
 #define MESSAGE_BYTES 2048
 #define STACK_WORDS 512
 
@@ -55,7 +47,7 @@ typedef struct {
 /* ---- errors ---------------------------------------------------------------------------------------------------- */
 
 /* Throws NativeError(text). Bytes outside ASCII become '?': ThrowNew wants modified UTF-8, and LLVM promises nothing. */
-__attribute__((format(printf, 2, 3))) static void throw_error(JNIEnv *env, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) void throw_error(JNIEnv *env, const char *format, ...) {
     char text[MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
@@ -297,243 +289,4 @@ JNIEXPORT void JNICALL SHIM(call)(JNIEnv *env, jobject self, jlong kernel, jlong
     ((Kernel)(intptr_t)kernel)(words, n, words + inputs);
     (*env)->SetLongArrayRegion(env, result, 0, (jsize)outputs, (jlong *)words + inputs);
     if (words != stack) free(words);
-}
-
-/* ---- column layouts -------------------------------------------------------------------------------------------- */
-
-#define AT(type, address) ((type *)(intptr_t)(address))
-
-/* Eight bits, lowest first, as eight bytes 0 or 1. */
-static inline uint64_t spread_bits(uint8_t bits) {
-    uint64_t picked = (bits * UINT64_C(0x0101010101010101)) & UINT64_C(0x8040201008040201);
-    /* a picked byte is 0 or one bit: adding 0x7f sets its top bit exactly when it is not 0, and never carries out */
-    return ((picked + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7) & UINT64_C(0x0101010101010101);
-}
-
-static jlong unpack_bits(const uint8_t *bits, int64_t n, uint8_t *out, uint8_t flip) {
-    int64_t set = 0, whole = n / 8;
-    for (int64_t i = 0; i < whole; i++) {
-        uint8_t eight = bits[i] ^ flip;
-        uint64_t bytes = spread_bits(eight);
-        memcpy(out + i * 8, &bytes, 8); /* little endian: bit 0 lands in the first byte */
-        set += __builtin_popcount(eight);
-    }
-    for (int64_t i = whole * 8; i < n; i++) {
-        uint8_t bit = ((bits[i / 8] ^ flip) >> (i % 8)) & 1;
-        out[i] = bit;
-        set += bit;
-    }
-    return set;
-}
-
-/* unpackValidity(bits, n, nulls): Arrow validity (1 = valid) to null bytes (1 = NULL); returns the NULL count. */
-JNIEXPORT jlong JNICALL SHIM(unpackValidity)(JNIEnv *env, jobject self, jlong bits, jlong n, jlong nulls) {
-    (void)env, (void)self;
-    return unpack_bits(AT(uint8_t, bits), n, AT(uint8_t, nulls), 0xff);
-}
-
-/* unpackBooleans(bits, n, out): Arrow boolean bits to bytes 0 or 1. */
-JNIEXPORT void JNICALL SHIM(unpackBooleans)(JNIEnv *env, jobject self, jlong bits, jlong n, jlong out) {
-    (void)env, (void)self;
-    unpack_bits(AT(uint8_t, bits), n, AT(uint8_t, out), 0);
-}
-
-/* countNulls(nulls, n): how many null bytes are set. */
-JNIEXPORT jlong JNICALL SHIM(countNulls)(JNIEnv *env, jobject self, jlong nulls, jlong n) {
-    (void)env, (void)self;
-    const uint8_t *bytes = AT(uint8_t, nulls);
-    int64_t count = 0;
-    for (int64_t i = 0; i < n; i++) count += bytes[i] != 0;
-    return count;
-}
-
-/* maxId(ids, nulls or 0, n): the largest id, as unsigned, of the rows that are not NULL; -1 when there are none. */
-JNIEXPORT jlong JNICALL SHIM(maxId)(JNIEnv *env, jobject self, jlong ids, jlong nulls, jlong n) {
-    (void)env, (void)self;
-    const uint32_t *id = AT(uint32_t, ids);
-    const uint8_t *is_null = AT(uint8_t, nulls);
-    uint32_t most = 0;
-    if (is_null == NULL) {
-        for (int64_t i = 0; i < n; i++) most = id[i] > most ? id[i] : most;
-        return n > 0 ? (jlong)most : -1;
-    }
-    int64_t valid = 0;
-    for (int64_t i = 0; i < n; i++) { /* ids of NULL rows are leftovers of earlier batches */
-        uint32_t keep = (uint32_t)(is_null[i] != 0) - 1;
-        uint32_t seen = id[i] & keep;
-        most = seen > most ? seen : most;
-        valid += keep & 1;
-    }
-    return valid > 0 ? (jlong)most : -1;
-}
-
-#define GATHER(type)                                                                                    \
-    do {                                                                                                \
-        const type *from = AT(type, table);                                                             \
-        type *to = AT(type, out);                                                                       \
-        if (is_null == NULL)                                                                            \
-            for (int64_t i = 0; i < n; i++) to[i] = from[id[i]];                                        \
-        else                                                                                            \
-            for (int64_t i = 0; i < n; i++) { /* no branch: NULLs come at random */                     \
-                int32_t keep = (int32_t)(is_null[i] != 0) - 1;                                          \
-                to[i] = from[id[i] & keep] & (type)(int64_t)keep;                                       \
-            }                                                                                           \
-    } while (0)
-
-/* A text: where its bytes are and how many. NULL rows have the length 0. */
-typedef struct {
-    int64_t address;
-    int64_t length;
-} View;
-
-static void gather_views(const View *table, const int32_t *id, const uint8_t *is_null, int64_t n, View *out) {
-    if (is_null == NULL) {
-        for (int64_t i = 0; i < n; i++) out[i] = table[id[i]];
-        return;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        int32_t keep = (int32_t)(is_null[i] != 0) - 1;
-        View view = table[id[i] & keep];
-        out[i] = (View){view.address & keep, view.length & keep};
-    }
-}
-
-/* gather(width, table, ids, nulls or 0, n, out): out[i] = table[ids[i]], 0 for NULL rows. Ids were checked by maxId. */
-JNIEXPORT void JNICALL SHIM(gather)(JNIEnv *env, jobject self, jint width, jlong table, jlong ids, jlong nulls, jlong n,
-                                    jlong out) {
-    (void)self;
-    const int32_t *id = AT(int32_t, ids);
-    const uint8_t *is_null = AT(uint8_t, nulls);
-    switch (width) {
-    case 1: GATHER(uint8_t); break;
-    case 2: GATHER(uint16_t); break;
-    case 4: GATHER(uint32_t); break;
-    case 8: GATHER(uint64_t); break;
-    case 16: gather_views(AT(View, table), id, is_null, n, AT(View, out)); break;
-    default: throw_error(env, "gather: no values of %d bytes", (int)width);
-    }
-}
-
-#define FILL(type)                                               \
-    do {                                                         \
-        type *to = AT(type, out);                                \
-        for (int64_t i = 0; i < n; i++) to[i] = (type)value;     \
-    } while (0)
-
-/* fill(width, value, n, out): n copies of the low bytes of value. */
-JNIEXPORT void JNICALL SHIM(fill)(JNIEnv *env, jobject self, jint width, jlong value, jlong n, jlong out) {
-    (void)self;
-    switch (width) {
-    case 1: FILL(uint8_t); break;
-    case 2: FILL(uint16_t); break;
-    case 4: FILL(uint32_t); break;
-    case 8: FILL(uint64_t); break;
-    default: throw_error(env, "fill: no values of %d bytes", (int)width);
-    }
-}
-
-/* ---- texts ------------------------------------------------------------------------------------------------------ */
-
-static inline bool is_set(const uint8_t *is_null, int64_t i) { return is_null != NULL && is_null[i] != 0; }
-
-/* views(base, offsets, lengths, nulls or 0, n, out): int32 offsets and lengths of texts in one piece of memory. */
-JNIEXPORT void JNICALL SHIM(views)(JNIEnv *env, jobject self, jlong base, jlong offsets, jlong lengths, jlong nulls,
-                                   jlong n, jlong out) {
-    (void)env, (void)self;
-    const int32_t *offset = AT(int32_t, offsets), *length = AT(int32_t, lengths);
-    const uint8_t *is_null = AT(uint8_t, nulls);
-    View *view = AT(View, out);
-    for (int64_t i = 0; i < n; i++) /* offsets and lengths of NULL rows are leftovers of earlier batches */
-        view[i] = is_set(is_null, i) ? (View){0, 0} : (View){base + offset[i], length[i]};
-}
-
-/* arrowTexts(width, base, offsets, nulls or 0, n, out): Arrow's n + 1 offsets, int32 (width 4) or int64 (width 8). */
-JNIEXPORT void JNICALL SHIM(arrowTexts)(JNIEnv *env, jobject self, jint width, jlong base, jlong offsets, jlong nulls,
-                                        jlong n, jlong out) {
-    (void)env, (void)self;
-    const int32_t *narrow = AT(int32_t, offsets);
-    const int64_t *wide = AT(int64_t, offsets);
-    const uint8_t *is_null = AT(uint8_t, nulls);
-    View *view = AT(View, out);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t start = width == 8 ? wide[i] : narrow[i], end = width == 8 ? wide[i + 1] : narrow[i + 1];
-        view[i] = is_set(is_null, i) ? (View){0, 0} : (View){base + start, end - start};
-    }
-}
-
-/*
- * arrowViews(views, buffers, nulls or 0, n, out): Arrow's string views. Sixteen bytes: the length, then up to 12 bytes of
- * text, or its first 4, the number of its buffer and its offset there.
- */
-JNIEXPORT void JNICALL SHIM(arrowViews)(JNIEnv *env, jobject self, jlong views, jlongArray buffers, jlong nulls, jlong n,
-                                        jlong out) {
-    (void)self;
-    enum { INLINE = 12 };
-    const uint8_t *is_null = AT(uint8_t, nulls);
-    View *view = AT(View, out);
-    jlong *bases = (*env)->GetLongArrayElements(env, buffers, NULL);
-    if (bases == NULL) return; /* OutOfMemoryError is pending */
-    for (int64_t i = 0; i < n; i++) {
-        const int32_t *words = AT(int32_t, views) + i * 4; /* Arrow aligns views */
-        if (is_set(is_null, i)) view[i] = (View){0, 0};
-        else if (words[0] <= INLINE) view[i] = (View){(int64_t)(intptr_t)(words + 1), words[0]};
-        else view[i] = (View){bases[words[2]] + words[3], words[0]};
-    }
-    (*env)->ReleaseLongArrayElements(env, buffers, bases, JNI_ABORT);
-}
-
-/* fillViews(address, length, n, out): n views of one text. */
-JNIEXPORT void JNICALL SHIM(fillViews)(JNIEnv *env, jobject self, jlong address, jlong length, jlong n, jlong out) {
-    (void)env, (void)self;
-    View *view = AT(View, out);
-    for (int64_t i = 0; i < n; i++) view[i] = (View){address, length};
-}
-
-/* clearNullViews(views, nulls, n): length 0 for NULL rows, whatever a kernel left there. */
-JNIEXPORT void JNICALL SHIM(clearNullViews)(JNIEnv *env, jobject self, jlong views, jlong nulls, jlong n) {
-    (void)env, (void)self;
-    const uint8_t *is_null = AT(uint8_t, nulls);
-    View *view = AT(View, views);
-    for (int64_t i = 0; i < n; i++)
-        if (is_null[i]) view[i] = (View){0, 0};
-}
-
-/* ---- rows ------------------------------------------------------------------------------------------------------- */
-
-#define FIELD(type)                                                                            \
-    do {                                                                                       \
-        type *to = AT(type, out);                                                              \
-        for (int64_t i = 0; i < n; i++) to[i] = *AT(type, row[i] + at);                        \
-    } while (0)
-
-static void text_field(const int64_t *row, int64_t at, const uint8_t *is_null, int64_t n, View *out) {
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t place = *AT(uint64_t, row[i] + at); /* offset in the row, then size */
-        out[i] = is_null[i] ? (View){0, 0} : (View){row[i] + (int64_t)(place >> 32), (int64_t)(uint32_t)place};
-    }
-}
-
-/*
- * rowField(rows, n, fields, ordinal, width, out, nulls): a field of Spark's UnsafeRows, whose addresses lie at `rows`: a
- * bit a field (1 = NULL) in 8-byte words, then 8 bytes a field. Returns the number of NULLs. Width 16: a text.
- */
-JNIEXPORT jlong JNICALL SHIM(rowField)(JNIEnv *env, jobject self, jlong rows, jlong n, jint fields, jint ordinal,
-                                       jint width, jlong out, jlong nulls) {
-    (void)self;
-    const int64_t *row = AT(int64_t, rows);
-    uint8_t *is_null = AT(uint8_t, nulls);
-    int64_t word = ordinal / 64 * 8, at = ((int64_t)fields + 63) / 64 * 8 + (int64_t)ordinal * 8, count = 0;
-    for (int64_t i = 0; i < n; i++) {
-        is_null[i] = (*AT(uint64_t, row[i] + word) >> (ordinal % 64)) & 1;
-        count += is_null[i];
-    }
-    switch (width) {
-    case 1: FIELD(uint8_t); break;
-    case 2: FIELD(uint16_t); break;
-    case 4: FIELD(uint32_t); break;
-    case 8: FIELD(uint64_t); break;
-    case 16: text_field(row, at, is_null, n, AT(View, out)); break;
-    default: throw_error(env, "rowField: no values of %d bytes", (int)width);
-    }
-    return count;
 }

@@ -25,7 +25,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *                            |                                                          |
  *                 Spark inserts RowToColumnar and ColumnarToRow
  *                                         |
- *                 RowBatchesRule (rows below kernels), then Spark collapses codegen stages
+ *                 RowBatchesRule (rows below and above kernels), then Spark collapses codegen stages
  * }}}
  *
  * Builders do no work: Spark calls them for every query. The rule does nothing unless the plugin's driver half runs.

@@ -32,6 +32,15 @@ private[sparkweld] object ColumnLayout {
   /** Whether columns of this type can be a kernel's input or output: the one list of such types. */
   def supports(dataType: DataType): Boolean = TextViews.holds(dataType) || find(dataType).isDefined
 
+  /** How a column lies that is only written into rows: more types than kernels take. None for what has no fixed width. */
+  def forRows(dataType: DataType): Option[ColumnLayout] = find(dataType).orElse(dataType match {
+    case _: YearMonthIntervalType => Some(Ints)
+    case _: DayTimeIntervalType => Some(Longs)
+    case decimal: DecimalType if decimal.precision <= Decimal.MAX_INT_DIGITS => Some(new Unscaled(decimal, 4))
+    case decimal: DecimalType if decimal.precision <= Decimal.MAX_LONG_DIGITS => Some(new Unscaled(decimal, 8))
+    case _ => None
+  })
+
   /** Bytes of one value in a kernel's column. Throws IllegalArgumentException for a type that kernels do not take. */
   def width(dataType: DataType): Int = if (TextViews.holds(dataType)) TextViews.Width else of(dataType).width
 
@@ -78,6 +87,17 @@ private[sparkweld] object ColumnLayout {
     def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putLong(null, to, vector.getLong(row))
     def bits(vector: ColumnVector, row: Int): Long = vector.getLong(row)
     def decode(dictionary: Dictionary, id: Int, to: Long): Unit = Platform.putLong(null, to, dictionary.decodeToLong(id))
+  }
+
+  /** Decimals that Spark's vectors keep as numbers. Only vectors of Spark's own have getInt and getLong for them. */
+  private final class Unscaled(decimal: DecimalType, width: Int) extends ColumnLayout(width) {
+    private val layout = if (width == 4) Ints else Longs
+    def copy(vector: ColumnVector, row: Int, to: Long): Unit = {
+      val unscaled = bits(vector, row)
+      if (width == 4) Platform.putInt(null, to, unscaled.toInt) else Platform.putLong(null, to, unscaled)
+    }
+    def bits(vector: ColumnVector, row: Int): Long = vector.getDecimal(row, decimal.precision, decimal.scale).toUnscaledLong
+    def decode(dictionary: Dictionary, id: Int, to: Long): Unit = layout.decode(dictionary, id, to)
   }
 
   private object Floats extends ColumnLayout(4) {

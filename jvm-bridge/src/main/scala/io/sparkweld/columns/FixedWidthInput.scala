@@ -9,8 +9,8 @@ import org.apache.spark.sql.vectorized.ColumnVector
 import org.apache.spark.unsafe.Platform
 
 /** Columns of types whose values have a natural width. */
-private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boolean) extends InputColumn(dataType, nullable) {
-  private val layout = ColumnLayout.of(dataType)
+private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boolean, layout: ColumnLayout)
+  extends InputColumn(dataType, nullable, layout.width) {
   private val width = layout.width
   private var constant = Option.empty[Long]
 

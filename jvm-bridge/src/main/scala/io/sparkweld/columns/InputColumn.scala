@@ -4,7 +4,7 @@ import io.sparkweld.nativelib.Shim
 
 import org.apache.arrow.vector.ValueVector
 import org.apache.spark.sql.execution.vectorized._
-import org.apache.spark.sql.types.DataType
+import org.apache.spark.sql.types.{BinaryType, DataType, Decimal, DecimalType, StringType}
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
 import org.apache.spark.unsafe.Platform
 
@@ -16,9 +16,8 @@ import org.apache.spark.unsafe.Platform
  *
  * @param nullable what the schema says. `bind` finds NULLs whatever it says.
  */
-abstract class InputColumn private[columns] (val dataType: DataType, val nullable: Boolean) extends AutoCloseable {
+abstract class InputColumn private[columns] (val dataType: DataType, val nullable: Boolean, width: Int) extends AutoCloseable {
   Shim.load()
-  private val width = ColumnLayout.width(dataType)
   private val data = new OffHeapBuffer
   private val nulls = new OffHeapBuffer
   private val ids = new OffHeapBuffer
@@ -47,15 +46,23 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
    */
   def bind(vector: ColumnVector, numRows: Int): Unit =
     if (numRows == 0) bindNoNulls(SharedPages.zeros(width.toLong), 0)
+    else if (!reads(vector)) bindByGetters(vector, numRows)
     else vector match {
-      case v: NativeColumnVector if v.dataType == dataType => bindNative(v, numRows)
-      case v: OffHeapColumnVector if v.dataType == dataType => bindOffHeap(v, numRows)
-      case v: OnHeapColumnVector if v.dataType == dataType => bindOnHeap(v, numRows)
+      case v: NativeColumnVector => bindNative(v, numRows)
+      case v: OffHeapColumnVector => bindOffHeap(v, numRows)
+      case v: OnHeapColumnVector => bindOnHeap(v, numRows)
       case v: ConstantColumnVector => bindConstant(v, numRows)
       case v: ArrowColumnVector => bindArrow(v, numRows)
-      case v: RowColumnVector if v.dataType == dataType => bindRows(v, numRows)
-      case v => bindByGetters(v, numRows)
+      case v: RowColumnVector => bindRows(v, numRows)
+      case other => throw new IllegalStateException(s"nothing reads a ${other.getClass.getName}")
     }
+
+  /** Whether the memory of a vector is known, so that a whole column costs little. Any other is read value by value. */
+  private[columns] def reads(vector: ColumnVector): Boolean = vector match {
+    case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector | _: RowColumnVector => vector.dataType == dataType
+    case _: ConstantColumnVector | _: ArrowColumnVector => true
+    case _ => false
+  }
 
   /** Frees the scratch memory. */
   def close(): Unit = {
@@ -233,5 +240,13 @@ object InputColumn {
 
   /** Throws IllegalArgumentException for a type that kernels do not take. */
   def of(dataType: DataType, nullable: Boolean): InputColumn =
-    if (TextViews.holds(dataType)) new TextInput(dataType, nullable) else new FixedWidthInput(dataType, nullable)
+    if (TextViews.holds(dataType)) new TextInput(dataType, nullable)
+    else new FixedWidthInput(dataType, nullable, ColumnLayout.of(dataType))
+
+  /** A column to be written into rows; None when its type is made of others. */
+  private[columns] def forRows(dataType: DataType): Option[InputColumn] = dataType match {
+    case _: StringType | BinaryType => Some(new TextInput(dataType, nullable = true))
+    case decimal: DecimalType if decimal.precision > Decimal.MAX_LONG_DIGITS => Some(new TextInput(dataType, nullable = true))
+    case _ => ColumnLayout.forRows(dataType).map(new FixedWidthInput(dataType, nullable = true, _))
+  }
 }

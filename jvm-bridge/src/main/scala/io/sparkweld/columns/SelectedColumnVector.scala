@@ -11,12 +11,22 @@ import org.apache.spark.unsafe.types.{BinaryView, CalendarInterval, TimestampNan
  */
 final class SelectedColumnVector(selection: SelectionBuffer) extends ColumnVector(NullType) {
   private var base: ColumnVector = _
+  private var baseRows = 0
   private var children = Array.empty[SelectedColumnVector]
   private var rowAligned = false
 
-  /** Shows `column` from now on, and has its data type. */
-  def reset(column: ColumnVector): Unit = {
+  /** The column shown. */
+  def shown: ColumnVector = base
+
+  private[columns] def rowsShown: Int = baseRows
+
+  /** Where the numbers of the rows are. */
+  private[columns] def selectionAddress: Long = selection.address
+
+  /** Shows `column`, of `rows` rows, from now on, and has its data type. */
+  def reset(column: ColumnVector, rows: Int): Unit = {
     base = column
+    baseRows = rows
     if (`type` ne column.dataType) {
       `type` = column.dataType
       rowAligned = SelectedColumnVector.childrenAreRowAligned(`type`)
@@ -65,7 +75,7 @@ final class SelectedColumnVector(selection: SelectionBuffer) extends ColumnVecto
       if (ordinal >= children.length) children = children.padTo(ordinal + 1, null)
       if (children(ordinal) == null) children(ordinal) = new SelectedColumnVector(selection)
       val shown = children(ordinal)
-      if (shown.base ne child) shown.reset(child)
+      if ((shown.base ne child) || shown.baseRows != baseRows) shown.reset(child, baseRows)
       shown
     }
   }

@@ -6,13 +6,17 @@ import io.sparkweld.nativelib.Shim
 
 import org.apache.arrow.vector._
 import org.apache.spark.sql.execution.vectorized._
-import org.apache.spark.sql.types.DataType
+import org.apache.spark.sql.types.{BinaryType, DataType, DecimalType}
 import org.apache.spark.sql.vectorized.ColumnVector
 import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
-/** Columns of strings: views of bytes that stay where they lie, unless that is the JVM's heap. */
-private[columns] final class TextInput(dataType: DataType, nullable: Boolean) extends InputColumn(dataType, nullable) {
+/**
+ * Columns of strings, and of other bytes that are only written into rows: views of bytes that stay where they lie, unless
+ * that is the JVM's heap.
+ */
+private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
+  extends InputColumn(dataType, nullable, TextViews.Width) {
   private val bytes = new OffHeapBuffer // of an on-heap vector
   private val offsets = new OffHeapBuffer
   private val lengths = new OffHeapBuffer
@@ -25,6 +29,9 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean) ex
     Seq(bytes, offsets, lengths, rows, constantBytes).foreach(_.close())
     constant = null
   }
+
+  /** The bytes of a decimal in a vector need not be those of a row, and may be out of range: Spark's getters decide. */
+  private[columns] override def reads(vector: ColumnVector): Boolean = !dataType.isInstanceOf[DecimalType] && super.reads(vector)
 
   private[columns] override def newTable(): DictionaryTable = new DictionaryTable(TextViews.Width) {
     private val entries = new ByteStore
@@ -86,7 +93,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean) ex
   }
 
   private[columns] override def keepConstant(vector: ConstantColumnVector): Boolean = {
-    val text = vector.getUTF8String(0)
+    val text = bytesOf(vector, 0)
     val known = constant != null && constant.equals(text)
     if (!known) {
       val size = text.numBytes.toLong
@@ -103,11 +110,18 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean) ex
   private[columns] override def startRows(): Unit = rows.reset()
 
   private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = {
-    val text = vector.getUTF8String(row)
+    val text = bytesOf(vector, row)
     val address =
       if (text.getBaseObject == null) text.getBaseOffset // off-heap memory of the batch
       else rows.put(text.getBaseObject, text.getBaseOffset, text.numBytes)
     TextViews.put(to, 0, address, text.numBytes)
+  }
+
+  private def bytesOf(vector: ColumnVector, row: Int): UTF8String = dataType match {
+    case BinaryType => UTF8String.fromBytes(vector.getBinary(row))
+    case decimal: DecimalType =>
+      UTF8String.fromBytes(vector.getDecimal(row, decimal.precision, decimal.scale).toJavaBigDecimal.unscaledValue.toByteArray)
+    case _ => vector.getUTF8String(row)
   }
 
   private[columns] override def knows(arrow: ValueVector, numRows: Int): Boolean = arrow match {

@@ -62,8 +62,10 @@ private[columns] object VectorInternals {
   def values(vector: OnHeapColumnVector): AnyRef = (vector.dataType match {
     case BooleanType | ByteType => onHeapBytes
     case ShortType => onHeapShorts
-    case IntegerType | DateType => onHeapInts
+    case IntegerType | DateType | _: YearMonthIntervalType => onHeapInts
     case LongType | TimestampType | TimestampNTZType | _: DayTimeIntervalType => onHeapLongs
+    case decimal: DecimalType if decimal.precision <= Decimal.MAX_INT_DIGITS => onHeapInts
+    case decimal: DecimalType if decimal.precision <= Decimal.MAX_LONG_DIGITS => onHeapLongs
     case FloatType => onHeapFloats
     case DoubleType => onHeapDoubles
     case other => throw new IllegalArgumentException(s"no primitive array for type ${other.catalogString}")

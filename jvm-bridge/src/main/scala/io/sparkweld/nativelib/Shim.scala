@@ -5,7 +5,7 @@ import java.nio.file.{Files, Path, Paths}
 import java.util.Locale
 
 /**
- * The native methods of `sparkweld_jni.c`, and the loading of its library.
+ * The native methods of the C sources, and the loading of its library.
  *
  * Addresses are plain numbers and are not checked: a caller owns every buffer that it names and its length. Each method
  * throws [[NativeError]] with the text of LLVM or of the loader.
@@ -68,6 +68,17 @@ private[sparkweld] object Shim {
    * the number of NULLs.
    */
   @native def rowField(rows: Long, n: Long, fields: Int, ordinal: Int, width: Int, out: Long, nulls: Long): Long
+
+  // Columns to be written into rows: four words each (values, null bytes or 0, form, row numbers or 0), see RowWriter.
+
+  /** The sizes (int32) of `n` rows of `fixed` bytes and texts; returns the largest, which need not fit. */
+  @native def sizeRows(columns: Long, count: Int, n: Long, fixed: Long, sizes: Long): Long
+  /**
+   * Writes UnsafeRows from row `first` of `n` on into `limit` bytes at `out`, but one at least; returns how many. Their
+   * starts come to `places`, and the end of the last. `sizes` = 0: all have `fixed` bytes.
+   */
+  @native def writeRows(columns: Long, count: Int, sizes: Long, fixed: Long, first: Long, n: Long, limit: Long, out: Long,
+      places: Long): Long
 
   private def loadFile(path: Path, origin: String): Unit =
     try System.load(path.toString)

@@ -245,7 +245,7 @@ final class WeldTask(
         if (source < 0) made(-source - 1)
         else if (selected(k) == null) batch.column(source)
         else {
-          selected(k).reset(batch.column(source))
+          selected(k).reset(batch.column(source), batch.numRows())
           selected(k)
         }
       k += 1
@@ -372,7 +372,7 @@ object WeldTask {
   private val TextBytesARow = 16
 
   /** Whether this JVM has the native shim; without it, every batch runs in Python. */
-  private def linkable(): Boolean =
+  def linkable(): Boolean =
     try {
       Shim.load()
       true

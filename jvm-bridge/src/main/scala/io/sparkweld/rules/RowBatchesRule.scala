@@ -1,22 +1,45 @@
 package io.sparkweld.rules
 
-import io.sparkweld.plan.{RowBatchesExec, WeldExec}
+import io.sparkweld.plan.{RowBatchesExec, WeldExec, WeldRowsExec}
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.execution.{RowToColumnarExec, SparkPlan}
+import org.apache.spark.sql.execution.{CodegenSupport, ColumnarToRowExec, RowToColumnarExec, SortExec, SparkPlan, UnionExec}
 
 /**
- * Puts RowBatchesExec in the place of the RowToColumnar nodes that Spark has put below kernels. Only once they are there
- * is it known where rows come in: below a node that gives batches Spark would add no transition of its own.
+ * Puts RowBatchesExec in the place of the RowToColumnar nodes that Spark has put below kernels, and WeldRowsExec in the
+ * place of ColumnarToRow above them where whole rows are taken. Only once they are there is it known where rows come in
+ * and out: a node of ours that changes between them itself would get no transition of Spark's.
  */
 object RowBatchesRule extends Rule[SparkPlan] {
   override def apply(plan: SparkPlan): SparkPlan =
     if (!plan.exists(_.isInstanceOf[WeldExec])) plan
-    else WarnOnce.guard("the rewriting of row inputs", plan)(plan.transformUp {
+    else WarnOnce.guard("the rewriting of rows below and above kernels", plan)(rows(plan.transformUp {
       case weld: WeldExec => weld.child match {
         case RowToColumnarExec(rows) => weld.copy(child = RowBatchesExec(rows))
         case _ => weld
       }
-    })
+      case node if takesWholeRows(node) => node.mapChildren(rows)
+    }))
+
+  private def rows(plan: SparkPlan): SparkPlan = plan match {
+    case ColumnarToRowExec(batches) if givesKernelBatches(batches) && WeldRowsExec.supports(batches) => WeldRowsExec(batches)
+    case other => other
+  }
+
+  private def givesKernelBatches(node: SparkPlan): Boolean = node match {
+    case _: WeldExec => true
+    case union: UnionExec => union.children.exists(givesKernelBatches)
+    case _ => false
+  }
+
+  /**
+   * Generated code over columns reads those that it needs from the vectors, and the others never: an aggregate, a join or
+   * a Project would pay for rows that nobody wants. A sort takes rows as they are.
+   */
+  private def takesWholeRows(node: SparkPlan): Boolean = node match {
+    case _: SortExec => true
+    case generated: CodegenSupport => !generated.supportCodegen || !generated.conf.wholeStageEnabled
+    case _ => true
+  }
 }

@@ -1,0 +1,27 @@
+/*
+ * What the native methods of the Scala object io.sparkweld.nativelib.Shim share. None of them checks addresses: the Scala
+ * side owns every buffer and its length. Every failure becomes an io.sparkweld.nativelib.NativeError.
+ */
+#ifndef SPARKWELD_SHIM_H
+#define SPARKWELD_SHIM_H
+#include <jni.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define SHIM(name) Java_io_sparkweld_nativelib_Shim_00024_##name
+#define AT(type, address) ((type *)(intptr_t)(address))
+
+/* Throws NativeError(text). */
+__attribute__((format(printf, 2, 3))) void throw_error(JNIEnv *env, const char *format, ...);
+
+/* A text: where its bytes are and how many. NULL rows have the length 0. */
+typedef struct {
+    int64_t address;
+    int64_t length;
+} View;
+
+static inline bool is_set(const uint8_t *is_null, int64_t i) { return is_null != NULL && is_null[i] != 0; }
+
+#endif
