@@ -69,14 +69,13 @@ class Tree:
     @cached_property
     def depth(self) -> int:
         """Splits on the longest way to a leaf."""
-        deepest = 0
-        waiting = [(0, 0)]
-        while waiting:
-            node, depth = waiting.pop()
-            deepest = max(deepest, depth)
-            if self.hit[node] >= 0:
-                waiting += [(int(self.hit[node]), depth + 1), (int(self.miss[node]), depth + 1)]
-        return deepest
+        depth = 0
+        level = np.flatnonzero(self.hit[:1] >= 0)
+        while level.size:
+            children = np.concatenate([self.hit[level], self.miss[level]])
+            level = children[self.hit[children] >= 0]
+            depth += 1
+        return depth
 
 
 @dataclass(frozen=True, eq=False)

@@ -241,7 +241,13 @@ def test_other_refusals() -> None:
     stopping = lgb.LGBMClassifier(**LIGHT, pred_early_stop=True).fit(X, BINARY)
     lots = lgb.LGBMClassifier(**LIGHT, objective="multiclassova").fit(X, THREE)
     names = xgb.XGBRegressor(**BOOST).fit(frame(X)[["b", "a", "c", "d", "e"]], NUMBERS)
+    coded = frame(X).assign(e=pd.Categorical(X[:, 4].astype(int)))
+    categories = [
+        xgb.XGBRegressor(**BOOST, enable_categorical=True).fit(coded, NUMBERS),
+        lgb.LGBMRegressor(**LIGHT).fit(coded, NUMBERS),
+    ]
     cases = [
+        *((lambda d, model=model: pd.Series(model.predict(d)), "SW252") for model in categories),
         (lambda d: pd.Series(vector.predict(d.values)[:, 0]), "SW836"),
         (lambda d: pd.Series(stopping.predict(d.values)), "SW835"),
         (lambda d: pd.Series(lots.predict(d.values)), "SW835"),
