@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 from model_cases import TREES, Contest
+from pipeline_cases import PIPELINES
 from threadpoolctl import threadpool_limits
 
 #: Name of a group -> (its cases, the least gain over the fastest peer).
-GROUPS: dict[str, tuple[dict[str, Callable[[], Contest]], float]] = {"trees": (TREES, 2.0)}
+GROUPS: dict[str, tuple[dict[str, Callable[[], Contest]], float]] = {"trees": (TREES, 2.0), "pipelines": (PIPELINES, 5.0)}
 
 
 def parse_arguments() -> argparse.Namespace:
