@@ -194,3 +194,9 @@ def test_structs_of_functions_with_many_paths():
         wanted = [function(row) for row in rows]
         columns = [list(c) for c in zip(*wanted, strict=True)] if isinstance(returns, dict) else [wanted]
         assert all(same(a, b) for a, b in zip(got, columns, strict=True))
+
+
+@pytest.mark.parametrize("spark_type", ["binary", "decimal(12,2)", "interval day to second", "interval year to month", "variant"])
+@pytest.mark.parametrize("eval_type", [100, 101, 200, 204, 250])
+def test_types_that_no_kind_takes(eval_type, spark_type):
+    assert codes(compile_udf(lambda v: v, eval_type, {"v": spark_type}, "long")) == ["SW101"]
