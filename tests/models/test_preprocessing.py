@@ -228,3 +228,14 @@ def test_operators_of_frames_run_column_by_column():
     for function in (lambda d: np.sqrt(np.abs(d)), lambda d: 1 - d * 2, lambda d: (d > 0.5) * 1.0, lambda d: 2 / (d + 1.5)):
         scored = compare_columns(lambda d, function=function: function(d).to_numpy().astype("float64"), narrow)
         assert (scored.rows, scored.refused) == (200, "")
+
+
+def test_a_column_that_may_have_become_float64_has_a_string():
+    fitted = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(CATEGORIES[["s"]].dropna())
+
+    def upper(d):
+        return pd.Series(fitted.transform(d[["s"]].assign(s=d["s"].fillna(np.nan)))[:, 0])
+
+    assert compare(upper, UNSEEN).rows == 200
+    nothing = batch_of(s=pa.array([None, None], pa.string()))
+    assert compare(upper, nothing).flagged == 2

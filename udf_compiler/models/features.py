@@ -19,7 +19,7 @@ from sparkweld.ir.types import STR, Type
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, dates, maybe
 from udf_compiler.trace.lower import run_prototype, type_of
 from udf_compiler.trace.session import check_size, refuse
-from udf_compiler.trace.text import PRESENT, Missing
+from udf_compiler.trace.text import PRESENT, Missing, some_string
 from udf_compiler.trace.values import raw
 
 #: The dtypes that scikit-learn's FLOAT_DTYPES lists.
@@ -123,7 +123,8 @@ def features_of(x: Any, call: str) -> Features:
 
 def _column(series: TracedSeries, call: str) -> tuple[Value, Missing]:
     if series.kind == "text":
-        return series.value, series.missing
+        some_string(series)  # without one, the column may be float64
+        return series.value, series.missing.kept()
     dates.refuse_date(series, call)
     return maybe.plain(series, call).value, PRESENT
 
