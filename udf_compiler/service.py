@@ -209,6 +209,8 @@ class ReplyCache:
 
     def put(self, key: str, reply: Reply) -> None:
         size = len(json.dumps(reply[0])) + sum(map(len, reply[1]))
+        if size > MAX_CACHED_BYTES:
+            return  # a model so large would push out all other replies, and go then itself
         self._replies[key] = (reply, size)
         self._bytes += size
         while len(self._replies) > MAX_CACHED_REPLIES or self._bytes > MAX_CACHED_BYTES:

@@ -39,7 +39,7 @@ plan = lost._jdf.queryExecution().executedPlan()
 while plan.getClass().getSimpleName() != "WeldExec":
     plan = plan.children().head()
 broadcast = plan.kernel().models().head().broadcast(spark._jsc.sc())
-spark._jvm.org.apache.spark.SparkEnv.get().blockManager().removeBroadcast(broadcast.id(), True)
+spark._jsc.sc().cleaner().get().doCleanupBroadcast(broadcast.id(), True)
 got = rows(lost)
 facts = measured(lost)
 spark.conf.set("spark.sparkweld.enabled", "false")
