@@ -49,6 +49,37 @@ def test_chains_hand_python_values_on(eval_type):
     assert got == [1.5, -2.5, -1.0, 21.0, 1.0]
 
 
+@pytest.mark.parametrize("eval_type", [100, 101])
+def test_chains_of_functions_with_loops(eval_type):
+    def halvings(a):
+        if a is None:
+            return None
+        n = 0
+        while abs(a) > 1 and n < 40:
+            a, n = (a // 2, n + 1) if a % 2 == 0 else (a - 1, n + 1)
+        return n if n > 2 else None if n == 1 else 0.5
+
+    def digits(h):
+        if h is None:
+            return -1.0
+        total = 0
+        for i in range(int(h) + 30):
+            total += i * h
+            if total > 100:
+                break
+        return float(total)
+
+    inner = udf(0, "a", name="halvings", returns="integer", evalType=eval_type)
+    outer = udf(1, inner, name="digits", returns="double", evalType=eval_type)
+    reply = compile_pipeline(
+        request(python_step(r=outer), inputs={"a": "long"}, nullable_state=["a"]), [payload(halvings), payload(digits)]
+    )
+    given = [*A, 1000, 7, 2, -5, 1]
+    (got,), flagged = run(reply, {"a": given})
+    assert not flagged.any()
+    assert got == [digits(halvings(a)) for a in given]
+
+
 def test_a_pandas_udf_and_a_plain_one_of_one_column():
     """In the form without NULLs the plain one reads plain values, in the other it sees None."""
     steps = [

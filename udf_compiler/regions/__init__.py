@@ -5,6 +5,6 @@ Here paths meet again: where the bytecode joins, states of the same classes cont
 that differ. States of other classes (an int here, a float or None there) get a block of their own, so that no class is ever
 joined with another one (basic block versioning, Chevalier-Boisvert and Feeley, ECOOP 2015).
 
-`code` reads the bytecode, `instructions` interprets it, `state` says which states meet, `build` makes the graph, `call` puts it
-into the loop of the row.
+`code` reads the bytecode, `instructions` and `calls` interpret it (`iteration`: loops, `tables`: constants), `state` says which
+states meet, `build` makes the graph, `call` puts it into the loop of the row.
 """
