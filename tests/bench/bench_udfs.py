@@ -3,8 +3,9 @@
     make bench BENCH=udfs           (or: python tests/bench/bench_udfs.py [--rows N] [--cases a,b] [--json FILE])
 
 Two JVMs of the same settings, one with the flag, one without, on the same cores and the same Parquet, into the noop
-sink. All rows are compared before anything is timed: plugin on and hand-written SQL with plugin off. Samples alternate
-and are taken again when the machine was in a slow phase. Shown are medians of the warm runs and, in brackets, the first run.
+sink. Finding a table's files and their schema is over before the clock starts. All rows are compared before anything is
+timed: plugin on and hand-written SQL with plugin off. Samples alternate and are taken again when the machine was in a slow
+phase. Shown are medians of the warm runs and, in brackets, the first run.
 """
 
 from __future__ import annotations

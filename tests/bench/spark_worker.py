@@ -41,6 +41,7 @@ class Worker:
         self.spark.sparkContext.setLogLevel("WARN")
         self.session_seconds = time.monotonic() - begin
         self._inputs: dict[tuple[str, str], DataFrame] = {}
+        self._tables: dict[str, DataFrame] = {}
 
     def hello(self) -> dict[str, Any]:
         """Who this is: the JVM's process id, and how long the session took to start."""
@@ -98,7 +99,9 @@ class Worker:
 
     def _udf_case(self, case: str, way: str, folder: str) -> DataFrame:
         chosen = udf_cases.udf_case(case)
-        return getattr(chosen, {"udf": "udfs", "sql": "sql"}[way])(self.spark.read.parquet(folder))
+        if folder not in self._tables:  # finds files and their schema, in a job of its own that is no part of the query
+            self._tables[folder] = self.spark.read.parquet(folder)
+        return getattr(chosen, {"udf": "udfs", "sql": "sql"}[way])(self._tables[folder])
 
     def checksums(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
         """Per output over all rows: count, non-null count, NaN count, sum, sum of squares, least and greatest."""
