@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import xgboost
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -132,3 +135,37 @@ def test_models_with_blocks(spark, parquet):
     what = check(spark, lambda: table.select("id", label(features), number(features).alias("n"), text("s")).where("n > 0"))
     assert what.operators == 1
 
+
+
+def test_tree_ensembles(spark, parquet):
+    """Three libraries and both forms of a kernel, over numbers of which some are missing."""
+    rng = np.random.default_rng(11)
+    holes = FRAME.mask(rng.random(FRAME.shape) < 0.05)
+    table = parquet({"id": np.arange(ROWS), **{name: holes[name].to_numpy() for name in holes}})
+    number = (CLASS == "yes").astype(int)
+    trees = RandomForestClassifier(12, max_depth=12, random_state=0).fit(holes, CLASS)
+    light = lightgbm.LGBMRegressor(n_estimators=12, n_jobs=1, verbose=-1).fit(holes, X @ [1, 2, 3, 4])
+    boost = xgboost.XGBClassifier(n_estimators=12, n_jobs=1).fit(holes, number)
+
+    @pandas_udf("string")
+    def label(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(trees.predict(d))
+
+    @pandas_udf("double")
+    def fraction(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(trees.predict_proba(d)[:, 1])
+
+    @pandas_udf("double")
+    def value(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(light.predict(d))
+
+    @pandas_udf("long")
+    def flag(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(boost.predict(d))
+
+    features = F.struct("a", "b", "c", "d")
+    check(
+        spark,
+        lambda: table.select("id", label(features), fraction(features), value(features), flag(features)),
+        deopt=None,
+    )
