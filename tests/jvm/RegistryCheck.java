@@ -1,10 +1,13 @@
+import io.sparkweld.SparkWeldRuntime$;
 import io.sparkweld.compile.FormKey;
 import io.sparkweld.compile.FormOrigin;
 import io.sparkweld.compile.FormUnavailable;
 import io.sparkweld.compile.KernelRegistry;
 import io.sparkweld.compile.LinkedForm;
+import io.sparkweld.compile.ModelMemory;
 import io.sparkweld.compile.ServiceCommand;
 import io.sparkweld.nativelib.Kernel;
+import io.sparkweld.plan.HeldForm$;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -12,12 +15,13 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import scala.Option;
 import scala.collection.immutable.Map$;
 import scala.collection.immutable.Set$;
 import scala.runtime.AbstractFunction2;
 
 /**
- * Checks of the cache of kernels: `java RegistryCheck CODE`, where CODE is that of an internal error. Loaded once, freed when unused and one too many, kept while in use, failures by kind.
+ * Checks of the cache of kernels: `java RegistryCheck CODE MODEL`: the codes of an internal error, and of a model whose constants are out of reach. Loaded once, freed when unused and one too many, kept while in use, failures by kind.
  * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
  */
 public final class RegistryCheck {
@@ -27,7 +31,12 @@ public final class RegistryCheck {
   private static final class Loads extends AbstractFunction2<FormKey, FormOrigin, LinkedForm> {
     final AtomicInteger count = new AtomicInteger();
     final List<Kernel> kernels = new ArrayList<>();
+    final String[] blocks;
     RuntimeException problem = null;
+
+    Loads(String... blocks) {
+      this.blocks = blocks;
+    }
 
     @Override
     public synchronized LinkedForm apply(FormKey key, FormOrigin origin) {
@@ -35,7 +44,7 @@ public final class RegistryCheck {
       if (problem != null) throw problem;
       Kernel kernel = new Kernel(null, key.request(), 1L, 0L);
       kernels.add(kernel);
-      return new LinkedForm(kernel, new int[0], new String[0], 0L);
+      return new LinkedForm(kernel, new int[0], blocks, 0L);
     }
   }
 
@@ -45,6 +54,28 @@ public final class RegistryCheck {
     Checks.check("registry-capacity", RegistryCheck::capacity);
     Checks.check("registry-held", RegistryCheck::held);
     Checks.check("registry-failure", () -> failure(args[0]));
+    Checks.check("registry-models", () -> withoutModel(args[1]));
+  }
+
+  /** A kernel whose constants no broadcast has: no form, the kernel is given back, and the model is asked for again. */
+  private static void withoutModel(String code) {
+    Loads loads = new Loads("gone");
+    KernelRegistry registry = new KernelRegistry(2, loads);
+    ModelMemory models = new ModelMemory(1000);
+    SparkWeldRuntime$.MODULE$.setExecutor(Option.apply(registry), Option.apply(models));
+    for (int i = 0; i < 2; i++) {
+      try {
+        HeldForm$.MODULE$.acquire(key("a"), ORIGIN, Map$.MODULE$.empty());
+        throw new AssertionError("a form without its constants was acquired");
+      } catch (FormUnavailable problem) {
+        Checks.equal(code, problem.refusal().code());
+        Checks.equal(true, problem.environment() && !problem.lasting());
+      }
+    }
+    Checks.equal(0, models.size());
+    registry.close();
+    Checks.equal(0, registry.size());
+    SparkWeldRuntime$.MODULE$.setExecutor(Option.empty(), Option.empty());
   }
 
   private static FormKey key(String name) {

@@ -1,4 +1,4 @@
-"""The constants of models on their way to executors in JVMs of their own: one broadcast each, and what happens without it."""
+"""The constants of models on their way to executors in JVMs of their own: one broadcast each."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.drivers import ROOT, run_driver, warnings
+from tests.helpers.drivers import ROOT, run_driver
 
 pytestmark = pytest.mark.slow
-
-CODE = "SW870"
 
 PROGRAM = """
 import warnings
@@ -33,20 +31,6 @@ first, second = query(1), query(2)
 report(first=off_and_on(spark, lambda: first().orderBy("id")), second=off_and_on(spark, lambda: second().orderBy("id")))
 """
 
-LOST = """
-lost = query(3)()
-plan = lost._jdf.queryExecution().executedPlan()
-while plan.getClass().getSimpleName() != "WeldExec":
-    plan = plan.children().head()
-broadcast = plan.kernel().models().head().broadcast(spark._jsc.sc())
-spark._jsc.sc().cleaner().get().doCleanupBroadcast(broadcast.id(), True)
-got = rows(lost)
-facts = measured(lost)
-spark.conf.set("spark.sparkweld.enabled", "false")
-report(lost={"equal": sorted(rows(query(3)())) == sorted(got), **facts})
-"""
-
-
 def program(master: str, folder: Path, rest: str) -> str:
     return f"PATH = {str(folder / 't')!r}\nspark = session({master!r})\n{PROGRAM}{rest}"
 
@@ -60,13 +44,3 @@ def test_executors_read_models(tmp_path):
         assert facts["equal"] and facts["rows"] >= 10_000
         assert sum(o["kernelBatches"] for o in facts["operators"]) > 0
         assert sum(o["deoptimisedBatches"] for o in facts["operators"]) == 0
-
-
-def test_a_lost_broadcast(tmp_path):
-    """Spark lost a model's broadcast before a task asks for it: the batches run in Python, and one warning says why."""
-    ran = run_driver(program("local[2]", tmp_path, LOST))
-    lost = ran.facts["lost"]
-    assert lost["equal"]
-    assert sum(o["kernelBatches"] for o in lost["operators"]) == 0
-    assert sum(o["deoptimisedBatches"] for o in lost["operators"]) > 0
-    assert len([line for line in warnings(ran) if CODE in line]) == 1
