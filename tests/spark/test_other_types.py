@@ -1,0 +1,76 @@
+"""Columns of types that UDFs seldom take: timestamps in their other Parquet forms and texts of a declared length run in
+kernels, all others are refused by name."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import arrow_udf, pandas_udf, udf
+
+from tests.helpers.differential import check
+
+ROWS = 5000
+
+
+@pytest.mark.parametrize("form", [{"use_deprecated_int96_timestamps": True}, {"coerce_timestamps": "ms"}])
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_timestamps_in_other_forms(spark, tmp_path, form, dictionary):
+    first = datetime.datetime(1965, 2, 27, 23, 59, 58)
+    times = [first + datetime.timedelta(days=i % 40 * 517, milliseconds=i % 5) if i % 7 != 3 else None for i in range(ROWS)]
+    table = pa.table({"id": np.arange(ROWS), "t": pa.array(times, pa.timestamp("us", tz="UTC"))})
+    pq.write_table(table, str(tmp_path / "t.parquet"), use_dictionary=dictionary, **form)
+    frame = spark.read.parquet(str(tmp_path / "t.parquet"))
+    hour = pandas_udf(lambda t: t.dt.hour + t.dt.microsecond, "double")
+    later = pandas_udf(lambda t: t + pd.DateOffset(months=1, hours=2), "timestamp")
+    check(spark, lambda: frame.select("id", hour("t").alias("h"), later("t").alias("l")), deopt=None)
+
+
+def test_texts_of_a_declared_length(spark, parquet):
+    texts = [None if i % 9 == 4 else f"t{i % 50}" for i in range(300)]
+    parquet({"id": np.arange(300), "s": texts}).createOrReplaceTempView("source")
+    spark.sql("create or replace temp view declared as select id, cast(s as varchar(9)) as v, cast(s as char(6)) as c from source")
+    upper = pandas_udf(lambda s: s.str.upper() + "!", "string")
+    check(spark, lambda: spark.table("declared").select("id", upper("v").alias("v"), upper("c").alias("c")), deopt=None)
+
+
+SELDOM = {
+    "decimal": "cast(id as decimal(12, 2))",
+    "binary": "cast(cast(id as string) as binary)",
+    "array": "array(id, id + 1)",
+    "map": "map('a', id)",
+    "months": "make_ym_interval(0, cast(id as int))",
+    "days": "make_dt_interval(cast(id as int), 1, 2, 3.5)",
+    "variant": "parse_json('{}')",
+}
+
+
+@pytest.mark.parametrize("name", SELDOM)
+def test_seldom_types_are_refused(spark, parquet, name):
+    parquet({"id": np.arange(30)}).createOrReplaceTempView("plain")
+    stored = spark.sql(f"select id, {SELDOM[name]} as v from plain")
+    known = udf(lambda v: 1 if v is None else 2, "long")
+    check(spark, lambda: stored.select("id", known("v").alias("r")), refused="SW306")
+    if name != "variant":
+        same = pandas_udf(lambda v: pd.Series(range(len(v))), "long")
+        check(spark, lambda: stored.select("id", same("v").alias("r")), refused="SW306")
+
+
+def test_columns_of_seldom_types(spark, parquet):
+    frame = parquet(
+        {
+            "id": np.arange(30), "d": pa.array([decimal.Decimal(i) for i in range(30)], pa.decimal128(9, 2)),
+            "b": [b"x"] * 30, "l": [[1, 2]] * 30, "s": [{"p": {"q": i}, "r": i} for i in range(30)],
+        }
+    )  # fmt: skip
+    known = udf(lambda v: 1 if v is None else 2, "long")
+    arrow = arrow_udf(lambda v: pa.array(range(len(v))), "long")
+    for column in ("d", "b", "l", "s"):
+        for function in (known, arrow):
+            check(spark, lambda f=function, c=column: frame.select("id", f(F.col(c)).alias("r")), refused="SW101")
