@@ -30,6 +30,7 @@ from udf_compiler.columns import (
 )
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.kinds import fields_of, kind_of, map_kind_of, sees_batch_state
+from udf_compiler.merging import merge_rows
 from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
 
@@ -64,6 +65,7 @@ class _Pipeline:
         self.columns = Columns(self.builder, known, {c.name: error for c, error in inputs if isinstance(error, Refusal)})
         self.udfs = UdfTracer(blobs, self.columns, self.exact)
         self._steps = {"python": self._python, "filter": self._filter, "project": self._project, "map": self._map}
+        self._steps["aggregate"] = self._aggregate
 
     def reply(self, check_size: Callable[[Program], None] | None) -> dict[str, Any]:
         started = time.perf_counter()
@@ -186,6 +188,12 @@ class _Pipeline:
         if column.name in self._arguments():
             refuse_made_nulls(column.title, column.spark_type, value.type, state)
         return column
+
+    def _aggregate(self, step: dict[str, Any]) -> None:
+        """The only step of its request: a kernel merges what another one made."""
+        self.fused.append("aggregate")
+        for column in self._try(None, lambda: merge_rows(self.columns, step)) or ():
+            self.columns.add(column)
 
     def _arguments(self) -> set[str]:
         """Columns that UDFs of this and later steps read whose dtype NULLs decide."""

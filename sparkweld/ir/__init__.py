@@ -3,12 +3,13 @@
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.build import LoopBuilder, ProgramBuilder, Value
 from sparkweld.ir.evaluate import Result, evaluate
+from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.program import ROWS, Append, Input, Let, Loop, Program
 from sparkweld.ir.text import parse_program, print_program
 from sparkweld.ir.types import Type
 from sparkweld.ir.verify import verify
 
 __all__ = [
-    "ROWS", "Append", "ConstantBlock", "Input", "Let", "Loop", "LoopBuilder", "Program", "ProgramBuilder", "Result", "Type",
-    "Value", "evaluate", "parse_program", "print_program", "verify",
+    "ROWS", "Append", "ConstantBlock", "Groups", "Input", "Key", "Let", "Loop", "LoopBuilder", "Merge", "Program",
+    "ProgramBuilder", "Result", "Type", "Value", "evaluate", "parse_program", "print_program", "verify",
 ]  # fmt: skip

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sparkweld.errors import VerifyError
+from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.ops import Call, Cast, Const, IsValid, MakeOptional, Op, Read, Select, ValueOf
-from sparkweld.ir.program import ROWS, Append, Input, Let, Loop, Program
+from sparkweld.ir.program import ROWS, Append, Input, Let, Loop, Program, group_columns
 from sparkweld.ir.types import BOOL, Type
 from sparkweld.ir.verify import verify
 
@@ -34,6 +35,8 @@ class LoopBuilder:
         self.guards: list[int] = []
         self.some: list[tuple[int, int]] = []
         self.appends: list[Append] = []
+        self.keys: list[Key] = []
+        self.merges: list[Merge] = []
         self._types: list[Type] = []
         self._known: dict[Let, int] = {}
         self.where: Value | None = None
@@ -164,6 +167,21 @@ class LoopBuilder:
     def append(self, column: str, value: Value) -> None:
         """Appends the value to a new column."""
         self.appends.append(Append(column, value.id))
+
+    def key(self, column: str, value: Value) -> None:
+        """Rows of one group have equal values; the new column has them."""
+        self.keys.append(Key(column, value.id))
+
+    def merge(self, column: str, fn: str, value: Value | None = None) -> None:
+        """Merges the rows' values into a new column over groups."""
+        self.merges.append(Merge(column, fn, None if value is None else value.id))
+
+    def close_groups(self, domain: str) -> None:
+        """Adds the loop to the program, as the maker of the groups `domain`."""
+        groups = Groups(domain, tuple(self.keys), tuple(self.merges))
+        loop = Loop(self.name, self.domain, tuple(self.body), groups=groups)
+        self.program.loops.append(loop)
+        self.program.columns.update(group_columns(loop, tuple(self._types)))
 
     def close(self, where: Value | None = None, makes: str | None = None) -> None:
         """Adds the loop to the program; with `where`, as the maker of the domain `makes`."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.ir.merges import evaluate_groups
 from sparkweld.ir.ops import Array, ModelOp, Optional, Read
-from sparkweld.ir.program import ROWS, Let, Loop, Program, output_domain
+from sparkweld.ir.program import ROWS, Let, Loop, Program, body_types, output_domain
 from sparkweld.ir.types import Type
 
 
@@ -17,7 +18,8 @@ class Result:
     """What a program gives for one batch of n rows.
 
     `columns`: one array per output (Optional for a nullable type), m rows each, where m <= n is the size of the output domain.
-    `selection`: int32[m], the source row of each output row, ascending. `flagged`: bool[n], rows that a guard flagged.
+    `selection`: int32[m], the source row of each output row, ascending; of a group, its first row. `flagged`: bool[n], rows that
+    a guard flagged.
     """
 
     columns: dict[str, Array]
@@ -70,6 +72,11 @@ def _run(
         selections[loop.makes] = selection[kept]
     for append in loop.appends:
         columns[append.column] = (_take(values[append.value], kept), loop.result_domain)
+    if loop.groups is not None:
+        merged, first, beyond = evaluate_groups(loop.groups, values, body_types(loop), len(selection))
+        selections[loop.groups.domain] = selection[first] if len(selection) else first
+        flagged[selection[beyond]] = True
+        columns.update((name, (column, loop.groups.domain)) for name, column in merged.items())
 
 
 def _take(array: Array, rows: Any) -> Array:

@@ -1,9 +1,9 @@
 """Programs: loops over row domains whose builders append columns (Weld, arXiv 1709.06416, section 3).
 
 A program reads input columns over the domain `ROWS`. Each loop runs over one domain, computes values row by row in SSA
-form and appends columns. A loop with `where` keeps some of its rows and so makes a new domain; its columns, and those of
-later loops over it, belong to that domain. A column of a parent domain may be read in a child domain, never the reverse:
-that is how a filtered and an unfiltered column cannot meet.
+form and appends columns, or merges its rows into groups. A loop with `where` keeps some of its rows and so makes a new
+domain; its columns, and those of later loops over it, belong to that domain. A column of a parent domain may be read in a
+child domain, never the reverse: that is how a filtered and an unfiltered column cannot meet.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.merges import Groups, key_type, merge_type
 from sparkweld.ir.ops import ModelOp, Op
 from sparkweld.ir.types import Type
 
@@ -52,6 +53,8 @@ class Loop:
     the first is flagged. That is how a batch without any string is told from others.
     With `where`, the loop makes the domain `makes` of the rows where that bool value is True, and its appends
     belong there; guards still speak of every row of `domain`.
+    With `groups`, the loop merges its rows. It only reads then: a kernel merges a batch when it is known that no row of it was
+    flagged, and so in a program of its own.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Loop:
     where: int | None = None
     makes: str | None = None
     some: tuple[tuple[int, int], ...] = ()
+    groups: Groups | None = None
 
     @property
     def result_domain(self) -> str:
@@ -118,12 +122,22 @@ def body_types(loop: Loop) -> tuple[Type, ...]:
     return tuple(types)
 
 
+def group_columns(loop: Loop, types: tuple[Type, ...]) -> dict[str, Type]:
+    """Name -> type of the columns of keys and merges. Raises VerifyError when one does not take its value's type."""
+    if loop.groups is None:
+        return {}
+    keys = {key.column: key_type(types[key.value]) for key in loop.groups.keys}
+    values = [(m, None if m.value is None else types[m.value]) for m in loop.groups.merges]
+    return {**keys, **{m.column: merge_type(m.fn, value) for m, value in values}}
+
+
 def column_types(program: Program) -> dict[str, Type]:
     """Name -> type of every column: inputs and all that loops append."""
     columns = input_types(program)
     for loop in program.loops:
         types = body_types(loop)
         columns.update((a.column, types[a.value]) for a in loop.appends)
+        columns.update(group_columns(loop, types))
     return columns
 
 
@@ -145,6 +159,8 @@ def domain_parents(program: Program) -> dict[str, str | None]:
 def output_domain(program: Program) -> str:
     """The domain of the result: that of the outputs, or of the last filter when there are no outputs."""
     makers = {a.column: loop.result_domain for loop in program.loops for a in loop.appends}
+    for groups in (loop.groups for loop in program.loops if loop.groups is not None):
+        makers.update((part.column, groups.domain) for part in groups.parts)
     for name in program.outputs:
         return makers.get(name, ROWS)
     made = [loop.makes for loop in program.loops if loop.makes is not None]

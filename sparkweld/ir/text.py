@@ -9,6 +9,12 @@
         append "kmh" = %2
       }
       loop "filter" over rows where %3 -> kept { ... }
+      loop "aggregate" over rows by -> groups {
+        %0: str? = read["carrier", str?]
+        %1: f64? = read["delay", f64?]
+        key "carrier" = %0
+        merge "most" = max %1
+      }
       output "kmh"
     }
 
@@ -27,6 +33,7 @@ from types import MappingProxyType
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.blocks import ConstantBlock, parse_block
+from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.ops import OPS, Call, Op, StrCall
 from sparkweld.ir.program import Append, Input, Let, Loop, Program, body_types
 from sparkweld.ir.types import Type, parse_type
@@ -50,13 +57,18 @@ def print_program(program: Program, *, contents: bool = True) -> str:
 
 def _print_loop(loop: Loop, blocks: Mapping[ConstantBlock, int]) -> Iterator[str]:
     where = f" where %{loop.where} -> {loop.makes}" if loop.where is not None else ""
-    yield f"  loop {json.dumps(loop.name)} over {loop.domain}{where} {{"
+    by = f" by -> {loop.groups.domain}" if loop.groups is not None else ""
+    yield f"  loop {json.dumps(loop.name)} over {loop.domain}{where}{by} {{"
     for index, (let, type) in enumerate(zip(loop.body, body_types(loop), strict=True)):
         args = "".join(f" %{a}" for a in let.args)
         yield f"    %{index}: {type} = {print_op(let.op, blocks)}{args}"
     yield from (f"    guard %{guard}" for guard in loop.guards)
     yield from (f"    guard some %{wanted} of %{among}" for among, wanted in loop.some)
     yield from (f"    append {json.dumps(a.column)} = %{a.value}" for a in loop.appends)
+    if loop.groups is not None:
+        yield from (f"    key {json.dumps(k.column)} = %{k.value}" for k in loop.groups.keys)
+        for merge in loop.groups.merges:
+            yield f"    merge {json.dumps(merge.column)} = {merge.fn}" + ("" if merge.value is None else f" %{merge.value}")
     yield "  }"
 
 
@@ -95,8 +107,10 @@ def parse_program(text: str, blocks: Iterable[ConstantBlock] = ()) -> Program:
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _LET = re.compile(r"%(\d+): (\S+) = ([a-z0-9_.]+)(?:\[(.*)\])?((?: %\d+)*)$")
-_LOOP = re.compile(rf"loop ({_STRING}) over (\w+)(?: where %(\d+) -> (\w+))? {{$")
+_LOOP = re.compile(rf"loop ({_STRING}) over (\w+)(?: where %(\d+) -> (\w+))?(?: by -> (\w+))? {{$")
 _APPEND = re.compile(rf"append ({_STRING}) = %(\d+)$")
+_KEY = re.compile(rf"key ({_STRING}) = %(\d+)$")
+_MERGE = re.compile(rf"merge ({_STRING}) = (\w+)(?: %(\d+))?$")
 _SOME = re.compile(r"guard some %(\d+) of %(\d+)$")
 _INPUT = re.compile(rf"input ({_STRING}): (\S+)$")
 _BLOCK = re.compile(r"block @(\d+) (.*)$")
@@ -147,6 +161,8 @@ class Parser:
         appends: list[Append] = []
         guards: list[int] = []
         some: list[tuple[int, int]] = []
+        keys: list[Key] = []
+        merges: list[Merge] = []
         while (line := self.next()) != "}":
             if line.startswith("guard %"):
                 guards.append(int(line.removeprefix("guard %")))
@@ -156,10 +172,20 @@ class Parser:
             elif line.startswith("append "):
                 found = self.match(_APPEND, "an append", again=True)
                 appends.append(Append(json.loads(found[1]), int(found[2])))
+            elif line.startswith("key "):
+                found = self.match(_KEY, "a key", again=True)
+                keys.append(Key(json.loads(found[1]), int(found[2])))
+            elif line.startswith("merge "):
+                found = self.match(_MERGE, "a merge", again=True)
+                merges.append(Merge(json.loads(found[1]), found[2], None if found[3] is None else int(found[3])))
             else:
                 body.append(self.let(len(body), types))
         where = int(head[3]) if head[3] else None
-        return Loop(json.loads(head[1]), head[2], tuple(body), tuple(appends), tuple(guards), where, head[4], tuple(some))
+        groups = Groups(head[5], tuple(keys), tuple(merges)) if head[5] else None
+        if groups is None and (keys or merges):
+            raise VerifyError(f"loop {head[1]} has keys or merges, and no `by`")
+        parts = (tuple(body), tuple(appends), tuple(guards))
+        return Loop(json.loads(head[1]), head[2], *parts, where, head[4], tuple(some), groups)
 
     def let(self, index: int, types: list[Type]) -> Let:
         found = self.match(_LET, "a value, a guard or an append", again=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops import Arg, Read
-from sparkweld.ir.program import ROWS, Loop, Program
+from sparkweld.ir.program import ROWS, Loop, Program, group_columns
 from sparkweld.ir.types import BOOL, Type
 
 
@@ -59,6 +59,28 @@ def _verify_loop(
         _require(append.column not in columns, program, f"{where} appends {append.column!r}, which exists already")
         _require(0 <= append.value < len(types), program, f"{where} appends %{append.value}, which does not exist")
         columns[append.column] = (types[append.value], loop.result_domain)
+    if loop.groups is not None:
+        _verify_groups(program, loop, types, columns, parents)
+
+
+def _verify_groups(
+    program: Program, loop: Loop, types: list[Type], columns: dict[str, tuple[Type, str]], parents: dict[str, str | None]
+) -> None:
+    groups, where = loop.groups, f"loop {loop.name!r}"
+    assert groups is not None
+    alone = program.loops == (loop,) and not loop.appends and not loop.guards and not loop.some and loop.where is None
+    _require(alone, program, f"{where} merges, and a loop that merges is a program's only one and does nothing else")
+    _require(all(isinstance(let.op, Read) for let in loop.body), program, f"{where} merges, and may only read columns")
+    _require(groups.domain.isidentifier() and groups.domain not in parents, program, f"{where} has groups {groups.domain!r}")
+    merged = [part.value for part in groups.parts if part.value is not None]
+    _require(all(0 <= value < len(types) for value in merged), program, f"{where} merges a value that does not exist")
+    try:
+        made = group_columns(loop, tuple(types))
+    except VerifyError as error:
+        _require(False, program, f"{where}: {error}")
+    names = [part.column for part in groups.parts]
+    _require(len(made) == len(names) and not made.keys() & columns.keys(), program, f"{where} merges into a column that exists")
+    columns.update((name, (type, groups.domain)) for name, type in made.items())
 
 
 def _ancestors(domain: str, parents: dict[str, str | None]) -> set[str]:

@@ -6,7 +6,7 @@ from llvmlite import binding
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
-from sparkweld.kernels import driver, emit, lanes, math_library, models, strings
+from sparkweld.kernels import driver, emit, lanes, math_library, merging, models, strings
 from sparkweld.kernels.frontend import Lowered, lower_function
 from sparkweld.kernels.memory import mark_row_loops
 from sparkweld.kernels.object_code import kernel_symbol
@@ -45,6 +45,8 @@ def linked_module(program: Program) -> tuple[binding.ModuleRef, int]:
     check_size(program)
     if len(program.loops) != 1:
         raise InternalError(f"program {program.name!r} has {len(program.loops)} loops; kernels take optimised ones, of one loop")
+    if program.loops[0].groups is not None:
+        return _merging_module(program)
     shape = _shape(program)
     row_loop = emit.emit_row_loop(program, shape)
     rows = lower_function(row_loop.function(), emit.ARGUMENTS, emit.RESULT)
@@ -59,6 +61,15 @@ def linked_module(program: Program) -> tuple[binding.ModuleRef, int]:
     module.verify()
     _hide_all_but(symbol, module)
     return module, row_loop.memory
+
+
+def _merging_module(program: Program) -> tuple[binding.ModuleRef, int]:
+    merge = lower_function(merging.merge_function(program), merging.ARGUMENTS, merging.RESULT)
+    module = binding.parse_assembly(_target() + _entry(kernel_symbol(program), merge))
+    module.link_in(binding.parse_assembly(str(merge.module)))
+    module.verify()
+    _hide_all_but(kernel_symbol(program), module)
+    return module, 0
 
 
 def _hide_all_but(symbol: str, module: binding.ModuleRef) -> None:
@@ -76,15 +87,11 @@ def _shape(program: Program) -> Shape:
 def _prelude(symbol: str, shape: Shape, rows: Lowered, drive: Lowered) -> str:
     """What Numba cannot say: attributes, the constants of the shape, and C entry points around Numba's functions."""
     called = sorted(f.name for f in rows.module.functions if f.is_declaration)
-    machine = target_machine()
     constants = ", ".join(f"i64 {v}" for v in shape.values)
-    return f"""
-target triple = "{machine.triple}"
-target datalayout = "{machine.target_data}"
+    return f"""{_target()}
 {lanes.with_vector_versions(math_library.used_functions(called) + lanes.used_functions(called))}
 @{driver.SHAPE} = constant [{len(shape.values)} x i64] [{constants}]
 declare i32 @{rows.symbol}(ptr, ptr, i64, i64, i64)
-declare i32 @{drive.symbol}(ptr, ptr, i64, i64, i64)
 define i64 @{driver.ROWS}(i64 %table, i64 %padded, i64 %count) nounwind {{
   %result = alloca i64
   %exception = alloca ptr
@@ -92,12 +99,27 @@ define i64 @{driver.ROWS}(i64 %table, i64 %padded, i64 %count) nounwind {{
   %flagged = load i64, ptr %result
   ret i64 %flagged
 }}
+{_entry(symbol, drive)}"""
+
+
+def _target() -> str:
+    machine = target_machine()
+    return f"""
+target triple = "{machine.triple}"
+target datalayout = "{machine.target_data}"
+"""
+
+
+def _entry(symbol: str, whole: Lowered) -> str:
+    """The kernel's function in C, around the one of Numba that does all."""
+    return f"""
+declare i32 @{whole.symbol}(ptr, ptr, i64, i64, i64)
 define void @{symbol}(ptr %columns, i64 %n, ptr %result) nounwind "prefer-vector-width"="512" {{
   %ignored = alloca i64
   %exception = alloca ptr
   %c = ptrtoint ptr %columns to i64
   %r = ptrtoint ptr %result to i64
-  %status = call i32 @{drive.symbol}(ptr %ignored, ptr %exception, i64 %c, i64 %n, i64 %r)
+  %status = call i32 @{whole.symbol}(ptr %ignored, ptr %exception, i64 %c, i64 %n, i64 %r)
   ret void
 }}
 """

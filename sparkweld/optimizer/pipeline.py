@@ -46,6 +46,8 @@ def optimize(program: Program, on_pass: Callable[[str, Program], None] | None = 
     Raises InternalError that names the passes still at work when the program does not settle, and VerifyError that
     names the pass when its result breaks a rule.
     """
+    if any(loop.groups is not None for loop in program.loops):
+        return program  # it reads and merges, which is one loop already
     if not program.loops:
         program = replace(program, loops=(Loop(program.name, ROWS, ()),))
     for _ in range(MAX_ROUNDS):

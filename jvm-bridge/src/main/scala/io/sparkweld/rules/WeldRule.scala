@@ -1,13 +1,15 @@
 package io.sparkweld.rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
-import io.sparkweld.compile.{Compiled, Refused, ServiceCommand}
+import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
 import io.sparkweld.plan._
-import io.sparkweld.support.{ExpressionCodec, Refusal, RefusalTags, WarnOnce}
+import io.sparkweld.support.{Backend, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, PythonUDF}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
+import org.apache.spark.sql.execution.aggregate.HashAggregateExec
+import org.apache.spark.sql.execution.exchange.Exchange
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, EvalPythonExec}
 import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 
@@ -22,12 +24,18 @@ import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternal
 object WeldRule extends Rule[SparkPlan] {
 
   override def apply(plan: SparkPlan): SparkPlan =
-    if (!plan.exists(PythonNode.is)) plan
+    if (!plan.exists(node => PythonNode.is(node) || WeldRule.standsForUdf(node))) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
         WarnOnce.guard("the rewriting of a plan", plan)(new ChainRewriter(driver).rewrite(plan))
       case _ => plan
     }
+
+  /** Whether a node is the final aggregate of what was an aggregate UDF. */
+  private[rules] def standsForUdf(node: SparkPlan): Boolean = node match {
+    case aggregate: HashAggregateExec => aggregate.resultExpressions.exists(Rewritten.in(_).exists(_.kind == "aggregate"))
+    case _ => false
+  }
 }
 
 /** A node of Spark's that calls Python functions. */
@@ -54,19 +62,89 @@ private final case class NodeParts(inside: Option[SparkPlan], outside: Seq[Spark
 private final class ChainRewriter(driver: WeldDriver) {
   private def conf = WeldRule.conf
 
-  def rewrite(plan: SparkPlan): SparkPlan = {
+  def rewrite(plan: SparkPlan): SparkPlan = visit(plan, wanted = false)
+
+  /** @param wanted whether a partial aggregate here stands for an aggregate UDF */
+  private def visit(plan: SparkPlan, wanted: Boolean): SparkPlan = {
     val links = linksFrom(plan).toIndexedSeq
-    if (links.exists(PythonNode.is)) {
-      val base = rewrite(links.last.children.head)
-      assemble(links.reverse, base, links.filterNot(fusible).toSet)
-    } else {
-      plan match {
-        case PythonNode(udfs) if Step.of(plan).isEmpty => RefusalTags.set(plan, Seq(unlinked(udfs)))
-        case _ => ()
-      }
-      plan.mapChildren(rewrite)
+    if (links.exists(PythonNode.is)) chain(links, rewrite(links.last.children.head))
+    else plan match {
+      case aggregate: HashAggregateExec if fusible(aggregate) && AggregateLoop.isPartial(aggregate) =>
+        val below = linksFrom(aggregate.child).toIndexedSeq
+        if (wanted || below.exists(PythonNode.is)) aggregated(aggregate, below)
+        else plan.mapChildren(rewrite)
+      case _ =>
+        plan match {
+          case PythonNode(udfs) if Step.of(plan).isEmpty => RefusalTags.set(plan, Seq(unlinked(udfs)))
+          case _ => ()
+        }
+        val stands = WeldRule.standsForUdf(plan) && Backend.of(conf) != Backend.Catalyst
+        plan.mapChildren(visit(_, stands || wanted && plan.isInstanceOf[Exchange]))
     }
   }
+
+  /** The links of a chain (top down) over `base`. */
+  private def chain(links: IndexedSeq[SparkPlan], base: SparkPlan): SparkPlan =
+    if (links.isEmpty) base else assemble(links.reverse, base, links.filterNot(fusible).toSet)
+
+  /**
+   * A partial aggregate over the links of a chain, or right over columnar batches. What it reads becomes one kernel, which
+   * also computes the keys and arguments, and a second kernel merges what that gives.
+   */
+  private def aggregated(aggregate: HashAggregateExec, links: IndexedSeq[SparkPlan]): SparkPlan = {
+    val base = links.lastOption.map(last => rewrite(last.children.head)).getOrElse(rewrite(aggregate.child))
+    val made = for {
+      loop <- AggregateLoop.of(aggregate).left.map(Seq(_))
+      below <- columnsOf(loop, aggregate, links, base).toRight(Nil)
+      merging <- merging(aggregate, loop, below)
+    } yield merging
+    made match {
+      case Right(merging) => merging
+      case Left(refusals) =>
+        val kept = keep(chain(links, base), aggregate)
+        if (refusals.nonEmpty) kept.setTagValue(RefusalTags.Beside, refusals)
+        kept
+    }
+  }
+
+  /** What gives the columns of `loop` in batches, without rows in between. */
+  private def columnsOf(
+      loop: AggregateLoop, aggregate: HashAggregateExec, links: IndexedSeq[SparkPlan], base: SparkPlan): Option[SparkPlan] = {
+    val asTheyAre = links.isEmpty && loop.columns.forall(_.isInstanceOf[Attribute])
+    if (asTheyAre) Some(base).filter(_.supportsColumnar)
+    else {
+      val top = ProjectExec(loop.columns, aggregate.child)
+      links.headOption.foreach(top.copyTagsFrom)
+      val nodes = (top +: links).reverse
+      val made =
+        if (nodes.exists(PythonNode.is)) assemble(nodes, base, Set.empty)
+        else if (base.supportsColumnar) compile(nodes, base)
+        else base
+      Some(made).filter(weld => weld.isInstanceOf[WeldExec] && weld.output == top.output)
+    }
+  }
+
+  private def merging(aggregate: HashAggregateExec, loop: AggregateLoop, below: SparkPlan): Either[Seq[Refusal], SparkPlan] = {
+    val service = below match {
+      case weld: WeldExec => weld.kernel.origin.service
+      case _ => expectedService(aggregate)
+    }
+    val request = loop.request(service, conf)
+    driver.compiler.compile(request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
+      case Refused(refusals) => Left(refusals)
+      case program: Compiled =>
+        val types = loop.outputTypes.toArray
+        if (program.outputTypes != types.map(_.typeName).toSeq) return Left(Seq(Refusal("SW512", "what" -> "it merges other columns")))
+        val ordinals = loop.columns.map(column => below.output.indexWhere(_.exprId == column.exprId)).toArray
+        val plan = MergePlan(request.key, FormOrigin(service), ordinals, loop.columns.map(_.dataType).toArray, types, loop.keys.size)
+        val node = WeldAggregateExec(loop.keys, loop.aggregates, aggregate.output, plan, AggregateLoop.describe(aggregate), below)
+        node.copyTagsFrom(aggregate)
+        driver.compiler.prefetch(service, program.program, program.hash)
+        Right(node)
+    }
+  }
+
+  private def expectedService(node: SparkPlan): ServiceCommand = ServiceCommand.expected(SparkInternals.sparkConf(node))
 
   /** Why a node of Python functions is no link of a chain. */
   private def unlinked(udfs: Seq[PythonUDF]): Refusal = {
@@ -126,7 +204,8 @@ private final class ChainRewriter(driver: WeldDriver) {
     val outcome: Either[Seq[Refusal], SparkPlan] =
       try {
         checkConversions(nodes, child)
-        val pipeline = build(nodes, child.output, None)
+        val service = Option.when(!nodes.exists(PythonNode.is))(expectedService(nodes.head))
+        val pipeline = build(nodes, child.output, service)
         driver.compiler.compile(pipeline.request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
           case Refused(refusals) => Left(refusals)
           case program: Compiled =>

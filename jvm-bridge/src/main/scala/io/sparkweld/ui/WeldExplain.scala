@@ -2,7 +2,7 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
-import io.sparkweld.plan.WeldExec
+import io.sparkweld.plan.{WeldAggregateExec, WeldExec}
 import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.{Refusal, RefusalTags, Rewritten}
 
@@ -36,6 +36,7 @@ object WeldExplain {
     PlanWalk.rewritten(plan).foreach(record => lines += catalyst(record))
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
+      case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}"
       case python @ PythonNode(udfs) => lines += fallback(python, udfs)
       case python if PlanWalk.aggregates(python).nonEmpty => PlanWalk.aggregates(python).foreach(udf => lines += fallback(udf))
       case node => node.getTagValue(RefusalTags.Beside).foreach(refusals => lines += beside(node, refusals))

@@ -3,7 +3,7 @@ package io.sparkweld.ui
 import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ArrayNode
 
-import io.sparkweld.plan.WeldExec
+import io.sparkweld.plan.{WeldAggregateExec, WeldExec}
 import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.RefusalTags
 
@@ -12,15 +12,17 @@ import org.apache.spark.sql.execution.QueryExecution
 /** What Weld did in an executed query, as JSON for programs: the metrics of its operators, and the refusals of all others. */
 object WeldReport {
   private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "guardedRows", "kernelTime", "compileTime")
+  private val MergeMetrics = Seq("numOutputRows", "mergedBatches", "fullTables", "sparkTasks", "mergeTime")
 
   /**
-   * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "refusals": [{"udfs": [..], "code": ..,
+   * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": .., <metric>: number..}], "refusals": [{"udfs": [..], "code": ..,
    * "message": ..}]}`. Metrics are those of the executions of this very plan.
    */
   def report(query: QueryExecution): String = {
     val mapper = new ObjectMapper
     val root = mapper.createObjectNode()
     val operators = root.putArray("operators")
+    val merged = root.putArray("aggregates")
     val refusals = root.putArray("refusals")
     PlanWalk.foreach(query.executedPlan) {
       case weld: WeldExec =>
@@ -29,6 +31,9 @@ object WeldReport {
         weld.summary.fused.foreach(entry.withArray[ArrayNode]("fused").add(_))
         entry.put("program", weld.summary.hash)
         Metrics.foreach(name => entry.put(name, weld.metrics(name).value))
+      case merging: WeldAggregateExec =>
+        val entry = merged.addObject().put("what", merging.label)
+        MergeMetrics.foreach(name => entry.put(name, merging.metrics(name).value))
       case python @ PythonNode(udfs) => RefusalTags.get(python).foreach { refusal =>
           val entry = refusals.addObject()
           udfs.foreach(udf => entry.withArray[ArrayNode]("udfs").add(udf.name))

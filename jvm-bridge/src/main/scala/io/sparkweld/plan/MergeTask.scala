@@ -1,0 +1,169 @@
+package io.sparkweld.plan
+
+import scala.jdk.CollectionConverters._
+
+import io.sparkweld.SparkWeldRuntime
+import io.sparkweld.columns.{GroupTable, InputColumn}
+import io.sparkweld.compile.{FormKey, FormUnavailable, KernelRegistry}
+import io.sparkweld.support.WarnOnce
+
+import org.apache.spark.TaskContext
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.execution.metric.SQLMetric
+import org.apache.spark.sql.execution.python.sparkweld.{PartialAggregate, SparkInternals}
+import org.apache.spark.sql.execution.vectorized.{OnHeapColumnVector, WritableColumnVector}
+import org.apache.spark.sql.types.StructType
+import org.apache.spark.sql.vectorized.ColumnarBatch
+
+/** What a task of a WeldAggregateExec gets from the driver. `own`: Spark's own aggregation of the same rows. */
+final case class MergeTaskPlan(merge: MergePlan, own: PartialAggregate, schema: StructType, metrics: MergeMetrics)
+
+final case class MergeMetrics(
+    outputRows: SQLMetric,
+    mergedBatches: SQLMetric,
+    mergeTime: SQLMetric,
+    fullTables: SQLMetric,
+    sparkTasks: SQLMetric) extends Serializable
+
+/**
+ * The rows of one partition merged into groups. When there are too many groups the table is emptied into a batch; when
+ * that happens soon, so that merging gains little, or no kernel can run here, the rest of the partition goes through
+ * Spark's own aggregation. An output batch holds until the next one is asked for.
+ */
+final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], partition: Int, context: TaskContext)
+  extends Iterator[ColumnarBatch] {
+
+  private val merge = plan.merge
+  private lazy val inputs = merge.inputTypes.map(InputColumn.of(_, nullable = true))
+  private lazy val table = new GroupTable(merge.outputTypes, merge.keys)
+  private lazy val lease: Option[KernelRegistry#Lease] = acquire()
+  private var leased = false
+  private var opened = false
+  private var current: ColumnarBatch = _
+  private var merged = 0 // rows of `current`
+  private var since = 0L // rows merged since the table was empty
+  private var ready: Option[ColumnarBatch] = None
+  private var rest: Option[Iterator[ColumnarBatch]] = None
+  private var finished = false
+  private var vectors: Array[WritableColumnVector] = Array.empty
+
+  context.addTaskCompletionListener[Unit](_ => close())
+
+  override def hasNext: Boolean = {
+    while (ready.isEmpty && !finished) advance()
+    ready.isDefined
+  }
+
+  override def next(): ColumnarBatch = {
+    if (!hasNext) throw new NoSuchElementException("no more batches")
+    val batch = ready.get
+    ready = None
+    plan.metrics.outputRows += batch.numRows().toLong
+    batch
+  }
+
+  private def advance(): Unit = {
+    SparkInternals.killTaskIfInterrupted(context)
+    rest match {
+      case Some(batches) => if (batches.hasNext) ready = Some(batches.next()) else finished = true
+      case None =>
+        if (current != null && merged < current.numRows()) goOn()
+        else {
+          if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
+          current = null
+          if (input.hasNext) start(input.next()) else finish()
+        }
+    }
+  }
+
+  private def start(batch: ColumnarBatch): Unit = {
+    current = batch
+    merged = 0
+    leased = true
+    if (lease.isEmpty) takeOver(0)
+    else if (batch.numRows() > 0) {
+      opened = true
+      inputs.indices.foreach(i => inputs(i).bind(batch.column(merge.ordinals(i)), batch.numRows()))
+      plan.metrics.mergedBatches += 1
+      goOn()
+    }
+  }
+
+  /** Merges the rows of `current` that are not merged yet, until the table is full. */
+  private def goOn(): Unit = {
+    if (table.wasTaken) since = 0
+    val started = System.nanoTime()
+    val from = merged
+    val form = lease.get.form
+    val flagged = table.merge(form.kernel, form.inputs.map(inputs(_)), current.numRows(), merged)
+    merged = table.mergedRows
+    since += merged - from
+    plan.metrics.mergeTime += System.nanoTime() - started
+    if (flagged) overflow()
+    else if (merged < current.numRows()) {
+      plan.metrics.fullTables += 1
+      val gains = since >= MergeTask.RowsAGroup * table.groups
+      ready = Some(table.take())
+      if (!gains) takeOver(merged)
+    }
+  }
+
+  private def finish(): Unit = {
+    finished = true
+    if (opened) ready = Option.when(table.groups > 0)(table.take())
+    else if (merge.keys == 0) ready = Some(pack(plan.own.aggregate(partition, Iterator.empty)).next()) // one row for no rows
+  }
+
+  /** Raises what Spark raises for the row at which the kernel stopped: a sum of it overflows. */
+  private def overflow(): Unit = {
+    plan.own.update(table.overflowed, current.getRow(merged))
+    throw new IllegalStateException("a sum that overflows in a kernel and not in Spark")
+  }
+
+  /** The rest of the partition through Spark's own aggregation, from this row of `current`. */
+  private def takeOver(from: Int): Unit = {
+    plan.metrics.sparkTasks += 1
+    val first = current.rowIterator().asScala.drop(from)
+    rest = Some(pack(plan.own.aggregate(partition, first ++ input.flatMap(_.rowIterator().asScala))))
+  }
+
+  private def pack(rows: Iterator[InternalRow]): Iterator[ColumnarBatch] = {
+    vectors = OnHeapColumnVector.allocateColumns(Fallback.BatchRows, plan.schema).toArray
+    new Iterator[ColumnarBatch] {
+      override def hasNext: Boolean = rows.hasNext
+      override def next(): ColumnarBatch = {
+        vectors.foreach(_.reset())
+        var count = 0
+        while (count < Fallback.BatchRows && rows.hasNext) { // each row lies where the one before it lay
+          plan.own.converter.convert(rows.next(), vectors)
+          count += 1
+        }
+        new ColumnarBatch(vectors.toArray, count)
+      }
+    }
+  }
+
+  private def acquire(): Option[KernelRegistry#Lease] =
+    if (!WeldTask.linkable()) None
+    else try Some(SparkWeldRuntime.kernels.acquire(FormKey(merge.requestKey, Set.empty), merge.origin))
+    catch {
+      case unavailable: FormUnavailable =>
+        WarnOnce(s"merge:${unavailable.refusal.code}:${unavailable.refusal.message}",
+          s"SparkWeld: Spark aggregates the rows of stage ${context.stageId()} itself. ${unavailable.refusal.text}")
+        None
+    }
+
+  private def close(): Unit = {
+    if (leased) lease.foreach(_.close())
+    if (opened) {
+      inputs.foreach(_.close())
+      table.close()
+    }
+    vectors.foreach(_.close())
+  }
+}
+
+private object MergeTask {
+  /** Rows that a full table must have merged into each of its groups for merging to go on. */
+  private val RowsAGroup = 4
+}

@@ -1,0 +1,102 @@
+package io.sparkweld.plan
+
+import io.sparkweld.compile.FormOrigin
+
+import org.apache.spark.TaskContext
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeSet, NamedExpression}
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression
+import org.apache.spark.sql.catalyst.util.truncatedString
+import org.apache.spark.sql.execution.{PartitioningPreservingUnaryExecNode, SparkPlan, UnaryExecNode}
+import org.apache.spark.sql.execution.aggregate.HashAggregateExec
+import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
+import org.apache.spark.sql.execution.python.sparkweld.{PartialAggregate, SparkInternals}
+import org.apache.spark.sql.types.DataType
+import org.apache.spark.sql.vectorized.ColumnarBatch
+
+/** The kernel that merges. It takes the child's columns `ordinals`, and gives the `keys` keys, then the buffers. */
+final case class MergePlan(
+    requestKey: String,
+    origin: FormOrigin,
+    ordinals: Array[Int],
+    inputTypes: Array[DataType],
+    outputTypes: Array[DataType],
+    keys: Int)
+
+/**
+ * A partial HashAggregate whose groups a native kernel merges batch by batch, as the kernel below leaves them: its rows are
+ * those of the aggregate's buffers. A group may come more than once, as it may from Spark's own operator when that spills;
+ * the final aggregate merges them.
+ *
+ * @param grouping the keys, and `aggregates` the calls, over the child's output
+ * @param aggregateOutput the output of Spark's own node
+ * @param label what explain says
+ */
+final case class WeldAggregateExec(
+    grouping: Seq[Attribute],
+    aggregates: Seq[AggregateExpression],
+    aggregateOutput: Seq[Attribute],
+    merge: MergePlan,
+    label: String,
+    child: SparkPlan)
+  extends UnaryExecNode with PartitioningPreservingUnaryExecNode {
+
+  override def output: Seq[Attribute] = aggregateOutput
+
+  override def supportsColumnar: Boolean = true
+
+  override def producedAttributes: AttributeSet = outputSet -- child.outputSet
+
+  override protected def outputExpressions: Seq[NamedExpression] = output
+
+  /** The node that this one stands for. */
+  def original(below: SparkPlan): SparkPlan = {
+    val buffers = aggregates.flatMap(_.aggregateFunction.inputAggBufferAttributes)
+    HashAggregateExec(None, isStreaming = false, None, grouping, aggregates, aggregates.map(_.resultAttribute), 0,
+      grouping ++ buffers, below)
+  }
+
+  override protected def doCanonicalize(): SparkPlan = original(child match {
+    case weld: WeldExec => weld.original
+    case other => other
+  }).canonicalized
+
+  override lazy val metrics: Map[String, SQLMetric] = Map(
+    "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
+    "mergedBatches" -> SQLMetrics.createMetric(sparkContext, "batches merged in kernels"),
+    "mergeTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
+    "fullTables" -> SQLMetrics.createMetric(sparkContext, "times that there were too many groups"),
+    "sparkTasks" -> SQLMetrics.createMetric(sparkContext, "tasks that went on with Spark's own aggregation"),
+    "peakMemory" -> SQLMetrics.createSizeMetric(sparkContext, "peak memory"),
+    "spillSize" -> SQLMetrics.createSizeMetric(sparkContext, "spill size"),
+    "avgHashProbe" -> SQLMetrics.createAverageMetric(sparkContext, "avg hash probes per key"),
+    "numTasksFallBacked" -> SQLMetrics.createMetric(sparkContext, "number of sort fallback tasks"))
+
+  override protected def doExecute(): RDD[InternalRow] =
+    throw new UnsupportedOperationException("a WeldAggregateExec gives columnar batches; Spark puts ColumnarToRow above it")
+
+  override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
+    val counters = MergeMetrics(longMetric("numOutputRows"), longMetric("mergedBatches"), longMetric("mergeTime"),
+      longMetric("fullTables"), longMetric("sparkTasks"))
+    val own = PartialAggregate(grouping, aggregates, child.output, SparkInternals.converter(Fallback.schemaOf(output)),
+      SQLMetrics.createMetric(sparkContext, "rows"), longMetric("peakMemory"), longMetric("spillSize"),
+      longMetric("avgHashProbe"), longMetric("numTasksFallBacked"))
+    val task = MergeTaskPlan(merge, own, Fallback.schemaOf(output), counters)
+    child.executeColumnar().mapPartitionsWithIndex { (partition, batches) =>
+      new MergeTask(task, batches, partition, TaskContext.get())
+    }
+  }
+
+  override def simpleString(maxFields: Int): String =
+    s"WeldAggregate [$label], output=${truncatedString(output, "[", ", ", "]", maxFields)}"
+
+  override def verboseStringWithOperatorId(): String =
+    s"""
+       |$formattedNodeName
+       |Aggregated inside the loop: $label
+       |Output: ${output.mkString("[", ", ", "]")}
+       |""".stripMargin
+
+  override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
+}

@@ -1,0 +1,159 @@
+package io.sparkweld.rules
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+import scala.collection.mutable
+
+import io.sparkweld.compile.{Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.support.{ExpressionCodec, Refusal}
+
+import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
+import org.apache.spark.sql.catalyst.expressions.aggregate._
+import org.apache.spark.sql.execution.aggregate.HashAggregateExec
+import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types._
+
+/** One buffer of an aggregate: what the merging kernel makes of a column. `column`: among [[AggregateLoop.columns]]. */
+final case class MergedColumn(fn: String, column: Option[Int], dataType: DataType)
+
+/**
+ * A partial HashAggregate as the kernel merges it.
+ *
+ * @param columns what the chain below has to give: the keys first, then the arguments, each once
+ * @param keys the keys, as columns of that output
+ * @param aggregates the aggregates over that output, for Spark's own evaluation
+ * @param merged the buffers in the order of the aggregate's output, behind the keys
+ */
+final case class AggregateLoop(
+    columns: Seq[NamedExpression],
+    keys: Seq[Attribute],
+    aggregates: Seq[AggregateExpression],
+    merged: Seq[MergedColumn]) {
+
+  /** Types of the output: those of the keys, then those of the buffers. */
+  def outputTypes: Seq[DataType] = keys.map(_.dataType) ++ merged.map(_.dataType)
+
+  /** The request for the merging kernel. Its columns have numbers for names, so that equal shapes have one kernel. */
+  def request(service: ServiceCommand, conf: SQLConf): PipelineRequest = {
+    val request = Frame.newObject().put("op", "compile").put("label", "aggregate")
+    val inputs = request.putArray("inputs")
+    columns.zipWithIndex.foreach { case (column, i) =>
+      val input = inputs.addObject().put("name", s"c$i").put("nullable", true).put("state", "nullable")
+      input.set[ObjectNode]("type", ExpressionCodec.typeOf(column.dataType))
+    }
+    val step = request.putArray("steps").addObject().put("kind", "aggregate")
+    val (keyNodes, mergeNodes) = (step.putArray("keys"), step.putArray("merges"))
+    keys.indices.foreach(i => keyNodes.addObject().put("name", s"k$i").put("column", s"c$i"))
+    merged.zipWithIndex.foreach { case (MergedColumn(fn, column, _), j) =>
+      val node = mergeNodes.addObject().put("name", s"m$j").put("fn", fn)
+      column match {
+        case Some(i) => node.put("column", s"c$i")
+        case None => node.putNull("column")
+      }
+    }
+    val outputs = request.putArray("outputs")
+    keys.indices.foreach(i => outputs.add(s"k$i"))
+    merged.indices.foreach(j => outputs.add(s"m$j"))
+    request.put("filtered", false).put("mayFilter", false)
+    request.putObject("conf").put("timezone", conf.sessionLocalTimeZone)
+    request.putObject("python").putArray("includes")
+    new PipelineRequest(service, request, Nil)
+  }
+}
+
+object AggregateLoop {
+
+  /** What explain says of `node`. */
+  def describe(node: HashAggregateExec): String = {
+    val functions = node.aggregateExpressions.map(_.aggregateFunction.sql).mkString(", ")
+    val keys = node.groupingExpressions.map(bare(_).sql).mkString(", ")
+    if (keys.isEmpty) functions else s"$functions by $keys"
+  }
+
+  /** Whether `node` aggregates the rows of its own partition only, before a shuffle or another aggregate. */
+  def isPartial(node: HashAggregateExec): Boolean =
+    !node.isStreaming && node.requiredChildDistributionExpressions.isEmpty && node.aggregateExpressions.nonEmpty &&
+      node.aggregateExpressions.forall(_.mode == Partial)
+
+  /** `node`, which is partial, as a kernel merges it; or why none does. */
+  def of(node: HashAggregateExec): Either[Refusal, AggregateLoop] = {
+    val columns = mutable.ArrayBuffer.empty[NamedExpression]
+    try {
+      node.aggregateExpressions.find(call => call.isDistinct || call.filter.isDefined).foreach(call => refuse(call.sql))
+      val keys = node.groupingExpressions.map { key =>
+        if (!isKey(key.dataType)) refuse(s"a group by ${key.sql} of type ${key.dataType.sql}")
+        columns += key
+        key.toAttribute
+      }
+      def argument(expression: Expression): Int = {
+        if (!ExpressionCodec.holds(expression.dataType) || !expression.deterministic) refuse(expression.sql)
+        val known = columns.indexWhere(bare(_).semanticEquals(expression))
+        if (known >= 0) known
+        else {
+          columns += (expression match {
+            case attribute: Attribute => attribute
+            case other => Alias(other, "argument")()
+          })
+          columns.size - 1
+        }
+      }
+      val made = node.aggregateExpressions.map { call =>
+        val merged = buffersOf(call.aggregateFunction, argument)
+        val wanted = call.aggregateFunction.aggBufferAttributes.map(_.dataType)
+        if (merged.map(_.dataType) != wanted) refuse(call.sql)
+        (merged, over(call, columns.toSeq))
+      }
+      val loop = AggregateLoop(columns.toSeq, keys, made.map(_._2), made.flatMap(_._1))
+      if (loop.outputTypes != node.output.map(_.dataType)) refuse(node.nodeName)
+      Right(loop)
+    } catch { case refused: ChainRefused => Left(refused.refusal) }
+  }
+
+  private def refuse(what: String): Nothing = throw new ChainRefused(Refusal("SW368", "what" -> what))
+
+  private def bare(column: NamedExpression): Expression = column match {
+    case Alias(child, _) => child
+    case other => other
+  }
+
+  /** Types whose values are equal when their bits are. */
+  private def isKey(dataType: DataType): Boolean = dataType match {
+    case FloatType | DoubleType => false
+    case other => ExpressionCodec.holds(other)
+  }
+
+  /** The buffers of an aggregate function, each as Spark's own update expression makes it. */
+  private def buffersOf(function: AggregateFunction, argument: Expression => Int): Seq[MergedColumn] = function match {
+    case Count(Seq(literal: Literal)) if literal.value != null => Seq(MergedColumn("rows", None, LongType))
+    case Count(Seq(child)) if !child.nullable => Seq(MergedColumn("rows", None, LongType))
+    case Count(Seq(child)) => Seq(MergedColumn("count", Some(argument(child)), LongType))
+    case sum: Sum if isIntegral(sum.child.dataType) => sum.evalContext.evalMode match {
+        case EvalMode.LEGACY => Seq(MergedColumn("sum", Some(argument(sum.child)), LongType))
+        case EvalMode.ANSI => Seq(MergedColumn("checked_sum", Some(argument(sum.child)), LongType))
+        case _ => refuse(sum.sql)
+      }
+    case sum: Sum if isFloat(sum.child.dataType) => Seq(MergedColumn("sum", Some(argument(sum.child)), DoubleType))
+    case average: Average if isIntegral(average.child.dataType) || isFloat(average.child.dataType) =>
+      val column = Some(argument(average.child))
+      Seq(MergedColumn("total", column, DoubleType), MergedColumn("count", column, LongType))
+    case Min(child) => Seq(MergedColumn("min", Some(argument(child)), child.dataType))
+    case Max(child) => Seq(MergedColumn("max", Some(argument(child)), child.dataType))
+    case other => refuse(other.sql)
+  }
+
+  private def isIntegral(dataType: DataType): Boolean = dataType match {
+    case ByteType | ShortType | IntegerType | LongType => true
+    case _ => false
+  }
+
+  private def isFloat(dataType: DataType): Boolean = dataType == FloatType || dataType == DoubleType
+
+  /** The call with the columns in place of its arguments. */
+  private def over(call: AggregateExpression, columns: Seq[NamedExpression]): AggregateExpression = {
+    val function = call.aggregateFunction.mapChildren {
+      case literal: Literal => literal
+      case child => columns.find(bare(_).semanticEquals(child)).map(_.toAttribute).getOrElse(child)
+    }
+    call.copy(aggregateFunction = function.asInstanceOf[AggregateFunction])
+  }
+}

@@ -1,0 +1,155 @@
+"""The builders that merge rows: Weld's merger and dictmerger (arXiv 1709.06416, section 3.2) with the meaning of Spark's partial
+aggregates.
+
+Each function is the buffer of one of Spark's declarative aggregates before its evaluation. Rows are merged in order, so sums of
+doubles are those of Spark to the last bit. NULLs are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.types import F64, I64, Type
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Column `column` gets the groups' value of a key, which is value `value` of their rows."""
+
+    column: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The merger builder: column `column` gets what `fn` makes of value `value` of the rows of each group.
+
+    `rows` has no value, and counts rows. `count` counts values. `sum` is NULL until there is a value; that of integers is an i64
+    that wraps, or with `checked_sum` flags the row that it cannot take, and what is merged then means nothing. `total` is an f64
+    that starts at 0.0. `min` and `max` are NULL until there is a value; NaN is the largest, and of two equal ones, as -0.0 and
+    0.0 are, the first stays.
+    """
+
+    column: str
+    fn: str
+    value: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The dictmerger builder: rows with equal keys are one group, and NULL equals NULL.
+
+    It makes the domain `domain` of the groups in the order of their first rows, to which the columns of keys and merges belong.
+    Without keys there is one group, also when there are no rows.
+    """
+
+    domain: str
+    keys: tuple[Key, ...]
+    merges: tuple[Merge, ...]
+
+    @property
+    def parts(self) -> tuple[Key | Merge, ...]:
+        """All that makes a column of a group."""
+        return (*self.keys, *self.merges)
+
+
+def merge_type(fn: str, value: Type | None) -> Type:
+    """The type of a merge's column. Raises VerifyError for a value that the function does not take."""
+    if (value is None) != (fn == "rows"):
+        raise VerifyError(f"{fn} takes {'no' if fn == 'rows' else 'one'} value")
+    if value is None or (fn == "count"):
+        return I64
+    number = value.is_int or value.is_float
+    if fn in ("sum", "checked_sum") and number and (fn == "sum" or value.is_int):
+        return (I64 if value.is_int else F64).optional()
+    if fn == "total" and number:
+        return F64
+    if fn in ("min", "max") and value.kind != "str":
+        return value.optional()
+    raise VerifyError(f"no merge {fn} of {value}")
+
+
+def key_type(value: Type) -> Type:
+    """The type of a key's column. Raises VerifyError for floats, whose equality is not that of their bits."""
+    if value.is_float:
+        raise VerifyError(f"no key of type {value}")
+    return value
+
+
+def evaluate_groups(
+    groups: Groups, values: Sequence[Array], types: Sequence[Type], rows: int
+) -> tuple[dict[str, Array], np.ndarray, list[int]]:
+    """The columns over groups; the first row of each group (0 for the group of no rows); the rows that a sum cannot take."""
+    numbers: dict[tuple[Any, ...], int] = {}
+    first: list[int] = []
+    group_of = np.zeros(rows, np.int64)
+    for row in range(rows):
+        key = tuple(_cell(values[k.value], row) for k in groups.keys)
+        if key not in numbers:
+            numbers[key] = len(first)
+            first.append(row)
+        group_of[row] = numbers[key]
+    if not groups.keys:
+        first = [0]
+    columns: dict[str, Array] = {}
+    for k in groups.keys:
+        columns[k.column] = _column([_cell(values[k.value], row) for row in first], key_type(types[k.value]))
+    flagged: list[int] = []
+    for merge in groups.merges:
+        type = merge_type(merge.fn, None if merge.value is None else types[merge.value])
+        states = [_START.get(merge.fn, None)] * len(first)
+        for row in range(rows):
+            value = True if merge.value is None else _cell(values[merge.value], row)
+            if value is None:
+                continue
+            at = group_of[row]
+            states[at] = value if states[at] is None and merge.fn in ("min", "max") else _STEPS[merge.fn](states[at], value)
+            if merge.fn == "checked_sum" and not -(2**63) <= states[at] < 2**63:
+                flagged.append(row)
+                break
+        columns[merge.column] = _column([_wrapped(s) if type.plain() == I64 and s is not None else s for s in states], type)
+    return columns, np.array(first, np.int32), flagged
+
+
+def _larger(a: Any, b: Any) -> bool:
+    """Spark's order: NaN above all, -0.0 equal to 0.0."""
+    return a > b or (math.isnan(a) and not math.isnan(b))
+
+
+#: fn -> what it starts with; None where there is nothing yet.
+_START: dict[str, Any] = {"rows": 0, "count": 0, "total": 0.0}
+
+#: fn -> the next state, from the state and a value.
+_STEPS: dict[str, Callable[[Any, Any], Any]] = {
+    "rows": lambda state, _: state + 1,
+    "count": lambda state, _: state + 1,
+    "sum": lambda state, value: (0 if state is None else state) + value,
+    "checked_sum": lambda state, value: (0 if state is None else state) + value,
+    "total": lambda state, value: state + float(value),
+    "min": lambda state, value: value if _larger(state, value) else state,
+    "max": lambda state, value: value if _larger(value, state) else state,
+}
+
+
+def _cell(array: Array, row: int) -> Any:
+    """The Python value of a row; None for NULL."""
+    if isinstance(array, Optional):
+        return _cell(array.values, row) if array.valid[row] else None
+    value = array[row]
+    return value if isinstance(value, str) else value.item()
+
+
+def _wrapped(value: int) -> int:
+    return (value + 2**63) % 2**64 - 2**63
+
+
+def _column(cells: list[Any], type: Type) -> Array:
+    values = np.array([type.zero if cell is None else cell for cell in cells], type.dtype)
+    return Optional(values, np.array([cell is not None for cell in cells], np.bool_)) if type.nullable else values

@@ -1,0 +1,276 @@
+"""Programs that merge rows into groups to the function that does it, as Python source for Numba: one loop, one row a step.
+
+The groups lie in the output columns themselves: row g of each is the state of group g. What goes on from batch to batch is told
+by a state of eight int64, whose address follows those of the columns (their order is that of any kernel):
+
+    0 groups so far, 1 groups that the output columns have room for,
+    2 address of the slots, int64 each and 0 when free, 3 their number less one (a power of two, at least twice the groups'),
+    4 where the next text of a key goes, 5 the end of that memory,
+    6 the row to start with, and afterwards the first row that is not merged yet, 7 what stopped it
+
+When a row makes a group for which there is no room, the loop stops before it: the caller takes the groups out, sets the first
+four words and the slots back and calls again. Word 7 is then the bytes of text that the row's keys want. `result[1]` is 1
+when a checked sum cannot take the row, and word 7 then the group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llvmlite import ir
+from numba.core import types
+
+from sparkweld.ir.merges import Merge, merge_type
+from sparkweld.ir.ops import Read
+from sparkweld.ir.program import Program, body_types
+from sparkweld.ir.types import BOOL, F64, I64, STR, Type
+from sparkweld.kernels import row_operations as make
+from sparkweld.kernels.frontend import Operation, define, numba_type
+from sparkweld.kernels.lowerings import llvm_type
+from sparkweld.kernels.strings import memory_access as memory
+from sparkweld.kernels.strings.key_tables import hash_of
+from sparkweld.kernels.strings.search import same_bytes
+
+ARGUMENTS = (types.int64, types.int64, types.int64)
+RESULT = types.int64
+
+_FACTOR = 0x2545F4914F6CDD1D  # odd, so that no bit of a key is lost
+_HIGH = -(1 << 32)  # of a slot: the hash; the low half is the group's number plus one
+
+_I64 = ir.IntType(64)
+
+
+def merge_function(program: Program) -> Callable[..., object]:
+    """The function of (columns, n, result), all addresses but n, for Numba."""
+    emitter = _Emitter(program)
+    return define(emitter.source(), "merge_rows", emitter.namespace)
+
+
+class _Emitter:
+    def __init__(self, program: Program) -> None:
+        loop = program.loops[0]
+        assert loop.groups is not None
+        self.groups = loop.groups
+        self.types = body_types(loop)
+        entry_of = {i.name: 2 * at for at, i in enumerate(program.inputs)}
+        self.entries = [entry_of[let.op.column] for let in loop.body if isinstance(let.op, Read)]
+        first = 2 * len(program.inputs)
+        self.state_entry = first + 2 * len(program.outputs)
+        outputs = {name: first + 2 * at for at, name in enumerate(program.outputs)}
+        self.outputs = {part.column: outputs[part.column] for part in self.groups.parts if part.column in outputs}
+        self.merges = [merge for merge in self.groups.merges if merge.column in outputs]
+        self.namespace: dict[str, object] = {name: getattr(memory, name) for name in _MEMORY}
+        self.namespace.update(hash_of=hash_of, same_bytes=same_bytes, address=make.address, load_valid=make.load_valid())
+
+    def source(self) -> str:
+        head = [f"state = address(columns, {self.state_entry})", "groups = word(state, 0)", "row = word(state, 48)"]
+        entries = sorted({*self.entries, *self.outputs.values()})
+        head += [f"a{at} = address(columns, {at})" for entry in entries for at in (entry, entry + 1)]
+        parts = (self._fetch, self._step, self._put)
+        fetch, step, put = ([line for merge in self.merges for line in part(merge)] for part in parts)
+        values = [line for value in range(len(self.types)) for line in self._value(value)]
+        if self.groups.keys:
+            rows = [*values, *self._find(), "if full:", "    break", *fetch, *self._check(), *step, *put]
+            lines = [*head, *_TABLE, "while row < n:", *_indented([*rows, "row += 1"])]
+            tail = ["store_word(state, 32, cursor)"]
+        else:
+            start = ["if groups == 0:", "    groups = 1", "    g = 0", *_indented(self._start())]
+            rows = [*values, *self._check(), *step]
+            lines = [*head, "flagged = 0", "g = 0", *start, *fetch, "while row < n:", *_indented([*rows, "row += 1"]), *put]
+            tail = []
+        tail += ["store_word(state, 0, groups)", "store_word(state, 48, row)", "store_word(result, 0, row)"]
+        lines = [*lines, *tail, "store_word(result, 8, flagged)", "return 0"]
+        return "\n".join(["def merge_rows(columns, n, result):", *_indented(lines), ""])
+
+    def _name(self, operation: Operation) -> str:
+        self.namespace[operation.name] = operation
+        return operation.name
+
+    def _value(self, value: int) -> list[str]:
+        type, entry = self.types[value], self.entries[value]
+        valid = f"load_valid(a{entry + 1}, row)" if type.nullable else "True"
+        return [f"ok{value} = {valid}", f"v{value} = {self._name(make.load(type.plain()))}(a{entry}, row)"]
+
+    def _find(self) -> list[str]:
+        """Finds the row's group `g`, or makes it."""
+        lines = ["h = 0"]
+        for key in self.groups.keys:
+            type, value = self.types[key.value].plain(), f"v{key.value}"
+            bits = f"hash_of({value})" if type == STR else f"{self._name(_as_word(type))}({value})"
+            lines += ["bits = 1", f"if ok{key.value}:", f"    bits = {bits}"]
+            lines += [f"h = wrapping_multiply(h ^ bits, {_FACTOR})", "h = h ^ shift_right(h, 32)"]
+        same = [line for key in self.groups.keys for line in self._same(key.column, key.value)]
+        lines += [
+            "slot = h & mask", "g = -1", "going = True",
+            "while going:",
+            "    entry = word(slots, 8 * slot)",
+            "    if entry == 0:",
+            "        going = False",
+            f"    elif (entry ^ h) & {_HIGH} == 0:",
+            "        g = (entry & 0xFFFFFFFF) - 1", "        same = True", *_indented(same, 8),
+            "        if same:",
+            "            going = False",
+            "        else:",
+            "            g = -1",
+            "    if going:",
+            "        slot = slot + 1 & mask",
+            "if g < 0:",
+            *_indented(self._new()),
+        ]  # fmt: skip
+        return lines
+
+    def _same(self, column: str, value: int) -> list[str]:
+        type, at = self.types[value], self.outputs[column]
+        differs = f"{self._name(make.load(type.plain()))}(a{at}, g) != v{value}"
+        if type.plain() == STR:
+            load = f"w = {self._name(make.load(STR))}(a{at}, g)"
+            length = f"length_of(w) != length_of(v{value})"
+            other = f"not same_bytes(address_of(w), address_of(v{value}), length_of(w))"
+            found = [load, f"if {length}:", "    same = False", f"elif {other}:", "    same = False"]
+        else:
+            found = [f"if {differs}:", "    same = False"]
+        if not type.nullable:
+            return found
+        stored = f"load_valid(a{at + 1}, g)"
+        return [f"if {stored} != ok{value}:", "    same = False", f"elif ok{value}:", *_indented(found)]
+
+    def _new(self) -> list[str]:
+        texts = [key for key in self.groups.keys if self.types[key.value].plain() == STR]
+        lines = ["wanted = 0"]
+        for key in texts:
+            lines += [f"if ok{key.value}:", f"    wanted += length_of(v{key.value})"]
+        stop = ["full = True", "store_word(state, 56, wanted)", "break"]
+        lines += ["if groups == room or cursor + wanted > end:", *_indented(stop)]
+        lines += ["g = groups", "groups += 1", f"store_word(slots, 8 * slot, h & {_HIGH} | groups)"]
+        for key in self.groups.keys:
+            type, at, value = self.types[key.value], self.outputs[key.column], key.value
+            plain = type.plain()
+            stored = f"{self._name(make.or_zero(plain))}(v{value}, ok{value})"
+            if plain == STR:
+                lines += [f"t = {stored}", "copy(cursor, address_of(t), length_of(t))"]
+                lines += [f"{self._name(make.store(STR))}(a{at}, g, view(cursor, length_of(t)))", "cursor += length_of(t)"]
+            else:
+                lines.append(f"{self._name(make.store(plain))}(a{at}, g, {stored})")
+            lines.append(f"{self._name(make.store_null())}(a{at + 1}, g, ok{value})")
+        return [*lines, *self._start()]
+
+    def _start(self) -> list[str]:
+        """The state of a group without rows."""
+        lines = []
+        for merge in self.merges:
+            type, at = self._type(merge), self.outputs[merge.column]
+            zero = f"{self._name(_zero(type.plain()))}()"
+            lines += [f"{self._name(make.store(type.plain()))}(a{at}, g, {zero})"]
+            lines += [f"{self._name(make.store_null())}(a{at + 1}, g, {not type.nullable})"]
+        return lines
+
+    def _type(self, merge: Merge) -> Type:
+        return merge_type(merge.fn, None if merge.value is None else self.types[merge.value])
+
+    def _fetch(self, merge: Merge) -> list[str]:
+        type, at = self._type(merge), self.outputs[merge.column]
+        lines = [f"m{at} = {self._name(make.load(type.plain()))}(a{at}, g)"]
+        return [*lines, f"has{at} = load_valid(a{at + 1}, g)"] if type.nullable else lines
+
+    def _put(self, merge: Merge) -> list[str]:
+        type, at = self._type(merge), self.outputs[merge.column]
+        lines = [f"{self._name(make.store(type.plain()))}(a{at}, g, m{at})"]
+        return [*lines, f"{self._name(make.store_null())}(a{at + 1}, g, has{at})"] if type.nullable else lines
+
+    def _check(self) -> list[str]:
+        """Stops before a row that a checked sum cannot take."""
+        lines = []
+        for merge in self.merges:
+            if merge.fn == "checked_sum":
+                at, value = self.outputs[merge.column], self._widened(merge)
+                lines += [f"if ok{merge.value} and {self._name(_overflows())}(m{at}, {value}):", "    flagged = 1"]
+        stop = ["    store_word(state, 56, g)", "    break"]
+        return [*lines, "if flagged != 0:", *stop] if lines else []
+
+    def _step(self, merge: Merge) -> list[str]:
+        at, value = self.outputs[merge.column], merge.value
+        if merge.fn == "rows":
+            return [f"m{at} += 1"]
+        if merge.fn == "count":
+            step = [f"m{at} += 1"]
+        elif merge.fn in ("min", "max"):
+            pair = (f"v{value}", f"m{at}") if merge.fn == "max" else (f"m{at}", f"v{value}")
+            type = self.types[value or 0].plain()
+            larger = f"{self._name(_larger(type))}({', '.join(pair)})"
+            step = [f"if not has{at} or {larger}:", f"    m{at} = v{value}"]
+        else:
+            add = self._name(_add(self._type(merge).plain()))
+            step = [f"m{at} = {add}(m{at}, {self._widened(merge)})"]
+        if self._type(merge).nullable:
+            step.append(f"has{at} = True")
+        return [f"if ok{value}:", *_indented(step)]
+
+    def _widened(self, merge: Merge) -> str:
+        assert merge.value is not None
+        return f"{self._name(_widen(self.types[merge.value].plain(), self._type(merge).plain()))}(v{merge.value})"
+
+
+_MEMORY = (
+    "word", "store_word", "address_of", "length_of", "view", "copy", "shift_right", "wrapping_multiply",
+)  # fmt: skip
+
+_TABLE = (
+    "room = word(state, 8)", "slots = word(state, 16)", "mask = word(state, 24)", "cursor = word(state, 32)",
+    "end = word(state, 40)", "full = False", "flagged = 0",
+)  # fmt: skip
+
+
+def _indented(lines: list[str], by: int = 4) -> list[str]:
+    return [" " * by + line for line in lines]
+
+
+def _as_word(type: Type) -> Operation:
+    """A key's value in 64 bits."""
+    def build(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+        if type == BOOL:
+            return b.zext(x, _I64)
+        return x if x.type == _I64 else b.sext(x, _I64)
+
+    return Operation(f"as_word_{type}", (numba_type(type),), types.int64, build)
+
+
+def _widen(type: Type, to: Type) -> Operation:
+    """A number as the type of its sum, as the JVM widens it."""
+    def build(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+        if type.is_float:
+            return x if type == to else b.fpext(x, llvm_type(to))
+        if to == F64:
+            return b.sitofp(x, llvm_type(to))
+        return x if type == I64 else b.sext(x, _I64)
+
+    return Operation(f"widen_{type}_{to}", (numba_type(type),), numba_type(to), build)
+
+
+def _add(type: Type) -> Operation:
+    """A sum of two; that of integers wraps."""
+    of = numba_type(type)
+    return Operation(f"add_{type}", (of, of), of, lambda b, x, y: b.fadd(x, y) if type.is_float else b.add(x, y))
+
+
+def _overflows() -> Operation:
+    """Whether the sum of two int64 is none."""
+    def build(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+        return b.extract_value(b.sadd_with_overflow(x, y), 1)
+
+    return Operation("overflows", (types.int64, types.int64), types.boolean, build)
+
+
+def _larger(type: Type) -> Operation:
+    """Whether x is larger than y in Spark's order: NaN above all."""
+    def build(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+        if not type.is_float:
+            return b.icmp_unsigned(">", x, y) if type == BOOL else b.icmp_signed(">", x, y)
+        nan = b.and_(b.fcmp_unordered("uno", x, x), b.fcmp_ordered("ord", y, y))
+        return b.or_(b.fcmp_ordered(">", x, y), nan)
+
+    return Operation(f"larger_{type}", (numba_type(type),) * 2, types.boolean, build)
+
+
+def _zero(type: Type) -> Operation:
+    value = ir.Constant(llvm_type(type), 0.0 if type.is_float else 0)
+    return Operation(f"zero_{type}", (), numba_type(type), lambda b: value)

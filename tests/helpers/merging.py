@@ -1,0 +1,79 @@
+"""Runs a kernel that merges rows over batches as a task of the JVM does: groups are taken out when there is no more room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sparkweld.ir import Program
+from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.program import output_types
+from sparkweld.kernels import Kernel
+from sparkweld.kernels.loader import _texts_of, _views_of
+
+
+@dataclass
+class Merger:
+    """The state of one task: room for `room` groups and `text` bytes of their keys. `overflowed`: a checked sum was."""
+
+    kernel: Kernel
+    room: int
+    text: int = 1 << 16
+    overflowed: bool = False
+    _state: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.program: Program = self.kernel.program
+        self.outputs = [
+            (np.empty((self.room, 2) if t.kind == "str" else self.room, np.int64 if t.kind == "str" else t.dtype),
+             np.empty(self.room, np.uint8)) for t in output_types(self.program)]  # fmt: skip
+        self.slots = np.zeros(1 << (2 * self.room - 1).bit_length(), np.int64)
+        self.texts = np.empty(self.text, np.uint8)
+        self._state = np.zeros(8, np.int64)
+        self._clear()
+
+    def _clear(self) -> None:
+        self.slots[:] = 0
+        start = self.texts.ctypes.data
+        self._state[:6] = 0, self.room, self.slots.ctypes.data, len(self.slots) - 1, start, start + self.text
+
+    def merge(self, columns: dict[str, Array], rows: int) -> Iterator[dict[str, Array]]:
+        """Merges a batch; gives the groups each time that they are full."""
+        keep: list[np.ndarray] = []
+        addresses = [a.ctypes.data for i in self.program.inputs for a in self._input(columns[i.name], i.type.kind, rows, keep)]
+        addresses += [a.ctypes.data for pair in self.outputs for a in pair] + [self._state.ctypes.data]
+        self._state[6] = 0
+        while True:
+            result = self.kernel.call(addresses, rows)
+            self.overflowed = bool(result[1])
+            assert result[0] == self._state[6]
+            if self.overflowed or self._state[6] == rows:
+                return
+            assert self._state[0] > 0, "no room for one group"
+            yield self.groups()
+
+    def groups(self) -> dict[str, Array]:
+        """The groups so far, which are then taken out."""
+        count, found = int(self._state[0]), {}
+        for name, type, (values, nulls) in zip(self.program.outputs, output_types(self.program), self.outputs, strict=True):
+            array = _texts_of(values[:count]) if type.kind == "str" else values[:count].copy()
+            found[name] = Optional(array, nulls[:count] == 0) if type.nullable else array
+        self._clear()
+        return found
+
+    @staticmethod
+    def _input(column: Array, kind: str, rows: int, keep: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        values = column.values if isinstance(column, Optional) else column
+        nulls = (~column.valid).view(np.uint8) if isinstance(column, Optional) else np.zeros(rows, np.uint8)
+        if kind == "str":
+            values = _views_of(np.where(nulls == 0, values, ""), keep)
+        keep += [np.ascontiguousarray(values), np.ascontiguousarray(nulls)]
+        return keep[-2], keep[-1]
+
+
+def run_batches(merger: Merger, batches: Sequence[tuple[dict[str, Array], int]]) -> list[dict[str, Array]]:
+    """All pieces that a task gives for these batches."""
+    pieces = [piece for columns, rows in batches for piece in merger.merge(columns, rows)]
+    return [*pieces, merger.groups()]

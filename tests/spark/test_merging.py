@@ -1,0 +1,167 @@
+"""Partial aggregates above kernels, merged by a kernel of their own: the rows of Spark's own operators to the last bit."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType, LongType, StringType
+
+from tests.helpers.differential import check, run, session_conf
+
+ENABLED = "spark.sparkweld.enabled"
+AQE = "spark.sql.adaptive.enabled"
+
+
+@pandas_udf(DoubleType())
+def scaled(x: pd.Series) -> pd.Series:
+    return x * 1.5 - 2.0
+
+
+@pandas_udf(LongType())
+def doubled(k: pd.Series) -> pd.Series:
+    return k * 2
+
+
+@pandas_udf(StringType())
+def initial(name: pd.Series) -> pd.Series:
+    return name.str.upper()
+
+
+def numbers(rows=6000, groups=17, seed=5):
+    random = np.random.default_rng(seed)
+    g = random.integers(0, groups, rows)
+    x = random.normal(3, 1e6, rows)
+    x[random.random(rows) < 0.02] = np.nan
+    x[g == 3], x[g == 4] = -0.0, np.nan
+    x[(g == 5) & (random.random(rows) < 0.5)] = 0.0
+    x[(g == 5) & (x != 0.0)] = -0.0
+    k = random.integers(-(2**40), 2**40, rows)
+    return {
+        "g": pa.array(g, mask=g == 9),
+        "x": pa.array(x, mask=(random.random(rows) < 0.1) | (g == 8)),
+        "k": k,
+        "i": pa.array(k.astype(np.int16), mask=random.random(rows) < 0.1),
+        "f": pa.array(x.astype(np.float32), mask=g == 8),
+        "flag": pa.array(k % 3 == 0, mask=k % 7 == 0),
+        "day": pa.array((g + 18000).astype(np.int32), pa.int32()).cast(pa.date32()),
+        "name": pa.array([f"name {v % 5}" + "é" * (v % 2) for v in g], mask=g == 7),
+        "wide": np.arange(rows) * 7919 % rows,
+    }
+
+
+@pytest.fixture
+def table(parquet):
+    return parquet(numbers(), dictionary=True)
+
+
+def merged(frame):
+    """What the merging kernels of an executed query did."""
+    jvm = frame.sparkSession._jvm
+    return json.loads(jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))["aggregates"]
+
+
+def check_merged(spark, query, *, aqe="true", operators=1, conf=None, **arguments):
+    """`check`, and that kernels merged the rows of so many aggregates, all of them."""
+    conf = {AQE: aqe, **(conf or {})}
+    what = check(spark, query, conf=conf, **arguments)
+    _, frame = run(spark, query, {ENABLED: "true", "spark.sparkweld.backend": "native", **conf})
+    entries = merged(frame)
+    assert len(entries) == operators and entries[0]["mergedBatches"], f"{entries} {what}"
+    assert not any(entry["sparkTasks"] for entry in entries), entries
+    return entries
+
+
+def calls():
+    """Every function over every family of types."""
+    pairs = [(F.sum, "s"), (F.avg, "s"), (F.min, "s"), (F.max, "s"), (F.count, "s"), (F.sum, "d"), (F.avg, "i"), (F.min, "i"),
+             (F.sum, "f"), (F.max, "f"), (F.max, "flag"), (F.min, "day")]  # fmt: skip
+    return [*(function(column) for function, column in pairs), F.count(F.lit(1)), F.sum(F.col("s") * 2 + 1)]
+
+
+def scored(table):
+    return table.withColumn("s", scaled("x")).withColumn("d", doubled("k"))
+
+
+def by(table, *keys):
+    """All calls by some keys, which are shown as one string."""
+    names = [f"k{i}" for i in range(len(keys))]
+    made = table.groupBy(*(F.col(k).alias(n) if isinstance(k, str) else k.alias(n) for k, n in zip(keys, names, strict=True)))
+    shown = F.concat_ws("|", *(F.coalesce(F.col(n).cast("string"), F.lit("NULL")) for n in names))
+    columns = [call.alias(f"c{i}") for i, call in enumerate(calls())]
+    return made.agg(*columns).select(shown.alias("key"), *(f"c{i}" for i in range(len(columns))))
+
+
+@pytest.mark.parametrize("aqe", ["true", "false"])
+def test_groups_of_all_types_of_keys(spark, table, aqe):
+    def query():
+        frame = scored(table)
+        keys = by(frame, "day", "flag", "g").union(by(frame.where(F.col("s") > 0), initial("name"), F.col("g") % 3))
+        return keys.union(by(frame.where(F.col("k") < -(2**41)))).orderBy("key", "c0", "c1")
+
+    check_merged(spark, query, aqe=aqe, operators=3)
+
+
+def test_more_groups_than_a_table_holds(spark, parquet):
+    """Groups that come in order are flushed and merging goes on; groups that never come again are left to Spark."""
+    rows = 300_000
+    ids = np.arange(rows)
+    table = parquet({"sorted": ids // 4, "x": ids * 0.25, "text": pa.array([f"{v * 7919 % rows:>40}" for v in range(rows)])})
+    scored = table.select("*", scaled("x").alias("s"))
+
+    def query(key):
+        sums = scored.groupBy(key).agg(F.sum("s").alias("sum"), F.count("*").alias("n"))
+        return sums.agg(F.count("*"), F.max("n"), F.min("sum"), F.max("sum"), F.sum(F.hash(key).cast("long")))
+
+    (entry,) = check_merged(spark, lambda: query("sorted"))
+    assert entry["fullTables"] == 1 and entry["numOutputRows"] == rows // 4, entry
+    check(spark, lambda: query("text"))
+    _, frame = run(spark, lambda: query("text"), {ENABLED: "true", "spark.sparkweld.backend": "native"})
+    (entry,) = merged(frame)
+    assert entry["fullTables"] == 1 and entry["sparkTasks"] == 1 and entry["numOutputRows"] == rows, entry
+
+
+def test_batches_that_run_in_python_are_merged_too(spark, parquet):
+    table = parquet({"k": [2**62, -5, None, 7] * 50, "g": ["a", "b", "a", None] * 50}, row_group_size=100)
+
+    @pandas_udf(LongType())
+    def half(k: pd.Series) -> pd.Series:
+        return (k.fillna(0) * 3).astype("int64") // 2
+
+    def query():
+        return table.select("g", half("k").alias("h")).groupBy("g").agg(F.max("h"), F.count("h")).orderBy("g")
+
+    check_merged(spark, query, deopt=None)
+
+
+def test_a_sum_of_integers_overflows_as_in_spark(spark, parquet):
+    table = parquet({"k": [2**62 // 2, 1, 2, 3] * 10, "g": [1, 2, 3, 2] * 10})
+
+    def query():
+        return table.select("g", doubled("k").alias("d")).groupBy("g").agg(F.sum("d")).orderBy("g")
+
+    check(spark, query, deopt=None, conf={"spark.sql.ansi.enabled": "true"})
+    check_merged(spark, query, conf={"spark.sql.ansi.enabled": "false"})
+
+
+def test_what_is_left_to_sparks_own_operator(spark, table):
+    calls = (F.first("s"), F.sum(F.col("d").cast("decimal(20,2)")), F.expr("sum(d) filter (where k > 0)"), F.stddev("s"))
+    queries = [lambda call=call: scored(table).groupBy("g").agg(call.alias("a")).orderBy("g") for call in calls]
+    queries.append(lambda: scored(table).groupBy("f").agg(F.sum("d")).orderBy("f"))
+    for query in queries:
+        check(spark, query)
+        with session_conf(spark, {"spark.sparkweld.backend": "native"}):
+            text = spark._jvm.io.sparkweld.ui.WeldExplain.explain(query()._jdf.queryExecution())
+        assert "SW368" in text and "aggregated inside" not in text, text
+    check(spark, lambda: scored(table).groupBy("g").agg(F.sum("d").alias("a"), F.countDistinct("i")).orderBy("g"))
+
+
+def test_explain(spark, table):
+    frame = scored(table).groupBy("g").agg(F.sum(F.col("s") * 2), F.count("*"))
+    text = spark._jvm.io.sparkweld.ui.WeldExplain.explain(frame._jdf.queryExecution())
+    assert "aggregated inside the loop: sum((s * 2.0D)), count(1) by g" in text, text

@@ -1,0 +1,40 @@
+"""An aggregate step of a request to the loop that merges the rows: Spark's partial aggregation of columns that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sparkweld.errors import VerifyError
+from sparkweld.reasons import refusal
+from udf_compiler.columns import Column, Columns
+
+#: fn -> the Spark type of its buffer, for an argument of an integral type and for others; None: that of the argument.
+_TYPES: dict[str, tuple[str | None, str | None]] = {
+    "rows": ("long", "long"), "count": ("long", "long"), "sum": ("long", "double"), "checked_sum": ("long", "double"),
+    "total": ("double", "double"), "min": (None, None), "max": (None, None),
+}  # fmt: skip
+_INTEGRAL = frozenset({"byte", "short", "integer", "long"})
+
+
+def merge_rows(columns: Columns, step: Mapping[str, Any]) -> list[Column]:
+    """Adds the loop of a step {"keys": [{name, column}], "merges": [{name, fn, column or null}]}; gives its columns, keys first.
+
+    Raises the refusal of a merge or a key that the IR does not have.
+    """
+    loop = columns.loop("aggregate")
+    made: list[Column] = []
+    for key in step["keys"]:
+        loop.key(key["name"], loop.read(columns[key["column"]].name))
+        made.append(Column(key["name"], columns[key["column"]].spark_type, True))
+    for merge in step["merges"]:
+        fn, column = merge["fn"], merge["column"]
+        value = None if column is None else loop.read(columns[column].name)
+        of = None if column is None else columns[column].spark_type
+        loop.merge(merge["name"], fn, value)
+        made.append(Column(merge["name"], str(_TYPES[fn][of not in _INTEGRAL] or of), True))
+    try:
+        loop.close_groups("groups")
+    except VerifyError as error:
+        raise refusal("SW368", what=str(error)) from None
+    return made
