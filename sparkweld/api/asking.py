@@ -70,10 +70,10 @@ def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: 
 
 def _answer(request: dict[str, Any], payload: bytes, eval_type: int) -> dict[str, Any]:
     from sparkweld.kernels import check_size
-    from udf_compiler.aggregates import GROUPED_AGG_PANDAS, compile_aggregate
+    from udf_compiler.aggregates import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, compile_aggregate
     from udf_compiler.pipeline import compile_pipeline
     from udf_compiler.replies import or_refused
 
-    if eval_type == GROUPED_AGG_PANDAS:
+    if eval_type in (GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS):
         return or_refused(compile_aggregate, request, [payload])
     return compile_pipeline(request, [payload], check_size)

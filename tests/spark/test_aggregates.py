@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -240,12 +242,54 @@ def test_explain_names_the_aggregates(spark, table):
     assert "SW382" in explain(grouped(table, [REFUSED[0][1:]]))
 
 
-def test_iterators_and_arrow_aggregates_stay_in_python(spark, table):
+ARROW = [
+    ("lambda v: pc.sum(v)", "long", "k"),
+    ("lambda v: pc.sum(v, min_count=0)", "long", "kn"),
+    ("lambda v: pc.sum(v, skip_nulls=False)", "long", "kn"),
+    ("lambda v: pc.max(v).as_py()", "int", "i"),
+    ("lambda v: pc.count(v, mode='only_null').as_py()", "int", "x"),
+    ("lambda v: pc.any(v)", "boolean", "maybe"),
+    ("lambda v: pc.all(v).as_py()", "boolean", "maybe"),
+    ("lambda v: pc.count(v)", "double", "name"),
+]
+ARROW_KEPT = [
+    ("lambda v: pc.mean(v)", "double", "kn"),
+    ("lambda v: pc.sum(v).as_py()", "double", "x"),
+    ("lambda v: pc.stddev(v, ddof=1)", "double", "kn"),
+    ("lambda v: pc.max(v)", "double", "x"),
+    ("lambda v: pc.variance(v)", "double", "y"),
+    ("lambda v, w: pc.sum(pc.multiply(v, w)).as_py() / pc.sum(w).as_py()", "double", "y y"),
+]
+
+
+def arrow_aggregate(source, returns, columns):
+    """The same of Arrow arrays."""
+    function = eval(source, {"pc": pc})
+    function.__annotations__ = dict.fromkeys(function.__code__.co_varnames[: function.__code__.co_argcount], pa.Array)
+    function.__annotations__["return"] = pa.Scalar
+    return arrow_udf(function, returns)(*columns.split())
+
+
+def test_arrow_aggregates(spark, table):
+    def query(cases, keys=("g",), frame=table):
+        calls = [arrow_aggregate(*case).alias(f"r{i}") for i, case in enumerate(cases)]
+        return frame.groupBy(*keys).agg(*calls).orderBy(*keys or ["r0"])
+
+    check(spark, lambda: query(ARROW), rewritten=len(ARROW))
+    check(spark, lambda: query(ARROW_KEPT), rewritten=len(ARROW_KEPT), ulp=4096)
+    check(spark, lambda: query(ARROW[:3], (), table.where("k > 5000")), rewritten=3)
+    for case in (("lambda v: pc.sum(v)", "int", "big"), ("lambda v: 1.0 / pc.min(v).as_py()", "double", "zero")):
+        check(spark, lambda case=case: query([case], frame=table.withColumn("zero", F.lit(0.0))), rewritten=1)
+    windows = [arrow_aggregate(*case).over(Window.partitionBy("g")).alias(f"r{i}") for i, case in enumerate(ARROW[:3])]
+    check(spark, lambda: table.select("g", "k", *windows).orderBy("g", "k", "r0"), rewritten=3)
+
+
+def test_aggregates_of_iterators_stay_in_python(spark, table):
     """They are other kinds of UDF, and say so."""
 
     @arrow_udf("long")
-    def total(v: pa.Array) -> pa.Scalar:
-        return pc.sum(v)
+    def total(batches: Iterator[pa.Array]) -> int:
+        return sum(pc.sum(v).as_py() or 0 for v in batches)
 
     check(spark, lambda: table.groupBy("g").agg(total("k")).orderBy("g"), refused="SW386")
 

@@ -17,22 +17,19 @@ from sparkweld.ir.types import BOOL, I64
 from sparkweld.optimizer import optimize
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
-from udf_compiler.aggregates.groups import Aggregate, Groups, GroupScalar
-from udf_compiler.aggregates.objects import ObjectBools
+from udf_compiler.aggregates.groups import Aggregate, Groups
+from udf_compiler.aggregates.kinds import KINDS
 from udf_compiler.aggregates.probe import probe
-from udf_compiler.boundary import Field, check_confs, column_of_result, ir_type, series_of_column
+from udf_compiler.boundary import Field, ir_type
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, prepare
-from udf_compiler.trace import TracedSeries, stand_in, trace
+from udf_compiler.trace import trace
 from udf_compiler.twins import twin_outputs
 from udf_compiler.twins.nodes import Expr, choice, column, literal, node, where_not_null
 from udf_compiler.zones import session_zone
-
-#: Series of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_PANDAS_UDF).
-GROUPED_AGG_PANDAS = 202
 
 #: Nullable integer columns that a function may take: each doubles the forms.
 MAX_STATES = 3
@@ -68,21 +65,23 @@ class _Compiler:
         self.exact = bool(request.get("conf", {}).get("exact", False))
         self.notes: list[str] = []
         self.kept: list[tuple[str, str]] = []
-        if udf["evalType"] != GROUPED_AGG_PANDAS:
+        if udf["evalType"] not in KINDS:
             raise refusal("SW386", udf["name"], eval_type=udf["evalType"])
+        self.kind = KINDS[udf["evalType"]]()
         if not udf.get("deterministic", True):
             raise refusal("SW207", udf["name"])
-        check_confs(request.get("conf", {}).get("pandas", {}), udf["name"])
+        self.kind.check_confs(request.get("conf", {}).get("pandas", {}), udf["name"])
         self.function = load_command(blobs[udf["payload"]]).function
         options = options_of(self.function)
         if options.backend == "python":
             raise refusal("SW700", udf["name"])
         self.exact = self.exact or options.exact
-        self.prepared: Prepared = prepare(self.function, stand_in)
+        self.prepared: Prepared = prepare(self.function, self.kind.stand_in)
         self.place = self.prepared.place
 
     def reply(self) -> dict[str, Any]:
-        stateful = [i["name"] for i in self.request["inputs"] if i["nullable"] and i["type"] not in ("float", "double")]
+        nullable = [i["name"] for i in self.request["inputs"] if i["nullable"] and i["type"] not in ("float", "double")]
+        stateful = nullable if self.kind.sees_states else []
         if len(stateful) > MAX_STATES:
             raise refusal("SW388", self.place, count=len(stateful), limit=MAX_STATES)
         merged = _Merged(self.request["inputs"], self.place)
@@ -104,6 +103,8 @@ class _Compiler:
         columns = [
             Column(i["name"], i["type"], bool(i["nullable"]), "nullable" if i["name"] in with_nulls else "dense") for i in given
         ]
+        if not self.kind.sees_states:
+            columns = [replace(column, state="nullable") for column in columns]
         inputs = [Input(c.name, ir_type(c.spark_type, c.holds_null, c.title)) for c in columns]
         builder = ProgramBuilder(self.udf["name"], inputs)
         return _Trace(self, builder, Columns(builder, columns)).form()
@@ -133,13 +134,11 @@ class _Trace:
                 kept=kept,
                 groups=self.groups,
             )
-        if type(result) is not GroupScalar or result.loop is not self.groups.loop:
-            raise refusal("SW385", owner.place, type=getattr(result, "what", type(result).__name__))
         rows = self._rows()
         groups, errors = self._result(result)
         owner.kept += [*kept, *_kept(rows, owner), *_kept(groups, owner)]
         form = Form(rows, tuple(self.groups.aggregates), groups, errors)
-        probe(owner.function, positional, named, form, owner.udf["returnType"], owner.place, rounded=bool(kept))
+        probe(owner.function, positional, named, form, owner.kind, owner.place, rounded=bool(kept))
         return form
 
     def _rows(self) -> Program:
@@ -152,16 +151,16 @@ class _Trace:
             raise refusal("SW384", self.owner.place)
         return program
 
-    def _result(self, result: GroupScalar) -> tuple[Program, tuple[str, ...]]:
+    def _result(self, result: Any) -> tuple[Program, tuple[str, ...]]:
         """The converted result. What would be a guard is an error that PySpark raises for the group."""
         loop, to = self.groups.loop, self.owner.udf["returnType"]
         if loop.guards:
             raise refusal("SW384", self.owner.place)
         raises = list(self.groups.raises)
-        value = column_of_result(loop, TracedSeries(loop, result.value, result.dtype), to, self.owner.place)
+        value, of = self.owner.kind.result(self.groups, result, to, self.owner.place)
         for guard in loop.guards:
-            failed = loop.call("logical_not", replace(result.value, id=guard, type=BOOL))
-            raises.append((failed, f"pyarrow.lib.ArrowInvalid: a {result.dtype} result does not fit the return type {to}"))
+            failed = loop.call("logical_not", replace(value, id=guard, type=BOOL))
+            raises.append((failed, f"pyarrow.lib.ArrowInvalid: a {of} result does not fit the return type {to}"))
         loop.guards.clear()
         loop.append("result", value)
         for i, (condition, _) in enumerate(raises):
@@ -186,10 +185,7 @@ class _Trace:
     def _argument(self, expr: Expr, title: str) -> Any:
         if expr["op"] == "CreateNamedStruct":  # a Series of dictionaries here, no DataFrame
             raise refusal("SW101", column=title, type="struct")
-        field = self._field(expr, title)
-        if field.spark_type == "boolean" and field.state == "nullable":
-            return ObjectBools(self.loop, field.value, field.name)
-        return series_of_column(self.loop, field.value, field.spark_type, True, field.state, field.name)
+        return self.owner.kind.argument(self.loop, self._field(expr, title))
 
     def _field(self, expr: Expr, title: str) -> Field:
         if expr["op"] == "Column":
@@ -198,6 +194,8 @@ class _Trace:
             return Field(title, self.columns.read(self.loop, column.name), column.spark_type, state)
         value = catalyst.translate(self.loop, expr, self.columns.reader(self.loop))
         state = "nullable" if self.columns.with_nulls(strict_columns(expr)) else "dense"
+        if not self.owner.kind.sees_states:
+            return Field(title, value, expr["type"], state)
         if self.columns.with_nulls(columns_in(expr)) and state == "dense":
             raise refusal("SW324", self.owner.place, column=title, type=expr["type"])
         refuse_made_nulls(title, expr["type"], value.type, state)
@@ -269,4 +267,4 @@ def _kept(program: Program, owner: _Compiler) -> list[tuple[str, str]]:
     return [(getattr(op, "fn", op.name), str(bound)) for op, bound in found]
 
 
-__all__ = ["GROUPED_AGG_PANDAS", "Form", "compile_aggregate"]
+__all__ = ["Form", "compile_aggregate"]

@@ -75,6 +75,18 @@ class Groups:
         flat = not (args and isinstance(args[0], TracedArray) and args[0].ndim != 1)
         return reductions().numpy_function(getattr(function, "__name__", "")) if flat else None
 
+    def compute_function(self, name: str) -> Any:
+        """An aggregate function of pyarrow.compute; None when it is none that is known."""
+        from udf_compiler.aggregates.compute import FUNCTIONS
+
+        return FUNCTIONS.get(name)
+
+    def arrow_attribute(self, scalar: Any, name: str) -> Any:
+        """An attribute of an Arrow scalar of each group."""
+        from udf_compiler.aggregates.compute import scalar_attribute
+
+        return scalar_attribute(scalar, name)
+
     def part(self, series: Any, mask: Any) -> Any:
         """``series[mask]``: rows of the group."""
         return reductions().part_of(series, mask)

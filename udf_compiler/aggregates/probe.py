@@ -10,17 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from sparkweld.ir import Type, evaluate
 from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.types import parse_type
 from sparkweld.reasons import refusal
-from udf_compiler.aggregates.objects import ObjectBools
-from udf_compiler.trace import TracedFrame, TracedSeries
+from udf_compiler.trace import TracedFrame
 
 if TYPE_CHECKING:
     from udf_compiler.aggregates.compile import Form
+    from udf_compiler.aggregates.kinds import AggregateKind
 
 _SIZES = (1, 2, 3, 40)
 _SEED = 20
@@ -73,7 +72,7 @@ def probe(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     form: Form,
-    return_type: str,
+    kind: AggregateKind,
     place: str,
     rounded: bool,
 ) -> None:
@@ -83,8 +82,8 @@ def probe(
         columns = {i.name: _column(i.type, rows, rng) for i in form.rows.inputs}
         for traced in (*args, *kwargs.values()):
             _complete(traced, columns, rows, rng)
-        positional = [_real(a, columns) for a in args]
-        named = {name: _real(a, columns) for name, a in kwargs.items()}
+        positional = [kind.real(a, columns) for a in args]
+        named = {name: kind.real(a, columns) for name, a in kwargs.items()}
         expected, errors = evaluate_form(form, columns, rows)
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -94,7 +93,7 @@ def probe(
                 if any(e.startswith(type(error).__name__) for e in errors):
                     continue
                 raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
-        if not errors and not _agree(given, expected, rounded):
+        if not errors and not _agree(kind.scalar(given), expected, rounded):
             raise refusal("SW233", place, what=f"the function gives {given!r} for a group, its translation {expected!r}")
 
 
@@ -118,27 +117,11 @@ def _column(type: Type, rows: int, rng: np.random.Generator) -> Array:
     return Optional(array, rng.random(rows) > 0.25) if type.nullable else array
 
 
-def _real(traced: Any, columns: Mapping[str, Array]) -> Any:
-    """The pandas object that a traced argument stands for, by evaluation of its loop."""
-    if isinstance(traced, TracedFrame):
-        return pd.DataFrame({name: _real(s, columns) for name, s in traced.series.items()})
-    values: list[Array] = []
-    rows = len(_array(next(iter(columns.values()))))
-    for let in traced.loop.body:
-        made = columns[let.op.column] if isinstance(let.op, Read) else let.op.evaluate(*(values[a] for a in let.args))
-        values.append(made)
-    array = np.broadcast_to(_array(values[traced.value.id]), rows)
-    if isinstance(traced, ObjectBools):
-        return pd.Series(
-            [bool(v) if known else None for v, known in zip(array, values[traced.valid.id], strict=True)], dtype=object
-        )
-    assert isinstance(traced, TracedSeries)
-    return pd.Series(array.copy())
-
-
 def _agree(given: Any, expected: Any, rounded: bool) -> bool:
-    if expected is None or pd.isna(given):
-        return expected is None and bool(pd.isna(given))
+    if expected is None or given is None:
+        return expected is None and given is None
+    if given != given:
+        return bool(expected != expected)
     if rounded:
         return bool(np.isclose(float(given), float(expected), rtol=1e-4, atol=1e-3))
     return bool(given == expected)

@@ -15,7 +15,7 @@ from udf_compiler.arrow.batch import RecordBatchStandIn, record_batch
 from udf_compiler.arrow.struct import StructArrayStandIn, struct_field
 from udf_compiler.calls.numpy_ import has_traced
 from udf_compiler.trace.lower import run_prototype
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse
 
 #: Factories of types, and constants: pure functions of their arguments.
 _PURE = frozenset("int8 int16 int32 int64 float16 float32 float64 bool_ date32 string utf8 null scalar array".split())
@@ -50,11 +50,26 @@ def _round(x: Any, ndigits: int = 0, round_mode: str = "half_to_even") -> Traced
 
 _ROUND = arithmetic.elementwise("round", 1, arithmetic.whole("rint"), arithmetic.as_result)
 
+#: Aggregate functions that compiled functions of groups may call.
+_AGGREGATES = ("sum", "mean", "min", "max", "any", "all", "variance", "stddev", "count")
+
+
+def _aggregate(name: str) -> Callable[..., TracedArrow]:
+    def rule(*args: Any, **kwargs: Any) -> TracedArrow:
+        groups = current().groups
+        if groups is None:
+            refuse("SW250", call=f"pc.{name}")
+        return Function(name, groups.compute_function(name))(*args, **kwargs)  # type: ignore[no-any-return]
+
+    return rule
+
+
 _RULES: dict[str, Callable[..., TracedArrow]] = {
     **arithmetic.FUNCTIONS, **logic.FUNCTIONS, **strings.FUNCTIONS, "round": _round, "struct_field": struct_field
 }  # fmt: skip
 FUNCTIONS: dict[str, Function] = {name: Function(name, rule) for name, rule in _RULES.items()}
-_BY_OBJECT = {id(getattr(pc, name)): function for name, function in FUNCTIONS.items()}
+AGGREGATES = {name: Function(name, _aggregate(name)) for name in _AGGREGATES}
+_BY_OBJECT = {id(getattr(pc, name)): function for name, function in {**FUNCTIONS, **AGGREGATES}.items()}
 
 
 class ComputeModule:
@@ -65,6 +80,8 @@ class ComputeModule:
     def __getattr__(self, name: str) -> Any:
         if name == "scalar":
             return pa.scalar
+        if name in AGGREGATES and current().groups is not None:
+            return AGGREGATES[name]
         if name not in FUNCTIONS:
             _refuse_function(name)
         return FUNCTIONS[name]
@@ -161,6 +178,9 @@ METHODS = {name: _method(name) for name in ("cast", "fill_null", "is_null", "is_
 def array_attribute(array: TracedArrow, name: str) -> Any:
     """An attribute of an Array: a method of the table, its type, or a refusal."""
     call = f"Array.{name}"
+    groups = current().groups
+    if groups is not None and array.loop is groups.loop:
+        return groups.arrow_attribute(array, name)
     if name in METHODS:
         return METHODS[name](array)
     if name == "type":

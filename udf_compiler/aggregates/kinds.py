@@ -1,0 +1,143 @@
+"""What kinds of aggregate UDF see of a column, and what becomes of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import Array, Optional, Read
+from sparkweld.ir.types import BOOL
+from sparkweld.reasons import refusal
+from udf_compiler.aggregates.compute import PythonScalar
+from udf_compiler.aggregates.groups import Groups, GroupScalar
+from udf_compiler.aggregates.objects import ObjectBools
+from udf_compiler.arrow import ARROW_TYPES, TracedArrow, safe_cast
+from udf_compiler.boundary import SPARK_TYPES, Field, check_confs, column_of_result, series_of_column
+from udf_compiler.kinds.scalar_arrow import ScalarArrow
+from udf_compiler.trace import TracedFrame, TracedSeries, stand_in, trace
+
+#: Series of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_PANDAS_UDF).
+GROUPED_AGG_PANDAS = 202
+#: The same of Arrow arrays (PythonEvalType.SQL_GROUPED_AGG_ARROW_UDF).
+GROUPED_AGG_ARROW = 252
+
+
+class AggregateKind(Protocol):
+    """How aggregate functions of one kind take columns and give a scalar."""
+
+    #: Whether NULLs of a group decide the dtype that the function sees.
+    sees_states: bool
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        """Refuses confs under which a worker does otherwise than the kind says."""
+        ...
+
+    def stand_in(self, obj: object) -> object | None:
+        """What a function sees in place of a library's object; None when it may not be used."""
+        ...
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        """What the function sees of a column."""
+        ...
+
+    def result(self, groups: Groups, result: Any, to: str, place: str) -> tuple[Value, str]:
+        """The value of the group that a worker makes of the result (guards of the groups' loop flag groups for which it
+        raises), and the type of the result for messages."""
+        ...
+
+    def real(self, traced: Any, columns: Mapping[str, Array]) -> Any:
+        """The object that a traced argument stands for."""
+        ...
+
+    def scalar(self, given: Any) -> Any:
+        """What the original gave, as a Python or NumPy scalar; None for what becomes NULL."""
+        ...
+
+
+class PandasAggregate:
+    sees_states = True
+    check_confs = staticmethod(check_confs)
+    stand_in = staticmethod(stand_in)
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        if field.spark_type == "boolean" and field.state == "nullable":
+            return ObjectBools(loop, field.value, field.name)
+        return series_of_column(loop, field.value, field.spark_type, True, field.state, field.name)
+
+    def result(self, groups: Groups, result: Any, to: str, place: str) -> tuple[Value, str]:
+        if type(result) is not GroupScalar or result.loop is not groups.loop:
+            raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))
+        return column_of_result(groups.loop, TracedSeries(groups.loop, result.value, result.dtype), to, place), str(result.dtype)
+
+    def real(self, traced: Any, columns: Mapping[str, Array]) -> Any:
+        if isinstance(traced, TracedFrame):
+            return pd.DataFrame({name: self.real(s, columns) for name, s in traced.series.items()})
+        values = values_of(traced.loop, columns)
+        array = rows_of(values, traced.value, columns)
+        if isinstance(traced, ObjectBools):
+            valid = rows_of(values, traced.valid, columns)
+            return pd.Series([bool(v) if known else None for v, known in zip(array, valid, strict=True)], dtype=object)
+        assert isinstance(traced, TracedSeries)
+        return pd.Series(array.copy())
+
+    def scalar(self, given: Any) -> Any:
+        return None if pd.isna(given) else given
+
+
+class ArrowAggregate:
+    """The result is an Arrow scalar, or a Python value that pyarrow infers a type for; then it is cast, safely, to the
+    declared type (worker.py, `enforce_schema`)."""
+
+    sees_states = False
+
+    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
+        ScalarArrow().check_confs(confs, udf)
+
+    def stand_in(self, obj: object) -> object | None:
+        return ScalarArrow().stand_in(obj)
+
+    def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        return ScalarArrow().argument(loop, field)
+
+    def result(self, groups: Groups, result: Any, to: str, place: str) -> tuple[Value, str]:
+        scalar = result.scalar if type(result) is PythonScalar else result
+        if type(scalar) is not TracedArrow or scalar.loop is not groups.loop:
+            raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))
+        if to not in SPARK_TYPES or SPARK_TYPES[to] not in ARROW_TYPES or SPARK_TYPES[to] == BOOL != scalar.value.type:
+            raise refusal("SW104", place, type=to)
+        cast = trace(lambda: safe_cast(scalar, SPARK_TYPES[to], f"the conversion to {to}"), (), loop=groups.loop, place=place)
+        return cast.whole(), str(ARROW_TYPES[scalar.value.type])
+
+    def real(self, traced: Any, columns: Mapping[str, Array]) -> Any:
+        values = values_of(traced.loop, columns)
+        array = rows_of(values, traced.value, columns)
+        mask = None if traced.valid is None else ~rows_of(values, traced.valid, columns)
+        return pa.array(array.copy(), ARROW_TYPES[traced.value.type], mask=mask)
+
+    def scalar(self, given: Any) -> Any:
+        return given.as_py() if isinstance(given, pa.Scalar) else given
+
+
+def values_of(loop: LoopBuilder, columns: Mapping[str, Array]) -> list[Array]:
+    """All values of a loop by evaluation."""
+    values: list[Array] = []
+    for let in loop.body:
+        made = columns[let.op.column] if isinstance(let.op, Read) else let.op.evaluate(*(values[a] for a in let.args))
+        values.append(made)
+    return values
+
+
+def rows_of(values: Sequence[Array], value: Value, columns: Mapping[str, Array]) -> np.ndarray:
+    """A plain value of every row."""
+    first = next(iter(columns.values()))
+    rows = len(first.values if isinstance(first, Optional) else first)
+    found = values[value.id]
+    return np.broadcast_to(found.values if isinstance(found, Optional) else found, rows)
+
+
+KINDS: dict[int, Callable[[], AggregateKind]] = {GROUPED_AGG_PANDAS: PandasAggregate, GROUPED_AGG_ARROW: ArrowAggregate}
