@@ -27,8 +27,9 @@ object WeldReport {
     PlanWalk.foreach(query.executedPlan) {
       case weld: WeldExec =>
         val entry = operators.addObject()
-        weld.summary.udfs.foreach(entry.withArray[ArrayNode]("udfs").add(_))
-        weld.summary.fused.foreach(entry.withArray[ArrayNode]("fused").add(_))
+        val (udfs, fused) = (entry.putArray("udfs"), entry.putArray("fused"))
+        weld.summary.udfs.foreach(udfs.add(_))
+        weld.summary.fused.foreach(fused.add(_))
         entry.put("program", weld.summary.hash)
         Metrics.foreach(name => entry.put(name, weld.metrics(name).value))
       case merging: WeldAggregateExec =>
