@@ -37,6 +37,7 @@ def all_merges():
         found += [("count", kind), ("min", kind), ("max", kind)]
         if kind not in ("bool", "date", "ts"):
             found += [("sum", kind), ("total", kind)]
+    found += [(f"moment{i}", "f64") for i in range(3)]
     return found
 
 
@@ -133,6 +134,16 @@ def test_a_checked_sum_stops_at_the_row_that_it_cannot_take():
 def test_text_form():
     made = program(KEYS, all_merges())
     assert parse_program(str(made)) == made
+
+
+def test_moments_of_one_value_go_together():
+    with pytest.raises(VerifyError, match="some moments of a value"):
+        program((), [("moment0", "f64"), ("moment2", "f64")])
+    made = program(("i8",), [(f"moment{i}", "f64") for i in range(3)], nullable=False)
+    values = np.array([1.0, 2.0, 4.0, 1e9, 1e9 + 1])
+    (piece,) = run_batches(Merger(kernel_of(made), 8), [({"k0": np.array([1, 1, 1, 2, 2], np.int8), "f64": values}, 5)])
+    assert piece["moment0 f64"].tolist() == [3.0, 2.0] and piece["moment1 f64"].tolist() == [7 / 3, 1e9 + 0.5]
+    assert piece["moment2 f64"].tolist() == pytest.approx([14 / 3, 0.5])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparkweld.errors import VerifyError
+from sparkweld.ir.merges import MOMENTS
 from sparkweld.reasons import refusal
 from udf_compiler.columns import Column, Columns
 
@@ -13,6 +14,7 @@ from udf_compiler.columns import Column, Columns
 _TYPES: dict[str, tuple[str | None, str | None]] = {
     "rows": ("long", "long"), "count": ("long", "long"), "sum": ("long", "double"), "checked_sum": ("long", "double"),
     "total": ("double", "double"), "min": (None, None), "max": (None, None),
+    **dict.fromkeys(MOMENTS, ("double", "double")),
 }  # fmt: skip
 _INTEGRAL = frozenset({"byte", "short", "integer", "long"})
 

@@ -34,7 +34,9 @@ class Merge:
     `rows` has no value, and counts rows. `count` counts values. `sum` is NULL until there is a value; that of integers is an i64
     that wraps, or with `checked_sum` flags the row that it cannot take, and what is merged then means nothing. `total` is an f64
     that starts at 0.0. `min` and `max` are NULL until there is a value; NaN is the largest, and of two equal ones, as -0.0 and
-    0.0 are, the first stays.
+    0.0 are, the first stays. `moment0`, `moment1` and `moment2` go together: the number of doubles, their mean, and the sum of
+    their squares about it, all f64 and 0.0 at first (Welford, Note on a Method for Calculating Corrected Sums of Squares and
+    Products, 1962; Spark's CentralMomentAgg).
     """
 
     column: str
@@ -60,6 +62,10 @@ class Groups:
         return (*self.keys, *self.merges)
 
 
+#: Functions whose columns of one value are there all three.
+MOMENTS = ("moment0", "moment1", "moment2")
+
+
 def merge_type(fn: str, value: Type | None) -> Type:
     """The type of a merge's column. Raises VerifyError for a value that the function does not take."""
     if (value is None) != (fn == "rows"):
@@ -70,6 +76,8 @@ def merge_type(fn: str, value: Type | None) -> Type:
     if fn in ("sum", "checked_sum") and number and (fn == "sum" or value.is_int):
         return (I64 if value.is_int else F64).optional()
     if fn == "total" and number:
+        return F64
+    if fn in MOMENTS and value.plain() == F64:
         return F64
     if fn in ("min", "max") and value.kind != "str":
         return value.optional()
@@ -114,6 +122,8 @@ def evaluate_groups(
             if merge.fn == "checked_sum" and not -(2**63) <= states[at] < 2**63:
                 flagged.append(row)
                 break
+        if merge.fn in MOMENTS:
+            states = [state[MOMENTS.index(merge.fn)] for state in states]
         columns[merge.column] = _column([_wrapped(s) if type.plain() == I64 and s is not None else s for s in states], type)
     return columns, np.array(first, np.int32), flagged
 
@@ -123,8 +133,15 @@ def _larger(a: Any, b: Any) -> bool:
     return a > b or (math.isnan(a) and not math.isnan(b))
 
 
+def _moments(state: tuple[float, float, float], value: float) -> tuple[float, float, float]:
+    n, mean, squares = state[0] + 1.0, *state[1:]
+    delta = value - mean
+    step = delta / n
+    return n, mean + step, squares + delta * (delta - step)
+
+
 #: fn -> what it starts with; None where there is nothing yet.
-_START: dict[str, Any] = {"rows": 0, "count": 0, "total": 0.0}
+_START: dict[str, Any] = {"rows": 0, "count": 0, "total": 0.0, **dict.fromkeys(MOMENTS, (0.0, 0.0, 0.0))}
 
 #: fn -> the next state, from the state and a value.
 _STEPS: dict[str, Callable[[Any, Any], Any]] = {
@@ -132,6 +149,7 @@ _STEPS: dict[str, Callable[[Any, Any], Any]] = {
     "count": lambda state, _: state + 1,
     "sum": lambda state, value: (0 if state is None else state) + value,
     "checked_sum": lambda state, value: (0 if state is None else state) + value,
+    **dict.fromkeys(MOMENTS, _moments),
     "total": lambda state, value: state + float(value),
     "min": lambda state, value: value if _larger(state, value) else state,
     "max": lambda state, value: value if _larger(value, state) else state,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sparkweld.errors import VerifyError
+from sparkweld.ir.merges import MOMENTS
 from sparkweld.ir.ops import Arg, Read
 from sparkweld.ir.program import ROWS, Loop, Program, group_columns
 from sparkweld.ir.types import BOOL, Type
@@ -74,6 +75,9 @@ def _verify_groups(
     _require(groups.domain.isidentifier() and groups.domain not in parents, program, f"{where} has groups {groups.domain!r}")
     merged = [part.value for part in groups.parts if part.value is not None]
     _require(all(0 <= value < len(types) for value in merged), program, f"{where} merges a value that does not exist")
+    moments = {(m.fn, m.value) for m in groups.merges if m.fn in MOMENTS}
+    together = all((fn, value) in moments for _, value in moments for fn in MOMENTS)
+    _require(together, program, f"{where} merges some moments of a value, and not all three")
     try:
         made = group_columns(loop, tuple(types))
     except VerifyError as error:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.ir.merges import Merge, merge_type
+from sparkweld.ir.merges import MOMENTS, Merge, merge_type
 from sparkweld.ir.ops import Read
 from sparkweld.ir.program import Program, body_types
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type
@@ -191,6 +191,8 @@ class _Emitter:
         at, value = self.outputs[merge.column], merge.value
         if merge.fn == "rows":
             return [f"m{at} += 1"]
+        if merge.fn in MOMENTS:
+            return self._moments(merge) if merge.fn == MOMENTS[0] else []
         if merge.fn == "count":
             step = [f"m{at} += 1"]
         elif merge.fn in ("min", "max"):
@@ -205,13 +207,20 @@ class _Emitter:
             step.append(f"has{at} = True")
         return [f"if ok{value}:", *_indented(step)]
 
+    def _moments(self, merge: Merge) -> list[str]:
+        """All three columns' step."""
+        of_value = {m.fn: self.outputs[m.column] for m in self.merges if m.value == merge.value and m.fn in MOMENTS}
+        n, mean, squares = (f"m{of_value[fn]}" for fn in MOMENTS)
+        step = [f"{n} += 1.0", f"delta = v{merge.value} - {mean}", f"step = quotient(delta, {n})", f"{mean} += step"]
+        return [f"if ok{merge.value}:", *_indented([*step, f"{squares} += delta * (delta - step)"])]
+
     def _widened(self, merge: Merge) -> str:
         assert merge.value is not None
         return f"{self._name(_widen(self.types[merge.value].plain(), self._type(merge).plain()))}(v{merge.value})"
 
 
 _MEMORY = (
-    "word", "store_word", "address_of", "length_of", "view", "copy", "shift_right", "wrapping_multiply",
+    "word", "store_word", "quotient", "address_of", "length_of", "view", "copy", "shift_right", "wrapping_multiply",
 )  # fmt: skip
 
 _TABLE = (

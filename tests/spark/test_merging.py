@@ -80,7 +80,7 @@ def check_merged(spark, query, *, aqe="true", operators=1, conf=None, **argument
 def calls():
     """Every function over every family of types."""
     pairs = [(F.sum, "s"), (F.avg, "s"), (F.min, "s"), (F.max, "s"), (F.count, "s"), (F.sum, "d"), (F.avg, "i"), (F.min, "i"),
-             (F.sum, "f"), (F.max, "f"), (F.max, "flag"), (F.min, "day")]  # fmt: skip
+             (F.sum, "f"), (F.max, "f"), (F.max, "flag"), (F.min, "day"), (F.stddev, "s"), (F.var_pop, "i")]  # fmt: skip
     return [*(function(column) for function, column in pairs), F.count(F.lit(1)), F.sum(F.col("s") * 2 + 1)]
 
 
@@ -150,7 +150,7 @@ def test_a_sum_of_integers_overflows_as_in_spark(spark, parquet):
 
 
 def test_what_is_left_to_sparks_own_operator(spark, table):
-    calls = (F.first("s"), F.sum(F.col("d").cast("decimal(20,2)")), F.expr("sum(d) filter (where k > 0)"), F.stddev("s"))
+    calls = (F.first("s"), F.sum(F.col("d").cast("decimal(20,2)")), F.expr("sum(d) filter (where k > 0)"), F.skewness("s"))
     queries = [lambda call=call: scored(table).groupBy("g").agg(call.alias("a")).orderBy("g") for call in calls]
     queries.append(lambda: scored(table).groupBy("f").agg(F.sum("d")).orderBy("f"))
     for query in queries:

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import scala.collection.mutable
 
 import io.sparkweld.compile.{Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.expressions.Moment2
 import io.sparkweld.support.{ExpressionCodec, Refusal}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
@@ -136,6 +137,9 @@ object AggregateLoop {
     case average: Average if isIntegral(average.child.dataType) || isFloat(average.child.dataType) =>
       val column = Some(argument(average.child))
       Seq(MergedColumn("total", column, DoubleType), MergedColumn("count", column, LongType))
+    case _: Moment2 | _: VariancePop | _: VarianceSamp | _: StddevPop | _: StddevSamp =>
+      val column = Some(argument(function.children.head))
+      (0 to 2).map(i => MergedColumn(s"moment$i", column, DoubleType))
     case Min(child) => Seq(MergedColumn("min", Some(argument(child)), child.dataType))
     case Max(child) => Seq(MergedColumn("max", Some(argument(child)), child.dataType))
     case other => refuse(other.sql)
