@@ -123,7 +123,7 @@ def evaluate_groups(
                 flagged.append(row)
                 break
         if merge.fn in MOMENTS:
-            states = [state[MOMENTS.index(merge.fn)] for state in states]
+            states = [state[MOMENTS.index(merge.fn)] for state in states]  # type: ignore[index]
         columns[merge.column] = _column([_wrapped(s) if type.plain() == I64 and s is not None else s for s in states], type)
     return columns, np.array(first, np.int32), flagged
 
