@@ -250,7 +250,6 @@ ARROW = [
     ("lambda v: pc.count(v, mode='only_null').as_py()", "int", "x"),
     ("lambda v: pc.any(v)", "boolean", "maybe"),
     ("lambda v: pc.all(v).as_py()", "boolean", "maybe"),
-    ("lambda v: pc.count(v)", "double", "name"),
 ]
 ARROW_KEPT = [
     ("lambda v: pc.mean(v)", "double", "kn"),
