@@ -35,7 +35,8 @@ def test_timestamps_in_other_forms(spark, tmp_path, form, dictionary):
 def test_texts_of_a_declared_length(spark, parquet):
     texts = [None if i % 9 == 4 else f"t{i % 50}" for i in range(300)]
     parquet({"id": np.arange(300), "s": texts}).createOrReplaceTempView("source")
-    spark.sql("create or replace temp view declared as select id, cast(s as varchar(9)) as v, cast(s as char(6)) as c from source")
+    declared = "select id, cast(s as varchar(9)) as v, cast(s as char(6)) as c from source"
+    spark.sql(f"create or replace temp view declared as {declared}")
     upper = pandas_udf(lambda s: s.str.upper() + "!", "string")
     check(spark, lambda: spark.table("declared").select("id", upper("v").alias("v"), upper("c").alias("c")), deopt=None)
 
