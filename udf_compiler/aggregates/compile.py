@@ -160,7 +160,7 @@ class _Trace:
         value, of = self.owner.kind.result(self.groups, result, to, self.owner.place)
         for guard in loop.guards:
             failed = loop.call("logical_not", replace(value, id=guard, type=BOOL))
-            raises.append((failed, f"pyarrow.lib.ArrowInvalid: a {of} result does not fit the return type {to}"))
+            raises.append((failed, f"{self.owner.kind.misfit}: a {of} result does not fit the return type {to}"))
         loop.guards.clear()
         loop.append("result", value)
         for i, (condition, _) in enumerate(raises):

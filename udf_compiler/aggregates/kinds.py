@@ -33,6 +33,9 @@ class AggregateKind(Protocol):
     #: Whether NULLs of a group decide the dtype that the function sees.
     sees_states: bool
 
+    #: What a worker raises for a result that the return type cannot hold.
+    misfit: str
+
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         """Refuses confs under which a worker does otherwise than the kind says."""
         ...
@@ -61,6 +64,7 @@ class AggregateKind(Protocol):
 
 class PandasAggregate:
     sees_states = True
+    misfit = "pyarrow.lib.ArrowInvalid"
     check_confs = staticmethod(check_confs)
     stand_in = staticmethod(stand_in)
 
@@ -94,6 +98,7 @@ class ArrowAggregate:
     declared type (worker.py, `enforce_schema`)."""
 
     sees_states = False
+    misfit = "pyspark.errors.exceptions.base.PySparkRuntimeError"
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         ScalarArrow().check_confs(confs, udf)
