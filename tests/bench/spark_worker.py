@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import formulas  # noqa: E402 - the path to it is set above
 import process_memory  # noqa: E402
+import scoring_cases  # noqa: E402
 import udf_cases  # noqa: E402
 from pyspark import cloudpickle  # noqa: E402
 from pyspark.sql import Column, DataFrame, SparkSession  # noqa: E402
@@ -30,6 +31,7 @@ from pyspark.sql import functions as F  # noqa: E402
 # As if the functions stood in the job's own file: pickled by value, not as a module that the workers have to import.
 cloudpickle.register_pickle_by_value(formulas)
 cloudpickle.register_pickle_by_value(udf_cases)
+cloudpickle.register_pickle_by_value(scoring_cases)
 
 
 class Worker:
@@ -42,6 +44,7 @@ class Worker:
         self.session_seconds = time.monotonic() - begin
         self._inputs: dict[tuple[str, str], DataFrame] = {}
         self._tables: dict[str, DataFrame] = {}
+        self._models: dict[str, Any] = {}
 
     def hello(self) -> dict[str, Any]:
         """Who this is: the JVM's process id, and how long the session took to start."""
@@ -102,6 +105,28 @@ class Worker:
         if folder not in self._tables:  # finds files and their schema, in a job of its own that is no part of the query
             self._tables[folder] = self.spark.read.parquet(folder)
         return getattr(chosen, {"udf": "udfs", "sql": "sql"}[way])(self._tables[folder])
+
+    def run_scoring(self, case: str, way: str, folder: str) -> dict[str, Any]:
+        """Run one case of scoring_cases.py into the noop sink and time it. `way`: udf or scan. The model is fitted before."""
+        frame = self._scored(case, way, folder)
+        begin = time.monotonic()
+        frame.write.format("noop").mode("overwrite").save()
+        return {"seconds": time.monotonic() - begin}
+
+    def write_scoring(self, case: str, folder: str, target: str) -> dict[str, Any]:
+        """Write all rows of a case, to be compared with another session's."""
+        self._scored(case, "rows", folder).write.mode("overwrite").parquet(target)
+        return {}
+
+    def _scored(self, case: str, way: str, folder: str) -> DataFrame:
+        chosen = next(c for c in scoring_cases.CASES if c.name == case)
+        frame = self.spark.read.parquet(folder)
+        if way == "scan":
+            return frame.select(*chosen.columns)
+        if case not in self._models:
+            self._models[case] = chosen.udf(scoring_cases.training_rows(folder))
+        score = self._models[case]().alias("score")
+        return frame.select("id", score) if way == "rows" else frame.select(score)
 
     def checksums(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
         """Per output over all rows: count, non-null count, NaN count, sum, sum of squares, least and greatest."""

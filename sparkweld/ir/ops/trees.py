@@ -30,7 +30,7 @@ from sparkweld.ir.types import F32, F64, Type
 _WORK_BYTES = 192 * 1024
 #: Most columns of the walk form, for the same reason.
 _WALK_COLUMNS = 4096
-#: Nanoseconds of a row, from `tests/bench/bench_trees.py`: a split of the mask form, and a level of a walk.
+#: Estimates, in nanoseconds of a row: a split of the mask form, and a level of a walk.
 _SPLIT_NS, _LEVEL_NS = 0.045, 0.62
 
 
