@@ -13,7 +13,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 from pyspark.sql.functions import arrow_udf, pandas_udf
 
-from tests.helpers.differential import check, measured, run
+from tests.helpers.differential import BACKEND, check, measured, run
 
 
 def numbers(rows=3000, groups=40, seed=3):
@@ -118,6 +118,8 @@ def grouped(table, cases):
 
 def test_exact_reductions(spark, table):
     what = check(spark, lambda: grouped(table, EXACT), rewritten=len(EXACT))
+    assert what.operators == 0 and not what.refusals
+    what = check(spark, lambda: grouped(table, EXACT), rewritten=len(EXACT), conf={BACKEND: "native"})
     assert what.operators == 1 and not what.refusals  # the kernel of what is merged
 
 

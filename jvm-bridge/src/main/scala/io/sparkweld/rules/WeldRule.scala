@@ -78,7 +78,8 @@ private final class ChainRewriter(driver: WeldDriver) {
           case PythonNode(udfs) if Step.of(plan).isEmpty => RefusalTags.set(plan, Seq(unlinked(udfs)))
           case _ => ()
         }
-        val stands = WeldRule.standsForUdf(plan) && Backend.of(conf) != Backend.Catalyst
+        // Over plain columns Spark's own loop is the faster one, so such aggregates are merged only where kernels are asked for.
+        val stands = WeldRule.standsForUdf(plan) && Backend.of(conf) == Backend.Native
         plan.mapChildren(visit(_, stands || wanted && plan.isInstanceOf[Exchange]))
     }
   }
