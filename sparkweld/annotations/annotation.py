@@ -9,10 +9,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sparkweld.annotations.containers import has_rows
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.errors import AnnotationError, DomainError
-from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Mutated, SplitType
+from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, SplitType
 
 #: Where `splittable` leaves the annotation of a function; pickled by value, it goes with the function.
 ATTRIBUTE = "__sparkweld_annotation__"
@@ -57,7 +56,7 @@ class Annotation:
         if not self.elementwise:
             return self.function(*args, **kwargs)
         rows = self.rows(args, kwargs) or 0
-        columns = [value if has_rows(value) else [value] * rows for value in args]
+        columns = [[value] * rows if type.rows(value) is None else value for type, value in zip(self.args, args, strict=False)]
         return [self.function(*values, **kwargs) for values in zip(*columns, strict=True)]
 
     def typed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[str, SplitType, Any]]:
@@ -83,16 +82,15 @@ class Annotation:
                 raise DomainError(f"{self.name} wants arguments of the same rows ({domain!r}): {listed}.")
         if len(sizes) > 1:
             raise DomainError(f"{self.name} runs over rows of {len(sizes)} domains: {', '.join(sorted(sizes))}.")
-        return next((next(iter(found.values())) for found in sizes.values()), None)
+        return next((rows for found in sizes.values() for rows in found.values()), None)
 
-    def domain_of(self, domains: Mapping[str, RowDomain | None]) -> RowDomain | None:
-        """The domain of the result, from those of the arguments by name (None: no rows), at planning time.
+    def domain_of(self, args: Sequence[RowDomain | None], kwargs: Mapping[str, RowDomain | None]) -> RowDomain | None:
+        """The domain of the result, from those of the arguments (None: no rows), at planning time.
 
         Raises DomainError when two arguments that are to be aligned have rows of different domains.
         """
         known: dict[str, tuple[str, RowDomain]] = {}
-        for name, domain in domains.items():
-            type = self._type_of(name)
+        for name, type, domain in self.typed(args, kwargs):
             if domain is None or type.domain is None:
                 continue
             first, other = known.setdefault(type.domain, (name, domain))
@@ -115,16 +113,6 @@ class Annotation:
             values = [t.split(v, start, stop) for _, t, v in typed]
             pieces.append(self.call(values[: len(args)], dict(zip(kwargs, values[len(args) :], strict=True))))
         return self.returns.merge(pieces)
-
-    @property
-    def mutates(self) -> bool:
-        """Whether a call changes an argument."""
-        return any(isinstance(t, Mutated) for t in (*self.args, *self.kwargs.values()))
-
-    def _type_of(self, name: str) -> SplitType:
-        if name.startswith("argument "):
-            return self.args[int(name.partition(" ")[2]) - 1]
-        return self.kwargs.get(name, _WHOLE)
 
 
 @contextmanager
@@ -164,21 +152,11 @@ def annotate(
     return made
 
 
-def splittable(
-    args: Sequence[SplitType],
-    kwargs: Mapping[str, SplitType] | None = None,
-    returns: SplitType | None = None,
-    *,
-    elementwise: bool = False,
-    wants_rows: bool = False,
-    examples: Examples | None = None,
-    check: bool = True,
-) -> Callable[[_F], _F]:
-    """Decorator that annotates one's own function, and gives the function itself. Raises as `annotate`."""
+def splittable(*args: Any, **options: Any) -> Callable[[_F], _F]:
+    """Decorator that annotates one's own function, and gives the function itself. Takes and raises what `annotate` does."""
 
     def decorate(function: _F) -> _F:
-        options = {"elementwise": elementwise, "wants_rows": wants_rows, "check": check}
-        setattr(function, ATTRIBUTE, annotate(function, args, kwargs, returns, examples=examples, **options))
+        setattr(function, ATTRIBUTE, annotate(function, *args, **options))
         return function
 
     return decorate

@@ -17,7 +17,7 @@ import numpy as np
 from sparkweld.annotations.annotation import Annotation, check_signature
 from sparkweld.annotations.containers import count_rows, equal, has_rows
 from sparkweld.annotations.errors import AnnotationError, DomainError
-from sparkweld.annotations.split_types import Filtered, Mutated, Rows, Unknown
+from sparkweld.annotations.split_types import Filtered, Mutated, Rows, SplitType, Unknown
 
 #: Rows of the trials, and the random cuts of each. No rows at all comes first, then one.
 _SIZES = (0, 1, 2, 7, 64, 257)
@@ -35,6 +35,14 @@ class _Call:
         return tuple(_copy(a) for a in self.args), {k: _copy(v) for k, v in self.kwargs.items()}
 
 
+@dataclass(frozen=True)
+class _Whole:
+    """What the call on the whole gave, and its arguments afterwards, as `Annotation.typed` has them."""
+
+    result: Any
+    after: list[tuple[str, SplitType, Any]]
+
+
 def check(annotation: Annotation, seed: int = 0) -> int:
     """Tries an annotation; gives the number of trials that told something. Raises AnnotationError with the input that fails.
 
@@ -47,11 +55,12 @@ def check(annotation: Annotation, seed: int = 0) -> int:
         warnings.simplefilter("ignore")  # of the function, about the awkward values among the examples
         for rows in _SIZES:
             call = _example(annotation, rng, rows)
-            whole, error_here = _run(annotation, call)
-            error = error_here or error
-            if error_here is None:
-                _one_trial(annotation, call, rows, whole, rng)
-                told += 1
+            whole = _run(annotation, call)
+            if isinstance(whole, str):
+                error = whole
+                continue
+            _one_trial(annotation, call, rows, whole, rng)
+            told += 1
     if told == 0:
         raise AnnotationError(f"{annotation.name} cannot be checked: every call on its examples raises {error}. Give examples=.")
     return told
@@ -69,25 +78,27 @@ def _example(annotation: Annotation, rng: np.random.Generator, rows: int) -> _Ca
     return _Call(args, kwargs)
 
 
-def _run(annotation: Annotation, call: _Call) -> tuple[Any, str | None]:
+def _run(annotation: Annotation, call: _Call) -> _Whole | str:
+    """The call on the whole, or the error that it raises, as text."""
     args, kwargs = call.fresh()
     try:
-        return annotation.call(args, kwargs), None
+        return _Whole(annotation.call(args, kwargs), annotation.typed(args, kwargs))
     except Exception as error:  # noqa: BLE001 - any function is called here, and its error is the answer
-        return None, f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}"
 
 
-def _one_trial(annotation: Annotation, call: _Call, rows: int, whole: Any, rng: np.random.Generator) -> None:
-    again, error = _run(annotation, call)
-    if error is not None or not annotation.returns.same(again, whole):
-        raise _fault(annotation, call, "keeps state: a second call on the same input gives", error or again, whole)
-    _check_inputs(annotation, call)
+def _one_trial(annotation: Annotation, call: _Call, rows: int, whole: _Whole, rng: np.random.Generator) -> None:
+    again = _run(annotation, call)
+    if isinstance(again, str) or not annotation.returns.same(again.result, whole.result):
+        given = again if isinstance(again, str) else again.result
+        raise _fault(annotation, call, "keeps state: a second call on the same input gives", given, whole.result)
+    _check_inputs(annotation, call, whole)
     try:
         found = annotation.rows(call.args, call.kwargs)
     except DomainError as fault:
         raise AnnotationError(f"{annotation.name}: its examples do not fit it: {fault}") from None
     if isinstance(annotation.returns, Rows) and found is not None:
-        length = count_rows(whole) if has_rows(whole) else None
+        length = count_rows(whole.result) if has_rows(whole.result) else None
         if length != found:
             raise _fault(annotation, call, f"returns another length for {found} rows than annotated:", length, found)
     if isinstance(annotation.returns, Unknown) or found is None:
@@ -96,36 +107,26 @@ def _one_trial(annotation: Annotation, call: _Call, rows: int, whole: Any, rng: 
         _try_cuts(annotation, call, cuts, whole)
 
 
-def _try_cuts(annotation: Annotation, call: _Call, cuts: Sequence[int], whole: Any) -> None:
+def _try_cuts(annotation: Annotation, call: _Call, cuts: Sequence[int], whole: _Whole) -> None:
     args, kwargs = call.fresh()
     try:
         merged = annotation.on_pieces(args, kwargs, cuts)
     except Exception as error:  # noqa: BLE001 - as in `_run`
         said = f"{type(error).__name__}: {error}"
-        raise _fault(annotation, call, f"fails on the pieces {_pieces(cuts)}:", said, whole) from None
-    if not annotation.returns.same(merged, whole):
-        raise _fault(annotation, call, f"gives another result on the pieces {_pieces(cuts)}:", merged, whole)
-    for name, split_type, value in annotation.typed(args, kwargs):
-        if isinstance(split_type, Mutated):
-            wanted = _mutated(annotation, call, name)
-            if not equal(value, wanted):
-                raise _fault(annotation, call, f"changes {name} in another way on the pieces {_pieces(cuts)}:", value, wanted)
+        raise _fault(annotation, call, f"fails on the pieces {_pieces(cuts)}:", said, whole.result) from None
+    if not annotation.returns.same(merged, whole.result):
+        raise _fault(annotation, call, f"gives another result on the pieces {_pieces(cuts)}:", merged, whole.result)
+    for (name, split_type, value), (_, _, wanted) in zip(annotation.typed(args, kwargs), whole.after, strict=True):
+        if isinstance(split_type, Mutated) and not equal(value, wanted):
+            raise _fault(annotation, call, f"changes {name} in another way on the pieces {_pieces(cuts)}:", value, wanted)
 
 
-def _check_inputs(annotation: Annotation, call: _Call) -> None:
+def _check_inputs(annotation: Annotation, call: _Call, whole: _Whole) -> None:
     """Every argument but those annotated as `Mutated` is left as it was."""
-    args, kwargs = call.fresh()
-    annotation.call(args, kwargs)
-    before = annotation.typed(*call.fresh())
-    for (name, split_type, value), (_, _, untouched) in zip(annotation.typed(args, kwargs), before, strict=True):
-        if not isinstance(split_type, Mutated) and has_rows(value) and not equal(value, untouched):
+    before = annotation.typed(call.args, call.kwargs)
+    for (name, split_type, value), (_, _, untouched) in zip(whole.after, before, strict=True):
+        if not isinstance(split_type, Mutated) and _is_copied(value) and not equal(value, untouched):
             raise _fault(annotation, call, f"changes {name}, which is not annotated as Mutated:", value, untouched)
-
-
-def _mutated(annotation: Annotation, call: _Call, name: str) -> Any:
-    args, kwargs = call.fresh()
-    annotation.call(args, kwargs)
-    return next(value for found, _, value in annotation.typed(args, kwargs) if found == name)
 
 
 def _cuts(rng: np.random.Generator, rows: int) -> list[list[int]]:
@@ -159,6 +160,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
+def _is_copied(value: Any) -> bool:
+    """Whether a call could change the value in place, in a way that shows: data does, a model has no equality."""
+    return has_rows(value) or isinstance(value, dict)
+
+
 def _copy(value: Any) -> Any:
-    """A copy of what a call could change in place."""
-    return copy.deepcopy(value) if has_rows(value) else value
+    return copy.deepcopy(value) if _is_copied(value) else value

@@ -57,7 +57,7 @@ _CONCATS: tuple[tuple[Any, Any], ...] = (
     (pd.Index, lambda pieces: pieces[0].append(list(pieces[1:]))),
     (pa.Array, pa.concat_arrays),
     (pa.ChunkedArray, lambda pieces: pa.chunked_array([chunk for piece in pieces for chunk in piece.chunks], pieces[0].type)),
-    (pa.RecordBatch, lambda pieces: pa.Table.from_batches(pieces).combine_chunks().to_batches()[0]),
+    (pa.RecordBatch, lambda pieces: pa.RecordBatch.from_struct_array(pa.concat_arrays([p.to_struct_array() for p in pieces]))),
     (pa.Table, pa.concat_tables),
     (list | tuple, _concat_lists),
 )
@@ -87,6 +87,8 @@ def equal(a: Any, b: Any, rtol: float = 0.0) -> bool:
         return _same_arrays(a, b, rtol)
     if isinstance(a, list | tuple):
         return _same_items(a, b, rtol)
+    if isinstance(a, dict):
+        return _same_items(list(a.items()), list(b.items()), rtol)
     return _same_item(a, b, rtol)
 
 

@@ -14,19 +14,15 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, eq=False)
 class RowDomain:
-    """Rows of an input, or those of `parent` that a filter kept. Equal to itself alone.
-
-    `rows`: how many, None until a filter has run.
-    """
+    """Rows of an input, or those of `parent` that a filter kept. Equal to itself alone."""
 
     label: str
-    rows: int | None = None
     parent: RowDomain | None = None
     number: int = field(default_factory=lambda: next(_numbers))
 
     def filtered(self, by: str) -> RowDomain:
         """The domain of the rows that a call keeps."""
-        return RowDomain(by, None, self)
+        return RowDomain(by, self)
 
     def __str__(self) -> str:
         return f"{self.label}#{self.number}" if self.parent is None else f"{self.label}#{self.number} of {self.parent}"

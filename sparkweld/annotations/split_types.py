@@ -24,8 +24,6 @@ class SplitType:
 
     #: Name of the row domain within the annotation; None when the value has no rows.
     domain: str | None = None
-    #: Whether pieces of this result may go on to another call of the same pipeline.
-    pipelines: bool = True
 
     def rows(self, value: Any) -> int | None:
         """The number of rows of a value, None when it is the same for every piece. Raises TypeError for what is neither."""
@@ -138,8 +136,6 @@ class Filtered(SplitType):
 class Unknown(SplitType):
     """A result about which nothing is known: the function takes whole arguments, and no pipeline goes through it."""
 
-    pipelines = False
-
     def rows(self, value: Any) -> int | None:
         return None
 
@@ -155,7 +151,6 @@ class Merge(SplitType):
 
     function: Callable[[Any, Any], Any]
     rtol: float = 0.0
-    pipelines = False
 
     def rows(self, value: Any) -> int | None:
         return None

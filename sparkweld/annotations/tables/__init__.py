@@ -21,13 +21,15 @@ TABLES: tuple[tuple[Row, ...], ...] = (
     numpy_.ROWS, pandas_.ROWS, scipy_.ROWS, sklearn_.ROWS, arrow_.ROWS, standard_library.ROWS,
 )  # fmt: skip
 
+_LIBRARIES = tuple(dict.fromkeys(row.library for table in TABLES for row in table))
+
 
 def find(function: object) -> Annotation | None:
     """The annotation of a library's function, None when no table has it.
 
     A method of a fitted model is found by the function of its class, whose first argument, the model, goes whole to every piece.
     """
-    for library in {row.library for table in TABLES for row in table}:
+    for library in _LIBRARIES:
         if library not in sys.modules:
             continue
         known = _of_library(library)
