@@ -10,7 +10,7 @@ from sparkweld.kernels import driver, emit, lanes, math_library, merging, models
 from sparkweld.kernels.frontend import Lowered, lower_function
 from sparkweld.kernels.memory import mark_row_loops
 from sparkweld.kernels.object_code import kernel_symbol
-from sparkweld.kernels.optimising import drop_unused
+from sparkweld.kernels.optimising import drop_unused, optimise
 from sparkweld.kernels.shape import Shape, check_size, shape_of
 from sparkweld.kernels.target import target_machine
 
@@ -23,12 +23,7 @@ def row_loop_source(program: Program) -> str:
 def optimised_module(program: Program) -> tuple[binding.ModuleRef, int]:
     """LLVM's module of the kernel after optimisation, and the bytes of memory that it wants."""
     module, memory = linked_module(program)
-    options = binding.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = True
-    # All parallelism is between rows; looking for it within one costs half of the time of the pipeline and finds none.
-    options.slp_vectorization = False
-    builder = binding.create_pass_builder(target_machine(), options)
-    builder.getModulePassManager().run(module, builder)
+    optimise(module, vectorise=True, unroll=True)
     drop_unused(module)
     math_library.check_one_version(module, program.name)
     names = [f.name for f in module.functions if f.is_declaration]
@@ -51,8 +46,8 @@ def linked_module(program: Program) -> tuple[binding.ModuleRef, int]:
     row_loop = emit.emit_row_loop(program, shape)
     rows = lower_function(row_loop.function(), emit.ARGUMENTS, emit.RESULT)
     # A scalar remainder would compute such functions by their scalar version.
-    calls_libm = any(f.name.startswith(math_library.PREFIX) for f in rows.module.functions)
-    mark_row_loops(rows.module.get_global(rows.symbol), row_loop.vector_loops, one_vector=calls_libm)
+    one_vector = math_library.is_called(rows.module)
+    mark_row_loops(rows.module.get_global(rows.symbol), row_loop.vector_loops, one_vector=one_vector)
     drive = driver.lowered_driver()
     symbol = kernel_symbol(program)
     module = binding.parse_assembly(_prelude(symbol, shape, rows, drive))

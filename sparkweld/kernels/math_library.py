@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from llvmlite import binding
+from llvmlite import binding, ir
 
 from sparkweld.errors import InternalError
 from sparkweld.kernels.lanes import VectorFunction
@@ -118,6 +118,11 @@ def _declared(name: str) -> VectorFunction:
     scalar = "double" if function.bits == 64 else "float"
     variants = () if exact or function.symbol in ("fmod", "fmodf") else function.variants
     return VectorFunction(name, scalar, function.arity, variants)
+
+
+def is_called(module: ir.Module) -> bool:
+    """Whether some function of a module calls libm."""
+    return any(function.name.startswith(PREFIX) for function in module.functions)
 
 
 def check_one_version(module: binding.ModuleRef, name: str) -> None:

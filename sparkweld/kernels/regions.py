@@ -180,6 +180,3 @@ def _zero(b: ir.IRBuilder, type: Type) -> ir.Value:
     if type.plain() == STR:
         return build_view(b, ir.Constant(_I64, 0), ir.Constant(_I64, 0))
     return ir.Constant(llvm_type(type), 0.0 if type.is_float else 0)
-
-
-__all__ = ["region"]

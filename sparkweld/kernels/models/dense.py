@@ -57,7 +57,7 @@ def _larger(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
 def _functions(of: Type) -> tuple[ModelFunction, ...]:
     """The functions for columns of a type: (Mlp, Distances, and those that they call)."""
     type, size = numba_type(of), of.dtype.itemsize
-    load, store = row_access(ir.FloatType() if of == F32 else ir.DoubleType(), type)
+    load, store = row_access(type)
     add_product = fused(type)
     relu, logistic = _unary("relu", type, _relu), _unary("logistic", type, _logistic)
     tanh, exp = (_unary(name, type, FLOATS[name]) for name in ("tanh", "exp"))

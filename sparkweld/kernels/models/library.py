@@ -16,12 +16,10 @@ from numba.core import types
 
 from sparkweld.kernels import lanes, math_library, memory
 from sparkweld.kernels.frontend import Operation, value_type
-from sparkweld.kernels.lowerings.floats import FLOATS
-from sparkweld.kernels.optimising import drop_unused
+from sparkweld.kernels.optimising import drop_unused, optimise
 from sparkweld.kernels.strings.library import Function, linked
-from sparkweld.kernels.target import target_machine
 
-INT, F64, F32 = types.int64, types.float64, types.float32
+INT = types.int64
 _PREFIX = "sparkweld.model."
 
 
@@ -34,11 +32,11 @@ class ModelFunction(Function):
         return _PREFIX + self.name
 
     def prepare(self, module: ir.Module) -> None:
-        calls_libm = any(f.name.startswith(math_library.PREFIX) for f in module.functions)
+        prefer_wide_vectors(module)
+        one_vector = math_library.is_called(module)
         for function in module.functions:
             if not function.is_declaration:
-                set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows no such attribute
-                memory.mark_innermost_loops(function, one_vector=calls_libm)
+                memory.mark_innermost_loops(function, one_vector=one_vector)
 
     @cached_property
     def bitcode(self) -> bytes:
@@ -47,14 +45,17 @@ class ModelFunction(Function):
         # First, so that the declarations with vector versions are those that stay.
         module = binding.parse_assembly(lanes.with_vector_versions(math_library.used_functions(declared)))
         module.link_in(functions)
-        options = binding.create_pipeline_tuning_options(speed_level=3)
-        options.loop_vectorization = True
-        options.slp_vectorization = False
-        builder = binding.create_pass_builder(target_machine(), options)
-        builder.getModulePassManager().run(module, builder)
+        optimise(module, vectorise=True, unroll=True)
         drop_unused(module)
         math_library.check_one_version(module, self.name)
         return module.as_bitcode()
+
+
+def prefer_wide_vectors(module: ir.Module) -> None:
+    """Asks for vectors of 512 bits, where the CPU has them, in all functions of a module."""
+    for function in module.functions:
+        if not function.is_declaration:
+            set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows no such attribute
 
 
 def model_function(
@@ -83,31 +84,16 @@ def score_function(python: Callable[..., object]) -> ModelFunction:
     return model_function(*(INT,) * 6)(python)
 
 
-def row_access(element: ir.Type, type: types.Type) -> tuple[Operation, Operation]:
-    """(load, store) of a column's value at a row: ``load(address, row)``, ``store(address, row, value)``.
+def row_access(type: types.Type) -> tuple[Operation, Operation]:
+    """(load, store) of a column's float at a row: ``load(address, row)``, ``store(address, row, value)``.
 
-    Only for loops in which no iteration reads what another one writes. Integers are widened without sign to int64.
+    Only for loops in which no iteration reads what another one writes.
     """
-    wide = isinstance(element, ir.IntType) and element.width < 64
-
-    def build_load(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
-        value = memory.load(b, address, row, element)
-        return b.zext(value, ir.IntType(64)) if wide else value
-
-    def build_store(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
-        memory.store(b, address, row, b.trunc(value, element) if wide else value)
-
-    name = str(element).strip("i") if isinstance(element, ir.IntType) else element.intrinsic_name
+    element = value_type(type)
     return (
-        Operation(f"row_load_{name}", (INT, INT), type, build_load),
-        Operation(f"row_store_{name}", (INT, INT, type), types.none, build_store),
+        Operation(f"row_load_{type}", (INT, INT), type, lambda b, address, row: memory.load(b, address, row, element)),
+        Operation(f"row_store_{type}", (INT, INT, type), types.none, memory.store),
     )
-
-
-def math(function: str, type: types.Type) -> Operation:
-    """NumPy's function of floats, in loops over rows only: by libmvec where the host has it."""
-    build = FLOATS[function]
-    return Operation(function, (type,), type, lambda b, x: build(b, x))
 
 
 def fused(type: types.Type) -> Operation:

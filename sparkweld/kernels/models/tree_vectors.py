@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba.core import types
 
 from sparkweld.ir.tree_layouts import (
@@ -23,9 +23,9 @@ from sparkweld.ir.tree_layouts import (
 )
 from sparkweld.kernels.frontend import Operation
 from sparkweld.kernels.memory import pointer
-from sparkweld.kernels.models.library import ModelFunction, model_function
+from sparkweld.kernels.models.library import ModelFunction, model_function, prefer_wide_vectors
+from sparkweld.kernels.optimising import optimise
 from sparkweld.kernels.strings.library import linked
-from sparkweld.kernels.target import target_machine
 
 INT = types.int64
 _I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
@@ -45,17 +45,12 @@ class _TreeFunction(ModelFunction):
     """A function whose vectors are written out, so nothing is left to be vectorised."""
 
     def prepare(self, module: ir.Module) -> None:
-        for function in module.functions:
-            if not function.is_declaration:
-                set.add(function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows no such attribute
+        prefer_wide_vectors(module)
 
     @cached_property
     def bitcode(self) -> bytes:
         module = linked(self)
-        options = binding.create_pipeline_tuning_options(speed_level=3)
-        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-        builder = binding.create_pass_builder(target_machine(), options)
-        builder.getModulePassManager().run(module, builder)
+        optimise(module)
         return module.as_bitcode()
 
 

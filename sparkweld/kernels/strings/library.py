@@ -14,7 +14,7 @@ from llvmlite import binding, ir
 from numba.core import types
 
 from sparkweld.kernels.frontend import Operation, lower_plainly, value_type
-from sparkweld.kernels.target import target_machine
+from sparkweld.kernels.optimising import optimise
 
 _PREFIX = "sparkweld.string."
 
@@ -56,10 +56,7 @@ class Function(Operation):
         """A module that exports it, with all that it calls inside, optimised."""
         module = linked(self)
         # Texts are short: wide or unrolled loops would cost more before and behind them than they gain.
-        options = binding.create_pipeline_tuning_options(speed_level=2)
-        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-        builder = binding.create_pass_builder(target_machine(), options)
-        builder.getModulePassManager().run(module, builder)
+        optimise(module, level=2)
         return module.as_bitcode()
 
 
