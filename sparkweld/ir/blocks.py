@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -45,7 +45,7 @@ class Part:
     @property
     def end(self) -> int:
         """Where the next array begins."""
-        return -(-(self.offset + self.length * self.dtype.itemsize) // ALIGNMENT) * ALIGNMENT
+        return round_up(self.offset + self.length * self.dtype.itemsize)
 
     def __str__(self) -> str:
         return f"{self.name}={self.kind}[{self.length}]"
@@ -67,7 +67,7 @@ class ConstantBlock:
     def of(**arrays: object) -> ConstantBlock:
         """The block of these arrays, each made flat in C order. Raises VerifyError for a dtype that no block holds."""
         flat = {name: np.ascontiguousarray(array).reshape(-1) for name, array in arrays.items()}
-        layout = _layout((name, _kind(name, array), array.size) for name, array in flat.items())
+        layout = _layout_of(flat)
         data = aligned(_size(layout))
         for part in layout:
             at = data[part.offset : part.offset + part.length * part.dtype.itemsize]
@@ -115,6 +115,16 @@ class ConstantBlock:
         return " ".join([json.dumps(self.digest), *map(str, self.layout)])
 
 
+def round_up(size: int) -> int:
+    """The next multiple of ALIGNMENT, `size` itself where it is one."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def offsets(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Where each array begins in ``ConstantBlock.of(**arrays)``, for an array that says so. Raises VerifyError as that does."""
+    return {part.name: part.offset for part in _layout_of(arrays)}
+
+
 def aligned(size: int) -> np.ndarray:
     """uint8[size] of zeros whose address is a multiple of ALIGNMENT."""
     space = np.zeros(size + ALIGNMENT, np.uint8)
@@ -132,6 +142,10 @@ def parse_block(text: str) -> ConstantBlock:
     if not all(found) or not (digest.startswith('"') and digest.endswith('"')):
         raise VerifyError(f"expected a digest and arrays, got {text!r}")
     return ConstantBlock(_layout((m[1], m[2], int(m[3])) for m in found if m), digest[1:-1])
+
+
+def _layout_of(arrays: Mapping[str, np.ndarray]) -> tuple[Part, ...]:
+    return _layout((name, _kind(name, array), array.size) for name, array in arrays.items())
 
 
 def _layout(arrays: Iterator[tuple[str, str, int]]) -> tuple[Part, ...]:

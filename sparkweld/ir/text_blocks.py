@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkweld.errors import VerifyError
-from sparkweld.ir.blocks import ALIGNMENT, ConstantBlock
+from sparkweld.ir.blocks import ConstantBlock, offsets
 from sparkweld.ir.text_layout import CHAR_WB, HEAD, LOG, SCALE, WORD, Head
 from sparkweld.ir.text_tables import TermTables, character_classes, term_tables, word_table
 
@@ -49,7 +49,7 @@ def block_of(
         "letters": known.letters, "symbols": tables.symbols, "nodes": tables.nodes, "roots": tables.roots,
         "weights": weights, "logs": _logarithms(steps), "numbers": np.concatenate([np.zeros(0), *numbers]),
     }  # fmt: skip
-    at = _offsets(arrays)
+    at = offsets(arrays)
     head = {
         Head.ANALYZER: analyzer.kind, Head.LEAST: analyzer.least,
         Head.SHORTEST: analyzer.shortest, Head.LONGEST: analyzer.longest,
@@ -76,14 +76,6 @@ def _check_columns(terms: Mapping[str, int] | int, weights: np.ndarray, steps: S
     per_column = [len(weights), *(len(numbers) for kind, numbers in steps if kind == SCALE and numbers is not None)]
     if any(size != len(weights) for size in per_column) or any(not 0 <= column < len(weights) for column in columns):
         raise VerifyError(f"columns of terms that do not fit {per_column} numbers")
-
-
-def _offsets(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
-    at, offsets = 0, {}
-    for name, array in arrays.items():
-        offsets[name] = at
-        at += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
-    return offsets
 
 
 def _logarithms(steps: Sequence[Step]) -> np.ndarray:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparkweld.ir.blocks import ALIGNMENT
+from sparkweld.ir.blocks import offsets
 from sparkweld.ir.trees import Forest, Tree
 
 #: Most leaves of a tree in mask form: a leaf number is a byte.
@@ -171,12 +171,10 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
 
 def _with_head(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays, with their offsets in the head, so that kernels depend on no layout."""
-    ends, end = [], -(-8 * (OFFSETS + len(arrays) - 1) // ALIGNMENT) * ALIGNMENT
-    for name, array in arrays.items():
-        if name != "head":
-            ends.append(end)
-            end = -(-(end + array.nbytes) // ALIGNMENT) * ALIGNMENT
-    return {**arrays, "head": np.concatenate([arrays["head"], np.array(ends, np.int64)])}
+    head = np.concatenate([arrays["head"], np.zeros(len(arrays) - 1, np.int64)])
+    arrays = {**arrays, "head": head}  # which stays the first one
+    head[OFFSETS:] = list(offsets(arrays).values())[1:]
+    return arrays
 
 
 def _mask_tree(tree: Tree, ranks: Ranks) -> _Tree:

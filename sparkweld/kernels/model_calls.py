@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sparkweld.ir.blocks import ALIGNMENT
+from sparkweld.ir.blocks import round_up
 from sparkweld.ir.ops import ModelOp
 from sparkweld.ir.program import Let, Program
 from sparkweld.ir.types import Type
@@ -45,7 +45,7 @@ class ModelCalls:
         self.blocks = {block: number for number, block in enumerate(program.blocks)}
         self.calls: list[ModelCall] = []
         #: Bytes of tile and columns so far: in the end, where what one call alone uses begins.
-        self.memory = _aligned(shape.tile * sum(shape.widths)) if self.blocks else 0
+        self.memory = round_up(shape.tile * sum(shape.widths)) if self.blocks else 0
         #: Bytes of all.
         self.total = self.memory
         self._known: dict[Let, int] = {}
@@ -91,7 +91,7 @@ class ModelCalls:
         if not self.calls:
             return None
         offset = self.memory
-        self.total = self.memory = _aligned(offset + size)
+        self.total = self.memory = round_up(offset + size)
         return offset
 
     def lines(self, call: ModelCall, columns: Sequence[str], block: Block) -> list[str]:
@@ -129,7 +129,7 @@ class ModelCalls:
             space += width * self._rows
             inside.append(f"{name(store_word)}(o{n}, {8 * output}, {place})")
             back.append(f"{name(selection.scatter)}(c_{target}, {place}, {width}, memory + {numbers}, found{n})")
-        inside += [self._score(call, block, f"padded{n}", _aligned(space)), *back]
+        inside += [self._score(call, block, f"padded{n}", round_up(space)), *back]
         return [
             f"found{n} = {name(selection.kept_rows)}(memory + {numbers}, {block.keep}, {block.rows})",
             f"if found{n} * {_FEW} > {block.rows}:",
@@ -140,7 +140,7 @@ class ModelCalls:
 
     def _score(self, call: ModelCall, block: Block, rows: str, scratch: int) -> str:
         made, n = self._scorer(call), call.number
-        self.total = max(self.total, _aligned(scratch + made.scratch))
+        self.total = max(self.total, round_up(scratch + made.scratch))
         return f"{block.name(made.function)}(t{n}, {rows}, m{n}, o{n}, memory + {scratch}, p{n})"
 
     def _op(self, call: ModelCall) -> ModelOp:
@@ -153,7 +153,3 @@ class ModelCalls:
 
     def _scorer(self, call: ModelCall) -> Scorer:
         return scorer(self._op(call), self._argument_types(call))
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
