@@ -15,7 +15,7 @@ from llvmlite import ir
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Op, RegexCall, StrCall
-from sparkweld.ir.ops.string_functions import Param
+from sparkweld.ir.ops.string_functions import Param, strip_accents_ascii, strip_accents_unicode
 from sparkweld.kernels.lowerings.integers import Builder
 from sparkweld.kernels.strings import automata, building, case, formats, numbers, pieces, search, shortest, unicode_tables, utf8
 from sparkweld.kernels.strings.arena import reserve
@@ -235,9 +235,9 @@ def _translate(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.
     return case.translate.build(b, arena, v, constant_bytes(b, table), integer(growth))
 
 
-def _strip_accents(form: str) -> Build:
+def _strip_accents(strip: Callable[[str], str]) -> Build:
     def build(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
-        table, growth = unicode_tables.without_accents(form)
+        table, growth = unicode_tables.without_accents(strip)
         return case.strip_accents.build(b, arena, v, constant_bytes(b, table), integer(growth))
 
     return build
@@ -307,7 +307,7 @@ _CALLS: dict[str, Build] = {
     "find": _search(search.find), "rfind": _search(search.rfind), "count": _search(search.count),
     "find_str": _call(search.find, 0, search.NO_END),
     "replace": _with_arena(building.replace), "concat": _concat, "translate": _translate, "repeat": _with_arena(building.repeat),
-    "strip_accents_ascii": _strip_accents("ascii"), "strip_accents_unicode": _strip_accents("unicode"),
+    "strip_accents_ascii": _strip_accents(strip_accents_ascii), "strip_accents_unicode": _strip_accents(strip_accents_unicode),
     "rjust": _pad(0), "ljust": _pad(1), "center": _pad(2), "zfill": _with_arena(building.zfill),
     "fixed_digits": _call(numbers.fixed_digits),
     "parse_int": lambda params, b, v: numbers.parse_int.build(b, v),

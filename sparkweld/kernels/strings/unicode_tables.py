@@ -1,17 +1,15 @@
 """What the running Python knows of code points, as two-stage tables: a block's number for each 128, then the block's entries.
 
-Everything is asked of `str` methods, so that a kernel has the Unicode version of the Python that compiles it.
+Everything is asked of `str` methods and `unicodedata`, so that a kernel has the Unicode version of the Python that compiles it.
 
 A table is bytes: four int64 (the first code point past all entries, the offsets of the two stages and of the special
-mappings), the stages, and the special mappings: the number of bytes in UTF-8, then these, filled up to 16 bytes. An entry of a
-mapping
-is the distance to the one code point that it maps to, or SPECIAL plus the number of a special mapping.
+mappings), the stages, and the special mappings: the number of bytes in UTF-8, then these, filled up to a multiple of 16 bytes.
+An entry of a mapping is the distance to the one code point that it maps to, or SPECIAL plus the number of a special mapping.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
 
@@ -84,21 +82,14 @@ def _special(texts: Iterable[str]) -> tuple[dict[str, int], bytes]:
 
 
 @cache
-def without_accents(form: str) -> tuple[bytes, int]:
+def without_accents(strip: Callable[[str], str]) -> tuple[bytes, int]:
     """(the table, the most bytes that a code point becomes) of scikit-learn's `strip_accents_ascii` or `strip_accents_unicode`.
 
     Both look at one code point at a time: what normalisation reorders, combining code points, is what they drop.
     """
-    strip = _STRIPPED[form]
     pairs = {code: strip(chr(code)) for block in _blocks(lambda t: strip(t) not in (t, "")) for code in _codes(block)}
     pairs |= {code: "" for block in _blocks(lambda t: strip(t) == "") for code in _codes(block)}
     return mapping_of(pairs), max(len(to.encode()) for to in pairs.values())
-
-
-_STRIPPED: dict[str, Callable[[str], str]] = {
-    "ascii": lambda text: unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode(),
-    "unicode": lambda text: "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)),
-}
 
 
 @cache
