@@ -32,6 +32,8 @@ HIT_LEAF, MISS_LEAF, BEGIN, JOIN, LAST = 1, 2, 4, 5, 8
 NAN_BIT, SET_BIT, COLUMN_BIT, CHILD_BIT = 16, 17, 18, 32
 MAX_COLUMNS = 1 << (CHILD_BIT - COLUMN_BIT)
 MAX_SETS = 1 << 16
+#: Most rows that are scored at a time.
+PIECE = 512
 #: Ranks of the rows that walk at once: they should stay in the second-level cache.
 RANK_BYTES = 128 * 1024
 
@@ -169,6 +171,16 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
     })  # fmt: skip
 
 
+def mask_bytes(columns: int, slots: int, outputs: int) -> int:
+    """Bytes that scoring a piece in mask form works in: masks, leaf numbers, a copy of a column, ranks, and sums."""
+    return slots * PIECE // 8 + PIECE * (1 + 8 + columns + 8 * outputs)
+
+
+def walk_bytes(columns: int) -> int:
+    """Bytes that scoring a piece in walk form works in: a copy of a column, the nodes arrived at, and ranks."""
+    return PIECE * (8 + 4) + max(RANK_BYTES, 2 * 32 * columns) + 64
+
+
 def _with_head(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays, with their offsets in the head, so that kernels depend on no layout."""
     head = np.concatenate([arrays["head"], np.zeros(len(arrays) - 1, np.int64)])
@@ -281,7 +293,7 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
 
 def _rows_at_once(columns: int) -> int:
     """A power of 2 of rows whose ranks, 16 bits each, take at most RANK_BYTES."""
-    rows = 512
+    rows = PIECE
     while rows > 32 and 2 * columns * rows > RANK_BYTES:
         rows //= 2
     return rows

@@ -59,6 +59,10 @@ class ModelOp(Op):
         """The same model's other result."""
         return replace(self, output=output)  # type: ignore[type-var]
 
+    def _floats(self, name: str) -> Type:
+        """Type of the floats in an array of the block."""
+        return F32 if self.block.part(name).kind == "f32" else F64
+
 
 _FEW_WEIGHTS = 1 << 14
 
@@ -115,7 +119,7 @@ class Mlp(ModelOp):
     @property
     def type(self) -> Type:
         """Type of arguments and results."""
-        return F32 if self.block.part("weights").kind == "f32" else F64
+        return self._floats("weights")
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         size = sum(a * b for a, b in itertools.pairwise(self.layers))
@@ -178,7 +182,7 @@ class Distances(ModelOp):
     @property
     def type(self) -> Type:
         """Type of arguments and results."""
-        return F32 if self.block.part("centres").kind == "f32" else F64
+        return self._floats("centres")
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         part = self.block.part("centres")

@@ -21,12 +21,13 @@ from sparkweld.ir.tree_layouts import (
     UNION,
     TooLarge,
     mask_arrays,
+    mask_bytes,
     walk_arrays,
 )
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 
-#: What a mask kernel may work in: it lies on a task's stack.
+#: What a mask kernel may work in, so that it stays in the second-level cache.
 _WORK_BYTES = 192 * 1024
 #: Most columns of the walk form, for the same reason.
 _WALK_COLUMNS = 4096
@@ -69,12 +70,12 @@ class TreeEnsemble(ModelOp):
     @property
     def width(self) -> Type:
         """Type of the arguments."""
-        return F32 if self.block.part("edges").kind == "f32" else F64
+        return self._floats("edges")
 
     @property
     def sums(self) -> Type:
         """Type of the results."""
-        return F32 if self.block.part("start").kind == "f32" else F64
+        return self._floats("start")
 
     @property
     def outputs(self) -> int:
@@ -168,8 +169,8 @@ def _cheap_masks(forest: Forest) -> dict[str, np.ndarray] | None:
         arrays = mask_arrays(forest)
     except TooLarge:
         return None
-    work = 512 * (len(arrays["columns"]) + 8 * forest.outputs + 9) + 64 * int(arrays["head"][2])
-    return arrays if work <= _WORK_BYTES else None
+    columns, slots = len(arrays["columns"]), int(arrays["head"][2])
+    return arrays if mask_bytes(columns, slots, forest.outputs) <= _WORK_BYTES else None
 
 
 def _example(form: str, width: Type, *, sets: bool = False, outputs: int = 1) -> tuple[TreeEnsemble, tuple[Type, ...]]:

@@ -22,13 +22,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sparkweld.errors import InternalError
+from sparkweld.ir import tree_layouts
 from sparkweld.ir.ops import Distances, Mlp, ModelOp, TextSums, TreeEnsemble
 from sparkweld.ir.types import Type
 from sparkweld.kernels.models import dense, selection, text, text_entries, trees
 from sparkweld.kernels.models.library import ModelFunction
 
 #: Most rows of a call.
-PIECE = 512
+PIECE = tree_layouts.PIECE
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def _distances(op: Distances, arguments: tuple[Type, ...]) -> Scorer:
 
 
 def _trees(op: TreeEnsemble, arguments: tuple[Type, ...]) -> Scorer:
-    scratch = trees.mask_scratch(op.columns, op.slots, op.outputs) if op.form == "mask" else trees.walk_scratch(op.columns)
+    masks = op.form == "mask"
+    scratch = tree_layouts.mask_bytes(op.columns, op.slots, op.outputs) if masks else tree_layouts.walk_bytes(op.columns)
     return Scorer(trees.ENTRIES[op.form, op.width, op.sums], scratch=scratch)
 
 

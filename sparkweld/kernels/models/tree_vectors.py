@@ -18,6 +18,7 @@ from sparkweld.ir.tree_layouts import (
     MAX_COLUMNS,
     MISS_LEAF,
     NAN_BIT,
+    PIECE,
     SET_BIT,
     UNION,
 )
@@ -33,8 +34,7 @@ FLOATS = {"f32": ir.FloatType(), "f64": ir.DoubleType()}
 _SIZES = {"f32": 4, "f64": 8}
 
 #: Rows of a mask, and masks of a piece: what LLVM's vectors of bytes and 512-bit registers are made for.
-LANES, MASKS = 64, 8
-PIECE = LANES * MASKS
+LANES, MASKS = 64, PIECE // 64
 #: Vectors of a rank search that run side by side, so that one's loads hide another's.
 _TOGETHER = 4
 #: Rows that walk side by side, and steps between looks at whether all have arrived.

@@ -10,12 +10,10 @@ Entries are as `kernels.models` says; the number of rows need not divide by anyt
 
 from __future__ import annotations
 
-from sparkweld.ir.tree_layouts import RANK_BYTES
+from sparkweld.ir.tree_layouts import PIECE
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.kernels.models.library import ModelFunction
 from sparkweld.kernels.models.tree_vectors import (
-    LANES,
-    PIECE,
     WALKERS,
     add_leaves,
     add_one,
@@ -188,16 +186,6 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
         return 0
 
     return tree_function(score, f"tree_walk{'_sets' if sets else ''}_{width.kind}_{sums.kind}")
-
-
-def mask_scratch(columns: int, slots: int, outputs: int) -> int:
-    """Bytes that an ensemble in mask form works in."""
-    return LANES * slots + PIECE * (1 + 8 + columns + 8 * outputs)
-
-
-def walk_scratch(columns: int) -> int:
-    """Bytes that an ensemble in walk form works in."""
-    return PIECE * (8 + 4) + max(RANK_BYTES, 2 * 32 * columns) + 64
 
 
 #: Form, type of features and type of sums -> entry.
