@@ -87,7 +87,7 @@ class _Emitter:
         stages = stages_of(self.body, self.models.calls)
         inner = self._one_loop(stages[0], "padded") if len(stages) == 1 else self._blocks(stages)
         if self.shape.allocates:
-            self.head.append(f"arena = address(table, {2 * (self.shape.inputs + self.shape.outputs) + 1})")
+            self.head.append(f"arena = address(table, {self.shape.selection_entry + 1})")
         self.head += ["flagged = 0", "seen = 0"] if self.loop.some else ["flagged = 0"]
         self.head.append(f"padded = padded & {-self.shape.tile}")
         result = f"flagged | seen << {SEEN_SHIFT}" if self.loop.some else "flagged"
@@ -148,7 +148,7 @@ class _Emitter:
             renamed[address] = f"b{entry}"
             lines.append(f"b{entry} = {address} + base * {widths[entry]}")
         end = str(tile) if block == tile else "rows"
-        keep = renamed.get(self.addresses.get(self._keep_entry, ""), "")
+        keep = renamed.get(self.addresses.get(self.shape.selection_entry, ""), "")
         about = Block(end, keep, self._name, self.head)
         for stage in stages:
             if stage.kind == MODELS:
@@ -291,8 +291,4 @@ class _Emitter:
             self._call("", make.store(BOOL), self._keep_column(), "row", self.value[self.loop.where])
 
     def _keep_column(self) -> str:
-        return self._column(self._keep_entry, "rows kept")
-
-    @property
-    def _keep_entry(self) -> int:
-        return 2 * (self.shape.inputs + self.shape.outputs)
+        return self._column(self.shape.selection_entry, "rows kept")

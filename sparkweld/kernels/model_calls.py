@@ -56,11 +56,7 @@ class ModelCalls:
     @property
     def memory_entry(self) -> int:
         """Where the row loop's table has the memory's address."""
-        return self._first_entry + len(self.blocks)
-
-    @property
-    def _first_entry(self) -> int:
-        return 2 * (self.shape.inputs + self.shape.outputs) + 2
+        return self.shape.block_entry + len(self.blocks)
 
     def add(self, index: int, let: Let, arguments: Sequence[str], where: str) -> None:
         """The op of value `index`, which is one more result of an earlier call or a call of its own.
@@ -102,7 +98,7 @@ class ModelCalls:
             f"t{n} = {name(pointer_table(len(columns)))}()",
             f"o{n} = {name(pointer_table(results))}()",
             f"p{n} = {name(constant_table(made.parameters))}()",
-            f"m{n} = address(table, {self._first_entry + self.blocks[self._op(call).block]})",
+            f"m{n} = address(table, {self.shape.block_entry + self.blocks[self._op(call).block]})",
         ])  # fmt: skip
         lines = [f"{name(store_word)}(t{n}, {8 * at}, {column})" for at, column in enumerate(columns)]
         lines += [f"{name(store_word)}(o{n}, {8 * output}, c_{target})" for output, target, _ in call.targets]

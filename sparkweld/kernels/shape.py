@@ -31,6 +31,7 @@ MAX_ARGUMENTS = 1 << 13
 #: Bytes of a block: what one message of the compile service's protocol holds.
 MAX_BLOCK_BYTES = 1 << 30
 
+
 def program_allocates(program: Program) -> bool:
     """Whether the kernel of an optimised program wants an arena: {cursor, end}, two int64 whose address is in the entry of
     `columns` behind that of the selection. The kernel moves the cursor on by each new string's bytes; when it has passed the end,
@@ -54,6 +55,16 @@ class Shape:
     blocks: int = 0
 
     @property
+    def selection_entry(self) -> int:
+        """Entry of `columns` with the selection; in the row loop's table the filter's bytes. The arena's is the next one."""
+        return 2 * (self.inputs + self.outputs)
+
+    @property
+    def block_entry(self) -> int:
+        """The first of the extra entries."""
+        return self.selection_entry + 2
+
+    @property
     def extra_entries(self) -> int:
         """Entries of `columns` behind that of the arena: the blocks' addresses, and the address of memory for the kernel."""
         return self.blocks + 1 if self.blocks else 0
@@ -61,7 +72,7 @@ class Shape:
     @property
     def values(self) -> tuple[int, ...]:
         """The constants in the order in which `drive` asks for them."""
-        entries = 2 * self.inputs, 2 * (self.inputs + self.outputs)
+        entries = 2 * self.inputs, self.selection_entry
         kept_flags = self.block if self.filtered else 0
         head = (*entries, self.tile, self.block, int(self.filtered), sum(self.widths), kept_flags)
         return (*head, int(self.allocates), self.extra_entries, *self.widths)
