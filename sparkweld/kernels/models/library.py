@@ -17,7 +17,7 @@ from numba.core import types
 from sparkweld.kernels import lanes, math_library, memory
 from sparkweld.kernels.frontend import Operation, value_type
 from sparkweld.kernels.optimising import drop_unused, optimise
-from sparkweld.kernels.strings.library import Function, linked
+from sparkweld.kernels.strings.library import Function, call_of, linked
 
 INT = types.int64
 _PREFIX = "sparkweld.model."
@@ -59,22 +59,13 @@ def prefer_wide_vectors(module: ir.Module) -> None:
 
 
 def model_function(
-    *arguments: types.Type, result: types.Type = INT, name: str = ""
+    *arguments: types.Type, name: str = "", kind: type[ModelFunction] = ModelFunction
 ) -> Callable[[Callable[..., Any]], ModelFunction]:
-    """Decorator: a Python function of operations to an operation. It may write memory, and always counts as if it did."""
+    """Decorator: a Python function of operations to one that gives an int64. It always counts as one that writes memory."""
 
     def wrap(python: Callable[..., object]) -> ModelFunction:
-        symbol = name or python.__name__  # type: ignore[attr-defined]
-
-        def build(b: ir.IRBuilder, *values: ir.Value) -> ir.Value:
-            callee = b.module.globals.get(_PREFIX + symbol)
-            if callee is None:
-                signature = ir.FunctionType(value_type(result), [value_type(a) for a in arguments])
-                callee = ir.Function(b.module, signature, _PREFIX + symbol)
-                callee.attributes.add("nounwind")
-            return b.call(callee, values)
-
-        return ModelFunction(symbol, arguments, result, build, python=python)
+        own = name or python.__name__  # type: ignore[attr-defined]
+        return kind(own, arguments, INT, call_of(_PREFIX + own, arguments, INT), python=python)
 
     return wrap
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from llvmlite import ir
@@ -56,8 +56,7 @@ class _TreeFunction(ModelFunction):
 
 def tree_function(python: Callable[..., object], name: str) -> ModelFunction:
     """An entry of that name."""
-    made = model_function(*(INT,) * 6, name=name)(python)
-    return _TreeFunction(made.name, made.arguments, made.result, made.build, python=python)
+    return model_function(*(INT,) * 6, name=name, kind=_TreeFunction)(python)
 
 
 def _number(value: int, type: ir.Type = _I64) -> ir.Constant:
@@ -142,17 +141,24 @@ def _search(b: ir.IRBuilder, x: list[ir.Value], table: ir.Value, bits: ir.Value,
     return [b.select(b.fcmp_unordered("uno", v, v), nan, r) for v, r in zip(x, ranks, strict=True)]
 
 
+def _ranks(
+    b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, at: ir.Value, vector: ir.VectorType, together: int
+) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """(row, ranks from this row on, int32 lanes) of so many vectors of values from row `at` on."""
+    element = vector.element
+    rows = [b.add(at, _number(number * vector.count)) for number in range(together)]
+    x = [b.load(b.bitcast(b.gep(pointer(b, values, element), [row]), vector.as_pointer()), align=1) for row in rows]
+    return zip(rows, _search(b, x, table, bits, element), strict=True)
+
+
 def rank_bytes(width: str) -> Operation:
     """rank_bytes(values, table, bits, to): ranks of PIECE values as bytes."""
-    element = FLOATS[width]
     lanes = 64 // _SIZES[width]
+    vector = ir.VectorType(FLOATS[width], lanes)
 
     def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, to: ir.Value) -> None:
         def body(at: ir.Value) -> None:
-            places = [b.add(at, _number(number * lanes)) for number in range(_TOGETHER)]
-            vector = ir.VectorType(element, lanes)
-            x = [b.load(b.bitcast(b.gep(pointer(b, values, element), [p]), vector.as_pointer()), align=1) for p in places]
-            for place, rank in zip(places, _search(b, x, table, bits, element), strict=True):
+            for place, rank in _ranks(b, values, table, bits, at, vector, _TOGETHER):
                 narrow = b.trunc(rank, ir.VectorType(_I8, lanes))
                 b.store(narrow, pointer(b, b.add(to, place), narrow.type), align=1)
 
@@ -163,17 +169,13 @@ def rank_bytes(width: str) -> Operation:
 
 def rank_words(width: str) -> Operation:
     """rank_words(values, table, bits, rows, to, stride): ranks as uint16, `stride` bytes apart; `rows` divides by 32."""
-    element = FLOATS[width]
     lanes = 32 // _SIZES[width]
-    together = 32 // lanes
+    vector = ir.VectorType(FLOATS[width], lanes)
 
     def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, rows: ir.Value, to: ir.Value,
               stride: ir.Value) -> None:  # fmt: skip
         def body(at: ir.Value) -> None:
-            places = [b.add(at, _number(number * lanes)) for number in range(together)]
-            vector = ir.VectorType(element, lanes)
-            x = [b.load(b.bitcast(b.gep(pointer(b, values, element), [p]), vector.as_pointer()), align=1) for p in places]
-            for place, rank in zip(places, _search(b, x, table, bits, element), strict=True):
+            for place, rank in _ranks(b, values, table, bits, at, vector, 32 // lanes):
                 narrow = b.trunc(rank, ir.VectorType(_I16, lanes))
                 for lane in range(lanes):
                     where = b.add(to, b.mul(b.add(place, _number(lane)), stride))

@@ -6,7 +6,7 @@ Programs link them when their own loop is optimised already, so that a program c
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -83,6 +83,22 @@ def _callees(function: Function) -> list[Function]:
     return list(found.values())
 
 
+def call_of(
+    symbol: str, arguments: Sequence[types.Type], result: types.Type, *, reads_only: bool = False
+) -> Callable[..., ir.Value]:
+    """The builder of a call of the function of that symbol. Equal calls of one that only reads memory are made once."""
+
+    def build(b: ir.IRBuilder, *values: ir.Value) -> ir.Value:
+        callee = b.module.globals.get(symbol)
+        if callee is None:
+            callee = ir.Function(b.module, ir.FunctionType(value_type(result), [value_type(a) for a in arguments]), symbol)
+            for attribute in ("nounwind", "readonly") if reads_only else ("nounwind",):
+                callee.attributes.add(attribute)
+        return b.call(callee, values)
+
+    return build
+
+
 def function(*arguments: types.Type, result: types.Type) -> Callable[[Callable[..., object]], Function]:
     """Decorator: a Python function of operations to an operation.
 
@@ -93,16 +109,7 @@ def function(*arguments: types.Type, result: types.Type) -> Callable[[Callable[.
         code = python.__code__  # type: ignore[attr-defined]
         writes = code.co_varnames[0] in ("arena", "to", "end", "registers")
 
-        def build(b: ir.IRBuilder, *values: ir.Value) -> ir.Value:
-            callee = b.module.globals.get(_PREFIX + python.__name__)
-            if callee is None:
-                signature = ir.FunctionType(value_type(result), [value_type(a) for a in arguments])
-                callee = ir.Function(b.module, signature, _PREFIX + python.__name__)
-                # Equal calls are made once then.
-                for attribute in ("nounwind", *(() if writes else ("readonly",))):
-                    callee.attributes.add(attribute)
-            return b.call(callee, values)
-
+        build = call_of(_PREFIX + python.__name__, arguments, result, reads_only=not writes)
         return Function(python.__name__, arguments, result, build, python=python)
 
     return wrap
