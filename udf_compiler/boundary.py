@@ -102,6 +102,12 @@ def check_conf(confs: Mapping[str, str | None], udf: str, name: str, wanted: str
         raise refusal("SW110", udf, conf=name, value=given, wanted=wanted)
 
 
+def check_names(names: Sequence[str], column: str, place: str = "") -> None:
+    """Refuses (SW103) a struct with no field or with two of one name."""
+    if not names or len(set(names)) < len(names):
+        raise refusal("SW103", place, column=column)
+
+
 def check_profiler(confs: Mapping[str, str | None], udf: str) -> None:
     """Refuses (SW111) a UDF that is profiled."""
     if confs.get(PROFILER_CONF):
@@ -161,9 +167,7 @@ def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "a
     Refuses what `series_of_column` refuses, SW103 for a struct with no field or with two of one name, and SW273 for integers with
     NULLs beside strings, which the worker converts in another way.
     """
-    names = [field.name for field in fields]
-    if not names or len(set(names)) < len(names):
-        raise refusal("SW103", column=column)
+    check_names([field.name for field in fields], column)
     if any(f.spark_type == "string" for f in fields):
         for f in fields:
             if f.state == "nullable" and f.spark_type in _INTEGERS:

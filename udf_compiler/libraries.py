@@ -38,7 +38,7 @@ def is_library(original: Any) -> bool:
     if is_wrapper(original):
         return False
     module = getattr(original, "__module__", None) or type(original).__module__
-    return str(module).partition(".")[0] in LIBRARIES or str(module).partition(".")[0] in _LOADERS
+    return str(module).partition(".")[0] in LIBRARIES | _LOADERS
 
 
 def described(original: Any, use: Use) -> str:

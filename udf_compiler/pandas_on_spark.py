@@ -37,8 +37,8 @@ class Columns:
     """The frame that a function gets, and what becomes of its result.
 
     `given`: columns of the arguments in order, or of the frame. `index` and `data`: those that are the frame's index and columns,
-    under `labels`. `names` and `types`: the columns that the result must have, the index first when it is `retained`. `first`:
-    the function takes the first column alone and gives one.
+    under `labels`. `names` and `types`: the columns that the result must have, the index first when it is `retained`. `one`:
+    the result is a single column.
     """
 
     given: Sequence[str] | None
@@ -48,7 +48,6 @@ class Columns:
     names: Sequence[str]
     types: Sequence[str]
     retained: bool
-    first: bool
     one: bool
 
     def of_columns(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -162,8 +161,7 @@ def unwrap(function: Any) -> Wrapped | None:
         return None
     known, layer = codes(), "frame"
     if function.__code__ in known.series:
-        layer, outer = "columns", function
-        builder = cells_of(function)["output_func"]
+        layer, builder = "columns", cells_of(function)["output_func"]
     elif function.__code__ in known.first:
         layer, builder = "first", cells_of(function)["ff"]
     elif function.__code__ in known.map:
@@ -174,7 +172,7 @@ def unwrap(function: Any) -> Wrapped | None:
         return None
     cells = cells_of(builder)
     inner = cells["func"]
-    given = cells_of(cells_of(outer)["pandas_concat"])["columns"] if layer == "columns" else None
+    given = cells_of(cells_of(function)["pandas_concat"])["columns"] if layer == "columns" else None
     if layer in ("columns", "first"):
         captured = cells_of(inner)  # of ``func(first_series(pdf)).to_frame()`` or ``new_func(pdf).to_frame()``
         inner = captured["func"] if layer == "columns" else captured["new_func"]
@@ -201,6 +199,5 @@ def _described(cells: dict[str, Any], given: Sequence[str] | None, layer: str) -
         names=schema.names,
         types=[field.dataType.typeName() for field in schema.fields],
         retained=cells["retain_index"],
-        first=layer == "columns",
         one=layer in ("columns", "first"),
     )

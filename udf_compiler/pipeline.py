@@ -64,8 +64,10 @@ class _Pipeline:
         known = [column for column, input in inputs if isinstance(input, Input)]
         self.columns = Columns(self.builder, known, {c.name: error for c, error in inputs if isinstance(error, Refusal)})
         self.udfs = UdfTracer(blobs, self.columns, self.exact)
-        self._steps = {"python": self._python, "filter": self._filter, "project": self._project, "map": self._map}
-        self._steps["aggregate"] = self._aggregate
+        self._steps = {
+            "python": self._python, "filter": self._filter, "project": self._project, "map": self._map,
+            "aggregate": self._aggregate,
+        }  # fmt: skip
 
     def reply(self, check_size: Callable[[Program], None] | None) -> dict[str, Any]:
         started = time.perf_counter()

@@ -164,9 +164,6 @@ class PythonScalar(Traced):
     def __init__(self, scalar: TracedArrow) -> None:
         self.scalar, self.shared = scalar, True
 
-    def __getattr__(self, name: str) -> Any:
-        refuse("SW251", call=f"{self.what}.{name}")
-
     def _number(self, call: str) -> Value:
         """The float. Groups without one raise."""
         scalar = self.scalar
@@ -194,9 +191,6 @@ class PythonScalar(Traced):
             current().groups.raises.append((zero, "ZeroDivisionError: float division by zero"))
         (value,) = operator_call(loop, (REFLECTED if reflected else BINARY)[name], (mine, right), call)
         return PythonScalar(TracedArrow(loop, value))
-
-    def _unary(self, name: str) -> NoReturn:
-        refuse("SW251", call=f"{name} of a {self.what}")
 
     def _in_place(self, name: str, other: Any) -> Any:
         return self._binary(name, other, False)

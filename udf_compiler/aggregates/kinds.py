@@ -99,15 +99,9 @@ class ArrowAggregate:
 
     sees_states = False
     misfit = "pyspark.errors.exceptions.base.PySparkRuntimeError"
-
-    def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
-        ScalarArrow().check_confs(confs, udf)
-
-    def stand_in(self, obj: object) -> object | None:
-        return ScalarArrow().stand_in(obj)
-
-    def argument(self, loop: LoopBuilder, field: Field) -> Any:
-        return ScalarArrow().argument(loop, field)
+    check_confs = staticmethod(ScalarArrow().check_confs)
+    stand_in = staticmethod(ScalarArrow().stand_in)
+    argument = staticmethod(ScalarArrow().argument)
 
     def result(self, groups: Groups, result: Any, to: str, place: str) -> tuple[Value, str]:
         scalar = result.scalar if type(result) is PythonScalar else result

@@ -105,29 +105,29 @@ def added(series: TracedSeries, offset: Offset, name: str, reflected: bool) -> T
     wanted = run_prototype(call, lambda: _SAMPLES + real)
     if wanted.dtype != series.dtype or not np.array_equal(wanted.to_numpy().view(np.int64), _tried(shift)):
         refuse("SW275", call=call)
-    return moments.like(series, _shifted(series.loop, parts(series), shift, series.loop.guard))  # type: ignore[no-any-return]
+    return moments.like(series, _shifted(series.loop, parts(series), shift))  # type: ignore[no-any-return]
 
 
 def _tried(shift: Shift) -> np.ndarray:
     """What `_shifted` makes of the samples."""
     builder = ProgramBuilder("offset", [Input("t", I64)])
     loop = builder.loop("offset")
-    loop.append("r", _shifted(loop, Parts(loop, loop.read("t")), shift, loop.guard))
+    loop.append("r", _shifted(loop, Parts(loop, loop.read("t")), shift))
     loop.close()
     result = evaluate(builder.finish(["r"]), {"t": _SAMPLES.to_numpy().view(np.int64)}, len(_SAMPLES))
     return np.where(result.flagged, 0, np.asarray(result.columns["r"]))
 
 
-def _shifted(loop: LoopBuilder, p: Parts, shift: Shift, guard: Any) -> Value:
+def _shifted(loop: LoopBuilder, p: Parts, shift: Shift) -> Value:
     value = p.nanoseconds
     if shift.months or shift.day != "cut":
-        value = _by_months(loop, p, shift, guard)
+        value = _by_months(loop, p, shift)
     if shift.nanoseconds:
         return moments.no_overflow(loop, "add", value, loop.const(shift.nanoseconds, I64))
     return value
 
 
-def _by_months(loop: LoopBuilder, p: Parts, shift: Shift, guard: Any) -> Value:
+def _by_months(loop: LoopBuilder, p: Parts, shift: Shift) -> Value:
     def wide(part: str) -> Value:
         return loop.cast(p.date(part), I64)
 
@@ -140,7 +140,7 @@ def _by_months(loop: LoopBuilder, p: Parts, shift: Shift, guard: Any) -> Value:
     year, month = p.over(months, 12), p.plus(p.rest(months, 12), 1)
     first, last = _YEARS
     above = loop.call("greater_equal", year, loop.const(first, I64))
-    guard(loop.call("logical_and", above, loop.call("less_equal", year, loop.const(last, I64))))
+    loop.guard(loop.call("logical_and", above, loop.call("less_equal", year, loop.const(last, I64))))
     one, following = loop.const(1, I64), p.plus(months, 1)
     begin = days_of_date(loop, year, month, one)
     length = loop.call("subtract", days_of_date(loop, p.over(following, 12), p.plus(p.rest(following, 12), 1), one), begin)

@@ -19,6 +19,7 @@ from udf_compiler.calls.pandas_ import make_series
 from udf_compiler.calls.strings.choose import TracedTexts
 from udf_compiler.trace import TracedArray, TracedFrame
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.wrappers import cells_of
 
 _MODULE, _NAME = "pyspark.ml.functions", "predict_batch_udf.<locals>.predict"
 _SCALARS = frozenset("ByteType ShortType IntegerType LongType FloatType DoubleType StringType".split())
@@ -46,11 +47,12 @@ class Predictor:
     def _inputs(self, function: Callable[..., Any], batch: Any) -> list[Any]:
         """The arrays that the function gets: one of all columns, or one a column. Refuses SW252 what PySpark raises for."""
         wanted = len(inspect.signature(function).parameters)
-        columns = list(batch.series.values()) if isinstance(batch, TracedFrame) else list(batch) if _is_tuple(batch) else [batch]
+        of_columns = type(batch) is tuple
+        columns = list(batch.series.values() if isinstance(batch, TracedFrame) else batch if of_columns else [batch])
         shapes = self._shapes(wanted)
         if len(columns) == wanted > 1:
             return [_shaped(s.to_numpy(), shape) for s, shape in zip(columns, shapes or [None] * wanted, strict=True)]
-        if wanted != 1 or (len(columns) > 1 and _is_tuple(batch)):
+        if wanted != 1 or (len(columns) > 1 and of_columns):
             refuse("SW252", call=_CALL, error=f"ValueError: {wanted} inputs for {len(columns)} columns")
         if len(columns) == 1:
             return [_shaped(columns[0].to_numpy(), shapes[0] if shapes else None)]
@@ -97,9 +99,7 @@ def predictor_of(function: Any) -> Predictor | None:
     codes = [c for c in library.predict_batch_udf.__code__.co_consts if isinstance(c, types.CodeType)]
     if function.__code__ not in codes:
         return None
-    held = {
-        name: cell.cell_contents for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    }
+    held = cells_of(function)
     return Predictor(held["make_predict_fn"], held["return_type"], held["input_tensor_shapes"])
 
 
@@ -121,10 +121,6 @@ def _row_by_row(result: Any) -> Any:
     if loop is not None and loop.some:
         refuse("SW825", call=_CALL, what="a dtype that depends on the rows of a piece")
     return result
-
-
-def _is_tuple(batch: Any) -> bool:
-    return type(batch) is tuple
 
 
 def _shaped(array: TracedArray, shape: Any) -> TracedArray:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import Field, check_conf, check_profiler
+from udf_compiler.boundary import Field, check_conf, check_names, check_profiler
 from udf_compiler.kinds.kind import Call, Kind, check_nullable, fields_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.scalar.plain import PICKLED, RowResult, column_of_row, result_of_row
@@ -51,8 +51,7 @@ class Row(Kind):
 
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
         names = tuple(field.name for field in fields)
-        if not names or len(set(names)) < len(names):
-            raise refusal("SW103", column=title)
+        check_names(names, title)
         return Struct(names, tuple(self.argument(loop, field) for field in fields))
 
     def describe(self, argument: Any) -> str:
@@ -105,8 +104,7 @@ class Row(Kind):
 
 def _names(call: Call, fields: Sequence[Mapping[str, Any]]) -> list[str]:
     names = [field["name"] for field in fields]
-    if not names or len(set(names)) < len(names):
-        raise refusal("SW103", call.place, column=call.name)
+    check_names(names, call.name, call.place)
     return names
 
 

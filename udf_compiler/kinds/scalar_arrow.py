@@ -10,7 +10,7 @@ from sparkweld.ir.types import STR
 from sparkweld.reasons import refusal
 from udf_compiler import arrow
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedStructArray
-from udf_compiler.boundary import SPARK_TYPES, Field, check_conf
+from udf_compiler.boundary import SPARK_TYPES, Field, check_conf, check_names
 from udf_compiler.kinds.kind import Call, Kind, check_nullable
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
@@ -44,9 +44,7 @@ class ScalarArrow(Kind):
         return column
 
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
-        names = [field.name for field in fields]
-        if not names or len(set(names)) < len(names):
-            raise refusal("SW103", column=title)
+        check_names([field.name for field in fields], title)
         return TracedStructArray(loop, [(field.name, self.argument(loop, field)) for field in fields])
 
     def describe(self, argument: Any) -> str:

@@ -63,12 +63,6 @@ class TracedRow(Traced):
             refuse("SW251", call=f"row.{name}")
         return self.sources[name]()
 
-    def _binary(self, name: str, other: Any, reflected: bool) -> NoReturn:
-        refuse("SW251", call=f"row {name} ...")
-
-    def _unary(self, name: str) -> NoReturn:
-        refuse("SW251", call=f"{name} of a row")
-
     def _in_place(self, name: str, other: Any) -> NoReturn:
         refuse("SW256", call=f"row {name}= ...")
 

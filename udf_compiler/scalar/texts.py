@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
@@ -221,15 +221,6 @@ class TracedPieces(Traced):
 
     def _part(self, at: int) -> Value:
         return call(self.fn, self.value, params=(self.sep, self.most, at))
-
-    def _binary(self, name: str, other: Any, reflected: bool) -> NoReturn:
-        refuse("SW251", call=f"list {name} ...")
-
-    def _unary(self, name: str) -> NoReturn:
-        refuse("SW251", call=f"{name} of a list")
-
-    def _in_place(self, name: str, other: Any) -> NoReturn:
-        refuse("SW251", call=f"list {name}= ...")
 
 
 def _check_text(name: str, *parts: Any) -> None:
