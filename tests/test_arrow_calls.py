@@ -7,10 +7,8 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql.conversion import ArrowBatchTransformer
 
-from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from tests.helpers.kinds import ARROW, codes, compile_udf, pairs, run, same
+from tests.helpers.kinds import ARROW, codes, compile_struct, compile_udf, pairs, run, same
 from udf_compiler.arrow.modules import FUNCTIONS
-from udf_compiler.pipeline import compile_pipeline
 
 NUMBERS = ("byte", "short", "integer", "long", "float", "double")
 SPARK = {arrow: spark for spark, arrow in ARROW.items()}
@@ -216,17 +214,7 @@ def test_refusals(function, code):
 def struct_reply(function, returns="long", fields=("a", "x")):
     """The reply for an arrow UDF of a struct of a long `a` and a double `x`."""
     types = {"a": "long", "x": "double"}
-    row = {"op": "CreateNamedStruct", "names": list(fields), "args": [column(n, types[n]) for n in fields], "type": "struct"}
-    entry = udf(0, evalType=250)
-    entry["args"] = [{"expr": row, "name": None}]
-    step, outputs = python_step(r=entry), ["r"]
-    entry["returnType"] = returns
-    if isinstance(returns, dict):
-        made = [{"name": n, "type": t, "nullable": True} for n, t in returns.items()]
-        entry["returnType"] = {"type": "struct", "fields": made}
-        outputs = step["udfs"][0]["fields"] = [f"r.{n}" for n in returns]
-    given = request(step, inputs=types, outputs=outputs, nullable_state=list(types))
-    return compile_pipeline(given, [payload(function)])
+    return compile_struct(function, 250, {name: types[name] for name in fields}, returns, types)
 
 
 def test_structs():

@@ -7,8 +7,8 @@ import datetime
 import pytest
 from pyspark.sql import Row
 
-from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from tests.helpers.kinds import codes, compile_udf, run, same
+from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.kinds import codes, compile_struct, compile_udf, run, same
 from udf_compiler.pipeline import compile_pipeline
 
 A = [1, -7, None, 40, 0]
@@ -112,19 +112,7 @@ VALUES = {"a": A, "x": X, "s": S, "d": D}
 
 def struct_reply(function, eval_type, returns="long", fields=FIELDS):
     """The reply for a UDF of one struct of `fields`; `returns` is a type or the types of a struct's fields by name."""
-    row = {"op": "CreateNamedStruct", "names": list(fields), "args": [column(n, t) for n, t in fields.items()], "type": "struct"}
-    entry = udf(0, evalType=eval_type)
-    entry["args"] = [{"expr": row, "name": None}]
-    step = python_step(r=entry)
-    outputs = ["r"]
-    if isinstance(returns, dict):
-        made = [{"name": n, "type": t, "nullable": True} for n, t in returns.items()]
-        entry["returnType"] = {"type": "struct", "fields": made}
-        outputs = step["udfs"][0]["fields"] = [f"r.{n}" for n in returns]
-    else:
-        entry["returnType"] = returns
-    given = request(step, inputs=fields, outputs=outputs, nullable_state=list(fields))
-    return compile_pipeline(given, [payload(function)])
+    return compile_struct(function, eval_type, fields, returns, fields)
 
 
 def by_attribute(r):
@@ -213,14 +201,9 @@ def many_results(r):
 
 
 def test_structs_of_functions_with_many_paths():
-    """As a region, or refused: never another answer."""
     rows = [Row(**dict(zip(FIELDS, row, strict=True))) for row in zip(*VALUES.values(), strict=True)]
     for function, returns in ((many_paths, "long"), (many_results, RESULT)):
-        reply = struct_reply(function, 101, returns)
-        if reply["status"] == "refused":
-            assert set(codes(reply)) <= {"SW282", "SW290", "SW293", "SW311"}, codes(reply)
-            continue
-        got, flagged = run(reply, VALUES)
+        got, flagged = run(struct_reply(function, 101, returns), VALUES)
         assert not flagged.any()
         wanted = [function(row) for row in rows]
         columns = [list(c) for c in zip(*wanted, strict=True)] if isinstance(returns, dict) else [wanted]

@@ -29,15 +29,35 @@ def compile_udf(
     return compile_pipeline(request(step, inputs=inputs, nullable_state=state, **given), [payload(function)])
 
 
+def compile_struct(
+    function: Callable[..., Any], eval_type: int, fields: Mapping[str, str], returns: str | Mapping[str, str],
+    inputs: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
+    """The reply for a UDF of one struct of `fields`, which are inputs. `returns`: a type, or a struct's types by name."""
+    entry = udf(0, _struct_of(fields), evalType=eval_type)
+    step, outputs = python_step(r=entry), ["r"]
+    if isinstance(returns, str):
+        entry["returnType"] = returns
+    else:
+        made = [{"name": name, "type": type, "nullable": True} for name, type in returns.items()]
+        entry["returnType"] = {"type": "struct", "fields": made}
+        outputs = step["udfs"][0]["fields"] = [f"r.{name}" for name in returns]
+    given = request(step, inputs=inputs, outputs=outputs, nullable_state=list(inputs))
+    return compile_pipeline(given, [payload(function)])
+
+
+def _struct_of(fields: Mapping[str, str]) -> dict[str, Any]:
+    args = [column(name, type) for name, type in fields.items()]
+    return {"op": "CreateNamedStruct", "names": list(fields), "args": args, "type": "struct"}
+
+
 def compile_map(
     function: Callable[..., Any], eval_type: int, inputs: Mapping[str, str], returns: Mapping[str, str], nulls: bool = False,
     required: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The reply for a map over all inputs; the result columns are r0, r1, ... `required`: those declared without NULL."""
     fields = [{"name": name, "type": type, "nullable": name not in required} for name, type in returns.items()]
-    row = {"op": "CreateNamedStruct", "names": list(inputs), "args": [column(n, t) for n, t in inputs.items()], "type": "struct"}
-    entry = udf(0, evalType=eval_type, returnType={"type": "struct", "fields": fields})
-    entry["args"] = [{"expr": row, "name": None}]
+    entry = udf(0, _struct_of(inputs), evalType=eval_type, returnType={"type": "struct", "fields": fields})
     results = [f"r{i}" for i in range(len(fields))]
     step = {"kind": "map", "name": "f", "udf": entry, "results": results}
     state = list(inputs) if nulls else []
