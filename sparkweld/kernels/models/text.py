@@ -14,15 +14,12 @@ from sparkweld.ir.text_layout import CHAR, NORM_L1, NORM_L2, WORD, Head
 from sparkweld.ir.text_tables import BASIS, PRIME, SPACE, TOKEN
 from sparkweld.kernels.models.library import score_function
 from sparkweld.kernels.models.text_entries import (
-    FED,
-    HASH,
     HIGH,
     LETTER,
     LOW,
     NO_END,
     NORMS,
     OUTPUTS,
-    PENDING,
     RING,
     SEEN,
     STATE,
@@ -34,6 +31,7 @@ from sparkweld.kernels.models.text_entries import (
     make_values,
     merge_entries,
 )
+from sparkweld.kernels.models.text_hashes import begin_hash, fed_hash, feed
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import (
     INT,
@@ -53,7 +51,6 @@ from sparkweld.kernels.strings.utf8 import decode, encode, size_at
 
 _BASIS = BASIS - (1 << 64)
 _PRIME = PRIME
-_32 = 0xFFFFFFFF
 _ANALYZER, _LEAST, _SHORTEST, _LONGEST = 8 * Head.ANALYZER, 8 * Head.LEAST, 8 * Head.SHORTEST, 8 * Head.LONGEST
 _STARTS, _FEATURES, _SIGNED = 8 * Head.STARTS, 8 * Head.FEATURES, 8 * Head.SIGNED
 _BLOCKS, _KINDS, _WORDS, _WORDS_MASK = 8 * Head.BLOCKS_AT, 8 * Head.KINDS_AT, 8 * Head.WORDS_AT, 8 * Head.WORDS_MASK
@@ -107,53 +104,6 @@ def step(registers: int, block: int, symbol: int) -> int:
                     add_entry(registers, block, load_i32(at, 8), 1)
         node = load_i32(at, 12)
     return 0
-
-
-@function(INT, result=INT)
-def mixed_key(k: int) -> int:
-    """MurmurHash3's mixing of four bytes."""
-    k = wrapping_multiply(k, 0xCC9E2D51) & _32
-    k = (k << 15 | shift_right(k, 17)) & _32
-    return wrapping_multiply(k, 0x1B873593) & _32
-
-
-@function(INT, INT, INT, result=INT)
-def feed(registers: int, a: int, n: int) -> int:
-    """Hashes n more bytes (MurmurHash3_x86_32, Appleby; as sklearn.utils.murmurhash3_32 with seed 0)."""
-    h = word(registers, HASH)
-    k = word(registers, PENDING)
-    fed = word(registers, FED)
-    i = 0
-    while i < n:
-        k |= byte(a, i) << 8 * (fed & 3)
-        fed += 1
-        i += 1
-        if fed & 3 == 0:
-            h ^= mixed_key(k)
-            h = (h << 13 | shift_right(h, 19)) & _32
-            h = wrapping_multiply(h, 5) + 0xE6546B64 & _32
-            k = 0
-    store_word(registers, HASH, h)
-    store_word(registers, PENDING, k)
-    store_word(registers, FED, fed)
-    return 0
-
-
-@function(INT, result=INT)
-def fed_hash(registers: int) -> int:
-    """The hash of all bytes fed, signed; the next byte begins a new one."""
-    h = word(registers, HASH) ^ mixed_key(word(registers, PENDING)) ^ word(registers, FED)
-    h ^= shift_right(h, 16)
-    h = wrapping_multiply(h, 0x85EBCA6B) & _32
-    h ^= shift_right(h, 13)
-    h = wrapping_multiply(h, 0xC2B2AE35) & _32
-    h ^= shift_right(h, 16)
-    store_word(registers, HASH, 0)
-    store_word(registers, PENDING, 0)
-    store_word(registers, FED, 0)
-    if h >= 1 << 31:
-        h -= 1 << 32
-    return h
 
 
 @function(INT, INT, INT, result=INT)
@@ -387,9 +337,7 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
     """The sums of each row: from 0, or from the arguments behind the text."""
     texts = word(arguments, 0)
     number = word(block, OUTPUTS)
-    store_word(registers, HASH, 0)
-    store_word(registers, PENDING, 0)
-    store_word(registers, FED, 0)
+    begin_hash(registers)
     row = 0
     while row < rows:
         output = 0

@@ -1,0 +1,63 @@
+"""Bytes of an n-gram, fed in pieces, to its hash; the state of the hash stands in the scratch of `text_entries`."""
+
+from __future__ import annotations
+
+from sparkweld.kernels.models.text_entries import FED, HASH, PENDING
+from sparkweld.kernels.strings.library import function
+from sparkweld.kernels.strings.memory_access import INT, byte, shift_right, store_word, word, wrapping_multiply
+
+_32 = 0xFFFFFFFF
+
+
+@function(INT, result=INT)
+def begin_hash(registers: int) -> int:
+    """The next byte fed is the first one."""
+    store_word(registers, HASH, 0)
+    store_word(registers, PENDING, 0)
+    store_word(registers, FED, 0)
+    return 0
+
+
+@function(INT, result=INT)
+def mixed_key(k: int) -> int:
+    """MurmurHash3's mixing of four bytes."""
+    k = wrapping_multiply(k, 0xCC9E2D51) & _32
+    k = (k << 15 | shift_right(k, 17)) & _32
+    return wrapping_multiply(k, 0x1B873593) & _32
+
+
+@function(INT, INT, INT, result=INT)
+def feed(registers: int, a: int, n: int) -> int:
+    """Hashes n more bytes (MurmurHash3_x86_32, Appleby; as sklearn.utils.murmurhash3_32 with seed 0)."""
+    h = word(registers, HASH)
+    k = word(registers, PENDING)
+    fed = word(registers, FED)
+    i = 0
+    while i < n:
+        k |= byte(a, i) << 8 * (fed & 3)
+        fed += 1
+        i += 1
+        if fed & 3 == 0:
+            h ^= mixed_key(k)
+            h = (h << 13 | shift_right(h, 19)) & _32
+            h = wrapping_multiply(h, 5) + 0xE6546B64 & _32
+            k = 0
+    store_word(registers, HASH, h)
+    store_word(registers, PENDING, k)
+    store_word(registers, FED, fed)
+    return 0
+
+
+@function(INT, result=INT)
+def fed_hash(registers: int) -> int:
+    """The hash of all bytes fed, signed; the next byte begins a new one."""
+    h = word(registers, HASH) ^ mixed_key(word(registers, PENDING)) ^ word(registers, FED)
+    h ^= shift_right(h, 16)
+    h = wrapping_multiply(h, 0x85EBCA6B) & _32
+    h ^= shift_right(h, 13)
+    h = wrapping_multiply(h, 0xC2B2AE35) & _32
+    h ^= shift_right(h, 16)
+    begin_hash(registers)
+    if h >= 1 << 31:
+        h -= 1 << 32
+    return h
