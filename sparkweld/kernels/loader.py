@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -45,6 +45,20 @@ def _linker() -> binding.LLJIT:
     return binding.create_lljit_compiler()
 
 
+def link(data: bytes, symbol: str, imports: Iterable[str] = ()) -> binding.orcjit.ResourceTracker:
+    """Links an ELF object; gives what keeps its code alive, and has the address of `symbol`. Raises InternalError."""
+    library = binding.JITLibraryBuilder().add_object_img(data).export_symbol(symbol).add_current_process()
+    for wanted in imports:
+        address = math_library.address_of(wanted)
+        if address is None:
+            raise InternalError(f"no library of this process has {wanted}")
+        library.import_symbol(wanted, address)
+    try:
+        return library.link(_linker(), f"{symbol}.{next(_numbers)}")
+    except RuntimeError as error:
+        raise InternalError(f"linking {symbol} failed: {error}") from error
+
+
 class Kernel:
     """A linked kernel. Keeps its code alive; safe to run from several threads."""
 
@@ -61,16 +75,7 @@ class Kernel:
         """Links the object code of `program`. Raises InternalError for another CPU's code or a missing import."""
         if code.cpu != host_cpu():
             raise InternalError(f"object code for {code.cpu} cannot run on {host_cpu()}")
-        library = binding.JITLibraryBuilder().add_object_img(code.data).export_symbol(code.symbol).add_current_process()
-        for symbol in code.imports:
-            address = math_library.address_of(symbol)
-            if address is None:
-                raise InternalError(f"no library of this process has {symbol}")
-            library.import_symbol(symbol, address)
-        try:
-            tracker = library.link(_linker(), f"{code.symbol}.{next(_numbers)}")
-        except RuntimeError as error:
-            raise InternalError(f"linking {code.symbol} failed: {error}") from error
+        tracker = link(code.data, code.symbol, code.imports)
         return Kernel(program, tracker[code.symbol], tracker, code.memory)
 
     def run(self, columns: Mapping[str, Array], rows: int) -> KernelResult:
@@ -80,17 +85,7 @@ class Kernel:
     def bound(self, columns: Mapping[str, Array], rows: int) -> Callable[[], KernelResult]:
         """`run` with inputs that are laid out in memory once, for any number of runs."""
         keep: list[np.ndarray] = []  # temporaries whose addresses the kernel gets
-        addresses: list[int] = []
-        no_nulls = np.zeros(rows, np.uint8)
-        for i in self.program.inputs:
-            column = columns[i.name]
-            values = column.values if isinstance(column, Optional) else column
-            nulls = (~column.valid).view(np.uint8) if isinstance(column, Optional) else no_nulls
-            assert values.dtype == i.type.dtype and isinstance(column, Optional) == i.type.nullable, f"{i.name} is no {i.type}"
-            if i.type.kind == "str":
-                values = _views_of(np.where(nulls == 0, values, ""), keep)
-            keep += [np.ascontiguousarray(values), np.ascontiguousarray(nulls)]
-            addresses += [a.ctypes.data for a in keep[-2:]]
+        addresses = input_addresses(self.program, columns, rows, keep)
         return lambda: self._result(addresses, rows, [*keep])
 
     def _result(self, inputs: list[int], rows: int, keep: list[np.ndarray]) -> KernelResult:
@@ -103,7 +98,7 @@ class Kernel:
         m = int(result[0])
         arrays: dict[str, Array] = {}
         for name, type, (values, nulls) in zip(self.program.outputs, types, outputs, strict=True):
-            values = _texts_of(values[:m]) if type.kind == "str" else values[:m]
+            values = texts_of(values[:m]) if type.kind == "str" else values[:m]
             arrays[name] = Optional(values, nulls[:m] == 0) if type.nullable else values
         counts = dict(zip(self.program.outputs, result[2:].tolist(), strict=True))
         return KernelResult(arrays, None if selection is None else selection[:m], int(result[1]), counts)
@@ -142,6 +137,22 @@ class Kernel:
         return result
 
 
+def input_addresses(program: Program, columns: Mapping[str, Array], rows: int, keep: list[np.ndarray]) -> list[int]:
+    """Addresses of the values and NULL bytes of each input, as a kernel takes them; the arrays that lie there join `keep`."""
+    addresses: list[int] = []
+    no_nulls = np.zeros(rows, np.uint8)
+    for i in program.inputs:
+        column = columns[i.name]
+        values = column.values if isinstance(column, Optional) else column
+        nulls = (~column.valid).view(np.uint8) if isinstance(column, Optional) else no_nulls
+        assert values.dtype == i.type.dtype and isinstance(column, Optional) == i.type.nullable, f"{i.name} is no {i.type}"
+        if i.type.kind == "str":
+            values = _views_of(np.where(nulls == 0, values, ""), keep)
+        keep += [np.ascontiguousarray(values), np.ascontiguousarray(nulls)]
+        addresses += [a.ctypes.data for a in keep[-2:]]
+    return addresses
+
+
 def _views_of(texts: np.ndarray, keep: list[np.ndarray]) -> np.ndarray:
     """Views, int64[rows, 2], of an object array of `str`; their bytes join `keep`."""
     pieces = [text.encode("utf-8", "surrogateescape") for text in texts.tolist()]
@@ -151,8 +162,8 @@ def _views_of(texts: np.ndarray, keep: list[np.ndarray]) -> np.ndarray:
     return np.column_stack([data.ctypes.data + np.cumsum(lengths) - lengths, lengths])
 
 
-def _texts_of(views: np.ndarray) -> np.ndarray:
-    """Inverse of `_views_of`."""
+def texts_of(views: np.ndarray) -> np.ndarray:
+    """The texts, an object array of `str`, of views, int64[rows, 2]."""
     texts = np.empty(len(views), object)
     for row, (address, length) in enumerate(views.tolist()):
         texts[row] = ctypes.string_at(address, length).decode("utf-8", "surrogateescape")

@@ -11,7 +11,7 @@ from sparkweld.ir import Program
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import output_types
 from sparkweld.kernels import Kernel
-from sparkweld.kernels.loader import _texts_of, _views_of
+from sparkweld.kernels.loader import input_addresses, texts_of
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Merger:
     def merge(self, columns: dict[str, Array], rows: int) -> Iterator[dict[str, Array]]:
         """Merges a batch; gives the groups each time that they are full."""
         keep: list[np.ndarray] = []
-        addresses = [a.ctypes.data for i in self.program.inputs for a in self._input(columns[i.name], i.type.kind, rows, keep)]
+        addresses = input_addresses(self.program, columns, rows, keep)
         addresses += [a.ctypes.data for pair in self.outputs for a in pair] + [self._state.ctypes.data]
         self._state[6] = 0
         while True:
@@ -58,19 +58,10 @@ class Merger:
         """The groups so far, which are then taken out."""
         count, found = int(self._state[0]), {}
         for name, type, (values, nulls) in zip(self.program.outputs, output_types(self.program), self.outputs, strict=True):
-            array = _texts_of(values[:count]) if type.kind == "str" else values[:count].copy()
+            array = texts_of(values[:count]) if type.kind == "str" else values[:count].copy()
             found[name] = Optional(array, nulls[:count] == 0) if type.nullable else array
         self._clear()
         return found
-
-    @staticmethod
-    def _input(column: Array, kind: str, rows: int, keep: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        values = column.values if isinstance(column, Optional) else column
-        nulls = (~column.valid).view(np.uint8) if isinstance(column, Optional) else np.zeros(rows, np.uint8)
-        if kind == "str":
-            values = _views_of(np.where(nulls == 0, values, ""), keep)
-        keep += [np.ascontiguousarray(values), np.ascontiguousarray(nulls)]
-        return keep[-2], keep[-1]
 
 
 def run_batches(merger: Merger, batches: Sequence[tuple[dict[str, Array], int]]) -> list[dict[str, Array]]:

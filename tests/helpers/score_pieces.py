@@ -9,7 +9,7 @@ import numpy as np
 from llvmlite import binding
 
 from sparkweld.ir.ops import TreeEnsemble
-from sparkweld.kernels.loader import _linker
+from sparkweld.kernels.loader import link
 from sparkweld.kernels.models import PIECE, scorer
 from sparkweld.kernels.models.library import ModelFunction
 from sparkweld.kernels.target import target_machine
@@ -18,8 +18,7 @@ from sparkweld.kernels.target import target_machine
 @cache
 def _entry(function: ModelFunction) -> tuple[ctypes._CFuncPtr, object]:
     image = target_machine().emit_object(binding.parse_bitcode(function.bitcode))
-    library = binding.JITLibraryBuilder().add_object_img(image).export_symbol(function.symbol).add_current_process()
-    tracker = library.link(_linker(), f"test.{function.symbol}")
+    tracker = link(image, function.symbol)
     return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 6)(tracker[function.symbol]), tracker
 
 
