@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sparkweld.errors import Refusal, VerifyError
+from sparkweld.errors import InternalError, Refusal, VerifyError
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate, parse_program
 from sparkweld.ir.ops import Arg, Region
 from sparkweld.ir.regions import parse_graph
@@ -19,6 +19,7 @@ from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference, take
 from tests.helpers.scalars import NAMES, check, columns_of, rows_of
 from udf_compiler.purity import prepare
+from udf_compiler.regions import instructions
 from udf_compiler.scalar import running as running_module
 from udf_compiler.scalar.plain import result_of_row
 from udf_compiler.scalar.probing import kinds_and_values
@@ -395,16 +396,45 @@ def numpy_digits(x):
     return x
 
 
+def catches_of_symbolic(n):
+    count, n = 0, n % 1000
+    while n > 0:
+        try:
+            count += n * 1j != 1
+        except TypeError:  # of our class only: Python multiplies an int by a complex number
+            count += 100
+        n //= 2
+    return count
+
+
 @pytest.mark.parametrize(
     "code, function, type",
     [("SW280", shares, "i64"), ("SW281", differs, "i64"), ("SW282", keeps, "i64"), ("SW283", mixed, "i64"),
      ("SW284", endless, "i64"), ("SW285", recursive, "i64"), ("SW286", numpy_digits, "f64"),
-     ("SW287", new_text, "str")],
+     ("SW287", new_text, "str"), ("SW299", catches_of_symbolic, "i64")],
 )  # fmt: skip
 def test_refused(monkeypatch, code, function, type):
     monkeypatch.setattr(running_module, "_FEW", 0)
     with pytest.raises(Refusal, match=code):
         programs_of((type,), [function])
+
+
+def catches_keys(n):
+    count, n = 0, n % 1000
+    while n > 0:
+        try:
+            count += 100 // n
+        except KeyError:
+            count += 1
+        n = n // 2 if n % 3 else n - 1
+    return count
+
+
+def test_an_error_of_our_own_is_not_caught_by_user_code(monkeypatch):
+    monkeypatch.setattr(running_module, "_FEW", 0)
+    monkeypatch.delitem(instructions._BINARY, "//")
+    with pytest.raises(InternalError, match="KeyError: //"):
+        programs_of(("i64",), [catches_keys])
 
 
 def test_a_row_of_an_endless_loop_is_flagged():

@@ -19,7 +19,7 @@ from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
 from sparkweld.ir.types import F64, I64, STR, Type
 from udf_compiler.regions.code import Code, code_of
-from udf_compiler.regions.instructions import mark_of_python, step
+from udf_compiler.regions.instructions import step
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import UNSET, Caught, Shape, State, kind_of_leaf
 from udf_compiler.scalar.exceptions import check_exception
@@ -142,7 +142,6 @@ class GraphBuilder:
             except (SparkWeldError, RecursionError):
                 raise
             except Exception as error:
-                mark_of_python(error)
                 handler = code.handlers[at]
                 if handler is None:
                     raise
@@ -212,7 +211,6 @@ class GraphBuilder:
             draft.end = Return(_results(draft.loop, x, kinds))
         self._check_ops()
         return Graph(tuple(_block(d) for d in self.drafts), tuple(types)).check(), kinds
-
 
     def _check_ops(self) -> None:
         """Refuses what no region can hold: new strings (SW287), and too much (SW258)."""

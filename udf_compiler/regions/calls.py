@@ -10,6 +10,7 @@ from udf_compiler.regions.code import TOTAL, Instruction
 from udf_compiler.regions.iteration import ITERATIONS
 from udf_compiler.regions.machine import Machine, attribute, pop
 from udf_compiler.regions.state import UNSET, Cell, Expression, Method, State
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.numbers import is_number, kind_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import is_scalar
@@ -33,7 +34,7 @@ def _call_with(machine: Machine, i: Instruction, s: State) -> None:
     """``f(*args, **kwargs)``."""
     kwargs = pop(s, 1)[0] if i.arg & 1 else {}
     (args,) = pop(s, 1)
-    s.stack.append(_called(machine, s, list(args), dict(kwargs)))
+    s.stack.append(_called(machine, s, as_python(list, args), as_python(dict, kwargs)))
 
 
 def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -87,7 +88,7 @@ def _yield(machine: Machine, i: Instruction, s: State) -> None:
         if not (is_number(x) and kind_of(x) in ("int", "bool")) or (is_scalar(x) and x.numpy):
             refuse("SW280", what="a sum of anything but integers")  # of floats, Python carries a correction along
         s.variables[TOTAL] = s.variables[TOTAL] + x
-    elif bool(x) == (machine.reduction == "any"):
+    elif as_python(bool, x) == (machine.reduction == "any"):
         s.result = machine.reduction == "any"
     s.stack.append(None)
 

@@ -12,16 +12,13 @@ from udf_compiler.regions.iteration import iteration
 from udf_compiler.regions.machine import Machine, attribute, look_into, pop
 from udf_compiler.regions.state import UNSET, Caught, Cell, Method, State
 from udf_compiler.regions.tables import is_part, subscript
-from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.exceptions import as_python, of_python
 from udf_compiler.scalar.numbers import make_bool, truth
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
-
-#: Where exceptions of operators and builtins come from.
-_HERE = tuple(f"udf_compiler.regions.{name}" for name in ("instructions", "calls", "machine", "tables"))
 
 
 def step(machine: Machine, instruction: Instruction, state: State) -> None:
@@ -32,15 +29,6 @@ def step(machine: Machine, instruction: Instruction, state: State) -> None:
     explorer().keys = ()
     state.next += 1
     run(machine, instruction, state)
-
-
-def mark_of_python(error: Exception) -> None:
-    """Says of an exception which an operator or builtin raised here that the instruction did, and so the user's code."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    if at is not None and at.tb_frame.f_globals.get("__name__") in _HERE:
-        of_python(error)
 
 
 def _nothing(machine: Machine, i: Instruction, s: State) -> None:
@@ -136,9 +124,9 @@ _BINARY = {
 def _binary(machine: Machine, i: Instruction, s: State) -> None:
     a, b = pop(s, 2)
     symbol = i.text
-    name = _BINARY[symbol.removesuffix("=") if symbol != "==" else symbol]
+    name = _BINARY[symbol.removesuffix("=")]
     in_place = symbol.endswith("=") and type(a) is list
-    s.stack.append(getattr(operator, f"i{name.rstrip('_')}" if in_place else name)(a, b))
+    s.stack.append(as_python(getattr(operator, f"i{name.rstrip('_')}" if in_place else name), a, b))
 
 
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge}
@@ -146,7 +134,7 @@ _COMPARISONS = {"<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": op
 
 def _compare(machine: Machine, i: Instruction, s: State) -> None:
     a, b = pop(s, 2)
-    s.stack.append(_COMPARISONS[str(i.value)](a, b))
+    s.stack.append(as_python(_COMPARISONS[str(i.value)], a, b))
 
 
 def _is(machine: Machine, i: Instruction, s: State) -> None:
@@ -159,7 +147,10 @@ def _is(machine: Machine, i: Instruction, s: State) -> None:
 def _contains(machine: Machine, i: Instruction, s: State) -> None:
     x, container = pop(s, 2)
     look_into(container)
-    found = is_part(x, container) if type(container) is str and is_scalar(x) and x.kind == "str" else x in container
+    if type(container) is str and is_scalar(x) and x.kind == "str":
+        found = is_part(x, container)
+    else:
+        found = as_python(operator.contains, container, x)
     s.stack.append(not found if i.arg else found)
 
 
@@ -176,13 +167,13 @@ def _to_bool(machine: Machine, i: Instruction, s: State) -> None:
 
 def _truth(x: Any) -> Any:
     """``bool(x)``: of a number a symbolic bool, of which no path depends yet."""
-    return make_bool(truth(x)) if is_scalar(x) and x.kind in ("bool", "int", "float") else bool(x)
+    return make_bool(truth(x)) if is_scalar(x) and x.kind in ("bool", "int", "float") else as_python(bool, x)
 
 
 def _unary(function: Callable[[Any], Any]) -> Callable[[Machine, Instruction, State], None]:
     def run(machine: Machine, i: Instruction, s: State) -> None:
         (x,) = pop(s, 1)
-        s.stack.append(function(x))
+        s.stack.append(as_python(function, x))
 
     return run
 
@@ -192,24 +183,25 @@ def _intrinsic(machine: Machine, i: Instruction, s: State) -> None:
     if i.text not in known:
         refuse("SW280", what=i.text)
     (x,) = pop(s, 1)
-    s.stack.append(known[i.text](x))
+    s.stack.append(as_python(known[i.text], x))
 
 
 def _subscript(machine: Machine, i: Instruction, s: State) -> None:
     container, key = pop(s, 2)
     look_into(container)
     known = unwrapped(container)
-    s.stack.append(subscript(known, key) if isinstance(known, list | tuple) and is_scalar(key) else container[key])
+    is_position = isinstance(known, list | tuple) and is_scalar(key)
+    s.stack.append(subscript(known, key) if is_position else as_python(operator.getitem, container, key))
 
 
 def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
     x, container, key = pop(s, 3)
-    container[key] = x
+    as_python(operator.setitem, container, key, x)
 
 
 def _slice(machine: Machine, i: Instruction, s: State) -> None:
     x, start, stop = pop(s, 3)
-    s.stack.append(x[start:stop])
+    s.stack.append(as_python(operator.getitem, x, slice(start, stop)))
 
 
 def _build_slice(machine: Machine, i: Instruction, s: State) -> None:
@@ -230,12 +222,12 @@ def _list_append(machine: Machine, i: Instruction, s: State) -> None:
 
 def _list_extend(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
-    s.stack[-i.arg].extend(x)
+    as_python(s.stack[-i.arg].extend, x)
 
 
 def _unpack(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
-    values = tuple(x)
+    values = as_python(tuple, x)
     if len(values) != i.arg:
         raise of_python(ValueError("not enough values to unpack" if len(values) < i.arg else "too many values to unpack"))
     s.stack += reversed(values)
@@ -243,12 +235,12 @@ def _unpack(machine: Machine, i: Instruction, s: State) -> None:
 
 def _format_simple(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
-    s.stack.append(format(x))
+    s.stack.append(as_python(format, x))
 
 
 def _format_with(machine: Machine, i: Instruction, s: State) -> None:
     x, spec = pop(s, 2)
-    s.stack.append(format(x, spec))
+    s.stack.append(as_python(format, x, spec))
 
 
 def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
@@ -275,7 +267,7 @@ def _jump(machine: Machine, i: Instruction, s: State) -> None:
 def _jump_if(wanted: Callable[[Any], bool]) -> Callable[[Machine, Instruction, State], None]:
     def run(machine: Machine, i: Instruction, s: State) -> None:
         (x,) = pop(s, 1)
-        if wanted(x):
+        if as_python(wanted, x):
             s.next = i.value
 
     return run
@@ -294,7 +286,7 @@ def _raise(machine: Machine, i: Instruction, s: State) -> None:
     if i.arg != 1:
         refuse("SW280", what="raise ... from")
     (error,) = pop(s, 1)
-    raise error
+    raise of_python(as_python(error) if isinstance(error, type) else error)
 
 
 def _reraise(machine: Machine, i: Instruction, s: State) -> None:

@@ -8,6 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from udf_compiler.regions.state import Caught, State
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
@@ -39,7 +40,7 @@ def pop(s: State, count: int) -> list[Any]:
 
 def attribute(x: Any, name: str) -> Any:
     """``x.name`` as user code sees it."""
-    return x.__getattr__(name) if is_hidden(x, name) else getattr(x, name)
+    return x.__getattr__(name) if is_hidden(x, name) else as_python(getattr, x, name)
 
 
 def look_into(container: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.numbers import MAX, MIN, make_bool
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
@@ -48,7 +50,7 @@ def is_part(x: TracedScalar, text: str) -> Any:
 def subscript(items: Any, position: Any) -> Any:
     """``items[position]`` of a tuple or list, with Python's IndexError."""
     if not is_scalar(position) or position.kind not in ("int", "bool"):
-        return items[position]
+        return as_python(operator.getitem, items, position)
     run = explorer()
     size = len(items)
     position = +position
@@ -62,6 +64,3 @@ def subscript(items: Any, position: Any) -> Any:
 def _compared(fn: str, x: TracedScalar, number: int) -> Any:
     loop = explorer().loop
     return loop.call(fn, x.value, loop.const(number, I64))
-
-
-__all__ = ["is_part", "item", "subscript"]

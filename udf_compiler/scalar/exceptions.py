@@ -43,11 +43,11 @@ def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def check_exception(error: BaseException) -> None:
     """Refuses (SW299) an error about symbolic values. Raises InternalError for an error of our own code."""
-    if getattr(error, _OF_PYTHON, False) or isinstance(error, SparkWeldError | StopIteration):
+    if isinstance(error, SparkWeldError | StopIteration):
         return
     if any(name in text_of(error) for name in _SYMBOLIC):
         refuse("SW299", error=text_of(error))
-    if _raised_here(error):
+    if not getattr(error, _OF_PYTHON, False) and _raised_here(error):
         raise InternalError(f"{text_of(error)} while tracing") from error
 
 
