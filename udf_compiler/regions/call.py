@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -14,7 +14,7 @@ from sparkweld.ir.types import I64
 from udf_compiler.regions.build import RESULTS, GraphBuilder
 from udf_compiler.regions.code import KNOWN_VERSION, TOTAL, is_known_version
 from udf_compiler.regions.machine import Machine
-from udf_compiler.regions.state import Shape, State, reachable
+from udf_compiler.regions.state import Shape, State, reachable, row_of
 from udf_compiler.scalar.exceptions import of_python
 from udf_compiler.scalar.frame_rows import TracedRow
 from udf_compiler.scalar.paths import explorer
@@ -89,12 +89,7 @@ def _row(x: Any, function: FunctionType) -> Any:
     if type(x) is not TracedRow:
         return x
     named = {*function.__code__.co_names, *(c for c in function.__code__.co_consts if isinstance(c, str))}
-    values = {name: source() for name, source in x.sources.items() if name in named}
-    return TracedRow({name: _source(value) for name, value in values.items()})
-
-
-def _source(value: Any) -> Callable[[], Any]:
-    return lambda: value
+    return row_of({name: source() for name, source in x.sources.items() if name in named})
 
 
 def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], key: Any, reduction: str) -> _Made:

@@ -100,7 +100,7 @@ class _Copy:
         if type(x) is Expression:
             return Expression(x.code, x.cells, self(x.over))
         if type(x) is TracedRow:
-            return TracedRow({name: _source(self(source())) for name, source in x.sources.items()})
+            return row_of({name: self(source()) for name, source in x.sources.items()})
         if type(x) is Counter and x.fixed:
             return x
         if type(x) is Walk and x.fixed:
@@ -110,8 +110,13 @@ class _Copy:
         return x
 
 
-def _source(value: Any) -> Callable[[], Any]:
-    return lambda: value
+def row_of(values: dict[str, Any]) -> TracedRow:
+    """A row of a frame that has these values."""
+
+    def source(name: str) -> Callable[[], Any]:
+        return lambda: values[name]
+
+    return TracedRow({name: source(name) for name in values})
 
 
 def is_leaf(x: Any) -> bool:
