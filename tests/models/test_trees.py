@@ -108,17 +108,23 @@ CLASSIFIERS = [
 ]
 
 
-@pytest.mark.parametrize("model, values, target, rtol", CLASSIFIERS, ids=lambda v: type(v).__name__ if hasattr(v, "fit") else "")
-def test_classifiers(model: Any, values: np.ndarray, target: np.ndarray, rtol: float) -> None:
-    model = fitted(model, target, values)
+@cache
+def classifier(number: int) -> Any:
+    model, values, target, _ = CLASSIFIERS[number]
+    return fitted(model, target, values)
+
+
+@pytest.mark.parametrize("number", range(len(CLASSIFIERS)), ids=lambda n: type(CLASSIFIERS[n][0]).__name__)
+def test_classifiers(number: int) -> None:
+    model, (_, _, target, rtol) = classifier(number), CLASSIFIERS[number]
     check(model, "predict", StringType() if target.dtype.kind == "U" else LongType())
     returns = FloatType() if "XGB" in type(model).__name__ else DoubleType()
     check(model, "predict_proba", returns, rtol, column=1)
 
 
-@pytest.mark.parametrize("model, column", [(CLASSIFIERS[4][0], None), (CLASSIFIERS[7][0], 2), (CLASSIFIERS[9][0], 1)])
-def test_decision_function(model: Any, column: int | None) -> None:
-    check(fitted(model, BINARY if column is None else THREE), "decision_function", column=column)
+@pytest.mark.parametrize("number, column", [(4, None), (7, 2), (9, 1)])
+def test_decision_function(number: int, column: int | None) -> None:
+    check(classifier(number), "decision_function", column=column)
 
 
 REGRESSORS = [
