@@ -14,7 +14,7 @@ from udf_compiler.calls.reductions import pairwise_sum
 from udf_compiler.models.features import Features, validated
 from udf_compiler.models.sums import clear_argmax, scores
 from udf_compiler.models.terms import ExactScores, Terms
-from udf_compiler.models.translator import Translator, keep, labels
+from udf_compiler.models.translator import Translator, keep, labels, largest
 from udf_compiler.trace.session import check_size, refuse
 
 
@@ -48,11 +48,9 @@ class NaiveBayes(Translator):
 
 def log_sum_exp(x: Features, values: Sequence[Value]) -> Value:
     """The logarithm of the sum of exponentials, the largest taken out."""
-    loop, largest = x.loop, values[0]
-    for value in values[1:]:
-        largest = loop.call("maximum", largest, value)
-    total = pairwise_sum(loop, [loop.call("exp", loop.call("subtract", v, largest)) for v in values])
-    return loop.call("add", loop.call("log", total), largest)
+    loop, most = x.loop, largest(x.loop, values)
+    total = pairwise_sum(loop, [loop.call("exp", loop.call("subtract", v, most)) for v in values])
+    return loop.call("add", loop.call("log", total), most)
 
 
 class GaussianNB(NaiveBayes):

@@ -98,8 +98,7 @@ class ColumnTransformer(Translator):
                 refuse("SW811", call=call)
             return replace(joined([replace(p, names=None, sparse=False) for p in parts], call), sparse=True)
         dense = [replace(p, sparse=False) for p in parts]
-        config = getattr(self.model, "_sklearn_output_config", {}).get("transform", "default")
-        return side_by_side(dense) if config == "pandas" and all(p.names for p in parts) else joined(dense, call)
+        return side_by_side(dense) if self.container == "pandas" and all(p.names for p in parts) else joined(dense, call)
 
 
 class FeatureUnion(Translator):
@@ -116,8 +115,7 @@ class FeatureUnion(Translator):
             refuse("SW810", call=call, what="no column to transform")
         if any(isinstance(p, Terms) for p in parts):
             return joined_terms(parts, call)  # type: ignore[return-value]
-        config = getattr(model, "_sklearn_output_config", {}).get("transform", "default")
-        if config == "pandas" and all(p.names for p in parts):
+        if self.container == "pandas" and all(p.names for p in parts):
             return side_by_side(parts)
         if any(p.sparse for p in parts):
             return replace(joined([replace(p, names=None, sparse=False) for p in parts], call), sparse=True)

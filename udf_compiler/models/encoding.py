@@ -47,6 +47,11 @@ class Codes:
             result = loop.select(loop.is_valid(found), result, loop.const(other, type))
         return self._with_absent(result, [(self.categories[i], numbers[i]) for i in absent], other, type)
 
+    def guard_known(self) -> None:
+        """Guards rows of an unknown category: the library raises."""
+        known = self.find([1.0] * len(self.categories), 0.0, I64)
+        self.loop.guard(self.loop.call("equal", known, self.loop.const(1, I64)))
+
     def _with_absent(self, result: Value, absent: list[tuple[Any, float]], other: float, type: Type) -> Value:
         """NaN among floats, None or NaN among strings."""
         loop, value = self.loop, self.value
@@ -106,11 +111,6 @@ class Encoder(Translator):
         mapping, indices = self.model._default_to_infrequent_mappings[at], self.model._infrequent_indices[at]
         return mapping, None if indices is None else int(mapping[indices[0]])
 
-    def guard_known(self, codes: Codes) -> None:
-        """Guards rows of an unknown category: the library raises."""
-        known = codes.find([1.0] * len(codes.categories), 0.0, I64)
-        codes.loop.guard(codes.loop.call("equal", known, codes.loop.const(1, I64)))
-
 
 class OneHotEncoder(Encoder):
     """One column a category, in groups for `Indicator`: unknown categories are zeros, or in the infrequent column."""
@@ -126,7 +126,7 @@ class OneHotEncoder(Encoder):
         for at, codes in enumerate(self.codes(x, call)):
             places, unknown = self._places(at, len(codes.categories))
             if self.model.handle_unknown == "error":
-                self.guard_known(codes)
+                codes.guard_known()
             count = int(self.model._n_features_outs[at])
             by_group = _by_group(codes, places, unknown)
             columns += [Indicator(by_group, count, i, type) for i in range(count)]
@@ -170,7 +170,7 @@ class OrdinalEncoder(Encoder):
             if at in missing:
                 numbers[missing[at]] = float(model.encoded_missing_value)
             if model.handle_unknown == "error":
-                self.guard_known(codes)
+                codes.guard_known()
             other = 0.0 if model.handle_unknown == "error" else float(model.unknown_value)
             values.append(codes.find(numbers, other, type))
         return x.array(values, order="C")
@@ -201,8 +201,7 @@ class LabelEncoder(Translator):
         codes = Codes(x.loop, x.values[0], x.missing_of(0), classes, call)
         if (x.types[0] == STR) != (classes.dtype.kind in "OU") or x.types[0] == BOOL:
             refuse("SW822", call=call, what=f"a column of type {x.types[0]} for labels of {classes.dtype}")
-        known = codes.find([1.0] * len(classes), 0.0, I64)
-        x.loop.guard(x.loop.call("equal", known, x.loop.const(1, I64)))
+        codes.guard_known()
         return Features(x.loop, (codes.find(list(range(len(classes))), 0, I64),), ndim=1)
 
     def inverse_transform(self, x: Features) -> Features:

@@ -12,7 +12,7 @@ from sparkweld.ir.types import F32, F64, I64
 from udf_compiler.models.features import Features
 from udf_compiler.models.forests import of_lightgbm
 from udf_compiler.models.forests.of_lightgbm import LightGBM, Unread
-from udf_compiler.models.translator import Translator, argmax, labels
+from udf_compiler.models.translator import Translator, all_of, argmax, labels, largest
 from udf_compiler.models.trees import both, divided, expit, linked, softmax, sums_of
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import refuse
@@ -60,7 +60,7 @@ class Booster(Translator):
     def _given(self) -> dict[str, Any]:
         return {}
 
-    def _sums(self, x: Features, method: str) -> tuple[Features, LightGBM, list[Value]]:
+    def _sums(self, x: Features, method: str) -> tuple[LightGBM, list[Value]]:
         """Raw scores. Refuses (SW252) what the library raises for these columns."""
         call = self.call(method)
         if x.ndim != 2 or x.sparse or x.has_texts:
@@ -74,11 +74,11 @@ class Booster(Translator):
         elif x.names is not None and np.result_type(*(t.dtype for t in x.types), np.float32) == np.float32:
             through = F32
         columns = [x.loop.cast(x.loop.cast(v, through), F64) for v in x.values]
-        return x, model, sums_of(model.forest, columns, x.loop, call)
+        return model, sums_of(model.forest, columns, x.loop, call)
 
     def _transformed(self, x: Features, method: str) -> list[Value]:
         """`GBDT::Predict`: the mean for random forests, then the objective's ConvertOutput."""
-        _, model, sums = self._sums(x, method)
+        model, sums = self._sums(x, method)
         loop, objective = x.loop, Objective.of(model)
         if model.averages:
             sums = divided(loop, sums, model.iterations)
@@ -114,10 +114,10 @@ class Regressor(Booster):
     def _given(self) -> dict[str, Any]:
         return dict(self.model.get_params())
 
-    def predict(self, x: Features) -> Features:
+    def _sums(self, x: Features, method: str) -> tuple[LightGBM, list[Value]]:
         if callable(self.model.objective):
             refuse("SW835", name=self.name, what="an objective of your own")
-        return super().predict(x)
+        return super()._sums(x, method)
 
 
 class Classifier(Regressor):
@@ -126,16 +126,12 @@ class Classifier(Regressor):
     KEPT = ("predict_proba",)
 
     def predict_proba(self, x: Features) -> Features:
-        if callable(self.model.objective):
-            refuse("SW835", name=self.name, what="an objective of your own")
         made = self._transformed(x, "predict_proba")
         return x.array(made if len(made) > 1 else both(x.loop, made[0]), order="C", names=None)
 
     def predict(self, x: Features) -> Features:
-        if callable(self.model.objective):
-            refuse("SW835", name=self.name, what="an objective of your own")
         call = self.call("predict")
-        _, model, sums = self._sums(x, "predict")
+        model, sums = self._sums(x, "predict")
         loop, objective = x.loop, Objective.of(model)
         if model.averages:
             sums = divided(loop, sums, model.iterations)
@@ -156,18 +152,13 @@ class Classifier(Regressor):
 
 def apart(loop: LoopBuilder, values: list[Value], index: Value, distance: float) -> Value:
     """Whether the largest value is more than `distance` above the others, so that exp keeps their order; or rows all alike."""
-    largest = values[0]
-    for value in values[1:]:
-        largest = loop.call("maximum", largest, value)
-    fine = None
+    most, fine = largest(loop, values), []
     for at, value in enumerate(values):
-        far = loop.call("greater", loop.call("subtract", largest, value), loop.const(distance, value.type))
+        far = loop.call("greater", loop.call("subtract", most, value), loop.const(distance, value.type))
         one = loop.call("logical_or", far, loop.call("equal", index, loop.const(at, I64)))
         # Equal values have equal powers.
-        one = loop.call("logical_or", one, loop.call("equal", value, largest))
-        fine = one if fine is None else loop.call("logical_and", fine, one)
-    assert fine is not None
-    return fine
+        fine.append(loop.call("logical_or", one, loop.call("equal", value, most)))
+    return all_of(loop, fine)
 
 
 ESTIMATORS: dict[str, type[Translator]] = {

@@ -11,7 +11,7 @@ from sparkweld.ir.types import I64
 from udf_compiler.calls.reductions import pairwise_sum
 from udf_compiler.models.features import FLOATS, Features, validated
 from udf_compiler.models.sums import Scores, scores
-from udf_compiler.models.translator import Translator, keep, labels
+from udf_compiler.models.translator import Translator, keep, labels, largest
 from udf_compiler.trace.session import refuse
 
 
@@ -157,11 +157,9 @@ def expit(x: Features, value: Value) -> Value:
 def softmax(x: Features, values: Sequence[Value]) -> list[Value]:
     """sklearn.utils.extmath.softmax of a C-ordered array."""
     keep("softmax", f"{len(values)} eps and 4 ULP of the exponentials", "softmax")
-    loop, largest = x.loop, values[0]
-    for value in values[1:]:
-        largest = loop.call("maximum", largest, value)
-    powers = [loop.call("exp", loop.call("subtract", v, largest)) for v in values]
-    total = loop.call("add", loop.const(0, largest.type), pairwise_sum(loop, powers))
+    loop, most = x.loop, largest(x.loop, values)
+    powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]
+    total = loop.call("add", loop.const(0, most.type), pairwise_sum(loop, powers))
     return [loop.call("divide", p, total) for p in powers]
 
 

@@ -33,11 +33,10 @@ class TracedSparse(Traced):
 
 def contained(translator: Translator, made: Features) -> Features:
     """The result of `transform` in the container that `set_output` asks for. Refuses (SW817) polars."""
-    config = getattr(translator.model, "_sklearn_output_config", {}).get("transform", "default")
-    if config == "default" or translator.name == "Pipeline":
+    if translator.container == "default" or translator.name == "Pipeline":
         return made
-    if config != "pandas":
-        refuse("SW817", name=translator.name, container=config)
+    if translator.container != "pandas":
+        refuse("SW817", name=translator.name, container=translator.container)
     library = importlib.import_module("sklearn.utils._set_output")
     if made.sparse or not library._auto_wrap_is_configured(translator.model):
         return made

@@ -13,7 +13,7 @@ from udf_compiler.calls import arrays
 from udf_compiler.calls.polynomials import _count
 from udf_compiler.calls.reductions import pairwise_sum
 from udf_compiler.models.features import FLOATS, Features, validated
-from udf_compiler.models.translator import Translator, keep
+from udf_compiler.models.translator import Translator, keep, largest
 from udf_compiler.trace import TracedArray
 from udf_compiler.trace.lower import cast, type_of
 from udf_compiler.trace.session import check_size, refuse
@@ -70,7 +70,6 @@ class StandardScaler(Scaler):
             if self.model.with_std:
                 values = in_place(made, "divide", values, self.fitted("scale_").astype(dtype))
         return made.array(values)
-
 
     def inverse_transform(self, x: Features) -> Features:
         made = validated(self.model, self.dense(x), self.call("inverse_transform"), "allow-nan", dtype=FLOATS)
@@ -137,10 +136,7 @@ class Normalizer(Scaler):
     def _norm(self, x: Features) -> tuple[Value, bool]:
         loop, sizes = x.loop, [x.loop.call("absolute", v) for v in x.values]
         if self.model.norm == "max":
-            largest = sizes[0]
-            for size in sizes[1:]:
-                largest = loop.call("maximum", largest, size)
-            return largest, False
+            return largest(loop, sizes), False
         bound = f"{len(sizes) + 3} * eps of each value"
         if self.model.norm == "l1":
             exact = x.order == "C" or len(sizes) < 8  # below 8, NumPy adds from left to right in every memory order

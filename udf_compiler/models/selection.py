@@ -25,8 +25,7 @@ class Selector(Translator):
             refuse("SW810", call=call, what="no feature to keep")
         if x.has_texts:
             refuse("SW811", call=call)
-        config = getattr(self.model, "_sklearn_output_config", {}).get("transform", "default")
-        if x.names is not None and config != "default":  # the DataFrame's own columns
+        if x.names is not None and self.container != "default":  # the DataFrame's own columns
             library = importlib.import_module("sklearn.utils.validation")
             run_prototype(call, library.validate_data, self.model, x.prototype(), reset=False, skip_check_array=True)
             return x.chosen(chosen)
@@ -57,7 +56,8 @@ class Projection(Translator):
         return made.array(values, order=None, kept=True)
 
 
-_SELECTORS = {
+#: Module of sklearn.feature_selection -> its selectors.
+SELECTORS = {
     "_univariate_selection": "SelectKBest SelectPercentile SelectFpr SelectFdr SelectFwe GenericUnivariateSelect",
     "_variance_threshold": "VarianceThreshold",
     "_from_model": "SelectFromModel",
@@ -66,7 +66,7 @@ _SELECTORS = {
 }
 
 ESTIMATORS: dict[str, type[Translator]] = {
-    **{f"sklearn.feature_selection.{module}.{name}": Selector for module, names in _SELECTORS.items() for name in names.split()},
+    **{f"sklearn.feature_selection.{module}.{name}": Selector for module, names in SELECTORS.items() for name in names.split()},
     "sklearn.decomposition._pca.PCA": Projection,
     "sklearn.decomposition._incremental_pca.IncrementalPCA": Projection,
     "sklearn.decomposition._truncated_svd.TruncatedSVD": Projection,

@@ -10,7 +10,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import I64, Type
 from udf_compiler.models.features import Features, Indicator
-from udf_compiler.models.translator import all_of, argmax, keep
+from udf_compiler.models.translator import all_of, argmax, keep, largest
 from udf_compiler.trace.lower import type_of
 from udf_compiler.trace.session import check_size, current
 
@@ -71,9 +71,7 @@ def clear_argmax(loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Va
     if not errors:
         return index
     lows = [loop.call("subtract", v, e) for v, e in zip(values, errors, strict=True)]
-    low = lows[0]
-    for other in lows[1:]:
-        low = loop.call("maximum", low, other)
+    low = largest(loop, lows)
     clear = []
     for j, (value, error) in enumerate(zip(values, errors, strict=True)):
         below = loop.call("less", loop.call("add", value, error), low)

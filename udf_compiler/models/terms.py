@@ -19,6 +19,7 @@ from sparkweld.ir.text_blocks import Analyzer, Step
 from sparkweld.ir.text_layout import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE
 from sparkweld.ir.types import F64
 from udf_compiler.models.features import FLOATS, Features, guard_finite
+from udf_compiler.models.selection import SELECTORS
 from udf_compiler.models.sums import Scores
 from udf_compiler.models.translator import Translator, argmax, keep
 from udf_compiler.trace.lower import run_prototype
@@ -297,10 +298,7 @@ def tfidf_steps(model: Any, x: Terms, call: str) -> Terms:
     return made if model.norm is None else made.step(_NORMS[model.norm], call)
 
 
-_SELECTORS = """SelectKBest SelectPercentile SelectFromModel SelectFpr SelectFdr SelectFwe GenericUnivariateSelect
-    VarianceThreshold RFE RFECV SequentialFeatureSelector""".split()
-
 _TRANSFORMS: dict[str, Callable[[Translator, Terms], Terms | Features]] = {
     "StandardScaler": _standard, "MaxAbsScaler": _max_abs, "Normalizer": _normalizer, "TfidfTransformer": _tfidf,
-    "TruncatedSVD": _projected, **dict.fromkeys(_SELECTORS, _selected),
+    "TruncatedSVD": _projected, **dict.fromkeys(" ".join(SELECTORS.values()).split(), _selected),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,6 +54,11 @@ class Translator:
     def part(self, estimator: Any) -> Translator:
         """The translator of an estimator inside of this one. Refuses SW800 and SW801."""
         return translator_of(estimator, self.rebuild)
+
+    @property
+    def container(self) -> str:
+        """What `set_output` says that `transform` gives: "default" is the library's own choice."""
+        return getattr(self.model, "_sklearn_output_config", {}).get("transform", "default")  # type: ignore[no-any-return]
 
     def fitted(self, attribute: str) -> Any:
         """An attribute of the fitted estimator. Refuses (SW812) one that it lacks: it is not fitted, or another version's."""
@@ -110,6 +116,11 @@ def labels(x: Features, index: Value, classes: np.ndarray, call: str) -> Feature
     return Features(loop, (value,), ndim=1)
 
 
+def largest(loop: LoopBuilder, values: Sequence[Value]) -> Value:
+    """The largest of the values; NaN where one is."""
+    return reduce(lambda a, b: loop.call("maximum", a, b), values)
+
+
 def all_of(loop: LoopBuilder, conditions: Sequence[Value]) -> Value:
     """Whether all conditions hold."""
     result = loop.const(True, BOOL)
@@ -118,4 +129,4 @@ def all_of(loop: LoopBuilder, conditions: Sequence[Value]) -> Value:
     return result
 
 
-__all__ = ["METHODS", "Translator", "all_of", "argmax", "keep", "labels", "method_of", "translator_of"]
+__all__ = ["METHODS", "Translator", "all_of", "argmax", "keep", "labels", "largest", "method_of", "translator_of"]

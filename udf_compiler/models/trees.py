@@ -14,7 +14,7 @@ from sparkweld.ir.trees import Forest
 from sparkweld.ir.types import F64, I64
 from udf_compiler.models.features import Features, validated
 from udf_compiler.models.forests import of_sklearn
-from udf_compiler.models.translator import Translator, argmax, keep, labels
+from udf_compiler.models.translator import Translator, argmax, keep, labels, largest
 from udf_compiler.trace.session import refuse
 
 _TREES = "sklearn.tree._classes."
@@ -51,10 +51,8 @@ def both(loop: LoopBuilder, probability: Value) -> list[Value]:
 
 def softmax(loop: LoopBuilder, values: Sequence[Value]) -> list[Value]:
     """``exp(x - max(x))`` over its sum."""
-    largest = values[0]
-    for value in values[1:]:
-        largest = loop.call("maximum", largest, value)
-    powers = [loop.call("exp", loop.call("subtract", v, largest)) for v in values]
+    most = largest(loop, values)
+    powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]
     total = powers[0]
     for power in powers[1:]:
         total = loop.call("add", total, power)
@@ -88,7 +86,7 @@ class Averaged(Translator):
         finite = "allow-nan" if first.__sklearn_tags__().input_tags.allow_nan else True
         checked = validated(self.model, x, call, finite, dtype=np.float32, accept_sparse="csr")
         forest = of_sklearn.averaged(self.model)
-        if len(trees) > 1 or trees[0] is not self.model:
+        if first is not self.model:
             if getattr(self.model, "n_jobs", None) not in (None, 1):
                 keep("sum", f"{len(trees)} * eps: its n_jobs threads add trees in any order", call)
             return checked, divided(x.loop, sums_of(forest, checked.values, x.loop, call), len(trees))

@@ -12,7 +12,7 @@ from udf_compiler.models.forests import of_xgboost
 from udf_compiler.models.forests.of_lightgbm import Unread
 from udf_compiler.models.forests.of_xgboost import XGBoost
 from udf_compiler.models.lightgbm_ import apart
-from udf_compiler.models.translator import Translator, argmax
+from udf_compiler.models.translator import Translator, argmax, largest
 from udf_compiler.models.trees import both, linked, sums_of
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import refuse
@@ -109,10 +109,8 @@ def _sigmoid(loop: LoopBuilder, x: Value) -> Value:
 
 def _softmax(loop: LoopBuilder, values: list[Value]) -> list[Value]:
     """`common::Softmax`: powers of float32, their sum in float64."""
-    largest = values[0]
-    for value in values[1:]:
-        largest = loop.call("maximum", largest, value)
-    powers = [loop.call("exp", loop.call("subtract", v, largest)) for v in values]
+    most = largest(loop, values)
+    powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]
     total = loop.const(0, F64)
     for power in powers:
         total = loop.call("add", total, loop.cast(power, F64))

@@ -6,7 +6,7 @@ The trees of histogram gradient boosting compare float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,13 +38,11 @@ def forest_of(trees: Sequence[Tree], features: int, start: np.ndarray) -> Forest
     return Forest(features, F32, F64, np.asarray(start, np.float64), tuple(trees))
 
 
-def averaged(model: Any, values: Callable[[Any], np.ndarray] | None = None) -> Forest:
-    """A tree, or the sum of a forest's trees in their order. `values`: of a `tree_`, [nodes, w]."""
+def averaged(model: Any) -> Forest:
+    """A tree, or the sum of a forest's trees in their order."""
     trees = [t.tree_ for t in getattr(model, "estimators_", [model])]
-    made = values or (lambda tree: tree.value.reshape(tree.node_count, -1))
-    terms = [made(t) for t in trees]
-    parts = [plain_tree(t, v) for t, v in zip(trees, terms, strict=True)]
-    return forest_of(parts, model.n_features_in_, np.zeros(terms[0].shape[1]))
+    parts = [plain_tree(t, t.value.reshape(t.node_count, -1)) for t in trees]
+    return forest_of(parts, model.n_features_in_, np.zeros(parts[0].values.shape[1]))
 
 
 def boosted(model: Any, start: np.ndarray) -> Forest:
