@@ -220,6 +220,7 @@ def test_frames_refuse_what_pandas_raises_for() -> None:
         ("d.mean()", "SW250"),
         ("d + d", "SW251"),
         ("d + 'a'", "SW251"),
+        ("divmod(d, 2)", "SW251"),
         ("np.logaddexp(d, 1)", "SW251"),
     ):
         with pytest.raises(Refusal, match=code):

@@ -88,7 +88,7 @@ class TracedFrame(Traced):
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         """With a number, pandas computes block by block what it computes for each Series."""
-        if not is_number(constant_of(other)) or not self._is_of_numbers():
+        if name == "divmod" or not is_number(constant_of(other)) or not self._is_of_numbers():
             refuse("SW251", call=f"DataFrame {name}")
         return TracedFrame(self.loop, {column: s._binary(name, other, reflected) for column, s in self.series.items()})
 
