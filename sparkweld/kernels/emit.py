@@ -77,6 +77,7 @@ class _Emitter:
         self.value: list[str] = []  # name or literal of each plain part
         self.valid: list[str] = []  # name of each validity, "" for plain values
         self.addresses: dict[int, str] = {}
+        self.spread: set[str] = set()  # constants that have a name, as arguments of models
         self.models = ModelCalls(program, self.types, shape)
 
     def row_loop(self) -> RowLoop:
@@ -213,7 +214,8 @@ class _Emitter:
         if not isinstance(self.loop.body[value].op, Const):
             return self.value[value]
         name = f"spread{value}"
-        if name not in {s.target for s in self.body}:
+        if name not in self.spread:
+            self.spread.add(name)
             self._call(name, make.spread(self.types[value]), self.value[value])
         return name
 
