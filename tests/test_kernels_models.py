@@ -194,6 +194,14 @@ def test_too_many_arguments_are_refused():
         check_size(program({"x": F64}, body))
 
 
+def test_too_wide_rows_are_refused():
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        loop.append("out", loop.emit(Distances.of(np.zeros((1, 1))), read["x"]))
+
+    with pytest.raises(Refusal, match="65,536 bytes a row"):
+        check_size(program({"x": F64, **{f"s{at}": STR for at in range(4100)}}, body))
+
+
 def test_a_model_trained_again_runs_the_same_object(tmp_path):
     def of(weight: float) -> Program:
         def body(loop: LoopBuilder, read: dict[str, Value]) -> None:

@@ -79,7 +79,7 @@ class Shape:
 
 
 def shape_of(program: Program) -> Shape | None:
-    """The shape of an optimised program, None when a row is too wide for the smallest scratch tile."""
+    """The shape of an optimised program, None when a row is too wide for the smallest scratch tile, or for one of models."""
     widths: list[int] = []
     nullable = tuple(t.nullable for t in output_types(program))
     for type in (*(i.type for i in program.inputs), *output_types(program)):
@@ -106,4 +106,5 @@ def check_size(program: Program) -> None:
     if (arguments := sum(len(call.args) for call in calls)) > MAX_ARGUMENTS:
         raise refusal("SW501", what=f"models of {arguments} arguments", limit=f"{MAX_ARGUMENTS} of them")
     if shape_of(program) is None:
-        raise refusal("SW501", what="rows that are too wide", limit="what fits a scratch tile on the stack")
+        limit = f"{_MODEL_WIDTH:,} bytes a row" if program.blocks else "what fits a scratch tile on the stack"
+        raise refusal("SW501", what="rows that are too wide", limit=limit)
