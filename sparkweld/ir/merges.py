@@ -70,7 +70,7 @@ def merge_type(fn: str, value: Type | None) -> Type:
     """The type of a merge's column. Raises VerifyError for a value that the function does not take."""
     if (value is None) != (fn == "rows"):
         raise VerifyError(f"{fn} takes {'no' if fn == 'rows' else 'one'} value")
-    if value is None or (fn == "count"):
+    if value is None or fn == "count":
         return I64
     number = value.is_int or value.is_float
     if fn in ("sum", "checked_sum") and number and (fn == "sum" or value.is_int):
@@ -112,7 +112,7 @@ def evaluate_groups(
     flagged: list[int] = []
     for merge in groups.merges:
         type = merge_type(merge.fn, None if merge.value is None else types[merge.value])
-        states = [_START.get(merge.fn, None)] * len(first)
+        states = [_START.get(merge.fn)] * len(first)
         for row in range(rows):
             value = True if merge.value is None else _cell(values[merge.value], row)
             if value is None:
