@@ -164,6 +164,17 @@ def catches(a, b):
     return failed * 1000 + a % 7
 
 
+def catches_of_builtins(n):
+    failed, n = 0, n % 1000
+    while n > 0:
+        try:
+            failed += "abc".index("c") + "abc".index("z")
+        except ValueError:
+            failed += n
+        n //= 2
+    return failed
+
+
 def raises(n):
     n = n % 50
     while True:
@@ -298,6 +309,7 @@ CASES: list[tuple[Callable[..., Any], tuple[str, ...], int]] = [
     (gcd, ("i64", "i64"), 0), (collatz, ("i64",), 0), (many_branches, ("i64",), 0), (digit_sum, ("i64",), 1),
     (luhn, ("i64",), 0), (root, ("f64",), 0), (factorial, ("i64",), 0), (smallest_factor, ("i64",), 1), (nearest, ("f64",), 0),
     (classes_meet, ("f64",), 0), (continues, ("i64", "i64"), 0), (catches, ("i64", "i64"), 22), (raises, ("i64",), 0),
+    (catches_of_builtins, ("i64",), 0),
     (exponential, ("f64",), 0), (window, ("f64",), 0), (compares, ("i64", "f64"), 800), (bits, ("i64",), 0),
     (looks_up, ("i64",), 0), (calls, ("i64",), 1), (indexed, ("i64",), 0), (floats, ("f64", "f64"), 28),
     (int_to_float, ("i64",), 0), (letters, ("str",), 0), (brackets, ("str",), 0),

@@ -168,7 +168,6 @@ class _Computed:
         values = np.broadcast_to(np.asarray(self._arrays[x.value.id]), self.rows)
         return pa.array(values, mask=null).cast(ARROW_TYPES[x.value.type])
 
-
     def _series(self, x: TracedSeries) -> pd.Series:
         array = self._arrays[x.value.id]
         if x.kind == "date":

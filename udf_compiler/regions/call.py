@@ -15,7 +15,7 @@ from udf_compiler.regions.build import RESULTS, GraphBuilder
 from udf_compiler.regions.code import KNOWN_VERSION, TOTAL, is_known_version
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import Shape, State, reachable, row_of
-from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.exceptions import as_python, of_python
 from udf_compiler.scalar.frame_rows import TracedRow
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
@@ -29,7 +29,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
     if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
         function, args = function.__func__, (function.__self__, *args)
     if not _is_of_user(function):
-        return function(*args, **kwargs)
+        return as_python(function, *args, **kwargs)
     if not is_known_version():
         refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
     variables = _bound(function, args, kwargs)
