@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Type, Value, evaluate
 from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, Region, ValueOf
-from sparkweld.ir.program import Append, Let, Loop
+from sparkweld.ir.program import Append, Loop
 from sparkweld.ir.types import DTYPES
 from sparkweld.reasons import refusal
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedBatch, TracedStructArray
@@ -107,9 +107,13 @@ def _in_this_process() -> AbstractContextManager[Any]:
     return nullcontext() if joblib is None else joblib.parallel_config(backend="sequential")
 
 
-def hurried(body: Sequence[Let]) -> tuple[Let, ...]:
-    """The same values, but rows of which a loop takes long are flagged."""
-    return tuple(replace(let, op=let.op.hurried(_STEPS)) if isinstance(let.op, Region) else let for let in body)
+def program_of(loop: LoopBuilder, outputs: Mapping[str, int]) -> Program:
+    """The loop so far, with these values as the outputs; rows of which a region takes long are flagged."""
+    inputs = {let.op.column: Input(let.op.column, let.op.type) for let in loop.body if isinstance(let.op, Read)}
+    body = tuple(replace(let, op=let.op.hurried(_STEPS)) if isinstance(let.op, Region) else let for let in loop.body)
+    appends = tuple(Append(name, value) for name, value in outputs.items())
+    alone = Loop(loop.name, ROWS, body, appends, tuple(loop.guards), some=tuple(loop.some))
+    return Program(loop.name, tuple(inputs.values()), (alone,), tuple(outputs))
 
 
 class _Computed:
@@ -122,15 +126,11 @@ class _Computed:
         values = {value.id for x in traced for value in _values(x)} | {id for pair in loop.some for id in pair}
         if loop.where is not None:
             values.add(loop.where.id)
-        reads = {let.op.column: let.op.type for let in loop.body if isinstance(let.op, Read)}
-        appends = tuple(Append(f"v{id}", id) for id in sorted(values))
-        alone = Loop(loop.name, ROWS, hurried(loop.body), appends, tuple(loop.guards), some=tuple(loop.some))
-        inputs = tuple(Input(column, type) for column, type in reads.items())
-        program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
-        columns = {i.name: column_of(i.type, at) for at, i in enumerate(inputs)}
+        program = program_of(loop, {f"v{id}": id for id in sorted(values)})
+        columns = {i.name: column_of(i.type, at) for at, i in enumerate(program.inputs)}
         tables = _tables(loop)
         if plausible or tables:
-            columns = {i.name: _followed(columns[i.name], i.type, at, tables.get(i.name)) for at, i in enumerate(inputs)}
+            columns = {i.name: _followed(columns[i.name], i.type, at, tables.get(i.name)) for at, i in enumerate(program.inputs)}
         result = evaluate(program, columns, ROW_COUNT + (_PLAUSIBLE_ROWS if plausible or tables else 0))
         keep = ~result.flagged
         keep[:_EXTREME_ROWS] &= not ordinary

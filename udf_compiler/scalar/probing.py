@@ -13,19 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Value, evaluate
-from sparkweld.ir.ops import Array, Optional, Read
-from sparkweld.ir.program import Append, Loop
-from sparkweld.ir.types import BOOL, DATE, F64, I8, I64, STR, Type
+from sparkweld.ir import LoopBuilder, Value, evaluate
+from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.types import I8, Type
 from sparkweld.reasons import refusal
-from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of, hurried
+from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of, program_of
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.paths import Node
 from udf_compiler.scalar.results import kind_of_result, merged, value_as
 from udf_compiler.scalar.rows import Struct, struct_of
+from udf_compiler.scalar.values import TYPES
 
-KINDS = ("None", "bool", "int", "float", "str", "date")
-TYPES: dict[str, Type] = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
+KINDS = ("None", *TYPES)
 
 
 def kinds_and_values(loop: LoopBuilder, tree: Node) -> dict[str, Value]:
@@ -91,12 +90,8 @@ def probe_row(
 
 
 def _evaluated(loop: LoopBuilder, values: Mapping[str, Value]) -> tuple[dict[str, Array], np.ndarray]:
-    reads = {let.op.column: let.op.type for let in loop.body if isinstance(let.op, Read)}
-    appends = tuple(Append(f"probe {name}", value.id) for name, value in values.items())
-    alone = Loop(loop.name, ROWS, hurried(loop.body), appends, tuple(loop.guards))
-    inputs = tuple(Input(column, type) for column, type in reads.items())
-    program = Program(loop.name, inputs, (alone,), tuple(a.column for a in appends))
-    result = evaluate(program, {i.name: column_of(i.type, at) for at, i in enumerate(inputs)}, ROW_COUNT)
+    program = program_of(loop, {f"probe {name}": value.id for name, value in values.items()})
+    result = evaluate(program, {i.name: column_of(i.type, at) for at, i in enumerate(program.inputs)}, ROW_COUNT)
     return {name: result.columns[f"probe {name}"] for name in values}, result.flagged
 
 
