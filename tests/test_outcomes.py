@@ -46,3 +46,5 @@ def test_error_class_is_the_workers_last_exception():
     )
     assert error_class(message) == "ValueError"
     assert error_class("pyarrow.lib.ArrowInvalid: Float value 1.5 was truncated") == "ArrowInvalid"
+    bounds = "pandas._libs.tslibs.np_datetime.OutOfBoundsDatetime: Out of bounds nanosecond timestamp"
+    assert error_class(f"An exception was thrown from the Python worker:\n{bounds}") == "OutOfBoundsDatetime"

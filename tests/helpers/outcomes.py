@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NULL = "NULL"
-_EXCEPTION_LINE = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Invalid|Iteration|Warning))\b", re.MULTILINE)
+_EXCEPTION_LINE = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Invalid|Iteration|Warning)|OutOfBounds\w+)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)

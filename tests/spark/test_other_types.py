@@ -29,7 +29,8 @@ def test_timestamps_in_other_forms(spark, tmp_path, form, dictionary):
     frame = spark.read.parquet(str(tmp_path / "t.parquet"))
     hour = pandas_udf(lambda t: t.dt.hour + t.dt.microsecond, "double")
     later = pandas_udf(lambda t: t + pd.DateOffset(months=1, hours=2), "timestamp")
-    check(spark, lambda: frame.select("id", hour("t").alias("h"), later("t").alias("l")), deopt=None)
+    what = check(spark, lambda: frame.select("id", hour("t").alias("h"), later("t").alias("l")), deopt=None)
+    assert what.kernel_batches
 
 
 def test_texts_of_a_declared_length(spark, parquet):
@@ -38,7 +39,8 @@ def test_texts_of_a_declared_length(spark, parquet):
     declared = "select id, cast(s as varchar(9)) as v, cast(s as char(6)) as c from source"
     spark.sql(f"create or replace temp view declared as {declared}")
     upper = pandas_udf(lambda s: s.str.upper() + "!", "string")
-    check(spark, lambda: spark.table("declared").select("id", upper("v").alias("v"), upper("c").alias("c")), deopt=None)
+    what = check(spark, lambda: spark.table("declared").select("id", upper("v").alias("v"), upper("c").alias("c")), deopt=None)
+    assert what.kernel_batches
 
 
 SELDOM = {
