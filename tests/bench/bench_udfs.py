@@ -15,7 +15,6 @@ import json
 import shutil
 import sys
 import tempfile
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,7 +22,8 @@ from flights_data import data_folder
 from formula_report import Samples
 from progress import Progress
 from row_compare import Bound, compare_tables
-from spark_processes import Sampler, SparkProcess
+from side_by_side import SideBySide, add_session_arguments, print_table, times, verdict
+from spark_processes import SparkProcess
 from udf_cases import CASES, UdfCase
 from udf_data import described, prepare_table
 
@@ -53,37 +53,24 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cases", default=names, help=f"which (default {names})")
     parser.add_argument("--rows", type=int, default=4_000_000, help="rows of each table (default 4,000,000)")
     parser.add_argument("--repeats", type=int, default=5, help="warm runs of each (default 5)")
-    parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--memory", default="4g", help="heap of each of the two JVMs (default 4g)")
-    parser.add_argument("--json", type=Path, help="also write all samples to this file")
-    parser.add_argument("--check-harness", action="store_true", help="both JVMs without the flag, to test this script")
+    add_session_arguments(parser, memory="4g")
     return parser.parse_args()
 
 
-def measure(
-    arguments: argparse.Namespace, sessions: dict[str, SparkProcess], sampler: Sampler, case: UdfCase, progress: Progress,
-    scratch: Path,
-) -> Measured:  # fmt: skip
+def measure(bench: SideBySide, case: UdfCase) -> Measured:
     """Compare, then time all ways, alternating."""
-    folder = prepare_table(case.table, arguments.rows, progress.say)
+    arguments = bench.arguments
+    folder = prepare_table(case.table, arguments.rows, bench.progress.say)
     query = {"case": case.name, "folder": str(folder)}
     line = Measured(case=case.name, rows=arguments.rows, cores=arguments.cores, target=case.target)
-    for way, (jvm, how) in RUNS.items():
-        progress.tick(f"{case.name}: {way}, first run")
-        line.cold[way] = sampler.sample(sessions[jvm], retake=False, do="run_udfs", way=how, **query)
-        line.warm[way] = []
-    batches = sessions["on"].ask("weld_batches")
-    progress.tick(f"{case.name}: comparing all rows")
-    compare(sessions, case, query, scratch)
-    for repeat in range(arguments.repeats):
-        for way, (jvm, how) in RUNS.items():
-            progress.tick(f"{case.name}: {way}, run {repeat + 1} of {arguments.repeats}")
-            line.warm[way].append(sampler.sample(sessions[jvm], do="run_udfs", way=how, **query))
+    batches = bench.first_runs(line, "run_udfs", query)
+    bench.progress.tick(f"{case.name}: comparing all rows")
+    compare(bench.sessions, case, query, bench.scratch)
+    bench.warm_runs(line, "run_udfs", query)
     if batches["python"]:
         line.note = f"{batches['python']} batches ran in Python"
-    elif "Python [" in sessions["on"].ask("plan_udfs", way="udf", **query)["text"]:
+    elif "Python [" in bench.sessions["on"].ask("plan_udfs", way="udf", **query)["text"]:
         line.note = "stays in Python"
-    progress.say(f"{case.name}: " + ", ".join(f"{way} {line.median(way):.2f} s" for way in RUNS))
     return line
 
 
@@ -99,47 +86,31 @@ def compare(sessions: dict[str, SparkProcess], case: UdfCase, query: dict[str, s
         shutil.rmtree(target)
     floats = [name for name in case.columns if str(tables["off"].schema.field(name).type) == "double"]
     for way, bounds in (("on", case.bounds), ("sql", dict.fromkeys(floats, SQL_BOUND))):
-        verdict = compare_tables(tables["off"], tables[way].cast(tables["off"].schema), case.keys[0], bounds)
-        if not verdict.equal:
-            raise RuntimeError(f"{case.name}: plugin off and {way} differ\n" + "\n".join(verdict.lines()))
+        found = compare_tables(tables["off"], tables[way].cast(tables["off"].schema), case.keys[0], bounds)
+        if not found.equal:
+            raise RuntimeError(f"{case.name}: plugin off and {way} differ\n" + "\n".join(found.lines()))
 
 
-def table(lines: list[Measured]) -> str:
-    """The Markdown table: core-ns per row, ratios, verdict."""
-    head = ["case", "rows", "UDFs, off", "UDFs, on", "Spark SQL", "on vs off", "on vs SQL", "verdict"]
-    rows = [head, ["---", *["---:"] * 6, "---"]]
-    for line in lines:
-        times = [f"{line.core_ns(way):,.0f} ns ({line.cold[way]:.2f} s)" for way in RUNS]
-        off, on, sql = (line.median(way) for way in RUNS)
-        missed = line.missed()
-        verdict = f"FAIL: {', '.join(missed)}" if missed else "PASS"
-        rows.append([line.case, f"{line.rows:,}", *times, f"{off / on:.1f}x", f"{sql / on:.2f}x", verdict])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+def cells(line: Measured) -> list[str]:
+    """A line of the table."""
+    off, on, sql = (line.median(way) for way in RUNS)
+    return [line.case, f"{line.rows:,}", *times(line, RUNS), f"{off / on:.1f}x", f"{sql / on:.2f}x", verdict(line.missed())]
 
 
 def main() -> int:
     arguments = parse_arguments()
     progress = Progress()
     scratch = Path(tempfile.mkdtemp(prefix="sparkweld-bench-"))
-    sampler, lines = Sampler(), []
     chosen = [case for case in CASES if case.name in arguments.cases.split(",")]
     progress.say(f"data: {data_folder()}")
     try:
-        with ExitStack() as stack:
-            sessions = {
-                side: stack.enter_context(
-                    SparkProcess(side, side == "on" and not arguments.check_harness,
-                                 {"spark.sql.session.timeZone": "UTC"}, scratch, arguments.cores, arguments.memory,
-                                 {"SPARKWELD_CACHE_DIR": str(scratch / f"cache-{side}")}))
-                for side in ("off", "on")
-            }  # fmt: skip
-            for case in chosen:
-                lines.append(measure(arguments, sessions, sampler, case, progress, scratch))
+        with SideBySide(arguments, RUNS, scratch, progress) as bench:
+            lines = [measure(bench, case) for case in chosen]
     except (RuntimeError, OSError) as error:
         progress.say(f"FAILED: {error}\nlogs: {scratch}")
         return 1
-    print(f"ns = core-ns per row: wall time x {arguments.cores} cores / input rows; in brackets the first run\n")
-    print(table(lines))
+    head = ["case", "rows", "UDFs, off", "UDFs, on", "Spark SQL", "on vs off", "on vs SQL", "verdict"]
+    print_table(head, [cells(line) for line in lines], arguments.cores)
     print("\nall rows of plugin on and of SQL were compared with plugin off first\n"
           + "\n".join(f"{name}: {described(name)}" for name in dict.fromkeys(case.table for case in chosen)))  # fmt: skip
     if arguments.json:

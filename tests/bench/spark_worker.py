@@ -102,9 +102,12 @@ class Worker:
 
     def _udf_case(self, case: str, way: str, folder: str) -> DataFrame:
         chosen = udf_cases.udf_case(case)
+        return getattr(chosen, {"udf": "udfs", "sql": "sql"}[way])(self._table(folder))
+
+    def _table(self, folder: str) -> DataFrame:
         if folder not in self._tables:  # finds files and their schema, in a job of its own that is no part of the query
             self._tables[folder] = self.spark.read.parquet(folder)
-        return getattr(chosen, {"udf": "udfs", "sql": "sql"}[way])(self._tables[folder])
+        return self._tables[folder]
 
     def run_scoring(self, case: str, way: str, folder: str) -> dict[str, Any]:
         """Run one case of scoring_cases.py into the noop sink and time it. `way`: udf or scan. The model is fitted before."""
@@ -120,7 +123,7 @@ class Worker:
 
     def _scored(self, case: str, way: str, folder: str) -> DataFrame:
         chosen = next(c for c in scoring_cases.CASES if c.name == case)
-        frame = self.spark.read.parquet(folder)
+        frame = self._table(folder)
         if way == "scan":
             return frame.select(*chosen.columns)
         if case not in self._models:

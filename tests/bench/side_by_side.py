@@ -1,0 +1,74 @@
+"""Ways of running a query, in two JVMs of the same settings, one with the flag: to the times of each, taken in turn."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+from formula_report import Samples
+from progress import Progress
+from spark_processes import Sampler, SparkProcess
+
+
+def add_session_arguments(parser: ArgumentParser, memory: str) -> None:
+    """The arguments that `SideBySide` reads."""
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--memory", default=memory, help=f"heap of each of the two JVMs (default {memory})")
+    parser.add_argument("--json", type=Path, help="also write all samples to this file")
+    parser.add_argument("--check-harness", action="store_true", help="both JVMs without the flag, to test this script")
+
+
+class SideBySide(AbstractContextManager["SideBySide"]):
+    """Both sessions, "off" and "on"; `runs` has for each way the session, and what the worker calls the way."""
+
+    def __init__(self, arguments: Namespace, runs: Mapping[str, tuple[str, str]], scratch: Path, progress: Progress) -> None:
+        self.arguments, self.runs, self.scratch, self.progress = arguments, runs, scratch, progress
+        self.sampler, self._stack = Sampler(), ExitStack()
+        self.sessions: dict[str, SparkProcess] = {}
+
+    def __enter__(self) -> SideBySide:
+        for side in ("off", "on"):
+            plugin = side == "on" and not self.arguments.check_harness
+            environment = {"SPARKWELD_CACHE_DIR": str(self.scratch / f"cache-{side}")}
+            process = SparkProcess(side, plugin, {"spark.sql.session.timeZone": "UTC"}, self.scratch, self.arguments.cores,
+                                   self.arguments.memory, environment)  # fmt: skip
+            self.sessions[side] = self._stack.enter_context(process)
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._stack.close()
+
+    def first_runs(self, line: Samples, do: str, query: Mapping[str, str]) -> dict[str, int]:
+        """Runs each way once, as the line's cold times; gives the batches that kernels and Python had of the plugin's."""
+        for way, (side, how) in self.runs.items():
+            self.progress.tick(f"{line.case}: {way}, first run")
+            line.cold[way] = self.sampler.sample(self.sessions[side], retake=False, do=do, way=how, **query)
+        return self.sessions["on"].ask("weld_batches")
+
+    def warm_runs(self, line: Samples, do: str, query: Mapping[str, str]) -> None:
+        """Runs all ways in turn, as the line's warm times."""
+        line.warm = {way: [] for way in self.runs}
+        for repeat in range(self.arguments.repeats):
+            for way, (side, how) in self.runs.items():
+                self.progress.tick(f"{line.case}: {way}, run {repeat + 1} of {self.arguments.repeats}")
+                line.warm[way].append(self.sampler.sample(self.sessions[side], do=do, way=how, **query))
+        self.progress.say(f"{line.case}: " + ", ".join(f"{way} {line.median(way):.2f} s" for way in self.runs))
+
+
+def print_table(head: list[str], rows: list[list[str]], cores: int) -> None:
+    """The Markdown table of core-ns a row: names on the left, verdicts in the last column."""
+    print(f"ns = core-ns per row: wall time x {cores} cores / input rows; in brackets the first run\n")
+    for cells in (head, ["---", *["---:"] * (len(head) - 2), "---"], *rows):
+        print("| " + " | ".join(cells) + " |")
+
+
+def times(line: Samples, ways: Mapping[str, object]) -> list[str]:
+    """The cells of a line's times: core-ns a row of each way, and its first run."""
+    return [f"{line.core_ns(way):,.0f} ns ({line.cold[way]:.2f} s)" for way in ways]
+
+
+def verdict(missed: list[str]) -> str:
+    """The last cell: the targets that are missed."""
+    return f"FAIL: {', '.join(missed)}" if missed else "PASS"
