@@ -17,9 +17,9 @@ from sparkweld.ir.types import BOOL, F64, I64, Type
 from udf_compiler.scalar.elementwise import element
 from udf_compiler.scalar.numbers import fits
 from udf_compiler.scalar.paths import Node, leaves
-from udf_compiler.scalar.results import TYPES, explored, kind_of_result, kinds_of, merged, value_as
+from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.running import run_function
-from udf_compiler.scalar.values import is_scalar
+from udf_compiler.scalar.values import TYPES, is_scalar
 from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.lower import is_number
 from udf_compiler.trace.series import TracedSeries

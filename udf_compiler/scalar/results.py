@@ -22,14 +22,12 @@ from udf_compiler.scalar.numbers import MAX, MIN
 from udf_compiler.scalar.paths import Leaf, Node, choose, decided, leaves
 from udf_compiler.scalar.running import tree_of
 from udf_compiler.scalar.state import Record
-from udf_compiler.scalar.values import is_scalar
+from udf_compiler.scalar.values import TYPES, is_scalar
 from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import place_of, refuse
 from udf_compiler.trace.text import Missing, text_series
 from udf_compiler.trace.values import Traced, raw
-
-TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
 
 #: Ints of more are not exact in a float64 Series.
 _EXACT = 2**53
