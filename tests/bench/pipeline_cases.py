@@ -24,7 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sparkweld.ir import parse_program
 from sparkweld.kernels import Kernel, compile_program
-from tests.helpers.compiled import _inputs
+from tests.helpers.compiled import inputs_of
 from tests.helpers.models import compiled
 
 
@@ -41,7 +41,7 @@ def contest(model: Any, batch: pd.DataFrame | pd.Series, tolerance: float, about
     if reply["status"] != "ok":
         raise SystemExit(f"not compiled: {reply['refusals']}")
     program = parse_program(reply["program"], reply["blocks"])
-    run = Kernel.load(compile_program(program), program).bound(_inputs(program, rows), len(frame))
+    run = Kernel.load(compile_program(program), program).bound(inputs_of(program, rows), len(frame))
 
     def ours() -> np.ndarray:
         made = run()

@@ -23,8 +23,8 @@ from tests.helpers.worker import run_in_worker
 from udf_compiler.pipeline import compile_pipeline
 
 #: Types whose NULLs change what a pandas UDF sees: a batch with some has another form than one without.
-_TWO_FORMS = ("boolean", "byte", "short", "integer", "long", "date")
-_NAMES = {
+TWO_FORMS = ("boolean", "byte", "short", "integer", "long", "date")
+TYPE_NAMES = {
     "bool": "boolean", "int8": "byte", "int16": "short", "int32": "integer", "int64": "long", "float": "float",
     "double": "double", "date32[day]": "date", "string": "string", "timestamp[us]": "timestamp_ntz",
     "timestamp[us, tz=UTC]": "timestamp",
@@ -68,7 +68,7 @@ def compare_with_worker(
             decided += 1
             continue
         flagged += 1
-        raised += _raises(function, batch, returns, eval_type)
+        raised += raises(lambda batch=batch: run_in_worker(function, batch, returns, eval_type))
         rest = batch.take(pa.array(np.setdiff1d(np.arange(batch.num_rows), rows)))
         if rest.num_rows and _state(rest, eval_type) == state:
             again = _flagged_rows(reply, rest, function, returns, eval_type)
@@ -77,9 +77,10 @@ def compare_with_worker(
     return Compared(decided, flagged, raised)
 
 
-def _raises(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, eval_type: int) -> bool:
+def raises(call: Callable[[], Any]) -> bool:
+    """Whether the worker raises."""
     try:
-        run_in_worker(function, batch, returns, eval_type)
+        call()
     except Exception:  # noqa: BLE001 - whatever it is: the batch would run through the original, which raises it
         return True
     return False
@@ -90,14 +91,14 @@ def _flagged_rows(
 ) -> np.ndarray:
     """Rows that a guard flags; when there are none, the results have been compared."""
     program = parse_program(reply["program"], reply["blocks"])
-    result = evaluate(program, _inputs(program, batch), batch.num_rows)
+    result = evaluate(program, inputs_of(program, batch), batch.num_rows)
     if result.flagged.any():
         return np.flatnonzero(result.flagged)
     try:
         expected = run_in_worker(function, batch, returns, eval_type).to_pylist()
     except Exception as error:
         raise AssertionError(f"the worker raises {type(error).__name__}: {error}; the program does not\n{program}") from error
-    got = _values(result.columns[program.outputs[0]], returns)
+    got = values_of(result.columns[program.outputs[0]], returns)
     for row, (mine, theirs) in enumerate(zip(got, expected, strict=True)):
         if not same(mine, theirs):
             given = {name: batch[name][row].as_py() for name in batch.schema.names}
@@ -110,25 +111,25 @@ def _state(batch: pa.RecordBatch, eval_type: int) -> tuple[str, ...]:
     if eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF:
         return ()
     columns = zip(batch.schema.names, batch.columns, strict=True)
-    return tuple(name for name, column in columns if column.null_count and _NAMES[str(column.type)] in _TWO_FORMS)
+    return tuple(name for name, column in columns if column.null_count and TYPE_NAMES[str(column.type)] in TWO_FORMS)
 
 
 def _compile(blob: bytes, batch: pa.RecordBatch, state: tuple[str, ...], returns: DataType, eval_type: int) -> dict[str, Any]:
-    inputs = {name: _NAMES[str(column.type)] for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    inputs = {name: TYPE_NAMES[str(column.type)] for name, column in zip(batch.schema.names, batch.columns, strict=True)}
     row_wise = eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF
-    always = [name for name, type in inputs.items() if row_wise or type not in _TWO_FORMS]
+    always = [name for name, type in inputs.items() if row_wise or type not in TWO_FORMS]
     columns = [{"op": "Column", "name": n, "type": t, "nullable": True} for n, t in inputs.items()]
-    call = udf(0, *columns, returns=_spark_name(returns), evalType=eval_type)
+    call = udf(0, *columns, returns=spark_name(returns), evalType=eval_type)
     reply = compile_pipeline(request(python_step(r=call), inputs=inputs, nullable_state=[*state, *always]), [blob])
     return reply
 
 
-def _spark_name(type: DataType) -> str:
+def spark_name(type: DataType) -> str:
     name = type.simpleString()
     return {"int": "integer", "bigint": "long", "smallint": "short", "tinyint": "byte"}.get(name, name)
 
 
-def _inputs(program: Program, batch: pa.RecordBatch) -> dict[str, Array]:
+def inputs_of(program: Program, batch: pa.RecordBatch) -> dict[str, Array]:
     return {i.name: _input(i.type, batch[i.name]) for i in program.inputs}
 
 
@@ -147,7 +148,7 @@ def _input(type: Any, column: pa.Array) -> Array:
     return Optional(values, np.asarray(column.is_valid().to_numpy(zero_copy_only=False), np.bool_))
 
 
-def _values(column: Array, returns: DataType) -> list[Any]:
+def values_of(column: Array, returns: DataType) -> list[Any]:
     """A result column as Python values of the Spark type."""
     values, valid = (column.values, column.valid) if isinstance(column, Optional) else (column, np.ones(len(column), np.bool_))
     from pyspark.sql.pandas.types import to_arrow_type

@@ -16,7 +16,7 @@ from pyspark.util import PythonEvalType
 
 from sparkweld.ir import Program, evaluate, parse_program
 from tests.helpers.compile_requests import payload, python_step, request, udf
-from tests.helpers.compiled import _NAMES, _TWO_FORMS, _inputs, _spark_name, _values
+from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, inputs_of, raises, spark_name, values_of
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 from udf_compiler.pipeline import compile_pipeline
@@ -58,15 +58,15 @@ def compare(
         return Scored(refused=reply["refusals"][0]["code"])
     fields = returns.fields if isinstance(returns, StructType) else None
     program = parse_program(reply["program"], reply["blocks"])
-    result = evaluate(program, _inputs(program, batch), batch.num_rows)
+    result = evaluate(program, inputs_of(program, batch), batch.num_rows)
     flagged = np.flatnonzero(result.flagged)
-    raised = sum(_raises(function, batch.slice(int(row), 1), returns, struct) for row in flagged)
+    raised = sum(raises(lambda row=row: run(function, batch.slice(int(row), 1), returns, struct)) for row in flagged)
     rest = batch.take(pa.array(np.flatnonzero(~result.flagged)))
     kept = tuple(k["op"] for k in reply["kept"])
     if rest.num_rows:
-        columns = evaluate(program, _inputs(program, rest), rest.num_rows).columns
+        columns = evaluate(program, inputs_of(program, rest), rest.num_rows).columns
         types = [returns] if fields is None else [f.dataType for f in fields]
-        mine = list(zip(*(_values(columns[name], t) for name, t in zip(program.outputs, types, strict=True)), strict=True))
+        mine = list(zip(*(values_of(columns[name], t) for name, t in zip(program.outputs, types, strict=True)), strict=True))
         given = run(function, rest, returns, struct).to_pylist()
         theirs = [(v,) if fields is None else tuple(v.values()) for v in given]
         for row, pairs in enumerate(zip(mine, theirs, strict=True)):
@@ -82,13 +82,13 @@ def compiled(
 ) -> dict[str, Any]:
     """The reply to a compile request for a scalar pandas UDF over the batch's columns, with its program's blocks."""
     columns = list(zip(batch.schema.names, batch.columns, strict=True))
-    inputs = {name: _NAMES[str(column.type)] for name, column in columns}
-    state = [name for name, column in columns if column.null_count and inputs[name] in _TWO_FORMS]
-    state += [name for name, type in inputs.items() if type not in _TWO_FORMS]
+    inputs = {name: TYPE_NAMES[str(column.type)] for name, column in columns}
+    state = [name for name, column in columns if column.null_count and inputs[name] in TWO_FORMS]
+    state += [name for name, type in inputs.items() if type not in TWO_FORMS]
     read = [{"op": "Column", "name": n, "type": t, "nullable": True} for n, t in inputs.items()]
     if struct:
         read = [{"op": "CreateNamedStruct", "names": list(inputs), "args": read, "type": "struct", "nullable": False}]
-    declared = json.loads(returns.json()) if isinstance(returns, StructType) else _spark_name(returns)
+    declared = json.loads(returns.json()) if isinstance(returns, StructType) else spark_name(returns)
     step = python_step(r=udf(0, *read, returns=declared, evalType=PANDAS))
     outputs = ["r"]
     if isinstance(returns, StructType):
@@ -124,14 +124,6 @@ def near(a: Any, b: Any, rtol: float) -> bool:
     if not (rtol and isinstance(a, float) and isinstance(b, float)):
         return False
     return abs(a - b) <= rtol * max(abs(a), abs(b), 1e-300)
-
-
-def _raises(function: Callable[..., Any], row: pa.RecordBatch, returns: DataType, struct: bool) -> bool:
-    try:
-        run(function, row, returns, struct)
-    except Exception:  # noqa: BLE001 - whatever it is: the batch would run through the original, which raises it
-        return True
-    return False
 
 
 def batch_of(**columns: Any) -> pa.RecordBatch:
