@@ -51,11 +51,8 @@ def test_linear_models(spark, table):
         return pd.Series(plain.predict(np.column_stack([a, b, c, d]))).round(6)
 
     features = F.struct("a", "b", "c", "d")
-    check(
-        spark,
-        lambda: table.select("id", label(features), probability(features), line("a", "b", "c", "d")),
-        deopt=None,
-    )
+    what = check(spark, lambda: table.select("id", label(features), probability(features), line("a", "b", "c", "d")), deopt=None)
+    assert what.kernel_batches
 
 
 def test_a_large_model_in_a_broadcast(spark, table):
@@ -105,7 +102,8 @@ def test_a_table_of_texts_and_numbers(spark, parquet):
         return pd.Series(model.predict_proba(d)[:, 1]).round(9)
 
     features = F.struct("s", "x", "k")
-    check(spark, lambda: table.select("id", label(features), probability(features)), deopt=None)
+    what = check(spark, lambda: table.select("id", label(features), probability(features)), deopt=None)
+    assert what.kernel_batches
 
 
 def test_models_with_blocks(spark, parquet):
@@ -136,7 +134,6 @@ def test_models_with_blocks(spark, parquet):
     assert what.operators == 1
 
 
-
 def test_tree_ensembles(spark, parquet):
     """Three libraries and both forms of a kernel, over numbers of which some are missing."""
     rng = np.random.default_rng(11)
@@ -164,8 +161,6 @@ def test_tree_ensembles(spark, parquet):
         return pd.Series(boost.predict(d))
 
     features = F.struct("a", "b", "c", "d")
-    check(
-        spark,
-        lambda: table.select("id", label(features), fraction(features), value(features), flag(features)),
-        deopt=None,
-    )
+    scored = (label(features), fraction(features), value(features), flag(features))
+    what = check(spark, lambda: table.select("id", *scored), deopt=None)
+    assert what.kernel_batches
