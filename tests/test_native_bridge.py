@@ -35,8 +35,8 @@ ROW_BLOCK_CHECKS = ["row-block-one-word", "row-block-many-words", "row-block-pie
 ROW_WRITER_CHECKS = ["write-off-heap", "write-on-heap", "write-off-heap-ids", "write-on-heap-ids", "write-many", "write-constant",
                      "write-arrow", "write-native", "write-selected", "write-long", "write-types"]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
-REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-failure",
-                   "registry-models"]
+REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-unfreed",
+                   "registry-failure", "registry-models"]
 MODEL_CHECKS = ["models-shared", "models-threads", "models-bound", "models-held", "models-failure", "models-driver"]
 
 

@@ -1,7 +1,13 @@
 import io.sparkweld.columns.OffHeapBuffer;
 import io.sparkweld.nativelib.NativeError;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /** Runs named checks and prints "ok NAME" or "FAILED NAME: why" for each; test_native_bridge.py reads these lines. */
 final class Checks {
@@ -20,6 +26,31 @@ final class Checks {
     } catch (Throwable e) {
       System.out.println("FAILED " + name + ": " + e);
       e.printStackTrace();
+    }
+  }
+
+  interface Task {
+    void run(int i) throws Exception;
+  }
+
+  /** Runs tasks 0 until `count` in `size` threads, which start together; throws what one of them throws. */
+  static void inThreads(int size, int count, Task task) throws Exception {
+    ExecutorService pool = Executors.newFixedThreadPool(size);
+    try {
+      CountDownLatch start = new CountDownLatch(1);
+      List<Future<?>> running = new ArrayList<>();
+      for (int t = 0; t < count; t++) {
+        int i = t;
+        running.add(pool.submit(() -> {
+          start.await();
+          task.run(i);
+          return null;
+        }));
+      }
+      start.countDown();
+      for (Future<?> one : running) one.get();
+    } finally {
+      pool.shutdown();
     }
   }
 

@@ -1,14 +1,10 @@
 import io.sparkweld.columns.OffHeapBuffer;
+import io.sparkweld.compile.Lease;
 import io.sparkweld.compile.ModelBlock;
 import io.sparkweld.compile.ModelBlocks;
+import io.sparkweld.compile.ModelCopy;
 import io.sparkweld.compile.ModelMemory;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.spark.unsafe.Platform;
 import scala.runtime.AbstractFunction0;
@@ -50,11 +46,11 @@ public final class ModelMemoryCheck {
   private static void shared() {
     Load load = new Load(1000, 7);
     ModelMemory memory = new ModelMemory(1 << 20);
-    ModelMemory.Lease first = memory.acquire("a", load);
-    ModelMemory.Lease second = memory.acquire("a", load);
-    Checks.equal(first.address(), second.address());
-    Checks.equal(0L, first.address() % 64);
-    Checks.equal((byte) 7, Platform.getByte(null, first.address() + 999));
+    Lease<ModelCopy> first = memory.acquire("a", load);
+    Lease<ModelCopy> second = memory.acquire("a", load);
+    Checks.equal(first.value().address(), second.value().address());
+    Checks.equal(0L, first.value().address() % 64);
+    Checks.equal((byte) 7, Platform.getByte(null, first.value().address() + 999));
     Checks.equal(1, load.count.get());
     first.close();
     first.close(); // a second close of one lease must not count for the other
@@ -63,30 +59,19 @@ public final class ModelMemoryCheck {
     second.close();
     memory.close();
     Checks.equal(0, memory.size());
-    Checks.equal(0L, memory.bytes());
+    Checks.equal(0L, memory.weight());
   }
 
   private static void threads() throws Exception {
     Load[] loads = new Load[5];
     for (int i = 0; i < 5; i++) loads[i] = new Load(10_000, i);
     ModelMemory memory = new ModelMemory(20_000);
-    ExecutorService pool = Executors.newFixedThreadPool(8);
-    CountDownLatch start = new CountDownLatch(1);
-    List<Future<?>> futures = new ArrayList<>();
-    for (int i = 0; i < 400; i++) {
-      int which = i % 5;
-      futures.add(pool.submit(() -> {
-        start.await();
-        try (ModelMemory.Lease lease = memory.acquire("m" + which, loads[which])) {
-          Checks.equal((byte) which, Platform.getByte(null, lease.address() + 9_999));
-        }
-        return null;
-      }));
-    }
-    start.countDown();
-    for (Future<?> future : futures) future.get();
-    pool.shutdown();
-    Checks.equal(true, memory.bytes() <= 20_000);
+    Checks.inThreads(8, 400, i -> {
+      try (Lease<ModelCopy> lease = memory.acquire("m" + i % 5, loads[i % 5])) {
+        Checks.equal((byte) (i % 5), Platform.getByte(null, lease.value().address() + 9_999));
+      }
+    });
+    Checks.equal(true, memory.weight() <= 20_000);
     memory.close();
   }
 
@@ -108,9 +93,9 @@ public final class ModelMemoryCheck {
 
   private static void held() {
     ModelMemory memory = new ModelMemory(1);
-    ModelMemory.Lease one = memory.acquire("a", new Load(1000, 1));
-    ModelMemory.Lease two = memory.acquire("b", new Load(1000, 2));
-    Checks.equal((byte) 1, Platform.getByte(null, one.address()));
+    Lease<ModelCopy> one = memory.acquire("a", new Load(1000, 1));
+    Lease<ModelCopy> two = memory.acquire("b", new Load(1000, 2));
+    Checks.equal((byte) 1, Platform.getByte(null, one.value().address()));
     Checks.equal(2, memory.size());
     one.close();
     Checks.equal(1, memory.size());

@@ -3,12 +3,7 @@ import io.sparkweld.nativelib.LlvmliteLocator$;
 import io.sparkweld.nativelib.NativeRuntime;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.apache.spark.unsafe.Platform;
 import scala.Function0;
 import scala.Option;
@@ -157,24 +152,14 @@ public final class NativeLinkCheck {
 
   static void threads() throws Exception {
     Kernel shared = runtime.link(object, SYMBOL, imports);
-    ExecutorService pool = Executors.newFixedThreadPool(4);
-    try {
-      List<Future<?>> running = new ArrayList<>();
-      for (int t = 0; t < 4; t++) {
-        double shift = t;
-        running.add(pool.submit(() -> {
-          for (int round = 0; round < 10; round++) {
-            run(shared, 500, shift);
-            Kernel own = runtime.link(object, SYMBOL, imports);
-            run(own, 10, shift);
-            own.close();
-          }
-        }));
+    Checks.inThreads(4, 4, shift -> {
+      for (int round = 0; round < 10; round++) {
+        run(shared, 500, shift);
+        Kernel own = runtime.link(object, SYMBOL, imports);
+        run(own, 10, shift);
+        own.close();
       }
-      for (Future<?> future : running) future.get();
-    } finally {
-      pool.shutdownNow();
-    }
+    });
     shared.close();
     Checks.equal(0, runtime.kernelsLinked());
   }

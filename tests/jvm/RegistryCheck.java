@@ -3,6 +3,7 @@ import io.sparkweld.compile.FormKey;
 import io.sparkweld.compile.FormOrigin;
 import io.sparkweld.compile.FormUnavailable;
 import io.sparkweld.compile.KernelRegistry;
+import io.sparkweld.compile.Lease;
 import io.sparkweld.compile.LinkedForm;
 import io.sparkweld.compile.ModelMemory;
 import io.sparkweld.compile.ServiceCommand;
@@ -10,10 +11,6 @@ import io.sparkweld.nativelib.Kernel;
 import io.sparkweld.plan.HeldForm$;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import scala.Option;
 import scala.collection.immutable.Map$;
@@ -21,7 +18,8 @@ import scala.collection.immutable.Set$;
 import scala.runtime.AbstractFunction2;
 
 /**
- * Checks of the cache of kernels: `java RegistryCheck CODE MODEL`: the codes of an internal error, and of a model whose constants are out of reach. Loaded once, freed when unused and one too many, kept while in use, failures by kind.
+ * Checks of the cache of kernels: loaded once, freed when unused and one too many, kept while in use, failures by kind.
+ * `java RegistryCheck CODE MODEL`: the codes of an internal error, and of a model whose constants are out of reach.
  * Prints "ok NAME" or "FAILED NAME: why" for each check; test_native_bridge.py reads these lines.
  */
 public final class RegistryCheck {
@@ -33,6 +31,7 @@ public final class RegistryCheck {
     final List<Kernel> kernels = new ArrayList<>();
     final String[] blocks;
     RuntimeException problem = null;
+    long tracker = 0L;
 
     Loads(String... blocks) {
       this.blocks = blocks;
@@ -42,7 +41,7 @@ public final class RegistryCheck {
     public synchronized LinkedForm apply(FormKey key, FormOrigin origin) {
       count.incrementAndGet();
       if (problem != null) throw problem;
-      Kernel kernel = new Kernel(null, key.request(), 1L, 0L);
+      Kernel kernel = new Kernel(null, key.request(), 1L, tracker);
       kernels.add(kernel);
       return new LinkedForm(kernel, new int[0], blocks, 0L);
     }
@@ -53,6 +52,7 @@ public final class RegistryCheck {
     Checks.check("registry-threads", RegistryCheck::threads);
     Checks.check("registry-capacity", RegistryCheck::capacity);
     Checks.check("registry-held", RegistryCheck::held);
+    Checks.check("registry-unfreed", RegistryCheck::unfreed);
     Checks.check("registry-failure", () -> failure(args[0]));
     Checks.check("registry-models", () -> withoutModel(args[1]));
   }
@@ -85,9 +85,9 @@ public final class RegistryCheck {
   private static void loadedOnce() {
     Loads loads = new Loads();
     KernelRegistry registry = new KernelRegistry(4, loads);
-    KernelRegistry.Lease first = registry.acquire(key("a"), ORIGIN);
-    KernelRegistry.Lease second = registry.acquire(key("a"), ORIGIN);
-    Checks.equal(true, first.form() == second.form());
+    Lease<LinkedForm> first = registry.acquire(key("a"), ORIGIN);
+    Lease<LinkedForm> second = registry.acquire(key("a"), ORIGIN);
+    Checks.equal(true, first.value() == second.value());
     Checks.equal(1, loads.count.get());
     first.close();
     first.close(); // a second close of one lease must not count for the other
@@ -101,22 +101,12 @@ public final class RegistryCheck {
   private static void threads() throws Exception {
     Loads loads = new Loads();
     KernelRegistry registry = new KernelRegistry(2, loads);
-    ExecutorService pool = Executors.newFixedThreadPool(8);
-    CountDownLatch start = new CountDownLatch(1);
-    List<Future<?>> futures = new ArrayList<>();
-    for (int i = 0; i < 200; i++) {
+    Checks.inThreads(8, 200, i -> {
       String name = "k" + i % 5;
-      futures.add(pool.submit(() -> {
-        start.await();
-        try (KernelRegistry.Lease lease = registry.acquire(key(name), ORIGIN)) {
-          Checks.equal(name, lease.form().kernel().symbol());
-        }
-        return null;
-      }));
-    }
-    start.countDown();
-    for (Future<?> future : futures) future.get();
-    pool.shutdown();
+      try (Lease<LinkedForm> lease = registry.acquire(key(name), ORIGIN)) {
+        Checks.equal(name, lease.value().kernel().symbol());
+      }
+    });
     Checks.equal(true, registry.size() <= 2);
   }
 
@@ -132,11 +122,24 @@ public final class RegistryCheck {
   private static void held() {
     Loads loads = new Loads();
     KernelRegistry registry = new KernelRegistry(1, loads);
-    KernelRegistry.Lease held = registry.acquire(key("a"), ORIGIN);
+    Lease<LinkedForm> held = registry.acquire(key("a"), ORIGIN);
     for (String name : new String[] {"b", "c", "d"}) registry.acquire(key(name), ORIGIN).close();
     registry.acquire(key("a"), ORIGIN).close();
     Checks.equal(4, loads.count.get());
     held.close();
+  }
+
+  /** A kernel that cannot be freed (its linker is null) fails neither who has it nor who comes next. */
+  private static void unfreed() {
+    Loads loads = new Loads();
+    loads.tracker = 1L;
+    KernelRegistry registry = new KernelRegistry(1, loads);
+    Lease<LinkedForm> first = registry.acquire(key("a"), ORIGIN);
+    Lease<LinkedForm> second = registry.acquire(key("b"), ORIGIN);
+    first.close();
+    Checks.equal("c", registry.acquire(key("c"), ORIGIN).value().kernel().symbol());
+    second.close();
+    Checks.equal(1, registry.size());
   }
 
   private static void failure(String code) {

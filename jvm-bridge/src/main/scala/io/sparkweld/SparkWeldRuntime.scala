@@ -32,7 +32,7 @@ object SparkWeldRuntime {
     executorModels = models
   }
 
-  private[sparkweld] def modelBytes: Long = executorModels.map(_.bytes).getOrElse(0L)
+  private[sparkweld] def modelBytes: Long = executorModels.map(_.weight).getOrElse(0L)
 
   private[sparkweld] def kernelsLoaded: Int = executorKernels.map(_.size).getOrElse(0)
 }

@@ -4,7 +4,7 @@ import scala.jdk.CollectionConverters._
 
 import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.columns.{GroupTable, InputColumn}
-import io.sparkweld.compile.{FormKey, FormUnavailable, KernelRegistry}
+import io.sparkweld.compile.{FormKey, FormUnavailable, Lease, LinkedForm}
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.TaskContext
@@ -36,7 +36,7 @@ final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], parti
   private val merge = plan.merge
   private lazy val inputs = merge.inputTypes.map(InputColumn.of(_, nullable = true))
   private lazy val table = new GroupTable(merge.outputTypes, merge.keys)
-  private lazy val lease: Option[KernelRegistry#Lease] = acquire()
+  private lazy val lease: Option[Lease[LinkedForm]] = acquire()
   private var leased = false
   private var opened = false
   private var current: ColumnarBatch = _
@@ -94,7 +94,7 @@ final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], parti
     if (table.wasTaken) since = 0
     val started = System.nanoTime()
     val from = merged
-    val form = lease.get.form
+    val form = lease.get.value
     val flagged = table.merge(form.kernel, form.inputs.map(inputs(_)), current.numRows(), merged)
     merged = table.mergedRows
     since += merged - from
@@ -143,7 +143,7 @@ final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], parti
     }
   }
 
-  private def acquire(): Option[KernelRegistry#Lease] =
+  private def acquire(): Option[Lease[LinkedForm]] =
     if (!WeldTask.linkable()) None
     else try Some(SparkWeldRuntime.kernels.acquire(FormKey(merge.requestKey, Set.empty), merge.origin))
     catch {

@@ -5,7 +5,7 @@ import scala.util.control.NonFatal
 
 import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.columns.{InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena, TextViews}
-import io.sparkweld.compile.{FormKey, FormOrigin, FormUnavailable, KernelRegistry, LinkedForm, ModelMemory}
+import io.sparkweld.compile.{FormKey, FormOrigin, FormUnavailable, Lease, LinkedForm, ModelCopy}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
@@ -294,9 +294,9 @@ final class WeldTask(
 }
 
 /** A form that a task holds, and the blocks of constants that its kernel reads. */
-private final class HeldForm(lease: KernelRegistry#Lease, models: Array[ModelMemory#Lease]) extends AutoCloseable {
+private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[ModelCopy]]) extends AutoCloseable {
 
-  def form: LinkedForm = lease.form
+  def form: LinkedForm = lease.value
 
   /** Entries of the kernel's `columns` behind that of the arena: the blocks, then memory for the call. */
   def extraEntries: Int = if (models.isEmpty) 0 else models.length + 1
@@ -305,7 +305,7 @@ private final class HeldForm(lease: KernelRegistry#Lease, models: Array[ModelMem
   def addresses(memory: OffHeapBuffer, columns: Array[Long], from: Int): Unit = if (models.nonEmpty) {
     var i = 0
     while (i < models.length) {
-      columns(from + i) = models(i).address
+      columns(from + i) = models(i).value.address
       i += 1
     }
     columns(from + i) = memory.reserve(math.max(form.memory, 1L))
@@ -322,9 +322,9 @@ private object HeldForm {
   /** Throws FormUnavailable. */
   def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]]): HeldForm = {
     val lease = SparkWeldRuntime.kernels.acquire(key, origin)
-    val held = mutable.ArrayBuffer.empty[ModelMemory#Lease]
+    val held = mutable.ArrayBuffer.empty[Lease[ModelCopy]]
     try {
-      lease.form.blocks.foreach(digest => held += SparkWeldRuntime.models.acquire(digest, () => read(models(digest))))
+      lease.value.blocks.foreach(digest => held += SparkWeldRuntime.models.acquire(digest, () => read(models(digest))))
       new HeldForm(lease, held.toArray)
     } catch {
       case problem @ (NonFatal(_) | _: OutOfMemoryError) =>

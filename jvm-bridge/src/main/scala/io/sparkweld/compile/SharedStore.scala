@@ -1,0 +1,122 @@
+package io.sparkweld.compile
+
+import java.util.LinkedHashMap
+import java.util.concurrent.{CompletableFuture, ExecutionException}
+
+import scala.jdk.CollectionConverters._
+
+/** A value that its holder keeps alive until `close`, which may be called more than once. */
+final class Lease[V] private[compile] (val value: V, release: () => Unit) extends AutoCloseable {
+  private var open = true
+
+  def close(): Unit = synchronized {
+    if (open) {
+      open = false
+      release()
+    }
+  }
+}
+
+/**
+ * What the tasks of this JVM share, by key. A value is loaded once: whoever asks first loads it and the others wait. While all
+ * weigh more than `capacity`, the one used longest ago goes first; one that a task holds is never freed, so there may be more
+ * while they are held.
+ */
+abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
+
+  private final class Entry {
+    val ready = new CompletableFuture[V]()
+    var holders = 0
+    var weight = 0L // once it is there
+    var failedAt = 0L
+    var remembered = Long.MaxValue
+  }
+
+  private val entries = new LinkedHashMap[K, Entry](16, 0.75f, true)
+
+  protected def weigh(value: V): Long
+
+  protected def free(value: V): Unit
+
+  /** For how many nanoseconds a failure to load is what all get who ask; it weighs 1 meanwhile. 0: the next one tries again. */
+  protected def remembered(problem: Throwable): Long
+
+  /** The value of `key`, loaded if need be. Throws what `load` throws. */
+  protected def lease(key: K, load: => V): Lease[V] = {
+    val (entry, mine) = synchronized {
+      val present = entries.get(key)
+      val entry = if (present != null && !expired(present)) present else new Entry
+      if (entry ne present) entries.put(key, entry)
+      entry.holders += 1
+      (entry, entry ne present)
+    }
+    try {
+      if (mine) loadInto(key, entry, load)
+      new Lease(entry.ready.get(), () => release(entry))
+    } catch {
+      case problem: Throwable =>
+        synchronized { entry.holders -= 1 }
+        throw (problem match {
+          case wrapped: ExecutionException => wrapped.getCause
+          case other => other
+        })
+    }
+  }
+
+  /** The weight of all that is here. */
+  def weight: Long = synchronized(entries.values().asScala.iterator.map(_.weight).sum)
+
+  def size: Int = synchronized(entries.size())
+
+  /** Frees every value that no task holds. */
+  def close(): Unit = synchronized {
+    entries.values().removeIf(entry => entry.holders == 0 && freed(entry))
+    ()
+  }
+
+  private def loadInto(key: K, entry: Entry, load: => V): Unit =
+    try {
+      val value = load
+      synchronized {
+        entry.weight = weigh(value)
+        entry.ready.complete(value)
+        trim()
+      }
+    } catch {
+      case problem: Throwable =>
+        synchronized {
+          entry.weight = 1
+          entry.failedAt = System.nanoTime()
+          entry.remembered = remembered(problem)
+          if (entry.remembered == 0) entries.remove(key, entry)
+        }
+        entry.ready.completeExceptionally(problem)
+        throw problem
+    }
+
+  private def expired(entry: Entry): Boolean =
+    entry.ready.isCompletedExceptionally && System.nanoTime() - entry.failedAt > entry.remembered
+
+  private def release(entry: Entry): Unit = synchronized {
+    entry.holders -= 1
+    trim()
+  }
+
+  private def trim(): Unit = {
+    var excess = weight - capacity
+    val oldest = entries.values().iterator()
+    while (excess > 0 && oldest.hasNext) {
+      val entry = oldest.next()
+      if (entry.holders == 0 && freed(entry)) {
+        oldest.remove()
+        excess -= entry.weight
+      }
+    }
+  }
+
+  /** Frees the value of an entry; false while it loads. */
+  private def freed(entry: Entry): Boolean = {
+    if (entry.ready.isDone && !entry.ready.isCompletedExceptionally) free(entry.ready.join())
+    entry.ready.isDone
+  }
+}
