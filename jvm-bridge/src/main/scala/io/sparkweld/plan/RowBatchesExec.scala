@@ -5,8 +5,6 @@ import io.sparkweld.columns.RowColumns
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.{Attribute, SortOrder}
-import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{RowToColumnarTransition, SparkPlan}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.vectorized.ColumnarBatch
@@ -15,13 +13,9 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
  * Rows (after a join, an aggregate, an exchange) as the batches that a WeldExec takes: what RowToColumnar does, with
  * batches of the same sizes, and columns that need no conversion any more.
  */
-final case class RowBatchesExec(child: SparkPlan) extends RowToColumnarTransition {
-  override def output: Seq[Attribute] = child.output
-  override def outputPartitioning: Partitioning = child.outputPartitioning
-  override def outputOrdering: Seq[SortOrder] = child.outputOrdering
+final case class RowBatchesExec(child: SparkPlan) extends RowToColumnarTransition with SameRows {
   override def nodeName: String = "WeldRowBatches"
   override def supportsColumnar: Boolean = true
-  override protected def doCanonicalize(): SparkPlan = child.canonicalized
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
 
   override lazy val metrics: Map[String, SQLMetric] = Map(

@@ -2,21 +2,15 @@ package io.sparkweld.plan
 
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.{Attribute, SortOrder}
-import org.apache.spark.sql.catalyst.plans.physical.Partitioning
-import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
+import org.apache.spark.sql.execution.SparkPlan
 
 /**
  * Hands the rows of a WeldExec to an ArrowEvalPython node that stays in Python. Without it that node would take the
  * kernel's batches, whose sizes are not those that it has without SparkWeld, and a UDF that looks at its whole batch
  * would answer otherwise.
  */
-final case class RowInputExec(child: SparkPlan) extends UnaryExecNode {
-  override def output: Seq[Attribute] = child.output
-  override def outputPartitioning: Partitioning = child.outputPartitioning
-  override def outputOrdering: Seq[SortOrder] = child.outputOrdering
+final case class RowInputExec(child: SparkPlan) extends SameRows {
   override def nodeName: String = "WeldRowInput"
-  override protected def doCanonicalize(): SparkPlan = child.canonicalized
   override protected def doExecute(): RDD[InternalRow] = child.execute()
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
 }

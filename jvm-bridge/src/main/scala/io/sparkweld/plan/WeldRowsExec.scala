@@ -8,19 +8,14 @@ import io.sparkweld.columns.RowWriter
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.{Attribute, SortOrder, UnsafeProjection}
-import org.apache.spark.sql.catalyst.plans.physical.Partitioning
+import org.apache.spark.sql.catalyst.expressions.UnsafeProjection
 import org.apache.spark.sql.execution.{ColumnarToRowTransition, SparkPlan}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /** The batches of a WeldExec, or of a union with one, as the rows that ColumnarToRow would make of them, written natively. */
-final case class WeldRowsExec(child: SparkPlan) extends ColumnarToRowTransition {
-  override def output: Seq[Attribute] = child.output
-  override def outputPartitioning: Partitioning = child.outputPartitioning
-  override def outputOrdering: Seq[SortOrder] = child.outputOrdering
+final case class WeldRowsExec(child: SparkPlan) extends ColumnarToRowTransition with SameRows {
   override def nodeName: String = "WeldRows"
-  override protected def doCanonicalize(): SparkPlan = child.canonicalized
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
 
   override lazy val metrics: Map[String, SQLMetric] = Map(
