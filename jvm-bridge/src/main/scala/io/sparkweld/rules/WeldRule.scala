@@ -24,16 +24,20 @@ import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternal
 object WeldRule extends Rule[SparkPlan] {
 
   override def apply(plan: SparkPlan): SparkPlan =
-    if (!plan.exists(node => PythonNode.is(node) || WeldRule.standsForUdf(node))) plan
+    if (!plan.exists(node => PythonNode.is(node) || wantsMerging(node))) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
         WarnOnce.guard("the rewriting of a plan", plan)(new ChainRewriter(driver).rewrite(plan))
       case _ => plan
     }
 
-  /** Whether a node is the final aggregate of what was an aggregate UDF. */
-  private[rules] def standsForUdf(node: SparkPlan): Boolean = node match {
-    case aggregate: HashAggregateExec => aggregate.resultExpressions.exists(Rewritten.in(_).exists(_.kind == "aggregate"))
+  /**
+   * Whether a node is the final aggregate of what was an aggregate UDF, and kernels are asked for: where no UDF lies below, Spark's
+   * own loop is the faster one.
+   */
+  private[rules] def wantsMerging(node: SparkPlan): Boolean = node match {
+    case aggregate: HashAggregateExec =>
+      aggregate.resultExpressions.exists(Rewritten.in(_).exists(_.kind == "aggregate")) && Backend.of(conf) == Backend.Native
     case _ => false
   }
 }
@@ -64,7 +68,7 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   def rewrite(plan: SparkPlan): SparkPlan = visit(plan, wanted = false)
 
-  /** @param wanted whether a partial aggregate here stands for an aggregate UDF */
+  /** @param wanted whether a partial aggregate here is to be merged though no UDF lies below */
   private def visit(plan: SparkPlan, wanted: Boolean): SparkPlan = {
     val links = linksFrom(plan).toIndexedSeq
     if (links.exists(PythonNode.is)) chain(links, rewrite(links.last.children.head))
@@ -73,14 +77,10 @@ private final class ChainRewriter(driver: WeldDriver) {
         val below = linksFrom(aggregate.child).toIndexedSeq
         if (wanted || below.exists(PythonNode.is)) aggregated(aggregate, below)
         else plan.mapChildren(rewrite)
-      case _ =>
-        plan match {
-          case PythonNode(udfs) if Step.of(plan).isEmpty => RefusalTags.set(plan, Seq(unlinked(udfs)))
-          case _ => ()
-        }
-        // Over plain columns Spark's own loop is the faster one, so such aggregates are merged only where kernels are asked for.
-        val stands = WeldRule.standsForUdf(plan) && Backend.of(conf) == Backend.Native
-        plan.mapChildren(visit(_, stands || wanted && plan.isInstanceOf[Exchange]))
+      case PythonNode(udfs) =>
+        RefusalTags.set(plan, Seq(unlinked(udfs)))
+        plan.mapChildren(rewrite)
+      case _ => plan.mapChildren(visit(_, WeldRule.wantsMerging(plan) || wanted && plan.isInstanceOf[Exchange]))
     }
   }
 
@@ -135,9 +135,12 @@ private final class ChainRewriter(driver: WeldDriver) {
       case Refused(refusals) => Left(refusals)
       case program: Compiled =>
         val types = loop.outputTypes.toArray
-        if (program.outputTypes != types.map(_.typeName).toSeq) return Left(Seq(Refusal("SW512", "what" -> "it merges other columns")))
+        if (program.outputTypes != types.map(_.typeName).toSeq) {
+          return Left(Seq(Refusal("SW512", "what" -> "it merges other columns")))
+        }
         val ordinals = loop.columns.map(column => below.output.indexWhere(_.exprId == column.exprId)).toArray
-        val plan = MergePlan(request.key, FormOrigin(service), ordinals, loop.columns.map(_.dataType).toArray, types, loop.keys.size)
+        val inputTypes = loop.columns.map(_.dataType).toArray
+        val plan = MergePlan(request.key, FormOrigin(service), ordinals, inputTypes, types, loop.keys.size)
         val node = WeldAggregateExec(loop.keys, loop.aggregates, aggregate.output, plan, AggregateLoop.describe(aggregate), below)
         node.copyTagsFrom(aggregate)
         driver.compiler.prefetch(service, program.program, program.hash)
