@@ -21,7 +21,9 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
   private val slots = new OffHeapBuffer
   private val texts = new OffHeapBuffer
   private val state = new OffHeapBuffer
-  private val room = if (keys == 0) 1 else math.min(MostGroups, Integer.highestOneBit(MostBytes / types.map(ColumnLayout.width(_) + 1).sum))
+  private val room =
+    if (keys == 0) 1
+    else math.min(MostGroups, Integer.highestOneBit(MostBytes / types.map(ColumnLayout.width(_) + 1).sum))
   private var textBytes = if (types.take(keys).exists(TextViews.holds)) FirstTextBytes else 0L
   private val result = new Array[Long](2 + types.length)
   private var taken = true
@@ -33,9 +35,6 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
 
   /** The groups now in the table. */
   def groups: Int = word(0).toInt
-
-  /** Whether the groups were taken out and none was merged since. */
-  def wasTaken: Boolean = taken
 
   /** The first row of the batch that the last `merge` left. */
   def mergedRows: Int = word(6).toInt

@@ -91,7 +91,6 @@ final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], parti
 
   /** Merges the rows of `current` that are not merged yet, until the table is full. */
   private def goOn(): Unit = {
-    if (table.wasTaken) since = 0
     val started = System.nanoTime()
     val from = merged
     val form = lease.get.value
@@ -104,6 +103,7 @@ final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], parti
       plan.metrics.fullTables += 1
       val gains = since >= MergeTask.RowsAGroup * table.groups
       ready = Some(table.take())
+      since = 0
       if (!gains) takeOver(merged)
     }
   }
