@@ -1,6 +1,9 @@
 /* Turns Spark's UnsafeRows into columns of the kernel's layout, and columns into UnsafeRows. */
 #include "shim.h"
 
+/* Where the 8 bytes of a field are in a row: behind a bit a field, in 8-byte words. */
+static inline int64_t slot_at(int fields, int ordinal) { return ((int64_t)fields + 63) / 64 * 8 + (int64_t)ordinal * 8; }
+
 #define FIELD(type)                                                                            \
     do {                                                                                       \
         type *to = AT(type, out);                                                              \
@@ -23,7 +26,7 @@ JNIEXPORT jlong JNICALL SHIM(rowField)(JNIEnv *env, jobject self, jlong rows, jl
     (void)self;
     const int64_t *row = AT(int64_t, rows);
     uint8_t *is_null = AT(uint8_t, nulls);
-    int64_t word = ordinal / 64 * 8, at = ((int64_t)fields + 63) / 64 * 8 + (int64_t)ordinal * 8, count = 0;
+    int64_t word = ordinal / 64 * 8, at = slot_at(fields, ordinal), count = 0;
     for (int64_t i = 0; i < n; i++) {
         is_null[i] = (*AT(uint64_t, row[i] + word) >> (ordinal % 64)) & 1;
         count += is_null[i];
@@ -111,8 +114,6 @@ typedef struct {
 } Target;
 
 static inline uint64_t *null_word(uint8_t *row, int ordinal) { return (uint64_t *)row + ordinal / 64; }
-
-static inline int64_t slot_at(int fields, int ordinal) { return ((int64_t)fields + 63) / 64 * 8 + (int64_t)ordinal * 8; }
 
 /* A slot of a NULL is 0, and the bytes of a value beyond its width are. */
 #define SLOTS(type, as)                                                                              \

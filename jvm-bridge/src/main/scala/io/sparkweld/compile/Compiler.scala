@@ -146,7 +146,7 @@ final class Compiler(conf: SparkConf) extends Logging {
   }
 
   private def ask(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
-    val has = models.digests.flatMap(models.get)
+    val has = models.all
     val header = request.withStates(nullable)
     if (has.nonEmpty) has.foldLeft(header.putArray("has"))((array, block) => array.add(block.digest))
     exchange(request, header, timeoutMs) match {

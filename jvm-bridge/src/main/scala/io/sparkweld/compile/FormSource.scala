@@ -3,7 +3,10 @@ package io.sparkweld.compile
 import io.sparkweld.nativelib.NativeRuntime
 import io.sparkweld.support.Refusal
 
-/** What a form needs to be linked. `blocks`: digests of its constants. `llvmlite`: where the driver's service found the library, a hint for this host. */
+/**
+ * What a form needs to be linked. `blocks`: digests of its constants. `llvmlite`: where the driver's service found the
+ * library, a hint for this host.
+ */
 final case class FormCode(
     inputs: Array[Int], program: String, hash: String, blocks: Array[String], code: ObjectCode, llvmlite: Option[String])
 

@@ -33,7 +33,8 @@ final class ModelBlocks(capacity: Long) {
 
   def get(digest: String): Option[ModelBlock] = synchronized(Option(entries.get(digest)))
 
-  def digests: Seq[String] = synchronized(entries.keySet().toArray(Array.empty[String]).toSeq)
+  /** All blocks, that used longest ago first. */
+  def all: Seq[ModelBlock] = synchronized(entries.values().toArray(Array.empty[ModelBlock]).toSeq)
 
   def put(block: ModelBlock): Unit = synchronized {
     if (!entries.containsKey(block.digest)) {

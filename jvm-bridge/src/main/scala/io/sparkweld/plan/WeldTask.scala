@@ -226,9 +226,12 @@ final class WeldTask(
       return false
     }
     plan.metrics.guardedRows += result(1)
-    if (result(1) == 0) plan.metrics.kernelBatches += 1
-    if (result(1) == 0) ready = Some(assemble(batch, result(0).toInt)).filter(_.numRows() > 0)
-    result(1) == 0
+    val decided = result(1) == 0
+    if (decided) {
+      plan.metrics.kernelBatches += 1
+      ready = Some(assemble(batch, result(0).toInt)).filter(_.numRows() > 0)
+    }
+    decided
   }
 
   private def assemble(batch: ColumnarBatch, rows: Int): ColumnarBatch = {

@@ -15,8 +15,9 @@ object WeldReport {
   private val MergeMetrics = Seq("numOutputRows", "mergedBatches", "fullTables", "sparkTasks", "mergeTime")
 
   /**
-   * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": .., <metric>: number..}], "refusals": [{"udfs": [..], "code": ..,
-   * "message": ..}]}`. Metrics are those of the executions of this very plan.
+   * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": ..,
+   * <metric>: number..}], "refusals": [{"udfs": [..], "code": .., "message": ..}]}`. Metrics are those of the executions of
+   * this very plan.
    */
   def report(query: QueryExecution): String = {
     val mapper = new ObjectMapper
