@@ -31,10 +31,9 @@ def evaluate(program: Program, inputs: dict[str, Array], rows: int) -> Result:
     """Runs a verified program on `rows` rows. `inputs`: column name -> array, Optional for nullable types."""
     columns: dict[str, tuple[Array, str]] = {i.name: (_of_type(inputs[i.name], i.type), ROWS) for i in program.inputs}
     selections = {ROWS: np.arange(rows, dtype=np.int32)}
-    parents: dict[str, str] = {}
     flagged = np.zeros(rows, np.bool_)
     for loop in program.loops:
-        _run(loop, columns, selections, parents, flagged)
+        _run(loop, columns, selections, flagged)
     outputs = {name: columns[name][0] for name in program.outputs}
     return Result(outputs, selections[output_domain(program)], flagged)
 
@@ -43,7 +42,6 @@ def _run(
     loop: Loop,
     columns: dict[str, tuple[Array, str]],
     selections: dict[str, np.ndarray],
-    parents: dict[str, str],
     flagged: np.ndarray,
 ) -> None:
     selection = selections[loop.domain]

@@ -15,7 +15,7 @@ from sparkweld.ir.program import Let, Program
 from sparkweld.ir.types import Type
 from sparkweld.kernels.frontend import Operation, numba_type
 from sparkweld.kernels.kept_rows import models_of_kept_rows
-from sparkweld.kernels.models import PIECE, Scorer, scorer, selection
+from sparkweld.kernels.models import PIECE, scorer, selection
 from sparkweld.kernels.models.library import constant_table, pointer_table
 from sparkweld.kernels.shape import MODEL_TILE, Shape
 from sparkweld.kernels.stages import ModelCall, width_of
@@ -92,7 +92,7 @@ class ModelCalls:
 
     def lines(self, call: ModelCall, columns: Sequence[str], block: Block) -> list[str]:
         """The source of one call: its tables of addresses, and the call."""
-        n, name, made = call.number, block.name, self._scorer(call)
+        n, name, made = call.number, block.name, scorer(self._op(call))
         results = len(self._op(call).results(*self._argument_types(call)))
         block.head.extend([
             f"t{n} = {name(pointer_table(len(columns)))}()",
@@ -135,7 +135,7 @@ class ModelCalls:
         ]
 
     def _score(self, call: ModelCall, block: Block, rows: str, scratch: int) -> str:
-        made, n = self._scorer(call), call.number
+        made, n = scorer(self._op(call)), call.number
         self.total = max(self.total, round_up(scratch + made.scratch))
         return f"{block.name(made.function)}(t{n}, {rows}, m{n}, o{n}, memory + {scratch}, p{n})"
 
@@ -146,6 +146,3 @@ class ModelCalls:
 
     def _argument_types(self, call: ModelCall) -> tuple[Type, ...]:
         return tuple(self.types[a] for a in self._lets[call.number].args)
-
-    def _scorer(self, call: ModelCall) -> Scorer:
-        return scorer(self._op(call), self._argument_types(call))

@@ -26,7 +26,7 @@ class Scored:
     """An ensemble ready to be run over columns of its width."""
 
     def __init__(self, op: TreeEnsemble) -> None:
-        made = scorer(op, (op.width,) * op.arguments)
+        made = scorer(op)
         self.op, self._work = op, np.empty(made.scratch, np.uint8)
         self._call, self._keep = _entry(made.function)
 

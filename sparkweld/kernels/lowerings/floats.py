@@ -49,10 +49,6 @@ def copysign(b: Builder, x: ir.Value, sign: ir.Value) -> ir.Value:
     return call(b, f"llvm.copysign.f{_format(x).bits}", x.type, x, sign)
 
 
-def _fma(b: Builder, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
-    return call(b, f"llvm.fma.f{_format(x).bits}", x.type, x, y, z)
-
-
 def _is_zero(b: Builder, x: ir.Value) -> ir.Value:
     return b.fcmp_ordered("==", x, constant(x, 0.0))
 

@@ -7,8 +7,6 @@ number of steps is fixed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from llvmlite import ir
 
@@ -22,8 +20,6 @@ from sparkweld.kernels.strings.memory_access import build_view
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 _FEW = 8
 _MOST_SPAN = 1 << 16
-
-_Keys = Callable[[Builder, ir.Value], tuple[ir.Value, ir.Value]]
 
 
 def is_in(b: Builder, op: IsIn, x: ir.Value) -> ir.Value:

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from sparkweld.errors import InternalError
 from sparkweld.ir import tree_layouts
 from sparkweld.ir.ops import Distances, Mlp, ModelOp, TextSums, TreeEnsemble
-from sparkweld.ir.types import Type
 from sparkweld.kernels.models import dense, selection, text, text_entries, trees
 from sparkweld.kernels.models.library import ModelFunction
 
@@ -41,21 +40,21 @@ class Scorer:
     scratch: int = 0
 
 
-def _mlp(op: Mlp, arguments: tuple[Type, ...]) -> Scorer:
+def _mlp(op: Mlp) -> Scorer:
     return Scorer(dense.mlp[op.type], dense.mlp_parameters(op), dense.mlp_scratch(op))
 
 
-def _distances(op: Distances, arguments: tuple[Type, ...]) -> Scorer:
-    return Scorer(dense.distances[op.type], (op.count, len(arguments)))
+def _distances(op: Distances) -> Scorer:
+    return Scorer(dense.distances[op.type], (op.count, op.block.length("centres") // op.count))
 
 
-def _trees(op: TreeEnsemble, arguments: tuple[Type, ...]) -> Scorer:
+def _trees(op: TreeEnsemble) -> Scorer:
     masks = op.form == "mask"
     scratch = tree_layouts.mask_bytes(op.columns, op.slots, op.outputs) if masks else tree_layouts.walk_bytes(op.columns)
     return Scorer(trees.ENTRIES[op.form, op.width, op.sums], scratch=scratch)
 
 
-def _text_sums(op: TextSums, arguments: tuple[Type, ...]) -> Scorer:
+def _text_sums(_: TextSums) -> Scorer:
     return Scorer(text.text_sums, scratch=text_entries.SCRATCH)
 
 
@@ -67,11 +66,11 @@ _MODULES = (dense, trees, text, selection)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 
-def scorer(op: ModelOp, arguments: tuple[Type, ...]) -> Scorer:
-    """How `op` on arguments of these types is computed. Raises InternalError for an op without a kernel."""
+def scorer(op: ModelOp) -> Scorer:
+    """How `op` is computed. Raises InternalError for an op without a kernel."""
     if type(op) not in _SCORERS:
         raise InternalError(f"{op.name} has no kernel")
-    return _SCORERS[type(op)](op, arguments)
+    return _SCORERS[type(op)](op)
 
 
 def used_functions(names: Iterable[str]) -> Iterator[ModelFunction]:

@@ -28,7 +28,6 @@ from sparkweld.kernels.strings.unicode_tables import ALNUM, CASED, GROWTH, IGNOR
 from sparkweld.kernels.strings.utf8 import decode, encode, is_ascii, size_at, step_back
 
 _HIGH = -0x7F7F7F7F7F7F7F80  # 0x80 in each byte
-_LOW7 = 0x7F7F7F7F7F7F7F7F
 _ONES = 0x0101010101010101
 _SIGMA, _FINAL_SIGMA = 0x3A3, 0x3C2
 
