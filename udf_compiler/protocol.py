@@ -41,8 +41,8 @@ from typing import Any, BinaryIO
 
 from sparkweld.errors import SparkWeldError
 
-#: Version of this description; the JVM refuses to talk to a service of another one.
-PROTOCOL = 1
+#: Version of this description and of how kernels are called; the JVM refuses to talk to a service of another one.
+PROTOCOL = 2
 
 MAX_JSON_BYTES = 256 << 20
 MAX_BLOBS = 1 << 16

@@ -14,6 +14,7 @@ from pyspark.sql.types import DoubleType
 
 from tests.helpers.differential import check, measured, run
 from tests.helpers.drivers import run_driver, warnings
+from udf_compiler.protocol import PROTOCOL
 
 QUERY = """
 @pandas_udf("double")
@@ -43,7 +44,7 @@ def write(request, blobs=(), **reply):
 while True:
     request = read()
     if request["op"] == "hello":
-        protocol = 2 if MODE == "protocol" else 1
+        protocol = {protocol} + (MODE == "protocol")
         write(request, status="ok", protocol=protocol, cpu="c", llvmlite={llvmlite!r}, versions={{"numba": "1"}})
     elif request["op"] == "object":
         if MODE == "object-error":
@@ -209,7 +210,7 @@ def _service(tmp_path, mode) -> dict[str, str]:
     import llvmlite.binding.ffi as ffi
 
     script = tmp_path / "service"
-    script.write_text(SERVICE.format(python=sys.executable, mode=mode, llvmlite=str(ffi.lib._name)))
+    script.write_text(SERVICE.format(protocol=PROTOCOL, python=sys.executable, mode=mode, llvmlite=str(ffi.lib._name)))
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return {"spark.sparkweld.compile.python": str(script)}
 
