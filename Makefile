@@ -29,8 +29,9 @@ help:
 demo: ready
 	$(RUN) $(PY) tests/bench/demo.py $(ARGS)
 
+# Two processes, each with a Spark of its own; a file's tests stay together, for they share fixtures.
 test: ready
-	$(RUN) $(PY) -m pytest $(ARGS)
+	$(RUN) $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: ready
 	$(PY) -m ruff check .
