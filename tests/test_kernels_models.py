@@ -251,3 +251,34 @@ def _models_of(type: Type) -> Program:
     loop.append("distance", loop.emit(Distances.of(np.ones((2, 13))), *read))
     loop.close()
     return builder.finish(["mlp", "distance"])
+
+
+@pytest.mark.parametrize("above", [-9.0, 0.7, 2.5])
+def test_a_select_wants_a_model_where_it_takes_it(above):
+    """A cascade: the second model is for rows of which the first is not sure, a third for those that a filter keeps of them."""
+
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
+        where = loop.call("less", read["y"], loop.const(1.5, F64))
+        first = loop.emit(_mlp(2, 4, 2, out="softmax"), read["x"], read["y"])
+        sure = loop.call("greater", first, loop.const(above, F64))
+        second = loop.emit(_mlp(2, 3, 2, out="softmax"), read["x"], read["y"])
+        third = loop.emit(Distances.of(np.array([[1.0, 2.0]])), second, read["y"])
+        loop.guard(loop.call("logical_or", sure, loop.call("less", second, loop.const(0.99, F64))))
+        loop.append("score", loop.select(sure, first, loop.call("add", second, loop.const(1.0, F64))))
+        loop.append("far", loop.select(loop.call("logical_not", sure), third, first))
+        return where
+
+    p = program({"x": F64, "y": F64}, body)
+    source = row_loop_source(p)
+    assert source.count(" = kept_rows(") == 2 and " v3_not_v6 = " in source  # what both conditions say is one bool
+    _check(p)
+
+
+def test_a_flag_among_the_inputs_chooses_a_model():
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        score = loop.emit(_mlp(1, 1), read["x"])
+        loop.append("score", loop.select(read["b"], score, loop.const(0.0, F64)))
+
+    p = program({"x": F64, "b": BOOL}, body)
+    assert row_loop_source(p).count(" = kept_rows(") == 1
+    _check(p, (0, 1, 65, 700))

@@ -35,6 +35,7 @@ from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
 from sparkweld.ir.types import BOOL, F64, STR, Type
 from sparkweld.kernels import row_operations as make
 from sparkweld.kernels.frontend import Operation, define
+from sparkweld.kernels.kept_rows import Condition
 from sparkweld.kernels.model_calls import Block, ModelCalls
 from sparkweld.kernels.shape import SEEN_SHIFT, Shape
 from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, stages_of, width_of
@@ -78,6 +79,7 @@ class _Emitter:
         self.valid: list[str] = []  # name of each validity, "" for plain values
         self.addresses: dict[int, str] = {}
         self.spread: set[str] = set()  # constants that have a name, as arguments of models
+        self.masks: set[str] = set()  # bools that say which rows some model is for
         self.models = ModelCalls(program, self.types, shape)
 
     def row_loop(self) -> RowLoop:
@@ -149,8 +151,7 @@ class _Emitter:
             renamed[address] = f"b{entry}"
             lines.append(f"b{entry} = {address} + base * {widths[entry]}")
         end = str(tile) if block == tile else "rows"
-        keep = renamed.get(self.addresses.get(self.shape.selection_entry, ""), "")
-        about = Block(end, keep, self._name, self.head)
+        about = Block(end, self._name, self.head)
         for stage in stages:
             if stage.kind == MODELS:
                 for call in stage.calls:
@@ -166,9 +167,9 @@ class _Emitter:
         return ["base = 0", "while base < padded:", *(f"    {line}" for line in lines), f"    base += {block}"]
 
     def _model_columns(self, call: ModelCall, renamed: dict[str, str]) -> list[str]:
-        """Addresses of the arguments' columns: the program's own inputs, or columns between stages."""
+        """Addresses of the columns that a call reads: the program's own inputs, or columns between stages."""
         reads = {s.target: renamed[s.arguments[0]] for s in self.body if s.target and s.leaf and len(s.arguments) == 2}
-        return [reads.get(name, f"c_{name}") for name in call.arguments]
+        return [reads.get(name, f"c_{name}") for name in call.columns]
 
     def _let(self, index: int, let: Let, type: Type) -> None:
         value, valid = f"v{index}", ""
@@ -197,8 +198,8 @@ class _Emitter:
                 for name, part, result in ((value, 0, let.op.value_type), (valid, 1, BOOL)):
                     self._call(name, make.lookup_part(let.op, self.types[argument], part, result), self.value[argument])
             case ModelOp():
-                where = "" if self.loop.where is None or self.loop.where > index else self.value[self.loop.where]
-                self.models.add(index, let, [self._argument(a) for a in let.args], where)
+                rows = self._all_of(self.models.rows_of(let))
+                self.models.add(index, let, [self._argument(a) for a in let.args], rows)
             case _ if type.nullable:
                 valid = f"ok{index}"
                 self._compute(f"pair{index}", let, type)
@@ -218,6 +219,22 @@ class _Emitter:
             self.spread.add(name)
             self._call(name, make.spread(self.types[value]), self.value[value])
         return name
+
+    def _all_of(self, conditions: frozenset[Condition]) -> str:
+        """Name of the bool that says where all conditions hold; empty for none. It is made once."""
+        name = ""
+        for value, holds in sorted(conditions):
+            one = self.value[value]
+            if not holds:
+                one = self._once(f"not_{one}", Call("logical_not"), one)
+            name = self._once(f"{name}_{one}", Call("logical_and"), name, one) if name else one
+        return name
+
+    def _once(self, target: str, op: Call, *arguments: str) -> str:
+        if target not in self.masks:
+            self.masks.add(target)
+            self._call(target, make.operation_of(op, (BOOL,) * len(arguments), BOOL), *arguments)
+        return target
 
     def _compute(self, target: str, let: Let, type: Type) -> None:
         operation = make.operation_of(let.op, tuple(self.types[a] for a in let.args), type)

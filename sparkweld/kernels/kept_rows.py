@@ -1,47 +1,87 @@
-"""A loop with a filter to those of its model ops that only the rows it keeps need."""
+"""A loop to the rows that each of its model ops is needed for, as conditions on values that come before the model.
+
+What a filter drops, the branch that a `select` does not take and what another operand decides alone are needed by nobody. So a
+model above a filter, the expensive side of ``np.where(sure, cheap, expensive)`` and the full model of a cascade are computed
+for the rows that want them.
+"""
 
 from __future__ import annotations
 
-from sparkweld.ir.ops import Call, ModelOp
+from sparkweld.ir.ops import Call, Const, ModelOp, Select
 from sparkweld.ir.program import Let, Loop
 
+#: A bool value of the loop, and what it is in the rows that are meant.
+Condition = tuple[int, bool]
+_EVERY_ROW: frozenset[Condition] = frozenset()
 
-def models_of_kept_rows(loop: Loop) -> frozenset[Let]:
-    """The models, by their first output, whose results nothing needs of a row that the filter drops.
 
-    The condition has to come before them, and not from them. A guard that holds for dropped rows, ``not where or g``, needs g of
-    kept rows only; any other guard speaks of every row.
+def rows_of_models(loop: Loop) -> dict[Let, frozenset[Condition]]:
+    """Model, by its first output -> conditions that hold in each row whose result something needs; none: every row.
+
+    The conditions come before the model, and not from it. A model that nothing needs is left out.
     """
-    if loop.where is None:
-        return frozenset()
-    guards = [g for g in loop.guards if not _holds_for_dropped(loop, g)]
-    needed = _closure(loop, {loop.where, *guards, *(value for pair in loop.some for value in pair)})
-    found: dict[Let, bool] = {}
+    needs = _Needs(loop)
+    found: dict[Let, frozenset[Condition]] = {}
+    first: dict[Let, int] = {}
     for index, let in enumerate(loop.body):
-        if isinstance(let.op, ModelOp):
+        if isinstance(let.op, ModelOp) and index in needs.rows:
             model = Let(let.op.at(0), let.args)
-            found[model] = found.get(model, True) and index > loop.where and index not in needed
-    return frozenset(model for model, kept in found.items() if kept)
+            first.setdefault(model, index)
+            found[model] = found.get(model, needs.rows[index]) & needs.rows[index]
+    return {model: frozenset(c for c in rows if _comes_before(loop, c, first[model])) for model, rows in found.items()}
 
 
-def _holds_for_dropped(loop: Loop, guard: int) -> bool:
-    assert loop.where is not None
-    let = loop.body[guard]
-    return let.op == Call("logical_or") and any(_are_opposite(loop, a, loop.where) for a in let.args)
+def _comes_before(loop: Loop, condition: Condition, index: int) -> bool:
+    return condition[0] < index and not isinstance(loop.body[condition[0]].op, Const)
 
 
-def _are_opposite(loop: Loop, a: int, b: int) -> bool:
-    """Whether one of two bools is made as the negation of the other, as the optimizer writes it."""
-    first, second = loop.body[a], loop.body[b]
-    if Let(Call("logical_not"), (b,)) == first or Let(Call("logical_not"), (a,)) == second:
-        return True
-    fns = {op.fn for op in (first.op, second.op) if isinstance(op, Call)}
-    return fns == {"equal", "not_equal"} and first.args == second.args
+class _Needs:
+    """`rows`: value -> the conditions of all rows in which something needs it. Found from the last value to the first."""
 
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.rows: dict[int, frozenset[Condition]] = {}
+        kept = _EVERY_ROW if loop.where is None else frozenset({self._condition(loop.where)})
+        for root in (loop.where, *loop.guards, *(value for pair in loop.some for value in pair)):
+            if root is not None:
+                self._need(root, _EVERY_ROW)
+        for append in loop.appends:
+            self._need(append.value, kept)
+        for index in range(len(loop.body) - 1, -1, -1):
+            if index in self.rows:
+                self._arguments(loop.body[index], self.rows[index])
 
-def _closure(loop: Loop, roots: set[int]) -> set[int]:
-    found = set(roots)
-    for value in range(len(loop.body) - 1, -1, -1):
-        if value in found:
-            found.update(loop.body[value].args)
-    return found
+    def _need(self, value: int, rows: frozenset[Condition]) -> None:
+        self.rows[value] = self.rows.get(value, rows) & rows
+
+    def _arguments(self, let: Let, rows: frozenset[Condition]) -> None:
+        if isinstance(let.op, Select):
+            value, holds = self._condition(let.args[0])
+            self._need(let.args[0], rows)
+            self._need(let.args[1], rows | {(value, holds)})
+            self._need(let.args[2], rows | {(value, not holds)})
+            return
+        if let.op in (Call("logical_or"), Call("logical_and")):
+            # The one that is made first decides alone where it is True, or False.
+            (value, holds), first, second = min((*self._ordered(a, b),) for a, b in (let.args, let.args[::-1]))
+            self._need(first, rows)
+            self._need(second, rows | {(value, holds == (let.op == Call("logical_and")))})
+            return
+        for argument in let.args:
+            self._need(argument, rows)
+
+    def _ordered(self, first: int, second: int) -> tuple[Condition, int, int]:
+        return self._condition(first), first, second
+
+    def _condition(self, value: int) -> Condition:
+        """The value that a bool says something of: of opposites, which the optimizer writes in two ways, the first one made."""
+        let = self.loop.body[value]
+        if let.op == Call("logical_not"):
+            of, holds = self._condition(let.args[0])
+            return of, not holds
+        if let.op in (Call("equal"), Call("not_equal")):
+            opposite = Let(Call("not_equal" if let.op == Call("equal") else "equal"), let.args)
+            earlier = self.loop.body[:value]
+            if opposite in earlier:
+                return earlier.index(opposite), False
+        return value, True

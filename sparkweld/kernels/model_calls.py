@@ -1,7 +1,7 @@
 """The model ops of a loop to calls for blocks of rows: which ops are one call, and what lies where in the kernel's memory.
 
 The memory, whose address a kernel is given, holds the driver's tile, then the columns between stages, then what one call
-after the other uses: scratch, and the rows that a filter keeps.
+after the other uses: scratch, and the rows that need it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sparkweld.ir.ops import ModelOp
 from sparkweld.ir.program import Let, Program
 from sparkweld.ir.types import Type
 from sparkweld.kernels.frontend import Operation, numba_type
-from sparkweld.kernels.kept_rows import models_of_kept_rows
+from sparkweld.kernels.kept_rows import Condition, rows_of_models
 from sparkweld.kernels.models import PIECE, scorer, selection
 from sparkweld.kernels.models.library import constant_table, pointer_table
 from sparkweld.kernels.shape import MODEL_TILE, Shape
@@ -23,16 +23,15 @@ from sparkweld.kernels.strings.memory_access import store_word
 
 #: Bytes of the columns between stages past which a block has fewer rows, so that they stay in the second-level cache.
 _MOST_BYTES = 1 << 19
-#: A model is called for all rows of a block when the filter keeps more than one of so many.
+#: A model is called for all rows of a block when more than one of so many needs it.
 _FEW = 2
 
 
 @dataclass(frozen=True)
 class Block:
-    """What a call's source names: how many rows, where the filter's bytes are; and what makes names and lines before the loop."""
+    """What a call's source names: how many rows; and what makes names and lines before the loop."""
 
     rows: str
-    keep: str
     name: Callable[[Operation], str]
     head: list[str]
 
@@ -51,25 +50,28 @@ class ModelCalls:
         self._known: dict[Let, int] = {}
         self._lets: list[Let] = []
         self._rows = MODEL_TILE
-        self._of_kept_rows = models_of_kept_rows(program.loops[0])
+        self._rows_of = rows_of_models(program.loops[0])
 
     @property
     def memory_entry(self) -> int:
         """Where the row loop's table has the memory's address."""
         return self.shape.block_entry + len(self.blocks)
 
-    def add(self, index: int, let: Let, arguments: Sequence[str], where: str) -> None:
-        """The op of value `index`, which is one more result of an earlier call or a call of its own.
+    def rows_of(self, let: Let) -> frozenset[Condition]:
+        """The conditions of the rows that need this model; none, too, when it has its call already."""
+        assert isinstance(let.op, ModelOp)
+        model = Let(let.op.at(0), let.args)
+        return frozenset() if model in self._known else self._rows_of.get(model, frozenset())
 
-        `where`: the filter's condition, for a model that only the rows which it keeps need.
-        """
+    def add(self, index: int, let: Let, arguments: Sequence[str], rows: str) -> None:
+        """The op of value `index`, which is one more result of an earlier call or a call of its own, for these rows."""
         assert isinstance(let.op, ModelOp)
         model = Let(let.op.at(0), let.args)
         target = (let.op.output, f"v{index}", numba_type(self.types[index]))
         if model not in self._known:
             self._known[model] = len(self.calls)
             self._lets.append(let)
-            self.calls.append(ModelCall(len(self.calls), tuple(arguments), (), where if model in self._of_kept_rows else ""))
+            self.calls.append(ModelCall(len(self.calls), tuple(arguments), (), rows))
         at = self._known[model]
         self.calls[at] = replace(self.calls[at], targets=(*self.calls[at].targets, target))
 
@@ -91,27 +93,28 @@ class ModelCalls:
         return offset
 
     def lines(self, call: ModelCall, columns: Sequence[str], block: Block) -> list[str]:
-        """The source of one call: its tables of addresses, and the call."""
+        """The source of one call: its tables of addresses, and the call. `columns`: addresses of `call.columns`."""
         n, name, made = call.number, block.name, scorer(self._op(call))
         results = len(self._op(call).results(*self._argument_types(call)))
         block.head.extend([
-            f"t{n} = {name(pointer_table(len(columns)))}()",
+            f"t{n} = {name(pointer_table(len(call.arguments)))}()",
             f"o{n} = {name(pointer_table(results))}()",
             f"p{n} = {name(constant_table(made.parameters))}()",
             f"m{n} = address(table, {self.shape.block_entry + self.blocks[self._op(call).block]})",
         ])  # fmt: skip
-        lines = [f"{name(store_word)}(t{n}, {8 * at}, {column})" for at, column in enumerate(columns)]
+        lines = [f"{name(store_word)}(t{n}, {8 * at}, {column})" for at, column in enumerate(columns[: len(call.arguments)])]
         lines += [f"{name(store_word)}(o{n}, {8 * output}, c_{target})" for output, target, _ in call.targets]
         lines.append(self._score(call, block, block.rows, self.memory))
-        return self._for_kept_rows(call, columns, block, lines) if call.where else lines
+        return self._for_some_rows(call, columns, block, lines) if call.rows else lines
 
-    def _for_kept_rows(self, call: ModelCall, columns: Sequence[str], block: Block, whole: list[str]) -> list[str]:
-        """The call for the rows that the filter keeps, when they are few: gathered, scored, and scattered."""
+    def _for_some_rows(self, call: ModelCall, columns: Sequence[str], block: Block, whole: list[str]) -> list[str]:
+        """The call for the rows that need it, when they are few: gathered, scored, and scattered."""
         n, name, numbers = call.number, block.name, self.memory
         space = numbers + 8 * self._rows
         inside = [f"padded{n} = found{n} + {MODEL_TILE - 1} & {-MODEL_TILE}"]
         gathered: dict[str, int] = {}
-        for at, (column, type) in enumerate(zip(columns, self._argument_types(call), strict=True)):
+        *arguments, wanted = columns
+        for at, (column, type) in enumerate(zip(arguments, self._argument_types(call), strict=True)):
             if column not in gathered:
                 gathered[column], space = space, space + type.width * self._rows
                 place = f"memory + {gathered[column]}"
@@ -127,7 +130,7 @@ class ModelCalls:
             back.append(f"{name(selection.scatter)}(c_{target}, {place}, {width}, memory + {numbers}, found{n})")
         inside += [self._score(call, block, f"padded{n}", round_up(space)), *back]
         return [
-            f"found{n} = {name(selection.kept_rows)}(memory + {numbers}, {block.keep}, {block.rows})",
+            f"found{n} = {name(selection.kept_rows)}(memory + {numbers}, {wanted}, {block.rows})",
             f"if found{n} * {_FEW} > {block.rows}:",
             *(f"    {line}" for line in whole),
             f"elif found{n} > 0:",

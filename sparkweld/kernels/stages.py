@@ -59,13 +59,18 @@ class ModelCall:
     """``name(columns of the arguments, columns of the targets)``: results of a model for a block of rows.
 
     `targets`: (which of the model's results, name, type) for those that are used. `number`: which call of the program it is.
-    `where`: the value that says which rows a filter keeps, when the call is for these only; else empty.
+    `rows`: the bool that says which rows the call is for; empty: for all.
     """
 
     number: int
     arguments: tuple[str, ...]
     targets: tuple[tuple[int, str, types.Type], ...]
-    where: str = ""
+    rows: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The values that it reads of a block's rows."""
+        return (*self.arguments, self.rows) if self.rows else self.arguments
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,8 @@ def stages_of(statements: Sequence[Statement], calls: Sequence[ModelCall] = ()) 
 
 def _wanted(users: Iterable[Statement | ModelCall], made: dict[str, Statement | ModelCall]) -> set[str]:
     """Names among the arguments that some statement or call makes."""
-    return {a for user in users for a in user.arguments if a in made}
+    read = (user.columns if isinstance(user, ModelCall) else user.arguments for user in users)
+    return {a for names in read for a in names if a in made}
 
 
 def _is_leaf(statement: Statement | ModelCall) -> bool:
@@ -166,10 +172,9 @@ def _numbers(statements: Sequence[Statement], calls: Sequence[ModelCall]) -> dic
 
 def _number_call(call: ModelCall, left: list[ModelCall], stage_of_name: dict[str, int], numbers: dict[int, int]) -> None:
     left.remove(call)
-    for below in [c for c in left if {name for _, name, _ in c.targets} & set(call.arguments)]:
+    for below in [c for c in left if {name for _, name, _ in c.targets} & set(call.columns)]:
         _number_call(below, left, stage_of_name, numbers)
-    before = (*call.arguments, call.where)
-    stage = _next(max(_after(stage_of_name.get(a, 0)) for a in before), MODELS)
+    stage = _next(max(_after(stage_of_name.get(a, 0)) for a in call.columns), MODELS)
     numbers[id(call)] = stage
     stage_of_name.update((name, stage) for _, name, _ in call.targets)
 
