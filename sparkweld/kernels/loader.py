@@ -67,6 +67,8 @@ class Kernel:
         self._blocks = program.blocks
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(address)
         self._filtered = program.loops[0].where is not None
+        # Known once: they take as long as a kernel takes for thousands of rows.
+        self._types, self._allocates = output_types(program), program_allocates(program)
         #: Size of the first arena.
         self.arena_bytes = 4096
 
@@ -89,15 +91,14 @@ class Kernel:
         return lambda: self._result(addresses, rows, [*keep])
 
     def _result(self, inputs: list[int], rows: int, keep: list[np.ndarray]) -> KernelResult:
-        types = output_types(self.program)
-        outputs = [(_empty(rows, t), np.empty(rows, np.uint8)) for t in types]
+        outputs = [(_empty(rows, t), np.empty(rows, np.uint8)) for t in self._types]
         addresses = [*inputs, *(a.ctypes.data for pair in outputs for a in pair)]
         selection = np.empty(rows, np.int32) if self._filtered else None
         addresses.append(0 if selection is None else selection.ctypes.data)
         result = self._call_with_arena(addresses, rows, keep)
         m = int(result[0])
         arrays: dict[str, Array] = {}
-        for name, type, (values, nulls) in zip(self.program.outputs, types, outputs, strict=True):
+        for name, type, (values, nulls) in zip(self.program.outputs, self._types, outputs, strict=True):
             values = texts_of(values[:m]) if type.kind == "str" else values[:m]
             arrays[name] = Optional(values, nulls[:m] == 0) if type.nullable else values
         counts = dict(zip(self.program.outputs, result[2:].tolist(), strict=True))
@@ -106,7 +107,7 @@ class Kernel:
     def _call_with_arena(self, addresses: list[int], rows: int, keep: list[np.ndarray]) -> np.ndarray:
         """Calls the kernel, again with a larger arena while the arena is too small."""
         extra = self._extra(keep)
-        if not program_allocates(self.program):
+        if not self._allocates:
             return self.call([*addresses, 0, *extra], rows)
         size = self.arena_bytes
         while True:
