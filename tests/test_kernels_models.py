@@ -282,3 +282,46 @@ def test_a_flag_among_the_inputs_chooses_a_model():
     p = program({"x": F64, "b": BOOL}, body)
     assert row_loop_source(p).count(" = kept_rows(") == 1
     _check(p, (0, 1, 65, 700))
+
+
+def test_what_two_users_want():
+    """One of them wants every row; or both want those of one condition, beside others of their own."""
+
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        a, b, c = (loop.call("greater", read[name], loop.const(1.0, F64)) for name in "xyz")
+        every, some = (loop.emit(_mlp(3, n, 1), read["x"], read["y"], read["z"]) for n in (2, 3))
+        loop.append("one", loop.select(a, every, read["x"]))
+        loop.append("all", every)
+        both = loop.call("logical_and", a, b)
+        loop.append("two", loop.select(both, some, read["x"]))
+        loop.append("three", loop.select(loop.call("logical_or", loop.call("logical_not", a), c), read["y"], some))
+        loop.append("flag", loop.call("logical_and", a, loop.call("less", some, loop.const(0.3, F64))))
+
+    p = program({"x": F64, "y": F64, "z": F64}, body)
+    assert row_loop_source(p).count(" = kept_rows(") == 1
+    _check(p)
+
+
+def test_conditions_of_null_and_of_a_column():
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> None:
+        valid = loop.is_valid(read["x"])  # conditions have to come first
+        score = loop.emit(_mlp(1, 6, 1), loop.value_of(read["x"]))
+        other = loop.emit(_mlp(1, 7, 1), loop.value_of(read["x"]))
+        loop.append("valid", loop.select(valid, score, loop.const(-1.0, F64)))
+        loop.append("flagged", loop.select(read["flag"], loop.const(0.0, F64), other))
+
+    p = program({"x": F64.optional(), "flag": BOOL}, body)
+    assert row_loop_source(p).count(" = kept_rows(") == 2
+    _check(p)
+
+
+def test_a_part_of_a_filter_decides_for_whom_the_rest_is_made():
+    def body(loop: LoopBuilder, read: dict[str, Value]) -> Value:
+        cheap = loop.call("greater", read["x"], loop.const(1.0, F64))
+        score = loop.emit(_mlp(2, 5, 1, out="logistic"), read["x"], read["y"])
+        loop.append("score", score)
+        return loop.call("logical_and", loop.call("greater", score, loop.const(0.4, F64)), cheap)
+
+    p = program({"x": F64, "y": F64}, body)
+    assert row_loop_source(p).count(" = kept_rows(") == 1
+    _check(p)

@@ -78,7 +78,7 @@ class _Emitter:
         self.value: list[str] = []  # name or literal of each plain part
         self.valid: list[str] = []  # name of each validity, "" for plain values
         self.addresses: dict[int, str] = {}
-        self.spread: set[str] = set()  # constants that have a name, as arguments of models
+        self.spread: set[str] = set()  # what has a name for the sake of calls
         self.masks: set[str] = set()  # bools that say which rows some model is for
         self.models = ModelCalls(program, self.types, shape)
 
@@ -199,7 +199,7 @@ class _Emitter:
                     self._call(name, make.lookup_part(let.op, self.types[argument], part, result), self.value[argument])
             case ModelOp():
                 rows = self._all_of(self.models.rows_of(let))
-                self.models.add(index, let, [self._argument(a) for a in let.args], rows)
+                self.models.add(index, let, [self._in_column(a) for a in let.args], rows)
             case _ if type.nullable:
                 valid = f"ok{index}"
                 self._compute(f"pair{index}", let, type)
@@ -210,9 +210,9 @@ class _Emitter:
         self.value.append(value)
         self.valid.append(valid)
 
-    def _argument(self, value: int) -> str:
-        """Name of a value that a model takes: a constant gets one."""
-        if not isinstance(self.loop.body[value].op, Const):
+    def _in_column(self, value: int) -> str:
+        """Name of a value that a call reads from a column: constants get one, and flags, whose columns say the opposite."""
+        if not isinstance(self.loop.body[value].op, Const | IsValid):
             return self.value[value]
         name = f"spread{value}"
         if name not in self.spread:
@@ -224,9 +224,7 @@ class _Emitter:
         """Name of the bool that says where all conditions hold; empty for none. It is made once."""
         name = ""
         for value, holds in sorted(conditions):
-            one = self.value[value]
-            if not holds:
-                one = self._once(f"not_{one}", Call("logical_not"), one)
+            one = self._in_column(value) if holds else self._once(f"not_v{value}", Call("logical_not"), self.value[value])
             name = self._once(f"{name}_{one}", Call("logical_and"), name, one) if name else one
         return name
 

@@ -41,7 +41,7 @@ class _Needs:
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
         self.rows: dict[int, frozenset[Condition]] = {}
-        kept = _EVERY_ROW if loop.where is None else frozenset({self._condition(loop.where)})
+        kept = _EVERY_ROW if loop.where is None else self._conditions(loop.where, True)
         for root in (loop.where, *loop.guards, *(value for pair in loop.some for value in pair)):
             if root is not None:
                 self._need(root, _EVERY_ROW)
@@ -56,32 +56,34 @@ class _Needs:
 
     def _arguments(self, let: Let, rows: frozenset[Condition]) -> None:
         if isinstance(let.op, Select):
-            value, holds = self._condition(let.args[0])
-            self._need(let.args[0], rows)
-            self._need(let.args[1], rows | {(value, holds)})
-            self._need(let.args[2], rows | {(value, not holds)})
+            condition, yes, no = let.args
+            self._need(condition, rows)
+            self._need(yes, rows | self._conditions(condition, True))
+            self._need(no, rows | self._conditions(condition, False))
             return
-        if let.op in (Call("logical_or"), Call("logical_and")):
-            # The one that is made first decides alone where it is True, or False.
-            (value, holds), first, second = min((*self._ordered(a, b),) for a, b in (let.args, let.args[::-1]))
+        if let.op in (_AND, _OR):
+            # The one that is known first decides alone where it is False, or True.
+            holds = let.op == _AND
+            first, second = sorted(let.args, key=lambda value: max(self._conditions(value, holds)))
             self._need(first, rows)
-            self._need(second, rows | {(value, holds == (let.op == Call("logical_and")))})
+            self._need(second, rows | self._conditions(first, holds) if second != first else rows)
             return
         for argument in let.args:
             self._need(argument, rows)
 
-    def _ordered(self, first: int, second: int) -> tuple[Condition, int, int]:
-        return self._condition(first), first, second
-
-    def _condition(self, value: int) -> Condition:
-        """The value that a bool says something of: of opposites, which the optimizer writes in two ways, the first one made."""
+    def _conditions(self, value: int, holds: bool) -> frozenset[Condition]:
+        """What a bool says where it is `holds`. Of opposites, written in two ways, the first made is named."""
         let = self.loop.body[value]
-        if let.op == Call("logical_not"):
-            of, holds = self._condition(let.args[0])
-            return of, not holds
+        if let.op == _NOT:
+            return self._conditions(let.args[0], not holds)
+        if let.op == (_AND if holds else _OR):
+            return frozenset().union(*(self._conditions(argument, holds) for argument in let.args))
         if let.op in (Call("equal"), Call("not_equal")):
             opposite = Let(Call("not_equal" if let.op == Call("equal") else "equal"), let.args)
             earlier = self.loop.body[:value]
             if opposite in earlier:
-                return earlier.index(opposite), False
-        return value, True
+                return frozenset({(earlier.index(opposite), not holds)})
+        return frozenset({(value, holds)})
+
+
+_AND, _OR, _NOT = Call("logical_and"), Call("logical_or"), Call("logical_not")
