@@ -24,7 +24,7 @@ from pyspark.core.broadcast import Broadcast
 from sparkweld.errors import Refusal
 from udf_compiler.bytecode import Use, first_use, outside_names, place, refused_attribute
 from udf_compiler.libraries import described, is_library, refuse_module
-from udf_compiler.models import is_model, stand_in_for
+from udf_compiler.models import constructor_of, is_model, stand_in_for
 from udf_compiler.payload import read_broadcast
 from udf_compiler.plain_data import Snapshot, copy_array, copy_container, copy_date, is_protocol_function, is_scalar
 from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
@@ -79,6 +79,11 @@ class Rebuilder:
             copy = PatternConstant(original)
         if copy is None and is_model(original):
             copy = stand_in_for(original, use, lambda held: self.lazily(lambda: self.value(held, use)))
+        if copy is None and isinstance(original, types.MethodType) and is_model(original.__self__):
+            model = self.value(original.__self__, use)
+            copy = self.lazily(lambda: getattr(model, original.__name__))
+        if copy is None and isinstance(original, type):
+            copy = constructor_of(original)
         if copy is not None:
             return copy
         if isinstance(original, types.ModuleType):

@@ -20,6 +20,7 @@ from udf_compiler.models import (
     imputation,
     lightgbm_,
     linear,
+    matrices,
     neural,
     scaling,
     selection,
@@ -65,6 +66,12 @@ def is_model(original: object) -> bool:
     return any(base.__module__.partition(".")[0] in CHECKED_VERSIONS for base in kind.__mro__) and hasattr(kind, "get_params")
 
 
+def constructor_of(original: object) -> Callable[..., Any] | None:
+    """What stands for a class of a model library that compiled functions may call: DMatrix."""
+    library = sys.modules.get("xgboost")
+    return matrices.matrix if library is not None and original is getattr(library, "DMatrix", None) else None
+
+
 def stand_in_for(original: Any, use: Use, rebuild: Callable[[Any], Any]) -> TracedModel:
     """What a compiled function sees of an estimator. Refuses SW800, SW801, SW803, SW804. `rebuild`: see `Translator`."""
     found = find(original, rebuild)
@@ -98,4 +105,4 @@ def find(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Transla
     return ESTIMATORS[qualified](estimator, rebuild)
 
 
-__all__ = ["ESTIMATORS", "TracedModel", "is_model", "stand_in_for"]
+__all__ = ["ESTIMATORS", "TracedModel", "constructor_of", "is_model", "stand_in_for"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -177,6 +179,8 @@ class FunctionTransformer(Translator):
             x = validated(model, x, call, accept_sparse=model.accept_sparse)
         if model.func is None:
             return x
+        if _is_check(model.func):
+            return self._checked(x, model.func)
         if self.rebuild is None:
             refuse("SW802", name=self.name, method="transform")
         function, given = self.rebuild(model.func), self.rebuild(model.kw_args or {})
@@ -186,6 +190,18 @@ class FunctionTransformer(Translator):
         if result.names is not None and model.feature_names_out is not None and result.names != x.names:
             refuse("SW824", call=call)
         return replace(result, kept=x.kept)
+
+    def _checked(self, x: Features, function: functools.partial[Any]) -> Features:
+        options = dict(function.keywords)
+        finite = options.pop("ensure_all_finite", True)
+        return validated(self.model, x, self.call("transform"), finite, **options)
+
+
+def _is_check(function: Any) -> bool:
+    """Whether a function is scikit-learn's check_array with options, as its histogram gradient boosting has it."""
+    if type(function) is not functools.partial or function.args:
+        return False
+    return function.func is importlib.import_module("sklearn.utils.validation").check_array
 
 
 ESTIMATORS: dict[str, type[Translator]] = {

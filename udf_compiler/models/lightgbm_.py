@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import F32, F64, I64
+from sparkweld.ir.types import F32, F64, I32, I64
 from udf_compiler.models.features import Features
 from udf_compiler.models.forests import of_lightgbm
 from udf_compiler.models.forests.of_lightgbm import LightGBM, Unread
 from udf_compiler.models.translator import Translator, all_of, argmax, labels, largest
-from udf_compiler.models.trees import both, divided, expit, linked, softmax, sums_of
+from udf_compiler.models.trees import both, divided, expit, leaves_of, linked, softmax, sums_of
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import refuse
 
 #: Objectives whose results are the sums themselves.
 _IDENTITY = frozenset("regression regression_l1 huber fair quantile mape lambdarank rank_xendcg".split())
 _EXP = frozenset("poisson gamma tweedie".split())
+#: Logistic functions of two numbers up to _FLAT that lie further apart than _OWN_DISTANCE differ by some 1e-13 of themselves.
+_FLAT, _OWN_DISTANCE = 10.0, 1e-8
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Objective:
 
 
 class Booster(Translator):
-    """predict: the transformed sums."""
+    """predict: the transformed sums, raw ones, or numbers of leaves."""
 
     KEPT = ("predict",)
 
@@ -47,56 +49,83 @@ class Booster(Translator):
     def booster(self) -> Any:
         return self.model
 
-    def _read(self, call: str) -> LightGBM:
+    def _read(self, start: int, count: int | None, call: str) -> LightGBM:
+        """The iterations of a prediction: `count` from `start` on, those up to the best one for None."""
         booster = self.booster
         odd = sorted(k for k in {**booster.params, **self._given()} if k.startswith(("pred", "start_iteration")))
         if odd:
             refuse("SW835", name=self.name, what=f"the parameter {odd[0]}")
+        if count is None and start > 0:
+            count = -1
         try:
-            return of_lightgbm.read(booster.model_to_string())
+            return of_lightgbm.read(booster.model_to_string(num_iteration=count, start_iteration=max(start, 0)))
         except Unread as unread:
             refuse("SW835", name=self.name, what=str(unread))
 
     def _given(self) -> dict[str, Any]:
         return {}
 
-    def _sums(self, x: Features, method: str) -> tuple[LightGBM, list[Value]]:
-        """Raw scores. Refuses (SW252) what the library raises for these columns."""
+    def _columns(self, x: Features, method: str, options: dict[str, Any]) -> tuple[list[Value], int]:
+        """(the float64 that the library compares, the result's dimensions). Refuses (SW252) what it raises."""
         call = self.call(method)
-        if x.ndim != 2 or x.sparse or x.has_texts:
+        if not isinstance(x, Features) or x.ndim != 2 or x.sparse or x.has_texts:
             refuse("SW811", call=call)
-        run_prototype(call, getattr(self.model, method), x.prototype())
-        model = self._read(call)
+        made = run_prototype(call, getattr(self.model, method), x.prototype(), **options)
         # Arrays that hold no floats become float32, DataFrames the common type with float32.
         through = F64
         if x.names is None and not x.types[0].is_float:
             through = F32
         elif x.names is not None and np.result_type(*(t.dtype for t in x.types), np.float32) == np.float32:
             through = F32
-        columns = [x.loop.cast(x.loop.cast(v, through), F64) for v in x.values]
-        return model, sums_of(model.forest, columns, x.loop, call)
+        return [x.loop.cast(x.loop.cast(v, through), F64) for v in x.values], np.ndim(made)
 
-    def _transformed(self, x: Features, method: str) -> list[Value]:
+    def _means(self, model: LightGBM, columns: list[Value], loop: LoopBuilder, call: str) -> list[Value]:
+        sums = sums_of(model.forest, columns, loop, call)
+        return divided(loop, sums, model.iterations) if model.averages and model.iterations else sums
+
+    def _transformed(self, model: LightGBM, columns: list[Value], loop: LoopBuilder, call: str) -> list[Value]:
         """`GBDT::Predict`: the mean for random forests, then the objective's ConvertOutput."""
-        model, sums = self._sums(x, method)
-        loop, objective = x.loop, Objective.of(model)
-        if model.averages:
-            sums = divided(loop, sums, model.iterations)
+        objective, sums = Objective.of(model), self._means(model, columns, loop, call)
         if objective.name in _IDENTITY or not objective.name:
             return [_squared(loop, v) if objective.sqrt else v for v in sums]
-        linked(self.call(method))
+        linked(call)
         if objective.name in _EXP:
             return [loop.call("exp", v) for v in sums]
         if objective.name == "multiclass":
             return softmax(loop, sums)
+        if objective.name == "cross_entropy_lambda":
+            return [loop.call("log1p", loop.call("exp", v)) for v in sums]
         if objective.name in ("binary", "multiclassova", "cross_entropy"):
             scale = loop.const(objective.sigmoid, F64)
             return [expit(loop, loop.call("multiply", scale, v)) for v in sums]
         refuse("SW835", name=self.name, what=f"the objective {objective.name}")
 
-    def predict(self, x: Features) -> Features:
-        made = self._transformed(x, "predict")
+    def _asked(self, x: Features, method: str, options: dict[str, Any]) -> Features:
+        """Raw sums, numbers of leaves, or transformed sums. `options`: those that are not the library's defaults."""
+        call, loop = self.call(method), x.loop
+        columns, dimensions = self._columns(x, method, options)
+        model = self._read(options.get("start_iteration", 0), options.get("num_iteration"), call)
+        if options.get("pred_leaf"):
+            numbers = [np.where(t.is_leaf, np.arange(len(t.hit)) - int(np.argmax(t.is_leaf)), 0) for t in model.trees]
+            leaves = leaves_of(model.forest, columns, loop, call, numbers)
+            return x.array([loop.cast(v, I32) for v in leaves], ndim=dimensions, order="C", names=None)
+        if options.get("raw_score") or method == "decision_function":
+            made = sums_of(model.forest, columns, loop, call)  # those of a random forest are not divided
+        else:
+            made = self._transformed(model, columns, loop, call)
         return x.array(made, ndim=1 if len(made) == 1 else 2, order="C", names=None)
+
+    def predict(
+        self, x: Features, *, raw_score: bool = False, start_iteration: int = 0, num_iteration: int | None = None,
+        pred_leaf: bool = False, validate_features: bool = False,
+    ) -> Features:  # fmt: skip
+        given = _options(locals())
+        return self._asked(x, "predict", given)
+
+
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of a call that are no defaults."""
+    return {name: value for name, value in given.items() if name not in ("self", "x") and value not in (None, False)}
 
 
 def _squared(loop: LoopBuilder, v: Value) -> Value:
@@ -114,40 +143,60 @@ class Regressor(Booster):
     def _given(self) -> dict[str, Any]:
         return dict(self.model.get_params())
 
-    def _sums(self, x: Features, method: str) -> tuple[LightGBM, list[Value]]:
-        if callable(self.model.objective):
-            refuse("SW835", name=self.name, what="an objective of your own")
-        return super()._sums(x, method)
-
 
 class Classifier(Regressor):
-    """LGBMClassifier: labels are those of the largest probability."""
+    """LGBMClassifier: labels are those of the largest probability; with an objective of the user, there are raw sums alone."""
 
     KEPT = ("predict_proba",)
 
-    def predict_proba(self, x: Features) -> Features:
-        made = self._transformed(x, "predict_proba")
-        return x.array(made if len(made) > 1 else both(x.loop, made[0]), order="C", names=None)
+    def decision_function(
+        self, x: Features, *, start_iteration: int = 0, num_iteration: int | None = None, validate_features: bool = False
+    ) -> Features:
+        given = _options(locals())
+        return self._asked(x, "decision_function", given)
 
-    def predict(self, x: Features) -> Features:
-        call = self.call("predict")
-        model, sums = self._sums(x, "predict")
-        loop, objective = x.loop, Objective.of(model)
-        if model.averages:
-            sums = divided(loop, sums, model.iterations)
-        array = x.array(sums, order="C", names=None)
+    def predict_proba(
+        self, x: Features, *, raw_score: bool = False, start_iteration: int = 0, num_iteration: int | None = None,
+        pred_leaf: bool = False, validate_features: bool = False,
+    ) -> Features:  # fmt: skip
+        given = _options(locals())
+        made = self._asked(x, "predict_proba", given)
+        if raw_score or pred_leaf or callable(self.model.objective) or made.ndim == 2:
+            return made
+        return made.array(both(x.loop, made.values[0]), order="C")
+
+    def predict(
+        self, x: Features, *, raw_score: bool = False, start_iteration: int = 0, num_iteration: int | None = None,
+        pred_leaf: bool = False, validate_features: bool = False,
+    ) -> Features:  # fmt: skip
+        given = _options(locals())
+        if raw_score or pred_leaf or callable(self.model.objective):
+            return self._asked(x, "predict", given)
+        call, loop = self.call("predict"), x.loop
+        columns, _ = self._columns(x, "predict", given)
+        model = self._read(start_iteration, num_iteration, call)
+        sums, objective = self._means(model, columns, loop, call), Objective.of(model)
+        return labels(x.array(sums, order="C"), self._best(sums, objective, loop), self.fitted("classes_"), call)
+
+    def _best(self, sums: list[Value], objective: Objective, loop: LoopBuilder) -> Value:
+        """The class of the largest probability. Rows that the last digits of exp would decide are guarded."""
         if objective.name == "binary" and objective.sigmoid > 0:
-            # Up to 0 the probability is at most a half; from 1e-12 on it is more, whatever the last digits of exp.
-            index = loop.cast(loop.call("greater", sums[0], loop.const(0, F64)), I64)
-            decided = loop.call("logical_or", loop.call("less_equal", sums[0], loop.const(0, F64)),
-                                loop.call("greater", sums[0], loop.const(1e-12 / min(1.0, objective.sigmoid), F64)))  # fmt: skip
-            loop.guard(decided)
-        elif objective.name == "multiclass":
-            index = argmax(loop, sums)
-            loop.guard(apart(loop, sums, index, 1e-12))
-        else:
+            # Up to 0 the probability is at most a half; from 1e-12 on it is more.
+            least = loop.const(1e-12 / min(1.0, objective.sigmoid), F64)
+            zero = loop.const(0, F64)
+            above = loop.call("greater", sums[0], zero)
+            loop.guard(loop.call("logical_or", loop.call("logical_not", above), loop.call("greater", sums[0], least)))
+            return loop.cast(above, I64)
+        if objective.name not in ("multiclass", "multiclassova"):
             refuse("SW835", name=self.name, what=f"the objective {objective.name}")
-        return labels(array, index, self.fitted("classes_"), call)
+        index = argmax(loop, sums)
+        distance = 1e-12
+        if objective.name == "multiclassova":  # a logistic function each, flat far from 0
+            distance = _OWN_DISTANCE / objective.sigmoid
+            flat = loop.const(_FLAT / objective.sigmoid, F64)
+            loop.guard(loop.call("less", loop.call("absolute", largest(loop, sums)), flat))
+        loop.guard(apart(loop, sums, index, distance))
+        return index
 
 
 def apart(loop: LoopBuilder, values: list[Value], index: Value, distance: float) -> Value:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sparkweld.ir.types import I64
 from udf_compiler.models.features import features_of
+from udf_compiler.models.matrices import TracedMatrix
 from udf_compiler.models.output import TracedSparse, contained, given_back
 from udf_compiler.models.translator import METHODS, Translator, labels, method_of
 from udf_compiler.trace import TracedArray
@@ -19,8 +20,10 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
 
 #: Attributes of fitted estimators that are arrays or numbers.
-_OF_X = inspect.Signature([inspect.Parameter("X", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
-_PLAIN = frozenset("classes_ n_features_in_ feature_names_in_ n_outputs_ coef_ intercept_ mean_ scale_ best_score_".split())
+_PLAIN = frozenset(
+    """classes_ n_features_in_ feature_names_in_ n_outputs_ coef_ intercept_ mean_ scale_ best_score_ best_iteration
+    best_iteration_ best_score feature_names feature_name_""".split()
+)
 
 
 class TracedModel:
@@ -34,8 +37,9 @@ class TracedModel:
     def __getattr__(self, name: str) -> Any:
         translator = self.__translator
         if name in METHODS:
-            method = functools.partial(_called, translator, name, method_of(translator, name))
-            method.__signature__ = _OF_X  # type: ignore[attr-defined]
+            made = method_of(translator, name)
+            method = functools.partial(_called, translator, name, made)
+            method.__signature__ = inspect.signature(getattr(translator.model, name))  # type: ignore[attr-defined]
             return method
         if name in _PLAIN:
             return constant(translator.fitted(name), translator.call(name))
@@ -44,7 +48,9 @@ class TracedModel:
             return {key: _part(translator, part) for key, part in parts.items()}
         if name == "steps":
             return [(key, _part(translator, part)) for key, part in translator.fitted("steps")]
-        if name in ("best_estimator_", "estimator_", "regressor_"):
+        if name == "get_booster" and hasattr(translator.model, name):
+            return lambda: TracedModel(translator.part(translator.model.get_booster()))
+        if name in ("best_estimator_", "estimator_", "regressor_", "booster_"):
             return TracedModel(translator.part(translator.fitted(name)))
         refuse("SW802", name=translator.name, method=name)
 
@@ -65,11 +71,37 @@ def _part(translator: Translator, part: Any) -> Any:
 
 def _called(translator: Translator, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     call = translator.call(name)
-    check_form(lambda X: None, args, kwargs, call)
-    (x,) = (*args, *kwargs.values())
-    given = x.features if isinstance(x, TracedSparse) else features_of(x, call)
-    made = method(given)
+    x, options = _arguments(translator, name, method, args, kwargs)
+    given = x.features if isinstance(x, TracedSparse) else x if isinstance(x, TracedMatrix) else features_of(x, call)
+    made = method(given, **options)
     return given_back(contained(translator, made) if name == "transform" else made, call)
+
+
+def _arguments(
+    translator: Translator, name: str, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """The data of a call, and the options that differ from the library's defaults. Refuses SW840 one that is not translated."""
+    call, signature = translator.call(name), inspect.signature(getattr(translator.model, name))
+    check_form(getattr(translator.model, name), args, kwargs, call)
+    (_, x), *others = signature.bind(*args, **kwargs).arguments.items()
+    known = inspect.signature(method).parameters
+    options: dict[str, Any] = {}
+    for option, value in others:
+        parameter = signature.parameters[option]
+        options.update(value if parameter.kind is parameter.VAR_KEYWORD else {option: value})
+    for option, value in list(options.items()):
+        default = signature.parameters[option].default if option in signature.parameters else inspect.Parameter.empty
+        if type(value) is type(default) and value == default:
+            del options[option]
+        elif option not in known or not _is_plain(value):
+            refuse("SW840", call=call, option=option)
+    return x, options
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str | np.generic)
 
 
 class Constants(np.ndarray):
@@ -99,8 +131,10 @@ def constant(value: Any, call: str) -> Any:
         made = value.copy().view(Constants)
         made.flags.writeable = False
         return made
-    if isinstance(value, int | float | str | np.generic):
+    if value is None or isinstance(value, int | float | str | np.generic):
         return value
+    if isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return list(value)
     refuse("SW819", call=call, type=type(value).__name__)
 
 

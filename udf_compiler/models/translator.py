@@ -25,7 +25,7 @@ from udf_compiler.trace.text import check_text
 #: Methods that a model of a compiled function may be asked for.
 METHODS = (
     "predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples", "apply",
-    "inverse_transform",
+    "inverse_transform", "inplace_predict",
 )  # fmt: skip
 
 

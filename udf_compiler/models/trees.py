@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sparkweld.ir.trees import Forest
 from sparkweld.ir.types import F64, I64
 from udf_compiler.models.features import Features, validated
 from udf_compiler.models.forests import of_sklearn
-from udf_compiler.models.translator import Translator, argmax, keep, labels, largest
+from udf_compiler.models.translator import Translator, argmax, keep, labels, largest, method_of
 from udf_compiler.trace.session import refuse
 
 _TREES = "sklearn.tree._classes."
@@ -31,6 +32,18 @@ def sums_of(forest: Forest, columns: Sequence[Value], loop: LoopBuilder, call: s
     used = forest.used or (0,)
     arguments = [loop.cast(columns[i], forest.width) for i in used]
     return [loop.emit(op.at(number), *arguments) for number in range(forest.outputs)]
+
+
+def leaves_of(
+    forest: Forest, columns: Sequence[Value], loop: LoopBuilder, call: str, numbers: Sequence[np.ndarray] | None = None
+) -> list[Value]:
+    """The number of the leaf that a row reaches in each tree, as floats; `numbers`: of each tree's nodes, else their own."""
+    trees = []
+    for at, tree in enumerate(forest.trees):
+        own = np.arange(len(tree.hit)) if numbers is None else numbers[at]
+        trees.append(replace(tree, values=own.reshape(-1, 1).astype(forest.sums.dtype), first=at))
+    start = np.zeros(len(trees), forest.sums.dtype)
+    return sums_of(Forest(forest.features, forest.width, forest.sums, start, tuple(trees)), columns, loop, call)
 
 
 def divided(loop: LoopBuilder, values: Sequence[Value], by: float) -> list[Value]:
@@ -77,14 +90,26 @@ def qualified(model: Any) -> str:
 class Averaged(Translator):
     """A tree, or a forest: the mean of its trees."""
 
+    def _checked(self, x: Features, call: str) -> tuple[Features, list[Any]]:
+        """(the columns that the trees compare, the trees)."""
+        trees = self.fitted("estimators_") if hasattr(self.model, "n_estimators") else [self.model]
+        finite = "allow-nan" if trees[0].__sklearn_tags__().input_tags.allow_nan else True
+        return validated(self.model, x, call, finite, dtype=np.float32, accept_sparse="csr"), trees
+
+    def apply(self, x: Features) -> Features:
+        """The node of each tree's leaf."""
+        call, loop = self.call("apply"), x.loop
+        checked, trees = self._checked(x, call)
+        leaves = leaves_of(of_sklearn.averaged(self.model), checked.values, loop, call)
+        alone = trees[0] is self.model
+        return checked.array([loop.cast(v, I64) for v in leaves], ndim=1 if alone else 2, order="C" if alone else "F")
+
     def _means(self, x: Features, method: str) -> tuple[Features, list[Value]]:
         call = self.call(method)
-        trees = self.fitted("estimators_") if hasattr(self.model, "n_estimators") else [self.model]
+        checked, trees = self._checked(x, call)
         first = trees[0]
         if np.ndim(getattr(first, "n_classes_", 1)) or (hasattr(first, "n_classes_") and first.n_outputs_ > 1):
             refuse("SW831", name=self.name)
-        finite = "allow-nan" if first.__sklearn_tags__().input_tags.allow_nan else True
-        checked = validated(self.model, x, call, finite, dtype=np.float32, accept_sparse="csr")
         forest = of_sklearn.averaged(self.model)
         if first is not self.model:
             if getattr(self.model, "n_jobs", None) not in (None, 1):
@@ -123,12 +148,24 @@ class TreeClassifier(Averaged):
 class Boosted(Translator):
     """Gradient boosting: an initial value, and learning_rate times each stage's leaf."""
 
+    def _checked(self, x: Features, call: str) -> Features:
+        return validated(self.model, x, call, dtype=np.float32, order="C", accept_sparse="csr")
+
+    def apply(self, x: Features) -> Features:
+        """The node of each tree's leaf. Refuses (SW840) several classes: that array has three dimensions."""
+        call, loop = self.call("apply"), x.loop
+        if hasattr(self.model, "classes_"):
+            refuse("SW840", call=call, option="a classifier, whose result has three dimensions")
+        checked = self._checked(x, call)
+        leaves = leaves_of(of_sklearn.boosted(self.model, np.zeros(1)), checked.values, loop, call)
+        return checked.array([loop.cast(v, F64) for v in leaves], order="C")
+
     def _sums(self, x: Features, method: str) -> tuple[Features, list[Value]]:
         call = self.call(method)
         init = self.fitted("init_")
         if init != "zero" and qualified(init) not in ("sklearn.dummy.DummyClassifier", "sklearn.dummy.DummyRegressor"):
             refuse("SW832", name=self.name, init=type(init).__name__)
-        checked = validated(self.model, x, call, dtype=np.float32, order="C", accept_sparse="csr")
+        checked = self._checked(x, call)
         start = self.model._raw_predict_init(np.zeros((1, self.model.n_features_in_), np.float32))
         return checked, sums_of(of_sklearn.boosted(self.model, np.ravel(start)), checked.values, x.loop, call)
 
@@ -138,9 +175,11 @@ class Histogram(Translator):
 
     def _sums(self, x: Features, method: str) -> tuple[Features, list[Value]]:
         call = self.call(method)
-        if self.fitted("is_categorical_") is not None:
-            refuse("SW833", name=self.name)
-        checked = validated(self.model, x, call, False, dtype=[np.float64])
+        if self.fitted("is_categorical_") is None:
+            checked = validated(self.model, x, call, False, dtype=[np.float64])
+        else:  # categories become numbers, and come first
+            made = method_of(self.part(self.fitted("_preprocessor")), "transform")(x)
+            checked = replace(made, columns=tuple(x.loop.cast(v, F64) for v in made.values))
         forest = of_sklearn.histogram(self.model, self.model.n_features_in_)
         return checked, sums_of(forest, checked.values, x.loop, call)
 

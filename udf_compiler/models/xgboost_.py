@@ -1,19 +1,22 @@
-"""XGBoost's models: the float32 sums of `forests.of_xgboost`, its objectives' transforms, and what its scikit-learn classes make
-of them."""
+"""XGBoost's models: the float32 sums of `forests.of_xgboost`, its objectives' transforms, and what its scikit-learn classes and
+Booster make of them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import F32, F64, I64
-from udf_compiler.models.features import Features, guard_finite
+from sparkweld.ir.types import F32, F64, I32, I64
+from udf_compiler.models.features import Features
 from udf_compiler.models.forests import of_xgboost
 from udf_compiler.models.forests.of_lightgbm import Unread
 from udf_compiler.models.forests.of_xgboost import XGBoost
 from udf_compiler.models.lightgbm_ import apart
+from udf_compiler.models.matrices import Matrix, TracedMatrix
 from udf_compiler.models.translator import Translator, argmax, largest
-from udf_compiler.models.trees import both, linked, sums_of
+from udf_compiler.models.trees import both, leaves_of, linked, sums_of
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import refuse
 
@@ -22,55 +25,147 @@ _IDENTITY = frozenset(
     """reg:squarederror reg:squaredlogerror reg:pseudohubererror reg:absoluteerror reg:quantileerror binary:logitraw rank:ndcg
     rank:map rank:pairwise""".split()
 )
-_EXP = frozenset("count:poisson reg:gamma reg:tweedie".split())
+_EXP = frozenset("count:poisson reg:gamma reg:tweedie survival:cox survival:aft".split())
 _LOGISTIC = frozenset("binary:logistic reg:logistic".split())
+#: Two margins further apart than this have powers in the same order, whatever the last digits of exp.
+_NEAR = 1e-5
+_ALL = (0, 0)
 
 
-class Regressor(Translator):
-    """XGBRegressor, XGBRanker and random forests: the transformed margins, float32."""
+class Boosted(Translator):
+    """What boosters and the scikit-learn classes share: margins, and what the objective makes of them."""
 
-    KEPT = ("predict",)
-
-    def _margins(self, x: Features, method: str) -> tuple[XGBoost, list[Value]]:
-        """Refuses (SW252) what the library raises for these columns."""
-        call, model = self.call(method), self.model
-        if x.ndim != 2 or x.sparse or x.has_texts:
-            refuse("SW811", call=call)
-        if callable(model.objective):
-            refuse("SW836", name=self.name, what="an objective of your own")
-        run_prototype(call, getattr(model, method), x.prototype())
-        booster = model.get_booster()
+    def _read(self, booster: Any, iterations: tuple[int, int]) -> XGBoost:
         try:
-            read = of_xgboost.read(bytes(booster.save_raw("json")), type(booster), model._get_iteration_range(None))
+            return of_xgboost.read(bytes(booster.save_raw("json")), type(booster), iterations)
         except Unread as unread:
             refuse("SW836", name=self.name, what=str(unread))
-        loop = x.loop
-        columns = [loop.cast(v, F32) for v in x.values]
-        guard_finite(loop, columns, allow_nan=True)
-        if not np.isnan(model.missing):
-            missing, nan = loop.const(np.float32(model.missing), F32), loop.const(np.nan, F32)
-            columns = [loop.select(loop.call("equal", v, missing), nan, v) for v in columns]
-        return read, sums_of(read.forest, columns, loop, call)
 
-    def _transformed(self, x: Features, method: str) -> list[Value]:
-        read, margins = self._margins(x, method)
-        loop = x.loop
+    def _margins_of(self, read: XGBoost, x: Matrix, call: str) -> list[Value]:
+        loop = x.features.loop
+        if read.weights is None:
+            return sums_of(read.forest, x.columns(), loop, call)
+        columns, sums = x.columns(), []
+        for start, weights in zip(read.forest.start, read.weights.T, strict=True):
+            total = loop.const(start + weights[-1], F32)
+            for value, weight in zip(columns, weights, strict=False):
+                more = loop.call("add", total, loop.call("multiply", value, loop.const(weight, F32)))
+                total = loop.select(loop.call("isnan", value), total, more)
+            sums.append(total)
+        return sums
+
+    def _values_of(self, read: XGBoost, margins: list[Value], call: str) -> list[Value]:
+        """The objective's PredTransform. Refuses SW836 one that is not known."""
+        loop = margins[0].loop
         if read.objective in _IDENTITY:
             return margins
         if read.objective == "binary:hinge":
             return [loop.cast(loop.call("greater", v, loop.const(0, F32)), F32) for v in margins]
-        linked(self.call(method))
+        if read.objective == "multi:softmax":
+            return [loop.cast(argmax(loop, margins), F32)]
+        linked(call)
         if read.objective in _EXP:
             return [loop.call("exp", v) for v in margins]
         if read.objective in _LOGISTIC:
             return [_sigmoid(loop, v) for v in margins]
         if read.objective == "multi:softprob":
-            return _softmax(loop, margins)
+            return softmax(loop, margins)
         refuse("SW836", name=self.name, what=f"the objective {read.objective}")
 
-    def predict(self, x: Features) -> Features:
-        made = self._transformed(x, "predict")
-        return x.array(made, ndim=1 if len(made) == 1 else 2, order="C", names=None)
+
+class Booster(Boosted):
+    """predict of a DMatrix, inplace_predict of anything else."""
+
+    KEPT = ("predict", "inplace_predict")
+
+    def predict(
+        self, x: Any, *, output_margin: bool = False, pred_leaf: bool = False, validate_features: bool = True,
+        iteration_range: tuple[int, int] = _ALL, strict_shape: bool = False,
+    ) -> Features:  # fmt: skip
+        call = self.call("predict")
+        if not isinstance(x, TracedMatrix):
+            refuse("SW252", call=call, error="TypeError: Expecting data to be a DMatrix object")
+        options = {"output_margin": output_margin, "pred_leaf": pred_leaf, "validate_features": validate_features}
+        given = {**options, "iteration_range": iteration_range, "strict_shape": strict_shape}
+        shape = run_prototype(call, self.model.predict, x.matrix.prototype(), **given).shape
+        read = self._read(self.model, iteration_range)
+        if pred_leaf:
+            loop = x.matrix.features.loop
+            return _array(x.matrix.features, leaves_of(read.forest, x.matrix.columns(), loop, call), shape, call)
+        return self._result(read, x.matrix, output_margin, shape, call)
+
+    def inplace_predict(
+        self, x: Features, *, iteration_range: tuple[int, int] = _ALL, predict_type: str = "value", missing: float = np.nan,
+        validate_features: bool = True, strict_shape: bool = False,
+    ) -> Features:  # fmt: skip
+        call = self.call("inplace_predict")
+        check_numbers(x, call)
+        options = {"predict_type": predict_type, "missing": missing, "validate_features": validate_features}
+        given = {**options, "iteration_range": iteration_range, "strict_shape": strict_shape}
+        shape = run_prototype(call, self.model.inplace_predict, x.prototype(), **given).shape
+        read = self._read(self.model, iteration_range)
+        return self._result(read, Matrix(x, missing), predict_type == "margin", shape, call)
+
+    def _result(self, read: XGBoost, x: Matrix, margin: bool, shape: tuple[int, ...], call: str) -> Features:
+        margins = self._margins_of(read, x, call)
+        return _array(x.features, margins if margin else self._values_of(read, margins, call), shape, call)
+
+
+def _array(x: Features, values: list[Value], shape: tuple[int, ...], call: str) -> Features:
+    """The array of one row's `shape`, which the library gave for a prototype. Refuses SW840 more than two dimensions."""
+    if len(shape) > 2:
+        refuse("SW840", call=call, option="strict_shape")
+    return x.array(values, ndim=len(shape), order="C", names=None)
+
+
+def check_numbers(x: Any, call: str) -> None:
+    """Refuses SW811 what is no dense table of numbers."""
+    if not isinstance(x, Features) or x.ndim != 2 or x.sparse or x.has_texts:
+        refuse("SW811", call=call)
+
+
+class Regressor(Boosted):
+    """XGBRegressor, XGBRanker and random forests: the transformed margins, float32."""
+
+    KEPT = ("predict",)
+
+    def _asked(self, x: Features, method: str, iteration_range: Any, **options: Any) -> tuple[XGBoost, Matrix, tuple[int, ...]]:
+        """(the model, its data, the shape of one row's result). Refuses (SW252) what the library raises for these columns."""
+        call, model = self.call(method), self.model
+        check_numbers(x, call)
+        made = run_prototype(call, getattr(model, method), x.prototype(), iteration_range=iteration_range, **options)
+        read = self._read(model.get_booster(), model._get_iteration_range(iteration_range))
+        return read, Matrix(self._features(x), model.missing), made.shape
+
+    def _features(self, x: Features) -> Features:
+        return x
+
+    def _predicted(self, x: Features, method: str, margin: bool, iteration_range: Any, **options: Any) -> Features:
+        given = {"output_margin": margin} if margin else {}
+        read, made, shape = self._asked(x, method, iteration_range, **given, **options)
+        call = self.call(method)
+        margins = self._margins_of(read, made, call)
+        return _array(x, margins if margin else self._values_of(read, margins, call), shape, call)
+
+    def predict(
+        self, x: Features, *, output_margin: bool = False, validate_features: bool = True, iteration_range: Any = None
+    ) -> Features:
+        return self._predicted(x, "predict", output_margin, iteration_range, validate_features=validate_features)
+
+    def apply(self, x: Features, *, iteration_range: Any = None) -> Features:
+        """The node of each tree's leaf."""
+        read, made, shape = self._asked(x, "apply", iteration_range)
+        call = self.call("apply")
+        return _array(x, leaves_of(read.forest, made.columns(), x.loop, call), shape, call)
+
+
+class Ranker(Regressor):
+    """A column of the name qid counts as none of the features."""
+
+    def _features(self, x: Features) -> Features:
+        if x.names is None or "qid" not in x.names:
+            return x
+        return x.chosen([i for i, name in enumerate(x.names) if name != "qid"])
 
 
 class Classifier(Regressor):
@@ -78,26 +173,49 @@ class Classifier(Regressor):
 
     KEPT = ("predict_proba",)
 
-    def predict_proba(self, x: Features) -> Features:
-        made = self._transformed(x, "predict_proba")
-        return x.array(made if len(made) > 1 else both(x.loop, made[0]), order="C", names=None)
-
-    def predict(self, x: Features) -> Features:
-        read, margins = self._margins(x, "predict")
-        loop = x.loop
-        if read.objective == "binary:logistic" and len(margins) == 1:
-            # Up to 0 the probability is at most a half; from 1e-5 on it is more, whatever the last digits of exp.
-            zero = loop.const(0, F32)
-            index = loop.cast(loop.call("greater", margins[0], zero), I64)
-            near = loop.call("logical_and", loop.call("greater", margins[0], zero),
-                             loop.call("less", margins[0], loop.const(1e-5, F32)))  # fmt: skip
-            loop.guard(loop.call("logical_not", near))
-        elif read.objective == "multi:softprob":
-            index = argmax(loop, margins)
-            loop.guard(apart(loop, margins, index, 1e-5))
+    def predict_proba(self, x: Features, *, validate_features: bool = True, iteration_range: Any = None) -> Features:
+        call = self.call("predict_proba")
+        read, made, shape = self._asked(x, "predict_proba", iteration_range, validate_features=validate_features)
+        margins = self._margins_of(read, made, call)
+        if read.objective == "multi:softmax":
+            linked(call)
+            values = softmax(x.loop, margins)
         else:
+            values = self._values_of(read, margins, call)
+        return _array(x, values if len(values) > 1 else both(x.loop, values[0]), shape, call)
+
+    def predict(
+        self, x: Features, *, output_margin: bool = False, validate_features: bool = True, iteration_range: Any = None
+    ) -> Features:
+        if output_margin:
+            return self._predicted(x, "predict", True, iteration_range, validate_features=validate_features)
+        call, loop = self.call("predict"), x.loop
+        read, made, shape = self._asked(x, "predict", iteration_range, validate_features=validate_features)
+        margins = self._margins_of(read, made, call)
+        if read.objective == "multi:softprob":
+            index = argmax(loop, margins)
+            loop.guard(apart(loop, margins, index, _NEAR))
+            return _array(x, [index], shape, call)
+        if read.objective == "multi:softmax":
+            return _array(x, [loop.cast(argmax(loop, margins), I32)], shape, call)
+        flags = [self._above_half(read, v) for v in margins]
+        type = I64 if len(shape) == 1 else F64  # several labels at once come as floats
+        return _array(x, [loop.cast(flag, type) for flag in flags], shape, call)
+
+    def _above_half(self, read: XGBoost, margin: Value) -> Value:
+        """Whether the objective makes more than a half of a margin. Refuses SW836 one that is not known."""
+        loop, zero = margin.loop, margin.loop.const(0, F32)
+        above = loop.call("greater", margin, zero)
+        if read.objective == "binary:hinge":
+            return above
+        if read.objective in _IDENTITY:
+            return loop.call("greater", margin, loop.const(0.5, F32))
+        if read.objective not in _LOGISTIC:
             refuse("SW836", name=self.name, what=f"the objective {read.objective}")
-        return x.array([index], ndim=1, order="C", names=None)
+        # Up to 0 the probability is at most a half; from _NEAR on it is more, whatever the last digits of exp.
+        near = loop.call("logical_and", above, loop.call("less", margin, loop.const(_NEAR, F32)))
+        loop.guard(loop.call("logical_not", near))
+        return above
 
 
 def _sigmoid(loop: LoopBuilder, x: Value) -> Value:
@@ -107,7 +225,7 @@ def _sigmoid(loop: LoopBuilder, x: Value) -> Value:
     return loop.call("divide", one, loop.call("add", loop.call("add", power, one), loop.const(1e-16, F32)))
 
 
-def _softmax(loop: LoopBuilder, values: list[Value]) -> list[Value]:
+def softmax(loop: LoopBuilder, values: list[Value]) -> list[Value]:
     """`common::Softmax`: powers of float32, their sum in float64."""
     most = largest(loop, values)
     powers = [loop.call("exp", loop.call("subtract", v, most)) for v in values]
@@ -118,9 +236,10 @@ def _softmax(loop: LoopBuilder, values: list[Value]) -> list[Value]:
 
 
 ESTIMATORS: dict[str, type[Translator]] = {
+    "xgboost.core.Booster": Booster,
     "xgboost.sklearn.XGBClassifier": Classifier,
     "xgboost.sklearn.XGBRFClassifier": Classifier,
     "xgboost.sklearn.XGBRFRegressor": Regressor,
-    "xgboost.sklearn.XGBRanker": Regressor,
+    "xgboost.sklearn.XGBRanker": Ranker,
     "xgboost.sklearn.XGBRegressor": Regressor,
 }

@@ -55,7 +55,8 @@ def symbol(name: str) -> str:
 _HIDDEN = frozenset(
     """loop value kind kinds has_nat nat_objects twin freq periods span shared new what series column columns array order
     to_array missing maybe pieces names sources offset zone
-    _dtype mode pattern call _binary _unary _in_place valid whole guard null fields""".split()
+    _dtype mode pattern call _binary _unary _in_place valid whole guard null fields
+    features matrix""".split()
 )
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +22,16 @@ _TREES = {"gbtree": ("model",), "dart": ("gbtree", "model")}
 
 @dataclass(frozen=True)
 class XGBoost:
-    """A model: its objective with parameters, number of outputs, trees as a forest whose start is the margin of no tree."""
+    """A model: its objective, number of classes, trees as a forest whose start is the margin of no tree.
+
+    `weights`: those of a linear booster, [features + 1, outputs], the biases last; its forest has no trees.
+    """
 
     objective: str
     classes: int
     forest: Forest
-    iterations: int
+    iterations: int = 0
+    weights: np.ndarray | None = None
 
 
 def read(raw: bytes, booster_class: Any, iterations: tuple[int, int] = (0, 0)) -> XGBoost:
@@ -36,6 +42,8 @@ def read(raw: bytes, booster_class: Any, iterations: tuple[int, int] = (0, 0)) -
     document = json.loads(raw)
     learner = document["learner"]
     booster = learner["gradient_booster"]
+    if booster["name"] == "gblinear":
+        return _linear(document, booster_class)
     if booster["name"] not in _TREES:
         raise Unread(f"booster {booster['name']}")
     model = _model(document)
@@ -43,12 +51,29 @@ def read(raw: bytes, booster_class: Any, iterations: tuple[int, int] = (0, 0)) -
     begin, end = iterations[0], iterations[1] or rounds
     chosen = range(model["iteration_indptr"][begin], model["iteration_indptr"][min(end, rounds)])
     weights = model.get("weight_drop") or booster.get("weight_drop")
-    if any(int(tree["tree_param"]["size_leaf_vector"]) > 1 for tree in model["trees"]):
-        raise Unread("vector leaves")
     start = _start(document, booster_class)
     trees = [_tree(model["trees"][i], model["tree_info"][i], 1.0 if weights is None else weights[i]) for i in chosen]
     forest = Forest(int(learner["learner_model_param"]["num_feature"]), F32, F32, start, tuple(trees))
     return XGBoost(learner["objective"]["name"], int(learner["learner_model_param"]["num_class"]), forest, rounds)
+
+
+def _linear(document: dict[str, Any], booster_class: Any) -> XGBoost:
+    """A linear booster: its weights are those of the first feature, of the second, ..., and the biases."""
+    learner = document["learner"]
+    parameters = learner["learner_model_param"]
+    features = int(parameters["num_feature"])
+    weights = np.array(learner["gradient_booster"]["model"]["weights"], np.float32).reshape(features + 1, -1)
+    bare = {**document, "learner": {**learner, "feature_names": [], "feature_types": []}}
+    model = {**learner["gradient_booster"]["model"], "weights": [0.0] * weights.size}
+    bare["learner"]["gradient_booster"] = {"name": "gblinear", "model": model}
+    booster = booster_class(params={"nthread": 1, "verbosity": 0})
+    with warnings.catch_warnings():  # that this kind of booster will go
+        warnings.simplefilter("ignore")
+        booster.load_model(bytearray(json.dumps(bare).encode()))
+        row = sys.modules["xgboost"].DMatrix(np.zeros((1, features), np.float32), nthread=1)
+        start = np.ravel(booster.predict(row, output_margin=True)).astype(np.float32)
+    forest = Forest(features, F32, F32, start, ())
+    return XGBoost(learner["objective"]["name"], int(parameters["num_class"]), forest, weights=weights)
 
 
 def _model(document: dict[str, Any]) -> Any:
@@ -81,7 +106,10 @@ def _leaf_of(tree: dict[str, Any]) -> dict[str, Any]:
     made = {key: value[:1] if isinstance(value, list) else value for key, value in tree.items()}
     made.update({key: [] for key in tree if key.startswith("categories")})
     made.update(left_children=[-1], right_children=[-1], split_conditions=[0.0], split_type=[0], split_indices=[0], id=0)
-    made["base_weights"] = [0.0]
+    size = max(int(tree["tree_param"]["size_leaf_vector"]), 1)
+    made["base_weights"] = [0.0] * size
+    if size > 1:
+        made.update(leaf_weights=[0.0] * size, right_children=[0])
     made["tree_param"] = {**tree["tree_param"], "num_nodes": "1", "num_deleted": "0"}
     return made
 
@@ -101,5 +129,11 @@ def _tree(tree: dict[str, Any], group: int, weight: float) -> Tree:
         sets[node] = codes_to_intervals(codes, np.float32)
         hit[node], miss[node], nan_hits[node] = right[node], left[node], not default_left[node]
     feature = np.where(left < 0, 0, np.array(tree["split_indices"])).astype(np.int32)
-    values = (np.float32(weight) * condition).reshape(-1, 1)
+    if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+        # The right child of a leaf is its number among them.
+        leaves = np.array(tree["leaf_weights"], np.float32).reshape(-1, int(tree["tree_param"]["size_leaf_vector"]))
+        values = np.float32(weight) * leaves[np.where(left < 0, right, 0)]
+        group = 0
+    else:
+        values = (np.float32(weight) * condition).reshape(-1, 1)
     return Tree(feature, threshold, nan_hits, hit, miss, values, group, sets)
