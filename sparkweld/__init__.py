@@ -6,6 +6,7 @@ UDFs that say at their definition what becomes of them:
     builder = sparkweld.configure(SparkSession.builder)     # the flag and the jar
     print(sparkweld.explain(df))                            # what was compiled, and what was not and why
     @sparkweld.pandas_udf("double", exact=True)             # Spark's decorator, and options for this one function
+    x = sparkweld.lazy(array)                               # NumPy and pandas on local data, by the same kernels
 
 Names are resolved when first used, so that `import sparkweld.ir` never loads pyspark.
 """
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sparkweld.api.udfs import pandas_udf, udf
     from sparkweld.bridge.jar import jar_path
     from sparkweld.errors import InternalError, Refusal, RefusalWarning, SparkWeldError, UserError
+    from sparkweld.local import compute, lazy
 
 __all__ = [
     "InternalError",
@@ -28,17 +30,21 @@ __all__ = [
     "RefusalWarning",
     "SparkWeldError",
     "UserError",
+    "compute",
     "configure",
     "explain",
     "jar_path",
+    "lazy",
     "pandas_udf",
     "udf",
 ]
 
 _HOMES = {
+    "compute": "sparkweld.local",
     "configure": "sparkweld.api.session",
     "explain": "sparkweld.api.explain",
     "jar_path": "sparkweld.bridge.jar",
+    "lazy": "sparkweld.local",
     "pandas_udf": "sparkweld.api.udfs",
     "udf": "sparkweld.api.udfs",
     "InternalError": "sparkweld.errors",
