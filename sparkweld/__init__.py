@@ -4,6 +4,7 @@ The plugin needs nothing of this module at run time; it is for sessions built in
 UDFs that say at their definition what becomes of them:
 
     builder = sparkweld.configure(SparkSession.builder)     # the flag and the jar
+    scored = sparkweld.score(df, "model.joblib")            # a fitted model's predictions as a column
     print(sparkweld.explain(df))                            # what was compiled, and what was not and why
     @sparkweld.pandas_udf("double", exact=True)             # Spark's decorator, and options for this one function
     x = sparkweld.lazy(array)                               # NumPy and pandas on local data, by the same kernels
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sparkweld.api.explain import explain
+    from sparkweld.api.scoring import score
     from sparkweld.api.session import configure
     from sparkweld.api.udfs import pandas_udf, udf
     from sparkweld.bridge.jar import jar_path
@@ -36,6 +38,7 @@ __all__ = [
     "jar_path",
     "lazy",
     "pandas_udf",
+    "score",
     "udf",
 ]
 
@@ -46,6 +49,7 @@ _HOMES = {
     "jar_path": "sparkweld.bridge.jar",
     "lazy": "sparkweld.local",
     "pandas_udf": "sparkweld.api.udfs",
+    "score": "sparkweld.api.scoring",
     "udf": "sparkweld.api.udfs",
     "InternalError": "sparkweld.errors",
     "Refusal": "sparkweld.errors",
