@@ -4,8 +4,8 @@
 
 Two JVMs of the same settings, one with the flag, one without, on the same cores and the same Parquet, into the noop sink. All
 rows are compared before anything is timed. Samples alternate; shown are medians of the warm runs and, in brackets, the first one.
-The two ways that run in the JVM alone are run some times more before the clock counts, until its compiler is done with Spark's code:
-with the plugin off nearly all time is the worker's, which has no such phase.
+The two ways that run in the JVM alone are run some times more before the clock counts, until its compiler is done with Spark's
+code: with the plugin off nearly all time is the worker's, which has no such phase.
 """
 
 from __future__ import annotations
