@@ -1,7 +1,7 @@
 """Reason codes to refusals: reads reasons.json and fills in a message.
 
 Codes are stable: SW1xx types and schema, SW2xx and SW6xx function bodies, SW3xx plans, SW4xx environment, SW5xx our bugs,
-SW7xx choices of the user and findings of lint, SW8xx models.
+SW7xx choices of the user and findings of lint, SW8xx models, SW9xx what changes answers under a certificate.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from typing import Any
 from udf_compiler.bytecode import Use
 from udf_compiler.models import (
     bayes,
+    cascades,
     clusters,
     compose,
-    discriminants,
     encoding,
     ensemble,
     imputation,
@@ -25,7 +25,6 @@ from udf_compiler.models import (
     neural,
     scaling,
     selection,
-    similarity,
     text,
     tree_ensembles,
     trees,
@@ -47,8 +46,6 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **text.ESTIMATORS,
     **compose.ESTIMATORS,
     **bayes.ESTIMATORS,
-    **discriminants.ESTIMATORS,
-    **similarity.ESTIMATORS,
     **ensemble.ESTIMATORS,
     **neural.ESTIMATORS,
     **clusters.ESTIMATORS,
@@ -56,6 +53,7 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **tree_ensembles.ESTIMATORS,
     **lightgbm_.ESTIMATORS,
     **xgboost_.ESTIMATORS,
+    **cascades.ESTIMATORS,
 }
 
 #: Settings of scikit-learn that change what its methods do, and the only value that the translators speak of.
@@ -90,6 +88,8 @@ def find(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Transla
     kind = type(estimator)
     qualified = f"{kind.__module__}.{kind.__qualname__}"
     root = kind.__module__.partition(".")[0]
+    if qualified in cascades.ESTIMATORS:
+        return cascades.ESTIMATORS[qualified](estimator, rebuild)
     if root not in CHECKED_VERSIONS:
         return "SW801", {"estimator": qualified}
     package, versions = CHECKED_VERSIONS[root]

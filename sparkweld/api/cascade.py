@@ -1,0 +1,92 @@
+"""`sparkweld.cascade`: labelled rows to a certified cascade in a directory, and a directory to the cascade.
+
+    sparkweld.cascade.fit(pipeline, table, "label", path="cascades/tweets", accuracy_loss=0.001, confidence=0.95)
+
+The pipeline may be fitted: then on other rows than these. Unfitted, it is fitted on a part of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.errors import UserError
+from sparkweld.willump import fitting, store
+from sparkweld.willump.cascade import Cascade
+from sparkweld.willump.certificate import Certificate
+from sparkweld.willump.cost import nanoseconds
+from sparkweld.willump.fitting import Fitted, Promise
+
+#: Rows of a sample that a kernel is timed over.
+_TIMED_ROWS = 8192
+
+
+def fit(
+    pipeline: Any, data: Any, label: Any, accuracy_loss: float = 0.001, confidence: float = 0.95, *,
+    path: str | Path | None = None, band: float | None = None, small: Any = None, seed: int = 0, text: str | None = None,
+) -> Fitted:  # fmt: skip
+    """The certified cascade of `pipeline` for rows like `data`.
+
+    `data`: a DataFrame (of Spark, too: then it is collected) of the pipeline's columns, or a Series of texts; `text` names the
+    column of a pipeline that takes one Series. `label`: a column of `data`, or one label a row. `accuracy_loss`: the largest
+    share of rows, net, that may be wrong because of the cascade. Of regressors: the share whose absolute error may grow by more
+    than `band`, in the label's unit; by default a twentieth of the labels' standard deviation. `small`: a small pipeline to use,
+    unfitted. `path`: a directory to write.
+
+    Raises UserError for arguments that mean nothing, and a Refusal (SW940 to SW946) that says why there is no cascade.
+    """
+    if not 0 < accuracy_loss < 0.5 or not 0.5 <= confidence < 1:
+        raise UserError(f"accuracy_loss={accuracy_loss} wants 0 < loss < 0.5, confidence={confidence} wants 0.5 <= c < 1")
+    rows, labels = _rows_and_labels(data, label, text)
+    kind = fitting.check_kind(pipeline)
+    if band is None:
+        band = 0.05 * float(np.nanstd(np.asarray(labels, np.float64))) if kind == "numbers" and _is_numeric(labels) else 0.0
+    if band < 0:
+        raise UserError(f"band={band}: errors do not grow by less than nothing; give 0 or more")
+    made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band), measure, small, seed)
+    if path is None:
+        return made
+    return Fitted(made.cascade, store.save(made, Path(path)), made.curve)
+
+
+def load(path: str | Path) -> Cascade:
+    """The cascade of a directory: an estimator for a UDF of your own, with and without the plugin. Refuses SW950 and SW951."""
+    return store.load(Path(path))[0]
+
+
+def certificate(path: str | Path) -> Certificate:
+    """The certificate of a directory; ``print("\\n".join(certificate.lines()))``. Refuses SW950."""
+    return store.read_certificate(Path(path))
+
+
+def measure(estimators: Sequence[Any], data: Any) -> list[float]:
+    """Nanoseconds a row of each estimator's compiled kernel over a sample of the rows. Refuses (SW946) what is not compiled."""
+    from sparkweld.api.model_kernels import model_kernel
+
+    sample = data.iloc[:_TIMED_ROWS]
+    sample = pd.concat([sample] * -(-_TIMED_ROWS // max(len(sample), 1)), ignore_index=True).iloc[:_TIMED_ROWS]
+    return nanoseconds([model_kernel(estimator, sample).run for estimator in estimators], len(sample))
+
+
+def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]:
+    if hasattr(data, "toPandas"):
+        data = data.toPandas()
+    if not isinstance(data, pd.DataFrame | pd.Series):
+        raise UserError(f"data is a {type(data).__name__}; give a DataFrame, or a Series of texts")
+    if isinstance(label, str):
+        if not isinstance(data, pd.DataFrame) or label not in data.columns:
+            raise UserError(f"data has no column {label!r} for the label")
+        data, label = data.drop(columns=label), data[label]
+    if text is not None:
+        if text not in data:
+            raise UserError(f"data has no column {text!r} of texts")
+        data = data[text]
+    return data.reset_index(drop=True), np.asarray(label)
+
+
+def _is_numeric(labels: Any) -> bool:
+    return bool(np.asarray(labels).dtype.kind in "biuf")

@@ -1,0 +1,74 @@
+"""A fitted model and a table to the kernel that Spark's executors would run for it, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.api.asking import Given, Struct, ask
+from sparkweld.ir import parse_program
+from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.program import Program
+from sparkweld.kernels import Kernel, KernelResult, ObjectCache, compile_program
+from sparkweld.reasons import refusal
+
+_SCALAR_PANDAS = 200
+_TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double"}
+
+
+@dataclass(frozen=True)
+class ModelKernel:
+    """`run()` scores the table once; the answers are the first column of what it gives."""
+
+    program: Program
+    run: Callable[[], KernelResult]
+
+    def answers(self) -> np.ndarray:
+        """The answers, of a table of which no row has to go to Python."""
+        (column,) = self.run().columns.values()
+        return np.asarray(column.values if isinstance(column, Optional) else column)
+
+
+def model_kernel(model: Any, data: Any) -> ModelKernel:
+    """The kernel of ``model.predict(rows)``. `data`: a DataFrame, or a Series of texts. Refuses (SW946) what is not compiled."""
+    from pyspark import cloudpickle
+    from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType
+
+    frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame({"text": data})
+    columns = tuple(_given(str(name), frame[name]) for name in frame.columns)
+    argument = columns[0] if data is not frame else Struct(columns, tuple(c.name for c in columns))
+    kind = np.asarray(model.predict(data.iloc[:1])).dtype.kind
+    declared = {"f": DoubleType(), "b": BooleanType(), "O": StringType(), "U": StringType()}.get(kind, LongType())
+
+    def score(rows: Any) -> Any:
+        return pd.Series(model.predict(rows))
+
+    score.__module__ = "__main__"  # as a user's: the compiler follows no code of libraries
+    payload = cloudpickle.dumps((score, declared))
+    reply = ask(payload, "score", declared.jsonValue(), _SCALAR_PANDAS, [argument])
+    if reply["status"] != "ok":
+        first = reply["refusals"][0]
+        raise refusal("SW946", model=type(model).__name__, why=f"{first['code']} {first['message']}")
+    blocks = {block.digest: block for block in reply["blocks"]}
+    program = parse_program(reply["program"], list(blocks.values()))
+    kernel = Kernel.load(compile_program(program, ObjectCache()), program)
+    inputs = {i.name: _array(frame[i.name], i.type) for i in program.inputs}
+    return ModelKernel(program, kernel.bound(inputs, len(frame)))
+
+
+def _given(name: str, column: pd.Series) -> Given:
+    spark_type = _TYPES.get(column.dtype.kind, "string") if isinstance(column.dtype, np.dtype) else "string"
+    return Given(name, spark_type, state="nullable" if spark_type == "string" else "dense")
+
+
+def _array(column: pd.Series, type: Any) -> Array:
+    valid = column.notna().to_numpy()
+    if type.kind == "str":
+        values = np.array([v if ok else "" for v, ok in zip(column.tolist(), valid, strict=True)], object)
+    else:
+        values = column.to_numpy(type.dtype)
+    return Optional(values, valid if type.kind == "str" else np.ones(len(column), np.bool_)) if type.nullable else values

@@ -1,0 +1,88 @@
+"""Groups of features, their costs and importance to small models that may answer for the full one, each fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkweld.reasons import refusal
+from sparkweld.willump.cascade import Cascade
+from sparkweld.willump.cost import efficient_sets
+from sparkweld.willump.features import FeatureGroups, steps_of
+from sparkweld.willump.splits import Rows
+
+#: Parameters that say how many trees a model has, and what part of them a small model of its family gets.
+_SIZES = ("n_estimators", "max_iter", "iterations")
+_PARTS = (1, 10, 40)
+#: What a judge is fitted on: the last part of the rows to fit, which the small model does not see.
+_JUDGED = 0.3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A small model: fitted, the groups that it reads, and for numbers the fitted judge of its distance to the full model."""
+
+    groups: frozenset[str]
+    about: str
+    small: Any
+    judge: Any = None
+
+    def cascade(self, full: Any, threshold: float) -> Cascade:
+        """The cascade of this small model."""
+        return Cascade(self.small, full, threshold, self.judge)
+
+
+def small_models(
+    groups: FeatureGroups, importance: dict[str, float], cost: dict[str, float]
+) -> Iterator[tuple[frozenset[str], str, Any]]:
+    """(groups, what it is, unfitted pipeline) of each small model worth a try: fewer features, fewer trees, or both."""
+    from sklearn.base import clone
+
+    model = groups.steps[-1][1]
+    size = next((name for name in _SIZES if _is_ensemble(model) and name in model.get_params()), None)
+    sets = dict.fromkeys([*efficient_sets(importance, cost), frozenset(groups.names)])
+    for chosen in sets:
+        for part in _PARTS if size else (1,):
+            if part == 1 and chosen == frozenset(groups.names):
+                continue  # that is the full model
+            own = clone(model)
+            if size:
+                own.set_params(**{size: max(1, model.get_params()[size] // part)})
+            about = f"{type(model).__name__}" + (f", {own.get_params()[size]} trees" if size else "")
+            yield chosen, about, groups.pipeline(chosen, own)
+
+
+def _is_ensemble(model: Any) -> bool:
+    return any(word in type(model).__name__ for word in ("Boost", "Forest", "LGBM", "XGB", "ExtraTrees", "Bagging"))
+
+
+def fitted(chosen: frozenset[str], about: str, pipeline: Any, full: Any, rows: Rows, kind: str) -> Candidate:
+    """The candidate fitted on these rows. A judge learns from rows that the small model has not seen, of what it reads too."""
+    if kind == "classes":
+        small = pipeline.fit(rows.data, rows.label)
+        if not np.array_equal(small.classes_, full.classes_):
+            what = f"the classes {list(small.classes_)} in the rows to fit, the full model {list(full.classes_)}"
+            raise refusal("SW940", what=what)
+        return Candidate(chosen, about, small)
+    from sklearn.base import clone
+
+    count = int(len(rows) * (1 - _JUDGED))
+    seen, judged = rows.take(np.arange(count)), rows.take(np.arange(count, len(rows)))
+    small = pipeline.fit(seen.data, seen.label)
+    apart = np.abs(small.predict(judged.data) - full.predict(judged.data))
+    return Candidate(chosen, about, small, clone(pipeline).fit(judged.data, apart))
+
+
+def is_fitted(pipeline: Any) -> bool:
+    """Whether the last step has been fitted."""
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(steps_of(pipeline)[-1][1])
+    except NotFittedError:
+        return False
+    return True

@@ -1,0 +1,57 @@
+"""A small and a full model to one estimator that asks the full one only where the small one is not sure.
+
+It is an estimator like others: it runs in Python as it stands, and `udf_compiler.models.cascades` compiles it. A row's answer is
+a function of that row: whether the small model is sure is asked row by row, against a fixed threshold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class Cascade:
+    """`small` answers where it is sure, `full` elsewhere.
+
+    Classes: the small model is sure where its largest probability is above `threshold`. Numbers: where `judge`, a regressor of
+    how far the two models are apart, gives less than `threshold`.
+    """
+
+    def __init__(self, small: Any, full: Any, threshold: float, judge: Any = None) -> None:
+        self.small, self.full, self.threshold, self.judge = small, full, float(threshold), judge
+        if judge is None:
+            self.classes_ = full.classes_
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The four parts, as scikit-learn asks for them."""
+        return {"small": self.small, "full": self.full, "threshold": self.threshold, "judge": self.judge}
+
+    def sure(self, x: Any) -> np.ndarray:
+        """Whether the small model answers, bool[rows]."""
+        if self.judge is None:
+            return np.asarray(self.small.predict_proba(x).max(axis=1) > self.threshold)
+        return np.asarray(self.judge.predict(x) < self.threshold)
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The labels, or the numbers."""
+        if self.judge is None:
+            probabilities = self.small.predict_proba(x)
+            sure, answers = probabilities.max(axis=1) > self.threshold, self.classes_[probabilities.argmax(axis=1)]
+        else:
+            sure, answers = self.sure(x), np.asarray(self.small.predict(x), np.float64)
+        return self._completed(answers, sure, x, "predict")
+
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """The probabilities that the answering model gives, which the certificate of labels says nothing of."""
+        if self.judge is not None:
+            raise AttributeError("a cascade of regressors has no predict_proba")
+        answers = np.asarray(self.small.predict_proba(x), np.float64)
+        return self._completed(answers, answers.max(axis=1) > self.threshold, x, "predict_proba")
+
+    def _completed(self, answers: np.ndarray, sure: np.ndarray, x: Any, method: str) -> np.ndarray:
+        if sure.all():
+            return answers
+        made = answers.copy()
+        made[~sure] = getattr(self.full, method)(x[~sure])
+        return made

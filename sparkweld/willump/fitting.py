@@ -1,0 +1,301 @@
+"""A pipeline and labelled rows to a certified cascade, or a refusal that says why there is none.
+
+Willump's algorithm, with its point estimate replaced. Small models are fitted on the first part of the rows. On the second each
+gets the boldest threshold that would pass there, and the cheapest cascade is chosen. On the third, only that cascade is tested:
+its thresholds from the safest to the boldest, each at the full error, up to the first that fails, which keeps the error of the
+whole sequence (fixed-sequence testing: Maurer, Hothorn and Lehmacher 1995; for thresholds: Angelopoulos et al., "Learn then
+Test", 2021). Nothing is fitted again afterwards: what is served was certified.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.reasons import refusal
+from sparkweld.willump.candidates import Candidate, fitted, is_fitted, small_models
+from sparkweld.willump.cascade import Cascade
+from sparkweld.willump.certificate import Certificate, passes, rows_needed, upper_bound
+from sparkweld.willump.features import FeatureGroups, check_kind, feature_groups, importances
+from sparkweld.willump.splits import Rows, check_labels, rows_in_all, split
+
+#: Thresholds of a cascade that are looked at, by the share of rows that each leaves to the full model.
+_STEPS = 24
+#: Doubts that differ by less are one.
+_LEAST_GAP = 1e-9
+#: Where between two doubts: half-way, a mean of few trees' fractions might lie itself.
+_GOLDEN = (5**0.5 - 1) / 2
+#: A cascade has to be so much cheaper than the full model.
+LEAST_GAIN = 1.1
+LIBRARIES = ("scikit-learn", "lightgbm", "xgboost", "numpy")
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What is asked for: the loss allowed, how surely, and for numbers the `band` of errors that count as none."""
+
+    allowed: float
+    confidence: float
+    band: float = 0.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One threshold of one candidate on the rows to choose with. `cost`: nanoseconds a row, expected."""
+
+    groups: tuple[str, ...]
+    about: str
+    threshold: float
+    unsure: float
+    worse: int
+    better: int
+    cost: float
+    passes: bool
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The cascade, its certificate and the points that it was chosen among."""
+
+    cascade: Cascade
+    certificate: Certificate
+    curve: tuple[Point, ...]
+
+
+#: Nanoseconds a row of each estimator's compiled kernel over these rows, measured by turns.
+Measure = Callable[[Sequence[Any], Any], list[float]]
+#: A candidate and what it costs a row, in nanoseconds.
+Priced = tuple[Candidate, float]
+
+
+def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure, small: Any = None, seed: int = 0) -> Fitted:
+    """The certified cascade of a pipeline that is fitted, on other rows than these, or not yet. `small`: a small model to use.
+
+    Refuses SW940 (labels), SW941 (too few rows), SW942 (missing scores), SW943 (nothing passes), SW944 (nothing pays), SW945 (a
+    model of another kind).
+    """
+    kind = check_kind(pipeline)
+    splits = split(data, check_labels(label, len(data), kind), seed)
+    needed = rows_needed(promise.allowed, promise.confidence)
+    if len(splits.certify) < needed:
+        raise refusal(
+            "SW941", rows=f"{len(data) - splits.repeated:,}", repeated=f"{splits.repeated:,}", needed=f"{rows_in_all(needed):,}",
+            allowed=f"{promise.allowed:.4%}", confidence=f"{promise.confidence:.1%}",
+        )  # fmt: skip
+    full = pipeline if is_fitted(pipeline) else _fit(pipeline, splits.fit)
+    search = _Search(kind, full, feature_groups(pipeline, data), promise, measure)
+    answers = search.answers(splits.choose)
+    candidates = search.candidates(splits.fit, splits.choose, small)
+    chosen, thresholds, points = search.choose(candidates, splits.choose, answers)
+    return search.certify(chosen, thresholds, splits.certify, points, _Facts(splits.sizes, splits.fingerprint))
+
+
+@dataclass(frozen=True)
+class _Facts:
+    split_rows: dict[str, int]
+    fingerprint: str
+
+
+class _Search:
+    def __init__(self, kind: str, full: Any, groups: FeatureGroups, promise: Promise, measure: Measure) -> None:
+        self.kind, self.full, self.groups, self.promise, self.measure = kind, full, groups, promise, measure
+        self.importance: dict[str, float] = {}
+        self.group_cost: dict[str, float] = {}
+        self.full_cost = 0.0
+
+    def candidates(self, fit: Rows, choose: Rows, small: Any) -> list[Priced]:
+        """Small models with the cost of each that is cheaper than the full one."""
+        from sklearn.base import clone
+
+        if small is not None:
+            own = [(frozenset(self.groups.names), type(small).__name__, clone(small))]
+        else:
+            score = _accuracy if self.kind == "classes" else _negative_error
+            self.importance = importances(self.groups, self.full, choose.data, choose.label, score)
+            self.group_cost = self._costs(fit, choose)
+            own = list(small_models(self.groups, self.importance, self.group_cost))
+        made = [fitted(chosen, about, pipeline, self.full, fit, self.kind) for chosen, about, pipeline in own]
+        judges = [candidate.judge for candidate in made if candidate.judge is not None]
+        self.full_cost, *costs = self.measure([self.full, *(candidate.small for candidate in made), *judges], choose.data)
+        sums = np.add(costs[: len(made)], costs[len(made) :] or 0.0).tolist()
+        found = [(candidate, cost) for candidate, cost in zip(made, sums, strict=True) if cost * LEAST_GAIN < self.full_cost]
+        if not found:
+            raise refusal("SW944", what=f"no small model costs less than the full one, {self.full_cost:.0f} ns a row")
+        return found
+
+    def _costs(self, fit: Rows, choose: Rows) -> dict[str, float]:
+        """What each group costs: the kernel of its features and a sum over them."""
+        if self.groups.free or len(self.groups.names) == 1:
+            return dict.fromkeys(self.groups.names, 0.0)
+        from sklearn.linear_model import Ridge
+
+        few = fit.take(np.arange(min(len(fit), 2000)))
+        target = np.random.default_rng(0).normal(size=len(few))
+        probes = [self.groups.pipeline({name}, Ridge()).fit(few.data, target) for name in self.groups.names]
+        return dict(zip(self.groups.names, self.measure(probes, choose.data), strict=True))
+
+    def answers(self, rows: Rows) -> _Answers:
+        """The full model's answers for these rows."""
+        return _Answers(self.full.predict(rows.data), rows.label, self.promise.band, self.kind)
+
+    def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:
+        """The candidate with the cheapest threshold that would pass, its thresholds from the safest on, and all points."""
+        points: list[Point] = []
+        best: tuple[float, Priced, list[float]] | None = None
+        for candidate, cost in candidates:
+            own = self._points(candidate, cost, rows, full)
+            points += own
+            bold = min((p for p in own if p.passes), key=lambda p: p.cost, default=None)
+            if bold is not None and (best is None or bold.cost < best[0]):
+                best = bold.cost, (candidate, cost), _safest_first(own, bold)
+        if best is None:
+            raise refusal("SW943", what=_closest(points), where="the rows to choose with")
+        if best[0] * LEAST_GAIN > self.full_cost:
+            raise refusal("SW944", what=f"the best would cost {best[0]:.0f} ns a row, the full model {self.full_cost:.0f}")
+        return best[1], best[2], points
+
+    def _points(self, candidate: Candidate, cost: float, rows: Rows, full: _Answers) -> list[Point]:
+        doubt, answers = doubts(candidate, rows.data)
+        points = []
+        for threshold in _thresholds(doubt):
+            sure = doubt < threshold
+            worse, better = full.against(answers, sure)
+            unsure = 1 - float(np.mean(sure))
+            points.append(Point(
+                tuple(n for n in self.groups.names if n in candidate.groups), candidate.about, threshold, unsure, worse, better,
+                cost + unsure * self.full_cost, self._likely(worse, better, len(rows)),
+            ))  # fmt: skip
+        return points
+
+    def _likely(self, worse: int, better: int, rows: int) -> bool:
+        """Whether rows like these, as many as there are to certify on, would pass: a guess that only steers the choice."""
+        return (worse - better) / rows <= self.promise.allowed / 2
+
+    def certify(
+        self, chosen: Priced, thresholds: Sequence[float], rows: Rows, points: Sequence[Point], facts: _Facts
+    ) -> Fitted:
+        """The boldest threshold up to the first that fails."""
+        candidate, small_cost = chosen
+        full = self.answers(rows)
+        doubt, answers = doubts(candidate, rows.data)
+        passed, failed = None, None
+        for threshold in thresholds:
+            worse, better = full.against(answers, doubt < threshold)
+            if not passes(worse, better, len(rows), self.promise.allowed, self.promise.confidence):
+                failed = worse, better
+                break
+            passed = threshold, worse, better
+        if passed is None:
+            found = f"{failed[0]} rows worse and {failed[1]} better of {len(rows):,}" if failed else "no threshold"
+            raise refusal("SW943", what=found, where="the rows to certify on")
+        threshold, worse, better = passed
+        cascade = candidate.cascade(self.full, _served(threshold, self.kind))
+        self.full_cost, cost = self.measure([self.full, cascade], rows.data)
+        if cost * LEAST_GAIN > self.full_cost:
+            raise refusal("SW944", what=f"the certified cascade costs {cost:.0f} ns a row, the full model {self.full_cost:.0f}")
+        certificate = Certificate(
+            kind=self.kind, allowed=self.promise.allowed, confidence=self.promise.confidence,
+            bound=upper_bound(worse, better, len(rows), self.promise.confidence), rows=len(rows), worse=worse, better=better,
+            unsure=1 - float(np.mean(cascade.sure(rows.data))), threshold=cascade.threshold, band=self.promise.band,
+            full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost,
+            efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
+            importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows, data=facts.fingerprint,
+            versions=library_versions(), made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )  # fmt: skip
+        return Fitted(cascade, certificate, tuple(points))
+
+
+class _Answers:
+    """The full model's answers beside the labels, against which others are counted."""
+
+    def __init__(self, answers: np.ndarray, label: np.ndarray, band: float, kind: str) -> None:
+        self.kind, self.label, self.band = kind, label, band
+        missing = pd.isna(answers) if kind == "classes" else ~np.isfinite(np.asarray(answers, np.float64))
+        if missing.any():
+            raise refusal("SW942", what=f"{np.count_nonzero(missing):,} of {len(answers):,}")
+        self.right = answers == label if kind == "classes" else None
+        self.error = np.abs(answers - label) if kind == "numbers" else None
+
+    def against(self, answers: np.ndarray, sure: np.ndarray) -> tuple[int, int]:
+        """How many rows get worse, and how many better, when these answers replace the full model's in the rows of `sure`."""
+        if self.right is not None:
+            right = answers == self.label
+            return int(np.count_nonzero(sure & self.right & ~right)), int(np.count_nonzero(sure & ~self.right & right))
+        assert self.error is not None
+        return int(np.count_nonzero(sure & (np.abs(answers - self.label) > self.error + self.band))), 0
+
+
+def doubts(candidate: Candidate, data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(how unsure the small model is of each row, its answers); a row is sure when its doubt is below a threshold.
+
+    Of probabilities the doubt is minus the largest, so that ``-p < -t`` is ``p > t`` bit for bit.
+    """
+    if candidate.judge is not None:
+        return np.asarray(candidate.judge.predict(data), np.float64), np.asarray(candidate.small.predict(data), np.float64)
+    probabilities = np.asarray(candidate.small.predict_proba(data), np.float64)
+    return -probabilities.max(axis=1), candidate.small.classes_[probabilities.argmax(axis=1)]
+
+
+def _served(threshold: float, kind: str) -> float:
+    return -threshold if kind == "classes" else threshold
+
+
+def _thresholds(doubt: np.ndarray) -> list[float]:
+    """Thresholds that leave about 1/24, 2/24 ... of the rows sure, each between two doubts that occur, the safest first.
+
+    So no row lies at a threshold, and rows of one doubt, as saturated scores have it, or of doubts that differ by the order of
+    additions, are together sure or unsure.
+    """
+    values = np.unique(doubt)
+    between = values[:-1] + _GOLDEN * np.diff(values)
+    between = between[np.diff(values) > _LEAST_GAP * np.maximum(1, np.abs(between))]
+    if not len(between):
+        return []
+    shares = np.concatenate([np.arange(1, _STEPS) / _STEPS, [0.98, 0.99, 0.995, 0.999]])
+    at = np.searchsorted(between, np.quantile(doubt, shares))
+    return [float(between[i]) for i in np.unique(np.minimum(at, len(between) - 1))]
+
+
+def _safest_first(points: Sequence[Point], boldest: Point) -> list[float]:
+    """The thresholds of a candidate up to one step past the boldest that passed, in the order of testing."""
+    thresholds = [p.threshold for p in points]
+    return thresholds[: thresholds.index(boldest.threshold) + 2]
+
+
+def _closest(points: Sequence[Point]) -> str:
+    if not points:
+        return "a small model whose probabilities are all alike"
+    best = min(points, key=lambda p: p.worse - p.better)
+    return f"{best.worse} rows worse and {best.better} better with {best.unsure:.0%} left to the full model"
+
+
+def _accuracy(answers: np.ndarray, label: np.ndarray) -> float:
+    return float(np.mean(answers == label))
+
+
+def _negative_error(answers: np.ndarray, label: np.ndarray) -> float:
+    return -float(np.mean(np.abs(answers - label)))
+
+
+def _fit(pipeline: Any, rows: Rows) -> Any:
+    from sklearn.base import clone
+
+    return clone(pipeline).fit(rows.data, rows.label)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that models come from, of those that are installed, and of Python."""
+    found = {"python": ".".join(map(str, sys.version_info[:2]))}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,56 @@
+"""The points of a cost curve to a picture of them: SVG, drawn here so that it needs no library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from sparkweld.willump.fitting import Point
+
+_WIDTH, _HEIGHT, _MARGIN = 640, 400, 60
+_COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8e6c8a", "#edae49", "#555555")
+
+
+def curve_svg(points: Sequence[Point], full_cost: float, rows: int, allowed: float) -> str:
+    """Cost a row over loss, a line for each small model: what would pass is filled; the full model's cost is the dashed line."""
+    loss = [100 * (p.worse - p.better) / max(rows, 1) for p in points] or [0.0]
+    low, high = min(0.0, *loss), max(100 * allowed * 2, *loss)
+    top = max(full_cost, *(p.cost for p in points)) * 1.05 if points else full_cost or 1.0
+
+    def x(value: float) -> float:
+        return _MARGIN + (value - low) / ((high - low) or 1.0) * (_WIDTH - 2 * _MARGIN)
+
+    def y(value: float) -> float:
+        return _HEIGHT - _MARGIN - value / top * (_HEIGHT - 2 * _MARGIN)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="12">',
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
+        _line(_MARGIN, y(0), _WIDTH - _MARGIN, y(0), "#333"),
+        _line(_MARGIN, y(0), _MARGIN, _MARGIN, "#333"),
+        _line(_MARGIN, y(full_cost), _WIDTH - _MARGIN, y(full_cost), "#333", "4 3"),
+        _line(x(100 * allowed), y(0), x(100 * allowed), _MARGIN, "#999", "2 3"),
+        _text(_WIDTH / 2, _HEIGHT - 18, f"points of accuracy lost on the {rows:,} rows to choose with ({low:.3g} to {high:.3g})"),
+        _text(_WIDTH / 2, 24, f"ns a row, 0 to {top:.0f}; the full model: {full_cost:.0f}"),
+    ]
+    names = list(dict.fromkeys((p.groups, p.about) for p in points))
+    for number, name in enumerate(names):
+        colour = _COLOURS[number % len(_COLOURS)]
+        own = [(p, at) for p, at in zip(points, loss, strict=False) if (p.groups, p.about) == name]
+        line = " ".join(f"{x(at):.1f},{y(p.cost):.1f}" for p, at in own)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-opacity="0.5"/>')
+        for p, at in own:
+            fill = colour if p.passes else "white"
+            parts.append(f'<circle cx="{x(at):.1f}" cy="{y(p.cost):.1f}" r="3" fill="{fill}" stroke="{colour}"/>')
+        label = f"{name[1]} of {', '.join(name[0])}"
+        parts.append(_text(_WIDTH - _MARGIN, _MARGIN + 16 * number, label[:70], colour, "end"))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str, dash: str = "") -> str:
+    dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"{dashes}/>'
+
+
+def _text(x: float, y: float, text: str, colour: str = "#333", anchor: str = "middle") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{escape(text)}</text>'

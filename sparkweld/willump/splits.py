@@ -1,0 +1,86 @@
+"""Labelled rows to three parts that share no row: one to fit, one to choose with, one to certify on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.reasons import refusal
+
+#: Shares of the rows. Evidence is what is scarce, so most of them certify.
+SHARES = (0.4, 0.15, 0.45)
+NAMES = ("fit", "choose", "certify")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some of the rows: a DataFrame or a Series of texts, and the label of each."""
+
+    data: Any
+    label: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, positions: np.ndarray) -> Rows:
+        """The rows at these positions."""
+        return Rows(self.data.iloc[positions].reset_index(drop=True), self.label[positions])
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three parts. `fingerprint`: SHA-256 of all rows that were given; `repeated`: how many were left out as repetitions."""
+
+    fit: Rows
+    choose: Rows
+    certify: Rows
+    fingerprint: str
+    repeated: int
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Rows of each part."""
+        return {"fit": len(self.fit), "choose": len(self.choose), "certify": len(self.certify)}
+
+
+def check_labels(label: Any, rows: int, kind: str) -> np.ndarray:
+    """The labels as an array. Refuses (SW940) missing, constant or unfit ones."""
+    values = np.asarray(label)
+    if values.ndim != 1 or len(values) != rows:
+        raise refusal("SW940", what=f"the shape {values.shape} for {rows:,} rows")
+    missing = int(np.count_nonzero(pd.isna(values)))
+    if missing:
+        raise refusal("SW940", what=f"{missing:,} missing values")
+    if kind == "numbers" and values.dtype.kind not in "biuf":
+        raise refusal("SW940", what=f"values of {values.dtype} for a regressor")
+    if kind == "numbers" and not np.isfinite(values.astype(np.float64)).all():
+        raise refusal("SW940", what="infinite values")
+    if len(pd.unique(values)) < 2:
+        raise refusal("SW940", what="one value alone")
+    if kind == "classes" and values.dtype.kind == "f" and len(pd.unique(values)) > 1000:
+        raise refusal("SW940", what="more than 1,000 distinct floats for a classifier")
+    return values
+
+
+def split(data: Any, label: np.ndarray, seed: int) -> Splits:
+    """The three parts, drawn at random. Of rows that are equal in all features the first alone is kept: a repeated row would be
+    fitted on and certified on, or counted as evidence twice.
+    """
+    hashes = pd.util.hash_pandas_object(data, index=False).to_numpy()
+    digest = hashlib.sha256(hashes.tobytes())
+    digest.update(pd.util.hash_array(np.asarray(label, object) if label.dtype.kind in "OU" else label).tobytes())
+    _, first = np.unique(hashes, return_index=True)
+    order = np.random.default_rng(seed).permutation(np.sort(first))
+    ends = np.cumsum([int(share * len(order)) for share in SHARES[:2]])
+    rows = Rows(data, label)
+    fit, choose, certify = (rows.take(positions) for positions in np.split(order, ends))
+    return Splits(fit, choose, certify, digest.hexdigest(), len(hashes) - len(first))
+
+
+def rows_in_all(certify: int) -> int:
+    """How many distinct rows give so many to certify on."""
+    return int(np.ceil(certify / SHARES[2])) + 2

@@ -1,0 +1,295 @@
+"""Cascades end to end without Spark: fitted, certified, kept in a directory, compiled; and what is refused on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import re
+from functools import cache
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+import xgboost
+from pyspark import cloudpickle
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import sparkweld
+from sparkweld.api.model_kernels import model_kernel
+from sparkweld.errors import Refusal, UserError
+from sparkweld.kernels.llvm_module import row_loop_source
+from sparkweld.willump import store
+from sparkweld.willump.fingerprint import fingerprint
+from sparkweld.willump.fitting import Promise, fit
+from tests.helpers.cascades import Column, cost, rows
+
+ROWS = 4000
+
+
+@cache
+def texts() -> tuple[pd.Series, np.ndarray]:
+    """Reviews: a word says what the label is in most, and only parts of words in the others. Labels are strings."""
+    rng = np.random.default_rng(3)
+    words = np.array("the a film story music actor scene plot camera time place night city song light".split())
+    label = rng.integers(0, 2, ROWS)
+    told = np.where(label, "good", "poor")
+    hidden = np.char.add(np.where(label, "gre", "awf"), rng.integers(0, 10**6, ROWS).astype(str))
+    key = np.where(rng.random(ROWS) < 0.8, told, hidden)
+    lines = [" ".join([*rng.choice(words, 8), k, str(i)]) for i, k in enumerate(key)]
+    return pd.Series(lines), np.where(label, "yes", "no")
+
+
+@cache
+def table() -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(ROWS, 5))
+    return pd.DataFrame(x, columns=list("abcde")), x[:, 0] + 0.5 * np.sin(3 * x[:, 1]) + 0.05 * x[:, 2]
+
+
+def text_pipeline() -> Pipeline:
+    terms = [("words", TfidfVectorizer()), ("chars", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)))]
+    return Pipeline([("terms", FeatureUnion(terms)), ("model", LogisticRegression(C=30))])
+
+
+@cache
+def text_cascade():
+    """With costs as they are measured."""
+    data, label = texts()
+    return sparkweld.cascade.fit(text_pipeline(), data, label, accuracy_loss=0.01)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cascades") / "reviews"
+    store.save(text_cascade(), path)
+    return path
+
+
+def of_trees(estimators, data) -> list[float]:
+    """Costs that no other load of the machine changes: the number of trees that a row meets."""
+    return [_of_trees(estimator, data) for estimator in estimators]
+
+
+def _of_trees(estimator, data) -> float:
+    if hasattr(estimator, "threshold"):
+        return _of_trees(estimator.small, data) + 80 * float(np.mean(~estimator.sure(data)))
+    return float(estimator.get_params().get("n_estimators") or estimator[-1].n_estimators)
+
+
+@cache
+def tree_cascade():
+    """Three classes of numbers, by a forest."""
+    data, y = table()
+    label = np.digitize(y, [-0.7, 0.7])
+    return fit(RandomForestClassifier(80, max_depth=8, random_state=0), data, label, Promise(0.03, 0.95), of_trees)
+
+
+@cache
+def number_cascade():
+    data, y = table()
+    model = RandomForestRegressor(80, max_depth=9, random_state=0)
+    return fit(model, data, y, Promise(0.03, 0.95, band=0.4), of_trees)
+
+
+def test_a_cascade_of_texts_leaves_out_the_expensive_features():
+    made = text_cascade()
+    told = made.certificate
+    assert told.groups == ("words", "chars") and told.efficient == ("words",)
+    assert told.bound < told.allowed and 0 < told.unsure < 0.5 and told.cascade_cost < told.full_cost
+    assert told.group_cost["words"] < told.group_cost["chars"] and min(told.importance.values()) >= 0
+    assert sum(told.split_rows.values()) == ROWS and told.rows == told.split_rows["certify"]
+    assert len(made.curve) > 5 and any(point.passes for point in made.curve)
+    text = "\n".join(told.lines())
+    assert "loses less than 1.0000% of rows, 95.0% confidence" in text and "threshold 0." in text
+    assert "efficient features: words of words, chars" in text
+
+
+@pytest.mark.parametrize("make", [text_cascade, tree_cascade, number_cascade], ids=["texts", "classes", "numbers"])
+@pytest.mark.parametrize("count", [1, 7, 700])
+def test_the_kernel_gives_what_python_gives_and_a_row_depends_on_no_other(make, count):
+    fitted, data = make(), texts()[0] if make is text_cascade else table()[0]
+    sample = data.iloc[-2000:].sample(count, random_state=count).reset_index(drop=True)
+    expected = fitted.cascade.predict(sample)
+    kernel = model_kernel(fitted.cascade, sample)
+    assert kernel.run().flagged == 0
+    got = kernel.answers()
+    np.testing.assert_array_equal(got.astype(expected.dtype), expected)
+    one_by_one = [fitted.cascade.predict(sample.iloc[i : i + 1])[0] for i in range(min(count, 40))]
+    np.testing.assert_array_equal(one_by_one, expected[:40])
+    if count == 700:
+        sure = fitted.cascade.sure(sample)
+        assert 0 < sure.mean() < 1
+        np.testing.assert_array_equal(expected[~sure], fitted.cascade.full.predict(sample[~sure]))
+        assert re.search(r"found\d+ = kept_rows\(.*not_v", row_loop_source(kernel.program))
+
+
+def test_a_fitted_pipeline_is_served_as_it_is():
+    data, label = rows(1)
+    full = Column("full").fit(data)
+    made = fit(full, data, label, Promise(0.05, 0.95), cost, Column("small"))
+    assert made.cascade.full is full and made.cascade.predict(data).tolist() == _by_hand(made.cascade, data).tolist()
+
+
+def _by_hand(cascade, data):
+    small, full = data["small"].to_numpy(), data["full"].to_numpy()
+    return np.where(np.maximum(small, 1 - small) > cascade.threshold, small > 0.5, full > 0.5).astype(int)
+
+
+def test_saturated_scores_are_together_sure_or_unsure():
+    """Most rows have one score, at which the small model is often wrong: no threshold cuts among them."""
+    data, label = rows(2)
+    data["row"] = np.arange(len(data))
+    data["small"] = np.where(np.arange(len(data)) % 4, np.where(data["small"] > 0.5, 0.9, 0.1), np.where(label, 1.0, 0.0))
+    made = fit(Column("full").fit(data), data, label, Promise(0.02, 0.95), cost, Column("small"))
+    assert 0.9 < made.cascade.threshold < 1.0
+    assert made.certificate.unsure == pytest.approx(0.75, abs=0.05)
+
+
+def test_repeated_rows_count_once():
+    data, label = rows(3, 3000)
+    whole = pd.concat([data] * 3, ignore_index=True)
+    made = fit(Column("full").fit(data), whole, np.tile(label, 3), Promise(0.05, 0.95), cost, Column("small"))
+    assert sum(made.certificate.split_rows.values()) == 3000
+
+
+class Odd(RegressorMixin, BaseEstimator):
+    """A regressor that gives NaN."""
+
+    def fit(self, x, y=None):
+        self.fitted_ = True
+        return self
+
+    def predict(self, x):
+        return np.full(len(x), np.nan)
+
+
+def alike(estimators, data) -> list[float]:
+    """All cost the same."""
+    return [1.0] * len(estimators)
+
+
+def refusal_of(*arguments, **named) -> Refusal:
+    with pytest.raises(Refusal) as refused:
+        fit(*arguments, **named)
+    return refused.value
+
+
+def test_labels_that_mean_nothing_are_refused():
+    data, label = rows(1)
+    full, promise = Column("full").fit(data), Promise(0.02, 0.95)
+    faults = {
+        "missing": np.where(np.arange(len(label)) == 5, np.nan, label), "one value": np.zeros(len(label)),
+        "shape": label[:-1], "distinct floats": np.random.default_rng(0).normal(size=len(label)),
+    }  # fmt: skip
+    for word, labels in faults.items():
+        refused = refusal_of(full, data, labels, promise, cost, Column("small"))
+        assert refused.code == "SW940" and word in refused.message
+    for labels in (np.array(["x", "y"] * (len(label) // 2)), np.where(label, np.inf, 0.0)):
+        assert refusal_of(Odd().fit(data), data, labels, promise, cost).code == "SW940"
+    rare = np.where(np.arange(len(label)) == 7, 2, label)
+    full = RandomForestClassifier(2, max_depth=2).fit(data, rare)
+    assert refusal_of(full, data.drop(index=7), np.delete(label, 7), promise, alike, Column("small")).code == "SW940"
+
+
+def test_what_cannot_be_certified_is_refused_with_the_reason():
+    data, label = rows(1)
+    full, small = Column("full").fit(data), Column("small")
+    few = refusal_of(full, data[:900], label[:900], Promise(0.001, 0.95), cost, small)
+    assert few.code == "SW941"
+    needed = int(re.search(r"; ([\d,]+) could", few.message)[1].replace(",", ""))
+    more, labels = rows(1, needed)
+    both = np.abs(more["full"] - 0.05 * np.random.default_rng(0).random(needed))
+    assert fit(full, more.assign(small=both), labels, Promise(0.001, 0.95), cost, small).certificate.bound < 0.001
+    assert refusal_of(Odd().fit(data), data, label, Promise(0.02, 0.95), alike, Odd()).code == "SW942"
+    wrong = data.assign(small=np.where(label, 0.02, 0.98) + np.random.default_rng(0).normal(scale=1e-3, size=len(label)))
+    assert refusal_of(full, wrong, label, Promise(0.02, 0.95), cost, small).code == "SW943"
+    assert refusal_of(full, data, label, Promise(0.02, 0.95), alike, small).code == "SW944"
+    assert refusal_of(KMeans(2), data, label, Promise(0.02, 0.95), cost).code == "SW945"
+    with pytest.raises(Refusal) as refused:
+        sparkweld.cascade.fit(full, data, label, accuracy_loss=0.02)
+    assert refused.value.code == "SW946" and "Column" in refused.value.message
+
+
+def test_arguments_that_mean_nothing():
+    data, label = rows(1, 100)
+    for wrong in ({"accuracy_loss": 0.0}, {"confidence": 1.0}, {"band": -1.0}, {"text": "none"}):
+        with pytest.raises(UserError):
+            sparkweld.cascade.fit(Column("full").fit(data), data, label, **wrong)
+    for given, named in ((data.to_numpy(), label), (data, "none")):
+        with pytest.raises(UserError):
+            sparkweld.cascade.fit(Column("full").fit(data), given, named)
+
+
+def test_a_directory_comes_back_as_it_was(directory):
+    assert sorted(p.name for p in directory.iterdir()) == ["cascade.pkl", "certificate.json", "curve.csv", "curve.svg"]
+    made, (read, certificate) = text_cascade(), store.load(directory)
+    data = texts()[0][:500]
+    np.testing.assert_array_equal(read.predict(data), made.cascade.predict(data))
+    assert dataclasses.replace(certificate, model="", digests={}) == made.certificate
+    assert certificate.model == fingerprint(read.full) == fingerprint(made.cascade.full) != fingerprint(read.small)
+    assert len((directory / "curve.csv").read_text().splitlines()) == len(made.curve) + 1
+    assert (directory / "curve.svg").read_text().startswith("<svg ")
+    assert list(store.directories(directory)) == list(store.directories(directory.parent)) == [directory]
+
+
+@pytest.mark.parametrize("harm", ["seal", "number", "models", "curve", "cut", "none", "version"])
+def test_a_directory_that_somebody_touched_is_refused(directory, tmp_path, harm):
+    path = tmp_path / "cascade"
+    path.mkdir()
+    for file in directory.iterdir():
+        (path / file.name).write_bytes(file.read_bytes())
+    certificate = path / "certificate.json"
+    record = json.loads(certificate.read_text())
+    if harm == "seal":
+        certificate.write_text(json.dumps({k: v for k, v in record.items() if k != "seal"}))
+    elif harm == "number":
+        certificate.write_text(json.dumps({**record, "allowed": 0.5}))
+    elif harm == "models":
+        (path / "cascade.pkl").write_bytes((path / "cascade.pkl").read_bytes()[:-1])
+    elif harm == "curve":
+        (path / "curve.csv").unlink()
+    elif harm == "cut":
+        certificate.write_text(certificate.read_text()[:100])
+    elif harm == "none":
+        certificate.unlink()
+    else:
+        made = text_cascade()
+        older = dataclasses.replace(made.certificate, versions={**made.certificate.versions, "numpy": "1.0"})
+        store.save(dataclasses.replace(made, certificate=older), path)
+    with pytest.raises(Refusal) as refused:
+        store.load(path)
+    assert refused.value.code == ("SW951" if harm == "version" else "SW950")
+
+
+def test_a_model_is_known_however_it_comes():
+    data, y = table()
+    label = (y > 0).astype(int)
+    models = [lightgbm.LGBMClassifier(n_estimators=4, verbose=-1), xgboost.XGBClassifier(n_estimators=4), LogisticRegression()]
+    scaled = ColumnTransformer([("ab", StandardScaler(), ["a", "b"]), ("c", FunctionTransformer(np.tanh), ["c"])])
+    models.append(Pipeline([("parts", scaled), ("model", HistGradientBoostingClassifier(max_iter=4))]))
+    known = []
+    for model in models:
+        known.append(fingerprint(model.fit(data, label)))
+        _, again = pickle.loads(cloudpickle.dumps((lambda: 0, pickle.loads(pickle.dumps(model)))))
+        again.predict(data[:5])
+        assert fingerprint(again) == known[-1]
+    assert len(set(known)) == len(models)
+    assert fingerprint(models[2].fit(data, 1 - label)) != known[2]
+
+
+def test_a_path_that_cannot_be_a_cascade(tmp_path, directory):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="something else"):
+        store.save(text_cascade(), tmp_path)
+    with pytest.raises(UserError, match="cannot be written"):
+        store.save(text_cascade(), tmp_path / "notes.txt" / "inside")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["notes.txt"]

@@ -1,0 +1,92 @@
+"""A cascade to both of its models: the full one is needed, and its guards speak, only where the small one is not sure.
+
+Its op for op form is that of ``np.where(sure, small, full)``; that the kernel computes the full model for few rows follows from
+the `select` (`kernels.kept_rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import F64
+from udf_compiler.models.features import Features
+from udf_compiler.models.translator import Translator, argmax, labels, largest, method_of
+from udf_compiler.trace.session import refuse
+
+#: Rows whose doubt is so near to the threshold that another order of additions could decide otherwise go to Python.
+_NEAR = 64
+
+
+class Cascade(Translator):
+    """`sparkweld.willump.cascade.Cascade`."""
+
+    KEPT = ("predict_proba",)
+
+    def predict(self, x: Features) -> Features:
+        model = self.model
+        if model.judge is None:
+            probabilities = self._probabilities(x)
+            small = labels(probabilities, argmax(x.loop, probabilities.values), self.fitted("classes_"), self.call("predict"))
+            sure = self._above(x.loop, largest(x.loop, probabilities.values))
+        else:
+            doubt = method_of(self.part(model.judge), "predict")(x)
+            sure = self._below(x.loop, doubt.values[0])
+            small = method_of(self.part(model.small), "predict")(x)
+        return self._chosen(x, sure, small, "predict")
+
+    def predict_proba(self, x: Features) -> Features:
+        if self.model.judge is not None:
+            refuse("SW802", name=self.name, method="predict_proba")
+        small = self._probabilities(x)
+        return self._chosen(x, self._above(x.loop, largest(x.loop, small.values)), small, "predict_proba")
+
+    def _probabilities(self, x: Features) -> Features:
+        made = method_of(self.part(self.model.small), "predict_proba")(x)
+        return made.array([made.loop.cast(v, F64) for v in made.values])
+
+    def _above(self, loop: LoopBuilder, value: Value) -> Value:
+        limit = loop.const(self.model.threshold, F64)
+        self._guard_near(loop, value, limit)
+        return loop.call("greater", value, limit)
+
+    def _below(self, loop: LoopBuilder, value: Value) -> Value:
+        value, limit = loop.cast(value, F64), loop.const(self.model.threshold, F64)
+        self._guard_near(loop, value, limit)
+        return loop.call("less", value, limit)
+
+    def _guard_near(self, loop: LoopBuilder, value: Value, limit: Value) -> None:
+        near = _NEAR * float(np.finfo(np.float64).eps) * max(1.0, abs(self.model.threshold))
+        apart = loop.call("absolute", loop.call("subtract", value, limit))
+        # NaN is sure nowhere, as in Python.
+        loop.guard(loop.call("logical_not", loop.call("less_equal", apart, loop.const(near, F64))))
+
+    def _chosen(self, x: Features, sure: Value, small: Features, method: str) -> Features:
+        with _among(x.loop, x.loop.call("logical_not", sure)):
+            full = method_of(self.part(self.model.full), method)(x)
+        if len(full.values) != len(small.values):
+            refuse("SW810", call=self.call(method), what="models of other results")
+        values = [self._select(x.loop, sure, a, b, method) for a, b in zip(small.values, full.values, strict=True)]
+        return full.array(values, ndim=full.ndim, order=full.order, kept=small.kept or full.kept, missing=full.missing)
+
+    def _select(self, loop: LoopBuilder, sure: Value, small: Value, full: Value, method: str) -> Value:
+        if self.model.judge is None and method == "predict":
+            return loop.select(sure, small, full)
+        return loop.select(sure, loop.cast(small, F64), loop.cast(full, F64))
+
+
+@contextmanager
+def _among(loop: LoopBuilder, condition: Value) -> Iterator[None]:
+    """Guards inside of the block speak of the rows of the condition alone."""
+    before = loop.where
+    loop.where = condition if before is None else loop.call("logical_and", before, condition)
+    try:
+        yield
+    finally:
+        loop.where = before
+
+
+ESTIMATORS: dict[str, type[Translator]] = {"sparkweld.willump.cascade.Cascade": Cascade}
