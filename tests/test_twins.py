@@ -10,7 +10,7 @@ from sparkweld.ir import evaluate
 from sparkweld.ir.ops import Optional
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.twins.compile import compile_implied, compile_twin
+from udf_compiler.twins.compile import compile_implied, compile_independent, compile_twin
 from udf_compiler.twins.monotone import _ordinals, _value
 
 
@@ -24,7 +24,7 @@ def text(expr):
     return f"{expr['op']}({', '.join(map(text, expr['args']))})"
 
 
-def twin(function, *types, returns="double", nullable=False):
+def twin(function, *types, returns="double", nullable=False, make=compile_twin):
     names = "abcd"[: len(types)]
     made = request(
         python_step(r=udf(0, *(column(n, t, nullable) for n, t in zip(names, types, strict=True)), returns=returns)),
@@ -33,7 +33,7 @@ def twin(function, *types, returns="double", nullable=False):
     for given in made["inputs"]:
         given["nullable"] = nullable
         given["state"] = "nullable" if nullable and given["type"] in ("float", "double") else "dense"
-    return compile_twin(made, [payload(function)])
+    return make(made, [payload(function)])
 
 
 @pytest.mark.parametrize(
@@ -178,3 +178,24 @@ def test_a_function_that_asks_for_a_kernel_gets_no_expression():
     plain._sparkweld_options = {"exact": False, "backend": "native"}
     with pytest.raises(Refusal, match="SW394"):
         twin(plain, "double")
+
+
+@pytest.mark.parametrize(
+    "function, type, nullable, expected",
+    [
+        (lambda a: np.exp(a) + 1, "double", True, "ok"),
+        (lambda a: a.str.upper(), "string", True, "ok"),  # for bytes that are no text it raises, whatever else is in the batch
+        (lambda a: a + 1, "long", True, "SW390"),
+        (lambda a: a.str.split(" ").str[3].str.upper(), "string", False, "SW395"),
+        (lambda a: 7 // a, "long", False, "SW396"),
+        (lambda a: a - a.mean(), "double", True, "SW250"),
+    ],
+)
+def test_what_is_the_same_in_any_batch(function, type, nullable, expected):
+    try:
+        returns = "string" if type == "string" else "double"
+        reply = twin(function, type, returns=returns, nullable=nullable, make=compile_independent)
+        got = reply["status"] if reply["status"] == "ok" else reply["refusals"][0]["code"]
+    except Refusal as error:
+        got = error.code
+    assert got == expected

@@ -20,7 +20,8 @@ order. End of file on the request pipe ends the service, so it dies with the JVM
                  over the columns aggregate0, ...), kept, notes; or status "refused". `udf_compiler.aggregates.compile` reads it.
 ``twin``      as ``compile``, without a filter -> status "ok" with results [expression], nodes, kept, notes; or "refused".
 ``implied``   as ``compile``, with a filter -> status "ok" with bounds [expression]; or "refused".
-              `udf_compiler.twins.compile` reads both.
+``independent``  as ``twin`` -> status "ok" when a row's results are the same in whatever batch it comes; or "refused".
+              `udf_compiler.twins.compile` reads the three.
 ``object``    program (its text) -> status "ok", symbol, imports, cpu, memory (bytes that a call of the kernel has to be
                  given, 0 without blocks), cached, seconds, and one blob: the object code;
                  with warning (text) when the cache folder cannot be used.

@@ -47,6 +47,7 @@ class Service:
             "aggregate": self._aggregate,
             "twin": self._twin,
             "implied": self._implied,
+            "independent": self._independent,
             "object": self._object,
             "shutdown": self._shutdown,
         }
@@ -112,6 +113,13 @@ class Service:
             from udf_compiler.twins.compile import compile_implied
 
             return or_refused(compile_implied, message.header, message.blobs), ()
+
+    def _independent(self, message: Message) -> Reply:
+        with self.warm_up.at_rest():
+            from udf_compiler.replies import or_refused
+            from udf_compiler.twins.compile import compile_independent
+
+            return or_refused(compile_independent, message.header, message.blobs), ()
 
     def _object(self, message: Message) -> Reply:
         from sparkweld.ir import parse_program

@@ -1,4 +1,6 @@
-"""A compile request to Catalyst expressions: of its results (`twin`), or of what its filter implies (`implied`)."""
+"""A compile request to Catalyst expressions: of its results (`twin`), or of what its filter implies (`implied`); and to whether
+its results are the same in any batch (`independent`), so that Spark may move it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sparkweld.ir import Program, parse_program
+from sparkweld.ir.ops import StrCall
 from sparkweld.reasons import refusal
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
@@ -39,13 +42,35 @@ def compile_implied(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
     return reply if program is None else {"status": "ok", "bounds": implied_bounds(program)}
 
 
+def compile_independent(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
+    """The reply: status "ok" when a row has the same result in whatever batch it comes, or "refused".
+
+    Refused like a program; where a NULL decides a dtype of its batch (SW390), where a batch without any value is another one
+    (SW395), and where a row sends its batch to Python (SW396), unless the function raises for it: fewer rows raise less.
+    """
+    _refuse_nulls(request, ("float", "double", "string"))
+    reply = compile_pipeline(request, blobs)
+    if reply["status"] != "ok":
+        return reply
+    for loop in parse_program(reply["program"], reply["blocks"]).loops:
+        if loop.some:
+            raise refusal("SW395", "")
+        if any(loop.body[guard].op != StrCall("valid_utf8") for guard in loop.guards):
+            raise refusal("SW396", "")
+    return {"status": "ok"}
+
+
 def _program(request: dict[str, Any], blobs: Sequence[bytes]) -> tuple[Reply, Program | None]:
-    for given in request["inputs"]:
-        if given["nullable"] and given["type"] not in ("float", "double"):
-            raise refusal("SW390", "", column=given["name"].partition("#")[0], type=given["type"])
+    _refuse_nulls(request, ("float", "double"))
     reply = compile_pipeline(request, blobs)
     if reply["status"] != "ok":
         return reply, None
     if reply["guarded"]:
         raise refusal("SW391", "")
     return reply, parse_program(reply["program"], reply["blocks"])
+
+
+def _refuse_nulls(request: dict[str, Any], apart_from: tuple[str, ...]) -> None:
+    for given in request["inputs"]:
+        if given["nullable"] and given["type"] not in apart_from:
+            raise refusal("SW390", "", column=given["name"].partition("#")[0], type=given["type"])

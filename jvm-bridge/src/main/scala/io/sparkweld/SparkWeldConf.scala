@@ -66,6 +66,8 @@ object SparkWeldConf {
       "wherever they are exact, `python` leaves every UDF as Spark planned it.", Session, Backend.parse)
   val PushdownEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pushdown.enabled", default = true, Session,
     "Add to a filter over a UDF what it says about a column alone, so that the scan can skip data.")
+  val LateMaterializationEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.lateMaterialization.enabled", default = true, Session,
+    "Compute the UDFs that the order of a top-K query does not need for the rows that it keeps, not for all.")
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
@@ -98,8 +100,8 @@ object SparkWeldConf {
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
-  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, FusionEnabled, CompileTimeout, ObjectTimeout,
-    CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, MaxTextBytes,
+  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled,
+    LateMaterializationEnabled, FusionEnabled, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, MaxTextBytes,
     StreamAfter, ExplainEnabled)
 
   /** The settings as a Markdown table. */

@@ -1,6 +1,6 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, ExpressionRule, ImpliedFilters, RowBatchesRule, WeldRule}
+import io.sparkweld.rules.{AggregateRule, ExpressionRule, ImpliedFilters, LateMaterialization, RowBatchesRule, WeldRule}
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -14,7 +14,8 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  * {{{
  *   logical plan -> AggregateRule, ExpressionRule -> Spark's optimizer -> physical plan
  *                   (once, before operators move)     ImpliedFilters in its   |
- *                                                     fixed-point batches; last it extracts
+ *                                                     fixed-point batches, then once
+ *                                                     LateMaterialization; last it extracts
  *                                                     Python UDFs into ArrowEvalPython
  *                                                                                       |
  *      adaptive execution off, or a plan without exchange      adaptive execution (once, and after every stage)
@@ -35,6 +36,7 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
     extensions.injectPreOperatorOptimizationRule(_ => AggregateRule)
     extensions.injectPreOperatorOptimizationRule(_ => ExpressionRule)
     extensions.injectOptimizerRule(_ => ImpliedFilters)
+    extensions.injectPreCBORule(_ => LateMaterialization)
     extensions.injectColumnar(_ => SparkWeldExtensions.aroundTransitions)
     extensions.injectQueryStagePrepRule(_ => WeldRule)
   }

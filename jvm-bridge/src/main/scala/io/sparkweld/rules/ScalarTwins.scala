@@ -30,8 +30,8 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
     } yield twin
 
   /**
-   * Whether all Python functions of the plan are scalar pandas UDFs that are proved row-local and see one dtype in every
-   * batch. Rows and batches may then be taken from any of them: nobody can tell.
+   * Whether all Python functions of the plan are scalar pandas UDFs that are proved to give a row the same result in whatever
+   * batch it comes. Rows and batches may then be taken from any of them: nobody can tell.
    */
   def batchesDoNotMatter(plan: LogicalPlan): Boolean =
     !plan.containsAnyPattern(EVAL_PYTHON_UDF, EVAL_PYTHON_UDTF, TRANSPILED_PYTHON_UDF) && !plan.exists(batchesMatterTo)
@@ -46,19 +46,20 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
   private def batchesMatterTo(node: LogicalPlan): Boolean = {
     val functions = node.expressions.filter(_.containsPattern(PYTHON_UDF))
     SparkInternals.runsPython(node) || functions.exists(_.exists {
-      case udf: PythonUDF => udf.evalType != EvalTypes.ScalarPandas
+      case _: PythonUDF => false
       case _: PythonFuncExpression => true
       case _ => false
-    }) || functions.flatMap(outermost).exists(udf => of(udf, node.children).fold(refusals => !isRowLocal(refusals), _ => false))
+    }) || functions.flatMap(outermost).exists(!isIndependent(_, node.children))
   }
 
-  private def isRowLocal(refusals: Seq[Refusal]): Boolean = refusals.nonEmpty && refusals.forall(r => CompiledAnyway(r.code))
+  /** Whether it is a scalar pandas UDF, over others or none, that gives a row the same result in whatever batch it comes. */
+  def isIndependent(udf: PythonUDF, below: Seq[LogicalPlan]): Boolean =
+    !udf.exists { case inside: PythonUDF => inside.evalType != EvalTypes.ScalarPandas; case _ => false } &&
+      FunctionRequest.of("independent", udf, columnsOf(below), conf)
+      .flatMap(request => driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))).isRight
 }
 
 object ScalarTwins {
-  /** Refusals of functions that are compiled, and only have no expression. */
-  private val CompiledAnyway = Set("SW380", "SW381", "SW391", "SW394")
-
   /** UDFs that are no argument of another UDF. */
   def outermost(expression: Expression): Seq[PythonUDF] = expression match {
     case udf: PythonUDF => Seq(udf)

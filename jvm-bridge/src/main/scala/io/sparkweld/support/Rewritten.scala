@@ -8,11 +8,11 @@ import org.apache.spark.sql.catalyst.expressions.Expression
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 
 /**
- * What explain says of a UDF that became Catalyst expressions. Kept as a tag on the topmost expression, which Spark's
- * rules carry along, because no operator of ours is left in the plan.
+ * What explain says of a UDF that became Catalyst expressions, or that such an expression moves. Kept as a tag on the topmost
+ * expression, which Spark's rules carry along, because no operator of ours is left in the plan.
  *
  * @param id Spark's number of the call
- * @param kind "expression", "aggregate", "window" or "filter"
+ * @param kind "expression", "aggregate", "window", "filter", or "late" for UDFs that are computed later
  */
 final case class Rewritten(id: Long, udf: String, kind: String, what: String, kept: Seq[String], notes: Seq[String])
 
@@ -23,6 +23,9 @@ object Rewritten {
     expression.setTagValue(Tag, record)
     expression
   }
+
+  /** A copy with the record. */
+  def marked[E <: Expression](expression: E, record: Rewritten): E = mark(expression.clone(), record).asInstanceOf[E]
 
   /** The records on an expression and within it. */
   def in(expression: Expression): Seq[Rewritten] = expression.collect { case e => e.getTagValue(Tag) }.flatten

@@ -33,7 +33,7 @@ object WeldExplain {
 
   def describe(plan: SparkPlan): String = {
     val lines = mutable.LinkedHashSet.empty[String]
-    PlanWalk.rewritten(plan).foreach(record => lines += catalyst(record))
+    PlanWalk.rewritten(plan).foreach(record => lines += rewritten(record))
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
       case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}"
@@ -56,11 +56,12 @@ object WeldExplain {
     (s"compiled ${what.mkString(", ")}" +: details).mkString("\n  ")
   }
 
-  private def catalyst(record: Rewritten): String = {
+  private def rewritten(record: Rewritten): String = {
     val details = Seq(Some(record.what).filter(_.nonEmpty),
       Some(s"kept differences: ${record.kept.mkString(", ")}").filter(_ => record.kept.nonEmpty)).flatten ++
       record.notes.map(note => s"note: $note")
-    (s"Spark's own expressions for ${record.udf} (${record.kind})" +: details).mkString("\n  ")
+    val head = if (record.kind == "late") s"late: ${record.udf}" else s"Spark's own expressions for ${record.udf} (${record.kind})"
+    (head +: details).mkString("\n  ")
   }
 
   private def fallback(udf: PythonUDAF): String =
