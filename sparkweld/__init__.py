@@ -4,8 +4,10 @@ The plugin needs nothing of this module at run time; it is for sessions built in
 UDFs that say at their definition what becomes of them:
 
     builder = sparkweld.configure(SparkSession.builder)     # the flag and the jar
+    scored = sparkweld.score(df, "model.joblib")            # a fitted model's predictions as a column
     print(sparkweld.explain(df))                            # what was compiled, and what was not and why
     @sparkweld.pandas_udf("double", exact=True)             # Spark's decorator, and options for this one function
+    x = sparkweld.lazy(array)                               # NumPy and pandas on local data, by the same kernels
 
 Names are resolved when first used, so that `import sparkweld.ir` never loads pyspark.
 """
@@ -18,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparkweld.api import cascade
     from sparkweld.api.explain import explain
+    from sparkweld.api.scoring import score
     from sparkweld.api.session import configure
     from sparkweld.api.udfs import pandas_udf, udf
     from sparkweld.bridge.jar import jar_path
     from sparkweld.errors import InternalError, Refusal, RefusalWarning, SparkWeldError, UserError
+    from sparkweld.local import compute, lazy
 
 __all__ = [
     "InternalError",
@@ -30,18 +34,24 @@ __all__ = [
     "SparkWeldError",
     "UserError",
     "cascade",
+    "compute",
     "configure",
     "explain",
     "jar_path",
+    "lazy",
     "pandas_udf",
+    "score",
     "udf",
 ]
 
 _HOMES = {
+    "compute": "sparkweld.local",
     "configure": "sparkweld.api.session",
     "explain": "sparkweld.api.explain",
     "jar_path": "sparkweld.bridge.jar",
+    "lazy": "sparkweld.local",
     "pandas_udf": "sparkweld.api.udfs",
+    "score": "sparkweld.api.scoring",
     "udf": "sparkweld.api.udfs",
     "InternalError": "sparkweld.errors",
     "Refusal": "sparkweld.errors",

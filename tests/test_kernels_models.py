@@ -229,7 +229,7 @@ class _Unknown(Mlp):
 def test_an_op_without_a_kernel():
     op = _mlp(1, 1)
     with pytest.raises(InternalError, match="has no kernel"):
-        scorer(_Unknown(op.layers, op.activation, op.out_activation, op.block))
+        scorer(_Unknown(op.layers, op.activation, op.out_activation, op.guarded, op.block))
 
 
 def test_rows_do_not_depend_on_position():

@@ -22,8 +22,10 @@ MAY_IMPORT = {
     "kernels": BASE | {"ir", "kernels"},
     "willump": BASE | {"ir", "optimizer", "willump"},
     "annotations": BASE | {"ir", "optimizer", "annotations"},
+    "pipelines": BASE | {"ir", "optimizer", "kernels", "annotations", "pipelines"},
+    "local": BASE | {"ir", "optimizer", "udf_compiler", "kernels", "annotations", "pipelines", "local"},
     "bridge": BASE | {"bridge"},
-    "api": BASE | {"ir", "optimizer", "udf_compiler", "kernels", "willump", "annotations", "bridge", "api"},
+    "api": BASE | {"ir", "optimizer", "udf_compiler", "kernels", "willump", "annotations", "pipelines", "bridge", "api"},
 }
 MAY_IMPORT["lint"] = MAY_IMPORT["api"] | {"lint"}
 MAY_IMPORT["front"] = {*MAY_IMPORT, "front"}  # the lazy names of `sparkweld` itself, and the command line

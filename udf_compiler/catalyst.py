@@ -275,9 +275,19 @@ class _Translator:
             self.guard(self.loop.call("not_equal", x.value, smallest), demand, x.valid)
         return Maybe(self.loop.call("negative" if expr["op"] == "UnaryMinus" else "absolute", x.value), x.valid)
 
-    def sqrt(self, expr: Expr, demand: Value | None) -> Maybe:
+    def unary(self, expr: Expr, demand: Value | None) -> Maybe:
         (x,) = self.operands(expr, demand)
-        return Maybe(self.loop.call("sqrt", x.value), x.valid)
+        return Maybe(self.loop.call(expr["op"].lower(), x.value), x.valid)
+
+    # What twins of UDFs are made of, beside Spark's own expressions.
+
+    def ieee_divide(self, expr: Expr, demand: Value | None) -> Maybe:
+        a, b = self.operands(expr, demand)
+        return Maybe(self.loop.call("divide", a.value, b.value), self.all_of(a.valid, b.valid))
+
+    def null_if_nan(self, expr: Expr, demand: Value | None) -> Maybe:
+        (x,) = self.operands(expr, demand)
+        return Maybe(x.value, self.all_of(x.valid, self.negate(self.loop.call("isnan", x.value))))
 
     def normalize(self, expr: Expr, demand: Value | None) -> Maybe:
         """NormalizeNaNAndZero: -0.0 + 0.0 -> 0.0."""
@@ -353,6 +363,7 @@ _RULES: dict[str, Rule] = {
     "EqualTo": _Translator.compare,
     "GreaterThan": _Translator.compare,
     "GreaterThanOrEqual": _Translator.compare,
+    "IeeeDivide": _Translator.ieee_divide,
     "If": _Translator.if_,
     "In": _Translator.in_,
     "IsNaN": _Translator.is_nan,
@@ -366,11 +377,15 @@ _RULES: dict[str, Rule] = {
     "Multiply": _Translator.arithmetic,
     "NormalizeNaNAndZero": _Translator.normalize,
     "Not": _Translator.not_,
+    "NullIfNaN": _Translator.null_if_nan,
     "Or": _Translator.or_,
     "Remainder": _Translator.divide,
-    "Sqrt": _Translator.sqrt,
+    "Sqrt": _Translator.unary,
     "Subtract": _Translator.arithmetic,
     "UnaryMinus": _Translator.sign,
+    "ceil": _Translator.unary,
+    "floor": _Translator.unary,
+    "trunc": _Translator.unary,
 }
 
 #: Expressions that translate: what the JVM may send, apart from CreateNamedStruct (an argument of a UDF).

@@ -14,6 +14,9 @@ LIBRARIES = frozenset(
     ("numpy", "pandas", "pyarrow", "pyspark", "numba", "llvmlite", "py4j", "sparkweld", "udf_compiler", "sklearn", "scipy")
 )
 
+#: Functions that we wrote for users, and that are read like theirs.
+_FOLLOWED = frozenset(("sparkweld.api.predictors",))
+
 #: Modules whose functions read a model from a file.
 _LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "dill", "skops", "mlflow"))
 
@@ -38,6 +41,8 @@ def is_library(original: Any) -> bool:
     if is_wrapper(original):
         return False
     module = getattr(original, "__module__", None) or type(original).__module__
+    if module in _FOLLOWED:
+        return False
     return str(module).partition(".")[0] in LIBRARIES | _LOADERS
 
 

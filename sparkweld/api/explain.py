@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkweld.bridge.jar import PLUGIN_CLASS
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 _HEADING = re.compile(r"^== Extended Information \((?P<title>[^)]*)\) ==$", re.MULTILINE)
 
@@ -50,3 +53,33 @@ def _explain_connect(df: Any) -> str:
             return body.strip("\n")
     text = NOT_ACTIVE.format(why="the server's explain has no section of it")
     return text.replace("Start the job", "Start the server")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a query did: rows that its scans read and that it wrote, and batches that kernels computed or handed to Python."""
+
+    read: int
+    written: int
+    in_kernels: int
+    in_python: int
+
+
+@contextmanager
+def watched(spark: SparkSession) -> Iterator[Callable[[], Ran]]:
+    """Gives what tells afterwards what the queries inside of the block did. For a Classic session."""
+    from sparkweld.bridge import jvm as live
+
+    before = live.executions(spark)
+    made: list[tuple[str, dict[str, int]]] = []
+
+    def count(metric: str, operator: str) -> int:
+        return sum(counts.get(metric, 0) for name, counts in made if name.startswith(operator))
+
+    def ran() -> Ran:
+        rows, batches = "number of output rows", "batches run in"
+        parts = (count(f"{batches} {where}", "Weld") for where in ("kernels", "Python"))
+        return Ran(count(rows, "Scan"), count(rows, "Execute Insert"), *parts)
+
+    yield ran
+    made += live.operators_since(spark, before)

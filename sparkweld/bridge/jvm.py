@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from py4j.java_gateway import JavaPackage
+from py4j.protocol import Py4JJavaError
 
 from sparkweld.bridge.jar import PLUGIN_CLASS
 from sparkweld.errors import UserError
@@ -71,3 +72,72 @@ def explain(query_execution: Any, jvm: Any) -> str | None:
     if isinstance(target, JavaPackage):
         raise UserError(f"the plugin in this JVM has no {_EXPLAIN_CLASS}: its jar and this package differ in version")
     return str(target.explain(query_execution))
+
+
+class Files:
+    """A file system of Hadoop, by one of its paths: what `sparkweld.api.tables.Place` asks for."""
+
+    def __init__(self, spark: Any, where: str) -> None:
+        context = spark.sparkContext
+        self._path = context._jvm.org.apache.hadoop.fs.Path
+        try:
+            self._system = self._path(where).getFileSystem(context._jsc.hadoopConfiguration())
+        except Py4JJavaError as error:
+            raise UserError(f"{where} is in no file system that Spark reaches: {_message(error)}") from None
+
+    def exists(self, name: str) -> bool:
+        """Raises UserError when the file system does not say."""
+        try:
+            return bool(self._system.exists(self._path(name)))
+        except Py4JJavaError as error:
+            raise UserError(f"{name} cannot be looked for: {_message(error)}") from None
+
+    def rename(self, old: str, new: str) -> None:
+        """Raises UserError when the file system does not do it."""
+        if not self._system.rename(self._path(old), self._path(new)):
+            raise UserError(f"{old} cannot be renamed to {new}")
+
+    def delete(self, name: str) -> None:
+        self._system.delete(self._path(name), True)
+
+    def aside(self, name: str, mark: str) -> str:
+        """A hidden name in the same folder."""
+        path = self._path(name)
+        return str(self._path(path.getParent(), f".{path.getName()}.{mark}").toString())
+
+    def begun(self, name: str, mark: str) -> str:
+        """A path in a hidden folder, which Hadoop deletes when the JVM ends; Spark's tasks have ended by then."""
+        folder = self.aside(name, mark)
+        if not self._system.mkdirs(self._path(folder)):
+            raise UserError(f"{folder} cannot be made")
+        self._system.deleteOnExit(self._path(folder))
+        return f"{folder}/rows"
+
+    def done(self, begun: str) -> None:
+        folder = self._path(begun).getParent()
+        self._system.delete(folder, True)
+        self._system.cancelDeleteOnExit(folder)
+
+
+def executions(spark: Any) -> int:
+    """How many queries this session's context has finished or begun."""
+    spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
+    return int(spark._jsparkSession.sharedState().statusStore().executionsCount())
+
+
+def operators_since(spark: Any, before: int) -> list[tuple[str, dict[str, int]]]:
+    """The operators of the queries after the first `before` ones, each with its counts by the names that Spark's UI shows."""
+    store, count = spark._jsparkSession.sharedState().statusStore(), executions(spark)
+    found = []
+    for execution in (store.executionsList().apply(at).executionId() for at in range(before, count)):
+        values, nodes = store.executionMetrics(execution), store.planGraph(execution).allNodes()
+        for node in (nodes.apply(at) for at in range(nodes.size())):
+            metrics = (node.metrics().apply(at) for at in range(node.metrics().size()))
+            shown = {m.name(): values.get(m.accumulatorId()) for m in metrics}
+            counts = {name: value.get().replace(",", "") for name, value in shown.items() if value.isDefined()}
+            found.append((str(node.name()).strip(), {name: int(text) for name, text in counts.items() if text.isdigit()}))
+    return found
+
+
+def _message(error: Any) -> str:
+    return str(error.java_exception.getMessage())[:300]

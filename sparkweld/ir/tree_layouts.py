@@ -28,9 +28,14 @@ ALL, UNION, FREE = 0, 1, 2
 #: it; the last range of a union, which splits.
 HIT_LEAF, MISS_LEAF, BEGIN, JOIN, LAST = 1, 2, 4, 5, 8
 
-#: Bits of a node of the walk form: key (or number of the set), whether NaN hits, whether it has a set, column, first child.
-NAN_BIT, SET_BIT, COLUMN_BIT, CHILD_BIT = 16, 17, 18, 32
-MAX_COLUMNS = 1 << (CHILD_BIT - COLUMN_BIT)
+#: Rows that walk side by side: their ranks in one column are neighbours.
+WALKERS = 16
+#: Fewest rows that walk at once.
+_FEWEST_ROWS = 64
+#: Bits of a node of the walk form: key (or number of the set), byte offset of the column in the ranks of WALKERS rows, first
+#: child. The offset's lowest bit, which would be 0, says whether the node has a set.
+OFFSET_BIT, CHILD_BIT = 16, 32
+MAX_COLUMNS = (1 << (CHILD_BIT - OFFSET_BIT)) // (2 * WALKERS)
 MAX_SETS = 1 << 16
 #: Most rows that are scored at a time.
 PIECE = 512
@@ -38,7 +43,7 @@ PIECE = 512
 RANK_BYTES = 128 * 1024
 
 #: Where `head` has the byte offsets of the arrays behind it, in their order.
-OFFSETS = 4
+OFFSETS = 5
 
 
 class TooLarge(Exception):
@@ -116,13 +121,13 @@ class Ranks:
                 yield self.first[feature] + piece, low - start, high - start
 
     def arrays(self, forest: Forest) -> dict[str, np.ndarray]:
-        """columns: int32[c, 3], feature, log2 of the table's length + 1, and its beginning; edges: the tables, padded by inf."""
+        """columns: int32[c, 4], feature, log2 of the table's length + 1, its start, its twin. edges: the tables, inf behind."""
         rows, tables, size = [], [], 0
         for feature, edges in self.columns():
             bits = int(len(edges)).bit_length()
             table = np.full((1 << bits) - 1, np.inf, forest.width.dtype)
             table[: len(edges)] = edges
-            rows.append((feature, bits, size))
+            rows.append((feature, bits, size, 0))
             tables.append(table)
             size += len(table)
         if size >= 1 << 31:
@@ -144,7 +149,7 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
 
     trees: int64[t, 4], the end of its operations, where its values begin, its first output, its values a leaf. operations:
     uint16[o, 6]: column, lowest rank | (ranks - 1) << 8, slot, where its hits go, where its misses go, kind. head: int64, the
-    number of columns, trees, slots and outputs.
+    number of columns, trees, slots and outputs, and 0.
     """
     if any(int(tree.is_leaf.sum()) > MASK_LEAVES for tree in forest.trees):
         raise TooLarge(f"a tree of more than {MASK_LEAVES} leaves")
@@ -162,7 +167,7 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
         size += values[-1].size
         slots = max(slots, one.slots)
     return _with_head({
-        "head": np.array([len(arrays["columns"]), len(trees), slots, forest.outputs], np.int64),
+        "head": np.array([len(arrays["columns"]), len(trees), slots, forest.outputs, 0], np.int64),
         **arrays,
         "trees": np.array(trees, np.int64).reshape(-1, 4),
         "operations": np.array(operations, np.uint16).reshape(-1, 6),
@@ -177,8 +182,8 @@ def mask_bytes(columns: int, slots: int, outputs: int) -> int:
 
 
 def walk_bytes(columns: int) -> int:
-    """Bytes that scoring a piece in walk form works in: a copy of a column, the nodes arrived at, and ranks."""
-    return PIECE * (8 + 4) + max(RANK_BYTES, 2 * 32 * columns) + 64
+    """Bytes that scoring a piece in walk form works in: the nodes arrived at, and ranks of columns that may all have twins."""
+    return PIECE * 4 + max(RANK_BYTES, 4 * _FEWEST_ROWS * columns)
 
 
 def _with_head(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -258,18 +263,20 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
     trees: int64[t, 5], the root, its depth, its first output, its values a leaf, where its values begin. nodes: uint64[n], see
     the bits above. leaves: int32[n], a leaf's number within its tree. set_starts, members: the ranks that a set has begin at
     its start, one byte each, the last one for NaN; one int32 before is the largest rank. head: the number of columns, of trees,
-    of rows that walk at once, and of outputs.
+    of rows that walk at once, of outputs, and of columns with twins.
+
+    A hit is a rank up to the key, and NaN has the largest rank. Where NaN hits, the node reads a column whose ranks are larger
+    by 1, modulo 2**16, so that NaN's is 0: the plain column's twin, whose number is the last one of its row in `columns`, or 0.
     """
     ranks = Ranks.of(forest, 16)
     arrays = ranks.arrays(forest)
-    if len(arrays["columns"]) > MAX_COLUMNS:
-        raise TooLarge(f"{len(arrays['columns'])} columns")
+    columns = _Columns(arrays["columns"])
     sets = _Sets(ranks)
     nodes, leaves, trees, values = [], [], [], []
     root, size = 0, 0
     for tree in forest.trees:
         order, child = _breadth_first(tree)
-        nodes.append(_packed(tree, order, child, root, ranks, sets))
+        nodes.append(_packed(tree, order, child, root, columns, sets))
         is_leaf = tree.is_leaf[order]
         leaves.append(np.where(is_leaf, np.cumsum(is_leaf) - 1, 0).astype(np.int32))
         values.append(tree.values[order[is_leaf]].astype(forest.sums.dtype).ravel())
@@ -278,8 +285,11 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
         size += values[-1].size
     if root >= 1 << 31:
         raise TooLarge(f"{root} nodes")
+    if columns.count > MAX_COLUMNS:
+        raise TooLarge(f"{columns.count} columns")
+    head = (len(columns.plain), len(trees), _rows_at_once(columns.count), forest.outputs, columns.count)
     return _with_head({
-        "head": np.array([len(arrays["columns"]), len(trees), _rows_at_once(len(arrays["columns"])), forest.outputs], np.int64),
+        "head": np.array(head, np.int64),
         **arrays,
         "trees": np.array(trees, np.int64).reshape(-1, 5),
         "nodes": np.concatenate(nodes),
@@ -294,7 +304,7 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
 def _rows_at_once(columns: int) -> int:
     """A power of 2 of rows whose ranks, 16 bits each, take at most RANK_BYTES."""
     rows = PIECE
-    while rows > 32 and 2 * columns * rows > RANK_BYTES:
+    while rows > _FEWEST_ROWS and 2 * columns * rows > RANK_BYTES:
         rows //= 2
     return rows
 
@@ -312,18 +322,34 @@ def _breadth_first(tree: Tree) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts), np.concatenate(child_parts)
 
 
-def _packed(tree: Tree, order: np.ndarray, child: np.ndarray, root: int, ranks: Ranks, sets: _Sets) -> np.ndarray:
+def _packed(tree: Tree, order: np.ndarray, child: np.ndarray, root: int, columns: _Columns, sets: _Sets) -> np.ndarray:
+    ranks = sets.ranks
     column, key = ranks.at(tree.feature, tree.threshold)
     nan = tree.nan_hits.astype(np.int64)
-    key = key + nan
     is_set = np.zeros(len(order), np.int64)
     for node in tree.sets:
         column[node], key[node], is_set[node], nan[node] = ranks.first[tree.feature[node]], sets.number(tree, node), 1, 0
     leaf = tree.is_leaf
-    key = np.where(leaf, 0xFFFF, key)
     column, nan, is_set = (np.where(leaf, 0, a) for a in (column, nan, is_set))
-    bits = key | nan << NAN_BIT | is_set << SET_BIT | column << COLUMN_BIT
+    key = np.where(leaf, 0xFFFF, key + nan)
+    bits = key | (columns.numbers(column, nan) * 2 * WALKERS | is_set) << OFFSET_BIT
     return bits[order].astype(np.uint64) | (child + root).astype(np.uint64) << np.uint64(CHILD_BIT)
+
+
+class _Columns:
+    """The columns of a walk form: those of its ranks, then the twins that some split wants."""
+
+    def __init__(self, plain: np.ndarray) -> None:
+        self.plain = plain
+        self.count = len(plain)
+
+    def numbers(self, column: np.ndarray, nan: np.ndarray) -> np.ndarray:
+        """The columns that nodes read whose NaN hits or not."""
+        wanted = np.unique(column[nan == 1])
+        new = wanted[self.plain[wanted, 3] == 0]
+        self.plain[new, 3] = np.arange(self.count, self.count + len(new))
+        self.count += len(new)
+        return np.where(nan == 1, self.plain[column, 3], column)
 
 
 class _Sets:

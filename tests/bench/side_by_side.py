@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
@@ -46,6 +46,13 @@ class SideBySide(AbstractContextManager["SideBySide"]):
             self.progress.tick(f"{line.case}: {way}, first run")
             line.cold[way] = self.sampler.sample(self.sessions[side], retake=False, do=do, way=how, **query)
         return self.sessions["on"].ask("weld_batches")
+
+    def warm_up(self, line: Samples, do: str, query: Mapping[str, str], ways: Sequence[str], times: int) -> None:
+        """Runs some of the ways, and forgets how long they took."""
+        for _ in range(times):
+            for side, how in (self.runs[way] for way in ways):
+                self.progress.tick(f"{line.case}: warming up")
+                self.sampler.sample(self.sessions[side], retake=False, do=do, way=how, **query)
 
     def warm_runs(self, line: Samples, do: str, query: Mapping[str, str]) -> None:
         """Runs all ways in turn, as the line's warm times."""

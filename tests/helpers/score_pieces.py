@@ -12,6 +12,7 @@ from sparkweld.ir.ops import TreeEnsemble
 from sparkweld.kernels.loader import link
 from sparkweld.kernels.models import PIECE, scorer
 from sparkweld.kernels.models.library import ModelFunction
+from sparkweld.kernels.shape import MODEL_TILE
 from sparkweld.kernels.target import target_machine
 
 
@@ -31,8 +32,10 @@ class Scored:
         self._call, self._keep = _entry(made.function)
 
     def run(self, columns: list[np.ndarray], piece: int = PIECE) -> list[np.ndarray]:
-        """The sums of all rows, `piece` at a time."""
-        rows = len(columns[0])
+        """The sums of all rows, `piece` at a time; behind the last one there is padding, as in a kernel."""
+        wanted = len(columns[0])
+        rows = -(-wanted // MODEL_TILE) * MODEL_TILE
+        columns = [np.concatenate([c, np.zeros(rows - wanted, c.dtype)]) for c in columns]
         outputs = [np.empty(rows, self.op.sums.dtype) for _ in range(self.op.outputs)]
         for start in range(0, rows, piece):
             arguments = np.array([c.ctypes.data + start * c.itemsize for c in columns], np.int64)
@@ -42,4 +45,4 @@ class Scored:
             addresses = (a.ctypes.data for a in (data, to, self._work))
             block, results, work = addresses
             self._call(arguments.ctypes.data, min(piece, rows - start), block, results, work, 0)
-        return outputs
+        return [o[:wanted] for o in outputs]

@@ -37,6 +37,9 @@ def test_classifiers(activation):
     assert compare(lambda d: pd.Series(two.predict(d)), ODD, StringType()).rows > 150
     scored = compare(lambda d: pd.Series(three.predict(d)), ODD, LongType())
     assert scored.rows > 150 and "mlp" in scored.kept
+    scored = compare(lambda d: pd.Series(three.predict(d)), ODD, LongType(), exact=True)
+    assert scored.rows > 150 and not scored.kept
+    assert compare(lambda d: pd.Series(three.predict_proba(d)[:, 0]), ODD, exact=True).refused == "SW820"
     assert compare_columns(lambda d: two.predict_proba(d), ODD, rtol=RTOL, fit=TABLE).rows > 150
     compare_columns(lambda d: three.predict_proba(d), ODD, rtol=RTOL, fit=TABLE)
     compare_columns(lambda d: three.predict_log_proba(d), numbers(seed=4), rtol=RTOL, fit=TABLE)

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import arrow_udf, pandas_udf
 
 from tests.helpers.differential import BACKEND, check, measured, run
+from tests.helpers.outcomes import differences
 
 
 def numbers(rows=3000, groups=40, seed=3):
@@ -117,14 +118,15 @@ def grouped(table, cases):
 
 
 def test_exact_reductions(spark, table):
-    what = check(spark, lambda: grouped(table, EXACT), rewritten=len(EXACT))
-    assert what.operators == 0 and not what.refusals
-    what = check(spark, lambda: grouped(table, EXACT), rewritten=len(EXACT), conf={BACKEND: "native"})
-    assert what.operators == 1 and not what.refusals  # the kernel of what is merged
+    for backend, operators in (("catalyst", 0), ("auto", 1)):  # the kernel of what is merged
+        what = check(spark, lambda: grouped(table, EXACT), rewritten=len(EXACT), conf={BACKEND: backend})
+        assert what.operators == operators and not what.refusals
 
 
 def test_kept_reductions(spark, table):
     check(spark, lambda: grouped(table, KEPT), rewritten=len(KEPT), ulp=1 << 14)
+    expressions, kernels = (run(spark, lambda: grouped(table, KEPT), {BACKEND: b}) for b in ("catalyst", "auto"))
+    assert not differences(expressions[0], kernels[0]) and measured(kernels[1]).kernel_batches, "sums add in one order"
 
 
 def test_float32_sums_are_kept_in_float32_digits(spark, table):

@@ -10,7 +10,7 @@ from sparkweld.ir.types import F64, I32
 from udf_compiler.models.features import FLOATS, Features, validated
 from udf_compiler.models.sums import clear_argmax
 from udf_compiler.models.translator import Translator, keep
-from udf_compiler.trace.session import check_size, refuse
+from udf_compiler.trace.session import check_size, current, refuse
 
 
 class KMeans(Translator):
@@ -29,7 +29,8 @@ class KMeans(Translator):
         centres = self.fitted("cluster_centers_")
         if checked.types[0] != F64 or centres.dtype != np.float64:
             refuse("SW814", name=self.name, attribute="cluster_centers_", type=f"{centres.dtype}, for {checked.types[0]}")
-        op = Distances.of(np.concatenate([centres, np.zeros((1, centres.shape[1]))]))
+        origin = np.zeros((1, centres.shape[1]))
+        op = Distances.of(np.concatenate([centres, origin]), guarded=method == "predict" and current().exact)
         loop = checked.loop
         *values, size = (loop.emit(op.at(k), *checked.values) for k in range(op.count))
         largest = float((centres**2).sum(axis=1).max())

@@ -13,7 +13,7 @@ from udf_compiler.models.features import Features, validated
 from udf_compiler.models.sums import clear_argmax
 from udf_compiler.models.translator import Translator, keep, labels
 from udf_compiler.trace.lower import type_of
-from udf_compiler.trace.session import check_size, refuse
+from udf_compiler.trace.session import check_size, current, refuse
 
 _ACTIVATIONS = ("identity", "relu", "tanh", "logistic", "softmax")
 #: How much the relative error of an activation adds, in eps: libm's functions are within 4 ULP, expit divides once more.
@@ -36,7 +36,7 @@ class Perceptrons(Translator):
             if name not in _ACTIVATIONS:
                 refuse("SW814", name=self.name, attribute="activation", type=name)
         cast = [[np.asarray(a, type.dtype) for a in arrays] for arrays in (weights, biases)]
-        op = Mlp.of(cast[0], cast[1], hidden, "identity" if linear else out)
+        op = Mlp.of(cast[0], cast[1], hidden, "identity" if linear else out, guarded=linear and current().exact)
         loop = checked.loop
         arguments = [loop.cast(value, type) for value in checked.values]
         values = tuple(loop.emit(op.at(k), *arguments) for k in range(op.layers[-1]))
@@ -75,7 +75,7 @@ class MlpRegressor(Perceptrons):
 
     def predict(self, x: Features) -> Features:
         checked, values, op = self._forward(x, "predict")
-        keep(op.name, op.bound, self.call("predict"))
+        keep(op.name, str(op.bound), self.call("predict"))
         return checked.array(values, ndim=2 if len(values) > 1 else 1, order="C", kept=True)
 
 
@@ -86,7 +86,7 @@ class MlpClassifier(Perceptrons):
 
     def predict_proba(self, x: Features) -> Features:
         checked, values, op = self._forward(x, "predict_proba")
-        keep(op.name, op.bound, self.call("predict_proba"))
+        keep(op.name, str(op.bound), self.call("predict_proba"))
         if len(values) == 1:
             values = (checked.loop.call("subtract", checked.loop.const(1, op.type), values[0]), values[0])
         return checked.array(values, order="C", kept=True)

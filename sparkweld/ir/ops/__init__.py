@@ -8,6 +8,8 @@ from sparkweld.ir.ops.leaves import Const, Read
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.ops.models import Distances, Mlp, ModelOp
 from sparkweld.ir.ops.regions import Arg, Region
+from sparkweld.ir.ops.similarity import KernelSums, Neighbours
+from sparkweld.ir.ops.statistics import Interpolate, WeightedMedian
 from sparkweld.ir.ops.strings import StrCall
 from sparkweld.ir.ops.tables import IsIn, Lookup, Steps
 from sparkweld.ir.ops.texts import TextSums
@@ -17,11 +19,12 @@ from sparkweld.ir.ops.validity import IsValid, MakeOptional, ValueOf
 #: Every op class. The text form, the verifier and the tests walk this tuple.
 OPS: tuple[type[Op], ...] = (
     Const, Read, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup, Steps, DatePart,
-    StrCall, RegexCall, Mlp, Distances, TextSums, TreeEnsemble, Region, Arg,
+    StrCall, RegexCall, Mlp, Distances, TextSums, TreeEnsemble, KernelSums, Neighbours,
+    Interpolate, WeightedMedian, Region, Arg,
 )  # fmt: skip
 
 __all__ = [
-    "OPS", "Arg", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "IsIn", "IsValid", "Lookup", "MakeOptional",
-    "Mlp", "ModelOp", "Op", "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TreeEnsemble",
-    "ValueOf",
+    "OPS", "Arg", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "Interpolate", "IsIn", "IsValid",
+    "KernelSums", "Lookup", "MakeOptional", "Mlp", "ModelOp", "Neighbours", "Op", "Optional", "Read", "RegexCall", "Region",
+    "Select", "Steps", "StrCall", "TextSums", "TreeEnsemble", "ValueOf", "WeightedMedian",
 ]  # fmt: skip

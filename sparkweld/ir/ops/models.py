@@ -92,12 +92,14 @@ class Mlp(ModelOp):
 
     `layers`: numbers of values, the arguments' first and the results' last. Activations: identity, relu, tanh, logistic; the
     last one's: identity, logistic, softmax (of all results of a row). Block: `weights`, of each layer [result, argument],
-    and `biases`, both f64 or both f32, which is also the type of arguments and results.
+    and `biases`, both f64 or both f32, which is also the type of arguments and results. `guarded`: the program guards the
+    rows in which the last digits of a result would be seen.
     """
 
     layers: tuple[int, ...]
     activation: str
     out_activation: str
+    guarded: bool
     block: ConstantBlock
     output: int = 0
     name: ClassVar[str] = "mlp"
@@ -108,13 +110,14 @@ class Mlp(ModelOp):
         biases: Sequence[np.ndarray],
         activation: str = "identity",
         out_activation: str = "identity",
+        guarded: bool = False,
     ) -> Mlp:
         """Of weight matrices [arguments, results] and biases, layer by layer, as scikit-learn keeps them."""
         block = ConstantBlock.of(
             weights=np.concatenate([w.T.reshape(-1) for w in weights]), biases=np.concatenate([np.reshape(b, -1) for b in biases])
         )
         layers = (weights[0].shape[0], *(w.shape[1] for w in weights))
-        return Mlp(layers, activation, out_activation, block)
+        return Mlp(layers, activation, out_activation, guarded, block)
 
     @property
     def type(self) -> Type:
@@ -142,8 +145,10 @@ class Mlp(ModelOp):
         return list(x.T)
 
     @property
-    def bound(self) -> str:
+    def bound(self) -> str | None:
         """A dense layer's sums, of any order, and the functions of libm after it."""
+        if self.guarded:
+            return None
         return f"{max(self.layers[:-1])} eps of the sum of |weight * value| per layer"
 
 
@@ -166,18 +171,20 @@ def _activated(x: np.ndarray, name: str) -> np.ndarray:
 class Distances(ModelOp):
     """Squared Euclidean distances of a row to `count` centres, one result a centre; f64 or f32 as the block.
 
-    Block: `centres` [count, arguments]. A distance is the sum of squared differences, so it has no cancellation.
+    Block: `centres` [count, arguments]. A distance is the sum of squared differences, so it has no cancellation. `guarded`: the
+    program guards the rows in which the last digits of a distance would be seen.
     """
 
     count: int
+    guarded: bool
     block: ConstantBlock
     output: int = 0
     name: ClassVar[str] = "distances"
 
     @staticmethod
-    def of(centres: np.ndarray) -> Distances:
+    def of(centres: np.ndarray, guarded: bool = False) -> Distances:
         """To the rows of a matrix [count, arguments]."""
-        return Distances(len(centres), ConstantBlock.of(centres=centres))
+        return Distances(len(centres), guarded, ConstantBlock.of(centres=centres))
 
     @property
     def type(self) -> Type:
@@ -197,8 +204,10 @@ class Distances(ModelOp):
             return [sum_products((x - c) ** 2, one)[:, 0] for c in self.block["centres"].reshape(self.count, -1)]
 
     @property
-    def bound(self) -> str:
+    def bound(self) -> str | None:
         """A sum of positive numbers in any order."""
+        if self.guarded:
+            return None
         return f"{self.block.length('centres') // max(self.count, 1) + 2} eps of the distance"
 
 

@@ -11,14 +11,12 @@ from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.tree_layouts import (
     CHILD_BIT,
-    COLUMN_BIT,
     FREE,
     JOIN,
     LAST,
-    MAX_COLUMNS,
-    NAN_BIT,
-    SET_BIT,
+    OFFSET_BIT,
     UNION,
+    WALKERS,
     TooLarge,
     mask_arrays,
     mask_bytes,
@@ -29,8 +27,6 @@ from sparkweld.ir.types import F32, F64, Type
 
 #: What a mask kernel may work in, so that it stays in the second-level cache.
 _WORK_BYTES = 192 * 1024
-#: Most columns of the walk form, for the same reason.
-_WALK_COLUMNS = 4096
 #: Estimates, in nanoseconds of a row: a split of the mask form, and a level of a walk.
 _SPLIT_NS, _LEVEL_NS = 0.045, 0.62
 
@@ -62,8 +58,6 @@ class TreeEnsemble(ModelOp):
     def walking(forest: Forest) -> TreeEnsemble:
         """In walk form. Raises TooLarge."""
         arrays = walk_arrays(forest)
-        if (columns := len(arrays["columns"])) > _WALK_COLUMNS:
-            raise TooLarge(f"{columns} columns")
         form = "sets" if len(arrays["set_starts"]) > 1 else "walk"
         return TreeEnsemble(form, forest.features, 0, ConstantBlock.of(**arrays))
 
@@ -84,8 +78,8 @@ class TreeEnsemble(ModelOp):
 
     @property
     def columns(self) -> int:
-        """Columns of ranks."""
-        return self.block.length("columns") // 3
+        """Columns of ranks, without twins."""
+        return self.block.length("columns") // 4
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         self._wants(self.form in ("mask", "walk", "sets"), "a known form", args)
@@ -102,14 +96,16 @@ class TreeEnsemble(ModelOp):
         return sums
 
     def _ranks(self, args: tuple[np.ndarray, ...]) -> np.ndarray:
-        """[columns, rows]: the number of edges below each value, the largest of its type for NaN."""
+        """[columns and their twins, rows]: the number of edges below each value, the largest of its type for NaN."""
         dtype = np.uint8 if self.form == "mask" else np.uint16
-        ranks = np.empty((self.columns, len(args[0])), dtype)
-        edges = self.block["edges"]
-        for at, (feature, bits, begin) in enumerate(self.block["columns"].reshape(-1, 3)):
+        columns, edges = self.block["columns"].reshape(-1, 4), self.block["edges"]
+        ranks = np.empty((max(len(columns), columns[:, 3].max(initial=0) + 1), len(args[0])), dtype)
+        for at, (feature, bits, begin, twin) in enumerate(columns):
             x = args[feature]
             found = np.searchsorted(edges[begin : begin + (1 << bits) - 1], x)
             ranks[at] = np.where(np.isnan(x), np.iinfo(dtype).max, found)
+            if twin:
+                ranks[twin] = ranks[at] + dtype(1)
         return ranks
 
     def _mask_leaves(self, ranks: np.ndarray) -> list[tuple[int, int, int, np.ndarray]]:
@@ -143,11 +139,11 @@ class TreeEnsemble(ModelOp):
             at = np.full(len(rows), root, np.int64)
             for _ in range(depth):
                 node = nodes[at].view(np.int64)
-                rank = ranks[node >> COLUMN_BIT & (MAX_COLUMNS - 1), rows].astype(np.int64)
-                key = node & 0xFFFF
-                hit = (rank + (node >> NAN_BIT & 1)) & 0xFFFF <= key
+                key, offset = node & 0xFFFF, node >> OFFSET_BIT & 0xFFFF
+                rank = ranks[offset // (2 * WALKERS), rows].astype(np.int64)
+                hit = rank <= key
                 if self.form == "sets":
-                    hit = np.where(node >> SET_BIT & 1, self._members(np.where(node >> SET_BIT & 1, key, 0), rank), hit)
+                    hit = np.where(offset & 1, self._members(np.where(offset & 1, key, 0), rank), hit)
                 at = (nodes[at] >> np.uint64(CHILD_BIT)).astype(np.int64) + ~hit
             found.append((first, width, values, numbers[at].astype(np.int64)))
         return found

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import tree_layouts
-from sparkweld.ir.ops import Distances, Mlp, ModelOp, TextSums, TreeEnsemble
-from sparkweld.kernels.models import dense, selection, text, text_entries, trees
+from sparkweld.ir.ops import Distances, Interpolate, KernelSums, Mlp, ModelOp, Neighbours, TextSums, TreeEnsemble, WeightedMedian
+from sparkweld.kernels.models import dense, selection, similarity, statistics, text, text_entries, trees
 from sparkweld.kernels.models.library import ModelFunction
 
 #: Most rows of a call.
@@ -58,11 +58,33 @@ def _text_sums(_: TextSums) -> Scorer:
     return Scorer(text.text_sums, scratch=text_entries.SCRATCH)
 
 
+def _kernel_sums(op: KernelSums) -> Scorer:
+    offsets = op.block.offset("weights"), op.block.offset("numbers")
+    parameters = (op.count, op.width, op.sums, similarity.KERNELS[op.kernel], op.degree, *offsets)
+    return Scorer(similarity.kernel_sums, parameters, similarity.KERNEL_SCRATCH)
+
+
+def _neighbours(op: Neighbours) -> Scorer:
+    width = op.block.length("points") // op.count
+    parameters = (op.nearest, op.count, width, op.columns, op.block.offset("values"))
+    return Scorer(similarity.neighbours, parameters, similarity.neighbours_scratch(op.nearest))
+
+
+def _interpolate(op: Interpolate) -> Scorer:
+    return Scorer(statistics.interpolate, (op.points, op.block.offset("ys"), op.block.offset("slopes")))
+
+
+def _weighted_median(op: WeightedMedian) -> Scorer:
+    count = op.block.length("weights")
+    return Scorer(statistics.weighted_median, (count,), 16 * count)
+
+
 _SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {
-    Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees, TextSums: _text_sums,
+    Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees, TextSums: _text_sums, KernelSums: _kernel_sums,
+    Neighbours: _neighbours, Interpolate: _interpolate, WeightedMedian: _weighted_median,
 }  # fmt: skip
 
-_MODULES = (dense, trees, text, selection)
+_MODULES = (dense, trees, text, selection, similarity, statistics)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, reduce
 
 from llvmlite import ir
 from numba.core import types
@@ -11,16 +11,14 @@ from numba.core import types
 from sparkweld.ir.tree_layouts import (
     BEGIN,
     CHILD_BIT,
-    COLUMN_BIT,
     HIT_LEAF,
     JOIN,
     LAST,
-    MAX_COLUMNS,
     MISS_LEAF,
-    NAN_BIT,
+    OFFSET_BIT,
     PIECE,
-    SET_BIT,
     UNION,
+    WALKERS,
 )
 from sparkweld.kernels.frontend import Operation
 from sparkweld.kernels.memory import pointer
@@ -37,8 +35,8 @@ _SIZES = {"f32": 4, "f64": 8}
 LANES, MASKS = 64, PIECE // 64
 #: Vectors of a rank search that run side by side, so that one's loads hide another's.
 _TOGETHER = 4
-#: Rows that walk side by side, and steps between looks at whether all have arrived.
-WALKERS, _STEPS = 8, 2
+#: Steps between looks at whether all rows have arrived.
+_STEPS = 2
 
 
 class _TreeFunction(ModelFunction):
@@ -168,22 +166,26 @@ def rank_bytes(width: str) -> Operation:
 
 
 def rank_words(width: str) -> Operation:
-    """rank_words(values, table, bits, rows, to, stride): ranks as uint16, `stride` bytes apart; `rows` divides by 32."""
-    lanes = 32 // _SIZES[width]
-    vector = ir.VectorType(FLOATS[width], lanes)
+    """rank_words(values, table, bits, rows, to, twin, stride): ranks as uint16, and at `twin` ranks + 1; `rows` divides by 64.
 
-    def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, rows: ir.Value, to: ir.Value,
+    Those of WALKERS rows are neighbours, each such group `stride` bytes behind the one before. A `twin` that is `to` is none.
+    """
+    vector = ir.VectorType(FLOATS[width], WALKERS)
+
+    def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, rows: ir.Value, to: ir.Value, twin: ir.Value,
               stride: ir.Value) -> None:  # fmt: skip
+        one = ir.Constant(ir.VectorType(_I16, WALKERS), [1] * WALKERS)
+
         def body(at: ir.Value) -> None:
-            for place, rank in _ranks(b, values, table, bits, at, vector, 32 // lanes):
-                narrow = b.trunc(rank, ir.VectorType(_I16, lanes))
-                for lane in range(lanes):
-                    where = b.add(to, b.mul(b.add(place, _number(lane)), stride))
-                    b.store(b.extract_element(narrow, _number(lane, _I32)), pointer(b, where, _I16), align=1)
+            for place, rank in _ranks(b, values, table, bits, at, vector, _TOGETHER):
+                narrow = b.trunc(rank, one.type)
+                group = b.mul(b.udiv(place, _number(WALKERS)), stride)
+                b.store(b.add(narrow, one), pointer(b, b.add(twin, group), one.type), align=1)
+                b.store(narrow, pointer(b, b.add(to, group), one.type), align=1)
 
-        _loop(b, rows, 32, body)
+        _loop(b, rows, WALKERS * _TOGETHER, body)
 
-    return Operation(f"rank_words_{width}", (INT,) * 6, types.none, build)
+    return Operation(f"rank_words_{width}", (INT,) * 7, types.none, build)
 
 
 def split(kind: int) -> Operation:
@@ -243,15 +245,23 @@ def add_leaves(sums: str) -> Operation:
     return Operation(f"add_leaves_{sums}", (INT,) * 4, types.none, build)
 
 
-def add_one(sums: str) -> Operation:
-    """add_one(to, from): *to += *from."""
-    element = FLOATS[sums]
+def add_arrived(sums: str) -> Operation:
+    """add_arrived(to, nodes, numbers, values, width, rows): to[row] += values[numbers[nodes[row]] * width]."""
+    element, lanes = FLOATS[sums], WALKERS
 
-    def build(b: ir.IRBuilder, to: ir.Value, term: ir.Value) -> None:
-        place = pointer(b, to, element)
-        b.store(b.fadd(b.load(place, align=1), b.load(pointer(b, term, element), align=1)), place, align=1)
+    def build(b: ir.IRBuilder, to: ir.Value, nodes: ir.Value, numbers: ir.Value, values: ir.Value, width: ir.Value,
+              rows: ir.Value) -> None:  # fmt: skip
+        wide = _splat(b, b.trunc(width, _I32), lanes)
 
-    return Operation(f"add_one_{sums}", (INT,) * 2, types.none, build)
+        def body(at: ir.Value) -> None:
+            node = b.load(pointer(b, b.add(nodes, b.shl(at, _number(2))), wide.type), align=1)
+            terms = _gather(b, values, b.mul(_gather(b, numbers, node, _I32), wide), element)
+            place = b.bitcast(b.gep(pointer(b, to, element), [at]), ir.VectorType(element, lanes).as_pointer())
+            b.store(b.fadd(b.load(place, align=1), terms), place, align=1)
+
+        _loop(b, rows, lanes, body)
+
+    return Operation(f"add_arrived_{sums}", (INT,) * 6, types.none, build)
 
 
 def fill(sums: str) -> Operation:
@@ -266,55 +276,55 @@ def fill(sums: str) -> Operation:
 
 
 def walk(*, sets: bool) -> Operation:
-    """walk(nodes, root, depth, ranks, stride, to, starts, members): the nodes, int32, where WALKERS rows end.
+    """walk(nodes, root, depth, ranks, to, starts, members): the nodes, int32, where WALKERS rows end.
 
     Each of the rows is a chain of loads that wait for each other; that many chains side by side hide it. A leaf leads to itself,
-    so rows that have arrived wait without a branch.
+    so rows that have arrived wait without a branch; a child's number is larger than its parent's, so all have arrived when the
+    sum of their numbers stays.
     """
 
     def step(b: ir.IRBuilder, at: ir.Value, row: ir.Value, nodes: ir.Value, starts: ir.Value, members: ir.Value) -> ir.Value:
         node = b.load(b.gep(pointer(b, nodes, _I64), [at]), align=8)
-        column = b.and_(b.lshr(node, _number(COLUMN_BIT)), _number(MAX_COLUMNS - 1))
-        rank = b.load(b.gep(pointer(b, row, _I16), [column]), align=2)
+        field = b.trunc(b.lshr(node, _number(OFFSET_BIT)), _I16)
+        offset = b.zext(b.and_(field, _number(-2, _I16)) if sets else field, _I64)
+        rank = b.load(b.bitcast(b.gep(row, [offset]), _I16.as_pointer()), align=2)
         key = b.trunc(node, _I16)
-        nan = b.trunc(b.and_(b.lshr(node, _number(NAN_BIT)), _number(1)), _I16)
-        hit = b.icmp_unsigned("<=", b.add(rank, nan), key)
+        missed = b.icmp_unsigned(">", rank, key)
         if sets:
             # What is no set reads the first one, for nothing.
-            is_set = b.trunc(b.lshr(node, _number(SET_BIT)), _I1)
+            is_set = b.trunc(field, _I1)
             number = b.select(is_set, b.zext(key, _I64), _number(0))
             start = b.add(members, b.zext(b.load(b.gep(pointer(b, starts, _I32), [number]), align=4), _I64))
             largest = b.load(pointer(b, b.sub(start, _number(4)), _I32), align=1)
             wide = b.zext(rank, _I32)
             place = b.select(b.icmp_unsigned("<", wide, largest), wide, largest)
             member = b.load(pointer(b, b.add(start, b.zext(place, _I64)), _I8), align=1)
-            hit = b.select(is_set, b.icmp_unsigned("!=", member, _number(0, _I8)), hit)
-        return b.add(b.lshr(node, _number(CHILD_BIT)), b.zext(b.not_(hit), _I64))
+            missed = b.select(is_set, b.icmp_unsigned("==", member, _number(0, _I8)), missed)
+        # Hidden from LLVM, which would add the two as addresses in the next step: one instruction, with the carry, is fewer.
+        hidden = ir.InlineAsm(ir.FunctionType(_I64, [_I64]), "", "=r,0", side_effect=False)
+        return b.call(hidden, [b.add(b.lshr(node, _number(CHILD_BIT)), b.zext(missed, _I64))])
 
-    def build(b: ir.IRBuilder, nodes: ir.Value, root: ir.Value, depth: ir.Value, ranks: ir.Value, stride: ir.Value,
-              to: ir.Value, starts: ir.Value, members: ir.Value) -> None:  # fmt: skip
-        rows = [b.add(ranks, b.mul(stride, _number(number))) for number in range(WALKERS)]
+    def build(b: ir.IRBuilder, nodes: ir.Value, root: ir.Value, depth: ir.Value, ranks: ir.Value, to: ir.Value,
+              starts: ir.Value, members: ir.Value) -> None:  # fmt: skip
+        first = pointer(b, ranks, _I8)
+        rows = [b.gep(first, [_number(2 * number)]) for number in range(WALKERS)]
         before, head = b.block, b.append_basic_block("head")
         inside, behind = b.append_basic_block("inside"), b.append_basic_block("behind")
         b.branch(head)
         b.position_at_end(head)
-        level, moving = b.phi(_I64), b.phi(_I1)
+        level, moving, total = b.phi(_I64), b.phi(_I1), b.phi(_I64)
         at = [b.phi(_I64) for _ in rows]
-        level.add_incoming(_number(0), before)
-        moving.add_incoming(_number(1, _I1), before)
-        for one in at:
-            one.add_incoming(root, before)
+        for phi, begin in ((level, _number(0)), (moving, _number(1, _I1)), (total, _number(-1)), *((one, root) for one in at)):
+            phi.add_incoming(begin, before)
         b.cbranch(b.and_(moving, b.icmp_signed("<", level, depth)), inside, behind)
         b.position_at_end(inside)
         now: list[ir.Value] = list(at)
-        moved: ir.Value = _number(0)
         for _ in range(_STEPS):
-            last = now
-            now = [step(b, one, row, nodes, starts, members) for one, row in zip(last, rows, strict=True)]
-        for one, old in zip(now, last, strict=True):
-            moved = b.or_(moved, b.xor(one, old))
+            now = [step(b, one, row, nodes, starts, members) for one, row in zip(now, rows, strict=True)]
+        reached = reduce(b.add, now)
         level.add_incoming(b.add(level, _number(_STEPS)), inside)
-        moving.add_incoming(b.icmp_signed("!=", moved, _number(0)), inside)
+        moving.add_incoming(b.icmp_signed("!=", reached, total), inside)
+        total.add_incoming(reached, inside)
         for phi, one in zip(at, now, strict=True):
             phi.add_incoming(one, inside)
         b.branch(head)
@@ -322,4 +332,4 @@ def walk(*, sets: bool) -> Operation:
         for number, one in enumerate(at):
             b.store(b.trunc(one, _I32), pointer(b, b.add(to, _number(4 * number)), _I32), align=1)
 
-    return Operation("walk_sets" if sets else "walk", (INT,) * 8, types.none, build)
+    return Operation("walk_sets" if sets else "walk", (INT,) * 7, types.none, build)

@@ -10,13 +10,12 @@ Entries are as `kernels.models` says; the number of rows need not divide by anyt
 
 from __future__ import annotations
 
-from sparkweld.ir.tree_layouts import PIECE
+from sparkweld.ir.tree_layouts import PIECE, WALKERS
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.kernels.models.library import ModelFunction
 from sparkweld.kernels.models.tree_vectors import (
-    WALKERS,
+    add_arrived,
     add_leaves,
-    add_one,
     fill,
     rank_bytes,
     rank_words,
@@ -40,12 +39,12 @@ def mask_entry(width: Type, sums: Type) -> ModelFunction:
     def score(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
         count = word(block, 0)
         trees = word(block, 8)
-        columns = block + word(block, 32)
-        edges = block + word(block, 40)
-        tree = block + word(block, 48)
-        op = block + word(block, 56)
-        terms = block + word(block, 64)
-        start = block + word(block, 72)
+        columns = block + word(block, 40)
+        edges = block + word(block, 48)
+        tree = block + word(block, 56)
+        op = block + word(block, 64)
+        terms = block + word(block, 72)
+        start = block + word(block, 80)
         operations = op
         masks = scratch
         leaves = masks + 64 * word(block, 16)
@@ -57,7 +56,7 @@ def mask_entry(width: Type, sums: Type) -> ModelFunction:
             i += 8
         i = 0
         while i < count:
-            at = columns + 12 * i
+            at = columns + 16 * i
             values = word(arguments, 8 * load_i32(at, 0))
             if rows < PIECE:
                 copy(partial, values, rows * size)
@@ -124,23 +123,24 @@ def mask_entry(width: Type, sums: Type) -> ModelFunction:
 def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
     """The entry for ensembles in walk form of this width of features and sums, with or without sets."""
     size, term = width.width, sums.width
-    rank, add, begin, go = rank_words(width.kind), add_one(sums.kind), fill(sums.kind), walk(sets=sets)
+    rank, add, begin, go = rank_words(width.kind), add_arrived(sums.kind), fill(sums.kind), walk(sets=sets)
 
     def score(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
         count = word(block, 0)
         trees = word(block, 8)
-        columns = block + word(block, 32)
-        edges = block + word(block, 40)
-        tree = block + word(block, 48)
-        nodes = block + word(block, 56)
-        numbers = block + word(block, 64)
-        terms = block + word(block, 72)
-        start = block + word(block, 80)
-        starts = block + word(block, 88)
-        members = block + word(block, 96)
-        partial = scratch
-        arrived = partial + 8 * PIECE
+        columns = block + word(block, 40)
+        edges = block + word(block, 48)
+        tree = block + word(block, 56)
+        nodes = block + word(block, 64)
+        numbers = block + word(block, 72)
+        terms = block + word(block, 80)
+        start = block + word(block, 88)
+        starts = block + word(block, 96)
+        members = block + word(block, 104)
+        arrived = scratch
         ranks = arrived + 4 * PIECE
+        all_columns = word(block, 32)
+        stride = 2 * WALKERS * all_columns
         number = 0
         while number < word(block, 24):
             to = word(outputs, 8 * number)
@@ -153,33 +153,29 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
             some = rows - base
             if some > most:
                 some = most
-            padded = (some + 31) & -32
             i = 0
             while i < count:
-                at = columns + 12 * i
+                at = columns + 16 * i
                 values = word(arguments, 8 * load_i32(at, 0)) + size * base
-                if some < padded:
-                    copy(partial, values, some * size)
-                    values = partial
-                rank(values, edges + size * load_i32(at, 8), load_i32(at, 4), padded, ranks + 2 * i, 2 * count)
+                to = ranks + 2 * WALKERS * i
+                twin = to
+                if load_i32(at, 12) != 0:
+                    twin = ranks + 2 * WALKERS * load_i32(at, 12)
+                rank(values, edges + size * load_i32(at, 8), load_i32(at, 4), some, to, twin, stride)
                 i += 1
             at = tree
             while at < tree + 40 * trees:
                 row = 0
                 while row < some:
-                    here = ranks + 2 * count * row
-                    go(nodes, word(at, 0), word(at, 8), here, 2 * count, arrived + 4 * row, starts, members)
+                    here = ranks + 2 * all_columns * row
+                    go(nodes, word(at, 0), word(at, 8), here, arrived + 4 * row, starts, members)
                     row += WALKERS
-                wide = term * word(at, 24)
                 values = terms + term * word(at, 32)
                 number = 0
                 while number < word(at, 24):
                     to = word(outputs, 8 * (word(at, 16) + number))
-                    row = 0
-                    while to != 0 and row < some:
-                        leaf = load_i32(numbers, 4 * load_i32(arrived, 4 * row))
-                        add(to + term * (base + row), values + wide * leaf + term * number)
-                        row += 1
+                    if to != 0:
+                        add(to + term * base, arrived, numbers, values + term * number, word(at, 24), some)
                     number += 1
                 at += 40
             base += most

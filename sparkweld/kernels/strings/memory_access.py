@@ -44,6 +44,10 @@ def _load_f64(b: ir.IRBuilder, address: ir.Value, offset: ir.Value) -> ir.Value:
     return b.load(pointer(b, b.add(address, offset), _F64), align=1)
 
 
+def _store_f64(b: ir.IRBuilder, address: ir.Value, offset: ir.Value, value: ir.Value) -> None:
+    b.store(value, pointer(b, b.add(address, offset), _F64), align=1)
+
+
 def _copy(b: ir.IRBuilder, to: ir.Value, source: ir.Value, size: ir.Value) -> None:
     copy = b.module.declare_intrinsic("llvm.memcpy", [_I8.as_pointer(), _I8.as_pointer(), _I64])
     b.call(copy, [pointer(b, to, _I8), pointer(b, source, _I8), size, ir.Constant(ir.IntType(1), 0)])
@@ -100,6 +104,7 @@ byte, load_u16, load_u32, word = (_load(element) for element in (_I8, _I16, _I32
 store_byte, store_u16, store_u32, store_word = (_store(element) for element in (_I8, _I16, _I32, _I64))
 load_i32 = Operation("load_i32", (INT, INT), INT, _load_i32)
 load_f64 = Operation("load_f64", (INT, INT), types.float64, _load_f64)
+store_f64 = Operation("store_f64", (INT, INT, types.float64), types.none, _store_f64)
 copy = Operation("copy", (INT, INT, INT), types.none, _copy)
 both_bytes_8, both_bytes_32 = _both_bytes(8), _both_bytes(32)
 

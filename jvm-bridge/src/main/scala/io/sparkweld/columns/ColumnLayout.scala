@@ -22,6 +22,9 @@ private[sparkweld] sealed abstract class ColumnLayout(val width: Int) {
 
   /** Decodes one dictionary entry to the address `to`. */
   def decode(dictionary: Dictionary, id: Int, to: Long): Unit
+
+  /** Whether the elements of a primitive array are such values. */
+  def isOf(array: AnyRef): Boolean = false
 }
 
 private[sparkweld] object ColumnLayout {
@@ -81,12 +84,14 @@ private[sparkweld] object ColumnLayout {
     def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putInt(null, to, vector.getInt(row))
     def bits(vector: ColumnVector, row: Int): Long = vector.getInt(row).toLong
     def decode(dictionary: Dictionary, id: Int, to: Long): Unit = Platform.putInt(null, to, dictionary.decodeToInt(id))
+    override def isOf(array: AnyRef): Boolean = array.isInstanceOf[Array[Int]]
   }
 
   private object Longs extends ColumnLayout(8) {
     def copy(vector: ColumnVector, row: Int, to: Long): Unit = Platform.putLong(null, to, vector.getLong(row))
     def bits(vector: ColumnVector, row: Int): Long = vector.getLong(row)
     def decode(dictionary: Dictionary, id: Int, to: Long): Unit = Platform.putLong(null, to, dictionary.decodeToLong(id))
+    override def isOf(array: AnyRef): Boolean = array.isInstanceOf[Array[Long]]
   }
 
   /** Decimals that Spark's vectors keep as numbers. Only vectors of Spark's own have getInt and getLong for them. */
@@ -98,6 +103,7 @@ private[sparkweld] object ColumnLayout {
     }
     def bits(vector: ColumnVector, row: Int): Long = vector.getDecimal(row, decimal.precision, decimal.scale).toUnscaledLong
     def decode(dictionary: Dictionary, id: Int, to: Long): Unit = layout.decode(dictionary, id, to)
+    override def isOf(array: AnyRef): Boolean = layout.isOf(array)
   }
 
   private object Floats extends ColumnLayout(4) {
@@ -105,6 +111,7 @@ private[sparkweld] object ColumnLayout {
     def bits(vector: ColumnVector, row: Int): Long = JFloat.floatToRawIntBits(vector.getFloat(row)).toLong
     def decode(dictionary: Dictionary, id: Int, to: Long): Unit =
       Platform.putFloat(null, to, dictionary.decodeToFloat(id))
+    override def isOf(array: AnyRef): Boolean = array.isInstanceOf[Array[Float]]
   }
 
   private object Doubles extends ColumnLayout(8) {
@@ -112,5 +119,6 @@ private[sparkweld] object ColumnLayout {
     def bits(vector: ColumnVector, row: Int): Long = JDouble.doubleToRawLongBits(vector.getDouble(row))
     def decode(dictionary: Dictionary, id: Int, to: Long): Unit =
       Platform.putDouble(null, to, dictionary.decodeToDouble(id))
+    override def isOf(array: AnyRef): Boolean = array.isInstanceOf[Array[Double]]
   }
 }

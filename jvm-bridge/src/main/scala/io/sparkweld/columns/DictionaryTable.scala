@@ -3,9 +3,8 @@ package io.sparkweld.columns
 import org.apache.spark.sql.execution.vectorized.Dictionary
 
 /**
- * Decodes the dictionary of a lazily decoded column once, into a table that the shim gathers from.
- *
- * A Dictionary does not say how many entries it has, so the table grows to the largest id that a batch holds.
+ * Decodes the dictionary of a lazily decoded column once, into a table that the shim gathers from: whole when its values are an
+ * array that can be copied, else up to the largest id that a batch holds.
  */
 private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseable {
   private val buffer = new OffHeapBuffer
@@ -14,6 +13,9 @@ private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseabl
 
   /** Decodes one entry to the address `to`. */
   protected def decode(dictionary: Dictionary, id: Int, to: Long): Unit
+
+  /** The values of all entries of an `identity` as an array whose elements lie as the table's do; null when there is none. */
+  protected def valuesOf(dictionary: AnyRef): AnyRef = null
 
   /** Forgets the entries decoded so far. */
   protected def restart(): Unit = decoded = 0
@@ -26,15 +28,28 @@ private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseabl
       restart()
     }
     if (maxId >= decoded) {
-      val bytes = (maxId + 1L) * width
-      if (!buffer.holds(bytes)) restart() // it grows, and its content is lost
-      val table = buffer.reserve(bytes)
-      while (decoded <= maxId) {
-        decode(dictionary, decoded, table + decoded.toLong * width)
-        decoded += 1
-      }
+      val values = valuesOf(identity)
+      if (values != null) decodeAll(values) else decodeTo(dictionary, maxId)
     }
+    if (maxId >= decoded) throw new IndexOutOfBoundsException(s"entry $maxId of a dictionary of $decoded")
     buffer.address
+  }
+
+  private def decodeAll(values: AnyRef): Unit = {
+    val entries = java.lang.reflect.Array.getLength(values)
+    val bytes = entries.toLong * width
+    InputColumn.copyArray(values, buffer.reserve(bytes), bytes)
+    decoded = entries
+  }
+
+  private def decodeTo(dictionary: Dictionary, maxId: Int): Unit = {
+    val bytes = (maxId + 1L) * width
+    if (!buffer.holds(bytes)) restart() // it grows, and its content is lost
+    val table = buffer.reserve(bytes)
+    while (decoded <= maxId) {
+      decode(dictionary, decoded, table + decoded.toLong * width)
+      decoded += 1
+    }
   }
 
   def close(): Unit = {

@@ -16,6 +16,10 @@ private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boole
 
   private[columns] override def newTable(): DictionaryTable = new DictionaryTable(width) {
     override protected def decode(dictionary: Dictionary, id: Int, to: Long): Unit = layout.decode(dictionary, id, to)
+    override protected def valuesOf(dictionary: AnyRef): AnyRef = {
+      val values = VectorInternals.dictionaryValues(dictionary)
+      if (layout.isOf(values)) values else null
+    }
   }
 
   private[columns] override def nativeValues(vector: NativeColumnVector, nullBytes: Long, numRows: Int): Long =
@@ -25,7 +29,7 @@ private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boole
     vector.valuesNativeAddress
 
   private[columns] override def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long =
-    copyArray(VectorInternals.values(vector), scratch(numRows), numRows.toLong * width)
+    InputColumn.copyArray(VectorInternals.values(vector), scratch(numRows), numRows.toLong * width)
 
   private[columns] override def keepConstant(vector: ConstantColumnVector): Boolean = {
     val bits = layout.bits(vector, 0)

@@ -109,22 +109,6 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
     data.reserve(numRows.toLong * width)
   }
 
-  /** Copies `bytes` bytes of a primitive array, from its byte `from`, to the address `to`; returns `to`. */
-  private[columns] def copyArray(array: AnyRef, to: Long, bytes: Long, from: Long = 0): Long = {
-    // the offset is the same for all on the JVMs that Spark runs on, but that is not promised
-    val offset = array match {
-      case _: Array[Byte] => Platform.BYTE_ARRAY_OFFSET
-      case _: Array[Short] => Platform.SHORT_ARRAY_OFFSET
-      case _: Array[Int] => Platform.INT_ARRAY_OFFSET
-      case _: Array[Long] => Platform.LONG_ARRAY_OFFSET
-      case _: Array[Float] => Platform.FLOAT_ARRAY_OFFSET
-      case _: Array[Double] => Platform.DOUBLE_ARRAY_OFFSET
-      case _ => throw new IllegalStateException("a batch with an on-heap column that was closed") // null: no array
-    }
-    Platform.copyMemory(array, offset + from, null, to, bytes)
-    to
-  }
-
   private def bindNoNulls(values: Long, numRows: Int): Unit = {
     boundData = values
     bindNulls(0, hasNull = false, math.max(numRows, 1))
@@ -164,12 +148,12 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
   private def bindOnHeap(vector: OnHeapColumnVector, numRows: Int): Unit =
     if (vector.isAllNull) bindAllNull(numRows)
     else {
-      val copied = copyArray(VectorInternals.nulls(vector), nulls.reserve(numRows.toLong), numRows.toLong)
+      val copied = InputColumn.copyArray(VectorInternals.nulls(vector), nulls.reserve(numRows.toLong), numRows.toLong)
       val nullBytes = bindNulls(copied, numRows)
       boundData =
         if (vector.hasDictionary) {
           val idVector = vector.getDictionaryIds.asInstanceOf[OnHeapColumnVector]
-          val idBytes = copyArray(VectorInternals.values(idVector), ids.reserve(numRows * 4L), numRows * 4L)
+          val idBytes = InputColumn.copyArray(VectorInternals.values(idVector), ids.reserve(numRows * 4L), numRows * 4L)
           decode(VectorInternals.dictionary(vector), idBytes, nullBytes, numRows)
         } else onHeapValues(vector, nullBytes, numRows)
     }
@@ -237,6 +221,22 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
 }
 
 object InputColumn {
+
+  /** Copies `bytes` bytes of a primitive array, from its byte `from`, to the address `to`; returns `to`. */
+  private[columns] def copyArray(array: AnyRef, to: Long, bytes: Long, from: Long = 0): Long = {
+    // the offset is the same for all on the JVMs that Spark runs on, but that is not promised
+    val offset = array match {
+      case _: Array[Byte] => Platform.BYTE_ARRAY_OFFSET
+      case _: Array[Short] => Platform.SHORT_ARRAY_OFFSET
+      case _: Array[Int] => Platform.INT_ARRAY_OFFSET
+      case _: Array[Long] => Platform.LONG_ARRAY_OFFSET
+      case _: Array[Float] => Platform.FLOAT_ARRAY_OFFSET
+      case _: Array[Double] => Platform.DOUBLE_ARRAY_OFFSET
+      case _ => throw new IllegalStateException("a batch with an on-heap column that was closed") // null: no array
+    }
+    Platform.copyMemory(array, offset + from, null, to, bytes)
+    to
+  }
 
   /** Throws IllegalArgumentException for a type that kernels do not take. */
   def of(dataType: DataType, nullable: Boolean): InputColumn =

@@ -83,10 +83,10 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     val base = bytes.reserve(math.max(size, 1))
     if (size > 0) {
       val child = vector.arrayData.asInstanceOf[OnHeapColumnVector]
-      copyArray(VectorInternals.values(child), base, size, first.toLong)
+      InputColumn.copyArray(VectorInternals.values(child), base, size, first.toLong)
     }
-    val startBytes = copyArray(starts, offsets.reserve(numRows * 4L), numRows * 4L)
-    val sizeBytes = copyArray(sizes, lengths.reserve(numRows * 4L), numRows * 4L)
+    val startBytes = InputColumn.copyArray(starts, offsets.reserve(numRows * 4L), numRows * 4L)
+    val sizeBytes = InputColumn.copyArray(sizes, lengths.reserve(numRows * 4L), numRows * 4L)
     val out = scratch(numRows)
     Shim.views(base - first, startBytes, sizeBytes, nullBytes, numRows.toLong, out)
     out

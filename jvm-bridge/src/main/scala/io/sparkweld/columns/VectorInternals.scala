@@ -4,20 +4,26 @@ import java.lang.reflect.Field
 
 import io.sparkweld.nativelib.NativeError
 
+import org.apache.parquet.column.values.dictionary.PlainValuesDictionary._
 import org.apache.spark.sql.execution.datasources.parquet.ParquetDictionary
 import org.apache.spark.sql.execution.vectorized._
 import org.apache.spark.sql.types._
 
 /**
- * The parts of Spark's column vectors that have no public accessor: where the values and null bytes lie.
+ * The parts of Spark's column vectors, and of Parquet's dictionaries, that have no public accessor: where the values and null
+ * bytes lie.
  *
- * This is the only place that knows field names of Spark's vectors. Spark's jars are in the unnamed module, so that
- * reflection needs no JVM flag.
+ * This is the only place that knows names of their fields. Spark's jars are in the unnamed module, so that reflection needs no
+ * JVM flag.
  */
 private[columns] object VectorInternals {
   private val vectorDictionary = field(classOf[WritableColumnVector], "dictionary")
   private val parquetDictionary = field(classOf[ParquetDictionary], "dictionary")
   private val parquetTransforms = field(classOf[ParquetDictionary], "needTransform")
+  private val intEntries = field(classOf[PlainIntegerDictionary], "intDictionaryContent")
+  private val longEntries = field(classOf[PlainLongDictionary], "longDictionaryContent")
+  private val floatEntries = field(classOf[PlainFloatDictionary], "floatDictionaryContent")
+  private val doubleEntries = field(classOf[PlainDoubleDictionary], "doubleDictionaryContent")
   private val offHeapOffsets = field(classOf[OffHeapColumnVector], "offsetData")
   private val offHeapLengths = field(classOf[OffHeapColumnVector], "lengthData")
   private val onHeapOffsets = field(classOf[OnHeapColumnVector], "arrayOffsets")
@@ -41,6 +47,15 @@ private[columns] object VectorInternals {
   def identity(dictionary: Dictionary): AnyRef = dictionary match {
     case parquet: ParquetDictionary if !parquetTransforms.getBoolean(parquet) => parquetDictionary.get(parquet)
     case other => other
+  }
+
+  /** All values of a dictionary (an `identity`) of Parquet's own, a primitive array by id; null for another dictionary. */
+  def dictionaryValues(dictionary: AnyRef): AnyRef = dictionary match {
+    case ints: PlainIntegerDictionary => intEntries.get(ints)
+    case longs: PlainLongDictionary => longEntries.get(longs)
+    case floats: PlainFloatDictionary => floatEntries.get(floats)
+    case doubles: PlainDoubleDictionary => doubleEntries.get(doubles)
+    case _ => null
   }
 
   /** The address of the int32 offsets of the vector's texts in its child's bytes; what NULL rows have is left over. */

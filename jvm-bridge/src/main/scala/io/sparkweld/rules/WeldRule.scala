@@ -32,12 +32,12 @@ object WeldRule extends Rule[SparkPlan] {
     }
 
   /**
-   * Whether a node is the final aggregate of what was an aggregate UDF, and kernels are asked for: where no UDF lies below, Spark's
-   * own loop is the faster one.
+   * Whether a node is the final aggregate of what was an aggregate UDF, which kernels merge over plain columns too unless
+   * expressions are asked for: tests/bench/bench_backends.py compares both.
    */
   private[rules] def wantsMerging(node: SparkPlan): Boolean = node match {
     case aggregate: HashAggregateExec =>
-      aggregate.resultExpressions.exists(Rewritten.in(_).exists(_.kind == "aggregate")) && Backend.of(conf) == Backend.Native
+      aggregate.resultExpressions.exists(Rewritten.in(_).exists(_.kind == "aggregate")) && Backend.of(conf) != Backend.Catalyst
     case _ => false
   }
 }

@@ -3,6 +3,7 @@ package io.sparkweld.support
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 import io.sparkweld.columns.ColumnLayout
+import io.sparkweld.expressions.{IeeeDivide, NullIfNaN, RoundToWhole}
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.optimizer.NormalizeNaNAndZero
@@ -38,7 +39,10 @@ final class ExpressionCodec(column: Attribute => ObjectNode, field: (Attribute, 
       node
     case other =>
       if (!holds(other.dataType)) throw new UnsupportedExpression(s"${other.prettyName} of type ${other.dataType.sql}")
-      val op = operator.getOrElse(other.getClass, throw new UnsupportedExpression(other.prettyName))
+      val op = other match {
+        case RoundToWhole(_, direction) => direction
+        case _ => operator.getOrElse(other.getClass, throw new UnsupportedExpression(other.prettyName))
+      }
       val node = compound(op, other, other.children)
       evalMode(other).foreach {
         case EvalMode.TRY => throw new UnsupportedExpression(s"${other.prettyName} with try_ semantics")
@@ -95,7 +99,8 @@ object ExpressionCodec {
     classOf[StartsWith], classOf[EndsWith], classOf[Contains],
     classOf[Year], classOf[Quarter], classOf[Month], classOf[DayOfMonth], classOf[DayOfYear], classOf[DayOfWeek], classOf[WeekDay],
     classOf[WeekOfYear], classOf[Hour], classOf[Minute], classOf[Second],
-    classOf[KnownNotNull], classOf[KnownFloatingPointNormalized], classOf[NormalizeNaNAndZero])
+    classOf[KnownNotNull], classOf[KnownFloatingPointNormalized], classOf[NormalizeNaNAndZero],
+    classOf[IeeeDivide], classOf[NullIfNaN])
     .map(c => c -> c.getSimpleName).toMap
 
   /** The time zone of an expression that needs one. */

@@ -1,0 +1,96 @@
+"""Turns a table and a saved model into the table of its predictions.
+
+The model may be of scikit-learn (joblib, pickle), LightGBM (text), XGBoost (JSON, UBJSON) or pyspark.ml (folder); tables are
+Parquet, ORC, CSV (with a line of names), JSON lines, or names in the catalog. Everything is checked before any work starts, and
+the output is there as a whole or not at all.
+
+    spark-submit jobs/score.py --input T --model M --output O [--where "prediction > 0.9"] [--top-k 100] ...
+
+--top-k keeps the rows of the largest predictions; NULL comes last. Of rows with equal predictions those come first whose kept
+columns are smaller, compared in the order of the table, so the same input always gives the same rows.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import sparkweld
+from sparkweld.api.explain import watched
+from sparkweld.api.scoring import quoted
+from sparkweld.api.tables import FORMATS, check_output, read_table, write_table
+
+UNORDERED = ("map", "variant")
+
+
+def main() -> None:
+    args = arguments(sys.argv[1:])
+    spark = SparkSession.builder.appName("score").config("spark.ui.showConsoleProgress", "true").getOrCreate()
+    spark.sparkContext.setLogLevel("WARN")
+    try:
+        run(spark, args)
+    except (sparkweld.UserError, AnalysisException) as error:
+        sys.exit(f"score: {error}")
+    finally:
+        spark.stop()
+
+
+def run(spark: SparkSession, args: argparse.Namespace) -> None:
+    check_output(spark, args.output, args.output_format, overwrite=args.overwrite)
+    scored = predictions(read_table(spark, args.input, args.input_format), args)
+    print(sparkweld.explain(scored), flush=True)
+    started = time.monotonic()
+    with watched(spark) as did:
+        write_table(scored, args.output, args.output_format, overwrite=args.overwrite, partition_by=args.partition_by)
+    seconds, ran = time.monotonic() - started, did()
+    print(f"{ran.written:,} rows written to {args.output} in {seconds:.1f} s")
+    print(f"{ran.read:,} rows read, {ran.read / seconds:,.0f} a second")
+    print(f"batches scored in kernels: {ran.in_kernels:,}; handed on to Python: {ran.in_python:,}")
+
+
+def predictions(table: DataFrame, args: argparse.Namespace) -> DataFrame:
+    """The rows and columns of the output. Raises UserError for what the table or the model does not have."""
+    scored = sparkweld.score(table, args.model, args.features, args.name, args.proba)
+    made = [name for name in scored.columns if name not in table.columns]
+    kept = table.columns if args.keep is None else args.keep
+    absent = [name for name in (*kept, *args.partition_by) if name not in scored.columns]
+    absent += [name for name in args.partition_by if name not in (*kept, *made)]
+    if absent:
+        raise sparkweld.UserError(f"the output cannot have the column {absent[0]!r}: there are {', '.join(scored.columns)}")
+    if args.where:
+        scored = scored.where(args.where)
+    scored = scored.select(*map(quoted, [name for name in kept if name not in made] + made))
+    if args.top_k is None:
+        return scored
+    types = dict(scored.dtypes)
+    if args.top_k < 1 or len(made) > 1 or types[made[0]] == "string":
+        raise sparkweld.UserError("--top-k takes 1 or more, and needs one number a row: choose a class with --proba CLASS")
+    ties = [quoted(name) for name in scored.columns if not types[name].startswith(UNORDERED)]
+    return scored.orderBy(F.desc_nulls_last(quoted(made[0])), *ties).limit(args.top_k)
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = lambda text: [name.strip() for name in text.split(",") if name.strip()]  # noqa: E731
+    parser.add_argument("--input", required=True, help="path, or name of a table")
+    parser.add_argument("--model", required=True, help="path of the saved model")
+    parser.add_argument("--output", required=True, help="path, or name of a table, that does not exist yet")
+    parser.add_argument("--input-format", choices=FORMATS, help="by default from the extension")
+    parser.add_argument("--output-format", choices=FORMATS, help="by default from the extension")
+    parser.add_argument("--features", type=names, help="a,b,c in the order of fitting; by default the model's names")
+    parser.add_argument("--keep", type=names, help="columns to keep beside the predictions; by default all")
+    parser.add_argument("--name", default="prediction", help="name of the column of predictions")
+    parser.add_argument("--proba", nargs="?", const=True, default=False, metavar="CLASS", help="probabilities, or that of CLASS")
+    parser.add_argument("--where", help="SQL condition on the table's columns and the predictions")
+    parser.add_argument("--top-k", type=int, metavar="N", help="only the N rows with the largest predictions")
+    parser.add_argument("--partition-by", type=names, default=[], help="columns that become folders of the output")
+    parser.add_argument("--overwrite", action="store_true", help="replace the output, once the new one is complete")
+    return parser.parse_args(given)
+
+
+if __name__ == "__main__":
+    main()

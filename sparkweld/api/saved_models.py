@@ -1,0 +1,150 @@
+"""Turns a path into the fitted model that was saved there: by joblib or pickle, LightGBM, XGBoost or pyspark.ml.
+
+What a file holds is told from its first bytes, not from its name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sparkweld.errors import UserError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+#: What pickles begin with, and what joblib's compressed ones do: zlib, gzip, bzip2, xz, lzma, lz4.
+_PICKLES = (b"\x80", b"\x78", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"\x5d\x00", b"\x04\x22\x4d\x18")
+_LIGHTGBM = b"tree\n"
+_XGBOOST = (b"{L", b"{i", b"{U", b'{"')  # UBJSON, and JSON
+
+
+def load_model(path: str | os.PathLike[str], spark: SparkSession) -> Any:
+    """The model at a path, which may be of any file system that Spark reads.
+
+    A pickle runs code of whoever made it. Raises UserError, with the path and what to do, for what is no such model.
+    """
+    where = os.fspath(path)
+    local = _local(where)
+    if local is None:
+        return _load_ml(where, spark) if _is_remote_ml(where, spark) else _of_bytes(_fetched(where, spark), where)
+    if not local.exists():
+        raise UserError(f"there is no model at {where}: no such file or directory")
+    if (local / "metadata").is_dir():
+        return _load_ml(where, spark)
+    if (local / "MLmodel").is_file():
+        raise UserError(f"{where} is an MLflow model: give the path of the model's own file in it, such as {where}/model.pkl")
+    if not local.is_file():
+        raise UserError(f"{where} is a folder, and no pyspark.ml model: there is no folder 'metadata' in it")
+    try:
+        with local.open("rb") as file:
+            begin = file.read(8)
+        return _read(begin, str(local), where)
+    except PermissionError as error:
+        raise UserError(f"the model {where} cannot be read: {error}") from None
+
+
+def _local(where: str) -> Path | None:
+    """The path in the local file system, None for another one."""
+    parts = urlsplit(where)
+    if parts.scheme == "file":
+        return Path(parts.path)
+    return Path(where) if not parts.scheme or len(parts.scheme) == 1 or "://" not in where else None
+
+
+def _read(begin: bytes, source: Any, where: str) -> Any:
+    """`source`: a file's name, or its bytes."""
+    if not begin:
+        raise UserError(f"the model {where} is an empty file")
+    if begin.startswith(_LIGHTGBM):
+        lightgbm = _library("lightgbm", where)
+        named = {"model_file": source} if isinstance(source, str) else {"model_str": source.decode()}
+        return _loaded(lambda: lightgbm.Booster(**named), "LightGBM", where)
+    if begin.startswith(_XGBOOST):
+        return _loaded(lambda: of_booster(_booster(source, where)), "XGBoost", where)
+    if begin.startswith(_PICKLES):
+        joblib = importlib.import_module("joblib")
+        file = source if isinstance(source, str) else io.BytesIO(source)
+        return _loaded(lambda: joblib.load(file), "joblib or pickle", where)
+    raise UserError(
+        f"{where} is no model that can be read: it begins with {begin!r}. Known are files of joblib and pickle, LightGBM's "
+        "text, XGBoost's JSON and UBJSON, and folders of pyspark.ml"
+    )
+
+
+def _booster(source: Any, where: str) -> Any:
+    booster = _library("xgboost", where).Booster()
+    booster.load_model(source if isinstance(source, str) else bytearray(source))
+    return booster
+
+
+def of_booster(booster: Any) -> Any:
+    """XGBoost's own class for what a Booster predicts: labels and probabilities of a classifier, or numbers."""
+    import json
+
+    xgboost = importlib.import_module("xgboost")
+    objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+    classes = objective in ("binary:logistic", "multi:softprob", "multi:softmax")
+    made = xgboost.XGBClassifier() if classes else xgboost.XGBRegressor()
+    made.load_model(booster.save_raw("ubj"))
+    return made
+
+
+def _loaded(load: Any, kind: str, where: str) -> Any:
+    try:
+        return load()
+    except ModuleNotFoundError as error:
+        raise UserError(f"the model {where} needs the package {error.name}, which is not installed here") from error
+    except UserError:
+        raise
+    except Exception as error:  # a pickle runs any code, and libraries raise what they like
+        detail = " ".join(str(error).split())[:300]
+        raise UserError(f"the model {where} cannot be read as a file of {kind}: {type(error).__name__}: {detail}") from error
+
+
+def _library(name: str, where: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise UserError(f"the model {where} is one of {name}, which is not installed: pip install sparkweld[{name}]") from None
+
+
+def _load_ml(where: str, spark: SparkSession) -> Any:
+    from pyspark.ml.util import DefaultParamsReader
+
+    return _loaded(lambda: DefaultParamsReader.loadParamsInstance(where, spark), "pyspark.ml", where)
+
+
+def _is_remote_ml(where: str, spark: SparkSession) -> bool:
+    from pyspark.errors import AnalysisException
+
+    def has_metadata() -> bool:
+        try:
+            return spark.read.text(where.rstrip("/") + "/metadata").first() is not None
+        except AnalysisException:  # no such folder
+            return False
+
+    return bool(_reached(has_metadata, where))
+
+
+def _fetched(where: str, spark: SparkSession) -> bytes:
+    found = _reached(lambda: spark.read.format("binaryFile").load(where).select("content").first(), where)
+    if found is None:
+        raise UserError(f"there is no model at {where}: no such file")
+    return bytes(found[0])
+
+
+def _reached(read: Callable[[], Any], where: str) -> Any:
+    try:
+        return read()
+    except Exception as error:  # every file system of Hadoop has errors of its own
+        raise UserError(f"there is no model at {where} that Spark can read: {str(error).splitlines()[-1][:300]}") from error
+
+
+def _of_bytes(data: bytes, where: str) -> Any:
+    return _read(data[:8], data, where)

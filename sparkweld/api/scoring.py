@@ -1,0 +1,100 @@
+"""Turns a DataFrame and a fitted model into the DataFrame with the model's predictions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from sparkweld.api.fitted import chosen_features, plan_of
+from sparkweld.api.predictors import predictor
+from sparkweld.api.saved_models import load_model, of_booster
+from sparkweld.errors import UserError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+
+def score(
+    df: DataFrame,
+    model: Any,
+    features: Sequence[str] | Mapping[str, str] | None = None,
+    output: str = "prediction",
+    proba: Any = False,
+) -> DataFrame:
+    """`df` with the model's predictions as the column `output`.
+
+    `model`: a fitted scikit-learn estimator or pipeline, a LightGBM, XGBoost or pyspark.ml model, or the path of a saved one.
+    `features`: the columns that it was fitted on, by default those whose names it knows; a dict says which column is which
+    feature. `proba`: True gives probabilities, of the second class where there are two, else a column ``output_<class>`` for each
+    class; a label gives that class's alone. Type of the result: the dtype that the model predicts; NaN becomes NULL.
+
+    Nothing is read or computed before an action on the result. With the plugin the model is compiled; without it, or where it is
+    refused (`sparkweld.explain` says why), a pandas UDF gives the same rows. Raises UserError, before any row is read, for a path
+    without a model, columns that are missing or of the wrong type, and an `output` that `df` has already.
+    """
+    if isinstance(model, str | os.PathLike):
+        model = load_model(model, df.sparkSession)
+    columns = _columns(df)
+    if hasattr(model, "transform") and hasattr(model, "uid"):
+        from sparkweld.api.scoring_ml import score_ml
+
+        return score_ml(df, model, columns, features, output, proba)
+    if _is_xgboost_booster(model):
+        model = of_booster(model)
+    from pyspark.sql import functions as F
+
+    given = chosen_features(model, features, columns)
+    plan = plan_of(model, given, proba)
+    names = [f"{output}_{label}" for label in plan.classes] or [output]
+    refuse_taken(names, columns)
+    fields = [f"p{at}" for at in range(len(plan.classes))]
+    function = predictor(
+        _holder(df, model), plan.method, documents=plan.documents, array=plan.array, at=plan.at, columns=fields
+    )
+    returned = ", ".join(f"{field} {plan.type}" for field in fields) or plan.type
+    argument = quoted(given[0].column) if plan.documents else F.struct(*(quoted(g.column).alias(g.name) for g in given))
+    scored = F.pandas_udf(function, returned)(argument)
+    if not fields:
+        return df.withColumn(output, scored)
+    struct = "__" + output
+    wide = df.withColumn(struct, scored)
+    return wide.select(*map(quoted, columns), *(wide[struct][f].alias(n) for f, n in zip(fields, names, strict=True)))
+
+
+def quoted(name: str) -> Column:
+    """The column of exactly this name, dots and spaces included."""
+    from pyspark.sql import functions as F
+
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
+def refuse_taken(names: Sequence[str], columns: Mapping[str, str]) -> None:
+    """Raises UserError for a name that a column has already; Spark takes names that differ in case for the same."""
+    lowered = {column.lower() for column in columns}
+    taken = [name for name in names if name.lower() in lowered]
+    if taken:
+        raise UserError(f"the table has a column {taken[0]!r} already: choose another output=")
+
+
+def _columns(df: DataFrame) -> dict[str, str]:
+    """Name -> type of the columns. Raises UserError for two of one name."""
+    found: dict[str, str] = {}
+    for name, kind in df.dtypes:
+        if name in found:
+            raise UserError(f"the table has two columns {name!r}: rename or drop one first")
+        found[name] = kind
+    return found
+
+
+def _holder(df: DataFrame, model: Any) -> Any:
+    """The model as the `value` of a broadcast, which is written once as a stream and not again with each function; a Connect
+    session has none."""
+    if hasattr(df, "_jdf"):
+        return df.sparkSession.sparkContext.broadcast(model)
+    return SimpleNamespace(value=model)
+
+
+def _is_xgboost_booster(model: Any) -> bool:
+    return type(model).__name__ == "Booster" and type(model).__module__.partition(".")[0] == "xgboost"

@@ -1,0 +1,149 @@
+"""Turns paths and table names into DataFrames, and DataFrames into outputs that are there as a whole or not at all.
+
+An output is written to a sibling of its own and renamed when it is complete. What was there before is moved aside first and
+deleted last, so that it is never lost; a job that is ended leaves nothing behind but what was there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sparkweld.errors import UserError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+#: The end of a file's or folder's name -> format.
+EXTENSIONS = {".parquet": "parquet", ".orc": "orc", ".csv": "csv", ".json": "json", ".jsonl": "json"}
+FORMATS = ("parquet", "orc", "csv", "json", "table")
+
+_READING = {"csv": {"header": "true", "inferSchema": "true"}}
+_WRITING = {"csv": {"header": "true"}}
+
+
+def format_of(where: str, given: str | None) -> str:
+    """The format that was given, else that of the extension; a name without a slash or an extension is a table's."""
+    if given is not None:
+        if given not in FORMATS:
+            raise UserError(f"{given} is no known format: choose one of {', '.join(FORMATS)}")
+        return given
+    name = where.rstrip("/").lower()
+    for end, kind in EXTENSIONS.items():
+        if name.endswith((end, *(f"{end}.{packed}" for packed in ("gz", "bz2", "zst", "snappy")))):
+            return kind
+    return "parquet" if "/" in where else "table"
+
+
+def read_table(spark: SparkSession, where: str, given: str | None = None) -> DataFrame:
+    """The table at a path or of a name; of CSV, names in the first line and types from the values. Raises UserError."""
+    kind = format_of(where, given)
+    try:
+        if kind == "table":
+            return spark.table(where)
+        return spark.read.options(**_READING.get(kind, {})).format(kind).load(where)
+    except Exception as error:  # a broken file's error has no class of its own in Python
+        raise UserError(f"the input {where} cannot be read as {kind}: {_line(error)}") from error
+
+
+class Place(Protocol):
+    """Where outputs lie: names that can be looked for, given to something else, and taken away."""
+
+    def exists(self, name: str) -> bool: ...
+
+    def rename(self, old: str, new: str) -> None:
+        """Raises UserError when it fails."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Does nothing when there is nothing."""
+        ...
+
+    def aside(self, name: str, mark: str) -> str:
+        """A name beside it."""
+        ...
+
+    def begun(self, name: str, mark: str) -> str:
+        """Where to write what will get this name. It goes when the application ends, if the place can see to it."""
+        ...
+
+    def done(self, begun: str) -> None:
+        """Takes away what `begun` made, and what is still there."""
+        ...
+
+
+class Tables:
+    """The session's catalog."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+
+    def exists(self, name: str) -> bool:
+        return bool(self._spark.catalog.tableExists(name))
+
+    def rename(self, old: str, new: str) -> None:
+        self._spark.sql(f"ALTER TABLE {old} RENAME TO {new}")
+
+    def delete(self, name: str) -> None:
+        self._spark.sql(f"DROP TABLE IF EXISTS {name}")
+
+    def aside(self, name: str, mark: str) -> str:
+        return f"{name.rstrip('`')}__{mark}" + ("`" if name.endswith("`") else "")
+
+    begun, done = aside, delete
+
+
+def check_output(spark: SparkSession, where: str, given: str | None = None, *, overwrite: bool = False) -> Place:
+    """The place of an output. Raises UserError when there is something already that may not be replaced."""
+    kind = format_of(where, given)
+    if kind == "table":
+        place: Place = Tables(spark)
+    else:
+        from sparkweld.bridge.jvm import Files
+
+        place = Files(spark, where)
+    if place.exists(where) and not overwrite:
+        raise UserError(f"the output {where} exists already: choose another one, or say that it may be replaced (--overwrite)")
+    return place
+
+
+def write_table(
+    df: DataFrame, where: str, given: str | None = None, *, overwrite: bool = False, partition_by: Sequence[str] = ()
+) -> None:
+    """Writes `df` and puts it in place as a whole. With `overwrite`, what was there goes once the new output is complete."""
+    place, kind = check_output(df.sparkSession, where, given, overwrite=overwrite), format_of(where, given)
+    mark = f"sparkweld_{uuid.uuid4().hex[:12]}"
+    writer = df.write.options(**_WRITING.get(kind, {}))
+    if partition_by:
+        writer = writer.partitionBy(*partition_by)
+    new = place.begun(where, mark)
+    try:
+        if kind == "table":
+            writer.saveAsTable(new)
+        else:
+            writer.format(kind).save(new)
+        _put(place, new, where, place.aside(where, f"{mark}_old"), overwrite)
+    finally:
+        place.done(new)
+
+
+def _put(place: Place, new: str, where: str, old: str, overwrite: bool) -> None:
+    """Renames the new output; while it does, the old one has another name, and gets its own back if that fails."""
+    replaced = place.exists(where)
+    if replaced and not overwrite:  # made by something else while this one was written
+        raise UserError(f"the output {where} exists by now: choose another one, or say that it may be replaced (--overwrite)")
+    if replaced:
+        place.rename(where, old)
+    try:
+        place.rename(new, where)
+    except BaseException:
+        if replaced:
+            place.rename(old, where)
+        raise
+    if replaced:
+        place.delete(old)
+
+
+def _line(error: Any) -> str:
+    return " ".join(str(error).split("JVM stacktrace")[0].split())[:400]

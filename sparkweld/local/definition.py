@@ -1,0 +1,119 @@
+"""What a lazy value is: the call that makes it, for running the original, and its traced form, for the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.annotations.domains import RowDomain
+from sparkweld.ir import LoopBuilder
+from sparkweld.local.space import Foreign, Space
+from udf_compiler.trace import TracedArray, TracedSeries
+
+_NOTHING = object()
+
+
+@dataclass(eq=False)
+class Definition:
+    """``function(*args, **kwargs)``, whose arguments may hold other definitions; of a leaf the `real` data.
+
+    `guards`: what has to hold for the pipeline to be right, of this call alone. `index` and `name`: a Series' labels (of the
+    root's rows) and its name.
+    """
+
+    session: Any
+    space: Space
+    domain: RowDomain
+    traced: Any
+    function: Callable[..., Any] | None = None
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    guards: tuple[int, ...] = ()
+    index: pd.Index | None = None
+    name: Any = None
+    real: Any = _NOTHING
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it is a Series, not an array."""
+        return self.index is not None
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether the real data is there."""
+        return self.real is not _NOTHING
+
+    @property
+    def known_rows(self) -> int | None:
+        """How many rows it has, when that is known already."""
+        if self.is_computed:
+            return len(self.real)
+        return self.space.rows if self.domain is self.space.capture.root else None
+
+    @property
+    def loop(self) -> LoopBuilder:
+        """The loop of its rows."""
+        return self.space.capture.loop(self.domain)
+
+    def parents(self) -> Iterator[Definition]:
+        """The definitions that it is made of."""
+        return definitions((self.args, self.kwargs))
+
+    def sample(self) -> Any:
+        """A few rows of the same kind: where it has rows, what class and dtype a call gives, and what names."""
+        values = sample_values(self.traced)
+        return pd.Series(values, name=self.name) if self.is_series else values
+
+    def eager(self) -> Any:
+        """The real data, by running the original calls."""
+        todo = [self]
+        while todo:
+            one = todo[-1]
+            missing = [] if one.is_computed else [p for p in one.parents() if not p.is_computed]
+            if missing:
+                todo += missing
+                continue
+            todo.pop()
+            if not one.is_computed:
+                assert one.function is not None
+                args, kwargs = replaced((one.args, one.kwargs), lambda d: d.real)
+                one.real = one.function(*args, **kwargs)
+        return self.real
+
+
+def sample_values(traced: Any) -> Any:
+    """Some rows of a traced value: ones, which no function treats in a special way, or texts, or real elements."""
+    if type(traced) is Foreign:
+        return traced.example
+    if type(traced) is TracedSeries and object.__getattribute__(traced, "kind") == "text":
+        return np.array(["a", "bc", "d e", "f"], object)
+    if type(traced) is TracedSeries and object.__getattribute__(traced, "kind") == "maybe":
+        return np.ones(4)
+    dtype = traced.dtype if type(traced) in (TracedSeries, TracedArray) else np.float64
+    return np.ones(4, dtype)
+
+
+def definitions(x: Any) -> Iterator[Definition]:
+    """The definitions in nested arguments."""
+    if isinstance(x, Definition):
+        yield x
+    elif isinstance(x, list | tuple):
+        for element in x:
+            yield from definitions(element)
+    elif isinstance(x, dict):
+        yield from definitions(list(x.values()))
+
+
+def replaced(x: Any, by: Callable[[Definition], Any]) -> Any:
+    """Nested arguments with something else for each definition."""
+    if isinstance(x, Definition):
+        return by(x)
+    if type(x) in (list, tuple):
+        return type(x)(replaced(element, by) for element in x)
+    if type(x) is dict:
+        return {key: replaced(value, by) for key, value in x.items()}
+    return x

@@ -1,0 +1,170 @@
+"""Lazy values to real data: one pipeline for all that is asked for together; what it cannot decide, the original calls do."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir import LoopBuilder
+from sparkweld.ir.ops import Optional
+from sparkweld.local.definition import Definition
+from sparkweld.local.space import POSITION, Foreign, Space
+from sparkweld.pipelines import BrokenPromise, Runner, Undecided, plan
+from sparkweld.pipelines.describe import described
+from udf_compiler.trace import TracedArray, TracedSeries
+
+
+def compute(*values: Any) -> tuple[Any, ...]:
+    """The real data of lazy values, those of one number of rows in one pipeline; other objects as they are."""
+    from sparkweld.local.frame import LazyFrame
+    from sparkweld.local.values import Lazy
+
+    wanted: list[Definition] = []
+    for value in values:
+        if isinstance(value, Lazy):
+            wanted.append(value._definition)
+        elif isinstance(value, LazyFrame):
+            wanted += value.definitions()
+    compute_definitions(wanted)
+    results = []
+    for value in values:
+        if isinstance(value, Lazy):
+            results.append(value._definition.real)
+        else:
+            results.append(value.real() if isinstance(value, LazyFrame) else value)
+    return tuple(results)
+
+
+def explain(*values: Any) -> str:
+    """What would run for lazy values: stages, what each runs in, rows of a block, bytes."""
+    from sparkweld.local.values import Lazy
+
+    found = [v._definition for v in values if isinstance(v, Lazy)]
+    texts = []
+    for space in {id(d.space): d.space for d in found}.values():
+        group = [d for d in found if d.space is space and not d.is_computed]
+        if group and all(map(_is_planned, group)):
+            texts.append(described(_runner(space, group)))
+    return "\n\n".join(texts) or "computed already, or without a pipeline"
+
+
+def compute_definitions(wanted: Sequence[Definition]) -> None:
+    """Computes what is not there yet."""
+    missing = [d for d in dict.fromkeys(wanted) if not d.is_computed]
+    for space in {id(d.space): d.space for d in missing}.values():
+        group = [d for d in missing if d.space is space]
+        planned = [d for d in group if _is_planned(d)]
+        if planned:
+            _run(space, planned)
+    for definition in missing:
+        definition.eager()
+
+
+def compute_source(definition: Definition, column: str) -> Any:
+    """The merged result of all rows."""
+    space = definition.space
+    runner = _new_runner(space, {"result": column}, list(definition.parents()))
+    try:
+        return runner.run(space.columns, space.rows)["result"]
+    except (Undecided, BrokenPromise, LookupError) as error:
+        _warn(runner, error)
+        return definition.eager()
+
+
+def _is_planned(definition: Definition) -> bool:
+    """Whether a pipeline gives it as it is: its dtype is known, and what is missing in it."""
+    traced = definition.traced
+    if type(traced) is not TracedSeries:
+        return type(traced) is TracedArray or bool(traced.column)
+    kind, missing = object.__getattribute__(traced, "kind"), object.__getattribute__(traced, "missing")
+    return kind == "numpy" or (kind == "text" and not (missing.none and missing.nan) and not missing.void)
+
+
+def _run(space: Space, group: list[Definition]) -> None:
+    runner = _runner(space, group)
+    space.last = runner
+    try:
+        made = runner.run(space.columns, space.rows)
+    except (Undecided, BrokenPromise) as error:
+        _warn(runner, error)
+        return
+    for number, definition in enumerate(group):
+        positions = made.get(f"{POSITION}{number}")
+        definition.real = _real(definition, made[f"out{number}"], positions)
+
+
+def _runner(space: Space, group: list[Definition]) -> Runner:
+    from sparkweld.local.black_boxes import source_of
+
+    outputs: dict[str, Any] = {}
+    for number, definition in enumerate(group):
+        outputs[f"out{number}"] = source_of(definition.traced)
+        if definition.is_series and definition.domain is not space.capture.root:
+            outputs[f"{POSITION}{number}"] = _positions(space, definition)
+    key = tuple((name, s if isinstance(s, str) else (space.capture.domain_of(s), s.id)) for name, s in outputs.items())
+    if key not in space.runners:
+        space.runners[key] = _new_runner(space, outputs, group)
+    return space.runners[key]
+
+
+def _new_runner(space: Space, outputs: dict[str, Any], group: list[Definition]) -> Runner:
+    made = plan(space.capture, outputs, _guards(space, group))
+    return Runner(made, space.options.threads, space.options.block_rows)
+
+
+def _positions(space: Space, definition: Definition) -> Any:
+    """The row numbers of a filtered domain: those of its parent where the filter's mask holds."""
+    from sparkweld.pipelines import Keep
+
+    steps = [s for s in space.capture.steps if isinstance(s, Keep)]
+    chain = []
+    domain = definition.domain
+    while domain is not space.capture.root:
+        step = next(s for s in steps if s.makes is domain)
+        chain.append(step)
+        domain = step.domain
+    source: Any = space.positions()
+    for step in reversed(chain):
+        _, (source,) = space.capture.keep(step.mask, (source,))  # type: ignore[arg-type]
+    return source
+
+
+def _guards(space: Space, group: list[Definition]) -> dict[LoopBuilder, set[int]]:
+    """The guards of all calls that the values are made of."""
+    found: dict[LoopBuilder, set[int]] = {}
+    todo, seen = list(group), set()
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        found.setdefault(one.loop, set()).update(one.guards)
+        todo += one.parents()
+    return found
+
+
+def _real(definition: Definition, column: Any, positions: np.ndarray | None) -> Any:
+    values = column
+    if isinstance(column, Optional):
+        values = column.values.astype(object)
+        values[~column.valid] = np.nan if object.__getattribute__(definition.traced, "missing").nan else None
+    if not definition.is_series:
+        return values
+    index = definition.index
+    if positions is not None:
+        mask = np.zeros(definition.space.rows, np.bool_)
+        mask[positions] = True
+        index = index[mask]  # type: ignore[index]
+    if type(definition.traced) is Foreign and definition.traced.form == "list":
+        values = values.tolist()  # pandas says what dtype the elements make
+    return pd.Series(values, index=index, name=definition.name, copy=False)
+
+
+def _warn(runner: Runner, error: Exception) -> None:
+    runner.metrics.fallbacks += 1
+    if isinstance(error, BrokenPromise):
+        warnings.warn(f"sparkweld: the original computation runs in place of a pipeline: {error}", RuntimeWarning, stacklevel=3)

@@ -1,0 +1,285 @@
+"""A call on lazy values to a lazy value: native where the compiler can, a call of an annotated function, or the real thing.
+
+A call is tried on samples first, so that what it gives (a class, a dtype, a name) is the library's own word, and an error in
+types is raised where it is made. Then the compiler of UDFs traces it. What it refuses is a call of an annotated function, or
+computed with all that it takes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.core.computation import expressions
+
+from sparkweld.annotations import Annotation, annotation_of
+from sparkweld.annotations.annotation import ATTRIBUTE
+from sparkweld.errors import Refusal
+from sparkweld.local import black_boxes
+from sparkweld.local.definition import Definition, definitions, replaced
+from sparkweld.local.evaluating import compute_definitions
+from sparkweld.local.space import Foreign
+from sparkweld.local.values import Lazy, LazyArray, LazySeries
+from udf_compiler.trace import TracedArray, TracedSeries
+from udf_compiler.trace import session as tracing
+
+#: Attributes whose attributes are the methods.
+_ACCESSORS = ("str", "dt")
+#: Series of more elements are computed by numexpr where it is installed, with its own rounding.
+_NUMEXPR_ROWS = 1_000_000
+
+
+def lazy_value(definition: Definition) -> Lazy:
+    """What the user holds of a definition."""
+    made = (LazySeries if definition.is_series else LazyArray)(definition)
+    definition.session.watch(made)
+    return made
+
+
+def leaf(session: Any, data: pd.Series | np.ndarray) -> Lazy:
+    """Real data as a lazy value."""
+    return lazy_value(_leaf(session, data))
+
+
+def _leaf(session: Any, data: pd.Series | np.ndarray) -> Definition:
+    space = session.space(len(data))
+    if isinstance(data, pd.Series):
+        traced, index, name = space.series(data), data.index, data.name
+    else:
+        traced, index, name = space.array(data), None, None
+    made = Definition(session, space, space.capture.root, traced, index=index, name=name)
+    made.real = data
+    return made
+
+
+class Method:
+    """A method, or a property, of what a lazy value stands for: ``Method(("str", "lower"))(s)`` is ``s.str.lower()``."""
+
+    def __init__(self, path: tuple[str, ...], is_property: bool = False) -> None:
+        self.path, self.is_property = path, is_property
+
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        for name in self.path:
+            x = getattr(x, name)
+        return x if self.is_property else x(*args, **kwargs)
+
+    def unbound(self, owner: type) -> Any:
+        """The function of the class, None for what has no path in it."""
+        return getattr(owner, self.path[0], None) if len(self.path) == 1 and not self.is_property else None
+
+
+class Accessor:
+    """``s.str`` or ``s.dt`` of a lazy Series."""
+
+    def __init__(self, owner: Lazy, name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(getattr(pd.Series, self._name), name)  # what pandas lacks it says itself
+        path = (self._name, name)
+        if isinstance(real, property):
+            return record(Method(path, True), (self._owner,), {})
+        return lambda *args, **kwargs: record(Method(path), (self._owner, *args), kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        return record(lambda s, k: getattr(s, self._name)[k], (self._owner, key), {})
+
+
+def attribute(x: Lazy, name: str) -> Any:
+    """An attribute of a lazy value: a method that is recorded when called, an accessor, or a property, now."""
+    if not hasattr(x.real, name):
+        return getattr(x.compute(), name)  # a label, or the library's own error
+    found = getattr(x.real, name)
+    if name in _ACCESSORS and x.real is pd.Series:
+        return Accessor(x, name)
+    if callable(found) and not isinstance(found, property):
+        return lambda *args, **kwargs: record(Method((name,)), (x, *args), kwargs)
+    definition = x._definition
+    if name == "index" and definition.known_rows == definition.space.rows:
+        return definition.index
+    if name == "name":
+        return definition.name
+    return record(Method((name,), True), (x,), {})
+
+
+def part(x: Lazy, key: Any) -> Any:
+    """``x[key]``: rows where a condition holds are a new set of rows; anything else is computed."""
+    owner = x._definition
+    given = _defined(owner.session, key, owner.space.rows)
+    if isinstance(given, Definition) and _is_aligned([owner, given]) and _is_mask(given):
+        return kept_rows([owner], given)[0]
+    return record(lambda s, k: s[k], (x, key), {})
+
+
+def _is_mask(definition: Definition) -> bool:
+    traced = definition.traced
+    return type(traced) in (TracedSeries, TracedArray) and _plain_dtype(traced) == np.bool_
+
+
+def kept_rows(owners: list[Definition], mask: Definition) -> list[Lazy]:
+    """Each value where the mask holds."""
+    capture = owners[0].space.capture
+    sources = tuple(black_boxes.source_of(owner.traced) for owner in owners)
+    domain, kept = capture.keep(black_boxes.source_of(mask.traced), sources)  # type: ignore[arg-type]
+    made = []
+    for owner, source in zip(owners, kept, strict=True):
+        traced = black_boxes.traced_like(owner.traced, source, domain, capture.loop(domain))
+        found = Definition(owner.session, owner.space, domain, traced, lambda s, k: s[k], (owner, mask))
+        found.index, found.name = owner.index, owner.name
+        made.append(lazy_value(found))
+    return made
+
+
+def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """What ``function(*args, **kwargs)`` gives: lazy where it can be, with lazy or real arguments."""
+    found = list(definitions(_unwrapped((args, dict(kwargs)))))
+    if not found:
+        return function(*args, **kwargs)
+    session, rows = found[0].session, found[0].space.rows
+    defined = _defined(session, (args, dict(kwargs)), rows)
+    if rows and _is_aligned(list(definitions(defined))):
+        result = _captured(function, *defined)
+        if result is not NotImplemented:
+            return result
+    return forwarded(session, function, defined)
+
+
+def forwarded(session: Any, function: Callable[..., Any], defined: Any) -> Any:
+    """The real call on real data; rows that it gives are lazy again."""
+    compute_definitions(list(definitions(defined)))
+    args, kwargs = replaced(defined, lambda d: d.real)
+    from sparkweld.local.session import wrap
+
+    result = function(*args, **kwargs)
+    rows = isinstance(result, pd.Series | pd.DataFrame) or isinstance(result, np.ndarray) and result.ndim == 1
+    return wrap(session, result) if rows and len(result) else result
+
+
+def _unwrapped(x: Any) -> Any:
+    """Nested arguments with the definitions of lazy values."""
+    if isinstance(x, Lazy):
+        return x._definition
+    if type(x) in (list, tuple):
+        return type(x)(map(_unwrapped, x))
+    if type(x) is dict:
+        return {key: _unwrapped(value) for key, value in x.items()}
+    return x
+
+
+def _defined(session: Any, x: Any, rows: int) -> Any:
+    """The same, with real Series and arrays of that many rows as definitions, too."""
+    if type(x) in (list, tuple):
+        return type(x)(_defined(session, element, rows) for element in x)
+    if type(x) is dict:
+        return {key: _defined(session, value, rows) for key, value in x.items()}
+    if rows > 1 and (isinstance(x, pd.Series) or type(x) is np.ndarray and x.ndim == 1) and len(x) == rows:
+        return _leaf(session, x)
+    return _unwrapped(x)
+
+
+def _is_aligned(found: list[Definition]) -> bool:
+    """Whether all have the same rows, and all Series the same labels, so that pandas aligns nothing."""
+    first = found[0]
+    if any(d.space is not first.space or d.domain is not first.domain for d in found):
+        return False
+    labels = [d.index for d in found if d.index is not None]
+    return all(index is labels[0] or index.equals(labels[0]) for index in labels)
+
+
+def _captured(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """A lazy value, a merged result, or NotImplemented."""
+    found = list(definitions((args, kwargs)))
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sample_args, sample_kwargs = replaced((args, kwargs), lambda d: d.sample())
+            sample = function(*sample_args, **sample_kwargs)
+    except Exception:  # noqa: BLE001 - the real call will raise it, or show that only samples do
+        return NotImplemented
+    traced = _native(function, args, kwargs, found)
+    if traced is not None:
+        native, guards = traced
+        results = native if isinstance(native, tuple) else (native,)
+        samples = sample if isinstance(native, tuple) else (sample,)
+        if len(results) == len(samples) and all(_agrees(r, s) for r, s in zip(results, samples, strict=True)):
+            made = _results(function, args, kwargs, found[0], guards, results, samples, isinstance(native, tuple))
+            return made if isinstance(native, tuple) else made[0]
+    return black_boxes.captured(_annotation(function, found[0], args), function, args, kwargs, found)
+
+
+def _results(
+    function: Any, args: Any, kwargs: Any, first: Definition, guards: tuple[int, ...], results: tuple[Any, ...], samples: Any,
+    several: bool,
+) -> tuple[Lazy, ...]:  # fmt: skip
+    labels = next((d.index for d in definitions((args, kwargs)) if d.index is not None), None)
+    made = []
+    for position, (result, sample) in enumerate(zip(results, samples, strict=True)):
+        call = _item(function, position) if several else function
+        definition = Definition(first.session, first.space, first.domain, result, call, args, kwargs)
+        definition.guards = guards
+        if isinstance(sample, pd.Series):
+            definition.index, definition.name = labels, sample.name
+        made.append(lazy_value(definition))
+    return tuple(made)
+
+
+def _item(function: Callable[..., Any], position: int) -> Callable[..., Any]:
+    return lambda *args, **kwargs: function(*args, **kwargs)[position]
+
+
+def _native(function: Callable[..., Any], args: Any, kwargs: Any, found: list[Definition]) -> tuple[Any, tuple[int, ...]] | None:
+    """The traced result of a call and its guards; None when the compiler refuses it, the loop is then as it was."""
+    first = found[0]
+    loop, options = first.loop, first.session.options
+    wide = expressions.USE_NUMEXPR and first.space.rows > _NUMEXPR_ROWS and any(d.is_series for d in found)
+    takes_code = any(callable(x) and not isinstance(x, type) for x in (*args, *kwargs.values()))
+    if wide or takes_code or hasattr(function, ATTRIBUTE) or any(type(d.traced) is Foreign for d in found):
+        return None
+    mark, earlier = loop.mark(), loop.guards
+    loop.guards = []  # so that those are seen, too, that another call has made before
+    traced_args, traced_kwargs = replaced((args, kwargs), lambda d: d.traced)
+    with tracing.running(tracing.Session(loop, options.exact)) as session:
+        try:
+            result = tracing.attempt(lambda: function(*traced_args, **traced_kwargs))
+        except Exception:  # noqa: BLE001 - what libraries raise for symbolic arguments
+            result = None
+    own, loop.guards = tuple(loop.guards), earlier
+    if result is None or isinstance(result, Refusal) or session.refused is not None or not _is_exact(loop, mark, options):
+        loop.undo(mark)
+        return None
+    loop.guards += [guard for guard in own if guard not in earlier]
+    return result, own
+
+
+def _is_exact(loop: Any, mark: tuple[int, int, int], options: Any) -> bool:
+    return not options.exact or all(let.op.bound is None for let in loop.body[mark[0] :])
+
+
+def _agrees(result: Any, sample: Any) -> bool:
+    """Whether a traced result is of the class and dtype that the library gave for the samples."""
+    if type(result) is TracedSeries:
+        kind = object.__getattribute__(result, "kind")
+        if kind == "maybe":
+            return isinstance(sample, pd.Series)
+        return isinstance(sample, pd.Series) and kind in ("numpy", "text") and _plain_dtype(result) == sample.dtype
+    if type(result) is TracedArray:
+        return type(sample) is np.ndarray and sample.ndim == 1 == result.ndim and sample.dtype == result.dtype
+    return False
+
+
+def _plain_dtype(traced: Any) -> Any:
+    return traced.dtype if type(traced) is TracedArray else object.__getattribute__(traced, "_dtype")
+
+
+def _annotation(function: Any, first: Definition, args: Any) -> Annotation | None:
+    """The annotation of a function, of a method by its class, or of what `Series.map` is given."""
+    if not isinstance(function, Method):
+        return annotation_of(function)
+    if first.is_series and function.path in (("map",), ("apply",)) and len(args) == 2 and callable(args[1]):
+        found = annotation_of(args[1])
+        return found if found is not None and found.elementwise else None
+    unbound = function.unbound(pd.Series if first.is_series else np.ndarray)
+    return None if unbound is None else annotation_of(unbound)

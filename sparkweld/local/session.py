@@ -1,0 +1,91 @@
+"""`sparkweld.lazy`: real data to lazy values, functions to functions that are captured, and sessions that run at their end."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sparkweld.errors import UserError
+from sparkweld.local.space import Options, Space
+
+_MISSING = object()
+
+
+class Session:
+    """Data that may be computed together. Used as a context manager, what lives at its end is computed in one go.
+
+    Calling it wraps data as `lazy` does.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._spaces: dict[int, Space] = {}
+        self._lives: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+    def space(self, rows: int) -> Space:
+        """The space of data with so many rows."""
+        if rows not in self._spaces:
+            self._spaces[rows] = Space(rows, self.options)
+        return self._spaces[rows]
+
+    def watch(self, value: Any) -> None:
+        """A lazy value of this session, to be computed at its end if it then still lives."""
+        self._lives[id(value)] = value
+
+    def __call__(self, data: Any) -> Any:
+        return wrap(self, data)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        from sparkweld.local.evaluating import compute
+
+        if kind is None:
+            compute(*self._lives.values())
+
+
+def wrap(session: Session, data: Any) -> Any:
+    """Data as a lazy value, or a function as one that is captured when it is called with lazy values.
+
+    Raises UserError for data without rows.
+    """
+    from sparkweld.local.frame import LazyFrame
+    from sparkweld.local.recording import leaf, record
+    from sparkweld.local.values import Lazy
+
+    if isinstance(data, Lazy | LazyFrame):
+        return data
+    if isinstance(data, pa.Array | pa.ChunkedArray | pa.Table | pa.RecordBatch):
+        data = data.to_pandas()
+    if isinstance(data, pd.DataFrame):
+        return LazyFrame.of(session, data)
+    if isinstance(data, pd.Series) or isinstance(data, np.ndarray) and data.ndim == 1:
+        return leaf(session, data)
+    if callable(data):
+        return functools.wraps(data)(lambda *args, **kwargs: record(data, args, kwargs))
+    raise UserError(
+        f"sparkweld.lazy takes a DataFrame, a Series, an array of one dimension, Arrow data or a function, not a "
+        f"{type(data).__name__}{' of ' + str(data.ndim) + ' dimensions' if isinstance(data, np.ndarray) else ''}."
+    )
+
+
+def lazy(
+    data: Any = _MISSING, *, threads: int = 0, block_rows: int | None = None, exact: bool = False
+) -> Any | Session | Callable[..., Any]:
+    """Data as a lazy value; without data, a session for ``with sparkweld.lazy() as wrap:``.
+
+    `threads`: 0 is one for each core. `block_rows`: rows of a block, by default what the L2 cache and the first blocks say.
+    `exact`: only what gives NumPy's very bits is compiled. Raises UserError for what has no rows, and for options below 0.
+    """
+    if threads < 0 or (block_rows is not None and block_rows < 1):
+        raise UserError(f"threads={threads}, block_rows={block_rows}: threads is 0 or more, block_rows 1 or more")
+    session = Session(Options(threads, block_rows, exact))
+    return session if data is _MISSING else wrap(session, data)

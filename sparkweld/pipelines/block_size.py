@@ -1,0 +1,94 @@
+"""The live columns of a pipeline to the rows of a block: they fit the L2 cache, and what a call costs is little beside its rows.
+
+Mozart's paper has C x L2 / bytes a row; its released code a constant. The cache gives the first guess here. What a call costs
+whatever its rows (checks of arguments in Python, some hundred microseconds in scipy.stats) is no matter of caches, so the first
+blocks of a run measure: a larger block is taken while its rows get cheaper.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from sparkweld.pipelines.plan import Pipeline
+
+#: Part of the second-level cache for the columns; code, tables and the stack have the rest.
+_SHARE = 0.5
+_LEAST, _MOST = 1 << 10, 1 << 20
+_DEFAULT_L2 = 1 << 20
+#: Bytes that a Python object takes, with its pointer.
+_OBJECT = 64
+#: A block twice as large has to save this part of the time a row.
+_GAIN = 0.04
+
+
+@cache
+def l2_bytes() -> int:
+    """The second-level cache of a core of this machine, 1 MB when it does not say."""
+    try:
+        text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
+        return int(text[:-1]) << {"K": 10, "M": 20}[text[-1]]
+    except (OSError, ValueError, KeyError):
+        pass
+    try:
+        return os.sysconf("SC_LEVEL2_CACHE_SIZE") or _DEFAULT_L2
+    except (OSError, ValueError):
+        return _DEFAULT_L2
+
+
+def live_bytes(pipeline: Pipeline) -> int:
+    """Bytes a row of the columns that are alive together, where they are most."""
+    most = 0
+    made = set(pipeline.inputs)
+    for at, stage in enumerate(pipeline.stages):
+        made |= set(stage.made)
+        alive = [c for c in made if pipeline.last_use.get(c, -1) >= at]
+        most = max(most, sum(_width(pipeline, c) for c in alive))
+    return max(most, 1)
+
+
+def first_guess(pipeline: Pipeline) -> int:
+    """Rows of a block by the cache alone, a power of two."""
+    rows = int(_SHARE * l2_bytes() / live_bytes(pipeline))
+    return max(_LEAST, min(_MOST, 1 << max(rows, 1).bit_length() - 1))
+
+
+def _width(pipeline: Pipeline, column: str) -> int:
+    type = pipeline.types.get(column)
+    return _OBJECT if type is None or type.kind == "str" else type.width + type.nullable
+
+
+class BlockSize:
+    """Rows of a pipeline's blocks: `fixed`, or what the first blocks of its first large run measured. Threads may share it."""
+
+    def __init__(self, pipeline: Pipeline, fixed: int | None = None) -> None:
+        self.fixed = fixed
+        self.rows = fixed or first_guess(pipeline)
+        self._settled = fixed is not None
+        self._lock = threading.Lock()
+
+    def measure(self, run: Callable[[int, int], float], rows: int) -> int:
+        """Settles the size on the first of `rows` rows; gives how many are done. `run(start, stop)` gives the seconds it took.
+
+        Each size runs twice and the better time counts, the first block of all not at all: it warms caches up.
+        """
+        with self._lock:
+            if self._settled or rows < 16 * self.rows:
+                return 0
+            done = self.rows
+            run(0, done)
+            best = None
+            while not self._settled:
+                size = self.rows if best is None else min(2 * self.rows, _MOST)
+                if done + 2 * size > rows // 8 or (best is not None and size == self.rows):
+                    break
+                took = min(run(done, done + size), run(done + size, done + 2 * size)) / size
+                done += 2 * size
+                if best is not None and took > (1 - _GAIN) * best:
+                    break
+                best, self.rows = took, size
+            self._settled = True
+            return done

@@ -1,0 +1,241 @@
+"""A computation while it is captured: one loop of native values for each row domain, and calls of annotated functions.
+
+Whoever captures (the lazy API, the compiler of Spark's functions) emits native values into the loops and adds calls, in order.
+What a call makes is a column, which a loop may read when the IR has a type for it, and which other calls take in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparkweld.annotations.annotation import Annotation
+from sparkweld.annotations.domains import RowDomain
+from sparkweld.annotations.errors import DomainError
+from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Mutated, Unknown
+from sparkweld.ir import Input, LoopBuilder, ProgramBuilder, Type, Value
+
+#: A native value, or the name of a column.
+Source = Value | str
+
+
+@dataclass(frozen=True, eq=False)
+class Argument:
+    """An argument of a call that has rows. `form` is what the function sees of the `sources`: "array", "series" or "list" of one,
+    "matrix" of some, "frame" of some that are called `names`.
+    """
+
+    sources: tuple[Source, ...]
+    form: str
+    names: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class BlackBox:
+    """A call of an annotated function. It makes `column`, of the rows `makes` (None: one merged result for all rows).
+
+    `form` and `type` are what the function is expected to return, the type None for objects that only calls take. `changed`:
+    arguments by position that the call changes, and the columns of what they are afterwards.
+    """
+
+    annotation: Annotation
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    domain: RowDomain
+    makes: RowDomain | None
+    column: str
+    form: str
+    type: Type | None
+    place: str = ""
+    changed: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The function for people."""
+        return self.annotation.name
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """All columns that it makes."""
+        return (self.column, *self.changed.values())
+
+    def taken(self) -> Iterator[Argument]:
+        """The arguments that have rows."""
+        return (x for x in (*self.args, *self.kwargs.values()) if isinstance(x, Argument))
+
+
+@dataclass(frozen=True, eq=False)
+class Keep:
+    """The rows of `source` where `mask` is True, as `column` of the domain `makes`; masks of one domain are one value."""
+
+    mask: Source
+    source: Source
+    domain: RowDomain
+    makes: RowDomain
+    column: str
+    type: Type | None
+    place: str = ""
+
+    name = "keep rows"
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """All columns that it makes."""
+        return (self.column,)
+
+    def taken(self) -> Iterator[Argument]:
+        """What it reads."""
+        yield Argument((self.mask,), "array")
+        yield Argument((self.source,), "array")
+
+
+Step = BlackBox | Keep
+
+
+class Capture:
+    """Grows a computation over the rows of `root`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.root = RowDomain(name)
+        self.steps: list[Step] = []
+        self.inputs: dict[str, Type | None] = {}
+        self.domains: list[RowDomain] = [self.root]
+        self._builder = ProgramBuilder(name, ())
+        self._of_column: dict[str, RowDomain | None] = {}
+        self._loops: dict[RowDomain, LoopBuilder] = {self.root: self._builder.loop(name)}
+        self._kept: dict[tuple[RowDomain, int], RowDomain] = {}
+
+    def loop(self, domain: RowDomain | None = None) -> LoopBuilder:
+        """The loop of native values over a domain."""
+        return self._loops[domain or self.root]
+
+    def domain_of(self, source: Source) -> RowDomain | None:
+        """The rows that a value or column has."""
+        if isinstance(source, str):
+            return self._of_column[source]
+        return next(domain for domain, loop in self._loops.items() if loop is source.loop)
+
+    def type_of(self, column: str) -> Type | None:
+        """The type of a column, None when the IR has none for it."""
+        return self._builder.columns.get(column)
+
+    def input(self, name: str, type: Type | None) -> Source:
+        """A new input column of the root's rows: a value when it has a type, else its name."""
+        self.inputs[name] = type
+        return self._made(name, type, self.root)
+
+    def program_inputs(self) -> tuple[Input, ...]:
+        """The inputs that loops may read."""
+        return tuple(Input(name, type) for name, type in self.inputs.items() if type is not None)
+
+    def keep(self, mask: Value, sources: tuple[Source, ...], place: str = "") -> tuple[RowDomain, list[Source]]:
+        """The sources in the domain of the rows where the mask is True; the same domain again for the same mask."""
+        domain = self._same_rows((mask, *sources), place or "a filter")
+        makes = self._kept.get((domain, mask.id))
+        if makes is None:
+            makes = self._kept[domain, mask.id] = self._new_domain(domain, place or "filter")
+        kept = [self._carry(mask, source, domain, makes, place) for source in sources]
+        return makes, kept
+
+    def call(
+        self, annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any], form: str, type: Type | None,
+        place: str = "",
+    ) -> Source:  # fmt: skip
+        """Adds a call; gives its result. Raises DomainError when its arguments are not of one domain, or have no rows."""
+        where = f"{annotation.name} ({place})" if place else annotation.name
+        sources = [s for x in (*args, *kwargs.values()) if isinstance(x, Argument) for s in x.sources]
+        if not sources:
+            raise DomainError(f"{where} is given no rows; call it by itself.")
+        domain = self._same_rows(tuple(sources), where)
+        self._check_types(annotation, args, kwargs, where)
+        for step in self.steps:
+            if isinstance(step, BlackBox) and not step.changed and _is_same_call(step, annotation, args, kwargs):
+                return step.column if step.makes is None else self._read(step.column, step.makes)
+        column = f"call{len(self.steps)}"
+        changed = {
+            position: f"{column}.{position}"
+            for position, (split_type, x) in enumerate(zip(annotation.args, args, strict=False))
+            if isinstance(split_type, Mutated) and isinstance(x, Argument)
+        }
+        makes: RowDomain | None = domain
+        if isinstance(annotation.returns, Filtered):
+            makes = self._new_domain(domain, annotation.name)
+        elif isinstance(annotation.returns, Merge):
+            makes = None
+        self.steps.append(BlackBox(annotation, args, dict(kwargs), domain, makes, column, form, type, place, changed))
+        for position, name in changed.items():
+            source = args[position].sources[0]
+            self._made(name, source.type if isinstance(source, Value) else self.type_of(source), domain)
+        return self._made(column, type, makes)
+
+    def _check_types(self, annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any], where: str) -> None:
+        if isinstance(annotation.returns, Unknown):
+            raise DomainError(f"{where} returns what is unknown of: no pipeline goes through it.")
+        domains = set()
+        for name, split_type, x in annotation.typed(args, kwargs):
+            if not isinstance(x, Argument):
+                continue
+            if isinstance(split_type, Broadcast) or split_type.domain is None:
+                raise DomainError(f"{where} wants {name} whole, and is given rows that a pipeline cuts.")
+            domains.add(split_type.domain)
+        if len(domains) > 1:
+            raise DomainError(f"{where} runs over rows of {len(domains)} domains: {', '.join(sorted(domains))}.")
+
+    def _carry(self, mask: Value, source: Source, domain: RowDomain, makes: RowDomain, place: str) -> Source:
+        for step in self.steps:
+            if isinstance(step, Keep) and step.makes is makes and _same(step.source, source):
+                return self._read(step.column, makes)
+        column = f"kept{len(self.steps)}"
+        type = source.type if isinstance(source, Value) else self.type_of(source)
+        self.steps.append(Keep(mask, source, domain, makes, column, type, place))
+        return self._made(column, type, makes)
+
+    def _same_rows(self, sources: tuple[Source, ...], where: str) -> RowDomain:
+        domains = [self.domain_of(source) for source in sources]
+        for number, domain in enumerate(domains):
+            if domain is None or domain is not domains[0]:
+                raise DomainError(
+                    f"{where} wants rows of one domain, but what it takes has those of {domains[0]} and, in place {number + 1}, "
+                    f"those of {domain}. Filter both in the same way, or neither."
+                )
+        assert domains[0] is not None
+        return domains[0]
+
+    def _new_domain(self, parent: RowDomain, by: str) -> RowDomain:
+        made = parent.filtered(by)
+        self.domains.append(made)
+        self._loops[made] = self._builder.loop(f"rows{len(self.domains)}")
+        return made
+
+    def _made(self, name: str, type: Type | None, domain: RowDomain | None) -> Source:
+        self._of_column[name] = domain
+        if type is None or domain is None:
+            return name
+        self._builder.columns[name] = type
+        return self._read(name, domain)
+
+    def _read(self, name: str, domain: RowDomain) -> Source:
+        return self._loops[domain].read(name) if name in self._builder.columns else name
+
+
+def _same(a: Source, b: Source) -> bool:
+    if isinstance(a, Value) and isinstance(b, Value):
+        return a.loop is b.loop and a.id == b.id
+    return isinstance(a, str) and a == b
+
+
+def _is_same_call(step: BlackBox, annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call is one that was captured already: what is annotated has no state, so it gives the same."""
+    same = step.annotation.function == annotation.function and step.annotation.elementwise == annotation.elementwise
+    if not same or len(step.args) != len(args) or list(step.kwargs) != list(kwargs):
+        return False
+    return all(map(_is_same_argument, (*step.args, *step.kwargs.values()), (*args, *kwargs.values())))
+
+
+def _is_same_argument(a: Any, b: Any) -> bool:
+    if isinstance(a, Argument) and isinstance(b, Argument):
+        same = (a.form, a.names, len(a.sources)) == (b.form, b.names, len(b.sources))
+        return same and all(map(_same, a.sources, b.sources))
+    return a is b or (type(a) is type(b) and isinstance(a, int | float | str | bool) and a == b)

@@ -1,0 +1,269 @@
+"""A captured computation to a pipeline: levels between black-box calls, one program for what is native at each level.
+
+A value's level is the number of calls that lie between the inputs and it on the longest way. All native values of one level
+and domain become one program, which the optimizer fuses; values that a later level needs are columns between the two. Only what
+the outputs need is planned, and the guards of what is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sparkweld.annotations.domains import RowDomain
+from sparkweld.ir import ROWS, Append, Input, Let, Loop, LoopBuilder, Program, Type, Value, verify
+from sparkweld.ir.ops import Const, Read
+from sparkweld.ir.program import output_types
+from sparkweld.optimizer import optimize
+from sparkweld.pipelines.capture import BlackBox, Capture, Keep, Source, Step
+
+
+@dataclass(frozen=True, eq=False)
+class Native:
+    """A program over the rows of `domain`: reads columns of its inputs' names, makes those of its outputs' names."""
+
+    program: Program
+    domain: RowDomain
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return tuple(i.name for i in self.program.inputs)
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The columns that it makes."""
+        return self.program.outputs
+
+
+@dataclass(frozen=True, eq=False)
+class Called:
+    """A captured call, and the columns that its sources are."""
+
+    step: Step
+    columns: Mapping[int, str]  # id of a Value -> its column
+
+    def column(self, source: Source) -> str:
+        """The column of one of the step's sources."""
+        return source if isinstance(source, str) else self.columns[id(source)]
+
+    @property
+    def domain(self) -> RowDomain:
+        return self.step.domain
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return tuple(self.column(source) for rows in self.step.taken() for source in rows.sources)
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The columns that it makes."""
+        return self.step.made
+
+
+Stage = Native | Called
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """Stages in order over the rows of `root`. `outputs`: name -> column; `types`: column -> its type, None for objects.
+
+    `domains`: the rows of each column, None for a merged result.
+    """
+
+    name: str
+    root: RowDomain
+    inputs: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    outputs: Mapping[str, str]
+    types: Mapping[str, Type | None]
+    domains: Mapping[str, RowDomain | None]
+    last_use: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> tuple[BlackBox, ...]:
+        """The black-box calls."""
+        return tuple(s.step for s in self.stages if isinstance(s, Called) and isinstance(s.step, BlackBox))
+
+
+def plan(capture: Capture, outputs: Mapping[str, Source], guards: Mapping[LoopBuilder, Iterable[int]] | None = None) -> Pipeline:
+    """The pipeline that makes the outputs. `guards`: values of each loop that must hold; None: all that the loops have."""
+    return _Planner(capture, outputs, guards).pipeline()
+
+
+class _Planner:
+    def __init__(
+        self, capture: Capture, outputs: Mapping[str, Source], guards: Mapping[LoopBuilder, Iterable[int]] | None
+    ) -> None:
+        self.capture, self.outputs = capture, outputs
+        self.loops = [capture.loop(domain) for domain in capture.domains]
+        self.number = {id(loop): at for at, loop in enumerate(self.loops)}
+        self.maker = {column: step for step in capture.steps for column in step.made}
+        self.levels: dict[int, list[int]] = {id(loop): [] for loop in self.loops}
+        self.column_level: dict[str, int] = dict.fromkeys(capture.inputs, 0)
+        self.step_level: dict[int, int] = {}
+        self._set_levels()
+        self.guards = {loop: sorted(set(loop.guards if guards is None else guards.get(loop, ()))) for loop in self.loops}
+        self.values: dict[int, set[int]] = {id(loop): set() for loop in self.loops}
+        self.columns: set[str] = set()
+        self.exported: set[tuple[int, int]] = set()
+
+    def pipeline(self) -> Pipeline:
+        self._mark_needed()
+        stages = self._stages()
+        types: dict[str, Type | None] = {name: self.capture.type_of(name) for name in self.columns}
+        domains: dict[str, RowDomain | None] = {name: self.capture.domain_of(name) for name in self.columns}
+        for stage in stages:
+            if isinstance(stage, Native):
+                types.update(zip(stage.made, output_types(stage.program), strict=True))
+                domains.update(dict.fromkeys(stage.made, stage.domain))
+        outputs = {name: self._column(source) for name, source in self.outputs.items()}
+        last = {column: at for at, stage in enumerate(stages) for column in (*stage.made, *stage.taken)}
+        last.update(dict.fromkeys(outputs.values(), len(stages)))
+        inputs = tuple(name for name in self.capture.inputs if name in self.columns)
+        return Pipeline(self.capture.name, self.capture.root, inputs, tuple(stages), outputs, types, domains, last)
+
+    def _set_levels(self) -> None:
+        for step in self.capture.steps:
+            level = max((self._level(source) for rows in step.taken() for source in rows.sources), default=0)
+            self.step_level[id(step)] = level
+            self.column_level.update(dict.fromkeys(step.made, level + 1))
+        for loop in self.loops:
+            self._advance(loop, len(loop.body))
+
+    def _level(self, source: Source) -> int:
+        if isinstance(source, str):
+            return self.column_level[source]
+        self._advance(source.loop, source.id + 1)
+        return self.levels[id(source.loop)][source.id]
+
+    def _advance(self, loop: LoopBuilder, stop: int) -> None:
+        known = self.levels[id(loop)]
+        for let in loop.body[len(known) : stop]:
+            if isinstance(let.op, Read):
+                known.append(self.column_level[let.op.column])
+            else:
+                known.append(max((known[a] for a in let.args), default=0))
+
+    def _mark_needed(self) -> None:
+        work: list[Source] = []
+        for source in self.outputs.values():
+            self._export(source, work)
+        for loop, guards in self.guards.items():
+            pairs = [value for pair in loop.some for value in pair]
+            work += [loop.value(v) for v in (*guards, *pairs)]
+        while work:
+            source = work.pop()
+            if isinstance(source, str):
+                self._need_column(source, work)
+                continue
+            seen = self.values[id(source.loop)]
+            if source.id in seen:
+                continue
+            seen.add(source.id)
+            let = source.loop.body[source.id]
+            if isinstance(let.op, Read):
+                work.append(let.op.column)
+            level = self.levels[id(source.loop)]
+            for a in let.args:
+                work.append(source.loop.value(a))
+                if level[a] < level[source.id] and not isinstance(source.loop.body[a].op, Const | Read):
+                    self.exported.add((id(source.loop), a))
+
+    def _need_column(self, column: str, work: list[Source]) -> None:
+        if column in self.columns:
+            return
+        self.columns.add(column)
+        step = self.maker.get(column)
+        if step is not None:
+            self.columns.update(step.made)
+            for rows in step.taken():
+                for source in rows.sources:
+                    self._export(source, work)
+
+    def _export(self, source: Source, work: list[Source]) -> None:
+        work.append(source)
+        if isinstance(source, Value) and not isinstance(source.loop.body[source.id].op, Read):
+            self.exported.add((id(source.loop), source.id))
+
+    def _column(self, source: Source) -> str:
+        """The column that a value is: the one that it reads, or the one that its program makes."""
+        if isinstance(source, str):
+            return source
+        op = source.loop.body[source.id].op
+        return op.column if isinstance(op, Read) else self._made(source.loop, source.id)
+
+    def _made(self, loop: LoopBuilder, value: int) -> str:
+        return f"v{self.number[id(loop)]}_{value}"
+
+    def _stages(self) -> list[Stage]:
+        stages: list[Stage] = []
+        steps = [step for step in self.capture.steps if self.columns.intersection(step.made)]
+        top = max((max(levels, default=0) for levels in self.levels.values()), default=0)
+        for level in range(max(top, *self.step_level.values(), 0) + 1 if self.step_level else top + 1):
+            for domain, loop in zip(self.capture.domains, self.loops, strict=True):
+                native = self._native(domain, loop, level)
+                if native is not None:
+                    stages.append(native)
+            stages += [self._called(step) for step in steps if self.step_level[id(step)] == level]
+        return stages
+
+    def _called(self, step: Step) -> Called:
+        sources = [s for rows in step.taken() for s in rows.sources]
+        if isinstance(step, Keep):
+            sources += [step.mask, step.source]
+        return Called(step, {id(s): self._column(s) for s in sources if isinstance(s, Value)})
+
+    def _native(self, domain: RowDomain, loop: LoopBuilder, level: int) -> Native | None:
+        levels = self.levels[id(loop)]
+        roots = [value for of, value in self.exported if of == id(loop) and levels[value] == level]
+        guards = [g for g in self.guards[loop] if levels[g] == level]
+        some = [pair for pair in loop.some if max(levels[v] for v in pair) == level]
+        if not roots and not guards and not some:
+            return None
+        part = _Part(loop, level, levels, lambda value: self._made(loop, value))
+        appends = tuple(Append(self._made(loop, value), part.at(value)) for value in sorted(roots))
+        held = tuple(part.at(g) for g in guards)
+        pairs = tuple((part.at(a), part.at(b)) for a, b in some)
+        name = f"{self.capture.name} {level}"
+        made = Loop(name, ROWS, tuple(part.body), appends, held, some=pairs)
+        outputs = tuple(a.column for a in appends)
+        return Native(optimize(verify(Program(name, tuple(part.inputs.values()), (made,), outputs))), domain)
+
+
+class _Part:
+    """The values of one level of a loop, copied into a body of their own; what lies below is read."""
+
+    def __init__(self, loop: LoopBuilder, level: int, levels: Sequence[int], made: Callable[[int], str]) -> None:
+        self.body: list[Let] = []
+        self.inputs: dict[str, Input] = {}
+        self._loop, self._level, self._levels, self._made = loop, level, levels, made
+        self._at: dict[int, int] = {}
+
+    def at(self, root: int) -> int:
+        """The position of a value here; it and what it needs are copied first."""
+        todo = [root]
+        while todo:
+            value = todo[-1]
+            let = self._loop.body[value]
+            missing = [] if self._below(value) else [a for a in let.args if a not in self._at]
+            if value in self._at or not missing:
+                todo.pop()
+                self._copy(value, let)
+            else:
+                todo += missing
+        return self._at[root]
+
+    def _below(self, value: int) -> bool:
+        return self._levels[value] < self._level and not isinstance(self._loop.body[value].op, Const | Read)
+
+    def _copy(self, value: int, let: Let) -> None:
+        if value in self._at:
+            return
+        if self._below(value):
+            let = Let(Read(self._made(value), self._loop.value(value).type))
+        if isinstance(let.op, Read):
+            self.inputs.setdefault(let.op.column, Input(let.op.column, let.op.type))
+        self.body.append(Let(let.op, tuple(self._at[a] for a in let.args)))
+        self._at[value] = len(self.body) - 1

@@ -1,0 +1,182 @@
+"""One stage on one block: a kernel on the block's columns, a call on pieces in the form that its function wants, or a filter.
+
+A block is a dictionary of columns: arrays, `Optional` where NULLs may be, arrays of objects where the IR has no type. Pieces
+that a function gets cannot be written, so that one that changes its input is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.annotations.split_types import Filtered, Merge
+from sparkweld.errors import SparkWeldError
+from sparkweld.ir import Program, Type
+from sparkweld.ir.ops import Array, Optional
+from sparkweld.kernels import Kernel, ObjectCache, compile_program
+from sparkweld.pipelines.capture import Argument, BlackBox, Keep
+from sparkweld.pipelines.errors import BrokenPromise, Undecided
+from sparkweld.pipelines.plan import Called, Native, Stage
+
+Block = dict[str, Any]
+
+#: What the elements of a list of this kind are.
+_ELEMENTS: dict[str, type] = {"f64": float, "i64": int, "bool": bool, "str": str}
+
+
+def ready(stage: Stage) -> Callable[[Block, int], None]:
+    """What runs the stage on a block of so many rows, and puts the columns that it makes there."""
+    if isinstance(stage, Native):
+        return lambda block, rows: _run_kernel(kernel_of(stage.program), block, rows)
+    if isinstance(stage.step, Keep):
+        return lambda block, rows: _keep(stage, stage.step, block)  # type: ignore[arg-type]
+    return lambda block, rows: _call(stage, stage.step, block)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=256)
+def _loaded(digest: str, program: Program) -> Kernel:
+    return Kernel.load(compile_program(program, ObjectCache()), program)
+
+
+def kernel_of(program: Program) -> Kernel:
+    """The kernel of a program in this process, compiled once."""
+    return _loaded(program.digest, program)
+
+
+def _run_kernel(kernel: Kernel, block: Block, rows: int) -> None:
+    inputs = kernel.program.inputs
+    rows = len(_values(block[inputs[0].name])) if inputs else rows
+    result = kernel.run({i.name: _typed(block[i.name], i.type) for i in inputs}, rows)
+    if result.flagged:
+        raise Undecided(f"{result.flagged} rows of {kernel.program.name} that kernels may not decide")
+    block.update(result.columns)
+
+
+def _typed(column: Any, type: Type) -> Array:
+    """A column as a kernel takes it: nullable when the type is."""
+    if type.nullable and not isinstance(column, Optional):
+        return Optional(column, np.ones(len(column), np.bool_))
+    return column  # type: ignore[no-any-return]
+
+
+def _values(column: Any) -> np.ndarray:
+    return column.values if isinstance(column, Optional) else column
+
+
+def _keep(stage: Called, step: Keep, block: Block) -> None:
+    mask, source = block[stage.column(step.mask)], block[stage.column(step.source)]
+    block[step.column] = take(source, mask)
+
+
+def take(column: Any, rows: Any) -> Any:
+    """Some rows of a column."""
+    return Optional(column.values[rows], column.valid[rows]) if isinstance(column, Optional) else column[rows]
+
+
+def _call(stage: Called, step: BlackBox, block: Block) -> None:
+    args = [_given(stage, x, block, own=position in step.changed) for position, x in enumerate(step.args)]
+    kwargs = {name: _given(stage, x, block, own=False) for name, x in step.kwargs.items()}
+    rows = next(len(_values(block[stage.column(s)])) for x in step.taken() for s in x.sources)
+    if rows == 0 and (step.annotation.wants_rows or isinstance(step.annotation.returns, Merge)):
+        block[step.column] = None if step.makes is None else _empty(step.type)
+        return
+    try:
+        result = step.annotation.call(args, kwargs)
+    except SparkWeldError:
+        raise
+    except Exception as error:
+        raise BrokenPromise(f"{_named(step)} raises {type(error).__name__}: {error}") from error
+    for position, column in step.changed.items():
+        block[column] = np.asarray(args[position])
+    block[step.column] = result if step.makes is None else column_of(step, result, rows)
+
+
+def _empty(type: Type | None) -> np.ndarray:
+    return np.empty(0, object if type is None else type.dtype)
+
+
+def _given(stage: Called, x: Any, block: Block, own: bool) -> Any:
+    """An argument of a call. `own`: a copy that the function may change."""
+    if not isinstance(x, Argument):
+        return x
+    columns = [_plain(block[stage.column(source)]) for source in x.sources]
+    if own:
+        return columns[0].copy()
+    return in_form(x, columns)
+
+
+def in_form(x: Argument, columns: Sequence[np.ndarray]) -> Any:
+    """Columns as the function sees them, in memory that it cannot write."""
+    if x.form == "matrix":
+        return _read_only(np.column_stack(columns))
+    if x.form == "frame":
+        return pd.DataFrame({name: _read_only(c) for name, c in zip(x.names, columns, strict=True)}, copy=False)
+    if x.form == "series":
+        return pd.Series(_read_only(columns[0]), copy=False)
+    return columns[0].tolist() if x.form == "list" else _read_only(columns[0])
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _plain(column: Any) -> np.ndarray:
+    """A nullable column with None for NULL."""
+    if not isinstance(column, Optional):
+        return column  # type: ignore[no-any-return]
+    values = column.values.astype(object)
+    values[~column.valid] = None
+    return values
+
+
+def column_of(step: BlackBox, result: Any, rows: int) -> np.ndarray:
+    """The column of what a call gave. Raises BrokenPromise for another container, length or type than expected."""
+    length = len(result) if hasattr(result, "__len__") else None
+    if length != rows and not isinstance(step.annotation.returns, Filtered):
+        raise BrokenPromise(f"{_named(step)} returns {length} rows for {rows}")
+    if step.form == "list":
+        return _of_list(step, result)
+    wanted: Any = pd.Series if step.form == "series" else np.ndarray
+    if not isinstance(result, wanted) or np.ndim(result) != 1:
+        raise BrokenPromise(f"{_named(step)} returns a {type(result).__name__} and not a {wanted.__name__} of one dimension")
+    array = result.to_numpy() if step.form == "series" else result
+    expected = np.dtype(object) if step.type is None else step.type.dtype
+    if array.dtype != expected:
+        raise BrokenPromise(f"{_named(step)} returns {array.dtype} for some rows, and {expected} for others")
+    if expected.kind == "O" and step.type is not None:
+        _check_elements(step, array.tolist(), str)
+    return array
+
+
+def _of_list(step: BlackBox, result: Any) -> np.ndarray:
+    if type(result) is not list:
+        raise BrokenPromise(f"{_named(step)} returns a {type(result).__name__} and not a list")
+    if step.type is not None:
+        _check_elements(step, result, _ELEMENTS[step.type.kind])
+        if step.type.kind != "str":
+            return np.array(result, step.type.dtype)
+    made = np.empty(len(result), object)
+    made[:] = result
+    return made
+
+
+def _check_elements(step: BlackBox, elements: Sequence[Any], wanted: type) -> None:
+    found = set(map(type, elements)) - {wanted}
+    if found:
+        names = ", ".join(sorted(t.__name__ for t in found))
+        raise BrokenPromise(f"{_named(step)} returns {names} for some rows, and {wanted.__name__} for others")
+
+
+def _named(step: BlackBox) -> str:
+    return f"{step.name} ({step.place})" if step.place else step.name
+
+
+def inputs_of(columns: Mapping[str, Any], start: int, stop: int) -> Block:
+    """The block of rows start to stop - 1 of the whole inputs: views."""
+    return {name: take(column, slice(start, stop)) for name, column in columns.items()}
