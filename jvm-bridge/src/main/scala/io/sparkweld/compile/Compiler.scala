@@ -188,7 +188,7 @@ final class Compiler(conf: SparkConf) extends Logging {
     if (kept eq fresh) background.execute { () =>
       try fresh.complete(requestObject(command, program))
       catch {
-        case NonFatal(problem) =>
+        case problem @ (NonFatal(_) | _: InterruptedException) => // interrupted: the application is stopping
           logDebug(s"SparkWeld: object code of $hash", problem)
           fresh.completeExceptionally(problem)
       }
