@@ -60,7 +60,7 @@ def test_literals_keep_every_bit(kind: str) -> None:
     type = Type(kind)
     for value in edges(type):
         again = decode(encode(value, type), type)
-        if kind == "str":
+        if type.is_view:
             assert again == value
             continue
         assert again.dtype == type.dtype

@@ -21,7 +21,7 @@ from pandas.core.computation import expressions
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, MOMENTS, STR, TS, of_dtype
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, MOMENTS, STR, TS, list_of, of_dtype
 from sparkweld.reasons import refusal
 from udf_compiler import moments_boundary
 from udf_compiler.calls.strings.choose import TracedTexts
@@ -44,6 +44,12 @@ SPARK_TYPES: dict[str, Type] = {
     "timestamp": TS,
     "timestamp_ntz": TS,
 }
+
+#: Arrays of these -> the lists that kernels hold.
+ARRAYS: dict[str, Type] = {
+    f"array<{name}>": list_of(SPARK_TYPES[name]) for name in ("boolean", "byte", "short", "integer", "long", "float", "double")
+}
+SPARK_TYPES.update(ARRAYS)
 
 #: Confs that change what a Series of these types is or how it converts: the only value that this module speaks of.
 CONFS: dict[str, str] = {
@@ -132,6 +138,8 @@ def series_of_column(
     plain = ir_type(spark_type, False, column)
     if value.type.plain() != plain or (value.type.nullable and not nullable):
         raise InternalError(f"{column} is {spark_type}, nullable={nullable}, but its value is {value.type}")
+    if plain.is_list:
+        raise refusal("SW101", column=column, type=spark_type)
     if plain == STR:  # None where NULL, in every batch; the worker raises for bytes that are no UTF-8
         _check_pandas(column)
         loop.guard(str_call(loop, "valid_utf8", loop.value_of(value)))

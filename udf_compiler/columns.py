@@ -10,10 +10,10 @@ from typing import Any
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import SPARK_TYPES
+from udf_compiler.boundary import ARRAYS, SPARK_TYPES
 
 #: Spark types whose Series does the same whether the batch has NULLs or not: NULL is NaN or None in it.
-ONE_FORM = frozenset({"float", "double", "string"})
+ONE_FORM = frozenset({"float", "double", "string", *ARRAYS})
 
 #: Types whose Series can be made without knowing that; what does depend on it (the dtype of ``.dt.year``) is guarded then.
 _EITHER_FORM = frozenset({"timestamp", "timestamp_ntz"})

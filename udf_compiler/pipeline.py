@@ -31,6 +31,7 @@ from udf_compiler.columns import (
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.kinds import fields_of, kind_of, map_kind_of, sees_batch_state
 from udf_compiler.merging import merge_rows
+from udf_compiler.type_names import with_names
 from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
 
@@ -53,7 +54,7 @@ def compile_pipeline(
 
 class _Pipeline:
     def __init__(self, request: dict[str, Any], blobs: Sequence[bytes]) -> None:
-        self.request = request
+        self.request = request = with_names(request)
         self.exact = bool(request.get("conf", {}).get("exact", False))
         self.refusals: list[dict[str, Any]] = []
         self.fused: list[str] = []

@@ -23,7 +23,7 @@ import pyarrow as pa
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Type, Value, evaluate
 from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, Region, ValueOf
 from sparkweld.ir.program import Append, Loop
-from sparkweld.ir.types import DTYPES
+from sparkweld.ir.types import DTYPES, Items
 from sparkweld.reasons import refusal
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedBatch, TracedStructArray
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments
@@ -280,6 +280,8 @@ def _ordinary(type: Type, rng: np.random.Generator) -> np.ndarray:
         return rng.integers(0, 25_000, _ORDINARY_ROWS)
     if type.kind == "str":
         return rng.choice(np.array(_TEXTS, object), _ORDINARY_ROWS)
+    if type.is_list:
+        return _lists(type, _ordinary(type.element, rng), _ORDINARY_ROWS)
     if type.kind == "ts":
         return rng.integers(0, 2_000_000_000, _ORDINARY_ROWS) * 10**6 + rng.integers(0, 10**6, _ORDINARY_ROWS)
     return rng.integers(0, 2, _ORDINARY_ROWS) if type.kind == "bool" else rng.integers(-100, 100, _ORDINARY_ROWS)
@@ -290,6 +292,10 @@ def _special(type: Type) -> np.ndarray:
         return np.array(_DAYS)
     if type.kind == "str":
         return np.array(_SPECIAL_TEXTS, object)
+    if type.is_list:
+        special = _special(type.element)
+        incomplete = Items(type.element.kind, (None, special[0].item()))
+        return np.array([*_lists(type, special, 40), incomplete], object)
     if type.kind == "ts":
         return np.array(_TIMES, "M8[us]").view(np.int64)
     if type.kind == "bool":
@@ -302,6 +308,14 @@ def _special(type: Type) -> np.ndarray:
     positive = [0.0, limit.smallest_subnormal, limit.tiny, limit.eps, 0.1, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 7.0, 10.0, 100.0]
     positive += [2.0**24, 2.0**31, 2.0**53, 2.0**63, limit.max, np.inf, np.nan]
     return np.array(positive + [-x for x in positive], type.dtype)
+
+
+def _lists(type: Type, elements: np.ndarray, count: int) -> np.ndarray:
+    """So many lists of these elements, of lengths from none to beyond a block of NumPy's sums."""
+    lengths = [0, 1, 2, 3, 3, 4, 5, 8, 9, 20, 130]
+    cycle = np.resize(elements, 131 + count).tolist()
+    kind = type.element.kind
+    return np.array([Items(kind, tuple(cycle[at : at + lengths[at % len(lengths)]])) for at in range(count)], object)
 
 
 def _difference(given: Any, wanted: Any, rounded: bool) -> _Differ:

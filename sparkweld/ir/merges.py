@@ -79,14 +79,14 @@ def merge_type(fn: str, value: Type | None) -> Type:
         return F64
     if fn in MOMENTS and value.plain() == F64:
         return F64
-    if fn in ("min", "max") and value.kind != "str":
+    if fn in ("min", "max") and not value.is_view:
         return value.optional()
     raise VerifyError(f"no merge {fn} of {value}")
 
 
 def key_type(value: Type) -> Type:
-    """The type of a key's column. Raises VerifyError for floats, whose equality is not that of their bits."""
-    if value.is_float:
+    """The type of a key's column. Raises VerifyError for floats, whose equality is not that of their bits, and for lists."""
+    if value.is_float or value.is_list:
         raise VerifyError(f"no key of type {value}")
     return value
 

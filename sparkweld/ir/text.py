@@ -34,7 +34,7 @@ from types import MappingProxyType
 from sparkweld.errors import VerifyError
 from sparkweld.ir.blocks import ConstantBlock, parse_block
 from sparkweld.ir.merges import Groups, Key, Merge
-from sparkweld.ir.ops import OPS, Call, Op, StrCall
+from sparkweld.ir.ops import OPS, Call, ListCall, Op, StrCall
 from sparkweld.ir.program import Append, Input, Let, Loop, Program, body_types
 from sparkweld.ir.types import Type, parse_type
 from sparkweld.ir.verify import verify
@@ -78,6 +78,8 @@ def print_op(op: Op, blocks: Mapping[ConstantBlock, int] = MappingProxyType({}))
         return op.fn if not op.output else f"{op.fn}.{op.output}"
     if isinstance(op, StrCall):
         return f"{StrCall.name}.{op.fn}" + (json.dumps(list(op.params)) if op.params else "")
+    if isinstance(op, ListCall):
+        return f"{ListCall.name}.{op.fn}[{op.type}]"
     fields = [_print_field(getattr(op, f.name), blocks) for f in dataclasses.fields(op)]  # type: ignore[arg-type]
     return op.name + (f"[{', '.join(fields)}]" if fields else "")
 
@@ -201,6 +203,8 @@ class Parser:
         if name.startswith(f"{StrCall.name}."):
             params = json.loads(f"[{fields or ''}]")
             return StrCall(name.removeprefix(f"{StrCall.name}."), tuple(params))
+        if name.startswith(f"{ListCall.name}."):
+            return ListCall(name.removeprefix(f"{ListCall.name}."), parse_type(fields or ""))
         if name not in _OPS:
             fn, _, output = name.partition(".")
             return Call(fn, int(output or 0))

@@ -1,4 +1,4 @@
-"""Types of the IR: a scalar kind, and whether a value of it may be NULL.
+"""Types of the IR: a kind of scalars or of lists of them, and whether a value of it may be NULL.
 
 A nullable value is a pair (value, valid). Only the ops of `ir.ops.validity` look at that pair; every other op takes
 and gives plain values, so three-valued logic and NULL propagation are spelled out in programs and never implied.
@@ -6,6 +6,7 @@ and gives plain values, so three-valued logic and NULL propagation are spelled o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,11 +30,39 @@ DTYPES: dict[str, np.dtype] = {
     "ts": np.dtype(np.int64),
 }
 
+#: Kinds of lists -> the kind of their elements. A list lies in a kernel as a str does; one that has a NULL among its elements is
+#: *incomplete*, and only `list.complete` may meet it. In `evaluate` it is an `Items`.
+LISTS: dict[str, str] = {f"list<{kind}>": kind for kind in ("bool", "i8", "i16", "i32", "i64", "f32", "f64")}
+DTYPES.update(dict.fromkeys(LISTS, np.dtype(object)))
+
 #: Kinds of points in time -> the kind of integers that a cast takes them to, value by value.
 MOMENTS = {"date": "i32", "ts": "i64"}
 
-#: Bytes of a str in a kernel's column: a view, which is its address and its length in bytes as two int64.
+#: Bytes of a str or a list in a kernel's column: a view, two int64. Of a str the address and its length in bytes; of a list the
+#: address of the first element and their number n, or ~n when it is incomplete.
 VIEW_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """A list of the elements' `kind` as NumPy takes it for one value: Python numbers, None for NULL. Equal when its bits are."""
+
+    kind: str
+    values: tuple[Any, ...] = ()
+
+    def _key(self) -> tuple[Any, ...]:
+        floats = self.kind in ("f32", "f64")
+        texts = ("nan" if math.isnan(x) else x.hex() for x in self.values if x is not None) if floats else ()
+        return self.kind, tuple(texts), tuple(x is None if floats else x for x in self.values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Items) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +87,28 @@ class Type:
     @property
     def width(self) -> int:
         """Bytes of a value in a kernel's column."""
-        return VIEW_BYTES if self.kind == "str" else self.dtype.itemsize
+        return VIEW_BYTES if self.is_view else self.dtype.itemsize
 
     @property
     def zero(self) -> Any:
-        """What stands in a NULL's place: 0 of the dtype, or the empty string."""
+        """What stands in a NULL's place: 0 of the dtype, the empty string or the empty list."""
+        if self.is_list:
+            return Items(LISTS[self.kind])
         return "" if self.kind == "str" else self.dtype.type(0)
+
+    @property
+    def is_list(self) -> bool:
+        return self.kind in LISTS
+
+    @property
+    def is_view(self) -> bool:
+        """Whether its values lie elsewhere than in the column."""
+        return self.kind == "str" or self.is_list
+
+    @property
+    def element(self) -> Type:
+        """The type of a list's elements."""
+        return Type(LISTS[self.kind])
 
     @property
     def is_float(self) -> bool:
@@ -82,9 +127,14 @@ class Type:
         return self if self.nullable else replace(self, nullable=True)
 
 
-BOOL, I8, I16, I32, I64, F32, F64, DATE, STR, TS = (Type(kind) for kind in DTYPES)
+BOOL, I8, I16, I32, I64, F32, F64, DATE, STR, TS = (Type(kind) for kind in DTYPES if kind not in LISTS)
 
-_BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind not in (*MOMENTS, "str")}
+_BY_DTYPE = {dtype: Type(kind) for kind, dtype in DTYPES.items() if kind not in (*MOMENTS, *LISTS, "str")}
+
+
+def list_of(type: Type) -> Type:
+    """Lists of a plain type's values. Raises VerifyError for a type that lists do not hold."""
+    return Type(f"list<{type}>")
 
 
 def of_dtype(dtype: np.dtype) -> Type | None:
@@ -99,6 +149,8 @@ def parse_type(text: str) -> Type:
 
 def encode(value: object, type: Type) -> str:
     """A value as exact text: hexadecimal for floats, so that -0.0 and NaN compare and round-trip as themselves."""
+    if type.is_list:
+        return " ".join(encode(x, type.element) for x in value.values)  # type: ignore[attr-defined]
     if type.kind == "str":
         return _checked_text(value)
     if type.kind == "bool":
@@ -110,6 +162,8 @@ def encode(value: object, type: Type) -> str:
 
 def decode(text: str, type: Type) -> Any:
     """Inverse of `encode`: a NumPy scalar of the type's dtype, or a `str`."""
+    if type.is_list:
+        return Items(type.element.kind, tuple(decode(part, type.element).item() for part in text.split()))
     if type.kind == "str":
         return _checked_text(text)
     if type.kind == "bool":

@@ -32,7 +32,7 @@ from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp
 from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
-from sparkweld.ir.types import BOOL, F64, STR, Type
+from sparkweld.ir.types import BOOL, F64, Type
 from sparkweld.kernels import row_operations as make
 from sparkweld.kernels.frontend import Operation, define
 from sparkweld.kernels.kept_rows import Condition
@@ -176,8 +176,8 @@ class _Emitter:
         match let.op:
             case Const():
                 value = self._constant(index, let.op)
-                if let.op.type == STR:
-                    self.body.append(self._statement(value, make.text_of(let.op.value), leaf=True))
+                if let.op.type.is_view:
+                    self.body.append(self._statement(value, make.view_of(let.op.literal, let.op.type), leaf=True))
             case Read():
                 valid = self._read(index, let.op)
             case IsValid():
@@ -254,7 +254,7 @@ class _Emitter:
 
     def _constant(self, index: int, op: Const) -> str:
         value = op.value
-        if op.type == STR:
+        if op.type.is_view:
             return f"v{index}"
         if op.type == F64 and math.isfinite(value):
             return repr(float(value))

@@ -36,13 +36,13 @@ _REGISTERED = (builtins, numbers)
 
 
 class _View(types.Type):
-    """A string in memory, or NULL: two int64."""
+    """A string or list in memory, or NULL: two int64."""
 
     def __init__(self) -> None:
         super().__init__("view")
 
 
-#: Where a string is: its address and its length in bytes; a length below 0 is NULL.
+#: Where a string is: its address and its length in bytes; a length below 0 is NULL. Of a list see `kernels.lists`.
 VIEW = _View()
 
 
@@ -60,7 +60,7 @@ _NUMBA_TYPES: dict[str, types.Type] = {
 
 def numba_type(type: Type) -> types.Type:
     """Numba's type for plain values of an IR type."""
-    return _NUMBA_TYPES[type.kind]
+    return VIEW if type.is_list else _NUMBA_TYPES[type.kind]
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +232,8 @@ def lower_plainly(
     inner.linkage = "internal"
     inner.attributes.add("alwaysinline")
     signature = ir.FunctionType(value_type(result), [value_type(a) for a in arguments])
-    outer = ir.Function(lowered.module, signature, symbol)
+    # a function that calls itself has declared itself
+    outer = lowered.module.globals.get(symbol) or ir.Function(lowered.module, signature, symbol)
     builder = ir.IRBuilder(outer.append_basic_block())
     _, value = _contexts()[1].call_conv.call_function(builder, inner, result, arguments, outer.args)
     builder.ret(value)

@@ -6,7 +6,7 @@ from llvmlite import binding
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
-from sparkweld.kernels import driver, emit, lanes, math_library, merging, models, strings
+from sparkweld.kernels import driver, emit, lanes, lists, math_library, merging, models, strings
 from sparkweld.kernels.frontend import Lowered, lower_function
 from sparkweld.kernels.memory import mark_row_loops
 from sparkweld.kernels.object_code import kernel_symbol
@@ -27,7 +27,7 @@ def optimised_module(program: Program) -> tuple[binding.ModuleRef, int]:
     drop_unused(module)
     math_library.check_one_version(module, program.name)
     names = [f.name for f in module.functions if f.is_declaration]
-    for function in (*strings.used_functions(names), *models.used_functions(names)):
+    for function in (*strings.used_functions(names), *lists.used_functions(names), *models.used_functions(names)):
         module.link_in(binding.parse_bitcode(function.bitcode))
     _hide_all_but(kernel_symbol(program), module)
     drop_unused(module)

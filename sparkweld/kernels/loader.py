@@ -14,8 +14,9 @@ from llvmlite import binding
 from sparkweld.errors import InternalError
 from sparkweld.ir.blocks import aligned
 from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.ops.lists import array_of
 from sparkweld.ir.program import Program, output_types
-from sparkweld.ir.types import Type
+from sparkweld.ir.types import Items, Type
 from sparkweld.kernels import math_library
 from sparkweld.kernels.object_code import ObjectCode
 from sparkweld.kernels.shape import program_allocates
@@ -99,7 +100,7 @@ class Kernel:
         m = int(result[0])
         arrays: dict[str, Array] = {}
         for name, type, (values, nulls) in zip(self.program.outputs, self._types, outputs, strict=True):
-            values = texts_of(values[:m]) if type.kind == "str" else values[:m]
+            values = objects_of(values[:m], type) if type.is_view else values[:m]
             arrays[name] = Optional(values, nulls[:m] == 0) if type.nullable else values
         counts = dict(zip(self.program.outputs, result[2:].tolist(), strict=True))
         return KernelResult(arrays, None if selection is None else selection[:m], int(result[1]), counts)
@@ -147,20 +148,38 @@ def input_addresses(program: Program, columns: Mapping[str, Array], rows: int, k
         values = column.values if isinstance(column, Optional) else column
         nulls = (~column.valid).view(np.uint8) if isinstance(column, Optional) else no_nulls
         assert values.dtype == i.type.dtype and isinstance(column, Optional) == i.type.nullable, f"{i.name} is no {i.type}"
-        if i.type.kind == "str":
-            values = _views_of(np.where(nulls == 0, values, ""), keep)
+        if i.type.is_view:
+            values = _views_of(np.where(nulls == 0, values, i.type.zero), i.type, keep)
         keep += [np.ascontiguousarray(values), np.ascontiguousarray(nulls)]
         addresses += [a.ctypes.data for a in keep[-2:]]
     return addresses
 
 
-def _views_of(texts: np.ndarray, keep: list[np.ndarray]) -> np.ndarray:
-    """Views, int64[rows, 2], of an object array of `str`; their bytes join `keep`."""
-    pieces = [text.encode("utf-8", "surrogateescape") for text in texts.tolist()]
+def _views_of(objects: np.ndarray, type: Type, keep: list[np.ndarray]) -> np.ndarray:
+    """Views, int64[rows, 2], of an object array of `str` or `Items`; their bytes join `keep`."""
+    if type.is_list:
+        pieces = [array_of(items, type.element).tobytes() for items in objects.tolist()]
+    else:
+        pieces = [text.encode("utf-8", "surrogateescape") for text in objects.tolist()]
     data = np.frombuffer(b"".join(pieces), np.uint8)
     keep.append(data)
-    lengths = np.array([len(piece) for piece in pieces], np.int64)
-    return np.column_stack([data.ctypes.data + np.cumsum(lengths) - lengths, lengths])
+    sizes = np.array([len(piece) for piece in pieces], np.int64)
+    lengths = sizes // type.element.width if type.is_list else sizes
+    if type.is_list:
+        incomplete = np.array([None in items.values for items in objects.tolist()], np.bool_)
+        lengths = np.where(incomplete, ~lengths, lengths)
+    return np.column_stack([data.ctypes.data + np.cumsum(sizes) - sizes, lengths])
+
+
+def objects_of(views: np.ndarray, type: Type) -> np.ndarray:
+    """Inverse of `_views_of` for complete lists."""
+    if not type.is_list:
+        return texts_of(views)
+    lists = np.empty(len(views), object)
+    for row, (address, length) in enumerate(views.tolist()):
+        data = ctypes.string_at(address, length * type.element.width)
+        lists[row] = Items(type.element.kind, tuple(np.frombuffer(data, type.element.dtype).tolist()))
+    return lists
 
 
 def texts_of(views: np.ndarray) -> np.ndarray:
@@ -172,4 +191,4 @@ def texts_of(views: np.ndarray) -> np.ndarray:
 
 
 def _empty(rows: int, type: Type) -> np.ndarray:
-    return np.empty((rows, 2), np.int64) if type.kind == "str" else np.empty(rows, type.dtype)
+    return np.empty((rows, 2), np.int64) if type.is_view else np.empty(rows, type.dtype)

@@ -16,11 +16,12 @@ from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return, types_of
 from sparkweld.ir.program import Let
-from sparkweld.ir.types import STR, Type
+from sparkweld.ir.types import Type
+from sparkweld.kernels.lists.elements import of_word
 from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
 from sparkweld.kernels.lowerings.floats import libm
 from sparkweld.kernels.lowerings.integers import floor_division
-from sparkweld.kernels.lowerings.strings import text
+from sparkweld.kernels.lowerings.strings import constant_view
 from sparkweld.kernels.strings.memory_access import build_view
 
 _I1, _I64 = ir.IntType(1), ir.IntType(64)
@@ -42,7 +43,7 @@ def region(b: ir.IRBuilder, op: Region, args: tuple[ir.Value, ...]) -> ir.Value:
     found = b.call(function, args)
     present, value = b.extract_value(found, 0), b.extract_value(found, 1 + op.output)
     absent = ir.Constant(_I64, -1)
-    if graph.results[op.output] == STR:
+    if graph.results[op.output].is_view:
         return b.select(present, value, build_view(b, ir.Constant(_I64, 0), absent))
     return build_view(b, b.bitcast(value, _I64), b.select(present, ir.Constant(_I64, 0), absent))
 
@@ -65,7 +66,7 @@ class _Function:
         self.result = ir.LiteralStructType([_I1, *map(llvm_type, graph.results)])
         self.function = ir.Function(self.module, ir.FunctionType(self.result, params), self.name)
         # what lets LLVM merge the calls for several results
-        texts = any(t.kind == "str" for block in graph.blocks for t in types_of(block))
+        texts = any(t.is_view for block in graph.blocks for t in types_of(block))
         for attribute in ("nounwind", "readonly" if texts else "readnone"):
             self.function.attributes.add(attribute)
         entry = self.function.append_basic_block("entry")
@@ -135,7 +136,7 @@ class _Function:
                 return _Value(self.phis[number][let.op.number])
             case Const():
                 value = let.op.value
-                return _Value(text(b, value) if type == STR else ir.Constant(llvm_type(type), value.item()))
+                return _Value(constant_view(b, value) if type.is_view else ir.Constant(llvm_type(type), value.item()))
             case IsValid():
                 return _Value(_validity(operands[0]))
             case ValueOf():
@@ -171,12 +172,12 @@ def _validity(value: _Value) -> ir.Value:
 
 def _of_pair(b: ir.IRBuilder, pair: ir.Value, type: Type) -> _Value:
     valid = b.icmp_signed(">=", b.extract_value(pair, 1), ir.Constant(_I64, 0))
-    if type.plain() == STR:
-        return _Value(b.select(valid, pair, _zero(b, STR)), valid)
-    return _Value(b.bitcast(b.extract_value(pair, 0), llvm_type(type)), valid)
+    if type.is_view:
+        return _Value(b.select(valid, pair, _zero(b, type)), valid)
+    return _Value(of_word(b, b.extract_value(pair, 0), llvm_type(type)), valid)
 
 
 def _zero(b: ir.IRBuilder, type: Type) -> ir.Value:
-    if type.plain() == STR:
+    if type.is_view:
         return build_view(b, ir.Constant(_I64, 0), ir.Constant(_I64, 0))
     return ir.Constant(llvm_type(type), 0.0 if type.is_float else 0)

@@ -10,13 +10,14 @@ from functools import lru_cache
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.ir.ops import Call, Lookup, Op, Region, StrCall
+from sparkweld.ir.ops import Call, ListCall, Lookup, Op, Region, StrCall
 from sparkweld.ir.ops.memory import allocates
-from sparkweld.ir.types import BOOL, STR, Type
+from sparkweld.ir.types import BOOL, Type, decode
 from sparkweld.kernels import memory
 from sparkweld.kernels.frontend import VIEW, Operation, numba_type
+from sparkweld.kernels.lists.elements import of_word
 from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
-from sparkweld.kernels.lowerings.strings import text
+from sparkweld.kernels.lowerings.strings import constant_view
 from sparkweld.kernels.regions import region
 from sparkweld.kernels.stages import column_operation, keep_operation, take_operation
 from sparkweld.kernels.strings.memory_access import build_view
@@ -29,19 +30,24 @@ _remember = lru_cache(maxsize=2048)
 column_between, keep, take_kept = _remember(column_operation), _remember(keep_operation), _remember(take_operation)
 
 
+def _word(type: Type) -> str:
+    """A type as a part of a name."""
+    return str(type).replace("<", "_of_").replace(">", "")
+
+
 @_remember
 def operation_of(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation:
     """An op on values of these types; the arena's address comes last when it allocates."""
     build = (lambda b, *xs: region(b, op, xs)) if isinstance(op, Region) else lowering(op, arguments)
-    name = (op.fn if isinstance(op, Call | StrCall) else op.name) + "".join(f"_{t}" for t in arguments[-1:])
+    name = (op.fn if isinstance(op, Call | StrCall | ListCall) else op.name) + "".join(f"_{_word(t)}" for t in arguments[-1:])
     taken = (*map(numba_type, arguments), *((types.int64,) if allocates(op) else ()))
     return Operation(name, taken, VIEW if result.nullable else numba_type(result), build)
 
 
 @_remember
-def text_of(value: str) -> Operation:
-    """A constant string."""
-    return Operation("text", (), VIEW, lambda b: text(b, value))
+def view_of(literal: str, type: Type) -> Operation:
+    """A constant string or list."""
+    return Operation("constant", (), VIEW, lambda b: constant_view(b, decode(literal, type)))
 
 
 @_remember
@@ -82,20 +88,20 @@ def value_of_pair(type: Type) -> Operation:
     """The value of a pair that an op of strings gives; of a string that does not exist, the empty one."""
 
     def build(b: ir.IRBuilder, pair: ir.Value) -> ir.Value:
-        if type != STR:
-            return b.bitcast(b.extract_value(pair, 0), llvm_type(type))
+        if not type.is_view:
+            return of_word(b, b.extract_value(pair, 0), llvm_type(type))
         zero = ir.Constant(_I64, 0)
         present = b.icmp_signed(">=", b.extract_value(pair, 1), zero)
         return b.select(present, pair, build_view(b, zero, zero))
 
-    return Operation(f"of_pair_{type}", (VIEW,), numba_type(type), build)
+    return Operation(f"of_pair_{_word(type)}", (VIEW,), numba_type(type), build)
 
 
 @_remember
 def load(type: Type) -> Operation:
     """A column's value of a row."""
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
-        if type == STR:
+        if type.is_view:
             first = b.shl(row, ir.Constant(_I64, 1))
             second = b.add(first, ir.Constant(_I64, 1))
             return build_view(b, *(memory.load(b, address, at, _I64) for at in (first, second)))
@@ -103,7 +109,7 @@ def load(type: Type) -> Operation:
             return memory.load(b, address, row, llvm_type(type))
         return b.icmp_unsigned("!=", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
 
-    return Operation(f"load_{type}", (types.int64, types.int64), numba_type(type), build)
+    return Operation(f"load_{_word(type)}", (types.int64, types.int64), numba_type(type), build)
 
 
 @_remember
@@ -119,14 +125,14 @@ def load_valid() -> Operation:
 def store(type: Type) -> Operation:
     """Inverse of `load`."""
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
-        if type == STR:
+        if type.is_view:
             first = b.shl(row, ir.Constant(_I64, 1))
             memory.store(b, address, first, b.extract_value(value, 0))
             memory.store(b, address, b.add(first, ir.Constant(_I64, 1)), b.extract_value(value, 1))
             return
         memory.store(b, address, row, b.zext(value, _I8) if type == BOOL else value)
 
-    return Operation(f"store_{type}", (types.int64, types.int64, numba_type(type)), types.none, build)
+    return Operation(f"store_{_word(type)}", (types.int64, types.int64, numba_type(type)), types.none, build)
 
 
 @_remember
@@ -142,12 +148,12 @@ def store_null() -> Operation:
 def or_zero(type: Type) -> Operation:
     """A value where it is valid, else zero or the empty string."""
     def build(b: ir.IRBuilder, value: ir.Value, valid: ir.Value) -> ir.Value:
-        if type == STR:
+        if type.is_view:
             zero = ir.Constant(_I64, 0)
             return b.select(valid, value, build_view(b, zero, zero))
         return b.select(valid, value, ir.Constant(value.type, 0.0 if type.is_float else 0))
 
-    return Operation(f"or_zero_{type}", (numba_type(type), types.boolean), numba_type(type), build)
+    return Operation(f"or_zero_{_word(type)}", (numba_type(type), types.boolean), numba_type(type), build)
 
 
 @_remember

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparkweld.ir.ops import Array, Optional
-from sparkweld.ir.types import Type
+from sparkweld.ir.types import Items, Type
 from tests.helpers.strings import TEXTS, random_texts
 
 
@@ -15,6 +15,8 @@ def special_values(type: Type) -> np.ndarray:
         return np.array([False, True])
     if type.kind == "str":
         return np.array(TEXTS, object)
+    if type.is_list:
+        return _special_lists(type)
     dtype = type.dtype
     if dtype.kind == "i":
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
@@ -30,6 +32,17 @@ def special_values(type: Type) -> np.ndarray:
     return np.concatenate([values, -values]).astype(dtype)
 
 
+def _special_lists(type: Type) -> np.ndarray:
+    """Of no element, one, as many as take NumPy another way through a sum, and orders of NaN and zeros."""
+    rng = np.random.default_rng(11)
+    kind, specials = type.element.kind, special_values(type.element)
+    lists = [specials[:0], *(specials[i : i + 1] for i in range(len(specials))), specials, specials[::-1]]
+    ordinary = (rng.normal(0, 1e3, 3000) if type.element.is_float else rng.integers(-100, 100, 3000)).astype(type.element.dtype)
+    lists += [ordinary[:n] for n in (2, 7, 8, 9, 15, 16, 127, 128, 129, 136, 255, 256, 257, 1000, 3000)]
+    lists += [rng.choice(specials, n) for n in (2, 2, 3, 3, 5, 8, 20)]
+    return np.array([Items(kind, tuple(part.tolist())) for part in lists], object)
+
+
 def extremes(type: Type, rows: int, at: int = 0) -> Array:
     """`rows` values of a type: every pair of specials of argument positions 0 and 1 meets, then random values.
 
@@ -39,7 +52,7 @@ def extremes(type: Type, rows: int, at: int = 0) -> Array:
     specials = special_values(plain)
     rng = np.random.default_rng(7 + at)
     index = np.arange(rows)
-    cross = len(specials) ** (1 if type.kind == "str" else 2)
+    cross = len(specials) ** (1 if type.is_view else 2)
     values = specials[(index // len(specials) ** at) % len(specials)]
     values = np.where(index < cross, values, _random(plain, rows, rng))
     if not type.nullable:
@@ -52,6 +65,11 @@ def _random(type: Type, rows: int, rng: np.random.Generator) -> np.ndarray:
         return rng.random(rows) > 0.5
     if type.kind == "str":
         return random_texts(rng, rows)
+    if type.is_list:
+        values = _random(type.element, 4 * rows, rng).tolist()
+        starts, lengths = rng.integers(0, 3 * rows + 1, rows), np.minimum(rng.geometric(0.15, rows) - 1, rows)
+        lists = [Items(type.element.kind, tuple(values[s : s + n])) for s, n in zip(starts, lengths, strict=True)]
+        return np.array(lists, object)
     dtype = type.dtype
     if dtype.kind == "i":
         bits = rng.integers(0, dtype.itemsize * 8, rows)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, ProgramBuilder, Result, Type, Value
 from sparkweld.ir.ops import OPS, Array, Call, Cast, ModelOp, Op, Optional
-from sparkweld.ir.types import BOOL, DTYPES, F64, MOMENTS, STR
+from sparkweld.ir.types import BOOL, DTYPES, F64, LISTS, MOMENTS, STR, Items
 from tests.helpers.strings import TEXTS, random_texts
 
 KINDS = tuple(DTYPES)
@@ -47,6 +47,9 @@ def edges(type: Type) -> np.ndarray:
         return np.array([False, True])
     if type == STR:
         return np.array(TEXTS, object)
+    if type.is_list:
+        element = edges(type.element)
+        return np.array([Items(type.element.kind, tuple(element[:n].tolist())) for n in (0, 1, 2, 5, len(element))], object)
     if type.is_float:
         limits = np.finfo(type.dtype)
         values = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.0, 3.0, 127.5, 1e10, -1e10, 2.0**31, 2.0**53, 2.0**63, 1e30]
@@ -152,7 +155,7 @@ class _Grower:
 
 def _casts(of: Type, to: Type) -> bool:
     kinds = {of.kind, to.kind}
-    return kinds in map(set, MOMENTS.items()) or (of != to and not kinds & {*MOMENTS, "str"})
+    return kinds in map(set, MOMENTS.items()) or (of != to and not kinds & {*MOMENTS, *LISTS, "str"})
 
 
 def batch(program: Program, rows: int, seed: int) -> dict[str, Array]:
@@ -174,6 +177,11 @@ def _values(random: np.random.Generator, type: Type, rows: int) -> np.ndarray:
         return random.random(rows) < 0.5
     if type == STR:
         return random_texts(random, rows)
+    if type.is_list:
+        elements = _values(random, type.element, 3 * rows).tolist()
+        ends = np.sort(random.integers(0, 3 * rows + 1, rows + 1))
+        made = [Items(type.element.kind, tuple(elements[a:b])) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return np.array(made, object)
     small = random.integers(-20, 20, rows).astype(type.dtype)
     if type.is_float:
         small = small / type.dtype.type(4)

@@ -13,7 +13,7 @@ import numpy as np
 
 from sparkweld.ir import Input, Program, ProgramBuilder, evaluate
 from sparkweld.ir.ops import Array, Optional
-from sparkweld.ir.types import parse_type
+from sparkweld.ir.types import Items, parse_type
 from udf_compiler.purity import prepare
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.plain import result_of_row
@@ -34,6 +34,13 @@ VALUES: dict[str, list[Any]] = {  # fmt: skip
              datetime.date(9999, 12, 31), datetime.date(2021, 1, 3), datetime.date(2020, 12, 31), datetime.date(1900, 3, 1)],
     "str": ["", " ", "a", "abc", " Ab cD ", "a,b,c", "12", "-7", " 42 ", "3.5", "1e3", "x=1;y=2", "é", "straße", "nan", "A1",
             "日本語", "\U0001f600z"],
+    "list<f64>": [[], [0.0], [-0.0], [math.nan], [1.5, 2.5], [0.1] * 10, [1e16, 1.0, -1e16, 0.5], [math.inf, 1.0],
+                  [2.0, -2.0, 0.0], [math.inf, -math.inf], [-0.0, 0.0], [math.nan, 1.0], [1.0, math.nan], [1e308, 1e308, -1e308],
+                  [0.1 * k for k in range(300)], [1.0, None], [None]],
+    "list<i32>": [[], [0], [1], [-1, 1], [5, 3, 8, 3], [2**31 - 1] * 3, list(range(50)), [-(2**31)], [7, 7, 7], [None, 1]],
+    "list<i64>": [[], [0], [2**63 - 1], [2**63 - 1, 1], [-(2**63), -1], [3, -3, 10], [2**62, 2**62, -5], [1, None]],
+    "list<bool>": [[], [True], [False], [True, False, True], [False, False], [None]],
+    "list<f32>": [[], [0.5], [0.5, -0.25, 2.0**-149], [2.0**127, 2.0**127], [math.nan, 1.0], [0.5, None]],
     "i64": [0, 1, -1, 2, 3, 7, -7, 10, 25, 63, 64, 2**63 - 1, -(2**63), 2**53, 2**53 + 1, -(2**53) - 1, 2**31, 3_037_000_500],
 }
 
@@ -79,6 +86,8 @@ def columns_of(types: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[st
     for at, text in enumerate(types):
         type, values = parse_type(text), [row[at] for row in rows]
         values = [v.toordinal() - EPOCH if type.kind == "date" and v is not None else v for v in values]
+        if type.is_list:
+            values = [v if v is None else Items(type.element.kind, tuple(v)) for v in values]
         array = np.array([type.zero if v is None else v for v in values], type.dtype)
         columns[NAMES[at]] = Optional(array, np.array([v is not None for v in values])) if type.nullable else array
     return columns
@@ -88,6 +97,8 @@ def same(a: Any, b: Any, ulp: int = 0) -> bool:
     """One class and the same bits; NaN is one value. `ulp`: how far two floats may lie apart."""
     if type(a) is not type(b):
         return False
+    if type(a) is list:
+        return len(a) == len(b) and all(same(x, y, ulp) for x, y in zip(a, b, strict=True))
     if type(a) is not float:
         return bool(a == b)
     if a != a or b != b:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import Field, check_conf, check_names, check_profiler
+from udf_compiler.boundary import ARRAYS, Field, check_conf, check_names, check_profiler
 from udf_compiler.kinds.kind import Call, Kind, check_nullable, fields_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.scalar.plain import PICKLED, RowResult, column_of_row, result_of_row
@@ -20,8 +20,8 @@ from udf_compiler.trace.session import Session, running
 #: Under it, a worker hands rows over by way of pandas (worker.py).
 _LEGACY = "spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled"
 
-#: Spark types whose values are Python ints, floats, bools, texts and dates.
-_TYPES = frozenset("boolean byte short integer long float double string date".split())
+#: Spark types whose values are Python ints, floats, bools, texts, dates and lists.
+_TYPES = frozenset("boolean byte short integer long float double string date".split()) | ARRAYS.keys()
 
 
 @dataclass(frozen=True, slots=True)

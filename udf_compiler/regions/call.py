@@ -51,6 +51,8 @@ def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: d
 
 def _may_change(x: Any) -> bool:
     """Whether a function may change its argument, which the caller would see."""
+    if is_scalar(x):
+        return False  # what would change a list of the row is refused
     return isinstance(x, list | dict | set) or (type(x) is tuple and any(map(_may_change, x)))
 
 

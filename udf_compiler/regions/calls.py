@@ -10,6 +10,7 @@ from udf_compiler.regions.code import TOTAL, Instruction
 from udf_compiler.regions.iteration import ITERATIONS
 from udf_compiler.regions.machine import Machine, attribute, pop
 from udf_compiler.regions.state import UNSET, Cell, Expression, Method, State
+from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.numbers import is_number, kind_of
 from udf_compiler.scalar.paths import explorer
@@ -76,10 +77,11 @@ def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> An
         return replace(function, over=args[0])
     if not any(type(a) is Expression for a in args):
         return None
-    if not any(function is f for f in (sum, any, all)) or len(args) != 1:
+    reduction = next((f.__name__ for f in (sum, any, all) if function is f or function is STAND_INS[f]), "")
+    if not reduction or len(args) != 1:
         refuse("SW280", what="a generator expression that goes elsewhere than to sum, any or all")
     shared = {c.name: s.variables[c.name] for c in args[0].cells if c.name in s.variables}
-    return machine.reduce(function.__name__, args[0].code, machine.function.__globals__, {".0": args[0].over, **shared})
+    return machine.reduce(reduction, args[0].code, machine.function.__globals__, {".0": args[0].over, **shared})
 
 
 def _yield(machine: Machine, i: Instruction, s: State) -> None:

@@ -190,7 +190,7 @@ def _subscript(machine: Machine, i: Instruction, s: State) -> None:
     container, key = pop(s, 2)
     look_into(container)
     known = unwrapped(container)
-    is_position = isinstance(known, list | tuple) and is_scalar(key)
+    is_position = not is_scalar(known) and isinstance(known, list | tuple) and is_scalar(key)
     s.stack.append(subscript(known, key) if is_position else as_python(operator.getitem, container, key))
 
 

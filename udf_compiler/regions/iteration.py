@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from udf_compiler.regions.tables import item
+from udf_compiler.scalar import lists
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.loops import zip_
 from udf_compiler.scalar.values import is_scalar
@@ -57,6 +58,19 @@ class Letters:
 
     def next(self) -> tuple[Any, Letters] | None:
         return (self.rest[:1], Letters(self.rest[1:])) if self.rest else None
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """What is left of a list of the row: from `position` on."""
+
+    items: Any
+    position: Any
+
+    def next(self) -> tuple[Any, Elements] | None:
+        if not self.position < lists.length(self.items):
+            return None
+        return lists.element(self.items, self.position), replace(self, position=self.position + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +130,10 @@ ITERATIONS: tuple[tuple[Any, Callable[[bool, list[Any]], Any]], ...] = (
 def iteration(x: Any, unroll: bool) -> Any:
     """The state of a loop over `x`; None for what cannot be looped over. `unroll`: a block for each round, if short."""
     known = unwrapped(x)
-    if type(known) in (Counter, Walk, Letters, Together):
+    if type(known) in (Counter, Walk, Letters, Elements, Together):
         return known
+    if lists.is_list(x):
+        return Elements(x, 0)
     if is_scalar(x) and x.kind == "str":
         return Letters(x)
     if isinstance(known, range):

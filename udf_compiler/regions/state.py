@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from udf_compiler.regions.iteration import Counter, Letters, Together, Walk
+from udf_compiler.regions.iteration import Counter, Elements, Letters, Together, Walk
 from udf_compiler.scalar.frame_rows import TracedRow
 from udf_compiler.scalar.values import MAX, MIN, is_scalar
 from udf_compiler.trace.session import refuse
@@ -55,7 +55,7 @@ class Caught:
     error: BaseException
 
 
-_PARTS = (Method, Counter, Walk, Letters, Together)
+_PARTS = (Method, Counter, Walk, Letters, Elements, Together)
 
 
 @dataclass(slots=True)

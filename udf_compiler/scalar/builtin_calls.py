@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from udf_compiler.scalar import texts
+from udf_compiler.scalar import lists, texts
 from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, span_of
 from udf_compiler.scalar.numbers import truth as truth_of
@@ -22,6 +22,7 @@ from udf_compiler.scalar.patterns import TracedFound
 from udf_compiler.scalar.rounding import to_int
 from udf_compiler.scalar.texts import is_text
 from udf_compiler.scalar.values import TracedScalar, is_scalar
+from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw
 
@@ -78,7 +79,20 @@ def _bool(x: Any) -> Any:
 def _len(x: Any) -> Any:
     if type(x) is texts.TracedPieces or type(x) is TracedFound:
         return x.count
+    if lists.is_list(x):
+        return lists.length(x)
     return texts.length(x) if is_scalar(x) and x.kind == "str" else as_python(len, x)
+
+
+def _sum(*args: Any, **kwargs: Any) -> Any:
+    if args and lists.is_list(args[0]):
+        check_form(lists.sum_, args, kwargs, "sum()")
+        return lists.sum_(*args, **kwargs)
+    return as_python(sum, *args, **kwargs)
+
+
+def _test(real: Callable[[Any], bool]) -> Callable[[Any], Any]:
+    return lambda x: lists.test(real.__name__, x) if lists.is_list(x) else as_python(real, x)
 
 
 def _class(real: type, convert: Callable[[Any], Any]) -> Any:
@@ -106,6 +120,8 @@ def _extreme(name: str, comparison: str) -> Callable[..., Any]:
     real = getattr(builtins, name)
 
     def extreme(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and lists.is_list(args[0]):
+            return lists.extreme(name, args[0], kwargs)
         values = tuple(args[0]) if len(args) == 1 else args
         if not values and "default" in kwargs:
             return kwargs["default"]
@@ -161,4 +177,4 @@ def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
 
 #: Builtins -> what compiled functions see.
 STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range,
-                              len: _len}  # fmt: skip
+                              len: _len, sum: _sum, any: _test(any), all: _test(all)}  # fmt: skip

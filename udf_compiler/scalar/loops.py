@@ -23,6 +23,7 @@ from udf_compiler.bytecode import identity_of
 from udf_compiler.scalar.elementwise import element
 from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.flow import Flow, flow_of_list
+from udf_compiler.scalar.lists import is_list
 from udf_compiler.scalar.paths import Explorer, Fork, Leaf, Node, exploring, leaves
 from udf_compiler.scalar.results import finished, series_of_tree
 from udf_compiler.scalar.state import Record
@@ -250,6 +251,8 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
         return zip(*columns, strict=strict)
     from udf_compiler.trace.series import TracedSeries
 
+    if any(map(is_list, columns)):
+        refuse("SW223")
     if not all(type(c) is TracedSeries for c in columns):
         refuse("SW600")
     return rows_of(columns, single=False)

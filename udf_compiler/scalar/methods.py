@@ -6,7 +6,7 @@ from typing import Any
 
 from sparkweld.ir.ops import Call
 from sparkweld.ir.types import F64, I64
-from udf_compiler.scalar import calendar
+from udf_compiler.scalar import calendar, lists
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.texts import method
 from udf_compiler.trace.session import refuse
@@ -14,6 +14,8 @@ from udf_compiler.trace.session import refuse
 
 def attribute(x: Any, name: str) -> Any:
     """``x.name`` of an int, float or bool. Refuses what is not known; AttributeError where Python has no such attribute."""
+    if x.is_list:
+        return lists.attribute(x, name)
     if x.kind == "str":
         return method(x, name)
     if x.kind == "date":

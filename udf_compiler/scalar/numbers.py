@@ -45,9 +45,11 @@ def truth(x: TracedScalar) -> Value:
 
 def binary(name: str, a: Any, b: Any) -> Any:
     """``a op b``; NotImplemented where the other operand has a say, TypeError where neither has such an operator."""
-    from udf_compiler.scalar import numpy_scalars
+    from udf_compiler.scalar import lists, numpy_scalars
 
     check_size(explorer().loop)
+    if lists.is_list(a) or lists.is_list(b):
+        return lists.binary(name, a, b)
     a, b = (numpy_scalars.of_constant(x) if isinstance(x, np.generic) and not is_scalar(x) else x for x in (a, b))
     if numpy_scalars.is_numpy(a) or numpy_scalars.is_numpy(b):
         return numpy_scalars.binary(name, a, b)
@@ -94,9 +96,11 @@ def _no_operator(name: str, a: Any, b: Any) -> Any:
 
 def unary(name: str, x: TracedScalar) -> Any:
     """``-x``, ``+x``, ``abs(x)`` and ``~x``."""
-    from udf_compiler.scalar import numpy_scalars
+    from udf_compiler.scalar import lists, numpy_scalars
 
     loop = explorer().loop
+    if lists.is_list(x):
+        lists.refuse_list(x, f"unary {name}")
     if x.numpy:
         return numpy_scalars.unary(name, x)
     if x.kind in ("str", "date"):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.ops import Fits, StrCall
+from sparkweld.ir.ops import Fits, ListCall, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR
 from sparkweld.reasons import refusal
 from udf_compiler.scalar.calendar import guard_python_date
@@ -90,6 +90,8 @@ def _guard_conversion(argument: Value) -> None:
     """Making Python values of a column raises for some, whether the function reads them or not."""
     loop = argument.loop
     value = loop.value_of(argument)
+    if value.type.is_list:
+        loop.guard(loop.emit(ListCall("complete", value.type), value))
     if value.type == STR:
         loop.guard(loop.emit(StrCall("valid_utf8"), value))  # making a Python str of other bytes raises
     if value.type == DATE:

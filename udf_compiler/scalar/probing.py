@@ -15,16 +15,21 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value, evaluate
 from sparkweld.ir.ops import Array, Optional
-from sparkweld.ir.types import I8, Type
+from sparkweld.ir.types import I8, Items, Type
 from sparkweld.reasons import refusal
 from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of, program_of
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.paths import Node
-from udf_compiler.scalar.results import kind_of_result, merged, value_as
+from udf_compiler.scalar.results import kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.rows import Struct, struct_of
 from udf_compiler.scalar.values import TYPES
 
 KINDS = ("None", *TYPES)
+
+
+def kinds_in(tree: Node) -> list[str]:
+    """The kinds of values that paths of a tree give."""
+    return [kind for kind in TYPES if kind in kinds_of(tree)]
 
 
 def kinds_and_values(loop: LoopBuilder, tree: Node) -> dict[str, Value]:
@@ -34,8 +39,9 @@ def kinds_and_values(loop: LoopBuilder, tree: Node) -> dict[str, Value]:
         type = TYPES[kind]
         return value_as(loop, x, type) if kind_of_result(x) == kind else loop.const(type.zero, type)
 
+    kinds = kinds_in(tree)
     values = {"kind": merged(loop, tree, I8, lambda x: loop.const(KINDS.index(kind_of_result(x)), I8))}
-    return values | {kind: merged(loop, tree, TYPES[kind], lambda x, kind=kind: of_kind(x, kind)) for kind in TYPES}  # type: ignore[misc]
+    return values | {kind: merged(loop, tree, TYPES[kind], lambda x, kind=kind: of_kind(x, kind)) for kind in kinds}  # type: ignore[misc]
 
 
 def result_of(columns: Mapping[str, Array], row: int) -> Any:
@@ -46,7 +52,14 @@ def result_of(columns: Mapping[str, Array], row: int) -> Any:
     value = columns[kind][row]  # type: ignore[call-overload]
     if kind == "date":
         return datetime.date.fromordinal(int(value) + EPOCH)
-    return value if kind == "str" else value.item()
+    return as_python(value)
+
+
+def as_python(value: Any) -> Any:
+    """A value of `evaluate` as Python's."""
+    if isinstance(value, Items):
+        return list(value.values)
+    return value if isinstance(value, str) else value.item()
 
 
 def probe_row(
@@ -69,7 +82,7 @@ def probe_row(
     arguments = [*args, *kwargs.values()]
     parts = {f"a{v.id}": v for x in arguments for v in (x.values if isinstance(x, Struct) else (x,))}
     columns, flagged = _evaluated(loop, {**outputs, **parts})
-    results = [{name: columns[f"{i} {name}"] for name in ("kind", *TYPES)} for i in range(len(trees))]
+    results = [{name: columns[f"{i} {name}"] for name in ("kind", *kinds_in(tree))} for i, tree in enumerate(trees)]
 
     def python(x: Value | Struct, row: int) -> Any:
         if isinstance(x, Struct):
@@ -101,12 +114,14 @@ def _python(column: Array, row: int, type: Type) -> Any:
     value = column[row]
     if type.kind == "date":
         return datetime.date.fromordinal(int(value) + EPOCH)
-    return value if isinstance(value, str) else value.item()
+    return as_python(value)
 
 
 def _same(a: Any, b: Any, rounded: bool) -> bool:
     if type(a) is not type(b):
         return False
+    if type(a) is list:
+        return len(a) == len(b) and all(_same(x, y, rounded) for x, y in zip(a, b, strict=True))
     if type(a) is not float or a != a or b != b:
         return bool(a == b or (a != a and b != b))
     if rounded and math.isclose(a, b, rel_tol=1e-9):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import BOOL, DATE, F64, I64, STR
+from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, Type
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
@@ -20,13 +20,16 @@ from udf_compiler.trace.values import Traced
 MIN, MAX = -(2**63), 2**63 - 1
 
 _CLASSES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str, "date": datetime.date}
-TYPES = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
+#: Class of a value -> the type that it has; lists by their own kinds.
+SCALARS = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE}
+TYPES = {**SCALARS, **{kind: Type(kind) for kind in LISTS}}
 
 
 class TracedScalar(Traced):
-    """One Python value of the row. `kind` is its class; an int lies between the two ends of `span` (within int64).
+    """One Python value of the row. `kind` is its class, of a list that of its value.
 
-    `numpy`: the dtype of a NumPy scalar, "" for a Python value.
+    An int lies between the two ends of `span` (within int64).
+    `numpy`: the dtype of a NumPy scalar, "ndarray" for an array, "" for a Python value.
     """
 
     __slots__ = ("kind", "numpy", "span", "value")
@@ -44,7 +47,13 @@ class TracedScalar(Traced):
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
+        if self.is_list:
+            return np.ndarray if self.numpy else list
         return getattr(np, f"{self.numpy}{'_' if self.numpy == 'bool' else ''}") if self.numpy else _CLASSES[self.kind]
+
+    @property
+    def is_list(self) -> bool:
+        return self.kind in LISTS
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         from udf_compiler.scalar.numpy_scalars import call_ufunc
@@ -59,11 +68,11 @@ class TracedScalar(Traced):
         return attribute(self, name)
 
     def __bool__(self) -> bool:
-        from udf_compiler.scalar import numbers, texts
+        from udf_compiler.scalar import lists, numbers, texts
 
         if self.kind == "date":
             return True
-        return explorer().decide((texts if self.kind == "str" else numbers).truth(self))
+        return explorer().decide((lists if self.is_list else texts if self.kind == "str" else numbers).truth(self))
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         from udf_compiler.scalar.numbers import binary
@@ -71,19 +80,29 @@ class TracedScalar(Traced):
         return binary(name, other, self) if reflected else binary(name, self, other)
 
     def __contains__(self, part: Any) -> bool:
-        from udf_compiler.scalar.texts import contains
+        from udf_compiler.scalar import lists, texts
 
-        return contains(self, part) if self.kind == "str" else self._not_a("container or iterable")
+        if self.is_list:
+            return bool(lists.contains(self, part))
+        return texts.contains(self, part) if self.kind == "str" else self._not_a("container or iterable")
 
     def __getitem__(self, key: Any) -> Any:
-        from udf_compiler.scalar.texts import item
+        from udf_compiler.scalar import lists, texts
 
-        return item(self, key) if self.kind == "str" else self._not_a("subscriptable")
+        if self.is_list:
+            return lists.item(self, key)
+        return texts.item(self, key) if self.kind == "str" else self._not_a("subscriptable")
 
     def __iter__(self) -> Any:
         from udf_compiler.scalar.texts import characters
 
+        if self.is_list:
+            refuse("SW223")
         return characters(self) if self.kind == "str" else self._not_a("iterable")
+
+    def _no_list(self, what: str) -> None:
+        if self.is_list:
+            refuse("SW222", call=what, kind="ndarray" if self.numpy else "list")
 
     def _not_a(self, what: str) -> Any:
         from udf_compiler.scalar.numbers import raise_type_error
@@ -99,31 +118,37 @@ class TracedScalar(Traced):
         return NotImplemented  # numbers do not change: Python goes on with the operator itself
 
     def __format__(self, spec: str) -> str:
+        self._no_list("format()")
         from udf_compiler.scalar.formats import format_
 
         return format_(self, spec)
 
     def __round__(self, ndigits: Any = None) -> Any:
+        self._no_list("round()")
         from udf_compiler.scalar.rounding import round_
 
         return round_(self, ndigits)
 
     def __trunc__(self) -> Any:
+        self._no_list("trunc()")
         from udf_compiler.scalar.rounding import to_int
 
         return to_int(self)
 
     def __floor__(self) -> Any:
+        self._no_list("floor()")
         from udf_compiler.scalar.rounding import floor
 
         return floor(self)
 
     def __ceil__(self) -> Any:
+        self._no_list("ceil()")
         from udf_compiler.scalar.rounding import ceil
 
         return ceil(self)
 
     def __hash__(self) -> int:
+        self._no_list("hash()")
         from udf_compiler.scalar.lookups import hash_of
 
         return hash_of(self)
@@ -143,6 +168,8 @@ def of_value(value: Value) -> TracedScalar:
         return TracedScalar("date", value)
     if type == STR:
         return TracedScalar("str", value)
+    if type.is_list:
+        return TracedScalar(type.kind, value)
     if type.is_float:
         return TracedScalar("float", loop.cast(value, F64))
     if type.is_int:

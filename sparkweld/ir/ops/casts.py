@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.ops.base import Array, Op
-from sparkweld.ir.types import BOOL, DTYPES, MOMENTS, STR, Type
+from sparkweld.ir.types import BOOL, DTYPES, MOMENTS, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Cast(Op):
         for moment, integer in MOMENTS.items():
             if moment in (self.to.kind, *(a.kind for a in args)):
                 ok = ok and {args[0].kind, self.to.kind} <= {moment, integer}
-        ok = ok and STR not in (*args, self.to)
+        ok = ok and not any(t.is_view for t in (*args, self.to))
         self._wants(ok, f"one plain value that casts to {self.to}", args)
         return self.to
 
@@ -66,7 +66,7 @@ class Fits(Op):
         return dtype.type(-(2.0 ** (bits - 1))), dtype.type(2.0 ** (bits - 1))
 
 
-_NUMBERS = tuple(Type(kind) for kind in DTYPES if kind not in (*MOMENTS, "str"))
+_NUMBERS = tuple(Type(kind) for kind in DTYPES if kind not in MOMENTS and not Type(kind).is_view)
 _MOMENTS = tuple((Type(moment), Type(integer)) for moment, integer in MOMENTS.items())
 Cast.examples = (
     *((Cast(to), (of,)) for to in _NUMBERS for of in _NUMBERS),

@@ -14,7 +14,7 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, MOMENTS, STR, TS, Type, of_dtype
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I32, I64, MOMENTS, STR, TS, Type, list_of, of_dtype
 
 #: Functions whose kernels give NumPy's bits.
 EXACT = frozenset(
@@ -142,4 +142,4 @@ class Select(Op):
         return np.where(*args)  # type: ignore[call-overload,no-any-return]
 
 
-Select.examples = tuple((Select(), (BOOL, t, t)) for t in (BOOL, I8, I32, I64, F32, F64, DATE, STR, TS))
+Select.examples = tuple((Select(), (BOOL, t, t)) for t in (BOOL, I8, I32, I64, F32, F64, DATE, STR, TS, list_of(I32)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sparkweld.ir.ops.base import Array, Op, Optional
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I64, STR, TS, Type
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I64, STR, TS, Items, Type, list_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,14 @@ class ValueOf(Op):
     def evaluate(self, *args: Array) -> Array:
         (x,) = args
         assert isinstance(x, Optional)
-        zero = "" if x.values.dtype == object else x.values.dtype.type(0)
-        return np.where(x.valid, x.values, np.asarray(zero, x.values.dtype))
+        return np.where(x.valid, x.values, np.asarray(_zero_of(x.values), x.values.dtype))
+
+
+def _zero_of(values: np.ndarray) -> Any:
+    if values.dtype != object:
+        return values.dtype.type(0)
+    first = values.flat[0] if values.size else ""
+    return Items(first.kind) if isinstance(first, Items) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class MakeOptional(Op):
         return Optional(value, valid)
 
 
-_KINDS = (BOOL, I8, I64, F32, F64, DATE, STR, TS)
+_KINDS = (BOOL, I8, I64, F32, F64, DATE, STR, TS, list_of(F64))
 IsValid.examples = tuple((IsValid(), (t.optional(),)) for t in _KINDS)
 ValueOf.examples = tuple((ValueOf(), (t.optional(),)) for t in _KINDS)
 MakeOptional.examples = tuple((MakeOptional(), (t, BOOL)) for t in _KINDS)

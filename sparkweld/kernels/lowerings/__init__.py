@@ -7,12 +7,13 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Cast, DatePart, Fits, IsIn, Op, RegexCall, Select, Steps, StrCall
+from sparkweld.ir.ops import Call, Cast, DatePart, Fits, IsIn, ListCall, Op, RegexCall, Select, Steps, StrCall
 from sparkweld.ir.types import Type
 from sparkweld.kernels.lowerings.calendar import date_part
 from sparkweld.kernels.lowerings.conversions import cast, fits
 from sparkweld.kernels.lowerings.floats import FLOATS
 from sparkweld.kernels.lowerings.integers import BOOLS, INTEGERS
+from sparkweld.kernels.lowerings.lists import list_op
 from sparkweld.kernels.lowerings.strings import compare, string_op
 from sparkweld.kernels.lowerings.tables import is_in, lookup, position, steps, take
 
@@ -26,8 +27,8 @@ _LLVM_TYPES: dict[str, ir.Type] = {
 
 
 def llvm_type(type: Type) -> ir.Type:
-    """LLVM type of a plain value in registers (i1 for bool, a view for str)."""
-    return _LLVM_TYPES[type.kind]
+    """LLVM type of a plain value in registers (i1 for bool, a view for str and lists)."""
+    return _LLVM_TYPES["str" if type.is_list else type.kind]
 
 
 def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
@@ -54,6 +55,8 @@ def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
             return lambda b, x: date_part(b, op, x)
         case StrCall() | RegexCall():
             return string_op(op)
+        case ListCall():
+            return list_op(op)
     raise InternalError(f"{op.name} has no kernel for ({', '.join(map(str, types))})")
 
 

@@ -16,6 +16,7 @@ from llvmlite import ir
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.ops.string_functions import Param, strip_accents_ascii, strip_accents_unicode
+from sparkweld.ir.types import Items, Type
 from sparkweld.kernels.lowerings.integers import Builder
 from sparkweld.kernels.strings import automata, building, case, formats, numbers, pieces, search, shortest, unicode_tables, utf8
 from sparkweld.kernels.strings.arena import reserve
@@ -60,6 +61,14 @@ def text(b: Builder, value: str) -> ir.Value:
     """A view of a constant."""
     data = value.encode()
     return build_view(b, constant_bytes(b, data), integer(len(data)))
+
+
+def constant_view(b: Builder, value: str | Items) -> ir.Value:
+    """A view of a constant string or list."""
+    if isinstance(value, str):
+        return text(b, value)
+    data = np.array(value.values, Type(value.kind).dtype).tobytes()
+    return build_view(b, constant_bytes(b, data), integer(len(value.values)))
 
 
 def compare(fn: str) -> Build:

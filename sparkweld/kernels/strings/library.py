@@ -99,8 +99,8 @@ def call_of(
     return build
 
 
-def function(*arguments: types.Type, result: types.Type) -> Callable[[Callable[..., object]], Function]:
-    """Decorator: a Python function of operations to an operation.
+def function(*arguments: types.Type, result: types.Type, name: str = "") -> Callable[[Callable[..., object]], Function]:
+    """Decorator: a Python function of operations to an operation. `name`: another one than its own.
 
     One whose first parameter is `arena`, `to`, `end` or `registers` writes memory.
     """
@@ -108,8 +108,8 @@ def function(*arguments: types.Type, result: types.Type) -> Callable[[Callable[.
     def wrap(python: Callable[..., object]) -> Function:
         code = python.__code__  # type: ignore[attr-defined]
         writes = code.co_varnames[0] in ("arena", "to", "end", "registers")
-
-        build = call_of(_PREFIX + python.__name__, arguments, result, reads_only=not writes)
-        return Function(python.__name__, arguments, result, build, python=python)
+        own = name or python.__name__  # type: ignore[attr-defined]
+        build = call_of(_PREFIX + own, arguments, result, reads_only=not writes)
+        return Function(own, arguments, result, build, python=python)
 
     return wrap

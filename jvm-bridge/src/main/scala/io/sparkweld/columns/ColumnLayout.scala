@@ -9,7 +9,7 @@ import org.apache.spark.unsafe.Platform
 
 /**
  * How a type of fixed width lies in a kernel's column: one value a row of `width` bytes, beside one null byte a row
- * (1 = NULL). Text has a layout of its own, see [[TextViews]].
+ * (1 = NULL). Texts and arrays have layouts of their own, see [[TextViews]] and [[ListViews]].
  *
  * The getters and dictionary decoders are those that Spark's own vectors use for the type.
  */
@@ -33,7 +33,7 @@ private[sparkweld] object ColumnLayout {
     throw new IllegalArgumentException(s"no kernel layout for columns of type ${dataType.catalogString}"))
 
   /** Whether columns of this type can be a kernel's input or output: the one list of such types. */
-  def supports(dataType: DataType): Boolean = TextViews.holds(dataType) || find(dataType).isDefined
+  def supports(dataType: DataType): Boolean = holdsViews(dataType) || find(dataType).isDefined
 
   /** How a column lies that is only written into rows: more types than kernels take. None for what has no fixed width. */
   def forRows(dataType: DataType): Option[ColumnLayout] = find(dataType).orElse(dataType match {
@@ -45,7 +45,10 @@ private[sparkweld] object ColumnLayout {
   })
 
   /** Bytes of one value in a kernel's column. Throws IllegalArgumentException for a type that kernels do not take. */
-  def width(dataType: DataType): Int = if (TextViews.holds(dataType)) TextViews.Width else of(dataType).width
+  def width(dataType: DataType): Int = if (holdsViews(dataType)) TextViews.Width else of(dataType).width
+
+  /** Whether values of the type lie elsewhere than in a kernel's column. */
+  def holdsViews(dataType: DataType): Boolean = TextViews.holds(dataType) || ListViews.holds(dataType)
 
   private def find(dataType: DataType): Option[ColumnLayout] = dataType match {
     case BooleanType => Some(Booleans)

@@ -241,7 +241,8 @@ object InputColumn {
   /** Throws IllegalArgumentException for a type that kernels do not take. */
   def of(dataType: DataType, nullable: Boolean): InputColumn =
     if (TextViews.holds(dataType)) new TextInput(dataType, nullable)
-    else new FixedWidthInput(dataType, nullable, ColumnLayout.of(dataType))
+    else ListViews.elementOf(dataType).map(new ListInput(dataType, nullable, _)).getOrElse(
+      new FixedWidthInput(dataType, nullable, ColumnLayout.of(dataType)))
 
   /** A column to be written into rows; None when its type is made of others. */
   private[columns] def forRows(dataType: DataType): Option[InputColumn] = dataType match {

@@ -7,13 +7,14 @@ import org.apache.spark.unsafe.types.UTF8String
 
 /**
  * A column that a kernel writes: off-heap, in the kernel's layout (values in their natural width, one null byte a row).
- * Its texts are views of bytes that are not its own: those of the kernel's inputs, of its constants, or of its arena.
+ * Its texts and arrays are views of bytes that are not its own: those of the kernel's inputs, of its constants, or of its arena.
  *
  * The owner reuses it for every batch: it makes room, lets the kernel write, and says how many NULLs there are.
  */
 final class NativeColumnVector(dataType: DataType, capacity: Int) extends ColumnVector(dataType) {
   private val width = ColumnLayout.width(dataType)
   private val isText = TextViews.holds(dataType)
+  private val element = ListViews.elementOf(dataType)
   private val dataBuffer = new OffHeapBuffer
   private val nullsBuffer = new OffHeapBuffer
   private var data = 0L
@@ -67,7 +68,11 @@ final class NativeColumnVector(dataType: DataType, capacity: Int) extends Column
   override def getBinary(row: Int): Array[Byte] =
     if (!isText) unsupported("getBinary") else if (isNullAt(row)) null else TextViews.text(data, row).getBytes
 
-  override def getArray(row: Int): ColumnarArray = unsupported("getArray")
+  override def getArray(row: Int): ColumnarArray = element match {
+    case None => unsupported("getArray")
+    case Some(_) if isNullAt(row) => null
+    case Some(of) => ListViews.array(data, row, of)
+  }
   override def getMap(row: Int): ColumnarMap = unsupported("getMap")
   override def getDecimal(row: Int, precision: Int, scale: Int): Decimal = unsupported("getDecimal")
   override def getChild(ordinal: Int): ColumnVector = unsupported("getChild")

@@ -63,6 +63,15 @@ private[sparkweld] object Shim {
   /** Makes the views of NULL rows (0, 0). */
   @native def clearNullViews(views: Long, nulls: Long, n: Long): Unit
 
+  // Views of lists: the address of the first of n elements of `width` bytes, and n, or ~n when one of them is NULL.
+
+  /** How many elements of the child the rows with these int32 `offsets` and `lengths` reach over. */
+  @native def listEnd(offsets: Long, lengths: Long, nulls: Long, n: Long): Long
+  /** Views of lists of elements at `base`, by int32 `offsets` and `lengths` in elements; `elementNulls` = 0: none is NULL. */
+  @native def lists(base: Long, width: Int, elementNulls: Long, offsets: Long, lengths: Long, nulls: Long, n: Long, out: Long): Unit
+  /** The same by Arrow's n + 1 int32 `offsets`. */
+  @native def arrowLists(base: Long, width: Int, elementNulls: Long, offsets: Long, nulls: Long, n: Long, out: Long): Unit
+
   /**
    * The values of `width` bytes (16: texts) and null bytes of a field of UnsafeRows, whose addresses lie at `rows`; returns
    * the number of NULLs.

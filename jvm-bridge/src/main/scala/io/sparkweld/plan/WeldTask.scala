@@ -4,7 +4,7 @@ import scala.collection.mutable
 import scala.util.control.NonFatal
 
 import io.sparkweld.SparkWeldRuntime
-import io.sparkweld.columns.{InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena, TextViews}
+import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena}
 import io.sparkweld.compile.{FormKey, FormOrigin, FormUnavailable, Lease, LinkedForm, ModelCopy}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Refusal, WarnOnce}
@@ -62,7 +62,7 @@ final class WeldTask(
     outputs ++ kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
   private val selection = new SelectionBuffer
   private val arena = new TextArena(
-    if ((kernel.inputs.map(_.dataType) ++ kernel.outputTypes).exists(TextViews.holds)) WeldTask.TextBytesARow else 0,
+    if ((kernel.inputs.map(_.dataType) ++ kernel.outputTypes).exists(ColumnLayout.holdsViews)) WeldTask.TextBytesARow else 0,
     plan.maxTextBytes)
   private val selected = kernel.layout.map { source =>
     if (kernel.filtered && source >= 0) new SelectedColumnVector(selection) else null

@@ -87,7 +87,7 @@ object AggregateLoop {
         key.toAttribute
       }
       def argument(expression: Expression): Int = {
-        if (!ExpressionCodec.holds(expression.dataType) || !expression.deterministic) refuse(expression.sql)
+        if (!isMerged(expression.dataType) || !expression.deterministic) refuse(expression.sql)
         val known = columns.indexWhere(bare(_).semanticEquals(expression))
         if (known >= 0) known
         else {
@@ -117,10 +117,12 @@ object AggregateLoop {
     case other => other
   }
 
+  private def isMerged(dataType: DataType): Boolean = ExpressionCodec.holds(dataType) && !dataType.isInstanceOf[ArrayType]
+
   /** Types whose values are equal when their bits are. */
   private def isKey(dataType: DataType): Boolean = dataType match {
     case FloatType | DoubleType => false
-    case other => ExpressionCodec.holds(other)
+    case other => isMerged(other)
   }
 
   /** The buffers of an aggregate function, each as Spark's own update expression makes it. */

@@ -277,7 +277,7 @@ final class PipelineBuilder(
       case _ if !seesBatchState => NullPolicy.Read
       // pandas does the same for these with NULLs and without: NULL is NaN or None in it. Parts of timestamps are integers,
       // which are floats in a batch with a NaT.
-      case FloatType | DoubleType | _: DayTimeIntervalType | StringType => NullPolicy.Read
+      case FloatType | DoubleType | _: DayTimeIntervalType | StringType | _: ArrayType => NullPolicy.Read
       case _ => NullPolicy.OtherForm
     }))
 

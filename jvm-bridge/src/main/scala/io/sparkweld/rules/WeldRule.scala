@@ -322,7 +322,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   private def weld(nodes: IndexedSeq[SparkPlan], child: SparkPlan, pipeline: Pipeline, program: Compiled): SparkPlan = {
-    val (given, wanted) = (program.outputTypes, pipeline.outputTypes.map(_.typeName).toSeq)
+    val (given, wanted) = (program.outputTypes, pipeline.outputTypes.map(ExpressionCodec.nameOf).toSeq)
     if (given != wanted) {
       throw new ChainRefused(Refusal("SW512", "what" -> s"its columns are ${given.mkString(", ")}, not ${wanted.mkString(", ")}"))
     }

@@ -38,7 +38,8 @@ final class ExpressionCodec(column: Attribute => ObjectNode, field: (Attribute, 
       struct.names.foreach(name => names.add(String.valueOf(name)))
       node
     case other =>
-      if (!holds(other.dataType)) throw new UnsupportedExpression(s"${other.prettyName} of type ${other.dataType.sql}")
+      if (!isScalar(other.dataType)) throw new UnsupportedExpression(s"${other.prettyName} of type ${other.dataType.sql}")
+      refuseArrays(other)
       val op = other match {
         case RoundToWhole(_, direction) => direction
         case _ => operator.getOrElse(other.getClass, throw new UnsupportedExpression(other.prettyName))
@@ -52,6 +53,14 @@ final class ExpressionCodec(column: Attribute => ObjectNode, field: (Attribute, 
       node
   }
 
+  /** An array may be an argument of a UDF, and be asked whether it is NULL. */
+  private def refuseArrays(expression: Expression): Unit = expression match {
+    case _: IsNull | _: IsNotNull => ()
+    case other => other.children.find(_.dataType.isInstanceOf[ArrayType]).foreach { array =>
+      throw new UnsupportedExpression(s"${other.prettyName} of ${array.sql} of type ${array.dataType.sql}")
+    }
+  }
+
   private def compound(op: String, expression: Expression, children: Seq[Expression]): ObjectNode = {
     val node = mapper.createObjectNode().put("op", op)
     node.set[ObjectNode]("type", typeOf(expression.dataType))
@@ -62,7 +71,7 @@ final class ExpressionCodec(column: Attribute => ObjectNode, field: (Attribute, 
   }
 
   private def encodeLiteral(literal: Literal): ObjectNode = {
-    if (!holds(literal.dataType) && literal.dataType != NullType) {
+    if (!isScalar(literal.dataType) && literal.dataType != NullType) {
       throw new UnsupportedExpression(s"a literal of type ${literal.dataType.sql}")
     }
     val node = mapper.createObjectNode().put("op", "Literal")
@@ -84,6 +93,14 @@ object ExpressionCodec {
 
   /** The types of a kernel's columns. */
   def holds(dataType: DataType): Boolean = ColumnLayout.supports(dataType)
+
+  private def isScalar(dataType: DataType): Boolean = holds(dataType) && !dataType.isInstanceOf[ArrayType]
+
+  /** How the compile service names the type of a column. */
+  def nameOf(dataType: DataType): String = dataType match {
+    case ArrayType(element, _) => s"array<${element.typeName}>"
+    case other => other.typeName
+  }
 
   /** The JSON of a type as Spark writes it: a string for a simple type, an object for a struct. */
   def typeOf(dataType: DataType): com.fasterxml.jackson.databind.JsonNode = mapper.readTree(dataType.json)

@@ -1,0 +1,45 @@
+/* Turns arrays of Spark's vectors and of Arrow into views of lists: the address of the first element, and how many there are. */
+#include "shim.h"
+
+/* The view of n elements from `start` on. With a NULL among them the length is ~n, which kernels leave to Python. */
+static inline View list_view(int64_t base, int width, const uint8_t *is_null, int64_t start, int64_t n) {
+    bool complete = is_null == NULL || memchr(is_null + start, 1, (size_t)n) == NULL;
+    return (View){base + start * width, complete ? n : ~n};
+}
+
+/* listEnd(offsets, lengths, nulls or 0, n): how many elements of the child the rows that are not NULL reach over. */
+JNIEXPORT jlong JNICALL SHIM(listEnd)(JNIEnv *env, jobject self, jlong offsets, jlong lengths, jlong nulls, jlong n) {
+    (void)env, (void)self;
+    const int32_t *offset = AT(int32_t, offsets), *length = AT(int32_t, lengths);
+    const uint8_t *is_null = AT(uint8_t, nulls);
+    int64_t end = 0;
+    for (int64_t i = 0; i < n; i++) { /* offsets and lengths of NULL rows are leftovers of earlier batches */
+        int64_t last = is_set(is_null, i) ? 0 : (int64_t)offset[i] + length[i];
+        end = last > end ? last : end;
+    }
+    return end;
+}
+
+/* lists(base, width, elementNulls or 0, offsets, lengths, nulls or 0, n, out): int32 offsets and lengths, in elements. */
+JNIEXPORT void JNICALL SHIM(lists)(JNIEnv *env, jobject self, jlong base, jint width, jlong elementNulls, jlong offsets,
+                                   jlong lengths, jlong nulls, jlong n, jlong out) {
+    (void)env, (void)self;
+    const int32_t *offset = AT(int32_t, offsets), *length = AT(int32_t, lengths);
+    const uint8_t *is_null = AT(uint8_t, nulls), *is_element_null = AT(uint8_t, elementNulls);
+    View *view = AT(View, out);
+    for (int64_t i = 0; i < n; i++)
+        view[i] = is_set(is_null, i) ? (View){0, 0} : list_view(base, width, is_element_null, offset[i], length[i]);
+}
+
+/* arrowLists(base, width, elementNulls or 0, offsets, nulls or 0, n, out): Arrow's n + 1 int32 offsets. */
+JNIEXPORT void JNICALL SHIM(arrowLists)(JNIEnv *env, jobject self, jlong base, jint width, jlong elementNulls, jlong offsets,
+                                        jlong nulls, jlong n, jlong out) {
+    (void)env, (void)self;
+    const int32_t *offset = AT(int32_t, offsets);
+    const uint8_t *is_null = AT(uint8_t, nulls), *is_element_null = AT(uint8_t, elementNulls);
+    View *view = AT(View, out);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t count = offset[i + 1] - offset[i];
+        view[i] = is_set(is_null, i) ? (View){0, 0} : list_view(base, width, is_element_null, offset[i], count);
+    }
+}

@@ -1,0 +1,104 @@
+package io.sparkweld.columns
+
+import io.sparkweld.nativelib.Shim
+
+import org.apache.arrow.vector.ValueVector
+import org.apache.arrow.vector.complex.ListVector
+import org.apache.spark.sql.execution.vectorized._
+import org.apache.spark.sql.types._
+import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnarArray, ColumnVector}
+import org.apache.spark.unsafe.Platform
+
+/** Columns of arrays: views of elements, which `elements` brings into a kernel's layout, whatever vector has them. */
+private[columns] final class ListInput(dataType: DataType, nullable: Boolean, element: DataType)
+  extends InputColumn(dataType, nullable, TextViews.Width) {
+  private val width = ColumnLayout.width(element)
+  private val elements = InputColumn.of(element, nullable = true)
+  private val offsets = new OffHeapBuffer // of an on-heap vector
+  private val lengths = new OffHeapBuffer
+  private val rows = new ByteStore // what getters gave
+
+  override def close(): Unit = {
+    super.close()
+    elements.close()
+    Seq(offsets, lengths).foreach(_.close())
+    rows.close()
+  }
+
+  /** Whether elements may be NULL is of no importance. */
+  private[columns] override def reads(vector: ColumnVector): Boolean = vector match {
+    case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector =>
+      ListViews.elementOf(vector.dataType).contains(element)
+    case _: ArrowColumnVector => true
+    case _ => false
+  }
+
+  private[columns] override def newTable(): DictionaryTable =
+    throw new IllegalStateException("a column of arrays with a dictionary")
+
+  private[columns] override def nativeValues(vector: NativeColumnVector, nullBytes: Long, numRows: Int): Long = {
+    if (nullBytes != 0) Shim.clearNullViews(vector.dataAddress, nullBytes, numRows.toLong)
+    vector.dataAddress
+  }
+
+  private[columns] override def offHeapValues(vector: OffHeapColumnVector, nullBytes: Long, numRows: Int): Long =
+    views(vector, VectorInternals.offsetsAddress(vector), VectorInternals.lengthsAddress(vector), nullBytes, numRows)
+
+  private[columns] override def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long = {
+    val bytes = numRows * 4L
+    val starts = copyArray(VectorInternals.offsets(vector), offsets.reserve(bytes), bytes)
+    views(vector, starts, copyArray(VectorInternals.lengths(vector), lengths.reserve(bytes), bytes), nullBytes, numRows)
+  }
+
+  private def views(vector: WritableColumnVector, starts: Long, sizes: Long, nullBytes: Long, numRows: Int): Long = {
+    elements.bind(vector.arrayData, Shim.listEnd(starts, sizes, nullBytes, numRows.toLong).toInt)
+    val out = scratch(numRows)
+    Shim.lists(elements.dataAddress, width, elementNulls, starts, sizes, nullBytes, numRows.toLong, out)
+    out
+  }
+
+  private def elementNulls: Long = if (elements.hasNull) elements.nullsAddress else 0
+
+  private[columns] override def knows(arrow: ValueVector, numRows: Int): Boolean = arrow match {
+    case list: ListVector => list.getOffsetBuffer.capacity >= (numRows + 1L) * 4
+    case _ => false
+  }
+
+  private[columns] override def arrowValues(arrow: ValueVector, nullBytes: Long, numRows: Int): Long = {
+    val list = arrow.asInstanceOf[ListVector]
+    val starts = list.getOffsetBuffer
+    elements.bind(new ArrowColumnVector(list.getDataVector), starts.getInt(numRows * 4L))
+    val out = scratch(numRows)
+    Shim.arrowLists(elements.dataAddress, width, elementNulls, starts.memoryAddress, nullBytes, numRows.toLong, out)
+    out
+  }
+
+  private[columns] override def keepConstant(vector: ConstantColumnVector): Boolean = notRead()
+
+  private[columns] override def fill(numRows: Int, to: Long): Unit = notRead()
+
+  private def notRead(): Nothing = throw new IllegalStateException("constant arrays come by getters")
+
+  private[columns] override def startRows(): Unit = rows.reset()
+
+  private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = {
+    val array = vector.getArray(row)
+    val (values, offset) = primitives(array)
+    val length = array.numElements
+    val address = rows.put(values, offset.toLong, length * width)
+    val complete = (0 until length).forall(!array.isNullAt(_))
+    TextViews.put(to, 0, address, if (complete) length else ~length)
+  }
+
+  /** The elements as an array of the JVM, any where NULL, and where its first one begins. */
+  private def primitives(array: ColumnarArray): (AnyRef, Int) = element match {
+    case BooleanType => (array.toBooleanArray, Platform.BOOLEAN_ARRAY_OFFSET)
+    case ByteType => (array.toByteArray, Platform.BYTE_ARRAY_OFFSET)
+    case ShortType => (array.toShortArray, Platform.SHORT_ARRAY_OFFSET)
+    case IntegerType => (array.toIntArray, Platform.INT_ARRAY_OFFSET)
+    case LongType => (array.toLongArray, Platform.LONG_ARRAY_OFFSET)
+    case FloatType => (array.toFloatArray, Platform.FLOAT_ARRAY_OFFSET)
+    case DoubleType => (array.toDoubleArray, Platform.DOUBLE_ARRAY_OFFSET)
+    case other => throw new IllegalStateException(s"arrays of ${other.catalogString}")
+  }
+}

@@ -1,0 +1,52 @@
+package io.sparkweld.columns
+
+import org.apache.spark.sql.types._
+import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
+import org.apache.spark.unsafe.Platform
+import org.apache.spark.unsafe.types.UTF8String
+
+/**
+ * How arrays lie in a kernel's column: one view a row, as texts do. Its address is that of the first element, its length
+ * the number n of elements, ~n when one of them is NULL. The elements lie in their natural width.
+ */
+private[sparkweld] object ListViews {
+  private val elements = Set[DataType](BooleanType, ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType)
+
+  /** The type of the elements of arrays that kernels hold. */
+  def elementOf(dataType: DataType): Option[DataType] = dataType match {
+    case ArrayType(element, _) if elements(element) => Some(element)
+    case _ => None
+  }
+
+  def holds(dataType: DataType): Boolean = elementOf(dataType).isDefined
+
+  /** The row's array, where it lies. */
+  def array(views: Long, row: Int, element: DataType): ColumnarArray = {
+    val length = TextViews.length(views, row)
+    new ColumnarArray(new ElementVector(element, TextViews.address(views, row)), 0, length)
+  }
+}
+
+/** The elements of an array that a kernel made, none of which is NULL, at an address. */
+private[columns] final class ElementVector(element: DataType, data: Long) extends ColumnVector(element) {
+  override def close(): Unit = ()
+  override def hasNull: Boolean = false
+  override def numNulls: Int = 0
+  override def isNullAt(row: Int): Boolean = false
+  override def getBoolean(row: Int): Boolean = Platform.getByte(null, data + row) != 0
+  override def getByte(row: Int): Byte = Platform.getByte(null, data + row)
+  override def getShort(row: Int): Short = Platform.getShort(null, data + row * 2L)
+  override def getInt(row: Int): Int = Platform.getInt(null, data + row * 4L)
+  override def getLong(row: Int): Long = Platform.getLong(null, data + row * 8L)
+  override def getFloat(row: Int): Float = Platform.getFloat(null, data + row * 4L)
+  override def getDouble(row: Int): Double = Platform.getDouble(null, data + row * 8L)
+  override def getArray(row: Int): ColumnarArray = unsupported("getArray")
+  override def getMap(row: Int): ColumnarMap = unsupported("getMap")
+  override def getDecimal(row: Int, precision: Int, scale: Int): Decimal = unsupported("getDecimal")
+  override def getUTF8String(row: Int): UTF8String = unsupported("getUTF8String")
+  override def getBinary(row: Int): Array[Byte] = unsupported("getBinary")
+  override def getChild(ordinal: Int): ColumnVector = unsupported("getChild")
+
+  private def unsupported(getter: String): Nothing =
+    throw new UnsupportedOperationException(s"$getter of an element of type ${element.catalogString}")
+}

@@ -1,0 +1,188 @@
+"""Functions of lists as an op: what Python's builtins and ndarray's methods make of the elements of a row's list."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sparkweld.errors import VerifyError
+from sparkweld.ir.ops.base import Array, Op
+from sparkweld.ir.ops.strings import column
+from sparkweld.ir.types import BOOL, F64, I64, LISTS, Items, Type, list_of, of_dtype
+
+_LOW, _HIGH = -(2**63), 2**63 - 1
+
+#: Python's own sum of floats carries a correction along since 3.12.
+PYTHON_SUM = "sum_compensated" if sys.version_info >= (3, 12) else "sum_in_order"
+
+
+@dataclass(frozen=True)
+class ListFunction:
+    """What a function takes beside the list, what it gives for lists of an element type, and what that means for a row."""
+
+    row: Callable[..., Any]
+    result: Callable[[Type], Type]
+    takes: Callable[[Type], bool] = lambda element: True
+    more: Callable[[Type], tuple[Type, ...]] = lambda element: ()
+
+
+def _at(xs: np.ndarray, index: int) -> Any:
+    return xs[index] if 0 <= index < len(xs) else xs.dtype.type(0)
+
+
+def _sum(xs: np.ndarray) -> int | None:
+    total = 0
+    for x in xs.tolist():
+        total += x
+        if not _LOW <= total <= _HIGH:
+            return None
+    return total
+
+
+def _sum_in_order(xs: np.ndarray) -> float:
+    total = 0.0
+    for x in xs.tolist():
+        total += x
+    return total
+
+
+def _sum_compensated(xs: np.ndarray) -> float:
+    """CPython's sum of floats (bltinmodule.c): Neumaier's variant of Kahan's."""
+    total, correction = 0.0, 0.0
+    for number, x in enumerate(xs.tolist()):
+        if number == 0:
+            total = 0.0 + x
+            continue
+        new = total + x
+        correction += (total - new) + x if abs(total) >= abs(x) else (x - new) + total
+        total = new
+    return total + correction if correction and math.isfinite(correction) else total
+
+
+def _sum_pairwise(xs: np.ndarray) -> Any:
+    return np.add.reduce(xs)
+
+
+def _extreme(comparison: Callable[[Any, Any], Any]) -> Callable[[np.ndarray], Any]:
+    def found(xs: np.ndarray) -> Any:
+        best = None
+        for x in xs:
+            if best is None or comparison(x, best):
+                best = x
+        return best
+
+    return found
+
+
+def _propagating(comparison: Callable[[Any, Any], Any]) -> Callable[[np.ndarray], Any]:
+    """NumPy's: NaN if there is one. Of 0.0 and -0.0 the first."""
+
+    def found(xs: np.ndarray) -> Any:
+        missing = [x for x in xs if x != x]
+        return missing[0] if missing else _extreme(comparison)(xs)
+
+    return found
+
+
+def _less(a: Any, b: Any) -> bool:
+    return bool(a < b)
+
+
+def _greater(a: Any, b: Any) -> bool:
+    return bool(a > b)
+
+
+def _slice(xs: np.ndarray, start: int, stop: int) -> Items:
+    return Items(of_dtype(xs.dtype).kind, tuple(xs[start:stop].tolist()))  # type: ignore[union-attr]
+
+
+def _element(element: Type) -> Type:
+    return element
+
+
+def _is_whole(element: Type) -> bool:
+    return element.is_int or element == BOOL
+
+
+_FLOATS, _WHOLE, _NUMBERS = lambda e: e.is_float, _is_whole, lambda e: e != BOOL
+
+#: Name -> function. complete: no element is NULL, which all others rely on. at: the element of an index, zero outside of the list.
+#: slice: Python's xs[a:b]. count: how many elements are equal. sum: of integers, NULL past 64 bits; its others are of floats, and
+#: `sum_wrapping` is NumPy's of integers. smallest, largest: Python's min and max; minimum, maximum: NumPy's, where a NaN wins; NULL
+#: of an empty list.
+FUNCTIONS: dict[str, ListFunction] = {
+    "complete": ListFunction(lambda xs: True, lambda e: BOOL),
+    "length": ListFunction(len, lambda e: I64),
+    "at": ListFunction(_at, _element, more=lambda e: (I64,)),
+    "slice": ListFunction(_slice, list_of, more=lambda e: (I64, I64)),
+    "count": ListFunction(lambda xs, x: int(np.count_nonzero(xs == x)), lambda e: I64, more=lambda e: (e,)),
+    "sum": ListFunction(_sum, lambda e: I64.optional(), _WHOLE),
+    "sum_wrapping": ListFunction(lambda xs: int(np.add.reduce(xs.astype(np.int64))), lambda e: I64, _WHOLE),
+    "sum_in_order": ListFunction(_sum_in_order, lambda e: F64, _FLOATS),
+    "sum_compensated": ListFunction(_sum_compensated, lambda e: F64, _FLOATS),
+    "sum_pairwise": ListFunction(_sum_pairwise, _element, _FLOATS),
+    "smallest": ListFunction(_extreme(_less), Type.optional, _NUMBERS),
+    "largest": ListFunction(_extreme(_greater), Type.optional, _NUMBERS),
+    "minimum": ListFunction(_propagating(_less), Type.optional, _FLOATS),
+    "maximum": ListFunction(_propagating(_greater), Type.optional, _FLOATS),
+    "any": ListFunction(lambda xs: bool(np.any(xs != 0)), lambda e: BOOL),
+    "all": ListFunction(lambda xs: bool(np.all(xs != 0)), lambda e: BOOL),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ListCall(Op):
+    """`fn` of `FUNCTIONS` of lists of a `type`, row by row; written ``list.at[list<f64>] %0 %1``.
+
+    All but `complete` want complete lists.
+    """
+
+    fn: str
+    type: Type
+    name: ClassVar[str] = "list"
+
+    def __post_init__(self) -> None:
+        if self.fn not in FUNCTIONS:
+            raise VerifyError(f"unknown function of lists {self.fn!r}")
+        if not self.type.is_list or self.type.nullable or not FUNCTIONS[self.fn].takes(self.type.element):
+            raise VerifyError(f"list.{self.fn} is no function of {self.type}")
+
+    def infer(self, *args: Type) -> Type:
+        function, element = FUNCTIONS[self.fn], self.type.element
+        wanted = (self.type, *function.more(element))
+        if args != wanted:
+            raise VerifyError(f"list.{self.fn} wants ({', '.join(map(str, wanted))}), got ({', '.join(map(str, args))})")
+        return function.result(element)
+
+    def evaluate(self, *args: Array) -> Array:
+        lists, *more = np.broadcast_arrays(*args)  # type: ignore[arg-type]
+        element = self.type.element
+        if self.fn == "complete":
+            return np.array([None not in items.values for items in lists], np.bool_)
+        rows = zip(lists, *more, strict=True)
+        with np.errstate(all="ignore"):
+            given = [FUNCTIONS[self.fn].row(array_of(items, element), *values) for items, *values in rows]
+        return column(given, FUNCTIONS[self.fn].result(element))
+
+
+def array_of(items: Items, element: Type) -> np.ndarray:
+    """The elements as an array, zero where NULL."""
+    return np.array([0 if x is None else x for x in items.values], element.dtype)
+
+
+def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
+    found: list[tuple[Op, tuple[Type, ...]]] = []
+    for fn, function in FUNCTIONS.items():
+        for kind in LISTS:
+            element = Type(kind).element
+            if function.takes(element):
+                found.append((ListCall(fn, Type(kind)), (Type(kind), *function.more(element))))
+    return tuple(found)
+
+
+ListCall.examples = _examples()

@@ -1,0 +1,107 @@
+"""Elements of lists at addresses, and their conversions, as the instructions that functions of lists are made of."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from llvmlite import ir
+from numba.core import types
+
+from sparkweld.ir.types import BOOL, Type
+from sparkweld.kernels.frontend import Operation, numba_type, value_type
+from sparkweld.kernels.memory import pointer
+
+_I8, _I64, _F64 = ir.IntType(8), ir.IntType(64), ir.DoubleType()
+INT, FLOAT = types.int64, types.float64
+
+
+def memory_type(element: Type) -> ir.Type:
+    """LLVM type of an element in memory."""
+    return _I8 if element == BOOL else value_type(numba_type(element))
+
+
+def build_load(b: ir.IRBuilder, address: ir.Value, index: ir.Value, element: Type) -> ir.Value:
+    """Element `index` of a list that begins at an address. Rows' lists may lie anywhere, so nothing is known of its alignment."""
+    stored = b.load(b.gep(pointer(b, address, memory_type(element)), [index], inbounds=True), align=1)
+    return b.icmp_unsigned("!=", stored, ir.Constant(_I8, 0)) if element == BOOL else stored
+
+
+def build_store(b: ir.IRBuilder, address: ir.Value, index: ir.Value, value: ir.Value, element: Type) -> None:
+    """Inverse of `build_load`."""
+    stored = b.zext(value, _I8) if element == BOOL else value
+    b.store(stored, b.gep(pointer(b, address, memory_type(element)), [index], inbounds=True), align=1)
+
+
+def to_word(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """A value's bits in an int64."""
+    if isinstance(value.type, ir.IntType):
+        return value if value.type.width == 64 else b.zext(value, _I64)
+    if isinstance(value.type, ir.DoubleType):
+        return b.bitcast(value, _I64)
+    return b.zext(b.bitcast(value, ir.IntType(32)), _I64)
+
+
+def of_word(b: ir.IRBuilder, word: ir.Value, type: ir.Type) -> ir.Value:
+    """Inverse of `to_word`."""
+    if isinstance(type, ir.IntType):
+        return word if type.width == 64 else b.trunc(word, type)
+    if isinstance(type, ir.DoubleType):
+        return b.bitcast(word, type)
+    return b.bitcast(b.trunc(word, ir.IntType(32)), type)
+
+
+@cache
+def load(element: Type) -> Operation:
+    """``load(address, index)``."""
+    build = lambda b, address, index: build_load(b, address, index, element)  # noqa: E731
+    return Operation(f"load_element_{element}", (INT, INT), numba_type(element), build)
+
+
+@cache
+def as_word(element: Type) -> Operation:
+    """`to_word` of an element."""
+    return Operation(f"as_word_{element}", (numba_type(element),), INT, to_word)
+
+
+@cache
+def widened(element: Type) -> Operation:
+    """A bool or an integer as an int64."""
+
+    def build(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+        if x.type == _I64:
+            return x
+        return b.zext(x, _I64) if element == BOOL else b.sext(x, _I64)
+
+    return Operation(f"widened_{element}", (numba_type(element),), INT, build)
+
+
+@cache
+def as_double(element: Type) -> Operation:
+    """A float as a float64."""
+    build = lambda b, x: x if x.type == _F64 else b.fpext(x, _F64)  # noqa: E731
+    return Operation(f"as_double_{element}", (numba_type(element),), FLOAT, build)
+
+
+@cache
+def constant(element: Type, value: float) -> Operation:
+    """``constant()``: a number of the type."""
+    made = ir.Constant(value_type(numba_type(element)), int(value) if not element.is_float else value)
+    return Operation(f"constant_{element}", (), numba_type(element), lambda b: made)
+
+
+@cache
+def added(element: Type) -> Operation:
+    """The sum of two floats, in their own type."""
+    return Operation(f"added_{element}", (numba_type(element),) * 2, numba_type(element), lambda b, x, y: b.fadd(x, y))
+
+
+@cache
+def compared(element: Type, symbol: str) -> Operation:
+    """A comparison of two elements; False where one is NaN, but for ``!=``."""
+
+    def build(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+        if not element.is_float:
+            return b.icmp_signed(symbol, x, y)
+        return b.fcmp_unordered(symbol, x, y) if symbol == "!=" else b.fcmp_ordered(symbol, x, y)
+
+    return Operation(f"compared_{element}", (numba_type(element),) * 2, types.boolean, build)

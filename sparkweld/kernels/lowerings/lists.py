@@ -1,0 +1,60 @@
+"""Ops of lists to calls of `kernels.lists`; what a builder gives for a nullable result is a pair, as for ops of strings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llvmlite import ir
+
+from sparkweld.errors import InternalError
+from sparkweld.ir.ops import ListCall
+from sparkweld.ir.types import Type
+from sparkweld.kernels.lists.elements import build_load
+from sparkweld.kernels.lists.reductions import functions
+from sparkweld.kernels.lowerings.strings import constant_bytes
+from sparkweld.kernels.strings.memory_access import build_view
+
+_I64 = ir.IntType(64)
+_ZERO = ir.Constant(_I64, 0)
+
+
+def list_op(op: ListCall) -> Callable[..., ir.Value]:
+    """The builder of an op. Raises InternalError for one without a kernel."""
+    element = op.type.element
+    match op.fn:
+        case "complete":
+            return lambda b, v: b.icmp_signed(">=", b.extract_value(v, 1), _ZERO)
+        case "length":
+            return lambda b, v: b.extract_value(v, 1)
+        case "at":
+            return lambda b, v, index: _at(b, v, index, element)
+        case "slice":
+            return lambda b, v, *bounds: _slice(b, v, bounds, element)
+    known = functions(element)
+    if op.fn not in known:
+        raise InternalError(f"list.{op.fn} has no kernel for {op.type}")
+    return known[op.fn].build
+
+
+def _at(b: ir.IRBuilder, v: ir.Value, index: ir.Value, element: Type) -> ir.Value:
+    """The element, or zero: of an index outside of the list, a zero of the module's is read."""
+    inside = b.and_(b.icmp_signed(">=", index, _ZERO), b.icmp_signed("<", index, b.extract_value(v, 1)))
+    address = b.select(inside, b.extract_value(v, 0), constant_bytes(b, bytes(8)))
+    return build_load(b, address, b.select(inside, index, _ZERO), element)
+
+
+def _slice(b: ir.IRBuilder, v: ir.Value, bounds: tuple[ir.Value, ...], element: Type) -> ir.Value:
+    """The part between two indices, which count from the end where they are below 0, as a view of the same elements."""
+    size = b.extract_value(v, 1)
+    size = b.select(b.icmp_signed("<", size, _ZERO), _ZERO, size)
+    start, stop = (_clamped(b, bound, size) for bound in bounds)
+    length = b.sub(stop, start)
+    empty = b.icmp_signed("<=", length, _ZERO)
+    offset = b.mul(start, ir.Constant(_I64, element.width))
+    return build_view(b, b.add(b.extract_value(v, 0), offset), b.select(empty, _ZERO, length))
+
+
+def _clamped(b: ir.IRBuilder, bound: ir.Value, size: ir.Value) -> ir.Value:
+    bound = b.select(b.icmp_signed("<", bound, _ZERO), b.add(bound, size), bound)
+    bound = b.select(b.icmp_signed("<", bound, _ZERO), _ZERO, bound)
+    return b.select(b.icmp_signed(">", bound, size), size, bound)
