@@ -49,7 +49,9 @@ SPARK_TYPES: dict[str, Type] = {
 ARRAYS: dict[str, Type] = {
     f"array<{name}>": list_of(SPARK_TYPES[name]) for name in ("boolean", "byte", "short", "integer", "long", "float", "double")
 }
-SPARK_TYPES.update(ARRAYS)
+
+#: All types of columns.
+COLUMN_TYPES: dict[str, Type] = {**SPARK_TYPES, **ARRAYS}
 
 #: Confs that change what a Series of these types is or how it converts: the only value that this module speaks of.
 CONFS: dict[str, str] = {
@@ -122,9 +124,9 @@ def check_profiler(confs: Mapping[str, str | None], udf: str) -> None:
 
 def ir_type(spark_type: str, nullable: bool, column: str) -> Type:
     """The IR type of a Spark column. Refuses (SW101) a type that kernels do not hold."""
-    if spark_type not in SPARK_TYPES:
+    if spark_type not in COLUMN_TYPES:
         raise refusal("SW101", column=column, type=spark_type)
-    return Type(SPARK_TYPES[spark_type].kind, nullable)
+    return Type(COLUMN_TYPES[spark_type].kind, nullable)
 
 
 def series_of_column(

@@ -19,7 +19,7 @@ from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, IsIn
 from sparkweld.ir.types import BOOL, DATE, I32, I64, MOMENTS, STR, TS
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import SPARK_TYPES
+from udf_compiler.boundary import COLUMN_TYPES
 from udf_compiler.catalyst_strings import STRING_RULES, guard_text, text_of
 from udf_compiler.catalyst_times import TIME_RULES, day_of
 from udf_compiler.catalyst_values import Expr, Maybe, Rule
@@ -57,9 +57,9 @@ class _Translator:
         return result
 
     def type_of(self, expr: Expr) -> Type:
-        if not isinstance(expr["type"], str) or expr["type"] not in SPARK_TYPES:
+        if not isinstance(expr["type"], str) or expr["type"] not in COLUMN_TYPES:
             raise refusal("SW322", expression=expr["op"], type=expr["type"])
-        return SPARK_TYPES[expr["type"]]
+        return COLUMN_TYPES[expr["type"]]
 
     def operands(self, expr: Expr, demand: Value | None) -> list[Maybe]:
         return [self.of(arg, demand) for arg in expr["args"]]

@@ -10,7 +10,7 @@ from typing import Any
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import ARRAYS, SPARK_TYPES
+from udf_compiler.boundary import ARRAYS, COLUMN_TYPES
 
 #: Spark types whose Series does the same whether the batch has NULLs or not: NULL is NaN or None in it.
 ONE_FORM = frozenset({"float", "double", "string", *ARRAYS})
@@ -77,8 +77,8 @@ class Columns:
 
     def add_refused(self, name: str, spark_type: Any) -> None:
         """A column that no loop appends, so that what reads it can be traced and refused on its own account."""
-        if isinstance(spark_type, str) and spark_type in SPARK_TYPES:
-            self._builder.columns[name] = Type(SPARK_TYPES[spark_type].kind, True)
+        if isinstance(spark_type, str) and spark_type in COLUMN_TYPES:
+            self._builder.columns[name] = Type(COLUMN_TYPES[spark_type].kind, True)
             self._columns[name] = Column(name, spark_type, True)
 
     def narrow(self, domain: str, not_null: Iterable[str]) -> None:

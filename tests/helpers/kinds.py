@@ -14,7 +14,7 @@ from sparkweld.ir import evaluate, parse_program
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import Type
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.boundary import SPARK_TYPES
+from udf_compiler.boundary import COLUMN_TYPES
 from udf_compiler.pipeline import compile_pipeline
 
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
@@ -77,7 +77,7 @@ def run(reply: dict[str, Any], columns: Mapping[str, Sequence[Any]]) -> tuple[li
     rows = len(next(iter(columns.values())))
     given = {i.name: _array(columns[i.name], i.type) for i in program.inputs}
     result = evaluate(program, given, rows)
-    types = [SPARK_TYPES[o["type"]] for o in reply["outputs"]]
+    types = [COLUMN_TYPES[o["type"]] for o in reply["outputs"]]
     arrays = (result.columns[name] for name in program.outputs)
     return [_values(array, type) for array, type in zip(arrays, types, strict=True)], result.flagged
 

@@ -111,10 +111,10 @@ def _is_whole(element: Type) -> bool:
 
 _FLOATS, _WHOLE, _NUMBERS = lambda e: e.is_float, _is_whole, lambda e: e != BOOL
 
-#: Name -> function. complete: no element is NULL, which all others rely on. at: the element of an index, zero outside of the list.
-#: slice: Python's xs[a:b]. count: how many elements are equal. sum: of integers, NULL past 64 bits; its others are of floats, and
-#: `sum_wrapping` is NumPy's of integers. smallest, largest: Python's min and max; minimum, maximum: NumPy's, where a NaN wins; NULL
-#: of an empty list.
+#: Name -> function. complete: no element is NULL, which all others rely on. at: the element of an index, zero outside of the
+#: list. slice: Python's xs[a:b]. count: how many elements are equal. sum: of integers, NULL past 64 bits; `sum_wrapping` is
+#: NumPy's of integers, its others are of floats. smallest, largest: Python's min and max; minimum, maximum: NumPy's, where a NaN
+#: wins; NULL of an empty list.
 FUNCTIONS: dict[str, ListFunction] = {
     "complete": ListFunction(lambda xs: True, lambda e: BOOL),
     "length": ListFunction(len, lambda e: I64),
