@@ -46,8 +46,8 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
 
   private[columns] override def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long = {
     val bytes = numRows * 4L
-    val starts = copyArray(VectorInternals.offsets(vector), offsets.reserve(bytes), bytes)
-    views(vector, starts, copyArray(VectorInternals.lengths(vector), lengths.reserve(bytes), bytes), nullBytes, numRows)
+    val starts = InputColumn.copyArray(VectorInternals.offsets(vector), offsets.reserve(bytes), bytes)
+    views(vector, starts, InputColumn.copyArray(VectorInternals.lengths(vector), lengths.reserve(bytes), bytes), nullBytes, numRows)
   }
 
   private def views(vector: WritableColumnVector, starts: Long, sizes: Long, nullBytes: Long, numRows: Int): Long = {
