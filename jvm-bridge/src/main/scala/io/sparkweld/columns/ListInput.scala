@@ -47,7 +47,8 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   private[columns] override def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long = {
     val bytes = numRows * 4L
     val starts = InputColumn.copyArray(VectorInternals.offsets(vector), offsets.reserve(bytes), bytes)
-    views(vector, starts, InputColumn.copyArray(VectorInternals.lengths(vector), lengths.reserve(bytes), bytes), nullBytes, numRows)
+    val sizes = InputColumn.copyArray(VectorInternals.lengths(vector), lengths.reserve(bytes), bytes)
+    views(vector, starts, sizes, nullBytes, numRows)
   }
 
   private def views(vector: WritableColumnVector, starts: Long, sizes: Long, nullBytes: Long, numRows: Int): Long = {
