@@ -46,8 +46,8 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
 
   private[columns] override def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long = {
     val bytes = numRows * 4L
-    val starts = copyArray(VectorInternals.offsets(vector), offsets.reserve(bytes), bytes)
-    val sizes = copyArray(VectorInternals.lengths(vector), lengths.reserve(bytes), bytes)
+    val starts = InputColumn.copyArray(VectorInternals.offsets(vector), offsets.reserve(bytes), bytes)
+    val sizes = InputColumn.copyArray(VectorInternals.lengths(vector), lengths.reserve(bytes), bytes)
     views(vector, starts, sizes, nullBytes, numRows)
   }
 
