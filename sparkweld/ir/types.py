@@ -74,7 +74,7 @@ class Type:
 
     def __post_init__(self) -> None:
         if self.kind not in DTYPES:
-            raise VerifyError(f"unknown type {self.kind!r}; known: {', '.join(DTYPES)}")
+            raise VerifyError(f"unknown type {self.kind!r}; known: {', '.join(k for k in DTYPES if k not in LISTS)}, lists")
 
     def __str__(self) -> str:
         return self.kind + ("?" if self.nullable else "")
