@@ -12,6 +12,12 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items):
+    """Processes that share the tests know them by their ids."""
+    if strange := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"ids with an address, which each process has another: {strange}")
+
+
 @pytest.fixture(scope="module")
 def builder() -> types.ModuleType:
     """jvm-bridge/build.py, which is a script and in no package."""

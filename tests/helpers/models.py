@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,3 +147,8 @@ def numbers(rows: int = 200, columns: int = 4, seed: int = 1, odd: bool = False)
 def frame(batch: pa.RecordBatch) -> pd.DataFrame:
     """The batch as the DataFrame that a worker makes of it."""
     return batch.to_pandas()
+
+
+def id_of(value: object) -> str:
+    """What a parametrised test is about, in one line that is the same in each process: functions have their names, no addresses."""
+    return re.sub(r"<function (\S+) at 0x[0-9a-f]+>", r"\1", str(value)).replace("\n", "")[:60]

@@ -23,7 +23,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from tests.helpers.models import compare
+from tests.helpers.models import compare, id_of
 from tests.helpers.real import category_rows, rows, table, with_categories, with_gaps
 
 BOOST: dict[str, Any] = {"n_estimators": 5, "max_depth": 3, "n_jobs": 1, "verbosity": 0}
@@ -90,7 +90,7 @@ X_OBJECTIVES: list[tuple[str, str, dict[str, Any], float]] = [
 
 
 @pytest.mark.filterwarnings("ignore:.*gblinear")
-@pytest.mark.parametrize("kind, name, options, rtol", X_OBJECTIVES, ids=lambda v: str(v)[:60])
+@pytest.mark.parametrize("kind, name, options, rtol", X_OBJECTIVES, ids=id_of)
 def test_objectives_and_boosters_of_xgboost(kind: str, name: str, options: dict[str, Any], rtol: float) -> None:
     model = boosted(kind, name, **options)
     batch = rows(name)
@@ -145,7 +145,7 @@ def test_predictions_of_lightgbm(name: str) -> None:
 L_OBJECTIVES = "regression_l1 huber fair quantile mape poisson gamma tweedie cross_entropy cross_entropy_lambda".split()
 
 
-@pytest.mark.parametrize("objective", [*L_OBJECTIVES, lambda y, p: (p - y, np.ones_like(p))], ids=str)
+@pytest.mark.parametrize("objective", [*L_OBJECTIVES, lambda y, p: (p - y, np.ones_like(p))], ids=id_of)
 def test_objectives_of_lightgbm(objective: Any) -> None:
     values, target = table("diabetes")
     model = lgb.LGBMRegressor(**LIGHT, objective=objective).fit(values, target / 400)
@@ -161,7 +161,7 @@ L_CLASSIFIERS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("name, options", L_CLASSIFIERS, ids=str)
+@pytest.mark.parametrize("name, options", L_CLASSIFIERS, ids=id_of)
 def test_classifiers_of_lightgbm(name: str, options: dict[str, Any]) -> None:
     model, batch = boosted("LGBMClassifier", name, **options), rows(name)
     own, several = callable(options.get("objective")), name == "wine"

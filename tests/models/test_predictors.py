@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 
-from tests.helpers.models import batch_of, compare, compare_columns, frame, numbers
+from tests.helpers.models import batch_of, compare, compare_columns, frame, id_of, numbers
 from udf_compiler.models import ESTIMATORS
 
 SCALE = [10, 1, 0.1, 0.01]
@@ -60,7 +60,7 @@ REGRESSORS = [
 ]
 
 
-@pytest.mark.parametrize("model", REGRESSORS, ids=lambda m: str(m)[:50].replace("\n", ""))
+@pytest.mark.parametrize("model", REGRESSORS, ids=id_of)
 def test_regressors(model):
     fitted = fit(model, TABLE, TARGET)
     scored = compare(lambda d: pd.Series(fitted.predict(d)), ODD, rtol=1e-8)
@@ -91,7 +91,7 @@ CLASSIFIERS = [
 ]
 
 
-@pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda m: str(m)[:50].replace("\n", ""))
+@pytest.mark.parametrize("model", CLASSIFIERS, ids=id_of)
 @pytest.mark.parametrize("classes", [TWO, THREE], ids=["strings", "integers"])
 def test_classifiers(model, classes):
     fitted = fit(model, TABLE, classes)

@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from tests.helpers.models import batch_of, compare, compare_columns, frame, numbers
+from tests.helpers.models import batch_of, compare, compare_columns, frame, id_of, numbers
 from udf_compiler.models import ESTIMATORS
 
 TABLE, ODD = frame(numbers()), numbers(odd=True, seed=2)
@@ -80,7 +80,7 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("transformer", NUMBERS, ids=lambda t: str(t)[:60].replace("\n", ""))
+@pytest.mark.parametrize("transformer", NUMBERS, ids=id_of)
 def test_numbers(transformer):
     fitted = transformer.fit(TABLE, CLASS)
     rtol = 1e-10 if isinstance(transformer, PCA | IncrementalPCA | TruncatedSVD | PowerTransformer | Normalizer) else 0.0
