@@ -150,5 +150,5 @@ def frame(batch: pa.RecordBatch) -> pd.DataFrame:
 
 
 def id_of(value: object) -> str:
-    """What a parametrised test is about, in one line that is the same in each process: functions have their names, no addresses."""
+    """What a parametrised test is about, in one line that is the same in each process: functions have names, no addresses."""
     return re.sub(r"<function (\S+) at 0x[0-9a-f]+>", r"\1", str(value)).replace("\n", "")[:60]
