@@ -9,11 +9,28 @@ from sparkweld.ir.ops import Distances
 from sparkweld.ir.types import F64, I32
 from udf_compiler.models.features import FLOATS, Features, validated
 from udf_compiler.models.sums import clear_argmax
-from udf_compiler.models.translator import Translator, keep
+from udf_compiler.models.translator import Translator, keep, labels
 from udf_compiler.trace.session import check_size, current, refuse
 
 
-class KMeans(Translator):
+class Centres(Translator):
+    """What has centres in the rows of a matrix."""
+
+    def _to(self, checked: Features, centres: np.ndarray, labels: bool) -> tuple[Features, tuple[Value, ...], Value]:
+        if checked.types[0] != F64 or centres.dtype != np.float64:
+            refuse("SW814", name=self.name, attribute="cluster_centers_", type=f"{centres.dtype}, for {checked.types[0]}")
+        origin = np.zeros((1, centres.shape[1]))
+        op = Distances.of(np.concatenate([centres, origin]), guarded=labels and current().exact)
+        loop = checked.loop
+        *values, size = (loop.emit(op.at(k), *checked.values) for k in range(op.count))
+        largest = float((centres**2).sum(axis=1).max())
+        eps = 4 * (centres.shape[1] + 4) * float(np.finfo(np.float64).eps)
+        error = loop.call("multiply", loop.call("add", size, loop.const(largest, F64)), loop.const(eps, F64))
+        check_size(loop)
+        return checked, tuple(values), error
+
+
+class KMeans(Centres):
     """`_BaseKMeans`: labels by ``|c|**2 - 2 * x @ c``, distances by ``sqrt(max(|x|**2 - 2 * x @ c + |c|**2, 0))``.
 
     We add up squared differences, which has no cancellation. Over n features, both ways lie within 2 * (n + 4) * eps *
@@ -26,18 +43,7 @@ class KMeans(Translator):
         """(the validated features, squared distances to the centres, how far either way may be off)."""
         call = self.call(method)
         checked = validated(self.model, x, call, accept_sparse="csr", dtype=list(FLOATS), order="C", accept_large_sparse=False)
-        centres = self.fitted("cluster_centers_")
-        if checked.types[0] != F64 or centres.dtype != np.float64:
-            refuse("SW814", name=self.name, attribute="cluster_centers_", type=f"{centres.dtype}, for {checked.types[0]}")
-        origin = np.zeros((1, centres.shape[1]))
-        op = Distances.of(np.concatenate([centres, origin]), guarded=method == "predict" and current().exact)
-        loop = checked.loop
-        *values, size = (loop.emit(op.at(k), *checked.values) for k in range(op.count))
-        largest = float((centres**2).sum(axis=1).max())
-        eps = 4 * (centres.shape[1] + 4) * float(np.finfo(np.float64).eps)
-        error = loop.call("multiply", loop.call("add", size, loop.const(largest, F64)), loop.const(eps, F64))
-        check_size(loop)
-        return checked, tuple(values), error
+        return self._to(checked, self.fitted("cluster_centers_"), method == "predict")
 
     def predict(self, x: Features) -> Features:
         checked, values, error = self._distances(x, "predict")
@@ -54,4 +60,24 @@ class KMeans(Translator):
         return checked.array([checked.loop.call("sqrt", v) for v in values], order="C", kept=True)
 
 
-ESTIMATORS: dict[str, type[Translator]] = {f"sklearn.cluster._kmeans.{name}": KMeans for name in ("KMeans", "MiniBatchKMeans")}
+class NearestCentroid(Centres):
+    """The class of the nearest centroid, where all classes have one prior; Euclidean."""
+
+    def predict(self, x: Features) -> Features:
+        call, model, classes = self.call("predict"), self.model, self.fitted("classes_")
+        if model.metric != "euclidean" or not np.isclose(model.class_prior_, 1 / len(classes)).all():
+            refuse("SW842", name=self.name, kernel=f"{model.metric} metric, or unequal priors")
+        checked = validated(model, x, call, accept_sparse="csr")
+        loop = checked.loop
+        wide = checked.array([loop.cast(v, F64) for v in checked.values])
+        checked, values, error = self._to(wide, self.fitted("centroids_"), True)
+        if checked.kept:
+            keep("label", "rows as near to two centres as the kept features make them", call)
+        index = clear_argmax(loop, [loop.call("negative", v) for v in values], [error] * len(values))
+        return labels(checked, index, classes, call)
+
+
+ESTIMATORS: dict[str, type[Translator]] = {
+    **{f"sklearn.cluster._kmeans.{name}": KMeans for name in ("KMeans", "MiniBatchKMeans")},
+    "sklearn.neighbors._nearest_centroid.NearestCentroid": NearestCentroid,
+}

@@ -38,6 +38,22 @@ class Search(Translator):
         return transformed(self, best, x) if method == "transform" else method_of(self.part(best), method)(x)
 
 
+class Delegate(Search):
+    """A frozen estimator is what it holds."""
+
+    def _last(self, x: Features, method: str) -> Features:
+        held = self.model.estimator
+        return transformed(self, held, x) if method == "transform" else method_of(self.part(held), method)(x)
+
+
+class Ransac(Translator):
+    """The estimator of the inliers, on an array."""
+
+    def predict(self, x: Features) -> Features:
+        checked = validated(self.model, x, self.call("predict"), False, accept_sparse=True)
+        return method_of(self.part(self.fitted("estimator_")), "predict")(checked)
+
+
 def transformed(owner: Translator, estimator: Any, x: Features) -> Features:
     """``estimator.transform(x)``, in the container that it was set to give."""
     from udf_compiler.models.output import contained
@@ -211,4 +227,6 @@ ESTIMATORS: dict[str, type[Translator]] = {
     "sklearn.preprocessing._function_transformer.FunctionTransformer": FunctionTransformer,
     "sklearn.model_selection._search.GridSearchCV": Search,
     "sklearn.model_selection._search.RandomizedSearchCV": Search,
+    "sklearn.frozen._frozen.FrozenEstimator": Delegate,
+    "sklearn.linear_model._ransac.RANSACRegressor": Ransac,
 }

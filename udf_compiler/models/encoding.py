@@ -214,9 +214,44 @@ class LabelEncoder(Translator):
         return labels(x, index, classes, call)
 
 
+class LabelBinarizer(Translator):
+    """One column a class: `pos_label` where the row has it, else `neg_label`; of two classes the second one's column alone.
+
+    With two classes, labels that are neither would make three columns of the batch, so their rows are guarded.
+    """
+
+    def transform(self, x: Features) -> Features:
+        call, model, loop = self.call("transform"), self.model, x.loop
+        classes = self.fitted("classes_")
+        if x.ndim != 1 or model.y_type_ not in ("binary", "multiclass") or len(classes) < 2:
+            refuse("SW810", call=call, what="anything but one column of the labels of two classes or more")
+        if (x.types[0] == STR) != (classes.dtype.kind in "OU") or x.types[0] == BOOL:
+            refuse("SW822", call=call, what=f"a column of type {x.types[0]} for labels of {classes.dtype}")
+        codes = Codes(loop, x.values[0], x.missing_of(0), classes, call)
+        self._guard_labels(x, codes)
+        type = x.types[0] if x.types[0].is_int else I64
+        columns = []
+        for at in range(len(classes)) if len(classes) > 2 else [1]:
+            numbers = [model.pos_label if at == i else model.neg_label for i in range(len(classes))]
+            columns.append(codes.find(numbers, model.neg_label, type))
+        return Features(loop, tuple(columns), sparse=bool(model.sparse_output))
+
+    def _guard_labels(self, x: Features, codes: Codes) -> None:
+        """Guards what the library takes for no label: missing strings, fractions, NaN; and unknown labels of two classes."""
+        loop, value = x.loop, x.values[0]
+        if value.type.nullable:
+            loop.guard(loop.is_valid(value))
+        if value.type.is_float:
+            loop.guard(loop.call("isfinite", value))
+            loop.guard(loop.call("equal", value, loop.call("rint", value)))
+        if len(codes.categories) == 2:
+            codes.guard_known()
+
+
 ESTIMATORS: dict[str, type[Translator]] = {
     "sklearn.preprocessing._encoders.OneHotEncoder": OneHotEncoder,
     "sklearn.preprocessing._encoders.OrdinalEncoder": OrdinalEncoder,
     "sklearn.preprocessing._target_encoder.TargetEncoder": TargetEncoder,
     "sklearn.preprocessing._label.LabelEncoder": LabelEncoder,
+    "sklearn.preprocessing._label.LabelBinarizer": LabelBinarizer,
 }

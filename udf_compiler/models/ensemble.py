@@ -1,4 +1,4 @@
-"""scikit-learn's models of other models: votes, stacks, calibration, several outputs, transformed targets, dummies."""
+"""scikit-learn's models of other models: votes, stacks, transformed targets; and dummies."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import F64, I64
 from udf_compiler.models.compose import FunctionTransformer, joined
 from udf_compiler.models.features import Features, features_of, validated
-from udf_compiler.models.linear import expit, normalised
 from udf_compiler.models.sums import clear_argmax
 from udf_compiler.models.translator import Translator, argmax, keep, labels, method_of
 from udf_compiler.trace.session import refuse
 
 #: Classes whose probabilities lie nearer than this are left to the library.
-_NEAR = 1e-9
+NEAR = 1e-9
 
 
 def nearest_label(owner: Translator, x: Features, values: Sequence[Value], classes: np.ndarray) -> Features:
     """The label of the largest probability."""
     call, loop = owner.call("predict"), x.loop
     if x.kept:
-        keep("label", f"rows whose two best classes lie within {_NEAR} run in Python", call)
-        index = clear_argmax(loop, values, [loop.const(_NEAR / 2, values[0].type)] * len(values))
+        keep("label", f"rows whose two best classes lie within {NEAR} run in Python", call)
+        index = clear_argmax(loop, values, [loop.const(NEAR / 2, values[0].type)] * len(values))
     else:
         index = argmax(loop, values)
     return labels(x, index, classes, call)
@@ -76,6 +75,11 @@ class VotingRegressor(Translator):
     """The mean of the predictions."""
 
     KEPT = ("predict",)
+
+    def transform(self, x: Features) -> Features:
+        """The predictions themselves."""
+        parts = [replace(method_of(self.part(e), "predict")(x), ndim=2, names=None) for e in self.fitted("estimators_")]
+        return replace(joined(parts, self.call("transform")), order="F")
 
     def predict(self, x: Features) -> Features:
         parts = [method_of(self.part(e), "predict")(x).values for e in self.fitted("estimators_")]
@@ -128,53 +132,6 @@ class StackingRegressor(Stacking):
         return method_of(self.part(self.fitted("final_estimator_")), "predict")(self.transform(x))
 
 
-class CalibratedClassifierCV(Translator):
-    """The mean of probabilities that sigmoids make of scores."""
-
-    KEPT = ("predict", "predict_proba")
-
-    def predict_proba(self, x: Features) -> Features:
-        loop, classes = x.loop, self.fitted("classes_")
-        totals = [loop.const(0.0, F64)] * len(classes)
-        for calibrated in self.fitted("calibrated_classifiers_"):
-            values = self._calibrated(calibrated, x, len(classes))
-            totals = [loop.call("add", t, v) for t, v in zip(totals, values, strict=True)]
-        count = loop.const(float(len(self.model.calibrated_classifiers_)), F64)
-        return Features(loop, tuple(loop.call("divide", t, count) for t in totals), order="C", kept=True)
-
-    def _calibrated(self, one: Any, x: Features, count: int) -> list[Value]:
-        loop = x.loop
-        if one.method != "sigmoid":
-            refuse("SW814", name=self.name, attribute="method", type=one.method)
-        translator = self.part(one.estimator)
-        by_score = hasattr(one.estimator, "decision_function")
-        made = method_of(translator, "decision_function" if by_score else "predict_proba")(x)
-        values = list(made.values)[1:] if not by_score and count == 2 else list(made.values)
-        if len(one.estimator.classes_) != count or len(values) != len(one.calibrators):
-            refuse("SW814", name=self.name, attribute="classes_", type="not those of each part")
-        probabilities = [self._sigmoid(x, v, c) for v, c in zip(values, one.calibrators, strict=True)]
-        if count == 2:
-            return [loop.call("subtract", loop.const(1.0, F64), probabilities[0]), probabilities[0]]
-        return normalised(x, probabilities)
-
-    def _sigmoid(self, x: Features, value: Value, calibrator: Any) -> Value:
-        loop = x.loop
-        slope = loop.call("multiply", loop.const(float(calibrator.a_), F64), loop.cast(value, F64))
-        return expit(x, loop.call("negative", loop.call("add", slope, loop.const(float(calibrator.b_), F64))))
-
-    def predict(self, x: Features) -> Features:
-        made = self.predict_proba(x)
-        return nearest_label(self, made, made.values, self.fitted("classes_"))
-
-
-class MultiOutput(Translator):
-    """One model for each output."""
-
-    def predict(self, x: Features) -> Features:
-        parts = [replace(method_of(self.part(e), "predict")(x), ndim=2) for e in self.fitted("estimators_")]
-        return replace(joined(parts, self.call("predict")), order="F")
-
-
 class TransformedTargetRegressor(Translator):
     """A regressor whose predictions a transformer takes back."""
 
@@ -205,24 +162,6 @@ def taken_back(translator: Translator, x: Features, call: str) -> Features:
     return method_of(translator, "inverse_transform")(x)
 
 
-class OneVsRestClassifier(Translator):
-    """One binary model for each class."""
-
-    KEPT = ("predict", "decision_function")
-
-    def decision_function(self, x: Features) -> Features:
-        parts = [method_of(self.part(e), "decision_function")(x).values[0] for e in self.fitted("estimators_")]
-        return Features(x.loop, tuple(parts), ndim=1 if len(parts) == 1 else 2, order=None, kept=True)
-
-    def predict(self, x: Features) -> Features:
-        if self.fitted("label_binarizer_").y_type_ != "multiclass":
-            refuse("SW813", call=self.call("predict"), type="not of several classes")
-        method = "decision_function" if hasattr(self.model.estimators_[0], "decision_function") else "predict_proba"
-        values = [method_of(self.part(e), method)(x).values[-1] for e in self.model.estimators_]
-        made = Features(x.loop, tuple(values), kept=True)
-        return nearest_label(self, made, values, self.fitted("classes_"))
-
-
 class Dummy(Translator):
     """The same prediction for all rows."""
 
@@ -236,6 +175,16 @@ class Dummy(Translator):
             refuse("SW814", name=self.name, attribute="strategy", type=model._strategy)
         return labels(x, x.loop.const(int(model.class_prior_.argmax()), I64), model.classes_, call)
 
+    def predict_proba(self, x: Features) -> Features:
+        """The priors, or all for one class. Refuses (SW814) strategies that draw."""
+        model, call = self.model, self.call("predict_proba")
+        if model.n_outputs_ != 1:
+            refuse("SW813", call=call, type="several at once")
+        if model._strategy not in ("most_frequent", "prior", "uniform", "constant"):
+            refuse("SW814", name=self.name, attribute="strategy", type=model._strategy)
+        (row,) = model.predict_proba(np.zeros((1, 1)))
+        return Features(x.loop, tuple(x.loop.const(float(p), F64) for p in row), order="C")
+
 
 _ENSEMBLE = "sklearn.ensemble"
 
@@ -244,11 +193,7 @@ ESTIMATORS: dict[str, type[Translator]] = {
     f"{_ENSEMBLE}._voting.VotingRegressor": VotingRegressor,
     f"{_ENSEMBLE}._stacking.StackingClassifier": StackingClassifier,
     f"{_ENSEMBLE}._stacking.StackingRegressor": StackingRegressor,
-    "sklearn.calibration.CalibratedClassifierCV": CalibratedClassifierCV,
-    "sklearn.multioutput.MultiOutputRegressor": MultiOutput,
-    "sklearn.multioutput.MultiOutputClassifier": MultiOutput,
     "sklearn.compose._target.TransformedTargetRegressor": TransformedTargetRegressor,
-    "sklearn.multiclass.OneVsRestClassifier": OneVsRestClassifier,
     "sklearn.dummy.DummyClassifier": Dummy,
     "sklearn.dummy.DummyRegressor": Dummy,
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import I64
+from sparkweld.ir.types import I32, I64
 from udf_compiler.calls.reductions import pairwise_sum
 from udf_compiler.models.features import FLOATS, Features, validated
 from udf_compiler.models.sums import Scores, scores
@@ -52,7 +53,7 @@ class LinearRegressor(Linear):
 class LinearClassifier(Linear):
     """LinearClassifierMixin: the label of the largest score, of class 1 where the only score is above 0."""
 
-    KEPT = ("decision_function", "predict_proba", "predict_log_proba")
+    KEPT: ClassVar[tuple[str, ...]] = ("decision_function", "predict_proba", "predict_log_proba")
 
     def decision_function(self, x: Features) -> Features:
         made = self._scores(x, "decision_function")
@@ -88,6 +89,13 @@ class LogisticRegression(LinearClassifier):
 class LinearDiscriminantAnalysis(LogisticRegression):
     """The probabilities of a LogisticRegression; its logarithm knows no 0; `transform` projects."""
 
+    KEPT = (*LogisticRegression.KEPT, "transform")
+
+    def transform(self, x: Features) -> Features:
+        from udf_compiler.models.projections import discriminants
+
+        return discriminants(self, x)
+
     def predict_log_proba(self, x: Features) -> Features:
         made = self.predict_proba(x)
         loop, type = made.loop, made.types[0]
@@ -116,6 +124,33 @@ class SGDClassifier(LinearClassifier):
         if len(halves) == 1:
             return made.x.array([loop.call("subtract", loop.const(1, type), halves[0]), halves[0]], order="C", kept=True)
         return made.x.array(normalised(made.x, halves), order="C", kept=True)
+
+
+class OneClassLinear(Linear):
+    """SGDOneClassSVM: 1 from a score of 0 on, else -1."""
+
+    KEPT = ("decision_function", "score_samples")
+
+    def _scores(self, x: Features, method: str) -> Scores:
+        call, weights = self.call(method), np.atleast_2d(self._dense("coef_", self.call(method)))
+        checked = validated(self.model, x, call, accept_sparse="csr")
+        return scores(checked, weights.T, -np.ravel(self.fitted("offset_")), call)
+
+    def decision_function(self, x: Features) -> Features:
+        made = self._scores(x, "decision_function")
+        made.kept(self.call("decision_function"))
+        return made.x.array(made.values, ndim=1, order="C", kept=True)
+
+    def score_samples(self, x: Features) -> Features:
+        made = self.decision_function(x)
+        offset = made.loop.const(float(np.ravel(self.fitted("offset_"))[0]), made.values[0].type)
+        return made.array([made.loop.call("add", made.values[0], offset)], ndim=1)
+
+    def predict(self, x: Features) -> Features:
+        made = self._scores(x, "predict")
+        made.label_of(self.call("predict"))
+        loop = made.x.loop
+        return made.x.array([loop.select(made.positive(), loop.const(1, I32), loop.const(-1, I32))], ndim=1)
 
 
 class GeneralizedLinearRegressor(LinearRegressor):
@@ -167,7 +202,8 @@ _LINEAR = "sklearn.linear_model"
 _REGRESSORS = {
     "_base": "LinearRegression",
     "_ridge": "Ridge RidgeCV",
-    "_coordinate_descent": "Lasso LassoCV ElasticNet ElasticNetCV MultiTaskLasso MultiTaskElasticNet",
+    "_coordinate_descent": """Lasso LassoCV ElasticNet ElasticNetCV MultiTaskLasso MultiTaskElasticNet MultiTaskLassoCV
+    MultiTaskElasticNetCV""",
     "_least_angle": "Lars LarsCV LassoLars LassoLarsCV LassoLarsIC",
     "_omp": "OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV",
     "_bayes": "BayesianRidge ARDRegression",
@@ -183,6 +219,7 @@ _CLASSIFIERS = {
     f"{_LINEAR}._perceptron.Perceptron": LinearClassifier,
     f"{_LINEAR}._passive_aggressive.PassiveAggressiveClassifier": LinearClassifier,
     f"{_LINEAR}._stochastic_gradient.SGDClassifier": SGDClassifier,
+    f"{_LINEAR}._stochastic_gradient.SGDOneClassSVM": OneClassLinear,
     f"{_LINEAR}._logistic.LogisticRegression": LogisticRegression,
     f"{_LINEAR}._logistic.LogisticRegressionCV": LogisticRegression,
     "sklearn.svm._classes.LinearSVC": LinearClassifier,
