@@ -10,7 +10,7 @@ from sparkweld.ir import evaluate
 from sparkweld.ir.ops import Optional
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.twins.compile import compile_implied, compile_independent, compile_twin
+from udf_compiler.twins.compile import compile_implied, compile_independent, compile_reads, compile_twin
 from udf_compiler.twins.monotone import _ordinals, _value
 
 
@@ -76,6 +76,26 @@ def test_large_trees_are_refused():
 
     with pytest.raises(Refusal, match="SW381"):
         twin(deep, "double")
+
+
+def reads(function, *types, nullable=True):
+    names = "abcd"[: len(types)]
+    columns = (column(n, t, nullable) for n, t in zip(names, types, strict=True))
+    made = request(python_step(r=udf(0, *columns, returns="double")), inputs=dict(zip(names, types, strict=True)))
+    for given in made["inputs"]:
+        given.update(nullable=nullable, state="nullable" if nullable else "dense")
+    return compile_reads(made, [payload(function)])["inputs"]
+
+
+def test_columns_that_are_read():
+    doubles = ["double"] * 3
+    assert reads(lambda a, b, c: b * 2, *doubles) == ["b"]
+    assert reads(lambda a, b, c: b + c * 0, *doubles) == ["b", "c"]  # NaN of c is seen
+    assert reads(lambda a, b, c: c + 1, *doubles, nullable=False) == ["c"]
+    with pytest.raises(Refusal, match="SW391"):  # what Python does with a row that is flagged may hang on the other column
+        reads(lambda a, b: a // a, "long", "double", nullable=False)
+    with pytest.raises(Refusal, match="SW390"):  # and so may what it does when there are NULLs
+        reads(lambda a, b: b, "long", "double")
 
 
 def implied(function, type, condition, returns="double", nullable=True):

@@ -21,7 +21,8 @@ order. End of file on the request pipe ends the service, so it dies with the JVM
 ``twin``      as ``compile``, without a filter -> status "ok" with results [expression], nodes, kept, notes; or "refused".
 ``implied``   as ``compile``, with a filter -> status "ok" with bounds [expression]; or "refused".
 ``independent``  as ``twin`` -> status "ok" when a row's results are the same in whatever batch it comes; or "refused".
-              `udf_compiler.twins.compile` reads the three.
+``reads``     as ``twin`` -> status "ok" with inputs [name], those that results depend on; or "refused".
+              `udf_compiler.twins.compile` reads these four.
 ``object``    program (its text) -> status "ok", symbol, imports, cpu, memory (bytes that a call of the kernel has to be
                  given, 0 without blocks), cached, seconds, and one blob: the object code;
                  with warning (text) when the cache folder cannot be used.

@@ -48,6 +48,7 @@ class Service:
             "twin": self._twin,
             "implied": self._implied,
             "independent": self._independent,
+            "reads": self._reads,
             "object": self._object,
             "shutdown": self._shutdown,
         }
@@ -120,6 +121,13 @@ class Service:
             from udf_compiler.twins.compile import compile_independent
 
             return or_refused(compile_independent, message.header, message.blobs), ()
+
+    def _reads(self, message: Message) -> Reply:
+        with self.warm_up.at_rest():
+            from udf_compiler.replies import or_refused
+            from udf_compiler.twins.compile import compile_reads
+
+            return or_refused(compile_reads, message.header, message.blobs), ()
 
     def _object(self, message: Message) -> Reply:
         from sparkweld.ir import parse_program

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -13,13 +15,14 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from sparkweld import explain
 from tests.helpers.differential import check
 
 ROWS = 9000
@@ -132,6 +135,41 @@ def test_models_with_blocks(spark, parquet):
     features = F.struct(*names)
     what = check(spark, lambda: table.select("id", label(features), number(features).alias("n"), text("s")).where("n > 0"))
     assert what.operators == 1
+
+
+def test_columns_that_a_model_never_reads(spark, parquet):
+    """They are not scanned, nor is what feeds them computed, be they NaN, infinite or NULL; what is checked is read."""
+    rng = np.random.default_rng(12)
+    wide = pd.DataFrame(rng.normal(size=(ROWS, 6)), columns=list("abcdef"))
+    trees = HistGradientBoostingRegressor(max_iter=4, max_depth=2, random_state=0).fit(wide, wide.b + (wide.e > 0))
+    checked = RandomForestClassifier(2, max_depth=1, random_state=0).fit(wide, wide.b > 0)
+    odd = np.array([np.nan, np.inf, -np.inf, 1.0])[np.arange(ROWS) % 4]
+    columns = {"id": np.arange(ROWS), **{n: wide[n].to_numpy() for n in "abef"}, "c": odd, "d": [None, 1.0, 2.0] * (ROWS // 3)}
+    table = parquet(columns)
+
+    @pandas_udf("double")
+    def score(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(trees.predict(d))
+
+    @pandas_udf("double")
+    def feeds(v: pd.Series) -> pd.Series:
+        return v * 3
+
+    @pandas_udf("boolean")
+    def label(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(checked.predict(d))
+
+    def query():
+        return table.withColumn("f", feeds("f")).select("id", score(F.struct(*"abcdef")).alias("r"))
+
+    what = check(spark, query)
+    assert ("score", "unread") in what.rewritten
+    plan = query()._jdf.queryExecution().executedPlan().toString()
+    assert re.search(r"ReadSchema: struct<id:bigint,b:double,e:double>", plan), plan
+    assert "feeds" not in plan
+    assert "columns that score never reads: a, c, d, f" in explain(query())
+    finite = table.where("c = 1 and d > 0").select("id", label(F.struct(*"abcdef")).alias("r"))
+    assert "label never reads" not in explain(finite)
 
 
 def test_tree_ensembles(spark, parquet):

@@ -1,5 +1,5 @@
-"""A compile request to Catalyst expressions: of its results (`twin`), or of what its filter implies (`implied`); and to whether
-its results are the same in any batch (`independent`), so that Spark may move it.
+"""A compile request to Catalyst expressions: of its results (`twin`), or of what its filter implies (`implied`); to whether its
+results are the same in any batch (`independent`), so that Spark may move it; and to the columns that it reads (`reads`).
 """
 
 from __future__ import annotations
@@ -58,6 +58,16 @@ def compile_independent(request: dict[str, Any], blobs: Sequence[bytes]) -> Repl
         if any(loop.body[guard].op != StrCall("valid_utf8") for guard in loop.guards):
             raise refusal("SW396", "")
     return {"status": "ok"}
+
+
+def compile_reads(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
+    """The reply: status "ok" with `inputs`, the names of those that results depend on, for whatever rows there are."""
+    reply, program = _program(request, blobs)
+    if program is None:
+        return reply
+    depends_on_batch = any(loop.some for loop in program.loops)
+    names = [i["name"] for i in request["inputs"]] if depends_on_batch else [i.name for i in program.inputs]
+    return {"status": "ok", "inputs": names}
 
 
 def _program(request: dict[str, Any], blobs: Sequence[bytes]) -> tuple[Reply, Program | None]:

@@ -65,7 +65,8 @@ object SparkWeldConf {
     "What runs UDFs: `auto` leaves it to the cost model, `native` takes kernels only, `catalyst` takes Catalyst expressions " +
       "wherever they are exact, `python` leaves every UDF as Spark planned it.", Session, Backend.parse)
   val PushdownEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pushdown.enabled", default = true, Session,
-    "Add to a filter over a UDF what it says about a column alone, so that the scan can skip data.")
+    "Add to a filter over a UDF what it says about a column alone, so that the scan can skip data, and have it read no column " +
+      "that only a UDF gets which never looks at it.")
   val LateMaterializationEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.lateMaterialization.enabled", default = true, Session,
     "Compute the UDFs that the order of a top-K query does not need for the rows that it keeps, not for all.")
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,

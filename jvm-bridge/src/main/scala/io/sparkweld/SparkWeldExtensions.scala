@@ -1,6 +1,6 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, ExpressionRule, ImpliedFilters, LateMaterialization, RowBatchesRule, WeldRule}
+import io.sparkweld.rules.{AggregateRule, ExpressionRule, ImpliedFilters, LateMaterialization, RowBatchesRule, UnreadArguments, WeldRule}
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -13,7 +13,8 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *
  * {{{
  *   logical plan -> AggregateRule, ExpressionRule -> Spark's optimizer -> physical plan
- *                   (once, before operators move)     ImpliedFilters in its   |
+ *                   (once, before operators move)     ImpliedFilters and      |
+ *                                                     UnreadArguments in its
  *                                                     fixed-point batches, then once
  *                                                     LateMaterialization; last it extracts
  *                                                     Python UDFs into ArrowEvalPython
@@ -36,6 +37,7 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
     extensions.injectPreOperatorOptimizationRule(_ => AggregateRule)
     extensions.injectPreOperatorOptimizationRule(_ => ExpressionRule)
     extensions.injectOptimizerRule(_ => ImpliedFilters)
+    extensions.injectOptimizerRule(_ => UnreadArguments)
     extensions.injectPreCBORule(_ => LateMaterialization)
     extensions.injectColumnar(_ => SparkWeldExtensions.aroundTransitions)
     extensions.injectQueryStagePrepRule(_ => WeldRule)

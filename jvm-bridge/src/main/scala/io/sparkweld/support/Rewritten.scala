@@ -8,11 +8,12 @@ import org.apache.spark.sql.catalyst.expressions.Expression
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 
 /**
- * What explain says of a UDF that became Catalyst expressions, or that such an expression moves. Kept as a tag on the topmost
- * expression, which Spark's rules carry along, because no operator of ours is left in the plan.
+ * What explain says of a UDF that became Catalyst expressions, or that such an expression moves, or that was given constants.
+ * Kept as a tag on the topmost expression, which Spark's rules carry along, because no operator of ours is left in the plan.
  *
  * @param id Spark's number of the call
- * @param kind "expression", "aggregate", "window", "filter", or "late" for UDFs that are computed later
+ * @param kind "expression", "aggregate", "window", "filter", "late" for UDFs that are computed later, or "unread" for columns
+ *   that a UDF, still one, never reads
  */
 final case class Rewritten(id: Long, udf: String, kind: String, what: String, kept: Seq[String], notes: Seq[String])
 

@@ -2,7 +2,7 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
-import io.sparkweld.plan.{FilterStep, ProjectStep, WeldExec}
+import io.sparkweld.plan.{FilterStep, ProjectStep, PythonStep, WeldExec}
 import io.sparkweld.support.Rewritten
 
 import org.apache.spark.sql.catalyst.expressions.PythonUDAF
@@ -14,13 +14,14 @@ import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
 /** Visits every node of a physical plan, also inside adaptive plans, query stages, cached relations and subqueries. */
 private[ui] object PlanWalk {
 
-  /** What became Catalyst expressions, each once. */
+  /** What became Catalyst expressions or constants, each once. */
   def rewritten(plan: SparkPlan): Seq[Rewritten] = {
     val found = mutable.LinkedHashSet.empty[Rewritten]
     foreach(plan) {
       case weld: WeldExec => weld.steps.foreach {
           case FilterStep(condition) => found ++= Rewritten.in(condition)
           case ProjectStep(columns) => columns.foreach(found ++= Rewritten.in(_))
+          case PythonStep(udfs, _, _) => udfs.foreach(found ++= Rewritten.in(_))
           case _ => ()
         }
       case node => node.expressions.foreach(found ++= Rewritten.in(_))

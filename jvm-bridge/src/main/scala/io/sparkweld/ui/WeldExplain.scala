@@ -33,7 +33,7 @@ object WeldExplain {
 
   def describe(plan: SparkPlan): String = {
     val lines = mutable.LinkedHashSet.empty[String]
-    PlanWalk.rewritten(plan).foreach(record => lines += rewritten(record))
+    PlanWalk.rewritten(plan).foreach(record => lines += (if (record.kind == "unread") unread(record) else rewritten(record)))
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
       case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}"
@@ -63,6 +63,8 @@ object WeldExplain {
     val head = if (record.kind == "late") s"late: ${record.udf}" else s"Spark's own expressions for ${record.udf} (${record.kind})"
     (head +: details).mkString("\n  ")
   }
+
+  private def unread(record: Rewritten): String = s"columns that ${record.udf} never reads: ${record.what}"
 
   private def fallback(udf: PythonUDAF): String =
     (s"in Python: ${udf.name}" +: reasonsOf(RefusalTags.get(udf))).mkString("\n  ")

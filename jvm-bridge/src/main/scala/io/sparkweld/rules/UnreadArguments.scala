@@ -1,0 +1,99 @@
+package io.sparkweld.rules
+
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.support.{Backend, Rewritten, WarnOnce}
+
+import scala.collection.mutable
+import scala.jdk.CollectionConverters._
+
+import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.catalyst.trees.TreeNodeTag
+import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
+import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
+
+/**
+ * Puts constants in the place of what a pandas UDF never reads: of `f(struct(a, b, c))`, where `f` predicts with trees that
+ * split by `b` alone, remains `f(struct(0.0, b, 0.0))`. Spark then prunes the columns, down to the scan, and what makes them.
+ *
+ * What it rewrites: arguments, and fields of structs made for one, that are not among the inputs of the function's program.
+ * When it must not: a program with guards, for Python decides about the rows that they flag, and sees all columns; one that
+ * reads columns whose NULLs decide its dtype. Else the program is what the function gives for every batch, so that the
+ * function, too, gives the same for other values of what the program does not read, in a kernel and in Python.
+ */
+object UnreadArguments extends Rule[LogicalPlan] {
+  private val Asked = TreeNodeTag[Unit]("sparkweld.unread")
+  /** For fewer columns the question costs more than it may gain. */
+  private val Fewest = 4
+
+  override def apply(plan: LogicalPlan): LogicalPlan =
+    if (!plan.containsPattern(PYTHON_UDF) || plan.isStreaming) plan
+    else SparkWeldRuntime.driver match {
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.PushdownEnabled.get(conf) &&
+          Backend.of(conf) != Backend.Python =>
+        WarnOnce.guard("the search for columns that no function reads", plan) {
+          plan.transformAllExpressionsWithPruning(_.containsPattern(PYTHON_UDF)) {
+            case udf: PythonUDF if isNew(udf) => rewritten(udf, driver)
+          }
+        }
+      case _ => plan
+    }
+
+  private def isNew(udf: PythonUDF): Boolean =
+    udf.evalType == EvalTypes.ScalarPandas && udf.udfDeterministic && udf.getTagValue(Asked).isEmpty
+
+  private def rewritten(udf: PythonUDF, driver: WeldDriver): PythonUDF = {
+    val question = new Question
+    val general = withChildren(udf, udf.children.map(question.replaced))
+    if (question.values.size < Fewest) udf else withConstants(udf, general, question.values.toMap, driver)
+  }
+
+  /** @param general the call over columns that stand for `values` */
+  private def withConstants(
+      udf: PythonUDF, general: PythonUDF, values: Map[AttributeReference, Expression], driver: WeldDriver): PythonUDF = {
+    val columns = general.children.flatMap(_.collect { case column: AttributeReference if values.contains(column) => column })
+    val read = for {
+      request <- FunctionRequest.of("reads", general, columns, conf)
+      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
+    } yield reply.path("inputs").elements().asScala.flatMap(name => request.column(name.asText).references.map(_.exprId)).toSet
+    // One column stays, so that batches have a length.
+    val unread = columns.filterNot(column => read.fold(_ => true, _.contains(column.exprId))).take(columns.size - 1)
+    val back = values ++ unread.map(column => column -> Literal.default(column.dataType))
+    val made = if (unread.isEmpty) udf else withChildren(udf, general.children.map(_.transform {
+      case column: AttributeReference if back.contains(column) => back(column)
+    }))
+    made.setTagValue(Asked, ())
+    if (unread.nonEmpty) {
+      Rewritten.mark(made, Rewritten(udf.resultId.id, udf.name, "unread", unread.map(_.name).mkString(", "), Nil, Nil))
+    }
+    made
+  }
+
+  private def withChildren(udf: PythonUDF, children: Seq[Expression]): PythonUDF = {
+    val made = udf.copy(children = children)
+    made.copyTagsFrom(udf)
+    made
+  }
+
+  /** A call with a column of its own in the place of each value, whatever that is computed from. */
+  private final class Question {
+    val values: mutable.ArrayBuffer[(AttributeReference, Expression)] = mutable.ArrayBuffer.empty
+
+    def replaced(argument: Expression): Expression = argument match {
+      case NamedArgumentExpression(key, value) => NamedArgumentExpression(key, replaced(value))
+      case struct: CreateNamedStruct =>
+        val fields = struct.nameExprs.zip(struct.names).zip(struct.valExprs)
+        CreateNamedStruct(fields.flatMap { case ((title, name), value) => Seq(title, column(name.toString, value)) })
+      case value => column(value match { case named: NamedExpression => named.name; case other => other.prettyName }, value)
+    }
+
+    private def column(name: String, value: Expression): Expression =
+      if (value.foldable || !value.deterministic) value
+      else {
+        val made = AttributeReference(name, value.dataType, value.nullable)()
+        values += made -> value
+        made
+      }
+  }
+}
