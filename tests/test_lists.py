@@ -51,6 +51,8 @@ FUNCTIONS: list[tuple[str, tuple[str, ...]]] = [
     ("def f(xs):\n    total = 0\n    for i in range(len(xs)):\n        total += xs[i] * (i + 1)\n    return total",
      ("list<i32>",)),
     ("lambda xs: sum(x * x for x in xs)", ("list<i32>",)),
+    ("lambda xs: sum(x for x in xs)", ("list<f64>",)),
+    ("lambda xs: sum(x * 0.1 for x in xs if x > 0)", ("list<i32>",)),
     ("lambda xs: any(x > 5 for x in xs)", ("list<i64>",)),
     ("lambda xs: all(x == x for x in xs)", ("list<f64>",)),
     ("def f(xs):\n    if xs is None or not xs:\n        return None\n    m = sum(xs) / len(xs)\n    v = 0.0\n    for x in xs:\n"

@@ -24,6 +24,7 @@ from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, MOMENTS, STR, TS, list_of, of_dtype
 from sparkweld.reasons import refusal
 from udf_compiler import moments_boundary
+from udf_compiler.calls.lists import list_series
 from udf_compiler.calls.strings.choose import TracedTexts
 from udf_compiler.scalar.results import RowSeries
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, dates, moments
@@ -141,7 +142,7 @@ def series_of_column(
     if value.type.plain() != plain or (value.type.nullable and not nullable):
         raise InternalError(f"{column} is {spark_type}, nullable={nullable}, but its value is {value.type}")
     if plain.is_list:
-        raise refusal("SW101", column=column, type=spark_type)
+        return list_series(loop, value)
     if plain == STR:  # None where NULL, in every batch; the worker raises for bytes that are no UTF-8
         _check_pandas(column)
         loop.guard(str_call(loop, "valid_utf8", loop.value_of(value)))

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Type, Value, evaluate
 from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, Region, ValueOf
+from sparkweld.ir.ops.lists import array_of
 from sparkweld.ir.program import Append, Loop
 from sparkweld.ir.types import DTYPES, Items
 from sparkweld.reasons import refusal
@@ -172,6 +173,8 @@ class _Computed:
         array = self._arrays[x.value.id]
         if x.kind == "date":
             return pd.Series(_dates(array), dtype=object)
+        if x.kind == "list":
+            return _arrays_series(array)
         if x.kind == "text":
             return pd.Series(_texts(array, np.nan if x.missing.nan and not x.missing.none else None), dtype=object)
         if x.kind == "UInt32" or moments.is_moment(x):
@@ -219,6 +222,16 @@ def _missing_series(array: Array, kind: str) -> pd.Series:
     if kind == "UInt32":
         return pd.Series(pd.arrays.IntegerArray(values.astype(np.uint32), ~valid))
     return pd.Series(np.where(valid, values, np.iinfo(np.int64).min).view(moments.DTYPES[kind]))
+
+
+def _arrays_series(array: Array) -> pd.Series:
+    """Arrays, None where NULL."""
+    lists, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
+    made = [array_of(items, Type(items.kind)) if ok else None for items, ok in zip(lists.tolist(), valid, strict=True)]
+    objects = np.empty(len(made), object)
+    for at, row in enumerate(made):
+        objects[at] = row
+    return pd.Series(objects)
 
 
 def _dates(array: Array) -> list[datetime.date | None]:

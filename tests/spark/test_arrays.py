@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql.functions import udf
-from pyspark.sql.types import DoubleType, IntegerType
+from pyspark.sql.functions import pandas_udf, udf
+from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from tests.helpers.differential import check
 
@@ -94,3 +101,111 @@ def test_what_kernels_do_not_hold_is_refused(spark, parquet):
     frame = parquet({"s": pa.array([["a"], [], None]), "n": pa.array([[[1]], [], None], pa.list_(pa.list_(pa.int32())))})
     check(spark, lambda: frame.select(size("s")), refused="SW101")
     check(spark, lambda: frame.select(size("n")), refused="SW101")
+
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(300, 16))
+LABELS = X @ RNG.normal(size=16) > 0
+FOREST = RandomForestClassifier(n_estimators=5, max_depth=4, random_state=0).fit(X, LABELS)
+PIPELINE = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, LABELS)
+CENTRE, WEIGHTS = X.mean(axis=0), RNG.integers(-3, 4, 16).astype(float)
+
+
+def embeddings(rows: int) -> pa.Array:
+    return pa.array(list(np.random.default_rng(9).normal(size=(rows, 16))), pa.list_(pa.float64()))
+
+
+def test_models_score_arrays_of_features(spark, parquet):
+    @pandas_udf(DoubleType())
+    def score(s: pd.Series) -> pd.Series:
+        return pd.Series(PIPELINE.predict_proba(np.stack(s))[:, 1])
+
+    @pandas_udf(BooleanType())
+    def label(s: pd.Series) -> pd.Series:
+        return pd.Series(FOREST.predict(np.vstack(s.values)))
+
+    @pandas_udf(DoubleType())
+    def weighed(s: pd.Series) -> pd.Series:
+        return pd.Series((np.array(s.tolist()) - CENTRE) / 2.0 @ WEIGHTS)
+
+    @pandas_udf(DoubleType())
+    def spread(s: pd.Series) -> pd.Series:
+        return pd.Series(np.abs(np.stack(s) * 2.0).reshape(-1, 16).max(axis=1))
+
+    frame = parquet({"id": np.arange(5000), "xs": embeddings(5000)})
+    check(spark, lambda: frame.select("id", label("xs"), spread("xs")))
+    check(spark, lambda: frame.select("id", F.round(score("xs"), 10), F.round(weighed("xs"), 10)))
+    rows = embeddings(900).to_pylist()
+    for other in ([*rows[0], 0.5], rows[0][:3], None, [*rows[0][:15], None]):
+        odd = parquet({"id": np.arange(901), "xs": pa.array([*rows, other], pa.list_(pa.float64()))}, name=str(len(other or "")))
+        check(spark, lambda odd=odd: odd.select("id", label("xs")), deopt=True)
+        check(spark, lambda odd=odd: odd.filter("id < 900").select("id", label("xs")))
+
+
+@pytest.mark.parametrize("conf", [ON_HEAP, OFF_HEAP], ids=["on-heap", "off-heap"])
+def test_series_of_arrays(spark, parquet, conf):
+    def series(function, returns):
+        return pandas_udf(function, returns)
+
+    def lengths(s: pd.Series) -> pd.Series:
+        return s.str.len()
+
+    def firsts(s: pd.Series) -> pd.Series:
+        return s.str[0] * 2
+
+    def lasts(s: pd.Series) -> pd.Series:
+        return s.str.get(-1)
+
+    def sums(s: pd.Series) -> pd.Series:
+        return s.map(lambda v: 0.0 if v is None else v.sum())
+
+    def means(s: pd.Series) -> pd.Series:
+        return s.apply(lambda v: None if v is None or len(v) == 0 else np.mean(v) / v.size)
+
+    def squares(s: pd.Series) -> pd.Series:
+        return s.apply(lambda v: -1.0 if v is None else sum(x * x for x in v))
+
+    def missing(s: pd.Series) -> pd.Series:
+        return s.isna()
+
+    kinds = [(lengths, DoubleType()), (firsts, DoubleType()), (lasts, DoubleType()), (sums, DoubleType()), (means, DoubleType()),
+             (squares, DoubleType()), (missing, BooleanType())]  # fmt: skip
+    frame = parquet({"id": np.arange(4000), "xs": lists(pa.float64(), 4000)}, row_group_size=1500)
+    check(spark, lambda: frame.select("id", *(series(f, t)("xs").alias(f.__name__) for f, t in kinds)), conf=conf)
+    ints = parquet({"xs": lists(pa.int32(), 2000, nulls=False), "ys": lists(pa.int64(), 2000, nulls=False)}, name="i")
+    total = lambda s: s.map(lambda v: v.sum())  # noqa: E731
+    check(spark, lambda: ints.select(*(series(named(f), LongType())(c) for f in (total, lengths) for c in ("xs", "ys"))))
+
+
+def named(function):
+    def wrapped(s: pd.Series) -> pd.Series:
+        return function(s)
+
+    return wrapped
+
+
+def test_iterators_and_maps_of_arrays(spark, parquet):
+    @pandas_udf(DoubleType())
+    def in_turn(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        for s in batches:
+            yield s.map(lambda v: float(len(v)))
+
+    def frames(batches):
+        for df in batches:
+            yield pd.DataFrame({"id": df["id"], "n": df["xs"].map(len)})
+
+    frame = parquet({"id": np.arange(3000), "xs": lists(pa.float64(), 3000, nulls=False)})
+    check(spark, lambda: frame.select("id", in_turn("xs")))
+    check(spark, lambda: frame.mapInPandas(frames, "id long, n long"))
+
+
+def test_other_uses_of_series_of_arrays_are_refused(spark, parquet):
+    def doubled(s: pd.Series) -> pd.Series:
+        return s + s
+
+    def sides(s: pd.Series) -> pd.Series:
+        return pd.Series(np.stack(s).sum(axis=1))
+
+    frame = parquet({"xs": embeddings(20)})
+    check(spark, lambda: frame.select(pandas_udf(doubled, DoubleType())("xs")), refused="SW224")
+    check(spark, lambda: frame.select(pandas_udf(sides, DoubleType())("xs")), refused="SW225")

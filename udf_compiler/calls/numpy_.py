@@ -14,7 +14,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL
-from udf_compiler.calls import arrays, reductions
+from udf_compiler.calls import arrays, lists, reductions
 from udf_compiler.calls.maybe_methods import truth
 from udf_compiler.calls.membership import numpy_isin
 from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
@@ -283,6 +283,8 @@ def name_of(function: Any) -> str:
 
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function of traced arguments. Refuses what the table does not hold."""
+    if args and lists.concerns(args[0]):
+        return lists.call_numpy(function, args, kwargs)
     handler = TABLE.get(function)
     call = name_of(function)
     if current().groups is not None:

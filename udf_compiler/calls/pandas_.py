@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
-from udf_compiler.calls import frames, maybe_methods, offsets, series_methods, time_conversions
+from udf_compiler.calls import frames, lists, maybe_methods, offsets, series_methods, time_conversions
 from udf_compiler.calls.arrays import bound, called
 from udf_compiler.calls.strings import methods as text_methods
 from udf_compiler.calls.strings.accessor import accessor
@@ -49,6 +49,8 @@ _IN_PLACE = frozenset("insert pop __delitem__".split())
 def series_attribute(series: TracedSeries, name: str) -> Any:
     """An attribute of a Series: a method of the table, a property, or a refusal."""
     call = f"Series.{name}"
+    if series.kind == "list":
+        return lists.attribute(series, name)
     if series.kind == "text":
         methods, properties = text_methods.METHODS, text_methods.PROPERTIES
     else:

@@ -17,7 +17,7 @@ from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in
 _BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
 
 #: Kind of a Series -> what it is in notes, where its dtype does not say.
-_KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32"}
+_KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32", "list": "arrays"}
 
 
 class ScalarPandas(Kind):

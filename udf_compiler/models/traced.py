@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.types import I64
+from udf_compiler.calls.lists import for_model
 from udf_compiler.models.features import features_of
 from udf_compiler.models.matrices import TracedMatrix
 from udf_compiler.models.output import TracedSparse, contained, given_back
@@ -69,9 +70,17 @@ def _part(translator: Translator, part: Any) -> Any:
     return part if part is None or isinstance(part, str) else TracedModel(translator.part(part))
 
 
+def _width_of(model: Any) -> int | None:
+    """How many features a fitted model takes, where it says so."""
+    if hasattr(model, "num_feature"):  # a Booster of LightGBM
+        return int(model.num_feature())
+    return getattr(model, "n_features_in_", None)
+
+
 def _called(translator: Translator, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     call = translator.call(name)
     x, options = _arguments(translator, name, method, args, kwargs)
+    x = for_model(x, _width_of(translator.model), call)
     given = x.features if isinstance(x, TracedSparse) else x if isinstance(x, TracedMatrix) else features_of(x, call)
     made = method(given, **options)
     return given_back(contained(translator, made) if name == "transform" else made, call)

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from udf_compiler.regions import sums
 from udf_compiler.regions.code import TOTAL, Instruction
 from udf_compiler.regions.iteration import ITERATIONS
 from udf_compiler.regions.machine import Machine, attribute, pop
 from udf_compiler.regions.state import UNSET, Cell, Expression, Method, State
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.exceptions import as_python
-from udf_compiler.scalar.numbers import is_number, kind_of
 from udf_compiler.scalar.paths import explorer
-from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 
@@ -87,9 +86,7 @@ def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> An
 def _yield(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
     if machine.reduction == "sum":
-        if not (is_number(x) and kind_of(x) in ("int", "bool")) or (is_scalar(x) and x.numpy):
-            refuse("SW280", what="a sum of anything but integers")  # of floats, Python carries a correction along
-        s.variables[TOTAL] = s.variables[TOTAL] + x
+        s.variables[TOTAL] = sums.added(s.variables[TOTAL], x)
     elif as_python(bool, x) == (machine.reduction == "any"):
         s.result = machine.reduction == "any"
     s.stack.append(None)

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from udf_compiler.regions import sums
 from udf_compiler.regions.calls import CALLS
 from udf_compiler.regions.code import TOTAL, Instruction, names_of
 from udf_compiler.regions.iteration import iteration
@@ -279,7 +280,7 @@ def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
 
 def _return(machine: Machine, i: Instruction, s: State) -> None:
     value = pop(s, 1)[0] if i.name == "RETURN_VALUE" else i.value
-    s.result = s.variables[TOTAL] if machine.reduction else value
+    s.result = sums.finished(s.variables[TOTAL]) if machine.reduction else value
 
 
 def _raise(machine: Machine, i: Instruction, s: State) -> None:

@@ -122,7 +122,7 @@ def _extreme(name: str, comparison: str) -> Callable[..., Any]:
     def extreme(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and lists.is_list(args[0]):
             return lists.extreme(name, args[0], kwargs)
-        values = tuple(args[0]) if len(args) == 1 else args
+        values = as_python(tuple, args[0]) if len(args) == 1 else args
         if not values and "default" in kwargs:
             return kwargs["default"]
         plain = "key" not in kwargs and any(map(is_scalar, values)) and all(map(is_number, values))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from udf_compiler.scalar.builtin_calls import STAND_INS
+from udf_compiler.scalar.lists import of_list
 from udf_compiler.scalar.paths import explorer, is_exploring
 from udf_compiler.scalar.results import RowSeries, explored, series_of_tree
 from udf_compiler.scalar.running import run_function
@@ -23,6 +24,8 @@ def element(series: Any, call: str) -> Callable[[], Any]:
     """
     if isinstance(series, TracedSeries) and series.kind == "text":
         return _text_element(series, call)
+    if isinstance(series, TracedSeries) and series.kind == "list":
+        return _list_element(series)
     if isinstance(series, TracedSeries) and series.kind == "date":
         return _date_element(series)
     if isinstance(series, TracedSeries):
@@ -41,6 +44,13 @@ def _text_element(series: TracedSeries, call: str) -> Callable[[], Any]:
         loop.guard(loop.is_valid(value))  # None or NaN: the value does not say which
     absent = None if missing.none else float("nan")
     return lambda: x if explorer().decide(loop.is_valid(value)) else absent
+
+
+def _list_element(series: TracedSeries) -> Callable[[], Any]:
+    """An ndarray, or None."""
+    loop, value = series.loop, series.value
+    x = of_list(loop.value_of(value), ndarray=True)
+    return lambda: x if not value.type.nullable or explorer().decide(loop.is_valid(value)) else None
 
 
 def _date_element(series: TracedSeries) -> Callable[[], Any]:

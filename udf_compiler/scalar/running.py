@@ -12,11 +12,11 @@ from udf_compiler.trace.session import attempt, refuse_again
 
 #: Paths up to which a tree is tried first. A tree is vectorised and a region is not.
 _FEW = 16
-#: Too many paths, too long a loop, too many values.
-_LIMITS = ("SW290", "SW296", "SW258")
+#: Too many paths, too long a loop, too many values, a loop over a list of the row.
+_LIMITS = ("SW290", "SW296", "SW258", "SW223")
 #: What is refused of a path that no row may take, or of an operation that regions know: a constant that grows past 64 bits, an
-#: element of a list, an iterator, a loop over a list of the row.
-_OTHERS = ("SW294", "SW259", "SW299", "SW223")
+#: element of a list, an iterator.
+_OTHERS = ("SW294", "SW259", "SW299")
 
 
 def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

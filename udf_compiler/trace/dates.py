@@ -38,6 +38,8 @@ def refuse_date(series: Any, call: str) -> None:
         refuse("SW264", call=call)
     if series.kind == "text":
         refuse("SW270", call=call)
+    if series.kind == "list":
+        refuse("SW224", call=call)
     if series.kind not in ("numpy", "maybe"):
         refuse("SW251", call=f"{call} of a {series.kind} Series")
 

@@ -46,6 +46,7 @@ class TracedSeries(Traced):
     `kind` "numpy": values of a NumPy dtype that the IR has. `kind` "date": datetime.date objects (None where NULL). `kind`
     "text": strings, and what `missing` says where NULL. `kind` "maybe": what `maybe` says; the dtype depends on the batch.
     `kind` "datetime" and "timedelta": int64 nanoseconds (NULL where NaT). `has_nat`: every batch has a missing value in it.
+    "list": arrays (None where NULL).
     `nat_objects`: a date Series whose missing values are NaT; they are None, or what `missing` says.
     """
 
@@ -133,6 +134,8 @@ class TracedSeries(Traced):
             return added(self, other, name, reflected)
         call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
         other = constant_of(other)
+        if self.kind == "list" or getattr(other, "kind", "") == "list":
+            refuse("SW224", call=call)
         if self.kind == "date" or dates.is_date(other):
             if reflected and name == "sub":
                 refuse("SW264", call=call)

@@ -1,0 +1,276 @@
+"""A pandas Series of arrays (one-dimensional ndarrays, None where NULL): its methods, and its stacking into a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import ListCall
+from sparkweld.ir.types import F64, I32, I64
+from udf_compiler.calls.arrays import bound
+from udf_compiler.calls.strings.mapping import integers, known_int
+from udf_compiler.scalar import lists as row_lists
+from udf_compiler.scalar.elementwise import apply_function
+from udf_compiler.trace.array import TracedArray
+from udf_compiler.trace.lower import constant_of, is_number
+from udf_compiler.trace.series import TracedSeries
+from udf_compiler.trace.session import check_size, refuse
+from udf_compiler.trace.values import Traced, raw
+
+#: A matrix of more columns has its rows read in place by no model that is worth it.
+_WIDEST = 8192
+
+
+def list_series(loop: LoopBuilder, value: Value) -> TracedSeries:
+    """The Series of a column of arrays; rows with a NULL among the elements go to Python."""
+    plain = loop.value_of(value)
+    loop.guard(loop.emit(ListCall("complete", plain.type), plain))
+    return TracedSeries(loop, value, np.dtype(object), kind="list")
+
+
+def is_list_series(x: object) -> bool:
+    return type(x) is TracedSeries and x.kind == "list"
+
+
+def attribute(series: TracedSeries, name: str) -> Any:
+    """An attribute of a Series of arrays. Refuses SW224."""
+    call = f"Series.{name}"
+    if name in _METHODS:
+        return bound(_METHODS[name], series, call)
+    if name in _PROPERTIES:
+        return _PROPERTIES[name](series)
+    refuse("SW224", call=call)
+
+
+def _mapped(s: TracedSeries, arg: Any, na_action: Any = None) -> Any:
+    if not callable(arg) or isinstance(arg, np.ufunc) or na_action is not None:
+        refuse("SW224", call=f"Series.map with {raw(arg)}")
+    return apply_function(s, arg, "Series.map")
+
+
+def _isna(s: TracedSeries) -> TracedSeries:
+    return s.new(s.loop.call("logical_not", s.loop.is_valid(s.value)))
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "map": _mapped,
+    "apply": lambda s, func: _mapped(s, func),
+    "isna": _isna,
+    "isnull": _isna,
+    "notna": lambda s: s.new(s.loop.is_valid(s.value)),
+    "notnull": lambda s: s.new(s.loop.is_valid(s.value)),
+    "copy": lambda s, deep=True: s.twin(shared=True),
+    "tolist": lambda s: Rows(s, of_list=True),
+    "to_list": lambda s: Rows(s, of_list=True),
+    "to_numpy": lambda s: Rows(s, of_list=False),
+}
+_PROPERTIES: dict[str, Callable[[TracedSeries], Any]] = {
+    "values": lambda s: Rows(s, of_list=False), "str": lambda s: Accessor(s), "ndim": lambda s: 1,
+}  # fmt: skip
+
+
+class _Alone(Traced):
+    """A value that a few functions take and that has no operators."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse("SW224", call=f"an operator of a {self.what}")
+
+    _binary = _unary = _in_place = __array_ufunc__ = _refuse  # type: ignore[assignment]
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from udf_compiler.calls.numpy_ import call_function
+
+        return call_function(function, args, kwargs)
+
+
+class Accessor(_Alone):
+    """``series.str``: lengths and elements."""
+
+    __slots__ = ("series",)
+    what = "Series.str"
+
+    def __init__(self, series: TracedSeries) -> None:
+        self.series = series
+
+    def __getattr__(self, name: str) -> Any:
+        series = object.__getattribute__(self, "series")
+        if name == "len":
+            return lambda: _lengths(series)
+        if name == "get":
+            return lambda i: _elements(series, known_int(i, "Series.str.get"))
+        refuse("SW224", call=f"Series.str.{name}")
+
+    def __getitem__(self, key: Any) -> Any:
+        return _elements(object.__getattribute__(self, "series"), known_int(key, "Series.str[...]"))
+
+
+def _lengths(s: TracedSeries) -> Any:
+    plain = s.loop.value_of(s.value)
+    return integers(s, s.loop.emit(ListCall("length", plain.type), plain))
+
+
+def _elements(s: TracedSeries, at: int) -> TracedSeries:
+    """The element of each array, NaN where there is none: of integers, every row must have one for their dtype to stay."""
+    loop, plain = s.loop, s.loop.value_of(s.value)
+    if plain.type.element not in (F64, I32, I64):
+        refuse("SW224", call=f"Series.str[...] of {plain.type.element} elements")
+    size = loop.emit(ListCall("length", plain.type), plain)
+    index = loop.const(at, I64) if at >= 0 else loop.call("add", size, loop.const(at, I64))
+    inside = loop.call("logical_and", loop.call("greater_equal", index, loop.const(0, I64)), loop.call("less", index, size))
+    value = loop.emit(ListCall("at", plain.type), plain, index)
+    valid = loop.is_valid(s.value)
+    if plain.type.element != F64:
+        loop.guard(loop.call("logical_and", valid, inside))
+        return s.new(value)
+    loop.guard_some(valid)  # of None alone, pandas makes objects
+    return s.new(loop.select(loop.call("logical_and", valid, inside), value, loop.const(float("nan"), F64)))
+
+
+class Rows(_Alone):
+    """The arrays as a list, or as an array of objects: what NumPy stacks."""
+
+    __slots__ = ("of_list", "series")
+    what = "array of arrays"
+
+    def __init__(self, series: TracedSeries, of_list: bool) -> None:
+        self.series, self.of_list = series, of_list
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "tolist" and not object.__getattribute__(self, "of_list"):
+            return lambda: Rows(object.__getattribute__(self, "series"), of_list=True)
+        refuse("SW224", call=f"{self.what}.{name}")
+
+
+def concerns(x: object) -> bool:
+    """Whether a function of NumPy gets arrays of rows: a Series of them, a stack, or the array of one row."""
+    return is_list_series(x) or type(x) in (Rows, Stack) or row_lists.is_list(x)
+
+
+def call_numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function of NumPy whose first argument `concerns` this module. Refuses SW222, SW224 and SW225."""
+    first, name = args[0], getattr(function, "__name__", str(function))
+    if row_lists.is_list(first):
+        return row_lists.numpy_function(name, first, args[1:], kwargs)
+    if type(first) is Stack:
+        if name in ("array", "asarray", "ascontiguousarray", "copy") and len(args) == 1 and not kwargs:
+            return first.later(lambda x: x)
+        if name == "dot" and len(args) == 2 and not kwargs:
+            return first @ args[1]
+        refuse("SW225", call=f"np.{name}")
+    of_list = type(first) is Rows and first.of_list
+    dtype = kwargs.pop("dtype", None)
+    stacks = name in ("stack", "vstack") or (of_list and name in ("array", "asarray"))
+    if not stacks or len(args) != 1 or (kwargs and kwargs != {"axis": 0}):
+        refuse("SW224", call=f"np.{name}")
+    made = _stacked(first.series if type(first) is Rows else first)
+    return made if dtype is None else made.later(lambda x: x.astype(dtype))
+
+
+def _stacked(series: TracedSeries) -> Stack:
+    loop = series.loop
+    loop.guard(loop.is_valid(series.value))  # NumPy raises for a None
+    return Stack(loop, loop.value_of(series.value), ())
+
+
+class Stack(_Alone):
+    """The arrays of all rows as the rows of a matrix, whose width whoever takes it knows: NumPy raises for rows of other lengths.
+
+    `then`: elementwise operations since, which are done once the width is known.
+    """
+
+    __slots__ = ("loop", "then", "value")
+    what = "matrix of stacked arrays"
+
+    def __init__(self, loop: LoopBuilder, value: Value, then: tuple[Callable[[TracedArray], Any], ...]) -> None:
+        self.loop, self.value, self.then = loop, value, then
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        from udf_compiler.calls.numpy_ import NdarrayStandIn
+
+        return NdarrayStandIn
+
+    def of_width(self, width: int) -> Any:
+        """The matrix itself. Rows of another length go to Python, which raises unless all have that length."""
+        loop, type_ = self.loop, self.value.type
+        if not 0 < width <= _WIDEST:
+            refuse("SW225", call=f"a matrix of {width} columns")
+        size = loop.emit(ListCall("length", type_), self.value)
+        loop.guard(loop.call("equal", size, loop.const(width, I64)))
+        columns = [loop.emit(ListCall("at", type_), self.value, loop.const(i, I64)) for i in range(width)]
+        check_size(loop)
+        made: Any = TracedArray(loop, columns, 2, "C")
+        for function in self.then:
+            made = function(made)
+        return made
+
+    def later(self, function: Callable[[TracedArray], Any]) -> Stack:
+        """The matrix of an elementwise function of this one."""
+        return Stack(self.loop, self.value, (*self.then, function))
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        known = constant_of(other)
+        if is_number(known):
+            return self.later(lambda x: x._binary(name, known, reflected))
+        return self.of_width(_width_of(known, f"{name} of a matrix"))._binary(name, known, reflected)
+
+    def _unary(self, name: str) -> Any:
+        return self.later(lambda x: x._unary(name))
+
+    def __matmul__(self, w: Any) -> Any:
+        known = constant_of(w)
+        if not isinstance(known, np.ndarray | list | tuple) or np.ndim(known) not in (1, 2):
+            refuse("SW225", call="@")
+        return self.of_width(len(known)) @ known
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if ufunc is np.matmul and len(inputs) == 2 and inputs[0] is self:
+            return self @ inputs[1]
+        if method != "__call__" or kwargs or len(inputs) != 1 or ufunc.nout != 1:
+            refuse("SW225", call=f"np.{ufunc.__name__}")
+        return self.later(ufunc)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "dot":
+            return lambda w: self @ w
+        if name == "astype":
+            return lambda dtype: object.__getattribute__(self, "later")(lambda x: x.astype(dtype))
+        if name == "reshape":
+            return lambda *shape: _reshaped(self, shape)
+        if name == "ndim":
+            return 2
+        refuse("SW225", call=f".{name}")
+
+    def __getitem__(self, key: Any) -> Any:
+        refuse("SW225", call="[...]")
+
+
+def _width_of(constant: Any, call: str) -> int:
+    shape = np.shape(constant) if isinstance(constant, np.ndarray | list | tuple) else ()
+    if not shape or shape[-1] < 2 or (len(shape) == 2 and shape[0] != 1) or len(shape) > 2:
+        refuse("SW225", call=call)
+    return int(shape[-1])
+
+
+def _reshaped(stack: Stack, shape: tuple[Any, ...]) -> Any:
+    shape = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+    if len(shape) != 2 or shape[0] != -1 or type(shape[1]) is not int:
+        refuse("SW225", call=".reshape")
+    return stack.of_width(shape[1])
+
+
+def for_model(x: Any, width: int | None, call: str) -> Any:
+    """What a model of so many features takes: a matrix of that width; other arguments as they are."""
+    if type(x) is not Stack:
+        return x
+    if width is None:
+        refuse("SW225", call=call)
+    return x.of_width(width)
+
+
+__all__ = ["Stack", "attribute", "call_numpy", "concerns", "for_model", "is_list_series", "list_series"]
