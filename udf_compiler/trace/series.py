@@ -134,7 +134,7 @@ class TracedSeries(Traced):
             return added(self, other, name, reflected)
         call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
         other = constant_of(other)
-        if self.kind == "list" or getattr(other, "kind", "") == "list":
+        if "list" in (self.kind, other.kind if isinstance(other, TracedSeries) else ""):
             refuse("SW224", call=call)
         if self.kind == "date" or dates.is_date(other):
             if reflected and name == "sub":
