@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "annotations": BASE | {"ir", "optimizer", "annotations"},
     "pipelines": BASE | {"ir", "optimizer", "kernels", "annotations", "pipelines"},
     "local": BASE | {"ir", "optimizer", "udf_compiler", "kernels", "annotations", "pipelines", "local"},
+    "fused": BASE | {"ir", "udf_compiler", "annotations", "pipelines", "local", "fused"},
     "bridge": BASE | {"bridge"},
     "api": BASE | {"ir", "optimizer", "udf_compiler", "kernels", "willump", "annotations", "pipelines", "bridge", "api"},
 }
@@ -39,12 +40,15 @@ MEETING_POINTS = {
     "udf_compiler/aggregates/compile.py": {"optimizer"},
     "udf_compiler/host.py": {"kernels"},
     "udf_compiler/pipeline.py": {"optimizer"},
-    "udf_compiler/service.py": {"optimizer", "kernels"},
+    "udf_compiler/service.py": {"optimizer", "kernels", "fused"},
 }
 PYSPARK_LAYERS = {"api", "bridge", "jobs", "lint"}
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # Payloads and broadcasts are read as a worker reads them, with pyspark's own classes, in the compile service only.
-PYSPARK_FILES = {f"udf_compiler/{name}.py" for name in ("environment", "payload", "rebuild", "scalar/rows", "wrappers")}
+# The code in a fused function's payload runs in Spark's worker.
+PYSPARK_FILES = {"sparkweld/fused/payload.py"} | {
+    f"udf_compiler/{name}.py" for name in ("environment", "payload", "rebuild", "scalar/rows", "wrappers")
+}
 
 
 def sources() -> list[str]:

@@ -49,6 +49,7 @@ class Service:
             "implied": self._implied,
             "independent": self._independent,
             "reads": self._reads,
+            "fuse": self._fuse,
             "object": self._object,
             "shutdown": self._shutdown,
         }
@@ -128,6 +129,13 @@ class Service:
             from udf_compiler.twins.compile import compile_reads
 
             return or_refused(compile_reads, message.header, message.blobs), ()
+
+    def _fuse(self, message: Message) -> Reply:
+        with self.warm_up.at_rest():
+            from sparkweld.fused.compile import compile_fused
+            from udf_compiler.replies import or_refused
+
+            return or_refused(compile_fused, message.header, message.blobs), ()
 
     def _object(self, message: Message) -> Reply:
         from sparkweld.ir import parse_program

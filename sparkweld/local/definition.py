@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.ir import LoopBuilder
-from sparkweld.local.space import Foreign, Space
-from udf_compiler.trace import TracedArray, TracedSeries
+from sparkweld.local.space import Space
+from sparkweld.local.traced import sample
 
 _NOTHING = object()
 
@@ -65,7 +64,7 @@ class Definition:
 
     def sample(self) -> Any:
         """A few rows of the same kind: where it has rows, what class and dtype a call gives, and what names."""
-        values = sample_values(self.traced)
+        values = sample(self.traced)
         return pd.Series(values, name=self.name) if self.is_series else values
 
     def eager(self) -> Any:
@@ -83,18 +82,6 @@ class Definition:
                 args, kwargs = replaced((one.args, one.kwargs), lambda d: d.real)
                 one.real = one.function(*args, **kwargs)
         return self.real
-
-
-def sample_values(traced: Any) -> Any:
-    """Some rows of a traced value: ones, which no function treats in a special way, or texts, or real elements."""
-    if type(traced) is Foreign:
-        return traced.example
-    if type(traced) is TracedSeries and object.__getattribute__(traced, "kind") == "text":
-        return np.array(["a", "bc", "d e", "f"], object)
-    if type(traced) is TracedSeries and object.__getattribute__(traced, "kind") == "maybe":
-        return np.ones(4)
-    dtype = traced.dtype if type(traced) in (TracedSeries, TracedArray) else np.float64
-    return np.ones(4, dtype)
 
 
 def definitions(x: Any) -> Iterator[Definition]:

@@ -12,10 +12,10 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.ops import Optional
 from sparkweld.local.definition import Definition
-from sparkweld.local.space import POSITION, Foreign, Space
+from sparkweld.local.space import POSITION, Space
+from sparkweld.local.traced import Foreign, is_plain, missing_of, source_of
 from sparkweld.pipelines import BrokenPromise, Runner, Undecided, plan
 from sparkweld.pipelines.describe import described
-from udf_compiler.trace import TracedArray, TracedSeries
 
 
 def compute(*values: Any) -> tuple[Any, ...]:
@@ -47,7 +47,7 @@ def explain(*values: Any) -> str:
     texts = []
     for space in {id(d.space): d.space for d in found}.values():
         group = [d for d in found if d.space is space and not d.is_computed]
-        if group and all(map(_is_planned, group)):
+        if group and all(is_plain(d.traced) for d in group):
             texts.append(described(_runner(space, group)))
     return "\n\n".join(texts) or "computed already, or without a pipeline"
 
@@ -57,7 +57,7 @@ def compute_definitions(wanted: Sequence[Definition]) -> None:
     missing = [d for d in dict.fromkeys(wanted) if not d.is_computed]
     for space in {id(d.space): d.space for d in missing}.values():
         group = [d for d in missing if d.space is space]
-        planned = [d for d in group if _is_planned(d)]
+        planned = [d for d in group if is_plain(d.traced)]
         if planned:
             _run(space, planned)
     for definition in missing:
@@ -75,15 +75,6 @@ def compute_source(definition: Definition, column: str) -> Any:
         return definition.eager()
 
 
-def _is_planned(definition: Definition) -> bool:
-    """Whether a pipeline gives it as it is: its dtype is known, and what is missing in it."""
-    traced = definition.traced
-    if type(traced) is not TracedSeries:
-        return type(traced) is TracedArray or bool(traced.column)
-    kind, missing = object.__getattribute__(traced, "kind"), object.__getattribute__(traced, "missing")
-    return kind == "numpy" or (kind == "text" and not (missing.none and missing.nan) and not missing.void)
-
-
 def _run(space: Space, group: list[Definition]) -> None:
     runner = _runner(space, group)
     space.last = runner
@@ -98,8 +89,6 @@ def _run(space: Space, group: list[Definition]) -> None:
 
 
 def _runner(space: Space, group: list[Definition]) -> Runner:
-    from sparkweld.local.black_boxes import source_of
-
     outputs: dict[str, Any] = {}
     for number, definition in enumerate(group):
         outputs[f"out{number}"] = source_of(definition.traced)
@@ -151,7 +140,7 @@ def _real(definition: Definition, column: Any, positions: np.ndarray | None) -> 
     values = column
     if isinstance(column, Optional):
         values = column.values.astype(object)
-        values[~column.valid] = np.nan if object.__getattribute__(definition.traced, "missing").nan else None
+        values[~column.valid] = np.nan if missing_of(definition.traced).nan else None
     if not definition.is_series:
         return values
     index = definition.index

@@ -21,7 +21,7 @@ from sparkweld.errors import Refusal
 from sparkweld.local import black_boxes
 from sparkweld.local.definition import Definition, definitions, replaced
 from sparkweld.local.evaluating import compute_definitions
-from sparkweld.local.space import Foreign
+from sparkweld.local.traced import Foreign, dtype_of, kind_of, source_of, traced_like
 from sparkweld.local.values import Lazy, LazyArray, LazySeries
 from udf_compiler.trace import TracedArray, TracedSeries
 from udf_compiler.trace import session as tracing
@@ -116,17 +116,17 @@ def part(x: Lazy, key: Any) -> Any:
 
 def _is_mask(definition: Definition) -> bool:
     traced = definition.traced
-    return type(traced) in (TracedSeries, TracedArray) and _plain_dtype(traced) == np.bool_
+    return type(traced) in (TracedSeries, TracedArray) and dtype_of(traced) == np.bool_
 
 
 def kept_rows(owners: list[Definition], mask: Definition) -> list[Lazy]:
     """Each value where the mask holds."""
     capture = owners[0].space.capture
-    sources = tuple(black_boxes.source_of(owner.traced) for owner in owners)
-    domain, kept = capture.keep(black_boxes.source_of(mask.traced), sources)  # type: ignore[arg-type]
+    sources = tuple(source_of(owner.traced) for owner in owners)
+    domain, kept = capture.keep(source_of(mask.traced), sources)  # type: ignore[arg-type]
     made = []
     for owner, source in zip(owners, kept, strict=True):
-        traced = black_boxes.traced_like(owner.traced, source, domain, capture.loop(domain))
+        traced = traced_like(owner.traced, source, domain, capture.loop(domain))
         found = Definition(owner.session, owner.space, domain, traced, lambda s, k: s[k], (owner, mask))
         found.index, found.name = owner.index, owner.name
         made.append(lazy_value(found))
@@ -261,17 +261,13 @@ def _is_exact(loop: Any, mark: tuple[int, int, int], options: Any) -> bool:
 def _agrees(result: Any, sample: Any) -> bool:
     """Whether a traced result is of the class and dtype that the library gave for the samples."""
     if type(result) is TracedSeries:
-        kind = object.__getattribute__(result, "kind")
+        kind = kind_of(result)
         if kind == "maybe":
             return isinstance(sample, pd.Series)
-        return isinstance(sample, pd.Series) and kind in ("numpy", "text") and _plain_dtype(result) == sample.dtype
+        return isinstance(sample, pd.Series) and kind in ("numpy", "text") and dtype_of(result) == sample.dtype
     if type(result) is TracedArray:
         return type(sample) is np.ndarray and sample.ndim == 1 == result.ndim and sample.dtype == result.dtype
     return False
-
-
-def _plain_dtype(traced: Any) -> Any:
-    return traced.dtype if type(traced) is TracedArray else object.__getattribute__(traced, "_dtype")
 
 
 def _annotation(function: Any, first: Definition, args: Any) -> Annotation | None:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.annotations.domains import RowDomain
 from sparkweld.ir import Type, Value
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import I64, of_dtype
+from sparkweld.local.traced import Foreign
 from sparkweld.pipelines import Capture, Runner
 from udf_compiler.trace import TracedArray, TracedSeries
 from udf_compiler.trace.text import Missing, text_series
@@ -27,16 +27,6 @@ class Options:
     threads: int = 0
     block_rows: int | None = None
     exact: bool = False
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """Rows of a type that the IR lacks: only calls take them. `example`: some elements, to try calls on."""
-
-    column: str
-    domain: RowDomain
-    form: str
-    example: Any
 
 
 @dataclass

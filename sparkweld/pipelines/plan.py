@@ -8,14 +8,15 @@ the outputs need is planned, and the guards of what is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.ir import ROWS, Append, Input, Let, Loop, LoopBuilder, Program, Type, Value, verify
 from sparkweld.ir.ops import Const, Read
 from sparkweld.ir.program import output_types
 from sparkweld.optimizer import optimize
-from sparkweld.pipelines.capture import BlackBox, Capture, Keep, Source, Step
+from sparkweld.pipelines.capture import Argument, BlackBox, Capture, Keep, Source, Step
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +39,9 @@ class Native:
 
 @dataclass(frozen=True, eq=False)
 class Called:
-    """A captured call, and the columns that its sources are."""
+    """A captured call whose sources are columns, all of them."""
 
     step: Step
-    columns: Mapping[int, str]  # id of a Value -> its column
-
-    def column(self, source: Source) -> str:
-        """The column of one of the step's sources."""
-        return source if isinstance(source, str) else self.columns[id(source)]
 
     @property
     def domain(self) -> RowDomain:
@@ -54,7 +50,7 @@ class Called:
     @property
     def taken(self) -> tuple[str, ...]:
         """The columns that it reads."""
-        return tuple(self.column(source) for rows in self.step.taken() for source in rows.sources)
+        return tuple(str(source) for rows in self.step.taken() for source in rows.sources)
 
     @property
     def made(self) -> tuple[str, ...]:
@@ -210,10 +206,13 @@ class _Planner:
         return stages
 
     def _called(self, step: Step) -> Called:
-        sources = [s for rows in step.taken() for s in rows.sources]
         if isinstance(step, Keep):
-            sources += [step.mask, step.source]
-        return Called(step, {id(s): self._column(s) for s in sources if isinstance(s, Value)})
+            return Called(replace(step, mask=self._column(step.mask), source=self._column(step.source)))
+        args = tuple(map(self._resolved, step.args))
+        return Called(replace(step, args=args, kwargs={name: self._resolved(x) for name, x in step.kwargs.items()}))
+
+    def _resolved(self, x: Any) -> Any:
+        return replace(x, sources=tuple(map(self._column, x.sources))) if isinstance(x, Argument) else x
 
     def _native(self, domain: RowDomain, loop: LoopBuilder, level: int) -> Native | None:
         levels = self.levels[id(loop)]

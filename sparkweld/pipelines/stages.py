@@ -20,7 +20,7 @@ from sparkweld.ir.ops import Array, Optional
 from sparkweld.kernels import Kernel, ObjectCache, compile_program
 from sparkweld.pipelines.capture import Argument, BlackBox, Keep
 from sparkweld.pipelines.errors import BrokenPromise, Undecided
-from sparkweld.pipelines.plan import Called, Native, Stage
+from sparkweld.pipelines.plan import Native, Stage
 
 Block = dict[str, Any]
 
@@ -33,8 +33,10 @@ def ready(stage: Stage) -> Callable[[Block, int], None]:
     if isinstance(stage, Native):
         return lambda block, rows: _run_kernel(kernel_of(stage.program), block, rows)
     if isinstance(stage.step, Keep):
-        return lambda block, rows: _keep(stage, stage.step, block)  # type: ignore[arg-type]
-    return lambda block, rows: _call(stage, stage.step, block)  # type: ignore[arg-type]
+        keep = stage.step
+        return lambda block, rows: _keep(keep, block)
+    call = stage.step
+    return lambda block, rows: _call(call, block)
 
 
 @lru_cache(maxsize=256)
@@ -67,9 +69,8 @@ def _values(column: Any) -> np.ndarray:
     return column.values if isinstance(column, Optional) else column
 
 
-def _keep(stage: Called, step: Keep, block: Block) -> None:
-    mask, source = block[stage.column(step.mask)], block[stage.column(step.source)]
-    block[step.column] = take(source, mask)
+def _keep(step: Keep, block: Block) -> None:
+    block[step.column] = take(block[str(step.source)], block[str(step.mask)])
 
 
 def take(column: Any, rows: Any) -> Any:
@@ -77,10 +78,10 @@ def take(column: Any, rows: Any) -> Any:
     return Optional(column.values[rows], column.valid[rows]) if isinstance(column, Optional) else column[rows]
 
 
-def _call(stage: Called, step: BlackBox, block: Block) -> None:
-    args = [_given(stage, x, block, own=position in step.changed) for position, x in enumerate(step.args)]
-    kwargs = {name: _given(stage, x, block, own=False) for name, x in step.kwargs.items()}
-    rows = next(len(_values(block[stage.column(s)])) for x in step.taken() for s in x.sources)
+def _call(step: BlackBox, block: Block) -> None:
+    args = [_given(x, block, own=position in step.changed) for position, x in enumerate(step.args)]
+    kwargs = {name: _given(x, block, own=False) for name, x in step.kwargs.items()}
+    rows = next(len(_values(block[str(s)])) for x in step.taken() for s in x.sources)
     if rows == 0 and (step.annotation.wants_rows or isinstance(step.annotation.returns, Merge)):
         block[step.column] = None if step.makes is None else _empty(step.type)
         return
@@ -99,11 +100,11 @@ def _empty(type: Type | None) -> np.ndarray:
     return np.empty(0, object if type is None else type.dtype)
 
 
-def _given(stage: Called, x: Any, block: Block, own: bool) -> Any:
+def _given(x: Any, block: Block, own: bool) -> Any:
     """An argument of a call. `own`: a copy that the function may change."""
     if not isinstance(x, Argument):
         return x
-    columns = [_plain(block[stage.column(source)]) for source in x.sources]
+    columns = [_plain(block[str(source)]) for source in x.sources]
     if own:
         return columns[0].copy()
     return in_form(x, columns)

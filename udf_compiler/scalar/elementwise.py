@@ -70,6 +70,8 @@ def apply_function(
     """
     if is_exploring():
         refuse("SW262", call=call, what="a Series within a scalar function")
+    if hasattr(function, "of_series") and not ignore_missing:  # no code to be traced: it says itself what it gives
+        return function.of_series(series, call)  # type: ignore[no-any-return]
     function = STAND_INS.get(function, function) if isinstance(function, type) else function
     source = element(series, call)
 

@@ -24,6 +24,11 @@ TABLES: tuple[tuple[Row, ...], ...] = (
 _LIBRARIES = tuple(dict.fromkeys(row.library for table in TABLES for row in table))
 
 
+def libraries() -> tuple[str, ...]:
+    """The modules that hold annotated functions."""
+    return _LIBRARIES
+
+
 def find(function: object) -> Annotation | None:
     """The annotation of a library's function, None when no table has it.
 

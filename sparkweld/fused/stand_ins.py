@@ -1,0 +1,185 @@
+"""What a traced function sees of libraries: annotated functions as calls that are captured, the rest as the compiler has it.
+
+A function that the compiler knows, too, is tried natively first. What is neither compiled nor annotated is refused by name: an
+annotation is the only word for it that the function works row by row.
+"""
+
+from __future__ import annotations
+
+import importlib
+import types
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.annotations import Annotation, annotation_of
+from sparkweld.annotations.annotation import ATTRIBUTE
+from sparkweld.annotations.errors import DomainError
+from sparkweld.annotations.split_types import Filtered, Merge
+from sparkweld.annotations.tables import libraries
+from sparkweld.errors import Refusal
+from sparkweld.local.traced import argument, fits, is_series, is_traced, sample, traced_result, tried
+from sparkweld.pipelines import Capture
+from udf_compiler.calls.numpy_ import has_traced
+from udf_compiler.trace import stand_in as native_stand_in
+from udf_compiler.trace.constants import unwrapped
+from udf_compiler.trace.session import attempt, refuse
+
+#: What has no methods that could be annotated.
+_FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc)
+
+
+class StandIns:
+    """The stand-ins of one trace, whose calls join `capture`. `calls`: how many did."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture, self.calls = capture, 0
+
+    def find(self, original: object) -> Any:
+        """What the copy of a function sees in place of `original`; None when the compiler's own rules decide."""
+        if isinstance(original, types.ModuleType):
+            native = native_stand_in(original)
+            return (
+                Library(self, original, native)
+                if original.__name__ in libraries() or native is None and _holds(original)
+                else native
+            )
+        if callable(original) and not isinstance(original, type):
+            annotation = annotation_of(original)
+            if annotation is not None:
+                own = hasattr(original, ATTRIBUTE) or isinstance(original, Annotation)
+                native = None if own or _is_foreign_ufunc(original) else native_stand_in(original)
+                return BlackBoxFunction(self, annotation, native)
+        return native_stand_in(original)
+
+    def call(self, annotation: Annotation, args: tuple[Any, ...], kwargs: dict[str, Any], form: str | None) -> Any:
+        """The traced result of a call on traced values. Refuses SW642 and SW643."""
+        name = annotation.name
+        if isinstance(annotation.returns, Filtered | Merge):
+            refuse("SW250", call=name)
+        if not fits(annotation, args, kwargs, lambda x: x if is_traced(x) else None):
+            refuse("SW643", call=name, what="a column where the annotation has none")
+        taken = [argument(x, form) if is_traced(x) else x for x in args]
+        named = {key: argument(x, form) if is_traced(x) else x for key, x in kwargs.items()}
+        if any(
+            x is None for x, given in zip((*taken, *named.values()), (*args, *kwargs.values()), strict=True) if is_traced(given)
+        ):
+            refuse("SW643", call=name, what="a column that may hold NULL, or whose dtype depends on the batch")
+        returned = tried(annotation, [sampled(x) for x in args], {key: sampled(x) for key, x in kwargs.items()})
+        if returned is None:
+            refuse("SW642", call=name)
+        try:
+            source = self.capture.call(annotation, tuple(taken), named, returned.form, returned.type)
+        except DomainError as error:
+            refuse("SW643", call=name, what=str(error))
+        self.calls += 1
+        series = any(is_series(x) for x in (*args, *kwargs.values()) if is_traced(x))
+        return traced_result(source, self.capture.root, returned, self.capture.loop(), series)
+
+
+class BlackBoxFunction:
+    """An annotated function in the traced copy. `native`: the compiler's own, tried first."""
+
+    def __init__(self, owner: StandIns, annotation: Annotation, native: Any) -> None:
+        self._owner, self._annotation, self._native = owner, annotation, native
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args = tuple(self._real(x) for x in args)
+        kwargs = {name: self._real(x) for name, x in kwargs.items()}
+        if not any(map(is_traced, (*args, *kwargs.values()))):
+            return self._annotation(*args, **kwargs)
+        if self._native is not None:
+            loop = self._owner.capture.loop()
+            mark = loop.mark()
+            result = attempt(lambda: self._native(*args, **kwargs))
+            if not isinstance(result, Refusal):
+                return result
+            loop.undo(mark)
+        if self._annotation.elementwise:
+            refuse("SW643", call=self._annotation.name, what="a column in place of one value")
+        return self._owner.call(self._annotation, args, kwargs, None)
+
+    def _real(self, x: Any) -> Any:
+        """A column, or a constant as the library knows it. Refuses SW643 for what only stands for an object of the user's."""
+        if is_traced(x):
+            return x
+        x = unwrapped(x)
+        if has_traced(x):
+            refuse("SW643", call=self._annotation.name, what="columns within another object")
+        if _is_stand_in(x):
+            refuse("SW643", call=self._annotation.name, what="an object that is no plain data")
+        return x
+
+    def of_series(self, series: Any, call: str) -> Any:
+        """What ``Series.map`` and ``Series.apply`` give with this function."""
+        if not self._annotation.elementwise:
+            refuse("SW643", call=f"{call} of {self._annotation.name}", what="one value at a time")
+        return self._owner.call(self._annotation, (series,), {}, "list")
+
+
+class Library:
+    """A module in the traced copy: its annotated functions, its modules, and what the compiler knows of it."""
+
+    def __init__(self, owner: StandIns, module: types.ModuleType, native: Any) -> None:
+        self._owner, self._module, self._native = owner, module, native
+
+    def __getattr__(self, name: str) -> Any:
+        found = _attribute(self._module, name)
+        if isinstance(found, types.ModuleType) or annotation_of(found) is not None:
+            made = self._owner.find(found)
+            if made is not None:
+                return made
+        if self._native is not None:
+            return getattr(self._native, name)
+        if type(found) in (int, float, str, bool):
+            return found
+        if not isinstance(found, _FUNCTIONS):
+            return Holder(self._owner, found, f"{self._module.__name__}.{name}")
+        refuse("SW640", name=f"{self._module.__name__}.{name}")
+
+
+class Holder:
+    """An object of a library whose methods may be annotated, as the distributions of scipy.stats."""
+
+    def __init__(self, owner: StandIns, held: Any, name: str) -> None:
+        self._owner, self._held, self._name = owner, held, name
+
+    def __getattr__(self, name: str) -> Any:
+        annotation = annotation_of(getattr(self._held, name))
+        if annotation is None:
+            refuse("SW640", name=f"{self._name}.{name}")
+        return BlackBoxFunction(self._owner, annotation, None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        refuse("SW640", name=self._name)
+
+
+def sampled(x: Any) -> Any:
+    """Some rows of a traced value, as the function will see them; anything else as it is."""
+    if not is_traced(x):
+        return x
+    return pd.Series(sample(x)) if is_series(x) else sample(x)
+
+
+def _attribute(module: types.ModuleType, name: str) -> Any:
+    if not hasattr(module, name) and hasattr(module, "__path__"):
+        importlib.import_module(f"{module.__name__}.{name}")
+    return getattr(module, name)
+
+
+def _holds(module: types.ModuleType) -> bool:
+    """Whether an annotated library lies in this one."""
+    return any(name.startswith(f"{module.__name__}.") for name in libraries())
+
+
+def _is_stand_in(x: Any) -> bool:
+    if isinstance(x, dict):
+        return any(map(_is_stand_in, (*x, *x.values())))
+    if isinstance(x, list | tuple | set | frozenset):
+        return any(map(_is_stand_in, x))
+    return type(x).__module__.partition(".")[0] in ("udf_compiler", "sparkweld") or callable(x)
+
+
+def _is_foreign_ufunc(original: object) -> bool:
+    return isinstance(original, np.ufunc) and getattr(np, original.__name__, None) is not original

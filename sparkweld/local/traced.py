@@ -1,0 +1,181 @@
+"""Traced values as arguments and results of black-box calls: what a function sees of them, samples of them, what it gave.
+
+The lazy API and the compiler of fused functions both hold traced values, and both capture calls on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.annotations import Annotation, Merge
+from sparkweld.annotations.domains import RowDomain
+from sparkweld.annotations.errors import DomainError
+from sparkweld.annotations.split_types import Mutated, Rows
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.types import BOOL, F64, I64, STR, of_dtype
+from sparkweld.pipelines import Argument
+from udf_compiler.trace import TracedArray, TracedSeries
+from udf_compiler.trace.text import Missing, text_series
+
+#: Python's own types of a list's elements, whose Series and arrays have one dtype.
+_ELEMENTS = {float: F64, int: I64, bool: BOOL, str: STR}
+
+_get = object.__getattribute__  # the attributes of traced values are hidden from user code
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Rows of a type that the IR lacks: only calls take them. `example`: some elements, to try calls on.
+
+    `form`: "array"; "series"; "list" for a Series of the elements of a list, whose dtype pandas finds out.
+    """
+
+    column: str
+    domain: RowDomain
+    form: str
+    example: Any
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a call on samples gave: in which form, of which type (None: none of the IR), and the result itself."""
+
+    form: str
+    type: Type | None
+    example: Any
+
+
+def is_traced(x: Any) -> bool:
+    """Whether `x` stands for rows. (Symbolic values claim to be of other classes.)"""
+    return type(x) in (TracedSeries, TracedArray, Foreign)
+
+
+def is_series(traced: Any) -> bool:
+    """Whether it stands for a Series, not an array."""
+    return type(traced) is TracedSeries or (type(traced) is Foreign and traced.form != "array")
+
+
+def kind_of(traced: Any) -> str:
+    """The kind of a traced Series; "numpy" for an array, "" for a foreign value."""
+    if type(traced) is TracedSeries:
+        return str(_get(traced, "kind"))
+    return "numpy" if type(traced) is TracedArray else ""
+
+
+def dtype_of(traced: Any) -> Any:
+    """The dtype of a plain traced value; object for a foreign one."""
+    if type(traced) is Foreign:
+        return np.dtype(object)
+    return _get(traced, "dtype" if type(traced) is TracedArray else "_dtype")
+
+
+def missing_of(traced: Any) -> Missing:
+    """What missing texts of it may be."""
+    return _get(traced, "missing") if type(traced) is TracedSeries else Missing()  # type: ignore[no-any-return]
+
+
+def source_of(traced: Any) -> Any:
+    """The value or column of a traced form."""
+    if type(traced) is Foreign:
+        return traced.column
+    return _get(traced, "value")
+
+
+def is_plain(traced: Any) -> bool:
+    """Whether a pipeline gives it as it is: its dtype is known, and what is missing in it."""
+    if type(traced) is not TracedSeries:
+        return type(traced) is TracedArray or bool(traced.column)
+    missing = missing_of(traced)
+    return kind_of(traced) == "numpy" or (kind_of(traced) == "text" and not (missing.none and missing.nan) and not missing.void)
+
+
+def sample(traced: Any) -> Any:
+    """Some rows: ones, which no function treats in a special way, or texts, or real elements."""
+    if type(traced) is Foreign:
+        return traced.example
+    if kind_of(traced) == "text":
+        return np.array(["a", "bc", "d e", "f"], object)
+    return np.ones(4, np.float64 if kind_of(traced) == "maybe" else dtype_of(traced))
+
+
+def argument(traced: Any, form: str | None) -> Argument | None:
+    """An argument as the function will see it; None for rows that have no form of their own there."""
+    if type(traced) is TracedSeries:
+        missing = missing_of(traced)
+        if kind_of(traced) not in ("numpy", "text") or missing.nan or (missing.none and form != "list"):
+            return None
+    return Argument((source_of(traced),), form or ("series" if is_series(traced) else "array"))
+
+
+def fits(annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any], rows: Any) -> bool:
+    """Whether the arguments with rows are those that are annotated with rows. `rows(x)`: the traced form of one, or None.
+
+    Merged results are taken of the very dtypes that the annotation was checked with: sums of floats depend on their order.
+    """
+    try:
+        typed = [(t, rows(x)) for _, t, x in annotation.typed(args, kwargs)]
+    except DomainError:
+        return False
+    with_rows = [(t, traced) for t, traced in typed if traced is not None]
+    if not all(isinstance(t, Rows) and not isinstance(t, Mutated) for t, _ in with_rows):
+        return False  # changes in place are seen by whoever else holds the data
+    return not isinstance(annotation.returns, Merge) or all(getattr(t, "dtype", None) == str(dtype_of(x)) for t, x in with_rows)
+
+
+def tried(annotation: Annotation, args: list[Any], kwargs: Mapping[str, Any]) -> Returned | None:
+    """What the call on samples gives; None when it raises, or gives what no column is made of."""
+    if annotation.elementwise:
+        args = [x.tolist() if hasattr(x, "tolist") else x for x in args]
+    try:
+        with np.errstate(all="ignore"):
+            result = annotation.call(args, kwargs)
+    except Exception:  # noqa: BLE001 - samples are no data: the call on those will show
+        return None
+    return Returned("merged", None, result) if isinstance(annotation.returns, Merge) else _returned(result)
+
+
+def _returned(result: Any) -> Returned | None:
+    if isinstance(result, pd.Series) and isinstance(result.dtype, np.dtype):
+        return Returned("series", _type(result.to_numpy()), result)
+    if type(result) is np.ndarray and result.ndim == 1:
+        return Returned("array", _type(result), result)
+    if type(result) is list and result:
+        kinds = set(map(type, result))
+        return Returned("list", _ELEMENTS.get(kinds.pop()) if len(kinds) == 1 else None, result)
+    return None
+
+
+def _type(array: np.ndarray) -> Type | None:
+    if array.dtype == object:
+        return STR if len(array) and set(map(type, array.tolist())) == {str} else None
+    return of_dtype(array.dtype) if array.dtype.isnative else None
+
+
+def traced_result(source: Any, domain: RowDomain, returned: Returned, loop: LoopBuilder, series: bool) -> Any:
+    """The traced form of what a call made. `series`: a list stands for a Series."""
+    if not isinstance(source, Value) or returned.type is None:
+        values = returned.example.to_numpy() if isinstance(returned.example, pd.Series) else returned.example
+        if isinstance(values, list):
+            made = np.empty(len(values), object)
+            made[:] = values
+            values = made
+        return Foreign(source, domain, returned.form, values)
+    if returned.type == STR:
+        return text_series(loop, source, Missing())
+    if returned.form == "series" or (returned.form == "list" and series):
+        return TracedSeries(loop, source, returned.type.dtype, shared=True)
+    return TracedArray(loop, (source,), shared=True)
+
+
+def traced_like(traced: Any, source: Any, domain: RowDomain, loop: LoopBuilder) -> Any:
+    """The same kind of traced value for another source."""
+    if type(traced) is Foreign:
+        return Foreign(source, domain, traced.form, traced.example)
+    if type(traced) is TracedArray:
+        return TracedArray(loop, (source,), shared=True)
+    return TracedSeries(loop, source, dtype_of(traced), kind_of(traced), True, missing_of(traced))

@@ -1,0 +1,216 @@
+"""Fused functions give what the originals give for the same batch, by a pipeline or by the original itself."""
+
+from __future__ import annotations
+
+import html
+import os
+import subprocess
+import sys
+import unicodedata
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.special as sc
+import scipy.stats
+from pyspark.serializers import CPickleSerializer
+from scipy.special import erf
+
+from sparkweld.annotations import Broadcast, Rows, Unknown, annotate, splittable
+from sparkweld.annotations.containers import equal
+from sparkweld.errors import Refusal
+from sparkweld.fused.compile import compile_fused
+from sparkweld.fused.function import Function
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
+
+ARRAY = Rows(container="array")
+
+
+@splittable((Rows(), Rows()), {"scale": Broadcast(2.0)}, returns=Rows())
+def blend(a, b, scale=1.0):
+    parts = [a]  # what no compiler takes, an annotation does
+    parts.append(b)
+    while len(parts) > 1:
+        parts.append(parts.pop() * scale + parts.pop())
+    return parts[0]
+
+
+def price(a, b):
+    d = (np.log(b) + 0.5 * a) / np.sqrt(b)
+    return pd.Series(np.where(a > 1, erf(d), 0.5 * d)) + a
+
+
+def slug(s):
+    return s.str.strip().map(html.escape).str.lower() + "!"
+
+
+def compiled(functions, inputs, returns="double", conf=None):
+    """(reply, the fused function) of a chain of functions, innermost first, of columns: name -> Spark type."""
+    functions = functions if isinstance(functions, tuple) else (functions,)
+    entry = udf(0, *(column(n, t) for n, t in inputs.items()), returns=returns)
+    for blob in range(1, len(functions)):
+        entry = udf(blob, entry, returns=returns)
+    made = request(python_step(r=entry))
+    made["op"], made["conf"] = "fuse", {**made["conf"], **(conf or {})}
+    reply = compile_fused(made, [payload(f) for f in functions])
+    return reply, CPickleSerializer().loads(bytes.fromhex(reply["payload"]))[0]
+
+
+RNG = np.random.default_rng(5)
+N = 5000
+DOUBLES = [pd.Series(RNG.normal(1, 1, N)), pd.Series(np.where(RNG.random(N) < 0.1, np.nan, RNG.uniform(0.1, 3, N)))]
+INTS = pd.Series(RNG.integers(-3, 9, N))
+TEXTS = pd.Series(RNG.choice(np.array(["a <b>", " É", "", "x"], object), N))
+SOME = pd.Series(np.where(RNG.random(N) < 0.2, None, TEXTS.to_numpy()))
+TWO = {"a": "double", "b": "double"}
+
+TABLE = pd.Series([1.0, 2.0], index=["x", "y"])
+_looked_up = annotate(lambda s, t: s * t["y"], (Rows(), Broadcast()), returns=Rows(), check=False)
+
+FUSED = [
+    (price, TWO, DOUBLES, 3),
+    ((lambda a, b: erf(a) * b, lambda s: sc.gammaln(abs(s) + 1) - 1), TWO, DOUBLES, 4),
+    (lambda a, b: blend(a + 1, b, scale=3.0) / 2, TWO, DOUBLES, 3),
+    (lambda a, b: pd.Series(sc.betainc(b.to_numpy(), 2.0, 0.5) + scipy.stats.norm.cdf(a.values)), TWO, DOUBLES, None),
+    (lambda s: sc.gammaln(s), {"a": "double"}, DOUBLES[1:], 1),
+    (lambda i: sc.factorial(np.abs(i.to_numpy())) * pd.Series(i), {"i": "long"}, [INTS], None),
+    (lambda i: erf(i + 1) * 2, {"i": "long"}, [INTS], 3),
+    (lambda i: erf(i + 1) * 2, {"i": "long"}, [INTS.where(INTS > 0)], None),
+    (slug, {"s": "string"}, [TEXTS], None),
+    (lambda s: s.map(html.escape).str.len(), {"s": "string"}, [TEXTS], 2),
+    (lambda s: s.apply(html.unescape), {"s": "string"}, [TEXTS], 1),
+    (lambda a: _looked_up(a, TABLE) + _looked_up(a, {"y": np.arange(3)[1]}), {"a": "double"}, DOUBLES[:1], 3),
+    (lambda a: pd.Series(np.sinc(a.to_numpy())) + 1, {"a": "double"}, DOUBLES[:1], 2),
+]
+
+
+@pytest.mark.parametrize(("functions", "inputs", "batch", "stages"), FUSED)
+def test_fused(functions, inputs, batch, stages, capfd):
+    reply, function = compiled(functions, inputs, conf={"blockRows": 700})
+    wanted = batch
+    for one in functions if isinstance(functions, tuple) else (functions,):
+        wanted = [one(*wanted)]
+    got = function(*batch)
+    assert equal(got, wanted[0].rename(None), 1e-9)
+    assert not capfd.readouterr().err
+    loaded = _loaded(function)
+    assert loaded._original is None, "the original ran"
+    assert any(runner.metrics.blocks == 8 for _, runner in loaded._forms)
+    assert stages is None or len(reply["stages"]) == stages
+    assert any(line.startswith("call: ") for line in reply["stages"]) and "700 rows, set" in reply["block"]
+
+
+def _loaded(function):
+    return next(c.cell_contents[0] for c in function.__closure__ if isinstance(c.cell_contents, list))
+
+
+def test_structs_and_names():
+    entry = udf(0, {"op": "CreateNamedStruct", "names": ["x", "y"], "args": [column("x"), column("y", "long")], "type": {}})
+    made = {**request(python_step(r=entry)), "op": "fuse"}
+    reply = compile_fused(made, [payload(lambda d: erf(d["x"]) * d["y"])])
+    function = CPickleSerializer().loads(bytes.fromhex(reply["payload"]))[0]
+    frame = pd.DataFrame({"x": DOUBLES[0], "y": INTS})
+    assert equal(function(frame), erf(frame["x"]) * frame["y"]) and _loaded(function)._original is None
+    made = {**request(python_step(r=udf(0, "a", ("b", column("b"))))), "op": "fuse"}
+    reply = compile_fused(made, [payload(lambda a, b: erf(a) - b)])
+    function = CPickleSerializer().loads(bytes.fromhex(reply["payload"]))[0]
+    assert equal(function(DOUBLES[0], b=DOUBLES[1]), erf(DOUBLES[0]) - DOUBLES[1]) and _loaded(function)._original is None
+    assert "16 bytes a row in, 8 out" in reply["moved"]
+
+
+_never = annotate(lambda x: x.cumsum(), (Rows(),), returns=Unknown(), check=False)
+_wide = annotate(lambda x: np.ones((len(x), 2)), (ARRAY,), returns=ARRAY, check=False)
+_odd = annotate(lambda x: x * (1.0 + len(x) % 2), (Rows(),), returns=Rows(), check=False)
+
+
+class Held:
+    """A class of the user's, which the traced function sees rebuilt."""
+
+    def __getitem__(self, key):
+        return 2.0
+
+
+_object = Held()
+
+REFUSED = [
+    (lambda a: _looked_up(a, _object), "SW643"),
+    (lambda a: _looked_up(a, [a]), "SW643"),
+    (lambda a: pd.Series(sc.diric(a, 3)), "SW640"),
+    (lambda a: pd.Series(scipy.stats.norm.rvs(size=3)) + a, "SW640"),
+    (lambda a: a.map(unicodedata.decimal), "SW640"),
+    (lambda a: a + 1, "SW641"),
+    (lambda a: erf(a) - a.mean(), "SW250"),
+    (lambda a: _wide(a.to_numpy()), "SW642"),
+    (lambda a: _never(a), "SW643"),
+    (lambda a: blend(a, 1.0, scale=a), "SW643"),
+    (lambda a: a.map(erf), "SW643"),
+    (lambda a: _odd(a), "SW644"),
+    (lambda a: erf(a).to_numpy(), "SW645"),
+    (lambda a: print(a) or erf(a), "SW215"),
+    (lambda a: erf(np.random.random(len(a))), "SW"),
+]
+
+
+@pytest.mark.parametrize(("function", "code"), REFUSED)
+def test_refused(function, code):
+    with pytest.raises(Refusal) as caught:
+        compiled(function, {"a": "double"}, conf={"blockRows": 7})
+    assert caught.value.code.startswith(code), str(caught.value)
+
+
+def test_refused_requests():
+    dates, two = udf(0, column("a", "date")), udf(0, udf(0, "a"), udf(0, "b"))
+    for entry, code in (
+        (dates, "SW646"),
+        (two, "SW646"),
+        (udf(0, "a", evalType=204), "SW206"),
+        (udf(0, "a", deterministic=False), "SW207"),
+    ):
+        with pytest.raises(Refusal, match=code):
+            compile_fused({**request(python_step(r=entry)), "op": "fuse"}, [payload(lambda a: erf(a))])
+
+
+def test_other_batches_are_the_originals():
+    _, function = compiled(price, TWO)
+    texts = [DOUBLES[0].astype("float32"), DOUBLES[1]]
+    for batch in (texts, [s.iloc[:0] for s in DOUBLES]):
+        assert equal(function(*batch), price(*batch))
+    assert _loaded(function)._original is not None
+
+
+def test_a_broken_promise_warns_once_and_changes_nothing(capfd):
+    def short(x):
+        return x[:-1] if len(x) == 500 else x * 1.0
+
+    wrong = annotate(short, (Rows(),), returns=Rows(), check=False)
+    _, function = compiled(lambda a: wrong(a + 0.0), {"a": "double"}, conf={"blockRows": 500})
+    for _ in range(2):
+        assert equal(function(DOUBLES[0]), DOUBLES[0])
+    said = capfd.readouterr().err
+    assert said.count("runs as it is: a call breaks its annotation") == 1 and "returns 499 rows for 500" in said
+
+
+def test_a_worker_without_the_package_runs_the_original(tmp_path):
+    names = {"erf": erf}
+    exec("def blended(a, b):\n    return erf(a) * b + 1\n", names)  # pickled by value: this module needs the package
+    reply, _ = compiled(names["blended"], TWO)
+    (tmp_path / "payload").write_bytes(bytes.fromhex(reply["payload"]))
+    code = (
+        "import sys; sys.modules['sparkweld'] = None\n"
+        "import pandas as pd\nfrom pyspark.serializers import CPickleSerializer\n"
+        f"f = CPickleSerializer().loads(open({str(tmp_path / 'payload')!r}, 'rb').read())[0]\n"
+        "a = pd.Series([1.0, 2.0, 0.5])\nprint(f(a, a).round(6).tolist())\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.getcwd()}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    a = pd.Series([1.0, 2.0, 0.5])
+    assert "the original UDF runs: ModuleNotFoundError" in ran.stderr
+    assert ran.stdout.strip() == str((erf(a) * a + 1).round(6).tolist()), ran.stderr
+
+
+def test_plans_are_loaded_once_a_process():
+    reply, function = compiled(price, TWO)
+    again = CPickleSerializer().loads(bytes.fromhex(reply["payload"]))[0]
+    for f in (function, again):
+        f(*DOUBLES)
+    assert isinstance(_loaded(function), Function) and _loaded(function) is _loaded(again)
