@@ -71,6 +71,10 @@ object SparkWeldConf {
     "Compute the UDFs that the order of a top-K query does not need for the rows that it keeps, not for all.")
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
+  val PipelineEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pipeline.enabled", default = true, Session,
+    "Run scalar pandas UDFs that call annotated functions of libraries as pipelines of kernels and calls in the Python worker.")
+  val PipelineBlockRows: ConfKey[Int] = int("spark.sparkweld.pipeline.blockRows", 0, Session,
+    "Rows of a block of such a pipeline. 0: what the L2 cache and the first blocks say.")
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
     "The longest that planning a query may wait for the compile service; past it the query runs as Spark planned it.")
   val ObjectTimeout: ConfKey[Long] = time("spark.sparkweld.compile.objectTimeout", "60s", Application,
@@ -101,8 +105,9 @@ object SparkWeldConf {
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
-  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled,
-    LateMaterializationEnabled, FusionEnabled, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, MaxTextBytes,
+  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, FusionEnabled,
+    PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies,
+    CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, MaxTextBytes,
     StreamAfter, ExplainEnabled)
 
   /** The settings as a Markdown table. */

@@ -77,6 +77,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         val below = linksFrom(aggregate.child).toIndexedSeq
         if (wanted || below.exists(PythonNode.is)) aggregated(aggregate, below)
         else plan.mapChildren(rewrite)
+      case fused if FusedFunctions.has(fused) => plan.mapChildren(rewrite)
       case PythonNode(udfs) =>
         RefusalTags.set(plan, Seq(unlinked(udfs)))
         plan.mapChildren(rewrite)
@@ -160,7 +161,7 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   /** The nodes of the chain that starts at `node`, top down. */
   private def linksFrom(node: SparkPlan): LazyList[SparkPlan] =
-    if (Step.of(node).isEmpty) LazyList.empty else node #:: linksFrom(node.children.head)
+    if (Step.of(node).isEmpty || FusedFunctions.has(node)) LazyList.empty else node #:: linksFrom(node.children.head)
 
   /** Cheap checks that need no service. */
   private def fusible(node: SparkPlan): Boolean = node match {
@@ -299,9 +300,13 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
+  /** The node that stays in Python, with functions that are fused where that is possible. */
   private def tagged(node: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     RefusalTags.set(node, refusals)
-    node
+    node match {
+      case arrow: ArrowEvalPythonExec => new FusedFunctions(driver, conf).in(arrow, refusals)
+      case other => other
+    }
   }
 
   /** The nodes that a refusal is about: that of its step, unless its UDF is elsewhere; none when it names neither. */

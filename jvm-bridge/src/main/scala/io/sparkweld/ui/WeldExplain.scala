@@ -4,7 +4,7 @@ import scala.collection.mutable
 
 import io.sparkweld.plan.{WeldAggregateExec, WeldExec}
 import io.sparkweld.rules.PythonNode
-import io.sparkweld.support.{Refusal, RefusalTags, Rewritten}
+import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
 import org.apache.spark.sql.ExtendedExplainGenerator
 import org.apache.spark.sql.catalyst.expressions.{PythonUDAF, PythonUDF}
@@ -37,6 +37,7 @@ object WeldExplain {
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
       case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}"
+      case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(lines += fused(python, _))
       case python @ PythonNode(udfs) => lines += fallback(python, udfs)
       case python if PlanWalk.aggregates(python).nonEmpty => PlanWalk.aggregates(python).foreach(udf => lines += fallback(udf))
       case node => node.getTagValue(RefusalTags.Beside).foreach(refusals => lines += beside(node, refusals))
@@ -65,6 +66,12 @@ object WeldExplain {
   }
 
   private def unread(record: Rewritten): String = s"columns that ${record.udf} never reads: ${record.what}"
+
+  private def fused(node: SparkPlan, record: FusedFunction): String = {
+    val stages = record.stages.zipWithIndex.map { case (stage, i) => s"${i + 1}. $stage" }
+    val why = RefusalTags.get(node).map(refusal => s"no kernel in the JVM: ${reason(refusal)}")
+    (s"pipeline in Python: ${record.udf}" +: stages :+ s"block: ${record.block}" :+ s"moved: ${record.moved}") ++ why
+  }.mkString("\n  ")
 
   private def fallback(udf: PythonUDAF): String =
     (s"in Python: ${udf.name}" +: reasonsOf(RefusalTags.get(udf))).mkString("\n  ")

@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode
 
 import io.sparkweld.plan.{WeldAggregateExec, WeldExec}
 import io.sparkweld.rules.PythonNode
-import io.sparkweld.support.RefusalTags
+import io.sparkweld.support.{FusedFunction, RefusalTags}
 
 import org.apache.spark.sql.execution.QueryExecution
 
@@ -16,8 +16,8 @@ object WeldReport {
 
   /**
    * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": ..,
-   * <metric>: number..}], "refusals": [{"udfs": [..], "code": .., "message": ..}]}`. Metrics are those of the executions of
-   * this very plan.
+   * <metric>: number..}], "refusals": [{"udfs": [..], "code": .., "message": ..}], "pipelines": [{"udf": .., "stages": [..], "block": ..,
+   * "moved": ..}]}`. Metrics are those of the executions of this very plan.
    */
   def report(query: QueryExecution): String = {
     val mapper = new ObjectMapper
@@ -25,6 +25,7 @@ object WeldReport {
     val operators = root.putArray("operators")
     val merged = root.putArray("aggregates")
     val refusals = root.putArray("refusals")
+    val pipelines = root.putArray("pipelines")
     PlanWalk.foreach(query.executedPlan) {
       case weld: WeldExec =>
         val entry = operators.addObject()
@@ -36,10 +37,15 @@ object WeldReport {
       case merging: WeldAggregateExec =>
         val entry = merged.addObject().put("what", merging.label)
         MergeMetrics.foreach(name => entry.put(name, merging.metrics(name).value))
-      case python @ PythonNode(udfs) => RefusalTags.get(python).foreach { refusal =>
+      case python @ PythonNode(udfs) =>
+        RefusalTags.get(python).foreach { refusal =>
           val entry = refusals.addObject()
           udfs.foreach(udf => entry.withArray[ArrayNode]("udfs").add(udf.name))
           entry.put("code", refusal.code).put("message", refusal.message)
+        }
+        FusedFunction.of(python).foreach { record =>
+          val entry = pipelines.addObject().put("udf", record.udf).put("block", record.block).put("moved", record.moved)
+          record.stages.foreach(entry.withArray[ArrayNode]("stages").add(_))
         }
       case node =>
         for (udf <- PlanWalk.aggregates(node); refusal <- RefusalTags.get(udf)) {

@@ -7,7 +7,7 @@ import scala.jdk.CollectionConverters._
 
 import org.apache.spark.{JobArtifactSet, QueryContext, SparkConf, SparkContext, SparkEnv, SparkFiles, TaskContext}
 import org.apache.spark.SparkUnsupportedOperationException
-import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonException, PythonFunction, PythonUtils}
+import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonException, PythonFunction, PythonUtils, SimplePythonFunction}
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedArgumentExpression, PythonUDF}
@@ -22,6 +22,7 @@ import org.apache.spark.sql.execution.vectorized.WritableColumnVector
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
 import org.apache.spark.sql.vectorized.ColumnarBatch
+import org.apache.spark.util.ArrayImplicits._
 
 /**
  * Turns what is `private[spark]`, `private[sql]` or `private[python]` in Spark 4.3 into the few calls that SparkWeld
@@ -82,6 +83,11 @@ object SparkInternals {
     }
     folder +: files.toSeq
   }
+
+  /** `function` with another command, which may read the broadcasts of all of `chain`. */
+  def withCommand(function: PythonFunction, command: Array[Byte], chain: Seq[PythonFunction]): PythonFunction =
+    SimplePythonFunction(command.toImmutableArraySeq, function.envVars, function.pythonIncludes, function.pythonExec, function.pythonVer,
+      chain.flatMap(_.broadcastVars.asScala).distinctBy(_.id).asJava, function.accumulator)
 
   /** The settings that PySpark's runner hands to a worker, as the worker will see them. */
   def workerSettings(conf: SQLConf): Map[String, String] = ArrowPythonRunner.getPythonRunnerConfMap(conf)

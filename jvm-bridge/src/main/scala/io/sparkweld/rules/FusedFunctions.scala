@@ -1,0 +1,80 @@
+package io.sparkweld.rules
+
+import scala.jdk.CollectionConverters._
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+import io.sparkweld.{SparkWeldConf, WeldDriver}
+import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.support.{Backend, FusedFunction, Refusal}
+
+import org.apache.spark.sql.catalyst.expressions.{Attribute, PythonUDF}
+import org.apache.spark.sql.execution.SparkPlan
+import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
+import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
+import org.apache.spark.sql.internal.SQLConf
+
+/**
+ * Gives a node's UDFs, for which there is no kernel, functions that are fused for the Python worker.
+ *
+ * What it rewrites: the commands of scalar pandas UDFs that call annotated functions of libraries; a chain of them becomes one.
+ * The node, its batches and its columns stay what they were, and each new command holds the old ones, which run where it may
+ * not decide. When it must not: the body was refused for something else than a call, or the service is away.
+ */
+private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
+  import FusedFunctions._
+
+  def in(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): ArrowEvalPythonExec =
+    if (!isWanted || !refusals.exists(aboutBody) || refusals.exists(aboutService)) node
+    else {
+      val made = node.udfs.zip(node.resultAttrs).map { case (udf, result) => udf -> fused(node, udf, result) }
+      if (made.forall(_._2.isEmpty)) node
+      else {
+        val rewritten = node.copy(udfs = made.map { case (udf, fused) => fused.fold(udf)(_._1) })
+        rewritten.copyTagsFrom(node)
+        FusedFunction.set(rewritten, made.flatMap(_._2.map(_._2)))
+        rewritten
+      }
+    }
+
+  private def isWanted = SparkWeldConf.PipelineEnabled.get(conf) && Backend.of(conf) != Backend.Python
+
+  private def fused(node: ArrowEvalPythonExec, udf: PythonUDF, result: Attribute): Option[(PythonUDF, FusedFunction)] =
+    for {
+      request <- Option.when(udf.evalType == EvalTypes.ScalarPandas)(request(node, udf, result)).flatten
+      reply <- driver.compiler.translate(request, SparkWeldConf.CompileTimeout.get(conf)).toOption
+    } yield {
+      val chain = functions(udf)
+      val command = java.util.HexFormat.of().parseHex(reply.path("payload").asText)
+      val function = SparkInternals.withCommand(chain.last.func, command, chain.map(_.func))
+      val stages = reply.path("stages").elements().asScala.map(_.asText).toSeq
+      val record = FusedFunction(chain.map(_.name).mkString(", "), stages, reply.path("block").asText, reply.path("moved").asText)
+      (udf.copy(func = function, children = chain.head.children), record)
+    }
+
+  private def request(node: ArrowEvalPythonExec, udf: PythonUDF, result: Attribute): Option[PipelineRequest] =
+    try {
+      val alone = node.copy(udfs = Seq(udf), resultAttrs = Seq(result))
+      val built = new PipelineBuilder(Seq(alone), node.child.output, None, conf, SparkInternals.sparkConf(node)).build().request
+      val json = built.json.deepCopy().put("op", "fuse")
+      json.get("conf").asInstanceOf[ObjectNode].put("blockRows", SparkWeldConf.PipelineBlockRows.get(conf))
+      Some(new PipelineRequest(built.service, json, built.blobs))
+    } catch { case _: ChainRefused => None }
+}
+
+private[rules] object FusedFunctions {
+
+  /** A refusal of what a function does, which a black-box call may be the cause of. */
+  private def aboutBody(refusal: Refusal): Boolean = Seq("SW2", "SW6", "SW8").exists(refusal.code.startsWith)
+
+  private def aboutService(refusal: Refusal): Boolean = Seq("SW4", "SW5").exists(refusal.code.startsWith)
+
+  /** The functions of a chain, innermost first. */
+  private def functions(udf: PythonUDF): Seq[PythonUDF] = udf.children match {
+    case Seq(inner: PythonUDF) => functions(inner) :+ udf
+    case _ => Seq(udf)
+  }
+
+  /** Whether a node has fused functions: nothing is left to do for it. */
+  def has(node: SparkPlan): Boolean = FusedFunction.of(node).nonEmpty
+}

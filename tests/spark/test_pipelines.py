@@ -1,0 +1,161 @@
+"""UDFs with annotated black-box calls in Spark: one pipeline in the Python worker, whose rows are those of the plugin off."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType, StringType
+from scipy.special import erf
+
+import sparkweld
+from sparkweld.annotations import Broadcast, Rows, annotate, splittable
+from tests.helpers.differential import run, session_conf
+from tests.helpers.outcomes import differences
+
+OFF = {"spark.sparkweld.enabled": "false"}
+BATCHES = {"spark.sql.execution.arrow.maxRecordsPerBatch": "1000"}
+
+
+@splittable((Rows(), Broadcast(1.0)), returns=Rows())
+def scaled(s, by):
+    while by > 100:  # what no compiler takes
+        by /= 2
+    return s * by
+
+
+@splittable((Rows(), Broadcast("")), returns=Rows(), check=False)
+def witnessed(s, folder):
+    (Path(folder) / str(len(s))).touch()
+    return s * 1.0
+
+
+@pandas_udf(DoubleType())
+def price(a: pd.Series, b: pd.Series) -> pd.Series:
+    d = (np.log(b) + 0.5 * a) / np.sqrt(b)
+    return a * erf(d) - np.exp(-b) * erf(d - b)
+
+
+@pandas_udf(DoubleType())
+def weighted(s: pd.Series) -> pd.Series:
+    return scaled(s + 1, 3.0).fillna(-1)
+
+
+@pandas_udf(StringType())
+def slug(s: pd.Series) -> pd.Series:
+    return s.str.strip().map(html.escape) + "!"
+
+
+@pandas_udf(DoubleType())
+def of_integers(i: pd.Series) -> pd.Series:
+    return erf(i / 4) + i
+
+
+@pandas_udf(DoubleType())
+def of_struct(d: pd.DataFrame) -> pd.Series:
+    return erf(d["a"]) * d["i"]
+
+
+@pandas_udf(DoubleType())
+def unknown(s: pd.Series) -> pd.Series:
+    return pd.Series(np.frompyfunc(float, 1, 1)(s).astype("float64")) + erf(s)
+
+
+@pandas_udf(DoubleType())
+def of_batch(s: pd.Series) -> pd.Series:
+    return erf(s) - s.mean()
+
+
+broken = annotate(lambda s: s[:-1] if len(s) == 700 else s * 2.0, (Rows(),), returns=Rows(), check=False)
+
+
+@pandas_udf(DoubleType())
+def breaking(s: pd.Series) -> pd.Series:
+    return broken(s + 0.0)
+
+
+@pandas_udf(DoubleType())
+def failing(s: pd.Series) -> pd.Series:
+    return erf(s) / pd.Series(np.where(s.isna(), "x", 1.0)).astype(float)
+
+
+def table(parquet):
+    rng, n = np.random.default_rng(2), 4000
+    some = rng.random(n) < 0.1
+    return parquet(pa.table({
+        "id": np.arange(n), "a": pa.array(rng.normal(1, 1, n), mask=some), "b": rng.uniform(0.1, 3, n),
+        "i": pa.array(rng.integers(-9, 9, n), mask=np.arange(n) > 3500), "s": rng.choice(["a <b>", " é", ""], n),
+    }))  # fmt: skip
+
+
+def pipelines(frame):
+    report = frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution())
+    return {entry["udf"]: entry for entry in json.loads(report)["pipelines"]}
+
+
+def check(spark, query, wanted, conf=None, ulp=64):
+    """Off and on give the same outcome; these UDFs ran as pipelines. Gives the frame."""
+    off, _ = run(spark, query, {**BATCHES, **(conf or {}), **OFF})
+    on, frame = run(spark, query, {**BATCHES, **(conf or {})})
+    assert not differences(off, on, ulp=ulp)
+    assert set(pipelines(frame)) == set(wanted), sparkweld.explain(frame)
+    return frame
+
+
+def test_pipelines(spark, parquet):
+    t = table(parquet)
+
+    def all_of_them():
+        chain = weighted(price("a", "b")).alias("chain")
+        return t.select("id", price("a", "b").alias("price"), chain, slug("s").alias("slug"), of_integers("i").alias("i"),
+                        of_struct(F.struct("a", "i")).alias("struct"), (F.col("b") * 2).alias("b2"))  # fmt: skip
+
+    frame = check(spark, all_of_them, {"price", "price, weighted", "slug", "of_integers", "of_struct"}, ulp=1 << 12)
+    text = sparkweld.explain(frame)
+    assert "pipeline in Python: price, weighted\n  1. kernel: " in text and "call: tests.spark.test_pipelines.scaled" in text
+    assert "rows by the L2 cache of the driver" in text and "moved: 16 bytes a row in, 8 out" in text
+    assert "no kernel in the JVM: SW251" in text or "no kernel in the JVM: SW214" in text
+    for conf in ({"spark.sparkweld.pipeline.enabled": "false"}, {"spark.sparkweld.backend": "python"}):
+        with session_conf(spark, conf):
+            assert "pipeline in Python" not in sparkweld.explain(t.select(price("a", "b")))
+    with session_conf(spark, {"spark.sparkweld.exact.enabled": "true"}):
+        assert "SW" in sparkweld.explain(t.select(price("a", "b"))) and not pipelines(t.select(price("a", "b")))
+
+
+def test_workers_run_blocks(spark, parquet, tmp_path):
+    folder = str(tmp_path)
+    seen = pandas_udf(lambda s: witnessed(s + 1, folder), DoubleType())
+    t = table(parquet)
+    frame = check(
+        spark, lambda: t.select("id", seen("b").alias("r")), {"<lambda>"}, {"spark.sparkweld.pipeline.blockRows": "333"}
+    )
+    assert "333" in {path.name for path in tmp_path.iterdir()}
+    assert "block: 333 rows, set" in sparkweld.explain(frame)
+
+
+def test_beside_kernels_filters_and_shuffles(spark, parquet):
+    t = table(parquet)
+
+    @pandas_udf(DoubleType())
+    def native(s: pd.Series) -> pd.Series:
+        return s * 2 + 1
+
+    def query():
+        made = t.filter(price("a", "b") > 0).select("id", "i", native("b").alias("n"), weighted("a").alias("w"))
+        return made.groupBy("i").agg(F.count("w").alias("c"), F.max("n").alias("n"), F.min("w").alias("w")).orderBy("i")
+
+    check(spark, query, {"price", "weighted"})
+
+
+def test_what_stays_as_it_is(spark, parquet, capfd):
+    t = table(parquet)
+    frame = check(spark, lambda: t.select("id", unknown("b").alias("r"), of_batch("b").alias("m")), set())
+    assert "in Python: " in sparkweld.explain(frame)
+    check(spark, lambda: t.select("id", breaking("b").alias("r")), {"breaking"}, {"spark.sparkweld.pipeline.blockRows": "700"})
+    check(spark, lambda: t.select("id", failing("a").alias("r")), set())
