@@ -1,0 +1,115 @@
+"""Turns UDFs with black-box calls into times in Spark, plugin on and off in one session, all rows compared first."""
+
+from __future__ import annotations
+
+import argparse
+import html
+import time
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import scipy.special
+from progress import Progress
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType, StringType
+
+import sparkweld
+
+ENABLED = "spark.sparkweld.enabled"
+ROWS = 4_000_000
+
+
+def _middle(price: pd.Series, strike: pd.Series, t: pd.Series, vol: pd.Series) -> pd.Series:
+    spread = vol * np.sqrt(t)
+    d1 = (np.log(price / strike) + (0.03 + vol * vol * 0.5) * t) / spread
+    d2 = d1 - spread
+    n1 = 0.5 + 0.5 * scipy.special.erf(d1 * 0.7071067811865476)
+    n2 = 0.5 + 0.5 * np.tanh(d2 * 0.7978845608028654 * (1 + 0.044715 * d2 * d2))
+    call = price * n1 - strike * np.exp(-0.03 * t) * n2
+    delta = np.exp(-d1 * d1 / 2) / np.sqrt(2 * np.pi) * price * np.sqrt(t) + np.log1p(np.exp(d2)) - np.sin(d1) * np.cos(d2)
+    return call + delta.where(call > delta, np.tanh(delta))
+
+
+def _all_black(price: pd.Series, strike: pd.Series, t: pd.Series, vol: pd.Series) -> pd.Series:
+    return scipy.special.gammaincc(vol, scipy.special.betainc(t, vol, scipy.special.expit(scipy.special.erf(price))))
+
+
+def _texts(name: pd.Series) -> pd.Series:
+    return name.str.strip().str.lower().map(html.escape).str.slice(0, 12)
+
+
+#: (name, function, columns, type, times plugin off it has to be)
+UDFS: tuple[tuple[str, Callable[..., Any], tuple[str, ...], Any, float], ...] = (
+    ("one call in the middle", _middle, ("price", "strike", "t", "vol"), DoubleType(), 2.0),
+    ("all calls black boxes", _all_black, ("price", "strike", "t", "vol"), DoubleType(), 1.5),
+    ("texts", _texts, ("name",), StringType(), 0.0),
+)
+
+
+def measure_spark(arguments: argparse.Namespace, progress: Progress) -> bool:
+    """Prints the table; gives whether a target is missed. Raises RuntimeError where rows differ or no pipeline ran."""
+    builder = SparkSession.builder.master("local[2]").appName("sparkweld bench").config("spark.ui.enabled", "false")
+    spark = sparkweld.configure(builder.config("spark.driver.memory", "3g")).getOrCreate()
+    failed = False
+    with TemporaryDirectory(prefix="sparkweld-bench-") as folder:
+        frame = _table(spark, Path(folder), int(ROWS * arguments.scale))
+        print("| UDF in Spark | rows | plugin off | plugin on | on vs off | target |\n|---|---:|---:|---:|---:|---|")
+        for name, function, columns, type, target in UDFS:
+            query = frame.select("id", pandas_udf(function, type)(*columns).alias("r"))
+            _compare(spark, query, name)
+            seconds = _best(spark, lambda query=query: query, arguments.repeats)
+            factor = seconds["false"] / seconds["true"]
+            failed |= factor < target
+            verdict = f"{target:g}x: {'PASS' if factor >= target else 'FAIL'}" if target else ""
+            rows = int(ROWS * arguments.scale)
+            print(
+                f"| {name} | {rows:,} | {seconds['false']:.2f} s | {seconds['true']:.2f} s | {factor:.2f}x | {verdict} |",
+                flush=True,
+            )
+            progress.say(f"Spark, {name}: {factor:.2f}x")
+    spark.stop()
+    return failed
+
+
+def _table(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
+    rng = np.random.default_rng(1)
+    names = np.array([unicodedata.normalize("NFC", f" Name<{k}> &co ") for k in range(5000)], object)
+    columns = {
+        "id": np.arange(rows), "price": rng.uniform(10, 200, rows), "strike": rng.uniform(10, 200, rows),
+        "t": rng.uniform(0.1, 2, rows), "vol": rng.uniform(0.1, 0.5, rows), "name": rng.choice(names, rows),
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), folder / "t.parquet", row_group_size=max(1, rows // 4))
+    return spark.read.parquet(str(folder / "t.parquet"))
+
+
+def _with(spark: SparkSession, enabled: str, run: Callable[[], Any]) -> Any:
+    spark.conf.set(ENABLED, enabled)
+    return run()
+
+
+def _compare(spark: SparkSession, query: DataFrame, name: str) -> None:
+    text = _with(spark, "true", lambda: sparkweld.explain(query.select("*")))
+    if "pipeline in Python" not in text:
+        raise RuntimeError(f"{name} runs in no pipeline:\n{text}")
+    off, on = (_with(spark, e, lambda: query.select("*").toPandas().sort_values("id")["r"].to_numpy()) for e in ("false", "true"))
+    same = np.allclose(off, on, rtol=1e-9, atol=1e-12, equal_nan=True) if off.dtype.kind == "f" else np.array_equal(off, on)
+    if not same:
+        raise RuntimeError(f"{name}: plugin on gives other rows")
+
+
+def _best(spark: SparkSession, query: Callable[[], DataFrame], repeats: int) -> dict[str, float]:
+    seconds = {"false": float("inf"), "true": float("inf")}
+    for _ in range(repeats):
+        for enabled in seconds:
+            began = time.perf_counter()
+            _with(spark, enabled, lambda: query().select("*").write.format("noop").mode("overwrite").save())
+            seconds[enabled] = min(seconds[enabled], time.perf_counter() - began)
+    return seconds
