@@ -29,6 +29,9 @@ from udf_compiler.trace.session import attempt, refuse
 #: What has no methods that could be annotated.
 _FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc)
 
+#: Types of constants that a call may be given.
+_PLAIN = (bool, int, float, complex, str, bytes, np.ndarray, pd.Series, pd.Index, pd.DataFrame)
+
 
 class StandIns:
     """The stand-ins of one trace, whose calls join `capture`. `calls`: how many did."""
@@ -107,7 +110,7 @@ class BlackBoxFunction:
         x = unwrapped(x)
         if has_traced(x):
             refuse("SW643", call=self._annotation.name, what="columns within another object")
-        if _is_stand_in(x):
+        if not _is_plain(x):
             refuse("SW643", call=self._annotation.name, what="an object that is no plain data")
         return x
 
@@ -173,12 +176,13 @@ def _holds(module: types.ModuleType) -> bool:
     return any(name.startswith(f"{module.__name__}.") for name in libraries())
 
 
-def _is_stand_in(x: Any) -> bool:
-    if isinstance(x, dict):
-        return any(map(_is_stand_in, (*x, *x.values())))
-    if isinstance(x, list | tuple | set | frozenset):
-        return any(map(_is_stand_in, x))
-    return type(x).__module__.partition(".")[0] in ("udf_compiler", "sparkweld") or callable(x)
+def _is_plain(x: Any) -> bool:
+    """Whether a constant is plain data, which is the same in the traced copy as in the original."""
+    if type(x) is dict:
+        return all(map(_is_plain, (*x, *x.values())))
+    if type(x) in (list, tuple, set, frozenset):
+        return all(map(_is_plain, x))
+    return x is None or type(x) in _PLAIN or isinstance(x, np.generic)
 
 
 def _is_foreign_ufunc(original: object) -> bool:
