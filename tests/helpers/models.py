@@ -46,8 +46,11 @@ def compare(
     struct: bool = True,
     rtol: float = 0.0,
     exact: bool = False,
+    atol: float = 0.0,
 ) -> Scored:
-    """Runs `function` over the batch both ways; AssertionError where they differ by more than `rtol` of the value.
+    """Runs `function` over the batch both ways; AssertionError where they differ by more than `rtol` of the value and `atol`.
+
+    Results that nothing says to be *kept* are compared bit by bit.
 
     `struct`: it gets one DataFrame of the batch's columns, else a Series a column. Flagged rows are taken out and the rest
     compared as a batch of its own.
@@ -64,6 +67,8 @@ def compare(
     raised = sum(raises(lambda row=row: run(function, batch.slice(int(row), 1), returns, struct)) for row in flagged)
     rest = batch.take(pa.array(np.flatnonzero(~result.flagged)))
     kept = tuple(k["op"] for k in reply["kept"])
+    if not kept:
+        rtol = atol = 0.0
     if rest.num_rows:
         columns = evaluate(program, inputs_of(program, rest), rest.num_rows).columns
         types = [returns] if fields is None else [f.dataType for f in fields]
@@ -72,7 +77,7 @@ def compare(
         theirs = [(v,) if fields is None else tuple(v.values()) for v in given]
         for row, pairs in enumerate(zip(mine, theirs, strict=True)):
             for at, (a, b) in enumerate(zip(*pairs, strict=True)):
-                if not (same(a, b) or near(a, b, rtol)):
+                if not (same(a, b) or near(a, b, rtol, atol)):
                     row_of = {name: rest[name][row].as_py() for name in rest.schema.names}
                     raise AssertionError(f"row {row}, {row_of}: column {at}: expected {token(b)}, got {token(a)}\n{program}")
     return Scored(rest.num_rows, len(flagged), raised, kept=kept)
@@ -120,11 +125,11 @@ def run(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, 
     return run_in_worker(function, batch, returns, PANDAS)
 
 
-def near(a: Any, b: Any, rtol: float) -> bool:
-    """Whether two floats are finite and at most `rtol` of the larger apart."""
+def near(a: Any, b: Any, rtol: float, atol: float = 0.0) -> bool:
+    """Whether two floats are finite and at most `rtol` of the larger, and `atol`, apart."""
     if not (rtol and isinstance(a, float) and isinstance(b, float)):
         return False
-    return abs(a - b) <= rtol * max(abs(a), abs(b), 1e-300)
+    return abs(a - b) <= rtol * max(abs(a), abs(b), 1e-300) + atol
 
 
 def batch_of(**columns: Any) -> pa.RecordBatch:

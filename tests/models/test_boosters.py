@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import xgboost as xgb
 from pyspark.sql.types import DoubleType, FloatType, IntegerType, LongType
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
@@ -21,6 +22,8 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestRegressor,
 )
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.helpers.models import compare, id_of
@@ -182,6 +185,19 @@ def test_categories_of_histogram_gradient_boosting() -> None:
     grouped = HistGradientBoostingRegressor(max_iter=6, categorical_features=[1], loss="quantile", quantile=0.3)
     grouped.fit(values[["f0", "g"]].to_numpy(), target)
     check(lambda d: grouped.predict(d[["f0", "g"]].to_numpy()), category_rows(), DoubleType())
+
+
+def test_sparse_matrices() -> None:
+    """LightGBM takes what is not stored for 0; scikit-learn's trees take NaN of dense arrays alone, so its rows are guarded."""
+    values, target = with_categories()
+    columns = ["f0", "s"]
+    for model, rtol in ((lgb.LGBMClassifier(**LIGHT), 1e-12), (DecisionTreeClassifier(max_depth=4), 0.0)):
+        parts = [("s", OneHotEncoder(handle_unknown="ignore"), ["s"]), ("f", "passthrough", ["f0"])]
+        filled = values[columns].fillna({"f0": 0.0})
+        fitted = make_pipeline(ColumnTransformer(parts, sparse_threshold=1.0), model).fit(filled, target)
+        scored = compare(lambda d, m=fitted: pd.Series(m.predict_proba(d)[:, 1]), category_rows().select(columns), rtol=rtol)
+        assert scored.refused == "" and scored.rows > 150 and scored.flagged == scored.raised
+        assert (scored.flagged > 0) == (rtol == 0.0)
 
 
 @pytest.mark.parametrize("model", [RandomForestRegressor(4), ExtraTreesClassifier(3), GradientBoostingRegressor(n_estimators=4)])

@@ -15,7 +15,7 @@ import pytest
 import sklearn
 from pyspark.sql.types import DoubleType, LongType, StringType
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -188,6 +188,23 @@ def test_an_unknown_estimator_is_refused_with_its_name():
     model = NearestNeighbors().fit(TABLE)
     reply = compiled(lambda d: pd.Series(model.kneighbors(d)[0][:, 0]), ODD, DoubleType())
     assert "sklearn.neighbors._unsupervised.NearestNeighbors" in reply["refusals"][0]["message"]
+
+
+def test_a_subclass_is_refused_with_its_name_also_inside_of_a_pipeline():
+    inside = make_pipeline(Own(), LogisticRegression()).fit(TABLE, LABELS)
+    reply = compiled(lambda d: pd.Series(inside.predict(d)), ODD, StringType())
+    assert reply["refusals"][0]["code"] == "SW801"
+    assert f"{Own.__module__}.Own" in reply["refusals"][0]["message"]
+
+
+def test_methods_that_were_taken_from_a_model_and_their_options():
+    """A bound method is as good as the model; an option at its default is none, and another one is refused by name."""
+    predict = REGRESSION.predict
+    assert compare(lambda d: pd.Series(predict(X=d)), ODD, rtol=1e-9).rows > 150
+    bayes = BayesianRidge().fit(TABLE, TABLE.a)
+    assert compare(lambda d: pd.Series(bayes.predict(d, return_std=False)), ODD, rtol=1e-9).rows > 150
+    reply = compiled(lambda d: pd.Series(bayes.predict(d, return_std=True)[0]), ODD, DoubleType())
+    assert (reply["refusals"][0]["code"], "return_std" in reply["refusals"][0]["message"]) == ("SW840", True)
 
 
 def test_strings_for_numbers():

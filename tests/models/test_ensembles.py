@@ -17,6 +17,7 @@ from sklearn.ensemble import (
     AdaBoostRegressor,
     BaggingClassifier,
     BaggingRegressor,
+    VotingClassifier,
     VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
@@ -137,6 +138,11 @@ def test_chains_and_votes() -> None:
     values, target = table("diabetes")
     chain = RegressorChain(Ridge(), order=[1, 0]).fit(values, np.column_stack([target, -target]))
     votes = VotingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=3))]).fit(values, target)
+    labels = [("a", LINE), ("b", TREE)]
+    for voting in ("soft", "hard"):
+        model = fit(VotingClassifier(labels, voting=voting), *table("wine"))
+        made = compare_columns(lambda d, f=model.transform: f(d), rows("wine"), rtol=RTOL, fit=table("wine")[0][:1])
+        assert made.refused == "" and made.rows >= 140
     for function in (chain.predict, votes.transform):
         made = compare_columns(lambda d, f=function: f(d), rows("diabetes", odd=True), rtol=RTOL, fit=values[:1])
         assert made.refused == "" and made.rows >= 140

@@ -108,6 +108,12 @@ def test_classifiers(model, classes):
             assert method in ESTIMATORS[f"{type(fitted).__module__}.{type(fitted).__qualname__}"].KEPT
 
 
+def test_logarithms_of_probabilities_of_descent():
+    fitted = fit(lm.SGDClassifier(loss="log_loss", alpha=1.0, random_state=0), TABLE, THREE)
+    scored = compare(lambda d: pd.Series(fitted.predict_log_proba(d)[:, 1]), ODD, rtol=1e-8)
+    assert scored.refused == "" and scored.rows > 150 and "log" in scored.kept
+
+
 def test_one_against_the_rest():
     for inner in (lm.LogisticRegression(), GaussianNB()):
         fitted = fit(OneVsRestClassifier(inner), TABLE, THREE)

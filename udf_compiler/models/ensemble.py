@@ -56,6 +56,15 @@ class VotingClassifier(Translator):
         keep("average", f"{len(parts) + 2} * eps of each value", self.call("predict_proba"))
         return Features(x.loop, tuple(averaged([p.values for p in parts], self.model._weights_not_none, x)), order="C", kept=True)
 
+    def transform(self, x: Features) -> Features:
+        """The estimators' probabilities side by side (soft), or the numbers of their labels (hard)."""
+        soft, call = self.model.voting == "soft", self.call("transform")
+        if soft and not self.model.flatten_transform:
+            refuse("SW840", call=call, option="flatten_transform=False, which gives three dimensions")
+        method = "predict_proba" if soft else "predict"
+        made = [replace(method_of(self.part(e), method)(x), ndim=2, names=None) for e in self.fitted("estimators_")]
+        return joined(made, call) if soft else replace(joined(made, call), order="F")
+
     def predict(self, x: Features) -> Features:
         if self.model.voting == "soft":
             made = self.predict_proba(x)

@@ -68,8 +68,8 @@ class Booster(Translator):
     def _columns(self, x: Features, method: str, options: dict[str, Any]) -> tuple[list[Value], int]:
         """(the float64 that the library compares, the result's dimensions). Refuses (SW252) what it raises."""
         call = self.call(method)
-        if not isinstance(x, Features) or x.ndim != 2 or x.sparse or x.has_texts:
-            refuse("SW811", call=call)
+        if not isinstance(x, Features) or x.ndim != 2 or x.has_texts or (x.sparse and not x.types[0].is_float):
+            refuse("SW811", call=call)  # of a sparse matrix, values that are not stored are 0
         made = run_prototype(call, getattr(self.model, method), x.prototype(), **options)
         # Arrays that hold no floats become float32, DataFrames the common type with float32.
         through = F64

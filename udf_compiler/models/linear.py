@@ -108,6 +108,10 @@ class LinearDiscriminantAnalysis(LogisticRegression):
 class SGDClassifier(LinearClassifier):
     """Probabilities of log_loss and modified_huber; of several classes, they are normalised."""
 
+    def predict_log_proba(self, x: Features) -> Features:
+        made = self.predict_proba(x)
+        return made.array([made.loop.call("log", v) for v in made.values])
+
     def predict_proba(self, x: Features) -> Features:
         made = self._scores(x, "predict_proba")
         made.kept(self.call("predict_proba"))

@@ -57,9 +57,10 @@ class Shifted(Translator):
 
     def _projected(self, x: Features, method: str, parts: Parts) -> Features:
         call = self.call(method)
-        made = validated(self.model, x, call, dtype=FLOATS)
-        if made.sparse or made.types[0] != F64 or parts.matrix.dtype != np.float64:
-            refuse("SW814", name=self.name, attribute="input", type=f"sparse, or of {made.types[0]}")
+        takes = ["csr", "csc"] if self.name == "GaussianRandomProjection" else False
+        made = validated(self.model, x, call, dtype=FLOATS, accept_sparse=takes)
+        if made.types[0] != F64 or parts.matrix.dtype != np.float64:
+            refuse("SW814", name=self.name, attribute="input", type=str(made.types[0]))
         values = made.values
         if parts.shift is not None:
             values = in_place(made, "subtract", values, parts.shift)

@@ -93,7 +93,7 @@ class Averaged(Translator):
     def _checked(self, x: Features, call: str) -> tuple[Features, list[Any]]:
         """(the columns that the trees compare, the trees)."""
         trees = self.fitted("estimators_") if hasattr(self.model, "n_estimators") else [self.model]
-        finite = "allow-nan" if trees[0].__sklearn_tags__().input_tags.allow_nan else True
+        finite = "allow-nan" if trees[0].__sklearn_tags__().input_tags.allow_nan and not x.sparse else True
         return validated(self.model, x, call, finite, dtype=np.float32, accept_sparse="csr"), trees
 
     def apply(self, x: Features) -> Features:
