@@ -3,9 +3,11 @@
     make bench BENCH=backends          (or: python tests/bench/bench_backends.py [--rows N] [--repeats N] [--json FILE])
 
 Each chain (multiply, add, multiply, add, ...) is one pandas UDF over one double, taken by `spark.sparkweld.backend` once as
-a kernel and once as Spark's own expressions, over a Parquet scan (columns) and over a range (rows). One core, one JVM; runs
-of the two sides alternate. The constants are least-squares fits of the fastest runs; the scan or range alone, with the same
-column, is the row at 0 operations and is subtracted.
+a kernel and once as Spark's own expressions: over a Parquet scan (columns), over a range (rows), and over a range beside eight
+columns more, which a kernel takes through batches and back (wide rows). One core, one JVM; runs of the two sides alternate. The
+constants are least-squares fits of the fastest runs; the source alone is the row at 0 operations.
+
+The last table is an aggregate pandas UDF by a text over a Parquet scan: Spark's own partial aggregation against kernels.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,9 @@ import pandas as pd
 
 OPERATIONS = (2, 8, 16, 32)
 BACKENDS = ("native", "catalyst")
-SOURCES = ("columns", "rows")
+SOURCES = ("columns", "rows", "wide rows")
+MORE = 8  # columns that wide rows have beside
+KEYS = (16, 1024)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -63,50 +68,96 @@ def seconds(frame: Any) -> float:
     return time.perf_counter() - started
 
 
-def must_run(frame: Any, backend: str) -> None:
+def must_run(frame: Any, backend: str, kernel: str = "Weld [") -> None:
     plan = frame._jdf.queryExecution().executedPlan().toString()
-    if "ArrowEvalPython" in plan or ("Weld [" in plan) != (backend == "native"):
+    if "EvalPython" in plan or "InPandas" in plan or (kernel in plan) != (backend == "native"):
         raise RuntimeError(f"not the backend {backend}:\n{plan}")
 
 
-def measure(spark: Any, rows: int, repeats: int, scratch: Path) -> dict[str, dict[str, dict[int, float]]]:
-    """Source -> backend -> operations -> nanoseconds a row, fastest of the runs; 0 operations: the source alone."""
-    path = str(scratch / "numbers.parquet")
-    made = spark.range(rows).selectExpr("id * 0.25D + rand(1) as x")
-    made.write.option("compression", "none").parquet(path)
-    sources = {"columns": spark.read.parquet(path), "rows": spark.range(0, rows, 1, 1).selectExpr("id * 0.25D as x")}
-    best: dict[str, dict[str, dict[int, float]]] = {s: {b: {} for b in BACKENDS} for s in SOURCES}
-    for _ in range(repeats + 1):  # the first round warms the JVM and the kernel cache, and is beaten later
-        for source, table in sources.items():
-            for operations in (0, *OPERATIONS):
-                for backend in BACKENDS:
-                    spark.conf.set("spark.sparkweld.backend", backend)
-                    frame = table.select("x" if operations == 0 else chain(operations)("x").alias("r"))
-                    if operations:
-                        must_run(frame, backend)
-                    took = seconds(frame) / rows * 1e9
-                    best[source][backend][operations] = min(took, best[source][backend].get(operations, np.inf))
+Best = dict[Any, dict[str, dict[int, float]]]
+
+
+def alternate(spark: Any, arguments: argparse.Namespace, queries: dict[tuple[Any, int], Any], kernel: str = "Weld [") -> Best:
+    """Source -> backend -> operations -> nanoseconds a row, fastest of the runs, of queries by source and operations."""
+    best: Best = {}
+    for _ in range(arguments.repeats + 1):  # the first round warms the JVM and the kernel cache, and is beaten later
+        for (source, operations), query in queries.items():
+            for backend in BACKENDS:
+                spark.conf.set("spark.sparkweld.backend", backend)
+                frame = query()
+                if operations:
+                    must_run(frame, backend, kernel)
+                took = seconds(frame) / arguments.rows * 1e9
+                times = best.setdefault(source, {}).setdefault(backend, {})
+                times[operations] = min(took, times.get(operations, np.inf))
     return best
 
 
-def constants(best: dict[str, dict[str, dict[int, float]]]) -> dict[str, float]:
+def measure(spark: Any, arguments: argparse.Namespace, scratch: Path) -> Best:
+    """Chains over all sources."""
+    rows = arguments.rows
+    path = str(scratch / "numbers.parquet")
+    spark.range(rows).selectExpr("id * 0.25D + rand(1) as x").write.option("compression", "none").parquet(path)
+    made = spark.range(0, rows, 1, 1)
+    wide = [f"id * {i + 2}.5D as c{i}" for i in range(MORE)]
+    tables = dict(zip(SOURCES, (spark.read.parquet(path), made.selectExpr("id * 0.25D as x"),
+                                made.selectExpr("id * 0.25D as x", *wide)), strict=True))  # fmt: skip
+
+    def query(source: str, operations: int) -> Any:
+        result = chain(operations)("x").alias("r") if operations else "x"
+        return tables[source].select(result, *(f"c{i}" for i in range(MORE if source == "wide rows" else 0)))
+
+    points = [(source, operations) for source in SOURCES for operations in (0, *OPERATIONS)]
+    return alternate(spark, arguments, {point: partial(query, *point) for point in points})
+
+
+def measure_aggregates(spark: Any, arguments: argparse.Namespace, scratch: Path) -> Best:
+    """An aggregate by texts, of which there are so many; `operations` is 1."""
+    from pyspark.sql.functions import pandas_udf
+
+    @pandas_udf("double")
+    def weighted(x: pd.Series, w: pd.Series) -> float:
+        return (x * w).sum() / w.sum()
+
+    path = str(scratch / "groups.parquet")
+    keys = [f"concat('key ', cast(pmod(hash(id), {n}) as string)) as k{n}" for n in KEYS]
+    made = spark.range(arguments.rows).selectExpr("rand(1) as x", "if(id % 50 = 0, null, rand(2)) as w", *keys)
+    made.write.option("compression", "none").parquet(path)
+    table = spark.read.parquet(path)
+    queries = {(f"{n} keys", 1): lambda n=n: table.groupBy(f"k{n}").agg(weighted("x", "w")) for n in KEYS}
+    return alternate(spark, arguments, queries, kernel="WeldAggregate [")
+
+
+def constants(best: Best) -> dict[str, float]:
     """The constants of CostModel, in nanoseconds."""
 
-    def line(source: str, backend: str) -> tuple[float, float]:
+    def slope(source: str, backend: str) -> float:
         points = best[source][backend]
-        slope, start = np.polyfit(OPERATIONS, [points[n] - points[0] for n in OPERATIONS], 1)
-        return float(slope), float(start)
+        return float(np.polyfit(OPERATIONS, [points[n] for n in OPERATIONS], 1)[0])
 
-    kernel, kernel_row = line("columns", "native")
-    expression, _ = line("columns", "catalyst")
-    over_rows, over_rows_start = line("rows", "native")
+    def ahead(source: str) -> float:
+        """What a kernel costs beside its operations, more than an expression does."""
+        native, catalyst = (best[source][backend] for backend in BACKENDS)
+        return float(np.mean([native[n] - catalyst[n] - n * (kernel - expression) for n in OPERATIONS]))
+
+    kernel, expression = slope("columns", "native"), slope("columns", "catalyst")
+    through = (ahead("wide rows") - ahead("rows")) / MORE
     return {
         "KernelOperation": kernel,
-        "KernelRow": kernel_row,
         "CatalystOperation": expression,
-        "RowToColumn + ColumnToRow": over_rows_start - kernel_row,
-        "kernel slope over rows (for comparison)": over_rows,
+        "KernelRow": ahead("columns"),
+        "ThroughColumns": through,
+        "KernelOfRows": ahead("rows") - through,
     }
+
+
+def table_of(best: Best, first: str) -> str:
+    """The fastest runs as a Markdown table: a line for each number of operations."""
+    columns = [(s, b) for s in best for b in BACKENDS]
+    lines = [f"| {first} | " + " | ".join(f"{s}, {b}" for s, b in columns) + " |", "|---:|" + "---:|" * len(columns)]
+    for operations in next(iter(best.values()))["native"]:
+        lines.append(f"| {operations} | " + " | ".join(f"{best[s][b][operations]:.1f}" for s, b in columns) + " |")
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -115,21 +166,19 @@ def main() -> int:
         spark = session(Path(folder))
         spark.sparkContext.setLogLevel("ERROR")
         try:
-            best = measure(spark, arguments.rows, arguments.repeats, Path(folder))
+            best = measure(spark, arguments, Path(folder))
+            groups = measure_aggregates(spark, arguments, Path(folder))
         except RuntimeError as error:
             print(f"FAILED: {error}")
             return 1
         finally:
             spark.stop()
-    print("nanoseconds a row, one core\n\n| operations | " + " | ".join(f"{s}, {b}" for s in SOURCES for b in BACKENDS) + " |")
-    print("|---:|" + "---:|" * 4)
-    for operations in (0, *OPERATIONS):
-        print(f"| {operations} | " + " | ".join(f"{best[s][b][operations]:.1f}" for s in SOURCES for b in BACKENDS) + " |")
-    print()
+    print(f"nanoseconds a row, one core\n\n{table_of(best, 'operations')}\n")
     for name, value in constants(best).items():
         print(f"{name}: {value:.2f} ns")
+    print(f"\n{table_of(groups, 'aggregates')}")
     if arguments.json:
-        arguments.json.write_text(json.dumps(best, indent=1), encoding="utf-8")
+        arguments.json.write_text(json.dumps([best, groups], indent=1), encoding="utf-8")
     return 0
 
 

@@ -19,22 +19,21 @@ final case class Estimate(operations: Int, rows: Boolean, native: Double, cataly
 
 /**
  * Chooses between a kernel and Catalyst expressions for a UDF that can be both. The constants are measured by
- * tests/bench/bench_backends.py, which prints them (here: one core of an AMD EPYC, Zen 4, Java 17).
+ * tests/bench/bench_backends.py, which prints them (here: 4 million rows on one core of an AMD EPYC, Zen 4, Java 17). What both
+ * sides have in common is in neither.
  */
 object CostModel {
-  /** A kernel's own work for one operation, and what calling it costs a row. */
-  private val KernelOperation = 0.02
-  private val KernelRow = 1.9
-
-  /** An operation of generated Java code. */
-  private val CatalystOperation = 0.22
+  /** One operation of a kernel, and of generated Java code. */
+  private val KernelOperation = 0.01
+  private val CatalystOperation = 0.21
 
   /**
-   * A column of a row-based child into a vector, and a column back into rows: each half of what both took together, with
-   * RowBatches below and Spark's own ColumnToRow above, which WeldRows replaces only where whole rows are taken.
+   * What a row costs beside its operations when it comes out of an operator that works by rows: to become part of a batch and a
+   * row again (RowBatches below, WeldRows above), and each column of it that passes. Over batches a kernel costs nothing beside
+   * its operations: WeldRows writes its rows faster than ColumnarToRow does those of a scan.
    */
-  private val RowToColumn = 8.6
-  private val ColumnToRow = 8.6
+  private val KernelOfRows = 13.5
+  private val ThroughColumns = 1.2
 
   /** Whether some UDF of the plan could be cheaper as an expression; decides before anything is asked of the service. */
   def mayChooseCatalyst(plan: LogicalPlan): Boolean = plan.exists { node =>
@@ -44,8 +43,8 @@ object CostModel {
   def estimate(operations: Int, udf: PythonUDF, node: LogicalPlan): Estimate = {
     val rows = node.children.exists(givesRows)
     val passed = node.children.map(_.output.size).sum
-    val conversions = if (rows) passed * RowToColumn + (passed + 1) * ColumnToRow else 0.0
-    Estimate(operations, rows, KernelRow + operations * KernelOperation + conversions, operations * CatalystOperation)
+    val conversions = if (rows) KernelOfRows + passed * ThroughColumns else 0.0
+    Estimate(operations, rows, operations * KernelOperation + conversions, operations * CatalystOperation)
   }
 
   /** Whether the plan's rows come out of an operator that works by rows: anything but a scan and what kernels take in. */
