@@ -80,6 +80,13 @@ def test_chains_of_functions_with_loops(eval_type):
     assert got == [digits(halvings(a)) for a in given]
 
 
+@pytest.mark.parametrize("constant, returns", [(1e30, "long"), (float("nan"), "long"), (300, "byte"), (-40_000.0, "short")])
+def test_constants_that_the_return_type_does_not_have(constant, returns):
+    reply = compile_udf(lambda a: 5 if a is None or a > 0 else constant, 101, {"a": "long"}, returns)
+    (got,), flagged = run(reply, {"a": A})
+    assert flagged.tolist() == [False, True, False, False, True] and [got[i] for i in (0, 2, 3)] == [5, 5, 5]
+
+
 def test_a_pandas_udf_and_a_plain_one_of_one_column():
     """In the form without NULLs the plain one reads plain values, in the other it sees None."""
     steps = [

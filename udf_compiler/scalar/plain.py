@@ -174,6 +174,8 @@ class _Column:
             return loop.const(self.to.zero, self.to)
         if self.to == STR:
             return self._text(x, kind)
+        if self.to.is_int and not is_scalar(x) and not np.iinfo(self.to.dtype).min <= x <= np.iinfo(self.to.dtype).max:
+            return loop.const(self.to.zero, self.to)  # no constant of the type: `converts` is False
         return value_as(loop, x, self.to)
 
     def _text(self, x: Any, kind: str) -> Value:
