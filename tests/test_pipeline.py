@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from pyspark import cloudpickle
 from pyspark.core.broadcast import _from_id
+from pyspark.sql.types import LongType
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import evaluate, parse_program
@@ -216,6 +217,24 @@ def test_a_null_in_an_integer_result_that_feeds_a_udf_is_guarded():
     program = parse_program(reply["program"])
     given = Optional(np.array([1.0, 2.5, 0.0]), np.array([True, True, False]))
     np.testing.assert_array_equal(evaluate(program, {"a": given}, 3).flagged, [False, False, True])
+
+
+def test_functions_of_rows_tell_which_rows_are_flagged():
+    def digits(k: int) -> int:
+        return k * k % 1000 + (k + 2**62) % 3
+
+    row = python_step(r=udf(0, column("a", "long"), evalType=101, returns="long"))
+    asked = request(row, inputs={"a": "long"}, nullable_state=["a"])
+    reply = compile_pipeline({**asked, "rowwise": True}, [payload(digits, LongType())])
+    program = parse_program(reply["program"])
+    assert reply["flags"] and reply["guarded"] and program.outputs == ("r", "flagged") and len(reply["outputs"]) == 1
+    columns = {"a": Optional(np.array([7, 2**40, -3, 2**62, 2**33]), np.ones(5, np.bool_))}
+    made = evaluate(program, columns, 5)
+    decided = made.columns["flagged"].valid
+    assert decided.tolist() == [True, False, True, False, False] and not made.flagged.any()
+    assert made.columns["r"][decided].tolist() == [digits(7), digits(-3)]
+    whole = compile_pipeline(asked, [payload(digits, LongType())])
+    assert not whole["flags"] and evaluate(parse_program(whole["program"]), columns, 5).flagged.tolist() == (~decided).tolist()
 
 
 def test_every_refusal_is_listed_with_its_step():

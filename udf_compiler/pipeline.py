@@ -31,6 +31,7 @@ from udf_compiler.columns import (
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.kinds import fields_of, kind_of, map_kind_of, sees_batch_state
 from udf_compiler.merging import merge_rows
+from udf_compiler.row_flags import guards_as_column
 from udf_compiler.type_names import with_names
 from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
@@ -81,6 +82,8 @@ class _Pipeline:
             before, program = program, optimize(program)
             self.step = 0
             self._refuse_inexact(before, program)
+            if self.request.get("rowwise", False):
+                program = guards_as_column(program)
             if check_size is not None:
                 self._try(None, lambda: check_size(program))
         seconds = {"trace": round(traced - started, 6), "optimize": round(time.perf_counter() - traced, 6)}
@@ -92,8 +95,9 @@ class _Pipeline:
         types = output_types(program)
         outputs = [
             {"name": name, "type": self.columns[name].spark_type, "nullable": type.nullable}
-            for name, type in zip(self.request["outputs"], types, strict=True)
+            for name, type in zip(self.request["outputs"], types[: len(self.request["outputs"])], strict=True)
         ]
+        flags = len(types) > len(outputs)
         return {
             "program": print_program(program),
             "hash": program.digest,
@@ -101,7 +105,8 @@ class _Pipeline:
             "inputs": [i.name for i in program.inputs],
             "outputs": outputs,
             "filtered": any(loop.where is not None for loop in program.loops),
-            "guarded": any(loop.guards or loop.some for loop in program.loops),
+            "flags": flags,
+            "guarded": flags or any(loop.guards or loop.some for loop in program.loops),
             "kept": [{"op": op, "bound": bound} for op, bound in dict.fromkeys((*_kept(program).items(), *self.udfs.kept))],
             "nodes": program.size,
             "udfs": self.notes,

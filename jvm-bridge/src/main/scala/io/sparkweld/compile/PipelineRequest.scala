@@ -49,13 +49,15 @@ final case class Refused(refusals: Seq[Refusal]) extends CompileReply
 
 /**
  * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and
- * stores. `blocks`: digests of the constants that it reads, ABI order; `models`: these, where a plan is made.
+ * stores. `flags`: it stores one column more, NULL in rows that it did not decide. `blocks`: digests of the constants that it
+ * reads, ABI order; `models`: these, where a plan is made.
  */
 final case class Compiled(
     program: String,
     hash: String,
     inputs: Array[Int],
     outputTypes: Seq[String],
+    flags: Boolean,
     filtered: Boolean,
     guarded: Boolean,
     kept: Seq[String],
@@ -100,6 +102,7 @@ object CompileReply {
       hash = frame.text("hash").getOrElse(""),
       inputs = inputs.map(names).toArray,
       outputTypes = outputs.map(_.path("type").asText),
+      flags = json.path("flags").asBoolean,
       filtered = json.path("filtered").asBoolean,
       guarded = json.path("guarded").asBoolean,
       kept = json.path("kept").elements().asScala

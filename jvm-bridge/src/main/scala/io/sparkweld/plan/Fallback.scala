@@ -86,12 +86,16 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
     val splits = rowLimit == 0 && input.numRows() > SQLConf.get.arrowMaxRecordsPerBatch
     val rows =
       if (splits) stream(Iterator.single(input)).map(_.copy()).toArray
-      else {
-        val start = input.rowIterator().asScala.map(row => toRow(row).copy(): InternalRow).toArray
-        runners.foldLeft(start)((rows, run) => if (rows.isEmpty) rows else run(rows))
-      }
+      else this.rows(input.rowIterator().asScala.map(copyOf).toArray)
     pack(rows.iterator, math.max(rows.length, 1))
   }
+
+  /** A row of the input that stays when its batch goes. */
+  def copyOf(row: InternalRow): InternalRow = toRow(row).copy()
+
+  /** What the chain makes of such rows. */
+  def rows(input: Array[InternalRow]): Array[InternalRow] =
+    runners.foldLeft(input)((rows, run) => if (rows.isEmpty) rows else run(rows))
 
   /** All of `batches` through one run of the chain, as batches that each hold until the next. */
   def batches(batches: Iterator[ColumnarBatch]): Iterator[ColumnarBatch] = {

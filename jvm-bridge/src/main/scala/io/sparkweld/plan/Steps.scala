@@ -83,6 +83,7 @@ object NullPolicy {
  * @param layout for each output column: the child's column that passes through (>= 0), or -(j + 1) for the kernel's output j,
  *   counted on to `structs`
  * @param structs columns made of kernel outputs
+ * @param flags whether the kernel stores one column more: NULL in rows that it did not decide, which run in Python alone
  * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's
  *   split decides the dtypes.
  * @param models the constants that the program reads; on the driver only, tasks get them as broadcasts
@@ -95,6 +96,7 @@ final case class KernelPlan(
     layout: Array[Int],
     structs: Array[StructOutput],
     filtered: Boolean,
+    flags: Boolean,
     rowLimit: Int,
     @transient models: Seq[ModelBlock])
 

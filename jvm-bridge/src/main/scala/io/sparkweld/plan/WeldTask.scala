@@ -1,11 +1,9 @@
 package io.sparkweld.plan
 
 import scala.collection.mutable
-import scala.util.control.NonFatal
 
-import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena}
-import io.sparkweld.compile.{FormKey, FormOrigin, FormUnavailable, Lease, LinkedForm, ModelCopy}
+import io.sparkweld.compile.{FormKey, FormUnavailable}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
@@ -14,6 +12,7 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.internal.Logging
 import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.types.BooleanType
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
 /**
@@ -40,8 +39,8 @@ final case class WeldMetrics(
 
 /**
  * Batches of one partition through the kernel. A batch that a kernel may not decide (no form for its NULLs, a guard
- * that fired) runs through the original chain instead; when that happens often, or no kernel can run here, so does the
- * rest of the partition. An output batch holds until the next one is asked for. All native memory is freed when the
+ * that fired) runs through the original chain instead, or, where functions see each row for themselves, only its flagged rows
+ * do; when that happens often, or no kernel can run here, so does the rest of the partition. An output batch holds until the next one is asked for. All native memory is freed when the
  * task ends.
  *
  * @param isStage this is one of the stages of another WeldTask: batches are counted there, and it never streams
@@ -60,6 +59,8 @@ final class WeldTask(
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
   private val made: Array[ColumnVector] =
     outputs ++ kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
+  private val flags = Option.when(kernel.flags)(new NativeColumnVector(BooleanType, 0))
+  private val stored = outputs ++ flags
   private val selection = new SelectionBuffer
   private val arena = new TextArena(
     if ((kernel.inputs.map(_.dataType) ++ kernel.outputTypes).exists(ColumnLayout.holdsViews)) WeldTask.TextBytesARow else 0,
@@ -67,7 +68,7 @@ final class WeldTask(
   private val selected = kernel.layout.map { source =>
     if (kernel.filtered && source >= 0) new SelectedColumnVector(selection) else null
   }
-  private val result = new Array[Long](2 + outputs.length)
+  private val result = new Array[Long](2 + stored.length)
   private val bound = new Array[Boolean](kernel.inputs.length)
   private val forms = mutable.HashMap.empty[Set[Int], Option[HeldForm]]
   private val memory = new OffHeapBuffer
@@ -78,6 +79,8 @@ final class WeldTask(
   private var inARow = 0
   private var current: ColumnarBatch = _
   private var ready: Option[ColumnarBatch] = None
+  private var held: HeldRows = _
+  private var released: Iterator[ColumnarBatch] = Iterator.empty // what was held
   private var streaming: Option[Iterator[ColumnarBatch]] = None
 
   context.addTaskCompletionListener[Unit](_ => close())
@@ -109,6 +112,9 @@ final class WeldTask(
       case None if inStages =>
         if (stages.hasNext) ready = Some(stages.next()) else leaveStages()
         true
+      case None if released.hasNext =>
+        ready = Some(released.next())
+        true
       case None =>
         if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
         current = null
@@ -116,8 +122,8 @@ final class WeldTask(
         if (more) {
           current = input.next()
           if (current.numRows() > 0) run(current)
-        }
-        more
+        } else released = stillHeld()
+        more || released.hasNext
     }
   }
 
@@ -196,7 +202,7 @@ final class WeldTask(
     val form = held.form
     val rows = batch.numRows()
     val started = System.nanoTime()
-    val columns = new Array[Long](2 * form.inputs.length + 2 * outputs.length + 2 + held.extraEntries)
+    val columns = new Array[Long](2 * form.inputs.length + 2 * stored.length + 2 + held.extraEntries)
     var at = 0
     form.inputs.foreach { i =>
       bind(i, batch)
@@ -204,7 +210,7 @@ final class WeldTask(
       columns(at + 1) = inputs(i).nullsAddress
       at += 2
     }
-    outputs.foreach { output =>
+    stored.foreach { output =>
       output.ensureCapacity(rows)
       columns(at) = output.dataAddress
       columns(at + 1) = output.nullsAddress
@@ -225,14 +231,25 @@ final class WeldTask(
       WarnOnce(s"text:${plan.maxTextBytes}", s"SparkWeld: a batch of stage ${context.stageId()} runs in Python. ${refusal.text}")
       return false
     }
-    plan.metrics.guardedRows += result(1)
-    val decided = result(1) == 0
+    val alone = if (kernel.flags) result(2 + outputs.length).toInt else 0
+    plan.metrics.guardedRows += result(1) + alone
+    val decided = result(1) == 0 && alone.toLong * HeldRows.Few <= rows
     if (decided) {
       plan.metrics.kernelBatches += 1
-      ready = Some(assemble(batch, result(0).toInt)).filter(_.numRows() > 0)
+      give(assemble(batch, result(0).toInt), flags.filter(_ => alone > 0))
     }
     decided
   }
+
+  /** Makes a batch ready, or holds it back: when rows of it are flagged, or others before it are held. */
+  private def give(made: ColumnarBatch, flags: Option[ColumnVector] = None): Unit =
+    if (flags.isEmpty && (held == null || held.isEmpty)) ready = Some(made).filter(_.numRows() > 0)
+    else {
+      fallbackMade = true
+      if (held == null) held = new HeldRows(plan.fallback.output, fallback)
+      held.add(made, current, flags)
+      if (held.isFull) released = held.take()
+    }
 
   private def assemble(batch: ColumnarBatch, rows: Int): ColumnarBatch = {
     var j = 0
@@ -262,12 +279,17 @@ final class WeldTask(
     else {
       plan.metrics.deoptimisedBatches += 1
       fallbackMade = true
-      ready = Some(fallback.batch(batch, kernel.rowLimit)).filter(_.numRows() > 0)
+      give(fallback.batch(batch, kernel.rowLimit))
     }
   }
 
+  private def stillHeld(): Iterator[ColumnarBatch] = if (held == null || held.isEmpty) Iterator.empty else held.take()
+
   /** From here on, the batch in hand and all that follow go through one Python run. */
-  private def stream(): Unit = streaming = Some(fallbackOf(Iterator.single(current) ++ input))
+  private def stream(): Unit = {
+    val before = stillHeld()
+    streaming = Some(before ++ fallbackOf(Iterator.single(current) ++ input))
+  }
 
   private def fallbackOf(batches: Iterator[ColumnarBatch]): Iterator[ColumnarBatch] = {
     fallbackMade = true
@@ -289,59 +311,12 @@ final class WeldTask(
     forms.clear()
     if (linkable) inputs.foreach(_.close())
     outputs.foreach(_.close())
+    flags.foreach(_.close())
+    if (held != null) held.close()
     selection.close()
     arena.close()
     memory.close()
     if (fallbackMade) fallback.close()
-  }
-}
-
-/** A form that a task holds, and the blocks of constants that its kernel reads. */
-private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[ModelCopy]]) extends AutoCloseable {
-
-  def form: LinkedForm = lease.value
-
-  /** Entries of the kernel's `columns` behind that of the arena: the blocks, then memory for the call. */
-  def extraEntries: Int = if (models.isEmpty) 0 else models.length + 1
-
-  /** Writes their addresses; the task's `memory` is made large enough. */
-  def addresses(memory: OffHeapBuffer, columns: Array[Long], from: Int): Unit = if (models.nonEmpty) {
-    var i = 0
-    while (i < models.length) {
-      columns(from + i) = models(i).value.address
-      i += 1
-    }
-    columns(from + i) = memory.reserve(math.max(form.memory, 1L))
-  }
-
-  override def close(): Unit = {
-    models.foreach(_.close())
-    lease.close()
-  }
-}
-
-private object HeldForm {
-
-  /** Throws FormUnavailable. */
-  def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]]): HeldForm = {
-    val lease = SparkWeldRuntime.kernels.acquire(key, origin)
-    val held = mutable.ArrayBuffer.empty[Lease[ModelCopy]]
-    try {
-      lease.value.blocks.foreach(digest => held += SparkWeldRuntime.models.acquire(digest, () => read(models(digest))))
-      new HeldForm(lease, held.toArray)
-    } catch {
-      case problem @ (NonFatal(_) | _: OutOfMemoryError) =>
-        held.foreach(_.close())
-        lease.close()
-        throw new FormUnavailable(Refusal("SW870", "reason" -> problem.toString), lasting = false, environment = true)
-    }
-  }
-
-  /** The bytes of a broadcast; Spark's own copy of them in this executor is not needed once they are off-heap. */
-  private def read(broadcast: Broadcast[Array[Byte]]): Array[Byte] = {
-    val bytes = broadcast.value
-    SparkInternals.forgetHere(broadcast)
-    bytes
   }
 }
 

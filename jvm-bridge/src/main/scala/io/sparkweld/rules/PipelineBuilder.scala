@@ -37,8 +37,8 @@ final case class Pipeline(
     filtered: Boolean,
     splitAfter: Option[Int]) {
 
-  def plan(rowLimit: Int, models: Seq[ModelBlock]): KernelPlan =
-    KernelPlan(request.key, FormOrigin(request.service), inputs, outputTypes, layout, structs, filtered, rowLimit, models)
+  def plan(rowLimit: Int, flags: Boolean, models: Seq[ModelBlock]): KernelPlan =
+    KernelPlan(request.key, FormOrigin(request.service), inputs, outputTypes, layout, structs, filtered, flags, rowLimit, models)
 }
 
 /**
@@ -317,7 +317,8 @@ final class PipelineBuilder(
     request.set[ObjectNode]("steps", steps)
     val outputs = request.putArray("outputs")
     made.keys.foreach(outputs.add)
-    request.put("filtered", lastFilter.isDefined).put("mayFilter", maps)
+    val rowwise = !seesBatchState && !maps && lastFilter.isEmpty && structs.isEmpty && names.nonEmpty
+    request.put("filtered", lastFilter.isDefined).put("mayFilter", maps).put("rowwise", rowwise)
     request.set[ObjectNode]("conf", settings())
     val paths: ArrayNode = request.putObject("python").putArray("includes")
     includes.foreach(paths.add)

@@ -242,7 +242,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         stages(lower, input, service) ++ stages(upper, lower.last.output, service)
       case None =>
         driver.compiler.register(pipeline.request)
-        val kernel = pipeline.plan(PipelineBuilder.rowLimit(firstOfBatches(nodes), columnarInput = false, conf), Nil)
+        val kernel = pipeline.plan(PipelineBuilder.rowLimit(firstOfBatches(nodes), columnarInput = false, conf), flags = false, Nil)
         Seq(Stage(nodes.map(Step.of(_).get), input, kernel))
     }
   }
@@ -341,7 +341,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
     val first = firstOfBatches(nodes)
     val kernel = pipeline.plan(PipelineBuilder.rowLimit(first, columnarInput && first.forall(_ eq nodes.head), conf),
-      program.models)
+      program.flags, program.models)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, parts, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)

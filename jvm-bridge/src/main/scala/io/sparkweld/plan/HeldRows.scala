@@ -1,0 +1,66 @@
+package io.sparkweld.plan
+
+import scala.collection.mutable.ArrayBuffer
+
+import io.sparkweld.columns.RowColumns
+
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Attribute, UnsafeProjection}
+import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
+
+/**
+ * What a kernel made of batches, held back as rows until the original chain has decided those that the kernel flagged: a call of
+ * Python costs as much as many batches, so the flagged rows of many go there together. The rows come out in their order. Serves
+ * one task.
+ */
+private final class HeldRows(output: Seq[Attribute], fallback: Fallback) extends AutoCloseable {
+  private val toRow = UnsafeProjection.create(output, output)
+  private val rows = ArrayBuffer.empty[InternalRow] // null: flagged
+  private val flagged = ArrayBuffer.empty[InternalRow] // as the chain takes them
+  private var bytes = 0L
+  private val columns = new RowColumns(output, Fallback.BatchRows)
+
+  def isEmpty: Boolean = rows.isEmpty
+
+  def isFull: Boolean = bytes >= HeldRows.MostBytes || flagged.length >= HeldRows.MostFlagged
+
+  /** Adds the rows of `made`. Where `flags`, if there are any, are NULL, the row of `input` is to be decided instead. */
+  def add(made: ColumnarBatch, input: ColumnarBatch, flags: Option[ColumnVector]): Unit = {
+    var i = 0
+    while (i < made.numRows()) {
+      if (flags.exists(_.isNullAt(i))) {
+        rows += null
+        flagged += fallback.copyOf(input.getRow(i))
+      } else {
+        val row = toRow(made.getRow(i)).copy()
+        bytes += row.getSizeInBytes
+        rows += row
+      }
+      i += 1
+    }
+  }
+
+  /** All rows as batches, each of which holds until the next; nothing is held any more. */
+  def take(): Iterator[ColumnarBatch] = {
+    val decided = fallback.rows(flagged.toArray)
+    if (decided.length != flagged.length) {
+      throw new IllegalStateException(s"${decided.length} results of ${flagged.length} rows: a bug in SparkWeld")
+    }
+    val (held, results) = (rows.toArray.iterator, decided.iterator)
+    val merged = held.map(row => if (row == null) results.next() else row)
+    rows.clear()
+    flagged.clear()
+    bytes = 0
+    Iterator.continually(()).takeWhile(_ => merged.hasNext).map(_ => columns.fill(merged))
+  }
+
+  override def close(): Unit = columns.close()
+}
+
+private object HeldRows {
+  /** Of a batch of so many times as many rows, the flagged ones run alone; of a smaller one all do. */
+  val Few = 4
+
+  private val MostBytes = 16L << 20
+  private val MostFlagged = 10000
+}
