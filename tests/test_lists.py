@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate
+from sparkweld.ir.types import Items
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference
+from tests.helpers.kinds import codes, compile_udf, run
 from tests.helpers.scalars import check, columns_of, rows_of
 
 WEIGHTS = [0.5, -1.25, 3.0]
@@ -106,3 +109,37 @@ def test_what_is_refused(source, type, code):
     with pytest.raises(Refusal) as refused:
         check(source, (type,))
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("eval_type", [100, 101])
+def test_lists_as_results(eval_type):
+    data = {"xs": [[1.0, 2.0, 3.0], [0.5, -0.25], [], None], "a": [1, 300, -4, 7]}
+    cases = [
+        (lambda xs, a: xs, "array<double>"),
+        (lambda xs, a: None if xs is None else xs[1:], "array<double>"),
+        (lambda xs, a: [a * 0.5, 1.0] if a > 0 else [], "array<double>"),
+        (lambda xs, a: (a * 0.1, float(a)), "array<float>"),
+        (lambda xs, a: [a, 2 * a, 7], "array<long>"),
+        (lambda xs, a: [a > 0, xs is None], "array<boolean>"),
+    ]
+    for function, returns in cases:
+        reply = compile_udf(function, eval_type, {"xs": "array<double>", "a": "integer"}, returns)
+        given = {"xs": [None if xs is None else Items("f64", tuple(xs)) for xs in data["xs"]], "a": data["a"]}
+        (got,), flagged = run(reply, given)
+        assert not flagged.any()
+        wanted = [function(*row) for row in zip(*data.values(), strict=True)]
+        if returns == "array<float>":
+            wanted = [np.array(x, np.float32).tolist() for x in wanted]
+        assert [None if x is None else list(x.values) for x in got] == [None if x is None else list(x) for x in wanted]
+    small = compile_udf(lambda a: [0 if a is None else a, 1], eval_type, {"a": "integer"}, "array<byte>")
+    assert run(small, {"a": data["a"]})[1].tolist() == [False, True, False, False]
+
+
+def test_lists_that_do_not_always_convert_are_refused():
+    for function, returns in [
+        (lambda xs: [len(xs), 1.5], "array<double>"), (lambda xs: [None, 1.0], "array<double>"), (lambda xs: xs, "array<float>"),
+        (lambda xs: 1.0, "array<double>"), (lambda xs: [1.0], "array<integer>"),
+    ]:  # fmt: skip
+        assert codes(compile_udf(function, 101, {"xs": "array<double>"}, returns)) == ["SW226"]
+    assert codes(compile_udf(lambda s: s, 200, {"s": "array<double>"}, "array<float>")) == ["SW226"]
+    assert codes(compile_udf(lambda s: s, 200, {"s": "array<double>"}, "double")) == ["SW109"]

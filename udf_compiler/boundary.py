@@ -20,16 +20,17 @@ from pandas.core.computation import expressions
 
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.ops import Fits
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, MOMENTS, STR, TS, list_of, of_dtype
+from sparkweld.ir.ops import Fits, ListCall
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, MOMENTS, STR, TS, of_dtype
 from sparkweld.reasons import refusal
 from udf_compiler import moments_boundary
-from udf_compiler.calls.lists import list_series
+from udf_compiler.calls.lists import is_list_series, list_series
 from udf_compiler.calls.strings.choose import TracedTexts
 from udf_compiler.scalar.results import RowSeries
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, dates, moments
 from udf_compiler.trace.maybe import plain as without_missing
 from udf_compiler.trace.text import Missing, some_string, str_call, text_series
+from udf_compiler.type_names import ARRAYS
 
 #: Spark type -> the plain IR type of its values.
 SPARK_TYPES: dict[str, Type] = {
@@ -44,11 +45,6 @@ SPARK_TYPES: dict[str, Type] = {
     "string": STR,
     "timestamp": TS,
     "timestamp_ntz": TS,
-}
-
-#: Arrays of these -> the lists that kernels hold.
-ARRAYS: dict[str, Type] = {
-    f"array<{name}>": list_of(SPARK_TYPES[name]) for name in ("boolean", "byte", "short", "integer", "long", "float", "double")
 }
 
 #: All types of columns.
@@ -195,6 +191,9 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     Only a Series over the batch's own rows has one. Refuses SW104 (return type), SW105 (a bare array), SW106 (no
     Series), SW107 (other rows), SW108 (dtype without a kernel type), SW109 (dtype that never casts to that type).
     """
+    made = is_list_series(result) and isinstance(return_type, str) and return_type in ARRAYS
+    if made and isinstance(result, TracedSeries) and result.value.loop is loop:
+        return _of_arrays(loop, result.value, ARRAYS[return_type], return_type, udf)
     if not isinstance(return_type, str) or return_type not in SPARK_TYPES:  # a struct is an object
         raise refusal("SW104", udf, type=return_type)
     if isinstance(result, TracedArray | np.ndarray) or type(result) is TracedTexts:
@@ -206,6 +205,8 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if result.value.loop is not loop:
         raise refusal("SW107", udf)
     to = SPARK_TYPES[return_type]
+    if result.kind == "list":
+        raise refusal("SW109", udf, dtype="arrays", type=return_type)
     if result.kind == "date":
         if to != DATE:
             dates.settle(result)
@@ -232,6 +233,15 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if to == DATE and result.value.type != I32:
         raise _never(udf, result.dtype, return_type)
     return _of_numbers(loop, result.value, to)
+
+
+def _of_arrays(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
+    """Arrays of the same elements; a NaN would become a NULL."""
+    if value.type.plain() != to:
+        raise refusal("SW226", udf, what=f"arrays of {value.type.element}", type=return_type)
+    if to.element.is_float:
+        loop.guard(loop.emit(ListCall("ordered", to), loop.value_of(value)))
+    return value
 
 
 def _of_rows(loop: LoopBuilder, result: RowSeries, to: Type, return_type: str, udf: str) -> Value:

@@ -389,10 +389,18 @@ def _arrow_difference(given: pa.Array, wanted: pa.Array, rounded: bool) -> _Diff
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if a.dtype == object:
-        return np.array([x == y or (pd.isna(x) and pd.isna(y)) for x, y in zip(a, b, strict=True)], np.bool_)
+        return np.array([_same_object(x, y) for x, y in zip(a, b, strict=True)], np.bool_)
     if a.dtype.kind != "f":
         return np.asarray(a == b)
     return ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
+
+
+def _same_object(x: Any, y: Any) -> bool:
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+        return x.dtype == y.dtype and x.shape == y.shape and bool(_same(x, y).all())
+    if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
+        return False
+    return bool(x == y or (pd.isna(x) and pd.isna(y)))
 
 
 def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:

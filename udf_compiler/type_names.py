@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, Type, list_of
+
+#: Arrays that kernels hold -> their lists.
+ARRAYS: dict[str, Type] = {
+    f"array<{name}>": list_of(element)
+    for name, element in {
+        "boolean": BOOL, "byte": I8, "short": I16, "integer": I32, "long": I64, "float": F32, "double": F64,
+    }.items()
+}  # fmt: skip
+
 
 def with_names(request: Any) -> Any:
     """A request in which each array of a simple type has its name. Whether elements may be NULL is left out: data decides."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf, udf
-from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType
+from pyspark.sql.types import ArrayType, BooleanType, DoubleType, IntegerType, LongType
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -209,3 +209,30 @@ def test_other_uses_of_series_of_arrays_are_refused(spark, parquet):
     frame = parquet({"xs": embeddings(20)})
     check(spark, lambda: frame.select(pandas_udf(doubled, DoubleType())("xs")), refused="SW224")
     check(spark, lambda: frame.select(pandas_udf(sides, DoubleType())("xs")), refused="SW225")
+
+
+@pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
+def test_arrays_as_results(spark, parquet, arrow):
+    def kind(function, returns):
+        return udf(function, ArrayType(returns), useArrow=arrow)
+
+    tail = kind(lambda xs: None if xs is None else xs[1:], DoubleType())
+    same = kind(lambda xs: xs, DoubleType())
+    pair = kind(lambda xs, i: [] if not xs else [xs[0], float(i), sum(xs)], DoubleType())
+    flags = kind(lambda i: [i % 2 == 0, i > 7], BooleanType())
+    numbers = kind(lambda i: [int(i), int(i) * 3], LongType())
+    frame = parquet({"id": np.arange(4000), "xs": lists(pa.float64(), 4000)}, row_group_size=1500)
+    check(spark, lambda: frame.select("id", tail("xs"), same("xs"), pair("xs", "id"), flags("id"), numbers("id")))
+    longer = frame.select("id", pair("xs", "id").alias("p")).filter("id % 3 = 0")
+    check(spark, lambda: longer.select("id", "p", F.size("p"), F.element_at("p", 1)).orderBy("id"))
+    check(spark, lambda: longer.groupBy(F.size("p")).count())
+
+
+def test_series_of_arrays_as_results(spark, parquet):
+    @pandas_udf(ArrayType(DoubleType()))
+    def heads(s: pd.Series) -> pd.Series:
+        return s.map(lambda v: None if v is None else v[:2])
+
+    frame = parquet({"id": np.arange(2000), "xs": embeddings(2000), "ys": lists(pa.float64(), 2000)})
+    check(spark, lambda: frame.select("id", heads("xs")))
+    check(spark, lambda: frame.select("id", heads("ys")), deopt=True)  # a NaN would be a NULL

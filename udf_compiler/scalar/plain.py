@@ -20,12 +20,14 @@ from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR
 from sparkweld.reasons import refusal
 from udf_compiler.scalar.calendar import guard_python_date
 from udf_compiler.scalar.formats import assembled
+from udf_compiler.scalar.list_results import list_of_row
 from udf_compiler.scalar.paths import Node, explorer, leaves
 from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.rows import Struct, TracedStruct
 from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import is_scalar, of_value
 from udf_compiler.trace.session import refuse
+from udf_compiler.type_names import ARRAYS
 
 #: PythonEvalType.SQL_BATCHED_UDF
 PICKLED = 100
@@ -105,6 +107,8 @@ def column_of_row(
 
     `field`: it is one of a struct's. Where pyarrow does not take a value of one field, all fields are converted in another way.
     """
+    if return_type in ARRAYS and not field:
+        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place)
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to = _TYPES[return_type]

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.types import BOOL, DATE, F64, I64, STR
+from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.formats import assembled
@@ -120,6 +120,8 @@ def kinds_of(tree: Node) -> frozenset[str]:
 def kind_of_result(x: Any) -> str:
     """The kind of one result."""
     if is_scalar(x):
+        if x.is_list:
+            return x.kind  # type: ignore[no-any-return]
         if x.numpy not in ("", "int64", "float64", "bool"):
             refuse("SW293", type=f"np.{x.numpy}")
         return x.kind  # type: ignore[no-any-return]
@@ -164,6 +166,8 @@ def not_none(loop: LoopBuilder, tree: Node) -> Value:
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     """The Series that pandas infers. Refuses (SW293) mixes of bools, numbers and strings, which make objects."""
     kinds = kinds_of(tree)
+    if kinds & LISTS.keys():
+        return _arrays(loop, tree, kinds)
     if len(kinds) == 1 and not kinds & {"None", "str", "date"}:
         type = TYPES[next(iter(kinds))]
         return TracedSeries(loop, merged(loop, tree, type, lambda x: value_as(loop, x, type)), type.dtype)
@@ -183,6 +187,18 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
         loop.guard(merged(loop, tree, BOOL, lambda x: _is_exact(loop, x)))
     value = merged(loop, tree, type, lambda x: value_as(loop, x, type))
     return RowSeries(loop.optional(value, not_none(loop, tree)), kinds)
+
+
+def _arrays(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSeries:
+    """A Series of arrays of one kind, None where a path gives it."""
+    found = kinds - {"None"}
+    if len(found) > 1 or any(not leaf.value.numpy for leaf in leaves(tree) if leaf.error is None and is_scalar(leaf.value)):
+        refuse("SW293", type=_listed(kinds))
+    type = TYPES[next(iter(found))]
+    value = merged(loop, tree, type, lambda x: loop.const(type.zero, type) if x is None else x.value)
+    if "None" in kinds:
+        value = loop.optional(value, not_none(loop, tree))
+    return TracedSeries(loop, value, np.dtype(object), "list")
 
 
 def _texts(loop: LoopBuilder, tree: Node, missing: Missing) -> TracedSeries:

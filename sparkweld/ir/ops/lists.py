@@ -114,7 +114,7 @@ _FLOATS, _WHOLE, _NUMBERS = lambda e: e.is_float, _is_whole, lambda e: e != BOOL
 #: Name -> function. complete: no element is NULL, which all others rely on. at: the element of an index, zero outside of the
 #: list. slice: Python's xs[a:b]. count: how many elements are equal. sum: of integers, NULL past 64 bits; `sum_wrapping` is
 #: NumPy's of integers, its others are of floats. smallest, largest: Python's min and max; minimum, maximum: NumPy's, where a NaN
-#: wins; NULL of an empty list.
+#: wins; NULL of an empty list. ordered: no element is NaN.
 FUNCTIONS: dict[str, ListFunction] = {
     "complete": ListFunction(lambda xs: True, lambda e: BOOL),
     "length": ListFunction(len, lambda e: I64),
@@ -130,6 +130,7 @@ FUNCTIONS: dict[str, ListFunction] = {
     "largest": ListFunction(_extreme(_greater), Type.optional, _NUMBERS),
     "minimum": ListFunction(_propagating(_less), Type.optional, _FLOATS),
     "maximum": ListFunction(_propagating(_greater), Type.optional, _FLOATS),
+    "ordered": ListFunction(lambda xs: bool(np.all(xs == xs)), lambda e: BOOL, _FLOATS),
     "any": ListFunction(lambda xs: bool(np.any(xs != 0)), lambda e: BOOL),
     "all": ListFunction(lambda xs: bool(np.all(xs != 0)), lambda e: BOOL),
 }
@@ -168,6 +169,27 @@ class ListCall(Op):
         with np.errstate(all="ignore"):
             given = [FUNCTIONS[self.fn].row(array_of(items, element), *values) for items, *values in rows]
         return column(given, FUNCTIONS[self.fn].result(element))
+
+
+@dataclass(frozen=True, slots=True)
+class MakeList(Op):
+    """The list of a `type` of its arguments, one element each; written ``list_of[list<f64>] %0 %1``."""
+
+    type: Type
+    name: ClassVar[str] = "list_of"
+
+    def infer(self, *args: Type) -> Type:
+        ok = self.type.is_list and not self.type.nullable and bool(args) and set(args) == {self.type.element}
+        self._wants(ok, f"elements of {self.type}", args)
+        return self.type
+
+    def evaluate(self, *args: Array) -> Array:
+        rows = np.broadcast_arrays(*args)  # type: ignore[arg-type]
+        kind = self.type.element.kind
+        return column([Items(kind, values) for values in zip(*(np.atleast_1d(r).tolist() for r in rows), strict=True)], self.type)
+
+
+MakeList.examples = tuple((MakeList(Type(kind)), (Type(kind).element,) * 2) for kind in LISTS)
 
 
 def array_of(items: Items, element: Type) -> np.ndarray:

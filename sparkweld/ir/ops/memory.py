@@ -1,8 +1,9 @@
-"""Which ops make new strings, for which a kernel needs memory; the strings of all others are parts of their arguments."""
+"""Which ops make new strings or lists, for which a kernel needs memory; those of all others are parts of their arguments."""
 
 from __future__ import annotations
 
 from sparkweld.ir.ops.base import Op
+from sparkweld.ir.ops.lists import MakeList
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.ops.strings import StrCall
 
@@ -15,6 +16,8 @@ _ALLOCATING = frozenset(
 
 def allocates(op: Op) -> bool:
     """Whether an op's kernel takes bytes of the arena."""
+    if isinstance(op, MakeList):
+        return True
     if isinstance(op, StrCall):
         return op.fn in _ALLOCATING or (op.fn == "slice" and op.params[2] != 1)
     return isinstance(op, RegexCall) and op.fn == "replace"

@@ -96,7 +96,7 @@ def _of_integers(element: Type) -> dict[str, Function]:
 
 
 def _of_floats(element: Type) -> dict[str, Function]:
-    item, double = load(element), as_double(element)
+    item, double, differ = load(element), as_double(element), compared(element, "!=")
 
     @_named("sum_in_order", element, result=FLOAT)
     def sum_in_order(v: Any) -> float:
@@ -127,9 +127,18 @@ def _of_floats(element: Type) -> dict[str, Function]:
             total = total + correction
         return total
 
+    @_named("ordered", element, result=types.boolean)
+    def ordered(v: Any) -> bool:
+        i = 0
+        while i < length_of(v):
+            if differ(item(address_of(v), i), item(address_of(v), i)):
+                return False
+            i += 1
+        return True
+
     propagating = {fn: _propagating(element, s, fn) for fn, s in (("minimum", "<"), ("maximum", ">"))}
     sums = {"sum_in_order": sum_in_order, "sum_compensated": sum_compensated, "sum_pairwise": _sum_pairwise(element)}
-    return {**sums, **propagating}
+    return {"ordered": ordered, **sums, **propagating}
 
 
 def _sum_pairwise(element: Type) -> Function:

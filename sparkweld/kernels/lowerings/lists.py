@@ -7,11 +7,12 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import ListCall
+from sparkweld.ir.ops import ListCall, MakeList
 from sparkweld.ir.types import Type
-from sparkweld.kernels.lists.elements import build_load
+from sparkweld.kernels.lists.elements import build_load, build_store
 from sparkweld.kernels.lists.reductions import functions
 from sparkweld.kernels.lowerings.strings import constant_bytes
+from sparkweld.kernels.strings.arena import reserve
 from sparkweld.kernels.strings.memory_access import build_view
 
 _I64 = ir.IntType(64)
@@ -34,6 +35,22 @@ def list_op(op: ListCall) -> Callable[..., ir.Value]:
     if op.fn not in known:
         raise InternalError(f"list.{op.fn} has no kernel for {op.type}")
     return known[op.fn].build
+
+
+def make_list(op: MakeList) -> Callable[..., ir.Value]:
+    """The builder of a new list in the arena, whose address comes behind the elements."""
+    element = op.type.element
+
+    def build(b: ir.IRBuilder, *values: ir.Value) -> ir.Value:
+        *elements, arena = values
+        start = reserve.build(b, arena, ir.Constant(_I64, len(elements) * element.width))
+        fits = b.icmp_signed("!=", start, _ZERO)
+        with b.if_then(fits):
+            for at, value in enumerate(elements):
+                build_store(b, start, ir.Constant(_I64, at), value, element)
+        return build_view(b, start, b.select(fits, ir.Constant(_I64, len(elements)), _ZERO))
+
+    return build
 
 
 def _at(b: ir.IRBuilder, v: ir.Value, index: ir.Value, element: Type) -> ir.Value:

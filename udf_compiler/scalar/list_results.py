@@ -1,0 +1,75 @@
+"""Lists that a plain UDF gives to a Spark column of arrays: lists of the row as they are, and new ones of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.ops import MakeList
+from sparkweld.ir.types import BOOL, I64, Items
+from udf_compiler.scalar.lists import is_list
+from udf_compiler.scalar.paths import Node, leaves
+from udf_compiler.scalar.results import kind_of_result, merged, value_as
+from udf_compiler.scalar.values import is_scalar
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import raw
+
+
+def list_of_row(loop: LoopBuilder, tree: Node, to: Type, return_type: str, place: str) -> Value:
+    """The value of the column; guards join `loop`. Both wire formats convert what is taken here alike.
+
+    Refuses SW226 for elements of another class than the type's, which one format makes NULL and the other converts or not.
+    """
+    values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
+    for x in values:
+        _check(x, to.element, return_type, place)
+    loop.guard(merged(loop, tree, BOOL, lambda x: _fits(loop, x, to.element)))
+    value = merged(loop, tree, to, lambda x: _value(loop, x, to))
+    if not any(x is None for x in values):
+        return value
+    return loop.optional(value, merged(loop, tree, BOOL, lambda x: loop.const(x is not None, BOOL)))
+
+
+def _check(x: Any, element: Type, return_type: str, place: str) -> None:
+    if x is None or (is_list(x) and not x.numpy and x.value.type.element == element):
+        return
+    if is_scalar(x) or type(x) not in (list, tuple):
+        refuse("SW226", at=place, what=raw(x), type=return_type)
+    wanted = {"f": "float", "i": "int", "b": "bool"}[element.dtype.kind]
+    for item in x:
+        kind = "None" if item is None else kind_of_result(item)
+        if kind != wanted or (is_scalar(item) and item.numpy) or type(item).__module__ == "numpy":
+            refuse("SW226", at=place, what=f"a list with {raw(item)}", type=return_type)
+
+
+def _fits(loop: LoopBuilder, x: Any, element: Type) -> Value:
+    """Whether the integers of a new list are of the type: one format raises, the other wraps."""
+    found = loop.const(True, BOOL)
+    if not element.is_int or element == I64 or x is None or is_list(x):
+        return found
+    bits = 8 * element.dtype.itemsize
+    for item in x:
+        value = value_as(loop, item, I64)
+        above = loop.call("greater_equal", value, loop.const(-(2 ** (bits - 1)), I64))
+        below = loop.call("less_equal", value, loop.const(2 ** (bits - 1) - 1, I64))
+        found = loop.call("logical_and", found, loop.call("logical_and", above, below))
+    return found
+
+
+def _value(loop: LoopBuilder, x: Any, to: Type) -> Value:
+    if is_list(x):
+        return x.value  # type: ignore[no-any-return]
+    items: Sequence[Any] = x or ()
+    if not items:
+        return loop.const(Items(to.element.kind), to)
+    return loop.emit(MakeList(to), *(loop.cast(value_as(loop, item, _natural(item)), to.element) for item in items))
+
+
+def _natural(item: Any) -> Type:
+    from udf_compiler.scalar.values import SCALARS
+
+    return SCALARS[kind_of_result(item)]
+
+
+__all__ = ["list_of_row"]
