@@ -29,7 +29,14 @@ def models_table() -> list[str]:
 def _methods(qualified: str, translator: type[Translator]) -> list[str]:
     real = class_of(qualified)
     known = [m for m in METHODS if hasattr(translator, m) and inspect.getattr_static(real, m, None) is not None]
-    return [f"`{m}` {'~' if m in translator.KEPT else '='}" for m in known]
+    return [f"`{m}{_options(translator, m)}` {'~' if m in translator.KEPT else '='}" for m in known]
+
+
+def _options(translator: type[Translator], method: str) -> str:
+    """The arguments beside the data that a method takes, in parentheses."""
+    parameters = inspect.signature(getattr(translator, method)).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    return f"({', '.join(names)})" if names else ""
 
 
 def class_of(qualified: str) -> type:

@@ -27,7 +27,8 @@ class IsolationForest(Translator):
         denominator = len(trees) * normal
         if denominator == 0 or any(qualified(t) != REGRESSORS[1] for t in trees):
             refuse("SW834", name=self.name, part="tree of one sample")
-        checked = validated(self.model, x, call, False, dtype=np.float32, accept_sparse="csr")
+        # The library's walk over a sparse matrix knows no missing values: such rows are its own.
+        checked = validated(self.model, x, call, x.sparse, dtype=np.float32, accept_sparse="csr")
         made = []
         for at, (tree, features) in enumerate(zip(trees, self.fitted("estimators_features_"), strict=True)):
             depths = self.model._decision_path_lengths[at] + self.model._average_path_length_per_tree[at] - 1.0
