@@ -199,7 +199,8 @@ def test_sparse_matrices() -> None:
         scored = compare(lambda d, m=fitted: pd.Series(m.predict_proba(d)[:, 1]), category_rows().select(columns), rtol=rtol)
         assert scored.refused == "" and scored.rows > 150 and scored.flagged == scored.raised
         assert (scored.flagged > 0) == (rtol == 0.0)
-    lonely = make_pipeline(ColumnTransformer(parts, sparse_threshold=1.0), IsolationForest(n_estimators=3, random_state=0)).fit(filled)
+    forest = IsolationForest(n_estimators=3, random_state=0)
+    lonely = make_pipeline(ColumnTransformer(parts, sparse_threshold=1.0), forest).fit(filled)
     scored = compare(lambda d: pd.Series(lonely.predict(d)), category_rows().select(columns), LongType())
     assert scored.refused == "" and scored.rows > 150 and scored.flagged > scored.raised == 0
 
