@@ -1,10 +1,12 @@
 """Fitted models to nanoseconds a row: our kernel against the libraries themselves, one thread, interleaved samples.
 
-    make bench BENCH=models          (or: python tests/bench/bench_models.py [--cases WORDS] [--samples N] [--json FILE])
+    make bench BENCH=models   (or: python tests/bench/bench_models.py [--cases WORDS] [--samples N] [--peers PYTHON])
 
 Each side scores the same batch of 10,000 rows; results are compared before anything is timed, bit by bit where the case asks for
 that. The sides of a case take turns, so that a slow phase of the machine meets all of them; the table has the fastest sample of
-each, and the median beside it. Exits with 1 when results differ or a target is missed.
+each, and the median beside it. Libraries of another environment (`--peers`, see `peer_worker.py`) score the same model and rows
+in a process of their own, after ours; how far their probabilities are off is shown. Exits with 1 when the results of the
+library that fitted the model differ, or a target is missed.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from foreign_peers import Foreign, foreign_peers
 from model_cases import TREES, Contest
 from pipeline_cases import PIPELINES
 from threadpoolctl import threadpool_limits
@@ -29,6 +32,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default="", help="only those whose names have these words")
     parser.add_argument("--samples", type=int, default=9)
+    parser.add_argument("--peers", default="", help="Python of an environment with more libraries, see peer_worker.py")
     parser.add_argument("--json", type=Path, help="also write all samples to this file")
     return parser.parse_args()
 
@@ -56,13 +60,14 @@ def samples_of(case: Contest, count: int) -> dict[str, list[float]]:
     return found
 
 
-def report(name: str, case: Contest, found: dict[str, list[float]]) -> float:
+def report(name: str, case: Contest, found: dict[str, list[float]], foreign: dict[str, Foreign]) -> float:
     """Prints the case's line; gives the gain over the fastest peer."""
     best = {side: min(times) for side, times in found.items()}
     peers = {side: ns for side, ns in best.items() if side != "sparkweld"}
-    fastest = min(peers, key=peers.__getitem__)
-    others = ", ".join(f"{side} {ns:.0f} ({np.median(found[side]):.0f})" for side, ns in peers.items())
-    gain = peers[fastest] / best["sparkweld"]
+    cells = [f"{side} {ns:.0f} ({np.median(found[side]):.0f})" for side, ns in peers.items()]
+    others = "; ".join(cells + [f"{side} {peer.text()}" for side, peer in foreign.items()])
+    fastest = min([*peers.values(), *(min(peer.samples) for peer in foreign.values() if peer.samples)])
+    gain = fastest / best["sparkweld"]
     mine = f"{best['sparkweld']:.0f} ({np.median(found['sparkweld']):.0f})"
     print(f"| {name} | {mine} | {others} | {gain:.1f}x | {case.about} |", flush=True)
     return gain
@@ -84,7 +89,9 @@ def main() -> int:
                 faults.append(f"{name}: {problem}")
                 continue
             everything[name] = samples_of(case, arguments.samples)
-            gain = report(name, case, everything[name])
+            foreign = foreign_peers(arguments.peers, case) if arguments.peers else {}
+            everything[name].update((side, list(peer.samples)) for side, peer in foreign.items())
+            gain = report(name, case, everything[name], foreign)
             if gain < target:
                 faults.append(f"{name}: {gain:.1f}x, the target is {target:.0f}x")
     if arguments.json:

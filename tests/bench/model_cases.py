@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ FEATURES = 30
 class Contest:
     """One case: `ours` and the peers each score the whole batch once and give an array of its results.
 
-    `tolerance`: largest relative difference to the peer of that name; 0 asks for equal bits. `about`: what the kernel is.
+    `tolerance`: largest relative difference to the peer of that name; 0 asks for equal bits. `about`: what the kernel is. `save`
+    writes the model for libraries of another environment, into a folder; `probability` turns our results into what they give.
     """
 
     rows: int
@@ -26,6 +28,12 @@ class Contest:
     peers: dict[str, Callable[[], np.ndarray]]
     tolerance: dict[str, float]
     about: str = ""
+    save: Callable[[Path], object] | None = None
+    probability: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def _expit(scores: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-scores[:, 0].astype(np.float64)))
 
 
 @cache
@@ -54,7 +62,14 @@ def program_of(forest: Any, divisor: int = 1) -> Any:
     return builder.finish([f"y{n}" for n in range(op.outputs)]), f"{op.form}, {op.columns} columns, {op.block.size >> 10} KB"
 
 
-def contest(forest: Any, peer: str, scored: Callable[[np.ndarray], np.ndarray], divisor: int = 1) -> Contest:
+def contest(
+    forest: Any,
+    peer: str,
+    scored: Callable[[np.ndarray], np.ndarray],
+    save: Callable[[Path], object],
+    probability: Callable[[np.ndarray], np.ndarray] = _expit,
+    divisor: int = 1,
+) -> Contest:
     """The forest's kernel against the library that fitted it, bit by bit."""
     from sparkweld.kernels import Kernel, compile_program
 
@@ -67,7 +82,14 @@ def contest(forest: Any, peer: str, scored: Callable[[np.ndarray], np.ndarray], 
         made = kernel.run(columns, BATCH).columns
         return np.column_stack([made[name] for name in program.outputs])
 
-    return Contest(BATCH, ours, {peer: lambda: scored(batch).reshape(BATCH, -1)}, {peer: 0.0}, about)
+    return Contest(BATCH, ours, {peer: lambda: scored(batch).reshape(BATCH, -1)}, {peer: 0.0}, about, save, probability)
+
+
+def by_joblib(model: Any, folder: Path) -> None:
+    """Saves a model of scikit-learn."""
+    import joblib
+
+    joblib.dump(model, folder / "model.joblib")
 
 
 def lightgbm(trees: int, leaves: int) -> Contest:
@@ -78,7 +100,8 @@ def lightgbm(trees: int, leaves: int) -> Contest:
     x, y, _ = numbers()
     booster = library.LGBMClassifier(n_estimators=trees, num_leaves=leaves, n_jobs=1, verbose=-1).fit(x, y).booster_
     forest = of_lightgbm.read(booster.model_to_string()).forest
-    return contest(forest, "lightgbm", lambda b: booster.predict(b, raw_score=True, num_threads=1))
+    scored = partial(booster.predict, raw_score=True, num_threads=1)
+    return contest(forest, "lightgbm", scored, lambda folder: booster.save_model(folder / "model.txt"))
 
 
 def xgboost(trees: int, depth: int) -> Contest:
@@ -90,7 +113,8 @@ def xgboost(trees: int, depth: int) -> Contest:
     booster = library.XGBClassifier(n_estimators=trees, max_depth=depth, n_jobs=1).fit(x, y).get_booster()
     booster.set_param("nthread", 1)
     forest = of_xgboost.read(bytes(booster.save_raw("json")), library.Booster).forest
-    return contest(forest, "xgboost", lambda b: booster.inplace_predict(b, predict_type="margin"))
+    scored = partial(booster.inplace_predict, predict_type="margin")
+    return contest(forest, "xgboost", scored, lambda folder: booster.save_model(folder / "model.json"))
 
 
 def histogram(trees: int) -> Contest:
@@ -100,7 +124,8 @@ def histogram(trees: int) -> Contest:
 
     x, y, _ = numbers()
     model = HistGradientBoostingClassifier(max_iter=trees, early_stopping=False).fit(x, y)
-    return contest(of_sklearn.histogram(model, FEATURES), "scikit-learn", lambda b: model._raw_predict(b, n_threads=1))
+    scored = partial(model._raw_predict, n_threads=1)
+    return contest(of_sklearn.histogram(model, FEATURES), "scikit-learn", scored, partial(by_joblib, model))
 
 
 def random_forest(trees: int, depth: int) -> Contest:
@@ -110,7 +135,8 @@ def random_forest(trees: int, depth: int) -> Contest:
 
     x, y, _ = numbers()
     model = RandomForestClassifier(trees, max_depth=depth, random_state=0, n_jobs=1).fit(x, y)
-    return contest(of_sklearn.averaged(model), "scikit-learn", model.predict_proba, divisor=trees)
+    save = partial(by_joblib, model)
+    return contest(of_sklearn.averaged(model), "scikit-learn", model.predict_proba, save, lambda p: p[:, 1], divisor=trees)
 
 
 #: Name -> how it is made. Libraries that are not installed leave their cases out.

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from model_cases import BATCH, Contest, numbers
+from model_cases import BATCH, Contest, by_joblib, numbers
 from pyspark.sql.types import DoubleType
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -68,7 +70,8 @@ def thirty_columns() -> Contest:
     x, y, batch = numbers()
     names = [f"x{i}" for i in range(x.shape[1])]
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(pd.DataFrame(x, columns=names), y)
-    return contest(model, pd.DataFrame(batch, columns=names), 1e-12, "scaled, 30 columns")
+    case = contest(model, pd.DataFrame(batch, columns=names), 1e-12, "scaled, 30 columns")
+    return replace(case, save=partial(by_joblib, model), probability=lambda p: p)
 
 
 def mixed(table: str, words: list[str], label: str, left_out: list[str]) -> Contest:
