@@ -56,7 +56,8 @@ def block_of(
         Head.OUTPUTS: weights.shape[1], Head.STARTS: started, Head.SIGNED: signed, Head.STEPS: len(steps),
         Head.FEATURES: terms if isinstance(terms, int) else 0, Head.DIGITS: -(-max(len(weights) - 1, 1).bit_length() // 8),
         Head.FIRST_STOP: len(words), Head.WORDS_MASK: len(known.slots) // 4 - 1, Head.ROOTS: len(tables.roots),
-        Head.LOGS: len(arrays["logs"]), **{place: at[name] for name, place in _PLACES.items()},
+        Head.LOGS: len(arrays["logs"]), Head.DIRECT: _is_direct(analyzer, terms, words),
+        **{place: at[name] for name, place in _PLACES.items()},
     }  # fmt: skip
     arrays["head"][list(head)] = list(head.values())
     starts = at["numbers"] + 8 * np.cumsum([0, *map(len, numbers)])
@@ -89,14 +90,22 @@ def _words_and_tables(analyzer: Analyzer, terms: Mapping[str, int]) -> tuple[lis
     """The words that terms consist of (none for characters), and the tables of the terms that the analyzer can make."""
     pairs = [(_symbols(term, analyzer), column) for term, column in terms.items()]
     pairs = [(symbols, column) for symbols, column in pairs if _can_occur(symbols, analyzer)]
+    if analyzer.kind == WORD and analyzer.longest == 1:
+        pairs.sort(key=lambda pair: pair[1])  # a word's number is then its term's, and mostly its column
     lengths, columns = [len(symbols) for symbols, _ in pairs], [column for _, column in pairs]
     if analyzer.kind != WORD:
         codes = np.frombuffer("".join(str(symbols) for symbols, _ in pairs).encode("utf-32-le"), np.uint32)
         return [], _tables_of(codes, lengths, columns)
     flat = [word for symbols, _ in pairs for word in symbols]
-    words = sorted(set(flat))
+    words = flat if analyzer.longest == 1 else sorted(set(flat))
     numbers = {word: number for number, word in enumerate(words)}
     return words, _tables_of(np.array([numbers[word] for word in flat]), lengths, columns)
+
+
+def _is_direct(analyzer: Analyzer, terms: Mapping[str, int] | int, words: Sequence[str]) -> bool:
+    if isinstance(terms, int) or analyzer.kind != WORD or analyzer.longest > 1:
+        return False
+    return all(terms[word] == number for number, word in enumerate(words))
 
 
 def _symbols(term: str, analyzer: Analyzer) -> Sequence[str]:

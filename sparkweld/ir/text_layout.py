@@ -30,7 +30,8 @@ class Head(IntEnum):
     LOGS_AT = 19
     LOGS = 20  # how many logarithms there are: of 0, 1, 2 ...
     DIGITS = 21  # bytes of the largest column
-    STEPS = 22  # their number; then kind, and where its numbers are, of each
+    DIRECT = 22  # 1 when each term is a word, whose number is its column
+    STEPS = 23  # their number; then kind, and where its numbers are, of each
 
 
 #: Kinds of analyzers.

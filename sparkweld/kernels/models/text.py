@@ -54,6 +54,7 @@ _PRIME = PRIME
 _ANALYZER, _LEAST, _SHORTEST, _LONGEST = 8 * Head.ANALYZER, 8 * Head.LEAST, 8 * Head.SHORTEST, 8 * Head.LONGEST
 _STARTS, _FEATURES, _SIGNED = 8 * Head.STARTS, 8 * Head.FEATURES, 8 * Head.SIGNED
 _BLOCKS, _KINDS, _WORDS, _WORDS_MASK = 8 * Head.BLOCKS_AT, 8 * Head.KINDS_AT, 8 * Head.WORDS_AT, 8 * Head.WORDS_MASK
+_DIRECT = 8 * Head.DIRECT
 _LETTERS, _FIRST_STOP, _SYMBOLS, _NODES = 8 * Head.LETTERS_AT, 8 * Head.FIRST_STOP, 8 * Head.SYMBOLS_AT, 8 * Head.NODES_AT
 _ROOTS_AT, _ROOTS = 8 * Head.ROOTS_AT, 8 * Head.ROOTS
 
@@ -183,6 +184,10 @@ def take_word(registers: int, block: int, h: int, a: int, n: int) -> int:
     number = word_number(block, h ^ shift_right(h, 32), a, n)
     if number >= word(block, _FIRST_STOP):
         return 0
+    if word(block, _DIRECT) != 0:
+        if number < 0:
+            return 0
+        return add_entry(registers, block, number, 1)
     if number < 0 and word(block, _FEATURES) == 0:
         store_word(registers, STATE, 0)
         return 0
