@@ -54,7 +54,7 @@ def _scalers() -> st.SearchStrategy[Any]:
         st.builds(pp.StandardScaler, with_mean=st.booleans(), with_std=st.booleans()),
         st.builds(pp.MinMaxScaler, feature_range=_one_of((0, 1), (-2, 3)), clip=st.booleans()),
         st.builds(pp.RobustScaler, with_centering=st.booleans(), quantile_range=_one_of((25.0, 75.0), (10.0, 90.0))),
-        st.builds(pp.QuantileTransformer, n_quantiles=_one_of(10, 60)),
+        st.builds(pp.QuantileTransformer, n_quantiles=_one_of(10, 60), output_distribution=_one_of("uniform", "normal")),
         st.builds(pp.SplineTransformer, n_knots=_one_of(3, 5), degree=_one_of(1, 2, 3), include_bias=st.booleans(),
                   extrapolation=_one_of("constant", "linear", "periodic")),
         st.builds(pp.PowerTransformer, standardize=st.booleans()),

@@ -49,6 +49,19 @@ def test_knots(transformer: Any) -> None:
     assert narrow.rows > 135 and not narrow.kept
 
 
+def test_normal_quantiles() -> None:
+    """Next to the ends, beyond them, and in the tails, where the library clips."""
+    values = WINE[["f0", "f1", "f2"]]
+    model = QuantileTransformer(n_quantiles=178, output_distribution="normal").fit(values)
+    ends = np.concatenate([values.to_numpy() + side for side in (0.0, 1e-8, -1e-8, 3e-7, -3e-7)])
+    batch = batch_of(**{f"f{i}": ends[:, i] for i in range(3)})
+    for rows_of in (batch, rows("wine", odd=True).select(["f0", "f1", "f2"])):
+        scored = compare_columns(lambda d: model.transform(d), rows_of, rtol=1e-14, fit=values.iloc[:1])
+        assert scored.refused == "" and "normal quantile" in scored.kept and scored.rows >= 140
+    narrow = compare(lambda d: pd.Series(model.transform(d.to_numpy().astype("float32"))[:, 0]), rows_of)
+    assert narrow.refused == "SW814"
+
+
 @pytest.mark.parametrize("out_of_bounds", ["nan", "clip", "raise"])
 def test_isotonic_regression(out_of_bounds: str) -> None:
     model = IsotonicRegression(out_of_bounds=out_of_bounds).fit(DIABETES.f2[::2], PROGRESS[::2])
@@ -101,7 +114,6 @@ def test_regions_and_centroids() -> None:
 def test_what_is_refused() -> None:
     uneven = NearestCentroid(priors="empirical").fit(WINE, CULTIVARS)
     cases = [
-        ("SW814", QuantileTransformer(n_quantiles=9, output_distribution="normal").fit(WINE).transform),
         ("SW814", SplineTransformer(3, degree=0, extrapolation="linear").fit(WINE).transform),
         ("SW821", SplineTransformer(sparse_output=True).fit(WINE).transform),
         ("SW252", LinearDiscriminantAnalysis(solver="lsqr").fit(WINE, CULTIVARS).transform),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,13 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Interpolate, Lookup
 from sparkweld.ir.types import F64, I64
 from udf_compiler.models.features import FLOATS, Features, guard_finite, validated
+from udf_compiler.models.normal import BOUND, normal_quantile
 from udf_compiler.models.scaling import Scaler
-from udf_compiler.models.translator import Translator, all_of
+from udf_compiler.models.translator import Translator, all_of, keep
 from udf_compiler.trace.session import check_size, refuse
+
+#: The library's BOUNDS_THRESHOLD.
+_THRESHOLD = 1e-7
 
 
 def interpolated(loop: LoopBuilder, value: Value, xs: np.ndarray, ys: np.ndarray) -> Value:
@@ -22,26 +27,52 @@ def interpolated(loop: LoopBuilder, value: Value, xs: np.ndarray, ys: np.ndarray
 
 
 class QuantileTransformer(Scaler):
-    """Ranks among the training's quantiles, from below and from above; uniform."""
+    """Ranks among the training's quantiles, from below and from above; uniform, or as quantiles of the normal distribution."""
+
+    KEPT = ("transform",)
 
     def transform(self, x: Features) -> Features:
         call, model = self.call("transform"), self.model
-        if model.output_distribution != "uniform":
-            refuse("SW814", name=self.name, attribute="output_distribution", type=model.output_distribution)
+        normal = model.output_distribution == "normal"
         made = validated(model, self.dense(x), call, "allow-nan", copy=model.copy, dtype=FLOATS, force_writeable=True)
         if not (model.copy or x.fresh):
             refuse("SW815", call=call)
         loop, type = made.loop, made.types[0]
-        references, columns = self.fitted("references_"), []
+        if normal:
+            if type != F64:
+                refuse("SW814", name=self.name, attribute="output_distribution", type=f"normal, of {type}")
+            keep("normal quantile", BOUND, call)
+        columns = []
         for value, quantiles in zip(made.values, self.fitted("quantiles_").T, strict=True):
-            wide = loop.cast(value, F64)
-            below = interpolated(loop, wide, quantiles, references)
-            above = interpolated(loop, loop.call("negative", wide), -quantiles[::-1], -references[::-1])
-            both = loop.call("multiply", loop.const(0.5, F64), loop.call("subtract", below, above))
-            for bound, rank in ((quantiles[-1], 1.0), (quantiles[0], 0.0)):
-                both = loop.select(loop.call("equal", wide, loop.const(float(bound), F64)), loop.const(rank, F64), both)
-            columns.append(loop.cast(both, type))
-        return made.array(columns)
+            rank = self._rank(loop, loop.cast(value, F64), quantiles, normal)
+            columns.append(loop.cast(_normal(loop, rank) if normal else rank, type))
+        return made.array(columns, kept=made.kept or normal)
+
+    def _rank(self, loop: LoopBuilder, x: Value, quantiles: np.ndarray, normal: bool) -> Value:
+        """The mean of the ranks from below and from above; 0 and 1 at the ends, for normal also just inside of them."""
+        references = self.fitted("references_")
+        below = interpolated(loop, x, quantiles, references)
+        above = interpolated(loop, loop.call("negative", x), -quantiles[::-1], -references[::-1])
+        both = loop.call("multiply", loop.const(0.5, F64), loop.call("subtract", below, above))
+        for side, bound, rank in (("add", quantiles[-1], 1.0), ("subtract", quantiles[0], 0.0)):
+            end = loop.const(float(bound), F64)
+            if normal:
+                moved = loop.call(side, x, loop.const(_THRESHOLD, F64))
+                outside = loop.call("greater" if rank else "less", moved, end)
+            else:
+                outside = loop.call("equal", x, end)
+            both = loop.select(outside, loop.const(rank, F64), both)
+        return both
+
+
+def _normal(loop: LoopBuilder, rank: Value) -> Value:
+    """The normal quantile, clipped as the library clips it: what lies beyond is on the same side of the bounds."""
+    least = NormalDist().inv_cdf(_THRESHOLD - np.spacing(1))
+    most = NormalDist().inv_cdf(1 - (_THRESHOLD - np.spacing(1)))
+    inside = loop.call("minimum", rank, loop.const(1 - _THRESHOLD / 2, F64))
+    inside = loop.call("maximum", inside, loop.const(_THRESHOLD / 2, F64))
+    clipped = loop.call("minimum", normal_quantile(loop, inside), loop.const(most, F64))
+    return loop.call("maximum", clipped, loop.const(least, F64))
 
 
 class IsotonicRegression(Translator):
