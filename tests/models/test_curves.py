@@ -91,6 +91,16 @@ def test_partial_least_squares_predict() -> None:
     assert compare_columns(lambda d: two.predict(d), rows("diabetes"), rtol=1e-9).rows == 150
 
 
+def test_frames_as_results() -> None:
+    """`set_output` gives each its own names of columns."""
+    for model in (SplineTransformer(3), QuantileTransformer(n_quantiles=20), PLSRegression(2), FactorAnalysis(2),
+                  LinearDiscriminantAnalysis(), GaussianRandomProjection(3, random_state=0)):  # fmt: skip
+        model.set_output(transform="pandas").fit(WINE, CULTIVARS)
+        name = str(model.get_feature_names_out()[-1])
+        scored = compare(lambda d, m=model, n=name: m.transform(d)[n], rows("wine", odd=True), rtol=1e-6)
+        assert scored.refused == "" and scored.rows >= 140, model
+
+
 def test_labels_as_columns() -> None:
     """Of three classes an unknown label has none; of two, it would change the shape, and is left to the library."""
     labels = batch_of(s=["r", "g", "b", "r", None, "zz", "g"], n=[1, 2, 5, 1, 2, 2, 1])

@@ -148,7 +148,11 @@ class OneVsOneClassifier(Translator):
     def predict(self, x: Features) -> Features:
         values, loop = self._scores(x, "predict"), x.loop
         if len(values) == 2:
-            refuse("SW814", name=self.name, attribute="classes_", type="two classes alone")
+            limit = loop.const(0.0 if hasattr(self.model.estimators_[0], "decision_function") else 0.5, F64)
+            away = loop.call("absolute", loop.call("subtract", values[1], limit))
+            loop.guard(loop.call("greater", away, loop.const(NEAR, F64)))
+            second = loop.cast(loop.call("greater", values[1], limit), I64)
+            return labels(x, second, self.fitted("classes_"), self.call("predict"))
         index = clear_argmax(loop, values, [loop.const(NEAR, F64)] * len(values))
         return labels(x, index, self.fitted("classes_"), self.call("predict"))
 
