@@ -119,6 +119,29 @@ def test_captured(function, names, bits):
     assert runner.metrics.blocks == 7 * runner.metrics.runs > 0 and runner.metrics.fallbacks == 0
 
 
+#: Steps of generated functions: each takes two values of the same rows.
+STEPS = [
+    lambda a, b: a + b, lambda a, b: a * 0.5 - b, lambda a, b: np.maximum(a, b), lambda a, b: np.where(a > b, a, b / 2),
+    lambda a, b: scipy.special.erf(a) + b, lambda a, b: scipy.special.expit(b) * a, lambda a, b: np.sinc(a),
+    lambda a, b: np.abs(a) - np.floor(b),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_generated(seed):
+    session = sparkweld.lazy(block_rows=int(RNG.integers(1, 900)), threads=seed % 2 + 1)
+    rng = np.random.default_rng(seed)
+    real, lazies = [A, B], [session(A), session(B)]
+    for step in rng.integers(0, len(STEPS), 7):
+        i, j = rng.integers(0, len(real), 2)
+        for values in (real, lazies):
+            values.append(STEPS[step](values[i], values[j]))
+        if step == 0:  # all go on with some of the rows
+            real = [x[real[-1] > 0] for x in real]
+            lazies = [x[lazies[-1] > 0] for x in lazies]
+    assert all(map(equal, sparkweld.compute(*lazies), real)) and session.space(N).last.metrics.fallbacks == 0
+
+
 #: What no pipeline does: it is computed by the library, from lazy arguments, and gives the library's result or error.
 FORWARDED = [
     (lambda a: a.cumsum(), "A"),

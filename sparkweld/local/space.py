@@ -39,7 +39,7 @@ class Space:
     columns: dict[str, Any] = field(default_factory=dict)
     runners: dict[Any, Runner] = field(default_factory=dict)
     last: Runner | None = None
-    _known: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    _known: dict[Any, tuple[Any, str]] = field(default_factory=dict)
 
     def array(self, data: np.ndarray, example: Any = None) -> Any:
         """The traced form of an array of the root's rows; the same input again for the same array."""
@@ -83,7 +83,7 @@ class Space:
         return name if type is None else self.capture.loop().read(name)
 
     def _named(self, owner: Any, type: Type | None, data: Any) -> str:
-        key = id(owner) if not isinstance(owner, np.ndarray) else hash((owner.ctypes.data, owner.strides, owner.dtype.str))
+        key = (owner.ctypes.data, owner.strides, owner.dtype) if isinstance(owner, np.ndarray) else id(owner)
         if key not in self._known:
             name = f"in{len(self._known)}"
             self.columns[name] = data
