@@ -164,6 +164,7 @@ FORWARDED = [
     (lambda s: s.dt.year, "day"),
     (lambda s: s.str.len(), "list"),
     (lambda s: s.map(json.loads), "text"),
+    (lambda s: (s + "\ud800").str.upper().str.len(), "text"),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sparkweld.local.definition import Definition
@@ -11,10 +12,16 @@ from sparkweld.local.values import Lazy, LazySeries
 
 
 class LazyFrame:
-    """Columns by name. `source`: the real DataFrame that untouched columns are from."""
+    """Columns by name, None for those that nobody has asked for: they are `source`'s, in the rows that all `masks` keep.
 
-    def __init__(self, session: Any, source: pd.DataFrame, columns: dict[Any, LazySeries | None]) -> None:
-        self._session, self._source, self._columns = session, source, columns
+    `numbers`: those rows' numbers in `source`, None for all of them.
+    """
+
+    def __init__(
+        self, session: Any, source: pd.DataFrame, columns: dict[Any, LazySeries | None], masks: tuple[Lazy, ...] = (),
+        numbers: Lazy | None = None,
+    ) -> None:  # fmt: skip
+        self._session, self._source, self._columns, self._masks, self._numbers = session, source, columns, masks, numbers
         self._computed: pd.DataFrame | None = None
 
     @staticmethod
@@ -24,17 +31,21 @@ class LazyFrame:
 
     def column(self, name: Any) -> LazySeries:
         """A column; the real one becomes lazy when it is first asked for."""
-        from sparkweld.local.recording import leaf
+        from sparkweld.local.recording import kept_rows, leaf
 
-        if self._columns[name] is None:
-            self._columns[name] = leaf(self._session, self._source[name])  # type: ignore[assignment]
         found = self._columns[name]
+        if found is None:
+            made = leaf(self._session, self._source[name])
+            for mask in self._masks:
+                made = kept_rows([made._definition], mask._definition)[0]
+            found = self._columns[name] = made  # type: ignore[assignment]
         assert found is not None
         return found
 
     def definitions(self) -> list[Definition]:
-        """Of the columns that are not real already."""
-        return [c._definition for c in self._columns.values() if c is not None]
+        """Of the columns that are not real already, and of the rows' numbers."""
+        lazies = [c for c in (*self._columns.values(), self._numbers) if c is not None]
+        return [c._definition for c in lazies]
 
     def compute(self) -> pd.DataFrame:
         """The real DataFrame."""
@@ -46,9 +57,13 @@ class LazyFrame:
     def real(self) -> pd.DataFrame:
         """The real DataFrame of columns that are computed."""
         if self._computed is None:
-            columns = {n: self._source[n] if c is None else c._definition.real for n, c in self._columns.items()}
-            index = next((c.index for c in columns.values()), self._source.index)
-            self._computed = pd.DataFrame(columns, index=index, copy=False)
+            untouched = self._source[[n for n, c in self._columns.items() if c is None]]
+            if self._numbers is not None:
+                mask = np.zeros(len(untouched), np.bool_)
+                mask[self._numbers._definition.real] = True
+                untouched = untouched[mask]
+            columns = {n: untouched[n] if c is None else c._definition.real for n, c in self._columns.items()}
+            self._computed = pd.DataFrame(columns, index=untouched.index, copy=False)
             self._computed.columns = pd.Index(list(columns), dtype=self._source.columns.dtype, name=self._source.columns.name)
         return self._computed
 
@@ -56,30 +71,46 @@ class LazyFrame:
         if isinstance(key, Lazy):
             return self._kept(key)
         if isinstance(key, list) and all(k in self._columns for k in key) and len(set(key)) == len(key):
-            return LazyFrame(self._session, self._source, {k: self._columns[k] for k in key})
+            return LazyFrame(self._session, self._source, {k: self._columns[k] for k in key}, self._masks, self._numbers)
         if isinstance(key, str) and key in self._columns and self._source.columns.is_unique:
             return self.column(key)
         return self._forwarded("__getitem__", key)
 
     def _kept(self, mask: Lazy) -> Any:
-        from sparkweld.local.recording import _is_aligned, _is_mask, kept_rows
+        from sparkweld.local.recording import is_mask, kept_rows
 
-        owners = [self.column(name)._definition for name in self._columns]
-        if not owners or not _is_aligned([*owners, mask._definition]) or not _is_mask(mask._definition):
+        if not is_mask(mask._definition) or not self._is_beside(mask):
             return self._forwarded("__getitem__", mask.compute())
-        kept = kept_rows(owners, mask._definition)
-        return LazyFrame(self._session, self._source, dict(zip(self._columns, kept, strict=True)))  # type: ignore[arg-type]
+        numbers = self._row_numbers()
+        names = [name for name, column in self._columns.items() if column is not None]
+        owners = [numbers._definition, *(self.column(name)._definition for name in names)]
+        kept_numbers, *kept = kept_rows(owners, mask._definition)
+        columns = {**dict.fromkeys(self._columns), **dict(zip(names, kept, strict=True))}
+        return LazyFrame(self._session, self._source, columns, (*self._masks, mask), kept_numbers)  # type: ignore[arg-type]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        first = next(iter(self._columns), None)
-        fits = isinstance(value, LazySeries) and first is not None and isinstance(key, str)
-        if fits and _is_beside(self.column(first), value):
+        if isinstance(value, LazySeries) and isinstance(key, str) and self._is_beside(value):
             self._columns[key] = value
         else:
             frame = self.compute().copy()
             frame[key] = value.compute() if isinstance(value, Lazy) else value
-            self._source, self._columns = frame, dict.fromkeys(frame.columns)
+            self._source, self._columns, self._masks, self._numbers = frame, dict.fromkeys(frame.columns), (), None
         self._computed = None
+
+    def _row_numbers(self) -> Lazy:
+        from sparkweld.local.recording import leaf
+
+        return leaf(self._session, np.arange(len(self._source))) if self._numbers is None else self._numbers
+
+    def _is_beside(self, value: Lazy) -> bool:
+        """Whether a value has the very rows of this frame, under the same labels."""
+        from sparkweld.local.recording import is_aligned
+
+        if not self._columns or not len(self._source) or not self._source.columns.is_unique:
+            return False
+        index = value._definition.index
+        labels = index is None or index is self._source.index or index.equals(self._source.index)
+        return labels and is_aligned([self._row_numbers()._definition, value._definition])
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -104,9 +135,3 @@ class LazyFrame:
 
     def __repr__(self) -> str:
         return repr(self.compute())
-
-
-def _is_beside(column: LazySeries, value: LazySeries) -> bool:
-    from sparkweld.local.recording import _is_aligned
-
-    return _is_aligned([column._definition, value._definition])

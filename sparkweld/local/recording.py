@@ -109,12 +109,12 @@ def part(x: Lazy, key: Any) -> Any:
     """``x[key]``: rows where a condition holds are a new set of rows; anything else is computed."""
     owner = x._definition
     given = _defined(owner.session, key, owner.space.rows)
-    if isinstance(given, Definition) and _is_aligned([owner, given]) and _is_mask(given):
+    if isinstance(given, Definition) and is_aligned([owner, given]) and is_mask(given):
         return kept_rows([owner], given)[0]
     return record(lambda s, k: s[k], (x, key), {})
 
 
-def _is_mask(definition: Definition) -> bool:
+def is_mask(definition: Definition) -> bool:
     traced = definition.traced
     return type(traced) in (TracedSeries, TracedArray) and dtype_of(traced) == np.bool_
 
@@ -140,7 +140,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
         return function(*args, **kwargs)
     session, rows = found[0].session, found[0].space.rows
     defined = _defined(session, (args, dict(kwargs)), rows)
-    if rows and _is_aligned(list(definitions(defined))):
+    if rows and is_aligned(list(definitions(defined))):
         result = _captured(function, *defined)
         if result is not NotImplemented:
             return result
@@ -180,7 +180,7 @@ def _defined(session: Any, x: Any, rows: int) -> Any:
     return _unwrapped(x)
 
 
-def _is_aligned(found: list[Definition]) -> bool:
+def is_aligned(found: list[Definition]) -> bool:
     """Whether all have the same rows, and all Series the same labels, so that pandas aligns nothing."""
     first = found[0]
     if any(d.space is not first.space or d.domain is not first.domain for d in found):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from sparkweld.ir import Type, Value
 from sparkweld.ir.ops import Optional
@@ -94,7 +95,7 @@ class Space:
 
 def _is_utf8(values: np.ndarray) -> bool:
     try:
-        "".join(v for v in values.tolist() if type(v) is str).encode()
+        pa.array(values, pa.string(), from_pandas=True)
         return True
-    except UnicodeEncodeError:
+    except UnicodeEncodeError:  # a lone surrogate
         return False
