@@ -27,8 +27,8 @@ from sparkweld.ir.types import F32, F64, Type
 
 #: What a mask kernel may work in, so that it stays in the second-level cache.
 _WORK_BYTES = 192 * 1024
-#: Estimates, in nanoseconds of a row: a split of the mask form, and a level of a walk.
-_SPLIT_NS, _LEVEL_NS = 0.045, 0.62
+#: Nanoseconds of a row, from tests/bench/bench_tree_forms.py: a split of the mask form; a level and a tree of a walk.
+_SPLIT_NS, _LEVEL_NS, _TREE_NS = 0.02, 0.41, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _cheap_masks(forest: Forest) -> dict[str, np.ndarray] | None:
     """The mask form, unless it does not fit or a walk costs less."""
     splits = sum(len(t.feature) // 2 for t in forest.trees)
     levels = sum(t.depth for t in forest.trees)
-    if splits * _SPLIT_NS > levels * _LEVEL_NS + 1:
+    if splits * _SPLIT_NS > levels * _LEVEL_NS + len(forest.trees) * _TREE_NS:
         return None
     try:
         arrays = mask_arrays(forest)
