@@ -57,7 +57,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Trac
         refuse("SW262", call=call, what="a sorter, or a table that is not ascending,")
 
     def place(loop: LoopBuilder, ops: tuple[Any, ...]) -> tuple[Value, ...]:
-        return (_count(loop, ops[0], bins, side, call),)
+        return (count_below(loop, ops[0], bins, side, call),)
 
     return apply(place, (as_array(v, call),), call)
 
@@ -74,14 +74,14 @@ def digitize(x: Any, bins: Any, right: bool = False) -> TracedArray:
 
     def bin_of(loop: LoopBuilder, ops: tuple[Any, ...]) -> tuple[Value, ...]:
         if not descending:
-            return (_count(loop, ops[0], table, side, call),)
-        below = _count(loop, ops[0], table[::-1], side, call)
+            return (count_below(loop, ops[0], table, side, call),)
+        below = count_below(loop, ops[0], table[::-1], side, call)
         return (loop.call("subtract", loop.const(len(table), I64), below),)
 
     return apply(bin_of, (as_array(x, call),), call)
 
 
-def _count(loop: LoopBuilder, value: Value, bins: np.ndarray, side: str, call: str) -> Value:
+def count_below(loop: LoopBuilder, value: Value, bins: np.ndarray, side: str, call: str) -> Value:
     """How many bins lie before the value; NaN comes after all of them."""
     type = type_of(np.result_type(value.type.dtype, bins.dtype), call)
     key, total = loop.cast(value, type), loop.const(0, I64)

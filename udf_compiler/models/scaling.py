@@ -10,7 +10,7 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64
 from udf_compiler.calls import arrays
-from udf_compiler.calls.polynomials import _count
+from udf_compiler.calls.polynomials import count_below
 from udf_compiler.calls.reductions import pairwise_sum
 from udf_compiler.models.features import FLOATS, Features, validated
 from udf_compiler.models.translator import Translator, keep, largest
@@ -173,7 +173,7 @@ class KBinsDiscretizer(Translator):
         loop = made.loop
         numbers = []
         for value, edges in zip(made.values, self.fitted("bin_edges_"), strict=True):
-            numbers.append(cast(loop, _count(loop, value, edges[1:-1], "right", call), value.type))
+            numbers.append(cast(loop, count_below(loop, value, edges[1:-1], "right", call), value.type))
         check_size(loop)
         binned = made.array(numbers)
         if self.model.encode == "ordinal":
