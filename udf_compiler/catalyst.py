@@ -24,15 +24,23 @@ from udf_compiler.catalyst_strings import STRING_RULES, guard_text, text_of
 from udf_compiler.catalyst_times import TIME_RULES, day_of
 from udf_compiler.catalyst_values import Expr, Maybe, Rule
 from udf_compiler.ranges import no_overflow, within
+from udf_compiler.spark_ml import MlFunctions
+from udf_compiler.spark_ml.stages import Vector
 
 
-def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value]) -> Value:
+def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml: MlFunctions | None = None) -> Value:
     """The value of a Catalyst expression; nullable unless it is never NULL. Guards join `loop`.
 
-    `columns` gives the value of a column by its name. Refuses SW321 (an expression), SW322 (a type), SW323 (a cast).
+    `columns` gives the value of a column by its name; `ml` has the functions of Spark's ML library. Refuses
+    SW321 (an expression), SW322 (a type), SW323 (a cast), and what `MlFunctions` refuses.
     """
-    result = _Translator(loop, columns).of(expr, None)
+    result = _Translator(loop, columns, ml).of(expr, None)
     return result.value if result.valid is None else loop.optional(result.value, result.valid)
+
+
+def translate_vector(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml: MlFunctions) -> Vector:
+    """The vector of a Catalyst expression. Guards join `loop`. Refuses what `translate` and `MlFunctions.vector` refuse."""
+    return ml.vector(_Translator(loop, columns, ml), expr, None)
 
 
 def translate_condition(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value]) -> Value:
@@ -44,8 +52,8 @@ def translate_condition(loop: LoopBuilder, expr: Expr, columns: Callable[[str], 
 class _Translator:
     """Translates one expression. `demand` is the bool value of the rows for which Spark evaluates it; None: all rows."""
 
-    def __init__(self, loop: LoopBuilder, columns: Callable[[str], Value]) -> None:
-        self.loop, self.columns = loop, columns
+    def __init__(self, loop: LoopBuilder, columns: Callable[[str], Value], ml: MlFunctions | None = None) -> None:
+        self.loop, self.columns, self.functions = loop, columns, ml
 
     def of(self, expr: Expr, demand: Value | None) -> Maybe:
         rule = _RULES.get(expr["op"])
@@ -111,6 +119,11 @@ class _Translator:
         if expr["value"] is None:
             return Maybe(self.loop.const(type.zero, type), self.loop.const(False, BOOL))
         return Maybe(self.loop.const(_literal(expr["value"], type), type))
+
+    def ml(self, expr: Expr, demand: Value | None) -> Maybe:
+        if self.functions is None:
+            raise refusal("SW321", expression=expr["op"])
+        return self.functions.value(self, expr, demand)
 
     # Logic.
 
@@ -374,6 +387,7 @@ _RULES: dict[str, Rule] = {
     "LessThan": _Translator.compare,
     "LessThanOrEqual": _Translator.compare,
     "Literal": _Translator.literal,
+    "Ml": _Translator.ml,
     "Multiply": _Translator.arithmetic,
     "NormalizeNaNAndZero": _Translator.normalize,
     "Not": _Translator.not_,
@@ -383,10 +397,12 @@ _RULES: dict[str, Rule] = {
     "Sqrt": _Translator.unary,
     "Subtract": _Translator.arithmetic,
     "UnaryMinus": _Translator.sign,
+    "VectorElement": _Translator.ml,
     "ceil": _Translator.unary,
     "floor": _Translator.unary,
     "trunc": _Translator.unary,
 }
 
-#: Expressions that translate: what the JVM may send, apart from CreateNamedStruct (an argument of a UDF).
-EXPRESSIONS = frozenset(_RULES)
+#: Expressions that translate: what the JVM may send, apart from CreateNamedStruct (an argument of a UDF) and calls of Spark's ML
+#: library (`udf_compiler.spark_ml`).
+EXPRESSIONS = frozenset(_RULES) - {"Ml", "VectorElement"}

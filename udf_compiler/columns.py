@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import ARRAYS, COLUMN_TYPES
+
+if TYPE_CHECKING:
+    from udf_compiler.spark_ml import MlFunctions
 
 #: Spark types whose Series does the same whether the batch has NULLs or not: NULL is NaN or None in it.
 ONE_FORM = frozenset({"float", "double", "string", *ARRAYS})
@@ -54,11 +57,18 @@ class Column:
 class Columns:
     """The columns so far, and the domain that the next loop runs over.
 
-    `refused`: input columns that kernels do not hold, and why; what reads one is refused.
+    `refused`: input columns that kernels do not hold, and why; what reads one is refused. `ml` has the columns of vectors.
     """
 
-    def __init__(self, builder: ProgramBuilder, inputs: Iterable[Column], refused: Mapping[str, Refusal] = {}) -> None:
+    def __init__(
+        self,
+        builder: ProgramBuilder,
+        inputs: Iterable[Column],
+        refused: Mapping[str, Refusal] = {},
+        ml: MlFunctions | None = None,
+    ) -> None:
         self.domain = ROWS
+        self.ml = ml
         self._builder = builder
         self._refused = dict(refused)
         self._columns: dict[str, Column] = {column.name: column for column in inputs}
@@ -104,7 +114,8 @@ class Columns:
 
         Below a filter that may drop those rows, only the rows that it keeps decide.
         """
-        columns = (self[name] for name in sorted(names) if name not in self._not_null)
+        wanted = (name for name in sorted(names) if name not in self._not_null and not (self.ml and self.ml.has_vector(name)))
+        columns = (self[name] for name in wanted)
         return [c.title for c in columns if c.state == "nullable" and c.nullable and c.spark_type not in ONE_FORM]
 
 

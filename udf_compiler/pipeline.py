@@ -7,6 +7,7 @@ one that may make a new domain too. The optimizer then fuses them. `udf_compiler
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,6 +33,8 @@ from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.kinds import fields_of, kind_of, map_kind_of, sees_batch_state
 from udf_compiler.merging import merge_rows
 from udf_compiler.row_flags import guards_as_column
+from udf_compiler.spark_ml import MlFunctions, result
+from udf_compiler.spark_ml.stages import Vector
 from udf_compiler.type_names import with_names
 from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
@@ -64,7 +67,10 @@ class _Pipeline:
         inputs = [_input(given) for given in request["inputs"]]
         self.builder = ProgramBuilder(request.get("label", "pipeline"), [i for _, i in inputs if isinstance(i, Input)])
         known = [column for column, input in inputs if isinstance(input, Input)]
-        self.columns = Columns(self.builder, known, {c.name: error for c, error in inputs if isinstance(error, Refusal)})
+        self.ml = MlFunctions(request.get("stages", ()), blobs, self.exact)
+        refused = {c.name: error for c, error in inputs if isinstance(error, Refusal)}
+        self.columns = Columns(self.builder, known, refused, self.ml)
+        self.vectors: list[Vector] = []
         self.udfs = UdfTracer(blobs, self.columns, self.exact)
         self._steps = {
             "python": self._python, "filter": self._filter, "project": self._project, "map": self._map,
@@ -76,7 +82,8 @@ class _Pipeline:
         for index, step in enumerate(self.request["steps"]):
             self.step = index
             self._steps[step["kind"]](step)
-        program = None if self.refusals else self.builder.finish(self._outputs())
+        names = None if self.refusals else self._try(None, self._outputs)
+        program = None if names is None else self.builder.finish(names)
         traced = time.perf_counter()
         if program is not None:
             before, program = program, optimize(program)
@@ -97,6 +104,8 @@ class _Pipeline:
             {"name": name, "type": self.columns[name].spark_type, "nullable": type.nullable}
             for name, type in zip(self.request["outputs"], types[: len(self.request["outputs"])], strict=True)
         ]
+        numbers = sum(vector.size for vector in self.vectors)
+        outputs += [{"name": f"number {at} of vectors", "type": "double", "nullable": False} for at in range(numbers)]
         flags = len(types) > len(outputs)
         return {
             "program": print_program(program),
@@ -104,14 +113,18 @@ class _Pipeline:
             "blocks": program.blocks,
             "inputs": [i.name for i in program.inputs],
             "outputs": outputs,
+            "vectors": [{"size": vector.size, "form": vector.form} for vector in self.vectors],
             "filtered": any(loop.where is not None for loop in program.loops),
             "flags": flags,
             "guarded": flags or any(loop.guards or loop.some for loop in program.loops),
-            "kept": [{"op": op, "bound": bound} for op, bound in dict.fromkeys((*_kept(program).items(), *self.udfs.kept))],
+            "kept": [{"op": op, "bound": bound} for op, bound in self._all_kept(program)],
             "nodes": program.size,
-            "udfs": self.notes,
+            "udfs": [*self.notes, *self.ml.described()],
             "fused": self.fused,
         }
+
+    def _all_kept(self, program: Program) -> list[tuple[str, str]]:
+        return list(dict.fromkeys((*_kept(program).items(), *self.udfs.kept, *self.ml.kept)))
 
     def _python(self, step: dict[str, Any]) -> None:
         for entry in step["udfs"]:
@@ -165,7 +178,7 @@ class _Pipeline:
 
         def filtered() -> str:
             loop = self.columns.loop("filter")
-            condition = catalyst.translate(loop, step["condition"], self.columns.reader(loop))
+            condition = catalyst.translate(loop, step["condition"], self.columns.reader(loop), self.ml)
             where = loop.value_of(condition)
             if condition.type.nullable:
                 where = loop.call("logical_and", where, loop.is_valid(condition))
@@ -179,6 +192,9 @@ class _Pipeline:
         if step["columns"]:
             self.fused.append("project")
         for entry in step["columns"]:
+            if entry["expr"]["type"] == "vector":
+                self.ml.define(entry["name"], self._try(None, lambda entry=entry: self._vector(entry)))  # type: ignore[misc]
+                continue
             made = self._try(None, lambda entry=entry: self._projected(entry))  # type: ignore[misc]
             if made is None:
                 self.columns.add_refused(entry["name"], entry["expr"]["type"])
@@ -187,7 +203,7 @@ class _Pipeline:
 
     def _projected(self, entry: dict[str, Any]) -> Column:
         loop = self.columns.loop("project")
-        value = catalyst.translate(loop, entry["expr"], self.columns.reader(loop))
+        value = catalyst.translate(loop, entry["expr"], self.columns.reader(loop), self.ml)
         loop.append(entry["name"], value)
         loop.close()
         # NULL wherever such a column is, so the batch of the expression has NULLs too
@@ -196,6 +212,13 @@ class _Pipeline:
         if column.name in self._arguments():
             refuse_made_nulls(column.title, column.spark_type, value.type, state)
         return column
+
+    def _vector(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """The expression of a vector column. Only its guards are a loop: Spark raises here, whoever reads the vector."""
+        loop = self.columns.loop("vector")
+        catalyst.translate_vector(loop, entry["expr"], self.columns.reader(loop), self.ml)
+        loop.close()
+        return entry["expr"]  # type: ignore[no-any-return]
 
     def _aggregate(self, step: dict[str, Any]) -> None:
         """The only step of its request: a kernel merges what another one made."""
@@ -218,13 +241,26 @@ class _Pipeline:
         return names
 
     def _outputs(self) -> list[str]:
-        """Names of the result columns; a column of a domain before the last filter is appended again in the last one."""
-        if self.columns.domain == ROWS:
-            return list(self.request["outputs"])
+        """Names of the result columns, and of the numbers of result vectors behind them.
+
+        A column of a domain before the last filter is appended again in the last one.
+        """
+        wanted, vectors = self.request["outputs"], self.request.get("vectors", ())
+        if self.columns.domain == ROWS and not vectors:
+            return list(wanted)
         loop = self.columns.loop("outputs")
-        names = [f"{name}@{self.columns.domain}" for name in self.request["outputs"]]
-        for name, output in zip(self.request["outputs"], names, strict=True):
-            loop.append(output, loop.read(name))
+        names = list(wanted)
+        if self.columns.domain != ROWS:
+            names = [f"{name}@{self.columns.domain}" for name in wanted]
+            for name, output in zip(wanted, names, strict=True):
+                loop.append(output, loop.read(name))
+        for name in vectors:
+            reader = self.columns.reader(loop)
+            vector = catalyst.translate_vector(loop, {"op": "Column", "name": name, "type": "vector"}, reader, self.ml)
+            self.vectors.append(result(vector, re.sub(r"#\d+$", "", name)))
+            for at, number in enumerate(vector.values):
+                names.append(f"{name}[{at}]@{self.columns.domain}")
+                loop.append(names[-1], number)
         loop.close()
         return names
 

@@ -171,7 +171,7 @@ class UdfTracer:
         if with_nulls and self._columns.domain != ROWS:
             raise refusal("SW234", title, column=with_nulls[0])
         if expr["op"] != "Column":
-            value = catalyst.translate(loop, expr, self._columns.reader(loop))
+            value = catalyst.translate(loop, expr, self._columns.reader(loop), self._columns.ml)
             # NULL wherever such a column is, so the batch of the expression has NULLs too
             state = "nullable" if self._columns.with_nulls(strict_columns(expr)) else "dense"
             refuse_made_nulls(title, expr["type"], value.type, state)
@@ -186,5 +186,5 @@ class UdfTracer:
             column = self._columns[expr["name"]]
             value, spark_type, title = self._columns.read(loop, column.name), column.spark_type, column.title
         else:
-            value, spark_type = catalyst.translate(loop, expr, self._columns.reader(loop)), expr["type"]
+            value, spark_type = catalyst.translate(loop, expr, self._columns.reader(loop), self._columns.ml), expr["type"]
         return Field(title, value, spark_type, "nullable" if value.type.nullable else "dense")

@@ -65,7 +65,11 @@ final case class Compiled(
     fused: Seq[String],
     nodes: Int,
     blocks: Seq[String],
+    vectors: Seq[VectorShape],
     models: Seq[ModelBlock]) extends CompileReply
+
+/** An ML vector among the outputs: so many numbers, the last outputs, and how Spark would store it: dense, sparse or compressed. */
+final case class VectorShape(size: Int, form: String)
 
 object CompileReply {
 
@@ -89,7 +93,10 @@ object CompileReply {
     val outputs = json.path("outputs").elements().asScala.toSeq
     val unknown = inputs.filterNot(names.contains)
     if (unknown.nonEmpty) return mismatch(s"it loads ${unknown.mkString(", ")}, which was not offered")
-    if (outputs.map(_.path("name").asText) != wanted) return mismatch("its outputs are not those that were asked for")
+    val vectors = json.path("vectors").elements().asScala.map(v => VectorShape(v.path("size").asInt, v.path("form").asText)).toSeq
+    val numbers = outputs.size - wanted.size
+    if (outputs.take(wanted.size).map(_.path("name").asText) != wanted || vectors.map(_.size).sum != numbers ||
+        vectors.size != request.json.path("vectors").size) return mismatch("its outputs are not those that were asked for")
     val mayFilter = request.json.path("mayFilter").asBoolean // a map decides for itself
     if (!mayFilter && json.path("filtered").asBoolean != request.json.get("filtered").asBoolean) {
       return mismatch("it filters where the plan does not, or the other way round")
@@ -112,6 +119,7 @@ object CompileReply {
       fused = strings(json.path("fused")),
       nodes = json.path("nodes").asInt(0),
       blocks = found.get.map(_.digest),
+      vectors = vectors,
       models = found.get)
   }
 

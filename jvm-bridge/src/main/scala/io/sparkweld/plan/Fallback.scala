@@ -10,7 +10,7 @@ import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.sql.execution.python.sparkweld.{MapEvaluator, PythonCall, PythonEvaluator, RowConverter, SparkInternals}
 import org.apache.spark.sql.execution.vectorized.{OnHeapColumnVector, WritableColumnVector}
 import org.apache.spark.sql.internal.SQLConf
-import org.apache.spark.sql.types.{StructField, StructType}
+import org.apache.spark.sql.types.{DataType, StructField, StructType, UserDefinedType}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /** A step as a task interprets it, with the attributes that it reads. */
@@ -35,7 +35,13 @@ object Fallback {
   val BatchRows = 4096
 
   def schemaOf(attributes: Seq[Attribute]): StructType =
-    StructType(attributes.map(a => StructField(a.name, a.dataType, a.nullable)))
+    StructType(attributes.map(a => StructField(a.name, stored(a.dataType), a.nullable)))
+
+  /** The type as rows hold it: Spark converts no column of a user-defined type, but those that such values are stored as. */
+  def stored(dataType: DataType): DataType = dataType match {
+    case custom: UserDefinedType[_] => custom.sqlType
+    case other => other
+  }
 
   /** @param columnarInput whether Spark would feed the first step whole batches of the child */
   def plan(
@@ -68,7 +74,7 @@ object Fallback {
 }
 
 /**
- * Runs batches through the original chain: the UDFs in Spark's Python workers, Filter and Project interpreted. Values
+ * Runs batches through the original chain: UDFs in Spark's Python workers, Filter and Project by Spark's own projections. Values
  * and exceptions are those of Spark's own plan because its own code makes them. Serves one task; `close` frees its
  * vectors.
  */

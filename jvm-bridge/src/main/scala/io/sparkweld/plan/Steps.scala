@@ -81,8 +81,9 @@ object NullPolicy {
  * What a WeldExec runs, beside its steps.
  *
  * @param layout for each output column: the child's column that passes through (>= 0), or -(j + 1) for the kernel's output j,
- *   counted on to `structs`
+ *   counted on to `structs` and `vectors`
  * @param structs columns made of kernel outputs
+ * @param vectors ML vectors made of the last kernel outputs, which `layout` does not count; it has them behind `structs`
  * @param flags whether the kernel stores one column more: NULL in rows that it did not decide, which run in Python alone
  * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's
  *   split decides the dtypes.
@@ -95,6 +96,7 @@ final case class KernelPlan(
     outputTypes: Array[DataType],
     layout: Array[Int],
     structs: Array[StructOutput],
+    vectors: Array[VectorOutput],
     filtered: Boolean,
     flags: Boolean,
     rowLimit: Int,
@@ -102,6 +104,9 @@ final case class KernelPlan(
 
 /** A struct whose fields are these outputs of the kernel. */
 final case class StructOutput(struct: StructType, fields: Array[Int])
+
+/** An ML vector whose numbers are these outputs of the kernel. `form`: see [[io.sparkweld.columns.VectorColumn]]. */
+final case class VectorOutput(first: Int, size: Int, form: String)
 
 /** A part of a chain with a kernel of its own. `input`: the columns that it is over. */
 final case class Stage(steps: Seq[Step], input: Seq[Attribute], kernel: KernelPlan)

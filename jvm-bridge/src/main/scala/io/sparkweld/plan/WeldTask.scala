@@ -2,7 +2,7 @@ package io.sparkweld.plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena}
+import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Refusal, WarnOnce}
@@ -57,8 +57,9 @@ final class WeldTask(
   private val linkable = WeldTask.linkable()
   private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
-  private val made: Array[ColumnVector] =
-    outputs ++ kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
+  private val structs = kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
+  private val vectors = kernel.vectors.map(v => new VectorColumn(outputs.slice(v.first, v.first + v.size), v.form))
+  private val made: Array[ColumnVector] = outputs.dropRight(kernel.vectors.map(_.size).sum) ++ structs
   private val flags = Option.when(kernel.flags)(new NativeColumnVector(BooleanType, 0))
   private val stored = outputs ++ flags
   private val selection = new SelectionBuffer
@@ -257,12 +258,14 @@ final class WeldTask(
       outputs(j).setNullCount(result(2 + j).toInt)
       j += 1
     }
-    val vectors = new Array[ColumnVector](kernel.layout.length)
+    val filled = vectors.map(_.fill(rows))
+    val columns = new Array[ColumnVector](kernel.layout.length)
     var k = 0
-    while (k < vectors.length) {
+    while (k < columns.length) {
       val source = kernel.layout(k)
-      vectors(k) =
-        if (source < 0) made(-source - 1)
+      columns(k) =
+        if (source < -made.length) filled(-source - 1 - made.length)
+        else if (source < 0) made(-source - 1)
         else if (selected(k) == null) batch.column(source)
         else {
           selected(k).reset(batch.column(source), batch.numRows())
@@ -270,7 +273,7 @@ final class WeldTask(
         }
       k += 1
     }
-    new ColumnarBatch(vectors, rows)
+    new ColumnarBatch(columns, rows)
   }
 
   private def deoptimise(batch: ColumnarBatch): Unit = {
@@ -313,6 +316,7 @@ final class WeldTask(
     outputs.foreach(_.close())
     flags.foreach(_.close())
     if (held != null) held.close()
+    vectors.foreach(_.close())
     selection.close()
     arena.close()
     memory.close()

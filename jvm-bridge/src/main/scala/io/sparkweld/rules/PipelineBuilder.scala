@@ -6,7 +6,8 @@ import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.compile.{FormOrigin, Frame, ModelBlock, PipelineRequest, ServiceCommand}
+import io.sparkweld.compile.{Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
 
@@ -20,26 +21,6 @@ import org.apache.spark.sql.types._
 
 /** The chain cannot be sent: `refusal` says why, its `step` at which node. */
 final class ChainRefused(val refusal: Refusal) extends RuntimeException(refusal.text)
-
-/**
- * A chain as a request, and what a WeldExec needs beside the program to run it.
- *
- * @param splitAfter the last filter below a UDF that takes a column whose NULLs decide its dtype: which of them pass that
- *   filter is known only once it has run, so the nodes above it need a kernel of their own
- */
-final case class Pipeline(
-    request: PipelineRequest,
-    inputs: Array[KernelInput],
-    layout: Array[Int],
-    structs: Array[StructOutput],
-    outputTypes: Array[DataType],
-    udfs: Seq[String],
-    filtered: Boolean,
-    splitAfter: Option[Int]) {
-
-  def plan(rowLimit: Int, flags: Boolean, models: Seq[ModelBlock]): KernelPlan =
-    KernelPlan(request.key, FormOrigin(request.service), inputs, outputTypes, layout, structs, filtered, flags, rowLimit, models)
-}
 
 /**
  * Turns a chain of nodes (bottom up) over a child into a pipeline request. Columns that the chain only hands on,
@@ -67,7 +48,8 @@ final class PipelineBuilder(
   private var splitAfter: Option[Int] = None
   private var visible: Map[ExprId, Attribute] = Map.empty
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
-  private val codec = new ExpressionCodec(column, field)
+  private val stages = new StageTable(blob)
+  private val codec = new ExpressionCodec(column, field, stages.number)
   private val maps = nodes.exists(Step.of(_).exists(_.isInstanceOf[MapStep]))
   private val seesBatchState = nodes.exists(PipelineBuilder.seesBatchState) // else each NULL is read for itself
 
@@ -82,6 +64,7 @@ final class PipelineBuilder(
       catch {
         case unsupported: UnsupportedExpression =>
           throw new ChainRefused(Refusal("SW304", "what" -> unsupported.what, "node" -> node.nodeName).copy(step = Some(step)))
+        case unknown: UnknownStage => throw new ChainRefused(Refusal(unknown.code, "what" -> unknown.what).copy(step = Some(step)))
       }
     }
     finish()
@@ -103,7 +86,7 @@ final class PipelineBuilder(
       case attribute: Attribute => attribute.exprId -> sourceOf(attribute)
       case alias @ Alias(attribute: Attribute, _) => alias.exprId -> sourceOf(attribute)
       case alias: Alias =>
-        if (!ExpressionCodec.holds(alias.dataType)) {
+        if (!ExpressionCodec.holds(alias.dataType) && !MlStages.isVector(alias.dataType)) {
           throw new UnsupportedExpression(s"${alias.child.prettyName} of type ${alias.dataType.sql}")
         }
         val name = fresh(alias.name)
@@ -185,6 +168,7 @@ final class PipelineBuilder(
       case inner: PythonUDF => node.set[ObjectNode]("udf", function(inner))
       case attribute: Attribute if attribute.dataType.isInstanceOf[StructType] =>
         node.set[ObjectNode]("expr", flatten(udf, attribute))
+      case vector if MlStages.isVector(vector.dataType) => throw wrongType(udf, vector.sql, vector.dataType)
       case expression =>
         taking = Some(udf)
         try node.set[ObjectNode]("expr", codec.encode(expression))
@@ -243,6 +227,7 @@ final class PipelineBuilder(
 
   private def column(attribute: Attribute): ObjectNode = {
     val nullable = visible.getOrElse(attribute.exprId, attribute).nullable
+    if (MlStages.isVector(attribute.dataType)) return vector(attribute)
     if (!ExpressionCodec.holds(attribute.dataType)) {
       taking.foreach(udf => throw wrongType(udf, attribute.name, attribute.dataType))
       throw new UnsupportedExpression(s"${attribute.name} of type ${attribute.dataType.sql}")
@@ -254,6 +239,11 @@ final class PipelineBuilder(
         reference(if (takesBatches) argumentOf(input, nullable) else input.name, attribute.dataType, nullable)
       case MadeStruct(_, struct) => throw new UnsupportedExpression(s"${attribute.name} of type ${struct.sql}")
     }
+  }
+
+  private def vector(attribute: Attribute): ObjectNode = sourceOf(attribute) match {
+    case Made(name, dataType) => reference(name, dataType, attribute.nullable)
+    case _ => throw new ChainRefused(Refusal("SW902", "column" -> attribute.name).copy(step = Some(step)))
   }
 
   /** Notes that a UDF reads `input`, whose NULLs a filter below may have dropped. */
@@ -298,15 +288,18 @@ final class PipelineBuilder(
       made -> StructOutput(made.struct, made.names.zip(made.struct.fields).map { case (n, f) => kernelOutput(n, f.dataType) }.toArray)
     }
     output.map(sourceOf).foreach {
-      case Made(name, dataType) => kernelOutput(name, dataType)
+      case Made(name, dataType) if !MlStages.isVector(dataType) => kernelOutput(name, dataType)
       case _ => ()
     }
+    val vectors = output.map(sourceOf).collect { case Made(name, dataType) if MlStages.isVector(dataType) => name }.distinct
+    if (vectors.nonEmpty && splitAfter.nonEmpty) throw new ChainRefused(Refusal("SW905", "what" -> "a vector above a filter and a pandas UDF"))
     val layout = output.map(attribute => sourceOf(attribute) match {
       case FromChild(i) => i
+      case Made(name, dataType) if MlStages.isVector(dataType) => -(made.size + structs.size + vectors.indexOf(name) + 1)
       case Made(name, dataType) => -(kernelOutput(name, dataType) + 1)
       case struct: MadeStruct => -(made.size + structs.indexWhere(_._1 == struct) + 1)
     }).toArray
-    val request = Frame.newObject().put("op", "compile").put("label", names.mkString(", "))
+    val request = Frame.newObject().put("op", "compile").put("label", (names ++ stages.names).mkString(", "))
     val array = request.putArray("inputs")
     inputs.values.foreach { input =>
       val node = array.addObject().put("name", input.name)
@@ -317,14 +310,18 @@ final class PipelineBuilder(
     request.set[ObjectNode]("steps", steps)
     val outputs = request.putArray("outputs")
     made.keys.foreach(outputs.add)
-    val rowwise = !seesBatchState && !maps && lastFilter.isEmpty && structs.isEmpty && names.nonEmpty
+    if (!stages.isEmpty) {
+      stages.addTo(request)
+      vectors.foreach(request.withArray[ArrayNode]("vectors").add)
+    }
+    val rowwise = !seesBatchState && !maps && lastFilter.isEmpty && structs.isEmpty && vectors.isEmpty && names.nonEmpty
     request.put("filtered", lastFilter.isDefined).put("mayFilter", maps).put("rowwise", rowwise)
     request.set[ObjectNode]("conf", settings())
     val paths: ArrayNode = request.putObject("python").putArray("includes")
     includes.foreach(paths.add)
     val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
     Pipeline(new PipelineRequest(commands.head, request, blobs.toSeq), kernelInputs.toArray, layout, structs.map(_._2).toArray, types.toArray,
-      names.toSeq, lastFilter.isDefined || maps, splitAfter)
+      names.toSeq ++ stages.names, lastFilter.isDefined || maps, splitAfter)
   }
 
   private def settings(): ObjectNode = {
@@ -344,10 +341,12 @@ final class PipelineBuilder(
     s"$name#${numbered - 1}"
   }
 
-  private def payload(command: Seq[Byte]): Int = payloads.getOrElseUpdate(command, {
-    blobs += command.toArray
+  private def payload(command: Seq[Byte]): Int = payloads.getOrElseUpdate(command, blob(command.toArray))
+
+  private def blob(bytes: Array[Byte]): Int = {
+    blobs += bytes
     blobs.size - 1
-  })
+  }
 
   private def wrongType(udf: PythonUDF, column: String, dataType: DataType): ChainRefused =
     refusedUdf(udf, Refusal("SW101", "column" -> column, "type" -> dataType.simpleString))

@@ -2,6 +2,7 @@ package io.sparkweld.rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
+import io.sparkweld.ml.MlStages
 import io.sparkweld.plan._
 import io.sparkweld.support.{Backend, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
 
@@ -12,6 +13,7 @@ import org.apache.spark.sql.execution.aggregate.HashAggregateExec
 import org.apache.spark.sql.execution.exchange.Exchange
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, EvalPythonExec}
 import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
+import org.apache.spark.sql.types.DoubleType
 
 /**
  * Turns maximal chains of Project, Filter and nodes of Python UDFs (ArrowEvalPython, BatchEvalPython) into WeldExec nodes.
@@ -24,7 +26,7 @@ import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternal
 object WeldRule extends Rule[SparkPlan] {
 
   override def apply(plan: SparkPlan): SparkPlan =
-    if (!plan.exists(node => PythonNode.is(node) || wantsMerging(node))) plan
+    if (!plan.exists(node => KernelNode.is(node) || wantsMerging(node))) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
         WarnOnce.guard("the rewriting of a plan", plan)(new ChainRewriter(driver).rewrite(plan))
@@ -59,6 +61,14 @@ object PythonNode {
     }
 }
 
+/**
+ * A node of Spark's that is worth a kernel: it calls Python functions, or functions of Spark's ML library. A vector that is only
+ * assembled, for a function that stays Spark's, is not.
+ */
+object KernelNode {
+  def is(node: SparkPlan): Boolean = PythonNode.is(node) || MlNode.unapply(node).exists(_.exists(!MlStages.isAssembler(_)))
+}
+
 /** What becomes of one node of a chain: the part to compile, and above it the part that stays in Python. */
 private final case class NodeParts(inside: Option[SparkPlan], outside: Seq[SparkPlan])
 
@@ -71,11 +81,11 @@ private final class ChainRewriter(driver: WeldDriver) {
   /** @param wanted whether a partial aggregate here is to be merged though no UDF lies below */
   private def visit(plan: SparkPlan, wanted: Boolean): SparkPlan = {
     val links = linksFrom(plan).toIndexedSeq
-    if (links.exists(PythonNode.is)) chain(links, rewrite(links.last.children.head))
+    if (links.exists(KernelNode.is)) chain(links, rewrite(links.last.children.head))
     else plan match {
       case aggregate: HashAggregateExec if fusible(aggregate) && AggregateLoop.isPartial(aggregate) =>
         val below = linksFrom(aggregate.child).toIndexedSeq
-        if (wanted || below.exists(PythonNode.is)) aggregated(aggregate, below)
+        if (wanted || below.exists(KernelNode.is)) aggregated(aggregate, below)
         else plan.mapChildren(rewrite)
       case fused if FusedFunctions.has(fused) => plan.mapChildren(rewrite)
       case PythonNode(udfs) =>
@@ -119,7 +129,7 @@ private final class ChainRewriter(driver: WeldDriver) {
       links.headOption.foreach(top.copyTagsFrom)
       val nodes = (top +: links).reverse
       val made =
-        if (nodes.exists(PythonNode.is)) assemble(nodes, base, Set.empty)
+        if (nodes.exists(KernelNode.is)) assemble(nodes, base, Set.empty)
         else if (base.supportsColumnar) compile(nodes, base)
         else base
       Some(made).filter(weld => weld.isInstanceOf[WeldExec] && weld.output == top.output)
@@ -165,7 +175,7 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   /** Cheap checks that need no service. */
   private def fusible(node: SparkPlan): Boolean = node match {
-    case PythonNode(_) => true
+    case asked if KernelNode.is(asked) => true
     case _ => SparkWeldConf.FusionEnabled.get(conf)
   }
 
@@ -178,7 +188,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     var rest = nodes
     while (rest.nonEmpty) {
       val run = rest.takeWhile(!outside(_))
-      if (run.exists(PythonNode.is)) child = compile(run, child)
+      if (run.exists(KernelNode.is)) child = compile(run, child)
       else child = run.foldLeft(child)(keep)
       rest = rest.drop(run.length)
       rest.headOption.foreach(node => child = keep(child, node))
@@ -267,8 +277,11 @@ private final class ChainRewriter(driver: WeldDriver) {
         }
       case node =>
         val own = byNode.collect { case (refusal, about) if about.contains(node) => refusal }
-        if (own.nonEmpty) node.setTagValue(RefusalTags.Beside, own)
-        if (own.nonEmpty || everywhere.nonEmpty) NodeParts(None, Seq(node)) else NodeParts(Some(node), Nil)
+        val said = if (MlNode.is(node)) own ++ everywhere else own
+        if (said.nonEmpty) node.setTagValue(RefusalTags.Beside, said)
+        val divided = if (own.nonEmpty && own.forall(_.code == "SW304") && everywhere.isEmpty) splitMl(node) else None
+        if (divided.nonEmpty) divided.get
+        else if (own.nonEmpty || everywhere.nonEmpty) NodeParts(None, Seq(node)) else NodeParts(Some(node), Nil)
     }
     val outside = parts.flatMap(_.outside)
     if (everywhere.nonEmpty) outside.foldLeft(child)(keep)
@@ -300,6 +313,13 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
+  /** The ML functions of a projection inside of the kernel, and above it the expressions of them that it does not know. */
+  private def splitMl(node: SparkPlan): Option[NodeParts] = node match {
+    case project @ MlNode(_) if project.isInstanceOf[ProjectExec] =>
+      MlSplit.of(project.asInstanceOf[ProjectExec]).map { case (below, above) => NodeParts(Some(below), Seq(above)) }
+    case _ => None
+  }
+
   /** The node that stays in Python, with functions that are fused where that is possible. */
   private def tagged(node: SparkPlan, refusals: Seq[Refusal]): SparkPlan = {
     RefusalTags.set(node, refusals)
@@ -327,7 +347,10 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   private def weld(nodes: IndexedSeq[SparkPlan], child: SparkPlan, pipeline: Pipeline, program: Compiled): SparkPlan = {
-    val (given, wanted) = (program.outputTypes, pipeline.outputTypes.map(ExpressionCodec.nameOf).toSeq)
+    val firsts = program.vectors.scanLeft(pipeline.outputTypes.length)(_ + _.size)
+    val vectors = program.vectors.zip(firsts).map { case (shape, first) => VectorOutput(first, shape.size, shape.form) }
+    val numbers = Seq.fill(vectors.map(_.size).sum)(DoubleType.typeName)
+    val (given, wanted) = (program.outputTypes, pipeline.outputTypes.map(ExpressionCodec.nameOf).toSeq ++ numbers)
     if (given != wanted) {
       throw new ChainRefused(Refusal("SW512", "what" -> s"its columns are ${given.mkString(", ")}, not ${wanted.mkString(", ")}"))
     }
@@ -341,7 +364,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
     val first = firstOfBatches(nodes)
     val kernel = pipeline.plan(PipelineBuilder.rowLimit(first, columnarInput && first.forall(_ eq nodes.head), conf),
-      program.flags, program.models)
+      program.flags, program.models, vectors)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, parts, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)
@@ -351,8 +374,9 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   /** Rows on the way in, and results on the way back from Python, must have a columnar form in Spark. */
   private def checkConversions(nodes: Seq[SparkPlan], child: SparkPlan): Unit = {
-    val converted = (if (child.supportsColumnar) Nil else child.output) ++ nodes.last.output
-    converted.find(column => !SparkInternals.hasColumnarForm(column.dataType, column.nullable)).foreach { column =>
+    val rows = if (child.supportsColumnar) Nil else child.output.map(column => column -> column.dataType)
+    val converted = rows ++ nodes.last.output.map(column => column -> Fallback.stored(column.dataType))
+    converted.find { case (column, form) => !SparkInternals.hasColumnarForm(form, column.nullable) }.foreach { case (column, _) =>
       throw new ChainRefused(Refusal("SW308", "column" -> column.name, "type" -> column.dataType.sql))
     }
   }

@@ -1,9 +1,10 @@
 package io.sparkweld.support
 
-import com.fasterxml.jackson.databind.node.ObjectNode
+import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 import io.sparkweld.columns.ColumnLayout
 import io.sparkweld.expressions.{IeeeDivide, NullIfNaN, RoundToWhole}
+import io.sparkweld.ml.{Closure, MlStages}
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.optimizer.NormalizeNaNAndZero
@@ -20,8 +21,10 @@ final class UnsupportedExpression(val what: String) extends RuntimeException(wha
  *
  * @param column encodes a reference to an attribute, or throws UnsupportedExpression
  * @param field the same for a field of a struct
+ * @param stage the number of the description of a function of Spark's ML library, or throws UnsupportedExpression
  */
-final class ExpressionCodec(column: Attribute => ObjectNode, field: (Attribute, Int) => ObjectNode) {
+final class ExpressionCodec(
+    column: Attribute => ObjectNode, field: (Attribute, Int) => ObjectNode, stage: ScalaUDF => Int) {
   import ExpressionCodec._
 
   def encode(expression: Expression): ObjectNode = expression match {
@@ -36,6 +39,14 @@ final class ExpressionCodec(column: Attribute => ObjectNode, field: (Attribute, 
       val node = compound("CreateNamedStruct", struct, struct.valExprs)
       val names = node.putArray("names")
       struct.names.foreach(name => names.add(String.valueOf(name)))
+      node
+    case AtLeastNNonNulls(n, children) if n == children.size => encode(children.map(present).reduceOption(And(_, _)).getOrElse(Literal(true)))
+    case GetArrayItem(array: ScalaUDF, Literal(at: Int, _), _) if isMl(array) && array.dataType.asInstanceOf[ArrayType].elementType == DoubleType =>
+      compound("VectorElement", expression, array.children).put("stage", stage(array)).put("at", at)
+    case udf: ScalaUDF if isMl(udf) => compound("Ml", udf, udf.children).put("stage", stage(udf))
+    case If(isNull: IsNull, Literal(null, _), value) if MlStages.isVector(expression.dataType) =>
+      val node = compound("VectorUnless", expression, Seq(isNull))
+      node.withArray[ArrayNode]("args").add(encode(value))
       node
     case other =>
       if (!isScalar(other.dataType)) throw new UnsupportedExpression(s"${other.prettyName} of type ${other.dataType.sql}")
@@ -59,6 +70,14 @@ final class ExpressionCodec(column: Attribute => ObjectNode, field: (Attribute, 
     case other => other.children.find(_.dataType.isInstanceOf[ArrayType]).foreach { array =>
       throw new UnsupportedExpression(s"${other.prettyName} of ${array.sql} of type ${array.dataType.sql}")
     }
+  }
+
+  private def isMl(udf: ScalaUDF): Boolean = Closure.isMl(udf.function)
+
+  /** What AtLeastNNonNulls counts. */
+  private def present(child: Expression): Expression = child.dataType match {
+    case FloatType | DoubleType => And(IsNotNull(child), Not(IsNaN(child)))
+    case _ => IsNotNull(child)
   }
 
   private def compound(op: String, expression: Expression, children: Seq[Expression]): ObjectNode = {
@@ -102,8 +121,12 @@ object ExpressionCodec {
     case other => other.typeName
   }
 
-  /** The JSON of a type as Spark writes it: a string for a simple type, an object for a struct. */
-  def typeOf(dataType: DataType): com.fasterxml.jackson.databind.JsonNode = mapper.readTree(dataType.json)
+  /** The JSON of a type as Spark writes it: a string for a simple type, an object for a struct; "vector" for an ML vector. */
+  def typeOf(dataType: DataType): com.fasterxml.jackson.databind.JsonNode =
+    if (MlStages.isVector(dataType)) mapper.getNodeFactory.textNode(Vector) else mapper.readTree(dataType.json)
+
+  /** The type of vectors of Spark's ML library, which are columns of numbers in a program. */
+  private val Vector = "vector"
 
   private val operator: Map[Class[_], String] = Seq[Class[_]](
     classOf[And], classOf[Or], classOf[Not], classOf[IsNull], classOf[IsNotNull], classOf[IsNaN],

@@ -2,7 +2,7 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
-import io.sparkweld.plan.{WeldAggregateExec, WeldExec}
+import io.sparkweld.plan.{MapStep, PythonStep, WeldAggregateExec, WeldExec}
 import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
@@ -51,10 +51,16 @@ object WeldExplain {
       Some(s"fused: ${summary.fused.mkString(" + ")}").filter(_ => summary.fused.nonEmpty),
       Some(s"program: ${summary.hash.take(12)}"),
       Some(s"kept differences: ${summary.kept.mkString(", ")}").filter(_ => summary.kept.nonEmpty),
-      Some("guards: a batch with a row that they flag runs in Python").filter(_ => summary.guarded)).flatten ++
+      Some(s"guards: a batch with a row that they flag runs ${if (runsPython(weld)) "in Python" else "as Spark planned it"}")
+        .filter(_ => summary.guarded)).flatten ++
       summary.notes.map(note => s"note: $note")
     val what = if (summary.udfs.isEmpty) summary.fused else summary.udfs
     (s"compiled ${what.mkString(", ")}" +: details).mkString("\n  ")
+  }
+
+  private def runsPython(weld: WeldExec): Boolean = weld.steps.exists {
+    case _: PythonStep | _: MapStep => true
+    case _ => false
   }
 
   private def rewritten(record: Rewritten): String = {

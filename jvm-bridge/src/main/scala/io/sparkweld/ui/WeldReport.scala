@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ArrayNode
 
 import io.sparkweld.plan.{WeldAggregateExec, WeldExec}
-import io.sparkweld.rules.PythonNode
+import io.sparkweld.rules.{MlNode, PythonNode}
 import io.sparkweld.support.{FusedFunction, RefusalTags}
 
 import org.apache.spark.sql.execution.QueryExecution
@@ -46,6 +46,11 @@ object WeldReport {
         FusedFunction.of(python).foreach { record =>
           val entry = pipelines.addObject().put("udf", record.udf).put("block", record.block).put("moved", record.moved)
           record.stages.foreach(entry.withArray[ArrayNode]("stages").add(_))
+        }
+      case node @ MlNode(functions) => node.getTagValue(RefusalTags.Beside).toSeq.flatten.foreach { refusal =>
+          val entry = refusals.addObject()
+          functions.foreach(function => entry.withArray[ArrayNode]("udfs").add(function.udfName.getOrElse("UDF")))
+          entry.put("code", refusal.code).put("message", refusal.message)
         }
       case node =>
         for (udf <- PlanWalk.aggregates(node); refusal <- RefusalTags.get(udf)) {

@@ -1,0 +1,84 @@
+package io.sparkweld.columns
+
+import org.apache.spark.sql.execution.vectorized.OnHeapColumnVector
+import org.apache.spark.sql.types._
+import org.apache.spark.sql.vectorized.ColumnVector
+
+/**
+ * Columns of numbers side by side as one column of ML vectors, in the form in which Spark stores those: a struct of type,
+ * size, indices and values. `form`: "dense", "sparse", or "compressed", each row as whichever is smaller (`Vector.compressed`).
+ */
+final class VectorColumn(numbers: Array[NativeColumnVector], form: String) extends AutoCloseable {
+  import VectorColumn._
+
+  private val size = numbers.length
+  private val row = new Array[Double](size)
+  private val nonZero = new Array[Int](size)
+  private val denseBytes = 8L * size + 12 // as `Vectors.getDenseSize` has it
+  private var vector: OnHeapColumnVector = _
+  private var capacity = 0
+
+  /** The column of the first `rows` rows; it holds until the next call. */
+  def fill(rows: Int): ColumnVector = {
+    if (rows > capacity) {
+      close()
+      vector = new OnHeapColumnVector(rows, Layout)
+      capacity = rows
+    }
+    vector.reset()
+    var i = 0
+    while (i < rows) {
+      write(i)
+      i += 1
+    }
+    vector
+  }
+
+  override def close(): Unit = if (vector != null) vector.close()
+
+  private def write(i: Int): Unit = {
+    var count = 0
+    var j = 0
+    while (j < size) {
+      row(j) = numbers(j).getDouble(i)
+      if (row(j) != 0.0) {
+        nonZero(count) = j
+        count += 1
+      }
+      j += 1
+    }
+    val (indices, values) = (vector.getChild(2), vector.getChild(3))
+    if (form == "sparse" || form == "compressed" && sparseBytes(count) < denseBytes) {
+      vector.getChild(0).putByte(i, Sparse)
+      vector.getChild(1).putInt(i, size)
+      val at = indices.arrayData().getElementsAppended
+      indices.arrayData().appendInts(count, nonZero, 0)
+      indices.putArray(i, at, count)
+      j = 0
+      while (j < count) {
+        row(j) = row(nonZero(j))
+        j += 1
+      }
+    } else {
+      count = size
+      vector.getChild(0).putByte(i, Dense)
+      vector.getChild(1).putNull(i)
+      indices.putNull(i)
+    }
+    val at = values.arrayData().getElementsAppended
+    values.arrayData().appendDoubles(count, row, 0)
+    values.putArray(i, at, count)
+  }
+}
+
+object VectorColumn {
+  private val Sparse: Byte = 0
+  private val Dense: Byte = 1
+
+  /** As `Vectors.getSparseSize` has it. */
+  private def sparseBytes(nonZeros: Int): Long = 12L * nonZeros + 28
+
+  /** VectorUDT.sqlType, without its class. */
+  private val Layout = StructType(Seq(StructField("type", ByteType, nullable = false), StructField("size", IntegerType),
+    StructField("indices", ArrayType(IntegerType, containsNull = false)), StructField("values", ArrayType(DoubleType, containsNull = false))))
+}

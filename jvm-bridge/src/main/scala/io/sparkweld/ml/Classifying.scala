@@ -1,0 +1,33 @@
+package io.sparkweld.ml
+
+import org.apache.spark.broadcast.Broadcast
+import org.apache.spark.ml.Model
+import org.apache.spark.ml.param.shared.HasThresholds
+
+/** A method of a fitted model, called by the functions that `transform` makes; some captured a broadcast of the model. */
+private[ml] object Predicting {
+  private val owners = Set("org.apache.spark.ml.PredictionModel", "org.apache.spark.ml.classification.ClassificationModel",
+    "org.apache.spark.ml.classification.ProbabilisticClassificationModel")
+  private val methods = Set("predictRaw", "predictProbability", "predict", "raw2probability", "raw2prediction", "probability2prediction")
+
+  def unapply(closure: Closure): Option[(Model[_], String)] = closure match {
+    case Closure(owner, calls, Seq(captured)) => captured match {
+      case model: Model[_] if owners(owner) || owner == model.getClass.getName => calls.find(methods).map((model, _))
+      case broadcast: Broadcast[_] => broadcast.value match {
+        case model: Model[_] if owner == model.getClass.getName => calls.find(methods).map((model, _))
+        case _ => None
+      }
+      case _ => None
+    }
+    case _ => None
+  }
+}
+
+/** From scores to classes, which is the same in all classifiers that do not say otherwise. */
+private[ml] object Classifying {
+  /** The stage with the model's thresholds, when it has some. */
+  def withThresholds(stage: MlStage, model: Model[_]): MlStage = model match {
+    case with_ : HasThresholds if with_.isDefined(with_.thresholds) => stage.doubles("thresholds", with_.getThresholds)
+    case _ => stage
+  }
+}

@@ -1,0 +1,51 @@
+package io.sparkweld.ml
+
+import java.nio.{ByteBuffer, ByteOrder}
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+import io.sparkweld.compile.Frame
+
+/**
+ * One function of Spark's ML library as the compile service reads it. `name` says what it computes
+ * ("LogisticRegressionModel.predictRaw"), `params` are its few settings, `arrays` the numbers that were learned, as the bytes of
+ * little-endian values of a NumPy type.
+ */
+final case class MlStage(name: String, params: ObjectNode, arrays: Seq[(String, MlArray)]) {
+  def ints(key: String, values: Array[Int]): MlStage = array(key, "<i4", 4, values.length)(buffer => values.foreach(buffer.putInt))
+
+  def doubles(key: String, values: Array[Double]): MlStage =
+    array(key, "<f8", 8, values.length)(buffer => values.foreach(buffer.putDouble))
+
+  def flag(key: String, value: Boolean): MlStage = param(_.put(key, value))
+
+  /** As hexadecimal text, which JSON's numbers are not: NaN and infinity too. */
+  def number(key: String, value: Double): MlStage = param(_.put(key, java.lang.Double.toHexString(value)))
+
+  def int(key: String, value: Int): MlStage = param(_.put(key, value))
+
+  def text(key: String, value: String): MlStage = param(_.put(key, value))
+
+  def texts(key: String, values: Seq[String]): MlStage = param { node =>
+    val array = node.putArray(key)
+    values.foreach(array.add(_))
+    node
+  }
+
+  private def param(put: ObjectNode => ObjectNode): MlStage = copy(params = put(params.deepCopy()))
+
+  private def array(key: String, dtype: String, width: Int, count: Int)(fill: ByteBuffer => Unit): MlStage = {
+    val buffer = ByteBuffer.allocate(Math.multiplyExact(width, count)).order(ByteOrder.LITTLE_ENDIAN)
+    fill(buffer)
+    copy(arrays = arrays :+ (key -> MlArray(dtype, buffer.array())))
+  }
+}
+
+final case class MlArray(dtype: String, bytes: Array[Byte])
+
+object MlStage {
+  def apply(name: String): MlStage = MlStage(name, Frame.newObject(), Nil)
+}
+
+/** The model is one that is not translated; `what` names the class, or the setting, for the refusal. */
+final class UnknownStage(val code: String, val what: String) extends RuntimeException(what)

@@ -1,0 +1,43 @@
+package io.sparkweld.ml
+
+import scala.util.control.NonFatal
+
+import org.apache.spark.sql.catalyst.expressions.{Expression, ScalaUDF}
+import org.apache.spark.sql.catalyst.trees.TreePattern.SCALA_UDF
+import org.apache.spark.sql.types.DataType
+
+/**
+ * The functions of Spark's ML library that the compile service can translate: each family is a table from what a function
+ * captured and calls to a description. A model is found by its exact class; a subclass is another model.
+ */
+object MlStages {
+  private val families: Seq[PartialFunction[Closure, MlStage]] =
+    Seq(Assembling.stages, Scaling.stages, Categories.stages, Vectors.stages, LinearModels.stages, Trees.stages, OtherModels.stages)
+
+  /** The description of a function. Throws UnknownStage. */
+  def of(udf: ScalaUDF): MlStage =
+    try {
+      val closure = Closure.of(udf.function).getOrElse(throw new UnknownStage("SW900", nameOf(udf)))
+      families.find(_.isDefinedAt(closure)).map(_(closure)).getOrElse(throw new UnknownStage("SW900", describe(closure)))
+    } catch {
+      case unknown: UnknownStage => throw unknown
+      case NonFatal(problem) => throw new UnknownStage("SW901", s"${nameOf(udf)}, which cannot be read ($problem)")
+    }
+
+  /** The functions of the ML library in an expression. */
+  def in(expression: Expression): Seq[ScalaUDF] =
+    if (!expression.containsPattern(SCALA_UDF)) Nil
+    else expression.collect { case udf: ScalaUDF if Closure.isMl(udf.function) => udf }
+
+  /** Whether columns of this type are vectors of the ML library. */
+  def isVector(dataType: DataType): Boolean = dataType.getClass.getName == "org.apache.spark.ml.linalg.VectorUDT"
+
+  def isAssembler(udf: ScalaUDF): Boolean = nameOf(udf) == Assembling.Assembler
+
+  private def nameOf(udf: ScalaUDF): String = udf.function.getClass.getName.takeWhile(_ != '$')
+
+  private def describe(closure: Closure): String = {
+    val model = closure.captured.headOption.collect { case model: org.apache.spark.ml.PipelineStage => model.getClass.getName }
+    s"${model.getOrElse(closure.owner)}${closure.calls.toSeq.sorted.headOption.map("." + _).getOrElse("")}"
+  }
+}

@@ -1,0 +1,21 @@
+package io.sparkweld.ml
+
+import org.apache.spark.ml.feature.PolynomialExpansion
+import org.apache.spark.ml.linalg.DenseMatrix
+
+/** Transformers from vectors to other vectors, without the scalers. */
+private[ml] object Vectors {
+  val stages: PartialFunction[Closure, MlStage] = {
+    case Closure("org.apache.spark.ml.feature.PCAModel", calls, Seq(components: DenseMatrix)) if calls("multiply") =>
+      MlStage("PCAModel").doubles("components", LinearModels.byRow(components)).int("count", components.numRows)
+    case Closure("org.apache.spark.ml.feature.PolynomialExpansion", _, Seq(model: PolynomialExpansion)) if isOf[PolynomialExpansion](model) =>
+      MlStage("PolynomialExpansion").int("degree", model.getDegree)
+    case Closure("org.apache.spark.ml.feature.Binarizer", _, Seq(threshold: java.lang.Double)) =>
+      MlStage("Binarizer").number("threshold", threshold)
+    case Closure("org.apache.spark.ml.feature.VectorSlicer", _, Seq(indices: Array[Int], _: java.lang.Boolean)) =>
+      MlStage("VectorSlicer").ints("indices", indices)
+  }
+
+  /** Whether an object is of this very class. */
+  def isOf[M: reflect.ClassTag](model: AnyRef): Boolean = model.getClass == implicitly[reflect.ClassTag[M]].runtimeClass
+}

@@ -1,0 +1,30 @@
+package io.sparkweld.rules
+
+import io.sparkweld.compile.{FormOrigin, ModelBlock, PipelineRequest}
+import io.sparkweld.plan.{KernelInput, KernelPlan, StructOutput, VectorOutput}
+
+import org.apache.spark.sql.types.{DataType, DoubleType}
+
+/**
+ * A chain as a request, and what a WeldExec needs beside the program to run it.
+ *
+ * @param splitAfter the last filter below a UDF that takes a column whose NULLs decide its dtype: which of them pass that
+ *   filter is known only once it has run, so the nodes above it need a kernel of their own
+ */
+final case class Pipeline(
+    request: PipelineRequest,
+    inputs: Array[KernelInput],
+    layout: Array[Int],
+    structs: Array[StructOutput],
+    outputTypes: Array[DataType],
+    udfs: Seq[String],
+    filtered: Boolean,
+    splitAfter: Option[Int]) {
+
+  /** @param vectors the vectors among its outputs, whose numbers come after `outputTypes` */
+  def plan(rowLimit: Int, flags: Boolean, models: Seq[ModelBlock], vectors: Seq[VectorOutput] = Nil): KernelPlan = {
+    val types = outputTypes ++ Array.fill(vectors.map(_.size).sum)(DoubleType: DataType)
+    KernelPlan(request.key, FormOrigin(request.service), inputs, types, layout, structs, vectors.toArray, filtered, flags,
+      rowLimit, models)
+  }
+}

@@ -1,0 +1,13 @@
+package org.apache.spark.ml.sparkweld
+
+import org.apache.spark.ml.tree.LeafNode
+
+/**
+ * Turns what is `private[ml]` in Spark 4.3 into the few values that SparkWeld reads. Only code below `org.apache.spark.ml` may see
+ * them; another Spark line needs another copy of this file.
+ */
+object MlInternals {
+
+  /** What a leaf's rows were in training: of a classification, their weight by class. */
+  def statistics(leaf: LeafNode): Array[Double] = leaf.impurityStats.stats
+}

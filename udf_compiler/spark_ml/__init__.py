@@ -1,0 +1,141 @@
+"""Functions of Spark's ML library, as the JVM describes them, to IR: which are known, and expressions that call them.
+
+A vector is never a column of a program. Its expression is kept by name, and what reads the column computes the numbers in
+its own loop; once loops are fused, equal values are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sparkweld.errors import InternalError
+from sparkweld.ir import Value
+from sparkweld.reasons import refusal
+from udf_compiler.catalyst_values import Expr, Maybe, Translator
+from udf_compiler.columns import Unknown
+from udf_compiler.spark_ml import assembling, categories, linear, other_models, scaling, trees, vectors
+from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector
+from udf_compiler.trace.session import Session, running
+
+#: A function's name in requests -> its translation.
+STAGES: dict[str, Rule] = {
+    **assembling.STAGES,
+    **scaling.STAGES,
+    **categories.STAGES,
+    **vectors.STAGES,
+    **linear.STAGES,
+    **trees.STAGES,
+    **other_models.STAGES,
+}
+
+#: Classes whose results are kept: BLAS adds their products in an order of its own.
+KEPT = linear.KEPT | trees.KEPT | vectors.KEPT | other_models.KEPT
+
+#: Most numbers of a vector that a kernel writes.
+MAX_SIZE = 512
+
+
+class MlFunctions:
+    """The ML functions of one request, and its vector columns. `kept`: (operation, bound) of kept differences."""
+
+    def __init__(self, stages: Sequence[dict[str, Any]], blobs: Sequence[bytes], exact: bool) -> None:
+        self.kept: list[tuple[str, str]] = []
+        self.notes: dict[str, list[str]] = {}
+        self._stages = [_stage(described, blobs) for described in stages]
+        self._exact = exact
+        self._vectors: dict[str, Expr | None] = {}
+
+    def described(self) -> list[dict[str, Any]]:
+        """The notes for explain."""
+        return [{"name": name, "notes": notes} for name, notes in self.notes.items() if notes]
+
+    def define(self, name: str, expr: Expr | None) -> None:
+        """A vector column; None: it was refused."""
+        self._vectors[name] = expr
+
+    def has_vector(self, name: str) -> bool:
+        """Whether a column is one of vectors, which are never NULL in a program."""
+        return name in self._vectors
+
+    def value(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
+        """A function's result that is no vector, or one number of a vector (VectorElement)."""
+        if expr["op"] == "VectorElement":
+            return self._element(translator, expr, demand)
+        made = self._call(translator, expr, demand)
+        if not isinstance(made, Maybe):
+            raise InternalError(f"{self._stages[expr['stage']].name} gave a vector for {expr['type']}")
+        return made
+
+    def vector(self, translator: Translator, expr: Expr, demand: Value | None) -> Vector:
+        """A vector. Refuses SW900 what is not known, and SW905 an expression that gives none here.
+
+        Raises Unknown for a column whose own refusal is recorded.
+        """
+        if expr["op"] == "Column":
+            known = self._vectors[expr["name"]]
+            if known is None:
+                raise Unknown(expr["name"])
+            return self.vector(translator, known, demand)
+        if expr["op"] == "VectorUnless":  # the JVM's form of: NULL if the first is true
+            none, value = expr["args"]
+            present = translator.loop.call("logical_not", translator.of(none, demand).value)
+            translator.guard(present, demand)
+            return self.vector(translator, value, translator.all_of(demand, present))
+        if expr["op"] != "Ml":
+            raise refusal("SW905", what=f"{expr['op']} of a vector")
+        made = self._call(translator, expr, demand)
+        if not isinstance(made, Vector):
+            raise InternalError(f"{self._stages[expr['stage']].name} gave no vector")
+        return made
+
+    def _element(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
+        x = self.vector(translator, expr["args"][0], demand)
+        if not 0 <= expr["at"] < x.size:
+            raise refusal("SW905", what=f"number {expr['at']} of a vector of {x.size}")  # an error, or NULL
+        return Maybe(x.values[expr["at"]])
+
+    def _call(self, translator: Translator, expr: Expr, demand: Value | None) -> Argument:
+        stage = self._stages[expr["stage"]]
+        rule = STAGES.get(stage.name)
+        if rule is None:
+            raise refusal("SW900", what=stage.name)
+        args = [self._argument(translator, arg, demand) for given in expr["args"] for arg in _flat(given)]
+        loop = translator.loop
+        before, loop.where = loop.where, translator.all_of(loop.where, demand)
+        try:
+            with running(Session(loop, exact=self._exact, place=stage.name)) as session:
+                made = rule(stage, loop, args)
+        finally:
+            loop.where = before
+        self.kept += [pair for pair in session.kept if pair not in self.kept]
+        self.notes[stage.name] = session.notes
+        return made
+
+    def _argument(self, translator: Translator, expr: Expr, demand: Value | None) -> Argument:
+        return self.vector(translator, expr, demand) if expr["type"] == "vector" else translator.of(expr, demand)
+
+
+def result(vector: Vector, title: str) -> Vector:
+    """The vector itself, which is a result. Refuses SW903 one whose form is not known, or with too many."""
+    if not vector.form:
+        raise refusal("SW903", title, column=title, what="may be sparse or dense")
+    if vector.size > MAX_SIZE:
+        raise refusal("SW903", title, column=title, what=f"has {vector.size} numbers")
+    if vector.when_written is not None:
+        vector.when_written()
+    return vector
+
+
+def _flat(expr: Expr) -> list[Expr]:
+    return expr["args"] if expr["op"] == "CreateNamedStruct" else [expr]
+
+
+def _stage(described: dict[str, Any], blobs: Sequence[bytes]) -> Stage:
+    arrays = {key: np.frombuffer(blobs[array["blob"]], array["dtype"]) for key, array in described["arrays"].items()}
+    return Stage(described["name"], described["params"], arrays)
+
+
+__all__ = ["KEPT", "MAX_SIZE", "STAGES", "MlFunctions", "result"]

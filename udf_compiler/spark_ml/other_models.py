@@ -1,0 +1,119 @@
+"""Spark's naive Bayes, k-means and multilayer perceptrons."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import Mlp
+from sparkweld.ir.ops.models import Distances
+from sparkweld.ir.types import I32
+from udf_compiler.models.sums import clear_argmax, scores
+from udf_compiler.models.translator import keep
+from udf_compiler.spark_ml.classes import classifier, softmax
+from udf_compiler.spark_ml.linear import errors_of
+from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector, vector_of
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def _bayes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
+    """NaiveBayesModel, multinomial and bernoulli: a weighted sum a class; Spark raises for values that they do not take."""
+    pi = stage.arrays["pi"]
+    theta = stage.arrays["theta"].reshape(len(pi), -1)
+    x.sized(theta.shape[1], stage)
+    for value in x.values:
+        if stage.params["kind"] == "bernoulli":
+            one = loop.call("equal", value, double(loop, 1.0))
+            loop.guard(loop.call("logical_or", one, loop.call("equal", value, double(loop, 0.0))))
+        else:
+            loop.guard(
+                loop.call("logical_and", loop.call("greater_equal", value, double(loop, 0.0)), loop.call("isfinite", value))
+            )
+    if stage.params["kind"] == "bernoulli":
+        absent = np.log(1.0 - np.exp(theta))
+        pi, theta = pi + absent.sum(axis=1), theta - absent
+    elif stage.params["kind"] != "multinomial":
+        stage.refuse(f"the model type {stage.params['kind']}")
+    if not (np.isfinite(theta).all() and np.isfinite(pi).all()):
+        stage.refuse("a probability of 0")
+    made = scores(x.features, theta.T, pi, stage.name)
+    made.kept(stage.name)
+    # pi of a bernoulli model is a sum of its own, in an order of its own
+    slack = double(loop, 8 * (theta.shape[1] + 4) * _EPS * float(np.abs(pi).max() + np.abs(theta).sum(axis=1).max()))
+    return vector_of(loop, made.values, "dense", lambda: [loop.call("add", e, slack) for e in errors_of(made)])
+
+
+#: How far Spark's squared distance may lie from the real one: MLUtils.fastSquaredDistance, with a precision of 1e-6.
+_NEAR = 1e-5
+
+
+def _nearest(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
+    """KMeansModel: the number of the nearest center; rows with two that are nearly as near are guarded."""
+    x = one_vector(args)
+    if stage.params["measure"] != "euclidean":
+        stage.refuse(f"the distance measure {stage.params['measure']}")
+    centers = stage.arrays["centers"].reshape(stage.params["count"], -1)
+    x.sized(centers.shape[1], stage)
+    if x.features.kept:
+        keep("label", "rows whose nearest centers are as near as the kept features make them", stage.name)
+    for value in x.values:
+        loop.guard(loop.call("isfinite", value))
+    op = Distances.of(np.ascontiguousarray(centers))
+    far = [loop.call("negative", loop.emit(op.at(at), *x.values)) for at in range(len(centers))]
+    size = double(loop, 0.0)
+    for value in x.values:
+        size = loop.call("add", size, loop.call("multiply", value, value))
+    # What cancels in norms, and the precision that Spark is content with.
+    norms = loop.call(
+        "multiply", loop.call("add", size, double(loop, float((centers**2).sum(axis=1).max()))), double(loop, 1e-12)
+    )
+    errors = [loop.call("subtract", norms, loop.call("multiply", f, double(loop, _NEAR))) for f in far]
+    return Maybe(loop.cast(clear_argmax(loop, far, errors), I32))
+
+
+def _perceptron(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
+    """MultilayerPerceptronClassificationModel: sigmoid layers, and the sums of the last one."""
+    layers = stage.arrays["layers"].tolist()
+    x.sized(layers[0], stage)
+    weights, biases, at = [], [], 0
+    for inputs, outputs in itertools.pairwise(layers):  # each layer: a matrix in column order, then the bias
+        weights.append(stage.arrays["weights"][at : at + inputs * outputs].reshape(inputs, outputs))
+        at += inputs * outputs
+        biases.append(stage.arrays["weights"][at : at + outputs])
+        at += outputs
+    op = Mlp.of(weights, biases, "logistic", "identity")
+    keep("mlp", op.bound, stage.name)
+    for value in x.values:
+        loop.guard(loop.call("isfinite", value))
+    made = [loop.emit(op.at(number), *x.values) for number in range(layers[-1])]
+    return vector_of(loop, made, "dense", lambda: _errors(loop, x.values, weights, biases))
+
+
+def _errors(loop: LoopBuilder, values: Sequence[Value], weights: list[np.ndarray], biases: list[np.ndarray]) -> list[Value]:
+    """A sigmoid is below 1 and its slope below a quarter, so only the first layer's error depends on the row."""
+    size = double(loop, 0.0)
+    for value in values:
+        size = loop.call("maximum", size, loop.call("absolute", value))
+    scale = float(np.abs(weights[0]).sum(axis=0).max())
+    units = 4.0 * (len(values) + 8) * _EPS
+    error = loop.call(
+        "multiply", loop.call("add", size, double(loop, 1.0)), double(loop, units * (scale + float(np.abs(biases[0]).max())))
+    )
+    for weight, bias in zip(weights[1:], biases[1:], strict=True):
+        total = float(np.abs(weight).sum(axis=0).max())
+        own = 4.0 * (len(weight) + 16) * _EPS * (total + float(np.abs(bias).max()))
+        error = loop.call("add", loop.call("multiply", error, double(loop, total)), double(loop, own))
+    return [error] * len(biases[-1])
+
+
+STAGES: dict[str, Rule] = {
+    **classifier("NaiveBayesModel", _bayes, softmax),
+    "KMeansModel.predict": _nearest,
+    **classifier("MultilayerPerceptronClassificationModel", _perceptron, softmax),
+}
+
+KEPT = frozenset({"NaiveBayesModel", "MultilayerPerceptronClassificationModel"})

@@ -1,0 +1,104 @@
+"""What a request says of the functions of Spark's ML library, as the objects that rules take: stages and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import F64
+from udf_compiler.catalyst_values import Maybe
+from udf_compiler.models.features import Features
+from udf_compiler.trace.session import refuse
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One function: its `name` says what it computes, `params` are settings, `arrays` what was learned.
+
+    `made` remembers what a rule has laid out of the arrays, for the function's next call.
+    """
+
+    name: str
+    params: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def number(self, key: str) -> float:
+        """A setting that is a double."""
+        return number(self.params[key])
+
+    def refuse(self, what: str) -> NoReturn:
+        """Refuses (SW901) a setting or a value that its rule does not know."""
+        refuse("SW901", what=f"{self.name} with {what}")
+
+
+def number(text: str) -> float:
+    """A double as Java's `Double.toHexString` writes it."""
+    return {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}.get(text) or float.fromhex(text)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The vector of each row of a loop, as columns of doubles; no vector object is made.
+
+    `form`: how Spark would store it, "dense", "sparse" or "compressed" (whichever is smaller, row by row); empty where that
+    depends on what is not known here. `errors`: how far each number may lie from Spark's, where some do; a label is chosen by no
+    such number unless the difference cannot matter. `when_written` adds the guards without which the form would not be known.
+    """
+
+    features: Features
+    form: str = ""
+    errors: Callable[[], list[Value]] | None = None
+    when_written: Callable[[], None] | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.features.columns)
+
+    @property
+    def loop(self) -> LoopBuilder:
+        return self.features.loop
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        return self.features.values
+
+    def of(self, values: Sequence[Value], form: str = "") -> Vector:
+        """Another vector of the same rows, as far off Spark's as this one."""
+        return Vector(self.features.array(values), form)
+
+    def sized(self, size: int, stage: Stage) -> Vector:
+        """The vector itself. Refuses (SW904) one of another size than the stage wants: Spark raises for each row."""
+        if self.size != size:
+            refuse("SW904", what=stage.name, wanted=size, given=self.size)
+        return self
+
+
+#: What a function takes: vectors, and values that may be NULL.
+Argument = Vector | Maybe
+#: A function's translation: its stage, the loop, its arguments (a struct's fields one by one) to its result.
+Rule = Callable[[Stage, LoopBuilder, Sequence[Argument]], Argument]
+
+
+def vector_of(loop: LoopBuilder, values: Sequence[Value], form: str, errors: Callable[[], list[Value]] | None = None) -> Vector:
+    """A vector of doubles that no other vector is part of."""
+    return Vector(Features(loop, tuple(values)), form, errors)
+
+
+def double(loop: LoopBuilder, value: float) -> Value:
+    """A constant."""
+    return loop.const(value, F64)
+
+
+def one_vector(args: Sequence[Argument]) -> Vector:
+    """The only argument of a function of vectors."""
+    (x,) = args
+    assert isinstance(x, Vector)
+    return x
+
+
+__all__ = ["Argument", "Maybe", "Rule", "Stage", "Vector", "double", "number", "one_vector", "vector_of"]

@@ -1,0 +1,75 @@
+"""Spark's transformers from vectors to other vectors: projections, products, thresholds, slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import F64
+from udf_compiler.models.features import Features, guard_finite
+from udf_compiler.models.sums import scores
+from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, double, one_vector
+from udf_compiler.trace.session import check_size
+
+
+def project(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
+    """PCAModel: the components times the vector, which BLAS adds up."""
+    x = one_vector(args)
+    weights = stage.arrays["components"].reshape(stage.params["count"], -1).T
+    x.sized(len(weights), stage)
+    made = scores(x.features, weights, np.zeros(weights.shape[1]), stage.name)
+    made.kept(stage.name)
+    return Vector(Features(loop, made.values, kept=True), "dense")
+
+
+def expand(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
+    """PolynomialExpansion: all products of up to `degree` numbers, but 1, in the order in which Spark fills its array.
+
+    Spark multiplies no further once a product is 0, so infinite numbers and NaN are guarded, and a zero has no sign.
+    """
+    x = one_vector(args)
+    guard_finite(loop, x.values)
+    made: list[Value] = []
+
+    def fill(last: int, degree: int, product: Value | None) -> None:
+        if degree == 0 or last < 0:
+            if product is not None:
+                made.append(loop.call("add", product, double(loop, 0.0)))
+            return
+        power = product
+        for used in range(degree + 1):
+            if used:
+                power = values[last] if power is None else loop.call("multiply", power, values[last])
+            fill(last - 1, degree - used, power)
+        check_size(loop)
+
+    values = x.values
+    fill(len(values) - 1, stage.params["degree"], None)
+    return x.of(made, "dense" if x.form == "dense" else "")
+
+
+def binarize(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
+    """Binarizer of a vector: 1 where a number is above the threshold."""
+    x, threshold = one_vector(args), stage.number("threshold")
+    made = [loop.cast(loop.call("greater", v, double(loop, threshold)), F64) for v in x.values]
+    return x.of(made)
+
+
+def chosen(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
+    """VectorSlicer."""
+    x, indices = one_vector(args), stage.arrays["indices"].tolist()
+    if indices and max(indices) >= x.size:
+        x.sized(max(indices) + 1, stage)
+    return Vector(x.features.chosen(indices), "dense" if x.form == "dense" else "")
+
+
+STAGES: dict[str, Rule] = {
+    "PCAModel": project,
+    "PolynomialExpansion": expand,
+    "Binarizer": binarize,
+    "VectorSlicer": chosen,
+}
+
+KEPT = frozenset({"PCAModel"})
