@@ -1,4 +1,6 @@
-"""Turns models inside of pandas UDFs into a table: what a row costs with the plugin off and on, and to be read at all.
+"""Turns models inside of pandas UDFs, and pipelines of pyspark.ml, into a table.
+
+It says what a row costs with the plugin off and on, and to be read at all.
 
     make bench BENCH=scoring        (or: python tests/bench/bench_scoring.py [--rows N] [--cases WORDS] [--json FILE])
 
@@ -103,7 +105,7 @@ def main() -> int:
     except (RuntimeError, OSError) as error:
         progress.say(f"FAILED: {error}\nlogs: {scratch}")
         return 1
-    head = ["model", "rows", "scan", "UDF, off", "UDF, on", "on vs off", "on / scan", "verdict"]
+    head = ["model", "rows", "scan", "off", "on", "on vs off", "on / scan", "verdict"]
     print_table(head, [cells(line) for line in lines], arguments.cores)
     print("\nall rows of plugin on were compared with plugin off first")
     if arguments.json:

@@ -1,4 +1,5 @@
-"""Tables and fitted models to what the scoring benchmark runs: a pandas UDF that scores each row, as users write it.
+"""Tables and fitted models to what the scoring benchmark runs: a pandas UDF that scores each row, as users write it, or a
+pipeline of pyspark.ml.
 
 Texts come from real files where $SPARKWELD_SOURCES names a folder with them, each varied by a number, so that nearly all rows
 are distinct; else they are drawn from words of a Zipf distribution. Models are fitted on the first rows.
@@ -16,9 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from flights_data import data_folder
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType
+
+#: From a DataFrame to the same with its scores.
+Scorer = Callable[[DataFrame], DataFrame]
 
 FEATURES = [f"x{i}" for i in range(30)]
 TRAINED, FILES, RECIPE = 20_000, 4, 1
@@ -26,12 +30,15 @@ TRAINED, FILES, RECIPE = 20_000, 4, 1
 
 @dataclass(frozen=True)
 class ScoringCase:
-    """`columns` are scored by `udf(rows)()`; plugin on has to be `target` times as fast as off, and take at most `scan` scans."""
+    """`columns` are scored by `model(rows)(frame)`, the frame with a column `score`.
+
+    Plugin on has to be `target` times as fast as off, and take at most `scan` scans.
+    """
 
     name: str
     table: str
     columns: list[str]
-    udf: Callable[[pd.DataFrame], Callable[..., Column]]
+    model: Callable[[pd.DataFrame], Scorer]
     target: float = 8.0
     scan: float | None = None
 
@@ -123,10 +130,49 @@ def _text(analyzer: str, shortest: int, longest: int) -> Callable[[pd.DataFrame]
     return build
 
 
+def _udf(build: Callable[[pd.DataFrame], Callable[..., Column]]) -> Callable[[pd.DataFrame], Scorer]:
+    def of(rows: pd.DataFrame) -> Scorer:
+        score = build(rows)
+        return lambda frame: frame.withColumn("score", score())
+
+    return of
+
+
+def _spark_pipeline(name: str) -> Callable[[pd.DataFrame], Scorer]:
+    """A pipeline of pyspark.ml. It is fitted once and saved: the sums of a fit depend on how its rows were divided."""
+
+    def of(rows: pd.DataFrame) -> Scorer:
+        from pyspark.ml import Pipeline, PipelineModel, classification
+        from pyspark.ml import feature as features
+        from pyspark.ml.functions import vector_to_array
+
+        stages = [features.VectorAssembler(inputCols=FEATURES, outputCol="assembled")]
+        if name == "LogisticRegression":
+            stages += [features.StandardScaler(inputCol="assembled", outputCol="features", withMean=True)]
+            stages += [classification.LogisticRegression(labelCol="label")]
+        else:
+            stages += [classification.GBTClassifier(featuresCol="assembled", labelCol="label", maxIter=100, maxDepth=5, seed=1)]
+        saved = data_folder() / f"scoring-v{RECIPE}" / f"spark-{name}-{len(rows)}"
+        if not saved.exists():
+            label = (rows.x0 + rows.x1 * rows.x2 > 0.5).astype(float)
+            session = SparkSession.active()
+            frame = session.createDataFrame(rows[FEATURES].assign(label=label)).coalesce(1).cache()
+            partial = saved.with_name(f".{saved.name}.{os.getpid()}.partial")
+            Pipeline(stages=stages).fit(frame).write().overwrite().save(str(partial))
+            os.replace(partial, saved)
+            frame.unpersist()
+        model = PipelineModel.load(str(saved))
+        return lambda frame: model.transform(frame).withColumn("score", vector_to_array("probability")[1])
+
+    return of
+
+
 CASES = (
-    ScoringCase("LR, 30 columns", "numbers", FEATURES, _linear, scan=1.3),
-    ScoringCase("HistGradientBoosting 100x31", "numbers", FEATURES, _trees("HistGradientBoostingRegressor"), target=10),
-    ScoringCase("RandomForest 100 of depth 10", "numbers", FEATURES, _trees("RandomForestRegressor"), target=10),
-    ScoringCase("TF-IDF words, LR", "texts", ["text"], _text("word", 1, 1)),
-    ScoringCase("TF-IDF char_wb 3-5, LR", "texts", ["text"], _text("char_wb", 3, 5)),
+    ScoringCase("LR, 30 columns", "numbers", FEATURES, _udf(_linear), scan=1.3),
+    ScoringCase("HistGradientBoosting 100x31", "numbers", FEATURES, _udf(_trees("HistGradientBoostingRegressor")), target=10),
+    ScoringCase("RandomForest 100 of depth 10", "numbers", FEATURES, _udf(_trees("RandomForestRegressor")), target=10),
+    ScoringCase("TF-IDF words, LR", "texts", ["text"], _udf(_text("word", 1, 1))),
+    ScoringCase("TF-IDF char_wb 3-5, LR", "texts", ["text"], _udf(_text("char_wb", 3, 5))),
+    ScoringCase("pyspark.ml LR, 30 columns", "numbers", FEATURES, _spark_pipeline("LogisticRegression"), target=5, scan=1.3),
+    ScoringCase("pyspark.ml GBT 100 of depth 5", "numbers", FEATURES, _spark_pipeline("GBT"), target=5),
 )

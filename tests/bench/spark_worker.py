@@ -127,9 +127,9 @@ class Worker:
         if way == "scan":
             return frame.select(*chosen.columns)
         if case not in self._models:
-            self._models[case] = chosen.udf(scoring_cases.training_rows(folder))
-        score = self._models[case]().alias("score")
-        return frame.select("id", score) if way == "rows" else frame.select(score)
+            self._models[case] = chosen.model(scoring_cases.training_rows(folder))
+        scored = self._models[case](frame)
+        return scored.select("id", "score") if way == "rows" else scored.select("score")
 
     def checksums(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
         """Per output over all rows: count, non-null count, NaN count, sum, sum of squares, least and greatest."""
