@@ -25,7 +25,7 @@ from sparkweld.ir import Input, LoopBuilder, ProgramBuilder
 from sparkweld.ir.types import Type
 from sparkweld.reasons import reasons
 from tests.helpers.compatibility_aggregates import reductions_table
-from tests.helpers.compatibility_models import HEAD, models_table
+from tests.helpers.compatibility_models import HEAD, SPARK_HEAD, models_table, spark_table
 from tests.helpers.tracing import make
 from udf_compiler import catalyst
 from udf_compiler.boundary import SPARK_TYPES, column_of_result, series_of_column
@@ -309,6 +309,7 @@ def page() -> str:
             parts += ["Refused:\n", *_refused(refused), ""]
     parts += ["## Reductions of aggregate UDFs\n", _REDUCTIONS, *reductions_table(), ""]
     parts += ["## Models\n", HEAD, *models_table(), ""]
+    parts += ["## Pipelines of pyspark.ml\n", SPARK_HEAD, *spark_table(), ""]
     around = " ".join(f"`{name}`" for name in sorted(catalyst.EXPRESSIONS))
     parts += [f"## Spark's own expressions around UDFs\n\nThese join a kernel when their types do: {around}.", ""]
     parts += ["## Reasons\n", "| code | what | what to do |", "|---|---|---|"]

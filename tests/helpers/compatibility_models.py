@@ -1,4 +1,4 @@
-"""The table of fitted estimators in docs/compatibility.md, from the tables of translators."""
+"""The tables of fitted estimators and of Spark's pipelines in docs/compatibility.md, from the tables of translators."""
 
 from __future__ import annotations
 
@@ -8,11 +8,31 @@ from collections import defaultdict
 
 from udf_compiler.models import ESTIMATORS
 from udf_compiler.models.translator import METHODS, Translator
+from udf_compiler.spark_ml import KEPT, STAGES
 
 HEAD = """Fitted estimators of these very classes, captured by a function in any way, are compiled. `=` methods give the library's
 bits; labels do, as rows that lie too near to a decision go to Python. `~` methods lie within a bound that explain shows, and
 are refused in exact mode. Estimators made of others are as exact as their parts.
 """
+
+
+SPARK_HEAD = """Functions that the transformers and models of Spark's ML library put into a plan, on vectors that the same
+query assembles. `=` gives Spark's bits, `~` lies within a bound that explain shows and is refused in exact mode; classes are
+equal either way. StandardScalerModel stands for MaxAbsScaler and RobustScaler, too, which use its functions. Binarizer, Imputer
+and SQLTransformer are Spark's own expressions.
+"""
+
+
+def spark_table() -> list[str]:
+    """Lines of Markdown: one row a class of Spark's ML library."""
+    rows: dict[str, list[str]] = defaultdict(list)
+    for name in STAGES:
+        kind, _, function = name.partition(".")
+        rows[kind].append(f"`{function}`" if function else "")
+    lines = ["| class | functions | |", "|---|---|---|"]
+    for kind, made in sorted(rows.items()):
+        lines.append(f"| {kind} | {' '.join(sorted(made))} | {'~' if kind in KEPT else '='} |")
+    return lines
 
 
 def models_table() -> list[str]:

@@ -1,0 +1,323 @@
+"""Fitted pipelines of pyspark.ml with the plugin off and on: the same rows, or the same error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.ml import Pipeline, PipelineModel, clustering
+from pyspark.ml import classification as classifiers
+from pyspark.ml import feature as features
+from pyspark.ml import regression as regressors
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+
+from tests.helpers.differential import check
+
+ROWS = 600
+RNG = np.random.default_rng(11)
+COLUMNS = {
+    "id": np.arange(ROWS),
+    "a": RNG.normal(size=ROWS),
+    "b": np.where(RNG.random(ROWS) < 0.7, 0.0, RNG.normal(size=ROWS) * 10),
+    "c": np.where(RNG.random(ROWS) < 0.8, -0.0, RNG.normal(size=ROWS) - 3),
+    "d": np.zeros(ROWS),
+    "k": RNG.integers(0, 4, ROWS).astype(np.int32),
+}
+COLUMNS["y"] = (COLUMNS["a"] + 0.1 * COLUMNS["b"] + RNG.normal(size=ROWS) * 0.3 > 0).astype(float)
+COLUMNS["y3"] = np.digitize(COLUMNS["a"] + 0.3 * COLUMNS["k"], [0.0, 0.8]).astype(float)
+INPUTS = ["a", "b", "c", "d", "k"]
+
+
+@pytest.fixture(scope="module")
+def table(spark, tmp_path_factory):
+    """A columnar scan of one batch."""
+    return written(spark, tmp_path_factory.mktemp("ml"), COLUMNS)
+
+
+def written(spark, folder, columns):
+    pq.write_table(pa.table(columns), str(folder / "t.parquet"))
+    return spark.read.parquet(str(folder / "t.parquet"))
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    """Fits stages behind a VectorAssembler, each pipeline once."""
+    made = {}
+
+    def fit(*stages, **assembler):
+        settings = [(type(s).__name__, sorted((p.name, v) for p, v in s.extractParamMap().items())) for s in stages]
+        key = repr((settings, assembler))
+        if key not in made:
+            assemble = features.VectorAssembler(inputCols=INPUTS, outputCol="v", **assembler)
+            made[key] = Pipeline(stages=[assemble, *stages]).fit(table)
+        return made[key]
+
+    return fit
+
+
+def number(column, at, digits=None):
+    """One number of a vector; rounded where BLAS adds in another order."""
+    value = vector_to_array(column)[at]
+    return (value if digits is None else F.round(value, digits)).alias(f"{column}_{at}")
+
+
+def scaler(kind, output="o", **params):
+    return getattr(features, kind)(inputCol="v", outputCol=output, **params)
+
+
+SCALERS = [
+    ("StandardScaler", {}),
+    ("StandardScaler", {"withMean": True}),
+    ("StandardScaler", {"withMean": True, "withStd": False}),
+    ("StandardScaler", {"withMean": False, "withStd": False}),
+    ("MinMaxScaler", {}),
+    ("MinMaxScaler", {"min": -1.0, "max": 3.0}),
+    ("MaxAbsScaler", {}),
+    ("RobustScaler", {}),
+    ("RobustScaler", {"withCentering": True, "withScaling": False}),
+]
+
+
+def test_scalers(spark, table, fitted):
+    """All of them in one query, each over the same assembled vector."""
+    stages = [scaler(kind, f"o{i}", **params) for i, (kind, params) in enumerate(SCALERS)]
+    model = fitted(*stages)
+    chosen = [number(f"o{i}", at) for i in range(len(stages)) for at in range(len(INPUTS))]
+    check(spark, lambda: model.transform(table).select("id", *chosen))
+
+
+def test_vectors_that_are_selected_are_stored_as_spark_stores_them(spark, table, fitted):
+    """An assembled vector and a MinMaxScaler's are sparse or dense row by row, one with a mean taken off is dense; a scale alone
+    keeps the form."""
+    model = fitted(scaler("StandardScaler", withMean=True), scaler("MinMaxScaler", "m"), scaler("MaxAbsScaler", "x"))
+    check(spark, lambda: model.transform(table).filter("k < 3").select("v", "id", "o", "m", "x"))
+    stored = {type(row.v).__name__ for row in model.transform(table).select("v").collect()}
+    assert stored == {"DenseVector", "SparseVector"}
+
+
+LOGISTIC = [
+    {"labelCol": "y"},
+    {"labelCol": "y", "threshold": 0.3},
+    {"labelCol": "y", "threshold": 0.0},
+    {"labelCol": "y", "regParam": 0.2, "elasticNetParam": 1.0},
+    {"labelCol": "y", "family": "multinomial"},
+    {"labelCol": "y3"},
+    {"labelCol": "y3", "thresholds": [0.2, 0.5, 0.0]},
+]
+
+
+@pytest.mark.parametrize("params", LOGISTIC, ids=str)
+def test_logistic_regression(spark, table, fitted, params):
+    model = fitted(scaler("StandardScaler"), classifiers.LogisticRegression(featuresCol="o", maxIter=5, **params))
+    outputs = [number(c, at, 9) for c in ("rawPrediction", "probability") for at in range(3 if params["labelCol"] == "y3" else 2)]
+    check(spark, lambda: model.transform(table).select("id", "prediction", *outputs))
+
+
+@pytest.mark.parametrize("params", LOGISTIC[:2] + LOGISTIC[-2:], ids=str)
+@pytest.mark.parametrize("empty", [("rawPredictionCol",), ("rawPredictionCol", "probabilityCol")], ids=len)
+def test_logistic_regression_without_columns_of_scores(spark, table, fitted, params, empty):
+    model = fitted(classifiers.LogisticRegression(featuresCol="v", maxIter=5, **params))
+    model = PipelineModel([model.stages[0], model.stages[1].copy({getattr(model.stages[1], name): "" for name in empty})])
+    check(spark, lambda: model.transform(table).select("id", "prediction"))
+
+
+def test_linear_regression(spark, table, fitted):
+    model = fitted(regressors.LinearRegression(featuresCol="v", labelCol="y", maxIter=5))
+    check(spark, lambda: model.transform(table).select("id", F.round("prediction", 9)))
+
+
+TREES = [
+    (classifiers.DecisionTreeClassifier, {"labelCol": "y3"}),
+    (classifiers.RandomForestClassifier, {"labelCol": "y3", "numTrees": 5}),
+    (classifiers.RandomForestClassifier, {"labelCol": "y3", "numTrees": 4, "thresholds": [0.1, 0.5, 0.4]}),
+    (classifiers.GBTClassifier, {"labelCol": "y", "maxIter": 3}),
+]
+
+
+@pytest.mark.parametrize(("kind", "params"), TREES, ids=str)
+def test_tree_classifiers(spark, table, fitted, kind, params):
+    """One feature has categories, so some splits are sets."""
+    indexer = features.VectorIndexer(inputCol="v", outputCol="x", maxCategories=4)
+    classifier = kind(featuresCol="x", maxDepth=4, seed=1)
+    for name, value in params.items():
+        classifier.set(getattr(classifier, name), value)
+    fit = fitted(indexer, classifier)
+    model = PipelineModel([fit.stages[0], fit.stages[2].copy({fit.stages[2].featuresCol: "v"})])  # its indices are the values
+    digits = 9 if kind is classifiers.GBTClassifier else None
+    outputs = [number(c, at, digits) for c in ("rawPrediction", "probability") for at in range(2)]
+    check(spark, lambda: model.transform(table).select("id", "prediction", *outputs))
+
+
+def test_tree_regressors(spark, table, fitted):
+    kinds = [regressors.DecisionTreeRegressor(), regressors.RandomForestRegressor(numTrees=4), regressors.GBTRegressor(maxIter=3)]
+    stages = [k.setParams(featuresCol="v", labelCol="y", predictionCol=f"p{i}", seed=1) for i, k in enumerate(kinds)]
+    model = fitted(*stages)
+    check(spark, lambda: model.transform(table).select("id", "p0", "p1", F.round("p2", 9)))
+
+
+def test_whole_vectors_of_a_forest_and_a_filter(spark, table, fitted):
+    """What is selected of a whole PipelineModel's result, with a filter over the prediction and a pandas UDF of it."""
+    model = fitted(classifiers.RandomForestClassifier(featuresCol="v", labelCol="y3", numTrees=5, maxDepth=4, seed=1))
+
+    @pandas_udf("double")
+    def doubled(p: pd.Series) -> pd.Series:
+        return p * 2
+
+    check(spark, lambda: model.transform(table).filter("prediction > 0"))
+    what = check(spark, lambda: model.transform(table).select("id", doubled("prediction"), doubled(F.col("a"))))
+    assert what.operators == 1
+
+
+MODELS = [
+    (classifiers.LinearSVC, {"labelCol": "y", "maxIter": 5}, ["rawPrediction"]),
+    (classifiers.LinearSVC, {"labelCol": "y", "maxIter": 5, "threshold": 0.4}, []),
+    (classifiers.NaiveBayes, {"labelCol": "y3"}, ["rawPrediction", "probability"]),
+    (classifiers.NaiveBayes, {"labelCol": "y3", "modelType": "bernoulli"}, ["rawPrediction", "probability"]),
+    (
+        classifiers.MultilayerPerceptronClassifier,
+        {"labelCol": "y3", "layers": [3, 4, 3], "maxIter": 5, "seed": 3},
+        ["rawPrediction", "probability"],
+    ),
+    (clustering.KMeans, {"k": 4, "seed": 2}, []),
+    (regressors.GeneralizedLinearRegression, {"labelCol": "y3", "family": "poisson", "linkPredictionCol": "link"}, []),
+    (regressors.GeneralizedLinearRegression, {"labelCol": "y", "family": "binomial"}, []),
+    (regressors.GeneralizedLinearRegression, {"labelCol": "y", "family": "binomial", "link": "cloglog"}, []),
+    (regressors.GeneralizedLinearRegression, {"labelCol": "a1", "family": "gamma", "link": "log", "offsetCol": "off"}, []),
+    (regressors.GeneralizedLinearRegression, {"labelCol": "a1", "family": "gaussian", "link": "identity"}, []),
+]
+
+
+@pytest.mark.parametrize(("kind", "params", "vectors"), MODELS, ids=str)
+def test_other_models(spark, table, kind, params, vectors):
+    """Over numbers that all of them take: 0 and 1."""
+    flags = table.selectExpr(
+        "id", "y", "y3", "abs(a) + 1 as a1", "coalesce(y, 0D) as off", "int(a > 0) as p", "int(b > 0) as q", "int(k = 1) as r"
+    )
+    assemble = features.VectorAssembler(inputCols=["p", "q", "r"], outputCol="v")
+    model = Pipeline(stages=[assemble, kind(featuresCol="v", **params)]).fit(flags)
+    outputs = [number(c, at, 9) for c in vectors for at in range(3 if params.get("labelCol") == "y3" else 2)]
+    outputs += [F.round(name, 9) for name in (["link"] if "linkPredictionCol" in params else [])]
+    predicted = F.round("prediction", 9) if kind is regressors.GeneralizedLinearRegression else F.col("prediction")
+    check(spark, lambda: model.transform(flags).select("id", predicted, *outputs))
+
+
+def test_vectors_from_vectors(spark, table, fitted):
+    stages = [
+        features.PolynomialExpansion(inputCol="v", outputCol="poly", degree=3),
+        features.Binarizer(inputCol="v", outputCol="above", threshold=0.5),
+        features.VectorSlicer(inputCol="v", outputCol="part", indices=[4, 0]),
+        features.PCA(inputCol="v", outputCol="pca", k=2),
+    ]
+    model = fitted(*stages)
+    outputs = [number("poly", at) for at in (0, 3, 20, 54)] + [number("above", at) for at in range(5)]
+    outputs += [number("part", 0), number("part", 1)]
+    check(spark, lambda: model.transform(table).select("id", *outputs))
+    check(spark, lambda: model.transform(table).select("id", number("pca", 0, 9), number("pca", 1, 9)))
+
+
+@pytest.fixture(scope="module")
+def texts(spark, tmp_path_factory):
+    names = np.array(["red", "green", "blue", "grün", None, "teal"], object)[RNG.integers(0, 6, ROWS)]
+    return written(spark, tmp_path_factory.mktemp("texts"), {**COLUMNS, "s": names})
+
+
+@pytest.mark.parametrize("mode", ["keep", "skip"])
+def test_categories_before_a_model(spark, texts, mode):
+    """A text to its number, to indicators, beside buckets and imputed numbers, to a logistic regression."""
+    cleaned = texts.filter("s is not null")
+    stages = [
+        features.StringIndexer(inputCol="s", outputCol="si", handleInvalid=mode),
+        features.OneHotEncoder(inputCols=["si", "k"], outputCols=["so", "ko"], handleInvalid="keep"),
+        features.Bucketizer(splits=[-np.inf, -0.5, 0.7, np.inf], inputCol="a", outputCol="ab"),
+        features.QuantileDiscretizer(numBuckets=3, inputCol="a", outputCol="aq", handleInvalid="keep"),
+        features.Imputer(inputCols=["b"], outputCols=["bi"]),
+        features.VectorAssembler(inputCols=["so", "ko", "ab", "aq", "bi"], outputCol="features"),
+        classifiers.LogisticRegression(labelCol="y", maxIter=5),
+    ]
+    model = Pipeline(stages=stages).fit(cleaned.filter("s <> 'teal'"))
+    check(spark, lambda: model.transform(texts).select("id", "si", "ab", "aq", "bi", "prediction", number("probability", 1, 9)))
+    check(spark, lambda: model.transform(texts).select("id", "so", "ko"))
+
+
+def test_categories_that_are_errors(spark, texts):
+    cleaned = texts.filter("s is not null")
+    indexer = features.StringIndexer(inputCol="s", outputCol="si").fit(cleaned.filter("s <> 'teal'"))
+    for rows, error in (("s = 'teal'", "Unseen label: teal"), ("s is null", "NULL value")):
+        with pytest.raises(Exception, match=error):
+            indexer.transform(texts.filter(rows)).select("si").collect()
+    check(spark, lambda: indexer.transform(cleaned.filter("s <> 'teal'")).select("id", "si"))
+    bucketizer = features.Bucketizer(splits=[-1.0, 0.0, 1.0], inputCol="a", outputCol="ab")
+    check(spark, lambda: bucketizer.transform(texts.filter("a between -1 and 1")).select("id", "ab"))
+    with pytest.raises(Exception, match="out of Bucketizer bounds"):
+        bucketizer.transform(texts).select("ab").collect()
+
+
+@pytest.fixture(scope="module")
+def missing(spark, tmp_path_factory):
+    columns = {name: pa.array(values) for name, values in COLUMNS.items()}
+    for name, at, value in (("a", 5, None), ("b", 300, float("nan")), ("k", 301, None)):
+        values = columns[name].to_pylist()
+        values[at] = value
+        columns[name] = pa.array(values, columns[name].type)
+    return written(spark, tmp_path_factory.mktemp("missing"), columns)
+
+
+@pytest.mark.parametrize("mode", ["keep", "skip"])
+def test_null_and_nan(spark, missing, fitted, mode):
+    """Trees take NaN."""
+    model = fitted(regressors.DecisionTreeRegressor(featuresCol="v", labelCol="y", maxDepth=3), handleInvalid=mode)
+    check(spark, lambda: model.transform(missing).select("id", "prediction"))
+
+
+def test_null_and_nan_are_sparks_own_errors(spark, missing, fitted):
+    model = fitted(regressors.DecisionTreeRegressor(featuresCol="v", labelCol="y", maxDepth=3))
+    for rows, error in (("id < 300", "Encountered null"), ("id between 200 and 300", "Encountered NaN")):
+        frame = model.transform(missing.filter(rows)).select("prediction")
+        assert "Weld" in frame._jdf.queryExecution().executedPlan().toString()
+        with pytest.raises(Exception, match=error):
+            frame.collect()
+    check(spark, lambda: model.transform(missing.filter("id < 300 and a is not null")).select("id", "prediction"))
+
+
+def test_nan_in_a_linear_model_runs_as_spark_planned_it(spark, missing, fitted):
+    lasso = classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=5, regParam=0.2, elasticNetParam=1.0)
+    model = fitted(lasso, handleInvalid="keep")
+    check(spark, lambda: model.transform(missing).select("id", "prediction", number("probability", 1, 9)), deopt=True)
+
+
+def test_an_empty_table(spark, table, fitted):
+    model = fitted(classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=5))
+    check(spark, lambda: model.transform(table.filter("id < 0")).select("prediction", "probability"))
+
+
+def test_input_that_comes_as_rows(spark, table, fitted):
+    model = fitted(classifiers.DecisionTreeClassifier(featuresCol="v", labelCol="y3"))
+    check(spark, lambda: model.transform(table.sort("id")).select("id", "prediction", "probability"))
+
+
+def test_what_is_refused(spark, table, fitted, tmp_path):
+    other = fitted(features.DCT(inputCol="v", outputCol="o"))
+    check(spark, lambda: other.transform(table).select("o"), refused="SW900")
+    cosine = fitted(clustering.KMeans(featuresCol="v", k=2, distanceMeasure="cosine", seed=1))
+    check(spark, lambda: cosine.transform(table).select("prediction"), refused="SW901")
+    outside = fitted(scaler("StandardScaler", withMean=True))
+    outside.stages[0].transform(table).select("v").write.parquet(str(tmp_path / "vectors"))
+    vectors = spark.read.parquet(str(tmp_path / "vectors"))
+    check(spark, lambda: outside.stages[1].transform(vectors).select("o"), refused="SW902")
+    sparse = fitted(scaler("StandardScaler"))
+    check(spark, lambda: sparse.transform(table).select("o"), refused="SW903")
+    small = features.VectorAssembler(inputCols=["a", "b"], outputCol="v")
+    check(spark, lambda: outside.stages[1].transform(small.transform(table)).select("o"), refused="SW904")
+    check(spark, lambda: sparse.transform(table).select(vector_to_array("o")[7]), refused="SW905")
+
+
+def test_exact_mode_refuses_sums_of_products(spark, table, fitted):
+    model = fitted(regressors.LinearRegression(featuresCol="v", labelCol="y", maxIter=5))
+    exact = {"spark.sparkweld.exact.enabled": "true"}
+    check(spark, lambda: model.transform(table).select("prediction"), refused="SW820", conf=exact)
+    tree = fitted(regressors.DecisionTreeRegressor(featuresCol="v", labelCol="y", maxDepth=3))
+    check(spark, lambda: tree.transform(table).select("prediction"), conf=exact)
