@@ -86,7 +86,8 @@ def _perceptron(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
         biases.append(stage.arrays["weights"][at : at + outputs])
         at += outputs
     op = Mlp.of(weights, biases, "logistic", "identity")
-    keep("mlp", op.bound, stage.name)
+    if op.bound is not None:
+        keep("mlp", op.bound, stage.name)
     for value in x.values:
         loop.guard(loop.call("isfinite", value))
     made = [loop.emit(op.at(number), *x.values) for number in range(layers[-1])]
