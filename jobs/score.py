@@ -54,7 +54,7 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
 
 def predictions(table: DataFrame, args: argparse.Namespace) -> DataFrame:
     """The rows and columns of the output. Raises UserError for what the table or the model does not have."""
-    scored = sparkweld.score(table, args.model, args.features, args.name, args.proba)
+    scored = sparkweld.score(table, args.model, args.features, args.name, args.proba, args.cascade)
     made = [name for name in scored.columns if name not in table.columns]
     kept = table.columns if args.keep is None else args.keep
     absent = [name for name in (*kept, *args.partition_by) if name not in scored.columns]
@@ -85,6 +85,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--keep", type=names, help="columns to keep beside the predictions; by default all")
     parser.add_argument("--name", default="prediction", help="name of the column of predictions")
     parser.add_argument("--proba", nargs="?", const=True, default=False, metavar="CLASS", help="probabilities, or that of CLASS")
+    parser.add_argument("--cascade", metavar="DIR", help="a cascade of this model, as jobs/fit_cascade.py writes it")
     parser.add_argument("--where", help="SQL condition on the table's columns and the predictions")
     parser.add_argument("--top-k", type=int, metavar="N", help="only the N rows with the largest predictions")
     parser.add_argument("--partition-by", type=names, default=[], help="columns that become folders of the output")

@@ -38,6 +38,7 @@ BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py"}
 # The compile service is the one process where the compiler, the optimizer and the kernels meet.
 MEETING_POINTS = {
     "udf_compiler/aggregates/compile.py": {"optimizer"},
+    "udf_compiler/cascade_payloads.py": {"willump"},
     "udf_compiler/host.py": {"kernels"},
     "udf_compiler/pipeline.py": {"optimizer"},
     "udf_compiler/service.py": {"optimizer", "kernels", "fused"},
@@ -47,7 +48,7 @@ PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # Payloads and broadcasts are read as a worker reads them, with pyspark's own classes, in the compile service only.
 # The code in a fused function's payload runs in Spark's worker.
 PYSPARK_FILES = {"sparkweld/fused/payload.py"} | {
-    f"udf_compiler/{name}.py" for name in ("environment", "payload", "rebuild", "scalar/rows", "wrappers")
+    f"udf_compiler/{name}.py" for name in ("cascade_payloads", "environment", "payload", "rebuild", "scalar/rows", "wrappers")
 }
 
 

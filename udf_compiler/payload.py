@@ -39,12 +39,18 @@ def load_command(payload: bytes) -> Command:
     Refuses SW201 (a module is missing), SW202 (a module lacks the name), SW203 (corrupt), SW204 (user code raises while it
     is read) and SW205 (the broadcast that holds the command cannot be read).
     """
+    function, return_type = read_command(payload)
+    return Command(unwrap(function), return_type)
+
+
+def read_command(payload: bytes) -> tuple[Callable[..., Any], Any]:
+    """What was pickled: the function, in its wrapper, and the return type. Refuses as `load_command`."""
     command = _unpickle(payload)
     if isinstance(command, Broadcast):
         command = _unpickle(read_broadcast(command))
     if not isinstance(command, tuple) or len(command) != 2 or not callable(command[0]):
         raise refusal("SW203", error=f"it holds a {type(command).__name__}, not a function and its return type")
-    return Command(unwrap(command[0]), command[1])
+    return command
 
 
 def read_broadcast(variable: Broadcast[Any]) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sparkweld.errors import Refusal
@@ -51,9 +52,16 @@ def compile_pipeline(
     All UDFs are traced even when one is refused: what needs the refused result sees a column of its declared type instead.
     `check_size` raises the refusal of a program that no kernel is made for. Raises InternalError for our own bugs.
     """
-    includes, zone = request.get("python", {}).get("includes", ()), request.get("conf", {}).get("timezone")
-    with _MODULES.using(includes), broadcasts(_broadcasts_of(request["steps"])), session_zone(zone):
+    with worker_environment(request), session_zone(request.get("conf", {}).get("timezone")):
         return _Pipeline(request, blobs).reply(check_size)
+
+
+@contextmanager
+def worker_environment(request: dict[str, Any]) -> Iterator[None]:
+    """The module path and the broadcasts that the request's functions have in a worker, inside the block."""
+    includes = request.get("python", {}).get("includes", ())
+    with _MODULES.using(includes), broadcasts(_broadcasts_of(request["steps"])):
+        yield
 
 
 class _Pipeline:

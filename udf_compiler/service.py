@@ -50,6 +50,7 @@ class Service:
             "independent": self._independent,
             "reads": self._reads,
             "fuse": self._fuse,
+            "cascade": self._cascade,
             "object": self._object,
             "shutdown": self._shutdown,
         }
@@ -136,6 +137,13 @@ class Service:
             from udf_compiler.replies import or_refused
 
             return or_refused(compile_fused, message.header, message.blobs), ()
+
+    def _cascade(self, message: Message) -> Reply:
+        with self.warm_up.at_rest():
+            from udf_compiler.cascade_payloads import with_cascade
+            from udf_compiler.replies import or_refused
+
+            return or_refused(with_cascade, message.header, message.blobs), ()
 
     def _object(self, message: Message) -> Reply:
         from sparkweld.ir import parse_program

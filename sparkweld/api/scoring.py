@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from sparkweld.api.fitted import chosen_features, plan_of
 from sparkweld.api.predictors import predictor
 from sparkweld.api.saved_models import load_model, of_booster
-from sparkweld.errors import UserError
+from sparkweld.errors import Refusal, RefusalWarning, UserError
+from sparkweld.reasons import refusal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -22,6 +25,7 @@ def score(
     features: Sequence[str] | Mapping[str, str] | None = None,
     output: str = "prediction",
     proba: Any = False,
+    cascade: Any = None,
 ) -> DataFrame:
     """`df` with the model's predictions as the column `output`.
 
@@ -29,6 +33,9 @@ def score(
     `features`: the columns that it was fitted on, by default those whose names it knows; a dict says which column is which
     feature. `proba`: True gives probabilities, of the second class where there are two, else a column ``output_<class>`` for each
     class; a label gives that class's alone. Type of the result: the dtype that the model predicts; NaN becomes NULL.
+
+    `cascade`: the directory that `sparkweld.cascade.fit` wrote for this model. The answers are then those of the cascade, which
+    its certificate speaks of; where it cannot be used, a RefusalWarning says why and the model scores every row.
 
     Nothing is read or computed before an action on the result. With the plugin the model is compiled; without it, or where it is
     refused (`sparkweld.explain` says why), a pandas UDF gives the same rows. Raises UserError, before any row is read, for a path
@@ -45,13 +52,15 @@ def score(
         model = of_booster(model)
     from pyspark.sql import functions as F
 
+    used = None if cascade is None else cascade_of(model, cascade)
     given = chosen_features(model, features, columns)
     plan = plan_of(model, given, proba)
     names = [f"{output}_{label}" for label in plan.classes] or [output]
     refuse_taken(names, columns)
     fields = [f"p{at}" for at in range(len(plan.classes))]
+    holder = _holder(df, model) if used is None else SimpleNamespace(value=used)
     function = predictor(
-        _holder(df, model), plan.method, documents=plan.documents, array=plan.array, at=plan.at, columns=fields
+        holder, plan.method, documents=plan.documents, array=plan.array, at=plan.at, columns=fields
     )
     returned = ", ".join(f"{field} {plan.type}" for field in fields) or plan.type
     argument = quoted(given[0].column) if plan.documents else F.struct(*(quoted(g.column).alias(g.name) for g in given))
@@ -61,6 +70,24 @@ def score(
     struct = "__" + output
     wide = df.withColumn(struct, scored)
     return wide.select(*map(quoted, columns), *(wide[struct][f].alias(n) for f, n in zip(fields, names, strict=True)))
+
+
+def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
+    """The cascade of a directory, for its own model; None, after a RefusalWarning, when it cannot be used."""
+    from pyspark import cloudpickle
+
+    from sparkweld.willump import cascade, store
+    from sparkweld.willump.fingerprint import fingerprint
+
+    try:
+        made, certificate = store.load(Path(path))
+        if certificate.model != fingerprint(model):
+            raise refusal("SW952", path=path, model=type(model).__name__)
+    except Refusal as refused:
+        warnings.warn(f"the full model scores every row: {refused}", RefusalWarning, stacklevel=3)
+        return None
+    cloudpickle.register_pickle_by_value(cascade)  # workers read it without this package
+    return made
 
 
 def quoted(name: str) -> Column:

@@ -18,6 +18,9 @@ class Cascade:
     how far the two models are apart, gives less than `threshold`.
     """
 
+    #: What the certificate says, line by line, once it was kept in a directory; `explain` shows it.
+    about: tuple[str, ...] = ()
+
     def __init__(self, small: Any, full: Any, threshold: float, judge: Any = None) -> None:
         self.small, self.full, self.threshold, self.judge = small, full, float(threshold), judge
         if judge is None:

@@ -30,8 +30,10 @@ def _digest(value: Any, above: tuple[int, ...]) -> bytes:
             return _digest(np.asarray(value), above)
         case np.ndarray() if value.dtype.hasobject and value.dtype.names is None:
             return _hashed(f"objects {value.shape}", (_digest(v, inside) for v in value.ravel().tolist()))
+        case np.ndarray() if value.dtype.names is not None:  # field by field: what lies between them has no meaning
+            return _hashed(f"records {value.shape}", (_digest(value[name], inside) for name in value.dtype.names))
         case np.ndarray():
-            return _hashed(f"array {value.dtype.str} {value.dtype.names} {value.shape}", [np.ascontiguousarray(value).tobytes()])
+            return _hashed(f"array {value.dtype.str} {value.shape}", [np.ascontiguousarray(value).tobytes()])
         case dict() if type(value) is dict:
             return _hashed("dict", _items(value, inside))
         case set() | frozenset():

@@ -134,12 +134,21 @@ class _Search:
         """What each group costs: the kernel of its features and a sum over them."""
         if self.groups.free or len(self.groups.names) == 1:
             return dict.fromkeys(self.groups.names, 0.0)
+        few = fit.take(np.arange(min(len(fit), 2000)))
+        probes = [self._probe(name, few) for name in self.groups.names]
+        return dict(zip(self.groups.names, self.measure(probes, choose.data), strict=True))
+
+    def _probe(self, name: str, rows: Rows) -> Any:
+        """The group's features before the cheapest model that takes them: a sum, or for missing values one split."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
         from sklearn.linear_model import Ridge
 
-        few = fit.take(np.arange(min(len(fit), 2000)))
-        target = np.random.default_rng(0).normal(size=len(few))
-        probes = [self.groups.pipeline({name}, Ridge()).fit(few.data, target) for name in self.groups.names]
-        return dict(zip(self.groups.names, self.measure(probes, choose.data), strict=True))
+        target = np.random.default_rng(0).normal(size=len(rows))
+        try:
+            return self.groups.pipeline({name}, Ridge()).fit(rows.data, target)
+        except ValueError:
+            stump = HistGradientBoostingRegressor(max_iter=1, max_leaf_nodes=2)
+            return self.groups.pipeline({name}, stump).fit(rows.data, target)
 
     def answers(self, rows: Rows) -> _Answers:
         """The full model's answers for these rows."""

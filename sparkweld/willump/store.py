@@ -78,6 +78,7 @@ def load(path: Path) -> tuple[Cascade, Certificate]:
         raise refusal("SW950", path=path, what=f"{MODELS} does not load: {type(error).__name__}: {error}") from error
     if not isinstance(cascade, Cascade) or fingerprint(cascade.full) != certificate.model:
         raise refusal("SW950", path=path, what=f"{MODELS} holds another model than the certificate names")
+    cascade.about = (*certificate.lines(), f"cascade: {path}")
     return cascade, certificate
 
 

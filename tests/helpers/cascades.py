@@ -35,19 +35,19 @@ class Column(ClassifierMixin, BaseEstimator):
         return (x[self.column].to_numpy() > 0.5).astype(np.int64)
 
 
-def rows(seed: int, count: int = ROWS) -> tuple[pd.DataFrame, np.ndarray]:
+def rows(seed: int, count: int = ROWS, full_error: float = FULL_ERROR) -> tuple[pd.DataFrame, np.ndarray]:
     """(columns `small` and `full` of probabilities, the label)."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, 2, count)
     sure = rng.uniform(0.5, 1, count)
     small = np.where((rng.random(count) < SLOPE * (1 - sure)) == (label == 1), 1 - sure, sure)
-    full = np.where((rng.random(count) < FULL_ERROR) == (label == 1), 0.1, 0.9)
+    full = np.where((rng.random(count) < full_error) == (label == 1), 0.1, 0.9)
     return pd.DataFrame({"small": small, "full": full}), label
 
 
-def true_loss(threshold: float) -> float:
-    """Of all rows, how many more are wrong: the integral of ``SLOPE * (1 - p) - FULL_ERROR`` over p > threshold."""
-    return SLOPE * (1 - threshold) ** 2 - 2 * FULL_ERROR * (1 - threshold)
+def true_loss(threshold: float, full_error: float = FULL_ERROR) -> float:
+    """Of all rows, how many more are wrong: the integral of ``SLOPE * (1 - p) - full_error`` over p > threshold."""
+    return SLOPE * (1 - threshold) ** 2 - 2 * full_error * (1 - threshold)
 
 
 def cost(estimators: Sequence[Any], data: Any) -> list[float]:
@@ -61,12 +61,12 @@ def _cost(estimator: Any, data: Any) -> float:
     return 10.0 if estimator.column == "small" else 100.0
 
 
-def loss_of_a_fit(seed: int, allowed: float = ALLOWED, full_error: float = FULL_ERROR) -> float | None:
+def loss_of_a_fit(seed: int, full_error: float = FULL_ERROR) -> float | None:
     """The true loss of what was certified; None when nothing was."""
-    data, label = rows(seed)
+    data, label = rows(seed, full_error=full_error)
     try:
-        made = fit(Column("full").fit(data), data, label, Promise(allowed, CONFIDENCE), cost, Column("small"), seed)
+        made = fit(Column("full").fit(data), data, label, Promise(ALLOWED, CONFIDENCE), cost, Column("small"), seed)
     except Refusal as refused:
         assert refused.code in ("SW943", "SW944"), refused
         return None
-    return true_loss(made.cascade.threshold)
+    return true_loss(made.cascade.threshold, full_error)

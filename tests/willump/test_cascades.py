@@ -8,6 +8,7 @@ import pickle
 import re
 from functools import cache
 
+import joblib
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -270,16 +271,18 @@ def test_a_directory_that_somebody_touched_is_refused(directory, tmp_path, harm)
     assert refused.value.code == ("SW951" if harm == "version" else "SW950")
 
 
-def test_a_model_is_known_however_it_comes():
+def test_a_model_is_known_however_it_comes(tmp_path):
     data, y = table()
     label = (y > 0).astype(int)
     models = [lightgbm.LGBMClassifier(n_estimators=4, verbose=-1), xgboost.XGBClassifier(n_estimators=4), LogisticRegression()]
+    models.append(RandomForestClassifier(4))
     scaled = ColumnTransformer([("ab", StandardScaler(), ["a", "b"]), ("c", FunctionTransformer(np.tanh), ["c"])])
     models.append(Pipeline([("parts", scaled), ("model", HistGradientBoostingClassifier(max_iter=4))]))
     known = []
     for model in models:
         known.append(fingerprint(model.fit(data, label)))
-        _, again = pickle.loads(cloudpickle.dumps((lambda: 0, pickle.loads(pickle.dumps(model)))))
+        joblib.dump(model, tmp_path / "model")
+        _, again = pickle.loads(cloudpickle.dumps((lambda: 0, joblib.load(tmp_path / "model"))))
         again.predict(data[:5])
         assert fingerprint(again) == known[-1]
     assert len(set(known)) == len(models)

@@ -15,7 +15,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64
 from udf_compiler.models.features import Features
 from udf_compiler.models.translator import Translator, argmax, labels, largest, method_of
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse
 
 #: Rows whose doubt is so near to the threshold that another order of additions could decide otherwise go to Python.
 _NEAR = 64
@@ -67,6 +67,8 @@ class Cascade(Translator):
     def _chosen(self, x: Features, sure: Value, small: Features, method: str) -> Features:
         with _among(x.loop, x.loop.call("logical_not", sure)):
             full = method_of(self.part(self.model.full), method)(x)
+        for line in self.model.about:
+            current().note(line)
         if len(full.values) != len(small.values):
             refuse("SW810", call=self.call(method), what="models of other results")
         values = [self._select(x.loop, sure, a, b, method) for a, b in zip(small.values, full.values, strict=True)]

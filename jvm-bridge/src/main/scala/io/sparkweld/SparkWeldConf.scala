@@ -102,13 +102,16 @@ object SparkWeldConf {
       "Strings that are parts of an input need none.")
   val StreamAfter: ConfKey[Int] = int("spark.sparkweld.fallback.streamAfter", 4, Session,
     "After so many batches in a row that had to run in Python, the rest of the partition streams through one Python run.")
+  val CascadesPath: ConfKey[Option[String]] = text("spark.sparkweld.cascades.path", Session,
+    "A folder of certified cascades on the driver, or one of them. A UDF that holds the model of one uses the cascade, so that " +
+      "its answers are the certified ones and not those of the model alone.")
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, FusionEnabled,
     PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies,
     CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, MaxTextBytes,
-    StreamAfter, ExplainEnabled)
+    StreamAfter, CascadesPath, ExplainEnabled)
 
   /** The settings as a Markdown table. */
   def markdown: String = {

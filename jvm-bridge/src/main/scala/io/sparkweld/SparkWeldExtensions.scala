@@ -1,6 +1,6 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, ExpressionRule, ImpliedFilters, LateMaterialization, RowBatchesRule, UnreadArguments, WeldRule}
+import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RowBatchesRule, UnreadArguments, WeldRule}
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -12,9 +12,9 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  * Connect.
  *
  * {{{
- *   logical plan -> AggregateRule, ExpressionRule -> Spark's optimizer -> physical plan
- *                   (once, before operators move)     ImpliedFilters and      |
- *                                                     UnreadArguments in its
+ *   logical plan -> CascadeRule, AggregateRule,   -> Spark's optimizer -> physical plan
+ *                   ExpressionRule (once, before      ImpliedFilters and      |
+ *                   operators move)                   UnreadArguments in its
  *                                                     fixed-point batches, then once
  *                                                     LateMaterialization; last it extracts
  *                                                     Python UDFs into ArrowEvalPython
@@ -34,6 +34,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  */
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
   override def apply(extensions: SparkSessionExtensions): Unit = {
+    extensions.injectPreOperatorOptimizationRule(_ => CascadeRule)
     extensions.injectPreOperatorOptimizationRule(_ => AggregateRule)
     extensions.injectPreOperatorOptimizationRule(_ => ExpressionRule)
     extensions.injectOptimizerRule(_ => ImpliedFilters)

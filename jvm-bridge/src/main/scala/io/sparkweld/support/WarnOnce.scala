@@ -2,6 +2,7 @@ package io.sparkweld.support
 
 import java.util.concurrent.ConcurrentHashMap
 
+import scala.jdk.CollectionConverters._
 import scala.util.control.NonFatal
 
 import org.apache.spark.internal.Logging
@@ -18,6 +19,9 @@ object WarnOnce extends Logging {
     } else {
       logDebug(message)
     }
+
+  /** Whether there was a warning whose reason has this text. */
+  def warned(text: String): Boolean = seen.asScala.exists(_.contains(text))
 
   /** Forgets all reasons: a new application starts in this JVM. */
   def reset(): Unit = seen.clear()

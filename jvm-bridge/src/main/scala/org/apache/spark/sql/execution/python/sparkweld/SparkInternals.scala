@@ -92,6 +92,13 @@ object SparkInternals {
   /** The settings that PySpark's runner hands to a worker, as the worker will see them. */
   def workerSettings(conf: SQLConf): Map[String, String] = ArrowPythonRunner.getPythonRunnerConfMap(conf)
 
+  /** The same call of a function with other bytes of a command. */
+  def withCommand(udf: PythonUDF, command: Array[Byte]): PythonUDF = {
+    val function = udf.func
+    udf.copy(func = SimplePythonFunction(command.toIndexedSeq, function.envVars, function.pythonIncludes, function.pythonExec,
+      function.pythonVer, function.broadcastVars, function.accumulator))
+  }
+
   /** The metrics of Spark's own Python operators, by their usual names. */
   def pythonMetrics(context: SparkContext): Map[String, SQLMetric] =
     PythonSQLMetrics.pythonSizeMetricsDesc.map { case (k, v) => k -> SQLMetrics.createSizeMetric(context, v) } ++

@@ -1,0 +1,71 @@
+"""Turns a saved model and labelled rows into a certified cascade: a directory that scoring can use in the model's place.
+
+The rows must be others than those that the model was fitted on. What the cascade promises, and on what evidence, is printed
+and kept in the directory; when there is no cascade that pays and keeps the promise, the job says why and writes nothing.
+
+    spark-submit jobs/fit_cascade.py --input T --model M --label C --output D [--accuracy-loss 0.001] ...
+    spark-submit --conf spark.sparkweld.cascades.path=D job.py                    (an unmodified job with that model)
+    spark-submit jobs/score.py --model M --cascade D ...
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+
+import sparkweld
+from sparkweld.api.fitted import takes_documents
+from sparkweld.api.saved_models import load_model
+from sparkweld.api.scoring import quoted
+from sparkweld.api.tables import FORMATS, read_table
+
+
+def main() -> None:
+    args = arguments(sys.argv[1:])
+    spark = SparkSession.builder.appName("fit cascade").getOrCreate()
+    spark.sparkContext.setLogLevel("WARN")
+    try:
+        run(spark, args)
+    except (sparkweld.UserError, sparkweld.Refusal, AnalysisException) as error:
+        sys.exit(f"fit_cascade: {error}")
+    finally:
+        spark.stop()
+
+
+def run(spark: SparkSession, args: argparse.Namespace) -> None:
+    model = load_model(args.model, spark)
+    table = read_table(spark, args.input, args.input_format)
+    names = args.features or [name for name in getattr(model, "feature_names_in_", ()) if name in table.columns]
+    absent = [name for name in (*names, args.label) if name not in table.columns]
+    if absent or not names:
+        there = ", ".join(table.columns)
+        raise sparkweld.UserError(f"the table has no column {absent[0]!r}: {there}" if absent else "give --features a,b,c")
+    rows = table.select(*map(quoted, dict.fromkeys([*names, args.label]))).toPandas()
+    made = sparkweld.cascade.fit(
+        model, rows, args.label, args.accuracy_loss, args.confidence, path=args.output, band=args.band, seed=args.seed,
+        text=names[0] if takes_documents(model) else None,
+    )  # fmt: skip
+    print("\n".join(made.certificate.lines()))
+    print(f"written to {args.output}")
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = lambda text: [name.strip() for name in text.split(",") if name.strip()]  # noqa: E731
+    parser.add_argument("--input", required=True, help="path, or name of a table, of labelled rows")
+    parser.add_argument("--model", required=True, help="path of the saved model of scikit-learn, LightGBM or XGBoost")
+    parser.add_argument("--label", required=True, help="column of the labels")
+    parser.add_argument("--output", required=True, help="directory to write, on this machine")
+    parser.add_argument("--input-format", choices=FORMATS, help="by default from the extension")
+    parser.add_argument("--features", type=names, help="a,b,c; by default the model's names")
+    parser.add_argument("--accuracy-loss", type=float, default=0.001, help="share of rows that may be lost; default 0.001")
+    parser.add_argument("--confidence", type=float, default=0.95, help="of that promise; default 0.95")
+    parser.add_argument("--band", type=float, help="regressors: how much an absolute error may grow without being a loss")
+    parser.add_argument("--seed", type=int, default=0, help="of the split of the rows")
+    return parser.parse_args(given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+package io.sparkweld.rules
+
+import java.io.File
+import java.util.Base64
+
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.support.WarnOnce
+
+import org.apache.spark.sql.catalyst.expressions.PythonUDF
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+
+/**
+ * Turns UDFs that hold a fitted model into UDFs that hold its certified cascade.
+ *
+ * What it rewrites: with `spark.sparkweld.cascades.path` set, each UDF for whose model that folder has a cascade; its command
+ * bytes change and nothing else. When it must not: no such cascade, or one that was edited or made with other libraries; the
+ * full model then scores every row, and one warning says why. Runs once and first, so that all that follows sees one function.
+ */
+object CascadeRule extends Rule[LogicalPlan] {
+
+  override def apply(plan: LogicalPlan): LogicalPlan =
+    if (!plan.containsPattern(PYTHON_UDF)) plan
+    else (SparkWeldRuntime.driver, SparkWeldConf.CascadesPath.get(conf)) match {
+      case (Some(driver), Some(path)) if SparkWeldConf.Enabled.get(conf) =>
+        WarnOnce.guard("the use of cascades", plan)(rewrite(plan, driver, new File(path).getAbsoluteFile))
+      case _ => plan
+    }
+
+  private def rewrite(plan: LogicalPlan, driver: WeldDriver, folder: File): LogicalPlan =
+    plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
+      case node if node.expressions.exists(_.containsPattern(PYTHON_UDF)) =>
+        node.transformExpressionsUpWithPruning(_.containsPattern(PYTHON_UDF)) {
+          case udf: PythonUDF => command(udf, node, driver, folder).fold(udf)(SparkInternals.withCommand(udf, _))
+        }
+    }
+
+  /** The bytes that stand for the function with its cascade; None when it stays as it is. */
+  private def command(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, folder: File): Option[Array[Byte]] = {
+    val reply = for {
+      function <- FunctionRequest.of("cascade", udf, ScalarTwins.columnsOf(node.children), conf)
+      given = function.pipeline.request
+      json = given.json.deepCopy().put("cascades", folder.getPath).put("state", stateOf(folder))
+      answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), SparkWeldConf.CompileTimeout.get(conf))
+    } yield answer
+    reply match {
+      case Right(answer) => Option(answer.get("payload")).filterNot(_.isNull).map(text => Base64.getDecoder.decode(text.asText))
+      case Left(refusals) =>
+        refusals.filter(_.code.startsWith("SW95")).foreach { refusal =>
+          WarnOnce(s"cascade:${refusal.code}:${refusal.message}", s"SparkWeld: the full model scores every row. ${refusal.text}")
+        }
+        None
+    }
+  }
+
+  /** Changes when a cascade of the folder does, so that no earlier answer stands for it. */
+  private def stateOf(folder: File): String = {
+    val places = folder +: Option(folder.listFiles).toSeq.flatten.sorted
+    places.map(new File(_, "certificate.json")).map(file => s"${file.length}:${file.lastModified}").mkString(" ")
+  }
+}

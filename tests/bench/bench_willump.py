@@ -1,0 +1,150 @@
+"""Certified cascades on real tables to cost a row and accuracy, on rows neither fitted nor certified on; and the promise itself.
+
+    make bench BENCH=willump ARGS="--data FOLDER"     (or: python tests/bench/bench_willump.py --data FOLDER [--cases WORDS] ...)
+
+FOLDER has the tables that `cascade_cases.py` names, as Parquet. A fifth of the rows is put aside; on it, the kernels of the full
+model and of the cascade are compared with the estimators in Python first and then timed, by turns, on one thread. Accuracy is
+that of both on those rows, with the 95% interval of the paired difference. Then fits on made-up rows are repeated, to count how
+often the true loss is above the promised one. Exits with 1 when answers differ, when the promise fails too often, or when fewer
+than three workloads reach three times the full model's speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cascade_cases import WORKLOADS, Workload, workload
+from threadpoolctl import threadpool_limits
+
+import sparkweld
+from sparkweld.api.model_kernels import model_kernel
+from sparkweld.errors import Refusal
+from tests.helpers import cascades
+
+TARGET, LEAST_CASES = 3.0, 3
+_HEAD = "| workload | rows | unsure | full ns | cascade ns | gain | accuracy full | cascade | lost, 95% interval | certificate |"
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SPARKWELD_SOURCES"), help="folder of the tables")
+    parser.add_argument("--cases", default="", help="only those whose names are among these words")
+    parser.add_argument("--loss", type=float, default=0.001, help="the loss allowed, as a share of rows")
+    parser.add_argument("--repetitions", type=int, default=500, help="fits on made-up rows")
+    parser.add_argument("--json", type=Path, help="also write all figures to this file")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("--data FOLDER is needed, or $SPARKWELD_SOURCES")
+    return arguments
+
+
+def measured(name: str, case: Workload, loss: float) -> dict[str, Any]:
+    """The figures of a workload; `refused` when there is no cascade."""
+    order = np.random.default_rng(1).permutation(len(case.label))
+    cut = int(0.8 * len(order))
+    given, fresh = order[:cut], order[cut:]
+    started = time.perf_counter()
+    try:
+        made = sparkweld.cascade.fit(case.model, case.data.iloc[given], case.label[given], loss, **case.options)
+    except Refusal as refused:
+        return {"name": name, "refused": f"{refused.code} {refused.message}"}
+    seconds = time.perf_counter() - started
+    rows, label = case.data.iloc[fresh].reset_index(drop=True), case.label[fresh]
+    cascade, told = made.cascade, made.certificate
+    answers = {"full": cascade.full.predict(rows), "cascade": cascade.predict(rows)}
+    for side, estimator in (("full", cascade.full), ("cascade", cascade)):
+        check_kernel(estimator, rows, answers[side])
+    full_cost, cost = sparkweld.cascade.measure([cascade.full, cascade], rows)
+    full, mine = (outcome(answers[side], label, told.kind) for side in ("full", "cascade"))
+    worse = mine["wrong"] - full["wrong"] if told.kind == "classes" else mine["error"] > full["error"] + told.band
+    half = 1.96 * np.std(worse.astype(float)) / np.sqrt(len(label))
+    return {
+        "name": name, "rows": len(label), "unsure": 1 - float(np.mean(cascade.sure(rows))), "full": full_cost, "cascade": cost,
+        "gain": full_cost / cost, "accuracy": [full["score"], mine["score"]], "lost": float(np.mean(worse)), "half": float(half),
+        "certificate": told.lines(), "bound": told.bound, "held_out": told.rows, "seconds": seconds,
+    }  # fmt: skip
+
+
+def outcome(answers: np.ndarray, label: np.ndarray, kind: str) -> dict[str, Any]:
+    """A score for people (accuracy, or the mean absolute error), and what is counted of each row."""
+    if kind == "classes":
+        wrong = (answers != label).astype(np.int64)
+        return {"score": 1 - float(np.mean(wrong)), "wrong": wrong}
+    error = np.abs(answers - label)
+    return {"score": float(np.mean(error)), "error": error}
+
+
+def check_kernel(estimator: Any, rows: Any, expected: np.ndarray) -> None:
+    """Raises SystemExit when a kernel answers otherwise than Python, piece by piece; pieces that guards flag are Python's."""
+    compared = 0
+    for start in range(0, min(len(rows), 6000), 500):
+        piece = rows.iloc[start : start + 500].reset_index(drop=True)
+        kernel = model_kernel(estimator, piece)
+        if kernel.run().flagged:
+            continue
+        got, wanted = kernel.answers(), expected[start : start + 500]
+        same = np.allclose(got, wanted, rtol=1e-12) if wanted.dtype.kind == "f" else np.array_equal(got, wanted)
+        if not same:
+            raise SystemExit(f"FAILED: the kernel of {type(estimator).__name__} answers otherwise than Python")
+        compared += len(piece)
+    if not compared:
+        raise SystemExit("FAILED: no piece was compared, since guards flagged all of them")
+
+
+def line(found: dict[str, Any]) -> str:
+    if "refused" in found:
+        return f"| {found['name']} | no cascade: {found['refused']} |"
+    full, mine = found["accuracy"]
+    lost = f"{100 * found['lost']:.3f} ± {100 * found['half']:.3f} points"
+    certificate = f"bound {100 * found['bound']:.3f} points on {found['held_out']:,} rows"
+    return (
+        f"| {found['name']} | {found['rows']:,} | {found['unsure']:.1%} | {found['full']:.0f} | {found['cascade']:.0f} "
+        f"| {found['gain']:.2f}x | {full:.4f} | {mine:.4f} | {lost} | {certificate} |"
+    )
+
+
+def promise(repetitions: int) -> tuple[int, int]:
+    """(fits that certified, those of them whose true loss is above the promised one)."""
+    losses = [cascades.loss_of_a_fit(seed, full_error=(0.08, 0.03, 0.02)[seed % 3]) for seed in range(repetitions)]
+    certified = [loss for loss in losses if loss is not None]
+    return len(certified), sum(loss > cascades.ALLOWED for loss in certified)
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    threadpool_limits(1)
+    warnings.filterwarnings("ignore", category=UserWarning)
+    names = [name for name in WORKLOADS if not arguments.cases or name in arguments.cases.split()]
+    print(f"a loss of at most {100 * arguments.loss:g} points, 95% confidence; nanoseconds a row, one thread\n")
+    print(_HEAD + "\n|---|---:|---:|---:|---:|---:|---:|---:|---|---|")
+    results = []
+    for name in names:
+        results.append(measured(name, workload(name, arguments.data), arguments.loss))
+        print(line(results[-1]), flush=True)
+    faults = []
+    fast = [found["name"] for found in results if found.get("gain", 0) >= TARGET]
+    if not arguments.cases and len(fast) < LEAST_CASES:
+        faults.append(f"{len(fast)} workloads reach {TARGET:.0f}x, the target is {LEAST_CASES}")
+    if arguments.repetitions:
+        certified, broken = promise(arguments.repetitions)
+        most = 0.05 * certified + 2 * np.sqrt(0.05 * 0.95 * certified)
+        fits = f"{arguments.repetitions} fits on made-up rows: {certified} certified"
+        print(f"\n{fits}, the promise broken in {broken} (at most {most:.0f})")
+        if broken > most:
+            faults.append(f"the promise is broken in {broken} of {certified} fits")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    print("\n" + "\n".join(f"FAILED: {fault}" for fault in faults) if faults else "\nall answers equal, all targets met")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

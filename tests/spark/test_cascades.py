@@ -1,0 +1,207 @@
+"""Unmodified jobs whose UDFs hold a model that a certificate names: their rows are the cascade's, in kernels and in Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+
+import sparkweld
+from jobs.fit_cascade import arguments
+from jobs.fit_cascade import run as run_job
+from sparkweld.errors import Refusal, RefusalWarning, UserError
+from sparkweld.willump import store
+from sparkweld.willump.cascade import Cascade
+from sparkweld.willump.fingerprint import fingerprint
+from sparkweld.willump.fitting import Promise, fit
+from tests.helpers.differential import ENABLED, measured, run, session_conf
+from tests.willump.test_cascades import ROWS, text_pipeline, texts, tree_cascade
+from tests.willump.test_cascades import table as numbers
+
+PATH = "spark.sparkweld.cascades.path"
+
+
+def by_groups(estimators, data) -> list[float]:
+    """Costs that no other load of the machine changes: what words and parts of words cost."""
+    return [_by_groups(estimator, data) for estimator in estimators]
+
+
+def _by_groups(estimator, data) -> float:
+    if hasattr(estimator, "threshold"):
+        return _by_groups(estimator.small, data) + 10 * float(np.mean(~estimator.sure(data)))
+    return sum({"words": 1.0, "chars": 9.0}[name] for name, _ in estimator[0].transformer_list)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two cascades side by side. The small model of one says the opposite, so that its answers are known by that."""
+    path = tmp_path_factory.mktemp("cascades")
+    data, label = texts()
+    made = fit(text_pipeline(), data, label, Promise(0.01, 0.95), by_groups)
+    opposite = clone(made.cascade.small).fit(data, np.where(label == "yes", "no", "yes"))
+    store.save(dataclasses.replace(made, cascade=Cascade(opposite, made.cascade.full, made.cascade.threshold)), path / "reviews")
+    store.save(tree_cascade(), path / "numbers")
+    return path
+
+
+@pytest.fixture(scope="module")
+def reviews(folder):
+    return store.load(folder / "reviews")[0]
+
+
+@pytest.fixture
+def table(parquet):
+    return parquet({"id": np.arange(ROWS), "text": texts()[0].to_numpy()}, row_group_size=1500)
+
+
+
+def test_an_unmodified_job_uses_the_cascade(spark, table, folder, reviews):
+    model = reviews.full
+    held = spark.sparkContext.broadcast(model)
+
+    @pandas_udf("string")
+    def captured(text: pd.Series) -> pd.Series:
+        return pd.Series(model.predict(text))
+
+    @pandas_udf("string")
+    def broadcast(text: pd.Series) -> pd.Series:
+        return pd.Series(held.value.predict(text))
+
+    def query():
+        both = table.select("id", captured("text").alias("label"), broadcast("text").alias("other"))
+        return both.where("id % 3 > 0")
+
+    on = {PATH: str(folder)}
+    cascade, frame = run(spark, query, on)
+    what = measured(frame)
+    assert what.kernel_batches and not what.deoptimised_batches
+    # From here on, in Python: the same rows, by the same function.
+    expected = reviews.predict(texts()[0])
+    rows = {row[0]: row[1:] for row in cascade.rows}
+    assert all(rows[i] == (expected[i], expected[i]) for i in range(ROWS) if i % 3)
+    full = model.predict(texts()[0])
+    assert 0.5 < (full != expected).mean() < 1  # the cascade's rows, and not the model's
+    plain, _ = run(spark, query, {})
+    assert all(row[1:] == (full[row[0]],) * 2 for row in plain.rows)
+    off, _ = run(spark, query, {**on, ENABLED: "false"})
+    assert sorted(off.rows) == sorted(plain.rows)
+    told = re.sub(r"\s+", " ", explained(spark, query, on))
+    for part in ("certified: loses less than 1.0000% of rows", "efficient features: words of words, chars", "threshold 0."):
+        assert part in told
+
+
+def told(spark, code: str) -> bool:
+    """Whether a warning gave this code."""
+    return spark._jvm.io.sparkweld.support.WarnOnce.warned(code)
+
+
+def explained(spark, query, conf) -> str:
+    with session_conf(spark, conf):
+        return sparkweld.explain(query())
+
+
+def test_batches_that_python_runs_have_the_cascades_answers(spark, folder, reviews, parquet):
+    """A NULL raises in Python and so sends its batch there; the others do not tell the difference."""
+    model = reviews.full
+    data = texts()[0].to_numpy()
+    frame = parquet({"id": np.arange(ROWS), "text": [None if i == 5 else t for i, t in enumerate(data)]}, row_group_size=1000)
+
+    @pandas_udf("string")
+    def label(text: pd.Series) -> pd.Series:
+        return pd.Series(model.predict(text.fillna("the")))
+
+    def query():
+        return frame.select("id", label("text").alias("label"))
+
+    expected = reviews.predict(pd.Series(["the" if i == 5 else t for i, t in enumerate(data)]))
+    made, _ = run(spark, query, {PATH: str(folder / "reviews"), "spark.sparkweld.kernel.maxTextBytes": "2k"})
+    assert [value for _, value in sorted(made.rows)] == expected.tolist()
+
+
+def test_numbers_and_probabilities(spark, folder, parquet):
+    cascade = store.load(folder / "numbers")[0]
+    model = cascade.full
+    rows = numbers()[0]
+    frame = parquet({"id": np.arange(len(rows)), **{name: rows[name].to_numpy() for name in rows}})
+
+    @pandas_udf("double")
+    def probability(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict_proba(d)[:, 1])
+
+    def query():
+        return frame.select("id", probability(F.struct(*"abcde")).alias("p"))
+
+    made, done = run(spark, query, {PATH: str(folder)})
+    assert measured(done).kernel_batches
+    np.testing.assert_allclose([p for _, p in sorted(made.rows)], cascade.predict_proba(rows)[:, 1], rtol=1e-12)
+
+
+def test_what_has_no_cascade_scores_in_full(spark, table, folder, reviews, tmp_path):
+    model = reviews.full
+
+    @pandas_udf("string")
+    def label(text: pd.Series) -> pd.Series:
+        return pd.Series(model.predict(text))
+
+    @pandas_udf("double")
+    def margin(text: pd.Series) -> pd.Series:
+        return pd.Series(model.decision_function(text))
+
+    @pandas_udf("string")
+    def upper(text: pd.Series) -> pd.Series:
+        return text.str.upper()
+
+    edited = tmp_path / "edited"
+    edited.mkdir()
+    for file in (folder / "reviews").iterdir():
+        (edited / file.name).write_bytes(file.read_bytes())
+    record = json.loads((edited / "certificate.json").read_text())
+    (edited / "certificate.json").write_text(json.dumps({**record, "allowed": 0.9}))
+    full = model.predict(texts()[0])
+    for path, code in ((edited, "SW950"), (tmp_path / "nothing", "SW950"), (folder / "numbers", "SW952")):
+        made, _ = run(spark, lambda: table.select("id", label("text")), {PATH: str(path)})
+        assert [value for _, value in sorted(made.rows)] == full.tolist(), path
+        assert told(spark, code)
+    run(spark, lambda: table.select("id", margin("text")), {PATH: str(folder)})
+    assert told(spark, "SW953")
+    spark._jvm.io.sparkweld.support.WarnOnce.reset()
+    run(spark, lambda: table.select("id", upper("text")), {PATH: str(folder)})
+    assert not told(spark, "SW95")
+
+
+def test_score_takes_a_cascade(spark, table, folder, reviews):
+    model = reviews.full
+    scored = sparkweld.score(table, model, ["text"], cascade=folder / "reviews")
+    done = scored.orderBy("id").toPandas()
+    assert done["prediction"].tolist() == reviews.predict(texts()[0]).tolist()
+    assert "certified: " in sparkweld.explain(scored)
+    with pytest.warns(RefusalWarning, match="SW952"):
+        plain = sparkweld.score(table, model, ["text"], cascade=folder / "numbers")
+    assert plain.orderBy("id").toPandas()["prediction"].tolist() == model.predict(texts()[0]).tolist()
+
+
+def test_the_job_makes_one(spark, tmp_path, capsys):
+    """A boosted model of which a tenth of the trees is enough for most rows."""
+    rows, y = numbers()
+    label = (rows["a"] > 0).astype(int)
+    model = RandomForestClassifier(200, max_depth=6, random_state=0).fit(rows[:1500], label[:1500])
+    joblib.dump(model, tmp_path / "model")
+    rows[1500:].assign(label=label[1500:]).to_parquet(tmp_path / "t.parquet")
+    given = ["--input", str(tmp_path / "t.parquet"), "--model", str(tmp_path / "model"), "--label", "label"]
+    run_job(spark, arguments([*given, "--output", str(tmp_path / "made"), "--accuracy-loss", "0.02"]))
+    assert "certified: loses less than 2.0000% of rows" in capsys.readouterr().out
+    assert store.read_certificate(tmp_path / "made").model == fingerprint(model)
+    with pytest.raises(UserError, match="'none'"):
+        run_job(spark, arguments([*given[:-1], "none", "--output", str(tmp_path / "other")]))
+    with pytest.raises(Refusal, match="SW941"):
+        run_job(spark, arguments([*given, "--output", str(tmp_path / "other"), "--accuracy-loss", "0.0001"]))
+    assert not (tmp_path / "other").exists()
