@@ -261,7 +261,7 @@ def may_flag_more(sql: str, table: pa.Table, row: int) -> bool:
 
 
 def test_every_expression_is_tested(spark, frame) -> None:
-    """Each op that translates occurs above; three that no SQL gives are built by hand below. Those of dates and times are in
+    """Each op that translates occurs above; those that no SQL gives are built by hand below. Those of dates and times are in
     tests/test_calendar.py and test_timestamps.py, those of strings in test_generated_expressions.py and test_strings.py."""
     seen: set[str] = set()
 
@@ -273,17 +273,25 @@ def test_every_expression_is_tested(spark, frame) -> None:
     for sql in EXPRESSIONS_SQL:
         visit(analyzed(frame, sql))
     elsewhere = {*TIME_RULES, *STRING_RULES}
-    assert EXPRESSIONS - seen - elsewhere == {"KnownNotNull", "KnownFloatingPointNormalized", "NormalizeNaNAndZero"}
+    assert EXPRESSIONS - seen - elsewhere == {*OPTIMIZER_MADE, *OF_TWINS}
 
 
-@pytest.mark.parametrize("op", ["KnownNotNull", "KnownFloatingPointNormalized", "NormalizeNaNAndZero"])
-def test_optimizer_made_expressions(table, op: str) -> None:
+OPTIMIZER_MADE = ("KnownNotNull", "KnownFloatingPointNormalized", "NormalizeNaNAndZero")
+#: Expressions of ours, of which twins of UDFs are made: op -> what it makes of a column's values (and the same again).
+OF_TWINS = {"NullIfNaN": lambda x: x, "IeeeDivide": lambda x: x / x, "ceil": np.ceil, "floor": np.floor, "trunc": np.trunc}
+
+
+@pytest.mark.parametrize("op", [*OPTIMIZER_MADE, *OF_TWINS])
+def test_expressions_that_no_sql_gives(table, op: str) -> None:
     column = {"op": "Column", "name": "d1", "type": "double", "nullable": True}
-    result = run_ir({"op": op, "type": "double", "nullable": True, "args": [column]}, table).columns["result"]
+    args = [column, column] if op == "IeeeDivide" else [column]
+    result = run_ir({"op": op, "type": "double", "nullable": True, "args": args}, table).columns["result"]
     assert isinstance(result, Optional)
     wanted = arrow_parts(table["d1"].combine_chunks())
-    values = wanted.values + 0.0 if op == "NormalizeNaNAndZero" else wanted.values
-    assert_equal_arrays(result, Optional(values, wanted.valid))
+    with np.errstate(all="ignore"):
+        values = wanted.values + 0.0 if op == "NormalizeNaNAndZero" else OF_TWINS.get(op, lambda x: x)(wanted.values)
+    valid = wanted.valid & ~np.isnan(values) if op == "NullIfNaN" else wanted.valid
+    assert_equal_arrays(result, Optional(values, valid))
 
 
 @pytest.mark.parametrize("sql", ["b1", "b1 and b2", "b1 or d1 > 0", "i1 in (1, null)", "i1 <=> i2"])
