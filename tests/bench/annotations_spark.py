@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import sys
 import time
 import unicodedata
 from collections.abc import Callable
@@ -17,11 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.special
 from progress import Progress
+from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType, StringType
 
 import sparkweld
+
+# As if the functions stood in the job's own file: pickled by value, not as a module that the workers have to import.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 ENABLED = "spark.sparkweld.enabled"
 ROWS = 4_000_000
