@@ -147,6 +147,20 @@ def test_connect_client_without_the_plugin(tmp_path):
         spark.conf.set("spark.sparkweld.enabled", "true")
         frame = query()
         report(equal=rows(frame) == expected, rows=len(expected), plan=frame._explain_string(), loaded="sparkweld" in sys.modules)
+
+        from pyspark.ml import Pipeline
+        from pyspark.ml.classification import DecisionTreeClassifier
+        from pyspark.ml.feature import VectorAssembler
+        data = spark.range(0, 2000).selectExpr("id", "id % 7 as a", "sqrt(id) as b", "id % 7 > 2 or id > 900 as y")
+        data = data.selectExpr("id", "a", "b", "double(y) as label")
+        stages = [VectorAssembler(inputCols=["a", "b"], outputCol="features"), DecisionTreeClassifier(maxDepth=3)]
+        scored = lambda: model.transform(data).select("id", "prediction", "probability")
+        model = Pipeline(stages=stages).fit(data)
+        spark.conf.set("spark.sparkweld.enabled", "false")
+        expected = scored().collect()
+        spark.conf.set("spark.sparkweld.enabled", "true")
+        frame = scored()
+        report(ml_equal=frame.collect() == expected, ml_plan=frame._explain_string())
     """
     with connect_server(tmp_path) as (port, log):
         facts = run_driver(program, env={"REMOTE": f"sc://127.0.0.1:{port}"}).facts
@@ -155,6 +169,8 @@ def test_connect_client_without_the_plugin(tmp_path):
     assert not facts["loaded"]
     assert "Weld [f]" in facts["plan"]
     assert "compiled f" in facts["plan"]
+    assert facts["ml_equal"]
+    assert "compiled VectorAssembler, DecisionTreeClassificationModel.predictRaw" in facts["ml_plan"]
 
 
 JOB = """
