@@ -11,7 +11,10 @@ from tests.helpers.generated import FAMILIES, Tally
 pytestmark = pytest.mark.slow
 
 #: Family -> functions in the gate.
-COUNTS = {"numbers": 500, "texts": 500, "times": 400, "applied": 300, "rows": 300, "loops": 60, "aggregates": 150, "models": 40}
+COUNTS = {
+    "numbers": 500, "texts": 500, "times": 400, "applied": 300, "rows": 300, "loops": 60, "lists": 60, "aggregates": 150,
+    "models": 40,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", list(COUNTS))

@@ -17,6 +17,7 @@ from pyspark.util import PythonEvalType
 
 from sparkweld.ir import Program, evaluate, parse_program
 from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.types import Items
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
@@ -27,7 +28,7 @@ TWO_FORMS = ("boolean", "byte", "short", "integer", "long", "date")
 TYPE_NAMES = {
     "bool": "boolean", "int8": "byte", "int16": "short", "int32": "integer", "int64": "long", "float": "float",
     "double": "double", "date32[day]": "date", "string": "string", "timestamp[us]": "timestamp_ntz",
-    "timestamp[us, tz=UTC]": "timestamp",
+    "timestamp[us, tz=UTC]": "timestamp", "list<item: double>": "array<double>", "list<item: int64>": "array<long>",
 }  # fmt: skip
 
 
@@ -136,6 +137,8 @@ def inputs_of(program: Program, batch: pa.RecordBatch) -> dict[str, Array]:
 def _input(type: Any, column: pa.Array) -> Array:
     if type.kind == "str":
         values = np.array(["" if v is None else v for v in column.to_pylist()], object)
+    elif type.is_list:
+        values = np.array([Items(type.element.kind, tuple(v or ())) for v in column.to_pylist()], object)
     else:
         width = {1: pa.int8(), 2: pa.int16(), 4: pa.int32(), 8: pa.int64()}
         if pa.types.is_temporal(column.type):

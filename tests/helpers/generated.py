@@ -27,6 +27,7 @@ from tests.helpers.columns import special_values
 from tests.helpers.compiled import Compared, compare_with_worker
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
+from tests.helpers.expressions_lists import list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_text import text_functions
@@ -128,6 +129,22 @@ def _loops(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
     return f"{source}\nvectorized on {types}", compare_with_worker(scope["applied"], number_batches(types), returns)
 
 
+def _lists(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+    """A function of a list of the row: as a plain UDF of it and a number, or of each array of a pandas UDF."""
+    array = draw(st.booleans())
+    source = draw(list_functions(array))
+    type = draw(st.sampled_from((pa.float64(), pa.int64())))
+    scope = {**_SCOPE}
+    exec(source, scope)
+    batches = list_batches(type)
+    if not array:
+        compared = compare_with_worker(scope["f"], batches, DoubleType(), PythonEvalType.SQL_ARROW_BATCHED_UDF)
+        return f"{source}\non lists of {type}", compared
+    exec("def applied(s):\n    return s.map(f)\n", scope)
+    batches = tuple(batch.select(["a"]) for batch in batches)
+    return f"{source}\nmapped over arrays of {type}", compare_with_worker(scope["applied"], batches, DoubleType())
+
+
 FAMILIES = {
     family.name: family
     for family in (
@@ -137,6 +154,7 @@ FAMILIES = {
         Family("applied", _applied, 0.5),
         Family("rows", _rows, 0.5),
         Family("loops", _loops, 0.4),
+        Family("lists", _lists, 0.6),
         Family("aggregates", compare_aggregate, 0.6),
         Family("models", compare_pipeline, 0.9),
     )
