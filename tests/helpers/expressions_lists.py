@@ -1,4 +1,4 @@
-"""Random functions of a list of the row and a number: reductions, indices, slices, loops, as a plain UDF or as a function of an ndarray."""
+"""Random functions of a list of the row and a number, or of an ndarray: reductions, indices, slices, loops."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-_LIST_NUMBERS = ("len(xs)", "sum(xs)", "min(xs)", "max(xs)", "xs[0]", "xs[-1]", "xs[1]", "xs[i]", "sum(xs[1:])", "max(xs, default=0)",
-                 "len(xs[:-1])", "sum(x * x for x in xs)", "sum(x for x in xs if x > i)", "xs.count(xs[0])")  # fmt: skip
+_LIST_NUMBERS = ("len(xs)", "sum(xs)", "min(xs)", "max(xs)", "xs[0]", "xs[-1]", "xs[1]", "xs[i]", "sum(xs[1:])",
+                 "max(xs, default=0)", "len(xs[:-1])", "sum(x * x for x in xs)", "sum(x for x in xs if x > i)", "xs.count(xs[0])")  # fmt: skip
 _ARRAY_NUMBERS = ("len(xs)", "xs.sum()", "xs.mean()", "np.max(xs)", "xs.min()", "xs[0]", "xs[-1]", "xs[1:].sum()", "xs.size",
                   "sum(x * x for x in xs)", "max(xs)", "sum(xs)")  # fmt: skip
 _TESTS = ("len(xs) > 2", "any(xs)", "all(xs)", "xs[0] > 1", "any(x > 3 for x in xs)", "all(x == x for x in xs)")
@@ -38,7 +38,7 @@ def list_functions(draw: st.DrawFn, array: bool) -> str:
 
 
 def list_batches(type: pa.DataType) -> tuple[pa.RecordBatch, ...]:
-    """Lists of a type and small integers: with NULLs and without, short and past a block of NumPy's sums, some with a NULL inside."""
+    """Lists of a type and small integers: with NULLs and without, short and long, some with a NULL inside."""
     rng = np.random.default_rng(23)
 
     def batch(rows: int, nulls: float, inside: bool, longest: int) -> pa.RecordBatch:
