@@ -9,7 +9,8 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 _LIST_NUMBERS = ("len(xs)", "sum(xs)", "min(xs)", "max(xs)", "xs[0]", "xs[-1]", "xs[1]", "xs[i]", "sum(xs[1:])",
-                 "max(xs, default=0)", "len(xs[:-1])", "sum(x * x for x in xs)", "sum(x for x in xs if x > i)", "xs.count(xs[0])")  # fmt: skip
+                 "max(xs, default=0)", "len(xs[:-1])", "sum(x * x for x in xs)",
+                 "sum(x for x in xs if x > i)", "xs.count(xs[0])")  # fmt: skip
 _ARRAY_NUMBERS = ("len(xs)", "xs.sum()", "xs.mean()", "np.max(xs)", "xs.min()", "xs[0]", "xs[-1]", "xs[1:].sum()", "xs.size",
                   "sum(x * x for x in xs)", "max(xs)", "sum(xs)")  # fmt: skip
 _TESTS = ("len(xs) > 2", "any(xs)", "all(xs)", "xs[0] > 1", "any(x > 3 for x in xs)", "all(x == x for x in xs)")
