@@ -22,9 +22,10 @@ from sparkweld.reasons import refusal
 
 _OPAQUE_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
-#: Entry of an exception handler: PUSH_EXC_INFO since 3.11 (for `with` too), the others in 3.10. The implicit handlers
-#: of generators and inlined comprehensions have none: they only clean up and raise again.
-_HANDLERS = frozenset(("PUSH_EXC_INFO", "SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH"))
+#: Entry of an exception handler: PUSH_EXC_INFO since 3.11, the others in 3.10. The implicit handlers of generators and inlined
+#: comprehensions have none: they only clean up and raise again. Nor does a `with` count (WITH_EXCEPT_START comes next): what
+#: compiled functions may enter raises again, and a class of the user's that defines `__exit__` is refused.
+_HANDLERS = frozenset(("PUSH_EXC_INFO", "SETUP_FINALLY", "SETUP_ASYNC_WITH"))
 
 #: Attributes between two double underscores that ordinary code uses. The others reach behind the rebuilt function (its
 #: globals, its code, the true class of a value), where it differs from the original.
@@ -40,7 +41,6 @@ _FRAME_PARTS = frozenset("back code globals locals builtins frame yieldfrom awai
 _GLOBAL_LOADS = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"))
 _FORMATS = frozenset(("format", "format_map"))
 _ATTRIBUTE_FIELD = re.compile(r"\{[^{}!:]*[.\[]|\{[^{}]*:[^{}]*\{[^{}]*[.\[]")
-_GLOBAL_WRITES = frozenset(("STORE_GLOBAL", "DELETE_GLOBAL"))
 _CELL_WRITES = frozenset(("STORE_DEREF", "DELETE_DEREF"))
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR"))
 
@@ -66,14 +66,17 @@ class Use:
 class Names:
     """What a code object reads from outside of it, each with its first use. `codes`: it and all code inside of it.
 
-    `handlers`: those of `codes` that catch exceptions or have a `with`, each with the place of the first. `identities`: those
+    `handlers`: those of `codes` that catch exceptions, each with the place of the first. `identities`: those
     that ask whether a value is the very object that another one is, where that object is no global, attribute or None.
+    `assigned`: global names that it assigns, in the code of `writers`.
     """
 
     globals: dict[str, Use] = field(default_factory=dict)
     codes: set[CodeType] = field(default_factory=set)
     handlers: dict[CodeType, Use] = field(default_factory=dict)
     identities: dict[CodeType, Use] = field(default_factory=dict)
+    assigned: dict[str, Use] = field(default_factory=dict)
+    writers: set[CodeType] = field(default_factory=set)
 
 
 def qualified_name(code: CodeType) -> str:
@@ -95,7 +98,7 @@ def first_use(code: CodeType, name: str = "") -> Use:
 def outside_names(code: CodeType, generator: bool = False) -> Names:
     """The names that `code` and the code inside of it read from outside. `generator`: `code` itself may be one.
 
-    Refuses SW210 (generator, coroutine), SW211 and SW212 (writes outside), SW219 (internals), SW220 (class),
+    Refuses SW210 (generator, coroutine), SW211 and SW212 (deletes or writes outside), SW219 (internals), SW220 (class),
     SW263 (methods that write files).
     """
     if code.co_flags & (_OPAQUE_FLAGS & ~inspect.CO_GENERATOR if generator else _OPAQUE_FLAGS):
@@ -110,8 +113,13 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
     identity = identity_of(code)
     if identity is not None:
         names.identities[code] = identity
-    for instruction, line in _with_lines(code):
-        if instruction.opname in _HANDLERS:
+    instructions = list(_with_lines(code))
+    following = [later.opname for later, _ in instructions[1:]] + [""]
+    for (instruction, line), after in zip(instructions, following, strict=True):
+        if instruction.opname == "STORE_GLOBAL":
+            names.assigned.setdefault(instruction.argval, Use(qualified_name(code), place(code, line), instruction.argval))
+            names.writers.add(code)
+        if instruction.opname in _HANDLERS and after != "WITH_EXCEPT_START":
             names.handlers.setdefault(code, Use(qualified_name(code), place(code, line)))
         _check(instruction, captured, code, line)
         if instruction.opname in _GLOBAL_LOADS:
@@ -154,7 +162,7 @@ def _is_plain_identity(first: str, second: str) -> bool:
 def _check(instruction: dis.Instruction, captured: frozenset[str], code: CodeType, line: int | None) -> None:
     op, name = instruction.opname, instruction.argval
     reason = None
-    if op in _GLOBAL_WRITES:
+    if op == "DELETE_GLOBAL":
         reason = "SW211"
     elif op in _CELL_WRITES and name in captured:
         reason = "SW212"

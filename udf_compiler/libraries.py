@@ -17,8 +17,9 @@ LIBRARIES = frozenset(
 #: Functions that we wrote for users, and that are read like theirs.
 _FOLLOWED = frozenset(("sparkweld.api.predictors",))
 
-#: Modules whose functions read a model from a file.
+#: Modules whose functions read a model from a file; of some, `udf_compiler.models.loaders` knows how.
 _LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "dill", "skops", "mlflow"))
+_KNOWN_LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "pyspark.cloudpickle"))
 
 #: Modules of the standard library that may be named; what is read from them is checked like any other object.
 _OPEN_MODULES = frozenset(("operator", "functools", "itertools", "typing", "collections", "dataclasses", "numbers", "enum"))
@@ -27,11 +28,13 @@ _OPEN_MODULES = frozenset(("operator", "functools", "itertools", "typing", "coll
 def refuse_module(name: str, use: Use) -> None:
     """Refuses (SW214) libraries without a stand-in and the standard library but for its modules of pure functions.
 
-    Refuses (SW805) modules that load models: a file's contents when the query is planned need not be those when it runs.
+    Refuses (SW805) modules that load models in ways of their own.
     """
     root = name.partition(".")[0]
+    if name in _KNOWN_LOADERS:
+        return
     if root in _LOADERS:
-        raise use.refusal("SW805", module=root)
+        raise use.refusal("SW805", call=root)
     if root in LIBRARIES or (root in sys.stdlib_module_names and root not in _OPEN_MODULES):
         raise use.refusal("SW214", module=name)
 

@@ -33,6 +33,7 @@ from udf_compiler.columns import (
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.kinds import fields_of, kind_of, map_kind_of, sees_batch_state
 from udf_compiler.merging import merge_rows
+from udf_compiler.model_files import reading
 from udf_compiler.row_flags import guards_as_column
 from udf_compiler.spark_ml import MlFunctions, result
 from udf_compiler.spark_ml.stages import Vector
@@ -48,12 +49,17 @@ def compile_pipeline(
 ) -> dict[str, Any]:
     """The reply to a compile request: status "ok" with the program's text, or "refused" with every refusal found.
 
-    Its `blocks` are the program's blocks of constants with their bytes; the service sends these beside the reply.
+    Its `blocks` are the program's blocks of constants with their bytes; the service sends these beside the reply. Its `files` are
+    those that functions have read (`udf_compiler.model_files`).
     All UDFs are traced even when one is refused: what needs the refused result sees a column of its declared type instead.
     `check_size` raises the refusal of a program that no kernel is made for. Raises InternalError for our own bugs.
     """
-    with worker_environment(request), session_zone(request.get("conf", {}).get("timezone")):
-        return _Pipeline(request, blobs).reply(check_size)
+    python, zone = request.get("python", {}), request.get("conf", {}).get("timezone")
+    with worker_environment(request), session_zone(zone), reading(python.get("files")) as files:
+        reply = _Pipeline(request, blobs).reply(check_size)
+    if files is not None and files.states:
+        reply["files"] = [state.described for state in files.states.values()]
+    return reply
 
 
 @contextmanager

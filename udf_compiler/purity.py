@@ -44,11 +44,16 @@ class Prepared:
         for what user code raised (SW261) gets the line that raised it.
         """
         try:
-            with _watched(self._rebuilder.handlers, self._rebuilder.identities):
+            with _watched(self._rebuilder):
                 yield
         except Refusal as error:
             raise self._placed(error) from None
         self._rebuilder.snapshot.check()
+
+    @property
+    def assigned(self) -> list[tuple[dict[str, Any], str, Use]]:
+        """The globals that the copy assigns: the dict that holds each, and its name."""
+        return self._rebuilder.assigned
 
     @property
     def handlers(self) -> bool:
@@ -75,9 +80,11 @@ class Prepared:
 
 
 @contextmanager
-def _watched(handlers: dict[types.CodeType, Use], identities: dict[types.CodeType, Use]) -> Iterator[None]:
+def _watched(rebuilder: Rebuilder) -> Iterator[None]:
     """Refuses a call of code with handlers unless a scalar function runs, whose rows raise one by one (SW213), and in a
-    scalar function of code that asks which object a value is: it is another one here (SW603)."""
+    scalar function of code that asks which object a value is: it is another one here (SW603), or that assigns to a global:
+    the next row would see it (SW211)."""
+    handlers, identities, writers = rebuilder.handlers, rebuilder.identities, rebuilder.writers
 
     def watch(frame: types.FrameType, event: str, arg: object) -> None:
         if event != "call":
@@ -88,11 +95,13 @@ def _watched(handlers: dict[types.CodeType, Use], identities: dict[types.CodeTyp
             error = handlers[code].refusal("SW213")
         elif code in identities and is_exploring():
             error = identities[code].refusal("SW603")
+        elif code in writers and is_exploring():
+            error = writers[code].refusal("SW211")
         if error is not None:
             session.refused = session.refused or error
             raise error
 
-    if not handlers and not identities:
+    if not handlers and not identities and not writers:
         yield
         return
     before = sys.getprofile()
@@ -104,14 +113,17 @@ def _watched(handlers: dict[types.CodeType, Use], identities: dict[types.CodeTyp
 
 
 def prepare(
-    function: Callable[..., Any], stand_in: Callable[[object], object | None], generator: bool = False
+    function: Callable[..., Any],
+    stand_in: Callable[[object], object | None],
+    generator: bool = False,
+    settles: bool = False,
 ) -> Prepared:
     """The checked copy of `function`. `stand_in` maps library objects to what the copy sees of them, None when it may not.
 
-    `generator`: the function itself, but none that it calls, may be a generator. Refuses SW210 to SW221 with the place in the
-    user's code.
+    `generator`: the function itself, but none that it calls, may be a generator. `settles`: it may assign to globals. Refuses
+    SW210 to SW221 with the place in the user's code.
     """
-    rebuilder = Rebuilder(stand_in, _code_of(function) if generator else None)
+    rebuilder = Rebuilder(stand_in, _code_of(function) if generator else None, settles)
     use = use_of(user_function(function))
     copy = rebuilder.value(function, use)
     return Prepared(copy, use, rebuilder)

@@ -22,9 +22,10 @@ import numpy as np
 from pyspark.core.broadcast import Broadcast
 
 from sparkweld.errors import Refusal
-from udf_compiler.bytecode import Use, first_use, outside_names, place, refused_attribute
+from udf_compiler.bytecode import Names, Use, first_use, outside_names, place, refused_attribute
+from udf_compiler.cached import CACHES, Cached
 from udf_compiler.libraries import described, is_library, refuse_module
-from udf_compiler.models import constructor_of, is_model, stand_in_for
+from udf_compiler.models import constructor_of, is_model, loaders, stand_in_for
 from udf_compiler.payload import read_broadcast
 from udf_compiler.plain_data import Snapshot, copy_array, copy_container, copy_date, is_protocol_function, is_scalar
 from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
@@ -44,12 +45,18 @@ _CONTAINER_METHOD_OWNERS = (dict, list, tuple, str, set, frozenset)
 class Rebuilder:
     """Rebuilds one function. `stand_in(obj)` gives what the copy sees instead of a library object, or None.
 
-    `generator`: the code that may be a generator's.
+    `generator`: the code that may be a generator's. `settles`: the function may assign to globals, as the caller then proves
+    that they are the same after each call.
     """
 
-    def __init__(self, stand_in: Callable[[object], object | None], generator: types.CodeType | None = None) -> None:
+    def __init__(
+        self, stand_in: Callable[[object], object | None], generator: types.CodeType | None = None, settles: bool = False
+    ) -> None:
         self.stand_in = stand_in
         self._generator = generator
+        self._settles = settles
+        self.assigned: list[tuple[dict[str, Any], str, Use]] = []  # globals of the copy, and a name in them
+        self.writers: dict[types.CodeType, Use] = {}
         self.snapshot = Snapshot()
         self.codes: set[types.CodeType] = set()
         self.handlers: dict[types.CodeType, Use] = {}
@@ -84,6 +91,8 @@ class Rebuilder:
             copy = self.lazily(lambda: getattr(model, original.__name__))
         if copy is None and isinstance(original, type):
             copy = constructor_of(original)
+        if copy is None:
+            copy = loaders.stand_in(original, lambda held: self.lazily(lambda: self.value(held, use)))
         if copy is not None:
             return copy
         if isinstance(original, types.ModuleType):
@@ -113,6 +122,9 @@ class Rebuilder:
             )
         if isinstance(original, types.BuiltinMethodType) and type(original.__self__) in _CONTAINER_METHOD_OWNERS:
             return getattr(self.value(original.__self__, use), original.__name__)
+        if type(original) in CACHES:
+            original.cache_clear()  # the original runs here, too, and must see the files of now
+            return Cached(self.value(original.__wrapped__, use), use, self.snapshot)
         if isinstance(original, type):
             return rebuild_class(self, original, use)
         if isinstance(original, _CODE_TYPES) or is_library(original):
@@ -126,6 +138,7 @@ class Rebuilder:
         self.codes |= names.codes
         self.handlers |= names.handlers
         self.identities |= names.identities
+        self._assigned(original, names)
         own = first_use(original.__code__)
         new_globals = self._globals_of(original)
         cells = tuple(types.CellType() for _ in original.__closure__ or ())
@@ -133,7 +146,8 @@ class Rebuilder:
         copy.__qualname__ = original.__qualname__
         self.remember(original, copy)  # a recursive function reaches itself
         for name, used in names.globals.items():
-            self._global(original, name, new_globals, used)
+            if name not in names.assigned or name in original.__globals__:
+                self._global(original, name, new_globals, used)
         for name, cell, new in zip(original.__code__.co_freevars, original.__closure__ or (), cells, strict=True):
             self._fill(cell, new, own.named(name))
         copy.__defaults__ = self._data(original.__defaults__, own.named("a default argument"))
@@ -141,6 +155,15 @@ class Rebuilder:
         copy.__dict__.update((k, self.value(v, own.named(f"{own.function}.{k}"))) for k, v in vars(original).items())
         self.snapshot.add_attributes(own.named("an attribute of itself"), copy)
         return copy
+
+    def _assigned(self, original: types.FunctionType, names: Names) -> None:
+        """Global names that the function assigns. Refuses (SW211) unless what is done with them will be compared."""
+        module = sys.modules.get(original.__globals__.get("__name__", ""))
+        for name, use in names.assigned.items():
+            if not self._settles or (module is not None and vars(module) is original.__globals__):
+                raise use.refusal("SW211")
+            self.assigned.append((self._globals_of(original), name, use))
+            self.writers |= dict.fromkeys(names.writers, use)
 
     def _data(self, values: Any, use: Use) -> Any:
         return None if values is None else self.value(values, use)
@@ -185,6 +208,8 @@ class Rebuilder:
 
     def _module(self, module: types.ModuleType, use: Use) -> Any:
         known = self.stand_in(module)
+        if known is None:
+            known = loaders.module(module)
         if known is not None:
             return known
         refuse_module(module.__name__, use)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: They change what attributes, instances or the class itself mean.
 _SPECIAL = frozenset(
     """__getattr__ __getattribute__ __setattr__ __delattr__ __new__ __init_subclass__ __class_getitem__ __set_name__ __get__
-    __set__ __delete__ __del__ __slots__ __instancecheck__ __subclasscheck__ __subclasshook__ __class__
+    __set__ __delete__ __del__ __exit__ __slots__ __instancecheck__ __subclasscheck__ __subclasshook__ __class__
     __abstractmethods__""".split()
 )
 

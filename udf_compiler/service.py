@@ -73,9 +73,9 @@ class Service:
             return operation(message)
         key = request_key(message)
         reply = self._replies.get(key)
-        if reply is None:
+        if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))):
             reply = operation(message)
-            if reply[0].get("status") != "error":
+            if reply[0].get("status") != "error" and not _lacks_a_file(reply[0]):
                 self._replies.put(key, reply)
         return reply
 
@@ -240,6 +240,7 @@ class ReplyCache:
         return self._replies[key][0]
 
     def put(self, key: str, reply: Reply) -> None:
+        self._bytes -= self._replies.pop(key, (None, 0))[1]
         size = len(json.dumps(reply[0])) + sum(map(len, reply[1]))
         if size > MAX_CACHED_BYTES:
             return  # a model so large would push out all other replies, and go then itself
@@ -272,6 +273,17 @@ def without_known(reply: Reply, known: Sequence[str]) -> Reply:
     if not known or not digests:
         return reply
     return header, tuple(blob for digest, blob in zip(digests, blobs, strict=True) if digest not in known)
+
+
+def _is_unchanged(file: dict[str, Any]) -> bool:
+    from udf_compiler.model_files import unchanged
+
+    return unchanged(file)
+
+
+def _lacks_a_file(reply: dict[str, Any]) -> bool:
+    """Whether a file that a function reads could not be read: another time it may be there."""
+    return any(refusal["code"] in ("SW860", "SW861") for refusal in reply.get("refusals", ()))
 
 
 def _files_named(value: Any) -> set[str]:

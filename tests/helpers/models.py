@@ -47,6 +47,7 @@ def compare(
     rtol: float = 0.0,
     exact: bool = False,
     atol: float = 0.0,
+    files: dict[str, Any] | None = None,
 ) -> Scored:
     """Runs `function` over the batch both ways; AssertionError where they differ by more than `rtol` of the value and `atol`.
 
@@ -56,7 +57,7 @@ def compare(
     compared as a batch of its own.
     """
     returns = returns or DoubleType()
-    reply = compiled(function, batch, returns, struct, exact)
+    reply = compiled(function, batch, returns, struct, exact, files)
     if reply["status"] != "ok":
         assert reply["status"] == "refused", reply
         return Scored(refused=reply["refusals"][0]["code"])
@@ -84,9 +85,17 @@ def compare(
 
 
 def compiled(
-    function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, struct: bool = True, exact: bool = False
+    function: Callable[..., Any],
+    batch: pa.RecordBatch,
+    returns: DataType,
+    struct: bool = True,
+    exact: bool = False,
+    files: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The reply to a compile request for a scalar pandas UDF over the batch's columns, with its program's blocks."""
+    """The reply to a compile request for a scalar pandas UDF over the batch's columns, with its program's blocks.
+
+    `files`: which files it may read, as `udf_compiler.model_files.reading` wants it.
+    """
     columns = list(zip(batch.schema.names, batch.columns, strict=True))
     inputs = {name: TYPE_NAMES[str(column.type)] for name, column in columns}
     state = [name for name, column in columns if column.null_count and inputs[name] in TWO_FORMS]
@@ -100,6 +109,8 @@ def compiled(
     if isinstance(returns, StructType):
         outputs = step["udfs"][0]["fields"] = [f"r{i}" for i in range(len(returns.fields))]
     whole = request(step, inputs=inputs, nullable_state=state, exact=exact, outputs=outputs)
+    if files is not None:
+        whole["python"]["files"] = files
     programs: list[Program] = []
     reply = compile_pipeline(whole, [payload(function, returns)], programs.append)
     return {**reply, "blocks": [block for program in programs for block in program.blocks]}

@@ -81,7 +81,7 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
         refuse("SW360", at=place, what="hands the iterator to another function than map")
     if pictures[0] != pictures[1]:
         refuse("SW361", at=place, name=_changed(*pictures), type="value that changes")
-    if _contents(loop) != _contents(second) or not _alike(results[0], results[1], loop, second):
+    if contents(loop) != contents(second) or not alike(results[0], results[1], loop, second):
         refuse("SW361", at=place, name="something", type="value that changes")
     return results[0]
 
@@ -139,7 +139,7 @@ def _changed(before: Any, after: Any) -> str:
     return next((name for (name, a), (_, b) in variables if a != b), "a variable")
 
 
-def _alike(a: Any, b: Any, first: LoopBuilder, second: LoopBuilder) -> bool:
+def alike(a: Any, b: Any, first: LoopBuilder, second: LoopBuilder) -> bool:
     """Whether two results are the same but for the loops that they belong to: `first` and `second`, or derived from them."""
     if isinstance(a, LoopBuilder):
         return isinstance(b, LoopBuilder) and _alike_loops(a, b, first, second)
@@ -148,13 +148,13 @@ def _alike(a: Any, b: Any, first: LoopBuilder, second: LoopBuilder) -> bool:
     if isinstance(a, Value):
         return a.id == b.id and _alike_loops(a.loop, b.loop, first, second)
     if isinstance(a, tuple | list):
-        return len(a) == len(b) and all(_alike(x, y, first, second) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(alike(x, y, first, second) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict):
-        return list(a) == list(b) and all(_alike(a[name], b[name], first, second) for name in a)
+        return list(a) == list(b) and all(alike(a[name], b[name], first, second) for name in a)
     if isinstance(a, Traced):
         slots = type(a).__slots__  # type: ignore[attr-defined]
         parts = ((object.__getattribute__(a, s), object.__getattribute__(b, s)) for s in slots if s != "shared")
-        return all(_alike(x, y, first, second) for x, y in parts)
+        return all(alike(x, y, first, second) for x, y in parts)
     return bool(a == b)
 
 
@@ -163,8 +163,8 @@ def _alike_loops(a: LoopBuilder, b: LoopBuilder, first: LoopBuilder, second: Loo
         return a is first and b is second
     if a.parent is None or b.parent is None or not _alike_loops(a.parent, b.parent, first, second):
         return False
-    return _contents(a) == _contents(b)
+    return contents(a) == contents(b)
 
 
-def _contents(loop: LoopBuilder) -> tuple[Any, ...]:
+def contents(loop: LoopBuilder) -> tuple[Any, ...]:
     return loop.body, loop.guards, loop.some, loop.numbered, None if loop.where is None else loop.where.id

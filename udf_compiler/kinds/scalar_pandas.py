@@ -9,6 +9,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field, check_conf, check_confs, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.kinds.kind import Call, Kind, check_nullable
+from udf_compiler.kinds.settled import settled
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in
@@ -31,7 +32,7 @@ class ScalarPandas(Kind):
         check_conf(confs, udf, _BY_NAME, "true")
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
-        return prepare(function, stand_in)
+        return prepare(function, stand_in, settles=True)
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         return series_of_column(loop, field.value, field.spark_type, True, field.state, field.name)
@@ -47,7 +48,7 @@ class ScalarPandas(Kind):
         return _KINDS.get(argument.kind) or str(argument.dtype)
 
     def call(self, call: Call) -> Any:
-        return self.run(call, call.prepared.function, call.original)
+        return self.run(call, settled(call), call.original)
 
     def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
         result = call.traced(function, call.args, call.kwargs)

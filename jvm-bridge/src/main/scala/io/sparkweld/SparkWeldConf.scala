@@ -97,6 +97,9 @@ object SparkWeldConf {
   val ModelsMemory: ConfKey[Long] = bytes("spark.sparkweld.models.memory", "1g", Application,
     "The most memory for the constants of models: off-heap in each executor, which all of its tasks share, and on the driver " +
       "for models that no plan holds. The ones used longest ago go first; a model in use is never dropped.")
+  val ModelFilesMaxBytes: ConfKey[Long] = bytes("spark.sparkweld.models.files.maxBytes", "1g", Session,
+    "The largest file that a pandas UDF may load a model from and still be compiled; `0`: none. The driver reads it when it plans " +
+      "the query; a task that finds another file, or none, runs the UDF in Python.")
   val MaxTextBytes: ConfKey[Long] = bytes("spark.sparkweld.kernel.maxTextBytes", "1g", Session,
     "The most memory for the strings that a kernel makes of one batch; a batch that needs more runs in Python. " +
       "Strings that are parts of an input need none.")
@@ -110,8 +113,7 @@ object SparkWeldConf {
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, FusionEnabled,
     PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies,
-    CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, MaxTextBytes,
-    StreamAfter, CascadesPath, ExplainEnabled)
+    CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, StreamAfter, CascadesPath, ExplainEnabled)
 
   /** The settings as a Markdown table. */
   def markdown: String = {

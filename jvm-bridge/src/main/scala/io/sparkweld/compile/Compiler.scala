@@ -52,7 +52,7 @@ final class Compiler(conf: SparkConf) extends Logging {
   def compile(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
     requests.put(request.key, request)
     val key = (request.key, nullable)
-    replies.get(key).flatMap(withModels) match {
+    replies.get(key).filter(unchanged).flatMap(withModels) match {
       case Some(reply) =>
         answeredFromCache.incrementAndGet()
         reply
@@ -60,7 +60,7 @@ final class Compiler(conf: SparkConf) extends Logging {
         asked.incrementAndGet()
         val reply = ask(request, nullable, timeoutMs)
         reply match {
-          case Refused(refusals) if refusals.exists(_.code.startsWith("SW4")) => ()
+          case Refused(refusals, lasting) if !lasting || refusals.exists(_.code.startsWith("SW4")) => ()
           case made: Compiled =>
             made.models.foreach(models.put)
             replies.put(key, made.copy(models = Nil)) // bytes are bounded apart from the number of replies
@@ -89,6 +89,19 @@ final class Compiler(conf: SparkConf) extends Logging {
 
   /** Makes a request known to `compileKnown`; nothing is compiled yet. */
   def register(request: PipelineRequest): Unit = requests.put(request.key, request)
+
+  /**
+   * The request that is answered with the program `made` and no other, whatever becomes of the files that its functions load:
+   * forms of it are known by it.
+   */
+  def settled(request: PipelineRequest, made: Compiled): PipelineRequest = {
+    val wanting = request.wanting(made.files)
+    if (wanting ne request) {
+      requests.put(wanting.key, wanting)
+      replies.put((wanting.key, Set.empty[Int]), made.copy(models = Nil))
+    }
+    wanting
+  }
 
   /** As `compile`, for a request that was compiled before; None when it is no longer known. */
   def compileKnown(requestKey: String, nullable: Set[Int], timeoutMs: Long): Option[(PipelineRequest, CompileReply)] =
@@ -136,6 +149,12 @@ final class Compiler(conf: SparkConf) extends Logging {
 
   private def client(command: ServiceCommand): ServiceClient =
     services.computeIfAbsent(command, _ => new ServiceClient(command, conf))
+
+  /** Whether the files that a reply depends on are those that it was made of. */
+  private def unchanged(reply: CompileReply): Boolean = reply match {
+    case made: Compiled => made.files.forall(_.untouched)
+    case _ => true
+  }
 
   /** The reply with its blocks; None when one of them is gone, and the service has to be asked again. */
   private def withModels(reply: CompileReply): Option[CompileReply] = reply match {

@@ -16,7 +16,8 @@ final class FormServer(compiler: Compiler, timeoutMs: Long) {
   /** The code of the form, or FormUnavailable. */
   def form(key: FormKey): FormCode = compiler.compileKnown(key.request, key.nullable, timeoutMs) match {
     case None => throw unavailable(Refusal("SW407"), lasting = false)
-    case Some((_, Refused(refusals))) => throw unavailable(refusals.head, lasting = !refusals.head.code.startsWith("SW4"))
+    case Some((_, Refused(refusals, lasting))) =>
+      throw unavailable(refusals.head, lasting && !refusals.head.code.startsWith("SW4"))
     case Some((request, program: Compiled)) =>
       try {
         val code = compiler.objectCode(request.service, program.program, program.hash)

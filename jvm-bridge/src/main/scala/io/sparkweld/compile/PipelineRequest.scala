@@ -31,6 +31,17 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
     digest.digest().map(byte => f"$byte%02x").mkString
   }
 
+  /**
+   * The same request for these files and no others: where functions load from files, what is made of them is known by the
+   * contents too.
+   */
+  def wanting(files: Seq[ModelFile]): PipelineRequest = if (files.isEmpty) this else {
+    val copy = json.deepCopy()
+    val wanted = copy.path("python").path("files").asInstanceOf[ObjectNode].putObject("wanted")
+    files.sortBy(_.path).foreach(file => wanted.put(file.name, file.digest))
+    new PipelineRequest(service, copy, blobs)
+  }
+
   /** The request for a batch in which the inputs of `nullable` (positions in "inputs") have NULLs. */
   def withStates(nullable: Set[Int]): ObjectNode = {
     val copy = json.deepCopy()
@@ -45,12 +56,14 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
 /** What the service made of a pipeline, or why it made nothing. */
 sealed trait CompileReply
 
-final case class Refused(refusals: Seq[Refusal]) extends CompileReply
+/** `lasting`: asking again gives the same. It does not when the answer depends on files. */
+final case class Refused(refusals: Seq[Refusal], lasting: Boolean = true) extends CompileReply
 
 /**
  * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and
  * stores. `flags`: it stores one column more, NULL in rows that it did not decide. `blocks`: digests of the constants that it
- * reads, ABI order; `models`: these, where a plan is made.
+ * reads, ABI order; `models`: these, where a plan is made. `files`: what
+ * its functions have loaded.
  */
 final case class Compiled(
     program: String,
@@ -66,19 +79,22 @@ final case class Compiled(
     nodes: Int,
     blocks: Seq[String],
     vectors: Seq[VectorShape],
-    models: Seq[ModelBlock]) extends CompileReply
+    models: Seq[ModelBlock],
+    files: Seq[ModelFile]) extends CompileReply
 
 /** An ML vector among the outputs: so many numbers, the last outputs, and how Spark would store it: dense, sparse or compressed. */
 final case class VectorShape(size: Int, form: String)
 
 object CompileReply {
+  private val OfFiles = Set("SW860", "SW861")
 
   /** Reads the reply to `request`, asked with the blocks of `has`. A reply that does not fit its request is refused with SW512. */
   def read(request: PipelineRequest, frame: Frame, has: Seq[ModelBlock]): CompileReply = frame.status match {
     case "ok" => compiled(request, frame, has)
     case "refused" =>
       val refusals = frame.json.path("refusals").elements().asScala.map(Refusal.fromJson).toSeq
-      Refused(if (refusals.isEmpty) Seq(Refusal("SW512", "what" -> "it refused without a reason")) else refusals)
+      val lasting = ModelFile.in(frame.json).isEmpty && !refusals.exists(refusal => OfFiles(refusal.code))
+      Refused(if (refusals.isEmpty) Seq(Refusal("SW512", "what" -> "it refused without a reason")) else refusals, lasting)
     case "error" =>
       Refused(Seq(Refusal("SW511", "reason" -> frame.text("message").getOrElse("no message"))))
     case other => Refused(Seq(Refusal("SW512", "what" -> s"its status is '$other'")))
@@ -120,7 +136,8 @@ object CompileReply {
       nodes = json.path("nodes").asInt(0),
       blocks = found.get.map(_.digest),
       vectors = vectors,
-      models = found.get)
+      models = found.get,
+      files = ModelFile.in(json))
   }
 
   /** The program's blocks: those of `has`, and new ones from the frame's blobs, in their order. */

@@ -1,6 +1,6 @@
 package io.sparkweld.plan
 
-import io.sparkweld.compile.{FormOrigin, ModelBlock}
+import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile}
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
@@ -87,6 +87,7 @@ object NullPolicy {
  * @param flags whether the kernel stores one column more: NULL in rows that it did not decide, which run in Python alone
  * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's
  *   split decides the dtypes.
+ * @param files what its functions load: a task where these are others runs in Python
  * @param models the constants that the program reads; on the driver only, tasks get them as broadcasts
  */
 final case class KernelPlan(
@@ -100,6 +101,7 @@ final case class KernelPlan(
     filtered: Boolean,
     flags: Boolean,
     rowLimit: Int,
+    files: Seq[ModelFile],
     @transient models: Seq[ModelBlock])
 
 /** A struct whose fields are these outputs of the kernel. */

@@ -3,7 +3,7 @@ package io.sparkweld.plan
 import scala.collection.mutable
 
 import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena, VectorColumn}
-import io.sparkweld.compile.{FormKey, FormUnavailable}
+import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
@@ -54,7 +54,7 @@ final class WeldTask(
   extends Iterator[ColumnarBatch] with Logging {
 
   private val kernel = plan.kernel
-  private val linkable = WeldTask.linkable()
+  private val linkable = WeldTask.linkable() && WeldTask.loadsTheSame(kernel.files)
   private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
   private val structs = kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
@@ -352,6 +352,14 @@ private final class StageRun(plans: Seq[TaskPlan], partition: Int, context: Task
 
 object WeldTask {
   private val TextBytesARow = 16
+
+  /** Whether the files that functions load are here what they were when the query was planned. */
+  def loadsTheSame(files: Seq[ModelFile]): Boolean = files.flatMap(_.difference).headOption match {
+    case None => true
+    case Some(refusal) =>
+      WarnOnce(s"file:${refusal.message}", s"SparkWeld: UDFs run in Python in this executor. ${refusal.text}")
+      false
+  }
 
   /** Whether this JVM has the native shim; without it, every batch runs in Python. */
   def linkable(): Boolean =

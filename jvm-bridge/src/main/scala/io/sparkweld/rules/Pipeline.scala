@@ -1,6 +1,6 @@
 package io.sparkweld.rules
 
-import io.sparkweld.compile.{FormOrigin, ModelBlock, PipelineRequest}
+import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, PipelineRequest}
 import io.sparkweld.plan.{KernelInput, KernelPlan, StructOutput, VectorOutput}
 
 import org.apache.spark.sql.types.{DataType, DoubleType}
@@ -21,10 +21,19 @@ final case class Pipeline(
     filtered: Boolean,
     splitAfter: Option[Int]) {
 
-  /** @param vectors the vectors among its outputs, whose numbers come after `outputTypes` */
-  def plan(rowLimit: Int, flags: Boolean, models: Seq[ModelBlock], vectors: Seq[VectorOutput] = Nil): KernelPlan = {
+  /**
+   * `files` and `models`: of the program, for the whole chain.
+   *
+   * @param vectors the vectors among its outputs, whose numbers come after `outputTypes`
+   */
+  def plan(
+      rowLimit: Int,
+      flags: Boolean,
+      files: Seq[ModelFile] = Nil,
+      models: Seq[ModelBlock] = Nil,
+      vectors: Seq[VectorOutput] = Nil): KernelPlan = {
     val types = outputTypes ++ Array.fill(vectors.map(_.size).sum)(DoubleType: DataType)
     KernelPlan(request.key, FormOrigin(request.service), inputs, types, layout, structs, vectors.toArray, filtered, flags,
-      rowLimit, models)
+      rowLimit, files, models)
   }
 }

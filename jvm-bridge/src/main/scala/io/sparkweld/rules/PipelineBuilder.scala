@@ -11,7 +11,7 @@ import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
 
-import org.apache.spark.SparkConf
+import org.apache.spark.{SparkConf, SparkFiles}
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.types.DataTypeUtils
 import org.apache.spark.sql.execution.SparkPlan
@@ -317,8 +317,14 @@ final class PipelineBuilder(
     val rowwise = !seesBatchState && !maps && lastFilter.isEmpty && structs.isEmpty && vectors.isEmpty && names.nonEmpty
     request.put("filtered", lastFilter.isDefined).put("mayFilter", maps).put("rowwise", rowwise)
     request.set[ObjectNode]("conf", settings())
-    val paths: ArrayNode = request.putObject("python").putArray("includes")
+    val python = request.putObject("python")
+    val paths: ArrayNode = python.putArray("includes")
     includes.foreach(paths.add)
+    val limit = SparkWeldConf.ModelFilesMaxBytes.get(conf)
+    if (limit > 0) {
+      val files = python.putObject("files").put("limit", limit)
+      files.put("folder", System.getProperty("user.dir")).put("jobFiles", SparkFiles.getRootDirectory())
+    }
     val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
     Pipeline(new PipelineRequest(commands.head, request, blobs.toSeq), kernelInputs.toArray, layout, structs.map(_._2).toArray, types.toArray,
       names.toSeq ++ stages.names, lastFilter.isDefined || maps, splitAfter)

@@ -1,7 +1,7 @@
 package io.sparkweld.rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
-import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
+import io.sparkweld.compile.{Compiled, FormOrigin, ModelFile, Refused, ServiceCommand}
 import io.sparkweld.ml.MlStages
 import io.sparkweld.plan._
 import io.sparkweld.support.{Backend, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
@@ -143,7 +143,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
     val request = loop.request(service, conf)
     driver.compiler.compile(request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
-      case Refused(refusals) => Left(refusals)
+      case Refused(refusals, _) => Left(refusals)
       case program: Compiled =>
         val types = loop.outputTypes.toArray
         if (program.outputTypes != types.map(_.typeName).toSeq) {
@@ -222,7 +222,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         val service = Option.when(!nodes.exists(PythonNode.is))(expectedService(nodes.head))
         val pipeline = build(nodes, child.output, service)
         driver.compiler.compile(pipeline.request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
-          case Refused(refusals) => Left(refusals)
+          case Refused(refusals, _) => Left(refusals)
           case program: Compiled =>
             val made = weld(nodes, child, pipeline, program)
             // Adaptive execution finds by these links which part of the logical plan a query stage stands for. A scan of a cached
@@ -244,15 +244,20 @@ private final class ChainRewriter(driver: WeldDriver) {
    * The chain as kernels that each end with a filter that decides a dtype above it. They are only made known here: their
    * programs are compiled when a batch needs them.
    */
-  private def stages(nodes: IndexedSeq[SparkPlan], input: Seq[Attribute], service: ServiceCommand): Seq[Stage] = {
-    val pipeline = build(nodes, input, Some(service))
+  private def stages(
+      nodes: IndexedSeq[SparkPlan],
+      input: Seq[Attribute],
+      service: ServiceCommand,
+      files: Seq[ModelFile]): Seq[Stage] = {
+    val built = build(nodes, input, Some(service))
+    val pipeline = built.copy(request = built.request.wanting(files))
     pipeline.splitAfter match {
       case Some(filter) =>
         val (lower, upper) = nodes.splitAt(filter + 1)
-        stages(lower, input, service) ++ stages(upper, lower.last.output, service)
+        stages(lower, input, service, files) ++ stages(upper, lower.last.output, service, files)
       case None =>
         driver.compiler.register(pipeline.request)
-        val kernel = pipeline.plan(PipelineBuilder.rowLimit(firstOfBatches(nodes), columnarInput = false, conf), flags = false, Nil)
+        val kernel = pipeline.plan(PipelineBuilder.rowLimit(firstOfBatches(nodes), columnarInput = false, conf), flags = false)
         Seq(Stage(nodes.map(Step.of(_).get), input, kernel))
     }
   }
@@ -357,14 +362,15 @@ private final class ChainRewriter(driver: WeldDriver) {
     pipeline.inputs.map(_.dataType).find(!ExpressionCodec.holds(_)).foreach { wrong =>
       throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel has a column of type ${wrong.sql}"))
     }
-    val parts = if (pipeline.splitAfter.isEmpty) Nil else stages(nodes, child.output, pipeline.request.service)
+    val parts = if (pipeline.splitAfter.isEmpty) Nil else stages(nodes, child.output, pipeline.request.service, program.files)
     val columnarInput = nodes.head match {
       case python: ArrowEvalPythonExec => SparkInternals.takesColumnarInput(python)
       case _ => false
     }
     val first = firstOfBatches(nodes)
-    val kernel = pipeline.plan(PipelineBuilder.rowLimit(first, columnarInput && first.forall(_ eq nodes.head), conf),
-      program.flags, program.models, vectors)
+    val settled = pipeline.copy(request = driver.compiler.settled(pipeline.request, program))
+    val kernel = settled.plan(PipelineBuilder.rowLimit(first, columnarInput && first.forall(_ eq nodes.head), conf),
+      program.flags, program.files, program.models, vectors)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, parts, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)

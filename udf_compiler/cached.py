@@ -1,0 +1,59 @@
+"""`functools.lru_cache` and `cache` around a user's function: a function that is called once for the same arguments.
+
+The function is checked as pure, so that only who changes what it gave could tell that it was called before. That is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from udf_compiler.bytecode import Use
+from udf_compiler.plain_data import Snapshot, is_scalar
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced
+
+CACHES: tuple[type, ...] = (functools._lru_cache_wrapper,)
+
+_CONTAINERS: dict[type, Callable[[Any], list[Any]]] = {list: list, tuple: list, dict: lambda x: [*x, *x.values()]}
+
+
+class Cached:
+    """Calls `function`, the checked copy, once for equal arguments. Refuses SW610."""
+
+    def __init__(self, function: Callable[..., Any], use: Use, snapshot: Snapshot) -> None:
+        self._function, self._use, self._snapshot = function, use, snapshot
+        self._results: dict[Any, Any] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = (*args, *kwargs.values())
+        if any(isinstance(value, Traced) for value in given) or not all(map(is_scalar, given)):
+            refuse("SW610", name=self._use.name, what="is called with something else than plain constants")
+        key = (args, tuple(map(type, given)), tuple(sorted(kwargs.items())))
+        if key not in self._results:
+            self._results[key] = self._checked(self._function(*args, **kwargs))
+        return self._results[key]
+
+    def _checked(self, result: Any) -> Any:
+        """The result. Containers must be unchanged when the trace ends; what they hold cannot change."""
+        parts = _CONTAINERS[type(result)](result) if type(result) in _CONTAINERS else [result]
+        if not all(map(_is_fixed, parts)):
+            refuse("SW610", name=self._use.name, what="gives an object that could be changed between two calls")
+        if type(result) in (list, dict):
+            held = _CONTAINERS[type(result)]
+            self._snapshot.add(self._use, lambda: len(held(result)) == len(parts) and all(map(_is, held(result), parts)))
+        return result
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether nothing in a value can be changed: a model, a constant, an array that is only read."""
+    if isinstance(value, np.ndarray):
+        return not value.flags.writeable
+    return is_scalar(value) or type(value).__name__ == "TracedModel"
+
+
+def _is(a: object, b: object) -> bool:
+    return a is b

@@ -1,0 +1,49 @@
+"""A function that assigns to globals to one that does not, once it is proved that they are the same from the first call on.
+
+``if MODEL is None: MODEL = load()`` fills a global once for each worker. The function is traced twice: what it assigned must be
+the same after both, and both traces must be equal. So the first call gives what all later ones give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from udf_compiler.kinds.batches import alike, contents
+from udf_compiler.kinds.kind import Call
+from udf_compiler.models.traced import TracedModel
+from udf_compiler.plain_data import is_scalar
+from udf_compiler.trace.session import current, refuse_again
+from udf_compiler.trace.values import moved
+
+_MISSING = object()
+
+
+def settled(call: Call) -> Callable[..., Any]:
+    """The checked function of a call. Refuses SW211 for a global that differs from call to call, or that holds something else
+    than a model or a constant."""
+    function, assigned, loop = call.prepared.function, call.prepared.assigned, call.loop
+    if not assigned:
+        return function
+
+    def twice(*args: Any, **kwargs: Any) -> Any:
+        second = loop.copy()
+        moved_args, moved_kwargs = moved(args, second), moved(kwargs, second)
+        result, before = function(*args, **kwargs), [names.get(name, _MISSING) for names, name, _ in assigned]
+        current().loop = second
+        again = function(*moved_args, **moved_kwargs)
+        current().loop = loop
+        for (names, name, use), value in zip(assigned, before, strict=True):
+            if not _stays(value, names.get(name, _MISSING)):
+                refuse_again(use.refusal("SW211"))
+        if contents(loop) != contents(second) or not alike(result, again, loop, second):
+            refuse_again(assigned[0][2].refusal("SW211"))
+        return result
+
+    return twice
+
+
+def _stays(before: Any, after: Any) -> bool:
+    if is_scalar(before):
+        return type(before) is type(after) and repr(before) == repr(after)
+    return before is after and (before is _MISSING or isinstance(before, TracedModel))
