@@ -105,12 +105,19 @@ class _Pipeline:
             self._refuse_inexact(before, program)
             if self.request.get("rowwise", False):
                 program = guards_as_column(program)
+            self._try(None, lambda: self._check_blocks(program))
             if check_size is not None:
                 self._try(None, lambda: check_size(program))
         seconds = {"trace": round(traced - started, 6), "optimize": round(time.perf_counter() - traced, 6)}
         if self.refusals or program is None:
             return {"status": "refused", "refusals": self.refusals, "seconds": seconds}
         return {"status": "ok", **self._describe(program), "seconds": seconds}
+
+    def _check_blocks(self, program: Program) -> None:
+        """Refuses (SW864) constants that the driver cannot hold."""
+        limit, size = self.request.get("conf", {}).get("modelBytes"), sum(block.size for block in program.blocks)
+        if limit is not None and size > limit:
+            raise refusal("SW864", bytes=f"{size:,}", limit=f"{limit:,}")
 
     def _describe(self, program: Program) -> dict[str, Any]:
         types = output_types(program)

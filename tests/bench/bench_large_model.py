@@ -3,8 +3,8 @@
     make bench BENCH=large_model            (or: python tests/bench/bench_large_model.py [--megabytes 200 1000] [--heap 4g])
 
 Each size runs in its own JVM, whose heap is the executors' too (local mode). A forest of deep trees is grown on random numbers,
-and scored by sparkweld.score over ROWS rows: planned for the first time, run, planned and run again, and run with the plugin off; the
-results are compared. While that goes on, the largest resident memory of each process is read from /proc.
+and scored by sparkweld.score over ROWS rows: planned for the first time, run, planned and run again, and run with the plugin
+off; the results are compared. While that goes on, the largest resident memory of each process is read from /proc.
 """
 
 from __future__ import annotations

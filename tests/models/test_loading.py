@@ -18,6 +18,7 @@ import pytest
 import xgboost
 from pyspark import SparkFiles, cloudpickle
 from pyspark.sql.types import DoubleType
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 from tests.helpers.models import compare, compiled, frame, numbers
@@ -250,3 +251,21 @@ def test_what_is_refused(folder):
     large = lambda d: pd.Series(joblib.load(str(folder / "m.joblib")).predict(d))  # noqa: E731
     assert compare(large, BATCH, files=allowed(folder, limit=10)).refused == "SW860"
     assert compare(large, BATCH).refused == "SW805"
+
+
+def test_a_model_that_the_driver_cannot_hold(monkeypatch):
+    """The request says how much room its heap has."""
+    from tests.helpers import models
+    from tests.helpers.compile_requests import request
+
+    forest = RandomForestRegressor(n_estimators=2).fit(TABLE, TABLE.a)
+    score = lambda d: pd.Series(forest.predict(d))  # noqa: E731
+    assert compare(score, BATCH).refused == ""
+
+    def limited(*steps, **given):
+        made = request(*steps, **given)
+        return {**made, "conf": {**made["conf"], "modelBytes": 64}}
+
+    monkeypatch.setattr(models, "request", limited)
+    assert compare(score, BATCH).refused == "SW864"
+    assert compare(lambda d: d["a"], BATCH).rows == 60

@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sparkweld import explain
-from tests.helpers.differential import check
+from tests.helpers.differential import check, measured
 
 ROWS = 9000
 RNG = np.random.default_rng(4)
@@ -73,6 +73,39 @@ def test_a_large_model_in_a_broadcast(spark, table):
 
     features = F.struct("a", "b", "c", "d")
     check(spark, lambda: table.select("id", captured(features), broadcast(features)))
+
+
+def test_a_model_that_is_not_read_in_time(spark, table):
+    """The limit is known before the compile service is asked."""
+    model = LinearRegression().fit(X, X[:, 0])
+    model.note = RNG.bytes(3_000_000)
+
+    @pandas_udf("double")
+    def score(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict(d.values)).round(6)
+
+    query = lambda: table.select(score(F.struct("a", "b", "c", "d")))  # noqa: E731
+    check(spark, query, refused="SW863", conf={"spark.sparkweld.compile.timeout": "100ms"})
+    check(spark, query)
+
+
+def test_a_broadcast_that_is_lost(spark, table):
+    """SW870: the constants of a model cannot be read in the executor, which runs the UDF in Python."""
+    model = RandomForestClassifier(n_estimators=3, random_state=7).fit(X, CLASS)
+
+    @pandas_udf("double")
+    def score(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict_proba(d.values)[:, 1])
+
+    scored = table.select(score(F.struct("a", "b", "c", "d")).alias("p"))
+    node = scored._jdf.queryExecution().executedPlan()
+    while node.getClass().getSimpleName() != "WeldExec":
+        node = node.children().head()
+    sent = node.kernel().models().head().broadcast(spark.sparkContext._jsc.sc())
+    spark.sparkContext._jsc.sc().cleaner().get().doCleanupBroadcast(sent.id(), True)
+    assert np.array_equal(scored.toPandas().p, model.predict_proba(X)[:, 1])
+    what = measured(scored)
+    assert what.deoptimised_batches and not what.kernel_batches
 
 
 def test_predict_batch_udf(spark, table):

@@ -60,7 +60,7 @@ final class Compiler(conf: SparkConf) extends Logging {
         asked.incrementAndGet()
         val reply = ask(request, nullable, timeoutMs)
         reply match {
-          case Refused(refusals, lasting) if !lasting || refusals.exists(_.code.startsWith("SW4")) => ()
+          case Refused(refusals, lasting) if !lasting || refusals.exists(Compiler.passing) => ()
           case made: Compiled =>
             made.models.foreach(models.put)
             replies.put(key, made.copy(models = Nil)) // bytes are bounded apart from the number of replies
@@ -83,7 +83,7 @@ final class Compiler(conf: SparkConf) extends Logging {
       asked.incrementAndGet()
       val made = exchange(request, request.json, timeoutMs).flatMap(Translation.read)
       if (made.isLeft) refused.incrementAndGet()
-      if (!made.left.exists(_.exists(_.code.startsWith("SW4")))) translations.put(request.key, made)
+      if (!made.left.exists(_.exists(Compiler.passing))) translations.put(request.key, made)
       made
   }
 
@@ -176,6 +176,10 @@ final class Compiler(conf: SparkConf) extends Logging {
 
   /** The service's answer to `header` with the payloads of `request`, or why there is none. */
   private def exchange(request: PipelineRequest, header: ObjectNode, timeoutMs: Long): Either[Seq[Refusal], Frame] = {
+    val needed = math.max(1L, request.size / Compiler.BytesPerMs)
+    if (needed > timeoutMs) { // rather than wait, and then end the service in the middle of it
+      return Left(Seq(Refusal("SW863", "bytes" -> f"${request.size}%,d", "limit" -> s"$timeoutMs ms", "needed" -> s"${needed / 1000 + 1}s")))
+    }
     if (offences.get(request.key).exists(_ >= Compiler.MaxOffences)) {
       val reason = s"this pipeline ended or blocked it ${Compiler.MaxOffences} times; it is not tried again"
       return Left(Seq(Refusal("SW404", "reason" -> reason)))
@@ -247,4 +251,10 @@ object Compiler {
   private val WarmUpMs = 60000L
   private val MaxOffences = 2
   private val RequestsPerReply = 4
+
+  /** What the service reads and lays out of a large model in a millisecond, at the least: a forest took half of the time. */
+  val BytesPerMs = 20000L
+
+  /** Whether a refusal is of this moment: of the service's state, or of a time limit that the session may set. */
+  private def passing(refusal: Refusal): Boolean = refusal.code.startsWith("SW4") || refusal.code == "SW863"
 }

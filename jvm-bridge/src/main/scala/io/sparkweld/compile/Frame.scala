@@ -21,8 +21,8 @@ object Frame {
   val mapper = new ObjectMapper()
 
   /** Past these sizes the stream is no longer one of ours (a reader must not allocate what a stray byte asks for). */
+  val MaxBlob = 1L << 30
   private val MaxJson = 256 << 20
-  private val MaxBlob = 1L << 30
   private val MaxBlobs = 1 << 16
 
   def newObject(): ObjectNode = mapper.createObjectNode()

@@ -1,5 +1,6 @@
 package io.sparkweld.compile
 
+import java.io.File
 import java.nio.charset.StandardCharsets.UTF_8
 import java.security.MessageDigest
 
@@ -29,6 +30,12 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
     add(Frame.mapper.writeValueAsBytes(json))
     blobs.foreach(add)
     digest.digest().map(byte => f"$byte%02x").mkString
+  }
+
+  /** Bytes of the functions and of the broadcasts that they use: what the compile service has to read. */
+  lazy val size: Long = {
+    val paths = json.findValues("broadcasts").asScala.flatMap(_.elements().asScala).map(_.path("path").asText).toSet
+    blobs.map(_.length.toLong).sum + paths.toSeq.map(new File(_).length).sum
   }
 
   /**

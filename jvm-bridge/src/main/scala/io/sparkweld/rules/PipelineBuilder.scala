@@ -6,7 +6,7 @@ import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.compile.{Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.compile.{Compiler, Frame, PipelineRequest, ServiceCommand}
 import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
@@ -320,7 +320,7 @@ final class PipelineBuilder(
     val python = request.putObject("python")
     val paths: ArrayNode = python.putArray("includes")
     includes.foreach(paths.add)
-    val limit = SparkWeldConf.ModelFilesMaxBytes.get(conf)
+    val limit = math.min(SparkWeldConf.ModelFilesMaxBytes.get(conf), SparkWeldConf.CompileTimeout.get(conf) * Compiler.BytesPerMs)
     if (limit > 0) {
       val files = python.putObject("files").put("limit", limit)
       files.put("folder", System.getProperty("user.dir")).put("jobFiles", SparkFiles.getRootDirectory())
@@ -332,7 +332,7 @@ final class PipelineBuilder(
 
   private def settings(): ObjectNode = {
     val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
-      .put("ansi", conf.ansiEnabled)
+      .put("ansi", conf.ansiEnabled).put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
     val pandas = node.putObject("pandas")
     val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }
     (relevant ++ SparkInternals.workerSettings(conf)).toSeq.sorted.foreach { case (key, value) => pandas.put(key, value) }
@@ -362,6 +362,9 @@ final class PipelineBuilder(
 }
 
 object PipelineBuilder {
+
+  /** A model's constants are in the driver's heap three times while they are made a broadcast, and something else is there. */
+  private val HeapsPerModel = 6
   private val WorkerPrefixes = Seq("spark.sql.execution.pandas.", "spark.sql.execution.pythonUDF.",
     "spark.sql.legacy.execution.pythonUDF.", "spark.sql.execution.pythonUDTF.",
     "spark.sql.execution.pyspark.", "spark.sql.pyspark.udf.", "spark.sql.execution.arrow.maxRecordsPerBatch",
