@@ -1,6 +1,7 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RowBatchesRule, UnreadArguments, WeldRule}
+import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RowBatchesRule}
+import io.sparkweld.rules.{UnreadArguments, WeldRule}
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider

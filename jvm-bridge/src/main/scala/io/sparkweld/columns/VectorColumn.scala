@@ -80,5 +80,6 @@ object VectorColumn {
 
   /** VectorUDT.sqlType, without its class. */
   private val Layout = StructType(Seq(StructField("type", ByteType, nullable = false), StructField("size", IntegerType),
-    StructField("indices", ArrayType(IntegerType, containsNull = false)), StructField("values", ArrayType(DoubleType, containsNull = false))))
+    StructField("indices", ArrayType(IntegerType, containsNull = false)),
+    StructField("values", ArrayType(DoubleType, containsNull = false))))
 }

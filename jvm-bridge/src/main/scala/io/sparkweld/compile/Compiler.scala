@@ -178,7 +178,8 @@ final class Compiler(conf: SparkConf) extends Logging {
   private def exchange(request: PipelineRequest, header: ObjectNode, timeoutMs: Long): Either[Seq[Refusal], Frame] = {
     val needed = math.max(1L, request.size / Compiler.BytesPerMs)
     if (needed > timeoutMs) { // rather than wait, and then end the service in the middle of it
-      return Left(Seq(Refusal("SW863", "bytes" -> f"${request.size}%,d", "limit" -> s"$timeoutMs ms", "needed" -> s"${needed / 1000 + 1}s")))
+      val seconds = s"${needed / 1000 + 1}s"
+      return Left(Seq(Refusal("SW863", "bytes" -> f"${request.size}%,d", "limit" -> s"$timeoutMs ms", "needed" -> seconds)))
     }
     if (offences.get(request.key).exists(_ >= Compiler.MaxOffences)) {
       val reason = s"this pipeline ended or blocked it ${Compiler.MaxOffences} times; it is not tried again"

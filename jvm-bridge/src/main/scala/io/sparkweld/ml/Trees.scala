@@ -19,10 +19,12 @@ private[ml] object Trees {
     case Predicting(model: RandomForestRegressionModel, "predict") if isOf[RandomForestRegressionModel](model) =>
       described(MlStage("RandomForestRegressionModel.predict"), model.trees.map(_.rootNode).toSeq, model.numFeatures, 1)(prediction)
     case Predicting(model: GBTRegressionModel, "predict") if isOf[GBTRegressionModel](model) =>
-      described(MlStage("GBTRegressionModel.predict"), model.trees.map(_.rootNode).toSeq, model.numFeatures, 1)(prediction).doubles("weights", model.treeWeights)
+      described(MlStage("GBTRegressionModel.predict"), model.trees.map(_.rootNode).toSeq, model.numFeatures, 1)(prediction)
+        .doubles("weights", model.treeWeights)
     case Predicting(model: GBTClassificationModel, call) if isOf[GBTClassificationModel](model) =>
       val stage = Classifying.withThresholds(MlStage(s"GBTClassificationModel.$call").text("loss", model.getLossType), model)
-      if (Scoring(call)) described(stage, model.trees.map(_.rootNode).toSeq, model.numFeatures, 1)(prediction).doubles("weights", model.treeWeights) else stage
+      if (!Scoring(call)) stage
+      else described(stage, model.trees.map(_.rootNode).toSeq, model.numFeatures, 1)(prediction).doubles("weights", model.treeWeights)
     case Predicting(model: RandomForestClassificationModel, call) if isOf[RandomForestClassificationModel](model) =>
       val stage = Classifying.withThresholds(MlStage(s"RandomForestClassificationModel.$call"), model)
       if (Scoring(call)) described(stage, model.trees.map(_.rootNode).toSeq, model.numFeatures, model.numClasses)(shares) else stage

@@ -2,7 +2,8 @@ package io.sparkweld.plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer, StructColumnVector, TextArena, VectorColumn}
+import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer}
+import io.sparkweld.columns.{StructColumnVector, TextArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Refusal, WarnOnce}
@@ -40,8 +41,8 @@ final case class WeldMetrics(
 /**
  * Batches of one partition through the kernel. A batch that a kernel may not decide (no form for its NULLs, a guard
  * that fired) runs through the original chain instead, or, where functions see each row for themselves, only its flagged rows
- * do; when that happens often, or no kernel can run here, so does the rest of the partition. An output batch holds until the next one is asked for. All native memory is freed when the
- * task ends.
+ * do; when that happens often, or no kernel can run here, so does the rest of the partition. An output batch holds until the
+ * next one is asked for. All native memory is freed when the task ends.
  *
  * @param isStage this is one of the stages of another WeldTask: batches are counted there, and it never streams
  */

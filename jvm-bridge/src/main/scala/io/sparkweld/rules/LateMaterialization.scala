@@ -18,8 +18,8 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{LIMIT, PYTHON_UDF, WINDO
  *                features(title) features]                Project [id, f(x) score, title]
  * }}}
  *
- * What it rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k` over a window. Spark evaluates all UDFs
- * of a projection below or right above the sort for every row. When it must not: a UDF to which its batch matters, or a Python
+ * What it rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k` over a window. Spark evaluates all
+ * UDFs of a projection below or right above the sort for every row. When it must not: a UDF to which its batch matters, or a Python
  * function above to which it does, for batches would change; functions that are not deterministic. A UDF that raises for a row
  * that does not win raises no more, as above Spark's own filters and limits. Runs once, after Spark has pushed operators: its
  * rules would undo it.
@@ -44,7 +44,8 @@ object LateMaterialization extends Rule[LogicalPlan] with PredicateHelper {
         val split = Split.of(sort.child, AttributeSet(sort.order.flatMap(_.references)))
         val right = above.toSeq.flatMap(_.projectList).flatMap(ScalarTwins.outermost)
         val udfs = right ++ split.udfs
-        val independent = right.forall(twins.isIndependent(_, Seq(sort))) && split.udfs.forall(twins.isIndependent(_, sort.child.children))
+        val independent =
+          right.forall(twins.isIndependent(_, Seq(sort))) && split.udfs.forall(twins.isIndependent(_, sort.child.children))
         if (udfs.isEmpty || !independent || twins.batchesMatterAbove(plan, _ eq limit)) limit
         else {
           val record = Split.record(udfs, s"computed for the $most rows that the limit keeps")
@@ -87,7 +88,7 @@ private object Sorted {
   }
 }
 
-/** A plan in two: `early` gives all but the UDFs `late`, and the columns that these read. Without a UDF to move, it is the plan. */
+/** A plan in two: `early` gives all but the UDFs `late`, and the columns that these read; the plan itself without a UDF to move. */
 private final case class Split(early: LogicalPlan, late: Seq[NamedExpression]) {
   def udfs: Seq[PythonUDF] = late.flatMap(ScalarTwins.outermost)
 

@@ -292,7 +292,9 @@ final class PipelineBuilder(
       case _ => ()
     }
     val vectors = output.map(sourceOf).collect { case Made(name, dataType) if MlStages.isVector(dataType) => name }.distinct
-    if (vectors.nonEmpty && splitAfter.nonEmpty) throw new ChainRefused(Refusal("SW905", "what" -> "a vector above a filter and a pandas UDF"))
+    if (vectors.nonEmpty && splitAfter.nonEmpty) {
+      throw new ChainRefused(Refusal("SW905", "what" -> "a vector above a filter and a pandas UDF"))
+    }
     val layout = output.map(attribute => sourceOf(attribute) match {
       case FromChild(i) => i
       case Made(name, dataType) if MlStages.isVector(dataType) => -(made.size + structs.size + vectors.indexOf(name) + 1)

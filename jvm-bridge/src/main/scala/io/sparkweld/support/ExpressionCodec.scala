@@ -40,8 +40,10 @@ final class ExpressionCodec(
       val names = node.putArray("names")
       struct.names.foreach(name => names.add(String.valueOf(name)))
       node
-    case AtLeastNNonNulls(n, children) if n == children.size => encode(children.map(present).reduceOption(And(_, _)).getOrElse(Literal(true)))
-    case GetArrayItem(array: ScalaUDF, Literal(at: Int, _), _) if isMl(array) && array.dataType.asInstanceOf[ArrayType].elementType == DoubleType =>
+    case AtLeastNNonNulls(n, children) if n == children.size =>
+      encode(children.map(present).reduceOption(And(_, _)).getOrElse(Literal(true)))
+    case GetArrayItem(array: ScalaUDF, Literal(at: Int, _), _)
+        if isMl(array) && array.dataType.asInstanceOf[ArrayType].elementType == DoubleType =>
       compound("VectorElement", expression, array.children).put("stage", stage(array)).put("at", at)
     case udf: ScalaUDF if isMl(udf) => compound("Ml", udf, udf.children).put("stage", stage(udf))
     case If(isNull: IsNull, Literal(null, _), value) if MlStages.isVector(expression.dataType) =>
