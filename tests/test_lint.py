@@ -62,7 +62,7 @@ FAULTS = {
     "a neighbour's NULL that changes a value": ("return s.floordiv(s)", "SW701"),
     "a literal past int32": ("return s + 3_000_000_000", "SW702"),
     "random numbers": ("return s + np.random.rand()", "SW704"),
-    "a global that is changed": ("global N; N = 1; return s", "SW211"),
+    "a global that is changed": ("global N; N = s; return s", "SW211"),
 }
 
 

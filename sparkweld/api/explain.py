@@ -70,7 +70,7 @@ def watched(spark: SparkSession) -> Iterator[Callable[[], Ran]]:
     """Gives what tells afterwards what the queries inside of the block did. For a Classic session."""
     from sparkweld.bridge import jvm as live
 
-    before = live.executions(spark)
+    last = live.last_execution(spark)
     made: list[tuple[str, dict[str, int]]] = []
 
     def count(metric: str, operator: str) -> int:
@@ -82,4 +82,4 @@ def watched(spark: SparkSession) -> Iterator[Callable[[], Ran]]:
         return Ran(count(rows, "Scan"), count(rows, "Execute Insert"), *parts)
 
     yield ran
-    made += live.operators_since(spark, before)
+    made += live.operators_since(spark, last)

@@ -5,6 +5,7 @@ Every function takes pyspark objects, never imports pyspark's SQL classes, and r
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -119,17 +120,24 @@ class Files:
         self._system.cancelDeleteOnExit(folder)
 
 
-def executions(spark: Any) -> int:
-    """How many queries this session's context has finished or begun."""
+def last_execution(spark: Any) -> int:
+    """Spark's number of the newest query of this session's context, -1 when there was none."""
+    known = _executions(spark)
+    return int(known.last().executionId()) if known.nonEmpty() else -1
+
+
+def _executions(spark: Any) -> Any:
+    """The queries that Spark still knows, oldest first: it forgets all but the last thousand."""
     spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
-    return int(spark._jsparkSession.sharedState().statusStore().executionsCount())
+    return spark._jsparkSession.sharedState().statusStore().executionsList()
 
 
-def operators_since(spark: Any, before: int) -> list[tuple[str, dict[str, int]]]:
-    """The operators of the queries after the first `before` ones, each with its counts by the names that Spark's UI shows."""
-    store, count = spark._jsparkSession.sharedState().statusStore(), executions(spark)
+def operators_since(spark: Any, last: int) -> list[tuple[str, dict[str, int]]]:
+    """The operators of the queries after number `last`, each with its counts by the names that Spark's UI shows."""
+    store, known = spark._jsparkSession.sharedState().statusStore(), _executions(spark)
+    newest_first = (known.apply(at).executionId() for at in range(known.size() - 1, -1, -1))
     found = []
-    for execution in (store.executionsList().apply(at).executionId() for at in range(before, count)):
+    for execution in reversed(list(itertools.takewhile(lambda number: number > last, newest_first))):
         values, nodes = store.executionMetrics(execution), store.planGraph(execution).allNodes()
         for node in (nodes.apply(at) for at in range(nodes.size())):
             metrics = (node.metrics().apply(at) for at in range(node.metrics().size()))

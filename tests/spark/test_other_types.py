@@ -76,4 +76,5 @@ def test_columns_of_seldom_types(spark, parquet):
     arrow = arrow_udf(lambda v: pa.array(range(len(v))), "long")
     for column in ("d", "b", "l", "s"):
         for function in (known, arrow):
-            check(spark, lambda f=function, c=column: frame.select("id", f(F.col(c)).alias("r")), refused="SW101")
+            refused = None if column == "l" and function is known else "SW101"
+            check(spark, lambda f=function, c=column: frame.select("id", f(F.col(c)).alias("r")), refused=refused)
