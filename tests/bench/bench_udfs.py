@@ -5,7 +5,8 @@
 Two JVMs of the same settings, one with the flag, one without, on the same cores and the same Parquet, into the noop
 sink. Finding a table's files and their schema is over before the clock starts. All rows are compared before anything is
 timed: plugin on and hand-written SQL with plugin off. Samples alternate and are taken again when the machine was in a slow
-phase. Shown are medians of the warm runs and, in brackets, the first run.
+phase. Shown are medians of the warm runs, after some that are not counted while the JVM still compiles, and, in brackets, the
+first run.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cases", default=names, help=f"which (default {names})")
     parser.add_argument("--rows", type=int, default=4_000_000, help="rows of each table (default 4,000,000)")
     parser.add_argument("--repeats", type=int, default=5, help="warm runs of each (default 5)")
+    parser.add_argument("--warm-ups", type=int, default=6, help="runs of each that are not counted (default 6)")
     add_session_arguments(parser, memory="4g")
     return parser.parse_args()
 
@@ -66,6 +68,7 @@ def measure(bench: SideBySide, case: UdfCase) -> Measured:
     batches = bench.first_runs(line, "run_udfs", query)
     bench.progress.tick(f"{case.name}: comparing all rows")
     compare(bench.sessions, case, query, bench.scratch)
+    bench.warm_up(line, "run_udfs", query, tuple(RUNS), arguments.warm_ups)
     bench.warm_runs(line, "run_udfs", query)
     if batches["python"]:
         line.note = f"{batches['python']} batches ran in Python"
