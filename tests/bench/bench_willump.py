@@ -27,6 +27,9 @@ from threadpoolctl import threadpool_limits
 import sparkweld
 from sparkweld.api.model_kernels import model_kernel
 from sparkweld.errors import Refusal
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from tests.helpers import cascades
 
 TARGET, LEAST_CASES = 3.0, 3

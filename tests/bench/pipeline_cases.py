@@ -6,6 +6,7 @@ The pipeline gets a DataFrame, or the column of texts; the kernel gets the same 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sparkweld.ir import parse_program
 from sparkweld.kernels import Kernel, compile_program
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from tests.helpers.compiled import inputs_of
 from tests.helpers.models import compiled
 
