@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
+from udf_compiler.replies import Make, or_refused
 
 #: Replies kept for requests that come again: the same query planned twice, the same UDF in many queries.
 MAX_CACHED_REPLIES = 512
@@ -32,6 +33,16 @@ _WATCH_SECONDS = 1.0
 _MAX_TRACE = 16_000
 
 Reply = tuple[dict[str, Any], tuple[bytes | memoryview, ...]]
+
+
+def _translation(load: Callable[[], Make]) -> Callable[[Service, Message], Reply]:
+    """The operation that answers with what `load` gives, or its refusal; it loads while the warm-up imports nothing."""
+
+    def answer(self: Service, message: Message) -> Reply:
+        with self.warm_up.at_rest():
+            return or_refused(load(), message.header, message.blobs), ()
+
+    return answer
 
 
 class Service:
@@ -96,54 +107,47 @@ class Service:
             about = [{"digest": block.digest, "bytes": block.size} for block in blocks]
             return {**reply, "blocks": about}, tuple(block.data.data for block in blocks)
 
-    def _aggregate(self, message: Message) -> Reply:
-        with self.warm_up.at_rest():
-            from udf_compiler.aggregates import compile_aggregate
-            from udf_compiler.replies import or_refused
+    @_translation
+    def _aggregate() -> Make:
+        from udf_compiler.aggregates import compile_aggregate
 
-            return or_refused(compile_aggregate, message.header, message.blobs), ()
+        return compile_aggregate
 
-    def _twin(self, message: Message) -> Reply:
-        with self.warm_up.at_rest():
-            from udf_compiler.replies import or_refused
-            from udf_compiler.twins.compile import compile_twin
+    @_translation
+    def _twin() -> Make:
+        from udf_compiler.twins.compile import compile_twin
 
-            return or_refused(compile_twin, message.header, message.blobs), ()
+        return compile_twin
 
-    def _implied(self, message: Message) -> Reply:
-        with self.warm_up.at_rest():
-            from udf_compiler.replies import or_refused
-            from udf_compiler.twins.compile import compile_implied
+    @_translation
+    def _implied() -> Make:
+        from udf_compiler.twins.compile import compile_implied
 
-            return or_refused(compile_implied, message.header, message.blobs), ()
+        return compile_implied
 
-    def _independent(self, message: Message) -> Reply:
-        with self.warm_up.at_rest():
-            from udf_compiler.replies import or_refused
-            from udf_compiler.twins.compile import compile_independent
+    @_translation
+    def _independent() -> Make:
+        from udf_compiler.twins.compile import compile_independent
 
-            return or_refused(compile_independent, message.header, message.blobs), ()
+        return compile_independent
 
-    def _reads(self, message: Message) -> Reply:
-        with self.warm_up.at_rest():
-            from udf_compiler.replies import or_refused
-            from udf_compiler.twins.compile import compile_reads
+    @_translation
+    def _reads() -> Make:
+        from udf_compiler.twins.compile import compile_reads
 
-            return or_refused(compile_reads, message.header, message.blobs), ()
+        return compile_reads
 
-    def _fuse(self, message: Message) -> Reply:
-        with self.warm_up.at_rest():
-            from sparkweld.fused.compile import compile_fused
-            from udf_compiler.replies import or_refused
+    @_translation
+    def _fuse() -> Make:
+        from sparkweld.fused.compile import compile_fused
 
-            return or_refused(compile_fused, message.header, message.blobs), ()
+        return compile_fused
 
-    def _cascade(self, message: Message) -> Reply:
-        with self.warm_up.at_rest():
-            from udf_compiler.cascade_payloads import with_cascade
-            from udf_compiler.replies import or_refused
+    @_translation
+    def _cascade() -> Make:
+        from udf_compiler.cascade_payloads import with_cascade
 
-            return or_refused(with_cascade, message.header, message.blobs), ()
+        return with_cascade
 
     def _object(self, message: Message) -> Reply:
         from sparkweld.ir import parse_program
