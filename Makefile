@@ -22,7 +22,7 @@ help:
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
 	@echo 'make corpus          what is compiled of 200 UDFs as people write them, and why not the rest'
 	@echo 'make fuzz           generated UDFs with new seeds for 30 minutes, compared with PySpark'
-	@echo 'make golden          rewrite expected programs and the README table, then read the diff'
+	@echo 'make golden          rewrite expected programs and the tables in docs/, then read the diff'
 	@echo 'make clean           remove .venv, the bridge and all caches'
 	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
 
@@ -51,7 +51,7 @@ fuzz: ready
 
 golden: ready
 	$(RUN) $(PY) -m tests.helpers.golden
-	git diff --stat -- tests docs README.md
+	git diff --stat -- tests docs
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info sparkweld/_bridge .pytest_cache .mypy_cache .ruff_cache .hypothesis

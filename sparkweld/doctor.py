@@ -258,7 +258,7 @@ def _kernel(service: _Service, hello: dict[str, Any] | None) -> Check:
         arguments = [hello["llvmlite"], file.name, reply["symbol"], *reply["imports"]]
         answer = java.run_class(KERNEL_CLASS, arguments)
     if answer.returncode != 0:
-        mend = "The text above is the native runtime's own; see Troubleshooting in the README."
+        mend = "The text above is the native runtime's own; see \"When something is wrong\" in the README."
         return Check("kernel", FAIL, answer.stderr.strip()[-800:] or f"exit {answer.returncode}", mend)
     cpu, *results = answer.stdout.split("\n")[: ROWS + 1]
     wrong = [row for row, text in enumerate(results) if not _is_close(float.fromhex(text), _expected(row))]

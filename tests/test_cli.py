@@ -15,7 +15,7 @@ from sparkweld import cli
 from sparkweld.api import session
 from sparkweld.bridge import jar
 from sparkweld.errors import UserError
-from tests.helpers.golden import README, readme_with_conf_table
+from tests.helpers.golden import SETTINGS, with_conf_table
 
 
 def fake_spark(folder: Path) -> Path:
@@ -112,12 +112,12 @@ def test_no_java_is_one_line(capsys, monkeypatch, tmp_path):
     assert err.startswith(f"sparkweld conf: no Java: JAVA_HOME is {tmp_path}")
 
 
-def test_conf_table_is_the_one_in_the_readme(capsys):
+def test_conf_table_is_the_one_in_the_docs(capsys):
     code, table, _ = run(capsys, "conf")
     assert code == 0
     assert "| `spark.sparkweld.enabled` | " in table
-    text = README.read_text(encoding="utf-8")
-    assert readme_with_conf_table(text) == text, "the table of README.md is out of date: `make golden` rewrites it"
+    text = SETTINGS.read_text(encoding="utf-8")
+    assert with_conf_table(text) == text, "the table of docs/settings.md is out of date: `make golden` rewrites it"
 
 
 @pytest.mark.slow

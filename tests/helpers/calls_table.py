@@ -1,4 +1,4 @@
-"""The tables of calls as the README's table of what a compiled function may use."""
+"""The tables of calls as the table in docs/compiled.md of what a compiled function may use."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def calls_table() -> str:
     return "\n".join(("| on | calls |", "|---|---|", *(f"| {kind} | {calls} |" for kind, calls in rows)))
 
 
-def readme_with_calls_table(text: str) -> str:
-    """The README's text with the table as the sources have it."""
+def with_calls_table(text: str) -> str:
+    """The text of docs/compiled.md with the table as the sources have it."""
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     return text[:begin] + calls_table() + "\n" + text[end:]

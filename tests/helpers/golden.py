@@ -11,10 +11,11 @@ from sparkweld.cli import conf_table
 from sparkweld.ir import parse_program, print_program
 from tests.corpus import runner as corpus
 from tests.helpers import compatibility
-from tests.helpers.calls_table import readme_with_calls_table
+from tests.helpers.calls_table import with_calls_table
 from tests.test_optimizer import BY_NAME, FIXTURES, cases, to_fixed_point
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+COMPILED, SETTINGS = DOCS / "compiled.md", DOCS / "settings.md"
 CONF_BEGIN, CONF_END = "<!-- conf -->\n", "<!-- /conf -->\n"
 
 
@@ -28,15 +29,16 @@ def pass_fixture(path: Path) -> str:
     return "\n".join(parts)
 
 
-def readme_with_conf_table(text: str) -> str:
-    """The README's text with the table of settings as the jar prints it."""
+def with_conf_table(text: str) -> str:
+    """The text of docs/settings.md with the table of settings as the jar prints it."""
     begin, end = text.index(CONF_BEGIN) + len(CONF_BEGIN), text.index(CONF_END)
     return text[:begin] + conf_table().strip() + "\n" + text[end:]
 
 
 def main() -> None:
     rewritten = {path: pass_fixture(path) for path in sorted(FIXTURES.glob("*.ir"))}
-    rewritten[README] = readme_with_calls_table(readme_with_conf_table(README.read_text(encoding="utf-8")))
+    rewritten[COMPILED] = with_calls_table(COMPILED.read_text(encoding="utf-8"))
+    rewritten[SETTINGS] = with_conf_table(SETTINGS.read_text(encoding="utf-8"))
     rewritten[corpus.EXPECTED] = corpus.expected_text([corpus.answer(case) for case in corpus.cases()])
     rewritten[compatibility.PAGE] = compatibility.page()
     for path, text in rewritten.items():

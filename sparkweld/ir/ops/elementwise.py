@@ -25,7 +25,7 @@ EXACT = frozenset(
     conjugate bitwise_count degrees radians deg2rad rad2deg""".split()
 )
 
-#: Functions of libm: a kernel's result is within this many ULP of NumPy's (a *kept* difference, see README).
+#: Functions of libm: a kernel's result is within this many ULP of NumPy's (a *kept* difference, see the README).
 LIBM_ULP = dict.fromkeys(
     """exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh
     arccosh arctanh power float_power arctan2 hypot logaddexp logaddexp2""".split(),

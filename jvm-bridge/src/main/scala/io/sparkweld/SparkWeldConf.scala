@@ -36,7 +36,7 @@ final case class ConfKey[T](key: String, kind: String, default: String, doc: Str
   }
 }
 
-/** Every `spark.sparkweld.*` key, declared once. The table of the README is printed by this object's `main`. */
+/** Every `spark.sparkweld.*` key, declared once. The table of docs/settings.md is printed by this object's `main`. */
 object SparkWeldConf {
   private val Session = "session"
   private val Application = "application"
