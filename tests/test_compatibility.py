@@ -6,9 +6,11 @@ import pytest
 
 from sparkweld.errors import Refusal
 from sparkweld.reasons import reasons
+from tests.helpers import compatibility_arrays as arrays
 from tests.helpers.compatibility import ACCESSORS, FAULTS, PAGE, Cell, Column, cell, columns, page, row
 from udf_compiler.boundary import SPARK_TYPES
 from udf_compiler.calls import series_methods
+from udf_compiler.type_names import ARRAYS
 
 DOUBLE, LONG, DATE = Column("double", "dense"), Column("long", "dense"), Column("date", "dense")
 
@@ -64,6 +66,24 @@ def test_a_row_shows_the_first_call_that_compiles():
 def test_a_refusal_of_the_boundary_is_a_cell(monkeypatch):
     monkeypatch.setattr("tests.helpers.compatibility.series_of_column", _refusing)
     assert cell("s", DOUBLE).text == "SW102"
+
+
+@pytest.mark.parametrize(
+    "source,gives,element,kind,text",
+    [
+        ("lambda xs, ys, i: 0 if xs is None else len(xs)", "long", "double", arrays.PLAIN, "="),
+        ("lambda xs, ys, i: xs[i]", "element", "boolean", arrays.PLAIN, "=*"),
+        ("lambda xs, ys, i: xs[0]", "element", "float", arrays.PLAIN, "=*"),
+        ("lambda xs, ys, i: sum(a * b for a, b in zip(xs, ys))", "number", "double", arrays.PLAIN, "=*"),
+        ("lambda s: s.explode()", "element", "long", arrays.PANDAS, "SW224"),
+    ],
+)
+def test_a_cell_of_arrays_is_what_the_compiler_says(source, gives, element, kind, text):
+    assert arrays.cell(source, gives, element, kind) == text
+
+
+def test_all_elements_of_arrays_are_asked_for():
+    assert {f"array<{name}>" for name in (*arrays.TYPES, "byte", "short")} >= set(ARRAYS)
 
 
 def _refusing(*_: object) -> None:

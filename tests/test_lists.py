@@ -62,6 +62,9 @@ FUNCTIONS: list[tuple[str, tuple[str, ...]]] = [
      "        v += (x - m) ** 2\n    return v / len(xs)", ("list<f64>?",)),
     ("def f(xs):\n    try:\n        return xs[3]\n    except IndexError:\n        return -1", ("list<i32>",)),
     ("def f(xs):\n    return sum(xs[i] * w for i, w in enumerate(xs))", ("list<i32>",)),
+    ("lambda xs: sum(x * x for x in xs)", ("list<i32>?",)),
+    ("lambda xs, ys: sum(a * b for a, b in zip(xs, ys))", ("list<bool>?", "list<i32>?")),
+    ("def f(xs):\n    n = 0\n    for k, x in enumerate(xs):\n        n = n + k if x else n\n    return n", ("list<f32>?",)),
 ]  # fmt: skip
 
 

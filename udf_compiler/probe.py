@@ -326,7 +326,7 @@ def _special(type: Type) -> np.ndarray:
 def _lists(type: Type, elements: np.ndarray, count: int) -> np.ndarray:
     """So many lists of these elements, of lengths from none to beyond a block of NumPy's sums."""
     lengths = [0, 1, 2, 3, 3, 4, 5, 8, 9, 20, 130]
-    cycle = np.resize(elements, 131 + count).tolist()
+    cycle = np.resize(elements, 131 + count).astype(type.element.dtype).tolist()
     kind = type.element.kind
     return np.array([Items(kind, tuple(cycle[at : at + lengths[at % len(lengths)]])) for at in range(count)], object)
 

@@ -17,7 +17,7 @@ from tests.helpers.compile_requests import payload
 
 THEMES = (
     "scoring", "features", "nulls", "cleaning", "text", "parsing", "calendar", "lookups", "branches", "plain", "iterators",
-    "arrow", "frames", "aggregates", "beyond",
+    "arrow", "arrays", "frames", "aggregates", "beyond",
 )  # fmt: skip
 
 #: Case -> "compiled", or the code of its first refusal: what `make golden` wrote.
@@ -27,13 +27,18 @@ COMPILED = "compiled"
 _SPARK_NAMES = {
     pa.bool_(): "boolean", pa.int8(): "byte", pa.int16(): "short", pa.int32(): "integer", pa.int64(): "long",
     pa.float32(): "float", pa.float64(): "double", pa.string(): "string", pa.date32(): "date",
-    pa.timestamp("us", "UTC"): "timestamp", pa.timestamp("us"): "timestamp_ntz",
+    pa.timestamp("us", "UTC"): "timestamp", pa.timestamp("us"): "timestamp_ntz", pa.list_(pa.float64()): "array<double>",
+    pa.list_(pa.int64()): "array<long>", pa.list_(pa.string()): "array<string>",
 }  # fmt: skip
 
 _DDL: dict[str, types.DataType] = {
     "boolean": types.BooleanType(), "byte": types.ByteType(), "int": types.IntegerType(), "long": types.LongType(),
     "float": types.FloatType(), "double": types.DoubleType(), "string": types.StringType(), "date": types.DateType(),
     "timestamp": types.TimestampType(),
+    **{
+        f"array<{name}>": types.ArrayType(element)
+        for name, element in (("double", types.DoubleType()), ("long", types.LongType()), ("string", types.StringType()))
+    },
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The inputs of the corpus: seven small tables with the oddities of real ones, made with a fixed seed.
+"""The inputs of the corpus: eight small tables with the oddities of real ones, made with a fixed seed.
 
 NULLs stand in the columns whose names are in `Table.nullable`; the others have none, and their schema says so. Texts hold
 accents, other scripts, emoji, odd blanks and empty strings.
@@ -222,6 +222,25 @@ def _loans(rng: np.random.Generator) -> Columns:
     }
 
 
+def _lists(rng: np.random.Generator, longest: int, of: Callable[[int], Sequence[Any]]) -> list[list[Any]]:
+    """Lists of up to so many elements, some of them empty."""
+    return [list(of(int(n))) for n in rng.integers(0, longest + 1, ROWS)]
+
+
+def _visits(rng: np.random.Generator) -> Columns:
+    tags = ["sale", "new", "new-in", " Home ", "KIDS", "", "été", "a,b"]
+    ratings = [1.0, 2.5, 4.0, 5.0, None]
+    return {
+        "scores": _lists(rng, 9, lambda n: rng.random(n).round(3).tolist()),
+        "ratings": _lists(rng, 5, lambda n: [ratings[i] for i in rng.integers(0, 5, n)]),
+        "tags": pa.array(_lists(rng, 4, lambda n: [tags[i] for i in rng.integers(0, 8, n)]), pa.list_(pa.string())),
+        "basket": _lists(rng, 6, lambda n: rng.integers(-2, 60, n).tolist()),
+        "embedding": rng.normal(0, 1, (ROWS, 8)).tolist(),
+        "other": rng.normal(0, 1, (ROWS, 8)).tolist(),
+        "path": _pick(rng, ["a/b/c", "", "/", "home//user", "été/日本"]),
+    }
+
+
 #: Name -> how to make its columns, and which of them have NULLs.
 TABLES: dict[str, tuple[Callable[[np.random.Generator], Columns], frozenset[str]]] = {
     "trips": (_trips, frozenset(("pickup_lat", "dropoff_lon", "fare", "tip", "passengers"))),
@@ -231,4 +250,5 @@ TABLES: dict[str, tuple[Callable[[np.random.Generator], Columns], frozenset[str]
     "flights": (_flights, frozenset("dep_time dep_delay arr_delay air_time tail".split())),
     "sensors": (_sensors, frozenset("x0 x2 celsius humidity wind raw".split())),
     "loans": (_loans, frozenset("score dti employment income rate".split())),
+    "visits": (_visits, frozenset("scores ratings tags basket".split())),
 }

@@ -25,6 +25,8 @@ from sparkweld.ir import Input, LoopBuilder, ProgramBuilder
 from sparkweld.ir.types import Type
 from sparkweld.reasons import reasons
 from tests.helpers.compatibility_aggregates import reductions_table
+from tests.helpers.compatibility_arrays import HEAD as ARRAYS_HEAD
+from tests.helpers.compatibility_arrays import arrays_tables
 from tests.helpers.compatibility_models import HEAD, SPARK_HEAD, models_table, spark_table
 from tests.helpers.tracing import make
 from udf_compiler import catalyst
@@ -308,6 +310,7 @@ def page() -> str:
         if refused:
             parts += ["Refused:\n", *_refused(refused), ""]
     parts += ["## Reductions of aggregate UDFs\n", _REDUCTIONS, *reductions_table(), ""]
+    parts += ["## Arrays\n", ARRAYS_HEAD, *arrays_tables()]
     parts += ["## Models\n", HEAD, *models_table(), ""]
     parts += ["## Pipelines of pyspark.ml\n", SPARK_HEAD, *spark_table(), ""]
     around = " ".join(f"`{name}`" for name in sorted(catalyst.EXPRESSIONS))

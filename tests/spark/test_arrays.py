@@ -83,6 +83,15 @@ def test_elements_that_are_null_go_to_python(spark, parquet):
     check(spark, lambda: good.select(size("xs"), total("xs")))
 
 
+@pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
+def test_of_plain_udfs_only_the_rows_with_such_elements_do(spark, parquet, arrow):
+    made = [[1.0, None, 2.0] if i % 50 == 7 else [0.5] * (i % 5) if i % 9 else None for i in range(2000)]
+    frame = parquet({"id": np.arange(2000), "xs": pa.array(made, pa.list_(pa.float64()))}, row_group_size=1000)
+    known = udf(lambda xs: None if xs is None else len(xs), "int", useArrow=arrow)
+    what = check(spark, lambda: frame.select("id", known("xs"), "xs"))
+    assert what.guarded_rows == 40
+
+
 def test_long_arrays_and_no_rows(spark, parquet):
     frame = parquet({"xs": pa.array([[0.1] * 100_000, [], [1e16, 1.0, -1e16] * 1000], pa.list_(pa.float64()))})
     compensated = udf(lambda xs: sum(xs), "double")

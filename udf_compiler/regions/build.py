@@ -97,6 +97,7 @@ class GraphBuilder:
     versions: dict[Any, _Version] = field(default_factory=dict)
     work: list[tuple[_Draft, State]] = field(default_factory=list)
     returns: list[tuple[_Draft, Any]] = field(default_factory=list)
+    raised: Exception | None = None
     changed: bool = False
 
     @property
@@ -106,7 +107,8 @@ class GraphBuilder:
     def build(self, variables: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
         """(the graph, kinds of its results: the first result is a kind's number where there are several).
 
-        `variables`: the arguments; symbolic ones become those of the region, in the order of `Shape`. Refuses SW281.
+        `variables`: the arguments; symbolic ones become those of the region, in the order of `Shape`. Refuses SW281, and raises
+        what the function raises when no path gives a result.
         """
         for _ in range(_MOST_PASSES):
             self.drafts, self.versions, self.work, self.returns, self.changed = [], {}, [], [], False
@@ -162,6 +164,7 @@ class GraphBuilder:
             self._place(yes, tree.yes, joins)
             self._place(no, tree.no, joins)
         elif tree.error is not None:
+            self.raised = self.raised or tree.error
             draft.end = Leave()
         elif tree.value.result is not UNSET:
             self.returns.append((draft, _result(draft, tree.value.result)))
@@ -204,6 +207,8 @@ class GraphBuilder:
 
     def _finished(self) -> tuple[Graph, tuple[str, ...]]:
         kinds = tuple(sorted({kind_of_result(x) for _, x in self.returns}, key=list(RESULTS).index))
+        if not kinds and self.raised is not None:
+            raise self.raised
         if not kinds:
             refuse("SW284")
         types = ([I64] if len(kinds) > 1 else []) + [RESULTS[k] for k in kinds]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
-from sparkweld.errors import Refusal
+from sparkweld.errors import Refusal, SparkWeldError
 from sparkweld.ir.ops import Region
 from sparkweld.ir.regions import print_graph
 from sparkweld.ir.types import I64
@@ -15,7 +15,7 @@ from udf_compiler.regions.build import RESULTS, GraphBuilder
 from udf_compiler.regions.code import KNOWN_VERSION, TOTAL, is_known_version
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import Shape, State, reachable, row_of
-from udf_compiler.scalar.exceptions import as_python, of_python
+from udf_compiler.scalar.exceptions import as_python, check_exception, of_python
 from udf_compiler.scalar.frame_rows import TracedRow
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
@@ -104,9 +104,24 @@ def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, 
             refuse("SW285", function=function.__name__)
         running.append(function)
         regions.setdefault("held", []).append((function, outer))  # no other object may get an id that is in a key
-        made = regions[key] = attempt(lambda: _made(function, variables, outer, regions, reduction))
+        made = regions[key] = attempt(lambda: _or_error(lambda: _made(function, variables, outer, regions, reduction)))
         running.pop()
+    if isinstance(made, Exception) and not isinstance(made, Refusal):
+        if explorer().handled:
+            refuse("SW284")  # which of them, and on which rows, a handler must know
+        raise of_python(made)
     return refuse_again(made) if isinstance(made, Refusal) else made
+
+
+def _or_error(make: Callable[[], _Made]) -> _Made | Exception:
+    """What `make` gives; the error of a function that raises on all its paths."""
+    try:
+        return make()
+    except (SparkWeldError, RecursionError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever user code raises
+        check_exception(error)
+        return error.with_traceback(None)
 
 
 def _made(

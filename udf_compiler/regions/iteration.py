@@ -12,6 +12,7 @@ from typing import Any
 from udf_compiler.regions.tables import item
 from udf_compiler.scalar import lists
 from udf_compiler.scalar.builtin_calls import STAND_INS
+from udf_compiler.scalar.exceptions import of_python
 from udf_compiler.scalar.loops import zip_
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.constants import unwrapped
@@ -128,8 +129,10 @@ ITERATIONS: tuple[tuple[Any, Callable[[bool, list[Any]], Any]], ...] = (
 
 
 def iteration(x: Any, unroll: bool) -> Any:
-    """The state of a loop over `x`; None for what cannot be looped over. `unroll`: a block for each round, if short."""
+    """The state of a loop over `x`; None for what is not known here. `unroll`: a block for each round, if short."""
     known = unwrapped(x)
+    if known is None:
+        raise of_python(TypeError("'NoneType' object is not iterable"))
     if type(known) in (Counter, Walk, Letters, Elements, Together):
         return known
     if lists.is_list(x):

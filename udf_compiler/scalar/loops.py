@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from sparkweld.ir import LoopBuilder
 from udf_compiler.bytecode import identity_of
 from udf_compiler.scalar.elementwise import element
-from udf_compiler.scalar.exceptions import text_of
+from udf_compiler.scalar.exceptions import as_python, text_of
 from udf_compiler.scalar.flow import Flow, flow_of_list
 from udf_compiler.scalar.lists import is_list
 from udf_compiler.scalar.paths import Explorer, Fork, Leaf, Node, exploring, leaves
@@ -248,7 +248,7 @@ def _user_frame() -> FrameType | None:
 def zip_(*columns: Any, strict: bool = False) -> Any:
     """``zip``: of Series their rows."""
     if not any(isinstance(c, Traced) for c in columns):
-        return zip(*columns, strict=strict)
+        return as_python(zip, *columns, strict=strict)
     from udf_compiler.trace.series import TracedSeries
 
     if any(map(is_list, columns)):

@@ -1,0 +1,117 @@
+"""Functions of arrays as tables: for each type of elements what the compiler makes of them, in each kind of UDF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from sparkweld.api.asking import Given, ask
+from sparkweld.ir import parse_program
+from sparkweld.ir.ops import Call
+from tests.helpers.compile_requests import payload
+from udf_compiler import row_flags
+
+TYPES = ("boolean", "integer", "long", "float", "double", "string")
+PLAIN, PICKLED, PANDAS, ARROW = 101, 100, 200, 250
+
+#: Of a list in a plain UDF, with what each gives. "element" is the type of the elements, "array" the type of the list.
+OF_A_LIST = (
+    ("len(xs)", "long"), ("xs[0]", "element"), ("xs[-1] if xs else None", "element"), ("xs[i]", "element"),
+    ("xs[1:]", "array"), ("xs[::-1]", "array"), ("len(xs[:i])", "long"), ("sum(xs)", "number"), ("min(xs)", "element"),
+    ("max(xs, default=None)", "element"), ("any(xs)", "boolean"), ("all(xs)", "boolean"), ("xs[0] in xs", "boolean"),
+    ("xs.count(xs[0])", "long"), ("xs.index(xs[0])", "long"), ("','.join(xs)", "string"), ("sorted(xs)[0]", "element"),
+    ("len(set(xs))", "long"), ("any(x == xs[0] for x in xs)", "boolean"), ("sum(x > xs[0] for x in xs)", "long"),
+    ("sum(x * x for x in xs)", "number"), ("sum(a * b for a, b in zip(xs, ys))", "number"), ("max(x for x in xs)", "element"),
+    ("[x for x in xs]", "array"), ("[x for x in xs if x]", "array"), ("[x + x for x in xs]", "array"),
+    ("[a for a, b in zip(xs, ys) if a == b]", "array"), ("[xs[0], xs[-1]]", "array"), ("xs + ys", "array"),
+    ("list(xs)", "array"), ("xs == ys", "boolean"), ("{x: len(xs) for x in xs}[xs[0]]", "long"), ("xs", "array"),
+    ("None if xs is None else xs", "array"),
+)  # fmt: skip
+
+#: Of a Series of arrays in a pandas UDF; v is the ndarray of a row.
+OF_A_SERIES = (
+    ("s.str.len()", "double"), ("s.str[0]", "element"), ("s.str.get(-1)", "element"), ("s.str.join(',')", "string"),
+    ("s.isna()", "boolean"), ("s.explode()", "element"), ("s.map(len)", "long"), ("s.map(lambda v: v[0])", "element"),
+    ("s.map(lambda v: v.sum())", "number"), ("s.map(lambda v: v.mean())", "double"),
+    ("s.map(lambda v: np.max(v))", "element"), ("s.map(lambda v: v.any())", "boolean"),
+    ("s.map(lambda v: v.std())", "double"), ("s.map(lambda v: np.linalg.norm(v))", "double"),
+    ("s.map(lambda v: (v * v).sum())", "number"), ("s.map(lambda v: v @ v)", "number"),
+    ("s.map(lambda v: sum(x * x for x in v))", "number"), ("s.map(lambda v: v[0] in v)", "boolean"),
+    ("s.map(lambda v: v[1:])", "array"), ("s.map(lambda v: v * 2)", "array"), ("s.map(lambda v: np.sqrt(v))", "array"),
+    ("s.map(lambda v: [x for x in v if x])", "array"), ("s.map(lambda v: v[v > 0])", "array"),
+    ("s.map(lambda v: np.sort(v))", "array"), ("s", "array"), ("pd.Series(np.stack(s) @ [1.0, 2.0])", "double"),
+    ("pd.Series(np.stack(s).reshape(-1, 3).max(axis=1))", "element"),
+)  # fmt: skip
+
+#: Of an Arrow array of lists in an arrow_udf.
+OF_AN_ARROW_ARRAY = (
+    ("pc.list_value_length(a)", "integer"), ("pc.list_element(a, 0)", "element"), ("pc.list_slice(a, 0, 2)", "array"),
+    ("pc.list_flatten(a)", "element"), ("pc.is_valid(a)", "boolean"), ("a.is_null()", "boolean"), ("a", "array"),
+)  # fmt: skip
+
+_NAMES = {"np": np, "pd": pd, "pc": pc}
+
+HEAD = """A list in a plain UDF is a Python list, in a pandas UDF an array of NumPy, in an arrow_udf a row of a ListArray. The
+columns are the types of the elements; `integer` stands for `byte` and `short` too. `=*` is the answer for what raises of some
+lists, as `xs[0]` does of an empty one. An array with a NULL among its elements goes to Python: in a plain UDF it alone, in the
+other kinds with its batch. NULL arrays do not.
+"""
+
+
+def arrays_tables() -> Iterator[str]:
+    """Lines of Markdown: a table for each kind of UDF."""
+    yield from _table("in a plain UDF, both with `useArrow` and without", OF_A_LIST, "lambda xs, ys, i: {}", PLAIN)
+    yield from _table("in a pandas UDF", OF_A_SERIES, "lambda s: {}", PANDAS)
+    yield from _table("in an arrow_udf", OF_AN_ARROW_ARRAY, "lambda a: {}", ARROW)
+
+
+def _table(title: str, sources: tuple[tuple[str, str], ...], form: str, eval_type: int) -> Iterator[str]:
+    yield f"| {title} | {' | '.join(TYPES)} |"
+    yield f"|---{'|---' * len(TYPES)}|"
+    for source, gives in sources:
+        cells = (cell(form.format(source), gives, element, eval_type) for element in TYPES)
+        yield f"| `{source}` | {' | '.join(cells)} |"
+    yield ""
+
+
+def cell(source: str, gives: str, element: str, eval_type: int) -> str:
+    """What the compiler makes of a function of arrays of `element`s: ``=``, ``=*`` (some rows go to Python) or a code.
+
+    Of a plain UDF both wire formats are asked; where one of them is refused, so is the cell.
+    """
+    reply = _reply(source, gives, element, eval_type)
+    if eval_type == PLAIN and reply["status"] == "ok":
+        reply = _reply(source, gives, element, PICKLED)
+    if reply["status"] == "refused":
+        return str(reply["refusals"][0]["code"])
+    assert reply["status"] == "ok", reply.get("trace")
+    return "=*" if _guards(reply) > _guards_of_argument(element, eval_type, source) else "="
+
+
+def _guards_of_argument(element: str, eval_type: int, source: str) -> int:
+    """Guards that making the Python values of such columns takes."""
+    parameters = source.partition(":")[0]
+    constant = {PANDAS: "s.isna()", ARROW: "a.is_null()"}.get(eval_type, "True")
+    reply = _reply(f"{parameters}: {constant}", "boolean", element, eval_type)
+    return _guards(reply) if reply["status"] == "ok" else 0
+
+
+def _guards(reply: dict[str, Any]) -> int:
+    """How many conditions flag rows; those of a plain UDF are joined to one column."""
+    (loop,) = parse_program(reply["program"], reply["blocks"]).loops
+    joined = sum(let.op == Call("logical_and") for let in loop.body) if row_flags.COLUMN in reply["program"] else 0
+    return len(loop.guards) + len(loop.some) + joined
+
+
+def _reply(source: str, gives: str, element: str, eval_type: int) -> dict[str, Any]:
+    function = eval(source, dict(_NAMES))
+    number = "double" if element in ("float", "double") else "long"
+    returns = {"element": element, "array": f"array<{element}>", "number": number}.get(gives, gives)
+    lists = [Given(name, f"array<{element}>", True, "dense") for name in "xyzs"[: function.__code__.co_argcount]]
+    if eval_type in (PLAIN, PICKLED):
+        lists[2] = Given("i", "integer", False, "dense")
+    return ask(payload(function), "f", returns, eval_type, lists)
