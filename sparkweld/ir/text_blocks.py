@@ -46,7 +46,8 @@ def block_of(
     numbers = [np.zeros(0) if given is None else np.asarray(given, np.float64) for _, given in steps]
     arrays: dict[str, np.ndarray] = {
         "head": np.zeros(HEAD, np.int64), "blocks": classes.blocks, "kinds": classes.kinds, "words": known.slots,
-        "letters": known.letters, "symbols": tables.symbols, "nodes": tables.nodes, "roots": tables.roots,
+        "word_starts": known.starts, "letters": known.letters, "spans": classes.spans,
+        "symbols": tables.symbols, "nodes": tables.nodes, "roots": tables.roots,
         "weights": weights, "logs": _logarithms(steps), "numbers": np.concatenate([np.zeros(0), *numbers]),
     }  # fmt: skip
     at = offsets(arrays)
@@ -55,7 +56,8 @@ def block_of(
         Head.SHORTEST: analyzer.shortest, Head.LONGEST: analyzer.longest,
         Head.OUTPUTS: weights.shape[1], Head.STARTS: started, Head.SIGNED: signed, Head.STEPS: len(steps),
         Head.FEATURES: terms if isinstance(terms, int) else 0, Head.DIGITS: -(-max(len(weights) - 1, 1).bit_length() // 8),
-        Head.FIRST_STOP: len(words), Head.WORDS_MASK: len(known.slots) // 4 - 1, Head.ROOTS: len(tables.roots),
+        Head.FIRST_STOP: len(words), Head.WORDS_SHIFT: known.shift, Head.SPANS: len(classes.spans) // 2,
+        Head.ROOTS: len(tables.roots),
         Head.LOGS: len(arrays["logs"]), Head.DIRECT: _is_direct(analyzer, terms, words),
         **{place: at[name] for name, place in _PLACES.items()},
     }  # fmt: skip
@@ -67,8 +69,9 @@ def block_of(
 
 
 _PLACES = {
-    "blocks": Head.BLOCKS_AT, "kinds": Head.KINDS_AT, "words": Head.WORDS_AT, "letters": Head.LETTERS_AT,
-    "symbols": Head.SYMBOLS_AT, "nodes": Head.NODES_AT, "roots": Head.ROOTS_AT, "weights": Head.WEIGHTS_AT, "logs": Head.LOGS_AT,
+    "blocks": Head.BLOCKS_AT, "kinds": Head.KINDS_AT, "words": Head.WORDS_AT, "word_starts": Head.WORD_STARTS_AT,
+    "letters": Head.LETTERS_AT, "spans": Head.SPANS_AT, "symbols": Head.SYMBOLS_AT, "nodes": Head.NODES_AT,
+    "roots": Head.ROOTS_AT, "weights": Head.WEIGHTS_AT, "logs": Head.LOGS_AT,
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ class Head(IntEnum):
     BLOCKS_AT = 8
     KINDS_AT = 9
     WORDS_AT = 10
-    WORDS_MASK = 11
+    WORDS_SHIFT = 11  # of a word's hash to its slot
     LETTERS_AT = 12
     FIRST_STOP = 13  # words from this number on are left out
     SYMBOLS_AT = 14
@@ -31,7 +31,10 @@ class Head(IntEnum):
     LOGS = 20  # how many logarithms there are: of 0, 1, 2 ...
     DIGITS = 21  # bytes of the largest column
     DIRECT = 22  # 1 when each term is a word, whose number is its column
-    STEPS = 23  # their number; then kind, and where its numbers are, of each
+    WORD_STARTS_AT = 23
+    SPANS_AT = 24
+    SPANS = 25  # how many spans of ASCII are of tokens
+    STEPS = 26  # their number; then kind, and where its numbers are, of each
 
 
 #: Kinds of analyzers.

@@ -17,8 +17,8 @@ from functools import lru_cache
 
 import numpy as np
 
-#: Multiplier and first value of the hash of a word's bytes (FNV-1a, 64 bits).
-PRIME, BASIS = 0x100000001B3, 0xCBF29CE484222325
+#: Multiplier of the hash of a word's bytes: 2^64 over the golden ratio, as Knuth has it for hashing by multiplication.
+GOLDEN = 0x9E3779B97F4A7C15
 SYMBOL_BITS = 32
 #: Symbols below this are looked up at once at the root; what is past all planes of living scripts is searched for.
 _MOST_ROOTS = 1 << 17
@@ -131,9 +131,14 @@ def _places(home: np.ndarray, size: int) -> tuple[list[np.ndarray], list[np.ndar
 
 @dataclass(frozen=True)
 class WordTable:
-    """`slots`: int64[4, a power of two]: hash, offset and length of a word's bytes, and its number, -1 in a free slot."""
+    """`slots`: int64[2, a power of two]: a word's first eight bytes, zeros behind its end, and ``number << 32 | bytes``, or -1.
+
+    A word's home is the upper bits of its hash, all but `shift`. `starts`: int64: number -> where its `letters` begin.
+    """
 
     slots: np.ndarray
+    shift: int
+    starts: np.ndarray
     letters: np.ndarray
 
 
@@ -142,29 +147,43 @@ def word_table(words: Sequence[str]) -> WordTable:
     encoded = [word.encode() for word in words]
     lengths = np.array([len(word) for word in encoded], np.int64)
     letters = np.frombuffer(b"".join(encoded), np.uint8)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64)
-    hashes = _word_hashes(letters, offsets, lengths)
-    size = 1 << max(1, (2 * len(encoded)).bit_length())
-    slots = np.full((size, 4), -1, np.int64)
-    for place, i in zip(*_places(hashes & np.int64(size - 1), size), strict=True):
-        slots[place] = np.column_stack([hashes[i], offsets[i], lengths[i], i])
-    return WordTable(slots.reshape(-1), letters)
+    starts = np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64)
+    hashes, heads = _word_hashes(letters, starts, lengths)
+    bits = max(1, (4 * len(encoded)).bit_length())
+    slots = np.full((1 << bits, 2), -1, np.int64)
+    homes = (hashes >> np.uint64(64 - bits)).astype(np.int64)
+    for place, i in zip(*_places(homes, 1 << bits), strict=True):
+        slots[place] = np.column_stack([heads[i], i << 32 | lengths[i]])
+    return WordTable(slots.reshape(-1), 64 - bits, starts, letters)
 
 
-def _word_hashes(letters: np.ndarray, offsets: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    h = np.full(len(lengths), BASIS, np.uint64)
-    for i in range(int(lengths.max(initial=0))):
+def _word_hashes(letters: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(hashes, first eight bytes) of words. The last eight bytes of a longer one go in as a whole, some for a second time."""
+    padded = np.concatenate([letters, np.zeros(8, np.uint8)])
+
+    def eight_at(places: np.ndarray) -> np.ndarray:
+        return padded[places[:, None] + np.arange(8)].view(np.uint64)[:, 0]
+
+    unused = 8 * np.clip(8 - lengths, 0, 7).astype(np.uint64)
+    heads = np.where(lengths > 0, eight_at(starts) << unused >> unused, np.uint64(0))
+    h = heads * np.uint64(GOLDEN)
+    for i in range(8, int(lengths.max(initial=0)), 8):
         live = np.flatnonzero(lengths > i)
-        h[live] = (h[live] ^ letters[offsets[live] + i]) * np.uint64(PRIME)
-    return (h ^ h >> np.uint64(32)).view(np.int64)
+        last = np.minimum(starts[live] + i, starts[live] + lengths[live] - 8)
+        h[live] = (h[live] ^ h[live] >> np.uint64(32) ^ eight_at(last)) * np.uint64(GOLDEN)
+    return h, heads.view(np.int64)
 
 
 @dataclass(frozen=True)
 class CharacterClasses:
-    """What each code point is: ``kinds[blocks[code >> 7] << 7 | code & 127]``, of TOKEN and SPACE."""
+    """What each code point is: ``kinds[blocks[code >> 7] << 7 | code & 127]``, of TOKEN and SPACE.
+
+    `spans`: int64[2, n]: the first code of each run of ASCII that is of tokens, and how many follow it.
+    """
 
     blocks: np.ndarray
     kinds: np.ndarray
+    spans: np.ndarray
 
 
 @lru_cache(maxsize=16)
@@ -181,7 +200,9 @@ def character_classes(pattern: str | None = None, repeated: int = 1) -> Characte
     distinct, numbers = np.unique(kinds.reshape(-1, _BLOCK), axis=0, return_inverse=True)
     blocks = np.zeros(_STAGE1, np.uint16)
     blocks[: len(numbers)] = numbers.reshape(-1)
-    return CharacterClasses(blocks, distinct.reshape(-1))
+    edges = np.flatnonzero(np.diff(kinds[:128] & TOKEN, prepend=0, append=0)).reshape(-1, 2)
+    spans = np.column_stack([edges[:, 0], edges[:, 1] - edges[:, 0] - 1])
+    return CharacterClasses(blocks, distinct.reshape(-1), spans.reshape(-1).astype(np.int64))
 
 
 def murmur_hash(data: bytes) -> int:

@@ -22,11 +22,12 @@ from sklearn.svm import LinearSVC
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops import TextSums
 from sparkweld.ir.text_blocks import Analyzer
-from sparkweld.ir.text_layout import CHAR, LOG, NORM_L1, NORM_L2, NORM_MAX, SCALE
+from sparkweld.ir.text_layout import CHAR, LOG, NORM_L1, NORM_L2, NORM_MAX, SCALE, WORD
 from sparkweld.ir.types import STR
 from sparkweld.kernels.models.text_entries import ENTRIES
 from tests.helpers.kernels import load, program
 from tests.helpers.models import batch_of, compare
+from tests.test_kernels import FencedArray
 from udf_compiler.models.text import least_of_token
 
 DOCUMENTS = [
@@ -276,3 +277,48 @@ def test_rows_with_more_columns_than_are_held_at_a_time():
     found = load(program({"s": STR}, body)).run({"s": documents}, len(documents))
     for number, op in enumerate(ops):
         np.testing.assert_array_equal(found.columns[f"{number}"], op.evaluate_all(documents)[1])
+
+
+def _words_anywhere(count):
+    """Texts of words and signs, of lengths around those that are looked at together; words that begin or end alike among them."""
+    random = np.random.default_rng(64)
+    stem = "abcdefgh_ij0123456789KLMNOPQRSTUVWXYZ" * 4
+    words = ["é", "éab", "日本", "zz日", "😀ab", "a\0b", "a\0"]
+    words += [stem[:k] for k in (1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 25, 63, 64, 65, 130)]
+    words += [word[:-1] + "x" for word in words if len(word) > 2]
+    texts = []
+    while len(texts) < count:
+        joined = "".join(random.choice(words) + random.choice([" ", ".", "—", "  ", "\u00a0"]) for _ in range(random.integers(9)))
+        texts.append(joined[random.integers(3) :])
+        texts.append(joined[: random.choice([63, 64, 65, 127, 128, 129])])
+    return words, np.array(texts, object)
+
+
+def _words_kernel(words, **options):
+    terms = {word: column for column, word in enumerate(words)}
+    weights = np.random.default_rng(9).normal(size=(len(words), 1))
+    analyzer = Analyzer(WORD, 1, 1, r"(?u)[\w\0]+", 1, **options)
+    op = TextSums.of(analyzer, terms, weights, [(SCALE, weights[:, 0]), (NORM_L2, None)])
+    return op, load(program({"s": STR}, lambda loop, read: loop.append("y", loop.emit(op, read["s"]))))
+
+
+def test_words_wherever_they_lie():
+    words, texts = _words_anywhere(1000)
+    for known, stop_words in ((words, ()), (words[::3], ()), (words[::2], words[1::2])):
+        op, kernel = _words_kernel(known, stop_words=frozenset(stop_words))
+        found = kernel.run({"s": texts}, len(texts)).columns["y"]
+        np.testing.assert_array_equal(found, op.evaluate_all(texts)[0])
+        assert len(np.unique(found)) > 100
+
+
+@pytest.mark.parametrize("fence_before", [False, True])
+def test_no_byte_outside_of_a_text_is_read(fence_before):
+    # A fault here ends the process, so a pass is the proof.
+    words, texts = _words_anywhere(300)
+    op, kernel = _words_kernel(words)
+    data = [text.encode() for text in texts]
+    fenced = [FencedArray(np.frombuffer(d, np.uint8), fence_before=fence_before) for d in data]
+    views = np.array([(f.address, len(d)) for f, d in zip(fenced, data, strict=True)], np.int64)
+    nulls, found, none = np.zeros(len(data), np.uint8), np.zeros(len(data)), np.zeros(len(data), np.uint8)
+    kernel._call_with_arena([*(a.ctypes.data for a in (views, nulls, found, none)), 0], len(data), [])
+    np.testing.assert_array_equal(found, op.evaluate_all(texts)[0])

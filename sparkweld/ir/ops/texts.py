@@ -77,16 +77,16 @@ class TextSums(ModelOp):
 
 
 _PARTS = {
-    "head": "i64", "blocks": "u16", "kinds": "u8", "words": "i64", "letters": "u8", "symbols": "i32", "nodes": "i32",
-    "roots": "i32", "weights": "f64", "logs": "f64", "numbers": "f64",
+    "head": "i64", "blocks": "u16", "kinds": "u8", "words": "i64", "word_starts": "i64", "letters": "u8", "spans": "i64",
+    "symbols": "i32", "nodes": "i32", "roots": "i32", "weights": "f64", "logs": "f64", "numbers": "f64",
 }  # fmt: skip
 
 
 def _terms_of(block: ConstantBlock) -> tuple[dict[tuple[str, ...], int], frozenset[str]]:
     """The terms of a block's tables as symbols (characters or words) -> column, and the stop words."""
     head, letters = block["head"], block["letters"].tobytes()
-    slots = block["words"].reshape(-1, 4)
-    words = {int(k): letters[o : o + n].decode() for _, o, n, k in slots.tolist() if k >= 0}
+    lengths = {at >> 32: at & 0xFFFFFFFF for at in block["words"][1::2].tolist() if at >= 0}
+    words = {k: letters[start : start + lengths[k]].decode() for k, start in enumerate(block["word_starts"].tolist())}
     symbols, nodes = block["symbols"].tolist(), block["nodes"].reshape(-1, 8).tolist()
     prefixes: list[tuple[str, ...]] = [()]
     terms: dict[tuple[str, ...], int] = {}

@@ -11,9 +11,10 @@ occurs twice is merged, and if little was won, the greater half of the columns i
 from __future__ import annotations
 
 from sparkweld.ir.text_layout import CHAR, NORM_L1, NORM_L2, WORD, Head
-from sparkweld.ir.text_tables import BASIS, PRIME, SPACE, TOKEN
-from sparkweld.kernels.models.library import score_function
+from sparkweld.ir.text_tables import SPACE
+from sparkweld.kernels.models.library import ModelFunction, model_function
 from sparkweld.kernels.models.text_entries import (
+    COVERED,
     HIGH,
     LETTER,
     LOW,
@@ -32,30 +33,25 @@ from sparkweld.kernels.models.text_entries import (
     merge_entries,
 )
 from sparkweld.kernels.models.text_hashes import begin_hash, fed_hash, feed
-from sparkweld.kernels.strings.library import function
+from sparkweld.kernels.models.text_words import kind_of, lowest_bits, tokens_at, word_number
+from sparkweld.kernels.strings.library import Function, function
 from sparkweld.kernels.strings.memory_access import (
     INT,
     bits_of,
     byte,
     load_i32,
-    load_u16,
     rest,
     shift_right,
     square_root,
     store_word,
     word,
-    wrapping_multiply,
+    zeros_below,
 )
-from sparkweld.kernels.strings.search import same_bytes
-from sparkweld.kernels.strings.utf8 import decode, encode, size_at
+from sparkweld.kernels.strings.utf8 import count_code_points, decode, encode, size_at
 
-_BASIS = BASIS - (1 << 64)
-_PRIME = PRIME
 _ANALYZER, _LEAST, _SHORTEST, _LONGEST = 8 * Head.ANALYZER, 8 * Head.LEAST, 8 * Head.SHORTEST, 8 * Head.LONGEST
 _STARTS, _FEATURES, _SIGNED = 8 * Head.STARTS, 8 * Head.FEATURES, 8 * Head.SIGNED
-_BLOCKS, _KINDS, _WORDS, _WORDS_MASK = 8 * Head.BLOCKS_AT, 8 * Head.KINDS_AT, 8 * Head.WORDS_AT, 8 * Head.WORDS_MASK
-_DIRECT = 8 * Head.DIRECT
-_LETTERS, _FIRST_STOP, _SYMBOLS, _NODES = 8 * Head.LETTERS_AT, 8 * Head.FIRST_STOP, 8 * Head.SYMBOLS_AT, 8 * Head.NODES_AT
+_DIRECT, _FIRST_STOP, _SYMBOLS, _NODES = 8 * Head.DIRECT, 8 * Head.FIRST_STOP, 8 * Head.SYMBOLS_AT, 8 * Head.NODES_AT
 _ROOTS_AT, _ROOTS = 8 * Head.ROOTS_AT, 8 * Head.ROOTS
 
 
@@ -154,78 +150,52 @@ def take(registers: int, block: int, first: int, second: int) -> int:
     return 0
 
 
-@function(INT, INT, result=INT)
-def kind_of(block: int, code: int) -> int:
-    """What a code point may be."""
-    number = load_u16(block + word(block, _BLOCKS), 2 * (code >> 7))
-    return byte(block + word(block, _KINDS), (number << 7) + (code & 127))
-
-
-@function(INT, INT, INT, INT, result=INT)
-def word_number(block: int, h: int, a: int, n: int) -> int:
-    """The number of a word by its hash and bytes, -1 when the table has it not."""
-    slots = block + word(block, _WORDS)
-    letters = block + word(block, _LETTERS)
-    mask = word(block, _WORDS_MASK)
-    slot = h & mask
-    while True:
-        at = slots + 32 * slot
-        number = word(at, 24)
-        if number < 0:
-            return -1
-        if word(at, 0) == h and word(at, 16) == n and same_bytes(letters + word(at, 8), a, n):
-            return number
-        slot = slot + 1 & mask
-
-
-@function(INT, INT, INT, INT, INT, result=INT)
-def take_word(registers: int, block: int, h: int, a: int, n: int) -> int:
+@function(INT, INT, INT, INT, INT, INT, result=INT)
+def take_word(registers: int, block: int, a: int, i: int, size: int, n: int) -> int:
     """The row's next word, unless it is to be left out."""
-    number = word_number(block, h ^ shift_right(h, 32), a, n)
+    number = word_number(block, a, i, size, n)
     if number >= word(block, _FIRST_STOP):
         return 0
-    if word(block, _DIRECT) != 0:
-        if number < 0:
-            return 0
-        return add_entry(registers, block, number, 1)
-    if number < 0 and word(block, _FEATURES) == 0:
+    if word(block, _FEATURES) != 0:
+        return take(registers, block, a + i, size)
+    if number < 0:
         store_word(registers, STATE, 0)
         return 0
-    if word(block, _FEATURES) == 0:
-        return take(registers, block, number, 0)
-    return take(registers, block, a, n)
+    if word(block, _DIRECT) != 0:
+        return add_entry(registers, block, number, 1)
+    return take(registers, block, number, 0)
 
 
 @function(INT, INT, INT, INT, result=INT)
 def scan_words(registers: int, block: int, a: int, n: int) -> int:
     """Takes the runs of code points of tokens that are long enough."""
-    ascii_kinds = block + word(block, _KINDS) + (load_u16(block + word(block, _BLOCKS), 0) << 7)
     least = word(block, _LEAST)
     i = 0
-    while i < n:
-        begin = i
-        length = 0
-        h = 0 ^ _BASIS
-        size = 1
-        inside = 1
-        while i < n and inside != 0:
-            c = byte(a, i)
-            if c < 128:
-                inside = byte(ascii_kinds, c) & TOKEN
-                size = 1
+    begin = -1
+    inside = 0
+    wide = 0
+    while i <= n:
+        found = 0
+        covered = 1  # what is behind the text ends a token
+        if i < n:
+            wide |= byte(a, i)
+            found = tokens_at(registers, block, a, i, n)
+            covered = word(registers, COVERED)
+        edges = (found ^ (found << 1 | inside)) & lowest_bits(covered)
+        inside = shift_right(found, covered - 1)
+        while edges != 0:
+            at = i + zeros_below(edges)
+            edges &= edges - 1
+            if begin < 0:
+                begin = at
             else:
-                size = size_at(a, i, n)
-                inside = kind_of(block, decode(a, i, size)) & TOKEN
-            if inside != 0:
-                end = i + size
-                while i < end:
-                    h = wrapping_multiply(h ^ byte(a, i), _PRIME)
-                    i += 1
-                length += 1
-        if length >= least:
-            take_word(registers, block, h, a + begin, i - begin)
-        if inside == 0:
-            i += size
+                length = at - begin
+                if wide >= 128:
+                    length = count_code_points(a + begin, length)
+                if length >= least:
+                    take_word(registers, block, a, begin, at - begin, n)
+                begin = -1
+        i += covered
     return 0
 
 
@@ -359,7 +329,13 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
     return 0
 
 
-@score_function
+class _ShortLoops(ModelFunction):
+    """A function whose loops go over the few tokens and terms of a row: it is compiled as functions of strings are."""
+
+    bitcode = Function.bitcode
+
+
+@model_function(*(INT,) * 6, kind=_ShortLoops)
 def text_sums(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
     """TextSums."""
     return score_text(scratch, arguments, rows, block, outputs)

@@ -6,7 +6,12 @@ two of entries, each a column in the upper half of an int64 and its number in th
 
 from __future__ import annotations
 
-from sparkweld.ir.text_layout import ABOVE, LOG, NORM_L1, NORM_L2, ONE, SCALE, Head
+from llvmlite import ir
+from numba.core import types
+
+from sparkweld.ir.text_layout import ABOVE, LOG, MOST_STEPS, NORM_L1, NORM_L2, ONE, SCALE, Head
+from sparkweld.kernels.frontend import Operation
+from sparkweld.kernels.memory import pointer
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import (
     FLOAT,
@@ -19,6 +24,7 @@ from sparkweld.kernels.strings.memory_access import (
     magnitude,
     quotient,
     shift_right,
+    store_u32,
     store_word,
     word,
 )
@@ -26,13 +32,15 @@ from sparkweld.kernels.strings.memory_access import (
 #: Columns of a row that are held at a time.
 ENTRIES = 8192
 _HALF = ENTRIES // 2
-_FEW = 32  # so many are sorted by insertion
+_FEW = 64  # so many are sorted by counting for each those before it
 #: Past all columns.
 NO_END = 1 << 31
 
-#: Scratch: number of entries, range of columns at hand, node, symbols so far, state of a hash, room for the bytes of a symbol.
-USED, LOW, HIGH, STATE, SEEN, HASH, PENDING, FED, LETTER = range(0, 72, 8)
+#: Scratch: number of entries, range of columns at hand, node, symbols so far, state of a hash, room for the bytes of a symbol,
+#: number of bytes that were looked at last.
+USED, LOW, HIGH, STATE, SEEN, HASH, PENDING, FED, LETTER, COVERED = range(0, 80, 8)
 NORMS = 128
+WINDOW = NORMS + 8 * MOST_STEPS
 RING = 256
 COUNTS = RING + 16 * 16
 FIRST = COUNTS + 8 * 256
@@ -42,28 +50,76 @@ SCRATCH = SECOND + 8 * ENTRIES
 
 STEPS, OUTPUTS = 8 * Head.STEPS, 8 * Head.OUTPUTS
 _32 = 0xFFFFFFFF
+_FREE = -1 << 63
+_LAST_COLUMNS = 0x7FFFFFFF7FFFFFFF
 _WEIGHTS, _LOGS_AT, _LOGS, _DIGITS = 8 * Head.WEIGHTS_AT, 8 * Head.LOGS_AT, 8 * Head.LOGS, 8 * Head.DIGITS
 
 
+_LINE = 64  # bytes of a vector
+_COLUMNS = ir.VectorType(ir.IntType(32), 16)
+
+
+def _splat(b: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
+    one = b.insert_element(ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined), value, ir.IntType(32)(0))
+    return b.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
+
+
+def _fill_line(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Stores eight times the int64."""
+    b.store(_splat(b, value, 8), pointer(b, address, ir.VectorType(value.type, 8)), align=1)
+
+
+def _less_of_line(b: ir.IRBuilder, address: ir.Value, bound: ir.Value) -> ir.Value:
+    """How many of 16 int32 are less."""
+    bounds = _splat(b, b.trunc(bound, _COLUMNS.element), 16)
+    less = b.icmp_signed("<", b.load(pointer(b, address, _COLUMNS), align=1), bounds)
+    return b.zext(b.ctpop(b.bitcast(less, ir.IntType(16))), ir.IntType(64))
+
+
+fill_line = Operation("fill_line", (INT, INT), types.none, _fill_line)
+less_of_line = Operation("less_of_line", (INT, INT), INT, _less_of_line)
+
+
 @function(INT, INT, result=INT)
-def sort_few(registers: int, used: int) -> int:
-    """Sorts entries by insertion."""
+def merge_few(registers: int, used: int) -> int:
+    """As `merge_entries`, without branches that depend on the columns: each goes behind as many as are less, all of one together.
+
+    What is below 0 in the second array is free.
+    """
     first = registers + FIRST
-    i = 1
+    second = registers + SECOND
+    columns = registers + COUNTS
+    end = columns + 4 * used
+    i = 0
     while i < used:
-        entry = word(first, 8 * i)
-        j = i - 1
-        while j >= 0 and word(first, 8 * j) > entry:
-            store_word(first, 8 * j + 8, word(first, 8 * j))
-            j -= 1
-        store_word(first, 8 * j + 8, entry)
+        store_u32(columns, 4 * i, load_i32(first, 8 * i + 4))
+        store_word(second, 8 * i, _FREE)
         i += 1
-    return 0
+    fill_line(end, _LAST_COLUMNS)
+    i = 0
+    while i < used:
+        column = load_i32(columns, 4 * i)
+        place = 0
+        at = columns
+        while at < end:
+            place += less_of_line(at, column)
+            at += _LINE
+        count = load_i32(second, 8 * place) + load_i32(first, 8 * i)
+        store_word(second, 8 * place, column << 32 | count & _32)
+        i += 1
+    merged = 0
+    i = 0
+    while i < used:
+        entry = word(second, 8 * i)
+        store_word(first, 8 * merged, entry)
+        merged += entry >= 0
+        i += 1
+    return merged
 
 
 @function(INT, INT, INT, result=INT)
 def sort_many(registers: int, used: int, digits: int) -> int:
-    """Sorts entries by the bytes of their columns, the lowest first."""
+    """Sorts entries by the bytes of their columns, the lowest first; gives where they are then."""
     source = registers + FIRST
     target = registers + SECOND
     counts = registers + COUNTS
@@ -97,12 +153,7 @@ def sort_many(registers: int, used: int, digits: int) -> int:
         source = target
         target = other
         shift += 8
-    if source != registers + FIRST:
-        i = 0
-        while i < used:
-            store_word(target, 8 * i, word(source, 8 * i))
-            i += 1
-    return 0
+    return source
 
 
 @function(INT, INT, result=INT)
@@ -110,20 +161,23 @@ def merge_entries(registers: int, block: int) -> int:
     """Sorts the entries and merges those of one column; gives their number."""
     used = word(registers, USED)
     if used <= _FEW:
-        sort_few(registers, used)
-    else:
-        sort_many(registers, used, word(block, _DIGITS))
+        merged = merge_few(registers, used)
+        store_word(registers, USED, merged)
+        return merged
+    sorted_at = sort_many(registers, used, word(block, _DIGITS))
     first = registers + FIRST
     merged = 0
+    last = -1
     i = 0
     while i < used:
-        column = load_i32(first, 8 * i + 4)
-        count = 0
-        while i < used and load_i32(first, 8 * i + 4) == column:
-            count += load_i32(first, 8 * i)
-            i += 1
-        store_word(first, 8 * merged, column << 32 | count & _32)
+        entry = word(sorted_at, 8 * i)
+        if entry >> 32 == last:
+            merged -= 1
+            entry = last << 32 | load_i32(first, 8 * merged) + load_i32(sorted_at, 8 * i) & _32
+        last = entry >> 32
+        store_word(first, 8 * merged, entry)
         merged += 1
+        i += 1
     store_word(registers, USED, merged)
     return merged
 
