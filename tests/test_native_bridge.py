@@ -38,6 +38,7 @@ ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
 REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-unfreed",
                    "registry-failure", "registry-models"]
 MODEL_CHECKS = ["models-shared", "models-threads", "models-bound", "models-held", "models-failure", "models-driver"]
+ROW_CACHE_CHECKS = ["row-cache-values", "row-cache-keeps", "row-cache-long", "row-cache-shared", "row-cache-advice"]
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +247,16 @@ def registry_outcomes(classes: list[str]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def model_outcomes(classes: list[str]) -> dict[str, str]:
     return run_check(classes, "ModelMemoryCheck")
+
+
+@pytest.fixture(scope="module")
+def row_cache_outcomes(classes: list[str]) -> dict[str, str]:
+    return run_check(classes, "RowCacheCheck")
+
+
+@pytest.mark.parametrize("name", ROW_CACHE_CHECKS)
+def test_cache_of_rows(row_cache_outcomes: dict[str, str], name: str) -> None:
+    assert row_cache_outcomes.get(name, "the check did not run") == "ok"
 
 
 @pytest.mark.parametrize("name", MODEL_CHECKS)

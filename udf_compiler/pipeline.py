@@ -138,6 +138,7 @@ class _Pipeline:
             "filtered": any(loop.where is not None for loop in program.loops),
             "flags": flags,
             "guarded": flags or any(loop.guards or loop.some for loop in program.loops),
+            "repeatable": not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),
             "kept": [{"op": op, "bound": bound} for op, bound in self._all_kept(program)],
             "nodes": program.size,
             "udfs": [*self.notes, *self.ml.described()],

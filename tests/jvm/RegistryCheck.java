@@ -43,7 +43,7 @@ public final class RegistryCheck {
       if (problem != null) throw problem;
       Kernel kernel = new Kernel(null, key.request(), 1L, tracker);
       kernels.add(kernel);
-      return new LinkedForm(kernel, new int[0], blocks, 0L);
+      return new LinkedForm(kernel, key.request(), false, new int[0], blocks, 0L);
     }
   }
 
@@ -62,7 +62,7 @@ public final class RegistryCheck {
     Loads loads = new Loads("gone");
     KernelRegistry registry = new KernelRegistry(2, loads);
     ModelMemory models = new ModelMemory(1000);
-    SparkWeldRuntime$.MODULE$.setExecutor(Option.apply(registry), Option.apply(models));
+    SparkWeldRuntime$.MODULE$.setExecutor(Option.apply(registry), Option.apply(models), Option.empty());
     for (int i = 0; i < 2; i++) {
       try {
         HeldForm$.MODULE$.acquire(key("a"), ORIGIN, Map$.MODULE$.empty());
@@ -75,7 +75,7 @@ public final class RegistryCheck {
     Checks.equal(0, models.size());
     registry.close();
     Checks.equal(0, registry.size());
-    SparkWeldRuntime$.MODULE$.setExecutor(Option.empty(), Option.empty());
+    SparkWeldRuntime$.MODULE$.setExecutor(Option.empty(), Option.empty(), Option.empty());
   }
 
   private static FormKey key(String name) {

@@ -4,7 +4,7 @@ import java.util.concurrent.TimeUnit
 
 import scala.util.control.NonFatal
 
-import io.sparkweld.support.{Backend, WarnOnce}
+import io.sparkweld.support.{Backend, CacheMode, WarnOnce}
 
 import org.apache.spark.SparkConf
 import org.apache.spark.network.util.{ByteUnit, JavaUtils}
@@ -56,6 +56,12 @@ object SparkWeldConf {
   private def text(key: String, scope: String, doc: String): ConfKey[Option[String]] =
     ConfKey(key, "text", "", doc, scope, value => Option(value).filter(_.nonEmpty))
 
+  private def share(text: String): Double = {
+    val value = text.toDouble
+    require(value >= 0 && value <= 1) // NaN is not
+    value
+  }
+
   val Enabled: ConfKey[Boolean] = boolean("spark.sparkweld.enabled", default = true, Session,
     "Compile pandas UDFs. `false` leaves every plan as Spark made it; read again for each query.")
   val ExactEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.exact.enabled", default = false, Session,
@@ -103,8 +109,16 @@ object SparkWeldConf {
   val MaxTextBytes: ConfKey[Long] = bytes("spark.sparkweld.kernel.maxTextBytes", "1g", Session,
     "The most memory for the strings that a kernel makes of one batch; a batch that needs more runs in Python. " +
       "Strings that are parts of an input need none.")
+  val CacheChoice: ConfKey[CacheMode.Value] = ConfKey("spark.sparkweld.featureCache.mode", "one of auto, always, never", "auto",
+    "Whether kernels remember what they gave for rows that come again, in a batch or in later ones: `auto` for as long as that is " +
+      "measured to be faster than to compute them, `never` not at all.", Session, CacheMode.parse)
+  val CacheMemory: ConfKey[Long] = bytes("spark.sparkweld.featureCache.maxBytes", "128m", Application,
+    "The most memory for what is remembered, off-heap in each executor; what is found least goes first. `0`: nothing is.")
   val StreamAfter: ConfKey[Int] = int("spark.sparkweld.fallback.streamAfter", 4, Session,
     "After so many batches in a row that had to run in Python, the rest of the partition streams through one Python run.")
+  val ShadowFraction: ConfKey[Double] = ConfKey("spark.sparkweld.shadow.fraction", "number from 0 to 1", "0",
+    "The share of batches that also run as Spark planned them, in Python, to be compared with what the kernel gave. A difference " +
+      "gives one warning and turns that kernel off until the application ends.", Session, share)
   val CascadesPath: ConfKey[Option[String]] = text("spark.sparkweld.cascades.path", Session,
     "A folder of certified cascades on the driver, or one of them. A UDF that holds the model of one uses the cascade, so that " +
       "its answers are the certified ones and not those of the model alone.")
@@ -113,7 +127,8 @@ object SparkWeldConf {
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, FusionEnabled,
     PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies,
-    CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, StreamAfter, CascadesPath, ExplainEnabled)
+    CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
+    CacheMemory, StreamAfter, ShadowFraction, CascadesPath, ExplainEnabled)
 
   /** The settings as a Markdown table. */
   def markdown: String = {

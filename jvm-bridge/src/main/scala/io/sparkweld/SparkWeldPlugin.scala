@@ -4,7 +4,9 @@ import java.util.{Collections, Map => JMap}
 
 import com.codahale.metrics.{Gauge, MetricRegistry}
 
+import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile._
+import io.sparkweld.plan.Breakers
 import io.sparkweld.support.WarnOnce
 import io.sparkweld.ui.WeldExplain
 
@@ -34,6 +36,7 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
 
   override def init(context: SparkContext, plugin: PluginContext): JMap[String, String] = {
     WarnOnce.reset()
+    Breakers.start(ask = None)
     if (SparkWeldPlugin.supports(SPARK_VERSION)) {
       WarnOnce.guard("the start of the driver half", ())(start(context))
     } else {
@@ -68,7 +71,7 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
     gauge("serviceFailures")(driver.compiler.failures)
   }
 
-  override def receive(message: AnyRef): AnyRef = half.map(_.server.receive(message)).orNull
+  override def receive(message: AnyRef): AnyRef = Breakers.receive(message).orElse(half.map(_.server.receive(message))).orNull
 
   override def shutdown(): Unit = {
     if (SparkWeldRuntime.driver == half) SparkWeldRuntime.setDriver(None)
@@ -81,6 +84,7 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
   private var own: Option[Compiler] = None
   private var kernels: Option[KernelRegistry] = None
   private var models: Option[ModelMemory] = None
+  private var caches: Option[RowCaches] = None
 
   override def init(plugin: PluginContext, extraConf: JMap[String, String]): Unit = if (SparkWeldPlugin.supports(SPARK_VERSION)) {
     val conf = plugin.conf
@@ -94,12 +98,18 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
       case Some(driver) => driver.server.form
       case None => key => FormMessages.read(plugin.ask(FormMessages.encode(key)))
     }
+    if (local.isEmpty) Breakers.start(ask = Some(message => plugin.ask(message)))
     val loader = new FormLoader(fetch, compiler, local.isDefined)
     kernels = Some(new KernelRegistry(SparkWeldConf.CachedKernels.get(conf), loader.load))
     models = Some(new ModelMemory(SparkWeldConf.ModelsMemory.get(conf)))
-    SparkWeldRuntime.setExecutor(kernels, models)
+    val tasks = conf.getInt("spark.executor.cores", Runtime.getRuntime.availableProcessors)
+    caches = Some(new RowCaches(SparkWeldConf.CacheMemory.get(conf), tasks))
+    SparkWeldRuntime.setExecutor(kernels, models, caches)
     plugin.metricRegistry.register(MetricRegistry.name("models", "bytes"), new Gauge[Long] {
       override def getValue: Long = SparkWeldRuntime.modelBytes
+    })
+    plugin.metricRegistry.register(MetricRegistry.name("featureCache", "bytes"), new Gauge[Long] {
+      override def getValue: Long = SparkWeldRuntime.cacheBytes
     })
     plugin.metricRegistry.register(MetricRegistry.name("kernels", "loaded"), new Gauge[Int] {
       override def getValue: Int = SparkWeldRuntime.kernelsLoaded
@@ -107,9 +117,10 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
   }
 
   override def shutdown(): Unit = {
-    SparkWeldRuntime.setExecutor(None, None)
+    SparkWeldRuntime.setExecutor(None, None, None)
     kernels.foreach(_.close())
     models.foreach(_.close())
+    caches.foreach(_.close())
     own.foreach(_.close())
   }
 }

@@ -1,5 +1,6 @@
 package io.sparkweld
 
+import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile.{Compiler, FormServer, KernelRegistry, ModelMemory}
 
 /** The driver half of the running application: its compiler, and the server of what executors ask. */
@@ -12,6 +13,7 @@ object SparkWeldRuntime {
   @volatile private var driverHalf: Option[WeldDriver] = None
   @volatile private var executorKernels: Option[KernelRegistry] = None
   @volatile private var executorModels: Option[ModelMemory] = None
+  @volatile private var executorCaches: Option[RowCaches] = None
 
   /** The driver half; None when `spark.plugins` does not name the plugin, or the plugin is inert. */
   def driver: Option[WeldDriver] = driverHalf
@@ -22,17 +24,24 @@ object SparkWeldRuntime {
   /** The blocks of constants of this executor. Throws as `kernels`. */
   def models: ModelMemory = loaded(executorModels)
 
+  /** What kernels of this executor remember of rows. Throws as `kernels`. */
+  def caches: RowCaches = loaded(executorCaches)
+
   private def loaded[T](half: Option[T]): T = half.getOrElse(
     throw new IllegalStateException(s"${classOf[SparkWeldPlugin].getName} is not loaded in this executor"))
 
   private[sparkweld] def setDriver(half: Option[WeldDriver]): Unit = driverHalf = half
 
-  private[sparkweld] def setExecutor(kernels: Option[KernelRegistry], models: Option[ModelMemory]): Unit = {
+  private[sparkweld] def setExecutor(
+      kernels: Option[KernelRegistry], models: Option[ModelMemory], caches: Option[RowCaches]): Unit = {
     executorKernels = kernels
     executorModels = models
+    executorCaches = caches
   }
 
   private[sparkweld] def modelBytes: Long = executorModels.map(_.weight).getOrElse(0L)
+
+  private[sparkweld] def cacheBytes: Long = executorCaches.map(_.bytes).getOrElse(0L)
 
   private[sparkweld] def kernelsLoaded: Int = executorKernels.map(_.size).getOrElse(0)
 }

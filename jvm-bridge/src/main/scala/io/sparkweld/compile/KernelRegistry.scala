@@ -10,9 +10,15 @@ final case class FormKey(request: String, nullable: Set[Int])
 
 /**
  * A linked form: its kernel, which request inputs it loads and the digests of the blocks that it reads, in ABI order, and the
- * bytes of memory that a call of it wants.
+ * bytes of memory that a call of it wants. `hash`: of its program; `repeatable`: it gives equal rows equal results in any batch.
  */
-final class LinkedForm(val kernel: Kernel, val inputs: Array[Int], val blocks: Array[String], val memory: Long)
+final class LinkedForm(
+    val kernel: Kernel,
+    val hash: String,
+    val repeatable: Boolean,
+    val inputs: Array[Int],
+    val blocks: Array[String],
+    val memory: Long)
 
 /**
  * There is no kernel for a form. `lasting`: asking again gives the same (refused); otherwise it is tried again after a

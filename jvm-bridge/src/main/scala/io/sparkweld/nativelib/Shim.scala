@@ -89,6 +89,21 @@ private[sparkweld] object Shim {
   @native def writeRows(columns: Long, count: Int, sizes: Long, fixed: Long, first: Long, n: Long, limit: Long, out: Long,
       places: Long): Long
 
+  // Caches of rows, in memory of `cacheOpen`; columns are three words each: values, null bytes, width (16: texts).
+
+  /** Makes an empty cache of `bytes` bytes at the address `cache`. `seed`: of its hashes. */
+  @native def cacheOpen(cache: Long, bytes: Long, seed: Long): Unit
+  /**
+   * The distinct ones of `n` rows, and what the cache has for them, in `outputs` from row n - 1 downwards. `misses` are the rows
+   * that it does not have, `ids` say where among the outputs each row's are once the misses' are the first. `table`: zeros, `slots`
+   * int32, a power of two and at least 2n. Returns how many misses there are.
+   */
+  @native def cacheFind(cache: Long, inputs: Array[Long], outputs: Array[Long], n: Long, ids: Long, misses: Long, hashes: Long,
+      table: Long, slots: Long): Long
+  /** Keeps the first `m` rows of `outputs`, which are those of the rows `misses`, where no flag (0: none) is set. */
+  @native def cacheKeep(cache: Long, inputs: Array[Long], outputs: Array[Long], flags: Long, m: Long, misses: Long,
+      hashes: Long): Unit
+
   private def loadFile(path: Path, origin: String): Unit =
     try System.load(path.toString)
     catch {

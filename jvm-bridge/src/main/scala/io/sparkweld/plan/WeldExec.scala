@@ -58,6 +58,10 @@ final case class WeldExec(
     "kernelBatches" -> SQLMetrics.createMetric(sparkContext, "batches run in kernels"),
     "kernelTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
     "compileTime" -> SQLMetrics.createTimingMetric(sparkContext, "time to get kernels"),
+    "cacheRows" -> SQLMetrics.createMetric(sparkContext, "rows looked up in the feature cache"),
+    "cachedRows" -> SQLMetrics.createMetric(sparkContext, "rows found in the feature cache"),
+    "shadowRows" -> SQLMetrics.createMetric(sparkContext, "rows compared with Python"),
+    "shadowDifferences" -> SQLMetrics.createMetric(sparkContext, "batches that differ from Python"),
     "guardedRows" -> SQLMetrics.createMetric(sparkContext, "rows flagged by guards"),
     "deoptimisedBatches" -> SQLMetrics.createMetric(sparkContext, "batches run in Python")) ++ pythonMetrics
 
@@ -66,14 +70,17 @@ final case class WeldExec(
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val counters = WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelBatches"),
-      longMetric("kernelTime"), longMetric("compileTime"), longMetric("guardedRows"), longMetric("deoptimisedBatches"))
+      longMetric("kernelTime"), longMetric("compileTime"), longMetric("cacheRows"), longMetric("cachedRows"),
+      longMetric("shadowRows"), longMetric("shadowDifferences"), longMetric("guardedRows"), longMetric("deoptimisedBatches"))
     // A text of Spark's is at most as long as an Int tells.
     val maxTextBytes = math.min(SparkWeldConf.MaxTextBytes.get(conf), Int.MaxValue.toLong)
     // The stages run the same functions, and so the same models, as the whole chain.
     val models = kernel.models.map(block => block.digest -> block.broadcast(sparkContext)).toMap
+    val shadow = ShadowPlan(SparkWeldConf.ShadowFraction.get(conf), summary.kept.nonEmpty, summary.udfs.mkString(", "))
     def task(kernel: KernelPlan, steps: Seq[Step], input: Seq[Attribute], columnarInput: Boolean, parts: Seq[TaskPlan]) = {
       val fallback = Fallback.plan(steps, input, columnarInput, conf, pythonMetrics)
-      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), maxTextBytes, models, counters, parts)
+      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), maxTextBytes, SparkWeldConf.CacheChoice.get(conf), shadow, models,
+        counters, parts)
     }
     val parts = stages.map(part => task(part.kernel, part.steps, part.input, columnarInput = false, Nil))
     val whole = task(kernel, steps, child.output, columnarInput, parts)

@@ -6,7 +6,7 @@ import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, OffH
 import io.sparkweld.columns.{StructColumnVector, TextArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile}
 import io.sparkweld.nativelib.{NativeError, Shim}
-import io.sparkweld.support.{Refusal, WarnOnce}
+import io.sparkweld.support.{CacheMode, Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.broadcast.Broadcast
@@ -25,6 +25,8 @@ final case class TaskPlan(
     fallback: FallbackPlan,
     streamAfter: Int,
     maxTextBytes: Long,
+    cacheMode: CacheMode.Value,
+    shadow: ShadowPlan,
     models: Map[String, Broadcast[Array[Byte]]],
     metrics: WeldMetrics,
     stages: Seq[TaskPlan])
@@ -35,6 +37,10 @@ final case class WeldMetrics(
     kernelBatches: SQLMetric,
     kernelTime: SQLMetric,
     compileTime: SQLMetric,
+    cacheRows: SQLMetric,
+    cachedRows: SQLMetric,
+    shadowRows: SQLMetric,
+    shadowDifferences: SQLMetric,
     guardedRows: SQLMetric,
     deoptimisedBatches: SQLMetric) extends Serializable
 
@@ -56,6 +62,7 @@ final class WeldTask(
 
   private val kernel = plan.kernel
   private val linkable = WeldTask.linkable() && WeldTask.loadsTheSame(kernel.files)
+  private var on = Breakers.known(kernel.requestKey, ask = plan.shadow.fraction > 0).isEmpty
   private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
   private val structs = kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
@@ -74,8 +81,10 @@ final class WeldTask(
   private val bound = new Array[Boolean](kernel.inputs.length)
   private val forms = mutable.HashMap.empty[Set[Int], Option[HeldForm]]
   private val memory = new OffHeapBuffer
+  private val cached = new CachedCalls(plan)
   private lazy val fallback = new Fallback(plan.fallback, partition, context)
   private var fallbackMade = false
+  private val shadow = new Shadow(plan, partition)
   private lazy val stages = new StageRun(plan.stages, partition, context)
   private var inStages = false
   private var inARow = 0
@@ -134,7 +143,7 @@ final class WeldTask(
 
   private def run(batch: ColumnarBatch): Unit = {
     java.util.Arrays.fill(bound, false)
-    val done = linkable && (formFor(batch) match {
+    val done = linkable && on && (formFor(batch) match {
       case Some(form) => call(form, batch)
       case None => inStages
     })
@@ -225,8 +234,11 @@ final class WeldTask(
     arena.start(rows)
     columns(at + 1) = arena.address
     held.addresses(memory, columns, at + 2)
-    form.kernel.call(columns, rows, result)
-    while (arena.overflowed && arena.grow()) form.kernel.call(columns, rows, result)
+    cached.call(form, columns, rows, result) { rows =>
+      form.kernel.call(columns, rows, result)
+      while (arena.overflowed && arena.grow()) form.kernel.call(columns, rows, result)
+      !arena.overflowed && result(1) == 0
+    }
     plan.metrics.kernelTime += System.nanoTime() - started
     if (arena.overflowed) { // its guards looked at texts that are not there
       val refusal = Refusal("SW340", "limit" -> plan.maxTextBytes.toString)
@@ -238,10 +250,20 @@ final class WeldTask(
     val decided = result(1) == 0 && alone.toLong * HeldRows.Few <= rows
     if (decided) {
       plan.metrics.kernelBatches += 1
-      give(assemble(batch, result(0).toInt), flags.filter(_ => alone > 0))
+      compared(assemble(batch, result(0).toInt), flags.filter(_ => alone > 0))
     }
     decided
   }
+
+  /** Gives what the kernel made; what Python makes, where the batch is compared and that is something else. */
+  private def compared(made: ColumnarBatch, flags: Option[ColumnVector]): Unit =
+    if (!shadow.picks()) give(made, flags)
+    else {
+      fallbackMade = true
+      val other = shadow.otherwise(made, flags)(fallback.batch(current, kernel.rowLimit))
+      on = other.isEmpty
+      if (on) give(made, flags) else give(other.get)
+    }
 
   /** Makes a batch ready, or holds it back: when rows of it are flagged, or others before it are held. */
   private def give(made: ColumnarBatch, flags: Option[ColumnVector] = None): Unit =
@@ -279,7 +301,7 @@ final class WeldTask(
 
   private def deoptimise(batch: ColumnarBatch): Unit = {
     inARow += 1
-    if (!isStage && (!linkable || inARow >= plan.streamAfter)) stream()
+    if (!isStage && (!linkable || !on || inARow >= plan.streamAfter)) stream()
     else {
       plan.metrics.deoptimisedBatches += 1
       fallbackMade = true
@@ -319,6 +341,7 @@ final class WeldTask(
     if (held != null) held.close()
     vectors.foreach(_.close())
     selection.close()
+    cached.close()
     arena.close()
     memory.close()
     if (fallbackMade) fallback.close()

@@ -369,6 +369,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
     val first = firstOfBatches(nodes)
     val settled = pipeline.copy(request = driver.compiler.settled(pipeline.request, program))
+    Breakers.known(settled.request.key).foreach(why => throw new ChainRefused(Refusal("SW956", "why" -> why)))
     val kernel = settled.plan(PipelineBuilder.rowLimit(first, columnarInput && first.forall(_ eq nodes.head), conf),
       program.flags, program.files, program.models, vectors)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)

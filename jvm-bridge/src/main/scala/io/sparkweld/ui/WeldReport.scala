@@ -11,7 +11,8 @@ import org.apache.spark.sql.execution.QueryExecution
 
 /** What Weld did in an executed query, as JSON for programs: the metrics of its operators, and the refusals of all others. */
 object WeldReport {
-  private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "guardedRows", "kernelTime", "compileTime")
+  private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "guardedRows", "kernelTime",
+    "compileTime", "cacheRows", "cachedRows", "shadowRows", "shadowDifferences")
   private val MergeMetrics = Seq("numOutputRows", "mergedBatches", "fullTables", "sparkTasks", "mergeTime")
 
   /**

@@ -170,6 +170,9 @@ object SparkInternals {
   def pythonException(error: String): RuntimeException = new PythonException("PYTHON_EXCEPTION",
     Map("msg" -> "An exception was thrown from the Python worker", "traceback" -> error), null, Array.empty[QueryContext], "")
 
+  /** Whether it is what a worker's exception is in the JVM. */
+  def isPythonException(problem: Throwable): Boolean = problem.isInstanceOf[PythonException]
+
   /** The application's configuration, as the node's session started from it. */
   def sparkConf(plan: SparkPlan): SparkConf = plan.session.sparkContext.conf
 

@@ -1,0 +1,322 @@
+/*
+ * Turns rows into what a kernel gave for equal ones: a table of bounded size, used by one task at a time.
+ *
+ * Entries lie in a ring, the oldest at its tail. When there is no room the oldest goes; one that was found since it came to the
+ * head comes there again instead. That is CLOCK (Corbato, "A paging experiment with the Multics system", 1969) over bytes: what is
+ * found often stays, what was never found again goes first. Keys are compared byte by byte, whatever their hashes.
+ *
+ * An entry: its header, the outputs (a null byte and the value of each), the key (for each input a null byte, and unless it is
+ * NULL its value, or a text's length and bytes).
+ */
+#include "shim.h"
+
+enum { COLD, FOUND, FILLER };
+enum { COLUMN_WORDS = 3, MOST_COLUMNS = 64 };
+
+/* The values, null bytes and width of a column. A width of 16: texts. */
+typedef struct {
+    int64_t data, nulls, width;
+} Column;
+typedef struct {
+    uint64_t slots, ring, seed; /* numbers of slots (a power of two) and of the ring's bytes */
+    uint64_t head, tail, used, entries;
+} Cache;
+typedef struct {
+    uint32_t size, state;
+    uint64_t hash;
+} Entry;
+
+/* A slot: 0, or the place of an entry in the ring plus 1, below the highest bits of its hash. */
+#define PLACE_BITS 48
+#define PLACE(slot) (((slot) & ((UINT64_C(1) << PLACE_BITS) - 1)) - 1)
+#define SLOT(place, hash) (((place) + 1) | ((hash) >> PLACE_BITS << PLACE_BITS))
+
+static inline uint64_t *slots_of(Cache *c) { return (uint64_t *)(c + 1); }
+static inline Entry *entry_at(Cache *c, uint64_t place) { return (Entry *)((uint8_t *)(slots_of(c) + c->slots) + place); }
+
+static inline uint64_t load(const uint8_t *bytes, int64_t n) {
+    uint64_t word = 0;
+    memcpy(&word, bytes, (size_t)n);
+    return word;
+}
+
+static inline uint64_t mix(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)(a ^ UINT64_C(0x9e3779b97f4a7c15)) * (b ^ UINT64_C(0xd6e8feb86659fd93));
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_row(const Column *inputs, int count, int64_t row, uint64_t seed) {
+    uint64_t hash = seed;
+    for (int k = 0; k < count; k++) {
+        if (AT(uint8_t, inputs[k].nulls)[row]) {
+            hash = mix(hash, 1);
+        } else if (inputs[k].width == sizeof(View)) {
+            View text = AT(View, inputs[k].data)[row];
+            const uint8_t *bytes = AT(uint8_t, text.address);
+            int64_t i = 0;
+            for (; i + 16 <= text.length; i += 16) hash = mix(hash ^ load(bytes + i, 8), load(bytes + i + 8, 8));
+            if (i + 8 <= text.length) hash = mix(hash, load(bytes + i, 8)), i += 8;
+            hash = mix(hash ^ load(bytes + i, text.length - i), (uint64_t)text.length << 8);
+        } else {
+            hash = mix(hash, load(AT(uint8_t, inputs[k].data) + row * inputs[k].width, inputs[k].width));
+        }
+    }
+    return hash;
+}
+
+static bool equal_rows(const Column *inputs, int count, int64_t a, int64_t b) {
+    for (int k = 0; k < count; k++) {
+        const uint8_t *nulls = AT(uint8_t, inputs[k].nulls);
+        if ((nulls[a] != 0) != (nulls[b] != 0)) return false;
+        if (nulls[a]) continue;
+        int64_t width = inputs[k].width;
+        if (width == sizeof(View)) {
+            View one = AT(View, inputs[k].data)[a], other = AT(View, inputs[k].data)[b];
+            if (one.length != other.length) return false;
+            if (one.address != other.address && one.length &&
+                memcmp(AT(void, one.address), AT(void, other.address), (size_t)one.length)) return false;
+        } else if (memcmp(AT(uint8_t, inputs[k].data) + a * width, AT(uint8_t, inputs[k].data) + b * width, (size_t)width)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- keys --------------------------------------------------------------------------------------------------------- */
+
+static uint64_t key_size(const Column *inputs, int count, int64_t row) {
+    uint64_t size = 0;
+    for (int k = 0; k < count; k++) {
+        size++;
+        if (AT(uint8_t, inputs[k].nulls)[row]) continue;
+        size += inputs[k].width == sizeof(View) ? 8 + (uint64_t)AT(View, inputs[k].data)[row].length : (uint64_t)inputs[k].width;
+    }
+    return size;
+}
+
+static void write_key(const Column *inputs, int count, int64_t row, uint8_t *out) {
+    for (int k = 0; k < count; k++) {
+        bool null = AT(uint8_t, inputs[k].nulls)[row] != 0;
+        *out++ = null;
+        if (null) continue;
+        if (inputs[k].width == sizeof(View)) {
+            View text = AT(View, inputs[k].data)[row];
+            memcpy(out, &text.length, 8);
+            if (text.length) memcpy(out + 8, AT(void, text.address), (size_t)text.length);
+            out += 8 + text.length;
+        } else {
+            memcpy(out, AT(uint8_t, inputs[k].data) + row * inputs[k].width, (size_t)inputs[k].width);
+            out += inputs[k].width;
+        }
+    }
+}
+
+static bool is_key(const Column *inputs, int count, int64_t row, const uint8_t *key) {
+    for (int k = 0; k < count; k++) {
+        bool null = AT(uint8_t, inputs[k].nulls)[row] != 0;
+        if (*key++ != null) return false;
+        if (null) continue;
+        if (inputs[k].width == sizeof(View)) {
+            View text = AT(View, inputs[k].data)[row];
+            if (load(key, 8) != (uint64_t)text.length) return false;
+            if (text.length && memcmp(key + 8, AT(void, text.address), (size_t)text.length)) return false;
+            key += 8 + text.length;
+        } else {
+            if (memcmp(key, AT(uint8_t, inputs[k].data) + row * inputs[k].width, (size_t)inputs[k].width)) return false;
+            key += inputs[k].width;
+        }
+    }
+    return true;
+}
+
+static uint64_t outputs_size(const Column *outputs, int count) {
+    uint64_t size = 0;
+    for (int k = 0; k < count; k++) size += 1 + (uint64_t)outputs[k].width;
+    return size;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t slot_of_place(Cache *c, uint64_t place, uint64_t hash) {
+    uint64_t i = hash & (c->slots - 1);
+    while (PLACE(slots_of(c)[i]) != place) i = (i + 1) & (c->slots - 1);
+    return i;
+}
+
+/* Empties slot `i`; those behind it that were put off by it move up. */
+static void erase_slot(Cache *c, uint64_t i) {
+    uint64_t *slots = slots_of(c), mask = c->slots - 1;
+    for (uint64_t j = (i + 1) & mask; slots[j] != 0; j = (j + 1) & mask) {
+        uint64_t home = entry_at(c, PLACE(slots[j]))->hash & mask;
+        if (((j - home) & mask) >= ((j - i) & mask)) slots[i] = slots[j], i = j;
+    }
+    slots[i] = 0;
+}
+
+static uint64_t space_at_head(const Cache *c) { return c->head > c->tail || c->used == 0 ? c->ring - c->head : c->tail - c->head; }
+
+static void advance(Cache *c, uint64_t size) {
+    c->head = c->head + size == c->ring ? 0 : c->head + size;
+    c->used += size;
+}
+
+/* The rest of the ring to its end stays empty: entries lie in one piece. */
+static void fill_to_end(Cache *c) {
+    Entry *filler = entry_at(c, c->head);
+    filler->size = (uint32_t)(c->ring - c->head);
+    filler->state = FILLER;
+    advance(c, filler->size);
+}
+
+/* The entry at the tail goes, or comes to the head when it was found. */
+static void give_up_oldest(Cache *c) {
+    uint64_t from = c->tail;
+    Entry *oldest = entry_at(c, from);
+    uint64_t size = oldest->size;
+    c->tail = from + size == c->ring ? 0 : from + size;
+    c->used -= size;
+    if (oldest->state != FILLER) {
+        uint64_t hash = oldest->hash, slot = slot_of_place(c, from, hash);
+        if (oldest->state == FOUND) {
+            oldest->state = COLD;
+            if (c->used > 0 && space_at_head(c) < size) {
+                /* the filler may lie over nothing that is needed: the head is behind the tail */
+                fill_to_end(c);
+            }
+            if (c->used == 0) c->head = c->tail = 0;
+            memmove(entry_at(c, c->head), oldest, (size_t)size);
+            slots_of(c)[slot] = SLOT(c->head, hash);
+            advance(c, size);
+        } else {
+            erase_slot(c, slot);
+            c->entries--;
+        }
+    }
+    if (c->used == 0) c->head = c->tail = 0;
+}
+
+/* Room for an entry at the head. */
+static Entry *room_for(Cache *c, uint64_t size) {
+    for (;;) {
+        uint64_t space = space_at_head(c);
+        if (space >= size && 2 * c->entries < c->slots) return entry_at(c, c->head);
+        if (space < size && c->head > c->tail && c->tail >= size) fill_to_end(c);
+        else give_up_oldest(c);
+    }
+}
+
+static Entry *find(Cache *c, const Column *inputs, int count, int64_t row, uint64_t hash, uint64_t skipped) {
+    uint64_t *slots = slots_of(c);
+    for (uint64_t i = hash & (c->slots - 1); slots[i] != 0; i = (i + 1) & (c->slots - 1)) {
+        if (slots[i] >> PLACE_BITS != hash >> PLACE_BITS) continue;
+        Entry *entry = entry_at(c, PLACE(slots[i]));
+        if (entry->hash == hash && is_key(inputs, count, row, (uint8_t *)(entry + 1) + skipped)) return entry;
+    }
+    return NULL;
+}
+
+/* ---- what Scala calls --------------------------------------------------------------------------------------------- */
+
+static int columns_in(JNIEnv *env, jlongArray array, Column *columns) {
+    jsize words = (*env)->GetArrayLength(env, array);
+    if (words > COLUMN_WORDS * MOST_COLUMNS) return throw_error(env, "cache: %d words of columns", (int)words), -1;
+    (*env)->GetLongArrayRegion(env, array, 0, words, (jlong *)columns);
+    return words / COLUMN_WORDS;
+}
+
+/* cacheOpen(cache, bytes, seed): an empty cache in `bytes` bytes. */
+JNIEXPORT void JNICALL SHIM(cacheOpen)(JNIEnv *env, jobject self, jlong cache, jlong bytes, jlong seed) {
+    (void)env, (void)self;
+    Cache *c = AT(Cache, cache);
+    memset(c, 0, sizeof *c);
+    c->slots = 16;
+    while (c->slots * 2 * 32 <= (uint64_t)bytes) c->slots *= 2;
+    c->ring = ((uint64_t)bytes - sizeof *c - 8 * c->slots) & ~UINT64_C(7);
+    c->seed = (uint64_t)seed;
+    memset(slots_of(c), 0, 8 * c->slots);
+}
+
+/*
+ * cacheFind(cache, inputs, outputs, n, ids, misses, hashes, table, slots): the distinct rows of a batch. Those that the cache does
+ * not have are 0, 1, ... in `misses`, as row numbers. What it has for the others goes to `outputs`, from row n - 1 downwards.
+ * ids[i] is where row i's outputs are to be found. `table` is zeros in `slots` int32, a power of two of at least 2n. Returns the
+ * number of misses, and in the high 32 bits how many distinct rows were found.
+ */
+JNIEXPORT jlong JNICALL SHIM(cacheFind)(JNIEnv *env, jobject self, jlong cache, jlongArray inputs, jlongArray outputs, jlong n,
+                                        jlong ids, jlong misses, jlong hashes, jlong table, jlong slots) {
+    (void)self;
+    Column in[MOST_COLUMNS], out[MOST_COLUMNS];
+    int ins = columns_in(env, inputs, in), outs = columns_in(env, outputs, out);
+    if (ins < 0 || outs < 0) return 0;
+    Cache *c = AT(Cache, cache);
+    int32_t *id = AT(int32_t, ids), *miss = AT(int32_t, misses), *seen = AT(int32_t, table);
+    uint64_t *hash = AT(uint64_t, hashes), mask = (uint64_t)slots - 1, skipped = outputs_size(out, outs);
+    int64_t missed = 0, found = 0;
+    for (int64_t row = 0; row < n; row++) {
+        uint64_t h = hash[row] = hash_row(in, ins, row, c->seed), at = h & mask;
+        while (seen[at] && !(hash[seen[at] - 1] == h && equal_rows(in, ins, seen[at] - 1, row))) at = (at + 1) & mask;
+        if (seen[at]) {
+            id[row] = id[seen[at] - 1];
+            continue;
+        }
+        seen[at] = (int32_t)row + 1;
+        Entry *entry = find(c, in, ins, row, h, skipped);
+        if (entry == NULL) {
+            id[row] = (int32_t)missed;
+            miss[missed++] = (int32_t)row;
+            continue;
+        }
+        int64_t to = n - 1 - found++;
+        id[row] = (int32_t)to;
+        entry->state = FOUND;
+        const uint8_t *from = (uint8_t *)(entry + 1);
+        for (int k = 0; k < outs; k++) {
+            AT(uint8_t, out[k].nulls)[to] = *from++;
+            memcpy(AT(uint8_t, out[k].data) + to * out[k].width, from, (size_t)out[k].width);
+            from += out[k].width;
+        }
+    }
+    return (jlong)((uint64_t)found << 32 | (uint64_t)missed);
+}
+
+/*
+ * cacheKeep(cache, inputs, outputs, flags or 0, m, misses, hashes): keeps the outputs 0 to m - 1, which a kernel gave for the rows
+ * `misses`, but for those whose flag is set. An entry that would fill an eighth of the ring is not kept.
+ */
+JNIEXPORT void JNICALL SHIM(cacheKeep)(JNIEnv *env, jobject self, jlong cache, jlongArray inputs, jlongArray outputs, jlong flags,
+                                       jlong m, jlong misses, jlong hashes) {
+    (void)self;
+    Column in[MOST_COLUMNS], out[MOST_COLUMNS];
+    int ins = columns_in(env, inputs, in), outs = columns_in(env, outputs, out);
+    if (ins < 0 || outs < 0) return;
+    Cache *c = AT(Cache, cache);
+    const int32_t *miss = AT(int32_t, misses);
+    const uint64_t *hash = AT(uint64_t, hashes);
+    uint64_t skipped = outputs_size(out, outs);
+    for (int64_t i = 0; i < m; i++) {
+        if (is_set(AT(uint8_t, flags), i)) continue;
+        int64_t row = miss[i];
+        uint64_t size = (sizeof(Entry) + skipped + key_size(in, ins, row) + 7) & ~UINT64_C(7), h = hash[row];
+        if (size > c->ring / 8) continue;
+        Entry *entry = room_for(c, size);
+        *entry = (Entry){(uint32_t)size, COLD, h};
+        uint8_t *to = (uint8_t *)(entry + 1);
+        for (int k = 0; k < outs; k++) {
+            *to++ = AT(uint8_t, out[k].nulls)[i];
+            memcpy(to, AT(uint8_t, out[k].data) + i * out[k].width, (size_t)out[k].width);
+            to += out[k].width;
+        }
+        write_key(in, ins, row, to);
+        uint64_t slot = h & (c->slots - 1);
+        while (slots_of(c)[slot] != 0) slot = (slot + 1) & (c->slots - 1);
+        slots_of(c)[slot] = SLOT(c->head, h);
+        advance(c, size);
+        c->entries++;
+    }
+}
+
+/* cacheBytes(cache): the bytes of the ring that entries take. */
+JNIEXPORT jlong JNICALL SHIM(cacheBytes)(JNIEnv *env, jobject self, jlong cache) {
+    (void)env, (void)self;
+    return (jlong)AT(Cache, cache)->used;
+}

@@ -1,0 +1,127 @@
+package io.sparkweld.plan
+
+import scala.collection.mutable
+
+import io.sparkweld.SparkWeldRuntime
+import io.sparkweld.columns.{CacheAdvice, ColumnLayout, OffHeapBuffer, RowCache, TextViews}
+import io.sparkweld.compile.LinkedForm
+import io.sparkweld.nativelib.Shim
+import io.sparkweld.support.CacheMode
+
+import org.apache.spark.sql.types.BooleanType
+import org.apache.spark.unsafe.Platform
+
+/**
+ * Calls of a task's kernels for the distinct rows of a batch that are not remembered from earlier ones. A row's result is then
+ * that of an equal row, bit for bit, which is what a kernel gives whose rows do not depend on each other. Rows that a guard flags
+ * are not remembered. Serves one task.
+ */
+private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
+  import CachedCalls._
+
+  private val kernel = plan.kernel
+  private val outputWidths = (kernel.outputTypes ++ Option.when(kernel.flags)(BooleanType)).map(ColumnLayout.width)
+  private val possible = plan.cacheMode != CacheMode.Never && !kernel.filtered && outputWidths.nonEmpty &&
+    !kernel.outputTypes.exists(ColumnLayout.holdsViews)
+  private val caches = mutable.HashMap.empty[String, Option[RowCache]]
+  private val advice = mutable.HashMap.empty[String, CacheAdvice]
+  private val ids, misses, hashes, table = new OffHeapBuffer
+  private val missing = mutable.ArrayBuffer.empty[OffHeapBuffer] // the missing rows of the inputs
+  private val made = mutable.ArrayBuffer.empty[OffHeapBuffer] // outputs of distinct rows
+
+  /**
+   * Fills the outputs and `result` for `rows` rows. `columns` are addresses as the kernel takes them, `run` calls it with these for
+   * the number of rows that it is told, and gives whether it decided them.
+   */
+  def call(form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(run: Int => Boolean): Unit =
+    if (!possible || rows < LeastRows || !form.repeatable || !takes(form)) run(rows)
+    else {
+      val known = advice.getOrElseUpdate(form.hash, SparkWeldRuntime.caches.adviceOf(form.hash))
+      val cache = if (plan.cacheMode == CacheMode.Always || known.wantsCache) cacheOf(form) else None
+      val started = System.nanoTime()
+      cache match {
+        case Some(cache) =>
+          through(cache, form, columns, rows, result)(run)
+          known.cached(System.nanoTime() - started, rows)
+        case None =>
+          run(rows)
+          known.plain(System.nanoTime() - started, rows)
+      }
+    }
+
+  override def close(): Unit = {
+    for ((form, cache) <- caches; own <- cache) SparkWeldRuntime.caches.giveBack(form, own)
+    caches.clear()
+    (Seq(ids, misses, hashes, table) ++ missing ++ made).foreach(_.close())
+  }
+
+  private def takes(form: LinkedForm): Boolean = form.inputs.nonEmpty && form.inputs.length <= MostInputs && form.inputs.forall { i =>
+    val dataType = kernel.inputs(i).dataType
+    TextViews.holds(dataType) || !ColumnLayout.holdsViews(dataType)
+  }
+
+  private def cacheOf(form: LinkedForm): Option[RowCache] =
+    caches.getOrElseUpdate(form.hash, SparkWeldRuntime.caches.take(form.hash))
+
+  private def through(cache: RowCache, form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(
+      run: Int => Boolean): Unit = {
+    val inputs = described(columns, 0, form.inputs.map(i => ColumnLayout.width(kernel.inputs(i).dataType)))
+    val wanted = described(columns, 2 * form.inputs.length, outputWidths)
+    val distinct = wanted.clone()
+    room(made, distinct, rows)
+    val slots = Integer.highestOneBit(math.max(rows, 1)) * 4L
+    Platform.setMemory(table.reserve(slots * 4), 0, slots * 4)
+    val missed = Shim.cacheFind(cache.address, inputs, distinct, rows.toLong, ids.reserve(rows * 4L), misses.reserve(rows * 4L),
+      hashes.reserve(rows * 8L), table.address, slots).toInt
+    plan.metrics.cacheRows += rows.toLong
+    plan.metrics.cachedRows += (rows - missed).toLong
+    if (missed == rows) {
+      if (run(rows)) keep(cache, inputs, wanted, missed)
+    } else {
+      if (missed > 0) {
+        val few = inputs.clone()
+        room(missing, few, missed)
+        gather(inputs, misses.address, missed, few)
+        place(few, columns, 0)
+        place(distinct, columns, 2 * form.inputs.length)
+      } else java.util.Arrays.fill(result, 0L)
+      if (missed == 0 || run(missed)) {
+        keep(cache, inputs, distinct, missed)
+        gather(distinct, ids.address, rows, wanted)
+        result(0) = rows.toLong
+        for (k <- outputWidths.indices) result(2 + k) = Shim.countNulls(wanted(3 * k + 1), rows.toLong)
+      }
+    }
+  }
+
+  private def keep(cache: RowCache, inputs: Array[Long], outputs: Array[Long], rows: Int): Unit = {
+    val flags = if (kernel.flags) outputs(outputs.length - 2) else 0L
+    Shim.cacheKeep(cache.address, inputs, outputs, flags, rows.toLong, misses.address, hashes.address)
+  }
+
+  /** Columns as the shim takes them, of the address pairs from `first` on. */
+  private def described(columns: Array[Long], first: Int, widths: Array[Int]): Array[Long] =
+    widths.indices.flatMap(k => Seq(columns(first + 2 * k), columns(first + 2 * k + 1), widths(k).toLong)).toArray
+
+  private def place(described: Array[Long], columns: Array[Long], first: Int): Unit =
+    for (k <- 0 until described.length / 3; part <- 0 to 1) columns(first + 2 * k + part) = described(3 * k + part)
+
+  /** Puts the addresses of columns of this task's own for `rows` rows into `described`. */
+  private def room(buffers: mutable.ArrayBuffer[OffHeapBuffer], described: Array[Long], rows: Int): Unit =
+    for (k <- 0 until described.length / 3; part <- 0 to 1) {
+      if (buffers.length <= 2 * k + part) buffers += new OffHeapBuffer
+      described(3 * k + part) = buffers(2 * k + part).reserve(rows * (if (part == 0) described(3 * k + 2) else 1L))
+    }
+
+  private def gather(from: Array[Long], at: Long, rows: Int, to: Array[Long]): Unit =
+    for (k <- 0 until from.length / 3) {
+      Shim.gather(from(3 * k + 2).toInt, from(3 * k), at, 0L, rows.toLong, to(3 * k))
+      Shim.gather(1, from(3 * k + 1), at, 0L, rows.toLong, to(3 * k + 1))
+    }
+}
+
+private object CachedCalls {
+  /** In fewer rows than these, what is measured says nothing. */
+  private val LeastRows = 64
+  private val MostInputs = 8
+}

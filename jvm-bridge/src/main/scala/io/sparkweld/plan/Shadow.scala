@@ -1,0 +1,105 @@
+package io.sparkweld.plan
+
+import scala.util.control.NonFatal
+
+import io.sparkweld.support.{Refusal, WarnOnce}
+
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.util.ArrayData
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.types.{ArrayType, DataType, StructType}
+import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
+
+/** What a task compares: the share of its batches; `kept`: the program has results that may differ in their last digits. */
+final case class ShadowPlan(fraction: Double, kept: Boolean, udfs: String)
+
+/**
+ * Runs some batches of a task through the original chain too, and compares row by row what it gives with what the kernel gave. Which
+ * batches: by their numbers and the partition's, the same in each run. A difference turns the kernel off. Serves one task.
+ */
+private final class Shadow(plan: TaskPlan, partition: Int) {
+  private val shadow = plan.shadow
+  private val columns = plan.fallback.output.map(a => Fallback.stored(a.dataType)).toArray
+  private val names = plan.fallback.output.map(_.name)
+  private var seen = (partition * Shadow.Golden % 1.0) / math.max(shadow.fraction, 1e-9) // so that partitions begin differently
+  private var taken = math.floor(seen * shadow.fraction)
+  private var able = shadow.fraction > 0
+
+  /** Whether the next batch is one of the sample. */
+  def picks(): Boolean = able && {
+    seen += 1
+    val due = math.floor(seen * shadow.fraction) > taken
+    if (due) taken += 1
+    due
+  }
+
+  /**
+   * What the original chain makes of the batch that gave `made`, when that is something else: then the kernel is off. Rows whose
+   * flag is NULL were not decided. Throws what a UDF throws, as the query without a kernel would.
+   */
+  def otherwise(made: ColumnarBatch, flags: Option[ColumnVector])(original: => ColumnarBatch): Option[ColumnarBatch] =
+    try {
+      val expected = original
+      plan.metrics.shadowRows += made.numRows().toLong
+      difference(made, expected, flags).map { what =>
+        trip(what)
+        expected
+      }
+    } catch {
+      case raised: Exception if SparkInternals.isPythonException(raised) =>
+        trip(s"Python raises where the kernel gives ${made.numRows()} rows: ${raised.getMessage.linesIterator.take(1).mkString}")
+        throw raised
+      case NonFatal(problem) =>
+        able = false
+        WarnOnce(s"shadow:${problem.getClass.getName}",
+          s"SparkWeld: batches are not compared with Python: it could not run them ($problem).")
+        None
+    }
+
+  private def trip(what: String): Unit = {
+    plan.metrics.shadowDifferences += 1
+    Breakers.trip(plan.kernel.requestKey, Refusal("SW955", "udf" -> shadow.udfs, "what" -> what).text)
+  }
+
+  private def difference(made: ColumnarBatch, expected: ColumnarBatch, flags: Option[ColumnVector]): Option[String] =
+    if (made.numRows() != expected.numRows()) Some(s"the kernel keeps ${made.numRows()} rows, Python ${expected.numRows()}")
+    else (0 until made.numRows()).iterator.filterNot(row => flags.exists(_.isNullAt(row))).flatMap { row =>
+      val (one, other) = (made.getRow(row), expected.getRow(row))
+      columns.indices.collectFirst {
+        case k if !same(valueOf(one, k), valueOf(other, k), columns(k)) =>
+          s"in row $row of a batch of partition $partition, ${names(k)} is ${valueOf(one, k)} by the kernel and ${valueOf(other, k)} by Python"
+      }
+    }.nextOption()
+
+  private def valueOf(row: InternalRow, k: Int): Any = if (row.isNullAt(k)) null else row.get(k, columns(k))
+
+  private def same(a: Any, b: Any, dataType: DataType): Boolean = (a, b, dataType) match {
+    case (null, null, _) => true
+    case (null, _, _) | (_, null, _) => false
+    case (x: Double, y: Double, _) =>
+      java.lang.Double.doubleToLongBits(x) == java.lang.Double.doubleToLongBits(y) || shadow.kept && near(x, y, Shadow.OfDoubles)
+    case (x: Float, y: Float, _) =>
+      java.lang.Float.floatToIntBits(x) == java.lang.Float.floatToIntBits(y) || shadow.kept && near(x, y, Shadow.OfFloats)
+    case (x: Array[Byte], y: Array[Byte], _) => java.util.Arrays.equals(x, y)
+    case (x: ArrayData, y: ArrayData, ArrayType(of, _)) =>
+      x.numElements() == y.numElements() && (0 until x.numElements()).forall(i => same(element(x, i, of), element(y, i, of), of))
+    case (x: InternalRow, y: InternalRow, of: StructType) => of.indices.forall { i =>
+        val field = Fallback.stored(of(i).dataType)
+        same(if (x.isNullAt(i)) null else x.get(i, field), if (y.isNullAt(i)) null else y.get(i, field), field)
+      }
+    case _ => a == b
+  }
+
+  private def element(array: ArrayData, i: Int, of: DataType): Any = if (array.isNullAt(i)) null else array.get(i, of)
+
+  private def near(x: Double, y: Double, share: Double): Boolean =
+    math.abs(x - y) <= share * math.max(1.0, math.max(math.abs(x), math.abs(y)))
+}
+
+private object Shadow {
+  private val Golden = 0.6180339887498949
+
+  /** How far apart the results of whole functions may be whose operations are kept within a few units of the last place. */
+  private val OfDoubles = 1e-9
+  private val OfFloats = 1e-4
+}

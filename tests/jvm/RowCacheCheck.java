@@ -1,0 +1,219 @@
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.sparkweld.columns.CacheAdvice;
+import io.sparkweld.columns.OffHeapBuffer;
+import io.sparkweld.columns.RowCache;
+import io.sparkweld.columns.RowCaches;
+import io.sparkweld.nativelib.Shim$;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import org.apache.spark.unsafe.Platform;
+import scala.Option;
+
+/**
+ * Checks of the cache of rows against maps: what it finds is what was kept, what it forgets is what was not found for long, and
+ * when a task asks for it. Prints "ok NAME" or "FAILED NAME: why"; test_native_bridge.py reads these lines.
+ */
+public final class RowCacheCheck {
+  private static final int ROWS = 200;
+
+  public static void main(String[] args) throws Exception {
+    Checks.check("row-cache-values", RowCacheCheck::values);
+    Checks.check("row-cache-keeps", RowCacheCheck::keepsWhatIsFound);
+    Checks.check("row-cache-long", RowCacheCheck::longTexts);
+    Checks.check("row-cache-shared", RowCacheCheck::shared);
+    Checks.check("row-cache-advice", RowCacheCheck::advice);
+  }
+
+  /** Batches of a column of texts and one of int64 through a cache; the output is a number made of both. */
+  private static final class Run implements AutoCloseable {
+    final RowCache cache;
+    final OffHeapBuffer[] memory = new OffHeapBuffer[10];
+    int found;
+
+    Run(long bytes) {
+      cache = new RowCache(bytes);
+      cache.clear();
+      for (int i = 0; i < memory.length; i++) memory[i] = new OffHeapBuffer();
+    }
+
+    static double output(byte[] text, long number) {
+      long made = number * 31;
+      if (text != null) for (byte b : text) made = made * 31 + b;
+      return Double.longBitsToDouble(made); // any bits, NaN among them
+    }
+
+    /** Looks rows up, keeps what is missing but for every seventh, and compares all that is found with what it must be. */
+    void batch(byte[][] texts, long[] numbers) {
+      int n = texts.length;
+      long total = 1;
+      for (byte[] text : texts) total += text == null ? 0 : text.length;
+      long views = memory[0].reserve(16L * n), textNulls = memory[1].reserve(n), bytes = memory[2].reserve(total);
+      long longs = memory[3].reserve(8L * n), zeros = memory[4].reserve(n), out = memory[5].reserve(8L * n);
+      long outNulls = memory[6].reserve(n), ids = memory[7].reserve(4L * n), misses = memory[8].reserve(4L * n);
+      long work = memory[9].reserve(8L * n + 16L * n);
+      Platform.setMemory(zeros, (byte) 0, n);
+      for (int i = 0; i < n; i++) {
+        Platform.putByte(null, textNulls + i, (byte) (texts[i] == null ? 1 : 0));
+        Platform.putLong(null, views + 16L * i, texts[i] == null ? 0 : bytes);
+        Platform.putLong(null, views + 16L * i + 8, texts[i] == null ? 0 : texts[i].length);
+        Platform.putLong(null, longs + 8L * i, numbers[i]);
+        if (texts[i] != null) {
+          Platform.copyMemory(texts[i], Platform.BYTE_ARRAY_OFFSET, null, bytes, texts[i].length);
+          bytes += texts[i].length;
+        }
+      }
+      long slots = Integer.highestOneBit(n) * 4L, table = work + 8L * n;
+      Platform.setMemory(table, (byte) 0, 16L * Integer.highestOneBit(n));
+      long[] inputs = {views, textNulls, 16, longs, zeros, 8}, outputs = {out, outNulls, 8};
+      int missed = (int) Shim$.MODULE$.cacheFind(cache.address(), inputs, outputs, n, ids, misses, work, table, slots);
+      HashSet<Integer> flagged = new HashSet<>();
+      for (int m = 0; m < missed; m++) {
+        int row = Platform.getInt(null, misses + 4L * m);
+        Platform.putDouble(null, out + 8L * m, output(texts[row], numbers[row]));
+        Platform.putByte(null, outNulls + m, (byte) (numbers[row] & 1));
+        Platform.putByte(null, zeros + m, (byte) (row % 7 == 6 ? 1 : 0));
+        if (row % 7 == 6) flagged.add(m);
+      }
+      long[] kept = {views, textNulls, 16, longs, memory[1].address(), 8};
+      HashMap<String, Integer> first = new HashMap<>();
+      for (int i = 0; i < n; i++) {
+        int at = Platform.getInt(null, ids + 4L * i);
+        long wanted = Double.doubleToRawLongBits(output(texts[i], numbers[i]));
+        Checks.equal(wanted, Platform.getLong(null, out + 8L * at));
+        Checks.equal((byte) (numbers[i] & 1), Platform.getByte(null, outNulls + at));
+        String key = (texts[i] == null ? "-" : "+" + new String(texts[i], UTF_8)) + numbers[i];
+        Checks.equal(at, first.computeIfAbsent(key, k -> at)); // equal rows have one result
+        if (at >= missed) found++;
+      }
+      long flags = memory[4].address();
+      OffHeapBuffer none = new OffHeapBuffer();
+      long noNulls = none.reserve(n);
+      Platform.setMemory(noNulls, (byte) 0, n);
+      kept[4] = noNulls;
+      Shim$.MODULE$.cacheKeep(cache.address(), kept, outputs, flags, missed, misses, work);
+      none.close();
+    }
+
+    @Override
+    public void close() {
+      cache.close();
+      for (OffHeapBuffer each : memory) each.close();
+    }
+  }
+
+  private static byte[] text(long key) {
+    if (key % 17 == 0) return null;
+    return "é".repeat((int) (key % 13)).concat(Long.toString(key / 3)).getBytes(UTF_8);
+  }
+
+  /** Few and many keys, small and large caches: whatever goes and comes again, what is found is right. */
+  private static void values() {
+    Random random = new Random(1);
+    for (int bytes : new int[] {2048, 1 << 16, 1 << 20})
+      for (int keys : new int[] {1, 50, 3000, 1 << 30})
+        try (Run run = new Run(bytes)) {
+          for (int b = 0; b < 60; b++) {
+            int n = 1 + random.nextInt(ROWS);
+            byte[][] texts = new byte[n][];
+            long[] numbers = new long[n];
+            for (int i = 0; i < n; i++) {
+              int key = random.nextInt(keys);
+              texts[i] = text(key);
+              numbers[i] = key % 3;
+            }
+            run.batch(texts, numbers);
+          }
+          if (keys == 50 && bytes > 1 << 15 && run.found < 1000) throw new AssertionError("found " + run.found);
+        }
+  }
+
+  /** Keys drawn by Zipf's law, more than there is room for: at least as many are found as with an LRU of as many entries. */
+  private static void keepsWhatIsFound() {
+    Random random = new Random(2);
+    int bytes = 1 << 16, capacity = 0;
+    int lru = 0;
+    try (Run run = new Run(bytes)) {
+      capacity = 650; // (2^16 - slots) / 72 bytes an entry, of which an entry of 20 bytes of text takes less
+      final int most = capacity;
+      Map<Long, Boolean> model = new LinkedHashMap<>(16, 0.75f, true) {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Long, Boolean> eldest) {
+          return size() > most;
+        }
+      };
+      for (int b = 0; b < 400; b++) {
+        byte[][] texts = new byte[100][];
+        long[] numbers = new long[100];
+        HashSet<Long> fresh = new HashSet<>();
+        for (int i = 0; i < 100; i++) {
+          long key = (long) Math.exp(random.nextDouble() * Math.log(5000)); // P(key) ~ 1/key
+          texts[i] = String.format("%020d", key).getBytes(UTF_8);
+          if (model.get(key) != null && !fresh.contains(key)) lru++;
+          else fresh.add(key);
+          model.put(key, true);
+        }
+        run.batch(texts, numbers);
+      }
+      System.err.println("found " + run.found + ", LRU " + lru);
+      if (run.found < 0.95 * lru) throw new AssertionError("found " + run.found + " of 40000 rows, an LRU " + lru);
+    }
+  }
+
+  /** Texts that would fill the cache are not kept, and texts just below that go round the ring. */
+  private static void longTexts() {
+    Random random = new Random(3);
+    try (Run run = new Run(1 << 16)) {
+      for (int b = 0; b < 300; b++) {
+        byte[][] texts = new byte[8][];
+        for (int i = 0; i < 8; i++) texts[i] = ("" + (char) ('a' + random.nextInt(26))).repeat(random.nextInt(9000)).getBytes(UTF_8);
+        if (b % 3 == 0) for (int i = 0; i < 8; i++) texts[i] = ("" + (char) ('a' + i)).repeat(3000 + i).getBytes(UTF_8);
+        run.batch(texts, new long[8]);
+      }
+      if (run.found < 200) throw new AssertionError("found " + run.found);
+    }
+  }
+
+  /** Two tasks of one form have two caches; what they gave back is there for the next; no third, and no more memory. */
+  private static void shared() {
+    long before = OffHeapBuffer.liveBytes();
+    RowCaches caches = new RowCaches(1 << 20, 2);
+    RowCache one = caches.take("a").get(), two = caches.take("a").get();
+    Checks.equal(Option.empty(), caches.take("a"));
+    caches.giveBack("a", one);
+    Checks.equal(one, caches.take("a").get());
+    caches.giveBack("a", one);
+    caches.giveBack("a", two);
+    Checks.equal(one, caches.take("b").get()); // the one used longest ago
+    if (OffHeapBuffer.liveBytes() - before > (1 << 20) + 256) throw new AssertionError("more memory than the limit");
+    caches.giveBack("b", one);
+    caches.close();
+    Checks.equal(Option.empty(), new RowCaches(0, 2).take("a"));
+  }
+
+  /** Cheap kernels never ask for it; others try it, keep it when it pays, and try it more rarely when it does not. */
+  private static void advice() {
+    CacheAdvice cheap = new CacheAdvice(), dear = new CacheAdvice();
+    for (int i = 0; i < 5000; i++) {
+      if (cheap.wantsCache()) throw new AssertionError("a cheap kernel asked for a cache");
+      cheap.plain(1000 * 50, 1000);
+    }
+    int through = 0;
+    for (int i = 0; i < 1000; i++) {
+      if (dear.wantsCache()) {
+        dear.cached(1000 * 450, 1000);
+        through++;
+      } else dear.plain(1000 * 480, 1000);
+    }
+    if (through < 8 || through > 50) throw new AssertionError(through + " of 1000 batches where it does not pay");
+    CacheAdvice pays = new CacheAdvice();
+    for (int i = 0; i < 1000; i++) {
+      if (pays.wantsCache()) pays.cached(1000L * (i < 5 ? 500 : 100), 1000);
+      else if (i > 2) throw new AssertionError("it does without, batch " + i);
+      else pays.plain(1000 * 480, 1000);
+    }
+  }
+}

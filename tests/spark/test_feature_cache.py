@@ -1,0 +1,136 @@
+"""Rows that come again, in a batch and in later ones: their results are remembered, equal, and counted."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql.functions import pandas_udf
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from tests.helpers.differential import check, run
+
+MODE = "spark.sparkweld.featureCache.mode"
+ALWAYS = {MODE: "always"}
+WORDS = ["red", "green", "blue", "fast", "slow", "old", "new", "chair", "table", "lamp", "desk", "shelf"]
+
+
+def counted(frame) -> dict[str, int]:
+    """The cache's metrics, summed over the operators."""
+    report = json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
+    return {name: sum(o[name] for o in report["operators"]) for name in ("cacheRows", "cachedRows")}
+
+
+def titles(count: int, seed: int = 0) -> list[str]:
+    random = np.random.default_rng(seed)
+    return [" ".join(random.choice(WORDS, 5)) + f" {i}" for i in range(count)]
+
+
+@pytest.fixture(scope="module")
+def scored():
+    texts = titles(300)
+    labels = ["old" in text for text in texts]
+    return make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression()).fit(texts, labels)
+
+
+@pytest.fixture
+def score(scored):
+    @pandas_udf("double")
+    def score(title: pd.Series) -> pd.Series:
+        return pd.Series(scored.predict_proba(title)[:, 1])
+
+    return score
+
+
+def test_a_text_models_scores_are_found_again(spark, parquet, score):
+    """Three batches of one key set: the first has no entry to find, and its repetitions still count as found."""
+    keys = np.random.default_rng(1).zipf(1.3, 9000) % 300
+    table = parquet({"id": np.arange(9000), "title": np.array(titles(300))[keys]}, row_group_size=3000, dictionary=True)
+    check(spark, lambda: table.select("id", score("title").alias("s")), conf=ALWAYS, ulp=4)
+    plain, frame = run(spark, lambda: table.select("id", score("title").alias("s")), {MODE: "never"})
+    assert counted(frame) == {"cacheRows": 0, "cachedRows": 0}
+    cached, frame = run(spark, lambda: table.select("id", score("title").alias("s")), ALWAYS)
+    assert cached == plain  # bit for bit: both are the kernel's
+    what = counted(frame)
+    assert what["cacheRows"] == 9000
+    assert what["cachedRows"] >= 9000 - len(set(keys))
+    # The same form again: what was remembered in the query before is found.
+    again, frame = run(spark, lambda: table.select("id", score("title").alias("s")), ALWAYS)
+    assert again == plain and counted(frame)["cachedRows"] == 9000
+
+
+def test_rows_that_a_guard_flags_are_not_remembered(spark, parquet):
+    """Capitals beyond ASCII are Python's to lower, row by row, however often they come."""
+
+    @pandas_udf("long")
+    def length(text: pd.Series) -> pd.Series:
+        return text.str.lower().str.len()
+
+    texts = ["ABC", "İstanbul", "x", "", "ÀB"] * 20 + [f"Word {i % 50}" for i in range(1900)]
+    table = parquet({"text": texts}, row_group_size=500)
+    check(spark, lambda: table.select(length("text")), conf=ALWAYS, deopt=None)
+    _, frame = run(spark, lambda: table.select(length("text")), ALWAYS)
+    assert counted(frame)["cachedRows"] > 1500
+
+
+def test_keys_are_compared_bit_by_bit(spark, parquet):
+    """-0.0 is not 0.0, NaN is itself, and a NULL is neither; of several columns all count."""
+    random = np.random.default_rng(3)
+    numbers = random.choice([0.0, -0.0, 1.5, np.nan, np.inf, -2.0], 4000)
+    columns = {
+        "x": pa.array(numbers, mask=random.random(4000) < 0.1),
+        "y": pa.array(random.integers(0, 3, 4000).astype(np.int16)),
+        "b": pa.array(random.random(4000) < 0.5),
+    }
+
+    @pandas_udf("double")
+    def mixed(x: pd.Series, y: pd.Series, b: pd.Series) -> pd.Series:
+        return (1.0 / x) * (y + 1.0) + np.where(b, x, 0.5)
+
+    table = parquet(pa.table(columns), row_group_size=800)
+    check(spark, lambda: table.select(mixed("x", "y", "b").alias("m")), conf=ALWAYS)
+    _, frame = run(spark, lambda: table.select(mixed("x", "y", "b").alias("m")), ALWAYS)
+    assert counted(frame)["cachedRows"] > 3500
+
+
+def test_what_depends_on_the_batch_is_not_remembered(spark, parquet):
+    """Integers with a NULL in their batch are float64 in pandas: the two dtypes are two forms, with a cache each."""
+
+    @pandas_udf("string")
+    def shown(x: pd.Series) -> pd.Series:
+        return x.astype(str)
+
+    @pandas_udf("double")
+    def halved(x: pd.Series) -> pd.Series:
+        return x // 2 + 0.25
+
+    values = [i % 5 for i in range(3000)]
+    table = parquet({"x": pa.array([None if i == 1700 else v for i, v in enumerate(values)], pa.int64())}, row_group_size=1000)
+    check(spark, lambda: table.select(halved("x")), conf=ALWAYS)
+    # Texts are not kept: they lie where the next batch writes.
+    _, frame = run(spark, lambda: table.where("x is not null").select(shown("x")), ALWAYS)
+    assert counted(frame)["cachedRows"] == 0
+
+
+def test_filters_do_without(spark, parquet, score):
+    table = parquet({"title": titles(20) * 100})
+    query = lambda: table.where(score("title") > 0.5).select("title")  # noqa: E731
+    check(spark, query, conf=ALWAYS)
+    assert counted(run(spark, query, ALWAYS)[1]) == {"cacheRows": 0, "cachedRows": 0}
+
+
+def test_a_cheap_kernel_is_left_alone(spark, parquet):
+    """By the measurement of the first batches: an addition takes less than to look a row up."""
+
+    @pandas_udf("double")
+    def more(x: pd.Series) -> pd.Series:
+        return x + 1
+
+    table = parquet({"x": np.zeros(200_000)}, row_group_size=50_000)
+    _, frame = run(spark, lambda: table.select(more("x")), {})
+    assert counted(frame) == {"cacheRows": 0, "cachedRows": 0}

@@ -1,0 +1,87 @@
+"""Batches that Python runs too, to be compared: a sample, counted, and a kernel that differs is off from then on."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql.functions import pandas_udf
+
+import sparkweld
+from tests.helpers.differential import check, measured, run
+
+FRACTION = "spark.sparkweld.shadow.fraction"
+
+
+def counted(frame) -> tuple[int, int]:
+    """(rows compared, batches that differ)"""
+    report = json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
+    return tuple(sum(o[name] for o in report["operators"]) for name in ("shadowRows", "shadowDifferences"))
+
+
+class Shifting:
+    """A number that is another one in the compile service than in a worker, where it is unpickled as well: what no proof sees."""
+
+    def __init__(self, in_service: str, elsewhere: str) -> None:
+        self.source = f"{in_service} if 'udf_compiler.pipeline' in __import__('sys').modules else {elsewhere}"
+
+    def __reduce__(self):
+        return eval, (self.source,)
+
+
+@pytest.fixture
+def table(parquet):
+    return parquet({"x": np.arange(10_000.0)}, row_group_size=1000)
+
+
+def test_a_sample_of_batches_is_compared(spark, table):
+    @pandas_udf("double")
+    def smooth(x: pd.Series) -> pd.Series:
+        return np.exp(-x / 1000) * 3  # kept within a few units of the last place
+
+    query = lambda: table.where("x >= 500").select("x", smooth("x").alias("y"))  # noqa: E731
+    for fraction, rows in (("0", 0), ("0.2", 2000), ("1", 9500)):
+        check(spark, query, conf={FRACTION: fraction}, ulp=4)
+        _, frame = run(spark, query, {FRACTION: fraction})
+        compared, differing = counted(frame)
+        assert differing == 0 and abs(compared - rows) <= 1000 and (compared > 0) == (rows > 0)
+    # What is no share counts as none.
+    _, frame = run(spark, query, {FRACTION: "2"})
+    assert counted(frame) == (0, 0)
+
+
+def test_a_difference_turns_the_kernel_off(spark, table):
+    offset = Shifting("2.0", "3.0")
+
+    @pandas_udf("double")
+    def shifted(x: pd.Series) -> pd.Series:
+        return x + offset
+
+    query = lambda: table.select("x", shifted("x").alias("y"))  # noqa: E731
+    wrong, _ = run(spark, query, {})
+    assert {row[1] - row[0] for row in wrong.rows} == {2.0}  # the kernel has what the service saw
+    right, frame = run(spark, query, {FRACTION: "1"})
+    assert {row[1] - row[0] for row in right.rows} == {3.0}  # from the first batch on
+    assert counted(frame)[1] == 1 and measured(frame).deoptimised_batches == 9
+    assert spark._jvm.io.sparkweld.support.WarnOnce.warned("breaker:")
+    # Off for the application: the plan leaves it to Spark, whatever the fraction is now, and says what was found.
+    check(spark, query, refused="SW956")
+    told = " ".join(sparkweld.explain(query()).split())
+    assert "A comparison of shifted with Python" in told
+    assert "in row 0 of a batch of partition 0, y is 2.0 by the kernel and 3.0 by Python" in told
+
+
+def test_rows_that_python_refuses_are_a_difference(spark, table):
+    limit = Shifting("1e9", "10.0")
+
+    @pandas_udf("double")
+    def checked(x: pd.Series) -> pd.Series:
+        return x.astype("int64") // (limit * 0 + 1) if limit > 10 else x.astype("int64").map(lambda v: 1 // 0)
+
+    query = lambda: table.select(checked("x").alias("y"))  # noqa: E731
+    made, _ = run(spark, query, {})
+    assert made.error is None
+    refused, _ = run(spark, query, {FRACTION: "1"})
+    assert refused.error is not None and "ZeroDivision" in refused.error
