@@ -69,7 +69,7 @@ def test_a_difference_turns_the_kernel_off(spark, table):
     # Off for the application: the plan leaves it to Spark, whatever the fraction is now, and says what was found.
     check(spark, query, refused="SW956")
     told = " ".join(sparkweld.explain(query()).split())
-    assert "A comparison of shifted with Python" in told
+    assert "SW955" in told and "A comparison of shifted with Python" in told
     assert "in row 0 of a batch of partition 0, y is 2.0 by the kernel and 3.0 by Python" in told
 
 
