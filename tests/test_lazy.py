@@ -20,6 +20,7 @@ from sparkweld.annotations import Rows, annotate
 from sparkweld.annotations.containers import equal
 from sparkweld.errors import UserError
 from sparkweld.local import explain
+from sparkweld.local import session as session_module
 from sparkweld.local.frame import LazyFrame
 from sparkweld.local.values import Lazy, LazyArray, LazySeries
 
@@ -35,6 +36,13 @@ SOME = np.where(RNG.random(N) < 0.1, None, TEXTS)
 FRAME = pd.DataFrame({"a": A, "b": B, "i": I, "flag": FLAGS, "text": TEXTS, "some": SOME}, index=LABELS)
 FRAME["day"] = pd.date_range("2024-01-01", periods=N, freq="h").to_numpy()
 FRAME["list"] = pd.Series([[k] for k in range(N)], index=LABELS)
+
+
+@pytest.fixture(autouse=True)
+def _record_all(monkeypatch):
+    """The data here is small."""
+    monkeypatch.setattr(session_module, "LEAST_ROWS", 0)
+
 
 #: Libm's functions differ in the last digits; the rest is equal to the bit.
 ULPS = 8
@@ -283,3 +291,13 @@ def test_wrong_use():
     with pytest.raises(TypeError, match="same_kind"):
         np.multiply(x, 0.5, out=x)
     assert operator.index(sparkweld.lazy(np.array([3]))[0]) == 3 and sparkweld.lazy(np.array([])).compute().size == 0
+
+
+def test_what_costs_more_to_record_runs_at_once(monkeypatch):
+    monkeypatch.undo()
+    assert "least_rows" in explain(np.sqrt(sparkweld.lazy(B)))
+    assert np.array_equal(np.sqrt(sparkweld.lazy(B)).compute(), np.sqrt(B))
+    assert equal(sparkweld.lazy(FRAME)[FRAME["b"] > 1].compute(), FRAME[FRAME["b"] > 1])
+    assert "kernel" in explain(np.sqrt(sparkweld.lazy(B, least_rows=N)))
+    with pytest.raises(UserError, match="least_rows"):
+        sparkweld.lazy(B, least_rows=-1)

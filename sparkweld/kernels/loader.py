@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from llvmlite import binding
@@ -81,18 +81,26 @@ class Kernel:
         tracker = link(code.data, code.symbol, code.imports)
         return Kernel(program, tracker[code.symbol], tracker, code.memory)
 
-    def run(self, columns: Mapping[str, Array], rows: int) -> KernelResult:
-        """Runs on `rows` rows. `columns`: input name -> array of the input's dtype, Optional for nullable types."""
-        return self.bound(columns, rows)()
+    def run(self, columns: Mapping[str, Array], rows: int, places: Mapping[str, np.ndarray] | None = None) -> KernelResult:
+        """Runs on `rows` rows. `columns`: input name -> array of the input's dtype, Optional for nullable types.
+
+        `places`: output name -> array of `rows` elements that becomes the output; not of a filtered program, nor of texts.
+        """
+        keep: list[np.ndarray] = []
+        addresses = input_addresses(self.program, columns, rows, keep)
+        return self._result(addresses, rows, keep, places or {})
 
     def bound(self, columns: Mapping[str, Array], rows: int) -> Callable[[], KernelResult]:
         """`run` with inputs that are laid out in memory once, for any number of runs."""
         keep: list[np.ndarray] = []  # temporaries whose addresses the kernel gets
         addresses = input_addresses(self.program, columns, rows, keep)
-        return lambda: self._result(addresses, rows, [*keep])
+        return lambda: self._result(addresses, rows, [*keep], {})
 
-    def _result(self, inputs: list[int], rows: int, keep: list[np.ndarray]) -> KernelResult:
-        outputs = [(_empty(rows, t), np.empty(rows, np.uint8)) for t in self._types]
+    def _result(self, inputs: list[int], rows: int, keep: list[np.ndarray], places: Mapping[str, np.ndarray]) -> KernelResult:
+        outputs = [
+            (_empty(rows, type) if name not in places else places[name], np.empty(rows, np.uint8))
+            for name, type in zip(self.program.outputs, self._types, strict=True)
+        ]
         addresses = [*inputs, *(a.ctypes.data for pair in outputs for a in pair)]
         selection = np.empty(rows, np.int32) if self._filtered else None
         addresses.append(0 if selection is None else selection.ctypes.data)
@@ -142,7 +150,7 @@ class Kernel:
 def input_addresses(program: Program, columns: Mapping[str, Array], rows: int, keep: list[np.ndarray]) -> list[int]:
     """Addresses of the values and NULL bytes of each input, as a kernel takes them; the arrays that lie there join `keep`."""
     addresses: list[int] = []
-    no_nulls = np.zeros(rows, np.uint8)
+    no_nulls = _no_nulls(rows)
     for i in program.inputs:
         column = columns[i.name]
         values = column.values if isinstance(column, Optional) else column
@@ -155,20 +163,42 @@ def input_addresses(program: Program, columns: Mapping[str, Array], rows: int, k
     return addresses
 
 
+def _no_nulls(rows: int) -> np.ndarray:
+    """NULL bytes of a column without any. Of a size that the next call finds again, for they are only read."""
+    return _zeros(1 << max(rows - 1, 0).bit_length())[:rows]
+
+
+@lru_cache(maxsize=4)
+def _zeros(count: int) -> np.ndarray:
+    return np.zeros(count, np.uint8)
+
+
 def _views_of(objects: np.ndarray, type: Type, keep: list[np.ndarray]) -> np.ndarray:
     """Views, int64[rows, 2], of an object array of `str` or `Items`; their bytes join `keep`."""
     if type.is_list:
         pieces = [array_of(items, type.element).tobytes() for items in objects.tolist()]
+        data, sizes = b"".join(pieces), _sizes(pieces)
     else:
-        pieces = [text.encode("utf-8", "surrogateescape") for text in objects.tolist()]
-    data = np.frombuffer(b"".join(pieces), np.uint8)
-    keep.append(data)
-    sizes = np.array([len(piece) for piece in pieces], np.int64)
+        data, sizes = _encoded(objects.tolist())
+    keep.append(np.frombuffer(data, np.uint8))
     lengths = sizes // type.element.width if type.is_list else sizes
     if type.is_list:
         incomplete = np.array([None in items.values for items in objects.tolist()], np.bool_)
         lengths = np.where(incomplete, ~lengths, lengths)
-    return np.column_stack([data.ctypes.data + np.cumsum(sizes) - sizes, lengths])
+    return np.column_stack([keep[-1].ctypes.data + np.cumsum(sizes) - sizes, lengths])
+
+
+def _encoded(texts: list[str]) -> tuple[bytes, np.ndarray]:
+    """The texts' bytes behind each other, and how many each has. Of ASCII alone, characters are bytes."""
+    whole = "".join(texts)
+    if whole.isascii():
+        return whole.encode(), _sizes(texts)
+    pieces = [text.encode("utf-8", "surrogateescape") for text in texts]
+    return b"".join(pieces), _sizes(pieces)
+
+
+def _sizes(pieces: Sequence[str | bytes]) -> np.ndarray:
+    return np.fromiter(map(len, pieces), np.int64, len(pieces))
 
 
 def objects_of(views: np.ndarray, type: Type) -> np.ndarray:
@@ -185,9 +215,34 @@ def objects_of(views: np.ndarray, type: Type) -> np.ndarray:
 def texts_of(views: np.ndarray) -> np.ndarray:
     """The texts, an object array of `str`, of views, int64[rows, 2]."""
     texts = np.empty(len(views), object)
-    for row, (address, length) in enumerate(views.tolist()):
-        texts[row] = ctypes.string_at(address, length).decode("utf-8", "surrogateescape")
+    if not len(views):
+        return texts
+    data, ends = _gathered(views)
+    whole = data.tobytes()
+    if whole.isascii():
+        joined = whole.decode()
+        texts[:] = [joined[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
+        return texts
+    texts[:] = [
+        whole[start:end].decode("utf-8", "surrogateescape")
+        for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)
+    ]
     return texts
+
+
+def _gathered(views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The bytes of views behind each other, and where each one ends there."""
+    lengths = views[:, 1]
+    ends = np.cumsum(lengths)
+    held = views[lengths > 0]
+    if not len(held):
+        return np.empty(0, np.uint8), ends
+    base = int(held[:, 0].min())
+    # An array over all that lies between the first and the last text: what is read of it are the texts alone.
+    span = int((held[:, 0] + held[:, 1]).max()) - base
+    memory = np.ctypeslib.as_array((ctypes.c_uint8 * span).from_address(base))
+    places = np.arange(ends[-1]) + np.repeat(views[:, 0] - base - (ends - lengths), lengths)
+    return memory[places], ends
 
 
 def _empty(rows: int, type: Type) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.annotations.domains import RowDomain
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.ops import Optional
 from sparkweld.local.definition import Definition
@@ -49,7 +50,7 @@ def explain(*values: Any) -> str:
         group = [d for d in found if d.space is space and not d.is_computed]
         if group and all(is_plain(d.traced) for d in group):
             texts.append(described(_runner(space, group)))
-    return "\n\n".join(texts) or "computed already, or without a pipeline"
+    return "\n\n".join(texts) or "computed already, or without a pipeline (see least_rows of sparkweld.lazy)"
 
 
 def compute_definitions(wanted: Sequence[Definition]) -> None:
@@ -83,9 +84,15 @@ def _run(space: Space, group: list[Definition]) -> None:
     except (Undecided, BrokenPromise) as error:
         _warn(runner, error)
         return
+    labels: dict[Any, pd.Index] = {}  # one index for all columns of the same rows: pandas need not compare them
     for number, definition in enumerate(group):
-        positions = made.get(f"{POSITION}{number}")
-        definition.real = _real(definition, made[f"out{number}"], positions)
+        index, domain = definition.index, definition.domain
+        if index is not None and domain is not space.capture.root:
+            key = id(index), domain
+            if key not in labels:
+                labels[key] = index.take(made[_positions_name(space, domain)])
+            index = labels[key]
+        definition.real = _real(definition, made[f"out{number}"], index)
 
 
 def _runner(space: Space, group: list[Definition]) -> Runner:
@@ -93,7 +100,7 @@ def _runner(space: Space, group: list[Definition]) -> Runner:
     for number, definition in enumerate(group):
         outputs[f"out{number}"] = source_of(definition.traced)
         if definition.is_series and definition.domain is not space.capture.root:
-            outputs[f"{POSITION}{number}"] = _positions(space, definition)
+            outputs[_positions_name(space, definition.domain)] = _positions(space, definition)
     key = tuple((name, s if isinstance(s, str) else (space.capture.domain_of(s), s.id)) for name, s in outputs.items())
     if key not in space.runners:
         space.runners[key] = _new_runner(space, outputs, group)
@@ -136,18 +143,17 @@ def _guards(space: Space, group: list[Definition]) -> dict[LoopBuilder, set[int]
     return found
 
 
-def _real(definition: Definition, column: Any, positions: np.ndarray | None) -> Any:
+def _positions_name(space: Space, domain: RowDomain) -> str:
+    return f"{POSITION}{space.capture.domains.index(domain)}"
+
+
+def _real(definition: Definition, column: Any, index: pd.Index | None) -> Any:
     values = column
     if isinstance(column, Optional):
         values = column.values.astype(object)
         values[~column.valid] = np.nan if missing_of(definition.traced).nan else None
     if not definition.is_series:
         return values
-    index = definition.index
-    if positions is not None:
-        mask = np.zeros(definition.space.rows, np.bool_)
-        mask[positions] = True
-        index = index[mask]  # type: ignore[index]
     if type(definition.traced) is Foreign and definition.traced.form == "list":
         values = values.tolist()  # pandas says what dtype the elements make
     return pd.Series(values, index=index, name=definition.name, copy=False)

@@ -14,14 +14,15 @@ from sparkweld.local.values import Lazy, LazySeries
 class LazyFrame:
     """Columns by name, None for those that nobody has asked for: they are `source`'s, in the rows that all `masks` keep.
 
-    `numbers`: those rows' numbers in `source`, None for all of them.
+    `numbers`: those rows' numbers in `source`, None for all of them. `assigned`: the names of columns that are not `source`'s.
     """
 
     def __init__(
         self, session: Any, source: pd.DataFrame, columns: dict[Any, LazySeries | None], masks: tuple[Lazy, ...] = (),
-        numbers: Lazy | None = None,
+        numbers: Lazy | None = None, assigned: frozenset[Any] = frozenset(),
     ) -> None:  # fmt: skip
         self._session, self._source, self._columns, self._masks, self._numbers = session, source, columns, masks, numbers
+        self._assigned = assigned
         self._computed: pd.DataFrame | None = None
 
     @staticmethod
@@ -43,9 +44,9 @@ class LazyFrame:
         return found
 
     def definitions(self) -> list[Definition]:
-        """Of the columns that are not real already, and of the rows' numbers."""
-        lazies = [c for c in (*self._columns.values(), self._numbers) if c is not None]
-        return [c._definition for c in lazies]
+        """Of the columns that are not the source's, and of the rows' numbers: by those pandas takes all others at once."""
+        lazies = [c for n, c in self._columns.items() if c is not None and n in self._assigned]
+        return [c._definition for c in (*lazies, self._numbers) if c is not None]
 
     def compute(self) -> pd.DataFrame:
         """The real DataFrame."""
@@ -57,21 +58,27 @@ class LazyFrame:
     def real(self) -> pd.DataFrame:
         """The real DataFrame of columns that are computed."""
         if self._computed is None:
-            untouched = self._source[[n for n, c in self._columns.items() if c is None]]
+            own = [n for n in self._columns if n not in self._assigned]
+            frame = self._source if own == list(self._source.columns) else self._source[own]
+            made = {n: c._definition.real for n, c in self._columns.items() if c is not None and n in self._assigned}
             if self._numbers is not None:
-                mask = np.zeros(len(untouched), np.bool_)
-                mask[self._numbers._definition.real] = True
-                untouched = untouched[mask]
-            columns = {n: untouched[n] if c is None else c._definition.real for n, c in self._columns.items()}
-            self._computed = pd.DataFrame(columns, index=untouched.index, copy=False)
-            self._computed.columns = pd.Index(list(columns), dtype=self._source.columns.dtype, name=self._source.columns.name)
+                frame = frame.take(self._numbers._definition.real)
+                if made:  # the index that they share, which is this one
+                    frame.index = next(iter(made.values())).index
+            if made:
+                frame = frame.copy(deep=False)
+                for place, name in enumerate(self._columns):
+                    if name in made:
+                        frame.insert(place, name, made[name])
+            self._computed = frame
         return self._computed
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, Lazy):
             return self._kept(key)
         if isinstance(key, list) and all(k in self._columns for k in key) and len(set(key)) == len(key):
-            return LazyFrame(self._session, self._source, {k: self._columns[k] for k in key}, self._masks, self._numbers)
+            columns = {k: self._columns[k] for k in key}
+            return LazyFrame(self._session, self._source, columns, self._masks, self._numbers, self._assigned & set(key))
         if isinstance(key, str) and key in self._columns and self._source.columns.is_unique:
             return self.column(key)
         return self._forwarded("__getitem__", key)
@@ -85,28 +92,33 @@ class LazyFrame:
         names = [name for name, column in self._columns.items() if column is not None]
         owners = [numbers._definition, *(self.column(name)._definition for name in names)]
         kept_numbers, *kept = kept_rows(owners, mask._definition)
+        if self._numbers is None:  # the faster way to them without a pipeline
+            kept_numbers._definition.function, kept_numbers._definition.args = np.flatnonzero, (mask._definition,)
         columns = {**dict.fromkeys(self._columns), **dict(zip(names, kept, strict=True))}
-        return LazyFrame(self._session, self._source, columns, (*self._masks, mask), kept_numbers)  # type: ignore[arg-type]
+        return LazyFrame(self._session, self._source, columns, (*self._masks, mask), kept_numbers, self._assigned)  # type: ignore[arg-type]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(value, LazySeries) and isinstance(key, str) and self._is_beside(value):
             self._columns[key] = value
+            self._assigned |= {key}
         else:
             frame = self.compute().copy()
             frame[key] = value.compute() if isinstance(value, Lazy) else value
             self._source, self._columns, self._masks, self._numbers = frame, dict.fromkeys(frame.columns), (), None
+            self._assigned = frozenset()
         self._computed = None
 
     def _row_numbers(self) -> Lazy:
-        from sparkweld.local.recording import leaf
+        from sparkweld.local.recording import row_numbers
 
-        return leaf(self._session, np.arange(len(self._source))) if self._numbers is None else self._numbers
+        return row_numbers(self._session, len(self._source)) if self._numbers is None else self._numbers
 
     def _is_beside(self, value: Lazy) -> bool:
         """Whether a value has the very rows of this frame, under the same labels."""
         from sparkweld.local.recording import is_aligned
 
-        if not self._columns or not len(self._source) or not self._source.columns.is_unique:
+        recorded = self._session.space(len(self._source)).is_recorded
+        if not self._columns or not recorded or not self._source.columns.is_unique:
             return False
         index = value._definition.index
         labels = index is None or index is self._source.index or index.equals(self._source.index)

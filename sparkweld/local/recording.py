@@ -44,6 +44,13 @@ def leaf(session: Any, data: pd.Series | np.ndarray) -> Lazy:
     return lazy_value(_leaf(session, data))
 
 
+def row_numbers(session: Any, rows: int) -> Lazy:
+    """The numbers of so many rows as a lazy array."""
+    space = session.space(rows)
+    traced = TracedArray(space.capture.loop(), (space.positions(),), shared=True)
+    return lazy_value(Definition(session, space, space.capture.root, traced, np.arange, (rows,)))
+
+
 def _leaf(session: Any, data: pd.Series | np.ndarray) -> Definition:
     space = session.space(len(data))
     if isinstance(data, pd.Series):
@@ -109,7 +116,7 @@ def part(x: Lazy, key: Any) -> Any:
     """``x[key]``: rows where a condition holds are a new set of rows; anything else is computed."""
     owner = x._definition
     given = _defined(owner.session, key, owner.space.rows)
-    if isinstance(given, Definition) and is_aligned([owner, given]) and is_mask(given):
+    if owner.space.is_recorded and isinstance(given, Definition) and is_aligned([owner, given]) and is_mask(given):
         return kept_rows([owner], given)[0]
     return record(lambda s, k: s[k], (x, key), {})
 
@@ -140,7 +147,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
         return function(*args, **kwargs)
     session, rows = found[0].session, found[0].space.rows
     defined = _defined(session, (args, dict(kwargs)), rows)
-    if rows and is_aligned(list(definitions(defined))):
+    if found[0].space.is_recorded and is_aligned(list(definitions(defined))):
         result = _captured(function, *defined)
         if result is not NotImplemented:
             return result
@@ -247,6 +254,8 @@ def _native(function: Callable[..., Any], args: Any, kwargs: Any, found: list[De
         except Exception:  # noqa: BLE001 - what libraries raise for symbolic arguments
             result = None
     own, loop.guards = tuple(loop.guards), earlier
+    if session.refused is not None:
+        tracing.without_frames(session.refused)
     if result is None or isinstance(result, Refusal) or session.refused is not None or not _is_exact(loop, mark, options):
         loop.undo(mark)
         return None

@@ -16,6 +16,8 @@ from sparkweld.errors import UserError
 from sparkweld.local.space import Options, Space
 
 _MISSING = object()
+#: Recording a call takes about as long as NumPy takes for so many rows.
+LEAST_ROWS = 1 << 15
 
 
 class Session:
@@ -78,14 +80,18 @@ def wrap(session: Session, data: Any) -> Any:
 
 
 def lazy(
-    data: Any = _MISSING, *, threads: int = 0, block_rows: int | None = None, exact: bool = False
+    data: Any = _MISSING, *, threads: int = 0, block_rows: int | None = None, exact: bool = False, least_rows: int | None = None
 ) -> Any | Session | Callable[..., Any]:
     """Data as a lazy value; without data, a session for ``with sparkweld.lazy() as wrap:``.
 
     `threads`: 0 is one for each core. `block_rows`: rows of a block, by default what the L2 cache and the first blocks say.
-    `exact`: only what gives NumPy's very bits is compiled. Raises UserError for what has no rows, and for options below 0.
+    `exact`: only what gives NumPy's very bits is compiled. `least_rows`: calls on fewer rows are not recorded but run at once, by
+    default where recording costs more than it saves. Raises UserError for what has no rows, and for options below 0.
     """
-    if threads < 0 or (block_rows is not None and block_rows < 1):
-        raise UserError(f"threads={threads}, block_rows={block_rows}: threads is 0 or more, block_rows 1 or more")
-    session = Session(Options(threads, block_rows, exact))
+    if threads < 0 or (block_rows is not None and block_rows < 1) or (least_rows is not None and least_rows < 0):
+        raise UserError(
+            f"threads={threads}, block_rows={block_rows}, least_rows={least_rows}: threads and least_rows are 0 or more, "
+            "block_rows 1 or more"
+        )
+    session = Session(Options(threads, block_rows, exact, LEAST_ROWS if least_rows is None else least_rows))
     return session if data is _MISSING else wrap(session, data)

@@ -21,13 +21,26 @@ from udf_compiler.trace.text import Missing, text_series
 POSITION = "position"
 
 
+class RowNumbers:
+    """The numbers of all rows, made for a block when it wants them."""
+
+    nbytes = 0
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return np.arange(rows.start, rows.stop)
+
+
 @dataclass
 class Options:
-    """How a session runs. `threads`: 0 is all cores; `block_rows`: None is measured; `exact`: only what is bit-equal."""
+    """How a session runs. `threads`: 0 is all cores; `block_rows`: None is measured; `exact`: only what is bit-equal.
+
+    `least_rows`: calls on fewer rows run at once.
+    """
 
     threads: int = 0
     block_rows: int | None = None
     exact: bool = False
+    least_rows: int = 0
 
 
 @dataclass
@@ -41,6 +54,11 @@ class Space:
     runners: dict[Any, Runner] = field(default_factory=dict)
     last: Runner | None = None
     _known: dict[Any, tuple[Any, str]] = field(default_factory=dict)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether calls on so many rows are recorded, and not run at once."""
+        return self.rows >= max(self.options.least_rows, 1)
 
     def array(self, data: np.ndarray, example: Any = None) -> Any:
         """The traced form of an array of the root's rows; the same input again for the same array."""
@@ -62,20 +80,23 @@ class Space:
 
     def _objects(self, values: np.ndarray) -> Any:
         """Strings, all missing ones None or all NaN, as text; any other objects as they are."""
-        kinds = set(map(type, values.tolist()))
+        elements = values.tolist()
+        kinds = set(map(type, elements))
         none, nan = type(None) in kinds, float in kinds
-        texts = str in kinds and kinds <= {str, type(None), float} and not (none and nan) and _is_utf8(values)
-        absent = pd.isna(values)
-        if not texts or (nan and len(kinds) == 2 and absent.sum() != sum(type(v) is float for v in values.tolist())):
+        texts = str in kinds and kinds <= {str, type(None), float} and not (none and nan)
+        absent = pd.isna(values) if none or nan else None
+        if nan and absent is not None:  # other floats are no missing texts
+            texts = texts and int(absent.sum()) == sum(type(v) is float for v in elements)
+        if not texts or not _is_utf8(values if absent is not None else elements):
             return Foreign(self._named(values, None, values), self.capture.root, "series", values[:4])
-        data = Optional(np.where(absent, "", values), ~absent) if none or nan else values
+        data = values if absent is None else Optional(np.where(absent, "", values), ~absent)
         source = self._input(values, Type("str", none or nan), data)
         return text_series(self.capture.loop(), source, Missing(none=none, nan=nan))
 
     def positions(self) -> Value:
         """The number of each row."""
         if POSITION not in self.columns:
-            self.columns[POSITION] = np.arange(self.rows)
+            self.columns[POSITION] = RowNumbers()
             self.capture.input(POSITION, I64)
         return self.capture.loop().read(POSITION)
 
@@ -93,9 +114,12 @@ class Space:
         return self._known[key][1]
 
 
-def _is_utf8(values: np.ndarray) -> bool:
-    try:
-        pa.array(values, pa.string(), from_pandas=True)
+def _is_utf8(texts: Any) -> bool:
+    """Whether strings, a list when none is missing, have no lone surrogates."""
+    if isinstance(texts, list) and "".join(texts).isascii():
         return True
-    except UnicodeEncodeError:  # a lone surrogate
+    try:
+        pa.array(texts, pa.string(), from_pandas=True)
+        return True
+    except UnicodeEncodeError:
         return False

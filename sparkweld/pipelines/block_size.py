@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
 
@@ -18,11 +18,16 @@ from sparkweld.pipelines.plan import Pipeline
 #: Part of the second-level cache for the columns; code, tables and the stack have the rest.
 _SHARE = 0.5
 _LEAST, _MOST = 1 << 10, 1 << 20
+#: Rows of a block of one kernel whose results are pieces that have to be put together.
+_PIECES = 1 << 16
 _DEFAULT_L2 = 1 << 20
 #: Bytes that a Python object takes, with its pointer.
 _OBJECT = 64
 #: A block twice as large has to save this part of the time a row.
 _GAIN = 0.04
+#: Sizes that were measured in this process, by what was measured, and how many are kept.
+_measured: dict[Hashable, int] = {}
+_KEPT_SIZES = 4096
 
 
 @cache
@@ -52,6 +57,8 @@ def live_bytes(pipeline: Pipeline) -> int:
 
 def first_guess(pipeline: Pipeline) -> int:
     """Rows of a block by the cache alone, a power of two."""
+    if len(pipeline.stages) == 1 and not pipeline.calls:  # nothing lies between stages, so no cache is to be spared
+        return _MOST if pipeline.is_placed else _PIECES
     rows = int(_SHARE * l2_bytes() / live_bytes(pipeline))
     return max(_LEAST, min(_MOST, 1 << max(rows, 1).bit_length() - 1))
 
@@ -62,13 +69,23 @@ def _width(pipeline: Pipeline, column: str) -> int:
 
 
 class BlockSize:
-    """Rows of a pipeline's blocks: `fixed`, or what the first blocks of its first large run measured. Threads may share it."""
+    """Rows of a pipeline's blocks: `fixed`, or what the first blocks of its first large run in this process measured.
 
-    def __init__(self, pipeline: Pipeline, fixed: int | None = None) -> None:
+    Only calls have a cost of their own worth measuring: kernels alone run in blocks by the cache. Threads may share it.
+    """
+
+    def __init__(self, pipeline: Pipeline, fixed: int | None = None, measured: dict[Hashable, int] = _measured) -> None:
         self.fixed = fixed
-        self.rows = fixed or first_guess(pipeline)
-        self._settled = fixed is not None
+        self._key, self._known = pipeline.identity, measured
+        self.rows = fixed or measured.get(self._key) or first_guess(pipeline)
+        self._settled = fixed is not None or self._key in measured or not pipeline.calls
         self._lock = threading.Lock()
+
+    def for_rows(self, rows: int, threads: int) -> int:
+        """The size for a run of so many rows: each thread has some blocks, so that none waits long for another."""
+        if self.fixed or threads == 1:
+            return self.rows
+        return min(self.rows, max(_LEAST, -(-rows // (4 * threads))))
 
     def measure(self, run: Callable[[int, int], float], rows: int) -> int:
         """Settles the size on the first of `rows` rows; gives how many are done. `run(start, stop)` gives the seconds it took.
@@ -91,4 +108,6 @@ class BlockSize:
                     break
                 best, self.rows = took, size
             self._settled = True
+            if len(self._known) < _KEPT_SIZES:
+                self._known[self._key] = self.rows
             return done

@@ -28,7 +28,8 @@ def stage_text(pipeline: Pipeline, stage: Stage) -> str:
     """One stage: what it is, and how many columns it takes and makes."""
     columns = f"{len(stage.taken)} columns in, {len(stage.made)} out"
     if isinstance(stage, Native):
-        return f"kernel: {stage.program.size} operations, {columns}"
+        filtered = ", new rows" if stage.program.loops[0].where is not None else ""
+        return f"kernel: {stage.program.size} operations, {columns}{filtered}"
     filtered = "" if stage.step.makes in (None, stage.domain) else ", new rows"
     merged = ", merged" if stage.step.makes is None else ""
     place = f" ({stage.step.place})" if stage.step.place else ""

@@ -1,14 +1,16 @@
 """A captured computation to a pipeline: levels between black-box calls, one program for what is native at each level.
 
 A value's level is the number of calls that lie between the inputs and it on the longest way. All native values of one level
-and domain become one program, which the optimizer fuses; values that a later level needs are columns between the two. Only what
-the outputs need is planned, and the guards of what is asked for.
+and domain become one program, which the optimizer fuses; values that a later level needs are columns between the two. A filter of
+columns that kernels take is the first loop of the program of the rows that it keeps, so that mask and kept columns are in no
+memory. Only what the outputs need is planned, and the guards of what is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from sparkweld.annotations.domains import RowDomain
@@ -21,7 +23,7 @@ from sparkweld.pipelines.capture import Argument, BlackBox, Capture, Keep, Sourc
 
 @dataclass(frozen=True, eq=False)
 class Native:
-    """A program over the rows of `domain`: reads columns of its inputs' names, makes those of its outputs' names."""
+    """A program that reads columns of its inputs' names, and makes those of its outputs' names, of the rows of `domain`."""
 
     program: Program
     domain: RowDomain
@@ -82,6 +84,22 @@ class Pipeline:
         """The black-box calls."""
         return tuple(s.step for s in self.stages if isinstance(s, Called) and isinstance(s.step, BlackBox))
 
+    @property
+    def placed(self) -> dict[str, Type]:
+        """The outputs whose whole array can be laid out before the first block has run, and their types."""
+        columns = {name: (self.types.get(c), self.domains[c]) for name, c in self.outputs.items()}
+        return {name: type for name, (type, domain) in columns.items() if domain is self.root and type and not type.nullable}
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether kernels can write all outputs where they belong: they make views of texts, and objects of those."""
+        return len(self.placed) == len(self.outputs) and not any(type.is_view for type in self.placed.values())
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for pipelines that do the same work: what is measured of one holds for the other."""
+        return tuple(s.program.digest if isinstance(s, Native) else (s.step.name, *s.taken) for s in self.stages)
+
 
 def plan(capture: Capture, outputs: Mapping[str, Source], guards: Mapping[LoopBuilder, Iterable[int]] | None = None) -> Pipeline:
     """The pipeline that makes the outputs. `guards`: values of each loop that must hold; None: all that the loops have."""
@@ -104,17 +122,19 @@ class _Planner:
         self.values: dict[int, set[int]] = {id(loop): set() for loop in self.loops}
         self.columns: set[str] = set()
         self.exported: set[tuple[int, int]] = set()
+        #: Filters that are a part of a program, by the rows that they make and the level of that program.
+        self.filters: dict[tuple[RowDomain, int], list[Keep]] = {}
 
     def pipeline(self) -> Pipeline:
         self._mark_needed()
-        stages = self._stages()
+        outputs = {name: self._column(source) for name, source in self.outputs.items()}
+        stages = _pruned(self._stages(), outputs.values())
         types: dict[str, Type | None] = {name: self.capture.type_of(name) for name in self.columns}
         domains: dict[str, RowDomain | None] = {name: self.capture.domain_of(name) for name in self.columns}
         for stage in stages:
             if isinstance(stage, Native):
                 types.update(zip(stage.made, output_types(stage.program), strict=True))
                 domains.update(dict.fromkeys(stage.made, stage.domain))
-        outputs = {name: self._column(source) for name, source in self.outputs.items()}
         last = {column: at for at, stage in enumerate(stages) for column in (*stage.made, *stage.taken)}
         last.update(dict.fromkeys(outputs.values(), len(stages)))
         inputs = tuple(name for name in self.capture.inputs if name in self.columns)
@@ -172,11 +192,18 @@ class _Planner:
             return
         self.columns.add(column)
         step = self.maker.get(column)
-        if step is not None:
-            self.columns.update(step.made)
-            for rows in step.taken():
-                for source in rows.sources:
-                    self._export(source, work)
+        if step is None:
+            return
+        self.columns.update(step.made)
+        level = self.step_level[id(step)]
+        fused = _is_fused(step)
+        if fused and isinstance(step, Keep):
+            self.filters.setdefault((step.makes, level + 1), []).append(step)
+        for source in (source for rows in step.taken() for source in rows.sources):
+            if fused and isinstance(source, Value) and self._level(source) == level:
+                work.append(source)  # the filter's own program computes it
+            else:
+                self._export(source, work)
 
     def _export(self, source: Source, work: list[Source]) -> None:
         work.append(source)
@@ -195,13 +222,11 @@ class _Planner:
 
     def _stages(self) -> list[Stage]:
         stages: list[Stage] = []
-        steps = [step for step in self.capture.steps if self.columns.intersection(step.made)]
+        steps = [step for step in self.capture.steps if self.columns.intersection(step.made) and not _is_fused(step)]
         top = max((max(levels, default=0) for levels in self.levels.values()), default=0)
         for level in range(max(top, *self.step_level.values(), 0) + 1 if self.step_level else top + 1):
             for domain, loop in zip(self.capture.domains, self.loops, strict=True):
-                native = self._native(domain, loop, level)
-                if native is not None:
-                    stages.append(native)
+                stages += self._native(domain, loop, level)
             stages += [self._called(step) for step in steps if self.step_level[id(step)] == level]
         return stages
 
@@ -214,30 +239,80 @@ class _Planner:
     def _resolved(self, x: Any) -> Any:
         return replace(x, sources=tuple(map(self._column, x.sources))) if isinstance(x, Argument) else x
 
-    def _native(self, domain: RowDomain, loop: LoopBuilder, level: int) -> Native | None:
+    def _native(self, domain: RowDomain, loop: LoopBuilder, level: int) -> list[Stage]:
         levels = self.levels[id(loop)]
         roots = [value for of, value in self.exported if of == id(loop) and levels[value] == level]
         guards = [g for g in self.guards[loop] if levels[g] == level]
         some = [pair for pair in loop.some if max(levels[v] for v in pair) == level]
+        filters = [self._filter(domain, kept, level - 1)] if (kept := self.filters.get((domain, level))) else []
         if not roots and not guards and not some:
-            return None
+            return [*filters]
         part = _Part(loop, level, levels, lambda value: self._made(loop, value))
         appends = tuple(Append(self._made(loop, value), part.at(value)) for value in sorted(roots))
         held = tuple(part.at(g) for g in guards)
         pairs = tuple((part.at(a), part.at(b)) for a, b in some)
         name = f"{self.capture.name} {level}"
-        made = Loop(name, ROWS, tuple(part.body), appends, held, some=pairs)
         outputs = tuple(a.column for a in appends)
-        return Native(optimize(verify(Program(name, tuple(part.inputs.values()), (made,), outputs))), domain)
+        if not filters or not part.inputs.keys() <= set(filters[0].made):  # it reads other columns of the rows that are kept
+            made = Loop(name, ROWS, tuple(part.body), appends, held, some=pairs)
+            return [*filters, Native(Program(name, tuple(part.inputs.values()), (made,), outputs), domain)]
+        first = filters[0].program
+        made = Loop(name, KEPT, tuple(part.body), appends, held, some=pairs)
+        return [Native(Program(name, first.inputs, (*first.loops, made), (*first.outputs, *outputs)), domain)]
+
+    def _filter(self, domain: RowDomain, kept: list[Keep], level: int) -> Native:
+        """The program that keeps rows, all by one mask. It reads what a program of its level makes."""
+        mask = kept[0].mask
+        assert isinstance(mask, Value)
+        loop = mask.loop
+        made = {value for of, value in self.exported if of == id(loop)}
+        part = _Part(loop, level, self.levels[id(loop)], lambda value: self._made(loop, value), made)
+        appends = tuple(Append(step.column, part.at(step.source.id)) for step in kept if isinstance(step.source, Value))
+        name = f"{self.capture.name} filter"
+        where = part.at(mask.id)
+        filter = Loop(name, ROWS, tuple(part.body), appends, where=where, makes=KEPT)
+        return Native(Program(name, tuple(part.inputs.values()), (filter,), tuple(a.column for a in appends)), domain)
+
+
+#: The rows that a filter keeps, in its program.
+KEPT = "kept"
+
+
+def _is_fused(step: Step) -> bool:
+    """Whether a filter is a part of the program of the rows that it keeps. Texts are objects, which kernels would make anew."""
+    return isinstance(step, Keep) and step.type is not None and not step.type.is_view and isinstance(step.source, Value)
+
+
+def _pruned(drafts: Sequence[Stage], outputs: Iterable[str]) -> list[Stage]:
+    """The stages, their programs optimised and without what nobody reads."""
+    wanted = set(outputs)
+    stages: list[Stage] = []
+    for draft in reversed(drafts):
+        if isinstance(draft, Native):
+            made = tuple(c for c in draft.made if c in wanted)
+            if not made and not any(loop.guards or loop.some for loop in draft.program.loops):
+                continue
+            draft = replace(draft, program=_optimized(replace(draft.program, outputs=made)))
+        wanted.update(draft.taken)
+        stages.insert(0, draft)
+    return stages
+
+
+@lru_cache(maxsize=256)
+def _optimized(program: Program) -> Program:
+    """Cached: a session of the lazy API plans the same computation again and again."""
+    return optimize(verify(program))
 
 
 class _Part:
-    """The values of one level of a loop, copied into a body of their own; what lies below is read."""
+    """The values of one level of a loop, copied into a body of their own; what lies below, or is in `columns`, is read."""
 
-    def __init__(self, loop: LoopBuilder, level: int, levels: Sequence[int], made: Callable[[int], str]) -> None:
+    def __init__(
+        self, loop: LoopBuilder, level: int, levels: Sequence[int], made: Callable[[int], str], columns: Collection[int] = ()
+    ) -> None:
         self.body: list[Let] = []
         self.inputs: dict[str, Input] = {}
-        self._loop, self._level, self._levels, self._made = loop, level, levels, made
+        self._loop, self._level, self._levels, self._made, self._columns = loop, level, levels, made, columns
         self._at: dict[int, int] = {}
 
     def at(self, root: int) -> int:
@@ -255,7 +330,8 @@ class _Part:
         return self._at[root]
 
     def _below(self, value: int) -> bool:
-        return self._levels[value] < self._level and not isinstance(self._loop.body[value].op, Const | Read)
+        lies_below = self._levels[value] < self._level or value in self._columns
+        return lies_below and not isinstance(self._loop.body[value].op, Const | Read)
 
     def _copy(self, value: int, let: Let) -> None:
         if value in self._at:

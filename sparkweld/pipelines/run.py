@@ -16,8 +16,8 @@ from sparkweld.annotations.split_types import Merge
 from sparkweld.ir.ops import Optional
 from sparkweld.pipelines.block_size import BlockSize
 from sparkweld.pipelines.capture import BlackBox
-from sparkweld.pipelines.plan import Called, Native, Pipeline
-from sparkweld.pipelines.stages import Block, inputs_of, kernel_of, ready
+from sparkweld.pipelines.plan import Called, Pipeline
+from sparkweld.pipelines.stages import Block, inputs_of, ready
 
 
 @dataclass
@@ -49,9 +49,6 @@ class Runner:
             for stage in pipeline.stages
             if isinstance(stage, Called) and isinstance(stage.step, BlackBox) and stage.step.makes is None
         }
-        for stage in pipeline.stages:
-            if isinstance(stage, Native):
-                kernel_of(stage.program)  # compiled before threads ask for it
 
     def run(self, columns: Mapping[str, Any], rows: int) -> dict[str, Any]:
         """Output name -> its column, or its merged result. Raises Undecided and BrokenPromise."""
@@ -61,12 +58,13 @@ class Runner:
         def one(start: int, stop: int) -> float:
             began = time.perf_counter()
             block = inputs_of(inputs, start, stop)
-            self._one_block(block, stop - start)
+            places = results.places(start, stop)
+            self._one_block(block, stop - start, places)
             results.add(start, stop, block)
             return time.perf_counter() - began
 
         done = self.block_size.measure(one, rows)
-        size = self.block_size.rows
+        size = self.block_size.for_rows(rows, self.threads)
         cuts = [(a, min(a + size, rows)) for a in range(done, rows, size)]
         if not rows:
             cuts = [(0, 0)]
@@ -85,9 +83,9 @@ class Runner:
         self.metrics.bytes_out += sum(map(_bytes, made.values()))
         return made
 
-    def _one_block(self, block: Block, rows: int) -> None:
+    def _one_block(self, block: Block, rows: int, places: Block) -> None:
         for stage, dead in zip(self._stages, self._dead, strict=True):
-            stage(block, rows)
+            stage(block, rows, places)
             for column in dead:
                 block.pop(column, None)
 
@@ -103,19 +101,23 @@ class _Results:
     lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        for name, column in self.pipeline.outputs.items():
-            type = self.pipeline.types.get(column)
-            if self.pipeline.domains[column] is self.pipeline.root and type is not None and not type.nullable:
-                self.placed[name] = np.empty(self.rows, type.dtype)
+        self.placed = {name: np.empty(self.rows, type.dtype) for name, type in self.pipeline.placed.items()}
+
+    def places(self, start: int, stop: int) -> Block:
+        """By column, where in the whole outputs the rows of a block belong. Kernels make views of texts, and objects of those."""
+        columns = {self.pipeline.outputs[name]: whole[start:stop] for name, whole in self.placed.items()}
+        return {column: place for column, place in columns.items() if place.dtype != object}
 
     def add(self, start: int, stop: int, block: Block) -> None:
         """The outputs of the block of these rows."""
         rest: dict[str, Any] = {}
         for name, column in self.pipeline.outputs.items():
-            if name in self.placed:
-                self.placed[name][start:stop] = block[column]
-            else:
+            if name not in self.placed:
                 rest[name] = block[column]
+                continue
+            place = self.placed[name][start:stop]
+            if block[column].ctypes.data != place.ctypes.data:  # else a kernel has written it there
+                place[:] = block[column]
         with self.lock:
             self.pieces[start] = rest
 

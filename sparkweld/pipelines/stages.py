@@ -28,15 +28,19 @@ Block = dict[str, Any]
 _ELEMENTS: dict[str, type] = {"f64": float, "i64": int, "bool": bool, "str": str}
 
 
-def ready(stage: Stage) -> Callable[[Block, int], None]:
-    """What runs the stage on a block of so many rows, and puts the columns that it makes there."""
+def ready(stage: Stage) -> Callable[[Block, int, Block], None]:
+    """What runs the stage on a block of so many rows, and puts the columns that it makes there.
+
+    Its last argument are arrays of the block's rows, by column, that kernels may write their results to.
+    """
     if isinstance(stage, Native):
-        return lambda block, rows: _run_kernel(kernel_of(stage.program), block, rows)
+        kernel = kernel_of(stage.program)  # once, for finding it takes as long as some thousand rows
+        return lambda block, rows, places: _run_kernel(kernel, block, rows, places)
     if isinstance(stage.step, Keep):
         keep = stage.step
-        return lambda block, rows: _keep(keep, block)
+        return lambda block, rows, places: _keep(keep, block)
     call = stage.step
-    return lambda block, rows: _call(call, block)
+    return lambda block, rows, places: _call(call, block)
 
 
 @lru_cache(maxsize=256)
@@ -49,10 +53,10 @@ def kernel_of(program: Program) -> Kernel:
     return _loaded(program.digest, program)
 
 
-def _run_kernel(kernel: Kernel, block: Block, rows: int) -> None:
+def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block) -> None:
     inputs = kernel.program.inputs
     rows = len(_values(block[inputs[0].name])) if inputs else rows
-    result = kernel.run({i.name: _typed(block[i.name], i.type) for i in inputs}, rows)
+    result = kernel.run({i.name: _typed(block[i.name], i.type) for i in inputs}, rows, places)
     if result.flagged:
         raise Undecided(f"{result.flagged} rows of {kernel.program.name} that kernels may not decide")
     block.update(result.columns)
@@ -70,7 +74,10 @@ def _values(column: Any) -> np.ndarray:
 
 
 def _keep(step: Keep, block: Block) -> None:
-    block[step.column] = take(block[str(step.source)], block[str(step.mask)])
+    rows = f"rows of {step.mask}"
+    if rows not in block:
+        block[rows] = np.flatnonzero(block[str(step.mask)])  # once: numbers are taken faster than a mask is read
+    block[step.column] = take(block[str(step.source)], block[rows])
 
 
 def take(column: Any, rows: Any) -> Any:

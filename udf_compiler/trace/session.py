@@ -98,7 +98,13 @@ def attempt(function: Callable[[], _T]) -> _T | Refusal:
         return function()
     except Refusal as error:
         session.refused = before
-        return error
+        return without_frames(error)
+
+
+def without_frames(error: Refusal) -> Refusal:
+    """The same refusal: one that is kept must not keep the data alive that the frames of its traceback hold."""
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 def check_size(loop: LoopBuilder) -> None:
