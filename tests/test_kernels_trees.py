@@ -102,6 +102,9 @@ def test_deep_and_many() -> None:
         assert op.form == form and op.arguments == len(forest.used)
         (got,) = Scored(op).run([columns[i] for i in forest.used])
         assert got.tobytes() == forest.evaluate(columns)[0].tobytes()
+    bushy = Forest(40, F64, F64, np.zeros(1), (random_tree(rng, 200, edges, False, 1, 0),))
+    forms = [TreeEnsemble.of(bushy.of_used(), share).form for share in (1.0, 0.001)]
+    assert forms == ["mask", "walk"]  # one row costs the masks as much as all
     assert chain.depth == 300 and len(Forest(40, F64, F64, np.zeros(1), stumps).used) == 7
     with pytest.raises(TooLarge, match="256 leaves"):
         mask_arrays(Forest(40, F64, F64, np.zeros(1), (wide,)))

@@ -25,7 +25,8 @@ class Value:
 class LoopBuilder:
     """Grows one loop over a domain. Made by `ProgramBuilder.loop`; `close` adds the loop to the program.
 
-    `where` is the condition of the rows that the loop is about (None: all). `numbered` is for frontends: whether these rows
+    `where` is the condition of the rows that the loop is about (None: all), `share` how many these are as far as is known.
+    `numbered` is for frontends: whether these rows
     have the numbers 0 to n-1, not some of those.
     """
 
@@ -40,6 +41,7 @@ class LoopBuilder:
         self._types: list[Type] = []
         self._known: dict[Let, int] = {}
         self.where: Value | None = None
+        self.share = 1.0
         self.numbered = True
         self.parent: LoopBuilder | None = None
         self.derived: list[LoopBuilder] = []
@@ -50,7 +52,7 @@ class LoopBuilder:
         made = LoopBuilder(self.program, self.name, self.domain)
         made.body, made._types, made._known = [*self.body], [*self._types], {**self._known}
         made.guards, made.some = [*self.guards], [*self.some]
-        made.numbered = self.numbered
+        made.numbered, made.share = self.numbered, self.share
         made.where = None if self.where is None else Value(self.where.id, BOOL, made)
         return made
 

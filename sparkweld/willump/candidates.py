@@ -17,6 +17,9 @@ from sparkweld.willump.splits import Rows
 #: Parameters that say how many trees a model has, and what part of them a small model of its family gets.
 _SIZES = ("n_estimators", "max_iter", "iterations")
 _PARTS = (1, 10, 40)
+#: Most terms of each text column of a small model; None: as many as the full model's. Of few terms a model is more modest: sure
+#: of less, but rightly.
+_TERMS = (None, 4000)
 #: What a judge is fitted on: the last part of the rows to fit, which the small model does not see.
 _JUDGED = 0.3
 
@@ -38,7 +41,7 @@ class Candidate:
 def small_models(
     groups: FeatureGroups, importance: dict[str, float], cost: dict[str, float]
 ) -> Iterator[tuple[frozenset[str], str, Any]]:
-    """(groups, what it is, unfitted pipeline) of each small model worth a try: fewer features, fewer trees, or both."""
+    """(groups, what it is, unfitted pipeline) of each small model worth a try: fewer features, terms or trees."""
     from sklearn.base import clone
 
     model = groups.steps[-1][1]
@@ -52,7 +55,21 @@ def small_models(
             if size:
                 own.set_params(**{size: max(1, model.get_params()[size] // part)})
             about = f"{type(model).__name__}" + (f", {own.get_params()[size]} trees" if size else "")
-            yield chosen, about, groups.pipeline(chosen, own)
+            for most in _TERMS if chosen != frozenset(groups.names) else (None,):
+                pipeline = groups.pipeline(chosen, clone(own))
+                if most is None:
+                    yield chosen, about, pipeline
+                elif _limit_terms(pipeline, most):
+                    yield chosen, f"{about}, {most:,} terms", pipeline
+
+
+def _limit_terms(pipeline: Any, most: int) -> bool:
+    """Whether vectorisers of texts in the pipeline, of which there are some, now have at most so many terms each."""
+    of = pipeline.get_params()
+    limits = [name for name in of if name.endswith("max_features") and name.replace("max_features", "ngram_range") in of]
+    wide = [name for name in limits if of[name] is None or of[name] > most]
+    pipeline.set_params(**dict.fromkeys(wide, most))
+    return bool(wide)
 
 
 def _is_ensemble(model: Any) -> bool:

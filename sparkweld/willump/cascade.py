@@ -20,6 +20,8 @@ class Cascade:
 
     #: What the certificate says, line by line, once it was kept in a directory; `explain` shows it.
     about: tuple[str, ...] = ()
+    #: The share of rows that goes to the full model as far as is known; kernels take the full model's form by it.
+    unsure: float = 1.0
 
     def __init__(self, small: Any, full: Any, threshold: float, judge: Any = None) -> None:
         self.small, self.full, self.threshold, self.judge = small, full, float(threshold), judge

@@ -163,7 +163,7 @@ class _Search:
             points += own
             bold = min((p for p in own if p.passes), key=lambda p: p.cost, default=None)
             if bold is not None and (best is None or bold.cost < best[0]):
-                best = bold.cost, (candidate, cost), _safest_first(own, bold)
+                best = bold.cost, (candidate, cost), [p.threshold for p in own]
         if best is None:
             raise refusal("SW943", what=_closest(points), where="the rows to choose with")
         if best[0] * LEAST_GAIN > self.full_cost:
@@ -206,13 +206,14 @@ class _Search:
             raise refusal("SW943", what=found, where="the rows to certify on")
         threshold, worse, better = passed
         cascade = candidate.cascade(self.full, _served(threshold, self.kind))
+        cascade.unsure = 1 - float(np.mean(cascade.sure(rows.data)))
         self.full_cost, cost = self.measure([self.full, cascade], rows.data)
         if cost * LEAST_GAIN > self.full_cost:
             raise refusal("SW944", what=f"the certified cascade costs {cost:.0f} ns a row, the full model {self.full_cost:.0f}")
         certificate = Certificate(
             kind=self.kind, allowed=self.promise.allowed, confidence=self.promise.confidence,
             bound=upper_bound(worse, better, len(rows), self.promise.confidence), rows=len(rows), worse=worse, better=better,
-            unsure=1 - float(np.mean(cascade.sure(rows.data))), threshold=cascade.threshold, band=self.promise.band,
+            unsure=cascade.unsure, threshold=cascade.threshold, band=self.promise.band,
             full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost,
             efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
             importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows, data=facts.fingerprint,
@@ -270,12 +271,6 @@ def _thresholds(doubt: np.ndarray) -> list[float]:
     shares = np.concatenate([np.arange(1, _STEPS) / _STEPS, [0.98, 0.99, 0.995, 0.999]])
     at = np.searchsorted(between, np.quantile(doubt, shares))
     return [float(between[i]) for i in np.unique(np.minimum(at, len(between) - 1))]
-
-
-def _safest_first(points: Sequence[Point], boldest: Point) -> list[float]:
-    """The thresholds of a candidate up to one step past the boldest that passed, in the order of testing."""
-    thresholds = [p.threshold for p in points]
-    return thresholds[: thresholds.index(boldest.threshold) + 2]
 
 
 def _closest(points: Sequence[Point]) -> str:

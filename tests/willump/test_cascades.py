@@ -29,6 +29,8 @@ from sparkweld.api.model_kernels import model_kernel
 from sparkweld.errors import Refusal, UserError
 from sparkweld.kernels.llvm_module import row_loop_source
 from sparkweld.willump import store
+from sparkweld.willump.candidates import small_models
+from sparkweld.willump.features import feature_groups
 from sparkweld.willump.fingerprint import fingerprint
 from sparkweld.willump.fitting import Promise, fit
 from tests.helpers.cascades import Column, cost, rows
@@ -131,6 +133,22 @@ def test_the_kernel_gives_what_python_gives_and_a_row_depends_on_no_other(make, 
         assert 0 < sure.mean() < 1
         np.testing.assert_array_equal(expected[~sure], fitted.cascade.full.predict(sample[~sure]))
         assert re.search(r"found\d+ = kept_rows\(.*not_v", row_loop_source(kernel.program))
+
+
+def test_small_models_may_have_fewer_terms_or_trees():
+    data, label = texts()
+    groups = feature_groups(text_pipeline(), data)
+    own = list(small_models(groups, {"words": 1.0, "chars": 0.1}, {"words": 1.0, "chars": 9.0}))
+    assert [(sorted(g), about) for g, about, _ in own] == [
+        (["words"], "LogisticRegression"), (["words"], "LogisticRegression, 4,000 terms"),
+    ]  # fmt: skip
+    assert own[0][2].steps[-1][1] is not own[1][2].steps[-1][1]  # each is fitted on its own
+    limits = [p.get_params()["terms__words__max_features"] for _, _, p in own]
+    assert limits == [None, 4000]
+    trees = feature_groups(RandomForestClassifier(80), table()[0])
+    sizes = {about for _, about, _ in small_models(trees, dict.fromkeys("abcde", 1.0), dict.fromkeys("abcde", 0.0))}
+    assert sizes == {f"RandomForestClassifier, {n} trees" for n in (8, 2)}
+    assert tree_cascade().cascade.unsure == pytest.approx(tree_cascade().certificate.unsure)
 
 
 def test_a_fitted_pipeline_is_served_as_it_is():

@@ -65,7 +65,7 @@ class Cascade(Translator):
         loop.guard(loop.call("logical_not", loop.call("less_equal", apart, loop.const(near, F64))))
 
     def _chosen(self, x: Features, sure: Value, small: Features, method: str) -> Features:
-        with _among(x.loop, x.loop.call("logical_not", sure)):
+        with _among(x.loop, x.loop.call("logical_not", sure), self.model.unsure):
             full = method_of(self.part(self.model.full), method)(x)
         for line in self.model.about:
             current().note(line)
@@ -81,14 +81,15 @@ class Cascade(Translator):
 
 
 @contextmanager
-def _among(loop: LoopBuilder, condition: Value) -> Iterator[None]:
-    """Guards inside of the block speak of the rows of the condition alone."""
-    before = loop.where
-    loop.where = condition if before is None else loop.call("logical_and", before, condition)
+def _among(loop: LoopBuilder, condition: Value, share: float) -> Iterator[None]:
+    """Guards inside of the block speak of the rows of the condition alone; models are in the form that suits so few."""
+    before = loop.where, loop.share
+    loop.where = condition if loop.where is None else loop.call("logical_and", loop.where, condition)
+    loop.share = share * loop.share
     try:
         yield
     finally:
-        loop.where = before
+        loop.where, loop.share = before
 
 
 ESTIMATORS: dict[str, type[Translator]] = {"sparkweld.willump.cascade.Cascade": Cascade}

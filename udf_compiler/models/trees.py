@@ -26,7 +26,7 @@ REGRESSORS = (f"{_TREES}DecisionTreeRegressor", f"{_TREES}ExtraTreeRegressor")
 def sums_of(forest: Forest, columns: Sequence[Value], loop: LoopBuilder, call: str) -> list[Value]:
     """The ensemble's sums of each row. Refuses (SW830) what does not fit a kernel's form."""
     try:
-        op = TreeEnsemble.of(forest.of_used())
+        op = TreeEnsemble.of(forest.of_used(), loop.share)
     except TooLarge as large:
         refuse("SW830", call=call, what=str(large))
     used = forest.used or (0,)

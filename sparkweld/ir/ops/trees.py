@@ -15,6 +15,7 @@ from sparkweld.ir.tree_layouts import (
     JOIN,
     LAST,
     OFFSET_BIT,
+    PIECE,
     UNION,
     WALKERS,
     TooLarge,
@@ -29,6 +30,8 @@ from sparkweld.ir.types import F32, F64, Type
 _WORK_BYTES = 192 * 1024
 #: Nanoseconds of a row, from tests/bench/bench_tree_forms.py: a split of the mask form; a level and a tree of a walk.
 _SPLIT_NS, _LEVEL_NS, _TREE_NS = 0.02, 0.41, 2.0
+#: Rows that are scored for one of a piece alone.
+_LEAST_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,11 @@ class TreeEnsemble(ModelOp):
     name: ClassVar[str] = "tree_ensemble"
 
     @staticmethod
-    def of(forest: Forest) -> TreeEnsemble:
-        """In the form that costs less; its arguments are all of the forest's features. Raises TooLarge."""
-        arrays = _cheap_masks(forest)
+    def of(forest: Forest, share: float = 1.0) -> TreeEnsemble:
+        """In the form that costs less when this share of the rows is scored; its arguments are all of the forest's features.
+        Raises TooLarge.
+        """
+        arrays = _cheap_masks(forest, share)
         if arrays is not None:
             return TreeEnsemble("mask", forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
         return TreeEnsemble.walking(forest)
@@ -155,11 +160,12 @@ class TreeEnsemble(ModelOp):
         return members[start + np.minimum(rank, largest)] != 0  # type: ignore[no-any-return]
 
 
-def _cheap_masks(forest: Forest) -> dict[str, np.ndarray] | None:
-    """The mask form, unless it does not fit or a walk costs less."""
+def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
+    """The mask form, unless it does not fit or a walk costs less. One row costs it what a whole piece does."""
     splits = sum(len(t.feature) // 2 for t in forest.trees)
     levels = sum(t.depth for t in forest.trees)
-    if splits * _SPLIT_NS > levels * _LEVEL_NS + len(forest.trees) * _TREE_NS:
+    walked = max(share, min(share * PIECE, 1) * _LEAST_ROWS / PIECE)
+    if min(share * PIECE, 1) * splits * _SPLIT_NS > walked * (levels * _LEVEL_NS + len(forest.trees) * _TREE_NS):
         return None
     try:
         arrays = mask_arrays(forest)
