@@ -75,6 +75,8 @@ object SparkWeldConf {
       "that only a UDF gets which never looks at it.")
   val LateMaterializationEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.lateMaterialization.enabled", default = true, Session,
     "Compute the UDFs that the order of a top-K query does not need for the rows that it keeps, not for all.")
+  val TopKEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.topK.enabled", default = true, Session,
+    "Drop rows that cannot be among the first of a top-K query right where a kernel made them.")
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val PipelineEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pipeline.enabled", default = true, Session,
@@ -125,7 +127,7 @@ object SparkWeldConf {
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
-  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, FusionEnabled,
+  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled, FusionEnabled,
     PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies,
     CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
     CacheMemory, StreamAfter, ShadowFraction, CascadesPath, ExplainEnabled)

@@ -1,7 +1,7 @@
 package io.sparkweld
 
 import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RowBatchesRule}
-import io.sparkweld.rules.{UnreadArguments, WeldRule}
+import io.sparkweld.rules.{TopRowsRule, UnreadArguments, WeldRule}
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -28,7 +28,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *                            |                                                          |
  *                 Spark inserts RowToColumnar and ColumnarToRow
  *                                         |
- *                 RowBatchesRule (rows below and above kernels), then Spark collapses codegen stages
+ *                 TopRowsRule, then RowBatchesRule (rows below and above kernels), then Spark collapses codegen stages
  * }}}
  *
  * Builders do no work: Spark calls them for every query. The rule does nothing unless the plugin's driver half runs.
@@ -49,6 +49,6 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
 object SparkWeldExtensions {
   private val aroundTransitions: ColumnarRule = new ColumnarRule {
     override def preColumnarTransitions: Rule[SparkPlan] = WeldRule
-    override def postColumnarTransitions: Rule[SparkPlan] = RowBatchesRule
+    override def postColumnarTransitions: Rule[SparkPlan] = plan => RowBatchesRule(TopRowsRule(plan))
   }
 }

@@ -1,6 +1,6 @@
 package io.sparkweld.rules
 
-import io.sparkweld.plan.{RowBatchesExec, WeldExec, WeldRowsExec}
+import io.sparkweld.plan.{RowBatchesExec, WeldExec, WeldRowsExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.sql.catalyst.rules.Rule
@@ -28,7 +28,7 @@ object RowBatchesRule extends Rule[SparkPlan] {
   }
 
   private def givesKernelBatches(node: SparkPlan): Boolean = node match {
-    case _: WeldExec => true
+    case _: WeldExec | _: WeldTopExec => true
     case union: UnionExec => union.children.exists(givesKernelBatches)
     case _ => false
   }

@@ -2,7 +2,7 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
-import io.sparkweld.plan.{MapStep, PythonStep, WeldAggregateExec, WeldExec}
+import io.sparkweld.plan.{MapStep, PythonStep, WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
@@ -36,6 +36,7 @@ object WeldExplain {
     PlanWalk.rewritten(plan).foreach(record => lines += (if (record.kind == "unread") unread(record) else rewritten(record)))
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
+      case top: WeldTopExec => lines += s"top rows picked in the loop: ${top.label}"
       case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}"
       case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(lines += fused(python, _))
       case python @ PythonNode(udfs) => lines += fallback(python, udfs)

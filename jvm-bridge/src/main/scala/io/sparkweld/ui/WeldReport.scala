@@ -3,7 +3,7 @@ package io.sparkweld.ui
 import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ArrayNode
 
-import io.sparkweld.plan.{WeldAggregateExec, WeldExec}
+import io.sparkweld.plan.{WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.{MlNode, PythonNode}
 import io.sparkweld.support.{FusedFunction, RefusalTags}
 
@@ -17,7 +17,7 @@ object WeldReport {
 
   /**
    * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": ..,
-   * <metric>: number..}], "refusals": [{"udfs": [..], "code": .., "message": ..}], "pipelines": [{"udf": .., "stages": [..], "block": ..,
+   * <metric>: number..}], "tops": [{"what": .., <metric>: number..}], "refusals": [{"udfs": [..], "code": .., "message": ..}], "pipelines": [{"udf": .., "stages": [..], "block": ..,
    * "moved": ..}]}`. Metrics are those of the executions of this very plan.
    */
   def report(query: QueryExecution): String = {
@@ -25,6 +25,7 @@ object WeldReport {
     val root = mapper.createObjectNode()
     val operators = root.putArray("operators")
     val merged = root.putArray("aggregates")
+    val tops = root.putArray("tops")
     val refusals = root.putArray("refusals")
     val pipelines = root.putArray("pipelines")
     PlanWalk.foreach(query.executedPlan) {
@@ -38,6 +39,9 @@ object WeldReport {
       case merging: WeldAggregateExec =>
         val entry = merged.addObject().put("what", merging.label)
         MergeMetrics.foreach(name => entry.put(name, merging.metrics(name).value))
+      case top: WeldTopExec =>
+        val entry = tops.addObject().put("what", top.label)
+        top.metrics.foreach { case (name, metric) => entry.put(name, metric.value) }
       case python @ PythonNode(udfs) =>
         RefusalTags.get(python).foreach { refusal =>
           val entry = refusals.addObject()

@@ -1,0 +1,223 @@
+package io.sparkweld.plan
+
+import scala.collection.mutable
+
+import io.sparkweld.columns.{SelectedColumnVector, SelectionBuffer}
+
+import org.apache.spark.TaskContext
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeSet, Expression, SortOrder, UnsafeProjection, UnsafeRow}
+import org.apache.spark.sql.catalyst.expressions.codegen.LazilyGeneratedOrdering
+import org.apache.spark.sql.catalyst.plans.physical.Partitioning
+import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
+import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
+import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
+
+/**
+ * The rows of a WeldExec that can be among the first `most` by `order` of their partition, or of their group in it, for an
+ * operator of Spark's above that picks those: the others are dropped before rows are made of them, copied, sorted or shuffled.
+ *
+ * That operator may be TakeOrderedAndProject, which hands rows one by one to Guava's `Ordering.leastOf`. Of that this node keeps a
+ * shadow, a [[Leaders]] of the keys alone. It drops a row only where the shadow, and so the original, would have ignored it; the
+ * original then is in the same state after each row, and its result is the same, among rows of equal keys, too.
+ *
+ * Or it is a WindowGroupLimit of row_number or rank over a sort. A row that is dropped comes strictly behind `most` rows of its
+ * group, so its rank is larger. The sort is stable, so those that stay have the order that they had.
+ *
+ * @param groups the keys of the groups; empty for the whole partition
+ * @param ties whether rows stay whose keys are those of the last that may be among the first
+ */
+final case class WeldTopExec(groups: Seq[Expression], order: Seq[SortOrder], most: Int, ties: Boolean, child: SparkPlan)
+  extends UnaryExecNode {
+  override def nodeName: String = "WeldTop"
+  override def output: Seq[Attribute] = child.output
+  override def outputPartitioning: Partitioning = child.outputPartitioning
+  override def outputOrdering: Seq[SortOrder] = child.outputOrdering
+  override def supportsColumnar: Boolean = true
+  override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
+
+  override lazy val metrics: Map[String, SQLMetric] = Map(
+    "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
+    "droppedRows" -> SQLMetrics.createMetric(sparkContext, "rows that cannot be among the first"))
+
+  /** What explain says. */
+  def label: String = {
+    val by = order.map(_.sql).mkString(", ")
+    s"$most rows by $by" + (if (groups.isEmpty) "" else s" for each ${groups.map(_.sql).mkString(", ")}")
+  }
+
+  override protected def doExecute(): RDD[InternalRow] =
+    throw new UnsupportedOperationException("a WeldTopExec gives columnar batches; Spark puts ColumnarToRow above it")
+
+  override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
+    val (by, sorted, first, equals, given) = (groups, order, most, ties, child.output)
+    val (outputRows, droppedRows) = (longMetric("numOutputRows"), longMetric("droppedRows"))
+    child.executeColumnar().mapPartitions { batches =>
+      val top = new TopRows(by, sorted, first, equals, given)
+      TaskContext.get().addTaskCompletionListener[Unit](_ => top.close())
+      batches.map { batch =>
+        val kept = top.of(batch)
+        outputRows += kept.numRows().toLong
+        droppedRows += batch.numRows().toLong - kept.numRows()
+        if (kept.numRows() == 0) batch.closeIfFreeable() // nobody else will read it
+        kept
+      }.filter(_.numRows() > 0)
+    }
+  }
+}
+
+/** Batches of one partition to those of their rows that may be among the first. A batch holds until the next one is asked for. */
+private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most: Int, ties: Boolean, output: Seq[Attribute])
+  extends AutoCloseable {
+  private val needed = AttributeSet(order.flatMap(_.references))
+  private val places = output.indices.filter(i => needed.contains(output(i))).toArray
+  private val keys = places.toSeq.map(output)
+  private val ordering = new LazilyGeneratedOrdering(order, keys)
+  private val keyOf = UnsafeProjection.create(keys, keys)
+  private lazy val groupOf = UnsafeProjection.create(groups, output)
+  private val ranks = FirstKey.of(order.head, output)
+  private val whole = new Leaders(most, ordering)
+  private val byGroup = mutable.HashMap.empty[UnsafeRow, Leaders]
+  private val mostGroups = math.max(1, math.min(TopRows.MostGroups, TopRows.MostLeaders / most))
+  private val selection = new SelectionBuffer
+  private val selected = output.map(_ => new SelectedColumnVector(selection)).toArray
+  private val shown = selected.map(column => column: ColumnVector)
+
+  def of(batch: ColumnarBatch): ColumnarBatch = {
+    val rows = batch.numRows()
+    selection.ensureCapacity(rows)
+    ranks.foreach(_.start(batch))
+    val kept = select(batch)
+    if (kept == rows) return batch
+    var j = 0
+    while (j < selected.length) {
+      selected(j).reset(batch.column(j), rows)
+      j += 1
+    }
+    new ColumnarBatch(shown, kept)
+  }
+
+  /** Writes the numbers of the rows that stay; how many these are. */
+  private def select(batch: ColumnarBatch): Int = {
+    val keyRows = new ColumnarBatch(places.map(batch.column), batch.numRows())
+    var kept, row = 0
+    while (row < batch.numRows()) {
+      val leaders = if (groups.isEmpty) whole else leadersOf(groupOf(batch.getRow(row)))
+      if (leaders == null || !isWorse(row, leaders) && stays(keyRows.getRow(row), row, leaders)) {
+        selection(kept) = row
+        kept += 1
+      }
+      row += 1
+    }
+    kept
+  }
+
+  private def stays(key: InternalRow, row: Int, leaders: Leaders): Boolean = {
+    val compared = leaders.comparedTo(key)
+    if (compared < 0) leaders.add(keyOf(key).copy(), ranks.fold(0L)(_.rank(row)))
+    compared < 0 || ties && compared == 0
+  }
+
+  /** Null when there are too many groups: of the ones that come then, all rows stay. */
+  private def leadersOf(group: UnsafeRow): Leaders = {
+    val known = byGroup.getOrElse(group, null)
+    if (known != null || byGroup.size >= mostGroups) known
+    else byGroup.getOrElseUpdate(group.copy(), new Leaders(most, ordering))
+  }
+
+  /** Whether the first key alone says that the row comes behind the leaders: most rows are decided here. */
+  private def isWorse(row: Int, leaders: Leaders): Boolean = ranks.exists(_.rank(row) > leaders.rankOfWorst)
+
+  override def close(): Unit = selection.close()
+}
+
+private object TopRows {
+  /** Bounds on what the groups' leaders take: their number, and the keys in all. */
+  val MostGroups: Int = 1 << 16
+  val MostLeaders: Int = 1 << 21
+}
+
+/**
+ * The keys of the first `most` rows so far, as Guava's TopKSelector has them: up to `2 * most` keys, and `worst`, at and behind which
+ * no key is taken. That is the last of the first `most` keys, and when the buffer is full, of the `most` best in it: these remain.
+ */
+private final class Leaders(most: Int, ordering: Ordering[InternalRow]) {
+  private val keys = mutable.ArrayBuffer.empty[(UnsafeRow, Long)]
+  private var worst: UnsafeRow = _
+  private var rank = Long.MinValue
+
+  /** The rank of `worst` in the first key; while all are taken, the largest. */
+  def rankOfWorst: Long = if (keys.length < most) Long.MaxValue else rank
+
+  /** Below 0 for a key that is taken, else how it compares to the worst. */
+  def comparedTo(key: InternalRow): Int = if (keys.length < most) -1 else ordering.compare(key, worst)
+
+  /** Takes a key that `comparedTo` says is taken. */
+  def add(key: UnsafeRow, rankOfKey: Long): Unit = {
+    if (keys.length < most && (worst == null || ordering.compare(key, worst) > 0)) isWorst(key, rankOfKey)
+    keys += key -> rankOfKey
+    if (keys.length == 2 * most) {
+      keys.sortInPlaceBy(_._1: InternalRow)(ordering)
+      keys.dropRightInPlace(most)
+      (isWorst _).tupled(keys.last)
+    }
+  }
+
+  private def isWorst(key: UnsafeRow, rankOfKey: Long): Unit = {
+    worst = key
+    rank = rankOfKey
+  }
+}
+
+/** The first key of rows as numbers: of two rows, the one with the larger number comes strictly behind the other. */
+private abstract class FirstKey(place: Int, ascending: Boolean, nullsFirst: Boolean) {
+  protected var column: ColumnVector = _
+  private var hasNull = false
+
+  def start(batch: ColumnarBatch): Unit = {
+    column = batch.column(place)
+    hasNull = column.hasNull
+  }
+
+  /** A NULL has the number of an extreme value, perhaps: equal numbers say nothing. */
+  final def rank(row: Int): Long =
+    if (hasNull && column.isNullAt(row)) { if (nullsFirst) Long.MinValue else Long.MaxValue }
+    else if (ascending) number(row) else ~number(row)
+
+  /** Grows with the value at `row`, as Spark orders them. */
+  protected def number(row: Int): Long
+}
+
+private object FirstKey {
+  import org.apache.spark.sql.catalyst.expressions.{Ascending, NullsFirst}
+  import org.apache.spark.sql.types._
+
+  /** None for an expression, or a type, whose order no number tells. */
+  def of(first: SortOrder, output: Seq[Attribute]): Option[FirstKey] = {
+    val place = output.indexWhere(_.semanticEquals(first.child))
+    val (up, nulls) = (first.direction == Ascending, first.nullOrdering == NullsFirst)
+    if (place < 0) None
+    else first.dataType match {
+      case DoubleType => Some(new FirstKey(place, up, nulls) {
+        override protected def number(row: Int): Long = ordered(column.getDouble(row))
+      })
+      case FloatType => Some(new FirstKey(place, up, nulls) {
+        override protected def number(row: Int): Long = ordered(column.getFloat(row).toDouble)
+      })
+      case IntegerType | DateType => Some(new FirstKey(place, up, nulls) {
+        override protected def number(row: Int): Long = column.getInt(row).toLong
+      })
+      case LongType | TimestampType | TimestampNTZType => Some(new FirstKey(place, up, nulls) {
+        override protected def number(row: Int): Long = column.getLong(row)
+      })
+      case _ => None
+    }
+  }
+
+  /** -0.0 is 0.0, and NaN, whatever its bits, the largest. */
+  private def ordered(value: Double): Long = {
+    val bits = java.lang.Double.doubleToLongBits(value + 0.0)
+    bits ^ (bits >> 63) & Long.MaxValue
+  }
+}

@@ -1,0 +1,167 @@
+"""Rows that cannot be among the first K are dropped where the kernel made them: the rows that come out stay Spark's, ties too."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType, FloatType, IntegerType, LongType, StringType
+
+from tests.helpers.differential import BACKEND, ENABLED, check, run, session_conf
+
+ROWS = 30_000
+NATIVE = {BACKEND: "native", ENABLED: "true"}
+
+
+@pandas_udf(DoubleType())
+def score(x: pd.Series) -> pd.Series:
+    return x * 0.5
+
+
+@pytest.fixture(scope="module")
+def items(spark, tmp_path_factory):
+    """Scores with many ties, NULL, NaN, both zeros and infinities, in one partition; 300 groups, some NULL."""
+    random = np.random.default_rng(6)
+    x = random.normal(size=ROWS).round(1)
+    x[3::97], x[5::499], x[7::499], x[9::89] = np.nan, np.inf, -np.inf, -0.0
+    columns = {
+        "id": np.arange(ROWS), "x": pa.array(x, mask=random.random(ROWS) < 0.02), "n": random.integers(-20, 20, ROWS),
+        "g": pa.array(random.integers(0, 300, ROWS), mask=random.random(ROWS) < 0.01),
+        "t": [None if i % 31 == 0 else f"item {i * 7919 % 977}" for i in range(ROWS)],
+        "d": [Decimal(i * 31 % 1000) for i in range(ROWS)],
+    }  # fmt: skip
+    path = str(tmp_path_factory.mktemp("items"))
+    pa.parquet.write_table(pa.table(columns), f"{path}/one.parquet")
+    return spark.read.parquet(path).coalesce(1)
+
+
+def tops(frame):
+    """(what, rows out, rows dropped) of each place where rows were dropped."""
+    report = json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
+    return [(t["what"], t["numOutputRows"], t["droppedRows"]) for t in report["tops"]]
+
+
+def dropped(spark, query, **conf):
+    """Checks the query off and on, row by row in their order; how many rows were dropped."""
+    check(spark, query, conf=conf, deopt=None)
+    ((_, out, gone),) = tops(run(spark, query, {**NATIVE, **conf})[1])
+    assert out + gone == ROWS
+    return gone
+
+
+@pytest.mark.parametrize("limit", [1, 1000])
+@pytest.mark.parametrize("order", [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last], ids=lambda order: order.__name__)
+def test_ties_nulls_and_nan_are_the_ones_that_spark_takes(spark, items, order, limit):
+    """Nothing but the score orders: among equal scores the rows must be the same as well, and in the same places."""
+    gone = dropped(spark, lambda: items.select("id", score("x").alias("score")).orderBy(order("score")).limit(limit))
+    assert gone > ROWS - 20 * limit
+
+
+def test_several_keys_and_expressions(spark, items):
+    made = items.select("id", "n", "t", "d", score("x").alias("score"))
+    orders = [
+        (F.desc("score"), "n"), ("t", F.desc("score")), (F.desc("d"), "score"), (F.abs("score"), F.desc("t")),
+        (F.col("n").desc(), F.length("t"), "score"),
+    ]  # fmt: skip
+    for keys in orders:
+        assert dropped(spark, lambda keys=keys: made.orderBy(*keys).limit(25)) > ROWS // 2
+
+
+def test_every_type_of_a_score(spark, items):
+    udfs = [
+        pandas_udf(lambda n: n * 3, LongType()), pandas_udf(lambda n: n * 3, IntegerType()),
+        pandas_udf(lambda n: n / 3, FloatType()), pandas_udf(lambda n: n > 3, "boolean"), pandas_udf(lambda n: n * 3, "short"),
+        pandas_udf(lambda n: n.astype(str), StringType()),
+    ]  # fmt: skip
+    for udf in udfs:
+        made = items.select("id", udf("n").alias("s"))
+        assert dropped(spark, lambda made=made: made.orderBy(F.desc("s")).limit(40)) > ROWS // 2
+
+
+def test_a_projection_that_stays_sparks(spark, items):
+    """Its names are looked through: the order is of what the kernel gives."""
+    made = items.select("id", F.timestamp_seconds("n").alias("w"), F.hex(F.col("id")).alias("h"), score("x").alias("s"))
+    assert dropped(spark, lambda: made.orderBy(F.desc("w"), "s").limit(9)) > ROWS // 2
+    assert dropped(spark, lambda: made.orderBy("s", "h").limit(9)) > ROWS // 2
+    shaken = items.select("id", score("x").alias("s"), F.rand(3).alias("r"))
+    assert tops(run(spark, lambda: shaken.orderBy("r", "s").limit(9), NATIVE)[1]) == []
+
+
+def test_limits_at_the_edges(spark, items):
+    made = items.select("id", score("x").alias("score"))
+    check(spark, lambda: made.where("id < 0").orderBy("score").limit(3))
+    assert dropped(spark, lambda: made.orderBy("score").offset(5).limit(3)) > ROWS - 200
+    for query in (lambda: made.orderBy("score").limit(0), lambda: made.orderBy("score").limit(200_000)):
+        assert run(spark, query, NATIVE)[0].rows == run(spark, query, {ENABLED: "false"})[0].rows
+        assert tops(run(spark, query, NATIVE)[1]) == []
+    off = {**NATIVE, "spark.sparkweld.topK.enabled": "false"}
+    assert tops(run(spark, lambda: made.orderBy("score").limit(3), off)[1]) == []
+    assert made.orderBy(F.desc("score"), "id").limit(3).collect() == made.orderBy(F.desc("score"), "id").collect()[:3]
+
+
+def test_partitions_of_which_most_are_empty(spark, items):
+    spread = items.where("n > 0").repartition(200, "n").select("id", score("x").alias("score"))
+    query = lambda: spread.orderBy(F.desc("score"), "id").limit(500)  # noqa: E731
+    alone = run(spark, query, {**NATIVE, "spark.sparkweld.topK.enabled": "false"})[0].rows
+    found, frame = run(spark, query, NATIVE)
+    assert found.rows == alone and len(found.rows) == 500 and tops(frame)[0][2] > 0
+
+
+def test_filters_select_before_and_udfs_are_computed_after(spark, items):
+    """A kernel that drops rows itself shows the scan's columns through a selection; this one lies over it."""
+    kept = items.select("id", "t", "g", score("x").alias("score")).where("score > -1")
+    gone = tops(run(spark, lambda: kept.orderBy(F.desc("score"), "t").limit(12), NATIVE)[1])
+    assert len(gone) == 1 and 0 < gone[0][2] < ROWS
+    check(spark, lambda: kept.orderBy(F.desc("score"), "t").limit(12), deopt=None)
+    check(spark, lambda: kept.orderBy(F.desc("t")).limit(300), deopt=None)
+
+
+@pytest.mark.parametrize("rank", [F.row_number, F.rank, F.dense_rank], ids=lambda rank: rank.__name__)
+@pytest.mark.parametrize("most", [3])
+def test_the_first_of_each_group(spark, items, rank, most):
+    made = items.select("id", "g", "t", score("x").alias("score"))
+    best = Window.partitionBy("g").orderBy(F.desc("score"), F.asc("t"))
+
+    def query():
+        return made.select("*", rank().over(best).alias("r")).where(F.col("r") <= most)
+
+    check(spark, lambda: query().orderBy("g", "r", "id"), deopt=None)
+    found = tops(run(spark, query, NATIVE)[1])
+    assert [gone > ROWS // 2 for _, _, gone in found] == ([] if rank is F.dense_rank else [True])
+
+
+def test_the_first_of_all_by_rank_keep_their_ties(spark, items):
+    made = items.select("id", score("x").alias("score"))
+    for rank in (F.rank, F.row_number):
+        ranked = made.select("*", rank().over(Window.orderBy(F.desc("score"))).alias("r")).where("r <= 3")
+        check(spark, lambda ranked=ranked: ranked.orderBy("r", "id"), deopt=None)
+
+
+def test_random_tables_agree(spark, tmp_path):
+    """Few values and few rows, many limits: each tie at each place."""
+    random = np.random.default_rng(9)
+    values = np.array([0.0, -0.0, 1.0, 2.0, np.nan, np.inf, -np.inf])
+    for at in range(3):
+        rows = int(random.integers(1, 400))
+        x = pa.array(random.choice(values, rows), mask=random.random(rows) < 0.2)
+        pa.parquet.write_table(pa.table({"id": np.arange(rows), "x": x}), f"{tmp_path}/{at}.parquet", row_group_size=64)
+        made = spark.read.parquet(f"{tmp_path}/{at}.parquet").coalesce(1).select("id", score("x").alias("s"))
+        for limit in random.integers(1, rows + 2, 2).tolist():
+            order = [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last][limit % 4]
+            check(spark, lambda made=made, order=order, limit=limit: made.orderBy(order("s")).limit(limit), deopt=None)
+
+
+def test_explain_says_so(spark, items):
+    import sparkweld
+
+    with session_conf(spark, NATIVE):
+        frame = items.select("id", score("x").alias("score")).orderBy(F.desc("score")).limit(10)
+        assert "top rows picked in the loop: 10 rows by score DESC NULLS LAST" in sparkweld.explain(frame)
