@@ -78,6 +78,38 @@ def test_kernel_equals_evaluate(keys):
             assert cells(piece[name]) == cells(expected.columns[name]), name
 
 
+@pytest.mark.parametrize("keys", [("str",), ("i64", "str"), ("str", "date", "str")], ids="-".join)
+@pytest.mark.parametrize("dictionary", [True, False])
+@pytest.mark.parametrize("groups", [3, 3000])
+def test_texts_that_lie_where_those_of_an_earlier_row_lie(keys, dictionary, groups):
+    made = program(keys, [("rows", None), ("sum", "f64")])
+    columns = columns_of(made, 3000, groups)
+    for i, key in enumerate(keys):
+        if key == "str":
+            valid = columns[f"k{i}"].valid
+            texts = np.array([f"{row % groups:0{row % 11}}" for row in range(3000)], object)
+            columns[f"k{i}"] = Optional(texts, valid)
+    (piece,) = run_batches(Merger(kernel_of(made), 4000, dictionary=dictionary), [(columns, 3000)] * 2)
+    twice = {name: take(column, np.arange(6000) % 3000) for name, column in columns.items()}
+    expected = evaluate(made, twice, 6000)
+    for name in made.outputs:
+        assert cells(piece[name]) == cells(expected.columns[name]), name
+
+
+def test_a_place_that_holds_another_text_in_the_next_batch():
+    made = program(("str",), [("rows", None)], nullable=False)
+    merger = Merger(kernel_of(made), 8)
+    text, nulls = np.frombuffer(b"ab", np.uint8).copy(), np.zeros(2, np.uint8)
+    views = np.array([[text.ctypes.data, 2]] * 2)
+    outputs = [a.ctypes.data for pair in merger.outputs for a in pair]
+    for content in (b"ab", b"cd", b"ab"):
+        text[:] = np.frombuffer(content, np.uint8)
+        merger._state[6] = 0
+        merger.kernel.call([views.ctypes.data, nulls.ctypes.data, *outputs, merger._state.ctypes.data], 2)
+    groups = merger.groups()
+    assert groups["key0"].tolist() == ["ab", "cd"] and groups["rows None"].tolist() == [4, 2]
+
+
 def _length(column: Array) -> int:
     return len(column.values if isinstance(column, Optional) else column)
 

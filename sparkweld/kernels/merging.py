@@ -27,6 +27,7 @@ from sparkweld.ir.types import BOOL, F64, I64, STR, Type
 from sparkweld.kernels import row_operations as make
 from sparkweld.kernels.frontend import Operation, define, numba_type
 from sparkweld.kernels.lowerings import llvm_type
+from sparkweld.kernels.stages import column_operation
 from sparkweld.kernels.strings import memory_access as memory
 from sparkweld.kernels.strings.key_tables import hash_of
 from sparkweld.kernels.strings.search import same_bytes
@@ -35,6 +36,9 @@ ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
 
 _FACTOR = 0x2545F4914F6CDD1D  # odd, so that no bit of a key is lost
+_KNOWN_BITS = 10  # of the number of entries of known keys: few enough for the first-level cache
+_MOST_KNOWN_KEYS = 3
+_MOST_MISSES = 256  # more than there were hits, and known keys are not looked for
 _HIGH = -(1 << 32)  # of a slot: the hash; the low half is the group's number plus one
 
 _I64 = ir.IntType(64)
@@ -70,8 +74,10 @@ class _Emitter:
         fetch, step, put = ([line for merge in self.merges for line in part(merge)] for part in parts)
         values = [line for value in range(len(self.types)) for line in self._value(value)]
         if self.groups.keys:
-            rows = [*values, *self._find(), "if full:", "    break", *fetch, *self._check(), *step, *put]
-            lines = [*head, *_TABLE, "while row < n:", *_indented([*rows, "row += 1"])]
+            find = self._known(self._find()) if self._has_known else self._find()
+            rows = [*values, *find, "if full:", "    break", *fetch, *self._check(), *step, *put]
+            start = [*_TABLE, *(self._no_known() if self._has_known else [])]
+            lines = [*head, *start, "while row < n:", *_indented([*rows, "row += 1"])]
             tail = ["store_word(state, 32, cursor)"]
         else:
             start = ["if groups == 0:", "    groups = 1", "    g = 0", *_indented(self._start())]
@@ -90,6 +96,48 @@ class _Emitter:
         type, entry = self.types[value], self.entries[value]
         valid = f"load_valid(a{entry + 1}, row)" if type.nullable else "True"
         return [f"ok{value} = {valid}", f"v{value} = {self._name(make.load(type.plain()))}(a{entry}, row)"]
+
+    @property
+    def _has_known(self) -> bool:
+        """Whether groups of keys that lie where those of an earlier row lie are known by that."""
+        return len(self.groups.keys) <= _MOST_KNOWN_KEYS and any(self.types[k.value].plain() == STR for k in self.groups.keys)
+
+    def _places(self) -> tuple[list[str], list[str]]:
+        """Names of the words that tell keys apart by where their texts lie, and the lines that make them and `mixed` of them."""
+        names, lines = [], ["mixed = 0"]
+        for key in self.groups.keys:
+            at, type = key.value, self.types[key.value].plain()
+            where = f"address_of(v{at})" if type == STR else f"{self._name(_as_word(type))}(v{at})"
+            size = f"length_of(v{at})" if type == STR else "0"
+            lines += [f"where{at} = 0", f"size{at} = -1", f"if ok{at}:", f"    where{at} = {where}", f"    size{at} = {size}"]
+            lines.append(f"mixed = wrapping_multiply(mixed ^ where{at}, {_FACTOR})")
+            names += [f"where{at}", f"size{at}"]
+        return names, lines
+
+    def _known(self, find: list[str]) -> list[str]:
+        """`find` for those rows only whose keys do not lie where those of an earlier row lie.
+
+        Those of a column with a dictionary do. An entry is the group's number plus one, 0 when free, and the row's places. Where
+        entries find too little they are left alone.
+        """
+        names, lines = self._places()
+        same = " and ".join(f"word(known, {8 * at}) == {name}" for at, name in enumerate(names, 1))
+        put = [f"store_word(known, {8 * at}, {name})" for at, name in enumerate(["g + 1", *names])]
+        look = [f"known = entries + {8 + 8 * len(names)} * shift_right(mixed, {64 - _KNOWN_BITS})", f"if {same}:"]
+        return [
+            "g = -1", f"if misses < {_MOST_MISSES}:", *_indented([*lines, *look]),
+            "        g = word(known, 0) - 1", "        misses -= 1",
+            "if g < 0:", *_indented(find), f"    if misses < {_MOST_MISSES}:", *_indented(["misses += 1", *put], 8),
+        ]  # fmt: skip
+
+    def _no_known(self) -> list[str]:
+        """Memory for known keys, none of which is there: for the rows of one call, in which texts stay where they are."""
+        entry = 8 + 16 * len(self.groups.keys)
+        column = self._name(column_operation(entry << _KNOWN_BITS))
+        return [
+            f"entries = {column}()", "misses = 0", "known = entries", f"while known < entries + {entry << _KNOWN_BITS}:",
+            "    store_word(known, 0, 0)", f"    known += {entry}",
+        ]  # fmt: skip
 
     def _find(self) -> list[str]:
         """Finds the row's group `g`, or makes it."""

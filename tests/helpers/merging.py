@@ -16,11 +16,15 @@ from sparkweld.kernels.loader import input_addresses, texts_of
 
 @dataclass
 class Merger:
-    """The state of one task: room for `room` groups and `text` bytes of their keys. `overflowed`: a checked sum was."""
+    """The state of one task: room for `room` groups and `text` bytes of their keys. `overflowed`: a checked sum was.
+
+    `dictionary`: equal texts of a batch lie in one place, as those of a column with a dictionary do.
+    """
 
     kernel: Kernel
     room: int
     text: int = 1 << 16
+    dictionary: bool = False
     overflowed: bool = False
     _state: np.ndarray = field(init=False)
 
@@ -43,6 +47,10 @@ class Merger:
         """Merges a batch; gives the groups each time that they are full."""
         keep: list[np.ndarray] = []
         addresses = input_addresses(self.program, columns, rows, keep)
+        for views in keep if self.dictionary else ():
+            if views.ndim == 2:
+                first = dict(zip(reversed(texts_of(views)), reversed(views.tolist()), strict=True))
+                views[:] = np.reshape([first[text] for text in texts_of(views)], views.shape)
         addresses += [a.ctypes.data for pair in self.outputs for a in pair] + [self._state.ctypes.data]
         self._state[6] = 0
         while True:
