@@ -3,6 +3,7 @@ package io.sparkweld.compile
 import java.io.File
 import java.nio.charset.StandardCharsets.UTF_8
 import java.security.MessageDigest
+import java.util.HexFormat
 
 import scala.jdk.CollectionConverters._
 
@@ -18,7 +19,7 @@ import io.sparkweld.support.Refusal
  */
 final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, val blobs: Seq[Array[Byte]]) {
 
-  val key: String = {
+  lazy val key: String = {
     val digest = MessageDigest.getInstance("SHA-256")
     def add(bytes: Array[Byte]): Unit = {
       digest.update(Integer.toString(bytes.length).getBytes(UTF_8))
@@ -29,7 +30,7 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
     service.environment.toSeq.sorted.foreach { case (name, value) => add(s"$name=$value".getBytes(UTF_8)) }
     add(Frame.mapper.writeValueAsBytes(json))
     blobs.foreach(add)
-    digest.digest().map(byte => f"$byte%02x").mkString
+    HexFormat.of().formatHex(digest.digest())
   }
 
   /** Bytes of the functions and of the broadcasts that they use: what the compile service has to read. */
