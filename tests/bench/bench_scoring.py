@@ -24,7 +24,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from formula_report import Samples
 from progress import Progress
-from scoring_cases import CASES, ScoringCase, prepare
+from scoring_cases import CASES, ScoringCase
+from scoring_tables import prepare
 from side_by_side import SideBySide, add_session_arguments, print_table, times, verdict
 from spark_processes import SparkProcess
 

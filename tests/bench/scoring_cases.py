@@ -1,31 +1,23 @@
-"""Tables and fitted models to what the scoring benchmark runs: a pandas UDF that scores each row, as users write it, or a
-pipeline of pyspark.ml.
-
-Texts come from real files where $SPARKWELD_SOURCES names a folder with them, each varied by a number, so that nearly all rows
-are distinct; else they are drawn from words of a Zipf distribution. Models are fitted on the first rows.
+"""Tables and fitted models to what the scoring benchmark runs: a pandas UDF that scores each row, as users write it, the same by
+`predict_batch_udf`, or a pipeline of pyspark.ml. Models are fitted on the first rows.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from flights_data import data_folder
-from pyspark.sql import Column, DataFrame, SparkSession
+import scoring_pipelines as spark_ml
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType
+from scoring_pipelines import Scorer
+from scoring_tables import CREDIT_NUMBERS, CREDIT_WORDS, FEATURES, KDD_NUMBERS, KDD_WORDS, has_sources
 
-#: From a DataFrame to the same with its scores.
-Scorer = Callable[[DataFrame], DataFrame]
-
-FEATURES = [f"x{i}" for i in range(30)]
-TRAINED, FILES, RECIPE = 20_000, 4, 1
+Model = Callable[[pd.DataFrame], Callable[..., Column]]
 
 
 @dataclass(frozen=True)
@@ -43,51 +35,20 @@ class ScoringCase:
     scan: float | None = None
 
 
-def _numbers(random: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
-    return {name: random.normal(size=rows) for name in FEATURES}
+def _label(rows: pd.DataFrame) -> pd.Series:
+    return rows.x0 + rows.x1 * rows.x2
 
 
-def _texts(random: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
-    source = Path(os.environ.get("SPARKWELD_SOURCES", ""), "hate_offensive_tweets.parquet")
-    if source.is_file():
-        known = pq.read_table(source)["text"].to_numpy(zero_copy_only=False)
-    else:
-        words = random.zipf(1.3, size=(20_000, 12)) % 30_000
-        known = np.array([" ".join(f"w{w:x}" for w in line) for line in words], object)
-    return {"text": random.choice(known, rows) + np.char.mod(" n%d", random.integers(0, 1000, rows)).astype(object)}
-
-
-_TABLES = {"numbers": _numbers, "texts": _texts}
-
-
-def prepare(table: str, rows: int) -> Path:
-    """The folder with `rows` rows of a table, made once; its int64 `id` is a unique key."""
-    folder = data_folder() / f"scoring-v{RECIPE}" / f"{table}-{rows}"
-    folder.mkdir(parents=True, exist_ok=True)
-    edges = np.linspace(0, rows, FILES + 1).astype(int)
-    for part, (begin, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-        target = folder / f"part-{part:05d}.parquet"
-        if not target.exists():
-            columns = _TABLES[table](np.random.default_rng([rows, part]), int(end - begin))
-            made = pa.table({"id": np.arange(begin, end), **columns})
-            partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-            pq.write_table(made, partial, use_dictionary=False, row_group_size=int(end - begin))
-            os.replace(partial, target)
-    return folder
-
-
-def training_rows(folder: str) -> pd.DataFrame:
-    """The first rows of a table."""
-    return pq.ParquetFile(Path(folder) / "part-00000.parquet").read().slice(0, TRAINED).to_pandas()
-
-
-def _linear(rows: pd.DataFrame) -> Callable[..., Column]:
+def _linear() -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    label = rows.x0 + rows.x1 * rows.x2 > 0.5
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows[FEATURES], label)
+    return make_pipeline(StandardScaler(), LogisticRegression())
+
+
+def _linear_udf(rows: pd.DataFrame) -> Callable[..., Column]:
+    model = _linear().fit(rows[FEATURES], _label(rows) > 0.5)
 
     @F.pandas_udf(DoubleType())
     def probability(features: pd.DataFrame) -> pd.Series:
@@ -96,12 +57,46 @@ def _linear(rows: pd.DataFrame) -> Callable[..., Column]:
     return lambda: probability(F.struct(*FEATURES))
 
 
-def _trees(name: str) -> Callable[[pd.DataFrame], Callable[..., Column]]:
-    def build(rows: pd.DataFrame) -> Callable[..., Column]:
+def _linear_batches(rows: pd.DataFrame) -> Callable[..., Column]:
+    from pyspark.ml.functions import predict_batch_udf
+
+    model = _linear().fit(rows[FEATURES].to_numpy(), _label(rows) > 0.5)
+
+    def make() -> Callable[[np.ndarray], np.ndarray]:
+        return lambda features: model.predict_proba(features)[:, 1]
+
+    probability = predict_batch_udf(make, return_type=DoubleType(), batch_size=10_000)
+    return lambda: probability(F.struct(*FEATURES))
+
+
+def _scikit_learn(name: str) -> Callable[[], Any]:
+    def build() -> Any:
         from sklearn import ensemble
 
         options = {"max_iter": 100} if name.startswith("Hist") else {"n_estimators": 100, "max_depth": 10}
-        model = getattr(ensemble, name)(random_state=0, **options).fit(rows[FEATURES], rows.x0 + rows.x1 * rows.x2)
+        return getattr(ensemble, name)(random_state=0, **options)
+
+    return build
+
+
+def _lightgbm(trees: int) -> Callable[[], Any]:
+    def build() -> Any:
+        from lightgbm import LGBMRegressor
+
+        return LGBMRegressor(n_estimators=trees, num_leaves=31, n_jobs=1, verbose=-1)
+
+    return build
+
+
+def _xgboost() -> Any:
+    from xgboost import XGBRegressor
+
+    return XGBRegressor(n_estimators=100, max_depth=6, n_jobs=1)
+
+
+def _trees_udf(build: Callable[[], Any]) -> Model:
+    def of(rows: pd.DataFrame) -> Callable[..., Column]:
+        model = build().fit(rows[FEATURES], _label(rows))
 
         @F.pandas_udf(DoubleType())
         def predicted(features: pd.DataFrame) -> pd.Series:
@@ -109,10 +104,25 @@ def _trees(name: str) -> Callable[[pd.DataFrame], Callable[..., Column]]:
 
         return lambda: predicted(F.struct(*FEATURES))
 
-    return build
+    return of
 
 
-def _text(analyzer: str, shortest: int, longest: int) -> Callable[[pd.DataFrame], Callable[..., Column]]:
+def _trees_batches(build: Callable[[], Any]) -> Model:
+    def of(rows: pd.DataFrame) -> Callable[..., Column]:
+        from pyspark.ml.functions import predict_batch_udf
+
+        model = build().fit(rows[FEATURES].to_numpy(), _label(rows))
+
+        def make() -> Callable[[np.ndarray], np.ndarray]:
+            return model.predict
+
+        predicted = predict_batch_udf(make, return_type=DoubleType(), batch_size=10_000)
+        return lambda: predicted(F.struct(*FEATURES))
+
+    return of
+
+
+def _text(analyzer: str, shortest: int, longest: int) -> Model:
     def build(rows: pd.DataFrame) -> Callable[..., Column]:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
@@ -130,7 +140,28 @@ def _text(analyzer: str, shortest: int, longest: int) -> Callable[[pd.DataFrame]
     return build
 
 
-def _udf(build: Callable[[pd.DataFrame], Callable[..., Column]]) -> Callable[[pd.DataFrame], Scorer]:
+def _mixed(numbers: list[str], words: list[str]) -> Model:
+    def build(rows: pd.DataFrame) -> Callable[..., Column]:
+        from sklearn.compose import make_column_transformer
+        from sklearn.impute import SimpleImputer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+        scaled, encoded = make_pipeline(SimpleImputer(), StandardScaler()), OneHotEncoder(handle_unknown="ignore")
+        parts = make_column_transformer((scaled, numbers), (encoded, words))
+        model = make_pipeline(parts, LogisticRegression(max_iter=500, tol=0.01)).fit(rows[numbers + words], rows.label)
+
+        @F.pandas_udf(DoubleType())
+        def probability(features: pd.DataFrame) -> pd.Series:
+            return pd.Series(model.predict_proba(features)[:, 1])
+
+        return lambda: probability(F.struct(*numbers, *words))
+
+    return build
+
+
+def _udf(build: Model) -> Callable[[pd.DataFrame], Scorer]:
     def of(rows: pd.DataFrame) -> Scorer:
         score = build(rows)
         return lambda frame: frame.withColumn("score", score())
@@ -138,41 +169,42 @@ def _udf(build: Callable[[pd.DataFrame], Callable[..., Column]]) -> Callable[[pd
     return of
 
 
-def _spark_pipeline(name: str) -> Callable[[pd.DataFrame], Scorer]:
-    """A pipeline of pyspark.ml. It is fitted once and saved: the sums of a fit depend on how its rows were divided."""
-
-    def of(rows: pd.DataFrame) -> Scorer:
-        from pyspark.ml import Pipeline, PipelineModel, classification
-        from pyspark.ml import feature as features
-        from pyspark.ml.functions import vector_to_array
-
-        stages = [features.VectorAssembler(inputCols=FEATURES, outputCol="assembled")]
-        if name == "LogisticRegression":
-            stages += [features.StandardScaler(inputCol="assembled", outputCol="features", withMean=True)]
-            stages += [classification.LogisticRegression(labelCol="label")]
-        else:
-            stages += [classification.GBTClassifier(featuresCol="assembled", labelCol="label", maxIter=100, maxDepth=5, seed=1)]
-        saved = data_folder() / f"scoring-v{RECIPE}" / f"spark-{name}-{len(rows)}"
-        if not saved.exists():
-            label = (rows.x0 + rows.x1 * rows.x2 > 0.5).astype(float)
-            session = SparkSession.active()
-            frame = session.createDataFrame(rows[FEATURES].assign(label=label)).coalesce(1).cache()
-            partial = saved.with_name(f".{saved.name}.{os.getpid()}.partial")
-            Pipeline(stages=stages).fit(frame).write().overwrite().save(str(partial))
-            os.replace(partial, saved)
-            frame.unpersist()
-        model = PipelineModel.load(str(saved))
-        return lambda frame: model.transform(frame).withColumn("score", vector_to_array("probability")[1])
-
-    return of
+def _trees(name: str, build: Callable[[], Any], make: Callable[[Callable[[], Any]], Model] = _trees_udf) -> ScoringCase:
+    return ScoringCase(name, "numbers", FEATURES, _udf(make(build)), target=10)
 
 
-CASES = (
-    ScoringCase("LR, 30 columns", "numbers", FEATURES, _udf(_linear), scan=1.3),
-    ScoringCase("HistGradientBoosting 100x31", "numbers", FEATURES, _udf(_trees("HistGradientBoostingRegressor")), target=10),
-    ScoringCase("RandomForest 100 of depth 10", "numbers", FEATURES, _udf(_trees("RandomForestRegressor")), target=10),
-    ScoringCase("TF-IDF words, LR", "texts", ["text"], _udf(_text("word", 1, 1))),
-    ScoringCase("TF-IDF char_wb 3-5, LR", "texts", ["text"], _udf(_text("char_wb", 3, 5))),
-    ScoringCase("pyspark.ml LR, 30 columns", "numbers", FEATURES, _spark_pipeline("LogisticRegression"), target=5, scan=1.3),
-    ScoringCase("pyspark.ml GBT 100 of depth 5", "numbers", FEATURES, _spark_pipeline("GBT"), target=5),
-)
+def _texts(name: str, table: str, *options: Any) -> ScoringCase:
+    return ScoringCase(name, table, ["text"], _udf(_text(*options)))
+
+
+_MIXED = {"credit": (CREDIT_NUMBERS, CREDIT_WORDS), "KDD": (KDD_NUMBERS, KDD_WORDS)}
+CASES = [
+    ScoringCase("LR, 30 columns", "numbers", FEATURES, _udf(_linear_udf), scan=1.3),
+    ScoringCase("LR, 30 columns, predict_batch_udf", "numbers", FEATURES, _udf(_linear_batches), scan=1.3),
+    _trees("HistGradientBoosting 100x31", _scikit_learn("HistGradientBoostingRegressor")),
+    _trees("RandomForest 100 of depth 10", _scikit_learn("RandomForestRegressor")),
+    _trees("LightGBM 100x31", _lightgbm(100)),
+    _trees("LightGBM 100x31, predict_batch_udf", _lightgbm(100), _trees_batches),
+    _trees("LightGBM 1,000x31", _lightgbm(1000)),
+    _trees("XGBoost 100 of depth 6", _xgboost),
+    _texts("TF-IDF words, LR (tweets)", "tweets", "word", 1, 1),
+    _texts("TF-IDF char_wb 3-5, LR (tweets)", "tweets", "char_wb", 3, 5),
+    _texts("TF-IDF words, LR (titles)", "titles", "word", 1, 1),
+    _texts("TF-IDF char_wb 3-5, LR (titles)", "titles", "char_wb", 3, 5),
+    ScoringCase("pyspark.ml LR, 30 columns", "numbers", FEATURES, spark_ml.plain("LogisticRegression"), target=5, scan=1.3),
+    ScoringCase("pyspark.ml GBT 100 of depth 5", "numbers", FEATURES, spark_ml.plain("GBT"), target=5),
+]
+if has_sources():
+    for _name, (_numbers, _words) in _MIXED.items():
+        _columns, _table = [*_numbers, *_words], _name.lower()
+        CASES += [
+            ScoringCase(f"impute, scale, one-hot, LR ({_name})", _table, _columns, _udf(_mixed(_numbers, _words)), scan=1.3),
+            ScoringCase(
+                f"pyspark.ml index, impute, scale, one-hot, LR ({_name})", _table, _columns,
+                spark_ml.mixed("LogisticRegression", _table, _numbers, _words), target=5, scan=1.3,
+            ),
+            ScoringCase(
+                f"pyspark.ml index, impute, one-hot, GBT ({_name})", _table, _columns,
+                spark_ml.mixed("GBT", _table, _numbers, _words), target=5,
+            ),
+        ]  # fmt: skip

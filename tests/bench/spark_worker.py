@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import formulas  # noqa: E402 - the path to it is set above
 import process_memory  # noqa: E402
 import scoring_cases  # noqa: E402
+import scoring_tables  # noqa: E402
 import udf_cases  # noqa: E402
 from pyspark import cloudpickle  # noqa: E402
 from pyspark.sql import Column, DataFrame, SparkSession  # noqa: E402
@@ -127,7 +128,7 @@ class Worker:
         if way == "scan":
             return frame.select(*chosen.columns)
         if case not in self._models:
-            self._models[case] = chosen.model(scoring_cases.training_rows(folder))
+            self._models[case] = chosen.model(scoring_tables.training_rows(folder))
         scored = self._models[case](frame)
         return scored.select("id", "score") if way == "rows" else scored.select("score")
 

@@ -1,0 +1,107 @@
+"""Names of tables to Parquet for the scoring benchmark: numbers, texts, and tables of mixed columns with missing values.
+
+Texts and mixed tables come from real files, where $SPARKWELD_SOURCES names a folder with them. A row is drawn by chance; then
+texts end in a number of their own, amounts are multiplied by a factor near 1, and some values are missing, so that nearly all
+rows are distinct. Categories and small counts stay as they are. Without the folder, texts are drawn from words of a Zipf
+distribution, and there are no mixed tables.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from flights_data import data_folder
+
+FEATURES = [f"x{i}" for i in range(30)]
+TRAINED, FILES, RECIPE = 20_000, 4, 2
+#: Of mixed tables: what is imputed and scaled (doubles with missing values), and what is one-hot.
+CREDIT_WORDS = ["sex", "education", "marriage", "pay_1", "pay_2", "pay_3", "pay_4", "pay_5", "pay_6"]
+CREDIT_NUMBERS = ["limit_bal", "age", *(f"{name}_amt{i}" for name in ("bill", "pay") for i in range(1, 7))]
+KDD_WORDS = ["protocol_type", "service", "flag"]
+KDD_NUMBERS = [
+    "duration", "src_bytes", "dst_bytes", "land", "wrong_fragment", "urgent", "hot", "num_failed_logins", "logged_in",
+    "num_compromised", "root_shell", "su_attempted", "num_root", "num_file_creations", "num_shells", "num_access_files",
+    "num_outbound_cmds", "is_host_login", "is_guest_login", "count", "srv_count", "serror_rate", "srv_serror_rate",
+    "rerror_rate", "srv_rerror_rate", "same_srv_rate", "diff_srv_rate", "srv_diff_host_rate", "dst_host_count",
+    "dst_host_srv_count", "dst_host_same_srv_rate", "dst_host_diff_srv_rate", "dst_host_same_src_port_rate",
+    "dst_host_srv_diff_host_rate", "dst_host_serror_rate", "dst_host_srv_serror_rate", "dst_host_rerror_rate",
+    "dst_host_srv_rerror_rate",
+]  # fmt: skip
+_MISSING = 0.02
+
+
+def has_sources() -> bool:
+    """Whether there are real files."""
+    return source("credit_default").is_file()
+
+
+def source(name: str) -> Path:
+    """Where the real file of that name lies, if it does."""
+    return Path(os.environ.get("SPARKWELD_SOURCES", ""), f"{name}.parquet")
+
+
+def _numbers(random: np.random.Generator, rows: int) -> pa.Table:
+    return pa.table({name: random.normal(size=rows) for name in FEATURES})
+
+
+def _texts(random: np.random.Generator, rows: int, *, name: str, column: str) -> pa.Table:
+    if source(name).is_file():
+        known = pq.read_table(source(name))[column].to_numpy(zero_copy_only=False)
+    else:
+        words = random.zipf(1.3, size=(20_000, 12)) % 30_000
+        known = np.array([" ".join(f"w{w:x}" for w in line) for line in words], object)
+    numbered = random.choice(known, rows) + np.char.mod(" n%d", random.integers(0, 1000, rows)).astype(object)
+    return pa.table({"text": numbered})
+
+
+def _mixed(random: np.random.Generator, rows: int, *, name: str, numbers: list[str], words: list[str]) -> pa.Table:
+    known = pd.read_parquet(source(name), columns=[*numbers, *words, "label"])
+    drawn = known.iloc[random.integers(0, len(known), rows)].reset_index(drop=True)
+    columns = {}
+    for column in numbers:
+        values = drawn[column].to_numpy(np.float64)
+        if known[column].nunique() > 1000:
+            values = np.round(values * random.uniform(0.9, 1.1, rows), 2)
+        columns[column] = pa.array(values, mask=random.random(rows) < _MISSING)
+    return pa.table(columns | {column: drawn[column].to_numpy() for column in [*words, "label"]})
+
+
+_TABLES = {
+    "numbers": _numbers,
+    "tweets": partial(_texts, name="hate_offensive_tweets", column="text"),
+    "titles": partial(_texts, name="pricerunner_products", column="title"),
+    "credit": partial(_mixed, name="credit_default", numbers=CREDIT_NUMBERS, words=CREDIT_WORDS),
+    "kdd": partial(_mixed, name="kddcup99_10pct", numbers=KDD_NUMBERS, words=KDD_WORDS),
+}
+
+
+def prepare(table: str, rows: int) -> Path:
+    """The folder with `rows` rows of a table, made once; its int64 `id` is a unique key."""
+    folder = scoring_folder() / f"{table}-{rows}"
+    folder.mkdir(parents=True, exist_ok=True)
+    edges = np.linspace(0, rows, FILES + 1).astype(int)
+    for part, (begin, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        target = folder / f"part-{part:05d}.parquet"
+        if not target.exists():
+            made = _TABLES[table](np.random.default_rng([rows, part]), int(end - begin))
+            made = made.append_column("id", pa.array(np.arange(begin, end)))
+            unfinished = target.with_name(f".{target.name}.{os.getpid()}.partial")
+            pq.write_table(made, unfinished, use_dictionary=False, row_group_size=int(end - begin))
+            os.replace(unfinished, target)
+    return folder
+
+
+def scoring_folder() -> Path:
+    """Where the tables are, and fitted pipelines of pyspark.ml."""
+    return data_folder() / f"scoring-v{RECIPE}"
+
+
+def training_rows(folder: str) -> pd.DataFrame:
+    """The first rows of a table."""
+    return pq.ParquetFile(Path(folder) / "part-00000.parquet").read().slice(0, TRAINED).to_pandas()
