@@ -102,9 +102,13 @@ def test_deep_and_many() -> None:
         assert op.form == form and op.arguments == len(forest.used)
         (got,) = Scored(op).run([columns[i] for i in forest.used])
         assert got.tobytes() == forest.evaluate(columns)[0].tobytes()
-    bushy = Forest(40, F64, F64, np.zeros(1), (random_tree(rng, 200, edges, False, 1, 0),))
-    forms = [TreeEnsemble.of(bushy.of_used(), share).form for share in (1.0, 0.001)]
-    assert forms == ["mask", "walk"]  # one row costs the masks as much as all
+    node = np.arange(511, dtype=np.int32)
+    feature, threshold = np.where(node < 255, node % 3, 0).astype(np.int32), np.where(node < 255, np.sin(node), 0)
+    hits, misses = (np.where(node < 255, 2 * node + side, -1).astype(np.int32) for side in (1, 2))
+    bushy = Forest(3, F64, F64, np.zeros(1), (Tree(feature, threshold, node < 0, hits, misses, rng.normal(size=(511, 1))),))
+    few = [TreeEnsemble.of(bushy, share) for share in (1.0, 0.001)]
+    assert [op.form for op in few] == ["mask", "walk"]  # one row costs the masks as much as all
+    assert Scored(few[0]).run(columns[:3])[0].tobytes() == Scored(few[1]).run(columns[:3])[0].tobytes()
     assert chain.depth == 300 and len(Forest(40, F64, F64, np.zeros(1), stumps).used) == 7
     with pytest.raises(TooLarge, match="256 leaves"):
         mask_arrays(Forest(40, F64, F64, np.zeros(1), (wide,)))
