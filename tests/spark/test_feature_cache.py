@@ -38,13 +38,17 @@ def scored():
     return make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression()).fit(texts, labels)
 
 
-@pytest.fixture
-def score(scored):
+def scorer(model):
     @pandas_udf("double")
     def score(title: pd.Series) -> pd.Series:
-        return pd.Series(scored.predict_proba(title)[:, 1])
+        return pd.Series(model.predict_proba(title)[:, 1])
 
     return score
+
+
+@pytest.fixture
+def score(scored):
+    return scorer(scored)
 
 
 def test_a_text_models_scores_are_found_again(spark, parquet, score):
@@ -62,6 +66,15 @@ def test_a_text_models_scores_are_found_again(spark, parquet, score):
     # The same form again: what was remembered in the query before is found.
     again, frame = run(spark, lambda: table.select("id", score("title").alias("s")), ALWAYS)
     assert again == plain and counted(frame)["cachedRows"] == 9000
+
+
+def test_a_model_fitted_anew_is_not_answered_by_the_old_one(spark, parquet):
+    """Both have one program; what they learned lies in blocks beside it."""
+    table = parquet({"title": np.array(titles(300))})
+    for word in ("old", "new"):
+        texts = titles(300)
+        score = scorer(make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [word in text for text in texts]))
+        check(spark, lambda score=score: table.select(score("title").alias("s")), conf=ALWAYS, ulp=4)
 
 
 def test_rows_that_a_guard_flags_are_not_remembered(spark, parquet):

@@ -10,7 +10,8 @@ final case class FormKey(request: String, nullable: Set[Int])
 
 /**
  * A linked form: its kernel, which request inputs it loads and the digests of the blocks that it reads, in ABI order, and the
- * bytes of memory that a call of it wants. `hash`: of its program; `repeatable`: it gives equal rows equal results in any batch.
+ * bytes of memory that a call of it wants. `hash`: of its program, whatever is in the blocks; `repeatable`: it gives equal rows equal
+ * results in any batch.
  */
 final class LinkedForm(
     val kernel: Kernel,
@@ -18,7 +19,10 @@ final class LinkedForm(
     val repeatable: Boolean,
     val inputs: Array[Int],
     val blocks: Array[String],
-    val memory: Long)
+    val memory: Long) {
+  /** Forms that give equal rows equal results have one: of a model that was fitted anew, the blocks are others. */
+  val identity: String = (hash +: blocks).mkString(" ")
+}
 
 /**
  * There is no kernel for a form. `lasting`: asking again gives the same (refused); otherwise it is tried again after a

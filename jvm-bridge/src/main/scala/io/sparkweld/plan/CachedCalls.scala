@@ -36,7 +36,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   def call(form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(run: Int => Boolean): Unit =
     if (!possible || rows < LeastRows || !form.repeatable || !takes(form)) run(rows)
     else {
-      val known = advice.getOrElseUpdate(form.hash, SparkWeldRuntime.caches.adviceOf(form.hash))
+      val known = advice.getOrElseUpdate(form.identity, SparkWeldRuntime.caches.adviceOf(form.identity))
       val cache = if (plan.cacheMode == CacheMode.Always || known.wantsCache) cacheOf(form) else None
       val started = System.nanoTime()
       cache match {
@@ -61,7 +61,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   }
 
   private def cacheOf(form: LinkedForm): Option[RowCache] =
-    caches.getOrElseUpdate(form.hash, SparkWeldRuntime.caches.take(form.hash))
+    caches.getOrElseUpdate(form.identity, SparkWeldRuntime.caches.take(form.identity))
 
   private def through(cache: RowCache, form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(
       run: Int => Boolean): Unit = {
