@@ -25,7 +25,7 @@ from udf_compiler.catalyst_times import TIME_RULES, day_of
 from udf_compiler.catalyst_values import Expr, Maybe, Rule
 from udf_compiler.ranges import no_overflow, within
 from udf_compiler.spark_ml import MlFunctions
-from udf_compiler.spark_ml.stages import Vector
+from udf_compiler.spark_ml.stages import Vector, Words
 
 
 def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml: MlFunctions | None = None) -> Value:
@@ -38,8 +38,8 @@ def translate(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml
     return result.value if result.valid is None else loop.optional(result.value, result.valid)
 
 
-def translate_vector(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml: MlFunctions) -> Vector:
-    """The vector of a Catalyst expression. Guards join `loop`. Refuses what `translate` and `MlFunctions.vector` refuse."""
+def translate_vector(loop: LoopBuilder, expr: Expr, columns: Callable[[str], Value], ml: MlFunctions) -> Vector | Words:
+    """The vector, or the words, of an expression. Guards join `loop`. Refuses what `translate` and `MlFunctions.vector` do."""
     return ml.vector(_Translator(loop, columns, ml), expr, None)
 
 

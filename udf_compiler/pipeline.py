@@ -214,7 +214,7 @@ class _Pipeline:
         if step["columns"]:
             self.fused.append("project")
         for entry in step["columns"]:
-            if entry["expr"]["type"] == "vector":
+            if self.ml.is_vector(entry["expr"]):
                 self.ml.define(entry["name"], self._try(None, lambda entry=entry: self._vector(entry)))  # type: ignore[misc]
                 continue
             made = self._try(None, lambda entry=entry: self._projected(entry))  # type: ignore[misc]
@@ -236,7 +236,7 @@ class _Pipeline:
         return column
 
     def _vector(self, entry: dict[str, Any]) -> dict[str, Any]:
-        """The expression of a vector column. Only its guards are a loop: Spark raises here, whoever reads the vector."""
+        """The expression of a column of vectors or words. Only its guards are a loop: Spark raises here, whoever reads it."""
         loop = self.columns.loop("vector")
         catalyst.translate_vector(loop, entry["expr"], self.columns.reader(loop), self.ml)
         loop.close()
@@ -279,6 +279,7 @@ class _Pipeline:
         for name in vectors:
             reader = self.columns.reader(loop)
             vector = catalyst.translate_vector(loop, {"op": "Column", "name": name, "type": "vector"}, reader, self.ml)
+            assert isinstance(vector, Vector)
             self.vectors.append(result(vector, re.sub(r"#\d+$", "", name)))
             for at, number in enumerate(vector.values):
                 names.append(f"{name}[{at}]@{self.columns.domain}")

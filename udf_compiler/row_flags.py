@@ -16,9 +16,11 @@ COLUMN = "flagged"
 def guards_as_column(program: Program) -> Program:
     """The program without guards and with the column as its last output; itself where it has none, guards the batch or filters.
 
-    It is one of a single loop, for functions that see each row for itself: what the original makes of a row is the same when it
-    gets only the flagged ones.
+    It is one of functions that see each row for itself: what the original makes of a row is the same when it gets only the
+    flagged ones. Of several loops, the batch is flagged.
     """
+    if len(program.loops) != 1:
+        return program
     (loop,) = program.loops
     if not loop.guards or loop.some or loop.where is not None or loop.groups is not None:
         return program

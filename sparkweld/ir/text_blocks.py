@@ -24,19 +24,24 @@ class Analyzer:
     """How a text becomes n-grams, as scikit-learn's analyzers do it behind the preprocessing.
 
     `kind`: WORD, CHAR or CHAR_WB. WORD: tokens are the longest runs of at least `least` code points c of which ``c * least``
-    matches `pattern`, `stop_words` are left out.
+    matches `pattern`, `stop_words` are left out. A pattern may also be the code points of tokens, as the ends of ranges.
+
+    Of Spark's tokenizers: `split`: a token is what stands between two separators, empty ones too, as Java's ``String.split``
+    gives them: an empty text is one token, and none follows the last that is not empty. `wide`: lengths count UTF-16 code units.
     """
 
     kind: int
     shortest: int
     longest: int
-    pattern: str = r"(?u)\b\w\w+\b"
+    pattern: str | tuple[int, ...] = r"(?u)\b\w\w+\b"
     least: int = 2
     stop_words: frozenset[str] = frozenset()
+    split: bool = False
+    wide: bool = False
 
 
 def block_of(
-    analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step], started: bool, signed: bool
+    analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step], started: bool, hash: int
 ) -> ConstantBlock:
     """The block; the arguments are those of `TextSums.of`. Raises VerifyError where a column would lie outside of an array."""
     _check_columns(terms, weights, steps)
@@ -54,11 +59,12 @@ def block_of(
     head = {
         Head.ANALYZER: analyzer.kind, Head.LEAST: analyzer.least,
         Head.SHORTEST: analyzer.shortest, Head.LONGEST: analyzer.longest,
-        Head.OUTPUTS: weights.shape[1], Head.STARTS: started, Head.SIGNED: signed, Head.STEPS: len(steps),
+        Head.OUTPUTS: weights.shape[1], Head.STARTS: started, Head.HASH: hash, Head.STEPS: len(steps),
         Head.FEATURES: terms if isinstance(terms, int) else 0, Head.DIGITS: -(-max(len(weights) - 1, 1).bit_length() // 8),
         Head.FIRST_STOP: len(words), Head.WORDS_SHIFT: known.shift, Head.SPANS: len(classes.spans) // 2,
         Head.ROOTS: len(tables.roots),
         Head.LOGS: len(arrays["logs"]), Head.DIRECT: _is_direct(analyzer, terms, words),
+        Head.SPLIT: analyzer.split, Head.EXTRA: analyzer.wide,
         **{place: at[name] for name, place in _PLACES.items()},
     }  # fmt: skip
     arrays["head"][list(head)] = list(head.values())

@@ -15,7 +15,7 @@ class Head(IntEnum):
     OUTPUTS = 4
     STARTS = 5  # 1 when sums start from arguments
     FEATURES = 6  # columns of a hashing vectoriser, 0 for a vocabulary
-    SIGNED = 7  # 1 when the hash gives a sign
+    HASH = 7  # the kind of hash
     BLOCKS_AT = 8
     KINDS_AT = 9
     WORDS_AT = 10
@@ -34,11 +34,18 @@ class Head(IntEnum):
     WORD_STARTS_AT = 23
     SPANS_AT = 24
     SPANS = 25  # how many spans of ASCII are of tokens
-    STEPS = 26  # their number; then kind, and where its numbers are, of each
+    SPLIT = 26  # 1 when tokens are what stands between single separators
+    EXTRA = 27  # what a code point past 16 bits adds to its token's length, beside 1
+    STEPS = 28  # their number; then kind, and where its numbers are, of each
 
 
 #: Kinds of analyzers.
 WORD, CHAR, CHAR_WB = range(3)
+
+#: Kinds of hashes, all MurmurHash3. SIGNED and UNSIGNED: scikit-learn's, whose sign counts or not. SPARK: Spark's since 3.0.
+UNSIGNED, SIGNED, SPARK = range(3)
+#: What Spark's hash starts from.
+SPARK_SEED = 42
 
 #: What is done with a row's values, in order. LOG: 1 + log(x). SCALE: times its column's number. ONE: 1. ABOVE: 1 where greater
 #: than the number, else 0. Those from NORM_L1 on divide by the row's norm, unless that is 0.

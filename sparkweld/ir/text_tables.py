@@ -187,14 +187,18 @@ class CharacterClasses:
 
 
 @lru_cache(maxsize=16)
-def character_classes(pattern: str | None = None, repeated: int = 1) -> CharacterClasses:
+def character_classes(pattern: str | tuple[int, ...] | None = None, repeated: int = 1) -> CharacterClasses:
     """The classes of the running Python. A token is made of code points c of which ``c * repeated`` matches the pattern.
 
-    Without a pattern nothing is of a token.
+    Or the pattern is these code points themselves, as the first of each range and the first behind it. Without a pattern nothing
+    is of a token.
     """
     kinds = np.zeros(0x110000, np.uint8)
     kinds[[c for c in range(0x110000) if chr(c).isspace()]] = SPACE
-    if pattern is not None:
+    if isinstance(pattern, tuple):
+        for first, end in zip(pattern[::2], pattern[1::2], strict=True):
+            kinds[first:end] |= TOKEN
+    elif pattern is not None:
         match: Callable[[str], object] = re.compile(pattern).fullmatch
         kinds[[c for c in range(0x110000) if match(chr(c) * repeated)]] |= TOKEN
     distinct, numbers = np.unique(kinds.reshape(-1, _BLOCK), axis=0, return_inverse=True)
@@ -205,13 +209,13 @@ def character_classes(pattern: str | None = None, repeated: int = 1) -> Characte
     return CharacterClasses(blocks, distinct.reshape(-1), spans.reshape(-1).astype(np.int64))
 
 
-def murmur_hash(data: bytes) -> int:
-    """MurmurHash3_x86_32 (Appleby) with seed 0, signed: what sklearn.utils.murmurhash3_32 gives."""
+def murmur_hash(data: bytes, seed: int = 0) -> int:
+    """MurmurHash3_x86_32 (Appleby), signed: what sklearn.utils.murmurhash3_32 gives."""
 
     def rotated(x: int, bits: int) -> int:
         return (x << bits | x >> 32 - bits) & 0xFFFFFFFF
 
-    h = 0
+    h = seed
     for i in range(0, len(data), 4):
         k = int.from_bytes(data[i : i + 4], "little") * 0xCC9E2D51 & 0xFFFFFFFF
         h ^= rotated(k, 15) * 0x1B873593 & 0xFFFFFFFF

@@ -12,6 +12,7 @@ from pyspark.ml import classification as classifiers
 from pyspark.ml import feature as features
 from pyspark.ml import regression as regressors
 from pyspark.ml.functions import vector_to_array
+from pyspark.ml.linalg import Vectors
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 
@@ -79,6 +80,10 @@ SCALERS = [
     ("MaxAbsScaler", {}),
     ("RobustScaler", {}),
     ("RobustScaler", {"withCentering": True, "withScaling": False}),
+    ("Normalizer", {}),
+    ("Normalizer", {"p": 1.0}),
+    ("Normalizer", {"p": float("inf")}),
+    ("ElementwiseProduct", {"scalingVec": Vectors.dense([0.5, 3.0, 1e-9, 2.0, 0.1])}),
 ]
 
 
@@ -93,8 +98,13 @@ def test_scalers(spark, table, fitted):
 def test_vectors_that_are_selected_are_stored_as_spark_stores_them(spark, table, fitted):
     """An assembled vector and a MinMaxScaler's are sparse or dense row by row, one with a mean taken off is dense; a scale alone
     keeps the form."""
-    model = fitted(scaler("StandardScaler", withMean=True), scaler("MinMaxScaler", "m"), scaler("MaxAbsScaler", "x"))
-    check(spark, lambda: model.transform(table).filter("k < 3").select("v", "id", "o", "m", "x"))
+    model = fitted(
+        scaler("StandardScaler", withMean=True),
+        scaler("MinMaxScaler", "m"),
+        scaler("MaxAbsScaler", "x"),
+        scaler("Normalizer", "n"),
+    )
+    check(spark, lambda: model.transform(table).filter("k < 3").select("v", "id", "o", "m", "x", "n"))
     stored = {type(row.v).__name__ for row in model.transform(table).select("v").collect()}
     assert stored == {"DenseVector", "SparseVector"}
 
@@ -284,9 +294,13 @@ def test_null_and_nan_are_sparks_own_errors(spark, missing, fitted):
 
 
 def test_nan_in_a_linear_model_runs_as_spark_planned_it(spark, missing, fitted):
+    """Such rows alone, their whole vectors too; above a filter, their batch."""
     lasso = classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=5, regParam=0.2, elasticNetParam=1.0)
     model = fitted(lasso, handleInvalid="keep")
-    check(spark, lambda: model.transform(missing).select("id", "prediction", number("probability", 1, 9)), deopt=True)
+    what = check(spark, lambda: model.transform(missing).select("id", "prediction", number("probability", 1, 9)))
+    assert (what.guarded_rows, what.kernel_batches) == (2, 1)
+    assert check(spark, lambda: model.transform(missing).select("id", "v", "prediction")).guarded_rows == 2
+    check(spark, lambda: model.transform(missing.filter("id >= 0")).select("id", "prediction"), deopt=True)
 
 
 def test_an_empty_table(spark, table, fitted):
@@ -304,6 +318,10 @@ def test_what_is_refused(spark, table, fitted, tmp_path):
     check(spark, lambda: other.transform(table).select("o"), refused="SW900")
     cosine = fitted(clustering.KMeans(featuresCol="v", k=2, distanceMeasure="cosine", seed=1))
     check(spark, lambda: cosine.transform(table).select("prediction"), refused="SW901")
+    negative = fitted(scaler("ElementwiseProduct", scalingVec=Vectors.dense([0.5, -3.0, 1.0, 2.0, 0.1])))
+    check(spark, lambda: negative.transform(table).select(number("o", 0)), refused="SW901")
+    other_norm = fitted(scaler("Normalizer", p=3.0))
+    check(spark, lambda: other_norm.transform(table).select(number("o", 0)), refused="SW901")
     outside = fitted(scaler("StandardScaler", withMean=True))
     outside.stages[0].transform(table).select("v").write.parquet(str(tmp_path / "vectors"))
     vectors = spark.read.parquet(str(tmp_path / "vectors"))

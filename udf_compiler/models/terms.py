@@ -16,7 +16,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import TextSums
 from sparkweld.ir.text_blocks import Analyzer, Step
-from sparkweld.ir.text_layout import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE
+from sparkweld.ir.text_layout import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE, SIGNED
 from sparkweld.ir.types import F64
 from udf_compiler.models.features import FLOATS, Features, guard_finite
 from udf_compiler.models.selection import SELECTORS
@@ -38,7 +38,7 @@ class TextPart:
     analyzer: Analyzer
     vocabulary: Mapping[str, int] | None
     columns: int
-    signed: bool = True
+    hash: int = SIGNED
     steps: tuple[Step, ...] = ()
     chosen: np.ndarray | None = None
 
@@ -64,7 +64,7 @@ class TextPart:
         """``starts + x @ weights``, from 0 without starts."""
         spread = weights if self.chosen is None else np.column_stack([self._spread(w) for w in weights.T])
         terms = self.columns if self.vocabulary is None else self.vocabulary
-        op = TextSums.of(self.analyzer, terms, spread, self.steps, bool(starts), self.signed)
+        op = TextSums.of(self.analyzer, terms, spread, self.steps, bool(starts), self.hash)
         return [loop.emit(op.at(i), self.text, *starts) for i in range(weights.shape[1])]
 
     def _spread(self, numbers: np.ndarray) -> np.ndarray:
@@ -163,12 +163,12 @@ class Terms:
             refuse("SW852", what=call)
         return replace(self, parts=(self.parts[0].step(kind, numbers),))
 
-    def scores(self, weights: np.ndarray, offsets: np.ndarray, call: str) -> ExactScores:
-        """``x @ weights + offsets``. Refuses SW853 weights of 32 bits."""
+    def scores(self, weights: np.ndarray, offsets: np.ndarray, call: str, first: bool = False) -> ExactScores:
+        """``x @ weights + offsets``; `first`: ``offsets + x @ weights``. Refuses SW853 weights of 32 bits."""
         if weights.dtype != np.float64 or weights.size > _MOST_WEIGHTS:
             refuse("SW853", call=call, dtype=f"{weights.dtype}[{weights.size}]")
         loop, at = self.loop, 0
-        sums: list[Value] = []
+        sums = [loop.const(float(offset), F64) for offset in offsets] if first else []
         for part in self.parts:
             of_part = weights[at : at + part.width]
             at += part.width
@@ -179,7 +179,7 @@ class Terms:
             else:
                 sums = _number_sums(loop, part, of_part, sums)
         values = tuple(
-            loop.call("add", total, loop.const(float(offset), F64)) if offset else total
+            loop.call("add", total, loop.const(float(offset), F64)) if offset and not first else total
             for total, offset in zip(sums, offsets, strict=True)
         )
         check_size(loop)

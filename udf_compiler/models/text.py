@@ -10,7 +10,7 @@ import numpy as np
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.text_blocks import Analyzer
-from sparkweld.ir.text_layout import CHAR, CHAR_WB, LONGEST_HASHED, NORM_L1, NORM_L2, ONE, WORD
+from sparkweld.ir.text_layout import CHAR, CHAR_WB, LONGEST_HASHED, NORM_L1, NORM_L2, ONE, SIGNED, UNSIGNED, WORD
 from sparkweld.ir.types import STR
 from udf_compiler.models.features import Features
 from udf_compiler.models.terms import Terms, TextPart, tfidf_steps
@@ -103,7 +103,7 @@ class HashingVectorizer(Vectorizer):
             self._refuse_option("dtype")
         if analyzer.longest > LONGEST_HASHED:
             self._refuse_option("ngram_range")
-        part = TextPart(self._document(x), analyzer, None, int(model.n_features), bool(model.alternate_sign))
+        part = TextPart(self._document(x), analyzer, None, int(model.n_features), SIGNED if model.alternate_sign else UNSIGNED)
         if model.binary:
             part = part.step(ONE)
         if model.norm is not None:

@@ -16,8 +16,8 @@ from sparkweld.ir import Value
 from sparkweld.reasons import refusal
 from udf_compiler.catalyst_values import Expr, Maybe, Translator
 from udf_compiler.columns import Unknown
-from udf_compiler.spark_ml import assembling, categories, linear, other_models, scaling, trees, vectors
-from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector
+from udf_compiler.spark_ml import assembling, categories, linear, other_models, scaling, texts, trees, vectors
+from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, Words
 from udf_compiler.trace.session import Session, running
 
 #: A function's name in requests -> its translation.
@@ -26,6 +26,7 @@ STAGES: dict[str, Rule] = {
     **scaling.STAGES,
     **categories.STAGES,
     **vectors.STAGES,
+    **texts.STAGES,
     **linear.STAGES,
     **trees.STAGES,
     **other_models.STAGES,
@@ -33,6 +34,12 @@ STAGES: dict[str, Rule] = {
 
 #: Classes whose results are kept: BLAS adds their products in an order of its own.
 KEPT = linear.KEPT | trees.KEPT | vectors.KEPT | other_models.KEPT
+
+#: What takes the numbers of a text's words, which are no columns.
+OF_WORDS = (
+    "IDFModel", "StandardScalerModel", "ElementwiseProduct", "Normalizer", "LinearRegressionModel", "LogisticRegressionModel",
+    "LinearSVCModel", "GeneralizedLinearRegressionModel", "NaiveBayesModel",
+)  # fmt: skip
 
 #: Most numbers of a vector that a kernel writes.
 MAX_SIZE = 512
@@ -52,12 +59,18 @@ class MlFunctions:
         """The notes for explain."""
         return [{"name": name, "notes": notes} for name, notes in self.notes.items() if notes]
 
+    def is_vector(self, expr: Expr) -> bool:
+        """Whether an expression is a vector or the words of a text, which are no columns of a program."""
+        if expr["op"] == "Column":
+            return self.has_vector(expr["name"])
+        return expr["type"] == "vector" or (expr["op"] == "Ml" and self._stages[expr["stage"]].name in texts.WORDS)
+
     def define(self, name: str, expr: Expr | None) -> None:
-        """A vector column; None: it was refused."""
+        """A column of vectors or words; None: it was refused."""
         self._vectors[name] = expr
 
     def has_vector(self, name: str) -> bool:
-        """Whether a column is one of vectors, which are never NULL in a program."""
+        """Whether a column is one of vectors or words, which are never NULL in a program."""
         return name in self._vectors
 
     def value(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
@@ -66,11 +79,11 @@ class MlFunctions:
             return self._element(translator, expr, demand)
         made = self._call(translator, expr, demand)
         if not isinstance(made, Maybe):
-            raise InternalError(f"{self._stages[expr['stage']].name} gave a vector for {expr['type']}")
+            raise InternalError(f"{self._stages[expr['stage']].name} gave no value for {expr['type']}")
         return made
 
-    def vector(self, translator: Translator, expr: Expr, demand: Value | None) -> Vector:
-        """A vector. Refuses SW900 what is not known, and SW905 an expression that gives none here.
+    def vector(self, translator: Translator, expr: Expr, demand: Value | None) -> Vector | Words:
+        """A vector, or the words of a text. Refuses SW900 what is not known, and SW905 an expression that gives none here.
 
         Raises Unknown for a column whose own refusal is recorded.
         """
@@ -87,12 +100,15 @@ class MlFunctions:
         if expr["op"] != "Ml":
             raise refusal("SW905", what=f"{expr['op']} of a vector")
         made = self._call(translator, expr, demand)
-        if not isinstance(made, Vector):
+        if isinstance(made, Maybe):
             raise InternalError(f"{self._stages[expr['stage']].name} gave no vector")
         return made
 
     def _element(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
         x = self.vector(translator, expr["args"][0], demand)
+        assert isinstance(x, Vector)
+        if x.is_words:
+            raise refusal("SW852", what="vector_to_array")
         if not 0 <= expr["at"] < x.size:
             raise refusal("SW905", what=f"number {expr['at']} of a vector of {x.size}")  # an error, or NULL
         return Maybe(x.values[expr["at"]])
@@ -103,6 +119,8 @@ class MlFunctions:
         if rule is None:
             raise refusal("SW900", what=stage.name)
         args = [self._argument(translator, arg, demand) for given in expr["args"] for arg in _flat(given)]
+        if any(isinstance(arg, Vector) and arg.is_words for arg in args) and not stage.name.startswith(OF_WORDS):
+            raise refusal("SW852", what=stage.name)
         loop = translator.loop
         before, loop.where = loop.where, translator.all_of(loop.where, demand)
         try:
@@ -115,11 +133,13 @@ class MlFunctions:
         return made
 
     def _argument(self, translator: Translator, expr: Expr, demand: Value | None) -> Argument:
-        return self.vector(translator, expr, demand) if expr["type"] == "vector" else translator.of(expr, demand)
+        return self.vector(translator, expr, demand) if self.is_vector(expr) else translator.of(expr, demand)
 
 
 def result(vector: Vector, title: str) -> Vector:
     """The vector itself, which is a result. Refuses SW903 one whose form is not known, or with too many."""
+    if vector.is_words:
+        raise refusal("SW903", title, column=title, what="counts words")
     if not vector.form:
         raise refusal("SW903", title, column=title, what="may be sparse or dense")
     if vector.size > MAX_SIZE:

@@ -8,7 +8,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.models.features import Column, Features, Indicator
-from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, double
+from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double
 
 
 def assemble(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
@@ -20,6 +20,7 @@ def assemble(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vecto
             kept = kept or arg.features.kept
             columns += [c if isinstance(c, Indicator) else _unsigned_zero(loop, c) for c in arg.features.columns]
         else:
+            assert isinstance(arg, Maybe)
             columns.append(_unsigned_zero(loop, _number(stage, loop, arg.value, arg.valid)))
     return Vector(Features(loop, tuple(columns), kept=kept), "compressed")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.models.features import guard_finite
 from udf_compiler.models.sums import Scores, scores
+from udf_compiler.models.terms import ExactScores, Terms
 from udf_compiler.spark_ml.classes import above, classifier, sigmoid, softmax
 from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector, vector_of
 
@@ -18,13 +19,16 @@ _EPS = float(np.finfo(np.float64).eps)
 def margins(stage: Stage, loop: LoopBuilder, x: Vector) -> Scores:
     """``coefficients . x + intercept``, a row of coefficients a sum.
 
-    A column with a coefficient of 0 is left out of that sum; rows where it is infinite or NaN are guarded.
+    A column with a coefficient of 0 is left out of that sum; rows where it is infinite or NaN are guarded. Sums over words are
+    Spark's own, not only near to them.
     """
     intercepts = stage.arrays["intercepts"]
     weights = stage.arrays["coefficients"].reshape(len(intercepts), -1)
     x.sized(weights.shape[1], stage)
     if not (np.isfinite(weights).all() and np.isfinite(intercepts).all()):
         stage.refuse("a coefficient that is not finite")
+    if isinstance(x.features, Terms):
+        return x.features.scores(weights.T, intercepts, stage.name, first=bool(stage.params.get("fromIntercepts")))
     dropped = [c for c, w in zip(x.features.columns, weights.T, strict=True) if not w.all() and isinstance(c, Value)]
     guard_finite(loop, dropped)
     made = scores(x.features, weights.T, intercepts, stage.name)
@@ -33,9 +37,11 @@ def margins(stage: Stage, loop: LoopBuilder, x: Vector) -> Scores:
     return made
 
 
-def errors_of(made: Scores) -> list[Value]:
-    """How far each sum may lie from Spark's."""
-    return [made.error(at) for at in range(len(made.values))]
+def errors_of(made: Scores, times: int = 1) -> Callable[[], list[Value]] | None:
+    """How far each sum may lie from Spark's, so many times over; None: they are the same."""
+    if isinstance(made, ExactScores):
+        return None
+    return lambda: [made.error(at) for at in range(len(made.values))] * times
 
 
 def linear_regression(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
@@ -46,9 +52,9 @@ def linear_regression(stage: Stage, loop: LoopBuilder, args: Sequence[Argument])
 def _logistic_raw(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
     made = margins(stage, loop, x)
     if not stage.params["binomial"]:
-        return vector_of(loop, made.values, "dense", lambda: errors_of(made))
+        return vector_of(loop, made.values, "dense", errors_of(made))
     margin = made.values[0]
-    return vector_of(loop, [loop.call("negative", margin), margin], "dense", lambda: errors_of(made) * 2)
+    return vector_of(loop, [loop.call("negative", margin), margin], "dense", errors_of(made, times=2))
 
 
 def _logistic_probability(stage: Stage, loop: LoopBuilder, raw: Vector) -> Vector:
@@ -92,7 +98,7 @@ def _logistic() -> dict[str, Rule]:
 
 def _support_raw(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
     made = margins(stage, loop, x)
-    return vector_of(loop, [loop.call("negative", made.values[0]), made.values[0]], "dense", lambda: errors_of(made) * 2)
+    return vector_of(loop, [loop.call("negative", made.values[0]), made.values[0]], "dense", errors_of(made, times=2))
 
 
 def _by_margin(stage: Stage, loop: LoopBuilder, raw: Vector) -> Value:

@@ -12,9 +12,9 @@ from sparkweld.ir.ops import Mlp
 from sparkweld.ir.ops.models import Distances
 from sparkweld.ir.types import I32
 from udf_compiler.models.sums import clear_argmax, scores
+from udf_compiler.models.terms import Terms, TextPart
 from udf_compiler.models.translator import keep
 from udf_compiler.spark_ml.classes import classifier, softmax
-from udf_compiler.spark_ml.linear import errors_of
 from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector, vector_of
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -25,6 +25,8 @@ def _bayes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
     pi = stage.arrays["pi"]
     theta = stage.arrays["theta"].reshape(len(pi), -1)
     x.sized(theta.shape[1], stage)
+    if isinstance(x.features, Terms):
+        return _bayes_of_words(stage, loop, x.features, theta, pi)
     for value in x.values:
         if stage.params["kind"] == "bernoulli":
             one = loop.call("equal", value, double(loop, 1.0))
@@ -44,7 +46,19 @@ def _bayes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
     made.kept(stage.name)
     # pi of a bernoulli model is a sum of its own, in an order of its own
     slack = double(loop, 8 * (theta.shape[1] + 4) * _EPS * float(np.abs(pi).max() + np.abs(theta).sum(axis=1).max()))
-    return vector_of(loop, made.values, "dense", lambda: [loop.call("add", e, slack) for e in errors_of(made)])
+    return vector_of(loop, made.values, "dense", lambda: [loop.call("add", made.error(at), slack) for at in range(len(pi))])
+
+
+def _bayes_of_words(stage: Stage, loop: LoopBuilder, terms: Terms, theta: np.ndarray, pi: np.ndarray) -> Vector:
+    """A multinomial model over numbers of words, which are not negative unless a scale is."""
+    if stage.params["kind"] != "multinomial":
+        stage.refuse(f"the model type {stage.params['kind']} for numbers of words")
+    scales = [numbers for part in terms.parts if isinstance(part, TextPart) for _, numbers in part.steps if numbers is not None]
+    if any((numbers < 0).any() for numbers in scales):
+        stage.refuse("words that count below 0")
+    if not (np.isfinite(theta).all() and np.isfinite(pi).all()):
+        stage.refuse("a probability of 0")
+    return vector_of(loop, terms.scores(theta.T, pi, stage.name).values, "dense")
 
 
 #: How far Spark's squared distance may lie from the real one: MLUtils.fastSquaredDistance, with a precision of 1e-6.

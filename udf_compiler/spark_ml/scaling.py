@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sparkweld.ir import LoopBuilder
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.text_layout import NORM_L1, NORM_L2, NORM_MAX
+from udf_compiler.models.terms import Terms
 from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, double, one_vector
 
 
@@ -18,6 +20,8 @@ def scale(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
     scale is 0 or a product is too small.
     """
     x = one_vector(args)
+    if isinstance(x.features, Terms):
+        return _scaled_terms(stage, x, x.features)
     values, form = x.values, x.form
     if (shift := stage.arrays.get("shift")) is not None:
         x.sized(len(shift), stage)
@@ -26,11 +30,18 @@ def scale(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
         x.sized(len(factors), stage)
         if not np.isfinite(factors).all():
             stage.refuse("a scale that is not finite")
+        if form != "dense" and (factors < 0).any():
+            stage.refuse("a negative scale of what may be sparse")  # a zero has a sign then, or has none
         values = tuple(loop.call("multiply", v, double(loop, c)) for v, c in zip(values, factors, strict=True))
     if shift is None and factors is None:
         return x
     if form == "dense" or factors is None:
         return x.of(values, form)
+    return same_form(loop, x, values) if factors.all() else x.of(values)
+
+
+def same_form(loop: LoopBuilder, x: Vector, values: Sequence[Value]) -> Vector:
+    """A vector of the form of another, whose zeros are its zeros: a row where one is not, as it is too small, is guarded."""
 
     def same_zeros() -> None:
         if x.when_written is not None:
@@ -39,7 +50,20 @@ def scale(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
             zeros = [loop.call("equal", v, double(loop, 0.0)) for v in (before, after)]
             loop.guard(loop.call("equal", *zeros))
 
-    return replace(x.of(values, form if factors.all() else ""), when_written=same_zeros)
+    return replace(x.of(values, x.form), when_written=same_zeros)
+
+
+def _scaled_terms(stage: Stage, x: Vector, terms: Terms) -> Vector:
+    """Counts of words stay sparse: the others are 0 whatever their scale."""
+    if "shift" in stage.arrays:
+        stage.refuse("a mean that is taken off numbers of words")
+    factors = stage.arrays.get("scale")
+    if factors is None:
+        return x
+    x.sized(len(factors), stage)
+    if not np.isfinite(factors).all():
+        stage.refuse("a scale that is not finite")
+    return replace(x, features=terms.scaled(factors))
 
 
 def min_max(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
@@ -58,4 +82,31 @@ def min_max(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector
     return x.of(made, "compressed")
 
 
-STAGES: dict[str, Rule] = {"StandardScalerModel": scale, "MinMaxScalerModel": min_max}
+def normalize(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
+    """Normalizer: each number by the row's norm, unless that is 0. Zeros add nothing, so sparse rows have the same norm."""
+    x, p = one_vector(args), stage.number("p")
+    if p not in _NORMS:
+        stage.refuse(f"p={p}")
+    if isinstance(x.features, Terms):
+        return replace(x, features=x.features.step(_NORMS[p], stage.name))
+    norm, zero = double(loop, 0.0), double(loop, 0.0)
+    for value in x.values:
+        size = loop.call("multiply", value, value) if p == 2 else loop.call("absolute", value)
+        if p == np.inf:
+            norm = loop.select(loop.call("greater", size, norm), size, norm)  # NaN is never greater
+        else:
+            norm = loop.call("add", norm, size)
+    norm = loop.call("sqrt", norm) if p == 2 else norm
+    divisor = loop.select(loop.call("equal", norm, zero), double(loop, 1.0), norm)
+    made = [loop.call("divide", value, divisor) for value in x.values]
+    return x.of(made, x.form) if x.form == "dense" else same_form(loop, x, made)
+
+
+_NORMS = {1.0: NORM_L1, 2.0: NORM_L2, np.inf: NORM_MAX}
+
+STAGES: dict[str, Rule] = {
+    "StandardScalerModel": scale,
+    "MinMaxScalerModel": min_max,
+    "ElementwiseProduct": scale,
+    "Normalizer": normalize,
+}

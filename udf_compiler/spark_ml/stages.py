@@ -9,9 +9,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.text_blocks import Analyzer
 from sparkweld.ir.types import F64
 from udf_compiler.catalyst_values import Maybe
 from udf_compiler.models.features import Features
+from udf_compiler.models.terms import Terms
 from udf_compiler.trace.session import refuse
 
 
@@ -50,14 +52,19 @@ class Vector:
     such number unless the difference cannot matter. `when_written` adds the guards without which the form would not be known.
     """
 
-    features: Features
+    features: Features | Terms
     form: str = ""
     errors: Callable[[], list[Value]] | None = None
     when_written: Callable[[], None] | None = None
 
     @property
     def size(self) -> int:
-        return len(self.features.columns)
+        return self.features.width if isinstance(self.features, Terms) else len(self.features.columns)
+
+    @property
+    def is_words(self) -> bool:
+        """Whether it counts the words of a text: no columns, for weighted sums only."""
+        return isinstance(self.features, Terms)
 
     @property
     def loop(self) -> LoopBuilder:
@@ -78,8 +85,23 @@ class Vector:
         return self
 
 
-#: What a function takes: vectors, and values that may be NULL.
-Argument = Vector | Maybe
+@dataclass(frozen=True)
+class Words:
+    """The words of each row's `text`, as it is cut into them. `lowercase`: all of them are in lower case."""
+
+    text: Value
+    analyzer: Analyzer
+    lowercase: bool
+
+    def may_hold(self, character: str) -> bool:
+        """Whether a word may have this character inside."""
+        ends = self.analyzer.pattern
+        assert isinstance(ends, tuple)
+        return any(first <= ord(character) < end for first, end in zip(ends[::2], ends[1::2], strict=True))
+
+
+#: What a function takes: vectors, words of texts, and values that may be NULL.
+Argument = Vector | Words | Maybe
 #: A function's translation: its stage, the loop, its arguments (a struct's fields one by one) to its result.
 Rule = Callable[[Stage, LoopBuilder, Sequence[Argument]], Argument]
 
@@ -101,4 +123,4 @@ def one_vector(args: Sequence[Argument]) -> Vector:
     return x
 
 
-__all__ = ["Argument", "Maybe", "Rule", "Stage", "Vector", "double", "number", "one_vector", "vector_of"]
+__all__ = ["Argument", "Maybe", "Rule", "Stage", "Vector", "Words", "double", "number", "one_vector", "vector_of"]

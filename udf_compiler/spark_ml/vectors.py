@@ -17,6 +17,7 @@ from udf_compiler.trace.session import check_size
 def project(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
     """PCAModel: the components times the vector, which BLAS adds up."""
     x = one_vector(args)
+    assert isinstance(x.features, Features)
     weights = stage.arrays["components"].reshape(stage.params["count"], -1).T
     x.sized(len(weights), stage)
     made = scores(x.features, weights, np.zeros(weights.shape[1]), stage.name)

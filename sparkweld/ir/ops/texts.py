@@ -25,6 +25,9 @@ from sparkweld.ir.text_layout import (
     NORM_MAX,
     ONE,
     SCALE,
+    SIGNED,
+    SPARK,
+    SPARK_SEED,
     WORD,
     Head,
 )
@@ -49,10 +52,10 @@ class TextSums(ModelOp):
     @staticmethod
     def of(
         analyzer: Analyzer, terms: Mapping[str, int] | int, weights: np.ndarray, steps: Sequence[Step] = (),
-        started: bool = False, signed: bool = True,
+        started: bool = False, hash: int = SIGNED,
     ) -> TextSums:  # fmt: skip
-        """`terms`: term -> column, or the number of columns to hash terms to. `weights`: f64[columns, outputs]."""
-        block = block_of(analyzer, terms, np.asarray(weights, np.float64), steps, started, signed)
+        """`terms`: term -> column, or the number of columns to hash terms to, by a `hash`. `weights`: f64[columns, outputs]."""
+        block = block_of(analyzer, terms, np.asarray(weights, np.float64), steps, started, hash)
         return TextSums(weights.shape[1], started, block)
 
     def results(self, *args: Type) -> tuple[Type, ...]:
@@ -110,8 +113,8 @@ def _grams(text: str, block: ConstantBlock, stop_words: frozenset[str]) -> Itera
         return lambda c: bool(kinds[(int(blocks[ord(c) >> 7]) << 7) + (ord(c) & 127)] & kind)
 
     if head[Head.ANALYZER] == WORD:
-        tokens = ["".join(run) for inside, run in itertools.groupby(text, has(TOKEN)) if inside]
-        yield from _windows([t for t in tokens if len(t) >= head[Head.LEAST] and t not in stop_words], shortest, longest)
+        tokens = _pieces(text, has(TOKEN)) if head[Head.SPLIT] else _runs(text, has(TOKEN), head)
+        yield from _windows([t for t in tokens if t not in stop_words], shortest, longest)
         return
     runs = [(space, "".join(run)) for space, run in itertools.groupby(text, has(SPACE))]
     if head[Head.ANALYZER] == CHAR:
@@ -123,6 +126,19 @@ def _grams(text: str, block: ConstantBlock, stop_words: frozenset[str]) -> Itera
             yield from [tuple(padded)] if len(padded) < shortest else _windows(padded, shortest, longest)
 
 
+def _runs(text: str, is_token: Callable[[str], bool], head: np.ndarray) -> list[str]:
+    runs = ["".join(run) for inside, run in itertools.groupby(text, is_token) if inside]
+    return [run for run in runs if len(run) + head[Head.EXTRA] * sum(c > "\uffff" for c in run) >= head[Head.LEAST]]
+
+
+def _pieces(text: str, is_token: Callable[[str], bool]) -> list[str]:
+    """What Java's ``String.split`` gives for one separator."""
+    if not text:
+        return [""]
+    pieces = "".join(c if is_token(c) else "\0" for c in text).rstrip("\0")
+    return pieces.split("\0") if pieces else []
+
+
 def _windows(symbols: Sequence[str], shortest: int, longest: int) -> Iterator[tuple[str, ...]]:
     for size in range(shortest, longest + 1):
         for i in range(len(symbols) - size + 1):
@@ -132,11 +148,13 @@ def _windows(symbols: Sequence[str], shortest: int, longest: int) -> Iterator[tu
 def _counts(block: ConstantBlock, text: str, terms: Mapping[tuple[str, ...], int], stop_words: frozenset[str]) -> Counter[int]:
     """Column -> number of times that its terms occur."""
     head, counts = block["head"], Counter[int]()
-    features, signed = int(head[Head.FEATURES]), bool(head[Head.SIGNED])
+    features, hash = int(head[Head.FEATURES]), int(head[Head.HASH])
     for gram in _grams(text, block, stop_words):
         if features:
-            h = murmur_hash((" " if head[Head.ANALYZER] == WORD else "").join(gram).encode())
-            counts[hashed_column(h, features)] += -1 if signed and h < 0 else 1
+            term = (" " if head[Head.ANALYZER] == WORD else "").join(gram).encode()
+            h = murmur_hash(term, SPARK_SEED if hash == SPARK else 0)
+            column = h % features if hash == SPARK else hashed_column(h, features)
+            counts[column] += -1 if hash == SIGNED and h < 0 else 1
         elif gram in terms:
             counts[terms[gram]] += 1
     return counts
@@ -171,18 +189,28 @@ def _norm(values: np.ndarray, kind: int) -> float:
 
 
 def _example(
-    analyzer: Analyzer, terms: Sequence[str] | int, steps: Sequence[Step], outputs: int, started: bool = False
+    analyzer: Analyzer,
+    terms: Sequence[str] | int,
+    steps: Sequence[Step],
+    outputs: int,
+    started: bool = False,
+    hash: int = SIGNED,
 ) -> tuple[TextSums, tuple[Type, ...]]:
     columns = terms if isinstance(terms, int) else len(terms)
     weights = np.random.default_rng(columns).normal(size=(columns, outputs))
     known = terms if isinstance(terms, int) else {term: column for column, term in enumerate(terms)}
-    op = TextSums.of(analyzer, known, weights, steps, started)
+    op = TextSums.of(analyzer, known, weights, steps, started, hash)
     return op, (STR, *(F64,) * (outputs * started))
 
+
+_NO_SPACE = (0, 9, 14, 32, 33, 0x110000)
 
 TextSums.examples = (
     _example(Analyzer(WORD, 1, 2), ["abc", "xé", "abc xé", "12"], [(SCALE, np.arange(1.0, 5.0)), (NORM_L2, None)], 2),
     _example(Analyzer(CHAR, 1, 3), ["a", " ", "é", "ab", "a é", "ß"], [(LOG, None), (NORM_L1, None)], 1, True),
     _example(Analyzer(CHAR_WB, 2, 3), ["a ", " a", " ab", "bc", " é "], [(ONE, None), (NORM_MAX, None)], 1),
     _example(Analyzer(CHAR, 1, 2), 7, [(NORM_L2, None), (ABOVE, np.array([0.1]))], 3),
+    _example(Analyzer(WORD, 1, 1, _NO_SPACE, 0, split=True), ["abc", "", "a", "é"], [(SCALE, np.arange(1.0, 5.0))], 1),
+    _example(Analyzer(WORD, 2, 2, _NO_SPACE, 0, frozenset({"a"}), split=True), 11, [], 2, True, SPARK),
+    _example(Analyzer(WORD, 1, 1, _NO_SPACE, 2, wide=True), 5, [(ONE, None)], 1, False, SPARK),
 )

@@ -10,7 +10,7 @@ occurs twice is merged, and if little was won, the greater half of the columns i
 
 from __future__ import annotations
 
-from sparkweld.ir.text_layout import CHAR, NORM_L1, NORM_L2, WORD, Head
+from sparkweld.ir.text_layout import CHAR, NORM_L1, NORM_L2, SIGNED, SPARK, SPARK_SEED, WORD, Head
 from sparkweld.ir.text_tables import SPACE
 from sparkweld.kernels.models.library import ModelFunction, model_function
 from sparkweld.kernels.models.text_entries import (
@@ -33,7 +33,7 @@ from sparkweld.kernels.models.text_entries import (
     merge_entries,
 )
 from sparkweld.kernels.models.text_hashes import begin_hash, fed_hash, feed
-from sparkweld.kernels.models.text_words import kind_of, lowest_bits, tokens_at, word_number
+from sparkweld.kernels.models.text_words import count_long, kind_of, lowest_bits, tokens_at, word_number
 from sparkweld.kernels.strings.library import Function, function
 from sparkweld.kernels.strings.memory_access import (
     INT,
@@ -50,9 +50,9 @@ from sparkweld.kernels.strings.memory_access import (
 from sparkweld.kernels.strings.utf8 import count_code_points, decode, encode, size_at
 
 _ANALYZER, _LEAST, _SHORTEST, _LONGEST = 8 * Head.ANALYZER, 8 * Head.LEAST, 8 * Head.SHORTEST, 8 * Head.LONGEST
-_STARTS, _FEATURES, _SIGNED = 8 * Head.STARTS, 8 * Head.FEATURES, 8 * Head.SIGNED
+_STARTS, _FEATURES, _HASH = 8 * Head.STARTS, 8 * Head.FEATURES, 8 * Head.HASH
 _DIRECT, _FIRST_STOP, _SYMBOLS, _NODES = 8 * Head.DIRECT, 8 * Head.FIRST_STOP, 8 * Head.SYMBOLS_AT, 8 * Head.NODES_AT
-_ROOTS_AT, _ROOTS = 8 * Head.ROOTS_AT, 8 * Head.ROOTS
+_ROOTS_AT, _ROOTS, _SPLIT, _EXTRA = 8 * Head.ROOTS_AT, 8 * Head.ROOTS, 8 * Head.SPLIT, 8 * Head.EXTRA
 
 
 @function(INT, INT, INT, INT, result=INT)
@@ -118,11 +118,13 @@ def count_hashed(registers: int, block: int, size: int) -> int:
         else:
             feed(registers, registers + LETTER, encode(registers + LETTER, word(at, 0)))
         i += 1
-    h = fed_hash(registers)
     features = word(block, _FEATURES)
+    if word(block, _HASH) == SPARK:
+        return add_entry(registers, block, rest(fed_hash(registers, SPARK_SEED) + (features << 31), features), 1)
+    h = fed_hash(registers, 0)
     sign = 1
     if h < 0:
-        if word(block, _SIGNED) != 0:
+        if word(block, _HASH) == SIGNED:
             sign = -1
         h = -h
         if h == NO_END:  # as the library does where abs() would overflow
@@ -166,9 +168,25 @@ def take_word(registers: int, block: int, a: int, i: int, size: int, n: int) -> 
     return take(registers, block, number, 0)
 
 
+@function(INT, INT, INT, INT, INT, INT, result=INT)
+def take_empty(registers: int, block: int, a: int, end: int, begin: int, n: int) -> int:
+    """Takes the empty tokens of a gap: one for each separator but the last, or but none at the text's begin (`end` is -1)."""
+    gap = count_code_points(a, begin)
+    if end >= 0:
+        gap = count_code_points(a + end, begin - end) - 1
+    while gap > 0:
+        take_word(registers, block, a, begin, 0, n)
+        gap -= 1
+    return 0
+
+
 @function(INT, INT, INT, INT, result=INT)
 def scan_words(registers: int, block: int, a: int, n: int) -> int:
-    """Takes the runs of code points of tokens that are long enough."""
+    """Takes the runs of code points of tokens that are long enough, and what is empty between them where separators split."""
+    split = word(block, _SPLIT)
+    end = -1
+    if split != 0 and n == 0:
+        take_word(registers, block, a, 0, 0, n)
     least = word(block, _LEAST)
     i = 0
     begin = -1
@@ -192,8 +210,13 @@ def scan_words(registers: int, block: int, a: int, n: int) -> int:
                 length = at - begin
                 if wide >= 128:
                     length = count_code_points(a + begin, length)
+                    if word(block, _EXTRA) != 0:
+                        length += count_long(a + begin, at - begin)
+                if split != 0:
+                    take_empty(registers, block, a, end, begin, n)
                 if length >= least:
                     take_word(registers, block, a, begin, at - begin, n)
+                end = at
                 begin = -1
         i += covered
     return 0
@@ -312,7 +335,7 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
     """The sums of each row: from 0, or from the arguments behind the text."""
     texts = word(arguments, 0)
     number = word(block, OUTPUTS)
-    begin_hash(registers)
+    begin_hash(registers, SPARK_SEED * (word(block, _HASH) == SPARK))
     row = 0
     while row < rows:
         output = 0

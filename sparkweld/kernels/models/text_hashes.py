@@ -9,10 +9,10 @@ from sparkweld.kernels.strings.memory_access import INT, byte, shift_right, stor
 _32 = 0xFFFFFFFF
 
 
-@function(INT, result=INT)
-def begin_hash(registers: int) -> int:
+@function(INT, INT, result=INT)
+def begin_hash(registers: int, seed: int) -> int:
     """The next byte fed is the first one."""
-    store_word(registers, HASH, 0)
+    store_word(registers, HASH, seed)
     store_word(registers, PENDING, 0)
     store_word(registers, FED, 0)
     return 0
@@ -28,7 +28,7 @@ def mixed_key(k: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def feed(registers: int, a: int, n: int) -> int:
-    """Hashes n more bytes (MurmurHash3_x86_32, Appleby; as sklearn.utils.murmurhash3_32 with seed 0)."""
+    """Hashes n more bytes (MurmurHash3_x86_32, Appleby; as sklearn.utils.murmurhash3_32)."""
     h = word(registers, HASH)
     k = word(registers, PENDING)
     fed = word(registers, FED)
@@ -48,16 +48,16 @@ def feed(registers: int, a: int, n: int) -> int:
     return 0
 
 
-@function(INT, result=INT)
-def fed_hash(registers: int) -> int:
-    """The hash of all bytes fed, signed; the next byte begins a new one."""
+@function(INT, INT, result=INT)
+def fed_hash(registers: int, seed: int) -> int:
+    """The hash of all bytes fed, signed; the next byte begins a new one, with the seed."""
     h = word(registers, HASH) ^ mixed_key(word(registers, PENDING)) ^ word(registers, FED)
     h ^= shift_right(h, 16)
     h = wrapping_multiply(h, 0x85EBCA6B) & _32
     h ^= shift_right(h, 13)
     h = wrapping_multiply(h, 0xC2B2AE35) & _32
     h ^= shift_right(h, 16)
-    begin_hash(registers)
+    begin_hash(registers, seed)
     if h >= 1 << 31:
         h -= 1 << 32
     return h

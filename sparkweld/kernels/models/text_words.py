@@ -103,11 +103,24 @@ def tokens_at(registers: int, block: int, a: int, i: int, n: int) -> int:
     return found & lowest_bits(covered)
 
 
+@function(INT, INT, result=INT)
+def count_long(a: int, n: int) -> int:
+    """The number of code points of four bytes."""
+    count = 0
+    i = 0
+    while i < n:
+        count += byte(a, i) >= 240
+        i += 1
+    return count
+
+
 @function(INT, INT, INT, INT, result=INT)
 def first_bytes(a: int, i: int, size: int, n: int) -> int:
-    """The first eight bytes of a word at i, of at least one byte, and zeros behind its end; n bytes may be read."""
+    """The first eight bytes of a word at i, and zeros behind its end; n bytes may be read."""
     if size >= 8:
         return word(a, i)
+    if size == 0:
+        return 0
     unused = 64 - 8 * size
     if i + size >= 8:
         return shift_right(word(a, i + size - 8), unused)

@@ -1,7 +1,7 @@
 package io.sparkweld.ml
 
 import org.apache.spark.ml.classification.{LinearSVCModel, LogisticRegressionModel}
-import org.apache.spark.ml.linalg.Matrix
+import org.apache.spark.ml.linalg.{Matrix, SparseMatrix}
 import org.apache.spark.ml.regression.{GeneralizedLinearRegressionModel, LinearRegressionModel}
 
 /** Models that are weighted sums of the features. */
@@ -34,7 +34,9 @@ private[ml] object LinearModels {
     val learned =
       if (!Set("predictRaw", "predictProbability", "predict")(call)) stage
       else stage.doubles("coefficients", byRow(model.coefficientMatrix)).doubles("intercepts", model.interceptVector.toArray)
-    if (!binomial) Classifying.withThresholds(learned, model)
+    // Spark's product of a sparse matrix by columns and a sparse vector is added to the intercepts term by term.
+    val fromIntercepts = model.coefficientMatrix.isInstanceOf[SparseMatrix] && !model.coefficientMatrix.isTransposed
+    if (!binomial) Classifying.withThresholds(learned.flag("fromIntercepts", fromIntercepts), model)
     else {
       // As the model itself has it: a probability, and the score at which it is reached.
       val threshold = model.getThreshold

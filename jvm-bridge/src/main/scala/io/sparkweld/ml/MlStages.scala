@@ -4,7 +4,7 @@ import scala.util.control.NonFatal
 
 import org.apache.spark.sql.catalyst.expressions.{Expression, ScalaUDF}
 import org.apache.spark.sql.catalyst.trees.TreePattern.SCALA_UDF
-import org.apache.spark.sql.types.DataType
+import org.apache.spark.sql.types.{ArrayType, DataType, StringType}
 
 /**
  * The functions of Spark's ML library that the compile service can translate: each family is a table from what a function
@@ -12,7 +12,8 @@ import org.apache.spark.sql.types.DataType
  */
 object MlStages {
   private val families: Seq[PartialFunction[Closure, MlStage]] =
-    Seq(Assembling.stages, Scaling.stages, Categories.stages, Vectors.stages, LinearModels.stages, Trees.stages, OtherModels.stages)
+    Seq(Assembling.stages, Scaling.stages, Categories.stages, Vectors.stages, Texts.stages, LinearModels.stages, Trees.stages,
+      OtherModels.stages)
 
   /** The description of a function. Throws UnknownStage. */
   def of(udf: ScalaUDF): MlStage =
@@ -31,6 +32,18 @@ object MlStages {
 
   /** Whether columns of this type are vectors of the ML library. */
   def isVector(dataType: DataType): Boolean = dataType.getClass.getName == "org.apache.spark.ml.linalg.VectorUDT"
+
+  /** Whether an expression is the words of a text, which are no column of a kernel. */
+  def isWords(expression: Expression): Boolean = expression match {
+    case udf: ScalaUDF => holdsWords(udf.dataType) && Closure.isMl(udf.function)
+    case _ => false
+  }
+
+  /** Whether columns of this type may be words. */
+  def holdsWords(dataType: DataType): Boolean = dataType match {
+    case ArrayType(_: StringType, _) => true
+    case _ => false
+  }
 
   def isAssembler(udf: ScalaUDF): Boolean = nameOf(udf) == Assembling.Assembler
 

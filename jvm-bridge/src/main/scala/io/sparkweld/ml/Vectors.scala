@@ -2,6 +2,7 @@ package io.sparkweld.ml
 
 import org.apache.spark.ml.feature.PolynomialExpansion
 import org.apache.spark.ml.linalg.DenseMatrix
+import org.apache.spark.mllib.feature.{ElementwiseProduct, Normalizer}
 
 /** Transformers from vectors to other vectors, without the scalers. */
 private[ml] object Vectors {
@@ -14,6 +15,17 @@ private[ml] object Vectors {
       MlStage("Binarizer").number("threshold", threshold)
     case Closure("org.apache.spark.ml.feature.VectorSlicer", _, Seq(indices: Array[Int], _: java.lang.Boolean)) =>
       MlStage("VectorSlicer").ints("indices", indices)
+    case Closure("org.apache.spark.ml.feature.Normalizer", _, Seq(model: Normalizer)) =>
+      MlStage("Normalizer").number("p", fieldOf(model, "p").asInstanceOf[Double])
+    case Closure("org.apache.spark.ml.feature.ElementwiseProduct", _, Seq(_: Integer, model: ElementwiseProduct)) =>
+      MlStage("ElementwiseProduct").doubles("scale", model.scalingVec.toArray)
+  }
+
+  /** The value of a private field. */
+  private def fieldOf(model: AnyRef, name: String): AnyRef = {
+    val field = model.getClass.getDeclaredField(name)
+    field.setAccessible(true)
+    field.get(model)
   }
 
   /** Whether an object is of this very class. */

@@ -37,6 +37,10 @@ object Fallback {
   def schemaOf(attributes: Seq[Attribute]): StructType =
     StructType(attributes.map(a => StructField(a.name, stored(a.dataType), a.nullable)))
 
+  /** The same columns, of the types as rows hold them. */
+  def storedAs(attributes: Seq[Attribute]): Seq[Attribute] =
+    attributes.map(a => AttributeReference(a.name, stored(a.dataType), a.nullable, a.metadata)(a.exprId, a.qualifier))
+
   /** The type as rows hold it: Spark converts no column of a user-defined type, but those that such values are stored as. */
   def stored(dataType: DataType): DataType = dataType match {
     case custom: UserDefinedType[_] => custom.sqlType

@@ -18,7 +18,7 @@ private final class HeldRows(output: Seq[Attribute], fallback: Fallback) extends
   private val rows = ArrayBuffer.empty[InternalRow] // null: flagged
   private val flagged = ArrayBuffer.empty[InternalRow] // as the chain takes them
   private var bytes = 0L
-  private val columns = new RowColumns(output, Fallback.BatchRows)
+  private val columns = new RowColumns(Fallback.storedAs(output), Fallback.BatchRows)
 
   def isEmpty: Boolean = rows.isEmpty
 

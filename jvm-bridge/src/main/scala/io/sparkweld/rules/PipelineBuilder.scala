@@ -48,8 +48,9 @@ final class PipelineBuilder(
   private var splitAfter: Option[Int] = None
   private var visible: Map[ExprId, Attribute] = Map.empty
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
+  private val words = mutable.HashMap.empty[String, Int] // columns of words, and the step that made each
   private val stages = new StageTable(blob)
-  private val codec = new ExpressionCodec(column, field, stages.number)
+  private val codec = new ExpressionCodec(column, field, fromHere, stages.number)
   private val maps = nodes.exists(Step.of(_).exists(_.isInstanceOf[MapStep]))
   private val seesBatchState = nodes.exists(PipelineBuilder.seesBatchState) // else each NULL is read for itself
 
@@ -86,10 +87,12 @@ final class PipelineBuilder(
       case attribute: Attribute => attribute.exprId -> sourceOf(attribute)
       case alias @ Alias(attribute: Attribute, _) => alias.exprId -> sourceOf(attribute)
       case alias: Alias =>
-        if (!ExpressionCodec.holds(alias.dataType) && !MlStages.isVector(alias.dataType)) {
+        val isWords = MlStages.isWords(alias.child)
+        if (!isWords && !ExpressionCodec.holds(alias.dataType) && !MlStages.isVector(alias.dataType)) {
           throw new UnsupportedExpression(s"${alias.child.prettyName} of type ${alias.dataType.sql}")
         }
         val name = fresh(alias.name)
+        if (isWords) words(name) = step
         computed.addObject().put("name", name).set[ObjectNode]("expr", codec.encode(alias.child))
         alias.exprId -> Made(name, alias.dataType)
       case other => throw new UnsupportedExpression(other.prettyName)
@@ -227,7 +230,7 @@ final class PipelineBuilder(
 
   private def column(attribute: Attribute): ObjectNode = {
     val nullable = visible.getOrElse(attribute.exprId, attribute).nullable
-    if (MlStages.isVector(attribute.dataType)) return vector(attribute)
+    if (MlStages.isVector(attribute.dataType)) return fromHere(attribute)
     if (!ExpressionCodec.holds(attribute.dataType)) {
       taking.foreach(udf => throw wrongType(udf, attribute.name, attribute.dataType))
       throw new UnsupportedExpression(s"${attribute.name} of type ${attribute.dataType.sql}")
@@ -241,9 +244,16 @@ final class PipelineBuilder(
     }
   }
 
-  private def vector(attribute: Attribute): ObjectNode = sourceOf(attribute) match {
+  /** A vector, or the words of a text: no column of a kernel, so the chain itself has to make it. */
+  private def fromHere(attribute: Attribute): ObjectNode = sourceOf(attribute) match {
     case Made(name, dataType) => reference(name, dataType, attribute.nullable)
     case _ => throw new ChainRefused(Refusal("SW902", "column" -> attribute.name).copy(step = Some(step)))
+  }
+
+  /** The step that made a column of words. */
+  private def wordsOf(attribute: Attribute): Option[Int] = sourceOf(attribute) match {
+    case Made(name, _) => words.get(name)
+    case _ => None
   }
 
   /** Notes that a UDF reads `input`, whose NULLs a filter below may have dropped. */
@@ -284,6 +294,9 @@ final class PipelineBuilder(
       types += dataType
       made.size
     })
+    output.foreach(attribute => wordsOf(attribute).foreach { step =>
+      throw new ChainRefused(Refusal("SW903", "column" -> attribute.name, "what" -> "has words").copy(step = Some(step)))
+    })
     val structs = output.map(sourceOf).collect { case struct: MadeStruct => struct }.distinct.map { made =>
       made -> StructOutput(made.struct, made.names.zip(made.struct.fields).map { case (n, f) => kernelOutput(n, f.dataType) }.toArray)
     }
@@ -316,7 +329,7 @@ final class PipelineBuilder(
       stages.addTo(request)
       vectors.foreach(request.withArray[ArrayNode]("vectors").add)
     }
-    val rowwise = !seesBatchState && !maps && lastFilter.isEmpty && structs.isEmpty && vectors.isEmpty && names.nonEmpty
+    val rowwise = !seesBatchState && !maps && lastFilter.isEmpty && structs.isEmpty && (names.nonEmpty || !stages.isEmpty)
     request.put("filtered", lastFilter.isDefined).put("mayFilter", maps).put("rowwise", rowwise)
     request.set[ObjectNode]("conf", settings())
     val python = request.putObject("python")

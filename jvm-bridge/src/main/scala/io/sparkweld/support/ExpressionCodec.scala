@@ -21,10 +21,14 @@ final class UnsupportedExpression(val what: String) extends RuntimeException(wha
  *
  * @param column encodes a reference to an attribute, or throws UnsupportedExpression
  * @param field the same for a field of a struct
+ * @param words the same as `column` for words of texts, which only functions of Spark's ML library take
  * @param stage the number of the description of a function of Spark's ML library, or throws UnsupportedExpression
  */
 final class ExpressionCodec(
-    column: Attribute => ObjectNode, field: (Attribute, Int) => ObjectNode, stage: ScalaUDF => Int) {
+    column: Attribute => ObjectNode,
+    field: (Attribute, Int) => ObjectNode,
+    words: Attribute => ObjectNode,
+    stage: ScalaUDF => Int) {
   import ExpressionCodec._
 
   def encode(expression: Expression): ObjectNode = expression match {
@@ -87,7 +91,10 @@ final class ExpressionCodec(
     node.set[ObjectNode]("type", typeOf(expression.dataType))
     node.put("nullable", expression.nullable)
     val args = node.putArray("args")
-    children.foreach(child => args.add(encode(child)))
+    children.foreach {
+      case attribute: Attribute if op == "Ml" && MlStages.holdsWords(attribute.dataType) => args.add(words(attribute))
+      case child => args.add(encode(child))
+    }
     node
   }
 

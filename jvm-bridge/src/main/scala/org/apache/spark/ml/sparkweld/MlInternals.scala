@@ -1,5 +1,6 @@
 package org.apache.spark.ml.sparkweld
 
+import org.apache.spark.ml.feature.HashingTF
 import org.apache.spark.ml.tree.LeafNode
 
 /**
@@ -10,4 +11,7 @@ object MlInternals {
 
   /** What a leaf's rows were in training: of a classification, their weight by class. */
   def statistics(leaf: LeafNode): Array[Double] = leaf.impurityStats.stats
+
+  /** Which hash a HashingTF uses: one that was saved by Spark 2 keeps that of then. */
+  def hashVersion(model: HashingTF): Int = model.hashFuncVersion
 }

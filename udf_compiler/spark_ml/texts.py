@@ -1,0 +1,111 @@
+"""Spark's tokenizers and counters of words: texts to `Terms`, of which neither words nor vectors are made.
+
+The words of a text are its characters and how they are cut (`Words`); the sparse vector of their numbers is `Terms`, whose sums
+are Spark's own to the last bit, since it adds a sparse vector's products in the order of their indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sparkweld.ir import LoopBuilder
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.text_blocks import Analyzer
+from sparkweld.ir.text_layout import LONGEST_HASHED, ONE, SIGNED, SPARK, WORD
+from udf_compiler.models.terms import Terms, TextPart
+from udf_compiler.spark_ml.scaling import scale
+from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, Words
+
+_CODE_POINTS = 0x110000
+
+
+def tokens(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
+    """Tokenizer, RegexTokenizer: between members of a set of code points (`gaps`), or the runs of them. Spark raises for NULL.
+
+    Java's lower case of other letters is not Python's, so rows with some are guarded.
+    """
+    (given,) = args
+    assert isinstance(given, Maybe)
+    text, lowercase, least = given.value, stage.params["lowercase"], stage.params["least"]
+    if given.valid is not None:
+        loop.guard(given.valid)
+    if lowercase:
+        loop.guard(loop.emit(StrCall("is_ascii"), text))
+        text = loop.emit(StrCall("lower"), text)
+    members = tuple(stage.arrays["members"].tolist())
+    gaps, repeated = stage.params["gaps"], stage.params["repeated"]
+    split = gaps and not repeated and least == 0
+    if not split and (least < 1 or not (gaps or repeated)):
+        stage.refuse(f"minTokenLength={least}" if gaps else "a pattern of one character")
+    inside = _others(members) if gaps else members
+    return Words(text, Analyzer(WORD, 1, 1, inside, least, split=split, wide=True), lowercase)
+
+
+def _others(members: tuple[int, ...]) -> tuple[int, ...]:
+    """The code points that are not in these ranges, as ranges."""
+    ends = [0, *members, _CODE_POINTS]
+    return tuple(end for pair in zip(ends[::2], ends[1::2], strict=True) if pair[0] < pair[1] for end in pair)
+
+
+def without_words(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
+    """StopWordsRemover."""
+    words = _words(stage, args)
+    if not (stage.params["caseSensitive"] or words.lowercase):
+        stage.refuse("words that are not in lower case (caseSensitive=False)")
+    if words.analyzer.longest > 1:
+        stage.refuse("n-grams")
+    stop_words = words.analyzer.stop_words | frozenset(stage.params["words"])
+    return replace(words, analyzer=replace(words.analyzer, stop_words=stop_words))
+
+
+def ngrams(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
+    """NGram: each `n` words in a row with a space between them."""
+    words, n = _words(stage, args), stage.params["n"]
+    if words.analyzer.longest > 1:
+        stage.refuse("n-grams")
+    return replace(words, analyzer=replace(words.analyzer, shortest=n, longest=n))
+
+
+def hashed(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
+    """HashingTF: how often words of each hash occur, or 1 for those that do."""
+    words = _words(stage, args)
+    if words.analyzer.longest > LONGEST_HASHED:
+        stage.refuse(f"n-grams of {words.analyzer.longest} words")
+    return _counts(stage, loop, TextPart(words.text, words.analyzer, None, stage.params["size"], SPARK))
+
+
+def counted(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
+    """CountVectorizerModel: how often each word of the vocabulary occurs, or 1 for those that do."""
+    words = _words(stage, args)
+    if stage.number("least") not in (0.0, 1.0):
+        stage.refuse(f"minTF={stage.number('least')}")
+    if words.analyzer.longest > 1 and words.may_hold(" "):
+        stage.refuse("n-grams of words with spaces")
+    vocabulary = {word: column for column, word in enumerate(stage.params["words"])}
+    return _counts(stage, loop, TextPart(words.text, words.analyzer, vocabulary, len(vocabulary), SIGNED))
+
+
+def _counts(stage: Stage, loop: LoopBuilder, part: TextPart) -> Vector:
+    return Vector(Terms(loop, (part.step(ONE) if stage.params["binary"] else part,)), "sparse")
+
+
+def _words(stage: Stage, args: Sequence[Argument]) -> Words:
+    (words,) = args
+    if not isinstance(words, Words):
+        stage.refuse("words that are no tokenizer's")
+    return words
+
+
+STAGES: dict[str, Rule] = {
+    "Tokenizer": tokens,
+    "RegexTokenizer": tokens,
+    "StopWordsRemover": without_words,
+    "NGram": ngrams,
+    "HashingTF": hashed,
+    "CountVectorizerModel": counted,
+    "IDFModel": scale,
+}
+
+#: Those that give words.
+WORDS = frozenset({"Tokenizer", "RegexTokenizer", "StopWordsRemover", "NGram"})
