@@ -8,6 +8,7 @@ import pytest
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops import TreeEnsemble
 from sparkweld.ir.tree_layouts import TooLarge, mask_arrays, walk_arrays
+from sparkweld.ir.tree_readings import Span, forest_of, pruned
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 from tests.helpers.score_pieces import Scored
@@ -77,6 +78,35 @@ def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
             for got in (op.evaluate_all(*columns), Scored(op).run(columns), Scored(op).run(columns, 64)):
                 for a, b in zip(got, expected, strict=True):
                     assert a.tobytes() == b.tobytes(), (op.form, count, leaves)
+
+
+@pytest.mark.parametrize("width", [F32, F64], ids=str)
+@pytest.mark.parametrize("sets", [False, True], ids=["plain", "sets"])
+def test_blocks_are_read_back_and_pruned(width: Type, sets: bool) -> None:
+    """Also where a feature has many columns; rows that are as the spans say keep their sums, and branches go."""
+    rng = np.random.default_rng(11)
+    for count, leaves, outputs in CASES[:4]:
+        edges = [np.unique(np.append(rng.normal(size=count), [0.0, -1.0]).astype(width.dtype)) for _ in range(5)]
+        trees = tuple(random_tree(rng, leaves if t else 1, edges, sets, 1, t % outputs) for t in range(9))
+        forest = Forest(5, width, width, rng.normal(size=outputs).astype(width.dtype), trees)
+        low, high = (width.dtype.type(q) for q in np.quantile(edges[0], [0.4, 0.7]))
+        one = rng.choice(edges[1])
+        spans = {0: Span(low, high, nan=False), 1: Span(one, one, nan=False), 2: Span(np.inf, -np.inf), 3: Span(low)}
+        columns = [around(rng, e, ROWS) for e in edges]
+        kept = [np.clip(np.nan_to_num(columns[0]), low, high), np.full(ROWS, one), np.full(ROWS, np.nan, width.dtype),
+                np.fmax(columns[3], low), columns[4]]  # fmt: skip
+        kept[3][::7] = np.nan
+        masks = mask_arrays(forest)
+        for op in (TreeEnsemble("mask", 5, int(masks["head"][2]), ConstantBlock.of(**masks)), TreeEnsemble.walking(forest)):
+            read = forest_of(op)
+            assert [s.tobytes() for s in read.evaluate(columns)] == [s.tobytes() for s in forest.evaluate(columns)]
+            left = pruned(read, spans)
+            assert [s.tobytes() for s in left.evaluate(kept)] == [s.tobytes() for s in forest.evaluate(kept)]
+            assert not any(np.any((t.feature == f) & ~t.is_leaf) for t in left.trees for f in (1, 2))
+            if leaves > 20:
+                assert sum(len(t.hit) for t in left.trees) < 0.8 * sum(len(t.hit) for t in read.trees)
+            again = forest_of(TreeEnsemble.walking(left))
+            assert pruned(again, spans) is again
 
 
 def test_deep_and_many() -> None:

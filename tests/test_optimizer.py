@@ -39,7 +39,7 @@ ALL_CASES = [
 
 @pytest.mark.parametrize("name, before, after", ALL_CASES)
 def test_fixture(name: str, before: str, after: str) -> None:
-    program = parse_program(before)
+    program = parse_program(before, BLOCKS)
     rewritten = to_fixed_point(BY_NAME[name], program)
     if not after:
         assert rewritten is program

@@ -18,6 +18,7 @@ from sparkweld.optimizer.passes.fold_constants import fold_constants
 from sparkweld.optimizer.passes.fuse_chains import fuse_chains
 from sparkweld.optimizer.passes.fuse_siblings import fuse_siblings
 from sparkweld.optimizer.passes.predicate_filters import predicate_filters
+from sparkweld.optimizer.passes.prune_trees import prune_trees
 from sparkweld.optimizer.passes.prune_unused import prune_unused
 
 Pass = Callable[[Program], Program]
@@ -31,6 +32,7 @@ PASSES: tuple[Pass, ...] = (
     eliminate_common_subexpressions,
     fold_constants,
     drop_guards,
+    prune_trees,  # behind the two before it, which make constants of arguments and drop guards that look at its results
     prune_unused,  # last: the others leave dead values behind
 )
 

@@ -51,7 +51,7 @@ class Measured(Samples):
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only those whose names have these words")
+    parser.add_argument("--cases", default="", help="only those whose names have these words, or these | those")
     parser.add_argument("--rows", type=int, default=2_000_000, help="rows of each table (default 2,000,000)")
     parser.add_argument("--repeats", type=int, default=3, help="warm runs of each (default 3)")
     parser.add_argument("--warm-ups", type=int, default=6, help="runs of scan and plugin on that are not counted (default 6)")
@@ -99,7 +99,8 @@ def main() -> int:
     arguments = parse_arguments()
     progress = Progress()
     scratch = Path(tempfile.mkdtemp(prefix="sparkweld-bench-"))
-    chosen = [c for c in CASES if all(word.lower() in c.name.lower() for word in arguments.cases.split())]
+    wanted = [words.lower().split() for words in arguments.cases.split("|")]
+    chosen = [c for c in CASES if any(all(word in c.name.lower() for word in words) for words in wanted)]
     try:
         with SideBySide(arguments, RUNS, scratch, progress) as bench:
             lines = [measure(bench, case) for case in chosen]

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 import xgboost as xgb
 from pyspark.sql.types import DataType, DoubleType, FloatType, LongType, StringType
+from pyspark.util import PythonEvalType
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -31,8 +32,13 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
 
+from sparkweld.ir import parse_program
+from sparkweld.kernels import Kernel, compile_program
+from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
+from tests.helpers.compiled import inputs_of
 from tests.helpers.models import batch_of, compare
 from udf_compiler.models.forests import of_lightgbm, of_sklearn, of_xgboost
+from udf_compiler.pipeline import compile_pipeline
 
 COLUMNS = list("abcde")
 RNG = np.random.default_rng(5)
@@ -257,3 +263,30 @@ def test_other_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compare(lambda d: pd.Series(plain.predict(d.values)), odd_rows(missing=False)).refused == "SW836"
     with pytest.raises(of_lightgbm.Unread, match="forest"):
         of_xgboost.read(json.dumps({"learner": {"gradient_booster": {"name": "forest"}}}).encode(), xgb.Booster)
+
+
+def test_branches_that_a_filter_rules_out_go():
+    """Below the filter `a > 0.25 and b <= 0.5`, whose rows the model's own results are asked for; NaN is above all for Spark."""
+    frame = pd.DataFrame(X, columns=COLUMNS)
+    boosted = lgb.LGBMRegressor(n_estimators=9, num_leaves=12, verbose=-1)
+    for model in (RandomForestRegressor(9, max_depth=5, random_state=0), RandomForestRegressor(3, random_state=0), boosted):
+        model.fit(frame, X[:, 0] + X[:, 1] * X[:, 2])
+        reads = [column(name) for name in COLUMNS]
+        struct = {"op": "CreateNamedStruct", "names": COLUMNS, "args": reads, "type": "struct", "nullable": False}
+        step = python_step(r=udf(0, struct, evalType=PythonEvalType.SQL_SCALAR_PANDAS_UDF))
+        kept = call("And", call("GreaterThan", reads[0], literal("0x1.0p-2", "double")),
+                    call("LessThanOrEqual", reads[1], literal("0x1.0p-1", "double")))  # fmt: skip
+        blobs = [payload(lambda d, m=model: pd.Series(m.predict(d)))]
+        inputs = dict.fromkeys(COLUMNS, "double")
+        made = [compile_pipeline(request(*steps, inputs=inputs), blobs)
+                for steps in ([step], [{"kind": "filter", "condition": kept}, step])]  # fmt: skip
+        whole, below = (parse_program(reply["program"], reply["blocks"]) for reply in made)
+        assert below.blocks[0].length("values") < 0.9 * whole.blocks[0].length("values")
+        rows = frame.copy()
+        if model is boosted:
+            rows.loc[::5, "a"] = np.nan
+        wanted = rows[~(rows.a <= 0.25) & (rows.b <= 0.5)]
+        batch = pa.RecordBatch.from_pydict({name: pa.array(rows[name].to_numpy()) for name in COLUMNS})
+        found = Kernel.load(compile_program(below), below).run(inputs_of(below, batch), len(rows))
+        assert not found.flagged and found.selection.tolist() == wanted.index.tolist()
+        np.testing.assert_array_equal(found.columns[below.outputs[0]].values, model.predict(wanted))

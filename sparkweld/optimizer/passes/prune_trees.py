@@ -1,0 +1,103 @@
+"""Tree ensembles without the branches that no row reaches, given what is known of their features.
+
+What it rewrites: an ensemble with an argument between known bounds: a constant, a choice of constants, or a value that the loop's
+`where` compares with a constant. Splits that all rows take one way go, and arguments that no split reads then. An ensemble
+without any split is a constant. Each tree keeps its place in the sums, whose bits stay.
+
+When it must not: what the `where` says holds of the rows that it keeps only, so it does not count where a guard depends on the
+ensemble, which may look at others; a program without the bytes of its blocks, and large ensembles, are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from sparkweld.ir import Let, Loop, Program
+from sparkweld.ir.ops import TreeEnsemble
+from sparkweld.ir.program import body_types
+from sparkweld.ir.tree_layouts import TooLarge
+from sparkweld.ir.tree_readings import Span, forest_of, pruned
+from sparkweld.ir.trees import Forest
+from sparkweld.optimizer.bodies import Body, rewrite_loop
+from sparkweld.optimizer.spans import spans_of
+
+#: Bytes of a block up to which it is read and made again.
+_MOST_BYTES = 32 << 20
+
+#: An ensemble and its arguments -> what it becomes: the op and which of the arguments it takes, or constants.
+_Made = tuple[TreeEnsemble, tuple[int, ...]] | list[np.ndarray]
+
+
+def prune_trees(program: Program) -> Program:
+    """Leaves the branches that rows may reach."""
+    loops = tuple(_prune(loop) for loop in program.loops)
+    return program if loops == program.loops else replace(program, loops=loops)
+
+
+def _prune(loop: Loop) -> Loop:
+    models = [value for value, let in enumerate(loop.body) if isinstance(let.op, TreeEnsemble) and _is_read(let.op)]
+    if not models:
+        return loop
+    types = body_types(loop)
+    # a guard looks at rows that the `where` drops, too
+    seen = _guarded(loop)
+    known = {selected: spans_of(loop, types, selected=selected) for selected in (True, False)}
+    made: dict[Let, _Made | None] = {}
+    at = iter(range(len(loop.body)))
+
+    def rule(body: Body, op: object, args: tuple[int, ...]) -> int:
+        value = next(at)
+        let = loop.body[value]
+        if not isinstance(op, TreeEnsemble) or value not in models:
+            return body.emit(let.op, *args)
+        key = Let(op.at(0), let.args)
+        if key not in made:
+            of_all = any(loop.body[v].op == op.at(n) and loop.body[v].args == let.args for v in seen for n in range(op.outputs))
+            made[key] = _made(op, let.args, known[not of_all])
+        found = made[key]
+        if found is None:
+            return body.emit(op, *args)
+        if isinstance(found, list):
+            return body.constant(found[op.output][0], op.sums)
+        return body.emit(found[0].at(op.output), *(args[a] for a in found[1]))
+
+    return rewrite_loop(loop, rule)
+
+
+def _is_read(op: TreeEnsemble) -> bool:
+    return op.block.data is not None and op.block.size <= _MOST_BYTES
+
+
+def _guarded(loop: Loop) -> set[int]:
+    """The values that guards depend on."""
+    found = {*loop.guards, *(value for pair in loop.some for value in pair)}
+    for value in range(len(loop.body) - 1, -1, -1):
+        if value in found:
+            found.update(loop.body[value].args)
+    return found
+
+
+def _made(op: TreeEnsemble, args: tuple[int, ...], known: Mapping[int, Span]) -> _Made | None:
+    """None where nothing changes."""
+    spans = {feature: known[value] for feature, value in enumerate(args) if value in known}
+    if not spans:
+        return None
+    before = forest_of(op)
+    forest = pruned(before, spans)
+    if forest is before:
+        return None
+    if not forest.used:
+        sums = forest.evaluate([np.zeros(1, op.width.dtype)] * forest.features)
+        return None if any(np.isnan(s[0]) for s in sums) else sums
+    try:
+        new = _in_form(forest.of_used(), op.form)
+    except TooLarge:
+        return None
+    return None if (new.block, forest.used) == (op.block, tuple(range(op.arguments))) else (new, forest.used)
+
+
+def _in_form(forest: Forest, form: str) -> TreeEnsemble:
+    return TreeEnsemble.of(forest) if form == "mask" else TreeEnsemble.walking(forest)
