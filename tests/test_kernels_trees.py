@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -157,6 +159,24 @@ def test_what_does_not_fit() -> None:
     split = Tree(np.zeros(3, np.int32), np.zeros(3), np.zeros(3, bool), leaf, leaf + (leaf > 0), np.ones((3, 1)), sets={0: many})
     with pytest.raises(TooLarge, match="categories"):
         walk_arrays(Forest(1, F64, F64, np.zeros(1), (split,)))
+
+
+def test_trees_that_are_split_alike_share_operations() -> None:
+    """Those that follow each other, whatever their leaves are worth; each adds its own."""
+    rng = np.random.default_rng(3)
+    edges = [np.sort(rng.normal(size=50)) for _ in range(4)]
+    one, other = (random_tree(rng, 20, edges, True, 1, 0) for _ in range(2))
+    twin = replace(one, values=rng.normal(size=one.values.shape))
+    columns = [around(rng, e, ROWS) for e in edges]
+    lengths = []
+    for trees in ((one, twin, one, other), (one, other)):
+        forest = Forest(4, F64, F64, np.zeros(1), trees)
+        op = TreeEnsemble.of(forest)
+        assert op.form == "mask"
+        lengths.append(op.block.length("operations"))
+        for got in (op.evaluate_all(*columns), Scored(op).run(columns), forest_of(op).evaluate(columns)):
+            assert got[0].tobytes() == forest.evaluate(columns)[0].tobytes()
+    assert lengths[0] == lengths[1]
 
 
 def test_no_splits() -> None:

@@ -147,7 +147,8 @@ class _Tree:
 def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
     """The mask form. Raises TooLarge.
 
-    trees: int64[t, 4], the end of its operations, where its values begin, its first output, its values a leaf. operations:
+    trees: int64[t, 4], the end of its operations (none where it is split as the tree before), where its values begin, its first
+    output, its values a leaf. operations:
     uint16[o, 6]: column, lowest rank | (ranks - 1) << 8, slot, where its hits go, where its misses go, kind. head: int64, the
     number of columns, trees, slots and outputs, and 0.
     """
@@ -158,9 +159,12 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
     if len(arrays["columns"]) > 1 << 16:
         raise TooLarge(f"{len(arrays['columns'])} columns")
     operations, trees, values, size, slots = [], [], [], 0, FREE
+    before: list[tuple[int, ...]] = []
     for tree in forest.trees:
         one = _mask_tree(tree, ranks)
-        operations += one.operations
+        if one.operations != before:  # else its leaves are those of the tree before
+            operations += one.operations
+        before = one.operations
         trees.append((len(operations), size, tree.first, tree.values.shape[1]))
         # Leaf numbers are bytes that a row may have from a tree before, so each tree's values are its own only.
         values.append(tree.values[one.leaves].astype(forest.sums.dtype).ravel())

@@ -99,7 +99,7 @@ class _Grown:
 
     def tree(self, values: np.ndarray, first: int, dtype: np.dtype) -> Tree:
         """The tree, with the values of its leaves' numbers."""
-        count = len(self.leaf)
+        count, children = len(self.leaf), np.array(self.children, np.int32)
         threshold, nan_hits, sets = np.zeros(count, dtype), np.zeros(count, bool), {}
         for node, found in enumerate(self.intervals):
             if found is None:
@@ -109,10 +109,10 @@ class _Grown:
                 threshold[node] = intervals[0][1]
             elif len(intervals) == 1 and intervals[0][1] == np.inf:  # its misses are what lies up to a threshold
                 threshold[node], nan_hits[node] = intervals[0][0], not found[1]
-                self.children[node].reverse()
+                children[node] = children[node, ::-1]
             else:
                 sets[node] = intervals
-        hit, miss = np.array(self.children, np.int32).T
+        hit, miss = children.T
         taken = values[np.maximum(np.array(self.leaf), 0)]
         return Tree(np.array(self.features, np.int32), threshold, nan_hits, hit.copy(), miss.copy(), taken, first, sets)
 

@@ -114,7 +114,7 @@ def _trees_batches(build: Callable[[], Any]) -> Model:
         model = build().fit(rows[FEATURES].to_numpy(), _label(rows))
 
         def make() -> Callable[[np.ndarray], np.ndarray]:
-            return model.predict
+            return lambda features: model.predict(features)
 
         predicted = predict_batch_udf(make, return_type=DoubleType(), batch_size=10_000)
         return lambda: predicted(F.struct(*FEATURES))
