@@ -29,7 +29,8 @@ from udf_compiler.pipeline import compile_pipeline, worker_environment
 
 
 def with_cascade(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply: status "ok" with `payload`, in base64, null when the function of the request's first UDF holds no model.
+    """The reply: status "ok" with `payload`, in base64, and the `paths` of its cascades; the payload is null when the function of
+    the request's first UDF holds no model.
 
     `cascades` of the request is a folder of cascades, or one. Refuses SW950 and SW951 (a cascade that cannot be used), SW952
     (there is none of the function's models) and SW953 (the function does with its model what a cascade does not).
@@ -52,14 +53,15 @@ def with_cascade(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
     if reply["status"] != "ok":
         first = reply["refusals"][0]
         raise refusal("SW953", udf=udf["name"], why=f"{first['code']} {first['message']}")
-    return {"status": "ok", "payload": base64.b64encode(payload).decode()}
+    return {"status": "ok", "payload": base64.b64encode(payload).decode(), "paths": shelf.used}
 
 
 class _Shelf:
-    """The cascades of a folder by the fingerprint of their full models; each is read when it is wanted."""
+    """The cascades of a folder by the fingerprint of their full models; each is read when it is wanted, and then in `used`."""
 
     def __init__(self, folder: Path) -> None:
         self.faults: list[Refusal] = []
+        self.used: list[str] = []
         self._paths: dict[str, Path] = {}
         for path in store.directories(folder):
             try:
@@ -71,11 +73,18 @@ class _Shelf:
 
     def cascade(self, model: Any) -> Cascade | None:
         """The cascade of a model. Refuses SW950 and SW951."""
+        path = self._path(model)
+        if path is None:
+            return None
+        made = store.load(path)[0]
+        self.used.append(str(path))
+        return made
+
+    def _path(self, model: Any) -> Path | None:
         try:
-            path = self._paths.get(fingerprint(model))
+            return self._paths.get(fingerprint(model))
         except TypeError:  # it holds what no certified model could: it cannot be pickled
             return None
-        return None if path is None else store.load(path)[0]
 
 
 class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]

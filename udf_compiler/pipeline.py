@@ -85,6 +85,7 @@ class _Pipeline:
         refused = {c.name: error for c, error in inputs if isinstance(error, Refusal)}
         self.columns = Columns(self.builder, known, refused, self.ml)
         self.vectors: list[Vector] = []
+        self.watched: dict[str, dict[str, Any]] = {}
         self.udfs = UdfTracer(blobs, self.columns, self.exact)
         self._steps = {
             "python": self._python, "filter": self._filter, "project": self._project, "map": self._map,
@@ -127,6 +128,7 @@ class _Pipeline:
         ]
         numbers = sum(vector.size for vector in self.vectors)
         outputs += [{"name": f"number {at} of vectors", "type": "double", "nullable": False} for at in range(numbers)]
+        outputs += [{"name": name, "type": "double", "nullable": False} for name in self.watched]
         flags = len(types) > len(outputs)
         return {
             "program": print_program(program),
@@ -135,6 +137,7 @@ class _Pipeline:
             "inputs": [i.name for i in program.inputs],
             "outputs": outputs,
             "vectors": [{"size": vector.size, "form": vector.form} for vector in self.vectors],
+            "watched": list(self.watched.values()),
             "filtered": any(loop.where is not None for loop in program.loops),
             "flags": flags,
             "guarded": flags or any(loop.guards or loop.some for loop in program.loops),
@@ -268,8 +271,10 @@ class _Pipeline:
         A column of a domain before the last filter is appended again in the last one.
         """
         wanted, vectors = self.request["outputs"], self.request.get("vectors", ())
+        if self.columns.domain == ROWS and not self.request.get("unwatched", False):
+            self.watched = {name: about for name, about in self.builder.watched.items() if name in self.builder.columns}
         if self.columns.domain == ROWS and not vectors:
-            return list(wanted)
+            return [*wanted, *self.watched]
         loop = self.columns.loop("outputs")
         names = list(wanted)
         if self.columns.domain != ROWS:
@@ -285,7 +290,7 @@ class _Pipeline:
                 names.append(f"{name}[{at}]@{self.columns.domain}")
                 loop.append(names[-1], number)
         loop.close()
-        return names
+        return [*names, *self.watched]
 
     def _refuse_inexact(self, before: Program, after: Program) -> None:
         """Refuses (SW232) kept operations: all of them, or those of the functions that were declared exact."""

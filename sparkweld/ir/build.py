@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.merges import Groups, Key, Merge
@@ -94,6 +95,7 @@ class LoopBuilder:
         """Drops all values and guards that came after a mark; nothing may hold on to them."""
         values, guards, some = mark
         del self.body[values:], self._types[values:], self.guards[guards:], self.some[some:]
+        self.appends = [append for append in self.appends if append.value < values]
         self._known = {let: at for let, at in self._known.items() if at < values}
 
     def emit(self, op: Op, *args: Value) -> Value:
@@ -196,12 +198,16 @@ class LoopBuilder:
 
 
 class ProgramBuilder:
-    """Grows a program loop by loop; `columns` maps every column seen so far to its type."""
+    """Grows a program loop by loop; `columns` maps every column seen so far to its type.
+
+    `watched` is for frontends: what is known of columns that are appended to be counted, beside the results.
+    """
 
     def __init__(self, name: str, inputs: Sequence[Input]) -> None:
         self.name, self.inputs = name, tuple(inputs)
         self.loops: list[Loop] = []
         self.columns: dict[str, Type] = {i.name: i.type for i in inputs}
+        self.watched: dict[str, dict[str, Any]] = {}
 
     def loop(self, name: str, domain: str = ROWS) -> LoopBuilder:
         """A new loop over `domain`."""

@@ -22,6 +22,8 @@ class Cascade:
     about: tuple[str, ...] = ()
     #: The share of rows that goes to the full model as far as is known; kernels take the full model's form by it.
     unsure: float = 1.0
+    #: The certificate's `Calibration` with its `band` and the directory's `path`: what the rows that are scored are held against.
+    watched: dict[str, Any] | None = None
 
     def __init__(self, small: Any, full: Any, threshold: float, judge: Any = None) -> None:
         self.small, self.full, self.threshold, self.judge = small, full, float(threshold), judge

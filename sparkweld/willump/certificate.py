@@ -21,6 +21,8 @@ import numpy as np
 #: What the interval of the share of discordant rows may fail with; part of the whole error.
 BETA_SHARE = 0.1
 _GRID = 24
+#: Bins of a calibration, but for the one that the threshold makes.
+_BINS = 20
 
 
 def p_value(worse: int, better: int, rows: int, allowed: float, beta: float) -> float:
@@ -76,6 +78,30 @@ def rows_needed(allowed: float, confidence: float) -> int:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How sure the small model was of the held-out rows, against which rows that are scored later are held.
+
+    Bin k of `counts` has the rows whose doubt is at least the first k of the ascending `edges` and below the others; NaN is in
+    the last. A row is sure when its doubt is below ``edges[limit]``. `differs`: rows that the small model is sure of and answers
+    otherwise than the full one (numbers: by more than the band).
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    limit: int
+    differs: int
+
+    @classmethod
+    def of(cls, doubt: np.ndarray, threshold: float, differs: int) -> Calibration:
+        """That of these rows; besides the threshold, the edges are their twentieths."""
+        finite = doubt[np.isfinite(doubt)]
+        shares = np.quantile(finite, np.arange(1, _BINS) / _BINS, method="lower") if len(finite) else ()
+        edges = np.unique([*shares, threshold])
+        counts = np.bincount(np.searchsorted(edges, doubt, side="right"), minlength=len(edges) + 1)
+        return cls(tuple(edges.tolist()), tuple(counts.tolist()), int(np.searchsorted(edges, threshold)), differs)
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What was promised, and on what evidence.
 
@@ -103,6 +129,7 @@ class Certificate:
     importance: Mapping[str, float]
     group_cost: Mapping[str, float]
     split_rows: Mapping[str, int]
+    calibration: Calibration
     data: str
     versions: Mapping[str, str]
     made: str

@@ -22,7 +22,7 @@ import pandas as pd
 from sparkweld.reasons import refusal
 from sparkweld.willump.candidates import Candidate, fitted, is_fitted, small_models
 from sparkweld.willump.cascade import Cascade
-from sparkweld.willump.certificate import Certificate, passes, rows_needed, upper_bound
+from sparkweld.willump.certificate import Calibration, Certificate, passes, rows_needed, upper_bound
 from sparkweld.willump.features import FeatureGroups, check_kind, feature_groups, importances
 from sparkweld.willump.splits import Rows, check_labels, rows_in_all, split
 
@@ -216,7 +216,8 @@ class _Search:
             unsure=cascade.unsure, threshold=cascade.threshold, band=self.promise.band,
             full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost,
             efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
-            importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows, data=facts.fingerprint,
+            importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows,
+            calibration=Calibration.of(doubt, threshold, full.differing(answers, doubt < threshold)), data=facts.fingerprint,
             versions=library_versions(), made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )  # fmt: skip
         return Fitted(cascade, certificate, tuple(points))
@@ -226,12 +227,17 @@ class _Answers:
     """The full model's answers beside the labels, against which others are counted."""
 
     def __init__(self, answers: np.ndarray, label: np.ndarray, band: float, kind: str) -> None:
-        self.kind, self.label, self.band = kind, label, band
+        self.answers, self.label, self.band = answers, label, band
         missing = pd.isna(answers) if kind == "classes" else ~np.isfinite(np.asarray(answers, np.float64))
         if missing.any():
             raise refusal("SW942", what=f"{np.count_nonzero(missing):,} of {len(answers):,}")
         self.right = answers == label if kind == "classes" else None
         self.error = np.abs(answers - label) if kind == "numbers" else None
+
+    def differing(self, answers: np.ndarray, sure: np.ndarray) -> int:
+        """How many rows of `sure` these answers change, for better or worse."""
+        changed = answers != self.answers if self.error is None else np.abs(answers - self.answers) > self.band
+        return int(np.count_nonzero(sure & changed))
 
     def against(self, answers: np.ndarray, sure: np.ndarray) -> tuple[int, int]:
         """How many rows get worse, and how many better, when these answers replace the full model's in the rows of `sure`."""

@@ -26,7 +26,7 @@ from typing import Any
 from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 from sparkweld.willump.cascade import Cascade
-from sparkweld.willump.certificate import Certificate
+from sparkweld.willump.certificate import Calibration, Certificate
 from sparkweld.willump.fingerprint import fingerprint
 from sparkweld.willump.fitting import Fitted, library_versions
 from sparkweld.willump.plot import curve_svg
@@ -79,6 +79,7 @@ def load(path: Path) -> tuple[Cascade, Certificate]:
     if not isinstance(cascade, Cascade) or fingerprint(cascade.full) != certificate.model:
         raise refusal("SW950", path=path, what=f"{MODELS} holds another model than the certificate names")
     cascade.about = (*certificate.lines(), f"cascade: {path}")
+    cascade.watched = {"path": str(path), "band": certificate.band, **asdict(certificate.calibration)}
     return cascade, certificate
 
 
@@ -87,7 +88,11 @@ def read_certificate(path: Path) -> Certificate:
     try:
         record = json.loads((path / CERTIFICATE).read_text(encoding="utf-8"))
         seal = record.pop("seal")
-        record.update(efficient=tuple(record["efficient"]), groups=tuple(record["groups"]))
+        if "calibration" not in record:
+            raise refusal("SW950", path=path, what="an earlier version wrote its certificate, without the calibration")
+        found = record["calibration"]
+        found.update(edges=tuple(found["edges"]), counts=tuple(found["counts"]))
+        record.update(calibration=Calibration(**found), efficient=tuple(record["efficient"]), groups=tuple(record["groups"]))
         certificate = Certificate(**record)
     except FileNotFoundError:
         raise refusal("SW950", path=path, what=f"it has no {CERTIFICATE}") from None
@@ -107,7 +112,7 @@ def directories(path: Path) -> Iterator[Path]:
 
 
 def _seal(record: dict[str, Any]) -> str:
-    return hashlib.sha256(("sparkweld cascade 1\n" + json.dumps(record, sort_keys=True)).encode()).hexdigest()
+    return hashlib.sha256(("sparkweld cascade 2\n" + json.dumps(record, sort_keys=True)).encode()).hexdigest()
 
 
 def _csv(fitted: Fitted) -> str:

@@ -5,8 +5,8 @@
 FOLDER has the tables that `cascade_cases.py` names, as Parquet. A fifth of the rows is put aside; on it, the kernels of the full
 model and of the cascade are compared with the estimators in Python first and then timed, by turns, on one thread. Accuracy is
 that of both on those rows, with the 95% interval of the paired difference. Then fits on made-up rows are repeated, to count how
-often the true loss is above the promised one. Exits with 1 when answers differ, when the promise fails too often, or when fewer
-than three workloads reach three times the full model's speed.
+often the true loss is above the promised one, and `feature_cache.py` scores titles that repeat. Exits with 1 when answers differ,
+when the promise fails too often, or when fewer than three workloads reach three times the full model's speed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from cascade_cases import WORKLOADS, Workload, workload
+from feature_cache import run as cached
 from threadpoolctl import threadpool_limits
 
 import sparkweld
@@ -143,6 +144,8 @@ def main() -> int:
         print(f"\n{fits}, the promise broken in {broken} (at most {most:.0f})")
         if broken > most:
             faults.append(f"the promise is broken in {broken} of {certified} fits")
+    if not arguments.cases:
+        faults += cached(1_000_000)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
     print("\n" + "\n".join(f"FAILED: {fault}" for fault in faults) if faults else "\nall answers equal, all targets met")

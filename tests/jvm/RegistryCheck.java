@@ -43,7 +43,7 @@ public final class RegistryCheck {
       if (problem != null) throw problem;
       Kernel kernel = new Kernel(null, key.request(), 1L, tracker);
       kernels.add(kernel);
-      return new LinkedForm(kernel, key.request(), false, new int[0], blocks, 0L);
+      return new LinkedForm(kernel, key.request(), false, 0, new int[0], blocks, 0L);
     }
   }
 
@@ -65,7 +65,7 @@ public final class RegistryCheck {
     SparkWeldRuntime$.MODULE$.setExecutor(Option.apply(registry), Option.apply(models), Option.empty());
     for (int i = 0; i < 2; i++) {
       try {
-        HeldForm$.MODULE$.acquire(key("a"), ORIGIN, Map$.MODULE$.empty());
+        HeldForm$.MODULE$.acquire(key("a"), ORIGIN, Map$.MODULE$.empty(), 0);
         throw new AssertionError("a form without its constants was acquired");
       } catch (FormUnavailable problem) {
         Checks.equal(code, problem.refusal().code());

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 
 import joblib
 import numpy as np
@@ -50,6 +51,7 @@ def folder(tmp_path_factory):
     opposite = clone(made.cascade.small).fit(data, np.where(label == "yes", "no", "yes"))
     store.save(dataclasses.replace(made, cascade=Cascade(opposite, made.cascade.full, made.cascade.threshold)), path / "reviews")
     store.save(tree_cascade(), path / "numbers")
+    store.save(made, path.with_name("as-fitted"))
     return path
 
 
@@ -176,6 +178,86 @@ def test_what_has_no_cascade_scores_in_full(spark, table, folder, reviews, tmp_p
     spark._jvm.io.sparkweld.support.WarnOnce.reset()
     run(spark, lambda: table.select("id", upper("text")), {PATH: str(folder)})
     assert not told(spark, "SW95")
+
+
+def labelling(model):
+    @pandas_udf("string")
+    def label(text: pd.Series) -> pd.Series:
+        return pd.Series(model.predict(text))
+
+    return label
+
+
+def counted(frame) -> tuple[int, int]:
+    """(rows that cascades answered, those that went to the full model)"""
+    report = json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
+    return tuple(sum(o[name] for o in report["operators"]) for name in ("watchedRows", "unsureRows"))
+
+
+def test_rows_are_held_against_the_certificate(spark, folder, parquet):
+    """Fresh rows like those of the fit are counted and nothing is said; rows without words that it knows are told."""
+    path = folder.with_name("as-fitted")
+    cascade = store.load(path)[0]
+    label = labelling(cascade.full)
+    spark._jvm.io.sparkweld.support.WarnOnce.reset()
+    for easy in (0.8, 0.3):
+        data = texts(5, easy)[0]
+        table = parquet({"id": np.arange(ROWS), "text": data.to_numpy()}, name=f"easy{easy}", row_group_size=1000)
+        made, frame = run(spark, lambda table=table: table.select("id", label("text").alias("l")), {PATH: str(path)})
+        assert [row[1] for row in sorted(made.rows)] == cascade.predict(data).tolist()
+        assert measured(frame).deoptimised_batches == 0
+        assert counted(frame) == (ROWS, np.count_nonzero(~cascade.sure(data)))
+        assert told(spark, "SW954") == (easy == 0.3)
+    # Rows that a filter keeps are not a sample of those scored, and so not counted.
+    _, frame = run(spark, lambda: table.where(label("text") == "yes").select("id"), {PATH: str(path)})
+    assert measured(frame).kernel_batches and counted(frame) == (0, 0)
+
+
+def test_a_cascade_that_changes_more_than_it_should_is_turned_off(spark, folder, tmp_path, parquet):
+    """A sample of batches is scored by the full model as well. One small model was exchanged for its opposite."""
+    data = texts(6)[0]
+    table = parquet({"id": np.arange(ROWS), "text": data.to_numpy()}, row_group_size=1000)
+    for name, source in (("honest", folder.with_name("as-fitted")), ("opposite", folder / "reviews")):
+        path = shutil.copytree(source, tmp_path / name)
+        model = store.load(path)[0].full
+
+        label = labelling(model)
+        conf = {PATH: str(path), "spark.sparkweld.shadow.fraction": "1"}
+        query = lambda label=label: table.select("id", label("text").alias("l"))  # noqa: E731
+        spark._jvm.io.sparkweld.support.WarnOnce.reset()
+        made, frame = run(spark, query, conf)
+        assert [row[1] for row in sorted(made.rows)] == store.load(path)[0].predict(data).tolist()
+        assert measured(frame).deoptimised_batches == 0 and not told(spark, "SW955")
+        assert told(spark, "SW957") == (name == "opposite")
+        after, _ = run(spark, query, {PATH: str(path)})
+        expected = model.predict(data).tolist() if name == "opposite" else [row[1] for row in sorted(made.rows)]
+        assert [row[1] for row in sorted(after.rows)] == expected
+
+
+def test_drift_is_told_from_chance(spark):
+    """Of samples of one distribution no more are told than the level allows; others are, also where as many are unsure."""
+    jvm, gateway = spark._jvm, spark.sparkContext._gateway
+
+    def array(kind, values):
+        made = gateway.new_array(kind, len(values))
+        for i, value in enumerate(values):
+            made[i] = value
+        return made
+
+    def found(then, now, level):
+        edges = array(jvm.double, [float(k) for k in range(len(then) - 1)])
+        watch = jvm.io.sparkweld.compile.Watch("p", edges, array(jvm.long, then), 5, 0, 0.0, True)
+        return jvm.io.sparkweld.plan.Drift.found(watch, array(jvm.long, now), level).isDefined()
+
+    rng = np.random.default_rng(0)
+    shares = np.full(8, 0.125)
+    draws = [(rng.multinomial(2000, shares).tolist(), rng.multinomial(5000, shares).tolist()) for _ in range(200)]
+    assert sum(found(*draw, 0.05) for draw in draws) <= 10
+    moved = np.array([0.25, 0.0, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125])
+    unsure = np.array([0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2])
+    for other in (moved, unsure):
+        assert found(draws[0][0], rng.multinomial(5000, other).tolist(), 1e-4)
+    assert found([0, 2000] + [0] * 6, [0] * 7 + [5000], 1e-4) and not found([0, 2000] + [0] * 6, [0, 5000] + [0] * 6, 1e-4)
 
 
 def test_score_takes_a_cascade(spark, table, folder, reviews):

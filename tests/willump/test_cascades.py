@@ -30,6 +30,7 @@ from sparkweld.errors import Refusal, UserError
 from sparkweld.kernels.llvm_module import row_loop_source
 from sparkweld.willump import store
 from sparkweld.willump.candidates import small_models
+from sparkweld.willump.certificate import Calibration
 from sparkweld.willump.features import feature_groups
 from sparkweld.willump.fingerprint import fingerprint
 from sparkweld.willump.fitting import Promise, fit
@@ -39,15 +40,15 @@ ROWS = 4000
 
 
 @cache
-def texts() -> tuple[pd.Series, np.ndarray]:
+def texts(seed: int = 3, easy: float = 0.8) -> tuple[pd.Series, np.ndarray]:
     """Reviews: a word says what the label is in most, and only parts of words in the others. Labels are strings."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     words = np.array("the a film story music actor scene plot camera time place night city song light".split())
     label = rng.integers(0, 2, ROWS)
     told = np.where(label, "good", "poor")
     hidden = np.char.add(np.where(label, "gre", "awf"), rng.integers(0, 10**6, ROWS).astype(str))
-    key = np.where(rng.random(ROWS) < 0.8, told, hidden)
-    lines = [" ".join([*rng.choice(words, 8), k, str(i)]) for i, k in enumerate(key)]
+    key = np.where(rng.random(ROWS) < easy, told, hidden)
+    lines = [" ".join([*rng.choice(words, 8), k, str(i)]) for i, k in enumerate(key, ROWS * (seed - 3))]
     return pd.Series(lines), np.where(label, "yes", "no")
 
 
@@ -248,6 +249,25 @@ def test_arguments_that_mean_nothing():
             sparkweld.cascade.fit(Column("full").fit(data), given, named)
 
 
+@pytest.mark.parametrize("make", [text_cascade, lambda: tree_cascade()], ids=["classes", "numbers"])
+def test_the_calibration_is_that_of_the_held_out_rows(make):
+    """Its bins part the rows where the cascade does, for labels and for numbers."""
+    told = make().certificate
+    held = told.calibration
+    assert sum(held.counts) == told.rows and len(held.counts) == len(held.edges) + 1 > 5
+    assert held.edges == tuple(sorted(held.edges)) and abs(held.edges[held.limit]) == abs(told.threshold)
+    assert sum(held.counts[held.limit + 1 :]) == round(told.unsure * told.rows)
+    assert told.worse + told.better <= held.differs < told.rows
+
+
+def test_doubts_are_counted_to_the_bit():
+    doubt = np.array([-0.5, -0.0, 0.0, 1.0, np.nextafter(1.0, 2), np.inf, np.nan, np.nextafter(1.0, 0)])
+    held = Calibration.of(doubt, 1.0, 0)
+    below = [sum(d < edge for d in doubt) for edge in held.edges]
+    assert np.cumsum(held.counts)[:-1].tolist() == below
+    assert sum(held.counts[held.limit + 1 :]) == 4  # 1, the next number, infinity and NaN are not below 1
+
+
 def test_a_directory_comes_back_as_it_was(directory):
     assert sorted(p.name for p in directory.iterdir()) == ["cascade.pkl", "certificate.json", "curve.csv", "curve.svg"]
     made, (read, certificate) = text_cascade(), store.load(directory)
@@ -260,7 +280,7 @@ def test_a_directory_comes_back_as_it_was(directory):
     assert list(store.directories(directory)) == list(store.directories(directory.parent)) == [directory]
 
 
-@pytest.mark.parametrize("harm", ["seal", "number", "models", "curve", "cut", "none", "version"])
+@pytest.mark.parametrize("harm", ["seal", "number", "models", "curve", "cut", "none", "older", "version"])
 def test_a_directory_that_somebody_touched_is_refused(directory, tmp_path, harm):
     path = tmp_path / "cascade"
     path.mkdir()
@@ -280,6 +300,8 @@ def test_a_directory_that_somebody_touched_is_refused(directory, tmp_path, harm)
         certificate.write_text(certificate.read_text()[:100])
     elif harm == "none":
         certificate.unlink()
+    elif harm == "older":
+        certificate.write_text(json.dumps({k: v for k, v in record.items() if k != "calibration"}))
     else:
         made = text_cascade()
         older = dataclasses.replace(made.certificate, versions={**made.certificate.versions, "numpy": "1.0"})
@@ -287,6 +309,7 @@ def test_a_directory_that_somebody_touched_is_refused(directory, tmp_path, harm)
     with pytest.raises(Refusal) as refused:
         store.load(path)
     assert refused.value.code == ("SW951" if harm == "version" else "SW950")
+    assert ("an earlier version" in str(refused.value)) == (harm == "older")
 
 
 def test_a_model_is_known_however_it_comes(tmp_path):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.ir.types import F64
 from udf_compiler.models.features import Features
 from udf_compiler.models.translator import Translator, argmax, labels, largest, method_of
@@ -31,10 +31,10 @@ class Cascade(Translator):
         if model.judge is None:
             probabilities = self._probabilities(x)
             small = labels(probabilities, argmax(x.loop, probabilities.values), self.fitted("classes_"), self.call("predict"))
-            sure = self._above(x.loop, largest(x.loop, probabilities.values))
+            sure = self._above(x.loop, largest(x.loop, probabilities.values), "predict")
         else:
             doubt = method_of(self.part(model.judge), "predict")(x)
-            sure = self._below(x.loop, doubt.values[0])
+            sure = self._below(x.loop, doubt.values[0], "predict")
             small = method_of(self.part(model.small), "predict")(x)
         return self._chosen(x, sure, small, "predict")
 
@@ -42,21 +42,32 @@ class Cascade(Translator):
         if self.model.judge is not None:
             refuse("SW802", name=self.name, method="predict_proba")
         small = self._probabilities(x)
-        return self._chosen(x, self._above(x.loop, largest(x.loop, small.values)), small, "predict_proba")
+        return self._chosen(x, self._above(x.loop, largest(x.loop, small.values), "predict_proba"), small, "predict_proba")
 
     def _probabilities(self, x: Features) -> Features:
         made = method_of(self.part(self.model.small), "predict_proba")(x)
         return made.array([made.loop.cast(v, F64) for v in made.values])
 
-    def _above(self, loop: LoopBuilder, value: Value) -> Value:
+    def _above(self, loop: LoopBuilder, value: Value, method: str) -> Value:
         limit = loop.const(self.model.threshold, F64)
+        self._watch(loop, loop.call("negative", value), method)
         self._guard_near(loop, value, limit)
         return loop.call("greater", value, limit)
 
-    def _below(self, loop: LoopBuilder, value: Value) -> Value:
+    def _below(self, loop: LoopBuilder, value: Value, method: str) -> Value:
         value, limit = loop.cast(value, F64), loop.const(self.model.threshold, F64)
+        self._watch(loop, value, method)
         self._guard_near(loop, value, limit)
         return loop.call("less", value, limit)
+
+    def _watch(self, loop: LoopBuilder, doubt: Value, method: str) -> None:
+        """Has the doubt of all rows be one more column, to be compared with the certificate's; that of some rows says nothing."""
+        about = {**self.model.watched, "labels": method == "predict" and self.model.judge is None} if self.model.watched else None
+        watched = loop.program.watched
+        if about and about not in watched.values() and loop.parent is None and loop.where is None and loop.domain == ROWS:
+            name = f"watched {len(watched)}"
+            loop.append(name, doubt)
+            watched[name] = about
 
     def _guard_near(self, loop: LoopBuilder, value: Value, limit: Value) -> None:
         near = _NEAR * float(np.finfo(np.float64).eps) * max(1.0, abs(self.model.threshold))

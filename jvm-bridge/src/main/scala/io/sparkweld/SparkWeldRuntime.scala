@@ -2,9 +2,14 @@ package io.sparkweld
 
 import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile.{Compiler, FormServer, KernelRegistry, ModelMemory}
+import io.sparkweld.rules.FullModels
 
-/** The driver half of the running application: its compiler, and the server of what executors ask. */
-final class WeldDriver(val compiler: Compiler, val server: FormServer)
+/** The driver half of the running application: its compiler, the server of what executors ask, and full models. */
+final class WeldDriver(val compiler: Compiler, val server: FormServer) {
+
+  /** What cascades stand for in queries that compare. */
+  val cascades = new FullModels
+}
 
 /**
  * What the two halves of the plugin share with the rest of this JVM. Set by the plugin, empty when it is not loaded.

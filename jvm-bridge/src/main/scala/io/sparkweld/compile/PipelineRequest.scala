@@ -50,6 +50,9 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
     new PipelineRequest(service, copy, blobs)
   }
 
+  /** The same request for a kernel that stores nothing beside its results. */
+  def unwatched: PipelineRequest = new PipelineRequest(service, json.deepCopy().put("unwatched", true), blobs)
+
   /** The request for a batch in which the inputs of `nullable` (positions in "inputs") have NULLs. */
   def withStates(nullable: Set[Int]): ObjectNode = {
     val copy = json.deepCopy()
@@ -89,8 +92,13 @@ final case class Compiled(
     nodes: Int,
     blocks: Seq[String],
     vectors: Seq[VectorShape],
+    watched: Seq[Watch],
     models: Seq[ModelBlock],
-    files: Seq[ModelFile]) extends CompileReply
+    files: Seq[ModelFile]) extends CompileReply {
+
+  /** How many columns its kernel stores. */
+  def stored: Int = outputTypes.size + (if (flags) 1 else 0)
+}
 
 /** An ML vector among the outputs: so many numbers, the last outputs, and how Spark would store it: dense, sparse or compressed. */
 final case class VectorShape(size: Int, form: String)
@@ -120,7 +128,8 @@ object CompileReply {
     val unknown = inputs.filterNot(names.contains)
     if (unknown.nonEmpty) return mismatch(s"it loads ${unknown.mkString(", ")}, which was not offered")
     val vectors = json.path("vectors").elements().asScala.map(v => VectorShape(v.path("size").asInt, v.path("form").asText)).toSeq
-    val numbers = outputs.size - wanted.size
+    val watched = json.path("watched").elements().asScala.map(Watch.read).toSeq
+    val numbers = outputs.size - wanted.size - watched.size
     if (outputs.take(wanted.size).map(_.path("name").asText) != wanted || vectors.map(_.size).sum != numbers ||
         vectors.size != request.json.path("vectors").size) return mismatch("its outputs are not those that were asked for")
     val mayFilter = request.json.path("mayFilter").asBoolean // a map decides for itself
@@ -147,6 +156,7 @@ object CompileReply {
       nodes = json.path("nodes").asInt(0),
       blocks = found.get.map(_.digest),
       vectors = vectors,
+      watched = watched,
       models = found.get,
       files = ModelFile.in(json))
   }

@@ -5,8 +5,8 @@ import java.util.concurrent.ConcurrentHashMap
 import io.sparkweld.support.WarnOnce
 
 /**
- * What was turned off in this application because a comparison with Python failed, by the request of its kernel: new queries
- * leave it to Spark, tasks run it in Python. The driver's half knows all; an executor tells it, and asks when a task that compares
+ * What was turned off in this application because a comparison with Python failed: kernels, by their request (new queries leave
+ * them to Spark, tasks run them in Python), and cascades, by their folder (new queries use the full model). The driver's half knows all; an executor tells it, and asks when a task that compares
  * starts.
  */
 object Breakers {
@@ -40,7 +40,7 @@ object Breakers {
 
   private def record(request: String, why: String): Unit = {
     tripped.putIfAbsent(request, why)
-    WarnOnce(s"breaker:$request", s"SparkWeld: a kernel is turned off until the application ends. $why")
+    WarnOnce(s"breaker:$request:${why.take(5)}", s"SparkWeld: turned off until the application ends. $why")
   }
 
   private def exchange(request: String, why: String): Option[String] = driver.flatMap { ask =>

@@ -37,9 +37,14 @@ private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[Model
 
 private object HeldForm {
 
-  /** Throws FormUnavailable. */
-  def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]]): HeldForm = {
+  /** The form, which stores `outputs` columns. Throws FormUnavailable. */
+  def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]], outputs: Int): HeldForm = {
     val lease = SparkWeldRuntime.kernels.acquire(key, origin)
+    if (lease.value.outputs != outputs) { // it would write, or not write, where it must not
+      val refusal = Refusal("SW512", "what" -> s"a form of its kernel has ${lease.value.outputs} columns, not $outputs")
+      lease.close()
+      throw new FormUnavailable(refusal, lasting = true, environment = false)
+    }
     val held = mutable.ArrayBuffer.empty[Lease[ModelCopy]]
     try {
       lease.value.blocks.foreach(digest => held += SparkWeldRuntime.models.acquire(digest, () => read(models(digest))))

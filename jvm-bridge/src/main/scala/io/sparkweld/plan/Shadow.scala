@@ -10,8 +10,11 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.types.{ArrayType, DataType, StructType}
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
-/** What a task compares: the share of its batches; `kept`: the program has results that may differ in their last digits. */
-final case class ShadowPlan(fraction: Double, kept: Boolean, udfs: String)
+/**
+ * What a task compares: the share of its batches; `kept`: the program has results that may differ in their last digits. `full`:
+ * the original chain with the full models that cascades stand for.
+ */
+final case class ShadowPlan(fraction: Double, kept: Boolean, udfs: String, full: Option[FallbackPlan])
 
 /**
  * Runs some batches of a task through the original chain too, and compares row by row what it gives with what the kernel gave. Which
@@ -46,15 +49,27 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
         expected
       }
     } catch {
-      case raised: Exception if SparkInternals.isPythonException(raised) =>
+      case raised: Exception if flags.isEmpty && SparkInternals.isPythonException(raised) =>
         trip(s"Python raises where the kernel gives ${made.numRows()} rows: ${raised.getMessage.linesIterator.take(1).mkString}")
         throw raised
-      case NonFatal(problem) =>
-        able = false
-        WarnOnce(s"shadow:${problem.getClass.getName}",
-          s"SparkWeld: batches are not compared with Python: it could not run them ($problem).")
+      case NonFatal(problem) => // of a flagged row, where it comes again when Python decides that
+        stop(problem)
         None
     }
+
+  /** Counts the rows that the full model of a cascade answers otherwise; the driver judges of how many. */
+  def againstFull(made: ColumnarBatch, flags: Option[ColumnVector])(full: => ColumnarBatch): Unit =
+    try {
+      val expected = full
+      val rows = decided(made, flags).toArray
+      plan.drifts.head.compared(rows.length, rows.count(row => differing(made, expected, row).isDefined))
+    } catch { case NonFatal(problem) => stop(problem) }
+
+  private def stop(problem: Throwable): Unit = {
+    able = false
+    WarnOnce(s"shadow:${problem.getClass.getName}",
+      s"SparkWeld: batches are not compared with Python: it could not run them ($problem).")
+  }
 
   private def trip(what: String): Unit = {
     plan.metrics.shadowDifferences += 1
@@ -63,13 +78,19 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
 
   private def difference(made: ColumnarBatch, expected: ColumnarBatch, flags: Option[ColumnVector]): Option[String] =
     if (made.numRows() != expected.numRows()) Some(s"the kernel keeps ${made.numRows()} rows, Python ${expected.numRows()}")
-    else (0 until made.numRows()).iterator.filterNot(row => flags.exists(_.isNullAt(row))).flatMap { row =>
-      val (one, other) = (made.getRow(row), expected.getRow(row))
-      columns.indices.collectFirst {
-        case k if !same(valueOf(one, k), valueOf(other, k), columns(k)) =>
-          s"in row $row of a batch of partition $partition, ${names(k)} is ${valueOf(one, k)} by the kernel and ${valueOf(other, k)} by Python"
+    else decided(made, flags).flatMap { row =>
+      differing(made, expected, row).map { k =>
+        val (one, other) = (valueOf(made.getRow(row), k), valueOf(expected.getRow(row), k))
+        s"in row $row of a batch of partition $partition, ${names(k)} is $one by the kernel and $other by Python"
       }
     }.nextOption()
+
+  private def decided(made: ColumnarBatch, flags: Option[ColumnVector]): Iterator[Int] =
+    (0 until made.numRows()).iterator.filterNot(row => flags.exists(_.isNullAt(row)))
+
+  /** A column in which the row differs. */
+  private def differing(made: ColumnarBatch, expected: ColumnarBatch, row: Int): Option[Int] =
+    columns.indices.find(k => !same(valueOf(made.getRow(row), k), valueOf(expected.getRow(row), k), columns(k)))
 
   private def valueOf(row: InternalRow, k: Int): Any = if (row.isNullAt(k)) null else row.get(k, columns(k))
 

@@ -1,6 +1,6 @@
 package io.sparkweld.plan
 
-import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile}
+import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, Watch}
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
@@ -88,6 +88,7 @@ object NullPolicy {
  * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's
  *   split decides the dtypes.
  * @param files what its functions load: a task where these are others runs in Python
+ * @param watched what the last outputs are held against, which are counted and in no batch
  * @param models the constants that the program reads; on the driver only, tasks get them as broadcasts
  */
 final case class KernelPlan(
@@ -102,7 +103,8 @@ final case class KernelPlan(
     flags: Boolean,
     rowLimit: Int,
     files: Seq[ModelFile],
-    @transient models: Seq[ModelBlock])
+    @transient models: Seq[ModelBlock],
+    watched: Seq[Watch])
 
 /** A struct whose fields are these outputs of the kernel. */
 final case class StructOutput(struct: StructType, fields: Array[Int])

@@ -1,6 +1,6 @@
 package io.sparkweld.plan
 
-import io.sparkweld.SparkWeldConf
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
@@ -62,6 +62,8 @@ final case class WeldExec(
     "cachedRows" -> SQLMetrics.createMetric(sparkContext, "rows found in the feature cache"),
     "shadowRows" -> SQLMetrics.createMetric(sparkContext, "rows compared with Python"),
     "shadowDifferences" -> SQLMetrics.createMetric(sparkContext, "batches that differ from Python"),
+    "watchedRows" -> SQLMetrics.createMetric(sparkContext, "rows answered by cascades"),
+    "unsureRows" -> SQLMetrics.createMetric(sparkContext, "rows that a cascade left to the full model"),
     "guardedRows" -> SQLMetrics.createMetric(sparkContext, "rows flagged by guards"),
     "deoptimisedBatches" -> SQLMetrics.createMetric(sparkContext, "batches run in Python")) ++ pythonMetrics
 
@@ -71,22 +73,37 @@ final case class WeldExec(
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val counters = WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelBatches"),
       longMetric("kernelTime"), longMetric("compileTime"), longMetric("cacheRows"), longMetric("cachedRows"),
-      longMetric("shadowRows"), longMetric("shadowDifferences"), longMetric("guardedRows"), longMetric("deoptimisedBatches"))
+      longMetric("shadowRows"), longMetric("shadowDifferences"), longMetric("watchedRows"), longMetric("unsureRows"),
+      longMetric("guardedRows"), longMetric("deoptimisedBatches"))
     // A text of Spark's is at most as long as an Int tells.
     val maxTextBytes = math.min(SparkWeldConf.MaxTextBytes.get(conf), Int.MaxValue.toLong)
     // The stages run the same functions, and so the same models, as the whole chain.
     val models = kernel.models.map(block => block.digest -> block.broadcast(sparkContext)).toMap
-    val shadow = ShadowPlan(SparkWeldConf.ShadowFraction.get(conf), summary.kept.nonEmpty, summary.udfs.mkString(", "))
+    val fraction = SparkWeldConf.ShadowFraction.get(conf)
+    val shadow = ShadowPlan(fraction, summary.kept.nonEmpty, summary.udfs.mkString(", "), if (fraction > 0) fullModels else None)
+    val drifts = kernel.watched.map(new Drift(_))
+    drifts.foreach(sparkContext.register)
     def task(kernel: KernelPlan, steps: Seq[Step], input: Seq[Attribute], columnarInput: Boolean, parts: Seq[TaskPlan]) = {
       val fallback = Fallback.plan(steps, input, columnarInput, conf, pythonMetrics)
-      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), maxTextBytes, SparkWeldConf.CacheChoice.get(conf), shadow, models,
-        counters, parts)
+      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), maxTextBytes, SparkWeldConf.CacheChoice.get(conf), shadow, drifts,
+        models, counters, parts)
     }
     val parts = stages.map(part => task(part.kernel, part.steps, part.input, columnarInput = false, Nil))
     val whole = task(kernel, steps, child.output, columnarInput, parts)
     child.executeColumnar().mapPartitionsWithIndex { (partition, batches) =>
       new WeldTask(whole, batches, partition, TaskContext.get())
     }
+  }
+
+  /** The chain with the full models in the place of cascades; None where that says nothing of the rows that these lose. */
+  private def fullModels: Option[FallbackPlan] = {
+    val originals = SparkWeldRuntime.driver.map(_.cascades)
+    val whole = steps.map {
+      case python: PythonStep => python.copy(udfs = python.udfs.map(udf => originals.fold(udf)(_.undone(udf))))
+      case other => other
+    }
+    Option.when(kernel.watched.length == 1 && kernel.watched.head.labels && whole != steps)(
+      Fallback.plan(whole, child.output, columnarInput, conf, pythonMetrics))
   }
 
   override def simpleString(maxFields: Int): String = {

@@ -27,6 +27,7 @@ final case class TaskPlan(
     maxTextBytes: Long,
     cacheMode: CacheMode.Value,
     shadow: ShadowPlan,
+    drifts: Seq[Drift],
     models: Map[String, Broadcast[Array[Byte]]],
     metrics: WeldMetrics,
     stages: Seq[TaskPlan])
@@ -41,6 +42,8 @@ final case class WeldMetrics(
     cachedRows: SQLMetric,
     shadowRows: SQLMetric,
     shadowDifferences: SQLMetric,
+    watchedRows: SQLMetric,
+    unsureRows: SQLMetric,
     guardedRows: SQLMetric,
     deoptimisedBatches: SQLMetric) extends Serializable
 
@@ -67,7 +70,8 @@ final class WeldTask(
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
   private val structs = kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
   private val vectors = kernel.vectors.map(v => new VectorColumn(outputs.slice(v.first, v.first + v.size), v.form))
-  private val made: Array[ColumnVector] = outputs.dropRight(kernel.vectors.map(_.size).sum) ++ structs
+  private val doubts = outputs.takeRight(kernel.watched.length)
+  private val made: Array[ColumnVector] = outputs.dropRight(kernel.vectors.map(_.size).sum + doubts.length) ++ structs
   private val flags = Option.when(kernel.flags)(new NativeColumnVector(BooleanType, 0))
   private val stored = outputs ++ flags
   private val selection = new SelectionBuffer
@@ -85,6 +89,7 @@ final class WeldTask(
   private lazy val fallback = new Fallback(plan.fallback, partition, context)
   private var fallbackMade = false
   private val shadow = new Shadow(plan, partition)
+  private val full = plan.shadow.full.map(new Fallback(_, partition, context))
   private lazy val stages = new StageRun(plan.stages, partition, context)
   private var inStages = false
   private var inARow = 0
@@ -179,7 +184,7 @@ final class WeldTask(
 
   private def lease(nullable: Set[Int]): Option[HeldForm] = {
     val started = System.nanoTime()
-    try Some(HeldForm.acquire(FormKey(kernel.requestKey, nullable), kernel.origin, plan.models))
+    try Some(HeldForm.acquire(FormKey(kernel.requestKey, nullable), kernel.origin, plan.models, stored.length))
     catch {
       case unavailable: FormUnavailable =>
         WarnOnce(s"form:${unavailable.refusal.code}:${unavailable.refusal.message}",
@@ -250,7 +255,12 @@ final class WeldTask(
     val decided = result(1) == 0 && alone.toLong * HeldRows.Few <= rows
     if (decided) {
       plan.metrics.kernelBatches += 1
-      compared(assemble(batch, result(0).toInt), flags.filter(_ => alone > 0))
+      val flagged = flags.filter(_ => alone > 0)
+      doubts.indices.foreach { k =>
+        plan.metrics.watchedRows += (rows - alone).toLong
+        plan.metrics.unsureRows += plan.drifts(k).count(doubts(k), rows, flagged)
+      }
+      compared(assemble(batch, result(0).toInt), flagged)
     }
     decided
   }
@@ -262,7 +272,10 @@ final class WeldTask(
       fallbackMade = true
       val other = shadow.otherwise(made, flags)(fallback.batch(current, kernel.rowLimit))
       on = other.isEmpty
-      if (on) give(made, flags) else give(other.get)
+      if (on) {
+        full.foreach(full => shadow.againstFull(made, flags)(full.batch(current, kernel.rowLimit)))
+        give(made, flags)
+      } else give(other.get)
     }
 
   /** Makes a batch ready, or holds it back: when rows of it are flagged, or others before it are held. */
@@ -345,33 +358,8 @@ final class WeldTask(
     arena.close()
     memory.close()
     if (fallbackMade) fallback.close()
+    full.foreach(_.close())
   }
-}
-
-/** A batch through several WeldTasks, one over the other: what the last gives until it has no more. */
-private final class StageRun(plans: Seq[TaskPlan], partition: Int, context: TaskContext) extends Iterator[ColumnarBatch] {
-  private var waiting: Option[ColumnarBatch] = None
-
-  private val source = new Iterator[ColumnarBatch] {
-    override def hasNext: Boolean = waiting.isDefined
-    override def next(): ColumnarBatch = {
-      val batch = waiting.get
-      waiting = None
-      batch
-    }
-  }
-
-  private val tasks = plans.scanLeft(Option.empty[WeldTask]) { (below, plan) =>
-    Some(new WeldTask(plan, below.getOrElse(source), partition, context, isStage = true))
-  }.flatten
-
-  def start(batch: ColumnarBatch): Unit = waiting = Some(batch)
-
-  def pythonInARow: Int = tasks.map(_.pythonInARow).max
-
-  override def hasNext: Boolean = tasks.last.hasNext
-
-  override def next(): ColumnarBatch = tasks.last.next()
 }
 
 object WeldTask {

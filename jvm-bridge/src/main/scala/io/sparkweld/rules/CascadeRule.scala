@@ -3,8 +3,11 @@ package io.sparkweld.rules
 import java.io.File
 import java.util.Base64
 
+import scala.jdk.CollectionConverters._
+
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.plan.Breakers
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
@@ -18,7 +21,7 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
  *
  * What it rewrites: with `spark.sparkweld.cascades.path` set, each UDF for whose model that folder has a cascade; its command
  * bytes change and nothing else. When it must not: no such cascade, or one that was edited or made with other libraries; the
- * full model then scores every row, and one warning says why. Runs once and first, so that all that follows sees one function.
+ * full model then scores every row, and one warning says why. Nor one that a comparison with its full model turned off. Runs once and first, so that all that follows sees one function.
  */
 object CascadeRule extends Rule[LogicalPlan] {
 
@@ -47,7 +50,11 @@ object CascadeRule extends Rule[LogicalPlan] {
       answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), SparkWeldConf.CompileTimeout.get(conf))
     } yield answer
     reply match {
-      case Right(answer) => Option(answer.get("payload")).filterNot(_.isNull).map(text => Base64.getDecoder.decode(text.asText))
+      case Right(answer) if answer.path("paths").elements().asScala.exists(path => Breakers.known(path.asText).isDefined) => None
+      case Right(answer) =>
+        val made = Option(answer.get("payload")).filterNot(_.isNull).map(text => Base64.getDecoder.decode(text.asText))
+        if (SparkWeldConf.ShadowFraction.get(conf) > 0) made.foreach(driver.cascades.put(_, udf.func.command.toArray))
+        made
       case Left(refusals) =>
         refusals.filter(_.code.startsWith("SW95")).foreach { refusal =>
           WarnOnce(s"cascade:${refusal.code}:${refusal.message}", s"SparkWeld: the full model scores every row. ${refusal.text}")

@@ -1,6 +1,6 @@
 package io.sparkweld.rules
 
-import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, PipelineRequest}
+import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, PipelineRequest, Watch}
 import io.sparkweld.plan.{KernelInput, KernelPlan, StructOutput, VectorOutput}
 
 import org.apache.spark.sql.types.{DataType, DoubleType}
@@ -25,15 +25,17 @@ final case class Pipeline(
    * `files` and `models`: of the program, for the whole chain.
    *
    * @param vectors the vectors among its outputs, whose numbers come after `outputTypes`
+   * @param watched what the doubts are held against that come behind these
    */
   def plan(
       rowLimit: Int,
       flags: Boolean,
       files: Seq[ModelFile] = Nil,
       models: Seq[ModelBlock] = Nil,
-      vectors: Seq[VectorOutput] = Nil): KernelPlan = {
-    val types = outputTypes ++ Array.fill(vectors.map(_.size).sum)(DoubleType: DataType)
+      vectors: Seq[VectorOutput] = Nil,
+      watched: Seq[Watch] = Nil): KernelPlan = {
+    val types = outputTypes ++ Array.fill(vectors.map(_.size).sum + watched.size)(DoubleType: DataType)
     KernelPlan(request.key, FormOrigin(request.service), inputs, types, layout, structs, vectors.toArray, filtered, flags,
-      rowLimit, files, models)
+      rowLimit, files, models, watched)
   }
 }

@@ -250,7 +250,7 @@ private final class ChainRewriter(driver: WeldDriver) {
       service: ServiceCommand,
       files: Seq[ModelFile]): Seq[Stage] = {
     val built = build(nodes, input, Some(service))
-    val pipeline = built.copy(request = built.request.wanting(files))
+    val pipeline = built.copy(request = built.request.wanting(files).unwatched)
     pipeline.splitAfter match {
       case Some(filter) =>
         val (lower, upper) = nodes.splitAt(filter + 1)
@@ -354,7 +354,7 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def weld(nodes: IndexedSeq[SparkPlan], child: SparkPlan, pipeline: Pipeline, program: Compiled): SparkPlan = {
     val firsts = program.vectors.scanLeft(pipeline.outputTypes.length)(_ + _.size)
     val vectors = program.vectors.zip(firsts).map { case (shape, first) => VectorOutput(first, shape.size, shape.form) }
-    val numbers = Seq.fill(vectors.map(_.size).sum)(DoubleType.typeName)
+    val numbers = Seq.fill(vectors.map(_.size).sum + program.watched.size)(DoubleType.typeName)
     val (given, wanted) = (program.outputTypes, pipeline.outputTypes.map(ExpressionCodec.nameOf).toSeq ++ numbers)
     if (given != wanted) {
       throw new ChainRefused(Refusal("SW512", "what" -> s"its columns are ${given.mkString(", ")}, not ${wanted.mkString(", ")}"))
@@ -371,7 +371,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     val settled = pipeline.copy(request = driver.compiler.settled(pipeline.request, program))
     Breakers.known(settled.request.key).foreach(why => throw new ChainRefused(Refusal("SW956", "why" -> why)))
     val kernel = settled.plan(PipelineBuilder.rowLimit(first, columnarInput && first.forall(_ eq nodes.head), conf),
-      program.flags, program.files, program.models, vectors)
+      program.flags, program.files, program.models, vectors, program.watched)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, parts, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)

@@ -1,0 +1,27 @@
+package io.sparkweld.compile
+
+import scala.jdk.CollectionConverters._
+
+import com.fasterxml.jackson.databind.JsonNode
+
+/**
+ * What a cascade's certificate says of the rows that it was tested on; the kernel stores each row's doubt, to be held against it.
+ * `counts`: rows by doubt, in bins that `edges` part; a row is sure below the edge `limit`. `differs`: rows that the small model
+ * answers otherwise than the full one, numbers by more than `band`. `labels`: the kernel gives labels, no probabilities or numbers.
+ */
+final case class Watch(
+    path: String, edges: Array[Double], counts: Array[Long], limit: Int, differs: Long, band: Double, labels: Boolean) {
+
+  def bins: Int = edges.length + 1
+
+  /** Those of rows counted so that went to the full model. */
+  def unsure(counts: Array[Long]): Long = counts.drop(limit + 1).sum
+}
+
+object Watch {
+  def read(json: JsonNode): Watch = {
+    def numbers(name: String) = json.path(name).elements().asScala.toArray
+    Watch(json.path("path").asText, numbers("edges").map(_.asDouble), numbers("counts").map(_.asLong), json.path("limit").asInt,
+      json.path("differs").asLong, json.path("band").asDouble, json.path("labels").asBoolean)
+  }
+}

@@ -1,0 +1,24 @@
+package io.sparkweld.rules
+
+import java.nio.ByteBuffer
+
+import io.sparkweld.compile.Lru
+
+import org.apache.spark.sql.catalyst.expressions.PythonUDF
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+
+/** The functions that functions with a cascade were made of, for queries that compare both. */
+final class FullModels {
+  private val originals = new Lru[ByteBuffer, Array[Byte]](FullModels.Remembered)
+
+  def put(made: Array[Byte], original: Array[Byte]): Unit = originals.put(ByteBuffer.wrap(made), original)
+
+  /** The call with the functions that it had, where they are known. */
+  def undone(udf: PythonUDF): PythonUDF = udf.transform {
+    case one: PythonUDF => originals.get(ByteBuffer.wrap(one.func.command.toArray)).fold(one)(SparkInternals.withCommand(one, _))
+  }.asInstanceOf[PythonUDF]
+}
+
+private object FullModels {
+  private val Remembered = 16
+}

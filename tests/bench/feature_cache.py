@@ -1,0 +1,136 @@
+"""Zipf-distributed titles to what a row costs in a text model's kernel with and without the feature cache, and what it found.
+
+    python tests/bench/feature_cache.py [--rows N]     (bench_willump.py prints it as well)
+
+One Spark of one core over Parquet, all rows counted. The model is TF-IDF of words and of parts of words with a logistic
+regression. Shown are nanoseconds a row in kernels, look-ups included (the operator's own metric; the best of the repeats), with
+the mode `never`, `always` and `auto`, the share of rows that was found, and the memory of the cache beside what it may take. The
+scores of all three are compared first, bit by bit. With exponent 0 all titles are equally frequent: the more there are, the less
+it pays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+MODE, MEMORY = "spark.sparkweld.featureCache.mode", "spark.sparkweld.featureCache.maxBytes"
+MEGABYTES = 16
+#: (exponent of Zipf's law, distinct titles)
+CASES = ((1.3, 1_000_000), (1.1, 1_000_000), (1.0, 1_000_000), (0.7, 1_000_000), (0.0, 10_000), (0.0, 100_000), (0.0, 10**7))
+_WORDS = "samsung galaxy apple iphone case cover leather black white red blue silver gold wireless charger cable usb lamp desk"
+_HEAD = "| Zipf exponent | titles | without ns | always ns | auto ns | gain of auto | found, always | found, auto |"
+
+
+def titles(numbers: np.ndarray) -> pa.Array:
+    """A title for each number, of six words and the number: the same for the same number."""
+    words = np.array([f"{word}{i}" for word in _WORDS.split() for i in range(40)])
+    made = words[(numbers * 2654435761 % 2**31) % len(words)]
+    for k in range(1, 6):
+        made = np.char.add(np.char.add(made, " "), words[(numbers * (2654435761 + 2 * k) // (7 * k) % 2**31) % len(words)])
+    return pa.array(np.char.add(np.char.add(made, " "), numbers.astype(str)))
+
+
+def drawn(exponent: float, distinct: int, rows: int) -> np.ndarray:
+    """Numbers below `distinct`, number k with a probability like ``(k + 1) ** -exponent``."""
+    weights = np.cumsum(np.arange(1, distinct + 1, dtype=np.float64) ** -exponent)
+    return np.searchsorted(weights, np.random.default_rng(7).random(rows) * weights[-1])
+
+
+def model() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import FeatureUnion, Pipeline
+
+    data = titles(np.arange(4000)).to_pandas()
+    terms = [("words", TfidfVectorizer(ngram_range=(1, 2))), ("chars", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)))]
+    return Pipeline([("terms", FeatureUnion(terms)), ("model", LogisticRegression())]).fit(data, data.str.contains("black|usb"))
+
+
+def report(frame: Any) -> dict[str, int]:
+    """The one operator's metrics."""
+    return json.loads(frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))["operators"][0]
+
+
+def measured(spark: Any, path: str, score: Any, rows: int, repeats: int) -> dict[str, Any]:
+    """mode -> (ns a row, share found). Raises SystemExit when two modes give other scores."""
+    spark.conf.set(MODE, "never")
+    expected = spark.read.parquet(path).select(score("title").alias("s")).toArrow()
+    found = {}
+    for mode in ("never", "always", "auto"):
+        spark.conf.set(MODE, mode)
+        if not spark.read.parquet(path).select(score("title").alias("s")).toArrow().equals(expected):
+            raise SystemExit(f"FAILED: {mode} gives other scores than no cache")
+        costs, share = [], 0.0
+        for _ in range(repeats):
+            frame = spark.read.parquet(path).select(score("title").alias("s"))
+            frame._jdf.queryExecution().toRdd().count()
+            what = report(frame)
+            if what["numOutputRows"] != rows or what["deoptimisedBatches"]:
+                raise SystemExit(f"FAILED: not all rows went through the kernel: {what}")
+            costs.append(what["kernelTime"] / rows)
+            share = what["cachedRows"] / rows
+        found[mode] = min(costs), share
+    return found
+
+
+def run(rows: int, repeats: int = 3) -> list[str]:
+    """Prints the table; what is wrong."""
+    from pyspark.sql.functions import pandas_udf
+
+    spark = session()
+    fitted, faults = model(), []
+
+    @pandas_udf("double")
+    def score(title: pd.Series) -> pd.Series:
+        return pd.Series(fitted.predict_proba(title)[:, 1])
+
+    print(f"\n{rows:,} rows, {MEGABYTES} MB of cache, one core\n\n{_HEAD}\n|" + "---:|" * 8)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (exponent, distinct) in enumerate(CASES):
+            path = str(Path(folder) / f"{number}.parquet")
+            pq.write_table(pa.table({"title": titles(drawn(exponent, distinct, rows))}), path)
+            found = measured(spark, path, score, rows, repeats)
+            plain, always, auto = (found[mode] for mode in ("never", "always", "auto"))
+            costs = f"{plain[0]:.0f} | {always[0]:.0f} | {auto[0]:.0f} | {plain[0] / auto[0]:.2f}x"
+            print(f"| {exponent:g} | {distinct:,} | {costs} | {always[1]:.1%} | {auto[1]:.1%} |", flush=True)
+            if auto[0] > 1.1 * plain[0]:
+                faults.append(f"auto costs {auto[0]:.0f} ns a row where no cache costs {plain[0]:.0f}")
+    held = spark._jvm.io.sparkweld.SparkWeldRuntime.cacheBytes()
+    print(f"\nmemory of the cache: {held:,} bytes, at most {MEGABYTES << 20:,}")
+    spark.stop()
+    return faults if held <= MEGABYTES << 20 else [*faults, "the cache takes more memory than it may"]
+
+
+def session() -> Any:
+    """A Spark of one core with the plugin."""
+    from pyspark.sql import SparkSession
+
+    import sparkweld
+
+    conf = {"spark.ui.enabled": "false", "spark.driver.memory": "3g", MEMORY: f"{MEGABYTES}m"}
+    builder = SparkSession.builder.master("local[1]")
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    return sparkweld.configure(builder).getOrCreate()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    faults = run(parser.parse_args().rows)
+    print("\n".join(f"FAILED: {fault}" for fault in faults) or "all scores equal, all targets met")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
