@@ -30,7 +30,7 @@ final class RowCaches(capacity: Long, tasks: Int) extends AutoCloseable {
   private var made = 0
   private var closed = false
 
-  /** A cache for the form of this hash; None when all are in use, or there is no memory for one. */
+  /** A cache for the form of this identity; None when all are in use, or there is no memory for one. */
   def take(form: String): Option[RowCache] = synchronized {
     if (share < RowCaches.LeastBytes || closed) None
     else {

@@ -20,6 +20,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   import CachedCalls._
 
   private val kernel = plan.kernel
+  private lazy val pool = SparkWeldRuntime.caches // it may be gone from there when the task ends
   private val outputWidths = (kernel.outputTypes ++ Option.when(kernel.flags)(BooleanType)).map(ColumnLayout.width)
   private val possible = plan.cacheMode != CacheMode.Never && !kernel.filtered && outputWidths.nonEmpty &&
     !kernel.outputTypes.exists(ColumnLayout.holdsViews)
@@ -36,7 +37,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   def call(form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(run: Int => Boolean): Unit =
     if (!possible || rows < LeastRows || !form.repeatable || !takes(form)) run(rows)
     else {
-      val known = advice.getOrElseUpdate(form.identity, SparkWeldRuntime.caches.adviceOf(form.identity))
+      val known = advice.getOrElseUpdate(form.identity, pool.adviceOf(form.identity))
       val cache = if (plan.cacheMode == CacheMode.Always || known.wantsCache) cacheOf(form) else None
       val started = System.nanoTime()
       cache match {
@@ -50,7 +51,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
     }
 
   override def close(): Unit = {
-    for ((form, cache) <- caches; own <- cache) SparkWeldRuntime.caches.giveBack(form, own)
+    for ((form, cache) <- caches; own <- cache) pool.giveBack(form, own)
     caches.clear()
     (Seq(ids, misses, hashes, table) ++ missing ++ made).foreach(_.close())
   }
@@ -61,7 +62,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   }
 
   private def cacheOf(form: LinkedForm): Option[RowCache] =
-    caches.getOrElseUpdate(form.identity, SparkWeldRuntime.caches.take(form.identity))
+    caches.getOrElseUpdate(form.identity, pool.take(form.identity))
 
   private def through(cache: RowCache, form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(
       run: Int => Boolean): Unit = {

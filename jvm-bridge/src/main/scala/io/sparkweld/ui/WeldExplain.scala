@@ -54,9 +54,18 @@ object WeldExplain {
       Some(s"kept differences: ${summary.kept.mkString(", ")}").filter(_ => summary.kept.nonEmpty),
       Some(s"guards: a batch with a row that they flag runs ${if (runsPython(weld)) "in Python" else "as Spark planned it"}")
         .filter(_ => summary.guarded)).flatten ++
-      summary.notes.map(note => s"note: $note")
+      summary.notes.map(note => s"note: $note") ++ measured(weld)
     val what = if (summary.udfs.isEmpty) summary.fused else summary.udfs
     (s"compiled ${what.mkString(", ")}" +: details).mkString("\n  ")
+  }
+
+  /** What the executions of this very plan have counted. */
+  private def measured(weld: WeldExec): Seq[String] = {
+    def share(part: String, of: String, what: String) = {
+      val (some, all) = (weld.metrics(part).value, weld.metrics(of).value)
+      Option.when(all > 0)(f"measured: $all%,d rows, ${100.0 * some / all}%.2f%% $what")
+    }
+    Seq(share("unsureRows", "watchedRows", "left to the full model"), share("cachedRows", "cacheRows", "found in the feature cache")).flatten
   }
 
   private def runsPython(weld: WeldExec): Boolean = weld.steps.exists {
