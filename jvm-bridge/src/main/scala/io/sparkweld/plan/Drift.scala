@@ -91,24 +91,24 @@ object Drift {
    * they are farther apart than both may be from the true one (Dvoretzky, Kiefer and Wolfowitz 1956, with Massart's constant).
    */
   def found(watch: Watch, counts: Array[Long], level: Double): Option[String] = {
-    val (then, now) = (watch.counts.sum, counts.sum)
+    val (before, now) = (watch.counts.sum, counts.sum)
     val (unsureThen, unsureNow) = (watch.unsure(watch.counts), watch.unsure(counts))
-    val ((lowThen, highThen), (lowNow, highNow)) = (interval(unsureThen, then, level / 4), interval(unsureNow, now, level / 4))
-    val farthest = counts.indices.map(k => math.abs(watch.counts.take(k).sum.toDouble / then - counts.take(k).sum.toDouble / now)).max
-    val explained = Seq(then, now).map(n => math.sqrt(math.log(8 / level) / (2.0 * n))).sum
+    val ((lowThen, highThen), (lowNow, highNow)) = (interval(unsureThen, before, level / 4), interval(unsureNow, now, level / 4))
+    val farthest = counts.indices.map(k => math.abs(watch.counts.take(k).sum.toDouble / before - counts.take(k).sum.toDouble / now)).max
+    val explained = Seq(before, now).map(n => math.sqrt(math.log(8 / level) / (2.0 * n))).sum
     if (lowNow > highThen || highNow < lowThen) {
-      Some(f"the full model scored ${100.0 * unsureNow / now}%.2f%% of $now%,d rows, and ${100.0 * unsureThen / then}%.2f%% of the $then%,d " +
+      Some(f"the full model scored ${100.0 * unsureNow / now}%.2f%% of $now%,d rows, and ${100.0 * unsureThen / before}%.2f%% of the $before%,d " +
         "rows of the certificate")
     } else Option.when(farthest > explained)(
-      f"the small model's scores of $now%,d rows are distributed otherwise than those of the certificate's $then%,d rows, by " +
+      f"the small model's scores of $now%,d rows are distributed otherwise than those of the certificate's $before%,d rows, by " +
         f"${100 * farthest}%.1f%% of the rows where ${100 * explained}%.1f%% could be chance")
   }
 
   /** That the full model answers more rows otherwise than it did when the certificate was made: then more may be lost, too. */
   def loss(watch: Watch, rows: Long, differing: Long, level: Double): Option[String] = {
-    val then = watch.counts.sum
-    Option.when(rows > 0 && interval(differing, rows, level / 2)._1 > interval(watch.differs, then, level / 2)._2)(
-      f"the full model answers $differing%,d of $rows%,d compared rows otherwise, and ${watch.differs}%,d of the certificate's $then%,d")
+    val before = watch.counts.sum
+    Option.when(rows > 0 && interval(differing, rows, level / 2)._1 > interval(watch.differs, before, level / 2)._2)(
+      f"the full model answers $differing%,d of $rows%,d compared rows otherwise, and ${watch.differs}%,d of the certificate's $before%,d")
   }
 
   /** Where the true share lies when `hits` of `rows` are seen, but for the probability `level`. */
