@@ -105,7 +105,7 @@ def run(rows: int, repeats: int = 3) -> list[str]:
             print(f"| {exponent:g} | {distinct:,} | {costs} | {always[1]:.1%} | {auto[1]:.1%} |", flush=True)
             if auto[0] > 1.1 * plain[0]:
                 faults.append(f"auto costs {auto[0]:.0f} ns a row where no cache costs {plain[0]:.0f}")
-    held = spark._jvm.io.sparkweld.SparkWeldRuntime.cacheBytes()
+    held = spark._jvm.io.sparkweld.SparkWeldRuntime.caches().bytes()
     print(f"\nmemory of the cache: {held:,} bytes, at most {MEGABYTES << 20:,}")
     spark.stop()
     return faults if held <= MEGABYTES << 20 else [*faults, "the cache takes more memory than it may"]
@@ -118,7 +118,7 @@ def session() -> Any:
     import sparkweld
 
     conf = {"spark.ui.enabled": "false", "spark.driver.memory": "3g", MEMORY: f"{MEGABYTES}m"}
-    builder = SparkSession.builder.master("local[1]")
+    builder = SparkSession.builder.master("local[1]").config("spark.ui.showConsoleProgress", "false")
     for key, value in conf.items():
         builder = builder.config(key, value)
     return sparkweld.configure(builder).getOrCreate()

@@ -209,7 +209,7 @@ def test_rows_are_held_against_the_certificate(spark, folder, parquet):
         assert counted(frame) == (ROWS, np.count_nonzero(~cascade.sure(data)))
         assert told(spark, "SW954") == (easy == 0.3)
         share = 100 * np.mean(~cascade.sure(data))
-        assert f"measured: {ROWS:,} rows, {share:.2f}% left to the full model" in sparkweld.explain(frame)
+        assert f"measured: {ROWS:,} rows, {share:.1f}% left to the full model" in sparkweld.explain(frame)
     # Rows that a filter keeps are not a sample of those scored, and so not counted.
     _, frame = run(spark, lambda: table.where(label("text") == "yes").select("id"), {PATH: str(path)})
     assert measured(frame).kernel_batches and counted(frame) == (0, 0)

@@ -5,8 +5,8 @@
  * head comes there again instead. That is CLOCK (Corbato, "A paging experiment with the Multics system", 1969) over bytes: what is
  * found often stays, what was never found again goes first. Keys are compared byte by byte, whatever their hashes.
  *
- * An entry: its header, the outputs (a null byte and the value of each), the key (for each input a null byte, and unless it is
- * NULL its value, or a text's length and bytes).
+ * An entry: its header, the row of the inputs, which is its key, and the row of the outputs. A row: for each column a null byte, and
+ * unless it is NULL its value, or a text's length and bytes.
  */
 #include "shim.h"
 
@@ -82,57 +82,82 @@ static bool equal_rows(const Column *inputs, int count, int64_t a, int64_t b) {
     return true;
 }
 
-/* ---- keys --------------------------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------------------------- */
 
-static uint64_t key_size(const Column *inputs, int count, int64_t row) {
+static uint64_t row_size(const Column *columns, int count, int64_t row) {
     uint64_t size = 0;
     for (int k = 0; k < count; k++) {
         size++;
-        if (AT(uint8_t, inputs[k].nulls)[row]) continue;
-        size += inputs[k].width == sizeof(View) ? 8 + (uint64_t)AT(View, inputs[k].data)[row].length : (uint64_t)inputs[k].width;
+        if (AT(uint8_t, columns[k].nulls)[row]) continue;
+        bool text = columns[k].width == sizeof(View);
+        size += text ? 8 + (uint64_t)AT(View, columns[k].data)[row].length : (uint64_t)columns[k].width;
     }
     return size;
 }
 
-static void write_key(const Column *inputs, int count, int64_t row, uint8_t *out) {
+/* Returns the end of what it wrote. */
+static uint8_t *write_row(const Column *columns, int count, int64_t row, uint8_t *out) {
     for (int k = 0; k < count; k++) {
-        bool null = AT(uint8_t, inputs[k].nulls)[row] != 0;
+        bool null = AT(uint8_t, columns[k].nulls)[row] != 0;
         *out++ = null;
         if (null) continue;
-        if (inputs[k].width == sizeof(View)) {
-            View text = AT(View, inputs[k].data)[row];
+        if (columns[k].width == sizeof(View)) {
+            View text = AT(View, columns[k].data)[row];
             memcpy(out, &text.length, 8);
             if (text.length) memcpy(out + 8, AT(void, text.address), (size_t)text.length);
             out += 8 + text.length;
         } else {
-            memcpy(out, AT(uint8_t, inputs[k].data) + row * inputs[k].width, (size_t)inputs[k].width);
-            out += inputs[k].width;
+            memcpy(out, AT(uint8_t, columns[k].data) + row * columns[k].width, (size_t)columns[k].width);
+            out += columns[k].width;
         }
     }
+    return out;
 }
 
-static bool is_key(const Column *inputs, int count, int64_t row, const uint8_t *key) {
+/* The end of a written row that equals this one; NULL when it is another. */
+static const uint8_t *same_row(const Column *columns, int count, int64_t row, const uint8_t *key) {
     for (int k = 0; k < count; k++) {
-        bool null = AT(uint8_t, inputs[k].nulls)[row] != 0;
-        if (*key++ != null) return false;
+        bool null = AT(uint8_t, columns[k].nulls)[row] != 0;
+        if (*key++ != null) return NULL;
         if (null) continue;
-        if (inputs[k].width == sizeof(View)) {
-            View text = AT(View, inputs[k].data)[row];
-            if (load(key, 8) != (uint64_t)text.length) return false;
-            if (text.length && memcmp(key + 8, AT(void, text.address), (size_t)text.length)) return false;
+        if (columns[k].width == sizeof(View)) {
+            View text = AT(View, columns[k].data)[row];
+            if (load(key, 8) != (uint64_t)text.length) return NULL;
+            if (text.length && memcmp(key + 8, AT(void, text.address), (size_t)text.length)) return NULL;
             key += 8 + text.length;
         } else {
-            if (memcmp(key, AT(uint8_t, inputs[k].data) + row * inputs[k].width, (size_t)inputs[k].width)) return false;
-            key += inputs[k].width;
+            if (memcmp(key, AT(uint8_t, columns[k].data) + row * columns[k].width, (size_t)columns[k].width)) return NULL;
+            key += columns[k].width;
+        }
+    }
+    return key;
+}
+
+/* Where bytes of texts go, and how far. */
+typedef struct {
+    int64_t next, end;
+} Texts;
+
+/* Reads a written row into the columns; false when its texts have no room: an entry may move while they are wanted. */
+static bool read_row(const Column *columns, int count, int64_t row, const uint8_t *from, Texts *texts) {
+    for (int k = 0; k < count; k++) {
+        uint8_t null = AT(uint8_t, columns[k].nulls)[row] = *from++;
+        uint8_t *to = AT(uint8_t, columns[k].data) + row * columns[k].width;
+        if (null) {
+            memset(to, 0, (size_t)columns[k].width);
+        } else if (columns[k].width == sizeof(View)) {
+            View text = {texts->next, (int64_t)load(from, 8)};
+            if (text.length > texts->end - texts->next) return false;
+            if (text.length) memcpy(AT(void, text.address), from + 8, (size_t)text.length);
+            texts->next += text.length;
+            memcpy(to, &text, sizeof text);
+            from += 8 + text.length;
+        } else {
+            memcpy(to, from, (size_t)columns[k].width);
+            from += columns[k].width;
         }
     }
     return true;
-}
-
-static uint64_t outputs_size(const Column *outputs, int count) {
-    uint64_t size = 0;
-    for (int k = 0; k < count; k++) size += 1 + (uint64_t)outputs[k].width;
-    return size;
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------------------- */
@@ -205,12 +230,15 @@ static Entry *room_for(Cache *c, uint64_t size) {
     }
 }
 
-static Entry *find(Cache *c, const Column *inputs, int count, int64_t row, uint64_t hash, uint64_t skipped) {
+/* The entry of a row, and in `outputs` where these lie; NULL when there is none. */
+static Entry *find(Cache *c, const Column *inputs, int count, int64_t row, uint64_t hash, const uint8_t **outputs) {
     uint64_t *slots = slots_of(c);
     for (uint64_t i = hash & (c->slots - 1); slots[i] != 0; i = (i + 1) & (c->slots - 1)) {
         if (slots[i] >> PLACE_BITS != hash >> PLACE_BITS) continue;
         Entry *entry = entry_at(c, PLACE(slots[i]));
-        if (entry->hash == hash && is_key(inputs, count, row, (uint8_t *)(entry + 1) + skipped)) return entry;
+        if (entry->hash != hash) continue;
+        *outputs = same_row(inputs, count, row, (uint8_t *)(entry + 1));
+        if (*outputs != NULL) return entry;
     }
     return NULL;
 }
@@ -237,20 +265,20 @@ JNIEXPORT void JNICALL SHIM(cacheOpen)(JNIEnv *env, jobject self, jlong cache, j
 }
 
 /*
- * cacheFind(cache, inputs, outputs, n, ids, misses, hashes, table, slots): the distinct rows of a batch. Those that the cache does
+ * cacheFind(cache, inputs, outputs, n, ids, misses, hashes, table, slots, texts): the distinct rows of a batch. Those that the cache does
  * not have are 0, 1, ... in `misses`, as row numbers. What it has for the others goes to `outputs`, from row n - 1 downwards.
- * ids[i] is where row i's outputs are to be found. `table` is zeros in `slots` int32, a power of two of at least 2n. Returns the
- * number of misses, and in the high 32 bits how many distinct rows were found.
+ * ids[i] is where row i's outputs are to be found. `table` is zeros in `slots` int32, a power of two of at least 2n. `texts`: two
+ * int64, where the bytes of texts go and how far; what has no room counts as missing. Returns the number of misses.
  */
 JNIEXPORT jlong JNICALL SHIM(cacheFind)(JNIEnv *env, jobject self, jlong cache, jlongArray inputs, jlongArray outputs, jlong n,
-                                        jlong ids, jlong misses, jlong hashes, jlong table, jlong slots) {
+                                        jlong ids, jlong misses, jlong hashes, jlong table, jlong slots, jlong texts) {
     (void)self;
     Column in[MOST_COLUMNS], out[MOST_COLUMNS];
     int ins = columns_in(env, inputs, in), outs = columns_in(env, outputs, out);
     if (ins < 0 || outs < 0) return 0;
     Cache *c = AT(Cache, cache);
     int32_t *id = AT(int32_t, ids), *miss = AT(int32_t, misses), *seen = AT(int32_t, table);
-    uint64_t *hash = AT(uint64_t, hashes), mask = (uint64_t)slots - 1, skipped = outputs_size(out, outs);
+    uint64_t *hash = AT(uint64_t, hashes), mask = (uint64_t)slots - 1;
     int64_t missed = 0, found = 0;
     for (int64_t row = 0; row < n; row++) {
         uint64_t h = hash[row] = hash_row(in, ins, row, c->seed), at = h & mask;
@@ -260,23 +288,19 @@ JNIEXPORT jlong JNICALL SHIM(cacheFind)(JNIEnv *env, jobject self, jlong cache, 
             continue;
         }
         seen[at] = (int32_t)row + 1;
-        Entry *entry = find(c, in, ins, row, h, skipped);
-        if (entry == NULL) {
+        const uint8_t *from;
+        Entry *entry = find(c, in, ins, row, h, &from);
+        int64_t to = n - 1 - found;
+        if (entry == NULL || !read_row(out, outs, to, from, AT(Texts, texts))) {
             id[row] = (int32_t)missed;
             miss[missed++] = (int32_t)row;
             continue;
         }
-        int64_t to = n - 1 - found++;
+        found++;
         id[row] = (int32_t)to;
         entry->state = FOUND;
-        const uint8_t *from = (uint8_t *)(entry + 1);
-        for (int k = 0; k < outs; k++) {
-            AT(uint8_t, out[k].nulls)[to] = *from++;
-            memcpy(AT(uint8_t, out[k].data) + to * out[k].width, from, (size_t)out[k].width);
-            from += out[k].width;
-        }
     }
-    return (jlong)((uint64_t)found << 32 | (uint64_t)missed);
+    return (jlong)missed;
 }
 
 /*
@@ -292,31 +316,18 @@ JNIEXPORT void JNICALL SHIM(cacheKeep)(JNIEnv *env, jobject self, jlong cache, j
     Cache *c = AT(Cache, cache);
     const int32_t *miss = AT(int32_t, misses);
     const uint64_t *hash = AT(uint64_t, hashes);
-    uint64_t skipped = outputs_size(out, outs);
     for (int64_t i = 0; i < m; i++) {
         if (is_set(AT(uint8_t, flags), i)) continue;
         int64_t row = miss[i];
-        uint64_t size = (sizeof(Entry) + skipped + key_size(in, ins, row) + 7) & ~UINT64_C(7), h = hash[row];
+        uint64_t size = (sizeof(Entry) + row_size(in, ins, row) + row_size(out, outs, i) + 7) & ~UINT64_C(7), h = hash[row];
         if (size > c->ring / 8) continue;
         Entry *entry = room_for(c, size);
         *entry = (Entry){(uint32_t)size, COLD, h};
-        uint8_t *to = (uint8_t *)(entry + 1);
-        for (int k = 0; k < outs; k++) {
-            *to++ = AT(uint8_t, out[k].nulls)[i];
-            memcpy(to, AT(uint8_t, out[k].data) + i * out[k].width, (size_t)out[k].width);
-            to += out[k].width;
-        }
-        write_key(in, ins, row, to);
+        write_row(out, outs, i, write_row(in, ins, row, (uint8_t *)(entry + 1)));
         uint64_t slot = h & (c->slots - 1);
         while (slots_of(c)[slot] != 0) slot = (slot + 1) & (c->slots - 1);
         slots_of(c)[slot] = SLOT(c->head, h);
         advance(c, size);
         c->entries++;
     }
-}
-
-/* cacheBytes(cache): the bytes of the ring that entries take. */
-JNIEXPORT jlong JNICALL SHIM(cacheBytes)(JNIEnv *env, jobject self, jlong cache) {
-    (void)env, (void)self;
-    return (jlong)AT(Cache, cache)->used;
 }

@@ -85,51 +85,55 @@ object RowCaches {
 
 /**
  * Whether a form's batches go through a cache: they do once the kernel takes so long that it could pay, and for as long as the
- * batches that went through it took less time than the kernel alone. The tasks of an executor share it.
+ * rows that were found would have taken the kernel longer than it took to look for all. It tries again so rarely that trials which
+ * do not pay cost a fiftieth. The tasks of an executor share it.
  */
 final class CacheAdvice {
   import CacheAdvice._
 
   private var plainLeft = FirstBatches
-  private var pause = FirstPause
-  private var kernelNanos = Double.MaxValue // a row, the least of those since the last pause began
-  private var cachedNanos = 0.0 // a row, of late
+  private var kernelNanos = Double.MaxValue // of a row
+  private var searchNanos = 0.0 // of a row
+  private var found = 0.0 // share of the rows
   private var tried = 0
 
   def wantsCache: Boolean = synchronized(plainLeft == 0)
 
-  /** A batch of so many rows took so long without a cache. */
+  /** The kernel took so long for a batch of so many rows. */
   def plain(nanos: Long, rows: Int): Unit = synchronized {
     kernelNanos = math.min(kernelNanos, nanos.toDouble / rows)
     if (plainLeft > 0) {
       plainLeft -= 1
-      if (plainLeft == 0 && kernelNanos < LeastNanos) rest()
+      if (plainLeft == 0 && kernelNanos < LeastNanos) rest(LongestPause)
     }
   }
 
-  /** A batch took so long with a cache. The first ones fill it, and count for little. */
-  def cached(nanos: Long, rows: Int): Unit = synchronized {
-    val now = nanos.toDouble / rows
-    cachedNanos = if (tried == 0) now else cachedNanos + (now - cachedNanos) / Recent
+  /** It took `nanos` for a batch of so many rows with a cache, `inKernel` of them in the kernel, for the rows that were missed. */
+  def cached(rows: Int, missed: Int, nanos: Long, inKernel: Long): Unit = synchronized {
+    def recent(before: Double, now: Double) = if (tried == 0) now else before + (now - before) / Recent
+    searchNanos = recent(searchNanos, (nanos - inKernel).toDouble / rows)
+    found = recent(found, 1 - missed.toDouble / rows)
+    if (missed * Recent > rows) kernelNanos = recent(kernelNanos, inKernel.toDouble / missed) // so both are of one time
     tried += 1
-    if (tried >= Trial && cachedNanos > kernelNanos * Worth) rest()
+    if (tried >= Trial && found * kernelNanos < searchNanos * Worth) {
+      rest(math.min(LongestPause, Trial * math.ceil(searchNanos / (kernelNanos * TrialsCost)).toInt))
+    }
   }
 
-  private def rest(): Unit = {
-    plainLeft = pause
-    pause = math.min(2 * pause, LongestPause)
+  private def rest(batches: Int): Unit = {
+    plainLeft = batches
     kernelNanos = Double.MaxValue
     tried = 0
   }
 }
 
 private object CacheAdvice {
-  /** What a kernel must take for a row: to look one up takes 20 to 60 ns, as tests/bench/feature_cache.py prints. */
+  /** What a kernel must take for a row: to look one up takes 20 to 100 ns, as tests/bench/feature_cache.py shows. */
   private val LeastNanos = 100.0
   private val FirstBatches = 2
-  private val FirstPause = 64
-  private val LongestPause = 4096
+  private val LongestPause = 2048
   private val Trial = 8
-  private val Recent = 3
-  private val Worth = 0.9
+  private val TrialsCost = 0.02
+  private val Recent = 4
+  private val Worth = 1.2
 }

@@ -96,10 +96,10 @@ private[sparkweld] object Shim {
   /**
    * The distinct ones of `n` rows, and what the cache has for them, in `outputs` from row n - 1 downwards. `misses` are the rows
    * that it does not have, `ids` say where among the outputs each row's are once the misses' are the first. `table`: zeros, `slots`
-   * int32, a power of two and at least 2n. Returns how many misses there are.
+   * int32, a power of two and at least 2n. `texts`: two int64, where the bytes of texts go and how far. Returns how many misses.
    */
   @native def cacheFind(cache: Long, inputs: Array[Long], outputs: Array[Long], n: Long, ids: Long, misses: Long, hashes: Long,
-      table: Long, slots: Long): Long
+      table: Long, slots: Long, texts: Long): Long
   /** Keeps the first `m` rows of `outputs`, which are those of the rows `misses`, where no flag (0: none) is set. */
   @native def cacheKeep(cache: Long, inputs: Array[Long], outputs: Array[Long], flags: Long, m: Long, misses: Long,
       hashes: Long): Unit

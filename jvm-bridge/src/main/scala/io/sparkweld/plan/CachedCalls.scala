@@ -8,7 +8,7 @@ import io.sparkweld.compile.LinkedForm
 import io.sparkweld.nativelib.Shim
 import io.sparkweld.support.CacheMode
 
-import org.apache.spark.sql.types.BooleanType
+import org.apache.spark.sql.types.{BooleanType, DataType}
 import org.apache.spark.unsafe.Platform
 
 /**
@@ -23,10 +23,10 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   private lazy val pool = SparkWeldRuntime.caches // it may be gone from there when the task ends
   private val outputWidths = (kernel.outputTypes ++ Option.when(kernel.flags)(BooleanType)).map(ColumnLayout.width)
   private val possible = plan.cacheMode != CacheMode.Never && !kernel.filtered && outputWidths.nonEmpty &&
-    !kernel.outputTypes.exists(ColumnLayout.holdsViews)
+    kernel.outputTypes.forall(isPlain)
   private val caches = mutable.HashMap.empty[String, Option[RowCache]]
   private val advice = mutable.HashMap.empty[String, CacheAdvice]
-  private val ids, misses, hashes, table = new OffHeapBuffer
+  private val ids, misses, hashes, table, texts = new OffHeapBuffer
   private val missing = mutable.ArrayBuffer.empty[OffHeapBuffer] // the missing rows of the inputs
   private val made = mutable.ArrayBuffer.empty[OffHeapBuffer] // outputs of distinct rows
 
@@ -42,8 +42,14 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
       val started = System.nanoTime()
       cache match {
         case Some(cache) =>
-          through(cache, form, columns, rows, result)(run)
-          known.cached(System.nanoTime() - started, rows)
+          var inKernel = 0L
+          val missed = through(cache, form, columns, rows, result) { few =>
+            val called = System.nanoTime()
+            val decided = run(few)
+            inKernel = System.nanoTime() - called
+            decided
+          }
+          known.cached(rows, missed, System.nanoTime() - started, inKernel)
         case None =>
           run(rows)
           known.plain(System.nanoTime() - started, rows)
@@ -53,19 +59,22 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   override def close(): Unit = {
     for ((form, cache) <- caches; own <- cache) pool.giveBack(form, own)
     caches.clear()
-    (Seq(ids, misses, hashes, table) ++ missing ++ made).foreach(_.close())
+    (Seq(ids, misses, hashes, table, texts) ++ missing ++ made).foreach(_.close())
   }
 
   private def takes(form: LinkedForm): Boolean = form.inputs.nonEmpty && form.inputs.length <= MostInputs && form.inputs.forall { i =>
-    val dataType = kernel.inputs(i).dataType
-    TextViews.holds(dataType) || !ColumnLayout.holdsViews(dataType)
+    isPlain(kernel.inputs(i).dataType)
   }
+
+  /** No lists. */
+  private def isPlain(dataType: DataType): Boolean = TextViews.holds(dataType) || !ColumnLayout.holdsViews(dataType)
 
   private def cacheOf(form: LinkedForm): Option[RowCache] =
     caches.getOrElseUpdate(form.identity, pool.take(form.identity))
 
+  /** Gives the number of rows that went to the kernel. */
   private def through(cache: RowCache, form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(
-      run: Int => Boolean): Unit = {
+      run: Int => Boolean): Int = {
     val inputs = described(columns, 0, form.inputs.map(i => ColumnLayout.width(kernel.inputs(i).dataType)))
     val wanted = described(columns, 2 * form.inputs.length, outputWidths)
     val distinct = wanted.clone()
@@ -73,7 +82,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
     val slots = Integer.highestOneBit(math.max(rows, 1)) * 4L
     Platform.setMemory(table.reserve(slots * 4), 0, slots * 4)
     val missed = Shim.cacheFind(cache.address, inputs, distinct, rows.toLong, ids.reserve(rows * 4L), misses.reserve(rows * 4L),
-      hashes.reserve(rows * 8L), table.address, slots).toInt
+      hashes.reserve(rows * 8L), table.address, slots, roomForTexts(rows)).toInt
     plan.metrics.cacheRows += rows.toLong
     plan.metrics.cachedRows += (rows - missed).toLong
     if (missed == rows) {
@@ -93,6 +102,16 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
         for (k <- outputWidths.indices) result(2 + k) = Shim.countNulls(wanted(3 * k + 1), rows.toLong)
       }
     }
+    missed
+  }
+
+  /** Where the texts that are found lie until the next batch. */
+  private def roomForTexts(rows: Int): Long = {
+    val size = if (kernel.outputTypes.exists(TextViews.holds)) rows * TextBytesARow else 0L
+    val cursor = texts.reserve(16 + size)
+    Platform.putLong(null, cursor, cursor + 16)
+    Platform.putLong(null, cursor + 8, cursor + 16 + size)
+    cursor
   }
 
   private def keep(cache: RowCache, inputs: Array[Long], outputs: Array[Long], rows: Int): Unit = {
@@ -125,4 +144,5 @@ private object CachedCalls {
   /** In fewer rows than these, what is measured says nothing. */
   private val LeastRows = 64
   private val MostInputs = 8
+  private val TextBytesARow = 32L
 }

@@ -63,7 +63,7 @@ object WeldExplain {
   private def measured(weld: WeldExec): Seq[String] = {
     def share(part: String, of: String, what: String) = {
       val (some, all) = (weld.metrics(part).value, weld.metrics(of).value)
-      Option.when(all > 0)(f"measured: $all%,d rows, ${100.0 * some / all}%.2f%% $what")
+      Option.when(all > 0)(f"measured: $all%,d rows, ${100.0 * some / all}%.1f%% $what")
     }
     Seq(share("unsureRows", "watchedRows", "left to the full model"), share("cachedRows", "cacheRows", "found in the feature cache")).flatten
   }
