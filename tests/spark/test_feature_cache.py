@@ -149,6 +149,20 @@ def test_texts_are_found_again(spark, parquet, scored):
     assert counted(run(spark, query, ALWAYS)[1])["cachedRows"] > 5000
 
 
+def test_many_columns_do_without(spark, parquet):
+    """A result of so many numbers is cheaper to compute than to keep."""
+    fields = ", ".join(f"c{k} double" for k in range(70))
+
+    @pandas_udf(fields)
+    def many(x: pd.Series) -> pd.DataFrame:
+        return pd.DataFrame({f"c{k}": x * k for k in range(70)})
+
+    table = parquet({"x": np.arange(1000.0) % 7})
+    query = lambda: table.select(many("x").alias("m")).select("m.*")  # noqa: E731
+    check(spark, query, conf=ALWAYS)
+    assert counted(run(spark, query, ALWAYS)[1]) == {"cacheRows": 0, "cachedRows": 0}
+
+
 def test_filters_do_without(spark, parquet, score):
     table = parquet({"title": titles(20) * 100})
     query = lambda: table.where(score("title") > 0.5).select("title")  # noqa: E731

@@ -23,7 +23,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   private lazy val pool = SparkWeldRuntime.caches // it may be gone from there when the task ends
   private val outputWidths = (kernel.outputTypes ++ Option.when(kernel.flags)(BooleanType)).map(ColumnLayout.width)
   private val possible = plan.cacheMode != CacheMode.Never && !kernel.filtered && outputWidths.nonEmpty &&
-    kernel.outputTypes.forall(isPlain)
+    outputWidths.length <= MostOutputs && kernel.outputTypes.forall(isPlain)
   private val caches = mutable.HashMap.empty[String, Option[RowCache]]
   private val advice = mutable.HashMap.empty[String, CacheAdvice]
   private val ids, misses, hashes, table, texts = new OffHeapBuffer
@@ -144,5 +144,6 @@ private object CachedCalls {
   /** In fewer rows than these, what is measured says nothing. */
   private val LeastRows = 64
   private val MostInputs = 8
+  private val MostOutputs = 32 // the shim takes 64 columns
   private val TextBytesARow = 32L
 }
