@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from sparkweld.errors import Refusal
-from sparkweld.ir import evaluate
-from sparkweld.ir.types import Items
+from sparkweld.ir import evaluate, parse_program
+from sparkweld.ir.types import LISTS, Items
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference
-from tests.helpers.kinds import codes, compile_udf, run
-from tests.helpers.scalars import check, columns_of, rows_of
+from tests.helpers.kinds import codes, compile_udf, run, values_of
+from tests.helpers.scalars import check, columns_of, function_of, rows_of, same
+from udf_compiler.boundary import COLUMN_TYPES
 
 WEIGHTS = [0.5, -1.25, 3.0]
 
@@ -95,6 +96,79 @@ def test_kernels_of_functions_of_lists():
             assert difference(got.columns[name], wanted.columns[name]) is None, source
 
 
+#: Source, types of the arguments, of the result: functions that make lists, of one element more with each round.
+MAKERS: list[tuple[str, tuple[str, ...], str]] = [
+    ("lambda xs: [x for x in xs]", ("array<boolean>",), "array<boolean>"),
+    ("lambda xs: [x * 2 + 1 for x in xs]", ("array<integer>",), "array<long>"),
+    ("lambda xs: [x * 2 + 1 for x in xs]", ("array<integer>",), "array<integer>"),
+    ("lambda xs: [x * 0.5 for x in xs if x > 0]", ("array<double>",), "array<double>"),
+    ("lambda xs: [x * 0.1 for x in xs]", ("array<float>",), "array<float>"),
+    ("lambda xs: [len(xs) for _ in xs][:2]", ("array<float>",), "array<short>"),
+    ("lambda xs, ys: [a for a, b in zip(xs, ys) if a == b]", ("array<integer>", "array<long>"), "array<integer>"),
+    ("lambda n: [i * i for i in range(n)]", ("byte",), "array<long>"),
+    ("lambda xs: sum([x > 1 for x in xs]) if xs else None", ("array<long>",), "long"),
+    ("lambda xs: [float(i) if i % 2 else x for i, x in enumerate(xs)]", ("array<double>",), "array<double>"),
+    ("def f(xs):\n    out = []\n    total = 0.0\n    for x in xs or []:\n        total += x\n        out.append(total)\n"
+     "    return out", ("array<double>",), "array<double>"),
+    ("def f(xs):\n    out = [1.0]\n    for x in xs:\n        if x != x:\n            return []\n        if out[-1] < x:\n"
+     "            out.append(x)\n        elif len(out) > 2:\n            out = []\n            out += [x, x]\n    return out",
+     ("array<double>",), "array<double>"),
+    ("def f(n):\n    digits = []\n    n = abs(n)\n    while n > 0:\n        digits.append(n % 10)\n        n //= 10\n"
+     "    total = 0\n    for d in digits:\n        total = total * 10 + d\n    return total", ("integer",), "long"),
+    ("def f(xs):\n    a = b = []\n    for x in xs:\n        a.append(x)\n        if b[0] > len(b):\n            break\n"
+     "    return b", ("array<integer>",), "array<long>"),
+    ("def f(xs):\n    up, down = [], []\n    for x in xs:\n        (up if x > 0 else down).append(x)\n"
+     "    return up if len(up) > len(down) else down", ("array<integer>",), "array<long>"),
+    ("def f(xs):\n    out = []\n    for x in xs:\n        out.append(x)\n        for y in out:\n            if y > x:\n"
+     "                out.append(y)\n                break\n    return out", ("array<integer>",), "array<long>"),
+    ("def f(xs):\n    known = [x for x in xs if x > 0]\n    return max(known) - min(known) if known else None",
+     ("array<double>",), "double"),
+    ("def f(xs):\n    known = [x for x in xs or [] if x is not None]\n    return sum(known) / len(known) if known else None",
+     ("array<double>",), "double"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "types", "returns"), MAKERS, ids=lambda x: x if isinstance(x, str) else "")
+def test_functions_that_make_lists(source, types, returns):
+    kinds = [COLUMN_TYPES[t].kind for t in types]
+    rows = complete([f"{kind}?" for kind in kinds])
+    for eval_type in (100, 101):
+        reply = compile_udf(function_of(source), eval_type, dict(zip("ab", types, strict=False)), returns)
+        given = [[None if x is None else Items(LISTS[kind], tuple(x)) if kind in LISTS else x for x in column]
+                 for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]  # fmt: skip
+        (got,), flagged = run(reply, dict(zip("ab", given, strict=False)))
+        program = optimize(parse_program(reply["program"], reply["blocks"]))
+        kernel = Kernel.load(compile_program(program), program).run(columns_of([f"{k}?" for k in kinds], rows), len(rows))
+        native = values_of(kernel.columns[program.outputs[0]], COLUMN_TYPES[returns])
+        needless = 0
+        for row, ours, theirs, left in zip(rows, got, native, flagged.tolist(), strict=True):
+            wanted = expected(source, row, returns)
+            assert left or wanted is not LEFT, (row, ours)
+            needless += left and wanted is not LEFT
+            if not left:
+                assert same(list(ours.values) if isinstance(ours, Items) else ours, wanted), (row, ours, wanted)
+                assert theirs == ours or theirs != theirs, row
+        assert needless <= 1
+
+
+#: What only Python can give: it raises, or the column does not hold it.
+LEFT = object()
+
+
+def expected(source, row, returns):
+    """The value of the column, or LEFT."""
+    try:
+        wanted = function_of(source)(*row)
+    except (TypeError, IndexError, ValueError):
+        return LEFT
+    if type(wanted) is not list:
+        return wanted
+    dtype = COLUMN_TYPES[returns].element.dtype
+    if dtype.kind == "i" and not all(np.iinfo(dtype).min <= x <= np.iinfo(dtype).max for x in wanted):
+        return LEFT
+    return [x.item() for x in np.array(wanted, dtype)] if wanted else []
+
+
 @pytest.mark.parametrize(
     ("source", "type", "code"),
     [
@@ -106,6 +180,10 @@ def test_kernels_of_functions_of_lists():
         ("lambda xs: xs == [1, 2]", "list<i32>", "SW222"),
         ("lambda xs: f'{xs}'", "list<i32>", "SW222"),
         ("lambda xs: tuple(xs)[0]", "list<i32>", "SW223"),
+        ("lambda xs: [x if x > 0 else 1.5 for x in xs]", "list<i32>", "SW244"),
+        ("lambda xs: len([None if x > 0 else x for x in xs])", "list<i32>", "SW244"),
+        ("lambda xs: len(sorted([x for x in xs]))", "list<i32>", "SW282"),
+        ("lambda xs: len([[x] for x in xs])", "list<i32>", "SW281"),
     ],
 )
 def test_what_is_refused(source, type, code):
@@ -140,7 +218,7 @@ def test_lists_as_results(eval_type):
 
 def test_lists_that_do_not_always_convert_are_refused():
     for function, returns in [
-        (lambda xs: [len(xs), 1.5], "array<double>"), (lambda xs: [None, 1.0], "array<double>"), (lambda xs: xs, "array<float>"),
+        (lambda xs: [len(xs), 1.5], "array<double>"), (lambda xs: [None, 1.0], "array<double>"), (lambda xs: xs, "array<long>"),
         (lambda xs: 1.0, "array<double>"), (lambda xs: [1.0], "array<integer>"),
     ]:  # fmt: skip
         assert codes(compile_udf(function, 101, {"xs": "array<double>"}, returns)) == ["SW226"]

@@ -1,6 +1,7 @@
 """Regions to LLVM: a function of scalars with a basic block for each block, called from the row loop.
 
-The function reads no memory but that of strings, so that LLVM makes one call of those for several results of a region.
+The function reads no memory but that of strings and lists, so that LLVM makes one call of those for several results of a
+region. One that makes lists takes the arena's address as its last argument, and each result has a call of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from dataclasses import dataclass, field
 
 from llvmlite import ir
 
-from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Arg, Call, Const, IsValid, Lookup, MakeOptional, Op, Region, ValueOf
 from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.ops.memory import allocates
@@ -22,7 +22,7 @@ from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, t
 from sparkweld.kernels.lowerings.floats import libm
 from sparkweld.kernels.lowerings.integers import floor_division
 from sparkweld.kernels.lowerings.strings import constant_view
-from sparkweld.kernels.strings.memory_access import build_view
+from sparkweld.kernels.strings.memory_access import build_view, word
 
 _I1, _I64 = ir.IntType(1), ir.IntType(64)
 
@@ -62,12 +62,14 @@ class _Function:
 
     def __post_init__(self) -> None:
         graph = self.graph
+        self.allocates = any(allocates(let.op) for block in graph.blocks for let in block.body)
         params = [llvm_type(t) for t in graph.blocks[0].params]
         self.result = ir.LiteralStructType([_I1, *map(llvm_type, graph.results)])
-        self.function = ir.Function(self.module, ir.FunctionType(self.result, params), self.name)
+        arena = [_I64] if self.allocates else []
+        self.function = ir.Function(self.module, ir.FunctionType(self.result, [*params, *arena]), self.name)
         # what lets LLVM merge the calls for several results
         texts = any(t.is_view for block in graph.blocks for t in types_of(block))
-        for attribute in ("nounwind", "readonly" if texts else "readnone"):
+        for attribute in ("nounwind",) if self.allocates else ("nounwind", "readonly" if texts else "readnone"):
             self.function.attributes.add(attribute)
         entry = self.function.append_basic_block("entry")
         self.heads = [self.function.append_basic_block(f"b{n}") for n in range(len(graph.blocks))]
@@ -75,7 +77,7 @@ class _Function:
         self.phis = [self._phis(block, head) for block, head in zip(graph.blocks, self.heads, strict=True)]
         start = ir.IRBuilder(entry)
         start.branch(self.heads[0])
-        for phi, value in zip(self.phis[0], (*self.function.args, ir.Constant(_I64, self.steps)), strict=True):
+        for phi, value in zip(self.phis[0], (*self.function.args[: len(params)], ir.Constant(_I64, self.steps)), strict=True):
             phi.add_incoming(value, entry)
         for number, block in enumerate(graph.blocks):
             self._block(number, block)
@@ -121,12 +123,20 @@ class _Function:
         if jump.target <= number:
             left = b.sub(left, ir.Constant(_I64, 1))
             last = self.function.append_basic_block(f"b{number}.again{jump.target}")
-            b.cbranch(b.icmp_signed("<", left, ir.Constant(_I64, 0)), self.leave, last)
+            b.cbranch(self._is_over(b, left), self.leave, last)
             b = ir.IRBuilder(last)
         b.branch(self.heads[jump.target])
         for phi, value in zip(self.phis[jump.target], (*(values[a].value for a in jump.args), left), strict=True):
             phi.add_incoming(value, last)
         return edge
+
+    def _is_over(self, b: ir.IRBuilder, left: ir.Value) -> ir.Value:
+        """Whether the steps are, or the arena, in which lists that had no room have no length that a loop could rely on."""
+        over = b.icmp_signed("<", left, ir.Constant(_I64, 0))
+        if not self.allocates:
+            return over
+        cursor, end = (word.build(b, self.function.args[-1], ir.Constant(_I64, offset)) for offset in (0, 8))
+        return b.or_(over, b.icmp_signed(">", cursor, end))
 
     def _let(
         self, b: ir.IRBuilder, number: int, let: Let, type: Type, operands: list[_Value], types: tuple[Type, ...]
@@ -148,9 +158,8 @@ class _Function:
                 return _Value(take(b, let.op, at), b.icmp_signed(">=", at, ir.Constant(_I64, 0)))
             case Lookup():
                 return _Value(*lookup(b, let.op, operands[0].value))
-        if allocates(let.op):
-            raise InternalError(f"{let.op.name} makes new strings, which no region does")
-        found = _build(b, let.op, types, [o.value for o in operands])
+        arena = [self.function.args[-1]] if allocates(let.op) else []
+        found = _build(b, let.op, types, [*(o.value for o in operands), *arena])
         return _of_pair(b, found, type) if type.nullable else _Value(found)
 
 

@@ -142,6 +142,12 @@ def path_parts(path):
     return path.split("/")
 
 
+@udf("array<string>", "visits", "tags")
+def clean_tags(tags):
+    """Lower case and no blanks."""
+    return [t.strip().lower() for t in tags if t.strip()] if tags else []
+
+
 @pandas_udf("long", "visits", "tags")
 def tag_count(tags: pd.Series) -> pd.Series:
     """The lengths by the accessor, 0 for NULL."""

@@ -79,7 +79,7 @@ def run(reply: dict[str, Any], columns: Mapping[str, Sequence[Any]]) -> tuple[li
     result = evaluate(program, given, rows)
     types = [COLUMN_TYPES[o["type"]] for o in reply["outputs"]]
     arrays = (result.columns[name] for name in program.outputs)
-    return [_values(array, type) for array, type in zip(arrays, types, strict=True)], result.flagged
+    return [values_of(array, type) for array, type in zip(arrays, types, strict=True)], result.flagged
 
 
 def _array(values: Sequence[Any], type: Type) -> Any:
@@ -90,7 +90,7 @@ def _array(values: Sequence[Any], type: Type) -> Any:
     return Optional(array, np.array([v is not None for v in values], np.bool_)) if type.nullable else array
 
 
-def _values(array: Any, type: Type) -> list[Any]:
+def values_of(array: Any, type: Type) -> list[Any]:
     values, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
     return [_value(v, type) if ok else None for v, ok in zip(values, valid, strict=True)]
 

@@ -154,4 +154,6 @@ def compare(
 
 
 def _holds(x: Any) -> bool:
+    if type(x) is list:
+        return all(x is not None and _holds(x) for x in x)
     return x is None or (type(x) in (bool, int, float, str, datetime.date) and not (type(x) is int and abs(x) >= 2**63))

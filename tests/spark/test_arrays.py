@@ -237,6 +237,42 @@ def test_arrays_as_results(spark, parquet, arrow):
     check(spark, lambda: longer.groupBy(F.size("p")).count())
 
 
+@pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
+def test_arrays_that_grow_in_loops(spark, parquet, arrow):
+    def kind(function, returns):
+        return udf(function, ArrayType(returns), useArrow=arrow)
+
+    def running(xs):
+        total, out = 0.0, []
+        for x in xs or []:
+            total += x
+            out.append(total)
+        return out
+
+    def split(xs):
+        low, high = [], []
+        for x in xs:
+            if x < 0:
+                low.append(x)
+            else:
+                high.append(x)
+        return low if len(low) > len(high) else high
+
+    twice = kind(lambda xs: None if xs is None else [x * 2 for x in xs if x == x], DoubleType())
+    narrow = kind(lambda ys: [y * 60 for y in ys], IntegerType())
+    counted = kind(lambda i: [k * k for k in range(i % 40)], LongType())
+    columns = {"id": np.arange(3000), "xs": lists(pa.float64(), 3000), "ys": lists(pa.int32(), 3000, nulls=False)}
+    frame = parquet(columns, row_group_size=1500)
+    totals, parts = kind(running, DoubleType()), kind(split, IntegerType())
+    check(spark, lambda: frame.select("id", twice("xs"), totals("xs"), narrow("ys"), counted("id"), parts("ys")))
+    made = lambda: frame.select("id", twice("xs").alias("a"), counted("id").alias("b"))  # noqa: E731
+    check(spark, lambda: made().filter("id % 7 = 1").select("a", F.size("b"), F.element_at("b", -1)))
+    tight = kind(lambda ys: [y * 30_000_000 for y in ys], IntegerType())  # some are too large for an integer
+    check(spark, lambda: frame.filter("id < 300").select(tight("ys")), deopt=True)
+    long = parquet({"xs": pa.array([[0.5] * 200_000, [], [1.0] * 70_000] * 3, pa.list_(pa.float64()))}, name="long")
+    check(spark, lambda: long.select(totals("xs")))
+
+
 def test_series_of_arrays_as_results(spark, parquet):
     @pandas_udf(ArrayType(DoubleType()))
     def heads(s: pd.Series) -> pd.Series:

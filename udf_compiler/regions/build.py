@@ -14,15 +14,17 @@ from typing import Any
 
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
-from sparkweld.ir.ops import Arg, Const
+from sparkweld.ir.ops import Arg, Const, ListAppend, MakeList, Region
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
-from sparkweld.ir.types import F64, I64, STR, Type
+from sparkweld.ir.types import F64, I64, LISTS, STR, Type
 from udf_compiler.regions.code import Code, code_of
+from udf_compiler.regions.growing import Growing, element_value, kind_of, list_of
 from udf_compiler.regions.instructions import step
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import UNSET, Caught, Shape, State, kind_of_leaf
 from udf_compiler.scalar.exceptions import check_exception
+from udf_compiler.scalar.lists import NUMPY_ELEMENTS, is_list
 from udf_compiler.scalar.paths import Explorer, Fork, Node, leaves
 from udf_compiler.scalar.results import kind_of_result, value_as
 from udf_compiler.scalar.values import TYPES as _TYPES
@@ -38,7 +40,10 @@ _MOST_VALUES = 5000
 _MOST_PATHS = 64
 
 #: Kinds of results, in the order of their numbers, and the type that a region gives them in.
-RESULTS: dict[str, Type] = {"None": I64, "bool": I64, "int": I64, "float": F64, "str": STR}
+RESULTS: dict[str, Type] = {
+    "None": I64, "bool": I64, "int": I64, "float": F64, "str": STR,
+    **{f"{prefix}{kind}": Type(kind) for prefix in ("", "numpy ") for kind in LISTS},
+}  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -87,12 +92,18 @@ class _Version:
 
 @dataclass(eq=False)
 class GraphBuilder:
-    """Makes the graph of one function. `varying`: leaves that are arguments, by (shape, number); they outlast a pass."""
+    """Makes the graph of one function.
+
+    `varying`: leaves that are arguments, by (shape, number); `lengths`: of lists at the heads of loops; `growing`: those of them
+    whose lengths differ, with their kinds. They outlast a pass.
+    """
 
     machine: Machine
     outer: dict[int, Any]
     regions: dict[Any, Any]
     varying: set[tuple[Any, int]] = field(default_factory=set)
+    lengths: dict[tuple[Any, int], int] = field(default_factory=dict)
+    growing: dict[tuple[Any, int], tuple[str, str]] = field(default_factory=dict)
     drafts: list[_Draft] = field(default_factory=list)
     versions: dict[Any, _Version] = field(default_factory=dict)
     work: list[tuple[_Draft, State]] = field(default_factory=list)
@@ -177,6 +188,8 @@ class GraphBuilder:
         if state.next not in joins:
             self.work.append((draft, state.mapped(draft.leaf, self.outer)))
             return
+        if state.next in self.code.heads:
+            state = self._with_growing(draft, state)
         shape = Shape(self.outer)
         key = shape.of_state(state)
         version = self.versions.get(key)
@@ -190,6 +203,23 @@ class GraphBuilder:
                 self.varying.add((key, number))
                 self.changed = True
         draft.end = (version.draft, passed)
+
+    def _with_growing(self, draft: _Draft, state: State) -> State:
+        """The state at the head of a loop, in which lists whose length depends on the round are lists of the row."""
+        shape = Shape(self.outer, loose=True)
+        key = shape.of_state(state)
+        instead: dict[int, Any] = {}
+        for number, items in enumerate(shape.lists):
+            place = (key, number)
+            kind = (items.value.kind, items.value.numpy) if type(items) is Growing else kind_of(items)
+            differs = type(items) is Growing or self.lengths.setdefault(place, len(items)) != len(items)
+            if differs and kind is not None and place not in self.growing:
+                self.growing[place], self.changed = kind, True
+            known = self.growing.get(place)
+            if type(items) is list and known is not None and (not items or kind == known):
+                elements = [draft.value(element_value(draft.loop, draft.leaf(x))) for x in items]
+                instead[id(items)] = Growing(list_of(draft.loop, known, elements))
+        return state.mapped(lambda x: x, self.outer, instead) if instead else state
 
     def _version(self, key: Any, state: State, leaves: Sequence[Any]) -> _Version:
         draft = self._draft()
@@ -206,7 +236,8 @@ class GraphBuilder:
         return _Version(draft, list(leaves), open_)
 
     def _finished(self) -> tuple[Graph, tuple[str, ...]]:
-        kinds = tuple(sorted({kind_of_result(x) for _, x in self.returns}, key=list(RESULTS).index))
+        self._settle_empty_lists()
+        kinds = tuple(sorted({_kind(x) for _, x in self.returns}, key=list(RESULTS).index))
         if not kinds and self.raised is not None:
             raise self.raised
         if not kinds:
@@ -217,10 +248,19 @@ class GraphBuilder:
         self._check_ops()
         return Graph(tuple(_block(d) for d in self.drafts), tuple(types)).check(), kinds
 
+    def _settle_empty_lists(self) -> None:
+        """An empty list is of the kind of the other lists that the function gives."""
+        lists = {(x.kind, x.numpy) for _, x in self.returns if is_list(x)}
+        for at, (draft, x) in enumerate(self.returns):
+            if type(x) is list and len(lists) == 1:
+                self.returns[at] = (draft, list_of(draft.loop, next(iter(lists)), ()))
+            elif type(x) is list:
+                refuse("SW293", type="list")
+
     def _check_ops(self) -> None:
         """Refuses what no region can hold: new strings (SW287), and too much (SW258)."""
         ops = [let.op for draft in self.drafts for let in draft.loop.body]
-        if any(map(allocates, ops)):
+        if any(allocates(op) and not isinstance(op, ListAppend | MakeList | Region) for op in ops):
             refuse("SW287")
         if len(ops) > _MOST_VALUES:
             refuse("SW258", limit=_MOST_VALUES)
@@ -231,16 +271,21 @@ def _argument(draft: _Draft, x: Any) -> Any:
 
 
 def _result(draft: _Draft, x: Any) -> Any:
-    if isinstance(x, tuple | list):
+    found = kind_of(x) if type(x) is list else None
+    if found is not None:
+        return list_of(draft.loop, found, [draft.value(element_value(draft.loop, draft.leaf(item))) for item in x])
+    if type(x) is list and not x:
+        return x
+    if isinstance(x, tuple | list) and not is_list(x):
         refuse("SW293", type=type(x).__name__)
     kind = kind_of_result(x)
-    if kind not in RESULTS or (is_scalar(x) and x.numpy):
+    if kind not in RESULTS or (is_scalar(x) and x.numpy and not x.is_list):
         refuse("SW293", type=f"np.{x.numpy}" if is_scalar(x) and x.numpy else kind)
     return draft.leaf(x)
 
 
 def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ...]:
-    own = kind_of_result(x)
+    own = _kind(x)
     values = [loop.const(kinds.index(own), I64).id] if len(kinds) > 1 else []
     for kind in kinds:
         type = RESULTS[kind]
@@ -249,6 +294,11 @@ def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ..
         else:
             values.append(loop.const(type.zero, type).id)
     return tuple(values)
+
+
+def _kind(x: Any) -> str:
+    """Of RESULTS."""
+    return f"numpy {x.kind}" if is_list(x) and x.numpy == NUMPY_ELEMENTS else kind_of_result(x)
 
 
 def _as_value(draft: _Draft, x: Any) -> Value:

@@ -17,6 +17,7 @@ from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import Shape, State, reachable, row_of
 from udf_compiler.scalar.exceptions import as_python, check_exception, of_python
 from udf_compiler.scalar.frame_rows import TracedRow
+from udf_compiler.scalar.lists import NUMPY_ELEMENTS
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.session import attempt, refuse, refuse_again
@@ -171,4 +172,4 @@ def _python(kind: str, value: Any) -> Any:
         loop = explorer().loop
         return TracedScalar("bool", loop.call("not_equal", value, loop.const(0, I64)))
     assert value.type == RESULTS[kind]
-    return TracedScalar(kind, value)
+    return TracedScalar(kind.removeprefix("numpy "), value, numpy=NUMPY_ELEMENTS if kind.startswith("numpy ") else "")

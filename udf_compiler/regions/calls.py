@@ -8,24 +8,29 @@ from typing import Any
 
 from udf_compiler.regions import sums
 from udf_compiler.regions.code import TOTAL, Instruction
+from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.iteration import ITERATIONS
-from udf_compiler.regions.machine import Machine, attribute, pop
+from udf_compiler.regions.machine import Machine, attribute, pop, pop_any
 from udf_compiler.regions.state import UNSET, Cell, Expression, Method, State
 from udf_compiler.scalar.builtin_calls import STAND_INS
-from udf_compiler.scalar.exceptions import as_python
+from udf_compiler.scalar.exceptions import as_python, of_python
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 
 
+#: Builtins that keep nothing of a list that they get.
+_READERS = (len, sum, min, max, any, all)
+
+
 def _call(machine: Machine, i: Instruction, s: State) -> None:
-    args = pop(s, i.arg)
+    args = pop_any(s, i.arg)
     s.stack.append(_called(machine, s, args, {}))
 
 
 def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
     (names,) = pop(s, 1)
-    args = pop(s, i.arg)
+    args = pop_any(s, i.arg)
     first = len(args) - len(names)
     s.stack.append(_called(machine, s, args[:first], dict(zip(names, args[first:], strict=True))))
 
@@ -41,8 +46,10 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     function, first = pop(s, 2)
     if first is not UNSET:
         args = [first, *args]
+    if type(function) is Method and type(function.owner) is Growing and function.name in ("append", "extend"):
+        return _grows(function, args, kwargs)
     if type(function) is Method:
-        function = attribute(function.owner, function.name)
+        function = attribute(current(function.owner), function.name)
     owner = unwrapped(getattr(function, "__self__", None))
     if isinstance(owner, dict) and getattr(function, "__name__", "") == "get":
         explorer().keys = tuple(owner)
@@ -53,7 +60,25 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     found = begin(machine.unroll, args) if begin is not None and not kwargs else None
     if found is not None:
         return found
-    return machine.call(function, args, kwargs)
+    given = [*args, *kwargs.values()]
+    if any(type(x) is Growing for x in given) and not _only_reads(function):
+        refuse("SW282", what="a list that grows in a loop, for another function")
+    return machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
+
+
+def _only_reads(function: Any) -> bool:
+    from udf_compiler.trace import stand_in
+
+    return any(function is f or function is stand_in(f) for f in _READERS)
+
+
+def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """``items.append(x)`` and ``items.extend(...)``."""
+    if len(args) != 1 or kwargs:
+        raise of_python(TypeError(f"list.{function.name}() takes exactly one argument"))
+    if type(args[0]) is Growing:
+        refuse("SW282", what="a list that grows in a loop, within another value")
+    getattr(function.owner, function.name)(args[0])
 
 
 def _make_function(machine: Machine, i: Instruction, s: State) -> None:

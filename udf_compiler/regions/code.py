@@ -53,6 +53,11 @@ class Code:
     handlers: tuple[Handler | None, ...]
 
     @property
+    def heads(self) -> frozenset[int]:
+        """Where loops begin: instructions that a jump backwards goes to."""
+        return frozenset(i.value for i in self.instructions if i.name.startswith("JUMP_BACKWARD"))
+
+    @property
     def catches(self) -> bool:
         """Whether user code may catch an exception: cleaning up behind a comprehension is none."""
         return any(h is not None and self.instructions[h.target].name == "PUSH_EXC_INFO" for h in self.handlers)

@@ -9,8 +9,9 @@ from typing import Any
 from udf_compiler.regions import sums
 from udf_compiler.regions.calls import CALLS
 from udf_compiler.regions.code import TOTAL, Instruction, names_of
+from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.iteration import iteration
-from udf_compiler.regions.machine import Machine, attribute, look_into, pop
+from udf_compiler.regions.machine import Machine, attribute, look_into, pop, pop_any, pop_read
 from udf_compiler.regions.state import UNSET, Caught, Cell, Method, State
 from udf_compiler.regions.tables import is_part, subscript
 from udf_compiler.scalar.exceptions import as_python, of_python
@@ -99,13 +100,14 @@ def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    (x,) = pop_any(s, 1)
     name = i.value
     if i.arg & 1:
-        bound = Method(x, name) if is_scalar(x) or type(x) is list or isinstance(x, Traced) else attribute(x, name)
+        waits = is_scalar(x) or type(x) in (list, Growing) or isinstance(x, Traced)
+        bound = Method(x, name) if waits else attribute(x, name)
         s.stack += [bound, UNSET]
     else:
-        s.stack.append(attribute(x, name))
+        s.stack.append(attribute(current(x), name))
 
 
 def _copy(machine: Machine, i: Instruction, s: State) -> None:
@@ -123,8 +125,13 @@ _BINARY = {
 
 
 def _binary(machine: Machine, i: Instruction, s: State) -> None:
-    a, b = pop(s, 2)
+    a, b = pop_any(s, 2)
     symbol = i.text
+    if type(a) is Growing and symbol == "+=":
+        a.extend(b)
+        s.stack.append(a)
+        return
+    a, b = current(a), current(b)
     name = _BINARY[symbol.removesuffix("=")]
     in_place = symbol.endswith("=") and type(a) is list
     s.stack.append(as_python(getattr(operator, f"i{name.rstrip('_')}" if in_place else name), a, b))
@@ -134,19 +141,19 @@ _COMPARISONS = {"<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": op
 
 
 def _compare(machine: Machine, i: Instruction, s: State) -> None:
-    a, b = pop(s, 2)
+    a, b = pop_read(s, 2)
     s.stack.append(as_python(_COMPARISONS[str(i.value)], a, b))
 
 
 def _is(machine: Machine, i: Instruction, s: State) -> None:
-    a, b = pop(s, 2)
+    a, b = pop_read(s, 2)
     if (is_scalar(a) or is_scalar(b)) and a is not None and b is not None:
         refuse("SW603", at="", function=machine.function.__name__)
     s.stack.append((a is b) != bool(i.arg))
 
 
 def _contains(machine: Machine, i: Instruction, s: State) -> None:
-    x, container = pop(s, 2)
+    x, container = pop_read(s, 2)
     look_into(container)
     if type(container) is str and is_scalar(x) and x.kind == "str":
         found = is_part(x, container)
@@ -156,13 +163,13 @@ def _contains(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _not(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    (x,) = pop_read(s, 1)
     truth = _truth(x)
     s.stack.append(make_bool(explorer().loop.call("logical_not", truth.value)) if is_scalar(truth) else not truth)
 
 
 def _to_bool(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    (x,) = pop_read(s, 1)
     s.stack.append(_truth(x))
 
 
@@ -188,7 +195,7 @@ def _intrinsic(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _subscript(machine: Machine, i: Instruction, s: State) -> None:
-    container, key = pop(s, 2)
+    container, key = pop_read(s, 2)
     look_into(container)
     known = unwrapped(container)
     is_position = not is_scalar(known) and isinstance(known, list | tuple) and is_scalar(key)
@@ -201,7 +208,7 @@ def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _slice(machine: Machine, i: Instruction, s: State) -> None:
-    x, start, stop = pop(s, 3)
+    x, start, stop = pop_read(s, 3)
     s.stack.append(as_python(operator.getitem, x, slice(start, stop)))
 
 
@@ -245,7 +252,7 @@ def _format_with(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop(s, 1)
+    (x,) = pop_any(s, 1)
     found = iteration(x, machine.unroll)
     if found is None:
         refuse("SW282", what=f"an iterator over a value of class {type(x).__name__}")
@@ -267,7 +274,7 @@ def _jump(machine: Machine, i: Instruction, s: State) -> None:
 
 def _jump_if(wanted: Callable[[Any], bool]) -> Callable[[Machine, Instruction, State], None]:
     def run(machine: Machine, i: Instruction, s: State) -> None:
-        (x,) = pop(s, 1)
+        (x,) = pop_read(s, 1)
         if as_python(wanted, x):
             s.next = i.value
 
@@ -275,11 +282,11 @@ def _jump_if(wanted: Callable[[Any], bool]) -> Callable[[Machine, Instruction, S
 
 
 def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
-    (s.variables[i.value],) = pop(s, 1)
+    (s.variables[i.value],) = pop_any(s, 1)
 
 
 def _return(machine: Machine, i: Instruction, s: State) -> None:
-    value = pop(s, 1)[0] if i.name == "RETURN_VALUE" else i.value
+    value = pop_read(s, 1)[0] if i.name == "RETURN_VALUE" else i.value
     s.result = sums.finished(s.variables[TOTAL]) if machine.reduction else value
 
 

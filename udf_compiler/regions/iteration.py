@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.tables import item
 from udf_compiler.scalar import lists
 from udf_compiler.scalar.builtin_calls import STAND_INS
@@ -63,15 +64,16 @@ class Letters:
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """What is left of a list of the row: from `position` on."""
+    """What is left of a list of the row, or of one that grows meanwhile: from `position` on."""
 
     items: Any
     position: Any
 
     def next(self) -> tuple[Any, Elements] | None:
-        if not self.position < lists.length(self.items):
+        items = current(self.items)
+        if not self.position < lists.length(items):
             return None
-        return lists.element(self.items, self.position), replace(self, position=self.position + 1)
+        return lists.element(items, self.position), replace(self, position=self.position + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def iteration(x: Any, unroll: bool) -> Any:
         raise of_python(TypeError("'NoneType' object is not iterable"))
     if type(known) in (Counter, Walk, Letters, Elements, Together):
         return known
-    if lists.is_list(x):
+    if lists.is_list(x) or type(x) is Growing:
         return Elements(x, 0)
     if is_scalar(x) and x.kind == "str":
         return Letters(x)

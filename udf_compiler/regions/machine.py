@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.state import Caught, State
 from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.paths import explorer
@@ -30,6 +31,19 @@ class Machine:
 
 
 def pop(s: State, count: int) -> list[Any]:
+    """The top values, of which none is an exception or a list that grows."""
+    values = pop_any(s, count)
+    if any(type(v) is Growing for v in values):
+        refuse("SW282", what="a list that grows in a loop, within another value")
+    return values
+
+
+def pop_read(s: State, count: int) -> list[Any]:
+    """The top values for an instruction that only reads them: lists that grow as they are now."""
+    return list(map(current, pop_any(s, count)))
+
+
+def pop_any(s: State, count: int) -> list[Any]:
     """The top values, of which none is an exception."""
     values = s.stack[len(s.stack) - count :]
     del s.stack[len(s.stack) - count :]

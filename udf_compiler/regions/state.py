@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from udf_compiler.regions.growing import Growing
 from udf_compiler.regions.iteration import Counter, Elements, Letters, Together, Walk
 from udf_compiler.scalar.frame_rows import TracedRow
 from udf_compiler.scalar.values import MAX, MIN, is_scalar
@@ -67,9 +68,12 @@ class State:
     next: int = 0
     result: Any = UNSET
 
-    def mapped(self, change: Callable[[Any], Any], outer: dict[int, Any]) -> State:
-        """A copy with other leaves. Lists that the function made are copied, each once; those of `outer` are not."""
-        copy = _Copy(change, outer)
+    def mapped(self, change: Callable[[Any], Any], outer: dict[int, Any], instead: dict[int, Any] | None = None) -> State:
+        """A copy with other leaves. Lists that the function made are copied, each once; those of `outer` are not.
+
+        `instead`: what stands in the place of objects, by their ids.
+        """
+        copy = _Copy(change, outer, dict(instead or {}))
         stack = [copy(x) for x in self.stack]
         variables = {name: copy(self.variables[name]) for name in sorted(self.variables)}
         return State(stack, variables, self.next, copy(self.result))
@@ -95,6 +99,9 @@ class _Copy:
             self.seen[id(x)] = made
             made.extend(map(self, x))
             return made
+        if type(x) is Growing:
+            self.seen[id(x)] = Growing(self(x.value))
+            return self.seen[id(x)]
         if type(x) is tuple and id(x) not in self.outer:
             return tuple(map(self, x))
         if type(x) is Expression:
@@ -131,11 +138,16 @@ def kind_of_leaf(x: Any) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class Shape:
-    """Walks a state once: its `key`, and its `leaves` in order. Refuses (SW282) objects that no state may hold."""
+    """Walks a state once: its `key`, and its `leaves` in order. Refuses (SW282) objects that no state may hold.
+
+    `loose`: lists that the function made, which are in `lists`, are the same whatever is in them.
+    """
 
     outer: dict[int, Any]
+    loose: bool = False
     leaves: list[Any] = field(default_factory=list)
-    _lists: dict[int, int] = field(default_factory=dict)
+    lists: list[Any] = field(default_factory=list)
+    _numbers: dict[int, int] = field(default_factory=dict)
 
     def of_state(self, state: State) -> tuple[Any, ...]:
         stack = tuple(map(self.of, state.stack))  # in the order of `State.mapped`
@@ -152,10 +164,14 @@ class Shape:
             return id(x)
         if isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced):
             return type(x).__name__, repr(x)
-        if type(x) is list:
-            if id(x) in self._lists:
-                return "list", self._lists[id(x)]
-            self._lists[id(x)] = len(self._lists)
+        if type(x) in (list, Growing):
+            number = self._numbers.setdefault(id(x), len(self.lists))
+            if number < len(self.lists) or self.loose:
+                self.lists += [x] if number == len(self.lists) else []
+                return "list", number
+            self.lists.append(x)
+        if type(x) is Growing:
+            return "growing", self.of(x.value)
         if type(x) in (tuple, list):
             return type(x).__name__, tuple(map(self.of, x))
         if type(x) is TracedRow:
@@ -188,7 +204,7 @@ def _is_fixed(x: Any) -> bool:
 
 def _is_stand_in(x: Any) -> bool:
     ours = type(x).__module__.partition(".")[0] == "udf_compiler"
-    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught, Cell, Expression)
+    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught, Cell, Expression, Growing)
 
 
 def reachable(*roots: Any) -> dict[int, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import BOOL, I64, Items
+from sparkweld.ir.types import BOOL, I64, Items, list_of
+from udf_compiler.scalar.list_maps import mapped
 from udf_compiler.scalar.lists import is_list
 from udf_compiler.scalar.paths import Node, leaves
 from udf_compiler.scalar.results import kind_of_result, merged, value_as
@@ -32,10 +33,11 @@ def list_of_row(loop: LoopBuilder, tree: Node, to: Type, return_type: str, place
 
 
 def _check(x: Any, element: Type, return_type: str, place: str) -> None:
-    if x is None or (is_list(x) and not x.numpy and x.value.type.element == element):
+    if x is None or (is_list(x) and not x.numpy and x.value.type.element.dtype.kind == element.dtype.kind):
         return
-    if is_scalar(x) or type(x) not in (list, tuple):
-        refuse("SW226", at=place, what=raw(x), type=return_type)
+    if is_list(x) or is_scalar(x) or type(x) not in (list, tuple):
+        what = f"a list of {x.value.type.element}" if is_list(x) else raw(x)
+        refuse("SW226", at=place, what=what, type=return_type)
     wanted = {"f": "float", "i": "int", "b": "bool"}[element.dtype.kind]
     for item in x:
         kind = "None" if item is None else kind_of_result(item)
@@ -44,22 +46,39 @@ def _check(x: Any, element: Type, return_type: str, place: str) -> None:
 
 
 def _fits(loop: LoopBuilder, x: Any, element: Type) -> Value:
-    """Whether the integers of a new list are of the type: one format raises, the other wraps."""
+    """Whether the integers of a list are of the type: one format raises, the other wraps."""
     found = loop.const(True, BOOL)
-    if not element.is_int or element == I64 or x is None or is_list(x):
+    if not element.is_int or element == I64 or x is None:
         return found
-    bits = 8 * element.dtype.itemsize
+    if is_list(x):
+        return found if x.value.type.element == element else loop.is_valid(_converted(loop, x.value, element))
     for item in x:
-        value = value_as(loop, item, I64)
-        above = loop.call("greater_equal", value, loop.const(-(2 ** (bits - 1)), I64))
-        below = loop.call("less_equal", value, loop.const(2 ** (bits - 1) - 1, I64))
-        found = loop.call("logical_and", found, loop.call("logical_and", above, below))
+        found = loop.call("logical_and", found, _between(loop, value_as(loop, item, I64), element))
     return found
+
+
+def _between(loop: LoopBuilder, value: Value, element: Type) -> Value:
+    bits = 8 * element.dtype.itemsize
+    above = loop.call("greater_equal", value, loop.const(-(2 ** (bits - 1)), I64))
+    return loop.call("logical_and", above, loop.call("less_equal", value, loop.const(2 ** (bits - 1) - 1, I64)))
+
+
+def _converted(loop: LoopBuilder, x: Value, element: Type) -> Value:
+    """A list with its numbers as those of another type, NULL where one of its integers is none."""
+
+    def of(block: LoopBuilder, elements: Sequence[Value], row: Sequence[Value]) -> Value:
+        wide = block.cast(elements[0], I64) if element.is_int else elements[0]
+        if element.is_int and element != I64:
+            block.guard(_between(block, wide, element))
+        return block.cast(wide, element)
+
+    return mapped(loop, [x], [], list_of(element), of)
 
 
 def _value(loop: LoopBuilder, x: Any, to: Type) -> Value:
     if is_list(x):
-        return x.value  # type: ignore[no-any-return]
+        same = x.value.type == to
+        return x.value if same else loop.value_of(_converted(loop, x.value, to.element))  # type: ignore[no-any-return]
     items: Sequence[Any] = x or ()
     if not items:
         return loop.const(Items(to.element.kind), to)

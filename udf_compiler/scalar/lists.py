@@ -29,6 +29,8 @@ LONGEST = 2**31 - 1
 
 _END = 2**62
 _NDARRAY = "ndarray"
+#: `TracedScalar.numpy` of a list of NumPy scalars.
+NUMPY_ELEMENTS = "elements"
 
 
 def is_list(x: object) -> bool:
@@ -52,7 +54,7 @@ def refuse_list(x: TracedScalar, what: str) -> NoReturn:
 
 
 def _named(x: TracedScalar) -> str:
-    return _NDARRAY if x.numpy else "list"
+    return _NDARRAY if x.is_ndarray else "list"
 
 
 def _element_type(x: TracedScalar) -> Type:
@@ -75,7 +77,7 @@ def is_empty(x: TracedScalar) -> Value:
 
 def truth(x: TracedScalar) -> Value:
     """Whether a list has elements. Refuses ndarrays, for which NumPy raises but for one element."""
-    if x.numpy:
+    if x.is_ndarray:
         refuse_list(x, "bool()")
     return explorer().loop.call("logical_not", is_empty(x))
 
@@ -106,12 +108,12 @@ def _slice(x: TracedScalar, key: slice) -> TracedScalar:
     if not known or key.step not in (None, 1) or is_scalar(key.step):
         refuse_list(x, "[...] with this slice")
     start, stop = (as_int(default if b is None else b) for b, default in zip(bounds, (0, _END), strict=True))
-    return of_list(call("slice", x, start, stop), bool(x.numpy))
+    return TracedScalar(x.kind, call("slice", x, start, stop), numpy=x.numpy)
 
 
 def contains(x: TracedScalar, part: Any) -> Any:
     """``part in x``: equality, as an element is no object that `part` could be."""
-    if part is None and not x.numpy:
+    if part is None and not x.is_ndarray:
         return False
     return make_bool(explorer().loop.call("greater", _count(x, part, "in"), explorer().loop.const(0, I64)))
 
@@ -184,12 +186,12 @@ def binary(name: str, a: Any, b: Any) -> NoReturn:
 
 def attribute(x: TracedScalar, name: str) -> Any:
     """``x.name``. Refuses SW222; AttributeError where Python has no such attribute."""
-    table: dict[str, Any] = _OF_NDARRAY if x.numpy else _OF_LIST
+    table: dict[str, Any] = _OF_NDARRAY if x.is_ndarray else _OF_LIST
     if name in table:
         return _bound(table[name], x, name)
-    if x.numpy and name in _PROPERTIES:
+    if x.is_ndarray and name in _PROPERTIES:
         return _PROPERTIES[name](x)
-    if not hasattr(np.ndarray if x.numpy else list, name):
+    if not hasattr(np.ndarray if x.is_ndarray else list, name):
         raise of_python(AttributeError(f"'{_named(x)}' object has no attribute {name!r}"))
     refuse_list(x, f".{name}")
 
@@ -204,7 +206,7 @@ def _bound(function: Callable[..., Any], x: TracedScalar, name: str) -> Callable
 
 def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``np.name(x, ...)`` of an ndarray of the row: its method of that name."""
-    if not x.numpy or name not in _OF_NDARRAY or name == "tolist":
+    if not x.is_ndarray or name not in _OF_NDARRAY or name == "tolist":
         refuse_list(x, f"np.{name}")
     return _bound(_OF_NDARRAY[name], x, name)(*args, **kwargs)
 

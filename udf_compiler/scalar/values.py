@@ -29,7 +29,7 @@ class TracedScalar(Traced):
     """One Python value of the row. `kind` is its class, of a list that of its value.
 
     An int lies between the two ends of `span` (within int64).
-    `numpy`: the dtype of a NumPy scalar, "ndarray" for an array, "" for a Python value.
+    `numpy`: the dtype of a NumPy scalar, "ndarray" for an array, "elements" for a list of NumPy scalars, "" for a Python value.
     """
 
     __slots__ = ("kind", "numpy", "span", "value")
@@ -48,12 +48,16 @@ class TracedScalar(Traced):
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         if self.is_list:
-            return np.ndarray if self.numpy else list
+            return np.ndarray if self.is_ndarray else list
         return getattr(np, f"{self.numpy}{'_' if self.numpy == 'bool' else ''}") if self.numpy else _CLASSES[self.kind]
 
     @property
     def is_list(self) -> bool:
         return self.kind in LISTS
+
+    @property
+    def is_ndarray(self) -> bool:
+        return self.numpy == "ndarray"
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         from udf_compiler.scalar.numpy_scalars import call_ufunc
@@ -102,7 +106,7 @@ class TracedScalar(Traced):
 
     def _no_list(self, what: str) -> None:
         if self.is_list:
-            refuse("SW222", call=what, kind="ndarray" if self.numpy else "list")
+            refuse("SW222", call=what, kind="ndarray" if self.is_ndarray else "list")
 
     def _not_a(self, what: str) -> Any:
         from udf_compiler.scalar.numbers import raise_type_error

@@ -189,6 +189,26 @@ class MakeList(Op):
         return column([Items(kind, values) for values in zip(*(np.atleast_1d(r).tolist() for r in rows), strict=True)], self.type)
 
 
+@dataclass(frozen=True, slots=True)
+class ListAppend(Op):
+    """A list of a `type` with one more element behind the others; written ``list_append[list<f64>] %0 %1``."""
+
+    type: Type
+    name: ClassVar[str] = "list_append"
+
+    def infer(self, *args: Type) -> Type:
+        ok = self.type.is_list and not self.type.nullable and args == (self.type, self.type.element)
+        self._wants(ok, f"{self.type} and an element", args)
+        return self.type
+
+    def evaluate(self, *args: Array) -> Array:
+        lists, elements = np.broadcast_arrays(*map(np.atleast_1d, args))  # type: ignore[arg-type]
+        kind = self.type.element.kind
+        pairs = zip(lists.tolist(), elements.tolist(), strict=True)
+        return column([Items(kind, (*items.values, x)) for items, x in pairs], self.type)
+
+
+ListAppend.examples = tuple((ListAppend(Type(kind)), (Type(kind), Type(kind).element)) for kind in LISTS)
 MakeList.examples = tuple((MakeList(Type(kind)), (Type(kind).element,) * 2) for kind in LISTS)
 
 

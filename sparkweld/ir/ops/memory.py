@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sparkweld.ir.ops.base import Op
-from sparkweld.ir.ops.lists import MakeList
+from sparkweld.ir.ops.lists import ListAppend, MakeList
 from sparkweld.ir.ops.matches import RegexCall
+from sparkweld.ir.ops.regions import Region
 from sparkweld.ir.ops.strings import StrCall
 
 #: Functions of strings whose results may lie in the arena.
@@ -16,8 +19,15 @@ _ALLOCATING = frozenset(
 
 def allocates(op: Op) -> bool:
     """Whether an op's kernel takes bytes of the arena."""
-    if isinstance(op, MakeList):
+    if isinstance(op, MakeList | ListAppend):
         return True
+    if isinstance(op, Region):
+        return _region_allocates(op)
     if isinstance(op, StrCall):
         return op.fn in _ALLOCATING or (op.fn == "slice" and op.params[2] != 1)
     return isinstance(op, RegexCall) and op.fn == "replace"
+
+
+@lru_cache(maxsize=256)
+def _region_allocates(op: Region) -> bool:
+    return any(allocates(let.op) for block in op.graph.blocks for let in block.body)

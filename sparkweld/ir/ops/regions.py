@@ -109,8 +109,9 @@ class Graph:
 
     def check(self) -> Graph:
         """The graph itself. Raises VerifyError for values, blocks or types that do not fit together."""
-        if not self.blocks or not self.results or not set(self.results) <= {I64, F64, STR}:
-            raise VerifyError("a region wants blocks, and results that are i64, f64 or str")
+        known = all(t in (I64, F64, STR) or (t.is_list and not t.nullable) for t in self.results)
+        if not self.blocks or not self.results or not known:
+            raise VerifyError("a region wants blocks, and results that are i64, f64, str or lists")
         for number, block in enumerate(self.blocks):
             try:
                 self._check_block(block)

@@ -58,6 +58,13 @@ def load(element: Type) -> Operation:
 
 
 @cache
+def store(element: Type) -> Operation:
+    """``store(address, index, value)``."""
+    build = lambda b, address, index, value: build_store(b, address, index, value, element)  # noqa: E731
+    return Operation(f"store_element_{element}", (INT, INT, numba_type(element)), types.none, build)
+
+
+@cache
 def as_word(element: Type) -> Operation:
     """`to_word` of an element."""
     return Operation(f"as_word_{element}", (numba_type(element),), INT, to_word)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Cast, DatePart, Fits, IsIn, ListCall, MakeList, Op, RegexCall, Select, Steps, StrCall
+from sparkweld.ir.ops import Call, Cast, DatePart, Fits, IsIn, ListAppend, ListCall, MakeList, Op, RegexCall, Select, Steps, StrCall
 from sparkweld.ir.types import Type
 from sparkweld.kernels.lowerings.calendar import date_part
 from sparkweld.kernels.lowerings.conversions import cast, fits
 from sparkweld.kernels.lowerings.floats import FLOATS
 from sparkweld.kernels.lowerings.integers import BOOLS, INTEGERS
-from sparkweld.kernels.lowerings.lists import list_op, make_list
+from sparkweld.kernels.lowerings.lists import append, list_op, make_list
 from sparkweld.kernels.lowerings.strings import compare, string_op
 from sparkweld.kernels.lowerings.tables import is_in, lookup, position, steps, take
 
@@ -59,6 +59,8 @@ def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
             return list_op(op)
         case MakeList():
             return make_list(op)
+        case ListAppend():
+            return append(op)
     raise InternalError(f"{op.name} has no kernel for ({', '.join(map(str, types))})")
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import ListCall, MakeList
+from sparkweld.ir.ops import ListAppend, ListCall, MakeList
 from sparkweld.ir.types import Type
+from sparkweld.kernels.lists import building
 from sparkweld.kernels.lists.elements import build_load, build_store
 from sparkweld.kernels.lists.reductions import functions
 from sparkweld.kernels.lowerings.strings import constant_bytes
@@ -51,6 +52,12 @@ def make_list(op: MakeList) -> Callable[..., ir.Value]:
         return build_view(b, start, b.select(fits, ir.Constant(_I64, len(elements)), _ZERO))
 
     return build
+
+
+def append(op: ListAppend) -> Callable[..., ir.Value]:
+    """The builder of a list with one more element; the arena's address comes behind that."""
+    grow = building.append(op.type.element)
+    return lambda b, v, x, arena: grow.build(b, arena, v, x)
 
 
 def _at(b: ir.IRBuilder, v: ir.Value, index: ir.Value, element: Type) -> ir.Value:

@@ -1,0 +1,66 @@
+"""A function of the elements of a row's lists, one by one, to a list of its results: a region that appends in a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sparkweld.ir import LoopBuilder, ProgramBuilder, Type, Value
+from sparkweld.ir.ops import Arg, ListAppend, ListCall, Region
+from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return
+from sparkweld.ir.regions import print_graph
+from sparkweld.ir.types import I64, Items
+
+#: Of an element of each list, and values of the row, in the loop of a block, whose guards the function may add to.
+Elementwise = Callable[[LoopBuilder, Sequence[Value], Sequence[Value]], Value]
+
+
+def mapped(loop: LoopBuilder, lists: Sequence[Value], row: Sequence[Value], to: Type, of: Elementwise) -> Value:
+    """The list, of a type `to`, of ``of(block, elements, row)`` for the elements of all lists, which are as long as the first.
+
+    NULL where a guard of `of` does not hold for some element.
+    """
+    types = [*(x.type for x in lists), *(x.type for x in row)]
+    blocks = (_first(types, to), _head(types, to), _body(types, len(lists), to, of), _last(to))
+    graph = Graph(blocks, (to,)).check()
+    return loop.emit(Region(print_graph(graph)), *lists, *row)
+
+
+def _arguments(types: Sequence[Type]) -> tuple[LoopBuilder, list[Value]]:
+    block = ProgramBuilder("region", ()).loop("block")
+    return block, [block.emit(Arg(number, type)) for number, type in enumerate(types)]
+
+
+def _first(types: Sequence[Type], to: Type) -> Block:
+    block, args = _arguments(types)
+    state = [*args, block.const(0, I64), block.const(Items(to.element.kind), to)]
+    return _block(types, block, Jump(1, _ids(state)))
+
+
+def _head(types: Sequence[Type], to: Type) -> Block:
+    """Whether another element follows."""
+    block, state = _arguments([*types, I64, to])
+    size = block.emit(ListCall("length", types[0]), state[0])
+    more = block.call("less", state[-2], size)
+    return _block([*types, I64, to], block, Branch(more.id, Jump(2, _ids(state)), Jump(3, _ids(state[-1:]))))
+
+
+def _body(types: Sequence[Type], lists: int, to: Type, of: Elementwise) -> Block:
+    block, (*given, at, made) = _arguments([*types, I64, to])
+    elements = [block.emit(ListCall("at", x.type), x, at) for x in given[:lists]]
+    value = of(block, elements, given[lists:])
+    grown = block.emit(ListAppend(to), made, value)
+    following = block.call("add", at, block.const(1, I64))
+    return _block([*types, I64, to], block, Jump(1, _ids([*given, following, grown])))
+
+
+def _last(to: Type) -> Block:
+    block, args = _arguments([to])
+    return _block([to], block, Return(_ids(args)))
+
+
+def _block(params: Sequence[Type], block: LoopBuilder, end: Jump | Branch | Return) -> Block:
+    return Block(tuple(params), tuple(block.body), tuple(block.guards), end)
+
+
+def _ids(values: Sequence[Value]) -> tuple[int, ...]:
+    return tuple(v.id for v in values)
