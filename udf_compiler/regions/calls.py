@@ -18,7 +18,6 @@ from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 
-
 #: Builtins that keep nothing of a list that they get.
 _READERS = (len, sum, min, max, any, all)
 

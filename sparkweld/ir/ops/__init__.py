@@ -27,5 +27,6 @@ OPS: tuple[type[Op], ...] = (
 __all__ = [
     "Arg", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "Interpolate", "IsIn", "IsValid",
     "KernelSums", "ListAppend", "ListCall", "Lookup", "MakeList", "MakeOptional", "Mlp", "ModelOp", "Neighbours", "OPS", "Op",
-    "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TreeEnsemble", "ValueOf", "WeightedMedian",
+    "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TreeEnsemble", "ValueOf",
+    "WeightedMedian",
 ]  # fmt: skip

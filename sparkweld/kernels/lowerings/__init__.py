@@ -7,7 +7,21 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Cast, DatePart, Fits, IsIn, ListAppend, ListCall, MakeList, Op, RegexCall, Select, Steps, StrCall
+from sparkweld.ir.ops import (
+    Call,
+    Cast,
+    DatePart,
+    Fits,
+    IsIn,
+    ListAppend,
+    ListCall,
+    MakeList,
+    Op,
+    RegexCall,
+    Select,
+    Steps,
+    StrCall,
+)
 from sparkweld.ir.types import Type
 from sparkweld.kernels.lowerings.calendar import date_part
 from sparkweld.kernels.lowerings.conversions import cast, fits
