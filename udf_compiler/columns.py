@@ -96,6 +96,13 @@ class Columns:
         self.domain = domain
         self._not_null.update(not_null)
 
+    def state_of(self, name: str) -> tuple[Any, ...]:
+        """All that a loop may know of a column. Raises as `[name]`, and Unknown for one of vectors."""
+        if self.ml and self.ml.has_vector(name):
+            raise Unknown(name)
+        column, type = self[name], self._builder.columns[name]
+        return column.title, column.spark_type, column.nullable, column.state, name in self._not_null, str(type)
+
     def read(self, loop: LoopBuilder, name: str) -> Value:
         """The row's value of a column in a loop over the current domain. Plain where a filter has excluded NULL."""
         value = loop.read(self[name].name)

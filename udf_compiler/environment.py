@@ -26,7 +26,7 @@ class ModulePath:
     @contextmanager
     def using(self, includes: Sequence[str]) -> Iterator[None]:
         """`sys.path` as a worker with these includes has it, inside the block."""
-        state = tuple(_file_state(path) for path in includes)
+        state = tuple(file_state(path) for path in includes)
         if state != self._state:
             self._forget([path for path, _, _ in self._state])
             self._state = state
@@ -65,7 +65,8 @@ def broadcasts(variables: Iterable[dict[str, Any]]) -> Iterator[None]:
         _broadcastRegistry.update(before)
 
 
-def _file_state(path: str) -> tuple[str, int, int]:
+def file_state(path: str) -> tuple[str, int, int]:
+    """The path of a file with its size and time, -1 when there is none."""
     try:
         status = os.stat(path)
     except OSError:

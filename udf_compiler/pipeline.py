@@ -86,7 +86,7 @@ class _Pipeline:
         self.columns = Columns(self.builder, known, refused, self.ml)
         self.vectors: list[Vector] = []
         self.watched: dict[str, dict[str, Any]] = {}
-        self.udfs = UdfTracer(blobs, self.columns, self.exact)
+        self.udfs = UdfTracer(blobs, self.columns, self.exact, {name: request.get(name, {}) for name in ("conf", "python")})
         self._steps = {
             "python": self._python, "filter": self._filter, "project": self._project, "map": self._map,
             "aggregate": self._aggregate,

@@ -16,13 +16,14 @@ import sys
 import threading
 import time
 import traceback
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from udf_compiler.bounded import Bounded
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
 from udf_compiler.replies import Make, or_refused
+from udf_compiler.traces import no_traces, remembering
 
 #: Replies kept for requests that come again: the same query planned twice, the same UDF in many queries.
 MAX_CACHED_REPLIES = 512
@@ -46,12 +47,13 @@ def _translation(load: Callable[[], Make]) -> Callable[[Service, Message], Reply
 
 
 class Service:
-    """Answers requests; holds what outlives one of them: the replies so far."""
+    """Answers requests; holds what outlives one of them: the replies so far, and the calls that were traced for them."""
 
     def __init__(self) -> None:
         self.warm_up = WarmUp()
         self.stopped = False
         self._replies = ReplyCache()
+        self._traces = no_traces()
         self._operations: dict[str, Callable[[Message], Reply]] = {
             "hello": self._hello,
             "compile": self._compile,
@@ -85,7 +87,8 @@ class Service:
         key = request_key(message)
         reply = self._replies.get(key)
         if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))):
-            reply = operation(message)
+            with remembering(self._traces):
+                reply = operation(message)
             if reply[0].get("status") != "error" and not _lacks_a_file(reply[0]):
                 self._replies.put(key, reply)
         return reply
@@ -231,28 +234,16 @@ class WarmUp:
 
 
 class ReplyCache:
-    """Replies by request, the least recently used dropped first, bounded in number and bytes."""
+    """Replies by request."""
 
     def __init__(self) -> None:
-        self._replies: OrderedDict[str, tuple[Reply, int]] = OrderedDict()
-        self._bytes = 0
+        self._replies: Bounded[Reply] = Bounded(MAX_CACHED_REPLIES, MAX_CACHED_BYTES)
 
     def get(self, key: str) -> Reply | None:
-        if key not in self._replies:
-            return None
-        self._replies.move_to_end(key)
-        return self._replies[key][0]
+        return self._replies.get(key)
 
     def put(self, key: str, reply: Reply) -> None:
-        self._bytes -= self._replies.pop(key, (None, 0))[1]
-        size = len(json.dumps(reply[0])) + sum(map(len, reply[1]))
-        if size > MAX_CACHED_BYTES:
-            return  # a model so large would push out all other replies, and go then itself
-        self._replies[key] = (reply, size)
-        self._bytes += size
-        while len(self._replies) > MAX_CACHED_REPLIES or self._bytes > MAX_CACHED_BYTES:
-            _, (_, dropped) = self._replies.popitem(last=False)
-            self._bytes -= dropped
+        self._replies.put(key, reply, len(json.dumps(reply[0])) + sum(map(len, reply[1])))
 
 
 def request_key(message: Message) -> str:

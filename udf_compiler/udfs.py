@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sparkweld.ir import ROWS, LoopBuilder
+from sparkweld.errors import Refusal
+from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst, pandas_on_spark
 from udf_compiler.boundary import Field
-from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
+from udf_compiler.columns import Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
+from udf_compiler.environment import file_state
 from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
+from udf_compiler.model_files import reads
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, use_of
+from udf_compiler.traces import TracedCall, traces
 
 #: The note of a call that an earlier one answers.
 EVALUATED_ONCE = "evaluated once, with the same call below the filter"
@@ -29,11 +33,12 @@ class UdfTracer:
     op of the program shows. `exact`: the loops with a function that was declared with ``exact=True``.
     """
 
-    def __init__(self, blobs: Sequence[bytes], columns: Columns, exact: bool) -> None:
+    def __init__(self, blobs: Sequence[bytes], columns: Columns, exact: bool, settings: dict[str, Any]) -> None:
+        """`settings`: all of the request that a trace may depend on beside the call and its columns."""
         self.places: dict[str, str] = {}
         self.kept: list[tuple[str, str]] = []
         self.exact: set[str] = set()
-        self._blobs, self._columns, self._exact = blobs, columns, exact
+        self._blobs, self._columns, self._exact, self._settings = blobs, columns, exact, settings
         self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Prepared]] = {}
         self._wrapped: set[tuple[int, int]] = set()  # those of `_prepared` that pandas-on-Spark has wrapped
         self._traced: dict[str, list[str]] = {}
@@ -58,10 +63,7 @@ class UdfTracer:
             return [Column(r, t, c.nullable) for r, t, c in zip(results, types, earlier, strict=True)]
         kind = kind_of(udf["evalType"], udf["name"])
         check_types(udf["name"], types)
-        call = self._call(kind, loop, udf, notes)
-        returned = kind.call(call)
-        values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
-        self.kept += call.kept
+        values = self._values(kind, loop, udf, notes)
         for result, value in zip(results, values, strict=True):
             loop.append(result, value)
         loop.close()
@@ -85,6 +87,71 @@ class UdfTracer:
         loop.close(where=loop.where, makes=domain if filtered else None)
         notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
         return columns, filtered
+
+    def _values(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> list[Value]:
+        """The results of a call, traced unless an earlier request has done it."""
+        traced, question, files = traces(), self._question(udf), reads()
+        if traced is None or question is None:
+            return self._made(kind, loop, udf, notes)
+        key, columns = question
+        known = traced.get(key)
+        if known is not None:
+            self.places.update(known.places)
+            self.kept += known.kept
+            self.exact |= {loop.name} if known.exact else set()
+            notes += known.notes
+            return known.values(loop, columns)
+        kept = len(self.kept)
+        values = self._made(kind, loop, udf, notes)
+        # A file is read again for the record of the next request, and a column beside the results belongs to its program.
+        if loop.where is None and not loop.program.watched and not (files and files.states):
+            places = {name: self.places[name] for name in _names(udf)}
+            results = tuple(value.id for value in values)
+            about = tuple(notes), tuple(self.kept[kept:]), places, loop.name in self.exact
+            parts = tuple(columns), tuple(loop.body), tuple(loop.guards), tuple(loop.some), results
+            made = TracedCall(*parts, *about)
+            traced.put(key, made, made.bytes)
+        return values
+
+    def _made(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> list[Value]:
+        call, fields = self._call(kind, loop, udf, notes), fields_of(udf["returnType"])
+        returned = kind.call(call)
+        values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
+        self.kept += call.kept
+        return values
+
+    def _question(self, udf: dict[str, Any]) -> tuple[str, list[str]] | None:
+        """All that the trace of a call depends on, with numbers for the names of its columns, and these names.
+
+        None for a call that has refused columns, or to which functions of Spark's ML library belong: their parts are elsewhere in
+        the request.
+        """
+        names: list[str] = []
+
+        def numbered(part: Any) -> Any:
+            if isinstance(part, list):
+                return [numbered(p) for p in part]
+            if not isinstance(part, dict):
+                return part
+            made = {name: numbered(p) for name, p in part.items()}
+            if part.get("op") in ("Ml", "VectorElement"):
+                raise Unknown(part["op"])
+            if part.get("op") == "Column":
+                names.extend([part["name"]] if part["name"] not in names else [])
+                made["name"] = names.index(part["name"])
+            if "payload" in part:
+                made["payload"] = hashlib.sha256(self._blobs[part["payload"]]).hexdigest()
+            if "path" in part:
+                made["path"] = file_state(part["path"])
+            return made
+
+        try:
+            call = numbered(udf)
+            columns = [self._columns.state_of(name) for name in names]
+        except (Refusal, Unknown):
+            return None
+        includes = [file_state(path) for path in self._settings["python"].get("includes", ())]
+        return json.dumps([call, columns, self._columns.domain == ROWS, self._settings, includes]), names
 
     def _identity(self, udf: dict[str, Any]) -> str:
         """Equal for calls of one function on the same arguments, whatever names the plan gives them."""
@@ -188,3 +255,11 @@ class UdfTracer:
         else:
             value, spark_type = catalyst.translate(loop, expr, self._columns.reader(loop), self._columns.ml), expr["type"]
         return Field(title, value, spark_type, "nullable" if value.type.nullable else "dense")
+
+
+def _names(udf: dict[str, Any]) -> Iterator[str]:
+    """Of a UDF and those among its arguments."""
+    yield udf["name"]
+    for argument in udf["args"]:
+        if argument.get("udf") is not None:
+            yield from _names(argument["udf"])
