@@ -47,7 +47,7 @@ PYSPARK_LAYERS = {"api", "bridge", "jobs", "lint"}
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # Payloads and broadcasts are read as a worker reads them, with pyspark's own classes, in the compile service only.
 # The code in a fused function's payload runs in Spark's worker.
-PYSPARK_FILES = {"sparkweld/fused/payload.py"} | {
+PYSPARK_FILES = {"sparkweld/fused/payload.py", "sparkweld/fused/grouping.py"} | {
     f"udf_compiler/{name}.py"
     for name in ("cascade_payloads", "environment", "model_files", "payload", "rebuild", "scalar/rows", "wrappers")
 }

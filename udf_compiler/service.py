@@ -63,6 +63,7 @@ class Service:
             "independent": self._independent,
             "reads": self._reads,
             "fuse": self._fuse,
+            "partial": self._partial,
             "cascade": self._cascade,
             "object": self._object,
             "shutdown": self._shutdown,
@@ -145,6 +146,12 @@ class Service:
         from sparkweld.fused.compile import compile_fused
 
         return compile_fused
+
+    @_translation
+    def _partial() -> Make:
+        from sparkweld.fused.partial import compile_partial
+
+        return compile_partial
 
     @_translation
     def _cascade() -> Make:

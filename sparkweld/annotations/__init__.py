@@ -23,6 +23,7 @@ from sparkweld.annotations.split_types import (
     Matrix,
     Max,
     Merge,
+    Merged,
     Min,
     Mutated,
     Rows,
@@ -32,6 +33,6 @@ from sparkweld.annotations.split_types import (
 )
 
 __all__ = [
-    "Annotation", "Broadcast", "Concat", "Count", "Filtered", "Matrix", "Max", "Merge", "Min", "Mutated", "RowDomain", "Rows",
-    "SplitType", "Sum", "Unknown", "annotate", "annotation_of", "check", "splittable",
+    "Annotation", "Broadcast", "Concat", "Count", "Filtered", "Matrix", "Max", "Merge", "Merged", "Min", "Mutated", "RowDomain",
+    "Rows", "SplitType", "Sum", "Unknown", "annotate", "annotation_of", "check", "splittable",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.errors import AnnotationError, DomainError
-from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, SplitType
+from sparkweld.annotations.split_types import Broadcast, Filtered, Merge, Merged, SplitType
 
 #: Where `splittable` leaves the annotation of a function; pickled by value, it goes with the function.
 ATTRIBUTE = "__sparkweld_annotation__"
@@ -58,6 +58,12 @@ class Annotation:
         rows = self.rows(args, kwargs) or 0
         columns = [[value] * rows if type.rows(value) is None else value for type, value in zip(self.args, args, strict=False)]
         return [self.function(*values, **kwargs) for values in zip(*columns, strict=True)]
+
+    def piece(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What a piece of the rows adds to the result: the call on it or, where results do not merge, its state."""
+        if isinstance(self.returns, Merged) and self.returns.state is not None:
+            return self.returns.state(*args, **kwargs)
+        return self.call(args, kwargs)
 
     def typed(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[str, SplitType, Any]]:
         """(name, split type, value) of each argument of a call. Raises DomainError for more arguments than are annotated."""
@@ -111,7 +117,7 @@ class Annotation:
             cuts = sorted(set(cuts))
         for start, stop in zip(cuts, cuts[1:], strict=False):
             values = [t.split(v, start, stop) for _, t, v in typed]
-            pieces.append(self.call(values[: len(args)], dict(zip(kwargs, values[len(args) :], strict=True))))
+            pieces.append(self.piece(values[: len(args)], dict(zip(kwargs, values[len(args) :], strict=True))))
         return self.returns.merge(pieces)
 
 

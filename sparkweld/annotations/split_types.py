@@ -7,6 +7,7 @@ arguments whose rows have nothing to do with each other, and ``(Rows(), Rows())`
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -162,14 +163,29 @@ class Merge(SplitType):
         return equal(merged, whole, self.rtol)
 
 
+@dataclass(frozen=True)
+class Merged(Merge):
+    """A result by way of a state: the call on all rows is ``finish`` of the `state` of each piece, merged by `function`.
+
+    `state` takes the arguments that the annotated function takes. So a mean is no merge of means, but of sums and counts.
+    """
+
+    state: Callable[..., Any] | None = None
+    finish: Callable[[Any], Any] | None = None
+
+    def merge(self, pieces: Sequence[Any]) -> Any:
+        whole = super().merge(pieces)
+        return whole if self.finish is None else self.finish(whole)
+
+
 def Sum(rtol: float = 1e-12) -> Merge:
     """A sum over all rows; floats are added in another order."""
-    return Merge(_add, rtol)
+    return Merge(operator.add, rtol)
 
 
 def Count() -> Merge:
     """A number of rows."""
-    return Merge(_add)
+    return Merge(operator.add)
 
 
 def Min() -> Merge:
@@ -184,11 +200,7 @@ def Max() -> Merge:
 
 def Concat() -> Merge:
     """A list of results of any length from each piece."""
-    return Merge(_add)
-
-
-def _add(a: Any, b: Any) -> Any:
-    return a + b
+    return Merge(operator.add)
 
 
 _WORDS = ("", "a", "Zürich", "two words", "  edge ", "123", "é́", "😀", "\n")

@@ -93,7 +93,7 @@ def _call(step: BlackBox, block: Block) -> None:
         block[step.column] = None if step.makes is None else _empty(step.type)
         return
     try:
-        result = step.annotation.call(args, kwargs)
+        result = step.annotation.piece(args, kwargs)
     except SparkWeldError:
         raise
     except Exception as error:

@@ -24,6 +24,7 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType, StringType
 
 import sparkweld
+from sparkweld.annotations import Merged, Rows, splittable
 
 # As if the functions stood in the job's own file: pickled by value, not as a module that the workers have to import.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -59,6 +60,53 @@ UDFS: tuple[tuple[str, Callable[..., Any], tuple[str, ...], Any, float], ...] = 
 )
 
 
+def _log_state(x: pd.Series) -> tuple[int, float]:
+    return len(x), float(np.log1p(x * x).sum())
+
+
+def _log_finish(state: tuple[int, float]) -> float:
+    return state[1] / max(state[0], 1)
+
+
+@splittable((Rows(),), returns=Merged(lambda a, b: (a[0] + b[0], a[1] + b[1]), 1e-9, _log_state, _log_finish), check=False)
+def _log_mean(x: pd.Series) -> float:
+    return float(np.log1p(x * x).sum()) / max(len(x), 1) if len(x) != -1 else max(x, key=abs)
+
+
+def _measure_groups(spark: SparkSession, folder: Path, arguments: argparse.Namespace, progress: Progress) -> bool:
+    """One line: a grouped aggregate by annotation, seconds and shuffled bytes; gives whether the target is missed."""
+    rng, rows = np.random.default_rng(2), int(10_000_000 * arguments.scale)
+    keys = rng.integers(0, max(rows // 1000, 1), rows)
+    pq.write_table(pa.table({"k": keys, "x": rng.normal(size=rows)}), folder / "g.parquet", row_group_size=max(1, rows // 8))
+    function = pandas_udf(_log_mean, DoubleType())  # type: ignore[call-overload]
+    query = spark.read.parquet(str(folder / "g.parquet")).groupBy("k").agg(function("x").alias("r"))
+    text = _with(spark, "true", lambda: sparkweld.explain(query.select("*")))
+    if "partial aggregation in Python" not in text:
+        raise RuntimeError(f"the aggregate has no states:\n{text}")
+    off, on = (_with(spark, e, lambda: query.select("*").toPandas().sort_values("k")["r"].to_numpy()) for e in ("false", "true"))
+    if not np.allclose(off, on, rtol=1e-9, equal_nan=True):
+        raise RuntimeError("the aggregate gives other rows")
+    seconds, shuffled = _best(spark, lambda: query, 2), {}
+    for enabled in ("false", "true"):
+        before = _shuffled(spark)
+        _with(spark, enabled, lambda: query.select("*").write.format("noop").mode("overwrite").save())
+        shuffled[enabled] = _shuffled(spark) - before
+    factor = seconds["false"] / seconds["true"]
+    print(
+        f"| grouped aggregate, {rows // 1000:,} groups | {rows:,} | {seconds['false']:.2f} s, {shuffled['false']:,} B shuffled | "
+        f"{seconds['true']:.2f} s, {shuffled['true']:,} B shuffled | {factor:.2f}x | 5x: {'PASS' if factor >= 5 else 'FAIL'} |",
+        flush=True,
+    )
+    progress.say(f"Spark, grouped aggregate: {factor:.2f}x")
+    return factor < 5
+
+
+def _shuffled(spark: SparkSession) -> int:
+    """Bytes that all tasks have written for shuffles so far."""
+    executors = spark.sparkContext._jsc.sc().statusStore().executorList(True)
+    return sum(executors.apply(i).totalShuffleWrite() for i in range(executors.size()))
+
+
 def measure_spark(arguments: argparse.Namespace, progress: Progress) -> bool:
     """Prints the table; gives whether a target is missed. Raises RuntimeError where rows differ or no pipeline ran."""
     builder = SparkSession.builder.master("local[2]").appName("sparkweld bench").config("spark.ui.enabled", "false")
@@ -80,6 +128,7 @@ def measure_spark(arguments: argparse.Namespace, progress: Progress) -> bool:
                 flush=True,
             )
             progress.say(f"Spark, {name}: {factor:.2f}x")
+        failed |= _measure_groups(spark, Path(folder), arguments, progress)
     spark.stop()
     return failed
 

@@ -1,6 +1,7 @@
 package io.sparkweld.plan
 
 import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, Watch}
+import io.sparkweld.support.Rewritten
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
@@ -43,6 +44,7 @@ object Step {
     case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType))
     case python: BatchEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, EvalTypes.Batched))
     case MapInPandasExec(function: PythonUDF, output, _, false, None) => Some(MapStep(function, output, function.evalType))
+    case MapInArrowExec(function: PythonUDF, _, _, _, _) if Rewritten.in(function).nonEmpty => None // ours already
     case MapInArrowExec(function: PythonUDF, output, _, false, None) => Some(MapStep(function, output, function.evalType))
     case FilterExec(condition, _) => Some(FilterStep(condition))
     case ProjectExec(columns, _) => Some(ProjectStep(columns))

@@ -11,7 +11,8 @@ import org.apache.spark.sql.catalyst.trees.TreePattern.{AGGREGATE, PYTHON_UDF, W
 import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, MapType, StructType}
 
 /**
- * Turns grouped and window aggregate pandas UDFs into Spark's own aggregates and expressions over their results.
+ * Turns grouped and window aggregate pandas UDFs into Spark's own aggregates and expressions over their results, and those of
+ * groups that are annotated with results that merge into states before the shuffle (`PartialAggregates`).
  *
  * What it rewrites: an Aggregate or Window whose pandas UDFs are all compositions of reductions that the compile service
  * knows. Spark then aggregates partially before the shuffle, without a sort and without Python. When it must not:
@@ -40,7 +41,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
       plan.foreach(node => refuse(calls(node), Seq(Refusal("SW392"))))
       plan
     } else plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
-      case aggregate: Aggregate if calls(aggregate).nonEmpty => grouped(aggregate).getOrElse(aggregate)
+      case aggregate: Aggregate if calls(aggregate).nonEmpty => grouped(aggregate).orElse(partial(aggregate)).getOrElse(aggregate)
       case window: Window if calls(window).nonEmpty => windowed(window).getOrElse(window)
     }
 
@@ -114,6 +115,18 @@ private final class AggregateRewriter(driver: WeldDriver) {
         case other => other
       }
       Project(window.child.output ++ results, window.copy(windowExpressions = computed.values.toSeq, child = below.plan))
+    }
+  }
+
+  /** The Aggregate by states, when all of its functions are annotated so. What they are refused for besides is kept. */
+  private def partial(aggregate: Aggregate): Option[LogicalPlan] = {
+    val found = calls(aggregate)
+    if (!SparkWeldConf.PipelineEnabled.get(conf) || found.exists(plain(_).isDefined)) None
+    else new PartialAggregates(driver, conf).of(aggregate, found) match {
+      case Right(plan) => Some(plan)
+      case Left(refusals) =>
+        if (!refusals.exists(_.code == "SW648")) refuse(found, refusals) // of what is annotated, this is the reason to know
+        None
     }
   }
 

@@ -34,6 +34,10 @@ object FunctionRequest {
   def of(op: String, udf: PythonUDF, input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
     build(op, Seq(udf), input, conf)(python => Seq(python))
 
+  /** The same for several UDFs of one node. */
+  def ofAll(op: String, udfs: Seq[PythonUDF], input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
+    build(op, udfs, input, conf)(python => Seq(python))
+
   /** The same with a filter above: `predicate` over the results of `udfs`. */
   def ofFilter(
       op: String,

@@ -12,12 +12,15 @@ import org.apache.spark.sql.catalyst.trees.TreeNodeTag
  * Kept as a tag on the topmost expression, which Spark's rules carry along, because no operator of ours is left in the plan.
  *
  * @param id Spark's number of the call
- * @param kind "expression", "aggregate", "window", "filter", "late" for UDFs that are computed later, or "unread" for columns
- *   that a UDF, still one, never reads
+ * @param kind "expression", "aggregate", "window", "filter", "late" for UDFs that are computed later, "unread" for columns
+ *   that a UDF, still one, never reads, or `Partial`
  */
 final case class Rewritten(id: Long, udf: String, kind: String, what: String, kept: Seq[String], notes: Seq[String])
 
 object Rewritten {
+
+  /** The kind of aggregates whose groups have states before the shuffle. */
+  val Partial = "partial"
   private val Tag = TreeNodeTag[Rewritten]("sparkweld.rewritten")
 
   def mark(expression: Expression, record: Rewritten): Expression = {

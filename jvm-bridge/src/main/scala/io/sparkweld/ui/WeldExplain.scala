@@ -77,7 +77,11 @@ object WeldExplain {
     val details = Seq(Some(record.what).filter(_.nonEmpty),
       Some(s"kept differences: ${record.kept.mkString(", ")}").filter(_ => record.kept.nonEmpty)).flatten ++
       record.notes.map(note => s"note: $note")
-    val head = if (record.kind == "late") s"late: ${record.udf}" else s"Spark's own expressions for ${record.udf} (${record.kind})"
+    val head = record.kind match {
+      case "late" => s"late: ${record.udf}"
+      case Rewritten.Partial => s"partial aggregation in Python: ${record.udf}"
+      case kind => s"Spark's own expressions for ${record.udf} ($kind)"
+    }
     (head +: details).mkString("\n  ")
   }
 

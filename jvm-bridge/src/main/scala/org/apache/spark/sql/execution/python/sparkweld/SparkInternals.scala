@@ -206,11 +206,14 @@ object EvalTypes {
   /** mapInPandas. */
   val MapPandas: Int = PythonEvalType.SQL_MAP_PANDAS_ITER_UDF
 
+  /** mapInArrow. */
+  val MapArrow: Int = PythonEvalType.SQL_MAP_ARROW_ITER_UDF
+
   /** Functions of pandas objects: NULLs in a batch decide the dtypes that they see. */
   private val pandas = Set(ScalarPandas, PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF, MapPandas)
 
   private val others = Set(Batched, PythonEvalType.SQL_ARROW_BATCHED_UDF, PythonEvalType.SQL_SCALAR_ARROW_UDF,
-    PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF, PythonEvalType.SQL_MAP_ARROW_ITER_UDF)
+    PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF, MapArrow)
 
   /** Whether the compile service knows functions of this kind. */
   def isKnown(evalType: Int): Boolean = pandas(evalType) || others(evalType)

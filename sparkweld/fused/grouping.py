@@ -1,0 +1,179 @@
+"""In Python workers: rows to the state of each group in them, before the shuffle, and states to each group's result, after it.
+
+All of it is pickled by value: a worker needs NumPy, pandas and PyArrow, which pandas UDFs want in any case, and nothing of ours.
+Groups are found by their keys' Arrow values, and two keys are one only when they are equal to the bit.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+#: Bytes of rows that are held before their groups' states go on.
+HELD_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Part:
+    """One aggregate. `state` of a piece's Series; `merge` of two states; `finish`, None where the state is the result.
+
+    `columns`: the positions of its arguments among the columns behind the keys, and their names (None: by position). `turns`:
+    positions of those whose dtype is another one where a group has a NULL: integers and booleans.
+    """
+
+    state: Callable[..., Any]
+    merge: Callable[[Any, Any], Any]
+    finish: Callable[[Any], Any] | None
+    columns: tuple[tuple[int, str | None], ...]
+    turns: frozenset[int]
+    return_type: Any
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows by group: `order` has each group's rows behind each other, from `starts[i]` to `starts[i + 1]`."""
+
+    order: np.ndarray
+    starts: np.ndarray
+
+    @staticmethod
+    def of(keys: list[pa.Array], rows: int) -> Groups:
+        codes = np.zeros(rows, np.int64)
+        for key in keys:
+            encoded = key.dictionary_encode(null_encoding="encode")
+            codes = codes * len(encoded.dictionary) + encoded.indices.to_numpy()
+            codes = pa.array(codes).dictionary_encode().indices.to_numpy()  # dense again
+        count = int(codes.max()) + 1 if rows else 0
+        small = codes.astype(np.uint16) if count <= 1 << 16 else codes  # which NumPy sorts by radix
+        ends = np.cumsum(np.bincount(codes, minlength=count))
+        return Groups(np.argsort(small, kind="stable"), np.concatenate([[0], ends]).astype(np.int64))
+
+    @property
+    def first(self) -> np.ndarray:
+        """A row of each group."""
+        return self.order[self.starts[:-1]]
+
+
+class Column:
+    """A column's values in the order of groups, as PySpark gives them: integers with NULLs are floats, booleans objects."""
+
+    def __init__(self, array: pa.Array, order: np.ndarray) -> None:
+        self.null = array.is_null().to_numpy(zero_copy_only=False)[order] if array.null_count else None
+        if self.null is not None and (pa.types.is_integer(array.type) or pa.types.is_boolean(array.type)):
+            array = array.fill_null(False if pa.types.is_boolean(array.type) else 0)
+        self.values = array.to_numpy(zero_copy_only=False)[order]
+
+    def has_null(self, start: int, stop: int) -> bool:
+        return self.null is not None and bool(self.null[start:stop].any())
+
+    def series(self, start: int, stop: int, turned: bool) -> pd.Series:
+        """The piece, a copy. `turned`: in the dtype of a column with NULLs."""
+        values = self.values[start:stop]
+        if not turned:
+            return pd.Series(values.copy(), copy=False)
+        values = values.astype(object if values.dtype == bool else np.float64)
+        if self.null is not None:
+            values[self.null[start:stop]] = None if values.dtype == object else np.nan
+        return pd.Series(values, copy=False)
+
+
+def partial_states(keys: int, parts: tuple[Part, ...]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function of mapInArrow before the shuffle: the keys and one binary state of each part, for each group held."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held: list[pa.RecordBatch] = []
+        for batch in batches:
+            held.append(batch)
+            if sum(b.nbytes for b in held) >= HELD_BYTES:
+                yield _states(held, keys, parts)
+                held = []
+        if any(batch.num_rows for batch in held):
+            yield _states(held, keys, parts)
+
+    return run
+
+
+def _states(held: list[pa.RecordBatch], keys: int, parts: tuple[Part, ...]) -> pa.RecordBatch:
+    arrays = _columns(held)
+    groups = Groups.of(arrays[:keys], len(arrays[0]))
+    columns = [Column(array, groups.order) for array in arrays[keys:]]
+    bounds = groups.starts.tolist()
+    states = [
+        pa.array([_state(part, columns, *bound) for bound in zip(bounds, bounds[1:], strict=False)], pa.binary())
+        for part in parts
+    ]
+    return _batch([key.take(pa.array(groups.first)) for key in arrays[:keys]] + states)
+
+
+def _state(part: Part, columns: list[Column], start: int, stop: int) -> bytes:
+    """For each set of dtypes that the whole group may turn out to have, the piece's state; which columns have NULLs here."""
+    null = {p: columns[p].has_null(start, stop) for p in part.turns}
+    choices = [(True,) if null[p] else (False, True) for p in sorted(part.turns)]
+    found = {}
+    for turned in product(*choices):
+        by = dict(zip(sorted(part.turns), turned, strict=True))
+        given = [(name, columns[p].series(start, stop, by.get(p, False))) for p, name in part.columns]
+        args = [series for name, series in given if name is None]
+        found[turned] = part.state(*args, **{name: series for name, series in given if name is not None})
+    return pickle.dumps((tuple(null[p] for p in sorted(part.turns)), found), pickle.HIGHEST_PROTOCOL)
+
+
+def final_results(
+    keys: int, parts: tuple[Part, ...], timezone: str | None
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function of mapInArrow behind the shuffle: the keys and the result of each part, for each group."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held = [batch for batch in batches if batch.num_rows]
+        if not held:
+            return
+        arrays = _columns(held)
+        groups = Groups.of(arrays[:keys], len(arrays[0]))
+        bounds = groups.starts.tolist()
+        made = []
+        for part, states in zip(parts, arrays[keys:], strict=True):
+            pieces = states.take(pa.array(groups.order)).to_pylist()
+            results = [_result(part, pieces[start:stop]) for start, stop in zip(bounds, bounds[1:], strict=False)]
+            made.append(_converted(results, part.return_type, timezone))
+        yield _batch([key.take(pa.array(groups.first)) for key in arrays[:keys]] + made)
+
+    return run
+
+
+def _result(part: Part, pieces: list[bytes]) -> Any:
+    loaded = [pickle.loads(piece) for piece in pieces]
+    turned = tuple(any(flags) for flags in zip(*(null for null, _ in loaded), strict=True)) if part.turns else ()
+    merged = reduce(part.merge, [found[turned] for _, found in loaded])
+    return merged if part.finish is None else part.finish(merged)
+
+
+def _converted(results: list[Any], return_type: Any, timezone: str | None) -> pa.Array:
+    """The results as PySpark converts them: one by one, unless all are floats, which do not depend on each other."""
+    from pyspark.sql.conversion import PandasToArrowConversion
+    from pyspark.sql.types import StructField, StructType
+
+    schema = StructType([StructField("_0", return_type)])
+    alike = set(map(type, results)) == {float}
+    series = [pd.Series(results)] if alike else [pd.Series([result]) for result in results]
+    made = [
+        PandasToArrowConversion.convert([one], schema, timezone=timezone, safecheck=True, arrow_cast=True).column(0)
+        for one in series
+    ]
+    return pa.concat_arrays(made)
+
+
+def _columns(held: list[pa.RecordBatch]) -> list[pa.Array]:
+    table = pa.Table.from_batches(held)
+    return [column.combine_chunks() if column.num_chunks != 1 else column.chunk(0) for column in table.columns]
+
+
+def _batch(arrays: list[pa.Array]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(arrays, [f"_{i}" for i in range(len(arrays))])

@@ -1,0 +1,125 @@
+"""A request about the aggregate UDFs of one node to two functions of mapInArrow: states before the shuffle, results behind it.
+
+All functions have to be annotated themselves, with a result that merges (`Merge`, `Merged`): then what a group gives is what the
+states of its pieces give, in whatever way its rows lie in partitions. Their states are computed where the rows are.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sparkweld.annotations import Annotation, annotation_of
+from sparkweld.annotations.errors import DomainError
+from sparkweld.annotations.split_types import Matrix, Merge, Merged, Mutated, Rows
+from sparkweld.fused import grouping
+from sparkweld.fused.payload import by_value
+from sparkweld.reasons import refusal
+from udf_compiler.boundary import check_confs
+from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.options import options_of
+from udf_compiler.payload import load_command
+
+_MODULES = ModulePath()
+_GROUPED_AGG_PANDAS = 202
+#: Spark type -> the dtype of Series of it without NULLs.
+_DTYPES = {
+    "byte": "int8", "short": "int16", "integer": "int32", "long": "int64", "float": "float32", "double": "float64",
+    "boolean": "bool", "string": "str",
+}  # fmt: skip
+_TURN = ("byte", "short", "integer", "long", "boolean")
+#: Columns whose dtype depends on NULLs: each doubles the states of a piece.
+_MOST_TURNS = 2
+#: Names of Spark's types that results may have.
+_RESULTS = ("tinyint", "smallint", "int", "bigint", "float", "double", "boolean", "string", "binary")
+
+
+def compile_partial(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
+    """The reply, for a request of one python step whose UDFs take the columns behind `keys` keys, in order: the payloads of
+    `before` and `after` the shuffle (hexadecimal), `kept` and what explain says.
+    """
+    entries = request["steps"][0]["udfs"]
+    keys, zone = request["keys"], request.get("conf", {}).get("timezone")
+    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(()):
+        parts, annotations = [], []
+        column = 0
+        for entry in entries:
+            check_confs(request.get("conf", {}).get("pandas", {}), entry["name"])
+            part, annotation = _part(entry["udf"], entry["name"], blobs, column)
+            parts.append(part)
+            annotations.append(annotation)
+            column += len(part.columns)
+        kept = [(a.name, a.returns.rtol) for a in annotations if isinstance(a.returns, Merge) and a.returns.rtol]
+        if kept and bool(request.get("conf", {}).get("exact")):
+            raise refusal("SW232", entries[0]["name"], op=kept[0][0], bound=f"{kept[0][1]:g} relative, by its annotation")
+        return {
+            "status": "ok",
+            "before": by_value(grouping.partial_states(keys, tuple(parts)), grouping).hex(),
+            "after": by_value(grouping.final_results(keys, tuple(parts), zone), grouping).hex(),
+            "kept": [{"op": name, "bound": f"{rtol:g} relative, by the order of rows"} for name, rtol in dict.fromkeys(kept)],
+        }
+
+
+def _part(udf: dict[str, Any], name: str, blobs: Sequence[bytes], column: int) -> tuple[grouping.Part, Annotation]:
+    """One aggregate whose first argument is column `column`. Refuses SW386, SW207, SW700, SW647 and SW648."""
+    if udf["evalType"] != _GROUPED_AGG_PANDAS:
+        raise refusal("SW386", name, eval_type=udf["evalType"])
+    if not udf.get("deterministic", True):
+        raise refusal("SW207", name)
+    if udf.get("broadcasts"):
+        raise _no(name, "it reads broadcast variables")
+    command = load_command(blobs[udf["payload"]])
+    if options_of(command.function).backend == "python":
+        raise refusal("SW700", name)
+    annotation = annotation_of(command.function)
+    if annotation is None or not isinstance(annotation.returns, Merge):
+        raise refusal("SW648", name, function=name)
+    arguments = [(argument.get("name"), argument["expr"]) for argument in udf["args"]]
+    _check_arguments(annotation, arguments, name)
+    if command.return_type.simpleString() not in _RESULTS:
+        raise _no(name, f"it returns a {command.return_type.simpleString()}")
+    turns = frozenset(column + i for i, (_, expr) in enumerate(arguments) if expr["type"] in _TURN and expr.get("nullable", True))
+    if len(turns) > _MOST_TURNS:
+        raise _no(name, f"{len(turns)} of its integer and boolean columns may hold NULL, and at most {_MOST_TURNS} may")
+    returns = annotation.returns
+    state, finish = annotation.function, None
+    if isinstance(returns, Merged):
+        state, finish = returns.state or annotation.function, returns.finish
+    _check_state(annotation, state, name)
+    columns = tuple((column + i, keyword) for i, (keyword, _) in enumerate(arguments))
+    return grouping.Part(state, returns.function, finish, columns, turns, command.return_type), annotation
+
+
+def _check_arguments(annotation: Annotation, arguments: list[tuple[str | None, Any]], name: str) -> None:
+    """Refuses (SW647) columns of other types than the annotation was checked with."""
+    by_position = [expr for keyword, expr in arguments if keyword is None]
+    by_name = {keyword: expr for keyword, expr in arguments if keyword is not None}
+    try:
+        typed = annotation.typed(by_position, by_name)
+    except DomainError as error:
+        raise _no(name, str(error)) from None
+    for argument, split_type, expr in typed:
+        if type(split_type) is not Rows or isinstance(split_type, Mutated | Matrix) or split_type.container != "series":
+            raise _no(name, f"{argument} is not annotated as Rows of a Series")
+        if _DTYPES.get(expr["type"] if isinstance(expr["type"], str) else "") != split_type.dtype:
+            raise _no(name, f"{argument} is a {expr['type']}, and annotated as {split_type.dtype}")
+    if annotation.elementwise or len({split_type.domain for _, split_type, _ in typed}) != 1:
+        raise _no(name, "its arguments are not rows of one domain")
+
+
+def _check_state(annotation: Annotation, state: Callable[..., Any], name: str) -> None:
+    """Refuses (SW647) a state that cannot be sent: two of made-up rows are pickled, read and merged."""
+    rng = np.random.default_rng(0)
+    args = tuple(t.example(rng, 3) for t in annotation.args)
+    try:
+        pieces = [pickle.loads(pickle.dumps(state(*args), pickle.HIGHEST_PROTOCOL)) for _ in range(2)]
+        annotation.returns.merge(pieces)
+    except Exception as error:  # noqa: BLE001 - code of the user's, and pickles of whatever it gives
+        raise _no(name, f"states of made-up rows: {type(error).__name__}: {error}") from None
+
+
+def _no(name: str, what: str) -> Exception:
+    return refusal("SW647", name, function=name, what=what)

@@ -1,0 +1,132 @@
+"""Aggregate UDFs with annotations: states before the shuffle, merged behind it, and the rows of the plugin off."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import BooleanType, DoubleType, StringType
+
+import sparkweld
+from sparkweld.annotations import Merged, Rows, splittable
+from tests.helpers.differential import run
+from tests.helpers.outcomes import differences
+
+OFF = {"spark.sparkweld.enabled": "false"}
+
+
+def counted(s):
+    return Counter(s.tolist())
+
+
+def most_common(counts):
+    return min(counts, key=lambda v: (-counts[v], str(v))) if counts else None
+
+
+@pandas_udf(StringType())
+@splittable((Rows(dtype="str"),), returns=Merged(lambda a, b: a + b, state=counted, finish=most_common))
+def mode(s: pd.Series) -> str:
+    return most_common(counted(s))
+
+
+def bits(s):
+    found = 0
+    for v in s.dropna():
+        found |= 1 << (int(v) % 61)
+    return found, str(s.dtype) == "float64", len(s)
+
+
+@pandas_udf(StringType())
+@splittable(
+    (Rows(dtype="int64"),),
+    returns=Merged(lambda a, b: (a[0] | b[0], a[1] and b[1], a[2] + b[2]), state=bits, finish=str),
+)
+def sketch(s: pd.Series) -> str:
+    return str(bits(s))
+
+
+@pandas_udf(DoubleType())
+@splittable((Rows(), Rows(dtype="float64")), returns=Merged(np.maximum, state=lambda a, b: np.nanmax([*(a * b), -1e9])))
+def best(a: pd.Series, b: pd.Series) -> float:
+    return np.nanmax([*(a * b), -1e9])
+
+
+@pandas_udf(BooleanType())
+@splittable(
+    (Rows(dtype="bool"),), returns=Merged(lambda a, b: a | b, state=lambda s: set(s.map(repr)), finish=lambda s: len(s) > 1)
+)
+def varied(s: pd.Series) -> bool:
+    return len(set(s.map(repr))) > 1
+
+
+@pandas_udf(DoubleType())
+def median(s: pd.Series) -> float:
+    return s.median()
+
+
+@pytest.fixture
+def table(parquet):
+    random, rows = np.random.default_rng(4), 5000
+    g = random.integers(0, 30, rows)
+    x = random.normal(0, 3, rows)
+    x[random.random(rows) < 0.1] = np.nan
+    k = random.integers(-(2**60), 2**60, rows)
+    return parquet(
+        {
+            "g": pa.array(g, mask=g == 3),
+            "name": pa.array([f"näme {v % 4}" for v in g], mask=random.random(rows) < 0.1),
+            "day": pa.array(g % 3, pa.int32()).cast(pa.date32()),
+            "x": pa.array(x, mask=(g == 5) | (random.random(rows) < 0.1)),
+            "y": random.normal(0, 1, rows),
+            "k": pa.array(k, mask=(g == 7) | ((g == 8) & (random.random(rows) < 0.01))),
+            "flag": pa.array(x > 0, mask=(g == 7) | ((g == 8) & (random.random(rows) < 0.05))),
+        }
+    )
+
+
+def by_text(outcome):
+    """The outcome with its rows in an order of their own."""
+    return replace(outcome, rows=sorted(outcome.rows, key=repr))
+
+
+def check(spark, query, aggregates):
+    """The same rows off and on, by so many nodes of states and merges."""
+    (off, _), (on, _) = run(spark, query, OFF), run(spark, query, {})
+    assert off.error is None and on.error is None, (off.error, on.error)
+    assert differences(by_text(off), by_text(on)) == []
+    text = sparkweld.explain(query().select("*"))
+    assert text.count("partial aggregation in Python") == aggregates, text
+    return text
+
+
+def test_groups(spark, table):
+    every = [mode("name").alias("a"), sketch("k").alias("b"), best("x", "y").alias("c"), varied("flag").alias("d")]
+    text = check(spark, lambda: table.groupBy("g").agg(*every), 1)
+    assert "states of each group before the shuffle" in text
+    check(spark, lambda: table.groupBy("name", "day").agg(sketch("k"), (best("x", "y") + 1).alias("c")), 1)
+    check(spark, lambda: table.groupBy((F.col("g") % 3).alias("m")).agg(mode("name"), mode(F.upper("name"))), 1)
+    check(spark, lambda: table.agg(sketch("k"), mode("name")), 1)
+    none = lambda: table.where("g > 1000").agg(mode("name"))  # noqa: E731
+    check(spark, none, 1)
+    assert none().count() == 0  # Spark's own aggregates would give a row
+    check(spark, lambda: table.where("g > 1000").groupBy("g").agg(mode("name")), 1)
+    check(spark, lambda: table.groupBy("g").agg(best("x", "y").alias("c")).where("c > 3").groupBy("c").agg(F.count("*")), 1)
+
+
+def test_what_is_not_annotated_for_it_runs_as_it_is(spark, table):
+    for calls, key, code in (
+        ([mode("name"), median("x")], "g", "SW"),
+        ([mode("name")], "y", "SW"),  # 0.0 and -0.0 are one key
+        ([sketch("day")], "g", "SW647"),
+    ):
+        query = lambda calls=calls, key=key: table.groupBy(key).agg(*calls)  # noqa: E731
+        if code != "SW647":
+            assert differences(by_text(run(spark, query, OFF)[0]), by_text(run(spark, query, {})[0])) == []
+        text = sparkweld.explain(query().select("*"))
+        assert "partial aggregation in Python" not in text and code in text

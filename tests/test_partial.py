@@ -1,0 +1,158 @@
+"""Aggregates by states: what the two functions of mapInArrow make of rows is what the function makes of each group."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.serializers import CPickleSerializer
+from pyspark.sql.types import DateType, DoubleType, LongType, StringType
+
+import sparkweld.fused.grouping as grouping
+from sparkweld.annotations import Broadcast, Count, Merged, Rows, Sum, annotate, check, splittable
+from sparkweld.annotations.errors import AnnotationError
+from sparkweld.errors import Refusal
+from sparkweld.fused.partial import compile_partial
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
+
+TEXT = Rows(dtype="str")
+_TYPES = {"double": DoubleType(), "long": LongType(), "string": StringType(), "date": DateType()}
+
+
+def sums(x, w):
+    return float((x * w).sum()), float(w.sum())
+
+
+WEIGHTED = Merged(lambda a, b: (a[0] + b[0], a[1] + b[1]), 1e-9, sums, lambda s: s[0] / s[1] if s[1] else math.nan)
+DTYPES = Merged(lambda a, b: {**a, **b}, state=lambda s: {str(s.dtype): 0}, finish=lambda s: "+".join(sorted(s)))
+
+
+@splittable((Rows(), Rows()), returns=WEIGHTED)
+def weighted(x: pd.Series, w: pd.Series) -> float:
+    return float((x * w).sum()) / float(w.sum()) if w.sum() else math.nan
+
+
+@splittable((Rows(dtype="int64"),), returns=DTYPES)
+def dtypes(s: pd.Series) -> str:
+    return str(s.dtype)
+
+
+@splittable((TEXT,), returns=Merged(max, state=lambda s: max((len(v) for v in s if v is not None), default=0)))
+def longest(s: pd.Series) -> int:
+    return max((len(v) for v in s if v is not None), default=0)
+
+
+@splittable((Rows(),), returns=Count())
+def sizes(s: pd.Series) -> int:
+    return len(s)
+
+
+def compiled(calls, keys=1, conf=None):
+    """(reply, before, after) of calls: (function, types of its columns, returned type)."""
+    entries, blobs = {}, []
+    for number, (function, types, returns) in enumerate(calls):
+        entry = udf(number, *(column(f"c{number}{i}", t, True) for i, t in enumerate(types)), returns=returns)
+        entries[f"r{number}"] = {**entry, "evalType": 202}
+        blobs.append(payload(function, _TYPES[returns]))
+    made = request(python_step(**entries))
+    made |= {"op": "partial", "keys": keys, "conf": {**made["conf"], **(conf or {})}}
+    reply = compile_partial(made, blobs)
+    before, after = (CPickleSerializer().loads(bytes.fromhex(reply[name]))[0] for name in ("before", "after"))
+    return reply, before, after
+
+
+N = 4000
+RNG = np.random.default_rng(2)
+G = RNG.integers(0, 25, N)
+ROWS = pa.record_batch(
+    {
+        "g": pa.array(G, mask=G == 3),
+        "x": pa.array(RNG.normal(0, 1, N), mask=RNG.random(N) < 0.1),
+        "w": RNG.uniform(0, 1, N),
+        "k": pa.array(G * 2, mask=(G == 4) & (RNG.random(N) < 0.02)),
+        "s": pa.array(["é" * (v % 7) for v in G], mask=G % 5 == 0),
+    }
+)
+CALLS = ((weighted, ("double", "double"), "double"), (dtypes, ("long",), "string"), (longest, ("string",), "long"))
+
+
+@pytest.mark.parametrize("held", [1, 1 << 40], ids=["many pieces", "one piece"])
+def test_states_merge_to_what_each_group_gives(held, monkeypatch):
+    monkeypatch.setattr(grouping, "HELD_BYTES", held)
+    reply, before, after = compiled(CALLS)
+    assert [k["op"].rsplit(".")[-1] for k in reply["kept"]] == ["weighted"] and "1e-09" in reply["kept"][0]["bound"]
+    states = [b for start in range(0, N, 500) for b in before(iter([ROWS.slice(start, 500)]))]
+    assert states[0].schema.types == [pa.int64(), *[pa.binary()] * 3]
+    (result,) = after(iter(states))
+    frame = ROWS.to_pandas()
+    wanted = frame.groupby("g", dropna=False).apply(lambda d: weighted(d["x"], d["w"]), include_groups=False)
+    got = dict(zip(result[0].to_pylist(), zip(*(c.to_pylist() for c in result.columns[1:]), strict=True), strict=True))
+    assert len(got) == result.num_rows == len(wanted) and None in got
+    for key, (mean, dtype, length) in got.items():
+        of = pd.isna(key) if key is None else key
+        rows = frame[frame["g"].isna()] if of is True else frame[frame["g"] == key]
+        assert math.isclose(mean, weighted(rows["x"], rows["w"]), rel_tol=1e-9)
+        assert dtype == ("float64" if rows["k"].isna().any() else "int64")  # as PySpark gives a group with a NULL
+        assert length == longest(rows["s"])
+    assert list(before(iter([ROWS.slice(0, 0)]))) == [] == list(after(iter([ROWS.slice(0, 0)])))
+
+
+def test_two_keys_and_none():
+    batch = pa.record_batch({"a": [1, None, 1, None], "b": ["x", "x", None, "x"], "x": [1.0, 2.0, 3.0, None]})
+    _, before, after = compiled([(sizes, ("double",), "long")], keys=2)
+    (result,) = after(before(iter([batch, batch])))
+    rows = set(zip(*(c.to_pylist() for c in result.columns), strict=True))
+    assert rows == {(1, "x", 2), (None, "x", 4), (1, None, 2)}
+    _, before, after = compiled([(sizes, ("double",), "double")], keys=0)
+    (result,) = after(before(iter([batch.select(["x"])])))
+    assert result.to_pydict() == {"_0": [4.0]}
+
+
+def unannotated(s: pd.Series) -> float:
+    return float(s.median())
+
+
+def summed(s):
+    return float(s.sum())
+
+
+REFUSED = {
+    "SW648": (unannotated, ("double",), "double"),
+    "SW647 another dtype": (sizes, ("float",), "long"),
+    "SW647 dates": (sizes, ("date",), "long"),
+    "SW647 no Rows": (annotate(summed, (Broadcast(pd.Series([1.0])),), returns=Sum(), check=False), ("double",), "double"),
+    "SW647 arrays": (annotate(summed, (Rows(container="array"),), returns=Sum()), ("double",), "double"),
+    "SW647 two domains": (annotate(lambda a, b: 1, (Rows("a"), Rows("b")), returns=Sum(), check=False), ("double",) * 2, "long"),
+    "SW647 too many": (annotate(lambda *s: 1, (Rows(dtype="bool"),) * 3, returns=Sum(), check=False), ("boolean",) * 3, "long"),
+    "SW647 more arguments": (sizes, ("double", "double"), "long"),
+    "SW647 a state that is not sent": (
+        annotate(summed, (Rows(),), returns=Merged(max, state=lambda s: lambda: s), check=False), ("double",), "double",
+    ),
+    "SW647 a result of no such type": (sizes, ("double",), "date"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", REFUSED)
+def test_refusals(title):
+    with pytest.raises(Refusal) as refused:
+        compiled([REFUSED[title]])
+    assert refused.value.code == title.split()[0]
+
+
+def test_a_bound_is_refused_where_all_has_to_be_exact():
+    with pytest.raises(Refusal) as refused:
+        compiled(CALLS, conf={"exact": True})
+    assert refused.value.code == "SW232"
+
+
+def test_a_merge_of_means_is_no_mean():
+    mean = lambda s: float(np.nan_to_num(s, posinf=9, neginf=-9).clip(-9, 9).mean()) if len(s) else 0.0  # noqa: E731
+    with pytest.raises(AnnotationError):
+        annotate(mean, (Rows(),), returns=Merged(lambda a, b: (a + b) / 2, 1e-9))
+    right = Merged(
+        lambda a, b: (a[0] + b[0], a[1] + b[1]), 1e-9, lambda s: (mean(s) * len(s), len(s)), lambda s: s[0] / max(s[1], 1)
+    )
+    assert check(annotate(mean, (Rows(),), returns=right)) > 0
