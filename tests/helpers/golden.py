@@ -12,7 +12,7 @@ from sparkweld.ir import parse_program, print_program
 from tests.corpus import runner as corpus
 from tests.helpers import compatibility
 from tests.helpers.calls_table import with_calls_table
-from tests.test_optimizer import BY_NAME, FIXTURES, cases, to_fixed_point
+from tests.test_optimizer import BLOCKS, BY_NAME, FIXTURES, cases, to_fixed_point
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMPILED, SETTINGS = DOCS / "compiled.md", DOCS / "settings.md"
@@ -24,7 +24,7 @@ def pass_fixture(path: Path) -> str:
     parts = []
     for title, before, after in cases(path):
         if after:
-            after = print_program(to_fixed_point(BY_NAME[path.stem], parse_program(before)))
+            after = print_program(to_fixed_point(BY_NAME[path.stem], parse_program(before, BLOCKS)))
         parts.append(f"# title: {title}\n{before}---\n{after}")
     return "\n".join(parts)
 
