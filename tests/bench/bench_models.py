@@ -62,7 +62,7 @@ def samples_of(case: Contest, count: int) -> dict[str, list[float]]:
 
 def report(name: str, case: Contest, found: dict[str, list[float]], foreign: dict[str, Foreign]) -> float:
     """Prints the case's line; gives the gain over the fastest peer."""
-    best = {side: min(times) for side, times in found.items()}
+    best = {side: min(times) for side, times in found.items() if side not in foreign}
     peers = {side: ns for side, ns in best.items() if side != "sparkweld"}
     cells = [f"{side} {ns:.0f} ({np.median(found[side]):.0f})" for side, ns in peers.items()]
     others = "; ".join(cells + [f"{side} {peer.text()}" for side, peer in foreign.items()])
