@@ -93,6 +93,21 @@ def test_only_what_is_asked_for_runs(capture):
     assert capture.call(ERF, (of(capture.x),), {}, "array", F64) is not None and len(capture.steps) == 1  # the same call
 
 
+def test_guards_of_kept_rows_speak_of_those_alone(capture):
+    loop = capture.loop()
+    kept, (x,) = capture.keep(loop.call("greater", capture.x, capture.y), (capture.x,))
+    inner = capture.loop(kept)
+    inner.guard(inner.call("greater", x, inner.const(2.0, F64)))
+    twice, (again,) = capture.keep(inner.call("less", x, inner.const(9.0, F64)), (x,))
+    made = plan(capture, {"r": inner.call("multiply", x, x), "again": again})
+    assert capture.domain_of(again) is twice
+    columns = {"x": np.array([1.0, 3.0, 5.0, 9.5]), "y": np.array([2.0, 1.0, 1.0, 1.0])}
+    got = Runner(made, block_rows=2).run(columns, 4)  # the first row is dropped, whose x is no more than 2
+    assert got["r"].tolist() == [9.0, 25.0, 90.25] and got["again"].tolist() == [3.0, 5.0]
+    with pytest.raises(Undecided):
+        Runner(made).run({**columns, "y": np.zeros(4)}, 4)
+
+
 def each(function):
     return annotate(function, (Rows(container="list"),), returns=Rows(container="list"), elementwise=True, check=False)
 
