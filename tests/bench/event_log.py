@@ -9,7 +9,9 @@ from typing import Any
 
 # The heading under which Spark prints what an ExtendedExplainGenerator says.
 EXTENDED = "== Extended Information"
-KERNEL_BATCHES, PYTHON_BATCHES = "batches run in kernels", "batches run in Python"
+KERNEL_BATCHES = "batches run in kernels"
+#: The others: of functions of Python, and of Spark's ML library.
+OTHER_BATCHES = ("batches run in Python", "batches run as Spark planned them")
 
 
 def event_log_arguments(folder: Path) -> list[str]:
@@ -33,7 +35,7 @@ class Run:
     @property
     def ran_in_kernels(self) -> bool:
         """Whether batches were run by kernels, and none in Python: a Weld operator in the plan alone proves nothing."""
-        return self.weld.get(KERNEL_BATCHES, 0) > 0 and self.weld.get(PYTHON_BATCHES, 0) == 0
+        return self.weld.get(KERNEL_BATCHES, 0) > 0 and not any(self.weld.get(name, 0) for name in OTHER_BATCHES)
 
     def explanation(self) -> str:
         """The plan's tree and what the plugin says about it; without the plugin only the tree."""

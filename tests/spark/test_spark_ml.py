@@ -12,11 +12,12 @@ from pyspark.ml import classification as classifiers
 from pyspark.ml import feature as features
 from pyspark.ml import regression as regressors
 from pyspark.ml.functions import vector_to_array
-from pyspark.ml.linalg import Vectors
+from pyspark.ml.linalg import Vectors, VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import StructField, StructType
 
-from tests.helpers.differential import check
+from tests.helpers.differential import BACKEND, check, run
 
 ROWS = 600
 RNG = np.random.default_rng(11)
@@ -313,6 +314,54 @@ def test_input_that_comes_as_rows(spark, table, fitted):
     check(spark, lambda: model.transform(table.sort("id")).select("id", "prediction", "probability"))
 
 
+def test_vectors_from_a_table(spark, table, fitted, tmp_path):
+    """Dense vectors are taken apart by the kernel; a sparse one, or one that is NULL or of another size, is Spark's."""
+    tree = regressors.DecisionTreeRegressor(featuresCol="o", labelCol="y", predictionCol="p", maxDepth=3)
+    regression = classifiers.LogisticRegression(featuresCol="o", labelCol="y", maxIter=2)
+    model = fitted(scaler("StandardScaler", withMean=True), regression, tree)
+    made = model.transform(table)
+    sparse = F.when(F.col("id") < 20, F.col("v")).otherwise(F.col("o"))
+    odd = made.select("id", "o", sparse.alias("s", metadata=made.schema["o"].metadata))
+    odd.write.parquet(str(tmp_path / "vectors"))
+    vectors = spark.read.parquet(str(tmp_path / "vectors"))
+    regression, tree = model.stages[2], model.stages[3]
+
+    def of(column):
+        frame = vectors.select("id", F.col(column).alias("o", metadata=made.schema["o"].metadata))
+        return tree.transform(regression.transform(frame)).select("id", "p", number("probability", 1, 9), "prediction", "o")
+
+    assert not check(spark, lambda: of("o")).guarded_rows
+    assert check(spark, lambda: of("s")).guarded_rows > 0
+
+
+def test_the_python_backend_leaves_plans_alone(spark, table, fitted):
+    model = fitted(regressors.DecisionTreeRegressor(featuresCol="v", labelCol="y", maxDepth=3))
+    _, frame = run(spark, lambda: model.transform(table).select("prediction"), {BACKEND: "python"})
+    assert "Weld" not in frame._jdf.queryExecution().executedPlan().toString()
+
+
+def test_what_is_not_decided_runs_as_spark_planned_it(spark, missing, fitted):
+    """And that is what the metric is called, which says "in Python" for functions of Python."""
+    model = fitted(classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=5), handleInvalid="keep")
+    text = spark._jvm.io.sparkweld.ui.WeldExplain.explain(model.transform(missing).select("prediction")._jdf.queryExecution())
+    assert "rows that they flag run as Spark planned them" in text
+
+
+def test_sql_and_labels(spark, texts):
+    """SQLTransformer is Spark's own expressions around the functions; so is IndexToString."""
+    cleaned = texts.filter("s is not null")
+    sql = features.SQLTransformer(statement="SELECT *, a * 2 + b AS e FROM __THIS__")
+    stages = [
+        sql,
+        features.StringIndexer(inputCol="s", outputCol="si"),
+        features.VectorAssembler(inputCols=["e", "si"], outputCol="v"),
+        classifiers.DecisionTreeClassifier(featuresCol="v", labelCol="si", maxDepth=3),
+    ]
+    model = Pipeline(stages=stages).fit(cleaned)
+    back = features.IndexToString(inputCol="prediction", outputCol="label", labels=model.stages[1].labels)
+    check(spark, lambda: back.transform(model.transform(cleaned)).select("id", "e", "prediction", "label"))
+
+
 def test_what_is_refused(spark, table, fitted, tmp_path):
     other = fitted(features.DCT(inputCol="v", outputCol="o"))
     check(spark, lambda: other.transform(table).select("o"), refused="SW900")
@@ -324,7 +373,8 @@ def test_what_is_refused(spark, table, fitted, tmp_path):
     check(spark, lambda: other_norm.transform(table).select(number("o", 0)), refused="SW901")
     outside = fitted(scaler("StandardScaler", withMean=True))
     outside.stages[0].transform(table).select("v").write.parquet(str(tmp_path / "vectors"))
-    vectors = spark.read.parquet(str(tmp_path / "vectors"))
+    of_no_known_size = StructType([StructField("v", VectorUDT())])
+    vectors = spark.read.schema(of_no_known_size).parquet(str(tmp_path / "vectors"))
     check(spark, lambda: outside.stages[1].transform(vectors).select("o"), refused="SW902")
     sparse = fitted(scaler("StandardScaler"))
     check(spark, lambda: sparse.transform(table).select("o"), refused="SW903")

@@ -13,11 +13,13 @@ import numpy as np
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import Value
+from sparkweld.ir.ops import ListCall
+from sparkweld.ir.types import I8, I64
 from sparkweld.reasons import refusal
 from udf_compiler.catalyst_values import Expr, Maybe, Translator
 from udf_compiler.columns import Unknown
 from udf_compiler.spark_ml import assembling, categories, linear, other_models, scaling, texts, trees, vectors
-from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, Words
+from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, Words, vector_of
 from udf_compiler.trace.session import Session, running
 
 #: A function's name in requests -> its translation.
@@ -40,6 +42,9 @@ OF_WORDS = (
     "IDFModel", "StandardScalerModel", "ElementwiseProduct", "Normalizer", "LinearRegressionModel", "LogisticRegressionModel",
     "LinearSVCModel", "GeneralizedLinearRegressionModel", "NaiveBayesModel",
 )  # fmt: skip
+
+#: What a stored vector's type is, see VectorUDT.
+_DENSE = 1
 
 #: Most numbers of a vector that a kernel writes.
 MAX_SIZE = 512
@@ -97,6 +102,8 @@ class MlFunctions:
             present = translator.loop.call("logical_not", translator.of(none, demand).value)
             translator.guard(present, demand)
             return self.vector(translator, value, translator.all_of(demand, present))
+        if expr["op"] == "StoredVector":
+            return _stored(translator, expr, demand)
         if expr["op"] != "Ml":
             raise refusal("SW905", what=f"{expr['op']} of a vector")
         made = self._call(translator, expr, demand)
@@ -134,6 +141,24 @@ class MlFunctions:
 
     def _argument(self, translator: Translator, expr: Expr, demand: Value | None) -> Argument:
         return self.vector(translator, expr, demand) if self.is_vector(expr) else translator.of(expr, demand)
+
+
+def _stored(translator: Translator, expr: Expr, demand: Value | None) -> Vector:
+    """A column of vectors from outside, in Spark's form of them: a row that is sparse, or of another size, is guarded.
+
+    Refuses SW902 vectors with too many numbers.
+    """
+    loop, size = translator.loop, expr["size"]
+    if size > MAX_SIZE:
+        raise refusal("SW902", column=expr["name"])
+    kind, values = (translator.of(arg, demand) for arg in expr["args"])
+    numbers = values.value
+    length = loop.emit(ListCall("length", numbers.type), numbers)
+    dense = loop.call("equal", kind.value, loop.const(_DENSE, I8))
+    whole = loop.call("logical_and", dense, loop.call("equal", length, loop.const(size, I64)))
+    translator.guard(whole if values.valid is None else loop.call("logical_and", whole, values.valid), demand)
+    at = ListCall("at", numbers.type)
+    return vector_of(loop, [loop.emit(at, numbers, loop.const(i, I64)) for i in range(size)], "dense")
 
 
 def result(vector: Vector, title: str) -> Vector:

@@ -2,9 +2,10 @@ package io.sparkweld.ml
 
 import scala.util.control.NonFatal
 
-import org.apache.spark.sql.catalyst.expressions.{Expression, ScalaUDF}
+import org.apache.spark.ml.attribute.AttributeGroup
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, ScalaUDF}
 import org.apache.spark.sql.catalyst.trees.TreePattern.SCALA_UDF
-import org.apache.spark.sql.types.{ArrayType, DataType, StringType}
+import org.apache.spark.sql.types._
 
 /**
  * The functions of Spark's ML library that the compile service can translate: each family is a table from what a function
@@ -32,6 +33,16 @@ object MlStages {
 
   /** Whether columns of this type are vectors of the ML library. */
   def isVector(dataType: DataType): Boolean = dataType.getClass.getName == "org.apache.spark.ml.linalg.VectorUDT"
+
+  /** How many numbers the vectors of a column have, as the transformer that made it says. */
+  def sizeOf(column: Attribute): Option[Int] = {
+    val group = AttributeGroup.fromStructField(StructField(column.name, column.dataType, column.nullable, column.metadata))
+    Some(group.size).filter(_ >= 0)
+  }
+
+  /** What is read of a stored vector, which is a struct: (ordinal, name, type, whether it may be NULL), see VectorUDT.sqlType. */
+  val StoredFields: Seq[(Int, String, DataType, Boolean)] =
+    Seq((0, "type", ByteType, false), (3, "values", ArrayType(DoubleType, containsNull = false), true))
 
   /** Whether an expression is the words of a text, which are no column of a kernel. */
   def isWords(expression: Expression): Boolean = expression match {

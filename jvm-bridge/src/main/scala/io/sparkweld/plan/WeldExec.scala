@@ -50,6 +50,15 @@ final case class WeldExec(
 
   override protected def doCanonicalize(): SparkPlan = original.canonicalized
 
+  /** Where what its kernel does not decide is run. */
+  def elsewhere: String = {
+    val inPython = steps.exists {
+      case _: PythonStep | _: MapStep => true
+      case _ => false
+    }
+    if (inPython) "in Python" else "as Spark planned them"
+  }
+
   private lazy val pythonMetrics: Map[String, SQLMetric] = SparkInternals.pythonMetrics(sparkContext)
 
   override lazy val metrics: Map[String, SQLMetric] = Map(
@@ -65,7 +74,7 @@ final case class WeldExec(
     "watchedRows" -> SQLMetrics.createMetric(sparkContext, "rows answered by cascades"),
     "unsureRows" -> SQLMetrics.createMetric(sparkContext, "rows that a cascade left to the full model"),
     "guardedRows" -> SQLMetrics.createMetric(sparkContext, "rows flagged by guards"),
-    "deoptimisedBatches" -> SQLMetrics.createMetric(sparkContext, "batches run in Python")) ++ pythonMetrics
+    "deoptimisedBatches" -> SQLMetrics.createMetric(sparkContext, s"batches run $elsewhere")) ++ pythonMetrics
 
   override protected def doExecute(): RDD[InternalRow] =
     throw new UnsupportedOperationException("a WeldExec gives columnar batches; Spark puts ColumnarToRow above it")

@@ -244,9 +244,16 @@ final class PipelineBuilder(
     }
   }
 
-  /** A vector, or the words of a text: no column of a kernel, so the chain itself has to make it. */
+  /** A vector, or the words of a text: no column of a kernel, so the chain itself has to make it, or take a vector apart. */
   private def fromHere(attribute: Attribute): ObjectNode = sourceOf(attribute) match {
     case Made(name, dataType) => reference(name, dataType, attribute.nullable)
+    case FromChild(i) if MlStages.isVector(attribute.dataType) && MlStages.sizeOf(attribute).isDefined =>
+      val node = Frame.newObject().put("op", "StoredVector").put("type", "vector").put("nullable", attribute.nullable)
+      val array = node.put("size", MlStages.sizeOf(attribute).get).put("name", attribute.name).putArray("args")
+      MlStages.StoredFields.foreach { case (ordinal, name, dataType, nullable) =>
+        array.add(reference(inputAt(Seq(i, ordinal), s"${attribute.name}.$name", dataType, nullable).name, dataType, nullable))
+      }
+      node
     case _ => throw new ChainRefused(Refusal("SW902", "column" -> attribute.name).copy(step = Some(step)))
   }
 

@@ -20,7 +20,7 @@ import org.apache.spark.sql.types.DoubleType
  *
  * What it rewrites: a chain that the compile service turned into a program. When the service refuses one of its nodes,
  * that node stays Spark's and the parts of the chain below and above it are tried on their own. When it must not: the
- * plugin's driver half is not running, `spark.sparkweld.enabled` is false, or a refusal; the reason is then recorded
+ * plugin's driver half is not running, `spark.sparkweld.enabled` is false, the backend is `python`, or a refusal; the reason is then recorded
  * on the node for explain. It never throws, and a plan without a Python UDF costs it one walk over the nodes.
  */
 object WeldRule extends Rule[SparkPlan] {
@@ -28,7 +28,7 @@ object WeldRule extends Rule[SparkPlan] {
   override def apply(plan: SparkPlan): SparkPlan =
     if (!plan.exists(node => KernelNode.is(node) || wantsMerging(node))) plan
     else SparkWeldRuntime.driver match {
-      case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) && Backend.of(conf) != Backend.Python =>
         WarnOnce.guard("the rewriting of a plan", plan)(new ChainRewriter(driver).rewrite(plan))
       case _ => plan
     }

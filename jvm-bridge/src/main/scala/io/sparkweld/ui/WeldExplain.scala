@@ -2,7 +2,7 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
-import io.sparkweld.plan.{MapStep, PythonStep, WeldAggregateExec, WeldExec, WeldTopExec}
+import io.sparkweld.plan.{WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
@@ -52,7 +52,7 @@ object WeldExplain {
       Some(s"fused: ${summary.fused.mkString(" + ")}").filter(_ => summary.fused.nonEmpty),
       Some(s"program: ${summary.hash.take(12)}"),
       Some(s"kept differences: ${summary.kept.mkString(", ")}").filter(_ => summary.kept.nonEmpty),
-      Some(s"guards: a batch with a row that they flag runs ${if (runsPython(weld)) "in Python" else "as Spark planned it"}")
+      Some(s"guards: batches with rows that they flag run ${weld.elsewhere}")
         .filter(_ => summary.guarded)).flatten ++
       summary.notes.map(note => s"note: $note") ++ measured(weld)
     val what = if (summary.udfs.isEmpty) summary.fused else summary.udfs
@@ -66,11 +66,6 @@ object WeldExplain {
       Option.when(all > 0)(f"measured: $all%,d rows, ${100.0 * some / all}%.1f%% $what")
     }
     Seq(share("unsureRows", "watchedRows", "left to the full model"), share("cachedRows", "cacheRows", "found in the feature cache")).flatten
-  }
-
-  private def runsPython(weld: WeldExec): Boolean = weld.steps.exists {
-    case _: PythonStep | _: MapStep => true
-    case _ => false
   }
 
   private def rewritten(record: Rewritten): String = {
