@@ -90,11 +90,13 @@ def partial_states(keys: int, parts: tuple[Part, ...]) -> Callable[[Iterator[pa.
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held: list[pa.RecordBatch] = []
+        size = 0
         for batch in batches:
             held.append(batch)
-            if sum(b.nbytes for b in held) >= HELD_BYTES:
+            size += batch.nbytes
+            if size >= HELD_BYTES:
                 yield _states(held, keys, parts)
-                held = []
+                held, size = [], 0
         if any(batch.num_rows for batch in held):
             yield _states(held, keys, parts)
 
