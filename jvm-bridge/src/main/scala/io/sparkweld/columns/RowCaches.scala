@@ -93,7 +93,7 @@ final class CacheAdvice {
 
   private var plainLeft = FirstBatches
   private var kernelNanos = Double.MaxValue // of a row
-  private var searchNanos = 0.0 // of a row
+  private var searchNanos = Double.MaxValue // of a row, the least: a stall of the machine says nothing
   private var found = 0.0 // share of the rows
   private var tried = 0
 
@@ -111,7 +111,7 @@ final class CacheAdvice {
   /** It took `nanos` for a batch of so many rows with a cache, `inKernel` of them in the kernel, for the rows that were missed. */
   def cached(rows: Int, missed: Int, nanos: Long, inKernel: Long): Unit = synchronized {
     def recent(before: Double, now: Double) = if (tried == 0) now else before + (now - before) / Recent
-    searchNanos = recent(searchNanos, (nanos - inKernel).toDouble / rows)
+    searchNanos = math.min(searchNanos, (nanos - inKernel).toDouble / rows)
     found = recent(found, 1 - missed.toDouble / rows)
     if (missed * Recent > rows) kernelNanos = recent(kernelNanos, inKernel.toDouble / missed) // so both are of one time
     tried += 1
@@ -123,6 +123,7 @@ final class CacheAdvice {
   private def rest(batches: Int): Unit = {
     plainLeft = batches
     kernelNanos = Double.MaxValue
+    searchNanos = Double.MaxValue
     tried = 0
   }
 }
