@@ -216,6 +216,17 @@ def test_lists_as_results(eval_type):
     assert run(small, {"a": data["a"]})[1].tolist() == [False, True, False, False]
 
 
+def test_what_is_refused_of_series_of_lists():
+    made = lambda s: s.map(lambda v: [x * 2 for x in v])  # noqa: E731
+    for function, returns, code in [
+        (lambda s: made(s) * 2, "array<double>", "SW245"), (lambda s: made(s).astype(float), "array<double>", "SW245"),
+        (made, "array<float>", "SW226"), (lambda s: s.map(lambda v: v if v.any() else [1.0]), "array<double>", "SW293"),
+        (lambda s: s.map(lambda v: [1, 2.0]), "array<double>", "SW293"),
+        (made, "double", "SW109"),
+    ]:  # fmt: skip
+        assert codes(compile_udf(function, 200, {"s": "array<double>"}, returns)) == [code]
+
+
 def test_lists_that_do_not_always_convert_are_refused():
     for function, returns in [
         (lambda xs: [len(xs), 1.5], "array<double>"), (lambda xs: [None, 1.0], "array<double>"), (lambda xs: xs, "array<long>"),

@@ -26,7 +26,7 @@ from sparkweld.reasons import refusal
 from udf_compiler import moments_boundary
 from udf_compiler.calls.lists import is_list_series, list_series
 from udf_compiler.calls.strings.choose import TracedTexts
-from udf_compiler.scalar.results import RowSeries
+from udf_compiler.scalar.results import ListSeries, RowSeries
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, dates, moments
 from udf_compiler.trace.maybe import plain as without_missing
 from udf_compiler.trace.text import Missing, some_string, str_call, text_series
@@ -191,13 +191,16 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     Only a Series over the batch's own rows has one. Refuses SW104 (return type), SW105 (a bare array), SW106 (no
     Series), SW107 (other rows), SW108 (dtype without a kernel type), SW109 (dtype that never casts to that type).
     """
-    made = is_list_series(result) and isinstance(return_type, str) and return_type in ARRAYS
-    if made and isinstance(result, TracedSeries) and result.value.loop is loop:
+    arrays = isinstance(return_type, str) and return_type in ARRAYS
+    made = arrays and (is_list_series(result) or type(result) is ListSeries)
+    if made and isinstance(result, TracedSeries | ListSeries) and result.value.loop is loop:
         return _of_arrays(loop, result.value, ARRAYS[return_type], return_type, udf)
     if not isinstance(return_type, str) or return_type not in SPARK_TYPES:  # a struct is an object
         raise refusal("SW104", udf, type=return_type)
     if isinstance(result, TracedArray | np.ndarray) or type(result) is TracedTexts:
         raise refusal("SW105", udf)
+    if type(result) is ListSeries:
+        raise _never(udf, "lists", return_type)
     if type(result) is RowSeries:
         return _of_rows(loop, result, SPARK_TYPES[return_type], return_type, udf)
     if not isinstance(result, TracedSeries):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 _LIST_NUMBERS = ("len(xs)", "sum(xs)", "min(xs)", "max(xs)", "xs[0]", "xs[-1]", "xs[1]", "xs[i]", "sum(xs[1:])",
                  "max(xs, default=0)", "len(xs[:-1])", "sum(x * x for x in xs)",
-                 "sum(x for x in xs if x > i)", "xs.count(xs[0])")  # fmt: skip
+                 "sum(x for x in xs if x > i)", "xs.count(xs[0])", "sum([x * i for x in xs])", "len([x for x in xs if x > i])",
+                 "max([x + k for k, x in enumerate(xs)])", "[k * k for k in range(i)][-1]")  # fmt: skip
 _ARRAY_NUMBERS = ("len(xs)", "xs.sum()", "xs.mean()", "np.max(xs)", "xs.min()", "xs[0]", "xs[-1]", "xs[1:].sum()", "xs.size",
                   "sum(x * x for x in xs)", "max(xs)", "sum(xs)")  # fmt: skip
 _TESTS = ("len(xs) > 2", "any(xs)", "all(xs)", "xs[0] > 1", "any(x > 3 for x in xs)", "all(x == x for x in xs)")
@@ -19,6 +20,14 @@ _LOOPS = (
     "for x in xs:\n        n += 1\n        t = t + x if x > {} else t - 1",
     "for k, x in enumerate(xs):\n        if x < {}:\n            continue\n        t += x * k\n        n += 1",
     "for k in range(len(xs)):\n        if k > {}:\n            break\n        t += xs[k]\n        n = k",
+)
+_GROWING = (
+    "out = []\n    for x in xs:\n        if x > {}:\n            out.append(x)\n        n += len(out)\n"
+    "    t = sum(out) if out else -1",
+    "up, down = [], []\n    for x in xs:\n        if x < {}:\n            down.append(x)\n        else:\n"
+    "            up += [x, x]\n    n = len(up) - len(down)\n    t = max(up) if up else min(down, default=0)",
+    "out = same = []\n    for k, x in enumerate(xs):\n        out.append(x)\n        if same[0] > {} and k > 1:\n"
+    "            out = []\n            out.append(x)\n    n = len(same)\n    t = out[-1] if out else 0",
 )
 
 
@@ -34,7 +43,7 @@ def list_functions(draw: st.DrawFn, array: bool) -> str:
     head = f"def f(xs{'' if array else ', i'}):\n    if xs is None{empty}:\n        return None\n"
     if draw(st.integers(0, 2)):
         return f"{head}    return {value}\n"
-    loop = draw(st.sampled_from(_LOOPS)).format(draw(st.integers(-2, 4)))
+    loop = draw(st.sampled_from(_LOOPS if array else _LOOPS + _GROWING)).format(draw(st.integers(-2, 4)))
     return f"{head}    t, n = 0.0, 0\n    {loop}\n    return t + n\n"
 
 

@@ -281,3 +281,13 @@ def test_series_of_arrays_as_results(spark, parquet):
     frame = parquet({"id": np.arange(2000), "xs": embeddings(2000), "ys": lists(pa.float64(), 2000)})
     check(spark, lambda: frame.select("id", heads("xs")))
     check(spark, lambda: frame.select("id", heads("ys")), deopt=True)  # a NaN would be a NULL
+
+    @pandas_udf(ArrayType(DoubleType()))
+    def positive(s: pd.Series) -> pd.Series:
+        return s.apply(lambda v: [] if v is None else [x * 2 for x in v if x > 0])
+
+    @pandas_udf(ArrayType(LongType()))
+    def counted(s: pd.Series) -> pd.Series:
+        return s.map(lambda n: [k * k for k in range(n % 9)])
+
+    check(spark, lambda: frame.select("id", positive("xs"), positive("ys"), counted("id")))

@@ -19,12 +19,13 @@ from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
 from sparkweld.ir.types import F64, I64, LISTS, STR, Type
 from udf_compiler.regions.code import Code, code_of
-from udf_compiler.regions.growing import Growing, element_value, kind_of, list_of
+from udf_compiler.regions.growing import Growing
 from udf_compiler.regions.instructions import step
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import UNSET, Caught, Shape, State, kind_of_leaf
 from udf_compiler.scalar.exceptions import check_exception
 from udf_compiler.scalar.lists import NUMPY_ELEMENTS, is_list
+from udf_compiler.scalar.new_lists import element_value, kind_of, list_of
 from udf_compiler.scalar.paths import Explorer, Fork, Node, leaves
 from udf_compiler.scalar.results import kind_of_result, value_as
 from udf_compiler.scalar.values import TYPES as _TYPES

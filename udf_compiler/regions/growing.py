@@ -6,24 +6,15 @@ is a `Growing`: an object with an identity, as other names may stand for it, who
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import ListAppend, MakeList
-from sparkweld.ir.types import Items, Type
-from udf_compiler.scalar.lists import NUMPY_ELEMENTS
+from sparkweld.ir.ops import ListAppend
+from udf_compiler.scalar.new_lists import element_value, kind_of
 from udf_compiler.scalar.paths import explorer
-from udf_compiler.scalar.values import SCALARS, TracedScalar, is_scalar
+from udf_compiler.scalar.values import TracedScalar
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw
-
-#: Class of the elements, and NumPy's dtype or "" -> kind of the list.
-_KINDS = {
-    **{(kind, ""): f"list<{SCALARS[kind]}>" for kind in ("bool", "int", "float")},
-    ("bool", "bool"): "list<bool>", ("int", "int64"): "list<i64>", ("float", "float64"): "list<f64>",
-}  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -46,27 +37,6 @@ class Growing:
             refuse("SW244", what=raw(items), kind=self.value.kind)
         for x in items:
             self.append(x)
-
-
-def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
-    """Kind of a list of these elements and its `numpy`; None where no list of kernels holds them."""
-    found = {(x.kind, x.numpy) if is_scalar(x) else (type(x).__name__, "") for x in items}
-    if len(found) != 1:
-        return None
-    key = found.pop()
-    return (_KINDS[key], NUMPY_ELEMENTS if key[1] else "") if key in _KINDS else None
-
-
-def element_value(loop: LoopBuilder, x: Any) -> Value:
-    """A number as an element."""
-    return x.value if is_scalar(x) else loop.const(x, SCALARS[type(x).__name__])
-
-
-def list_of(loop: LoopBuilder, kind: tuple[str, str], elements: Sequence[Value]) -> TracedScalar:
-    """A list of elements that are known one by one."""
-    type_ = Type(kind[0])
-    made = loop.emit(MakeList(type_), *elements) if elements else loop.const(Items(type_.element.kind), type_)
-    return TracedScalar(kind[0], made, numpy=kind[1])
 
 
 def current(x: Any) -> Any:

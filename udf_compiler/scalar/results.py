@@ -18,6 +18,7 @@ from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.formats import assembled
+from udf_compiler.scalar.new_lists import with_lists
 from udf_compiler.scalar.numbers import MAX, MIN
 from udf_compiler.scalar.paths import Leaf, Node, choose, decided, leaves
 from udf_compiler.scalar.running import tree_of
@@ -93,6 +94,19 @@ class RowSeries(Traced):
         self._refuse(f"np.{function.__name__}")
 
 
+class ListSeries(RowSeries):
+    """A Series of Python lists, None where NULL; it can only be returned too."""
+
+    __slots__ = ("kinds", "value")
+    what = "Series of lists"
+
+    def _astype(self, dtype: Any) -> NoReturn:
+        self._refuse("Series.astype")
+
+    def _refuse(self, call: str) -> NoReturn:
+        refuse("SW245", call=call)
+
+
 def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachable: Any) -> Node:
     """The tree of `call`; its guards join the loop. Refuses a function that changes what it can reach or always raises."""
     record = Record(*reachable)
@@ -165,6 +179,7 @@ def not_none(loop: LoopBuilder, tree: Node) -> Value:
 
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     """The Series that pandas infers. Refuses (SW293) mixes of bools, numbers and strings, which make objects."""
+    tree = with_lists(loop, tree)
     kinds = kinds_of(tree)
     if kinds & LISTS.keys():
         return _arrays(loop, tree, kinds)
@@ -189,16 +204,17 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     return RowSeries(loop.optional(value, not_none(loop, tree)), kinds)
 
 
-def _arrays(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSeries:
-    """A Series of arrays of one kind, None where a path gives it."""
+def _arrays(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSeries | ListSeries:
+    """A Series of arrays of one kind, or of lists, None where a path gives it."""
     found = kinds - {"None"}
-    if len(found) > 1 or any(not leaf.value.numpy for leaf in leaves(tree) if leaf.error is None and is_scalar(leaf.value)):
+    classes = {leaf.value.is_ndarray for leaf in leaves(tree) if leaf.error is None and is_scalar(leaf.value)}
+    if len(found) > 1 or len(classes) > 1:
         refuse("SW293", type=_listed(kinds))
     type = TYPES[next(iter(found))]
     value = merged(loop, tree, type, lambda x: loop.const(type.zero, type) if x is None else x.value)
     if "None" in kinds:
         value = loop.optional(value, not_none(loop, tree))
-    return TracedSeries(loop, value, np.dtype(object), "list")
+    return TracedSeries(loop, value, np.dtype(object), "list") if True in classes else ListSeries(value, kinds)
 
 
 def _texts(loop: LoopBuilder, tree: Node, missing: Missing) -> TracedSeries:
@@ -227,4 +243,4 @@ def _listed(kinds: frozenset[str]) -> str:
     return " and ".join(sorted(kinds))
 
 
-__all__ = ["RowSeries", "explored", "kinds_of", "merged", "series_of_tree"]
+__all__ = ["ListSeries", "RowSeries", "explored", "kinds_of", "merged", "series_of_tree"]

@@ -1,0 +1,59 @@
+"""Lists whose elements are known one by one to lists of the row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import MakeList
+from sparkweld.ir.types import Items, Type
+from udf_compiler.scalar.lists import NUMPY_ELEMENTS, is_list
+from udf_compiler.scalar.paths import Fork, Leaf, Node, leaves
+from udf_compiler.scalar.values import SCALARS, TracedScalar, is_scalar
+
+#: Class of the elements, and NumPy's dtype or "" -> kind of the list.
+_KINDS = {
+    **{(kind, ""): f"list<{SCALARS[kind]}>" for kind in ("bool", "int", "float")},
+    ("bool", "bool"): "list<bool>", ("int", "int64"): "list<i64>", ("float", "float64"): "list<f64>",
+}  # fmt: skip
+
+
+def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
+    """Kind of a list of these elements and its `numpy`; None where no list of kernels holds them."""
+    found = {(x.kind, x.numpy) if is_scalar(x) else (type(x).__name__, "") for x in items}
+    if len(found) != 1:
+        return None
+    key = found.pop()
+    return (_KINDS[key], NUMPY_ELEMENTS if key[1] else "") if key in _KINDS else None
+
+
+def element_value(loop: LoopBuilder, x: Any) -> Value:
+    """A number as an element."""
+    return x.value if is_scalar(x) else loop.const(x, SCALARS[type(x).__name__])
+
+
+def list_of(loop: LoopBuilder, kind: tuple[str, str], elements: Sequence[Value]) -> TracedScalar:
+    """A list of elements that are known one by one."""
+    type_ = Type(kind[0])
+    made = loop.emit(MakeList(type_), *elements) if elements else loop.const(Items(type_.element.kind), type_)
+    return TracedScalar(kind[0], made, numpy=kind[1])
+
+
+def with_lists(loop: LoopBuilder, tree: Node) -> Node:
+    """The tree with lists of the row in place of Python's; an empty one is of the kind of the others, if they are of one."""
+    values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
+    kinds = {(x.kind, x.numpy) if is_list(x) else kind_of(x) for x in values if is_list(x) or (type(x) is list and x)}
+    if not any(type(x) is list for x in values) or len(kinds) != 1:
+        return tree
+    (kind,) = kinds
+    return tree if kind is None else _with(loop, tree, kind)
+
+
+def _with(loop: LoopBuilder, tree: Node, kind: tuple[str, str]) -> Node:
+    if isinstance(tree, Fork):
+        return replace(tree, yes=_with(loop, tree.yes, kind), no=_with(loop, tree.no, kind))
+    if tree.error is not None or type(tree.value) is not list:
+        return tree
+    return Leaf(list_of(loop, kind, [element_value(loop, x) for x in tree.value]), None, tree.guards)
