@@ -17,14 +17,11 @@ from collections.abc import Sequence
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 import sparkweld
 from sparkweld.api.explain import watched
-from sparkweld.api.scoring import quoted
+from sparkweld.api.scoring import candidate_rows, first_rows, quoted
 from sparkweld.api.tables import FORMATS, check_output, read_table, write_table
-
-UNORDERED = ("map", "variant")
 
 
 def main() -> None:
@@ -54,7 +51,12 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
 
 def predictions(table: DataFrame, args: argparse.Namespace) -> DataFrame:
     """The rows and columns of the output. Raises UserError for what the table or the model does not have."""
-    scored = sparkweld.score(table, args.model, args.features, args.name, args.proba, args.cascade)
+    if args.approximate and (args.top_k is None or args.where):
+        raise sparkweld.UserError("--approximate DIR chooses candidates of all rows: it takes --top-k, and no --where")
+    rows = table
+    if args.approximate and args.top_k > 0:
+        rows = candidate_rows(table, args.model, args.features, args.proba, args.top_k, args.approximate)
+    scored = sparkweld.score(rows, args.model, args.features, args.name, args.proba, args.cascade)
     made = [name for name in scored.columns if name not in table.columns]
     kept = table.columns if args.keep is None else args.keep
     absent = [name for name in (*kept, *args.partition_by) if name not in scored.columns]
@@ -66,11 +68,7 @@ def predictions(table: DataFrame, args: argparse.Namespace) -> DataFrame:
     scored = scored.select(*map(quoted, [name for name in kept if name not in made] + made))
     if args.top_k is None:
         return scored
-    types = dict(scored.dtypes)
-    if args.top_k < 1 or len(made) > 1 or types[made[0]] == "string":
-        raise sparkweld.UserError("--top-k takes 1 or more, and needs one number a row: choose a class with --proba CLASS")
-    ties = [quoted(name) for name in scored.columns if not types[name].startswith(UNORDERED)]
-    return scored.orderBy(F.desc_nulls_last(quoted(made[0])), *ties).limit(args.top_k)
+    return first_rows(scored, kept, args.top_k)
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -88,6 +86,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--cascade", metavar="DIR", help="a cascade of this model, as jobs/fit_cascade.py writes it")
     parser.add_argument("--where", help="SQL condition on the table's columns and the predictions")
     parser.add_argument("--top-k", type=int, metavar="N", help="only the N rows with the largest predictions")
+    parser.add_argument("--approximate", metavar="DIR", help="with --top-k: a ranking of this model, which chooses candidates")
     parser.add_argument("--partition-by", type=names, default=[], help="columns that become folders of the output")
     parser.add_argument("--overwrite", action="store_true", help="replace the output, once the new one is complete")
     return parser.parse_args(given)

@@ -18,7 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparkweld.api import cascade
+    from sparkweld.api import cascade, ranking
     from sparkweld.api.explain import explain
     from sparkweld.api.scoring import score
     from sparkweld.api.session import configure
@@ -40,6 +40,7 @@ __all__ = [
     "jar_path",
     "lazy",
     "pandas_udf",
+    "ranking",
     "score",
     "udf",
 ]
@@ -66,8 +67,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("sparkweld")
-    if name == "cascade":
-        return importlib.import_module("sparkweld.api.cascade")
+    if name in ("cascade", "ranking"):
+        return importlib.import_module(f"sparkweld.api.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'sparkweld' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(_HOMES[name]), name)

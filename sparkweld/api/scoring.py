@@ -18,6 +18,9 @@ from sparkweld.reasons import refusal
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+#: Types that Spark does not order.
+_UNORDERED = ("map", "variant")
+
 
 def score(
     df: DataFrame,
@@ -26,6 +29,8 @@ def score(
     output: str = "prediction",
     proba: Any = False,
     cascade: Any = None,
+    top_k: int | None = None,
+    approximate: Any = None,
 ) -> DataFrame:
     """`df` with the model's predictions as the column `output`.
 
@@ -37,10 +42,18 @@ def score(
     `cascade`: the directory that `sparkweld.cascade.fit` wrote for this model. The answers are then those of the cascade, which
     its certificate speaks of; where it cannot be used, a RefusalWarning says why and the model scores every row.
 
-    Nothing is read or computed before an action on the result. With the plugin the model is compiled; without it, or where it is
-    refused (`sparkweld.explain` says why), a pandas UDF gives the same rows. Raises UserError, before any row is read, for a path
-    without a model, columns that are missing or of the wrong type, and an `output` that `df` has already.
+    `top_k`: only so many rows, of the largest predictions, NULL last; of equal predictions those come first whose other columns
+    are smaller, in the order of the table. `approximate`: the directory that `sparkweld.ranking.fit` wrote for this model: a
+    small model then chooses candidates, and the full one orders them; the rows of `df` are counted first.
+
+    Nothing else is read or computed before an action on the result. With the plugin the model is compiled; without it, or where
+    it is refused (`sparkweld.explain` says why), a pandas UDF gives the same rows. Raises UserError, before any row is read, for
+    a path without a model, columns that are missing or of the wrong type, and an `output` that `df` has already.
     """
+    if top_k is not None:
+        return _first_rows(df, model, features, output, proba, cascade, top_k, approximate)
+    if approximate is not None:
+        raise UserError("approximate= is about the first rows: give top_k=")
     if isinstance(model, str | os.PathLike):
         model = load_model(model, df.sparkSession)
     columns = _columns(df)
@@ -70,6 +83,41 @@ def score(
     struct = "__" + output
     wide = df.withColumn(struct, scored)
     return wide.select(*map(quoted, columns), *(wide[struct][f].alias(n) for f, n in zip(fields, names, strict=True)))
+
+
+def _first_rows(
+    df: DataFrame, model: Any, features: Any, output: str, proba: Any, cascade: Any, top_k: int, approximate: Any
+) -> DataFrame:
+    if isinstance(model, str | os.PathLike):
+        model = load_model(model, df.sparkSession)
+    rows = df if approximate is None else candidate_rows(df, model, features, proba, top_k, approximate)
+    return first_rows(score(rows, model, features, output, proba, cascade), df.columns, top_k)
+
+
+def candidate_rows(df: DataFrame, model: Any, features: Any, proba: Any, top_k: int, path: str | os.PathLike[str]) -> DataFrame:
+    """The rows that the ranking in `path` chooses for a query of `top_k` rows, in no order; all where it cannot be used."""
+    from sparkweld.api.ranking import candidates
+
+    if isinstance(model, str | os.PathLike):
+        model = load_model(model, df.sparkSession)
+    given = {g.name: g.column for g in chosen_features(model, features, _columns(df))} if features is None else features
+    return candidates(df, model, given, top_k, proba, path)
+
+
+def first_rows(scored: DataFrame, others: Sequence[str], top_k: int) -> DataFrame:
+    """The rows of the `top_k` largest values in the one column that is none of the `others`, NULL last, which order equal values.
+
+    Raises UserError when there are several such columns, or what it holds is no number.
+    """
+    from pyspark.sql import functions as F
+
+    made = [name for name in scored.columns if name not in others]
+    types = dict(scored.dtypes)
+    if top_k < 1 or len(made) != 1 or types[made[0]] == "string":
+        what = "takes 1 or more, and needs one number a row: choose a class with --proba CLASS, or proba=CLASS"
+        raise UserError(f"--top-k, or top_k=, {what}")
+    ties = [quoted(name) for name in scored.columns if not types[name].startswith(_UNORDERED)]
+    return scored.orderBy(F.desc_nulls_last(quoted(made[0])), *ties).limit(top_k)
 
 
 def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:

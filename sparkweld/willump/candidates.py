@@ -56,14 +56,14 @@ def small_models(
                 own.set_params(**{size: max(1, model.get_params()[size] // part)})
             about = f"{type(model).__name__}" + (f", {own.get_params()[size]} trees" if size else "")
             for most in _TERMS if chosen != frozenset(groups.names) else (None,):
-                pipeline = groups.pipeline(chosen, clone(own))
+                pipeline = groups.pipeline(chosen, own)
                 if most is None:
                     yield chosen, about, pipeline
-                elif _limit_terms(pipeline, most):
+                elif limit_terms(pipeline, most):
                     yield chosen, f"{about}, {most:,} terms", pipeline
 
 
-def _limit_terms(pipeline: Any, most: int) -> bool:
+def limit_terms(pipeline: Any, most: int) -> bool:
     """Whether vectorisers of texts in the pipeline, of which there are some, now have at most so many terms each."""
     of = pipeline.get_params()
     limits = [name for name in of if name.endswith("max_features") and name.replace("max_features", "ngram_range") in of]

@@ -44,7 +44,7 @@ class FeatureGroups:
                 head.insert(0, ("columns", _columns([n for n in self.names if n in chosen])))
             else:
                 head[self.at] = (head[self.at][0], _restricted(self.steps[self.at][1], chosen))
-        return Pipeline([*head, (self.steps[-1][0], model)])
+        return Pipeline([*head, (self.steps[-1][0], clone(model))])
 
     def matrices(self, fitted: Any, data: Any) -> tuple[dict[str, Any], Any]:
         """(group -> its columns for these rows, what scores all of them side by side) of the fitted pipeline."""

@@ -66,7 +66,7 @@ def check_labels(label: Any, rows: int, kind: str) -> np.ndarray:
     return values
 
 
-def split(data: Any, label: np.ndarray, seed: int) -> Splits:
+def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = SHARES) -> Splits:
     """The three parts, drawn at random. Of rows that are equal in all features the first alone is kept: a repeated row would be
     fitted on and certified on, or counted as evidence twice.
     """
@@ -75,7 +75,7 @@ def split(data: Any, label: np.ndarray, seed: int) -> Splits:
     digest.update(pd.util.hash_array(np.asarray(label, object) if label.dtype.kind in "OU" else label).tobytes())
     _, first = np.unique(hashes, return_index=True)
     order = np.random.default_rng(seed).permutation(np.sort(first))
-    ends = np.cumsum([int(share * len(order)) for share in SHARES[:2]])
+    ends = np.cumsum([int(share * len(order)) for share in shares[:2]])
     rows = Rows(data, label)
     fit, choose, certify = (rows.take(positions) for positions in np.split(order, ends))
     return Splits(fit, choose, certify, digest.hexdigest(), len(hashes) - len(first))

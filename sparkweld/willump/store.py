@@ -18,10 +18,10 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
@@ -31,16 +31,14 @@ from sparkweld.willump.fingerprint import fingerprint
 from sparkweld.willump.fitting import Fitted, library_versions
 from sparkweld.willump.plot import curve_svg
 
+T = TypeVar("T")
 CERTIFICATE, MODELS, CURVE, PICTURE = "certificate.json", "cascade.pkl", "curve.csv", "curve.svg"
 
 
 def save(fitted: Fitted, path: Path) -> Certificate:
     """Writes the directory; one that is there already is replaced. Gives the certificate as it was written."""
     certificate = fitted.certificate
-    try:
-        models = pickle.dumps(fitted.cascade, protocol=5)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise UserError(f"the models cannot be pickled ({error}); define their functions in a module") from error
+    models = pickled(fitted.cascade)
     rows = certificate.split_rows["choose"]
     files = {
         MODELS: models,
@@ -50,32 +48,15 @@ def save(fitted: Fitted, path: Path) -> Certificate:
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     certificate = replace(certificate, model=fingerprint(fitted.cascade.full), digests=digests)
     record = asdict(certificate)
-    files[CERTIFICATE] = (json.dumps({**record, "seal": _seal(record)}, indent=1, sort_keys=True) + "\n").encode()
-    _write(path, files)
+    files[CERTIFICATE] = sealed(record)
+    write(path, files, CERTIFICATE)
     return certificate
 
 
 def load(path: Path) -> tuple[Cascade, Certificate]:
     """The cascade of a directory. Refuses SW950 (unreadable, half-written, edited) and SW951 (other library versions)."""
     certificate = read_certificate(path)
-    data = b""
-    for name, digest in certificate.digests.items():
-        try:
-            found = (path / name).read_bytes()
-        except OSError as error:
-            raise refusal("SW950", path=path, what=f"{name} cannot be read ({error.strerror})") from None
-        if hashlib.sha256(found).hexdigest() != digest:
-            raise refusal("SW950", path=path, what=f"{name} is not the file that was written with the certificate")
-        data = found if name == MODELS else data
-    now = library_versions()
-    then = certificate.versions.items()
-    changed = [f"{name} {version}, here {now.get(name)}" for name, version in then if now.get(name) != version]
-    if changed:
-        raise refusal("SW951", path=path, what="; ".join(changed))
-    try:
-        cascade = pickle.loads(data)
-    except Exception as error:  # unpickling runs code of other packages: whatever it raises, there is no cascade
-        raise refusal("SW950", path=path, what=f"{MODELS} does not load: {type(error).__name__}: {error}") from error
+    cascade = unpickled(path, MODELS, certificate.digests, certificate.versions)
     if not isinstance(cascade, Cascade) or fingerprint(cascade.full) != certificate.model:
         raise refusal("SW950", path=path, what=f"{MODELS} holds another model than the certificate names")
     cascade.about = (*certificate.lines(), f"cascade: {path}")
@@ -85,22 +66,16 @@ def load(path: Path) -> tuple[Cascade, Certificate]:
 
 def read_certificate(path: Path) -> Certificate:
     """The certificate of a directory, its seal checked. Refuses SW950."""
-    try:
-        record = json.loads((path / CERTIFICATE).read_text(encoding="utf-8"))
-        seal = record.pop("seal")
-        if "calibration" not in record:
-            raise refusal("SW950", path=path, what="an earlier version wrote its certificate, without the calibration")
-        found = record["calibration"]
-        found.update(edges=tuple(found["edges"]), counts=tuple(found["counts"]))
-        record.update(calibration=Calibration(**found), efficient=tuple(record["efficient"]), groups=tuple(record["groups"]))
-        certificate = Certificate(**record)
-    except FileNotFoundError:
-        raise refusal("SW950", path=path, what=f"it has no {CERTIFICATE}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise refusal("SW950", path=path, what=f"{CERTIFICATE} does not read: {error}") from None
-    if seal != _seal(asdict(certificate)):
-        raise refusal("SW950", path=path, what=f"{CERTIFICATE} was edited")
-    return certificate
+    return read_sealed(path, CERTIFICATE, lambda record: _certificate(path, record))
+
+
+def _certificate(path: Path, record: dict[str, Any]) -> Certificate:
+    if "calibration" not in record:
+        raise refusal("SW950", path=path, what="an earlier version wrote its certificate, without the calibration")
+    found = record["calibration"]
+    calibration = Calibration(**{**found, "edges": tuple(found["edges"]), "counts": tuple(found["counts"])})
+    tuples = {name: tuple(record[name]) for name in ("efficient", "groups")}
+    return Certificate(**{**record, **tuples, "calibration": calibration})
 
 
 def directories(path: Path) -> Iterator[Path]:
@@ -109,6 +84,55 @@ def directories(path: Path) -> Iterator[Path]:
         yield path
     elif path.is_dir():
         yield from sorted(inner for inner in path.iterdir() if inner.is_dir() and (inner / CERTIFICATE).exists())
+
+
+def sealed(record: dict[str, Any]) -> bytes:
+    """A certificate's fields as JSON, with a seal over them."""
+    return (json.dumps({**record, "seal": _seal(record)}, indent=1, sort_keys=True) + "\n").encode()
+
+
+def read_sealed(path: Path, name: str, make: Callable[[dict[str, Any]], T]) -> T:
+    """What `make` makes of the fields of the certificate `name` in a directory, its seal checked. Refuses SW950."""
+    try:
+        record = json.loads((path / name).read_text(encoding="utf-8"))
+        seal = record.pop("seal")
+        certificate = make(record)
+    except FileNotFoundError:
+        raise refusal("SW950", path=path, what=f"it has no {name}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise refusal("SW950", path=path, what=f"{name} does not read: {error}") from None
+    if seal != _seal(record):
+        raise refusal("SW950", path=path, what=f"{name} was edited")
+    return certificate
+
+
+def unpickled(path: Path, models: str, digests: Mapping[str, str], versions: Mapping[str, str]) -> Any:
+    """What the file `models` holds, once all files are those of the certificate. Refuses SW950, and SW951 for other versions."""
+    data = b""
+    for name, digest in digests.items():
+        try:
+            found = (path / name).read_bytes()
+        except OSError as error:
+            raise refusal("SW950", path=path, what=f"{name} cannot be read ({error.strerror})") from None
+        if hashlib.sha256(found).hexdigest() != digest:
+            raise refusal("SW950", path=path, what=f"{name} is not the file that was written with the certificate")
+        data = found if name == models else data
+    now = library_versions()
+    changed = [f"{name} {version}, here {now.get(name)}" for name, version in versions.items() if now.get(name) != version]
+    if changed:
+        raise refusal("SW951", path=path, what="; ".join(changed))
+    try:
+        return pickle.loads(data)
+    except Exception as error:  # unpickling runs code of other packages: whatever it raises, there is no model
+        raise refusal("SW950", path=path, what=f"{models} does not load: {type(error).__name__}: {error}") from error
+
+
+def pickled(models: Any) -> bytes:
+    """Raises UserError for what cannot be pickled."""
+    try:
+        return pickle.dumps(models, protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise UserError(f"the models cannot be pickled ({error}); define their functions in a module") from error
 
 
 def _seal(record: dict[str, Any]) -> str:
@@ -125,11 +149,12 @@ def _csv(fitted: Fitted) -> str:
     return out.getvalue()
 
 
-def _write(path: Path, files: dict[str, bytes]) -> None:
+def write(path: Path, files: dict[str, bytes], certificate: str) -> None:
+    """Writes a directory whole, or not at all; one with such a certificate is replaced."""
     path = path.absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not (path / CERTIFICATE).exists() and any(path.iterdir()):
+        if path.exists() and not (path / certificate).exists() and any(path.iterdir()):
             raise UserError(f"{path} holds something else than a cascade; give another path")
         fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
