@@ -37,7 +37,8 @@ def _ids(frame):
 def test_the_answer_is_that_of_the_candidates(spark, made):
     folder, model, rows = made
     table = spark.read.parquet(str(folder / "rows.parquet"))
-    exact = rows.assign(p=model.predict(rows[["a", "b", "c"]])).sort_values("p", ascending=False)["id"].tolist()
+    scores = rows.assign(p=-model.predict(rows[["a", "b", "c"]]))
+    exact = scores.sort_values(["p", "a", "b", "c", "id"], na_position="first")["id"].tolist()
     assert _ids(sparkweld.score(table, model, top_k=40)) == exact[:40]
     near = sparkweld.score(table, model, top_k=40, approximate=folder / "ranking")
     assert "TakeOrderedAndProject" in near._jdf.queryExecution().executedPlan().toString()
