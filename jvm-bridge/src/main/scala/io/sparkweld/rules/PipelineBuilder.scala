@@ -5,13 +5,12 @@ import scala.jdk.CollectionConverters._
 
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
-import io.sparkweld.SparkWeldConf
-import io.sparkweld.compile.{Compiler, Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.compile.{Frame, PipelineRequest, ServiceCommand}
 import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
 
-import org.apache.spark.{SparkConf, SparkFiles}
+import org.apache.spark.SparkConf
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.types.DataTypeUtils
 import org.apache.spark.sql.execution.SparkPlan
@@ -294,33 +293,19 @@ final class PipelineBuilder(
     }
     commands ++= service.filter(_ => commands.isEmpty)
     if (commands.size != 1) throw new ChainRefused(Refusal("SW307"))
-    val output = nodes.last.output
-    val made = mutable.LinkedHashMap.empty[String, Int]
-    val types = mutable.ArrayBuffer.empty[DataType]
-    def kernelOutput(name: String, dataType: DataType): Int = made.getOrElseUpdate(name, {
-      types += dataType
-      made.size
-    })
-    output.foreach(attribute => wordsOf(attribute).foreach { step =>
+    nodes.last.output.foreach(attribute => wordsOf(attribute).foreach { step =>
       throw new ChainRefused(Refusal("SW903", "column" -> attribute.name, "what" -> "has words").copy(step = Some(step)))
     })
-    val structs = output.map(sourceOf).collect { case struct: MadeStruct => struct }.distinct.map { made =>
-      made -> StructOutput(made.struct, made.names.zip(made.struct.fields).map { case (n, f) => kernelOutput(n, f.dataType) }.toArray)
-    }
-    output.map(sourceOf).foreach {
-      case Made(name, dataType) if !MlStages.isVector(dataType) => kernelOutput(name, dataType)
-      case _ => ()
-    }
-    val vectors = output.map(sourceOf).collect { case Made(name, dataType) if MlStages.isVector(dataType) => name }.distinct
-    if (vectors.nonEmpty && splitAfter.nonEmpty) {
+    val outputs = PipelineOutputs(nodes.last.output.map(sourceOf))
+    if (outputs.vectors.nonEmpty && splitAfter.nonEmpty) {
       throw new ChainRefused(Refusal("SW905", "what" -> "a vector above a filter and a pandas UDF"))
     }
-    val layout = output.map(attribute => sourceOf(attribute) match {
-      case FromChild(i) => i
-      case Made(name, dataType) if MlStages.isVector(dataType) => -(made.size + structs.size + vectors.indexOf(name) + 1)
-      case Made(name, dataType) => -(kernelOutput(name, dataType) + 1)
-      case struct: MadeStruct => -(made.size + structs.indexWhere(_._1 == struct) + 1)
-    }).toArray
+    val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
+    Pipeline(new PipelineRequest(commands.head, request(outputs), blobs.toSeq), kernelInputs.toArray, outputs.layout,
+      outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, lastFilter.isDefined || maps, splitAfter)
+  }
+
+  private def request(outputs: PipelineOutputs): ObjectNode = {
     val request = Frame.newObject().put("op", "compile").put("label", (names ++ stages.names).mkString(", "))
     val array = request.putArray("inputs")
     inputs.values.foreach { input =>
@@ -330,35 +315,17 @@ final class PipelineBuilder(
       node.put("state", if (input.nulls == NullPolicy.Read) "nullable" else "dense")
     }
     request.set[ObjectNode]("steps", steps)
-    val outputs = request.putArray("outputs")
-    made.keys.foreach(outputs.add)
+    val stored = request.putArray("outputs")
+    outputs.names.foreach(stored.add)
     if (!stages.isEmpty) {
       stages.addTo(request)
-      vectors.foreach(request.withArray[ArrayNode]("vectors").add)
+      outputs.vectors.foreach(request.withArray[ArrayNode]("vectors").add)
     }
-    val rowwise = !seesBatchState && !maps && lastFilter.isEmpty && structs.isEmpty && (names.nonEmpty || !stages.isEmpty)
+    val rowwise =
+      !seesBatchState && !maps && lastFilter.isEmpty && outputs.structs.isEmpty && (names.nonEmpty || !stages.isEmpty)
     request.put("filtered", lastFilter.isDefined).put("mayFilter", maps).put("rowwise", rowwise)
-    request.set[ObjectNode]("conf", settings())
-    val python = request.putObject("python")
-    val paths: ArrayNode = python.putArray("includes")
-    includes.foreach(paths.add)
-    val limit = math.min(SparkWeldConf.ModelFilesMaxBytes.get(conf), SparkWeldConf.CompileTimeout.get(conf) * Compiler.BytesPerMs)
-    if (limit > 0) {
-      val files = python.putObject("files").put("limit", limit)
-      files.put("folder", System.getProperty("user.dir")).put("jobFiles", SparkFiles.getRootDirectory())
-    }
-    val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
-    Pipeline(new PipelineRequest(commands.head, request, blobs.toSeq), kernelInputs.toArray, layout, structs.map(_._2).toArray, types.toArray,
-      names.toSeq ++ stages.names, lastFilter.isDefined || maps, splitAfter)
-  }
-
-  private def settings(): ObjectNode = {
-    val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
-      .put("ansi", conf.ansiEnabled).put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
-    val pandas = node.putObject("pandas")
-    val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }
-    (relevant ++ SparkInternals.workerSettings(conf)).toSeq.sorted.foreach { case (key, value) => pandas.put(key, value) }
-    node
+    request.set[ObjectNode]("conf", PipelineSettings.of(conf))
+    request.set[ObjectNode]("python", PipelineSettings.python(conf, includes))
   }
 
   private def sourceOf(attribute: Attribute): Source =
@@ -384,20 +351,6 @@ final class PipelineBuilder(
 }
 
 object PipelineBuilder {
-
-  /** A model's constants are in the driver's heap three times while they are made a broadcast, and something else is there. */
-  private val HeapsPerModel = 6
-  private val WorkerPrefixes = Seq("spark.sql.execution.pandas.", "spark.sql.execution.pythonUDF.",
-    "spark.sql.legacy.execution.pythonUDF.", "spark.sql.execution.pythonUDTF.",
-    "spark.sql.execution.pyspark.", "spark.sql.pyspark.udf.", "spark.sql.execution.arrow.maxRecordsPerBatch",
-    "spark.sql.inMemoryColumnarStorage.batchSize", "spark.sql.orc.columnarReaderBatchSize",
-    "spark.sql.parquet.columnarReaderBatchSize")
-
-  private sealed trait Source
-  private final case class FromChild(index: Int) extends Source
-  private final case class Made(name: String, dataType: DataType) extends Source
-  private final case class MadeStruct(names: Seq[String], struct: StructType) extends Source
-
   private final class Input(
       val name: String,
       val path: Seq[Int],

@@ -1,0 +1,43 @@
+package io.sparkweld.rules
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+
+import io.sparkweld.SparkWeldConf
+import io.sparkweld.compile.{Compiler, Frame}
+
+import org.apache.spark.SparkFiles
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.internal.SQLConf
+
+/** What a compile request says of the session: the settings that decide what a function means, and where it finds its files. */
+private[rules] object PipelineSettings {
+  /** A model's constants are in the driver's heap three times while they are made a broadcast, and something else is there. */
+  private val HeapsPerModel = 6
+  private val WorkerPrefixes = Seq("spark.sql.execution.pandas.", "spark.sql.execution.pythonUDF.",
+    "spark.sql.legacy.execution.pythonUDF.", "spark.sql.execution.pythonUDTF.",
+    "spark.sql.execution.pyspark.", "spark.sql.pyspark.udf.", "spark.sql.execution.arrow.maxRecordsPerBatch",
+    "spark.sql.inMemoryColumnarStorage.batchSize", "spark.sql.orc.columnarReaderBatchSize",
+    "spark.sql.parquet.columnarReaderBatchSize")
+
+  def of(conf: SQLConf): ObjectNode = {
+    val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
+      .put("ansi", conf.ansiEnabled).put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
+    val pandas = node.putObject("pandas")
+    val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }
+    (relevant ++ SparkInternals.workerSettings(conf)).toSeq.sorted.foreach { case (key, value) => pandas.put(key, value) }
+    node
+  }
+
+  /** `includes`: folders and archives on the path of the function's workers. */
+  def python(conf: SQLConf, includes: Iterable[String]): ObjectNode = {
+    val python = Frame.newObject()
+    val paths = python.putArray("includes")
+    includes.foreach(paths.add)
+    val limit = math.min(SparkWeldConf.ModelFilesMaxBytes.get(conf), SparkWeldConf.CompileTimeout.get(conf) * Compiler.BytesPerMs)
+    if (limit > 0) {
+      val files = python.putObject("files").put("limit", limit)
+      files.put("folder", System.getProperty("user.dir")).put("jobFiles", SparkFiles.getRootDirectory())
+    }
+    python
+  }
+}
