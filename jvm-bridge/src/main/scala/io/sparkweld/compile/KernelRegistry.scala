@@ -15,7 +15,7 @@ final case class FormKey(request: String, nullable: Set[Int])
  */
 final class LinkedForm(
     val kernel: Kernel,
-    val hash: String,
+    hash: String,
     val repeatable: Boolean,
     val outputs: Int,
     val inputs: Array[Int],

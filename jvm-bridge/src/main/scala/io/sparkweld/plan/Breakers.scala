@@ -6,8 +6,8 @@ import io.sparkweld.support.WarnOnce
 
 /**
  * What was turned off in this application because a comparison with Python failed: kernels, by their request (new queries leave
- * them to Spark, tasks run them in Python), and cascades, by their folder (new queries use the full model). The driver's half knows all; an executor tells it, and asks when a task that compares
- * starts.
+ * them to Spark, tasks run them in Python), and cascades, by their folder (new queries use the full model). The driver's half knows
+ * all; an executor tells it, and asks when a task that compares starts.
  */
 object Breakers {
   private val Word = "sparkweld-breaker"
