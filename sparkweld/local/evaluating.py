@@ -90,9 +90,16 @@ def _run(space: Space, group: list[Definition]) -> None:
         if index is not None and domain is not space.capture.root:
             key = id(index), domain
             if key not in labels:
-                labels[key] = index.take(made[_positions_name(space, domain)])
+                labels[key] = _labels(index, made[_positions_name(space, domain)])
             index = labels[key]
         definition.real = _real(definition, made[f"out{number}"], index)
+
+
+def _labels(index: pd.Index, rows: np.ndarray) -> pd.Index:
+    """The labels of some rows, whose numbers nobody changes. Those of a plain RangeIndex are the numbers."""
+    if type(index) is pd.RangeIndex and index.start == 0 and index.step == 1:
+        return pd.Index(rows, name=index.name, copy=False)
+    return index.take(rows)
 
 
 def _runner(space: Space, group: list[Definition]) -> Runner:

@@ -81,11 +81,21 @@ class BlockSize:
         self._settled = fixed is not None or self._key in measured or not pipeline.calls
         self._lock = threading.Lock()
 
-    def for_rows(self, rows: int, threads: int) -> int:
-        """The size for a run of so many rows: each thread has some blocks, so that none waits long for another."""
-        if self.fixed or threads == 1:
-            return self.rows
-        return min(self.rows, max(_LEAST, -(-rows // (4 * threads))))
+    def cuts(self, done: int, rows: int, threads: int) -> list[tuple[int, int]]:
+        """The blocks behind the first `done` rows; one without rows when there are none.
+
+        For several threads they become smaller towards the end, so that all threads are done at about the same time.
+        """
+        if not rows:
+            return [(0, 0)]
+        found, start, least = [], done, min(self.rows, max(_LEAST, self.rows >> 4))
+        while start < rows:
+            size = self.rows
+            if threads > 1 and not self.fixed:
+                size = min(size, max(least, -(-(rows - start) // (2 * threads))))
+            found.append((start, min(start + size, rows)))
+            start += size
+        return found
 
     def measure(self, run: Callable[[int, int], float], rows: int) -> int:
         """Settles the size on the first of `rows` rows; gives how many are done. `run(start, stop)` gives the seconds it took.

@@ -91,6 +91,13 @@ class Pipeline:
         return {name: type for name, (type, domain) in columns.items() if domain is self.root and type and not type.nullable}
 
     @property
+    def kept(self) -> dict[str, Type]:
+        """The outputs of rows that filters keep, of numbers without NULLs, and their types."""
+        columns = {name: (self.types.get(c), self.domains[c]) for name, c in self.outputs.items()}
+        known = {name: type for name, (type, domain) in columns.items() if domain not in (self.root, None) and type}
+        return {name: type for name, type in known.items() if not type.nullable and type.dtype != object}
+
+    @property
     def is_placed(self) -> bool:
         """Whether kernels can write all outputs where they belong: they make views of texts, and objects of those."""
         return len(self.placed) == len(self.outputs) and not any(type.is_view for type in self.placed.values())

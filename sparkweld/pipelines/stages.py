@@ -146,7 +146,8 @@ def _plain(column: Any) -> np.ndarray:
 def column_of(step: BlackBox, result: Any, rows: int) -> np.ndarray:
     """The column of what a call gave. Raises BrokenPromise for another container, length or type than expected."""
     length = len(result) if hasattr(result, "__len__") else None
-    if length != rows and not isinstance(step.annotation.returns, Filtered):
+    filtered = isinstance(step.annotation.returns, Filtered)
+    if length is None or (length > rows if filtered else length != rows):
         raise BrokenPromise(f"{_named(step)} returns {length} rows for {rows}")
     if step.form == "list":
         return _of_list(step, result)

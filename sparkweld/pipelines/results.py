@@ -1,0 +1,99 @@
+"""The outputs of blocks, which come in any order, to the outputs of all rows.
+
+Columns of the root's rows are written where they belong at once. Of rows that a filter keeps, a block's place is known when all
+blocks before it have said how many they keep: the thread that says so last copies what waited, while it is in the cache. Other
+outputs (texts, objects, merged results) are pieces until the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from sparkweld.annotations.split_types import Merge
+from sparkweld.ir.ops import Optional
+from sparkweld.pipelines.memory import reused
+from sparkweld.pipelines.plan import Pipeline
+from sparkweld.pipelines.stages import Block
+
+
+class Results:
+    """Outputs so far of `rows` rows."""
+
+    def __init__(self, pipeline: Pipeline, rows: int) -> None:
+        self.pipeline = pipeline
+        self.blocks = 0
+        self._pieces: dict[int, dict[str, Any]] = {}
+        self._placed = {name: reused.empty(rows, type.dtype) for name, type in pipeline.placed.items()}
+        self._kept = {name: reused.empty(rows, type.dtype) for name, type in pipeline.kept.items()}
+        self._ends = dict.fromkeys(self._kept, 0)
+        self._waiting: dict[int, tuple[int, dict[str, np.ndarray]]] = {}
+        self._next = 0
+        self._lock = Lock()
+
+    def places(self, start: int, stop: int) -> Block:
+        """By column, where in the whole outputs the rows of a block belong. Kernels make views of texts, and objects of those."""
+        columns = {self.pipeline.outputs[name]: whole[start:stop] for name, whole in self._placed.items()}
+        return {column: place for column, place in columns.items() if place.dtype != object}
+
+    def add(self, start: int, stop: int, block: Block) -> None:
+        """The outputs of the block of these rows."""
+        outputs = {name: block[column] for name, column in self.pipeline.outputs.items()}
+        for name, whole in self._placed.items():
+            place = whole[start:stop]
+            if outputs[name].ctypes.data != place.ctypes.data:  # else a kernel has written it there
+                place[:] = outputs[name]
+        rest = {name: outputs[name] for name in outputs if name not in self._placed and name not in self._kept}
+        with self._lock:
+            self.blocks += 1
+            self._pieces[start] = rest
+            self._waiting[start] = stop, {name: outputs[name] for name in self._kept}
+            copies = self._in_order()
+        for place, values in copies:
+            place[:] = values
+
+    def _in_order(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Where the kept rows of the blocks belong whose place is known now, and what they are."""
+        copies = []
+        while self._next in self._waiting:
+            self._next, columns = self._waiting.pop(self._next)
+            for name, values in columns.items():
+                end = self._ends[name] + len(values)
+                copies.append((self._kept[name][self._ends[name] : end], values))
+                self._ends[name] = end
+        return copies
+
+    def whole(self, merges: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs of all rows."""
+        made: dict[str, Any] = {}
+        for name, column in self.pipeline.outputs.items():
+            if name in self._placed:
+                made[name] = self._placed[name]
+            elif name in self._kept:
+                made[name] = _of_size(self._kept[name], self._ends[name])
+            else:
+                pieces = [self._pieces[start][name] for start in sorted(self._pieces)]
+                made[name] = merged(merges[column], pieces) if column in merges else _concat(pieces)
+        return made
+
+
+def merged(merge: Merge, pieces: Sequence[Any]) -> Any:
+    """The merged result; pieces without rows gave none. Raises LookupError when there were no rows at all."""
+    found = [piece for piece in pieces if piece is not None]
+    if not found:
+        raise LookupError("no rows, so the original computation says what that gives")
+    return merge.merge(found)
+
+
+def _of_size(whole: np.ndarray, rows: int) -> np.ndarray:
+    """The first rows; not in the memory of many more, which they would keep from others."""
+    return whole[:rows] if 2 * rows >= len(whole) else whole[:rows].copy()
+
+
+def _concat(pieces: Sequence[Any]) -> Any:
+    if isinstance(pieces[0], Optional):
+        return Optional(np.concatenate([p.values for p in pieces]), np.concatenate([p.valid for p in pieces]))
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
