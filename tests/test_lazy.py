@@ -301,3 +301,22 @@ def test_what_costs_more_to_record_runs_at_once(monkeypatch):
     assert "kernel" in explain(np.sqrt(sparkweld.lazy(B, least_rows=N)))
     with pytest.raises(UserError, match="least_rows"):
         sparkweld.lazy(B, least_rows=-1)
+
+
+def test_what_the_library_says_of_one_call_is_not_said_of_another():
+    """Equal constants of other types or signs, and equal calls on other dtypes and names, are asked for by themselves."""
+    small, series = np.array([1, -2, 100], np.int8), pd.Series([1.0, -2.0, 0.0], name="a")
+    for x in (small, small.astype(np.float32), series, series.rename("b"), series.astype("int64")):
+        for constant in (0.0, -0.0, 0, False, 1, True, 1.0, np.float64(1), np.int64(1), 2, 2.0, -1.5):
+            for function in (operator.mul, operator.add, operator.truediv, operator.eq, np.copysign, operator.pow):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    try:
+                        wanted = function(x, constant)
+                    except TypeError as error:
+                        with pytest.raises(TypeError, match=str(error)[:20].replace("(", r"\(")):
+                            function(sparkweld.lazy(x), constant)
+                        continue
+                    got = sparkweld.compute(function(sparkweld.lazy(x), constant))[0]
+                assert equal(got, wanted) and np.array_equal(np.signbit(got), np.signbit(wanted)), (x, constant, function)
+                assert getattr(got, "name", None) == getattr(wanted, "name", None)

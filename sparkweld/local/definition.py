@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,7 @@ class Definition:
         """The loop of its rows."""
         return self.space.capture.loop(self.domain)
 
-    def parents(self) -> Iterator[Definition]:
+    def parents(self) -> list[Definition]:
         """The definitions that it is made of."""
         return definitions((self.args, self.kwargs))
 
@@ -84,23 +84,30 @@ class Definition:
         return self.real
 
 
-def definitions(x: Any) -> Iterator[Definition]:
+def definitions(x: Any) -> list[Definition]:
     """The definitions in nested arguments."""
-    if isinstance(x, Definition):
-        yield x
+    found: list[Definition] = []
+    _add_definitions(x, found)
+    return found
+
+
+def _add_definitions(x: Any, found: list[Definition]) -> None:
+    if type(x) is Definition:
+        found.append(x)
     elif isinstance(x, list | tuple):
         for element in x:
-            yield from definitions(element)
+            _add_definitions(element, found)
     elif isinstance(x, dict):
-        yield from definitions(list(x.values()))
+        for element in x.values():
+            _add_definitions(element, found)
 
 
 def replaced(x: Any, by: Callable[[Definition], Any]) -> Any:
     """Nested arguments with something else for each definition."""
-    if isinstance(x, Definition):
+    if type(x) is Definition:
         return by(x)
     if type(x) in (list, tuple):
-        return type(x)(replaced(element, by) for element in x)
+        return type(x)([replaced(element, by) for element in x])
     if type(x) is dict:
         return {key: replaced(value, by) for key, value in x.items()}
     return x

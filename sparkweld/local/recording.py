@@ -7,7 +7,6 @@ computed with all that it takes.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from sparkweld.errors import Refusal
 from sparkweld.local import black_boxes
 from sparkweld.local.definition import Definition, definitions, replaced
 from sparkweld.local.evaluating import compute_definitions
+from sparkweld.local.samples import RAISED, sampled
 from sparkweld.local.traced import Foreign, dtype_of, kind_of, source_of, traced_like
 from sparkweld.local.values import Lazy, LazyArray, LazySeries
 from udf_compiler.trace import TracedArray, TracedSeries
@@ -142,12 +142,12 @@ def kept_rows(owners: list[Definition], mask: Definition) -> list[Lazy]:
 
 def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """What ``function(*args, **kwargs)`` gives: lazy where it can be, with lazy or real arguments."""
-    found = list(definitions(_unwrapped((args, dict(kwargs)))))
+    found = definitions(_unwrapped((args, dict(kwargs))))
     if not found:
         return function(*args, **kwargs)
     session, rows = found[0].session, found[0].space.rows
     defined = _defined(session, (args, dict(kwargs)), rows)
-    if found[0].space.is_recorded and is_aligned(list(definitions(defined))):
+    if found[0].space.is_recorded and is_aligned(definitions(defined)):
         result = _captured(function, *defined)
         if result is not NotImplemented:
             return result
@@ -156,7 +156,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
 
 def forwarded(session: Any, function: Callable[..., Any], defined: Any) -> Any:
     """The real call on real data; rows that it gives are lazy again."""
-    compute_definitions(list(definitions(defined)))
+    compute_definitions(definitions(defined))
     args, kwargs = replaced(defined, lambda d: d.real)
     from sparkweld.local.session import wrap
 
@@ -170,7 +170,7 @@ def _unwrapped(x: Any) -> Any:
     if isinstance(x, Lazy):
         return x._definition
     if type(x) in (list, tuple):
-        return type(x)(map(_unwrapped, x))
+        return type(x)([_unwrapped(element) for element in x])
     if type(x) is dict:
         return {key: _unwrapped(value) for key, value in x.items()}
     return x
@@ -179,7 +179,7 @@ def _unwrapped(x: Any) -> Any:
 def _defined(session: Any, x: Any, rows: int) -> Any:
     """The same, with real Series and arrays of that many rows as definitions, too."""
     if type(x) in (list, tuple):
-        return type(x)(_defined(session, element, rows) for element in x)
+        return type(x)([_defined(session, element, rows) for element in x])
     if type(x) is dict:
         return {key: _defined(session, value, rows) for key, value in x.items()}
     if rows > 1 and (isinstance(x, pd.Series) or type(x) is np.ndarray and x.ndim == 1) and len(x) == rows:
@@ -198,13 +198,9 @@ def is_aligned(found: list[Definition]) -> bool:
 
 def _captured(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """A lazy value, a merged result, or NotImplemented."""
-    found = list(definitions((args, kwargs)))
-    try:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            sample_args, sample_kwargs = replaced((args, kwargs), lambda d: d.sample())
-            sample = function(*sample_args, **sample_kwargs)
-    except Exception:  # noqa: BLE001 - the real call will raise it, or show that only samples do
+    found = definitions((args, kwargs))
+    sample = sampled(function, args, kwargs)
+    if sample is RAISED:
         return NotImplemented
     traced = _native(function, args, kwargs, found)
     if traced is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from udf_compiler.calls.time_conversions import integers_of
 from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.trace import dates, maybe, moments
 from udf_compiler.trace.array import TracedArray, apply, as_array
-from udf_compiler.trace.lower import cast, constant_of, is_number, operator_call, run_prototype, type_of
+from udf_compiler.trace.lower import cast, constant_of, is_number, kind_of, operator_call, run_prototype, type_of
+from udf_compiler.trace.lower import given as prototype_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, refuse_in_place
@@ -164,15 +166,23 @@ def set_where(s: TracedSeries, key: Any, value: Any, call: str) -> None:
     if not is_number(value):
         refuse("SW262", call=call, what=raw(value))
 
-    def assigned() -> pd.Series:
-        proto = pd.Series(np.ones(2, s.dtype))
-        proto[pd.Series([True, False])] = value
-        return proto
-
-    made = run_prototype(call, assigned)
+    made = _assigned(s.dtype, kind_of(value), call)
     if made.dtype != s.dtype:
         refuse("SW255", call=call, when="a row is replaced", advice=_CAST_FIRST)
     s.value = s.loop.select(at, s.loop.const(made.iloc[0], s.value.type), s.value)
+
+
+@lru_cache(maxsize=256)
+def _assigned(dtype: np.dtype, kind: tuple[Any, ...], call: str) -> pd.Series:
+    """A Series of the dtype whose first row was replaced by a constant."""
+
+    def assigned() -> pd.Series:
+        proto = pd.Series(np.ones(2, dtype))
+        proto[pd.Series([True, False])] = prototype_of(kind)
+        return proto
+
+    made: pd.Series = run_prototype(call, assigned)
+    return made
 
 
 class Loc(Traced):

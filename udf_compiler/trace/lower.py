@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,13 @@ def prototype(operand: Operand) -> Any:
     return np.ones(1, operand.type.dtype) if isinstance(operand, Value) else operand
 
 
+@lru_cache(maxsize=64)
+def _one(dtype: np.dtype) -> np.ndarray:
+    made = np.ones(1, dtype)
+    made.flags.writeable = False
+    return made
+
+
 def constant(loop: LoopBuilder, value: Any, dtype: np.dtype, call: str) -> Value:
     """A constant converted to `dtype` as NumPy converts an operand."""
     type = type_of(dtype, call)
@@ -84,11 +92,9 @@ def ufunc_call(loop: LoopBuilder, ufunc: np.ufunc, operands: tuple[Operand, ...]
     """`ufunc` on operands of one row each; at least one is a Value. Gives all its outputs."""
     if ufunc.signature is not None or ufunc.nin != len(operands):
         refuse("SW251", call=call)
-    expected = run_prototype(call, ufunc, *map(prototype, operands))
-    expected = expected if isinstance(expected, tuple) else (expected,)
+    expected, dtypes = _resolved(ufunc, tuple(map(kind_of, operands)), call)
     if len(operands) == 2 and ufunc.__name__ in _COMPARISONS and _out_of_range(*operands):
         return (loop.const(bool(expected[0][0]), BOOL),)  # no value of the integer type compares otherwise
-    dtypes = ufunc.resolve_dtypes(tuple(map(_descriptor, operands)) + (None,) * ufunc.nout)
     types = [type_of(dtype, call) for dtype in dtypes]
     args = tuple(
         loop.cast(o, t) if isinstance(o, Value) else constant(loop, o, t.dtype, call)
@@ -100,6 +106,27 @@ def ufunc_call(loop: LoopBuilder, ufunc: np.ufunc, operands: tuple[Operand, ...]
         if got.type != wanted or got.type.dtype != proto.dtype:
             raise InternalError(f"{call} resolved to {got.type}, NumPy gives {proto.dtype}")
     return results
+
+
+def kind_of(operand: Operand) -> tuple[Any, ...]:
+    """All that NumPy's choice of an inner loop, and its complaints, depend on: a dtype, or a constant with its type. (Equal
+    constants may differ in their type, and zeros in their sign.)
+    """
+    return (operand.type.dtype,) if isinstance(operand, Value) else (type(operand), operand, str(operand))
+
+
+def given(kind: tuple[Any, ...]) -> Any:
+    """What stands for an operand of that kind where NumPy is asked."""
+    return _one(kind[0]) if isinstance(kind[0], np.dtype) else kind[1]
+
+
+@lru_cache(maxsize=1024)
+def _resolved(ufunc: np.ufunc, kinds: tuple[Any, ...], call: str) -> tuple[tuple[np.ndarray, ...], tuple[np.dtype, ...]]:
+    """What the ufunc gives for prototypes, and the dtypes of its inner loop."""
+    expected = run_prototype(call, ufunc, *map(given, kinds))
+    descriptors = tuple(kind[0] if isinstance(kind[0], np.dtype) else _descriptor(kind[1]) for kind in kinds)
+    dtypes = ufunc.resolve_dtypes(descriptors + (None,) * ufunc.nout)
+    return (expected if isinstance(expected, tuple) else (expected,)), dtypes
 
 
 def _emit(
@@ -130,12 +157,10 @@ def _power(loop: LoopBuilder, operands: tuple[Operand, ...], args: tuple[Value, 
     return loop.call("power", base, exponent)
 
 
-def _descriptor(operand: Operand) -> Any:
-    if isinstance(operand, Value):
-        return operand.type.dtype
-    if isinstance(operand, np.generic):
-        return operand.dtype
-    return np.dtype(np.bool_) if isinstance(operand, bool) else type(operand)
+def _descriptor(constant: Any) -> Any:
+    if isinstance(constant, np.generic):
+        return constant.dtype
+    return np.dtype(np.bool_) if isinstance(constant, bool) else type(constant)
 
 
 def _out_of_range(a: Operand, b: Operand) -> bool:
@@ -161,21 +186,29 @@ class _Recorder(np.ndarray):
 
 def operator_call(loop: LoopBuilder, operator: Callable[..., Any], operands: tuple[Operand, ...], call: str) -> tuple[Value, ...]:
     """A Python operator on NumPy arrays: which ufunc it runs (``a ** 2`` is np.square) is asked of NumPy."""
-    run_prototype(call, operator, *map(prototype, operands))
+    ufunc, inputs = _ufunc_of(operator, tuple(map(kind_of, operands)), call)
+    return ufunc_call(loop, ufunc, tuple(operands[x] if is_position else x for is_position, x in inputs), call)
+
+
+@lru_cache(maxsize=1024)
+def _ufunc_of(operator: Callable[..., Any], kinds: tuple[Any, ...], call: str) -> tuple[np.ufunc, tuple[tuple[bool, Any], ...]]:
+    """The ufunc that an operator ends in, and its inputs: numbers of operands, marked True, or constants."""
+    operands = tuple(map(given, kinds))
+    run_prototype(call, operator, *operands)
     calls: list[tuple[np.ufunc, tuple[Any, ...]]] = []
     recorders: list[Any] = []
-    for operand in operands:
+    for kind, operand in zip(kinds, operands, strict=True):
         recorder: Any = operand
-        if isinstance(operand, Value):
-            recorder = np.ones(1, operand.type.dtype).view(_Recorder)
+        if isinstance(kind[0], np.dtype):
+            recorder = np.ones(1, kind[0]).view(_Recorder)
             recorder.calls = calls
         recorders.append(recorder)
     run_prototype(call, operator, *recorders)
     if len(calls) != 1:
         refuse("SW251", call=call)
     ufunc, inputs = calls[0]
-    order: list[Any] = [operands[i] if (i := _position(x, recorders)) is not None else constant_of(x) for x in inputs]
-    return ufunc_call(loop, ufunc, tuple(order), call)
+    positions = [_position(x, recorders) for x in inputs]
+    return ufunc, tuple((i is not None, constant_of(x) if i is None else i) for i, x in zip(positions, inputs, strict=True))
 
 
 def _position(x: Any, recorders: list[Any]) -> int | None:

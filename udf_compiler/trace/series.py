@@ -6,6 +6,8 @@ of // and % on integers turns the whole batch to float64 (guarded), comparisons 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,10 @@ from udf_compiler.trace import dates, maybe, moments, text
 from udf_compiler.trace.lower import (
     Operand,
     constant_of,
+    given,
     is_number,
+    kind_of,
     operator_call,
-    prototype,
     run_prototype,
     ufunc_call,
 )
@@ -162,7 +165,8 @@ class TracedSeries(Traced):
         dates.refuse_date(self, call)
         if self.kind == "maybe":
             return maybe.plain(self, call)._unary(name)
-        run_prototype(call, {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}[name], _proto(self))
+        function = {"neg": lambda s: -s, "pos": lambda s: +s, "invert": lambda s: ~s, "abs": abs}[name]
+        run_prototype(call, function, pd.Series(np.ones(1, self.dtype)))
         if self.value.type == BOOL and name != "abs":  # pandas: -s is ~s and +s a copy for bool
             return self.new(self.value if name == "pos" else self.loop.call("logical_not", self.value))
         ufunc = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}[name]
@@ -234,7 +238,8 @@ def binary(left: TracedSeries, name: str, other: Any, reflected: bool, call: str
         return left.new(loop.const(name == "ne", BOOL))
     right = operand(loop, other, call)
     function = REFLECTED[name] if reflected else BINARY[name]
-    expected = run_prototype(call, function, _proto(left), _proto_of(other, right))
+    kind = (other.dtype,) if (is_series := isinstance(other, TracedSeries)) else kind_of(right)
+    expected = _expected(function, left.dtype, is_series, kind, call)
     if name not in _COMPARISONS | _LOGICAL and isinstance(right, np.integer | np.floating):
         right = int(right) if isinstance(right, np.integer) else float(right)  # ops.maybe_prepare_scalar_for_op
     if name in _LOGICAL:
@@ -292,14 +297,11 @@ def _checked(values: tuple[Value, ...], expected: tuple[pd.Series, ...], like: T
     return results
 
 
-def _proto(series: TracedSeries) -> pd.Series:
-    return pd.Series(np.ones(1, series.dtype))
-
-
-def _proto_of(other: Any, right: Operand) -> Any:
-    if isinstance(other, TracedSeries):
-        return _proto(other)
-    return prototype(right)
+@lru_cache(maxsize=1024)
+def _expected(function: Callable[..., Any], dtype: np.dtype, is_series: bool, kind: tuple[Any, ...], call: str) -> Any:
+    """What pandas' operator gives for prototypes of a Series and of another, an array or a constant."""
+    other = given(kind)
+    return run_prototype(call, function, pd.Series(np.ones(1, dtype)), pd.Series(other.copy()) if is_series else other)
 
 
 def _is_missing(x: Any) -> bool:
