@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyspark.sql.pandas.types import from_arrow_type
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate, parse_program
@@ -11,11 +13,14 @@ from sparkweld.ir.types import LISTS, Items
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference
+from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import codes, compile_udf, run, values_of
 from tests.helpers.scalars import check, columns_of, function_of, rows_of, same
 from udf_compiler.boundary import COLUMN_TYPES
 
 WEIGHTS = [0.5, -1.25, 3.0]
+RETURNS = {"double": pa.float64(), "long": pa.int64(), "boolean": pa.bool_(), "array<long>": pa.list_(pa.int64()),
+           "array<double>": pa.list_(pa.float64())}  # fmt: skip
 
 #: Source, types of the arguments.
 FUNCTIONS: list[tuple[str, tuple[str, ...]]] = [
@@ -214,6 +219,64 @@ def test_lists_as_results(eval_type):
         assert [None if x is None else list(x.values) for x in got] == [None if x is None else list(x) for x in wanted]
     small = compile_udf(lambda a: [0 if a is None else a, 1], eval_type, {"a": "integer"}, "array<byte>")
     assert run(small, {"a": data["a"]})[1].tolist() == [False, True, False, False]
+
+
+def _tail(v):
+    for x in v:
+        if x > 100:
+            return v[2:]
+    return v[1:]
+
+
+#: Functions of an ndarray whose results depend on NumPy's dtypes, and the result of each in Spark.
+OF_NDARRAYS = [
+    (lambda v: v * 2 + 1, None), (lambda v: 1 - v, None), (lambda v: v[v > 0], None), (lambda v: v * np.int64(3), "array<long>"),
+    (lambda v: v / 2, "array<double>"), (lambda v: v.sum() / v.size, "double"), (lambda v: v.mean(), "double"),
+    (lambda v: v.std(), "double"), (lambda v: v.var(ddof=1), "double"), (lambda v: np.where(v > v[0], v, 0).max(), "double"),
+    (lambda v: (v > 1).mean(), "double"), (lambda v: v[0] * 100, "long"), (lambda v: v[0] + v[1] / 3, "double"),
+    (lambda v: np.clip(v, -2, 2), None), (lambda v: (v - v.mean())[-1], "double"), (lambda v: (v * v).sum(), "double"),
+    (lambda v: sum(x * 3 for x in v) if len(v) else None, "double"), (lambda v: [x * 2 for x in v], None),
+    (lambda v: (_tail(v) + _tail(v)).sum(), "double"), (lambda v: (v * [2]).sum(), "double"),
+    (lambda v: v[0] == 0.1, "boolean"), (lambda v: round(v[0] / 7, 1), "double"), (lambda v: abs(v[0] // 3), "double"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("type", [pa.int8(), pa.int64(), pa.float32()], ids=str)
+def test_arithmetic_of_ndarrays(type):
+    lists = [[1, 2, 3], [100, -7], [0, 0], [5], [3, 101, 120, -128, 7], [2] * 9, [7, 1, 120] * 20]
+    if pa.types.is_floating(type):
+        lists += [[0.1, 0.25, -0.0], [float("nan"), 1.0], [1e30, -1e30, 0.5, float("inf")]]
+    batch = pa.RecordBatch.from_arrays([pa.array(lists, pa.list_(type))], ["a"])
+    refused = []
+    for function, returns in OF_NDARRAYS:
+        wanted = from_arrow_type(pa.list_(type) if returns is None else RETURNS[returns])
+        proved = compare_with_worker(lambda s, f=function: s.map(f), [batch, batch.slice(0, 1)], wanted)
+        assert proved.refused or proved.decided, function
+        refused += [proved.refused] if proved.refused else []
+    assert set(refused) <= {"SW222", "SW226", "SW293"} and len(refused) <= 5, refused
+
+
+@pytest.mark.parametrize(
+    ("function", "returns", "code"),
+    [
+        (lambda v: np.exp(v), "array<double>", "SW286"), (lambda v: v @ v, "double", "SW222"),
+        (lambda v: v.cumsum(), None, "SW222"), (lambda v: v[[0, 1]], None, "SW222"),
+        (lambda v: v + v.tolist(), None, "SW222"), (lambda v: np.where(v), None, "SW222"),
+        (lambda v: np.median(v), "double", "SW222"), (lambda v: v.sum(axis=1), "double", "SW222"),
+        (lambda v: v.clip(v[0], v[1]), None, "SW222"), (lambda v: v == "a", "array<boolean>", "SW222"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_of_ndarrays(function, returns, code):
+    assert codes(compile_udf(lambda s: s.map(function), 200, {"s": "array<double>"}, returns or "array<double>")) == [code]
+
+
+def test_an_ndarray_is_not_changed_in_place():
+    def doubled(v):
+        w = v
+        w *= 2
+        return v
+
+    assert codes(compile_udf(lambda s: s.map(doubled), 200, {"s": "array<double>"}, "array<double>")) == ["SW256"]
 
 
 def test_what_is_refused_of_series_of_lists():

@@ -419,6 +419,8 @@ ROWS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
     (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] // row["b"], axis=1), ("double", "double"), "double"),
     (lambda a, b: _frame(a=a, b=b).apply(lambda row: abs(-row["a"]) % 7.5, axis=1), ("double", "double"), "double"),
     (lambda a, b: _frame(a=a, b=b).apply(lambda row: int(row["a"]) + 1, axis=1), ("double", "double"), "long"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] * 3 - row["b"], axis=1), ("integer", "integer"), "long"),
+    (lambda a, b: _frame(a=a, b=b).apply(lambda row: row["a"] // row["b"] + row["a"] / 7, axis=1), ("integer",) * 2, "double"),
     (lambda a, b: _frame(a=a, b=b).apply(sum, axis=1), ("double", "double"), "double"),
     (lambda a, b: _frame(a=a, b=b).apply(lambda row: max(row) / 2, axis=1), ("double", "long"), "double"),
     (lambda a, b: _frame(a=a, b=b).apply(lambda row: 1 if all(v > 0 for v in row) else 0, axis=1), ("long", "integer"), "long"),
@@ -443,7 +445,7 @@ def test_rows_of_frames_and_numpy_scalars(function, types, returns):
 
 NO_ROWS = [
     ("SW250", lambda a: _frame(a=a).apply(lambda column: column, axis=0), "double"),
-    ("SW262", lambda a: _frame(a=a, b=a).apply(lambda row: row["a"] + 1, axis=1), "integer"),
+    ("SW262", lambda a: _frame(a=a, b=a).apply(lambda row: row["a"] ** 0.5, axis=1), "integer"),
     ("SW254", lambda a: _frame(a=a, b=a).apply(lambda row: row["a"], axis=1), "float"),
     ("SW262", lambda a: _frame(a=a).apply(lambda row: row["nope"], axis=1), "double"),
     ("SW251", lambda a: _frame(a=a).apply(lambda row: row.sum(), axis=1), "double"),

@@ -18,7 +18,8 @@ from udf_compiler import row_flags
 TYPES = ("boolean", "integer", "long", "float", "double", "string")
 PLAIN, PICKLED, PANDAS, ARROW = 101, 100, 200, 250
 
-#: Of a list in a plain UDF, with what each gives. "element" is the type of the elements, "array" the type of the list.
+#: Of a list in a plain UDF, with what each gives. "element" is the type of the elements, "array" the type of the
+#: list, "doubles" one of doubles.
 OF_A_LIST = (
     ("len(xs)", "long"), ("xs[0]", "element"), ("xs[-1] if xs else None", "element"), ("xs[i]", "element"),
     ("xs[1:]", "array"), ("xs[::-1]", "array"), ("len(xs[:i])", "long"), ("sum(xs)", "number"), ("min(xs)", "element"),
@@ -42,6 +43,10 @@ OF_A_SERIES = (
     ("s.map(lambda v: (v * v).sum())", "number"), ("s.map(lambda v: v @ v)", "number"),
     ("s.map(lambda v: sum(x * x for x in v))", "number"), ("s.map(lambda v: v[0] in v)", "boolean"),
     ("s.map(lambda v: v[1:])", "array"), ("s.map(lambda v: v * 2)", "array"), ("s.map(lambda v: np.sqrt(v))", "array"),
+    ("s.map(lambda v: (v > v[0]).sum())", "long"), ("s.map(lambda v: v * v + v / 2)", "doubles"),
+    ("s.map(lambda v: np.where(v > 0, v, 0))", "array"), ("s.map(lambda v: np.clip(v, 0, 1))", "array"),
+    ("s.map(lambda v: np.exp(v))", "doubles"), ("s.map(lambda v: v[0] * 2 + v[-1])", "element"),
+    ("s.map(lambda v: [x * 2 for x in v])", "array"),
     ("s.map(lambda v: [x for x in v if x])", "array"), ("s.map(lambda v: v[v > 0])", "array"),
     ("s.map(lambda v: np.sort(v))", "array"), ("s", "array"), ("pd.Series(np.stack(s) @ [1.0, 2.0])", "double"),
     ("pd.Series(np.stack(s).reshape(-1, 3).max(axis=1))", "element"),
@@ -110,7 +115,7 @@ def _guards(reply: dict[str, Any]) -> int:
 def _reply(source: str, gives: str, element: str, eval_type: int) -> dict[str, Any]:
     function = eval(source, dict(_NAMES))
     number = "double" if element in ("float", "double") else "long"
-    returns = {"element": element, "array": f"array<{element}>", "number": number}.get(gives, gives)
+    returns = {"element": element, "array": f"array<{element}>", "number": number, "doubles": "array<double>"}.get(gives, gives)
     lists = [Given(name, f"array<{element}>", True, "dense") for name in "xyzs"[: function.__code__.co_argcount]]
     if eval_type in (PLAIN, PICKLED):
         lists[2] = Given("i", "integer", False, "dense")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql.types import DataType
+from pyspark.sql.types import ArrayType, DataType
 from pyspark.util import PythonEvalType
 
 from sparkweld.ir import Program, evaluate, parse_program
@@ -28,7 +28,9 @@ TWO_FORMS = ("boolean", "byte", "short", "integer", "long", "date")
 TYPE_NAMES = {
     "bool": "boolean", "int8": "byte", "int16": "short", "int32": "integer", "int64": "long", "float": "float",
     "double": "double", "date32[day]": "date", "string": "string", "timestamp[us]": "timestamp_ntz",
-    "timestamp[us, tz=UTC]": "timestamp", "list<item: double>": "array<double>", "list<item: int64>": "array<long>",
+    "timestamp[us, tz=UTC]": "timestamp", **{f"list<item: {arrow}>": f"array<{spark}>" for arrow, spark in (
+        ("double", "double"), ("float", "float"), ("int64", "long"), ("int32", "integer"), ("int8", "byte"), ("bool", "boolean"),
+    )},
 }  # fmt: skip
 
 
@@ -126,6 +128,8 @@ def _compile(blob: bytes, batch: pa.RecordBatch, state: tuple[str, ...], returns
 
 
 def spark_name(type: DataType) -> str:
+    if isinstance(type, ArrayType):
+        return f"array<{spark_name(type.elementType)}>"
     name = type.simpleString()
     return {"int": "integer", "bigint": "long", "smallint": "short", "tinyint": "byte"}.get(name, name)
 
@@ -160,4 +164,5 @@ def values_of(column: Array, returns: DataType) -> list[Any]:
     if pa.types.is_temporal(arrow_type):
         whole = pa.array(values, pa.int32() if arrow_type.bit_width == 32 else pa.int64(), mask=~valid)
         return whole.view(arrow_type).to_pylist()
-    return pa.array(values.tolist(), arrow_type, mask=~valid).to_pylist()
+    plain = [list(x.values) if isinstance(x, Items) else x for x in values.tolist()]
+    return pa.array(plain, arrow_type, mask=~valid).to_pylist()

@@ -1,4 +1,4 @@
-"""Random functions of a list of the row and a number, or of an ndarray: reductions, indices, slices, loops."""
+"""Random functions of a list of the row and a number, or of an ndarray: reductions, indices, slices, loops, arithmetic."""
 
 from __future__ import annotations
 
@@ -12,8 +12,23 @@ _LIST_NUMBERS = ("len(xs)", "sum(xs)", "min(xs)", "max(xs)", "xs[0]", "xs[-1]", 
                  "max(xs, default=0)", "len(xs[:-1])", "sum(x * x for x in xs)",
                  "sum(x for x in xs if x > i)", "xs.count(xs[0])", "sum([x * i for x in xs])", "len([x for x in xs if x > i])",
                  "max([x + k for k, x in enumerate(xs)])", "[k * k for k in range(i)][-1]")  # fmt: skip
+_ARRAYS = ("xs", "xs[1:]", "xs[:-1]", "{a} + {k}", "{k} - {a}", "{a} * {k}", "{a} / {k}", "{a} // {k}", "{a} % {k}", "{a} ** 2",
+           "{a} + {a}", "{a} - {a} * 2", "{a} - xs[0]", "{a} * len(xs)", "{a} / (1 + xs.size)", "-{a}", "abs({a})",
+           "np.maximum({a}, {k})", "np.minimum({a}, {a})", "np.square({a})", "np.sqrt(np.abs({a}))", "np.floor({a} / 2)",
+           "np.where({m}, {a}, {k})", "np.where({m}, {a}, {a})", "np.clip({a}, -2, 3)", "{a}.clip(0, None)", "{a}.astype(float)",
+           "{a}.astype('float32')", "{a}.round(1)", "np.nan_to_num({a})", "xs[{M}]", "{a} * np.float32(0.1)", "xs - xs.mean()",
+           "xs * W[:1]", "np.sign({a})", "({m}).astype(int)")  # fmt: skip
+_MASKS = ("{a} > {k}", "{a} <= {a}", "np.isnan({a})", "({a} > 0) & ({a} < 3)", "~({a} == {k})", "{a} != {k}",
+          "np.isfinite({a})")  # fmt: skip
+_ARRAY_CONSTANTS = ("2", "-3", "0.5", "1.0", "100", "np.int64(3)", "np.float64(0.25)", "xs[-1]", "int(xs[0])", "float(xs[0])")
+_OF_ARRAYS = ("{a}.sum()", "({a}).mean()", "np.max({a})", "({a}).min()", "({a})[0]", "len({a})", "np.std({a})",
+              "({a}).var(ddof=1)", "({m}).sum()", "({m}).any()", "np.all({m})", "({m}).mean()", "sum({a})", "max({a})",
+              "sum(x * 2 for x in {a})", "({a})[-1] * 3 - ({a})[0]", "np.sum({a}) / 7", "round(float(({a})[0]), 2)",
+              "({a})[0] + 1", "({a})[0] * 0.1", "({a})[0] > 0.1", "({a})[-1] // 3")  # fmt: skip
 _ARRAY_NUMBERS = ("len(xs)", "xs.sum()", "xs.mean()", "np.max(xs)", "xs.min()", "xs[0]", "xs[-1]", "xs[1:].sum()", "xs.size",
                   "sum(x * x for x in xs)", "max(xs)", "sum(xs)")  # fmt: skip
+#: Constants of the functions.
+SCOPE = {"W": np.array([0.5])}
 _TESTS = ("len(xs) > 2", "any(xs)", "all(xs)", "xs[0] > 1", "any(x > 3 for x in xs)", "all(x == x for x in xs)")
 _LIST_TESTS = ("2 in xs", "xs", "not xs[2:]")
 _LOOPS = (
@@ -29,6 +44,31 @@ _GROWING = (
     "out = same = []\n    for k, x in enumerate(xs):\n        out.append(x)\n        if same[0] > {} and k > 1:\n"
     "            out = []\n            out.append(x)\n    n = len(same)\n    t = out[-1] if out else 0",
 )
+
+
+@st.composite
+def _array(draw: st.DrawFn, template: str, depth: int, of: str = "{a}") -> str:
+    """A template filled: {a} an array as long as xs, {m} a mask of it, {M} one of xs itself, {k} a number."""
+    while "{" in template:
+        key = next(k for k in ("{a}", "{m}", "{M}", "{k}") if k in template)
+        chosen = draw(st.sampled_from({"{a}": _ARRAYS if depth else ("xs",), "{k}": _ARRAY_CONSTANTS}.get(key, _MASKS)))
+        if key == "{M}":
+            chosen = chosen.replace("{a}", "xs")
+        filled = chosen if key == "{k}" else f"({draw(_array(chosen, max(depth - 1, 0)))})"
+        template = template.replace(key, filled, 1)
+    return template
+
+
+@st.composite
+def array_functions(draw: st.DrawFn) -> str:
+    """Source of ``f(xs)`` of an ndarray that gives a number, or an array."""
+    template = draw(st.sampled_from(("{a}", *_OF_ARRAYS, *_OF_ARRAYS)))
+    value = draw(_array(template, draw(st.integers(1, 2))))
+    head = "def f(xs):\n    if xs is None or len(xs) < 2:\n        return None\n"
+    if draw(st.integers(0, 4)) or template == "{a}":
+        return f"{head}    return {value}\n"
+    loop = "    for x in xs:\n        t += x\n        if x > 3:\n            t = t - 1\n"
+    return f"{head}    t = 0.0\n{loop}    return t + {value}\n"
 
 
 @st.composite
@@ -57,7 +97,8 @@ def list_batches(type: pa.DataType) -> tuple[pa.RecordBatch, ...]:
             count = int(rng.integers(0, longest))
             wild = rng.choice([0.0, -0.0, 0.1, 1e16, np.nan, np.inf, 2.5], count)
             numbers = rng.integers(-9, 9, count)
-            values = (numbers if pa.types.is_integer(type) else np.where(rng.random(count) < 0.2, wild, numbers / 4)).tolist()
+            values = (np.where(rng.random(count) < 0.2, wild, numbers / 4) if pa.types.is_floating(type) else numbers).tolist()
+            values = [x > 0 for x in values] if pa.types.is_boolean(type) else values
             lists.append(None if rng.random() < nulls else [*values, *([None] if inside and rng.random() < 0.1 else [])])
         return pa.RecordBatch.from_arrays([pa.array(lists, pa.list_(type)), pa.array(rng.integers(-3, 4, rows))], ["a", "b"])
 
@@ -65,4 +106,4 @@ def list_batches(type: pa.DataType) -> tuple[pa.RecordBatch, ...]:
     return some, none, incomplete, batch(4, 0.0, False, 400), batch(1, 0.0, False, 2)
 
 
-__all__ = ["list_batches", "list_functions"]
+__all__ = ["SCOPE", "array_functions", "list_batches", "list_functions"]

@@ -19,7 +19,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from hypothesis import strategies as st
-from pyspark.sql.types import BooleanType, DataType, DateType, DoubleType, LongType, StringType, TimestampNTZType, TimestampType
+from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DateType,
+    DoubleType,
+    LongType,
+    StringType,
+    TimestampNTZType,
+    TimestampType,
+)
 from pyspark.util import PythonEvalType
 
 from sparkweld.ir.types import Type
@@ -27,7 +38,7 @@ from tests.helpers.columns import special_values
 from tests.helpers.compiled import Compared, compare_with_worker
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
-from tests.helpers.expressions_lists import list_batches, list_functions
+from tests.helpers.expressions_lists import SCOPE, array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_text import text_functions
@@ -145,6 +156,31 @@ def _lists(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
     return f"{source}\nmapped over arrays of {type}", compare_with_worker(scope["applied"], batches, DoubleType())
 
 
+def _arrays(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+    """A function of the ndarray of each row, of elements of any type, that gives a number or an array."""
+    source = draw(array_functions())
+    type = draw(st.sampled_from((pa.float64(), pa.float64(), pa.int64(), pa.int32(), pa.float32(), pa.int8(), pa.bool_())))
+    scope = {**_SCOPE, **SCOPE}
+    exec(source, scope)
+    how = draw(st.sampled_from(("s.map(f)", "pd.Series([f(x) for x in s])")))
+    exec(f"def applied(s):\n    return {how}\n", scope)
+    batches = tuple(batch.select(["a"]) for batch in list_batches(type))
+    return f"{source}\n{how} over arrays of {type}", compare_with_worker(scope["applied"], batches, _result_of(scope["f"], type))
+
+
+def _result_of(function: Callable[..., Any], element: pa.DataType) -> DataType:
+    """The Spark type of what it gives for an ordinary array."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            made = function(pa.array([1, 2, 3]).cast(element, safe=False).to_numpy(zero_copy_only=False))
+        except Exception:  # noqa: BLE001 - it raises in the worker as well, and that is what is compared then
+            return DoubleType()
+    if not isinstance(made, np.ndarray):
+        return BooleanType() if type(made) is np.bool_ else DoubleType()
+    return ArrayType(from_arrow_type(pa.from_numpy_dtype(made.dtype)))
+
+
 FAMILIES = {
     family.name: family
     for family in (
@@ -155,6 +191,7 @@ FAMILIES = {
         Family("rows", _rows, 0.5),
         Family("loops", _loops, 0.4),
         Family("lists", _lists, 0.6),
+        Family("arrays", _arrays, 0.6),
         Family("aggregates", compare_aggregate, 0.6),
         Family("models", compare_pipeline, 0.9),
     )

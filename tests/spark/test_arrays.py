@@ -273,6 +273,43 @@ def test_arrays_that_grow_in_loops(spark, parquet, arrow):
     check(spark, lambda: long.select(totals("xs")))
 
 
+WEIGHTS_OF_THREE = np.array([0.5, -1.0, 2.0])
+
+
+def test_arithmetic_of_arrays(spark, parquet):
+    def each(function, returns=DoubleType()):  # noqa: B008
+        return pandas_udf(named(lambda s: s.map(function)), returns)
+
+    def standardized(v):
+        return None if v is None or len(v) < 2 or v.std() == 0 else (v - v.mean()) / v.std()
+
+    def decayed(v):
+        total = 0.0
+        for x in v * 0.5:
+            total = total * 0.9 + x
+        return total
+
+    frame = parquet({"id": np.arange(3000), "xs": embeddings(3000), "ys": lists(pa.int32(), 3000, nulls=False),
+                     "zs": lists(pa.float32(), 3000), "ws": lists(pa.int64(), 3000)}, row_group_size=1500)  # fmt: skip
+    doubles = [
+        each(lambda v: v * 2 + 1, ArrayType(DoubleType())), each(standardized, ArrayType(DoubleType())), each(decayed),
+        each(lambda v: v[v > 0], ArrayType(DoubleType())), each(lambda v: (v[:3] * WEIGHTS_OF_THREE).sum()),
+        each(lambda v: np.where(v > 0, v, -v).max()), each(lambda v: np.sqrt((v * v).sum())),
+        each(lambda v: [x * 2 for x in v[v > v.mean()]], ArrayType(DoubleType())),
+    ]  # fmt: skip
+    check(spark, lambda: frame.select("id", *(f("xs") for f in doubles)))
+    ints = [
+        each(lambda v: v * 30_000_000, ArrayType(IntegerType())), each(lambda v: v[v % 2 == 0], ArrayType(IntegerType())),
+        each(lambda v: (v // 7).sum(), LongType()), each(lambda v: v[:2].sum() * 3 if len(v) > 1 else 0, LongType()),
+    ]  # fmt: skip
+    check(spark, lambda: frame.select("id", *(f("ys") for f in ints)))
+    known = [
+        each(lambda v: None if v is None or len(v) == 0 else v[0] * 3 + v[-1]), each(lambda v: 0 if v is None else (v > 1).sum()),
+        each(lambda v: None if v is None else (v / 3).sum()),
+    ]  # fmt: skip
+    check(spark, lambda: frame.select("id", *(f("zs") for f in known), *(f("ws") for f in known)))
+
+
 def test_series_of_arrays_as_results(spark, parquet):
     @pandas_udf(ArrayType(DoubleType()))
     def heads(s: pd.Series) -> pd.Series:

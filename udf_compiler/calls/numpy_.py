@@ -7,6 +7,7 @@ the Series where NumPy calls those (np.clip, np.round). Functions without a trac
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,8 @@ from udf_compiler.calls.strings.choose import choose, has_texts
 from udf_compiler.calls.time_conversions import choose_times, has_times
 from udf_compiler.calls.vectorize import Vectorize
 from udf_compiler.scalar.builtin_calls import real_arguments
+from udf_compiler.scalar.exceptions import as_python
+from udf_compiler.scalar.paths import is_exploring
 from udf_compiler.trace import time_constants
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.constants import unwrapped
@@ -299,8 +302,17 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return handler(*args, **kwargs)
 
 
+def _in_row(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A function of constants on a path of a scalar function, where it raises only on the rows of that path."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return as_python(function, *args, **kwargs)
+
+
 class Function:
     """What compiled functions see as a NumPy function."""
+
+    __self__ = None  # asked of whatever a region calls
 
     def __init__(self, function: Any) -> None:
         self.function = function
@@ -312,7 +324,8 @@ class Function:
             return call_function(self.function, args, kwargs)
         if self.__name__ not in PURE:
             refuse("SW263", name=name_of(self.function))
-        result = run_prototype(name_of(self.function), self.function, *map(unwrapped, args), **kwargs)
+        run = _in_row if is_exploring() else run_prototype
+        result = run(name_of(self.function), self.function, *map(unwrapped, args), **kwargs)
         if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
             refuse("SW263", name=f"{name_of(self.function)} of objects, text or times")  # "now" is a time, for one
         return result

@@ -24,7 +24,7 @@ from udf_compiler.regions.instructions import step
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import UNSET, Caught, Shape, State, kind_of_leaf
 from udf_compiler.scalar.exceptions import check_exception
-from udf_compiler.scalar.lists import NUMPY_ELEMENTS, is_list
+from udf_compiler.scalar.lists import NDARRAY, NUMPY_ELEMENTS, is_list
 from udf_compiler.scalar.new_lists import element_value, kind_of, list_of
 from udf_compiler.scalar.paths import Explorer, Fork, Node, leaves
 from udf_compiler.scalar.results import kind_of_result, value_as
@@ -40,10 +40,14 @@ _MOST_VALUES = 5000
 #: Paths within one block, where calls decide.
 _MOST_PATHS = 64
 
+#: `TracedScalar.numpy` of a list -> how the kinds of such results begin.
+PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray "}
+
 #: Kinds of results, in the order of their numbers, and the type that a region gives them in.
 RESULTS: dict[str, Type] = {
     "None": I64, "bool": I64, "int": I64, "float": F64, "str": STR,
-    **{f"{prefix}{kind}": Type(kind) for prefix in ("", "numpy ") for kind in LISTS},
+    "np.bool": I64, **{f"np.int{bits}": I64 for bits in (8, 16, 32, 64)}, "np.float32": F64, "np.float64": F64,
+    **{f"{prefix}{kind}": Type(kind) for prefix in PREFIXES.values() for kind in LISTS},
 }  # fmt: skip
 
 
@@ -279,9 +283,8 @@ def _result(draft: _Draft, x: Any) -> Any:
         return x
     if isinstance(x, tuple | list) and not is_list(x):
         refuse("SW293", type=type(x).__name__)
-    kind = kind_of_result(x)
-    if kind not in RESULTS or (is_scalar(x) and x.numpy and not x.is_list):
-        refuse("SW293", type=f"np.{x.numpy}" if is_scalar(x) and x.numpy else kind)
+    if _kind(x) not in RESULTS:
+        refuse("SW293", type=_kind(x))
     return draft.leaf(x)
 
 
@@ -299,7 +302,9 @@ def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ..
 
 def _kind(x: Any) -> str:
     """Of RESULTS."""
-    return f"numpy {x.kind}" if is_list(x) and x.numpy == NUMPY_ELEMENTS else kind_of_result(x)
+    if is_list(x):
+        return f"{PREFIXES[x.numpy]}{x.kind}"
+    return f"np.{x.numpy}" if is_scalar(x) and x.numpy else kind_of_result(x)
 
 
 def _as_value(draft: _Draft, x: Any) -> Value:

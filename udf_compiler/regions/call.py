@@ -7,17 +7,19 @@ from collections.abc import Callable, Sequence
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
+import numpy as np
+
 from sparkweld.errors import Refusal, SparkWeldError
 from sparkweld.ir.ops import Region
 from sparkweld.ir.regions import print_graph
 from sparkweld.ir.types import I64
-from udf_compiler.regions.build import RESULTS, GraphBuilder
+from udf_compiler.regions.build import PREFIXES, RESULTS, GraphBuilder
 from udf_compiler.regions.code import KNOWN_VERSION, TOTAL, is_known_version
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import Shape, State, reachable, row_of
 from udf_compiler.scalar.exceptions import as_python, check_exception, of_python
 from udf_compiler.scalar.frame_rows import TracedRow
-from udf_compiler.scalar.lists import NUMPY_ELEMENTS
+from udf_compiler.scalar.numpy_scalars import numpy_scalar
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.session import attempt, refuse, refuse_again
@@ -172,4 +174,9 @@ def _python(kind: str, value: Any) -> Any:
         loop = explorer().loop
         return TracedScalar("bool", loop.call("not_equal", value, loop.const(0, I64)))
     assert value.type == RESULTS[kind]
-    return TracedScalar(kind.removeprefix("numpy "), value, numpy=NUMPY_ELEMENTS if kind.startswith("numpy ") else "")
+    if kind.startswith("np."):
+        dtype = np.dtype(kind.removeprefix("np."))
+        truth = explorer().loop.call("not_equal", value, explorer().loop.const(0, I64)) if dtype == np.bool_ else value
+        return numpy_scalar(truth, dtype)
+    numpy = next(numpy for numpy, prefix in reversed(PREFIXES.items()) if kind.startswith(prefix))
+    return TracedScalar(kind.removeprefix(PREFIXES[numpy]), value, numpy=numpy)

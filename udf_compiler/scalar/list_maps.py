@@ -1,4 +1,7 @@
-"""A function of the elements of a row's lists, one by one, to a list of its results: a region that appends in a loop."""
+"""A function of the elements of a row's lists, one by one, to a list of its results: a region that appends in a loop.
+
+Or those elements of a list for which another one, of bools, is True.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,19 @@ def mapped(loop: LoopBuilder, lists: Sequence[Value], row: Sequence[Value], to: 
     NULL where a guard of `of` does not hold for some element.
     """
     types = [*(x.type for x in lists), *(x.type for x in row)]
-    blocks = (_first(types, to), _head(types, to), _body(types, len(lists), to, of), _last(to))
-    graph = Graph(blocks, (to,)).check()
-    return loop.emit(Region(print_graph(graph)), *lists, *row)
+    return _looped(loop, [*lists, *row], to, [_body(types, len(lists), to, of)])
+
+
+def kept(loop: LoopBuilder, xs: Value, mask: Value) -> Value:
+    """The list of those elements of `xs` where `mask`, a list of bools as long, is True; never NULL but for far too long ones."""
+    return _looped(loop, [xs, mask], xs.type, [*_choice([xs.type, mask.type], xs.type)])
+
+
+def _looped(loop: LoopBuilder, args: Sequence[Value], to: Type, body: Sequence[Block]) -> Value:
+    """The region of a loop over the first list, whose `body` are the blocks from number 3 on."""
+    types = [x.type for x in args]
+    blocks = (_first(types, to), _head(types, to), _last(to), *body)
+    return loop.emit(Region(print_graph(Graph(blocks, (to,)).check())), *args)
 
 
 def _arguments(types: Sequence[Type]) -> tuple[LoopBuilder, list[Value]]:
@@ -41,7 +54,7 @@ def _head(types: Sequence[Type], to: Type) -> Block:
     block, state = _arguments([*types, I64, to])
     size = block.emit(ListCall("length", types[0]), state[0])
     more = block.call("less", state[-2], size)
-    return _block([*types, I64, to], block, Branch(more.id, Jump(2, _ids(state)), Jump(3, _ids(state[-1:]))))
+    return _block([*types, I64, to], block, Branch(more.id, Jump(3, _ids(state)), Jump(2, _ids(state[-1:]))))
 
 
 def _body(types: Sequence[Type], lists: int, to: Type, of: Elementwise) -> Block:
@@ -51,6 +64,19 @@ def _body(types: Sequence[Type], lists: int, to: Type, of: Elementwise) -> Block
     grown = block.emit(ListAppend(to), made, value)
     following = block.call("add", at, block.const(1, I64))
     return _block([*types, I64, to], block, Jump(1, _ids([*given, following, grown])))
+
+
+def _choice(types: Sequence[Type], to: Type) -> tuple[Block, Block]:
+    """A block that asks the mask, and one that appends."""
+    block, (xs, mask, at, made) = _arguments([*types, I64, to])
+    chosen = block.emit(ListCall("at", mask.type), mask, at)
+    following = block.call("add", at, block.const(1, I64))
+    ends = Branch(chosen.id, Jump(4, _ids([xs, mask, at, made])), Jump(1, _ids([xs, mask, following, made])))
+    first = _block([*types, I64, to], block, ends)
+    block, (xs, mask, at, made) = _arguments([*types, I64, to])
+    grown = block.emit(ListAppend(to), made, block.emit(ListCall("at", xs.type), xs, at))
+    following = block.call("add", at, block.const(1, I64))
+    return first, _block([*types, I64, to], block, Jump(1, _ids([xs, mask, following, grown])))
 
 
 def _last(to: Type) -> Block:

@@ -15,20 +15,20 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import ListCall
 from sparkweld.ir.ops.lists import PYTHON_SUM
 from sparkweld.ir.types import BOOL, F64, I64, Type
+from udf_compiler.scalar import ndarrays
 from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.ndarrays import LONGEST, bound
+from udf_compiler.scalar.ndarrays import length as length
 from udf_compiler.scalar.numpy_scalars import numpy_scalar
 from udf_compiler.scalar.operands import as_int, is_number, kind_of, make_bool, make_float, make_int
 from udf_compiler.scalar.paths import both, explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar, of_value
-from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import raw
-
-#: No array of Spark's is longer.
-LONGEST = 2**31 - 1
+from udf_compiler.trace.values import BINARY, UNARY, raw, symbol
 
 _END = 2**62
-_NDARRAY = "ndarray"
+#: `TracedScalar.numpy` of an array.
+NDARRAY = "ndarray"
 #: `TracedScalar.numpy` of a list of NumPy scalars.
 NUMPY_ELEMENTS = "elements"
 
@@ -40,7 +40,7 @@ def is_list(x: object) -> bool:
 
 def of_list(value: Value, ndarray: bool = False) -> TracedScalar:
     """A list value as what the function sees."""
-    return TracedScalar(value.type.kind, value, numpy=_NDARRAY if ndarray else "")
+    return TracedScalar(value.type.kind, value, numpy=NDARRAY if ndarray else "")
 
 
 def call(fn: str, x: TracedScalar, *more: Value) -> Value:
@@ -54,7 +54,7 @@ def refuse_list(x: TracedScalar, what: str) -> NoReturn:
 
 
 def _named(x: TracedScalar) -> str:
-    return _NDARRAY if x.is_ndarray else "list"
+    return NDARRAY if x.is_ndarray else "list"
 
 
 def _element_type(x: TracedScalar) -> Type:
@@ -64,11 +64,6 @@ def _element_type(x: TracedScalar) -> Type:
 def _scalar(x: TracedScalar, value: Value) -> TracedScalar:
     """An element as the function sees it."""
     return numpy_scalar(value, value.type.dtype) if x.numpy else of_value(value)
-
-
-def length(x: TracedScalar) -> TracedScalar:
-    """``len(x)``."""
-    return make_int(call("length", x), (0, LONGEST))
 
 
 def is_empty(x: TracedScalar) -> Value:
@@ -91,6 +86,8 @@ def item(x: TracedScalar, key: Any) -> Any:
     """``x[i]`` and ``x[a:b]``."""
     if isinstance(key, slice):
         return _slice(x, key)
+    if x.is_ndarray and is_list(key):
+        return ndarrays.masked(x, key)
     if not is_number(key) or kind_of(key) != "int" or (is_scalar(key) and key.numpy):
         refuse_list(x, f"[...] with {raw(key)}")
     run, loop = explorer(), explorer().loop
@@ -147,10 +144,13 @@ def sum_(x: TracedScalar, start: Any = 0) -> Any:
         # NumPy's scalars are no floats of Python's, so it adds them plainly
         total = call("sum_in_order" if x.numpy else PYTHON_SUM, x)
         return numpy_scalar(total, np.dtype(np.float64)) if x.numpy else make_float(total)
-    if type(start) is float or (x.numpy and element_type != I64):
+    if type(start) is float:
         refuse_list(x, f"sum() of {element_type}")
     if x.numpy and explorer().decide(is_empty(x)):
         return 0
+    if x.numpy and element_type != I64:  # the ints that they add up to wrap in their own dtype; bools make int64
+        to = element_type if element_type.is_int else I64
+        return numpy_scalar(explorer().loop.cast(call("sum_wrapping", x), to), to.dtype)
     total = _present(call("sum", x))
     return numpy_scalar(total, np.dtype(np.int64)) if x.numpy else make_int(total)
 
@@ -179,72 +179,41 @@ def test(name: str, x: TracedScalar) -> Any:
     return make_bool(call(name, x))
 
 
-def binary(name: str, a: Any, b: Any) -> NoReturn:
+def binary(name: str, a: Any, b: Any) -> Any:
     """An operator with a list."""
+    if ndarrays.is_ndarray(a) or ndarrays.is_ndarray(b):
+        return ndarrays.elementwise(BINARY[name], (a, b), symbol(name))
     refuse_list(a if is_list(a) else b, f"{name} of {raw(a)} and {raw(b)}")
+
+
+def unary(name: str, x: TracedScalar) -> Any:
+    """``-x``, ``+x``, ``abs(x)`` and ``~x`` of an ndarray."""
+    if x.is_ndarray:
+        return ndarrays.elementwise(UNARY[name], (x,), f"unary {name}")
+    refuse_list(x, f"unary {name}")
 
 
 def attribute(x: TracedScalar, name: str) -> Any:
     """``x.name``. Refuses SW222; AttributeError where Python has no such attribute."""
-    table: dict[str, Any] = _OF_NDARRAY if x.is_ndarray else _OF_LIST
-    if name in table:
-        return _bound(table[name], x, name)
-    if x.is_ndarray and name in _PROPERTIES:
-        return _PROPERTIES[name](x)
+    if name in _OF_LIST and not x.is_ndarray:
+        return bound(_OF_LIST[name], x, f"list.{name}")
+    if name == "tolist" and x.is_ndarray:
+        return lambda: of_list(x.value)
+    found = ndarrays.attribute(x, name) if x.is_ndarray else None
+    if found is not None:
+        return found
     if not hasattr(np.ndarray if x.is_ndarray else list, name):
         raise of_python(AttributeError(f"'{_named(x)}' object has no attribute {name!r}"))
     refuse_list(x, f".{name}")
 
 
-def _bound(function: Callable[..., Any], x: TracedScalar, name: str) -> Callable[..., Any]:
-    def called(*args: Any, **kwargs: Any) -> Any:
-        check_form(function, (x, *args), kwargs, f"{_named(x)}.{name}")
-        return function(x, *args, **kwargs)
-
-    return called
-
-
 def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``np.name(x, ...)`` of an ndarray of the row: its method of that name."""
-    if not x.is_ndarray or name not in _OF_NDARRAY or name == "tolist":
+    if not x.is_ndarray:
         refuse_list(x, f"np.{name}")
-    return _bound(_OF_NDARRAY[name], x, name)(*args, **kwargs)
+    return ndarrays.numpy_function(name, x, args, kwargs)
 
 
-def _reduced(x: TracedScalar, name: str, axis: Any) -> Any:
-    if axis not in (None, 0, -1):
-        refuse_list(x, f".{name} with this axis")
-    loop, of = explorer().loop, _element_type(x)
-    if name in ("any", "all"):
-        return numpy_scalar(call(name, x), np.dtype(np.bool_))
-    if name == "sum":
-        total = call("sum_pairwise", x) if of.is_float else call("sum_wrapping", x)
-        return numpy_scalar(total, total.type.dtype)
-    if name == "mean":
-        if not of.is_float:
-            refuse_list(x, ".mean() of integers")
-        explorer().guard(loop.call("logical_not", is_empty(x)))  # NumPy warns, and gives NaN
-        count = loop.cast(call("length", x), of)
-        return numpy_scalar(loop.call("divide", call("sum_pairwise", x), count), of.dtype)
-    if of == BOOL:
-        refuse_list(x, f".{name}() of bools")
-    explorer().raise_if(is_empty(x), lambda: ValueError("zero-size array to reduction operation which has no identity"))
-    fn = {"min": "minimum", "max": "maximum"} if of.is_float else {"min": "smallest", "max": "largest"}
-    value = loop.value_of(call(fn[name], x))
-    if of.is_float:
-        explorer().guard(loop.call("not_equal", value, loop.const(0, of)))  # which of 0.0 and -0.0 wins depends on the CPU
-    return numpy_scalar(value, of.dtype)
-
-
-def _reduction(name: str) -> Callable[..., Any]:
-    return lambda x, axis=None: _reduced(x, name, axis)
-
-
-_OF_NDARRAY: dict[str, Callable[..., Any]] = {name: _reduction(name) for name in ("sum", "mean", "min", "max", "any", "all")}
-_OF_NDARRAY["tolist"] = lambda x: of_list(x.value)
-_PROPERTIES: dict[str, Callable[[TracedScalar], Any]] = {
-    "size": length, "shape": lambda x: (length(x),), "ndim": lambda x: 1, "dtype": lambda x: _element_type(x).dtype,
-}  # fmt: skip
 _OF_LIST: dict[str, Callable[..., Any]] = {
     "count": lambda x, value: make_int(_count(x, value, "count"), (0, LONGEST)),
 }

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import Items, Type
+from sparkweld.ir.types import Items, Type, of_dtype
 from udf_compiler.scalar.lists import NUMPY_ELEMENTS, is_list
 from udf_compiler.scalar.paths import Fork, Leaf, Node, leaves
 from udf_compiler.scalar.values import SCALARS, TracedScalar, is_scalar
@@ -16,7 +18,8 @@ from udf_compiler.scalar.values import SCALARS, TracedScalar, is_scalar
 #: Class of the elements, and NumPy's dtype or "" -> kind of the list.
 _KINDS = {
     **{(kind, ""): f"list<{SCALARS[kind]}>" for kind in ("bool", "int", "float")},
-    ("bool", "bool"): "list<bool>", ("int", "int64"): "list<i64>", ("float", "float64"): "list<f64>",
+    ("bool", "bool"): "list<bool>", ("float", "float32"): "list<f32>", ("float", "float64"): "list<f64>",
+    **{("int", f"int{bits}"): f"list<i{bits}>" for bits in (8, 16, 32, 64)},
 }  # fmt: skip
 
 
@@ -30,8 +33,10 @@ def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
 
 
 def element_value(loop: LoopBuilder, x: Any) -> Value:
-    """A number as an element."""
-    return x.value if is_scalar(x) else loop.const(x, SCALARS[type(x).__name__])
+    """A number as an element: of a dtype, if it is a NumPy scalar."""
+    if is_scalar(x):
+        return loop.cast(x.value, of_dtype(np.dtype(x.numpy))) if x.numpy else x.value  # type: ignore[arg-type]
+    return loop.const(x, SCALARS[type(x).__name__])
 
 
 def list_of(loop: LoopBuilder, kind: tuple[str, str], elements: Sequence[Value]) -> TracedScalar:

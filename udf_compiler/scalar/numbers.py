@@ -100,7 +100,7 @@ def unary(name: str, x: TracedScalar) -> Any:
 
     loop = explorer().loop
     if lists.is_list(x):
-        lists.refuse_list(x, f"unary {name}")
+        return lists.unary(name, x)
     if x.numpy:
         return numpy_scalars.unary(name, x)
     if x.kind in ("str", "date"):

@@ -1,25 +1,27 @@
-"""NumPy scalars of a row (np.float64, np.int64, np.bool_), as rows of a DataFrame and NumPy's functions give them.
+"""NumPy scalars of a row (np.float64, np.int32, np.bool_), as rows of a DataFrame, elements of arrays and functions give them.
 
 They look like Python's numbers and compute otherwise: a zero divisor gives infinity, round goes by way of rint, and integers
-wrap (here: are guarded). What is not known to be the same in both is refused.
+wrap (those of 64 bits are guarded). Those of fewer bits and bools compute as arrays of their dtypes do: a Python number takes
+that dtype, where NumPy lets it (NEP 50). What is not known to be the same in both is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops.elementwise import LIBM_ULP
-from sparkweld.ir.types import BOOL, F64, I64
+from sparkweld.ir.types import F64, I64
 from udf_compiler.scalar import numbers
-from udf_compiler.scalar.numbers import as_float, as_int, guard_exact, is_number, kind_of
+from udf_compiler.scalar.numbers import as_float, as_int, guard_between, guard_exact, is_number, kind_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
-from udf_compiler.trace.lower import type_of, ufunc_call
+from udf_compiler.trace.lower import operator_call, type_of, ufunc_call
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import COMPARISONS, raw, symbol
+from udf_compiler.trace.values import BINARY, COMPARISONS, UNARY, raw, symbol
 
 _OF_INTS = frozenset(("add", "sub", "mul", "floordiv", "mod"))
 _FLOAT_FUNCTIONS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -36,8 +38,8 @@ def numpy_scalar(value: Value, dtype: np.dtype) -> TracedScalar:
     loop = value.loop
     if dtype == np.bool_:
         return TracedScalar("bool", value, numpy="bool")
-    if dtype == np.float64:
-        return TracedScalar("float", loop.cast(value, F64), numpy="float64")
+    if dtype.kind == "f" and dtype.itemsize >= 4:
+        return TracedScalar("float", loop.cast(value, F64), numpy=dtype.name)
     if dtype.kind != "i":
         refuse("SW293", type=f"np.{dtype}")
     bits = 8 * dtype.itemsize
@@ -46,7 +48,7 @@ def numpy_scalar(value: Value, dtype: np.dtype) -> TracedScalar:
 
 def of_constant(x: np.generic) -> TracedScalar:
     """A captured NumPy number, such as an element of an array of weights, as the same on every row."""
-    if x.dtype not in (np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_)):
+    if x.dtype.kind not in "bif" or x.dtype.itemsize not in (1, 2, 4, 8) or x.dtype == np.float16:
         refuse("SW262", call="a NumPy scalar", what=f"np.{x.dtype}")
     scalar = numpy_scalar(explorer().loop.const(x, type_of(x.dtype, "a NumPy scalar")), x.dtype)
     return TracedScalar("int", scalar.value, (int(x), int(x)), scalar.numpy) if scalar.kind == "int" else scalar
@@ -64,16 +66,12 @@ def binary(name: str, a: Any, b: Any) -> Any:
             return name == "ne"
         refuse("SW262", call=f"{symbol(name)} of a NumPy scalar", what=", ".join(map(raw, (a, b))))
     kinds = {kind_of(a), kind_of(b)}
+    if "bool" in kinds or is_narrow(a) or is_narrow(b):
+        return _of_dtypes(name, a, b)
     if name in COMPARISONS:
         if kinds == {"int", "float"}:
             guard_exact(a if kind_of(a) == "int" else b)  # NumPy compares them as floats
         return _bool(numbers.compare(COMPARISONS[name], a, b))
-    if kinds == {"bool"} and name in ("and", "or", "xor"):
-        loop = explorer().loop
-        sides = [x.value if is_scalar(x) else loop.const(x, BOOL) for x in (a, b)]
-        return _bool(loop.call(f"logical_{name}", *sides))
-    if "bool" in kinds or _is_narrow(a) or _is_narrow(b):
-        refuse("SW262", call=f"{symbol(name)} of a NumPy scalar", what=", ".join(map(_described, (a, b))))
     if name == "truediv" or (name in _FLOAT_FUNCTIONS and "float" in kinds):
         return _float(explorer().loop.call(_FLOAT_FUNCTIONS[name], as_float(a), as_float(b)))
     if name in _OF_INTS:
@@ -81,14 +79,48 @@ def binary(name: str, a: Any, b: Any) -> Any:
     refuse("SW262", call=f"{symbol(name)} of a NumPy scalar", what=", ".join(map(_described, (a, b))))
 
 
+def _of_dtypes(name: str, a: Any, b: Any) -> Any:
+    """An operator as arrays of the dtypes have it."""
+    call = f"{symbol(name)} of a NumPy scalar"
+    if name == "pow" and "float" in (kind_of(a), kind_of(b)):
+        refuse("SW262", call=call, what=", ".join(map(_described, (a, b))))  # arrays have squares where scalars have powf
+    made = operator_call(explorer().loop, BINARY[name], typed((a, b), (), call), call)
+    results = tuple(numpy_scalar(x, x.type.dtype) for x in made)
+    return results if len(results) > 1 else results[0]
+
+
+def typed(xs: Sequence[Any], arrays: Sequence[Value], call: str) -> tuple[Any, ...]:
+    """Numbers of the row as values of their dtypes, those of Python as of the dtype that they get beside the others and `arrays`.
+
+    Constants stay as they are. Rows whose Python ints do not fit that dtype go to Python.
+    """
+    strong = [a.type.element.dtype for a in arrays]
+    strong += [np.dtype(x.numpy) for x in xs if is_numpy(x)]
+    strong += [x.dtype for x in xs if isinstance(x, np.generic) and not is_scalar(x)]
+    return tuple(_typed(x, strong, call) if is_scalar(x) else x for x in xs)
+
+
+def _typed(x: TracedScalar, strong: Sequence[np.dtype], call: str) -> Value:
+    loop = explorer().loop
+    if x.numpy:
+        return loop.cast(x.value, type_of(np.dtype(x.numpy), call))
+    if x.kind == "bool":
+        return x.value
+    to = type_of(np.result_type(*strong, {"int": 1, "float": 1.0}[x.kind]), call)
+    if to.is_float and x.kind == "int":
+        guard_exact(x)
+    elif to.is_int and to != I64:
+        limits = np.iinfo(to.dtype)
+        guard_between(loop, x.value, int(limits.min), int(limits.max))
+    return loop.cast(x.value, to)
+
+
 def unary(name: str, x: TracedScalar) -> Any:
     """``-x``, ``+x``, ``abs(x)`` and ``~x``."""
-    if x.kind == "bool":
-        if name == "invert":
-            return _bool(explorer().loop.call("logical_not", x.value))
-        refuse("SW262", call=f"{name} of a NumPy scalar", what="a bool")
-    if _is_narrow(x):
-        refuse("SW262", call=f"{name} of a NumPy scalar", what=_described(x))
+    call = f"{name} of a NumPy scalar"
+    if x.kind == "bool" or is_narrow(x):
+        (made,) = operator_call(explorer().loop, UNARY[name], typed((x,), (), call), call)
+        return numpy_scalar(made, made.type.dtype)
     result = numbers.unary(name, python_scalar(x))
     return TracedScalar(result.kind, result.value, result.span, x.numpy)
 
@@ -98,6 +130,11 @@ def round_(x: TracedScalar, ndigits: int) -> TracedScalar:
     if x.kind == "int":
         return x
     loop = explorer().loop
+    if is_narrow(x):
+        from udf_compiler.trace.array import TracedArray
+
+        rounded = TracedArray(loop, typed((x,), (), "round()")).round(ndigits)
+        return numpy_scalar(rounded.value, rounded.dtype)
     scale = loop.const(10.0**ndigits, F64)
     scaled = loop.call("rint", loop.call("multiply", x.value, scale)) if ndigits else loop.call("rint", x.value)
     return _float(loop.call("divide", scaled, scale) if ndigits else scaled)
@@ -105,13 +142,20 @@ def round_(x: TracedScalar, ndigits: int) -> TracedScalar:
 
 def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
     """A NumPy function of numbers of the row."""
+    from udf_compiler.scalar import ndarrays
+
     call = f"np.{ufunc.__name__}"
+    if any(map(ndarrays.is_ndarray, inputs)):
+        return ndarrays.elementwise(ufunc, inputs, call)
     inputs = tuple(of_constant(x) if isinstance(x, np.generic) and not is_scalar(x) else x for x in inputs)
-    if not all(map(is_number, inputs)) or any(map(_is_narrow, inputs)):
+    if not all(map(is_number, inputs)):
         refuse("SW262", call=call, what=", ".join(map(raw, inputs)))
     if explorer().inside and ufunc.__name__ in LIBM_ULP:
         refuse("SW286", call=call)
-    operands = tuple(x.value if is_scalar(x) else x for x in inputs)
+    narrow = any(map(is_narrow, inputs))
+    if narrow and ufunc.__name__ in LIBM_ULP:
+        refuse("SW262", call=call, what=", ".join(map(_described, inputs)))
+    operands = typed(inputs, (), call) if narrow else tuple(x.value if is_scalar(x) else x for x in inputs)
     results = tuple(numpy_scalar(v, v.type.dtype) for v in ufunc_call(explorer().loop, ufunc, operands, call))
     return results if len(results) > 1 else results[0]
 
@@ -124,8 +168,8 @@ def _of_ints(name: str, a: Any, b: Any) -> TracedScalar:
     return TracedScalar("int", as_int(result), numbers.span_of(result), "int64")
 
 
-def _is_narrow(x: Any) -> bool:
-    """An integer of less than 64 bits: its arithmetic wraps earlier."""
+def is_narrow(x: Any) -> bool:
+    """A number of fewer than 64 bits: its arithmetic wraps or rounds earlier."""
     return is_scalar(x) and x.numpy not in ("", "int64", "float64", "bool")
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR
+from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, of_dtype
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.formats import assembled
@@ -180,6 +180,9 @@ def not_none(loop: LoopBuilder, tree: Node) -> Value:
 def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     """The Series that pandas infers. Refuses (SW293) mixes of bools, numbers and strings, which make objects."""
     tree = with_lists(loop, tree)
+    narrow = _narrow_dtype(tree)
+    if narrow is not None:
+        return _of_dtype(loop, tree, narrow)
     kinds = kinds_of(tree)
     if kinds & LISTS.keys():
         return _arrays(loop, tree, kinds)
@@ -202,6 +205,24 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
         loop.guard(merged(loop, tree, BOOL, lambda x: _is_exact(loop, x)))
     value = merged(loop, tree, type, lambda x: value_as(loop, x, type))
     return RowSeries(loop.optional(value, not_none(loop, tree)), kinds)
+
+
+def _narrow_dtype(tree: Node) -> np.dtype | None:
+    """The dtype of NumPy scalars of fewer than 64 bits that all paths give but for those that give None; None if others do."""
+    values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
+    found = {x.numpy if is_scalar(x) and not x.is_list else "" for x in values if x is not None}
+    name = found.pop() if len(found) == 1 else ""
+    return np.dtype(name) if name in ("int8", "int16", "int32", "float32") else None
+
+
+def _of_dtype(loop: LoopBuilder, tree: Node, dtype: np.dtype) -> TracedSeries | RowSeries:
+    """A Series of that dtype; of float64 where there is a None, and of objects where there is nothing else."""
+    type = of_dtype(dtype)
+    assert type is not None
+    if any(leaf.value is None for leaf in leaves(tree) if leaf.error is None):
+        value = merged(loop, tree, F64, lambda x: value_as(loop, x, F64))
+        return RowSeries(loop.optional(value, not_none(loop, tree)), frozenset(("None", {"i": "int", "f": "float"}[dtype.kind])))
+    return TracedSeries(loop, merged(loop, tree, type, lambda x: loop.cast(x.value, type)), dtype)
 
 
 def _arrays(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSeries | ListSeries:

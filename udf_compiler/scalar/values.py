@@ -15,7 +15,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, Type
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import Traced
+from udf_compiler.trace.values import Traced, symbol
 
 MIN, MAX = -(2**63), 2**63 - 1
 
@@ -118,7 +118,16 @@ class TracedScalar(Traced):
 
         return unary(name, self)
 
+    def __matmul__(self, other: Any) -> Any:
+        if self.is_ndarray:
+            refuse("SW222", call="@", kind="ndarray")  # the order in which BLAS adds is its own
+        return NotImplemented
+
+    __rmatmul__ = __matmul__
+
     def _in_place(self, name: str, other: Any) -> Any:
+        if self.is_ndarray:
+            refuse("SW256", call=f"ndarray {symbol(name)}= ...")
         return NotImplemented  # numbers do not change: Python goes on with the operator itself
 
     def __format__(self, spec: str) -> str:

@@ -38,7 +38,7 @@ _SYMBOLS = {
     "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
 }  # fmt: skip
 _IN_PLACE = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor")
-_UNARY = {"neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "abs": abs}
+UNARY: dict[str, Callable[..., Any]] = {"neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "abs": abs}
 _PYTHON_VALUES = (
     "len", "iter", "next", "hash", "float", "int", "index", "complex", "trunc", "floor", "ceil", "contains", "reversed", "array",
     "str", "repr", "format", "bytes", "reduce_ex", "copy", "deepcopy", "enter", "exit", "delitem",
@@ -134,7 +134,7 @@ def _define() -> None:
         setattr(Traced, f"__{name}__", binary(name, False))
     for name in REFLECTED:
         setattr(Traced, f"__r{name}__", binary(name, True))
-    for name in _UNARY:
+    for name in UNARY:
         setattr(Traced, f"__{name}__", unary(name))
     for name in _IN_PLACE:
         setattr(Traced, f"__i{name}__", in_place(name))
