@@ -9,10 +9,12 @@ import pytest
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops import TreeEnsemble
-from sparkweld.ir.tree_layouts import TooLarge, mask_arrays, walk_arrays
+from sparkweld.ir.tree_layouts import TooLarge, walk_arrays
+from sparkweld.ir.tree_masks import mask_arrays
 from sparkweld.ir.tree_readings import Span, forest_of, pruned
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
+from sparkweld.kernels.models import trees as entries
 from tests.helpers.score_pieces import Scored
 
 ROWS = 1100  # two pieces and a part
@@ -54,8 +56,14 @@ def around(rng: np.random.Generator, edges: np.ndarray, rows: int) -> np.ndarray
     return np.where(rng.random(rows) < 0.2, rng.choice(odd, rows), x)
 
 
-#: Edges of a feature, leaves of a tree, results: ranks of one column and of many, slots that are used again, one-leaf trees.
-CASES = [(6, 2, 1), (20, 64, 1), (300, 31, 3), (1500, 256, 1), (250, 255, 2)]
+def masked(forest: Forest) -> TreeEnsemble:
+    """In mask form, whatever that costs."""
+    arrays = mask_arrays(forest)
+    return TreeEnsemble("mask", forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
+
+
+#: Edges of a feature, leaves of a tree, results: tables of every size, ranks of many columns, slots used again, one-leaf trees.
+CASES = [(6, 2, 1), (20, 64, 1), (300, 31, 3), (1500, 256, 1), (50, 16, 1), (110, 100, 1), (250, 255, 2)]
 
 
 @pytest.mark.parametrize("width", [F32, F64], ids=str)
@@ -73,13 +81,26 @@ def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
         forest = Forest(5, width, width, rng.normal(size=outputs).astype(width.dtype), trees)
         columns = [around(rng, e, ROWS) for e in edges]
         expected = forest.evaluate(columns)
-        masks = mask_arrays(forest)
-        mask = TreeEnsemble("mask", 5, int(masks["head"][2]), ConstantBlock.of(**masks))
-        for op in (mask, TreeEnsemble.walking(forest)):
+        for op in (masked(forest), TreeEnsemble.walking(forest)):
             assert op.form != "walk" or not any(t.sets for t in trees)
             for got in (op.evaluate_all(*columns), Scored(op).run(columns), Scored(op).run(columns, 64)):
                 for a, b in zip(got, expected, strict=True):
                     assert a.tobytes() == b.tobytes(), (op.form, count, leaves)
+
+
+@pytest.mark.parametrize("width", [F32, F64], ids=str)
+def test_without_tables_in_registers(width: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What CPUs without AVX-512 run, on any."""
+    monkeypatch.setattr("sparkweld.kernels.models.tree_vectors.in_registers", lambda: False)
+    mask, walk = entries.mask_entry(width, width), entries.walk_entry(width, width, sets=False)
+    monkeypatch.setattr(entries, "ENTRIES", {("mask", width, width): mask, ("walk", width, width): walk})
+    rng = np.random.default_rng(9)
+    edges = [np.unique(rng.normal(size=count).astype(width.dtype)) for count in (5, 40, 1500)]
+    trees = tuple(random_tree(rng, leaves, edges, False, 1, 0) for leaves in (2, 30, 200))
+    forest = Forest(3, width, width, np.zeros(1, width.dtype), trees)
+    columns = [around(rng, e, ROWS) for e in edges]
+    for op in (masked(forest), TreeEnsemble.walking(forest)):
+        assert Scored(op).run(columns)[0].tobytes() == forest.evaluate(columns)[0].tobytes(), op.form
 
 
 @pytest.mark.parametrize("width", [F32, F64], ids=str)
@@ -98,8 +119,7 @@ def test_blocks_are_read_back_and_pruned(width: Type, sets: bool) -> None:
         kept = [np.clip(np.nan_to_num(columns[0]), low, high), np.full(ROWS, one), np.full(ROWS, np.nan, width.dtype),
                 np.fmax(columns[3], low), columns[4]]  # fmt: skip
         kept[3][::7] = np.nan
-        masks = mask_arrays(forest)
-        for op in (TreeEnsemble("mask", 5, int(masks["head"][2]), ConstantBlock.of(**masks)), TreeEnsemble.walking(forest)):
+        for op in (masked(forest), TreeEnsemble.walking(forest)):
             read = forest_of(op)
             assert [s.tobytes() for s in read.evaluate(columns)] == [s.tobytes() for s in forest.evaluate(columns)]
             left = pruned(read, spans)

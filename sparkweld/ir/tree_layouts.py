@@ -3,10 +3,10 @@
 Both forms compare ranks and no floats. A *column* is a piece of a feature's sorted thresholds, its edges; a row's rank in it is
 the number of edges below the row's value, and the largest unsigned integer for NaN. The mask form has ranks of 8 bits, the walk
 form of 16, so a feature with more thresholds takes several columns, which overlap by one edge: each rank is then an inner one of
-some column.
+some column. Where NaN hits, a split reads a column whose ranks are larger by 1, modulo the type, so that NaN's is 0: the plain
+column's *twin*.
 
-- *mask*: for trees of up to 256 leaves. Operations in the order of a depth-first walk; each splits the set of rows in one mask
-  slot by a range of ranks into its hits and misses, which go to slots or are given a leaf number.
+- *mask*: for trees of up to 256 leaves, see `tree_masks`.
 - *walk*: nodes of 64 bits in breadth-first order, siblings side by side; a leaf is a node that leads to itself.
 """
 
@@ -14,20 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from sparkweld.ir.blocks import offsets
 from sparkweld.ir.trees import Forest, Tree
 
-#: Most leaves of a tree in mask form: a leaf number is a byte.
-MASK_LEAVES = 256
-#: Slots of the mask form: the rows of the block, which are all; the hits of a set of ranges so far; from here on what trees use.
-ALL, UNION, FREE = 0, 1, 2
-#: Kinds of operations of the mask form, added up: the hits are a leaf's, the misses are; a range that begins a union, or joins
-#: it; the last range of a union, which splits.
-HIT_LEAF, MISS_LEAF, BEGIN, JOIN, LAST = 1, 2, 4, 5, 8
-
+#: Least log2 of the length of a column's table: so many levels are searched in two registers of 512 bits.
+LEAST_BITS = 4
 #: Rows that walk side by side: their ranks in one column are neighbours.
 WALKERS = 16
 #: Fewest rows that walk at once.
@@ -109,80 +104,53 @@ class Ranks:
                 found.append((first, last))
         return found
 
-    def cut(self, feature: int, first: int, last: int) -> Iterator[tuple[int, int, int]]:
-        """(column, low, high) of a range of ranks, cut where one column's inner ranks end."""
-        step, count = self.limit - 1, len(self.edges[feature])
-        pieces = max(1, -(-(count - 1) // step))
-        for piece in range(pieces):
-            start = piece * step
-            inner = (0 if piece == 0 else start + 1, count if piece == pieces - 1 else start + step)
-            low, high = max(first, inner[0]), min(last, inner[1])
-            if low <= high:
-                yield self.first[feature] + piece, low - start, high - start
-
     def arrays(self, forest: Forest) -> dict[str, np.ndarray]:
-        """columns: int32[c, 4], feature, log2 of the table's length + 1, its start, its twin. edges: the tables, inf behind."""
+        """columns: int32[c, 4], feature, log2 of the table's length, its start, its twin or 0. edges: the tables.
+
+        A table is a search tree in breadth-first order from its place 1 on, with inf behind the largest edge.
+        """
         rows, tables, size = [], [], 0
         for feature, edges in self.columns():
-            bits = int(len(edges)).bit_length()
-            table = np.full((1 << bits) - 1, np.inf, forest.width.dtype)
-            table[: len(edges)] = edges
+            bits = max(LEAST_BITS, int(len(edges)).bit_length())
             rows.append((feature, bits, size, 0))
-            tables.append(table)
-            size += len(table)
+            ascending = np.full((1 << bits) - 1, np.inf, forest.width.dtype)
+            ascending[: len(edges)] = edges
+            tables += [np.full(1, np.inf, forest.width.dtype), ascending[_breadth_first_places(bits)]]
+            size += 1 << bits
         if size >= 1 << 31:
             raise TooLarge(f"{size} thresholds")
         return {"columns": np.array(rows, np.int32), "edges": np.concatenate([*tables, np.full(1, np.inf, forest.width.dtype)])}
 
 
-@dataclass
-class _Tree:
-    """A tree's operations in mask form, as they are made."""
-
-    operations: list[tuple[int, ...]]
-    leaves: list[int]
-    slots: int = FREE
-
-
-def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
-    """The mask form. Raises TooLarge.
-
-    trees: int64[t, 4], the end of its operations (none where it is split as the tree before), where its values begin, its first
-    output, its values a leaf. operations:
-    uint16[o, 6]: column, lowest rank | (ranks - 1) << 8, slot, where its hits go, where its misses go, kind. head: int64, the
-    number of columns, trees, slots and outputs, and 0.
-    """
-    if any(int(tree.is_leaf.sum()) > MASK_LEAVES for tree in forest.trees):
-        raise TooLarge(f"a tree of more than {MASK_LEAVES} leaves")
-    ranks = Ranks.of(forest, 8)
-    arrays = ranks.arrays(forest)
-    if len(arrays["columns"]) > 1 << 16:
-        raise TooLarge(f"{len(arrays['columns'])} columns")
-    operations, trees, values, size, slots = [], [], [], 0, FREE
-    before: list[tuple[int, ...]] = []
-    for tree in forest.trees:
-        one = _mask_tree(tree, ranks)
-        if one.operations != before:  # else its leaves are those of the tree before
-            operations += one.operations
-        before = one.operations
-        trees.append((len(operations), size, tree.first, tree.values.shape[1]))
-        # Leaf numbers are bytes that a row may have from a tree before, so each tree's values are its own only.
-        values.append(tree.values[one.leaves].astype(forest.sums.dtype).ravel())
-        size += values[-1].size
-        slots = max(slots, one.slots)
-    return _with_head({
-        "head": np.array([len(arrays["columns"]), len(trees), slots, forest.outputs, 0], np.int64),
-        **arrays,
-        "trees": np.array(trees, np.int64).reshape(-1, 4),
-        "operations": np.array(operations, np.uint16).reshape(-1, 6),
-        "values": np.concatenate(values),
-        "start": forest.start.astype(forest.sums.dtype),
-    })  # fmt: skip
+@cache
+def _breadth_first_places(bits: int) -> np.ndarray:
+    """The place in ascending order of what a search tree of 2**bits - 1 values has at its places 1, 2, ..."""
+    place = np.arange(1, 1 << bits)
+    level = np.frexp(place)[1] - 1
+    return (2 * (place - (1 << level)) + 1 << bits - 1 - level) - 1
 
 
-def mask_bytes(columns: int, slots: int, outputs: int) -> int:
-    """Bytes that scoring a piece in mask form works in: masks, leaf numbers, a copy of a column, ranks, and sums."""
-    return slots * PIECE // 8 + PIECE * (1 + 8 + columns + 8 * outputs)
+def ascending(edges: np.ndarray, bits: int, start: int) -> np.ndarray:
+    """The values of a column's table, of 2**bits - 1, in ascending order: its edges and the inf behind."""
+    table = np.empty((1 << bits) - 1, edges.dtype)
+    table[_breadth_first_places(bits)] = edges[start + 1 : start + (1 << bits)]
+    return table
+
+
+class Columns:
+    """The columns of ranks of a form: those of `rows`, then the twins that some split wants, whose numbers go into `rows`."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows = rows
+        self.count = len(rows)
+
+    def numbers(self, column: np.ndarray, nan: np.ndarray) -> np.ndarray:
+        """The columns that nodes read whose NaN hits (1) or not (0)."""
+        wanted = np.unique(column[nan == 1])
+        new = wanted[self.rows[wanted, 3] == 0]
+        self.rows[new, 3] = np.arange(self.count, self.count + len(new))
+        self.count += len(new)
+        return np.where(nan == 1, self.rows[column, 3], column)
 
 
 def walk_bytes(columns: int) -> int:
@@ -190,75 +158,12 @@ def walk_bytes(columns: int) -> int:
     return PIECE * 4 + max(RANK_BYTES, 4 * _FEWEST_ROWS * columns)
 
 
-def _with_head(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def with_head(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays, with their offsets in the head, so that kernels depend on no layout."""
     head = np.concatenate([arrays["head"], np.zeros(len(arrays) - 1, np.int64)])
     arrays = {**arrays, "head": head}  # which stays the first one
     head[OFFSETS:] = list(offsets(arrays).values())[1:]
     return arrays
-
-
-def _mask_tree(tree: Tree, ranks: Ranks) -> _Tree:
-    one = _Tree([], [])
-    if tree.hit[0] < 0:
-        one.leaves.append(0)
-        one.operations.append((0, 255 << 8, ALL, 0, 0, HIT_LEAF | MISS_LEAF))
-        return one
-    column, rank = (a.tolist() for a in ranks.at(tree.feature, tree.threshold))
-    waiting = [(0, ALL, FREE)]  # node, its slot, the first slot that is free
-    while waiting:
-        node, slot, free = waiting.pop()
-        places, kind = [], 0
-        # A split is read before its parts are written, so one of them may take its place.
-        spare = [slot] if slot != ALL else []
-        children = (int(tree.hit[node]), int(tree.miss[node]))
-        for child, leaf in zip(children, (HIT_LEAF, MISS_LEAF), strict=True):
-            if tree.hit[child] < 0:
-                kind |= leaf
-                places.append(len(one.leaves))
-                one.leaves.append(child)
-                continue
-            if not spare:
-                spare.append(free)
-                free += 1
-            places.append(spare.pop())
-        waiting += [(c, p, free) for c, p in zip(children, places, strict=True) if tree.hit[c] >= 0]
-        one.slots = max(one.slots, free)
-        if node in tree.sets:
-            one.operations += _union(tree, ranks, node, slot, places, kind)
-        elif tree.nan_hits[node]:
-            # What misses is one range, up to the largest rank that is no NaN's.
-            swapped = (kind >> 1) | (kind & 1) << 1
-            low = rank[node] + 1
-            one.operations.append((column[node], _range(low, ranks.limit), slot, places[1], places[0], swapped))
-        else:
-            one.operations.append((column[node], _range(0, rank[node]), slot, *places, kind))
-    return one
-
-
-def _range(low: int, high: int) -> int:
-    return low | (high - low) << 8
-
-
-def _union(tree: Tree, ranks: Ranks, node: int, slot: int, places: list[int], kind: int) -> list[tuple[int, ...]]:
-    """The operations of a split by several ranges."""
-    feature = int(tree.feature[node])
-    pieces = [piece for first, last in ranks.ranges(tree, node) for piece in ranks.cut(feature, first, last)]
-    nan = ranks.limit + 1
-    if tree.nan_hits[node]:
-        pieces.append((ranks.first[feature], nan, nan))
-    if not pieces:
-        # Nothing hits: the misses of all ranks are none.
-        return [(ranks.first[feature], _range(0, nan), slot, places[1], places[0], (kind >> 1) | (kind & 1) << 1)]
-    if len(pieces) == 1:
-        column, low, high = pieces[0]
-        return [(column, _range(low, high), slot, *places, kind)]
-    found: list[tuple[int, ...]] = []
-    for number, (column, low, high) in enumerate(pieces):
-        last = number == len(pieces) - 1
-        step = BEGIN if number == 0 else LAST | kind if last else JOIN
-        found.append((column, _range(low, high), slot, *(places if last else (UNION, UNION)), step))
-    return found
 
 
 def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
@@ -269,12 +174,11 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
     its start, one byte each, the last one for NaN; one int32 before is the largest rank. head: the number of columns, of trees,
     of rows that walk at once, of outputs, and of columns with twins.
 
-    A hit is a rank up to the key, and NaN has the largest rank. Where NaN hits, the node reads a column whose ranks are larger
-    by 1, modulo 2**16, so that NaN's is 0: the plain column's twin, whose number is the last one of its row in `columns`, or 0.
+    A hit is a rank up to the key, which is larger by 1 where the node reads a twin.
     """
     ranks = Ranks.of(forest, 16)
     arrays = ranks.arrays(forest)
-    columns = _Columns(arrays["columns"])
+    columns = Columns(arrays["columns"])
     sets = _Sets(ranks)
     nodes, leaves, trees, values = [], [], [], []
     root, size = 0, 0
@@ -291,8 +195,8 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
         raise TooLarge(f"{root} nodes")
     if columns.count > MAX_COLUMNS:
         raise TooLarge(f"{columns.count} columns")
-    head = (len(columns.plain), len(trees), _rows_at_once(columns.count), forest.outputs, columns.count)
-    return _with_head({
+    head = (len(columns.rows), len(trees), _rows_at_once(columns.count), forest.outputs, columns.count)
+    return with_head({
         "head": np.array(head, np.int64),
         **arrays,
         "trees": np.array(trees, np.int64).reshape(-1, 5),
@@ -326,7 +230,7 @@ def _breadth_first(tree: Tree) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts), np.concatenate(child_parts)
 
 
-def _packed(tree: Tree, order: np.ndarray, child: np.ndarray, root: int, columns: _Columns, sets: _Sets) -> np.ndarray:
+def _packed(tree: Tree, order: np.ndarray, child: np.ndarray, root: int, columns: Columns, sets: _Sets) -> np.ndarray:
     ranks = sets.ranks
     column, key = ranks.at(tree.feature, tree.threshold)
     nan = tree.nan_hits.astype(np.int64)
@@ -338,22 +242,6 @@ def _packed(tree: Tree, order: np.ndarray, child: np.ndarray, root: int, columns
     key = np.where(leaf, 0xFFFF, key + nan)
     bits = key | (columns.numbers(column, nan) * 2 * WALKERS | is_set) << OFFSET_BIT
     return bits[order].astype(np.uint64) | (child + root).astype(np.uint64) << np.uint64(CHILD_BIT)
-
-
-class _Columns:
-    """The columns of a walk form: those of its ranks, then the twins that some split wants."""
-
-    def __init__(self, plain: np.ndarray) -> None:
-        self.plain = plain
-        self.count = len(plain)
-
-    def numbers(self, column: np.ndarray, nan: np.ndarray) -> np.ndarray:
-        """The columns that nodes read whose NaN hits or not."""
-        wanted = np.unique(column[nan == 1])
-        new = wanted[self.plain[wanted, 3] == 0]
-        self.plain[new, 3] = np.arange(self.count, self.count + len(new))
-        self.count += len(new)
-        return np.where(nan == 1, self.plain[column, 3], column)
 
 
 class _Sets:

@@ -1,6 +1,6 @@
 """The arrays of a tree ensemble's block back to trees, and trees to those that are left where more is known of the features.
 
-It inverts `tree_layouts`: thresholds are edges of columns, and a leaf's number is the place of its values.
+It inverts `tree_layouts` and `tree_masks`: thresholds are edges of columns, and a leaf's number is the place of its values.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops.trees import TreeEnsemble
-from sparkweld.ir.tree_layouts import CHILD_BIT, HIT_LEAF, JOIN, LAST, MISS_LEAF, OFFSET_BIT, WALKERS
+from sparkweld.ir.tree_layouts import CHILD_BIT, OFFSET_BIT, WALKERS, ascending
+from sparkweld.ir.tree_masks import ALL, AS_BEFORE, FREE, NONE, PLANES
 from sparkweld.ir.trees import Forest, Interval, Tree
 
 
@@ -124,56 +125,107 @@ def _interval(table: np.ndarray, low: int, high: int) -> tuple[Interval, ...]:
     return ((None if low == 0 else table[low - 1], table[high] if high < len(table) else table.dtype.type(np.inf)),)
 
 
-def _tables(block: ConstantBlock) -> list[tuple[int, np.ndarray]]:
-    """(feature, edges and what fills the table) of each column."""
-    rows = block["columns"].reshape(-1, 4).tolist()
-    return [(feature, block["edges"][begin : begin + (1 << bits) - 1]) for feature, bits, begin, _ in rows]
+@dataclass(frozen=True, eq=False)
+class _Test:
+    """The rows of a mask form whose value is at most `high`; None: those of NaN. `nan`: whether NaN is among them."""
+
+    feature: int
+    high: float | None
+    nan: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """``condition ? hit : miss`` of a mask form."""
+
+    condition: _Test | _Choice
+    hit: _Rows
+    miss: _Rows
+
+
+#: A set of rows: none, all, or as its program makes it.
+_Rows = bool | _Test | _Choice
 
 
 def _of_masks(block: ConstantBlock) -> list[Tree]:
-    tables, operations = _tables(block), block["operations"].reshape(-1, 6).tolist()
+    tests, operations = _tests(block), block["operations"].reshape(-1, 4).tolist()
+    rows = zip(block["trees"].reshape(-1, 6).tolist(), block["planes"].reshape(-1, PLANES).tolist(), strict=True)
+    groups = block["groups"].reshape(-1, 2).tolist()
     trees: list[Tree] = []
-    begin, grown = 0, _Grown()
-    for end, at, first, width in block["trees"].reshape(-1, 4).tolist():
-        if end > begin:  # else it is split as the one before
-            grown = _grown_of(operations[begin:end], tables)
-        leaves = max(grown.leaf) + 1
-        trees.append(grown.tree(block["values"][at : at + leaves * width].reshape(leaves, width), first, block["edges"].dtype))
-        begin = end
+    begin, first, grown = 0, 0, _Grown()
+    for last, ended in groups:
+        sets: dict[int, _Rows] = {NONE: False, ALL: True, **dict(enumerate(tests[first:last], FREE))}
+        while len(trees) < ended:
+            (end, digits, at, output, width, leaves), planes = next(rows)
+            for to, condition, hit, miss in operations[begin:end]:
+                sets[to] = _Choice(sets[condition], sets[hit], sets[miss])  # type: ignore[arg-type]
+            if digits != AS_BEFORE:
+                grown = _Grown()
+                _grow(grown, [sets[plane] for plane in planes])
+            values = block["values"][at : at + leaves * width].reshape(width, leaves).T
+            trees.append(grown.tree(values, output, block["edges"].dtype))
+            begin = end
+        first = last
     return trees
 
 
-def _grown_of(operations: list[list[int]], tables: list[tuple[int, np.ndarray]]) -> _Grown:
-    grown = _Grown()
-    waiting: dict[int, tuple[int, int]] = {}  # slot -> the node and the side whose rows it has
-    union: tuple[Interval, ...] = ()
-    union_nan = False
-    for column, bounds, slot, hit, miss, kind in operations:
-        feature, table = tables[column]
-        low, high = bounds & 255, (bounds & 255) + (bounds >> 8)
-        joins = kind == JOIN or bool(kind & LAST)
-        intervals = (*(union if joins else ()), *_interval(table, low, high))
-        nan = high >= 255 or (joins and union_nan)
-        if kind & ~(LAST | HIT_LEAF | MISS_LEAF):
-            union, union_nan = intervals, nan
-            continue
-        node = grown.add(feature, intervals, nan)
-        if node:
-            parent, side = waiting.pop(slot)
-            grown.children[parent][side] = node
-        for side, (to, leaf) in enumerate(((hit, HIT_LEAF), (miss, MISS_LEAF))):
-            if kind & leaf:
-                grown.children[node][side] = grown.add(leaf=to)
-            else:
-                waiting[to] = (node, side)
-    return grown
+def _ascending_edges(block: ConstantBlock) -> np.ndarray:
+    """The block's edges, each table in ascending order from its start on."""
+    edges = np.full(block.length("edges"), np.inf, block["edges"].dtype)
+    for _, bits, start, _ in block["columns"].reshape(-1, 4).tolist():
+        edges[start : start + (1 << bits) - 1] = ascending(block["edges"], bits, start)
+    return edges
+
+
+def _tests(block: ConstantBlock) -> list[_Test]:
+    """All tests of a mask form."""
+    rows = block["columns"].reshape(-1, 4).tolist()
+    plain = {number: (row, False) for number, row in enumerate(rows)} | {row[3]: (row, True) for row in rows if row[3]}
+    edges, found = _ascending_edges(block), []
+    for column, key in block["tests"].reshape(-1, 2).tolist():
+        (feature, _, start, _), twin = plain[column]
+        found.append(_Test(feature, None if twin and key == 0 else edges[start + key - twin], twin))
+    return found
+
+
+def _grow(grown: _Grown, digits: list[_Rows]) -> int:
+    """Adds the node whose rows have leaf numbers of these digits, and those below it; gives its number."""
+    open_ = [digit for digit in digits if not isinstance(digit, bool)]
+    if not open_:
+        return grown.add(leaf=sum(bool(digit) << place for place, digit in enumerate(digits)))
+    condition = open_[0].condition if isinstance(open_[0], _Choice) else open_[0]
+    node = grown.add(*_condition(condition))
+    for side in (0, 1):
+        # A digit that is the test itself is that of two leaves, or of subtrees that agree in it.
+        below = [d if isinstance(d, bool) else side == 0 if isinstance(d, _Test) else (d.hit, d.miss)[side] for d in digits]
+        grown.children[node][side] = _grow(grown, below)
+    return node
+
+
+def _condition(condition: _Test | _Choice) -> tuple[int, tuple[Interval, ...], bool]:
+    """(feature, intervals, whether NaN hits) of a split."""
+    chain: list[tuple[_Test, bool]] = []
+    rest: _Rows = condition
+    while not isinstance(rest, bool):
+        test, hits, rest = (rest.condition, rest.hit, rest.miss) if isinstance(rest, _Choice) else (rest, True, False)
+        chain.append((test, hits))  # type: ignore[arg-type]
+    intervals: list[Interval] = []
+    low = None
+    for test, hits in [(test, hits) for test, hits in chain if test.high is not None]:
+        if hits:
+            intervals.append((low, test.high))  # type: ignore[arg-type]
+        low = test.high
+    if rest:
+        intervals.append((low, np.inf))
+    nan = next((hits for test, hits in chain if test.nan), rest)
+    return chain[0][0].feature, tuple(intervals), bool(nan)
 
 
 def _of_walk(block: ConstantBlock) -> list[Tree]:
     rows = block["columns"].reshape(-1, 4)
     plain = np.arange(max(len(rows), int(rows[:, 3].max(initial=0)) + 1))  # a column with NaN among its hits -> the one without
     plain[rows[rows[:, 3] > 0, 3]] = np.flatnonzero(rows[:, 3])
-    trees = block["trees"].reshape(-1, 5)
+    trees, edges = block["trees"].reshape(-1, 5), _ascending_edges(block)
     ends = [*trees[1:, 0].tolist(), block.length("nodes")]
     found = []
     for (root, _, first, width, at), end in zip(trees.tolist(), ends, strict=True):
@@ -186,10 +238,10 @@ def _of_walk(block: ConstantBlock) -> list[Tree]:
         nan = (plain[read] != read) & ~is_set
         key = np.where(leaf | is_set, 0, (words & 0xFFFF) - nan)
         beyond = key >= (1 << bits) - 1
-        threshold = np.where(beyond, np.inf, block["edges"][np.where(beyond, 0, begin + key)]).astype(block["edges"].dtype)
+        threshold = np.where(beyond, np.inf, edges[np.where(beyond, 0, begin + key)]).astype(edges.dtype)
         sets = {}
         for node in np.flatnonzero(is_set).tolist():
-            table = block["edges"][begin[node] : begin[node] + (1 << bits[node]) - 1]
+            table = edges[begin[node] : begin[node] + (1 << bits[node]) - 1]
             sets[node], nan[node] = _set(block, int(words[node] & 0xFFFF), table)
         hit, miss = (np.where(leaf, -1, child + side).astype(np.int32) for side in (0, 1))
         values = block["values"][at : at + (int(numbers.max(initial=0)) + 1) * width].reshape(-1, width)

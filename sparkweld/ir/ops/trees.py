@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -11,18 +12,14 @@ from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.tree_layouts import (
     CHILD_BIT,
-    FREE,
-    JOIN,
-    LAST,
     OFFSET_BIT,
     PIECE,
-    UNION,
     WALKERS,
     TooLarge,
-    mask_arrays,
-    mask_bytes,
+    ascending,
     walk_arrays,
 )
+from sparkweld.ir.tree_masks import ALL, AS_BEFORE, FREE, PLANES, mask_arrays, mask_bytes
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 
@@ -34,12 +31,16 @@ _SPLIT_NS, _LEVEL_NS, _TREE_NS = 0.02, 0.41, 2.0
 _LEAST_ROWS = 64
 
 
+#: Of each tree: its first output, where each output's values begin, the rows' leaf numbers, values from a leaf to the next.
+Leaves = list[tuple[int, np.ndarray, np.ndarray, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class TreeEnsemble(ModelOp):
     """Sums of the leaves' values, in the order of the trees, as `sparkweld.ir.trees.Forest` defines them.
 
-    `form`: mask, walk, or sets (a walk with splits by sets of ranks). `arguments`: features, all f32 or all f64. `slots`: masks
-    that the mask form works with. Block: the arrays of that form; `start`'s type and length are those of the results.
+    `form`: mask, walk, or sets (a walk with splits by sets of ranks). `arguments`: features, all f32 or all f64. `slots`: sets of
+    rows that the mask form works with. Block: the arrays of that form; `start`'s type and length are those of the results.
     """
 
     form: str
@@ -95,9 +96,9 @@ class TreeEnsemble(ModelOp):
         leaves = self._mask_leaves if self.form == "mask" else self._walk_leaves
         sums = [np.full(len(args[0]), start, self.sums.dtype) for start in self.block["start"]]
         values = self.block["values"]
-        for first, width, begin, leaf in leaves(self._ranks(args)):
-            for number in range(width):
-                sums[first + number] += values[begin + leaf * width + number]
+        for first, begins, leaf, stride in leaves(self._ranks(args)):
+            for number, begin in enumerate(begins):
+                sums[first + number] += values[begin + leaf * stride]
         return sums
 
     def _ranks(self, args: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -107,36 +108,33 @@ class TreeEnsemble(ModelOp):
         ranks = np.empty((max(len(columns), columns[:, 3].max(initial=0) + 1), len(args[0])), dtype)
         for at, (feature, bits, begin, twin) in enumerate(columns):
             x = args[feature]
-            found = np.searchsorted(edges[begin : begin + (1 << bits) - 1], x)
+            found = np.searchsorted(ascending(edges, bits, begin), x)
             ranks[at] = np.where(np.isnan(x), np.iinfo(dtype).max, found)
             if twin:
                 ranks[twin] = ranks[at] + dtype(1)
         return ranks
 
-    def _mask_leaves(self, ranks: np.ndarray) -> list[tuple[int, int, int, np.ndarray]]:
-        operations = self.block["operations"].reshape(-1, 6).tolist()
-        masks = np.ones((max(self.slots, FREE), ranks.shape[1]), bool)
+    def _mask_leaves(self, ranks: np.ndarray) -> Leaves:
+        tests, operations = self.block["tests"].reshape(-1, 2), self.block["operations"].reshape(-1, 4).tolist()
+        trees = zip(self.block["trees"].reshape(-1, 6).tolist(), self.block["planes"].reshape(-1, PLANES), strict=True)
+        sets = np.zeros((self.slots, ranks.shape[1]), bool)
+        sets[ALL] = True
         leaf = np.zeros(ranks.shape[1], np.int64)
-        found, begin = [], 0
-        for end, values, first, width in self.block["trees"].reshape(-1, 4).tolist():
-            for column, bounds, slot, hit, miss, kind in operations[begin:end]:
-                inside = ranks[column] - np.uint8(bounds & 255) <= bounds >> 8
-                if kind == JOIN or kind & LAST:
-                    inside |= masks[UNION]
-                if kind & ~(LAST | 3):
-                    masks[UNION] = inside
-                    continue
-                parts = masks[slot] & inside, masks[slot] & ~inside
-                for part, to, bit in zip(parts, (hit, miss), (1, 2), strict=True):
-                    if kind & bit:
-                        leaf[part] = to
-                    else:
-                        masks[to] = part
-            begin = end
-            found.append((first, width, values, leaf.copy()))
+        found, begin, first, done = [], 0, 0, 0
+        for last, ended in self.block["groups"].reshape(-1, 2).tolist():
+            for slot, (column, key) in enumerate(tests[first:last], FREE):
+                sets[slot] = ranks[column] <= key
+            for (end, digits, values, output, width, leaves), planes in islice(trees, ended - done):
+                for to, condition, hit, miss in operations[begin:end]:
+                    sets[to] = np.where(sets[condition], sets[hit], sets[miss])
+                if digits != AS_BEFORE:
+                    leaf = (1 << np.arange(PLANES)) @ sets[planes]
+                found.append((output, values + np.arange(width) * leaves, leaf, 1))
+                begin = end
+            first, done = last, ended
         return found
 
-    def _walk_leaves(self, ranks: np.ndarray) -> list[tuple[int, int, int, np.ndarray]]:
+    def _walk_leaves(self, ranks: np.ndarray) -> Leaves:
         nodes, numbers = self.block["nodes"], self.block["leaves"]
         rows = np.arange(ranks.shape[1])
         found = []
@@ -150,7 +148,7 @@ class TreeEnsemble(ModelOp):
                 if self.form == "sets":
                     hit = np.where(offset & 1, self._members(np.where(offset & 1, key, 0), rank), hit)
                 at = (nodes[at] >> np.uint64(CHILD_BIT)).astype(np.int64) + ~hit
-            found.append((first, width, values, numbers[at].astype(np.int64)))
+            found.append((first, values + np.arange(width), numbers[at].astype(np.int64), width))
         return found
 
     def _members(self, number: np.ndarray, rank: np.ndarray) -> np.ndarray:
@@ -171,7 +169,7 @@ def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
         arrays = mask_arrays(forest)
     except TooLarge:
         return None
-    columns, slots = len(arrays["columns"]), int(arrays["head"][2])
+    slots, columns = int(arrays["head"][2]), int(arrays["head"][4])
     return arrays if mask_bytes(columns, slots, forest.outputs) <= _WORK_BYTES else None
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from sparkweld.errors import InternalError
 from sparkweld.ir import tree_layouts
 from sparkweld.ir.ops import Distances, Interpolate, KernelSums, Mlp, ModelOp, Neighbours, TextSums, TreeEnsemble, WeightedMedian
+from sparkweld.ir.tree_masks import mask_bytes
 from sparkweld.kernels.models import dense, selection, similarity, statistics, text, text_entries, trees
 from sparkweld.kernels.models.library import ModelFunction
 
@@ -50,7 +51,8 @@ def _distances(op: Distances) -> Scorer:
 
 def _trees(op: TreeEnsemble) -> Scorer:
     masks = op.form == "mask"
-    scratch = tree_layouts.mask_bytes(op.columns, op.slots, op.outputs) if masks else tree_layouts.walk_bytes(op.columns)
+    # All columns may have twins.
+    scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else tree_layouts.walk_bytes(op.columns)
     return Scorer(trees.ENTRIES[op.form, op.width, op.sums], scratch=scratch)
 
 

@@ -1,38 +1,28 @@
-"""The vector instructions that tree ensembles are scored with: ranks of values, splits of row masks, sums of leaves."""
+"""The vector instructions that tree ensembles are scored with: ranks of values, sets of rows, steps of a walk, sums of leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cached_property, reduce
+from collections.abc import Callable
+from functools import cached_property, partial, reduce
 
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.ir.tree_layouts import (
-    BEGIN,
-    CHILD_BIT,
-    HIT_LEAF,
-    JOIN,
-    LAST,
-    MISS_LEAF,
-    OFFSET_BIT,
-    PIECE,
-    UNION,
-    WALKERS,
-)
+from sparkweld.ir.tree_layouts import CHILD_BIT, LEAST_BITS, OFFSET_BIT, PIECE, WALKERS
 from sparkweld.kernels.frontend import Operation
 from sparkweld.kernels.memory import pointer
 from sparkweld.kernels.models.library import ModelFunction, model_function, prefer_wide_vectors
+from sparkweld.kernels.models.tree_tables import FLOATS, gather, in_registers, index_type, lanes_of, load_table, look_up
 from sparkweld.kernels.optimising import optimise
 from sparkweld.kernels.strings.library import linked
 
 INT = types.int64
 _I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
-FLOATS = {"f32": ir.FloatType(), "f64": ir.DoubleType()}
-_SIZES = {"f32": 4, "f64": 8}
-
-#: Rows of a mask, and masks of a piece: what LLVM's vectors of bytes and 512-bit registers are made for.
-LANES, MASKS = 64, PIECE // 64
+#: Rows of a word, and words of a set of a piece's rows, which is one register of 512 bits.
+LANES, WORDS = 64, PIECE // 64
+_WORD_BYTES = LANES // 8
+#: Levels of a rank search in registers: the least that a table has, and all of one of 256 entries.
+_LEAST_LEVELS, _MOST_LEVELS = LEAST_BITS, 8
 #: Vectors of a rank search that run side by side, so that one's loads hide another's.
 _TOGETHER = 4
 #: Steps between looks at whether all rows have arrived.
@@ -82,87 +72,94 @@ def _loop(b: ir.IRBuilder, end: ir.Value, step: int, body: Callable[[ir.Value], 
     b.position_at_end(behind)
 
 
-class _Addresses(ir.Instruction):
-    """The addresses of several elements, which llvmlite has no builder for."""
+def _ranks(b: ir.IRBuilder, kind: str, values: ir.Value, table: ir.Value, bits: ir.Value, rows: ir.Value,
+           store: Callable[[ir.Value, ir.Value], None]) -> None:  # fmt: skip
+    """store(row, ranks from this row on) for vectors of values, whose column's table has 2**bits entries; -1 is NaN's.
 
-    def __init__(self, b: ir.IRBuilder, base: ir.Value, index: ir.Value) -> None:
-        super().__init__(b.block, ir.VectorType(base.type, index.type.count), "getelementptr", [base, index])
-
-    def descr(self, buf: list[str]) -> None:
-        base, index = self.operands
-        element = base.type.pointee
-        buf.append(f"getelementptr {element}, {base.type} {base.get_reference()}, {index.type} {index.get_reference()}\n")
-
-
-def _gather(b: ir.IRBuilder, address: ir.Value, index: ir.Value, element: ir.Type) -> ir.Value:
-    """element[index] of each lane."""
-    lanes = index.type.count
-    addresses = _Addresses(b, pointer(b, address, element), index)
-    b._insert(addresses)
-    vector = ir.VectorType(element, lanes)
-    name = f"llvm.masked.gather.v{lanes}{ {_I32: 'i32', FLOATS['f32']: 'f32', FLOATS['f64']: 'f64'}[element]}.v{lanes}p0"
-    arguments = [addresses.type, _I32, ir.VectorType(_I1, lanes), vector]
-    gather = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(vector, arguments), name)
-    ones = ir.Constant(ir.VectorType(_I1, lanes), [1] * lanes)
-    return b.call(gather, [addresses, _number(element_size(element), _I32), ones, ir.Constant(vector, ir.Undefined)])
+    The first levels of the search, which most columns have no more of, are read from registers. Without branches.
+    """
+    end = b.append_basic_block("ranked")
+    for levels in range(_LEAST_LEVELS, _MOST_LEVELS + 1) if in_registers() else (0,):
+        last = levels in (0, _MOST_LEVELS)
+        if not last:
+            here, other = b.append_basic_block(f"levels_{levels}"), b.append_basic_block("more")
+            b.cbranch(b.icmp_unsigned("<=", bits, _number(levels)), here, other)
+            b.position_at_end(here)
+        registers = load_table(b, table, kind, (1 << levels) // lanes_of(kind))
+        _rank_rows(b, kind, values, table, registers, bits if last else _number(levels), rows, store)
+        b.branch(end)
+        b.position_at_end(end if last else other)
 
 
-def element_size(element: ir.Type) -> int:
-    """Bytes."""
-    return element.width // 8 if isinstance(element, ir.IntType) else _SIZES["f32" if element == FLOATS["f32"] else "f64"]
+def _rank_rows(b: ir.IRBuilder, kind: str, values: ir.Value, table: ir.Value, registers: list[ir.Value], bits: ir.Value,
+               rows: ir.Value, store: Callable[[ir.Value, ir.Value], None]) -> None:  # fmt: skip
+    """As `_ranks`, with the table's first entries in registers."""
+    lanes, index = lanes_of(kind), index_type(kind)
+    vector = ir.VectorType(FLOATS[kind], lanes)
+    levels = (len(registers) * lanes).bit_length() - 1 if registers else 0
+    size = _splat(b, b.trunc(b.shl(_number(1), bits), index.element), lanes)
+
+    def body(at: ir.Value) -> None:
+        starts = [b.add(at, _number(number * lanes)) for number in range(_TOGETHER)]
+        firsts = [b.gep(pointer(b, values, vector.element), [start]) for start in starts]
+        x = [b.load(b.bitcast(first, vector.as_pointer()), align=1) for first in firsts]
+        places: list[ir.Value] = [ir.Constant(index, [1] * lanes) for _ in x]
+        for level in range(levels):
+            part = registers[max(0, (1 << level) // lanes) : max(1, (2 << level) // lanes)]
+            places = [_below(b, value, look_up(b, part, place), place) for value, place in zip(x, places, strict=True)]
+        if levels in (0, _MOST_LEVELS):
+            places = _search(b, x, table, places, levels, bits)
+        for start, value, place in zip(starts, x, places, strict=True):
+            store(start, _or_nan(b, value, b.sub(place, size)))
+
+    _loop(b, rows, lanes * _TOGETHER, body)
 
 
-def _search(b: ir.IRBuilder, x: list[ir.Value], table: ir.Value, bits: ir.Value, element: ir.Type) -> list[ir.Value]:
-    """Ranks, int32 lanes, of vectors of values in an ascending table of 2**bits - 1 values; -1 for NaN. Without branches."""
-    lanes = x[0].type.count
+def _search(b: ir.IRBuilder, x: list[ir.Value], table: ir.Value, places: list[ir.Value], levels: int,
+            bits: ir.Value) -> list[ir.Value]:  # fmt: skip
+    """The places that vectors of values come to in a column's table after all levels, from those after so many."""
     before, head = b.block, b.append_basic_block("head")
     inside, behind = b.append_basic_block("inside"), b.append_basic_block("behind")
-    first = b.lshr(b.shl(_number(1), bits), _number(1))
     b.branch(head)
     b.position_at_end(head)
-    half = b.phi(_I64)
-    half.add_incoming(first, before)
-    ranks = [b.phi(ir.VectorType(_I32, lanes)) for _ in x]
-    for rank in ranks:
-        rank.add_incoming(ir.Constant(rank.type, [0] * lanes), before)
-    b.cbranch(b.icmp_signed(">", half, _number(0)), inside, behind)
+    level = b.phi(_I64)
+    level.add_incoming(_number(levels), before)
+    now = [b.phi(place.type) for place in places]
+    for phi, place in zip(now, places, strict=True):
+        phi.add_incoming(place, before)
+    b.cbranch(b.icmp_signed("<", level, bits), inside, behind)
     b.position_at_end(inside)
-    wide = _splat(b, b.trunc(half, _I32), lanes)
-    base = b.add(table, b.mul(b.sub(half, _number(1)), _number(element_size(element))))
-    for value, rank in zip(x, ranks, strict=True):
-        edge = _gather(b, base, rank, element)
-        rank.add_incoming(b.select(b.fcmp_ordered(">", value, edge), b.add(rank, wide), rank), inside)
-    half.add_incoming(b.lshr(half, _number(1)), inside)
+    for value, phi in zip(x, now, strict=True):
+        phi.add_incoming(_below(b, value, gather(b, table, phi, value.type.element), phi), inside)
+    level.add_incoming(b.add(level, _number(1)), inside)
     b.branch(head)
     b.position_at_end(behind)
-    nan = ir.Constant(ranks[0].type, [-1] * lanes)
-    return [b.select(b.fcmp_unordered("uno", v, v), nan, r) for v, r in zip(x, ranks, strict=True)]
+    return now
 
 
-def _ranks(
-    b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, at: ir.Value, vector: ir.VectorType, together: int
-) -> Iterator[tuple[ir.Value, ir.Value]]:
-    """(row, ranks from this row on, int32 lanes) of so many vectors of values from row `at` on."""
-    element = vector.element
-    rows = [b.add(at, _number(number * vector.count)) for number in range(together)]
-    x = [b.load(b.bitcast(b.gep(pointer(b, values, element), [row]), vector.as_pointer()), align=1) for row in rows]
-    return zip(rows, _search(b, x, table, bits, element), strict=True)
+def _below(b: ir.IRBuilder, value: ir.Value, edge: ir.Value, place: ir.Value) -> ir.Value:
+    """The place in a column's table to look at next."""
+    left = b.add(place, place)
+    return b.select(b.fcmp_ordered(">", value, edge), b.add(left, ir.Constant(left.type, [1] * left.type.count)), left)
+
+
+def _or_nan(b: ir.IRBuilder, value: ir.Value, rank: ir.Value) -> ir.Value:
+    return b.select(b.fcmp_unordered("uno", value, value), ir.Constant(rank.type, [-1] * rank.type.count), rank)
 
 
 def rank_bytes(width: str) -> Operation:
-    """rank_bytes(values, table, bits, to): ranks of PIECE values as bytes."""
-    lanes = 64 // _SIZES[width]
-    vector = ir.VectorType(FLOATS[width], lanes)
+    """rank_bytes(values, table, bits, to, twin): ranks of PIECE values as bytes, at `twin`, which may be `to` for none, + 1."""
+    one = ir.Constant(ir.VectorType(_I8, lanes_of(width)), [1] * lanes_of(width))
 
-    def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, to: ir.Value) -> None:
-        def body(at: ir.Value) -> None:
-            for place, rank in _ranks(b, values, table, bits, at, vector, _TOGETHER):
-                narrow = b.trunc(rank, ir.VectorType(_I8, lanes))
-                b.store(narrow, pointer(b, b.add(to, place), narrow.type), align=1)
+    def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, to: ir.Value, twin: ir.Value) -> None:
+        def store(row: ir.Value, ranks: ir.Value) -> None:
+            narrow = b.trunc(ranks, one.type)
+            b.store(b.add(narrow, one), pointer(b, b.add(twin, row), one.type), align=1)
+            b.store(narrow, pointer(b, b.add(to, row), one.type), align=1)
 
-        _loop(b, _number(PIECE), lanes * _TOGETHER, body)
+        _ranks(b, width, values, table, bits, _number(PIECE), store)
 
-    return Operation(f"rank_bytes_{width}", (INT,) * 4, types.none, build)
+    return Operation(f"rank_bytes_{width}", (INT,) * 5, types.none, build)
 
 
 def rank_words(width: str) -> Operation:
@@ -170,77 +167,119 @@ def rank_words(width: str) -> Operation:
 
     Those of WALKERS rows are neighbours, each such group `stride` bytes behind the one before. A `twin` that is `to` is none.
     """
-    vector = ir.VectorType(FLOATS[width], WALKERS)
+    one = ir.Constant(ir.VectorType(_I16, lanes_of(width)), [1] * lanes_of(width))
 
     def build(b: ir.IRBuilder, values: ir.Value, table: ir.Value, bits: ir.Value, rows: ir.Value, to: ir.Value, twin: ir.Value,
               stride: ir.Value) -> None:  # fmt: skip
-        one = ir.Constant(ir.VectorType(_I16, WALKERS), [1] * WALKERS)
+        def store(row: ir.Value, ranks: ir.Value) -> None:
+            narrow = b.trunc(ranks, one.type)
+            within = b.shl(b.and_(row, _number(WALKERS - 1)), _number(1))
+            place = b.add(b.mul(b.udiv(row, _number(WALKERS)), stride), within)
+            b.store(b.add(narrow, one), pointer(b, b.add(twin, place), one.type), align=1)
+            b.store(narrow, pointer(b, b.add(to, place), one.type), align=1)
 
-        def body(at: ir.Value) -> None:
-            for place, rank in _ranks(b, values, table, bits, at, vector, _TOGETHER):
-                narrow = b.trunc(rank, one.type)
-                group = b.mul(b.udiv(place, _number(WALKERS)), stride)
-                b.store(b.add(narrow, one), pointer(b, b.add(twin, group), one.type), align=1)
-                b.store(narrow, pointer(b, b.add(to, group), one.type), align=1)
-
-        _loop(b, rows, WALKERS * _TOGETHER, body)
+        _ranks(b, width, values, table, bits, rows, store)
 
     return Operation(f"rank_words_{width}", (INT,) * 7, types.none, build)
 
 
-def split(kind: int) -> Operation:
-    """split(ranks, range, masks, slot, hit, miss, leaves): one operation of the mask form (see `tree_layouts`) on a piece.
+def _field(b: ir.IRBuilder, entry: ir.Value, number: int, size: int) -> ir.Value:
+    """The entry's 16 bits of that number, times a size."""
+    return b.mul(b.and_(b.lshr(entry, _number(16 * number)), _number(0xFFFF)), _number(size))
 
-    `ranks`: address of the column's. `range`: lowest | (ranks - 1) << 8. `masks`: address of the slots, MASKS words each.
-    """
 
-    def build(b: ir.IRBuilder, ranks: ir.Value, bounds: ir.Value, masks: ir.Value, slot: ir.Value, hit: ir.Value,
-              miss: ir.Value, leaves: ir.Value) -> None:  # fmt: skip
-        low = _splat(b, b.trunc(bounds, _I8), LANES)
-        span = _splat(b, b.trunc(b.lshr(bounds, _number(8)), _I8), LANES)
-        parts = (slot, hit, miss, _number(UNION))
-        rows = [b.add(masks, b.shl(part, _number(6))) for part in parts]
-        numbers = [_splat(b, b.trunc(part, _I8), LANES) for part in (hit, miss)]
-        for word in range(MASKS):
-            here = [pointer(b, b.add(row, _number(8 * word)), _I64) for row in rows]
-            at = pointer(b, b.add(ranks, _number(LANES * word)), ir.VectorType(_I8, LANES))
-            inside = b.icmp_unsigned("<=", b.sub(b.load(at, align=1), low), span)
-            inside = b.bitcast(inside, _I64)
-            if kind in (JOIN,) or kind & LAST:
-                inside = b.or_(inside, b.load(here[3], align=8))
-            if kind in (BEGIN, JOIN):
-                b.store(inside, here[3], align=8)
-                continue
-            rest = b.load(here[0], align=8)
-            parts_of = (b.and_(rest, inside), b.and_(rest, b.not_(inside)))
-            for part, to, number, is_leaf in zip(parts_of, here[1:3], numbers, (kind & HIT_LEAF, kind & MISS_LEAF), strict=True):
-                if not is_leaf:
-                    b.store(part, to, align=8)
-                    continue
-                place = pointer(b, b.add(leaves, _number(LANES * word)), ir.VectorType(_I8, LANES))
-                chosen = b.select(b.bitcast(part, ir.VectorType(_I1, LANES)), number, b.load(place, align=1))
-                b.store(chosen, place, align=1)
+def _tests(b: ir.IRBuilder, ranks: ir.Value, begin: ir.Value, end: ir.Value, sets: ir.Value) -> None:
+    """tests(ranks, begin, end, sets): the sets of rows of the tests from `begin` to `end` (see `tree_masks`)."""
+    bytes_, first = ir.VectorType(_I8, LANES), begin
 
-    return Operation(f"split_{kind}", (INT,) * 7, types.none, build)
+    def body(at: ir.Value) -> None:
+        entry = b.zext(b.load(pointer(b, b.add(first, at), _I32), align=1), _I64)
+        key = _splat(b, b.trunc(b.lshr(entry, _number(16)), _I8), LANES)
+        column, to = b.add(ranks, _field(b, entry, 0, PIECE)), b.add(sets, b.mul(at, _number(PIECE // 8 // 4)))
+        for word in range(WORDS):
+            rank = b.load(pointer(b, b.add(column, _number(LANES * word)), bytes_), align=1)
+            hits = b.bitcast(b.icmp_unsigned("<=", rank, key), _I64)
+            b.store(hits, pointer(b, b.add(to, _number(_WORD_BYTES * word)), _I64), align=8)
+
+    _loop(b, b.sub(end, begin), 4, body)
+
+
+def _choices(b: ir.IRBuilder, sets: ir.Value, begin: ir.Value, end: ir.Value) -> None:
+    """choices(sets, begin, end): the operations from `begin` to `end` (see `tree_masks`)."""
+    all_rows = ir.VectorType(_I64, WORDS)
+
+    def body(at: ir.Value) -> None:
+        entry = b.load(pointer(b, b.add(begin, at), _I64), align=1)
+        to, *read = [pointer(b, b.add(sets, _field(b, entry, number, PIECE // 8)), all_rows) for number in range(4)]
+        condition, hit, miss = (b.load(one, align=8) for one in read)
+        b.store(b.or_(b.and_(condition, hit), b.and_(b.not_(condition), miss)), to, align=8)
+
+    _loop(b, b.sub(end, begin), 8, body)
+
+
+def _leaf_numbers(b: ir.IRBuilder, sets: ir.Value, planes: ir.Value, count: ir.Value, leaves: ir.Value) -> None:
+    """leaf_numbers(sets, planes, count, leaves): the bytes whose binary digits are the rows of so many planes, lowest first."""
+    bytes_ = ir.VectorType(_I8, LANES)
+    zeros = ir.Constant(bytes_, [0] * LANES)
+    before, head = b.block, b.append_basic_block("head")
+    inside, behind = b.append_basic_block("inside"), b.append_basic_block("behind")
+    b.branch(head)
+    b.position_at_end(head)
+    at = b.phi(_I64)
+    at.add_incoming(_number(0), before)
+    found = [b.phi(bytes_) for _ in range(WORDS)]
+    for one in found:
+        one.add_incoming(zeros, before)
+    b.cbranch(b.icmp_signed("<", at, count), inside, behind)
+    b.position_at_end(inside)
+    slot = b.zext(b.load(b.gep(pointer(b, planes, _I16), [at]), align=2), _I64)
+    plane = b.add(sets, b.mul(slot, _number(PIECE // 8)))
+    digit = _splat(b, b.trunc(b.shl(_number(1), at), _I8), LANES)
+    for word, one in enumerate(found):
+        rows = b.load(pointer(b, b.add(plane, _number(_WORD_BYTES * word)), _I64), align=8)
+        set_ = b.bitcast(rows, ir.VectorType(_I1, LANES))
+        one.add_incoming(b.select(set_, b.or_(one, digit), one), inside)
+    at.add_incoming(b.add(at, _number(1)), inside)
+    b.branch(head)
+    b.position_at_end(behind)
+    for word, one in enumerate(found):
+        b.store(one, pointer(b, b.add(leaves, _number(LANES * word)), bytes_), align=1)
+
+
+tests = Operation("tests", (INT,) * 4, types.none, _tests)
+choices = Operation("choices", (INT,) * 3, types.none, _choices)
+leaf_numbers = Operation("leaf_numbers", (INT,) * 4, types.none, _leaf_numbers)
 
 
 def add_leaves(sums: str) -> Operation:
-    """add_leaves(to, leaves, values, width): to[row] += values[leaves[row] * width], for PIECE leaf numbers that are bytes."""
-    element = FLOATS[sums]
-    lanes = 64 // _SIZES[sums]
+    """add_leaves(to, leaves, values, count): to[row] += values[leaves[row]], for PIECE leaf numbers below `count`, bytes.
 
-    def build(b: ir.IRBuilder, to: ir.Value, leaves: ir.Value, values: ir.Value, width: ir.Value) -> None:
-        wide = _splat(b, b.trunc(width, _I32), lanes)
+    It may read `tree_masks.BEYOND` values behind the last one.
+    """
+    lanes, index = lanes_of(sums), index_type(sums)
+    vector = ir.VectorType(FLOATS[sums], lanes)
 
-        def body(at: ir.Value) -> None:
-            narrow = ir.VectorType(_I8, lanes)
-            leaf = b.zext(b.load(pointer(b, b.add(leaves, at), narrow), align=1), ir.VectorType(_I32, lanes))
-            terms = _gather(b, values, b.mul(leaf, wide), element)
-            vector = ir.VectorType(element, lanes)
-            place = b.bitcast(b.gep(pointer(b, to, element), [at]), vector.as_pointer())
-            b.store(b.fadd(b.load(place, align=1), terms), place, align=1)
+    def build(b: ir.IRBuilder, to: ir.Value, leaves: ir.Value, values: ir.Value, count: ir.Value) -> None:
+        def rows(term: Callable[[ir.Value], ir.Value]) -> None:
+            def body(at: ir.Value) -> None:
+                narrow = b.load(pointer(b, b.add(leaves, at), ir.VectorType(_I8, lanes)), align=1)
+                place = b.bitcast(b.gep(pointer(b, to, vector.element), [at]), vector.as_pointer())
+                b.store(b.fadd(b.load(place, align=1), term(b.zext(narrow, index))), place, align=1)
 
-        _loop(b, _number(PIECE), lanes, body)
+            _loop(b, _number(PIECE), lanes, body)
+
+        end = b.append_basic_block("added")
+        for registers in (2, 4, 8) if in_registers() else ():
+            here, other = b.append_basic_block(f"registers_{registers}"), b.append_basic_block("more")
+            b.cbranch(b.icmp_unsigned("<=", count, _number(registers * lanes)), here, other)
+            b.position_at_end(here)
+            table = load_table(b, values, sums, registers)
+            rows(partial(look_up, b, table))
+            b.branch(end)
+            b.position_at_end(other)
+        rows(lambda leaf: gather(b, values, leaf, vector.element))
+        b.branch(end)
+        b.position_at_end(end)
 
     return Operation(f"add_leaves_{sums}", (INT,) * 4, types.none, build)
 
@@ -255,7 +294,7 @@ def add_arrived(sums: str) -> Operation:
 
         def body(at: ir.Value) -> None:
             node = b.load(pointer(b, b.add(nodes, b.shl(at, _number(2))), wide.type), align=1)
-            terms = _gather(b, values, b.mul(_gather(b, numbers, node, _I32), wide), element)
+            terms = gather(b, values, b.mul(gather(b, numbers, node, _I32), wide), element)
             place = b.bitcast(b.gep(pointer(b, to, element), [at]), ir.VectorType(element, lanes).as_pointer())
             b.store(b.fadd(b.load(place, align=1), terms), place, align=1)
 

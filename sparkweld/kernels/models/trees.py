@@ -1,9 +1,9 @@
 """Scores tree ensembles over a piece of rows; the forms of their blocks are `sparkweld.ir.tree_layouts`'s.
 
 Mask form: QuickScorer's idea (Lucchese et al., SIGIR 2015) to meet all rows of a block at a split at once, with the masks turned
-round as in RapidScorer (Ye et al., KDD 2018): a bit is a row and no leaf, so that a mask of 512 rows is one register's work
-whatever the number of leaves. Ranks in place of thresholds are theirs too. Walk form: rows go down the tree side by side, over
-nodes of 8 bytes.
+round: a bit is a row and no leaf, so that 512 rows are one register, and leaf numbers come out a binary digit at a time. Ranks in
+place of thresholds, compared 64 at a time, are as in RapidScorer (Ye et al., KDD 2018). Walk form: rows go down the tree side by
+side, over nodes of 8 bytes.
 
 Entries are as `kernels.models` says; the number of rows need not divide by anything.
 """
@@ -16,43 +16,43 @@ from sparkweld.kernels.models.library import ModelFunction
 from sparkweld.kernels.models.tree_vectors import (
     add_arrived,
     add_leaves,
+    choices,
     fill,
+    leaf_numbers,
     rank_bytes,
     rank_words,
-    split,
+    tests,
     tree_function,
     walk,
 )
-from sparkweld.kernels.strings.memory_access import copy, load_i32, load_u16, store_word, word
-
-_SPLITS = {kind: split(kind) for kind in (0, 1, 2, 3, 4, 5, 8, 9, 10, 11)}
+from sparkweld.kernels.strings.memory_access import copy, load_i32, store_word, word
 
 
 def mask_entry(width: Type, sums: Type) -> ModelFunction:
     """The entry for ensembles in mask form of this width of features and sums."""
     size, term = width.width, sums.width
     rank, add, begin = rank_bytes(width.kind), add_leaves(sums.kind), fill(sums.kind)
-    split_0, split_1, split_2, split_3 = (_SPLITS[k] for k in (0, 1, 2, 3))
-    split_4, split_5 = _SPLITS[4], _SPLITS[5]
-    split_8, split_9, split_10, split_11 = (_SPLITS[k] for k in (8, 9, 10, 11))
 
     def score(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
         count = word(block, 0)
-        trees = word(block, 8)
         columns = block + word(block, 40)
         edges = block + word(block, 48)
-        tree = block + word(block, 56)
-        op = block + word(block, 64)
-        terms = block + word(block, 72)
-        start = block + word(block, 80)
-        operations = op
-        masks = scratch
-        leaves = masks + 64 * word(block, 16)
+        group = block + word(block, 56)
+        all_tests = block + word(block, 64)
+        tree = block + word(block, 72)
+        planes = block + word(block, 80)
+        operations = block + word(block, 88)
+        terms = block + word(block, 96)
+        start = block + word(block, 104)
+        sets = scratch
+        leaves = sets + 64 * word(block, 16)
         partial = leaves + PIECE
         ranks = partial + 8 * PIECE
+        sums_at = ranks + PIECE * word(block, 32)
         i = 0
         while i < 64:
-            store_word(masks, i, -1)
+            store_word(sets, i, 0)
+            store_word(sets, 64 + i, -1)
             i += 8
         i = 0
         while i < count:
@@ -61,53 +61,41 @@ def mask_entry(width: Type, sums: Type) -> ModelFunction:
             if rows < PIECE:
                 copy(partial, values, rows * size)
                 values = partial
-            rank(values, edges + size * load_i32(at, 8), load_i32(at, 4), ranks + PIECE * i)
+            to = ranks + PIECE * i
+            twin = to
+            if load_i32(at, 12) != 0:
+                twin = ranks + PIECE * load_i32(at, 12)
+            rank(values, edges + size * load_i32(at, 8), load_i32(at, 4), to, twin)
             i += 1
-        sums_at = ranks + PIECE * count
         number = 0
         while number < word(block, 24):
             begin(sums_at + term * PIECE * number, start + term * number, PIECE)
             number += 1
+        test = all_tests
+        op = operations
+        at = tree
         i = 0
-        while i < trees:
-            end = operations + 12 * word(tree, 0)
-            while op < end:
-                column = ranks + PIECE * load_u16(op, 0)
-                bounds = load_u16(op, 2)
-                slot = load_u16(op, 4)
-                hit = load_u16(op, 6)
-                miss = load_u16(op, 8)
-                kind = load_u16(op, 10)
-                if kind < 4:
-                    if kind < 2:
-                        if kind == 0:
-                            split_0(column, bounds, masks, slot, hit, miss, leaves)
-                        else:
-                            split_1(column, bounds, masks, slot, hit, miss, leaves)
-                    elif kind == 2:
-                        split_2(column, bounds, masks, slot, hit, miss, leaves)
-                    else:
-                        split_3(column, bounds, masks, slot, hit, miss, leaves)
-                elif kind == 4:
-                    split_4(column, bounds, masks, slot, hit, miss, leaves)
-                elif kind == 5:
-                    split_5(column, bounds, masks, slot, hit, miss, leaves)
-                elif kind == 8:
-                    split_8(column, bounds, masks, slot, hit, miss, leaves)
-                elif kind == 9:
-                    split_9(column, bounds, masks, slot, hit, miss, leaves)
-                elif kind == 10:
-                    split_10(column, bounds, masks, slot, hit, miss, leaves)
-                else:
-                    split_11(column, bounds, masks, slot, hit, miss, leaves)
-                op += 12
-            values = terms + term * word(tree, 8)
-            to = sums_at + term * PIECE * word(tree, 16)
-            number = 0
-            while number < word(tree, 24):
-                add(to + term * PIECE * number, leaves, values + term * number, word(tree, 24))
-                number += 1
-            tree += 32
+        while i < word(block, 8):
+            end = all_tests + 4 * word(group, 0)
+            tests(ranks, test, end, sets + 128)
+            test = end
+            while at < tree + 48 * word(group, 8):
+                end = operations + 8 * word(at, 0)
+                choices(sets, op, end)
+                op = end
+                if word(at, 8) >= 0:
+                    leaf_numbers(sets, planes, word(at, 8), leaves)
+                planes += 16
+                values = terms + term * word(at, 16)
+                to = sums_at + term * PIECE * word(at, 24)
+                number = 0
+                while number < word(at, 32):
+                    add(to, leaves, values, word(at, 40))
+                    to += term * PIECE
+                    values += term * word(at, 40)
+                    number += 1
+                at += 48
+            group += 16
             i += 1
         number = 0
         while number < word(block, 24):

@@ -1,0 +1,280 @@
+"""Forests to the mask form: programs over sets of rows, one bit a row, that find the number of each row's leaf.
+
+A *slot* holds a set of rows. First come the tests, each the set of rows whose rank in a column is at most a key. Then a tree's
+operations go up from its leaves: ``to = condition ? hit : miss`` in every bit, with two slots of no rows and of all rows as
+constants. What they leave are the binary digits of the leaf numbers, one slot a digit (a *plane*): below a split whose two
+subtrees agree in a digit there is nothing to do. A set of intervals is a chain of such choices between tests and constants.
+
+Tests of trees that follow each other make a *group*: all of it is computed before the first operation reads it, and equal tests
+of its trees are one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache, reduce
+from operator import and_, or_
+
+import numpy as np
+
+from sparkweld.ir.tree_layouts import PIECE, Columns, Ranks, TooLarge, with_head
+from sparkweld.ir.trees import Forest, Tree
+
+#: Most leaves of a tree in mask form: a leaf number is a byte, of so many planes.
+MASK_LEAVES, PLANES = 256, 8
+#: Slots: no rows, all rows; from here on a group's tests, then what its operations make.
+NONE, ALL, FREE = 0, 1, 2
+#: Where a tree's count of planes stands: it is split as the tree before, so the leaf numbers stay.
+AS_BEFORE = -1
+#: Tests of a group, unless one tree has more: their slots should stay in the first-level cache.
+_GROUP_TESTS = 192
+#: Numbers of slots that operations make, before it is known how many tests come first.
+_MADE = 1 << 20
+#: Most values that a look-up of leaves in registers reads beyond a tree's own.
+BEYOND = 128
+
+
+def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
+    """The mask form. Raises TooLarge.
+
+    groups: int64[g, 2], the ends of its tests and of its trees. tests: uint16[n, 2], column and key; the first one of a group
+    fills slot FREE. trees: int64[t, 6], the end of its operations, its number of planes or AS_BEFORE, where its values begin, its
+    first output, its values a leaf, one more than its largest leaf number; an output's values of all leaves are neighbours.
+    planes: uint16[t, 8], their slots, lowest digit first. operations: uint16[o, 4]: to, condition, hit, miss. head: int64, the
+    number of columns, groups, slots and outputs, and of columns with twins.
+    """
+    if any(int(tree.is_leaf.sum()) > MASK_LEAVES for tree in forest.trees):
+        raise TooLarge(f"a tree of more than {MASK_LEAVES} leaves")
+    ranks = Ranks.of(forest, 8)
+    arrays = ranks.arrays(forest)
+    maker = _Maker(ranks, Columns(arrays["columns"]))
+    trees, values, size = [], [], 0
+    for tree in forest.trees:
+        digits = maker.add(tree)
+        trees.append((len(maker.operations), digits, size, tree.first, tree.values.shape[1], len(maker.leaves)))
+        values.append(tree.values[maker.leaves].T.astype(forest.sums.dtype).ravel())
+        size += values[-1].size
+    maker.end_group()
+    columns = maker.columns
+    if columns.count > 1 << 16 or maker.slots > 1 << 16:
+        raise TooLarge(f"{columns.count} columns, {maker.slots} sets of rows")
+    return with_head({
+        "head": np.array([len(columns.rows), len(maker.groups), maker.slots, forest.outputs, columns.count], np.int64),
+        **arrays,
+        "groups": np.array(maker.groups, np.int64).reshape(-1, 2),
+        "tests": np.array(maker.tests, np.uint16).reshape(-1, 2),
+        "trees": np.array(trees, np.int64).reshape(-1, 6),
+        "planes": np.array(maker.planes, np.uint16).reshape(-1, PLANES),
+        "operations": np.array(maker.operations, np.uint16).reshape(-1, 4),
+        "values": np.concatenate([*values, np.zeros(BEYOND, forest.sums.dtype)]),
+        "start": forest.start.astype(forest.sums.dtype),
+    })  # fmt: skip
+
+
+def mask_bytes(columns: int, slots: int, outputs: int) -> int:
+    """Bytes that scoring a piece works in: slots, leaf numbers, a copy of a column, ranks of columns and twins, and sums."""
+    return slots * PIECE // 8 + PIECE * (1 + 8 + columns + 8 * outputs)
+
+
+def _split_alike(a: Tree, b: Tree) -> bool:
+    """Whether all rows come to the same leaf of both."""
+    pairs = ((a.hit, b.hit), (a.miss, b.miss), (a.feature, b.feature), (a.threshold, b.threshold), (a.nan_hits, b.nan_hits))
+    return a.sets == b.sets and all(np.array_equal(x, y) for x, y in pairs)
+
+
+#: A column and a key.
+_Test = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """Of a split, whether a row hits: what the first test says that the row passes, else `otherwise`."""
+
+    tests: tuple[tuple[_Test, bool], ...]
+    otherwise: bool
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the hits are those of one test."""
+        return not self.otherwise and len(self.tests) == 1 and self.tests[0][1]
+
+
+def _children(tree: Tree, node: int, conditions: dict[int, _Condition]) -> tuple[int, ...]:
+    """The nodes below one to which rows go from there, hits first."""
+    if tree.hit[node] < 0:
+        return ()
+    both = int(tree.hit[node]), int(tree.miss[node])
+    return both if conditions[node].tests else both[:1] if conditions[node].otherwise else both[1:]
+
+
+def _numbered(tree: Tree, conditions: dict[int, _Condition]) -> dict[int, int]:
+    """Leaf -> its number.
+
+    Each digit in which leaves below a split differ costs an operation there. Neighbours in the reflected (Gray) code differ in
+    one digit, so numbers are taken from it in the order of the leaves, and each split puts that side first which costs less.
+    """
+    order, waiting = [], [0]
+    while waiting:
+        order.append(waiting.pop())
+        waiting += _children(tree, order[-1], conditions)
+    leaves: dict[int, int] = {}
+    for node in reversed(order):
+        leaves[node] = sum(leaves[child] for child in _children(tree, node, conditions)) or 1
+    numbers: dict[int, int] = {}
+    begins = [(0, 0)]  # a node, and the place of its first leaf in the code
+    while begins:
+        node, begin = begins.pop()
+        children = _children(tree, node, conditions)
+        if len(children) < 2:
+            begins += [(child, begin) for child in children]
+            numbers |= {} if children else {node: begin ^ begin >> 1}
+            continue
+        a, b = (leaves[child] for child in children)
+        hit, miss = min(((begin, begin + a), (begin + b, begin)), key=lambda at: _cost(at[0], a, at[1], b))
+        begins += [(children[0], hit), (children[1], miss)]
+    return numbers
+
+
+@lru_cache(1 << 16)
+def _differing(begin: int, count: int) -> tuple[int, int]:
+    """(the digits in which so many neighbours in the code differ, those that are 1 in all)."""
+    numbers = [place ^ place >> 1 for place in range(begin, begin + count)]
+    every = reduce(and_, numbers)
+    return reduce(or_, numbers) & ~every, every
+
+
+@lru_cache(1 << 16)
+def _cost(hit: int, hits: int, miss: int, misses: int) -> int:
+    """What a split costs whose hits and misses are so many neighbours from these on, with the digits that differ in each."""
+    (in_hits, of_hits), (in_misses, of_misses) = _differing(hit, hits), _differing(miss, misses)
+    # A digit that is 1 in all hits and 0 in all misses is the condition itself.
+    chosen = in_hits | in_misses | (of_misses & ~of_hits)
+    return sum(digits.bit_count() for digits in (chosen, in_hits, in_misses))
+
+
+@dataclass
+class _Maker:
+    """The program, as trees are added; `leaves` are the last one's nodes, by number (any node, where no leaf has the number).
+
+    What operations make comes behind all tests of the group, so it is numbered from _MADE on until the group ends.
+    """
+
+    ranks: Ranks
+    columns: Columns
+    groups: list[tuple[int, int]] = field(default_factory=list)
+    tests: list[_Test] = field(default_factory=list)
+    operations: list[list[int]] = field(default_factory=list)
+    planes: list[list[int]] = field(default_factory=list)
+    leaves: list[int] = field(default_factory=list)
+    slots: int = FREE
+    _last: Tree | None = None
+    _known: dict[_Test, int] = field(default_factory=dict)
+    _numbers: dict[int, int] = field(default_factory=dict)
+    _begin: int = 0  # the group's first operation
+    _made: int = 0  # most slots that a tree of the group makes
+    _used: int = 0  # those of this tree
+    _spare: list[int] = field(default_factory=list)
+
+    def add(self, tree: Tree) -> int:
+        """Adds a tree, and gives its number of planes, or AS_BEFORE."""
+        if self._last is not None and _split_alike(self._last, tree):
+            self.planes.append([NONE] * PLANES)
+            return AS_BEFORE
+        self._last = tree
+        conditions = self._conditions(tree)
+        wanted = dict.fromkeys(test for c in conditions.values() for test, _ in c.tests)
+        if self._known and len(self._known | wanted) > _GROUP_TESTS:
+            self.end_group()
+        for test in wanted:
+            self._known.setdefault(test, FREE + len(self._known))
+        self._numbers = _numbered(tree, conditions)
+        self._used, self._spare = 0, []
+        self.planes.append(self._digits(tree, 0, conditions))
+        self.leaves = [0] * (1 + max(self._numbers.values()))
+        for node, number in self._numbers.items():
+            self.leaves[number] = node
+        self._made = max(self._made, self._used)
+        return (len(self.leaves) - 1).bit_length()
+
+    def end_group(self) -> None:
+        """Ends the group of the trees since the last one ended."""
+        done = self.groups[-1][1] if self.groups else 0
+        made = FREE + len(self._known)
+        for slots in (*self.operations[self._begin :], *self.planes[done:]):
+            slots[:] = [made + slot - _MADE if slot >= _MADE else slot for slot in slots]
+        self.tests += self._known
+        self.groups.append((len(self.tests), len(self.planes)))
+        self.slots = max(self.slots, made + self._made)
+        self._known, self._begin, self._made = {}, len(self.operations), 0
+
+    def _digits(self, tree: Tree, node: int, conditions: dict[int, _Condition]) -> list[int]:
+        """The slots of the digits of the leaf numbers below a node."""
+        children = _children(tree, node, conditions)
+        if not children:
+            return [ALL if self._numbers[node] >> digit & 1 else NONE for digit in range(PLANES)]
+        below = [self._digits(tree, child, conditions) for child in children]
+        if len(below) == 1:
+            return below[0]
+        (hits, misses), condition = below, conditions[node]
+        slot = self._known[condition.tests[0][0]] if condition.is_test else self._chain(condition)
+        found = []
+        for hit, miss in zip(hits, misses, strict=True):
+            if hit == miss < FREE:
+                found.append(hit)
+            elif condition.is_test and (hit, miss) == (ALL, NONE):
+                found.append(slot)
+            else:
+                found.append(self._choose(slot, hit, miss, spare=(hit, miss)))
+        self._free(slot)
+        return found
+
+    def _chain(self, condition: _Condition) -> int:
+        """The slot of the hits."""
+        slot = ALL if condition.otherwise else NONE
+        for test, hits in reversed(condition.tests):
+            slot = self._choose(self._known[test], ALL if hits else NONE, slot, spare=(slot,))
+        return slot
+
+    def _choose(self, condition: int, hit: int, miss: int, spare: tuple[int, ...]) -> int:
+        """The slot that an operation fills, which may be one that it reads last."""
+        for slot in spare:
+            self._free(slot)
+        if not self._spare:
+            self._spare.append(_MADE + self._used)
+            self._used += 1
+        self.operations.append([self._spare.pop(), condition, hit, miss])
+        return self.operations[-1][0]
+
+    def _free(self, slot: int) -> None:
+        if slot >= _MADE:
+            self._spare.append(slot)
+
+    def _conditions(self, tree: Tree) -> dict[int, _Condition]:
+        """Those of the splits."""
+        inner = np.flatnonzero(~tree.is_leaf)
+        plain = inner[~np.isin(inner, list(tree.sets))]
+        column, rank = self.ranks.at(tree.feature[plain], tree.threshold[plain])
+        nan = tree.nan_hits[plain].astype(np.int64)
+        tests = zip(self.columns.numbers(column, nan).tolist(), (rank + nan).tolist(), strict=True)
+        found = {node: _Condition(((test, True),), False) for node, test in zip(plain.tolist(), tests, strict=True)}
+        return found | {node: self._of_set(tree, node) for node in tree.sets if tree.hit[node] >= 0}
+
+    def _of_set(self, tree: Tree, node: int) -> _Condition:
+        """A test wherever ranks begin or cease to hit."""
+        feature, nan = int(tree.feature[node]), bool(tree.nan_hits[node])
+        count = len(self.ranks.edges[feature])
+        member = np.zeros(count + 1, bool)
+        for first, last in self.ranks.ranges(tree, node):
+            member[first : last + 1] = True
+        ends = np.flatnonzero(member[1:] != member[:-1])
+        features = np.full(len(ends), feature)
+        column, rank = self.ranks.at(features, self.ranks.edges[feature][ends])
+        # NaN passes no test of a column, and all of its twin's.
+        first = int(bool(len(ends)) and nan == member[0] and nan != member[-1])
+        twins = np.full(len(ends), first)
+        tests = zip(self.columns.numbers(column, twins).tolist(), (rank + first).tolist(), strict=True)
+        chain = [(test, bool(member[end])) for test, end in zip(tests, ends.tolist(), strict=True)]
+        if not first and nan != member[-1]:
+            one = np.array([self.ranks.first[feature]])
+            chain.insert(0, ((int(self.columns.numbers(one, np.ones(1, np.int64))[0]), 0), nan))
+        return _Condition(tuple(chain), bool(member[-1]))
