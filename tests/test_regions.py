@@ -390,12 +390,6 @@ def endless(n):
         n = n // 2
 
 
-def new_text(s):
-    while len(s) < 10:
-        s = s + "-" + s.upper()
-    return s
-
-
 def recursive(n):
     while n > 100:
         n -= 100
@@ -423,7 +417,7 @@ def catches_of_symbolic(n):
     "code, function, type",
     [("SW280", shares, "i64"), ("SW281", differs, "i64"), ("SW282", keeps, "i64"), ("SW283", mixed, "i64"),
      ("SW284", endless, "i64"), ("SW285", recursive, "i64"), ("SW286", numpy_digits, "f64"),
-     ("SW287", new_text, "str"), ("SW299", catches_of_symbolic, "i64")],
+     ("SW299", catches_of_symbolic, "i64")],
 )  # fmt: skip
 def test_refused(monkeypatch, code, function, type):
     monkeypatch.setattr(running_module, "_FEW", 0)

@@ -307,7 +307,7 @@ def _special(type: Type) -> np.ndarray:
         return np.array(_SPECIAL_TEXTS, object)
     if type.is_list:
         special = _special(type.element)
-        incomplete = Items(type.element.kind, (None, special[0].item()))
+        incomplete = Items(type.element.kind, (None, special.tolist()[0]))
         return np.array([*_lists(type, special, 40), incomplete], object)
     if type.kind == "ts":
         return np.array(_TIMES, "M8[us]").view(np.int64)

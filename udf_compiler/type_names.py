@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, Type, list_of
+from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, STR, Type, list_of
 
 #: Arrays that kernels hold -> their lists.
 ARRAYS: dict[str, Type] = {
     f"array<{name}>": list_of(element)
     for name, element in {
         "boolean": BOOL, "byte": I8, "short": I16, "integer": I32, "long": I64, "float": F32, "double": F64,
+        "string": STR,
     }.items()
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ and gives plain values, so three-valued logic and NULL propagation are spelled o
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,20 +33,20 @@ DTYPES: dict[str, np.dtype] = {
 
 #: Kinds of lists -> the kind of their elements. A list lies in a kernel as a str does; one that has a NULL among its elements is
 #: *incomplete*, and only `list.complete` may meet it. In `evaluate` it is an `Items`.
-LISTS: dict[str, str] = {f"list<{kind}>": kind for kind in ("bool", "i8", "i16", "i32", "i64", "f32", "f64")}
+LISTS: dict[str, str] = {f"list<{kind}>": kind for kind in ("bool", "i8", "i16", "i32", "i64", "f32", "f64", "str")}
 DTYPES.update(dict.fromkeys(LISTS, np.dtype(object)))
 
 #: Kinds of points in time -> the kind of integers that a cast takes them to, value by value.
 MOMENTS = {"date": "i32", "ts": "i64"}
 
 #: Bytes of a str or a list in a kernel's column: a view, two int64. Of a str the address and its length in bytes; of a list the
-#: address of the first element and their number n, or ~n when it is incomplete.
+#: address of the first element and their number n, or ~n when it is incomplete. The elements of a list of str are views.
 VIEW_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Items:
-    """A list of the elements' `kind` as NumPy takes it for one value: Python numbers, None for NULL. Equal when its bits are."""
+    """A list of the elements' `kind` as NumPy takes it for one value, None for NULL. Equal when its bits are."""
 
     kind: str
     values: tuple[Any, ...] = ()
@@ -149,6 +150,8 @@ def parse_type(text: str) -> Type:
 
 def encode(value: object, type: Type) -> str:
     """A value as exact text: hexadecimal for floats, so that -0.0 and NaN compare and round-trip as themselves."""
+    if type.is_list and type.element.kind == "str":
+        return json.dumps([_checked_text(x) for x in value.values])  # type: ignore[attr-defined]
     if type.is_list:
         return " ".join(encode(x, type.element) for x in value.values)  # type: ignore[attr-defined]
     if type.kind == "str":
@@ -162,6 +165,8 @@ def encode(value: object, type: Type) -> str:
 
 def decode(text: str, type: Type) -> Any:
     """Inverse of `encode`: a NumPy scalar of the type's dtype, or a `str`."""
+    if type.is_list and type.element.kind == "str":
+        return Items("str", tuple(_texts(text)))
     if type.is_list:
         return Items(type.element.kind, tuple(decode(part, type.element).item() for part in text.split()))
     if type.kind == "str":
@@ -175,6 +180,16 @@ def decode(text: str, type: Type) -> Any:
         return type.dtype.type(value)
     except (ValueError, OverflowError):
         raise VerifyError(f"{text!r} is not a literal of type {type}") from None
+
+
+def _texts(text: str) -> list[str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise VerifyError(f"{text!r} is not a literal of type list<str>")
+    return [_checked_text(x) for x in found]
 
 
 def _checked_text(value: object) -> str:

@@ -16,7 +16,7 @@ from sparkweld.ir.blocks import aligned
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.ops.lists import array_of
 from sparkweld.ir.program import Program, output_types
-from sparkweld.ir.types import Items, Type
+from sparkweld.ir.types import STR, Items, Type
 from sparkweld.kernels import math_library
 from sparkweld.kernels.object_code import ObjectCode
 from sparkweld.kernels.shape import program_allocates
@@ -175,6 +175,8 @@ def _zeros(count: int) -> np.ndarray:
 
 def _views_of(objects: np.ndarray, type: Type, keep: list[np.ndarray]) -> np.ndarray:
     """Views, int64[rows, 2], of an object array of `str` or `Items`; their bytes join `keep`."""
+    if type.is_list and type.element.is_view:
+        return _views_of_texts(objects.tolist(), keep)
     if type.is_list:
         pieces = [array_of(items, type.element).tobytes() for items in objects.tolist()]
         data, sizes = b"".join(pieces), _sizes(pieces)
@@ -186,6 +188,16 @@ def _views_of(objects: np.ndarray, type: Type, keep: list[np.ndarray]) -> np.nda
         incomplete = np.array([None in items.values for items in objects.tolist()], np.bool_)
         lengths = np.where(incomplete, ~lengths, lengths)
     return np.column_stack([keep[-1].ctypes.data + np.cumsum(sizes) - sizes, lengths])
+
+
+def _views_of_texts(lists: list[Items], keep: list[np.ndarray]) -> np.ndarray:
+    """As `_views_of`, of lists of `str`: views of views."""
+    texts = np.array(["" if x is None else x for items in lists for x in items.values], object)
+    keep.append(np.ascontiguousarray(_views_of(texts, STR, keep)))
+    counts = np.array([len(items.values) for items in lists], np.int64)
+    starts = keep[-1].ctypes.data + 16 * (np.cumsum(counts) - counts)
+    complete = np.array([None not in items.values for items in lists], np.bool_)
+    return np.column_stack([starts, np.where(complete, counts, ~counts)])
 
 
 def _encoded(texts: list[str]) -> tuple[bytes, np.ndarray]:
@@ -208,6 +220,9 @@ def objects_of(views: np.ndarray, type: Type) -> np.ndarray:
     lists = np.empty(len(views), object)
     for row, (address, length) in enumerate(views.tolist()):
         data = ctypes.string_at(address, length * type.element.width)
+        if type.element.is_view:
+            lists[row] = Items("str", tuple(texts_of(np.frombuffer(data, np.int64).reshape(-1, 2)).tolist()))
+            continue
         lists[row] = Items(type.element.kind, tuple(np.frombuffer(data, type.element.dtype).tolist()))
     return lists
 

@@ -37,7 +37,11 @@ def _special_lists(type: Type) -> np.ndarray:
     rng = np.random.default_rng(11)
     kind, specials = type.element.kind, special_values(type.element)
     lists = [specials[:0], *(specials[i : i + 1] for i in range(len(specials))), specials, specials[::-1]]
-    ordinary = (rng.normal(0, 1e3, 3000) if type.element.is_float else rng.integers(-100, 100, 3000)).astype(type.element.dtype)
+    if type.element.is_view:
+        ordinary = random_texts(rng, 3000)
+    else:
+        drawn = rng.normal(0, 1e3, 3000) if type.element.is_float else rng.integers(-100, 100, 3000)
+        ordinary = drawn.astype(type.element.dtype)
     lists += [ordinary[:n] for n in (2, 7, 8, 9, 15, 16, 127, 128, 129, 136, 255, 256, 257, 1000, 3000)]
     lists += [rng.choice(specials, n) for n in (2, 2, 3, 3, 5, 8, 20)]
     return np.array([Items(kind, tuple(part.tolist())) for part in lists], object)

@@ -34,6 +34,8 @@ VALUES: dict[str, list[Any]] = {  # fmt: skip
              datetime.date(9999, 12, 31), datetime.date(2021, 1, 3), datetime.date(2020, 12, 31), datetime.date(1900, 3, 1)],
     "str": ["", " ", "a", "abc", " Ab cD ", "a,b,c", "12", "-7", " 42 ", "3.5", "1e3", "x=1;y=2", "é", "straße", "nan", "A1",
             "日本語", "\U0001f600z"],
+    "list<str>": [[], [""], ["a"], ["b", "a"], ["x", "", "x"], [" Ab ", "é", "straße", "日本語"], ["a,b", "12", "c"], ["z"] * 20,
+                  ["\0", "a\0", "\U0001f600"], ["new", "sale"], ["a", None]],
     "list<f64>": [[], [0.0], [-0.0], [math.nan], [1.5, 2.5], [0.1] * 10, [1e16, 1.0, -1e16, 0.5], [math.inf, 1.0],
                   [2.0, -2.0, 0.0], [math.inf, -math.inf], [-0.0, 0.0], [math.nan, 1.0], [1.0, math.nan], [1e308, 1e308, -1e308],
                   [0.1 * k for k in range(300)], [1.0, None], [None]],

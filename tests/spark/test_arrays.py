@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf, udf
-from pyspark.sql.types import ArrayType, BooleanType, DoubleType, IntegerType, LongType
+from pyspark.sql.types import ArrayType, BooleanType, DoubleType, IntegerType, LongType, StringType
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -107,9 +107,92 @@ def test_errors_are_those_of_python(spark, parquet):
 
 
 def test_what_kernels_do_not_hold_is_refused(spark, parquet):
-    frame = parquet({"s": pa.array([["a"], [], None]), "n": pa.array([[[1]], [], None], pa.list_(pa.list_(pa.int32())))})
-    check(spark, lambda: frame.select(size("s")), refused="SW101")
+    frame = parquet({"n": pa.array([[[1]], [], None], pa.list_(pa.list_(pa.int32())))})
     check(spark, lambda: frame.select(size("n")), refused="SW101")
+
+
+WORDS = ["new", "sale", "", " Red ", "é", "日本語", "a longer text than a view of eight", "x,y", "NEW"]
+
+
+def tags(rows: int, missing: bool = False, seed: int = 4) -> pa.Array:
+    """Arrays of texts, some empty, some NULL; `missing`: some with a NULL among the elements."""
+    rng = np.random.default_rng(seed)
+    made = [[WORDS[k] for k in rng.integers(0, len(WORDS), rng.integers(0, 7))] for _ in range(rows)]
+    for row in range(0, rows, 11):
+        made[row] = None
+    for row in range(5, rows if missing else 0, 50):
+        made[row] = ["a", None]
+    return pa.array(made, pa.list_(pa.string()))
+
+
+@udf(StringType())
+def joined(xs):
+    return None if xs is None else "|".join(xs)
+
+
+@udf(ArrayType(StringType()))
+def cleaned(xs):
+    return None if xs is None else [x.strip().lower() for x in xs if x.strip()]
+
+
+@udf(ArrayType(StringType()))
+def ends(xs):
+    return xs if not xs else sorted(xs)[:1] + xs[::-1]
+
+
+@pytest.mark.parametrize("conf", [ON_HEAP, OFF_HEAP], ids=["on-heap", "off-heap"])
+@pytest.mark.parametrize("dictionary", [True, False], ids=["dictionary", "plain"])
+def test_texts_in_parquet(spark, parquet, conf, dictionary):
+    frame = parquet({"id": np.arange(5000), "xs": tags(5000)}, dictionary=dictionary, row_group_size=2500)
+    check(spark, lambda: frame.select("id", size("xs"), joined("xs"), cleaned("xs"), ends("xs")), conf=conf)
+
+
+def test_texts_in_rows_filters_and_results_of_results(spark, parquet):
+    frame = parquet({"id": np.arange(3000), "xs": tags(3000), "s": pa.array([" ".join(WORDS[i % 9 :]) for i in range(3000)])})
+    shuffled = frame.repartition(2, "id").sortWithinPartitions("id")
+    check(spark, lambda: shuffled.select("id", joined("xs"), cleaned("xs")).orderBy("id"))
+    parts = udf(lambda s: s.split(), "array<string>")
+    check(spark, lambda: frame.select("id", parts("s").alias("p"), "xs").select(joined("p"), cleaned("p"), joined("xs")))
+    check(spark, lambda: frame.filter("size(xs) > 2").select("id", ends("xs")).filter(F.col("id") % 3 == 0))
+    check(spark, lambda: frame.select(F.explode(ends("xs")).alias("x")).groupBy("x").count().orderBy("x"))
+    known = udf(lambda s: s[-1] if s else None, "string", useArrow=False)
+    check(spark, lambda: frame.select(known(cleaned("xs")), parts("s")[1]))
+
+
+@pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
+def test_arrays_with_a_null_among_the_texts_go_to_python(spark, parquet, arrow):
+    frame = parquet({"id": np.arange(2000), "xs": tags(2000, missing=True)}, row_group_size=1000)
+    count = udf(lambda xs: None if xs is None else sum(x is not None for x in xs), "int", useArrow=arrow)
+    what = check(spark, lambda: frame.select("id", count("xs"), "xs"))
+    assert what.guarded_rows == 40
+
+
+def test_texts_that_raise(spark, parquet):
+    frame = parquet({"xs": tags(500)})
+    first = udf(lambda xs: xs[0].upper(), "string")
+    check(spark, lambda: frame.select(first("xs")), deopt=True)
+    check(spark, lambda: frame.filter("size(xs) > 0").select(first("xs")))
+
+
+def test_texts_in_pandas_udfs(spark, parquet):
+    @pandas_udf("long")
+    def count(s: pd.Series) -> pd.Series:
+        return s.str.len().fillna(0).astype("int64")
+
+    @pandas_udf("string")
+    def last(s: pd.Series) -> pd.Series:
+        return s.map(lambda xs: xs[-1] if xs is not None and len(xs) else None)
+
+    @pandas_udf("array<string>")
+    def some(s: pd.Series) -> pd.Series:
+        return s.apply(lambda xs: None if xs is None else [x.upper() for x in xs if x in ("new", "sale")])
+
+    @pandas_udf("array<string>")
+    def behind(s: pd.Series) -> pd.Series:
+        return s.map(lambda xs: xs if xs is None else xs[1:])
+
+    frame = parquet({"id": np.arange(2000), "xs": tags(2000)})
+    check(spark, lambda: frame.select("id", count("xs"), last("xs"), some("xs"), behind("xs")))
 
 
 RNG = np.random.default_rng(5)

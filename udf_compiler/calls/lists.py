@@ -27,7 +27,7 @@ _WIDEST = 8192
 def list_series(loop: LoopBuilder, value: Value) -> TracedSeries:
     """The Series of a column of arrays; rows with a NULL among the elements go to Python."""
     plain = loop.value_of(value)
-    loop.guard(loop.emit(ListCall("complete", plain.type), plain))
+    row_lists.guard_list(loop, plain)
     return TracedSeries(loop, value, np.dtype(object), kind="list")
 
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
-from sparkweld.ir.ops import Arg, Const, ListAppend, MakeList, Region
-from sparkweld.ir.ops.memory import allocates
+from sparkweld.ir.ops import Arg, Const
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
 from sparkweld.ir.types import F64, I64, LISTS, STR, Type
 from udf_compiler.regions.code import Code, code_of
@@ -24,10 +23,11 @@ from udf_compiler.regions.instructions import step
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import UNSET, Caught, Shape, State, kind_of_leaf
 from udf_compiler.scalar.exceptions import check_exception
-from udf_compiler.scalar.lists import NDARRAY, NUMPY_ELEMENTS, is_list
+from udf_compiler.scalar.lists import NDARRAY, NUMPY_ELEMENTS, is_list, of_list
 from udf_compiler.scalar.new_lists import element_value, kind_of, list_of
 from udf_compiler.scalar.paths import Explorer, Fork, Node, leaves
 from udf_compiler.scalar.results import kind_of_result, value_as
+from udf_compiler.scalar.texts import TracedPieces
 from udf_compiler.scalar.values import TYPES as _TYPES
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
@@ -45,10 +45,14 @@ PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray "}
 
 #: Kinds of results, in the order of their numbers, and the type that a region gives them in.
 RESULTS: dict[str, Type] = {
-    "None": I64, "bool": I64, "int": I64, "float": F64, "str": STR,
+    "None": I64, "[]": I64, "bool": I64, "int": I64, "float": F64, "str": STR,
     "np.bool": I64, **{f"np.int{bits}": I64 for bits in (8, 16, 32, 64)}, "np.float32": F64, "np.float64": F64,
     **{f"{prefix}{kind}": Type(kind) for prefix in PREFIXES.values() for kind in LISTS},
 }  # fmt: skip
+
+
+#: Kinds of one value each.
+_ALONE = ("None", "[]")
 
 
 @dataclass(eq=False)
@@ -190,6 +194,10 @@ class GraphBuilder:
     def _go_on(self, draft: _Draft, state: State, joins: frozenset[int]) -> None:
         live = self.code.live[state.next]
         state.variables = {name: x for name, x in state.variables.items() if name in live}
+        pieces = [x for x in (*state.stack, *state.variables.values()) if type(x) is TracedPieces]
+        if pieces:
+            instead = {id(x): of_list(x.of(draft.loop, draft.value(x.value))) for x in pieces}
+            state = state.mapped(lambda x: x, self.outer, instead)
         if state.next not in joins:
             self.work.append((draft, state.mapped(draft.leaf, self.outer)))
             return
@@ -254,19 +262,15 @@ class GraphBuilder:
         return Graph(tuple(_block(d) for d in self.drafts), tuple(types)).check(), kinds
 
     def _settle_empty_lists(self) -> None:
-        """An empty list is of the kind of the other lists that the function gives."""
+        """An empty list is of the kind of the other lists that the function gives, if they are of one."""
         lists = {(x.kind, x.numpy) for _, x in self.returns if is_list(x)}
         for at, (draft, x) in enumerate(self.returns):
             if type(x) is list and len(lists) == 1:
                 self.returns[at] = (draft, list_of(draft.loop, next(iter(lists)), ()))
-            elif type(x) is list:
-                refuse("SW293", type="list")
 
     def _check_ops(self) -> None:
-        """Refuses what no region can hold: new strings (SW287), and too much (SW258)."""
+        """Refuses (SW258) too much for a region."""
         ops = [let.op for draft in self.drafts for let in draft.loop.body]
-        if any(allocates(op) and not isinstance(op, ListAppend | MakeList | Region) for op in ops):
-            refuse("SW287")
         if len(ops) > _MOST_VALUES:
             refuse("SW258", limit=_MOST_VALUES)
 
@@ -293,7 +297,7 @@ def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ..
     values = [loop.const(kinds.index(own), I64).id] if len(kinds) > 1 else []
     for kind in kinds:
         type = RESULTS[kind]
-        if kind == own and kind != "None":
+        if kind == own and kind not in _ALONE:
             values.append(value_as(loop, x, type).id)
         else:
             values.append(loop.const(type.zero, type).id)
@@ -302,6 +306,8 @@ def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ..
 
 def _kind(x: Any) -> str:
     """Of RESULTS."""
+    if type(x) is list:
+        return "[]"
     if is_list(x):
         return f"{PREFIXES[x.numpy]}{x.kind}"
     return f"np.{x.numpy}" if is_scalar(x) and x.numpy else kind_of_result(x)

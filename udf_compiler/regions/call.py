@@ -15,10 +15,12 @@ from sparkweld.ir.regions import print_graph
 from sparkweld.ir.types import I64
 from udf_compiler.regions.build import PREFIXES, RESULTS, GraphBuilder
 from udf_compiler.regions.code import KNOWN_VERSION, TOTAL, is_known_version
+from udf_compiler.regions.iteration import Walk
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import Shape, State, reachable, row_of
 from udf_compiler.scalar.exceptions import as_python, check_exception, of_python
 from udf_compiler.scalar.frame_rows import TracedRow
+from udf_compiler.scalar.lists import as_list
 from udf_compiler.scalar.numpy_scalars import numpy_scalar
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
@@ -35,7 +37,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
         return as_python(function, *args, **kwargs)
     if not is_known_version():
         refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
-    variables = _bound(function, args, kwargs)
+    variables = {name: as_list(x) for name, x in _bound(function, args, kwargs).items()}
     if any(map(_may_change, variables.values())):
         refuse("SW282", what="a list that another function gets")
     found = _called_with(function, function, variables)
@@ -43,9 +45,12 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
 
 
 def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
-    """What sum, any or all makes of a generator expression with these variables."""
+    """What sum, any or all makes of a generator expression with these variables, or the list of its elements."""
     body = FunctionType(code, scope, closure=tuple(CellType() for _ in code.co_freevars))
-    begin = 0 if reduction == "sum" else reduction == "all"
+    begin: Any = {"sum": 0, "list": []}.get(reduction, reduction == "all")
+    over = variables[".0"]
+    if type(over) is Walk and not over.items:
+        return begin
     found = _called_with(body, code, {**variables, TOTAL: begin}, reduction)
     if found is None:
         refuse("SW280", what=f"{reduction} of constants")
@@ -168,8 +173,8 @@ def _result(text: str, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:
 
 
 def _python(kind: str, value: Any) -> Any:
-    if kind == "None":
-        return None
+    if kind in ("None", "[]"):
+        return None if kind == "None" else []
     if kind == "bool":
         loop = explorer().loop
         return TracedScalar("bool", loop.call("not_equal", value, loop.const(0, I64)))

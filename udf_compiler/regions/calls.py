@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import BuiltinMethodType
 from typing import Any
 
 from udf_compiler.regions import sums
 from udf_compiler.regions.code import TOTAL, Instruction
 from udf_compiler.regions.growing import Growing, current
-from udf_compiler.regions.iteration import ITERATIONS
+from udf_compiler.regions.iteration import ITERATIONS, Elements
 from udf_compiler.regions.machine import Machine, attribute, pop, pop_any
 from udf_compiler.regions.state import UNSET, Cell, Expression, Method, State
+from udf_compiler.scalar import lists
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.exceptions import as_python, of_python
+from udf_compiler.scalar.new_lists import listed
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 
 #: Builtins that keep nothing of a list that they get.
-_READERS = (len, sum, min, max, any, all)
+_READERS = (len, sum, min, max, any, all, sorted)
+#: Those of them that take the elements of a generator expression as a list.
+_OF_ELEMENTS = (min, max, sorted, list)
 
 
 def _call(machine: Machine, i: Instruction, s: State) -> None:
@@ -55,6 +60,10 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     generated = _generated(machine, function, args, s)
     if generated is not None:
         return generated
+    args = [_reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
+    made = _of_list(function, args) if not kwargs else None
+    if made is not None:
+        return made
     begin = next((b for known, b in ITERATIONS if known is function), None)
     found = begin(machine.unroll, args) if begin is not None and not kwargs else None
     if found is not None:
@@ -98,18 +107,46 @@ def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> An
     """``sum(x for ...)`` and the like, of variables as they are now; None for other calls."""
     if type(function) is Expression:
         return replace(function, over=args[0])
-    if not any(type(a) is Expression for a in args):
+    if not any(type(a) is Expression for a in args) or (len(args) == 1 and _takes_elements(function)):
         return None
     reduction = next((f.__name__ for f in (sum, any, all) if function is f or function is STAND_INS[f]), "")
     if not reduction or len(args) != 1:
-        refuse("SW280", what="a generator expression that goes elsewhere than to sum, any or all")
-    shared = {c.name: s.variables[c.name] for c in args[0].cells if c.name in s.variables}
-    return machine.reduce(reduction, args[0].code, machine.function.__globals__, {".0": args[0].over, **shared})
+        refuse("SW280", what="a generator expression that goes elsewhere than to sum, min, sorted, join and the like")
+    return _reduced(machine, reduction, args[0], s)
+
+
+def _reduced(machine: Machine, reduction: str, made: Expression, s: State) -> Any:
+    shared = {c.name: s.variables[c.name] for c in made.cells if c.name in s.variables}
+    return machine.reduce(reduction, made.code, machine.function.__globals__, {".0": made.over, **shared})
+
+
+def _takes_elements(function: Any) -> bool:
+    """Whether it is one of _OF_ELEMENTS."""
+    return _is_join(function) or any(function is f or function is STAND_INS.get(f, f) for f in _OF_ELEMENTS)
+
+
+def _is_join(function: Any) -> bool:
+    """Whether it is the method `join` of a text that is constant."""
+    return type(function) is BuiltinMethodType and type(function.__self__) is str and function.__name__ == "join"
+
+
+def _of_list(function: Any, args: list[Any]) -> Any:
+    """``list(xs)`` and ``sep.join(xs)`` of a list of the row; None for other calls."""
+    if len(args) != 1 or not (function is list or _is_join(function)):
+        return None
+    fresh = type(args[0]) is Elements and type(args[0].position) is int and args[0].position == 0
+    items = current(args[0].items) if fresh else current(args[0])
+    items = lists.as_list(items) if function is list else listed(items)
+    if not lists.is_list(items):
+        return None
+    return Growing(lists.to_list(items)) if function is list else lists.join(function.__self__, items)
 
 
 def _yield(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
-    if machine.reduction == "sum":
+    if machine.reduction == "list":
+        s.variables[TOTAL].append(x)
+    elif machine.reduction == "sum":
         s.variables[TOTAL] = sums.added(s.variables[TOTAL], x)
     elif as_python(bool, x) == (machine.reduction == "any"):
         s.result = machine.reduction == "any"

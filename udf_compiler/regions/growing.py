@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.ir.ops import ListAppend
+from udf_compiler.scalar.lists import as_list, is_list
 from udf_compiler.scalar.new_lists import element_value, kind_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar
@@ -32,7 +33,11 @@ class Growing:
         self.value = TracedScalar(value.kind, made, numpy=value.numpy)
 
     def extend(self, items: Any) -> None:
-        """Refuses (SW244) anything but a few elements that are known one by one."""
+        """Refuses (SW244) anything but a list of the row, or a few elements that are known one by one."""
+        items = as_list(items)
+        if is_list(items) and (items.kind, items.numpy) == (self.value.kind, self.value.numpy):
+            self.value = self.value + items
+            return
         if type(items) not in (list, tuple):
             refuse("SW244", what=raw(items), kind=self.value.kind)
         for x in items:

@@ -14,9 +14,12 @@ from udf_compiler.regions.iteration import iteration
 from udf_compiler.regions.machine import Machine, attribute, look_into, pop, pop_any, pop_read
 from udf_compiler.regions.state import UNSET, Caught, Cell, Method, State
 from udf_compiler.regions.tables import is_part, subscript
+from udf_compiler.scalar import lists
 from udf_compiler.scalar.exceptions import as_python, of_python
+from udf_compiler.scalar.formats import formatted
 from udf_compiler.scalar.numbers import make_bool, truth
 from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.texts import as_text, call, make_text
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
@@ -132,6 +135,8 @@ def _binary(machine: Machine, i: Instruction, s: State) -> None:
         s.stack.append(a)
         return
     a, b = current(a), current(b)
+    if symbol.endswith("=") and lists.is_list(lists.as_list(a)):
+        lists.refuse_list(lists.as_list(a), symbol)  # other names may stand for it
     name = _BINARY[symbol.removesuffix("=")]
     in_place = symbol.endswith("=") and type(a) is list
     s.stack.append(as_python(getattr(operator, f"i{name.rstrip('_')}" if in_place else name), a, b))
@@ -187,6 +192,8 @@ def _unary(function: Callable[[Any], Any]) -> Callable[[Machine, Instruction, St
 
 
 def _intrinsic(machine: Machine, i: Instruction, s: State) -> None:
+    if i.text == "INTRINSIC_STOPITERATION_ERROR" and type(s.stack[-1]) is Caught and type(s.stack[-1].error) is not StopIteration:
+        return  # a generator hands other exceptions on as they are
     known: dict[str, Callable[[Any], Any]] = {"INTRINSIC_UNARY_POSITIVE": operator.pos, "INTRINSIC_LIST_TO_TUPLE": tuple}
     if i.text not in known:
         refuse("SW280", what=i.text)
@@ -230,7 +237,18 @@ def _list_append(machine: Machine, i: Instruction, s: State) -> None:
 
 def _list_extend(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
+    if lists.is_list(lists.as_list(x)):
+        s.stack[-i.arg] = _extended(s.stack[-i.arg], lists.as_list(x))
+        return
     as_python(s.stack[-i.arg].extend, x)
+
+
+def _extended(items: Any, more: Any) -> Any:
+    """``[*items, *more]`` of a list that is being made, which no other name stands for yet."""
+    if type(items) is list:
+        return Growing(more if not items else items + more)
+    items.extend(more)
+    return items
 
 
 def _unpack(machine: Machine, i: Instruction, s: State) -> None:
@@ -243,12 +261,16 @@ def _unpack(machine: Machine, i: Instruction, s: State) -> None:
 
 def _format_simple(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
-    s.stack.append(as_python(format, x))
+    s.stack.append(formatted(x, "") if is_scalar(x) and not x.is_list else as_python(format, x))
 
 
 def _format_with(machine: Machine, i: Instruction, s: State) -> None:
     x, spec = pop(s, 2)
-    s.stack.append(as_python(format, x, spec))
+    s.stack.append(formatted(x, spec) if is_scalar(x) and not x.is_list and type(spec) is str else as_python(format, x, spec))
+
+
+def _text_of(parts: list[Any]) -> Any:
+    return make_text(call("concat", *map(as_text, parts))) if any(map(is_scalar, parts)) else "".join(parts)
 
 
 def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
@@ -286,8 +308,8 @@ def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _return(machine: Machine, i: Instruction, s: State) -> None:
-    value = pop_read(s, 1)[0] if i.name == "RETURN_VALUE" else i.value
-    s.result = sums.finished(s.variables[TOTAL]) if machine.reduction else value
+    value = lists.as_list(pop_read(s, 1)[0]) if i.name == "RETURN_VALUE" else i.value
+    s.result = sums.finished(current(s.variables[TOTAL])) if machine.reduction else value
 
 
 def _raise(machine: Machine, i: Instruction, s: State) -> None:
@@ -331,7 +353,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "UNARY_NEGATIVE": _unary(operator.neg), "UNARY_INVERT": _unary(operator.invert), "UNARY_NOT": _not, "TO_BOOL": _to_bool,
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
     "STORE_SUBSCR": _store_subscript, "BUILD_SLICE": _build_slice,
-    "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build("".join), "LIST_APPEND": _list_append,
+    "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build(_text_of), "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
     **CALLS, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,
     **dict.fromkeys(("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"), _jump),

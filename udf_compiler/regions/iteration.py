@@ -120,6 +120,9 @@ def _zip(unroll: bool, args: list[Any]) -> Any:
 
 
 def _reversed(unroll: bool, args: list[Any]) -> Any:
+    items = lists.as_list(current(args[0])) if len(args) == 1 else None
+    if lists.is_list(items):
+        return Elements(lists.reversed_(items), 0)
     known = len(args) == 1 and isinstance(args[0], range | tuple)
     return iteration(args[0][::-1], unroll) if known else None
 
@@ -132,6 +135,7 @@ ITERATIONS: tuple[tuple[Any, Callable[[bool, list[Any]], Any]], ...] = (
 
 def iteration(x: Any, unroll: bool) -> Any:
     """The state of a loop over `x`; None for what is not known here. `unroll`: a block for each round, if short."""
+    x = lists.as_list(x)
     known = unwrapped(x)
     if known is None:
         raise of_python(TypeError("'NoneType' object is not iterable"))

@@ -20,7 +20,8 @@ from udf_compiler.trace.values import is_hidden
 class Machine:
     """The function that is interpreted. `unroll`: loops over constants get a block for each round.
 
-    `reduction`: the function is the body of a generator expression, which sum, any or all takes; `reduce` runs one.
+    `reduction`: the function is the body of a generator expression, which sum, any or all takes, or
+    another function as a "list"; `reduce` runs one.
     """
 
     function: FunctionType

@@ -162,6 +162,8 @@ class Shape:
         if _is_fixed(x):
             self.outer[id(x)] = x  # no other object may get its id
             return id(x)
+        if type(x) is types.BuiltinMethodType and type(x.__self__) is str:
+            return "method", x.__self__, x.__name__
         if isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced):
             return type(x).__name__, repr(x)
         if type(x) in (list, Growing):

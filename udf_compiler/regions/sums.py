@@ -30,7 +30,7 @@ def added(total: Any, x: Any) -> Any:
 
 
 def finished(total: Any) -> Any:
-    """What the sum gives in the end."""
+    """What the sum, or the list of the elements, gives in the end."""
     if type(total) is not tuple:
         return total
     loop = explorer().loop

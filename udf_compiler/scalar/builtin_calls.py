@@ -92,7 +92,19 @@ def _sum(*args: Any, **kwargs: Any) -> Any:
 
 
 def _test(real: Callable[[Any], bool]) -> Callable[[Any], Any]:
-    return lambda x: lists.test(real.__name__, x) if lists.is_list(x) else as_python(real, x)
+    def test(x: Any) -> Any:
+        x = lists.as_list(x)
+        return lists.test(real.__name__, x) if lists.is_list(x) else as_python(real, x)
+
+    return test
+
+
+def _sorted(*args: Any, **kwargs: Any) -> Any:
+    items = lists.as_list(args[0]) if args else None
+    if not lists.is_list(items):
+        return as_python(sorted, *args, **kwargs)
+    check_form(lists.sorted_, (items, *args[1:]), kwargs, "sorted()")
+    return lists.sorted_(items, *args[1:], **kwargs)
 
 
 def _class(real: type, convert: Callable[[Any], Any]) -> Any:
@@ -120,6 +132,8 @@ def _extreme(name: str, comparison: str) -> Callable[..., Any]:
     real = getattr(builtins, name)
 
     def extreme(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs:
+            args = (lists.as_list(args[0]),)
         if len(args) == 1 and lists.is_list(args[0]):
             return lists.extreme(name, args[0], kwargs)
         values = as_python(tuple, args[0]) if len(args) == 1 else args
@@ -177,4 +191,4 @@ def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
 
 #: Builtins -> what compiled functions see.
 STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range,
-                              len: _len, sum: _sum, any: _test(any), all: _test(all)}  # fmt: skip
+                              len: _len, sum: _sum, any: _test(any), all: _test(all), sorted: _sorted}  # fmt: skip

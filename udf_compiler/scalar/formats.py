@@ -16,6 +16,7 @@ from typing import Any
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
+from udf_compiler.scalar.lists import as_list
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.texts import as_text, make_text, text_of, to_str
 from udf_compiler.trace.session import refuse
@@ -33,11 +34,12 @@ def format_(x: Any, spec: str) -> str:
     frame = sys._getframe(2)
     if not _is_returned(frame.f_code, frame.f_lasti) or not _is_ours(frame.f_back):
         refuse("SW602", spec="a text that is used otherwise than returned")
-    return explorer().mark(_formatted(x, spec))
+    return explorer().mark(formatted(x, spec))
 
 
 def assembled(x: Any) -> Any:
     """A result whose marks are values again."""
+    x = as_list(x)
     if type(x) in (tuple, list):
         return type(x)(map(assembled, x))
     if type(x) is dict:
@@ -58,7 +60,8 @@ def assembled(x: Any) -> Any:
     return make_text(run.loop.emit(StrCall("concat"), *pieces)) if len(pieces) > 1 else make_text(pieces[0])
 
 
-def _formatted(x: Any, spec: str) -> Any:
+def formatted(x: Any, spec: str) -> Any:
+    """``format(x, spec)`` of a value of the row. Refuses SW602."""
     if spec == "":
         return to_str(x)
     if x.kind == "float" and (found := _FIXED.fullmatch(spec)) and not (found[1] and found[3]):

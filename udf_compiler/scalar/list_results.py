@@ -7,9 +7,10 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import BOOL, I64, Items, list_of
+from sparkweld.ir.types import BOOL, I64, STR, Items, list_of
 from udf_compiler.scalar.list_maps import mapped
 from udf_compiler.scalar.lists import is_list
+from udf_compiler.scalar.new_lists import element_value
 from udf_compiler.scalar.paths import Node, leaves
 from udf_compiler.scalar.results import kind_of_result, merged, value_as
 from udf_compiler.scalar.values import is_scalar
@@ -32,13 +33,17 @@ def list_of_row(loop: LoopBuilder, tree: Node, to: Type, return_type: str, place
     return loop.optional(value, merged(loop, tree, BOOL, lambda x: loop.const(x is not None, BOOL)))
 
 
+#: Kind of a dtype -> the class of its values in Python.
+_KINDS = {"f": "float", "i": "int", "b": "bool", "O": "str"}
+
+
 def _check(x: Any, element: Type, return_type: str, place: str) -> None:
-    if x is None or (is_list(x) and not x.numpy and x.value.type.element.dtype.kind == element.dtype.kind):
+    if x is None or (is_list(x) and not x.numpy and _KINDS[x.value.type.element.dtype.kind] == _KINDS[element.dtype.kind]):
         return
     if is_list(x) or is_scalar(x) or type(x) not in (list, tuple):
         what = f"a list of {x.value.type.element}" if is_list(x) else raw(x)
         refuse("SW226", at=place, what=what, type=return_type)
-    wanted = {"f": "float", "i": "int", "b": "bool"}[element.dtype.kind]
+    wanted = _KINDS[element.dtype.kind]
     for item in x:
         kind = "None" if item is None else kind_of_result(item)
         if kind != wanted or (is_scalar(item) and item.numpy) or type(item).__module__ == "numpy":
@@ -82,6 +87,8 @@ def _value(loop: LoopBuilder, x: Any, to: Type) -> Value:
     items: Sequence[Any] = x or ()
     if not items:
         return loop.const(Items(to.element.kind), to)
+    if to.element == STR:
+        return loop.emit(MakeList(to), *(element_value(loop, item) for item in items))
     return loop.emit(MakeList(to), *(loop.cast(value_as(loop, item, _natural(item)), to.element) for item in items))
 
 

@@ -1,7 +1,7 @@
 """A list or a one-dimensional ndarray of a row: indexing, slices, tests and reductions as ops of lists.
 
-An element of a list is a Python number, one of an ndarray (`numpy` is "ndarray") a NumPy scalar. No element is None: rows with
-such elements are guarded where the value is made.
+An element of a list is a Python number or str, one of an ndarray (`numpy` is "ndarray") a NumPy scalar or a str. No element is
+None: rows with such elements are guarded where the value is made.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from sparkweld.ir import Value
+from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall
-from sparkweld.ir.ops.lists import PYTHON_SUM
-from sparkweld.ir.types import BOOL, F64, I64, Type
+from sparkweld.ir.ops.lists import NO_BOUND, PYTHON_SUM
+from sparkweld.ir.types import BOOL, F64, I64, STR, Type, list_of
 from udf_compiler.scalar import ndarrays
 from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.list_maps import mapped
 from udf_compiler.scalar.ndarrays import LONGEST, bound
 from udf_compiler.scalar.ndarrays import length as length
 from udf_compiler.scalar.numpy_scalars import numpy_scalar
@@ -43,6 +44,13 @@ def of_list(value: Value, ndarray: bool = False) -> TracedScalar:
     return TracedScalar(value.type.kind, value, numpy=NDARRAY if ndarray else "")
 
 
+def guard_list(loop: LoopBuilder, value: Value) -> None:
+    """Rows whose list has a NULL among its elements, or bytes that are no UTF-8, go to Python."""
+    loop.guard(loop.emit(ListCall("complete", value.type), value))
+    if value.type.element == STR:
+        loop.guard(loop.emit(ListCall("valid_utf8", value.type), value))
+
+
 def call(fn: str, x: TracedScalar, *more: Value) -> Value:
     """A function of lists (see `ir.ops.lists`)."""
     return explorer().loop.emit(ListCall(fn, x.value.type), x.value, *more)
@@ -63,7 +71,14 @@ def _element_type(x: TracedScalar) -> Type:
 
 def _scalar(x: TracedScalar, value: Value) -> TracedScalar:
     """An element as the function sees it."""
-    return numpy_scalar(value, value.type.dtype) if x.numpy else of_value(value)
+    return numpy_scalar(value, value.type.dtype) if x.numpy and value.type != STR else of_value(value)
+
+
+def as_list(x: Any) -> Any:
+    """A list of the row for what stands for one: the pieces of a text; anything else as it is."""
+    from udf_compiler.scalar.texts import TracedPieces
+
+    return of_list(x.whole) if type(x) is TracedPieces else x
 
 
 def is_empty(x: TracedScalar) -> Value:
@@ -102,22 +117,81 @@ def item(x: TracedScalar, key: Any) -> Any:
 def _slice(x: TracedScalar, key: slice) -> TracedScalar:
     bounds = (key.start, key.stop)
     known = all(b is None or (is_number(b) and kind_of(b) == "int" and not (is_scalar(b) and b.numpy)) for b in bounds)
-    if not known or key.step not in (None, 1) or is_scalar(key.step):
+    if not known or is_scalar(key.step) or type(key.step) not in (int, type(None)):
         refuse_list(x, "[...] with this slice")
+    if key.step not in (None, 1):
+        return _stepped(x, bounds, key.step)
     start, stop = (as_int(default if b is None else b) for b, default in zip(bounds, (0, _END), strict=True))
     return TracedScalar(x.kind, call("slice", x, start, stop), numpy=x.numpy)
 
 
+def _stepped(x: TracedScalar, bounds: tuple[Any, ...], step: int) -> TracedScalar:
+    if step == 0:
+        raise of_python(ValueError("slice step cannot be zero"))
+    if any(map(is_scalar, bounds)):
+        refuse_list(x, "[...] with a step and a bound that is no constant")
+    ends = (NO_BOUND if b is None else max(-_END, min(b, _END)) for b in bounds)
+    parts = (explorer().loop.const(n, I64) for n in (*ends, max(-_END, min(step, _END))))
+    return TracedScalar(x.kind, call("stepped", x, *parts), numpy=x.numpy)
+
+
+def reversed_(x: TracedScalar) -> TracedScalar:
+    """The list ``x[::-1]``, a list of NumPy scalars of an ndarray."""
+    return _listed(x, _stepped(x, (None, None), -1).value)
+
+
+def _listed(x: TracedScalar, value: Value) -> TracedScalar:
+    """A list of the elements of `x`, in place of an ndarray."""
+    return TracedScalar(x.kind, value, numpy=NUMPY_ELEMENTS if x.numpy and value.type.element != STR else "")
+
+
+def to_list(x: TracedScalar) -> TracedScalar:
+    """``list(x)``."""
+    return _listed(x, x.value)
+
+
+def sorted_(x: TracedScalar, key: Any = None, reverse: Any = False) -> TracedScalar:
+    """``sorted(x)``; rows with a NaN, whose order is that of the comparisons which are made, go to Python."""
+    if key is not None or type(reverse) not in (bool, int):
+        refuse_list(x, "sorted() with a key")
+    guard_ordered(x)
+    return _listed(x, call("sorted_down" if reverse else "sorted", x))
+
+
+def guard_ordered(x: TracedScalar) -> None:
+    """Rows with a NaN among the elements go to Python."""
+    if _element_type(x).is_float:
+        explorer().guard(call("ordered", x))
+
+
+def join(separator: Any, x: TracedScalar) -> Any:
+    """``separator.join(x)``."""
+    from udf_compiler.scalar.texts import as_text, make_text
+
+    if _element_type(x) != STR:
+        some = explorer().loop.call("logical_not", is_empty(x))
+        explorer().raise_if(some, lambda: TypeError("sequence item 0: expected str instance"))
+        return ""
+    return make_text(call("join", x, as_text(separator)))
+
+
 def contains(x: TracedScalar, part: Any) -> Any:
     """``part in x``: equality, as an element is no object that `part` could be."""
-    if part is None and not x.is_ndarray:
-        return False
-    return make_bool(explorer().loop.call("greater", _count(x, part, "in"), explorer().loop.const(0, I64)))
+    return make_bool(explorer().loop.call("greater_equal", _sought("find", x, part, "in"), explorer().loop.const(0, I64)))
 
 
-def _count(x: TracedScalar, part: Any, what: str) -> Value:
-    """How many elements are equal to a number."""
+def _sought(fn: str, x: TracedScalar, part: Any, what: str) -> Value:
+    """How many elements are equal to a value ("count"), or where the first of them is ("find")."""
     loop, element_type = explorer().loop, _element_type(x)
+    absent = loop.const(0 if fn == "count" else -1, I64)
+    if element_type == STR:
+        from udf_compiler.scalar.texts import as_text, is_text
+
+        if not is_text(part) and not is_number(part) and part is not None:
+            refuse_list(x, f"{what} with {raw(part)}")
+        return call(fn, x, as_text(part)) if is_text(part) else absent
+    if type(part) in (type(None), str) and not x.numpy:
+        return absent
     same = is_number(part) and kind_of(part) == {"f": "float", "i": "int", "b": "bool"}[element_type.dtype.kind]
     if not same or x.numpy or (is_scalar(part) and part.numpy):
         refuse_list(x, f"{what} with {raw(part)}")
@@ -125,10 +199,17 @@ def _count(x: TracedScalar, part: Any, what: str) -> Value:
     if value.type == F64:
         explorer().guard(loop.call("equal", value, value))  # a NaN is in a list that holds this very object
     if value.type == element_type:
-        return call("count", x, value)
+        return call(fn, x, value)
     narrow = loop.cast(value, element_type)
     exact = loop.call("equal", loop.cast(narrow, value.type), value)
-    return loop.select(exact, call("count", x, narrow), loop.const(0, I64))
+    return loop.select(exact, call(fn, x, narrow), absent)
+
+
+def _index(x: TracedScalar, value: Any) -> TracedScalar:
+    at = _sought("find", x, value, "index")
+    run = explorer()
+    run.raise_if(run.loop.call("less", at, run.loop.const(0, I64)), lambda: ValueError("list.index(x): x not in list"))
+    return make_int(at, (0, LONGEST))
 
 
 def sum_(x: TracedScalar, start: Any = 0) -> Any:
@@ -136,6 +217,8 @@ def sum_(x: TracedScalar, start: Any = 0) -> Any:
     if type(start) not in (int, float) or start != 0:
         refuse_list(x, "sum() with a start")
     element_type = _element_type(x)
+    if element_type == STR:
+        refuse_list(x, "sum() of texts")
     if element_type.is_float:
         if x.numpy and element_type != F64:
             refuse_list(x, "sum() of float32")
@@ -179,11 +262,48 @@ def test(name: str, x: TracedScalar) -> Any:
     return make_bool(call(name, x))
 
 
+def _with_stranger(name: str, known: TracedScalar, other: Any) -> bool:
+    """An operator with what is no list."""
+    if name in ("eq", "ne"):
+        return name == "ne"
+    if name == "mul" or (is_scalar(other) and other.numpy):
+        refuse_list(known, f"{name} with {raw(other)}")
+    raise of_python(TypeError(f"unsupported operand type(s) for {name}: 'list'"))
+
+
+def _widened(x: TracedScalar) -> TracedScalar:
+    """The list with elements of the type that Python has for them: int64 or float64."""
+    element_type = _element_type(x)
+    wide = F64 if element_type.is_float else I64 if element_type.is_int else element_type
+    if wide == element_type:
+        return x
+    made = mapped(explorer().loop, [x.value], [], list_of(wide), lambda block, elements, row: block.cast(elements[0], wide))
+    return of_list(_present(made))
+
+
+#: Classes whose values equal no list.
+_STRANGERS = (type(None), bool, int, float, str, bytes, tuple, dict, set, frozenset)
+
+
 def binary(name: str, a: Any, b: Any) -> Any:
-    """An operator with a list."""
+    """An operator with an ndarray; of lists ``a + b``, ``a == b`` and ``a != b``. Refuses (SW222) others."""
+    from udf_compiler.scalar.new_lists import like
+
     if ndarrays.is_ndarray(a) or ndarrays.is_ndarray(b):
         return ndarrays.elementwise(BINARY[name], (a, b), symbol(name))
-    refuse_list(a if is_list(a) else b, f"{name} of {raw(a)} and {raw(b)}")
+    known, other = (a, b) if is_list(a) else (b, a)
+    if type(other) in _STRANGERS or (is_scalar(other) and not other.is_list):
+        return _with_stranger(name, known, other)
+    x, y = (like(known, as_list(side)) for side in (a, b))
+    if x is not None and y is not None and x.kind != y.kind and not x.numpy and not y.numpy:
+        x, y = _widened(x), _widened(y)
+    if x is None or y is None or (x.kind, x.numpy) != (y.kind, y.numpy) or name not in ("add", "eq", "ne"):
+        refuse_list(known, f"{name} of {raw(a)} and {raw(b)}")
+    if name == "add":
+        return TracedScalar(x.kind, call("concat", x, y.value), numpy=x.numpy)
+    guard_ordered(x)  # a NaN is equal to itself as an element of both
+    same = call("equal", x, y.value)
+    return make_bool(same if name == "eq" else explorer().loop.call("logical_not", same))
 
 
 def unary(name: str, x: TracedScalar) -> Any:
@@ -199,6 +319,7 @@ def attribute(x: TracedScalar, name: str) -> Any:
         return bound(_OF_LIST[name], x, f"list.{name}")
     if name == "tolist" and x.is_ndarray:
         return lambda: of_list(x.value)
+    _check_elements(x, name)
     found = ndarrays.attribute(x, name) if x.is_ndarray else None
     if found is not None:
         return found
@@ -207,13 +328,21 @@ def attribute(x: TracedScalar, name: str) -> Any:
     refuse_list(x, f".{name}")
 
 
+def _check_elements(x: TracedScalar, name: str) -> None:
+    """Refuses (SW222) what NumPy makes of the elements of an array of texts."""
+    if x.is_ndarray and _element_type(x) == STR and name not in ("size", "shape", "ndim", "copy"):
+        refuse_list(x, f".{name} of texts")
+
+
 def numpy_function(name: str, x: TracedScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``np.name(x, ...)`` of an ndarray of the row: its method of that name."""
     if not x.is_ndarray:
         refuse_list(x, f"np.{name}")
+    _check_elements(x, name)
     return ndarrays.numpy_function(name, x, args, kwargs)
 
 
 _OF_LIST: dict[str, Callable[..., Any]] = {
-    "count": lambda x, value: make_int(_count(x, value, "count"), (0, LONGEST)),
+    "count": lambda x, value: make_int(_sought("count", x, value, "count"), (0, LONGEST)), "index": _index,
+    "copy": lambda x: x,
 }

@@ -15,7 +15,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Type, Value
 from sparkweld.ir.ops import Arg, Call, ListCall
 from sparkweld.ir.ops.elementwise import LIBM_ULP
-from sparkweld.ir.types import BOOL, F32, F64, I64, Items, list_of
+from sparkweld.ir.types import BOOL, F32, F64, I64, STR, Items, list_of
 from udf_compiler.scalar.list_maps import kept, mapped
 from udf_compiler.scalar.numpy_scalars import numpy_scalar, typed
 from udf_compiler.scalar.operands import guard_between, is_number, make_int
@@ -107,10 +107,10 @@ def _array(made: Value) -> TracedScalar:
 
 def _operand(x: Any, call: str) -> Any:
     """A list of the loop, a number of the row, or a constant number."""
-    if is_ndarray(x):
+    if is_ndarray(x) and x.value.type.element != STR:
         return x.value
     if is_scalar(x):
-        return x if is_number(x) else refuse("SW222", call=f"{call} with {raw(x)}", kind="ndarray")
+        return x if is_number(x) and not x.is_list else refuse("SW222", call=f"{call} with {raw(x)}", kind="ndarray")
     x = constant_of(x)
     if is_constant(x):
         return x

@@ -10,14 +10,15 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import Items, Type, of_dtype
-from udf_compiler.scalar.lists import NUMPY_ELEMENTS, is_list
-from udf_compiler.scalar.paths import Fork, Leaf, Node, leaves
+from sparkweld.ir.types import BOOL, Items, Type, of_dtype
+from udf_compiler.scalar.lists import NUMPY_ELEMENTS, as_list, is_list
+from udf_compiler.scalar.paths import Fork, Leaf, Node, explorer, leaves
 from udf_compiler.scalar.values import SCALARS, TracedScalar, is_scalar
+from udf_compiler.trace.session import refuse
 
 #: Class of the elements, and NumPy's dtype or "" -> kind of the list.
 _KINDS = {
-    **{(kind, ""): f"list<{SCALARS[kind]}>" for kind in ("bool", "int", "float")},
+    **{(kind, ""): f"list<{SCALARS[kind]}>" for kind in ("bool", "int", "float", "str")},
     ("bool", "bool"): "list<bool>", ("float", "float32"): "list<f32>", ("float", "float64"): "list<f64>",
     **{("int", f"int{bits}"): f"list<i{bits}>" for bits in (8, 16, 32, 64)},
 }  # fmt: skip
@@ -33,9 +34,11 @@ def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
 
 
 def element_value(loop: LoopBuilder, x: Any) -> Value:
-    """A number as an element: of a dtype, if it is a NumPy scalar."""
+    """A number, of a dtype if it is a NumPy scalar, or a text as an element. Refuses (SW262) a text that UTF-8 does not hold."""
     if is_scalar(x):
         return loop.cast(x.value, of_dtype(np.dtype(x.numpy))) if x.numpy else x.value  # type: ignore[arg-type]
+    if type(x) is str and any("\ud800" <= c <= "\udfff" for c in x):
+        refuse("SW262", call="a string", what="a lone surrogate")
     return loop.const(x, SCALARS[type(x).__name__])
 
 
@@ -44,6 +47,27 @@ def list_of(loop: LoopBuilder, kind: tuple[str, str], elements: Sequence[Value])
     type_ = Type(kind[0])
     made = loop.emit(MakeList(type_), *elements) if elements else loop.const(Items(type_.element.kind), type_)
     return TracedScalar(kind[0], made, numpy=kind[1])
+
+
+def listed(x: Any) -> Any:
+    """A list of the row for pieces, and for a list or tuple of values of the row; anything else as it is."""
+    x = as_list(x)
+    if type(x) not in (list, tuple) or not any(map(is_scalar, x)) or (kind := kind_of(x)) is None:
+        return x
+    return list_of(explorer().loop, kind, [element_value(explorer().loop, item) for item in x])
+
+
+def like(known: TracedScalar, x: Any) -> TracedScalar | None:
+    """A list of the row for `x`, where a list that is `known` to be one stands beside it; None for what is no list."""
+    if is_list(x):
+        return x  # type: ignore[no-any-return]
+    if type(x) is not list:
+        return None
+    if any(item is None for item in x):  # as a None among the elements of a column, it is left to Python
+        explorer().guard(explorer().loop.const(False, BOOL))
+        x = [item for item in x if item is not None]
+    kind = kind_of(x) if x else (known.kind, known.numpy)
+    return None if kind is None else list_of(explorer().loop, kind, [element_value(explorer().loop, item) for item in x])
 
 
 def with_lists(loop: LoopBuilder, tree: Node) -> Node:

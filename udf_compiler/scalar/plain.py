@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.ops import Fits, ListCall, StrCall
+from sparkweld.ir.ops import Fits, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR
 from sparkweld.reasons import refusal
 from udf_compiler.scalar.calendar import guard_python_date
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.list_results import list_of_row
+from udf_compiler.scalar.lists import guard_list
 from udf_compiler.scalar.paths import Node, explorer, leaves
 from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.rows import Struct, TracedStruct
@@ -93,7 +94,7 @@ def _guard_conversion(argument: Value) -> None:
     loop = argument.loop
     value = loop.value_of(argument)
     if value.type.is_list:
-        loop.guard(loop.emit(ListCall("complete", value.type), value))
+        guard_list(loop, value)
     if value.type == STR:
         loop.guard(loop.emit(StrCall("valid_utf8"), value))  # making a Python str of other bytes raises
     if value.type == DATE:

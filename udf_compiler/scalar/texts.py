@@ -10,6 +10,7 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.scalar.calendar import iso_text
 from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.lists import as_list, is_list, join
 from udf_compiler.scalar.numbers import as_int, is_number, kind_of, make_bool, make_int, raise_type_error
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
@@ -203,12 +204,30 @@ class TracedPieces(Traced):
     def count(self) -> Any:
         return make_int(call("split_count", self.value, params=(self.sep, self.most)), (0 if self.sep is None else 1, _END))
 
+    @property
+    def whole(self) -> Value:
+        """The list itself."""
+        return self.of(explorer().loop, self.value)
+
+    def of(self, loop: LoopBuilder, value: Value) -> Value:
+        """The list, where the text is a value of another loop."""
+        return loop.emit(StrCall(self.fn.removesuffix("_part"), (self.sep, self.most)), value)
+
     def __bool__(self) -> bool:
         return True if self.sep is not None else bool(self.count > 0)
 
+    def __contains__(self, part: Any) -> bool:
+        return part in as_list(self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(as_list(self), name)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        return as_list(self)._binary(name, other, reflected)
+
     def __getitem__(self, key: Any) -> Any:
         if type(key) is not int:
-            refuse("SW262", call="list[...]", what="anything but a constant index")
+            return as_list(self)[key]
         return _present(self._part(key), lambda: IndexError("list index out of range"))
 
     def __iter__(self) -> Iterator[Any]:
@@ -316,6 +335,15 @@ def _replace(x: TracedScalar, old: Any, new: Any, count: Any = -1) -> Any:
     return make_text(call("replace", x.value, params=(old, new, count)))
 
 
+def _join(x: TracedScalar, items: Any) -> Any:
+    from udf_compiler.scalar.new_lists import listed
+
+    items = listed(items)
+    if not is_list(items):
+        refuse("SW262", call="str.join", what=raw(items))
+    return join(x, items)
+
+
 def _split(fn: str) -> Callable[..., Any]:
     def split(x: TracedScalar, sep: Any = None, maxsplit: Any = -1) -> TracedPieces:
         _check_numbers("split", maxsplit)
@@ -368,7 +396,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "translate": _translate,
     "removeprefix": _affix("remove_prefix"), "removesuffix": _affix("remove_suffix"),
     "startswith": _ends("starts_with"), "endswith": _ends("ends_with"), "index": _index("find"), "rindex": _index("rfind"),
-    "split": _split("split_part"), "rsplit": _split("rsplit_part"), "partition": _partition("partition_part"),
+    "join": _join, "split": _split("split_part"), "rsplit": _split("rsplit_part"), "partition": _partition("partition_part"),
     "rpartition": _partition("rpartition_part"),
 }  # fmt: skip
 

@@ -128,6 +128,7 @@ class TracedScalar(Traced):
     def _in_place(self, name: str, other: Any) -> Any:
         if self.is_ndarray:
             refuse("SW256", call=f"ndarray {symbol(name)}= ...")
+        self._no_list(f"{name}=")  # other names may stand for it
         return NotImplemented  # numbers do not change: Python goes on with the operator itself
 
     def __format__(self, spec: str) -> str:

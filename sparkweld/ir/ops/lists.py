@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,9 +13,12 @@ import numpy as np
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.ops.strings import column
-from sparkweld.ir.types import BOOL, F64, I64, LISTS, Items, Type, list_of, of_dtype
+from sparkweld.ir.types import BOOL, F64, I64, LISTS, STR, Items, Type, list_of, of_dtype
 
 _LOW, _HIGH = -(2**63), 2**63 - 1
+
+#: Stands for None as a bound of `stepped`.
+NO_BOUND = 2**62 + 1
 
 #: Python's own sum of floats carries a correction along since 3.12.
 PYTHON_SUM = "sum_compensated" if sys.version_info >= (3, 12) else "sum_in_order"
@@ -32,7 +35,15 @@ class ListFunction:
 
 
 def _at(xs: np.ndarray, index: int) -> Any:
-    return xs[index] if 0 <= index < len(xs) else xs.dtype.type(0)
+    return xs[index] if 0 <= index < len(xs) else _type_of(xs).zero
+
+
+def _type_of(xs: np.ndarray) -> Type:
+    return of_dtype(xs.dtype) or STR
+
+
+def _items(xs: np.ndarray, values: list[Any]) -> Items:
+    return Items(_type_of(xs).kind, tuple(values))
 
 
 def _sum(xs: np.ndarray) -> int | None:
@@ -98,7 +109,24 @@ def _greater(a: Any, b: Any) -> bool:
 
 
 def _slice(xs: np.ndarray, start: int, stop: int) -> Items:
-    return Items(of_dtype(xs.dtype).kind, tuple(xs[start:stop].tolist()))  # type: ignore[union-attr]
+    return _items(xs, xs[start:stop].tolist())
+
+
+def _stepped(xs: np.ndarray, *parts: int) -> Items:
+    start, stop, step = (None if part == NO_BOUND else int(part) for part in parts)
+    return _items(xs, xs.tolist()[start:stop:step] if step != 0 else [])
+
+
+def _find(xs: np.ndarray, wanted: Any) -> int:
+    return next((at for at, x in enumerate(xs.tolist()) if x == wanted), -1)
+
+
+def _sorted(xs: np.ndarray, values: Iterable[Any], reverse: bool = False) -> Items:
+    return _items(xs, sorted(values, reverse=reverse) if bool(np.all(xs == xs)) else [])
+
+
+def _is_utf8(xs: np.ndarray) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for x in xs for c in x)
 
 
 def _element(element: Type) -> Type:
@@ -109,31 +137,47 @@ def _is_whole(element: Type) -> bool:
     return element.is_int or element == BOOL
 
 
-_FLOATS, _WHOLE, _NUMBERS = lambda e: e.is_float, _is_whole, lambda e: e != BOOL
+_FLOATS, _WHOLE, _ORDERED = lambda e: e.is_float, _is_whole, lambda e: e != BOOL
+_TEXTS = lambda e: e == STR  # noqa: E731
 
 #: Name -> function. complete: no element is NULL, which all others rely on. at: the element of an index, zero outside of the
-#: list. slice: Python's xs[a:b]. count: how many elements are equal. sum: of integers, NULL past 64 bits; `sum_wrapping` is
+#: list. slice: Python's xs[a:b]; stepped: xs[a:b:c], nothing of a step of 0. count: how many elements are equal; find: the
+#: first of them, -1 for none. equal: as long, of equal elements. sorted, sorted_down: stable. distinct: sorted, and of equal
+#: elements the first. join: xs joined by a text. sum: of integers, NULL past 64 bits; `sum_wrapping` is
 #: NumPy's of integers, its others are of floats. smallest, largest: Python's min and max; minimum, maximum: NumPy's, where a NaN
-#: wins; NULL of an empty list. ordered: no element is NaN.
+#: wins; NULL of an empty list. ordered: no element is NaN; of others, sorted and distinct make nothing.
 FUNCTIONS: dict[str, ListFunction] = {
     "complete": ListFunction(lambda xs: True, lambda e: BOOL),
     "length": ListFunction(len, lambda e: I64),
     "at": ListFunction(_at, _element, more=lambda e: (I64,)),
     "slice": ListFunction(_slice, list_of, more=lambda e: (I64, I64)),
-    "count": ListFunction(lambda xs, x: int(np.count_nonzero(xs == x)), lambda e: I64, more=lambda e: (e,)),
+    "stepped": ListFunction(_stepped, list_of, more=lambda e: (I64, I64, I64)),
+    "concat": ListFunction(lambda xs, ys: _items(xs, [*xs.tolist(), *ys.values]), list_of, more=lambda e: (list_of(e),)),
+    "sorted": ListFunction(lambda xs: _sorted(xs, xs.tolist()), list_of),
+    "sorted_down": ListFunction(lambda xs: _sorted(xs, xs.tolist(), reverse=True), list_of),
+    "distinct": ListFunction(lambda xs: _sorted(xs, dict.fromkeys(xs.tolist())), list_of),
+    "equal": ListFunction(lambda xs, ys: xs.tolist() == list(ys.values), lambda e: BOOL, more=lambda e: (list_of(e),)),
+    "find": ListFunction(_find, lambda e: I64, more=lambda e: (e,)),
+    "join": ListFunction(lambda xs, sep: sep.join(xs.tolist()), lambda e: STR, _TEXTS, lambda e: (STR,)),
+    "valid_utf8": ListFunction(_is_utf8, lambda e: BOOL, _TEXTS),
+    "count": ListFunction(lambda xs, x: sum(y == x for y in xs.tolist()), lambda e: I64, more=lambda e: (e,)),
     "sum": ListFunction(_sum, lambda e: I64.optional(), _WHOLE),
     "sum_wrapping": ListFunction(lambda xs: int(np.add.reduce(xs.astype(np.int64))), lambda e: I64, _WHOLE),
     "sum_in_order": ListFunction(_sum_in_order, lambda e: F64, _FLOATS),
     "sum_compensated": ListFunction(_sum_compensated, lambda e: F64, _FLOATS),
     "sum_pairwise": ListFunction(_sum_pairwise, _element, _FLOATS),
-    "smallest": ListFunction(_extreme(_less), Type.optional, _NUMBERS),
-    "largest": ListFunction(_extreme(_greater), Type.optional, _NUMBERS),
+    "smallest": ListFunction(_extreme(_less), Type.optional, _ORDERED),
+    "largest": ListFunction(_extreme(_greater), Type.optional, _ORDERED),
     "minimum": ListFunction(_propagating(_less), Type.optional, _FLOATS),
     "maximum": ListFunction(_propagating(_greater), Type.optional, _FLOATS),
     "ordered": ListFunction(lambda xs: bool(np.all(xs == xs)), lambda e: BOOL, _FLOATS),
-    "any": ListFunction(lambda xs: bool(np.any(xs != 0)), lambda e: BOOL),
-    "all": ListFunction(lambda xs: bool(np.all(xs != 0)), lambda e: BOOL),
+    "any": ListFunction(lambda xs: any(xs.tolist()), lambda e: BOOL),
+    "all": ListFunction(lambda xs: all(xs.tolist()), lambda e: BOOL),
 }
+
+
+#: Those that make new lists or texts.
+NEW = frozenset(("stepped", "concat", "sorted", "sorted_down", "distinct", "join"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +258,7 @@ MakeList.examples = tuple((MakeList(Type(kind)), (Type(kind).element,) * 2) for 
 
 def array_of(items: Items, element: Type) -> np.ndarray:
     """The elements as an array, zero where NULL."""
-    return np.array([0 if x is None else x for x in items.values], element.dtype)
+    return np.array([element.zero if x is None else x for x in items.values], element.dtype)
 
 
 def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:

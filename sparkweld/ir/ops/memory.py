@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sparkweld.ir.ops.base import Op
-from sparkweld.ir.ops.lists import ListAppend, MakeList
+from sparkweld.ir.ops.lists import NEW, ListAppend, ListCall, MakeList
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.ops.regions import Region
 from sparkweld.ir.ops.strings import StrCall
@@ -13,7 +13,7 @@ from sparkweld.ir.ops.strings import StrCall
 #: Functions of strings whose results may lie in the arena.
 _ALLOCATING = frozenset(
     """lower upper swapcase title capitalize casefold replace concat repeat center ljust rjust zfill int_to_str
-    float_to_str format_int format_fixed translate strip_accents_ascii strip_accents_unicode""".split()
+    float_to_str format_int format_fixed translate strip_accents_ascii strip_accents_unicode split rsplit""".split()
 )
 
 
@@ -21,6 +21,8 @@ def allocates(op: Op) -> bool:
     """Whether an op's kernel takes bytes of the arena."""
     if isinstance(op, MakeList | ListAppend):
         return True
+    if isinstance(op, ListCall):
+        return op.fn in NEW
     if isinstance(op, Region):
         return _region_allocates(op)
     if isinstance(op, StrCall):

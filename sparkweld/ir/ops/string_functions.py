@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sparkweld.ir.types import BOOL, F64, I64, STR, Type
+from sparkweld.ir.types import BOOL, F64, I64, STR, Items, Type, list_of
 
 Param = int | str | None
 
@@ -193,6 +193,8 @@ FUNCTIONS: dict[str, StringFunction] = {
     "rsplit_part": StringFunction(
         lambda s, sep, most, at: _piece(s.rsplit(sep, most), at), _S, STR.optional(), ("text1?", "int", "int")
     ),
+    "split": StringFunction(lambda s, sep, most: Items("str", tuple(s.split(sep, most))), _S, list_of(STR), ("text1?", "int")),
+    "rsplit": StringFunction(lambda s, sep, most: Items("str", tuple(s.rsplit(sep, most))), _S, list_of(STR), ("text1?", "int")),
     "split_count": StringFunction(lambda s, sep, most: len(s.split(sep, most)), _S, I64, ("text1?", "int")),
     "partition_part": StringFunction(lambda s, sep, at: s.partition(sep)[at], _S, STR, ("text1", "third")),
     "rpartition_part": StringFunction(lambda s, sep, at: s.rpartition(sep)[at], _S, STR, ("text1", "third")),

@@ -81,6 +81,8 @@ _EXAMPLES: dict[str, tuple[tuple[Param, ...], ...]] = {
         (None, -1, 0), (None, -1, -1), (None, 1, 0), (None, 1, -1), (None, 2, 1), (None, 0, 0),
     ),
     "split_count": ((" ", -1), (None, -1), ("aa", -1), (None, 1), ("é", 2), (None, 0)),
+    "split": ((" ", -1), (None, -1), ("aa", -1), (None, 1), ("é", 2), (None, 0), (" ", 1)),
+    "rsplit": ((" ", -1), (None, -1), ("aa", -1), (None, 1), ("aa", 1), (None, 0), (" ", 1)),
     "partition_part": ((" ", 0), (" ", 1), (" ", 2), ("aa", 0), ("é", 2)),
     "rpartition_part": ((" ", 0), (" ", 1), (" ", 2), ("aa", 0), ("é", 2)),
     "contains": (("a",), ("",), ("abc",), ("é",), ("a longer text than eight",), ("\0",)),

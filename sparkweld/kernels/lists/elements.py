@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from llvmlite import ir
 from numba.core import types
 
-from sparkweld.ir.types import BOOL, Type
-from sparkweld.kernels.frontend import Operation, numba_type, value_type
+from sparkweld.ir.types import BOOL, STR, Type
+from sparkweld.kernels.frontend import VIEW, Operation, numba_type, value_type
 from sparkweld.kernels.memory import pointer
+from sparkweld.kernels.strings.library import Function, function
+from sparkweld.kernels.strings.search import compare, equal
 
 _I8, _I64, _F64 = ir.IntType(8), ir.IntType(64), ir.DoubleType()
 INT, FLOAT = types.int64, types.float64
@@ -102,11 +105,33 @@ def added(element: Type) -> Operation:
     return Operation(f"added_{element}", (numba_type(element),) * 2, numba_type(element), lambda b, x, y: b.fadd(x, y))
 
 
+@function(VIEW, VIEW, result=types.boolean)
+def texts_differ(x: Any, y: Any) -> bool:
+    return not equal(x, y)
+
+
+@function(VIEW, VIEW, result=types.boolean)
+def text_is_less(x: Any, y: Any) -> bool:
+    return compare(x, y) < 0
+
+
+@function(VIEW, VIEW, result=types.boolean)
+def text_is_greater(x: Any, y: Any) -> bool:
+    return compare(x, y) > 0
+
+
+_OF_TEXTS: dict[str, Function] = {"==": equal, "!=": texts_differ, "<": text_is_less, ">": text_is_greater}
+
+
 @cache
 def compared(element: Type, symbol: str) -> Operation:
     """A comparison of two elements; False where one is NaN, but for ``!=``."""
+    if element == STR:
+        return _OF_TEXTS[symbol]
 
     def build(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+        if element == BOOL:
+            return b.icmp_unsigned(symbol, x, y)
         if not element.is_float:
             return b.icmp_signed(symbol, x, y)
         return b.fcmp_unordered(symbol, x, y) if symbol == "!=" else b.fcmp_ordered(symbol, x, y)

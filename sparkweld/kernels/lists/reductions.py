@@ -8,8 +8,9 @@ from typing import Any
 
 from numba.core import types
 
-from sparkweld.ir.types import BOOL, Type
+from sparkweld.ir.types import BOOL, STR, Type
 from sparkweld.kernels.frontend import VIEW, numba_type
+from sparkweld.kernels.lists import texts
 from sparkweld.kernels.lists.elements import FLOAT, INT, added, as_double, as_word, compared, constant, load, widened
 from sparkweld.kernels.strings.library import Function, function
 from sparkweld.kernels.strings.memory_access import address_of, length_of, magnitude, view, wrapping_add
@@ -22,6 +23,8 @@ _PAIRWISE = 128
 @cache
 def functions(element: Type) -> dict[str, Function]:
     """Name of `ir.ops.lists.FUNCTIONS` -> its function for lists of these elements."""
+    if element == STR:
+        return texts.functions()
     found = {**_tests(element), **(_of_floats(element) if element.is_float else _of_integers(element))}
     if element != BOOL:
         found.update(smallest=_extreme(element, "<", "smallest"), largest=_extreme(element, ">", "largest"))
@@ -54,17 +57,7 @@ def _tests(element: Type) -> dict[str, Function]:
             i += 1
         return True
 
-    @_named("count", element, numba_type(element), result=INT)
-    def count(v: Any, x: Any) -> int:
-        i = 0
-        found = 0
-        while i < length_of(v):
-            if equal(item(address_of(v), i), x):
-                found += 1
-            i += 1
-        return found
-
-    return {"any": any_, "all": all_, "count": count}
+    return {"any": any_, "all": all_}
 
 
 def _of_integers(element: Type) -> dict[str, Function]:

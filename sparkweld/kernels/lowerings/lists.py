@@ -8,8 +8,9 @@ from llvmlite import ir
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import ListAppend, ListCall, MakeList
+from sparkweld.ir.ops.lists import NEW
 from sparkweld.ir.types import Type
-from sparkweld.kernels.lists import building
+from sparkweld.kernels.lists import building, orders
 from sparkweld.kernels.lists.elements import build_load, build_store
 from sparkweld.kernels.lists.reductions import functions
 from sparkweld.kernels.lowerings.strings import constant_bytes
@@ -21,7 +22,7 @@ _ZERO = ir.Constant(_I64, 0)
 
 
 def list_op(op: ListCall) -> Callable[..., ir.Value]:
-    """The builder of an op. Raises InternalError for one without a kernel."""
+    """The builder of an op, which takes the arena's address last if it is one of NEW. Raises InternalError without a kernel."""
     element = op.type.element
     match op.fn:
         case "complete":
@@ -32,10 +33,10 @@ def list_op(op: ListCall) -> Callable[..., ir.Value]:
             return lambda b, v, index: _at(b, v, index, element)
         case "slice":
             return lambda b, v, *bounds: _slice(b, v, bounds, element)
-    known = functions(element)
-    if op.fn not in known:
+    known = {**functions(element), **orders.functions(element)}.get(op.fn)
+    if known is None:
         raise InternalError(f"list.{op.fn} has no kernel for {op.type}")
-    return known[op.fn].build
+    return (lambda b, *args: known.build(b, args[-1], *args[:-1])) if op.fn in NEW else known.build
 
 
 def make_list(op: MakeList) -> Callable[..., ir.Value]:
@@ -63,7 +64,7 @@ def append(op: ListAppend) -> Callable[..., ir.Value]:
 def _at(b: ir.IRBuilder, v: ir.Value, index: ir.Value, element: Type) -> ir.Value:
     """The element, or zero: of an index outside of the list, a zero of the module's is read."""
     inside = b.and_(b.icmp_signed(">=", index, _ZERO), b.icmp_signed("<", index, b.extract_value(v, 1)))
-    address = b.select(inside, b.extract_value(v, 0), constant_bytes(b, bytes(8)))
+    address = b.select(inside, b.extract_value(v, 0), constant_bytes(b, bytes(16)))
     return build_load(b, address, b.select(inside, index, _ZERO), element)
 
 

@@ -7,7 +7,7 @@ a nullable result is a pair whose second part is negative for NULL: a view, or {
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,19 @@ from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.ops.string_functions import Param, strip_accents_ascii, strip_accents_unicode
 from sparkweld.ir.types import Items, Type
 from sparkweld.kernels.lowerings.integers import Builder
-from sparkweld.kernels.strings import automata, building, case, formats, numbers, pieces, search, shortest, unicode_tables, utf8
+from sparkweld.kernels.strings import (
+    automata,
+    building,
+    case,
+    formats,
+    numbers,
+    pieces,
+    search,
+    shortest,
+    splitting,
+    unicode_tables,
+    utf8,
+)
 from sparkweld.kernels.strings.arena import reserve
 from sparkweld.kernels.strings.library import Function
 from sparkweld.kernels.strings.memory_access import build_view
@@ -47,6 +59,10 @@ def integer(value: int) -> ir.Constant:
 
 def constant_bytes(b: Builder, data: bytes) -> ir.Value:
     """Address of these bytes among the module's constants, each kept once."""
+    return b.ptrtoint(_constant(b, data), _I64)
+
+
+def _constant(b: Builder, data: bytes) -> ir.GlobalVariable:
     name = f"sparkweld.data.{hashlib.sha256(data).hexdigest()[:24]}"
     made = b.module.globals.get(name)
     if made is None:
@@ -54,7 +70,7 @@ def constant_bytes(b: Builder, data: bytes) -> ir.Value:
         made = ir.GlobalVariable(b.module, array, name)
         made.linkage, made.global_constant, made.align = "internal", True, 8
         made.initializer = ir.Constant(array, bytearray(data))
-    return b.ptrtoint(made, _I64)
+    return made
 
 
 def text(b: Builder, value: str) -> ir.Value:
@@ -67,8 +83,26 @@ def constant_view(b: Builder, value: str | Items) -> ir.Value:
     """A view of a constant string or list."""
     if isinstance(value, str):
         return text(b, value)
+    if value.kind == "str":
+        return build_view(b, _constant_views(b, value.values), integer(len(value.values)))
     data = np.array(value.values, Type(value.kind).dtype).tobytes()
     return build_view(b, constant_bytes(b, data), integer(len(value.values)))
+
+
+def _constant_views(b: Builder, texts: Sequence[str]) -> ir.Value:
+    """Address of views of these texts, which the loader fills in with the texts' addresses."""
+    words: list[ir.Constant] = []
+    for value in texts:
+        data = value.encode()
+        words += [_constant(b, data).ptrtoint(_I64), integer(len(data))]
+    name = f"sparkweld.views.{hashlib.sha256(repr(texts).encode()).hexdigest()[:24]}"
+    made = b.module.globals.get(name)
+    if made is None:
+        array = ir.ArrayType(_I64, len(words))
+        made = ir.GlobalVariable(b.module, array, name)
+        made.linkage, made.global_constant, made.align = "internal", True, 8
+        made.initializer = ir.Constant(array, words)
+    return b.ptrtoint(made, _I64)
 
 
 def compare(fn: str) -> Build:
@@ -167,6 +201,17 @@ def _split(by_text: Function, by_spaces: Function, *extra: int) -> Build:
             return by_text.build(b, v, text(b, str(params[0])), *numbers_, *map(integer, extra))
         spaces = constant_bytes(b, unicode_tables.character_set(unicode_tables.spaces()))
         return by_spaces.build(b, v, *numbers_, *map(integer, extra), spaces)
+
+    return build
+
+
+def _split_list(from_right: int) -> Build:
+    def build(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+        most = integer(int(params[1] or 0))
+        if params[0] is not None:
+            return splitting.split_list.build(b, arena, v, text(b, str(params[0])), most, integer(from_right))
+        spaces = constant_bytes(b, unicode_tables.character_set(unicode_tables.spaces()))
+        return splitting.words_list.build(b, arena, v, most, integer(from_right), spaces)
 
     return build
 
@@ -308,6 +353,7 @@ _CALLS: dict[str, Build] = {
     "slice": _slice, "substring": _call(pieces.substring), "get": _call(pieces.char_at), "char_at": _call(pieces.char_at),
     "split_part": _split(pieces.split_part, pieces.words_part, 0),
     "rsplit_part": _split(pieces.split_part, pieces.words_part, 1),
+    "split": _split_list(0), "rsplit": _split_list(1),
     "split_count": _split(pieces.split_count, pieces.words_count),
     "partition_part": _call(pieces.partition_part, 0), "rpartition_part": _call(pieces.partition_part, 1),
     "contains": _call(search.contains), "contains_str": _call(search.contains),

@@ -19,11 +19,12 @@ from sparkweld.kernels.strings import (
     pieces,
     search,
     shortest,
+    splitting,
     utf8,
 )
 from sparkweld.kernels.strings.library import Function
 
-_MODULES = (arena, automata, building, case, formats, key_tables, numbers, pieces, search, shortest, utf8)
+_MODULES = (arena, automata, building, case, formats, key_tables, numbers, pieces, search, shortest, splitting, utf8)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 
 

@@ -84,11 +84,22 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
 
   private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = {
     val array = vector.getArray(row)
-    val (values, offset) = primitives(array)
+    val (values, offset) = if (TextViews.holds(element)) (texts(array), Platform.LONG_ARRAY_OFFSET) else primitives(array)
     val length = array.numElements
     val address = rows.put(values, offset.toLong, length * width)
     val complete = (0 until length).forall(!array.isNullAt(_))
     TextViews.put(to, 0, address, if (complete) length else ~length)
+  }
+
+  /** The views of the elements, whose bytes are put into the store; of a NULL an empty one. */
+  private def texts(array: ColumnarArray): Array[Long] = {
+    val views = new Array[Long](2 * array.numElements)
+    for (at <- 0 until array.numElements if !array.isNullAt(at)) {
+      val text = array.getUTF8String(at)
+      views(2 * at) = rows.put(text.getBaseObject, text.getBaseOffset, text.numBytes)
+      views(2 * at + 1) = text.numBytes.toLong
+    }
+    views
   }
 
   /** The elements as an array of the JVM, any where NULL, and where its first one begins. */

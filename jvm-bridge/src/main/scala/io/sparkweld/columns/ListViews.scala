@@ -7,10 +7,11 @@ import org.apache.spark.unsafe.types.UTF8String
 
 /**
  * How arrays lie in a kernel's column: one view a row, as texts do. Its address is that of the first element, its length
- * the number n of elements, ~n when one of them is NULL. The elements lie in their natural width.
+ * the number n of elements, ~n when one of them is NULL. The elements lie in their natural width, texts as views of their own.
  */
 private[sparkweld] object ListViews {
-  private val elements = Set[DataType](BooleanType, ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType)
+  private val elements =
+    Set[DataType](BooleanType, ByteType, ShortType, IntegerType, LongType, FloatType, DoubleType, StringType)
 
   /** The type of the elements of arrays that kernels hold. */
   def elementOf(dataType: DataType): Option[DataType] = dataType match {
@@ -43,7 +44,8 @@ private[columns] final class ElementVector(element: DataType, data: Long) extend
   override def getArray(row: Int): ColumnarArray = unsupported("getArray")
   override def getMap(row: Int): ColumnarMap = unsupported("getMap")
   override def getDecimal(row: Int, precision: Int, scale: Int): Decimal = unsupported("getDecimal")
-  override def getUTF8String(row: Int): UTF8String = unsupported("getUTF8String")
+  override def getUTF8String(row: Int): UTF8String =
+    if (TextViews.holds(element)) TextViews.text(data, row) else unsupported("getUTF8String")
   override def getBinary(row: Int): Array[Byte] = unsupported("getBinary")
   override def getChild(ordinal: Int): ColumnVector = unsupported("getChild")
 
