@@ -120,7 +120,7 @@ def _zip(unroll: bool, args: list[Any]) -> Any:
 
 
 def _reversed(unroll: bool, args: list[Any]) -> Any:
-    items = lists.as_list(current(args[0])) if len(args) == 1 else None
+    items: Any = lists.as_list(current(args[0])) if len(args) == 1 else None
     if lists.is_list(items):
         return Elements(lists.reversed_(items), 0)
     known = len(args) == 1 and isinstance(args[0], range | tuple)

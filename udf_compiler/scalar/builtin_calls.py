@@ -100,7 +100,7 @@ def _test(real: Callable[[Any], bool]) -> Callable[[Any], Any]:
 
 
 def _sorted(*args: Any, **kwargs: Any) -> Any:
-    items = lists.as_list(args[0]) if args else None
+    items: Any = lists.as_list(args[0]) if args else None
     if not lists.is_list(items):
         return as_python(sorted, *args, **kwargs)
     check_form(lists.sorted_, (items, *args[1:]), kwargs, "sorted()")
