@@ -15,6 +15,7 @@ from sparkweld.ir.ops import IsIn, Lookup, Optional, RegexCall, StrCall
 from sparkweld.ir.ops.string_functions import FUNCTIONS
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from sparkweld.kernels import Kernel, program_allocates
+from sparkweld.kernels.loader import texts_of
 from sparkweld.optimizer import optimize
 from tests.helpers.columns import difference, extremes
 from tests.helpers.kernels import check, check_loaded, load, program
@@ -365,3 +366,14 @@ def test_generated_programs(text: str, seed: int) -> None:
         assert got.selection is not None and got.selection.tolist() == expected.selection.tolist()
     for name in p.outputs:
         assert difference(got.columns[name], expected.columns[name]) is None, f"{name} of\n{p}"
+
+
+@pytest.mark.parametrize("texts", [["", ""], ["a", "", "é", ""], ["b", "\udc80", "a"], ["€uro", "€uro", "", "x" * 99]], ids=ascii)
+def test_views_become_texts_wherever_they_lie(texts):
+    encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
+    memory = ctypes.create_string_buffer(b"\xff".join(encoded))  # what lies between two texts is never read
+    starts = np.cumsum([0, *(len(data) + 1 for data in encoded[:-1])]) + ctypes.addressof(memory)
+    lengths = np.array([len(data) for data in encoded])
+    views = np.column_stack([np.where(lengths > 0, starts, 0), lengths])
+    for order in (slice(None), slice(None, None, -1), [0, 0, 1], slice(0, 0)):
+        assert texts_of(views[order]).tolist() == np.array(texts, object)[order].tolist()

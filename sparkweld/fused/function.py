@@ -1,7 +1,8 @@
 """In a Python worker: the plan of a fused function to what PySpark calls with the Series of a batch.
 
-The plan has one pipeline for each set of dtypes that batches come with. Any other batch, a row that a kernel may not decide, a
-call that breaks its annotation, and any fault of ours are the original's to run, on the whole batch.
+A batch may be several of Spark's, one behind the other. The plan has one pipeline for each set of dtypes that batches come with.
+Any other batch, a row that a kernel may not decide, a call that breaks its annotation, and any fault of ours are the original's
+to run, on whole batches of Spark's.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.fused.payload import in_batches
 from sparkweld.ir.ops import Optional
 from sparkweld.pipelines import BrokenPromise, Pipeline, Runner, Undecided
 
 #: Loaded plans of a worker process, which serves one task after another: models in them are read once.
 _PLANS = 16
+#: A pipeline that so many batches, one after the other, had to be run again without is not tried any more in this process.
+_MOST_IN_VAIN = 20
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,23 @@ class Function:
         self._original: Callable[..., Any] | None = None
         self._forms = [(form, Runner(form.pipeline, 1, plan.block_rows)) for form in plan.forms]
         self._warned = False
+        self._in_vain = 0
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, sparkweld_starts: pd.Series | None = None, **kwargs: Any) -> Any:
+        """The result of a batch of Spark's, or of several: `sparkweld_starts` is then True in the first row of each."""
+        if sparkweld_starts is None or sparkweld_starts.sum() == 1:
+            return self._one(*args, **kwargs)
+        result = self._tried(args, kwargs)
+        return in_batches(self._one, sparkweld_starts, args, kwargs) if result is None else result
+
+    def _one(self, *args: Any, **kwargs: Any) -> Any:
+        result = self._tried(args, kwargs)
+        return self.original(*args, **kwargs) if result is None else result
+
+    def _tried(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> pd.Series | None:
+        """What a pipeline gives, None when the original has to decide. After `_MOST_IN_VAIN` in a row none is tried any more."""
+        if self._in_vain >= _MOST_IN_VAIN:
+            return None
         try:
             result = self._run(args, kwargs)
         except Undecided:
@@ -84,7 +103,8 @@ class Function:
         except Exception as error:  # noqa: BLE001 - a fault of ours, or a broken promise: the original decides
             self._warn(error)
             result = None
-        return self.original(*args, **kwargs) if result is None else result
+        self._in_vain = 0 if result is not None else self._in_vain + 1
+        return result
 
     @property
     def original(self) -> Callable[..., Any]:

@@ -6,8 +6,9 @@ that they were, so that broadcasts in them are read as ever; they are read when 
 
 from __future__ import annotations
 
+import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyspark import cloudpickle
@@ -15,7 +16,8 @@ from pyspark import cloudpickle
 
 def command(plan: bytes, originals: Sequence[bytes], return_type: Any) -> bytes:
     """The command of a function that runs `plan` (see `function.load`) in the place of the chain of `originals`."""
-    return cloudpickle.dumps((_by_value(_fused)(plan, tuple(originals), _by_value(_chain)), return_type))  # type: ignore[no-any-return]
+    chain = functools.partial(_by_value(_chain), in_batches=_by_value(in_batches))
+    return cloudpickle.dumps((_by_value(_fused)(plan, tuple(originals), chain), return_type))  # type: ignore[no-any-return]
 
 
 def pickled(plan: Any) -> bytes:
@@ -61,8 +63,34 @@ def _fused(plan: bytes, originals: tuple[bytes, ...], chain: Callable[..., Any])
     return fused
 
 
-def _chain(originals: tuple[bytes, ...]) -> Callable[..., Any]:
-    """The functions of the commands, each of the result of the one before. Pickled by value."""
+def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """What `function` gives for each of Spark's batches, in one Series. `starts` is True in the first row of each.
+
+    Pickled by value. A result that PySpark would not take is given in a form that it does not take either.
+    """
+    import pandas as pd
+
+    cuts = [at for at, first in enumerate(starts.tolist()) if first] + [len(starts)]
+    results = []
+    for start, stop in zip(cuts[:-1], cuts[1:]):  # noqa: B905 - the code runs in the worker's Python
+        cut = [series.iloc[start:stop].reset_index(drop=True) for series in args]
+        named = {key: series.iloc[start:stop].reset_index(drop=True) for key, series in kwargs.items()}
+        result = function(*cut, **named)
+        if not isinstance(result, pd.Series):
+            return result
+        if len(result) != stop - start:
+            return result.iloc[:0]
+        results.append(result)
+    if len({str(result.dtype) for result in results}) > 1:  # each batch has a dtype of its own in Spark: none may be changed
+        results = [result.astype(object) for result in results]
+    return pd.concat(results, ignore_index=True)
+
+
+def _chain(originals: tuple[bytes, ...], in_batches: Callable[..., Any]) -> Callable[..., Any]:
+    """The functions of the commands, each of the result of the one before. Pickled by value.
+
+    What it gives takes Spark's batches (`in_batches`) one by one when it is told where they start.
+    """
     from pyspark.core.broadcast import Broadcast
     from pyspark.serializers import CPickleSerializer
 
@@ -73,10 +101,15 @@ def _chain(originals: tuple[bytes, ...]) -> Callable[..., Any]:
             made = CPickleSerializer().loads(made.value)
         functions.append(made[0])
 
-    def run(*args, **kwargs):  # type: ignore[no-untyped-def]
+    def original(*args, **kwargs):  # type: ignore[no-untyped-def]
         result = functions[0](*args, **kwargs)
         for function in functions[1:]:
             result = function(result)
         return result
+
+    def run(*args, sparkweld_starts=None, **kwargs):  # type: ignore[no-untyped-def]
+        if sparkweld_starts is None:
+            return original(*args, **kwargs)
+        return in_batches(original, sparkweld_starts, args, kwargs)
 
     return run

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
+import pyarrow as pa
 from llvmlite import binding
 
 from sparkweld.errors import InternalError
@@ -229,20 +230,41 @@ def objects_of(views: np.ndarray, type: Type) -> np.ndarray:
 
 def texts_of(views: np.ndarray) -> np.ndarray:
     """The texts, an object array of `str`, of views, int64[rows, 2]."""
-    texts = np.empty(len(views), object)
-    if not len(views):
-        return texts
-    data, ends = _gathered(views)
-    whole = data.tobytes()
-    if whole.isascii():
-        joined = whole.decode()
-        texts[:] = [joined[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
-        return texts
+    if not views[:, 1].any():
+        return np.full(len(views), "", object)
+    try:
+        return _arrow_texts(views).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    except pa.ArrowException:  # bytes that are no UTF-8, of a text that has lone surrogates
+        pass
+    whole, ends = _gathered(views)
+    data, texts = whole.tobytes(), np.empty(len(views), object)
     texts[:] = [
-        whole[start:end].decode("utf-8", "surrogateescape")
+        data[start:end].decode("utf-8", "surrogateescape")
         for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)
     ]
     return texts
+
+
+def _arrow_texts(views: np.ndarray) -> pa.LargeStringArray:
+    """The same in Arrow's form, of which one at least is not empty.
+
+    Kernels make texts one behind the other, or parts of texts that are: Arrow copies such ranges.
+    """
+    lengths = views[:, 1]
+    held = lengths > 0
+    stops = np.maximum.accumulate(np.where(held, views[:, 0] + lengths, 0))
+    starts = np.where(held, views[:, 0], stops)
+    base = int(views[held, 0].min())
+    starts, stops = np.maximum(starts, base), np.maximum(stops, base)
+    span = int(stops[-1]) - base
+    if (starts[1:] < stops[:-1]).any():
+        data, ends = _gathered(views)
+        return pa.LargeStringArray.from_buffers(len(views), pa.py_buffer(np.concatenate([[0], ends])), pa.py_buffer(data))
+    # Texts and what lies between them are elements by turns; the texts are taken, and no other memory is read.
+    bounds = np.empty(2 * len(views) + 1, np.int64)
+    bounds[0:-1:2], bounds[1:-1:2], bounds[-1] = starts - base, stops - base, span
+    both = pa.LargeStringArray.from_buffers(2 * len(views), pa.py_buffer(bounds), pa.foreign_buffer(base, span))
+    return both.take(pa.array(np.arange(0, 2 * len(views), 2)))
 
 
 def _gathered(views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -159,3 +159,46 @@ def test_what_stays_as_it_is(spark, parquet, capfd):
     assert "in Python: " in sparkweld.explain(frame)
     check(spark, lambda: t.select("id", breaking("b").alias("r")), {"breaking"}, {"spark.sparkweld.pipeline.blockRows": "700"})
     check(spark, lambda: t.select("id", failing("a").alias("r")), set())
+
+
+def test_batches_of_a_scan_reach_python_in_larger_ones(spark, parquet, tmp_path):
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    seen = pandas_udf(lambda s, folder=str(folder): witnessed(s + 1, folder), DoubleType())
+    rng, n = np.random.default_rng(4), 60_000
+    some = rng.random(n) < 0.05
+    t = parquet(pa.table({
+        "id": np.arange(n), "b": pa.array(rng.normal(size=n), mask=some), "small": rng.integers(-99, 99, n).astype("i1"),
+        "i": pa.array(rng.integers(-9, 9, n), mask=np.arange(n) == 30_000), "f": rng.random(n).astype("f4"),
+        "s": rng.choice(["a <b>", " é", "", "long " * 40], n),
+        "t": pa.array(rng.choice(["ö", "x" * 99], n), mask=some), "flag": rng.random(n) < 0.5,
+        "day": pa.array(rng.integers(0, 9999, n).astype("int32"), pa.date32(), mask=some),
+        "raw": pa.array([b"x" * (k % 5) for k in range(n)], mask=some),
+        "at": pa.array(rng.integers(0, 1 << 50, n), pa.timestamp("us", "UTC")),
+        "short": pa.array(rng.integers(-99, 99, n).astype("i2"), mask=some),
+    }))  # fmt: skip
+
+    def query():
+        return t.select("*", seen("b").alias("r"), slug("s").alias("slug"), of_integers("i").alias("e"))
+
+    frame = check(spark, query, {"<lambda>", "slug", "of_integers"}, {"spark.sparkweld.pipeline.blockRows": str(1 << 20)})
+    assert "WeldArrowBatches" in frame._jdf.queryExecution().toString()
+    assert max(int(path.name) for path in folder.iterdir()) > 4096  # the size of a scan's batches
+
+    def grouped():
+        return query().filter("r > 0").groupBy("flag").agg(F.count("slug"), F.max("e"), F.min("day"))
+
+    check(spark, grouped, {"<lambda>", "slug", "of_integers"})
+    check(spark, lambda: t.limit(10).select("id", seen("b").alias("r")), {"<lambda>"})
+
+
+def test_the_original_sees_the_batches_of_spark(spark, parquet):
+    """A call that breaks its annotation in some batches: rows are those of the original, on the batches of the scan."""
+    n = 20_000
+    t = parquet(pa.table({"id": np.arange(n), "b": np.arange(n) / 7}))
+    raising = annotate(lambda s: s * 2.0 if len(s) <= 4096 else s[:-1], (Rows(),), returns=Rows(), check=False)
+    changing = annotate(lambda s: s.__setitem__(0, 5.0) or s if len(s) > 100 else s * 2.0, (Rows(),), returns=Rows(), check=False)
+    for function in (raising, changing):
+        made = pandas_udf(lambda s, f=function: f(s + 0.0), DoubleType())
+        whole = {"spark.sparkweld.pipeline.blockRows": str(1 << 20)}
+        check(spark, lambda made=made: t.select("id", made("b").alias("r")), {"<lambda>"}, whole)

@@ -5,14 +5,17 @@ import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 import io.sparkweld.{SparkWeldConf, WeldDriver}
+import io.sparkweld.columns.ArrowColumns
 import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.plan.{ArrowBatchesExec, PipelineExec}
 import io.sparkweld.support.{Backend, FusedFunction, Refusal}
 
-import org.apache.spark.sql.catalyst.expressions.{Attribute, PythonUDF}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, Expression, NamedArgumentExpression, PythonUDF}
 import org.apache.spark.sql.execution.SparkPlan
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types.{BooleanType, ByteType, DataType, IntegerType, LongType, ShortType}
 
 /**
  * Gives a node's UDFs, for which there is no kernel, functions that are fused for the Python worker.
@@ -52,6 +55,30 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       (udf.copy(func = function, children = chain.head.children), record)
     }
 
+  /**
+   * The node over the batches of its child, or, when all its functions are fused and take columns as they are, over larger ones in
+   * Arrow's memory, where no row of it is touched in the JVM.
+   */
+  def fed(node: ArrowEvalPythonExec): SparkPlan = {
+    val places = node.udfs.flatMap(_.children).map(place(node, _))
+    val held = node.child.output.forall(column => ArrowColumns.holds(column.dataType))
+    if (FusedFunction.of(node).size != node.udfs.size || !SparkInternals.takesColumnarInput(node) || conf.arrowUseLargeVarTypes ||
+        !held || places.contains(None)) return node
+    val starts = AttributeReference(Starts, BooleanType, nullable = false)()
+    val stateful = places.flatten.distinct.filter(i => isStateful(node.child.output(i).dataType))
+    val udfs = node.udfs.map(udf => udf.copy(children = udf.children :+ NamedArgumentExpression(Starts, starts)))
+    val made = node.copy(udfs = udfs, child = ArrowBatchesExec(starts, stateful, node.child))
+    made.copyTagsFrom(node)
+    PipelineExec(node.output, node.udfs.map(_.name), made)
+  }
+
+  /** Which column of the child an argument is; None for any other expression. */
+  private def place(node: ArrowEvalPythonExec, argument: Expression): Option[Int] = argument match {
+    case NamedArgumentExpression(_, value) => place(node, value)
+    case column: AttributeReference => Some(node.child.output.indexWhere(_.exprId == column.exprId)).filter(_ >= 0)
+    case _ => None
+  }
+
   private def request(node: ArrowEvalPythonExec, udf: PythonUDF, result: Attribute): Option[PipelineRequest] =
     try {
       val alone = node.copy(udfs = Seq(udf), resultAttrs = Seq(result))
@@ -63,6 +90,15 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
 }
 
 private[rules] object FusedFunctions {
+
+  /** The argument of a fused function that tells where the batches of Spark start: `sparkweld.fused.function` reads it. */
+  private val Starts = "sparkweld_starts"
+
+  /** Whether pandas has another dtype for the column of a batch with NULLs. */
+  private def isStateful(dataType: DataType): Boolean = dataType match {
+    case ByteType | ShortType | IntegerType | LongType | BooleanType => true
+    case _ => false
+  }
 
   /** A refusal of what a function does, which a black-box call may be the cause of. */
   private def aboutBody(refusal: Refusal): Boolean = Seq("SW2", "SW6", "SW8").exists(refusal.code.startsWith)

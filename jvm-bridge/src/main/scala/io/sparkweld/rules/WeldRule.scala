@@ -198,11 +198,17 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /** `node` as Spark planned it, over the new child; its output stays what it was. */
-  private def keep(child: SparkPlan, node: SparkPlan): SparkPlan = (node, child) match {
-    case (_, same) if same eq node.children.head => node
-    case (python: ArrowEvalPythonExec, weld: WeldExec) =>
-      python.withNewChildren(Seq(if (hasBatchesOf(python, weld)) weld else RowInputExec(weld)))
-    case _ => node.withNewChildren(Seq(child))
+  private def keep(child: SparkPlan, node: SparkPlan): SparkPlan = {
+    val kept = (node, child) match {
+      case (_, same) if same eq node.children.head => node
+      case (python: ArrowEvalPythonExec, weld: WeldExec) =>
+        python.withNewChildren(Seq(if (hasBatchesOf(python, weld)) weld else RowInputExec(weld)))
+      case _ => node.withNewChildren(Seq(child))
+    }
+    kept match {
+      case python: ArrowEvalPythonExec if FusedFunctions.has(python) => new FusedFunctions(driver, conf).fed(python)
+      case other => other
+    }
   }
 
   /**

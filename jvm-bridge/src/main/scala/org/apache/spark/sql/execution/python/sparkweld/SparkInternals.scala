@@ -5,6 +5,8 @@ import java.io.File
 import scala.collection.mutable.ArrayBuffer
 import scala.jdk.CollectionConverters._
 
+import org.apache.arrow.memory.BufferAllocator
+import org.apache.arrow.vector.FieldVector
 import org.apache.spark.{JobArtifactSet, QueryContext, SparkConf, SparkContext, SparkEnv, SparkFiles, TaskContext}
 import org.apache.spark.SparkUnsupportedOperationException
 import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonException, PythonFunction, PythonUtils, SimplePythonFunction}
@@ -21,6 +23,7 @@ import org.apache.spark.sql.execution.python.EvalPythonExec.ArgumentMetadata
 import org.apache.spark.sql.execution.vectorized.WritableColumnVector
 import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
+import org.apache.spark.sql.util.ArrowUtils
 import org.apache.spark.sql.vectorized.ColumnarBatch
 import org.apache.spark.util.ArrayImplicits._
 
@@ -152,6 +155,13 @@ object SparkInternals {
   /** True when Spark would feed this node whole columnar batches, so that its Arrow batches are those of its child. */
   def takesColumnarInput(node: ArrowEvalPythonExec): Boolean =
     node.child.supportsColumnar && node.conf.arrowPySparkUDFColumnarInputEnabled
+
+  /** Arrow's memory for one task, which frees it. */
+  def arrowAllocator(name: String): BufferAllocator = ArrowUtils.rootAllocator.newChildAllocator(name, 0, Long.MaxValue)
+
+  /** An empty Arrow vector for values of a column, as Spark sends them to Python. */
+  def arrowVector(column: Attribute, zone: String, allocator: BufferAllocator): FieldVector =
+    ArrowUtils.toArrowField(column.name, column.dataType, nullable = true, zone).createVector(allocator)
 
   /** Fills column vectors of `schema` from rows. */
   def converter(schema: StructType): RowConverter = new RowConverter(new RowToColumnConverter(schema))

@@ -1,0 +1,113 @@
+package io.sparkweld.plan
+
+import scala.collection.mutable
+
+import io.sparkweld.columns.ArrowColumns
+
+import org.apache.spark.TaskContext
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeSet, SortOrder}
+import org.apache.spark.sql.catalyst.plans.physical.Partitioning
+import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
+import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, ColumnarBatch}
+
+/**
+ * Batches as fewer and larger ones in Arrow's memory, which Spark's node of Python functions sends as they are: row by row and in
+ * batches of the size that a scan gives, a cheap function costs less than its columns' way to Python.
+ *
+ * It is only put below functions that SparkWeld has fused: they work row by row. Where such a function runs the original, that has
+ * to see the batches of `child`: `starts` is true in the first row of each. pandas has other dtypes for the columns `stateful` in
+ * a batch with NULLs, so such a batch stays alone.
+ */
+final case class ArrowBatchesExec(starts: Attribute, stateful: Seq[Int], child: SparkPlan) extends UnaryExecNode {
+  override def nodeName: String = "WeldArrowBatches"
+  override def output: Seq[Attribute] = child.output :+ starts
+  override def producedAttributes: AttributeSet = AttributeSet(starts)
+  override def outputPartitioning: Partitioning = child.outputPartitioning
+  override def outputOrdering: Seq[SortOrder] = child.outputOrdering
+  override def supportsColumnar: Boolean = true
+
+  override lazy val metrics: Map[String, SQLMetric] = Map(
+    "numInputBatches" -> SQLMetrics.createMetric(sparkContext, "number of input batches"),
+    "numOutputBatches" -> SQLMetrics.createMetric(sparkContext, "number of output batches"),
+    "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"))
+
+  override protected def doExecute(): RDD[InternalRow] =
+    throw new UnsupportedOperationException("a WeldArrowBatches gives columnar batches")
+
+  override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
+    val settings = ArrowBatches.Settings(child.output, stateful.toArray, conf.sessionLocalTimeZone, longMetric("numInputBatches"),
+      longMetric("numOutputBatches"), longMetric("numOutputRows"))
+    child.executeColumnar().mapPartitions(batches => new ArrowBatches(settings, batches, TaskContext.get()))
+  }
+
+  override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
+}
+
+object ArrowBatches {
+  final case class Settings(
+      input: Seq[Attribute],
+      stateful: Array[Int],
+      zone: String,
+      inputBatches: SQLMetric,
+      outputBatches: SQLMetric,
+      outputRows: SQLMetric)
+
+  /** The most rows of a batch, and bytes of its texts. */
+  val Rows: Int = 1 << 15
+  val TextBytes: Long = 4L << 20
+}
+
+/** The batches of one task. Who has read a batch closes it; what is left is freed when the task ends. */
+private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: Iterator[ColumnarBatch], context: TaskContext)
+  extends Iterator[ColumnarBatch] {
+
+  private val allocator = SparkInternals.arrowAllocator("sparkweld batches")
+  private val made = mutable.Queue.empty[Array[ColumnVector]]
+  /** Rows that the next batch may have: the first ones are small, for a query that wants few rows. */
+  private var limit = 1
+  private var waiting: ColumnarBatch = _
+
+  context.addTaskCompletionListener[Unit](_ => close())
+
+  override def hasNext: Boolean = {
+    while (waiting == null && input.hasNext) {
+      val batch = input.next()
+      settings.inputBatches += 1
+      if (batch.numRows() > 0) waiting = batch
+    }
+    waiting != null
+  }
+
+  override def next(): ColumnarBatch = {
+    if (!hasNext) throw new NoSuchElementException("no more batches")
+    val capacity = math.max(math.min(limit, ArrowBatches.Rows), waiting.numRows())
+    val columns = new ArrowColumns(settings.input, settings.zone, capacity, allocator)
+    val alone = hasNulls(waiting)
+    do {
+      columns.add(waiting)
+      waiting.closeIfFreeable()
+      waiting = null
+    } while (!alone && columns.textBytes < ArrowBatches.TextBytes && hasNext && columns.hasRoomFor(waiting.numRows()) && !hasNulls(waiting))
+    limit = 2 * columns.rows
+    val vectors = columns.vectors
+    while (made.nonEmpty && made.head.forall(isClosed)) made.dequeue()
+    made.enqueue(vectors)
+    settings.outputBatches += 1
+    settings.outputRows += columns.rows.toLong
+    new ColumnarBatch(vectors, columns.rows)
+  }
+
+  private def isClosed(vector: ColumnVector): Boolean = vector.asInstanceOf[ArrowColumnVector].getValueVector.getBufferSize == 0
+
+  private def hasNulls(batch: ColumnarBatch): Boolean = settings.stateful.exists(batch.column(_).hasNull)
+
+  private def close(): Unit = {
+    made.foreach(_.foreach(_.close()))
+    made.clear()
+    allocator.close()
+  }
+}
