@@ -367,6 +367,7 @@ _RULES: dict[str, Rule] = {
     "Abs": _Translator.sign,
     "Add": _Translator.arithmetic,
     "And": _Translator.and_,
+    "ArgMax": _Translator.ml,
     "CaseWhen": _Translator.case_when,
     "Cast": _Translator.cast,
     "Coalesce": _Translator.coalesce,
@@ -405,4 +406,4 @@ _RULES: dict[str, Rule] = {
 
 #: Expressions that translate: what the JVM may send, apart from CreateNamedStruct (an argument of a UDF) and calls of Spark's ML
 #: library (`udf_compiler.spark_ml`).
-EXPRESSIONS = frozenset(_RULES) - {"Ml", "VectorElement"}
+EXPRESSIONS = frozenset(_RULES) - {"ArgMax", "Ml", "VectorElement"}

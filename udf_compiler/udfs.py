@@ -134,7 +134,7 @@ class UdfTracer:
             if not isinstance(part, dict):
                 return part
             made = {name: numbered(p) for name, p in part.items()}
-            if part.get("op") in ("Ml", "VectorElement"):
+            if part.get("op") in ("ArgMax", "Ml", "VectorElement"):
                 raise Unknown(part["op"])
             if part.get("op") == "Column":
                 names.extend([part["name"]] if part["name"] not in names else [])

@@ -149,18 +149,26 @@ def test_connect_client_without_the_plugin(tmp_path):
         report(equal=rows(frame) == expected, rows=len(expected), plan=frame._explain_string(), loaded="sparkweld" in sys.modules)
 
         from pyspark.ml import Pipeline
-        from pyspark.ml.classification import DecisionTreeClassifier
-        from pyspark.ml.feature import VectorAssembler
+        from pyspark.ml.classification import DecisionTreeClassifier, LogisticRegression, OneVsRest
+        from pyspark.ml.feature import HashingTF, IDF, Interaction, Tokenizer, VectorAssembler
         data = spark.range(0, 2000).selectExpr("id", "id % 7 as a", "sqrt(id) as b", "id % 7 > 2 or id > 900 as y")
-        data = data.selectExpr("id", "a", "b", "double(y) as label")
-        stages = [VectorAssembler(inputCols=["a", "b"], outputCol="features"), DecisionTreeClassifier(maxDepth=3)]
-        scored = lambda: model.transform(data).select("id", "prediction", "probability")
-        model = Pipeline(stages=stages).fit(data)
-        spark.conf.set("spark.sparkweld.enabled", "false")
-        expected = scored().collect()
-        spark.conf.set("spark.sparkweld.enabled", "true")
-        frame = scored()
-        report(ml_equal=frame.collect() == expected, ml_plan=frame._explain_string())
+        data = data.selectExpr("id", "a", "b", "double(y) as label", "if(y, 'The cat', if(a = 1, 'the Dog cat', 'a Dog')) as t")
+        assemble, tree = VectorAssembler(inputCols=["a", "b"], outputCol="v"), DecisionTreeClassifier(maxDepth=2)
+        interact = Interaction(inputCols=["v", "a"], outputCol="features")
+        texts = [Tokenizer(inputCol="t", outputCol="w"), HashingTF(inputCol="w", outputCol="c", numFeatures=64)]
+        pipelines = {
+            "tree": [assemble, interact, tree],
+            "rest": [assemble, interact, OneVsRest(classifier=tree)],
+            "text": [*texts, IDF(inputCol="c", outputCol="features"), LogisticRegression(maxIter=1)],
+        }
+        for name, stages in pipelines.items():
+            model = Pipeline(stages=stages).fit(data)
+            scored = lambda: model.transform(data).select("id", "prediction", "rawPrediction")
+            spark.conf.set("spark.sparkweld.enabled", "false")
+            expected = scored().collect()
+            spark.conf.set("spark.sparkweld.enabled", "true")
+            frame = scored()
+            report(**{name: [frame.collect() == expected, len({r.prediction for r in expected}), frame._explain_string()]})
     """
     with connect_server(tmp_path) as (port, log):
         facts = run_driver(program, env={"REMOTE": f"sc://127.0.0.1:{port}"}).facts
@@ -169,8 +177,15 @@ def test_connect_client_without_the_plugin(tmp_path):
     assert not facts["loaded"]
     assert "Weld [f]" in facts["plan"]
     assert "compiled f" in facts["plan"]
-    assert facts["ml_equal"]
-    assert "compiled VectorAssembler, DecisionTreeClassificationModel.predictRaw" in facts["ml_plan"]
+    compiled = {
+        "tree": "compiled VectorAssembler, Interaction, DecisionTreeClassificationModel.predictRaw, ",
+        "rest": "compiled VectorAssembler, Interaction, DecisionTreeClassificationModel.predictRaw, array_to_vector",
+        "text": "compiled Tokenizer, HashingTF, IDFModel, LogisticRegressionModel.predictRaw, ",
+    }
+    for name, line in compiled.items():
+        equal, classes, plan = facts[name]
+        assert (equal, classes) == (True, 2)
+        assert line in plan
 
 
 JOB = """

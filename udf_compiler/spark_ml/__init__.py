@@ -14,12 +14,13 @@ import numpy as np
 from sparkweld.errors import InternalError
 from sparkweld.ir import Value
 from sparkweld.ir.ops import ListCall
-from sparkweld.ir.types import I8, I64
+from sparkweld.ir.types import I8, I32, I64
 from sparkweld.reasons import refusal
 from udf_compiler.catalyst_values import Expr, Maybe, Translator
 from udf_compiler.columns import Unknown
+from udf_compiler.models.sums import clear_argmax
 from udf_compiler.spark_ml import assembling, categories, linear, other_models, scaling, texts, trees, vectors
-from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, Words, vector_of
+from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, Words, double, vector_of
 from udf_compiler.trace.session import Session, running
 
 #: A function's name in requests -> its translation.
@@ -79,9 +80,11 @@ class MlFunctions:
         return name in self._vectors
 
     def value(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
-        """A function's result that is no vector, or one number of a vector (VectorElement)."""
+        """A function's result that is no vector, one number of a vector (VectorElement), or the place of the largest (ArgMax)."""
         if expr["op"] == "VectorElement":
-            return self._element(translator, expr, demand)
+            return self._element(translator, expr, demand)[0]
+        if expr["op"] == "ArgMax":
+            return self._largest(translator, expr["args"][0], demand)
         made = self._call(translator, expr, demand)
         if not isinstance(made, Maybe):
             raise InternalError(f"{self._stages[expr['stage']].name} gave no value for {expr['type']}")
@@ -104,6 +107,8 @@ class MlFunctions:
             return self.vector(translator, value, translator.all_of(demand, present))
         if expr["op"] == "StoredVector":
             return _stored(translator, expr, demand)
+        if expr["op"] == "Scores":
+            return self._scores(translator, expr, demand)
         if expr["op"] != "Ml":
             raise refusal("SW905", what=f"{expr['op']} of a vector")
         made = self._call(translator, expr, demand)
@@ -111,14 +116,48 @@ class MlFunctions:
             raise InternalError(f"{self._stages[expr['stage']].name} gave no vector")
         return made
 
-    def _element(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    def _element(self, translator: Translator, expr: Expr, demand: Value | None) -> tuple[Maybe, Vector]:
+        """One number of a vector, and the vector."""
         x = self.vector(translator, expr["args"][0], demand)
         assert isinstance(x, Vector)
         if x.is_words:
             raise refusal("SW852", what="vector_to_array")
         if not 0 <= expr["at"] < x.size:
             raise refusal("SW905", what=f"number {expr['at']} of a vector of {x.size}")  # an error, or NULL
-        return Maybe(x.values[expr["at"]])
+        return Maybe(x.values[expr["at"]]), x
+
+    def _scores(self, translator: Translator, expr: Expr, demand: Value | None) -> Vector:
+        """The array that OneVsRestModel fills: none, or an earlier array and one number of a vector behind it."""
+        loop = translator.loop
+        if not expr["args"]:
+            return vector_of(loop, [], "dense")
+        before, last = expr["args"]
+        earlier = self.vector(translator, before, demand)
+        number, source = self._element(translator, last, demand)
+        assert isinstance(earlier, Vector)
+        if earlier.errors is None and source.errors is None:
+            return vector_of(loop, [*earlier.values, number.value], "dense")
+
+        def errors() -> list[Value]:
+            none = double(loop, 0.0)
+            own = source.errors()[last["at"]] if source.errors else none
+            return [*(earlier.errors() if earlier.errors else [none] * earlier.size), own]
+
+        return vector_of(loop, [*earlier.values, number.value], "dense", errors)
+
+    def _largest(self, translator: Translator, expr: Expr, demand: Value | None) -> Maybe:
+        """The first place of the largest score. Spark skips NaN and gives -1 where none is above -inf: such rows are guarded."""
+        x, loop = self.vector(translator, expr, demand), translator.loop
+        assert isinstance(x, Vector)
+        if not x.size:
+            raise refusal("SW905", what="the largest of no scores")
+        before, loop.where = loop.where, translator.all_of(loop.where, demand)
+        try:
+            for value in x.values:
+                loop.guard(loop.call("greater", value, double(loop, -np.inf)))
+            return Maybe(loop.cast(clear_argmax(loop, x.values, x.errors() if x.errors else []), I32))
+        finally:
+            loop.where = before
 
     def _call(self, translator: Translator, expr: Expr, demand: Value | None) -> Argument:
         stage = self._stages[expr["stage"]]

@@ -1,14 +1,17 @@
-"""VectorAssembler: columns of numbers and vectors side by side."""
+"""VectorAssembler and Interaction: columns of numbers and vectors side by side, and their products."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import F64
 from udf_compiler.models.features import Column, Features, Indicator
-from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double
+from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector
+from udf_compiler.trace.session import check_size
 
 
 def assemble(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
@@ -38,4 +41,83 @@ def _unsigned_zero(loop: LoopBuilder, value: Value) -> Value:
     return loop.call("add", value, double(loop, 0.0))  # -0.0 + 0.0 -> 0.0
 
 
-STAGES: dict[str, Rule] = {"VectorAssembler": assemble}
+def interact(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
+    """Interaction: all products of one number of each column, those of the first column slowest.
+
+    Spark multiplies what is stored, from the last column to the first: what a sparse vector leaves out makes a zero without a
+    sign, whatever it would be multiplied by. NULL raises, as do numbers that are no category of a nominal column.
+    """
+    counts, ends = stage.arrays["counts"].tolist(), np.cumsum(stage.arrays["lengths"]).tolist()
+    products: list[_Stored] = [(double(loop, 1.0), None)]
+    for arg, begin, end in reversed(list(zip(args, [0, *ends], ends, strict=False))):
+        factors = _factors(stage, loop, arg, counts[begin:end])
+        products = [_times(loop, product, factor) for factor in factors for product in products]
+        check_size(loop)
+    zero = double(loop, 0.0)
+    values = [value if stored is None else loop.select(stored, value, zero) for value, stored in products]
+    kept = any(isinstance(arg, Vector) and arg.features.kept for arg in args)
+    return Vector(Features(loop, tuple(values), kept=kept), "compressed")
+
+
+#: A number of a vector, and where it is stored (a bool value); None: everywhere.
+_Stored = tuple[Value, Value | None]
+
+
+def _times(loop: LoopBuilder, product: _Stored, factor: _Stored) -> _Stored:
+    both = [s for s in (product[1], factor[1]) if s is not None]
+    stored = reduce(lambda a, b: loop.call("logical_and", a, b), both) if both else None
+    return loop.call("multiply", product[0], factor[0]), stored
+
+
+def _factors(stage: Stage, loop: LoopBuilder, arg: Argument, counts: Sequence[int]) -> list[_Stored]:
+    """The numbers of one column; `counts`: how many categories each number has, 1 for what is none."""
+    values, stored = _numbers(stage, loop, arg, len(counts))
+    made: list[_Stored] = []
+    for value, there, count in zip(values, stored, counts, strict=True):
+        if count == 1:
+            made.append((value, there))
+            continue
+        for category in _categories(loop, value, there, count):
+            made.append((double(loop, 1.0), category if there is None else loop.call("logical_and", there, category)))
+    return made
+
+
+def _numbers(stage: Stage, loop: LoopBuilder, arg: Argument, size: int) -> tuple[Sequence[Value], Sequence[Value | None]]:
+    if isinstance(arg, Vector):
+        return arg.sized(size, stage).values, _stored(stage, loop, arg)
+    assert isinstance(arg, Maybe)
+    if arg.valid is not None:
+        loop.guard(arg.valid)
+    return [arg.value], [None]
+
+
+def _categories(loop: LoopBuilder, value: Value, stored: Value | None, count: int) -> list[Value]:
+    """Whether a number is each category; a stored one that is none raises."""
+    equal = [loop.call("equal", value, double(loop, category)) for category in range(count)]
+    some = reduce(lambda a, b: loop.call("logical_or", a, b), equal)
+    loop.guard(some if stored is None else loop.call("logical_or", some, loop.call("logical_not", stored)))
+    return equal
+
+
+def _stored(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value | None]:
+    """Where Spark's vector has each number: `Vector.compressed` leaves zeros out where that is smaller."""
+    if x.form == "dense":
+        return [None] * x.size
+    if x.form not in ("sparse", "compressed"):
+        stage.refuse("vectors that may be sparse or dense")
+    if x.when_written is not None:
+        x.when_written()
+    some = [loop.call("not_equal", value, double(loop, 0.0)) for value in x.values]
+    if x.form == "sparse":
+        return [*some]
+    count = reduce(lambda a, b: loop.call("add", a, b), [loop.cast(s, F64) for s in some], double(loop, 1.0))
+    dense = loop.call("greater_equal", loop.call("multiply", count, double(loop, 1.5)), double(loop, x.size))
+    return [loop.call("logical_or", dense, s) for s in some]
+
+
+STAGES: dict[str, Rule] = {
+    "VectorAssembler": assemble,
+    "Interaction": interact,
+    # Of the array that OneVsRestModel fills.
+    "array_to_vector": lambda stage, loop, args: one_vector(args),
+}

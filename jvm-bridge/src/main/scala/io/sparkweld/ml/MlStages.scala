@@ -44,9 +44,10 @@ object MlStages {
   val StoredFields: Seq[(Int, String, DataType, Boolean)] =
     Seq((0, "type", ByteType, false), (3, "values", ArrayType(DoubleType, containsNull = false), true))
 
-  /** Whether an expression is the words of a text, which are no column of a kernel. */
+  /** Whether an expression is the words of a text, or an array of scores: no column of a kernel. */
   def isWords(expression: Expression): Boolean = expression match {
     case udf: ScalaUDF => holdsWords(udf.dataType) && Closure.isMl(udf.function)
+    case OneVsRest.Scores(_) => true
     case _ => false
   }
 

@@ -22,7 +22,7 @@ private[ml] object Vectors {
   }
 
   /** The value of a private field. */
-  private def fieldOf(model: AnyRef, name: String): AnyRef = {
+  def fieldOf(model: AnyRef, name: String): AnyRef = {
     val field = model.getClass.getDeclaredField(name)
     field.setAccessible(true)
     field.get(model)

@@ -2,11 +2,11 @@ package io.sparkweld.rules
 
 import scala.collection.mutable
 
-import io.sparkweld.ml.Closure
+import io.sparkweld.ml.{Closure, OneVsRest}
 import io.sparkweld.support.ExpressionCodec
 
 import org.apache.spark.sql.catalyst.expressions._
-import org.apache.spark.sql.catalyst.trees.TreePattern.SCALA_UDF
+import org.apache.spark.sql.catalyst.trees.TreePattern.{HIGH_ORDER_FUNCTION, SCALA_UDF}
 import org.apache.spark.sql.execution.ProjectExec
 
 /**
@@ -36,7 +36,7 @@ private[rules] object MlSplit {
   private def hoisted(expression: Expression, found: mutable.Map[Expression, Alias]): Expression = expression match {
     case call if isCall(call) => found.getOrElseUpdate(call.canonicalized, Alias(call, "ml")()).toAttribute
     case _: ConditionalExpression | _: And | _: Or => expression
-    case other if other.containsPattern(SCALA_UDF) => other.mapChildren(hoisted(_, found))
+    case other if other.containsAnyPattern(SCALA_UDF, HIGH_ORDER_FUNCTION) => other.mapChildren(hoisted(_, found))
     case other => other
   }
 
@@ -44,6 +44,7 @@ private[rules] object MlSplit {
   private def isCall(expression: Expression): Boolean = ExpressionCodec.holds(expression.dataType) && (expression match {
     case udf: ScalaUDF => Closure.isMl(udf.function)
     case GetArrayItem(udf: ScalaUDF, Literal(_: Int, _), _) => Closure.isMl(udf.function)
+    case OneVsRest.Largest(_) => true
     case _ => false
   })
 }

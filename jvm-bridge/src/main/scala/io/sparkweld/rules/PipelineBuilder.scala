@@ -47,7 +47,7 @@ final class PipelineBuilder(
   private var splitAfter: Option[Int] = None
   private var visible: Map[ExprId, Attribute] = Map.empty
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
-  private val words = mutable.HashMap.empty[String, Int] // columns of words, and the step that made each
+  private val words = mutable.HashMap.empty[String, Int] // columns of words or scores, and the step that made each
   private val stages = new StageTable(blob)
   private val codec = new ExpressionCodec(column, field, fromHere, stages.number)
   private val maps = nodes.exists(Step.of(_).exists(_.isInstanceOf[MapStep]))
@@ -90,7 +90,7 @@ final class PipelineBuilder(
         if (!isWords && !ExpressionCodec.holds(alias.dataType) && !MlStages.isVector(alias.dataType)) {
           throw new UnsupportedExpression(s"${alias.child.prettyName} of type ${alias.dataType.sql}")
         }
-        val name = fresh(alias.name)
+        val name = fresh(if (isWords) "words" else alias.name) // OneVsRestModel makes a new name for each query
         if (isWords) words(name) = step
         computed.addObject().put("name", name).set[ObjectNode]("expr", codec.encode(alias.child))
         alias.exprId -> Made(name, alias.dataType)
@@ -235,6 +235,7 @@ final class PipelineBuilder(
       throw new UnsupportedExpression(s"${attribute.name} of type ${attribute.dataType.sql}")
     }
     sourceOf(attribute) match {
+      case Made(name, dataType) if words.contains(name) => throw new UnsupportedExpression(s"${attribute.name} of type ${dataType.sql}")
       case Made(name, _) => reference(name, attribute.dataType, nullable)
       case FromChild(i) =>
         val input = inputAt(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
@@ -294,7 +295,8 @@ final class PipelineBuilder(
     commands ++= service.filter(_ => commands.isEmpty)
     if (commands.size != 1) throw new ChainRefused(Refusal("SW307"))
     nodes.last.output.foreach(attribute => wordsOf(attribute).foreach { step =>
-      throw new ChainRefused(Refusal("SW903", "column" -> attribute.name, "what" -> "has words").copy(step = Some(step)))
+      val what = if (MlStages.holdsWords(attribute.dataType)) "has words" else "has scores of several models"
+      throw new ChainRefused(Refusal("SW903", "column" -> attribute.name, "what" -> what).copy(step = Some(step)))
     })
     val outputs = PipelineOutputs(nodes.last.output.map(sourceOf))
     if (outputs.vectors.nonEmpty && splitAfter.nonEmpty) {

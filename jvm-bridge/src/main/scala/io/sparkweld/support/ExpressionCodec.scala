@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 import io.sparkweld.columns.ColumnLayout
 import io.sparkweld.expressions.{IeeeDivide, NullIfNaN, RoundToWhole}
-import io.sparkweld.ml.{Closure, MlStages}
+import io.sparkweld.ml.{Closure, MlStages, OneVsRest}
 
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.optimizer.NormalizeNaNAndZero
@@ -21,7 +21,7 @@ final class UnsupportedExpression(val what: String) extends RuntimeException(wha
  *
  * @param column encodes a reference to an attribute, or throws UnsupportedExpression
  * @param field the same for a field of a struct
- * @param words the same as `column` for words of texts, which only functions of Spark's ML library take
+ * @param words the same as `column` for words of texts and for arrays of scores, which only functions of Spark's ML library take
  * @param stage the number of the description of a function of Spark's ML library, or throws UnsupportedExpression
  */
 final class ExpressionCodec(
@@ -33,6 +33,9 @@ final class ExpressionCodec(
 
   def encode(expression: Expression): ObjectNode = expression match {
     case attribute: Attribute => column(attribute)
+    case OneVsRest.Score(vector, at) => compound("VectorElement", expression, Seq(vector)).put("at", at)
+    case OneVsRest.Largest(scores) => compound("ArgMax", expression, Seq(scores))
+    case OneVsRest.Scores(earlier) => compound("Scores", expression, earlier).put("type", Vector)
     case GetStructField(attribute: Attribute, ordinal, _) => field(attribute, ordinal)
     case Alias(child, _) => encode(child)
     case literal: Literal => encodeLiteral(literal)
@@ -92,7 +95,7 @@ final class ExpressionCodec(
     node.put("nullable", expression.nullable)
     val args = node.putArray("args")
     children.foreach {
-      case attribute: Attribute if op == "Ml" && MlStages.holdsWords(attribute.dataType) => args.add(words(attribute))
+      case attribute: Attribute if TakesWords(op) && isHeld(attribute.dataType) => args.add(words(attribute))
       case child => args.add(encode(child))
     }
     node
@@ -133,6 +136,10 @@ object ExpressionCodec {
   /** The JSON of a type as Spark writes it: a string for a simple type, an object for a struct; "vector" for an ML vector. */
   def typeOf(dataType: DataType): com.fasterxml.jackson.databind.JsonNode =
     if (MlStages.isVector(dataType)) mapper.getNodeFactory.textNode(Vector) else mapper.readTree(dataType.json)
+
+  /** What takes words of texts and arrays of scores, and whether columns of a type may be those. */
+  private val TakesWords = Set("Ml", "Scores", "ArgMax")
+  private def isHeld(dataType: DataType): Boolean = MlStages.holdsWords(dataType) || OneVsRest.holdsScores(dataType)
 
   /** The type of vectors of Spark's ML library, which are columns of numbers in a program. */
   private val Vector = "vector"
