@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -10,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 from model_cases import Contest, numbers
+from peer_worker import PEERS
 
-#: Longest that all libraries together may take for a model: compilers of C need minutes for large ones.
-_SECONDS = 900
+#: Longest that a library may take for a model, to be compiled and timed: compilers of large ones need more.
+LIMIT_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,24 @@ def foreign_peers(python: str, case: Contest) -> dict[str, Foreign]:
         folder = Path(scratch)
         case.save(folder)
         np.save(folder / "batch.npy", numbers()[2])
-        worker = Path(__file__).with_name("peer_worker.py")
-        done = subprocess.run([python, str(worker), scratch], capture_output=True, text=True, timeout=_SECONDS)
-        if done.returncode != 0:
-            raise RuntimeError(f"{python} {worker.name} failed:\n{done.stderr[-2000:]}")
-        found: dict[str, Foreign] = {}
-        for name, samples in json.loads(done.stdout.strip().splitlines()[-1]).items():
-            if isinstance(samples, str):
-                found[name] = Foreign(missing=samples)
-                continue
-            differences = np.abs(np.load(folder / f"{name}.npy") - mine)
-            found[name] = Foreign(tuple(samples), float(differences.max()), int((differences > 1e-6).sum()))
+        found = {name: _asked(python, name, folder, mine) for name in PEERS}
     return found
+
+
+def _asked(python: str, name: str, folder: Path, mine: np.ndarray) -> Foreign:
+    """What one library did, in a process of its own, which is ended at the limit together with the compiler it runs."""
+    worker = Path(__file__).with_name("peer_worker.py")
+    with subprocess.Popen([python, str(worker), str(folder), name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as process:  # fmt: skip
+        try:
+            answer, log = process.communicate(timeout=LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return Foreign(missing=f"took over {LIMIT_SECONDS // 60} minutes, which is the limit")
+    if process.returncode != 0:
+        raise RuntimeError(f"{python} {worker.name} failed:\n{log[-2000:]}")
+    samples = json.loads(answer.strip().splitlines()[-1])
+    if isinstance(samples, str):
+        return Foreign(missing=samples)
+    differences = np.abs(np.load(folder / f"{name}.npy") - mine)
+    return Foreign(tuple(samples), float(differences.max()), int((differences > 1e-6).sum()))

@@ -6,8 +6,8 @@ Runs in an environment of its own, whose packages are no dependencies of the pro
         tl2cgen treelite lleaves "llvmlite<0.45" scikit-learn-intelex
     python tests/bench/bench_models.py --peers peers/bin/python
 
-The folder that is its argument has the model (`model.txt` of LightGBM, `model.json` of XGBoost, `model.joblib` of scikit-learn)
-and `batch.npy`. Each library's probabilities go to `<library>.npy`, and the last line of stdout is JSON: library -> its
+Its arguments are a folder and a library of PEERS. The folder has the model (`model.txt` of LightGBM, `model.json` of XGBoost,
+`model.joblib` of scikit-learn) and `batch.npy`. The probabilities go to `<library>.npy`, and the last line of stdout is JSON: the
 samples, or why there are none.
 """
 
@@ -20,10 +20,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "TBB_NUM_THREADS"):
-    os.environ[_name] = "1"
+if __name__ == "__main__":
+    for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "TBB_NUM_THREADS"):
+        os.environ[_name] = "1"
 
-import numpy as np  # noqa: E402 - the threads are set above
+import numpy as np
 
 Predict = Callable[[np.ndarray], np.ndarray]
 SAMPLES = 7
@@ -134,18 +135,17 @@ def _samples(predict: Predict, batch: np.ndarray) -> Iterator[float]:
         yield (time.perf_counter() - started) / len(batch) * 1e9
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, name: str) -> None:
     batch = np.load(folder / "batch.npy")
-    found: dict[str, list[float] | str] = {}
-    for name, make in PEERS.items():
-        try:
-            predict = make(folder)
-            np.save(folder / f"{name}.npy", predict(batch))
-            found[name] = list(_samples(predict, batch))
-        except Exception as error:  # noqa: BLE001 - whatever a library lacks is what the report has to say
-            found[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:160]
+    found: list[float] | str
+    try:
+        predict = PEERS[name](folder)
+        np.save(folder / f"{name}.npy", predict(batch))
+        found = list(_samples(predict, batch))
+    except Exception as error:  # noqa: BLE001 - whatever a library lacks is what the report has to say
+        found = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:160]
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])
