@@ -152,6 +152,38 @@ def _cost(hit: int, hits: int, miss: int, misses: int) -> int:
     return sum(digits.bit_count() for digits in (chosen, in_hits, in_misses))
 
 
+#: The slots of an operation's condition, hits and misses.
+_Choice = tuple[int, int, int]
+
+
+def _scheduled(choices: list[_Choice], planes: list[int]) -> tuple[list[list[int]], list[int], int]:
+    """(operations, planes, how many slots they make) of choices that have a slot each: fewer slots, and another order.
+
+    What depends on nothing comes first, then what depends on that alone, and so on: an operation that follows the one that it
+    reads would wait for it.
+    """
+    levels: list[int] = []
+    for choice in choices:
+        levels.append(1 + max((levels[slot - _MADE] for slot in choice if slot >= _MADE), default=0))
+    order = sorted(range(len(choices)), key=levels.__getitem__)
+    last = {slot: place for place, number in enumerate(order) for slot in choices[number]}
+    last |= dict.fromkeys(planes, len(order))
+    place_of: dict[int, int] = {}
+    spare: list[int] = []
+    operations: list[list[int]] = []
+    used = 0
+    for place, number in enumerate(order):
+        read = [place_of.get(slot, slot) for slot in choices[number]]
+        # An operation reads before it writes.
+        spare += {place_of[slot] for slot in choices[number] if slot >= _MADE and last[slot] == place}
+        if not spare:
+            spare.append(_MADE + used)
+            used += 1
+        place_of[_MADE + number] = spare.pop()
+        operations.append([place_of[_MADE + number], *read])
+    return operations, [place_of.get(slot, slot) for slot in planes], used
+
+
 @dataclass
 class _Maker:
     """The program, as trees are added; `leaves` are the last one's nodes, by number (any node, where no leaf has the number).
@@ -170,10 +202,9 @@ class _Maker:
     _last: Tree | None = None
     _known: dict[_Test, int] = field(default_factory=dict)
     _numbers: dict[int, int] = field(default_factory=dict)
+    _choices: list[_Choice] = field(default_factory=list)  # of this tree, each in a slot of its own
     _begin: int = 0  # the group's first operation
     _made: int = 0  # most slots that a tree of the group makes
-    _used: int = 0  # those of this tree
-    _spare: list[int] = field(default_factory=list)
 
     def add(self, tree: Tree) -> int:
         """Adds a tree, and gives its number of planes, or AS_BEFORE."""
@@ -188,12 +219,14 @@ class _Maker:
         for test in wanted:
             self._known.setdefault(test, FREE + len(self._known))
         self._numbers = _numbered(tree, conditions)
-        self._used, self._spare = 0, []
-        self.planes.append(self._digits(tree, 0, conditions))
+        self._choices = []
+        made, planes, used = _scheduled(self._choices, self._digits(tree, 0, conditions))
+        self.operations += made
+        self.planes.append(planes)
+        self._made = max(self._made, used)
         self.leaves = [0] * (1 + max(self._numbers.values()))
         for node, number in self._numbers.items():
             self.leaves[number] = node
-        self._made = max(self._made, self._used)
         return (len(self.leaves) - 1).bit_length()
 
     def end_group(self) -> None:
@@ -224,30 +257,20 @@ class _Maker:
             elif condition.is_test and (hit, miss) == (ALL, NONE):
                 found.append(slot)
             else:
-                found.append(self._choose(slot, hit, miss, spare=(hit, miss)))
-        self._free(slot)
+                found.append(self._choose(slot, hit, miss))
         return found
 
     def _chain(self, condition: _Condition) -> int:
         """The slot of the hits."""
         slot = ALL if condition.otherwise else NONE
         for test, hits in reversed(condition.tests):
-            slot = self._choose(self._known[test], ALL if hits else NONE, slot, spare=(slot,))
+            slot = self._choose(self._known[test], ALL if hits else NONE, slot)
         return slot
 
-    def _choose(self, condition: int, hit: int, miss: int, spare: tuple[int, ...]) -> int:
-        """The slot that an operation fills, which may be one that it reads last."""
-        for slot in spare:
-            self._free(slot)
-        if not self._spare:
-            self._spare.append(_MADE + self._used)
-            self._used += 1
-        self.operations.append([self._spare.pop(), condition, hit, miss])
-        return self.operations[-1][0]
-
-    def _free(self, slot: int) -> None:
-        if slot >= _MADE:
-            self._spare.append(slot)
+    def _choose(self, condition: int, hit: int, miss: int) -> int:
+        """The slot that an operation fills."""
+        self._choices.append((condition, hit, miss))
+        return _MADE + len(self._choices) - 1
 
     def _conditions(self, tree: Tree) -> dict[int, _Condition]:
         """Those of the splits."""

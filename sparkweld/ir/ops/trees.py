@@ -26,7 +26,7 @@ from sparkweld.ir.types import F32, F64, Type
 #: What a mask kernel may work in, so that it stays in the second-level cache.
 _WORK_BYTES = 192 * 1024
 #: Nanoseconds of a row, from tests/bench/bench_tree_forms.py: a split of the mask form; a level and a tree of a walk.
-_SPLIT_NS, _LEVEL_NS, _TREE_NS = 0.02, 0.41, 2.0
+_SPLIT_NS, _LEVEL_NS, _TREE_NS = 0.01, 0.25, 2.2
 #: Rows that are scored for one of a piece alone.
 _LEAST_ROWS = 64
 
