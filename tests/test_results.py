@@ -107,3 +107,18 @@ def test_results_stay_as_they_are_while_others_are_computed():
         assert np.array_equal(computed(factor), x * factor + 1)
     assert np.array_equal(held, wanted) and np.array_equal(held, x * 2 + 1)
     assert kept.equals(pd.Series(x)[pd.Series(x) > 5.0]) and reused.waiting_bytes <= reused.most_bytes
+
+
+def test_calls_for_each_row_run_on_one_thread():
+    ran = set()
+
+    def doubled(v):
+        ran.add(threading.get_ident())
+        return v * 2
+
+    annotation = annotate(doubled, (Rows(container="list"),), returns=Rows(container="list"), elementwise=True, check=False)
+    capture = Capture("rows")
+    x = capture.input("x", F64)
+    made = plan(capture, {"r": capture.call(annotation, (Argument((x,), "list"),), {}, "list", F64)})
+    got = Runner(made, threads=0, block_rows=10).run({"x": np.arange(500.0)}, 500)["r"]
+    assert np.array_equal(got, np.arange(500.0) * 2) and ran == {threading.get_ident()}

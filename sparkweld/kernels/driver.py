@@ -198,7 +198,7 @@ def drive(columns: int, n: int, result: int) -> int:
             while row < kept:
                 found += load_i8(nulls, row)
                 row += 1
-        else:
+        elif nulls != 0:
             clear(nulls, kept)
         store_i64(result, 2 + ((j - first_output) >> 1), found)
         j += 2

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -99,10 +100,10 @@ class Kernel:
 
     def _result(self, inputs: list[int], rows: int, keep: list[np.ndarray], places: Mapping[str, np.ndarray]) -> KernelResult:
         outputs = [
-            (_empty(rows, type) if name not in places else places[name], np.empty(rows, np.uint8))
+            (_empty(rows, type) if name not in places else places[name], np.empty(rows, np.uint8) if type.nullable else None)
             for name, type in zip(self.program.outputs, self._types, strict=True)
         ]
-        addresses = [*inputs, *(a.ctypes.data for pair in outputs for a in pair)]
+        addresses = [*inputs, *(0 if a is None else a.ctypes.data for pair in outputs for a in pair)]
         selection = np.empty(rows, np.int32) if self._filtered else None
         addresses.append(0 if selection is None else selection.ctypes.data)
         result = self._call_with_arena(addresses, rows, keep)
@@ -110,7 +111,7 @@ class Kernel:
         arrays: dict[str, Array] = {}
         for name, type, (values, nulls) in zip(self.program.outputs, self._types, outputs, strict=True):
             values = objects_of(values[:m], type) if type.is_view else values[:m]
-            arrays[name] = Optional(values, nulls[:m] == 0) if type.nullable else values
+            arrays[name] = values if nulls is None else Optional(values, nulls[:m] == 0)
         counts = dict(zip(self.program.outputs, result[2:].tolist(), strict=True))
         return KernelResult(arrays, None if selection is None else selection[:m], int(result[1]), counts)
 
@@ -180,15 +181,16 @@ def _views_of(objects: np.ndarray, type: Type, keep: list[np.ndarray]) -> np.nda
         return _views_of_texts(objects.tolist(), keep)
     if type.is_list:
         pieces = [array_of(items, type.element).tobytes() for items in objects.tolist()]
-        data, sizes = b"".join(pieces), _sizes(pieces)
+        data, ends = b"".join(pieces), np.cumsum(_sizes(pieces))
     else:
-        data, sizes = _encoded(objects.tolist())
+        data, ends = _encoded(objects)
     keep.append(np.frombuffer(data, np.uint8))
+    sizes = np.diff(ends, prepend=0)
     lengths = sizes // type.element.width if type.is_list else sizes
     if type.is_list:
         incomplete = np.array([None in items.values for items in objects.tolist()], np.bool_)
         lengths = np.where(incomplete, ~lengths, lengths)
-    return np.column_stack([keep[-1].ctypes.data + np.cumsum(sizes) - sizes, lengths])
+    return np.column_stack([keep[-1].ctypes.data + ends - sizes, lengths])
 
 
 def _views_of_texts(lists: list[Items], keep: list[np.ndarray]) -> np.ndarray:
@@ -201,16 +203,18 @@ def _views_of_texts(lists: list[Items], keep: list[np.ndarray]) -> np.ndarray:
     return np.column_stack([starts, np.where(complete, counts, ~counts)])
 
 
-def _encoded(texts: list[str]) -> tuple[bytes, np.ndarray]:
-    """The texts' bytes behind each other, and how many each has. Of ASCII alone, characters are bytes."""
-    whole = "".join(texts)
-    if whole.isascii():
-        return whole.encode(), _sizes(texts)
-    pieces = [text.encode("utf-8", "surrogateescape") for text in texts]
-    return b"".join(pieces), _sizes(pieces)
+def _encoded(texts: np.ndarray) -> tuple[Any, np.ndarray]:
+    """The texts' bytes behind each other, and where each one ends there."""
+    try:
+        column = pa.array(texts, pa.large_string())
+    except UnicodeEncodeError:  # bytes that are no text, as Python writes them
+        pieces = [text.encode("utf-8", "surrogateescape") for text in texts.tolist()]
+        return b"".join(pieces), np.cumsum(_sizes(pieces))
+    _, offsets, data = column.buffers()
+    return data or b"", np.frombuffer(offsets, np.int64)[1 : len(texts) + 1]
 
 
-def _sizes(pieces: Sequence[str | bytes]) -> np.ndarray:
+def _sizes(pieces: Sequence[bytes]) -> np.ndarray:
     return np.fromiter(map(len, pieces), np.int64, len(pieces))
 
 

@@ -10,6 +10,9 @@ import pandas as pd
 from sparkweld.local.definition import Definition
 from sparkweld.local.values import Lazy, LazySeries
 
+#: Arguments of `groupby` that say nothing of columns.
+_GROUPING = frozenset(("sort", "as_index", "dropna", "observed", "group_keys"))
+
 
 class LazyFrame:
     """Columns by name, None for those that nobody has asked for: they are `source`'s, in the rows that all `masks` keep.
@@ -123,6 +126,31 @@ class LazyFrame:
         index = value._definition.index
         labels = index is None or index is self._source.index or index.equals(self._source.index)
         return labels and is_aligned([self._row_numbers()._definition, value._definition])
+
+    def groupby(self, by: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """pandas' groups, of those columns alone that are asked for."""
+        from sparkweld.local.relational import LazyGroups
+
+        known = isinstance(by, str) and by in self._columns and not args and kwargs.keys() <= _GROUPING
+        return LazyGroups(self, by, kwargs) if known else self._forwarded("groupby", by, *args, **kwargs)
+
+    def merge(self, right: Any, *args: Any, on: Any = None, **kwargs: Any) -> Any:
+        """pandas' inner join by one column, of those columns alone that are asked for; other joins are computed at once."""
+        from sparkweld.local.relational import merged
+
+        made = None if args or kwargs else merged(self, right, on)
+        return self._forwarded("merge", right, *args, on=on, **kwargs) if made is None else made
+
+    def real_columns(self, names: list[Any]) -> pd.DataFrame:
+        """A real DataFrame of some columns, each once."""
+        from sparkweld.local.evaluating import compute
+
+        numbers = all(name in self._assigned or self._source[name].dtype.kind in "biuf" for name in names)
+        if not self._masks or not numbers:  # pandas takes other rows as fast
+            made: pd.DataFrame = self[names].compute()
+            return made
+        columns = [self.column(name) for name in names]
+        return pd.DataFrame(dict(zip(names, compute(*columns), strict=True)), copy=False)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -33,11 +33,15 @@ class Metrics:
 
 
 class Runner:
-    """Runs one pipeline again and again. `threads`: 0 is one for each core that this process may use."""
+    """Runs one pipeline again and again. `threads`: 0 is one for each core that this process may use.
+
+    A pipeline that calls Python for each row runs on one: Python runs one call at a time, and threads would wait for each other.
+    """
 
     def __init__(self, pipeline: Pipeline, threads: int = 1, block_rows: int | None = None) -> None:
         self.pipeline = pipeline
-        self.threads = threads or len(os.sched_getaffinity(0))
+        calls_rows = any(call.annotation.elementwise for call in pipeline.calls)
+        self.threads = 1 if calls_rows else threads or len(os.sched_getaffinity(0))
         self.block_size = BlockSize(pipeline, block_rows)
         self.metrics = Metrics()
         self._stages = [ready(stage) for stage in pipeline.stages]

@@ -1,0 +1,105 @@
+"""Groups and joins of lazy DataFrames: of all their columns, only those are computed and moved that are asked for.
+
+pandas does the work, on fewer columns. A join whose right keys are integers, each once and close together, is a lookup in a
+table, for it gives the same: each left row once where it has a partner, in the left order.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.local.frame import LazyFrame
+
+#: Entries of a lookup's table for each right row, at most.
+_SPARSE = 16
+
+
+class LazyGroups:
+    """``frame.groupby(by, **kwargs)``: groups of the columns that are asked for, then pandas'."""
+
+    def __init__(self, frame: LazyFrame, by: str, kwargs: dict[str, Any]) -> None:
+        self._frame, self._by, self._kwargs = frame, by, kwargs
+
+    def _groups(self, columns: list[Any] | None) -> Any:
+        if columns is None:
+            return self._frame.compute().groupby(self._by, **self._kwargs)
+        return self._frame.real_columns([self._by, *columns]).groupby(self._by, **self._kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        wanted = key if isinstance(key, list) else [key]
+        known = all(isinstance(k, str) and k in self._frame._columns and k != self._by for k in wanted)
+        return self._groups(wanted if known and len(set(wanted)) == len(wanted) else None)[key]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        columns = self._frame._columns
+        if name in columns and not hasattr(pd.core.groupby.DataFrameGroupBy, name):
+            return self[name]
+        return getattr(self._groups(None), name)
+
+    def __len__(self) -> int:
+        return len(self._groups([]))
+
+    def __iter__(self) -> Any:
+        return iter(self._groups(None))
+
+
+def merged(left: LazyFrame, right: Any, on: Any) -> LazyFrame | None:
+    """The inner join by the column `on`; None where pandas would name columns, or find the keys, in another way."""
+    if not isinstance(right, pd.DataFrame | LazyFrame) or not isinstance(on, str):
+        return None
+    other = right if isinstance(right, LazyFrame) else LazyFrame.of(left._session, right)
+    names, others = list(left._columns), list(other._columns)
+    fine = all(on not in frame._source.index.names and frame._source.columns.is_unique for frame in (left, other))
+    return _Merged(left, other, on) if fine and set(names) & set(others) == {on} else None
+
+
+class _Merged(LazyFrame):
+    """The inner join of two frames that share the column `on`, computed whole when more than some columns are asked for."""
+
+    def __init__(self, left: LazyFrame, right: LazyFrame, on: str) -> None:
+        self._left, self._right, self._on = left, right, on
+        self._session, self._masks, self._numbers, self._assigned, self._computed = left._session, (), None, frozenset(), None
+        self._columns = dict.fromkeys([*left._columns, *(name for name in right._columns if name != on)])
+
+    @cached_property
+    def _source(self) -> pd.DataFrame:  # type: ignore[override]
+        return self._joined(list(self._columns)).copy()  # its own memory, for it may be changed
+
+    def real_columns(self, names: list[Any]) -> pd.DataFrame:
+        """A real DataFrame of some columns."""
+        return super().real_columns(names) if "_source" in self.__dict__ else self._joined(names)
+
+    def _joined(self, names: list[Any]) -> pd.DataFrame:
+        on = self._on
+        left = self._left.real_columns([on, *(n for n in names if n in self._left._columns and n != on)])
+        right = self._right.real_columns([on, *(n for n in names if n in self._right._columns and n != on)])
+        rows = _partners(left[on], right[on])
+        found = np.zeros(0, np.bool_) if rows is None else rows >= 0
+        if rows is None or not found.any():
+            return left.merge(right, on=on)[names]
+        if not found.all():
+            left, rows = left[found], rows[found]
+        taken = right.take(rows)
+        columns = {n: (left if n in left.columns else taken)[n].array for n in names}
+        return pd.DataFrame(columns, copy=False)
+
+
+def _partners(left: pd.Series, right: pd.Series) -> np.ndarray | None:
+    """The number of the right row of each left row's key, -1 for none; None when it is no lookup in a table."""
+    if left.dtype != np.int64 or right.dtype != np.int64 or not len(right):
+        return None
+    keys, wanted = right.to_numpy(), left.to_numpy()
+    low, high = int(keys.min()), int(keys.max())
+    if high - low >= _SPARSE * len(keys) or low == np.iinfo(np.int64).min:
+        return None
+    table = np.full(high - low + 3, -1, np.intp)  # with an entry for all keys below, and one for all above
+    table[keys - (low - 1)] = np.arange(len(keys))
+    if np.count_nonzero(table >= 0) < len(keys):  # a key twice
+        return None
+    return table.take(wanted - (low - 1), mode="clip")
