@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.types import DoubleType
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate, parse_program
@@ -13,7 +14,7 @@ from sparkweld.ir.types import LISTS, Items
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.optimizer.pipeline import optimize
 from tests.helpers.columns import difference
-from tests.helpers.compiled import compare_with_worker
+from tests.helpers.compiled import TYPE_NAMES, compare_with_worker, inputs_of
 from tests.helpers.kinds import codes, compile_udf, run, values_of
 from tests.helpers.scalars import check, columns_of, function_of, rows_of, same
 from udf_compiler.boundary import COLUMN_TYPES
@@ -331,6 +332,24 @@ def test_arithmetic_of_ndarrays(type):
         assert proved.refused or proved.decided, function
         refused += [proved.refused] if proved.refused else []
     assert set(refused) <= {"SW222", "SW226", "SW293"} and len(refused) <= 5, refused
+
+
+@pytest.mark.parametrize("type", [pa.float64(), pa.float32()], ids=str)
+def test_null_elements_of_floats_are_nan_in_ndarrays(type):
+    lists = pa.array([[1.0, None, 2.0], None, [], [None], [0.5, -0.5], [float("nan"), 1.0], [None, None, 3.0]], pa.list_(type))
+    batch = pa.RecordBatch.from_arrays([lists], ["a"])
+    for function in (
+        lambda v: 0.0 if v is None or len(v) == 0 else float(np.nan_to_num(v).sum() + v[0]),
+        lambda v: None if v is None else float(len(v[~np.isnan(v)])),
+    ):
+        proved = compare_with_worker(lambda s, f=function: s.map(f), [batch], DoubleType())
+        assert (proved.decided, proved.flagged, proved.refused) == (1, 0, ""), proved
+        reply = compile_udf(lambda s, f=function: s.map(f), 200, {"a": TYPE_NAMES[str(lists.type)]}, "double")
+        program = optimize(parse_program(reply["program"], reply["blocks"]))
+        inputs = inputs_of(program, batch)
+        kernel, wanted = Kernel.load(compile_program(program), program).run(inputs, 7), evaluate(program, inputs, 7)
+        assert not kernel.flagged
+        assert difference(kernel.columns[program.outputs[0]], wanted.columns[program.outputs[0]]) is None
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ _NAMES = {"np": np, "pd": pd, "pc": pc}
 HEAD = """A list in a plain UDF is a Python list, in a pandas UDF an array of NumPy, in an arrow_udf a row of a ListArray. The
 columns are the types of the elements; `integer` stands for `byte` and `short` too. `=*` is the answer for what raises of some
 lists, as `xs[0]` does of an empty one. An array with a NULL among its elements goes to Python: in a plain UDF it alone, in the
-other kinds with its batch. NULL arrays do not.
+other kinds with its batch, but for floats in a pandas UDF, where it is a NaN. NULL arrays do not.
 """
 
 

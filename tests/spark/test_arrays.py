@@ -92,6 +92,24 @@ def test_of_plain_udfs_only_the_rows_with_such_elements_do(spark, parquet, arrow
     assert what.guarded_rows == 40
 
 
+@pytest.mark.parametrize("conf", [ON_HEAP, OFF_HEAP], ids=["on-heap", "off-heap"])
+def test_of_floats_they_are_nan_in_pandas(spark, parquet, conf):
+    made = [[1.0, None, 2.0] if i % 50 == 7 else [None] * (i % 3) if i % 11 == 0 else [0.5] * (i % 5) if i % 9 else None
+            for i in range(2000)]  # fmt: skip
+    columns = {"id": np.arange(2000), "xs": pa.array(made, pa.list_(pa.float64())), "ys": pa.array(made, pa.list_(pa.float32()))}
+    frame = parquet(columns, row_group_size=700)
+
+    @pandas_udf(DoubleType())
+    def known(s: pd.Series) -> pd.Series:
+        return s.map(lambda v: -1.0 if v is None else float(np.isnan(v).sum() * 100 + np.nan_to_num(v).sum()))
+
+    check(spark, lambda: frame.select("id", known("xs"), known("ys"), "xs"), conf=conf)
+    check(spark, lambda: frame.orderBy(F.desc("id")).select("id", known("xs"), known("ys")), conf=conf)
+    both = lambda: frame.select("id", known("xs"), size("xs"))  # noqa: E731
+    check(spark, both, conf=conf, deopt=None)
+    check(spark, lambda: frame.repartition(2).localCheckpoint().select("id", known("xs")).orderBy("id"), conf=conf)
+
+
 def test_long_arrays_and_no_rows(spark, parquet):
     frame = parquet({"xs": pa.array([[0.1] * 100_000, [], [1e16, 1.0, -1e16] * 1000], pa.list_(pa.float64()))})
     compensated = udf(lambda xs: sum(xs), "double")

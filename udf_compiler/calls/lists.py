@@ -25,9 +25,16 @@ _WIDEST = 8192
 
 
 def list_series(loop: LoopBuilder, value: Value) -> TracedSeries:
-    """The Series of a column of arrays; rows with a NULL among the elements go to Python."""
+    """The Series of a column of arrays.
+
+    A NULL among floats is a NaN. Among others it makes floats or objects of the arrays of all rows, so the batch goes to Python.
+    """
     plain = loop.value_of(value)
-    row_lists.guard_list(loop, plain)
+    if plain.type.element.is_float:
+        filled = loop.emit(ListCall("filled", plain.type), plain)
+        value = loop.optional(filled, loop.is_valid(value)) if value.type.nullable else filled
+    else:
+        row_lists.guard_list(loop, plain)
     return TracedSeries(loop, value, np.dtype(object), kind="list")
 
 

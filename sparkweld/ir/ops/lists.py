@@ -140,14 +140,15 @@ def _is_whole(element: Type) -> bool:
 _FLOATS, _WHOLE, _ORDERED = lambda e: e.is_float, _is_whole, lambda e: e != BOOL
 _TEXTS = lambda e: e == STR  # noqa: E731
 
-#: Name -> function. complete: no element is NULL, which all others rely on. at: the element of an index, zero outside of the
-#: list. slice: Python's xs[a:b]; stepped: xs[a:b:c], nothing of a step of 0. count: how many elements are equal; find: the
-#: first of them, -1 for none. equal: as long, of equal elements. sorted, sorted_down: stable. distinct: sorted, and of equal
-#: elements the first. join: xs joined by a text. sum: of integers, NULL past 64 bits; `sum_wrapping` is
-#: NumPy's of integers, its others are of floats. smallest, largest: Python's min and max; minimum, maximum: NumPy's, where a NaN
-#: wins; NULL of an empty list. ordered: no element is NaN; of others, sorted and distinct make nothing.
+#: Name -> function. complete: no element is NULL, which all others but `filled` rely on. filled: NaN in place of NULL. at: the
+#: element of an index, zero outside of the list. slice: Python's xs[a:b]; stepped: xs[a:b:c], nothing of a step of 0. count: how
+#: many elements are equal; find: the first of them, -1 for none. equal: as long, of equal elements. sorted, sorted_down: stable.
+#: distinct: sorted, and of equal elements the first. join: xs joined by a text. sum: of integers, NULL past 64 bits;
+#: `sum_wrapping` is NumPy's of integers, its others are of floats. smallest, largest: Python's min and max; minimum, maximum:
+#: NumPy's, where a NaN wins; NULL of an empty list. ordered: no element is NaN; of others, sorted and distinct make nothing.
 FUNCTIONS: dict[str, ListFunction] = {
     "complete": ListFunction(lambda xs: True, lambda e: BOOL),
+    "filled": ListFunction(lambda xs: _items(xs, xs.tolist()), list_of, _FLOATS),
     "length": ListFunction(len, lambda e: I64),
     "at": ListFunction(_at, _element, more=lambda e: (I64,)),
     "slice": ListFunction(_slice, list_of, more=lambda e: (I64, I64)),
@@ -184,7 +185,7 @@ NEW = frozenset(("stepped", "concat", "sorted", "sorted_down", "distinct", "join
 class ListCall(Op):
     """`fn` of `FUNCTIONS` of lists of a `type`, row by row; written ``list.at[list<f64>] %0 %1``.
 
-    All but `complete` want complete lists.
+    All but `complete` and `filled` want complete lists.
     """
 
     fn: str
@@ -257,8 +258,9 @@ MakeList.examples = tuple((MakeList(Type(kind)), (Type(kind).element,) * 2) for 
 
 
 def array_of(items: Items, element: Type) -> np.ndarray:
-    """The elements as an array, zero where NULL."""
-    return np.array([element.zero if x is None else x for x in items.values], element.dtype)
+    """The elements as an array, where NULL zero, or NaN of floats."""
+    missing = math.nan if element.is_float else element.zero
+    return np.array([missing if x is None else x for x in items.values], element.dtype)
 
 
 def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:

@@ -27,6 +27,8 @@ def list_op(op: ListCall) -> Callable[..., ir.Value]:
     match op.fn:
         case "complete":
             return lambda b, v: b.icmp_signed(">=", b.extract_value(v, 1), _ZERO)
+        case "filled":
+            return _filled
         case "length":
             return lambda b, v: b.extract_value(v, 1)
         case "at":
@@ -59,6 +61,12 @@ def append(op: ListAppend) -> Callable[..., ir.Value]:
     """The builder of a list with one more element; the arena's address comes behind that."""
     grow = building.append(op.type.element)
     return lambda b, v, x, arena: grow.build(b, arena, v, x)
+
+
+def _filled(b: ir.IRBuilder, v: ir.Value) -> ir.Value:
+    """All elements of a list: of ~n of them, those that are NULL lie there as NaN."""
+    size = b.extract_value(v, 1)
+    return build_view(b, b.extract_value(v, 0), b.select(b.icmp_signed("<", size, _ZERO), b.not_(size), size))
 
 
 def _at(b: ir.IRBuilder, v: ir.Value, index: ir.Value, element: Type) -> ir.Value:

@@ -1,10 +1,23 @@
 /* Turns arrays of Spark's vectors and of Arrow into views of lists: the address of the first element, and how many there are. */
 #include "shim.h"
+#include <math.h>
 
 /* The view of n elements from `start` on. With a NULL among them the length is ~n, which kernels leave to Python. */
 static inline View list_view(int64_t base, int width, const uint8_t *is_null, int64_t start, int64_t n) {
     bool complete = is_null == NULL || memchr(is_null + start, 1, (size_t)n) == NULL;
     return (View){base + start * width, complete ? n : ~n};
+}
+
+/* filled(base, width, nulls, n, out): copies n floats of 4 or 8 bytes, those that are NULL as NaN. */
+JNIEXPORT void JNICALL SHIM(filled)(JNIEnv *env, jobject self, jlong base, jint width, jlong nulls, jlong n, jlong out) {
+    (void)env, (void)self;
+    const uint8_t *is_null = AT(uint8_t, nulls);
+    memcpy(AT(void, out), AT(void, base), (size_t)(n * width));
+    for (int64_t i = 0; i < n; i++) {
+        if (!is_null[i]) continue;
+        if (width == sizeof(double)) AT(double, out)[i] = NAN;
+        else AT(float, out)[i] = NAN;
+    }
 }
 
 /* listEnd(offsets, lengths, nulls or 0, n): how many elements of the child the rows that are not NULL reach over. */

@@ -17,11 +17,13 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   private val offsets = new OffHeapBuffer // of an on-heap vector
   private val lengths = new OffHeapBuffer
   private val rows = new ByteStore // what getters gave
+  private val isFloat = element == FloatType || element == DoubleType
+  private val filled = new OffHeapBuffer // elements with NaN in place of NULL
 
   override def close(): Unit = {
     super.close()
     elements.close()
-    Seq(offsets, lengths).foreach(_.close())
+    Seq(offsets, lengths, filled).foreach(_.close())
     rows.close()
   }
 
@@ -52,11 +54,21 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   }
 
   private def views(vector: WritableColumnVector, starts: Long, sizes: Long, nullBytes: Long, numRows: Int): Long = {
-    elements.bind(vector.arrayData, Shim.listEnd(starts, sizes, nullBytes, numRows.toLong).toInt)
+    val count = Shim.listEnd(starts, sizes, nullBytes, numRows.toLong).toInt
+    elements.bind(vector.arrayData, count)
     val out = scratch(numRows)
-    Shim.lists(elements.dataAddress, width, elementNulls, starts, sizes, nullBytes, numRows.toLong, out)
+    Shim.lists(elementAddress(count), width, elementNulls, starts, sizes, nullBytes, numRows.toLong, out)
     out
   }
+
+  /** The elements; floats that are NULL are NaN, as pandas has them. */
+  private def elementAddress(count: Int): Long =
+    if (!elements.hasNull || !isFloat) elements.dataAddress
+    else {
+      val out = filled.reserve(count.toLong * width)
+      Shim.filled(elements.dataAddress, width, elements.nullsAddress, count.toLong, out)
+      out
+    }
 
   private def elementNulls: Long = if (elements.hasNull) elements.nullsAddress else 0
 
@@ -68,9 +80,10 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   private[columns] override def arrowValues(arrow: ValueVector, nullBytes: Long, numRows: Int): Long = {
     val list = arrow.asInstanceOf[ListVector]
     val starts = list.getOffsetBuffer
-    elements.bind(new ArrowColumnVector(list.getDataVector), starts.getInt(numRows * 4L))
+    val count = starts.getInt(numRows * 4L)
+    elements.bind(new ArrowColumnVector(list.getDataVector), count)
     val out = scratch(numRows)
-    Shim.arrowLists(elements.dataAddress, width, elementNulls, starts.memoryAddress, nullBytes, numRows.toLong, out)
+    Shim.arrowLists(elementAddress(count), width, elementNulls, starts.memoryAddress, nullBytes, numRows.toLong, out)
     out
   }
 
@@ -84,11 +97,16 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
 
   private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = {
     val array = vector.getArray(row)
-    val (values, offset) = if (TextViews.holds(element)) (texts(array), Platform.LONG_ARRAY_OFFSET) else primitives(array)
     val length = array.numElements
+    val (values, offset) = if (TextViews.holds(element)) (texts(array), Platform.LONG_ARRAY_OFFSET) else primitives(array)
+    val missing = (0 until length).filter(array.isNullAt)
+    (values: @unchecked) match {
+      case floats: Array[Float] => missing.foreach(floats(_) = Float.NaN)
+      case doubles: Array[Double] => missing.foreach(doubles(_) = Double.NaN)
+      case _ => ()
+    }
     val address = rows.put(values, offset.toLong, length * width)
-    val complete = (0 until length).forall(!array.isNullAt(_))
-    TextViews.put(to, 0, address, if (complete) length else ~length)
+    TextViews.put(to, 0, address, if (missing.isEmpty) length else ~length)
   }
 
   /** The views of the elements, whose bytes are put into the store; of a NULL an empty one. */
@@ -102,7 +120,7 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
     views
   }
 
-  /** The elements as an array of the JVM, any where NULL, and where its first one begins. */
+  /** The elements as an array of the JVM of its own, any where NULL, and where its first one begins. */
   private def primitives(array: ColumnarArray): (AnyRef, Int) = element match {
     case BooleanType => (array.toBooleanArray, Platform.BOOLEAN_ARRAY_OFFSET)
     case ByteType => (array.toByteArray, Platform.BYTE_ARRAY_OFFSET)

@@ -7,7 +7,8 @@ import org.apache.spark.unsafe.types.UTF8String
 
 /**
  * How arrays lie in a kernel's column: one view a row, as texts do. Its address is that of the first element, its length
- * the number n of elements, ~n when one of them is NULL. The elements lie in their natural width, texts as views of their own.
+ * the number n of elements, ~n when one of them is NULL. The elements lie in their natural width, texts as views of their own;
+ * floats that are NULL are NaN.
  */
 private[sparkweld] object ListViews {
   private val elements =

@@ -65,6 +65,8 @@ private[sparkweld] object Shim {
 
   // Views of lists: the address of the first of n elements of `width` bytes, and n, or ~n when one of them is NULL.
 
+  /** Copies `n` floats of `width` bytes, NaN where NULL. */
+  @native def filled(base: Long, width: Int, nulls: Long, n: Long, out: Long): Unit
   /** How many elements of the child the rows with these int32 `offsets` and `lengths` reach over. */
   @native def listEnd(offsets: Long, lengths: Long, nulls: Long, n: Long): Long
   /** Views of lists of elements at `base`, by int32 `offsets` and `lengths` in elements; `elementNulls` = 0: none is NULL. */
