@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 #: Family -> functions in the gate.
 COUNTS = {
-    "numbers": 500, "texts": 500, "times": 400, "applied": 300, "rows": 300, "loops": 60, "lists": 60, "arrays": 40,
+    "numbers": 500, "texts": 500, "times": 400, "applied": 300, "rows": 300, "loops": 60, "lists": 60, "tags": 80, "arrays": 40,
     "aggregates": 150,
     "models": 40,
 }  # fmt: skip

@@ -30,6 +30,7 @@ TYPE_NAMES = {
     "double": "double", "date32[day]": "date", "string": "string", "timestamp[us]": "timestamp_ntz",
     "timestamp[us, tz=UTC]": "timestamp", **{f"list<item: {arrow}>": f"array<{spark}>" for arrow, spark in (
         ("double", "double"), ("float", "float"), ("int64", "long"), ("int32", "integer"), ("int8", "byte"), ("bool", "boolean"),
+        ("string", "string"),
     )},
 }  # fmt: skip
 

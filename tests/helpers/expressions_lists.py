@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 _LIST_NUMBERS = ("len(xs)", "sum(xs)", "min(xs)", "max(xs)", "xs[0]", "xs[-1]", "xs[1]", "xs[i]", "sum(xs[1:])",
                  "max(xs, default=0)", "len(xs[:-1])", "sum(x * x for x in xs)",
                  "sum(x for x in xs if x > i)", "xs.count(xs[0])", "sum([x * i for x in xs])", "len([x for x in xs if x > i])",
+                 "sorted(xs)[0]", "sorted(xs, reverse=True)[-1]", "sum(xs[::-1])", "xs[::2][-1]", "xs.index(xs[-1])",
+                 "len(xs + xs[1:])", "sum(xs[:1] + xs)", "max(x for x in xs)", "list(reversed(xs))[0]", "[*xs, *xs][-1]",
+                 "sorted(-x for x in xs)[0]", "min((x for x in xs if x > i), default=i)",
                  "max([x + k for k, x in enumerate(xs)])", "[k * k for k in range(i)][-1]")  # fmt: skip
 _ARRAYS = ("xs", "xs[1:]", "xs[:-1]", "{a} + {k}", "{k} - {a}", "{a} * {k}", "{a} / {k}", "{a} // {k}", "{a} % {k}", "{a} ** 2",
            "{a} + {a}", "{a} - {a} * 2", "{a} - xs[0]", "{a} * len(xs)", "{a} / (1 + xs.size)", "-{a}", "abs({a})",
@@ -30,7 +33,7 @@ _ARRAY_NUMBERS = ("len(xs)", "xs.sum()", "xs.mean()", "np.max(xs)", "xs.min()", 
 #: Constants of the functions.
 SCOPE = {"W": np.array([0.5])}
 _TESTS = ("len(xs) > 2", "any(xs)", "all(xs)", "xs[0] > 1", "any(x > 3 for x in xs)", "all(x == x for x in xs)")
-_LIST_TESTS = ("2 in xs", "xs", "not xs[2:]")
+_LIST_TESTS = ("2 in xs", "xs == xs[::-1]", "xs != []", "xs[1:] == sorted(xs)[1:]", "xs", "not xs[2:]")
 _LOOPS = (
     "for x in xs:\n        n += 1\n        t = t + x if x > {} else t - 1",
     "for k, x in enumerate(xs):\n        if x < {}:\n            continue\n        t += x * k\n        n += 1",

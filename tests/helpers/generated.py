@@ -41,6 +41,8 @@ from tests.helpers.expressions_aggregates import compare_aggregate
 from tests.helpers.expressions_lists import SCOPE, array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
+from tests.helpers.expressions_tags import RESULTS as TAG_RESULTS
+from tests.helpers.expressions_tags import tag_batches, tag_functions
 from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
 
@@ -156,6 +158,20 @@ def _lists(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
     return f"{source}\nmapped over arrays of {type}", compare_with_worker(scope["applied"], batches, DoubleType())
 
 
+def _tags(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+    """A function of a list of texts of the row: as a plain UDF of it and a text, or of each array of a pandas UDF."""
+    array = not draw(st.integers(0, 3))
+    source, gives = draw(tag_functions(array))
+    scope = {**_SCOPE}
+    exec(source, scope)
+    if not array:
+        compared = compare_with_worker(scope["f"], tag_batches(), TAG_RESULTS[gives], PythonEvalType.SQL_ARROW_BATCHED_UDF)
+        return source, compared
+    exec("def applied(s):\n    return s.map(f)\n", scope)
+    batches = tuple(batch.select(["a"]) for batch in tag_batches())
+    return f"{source}\nmapped over arrays of texts", compare_with_worker(scope["applied"], batches, TAG_RESULTS[gives])
+
+
 def _arrays(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
     """A function of the ndarray of each row, of elements of any type, that gives a number or an array."""
     source = draw(array_functions())
@@ -191,6 +207,7 @@ FAMILIES = {
         Family("rows", _rows, 0.5),
         Family("loops", _loops, 0.4),
         Family("lists", _lists, 0.6),
+        Family("tags", _tags, 0.6),
         Family("arrays", _arrays, 0.6),
         Family("aggregates", compare_aggregate, 0.6),
         Family("models", compare_pipeline, 0.9),

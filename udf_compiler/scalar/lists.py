@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import ListCall
+from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.ops.lists import NO_BOUND, PYTHON_SUM
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type, list_of
 from udf_compiler.scalar import ndarrays
@@ -189,7 +189,12 @@ def _sought(fn: str, x: TracedScalar, part: Any, what: str) -> Value:
 
         if not is_text(part) and not is_number(part) and part is not None:
             refuse_list(x, f"{what} with {raw(part)}")
-        return call(fn, x, as_text(part)) if is_text(part) else absent
+        if not is_text(part):
+            return absent
+        if x.is_ndarray:  # NumPy looks for the text without NULs at its end
+            ends = loop.emit(StrCall("ends_with", ("\0",)), as_text(part))
+            explorer().guard(loop.call("logical_not", ends))
+        return call(fn, x, as_text(part))
     if type(part) in (type(None), str) and not x.numpy:
         return absent
     same = is_number(part) and kind_of(part) == {"f": "float", "i": "int", "b": "bool"}[element_type.dtype.kind]
