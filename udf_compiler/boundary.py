@@ -26,6 +26,8 @@ from sparkweld.reasons import refusal
 from udf_compiler import moments_boundary
 from udf_compiler.calls.lists import is_list_series, list_series
 from udf_compiler.calls.strings.choose import TracedTexts
+from udf_compiler.calls.strings.pieces import TracedLists
+from udf_compiler.calls.strings.pieces import list_series as pieces_series
 from udf_compiler.scalar.results import ListSeries, RowSeries
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, dates, moments
 from udf_compiler.trace.maybe import plain as without_missing
@@ -192,6 +194,11 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     Series), SW107 (other rows), SW108 (dtype without a kernel type), SW109 (dtype that never casts to that type).
     """
     arrays = isinstance(return_type, str) and return_type in ARRAYS
+    if arrays and type(result) is TracedLists:
+        whole = pieces_series(result)
+        if whole is None:
+            raise refusal("SW270", udf, call="a Series of these lists as a result")
+        result = whole
     made = arrays and (is_list_series(result) or type(result) is ListSeries)
     if made and isinstance(result, TracedSeries | ListSeries) and result.value.loop is loop:
         return _of_arrays(loop, result.value, ARRAYS[return_type], return_type, udf)

@@ -47,6 +47,24 @@ _LOOPS = {
 }  # fmt: skip
 
 
+#: Of a Series of arrays of texts `s` and one of texts `t`, in a pandas UDF; g is a function of a list.
+_SERIES = (
+    ("s.str[0]", "T"), ("s.str.get(-2)", "T"), ("s.str[1].str.upper()", "T"), ("s.str.join('-')", "T"), ("s.str[1:]", "L"),
+    ("s.str[-2:].str.join('/')", "T"), ("s", "L"),
+    ("t.str.split(',')", "L"), ("t.str.split()", "L"), ("t.str.rsplit('ab', n=1)", "L"), ("t.str.strip().str.split(' ')", "L"),
+    ("t.str.split(',').map(g)", "L"), ("t.str.split().apply(g)", "L"), ("t.str.split('ab').map(len)", "N"),
+)  # fmt: skip
+
+
+@st.composite
+def tag_series(draw: st.DrawFn) -> tuple[str, str]:
+    """Source of ``applied(s, t)`` of a Series of arrays of texts and one of texts, and what it gives."""
+    expression, kind = draw(st.sampled_from(_SERIES))
+    body = draw(_filled(draw(st.sampled_from(_FORMS["L"])), 1)).replace("{{", "{").replace("}}", "}")
+    helper = f"def g(xs):\n    if xs is None or len(xs) == 0:\n        return None\n    s = xs[0]\n    return {body}\n"
+    return f"{helper if '(g)' in expression else ''}def applied(s, t):\n    return {expression}\n", kind
+
+
 @st.composite
 def _filled(draw: st.DrawFn, template: str, depth: int) -> str:
     """A template with an expression in each place."""
@@ -95,4 +113,4 @@ def tag_batches() -> tuple[pa.RecordBatch, ...]:
     return batch(40, 0.2, False, 5), batch(40, 0.0, False, 5), batch(30, 0.1, True, 4), batch(3, 0.0, False, 60)
 
 
-__all__ = ["RESULTS", "tag_batches", "tag_functions"]
+__all__ = ["RESULTS", "tag_batches", "tag_functions", "tag_series"]

@@ -42,7 +42,7 @@ from tests.helpers.expressions_lists import SCOPE, array_functions, list_batches
 from tests.helpers.expressions_models import compare_pipeline
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_tags import RESULTS as TAG_RESULTS
-from tests.helpers.expressions_tags import tag_batches, tag_functions
+from tests.helpers.expressions_tags import tag_batches, tag_functions, tag_series
 from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
 
@@ -160,9 +160,14 @@ def _lists(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
 
 def _tags(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
     """A function of a list of texts of the row: as a plain UDF of it and a text, or of each array of a pandas UDF."""
-    array = not draw(st.integers(0, 3))
-    source, gives = draw(tag_functions(array))
+    how = draw(st.integers(0, 5))
     scope = {**_SCOPE}
+    if how == 0:
+        source, gives = draw(tag_series())
+        exec(source, scope)
+        return source, compare_with_worker(scope["applied"], tag_batches(), TAG_RESULTS[gives])
+    array = how == 1
+    source, gives = draw(tag_functions(array))
     exec(source, scope)
     if not array:
         compared = compare_with_worker(scope["f"], tag_batches(), TAG_RESULTS[gives], PythonEvalType.SQL_ARROW_BATCHED_UDF)

@@ -209,8 +209,21 @@ def test_texts_in_pandas_udfs(spark, parquet):
     def behind(s: pd.Series) -> pd.Series:
         return s.map(lambda xs: xs if xs is None else xs[1:])
 
+    @pandas_udf("string")
+    def line(s: pd.Series) -> pd.Series:
+        return s.str[:3].str.join("/")
+
+    @pandas_udf("array<string>")
+    def pieces(s: pd.Series) -> pd.Series:
+        return s.str.lower().str.split(",")
+
+    @pandas_udf("array<string>")
+    def words(s: pd.Series) -> pd.Series:
+        return s.str.split().map(lambda xs: None if xs is None else sorted(xs))
+
     frame = parquet({"id": np.arange(2000), "xs": tags(2000)})
     check(spark, lambda: frame.select("id", count("xs"), last("xs"), some("xs"), behind("xs")))
+    check(spark, lambda: frame.select("id", line("xs"), pieces(joined("xs")), words(line("xs"))))
 
 
 RNG = np.random.default_rng(5)

@@ -9,15 +9,16 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall
-from sparkweld.ir.types import F64, I32, I64
+from sparkweld.ir.types import F64, I32, I64, STR
 from udf_compiler.calls.arrays import bound
-from udf_compiler.calls.strings.mapping import integers, known_int
+from udf_compiler.calls.strings.mapping import integers, known_int, known_text
 from udf_compiler.scalar import lists as row_lists
 from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.lower import constant_of, is_number
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import check_size, refuse
+from udf_compiler.trace.text import Missing, optional, text_series, validity
 from udf_compiler.trace.values import Traced, raw
 
 #: A matrix of more columns has its rows read in place by no model that is worth it.
@@ -110,9 +111,13 @@ class Accessor(_Alone):
             return lambda: _lengths(series)
         if name == "get":
             return lambda i: _elements(series, known_int(i, "Series.str.get"))
+        if name == "join":
+            return lambda sep: _joined(series, known_text(sep, "Series.str.join"))
         refuse("SW224", call=f"Series.str.{name}")
 
     def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return _slices(object.__getattribute__(self, "series"), key)
         return _elements(object.__getattribute__(self, "series"), known_int(key, "Series.str[...]"))
 
 
@@ -121,15 +126,40 @@ def _lengths(s: TracedSeries) -> Any:
     return integers(s, s.loop.emit(ListCall("length", plain.type), plain))
 
 
+def _joined(s: TracedSeries, sep: str) -> TracedSeries:
+    """The texts of each array with `sep` between; None stays. Refuses (SW224) other elements."""
+    loop, plain = s.loop, s.loop.value_of(s.value)
+    if plain.type.element != STR:
+        refuse("SW224", call=f"Series.str.join of {plain.type.element} elements")
+    value = loop.emit(ListCall("join", plain.type), plain, loop.const(sep, STR))
+    missing = Missing(none=s.value.type.nullable)
+    return text_series(loop, optional(loop, value, validity(loop, s.value)), missing)  # type: ignore[no-any-return]
+
+
+def _slices(s: TracedSeries, key: slice) -> TracedSeries:
+    """``v[a:b]`` of each array v; None stays."""
+    bounds = [0 if key.start is None else key.start, 2**62 if key.stop is None else key.stop]
+    if key.step not in (None, 1) or not all(type(b) is int and abs(b) <= 2**62 for b in bounds):
+        refuse("SW224", call="Series.str[...] with this slice")
+    loop, plain = s.loop, s.loop.value_of(s.value)
+    value = loop.emit(ListCall("slice", plain.type), plain, *(loop.const(b, I64) for b in bounds))
+    return TracedSeries(loop, optional(loop, value, validity(loop, s.value)), np.dtype(object), kind="list")
+
+
 def _elements(s: TracedSeries, at: int) -> TracedSeries:
     """The element of each array, NaN where there is none: of integers, every row must have one for their dtype to stay."""
     loop, plain = s.loop, s.loop.value_of(s.value)
-    if plain.type.element not in (F64, I32, I64):
+    if plain.type.element not in (F64, I32, I64, STR):
         refuse("SW224", call=f"Series.str[...] of {plain.type.element} elements")
     size = loop.emit(ListCall("length", plain.type), plain)
     index = loop.const(at, I64) if at >= 0 else loop.call("add", size, loop.const(at, I64))
     inside = loop.call("logical_and", loop.call("greater_equal", index, loop.const(0, I64)), loop.call("less", index, size))
     value = loop.emit(ListCall("at", plain.type), plain, index)
+    if plain.type.element == STR:
+        there = validity(loop, s.value)
+        there = inside if there is None else loop.call("logical_and", there, inside)
+        missing = Missing(none=s.value.type.nullable, nan=True, void=True)
+        return text_series(loop, loop.optional(value, there), missing)  # type: ignore[no-any-return]
     valid = loop.is_valid(s.value)
     if plain.type.element != F64:
         loop.guard(loop.call("logical_and", valid, inside))

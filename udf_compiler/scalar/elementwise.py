@@ -8,7 +8,7 @@ from typing import Any
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.lists import of_list
 from udf_compiler.scalar.paths import explorer, is_exploring
-from udf_compiler.scalar.results import RowSeries, explored, series_of_tree
+from udf_compiler.scalar.results import ListSeries, RowSeries, explored, series_of_tree
 from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import is_scalar, of_value
 from udf_compiler.trace import dates
@@ -24,7 +24,7 @@ def element(series: Any, call: str) -> Callable[[], Any]:
     """
     if isinstance(series, TracedSeries) and series.kind == "text":
         return _text_element(series, call)
-    if isinstance(series, TracedSeries) and series.kind == "list":
+    if type(series) is ListSeries or (isinstance(series, TracedSeries) and series.kind == "list"):
         return _list_element(series)
     if isinstance(series, TracedSeries) and series.kind == "date":
         return _date_element(series)
@@ -46,10 +46,10 @@ def _text_element(series: TracedSeries, call: str) -> Callable[[], Any]:
     return lambda: x if explorer().decide(loop.is_valid(value)) else absent
 
 
-def _list_element(series: TracedSeries) -> Callable[[], Any]:
-    """An ndarray, or None."""
+def _list_element(series: TracedSeries | ListSeries) -> Callable[[], Any]:
+    """An ndarray, of a Series of lists a list; or None."""
     loop, value = series.loop, series.value
-    x = of_list(loop.value_of(value), ndarray=True)
+    x = of_list(loop.value_of(value), ndarray=type(series) is not ListSeries)
     return lambda: x if not value.type.nullable or explorer().decide(loop.is_valid(value)) else None
 
 
@@ -62,7 +62,7 @@ def _date_element(series: TracedSeries) -> Callable[[], Any]:
 
 
 def apply_function(
-    series: TracedSeries, function: Callable[..., Any], call: str, ignore_missing: bool = False
+    series: TracedSeries | ListSeries, function: Callable[..., Any], call: str, ignore_missing: bool = False
 ) -> TracedSeries | RowSeries:
     """The Series of ``function(x)`` for each x.
 

@@ -14,6 +14,8 @@ from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.calls.arrays import bound
 from udf_compiler.calls.strings import patterns
 from udf_compiler.calls.strings.mapping import integers, known_int, known_text, plain, with_value
+from udf_compiler.scalar.elementwise import apply_function
+from udf_compiler.scalar.results import ListSeries
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, optional, str_call, text_series, validity
 from udf_compiler.trace.values import Traced, raw
@@ -23,7 +25,8 @@ from udf_compiler.trace.values import Traced, raw
 class Pieces:
     """What a string is split into. `piece(i)`: str? value of piece i, NULL when there is none; `count()`: how many there are.
 
-    `always`: indices of pieces that every string has. `joined(sep)`: the pieces with `sep` between, None when that is not known.
+    `always`: indices of pieces that every string has. `joined(sep)`: the pieces with `sep` between, `whole()`: the list of
+    them; None when that is not known.
     """
 
     series: Any
@@ -31,6 +34,7 @@ class Pieces:
     count: Callable[[], Value]
     always: frozenset[int]
     joined: Callable[[str], Value] | None = None
+    whole: Callable[[], Value] | None = None
 
 
 class TracedLists(Traced):
@@ -54,6 +58,16 @@ class TracedLists(Traced):
 
     isnull, notnull = isna, notna
 
+    def map(self, arg: Any, na_action: Any = None) -> Any:
+        """Series.map of a function of each list."""
+        series = list_series(self)
+        if series is None or not callable(arg) or na_action is not None:
+            refuse("SW270", call=f"Series.map of lists with {raw(arg)}")
+        return apply_function(series, arg, "Series.map")
+
+    def apply(self, func: Any) -> Any:
+        return self.map(func)
+
     def __getattr__(self, name: Any) -> Any:
         refuse("SW270", call=f"Series.{name} of lists")
 
@@ -61,6 +75,16 @@ class TracedLists(Traced):
         refuse("SW270", call="an operator on a Series of lists")
 
     _binary = _unary = _in_place = __array_ufunc__ = __array_function__ = _refuse  # type: ignore[assignment]
+
+
+def list_series(lists: TracedLists) -> ListSeries | None:
+    """The Series of Python's lists, as a value of a kernel; None of pieces of another kind, or with NaN."""
+    pieces = object.__getattribute__(lists, "pieces")
+    series = pieces.series
+    if pieces.whole is None or series.missing.nan or series.missing.void:
+        return None
+    value = optional(series.loop, pieces.whole(), validity(series.loop, series.value))
+    return ListSeries(value, frozenset({value.type.kind}))
 
 
 class ListAccessor(Traced):
@@ -189,7 +213,7 @@ def _by_text(s: Any, sep: str, limit: int, fn: str, call: str) -> Pieces:
     joined = None
     if limit < 0:
         joined = lambda between: str_call(loop, "replace", plain(s), params=(sep, between, -1))  # noqa: E731
-    return Pieces(s, _piece(s, fn, sep, limit), _count(s, sep, limit), always, joined)
+    return Pieces(s, _piece(s, fn, sep, limit), _count(s, sep, limit), always, joined, _whole(s, fn, sep, limit))
 
 
 def _by_whitespace(s: Any, limit: int, fn: str) -> Pieces:
@@ -197,11 +221,15 @@ def _by_whitespace(s: Any, limit: int, fn: str) -> Pieces:
     joined = None
     if limit < 0:
         joined = lambda between: patterns.replace_whitespace(s, between)  # noqa: E731
-    return Pieces(s, _piece(s, fn, None, limit), _count(s, None, limit), frozenset(), joined)
+    return Pieces(s, _piece(s, fn, None, limit), _count(s, None, limit), frozenset(), joined, _whole(s, fn, None, limit))
 
 
 def _piece(s: Any, fn: str, sep: str | None, limit: int) -> Callable[[int], Value]:
     return lambda index: str_call(s.loop, fn, plain(s), params=(sep, limit, index))
+
+
+def _whole(s: Any, fn: str, sep: str | None, limit: int) -> Callable[[], Value]:
+    return lambda: str_call(s.loop, fn.removesuffix("_part"), plain(s), params=(sep, limit))
 
 
 def _count(s: Any, sep: str | None, limit: int) -> Callable[[], Value]:
