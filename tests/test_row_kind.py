@@ -188,7 +188,7 @@ def test_structs_that_are_refused():
     (n, half, text), _ = run(struct_reply(lambda r: [1.5, 2.0, "x"], 100, RESULT), VALUES)
     assert (n, half, text) == ([None] * 5, [2.0] * 5, ["x"] * 5)
     assert codes(struct_reply(lambda r: {r.s: 1}, 100, RESULT)) == ["SW601"]
-    assert codes(struct_reply(lambda r: (1, 2.0, f"{r.a}"), 101, RESULT)) == ["SW602"]
+    assert codes(struct_reply(lambda r: (1, 2.0, f"{r.a:^9}"), 101, RESULT)) == ["SW602"]
     assert codes(struct_reply(lambda r: (1,), 101, {})) == ["SW103"]
 
 

@@ -57,13 +57,73 @@ def test_a_function_that_returns_one_of_several():
     check(LOOP, ("i32",))
 
 
-REFUSED = ["f'{a}'.upper()", "len(f'{a}')", "f'{a}' + '!'", "f'{a}' == 'x'", "[f'{a}'][0]", "f'{a!r}'", "f'{a:^9}'",
-           "(lambda: f'{a}')()[0]",
-           "'%s' % a", "max([1, 2], key=lambda v: f'{a}')", "('{}'.format(a)).strip()"]  # fmt: skip
+#: Texts that are looked at: these functions are interpreted.
+USED = [
+    "f'{a}'.upper()", "len(f'{a}')", "f'{a}' + '!'", "f'{a}' == 'x'", "f'{a!s}'", "f'{a}'[1:]", "f'{a}x' in ('ax', 'bx')",
+    "('{}'.format(a)).strip()", "'{0}{0}'.format(a).lower()", "'{x:>4}|'.format(x=a).title()",
+    "'%s' % a", "'%s-%s|%%' % (a, 'q')", "'%10s|%-8s' % (a, a)", "'%s' % (a,)", "'100%%' % () + a", "[f'{a}', a][0]",
+    "f'{a}'.count('a') if a else '%d' % 3",
+]  # fmt: skip
+USED_INTS = [
+    "f'{a}'.zfill(8)", "'%d' % a", "'%05d|%s' % (a, a)", "'%i|%4d' % (a, a)", "len(f'{a:,}')", "int(f'{a % 10}1')",
+    "sum(len(f'{x}') for x in (a, 1, 2))", "'%s' % (a > 3)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", USED)
+def test_texts_that_are_looked_at(source):
+    check(f"lambda a: {source}", ("str",))
+
+
+@pytest.mark.parametrize("source", USED_INTS)
+def test_numbers_in_texts_that_are_looked_at(source):
+    check(f"lambda a: {source}", ("i64",))
+
+
+def test_percent_of_floats():
+    rows = [(x / 8,) for x in range(-400, 400, 7)] + [(2.675,), (-0.0,), (float("inf"),), (float("nan"),), (1e5,)]
+    check("lambda a: '%.2f|%8.3f|%09.1f|%f' % (a, a, a, a)", ("f64",), rows=rows, needless=2)
+
+
+STEPS = """def f(a, b):
+    name = f"{a} {b}"
+    try:
+        key = "%s-%02d" % (name.strip(), len(b))
+    except TypeError:
+        return "none"
+    return key.lower() if b else name
+"""
+
+
+def test_texts_in_variables():
+    check(STEPS, ("str", "str"))
+
+
+LOOKUP = """TABLE = {"a|1": 5, "b|1": 6}
+def f(a):
+    return TABLE.get(f"{a}|{1}", 0)
+"""
+
+
+def test_a_text_as_a_key():
+    check(LOOKUP, ("str",))
+
+
+BOOLS = ["a is True", "(a > 3) is True", "(a > 3) is not False", "1 if (a > 0) is False else 2", "(a > 0) is (True)"]
+
+
+@pytest.mark.parametrize("source", BOOLS)
+def test_which_bool_a_value_is(source):
+    check(f"lambda a: {source}", ("i64",))
+    check("lambda a: 'yes' if a is True else 'no' if a is False else None", ("bool",))
+
+
+REFUSED = ["f'{a!r}'", "f'{a:^9}'", "(lambda: f'{a}')()[0]", "max([1, 2], key=lambda v: f'{a}')", "'%r' % a", "'%.3s' % a",
+           "'%(x)s' % {'x': a}", "'%s' % (a, a)", "'%s%s' % a", "'{0[0]}'.format(a)"]
 
 
 @pytest.mark.parametrize("source", REFUSED)
 def test_refused(source):
     with pytest.raises(Refusal) as refused:
         check(f"lambda a: {source}", ("str",))
-    assert refused.value.code in ("SW602", "SW259")
+    assert refused.value.code in ("SW602", "SW259", "SW299", "SW219")

@@ -184,6 +184,66 @@ def test_dates(source: str) -> None:
         assert traced or types != ("date", "date")
 
 
+CUTS = """pd.cut(a, [0, 1, 3], labels=['x', 'y']).astype(str)
+pd.cut(a, [-1, 0.5, 7, np.inf], labels=['x', 'y', 'z']).astype(object)
+pd.cut(a, bins=[0, 1, 2], right=False, labels=['x', 'y']).astype(str) | pd.cut(a, [0, 1, 2], labels=False)
+pd.cut(a, [0.0, 1.5, 129], labels=[10, 20]).astype(float)
+pd.cut(a, [-np.inf, 0, np.inf], labels=[0, 1]).astype('int32')
+pd.cut(a, [0, 2, 4], labels=['x', 'y'], include_lowest=True).fillna('y').astype(str)
+pd.cut(a, [0, 2], labels=['x']).isna() | pd.cut(a, [0, 2, 4], labels=['x', 'y']).cat.codes
+pd.cut(a, [0, 2, 4], labels=['x', 'y']) == 'y' | pd.cut(a, [0, 9], labels=['x']).notna()
+pd.cut(a, [0, 2, 4], labels=(1.5, 2.5)).astype('float64') + 1 | pd.cut(a, [0, 2, 4], labels=['x', 'y']) != 'x'
+pd.cut(a, [0, 2**53, 2**62], labels=['x', 'y']).astype(str)"""
+
+
+@pytest.mark.parametrize("source", rows(CUTS))
+def test_cut(source: str) -> None:
+    for type in ("f64", "f32", "i32", "i64", "i8"):
+        assert check(f"lambda a: {source}", (type,))
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("pd.cut(a, 3)", "SW250"),
+        ("pd.cut(a, [0, 1, 2])", "SW262"),
+        ("pd.cut(a, [0, 1, 2], labels=['x'])", "SW252"),
+        ("pd.cut(a, [0, 1, 2], labels=['x', 2])", "SW262"),
+        ("pd.cut(a, [2, 1, 0], labels=['x', 'y'])", "SW262"),
+        ("pd.cut(a, [0, 1], labels=['x']).fillna('z')", "SW252"),
+        ("pd.cut(a, [0, 1], labels=['x']).str.upper()", "SW251"),
+        ("pd.cut(a, [0, 1], labels=['x'], retbins=True)", "SW262"),
+        ("pd.cut(a, [0, 1], labels=['x']).cat.categories", "SW251"),
+    ],
+)
+def test_cuts_that_are_refused(source: str, code: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        trace_source(f"lambda a: {source}", ("f64",))
+    assert refused.value.code == code
+
+
+ROWS_OF_FRAMES = """d.max(axis=1) | d.min(axis='columns') | d.mean(axis=1) | d.sum(axis=1)
+d.max(axis=1, skipna=False) | d.count(axis=1) | d.mean(axis=1, skipna=False) | d.sum(axis=1, skipna=False)
+(d > 0).any(axis=1) | d.isna().all(axis=1) | d.notna().sum(axis=1) | (d > 1).mean(axis=1)
+pd.concat([d.x0, d.x2], axis=1).max(axis=1) | pd.concat([d.x0, d.x1 * 2], axis=1, keys=['p', 'q']).p
+pd.concat([d.x1, d.x2], axis=1).mean(axis=1) | d[['x0', 'x1']].min(axis=1) + 1 | pd.concat([d.x1, d.x2], axis=1)['x1']
+pd.DataFrame({'p': d.x0.clip(0, 0), 'q': -d.x1.clip(0, 0)}).max(axis=1) | d.isna().sum(axis=1) | d.isna().any(axis=1)"""
+
+
+@pytest.mark.parametrize("source", rows(ROWS_OF_FRAMES))
+def test_reductions_over_the_columns_of_a_row(source: str) -> None:
+    refused = ("SW262", "SW251")  # the mean of bools, a column by the name of a Series, comparisons of frames
+    for types in ("f64,f64,f64", "f32,f32,f32", "i32,f64,i32", "i64,i64,i64", "i8,i32,i64", "f32,f64,i32"):
+        spare = "max" not in source and "min" not in source  # which of 0.0 and -0.0 wins is not known
+        traced = check_or_refuse(f"lambda d: {source}", (f"frame({types})",), refused, spare=spare)
+        assert traced or "'x1']" in source or ">" in source
+
+
+def test_a_float_sum_over_eight_columns_is_refused() -> None:
+    assert not check_or_refuse("lambda d: d.sum(axis=1)", (f"frame({','.join(['f64'] * 8)})",), ("SW260",))
+    assert check("lambda d: d.sum(axis=1)", (f"frame({','.join(['i64'] * 8)})",))
+
+
 FRAMES = """d['x0'] + d['x1'] | d.x0 * 2 | d.values[:, 0] | d.to_numpy().sum(axis=1) | d.assign(z=d.x0 > 1).z
 d.drop(columns='x0').x1 | d.pipe(lambda q: q.x0)"""
 

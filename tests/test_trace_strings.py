@@ -79,7 +79,8 @@ a.where(a > 'a', None) ¦ a.mask(a == 'a') ¦ a.mask(a < 'b', a + '!') ¦ a.wher
 a.where(a.str.len() <= 2, a.str[:2] + '…')
 a.combine_first(a.str.upper()) ¦ a.isin(['a', 'b']) ¦ a.isin([]) ¦ a.isin({'a': 1}) ¦ a.isin(('é', 'ß', 'x')) ¦ ~a.isin(['a'])
 a.map({'a': 'x', 'b': 'y'}) ¦ a.map({'a': 1, 'b': 2}) ¦ a.map({'a': 1.5}) ¦ a.map({'a': True, 'b': False}) ¦ a.map({})
-a.map({'a': 'x', 'b': None})
+a.map({'a': 'x', 'b': None}) ¦ a.isin([None, 'a']) ¦ a.isin(['b', np.nan])
+a.fillna('x').where(a != 'a', pd.Series('q', index=a.index)) ¦ pd.Series('low', index=a.index) + a
 a.map(CODES) ¦ a.map({'a': 1, 'b': 2}).fillna(0) ¦ a.map({'a': 1, 'b': 2}).fillna(-1).astype(int)
 a.map({'a': 'x'}).fillna('other')
 a.map({'a': 'x'}).str.upper() ¦ a.replace({'a': 'x', 'b': ''}) ¦ a.replace('a', 'x') ¦ a.replace(['a', 'b'], 'z')
@@ -200,7 +201,7 @@ REFUSED = [
     ("a.clip('a')", "SW270"),
     ("a.fillna(0)", "SW270"),
     ("a.fillna(None)", "SW252"),
-    ("a.isin([None, 'a'])", "SW262"),
+    ("a.str[1].isin([np.nan, 'b'])", "SW262"),
     ("a.isin([1])", "SW262"),
     ("a.map({None: 'x'})", "SW262"),
     ("a.map({'a': 1, 'b': 'x'})", "SW262"),

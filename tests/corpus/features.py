@@ -133,3 +133,24 @@ def margin(cost: pd.Series, list_price: pd.Series) -> pd.Series:
 def needs_restock(stock: pd.Series, reviews: pd.Series) -> pd.Series:
     """Conditions with or and not."""
     return (stock.fillna(0) < 10) & ~(reviews < 100) | stock.isna()
+
+
+@pandas_udf("string", "customers", "age")
+def age_group(age: pd.Series) -> pd.Series:
+    """Labels of bins, as text."""
+    groups = pd.cut(age, [0, 17, 25, 45, 65, np.inf], labels=["child", "young", "adult", "middle", "senior"], include_lowest=True)
+    return groups.astype(object).fillna("unknown")
+
+
+@pandas_udf("double", "trips", "fare tip tolls")
+def largest_share(fare: pd.Series, tip: pd.Series, tolls: pd.Series) -> pd.Series:
+    """The largest of several columns as a share of their sum, row by row."""
+    parts = pd.concat([fare, tip, tolls], axis=1)
+    return parts.max(axis=1) / parts.sum(axis=1)
+
+
+@pandas_udf("double", "sensors", "x0 x1 x2")
+def mean_reading(x0: pd.Series, x1: pd.Series, x2: pd.Series) -> pd.Series:
+    """The mean of the sensors that gave a value, if two did."""
+    readings = pd.DataFrame({"a": x0, "b": x1, "c": x2})
+    return readings.mean(axis=1).where(readings.count(axis=1) >= 2)

@@ -155,3 +155,24 @@ def discount(cost, list_price):
     if list_price is None or list_price <= 0:
         return 0.0
     return max(0.0, min(1.0, 1 - cost / list_price))
+
+
+@udf("string", "flights", "origin dest")
+def route_key(origin, dest):
+    """An f-string in a variable, used further."""
+    route = f"{origin}-{dest}"
+    return route.lower() if origin != dest else f"round:{route}"
+
+
+@udf("string", "products", "sku cost")
+def price_tag(sku, cost):
+    """The % operator, and what is done with its text."""
+    tag = "%s: %.2f EUR" % (sku, cost)  # noqa: UP031 - as people write it
+    return tag.replace(".", ",").strip()
+
+
+@udf("string", "trips", "distance")
+def trip_class(distance):
+    """Which bool a comparison gave, by identity."""
+    is_long = distance > 10
+    return "long" if is_long is True else "short"

@@ -174,6 +174,10 @@ _OF_PYTHON = ("boolean", "long", "double", "string", "date", "timestamp")
 _SCALARS = tuple(Column(name, "dense") for name in _OF_PYTHON if name in SPARK_TYPES)
 
 
+#: Arguments of one function of pandas.
+_OF_PANDAS = {"cut": ("[0, 1, 2], labels=False", "[0, 1, 2], labels=['a', 'b']")}
+
+
 @cache
 def sections() -> dict[str, tuple[Row, ...]]:
     """Heading -> rows, refused ones too."""
@@ -183,7 +187,7 @@ def sections() -> dict[str, tuple[Row, ...]]:
         "Operators": [row(symbol(name), [_operator(name, "s", "t"), _operator(name, "s", "2")]) for name in BINARY],
         "NumPy ufuncs": [row(f"np.{n}", (f"np.{n}({', '.join('stst'[: getattr(np, n).nin])})",)) for n in ufuncs],
         "NumPy functions": [row(f"np.{n}", _of_numpy(n)) for n in functions],
-        "pandas functions": [row(f"pd.{n}", (f"pd.{n}(s{a and ', '}{a})" for a in ARGUMENTS)) for n in _functions(pd)],
+        "pandas functions": [row(f"pd.{n}", _of_pandas(n)) for n in _functions(pd)],
         "Series": [row(n, _calls("s", pd.Series, n)) for n in _public(pd.Series) if n not in ACCESSORS],
         "Series.str": [row(n, _calls("s.str", pd.Series.str, n)) for n in _public(pd.Series.str)],
         "Series.dt": [row(n, _calls("s.dt", pd.core.indexes.accessors.DatetimeProperties, n)) for n in _instant_names()],
@@ -194,6 +198,10 @@ def sections() -> dict[str, tuple[Row, ...]]:
         ],
     }
     return {title: tuple(rows) for title, rows in made.items()}
+
+
+def _of_pandas(name: str) -> Iterator[str]:
+    yield from (f"pd.{name}(s{a and ', '}{a})" for a in (*ARGUMENTS, *_OF_PANDAS.get(name, ())))
 
 
 def _of_numpy(name: str) -> Iterator[str]:

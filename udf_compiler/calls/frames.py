@@ -1,17 +1,18 @@
-"""Methods of a pandas DataFrame as IR: choosing, adding and joining columns, and sums over few columns."""
+"""Methods of a pandas DataFrame as IR: choosing, adding and joining columns."""
 
 from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
-from sparkweld.ir.types import F64
+from udf_compiler.calls import row_reductions
 from udf_compiler.calls.series_methods import copy as copy_series
 from udf_compiler.calls.series_methods import pipe
 from udf_compiler.scalar.frame_rows import apply_rows
@@ -171,44 +172,52 @@ def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
     return TracedFrame(frame.loop, {n: copy_series(s) for n, s in frame.series.items() if n not in names})
 
 
-def sum_(frame: TracedFrame, axis: Any = 0) -> TracedSeries:
-    """DataFrame.sum(axis=1) of up to 7 float64 columns: NaN counts as 0, and every memory order adds from left to right."""
-    call = "DataFrame.sum"
-    if axis not in (1, "columns"):
-        refuse("SW250", call=call)
-    values = [s.value for s in frame.series.values()]
-    if len(values) > 7 or any(v.type != F64 for v in values):
-        refuse("SW260", call=call)
-    loop = frame.loop
-    total = loop.const(0.0, F64)
-    for value in values:
-        filled = loop.select(loop.call("isnan", value), loop.const(0.0, F64), value)
-        total = loop.call("add", total, filled)
-    return TracedSeries(loop, total, np.float64)
-
-
-def concat(objs: Any, *, axis: Any = 0) -> TracedFrame:
-    """pd.concat of frames side by side."""
+def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
+    """pd.concat of frames and Series side by side, the Series with names by `keys`."""
     call = "pd.concat"
     if axis not in (1, "columns"):
         refuse("SW250", call=call)
-    if not isinstance(objs, list | tuple) or not all(type(o) is TracedFrame for o in objs):
-        refuse("SW262", call=call, what="anything but DataFrames")
+    if not isinstance(objs, list | tuple) or not objs or not all(type(o) in (TracedFrame, TracedSeries) for o in objs):
+        refuse("SW262", call=call, what="anything but DataFrames and Series")
+    if all(type(o) is TracedSeries for o in objs) and (keys is None or _names(keys, len(objs))):
+        return _side_by_side(objs, keys or [Unknown(at) for at in range(len(objs))], call)
+    if keys is not None or not all(type(o) is TracedFrame for o in objs):
+        refuse("SW262", call=call, what="a mix of DataFrames and Series, or keys= of DataFrames")
     names = [n for f in objs for n in f.series]
     if len(set(names)) < len(names):
         refuse("SW262", call=call, what="two columns of one name")
     return TracedFrame(objs[0].loop, {n: copy_series(s) for f in objs for n, s in f.series.items()})
 
 
+def columns(frame: TracedFrame) -> PandasConstant:
+    """The names."""
+    if not all(isinstance(n, str) for n in frame.series):
+        refuse("SW262", call="DataFrame.columns", what="a frame with names of Series")
+    return PandasConstant(pd.Index(list(frame.series)))
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The name of a column that has that of a Series, which is not traced."""
+
+    at: int
+
+
+def _side_by_side(series: Sequence[TracedSeries], names: Sequence[Any], call: str) -> TracedFrame:
+    if any(s.loop is not series[0].loop for s in series):
+        refuse("SW262", call=call, what="a column of another function call")
+    return TracedFrame(series[0].loop, {name: copy_series(s) for name, s in zip(names, series, strict=True)})
+
+
 #: Methods that a compiled function may call.
 METHODS: dict[str, Callable[..., Any]] = {
+    **row_reductions.METHODS,
     "assign": assign,
     "copy": copy,
     "drop": drop,
     "dropna": dropna,
     "rename": rename,
     "reset_index": reset_index,
-    "sum": sum_,
     "pipe": pipe,
     "apply": apply_rows,
     "to_numpy": lambda f: f.to_array("DataFrame.to_numpy"),
@@ -217,7 +226,7 @@ METHODS: dict[str, Callable[..., Any]] = {
 #: Attributes that are no methods.
 PROPERTIES: dict[str, Callable[[TracedFrame], Any]] = {
     "values": lambda f: f.to_array("DataFrame.values"),
-    "columns": lambda f: PandasConstant(pd.Index(list(f.series))),
+    "columns": columns,
     "loc": Loc,
     "ndim": lambda f: 2,
 }

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
-from udf_compiler.calls import frames, lists, maybe_methods, offsets, series_methods, time_conversions
+from udf_compiler.calls import cuts, frames, lists, maybe_methods, offsets, series_methods, time_conversions
 from udf_compiler.calls.arrays import bound, called
 from udf_compiler.calls.strings import methods as text_methods
 from udf_compiler.calls.strings.accessor import accessor
@@ -26,6 +26,7 @@ from udf_compiler.trace.frame import TracedFrame, refuse_renumbered
 from udf_compiler.trace.lower import cast, is_number, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.text import constant, text_series
 from udf_compiler.trace.values import Traced, raw
 
 set_where = series_methods.set_where
@@ -146,6 +147,8 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
         made = TracedSeries(data.loop, data.value, data.dtype, shared=True)
     elif is_number(data) and index is not None:
         return _scalar_series(index._loop, data, dtype, call)
+    elif type(data) is str and index is not None and dtype in (None, object, "object", str, "str"):
+        return text_series(index._loop, constant(index._loop, data, call))
     else:
         refuse("SW250", call=f"pd.Series of {raw(data)}")
     if dtype is None:
@@ -249,6 +252,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "to_datetime": time_conversions.to_datetime,
     "to_timedelta": time_conversions.to_timedelta,
     "concat": frames.concat,
+    "cut": cuts.cut,
 }
 
 

@@ -84,8 +84,7 @@ def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
         return TracedArray(loop, [argmax(loop, values)])
     if name in ("max", "min"):
         found = _fold(loop, f"{name}imum", values)
-        if type.is_float and len(values) > 1:
-            loop.guard(loop.call("not_equal", found, loop.const(0, type)))  # which of 0.0 and -0.0 wins depends on the order
+        guard_sign_of_zero(loop, values, found)
         return TracedArray(loop, [found])
     if type.is_int:
         return TracedArray(loop, [_fold(loop, "add", [loop.cast(v, I64) for v in values])])
@@ -98,6 +97,21 @@ def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
         total = loop.call("divide", total, loop.const(len(values), type))
     check_size(loop)
     return TracedArray(loop, [total])
+
+
+def guard_sign_of_zero(loop: LoopBuilder, values: Sequence[Value], found: Value) -> None:
+    """Guards rows whose largest or smallest value `found` is 0.0 and -0.0: which of them wins depends on NumPy's order."""
+    if not found.type.is_float or len(values) < 2:
+        return
+    zero = loop.const(0, found.type)
+    negative = [loop.call("signbit", v) for v in values]
+    zeros = [loop.call("equal", v, zero) for v in values]
+    both = [
+        _fold(loop, "logical_or", [loop.call("logical_and", z, sign) for z, sign in zip(zeros, signs, strict=True)])
+        for signs in (negative, [loop.call("logical_not", n) for n in negative])
+    ]
+    mixed = loop.call("logical_and", loop.call("equal", found, zero), loop.call("logical_and", *both))
+    loop.guard(loop.call("logical_not", mixed))
 
 
 def argmax(loop: LoopBuilder, values: Sequence[Value]) -> Value:

@@ -8,6 +8,7 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field, check_conf, check_confs, column_of_result, frame_of_struct, series_of_column
+from udf_compiler.calls.cuts import TracedCut, plain
 from udf_compiler.kinds.kind import Call, Kind, check_nullable
 from udf_compiler.kinds.settled import settled
 from udf_compiler.probe import probe
@@ -19,6 +20,16 @@ _BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
 
 #: Kind of a Series -> what it is in notes, where its dtype does not say.
 _KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32", "list": "arrays"}
+
+
+def _without_categories(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with a result in the dtype of its categories, as PySpark takes it."""
+
+    def converted(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        return result.astype(result.dtype.categories.dtype)
+
+    return converted
 
 
 class ScalarPandas(Kind):
@@ -52,6 +63,8 @@ class ScalarPandas(Kind):
 
     def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
         result = call.traced(function, call.args, call.kwargs)
+        if type(result) is TracedCut:
+            result, original = plain(result), _without_categories(original)
         known = isinstance(result, TracedSeries | TracedArray | TracedFrame)
         if known and result.loop is call.loop:  # of other rows: no column is made of it
             probe(original, call.args, call.kwargs, result, call.loop, call.place, rounded=bool(call.kept))

@@ -12,17 +12,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sparkweld.errors import SparkWeldError
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
 from sparkweld.ir.ops import Arg, Const
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
 from sparkweld.ir.types import F64, I64, LISTS, STR, Type
 from udf_compiler.regions.code import Code, code_of
 from udf_compiler.regions.growing import Growing
-from udf_compiler.regions.instructions import step
+from udf_compiler.regions.instructions import advance
 from udf_compiler.regions.machine import Machine
-from udf_compiler.regions.state import UNSET, Caught, Shape, State, kind_of_leaf
-from udf_compiler.scalar.exceptions import check_exception
+from udf_compiler.regions.state import UNSET, Shape, State, kind_of_leaf
 from udf_compiler.scalar.lists import NDARRAY, NUMPY_ELEMENTS, is_list, of_list
 from udf_compiler.scalar.new_lists import element_value, kind_of, list_of
 from udf_compiler.scalar.paths import Explorer, Fork, Node, leaves
@@ -157,19 +155,8 @@ class GraphBuilder:
         code, first = self.code, True
         while state.result is UNSET and (first or state.next not in code.joins):
             first = False
-            at = state.next
-            branches = code.instructions[at].name.startswith(("POP_JUMP_IF", "FOR_ITER"))
-            try:
-                step(self.machine, code.instructions[at], state)
-            except (SparkWeldError, RecursionError):
-                raise
-            except Exception as error:
-                handler = code.handlers[at]
-                if handler is None:
-                    raise
-                check_exception(error)
-                state.stack = [*state.stack[: handler.depth], *([at] if handler.lasti else []), Caught(error)]
-                state.next = handler.target
+            branches = code.instructions[state.next].name.startswith(("POP_JUMP_IF", "FOR_ITER"))
+            advance(self.machine, code, state)
             if branches:
                 break
         return state

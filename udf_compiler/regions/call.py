@@ -33,11 +33,11 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
     """``function(*args, **kwargs)`` for one row. Anything but a Python function of user code is called as it is."""
     if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
         function, args = function.__func__, (function.__self__, *args)
-    if not _is_of_user(function):
+    if not is_of_user(function):
         return as_python(function, *args, **kwargs)
     if not is_known_version():
         refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
-    variables = {name: as_list(x) for name, x in _bound(function, args, kwargs).items()}
+    variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs).items()}
     if any(map(_may_change, variables.values())):
         refuse("SW282", what="a list that another function gets")
     found = _called_with(function, function, variables)
@@ -46,8 +46,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
 
 def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
     """What sum, any or all makes of a generator expression with these variables, or the list of its elements."""
-    body = FunctionType(code, scope, closure=tuple(CellType() for _ in code.co_freevars))
-    begin: Any = {"sum": 0, "list": []}.get(reduction, reduction == "all")
+    body, begin = body_of(reduction, code, scope)
     over = variables[".0"]
     if type(over) is Walk and not over.items:
         return begin
@@ -55,6 +54,12 @@ def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: d
     if found is None:
         refuse("SW280", what=f"{reduction} of constants")
     return found[0]
+
+
+def body_of(reduction: str, code: CodeType, scope: dict[str, Any]) -> tuple[FunctionType, Any]:
+    """(a generator expression as a function, what a reduction of it begins with)"""
+    body = FunctionType(code, scope, closure=tuple(CellType() for _ in code.co_freevars))
+    return body, {"sum": 0, "list": []}.get(reduction, reduction == "all")
 
 
 def _may_change(x: Any) -> bool:
@@ -77,11 +82,12 @@ def _called_with(function: FunctionType, identity: Any, variables: dict[str, Any
     return (_result(text, kinds, values),)
 
 
-def _is_of_user(x: Any) -> bool:
+def is_of_user(x: Any) -> bool:
+    """Whether `x` is a Python function that is not ours."""
     return isinstance(x, FunctionType) and (x.__module__ or "").partition(".")[0] not in ("udf_compiler", "sparkweld")
 
 
-def _bound(function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The variables that a call begins with."""
     code = function.__code__
     if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
@@ -150,7 +156,7 @@ def _made(
 
 def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """A call within a region: user functions are regions of their own, or traced as a part of it where they cannot be."""
-    if not _is_of_user(function):
+    if not is_of_user(function):
         return call_region(function, args, kwargs)
     found = attempt(lambda: call_region(function, args, kwargs))
     if not isinstance(found, Refusal):

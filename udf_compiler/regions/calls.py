@@ -13,6 +13,7 @@ from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.iteration import ITERATIONS, Elements
 from udf_compiler.regions.machine import Machine, attribute, pop, pop_any
 from udf_compiler.regions.state import UNSET, Cell, Expression, Method, State
+from udf_compiler.regions.texts import fill
 from udf_compiler.scalar import lists
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.exceptions import as_python, of_python
@@ -57,6 +58,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     owner = unwrapped(getattr(function, "__self__", None))
     if isinstance(owner, dict) and getattr(function, "__name__", "") == "get":
         explorer().keys = tuple(owner)
+    if type(owner) is str and getattr(function, "__name__", "") == "format":
+        return fill(owner, args, kwargs)
     generated = _generated(machine, function, args, s)
     if generated is not None:
         return generated

@@ -6,20 +6,20 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from sparkweld.errors import SparkWeldError
 from udf_compiler.regions import sums
 from udf_compiler.regions.calls import CALLS
-from udf_compiler.regions.code import TOTAL, Instruction, names_of
+from udf_compiler.regions.code import TOTAL, Code, Instruction, names_of
 from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.iteration import iteration
 from udf_compiler.regions.machine import Machine, attribute, look_into, pop, pop_any, pop_read
 from udf_compiler.regions.state import UNSET, Caught, Cell, Method, State
 from udf_compiler.regions.tables import is_part, subscript
+from udf_compiler.regions.texts import convert_value, format_value, join_parts, percent
 from udf_compiler.scalar import lists
-from udf_compiler.scalar.exceptions import as_python, of_python
-from udf_compiler.scalar.formats import formatted
+from udf_compiler.scalar.exceptions import as_python, check_exception, of_python
 from udf_compiler.scalar.numbers import make_bool, truth
 from udf_compiler.scalar.paths import explorer
-from udf_compiler.scalar.texts import as_text, call, make_text
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
@@ -34,6 +34,22 @@ def step(machine: Machine, instruction: Instruction, state: State) -> None:
     explorer().keys = ()
     state.next += 1
     run(machine, instruction, state)
+
+
+def advance(machine: Machine, code: Code, state: State) -> None:
+    """Runs one instruction, or goes where the exception that it raises is handled."""
+    at = state.next
+    try:
+        step(machine, code.instructions[at], state)
+    except (SparkWeldError, RecursionError):
+        raise
+    except Exception as error:
+        handler = code.handlers[at]
+        if handler is None:
+            raise
+        check_exception(error)
+        state.stack = [*state.stack[: handler.depth], *([at] if handler.lasti else []), Caught(error)]
+        state.next = handler.target
 
 
 def _nothing(machine: Machine, i: Instruction, s: State) -> None:
@@ -138,6 +154,9 @@ def _binary(machine: Machine, i: Instruction, s: State) -> None:
     if symbol.endswith("=") and lists.is_list(lists.as_list(a)):
         lists.refuse_list(lists.as_list(a), symbol)  # other names may stand for it
     name = _BINARY[symbol.removesuffix("=")]
+    if name == "mod" and type(a) is str:
+        s.stack.append(percent(a, b))
+        return
     in_place = symbol.endswith("=") and type(a) is list
     s.stack.append(as_python(getattr(operator, f"i{name.rstrip('_')}" if in_place else name), a, b))
 
@@ -152,9 +171,21 @@ def _compare(machine: Machine, i: Instruction, s: State) -> None:
 
 def _is(machine: Machine, i: Instruction, s: State) -> None:
     a, b = pop_read(s, 2)
+    same = _identical(machine, a, b)
+    s.stack.append(_truth_of_not(same) if i.arg else same)
+
+
+def _identical(machine: Machine, a: Any, b: Any) -> Any:
+    """``a is b``: of a value of the row known for None and the two bools."""
+    if type(a) is bool:
+        a, b = b, a
+    if type(b) is bool and is_scalar(a):
+        if a.kind != "bool" or a.numpy:
+            return False
+        return a if b else _truth_of_not(a)
     if (is_scalar(a) or is_scalar(b)) and a is not None and b is not None:
         refuse("SW603", at="", function=machine.function.__name__)
-    s.stack.append((a is b) != bool(i.arg))
+    return a is b
 
 
 def _contains(machine: Machine, i: Instruction, s: State) -> None:
@@ -169,8 +200,12 @@ def _contains(machine: Machine, i: Instruction, s: State) -> None:
 
 def _not(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_read(s, 1)
-    truth = _truth(x)
-    s.stack.append(make_bool(explorer().loop.call("logical_not", truth.value)) if is_scalar(truth) else not truth)
+    s.stack.append(_truth_of_not(_truth(x)))
+
+
+def _truth_of_not(x: Any) -> Any:
+    """``not x`` of a bool."""
+    return make_bool(explorer().loop.call("logical_not", x.value)) if is_scalar(x) else not x
 
 
 def _to_bool(machine: Machine, i: Instruction, s: State) -> None:
@@ -261,16 +296,17 @@ def _unpack(machine: Machine, i: Instruction, s: State) -> None:
 
 def _format_simple(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
-    s.stack.append(formatted(x, "") if is_scalar(x) and not x.is_list else as_python(format, x))
+    s.stack.append(format_value(x))
 
 
 def _format_with(machine: Machine, i: Instruction, s: State) -> None:
     x, spec = pop(s, 2)
-    s.stack.append(formatted(x, spec) if is_scalar(x) and not x.is_list and type(spec) is str else as_python(format, x, spec))
+    s.stack.append(format_value(x, spec))
 
 
-def _text_of(parts: list[Any]) -> Any:
-    return make_text(call("concat", *map(as_text, parts))) if any(map(is_scalar, parts)) else "".join(parts)
+def _convert(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop(s, 1)
+    s.stack.append(convert_value(x, i.arg))
 
 
 def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
@@ -353,8 +389,9 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "UNARY_NEGATIVE": _unary(operator.neg), "UNARY_INVERT": _unary(operator.invert), "UNARY_NOT": _not, "TO_BOOL": _to_bool,
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
     "STORE_SUBSCR": _store_subscript, "BUILD_SLICE": _build_slice,
-    "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build(_text_of), "LIST_APPEND": _list_append,
+    "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build(join_parts), "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
+    "CONVERT_VALUE": _convert,
     **CALLS, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,
     **dict.fromkeys(("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"), _jump),
     "POP_JUMP_IF_TRUE": _jump_if(bool), "POP_JUMP_IF_FALSE": _jump_if(operator.not_),

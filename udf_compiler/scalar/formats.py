@@ -2,6 +2,7 @@
 
 Python asks a value for its text and joins the parts in C, so the parts stand in the text as marks until the function has
 returned it. Nothing else may look at a text with marks: the bytecode must show that the text goes straight to the return.
+Where it does not, `regions` interprets the function, whose parts of a text are values (`regions.texts`).
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def assembled(x: Any) -> Any:
 
 
 def formatted(x: Any, spec: str) -> Any:
-    """``format(x, spec)`` of a value of the row. Refuses SW602."""
+    """``format(x, spec)`` of a value of the row as a str of the row. Refuses SW602 for the spec."""
     if spec == "":
         return to_str(x)
     if x.kind == "float" and (found := _FIXED.fullmatch(spec)) and not (found[1] and found[3]):

@@ -28,7 +28,7 @@ _UNKNOWN = object()
 def hash_of(x: Any) -> int:
     """``hash(x)`` for the container that is asked. Refuses (SW601) one that the code does not show."""
     run = explorer()
-    keys = (list(run.keys) or None) if run.inside else _keys(_user_frame())
+    keys = (list(run.keys) or None) if run.inside or run.walks else _keys(_user_frame())
     if keys is None or len(keys) > _KEY_LIMIT or not all(is_number(k) or k is None or type(k) is str for k in keys):
         refuse("SW601")
     for key in keys:

@@ -70,8 +70,8 @@ class Explorer:
     """Runs one function on all its paths. `handled`: user code may catch exceptions, so they fork instead of being guarded.
 
     `decisions`: see `repeating`. `limit`: most paths. `regions`: what `udf_compiler.regions` made of functions so far, None
-    where functions run by themselves. `inside`: the paths are within a region. `keys`: of the container that an instruction
-    there looks into.
+    where functions run by themselves. `inside`: the paths are within a region. `walks`: functions are interpreted on each path.
+    `keys`: of the container that an interpreted instruction looks into.
     """
 
     loop: LoopBuilder
@@ -80,6 +80,7 @@ class Explorer:
     limit: int = PATH_LIMIT
     regions: dict[Any, Any] | None = None
     inside: bool = False
+    walks: bool = False
     keys: tuple[Any, ...] = ()
     facts: Facts = field(init=False)
     marks: dict[str, Any] = field(default_factory=dict)

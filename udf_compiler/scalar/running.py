@@ -17,10 +17,16 @@ _LIMITS = ("SW290", "SW296", "SW258", "SW223")
 #: What is refused of a path that no row may take, or of an operation that regions know: a constant that grows past 64 bits, an
 #: element of a list, an iterator.
 _OTHERS = ("SW294", "SW259", "SW299")
+#: What Python does with a value in C, where an interpreted path does it with the symbol: formats a text, asks for identity.
+_INTERPRETED = ("SW602", "SW603", "SW259")
 
 
 def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """``function(*args, **kwargs)`` of the row that is explored."""
+    if explorer().walks:
+        from udf_compiler.regions.walk import walk
+
+        return walk(function, args, kwargs)
     if explorer().regions is None:
         return function(*args, **kwargs)
     from udf_compiler.regions.call import call_region
@@ -39,6 +45,10 @@ def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool) -> Node:
     few = attempt(lambda: explored(Explorer(loop, handled, limit=_FEW)))
     if not isinstance(few, Refusal):
         return few
+    if few.code in _INTERPRETED:
+        walked = attempt(lambda: explored(Explorer(loop, handled, limit=_FEW, walks=True)))
+        if not isinstance(walked, Refusal):
+            return walked
     if few.code not in (*_LIMITS, *_OTHERS):
         refuse_again(few)
     regions = attempt(lambda: explored(Explorer(loop, handled, regions={})))

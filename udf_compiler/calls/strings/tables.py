@@ -15,7 +15,7 @@ from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.trace.lower import constant_of, run_prototype
 from udf_compiler.trace.maybe import maybe_series
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.text import Missing, is_missing, optional, text_series, validity
+from udf_compiler.trace.text import Missing, is_missing, optional, some_string, text_series, validity
 from udf_compiler.trace.values import Traced, raw, refuse_in_place
 
 #: Longest table of constants that a kernel carries.
@@ -26,21 +26,33 @@ _EXACT = 2**53
 
 
 def isin(s: Any, values: Any) -> Any:
-    """Series.isin with constants that are strings; None and NaN among them are refused."""
+    """Series.isin with constants that are strings or missing: None is in a list with None, NaN in one with NaN."""
     call, values = "Series.isin", constant_of(values)
     containers = (list, tuple, set, frozenset, dict, pd.Series, pd.Index, np.ndarray)
     if isinstance(values, Traced) or not isinstance(values, containers):
         refuse("SW262", call=call, what=raw(values))
     keys = [str(v) if isinstance(v, np.str_) else v for v in values]
-    if len(keys) > TABLE_LIMIT or any(is_missing(k) for k in keys):
-        refuse("SW262", call=call, what=f"{len(keys)} values, or a missing one among them")
-    if not all(type(k) is str for k in keys):
+    if len(keys) > TABLE_LIMIT:
+        refuse("SW262", call=call, what=f"{len(keys)} values")
+    if not all(type(k) is str or is_missing(k) for k in keys):
         refuse("SW262", call=call, what="values that are no strings")
     loop = s.loop
-    texts = [known_text(k, call) for k in keys]
+    texts = [known_text(k, call) for k in keys if type(k) is str]
     found = loop.emit(IsIn.of(texts, STR), plain(s)) if texts else loop.const(False, BOOL)
     valid = validity(loop, s.value)
-    return s.new(found if valid is None else loop.call("logical_and", found, valid))
+    if valid is None:
+        return s.new(found)
+    return s.new(loop.select(valid, found, loop.const(len(texts) < len(keys) and _missing_is_in(s, values, call), BOOL)))
+
+
+def _missing_is_in(s: Any, values: Any, call: str) -> bool:
+    """Whether a missing element is among values with a missing one, asked of pandas for each that the Series may have."""
+    some_string(s)
+    kinds = [x for x, may in ((None, s.missing.none), (np.nan, s.missing.nan)) if may]
+    found = {bool(run_prototype(call, lambda x=x: pd.Series(["", x], dtype=object).isin(values).iloc[1])) for x in kinds}
+    if len(found) > 1:
+        refuse("SW262", call=call, what="None and NaN, of which only one is among the values,")
+    return found == {True}
 
 
 def map_(s: Any, arg: Any, na_action: Any = None) -> Any:
