@@ -1,0 +1,233 @@
+"""Top-K queries and score filters over millions of rows to their times: what is skipped, against all rows scored in kernels.
+
+    python tests/bench/top_rows.py --data FOLDER [--rows N] [--cases WORDS]     (bench_willump.py prints it as well)
+
+Columns of the table: *exact* has all of the plugin's rules, *full* is the same session with those off that skip rows by their
+scores, so that kernels score every row and Spark picks, *off* is the same session with the plugin off over one file of the rows
+(its time is that of so many rows, times the number of files). Times are the best of the repeats, taken by turns, to the collected
+rows of a top-K query, and to the noop sink for a filter. Before, the answers of all three are compared, row by row; filters'
+by count and a sum of hashes of the rows' numbers and scores. *approximate* is a ranking fitted to rows of the same table, and
+its recall is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from top_rows_cases import PART, WORKLOADS, Workload, parts_of
+
+import sparkweld
+
+ENABLED = "spark.sparkweld.enabled"
+#: The rules that skip rows by their scores.
+SKIPPING = ("spark.sparkweld.topK.enabled",)
+LIMITS, PASSES = (10, 100, 1000), (0.001, 0.01, 0.1)
+TARGETS = {"exact": 3.0, "approximate": 5.7, "off": 23.0}
+RECALL = 0.95
+_HEAD = "| workload | query | rows | exact | full | exact vs full | off | exact vs off |\n|---|---|---:|---:|---:|---:|---:|---:|"
+
+
+class Table:
+    """The rows of a workload in Parquet files, `first` of which the plugin is off for, and their scores."""
+
+    def __init__(self, spark: Any, case: Workload, rows: int, folder: Path) -> None:
+        self.spark, self.case, self.rows = spark, case, rows
+        self.paths = []
+        for number, part in enumerate(parts_of(case, rows)):
+            self.paths.append(str(folder / f"{number}.parquet"))
+            pq.write_table(pa.Table.from_pandas(part, preserve_index=False), self.paths[-1])
+        self.side = None
+        if case.side is not None:
+            self.side = str(folder / "side.parquet")
+            pq.write_table(pa.Table.from_pandas(case.side, preserve_index=False), self.side)
+
+    def rows_of(self, first: bool = False) -> Any:
+        """The rows with all columns that the model reads."""
+        frame = self.spark.read.parquet(*(self.paths[:1] if first else self.paths))
+        return frame if self.side is None else frame.join(self.spark.read.parquet(self.side), self.case.key, "left")
+
+    def scored(self, first: bool = False) -> Any:
+        return sparkweld.score(self.rows_of(first), self.case.model, proba=self.case.proba, output="score").select("id", "score")
+
+
+def top(k: int) -> Callable[[Any], Any]:
+    from pyspark.sql import functions as F
+
+    return lambda scored: scored.orderBy(F.desc("score"), "id").limit(k)
+
+
+def above(threshold: float) -> Callable[[Any], Any]:
+    return lambda scored: scored.where(scored["score"] > threshold)
+
+
+def answer(frame: Any) -> Any:
+    """What two runs of a query are compared by."""
+    from pyspark.sql import functions as F
+
+    if frame._jdf.logicalPlan().toString().startswith("GlobalLimit"):
+        return [(row.id, row.score) for row in frame.collect()]
+    row = frame.agg(F.count("*").alias("n"), F.sum(F.hash("id", "score").cast("long")).alias("h")).collect()[0]
+    return row.n, row.h
+
+
+def seconds(frame: Any) -> float:
+    """Of one run."""
+    started = time.perf_counter()
+    if frame._jdf.logicalPlan().toString().startswith("GlobalLimit"):
+        frame.collect()
+    else:
+        frame.write.format("noop").mode("overwrite").save()
+    return time.perf_counter() - started
+
+
+class Sides:
+    """The settings of the three columns of the table."""
+
+    def __init__(self, spark: Any) -> None:
+        self.spark = spark
+
+    def use(self, side: str) -> None:
+        self.spark.conf.set(ENABLED, "false" if side == "off" else "true")
+        for name in SKIPPING:
+            self.spark.conf.set(name, "true" if side == "exact" else "false")
+
+
+def measured(table: Table, query: Callable[[Any], Any], repeats: int) -> dict[str, float]:
+    """side -> seconds, of all rows. Raises SystemExit when answers differ. Answers of kept scores may differ from Python's."""
+    sides = Sides(table.spark)
+
+    def run(side: str, what: Callable[[Any], Any], first: bool) -> Any:
+        sides.use(side)
+        return what(query(table.scored(first)))
+
+    if run("exact", answer, False) != run("full", answer, False):
+        raise SystemExit("FAILED: skipping rows gives another answer than all rows")
+    alone, mine = run("off", answer, True), run("exact", answer, True)
+    if not same(alone, mine):
+        raise SystemExit(f"FAILED: the plugin gives another answer than without it: {alone} and {mine}")
+    found = {side: min(run(side, seconds, False) for _ in range(repeats)) for side in ("exact", "full")}
+    found["off"] = run("off", seconds, True) * table.rows / min(PART, table.rows)
+    return found
+
+
+def same(alone: Any, mine: Any) -> bool:
+    """Scores that are *kept* may differ in their last digits, and with them a filter's hashes; never the number of rows."""
+    if isinstance(alone, tuple):
+        return alone[0] == mine[0]
+    close = np.allclose([s for _, s in alone], [s for _, s in mine], rtol=1e-12)
+    return len(alone) == len(mine) and close and {i for i, _ in alone} == {i for i, _ in mine}
+
+
+def thresholds(table: Table) -> list[float]:
+    """The scores past which each share of PASSES lies."""
+    Sides(table.spark).use("full")
+    found = table.scored().approxQuantile("score", [1 - share for share in PASSES], 1e-5)
+    return [float(value) for value in found]
+
+
+def line(name: str, query: str, rows: int, found: dict[str, float]) -> str:
+    cells = f"{found['exact']:.2f} s | {found['full']:.2f} s | {found['full'] / found['exact']:.2f}x"
+    return f"| {name} | {query} | {rows:,} | {cells} | {found['off']:.1f} s | {found['off'] / found['exact']:.1f}x |"
+
+
+def exact(table: Table, name: str, repeats: int) -> list[str]:
+    """Prints the lines of a workload; what is below its target."""
+    queries = [(f"first {k:,}", top(k)) for k in LIMITS]
+    queries += [(f"score > its {1 - share:.1%} quantile", above(t)) for share, t in zip(PASSES, thresholds(table), strict=True)]
+    missed = []
+    for what, query in queries:
+        found = measured(table, query, repeats)
+        print(line(name, what, table.rows, found), flush=True)
+        missed += [
+            f"{name}, {what}: {found[side] / found['exact']:.2f}x {label}, the target is {target:g}x"
+            for side, label, target in (("full", "full", TARGETS["exact"]), ("off", "off", TARGETS["off"]))
+            if found[side] < target * found["exact"]
+        ]
+    return missed
+
+
+def approximate(table: Table, name: str, folder: Path, repeats: int) -> list[str]:
+    """Prints what a ranking makes of the largest limit; what is below its target."""
+    case, k = table.case, LIMITS[-1]
+    # so many rows that tables drawn from those held out have the share of rows that this query asks for
+    some = min(table.rows, int(1.1 * LIMITS[0] * table.rows / k / 0.1))
+    rows = table.rows_of().limit(some).toPandas()[list(case.rows.columns)]
+    started = time.perf_counter()
+    made = sparkweld.ranking.fit(case.model, rows, k=LIMITS, recall=RECALL, path=folder / "ranking", proba=case.proba)
+    print(f"\n{name}: a ranking of {len(rows):,} rows, {time.perf_counter() - started:.0f} s\n")
+    print("\n".join(f"    {line}" for line in made.certificate.lines()) + "\n")
+    sides = Sides(table.spark)
+
+    def first(side: str) -> Any:
+        sides.use(side)
+        chosen = {"approximate": folder / "ranking"} if side == "exact" else {}
+        found = sparkweld.score(table.rows_of(), case.model, proba=case.proba, output="score", top_k=k, **chosen)
+        return found.select("id", "score")
+
+    wanted = {row.id for row in first("full").collect()}
+    recall = len(wanted & {row.id for row in first("exact").collect()}) / k
+    times: dict[str, list[float]] = {"exact": [], "full": []}
+    for _ in range(repeats):
+        for side in times:
+            started = time.perf_counter()
+            first(side).collect()
+            times[side].append(time.perf_counter() - started)
+    mine, full = (min(times[side]) for side in ("exact", "full"))
+    cells = f"{mine:.2f} s | {full:.2f} s | {full / mine:.2f}x | recall {recall:.1%} | |"
+    print(f"| {name}, approximate | first {k:,} | {table.rows:,} | {cells}")
+    faults = [] if recall >= RECALL else [f"{name}: the approximate answer has {recall:.1%} of the rows"]
+    gain = TARGETS["approximate"]
+    return faults + ([f"{name}, approximate: {full / mine:.2f}x full, the target is {gain:g}x"] if full < gain * mine else [])
+
+
+def run(data: Path, rows: int, names: list[str], repeats: int = 2) -> list[str]:
+    """Prints the tables; what is wrong."""
+    spark = session()
+    faults: list[str] = []
+    print(f"\ntop-K queries and score filters, {rows:,} rows, two cores; off: {PART:,} rows, times {rows / PART:g}\n\n{_HEAD}")
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            table = Table(spark, WORKLOADS[name](data), rows, Path(folder))
+            faults += exact(table, name, repeats)
+            if name == names[0]:
+                faults += approximate(table, name, Path(folder), repeats)
+    spark.stop()
+    return faults
+
+
+def session() -> Any:
+    """A Spark of two cores with the plugin."""
+    from pyspark.sql import SparkSession
+
+    conf = {"spark.ui.enabled": "false", "spark.driver.memory": "4g", "spark.ui.showConsoleProgress": "false"}
+    builder = SparkSession.builder.master("local[2]").config("spark.sql.shuffle.partitions", "4")
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    return sparkweld.configure(builder).getOrCreate()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SPARKWELD_SOURCES"), help="folder of the tables")
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--cases", default=" ".join(WORKLOADS), help="only those whose names are among these words")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", category=UserWarning)
+    faults = run(arguments.data, arguments.rows, arguments.cases.split())
+    print("\n".join(f"FAILED: {fault}" for fault in faults) or "all answers equal, all targets met")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Real tables to the workloads of top-K queries and score filters: millions of rows in Parquet, and a fitted model.
+
+Rows are copies of the real ones. In each copy the numbers are moved by a seeded generator and a text gets the copy's number as
+one more word, so that no two rows share what the model reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+#: Rows of a file of the table.
+PART = 500_000
+
+
+@dataclass(frozen=True)
+class Workload:
+    """`rows`: those of the real table; `moved`: the numbers of them that are moved; `text`: the column that tells copies apart.
+    `side`: a table to be joined by `key`.
+    """
+
+    rows: pd.DataFrame
+    model: Any
+    proba: bool
+    moved: tuple[str, ...]
+    text: str | None = None
+    side: pd.DataFrame | None = None
+    key: str | None = None
+
+
+def listings(folder: Path) -> Workload:
+    """The price of flats by numbers, categories and the words of the title, which are what is expensive."""
+    table = pd.read_parquet(folder / "airbnb_nyc_2019.parquet")
+    table = table[table["price"].between(10, 1000)].fillna({"name": "", "reviews_per_month": 0.0})
+    words = ["neighbourhood_group", "room_type"]
+    numbers = ["latitude", "longitude", "minimum_nights", "number_of_reviews", "reviews_per_month",
+               "calculated_host_listings_count", "availability_365"]  # fmt: skip
+    rows = table[[*words, *numbers, "name"]].astype(dict.fromkeys(numbers, np.float64)).reset_index(drop=True)
+    parts = [("numbers", StandardScaler(), numbers), ("words", OneHotEncoder(handle_unknown="ignore"), words),
+             ("terms", TfidfVectorizer(ngram_range=(1, 2), min_df=2), "name")]  # fmt: skip
+    model = Pipeline([("parts", ColumnTransformer(parts, sparse_threshold=1.0)), ("model", Ridge(alpha=5))])
+    return Workload(rows, model.fit(rows, np.log(table["price"])), False, tuple(numbers), "name")
+
+
+def ratings(folder: Path) -> Workload:
+    """How users rate films, by what is known of the user and by the title and genres, which lie in another table."""
+    table, films = (pd.read_parquet(folder / f"movietweetings_100k_{name}.parquet") for name in ("ratings", "movies"))
+    table = table.merge(films[["movie_id"]])
+    by_user = table.groupby("user_id")["rating"]
+    rows = pd.DataFrame({
+        "movie_id": table["movie_id"], "mean": by_user.transform("mean"), "spread": by_user.transform("std").fillna(0.0),
+        "count": np.log(by_user.transform("size").astype(float)), "day": table["timestamp"] / 86400.0,
+    })  # fmt: skip
+    parts = [("numbers", StandardScaler(), ["mean", "spread", "count", "day"]), ("title", TfidfVectorizer(min_df=2), "title"),
+             ("genres", TfidfVectorizer(), "genres")]  # fmt: skip
+    model = Pipeline([("parts", ColumnTransformer(parts, sparse_threshold=1.0)), ("model", Ridge(alpha=5))])
+    model.fit(rows.merge(films, on="movie_id", how="left"), table["rating"])
+    return Workload(rows, model, False, ("mean", "spread", "count", "day"), side=films, key="movie_id")
+
+
+def credit(folder: Path) -> Workload:
+    """The probability that a client does not pay, by a forest of 200 deep trees: the model is what is expensive."""
+    table = pd.read_parquet(folder / "credit_default.parquet")
+    rows = table.drop(columns=["id", "label"]).astype(np.float64)
+    model = RandomForestClassifier(n_estimators=200, max_depth=9, random_state=0)
+    model = Pipeline([("model", model)]).fit(rows, table["label"])
+    return Workload(rows, model, True, tuple(name for name in rows if rows[name].nunique() > 100))
+
+
+WORKLOADS: dict[str, Callable[[Path], Workload]] = {"listings": listings, "ratings": ratings, "credit": credit}
+
+
+def parts_of(case: Workload, rows: int) -> Iterator[pd.DataFrame]:
+    """The table's rows, a file at a time, with their number as `id`."""
+    random = np.random.default_rng(0)
+    spread = {name: 0.02 * float(case.rows[name].std()) for name in case.moved}
+    for start in range(0, rows, PART):
+        number = np.arange(start, min(rows, start + PART))
+        made = case.rows.iloc[random.permutation(len(case.rows))[number % len(case.rows)]].reset_index(drop=True)
+        for name, by in spread.items():
+            made[name] += random.normal(scale=by, size=len(made))
+        if case.text is not None:
+            made[case.text] += " " + pd.Series((number // len(case.rows)).astype(str))
+        yield made.assign(id=number)
