@@ -18,6 +18,7 @@ from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, print_program
 from sparkweld.ir.ops import Call
 from sparkweld.ir.program import output_types
 from sparkweld.optimizer import optimize
+from sparkweld.optimizer.passes.skip_models import MARK, skip_models
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.boundary import ir_type
@@ -42,6 +43,7 @@ from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
 
 _MODULES = ModulePath()
+_BOUNDED = "rows whose bounds cannot pass the filter are dropped before the model is computed"
 
 
 def compile_pipeline(
@@ -101,7 +103,10 @@ class _Pipeline:
         program = None if names is None else self.builder.finish(names)
         traced = time.perf_counter()
         if program is not None:
-            before, program = program, optimize(program)
+            bounds = self.request.get("conf", {}).get("bounds", True)
+            before, program = program, optimize(program, without=() if bounds else (skip_models,))
+            if self.notes and program.loops[0].name.endswith(MARK):
+                self.notes[-1]["notes"].append(_BOUNDED)
             self.step = 0
             self._refuse_inexact(before, program)
             if self.request.get("rowwise", False):

@@ -39,6 +39,15 @@ def appended_columns(loop: Loop) -> set[str]:
     return {append.column for append in loop.appends}
 
 
+def guarded_values(loop: Loop) -> set[int]:
+    """The values that guards depend on: they are wanted in every row of the loop."""
+    found = {*loop.guards, *(value for pair in loop.some for value in pair)}
+    for value in range(len(loop.body) - 1, -1, -1):
+        if value in found:
+            found.update(loop.body[value].args)
+    return found
+
+
 def replace_pair(program: Program, first: Loop, second: Loop, merged: Loop) -> Program:
     """The program with `merged` for two loops of a chain of domains.
 

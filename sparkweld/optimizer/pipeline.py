@@ -6,7 +6,7 @@ recomputed. Size inference: every appended column has the size of its domain.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from sparkweld.errors import InternalError
@@ -20,6 +20,7 @@ from sparkweld.optimizer.passes.fuse_siblings import fuse_siblings
 from sparkweld.optimizer.passes.predicate_filters import predicate_filters
 from sparkweld.optimizer.passes.prune_trees import prune_trees
 from sparkweld.optimizer.passes.prune_unused import prune_unused
+from sparkweld.optimizer.passes.skip_models import skip_models
 
 Pass = Callable[[Program], Program]
 
@@ -33,18 +34,21 @@ PASSES: tuple[Pass, ...] = (
     fold_constants,
     drop_guards,
     prune_trees,  # behind the two before it, which make constants of arguments and drop guards that look at its results
-    prune_unused,  # last: the others leave dead values behind
+    prune_unused,  # behind all that leave dead values
+    skip_models,  # last: it adds to what the others have made as small as it gets
 )
 
 #: Rounds over PASSES before we call it a bug. Each round fuses all it can, so real programs settle in three or four.
 MAX_ROUNDS = 50
 
 
-def optimize(program: Program, on_pass: Callable[[str, Program], None] | None = None) -> Program:
+def optimize(
+    program: Program, on_pass: Callable[[str, Program], None] | None = None, without: Container[Pass] = ()
+) -> Program:
     """The equal program with exactly one loop, over `rows`, that has at most one `where`.
 
     Equal: `evaluate` gives the same output columns bit for bit (which NaN apart), the same selection and the same
-    flagged rows. `on_pass(name, program)` is called after every pass that changed something.
+    flagged rows. `on_pass(name, program)` is called after every pass that changed something; those in `without` are left out.
     Raises InternalError that names the passes still at work when the program does not settle, and VerifyError that
     names the pass when its result breaks a rule.
     """
@@ -55,7 +59,7 @@ def optimize(program: Program, on_pass: Callable[[str, Program], None] | None = 
     for _ in range(MAX_ROUNDS):
         changed: list[str] = []
         for rewrite in PASSES:
-            after = rewrite(program)
+            after = program if rewrite in without else rewrite(program)
             if after is program:
                 continue
             program = _verified(after, rewrite)

@@ -31,7 +31,7 @@ import sparkweld
 
 ENABLED = "spark.sparkweld.enabled"
 #: The rules that skip rows by their scores.
-SKIPPING = ("spark.sparkweld.topK.enabled",)
+SKIPPING = ("spark.sparkweld.topK.enabled", "spark.sparkweld.scoreBounds.enabled")
 LIMITS, PASSES = (10, 100, 1000), (0.001, 0.01, 0.1)
 TARGETS = {"exact": 3.0, "approximate": 5.7, "off": 23.0}
 RECALL = 0.95

@@ -22,6 +22,7 @@ from sparkweld.ir.tree_layouts import TooLarge
 from sparkweld.ir.tree_readings import Span, forest_of, pruned
 from sparkweld.ir.trees import Forest
 from sparkweld.optimizer.bodies import Body, rewrite_loop
+from sparkweld.optimizer.loops import guarded_values
 from sparkweld.optimizer.spans import spans_of
 
 #: Bytes of a block up to which it is read and made again.
@@ -43,7 +44,7 @@ def _prune(loop: Loop) -> Loop:
         return loop
     types = body_types(loop)
     # a guard looks at rows that the `where` drops, too
-    seen = _guarded(loop)
+    seen = guarded_values(loop)
     known = {selected: spans_of(loop, types, selected=selected) for selected in (True, False)}
     made: dict[Let, _Made | None] = {}
     at = iter(range(len(loop.body)))
@@ -69,15 +70,6 @@ def _prune(loop: Loop) -> Loop:
 
 def _is_read(op: TreeEnsemble) -> bool:
     return op.block.data is not None and op.block.size <= _MOST_BYTES
-
-
-def _guarded(loop: Loop) -> set[int]:
-    """The values that guards depend on."""
-    found = {*loop.guards, *(value for pair in loop.some for value in pair)}
-    for value in range(len(loop.body) - 1, -1, -1):
-        if value in found:
-            found.update(loop.body[value].args)
-    return found
 
 
 def _made(op: TreeEnsemble, args: tuple[int, ...], known: Mapping[int, Span]) -> _Made | None:

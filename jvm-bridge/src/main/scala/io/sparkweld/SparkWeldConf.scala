@@ -77,6 +77,9 @@ object SparkWeldConf {
     "Compute the UDFs that the order of a top-K query does not need for the rows that it keeps, not for all.")
   val TopKEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.topK.enabled", default = true, Session,
     "Drop rows that cannot be among the first of a top-K query right where a kernel made them.")
+  val ScoreBoundsEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.scoreBounds.enabled", default = true, Session,
+    "Before a filter by a model's result, drop the rows whose bounds, of a forest's first trees or of all but the text, say that " +
+      "they cannot pass, so that the model is computed for the others alone.")
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val PipelineEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pipeline.enabled", default = true, Session,
@@ -127,9 +130,9 @@ object SparkWeldConf {
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
-  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled, FusionEnabled,
-    PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies,
-    CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
+  val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
+    ScoreBoundsEnabled, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython,
+    CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
     CacheMemory, StreamAfter, ShadowFraction, CascadesPath, ExplainEnabled)
 
   /** The settings as a Markdown table. */

@@ -21,7 +21,8 @@ private[rules] object PipelineSettings {
 
   def of(conf: SQLConf): ObjectNode = {
     val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
-      .put("ansi", conf.ansiEnabled).put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
+      .put("ansi", conf.ansiEnabled).put("bounds", SparkWeldConf.ScoreBoundsEnabled.get(conf))
+      .put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
     val pandas = node.putObject("pandas")
     val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }
     (relevant ++ SparkInternals.workerSettings(conf)).toSeq.sorted.foreach { case (key, value) => pandas.put(key, value) }

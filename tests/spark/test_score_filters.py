@@ -1,0 +1,67 @@
+"""Filters by a model's result drop rows by bounds before the model: the rows that come out stay PySpark's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
+
+import sparkweld
+from tests.helpers.differential import BACKEND, ENABLED, check, run, session_conf
+
+ROWS = 3000
+NATIVE = {BACKEND: "native", ENABLED: "true"}
+OFF = {**NATIVE, "spark.sparkweld.scoreBounds.enabled": "false"}
+
+
+@pytest.fixture(scope="module")
+def table(spark, tmp_path_factory):
+    random = np.random.default_rng(4)
+    words = np.array("red green blue fast slow old new".split())
+    rows = pd.DataFrame({
+        "id": np.arange(ROWS), "a": random.normal(size=ROWS) * 30, "b": random.normal(size=ROWS),
+        "t": [" ".join(random.choice(words, random.integers(0, 6))) for _ in range(ROWS)],
+    })  # fmt: skip
+    path = str(tmp_path_factory.mktemp("scores") / "rows.parquet")
+    rows.to_parquet(path)
+    return rows, path
+
+
+@pytest.fixture(scope="module")
+def scores(table):
+    """Name -> UDF of a forest and of a text model beside a number."""
+    rows, _ = table
+    forest = RandomForestClassifier(64, max_depth=5, random_state=0).fit(rows[["a", "b"]], rows.a + rows.b > 30)
+    parts = ColumnTransformer([("n", "passthrough", ["a", "b"]), ("t", TfidfVectorizer(), "t")], sparse_threshold=1.0)
+    text = Pipeline([("parts", parts), ("model", Ridge())]).fit(rows, rows.a + rows.t.str.contains("red"))
+    return {
+        "forest": pandas_udf(lambda d: pd.Series(forest.predict_proba(d[["a", "b"]])[:, 1]), DoubleType()),
+        "text": pandas_udf(lambda d: pd.Series(text.predict(d)), DoubleType()),
+    }
+
+
+@pytest.mark.parametrize("name, low, high, partitions", [("forest", 0.9, 0.95, 1), ("text", 60.0, 70.0, 200)])
+def test_the_rows_are_sparks(spark, table, scores, name, low, high, partitions):
+    rows = spark.read.parquet(table[1]).repartition(partitions, "id")
+    scored = rows.select("id", scores[name](F.struct("a", "b", "t")).alias("s"))
+    queries = [lambda: scored.where(F.col("s") > low), lambda: scored.where(F.col("s").between(low, high))]
+    for query in queries:
+        found = run(spark, lambda query=query: query().orderBy("id"), NATIVE)[0].rows
+        assert found == run(spark, lambda query=query: query().orderBy("id"), OFF)[0].rows and 0 < len(found) < ROWS / 4
+    check(spark, lambda: queries[0]().orderBy("id"), deopt=None)
+
+
+def test_explain_says_so(spark, table, scores):
+    scored = spark.read.parquet(table[1]).select("id", scores["forest"](F.struct("a", "b", "t")).alias("s"))
+    for conf, told in ((NATIVE, True), (OFF, False)):
+        with session_conf(spark, conf):
+            text = sparkweld.explain(scored.where("s > 0.9"))
+            assert ("rows whose bounds cannot pass the filter" in text) == told, text
