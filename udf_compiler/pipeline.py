@@ -146,6 +146,7 @@ class _Pipeline:
             "filtered": any(loop.where is not None for loop in program.loops),
             "flags": flags,
             "guarded": flags or any(loop.guards or loop.some for loop in program.loops),
+            "piecewise": not any(loop.guards or loop.some for loop in program.loops),
             "repeatable": not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),
             "kept": [{"op": op, "bound": bound} for op, bound in self._all_kept(program)],
             "nodes": program.size,
@@ -251,7 +252,7 @@ class _Pipeline:
         return entry["expr"]  # type: ignore[no-any-return]
 
     def _aggregate(self, step: dict[str, Any]) -> None:
-        """The only step of its request: a kernel merges what another one made."""
+        """The only step of its request: its kernel merges what another one made of the same block of rows."""
         self.fused.append("aggregate")
         for column in self._try(None, lambda: merge_rows(self.columns, step)) or ():
             self.columns.add(column)

@@ -43,7 +43,7 @@ public final class RegistryCheck {
       if (problem != null) throw problem;
       Kernel kernel = new Kernel(null, key.request(), 1L, tracker);
       kernels.add(kernel);
-      return new LinkedForm(kernel, key.request(), false, 0, new int[0], blocks, 0L);
+      return new LinkedForm(kernel, key.request(), false, false, 0, new int[0], blocks, 0L);
     }
   }
 

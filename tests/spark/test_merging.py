@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql.functions import pandas_udf
+from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import DoubleType, LongType, StringType
 
 from tests.helpers.differential import check, run, session_conf
@@ -139,6 +139,85 @@ def test_batches_that_run_in_python_are_merged_too(spark, parquet):
     check_merged(spark, query, deopt=None)
 
 
+def report_of(spark, query, conf=None):
+    """What the kernels below did, and what the merging ones did."""
+    never = {"spark.sparkweld.featureCache.mode": "never"}  # else what was measured before decides
+    _, frame = run(spark, query, {ENABLED: "true", "spark.sparkweld.backend": "native", **never, **(conf or {})})
+    jvm = spark._jvm
+    report = json.loads(jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
+    return report["operators"], report["aggregates"]
+
+
+def tag(name):
+    return None if name is None else name.lower() + "!"
+
+
+def square(k):
+    return None if k is None else k * k
+
+
+def test_blocks_of_all_kinds_of_kernels(spark, parquet):
+    """Filters with columns that pass through, texts that the kernel makes for keys, functions of rows, and nothing kept."""
+    tagged, squared = udf(tag, "string", useArrow=False), udf(square, "long", useArrow=False)
+    rows = 9000
+    table = parquet(numbers(rows), row_group_size=5000)
+    small = table.withColumn("k", F.col("k") % 1000)
+    whole = [
+        lambda: scored(table).where("s > 0 and i is not null").groupBy("g", "name").agg(F.sum("s"), F.max("i"), F.min("f")).orderBy("g", "name"),
+        lambda: table.select(initial("name").alias("n"), scaled("x").alias("s")).groupBy("n").agg(F.sum("s"), F.count("*")).orderBy("n"),
+        lambda: table.select(tagged("name").alias("n"), "i").groupBy("n").agg(F.sum("i")).orderBy("n"),
+        lambda: small.select("day", squared("k").alias("q")).groupBy("day").agg(F.sum("q"), F.avg("q")).orderBy("day"),
+        lambda: scored(table).where("s > 1e300").agg(F.sum("s"), F.count("s"), F.max("d"), F.avg("i")),
+        lambda: scored(table).agg(F.sum("s"), F.count("*"), F.stddev("d")),
+    ]
+    for query in whole:
+        check(spark, query)
+        operators, aggregates = report_of(spark, query)
+        kept = sum(o["numOutputRows"] for o in operators)
+        assert kept == sum(a["blockRows"] for a in aggregates), (operators, aggregates)
+        assert all(a["mergeTime"] == 0 and a["mergedBatches"] == 3 for a in aggregates), aggregates
+
+
+@pytest.mark.parametrize("where", [0, 2047, 5000, 8999])
+def test_a_flagged_row_in_any_block(spark, parquet, where):
+    """A guard that flags the batch, and one of a row alone: the groups must not keep what runs once more."""
+    rows, batch, block = 9000, 4096, 2048
+    k, x = np.arange(rows) % 1000, np.arange(rows) * 0.1
+    k[where], x[where] = 2**62, 1e300
+    table = parquet({"k": k, "g": np.arange(rows) % 5, "x": x}, row_group_size=batch)
+    squared = udf(square, "long", useArrow=False)
+
+    @pandas_udf(LongType())
+    def whole(x: pd.Series) -> pd.Series:
+        return x.astype("int64") * 2
+
+    own, first = min(batch, rows - where // batch * batch), where // batch * batch
+    calls = [(squared("k").cast("double"), first + (where - first) // block * block), (whole("x"), rows - own)]
+    for call, taken in calls:
+
+        def query(call=call):
+            sums = table.select("g", call.alias("q")).groupBy("g").agg(F.sum("q"), F.count("q"), F.max("q"))
+            return sums.orderBy("g")
+
+        check(spark, query, deopt=None, conf={"spark.sparkweld.backend": "native", "spark.sql.ansi.enabled": "false"})
+        operators, aggregates = report_of(spark, query, {"spark.sql.ansi.enabled": "false"})
+        assert operators[0]["guardedRows"] == 1, operators
+        assert aggregates[0]["blockRows"] == taken and aggregates[0]["mergedBatches"] >= 3, aggregates
+
+
+def test_a_table_that_is_full_within_a_block(spark, parquet):
+    rows = 200_000
+    table = parquet({"id": np.arange(rows) // 2, "x": np.arange(rows) * 0.25}, row_group_size=50_000)
+
+    def query():
+        sums = table.select("id", scaled("x").alias("s")).groupBy("id").agg(F.sum("s").alias("sum"), F.count("*").alias("n"))
+        return sums.agg(F.count("*"), F.max("n"), F.sum("sum"))
+
+    check(spark, query)
+    _, (entry,) = report_of(spark, query)
+    assert entry["fullTables"] == 1 and 0 < entry["blockRows"] < rows, entry
+
+
 def test_a_sum_of_integers_overflows_as_in_spark(spark, parquet):
     table = parquet({"k": [2**62 // 2, 1, 2, 3] * 10, "g": [1, 2, 3, 2] * 10})
 
@@ -164,4 +243,4 @@ def test_what_is_left_to_sparks_own_operator(spark, table):
 def test_explain(spark, table):
     frame = scored(table).groupBy("g").agg(F.sum(F.col("s") * 2), F.count("*"))
     text = spark._jvm.io.sparkweld.ui.WeldExplain.explain(frame._jdf.queryExecution())
-    assert "aggregated inside the loop: sum((s * 2.0D)), count(1) by g" in text, text
+    assert "aggregated inside the loop: sum((s * 2.0D)), count(1) by g\n  each block of 2048 rows goes" in text, text

@@ -90,20 +90,24 @@ static void gather_views(const View *table, const int32_t *id, const uint8_t *is
     }
 }
 
-/* gather(width, table, ids, nulls or 0, n, out): out[i] = table[ids[i]], 0 for NULL rows. Ids were checked by maxId. */
-JNIEXPORT void JNICALL SHIM(gather)(JNIEnv *env, jobject self, jint width, jlong table, jlong ids, jlong nulls, jlong n,
-                                    jlong out) {
-    (void)self;
-    const int32_t *id = AT(int32_t, ids);
-    const uint8_t *is_null = AT(uint8_t, nulls);
+bool gather_values(int width, int64_t table, const int32_t *id, const uint8_t *is_null, int64_t n, int64_t out) {
     switch (width) {
     case 1: GATHER(uint8_t); break;
     case 2: GATHER(uint16_t); break;
     case 4: GATHER(uint32_t); break;
     case 8: GATHER(uint64_t); break;
     case 16: gather_views(AT(View, table), id, is_null, n, AT(View, out)); break;
-    default: throw_error(env, "gather: no values of %d bytes", (int)width);
+    default: return false;
     }
+    return true;
+}
+
+/* gather(width, table, ids, nulls or 0, n, out): see gather_values. Ids were checked by maxId. */
+JNIEXPORT void JNICALL SHIM(gather)(JNIEnv *env, jobject self, jint width, jlong table, jlong ids, jlong nulls, jlong n,
+                                    jlong out) {
+    (void)self;
+    if (!gather_values(width, table, AT(int32_t, ids), AT(uint8_t, nulls), n, out))
+        throw_error(env, "gather: no values of %d bytes", (int)width);
 }
 
 #define FILL(type)                                               \

@@ -22,6 +22,15 @@ typedef struct {
     int64_t length;
 } View;
 
+/* A linked kernel: the addresses of its columns, the number of rows, and what it gives back. */
+typedef void (*Kernel)(const int64_t *columns, int64_t n, int64_t *result);
+
+/* out[i] = table[id[i]] for values of `width` bytes (16: texts), 0 for NULL rows; false for another width. */
+bool gather_values(int width, int64_t table, const int32_t *id, const uint8_t *is_null, int64_t n, int64_t out);
+
+/* Throws OutOfMemoryError. */
+void throw_out_of_memory(JNIEnv *env);
+
 static inline bool is_set(const uint8_t *is_null, int64_t i) { return is_null != NULL && is_null[i] != 0; }
 
 #endif

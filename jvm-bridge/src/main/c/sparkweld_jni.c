@@ -18,8 +18,6 @@
 #define MESSAGE_BYTES 2048
 #define STACK_WORDS 512
 
-typedef void (*Kernel)(const int64_t *columns, int64_t n, int64_t *result);
-
 /* llvmlite.binding.orcjit: _LinkElement and _SymbolAddress */
 typedef struct {
     uint8_t kind;
@@ -59,7 +57,7 @@ __attribute__((format(printf, 2, 3))) void throw_error(JNIEnv *env, const char *
     if (type != NULL) (*env)->ThrowNew(env, type, text); /* else NoClassDefFoundError is pending already */
 }
 
-static void throw_out_of_memory(JNIEnv *env) {
+void throw_out_of_memory(JNIEnv *env) {
     jclass type = (*env)->FindClass(env, "java/lang/OutOfMemoryError");
     if (type != NULL) (*env)->ThrowNew(env, type, "native memory of the SparkWeld shim");
 }

@@ -20,21 +20,36 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
   private val vectors: Array[ColumnVector] = outputs.map(output => output: ColumnVector)
   private val slots = new OffHeapBuffer
   private val texts = new OffHeapBuffer
-  private val state = new OffHeapBuffer
+  private val words = new OffHeapBuffer // the state
+  private val copies = new OffHeapBuffer // of what was there at the mark
+  private var marked = Mark(0, 0, 0)
+  private val rowBytes = types.map(ColumnLayout.width(_) + 1).sum
   private val room =
     if (keys == 0) 1
-    else math.min(MostGroups, Integer.highestOneBit(MostBytes / types.map(ColumnLayout.width(_) + 1).sum))
+    else math.min(MostGroups, Integer.highestOneBit(MostBytes / rowBytes))
   private var textBytes = if (types.take(keys).exists(TextViews.holds)) FirstTextBytes else 0L
   private val result = new Array[Long](2 + types.length)
   private var taken = true
 
-  state.reserve(StateBytes)
+  words.reserve(StateBytes)
   outputs.foreach(_.ensureCapacity(room))
   if (keys > 0) slots.reserve(SlotsAGroup * room * 8L)
   texts.reserve(textBytes)
 
-  /** The groups now in the table. */
-  def groups: Int = word(0).toInt
+  /** The groups now in the table, none once they were taken. */
+  def groups: Int = if (taken) 0 else word(0).toInt
+
+  /** Rows that were merged since the table was empty. */
+  var rows = 0L
+
+  /** The address of the state. */
+  def state: Long = words.address
+
+  /** The addresses that a merging kernel takes: of the columns that it loads, then of this table. It is emptied when it was taken. */
+  def addresses(inputs: Array[Long]): Array[Long] = {
+    if (taken) clear()
+    inputs ++ outputs.flatMap(output => Array(output.dataAddress, output.nullsAddress)) :+ state
+  }
 
   /** The first row of the batch that the last `merge` left. */
   def mergedRows: Int = word(6).toInt
@@ -43,64 +58,93 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
    * Merges rows of a batch, from row `from`; `inputs` are those that the kernel loads, in its order. It stops at
    * `mergedRows`: when there is no room for the row's group, or, and then this is true, when a checked sum overflows.
    */
-  def merge(kernel: Kernel, inputs: Array[InputColumn], rows: Int, from: Int): Boolean = {
-    if (taken) clear()
-    val columns = new Array[Long](2 * inputs.length + 2 * outputs.length + 1)
-    var at = 0
-    inputs.foreach { input =>
-      columns(at) = input.dataAddress
-      columns(at + 1) = input.nullsAddress
-      at += 2
-    }
-    outputs.foreach { output =>
-      columns(at) = output.dataAddress
-      columns(at + 1) = output.nullsAddress
-      at += 2
-    }
-    columns(at) = state.address
+  def merge(kernel: Kernel, inputs: Array[InputColumn], numRows: Int, from: Int): Boolean = {
+    val columns = addresses(inputs.flatMap(input => Array(input.dataAddress, input.nullsAddress)))
     put(6, from)
-    kernel.call(columns, rows, result)
-    while (result(1) == 0 && mergedRows < rows && groups == 0) { // the texts of one row's keys have no room
+    kernel.call(columns, numRows, result)
+    while (result(1) == 0 && mergedRows < numRows && groups == 0) { // the texts of one row's keys have no room
       textBytes = 2 * word(7)
       texts.reserve(textBytes)
       clear()
-      kernel.call(columns, rows, result)
+      kernel.call(columns, numRows, result)
     }
+    rows += mergedRows - from
     result(1) != 0
   }
 
   /** The group whose sum overflowed, as a row of the columns. It holds until the next call. */
   def overflowed: InternalRow = new ColumnarBatch(vectors, groups).getRow(word(7).toInt)
 
+  /** Whether what is in it is so little that it may be marked for each batch. */
+  def isSmall: Boolean = groups.toLong * rowBytes <= SmallBytes
+
+  /** Remembers what is in it, for `reset`. */
+  def mark(): Unit = {
+    if (taken) clear()
+    marked = Mark(groups, word(4), rows)
+    var to = copies.reserve(math.max(groups.toLong * rowBytes, 1L))
+    eachColumn { (from, width) =>
+      Platform.copyMemory(null, from, null, to, groups.toLong * width)
+      to += groups.toLong * width
+    }
+  }
+
+  /** Takes back what was merged since `mark`. */
+  def reset(): Unit = {
+    var from = copies.address
+    eachColumn { (to, width) =>
+      Platform.copyMemory(null, from, null, to, marked.groups.toLong * width)
+      from += marked.groups.toLong * width
+    }
+    // A later group never lies in the way from an earlier group's hash to its slot.
+    if (keys > 0) for (slot <- 0L until SlotsAGroup.toLong * room) {
+      val at = slots.address + 8 * slot
+      if ((Platform.getLong(null, at) & 0xFFFFFFFFL) > marked.groups) Platform.putLong(null, at, 0)
+    }
+    put(0, marked.groups.toLong)
+    put(4, marked.cursor)
+    rows = marked.rows
+  }
+
+  private def eachColumn(take: (Long, Int) => Unit): Unit = outputs.indices.foreach { i =>
+    take(outputs(i).dataAddress, ColumnLayout.width(types(i)))
+    take(outputs(i).nullsAddress, 1)
+  }
+
   /** All groups as a batch, which holds until the next call; the table starts anew then. */
   def take(): ColumnarBatch = {
+    val count = groups
     taken = true
-    outputs.foreach(output => output.setNullCount(Shim.countNulls(output.nullsAddress, groups.toLong).toInt))
-    new ColumnarBatch(vectors, groups)
+    outputs.foreach(output => output.setNullCount(Shim.countNulls(output.nullsAddress, count.toLong).toInt))
+    new ColumnarBatch(vectors, count)
   }
 
   override def close(): Unit = {
     outputs.foreach(_.close())
-    Seq(slots, texts, state).foreach(_.close())
+    Seq(slots, texts, words, copies).foreach(_.close())
   }
 
   private def clear(): Unit = {
     val first = word(6)
     taken = false
+    rows = 0
     if (keys > 0) Platform.setMemory(slots.address, 0, SlotsAGroup * room * 8L)
     Seq(0L, room.toLong, slots.address, SlotsAGroup * room - 1L, texts.address, texts.address + textBytes, first, 0L)
       .zipWithIndex.foreach { case (value, i) => put(i, value) }
   }
 
-  private def word(i: Int): Long = Platform.getLong(null, state.address + 8L * i)
+  private def word(i: Int): Long = Platform.getLong(null, state + 8L * i)
 
-  private def put(i: Int, value: Long): Unit = Platform.putLong(null, state.address + 8L * i, value)
+  private def put(i: Int, value: Long): Unit = Platform.putLong(null, state + 8L * i, value)
 }
 
 private object GroupTable {
+  private final case class Mark(groups: Int, cursor: Long, rows: Long)
+
   private val StateBytes = 64L
   private val SlotsAGroup = 2
   private val MostGroups = 1 << 16
   private val MostBytes = 16 << 20
+  private val SmallBytes = 32L << 10
   private val FirstTextBytes = 1L << 20
 }

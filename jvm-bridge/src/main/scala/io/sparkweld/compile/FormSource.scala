@@ -12,6 +12,7 @@ final case class FormCode(
     program: String,
     hash: String,
     repeatable: Boolean,
+    piecewise: Boolean,
     outputs: Int,
     blocks: Array[String],
     code: ObjectCode,
@@ -28,8 +29,8 @@ final class FormServer(compiler: Compiler, timeoutMs: Long) {
     case Some((request, program: Compiled)) =>
       try {
         val code = compiler.objectCode(request.service, program.program, program.hash)
-        FormCode(program.inputs, program.program, program.hash, program.repeatable, program.stored, program.blocks.toArray, code,
-          compiler.llvmlite(request.service))
+        FormCode(program.inputs, program.program, program.hash, program.repeatable, program.piecewise, program.stored,
+          program.blocks.toArray, code, compiler.llvmlite(request.service))
       } catch { case gone: ServiceUnavailable => throw new FormUnavailable(gone.refusal, lasting = false, environment = true) }
   }
 
@@ -62,7 +63,8 @@ object FormMessages {
   }
 
   def encode(form: FormCode): AnyRef = Array[AnyRef](Code, form.inputs, form.program, form.hash, form.blocks, form.code.symbol,
-    form.code.imports, form.code.cpu, Array(form.code.memory, form.outputs.toLong), Array(form.repeatable), form.code.bytes, form.llvmlite.orNull)
+    form.code.imports, form.code.cpu, Array(form.code.memory, form.outputs.toLong), Array(form.repeatable, form.piecewise),
+    form.code.bytes, form.llvmlite.orNull)
 
   def encode(problem: FormUnavailable): AnyRef = {
     val refusal = problem.refusal
@@ -73,9 +75,10 @@ object FormMessages {
   /** The form in an answer. Throws FormUnavailable when the answer says so. */
   def read(answer: AnyRef): FormCode = answer match {
     case Array(Code, inputs: Array[Int], program: String, hash: String, blocks: Array[String], symbol: String,
-        imports: Array[String], cpu: String, Array(memory: Long, outputs: Long), Array(repeatable: Boolean), bytes: Array[Byte], llvmlite) =>
+        imports: Array[String], cpu: String, Array(memory: Long, outputs: Long),
+        Array(repeatable: Boolean, piecewise: Boolean), bytes: Array[Byte], llvmlite) =>
       val code = ObjectCode(symbol, imports, cpu, memory, bytes)
-      FormCode(inputs, program, hash, repeatable, outputs.toInt, blocks, code, Option(llvmlite).map(_.toString))
+      FormCode(inputs, program, hash, repeatable, piecewise, outputs.toInt, blocks, code, Option(llvmlite).map(_.toString))
     case Array(Unavailable, Array(code: String, title: String, message: String, hint: String, place: String),
         flags: Array[Boolean]) =>
       throw new FormUnavailable(Refusal(code, title, message, hint, place), flags(0), flags(1))
@@ -100,7 +103,7 @@ final class FormLoader(fetch: FormKey => FormCode, own: Compiler, local: Boolean
       else
         try own.objectCode(origin.service, form.program, form.hash)
         catch { case gone: ServiceUnavailable => throw new FormUnavailable(gone.refusal, lasting = false, environment = true) }
-    new LinkedForm(runtime.link(code.bytes, code.symbol, code.imports), form.hash, form.repeatable, form.outputs, form.inputs,
-      form.blocks, code.memory)
+    new LinkedForm(runtime.link(code.bytes, code.symbol, code.imports), form.hash, form.repeatable, form.piecewise, form.outputs,
+      form.inputs, form.blocks, code.memory)
   }
 }

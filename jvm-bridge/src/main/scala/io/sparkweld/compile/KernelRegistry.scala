@@ -11,12 +11,13 @@ final case class FormKey(request: String, nullable: Set[Int])
 /**
  * A linked form: its kernel, which request inputs it loads and the digests of the blocks that it reads, in ABI order, and the
  * bytes of memory that a call of it wants. `hash`: of its program, whatever is in the blocks; `repeatable`: it gives equal rows equal
- * results in any batch; `outputs`: how many columns it stores.
+ * results in any batch; `piecewise`: no row decides whether the kernel may run those before it; `outputs`: how many columns it stores.
  */
 final class LinkedForm(
     val kernel: Kernel,
     hash: String,
     val repeatable: Boolean,
+    val piecewise: Boolean,
     val outputs: Int,
     val inputs: Array[Int],
     val blocks: Array[String],

@@ -73,7 +73,7 @@ final case class Refused(refusals: Seq[Refusal], lasting: Boolean = true) extend
 /**
  * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and
  * stores. `flags`: it stores one column more, NULL in rows that it did not decide. `repeatable`: it gives equal rows equal
- * results, whatever else is in their batch. `blocks`: digests of the constants that it
+ * results, whatever else is in their batch. `piecewise`: no row has the whole batch run elsewhere. `blocks`: digests of the constants that it
  * reads, ABI order; `models`: these, where a plan is made. `files`: what
  * its functions have loaded.
  */
@@ -86,6 +86,7 @@ final case class Compiled(
     filtered: Boolean,
     guarded: Boolean,
     repeatable: Boolean,
+    piecewise: Boolean,
     kept: Seq[String],
     notes: Seq[String],
     fused: Seq[String],
@@ -148,6 +149,7 @@ object CompileReply {
       filtered = json.path("filtered").asBoolean,
       guarded = json.path("guarded").asBoolean,
       repeatable = json.path("repeatable").asBoolean,
+      piecewise = json.path("piecewise").asBoolean,
       kept = json.path("kept").elements().asScala
         .map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq,
       notes = json.path("udfs").elements().asScala

@@ -14,9 +14,18 @@ final class Kernel private[nativelib] (
    * is 2 + the number of outputs. Throws NativeError after `close`.
    */
   def call(columns: Array[Long], n: Int, result: Array[Long]): Unit = {
-    val function = code
-    if (function == 0) throw new NativeError(s"the kernel $symbol was called after it was closed: a bug in SparkWeld")
     Shim.call(function, columns, n.toLong, result)
+  }
+
+  /** Runs this kernel and `merger` by turns over blocks, as `Shim.mergeBlocks` says. Throws NativeError after `close`. */
+  def mergeBlocks(merger: Kernel, columns: Array[Long], steps: Array[Long], merged: Array[Long], widths: Array[Long],
+      room: Array[Long], outputs: Int, turn: Array[Long]): Unit =
+    Shim.mergeBlocks(function, merger.function, columns, steps, merged, widths, room, outputs, turn)
+
+  private def function: Long = {
+    val address = code
+    if (address == 0) throw new NativeError(s"the kernel $symbol was called after it was closed: a bug in SparkWeld")
+    address
   }
 
   /** Frees the machine code. May be called more than once. */

@@ -36,6 +36,9 @@ private[sparkweld] object Shim {
       importNames: Array[Array[Byte]], importAddresses: Array[Long], out: Array[Long]): Unit
   @native def unlink(runtime: Long, tracker: Long): Unit
   @native def call(kernel: Long, columns: Array[Long], n: Long, result: Array[Long]): Unit
+  /** Runs a kernel and one that merges its rows into groups by turns over blocks of a batch; merging.c says what the arrays hold. */
+  @native def mergeBlocks(kernel: Long, merger: Long, columns: Array[Long], steps: Array[Long], merged: Array[Long],
+      widths: Array[Long], own: Array[Long], outputs: Int, turn: Array[Long]): Unit
 
   /** Arrow validity bits (1 = valid) to null bytes (1 = NULL); returns the number of NULLs. */
   @native def unpackValidity(bits: Long, n: Long, nulls: Long): Long

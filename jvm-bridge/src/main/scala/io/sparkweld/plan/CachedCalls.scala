@@ -35,9 +35,9 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
    * the number of rows that it is told, and gives whether it decided them.
    */
   def call(form: LinkedForm, columns: Array[Long], rows: Int, result: Array[Long])(run: Int => Boolean): Unit =
-    if (!possible || rows < LeastRows || !form.repeatable || !takes(form)) run(rows)
+    if (!serves(form, rows)) run(rows)
     else {
-      val known = advice.getOrElseUpdate(form.identity, pool.adviceOf(form.identity))
+      val known = adviceOf(form)
       val cache = if (plan.cacheMode == CacheMode.Always || known.wantsCache) cacheOf(form) else None
       val started = System.nanoTime()
       cache match {
@@ -55,6 +55,21 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
           known.plain(System.nanoTime() - started, rows)
       }
     }
+
+  /** Runs `whole`, which leaves no rows to remember, unless these rows are to go through a cache; gives whether it did it all. */
+  def without(form: LinkedForm, rows: Int)(whole: => Boolean): Boolean =
+    if (!serves(form, rows)) whole
+    else if (plan.cacheMode == CacheMode.Always || adviceOf(form).wantsCache) false
+    else {
+      val started = System.nanoTime()
+      val done = whole
+      if (done) adviceOf(form).plain(System.nanoTime() - started, rows)
+      done
+    }
+
+  private def serves(form: LinkedForm, rows: Int): Boolean = possible && rows >= LeastRows && form.repeatable && takes(form)
+
+  private def adviceOf(form: LinkedForm): CacheAdvice = advice.getOrElseUpdate(form.identity, pool.adviceOf(form.identity))
 
   override def close(): Unit = {
     for ((form, cache) <- caches; own <- cache) pool.giveBack(form, own)

@@ -4,7 +4,7 @@ import scala.collection.mutable
 import scala.util.control.NonFatal
 
 import io.sparkweld.SparkWeldRuntime
-import io.sparkweld.columns.OffHeapBuffer
+import io.sparkweld.columns.{InputColumn, NativeColumnVector, OffHeapBuffer, TextArena}
 import io.sparkweld.compile.{FormKey, FormOrigin, FormUnavailable, Lease, LinkedForm, ModelCopy}
 import io.sparkweld.support.Refusal
 
@@ -16,17 +16,20 @@ private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[Model
 
   def form: LinkedForm = lease.value
 
-  /** Entries of the kernel's `columns` behind that of the arena: the blocks, then memory for the call. */
-  def extraEntries: Int = if (models.isEmpty) 0 else models.length + 1
-
-  /** Writes their addresses; the task's `memory` is made large enough. */
-  def addresses(memory: OffHeapBuffer, columns: Array[Long], from: Int): Unit = if (models.nonEmpty) {
-    var i = 0
-    while (i < models.length) {
-      columns(from + i) = models(i).value.address
-      i += 1
-    }
-    columns(from + i) = memory.reserve(math.max(form.memory, 1L))
+  /**
+   * The addresses that the kernel takes: its inputs, the columns that it stores, the rows that a filter keeps (0: there is none), the
+   * arena, the blocks, and the task's `memory`, which is made large enough.
+   */
+  def addresses(
+      inputs: Array[InputColumn],
+      stored: Array[NativeColumnVector],
+      selection: Long,
+      arena: TextArena,
+      memory: OffHeapBuffer): Array[Long] = {
+    val columns = form.inputs.flatMap(i => Array(inputs(i).dataAddress, inputs(i).nullsAddress)) ++
+      stored.flatMap(output => Array(output.dataAddress, output.nullsAddress)) ++ Array(selection, arena.address)
+    if (models.isEmpty) columns
+    else columns ++ models.map(_.value.address) :+ memory.reserve(math.max(form.memory, 1L))
   }
 
   override def close(): Unit = {

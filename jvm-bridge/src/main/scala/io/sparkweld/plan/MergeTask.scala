@@ -21,6 +21,7 @@ final case class MergeTaskPlan(merge: MergePlan, own: PartialAggregate, schema: 
 final case class MergeMetrics(
     outputRows: SQLMetric,
     mergedBatches: SQLMetric,
+    blockRows: SQLMetric,
     mergeTime: SQLMetric,
     fullTables: SQLMetric,
     sparkTasks: SQLMetric) extends Serializable
@@ -29,19 +30,32 @@ final case class MergeMetrics(
  * The rows of one partition merged into groups. When there are too many groups the table is emptied into a batch; when
  * that happens soon, so that merging gains little, or no kernel can run here, the rest of the partition goes through
  * Spark's own aggregation. An output batch holds until the next one is asked for.
+ *
+ * @param below gives the batches, and may hand rows over block by block instead
  */
-final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], partition: Int, context: TaskContext)
+final class MergeTask(
+    plan: MergeTaskPlan,
+    below: BlockMerge => Iterator[ColumnarBatch],
+    partition: Int,
+    context: TaskContext)
   extends Iterator[ColumnarBatch] {
 
   private val merge = plan.merge
   private lazy val inputs = merge.inputTypes.map(InputColumn.of(_, nullable = true))
-  private lazy val table = new GroupTable(merge.outputTypes, merge.keys)
-  private lazy val lease: Option[Lease[LinkedForm]] = acquire()
+  private lazy val table = {
+    opened = true
+    new GroupTable(merge.outputTypes, merge.keys)
+  }
+  private lazy val lease: Option[Lease[LinkedForm]] = {
+    leased = true
+    acquire()
+  }
   private var leased = false
   private var opened = false
+  private val blocks = new BlockMerge(merge, table, lease, plan.metrics)
+  private val input = below(blocks)
   private var current: ColumnarBatch = _
   private var merged = 0 // rows of `current`
-  private var since = 0L // rows merged since the table was empty
   private var ready: Option[ColumnarBatch] = None
   private var rest: Option[Iterator[ColumnarBatch]] = None
   private var finished = false
@@ -78,11 +92,10 @@ final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], parti
 
   private def start(batch: ColumnarBatch): Unit = {
     current = batch
-    merged = 0
-    leased = true
+    merged = math.min(blocks.pending, batch.numRows())
+    blocks.pending -= merged
     if (lease.isEmpty) takeOver(0)
-    else if (batch.numRows() > 0) {
-      opened = true
+    else if (batch.numRows() > merged) {
       inputs.indices.foreach(i => inputs(i).bind(batch.column(merge.ordinals(i)), batch.numRows()))
       plan.metrics.mergedBatches += 1
       goOn()
@@ -92,25 +105,22 @@ final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], parti
   /** Merges the rows of `current` that are not merged yet, until the table is full. */
   private def goOn(): Unit = {
     val started = System.nanoTime()
-    val from = merged
     val form = lease.get.value
     val flagged = table.merge(form.kernel, form.inputs.map(inputs(_)), current.numRows(), merged)
     merged = table.mergedRows
-    since += merged - from
     plan.metrics.mergeTime += System.nanoTime() - started
     if (flagged) overflow()
     else if (merged < current.numRows()) {
       plan.metrics.fullTables += 1
-      val gains = since >= MergeTask.RowsAGroup * table.groups
+      val gains = table.rows >= MergeTask.RowsAGroup * table.groups
       ready = Some(table.take())
-      since = 0
       if (!gains) takeOver(merged)
     }
   }
 
   private def finish(): Unit = {
     finished = true
-    if (opened) ready = Option.when(table.groups > 0)(table.take())
+    if (opened && table.groups > 0) ready = Some(table.take())
     else if (merge.keys == 0) ready = Some(pack(plan.own.aggregate(partition, Iterator.empty)).next()) // one row for no rows
   }
 
@@ -123,6 +133,7 @@ final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], parti
   /** The rest of the partition through Spark's own aggregation, from this row of `current`. */
   private def takeOver(from: Int): Unit = {
     plan.metrics.sparkTasks += 1
+    blocks.stop()
     val first = current.rowIterator().asScala.drop(from)
     rest = Some(pack(plan.own.aggregate(partition, first ++ input.flatMap(_.rowIterator().asScala))))
   }
@@ -154,6 +165,7 @@ final class MergeTask(plan: MergeTaskPlan, input: Iterator[ColumnarBatch], parti
     }
 
   private def close(): Unit = {
+    blocks.close()
     if (leased) lease.foreach(_.close())
     if (opened) {
       inputs.foreach(_.close())

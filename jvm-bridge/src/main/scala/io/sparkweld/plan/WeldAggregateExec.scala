@@ -25,8 +25,8 @@ final case class MergePlan(
     keys: Int)
 
 /**
- * A partial HashAggregate whose groups a native kernel merges batch by batch, as the kernel below leaves them: its rows are
- * those of the aggregate's buffers. A group may come more than once, as it may from Spark's own operator when that spills;
+ * A partial HashAggregate whose groups a native kernel merges, block by block as the kernel below makes them where that can be
+ * (`BlockMerge`), or else batch by batch: its rows are those of the aggregate's buffers. A group may come more than once, as it may from Spark's own operator when that spills;
  * the final aggregate merges them.
  *
  * @param grouping the keys, and `aggregates` the calls, over the child's output
@@ -65,6 +65,7 @@ final case class WeldAggregateExec(
   override lazy val metrics: Map[String, SQLMetric] = Map(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
     "mergedBatches" -> SQLMetrics.createMetric(sparkContext, "batches merged in kernels"),
+    "blockRows" -> SQLMetrics.createMetric(sparkContext, "rows merged block by block"),
     "mergeTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
     "fullTables" -> SQLMetrics.createMetric(sparkContext, "times that there were too many groups"),
     "sparkTasks" -> SQLMetrics.createMetric(sparkContext, "tasks that went on with Spark's own aggregation"),
@@ -77,15 +78,28 @@ final case class WeldAggregateExec(
     throw new UnsupportedOperationException("a WeldAggregateExec gives columnar batches; Spark puts ColumnarToRow above it")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
-    val counters = MergeMetrics(longMetric("numOutputRows"), longMetric("mergedBatches"), longMetric("mergeTime"),
-      longMetric("fullTables"), longMetric("sparkTasks"))
+    val counters = MergeMetrics(longMetric("numOutputRows"), longMetric("mergedBatches"), longMetric("blockRows"),
+      longMetric("mergeTime"), longMetric("fullTables"), longMetric("sparkTasks"))
     val own = PartialAggregate(grouping, aggregates, child.output, SparkInternals.converter(Fallback.schemaOf(output)),
       SQLMetrics.createMetric(sparkContext, "rows"), longMetric("peakMemory"), longMetric("spillSize"),
       longMetric("avgHashProbe"), longMetric("numTasksFallBacked"))
     val task = MergeTaskPlan(merge, own, Fallback.schemaOf(output), counters)
-    child.executeColumnar().mapPartitionsWithIndex { (partition, batches) =>
-      new MergeTask(task, batches, partition, TaskContext.get())
+    child match {
+      case weld: WeldExec if weld.givesBlocks => weld.executeWith { (chain, batches, partition) =>
+          val context = TaskContext.get()
+          new MergeTask(task, blocks => new WeldTask(chain, batches, partition, context, merger = Some(blocks)), partition, context)
+        }
+      case _ => child.executeColumnar().mapPartitionsWithIndex { (partition, batches) =>
+          new MergeTask(task, _ => batches, partition, TaskContext.get())
+        }
     }
+  }
+
+  /** What explain says: how rows come into the groups. */
+  def how: String = child match {
+    case weld: WeldExec if weld.givesBlocks =>
+      s"each block of ${BlockMerge.Rows} rows goes through the kernel below and into the groups; no batch is made of them"
+    case _ => "batch by batch"
   }
 
   override def simpleString(maxFields: Int): String =
@@ -95,6 +109,7 @@ final case class WeldAggregateExec(
     s"""
        |$formattedNodeName
        |Aggregated inside the loop: $label
+       |Rows: $how
        |Output: ${output.mkString("[", ", ", "]")}
        |""".stripMargin
 

@@ -79,7 +79,17 @@ final case class WeldExec(
   override protected def doExecute(): RDD[InternalRow] =
     throw new UnsupportedOperationException("a WeldExec gives columnar batches; Spark puts ColumnarToRow above it")
 
-  override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
+  /** Whether blocks of rows can be handed on right out of the kernel: all that it stores is for the node above, and not compared. */
+  def givesBlocks: Boolean = kernel.watched.isEmpty && kernel.structs.isEmpty && kernel.vectors.isEmpty &&
+    SparkWeldConf.ShadowFraction.get(conf) == 0
+
+  override protected def doExecuteColumnar(): RDD[ColumnarBatch] =
+    tasks((task, batches, partition) => new WeldTask(task, batches, partition, TaskContext.get()))
+
+  /** What `make` makes of this node's task for each partition, in the place of its batches. */
+  private[plan] def executeWith(make: WeldExec.MakeTask): RDD[ColumnarBatch] = executeQuery(tasks(make))
+
+  private def tasks(make: WeldExec.MakeTask): RDD[ColumnarBatch] = {
     val counters = WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelBatches"),
       longMetric("kernelTime"), longMetric("compileTime"), longMetric("cacheRows"), longMetric("cachedRows"),
       longMetric("shadowRows"), longMetric("shadowDifferences"), longMetric("watchedRows"), longMetric("unsureRows"),
@@ -99,9 +109,7 @@ final case class WeldExec(
     }
     val parts = stages.map(part => task(part.kernel, part.steps, part.input, columnarInput = false, Nil))
     val whole = task(kernel, steps, child.output, columnarInput, parts)
-    child.executeColumnar().mapPartitionsWithIndex { (partition, batches) =>
-      new WeldTask(whole, batches, partition, TaskContext.get())
-    }
+    child.executeColumnar().mapPartitionsWithIndex((partition, batches) => make(whole, batches, partition))
   }
 
   /** The chain with the full models in the place of cascades; None where that says nothing of the rows that these lose. */
@@ -134,4 +142,9 @@ final case class WeldExec(
        |""".stripMargin
 
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
+}
+
+object WeldExec {
+  /** The task for the batches of the child in one partition. */
+  type MakeTask = (TaskPlan, Iterator[ColumnarBatch], Int) => Iterator[ColumnarBatch]
 }

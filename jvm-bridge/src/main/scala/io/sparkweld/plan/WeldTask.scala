@@ -53,6 +53,7 @@ final case class WeldMetrics(
  * do; when that happens often, or no kernel can run here, so does the rest of the partition. An output batch holds until the
  * next one is asked for. All native memory is freed when the task ends.
  *
+ * @param merger takes rows block by block, so that there is no batch of them; see [[BlockMerge]]
  * @param isStage this is one of the stages of another WeldTask: batches are counted there, and it never streams
  */
 final class WeldTask(
@@ -60,7 +61,8 @@ final class WeldTask(
     input: Iterator[ColumnarBatch],
     partition: Int,
     context: TaskContext,
-    isStage: Boolean = false)
+    isStage: Boolean = false,
+    merger: Option[BlockMerge] = None)
   extends Iterator[ColumnarBatch] with Logging {
 
   private val kernel = plan.kernel
@@ -218,27 +220,12 @@ final class WeldTask(
     val form = held.form
     val rows = batch.numRows()
     val started = System.nanoTime()
-    val columns = new Array[Long](2 * form.inputs.length + 2 * stored.length + 2 + held.extraEntries)
-    var at = 0
-    form.inputs.foreach { i =>
-      bind(i, batch)
-      columns(at) = inputs(i).dataAddress
-      columns(at + 1) = inputs(i).nullsAddress
-      at += 2
+    if (merger.exists(_.takes(form)) && nothingHeld && cached.without(form, rows)(merge(held, batch))) {
+      plan.metrics.kernelTime += System.nanoTime() - started
+      plan.metrics.kernelBatches += 1
+      return true
     }
-    stored.foreach { output =>
-      output.ensureCapacity(rows)
-      columns(at) = output.dataAddress
-      columns(at + 1) = output.nullsAddress
-      at += 2
-    }
-    if (kernel.filtered) {
-      selection.ensureCapacity(rows)
-      columns(at) = selection.address
-    }
-    arena.start(rows)
-    columns(at + 1) = arena.address
-    held.addresses(memory, columns, at + 2)
+    val columns = addresses(held, batch, rows)
     cached.call(form, columns, rows, result) { rows =>
       form.kernel.call(columns, rows, result)
       while (arena.overflowed && arena.grow()) form.kernel.call(columns, rows, result)
@@ -265,6 +252,23 @@ final class WeldTask(
     decided
   }
 
+  /** The addresses that the kernel takes: of this batch, and of room for so many rows. */
+  private def addresses(held: HeldForm, batch: ColumnarBatch, room: Int): Array[Long] = {
+    held.form.inputs.foreach(bind(_, batch))
+    stored.foreach(_.ensureCapacity(room))
+    if (kernel.filtered) selection.ensureCapacity(room)
+    arena.start(room)
+    held.addresses(inputs, stored, if (kernel.filtered) selection.address else 0, arena, memory)
+  }
+
+  /** The rows of a batch to `merger`; false when it did not take all. */
+  private def merge(held: HeldForm, batch: ColumnarBatch): Boolean = {
+    val columns = addresses(held, batch, BlockMerge.Rows)
+    val taken = merger.get.merge(new BlockCall(kernel, held.form, columns, outputs, arena), batch)
+    if (taken >= 0) plan.metrics.outputRows += taken.toLong
+    taken >= 0
+  }
+
   /** Gives what the kernel made; what Python makes, where the batch is compared and that is something else. */
   private def compared(made: ColumnarBatch, flags: Option[ColumnVector]): Unit =
     if (!shadow.picks()) give(made, flags)
@@ -280,7 +284,7 @@ final class WeldTask(
 
   /** Makes a batch ready, or holds it back: when rows of it are flagged, or others before it are held. */
   private def give(made: ColumnarBatch, flags: Option[ColumnVector] = None): Unit =
-    if (flags.isEmpty && (held == null || held.isEmpty)) ready = Some(made).filter(_.numRows() > 0)
+    if (flags.isEmpty && nothingHeld) ready = Some(made).filter(_.numRows() > 0)
     else {
       fallbackMade = true
       if (held == null) held = new HeldRows(plan.fallback.output, fallback)
@@ -322,7 +326,9 @@ final class WeldTask(
     }
   }
 
-  private def stillHeld(): Iterator[ColumnarBatch] = if (held == null || held.isEmpty) Iterator.empty else held.take()
+  private def stillHeld(): Iterator[ColumnarBatch] = if (nothingHeld) Iterator.empty else held.take()
+
+  private def nothingHeld: Boolean = held == null || held.isEmpty
 
   /** From here on, the batch in hand and all that follow go through one Python run. */
   private def stream(): Unit = {

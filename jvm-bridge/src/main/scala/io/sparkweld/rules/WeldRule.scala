@@ -101,7 +101,7 @@ private final class ChainRewriter(driver: WeldDriver) {
 
   /**
    * A partial aggregate over the links of a chain, or right over columnar batches. What it reads becomes one kernel, which
-   * also computes the keys and arguments, and a second kernel merges what that gives.
+   * also computes the keys and arguments, and a second kernel, called by turns with it, merges what that gives.
    */
   private def aggregated(aggregate: HashAggregateExec, links: IndexedSeq[SparkPlan]): SparkPlan = {
     val base = links.lastOption.map(last => rewrite(last.children.head)).getOrElse(rewrite(aggregate.child))

@@ -37,7 +37,7 @@ object WeldExplain {
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
       case top: WeldTopExec => lines += s"top rows picked in the loop: ${top.label}"
-      case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}"
+      case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}\n  ${merging.how}"
       case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(lines += fused(python, _))
       case python @ PythonNode(udfs) => lines += fallback(python, udfs)
       case python if PlanWalk.aggregates(python).nonEmpty => PlanWalk.aggregates(python).foreach(udf => lines += fallback(udf))

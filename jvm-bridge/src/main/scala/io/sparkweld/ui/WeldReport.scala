@@ -14,7 +14,7 @@ object WeldReport {
   private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "guardedRows", "kernelTime",
     "compileTime", "cacheRows", "cachedRows", "shadowRows", "shadowDifferences",
     "watchedRows", "unsureRows")
-  private val MergeMetrics = Seq("numOutputRows", "mergedBatches", "fullTables", "sparkTasks", "mergeTime")
+  private val MergeMetrics = Seq("numOutputRows", "mergedBatches", "blockRows", "fullTables", "sparkTasks", "mergeTime")
 
   /**
    * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": ..,
