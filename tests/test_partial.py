@@ -11,6 +11,7 @@ import pytest
 from pyspark.serializers import CPickleSerializer
 from pyspark.sql.types import DateType, DoubleType, LongType, StringType
 
+import sparkweld.fused.alike as alike
 import sparkweld.fused.grouping as grouping
 from sparkweld.annotations import Broadcast, Count, Merged, Rows, Sum, annotate, check, splittable
 from sparkweld.annotations.errors import AnnotationError
@@ -109,6 +110,105 @@ def test_two_keys_and_none():
     _, before, after = compiled([(sizes, ("double",), "double")], keys=0)
     (result,) = after(before(iter([batch.select(["x"])])))
     assert result.to_pydict() == {"_0": [4.0]}
+
+
+POINTS = [0, 3, 4, 900, 1000, 1500, 1501]
+VALUES = np.where(RNG.random(1501) < 0.1, np.nan, RNG.normal(2, 5, 1501))
+VALUES[3] = np.nan  # a group of NaN only
+WHOLE = RNG.integers(-(2**40), 2**40, 1501)
+
+
+def by_group(function, *columns, rtol=1e-9):
+    """(states of all groups at once or None, those of each group)"""
+    def one(group):
+        return function(*(pd.Series(c[POINTS[group] : POINTS[group + 1]].copy()) for c in columns))
+
+    return alike.states(function, columns, {}, np.array(POINTS), rtol, one), [one(g) for g in range(len(POINTS) - 1)]
+
+
+def catches(x):
+    try:
+        return float(x)
+    except BaseException:  # noqa: BLE001 - as functions do
+        return 0.0
+
+
+ALIKE = {
+    "tuples": (lambda x: (len(x), float(np.log1p(x * x).sum())), [VALUES]),
+    "reductions": (lambda x: (x.sum(), x.count(), x.mean(), x.min(), x.max(), x.var(), x.std()), [VALUES]),
+    "parts": (lambda x: {"s": x[x > 0].sum(), "n": int((x > 0).sum()), "k": [len(x.dropna()), x.size]}, [VALUES]),
+    "about the mean": (lambda x: (((x - x.mean()) ** 2).sum(), 1 - abs(x).max(), np.sqrt(x.fillna(0).abs()).mean()), [VALUES]),
+    "two columns": (lambda x, w: (float((x * w).sum()), 2.0 * w.sum() / len(w)), [VALUES, VALUES * 2]),
+    "arrays": (lambda x: (float(np.sum(x.to_numpy() * 2)), isinstance(x, pd.Series)), [VALUES]),
+    "integers": (lambda k: (k.sum(), k.min(), int(k.sum()), (k > 3).sum(), k.count(), -k.sum()), [WHOLE]),
+    "logic": (lambda x: ((x.isna() | (x > 1) & ~(x > 3)).sum(), x.notna().mean()), [VALUES]),
+    "texts": (lambda s: (len(s), s.count()), [np.array(["a", None, "b"] * 501, object)[:1501]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", ALIKE)
+def test_states_of_all_groups_at_once(title):
+    function, columns = ALIKE[title]
+    found, wanted = by_group(function, *columns)
+    assert found is not None and all(alike._same(a, b, 1e-9) for a, b in zip(found, wanted, strict=True)), (found, wanted)
+
+
+UNLIKE = {
+    "a branch": lambda x: x.sum() if x.sum() > 0 else 0.0,
+    "a loop": lambda x: sum(v for v in x),
+    "Python's max": lambda x: max(len(x), 1),
+    "another method": lambda x: x.median(),
+    "another function": lambda x: np.nansum(x.to_numpy()),
+    "what is caught": catches,
+    "a use of the type": lambda x: type(x) is pd.Series,
+    "rows": lambda x: x * 2,
+    "division by zero": lambda x: 1 / (len(x) - 3),
+    "an order of rows": lambda x: x.iloc[0],
+    "text": lambda x: f"{x.sum()}",
+    "two domains": lambda x: (x[x > 0] + x).sum(),
+}
+
+
+@pytest.mark.parametrize("title", UNLIKE)
+def test_functions_that_run_for_each_group(title):
+    """None of them may be answered otherwise than by itself."""
+    function = UNLIKE[title]
+    assert alike.states(function, [VALUES], {}, np.array(POINTS), 1e-9, lambda g: None) is None
+
+
+def test_exact_annotations_allow_no_other_order():
+    for function in (lambda x: x.sum(), lambda x: x.mean(), lambda x: np.exp(x).max()):
+        assert by_group(function, VALUES, rtol=0.0)[0] is None
+    found, wanted = by_group(lambda x: (x.max(), x.count(), (x * 2 + 1).min()), VALUES, rtol=0.0)
+    assert found is not None and all(alike._same(a, b, 0.0) for a, b in zip(found, wanted, strict=True))
+
+
+def test_a_state_that_is_wrong_for_some_group_is_found():
+    """As a function that asks more of its argument than what stands in for it tells: states of some groups are compared."""
+    assert alike.states(lambda x: x.sum(), [VALUES], {}, np.array(POINTS), 1e-9, lambda g: np.float64(g)) is None
+
+
+def picky(x):
+    if len(x) < 2 or (x == 7).any():
+        raise ValueError("not these rows")
+    return float(x.sum()), len(x)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the function takes it", "no function takes it"])
+def test_a_state_that_raises_leaves_its_rows_to_the_function(whole):
+    """One row of a group in a piece of its own; a group for which every state raises is the annotated function's."""
+    merged = Merged(lambda a, b: (a[0] + b[0], a[1] + b[1]), 1e-9, picky, lambda s: s[0] / s[1])
+    mean = annotate(lambda x: float(x.mean()) if whole else picky(x)[0], (Rows(),), returns=merged, check=False)
+    _, before, after = compiled([(mean, ("double",), "double")])
+    pieces = [([1], [5.0]), ([1, 1, 2], [1.0, 2.0, 9.0]), ([2], [11.0]), ([3, 3], [7.0, 1.0]), ([4, 4], [1.0, 2.0])]
+    pieces = pieces[1:] if whole else pieces
+    states = [b for g, x in pieces for b in before(iter([pa.record_batch({"g": g, "x": x})]))]
+    if not whole:
+        with pytest.raises(ValueError, match="not these rows"):
+            list(after(iter(states)))
+        return
+    (result,) = after(iter(states))
+    assert dict(zip(*(c.to_pylist() for c in result.columns), strict=True)) == {1: 1.5, 2: 10.0, 3: 4.0, 4: 1.5}
 
 
 def unannotated(s: pd.Series) -> float:

@@ -1,7 +1,8 @@
 """In Python workers: rows to the state of each group in them, before the shuffle, and states to each group's result, after it.
 
 All of it is pickled by value: a worker needs NumPy, pandas and PyArrow, which pandas UDFs want in any case, and nothing of ours.
-Groups are found by their keys' Arrow values, and two keys are one only when they are equal to the bit.
+Groups are found by their keys' Arrow values, and two keys are one only when they are equal to the bit. A state that raises leaves
+its rows to the other side: of a group that has only such rows they are all, and the annotated function's.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sparkweld.fused.alike import states as states_of_all
+
 #: Bytes of rows that are held before their groups' states go on.
 HELD_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Part:
-    """One aggregate. `state` of a piece's Series; `merge` of two states; `finish`, None where the state is the result.
+    """One aggregate. `state` of a piece's Series; `merge` of two states; `finish`, None where the state is the result. `function`
+    is the annotated one, `rtol` how far the order of rows may change floats.
 
     `columns`: the positions of its arguments among the columns behind the keys, and their names (None: by position). `turns`:
     positions of those whose dtype is another one where a group has a NULL: integers and booleans.
@@ -35,6 +39,12 @@ class Part:
     columns: tuple[tuple[int, str | None], ...]
     turns: frozenset[int]
     return_type: Any
+    function: Callable[..., Any]
+    rtol: float
+
+
+#: What one piece gives: its state and None, or, for which `state` raised, None and its arguments by position and by name.
+Given = tuple[Any, tuple[list[pd.Series], dict[str, pd.Series]] | None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,8 @@ class Groups:
         for key in keys:
             encoded = key.dictionary_encode(null_encoding="encode")
             codes = codes * len(encoded.dictionary) + encoded.indices.to_numpy()
-            codes = pa.array(codes).dictionary_encode().indices.to_numpy()  # dense again
+            if len(keys) > 1:
+                codes = pa.array(codes).dictionary_encode().indices.to_numpy()  # dense again
         count = int(codes.max()) + 1 if rows else 0
         small = codes.astype(np.uint16) if count <= 1 << 16 else codes  # which NumPy sorts by radix
         ends = np.cumsum(np.bincount(codes, minlength=count))
@@ -73,6 +84,10 @@ class Column:
 
     def has_null(self, start: int, stop: int) -> bool:
         return self.null is not None and bool(self.null[start:stop].any())
+
+    def turned(self, turned: bool) -> np.ndarray:
+        """All values of a column without NULLs, in the dtype of one with NULLs if `turned`."""
+        return self.values.astype(object if self.values.dtype == bool else np.float64) if turned else self.values
 
     def series(self, start: int, stop: int, turned: bool) -> pd.Series:
         """The piece, a copy. `turned`: in the dtype of a column with NULLs."""
@@ -107,25 +122,61 @@ def _states(held: list[pa.RecordBatch], keys: int, parts: tuple[Part, ...]) -> p
     arrays = _columns(held)
     groups = Groups.of(arrays[:keys], len(arrays[0]))
     columns = [Column(array, groups.order) for array in arrays[keys:]]
-    bounds = groups.starts.tolist()
-    states = [
-        pa.array([_state(part, columns, *bound) for bound in zip(bounds, bounds[1:], strict=False)], pa.binary())
-        for part in parts
-    ]
+    states = [pa.array(_part_states(part, columns, groups.starts), pa.binary()) for part in parts]
     return _batch([key.take(pa.array(groups.first)) for key in arrays[:keys]] + states)
 
 
-def _state(part: Part, columns: list[Column], start: int, stop: int) -> bytes:
-    """For each set of dtypes that the whole group may turn out to have, the piece's state; which columns have NULLs here."""
-    null = {p: columns[p].has_null(start, stop) for p in part.turns}
-    choices = [(True,) if null[p] else (False, True) for p in sorted(part.turns)]
-    found = {}
-    for turned in product(*choices):
-        by = dict(zip(sorted(part.turns), turned, strict=True))
-        given = [(name, columns[p].series(start, stop, by.get(p, False))) for p, name in part.columns]
-        args = [series for name, series in given if name is None]
-        found[turned] = part.state(*args, **{name: series for name, series in given if name is not None})
-    return pickle.dumps((tuple(null[p] for p in sorted(part.turns)), found), pickle.HIGHEST_PROTOCOL)
+def _part_states(part: Part, columns: list[Column], starts: np.ndarray) -> list[bytes]:
+    """For each group: for each set of dtypes that the whole group may turn out to have, the piece's state; which columns have
+    NULLs here.
+    """
+    turns, bounds = sorted(part.turns), starts.tolist()
+    sets = list(product((False, True), repeat=len(turns)))
+    if all(columns[p].null is None for p in turns):
+        nulls = (False,) * len(turns)
+        alike = [_alike(part, columns, starts, turned) for turned in sets]
+        return [
+            pickle.dumps((nulls, dict(zip(sets, states, strict=True))), pickle.HIGHEST_PROTOCOL)
+            for states in zip(*alike, strict=True)
+        ]
+    made = []
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        nulls = tuple(columns[p].has_null(start, stop) for p in turns)
+        found = {
+            turned: _given(part, columns, start, stop, turned)
+            for turned in sets
+            if all(is_turned or not null for is_turned, null in zip(turned, nulls, strict=True))
+        }
+        made.append(pickle.dumps((nulls, found), pickle.HIGHEST_PROTOCOL))
+    return made
+
+
+def _alike(part: Part, columns: list[Column], starts: np.ndarray, turned: tuple[bool, ...]) -> list[Given]:
+    """What each group gives, at once where the function is one that can run so."""
+    by, bounds = dict(zip(sorted(part.turns), turned, strict=True)), starts.tolist()
+
+    def one(group: int) -> Given:
+        return _given(part, columns, bounds[group], bounds[group + 1], turned)
+
+    given = [(name, columns[p].turned(by.get(p, False))) for p, name in part.columns]
+    args, named = [values for name, values in given if name is None], {name: values for name, values in given if name is not None}
+    found = states_of_all(part.state, args, named, starts, part.rtol, lambda group: one(group)[0])
+    return [one(group) for group in range(len(bounds) - 1)] if found is None else [(state, None) for state in found]
+
+
+def _given(part: Part, columns: list[Column], start: int, stop: int, turned: tuple[bool, ...]) -> Given:
+    """The state of a piece; the piece itself when that raises, for the group may be one that the annotated function takes."""
+    by = dict(zip(sorted(part.turns), turned, strict=True))
+
+    def arguments() -> tuple[list[pd.Series], dict[str, pd.Series]]:
+        made = [(name, columns[p].series(start, stop, by.get(p, False))) for p, name in part.columns]
+        return [s for name, s in made if name is None], {name: s for name, s in made if name is not None}
+
+    args, named = arguments()
+    try:
+        return part.state(*args, **named), None
+    except Exception:  # noqa: BLE001 - it is raised again, where nothing else is left to do
+        return None, arguments()  # as they were before
 
 
 def final_results(
@@ -153,7 +204,16 @@ def final_results(
 def _result(part: Part, pieces: list[bytes]) -> Any:
     loaded = [pickle.loads(piece) for piece in pieces]
     turned = tuple(any(flags) for flags in zip(*(null for null, _ in loaded), strict=True)) if part.turns else ()
-    merged = reduce(part.merge, [found[turned] for _, found in loaded])
+    given: list[Given] = [found[turned] for _, found in loaded]
+    states = [state for state, left in given if left is None]
+    rows = [left for _, left in given if left is not None]
+    if rows:
+        args = [pd.concat(series, ignore_index=True) for series in zip(*(args for args, _ in rows), strict=True)]
+        named = {name: pd.concat([named[name] for _, named in rows], ignore_index=True) for name in rows[0][1]}
+        if not states:  # these are all rows of the group
+            return part.function(*args, **named)
+        states.append(part.state(*args, **named))
+    merged = reduce(part.merge, states)
     return merged if part.finish is None else part.finish(merged)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from sparkweld.annotations import Annotation, annotation_of
 from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Matrix, Merge, Merged, Mutated, Rows
-from sparkweld.fused import grouping
+from sparkweld.fused import alike, grouping
 from sparkweld.fused.payload import by_value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import check_confs
@@ -57,8 +57,8 @@ def compile_partial(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str
             raise refusal("SW232", entries[0]["name"], op=kept[0][0], bound=f"{kept[0][1]:g} relative, by its annotation")
         return {
             "status": "ok",
-            "before": by_value(grouping.partial_states(keys, tuple(parts)), grouping).hex(),
-            "after": by_value(grouping.final_results(keys, tuple(parts), zone), grouping).hex(),
+            "before": by_value(grouping.partial_states(keys, tuple(parts)), grouping, alike).hex(),
+            "after": by_value(grouping.final_results(keys, tuple(parts), zone), grouping, alike).hex(),
             "kept": [{"op": name, "bound": f"{rtol:g} relative, by the order of rows"} for name, rtol in dict.fromkeys(kept)],
         }
 
@@ -90,7 +90,8 @@ def _part(udf: dict[str, Any], name: str, blobs: Sequence[bytes], column: int) -
         state, finish = returns.state or annotation.function, returns.finish
     _check_state(annotation, state, name)
     columns = tuple((column + i, keyword) for i, (keyword, _) in enumerate(arguments))
-    return grouping.Part(state, returns.function, finish, columns, turns, command.return_type), annotation
+    function, of = annotation.function, command.return_type
+    return grouping.Part(state, returns.function, finish, columns, turns, of, function, returns.rtol), annotation
 
 
 def _check_arguments(annotation: Annotation, arguments: list[tuple[str | None, Any]], name: str) -> None:

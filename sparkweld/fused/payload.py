@@ -25,13 +25,15 @@ def pickled(plan: Any) -> bytes:
     return cloudpickle.dumps(plan)  # type: ignore[no-any-return]
 
 
-def by_value(function: Callable[..., Any], module: types.ModuleType) -> bytes:
-    """The command of a function of mapInArrow with the code of `module`, which workers need not have."""
-    cloudpickle.register_pickle_by_value(module)
+def by_value(function: Callable[..., Any], *modules: types.ModuleType) -> bytes:
+    """The command of a function of mapInArrow with the code of `modules`, which workers need not have."""
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
     try:
         return cloudpickle.dumps((function, None))  # type: ignore[no-any-return]  # workers do not look at its type
     finally:
-        cloudpickle.unregister_pickle_by_value(module)
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:

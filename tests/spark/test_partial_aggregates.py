@@ -119,6 +119,24 @@ def test_groups(spark, table):
     check(spark, lambda: table.groupBy("g").agg(best("x", "y").alias("c")).where("c > 3").groupBy("c").agg(F.count("*")), 1)
 
 
+def strict(x):
+    if (x > 1e5).any():
+        raise ValueError("no state for such rows")
+    return float(x.sum()), len(x)
+
+
+@splittable((Rows(),), returns=Merged(lambda a, b: (a[0] + b[0], a[1] + b[1]), 1e-9, strict, lambda s: s[0] / s[1]), check=False)
+def clipped(x: pd.Series) -> float:
+    return float(x.mean())
+
+
+def test_groups_for_which_a_state_raises_are_the_functions(spark, parquet):
+    groups = np.arange(2000) % 8
+    table = parquet({"g": groups, "x": np.where(groups == 3, 1e6, 1.5) * (np.arange(2000) % 10 + 1)})
+    function = pandas_udf(clipped, "double")
+    check(spark, lambda: table.groupBy("g").agg(function("x").alias("m")), 1)
+
+
 def test_what_is_not_annotated_for_it_runs_as_it_is(spark, table):
     for calls, key, code in (
         ([mode("name"), median("x")], "g", "SW"),
