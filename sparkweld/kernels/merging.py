@@ -9,8 +9,8 @@ by a state of eight int64, whose address follows those of the columns (their ord
     6 the row to start with, and afterwards the first row that is not merged yet, 7 what stopped it
 
 The columns that it merges are another kernel's, which LLVM vectorises and which can still give rows up: `merging.c` calls the two
-by turns, for a block of rows each, so that they are in the cache and there are no columns of a whole batch. Pieces of 256 to 4,096
-rows took the same time: 9.9 to 10.2 ns a row with a text for key, 5.6 to 5.7 with an int.
+by turns, for a block of rows each, so that they are in the cache and there are no columns of a whole batch. Pieces of 256 to
+4,096 rows took the same time: 9.9 to 10.2 ns a row with a text for key, 5.6 to 5.7 with an int.
 
 When a row makes a group for which there is no room, the loop stops before it: the caller takes the groups out, sets the first
 four words and the slots back and calls again. Word 7 is then the bytes of text that the row's keys want. `result[1]` is 1

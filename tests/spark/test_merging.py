@@ -139,6 +139,10 @@ def test_batches_that_run_in_python_are_merged_too(spark, parquet):
     check_merged(spark, query, deopt=None)
 
 
+def by_keys(frame, keys, *calls):
+    return frame.groupBy(*keys).agg(*calls).orderBy(*keys)
+
+
 def report_of(spark, query, conf=None):
     """What the kernels below did, and what the merging ones did."""
     never = {"spark.sparkweld.featureCache.mode": "never"}  # else what was measured before decides
@@ -163,8 +167,8 @@ def test_blocks_of_all_kinds_of_kernels(spark, parquet):
     table = parquet(numbers(rows), row_group_size=5000)
     small = table.withColumn("k", F.col("k") % 1000)
     whole = [
-        lambda: scored(table).where("s > 0 and i is not null").groupBy("g", "name").agg(F.sum("s"), F.max("i"), F.min("f")).orderBy("g", "name"),
-        lambda: table.select(initial("name").alias("n"), scaled("x").alias("s")).groupBy("n").agg(F.sum("s"), F.count("*")).orderBy("n"),
+        lambda: by_keys(scored(table).where("s > 0 and i is not null"), ("g", "name"), F.sum("s"), F.max("i"), F.min("f")),
+        lambda: by_keys(table.select(initial("name").alias("n"), scaled("x").alias("s")), ("n",), F.sum("s"), F.count("*")),
         lambda: table.select(tagged("name").alias("n"), "i").groupBy("n").agg(F.sum("i")).orderBy("n"),
         lambda: small.select("day", squared("k").alias("q")).groupBy("day").agg(F.sum("q"), F.avg("q")).orderBy("day"),
         lambda: scored(table).where("s > 1e300").agg(F.sum("s"), F.count("s"), F.max("d"), F.avg("i")),
