@@ -8,6 +8,7 @@ is imported, and every fault of a request becomes its reply. `udf_compiler.proto
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import queue
@@ -36,14 +37,17 @@ _MAX_TRACE = 16_000
 Reply = tuple[dict[str, Any], tuple[bytes | memoryview, ...]]
 
 
-def _translation(load: Callable[[], Make]) -> Callable[[Service, Message], Reply]:
-    """The operation that answers with what `load` gives, or its refusal; it loads while the warm-up imports nothing."""
-
-    def answer(self: Service, message: Message) -> Reply:
-        with self.warm_up.at_rest():
-            return or_refused(load(), message.header, message.blobs), ()
-
-    return answer
+#: Operation -> the function that answers it: its module, which is loaded when it is wanted, and its name.
+_TRANSLATIONS = {
+    "aggregate": ("udf_compiler.aggregates", "compile_aggregate"),
+    "twin": ("udf_compiler.twins.compile", "compile_twin"),
+    "implied": ("udf_compiler.twins.compile", "compile_implied"),
+    "independent": ("udf_compiler.twins.compile", "compile_independent"),
+    "reads": ("udf_compiler.twins.compile", "compile_reads"),
+    "fuse": ("sparkweld.fused.compile", "compile_fused"),
+    "partial": ("sparkweld.fused.partial", "compile_partial"),
+    "cascade": ("udf_compiler.cascade_payloads", "with_cascade"),
+}
 
 
 class Service:
@@ -57,14 +61,7 @@ class Service:
         self._operations: dict[str, Callable[[Message], Reply]] = {
             "hello": self._hello,
             "compile": self._compile,
-            "aggregate": self._aggregate,
-            "twin": self._twin,
-            "implied": self._implied,
-            "independent": self._independent,
-            "reads": self._reads,
-            "fuse": self._fuse,
-            "partial": self._partial,
-            "cascade": self._cascade,
+            **dict.fromkeys(_TRANSLATIONS, self._translate),
             "object": self._object,
             "shutdown": self._shutdown,
         }
@@ -111,53 +108,12 @@ class Service:
             about = [{"digest": block.digest, "bytes": block.size} for block in blocks]
             return {**reply, "blocks": about}, tuple(block.data.data for block in blocks)
 
-    @_translation
-    def _aggregate() -> Make:
-        from udf_compiler.aggregates import compile_aggregate
-
-        return compile_aggregate
-
-    @_translation
-    def _twin() -> Make:
-        from udf_compiler.twins.compile import compile_twin
-
-        return compile_twin
-
-    @_translation
-    def _implied() -> Make:
-        from udf_compiler.twins.compile import compile_implied
-
-        return compile_implied
-
-    @_translation
-    def _independent() -> Make:
-        from udf_compiler.twins.compile import compile_independent
-
-        return compile_independent
-
-    @_translation
-    def _reads() -> Make:
-        from udf_compiler.twins.compile import compile_reads
-
-        return compile_reads
-
-    @_translation
-    def _fuse() -> Make:
-        from sparkweld.fused.compile import compile_fused
-
-        return compile_fused
-
-    @_translation
-    def _partial() -> Make:
-        from sparkweld.fused.partial import compile_partial
-
-        return compile_partial
-
-    @_translation
-    def _cascade() -> Make:
-        from udf_compiler.cascade_payloads import with_cascade
-
-        return with_cascade
+    def _translate(self, message: Message) -> Reply:
+        """What the operation's function gives, or its refusal. It loads while the warm-up imports nothing."""
+        module, name = _TRANSLATIONS[message.header["op"]]
+        with self.warm_up.at_rest():
+            make: Make = getattr(importlib.import_module(module), name)
+            return or_refused(make, message.header, message.blobs), ()
 
     def _object(self, message: Message) -> Reply:
         from sparkweld.ir import parse_program
