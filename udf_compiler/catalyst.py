@@ -20,6 +20,7 @@ from sparkweld.ir.ops import Fits, IsIn
 from sparkweld.ir.types import BOOL, DATE, I32, I64, MOMENTS, STR, TS
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import COLUMN_TYPES
+from udf_compiler.catalyst_lists import LIST_RULES
 from udf_compiler.catalyst_strings import STRING_RULES, guard_text, text_of
 from udf_compiler.catalyst_times import TIME_RULES, day_of
 from udf_compiler.catalyst_values import Expr, Maybe, Rule
@@ -356,12 +357,11 @@ def _literal(value: object, type: Type) -> object:
         return value
     if type == BOOL:
         return bool(value)
-    if type == STR:
-        return str(value)
     return float.fromhex(str(value)) if type.is_float else int(str(value))
 
 
 _RULES: dict[str, Rule] = {
+    **LIST_RULES,
     **STRING_RULES,
     **TIME_RULES,
     "Abs": _Translator.sign,

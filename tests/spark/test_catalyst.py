@@ -20,6 +20,7 @@ from tests.helpers.differential import session_conf
 from tests.helpers.programs import assert_equal_arrays, assert_equal_results
 from udf_compiler.boundary import SPARK_TYPES
 from udf_compiler.catalyst import EXPRESSIONS, translate, translate_condition
+from udf_compiler.catalyst_lists import LIST_RULES
 from udf_compiler.catalyst_strings import STRING_RULES
 from udf_compiler.catalyst_times import TIME_RULES
 
@@ -262,7 +263,8 @@ def may_flag_more(sql: str, table: pa.Table, row: int) -> bool:
 
 def test_every_expression_is_tested(spark, frame) -> None:
     """Each op that translates occurs above; those that no SQL gives are built by hand below. Those of dates and times are in
-    tests/test_calendar.py and test_timestamps.py, those of strings in test_generated_expressions.py and test_strings.py."""
+    tests/test_calendar.py and test_timestamps.py, those of strings in test_generated_expressions.py and test_strings.py, those of
+    arrays in test_catalyst_lists.py."""
     seen: set[str] = set()
 
     def visit(expr: dict[str, Any]) -> None:
@@ -272,7 +274,7 @@ def test_every_expression_is_tested(spark, frame) -> None:
 
     for sql in EXPRESSIONS_SQL:
         visit(analyzed(frame, sql))
-    elsewhere = {*TIME_RULES, *STRING_RULES}
+    elsewhere = {*TIME_RULES, *STRING_RULES, *LIST_RULES}
     assert EXPRESSIONS - seen - elsewhere == {*OPTIMIZER_MADE, *OF_TWINS}
 
 

@@ -58,7 +58,7 @@ final class ExpressionCodec(
       node.withArray[ArrayNode]("args").add(encode(value))
       node
     case other =>
-      if (!isScalar(other.dataType)) throw new UnsupportedExpression(s"${other.prettyName} of type ${other.dataType.sql}")
+      if (!isScalar(other.dataType) && !other.isInstanceOf[StringSplit]) throw new UnsupportedExpression(s"${other.prettyName} of type ${other.dataType.sql}")
       refuseArrays(other)
       val op = other match {
         case RoundToWhole(_, direction) => direction
@@ -70,12 +70,14 @@ final class ExpressionCodec(
         case mode => node.put("ansi", mode == EvalMode.ANSI)
       }
       zone(other).foreach(node.put("zone", _))
+      legacySize(other).foreach(node.put("legacy", _))
       node
   }
 
-  /** An array may be an argument of a UDF, and be asked whether it is NULL. */
+  /** An array may be an argument of a UDF, be asked whether it is NULL, and be looked into. */
   private def refuseArrays(expression: Expression): Unit = expression match {
-    case _: IsNull | _: IsNotNull => ()
+    case _: IsNull | _: IsNotNull | _: Size | _: GetArrayItem | _: ArrayContains | _: ArrayJoin => ()
+    case ElementAt(_, _, None, _) => ()
     case other => other.children.find(_.dataType.isInstanceOf[ArrayType]).foreach { array =>
       throw new UnsupportedExpression(s"${other.prettyName} of ${array.sql} of type ${array.dataType.sql}")
     }
@@ -152,7 +154,8 @@ object ExpressionCodec {
     classOf[If], classOf[CaseWhen], classOf[Coalesce], classOf[In], classOf[Cast], classOf[Sqrt],
     classOf[Length], classOf[Upper], classOf[Lower], classOf[Concat], classOf[Substring],
     classOf[StringTrim], classOf[StringTrimLeft], classOf[StringTrimRight],
-    classOf[StartsWith], classOf[EndsWith], classOf[Contains],
+    classOf[StartsWith], classOf[EndsWith], classOf[Contains], classOf[StringSplit],
+    classOf[Size], classOf[ElementAt], classOf[GetArrayItem], classOf[ArrayContains], classOf[ArrayJoin],
     classOf[Year], classOf[Quarter], classOf[Month], classOf[DayOfMonth], classOf[DayOfYear], classOf[DayOfWeek], classOf[WeekDay],
     classOf[WeekOfYear], classOf[Hour], classOf[Minute], classOf[Second],
     classOf[KnownNotNull], classOf[KnownFloatingPointNormalized], classOf[NormalizeNaNAndZero],
@@ -166,11 +169,19 @@ object ExpressionCodec {
     case _ => None
   }
 
+  /** Whether the size of a NULL is -1. */
+  private def legacySize(expression: Expression): Option[Boolean] = expression match {
+    case size: Size => Some(size.legacySizeOfNull)
+    case _ => None
+  }
+
   private def evalMode(expression: Expression): Option[EvalMode.Value] = expression match {
     case arithmetic: BinaryArithmetic => Some(arithmetic.evalMode)
     case cast: Cast => Some(cast.evalMode)
     case minus: UnaryMinus => Some(EvalMode.fromBoolean(minus.failOnError))
     case abs: Abs => Some(EvalMode.fromBoolean(abs.failOnError))
+    case item: GetArrayItem => Some(EvalMode.fromBoolean(item.failOnError))
+    case element: ElementAt => Some(EvalMode.fromBoolean(element.failOnError))
     case _ => None
   }
 }

@@ -1,0 +1,105 @@
+"""Catalyst expressions of arrays, and of the strings that become arrays or come of them, to IR values.
+
+Where one looks into an array, rows with a NULL among its elements, or a text among them that is no UTF-8, are guarded.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sparkweld.errors import InternalError
+from sparkweld.ir import Value
+from sparkweld.ir.ops import ListCall, StrCall
+from sparkweld.ir.types import I32, I64, STR
+from sparkweld.reasons import refusal
+from udf_compiler.catalyst_values import Expr, Maybe, Rule, Translator
+
+#: A pattern that stands for itself, or a single character that a backslash makes stand for itself.
+_PLAIN = re.compile(r"[^\\^$.|?*+()\[\]{}]+|\\[^\w\s]")
+
+
+def _array(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """The first argument, complete; the list of a NULL is empty."""
+    x = t.of(expr["args"][0], demand)
+    if not x.value.type.is_list:
+        raise refusal("SW321", expression=f"{expr['op']} of no array")
+    t.guard(t.loop.emit(ListCall("complete", x.value.type), x.value), demand, x.valid)
+    if x.value.type.element == STR:
+        t.guard(t.loop.emit(ListCall("valid_utf8", x.value.type), x.value), demand, x.valid)
+    return x
+
+
+def _length(t: Translator, x: Maybe) -> Value:
+    return t.loop.emit(ListCall("length", x.value.type), x.value)
+
+
+def _size(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """`legacy`: that of NULL is -1."""
+    x = _array(t, expr, demand)
+    size = t.loop.cast(_length(t, x), I32)
+    if not expr["legacy"] or x.valid is None:
+        return Maybe(size, x.valid)
+    return Maybe(t.loop.select(x.valid, size, t.loop.const(-1, I32)))
+
+
+def _element(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """element_at counts from 1, or from the end when negative, and raises for 0; ``array[i]`` counts from 0.
+
+    Under ANSI a place where no element is raises, else it has none.
+    """
+    loop, x = t.loop, _array(t, expr, demand)
+    index = t.of(expr["args"][1], demand)
+    at, zero = loop.cast(index.value, I64), loop.const(0, I64)
+    valid = t.all_of(x.valid, index.valid)
+    size = _length(t, x)
+    if expr["op"] == "ElementAt":
+        t.guard(loop.call("not_equal", at, zero), demand, valid)
+        one = loop.const(1, I64)
+        at = loop.select(loop.call("greater", at, zero), loop.call("subtract", at, one), loop.call("add", size, at))
+    inside = loop.call("logical_and", loop.call("greater_equal", at, zero), loop.call("less", at, size))
+    value = loop.emit(ListCall("at", x.value.type), x.value, at)
+    if not isinstance(expr.get("ansi"), bool):
+        raise InternalError(f"{expr['op']} came without its `ansi` flag")
+    if expr["ansi"]:
+        t.guard(inside, demand, valid)
+        return Maybe(value, valid)
+    return Maybe(value, t.all_of(valid, inside))
+
+
+def _contains(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    loop, x = t.loop, _array(t, expr, demand)
+    wanted = t.of(expr["args"][1], demand)
+    if wanted.value.type != x.value.type.element or wanted.value.type.is_float:  # a NaN is equal to itself here
+        raise refusal("SW321", expression=f"ArrayContains of {x.value.type.element} elements")
+    at = loop.emit(ListCall("find", x.value.type), x.value, wanted.value)
+    return Maybe(loop.call("greater_equal", at, loop.const(0, I64)), t.all_of(x.valid, wanted.valid))
+
+
+def _join(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """What stands for NULLs never matters: there are none."""
+    _, *texts = expr["args"]
+    if any(text["op"] != "Literal" or text["value"] is None for text in texts):
+        raise refusal("SW321", expression="ArrayJoin with a string that is no literal")
+    x = _array(t, expr, demand)
+    return Maybe(t.loop.emit(ListCall("join", x.value.type), x.value, t.loop.const(str(texts[0]["value"]), STR)), x.valid)
+
+
+def _split(t: Translator, expr: Expr, demand: Value | None) -> Maybe:
+    """By a pattern that is a text; a limit above 0 is the most pieces."""
+    text, pattern, limit = expr["args"]
+    known = pattern["op"] == limit["op"] == "Literal" and None not in (pattern["value"], limit["value"])
+    if not known or not _PLAIN.fullmatch(str(pattern["value"])):
+        raise refusal("SW321", expression="StringSplit by a pattern that is no text")
+    separator, most = str(pattern["value"]).removeprefix("\\"), int(str(limit["value"]))
+    x = t.of(text, demand)
+    return Maybe(t.loop.emit(StrCall("split", (separator, most - 1 if most > 0 else -1)), x.value), x.valid)
+
+
+LIST_RULES: dict[str, Rule] = {
+    "ArrayContains": _contains,
+    "ArrayJoin": _join,
+    "ElementAt": _element,
+    "GetArrayItem": _element,
+    "Size": _size,
+    "StringSplit": _split,
+}
