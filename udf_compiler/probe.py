@@ -171,6 +171,8 @@ class _Computed:
 
     def _series(self, x: TracedSeries) -> pd.Series:
         array = self._arrays[x.value.id]
+        if x.kind == "category":
+            raise refusal("SW251", call="a result of categories")
         if x.kind == "date":
             return pd.Series(_dates(array), dtype=object)
         if x.kind == "list":

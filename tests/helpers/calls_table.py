@@ -29,7 +29,7 @@ def calls_table() -> str:
     rows = [
         ("`np.` ufuncs", _names((*ufuncs, "divmod"))),
         ("`np.` functions", _names(f.__name__ for f in numpy_.TABLE)),
-        ("`pd.` functions", _names(("Series", "DataFrame", *pandas_._FUNCTIONS))),
+        ("`pd.` functions", _names(("Series", "DataFrame", "CategoricalDtype", *pandas_._FUNCTIONS))),
         ("Series", _names((*series_methods.METHODS, *series_methods.PROPERTIES, "dtype"))),
         ("Series of strings", _names((*strings_methods.METHODS, *strings_methods.PROPERTIES, "dtype"))),
         ("Series `.str`", _names((*accessor.METHODS, "[...]"))),

@@ -235,3 +235,27 @@ def test_tree_ensembles(spark, parquet):
     scored = (label(features), fraction(features), value(features), flag(features))
     what = check(spark, lambda: table.select("id", *scored), deopt=None)
     assert what.kernel_batches
+
+
+def test_categories_of_texts(spark, parquet):
+    """Codes of the training, whatever texts a batch has; a new one is an error of XGBoost's."""
+    cities = np.array(["Oslo", "Rome", None, "Köln", "new"], object)[np.arange(600) % 5]
+    frame = parquet({"id": np.arange(600), "a": np.arange(600) % 7 * 1.0, "city": pa.array(cities, pa.string())})
+    known = frame.filter("city <> 'new' or city is null").toPandas()
+    data = known[["a"]].assign(city=known.city.astype("category"))
+    target = known.a * known.city.isin(["Oslo", "Köln"])
+    light = lightgbm.LGBMRegressor(n_estimators=4, num_leaves=5, verbose=-1, n_jobs=1).fit(data, target)
+    boosted = xgboost.XGBRegressor(n_estimators=4, max_depth=3, n_jobs=1, max_cat_to_onehot=1).fit(data, target)
+
+    @pandas_udf("double")
+    def by_light(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(light.predict(d.assign(city=d["city"].astype("category"))))
+
+    @pandas_udf("float")
+    def by_boosted(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(boosted.predict(d.assign(city=d["city"].astype("category")), output_margin=True))
+
+    row = F.struct("a", "city")
+    check(spark, lambda: frame.select("id", by_light(row)))
+    check(spark, lambda: frame.filter("id < 4").select("id", by_boosted(row)))
+    check(spark, lambda: frame.select("id", by_boosted(row)), deopt=None)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
-from udf_compiler.calls import cuts, frames, lists, maybe_methods, offsets, series_methods, time_conversions
+from udf_compiler.calls import categoricals, cuts, frames, lists, maybe_methods, offsets, series_methods, time_conversions
 from udf_compiler.calls.arrays import bound, called
 from udf_compiler.calls.strings import methods as text_methods
 from udf_compiler.calls.strings.accessor import accessor
@@ -52,6 +52,8 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
     call = f"Series.{name}"
     if series.kind == "list":
         return lists.attribute(series, name)
+    if series.kind == "category":
+        refuse("SW251", call=f"{call} of categories")
     if series.kind == "text":
         methods, properties = text_methods.METHODS, text_methods.PROPERTIES
     else:
@@ -253,6 +255,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "to_timedelta": time_conversions.to_timedelta,
     "concat": frames.concat,
     "cut": cuts.cut,
+    "Categorical": categoricals.categorical,
 }
 
 
@@ -310,6 +313,10 @@ def stand_in(obj: Any) -> Any:
         return SeriesStandIn
     if obj is pd.DataFrame:
         return FrameStandIn
+    if obj is pd.CategoricalDtype:
+        return categoricals.dtype_of
+    if isinstance(obj, pd.CategoricalDtype):
+        return categoricals.Dtype(obj)
     for table in (time_constants, offsets):
         found = table.stand_in(obj)
         if found is not None:

@@ -54,7 +54,7 @@ class Features:
     Numbers are plain values; strings are NULL where missing, and `missing` says, column by column, what they are then (empty:
     nothing is missing). `names`: those of a DataFrame; None for an array. Shape (n,) when `ndim` is 1. `order`: as of a
     TracedArray. `sparse`: a scipy matrix. `fresh`: no one else sees its memory. `kept`: some value is not the
-    library's to the last bit.
+    library's to the last bit. `categories`: which columns are pandas' categories, of texts (empty: none is).
     """
 
     loop: LoopBuilder
@@ -66,6 +66,7 @@ class Features:
     fresh: bool = True
     missing: tuple[Missing, ...] = ()
     kept: bool = False
+    categories: tuple[pd.CategoricalDtype | None, ...] = ()
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -79,7 +80,7 @@ class Features:
 
     @property
     def has_texts(self) -> bool:
-        return STR in self.types
+        return any(t == STR for at, t in enumerate(self.types) if not (self.categories and self.categories[at] is not None))
 
     def missing_of(self, at: int) -> Missing:
         """What stands for the missing strings of a column."""
@@ -93,11 +94,16 @@ class Features:
         """Some of the columns, in that order."""
         missing = tuple(self.missing_of(i) for i in positions) if self.missing else ()
         names = None if self.names is None else tuple(self.names[i] for i in positions)
-        return replace(self, columns=tuple(self.columns[i] for i in positions), names=names, missing=missing, order=None)
+        categories = tuple(self.categories[i] for i in positions) if self.categories else ()
+        columns = tuple(self.columns[i] for i in positions)
+        return replace(self, columns=columns, names=names, missing=missing, categories=categories, order=None)
 
     def prototype(self) -> Any:
         """One row of the same container and dtypes: ones and the text "a"."""
-        rows = [np.array(["a"], object) if t == STR else np.ones(1, t.dtype) for t in self.types]
+        rows: list[Any] = [np.array(["a"], object) if t == STR else np.ones(1, t.dtype) for t in self.types]
+        for at, dtype in enumerate(self.categories):
+            if dtype is not None:
+                rows[at] = pd.Categorical(["a"] if dtype.categories is None else dtype.categories[:1], dtype=dtype)
         if self.names is not None:
             return pd.DataFrame(dict(enumerate(rows))).set_axis(list(self.names), axis=1)
         if self.ndim == 1:
@@ -106,13 +112,15 @@ class Features:
         return importlib.import_module("scipy.sparse").csr_matrix(array) if self.sparse else array
 
 
-def features_of(x: Any, call: str) -> Features:
-    """What a model sees of a traced argument. Refuses SW810."""
+def features_of(x: Any, call: str, categories: bool = False) -> Features:
+    """What a model sees of a traced argument. Refuses SW810, and SW251 columns of categories unless it takes `categories`."""
     if isinstance(x, TracedFrame):
-        parts = [_column(s, call) for s in x.series.values()]
+        parts = [_column(s, call, categories) for s in x.series.values()]
         names = tuple(x.series)
         missings = tuple(m for _, m in parts)
-        return Features(x.loop, tuple(v for v, _ in parts), names, order=None, fresh=False, missing=missings)
+        dtypes = tuple(s.dtype if s.kind == "category" else None for s in x.series.values())
+        kinds = dtypes if any(dtype is not None for dtype in dtypes) else ()
+        return Features(x.loop, tuple(v for v, _ in parts), names, order=None, fresh=False, missing=missings, categories=kinds)
     if isinstance(x, TracedArray):
         return Features(x.loop, x.columns, ndim=x.ndim, order=x.order, fresh=False)
     if isinstance(x, TracedSeries):
@@ -121,7 +129,9 @@ def features_of(x: Any, call: str) -> Features:
     refuse("SW810", call=call, what=raw(x))
 
 
-def _column(series: TracedSeries, call: str) -> tuple[Value, Missing]:
+def _column(series: TracedSeries, call: str, categories: bool = False) -> tuple[Value, Missing]:
+    if series.kind == "category" and categories:
+        return series.value, series.missing.kept()
     if series.kind == "text":
         some_string(series)  # without one, the column may be float64
         return series.value, series.missing.kept()

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import F32, F64, I32, I64
+from sparkweld.ir.types import F32, F64, I32, I64, STR
+from udf_compiler.models.categories import are_texts, as_in_training, category_columns, numbers_of
 from udf_compiler.models.features import Features
 from udf_compiler.models.forests import of_lightgbm
 from udf_compiler.models.forests.of_lightgbm import LightGBM, Unread
@@ -44,6 +45,7 @@ class Booster(Translator):
     """predict: the transformed sums, raw ones, or numbers of leaves."""
 
     KEPT = ("predict",)
+    CATEGORIES = True
 
     @property
     def booster(self) -> Any:
@@ -71,13 +73,22 @@ class Booster(Translator):
         if not isinstance(x, Features) or x.ndim != 2 or x.has_texts or (x.sparse and not x.types[0].is_float):
             refuse("SW811", call=call)  # of a sparse matrix, values that are not stored are 0
         made = run_prototype(call, getattr(self.model, method), x.prototype(), **options)
+        if x.categories:
+            x = self._categorised(x)
         # Arrays that hold no floats become float32, DataFrames the common type with float32.
         through = F64
         if x.names is None and not x.types[0].is_float:
             through = F32
-        elif x.names is not None and np.result_type(*(t.dtype for t in x.types), np.float32) == np.float32:
-            through = F32
-        return [x.loop.cast(x.loop.cast(v, through), F64) for v in x.values], np.ndim(made)
+        elif x.names is not None and np.result_type(*(t.dtype for t in x.types if t != STR), np.float32) == np.float32:
+            through = F32  # codes of categories are small integers, which every width holds
+        return [x.loop.cast(x.loop.cast(v, through), F64) for v in numbers_of(x)], np.ndim(made)
+
+    def _categorised(self, x: Features) -> Features:
+        """Category columns with the model's categories, in their order; other texts are missing. Refuses SW835 other models."""
+        known = self.booster.pandas_categorical
+        if not known or not all(map(are_texts, known)):
+            refuse("SW835", name=self.name, what="no categories of texts for a column of categories")
+        return as_in_training(x, dict(zip(category_columns(x), known, strict=True)))
 
     def _means(self, model: LightGBM, columns: list[Value], loop: LoopBuilder, call: str) -> list[Value]:
         sums = sums_of(model.forest, columns, loop, call)

@@ -10,6 +10,7 @@ import numpy as np
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import F32
+from udf_compiler.models.categories import numbers_of
 from udf_compiler.models.features import Features, features_of, guard_finite
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import refuse
@@ -34,7 +35,7 @@ class Matrix:
     def columns(self) -> list[Value]:
         """The values as XGBoost compares them: float32, NaN where missing. Rows with infinity are guarded: it raises."""
         loop = self.features.loop
-        columns = [loop.cast(v, F32) for v in self.features.values]
+        columns = [loop.cast(v, F32) for v in numbers_of(self.features)]
         guard_finite(loop, columns, allow_nan=True)
         if np.isnan(self.missing):
             return columns
@@ -64,7 +65,7 @@ def matrix(
     odd = sorted(name for name, value in given.items() if value is not None)
     if odd:
         refuse("SW840", call=_CALL, option=odd[0])
-    x = features_of(data, _CALL)
+    x = features_of(data, _CALL, categories=True)
     if x.ndim != 2 or x.has_texts:
         refuse("SW811", call=_CALL)
     options = {"feature_names": feature_names, "feature_types": feature_types, "enable_categorical": enable_categorical}

@@ -81,7 +81,10 @@ def _called(translator: Translator, name: str, method: Callable[..., Any], *args
     call = translator.call(name)
     x, options = _arguments(translator, name, method, args, kwargs)
     x = for_model(x, _width_of(translator.model), call)
-    given = x.features if isinstance(x, TracedSparse) else x if isinstance(x, TracedMatrix) else features_of(x, call)
+    if isinstance(x, TracedSparse):
+        given: Any = x.features
+    else:
+        given = x if isinstance(x, TracedMatrix) else features_of(x, call, translator.CATEGORIES)
     made = method(given, **options)
     return given_back(contained(translator, made) if name == "transform" else made, call)
 

@@ -38,6 +38,8 @@ class Translator:
 
     #: Methods whose values lie within a bound of the library's; those of the others are its very bits.
     KEPT: ClassVar[tuple[str, ...]] = ()
+    #: Whether it takes pandas' category columns.
+    CATEGORIES: ClassVar[bool] = False
 
     model: Any
     rebuild: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)

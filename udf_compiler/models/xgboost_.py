@@ -3,12 +3,14 @@ Booster make of them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F32, F64, I32, I64
+from udf_compiler.models.categories import are_texts, as_in_training, category_columns, guard_known
 from udf_compiler.models.features import Features
 from udf_compiler.models.forests import of_xgboost
 from udf_compiler.models.forests.of_lightgbm import Unread
@@ -40,6 +42,29 @@ class Boosted(Translator):
             return of_xgboost.read(bytes(booster.save_raw("json")), type(booster), iterations)
         except Unread as unread:
             refuse("SW836", name=self.name, what=str(unread))
+
+    def _known(self, booster: Any, x: Features, missing: float, call: str) -> Features:
+        """Category columns with the model's categories, in their order; rows with other texts are guarded, as the library raises.
+
+        Refuses SW836 columns of numbers in training and `missing`, and SW252 a column whose dtype has another category.
+        """
+        if not category_columns(x):
+            return x
+        trained = booster.get_categories(export_to_arrow=True).to_arrow() if hasattr(booster, "get_categories") else []
+        known: dict[int, list[str]] = {}
+        for at in category_columns(x):
+            texts = trained[at][1].to_pylist() if at < len(trained) and trained[at][1] is not None else None
+            if not texts or not are_texts(texts):
+                refuse("SW836", name=self.name, what="no categories of texts for a column of categories")
+            dtype = x.categories[at]
+            assert dtype is not None
+            if dtype.categories is not None and not set(dtype.categories) <= set(texts):
+                refuse("SW252", call=call, error="XGBoostError: Found a category not in the training set")
+            known[at] = texts
+        if not np.isnan(missing):
+            refuse("SW836", name=self.name, what="a number that is missing beside categories")
+        guard_known(x, known)
+        return as_in_training(x, known)
 
     def _margins_of(self, read: XGBoost, x: Matrix, call: str) -> list[Value]:
         loop = x.features.loop
@@ -77,6 +102,7 @@ class Booster(Boosted):
     """predict of a DMatrix, inplace_predict of anything else."""
 
     KEPT = ("predict", "inplace_predict")
+    CATEGORIES = True
 
     def predict(
         self, x: Any, *, output_margin: bool = False, pred_leaf: bool = False, validate_features: bool = True,
@@ -87,12 +113,13 @@ class Booster(Boosted):
             refuse("SW252", call=call, error="TypeError: Expecting data to be a DMatrix object")
         options = {"output_margin": output_margin, "pred_leaf": pred_leaf, "validate_features": validate_features}
         given = {**options, "iteration_range": iteration_range, "strict_shape": strict_shape}
-        shape = run_prototype(call, self.model.predict, x.matrix.prototype(), **given).shape
+        made = replace(x.matrix, features=self._known(self.model, x.matrix.features, x.matrix.missing, call))
+        shape = run_prototype(call, self.model.predict, made.prototype(), **given).shape
         read = self._read(self.model, iteration_range)
         if pred_leaf:
-            loop = x.matrix.features.loop
-            return _array(x.matrix.features, leaves_of(read.forest, x.matrix.columns(), loop, call), shape, call)
-        return self._result(read, x.matrix, output_margin, shape, call)
+            loop = made.features.loop
+            return _array(made.features, leaves_of(read.forest, made.columns(), loop, call), shape, call)
+        return self._result(read, made, output_margin, shape, call)
 
     def inplace_predict(
         self, x: Features, *, iteration_range: tuple[int, int] = _ALL, predict_type: str = "value", missing: float = np.nan,
@@ -100,6 +127,7 @@ class Booster(Boosted):
     ) -> Features:  # fmt: skip
         call = self.call("inplace_predict")
         check_numbers(x, call)
+        x = self._known(self.model, x, missing, call)
         options = {"predict_type": predict_type, "missing": missing, "validate_features": validate_features}
         given = {**options, "iteration_range": iteration_range, "strict_shape": strict_shape}
         shape = run_prototype(call, self.model.inplace_predict, x.prototype(), **given).shape
@@ -128,11 +156,13 @@ class Regressor(Boosted):
     """XGBRegressor, XGBRanker and random forests: the transformed margins, float32."""
 
     KEPT = ("predict",)
+    CATEGORIES = True
 
     def _asked(self, x: Features, method: str, iteration_range: Any, **options: Any) -> tuple[XGBoost, Matrix, tuple[int, ...]]:
         """(the model, its data, the shape of one row's result). Refuses (SW252) what the library raises for these columns."""
         call, model = self.call(method), self.model
         check_numbers(x, call)
+        x = self._known(model.get_booster(), x, model.missing, call)
         made = run_prototype(call, getattr(model, method), x.prototype(), iteration_range=iteration_range, **options)
         read = self._read(model.get_booster(), model._get_iteration_range(iteration_range))
         return read, Matrix(self._features(x), model.missing), made.shape
@@ -161,6 +191,8 @@ class Regressor(Boosted):
 
 class Ranker(Regressor):
     """A column of the name qid counts as none of the features."""
+
+    CATEGORIES = False
 
     def _features(self, x: Features) -> Features:
         if x.names is None or "qid" not in x.names:

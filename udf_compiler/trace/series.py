@@ -49,7 +49,7 @@ class TracedSeries(Traced):
     `kind` "numpy": values of a NumPy dtype that the IR has. `kind` "date": datetime.date objects (None where NULL). `kind`
     "text": strings, and what `missing` says where NULL. `kind` "maybe": what `maybe` says; the dtype depends on the batch.
     `kind` "datetime" and "timedelta": int64 nanoseconds (NULL where NaT). `has_nat`: every batch has a missing value in it.
-    "list": arrays (None where NULL).
+    "list": arrays (None where NULL). "category": texts whose dtype is a CategoricalDtype (NULL where missing, or no category).
     `nat_objects`: a date Series whose missing values are NaT; they are None, or what `missing` says.
     """
 
@@ -77,7 +77,7 @@ class TracedSeries(Traced):
     ) -> None:
         self.loop, self.value, self._dtype, self.kind, self.shared = loop, value, dtype, kind, shared
         self.missing, self.maybe, self.has_nat, self.nat_objects = missing, maybe, has_nat, False
-        if value.type.kind == "str" and kind != "text":
+        if value.type.kind == "str" and kind not in ("text", "category"):
             raise InternalError(f"a Series of strings of the kind {kind}")
 
     @property
@@ -85,7 +85,7 @@ class TracedSeries(Traced):
         """The dtype. Refuses (SW255) one that depends on the batch."""
         if self.kind == "maybe":
             refuse("SW255", call="Series.dtype", when="a string is missing", advice="Fill missing strings first.")
-        return np.dtype(self._dtype)
+        return self._dtype if self.kind == "category" else np.dtype(self._dtype)
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -137,8 +137,11 @@ class TracedSeries(Traced):
             return added(self, other, name, reflected)
         call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
         other = constant_of(other)
-        if "list" in (self.kind, other.kind if isinstance(other, TracedSeries) else ""):
+        kinds = (self.kind, other.kind if isinstance(other, TracedSeries) else "")
+        if "list" in kinds:
             refuse("SW224", call=call)
+        if "category" in kinds:
+            refuse("SW251", call=f"{call} of categories")
         if self.kind == "date" or dates.is_date(other):
             if reflected and name == "sub":
                 refuse("SW264", call=call)

@@ -11,6 +11,7 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.calls import categoricals
 from udf_compiler.calls.strings.mapping import plain
 from udf_compiler.regex import compile_regex
 from udf_compiler.trace.lower import run_prototype
@@ -31,6 +32,8 @@ def text_astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> 
     """astype of a Series of strings."""
     if errors != "raise" or isinstance(dtype, dict):
         refuse("SW262", call=_CALL, what="the argument errors= or a dict")
+    if categoricals.is_category(dtype):
+        return categoricals.astype(s, dtype, _CALL)
     if is_str_dtype(dtype):
         return _to_str(s)
     if dtype is object or (isinstance(dtype, str) and dtype in ("object", "O")):
