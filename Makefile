@@ -71,7 +71,7 @@ $(VENV)/.stamp-python: | prerequisites
 $(VENV)/.stamp-package: pyproject.toml jvm-bridge/wheel_backend.py $(VENV)/.stamp-python
 	@echo 'installing SparkWeld and its dependencies in $(VENV) (Spark alone is 450 MB: this takes some minutes once)'
 	@$(PIP) install --quiet $(BUILD_REQUIRES)
-	@$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[test,connect,demo]'
+	@$(RUN) $(PIP) install --quiet --no-build-isolation --editable '.[test,connect,demo,bench]'
 	@touch $@
 
 # build.py compares content hashes and returns at once when nothing changed.

@@ -320,3 +320,39 @@ def test_what_the_library_says_of_one_call_is_not_said_of_another():
                     got = sparkweld.compute(function(sparkweld.lazy(x), constant))[0]
                 assert equal(got, wanted) and np.array_equal(np.signbit(got), np.signbit(wanted)), (x, constant, function)
                 assert getattr(got, "name", None) == getattr(wanted, "name", None)
+
+
+def test_a_call_without_annotation_breaks_the_pipeline_and_both_halves_are_kept():
+    def stencil(x):
+        rolled = np.roll(scipy.special.erf(x * 2 + 1) - x, 1)
+        return rolled * 3 + x, rolled - 1
+
+    session = sparkweld.lazy()
+    got = sparkweld.compute(*stencil(session(A.copy())))
+    assert all(map(equal, got, stencil(A)))
+    first, second = session.space(N).runners.values()
+    assert [r.metrics.runs for r in (first, second)] == [1, 1] and len(first.pipeline.calls) == 1 and not second.pipeline.calls
+    assert set(second.pipeline.outputs) == {"out0", "out1"}
+
+
+def test_equal_texts_are_given_once():
+    given_texts = []
+
+    def shortened(text):
+        given_texts.append(text)
+        return text[:2]
+
+    listed = Rows(container="list", dtype="str")
+    short = annotate(shortened, (listed,), returns=Rows(container="list"), elementwise=True, check=False)
+    for texts, calls in ((TEXTS, len(set(TEXTS))), (np.array([f"t{k}" for k in range(N)], object), N)):
+        lazy = sparkweld.lazy(pd.Series(texts), block_rows=N)
+        made = lazy.map(short)
+        given_texts.clear()
+        assert sparkweld.compute(made)[0].equals(pd.Series([t[:2] for t in texts])) and len(given_texts) == calls
+    repeated = pd.Series(np.tile([f"t{k}" for k in range(N // 4)], 4))
+    made = sparkweld.lazy(repeated, block_rows=N // 8).map(short)
+    given_texts.clear()
+    assert made.compute().equals(repeated.str.slice(0, 2)) and len(given_texts) == N // 4  # in all blocks
+    own = annotate(lambda text: [text], (listed,), returns=Rows(container="list"), elementwise=True, check=False)
+    made = sparkweld.lazy(pd.Series(TEXTS), block_rows=N).map(own).compute()
+    assert len(set(map(id, made))) == N  # lists of their own, for they may be changed

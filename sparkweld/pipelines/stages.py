@@ -6,6 +6,7 @@ that a function gets cannot be written, so that one that changes its input is fo
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.annotations import Annotation
 from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir import Program, Type
@@ -24,6 +26,10 @@ from sparkweld.pipelines.plan import Native, Stage
 
 Block = dict[str, Any]
 
+#: Pieces with more new texts than this part give up looking for known ones, after so many of them.
+_DISTINCT, _IN_VAIN = 0.75, 4
+#: Short texts whose results a stage remembers, about, and what is short.
+_KEPT_TEXTS, _SHORT = 1 << 14, 64
 #: What the elements of a list of this kind are.
 _ELEMENTS: dict[str, type] = {"f64": float, "i64": int, "bool": bool, "str": str}
 
@@ -39,8 +45,33 @@ def ready(stage: Stage) -> Callable[[Block, int, Block], None]:
     if isinstance(stage.step, Keep):
         keep = stage.step
         return lambda block, rows, places: _keep(keep, block)
-    call = stage.step
-    return lambda block, rows, places: _call(call, block)
+    call, run = stage.step, _piece_of(stage.step.annotation, stage.step.type)
+    return lambda block, rows, places: _call(call, run, block)
+
+
+def _piece_of(annotation: Annotation, type: Type | None) -> Callable[[Sequence[Any], Mapping[str, Any]], Any]:
+    """What runs a call on a piece. A function of one text is given equal texts once: what is annotated has no state, so it gives
+    the same. (Results that can be changed have to be as many as the rows.)
+    """
+    if not annotation.elementwise or type is None:
+        return annotation.piece
+    known: dict[str, Any] = {}
+    in_vain = 0
+
+    def run(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        nonlocal in_vain
+        if kwargs or len(args) != 1 or in_vain > _IN_VAIN or set(map(builtins.type, args[0])) != {str}:
+            return annotation.piece(args, kwargs)
+        texts = args[0]
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        made = dict(zip(new, annotation.piece([new], kwargs), strict=True))
+        in_vain += len(new) > _DISTINCT * len(texts)
+        result = [made[text] if text in made else known[text] for text in texts]
+        if len(known) < _KEPT_TEXTS:
+            known.update((text, value) for text, value in made.items() if len(text) <= _SHORT)
+        return result
+
+    return run
 
 
 @lru_cache(maxsize=256)
@@ -85,7 +116,7 @@ def take(column: Any, rows: Any) -> Any:
     return Optional(column.values[rows], column.valid[rows]) if isinstance(column, Optional) else column[rows]
 
 
-def _call(step: BlackBox, block: Block) -> None:
+def _call(step: BlackBox, run: Callable[..., Any], block: Block) -> None:
     args = [_given(x, block, own=position in step.changed) for position, x in enumerate(step.args)]
     kwargs = {name: _given(x, block, own=False) for name, x in step.kwargs.items()}
     rows = next(len(_values(block[str(s)])) for x in step.taken() for s in x.sources)
@@ -93,7 +124,7 @@ def _call(step: BlackBox, block: Block) -> None:
         block[step.column] = None if step.makes is None else _empty(step.type)
         return
     try:
-        result = step.annotation.piece(args, kwargs)
+        result = run(args, kwargs)
     except SparkWeldError:
         raise
     except Exception as error:

@@ -14,8 +14,10 @@ import numba
 import numpy as np
 import pandas as pd
 import scipy.special
+import snowballstemmer
 from sklearn.feature_extraction.text import CountVectorizer
 
+import sparkweld
 from sparkweld.annotations import Rows, annotate
 
 FORMULA_TARGET, BLACK_BOX_TARGET = 5.0, 2.0
@@ -218,6 +220,59 @@ def review_terms(text: Any) -> Any:
     return np.log1p(text.str.lower().map(TERMS) * 1.0)
 
 
+_STEMMER = snowballstemmer.stemmer("english")
+
+
+def stem(word: str) -> str:
+    """The word without its ending, by Snowball's rules, which are pure Python here."""
+    return _STEMMER.stemWord(word)  # type: ignore[no-any-return]
+
+
+STEM = annotate(stem, (Rows(container="list", dtype="str"),), returns=Rows(container="list"), elementwise=True)
+
+
+def _words(rng: np.random.Generator, n: int) -> Data:
+    starts = "connect relat walk hope general nation color operat rang teach light move writ govern".split()
+    ends = ",s,ed,ing,ion,ions,ive,ively,al,ally,er,ers,ization,fulness".split(",")
+    forms = np.array([f"{a}{b}{c}" for a in starts for b in ends for c in ("", "'s", "ly")], object)
+    return (pd.Series(forms[rng.zipf(1.2, n) % len(forms)]).str.capitalize(),)
+
+
+def word_stems(words: Any) -> Any:
+    stems = words.str.lower().map(STEM)
+    return stems, stems.str.len() / words.str.len()
+
+
+#: Cells of a side of the water's surface, Mozart's constants of the step.
+_GRAVITY, _DEPTH, _FRICTION, _STEP, _CELL = 9.8, 10.0, 0.2, 0.01, 2.0
+
+
+def _water(rng: np.random.Generator, n: int) -> Data:
+    side = max(2, int(n**0.5))
+    return tuple(rng.normal(0, 0.1, side * side) for _ in range(3))
+
+
+def _roll(x: Any, by: int, axis: int) -> Any:
+    side = int(len(x) ** 0.5)
+    return np.roll(x.reshape(side, side), by, axis).ravel()
+
+
+#: Rows of its result are other rows of its argument, so that no pipeline goes through: NumPy moves whole arrays.
+_rolled = sparkweld.lazy(_roll)
+
+
+def shallow_water(eta: Any, u: Any, v: Any) -> Any:
+    """One step of the shallow water equations: formulas are fused, between the calls of np.roll."""
+
+    def derivative(x: Any, axis: int) -> Any:
+        return (_rolled(x, -1, axis) - _rolled(x, 1, axis)) / (2.0 * _CELL)
+
+    new_u = u + _STEP * (-_GRAVITY * derivative(eta, 1) - _FRICTION * u)
+    new_v = v + _STEP * (-_GRAVITY * derivative(eta, 0) - _FRICTION * v)
+    flow = derivative((eta + _DEPTH) * u, 1) + derivative((eta + _DEPTH) * v, 0)
+    return eta - _STEP * flow, new_u, new_v
+
+
 CASES = (
     AnnotationCase("black_scholes", "formula", 4_000_000, _options, _options_tanh, _options_numba, 1e-9),
     AnnotationCase("haversine", "formula", 4_000_000, _places, haversine, _haversine_numba, 1e-12),
@@ -228,5 +283,7 @@ CASES = (
     AnnotationCase("data_cleaning", "mixed", 400_000, _zips, clean_zips),
     AnnotationCase("births", "mixed", 2_000_000, _births, births, rtol=1e-12),
     AnnotationCase("movielens", "mixed", 2_000_000, _ratings, movielens, rtol=1e-12),
+    AnnotationCase("shallow_water", "mixed", 4_000_000, _water, shallow_water, rtol=1e-12),
     AnnotationCase("review_terms", "mixed", 100_000, _reviews, review_terms, rtol=1e-12),
+    AnnotationCase("word_stems", "mixed", 50_000, _words, word_stems, rtol=1e-12),
 )
