@@ -142,7 +142,7 @@ def split(frame):
 
 def test_arrays_are_results_of_plain_udfs_alone_and_numbers_are_no_arrays():
     array = {"type": "array", "elementType": "double", "containsNull": True}
-    for eval_type, code in ((100, "SW226"), (101, "SW226"), (200, "SW104"), (250, "SW104")):
+    for eval_type, code in ((100, "SW226"), (101, "SW226"), (200, "SW104"), (250, "SW226")):
         assert codes(compile_udf(lambda x: x, eval_type, {"x": "double"}, array)) == [code]
     assert codes(compile_map(filters, 205, INPUTS, {"a": "long", "x": array, "s": "short"})) == ["SW104"]
 

@@ -167,6 +167,8 @@ class _Computed:
     def _arrow(self, x: TracedArrow) -> pa.Array:
         null = None if x.valid is None else ~np.broadcast_to(self._arrays[x.valid.id], self.rows)
         values = np.broadcast_to(np.asarray(self._arrays[x.value.id]), self.rows)
+        if x.value.type.is_list:
+            return pa.array([items.values for items in values], pa.list_(ARROW_TYPES[x.value.type.element]), mask=null)
         return pa.array(values, mask=null).cast(ARROW_TYPES[x.value.type])
 
     def _series(self, x: TracedSeries) -> pd.Series:

@@ -5,10 +5,14 @@ pyarrow itself is the authority for types and for errors that depend on types al
 
 from __future__ import annotations
 
-from udf_compiler.arrow.array import ARROW_TYPES, TracedArrow, safe_cast
+from udf_compiler.arrow.array import ARROW_TYPES, TracedArrow, name_of, safe_cast
 from udf_compiler.arrow.batch import TracedBatch
+from udf_compiler.arrow.lists import lists_of
 from udf_compiler.arrow.modules import stand_in
 from udf_compiler.arrow.strings import check_utf8
 from udf_compiler.arrow.struct import TracedStructArray
 
-__all__ = ["ARROW_TYPES", "TracedArrow", "TracedBatch", "TracedStructArray", "check_utf8", "safe_cast", "stand_in"]
+__all__ = [
+    "ARROW_TYPES", "TracedArrow", "TracedBatch", "TracedStructArray", "check_utf8", "lists_of", "name_of", "safe_cast",
+    "stand_in",
+]  # fmt: skip

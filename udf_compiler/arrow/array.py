@@ -32,6 +32,11 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
 _IR_TYPES = {arrow: ir for ir, arrow in ARROW_TYPES.items()}
 
 
+def name_of(type: Type) -> str:
+    """How Arrow calls the type of a column."""
+    return f"list<{ARROW_TYPES[type.element]}>" if type.is_list else str(ARROW_TYPES[type])
+
+
 class TracedArrow(Traced):
     """An Array over the rows of `loop`: `value` is plain (anything where NULL), `valid` is None when no row is NULL."""
 
@@ -110,8 +115,12 @@ def operand(x: Any, call: str) -> Operand:
 
 
 def type_of(x: Operand) -> pa.DataType:
-    """The Arrow type of an argument."""
-    return ARROW_TYPES[x.value.type] if isinstance(x, TracedArrow) else x.type
+    """The Arrow type of an argument. Refuses lists (SW262)."""
+    if not isinstance(x, TracedArrow):
+        return x.type
+    if x.value.type not in ARROW_TYPES:
+        refuse("SW262", call="a function of Arrays", what=raw(x))
+    return ARROW_TYPES[x.value.type]
 
 
 def ir_type(arrow: pa.DataType, call: str) -> Type:

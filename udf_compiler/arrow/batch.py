@@ -64,8 +64,8 @@ def _position(batch: TracedBatch, key: Any, call: str) -> int:
 
 
 def _column(loop: LoopBuilder, value: Any, call: str) -> TracedArrow:
-    if not (type(value) is TracedArrow and value.loop is loop):
-        refuse("SW262", call=call, what=f"{raw(value)} of other rows" if type(value) is TracedArrow else raw(value))
+    if not (isinstance(value, TracedArrow) and value.loop is loop):
+        refuse("SW262", call=call, what=f"{raw(value)} of other rows" if isinstance(value, TracedArrow) else raw(value))
     return value
 
 
@@ -160,7 +160,7 @@ def record_batch(data: Any, names: Any = None, schema: Any = None, metadata: Any
 
 
 def _joined(fields: list[tuple[str, Any]], call: str) -> TracedBatch:
-    loops = [a.loop for _, a in fields if type(a) is TracedArrow]
+    loops = [a.loop for _, a in fields if isinstance(a, TracedArrow)]
     if not loops:
         refuse("SW250", call=f"{call} of constants")
     return TracedBatch(loops[0], [(name, _column(loops[0], array, call)) for name, array in fields])

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from udf_compiler.arrow import arithmetic, logic, strings
+from udf_compiler.arrow import arithmetic, lists, logic, strings
 from udf_compiler.arrow.array import TracedArrow, type_of
 from udf_compiler.arrow.batch import RecordBatchStandIn, record_batch
 from udf_compiler.arrow.struct import StructArrayStandIn, struct_field
@@ -65,7 +65,8 @@ def _aggregate(name: str) -> Callable[..., TracedArrow]:
 
 
 _RULES: dict[str, Callable[..., TracedArrow]] = {
-    **arithmetic.FUNCTIONS, **logic.FUNCTIONS, **strings.FUNCTIONS, "round": _round, "struct_field": struct_field
+    **arithmetic.FUNCTIONS, **logic.FUNCTIONS, **strings.FUNCTIONS, **lists.FUNCTIONS,
+    "round": _round, "struct_field": struct_field,
 }  # fmt: skip
 FUNCTIONS: dict[str, Function] = {name: Function(name, rule) for name, rule in _RULES.items()}
 AGGREGATES = {name: Function(name, _aggregate(name)) for name in _AGGREGATES}

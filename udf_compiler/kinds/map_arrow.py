@@ -7,8 +7,8 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
-from udf_compiler.arrow import ARROW_TYPES, TracedBatch
-from udf_compiler.boundary import SPARK_TYPES, Field
+from udf_compiler.arrow import TracedBatch, name_of
+from udf_compiler.boundary import COLUMN_TYPES, Field
 from udf_compiler.kinds.batches import mapped, one_result
 from udf_compiler.kinds.kind import Call
 from udf_compiler.kinds.scalar_arrow import ScalarArrow
@@ -37,12 +37,12 @@ class MapArrow(ScalarArrow):
 
     def rows(self, call: Call, result: TracedBatch, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:
         """The values as they are: Spark takes the columns by position and casts none of them."""
-        wanted = [(f["name"], SPARK_TYPES.get(f["type"]) if isinstance(f["type"], str) else None) for f in fields]
+        wanted = [(f["name"], COLUMN_TYPES.get(f["type"]) if isinstance(f["type"], str) else None) for f in fields]
         for name, type in wanted:
             if type is None:
                 raise refusal("SW104", call.place, type=f"that of {name}")
         given = [(name, array.value.type) for name, array in result.fields]
         if given != wanted:
-            shown = (", ".join(f"{name} {ARROW_TYPES[type]}" for name, type in part if type) for part in (given, wanted))
+            shown = (", ".join(f"{name} {name_of(type)}" for name, type in part if type) for part in (given, wanted))
             raise refusal("SW364", call.place, **dict(zip(("given", "wanted"), shown, strict=True)))
         return result.loop, [array.whole() for _, array in result.fields]

@@ -10,7 +10,7 @@ from sparkweld.ir.types import STR
 from sparkweld.reasons import refusal
 from udf_compiler import arrow
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedStructArray
-from udf_compiler.boundary import SPARK_TYPES, Field, check_conf, check_names
+from udf_compiler.boundary import COLUMN_TYPES, Field, check_conf, check_names
 from udf_compiler.kinds.kind import Call, Kind, check_nullable
 from udf_compiler.probe import probe
 from udf_compiler.purity import Prepared, prepare
@@ -36,6 +36,8 @@ class ScalarArrow(Kind):
         return prepare(function, self.stand_in)
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
+        if field.value.type.is_list:
+            return arrow.lists_of(loop, field.value)
         if field.value.type.plain() not in ARROW_TYPES:
             raise refusal("SW101", column=field.name, type=field.spark_type)
         column = TracedArrow.of(loop, field.value)
@@ -50,7 +52,7 @@ class ScalarArrow(Kind):
     def describe(self, argument: Any) -> str:
         if isinstance(argument, TracedStructArray):
             return f"struct of {len(argument.fields)} fields"
-        return str(ARROW_TYPES[argument.value.type])
+        return arrow.name_of(argument.value.type)
 
     def call(self, call: Call) -> Any:
         return self.run(call, call.prepared.function, call.original)
@@ -81,13 +83,17 @@ class ScalarArrow(Kind):
         return values
 
     def _cast(self, call: Call, result: Any, type_: str) -> Value:
-        if type_ not in SPARK_TYPES or SPARK_TYPES[type_] not in ARROW_TYPES:
+        to = COLUMN_TYPES.get(type_)
+        if to is None or not (to.is_list or to in ARROW_TYPES):
             raise refusal("SW104", call.place, type=type_)
         if not isinstance(result, TracedArrow):
             raise refusal("SW363", call.place, type=type(result).__name__)
         if result.loop is not call.loop:
             raise refusal("SW107", call.place)
-        to = SPARK_TYPES[type_]
+        if to == result.value.type and to.is_list:
+            return result.whole()
+        if to.is_list or result.value.type.is_list:
+            raise refusal("SW226", call.place, what=f"an Array of {arrow.name_of(result.value.type)}", type=type_)
         with call.prepared.checked():
             cast = trace(
                 lambda: arrow.safe_cast(result, to, f"the conversion to {type_}"), (), loop=call.loop, place=call.place
