@@ -135,14 +135,51 @@ def test_the_first_of_each_group(spark, items, rank, most):
 
     check(spark, lambda: query().orderBy("g", "r", "id"), deopt=None)
     found = tops(run(spark, query, NATIVE)[1])
-    assert [gone > ROWS // 2 for _, _, gone in found] == ([] if rank is F.dense_rank else [True])
+    assert [gone > ROWS // 2 for _, _, gone in found] == [True]
 
 
 def test_the_first_of_all_by_rank_keep_their_ties(spark, items):
     made = items.select("id", score("x").alias("score"))
-    for rank in (F.rank, F.row_number):
+    for rank in (F.rank, F.row_number, F.dense_rank):
         ranked = made.select("*", rank().over(Window.orderBy(F.desc("score"))).alias("r")).where("r <= 3")
         check(spark, lambda ranked=ranked: ranked.orderBy("r", "id"), deopt=None)
+
+
+def test_equal_scores_are_one_dense_rank(spark, items):
+    """Many rows have each of few scores: none that has one of the first three may go, NULL's among them."""
+    made = items.select("id", "g", (score("n")).alias("s"))
+    for order in (F.desc("s"), F.asc_nulls_first("s")):
+        first = made.select("*", F.dense_rank().over(Window.partitionBy("g").orderBy(order)).alias("r")).where("r <= 3")
+        check(spark, lambda first=first: first.orderBy("g", "r", "id"), deopt=None)
+        assert tops(run(spark, lambda first=first: first, NATIVE)[1])[0][2] > ROWS // 3
+
+
+@pytest.mark.parametrize("most", [F.max_by, F.min_by], ids=lambda most: most.__name__)
+def test_the_row_of_an_extreme(spark, items, most):
+    """Of equal scores the last row counts, of NULL's none; a group may have nothing else."""
+    made = items.select("id", "g", "n", "t", score("x").alias("s"))
+    queries = [
+        lambda: made.agg(most("id", "s").alias("m")), lambda: made.agg(most("t", "s").alias("m"), most("n", "s").alias("n")),
+        lambda: made.groupBy("g").agg(most("id", "s").alias("m")).orderBy("g"),
+    ]  # fmt: skip
+    for query in queries:
+        check(spark, query, deopt=None)
+        found = tops(run(spark, query, NATIVE)[1])
+        assert len(found) == 1 and found[0][2] > ROWS // 2
+    check(spark, lambda: made.where("s is null").groupBy("g").agg(most("id", "s").alias("m")).orderBy("g"), deopt=None)
+    check(spark, lambda: made.where("id < 0").agg(most("id", "s").alias("m")), deopt=None)
+
+
+def test_other_aggregates_beside_an_extreme_see_all_rows(spark, items):
+    made = items.select("id", "n", score("x").alias("s"))
+    others = [
+        (F.max_by("id", "s"), F.count("*")), (F.max_by("id", "s"), F.min_by("id", "s")),
+        (F.max_by("id", "s"), F.max_by("id", "n")),
+    ]  # fmt: skip
+    for pair in others:
+        query = lambda pair=pair: made.agg(pair[0].alias("a"), pair[1].alias("b"))  # noqa: E731
+        check(spark, query, deopt=None)
+        assert tops(run(spark, query, NATIVE)[1]) == []
 
 
 def test_random_tables_agree(spark, tmp_path):

@@ -22,13 +22,14 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
  * shadow, a [[Leaders]] of the keys alone. It drops a row only where the shadow, and so the original, would have ignored it; the
  * original then is in the same state after each row, and its result is the same, among rows of equal keys, too.
  *
- * Or it is a WindowGroupLimit of row_number or rank over a sort. A row that is dropped comes strictly behind `most` rows of its
- * group, so its rank is larger. The sort is stable, so those that stay have the order that they had.
+ * Or it is a WindowGroupLimit of row_number, rank or dense_rank over a sort. A row that is dropped comes strictly behind `most` rows
+ * of its group, of different keys for dense_rank, so its rank is larger. The sort is stable, so those that stay have the order that
+ * they had.
  *
  * @param groups the keys of the groups; empty for the whole partition
- * @param ties whether rows stay whose keys are those of the last that may be among the first
+ * @param ties which rows stay besides, whose keys are those of others
  */
-final case class WeldTopExec(groups: Seq[Expression], order: Seq[SortOrder], most: Int, ties: Boolean, child: SparkPlan)
+final case class WeldTopExec(groups: Seq[Expression], order: Seq[SortOrder], most: Int, ties: Ties.Value, child: SparkPlan)
   extends UnaryExecNode {
   override def nodeName: String = "WeldTop"
   override def output: Seq[Attribute] = child.output
@@ -67,8 +68,13 @@ final case class WeldTopExec(groups: Seq[Expression], order: Seq[SortOrder], mos
   }
 }
 
+object Ties extends Enumeration {
+  /** First: none, as of equal keys the first rows win. All: with the last that may be among the first. Same: equal keys count as one. */
+  val First, All, Same = Value
+}
+
 /** Batches of one partition to those of their rows that may be among the first. A batch holds until the next one is asked for. */
-private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most: Int, ties: Boolean, output: Seq[Attribute])
+private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most: Int, ties: Ties.Value, output: Seq[Attribute])
   extends AutoCloseable {
   private val needed = AttributeSet(order.flatMap(_.references))
   private val places = output.indices.filter(i => needed.contains(output(i))).toArray
@@ -77,7 +83,7 @@ private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most
   private val keyOf = UnsafeProjection.create(keys, keys)
   private lazy val groupOf = UnsafeProjection.create(groups, output)
   private val ranks = FirstKey.of(order.head, output)
-  private val whole = new Leaders(most, ordering)
+  private val whole = newLeaders()
   private val byGroup = mutable.HashMap.empty[UnsafeRow, Leaders]
   private val mostGroups = math.max(1, math.min(TopRows.MostGroups, TopRows.MostLeaders / most))
   private val selection = new SelectionBuffer
@@ -116,15 +122,17 @@ private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most
   private def stays(key: InternalRow, row: Int, leaders: Leaders): Boolean = {
     val compared = leaders.comparedTo(key)
     if (compared < 0) leaders.add(keyOf(key).copy(), ranks.fold(0L)(_.rank(row)))
-    compared < 0 || ties && compared == 0
+    compared < 0 || ties != Ties.First && compared == 0
   }
 
   /** Null when there are too many groups: of the ones that come then, all rows stay. */
   private def leadersOf(group: UnsafeRow): Leaders = {
     val known = byGroup.getOrElse(group, null)
     if (known != null || byGroup.size >= mostGroups) known
-    else byGroup.getOrElseUpdate(group.copy(), new Leaders(most, ordering))
+    else byGroup.getOrElseUpdate(group.copy(), newLeaders())
   }
+
+  private def newLeaders(): Leaders = if (ties == Ties.Same) new DistinctLeaders(most, ordering) else new FirstLeaders(most, ordering)
 
   /** Whether the first key alone says that the row comes behind the leaders: most rows are decided here. */
   private def isWorse(row: Int, leaders: Leaders): Boolean = ranks.exists(_.rank(row) > leaders.rankOfWorst)
@@ -138,23 +146,46 @@ private object TopRows {
   val MostLeaders: Int = 1 << 21
 }
 
+/** The best keys so far. */
+private abstract class Leaders {
+  /** The rank of the worst that is taken in the first key; while all are taken, the largest. */
+  def rankOfWorst: Long
+
+  /** Below 0 for a key that is taken, else how it compares to the worst. */
+  def comparedTo(key: InternalRow): Int
+
+  /** Takes a key that `comparedTo` says is taken. */
+  def add(key: UnsafeRow, rankOfKey: Long): Unit
+}
+
+/** The first `most` different keys so far. */
+private final class DistinctLeaders(most: Int, ordering: Ordering[InternalRow]) extends Leaders {
+  private val keys = new java.util.TreeMap[InternalRow, Long](ordering)
+
+  override def rankOfWorst: Long = if (keys.size < most) Long.MaxValue else keys.lastEntry.getValue
+
+  override def comparedTo(key: InternalRow): Int = if (keys.size < most) -1 else ordering.compare(key, keys.lastKey)
+
+  override def add(key: UnsafeRow, rankOfKey: Long): Unit = {
+    keys.putIfAbsent(key, rankOfKey)
+    if (keys.size > most) keys.pollLastEntry()
+  }
+}
+
 /**
  * The keys of the first `most` rows so far, as Guava's TopKSelector has them: up to `2 * most` keys, and `worst`, at and behind which
  * no key is taken. That is the last of the first `most` keys, and when the buffer is full, of the `most` best in it: these remain.
  */
-private final class Leaders(most: Int, ordering: Ordering[InternalRow]) {
+private final class FirstLeaders(most: Int, ordering: Ordering[InternalRow]) extends Leaders {
   private val keys = mutable.ArrayBuffer.empty[(UnsafeRow, Long)]
   private var worst: UnsafeRow = _
   private var rank = Long.MinValue
 
-  /** The rank of `worst` in the first key; while all are taken, the largest. */
-  def rankOfWorst: Long = if (keys.length < most) Long.MaxValue else rank
+  override def rankOfWorst: Long = if (keys.length < most) Long.MaxValue else rank
 
-  /** Below 0 for a key that is taken, else how it compares to the worst. */
-  def comparedTo(key: InternalRow): Int = if (keys.length < most) -1 else ordering.compare(key, worst)
+  override def comparedTo(key: InternalRow): Int = if (keys.length < most) -1 else ordering.compare(key, worst)
 
-  /** Takes a key that `comparedTo` says is taken. */
-  def add(key: UnsafeRow, rankOfKey: Long): Unit = {
+  override def add(key: UnsafeRow, rankOfKey: Long): Unit = {
     if (keys.length < most && (worst == null || ordering.compare(key, worst) > 0)) isWorst(key, rankOfKey)
     keys += key -> rankOfKey
     if (keys.length == 2 * most) {

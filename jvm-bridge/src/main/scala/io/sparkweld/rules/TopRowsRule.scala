@@ -1,13 +1,15 @@
 package io.sparkweld.rules
 
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.plan.{WeldExec, WeldTopExec}
+import io.sparkweld.plan.{Ties, WeldExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce
 
-import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, AttributeMap, Expression, NamedExpression, Rank, RowNumber}
-import org.apache.spark.sql.catalyst.expressions.SortOrder
+import org.apache.spark.sql.catalyst.expressions.{Alias, Ascending, Attribute, AttributeMap, DenseRank, Descending, Expression}
+import org.apache.spark.sql.catalyst.expressions.{NamedExpression, NullsLast, Rank, RowNumber, SortOrder}
+import org.apache.spark.sql.catalyst.expressions.aggregate.{AggregateExpression, MaxBy, MinBy, Partial => AggregatePartial}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ColumnarToRowExec, ProjectExec, SortExec, SparkPlan, TakeOrderedAndProjectExec}
+import org.apache.spark.sql.execution.aggregate.{HashAggregateExec, SortAggregateExec}
 import org.apache.spark.sql.execution.window.{Partial, WindowGroupLimitExec}
 
 /**
@@ -20,9 +22,10 @@ import org.apache.spark.sql.execution.window.{Partial, WindowGroupLimitExec}
  *                                                           Weld [f]
  * }}}
  *
- * What it rewrites: `orderBy(..).limit(k)`, and `row_number` or `rank` `<= k`, right over a kernel, or, for a limit, over a
- * projection of it. When it must not: an order that
- * is not deterministic; a limit so large that the first rows are no small part.
+ * What it rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k`, right over a kernel, or, for a limit,
+ * over a projection of it; and `max_by` and `min_by`, right over a kernel, when all aggregates are of one order: a row whose key
+ * comes strictly behind another one's of its group leaves their buffers as they are. When it must not: an order that is not
+ * deterministic; a limit so large that the first rows are no small part.
  */
 object TopRowsRule extends Rule[SparkPlan] {
   private val MostRows = 100000
@@ -31,14 +34,17 @@ object TopRowsRule extends Rule[SparkPlan] {
     if (!plan.exists(_.isInstanceOf[WeldExec]) || !SparkWeldConf.TopKEnabled.get(conf)) plan
     else WarnOnce.guard("the search for top-K queries over kernels", plan)(plan.transform {
       case top @ TakeOrderedAndProjectExec(most, order, _, ColumnarToRowExec(weld: WeldExec), _) if isSmall(most, order) =>
-        top.copy(child = ColumnarToRowExec(WeldTopExec(Nil, order, most, ties = false, weld)))
+        top.copy(child = ColumnarToRowExec(WeldTopExec(Nil, order, most, Ties.First, weld)))
       case top @ TakeOrderedAndProjectExec(most, order, _, project @ ProjectExec(list, ColumnarToRowExec(weld: WeldExec)), _)
           if isSmall(most, order ++ list) =>
-        val below = WeldTopExec(Nil, order.map(through(list)), most, ties = false, weld)
+        val below = WeldTopExec(Nil, order.map(through(list)), most, Ties.First, weld)
         top.copy(child = project.copy(child = ColumnarToRowExec(below)))
-      case limit @ WindowGroupLimitExec(groups, order, _: RowNumber | _: Rank, most, Partial, Sorted(sort, weld))
+      case limit @ WindowGroupLimitExec(groups, order, rank @ (_: RowNumber | _: Rank | _: DenseRank), most, Partial, Sorted(sort, weld))
           if isSmall(most, order ++ groups) =>
-        limit.copy(child = sort.copy(child = ColumnarToRowExec(WeldTopExec(groups, order, most, ties = true, weld))))
+        val ties = if (rank.isInstanceOf[DenseRank]) Ties.Same else Ties.All
+        limit.copy(child = sort.copy(child = ColumnarToRowExec(WeldTopExec(groups, order, most, ties, weld))))
+      case Extremes(aggregate, groups, key, weld) =>
+        aggregate.withNewChildren(Seq(ColumnarToRowExec(WeldTopExec(groups, Seq(key), 1, Ties.All, weld))))
     })
 
   private def isSmall(most: Int, expressions: Seq[Expression]): Boolean =
@@ -48,6 +54,25 @@ object TopRowsRule extends Rule[SparkPlan] {
   private def through(list: Seq[NamedExpression])(key: SortOrder): SortOrder = {
     val made = AttributeMap(list.collect { case alias: Alias => alias.toAttribute -> alias.child })
     key.transform { case column: Attribute => made.getOrElse(column, column) }.asInstanceOf[SortOrder]
+  }
+
+  /** A partial aggregate right over a kernel of which all functions are of the rows with one extreme, which a sort puts first. */
+  private object Extremes {
+    def unapply(plan: SparkPlan): Option[(SparkPlan, Seq[Expression], SortOrder, WeldExec)] = plan match {
+      case HashAggregateExec(_, _, _, groups, functions, _, _, _, ColumnarToRowExec(weld: WeldExec)) => of(plan, groups, functions, weld)
+      case SortAggregateExec(_, _, _, Nil, functions, _, _, _, ColumnarToRowExec(weld: WeldExec)) => of(plan, Nil, functions, weld)
+      case _ => None
+    }
+
+    private def of(plan: SparkPlan, groups: Seq[Expression], functions: Seq[AggregateExpression], weld: WeldExec) = {
+      val keys = functions.map {
+        case AggregateExpression(MaxBy(_, key), AggregatePartial, false, None, _) => Some(SortOrder(key, Descending))
+        case AggregateExpression(MinBy(_, key), AggregatePartial, false, None, _) => Some(SortOrder(key, Ascending, NullsLast, Nil))
+        case _ => None
+      }
+      val small = keys.flatten.headOption.filter(key => isSmall(1, key +: groups) && functions.map(_.aggregateFunction).forall(_.deterministic))
+      small.filter(first => keys.forall(_.exists(_.semanticEquals(first)))).map(key => (plan, groups, key, weld))
+    }
   }
 
   private object Sorted {
