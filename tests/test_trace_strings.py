@@ -95,6 +95,27 @@ np.where(a == 'a', 1, 2) ¦ np.where(a.str.contains('b'), 1, 2) ¦ np.where(a.st
 np.where(a.str.startswith('a', na=False), 1, 2)
 """
 
+ASSIGNED = """
+def f(a):
+    out = pd.Series("low", index=a.index)
+    out[a.fillna("") > "a"] = "mid"
+    out.loc[a.isin(["b", "ab"])] = "high"
+    return out
+¦
+def f(a):
+    out = a.copy()
+    out[a == "a"] = "x"
+    out[out.isna()] = "none"
+    return out.str.upper()
+"""
+
+
+@pytest.mark.parametrize("source", [s.strip("\n") for s in ASSIGNED.split("¦")])
+def test_assignments_by_a_mask(source):
+    for type in ("str", "str?"):
+        assert check(source, (type,))
+
+
 MAYBE = r"""
 a.str.len() + 1 ¦ a.str.len() * 2 - 1 ¦ 1 - a.str.len() ¦ a.str.len() / 2 ¦ 2 / a.str.len() ¦ a.str.count('a') / a.str.len()
 a.str.len() > 2 ¦ 2 >= a.str.len() ¦ a.str.len() == 2 ¦ a.str.len() != 2 ¦ a.str.len() > a.str.count('a') ¦ a.str.len() < 2.5

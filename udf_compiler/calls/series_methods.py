@@ -26,6 +26,7 @@ from udf_compiler.trace.lower import cast, constant_of, is_number, kind_of, oper
 from udf_compiler.trace.lower import given as prototype_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.text import constant, some_string
 from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, refuse_in_place
 
 _MISSING = object()
@@ -160,9 +161,14 @@ def set_where(s: TracedSeries, key: Any, value: Any, call: str) -> None:
     """``s[mask] = scalar`` and ``s.loc[mask] = scalar`` on a fresh Series, when the dtype stays."""
     if s.shared:
         refuse("SW256", call=call)
+    value = constant_of(value)
+    if s.kind == "text" and type(value) is str:
+        at = condition_value(s, key, call)
+        some_string(s)  # in a float64 Series a string is deprecated
+        s.value, s.missing = s.loop.select(at, constant(s.loop, value, call), s.value), s.missing.kept()
+        return
     dates.refuse_date(s, call)
     at = condition_value(s, key, call)
-    value = constant_of(value)
     if not is_number(value):
         refuse("SW262", call=call, what=raw(value))
 

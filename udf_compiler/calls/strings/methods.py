@@ -37,6 +37,12 @@ def apply(s: Any, func: Any, args: Any = (), **kwargs: Any) -> Any:
     return apply_(s, func, args, **kwargs)
 
 
+def loc(s: Any) -> Any:
+    from udf_compiler.calls.series_methods import Loc
+
+    return Loc(s)
+
+
 def between(s: Any, left: Any, right: Any, inclusive: str = "both") -> Any:
     from udf_compiler.calls.series_methods import between as ordinary
 
@@ -94,6 +100,7 @@ METHODS: dict[str, Callable[..., Any]] = {
 
 #: Attributes that are no methods.
 PROPERTIES: dict[str, Callable[[Any], Any]] = {
+    "loc": loc,
     "str": accessor,
     "T": lambda s: s,
     "dtypes": lambda s: s.dtype,
