@@ -201,7 +201,8 @@ class _Maker:
     slots: int = FREE
     _last: Tree | None = None
     _known: dict[_Test, int] = field(default_factory=dict)
-    _numbers: dict[int, int] = field(default_factory=dict)
+    _numbers: dict[int, int] = field(default_factory=dict)  # of this tree's leaves
+    _width: int = 0  # their digits
     _choices: list[_Choice] = field(default_factory=list)  # of this tree, each in a slot of its own
     _begin: int = 0  # the group's first operation
     _made: int = 0  # most slots that a tree of the group makes
@@ -218,16 +219,16 @@ class _Maker:
             self.end_group()
         for test in wanted:
             self._known.setdefault(test, FREE + len(self._known))
-        self._numbers = _numbered(tree, conditions)
-        self._choices = []
+        self._numbers, self._choices = _numbered(tree, conditions), []
+        self._width = max(self._numbers.values()).bit_length()
         made, planes, used = _scheduled(self._choices, self._digits(tree, 0, conditions))
         self.operations += made
-        self.planes.append(planes)
+        self.planes.append(planes + [NONE] * (PLANES - self._width))
         self._made = max(self._made, used)
         self.leaves = [0] * (1 + max(self._numbers.values()))
         for node, number in self._numbers.items():
             self.leaves[number] = node
-        return (len(self.leaves) - 1).bit_length()
+        return self._width
 
     def end_group(self) -> None:
         """Ends the group of the trees since the last one ended."""
@@ -244,7 +245,7 @@ class _Maker:
         """The slots of the digits of the leaf numbers below a node."""
         children = _children(tree, node, conditions)
         if not children:
-            return [ALL if self._numbers[node] >> digit & 1 else NONE for digit in range(PLANES)]
+            return [ALL if self._numbers[node] >> digit & 1 else NONE for digit in range(self._width)]
         below = [self._digits(tree, child, conditions) for child in children]
         if len(below) == 1:
             return below[0]
