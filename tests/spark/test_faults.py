@@ -209,6 +209,7 @@ def test_shim_that_cannot_load():
     assert ran.facts["equal"]
     assert all(o["kernelBatches"] == 0 for o in ran.facts["operators"])
     assert len(warnings(ran)) == 1, warnings(ran)
+    assert "UDFs run in Python and functions of Spark's ML library as Spark planned them" in warnings(ran)[0]
 
 
 @pytest.mark.parametrize(("version", "supported"), [("4.3.0", True), ("4.3.7", True), ("4.4.0", False), ("3.5.8", False)])

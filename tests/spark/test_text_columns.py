@@ -162,6 +162,7 @@ def test_more_text_than_the_limit_runs_in_python(spark, parquet):
 
 
 def test_the_limit_is_said_once():
+    """And where the batches run: functions of Spark's ML library never ran in Python."""
     program = """
     spark = session()
     @pandas_udf("string")
@@ -169,10 +170,20 @@ def test_the_limit_is_said_once():
         return s + s
     query = lambda: spark.range(0, 9000).selectExpr("id", "cast(id as string) as s").select("id", twice("s").alias("u"))
     report(**off_and_on(spark, query))
+    from pyspark.ml.feature import HashingTF, Tokenizer
+    from pyspark.ml.regression import LinearRegression
+    words, counts = Tokenizer(inputCol="s", outputCol="w"), HashingTF(inputCol="w", outputCol="features", numFeatures=8)
+    texts = spark.range(0, 9000).selectExpr("id", "cast(id as string) as s", "double(id % 7) as label")
+    line = LinearRegression(maxIter=1).fit(counts.transform(words.transform(texts)))
+    query = lambda: line.transform(counts.transform(words.transform(texts))).select("id", "prediction")
+    report(ml=off_and_on(spark, query))
     """
-    ran = run_driver(program, conf={"spark.sparkweld.kernel.maxTextBytes": "1k"})
+    ran = run_driver(program, conf={"spark.sparkweld.kernel.maxTextBytes": "1k", "spark.sparkweld.backend": "native"})
     assert ran.facts["equal"] and ran.facts["operators"][0]["deoptimisedBatches"] > 0
-    assert sum("SW340" in line for line in ran.log.splitlines()) == 1
+    assert ran.facts["ml"]["equal"] and ran.facts["ml"]["operators"][0]["deoptimisedBatches"] > 0
+    said = [line for line in ran.log.splitlines() if "SW340" in line]
+    assert ["run in Python." in line for line in said] == [True, False]
+    assert "run as Spark planned them." in said[1]
 
 
 @pytest.mark.parametrize("stream_after", ["1", "1000"])

@@ -28,6 +28,12 @@ final case class FallbackMap(evaluator: MapEvaluator, input: Seq[Attribute]) ext
 /** The original chain, to be run by Spark's own evaluators inside a task. Made on the driver. */
 final case class FallbackPlan(input: Seq[Attribute], steps: Seq[FallbackStep], output: Seq[Attribute], converter: RowConverter) {
   def schema: StructType = Fallback.schemaOf(output)
+
+  /** Where it runs, for messages. */
+  def elsewhere: String = Step.elsewhere(steps.exists {
+    case _: FallbackPython | _: FallbackMap => true
+    case _ => false
+  })
 }
 
 object Fallback {

@@ -39,6 +39,9 @@ final case class ProjectStep(columns: Seq[NamedExpression]) extends Step {
 
 object Step {
 
+  /** Where the rows run that a kernel does not decide, for messages: of steps that call Python, or of Spark's alone. */
+  def elsewhere(inPython: Boolean): String = if (inPython) "in Python" else "as Spark planned them"
+
   /** The step that `node` is, when it can be a link of a chain. A map in barrier mode or with resources of its own cannot. */
   def of(node: SparkPlan): Option[Step] = node match {
     case python: ArrowEvalPythonExec => Some(PythonStep(python.udfs, python.resultAttrs, python.evalType))

@@ -51,13 +51,10 @@ final case class WeldExec(
   override protected def doCanonicalize(): SparkPlan = original.canonicalized
 
   /** Where what its kernel does not decide is run. */
-  def elsewhere: String = {
-    val inPython = steps.exists {
-      case _: PythonStep | _: MapStep => true
-      case _ => false
-    }
-    if (inPython) "in Python" else "as Spark planned them"
-  }
+  def elsewhere: String = Step.elsewhere(steps.exists {
+    case _: PythonStep | _: MapStep => true
+    case _ => false
+  })
 
   private lazy val pythonMetrics: Map[String, SQLMetric] = SparkInternals.pythonMetrics(sparkContext)
 

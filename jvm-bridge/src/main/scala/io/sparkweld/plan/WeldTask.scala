@@ -190,7 +190,7 @@ final class WeldTask(
     catch {
       case unavailable: FormUnavailable =>
         WarnOnce(s"form:${unavailable.refusal.code}:${unavailable.refusal.message}",
-          s"SparkWeld: batches of stage ${context.stageId()} run in Python. ${unavailable.refusal.text}")
+          s"SparkWeld: batches of stage ${context.stageId()} run ${plan.fallback.elsewhere}. ${unavailable.refusal.text}")
         if (unavailable.environment && !isStage) stream()
         None
     } finally plan.metrics.compileTime += (System.nanoTime() - started) / 1000000
@@ -234,7 +234,8 @@ final class WeldTask(
     plan.metrics.kernelTime += System.nanoTime() - started
     if (arena.overflowed) { // its guards looked at texts that are not there
       val refusal = Refusal("SW340", "limit" -> plan.maxTextBytes.toString)
-      WarnOnce(s"text:${plan.maxTextBytes}", s"SparkWeld: a batch of stage ${context.stageId()} runs in Python. ${refusal.text}")
+      val where = plan.fallback.elsewhere
+      WarnOnce(s"text:${plan.maxTextBytes}:$where", s"SparkWeld: some batches of stage ${context.stageId()} run $where. ${refusal.text}")
       return false
     }
     val alone = if (kernel.flags) result(2 + outputs.length).toInt else 0
@@ -379,7 +380,7 @@ object WeldTask {
       false
   }
 
-  /** Whether this JVM has the native shim; without it, every batch runs in Python. */
+  /** Whether this JVM has the native shim; without it, no kernel runs. */
   def linkable(): Boolean =
     try {
       Shim.load()
@@ -387,7 +388,8 @@ object WeldTask {
     } catch {
       case missing: NativeError =>
         val refusal = Refusal("SW406", "reason" -> missing.getMessage)
-        WarnOnce("shim", s"SparkWeld: UDFs run in Python in this executor. ${refusal.text}")
+        val what = "UDFs run in Python and functions of Spark's ML library as Spark planned them"
+        WarnOnce("shim", s"SparkWeld: $what in this executor. ${refusal.text}")
         false
     }
 }
