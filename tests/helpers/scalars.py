@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import math
+import re
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -49,7 +50,7 @@ VALUES: dict[str, list[Any]] = {  # fmt: skip
 
 def function_of(source: str, **names: Any) -> Callable[..., Any]:
     """The function of a source text: a lambda, or the `f` of a module."""
-    scope: dict[str, Any] = {"math": math, "datetime": datetime, **names}
+    scope: dict[str, Any] = {"math": math, "datetime": datetime, "re": re, **names}
     if "def f(" in source:
         exec(source, scope)
         return scope["f"]  # type: ignore[no-any-return]

@@ -19,6 +19,7 @@ from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.exceptions import as_python, of_python
 from udf_compiler.scalar.new_lists import listed
 from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.patterns import TracedFound
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 
@@ -74,7 +75,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     given = [*args, *kwargs.values()]
     if any(type(x) is Growing for x in given) and not _only_reads(function):
         refuse("SW282", what="a list that grows in a loop, for another function")
-    return machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
+    made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
+    return lists.as_list(made) if type(made) is TracedFound and made.made is not None else made
 
 
 def _only_reads(function: Any) -> bool:

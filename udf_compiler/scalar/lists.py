@@ -75,10 +75,11 @@ def _scalar(x: TracedScalar, value: Value) -> TracedScalar:
 
 
 def as_list(x: Any) -> Any:
-    """A list of the row for what stands for one: the pieces of a text; anything else as it is."""
+    """A list of the row for what stands for one: the pieces of a text, or matches in it; anything else as it is."""
+    from udf_compiler.scalar.patterns import TracedFound
     from udf_compiler.scalar.texts import TracedPieces
 
-    return of_list(x.whole) if type(x) is TracedPieces else x
+    return of_list(x.whole) if type(x) in (TracedPieces, TracedFound) else x
 
 
 def is_empty(x: TracedScalar) -> Value:

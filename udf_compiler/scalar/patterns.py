@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sparkweld.ir import Value
 from udf_compiler.regex.calls import Regex, pattern_of, template_of
+from udf_compiler.scalar.exceptions import as_python
+from udf_compiler.scalar.lists import as_list, of_list
 from udf_compiler.scalar.numbers import make_int
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.texts import is_text, make_text
@@ -37,7 +40,7 @@ class PatternConstant(Guarded):
 
         def method(*args: Any, **kwargs: Any) -> Any:
             if not any(is_scalar(a) for a in (*args, *kwargs.values())):
-                return real(*args, **kwargs)
+                return as_python(real, *args, **kwargs)
             if name not in _METHODS:
                 refuse("SW251", call=call)
             return _METHODS[name](self._constant, call, *args, **kwargs)
@@ -125,18 +128,46 @@ def _findall(pattern: Any, call: str, string: Any) -> Any:
     if not is_scalar(string) or string.kind != "str":
         refuse("SW262", call=call, what=raw(string))
     run = explorer()
+    text, flags = pattern_of(pattern, 0, call)
+    groups = (0, 1) if pattern.groups == 1 else (0,)
+    regex = Regex(text, flags, call, groups, repeated=True)
+    counted = Regex(text, flags, call, (0,), repeated=True).emit(run.loop, string.value, "count", guard=run.guard)
+    return TracedFound(counted, None if pattern.groups > 1 else partial(_all, regex, string.value, len(groups) - 1))
+
+
+def _all(regex: Regex, text: Value, index: int) -> Value:
+    run = explorer()
+    return regex.emit(run.loop, text, "all", index=index, guard=run.guard)
+
+
+def _split(pattern: Any, call: str, string: Any, maxsplit: Any = 0) -> Any:
+    if not is_scalar(string) or string.kind != "str" or type(maxsplit) is not int or maxsplit < 0:
+        refuse("SW262", call=call, what=raw(string))
+    if pattern.groups:
+        refuse("SW262", call=call, what="a pattern with groups")
+    run = explorer()
     regex = Regex(*pattern_of(pattern, 0, call), call, (0,), repeated=True)
-    return TracedFound(regex.emit(run.loop, string.value, "count", guard=run.guard))
+    return of_list(regex.emit(run.loop, string.value, "split", limit=maxsplit or -1, guard=run.guard))
 
 
 class TracedFound(Traced):
-    """The list of all matches: how many there are."""
+    """The list of all matches: how many there are, and itself by `made`, None for lists of tuples."""
 
-    __slots__ = ("value",)
+    __slots__ = ("made", "value")
     what = "list of matches"
 
-    def __init__(self, value: Value) -> None:
-        self.value = value
+    def __init__(self, value: Value, made: Callable[[], Value] | None) -> None:
+        self.value, self.made = value, made
+
+    @property
+    def whole(self) -> Value:
+        """The list."""
+        made = object.__getattribute__(self, "made")
+        return refuse("SW251", call="a list of tuples of matches") if made is None else made()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return list
 
     @property
     def count(self) -> Any:
@@ -147,8 +178,20 @@ class TracedFound(Traced):
         value = object.__getattribute__(self, "value")
         return explorer().decide(loop.call("greater", value, loop.const(0, value.type)))
 
+    def __contains__(self, part: Any) -> bool:
+        return part in as_list(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        return as_list(self)[key]
+
+    def __iter__(self) -> Any:
+        return iter(as_list(self))
+
     def __getattr__(self, name: str) -> Any:
-        refuse("SW251", call=f"list.{name} of matches")
+        return getattr(as_list(self), name)
+
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        return as_list(self)._binary(name, other, reflected)
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
@@ -157,6 +200,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "fullmatch": _matching("fullmatch"),
     "sub": _sub,
     "findall": _findall,
+    "split": _split,
 }
 
 

@@ -12,7 +12,7 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.automata import POSITION, Automaton, decode
 from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.ops.strings import column
-from sparkweld.ir.types import BOOL, I64, STR, Type, encode
+from sparkweld.ir.types import BOOL, I64, STR, Items, Type, encode, list_of
 
 #: Function -> (type of the result, groups that the automaton must have at least).
 _FUNCTIONS: dict[str, tuple[Type, int]] = {
@@ -22,6 +22,8 @@ _FUNCTIONS: dict[str, tuple[Type, int]] = {
     "replace": (STR, 1),
     "split_part": (STR.optional(), 1),
     "split_count": (I64, 1),
+    "all": (list_of(STR), 1),
+    "split": (list_of(STR), 1),
 }
 
 
@@ -33,7 +35,8 @@ class RegexCall(Op):
     group `index` in the first match, NULL when there is none or the group took no part. replace: the text with the first
     `limit` matches (all when it is -1) replaced by `template`: literal, group, literal, ..., groups as numbers of the
     automaton's. split_part: piece `index` (from the right when negative) of those that at most `limit` matches separate,
-    NULL when there is none; split_count: how many pieces. After an empty match nothing more is looked for.
+    NULL when there is none; split_count: how many pieces; split: the list of them. all: the texts of group `index` in all
+    matches, empty where it took no part. After an empty match nothing more is looked for.
     """
 
     fn: str
@@ -55,7 +58,7 @@ class RegexCall(Op):
             raise VerifyError(f"unknown function of patterns {self.fn!r}")
         result, groups = _FUNCTIONS[self.fn]
         known = self.automaton.groups
-        ok = known >= groups and (self.fn != "group" or 0 <= self.index < known)
+        ok = known >= groups and (self.fn not in ("group", "all") or 0 <= self.index < known)
         ok = ok and all(g.isdigit() and int(g) < known for g in self.template[1::2])
         ok = ok and len(self.template) % 2 == (self.fn == "replace")
         if not ok:
@@ -84,6 +87,10 @@ class RegexCall(Op):
         if found is None or found[2 * self.index] < 0:
             return None
         return text[found[2 * self.index] : found[2 * self.index + 1]]
+
+    def _text(self, text: str, found: list[int]) -> str:
+        begin, end = found[2 * self.index : 2 * self.index + 2]
+        return text[begin:end] if begin >= 0 else ""
 
     def _replace(self, text: str) -> str:
         parts, at = [], 0
@@ -116,6 +123,8 @@ _ROWS: dict[str, Callable[[RegexCall, str], object]] = {
     "replace": RegexCall._replace,
     "split_part": RegexCall._piece,
     "split_count": lambda op, text: len(op._pieces(text)),
+    "split": lambda op, text: Items("str", tuple(op._pieces(text))),
+    "all": lambda op, text: Items("str", tuple(op._text(text, found) for found in op._matches(text))),
 }
 
 
@@ -128,6 +137,7 @@ def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
     one = ("[0-9]+", finds.encode())
     ops = [RegexCall("test", "[0-9]", does.encode()), RegexCall("count", *one), RegexCall("group", *one)]
     ops += [RegexCall("count", *one, limit=1), RegexCall("split_count", *one), RegexCall("split_count", *one, limit=1)]
+    ops += [RegexCall("all", *one), RegexCall("split", *one), RegexCall("split", *one, limit=1)]
     ops += [RegexCall("split_part", *one, index=i, limit=n) for i, n in ((0, -1), (1, -1), (-1, -1), (-2, 1), (2, 1), (0, 0))]
     templates = ((("#",), -1), (("",), 1), (("<", "0", "é>"), -1), (("", "0", "", "0", ""), 2))
     ops += [RegexCall("replace", *one, template, limit) for template, limit in templates]

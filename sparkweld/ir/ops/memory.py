@@ -27,7 +27,7 @@ def allocates(op: Op) -> bool:
         return _region_allocates(op)
     if isinstance(op, StrCall):
         return op.fn in _ALLOCATING or (op.fn == "slice" and op.params[2] != 1)
-    return isinstance(op, RegexCall) and op.fn == "replace"
+    return isinstance(op, RegexCall) and op.fn in ("replace", "all", "split")
 
 
 @lru_cache(maxsize=256)

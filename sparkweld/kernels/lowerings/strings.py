@@ -140,6 +140,8 @@ def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None
             return automata.split_by_match.build(b, *head, limit, index)
         case "split_count":
             return b.add(automata.count_matches.build(b, *head, limit), integer(1))
+        case "all" | "split":
+            return automata.list_matches.build(b, arena, *head, limit, integer(-1) if op.fn == "split" else index)
         case "replace":
             template = constant_bytes(b, automata.template_of(op.template))
             return automata.replace_matches.build(b, arena, *head, template, limit)

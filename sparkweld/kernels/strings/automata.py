@@ -32,6 +32,7 @@ from sparkweld.kernels.strings.memory_access import (
     view,
     word,
 )
+from sparkweld.kernels.strings.splitting import put_piece
 from sparkweld.kernels.strings.utf8 import decode, size_at, step_back
 
 _HEAD, _SKIPS, _ASCII = 64, 64, 64 + 256
@@ -173,6 +174,36 @@ def split_by_match(registers: int, v: int, table: int, limit: int, index: int) -
     if done == index:
         return view(a + begin, n - begin)
     return view(0, -1)
+
+
+@function(INT, INT, VIEW, INT, INT, INT, result=VIEW)
+def list_matches(arena: int, registers: int, v: int, table: int, limit: int, index: int) -> int:
+    """The list of the texts of a group in all matches; of the pieces between them when it is below 0."""
+    a = address_of(v)
+    n = length_of(v)
+    count = count_matches(registers, v, table, limit)
+    if index < 0:
+        count += 1
+    to = reserve(arena, count * 16)
+    if to == 0:
+        return view(0, 0)
+    done = 0
+    i = 0
+    behind = 0
+    while next_match(registers, a, i, n, table, limit - done):
+        if index < 0:
+            put_piece(to, done, view(a + behind, word(registers, 0) - behind))
+        elif word(registers, 16 * index) < 0:
+            put_piece(to, done, view(a, 0))
+        else:
+            begin = word(registers, 16 * index)
+            put_piece(to, done, view(a + begin, word(registers, 16 * index + 8) - begin))
+        done += 1
+        behind = word(registers, 8)
+        i = behind_match(registers)
+    if index < 0:
+        put_piece(to, done, view(a + behind, n - behind))
+    return view(to, count)
 
 
 @function(INT, INT, INT, INT, result=INT)
