@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType, StringType
@@ -202,3 +204,48 @@ def test_the_original_sees_the_batches_of_spark(spark, parquet):
         made = pandas_udf(lambda s, f=function: f(s + 0.0), DoubleType())
         whole = {"spark.sparkweld.pipeline.blockRows": str(1 << 20)}
         check(spark, lambda made=made: t.select("id", made("b").alias("r")), {"<lambda>"}, whole)
+
+
+def test_faults_of_calls_give_no_other_rows(spark, parquet, tmp_path):
+    n = 9_000
+    t = parquet(pa.table({"id": np.arange(n), "b": np.arange(n) / 7 + 1}))
+    calls = []
+
+    def counted(s):
+        calls.append(len(s))
+        return s + len(calls)
+
+    def picky(s):
+        if len(s) == 333:
+            raise ValueError("a block")
+        return s * 2.0
+
+    def of_another_type(s):
+        return s.astype("f4") if len(s) == 333 else s * 2.0
+
+    blocks = {"spark.sparkweld.pipeline.blockRows": "333"}
+    for function in (picky, of_another_type):
+        call = annotate(function, (Rows(),), returns=Rows(), check=False)
+        made = pandas_udf(lambda s, f=call: f(s + 0.0), DoubleType())
+        check(spark, lambda made=made: t.select("id", made("b").alias("r")), {"<lambda>"}, blocks)
+    stateful = annotate(counted, (Rows(),), returns=Rows(), check=False)
+    made = pandas_udf(lambda s, f=stateful: f(s + 0.0), DoubleType())
+    frame = t.select("id", made("b").alias("r"))
+    assert not pipelines(frame) and "in Python: " in sparkweld.explain(frame)
+
+
+def test_a_worker_that_dies_fails_the_query_as_ever(spark, parquet):
+    t = parquet(pa.table({"id": np.arange(9_000), "b": np.arange(9_000) / 7 + 1}))
+
+    def deadly(s):
+        if float(s.max()) > 600:
+            os._exit(7)
+        return s * 2.0
+
+    call = annotate(deadly, (Rows(),), returns=Rows(), check=False)
+    made = pandas_udf(lambda s, f=call: f(s + 0.0), DoubleType())
+    for conf in ({**OFF, **BATCHES}, BATCHES):
+        with session_conf(spark, conf), pytest.raises(Exception, match="Python worker exited unexpectedly"):
+            t.select("id", made("b").alias("r")).collect()
+    assert set(pipelines(t.select(made("b")))) == {"<lambda>"}
+    check(spark, lambda: t.filter("id < 4000").select("id", weighted("b").alias("r")), {"weighted"})

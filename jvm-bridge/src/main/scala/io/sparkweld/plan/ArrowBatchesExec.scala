@@ -56,8 +56,9 @@ object ArrowBatches {
       outputBatches: SQLMetric,
       outputRows: SQLMetric)
 
-  /** The most rows of a batch, and bytes of its texts. */
+  /** The most rows of a batch, of its columns' bytes, and bytes of its texts. */
   val Rows: Int = 1 << 15
+  val Bytes: Int = 16 << 20
   val TextBytes: Long = 4L << 20
 }
 
@@ -69,6 +70,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   private val made = mutable.Queue.empty[Array[ColumnVector]]
   /** Rows that the next batch may have: the first ones are small, for a query that wants few rows. */
   private var limit = 1
+  private val most = math.min(ArrowBatches.Rows, ArrowBatches.Bytes / math.max(1, settings.input.map(_.dataType.defaultSize).sum))
   private var waiting: ColumnarBatch = _
 
   context.addTaskCompletionListener[Unit](_ => close())
@@ -84,7 +86,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
 
   override def next(): ColumnarBatch = {
     if (!hasNext) throw new NoSuchElementException("no more batches")
-    val capacity = math.max(math.min(limit, ArrowBatches.Rows), waiting.numRows())
+    val capacity = math.max(math.min(limit, most), waiting.numRows())
     val columns = new ArrowColumns(settings.input, settings.zone, capacity, allocator)
     val alone = hasNulls(waiting)
     do {
@@ -92,7 +94,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
       waiting.closeIfFreeable()
       waiting = null
     } while (!alone && columns.textBytes < ArrowBatches.TextBytes && hasNext && columns.hasRoomFor(waiting.numRows()) && !hasNulls(waiting))
-    limit = 2 * columns.rows
+    limit = math.max(limit, 2 * columns.rows)
     val vectors = columns.vectors
     while (made.nonEmpty && made.head.forall(isClosed)) made.dequeue()
     made.enqueue(vectors)
