@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.special
 import snowballstemmer
+from mozart_spark import measure_mozart
 from progress import Progress
 from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
@@ -94,16 +95,16 @@ def _measure_groups(spark: SparkSession, folder: Path, arguments: argparse.Names
     pq.write_table(pa.table({"k": keys, "x": rng.normal(size=rows)}), folder / "g.parquet", row_group_size=max(1, rows // 8))
     function = pandas_udf(_log_mean, DoubleType())  # type: ignore[call-overload]
     query = spark.read.parquet(str(folder / "g.parquet")).groupBy("k").agg(function("x").alias("r"))
-    text = _with(spark, "true", lambda: sparkweld.explain(query.select("*")))
+    text = with_plugin(spark, "true", lambda: sparkweld.explain(query.select("*")))
     if "partial aggregation in Python" not in text:
         raise RuntimeError(f"the aggregate has no states:\n{text}")
-    off, on = (_with(spark, e, lambda: query.select("*").toPandas().sort_values("k")["r"].to_numpy()) for e in ("false", "true"))
+    off, on = (_results(spark, query, e, "k") for e in ("false", "true"))
     if not np.allclose(off, on, rtol=1e-9, equal_nan=True):
         raise RuntimeError("the aggregate gives other rows")
-    seconds, shuffled = _best(spark, lambda: query, 2), {}
+    seconds, shuffled = best(spark, lambda: query, 2), {}
     for enabled in ("false", "true"):
         before = _shuffled(spark)
-        _with(spark, enabled, lambda: query.select("*").write.format("noop").mode("overwrite").save())
+        with_plugin(spark, enabled, lambda: query.select("*").write.format("noop").mode("overwrite").save())
         shuffled[enabled] = _shuffled(spark) - before
     factor = seconds["false"] / seconds["true"]
     print(
@@ -133,7 +134,7 @@ def measure_spark(arguments: argparse.Namespace, progress: Progress) -> bool:
             rows = int(ROWS * arguments.scale * part)
             query = frame.where(f"id < {rows}").select("id", pandas_udf(function, type)(*columns).alias("r"))
             _compare(spark, query, name)
-            seconds = _best(spark, lambda query=query: query, arguments.repeats)
+            seconds = best(spark, lambda query=query: query, arguments.repeats)
             factor = seconds["false"] / seconds["true"]
             failed |= factor < target
             verdict = f"{target:g}x: {'PASS' if factor >= target else 'FAIL'}" if target else ""
@@ -142,6 +143,8 @@ def measure_spark(arguments: argparse.Namespace, progress: Progress) -> bool:
                 flush=True,
             )
             progress.say(f"Spark, {name}: {factor:.2f}x")
+        if arguments.mozart:
+            measure_mozart(spark, Path(folder), arguments, progress)
         failed |= _measure_groups(spark, Path(folder), arguments, progress)
     spark.stop()
     return failed
@@ -158,26 +161,32 @@ def _table(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
     return spark.read.parquet(str(folder / "t.parquet"))
 
 
-def _with(spark: SparkSession, enabled: str, run: Callable[[], Any]) -> Any:
+def with_plugin(spark: SparkSession, enabled: str, run: Callable[[], Any]) -> Any:
+    """What `run` gives with `spark.sparkweld.enabled` set so."""
     spark.conf.set(ENABLED, enabled)
     return run()
 
 
+def _results(spark: SparkSession, query: DataFrame, enabled: str, key: str) -> np.ndarray:
+    return with_plugin(spark, enabled, lambda: query.select("*").toPandas().sort_values(key)["r"].to_numpy())  # type: ignore[no-any-return]
+
+
 def _compare(spark: SparkSession, query: DataFrame, name: str) -> None:
-    text = _with(spark, "true", lambda: sparkweld.explain(query.select("*")))
+    text = with_plugin(spark, "true", lambda: sparkweld.explain(query.select("*")))
     if "pipeline in Python" not in text:
         raise RuntimeError(f"{name} runs in no pipeline:\n{text}")
-    off, on = (_with(spark, e, lambda: query.select("*").toPandas().sort_values("id")["r"].to_numpy()) for e in ("false", "true"))
+    off, on = (_results(spark, query, e, "id") for e in ("false", "true"))
     same = np.allclose(off, on, rtol=1e-9, atol=1e-12, equal_nan=True) if off.dtype.kind == "f" else np.array_equal(off, on)
     if not same:
         raise RuntimeError(f"{name}: plugin on gives other rows")
 
 
-def _best(spark: SparkSession, query: Callable[[], DataFrame], repeats: int) -> dict[str, float]:
+def best(spark: SparkSession, query: Callable[[], DataFrame], repeats: int) -> dict[str, float]:
+    """Best seconds of the query, plugin off ("false") and on ("true"), taken in turn."""
     seconds = {"false": float("inf"), "true": float("inf")}
     for _ in range(repeats):
         for enabled in seconds:
             began = time.perf_counter()
-            _with(spark, enabled, lambda: query().select("*").write.format("noop").mode("overwrite").save())
+            with_plugin(spark, enabled, lambda: query().select("*").write.format("noop").mode("overwrite").save())
             seconds[enabled] = min(seconds[enabled], time.perf_counter() - began)
     return seconds

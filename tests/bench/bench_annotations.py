@@ -54,6 +54,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="runs of each way (default 5)")
     parser.add_argument("--spark", action="store_true", help="also the UDFs in Spark")
     parser.add_argument("--spark-only", action="store_true", help="only the UDFs in Spark")
+    parser.add_argument("--mozart", action="store_true", help="with --spark or --spark-only: also Mozart's workloads as UDFs")
     parser.add_argument("--json", type=Path, help="also write all figures to this file")
     return parser.parse_args()
 
