@@ -5,6 +5,7 @@
 All ways compute the same on the same varied data, and results are compared before anything is timed. Ways take turns; shown are
 the best of the repeats, since whatever else runs only adds. Then a sweep of block sizes against the automatic one. With `--spark`
 three UDFs with black-box calls in Spark, plugin on and off by `spark.sparkweld.enabled`, all rows compared.
+`--mozart` beside it runs the workloads themselves as UDFs of Spark.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ WORKLOADS = (
         lambda t: t.filter("year > 1950 AND births > 50").groupBy("year").agg(F.sum(share("births"))),
     ),
     Workload(
-        "movietweetings", 4_000_000, _movies,
+        "movielens", 4_000_000, _movies,
         lambda t: t.filter("rating > 0").groupBy("year").agg(F.avg(scaled("rating"))),
     ),
     Workload("review_terms", 400_000, _named("text", cases._reviews), lambda t: t.select("id", term_weight("text"))),
