@@ -131,7 +131,7 @@ def test_large_functions_are_not_run(monkeypatch):
         return a
 
     ran = []
-    monkeypatch.setattr(probe_module, "_difference", lambda *args: ran.append(1))
+    monkeypatch.setattr(probe_module, "difference_of", lambda *args: ran.append(1))
     assert compiled(function)["status"] == "ok" and ran == []
     assert compiled(lambda a, b: a + b)["status"] == "ok" and ran == [1]
 
@@ -150,8 +150,8 @@ def test_every_kind_of_argument_is_probed(monkeypatch):
         seen.append(given)
         return real(given, wanted, rounded)
 
-    real = probe_module._difference
-    monkeypatch.setattr(probe_module, "_difference", spy)
+    real = probe_module.difference_of
+    monkeypatch.setattr(probe_module, "difference_of", spy)
     names = "boolean byte short integer long float double date timestamp".split()
     types = dict(zip("abcdefghi", names, strict=True))
     day = datetime.date(2024, 1, 1)

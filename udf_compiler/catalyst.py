@@ -21,10 +21,11 @@ from sparkweld.ir.types import BOOL, DATE, I32, I64, MOMENTS, STR, TS
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import COLUMN_TYPES
 from udf_compiler.catalyst_lists import LIST_RULES
+from udf_compiler.catalyst_numbers import NUMBER_RULES
 from udf_compiler.catalyst_strings import STRING_RULES, guard_text, text_of
 from udf_compiler.catalyst_times import TIME_RULES, day_of
-from udf_compiler.catalyst_values import Expr, Maybe, Rule
-from udf_compiler.ranges import no_overflow, within
+from udf_compiler.catalyst_values import Expr, Maybe, Rule, ansi
+from udf_compiler.ranges import within
 from udf_compiler.spark_ml import MlFunctions
 from udf_compiler.spark_ml.stages import Vector, Words
 
@@ -256,58 +257,6 @@ class _Translator:
         (x,) = self.operands(expr, demand)
         return x
 
-    # Arithmetic.
-
-    def arithmetic(self, expr: Expr, demand: Value | None) -> Maybe:
-        a, b = self.operands(expr, demand)
-        fn = {"Add": "add", "Subtract": "subtract", "Multiply": "multiply"}[expr["op"]]
-        valid = self.all_of(a.valid, b.valid)
-        if _ansi(expr) and a.value.type.is_int:
-            self.guard(no_overflow(self.loop, fn, a.value, b.value), demand, valid)
-        return Maybe(self.loop.call(fn, a.value, b.value), valid)
-
-    def divide(self, expr: Expr, demand: Value | None) -> Maybe:
-        """Divide (of doubles) and Remainder (Java's sign: the dividend's)."""
-        a, b = self.operands(expr, demand)
-        fn = "divide" if expr["op"] == "Divide" else "fmod"
-        if fn == "divide" and not a.value.type.is_float:
-            raise refusal("SW322", expression="Divide", type=expr["args"][0]["type"])
-        nonzero = self.loop.call("not_equal", b.value, self.loop.const(0, b.value.type))
-        valid = self.all_of(a.valid, b.valid)
-        if _ansi(expr):
-            self.guard(nonzero, demand, valid)
-        else:
-            valid = self.all_of(valid, nonzero)
-        return Maybe(self.loop.call(fn, a.value, b.value), valid)
-
-    def sign(self, expr: Expr, demand: Value | None) -> Maybe:
-        """UnaryMinus and Abs: only the smallest integer overflows."""
-        (x,) = self.operands(expr, demand)
-        type = x.value.type
-        if _ansi(expr) and type.is_int:
-            smallest = self.loop.const(int(np.iinfo(type.dtype).min), type)
-            self.guard(self.loop.call("not_equal", x.value, smallest), demand, x.valid)
-        return Maybe(self.loop.call("negative" if expr["op"] == "UnaryMinus" else "absolute", x.value), x.valid)
-
-    def unary(self, expr: Expr, demand: Value | None) -> Maybe:
-        (x,) = self.operands(expr, demand)
-        return Maybe(self.loop.call(expr["op"].lower(), x.value), x.valid)
-
-    # What twins of UDFs are made of, beside Spark's own expressions.
-
-    def ieee_divide(self, expr: Expr, demand: Value | None) -> Maybe:
-        a, b = self.operands(expr, demand)
-        return Maybe(self.loop.call("divide", a.value, b.value), self.all_of(a.valid, b.valid))
-
-    def null_if_nan(self, expr: Expr, demand: Value | None) -> Maybe:
-        (x,) = self.operands(expr, demand)
-        return Maybe(x.value, self.all_of(x.valid, self.negate(self.loop.call("isnan", x.value))))
-
-    def normalize(self, expr: Expr, demand: Value | None) -> Maybe:
-        """NormalizeNaNAndZero: -0.0 + 0.0 -> 0.0."""
-        (x,) = self.operands(expr, demand)
-        return Maybe(self.loop.call("add", x.value, self.loop.const(0.0, x.value.type)), x.valid)
-
     # Casts.
 
     def cast(self, expr: Expr, demand: Value | None) -> Maybe:
@@ -325,8 +274,8 @@ class _Translator:
         if of.kind in MOMENTS or to.kind in MOMENTS or STR in (of, to):
             raise refusal("SW323", of=child["type"], to=expr["type"])
         if of.is_float and to.is_int:
-            return Maybe(self._truncate(x, to, _ansi(expr), demand), x.valid)
-        if _ansi(expr) and of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
+            return Maybe(self._truncate(x, to, ansi(expr), demand), x.valid)
+        if ansi(expr) and of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
             self.guard(within(self.loop, x.value, to), demand, x.valid)
         return Maybe(self.loop.cast(x.value, to), x.valid)
 
@@ -346,12 +295,6 @@ class _Translator:
         return self.loop.cast(whole, to)
 
 
-def _ansi(expr: Expr) -> bool:
-    if not isinstance(expr.get("ansi"), bool):
-        raise InternalError(f"{expr['op']} came without its `ansi` flag")
-    return bool(expr["ansi"])
-
-
 def _literal(value: object, type: Type) -> object:
     if type == STR:
         return value
@@ -362,22 +305,19 @@ def _literal(value: object, type: Type) -> object:
 
 _RULES: dict[str, Rule] = {
     **LIST_RULES,
+    **NUMBER_RULES,
     **STRING_RULES,
     **TIME_RULES,
-    "Abs": _Translator.sign,
-    "Add": _Translator.arithmetic,
     "And": _Translator.and_,
     "ArgMax": _Translator.ml,
     "CaseWhen": _Translator.case_when,
     "Cast": _Translator.cast,
     "Coalesce": _Translator.coalesce,
     "Column": _Translator.column,
-    "Divide": _Translator.divide,
     "EqualNullSafe": _Translator.equal_null_safe,
     "EqualTo": _Translator.compare,
     "GreaterThan": _Translator.compare,
     "GreaterThanOrEqual": _Translator.compare,
-    "IeeeDivide": _Translator.ieee_divide,
     "If": _Translator.if_,
     "In": _Translator.in_,
     "IsNaN": _Translator.is_nan,
@@ -389,19 +329,9 @@ _RULES: dict[str, Rule] = {
     "LessThanOrEqual": _Translator.compare,
     "Literal": _Translator.literal,
     "Ml": _Translator.ml,
-    "Multiply": _Translator.arithmetic,
-    "NormalizeNaNAndZero": _Translator.normalize,
     "Not": _Translator.not_,
-    "NullIfNaN": _Translator.null_if_nan,
     "Or": _Translator.or_,
-    "Remainder": _Translator.divide,
-    "Sqrt": _Translator.unary,
-    "Subtract": _Translator.arithmetic,
-    "UnaryMinus": _Translator.sign,
     "VectorElement": _Translator.ml,
-    "ceil": _Translator.unary,
-    "floor": _Translator.unary,
-    "trunc": _Translator.unary,
 }
 
 #: Expressions that translate: what the JVM may send, apart from CreateNamedStruct (an argument of a UDF) and calls of Spark's ML

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Type, Value
 
 Expr = dict[str, Any]
@@ -30,9 +31,18 @@ class Translator(Protocol):
 
     def type_of(self, expr: Expr) -> Type: ...
 
+    def negate(self, condition: Value) -> Value: ...
+
     def all_of(self, *conditions: Value | None) -> Value | None: ...
 
     def guard(self, condition: Value, *demands: Value | None) -> None: ...
 
 
 Rule = Callable[[Any, Expr, Value | None], Maybe]
+
+
+def ansi(expr: Expr) -> bool:
+    """The flag of an expression that raises under ANSI."""
+    if not isinstance(expr.get("ansi"), bool):
+        raise InternalError(f"{expr['op']} came without its `ansi` flag")
+    return bool(expr["ansi"])

@@ -228,7 +228,7 @@ class Stack(_Alone):
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        from udf_compiler.calls.numpy_ import NdarrayStandIn
+        from udf_compiler.calls.numpy_module import NdarrayStandIn
 
         return NdarrayStandIn
 

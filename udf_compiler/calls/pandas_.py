@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
-from udf_compiler.calls import categoricals, cuts, frames, lists, maybe_methods, offsets, series_methods, time_conversions
+from udf_compiler.calls import (
+    categoricals,
+    cuts,
+    frames,
+    lists,
+    maybe_methods,
+    offsets,
+    series_choices,
+    series_methods,
+    time_conversions,
+)
 from udf_compiler.calls.arrays import bound, called
 from udf_compiler.calls.strings import methods as text_methods
 from udf_compiler.calls.strings.accessor import accessor
@@ -29,7 +39,7 @@ from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.text import constant, text_series
 from udf_compiler.trace.values import Traced, raw
 
-set_where = series_methods.set_where
+set_where = series_choices.set_where
 
 #: Attributes of Series whose values depend on other rows, on the number of rows or on the index.
 ROW_MIXING = frozenset(

@@ -41,7 +41,7 @@ class TracedArray(Traced):
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        from udf_compiler.calls.numpy_ import NdarrayStandIn
+        from udf_compiler.calls.numpy_module import NdarrayStandIn
 
         return NdarrayStandIn
 

@@ -20,7 +20,7 @@ NOT_NULL = Missing()
 
 def condition_of(s: Any, cond: Any, call: str) -> Value:
     """The condition of where and mask."""
-    from udf_compiler.calls.series_methods import condition_value
+    from udf_compiler.calls.series_choices import condition_value
 
     return condition_value(s, cond, call)
 
@@ -86,7 +86,7 @@ class TracedTexts(Traced):
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        from udf_compiler.calls.numpy_ import NdarrayStandIn
+        from udf_compiler.calls.numpy_module import NdarrayStandIn
 
         return NdarrayStandIn
 

@@ -1,0 +1,144 @@
+"""What a compiled function sees as `numpy`: its functions, of traced arguments or of constants, its types and its numbers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from udf_compiler.calls.numpy_ import PURE, ROW_MIXING, TABLE, call_function, has_traced, name_of
+from udf_compiler.calls.vectorize import Vectorize
+from udf_compiler.scalar.builtin_calls import real_arguments
+from udf_compiler.scalar.exceptions import as_python
+from udf_compiler.scalar.paths import is_exploring
+from udf_compiler.trace import time_constants
+from udf_compiler.trace.array import TracedArray
+from udf_compiler.trace.constants import unwrapped
+from udf_compiler.trace.lower import (
+    run_prototype,
+)
+from udf_compiler.trace.session import refuse
+
+
+def _in_row(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A function of constants on a path of a scalar function, where it raises only on the rows of that path."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return as_python(function, *args, **kwargs)
+
+
+class Function:
+    """What compiled functions see as a NumPy function."""
+
+    __self__ = None  # asked of whatever a region calls
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.__name__ = getattr(function, "__name__", str(function))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = real_arguments(args, kwargs)
+        if has_traced(args) or has_traced(kwargs):
+            return call_function(self.function, args, kwargs)
+        if self.__name__ not in PURE:
+            refuse("SW263", name=name_of(self.function))
+        run = _in_row if is_exploring() else run_prototype
+        result = run(name_of(self.function), self.function, *map(unwrapped, args), **kwargs)
+        if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
+            refuse("SW263", name=f"{name_of(self.function)} of objects, text or times")  # "now" is a time, for one
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW251", call=f"np.{self.__name__}.{name}")
+
+
+class _ArrayMeta(type):
+    def __instancecheck__(cls, x: object) -> bool:
+        return issubclass(type(x), TracedArray | np.ndarray)
+
+    def __getattr__(cls, name: str) -> Any:
+        refuse("SW251", call=f"np.ndarray.{name}")
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        refuse("SW263", name="np.ndarray()")
+
+
+class NdarrayStandIn(metaclass=_ArrayMeta):
+    """What compiled functions see as numpy.ndarray."""
+
+
+NdarrayStandIn.__name__ = NdarrayStandIn.__qualname__ = "ndarray"
+
+
+def errstate(**kwargs: Any) -> Any:
+    """np.errstate, when it only silences: traced operations never warn."""
+    if any(value not in ("ignore", "warn", None) for value in kwargs.values()):
+        refuse("SW262", call="np.errstate", what="a setting that raises or calls")
+    return np.errstate(**kwargs)
+
+
+_CONSTANTS = (
+    "nan",
+    "inf",
+    "pi",
+    "e",
+    "euler_gamma",
+    "newaxis",
+    "True_",
+    "False_",
+    "dtype",
+    "finfo",
+    "iinfo",
+    "generic",
+)
+
+
+class NumpyModule:
+    """What compiled functions see as the module numpy."""
+
+    __name__ = "numpy"
+
+    def __getattr__(self, name: str) -> Any:
+        found = stand_in(getattr(np, name, None)) if not name.startswith("_") else None
+        if found is None and name not in ("newaxis",):
+            refuse("SW263", name=f"np.{name}")
+        return found
+
+
+NUMPY = NumpyModule()
+_PLAIN = tuple(id(getattr(np, name)) for name in _CONSTANTS)
+
+
+def stand_in(obj: Any) -> Any:
+    """The stand-in of an object of NumPy, or None."""
+    if obj is np:
+        return NUMPY
+    if obj is np.ndarray:
+        return NdarrayStandIn
+    if obj is np.vectorize:
+        return Vectorize
+    if obj is np.errstate:
+        return errstate
+    if obj is np.datetime64 or obj is np.timedelta64 or isinstance(obj, np.datetime64 | np.timedelta64):
+        return time_constants.stand_in(obj)
+    if isinstance(obj, np.ufunc | np.dtype | float | bool | np.generic) or id(obj) in _PLAIN:
+        return obj
+    if isinstance(obj, type) and issubclass(obj, np.generic):
+        return obj if obj is np.generic or issubclass(obj, np.number | np.bool_) and obj is not np.timedelta64 else None
+    if callable(obj) and not isinstance(obj, type) and (_hashable_in_table(obj) or _is_public(obj)):
+        return Function(obj)
+    return None
+
+
+def _hashable_in_table(obj: Any) -> bool:
+    try:
+        return obj in TABLE
+    except TypeError:
+        return False
+
+
+def _is_public(obj: Any) -> bool:
+    name = getattr(obj, "__name__", "")
+    return name in PURE | ROW_MIXING and getattr(np, name, None) is obj

@@ -1,0 +1,91 @@
+"""What a function gave and what its translation gives for the same rows to what differs, for a refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+_Differ = str | None
+
+
+def difference_of(given: Any, wanted: Any, rounded: bool) -> _Differ:
+    """What the function's result has other than the translation's; None when nothing."""
+    if type(given) is not type(wanted):
+        return f"the function gives a {type(given).__name__}, its translation a {type(wanted).__name__}"
+    if isinstance(wanted, pd.DataFrame):
+        if list(given.columns) != list(wanted.columns):
+            return f"the function gives the columns {list(given.columns)}, its translation {list(wanted.columns)}"
+        differences = (difference_of(given[name], wanted[name], rounded) for name in wanted.columns)
+        return next((d for d in differences if d is not None), None)
+    if _is_void(given) and _is_void(wanted) and given.shape == wanted.shape:
+        return None  # without any value, pandas infers a dtype that no column depends on
+    if isinstance(wanted, pa.RecordBatch):
+        if given.schema.names != wanted.schema.names:
+            return f"the function gives the columns {given.schema.names}, its translation {wanted.schema.names}"
+        differences = (_arrow_difference(a, b, rounded) for a, b in zip(given.columns, wanted.columns, strict=True))
+        return next((d for d in differences if d is not None), None)
+    if isinstance(wanted, pa.StructArray) and given.type == wanted.type:
+        differences = (_arrow_difference(a, b, rounded) for a, b in zip(given.flatten(), wanted.flatten(), strict=True))
+        return next((d for d in differences if d is not None), None)
+    if isinstance(wanted, pa.Array):
+        return _arrow_difference(given, wanted, rounded)
+    if given.dtype != wanted.dtype or given.shape != wanted.shape:
+        return f"the function gives {given.dtype} of shape {given.shape}, its translation {wanted.dtype} of {wanted.shape}"
+    theirs, ours = _values_of(given), _values_of(wanted)
+    same = _near(theirs, ours) if rounded else _same(theirs, ours)
+    if same.all() or (rounded and ours.dtype.kind != "f" and 4 * np.count_nonzero(~same) < same.size):
+        return None  # the last bits of a dot product may decide a comparison
+    at = tuple(np.argwhere(~same)[0])
+    return f"the function gives {theirs[at]!r}, its translation {ours[at]!r}"
+
+
+def _is_void(x: Any) -> bool:
+    """Whether a Series has missing elements only."""
+    return isinstance(x, pd.Series) and (x.dtype == object or x.dtype == np.float64) and bool(x.isna().all())
+
+
+def _values_of(x: Any) -> np.ndarray:
+    """The values, times as integers and missing ones of other extension arrays as None."""
+    if isinstance(x.dtype, pd.api.extensions.ExtensionDtype):
+        return np.asarray(x.array.to_numpy(dtype=object, na_value=None))
+    array = np.asarray(x)
+    return array.view(np.int64) if array.dtype.kind in "mM" else array
+
+
+def _arrow_difference(given: pa.Array, wanted: pa.Array, rounded: bool) -> _Differ:
+    if given.type != wanted.type or len(given) != len(wanted):
+        return f"the function gives {len(given)} values of {given.type}, its translation {len(wanted)} of {wanted.type}"
+    theirs, ours = (np.asarray(a.is_valid()) for a in (given, wanted))
+    if not np.array_equal(theirs, ours):
+        return f"the function gives {np.count_nonzero(~theirs)} NULLs, its translation {np.count_nonzero(~ours)}"
+    pair = [np.asarray(a.drop_null()) for a in (given, wanted)]
+    same = _near(*pair) if rounded else _same(*pair)
+    at = np.flatnonzero(~same)
+    return f"the function gives {pair[0][at[0]]!r}, its translation {pair[1][at[0]]!r}" if len(at) else None
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype == object:
+        return np.array([_same_object(x, y) for x, y in zip(a, b, strict=True)], np.bool_)
+    if a.dtype.kind != "f":
+        return np.asarray(a == b)
+    return ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
+
+
+def _same_object(x: Any, y: Any) -> bool:
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+        return x.dtype == y.dtype and x.shape == y.shape and bool(_same(x, y).all())
+    if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
+        return False
+    return bool(x == y or (pd.isna(x) and pd.isna(y)))
+
+
+def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype.kind != "f":
+        return _same(a, b)
+    finite = np.abs(a[np.isfinite(a)])
+    tolerance = 1e5 * float(np.finfo(a.dtype).eps)
+    return np.isclose(a, b, rtol=tolerance, atol=tolerance * float(finite.max(initial=0.0)), equal_nan=True)
