@@ -133,7 +133,10 @@ class Rebuilder:
 
     def _function(self, original: types.FunctionType, use: Use) -> types.FunctionType:
         if is_library(original):
-            raise use.refusal("SW215", name=described(original, use))
+            name = described(original, use)
+            if name.startswith("mlflow.pyfunc.spark_udf."):  # it unpacks and loads its model by functions of MLflow's
+                raise use.refusal("SW865")
+            raise use.refusal("SW215", name=name)
         names = outside_names(original.__code__, generator=original.__code__ is self._generator)
         self.codes |= names.codes
         self.handlers |= names.handlers

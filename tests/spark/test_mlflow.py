@@ -1,0 +1,61 @@
+"""Models of MLflow: its own UDF is refused by name, and the model's own file is what to load instead."""
+
+from __future__ import annotations
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from sklearn.linear_model import LinearRegression
+
+from tests.helpers.differential import check
+
+
+@pytest.fixture
+def table(parquet):
+    return parquet({"id": np.arange(200), "a": np.arange(200) * 0.5, "b": np.arange(200) % 7 * 1.0})
+
+
+def model(table):
+    data = table.toPandas()
+    return LinearRegression().fit(data[["a", "b"]], data.a * 2 + data.b)
+
+
+def test_a_udf_of_mlflow_is_refused(spark, table):
+    """By the name of the function that it captures; MLflow need not be here for that."""
+
+    def udf(d):
+        return d
+
+    udf.__module__, udf.__qualname__ = "mlflow.pyfunc", "spark_udf.<locals>.udf"
+
+    @pandas_udf("double")
+    def scored(d: pd.DataFrame) -> pd.Series:
+        return udf(d)["a"]
+
+    check(spark, lambda: table.select("id", scored(F.struct("a", "b"))), refused="SW865")
+
+
+@pytest.mark.filterwarnings("ignore")  # of what MLflow imports
+def test_spark_udf(spark, table, tmp_path):
+    """The real one."""
+    sklearn = pytest.importorskip("mlflow.sklearn", reason="MLflow, which is no dependency, is not installed")
+    import mlflow.pyfunc
+
+    path = str(tmp_path / "model")
+    sklearn.save_model(model(table), path, serialization_format="pickle")
+    scored = mlflow.pyfunc.spark_udf(spark, path, result_type="double", env_manager="local")
+    check(spark, lambda: table.select("id", scored(F.struct("a", "b"))), refused="SW865")
+
+
+def test_the_file_of_such_a_model(spark, table, tmp_path):
+    path = str(tmp_path / "model.pkl")
+    joblib.dump(model(table), path)
+
+    @pandas_udf("double")
+    def scored(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(joblib.load(path).predict(d))
+
+    check(spark, lambda: table.select("id", F.round(scored(F.struct("a", "b")), 9)))
