@@ -116,6 +116,14 @@ FUNCTIONS: list[tuple[str, tuple[str, ...]]] = [
     ("def f(xs):\n    best = ''\n    for k, x in enumerate(xs):\n        if len(x) > len(best):\n"
      "            best = f'{k}={x}'\n    return best", ("list<str>",)),
     ("lambda s: ' '.join(s.split())", ("str",)),
+    ("lambda xs: len(set(xs))", ("list<i64>",)),
+    ("lambda xs: len(set(xs)) == len(xs)", ("list<str>?",)),
+    ("lambda xs: len(set(xs)) if set(xs) else None", ("list<f64>",)),
+    ("lambda xs: '-'.join(sorted(set(xs), reverse=True))", ("list<str>",)),
+    ("lambda xs, s: s in set(xs) or max(set(xs)) == s", ("list<str>", "str")),
+    ("lambda xs: len(frozenset(x.lower() for x in xs or [] if x))", ("list<str>?",)),
+    ("def f(xs):\n    known = set(xs)\n    n = 0\n    for k in range(5):\n        if k in known:\n"
+     "            n += 1\n    return n", ("list<i64>",)),
     ("lambda s: '-'.join(re.findall('[a-z]+', s))", ("str",)),
     ("lambda s: re.findall('[0-9]', s) == [] or len(re.findall('=(.)', s)) > 1", ("str",)),
     ("lambda s: re.findall('[a-zA-Z]', s)[-1] if re.findall('[a-zA-Z]', s) else 'none'", ("str",)),
@@ -134,6 +142,7 @@ FUNCTIONS: list[tuple[str, tuple[str, ...]]] = [
 #: Of those, the ones that leave more to Python than lists with a None in them, and how many rows.
 NEEDLESS = {
     "lambda xs, x: x in xs": 6, "lambda xs: sum(xs)": 1, "lambda xs: sorted(xs)[0]": 3,
+    "lambda xs: len(set(xs)) if set(xs) else None": 3,
     "lambda xs, ys: sum(xs + ys)": 4, "lambda xs, ys: xs == ys": 45, "lambda xs: sorted(xs)[len(xs) // 2] if xs else None": 1,
 }  # fmt: skip
 
@@ -269,6 +278,9 @@ def expected(source, row, returns):
         ("def f(xs):\n    ys = xs\n    ys += [1.0]\n    return len(xs)", "list<f64>", "SW222"),
         ("lambda xs: xs * 2", "list<f64>", "SW222"),
         ("lambda xs: sum(xs)", "list<str>", "SW222"),
+        ("lambda xs: [x for x in set(xs)][0]", "list<str>", "SW282"),
+        ("lambda xs: set(xs) == frozenset(['a'])", "list<str>", "SW282"),
+        ("lambda xs: len(set(xs) & set(xs[1:]))", "list<str>", "SW282"),
         ("lambda xs: sum(xs, 5)", "list<i32>", "SW222"),
         ("lambda xs: xs == [1.5]", "list<i32>", "SW222"),
         ("lambda xs: f'{xs}'", "list<i32>", "SW222"),

@@ -11,7 +11,8 @@ from pyspark.sql.types import ArrayType, BooleanType, DataType, LongType, String
 _FORMS: dict[str, tuple[str, ...]] = {
     "L": (
         "xs", "xs[1:]", "xs[:2]", "list(xs)", "s.split({c})", "s.split()", "s.rsplit({c}, 1)", "['a', s]",
-        "sorted({L})", "sorted({L}, reverse=True)", "{L}[::-1]", "{L}[-1::-2]", "list(reversed({L}))", "list({L}) + {L}",
+        "sorted({L})", "sorted({L}, reverse=True)", "sorted(set({L}))", "{L}[::-1]", "{L}[-1::-2]", "list(reversed({L}))",
+        "list({L}) + {L}",
         "[x.strip() for x in {L}]", "[x.upper() for x in {L} if x]", "[x for x in {L} if x in {L}]", "[x + {T} for x in {L}]",
         "[f'{{k}}:{{x}}' for k, x in enumerate({L})]", "[{T}, {T}]", "[a + b for a, b in zip({L}, {L})]",
         "[w for x in {L} for w in x.split({c})]", "[*{L}, s]", "[{c}.join(x.split()) for x in {L}]", "sorted(x[:1] for x in {L})",
@@ -24,11 +25,12 @@ _FORMS: dict[str, tuple[str, ...]] = {
         "' '.join(x.title() for x in {L} if len(x) > {i})",
     ),
     "N": (
-        "len(xs)", "{i}", "len({L})", "list({L}).count({T})", "list({L}).index({T})", "sum(len(x) for x in {L})",
+        "len(xs)", "{i}", "len({L})", "len(set({L}))", "list({L}).count({T})", "list({L}).index({T})", "sum(len(x) for x in {L})",
         "max(len(x) for x in {L})", "min((len(x) for x in {L}), default=-1)", "sum(1 for x in {L} if x)", "({N} + {N})",
     ),
     "B": (
-        "s in xs", "any(xs)", "{T} in {L}", "{T} not in {L}", "list({L}) == list({L})", "list({L}) != []", "any({L})", "all({L})",
+        "s in xs", "any(xs)", "{T} in {L}", "{T} in set({L})",
+        "{T} not in {L}", "list({L}) == list({L})", "list({L}) != []", "any({L})", "all({L})",
         "any(x.startswith('n') for x in {L})", "all(x in xs for x in {L})", "{T} < {T}", "{N} > {N}", "not {L}",
     ),
     "c": ("','", "' '", "'ab'"),

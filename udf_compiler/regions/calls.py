@@ -9,6 +9,7 @@ from typing import Any
 
 from udf_compiler.regions import sums
 from udf_compiler.regions.code import TOTAL, Instruction
+from udf_compiler.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.iteration import ITERATIONS, Elements
 from udf_compiler.regions.machine import Machine, attribute, pop, pop_any
@@ -26,7 +27,7 @@ from udf_compiler.trace.session import refuse
 #: Builtins that keep nothing of a list that they get.
 _READERS = (len, sum, min, max, any, all, sorted)
 #: Those of them that take the elements of a generator expression as a list.
-_OF_ELEMENTS = (min, max, sorted, list)
+_OF_ELEMENTS = (min, max, sorted, list, set, frozenset)
 
 
 def _call(machine: Machine, i: Instruction, s: State) -> None:
@@ -68,6 +69,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     made = _of_list(function, args) if not kwargs else None
     if made is not None:
         return made
+    if any(type(x) is Distinct for x in (*args, *kwargs.values())):
+        return call_of_set(function, args[0], kwargs) if len(args) == 1 else refuse("SW282", what="a set, for another function")
     begin = next((b for known, b in ITERATIONS if known is function), None)
     found = begin(machine.unroll, args) if begin is not None and not kwargs else None
     if found is not None:
@@ -136,15 +139,18 @@ def _is_join(function: Any) -> bool:
 
 
 def _of_list(function: Any, args: list[Any]) -> Any:
-    """``list(xs)`` and ``sep.join(xs)`` of a list of the row; None for other calls."""
-    if len(args) != 1 or not (function is list or _is_join(function)):
+    """``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; None for other calls."""
+    makes = any(function is f for f in (list, set, frozenset))
+    if len(args) != 1 or not (makes or _is_join(function)):
         return None
     fresh = type(args[0]) is Elements and type(args[0].position) is int and args[0].position == 0
     items = current(args[0].items) if fresh else current(args[0])
-    items = lists.as_list(items) if function is list else listed(items)
-    if not lists.is_list(items):
+    items = lists.as_list(items) if makes else listed(items)
+    if not lists.is_list(items) or (items.numpy and function is not list and makes):
         return None
-    return Growing(lists.to_list(items)) if function is list else lists.join(function.__self__, items)
+    if not makes:
+        return lists.join(function.__self__, items)
+    return Growing(lists.to_list(items)) if function is list else distinct(items)
 
 
 def _yield(machine: Machine, i: Instruction, s: State) -> None:

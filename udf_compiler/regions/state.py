@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from udf_compiler.regions.distinct import Distinct
 from udf_compiler.regions.growing import Growing
 from udf_compiler.regions.iteration import Counter, Elements, Letters, Together, Walk
 from udf_compiler.scalar.frame_rows import TracedRow
@@ -56,7 +57,7 @@ class Caught:
     error: BaseException
 
 
-_PARTS = (Method, Counter, Walk, Letters, Elements, Together)
+_PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,51 @@
+"""Sets that a function makes of a list of its row: their size, whether something is among them, their elements when sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from udf_compiler.scalar import lists
+from udf_compiler.scalar.builtin_calls import STAND_INS
+from udf_compiler.trace.session import refuse
+
+
+def _unknown(*args: Any) -> NoReturn:
+    refuse("SW282", what="a set, for what depends on more than its elements")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distinct:
+    """``set(xs)``. `items`: a list of its elements, each once, sorted, as Python's own order depends on hashes."""
+
+    items: Any
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+    def __contains__(self, x: Any) -> bool:
+        return bool(lists.contains(self.items, x))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        _unknown()
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __iter__ = _unknown  # type: ignore[assignment]
+    __and__ = __or__ = __sub__ = __xor__ = __rand__ = __ror__ = __rsub__ = __rxor__ = _unknown
+    __hash__ = object.__hash__
+
+
+def distinct(x: Any) -> Distinct:
+    """The set of a list of the row; rows with a NaN, each of which is an element of its own, go to Python."""
+    lists.guard_ordered(x)
+    return Distinct(lists.of_list(lists.call("distinct", x)))
+
+
+def call_of_set(function: Callable[..., Any], x: Distinct, kwargs: dict[str, Any]) -> Any:
+    """``len(x)``, ``sorted(x)``, ``min(x)`` or ``max(x)``. Refuses SW282."""
+    from udf_compiler.trace import stand_in
+
+    known = next((f for f in (len, sorted, min, max) if function is f or function is stand_in(f)), None)
+    if known is None or (known is len and kwargs):
+        _unknown()
+    return STAND_INS[known](x.items, **kwargs)
