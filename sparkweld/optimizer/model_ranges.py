@@ -95,12 +95,9 @@ def _largest(weights: np.ndarray, norm: int, count: int) -> float:
 
 @dataclass(frozen=True)
 class ForestRange:
-    """`prefix`: the first trees, of the arguments `used`, whose result `prefix.output` the others add `low` to `high` to.
-    `mean`: that result of a row in the middle, by its leaves.
-    """
+    """The result of the first `trees`, to which the others add `low` to `high`; `mean`: of a row in the middle, by its leaves."""
 
-    prefix: TreeEnsemble
-    used: tuple[int, ...]
+    trees: int
     low: float
     high: float
     mean: float
@@ -117,13 +114,16 @@ def forest_range(forest: Forest, output: int, part: float) -> ForestRange | None
         return None
     lost = 4 * (len(spans) + 2) * float(np.finfo(forest.sums.dtype).eps) * sizes
     low, high = ends[trees:].sum(axis=0).tolist()
+    return ForestRange(trees, low - lost, high + lost, start + float(sum(s.mean() for s in spans[:trees])))
+
+
+def first_trees(forest: Forest, output: int, trees: int) -> tuple[TreeEnsemble, tuple[int, ...]] | None:
+    """The op of so many trees, and which of the arguments it takes; None where they do not fit a form."""
     first = replace(forest, trees=forest.trees[:trees])
     try:
-        prefix = TreeEnsemble.of(first.of_used())
+        return replace(TreeEnsemble.of(first.of_used()), output=output), first.used or (0,)
     except TooLarge:
         return None
-    mean = start + float(sum(s.mean() for s in spans[:trees]))
-    return ForestRange(replace(prefix, output=output), first.used or (0,), low - lost, high + lost, mean)
 
 
 def _leaves(tree: Tree, output: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from sparkweld.ir.trees import Forest
 from sparkweld.ir.types import F64, I64
 from sparkweld.optimizer.bodies import Body
 from sparkweld.optimizer.loops import guarded_values
-from sparkweld.optimizer.model_ranges import SLACK, forest_range, is_bounded, text_range
+from sparkweld.optimizer.model_ranges import SLACK, first_trees, forest_range, is_bounded, text_range
 from sparkweld.optimizer.ranges import Interval, Known, Perhaps, Ranges
 
 #: What the name of a loop ends with that has bounds.
@@ -55,20 +55,23 @@ def _bounded(loop: Loop) -> Loop | None:
     if any(len(forest.trees) < _LEAST_TREES for forest in forests.values()):
         return None
     for part in _PARTS if forests else (0.0,):
-        bounds = _Bounds(loop, later, forests, part)
-        if bounds.decides():
-            return bounds.loop_after()
+        if _Bounds(loop, later, forests, part, draft=True).decides():
+            bounds = _Bounds(loop, later, forests, part)
+            return bounds.loop_after() if bounds.decides() else None
     return None
 
 
 class _Bounds:
     """The body of the loop up to the condition `possible`, which is that its `where` may hold; None: nothing is known of it.
 
-    `later`: the values that depend on models. `part` of each forest's trees are taken.
+    `later`: the values that depend on models. `part` of each forest's trees are taken; in a draft the whole forest stands for
+    them, since an op of them takes its time to make.
     """
 
-    def __init__(self, loop: Loop, later: set[int], forests: Mapping[int, Forest], part: float) -> None:
-        self.loop, self.later, self.forests, self.part = loop, later, forests, part
+    def __init__(
+        self, loop: Loop, later: set[int], forests: Mapping[int, Forest], part: float, draft: bool = False
+    ) -> None:
+        self.loop, self.later, self.forests, self.part, self.draft = loop, later, forests, part, draft
         self.types = body_types(loop)
         body = Body()
         self.at: dict[int, int] = {}
@@ -107,7 +110,10 @@ class _Bounds:
         found = forest_range(self.forests[value], op.output, self.part)
         if found is None:
             return None
-        result = self.ranges.emit(found.prefix, *(self.at[args[i]] for i in found.used))
+        first = (op, range(len(args))) if self.draft else first_trees(self.forests[value], op.output, found.trees)
+        if first is None:
+            return None
+        result = self.ranges.emit(first[0], *(self.at[args[i]] for i in first[1]))
         self.means[result] = found.mean
         low, high = (self.ranges.const(end, op.sums) for end in (found.low, found.high))
         return Interval(self.ranges.call("add", result, low), self.ranges.call("add", result, high))
