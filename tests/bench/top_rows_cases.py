@@ -56,6 +56,7 @@ def listings(folder: Path) -> Workload:
 def ratings(folder: Path) -> Workload:
     """How users rate films, by what is known of the user and by the title and genres, which lie in another table."""
     table, films = (pd.read_parquet(folder / f"movietweetings_100k_{name}.parquet") for name in ("ratings", "movies"))
+    films = films.fillna("").drop_duplicates("movie_id")
     table = table.merge(films[["movie_id"]])
     by_user = table.groupby("user_id")["rating"]
     rows = pd.DataFrame({
