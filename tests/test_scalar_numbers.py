@@ -95,11 +95,16 @@ def test_math(kind, source):
 DIGITS = "def f(a):\n    total, n = 0, abs(a)\n    while n > 0:\n        total += n % 10\n        n //= 10\n    return total"
 
 
-@pytest.mark.parametrize("source", ["(a > 1) is True", "False is (a > 1)", "a is 1000000", "a is b"])
+@pytest.mark.parametrize("source", ["a is 1000000", "a is b", "(a if a > 1 else b) is 7"])
 def test_identity_of_values_is_refused(source):
     with warnings.catch_warnings(), pytest.raises(Refusal, match="SW603"):
         warnings.simplefilter("ignore", SyntaxWarning)
         check(f"lambda a, b: {source}", ("i64", "i64"))
+
+
+@pytest.mark.parametrize("source", ["(a > 1) is True", "False is (a > 1)", "(a > b) is not True"])
+def test_which_of_the_two_bools(source):
+    check(f"lambda a, b: {source}", ("i64", "i64"))
 
 
 def test_a_loop_over_digits_ends():
