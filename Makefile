@@ -16,7 +16,7 @@ RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 .PHONY: help demo test check style bench corpus fuzz golden clean ready prerequisites bridge
 
 help:
-	@echo 'make demo            run a real job over 10M+ flights with and without the flag, and compare'
+	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
 	@echo 'make test            all tests'
 	@echo 'make check           ruff, mypy, layers and the fast tests: under a minute'
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'

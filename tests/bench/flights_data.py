@@ -94,12 +94,12 @@ def prepare_flights(min_rows: int, progress: Progress) -> PreparedFlights:
         if _is_whole(target, len(real)):
             continue
         progress(f"writing {target.name}, {copy + 1} of {copies}")
-        _write_atomically(target, lambda path, copy=copy: _write_copy(path, real, copy))
+        write_atomically(target, lambda path, copy=copy: _write_copy(path, real, copy))
     weights = folder / "weights.json"
     if not weights.exists():
         progress("fitting the weights on the real flights")
         model = json.dumps(_fit_weights(real), indent=2)
-        _write_atomically(weights, lambda path: path.write_text(model, encoding="utf-8"))
+        write_atomically(weights, lambda path: path.write_text(model, encoding="utf-8"))
     models = folder / "models"
     if not (models / "late.joblib").exists():
         _train(folder, real, models, progress)
@@ -109,7 +109,7 @@ def prepare_flights(min_rows: int, progress: Progress) -> PreparedFlights:
 def _train(folder: Path, real: pd.DataFrame, models: Path, progress: Progress) -> None:
     """What jobs/train_demo.py makes of the real flights."""
     table = folder / "real.parquet"
-    _write_atomically(table, lambda path: real.to_parquet(path, index=False))
+    write_atomically(table, lambda path: real.to_parquet(path, index=False))
     progress(f"fitting the models on the {len(real):,} real flights of {table}")
     command = [sys.executable, str(TRAINING), "--flights", str(table), "--output", str(models)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -118,7 +118,7 @@ def _train(folder: Path, real: pd.DataFrame, models: Path, progress: Progress) -
     progress("; ".join(done.stdout.splitlines()))
 
 
-def _write_atomically(target: Path, write: Callable[[Path], Any]) -> None:
+def write_atomically(target: Path, write: Callable[[Path], Any]) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         write(partial)
