@@ -260,8 +260,9 @@ def test_models_score_arrays_of_features(spark, parquet):
     check(spark, lambda: frame.select("id", F.round(score("xs"), 10), F.round(weighed("xs"), 10)))
     rows = embeddings(900).to_pylist()
     for other in ([*rows[0], 0.5], rows[0][:3], None, [*rows[0][:15], None]):
+        is_wide = other is not None and len(other) == 16  # its NULL is a NaN
         odd = parquet({"id": np.arange(901), "xs": pa.array([*rows, other], pa.list_(pa.float64()))}, name=str(len(other or "")))
-        check(spark, lambda odd=odd: odd.select("id", label("xs")), deopt=True)
+        check(spark, lambda odd=odd: odd.select("id", label("xs")), deopt=not is_wide)
         check(spark, lambda odd=odd: odd.filter("id < 900").select("id", label("xs")))
 
 

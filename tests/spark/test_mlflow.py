@@ -38,18 +38,6 @@ def test_a_udf_of_mlflow_is_refused(spark, table):
     check(spark, lambda: table.select("id", scored(F.struct("a", "b"))), refused="SW865")
 
 
-@pytest.mark.filterwarnings("ignore")  # of what MLflow imports
-def test_spark_udf(spark, table, tmp_path):
-    """The real one."""
-    sklearn = pytest.importorskip("mlflow.sklearn", reason="MLflow, which is no dependency, is not installed")
-    import mlflow.pyfunc
-
-    path = str(tmp_path / "model")
-    sklearn.save_model(model(table), path, serialization_format="pickle")
-    scored = mlflow.pyfunc.spark_udf(spark, path, result_type="double", env_manager="local")
-    check(spark, lambda: table.select("id", scored(F.struct("a", "b"))), refused="SW865")
-
-
 def test_the_file_of_such_a_model(spark, table, tmp_path):
     path = str(tmp_path / "model.pkl")
     joblib.dump(model(table), path)
