@@ -18,8 +18,8 @@ import sparkweld
 from tests.helpers.differential import BACKEND, ENABLED, check, run, session_conf
 
 ROWS = 3000
-NATIVE = {BACKEND: "native", ENABLED: "true"}
-OFF = {**NATIVE, "spark.sparkweld.scoreBounds.enabled": "false"}
+OFF = {BACKEND: "native", ENABLED: "true"}
+NATIVE = {**OFF, "spark.sparkweld.scoreBounds.enabled": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,8 @@ def test_the_rows_are_sparks(spark, table, scores, name, low, high, partitions):
     for query in queries:
         found = run(spark, lambda query=query: query().orderBy("id"), NATIVE)[0].rows
         assert found == run(spark, lambda query=query: query().orderBy("id"), OFF)[0].rows and 0 < len(found) < ROWS / 4
-    check(spark, lambda: queries[0]().orderBy("id"), deopt=None)
+    with session_conf(spark, NATIVE):
+        check(spark, lambda: queries[0]().orderBy("id"), deopt=None)
 
 
 def test_explain_says_so(spark, table, scores):

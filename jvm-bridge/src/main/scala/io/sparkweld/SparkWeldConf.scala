@@ -77,7 +77,7 @@ object SparkWeldConf {
     "Compute the UDFs that the order of a top-K query does not need for the rows that it keeps, not for all.")
   val TopKEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.topK.enabled", default = true, Session,
     "Drop rows that cannot be among the first of a top-K query right where a kernel made them.")
-  val ScoreBoundsEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.scoreBounds.enabled", default = true, Session,
+  val ScoreBoundsEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.scoreBounds.enabled", default = false, Session,
     "Before a filter by a model's result, drop the rows whose bounds, of a forest's first trees or of all but the text, say that " +
       "they cannot pass, so that the model is computed for the others alone.")
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
