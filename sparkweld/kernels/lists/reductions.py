@@ -12,6 +12,7 @@ from sparkweld.ir.types import BOOL, STR, Type
 from sparkweld.kernels.frontend import VIEW, numba_type
 from sparkweld.kernels.lists import texts
 from sparkweld.kernels.lists.elements import FLOAT, INT, added, as_double, as_word, compared, constant, load, widened
+from sparkweld.kernels.lists.scans import every, extreme, some
 from sparkweld.kernels.strings.library import Function, function
 from sparkweld.kernels.strings.memory_access import address_of, length_of, magnitude, view, wrapping_add
 
@@ -36,28 +37,13 @@ def _named(name: str, element: Type, *arguments: types.Type, result: types.Type)
 
 
 def _tests(element: Type) -> dict[str, Function]:
-    item, differ, equal = load(element), compared(element, "!="), compared(element, "==")
-    zero = constant(element, 0)
+    differ, zero = compared(element, "!="), constant(element, 0)
 
-    @_named("any", element, result=types.boolean)
-    def any_(v: Any) -> bool:
-        i = 0
-        while i < length_of(v):
-            if differ(item(address_of(v), i), zero()):
-                return True
-            i += 1
-        return False
+    @function(numba_type(element), result=types.boolean, name=f"list_element_is_true_{element}")
+    def is_true(x: Any) -> bool:
+        return differ(x, zero())
 
-    @_named("all", element, result=types.boolean)
-    def all_(v: Any) -> bool:
-        i = 0
-        while i < length_of(v):
-            if equal(item(address_of(v), i), zero()):
-                return False
-            i += 1
-        return True
-
-    return {"any": any_, "all": all_}
+    return {"any": some(element, "any", is_true), "all": every(element, "all", is_true)}
 
 
 def _of_integers(element: Type) -> dict[str, Function]:
@@ -187,22 +173,13 @@ def _sum_pairwise(element: Type) -> Function:
 
 
 def _extreme(element: Type, symbol: str, name: str) -> Function:
-    item, better, word = load(element), compared(element, symbol), as_word(element)
+    word = as_word(element)
 
-    @_named(name, element, result=VIEW)
-    def extreme(v: Any) -> Any:
-        if length_of(v) <= 0:
-            return view(0, -1)
-        best = item(address_of(v), 0)
-        i = 1
-        while i < length_of(v):
-            x = item(address_of(v), i)
-            if better(x, best):
-                best = x
-            i += 1
-        return view(word(best), 0)
+    @function(numba_type(element), result=VIEW, name=f"list_{name}_word_{element}")
+    def as_view(x: Any) -> Any:
+        return view(word(x), 0)
 
-    return extreme
+    return extreme(element, name, compared(element, symbol), as_view)
 
 
 def _propagating(element: Type, symbol: str, name: str) -> Function:
