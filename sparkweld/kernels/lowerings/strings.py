@@ -63,13 +63,17 @@ def constant_bytes(b: Builder, data: bytes) -> ir.Value:
 
 
 def _constant(b: Builder, data: bytes) -> ir.GlobalVariable:
-    name = f"sparkweld.data.{hashlib.sha256(data).hexdigest()[:24]}"
+    return _kept_once(b, "data", data, ir.Constant(ir.ArrayType(_I8, len(data)), bytearray(data)))
+
+
+def _kept_once(b: Builder, what: str, content: bytes, value: ir.Constant) -> ir.GlobalVariable:
+    """The constant of the module that has this content, which `value` is."""
+    name = f"sparkweld.{what}.{hashlib.sha256(content).hexdigest()[:24]}"
     made = b.module.globals.get(name)
     if made is None:
-        array = ir.ArrayType(_I8, len(data))
-        made = ir.GlobalVariable(b.module, array, name)
+        made = ir.GlobalVariable(b.module, value.type, name)
         made.linkage, made.global_constant, made.align = "internal", True, 8
-        made.initializer = ir.Constant(array, bytearray(data))
+        made.initializer = value
     return made
 
 
@@ -95,14 +99,8 @@ def _constant_views(b: Builder, texts: Sequence[str]) -> ir.Value:
     for value in texts:
         data = value.encode()
         words += [_constant(b, data).ptrtoint(_I64), integer(len(data))]
-    name = f"sparkweld.views.{hashlib.sha256(repr(texts).encode()).hexdigest()[:24]}"
-    made = b.module.globals.get(name)
-    if made is None:
-        array = ir.ArrayType(_I64, len(words))
-        made = ir.GlobalVariable(b.module, array, name)
-        made.linkage, made.global_constant, made.align = "internal", True, 8
-        made.initializer = ir.Constant(array, words)
-    return b.ptrtoint(made, _I64)
+    views = ir.Constant(ir.ArrayType(_I64, len(words)), words)
+    return b.ptrtoint(_kept_once(b, "views", repr(texts).encode(), views), _I64)
 
 
 def compare(fn: str) -> Build:
