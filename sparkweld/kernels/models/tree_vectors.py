@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial, reduce
 
 from llvmlite import ir
@@ -56,20 +56,27 @@ def _splat(b: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
     return b.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
 
 
-def _loop(b: ir.IRBuilder, end: ir.Value, step: int, body: Callable[[ir.Value], None]) -> None:
-    """for i in range(0, end, step): body(i)"""
+def _loop(
+    b: ir.IRBuilder, end: ir.Value, step: int, body: Callable[..., Sequence[ir.Value] | None], carried: Sequence[ir.Value] = ()
+) -> list[ir.Value]:
+    """for i in range(0, end, step): carried = body(i, *carried); gives the last of what is carried."""
     before, head = b.block, b.append_basic_block("head")
     inside, behind = b.append_basic_block("inside"), b.append_basic_block("behind")
     b.branch(head)
     b.position_at_end(head)
     at = b.phi(_I64)
     at.add_incoming(_number(0), before)
+    values = [b.phi(value.type) for value in carried]
+    for value, first in zip(values, carried, strict=True):
+        value.add_incoming(first, before)
     b.cbranch(b.icmp_signed("<", at, end), inside, behind)
     b.position_at_end(inside)
-    body(at)
+    for value, following in zip(values, body(at, *values) or (), strict=True):
+        value.add_incoming(following, b.block)
     at.add_incoming(b.add(at, _number(step)), b.block)
     b.branch(head)
     b.position_at_end(behind)
+    return values
 
 
 def _ranks(b: ir.IRBuilder, kind: str, values: ir.Value, table: ir.Value, bits: ir.Value, rows: ir.Value,
@@ -220,29 +227,19 @@ def _choices(b: ir.IRBuilder, sets: ir.Value, begin: ir.Value, end: ir.Value) ->
 def _leaf_numbers(b: ir.IRBuilder, sets: ir.Value, planes: ir.Value, count: ir.Value, leaves: ir.Value) -> None:
     """leaf_numbers(sets, planes, count, leaves): the bytes whose binary digits are the rows of so many planes, lowest first."""
     bytes_ = ir.VectorType(_I8, LANES)
-    zeros = ir.Constant(bytes_, [0] * LANES)
-    before, head = b.block, b.append_basic_block("head")
-    inside, behind = b.append_basic_block("inside"), b.append_basic_block("behind")
-    b.branch(head)
-    b.position_at_end(head)
-    at = b.phi(_I64)
-    at.add_incoming(_number(0), before)
-    found = [b.phi(bytes_) for _ in range(WORDS)]
-    for one in found:
-        one.add_incoming(zeros, before)
-    b.cbranch(b.icmp_signed("<", at, count), inside, behind)
-    b.position_at_end(inside)
-    slot = b.zext(b.load(b.gep(pointer(b, planes, _I16), [at]), align=2), _I64)
-    plane = b.add(sets, b.mul(slot, _number(PIECE // 8)))
-    digit = _splat(b, b.trunc(b.shl(_number(1), at), _I8), LANES)
-    for word, one in enumerate(found):
-        rows = b.load(pointer(b, b.add(plane, _number(_WORD_BYTES * word)), _I64), align=8)
-        set_ = b.bitcast(rows, ir.VectorType(_I1, LANES))
-        one.add_incoming(b.select(set_, b.or_(one, digit), one), inside)
-    at.add_incoming(b.add(at, _number(1)), inside)
-    b.branch(head)
-    b.position_at_end(behind)
-    for word, one in enumerate(found):
+
+    def body(at: ir.Value, *found: ir.Value) -> list[ir.Value]:
+        slot = b.zext(b.load(b.gep(pointer(b, planes, _I16), [at]), align=2), _I64)
+        plane = b.add(sets, b.mul(slot, _number(PIECE // 8)))
+        digit = _splat(b, b.trunc(b.shl(_number(1), at), _I8), LANES)
+        more = []
+        for word, one in enumerate(found):
+            rows = b.load(pointer(b, b.add(plane, _number(_WORD_BYTES * word)), _I64), align=8)
+            set_ = b.bitcast(rows, ir.VectorType(_I1, LANES))
+            more.append(b.select(set_, b.or_(one, digit), one))
+        return more
+
+    for word, one in enumerate(_loop(b, count, 1, body, [ir.Constant(bytes_, [0] * LANES)] * WORDS)):
         b.store(one, pointer(b, b.add(leaves, _number(LANES * word)), bytes_), align=1)
 
 
