@@ -18,7 +18,8 @@ import pandas as pd
 _PLAIN = (bool, int, float, str, bytes, type(None))
 _NUMBERS = (int, float, np.int64, np.float64)
 _SMALL = 1 << 31  # sums and products of Python's ints that are smaller are those of int64
-_EXACT = (np.add, np.subtract, np.multiply, np.true_divide, np.negative, np.absolute, np.sqrt, np.isnan, np.isfinite, np.isinf)
+_OPERATORS = (np.add, np.subtract, np.multiply, np.true_divide)
+_EXACT = (*_OPERATORS, np.negative, np.absolute, np.sqrt, np.isnan, np.isfinite, np.isinf)
 _PROBES = 4
 
 
@@ -60,29 +61,12 @@ class _Traced:
     def _op(self, ufunc: np.ufunc, other: Any, reflected: bool = False) -> Any:
         raise NotImplementedError
 
-    def __add__(self, other: Any) -> Any:
-        return self._op(np.add, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return self._op(np.add, other, True)
-
-    def __sub__(self, other: Any) -> Any:
-        return self._op(np.subtract, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return self._op(np.subtract, other, True)
-
-    def __mul__(self, other: Any) -> Any:
-        return self._op(np.multiply, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self._op(np.multiply, other, True)
-
-    def __truediv__(self, other: Any) -> Any:
-        return self._op(np.true_divide, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return self._op(np.true_divide, other, True)
+    __add__, __sub__, __mul__, __truediv__ = (
+        lambda self, other, ufunc=ufunc: self._op(ufunc, other) for ufunc in _OPERATORS
+    )
+    __radd__, __rsub__, __rmul__, __rtruediv__ = (
+        lambda self, other, ufunc=ufunc: self._op(ufunc, other, True) for ufunc in _OPERATORS
+    )
 
 
 class Number(_Traced):
@@ -264,7 +248,8 @@ class Rows(_Traced):
     def var(self) -> Number:
         if not self.is_series:
             self.run.unlike()
-        squares, count = (self - self.mean())._op(np.multiply, self - self.mean()).sum().values, self.count().values
+        apart = self - self.mean()
+        squares, count = (apart * apart).sum().values, self.count().values
         with np.errstate(all="ignore"):
             return Number(self.run, np.where(count > 1, squares / (count - 1), np.nan))
 
