@@ -31,12 +31,9 @@ _Made = tuple[str, tuple[str, ...]]
 
 def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)`` for one row. Anything but a Python function of user code is called as it is."""
-    if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
-        function, args = function.__func__, (function.__self__, *args)
+    function, args = without_method(function, args)
     if not is_of_user(function):
         return as_python(function, *args, **kwargs)
-    if not is_known_version():
-        refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
     variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs).items()}
     if any(map(_may_change, variables.values())):
         refuse("SW282", what="a list that another function gets")
@@ -87,8 +84,17 @@ def is_of_user(x: Any) -> bool:
     return isinstance(x, FunctionType) and (x.__module__ or "").partition(".")[0] not in ("udf_compiler", "sparkweld")
 
 
+def without_method(function: Any, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+    """A method as its function, which gets the object as the first argument; anything else as it is."""
+    if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
+        return function.__func__, (function.__self__, *args)
+    return function, args
+
+
 def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The variables that a call begins with."""
+    """The variables that an interpreted call begins with. Refuses SW280 generators, and other versions of Python."""
+    if not is_known_version():
+        refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
     code = function.__code__
     if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
         refuse("SW280", what="a generator")

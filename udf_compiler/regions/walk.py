@@ -7,27 +7,24 @@ with a str or a bool of the row (an f-string, ``%``, ``is True``) is done by `in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType
 from typing import Any
 
-from udf_compiler.regions.call import body_of, bound_variables, is_of_user
-from udf_compiler.regions.code import TOTAL, code_of, is_known_version
+from udf_compiler.regions.call import body_of, bound_variables, is_of_user, without_method
+from udf_compiler.regions.code import TOTAL, code_of
 from udf_compiler.regions.instructions import advance
 from udf_compiler.regions.machine import Machine
 from udf_compiler.regions.state import UNSET, State
 from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.paths import explorer
-from udf_compiler.trace.session import check_size, refuse
+from udf_compiler.trace.session import check_size
 
 
 def walk(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)``. Refuses what an instruction refuses, and SW280 for other versions of Python."""
-    if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
-        function, args = function.__func__, (function.__self__, *args)
+    function, args = without_method(function, args)
     if not is_of_user(function):
         return as_python(function, *args, **kwargs)
-    if not is_known_version():
-        refuse("SW280", what="bytecode of another version of Python")
     return _walked(function, bound_variables(function, args, kwargs))
 
 
