@@ -68,9 +68,9 @@ def dot(a: Any, b: Any) -> Any:
     return apply(scaled, (array,), call)
 
 
-def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
+def reduce(name: str, x: TracedArray, axis: Any = None, call: str = "") -> TracedArray:
     """sum, mean, max, min, argmax, any, all over axis 1 of a two-dimensional array, where NumPy's order is known."""
-    call = f"array.{name}"
+    call = call or f"array.{name}"
     name = name.removeprefix("a") if name in ("amax", "amin") else name
     if x.ndim != 2 or axis not in (1, -1):
         refuse("SW250", call=call)
@@ -78,16 +78,16 @@ def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
     type, loop, values = type_of(proto.dtype, call), x.loop, list(x.columns)
     if name in ("any", "all"):
         return TracedArray(
-            loop, [_fold(loop, f"logical_{'or' if name == 'any' else 'and'}", [loop.cast(v, BOOL) for v in values])]
+            loop, [fold(loop, f"logical_{'or' if name == 'any' else 'and'}", [loop.cast(v, BOOL) for v in values])]
         )
     if name == "argmax":
         return TracedArray(loop, [argmax(loop, values)])
     if name in ("max", "min"):
-        found = _fold(loop, f"{name}imum", values)
-        guard_sign_of_zero(loop, values, found)
+        found = fold(loop, f"{name}imum", values)
+        _guard_sign_of_zero(loop, values, found)
         return TracedArray(loop, [found])
     if type.is_int:
-        return TracedArray(loop, [_fold(loop, "add", [loop.cast(v, I64) for v in values])])
+        return TracedArray(loop, [fold(loop, "add", [loop.cast(v, I64) for v in values])])
     if values[0].type != type:
         refuse("SW262", call=call, what=f"a {x.dtype} array")
     if x.order != "C" and len(values) >= 8:
@@ -99,7 +99,7 @@ def reduce(name: str, x: TracedArray, axis: Any = None) -> TracedArray:
     return TracedArray(loop, [total])
 
 
-def guard_sign_of_zero(loop: LoopBuilder, values: Sequence[Value], found: Value) -> None:
+def _guard_sign_of_zero(loop: LoopBuilder, values: Sequence[Value], found: Value) -> None:
     """Guards rows whose largest or smallest value `found` is 0.0 and -0.0: which of them wins depends on NumPy's order."""
     if not found.type.is_float or len(values) < 2:
         return
@@ -107,7 +107,7 @@ def guard_sign_of_zero(loop: LoopBuilder, values: Sequence[Value], found: Value)
     negative = [loop.call("signbit", v) for v in values]
     zeros = [loop.call("equal", v, zero) for v in values]
     both = [
-        _fold(loop, "logical_or", [loop.call("logical_and", z, sign) for z, sign in zip(zeros, signs, strict=True)])
+        fold(loop, "logical_or", [loop.call("logical_and", z, sign) for z, sign in zip(zeros, signs, strict=True)])
         for signs in (negative, [loop.call("logical_not", n) for n in negative])
     ]
     mixed = loop.call("logical_and", loop.call("equal", found, zero), loop.call("logical_and", *both))
@@ -139,20 +139,21 @@ def pairwise_sum(loop: LoopBuilder, values: list[Value]) -> Value:
     """NumPy's pairwise sum of contiguous floats (loops_utils.h.src): 8 accumulators up to 128 values, halves above."""
     n = len(values)
     if n < 8:
-        return _fold(loop, "add", [loop.const(-0.0, values[0].type), *values])
+        return fold(loop, "add", [loop.const(-0.0, values[0].type), *values])
     if n <= 128:
         sums = values[:8]
         for i in range(8, n - n % 8, 8):
             sums = [loop.call("add", s, v) for s, v in zip(sums, values[i : i + 8], strict=True)]
         pairs = [loop.call("add", sums[i], sums[i + 1]) for i in range(0, 8, 2)]
         total = loop.call("add", loop.call("add", pairs[0], pairs[1]), loop.call("add", pairs[2], pairs[3]))
-        return _fold(loop, "add", [total, *values[n - n % 8 :]])
+        return fold(loop, "add", [total, *values[n - n % 8 :]])
     half = n // 2
     half -= half % 8
     return loop.call("add", pairwise_sum(loop, values[:half]), pairwise_sum(loop, values[half:]))
 
 
-def _fold(loop: LoopBuilder, function: str, values: Sequence[Value]) -> Value:
+def fold(loop: LoopBuilder, function: str, values: Sequence[Value]) -> Value:
+    """A function of two values of all of them, from left to right."""
     total = values[0]
     for value in values[1:]:
         total = loop.call(function, total, value)

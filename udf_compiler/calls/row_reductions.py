@@ -2,103 +2,93 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import BOOL, F64, I64, Type
-from udf_compiler.calls.reductions import guard_sign_of_zero
+from sparkweld.ir.types import F64
+from udf_compiler.calls.reductions import fold, reduce
+from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.frame import TracedFrame
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import check_size, refuse
 from udf_compiler.trace.values import raw
 
-#: Up to so many floats every memory order adds from left to right.
-_ADDED_IN_ORDER = 7
 
-
-def _columns(frame: TracedFrame, axis: Any, skipna: Any, call: str) -> list[Value]:
+def _array(frame: TracedFrame, axis: Any, skipna: Any, call: str) -> TracedArray:
     """The columns in their common dtype, which pandas takes the frame to before it reduces."""
     if axis not in (1, "columns"):
         refuse("SW250", call=call)
     if skipna is not True and skipna is not False:
         refuse("SW262", call=call, what=f"skipna={raw(skipna)}")
-    return list(frame.to_array(call).columns)
+    return frame.to_array(call)
 
 
-def _missing(loop: LoopBuilder, values: Sequence[Value]) -> list[Value]:
-    return [loop.call("isnan", v) for v in values] if values[0].type.is_float else []
+def _missing(x: TracedArray) -> list[Value]:
+    return [x.loop.call("isnan", v) for v in x.columns] if x.dtype.kind == "f" else []
 
 
-def _joined(loop: LoopBuilder, function: str, values: Sequence[Value]) -> Value:
-    return functools.reduce(lambda a, b: loop.call(function, a, b), values)
+def _reduced(name: str, x: TracedArray, missing: Sequence[Value], instead: float, call: str) -> Value:
+    """NumPy's reduction with `instead` in the place of NaN."""
+    columns = x.columns
+    if missing:
+        other = x.loop.const(instead, columns[0].type)
+        columns = tuple(x.loop.select(m, other, v) for m, v in zip(missing, columns, strict=True))
+    return reduce(name, TracedArray(x.loop, columns, 2, x.order), 1, call).value
 
 
 def _nan_where(loop: LoopBuilder, missing: Sequence[Value], skipna: bool, value: Value) -> Value:
     """NaN in a row of NaN only; with skipna=False in a row with one."""
     if not missing:
         return value
-    absent = _joined(loop, "logical_and" if skipna else "logical_or", missing)
+    absent = fold(loop, "logical_and" if skipna else "logical_or", missing)
     return loop.select(absent, loop.const(np.nan, value.type), value)
 
 
-def _extreme(name: str) -> Callable[..., TracedSeries]:
+def _extreme(name: str, worst: float) -> Callable[..., TracedSeries]:
     """DataFrame.max or min: NaN loses against everything. Rows where 0.0 and -0.0 meet are guarded: NumPy's order decides."""
-    worst, function = (-np.inf, "maximum") if name == "max" else (np.inf, "minimum")
 
     def extreme(frame: TracedFrame, axis: Any = 0, skipna: Any = True) -> TracedSeries:
-        call, loop = f"DataFrame.{name}", frame.loop
-        values = _columns(frame, axis, skipna, call)
-        missing = _missing(loop, values)
-        filled = values
-        if missing:
-            filled = [loop.select(m, loop.const(worst, v.type), v) for m, v in zip(missing, values, strict=True)]
-        found = _joined(loop, function, filled)
-        guard_sign_of_zero(loop, filled, found)
-        check_size(loop)
-        return TracedSeries(loop, _nan_where(loop, missing, skipna, found), values[0].type.dtype)
+        call = f"DataFrame.{name}"
+        x = _array(frame, axis, skipna, call)
+        missing = _missing(x)
+        found = _reduced(name, x, missing, worst, call)
+        check_size(x.loop)
+        return TracedSeries(x.loop, _nan_where(x.loop, missing, skipna, found), x.dtype)
 
     return extreme
 
 
-def _total(loop: LoopBuilder, values: Sequence[Value], missing: Sequence[Value], type: Type, call: str) -> Value:
-    """The sum from left to right, NaN as 0."""
-    if type.is_float and len(values) > _ADDED_IN_ORDER:
-        refuse("SW260", call=call)
-    zero = loop.const(0, type)
-    terms = [loop.select(m, zero, v) for m, v in zip(missing, values, strict=True)] if missing else values
-    return _joined(loop, "add", [zero, *(loop.cast(t, type) for t in terms)])
-
-
 def sum_(frame: TracedFrame, axis: Any = 0, skipna: Any = True) -> TracedSeries:
     """DataFrame.sum: integers and bools add to int64, of floats NaN counts as 0."""
-    call, loop = "DataFrame.sum", frame.loop
-    values = _columns(frame, axis, skipna, call)
-    type, missing = values[0].type if values[0].type.is_float else I64, _missing(loop, values)
-    total = _total(loop, values, missing, type, call)
-    if not skipna and missing:
-        total = _nan_where(loop, missing, skipna, total)
-    return TracedSeries(loop, total, type.dtype)
+    call = "DataFrame.sum"
+    x = _array(frame, axis, skipna, call)
+    missing = _missing(x)
+    total = _reduced("sum", x, missing, 0.0, call)
+    if not skipna:
+        total = _nan_where(x.loop, missing, skipna, total)
+    return TracedSeries(x.loop, total, total.type.dtype)
 
 
 def mean(frame: TracedFrame, axis: Any = 0, skipna: Any = True) -> TracedSeries:
     """DataFrame.mean: the sum over the number of values that are not NaN; integers as float64."""
     call, loop = "DataFrame.mean", frame.loop
-    values = _columns(frame, axis, skipna, call)
-    if values[0].type == BOOL:
+    x = _array(frame, axis, skipna, call)
+    if x.dtype == np.bool_:
         refuse("SW262", call=call, what="bools")
-    type, missing = values[0].type if values[0].type.is_float else F64, _missing(loop, values)
-    total = _total(loop, values, missing, type, call)
-    count = loop.const(len(values), type)
-    if missing and skipna:
-        count = _joined(loop, "add", [loop.select(m, loop.const(0, type), loop.const(1, type)) for m in missing])
-        count = loop.select(loop.call("equal", count, loop.const(0, type)), loop.const(1, type), count)
+    if x.dtype.kind != "f":
+        x = TracedArray(loop, [loop.cast(v, F64) for v in x.columns], 2, x.order)
+    missing = _missing(x)
+    total = _reduced("sum", x, missing, 0.0, call)
+    count = loop.const(len(x.columns), total.type)
+    if skipna and missing:
+        zero, one = (loop.const(n, total.type) for n in (0, 1))
+        count = fold(loop, "add", [loop.select(m, zero, one) for m in missing])
     result = _nan_where(loop, missing, skipna, loop.call("divide", total, count))
     check_size(loop)
-    return TracedSeries(loop, result, type.dtype)
+    return TracedSeries(loop, result, total.type.dtype)
 
 
 def _test(name: str) -> Callable[..., TracedSeries]:
@@ -106,10 +96,10 @@ def _test(name: str) -> Callable[..., TracedSeries]:
 
     def test(frame: TracedFrame, axis: Any = 0) -> TracedSeries:
         call = f"DataFrame.{name}"
-        values = _columns(frame, axis, True, call)
-        if values[0].type != BOOL:
-            refuse("SW262", call=call, what=f"columns of {values[0].type.dtype}")
-        return TracedSeries(frame.loop, _joined(frame.loop, "logical_or" if name == "any" else "logical_and", values), np.bool_)
+        x = _array(frame, axis, True, call)
+        if x.dtype != np.bool_:
+            refuse("SW262", call=call, what=f"columns of {x.dtype}")
+        return TracedSeries(frame.loop, reduce(name, x, 1, call).value, np.bool_)
 
     return test
 
@@ -129,8 +119,8 @@ def count(frame: TracedFrame, axis: Any = 0) -> TracedSeries:
 METHODS: dict[str, Callable[..., Any]] = {
     "sum": sum_,
     "mean": mean,
-    "max": _extreme("max"),
-    "min": _extreme("min"),
+    "max": _extreme("max", -np.inf),
+    "min": _extreme("min", np.inf),
     "any": _test("any"),
     "all": _test("all"),
     "count": count,
