@@ -6,12 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from sparkweld.ir.ops import IsIn
-from sparkweld.ir.types import STR
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.text import is_text
+from udf_compiler.trace.text import among, is_text
 from udf_compiler.trace.values import raw
 
 
@@ -59,10 +57,7 @@ def categorised(series: Any, dtype: pd.CategoricalDtype, call: str) -> TracedSer
     """The Series as categories: a text that is none of them is missing. Refuses SW262 what are no texts."""
     loop, value = series.loop, series.value
     if dtype.categories is not None:
-        some = loop.emit(IsIn.of(list(dtype.categories), STR), loop.value_of(value))
-        if value.type.nullable:
-            some = loop.call("logical_and", some, loop.is_valid(value))
-        value = loop.optional(loop.value_of(value), some)
+        value = among(loop, value, list(dtype.categories))
     return TracedSeries(loop, value, dtype, "category", missing=series.missing)
 
 

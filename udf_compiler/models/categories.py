@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import IsIn, Lookup
+from sparkweld.ir import Value
+from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import F64, STR
 from udf_compiler.models.features import Features
+from udf_compiler.trace.text import among, is_among
 
 
 def category_columns(x: Features) -> list[int]:
@@ -33,21 +34,13 @@ def as_in_training(x: Features, known: Mapping[int, Sequence[str]]) -> Features:
     return replace(x, columns=tuple(columns), categories=tuple(categories))
 
 
-def among(loop: LoopBuilder, text: Value, texts: Sequence[str]) -> Value:
-    """The text, NULL where it is none of these."""
-    some = loop.emit(IsIn.of(list(texts), STR), loop.value_of(text))
-    if text.type.nullable:
-        some = loop.call("logical_and", some, loop.is_valid(text))
-    return loop.optional(loop.value_of(text), some)
-
-
 def guard_known(x: Features, known: Mapping[int, Sequence[str]]) -> None:
     """Guards the rows whose texts are missing or among these, and that a column has a text at all."""
     loop = x.loop
     for at, texts in known.items():
         text = x.columns[at]
         assert isinstance(text, Value)
-        some = loop.emit(IsIn.of(list(texts), STR), loop.value_of(text))
+        some = is_among(loop, text, texts)
         if text.type.nullable:
             valid = loop.is_valid(text)
             some = loop.call("logical_or", some, loop.call("logical_not", valid))

@@ -15,6 +15,7 @@ from udf_compiler.scalar.lists import NUMPY_ELEMENTS, as_list, is_list
 from udf_compiler.scalar.paths import Fork, Leaf, Node, explorer, leaves
 from udf_compiler.scalar.values import SCALARS, TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import is_utf8
 
 #: Class of the elements, and NumPy's dtype or "" -> kind of the list.
 _KINDS = {
@@ -37,7 +38,7 @@ def element_value(loop: LoopBuilder, x: Any) -> Value:
     """A number, of a dtype if it is a NumPy scalar, or a text as an element. Refuses (SW262) a text that UTF-8 does not hold."""
     if is_scalar(x):
         return loop.cast(x.value, of_dtype(np.dtype(x.numpy))) if x.numpy else x.value  # type: ignore[arg-type]
-    if type(x) is str and any("\ud800" <= c <= "\udfff" for c in x):
+    if type(x) is str and not is_utf8(x):
         refuse("SW262", call="a string", what="a lone surrogate")
     return loop.const(x, SCALARS[type(x).__name__])
 

@@ -16,6 +16,7 @@ from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import is_utf8
 from udf_compiler.trace.translations import translations
 from udf_compiler.trace.values import COMPARISONS, Traced, raw
 
@@ -35,7 +36,7 @@ def as_text(x: Any) -> Value:
     """A str as a value. Refuses (SW262) a constant that UTF-8 does not hold."""
     if is_scalar(x):
         return x.value  # type: ignore[no-any-return]
-    if any("\ud800" <= c <= "\udfff" for c in x):
+    if not is_utf8(x):
         refuse("SW262", call="a string", what="a lone surrogate")
     return explorer().loop.const(x, STR)
 
