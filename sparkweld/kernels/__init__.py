@@ -5,9 +5,10 @@ from sparkweld.kernels.loader import Kernel, KernelResult
 from sparkweld.kernels.math_library import vector_math
 from sparkweld.kernels.object_code import ObjectCode, compile_program, warm_up
 from sparkweld.kernels.shape import check_size, program_allocates
+from sparkweld.kernels.streaming import ALIGNMENT, can_stream
 from sparkweld.kernels.target import host_cpu
 
 __all__ = [
-    "Kernel", "KernelResult", "ObjectCache", "ObjectCode", "check_size", "compile_program", "host_cpu", "program_allocates",
-    "vector_math", "warm_up",
+    "ALIGNMENT", "Kernel", "KernelResult", "ObjectCache", "ObjectCode", "can_stream", "check_size", "compile_program", "host_cpu",
+    "program_allocates", "vector_math", "warm_up",
 ]  # fmt: skip

@@ -71,14 +71,15 @@ class ObjectCache:
         self.warning: str | None = None
         self._lock = threading.Lock()
 
-    def path(self, program: Program) -> Path:
+    def path(self, program: Program, streams: bool = False) -> Path:
         """The file of a program's object code."""
-        key = hashlib.sha256(f"{program.digest}\n{host_cpu()}\n{compiler_version()}".encode()).hexdigest()
+        what = f"{program.digest}{' streams' if streams else ''}\n{host_cpu()}\n{compiler_version()}"
+        key = hashlib.sha256(what.encode()).hexdigest()
         return self.folder / f"{key}{_SUFFIX}"
 
-    def get(self, program: Program) -> ObjectCode | None:
+    def get(self, program: Program, streams: bool = False) -> ObjectCode | None:
         """The object code of a program, None when it is not here or its file was damaged (and is now removed)."""
-        path = self.path(program)
+        path = self.path(program, streams)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
@@ -86,7 +87,7 @@ class ObjectCache:
         except OSError as error:
             self._warn("read", error)
             return None
-        code = _decode(content, program)
+        code = _decode(content, kernel_symbol(program, streams))
         try:
             if code is None:
                 path.unlink()
@@ -98,7 +99,7 @@ class ObjectCache:
             self._warn("write", error)
         return code
 
-    def put(self, program: Program, code: ObjectCode) -> None:
+    def put(self, program: Program, code: ObjectCode, streams: bool = False) -> None:
         """Keeps the object code of a program, and removes old files while the folder is too large."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +108,7 @@ class ObjectCache:
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(_encode(code))
-                os.replace(name, self.path(program))
+                os.replace(name, self.path(program, streams))
             except BaseException:
                 os.unlink(name)
                 raise
@@ -144,13 +145,13 @@ def _encode(code: ObjectCode) -> bytes:
     return json.dumps(head).encode() + b"\n" + code.data
 
 
-def _decode(content: bytes, program: Program) -> ObjectCode | None:
-    """Inverse of `_encode`; None for anything else than a whole file of this program and CPU."""
+def _decode(content: bytes, symbol: str) -> ObjectCode | None:
+    """Inverse of `_encode`; None for anything else than a whole file of this kernel and CPU."""
     line, _, data = content.partition(b"\n")
     try:
         head = json.loads(line)
         whole = head["size"] == len(data) and head["sha256"] == hashlib.sha256(data).hexdigest()
-        ours = head["symbol"] == kernel_symbol(program) and head["cpu"] == host_cpu()
+        ours = head["symbol"] == symbol and head["cpu"] == host_cpu()
         return ObjectCode(head["symbol"], tuple(head["imports"]), head["cpu"], data, head["memory"]) if whole and ours else None
     except (ValueError, KeyError, TypeError):
         return None

@@ -9,7 +9,8 @@ a scratch tile, padded with zeros, and their results copied out. The tile lies o
 in the memory that the caller gives: its address is the last of `columns`, behind those of the blocks.
 
 With a filter, a block's outputs are written in place behind the rows kept so far (never past row `start`, since no more
-rows are kept than were read), and then moved together.
+rows are kept than were read), and then moved together: by AVX-512's compress, a vector at a time, where there is one. What it
+writes reaches no further than what it has read.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from llvmlite import ir
 from numba.core import types
 
 from sparkweld.kernels.frontend import Lowered, Operation, lower_function
+from sparkweld.kernels.math_library import host_features
 from sparkweld.kernels.memory import pointer
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -71,12 +73,66 @@ def _rows(b: ir.IRBuilder, table: ir.Value, padded: ir.Value, count: ir.Value) -
     return b.call(rows, [table, padded, count])
 
 
+def _kept_lanes(b: ir.IRBuilder, keep: ir.Value, row: ir.Value, lanes: int) -> tuple[ir.Value, ir.Value]:
+    """Which of the rows from `row` on are kept, and how many."""
+    flags = ir.VectorType(_I8, lanes)
+    bytes = b.load(b.bitcast(b.gep(pointer(b, keep, _I8), [row]), flags.as_pointer()), align=1)
+    kept = b.icmp_unsigned("!=", bytes, ir.Constant(flags, [0] * lanes))
+    word = b.bitcast(kept, ir.IntType(lanes))
+    count = b.module.declare_intrinsic("llvm.ctpop", [word.type])
+    return kept, b.zext(b.call(count, [word]), _I64)
+
+
+def _compressed(b: ir.IRBuilder, values: ir.Value, kept: ir.Value, at: ir.Value) -> None:
+    """Stores the kept lanes together, and anything behind them, as many as there are lanes."""
+    type = values.type
+    name = f"llvm.x86.avx512.mask.compress.v{type.count}{type.element}"
+    signature = ir.FunctionType(type, [type, type, kept.type])
+    compress = b.module.globals.get(name) or ir.Function(b.module, signature, name)
+    b.store(b.call(compress, [values, ir.Constant(type, None), kept]), b.bitcast(at, type.as_pointer()), align=1)
+
+
+def _compress(element: ir.IntType, lanes: int) -> Operation:
+    """The kept ones of `lanes` elements from `row` on, moved behind the first `found`; gives how many those are then."""
+
+    def build(b: ir.IRBuilder, base: ir.Value, row: ir.Value, found: ir.Value, keep: ir.Value) -> ir.Value:
+        if not _has_compress():
+            return found
+        column = pointer(b, base, element)
+        kept, count = _kept_lanes(b, keep, row, lanes)
+        values = b.load(b.bitcast(b.gep(column, [row]), ir.VectorType(element, lanes).as_pointer()), align=1)
+        _compressed(b, values, kept, b.gep(column, [found]))
+        return b.add(found, count)
+
+    return Operation(f"compress_{element}", (types.int64,) * 4, types.int64, build)
+
+
+def _select_rows(b: ir.IRBuilder, to: ir.Value, row: ir.Value, found: ir.Value, keep: ir.Value, start: ir.Value) -> ir.Value:
+    """As `_compress`, of the numbers of the rows, the first being `start`."""
+    if not _has_compress():
+        return found
+    lanes = ir.VectorType(_I32, 16)
+    kept, count = _kept_lanes(b, keep, row, 16)
+    first = b.insert_element(ir.Constant(lanes, ir.Undefined), b.trunc(b.add(start, row), _I32), ir.Constant(_I32, 0))
+    first = b.shuffle_vector(first, ir.Constant(lanes, ir.Undefined), ir.Constant(lanes, [0] * 16))
+    numbers = b.add(first, ir.Constant(lanes, list(range(16))))
+    _compressed(b, numbers, kept, b.gep(pointer(b, to, _I32), [found]))
+    return b.add(found, count)
+
+
+def _has_compress() -> bool:
+    return "avx512f" in host_features()
+
+
 shape_value = Operation("shape_value", (types.int64,), types.int64, _shape_value)
 load_i64, load_i32, load_i16, load_i8 = (_load(ir.IntType(bits)) for bits in (64, 32, 16, 8))
 store_i64, store_i32, store_i16, store_i8 = (_store(ir.IntType(bits)) for bits in (64, 32, 16, 8))
 copy = Operation("copy", (types.int64,) * 3, types.none, _copy)
 clear = Operation("clear", (types.int64,) * 2, types.none, _clear)
 stack = Operation("stack", (types.int64,), types.int64, _stack)
+has_compress = Operation("has_compress", (), types.boolean, lambda b: ir.Constant(ir.IntType(1), int(_has_compress())))
+compress_i64, compress_i32 = _compress(_I64, 8), _compress(_I32, 16)
+select_rows = Operation("select_rows", (types.int64,) * 5, types.int64, _select_rows)
 rows = Operation("rows", (types.int64,) * 3, types.int64, _rows)
 
 
@@ -145,6 +201,10 @@ def drive(columns: int, n: int, result: int) -> int:
             selection = load_i64(columns, entries) + 4 * kept
             found = 0
             row = 0
+            vectors = has_compress() and padded == count
+            while vectors and row < count:
+                found = select_rows(selection, row, found, keep, start)
+                row += 16
             while row < count:
                 # Without a branch: a dropped row's entry is overwritten by the next one.
                 store_i32(selection, found, start + row)
@@ -156,7 +216,16 @@ def drive(columns: int, n: int, result: int) -> int:
                     width = shape_value(widths + j)
                     base = load_i64(columns, j) + kept * width
                     row = 0
-                    if width == 16:
+                    place = 0
+                    if vectors and width == 8:
+                        while row < count:
+                            place = compress_i64(base, row, place, keep)
+                            row += 8
+                    elif vectors and width == 4:
+                        while row < count:
+                            place = compress_i32(base, row, place, keep)
+                            row += 16
+                    elif width == 16:
                         while row < found:
                             place = load_i32(selection, row) - start
                             store_i64(base, 2 * row, load_i64(base, 2 * place))

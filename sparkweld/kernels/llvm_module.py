@@ -6,7 +6,7 @@ from llvmlite import binding
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
-from sparkweld.kernels import driver, emit, lanes, lists, math_library, merging, models, strings
+from sparkweld.kernels import driver, emit, lanes, lists, math_library, merging, models, streaming, strings
 from sparkweld.kernels.frontend import Lowered, lower_function
 from sparkweld.kernels.memory import mark_row_loops
 from sparkweld.kernels.object_code import kernel_symbol
@@ -20,28 +20,32 @@ def row_loop_source(program: Program) -> str:
     return emit.emit_row_loop(program, _shape(program)).source
 
 
-def optimised_module(program: Program) -> tuple[binding.ModuleRef, int]:
-    """LLVM's module of the kernel after optimisation, and the bytes of memory that it wants."""
-    module, memory = linked_module(program)
+def optimised_module(program: Program, streams: bool = False) -> tuple[binding.ModuleRef, int]:
+    """LLVM's module of the kernel after optimisation, and the bytes of memory that it wants. `streams`: see `streaming`."""
+    symbol = kernel_symbol(program, streams)
+    module, memory = linked_module(program, streams)
     optimise(module, vectorise=True, unroll=True)
     drop_unused(module)
     math_library.check_one_version(module, program.name)
     names = [f.name for f in module.functions if f.is_declaration]
     for function in (*strings.used_functions(names), *lists.used_functions(names), *models.used_functions(names)):
         module.link_in(binding.parse_bitcode(function.bitcode))
-    _hide_all_but(kernel_symbol(program), module)
+    _hide_all_but(symbol, module)
     drop_unused(module)
     math_library.name_imports(module)
+    if streams:
+        module = streaming.with_streaming_stores(module, symbol)
     return module, memory
 
 
-def linked_module(program: Program) -> tuple[binding.ModuleRef, int]:
+def linked_module(program: Program, streams: bool = False) -> tuple[binding.ModuleRef, int]:
     """LLVM's module of the kernel before optimisation, all functions but the kernel internal; the bytes that it wants."""
+    symbol = kernel_symbol(program, streams)
     check_size(program)
     if len(program.loops) != 1:
         raise InternalError(f"program {program.name!r} has {len(program.loops)} loops; kernels take optimised ones, of one loop")
     if program.loops[0].groups is not None:
-        return _merging_module(program)
+        return _merging_module(program, symbol)
     shape = _shape(program)
     row_loop = emit.emit_row_loop(program, shape)
     rows = lower_function(row_loop.function(), emit.ARGUMENTS, emit.RESULT)
@@ -49,7 +53,6 @@ def linked_module(program: Program) -> tuple[binding.ModuleRef, int]:
     one_vector = math_library.is_called(rows.module)
     mark_row_loops(rows.module.get_global(rows.symbol), row_loop.vector_loops, one_vector=one_vector)
     drive = driver.lowered_driver()
-    symbol = kernel_symbol(program)
     module = binding.parse_assembly(_prelude(symbol, shape, rows, drive))
     for part in (rows, drive):
         module.link_in(binding.parse_assembly(str(part.module)))
@@ -58,12 +61,12 @@ def linked_module(program: Program) -> tuple[binding.ModuleRef, int]:
     return module, row_loop.memory
 
 
-def _merging_module(program: Program) -> tuple[binding.ModuleRef, int]:
+def _merging_module(program: Program, symbol: str) -> tuple[binding.ModuleRef, int]:
     merge = lower_function(merging.merge_function(program), merging.ARGUMENTS, merging.RESULT)
-    module = binding.parse_assembly(_target() + _entry(kernel_symbol(program), merge))
+    module = binding.parse_assembly(_target() + _entry(symbol, merge))
     module.link_in(binding.parse_assembly(str(merge.module)))
     module.verify()
-    _hide_all_but(kernel_symbol(program), module)
+    _hide_all_but(symbol, module)
     return module, 0
 
 

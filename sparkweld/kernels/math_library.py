@@ -67,7 +67,8 @@ def _library(file: str) -> ctypes.CDLL | None:
 
 
 @cache
-def _features() -> frozenset[str]:
+def host_features() -> frozenset[str]:
+    """The extensions of the instruction set that this CPU has, by LLVM's names."""
     return frozenset(name for name, has in binding.get_host_cpu_features().items() if has)
 
 
@@ -94,7 +95,7 @@ def math_function(symbol: str) -> MathFunction | None:
     for letter, (feature, size) in _SETS.items():
         lanes = size * 8 // bits
         vector = f"_ZGV{letter}N{lanes}{arguments}_{symbol}"
-        if feature in _features() and address_of(vector) is not None:
+        if feature in host_features() and address_of(vector) is not None:
             variants.append((lanes, vector))
     return MathFunction(symbol, bits, _ARITY[name], tuple(variants))
 

@@ -41,30 +41,30 @@ class ObjectCode:
     seconds: float = 0.0
 
 
-def kernel_symbol(program: Program) -> str:
+def kernel_symbol(program: Program, streams: bool = False) -> str:
     """Name of the kernel function of a program."""
-    return f"sw_{program.digest[:16]}"
+    return f"sw_{program.digest[:16]}{'_streams' if streams else ''}"
 
 
-def compile_program(program: Program, cache: ObjectCache | None = None) -> ObjectCode:
-    """Object code of an optimised program (exactly one loop), from the cache when it is there.
+def compile_program(program: Program, cache: ObjectCache | None = None, streams: bool = False) -> ObjectCode:
+    """Object code of an optimised program (exactly one loop), from the cache when it is there. `streams`: see `streaming`.
 
     Raises Refusal for a program past the limits of `shape.check_size`, InternalError for one without a kernel.
     """
     started = time.perf_counter()
-    found = cache.get(program) if cache is not None else None
+    found = cache.get(program, streams) if cache is not None else None
     if found is not None:
         return replace(found, cached=True, seconds=time.perf_counter() - started)
     # Numba takes half a second to import, which a program from the cache does not need.
     from sparkweld.kernels.llvm_module import optimised_module
 
-    module, memory = optimised_module(program)
+    module, memory = optimised_module(program, streams)
     data = target_machine().emit_object(module)
     imports = tuple(sorted(undefined_symbols(data)))
     _check_imports(imports, program)
-    code = ObjectCode(kernel_symbol(program), imports, host_cpu(), data, memory, False, time.perf_counter() - started)
+    code = ObjectCode(kernel_symbol(program, streams), imports, host_cpu(), data, memory, False, time.perf_counter() - started)
     if cache is not None:
-        cache.put(program, code)
+        cache.put(program, code, streams)
     return code
 
 

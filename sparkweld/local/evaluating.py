@@ -116,7 +116,7 @@ def _runner(space: Space, group: list[Definition]) -> Runner:
 
 def _new_runner(space: Space, outputs: dict[str, Any], group: list[Definition]) -> Runner:
     made = plan(space.capture, outputs, _guards(space, group))
-    return Runner(made, space.options.threads, space.options.block_rows)
+    return Runner(made, space.options.threads, space.options.block_rows, space.rows)
 
 
 def _positions(space: Space, definition: Definition) -> Any:

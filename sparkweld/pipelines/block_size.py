@@ -18,6 +18,8 @@ from sparkweld.pipelines.plan import Pipeline
 #: Part of the second-level cache for the columns; code, tables and the stack have the rest.
 _SHARE = 0.5
 _LEAST, _MOST = 1 << 10, 1 << 20
+#: Blocks begin at multiples of so many rows, and their results so at lines of the cache.
+_ALIGNED = 64
 #: Rows of a block of one kernel whose results are pieces that have to be put together.
 _PIECES = 1 << 16
 _DEFAULT_L2 = 1 << 20
@@ -93,6 +95,7 @@ class BlockSize:
             size = self.rows
             if threads > 1 and not self.fixed:
                 size = min(size, max(least, -(-(rows - start) // (2 * threads))))
+                size = -(-size // _ALIGNED) * _ALIGNED
             found.append((start, min(start + size, rows)))
             start += size
         return found

@@ -102,6 +102,11 @@ class Pipeline:
         """Whether kernels can write all outputs where they belong: they make views of texts, and objects of those."""
         return len(self.placed) == len(self.outputs) and not any(type.is_view for type in self.placed.values())
 
+    def only_places(self, stage: Stage) -> bool:
+        """Whether all that a stage makes are outputs that no other stage reads, each written where it belongs at once."""
+        placed = {self.outputs[name] for name, type in self.placed.items() if type.dtype != object}
+        return placed.issuperset(stage.made) and placed.isdisjoint(column for other in self.stages for column in other.taken)
+
     @property
     def identity(self) -> Hashable:
         """Equal for pipelines that do the same work: what is measured of one holds for the other."""

@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.ops import Optional
-from sparkweld.pipelines.block_size import BlockSize
+from sparkweld.kernels import can_stream
+from sparkweld.pipelines.block_size import BlockSize, l2_bytes
 from sparkweld.pipelines.capture import BlackBox
-from sparkweld.pipelines.plan import Called, Pipeline
+from sparkweld.pipelines.plan import Called, Native, Pipeline, Stage
 from sparkweld.pipelines.results import Results
 from sparkweld.pipelines.stages import Block, inputs_of, ready
+
+#: Results of more than so many second-level caches are not in a cache any more when they are read.
+_STREAMED = 8
 
 
 @dataclass
@@ -33,18 +37,19 @@ class Metrics:
 
 
 class Runner:
-    """Runs one pipeline again and again. `threads`: 0 is one for each core that this process may use.
+    """Runs one pipeline again and again. `threads`: 0 is one for each core that this process may use. `rows`: of most runs.
 
     A pipeline that calls Python for each row runs on one: Python runs one call at a time, and threads would wait for each other.
     """
 
-    def __init__(self, pipeline: Pipeline, threads: int = 1, block_rows: int | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, threads: int = 1, block_rows: int | None = None, rows: int = 0) -> None:
         self.pipeline = pipeline
         calls_rows = any(call.annotation.elementwise for call in pipeline.calls)
         self.threads = 1 if calls_rows else threads or len(os.sched_getaffinity(0))
         self.block_size = BlockSize(pipeline, block_rows)
         self.metrics = Metrics()
-        self._stages = [ready(stage) for stage in pipeline.stages]
+        is_large = rows * sum(type.width for type in pipeline.placed.values()) > _STREAMED * l2_bytes()
+        self._stages = [ready(stage, is_large and _streams(pipeline, stage)) for stage in pipeline.stages]
         self._dead = [
             [c for c, last in pipeline.last_use.items() if last == at] for at in range(len(pipeline.stages))
         ]  # fmt: skip
@@ -82,6 +87,10 @@ class Runner:
             stage(block, rows, places)
             for column in dead:
                 block.pop(column, None)
+
+
+def _streams(pipeline: Pipeline, stage: Stage) -> bool:
+    return isinstance(stage, Native) and can_stream(stage.program) and pipeline.only_places(stage)
 
 
 def _on_threads(one: Callable[[int, int], Any], cuts: list[tuple[int, int]], threads: int) -> None:

@@ -19,7 +19,7 @@ from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir import Program, Type
 from sparkweld.ir.ops import Array, Optional
-from sparkweld.kernels import Kernel, ObjectCache, compile_program
+from sparkweld.kernels import ALIGNMENT, Kernel, ObjectCache, compile_program
 from sparkweld.pipelines.capture import Argument, BlackBox, Keep
 from sparkweld.pipelines.errors import BrokenPromise, Undecided
 from sparkweld.pipelines.plan import Native, Stage
@@ -34,14 +34,23 @@ _KEPT_TEXTS, _SHORT = 1 << 14, 64
 _ELEMENTS: dict[str, type] = {"f64": float, "i64": int, "bool": bool, "str": str}
 
 
-def ready(stage: Stage) -> Callable[[Block, int, Block], None]:
+def ready(stage: Stage, streams: bool = False) -> Callable[[Block, int, Block], None]:
     """What runs the stage on a block of so many rows, and puts the columns that it makes there.
 
-    Its last argument are arrays of the block's rows, by column, that kernels may write their results to.
+    Its last argument are arrays of the block's rows, by column, that kernels may write their results to. `streams`: all of a
+    kernel's results have places, and go past the caches.
     """
     if isinstance(stage, Native):
-        kernel = kernel_of(stage.program)  # once, for finding it takes as long as some thousand rows
-        return lambda block, rows, places: _run_kernel(kernel, block, rows, places)
+        program = stage.program
+        kernel = kernel_of(program, streams)  # once, for finding it takes as long as some thousand rows
+        if not streams:
+            return lambda block, rows, places: _run_kernel(kernel, block, rows, places)
+
+        def streamed(block: Block, rows: int, places: Block) -> None:
+            fits = all(places[column].ctypes.data % ALIGNMENT == 0 for column in program.outputs)
+            _run_kernel(kernel if fits else kernel_of(program), block, rows, places)
+
+        return streamed
     if isinstance(stage.step, Keep):
         keep = stage.step
         return lambda block, rows, places: _keep(keep, block)
@@ -75,13 +84,13 @@ def _piece_of(annotation: Annotation, type: Type | None) -> Callable[[Sequence[A
 
 
 @lru_cache(maxsize=256)
-def _loaded(digest: str, program: Program) -> Kernel:
-    return Kernel.load(compile_program(program, ObjectCache()), program)
+def _loaded(digest: str, program: Program, streams: bool) -> Kernel:
+    return Kernel.load(compile_program(program, ObjectCache(), streams), program)
 
 
-def kernel_of(program: Program) -> Kernel:
+def kernel_of(program: Program, streams: bool = False) -> Kernel:
     """The kernel of a program in this process, compiled once."""
-    return _loaded(program.digest, program)
+    return _loaded(program.digest, program, streams)
 
 
 def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block) -> None:

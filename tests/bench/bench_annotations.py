@@ -3,8 +3,8 @@
     make bench BENCH=annotations    (or: python tests/bench/bench_annotations.py [--cases a,b] [--scale 0.1] [--spark])
 
 All ways compute the same on the same varied data, and results are compared before anything is timed. Ways take turns; shown are
-the best of the repeats, since whatever else runs only adds. Then a sweep of block sizes against the automatic one. With `--spark`
-three UDFs with black-box calls in Spark, plugin on and off by `spark.sparkweld.enabled`, all rows compared.
+the best of the repeats, since whatever else runs only adds. With `--sweep` also block sizes against the automatic one. With
+`--spark` three UDFs with black-box calls in Spark, plugin on and off by `spark.sparkweld.enabled`, all rows compared.
 `--mozart` beside it runs the workloads themselves as UDFs of Spark.
 """
 
@@ -27,7 +27,6 @@ from progress import Progress
 
 import sparkweld
 
-SWEPT = ("black_scholes_erf", "black_scholes", "distributions")
 SIZES = tuple(1 << bits for bits in range(9, 21))
 TOLERANCE = 1.10
 
@@ -53,6 +52,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cases", default=names, help=f"which (default {names})")
     parser.add_argument("--scale", type=float, default=1.0, help="part of each case's rows (default 1)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each way (default 5)")
+    parser.add_argument("--sweep", action="store_true", help="also block sizes of each case")
     parser.add_argument("--spark", action="store_true", help="also the UDFs in Spark")
     parser.add_argument("--spark-only", action="store_true", help="only the UDFs in Spark")
     parser.add_argument("--mozart", action="store_true", help="with --spark or --spark-only: also Mozart's workloads as UDFs")
@@ -159,7 +159,7 @@ def main() -> int:
         if lines:
             print(table(lines))
             failed = any(line.missed for line in lines)
-        for case in (c for c in chosen if c.name in SWEPT):
+        for case in chosen if arguments.sweep else ():
             text, fine = sweep(case, arguments)
             print(text)
             failed |= not fine
