@@ -6,7 +6,7 @@ programs comes through `shape_value`, constants of the program's module that LLV
 The row loop takes whole tiles only (a multiple of TILE rows, which is a multiple of every vector), so it has no
 remainder and a row's bits do not depend on its position. All whole tiles run in place; the rows left over are copied to
 a scratch tile, padded with zeros, and their results copied out. The tile lies on the stack, or, in a program with models,
-in the memory that the caller gives: its address is the last of `columns`, behind those of the blocks.
+in the memory that the caller gives, behind its head: its address is the last of `columns`, behind those of the blocks.
 
 With a filter, a block's outputs are written in place behind the rows kept so far (never past row `start`, since no more
 rows are kept than were read), and then moved together: by AVX-512's compress, a vector at a time, where there is one. What it
@@ -23,6 +23,7 @@ from numba.core import types
 from sparkweld.kernels.frontend import Lowered, Operation, lower_function
 from sparkweld.kernels.math_library import host_features
 from sparkweld.kernels.memory import pointer
+from sparkweld.kernels.shape import MEMORY_HEAD
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
@@ -150,7 +151,7 @@ def drive(columns: int, n: int, result: int) -> int:
     widths = 9
     table = stack(8 * (entries + 2 + extra))
     if extra > 0:
-        scratch = load_i64(columns, entries + 1 + extra)
+        scratch = load_i64(columns, entries + 1 + extra) + MEMORY_HEAD
         copy(table + 8 * (entries + 2), columns + 8 * (entries + 2), 8 * extra)
     else:
         scratch = stack(tile * shape_value(5))

@@ -21,7 +21,7 @@ from sparkweld.ir.program import Program, output_types
 from sparkweld.ir.types import STR, Items, Type
 from sparkweld.kernels import math_library
 from sparkweld.kernels.object_code import ObjectCode
-from sparkweld.kernels.shape import program_allocates
+from sparkweld.kernels.shape import HEAD_WORDS, KEEPS, program_allocates
 from sparkweld.kernels.target import host_cpu
 
 _numbers = itertools.count()
@@ -67,6 +67,7 @@ class Kernel:
 
     def __init__(self, program: Program, address: int, tracker: binding.orcjit.ResourceTracker, memory: int = 0) -> None:
         self.program, self.address, self._tracker, self._memory = program, address, tracker, memory
+        self._kept: np.ndarray | None = None
         self._blocks = program.blocks
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(address)
         self._filtered = program.loops[0].where is not None
@@ -82,6 +83,13 @@ class Kernel:
             raise InternalError(f"object code for {code.cpu} cannot run on {host_cpu()}")
         tracker = link(code.data, code.symbol, code.imports)
         return Kernel(program, tracker[code.symbol], tracker, code.memory)
+
+    def keeping(self) -> Kernel:
+        """The same kernel with memory in which calls keep what comes again, from one run to the next: for one thread."""
+        made = Kernel(self.program, self.address, self._tracker, self._memory)
+        made._kept = aligned(self._memory)
+        made._kept[: 8 * HEAD_WORDS].view(np.int64)[1:] = KEEPS
+        return made
 
     def run(self, columns: Mapping[str, Array], rows: int, places: Mapping[str, np.ndarray] | None = None) -> KernelResult:
         """Runs on `rows` rows. `columns`: input name -> array of the input's dtype, Optional for nullable types.
@@ -137,7 +145,7 @@ class Kernel:
         data = [block.data for block in self._blocks]
         if any(part is None for part in data):
             raise InternalError(f"program {self.program.name!r} runs without the bytes of its blocks")
-        memory = aligned(self._memory)
+        memory = aligned(self._memory) if self._kept is None else self._kept
         keep.append(memory)
         return [part.ctypes.data for part in (*data, memory) if part is not None]
 

@@ -1,7 +1,7 @@
 """The model ops of a loop to calls for blocks of rows: which ops are one call, and what lies where in the kernel's memory.
 
-The memory, whose address a kernel is given, holds the driver's tile, then the columns between stages, then what one call
-after the other uses: scratch, and the rows that need it.
+The memory, whose address a kernel is given, holds a head (see `MEMORY_HEAD`), the driver's tile, then what calls keep between
+runs of the kernel and the columns between stages, then what one call after the other uses: scratch, and the rows that need it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sparkweld.kernels.frontend import Operation, numba_type
 from sparkweld.kernels.kept_rows import Condition, rows_of_models
 from sparkweld.kernels.models import PIECE, scorer, selection
 from sparkweld.kernels.models.library import constant_table, pointer_table
-from sparkweld.kernels.shape import MODEL_TILE, Shape
+from sparkweld.kernels.shape import HEAD_WORDS, MEMORY_HEAD, MODEL_TILE, Shape
 from sparkweld.kernels.stages import ModelCall, width_of
 from sparkweld.kernels.strings.memory_access import store_word
 
@@ -44,9 +44,11 @@ class ModelCalls:
         self.blocks = {block: number for number, block in enumerate(program.blocks)}
         self.calls: list[ModelCall] = []
         #: Bytes of tile and columns so far: in the end, where what one call alone uses begins.
-        self.memory = round_up(shape.tile * sum(shape.widths)) if self.blocks else 0
+        self.memory = MEMORY_HEAD + round_up(shape.tile * sum(shape.widths)) if self.blocks else 0
         #: Bytes of all.
         self.total = self.memory
+        #: Number of a call -> where the word of its state and the area that it keeps lie.
+        self._kept: dict[int, tuple[int, int]] = {}
         self._known: dict[Let, int] = {}
         self._lets: list[Let] = []
         self._rows = MODEL_TILE
@@ -71,9 +73,17 @@ class ModelCalls:
         if model not in self._known:
             self._known[model] = len(self.calls)
             self._lets.append(let)
+            self._keep(scorer(let.op).kept)
             self.calls.append(ModelCall(len(self.calls), tuple(arguments), (), rows))
         at = self._known[model]
         self.calls[at] = replace(self.calls[at], targets=(*self.calls[at].targets, target))
+
+    def _keep(self, size: int) -> None:
+        """Places what the next call keeps between runs. Where the head is full, its state is the zero: it keeps nothing."""
+        if size:
+            place = 8 * (len(self._kept) + 1)
+            self._kept[len(self.calls)] = (place if place < 8 * HEAD_WORDS else 0, self.memory)
+            self.total = self.memory = round_up(self.memory + size)
 
     def place(self, widths: Sequence[int]) -> int:
         """Rows of a block when so many bytes a row lie between stages; with models, the calls' scratch is placed too."""
@@ -96,13 +106,15 @@ class ModelCalls:
         """The source of one call: its tables of addresses, and the call. `columns`: addresses of `call.columns`."""
         n, name, made = call.number, block.name, scorer(self._op(call))
         results = len(self._op(call).results(*self._argument_types(call)))
+        kept = self._kept.get(n, ())
         block.head.extend([
-            f"t{n} = {name(pointer_table(len(call.arguments)))}()",
+            f"t{n} = {name(pointer_table(len(call.arguments) + len(kept)))}()",
             f"o{n} = {name(pointer_table(results))}()",
             f"p{n} = {name(constant_table(made.parameters))}()",
             f"m{n} = address(table, {self.shape.block_entry + self.blocks[self._op(call).block]})",
         ])  # fmt: skip
         lines = [f"{name(store_word)}(t{n}, {8 * at}, {column})" for at, column in enumerate(columns[: len(call.arguments)])]
+        lines += [f"{name(store_word)}(t{n}, {8 * (len(call.arguments) + i)}, memory + {at})" for i, at in enumerate(kept)]
         lines += [f"{name(store_word)}(o{n}, {8 * output}, c_{target})" for output, target, _ in call.targets]
         lines.append(self._score(call, block, block.rows, self.memory))
         return self._for_some_rows(call, columns, block, lines) if call.rows else lines

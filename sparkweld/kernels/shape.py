@@ -25,6 +25,11 @@ _TILES = (64, 32, 16)
 
 #: Rows of a tile of a program with models, whose tile does not lie on the stack; a model is called for whole tiles.
 MODEL_TILE = 64
+#: The head of the memory of such a program: a zero and 7 words for calls that may keep something there from one run to the next,
+#: then as many that count what they looked for, and what they found. Whoever gives the memory sets the 7 words to KEEPS when all
+#: runs get the same memory, which nothing else writes, and all other words to 0.
+HEAD_WORDS, KEEPS = 8, 1
+MEMORY_HEAD = 3 * 8 * HEAD_WORDS
 #: Most bytes a row of inputs and outputs of such a program, and most arguments of its models together.
 _MODEL_WIDTH = 1 << 16
 MAX_ARGUMENTS = 1 << 13

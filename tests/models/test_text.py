@@ -311,8 +311,9 @@ def test_words_wherever_they_lie():
         assert len(np.unique(found)) > 100
 
 
+@pytest.mark.parametrize("keeps", [False, True])
 @pytest.mark.parametrize("fence_before", [False, True])
-def test_no_byte_outside_of_a_text_is_read(fence_before):
+def test_no_byte_outside_of_a_text_is_read(fence_before, keeps):
     # A fault here ends the process, so a pass is the proof.
     words, texts = _words_anywhere(300)
     op, kernel = _words_kernel(words)
@@ -320,5 +321,6 @@ def test_no_byte_outside_of_a_text_is_read(fence_before):
     fenced = [FencedArray(np.frombuffer(d, np.uint8), fence_before=fence_before) for d in data]
     views = np.array([(f.address, len(d)) for f, d in zip(fenced, data, strict=True)], np.int64)
     nulls, found, none = np.zeros(len(data), np.uint8), np.zeros(len(data)), np.zeros(len(data), np.uint8)
+    kernel = kernel.keeping() if keeps else kernel
     kernel._call_with_arena([*(a.ctypes.data for a in (views, nulls, found, none)), 0], len(data), [])
     np.testing.assert_array_equal(found, op.evaluate_all(texts)[0])

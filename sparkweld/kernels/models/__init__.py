@@ -25,7 +25,7 @@ from sparkweld.errors import InternalError
 from sparkweld.ir import tree_layouts
 from sparkweld.ir.ops import Distances, Interpolate, KernelSums, Mlp, ModelOp, Neighbours, TextSums, TreeEnsemble, WeightedMedian
 from sparkweld.ir.tree_masks import mask_bytes
-from sparkweld.kernels.models import dense, selection, similarity, statistics, text, text_entries, trees
+from sparkweld.kernels.models import dense, selection, similarity, statistics, text, text_entries, text_kept, trees
 from sparkweld.kernels.models.library import ModelFunction
 
 #: Most rows of a call.
@@ -34,11 +34,16 @@ PIECE = tree_layouts.PIECE
 
 @dataclass(frozen=True)
 class Scorer:
-    """How an op is computed: its function, the function's parameters, and the bytes of scratch that it wants for PIECE rows."""
+    """How an op is computed: its function, the function's parameters, and the bytes of scratch that it wants for PIECE rows.
+
+    `kept`: bytes of an area that stays as it is between calls. Behind the addresses of the arguments are then those of its state,
+    a word of the memory's head, and of the area.
+    """
 
     function: ModelFunction
     parameters: tuple[int, ...] = ()
     scratch: int = 0
+    kept: int = 0
 
 
 def _mlp(op: Mlp) -> Scorer:
@@ -57,7 +62,7 @@ def _trees(op: TreeEnsemble) -> Scorer:
 
 
 def _text_sums(_: TextSums) -> Scorer:
-    return Scorer(text.text_sums, scratch=text_entries.SCRATCH)
+    return Scorer(text.text_sums, scratch=text_entries.SCRATCH, kept=text_kept.KEPT)
 
 
 def _kernel_sums(op: KernelSums) -> Scorer:

@@ -33,6 +33,7 @@ from sparkweld.kernels.models.text_entries import (
     merge_entries,
 )
 from sparkweld.kernels.models.text_hashes import begin_hash, fed_hash, feed
+from sparkweld.kernels.models.text_kept import FOUND, LOOKED, add_kept, count_kept, keep_text, kept_area, slot_of
 from sparkweld.kernels.models.text_words import count_long, kind_of, lowest_bits, tokens_at, word_number
 from sparkweld.kernels.strings.library import Function, function
 from sparkweld.kernels.strings.memory_access import (
@@ -297,7 +298,7 @@ def gather(registers: int, block: int, a: int, n: int, low: int) -> int:
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
 def score_row(registers: int, block: int, a: int, n: int, outputs: int, row: int) -> int:
-    """Adds a row's terms to its sums, after a pass over them for each norm."""
+    """Adds a row's terms to its sums, after a pass over them for each norm. Gives their number, -1 when not all were at hand."""
     steps = word(block, STEPS)
     whole = 0
     found = 0
@@ -327,7 +328,9 @@ def score_row(registers: int, block: int, a: int, n: int, outputs: int, row: int
                     norm = square_root(norm)
                 store_word(registers, NORMS + 8 * at, bits_of(norm))
         at += 1
-    return 0
+    if whole == 0:
+        return -1
+    return found
 
 
 @function(INT, INT, INT, INT, INT, result=INT)
@@ -335,6 +338,14 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
     """The sums of each row: from 0, or from the arguments behind the text."""
     texts = word(arguments, 0)
     number = word(block, OUTPUTS)
+    behind = 8 + 8 * number * word(block, _STARTS)
+    head = word(arguments, behind)
+    area = kept_area(head, word(arguments, behind + 8))
+    looked = 0
+    known = 0
+    if area != 0:
+        looked = word(area, LOOKED)
+        known = word(area, FOUND)
     begin_hash(registers, SPARK_SEED * (word(block, _HASH) == SPARK))
     row = 0
     while row < rows:
@@ -347,8 +358,20 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
             if column != 0:  # else nothing uses this sum
                 store_word(column, 8 * row, start)
             output += 1
-        score_row(registers, block, word(texts, 16 * row), word(texts, 16 * row + 8), outputs, row)
+        a = word(texts, 16 * row)
+        n = word(texts, 16 * row + 8)
+        slot = 0
+        if area != 0:
+            slot = slot_of(area, a, n)
+        if slot == 0:
+            score_row(registers, block, a, n, outputs, row)
+        elif add_kept(area, slot, block, n, outputs, row) == 0:
+            found = score_row(registers, block, a, n, outputs, row)
+            if found >= 0:
+                keep_text(area, slot, registers, block, a, n, found, outputs, row)
         row += 1
+    if area != 0:
+        count_kept(head, area, looked, known)
     return 0
 
 

@@ -116,7 +116,8 @@ object SparkWeldConf {
       "Strings that are parts of an input need none.")
   val CacheChoice: ConfKey[CacheMode.Value] = ConfKey("spark.sparkweld.featureCache.mode", "one of auto, always, never", "auto",
     "Whether kernels remember what they gave for rows that come again, in a batch or in later ones: `auto` for as long as that is " +
-      "measured to be faster than to compute them, `never` not at all.", Session, CacheMode.parse)
+      "measured to be faster than to compute them, `never` not at all. The same for the terms of texts, unless it is `never`.", Session,
+    CacheMode.parse)
   val CacheMemory: ConfKey[Long] = bytes("spark.sparkweld.featureCache.maxBytes", "128m", Application,
     "The most memory for what is remembered, off-heap in each executor; what is found least goes first. `0`: nothing is.")
   val StreamAfter: ConfKey[Int] = int("spark.sparkweld.fallback.streamAfter", 4, Session,

@@ -10,35 +10,58 @@ import io.sparkweld.support.Refusal
 
 import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.unsafe.Platform
 
-/** A form that a task holds, and the blocks of constants that its kernel reads. */
+/** A form that a task holds, the blocks of constants that its kernel reads, and its memory. */
 private final class HeldForm(lease: Lease[LinkedForm], models: Array[Lease[ModelCopy]]) extends AutoCloseable {
+  import HeldForm.{Keeps, Words}
+
+  private val memory = new OffHeapBuffer
 
   def form: LinkedForm = lease.value
 
   /**
    * The addresses that the kernel takes: its inputs, the columns that it stores, the rows that a filter keeps (0: there is none), the
-   * arena, the blocks, and the task's `memory`, which is made large enough.
+   * arena, the blocks, and memory of its own. `keeps`: whether it may keep texts there that may come again.
    */
   def addresses(
       inputs: Array[InputColumn],
       stored: Array[NativeColumnVector],
       selection: Long,
       arena: TextArena,
-      memory: OffHeapBuffer): Array[Long] = {
+      keeps: Boolean): Array[Long] = {
     val columns = form.inputs.flatMap(i => Array(inputs(i).dataAddress, inputs(i).nullsAddress)) ++
       stored.flatMap(output => Array(output.dataAddress, output.nullsAddress)) ++ Array(selection, arena.address)
     if (models.isEmpty) columns
-    else columns ++ models.map(_.value.address) :+ memory.reserve(math.max(form.memory, 1L))
+    else columns ++ models.map(_.value.address) :+ memoryAt(keeps)
   }
 
+  private def memoryAt(keeps: Boolean): Long = {
+    val size = math.max(form.memory, 8L * 3 * Words)
+    val isNew = !memory.holds(size)
+    val head = memory.reserve(size)
+    if (isNew) for (k <- 0 until 3 * Words) Platform.putLong(null, head + 8 * k, if (keeps && 0 < k && k < Words) Keeps else 0L)
+    head
+  }
+
+  /** How many texts calls have looked for among those that they keep, and how many they found. */
+  def keptTexts: (Long, Long) =
+    if (memory.address == 0) (0L, 0L) else (total(memory.address + 8 * Words), total(memory.address + 16 * Words))
+
+  private def total(first: Long): Long = (0 until Words).map(k => Platform.getLong(null, first + 8 * k)).sum
+
   override def close(): Unit = {
+    memory.close()
     models.foreach(_.close())
     lease.close()
   }
 }
 
 private object HeldForm {
+  /** Of the head of a kernel's memory, `MEMORY_HEAD` and `KEEPS` of sparkweld/kernels/shape.py: so many states, and then as many numbers
+   * of texts looked for, and found. */
+  private val Words = 8
+  private val Keeps = 1L
 
   /** The form, which stores `outputs` columns. Throws FormUnavailable. */
   def acquire(key: FormKey, origin: FormOrigin, models: Map[String, Broadcast[Array[Byte]]], outputs: Int): HeldForm = {

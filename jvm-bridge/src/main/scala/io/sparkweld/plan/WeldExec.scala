@@ -66,6 +66,8 @@ final case class WeldExec(
     "compileTime" -> SQLMetrics.createTimingMetric(sparkContext, "time to get kernels"),
     "cacheRows" -> SQLMetrics.createMetric(sparkContext, "rows looked up in the feature cache"),
     "cachedRows" -> SQLMetrics.createMetric(sparkContext, "rows found in the feature cache"),
+    "textRows" -> SQLMetrics.createMetric(sparkContext, "texts looked up among those of earlier rows"),
+    "keptTexts" -> SQLMetrics.createMetric(sparkContext, "texts that earlier rows had"),
     "shadowRows" -> SQLMetrics.createMetric(sparkContext, "rows compared with Python"),
     "shadowDifferences" -> SQLMetrics.createMetric(sparkContext, "batches that differ from Python"),
     "watchedRows" -> SQLMetrics.createMetric(sparkContext, "rows answered by cascades"),
@@ -88,7 +90,7 @@ final case class WeldExec(
 
   private def tasks(make: WeldExec.MakeTask): RDD[ColumnarBatch] = {
     val counters = WeldMetrics(longMetric("numOutputRows"), longMetric("numOutputBatches"), longMetric("kernelBatches"),
-      longMetric("kernelTime"), longMetric("compileTime"), longMetric("cacheRows"), longMetric("cachedRows"),
+      longMetric("kernelTime"), longMetric("compileTime"), longMetric("cacheRows"), longMetric("cachedRows"), longMetric("textRows"), longMetric("keptTexts"),
       longMetric("shadowRows"), longMetric("shadowDifferences"), longMetric("watchedRows"), longMetric("unsureRows"),
       longMetric("guardedRows"), longMetric("deoptimisedBatches"))
     // A text of Spark's is at most as long as an Int tells.

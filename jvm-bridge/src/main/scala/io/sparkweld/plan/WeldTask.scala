@@ -2,7 +2,7 @@ package io.sparkweld.plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, OffHeapBuffer, SelectedColumnVector, SelectionBuffer}
+import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
 import io.sparkweld.columns.{StructColumnVector, TextArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile}
 import io.sparkweld.nativelib.{NativeError, Shim}
@@ -40,6 +40,8 @@ final case class WeldMetrics(
     compileTime: SQLMetric,
     cacheRows: SQLMetric,
     cachedRows: SQLMetric,
+    textRows: SQLMetric,
+    keptTexts: SQLMetric,
     shadowRows: SQLMetric,
     shadowDifferences: SQLMetric,
     watchedRows: SQLMetric,
@@ -86,7 +88,6 @@ final class WeldTask(
   private val result = new Array[Long](2 + stored.length)
   private val bound = new Array[Boolean](kernel.inputs.length)
   private val forms = mutable.HashMap.empty[Set[Int], Option[HeldForm]]
-  private val memory = new OffHeapBuffer
   private val cached = new CachedCalls(plan)
   private lazy val fallback = new Fallback(plan.fallback, partition, context)
   private var fallbackMade = false
@@ -259,7 +260,7 @@ final class WeldTask(
     stored.foreach(_.ensureCapacity(room))
     if (kernel.filtered) selection.ensureCapacity(room)
     arena.start(room)
-    held.addresses(inputs, stored, if (kernel.filtered) selection.address else 0, arena, memory)
+    held.addresses(inputs, stored, if (kernel.filtered) selection.address else 0, arena, plan.cacheMode != CacheMode.Never)
   }
 
   /** The rows of a batch to `merger`; false when it did not take all. */
@@ -353,7 +354,11 @@ final class WeldTask(
   }
 
   private def close(): Unit = {
-    forms.values.flatten.foreach(_.close())
+    for (form <- forms.values.flatten) {
+      plan.metrics.textRows += form.keptTexts._1
+      plan.metrics.keptTexts += form.keptTexts._2
+      form.close()
+    }
     forms.clear()
     if (linkable) inputs.foreach(_.close())
     outputs.foreach(_.close())
@@ -363,7 +368,6 @@ final class WeldTask(
     selection.close()
     cached.close()
     arena.close()
-    memory.close()
     if (fallbackMade) fallback.close()
     full.foreach(_.close())
   }

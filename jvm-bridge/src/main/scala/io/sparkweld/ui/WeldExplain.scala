@@ -61,11 +61,12 @@ object WeldExplain {
 
   /** What the executions of this very plan have counted. */
   private def measured(weld: WeldExec): Seq[String] = {
-    def share(part: String, of: String, what: String) = {
+    def share(part: String, of: String, what: String, unit: String = "rows") = {
       val (some, all) = (weld.metrics(part).value, weld.metrics(of).value)
-      Option.when(all > 0)(f"measured: $all%,d rows, ${100.0 * some / all}%.1f%% $what")
+      Option.when(all > 0)(f"measured: $all%,d $unit, ${100.0 * some / all}%.1f%% $what")
     }
-    Seq(share("unsureRows", "watchedRows", "left to the full model"), share("cachedRows", "cacheRows", "found in the feature cache")).flatten
+    Seq(share("unsureRows", "watchedRows", "left to the full model"), share("cachedRows", "cacheRows", "found in the feature cache"),
+      share("keptTexts", "textRows", "vectorised for an earlier row", "texts")).flatten
   }
 
   private def rewritten(record: Rewritten): String = {

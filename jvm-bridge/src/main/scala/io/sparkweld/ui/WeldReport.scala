@@ -12,7 +12,7 @@ import org.apache.spark.sql.execution.QueryExecution
 /** What Weld did in an executed query, as JSON for programs: the metrics of its operators, and the refusals of all others. */
 object WeldReport {
   private val Metrics = Seq("numOutputRows", "numOutputBatches", "kernelBatches", "deoptimisedBatches", "guardedRows", "kernelTime",
-    "compileTime", "cacheRows", "cachedRows", "shadowRows", "shadowDifferences",
+    "compileTime", "cacheRows", "cachedRows", "textRows", "keptTexts", "shadowRows", "shadowDifferences",
     "watchedRows", "unsureRows")
   private val MergeMetrics = Seq("numOutputRows", "mergedBatches", "blockRows", "fullTables", "sparkTasks", "mergeTime")
 

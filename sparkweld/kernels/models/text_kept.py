@@ -1,0 +1,167 @@
+"""Products of texts that come again: found by a text's bytes, and added as if its terms had been looked up once more.
+
+A table of side rows, as of films, is read by many rows of the table that it is joined to, and a text is vectorised only where it
+comes for the first time. What is kept of it are its values times their weights, in the order in which the library adds them, so
+that sums from another start are the same additions; or the sums themselves, where all start from 0.
+
+The area that a call keeps from one run of the kernel to the next (see `ModelCalls`) has the words below, slots of a hash and an
+entry's address each, and the entries: the text's length, how many numbers there are an output, its bytes, and the numbers.
+Nothing is kept where few texts come again.
+"""
+
+from __future__ import annotations
+
+from sparkweld.ir.text_layout import Head
+from sparkweld.kernels.models.text_entries import FIRST, OUTPUTS, SECOND
+from sparkweld.kernels.models.text_words import first_bytes, word_hash
+from sparkweld.kernels.shape import HEAD_WORDS, KEEPS
+from sparkweld.kernels.strings.library import function
+from sparkweld.kernels.strings.memory_access import (
+    INT,
+    bits_of,
+    copy,
+    load_f64,
+    load_i32,
+    shift_right,
+    store_word,
+    word,
+)
+from sparkweld.kernels.strings.search import same_bytes
+
+#: What the word of a call's head says: nothing is kept; an area of no known content is there; the area is in use.
+OFF, NEW, ON = 0, KEEPS, 2
+
+#: Words of the area: texts looked for and found since it was last decided whether that pays, texts kept, and bytes of entries.
+LOOKED, FOUND, _TEXTS, _USED = range(0, 32, 8)
+_SLOTS, _BITS = 64, 15
+_ENTRIES = _SLOTS + (16 << _BITS)
+#: Bytes of the area.
+KEPT = 16 << 20
+_ROOM = KEPT - _ENTRIES
+_MOST_TEXTS = 3 << _BITS >> 2
+_SHIFT, _MASK = 64 - _BITS, (1 << _BITS) - 1
+_MOST_TRIES = 32
+#: Longer texts are seldom a side table's; and so is a table where fewer than one text of so many comes again.
+_LONGEST, _PERIOD, _RARE = 4096, 8192, 4
+_WEIGHTS, _STARTS = 8 * Head.WEIGHTS_AT, 8 * Head.STARTS
+
+
+@function(INT, INT, result=INT)
+def kept_area(head: int, area: int) -> int:
+    """The area, ready to be looked into; 0 where nothing is to be kept."""
+    state = word(head, 0)
+    if state == NEW:
+        i = 0
+        while i < _ENTRIES:
+            store_word(area, i, 0)
+            i += 8
+        store_word(head, 0, ON)
+    if state == OFF:
+        return 0
+    if word(area, LOOKED) >= _PERIOD and state == ON:
+        if word(area, FOUND) * _RARE < word(area, LOOKED):
+            store_word(head, 0, OFF)
+            return 0
+        store_word(area, LOOKED, 0)
+        store_word(area, FOUND, 0)
+    return area
+
+
+@function(INT, INT, INT, INT, result=INT)
+def count_kept(head: int, area: int, looked: int, found: int) -> int:
+    """Adds to the head's counts what came since these were the area's."""
+    looked_at = head + 8 * HEAD_WORDS
+    found_at = looked_at + 8 * HEAD_WORDS
+    store_word(looked_at, 0, word(looked_at, 0) + word(area, LOOKED) - looked)
+    store_word(found_at, 0, word(found_at, 0) + word(area, FOUND) - found)
+    return 0
+
+
+@function(INT, INT, INT, result=INT)
+def slot_of(area: int, a: int, n: int) -> int:
+    """The slot of a text, empty where it is not kept; 0 when there is none for it."""
+    if n == 0 or n > _LONGEST:
+        return 0
+    h = word_hash(first_bytes(a, 0, n, n), a, 0, n)
+    slot = shift_right(h, _SHIFT)
+    tries = 0
+    while tries < _MOST_TRIES:
+        at = area + _SLOTS + 16 * slot
+        entry = word(at, 8)
+        if entry == 0:
+            store_word(at, 0, h)
+            return at
+        if word(at, 0) == h and word(entry, 0) == n and same_bytes(entry + 16, a, n):
+            return at
+        slot = slot + 1 & _MASK
+        tries += 1
+    return 0
+
+
+@function(INT, INT, INT, INT, INT, INT, result=INT)
+def add_kept(area: int, slot: int, block: int, n: int, outputs: int, row: int) -> int:
+    """Adds what is kept of a text of n bytes to a row's sums; 0 when nothing is kept."""
+    store_word(area, LOOKED, word(area, LOOKED) + 1)
+    entry = word(slot, 8)
+    if entry == 0:
+        return 0
+    store_word(area, FOUND, word(area, FOUND) + 1)
+    count = word(entry, 8)
+    at = entry + 16 + (n + 7 & -8)
+    number = word(block, OUTPUTS)
+    output = 0
+    while output < number:
+        column = word(outputs, 8 * output)
+        if column != 0:
+            if word(block, _STARTS) == 0:
+                store_word(column, 8 * row, word(at, 0))
+            else:
+                total = load_f64(column, 8 * row)
+                i = 0
+                while i < count:
+                    total = total + load_f64(at, 8 * i)
+                    i += 1
+                store_word(column, 8 * row, bits_of(total))
+            at += 8 * count
+        output += 1
+    return 1
+
+
+@function(*(INT,) * 9, result=INT)
+def keep_text(
+    area: int, slot: int, registers: int, block: int, a: int, n: int, found: int, outputs: int, row: int
+) -> int:  # fmt: skip
+    """Keeps what the entries at hand add to a row's sums, if there is room."""
+    number = word(block, OUTPUTS)
+    count = found
+    if word(block, _STARTS) == 0:
+        count = 1
+    size = 16 + (n + 7 & -8) + 8 * count * number
+    used = word(area, _USED)
+    if used + size > _ROOM or word(area, _TEXTS) >= _MOST_TEXTS:
+        return 0
+    entry = area + _ENTRIES + used
+    store_word(entry, 0, n)
+    store_word(entry, 8, count)
+    copy(entry + 16, a, n)
+    at = entry + 16 + (n + 7 & -8)
+    output = 0
+    while output < number:
+        column = word(outputs, 8 * output)
+        weights = block + word(block, _WEIGHTS) + 8 * output
+        if column != 0:
+            if word(block, _STARTS) == 0:
+                store_word(at, 0, word(column, 8 * row))
+            else:
+                i = 0
+                while i < count:
+                    place = load_i32(registers + FIRST, 8 * i + 4)
+                    product = load_f64(registers, SECOND + 8 * i) * load_f64(weights, 8 * number * place)
+                    store_word(at, 8 * i, bits_of(product))
+                    i += 1
+            at += 8 * count
+        output += 1
+    store_word(slot, 8, entry)
+    store_word(area, _TEXTS, word(area, _TEXTS) + 1)
+    store_word(area, _USED, used + size)
+    return 0
