@@ -3,17 +3,19 @@
     python tests/bench/top_rows.py --data FOLDER [--rows N] [--cases WORDS]     (bench_willump.py prints it as well)
 
 Columns of the table: *exact* has all of the plugin's rules, *full* is the same session with those off that skip rows by their
-scores, so that kernels score every row and Spark picks, *off* is the same session with the plugin off over one file of the rows
-(its time is that of so many rows, times the number of files). Times are the best of the repeats, taken by turns, to the collected
-rows of a top-K query, and to the noop sink for a filter. Before, the answers of all three are compared, row by row; filters'
-by count and a sum of hashes of the rows' numbers and scores. *approximate* is a ranking fitted to rows of the same table, and
-its recall is counted.
+scores or look up what came before, so that kernels score every row and Spark picks, *off* is the same session with the plugin off
+over one file of the rows (its time is that of so many rows, times the number of files). Times are the best of the repeats,
+taken by turns, to the collected rows of a top-K query, and to the noop sink for a filter. Before, the answers of all three
+are compared, row by row; filters' by count and a sum of hashes of the rows' numbers and scores. *approximate* is a ranking
+fitted to rows of the same table, and its recall is counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,12 +33,21 @@ import sparkweld
 from sparkweld.errors import Refusal
 
 ENABLED = "spark.sparkweld.enabled"
-#: The rules that skip rows by their scores.
-SKIPPING = ("spark.sparkweld.topK.enabled", "spark.sparkweld.scoreBounds.enabled")
+#: What skips work: rows by their scores, and the terms of texts that come again.
+SKIPPING = {
+    "spark.sparkweld.topK.enabled": ("true", "false"), "spark.sparkweld.scoreBounds.enabled": ("true", "false"),
+    "spark.sparkweld.featureCache.mode": ("auto", "never"),
+}  # fmt: skip
 LIMITS, PASSES = (10, 100, 1000), (0.001, 0.01, 0.1)
 TARGETS = {"exact": 3.0, "approximate": 5.7, "off": 23.0}
 RECALL = 0.95
+#: What a process of a workload says, and its exit code.
+_FAULT, _FAULTY = "FAILED: ", 3
 _HEAD = "| workload | query | rows | exact | full | exact vs full | off | exact vs off |\n|---|---|---:|---:|---:|---:|---:|---:|"
+
+
+class OtherAnswer(Exception):
+    """Two runs of a query that have to agree do not."""
 
 
 class Table:
@@ -100,12 +111,12 @@ class Sides:
 
     def use(self, side: str) -> None:
         self.spark.conf.set(ENABLED, "false" if side == "off" else "true")
-        for name in SKIPPING:
-            self.spark.conf.set(name, "true" if side == "exact" else "false")
+        for name, (exact, other) in SKIPPING.items():
+            self.spark.conf.set(name, exact if side == "exact" else other)
 
 
 def measured(table: Table, query: Callable[[Any], Any], repeats: int) -> dict[str, float]:
-    """side -> seconds, of all rows. Raises SystemExit when answers differ. Answers of kept scores may differ from Python's."""
+    """side -> seconds, of all rows. Raises OtherAnswer. Answers of kept scores may differ from Python's."""
     sides = Sides(table.spark)
 
     def run(side: str, what: Callable[[Any], Any], first: bool) -> Any:
@@ -113,10 +124,10 @@ def measured(table: Table, query: Callable[[Any], Any], repeats: int) -> dict[st
         return what(query(table.scored(first)))
 
     if run("exact", answer, False) != run("full", answer, False):
-        raise SystemExit("FAILED: skipping rows gives another answer than all rows")
+        raise OtherAnswer("skipping rows gives another answer than all rows")
     alone, mine = run("off", answer, True), run("exact", answer, True)
     if not same(alone, mine):
-        raise SystemExit(f"FAILED: the plugin gives another answer than without it: {alone} and {mine}")
+        raise OtherAnswer(f"the plugin gives another answer than without it: {alone} and {mine}")
     found = {side: min(run(side, seconds, False) for _ in range(repeats)) for side in ("exact", "full")}
     found["off"] = run("off", seconds, True) * table.rows / min(PART, table.rows)
     return found
@@ -196,19 +207,43 @@ def approximate(table: Table, name: str, folder: Path, repeats: int) -> list[str
     return faults + ([f"{name}, approximate: {full / mine:.2f}x full, the target is {gain:g}x"] if full < gain * mine else [])
 
 
-def run(data: Path, rows: int, names: list[str], repeats: int = 2) -> list[str]:
-    """Prints the tables; what is wrong."""
-    spark = session()
+def run(data: Path, rows: int, names: list[str]) -> list[str]:
+    """Prints the tables; what is wrong. Each workload has a process, and so a Spark, of its own: its memory is free afterwards,
+    and the end of one that the system has ended for want of memory is said.
+    """
     faults: list[str] = []
-    print(f"\ntop-K queries and score filters, {rows:,} rows, two cores; off: {PART:,} rows, times {rows / PART:g}\n\n{_HEAD}")
+    about = f"top-K queries and score filters, {rows:,} rows, two cores; off: {PART:,} rows, times {rows / PART:g}"
+    print(f"\n{about}\n\n{_HEAD}", flush=True)
     for name in names:
-        with tempfile.TemporaryDirectory() as folder:
-            case = WORKLOADS[name](data)
-            table = Table(spark, case, rows, Path(folder))
-            faults += exact(table, name, repeats)
+        command = [sys.executable, __file__, "--data", str(data), "--rows", str(rows), "--workload", name]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for text in process.stdout:
+                if text.startswith(_FAULT):
+                    faults.append(text.removeprefix(_FAULT).strip())
+                else:
+                    print(text, end="", flush=True)
+        if process.returncode not in (0, _FAULTY):
+            how = f"signal {-process.returncode}" if process.returncode < 0 else f"code {process.returncode}"
+            faults.append(f"{name}: its process ended by {how}" + (" (out of memory?)" if process.returncode == -9 else ""))
+    return faults
+
+
+def run_one(data: Path, rows: int, name: str, repeats: int = 2) -> list[str]:
+    """Prints the lines of a workload; what is wrong."""
+    spark = session()
+    with tempfile.TemporaryDirectory() as folder:
+        case = WORKLOADS[name](data)
+        table = Table(spark, case, rows, Path(folder))
+        try:
+            faults = exact(table, name, repeats)
             if case.side is None:
                 faults += approximate(table, name, Path(folder), repeats)
+        except OtherAnswer as wrong:
+            faults = [f"{name}: {wrong}"]
     spark.stop()
+    own, children = (resource.getrusage(who).ru_maxrss >> 10 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"\n{name}: at most {own:,} MB in Python, {children:,} MB in the largest process below it\n\n{_HEAD}", flush=True)
     return faults
 
 
@@ -216,7 +251,8 @@ def session() -> Any:
     """A Spark of two cores with the plugin."""
     from pyspark.sql import SparkSession
 
-    conf = {"spark.ui.enabled": "false", "spark.driver.memory": "4g", "spark.ui.showConsoleProgress": "false"}
+    conf = {"spark.ui.enabled": "false", "spark.driver.memory": "4g", "spark.ui.showConsoleProgress": "false",
+            "spark.sql.execution.arrow.pyspark.enabled": "true"}  # rows for a ranking come as columns, not as objects
     builder = SparkSession.builder.master("local[2]").config("spark.sql.shuffle.partitions", "4")
     for key, value in conf.items():
         builder = builder.config(key, value)
@@ -228,10 +264,15 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=os.environ.get("SPARKWELD_SOURCES"), help="folder of the tables")
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--cases", default=" ".join(WORKLOADS), help="only those whose names are among these words")
+    parser.add_argument("--workload", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)
+    if arguments.workload:
+        faults = run_one(arguments.data, arguments.rows, arguments.workload)
+        print("".join(f"{_FAULT}{fault}\n" for fault in faults), end="")
+        return _FAULTY if faults else 0
     faults = run(arguments.data, arguments.rows, arguments.cases.split())
-    print("\n".join(f"FAILED: {fault}" for fault in faults) or "all answers equal, all targets met")
+    print("\n".join(f"{_FAULT}{fault}" for fault in faults) or "all answers equal, all targets met")
     return 1 if faults else 0
 
 

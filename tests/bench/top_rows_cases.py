@@ -53,8 +53,11 @@ def listings(folder: Path) -> Workload:
     return Workload(rows, model.fit(rows, np.log(table["price"])), False, tuple(numbers), "name")
 
 
-def ratings(folder: Path) -> Workload:
-    """How users rate films, by what is known of the user and by the title and genres, which lie in another table."""
+def ratings(folder: Path, **options: Any) -> Workload:
+    """How users rate films, by what is known of the user and by the title and genres, which lie in another table.
+
+    `options`: of the vectoriser of titles.
+    """
     table, films = (pd.read_parquet(folder / f"movietweetings_100k_{name}.parquet") for name in ("ratings", "movies"))
     films = films.fillna("").drop_duplicates("movie_id")
     table = table.merge(films[["movie_id"]])
@@ -63,11 +66,16 @@ def ratings(folder: Path) -> Workload:
         "movie_id": table["movie_id"], "mean": by_user.transform("mean"), "spread": by_user.transform("std").fillna(0.0),
         "count": np.log(by_user.transform("size").astype(float)), "day": table["timestamp"] / 86400.0,
     })  # fmt: skip
-    parts = [("numbers", StandardScaler(), ["mean", "spread", "count", "day"]), ("title", TfidfVectorizer(min_df=2), "title"),
-             ("genres", TfidfVectorizer(), "genres")]  # fmt: skip
+    parts = [("numbers", StandardScaler(), ["mean", "spread", "count", "day"]),
+             ("title", TfidfVectorizer(min_df=2, **options), "title"), ("genres", TfidfVectorizer(), "genres")]  # fmt: skip
     model = Pipeline([("parts", ColumnTransformer(parts, sparse_threshold=1.0)), ("model", Ridge(alpha=5))])
     model.fit(rows.merge(films, on="movie_id", how="left"), table["rating"])
     return Workload(rows, model, False, ("mean", "spread", "count", "day"), side=films, key="movie_id")
+
+
+def pieces(folder: Path) -> Workload:
+    """The same by pieces of the title's words, which match through endings and misspellings, and are many."""
+    return ratings(folder, analyzer="char_wb", ngram_range=(2, 4))
 
 
 def credit(folder: Path) -> Workload:
@@ -79,7 +87,7 @@ def credit(folder: Path) -> Workload:
     return Workload(rows, model, True, tuple(name for name in rows if rows[name].nunique() > 100))
 
 
-WORKLOADS: dict[str, Callable[[Path], Workload]] = {"listings": listings, "ratings": ratings, "credit": credit}
+WORKLOADS: dict[str, Callable[[Path], Workload]] = {"listings": listings, "ratings": ratings, "pieces": pieces, "credit": credit}
 
 
 def parts_of(case: Workload, rows: int) -> Iterator[pd.DataFrame]:
