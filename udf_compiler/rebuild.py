@@ -135,7 +135,7 @@ class Rebuilder:
         if is_library(original):
             name = described(original, use)
             if name.startswith("mlflow.pyfunc.spark_udf."):  # it unpacks and loads its model by functions of MLflow's
-                raise use.refusal("SW865")
+                raise use.refusal("SW865", how="and is called by this one")
             raise use.refusal("SW215", name=name)
         names = outside_names(original.__code__, generator=original.__code__ is self._generator)
         self.codes |= names.codes

@@ -12,6 +12,7 @@ from udf_compiler.boundary import Field
 from udf_compiler.kinds.batches import one_result, per_batch
 from udf_compiler.kinds.kind import BatchKind, Call, Kind
 from udf_compiler.kinds.predictor import in_one_piece, predictor_of
+from udf_compiler.mlflow_ import scoring_udf_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedFrame
 
@@ -30,6 +31,9 @@ class Iterated(Kind):
         self._batch.check_confs(confs, udf)
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
+        scoring = scoring_udf_of(function)
+        if scoring is not None:
+            return scoring.prepared(self._batch.stand_in)
         predictor = predictor_of(function)
         if predictor is None:
             return prepare(function, self._batch.stand_in, generator=True)
@@ -52,7 +56,7 @@ class Iterated(Kind):
         def one_batch(*arguments: Any) -> Any:
             return per_batch(call.prepared.function, _batch_of(arguments), call.loop, call.place)
 
-        original = one_result(in_one_piece(call.original))
+        original = one_result(_alike(call.original))
         return self._batch.run(call, one_batch, lambda *arguments: original(_batch_of(arguments)))
 
     def hand_on(self, result: Any, place: str) -> Any:
@@ -68,6 +72,11 @@ class Iterated(Kind):
             raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), wanted=", ".join(sorted(names)))
         return self._batch.fields(call, result, fields)
 
+
+def _alike(function: Any) -> Any:
+    """A function that gives what this one gives for a batch and can be called at each request."""
+    scoring = scoring_udf_of(function)
+    return in_one_piece(function) if scoring is None else scoring.original
 
 
 def _batch_of(arguments: tuple[Any, ...]) -> Any:

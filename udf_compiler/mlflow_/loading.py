@@ -1,0 +1,122 @@
+"""A model that MLflow has saved, a folder or an archive of one that Spark distributes, to the model in it and its method.
+
+MLflow loads it itself. The files that decide what is loaded are on the request's record: the folder's MLmodel and the file of the
+library that it names, or the archive as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from udf_compiler import model_files
+from udf_compiler.model_files import FileName, Reads
+from udf_compiler.models.matrices import matrix
+from udf_compiler.trace.session import refuse
+
+_DESCRIPTION = "MLmodel"
+_ON_NFS = "nfs:"
+
+#: Module that loads a flavour -> the flavour's name in MLmodel, its class of models, and where that holds the library's model.
+_FLAVOURS = {
+    "mlflow.sklearn": ("sklearn", "_SklearnModelWrapper", "sklearn_model"),
+    "mlflow.lightgbm": ("lightgbm", "_LGBModelWrapper", "lgb_model"),
+    "mlflow.xgboost": ("xgboost", "_XGBModelWrapper", "xgb_model"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a UDF finds its model: a folder, or an archive by the path that the driver gave it (``nfs:`` before one on NFS)."""
+
+    path: str
+    is_archive: bool
+
+    @property
+    def file(self) -> str | FileName:
+        """The archive as a worker finds it."""
+        if self.path.startswith(_ON_NFS):
+            return self.path.removeprefix(_ON_NFS)
+        return FileName(os.path.basename(self.path))
+
+    @property
+    def name(self) -> str:
+        """For explain: the last part of the path."""
+        return os.path.basename(self.path.rstrip(os.sep))
+
+
+def load(source: Source) -> Any:
+    """MLflow's `PyFuncModel`. Refuses SW805 (no file may be read), SW860, SW861, and SW866 (a model of another kind)."""
+    reads = model_files.reads()
+    if reads is None:
+        refuse("SW805", call="mlflow.pyfunc.load_model")
+    if source.is_archive:
+        return reads.load(source.file, load, _of_archive)
+    return _of_folder(source.path, reads)
+
+
+def _of_folder(folder: str, reads: Reads) -> Any:
+    description = os.path.join(folder, _DESCRIPTION)
+    metadata = reads.load(description, load, _described)
+    data = os.path.join(folder, _data_file(metadata))
+    model = reads.load(data, load, lambda path: _loaded(folder))
+    reads.load(description, load, _described)  # it has not changed while MLflow read it again
+    return model
+
+
+def _of_archive(path: str) -> Any:
+    """The model of an archive, which is unpacked as `_SparkDirectoryDistributor` does on a worker."""
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+        _data_file(_described(os.path.join(folder, _DESCRIPTION)))
+        return _loaded(folder)
+
+
+def _described(path: str) -> Any:
+    return sys.modules["mlflow.models"].Model.load(path)
+
+
+def _loaded(folder: str) -> Any:
+    return sys.modules["mlflow.pyfunc"].load_model(folder, suppress_warnings=True)
+
+
+def _data_file(metadata: Any) -> str:
+    """The library's file in the folder. Refuses (SW866) what makes MLflow do more than load this file and predict with it."""
+    conf = metadata.flavors.get("python_function") or {}
+    loader = conf.get("loader_module")
+    if loader not in _FLAVOURS:
+        refuse("SW866", what=f"the flavour {loader}")
+    if conf.get("code"):
+        refuse("SW866", what="code of its own (code_paths)")
+    if conf.get("config"):
+        refuse("SW866", what="a model_config")
+    if metadata.get_params_schema() is not None:
+        refuse("SW866", what="parameters in its signature")
+    if metadata._is_signature_from_type_hint() or metadata._is_type_hint_from_example():
+        refuse("SW866", what="a signature from type hints")
+    flavour = metadata.flavors.get(_FLAVOURS[loader][0]) or {}
+    data = flavour.get("data") if loader != "mlflow.sklearn" else conf.get("data") or conf.get("model_path")
+    if not isinstance(data, str) or data != os.path.normpath(data) or data.startswith((os.sep, os.pardir)):
+        refuse("SW866", what="no file of its own")
+    return data
+
+
+def predictor(model: Any, rebuild: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What MLflow calls with the data, over traced columns. `rebuild`: gives the stand-in of the library's model."""
+    _, wrapper, attribute = _FLAVOURS[model.loader_module]
+    held = model._model_impl
+    if type(held).__qualname__ != wrapper or type(held).__module__ != model.loader_module:
+        refuse("SW866", what=f"a {type(held).__qualname__}")
+    library_model = getattr(held, attribute)
+    traced = rebuild(library_model)
+    method = model.metadata.flavors["python_function"].get("predict_fn", "predict")
+    if attribute == "xgb_model":  # `_wrapped_xgboost_model_predict_fn`
+        if type(library_model).__name__ == "Booster":
+            return lambda data: traced.predict(matrix(data), validate_features=True)
+        return lambda data: traced.predict(data, validate_features=True)
+    return getattr(traced, method)  # type: ignore[no-any-return]
