@@ -112,9 +112,9 @@ class ModelCalls:
             f"o{n} = {name(pointer_table(results))}()",
             f"p{n} = {name(constant_table(made.parameters))}()",
             f"m{n} = address(table, {self.shape.block_entry + self.blocks[self._op(call).block]})",
+            *(f"{name(store_word)}(t{n}, {8 * (len(call.arguments) + i)}, memory + {at})" for i, at in enumerate(kept)),
         ])  # fmt: skip
         lines = [f"{name(store_word)}(t{n}, {8 * at}, {column})" for at, column in enumerate(columns[: len(call.arguments)])]
-        lines += [f"{name(store_word)}(t{n}, {8 * (len(call.arguments) + i)}, memory + {at})" for i, at in enumerate(kept)]
         lines += [f"{name(store_word)}(o{n}, {8 * output}, c_{target})" for output, target, _ in call.targets]
         lines.append(self._score(call, block, block.rows, self.memory))
         return self._for_some_rows(call, columns, block, lines) if call.rows else lines

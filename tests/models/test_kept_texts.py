@@ -125,3 +125,21 @@ def test_more_calls_than_the_head_has_words_for():
     inputs = [{name: texts_of(random, 50, rows) for name in columns} for _ in range(2)]
     keeping = check_runs(load(program(columns, body)), inputs, rows)
     assert states(keeping) == {ON} and keeping._kept[:8].view(np.int64)[0] == 0
+
+
+@pytest.mark.parametrize("above", [-9.0, 1.5, 9.0])
+def test_texts_that_all_few_or_no_rows_want(above):
+    """Those of few rows are gathered, and the call has other columns then."""
+    random = np.random.default_rng(7)
+    op = op_of(random, Analyzer(WORD, 1, 2), 1, True)
+
+    def body(loop, read):
+        wanted = loop.call("greater", read["x"], loop.const(above, F64))
+        score = loop.emit(op, read["s"], read["x"])
+        loop.append("y", loop.select(wanted, score, read["x"]))
+
+    rows = 3001
+    inputs = [{"s": texts_of(random, 100, rows), "x": random.normal(size=rows)} for _ in range(3)]
+    keeping = check_runs(load(program({"s": STR, "x": F64}, body)), inputs, rows)
+    looked, found = counts(keeping)
+    assert found <= looked and (looked > found) == (above < 9)
