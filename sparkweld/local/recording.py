@@ -7,7 +7,7 @@ computed with all that it takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,14 @@ from pandas.core.computation import expressions
 
 from sparkweld.annotations import Annotation, annotation_of
 from sparkweld.annotations.annotation import ATTRIBUTE
-from sparkweld.errors import Refusal
 from sparkweld.local import black_boxes
 from sparkweld.local.definition import Definition, definitions, replaced
 from sparkweld.local.evaluating import compute_definitions
-from sparkweld.local.samples import RAISED, sampled
+from sparkweld.local.recipes import traced
+from sparkweld.local.samples import RAISED, key_of, sampled
 from sparkweld.local.traced import Foreign, dtype_of, kind_of, source_of, traced_like
 from sparkweld.local.values import Lazy, LazyArray, LazySeries
 from udf_compiler.trace import TracedArray, TracedSeries
-from udf_compiler.trace import session as tracing
 
 #: Attributes whose attributes are the methods.
 _ACCESSORS = ("str", "dt")
@@ -47,17 +46,17 @@ def leaf(session: Any, data: pd.Series | np.ndarray) -> Lazy:
 def row_numbers(session: Any, rows: int) -> Lazy:
     """The numbers of so many rows as a lazy array."""
     space = session.space(rows)
-    traced = TracedArray(space.capture.loop(), (space.positions(),), shared=True)
-    return lazy_value(Definition(session, space, space.capture.root, traced, np.arange, (rows,)))
+    numbers = TracedArray(space.capture.loop(), (space.positions(),), shared=True)
+    return lazy_value(Definition(session, space, space.capture.root, numbers, np.arange, (rows,)))
 
 
 def _leaf(session: Any, data: pd.Series | np.ndarray) -> Definition:
     space = session.space(len(data))
     if isinstance(data, pd.Series):
-        traced, index, name = space.series(data), data.index, data.name
+        of, index, name = space.series(data), data.index, data.name
     else:
-        traced, index, name = space.array(data), None, None
-    made = Definition(session, space, space.capture.root, traced, index=index, name=name)
+        of, index, name = space.array(data), None, None
+    made = Definition(session, space, space.capture.root, of, index=index, name=name)
     made.real = data
     return made
 
@@ -133,8 +132,8 @@ def kept_rows(owners: list[Definition], mask: Definition) -> list[Lazy]:
     domain, kept = capture.keep(source_of(mask.traced), sources)  # type: ignore[arg-type]
     made = []
     for owner, source in zip(owners, kept, strict=True):
-        traced = traced_like(owner.traced, source, domain, capture.loop(domain))
-        found = Definition(owner.session, owner.space, domain, traced, lambda s, k: s[k], (owner, mask))
+        of = traced_like(owner.traced, source, domain, capture.loop(domain))
+        found = Definition(owner.session, owner.space, domain, of, lambda s, k: s[k], (owner, mask))
         found.index, found.name = owner.index, owner.name
         made.append(lazy_value(found))
     return made
@@ -147,8 +146,8 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
         return function(*args, **kwargs)
     session, rows = found[0].session, found[0].space.rows
     defined = _defined(session, (args, dict(kwargs)), rows)
-    if found[0].space.is_recorded and is_aligned(definitions(defined)):
-        result = _captured(function, *defined)
+    if found[0].space.is_recorded and is_aligned(found := definitions(defined)):
+        result = _captured(function, defined[0], defined[1], found)
         if result is not NotImplemented:
             return result
     return forwarded(session, function, defined)
@@ -196,28 +195,28 @@ def is_aligned(found: list[Definition]) -> bool:
     return all(index is labels[0] or index.equals(labels[0]) for index in labels)
 
 
-def _captured(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _captured(function: Callable[..., Any], args: Any, kwargs: Any, found: list[Definition]) -> Any:
     """A lazy value, a merged result, or NotImplemented."""
-    found = definitions((args, kwargs))
-    sample = sampled(function, args, kwargs)
+    key = None if kwargs else key_of(function, args)
+    sample = sampled(key, function, args, kwargs)
     if sample is RAISED:
         return NotImplemented
-    traced = _native(function, args, kwargs, found)
-    if traced is not None:
-        native, guards = traced
+    made_native = _native(key, function, args, kwargs, found)
+    if made_native is not None:
+        native, guards = made_native
         results = native if isinstance(native, tuple) else (native,)
         samples = sample if isinstance(native, tuple) else (sample,)
         if len(results) == len(samples) and all(_agrees(r, s) for r, s in zip(results, samples, strict=True)):
-            made = _results(function, args, kwargs, found[0], guards, results, samples, isinstance(native, tuple))
+            made = _results(function, args, kwargs, found, guards, results, samples, isinstance(native, tuple))
             return made if isinstance(native, tuple) else made[0]
     return black_boxes.captured(_annotation(function, found[0], args), function, args, kwargs, found)
 
 
 def _results(
-    function: Any, args: Any, kwargs: Any, first: Definition, guards: tuple[int, ...], results: tuple[Any, ...], samples: Any,
-    several: bool,
+    function: Any, args: Any, kwargs: Any, found: list[Definition], guards: tuple[int, ...], results: tuple[Any, ...],
+    samples: Any, several: bool,
 ) -> tuple[Lazy, ...]:  # fmt: skip
-    labels = next((d.index for d in definitions((args, kwargs)) if d.index is not None), None)
+    first, labels = found[0], next((d.index for d in found if d.index is not None), None)
     made = []
     for position, (result, sample) in enumerate(zip(results, samples, strict=True)):
         call = _item(function, position) if several else function
@@ -233,34 +232,15 @@ def _item(function: Callable[..., Any], position: int) -> Callable[..., Any]:
     return lambda *args, **kwargs: function(*args, **kwargs)[position]
 
 
-def _native(function: Callable[..., Any], args: Any, kwargs: Any, found: list[Definition]) -> tuple[Any, tuple[int, ...]] | None:
-    """The traced result of a call and its guards; None when the compiler refuses it, the loop is then as it was."""
-    first = found[0]
-    loop, options = first.loop, first.session.options
-    wide = expressions.USE_NUMEXPR and first.space.rows > _NUMEXPR_ROWS and any(d.is_series for d in found)
+def _native(
+    key: Hashable | None, function: Callable[..., Any], args: Any, kwargs: Any, found: list[Definition]
+) -> tuple[Any, tuple[int, ...]] | None:
+    """The traced result of a call and its guards; None when the compiler refuses it, or may not have it."""
+    wide = expressions.USE_NUMEXPR and found[0].space.rows > _NUMEXPR_ROWS and any(d.is_series for d in found)
     takes_code = any(callable(x) and not isinstance(x, type) for x in (*args, *kwargs.values()))
     if wide or takes_code or hasattr(function, ATTRIBUTE) or any(type(d.traced) is Foreign for d in found):
         return None
-    mark, earlier = loop.mark(), loop.guards
-    loop.guards = []  # so that those are seen, too, that another call has made before
-    traced_args, traced_kwargs = replaced((args, kwargs), lambda d: d.traced)
-    with tracing.running(tracing.Session(loop, options.exact)) as session:
-        try:
-            result = tracing.attempt(lambda: function(*traced_args, **traced_kwargs))
-        except Exception:  # noqa: BLE001 - what libraries raise for symbolic arguments
-            result = None
-    own, loop.guards = tuple(loop.guards), earlier
-    if session.refused is not None:
-        tracing.without_frames(session.refused)
-    if result is None or isinstance(result, Refusal) or session.refused is not None or not _is_exact(loop, mark, options):
-        loop.undo(mark)
-        return None
-    loop.guards += [guard for guard in own if guard not in earlier]
-    return result, own
-
-
-def _is_exact(loop: Any, mark: tuple[int, int, int], options: Any) -> bool:
-    return not options.exact or all(let.op.bound is None for let in loop.body[mark[0] :])
+    return traced(key, function, args, kwargs, found)
 
 
 def _agrees(result: Any, sample: Any) -> bool:

@@ -25,9 +25,8 @@ _known: dict[Hashable, Any] = {}
 _KEPT = 4096
 
 
-def sampled(function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Any:
-    """``function(*args, **kwargs)`` on samples; RAISED where it raises. Nobody may change what it gives."""
-    key = None if kwargs else _key(function, args)
+def sampled(key: Hashable | None, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Any:
+    """``function(*args, **kwargs)`` on samples; RAISED where it raises. Nobody may change what it gives. `key`: by `key_of`."""
     if key is None:
         return _asked(function, args, kwargs)
     if key not in _known:
@@ -48,8 +47,8 @@ def _asked(function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -
         return RAISED
 
 
-def _key(function: Callable[..., Any], args: Any) -> Hashable | None:
-    """All that the answer depends on; None for calls of which that is not known."""
+def key_of(function: Callable[..., Any], args: Any) -> Hashable | None:
+    """All that the answer for a call depends on, and its trace; None for calls of which that is not known."""
     owner: Any = function
     named: tuple[Any, ...] = ()
     if isinstance(function, partial):

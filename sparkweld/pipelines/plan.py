@@ -62,6 +62,10 @@ class Called:
 
 Stage = Native | Called
 
+#: Plans of this process, by all that they depend on, and how many are kept.
+_known: dict[Hashable, Pipeline] = {}
+_KEPT_PLANS = 256
+
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
@@ -114,8 +118,21 @@ class Pipeline:
 
 
 def plan(capture: Capture, outputs: Mapping[str, Source], guards: Mapping[LoopBuilder, Iterable[int]] | None = None) -> Pipeline:
-    """The pipeline that makes the outputs. `guards`: values of each loop that must hold; None: all that the loops have."""
-    return _Planner(capture, outputs, guards).pipeline()
+    """The pipeline that makes the outputs. `guards`: values of each loop that must hold; None: all that the loops have.
+
+    Plans without calls and filters are kept: a session of the lazy API captures the same computation again and again.
+    """
+    if capture.steps:
+        return _Planner(capture, outputs, guards).pipeline()
+    loop = capture.loop()
+    held = tuple(sorted(set(loop.guards if guards is None else guards.get(loop, ()))))
+    made = tuple((name, source if isinstance(source, str) else source.id) for name, source in outputs.items())
+    key = capture.name, tuple(capture.inputs.items()), tuple(loop.body), tuple(loop.some), held, made
+    if key not in _known:
+        if len(_known) >= _KEPT_PLANS:
+            _known.clear()
+        _known[key] = _Planner(capture, outputs, guards).pipeline()
+    return _known[key]
 
 
 class _Planner:

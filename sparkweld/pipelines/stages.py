@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -83,14 +84,23 @@ def _piece_of(annotation: Annotation, type: Type | None) -> Callable[[Sequence[A
     return run
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """A kernel by the digest of its program, whose hash takes longer than to look the kernel up."""
+
+    digest: str
+    streams: bool
+    program: Program = field(compare=False)
+
+
 @lru_cache(maxsize=256)
-def _loaded(digest: str, program: Program, streams: bool) -> Kernel:
-    return Kernel.load(compile_program(program, ObjectCache(), streams), program)
+def _loaded(wanted: _Wanted) -> Kernel:
+    return Kernel.load(compile_program(wanted.program, ObjectCache(), wanted.streams), wanted.program)
 
 
 def kernel_of(program: Program, streams: bool = False) -> Kernel:
     """The kernel of a program in this process, compiled once."""
-    return _loaded(program.digest, program, streams)
+    return _loaded(_Wanted(program.digest, streams, program))
 
 
 def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block) -> None:
