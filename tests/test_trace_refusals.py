@@ -75,7 +75,7 @@ TABLE = [
     ("a in [1, b]", "f64", "SW253"),
     ("bool(a.values)", "f64", "SW253"),
     ("np.sqrt(a)", "i8", "SW254"),
-    ("a.astype('category')", "f64", "SW254"),
+    ("a.astype('string')", "f64", "SW254"),
     ("a.astype(str)", "f32", "SW254"),
     ("a.astype('Int64')", "i64", "SW254"),
     ("a.astype('uint8')", "i64", "SW254"),

@@ -217,6 +217,8 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     to = SPARK_TYPES[return_type]
     if result.kind == "list":
         raise refusal("SW109", udf, dtype="arrays", type=return_type)
+    if result.kind == "category":
+        raise refusal("SW251", udf, call="a result of categories")
     if result.kind == "date":
         if to != DATE:
             dates.settle(result)

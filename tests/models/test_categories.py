@@ -13,8 +13,11 @@ import pyarrow as pa
 import pytest
 import xgboost as xgb
 from pyspark.sql.types import DoubleType, FloatType
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from tests.helpers.models import Scored, compare
 from tests.helpers.real import category_rows, with_categories
@@ -139,4 +142,201 @@ def test_what_is_refused() -> None:
     assert refused(lambda d: d.s.astype("category").cat.codes) == "SW251"
     assert refused(lambda d: d.s.astype("category") == "a") == "SW251"
     assert refused(lambda d: d.s.astype("category")) == "SW251"
-    assert refused(lambda d: light.predict(as_text(d).assign(g=d.g.astype("category")))) == "SW254"
+    assert refused(lambda d: light.predict(as_text(d).assign(s=d.g.astype("category")))) == "SW835"  # texts in training
+
+
+def numbered(dtype: str = "int64") -> tuple[pd.DataFrame, np.ndarray]:
+    """Whole numbers and bools that decide, beside a float."""
+    random = np.random.default_rng(3)
+    values = pd.DataFrame({"x": random.normal(size=400), "n": random.integers(-2, 4, 400) * 10, "b": random.random(400) < 0.4})
+    return values.astype({"n": dtype}), values.x + np.array([3, -1, 5, 0, 2, 9])[values.n // 10 + 2] + 2 * values.b
+
+
+def as_numbers(d: pd.DataFrame) -> pd.DataFrame:
+    return d.assign(n=d.n.astype("category"), b=d.b.astype("category"))
+
+
+def listed_numbers(d: pd.DataFrame) -> pd.DataFrame:
+    given = pd.CategoricalDtype([30, 0, -10, 20])
+    return d.assign(n=d.n.astype(given), b=pd.Categorical(d.b, categories=[True, False]))
+
+
+@cache
+def of_numbers(kind: str, dtype: str = "int64") -> Any:
+    values, target = numbered(dtype)
+    if kind == "XGBRegressor":
+        return xgb.XGBRegressor(**SMALL, max_cat_to_onehot=1).fit(as_numbers(values)[["x", "n"]], target)
+    return lgb.LGBMRegressor(**SMALL, verbose=-1, min_data_per_group=5, cat_smooth=1.0).fit(as_numbers(values), target)
+
+
+def numbers(new: bool = False, missing: bool = False, dtype: str = "int64") -> pa.RecordBatch:
+    given = numbered(dtype)[0].head(150)
+    n = given.n.where(given.index % 7 > 0, 7) if new else given.n
+    found = pa.RecordBatch.from_pandas(given.assign(n=n), preserve_index=False)
+    if missing:
+        found = found.set_column(1, "n", pa.array([None if i % 5 == 0 else x for i, x in enumerate(n.tolist())], dtype))
+    return found
+
+
+@pytest.mark.parametrize("way", [as_numbers, listed_numbers])
+@pytest.mark.parametrize("new", [False, True])
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("dtype", ["int64", "int16"])
+def test_categories_of_numbers(way: Any, new: bool, missing: bool, dtype: str) -> None:
+    """LightGBM matches numbers of any dtype, and those of a batch with NULLs, which are floats."""
+    model, rows = of_numbers("LGBMRegressor"), numbers(new, missing, dtype)
+    light = lgb.Booster(model_str=model.booster_.model_to_string())
+    for predict in (model.predict, light.predict):
+        scored = compare(lambda d, p=predict: pd.Series(p(way(d))), rows, DoubleType())
+        assert (scored.refused, scored.rows) == ("", rows.num_rows)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32"])
+def test_categories_of_numbers_of_one_dtype(dtype: str) -> None:
+    """XGBoost wants the dtype of the training, and raises for a category that is new."""
+    model, rows = of_numbers("XGBRegressor", dtype), numbers(dtype=dtype)
+
+    def predict(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict(d[["x", "n"]].assign(n=d.n.astype("category"))))
+
+    scored = compare(predict, rows, FloatType())
+    assert (scored.refused, scored.rows) == ("", rows.num_rows)
+    scored = compare(predict, numbers(True, dtype=dtype), FloatType())
+    assert (scored.refused, scored.rows + scored.raised) == ("", rows.num_rows) and scored.raised == 22
+    assert compare(predict, numbers(dtype="int16"), FloatType()).refused == "SW252"
+    assert compare(predict, numbers(missing=True, dtype=dtype), FloatType()).refused == "SW252"
+
+
+def test_numbers_as_categories_go_to_boosters_only() -> None:
+    model, rows = of_numbers("LGBMRegressor"), numbers()
+    line = LinearRegression().fit(numbered()[0][["x", "n"]], numbered()[1])
+
+    def refused(function: Callable[[pd.DataFrame], Any]) -> str:
+        return compare(lambda d: pd.Series(function(d)), rows, DoubleType()).refused
+
+    assert refused(lambda d: model.predict(as_numbers(d).assign(b=d.n.astype("category")))) == "SW835"
+    assert refused(lambda d: line.predict(as_numbers(d)[["x", "n"]])) == "SW251"
+    assert refused(lambda d: d.n.astype("category")) == "SW251"
+    assert refused(lambda d: d.n.astype("category") + 1) == "SW251"
+    assert refused(lambda d: np.log(d.n.astype("category"))) == "SW251"
+    assert refused(lambda d: np.where(d.x > 0, d.n.astype("category"), 0)) == "SW251"
+    assert refused(lambda d: as_numbers(d)[["x", "n"]].to_numpy()[:, 0]) == "SW251"
+    assert refused(lambda d: as_numbers(d)[["x", "n"]].apply(lambda r: r.x + r.n, axis=1)) == "SW264"
+    assert refused(lambda d: as_numbers(d)[["x", "n"]].sum(axis=1)) == "SW251"
+    assert refused(lambda d: np.column_stack([d.x, d.n.astype("category")])[:, 1]) == "SW251"
+    assert refused(lambda d: d.x.where(d.b.astype("category"), 0.0)) == "SW251"
+    assert refused(lambda d: d.x.fillna(d.n.astype("category"))) == "SW251"
+    assert refused(lambda d: pd.Categorical(d.n, categories=["a"])) == "SW262"
+    assert refused(lambda d: pd.Categorical(d.n, categories=[1, 2**60])) == "SW262"
+    assert refused(lambda d: pd.Categorical(d.n, categories=[1.5])) == "SW262"
+
+
+def both(d: pd.DataFrame) -> pd.DataFrame:
+    """Texts and numbers of a batch as categories."""
+    return d.assign(s=d.s.astype("category"), n=d.n.astype("category"))
+
+
+def listed_both(d: pd.DataFrame) -> pd.DataFrame:
+    return d.assign(s=pd.Categorical(d.s, categories=["c", "b", "a", "w"]), n=d.n.astype(pd.CategoricalDtype([0, 10, 30])))
+
+
+@cache
+def mixed() -> tuple[pd.DataFrame, np.ndarray]:
+    values, target = numbered()
+    values = values.assign(s=np.array(["a", "b", "c"])[np.arange(400) % 3])[["x", "s", "n"]]
+    return values, target + 3 * (values.s == "b")
+
+
+def mixed_rows(new: bool, missing: bool) -> pa.RecordBatch:
+    given = mixed()[0].head(120)
+    texts = [("z" if new and i % 11 == 0 else None if missing and i % 7 == 0 else s) for i, s in enumerate(given.s)]
+    n = [7 if new and i % 9 == 0 else x for i, x in enumerate(given.n.tolist())]
+    return pa.record_batch({"x": given.x.to_numpy(), "s": texts, "n": pa.array(n, pa.int64())})
+
+
+def framed(*parts: Any) -> ColumnTransformer:
+    return ColumnTransformer([("x", StandardScaler(), ["x"]), *parts]).set_output(transform="pandas")
+
+
+ENCODER = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
+ONE_HOT = OneHotEncoder(handle_unknown="ignore")
+LIGHT: dict[str, Any] = {**SMALL, "verbose": -1, "min_data_per_group": 5, "cat_smooth": 1.0}
+HISTOGRAM: dict[str, Any] = {"max_iter": 6}
+PIPELINES: dict[str, Callable[[], Any]] = {
+    "passthrough LightGBM": lambda: make_pipeline(framed(("c", "passthrough", ["s", "n"])), lgb.LGBMRegressor(**LIGHT)),
+    "passthrough histogram": lambda: make_pipeline(
+        framed(("c", "passthrough", ["n", "s"])), HistGradientBoostingRegressor(**HISTOGRAM)
+    ),
+    "histogram": lambda: HistGradientBoostingRegressor(**HISTOGRAM, categorical_features="from_dtype"),
+    "histogram classifier": lambda: HistGradientBoostingClassifier(**HISTOGRAM),
+    "ordinal": lambda: make_pipeline(
+        ColumnTransformer([("c", ENCODER, ["s", "n"])], remainder="passthrough"), HistGradientBoostingRegressor(**HISTOGRAM)
+    ),
+    "one-hot": lambda: make_pipeline(
+        ColumnTransformer([("c", ONE_HOT, ["s", "n"])], remainder="passthrough"), lgb.LGBMRegressor(**SMALL, verbose=-1)
+    ),
+    "one-hot linear": lambda: make_pipeline(
+        ColumnTransformer([("c", ONE_HOT, ["s", "n"]), ("x", StandardScaler(), ["x"])]), LinearRegression()
+    ),
+}
+
+
+@cache
+def of_pipeline(kind: str) -> Any:
+    values, target = mixed()
+    return PIPELINES[kind]().fit(both(values), target > 3 if kind == "histogram classifier" else target)
+
+
+@pytest.mark.parametrize("way", [both, listed_both])
+@pytest.mark.parametrize("rows", [(False, False), (True, False), (False, True)], ids=["known", "new", "missing"])
+@pytest.mark.parametrize("kind", PIPELINES)
+def test_categories_through_pipelines(kind: str, rows: tuple[bool, bool], way: Any) -> None:
+    model, given = of_pipeline(kind), mixed_rows(*rows)
+    of_classes = kind == "histogram classifier"
+
+    def predict(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict_proba(way(d))[:, 1] if of_classes else model.predict(way(d)))
+
+    scored = compare(predict, given, DoubleType(), rtol=1e-9)
+    assert (scored.refused, scored.rows) == ("", given.num_rows)
+
+
+def test_categories_that_a_pipeline_does_not_take() -> None:
+    values, target = mixed()
+    given = mixed_rows(False, False)
+    x = values.assign(s=values.s.map({"a": 1.0, "b": 2.0, "c": 3.0}))
+    arrays = make_pipeline(ColumnTransformer([("c", "passthrough", ["x", "n"])]), lgb.LGBMRegressor(**LIGHT))
+    arrays.fit(x[["x", "n"]], target)
+    scaled = make_pipeline(StandardScaler(), lgb.LGBMRegressor(**LIGHT)).fit(x[["x", "n"]], target)
+    plain = HistGradientBoostingRegressor(max_iter=3).fit(x[["x", "n"]], target)
+    for model in (arrays, scaled, plain):
+        assert compare(lambda d, m=model: pd.Series(m.predict(both(d)[["x", "n"]])), given, DoubleType()).refused == "SW251"
+
+
+@pytest.mark.parametrize("way", [as_numbers, listed_numbers])
+def test_encoded_numbers_with_nulls(way: Any) -> None:
+    """A NULL makes floats of the batch's numbers; scikit-learn's encoders compare values."""
+    values, target = numbered()
+    model = make_pipeline(ColumnTransformer([("n", ENCODER, ["n"]), ("x", "passthrough", ["x"])]), lgb.LGBMRegressor(**LIGHT))
+    model.fit(as_numbers(values)[["x", "n"]], target)
+    for given in (numbers(), numbers(missing=True), numbers(new=True)):
+        scored = compare(lambda d: pd.Series(model.predict(way(d)[["x", "n"]])), given, DoubleType())
+        assert (scored.refused, scored.rows) == ("", given.num_rows)
+
+
+@pytest.mark.parametrize("labels", [["low", "middle", "high"], [1, 2, 3]])
+def test_bins_are_categories(labels: list[Any]) -> None:
+    values, target = numbered()
+
+    def binned(d: pd.DataFrame) -> pd.DataFrame:
+        d = d[["x"]].copy()
+        d["bin"] = pd.cut(d["x"], [-1.5, -0.5, 0.5, 1.5], labels=labels)
+        return d
+
+    model = lgb.LGBMRegressor(**LIGHT).fit(binned(values), target)
+    scored = compare(lambda d: pd.Series(model.predict(binned(d))), numbers(), DoubleType())
+    assert (scored.refused, scored.rows) == ("", numbers().num_rows)
+    encoded = make_pipeline(ColumnTransformer([("c", ONE_HOT, ["bin"])], remainder="passthrough"), lgb.LGBMRegressor(**LIGHT))
+    encoded.fit(binned(values), target)
+    scored = compare(lambda d: pd.Series(encoded.predict(binned(d))), numbers(), DoubleType())
+    assert (scored.refused, scored.rows) == ("", numbers().num_rows)

@@ -1,16 +1,29 @@
-"""pandas categories: ``astype("category")``, ``pd.CategoricalDtype`` and ``pd.Categorical`` of Series of texts."""
+"""pandas categories: ``astype("category")``, ``pd.CategoricalDtype`` and ``pd.Categorical`` of texts, numbers and bools.
+
+Such a Series has the values themselves, NULL where they are none of its categories; of a column without a list of categories,
+whose dtype has those of its batch, all values. A NaN is missing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.ops import IsIn
+from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.trace import dates
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.text import among, is_text
+from udf_compiler.trace.text import is_text
 from udf_compiler.trace.values import raw
+
+#: Up to here a number is the same as an int64 and as a float64.
+_EXACT = 2**53
 
 
 class Dtype:
@@ -44,7 +57,7 @@ def astype(series: Any, dtype: Any, call: str) -> TracedSeries:
 def categorical(values: Any, categories: Any = None, ordered: Any = None, dtype: Any = None, **others: Any) -> TracedSeries:
     """``pd.Categorical(series, categories=[...])``."""
     call = "pd.Categorical"
-    if others or not is_text(values):
+    if others or not (is_text(values) or (isinstance(values, TracedSeries) and values.kind == "numpy")):
         refuse("SW262", call=call, what=f"{sorted(others)[0]}=" if others else raw(values))
     if dtype is not None:
         if categories is not None or ordered is not None or not is_category(dtype):
@@ -54,18 +67,43 @@ def categorical(values: Any, categories: Any = None, ordered: Any = None, dtype:
 
 
 def categorised(series: Any, dtype: pd.CategoricalDtype, call: str) -> TracedSeries:
-    """The Series as categories: a text that is none of them is missing. Refuses SW262 what are no texts."""
+    """The Series as categories: a value that is none of them is missing. Refuses SW262 a list of another class of values."""
     loop, value = series.loop, series.value
+    if not is_text(series):
+        dates.refuse_date(series, call)
     if dtype.categories is not None:
-        value = among(loop, value, list(dtype.categories))
+        given = list(dtype.categories)
+        wanted = str if value.type.plain() == STR else bool if value.type == BOOL else int
+        if not all(type(category) is wanted for category in given):
+            refuse("SW262", call=call, what="categories of another class than the values")
+        value = loop.optional(loop.value_of(value), one_of(loop, value, given))
     return TracedSeries(loop, value, dtype, "category", missing=series.missing)
+
+
+def one_of(loop: LoopBuilder, value: Value, categories: Sequence[Any]) -> Value:
+    """A bool: whether a value is not missing, and one of these; numbers are compared as pandas compares them."""
+    keys, type = keys_of(value.type, categories)
+    found = loop.emit(IsIn.of(keys if type == STR else np.asarray(keys, type.dtype), type), loop.cast(loop.value_of(value), type))
+    return loop.call("logical_and", found, loop.is_valid(value)) if value.type.nullable else found
+
+
+def keys_of(of: Type, categories: Sequence[Any]) -> tuple[list[Any], Type]:
+    """Categories as keys of a table for values of a type, and the type of these keys. Refuses SW262 numbers past 2**53."""
+    if of.plain() == STR:
+        return list(categories), STR
+    keys = [c.item() if isinstance(c, np.generic) else c for c in categories]
+    if any(abs(key) > _EXACT for key in keys):
+        refuse("SW262", call="a category", what="a number past 2**53")
+    whole = not of.is_float and all(isinstance(key, int) for key in keys)
+    return [int(key) if whole else float(key) for key in keys], I64 if whole else F64
 
 
 def _real(call: str, categories: Any, ordered: Any) -> pd.CategoricalDtype:
     given = None if categories is None else list(categories) if isinstance(categories, list | tuple | pd.Index) else categories
-    if given is not None and not (isinstance(given, list) and given and all(type(c) is str for c in given)):
-        refuse("SW262", call=call, what="categories that are no list of texts")
+    listed = isinstance(given, list) and given and len(set(map(type, given))) == 1 and type(given[0]) in (str, int, bool)
+    if given is not None and not listed:
+        refuse("SW262", call=call, what="categories that are no list of texts, of integers or of bools")
     return run_prototype(call, pd.CategoricalDtype, given, ordered)  # type: ignore[no-any-return]
 
 
-__all__ = ["Dtype", "astype", "categorical", "categorised", "dtype_of", "is_category"]
+__all__ = ["Dtype", "astype", "categorical", "categorised", "dtype_of", "is_category", "keys_of", "one_of"]

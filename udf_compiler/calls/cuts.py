@@ -25,7 +25,10 @@ _LIMIT = 256
 
 
 class TracedCut(Traced):
-    """A Series of a Categorical: `at` is the number of a row's label where `present`. All labels are str, or all numbers."""
+    """A Series of a Categorical: `at` is the number of a row's label where `present`. All labels are str, or all numbers.
+
+    As a column of a DataFrame it is `categories_of`, like any other Series of categories.
+    """
 
     __slots__ = ("at", "labels", "loop", "present")
     what = "categorical Series"
@@ -147,6 +150,15 @@ def _astype(cut: TracedCut, dtype: Any, copy: Any = None) -> TracedSeries:
     if type_ == F64:
         found = loop.select(cut.present, found, loop.const(np.nan, F64))
     return TracedSeries(loop, found, type_.dtype).astype(made)
+
+
+def categories_of(cut: TracedCut, call: str) -> TracedSeries:
+    """The Series as the categories that `calls.categoricals` makes: the labels themselves, NULL where there is none."""
+    loop, kind = cut.loop, {str: STR, int: I64, float: F64}[type(cut.labels[0])]
+    labels = [check_text(label, call) for label in cut.labels] if kind == STR else cut.labels
+    found = loop.value_of(loop.emit(Lookup.of(dict(enumerate(labels)), I64, kind), cut.at))
+    made = loop.optional(found, cut.present)
+    return TracedSeries(loop, made, pd.CategoricalDtype(list(labels)), "category", missing=Missing(nan=kind == STR))
 
 
 def _isna(cut: TracedCut) -> TracedSeries:

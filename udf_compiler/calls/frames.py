@@ -13,6 +13,7 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder
 from udf_compiler.calls import row_reductions
+from udf_compiler.calls.cuts import TracedCut, categories_of
 from udf_compiler.calls.series_methods import copy as copy_series
 from udf_compiler.calls.series_methods import pipe
 from udf_compiler.scalar.frame_rows import apply_rows
@@ -54,6 +55,8 @@ def _names(columns: Any, count: int) -> bool:
 def _column(loop: Any, value: Any, call: str) -> TracedSeries:
     from udf_compiler.calls.pandas_ import Index, make_series
 
+    if type(value) is TracedCut and value.loop is loop:
+        return categories_of(value, call)
     if isinstance(value, TracedSeries) and value.loop is loop:
         return copy_series(value)
     if isinstance(value, TracedArray) and value.loop is loop and value.ndim == 1:

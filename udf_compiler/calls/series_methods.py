@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir.types import BOOL
-from udf_compiler.calls import arrays, datetimes
+from udf_compiler.calls import arrays, categoricals, datetimes
 from udf_compiler.calls.membership import series_isin, series_map
 from udf_compiler.calls.replacement import replace
 from udf_compiler.calls.series_choices import Loc, combine_first, fillna, isna, mask, notna, replaced, where
@@ -106,6 +106,8 @@ def astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise")
     dates.refuse_date(s, call)
     if errors != "raise" or isinstance(dtype, dict | Traced):
         refuse("SW262", call=call, what="the argument errors= or a dict")
+    if categoricals.is_category(dtype):
+        return categoricals.astype(s, dtype, call)
     made = run_prototype(call, pd.Series(np.ones(1, s.dtype)).astype, dtype)
     if not isinstance(made.dtype, np.dtype):
         refuse("SW254", call=call, type=str(made.dtype))

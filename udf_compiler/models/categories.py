@@ -1,22 +1,25 @@
-"""pandas' category columns before LightGBM and XGBoost: texts to their places among the categories that a model was fitted on.
+"""pandas' category columns before LightGBM and XGBoost: values to their places among the categories that a model was fitted on.
 
-Both libraries look for a text among the categories of the training data, whatever those of the given column are: so codes depend
-on the row's text alone, even where the column's categories are those of its batch (``astype("category")``).
+Both libraries look for a value among the categories of the training data, whatever those of the given column are: so codes depend
+on the row's value alone, even where the column's categories are those of its batch (``astype("category")``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops import Lookup
-from sparkweld.ir.types import F64, STR
+from sparkweld.ir.types import BOOL, F64, STR, Type
+from udf_compiler.calls.categoricals import keys_of, one_of
 from udf_compiler.models.features import Features
-from udf_compiler.trace.text import among, is_among
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.text import Missing
 
 
 def category_columns(x: Features) -> list[int]:
@@ -24,25 +27,26 @@ def category_columns(x: Features) -> list[int]:
     return [at for at, dtype in enumerate(x.categories) if dtype is not None]
 
 
-def as_in_training(x: Features, known: Mapping[int, Sequence[str]]) -> Features:
-    """The columns at these positions with the categories of the training data; other texts are missing."""
+def as_in_training(x: Features, known: Mapping[int, Sequence[Any]]) -> Features:
+    """The columns at these positions with the categories of the training data; other values are missing."""
     columns, categories = list(x.columns), list(x.categories)
-    for at, texts in known.items():
+    for at, wanted in known.items():
         value = columns[at]
         assert isinstance(value, Value)
-        columns[at], categories[at] = among(x.loop, value, texts), pd.CategoricalDtype(list(texts))
+        columns[at] = x.loop.optional(x.loop.value_of(value), one_of(x.loop, value, wanted))
+        categories[at] = pd.CategoricalDtype(pd.Index(wanted))
     return replace(x, columns=tuple(columns), categories=tuple(categories))
 
 
-def guard_known(x: Features, known: Mapping[int, Sequence[str]]) -> None:
-    """Guards the rows whose texts are missing or among these, and that a column has a text at all."""
+def guard_known(x: Features, known: Mapping[int, Sequence[Any]]) -> None:
+    """Guards the rows whose values are missing or among these, and that a column has a value at all."""
     loop = x.loop
-    for at, texts in known.items():
-        text = x.columns[at]
-        assert isinstance(text, Value)
-        some = is_among(loop, text, texts)
-        if text.type.nullable:
-            valid = loop.is_valid(text)
+    for at, wanted in known.items():
+        value = x.columns[at]
+        assert isinstance(value, Value)
+        some = one_of(loop, value, wanted)
+        if value.type.nullable:
+            valid = loop.is_valid(value)
             some = loop.call("logical_or", some, loop.call("logical_not", valid))
             if x.categories[at].categories is None:  # type: ignore[union-attr]
                 loop.guard_some(valid)
@@ -53,16 +57,36 @@ def numbers_of(x: Features) -> list[Value]:
     """All columns as numbers: of category columns the place of the category, a float64, NaN where missing."""
     made = list(x.values)
     for at in category_columns(x):
-        texts = x.categories[at].categories  # type: ignore[union-attr]
-        table: dict[object, object] = {text: float(place) for place, text in enumerate(texts)}
-        found = x.loop.emit(Lookup.of(table, STR, F64), x.loop.value_of(made[at]))
+        value = made[at]
+        keys, type = keys_of(value.type, list(x.categories[at].categories))  # type: ignore[union-attr]
+        table: dict[object, object] = {key: float(place) for place, key in enumerate(keys)}
+        found = x.loop.emit(Lookup.of(table, type, F64), x.loop.cast(x.loop.value_of(value), type))
         known = x.loop.is_valid(found)
-        if made[at].type.nullable:
-            known = x.loop.call("logical_and", known, x.loop.is_valid(made[at]))
+        if value.type.nullable:
+            known = x.loop.call("logical_and", known, x.loop.is_valid(value))
         made[at] = x.loop.select(known, x.loop.value_of(found), x.loop.const(np.nan, F64))
     return made
 
 
-def are_texts(categories: object) -> bool:
-    """Whether these are categories of texts."""
-    return isinstance(categories, list | tuple) and all(isinstance(c, str) for c in categories)
+def are_of(categories: object, type: Type) -> bool:
+    """Whether these are categories that a column of the type can have: texts, bools, or numbers."""
+    if not isinstance(categories, list | tuple) or not categories:
+        return False
+    wanted = {STR: (str,), BOOL: (bool, np.bool_)}.get(type.plain(), (int, float, np.integer, np.floating))
+    return all(isinstance(c, wanted) and (BOOL == type.plain() or not isinstance(c, bool)) for c in categories)
+
+
+def as_values(x: Features, call: str) -> Features:
+    """Category columns as the arrays that NumPy makes of them: NaN where missing. Refuses (SW251) categories of bools."""
+    columns, missing = list(x.columns), [x.missing_of(at) for at in range(len(x.columns))]
+    loop = x.loop
+    for at in category_columns(x):
+        value = columns[at]
+        assert isinstance(value, Value)
+        if value.type.plain() == BOOL:
+            refuse("SW251", call=f"{call} of categories of bools")
+        if value.type.plain() == STR:
+            missing[at] = Missing(nan=value.type.nullable)
+        elif value.type.nullable:
+            columns[at] = loop.select(loop.is_valid(value), loop.cast(loop.value_of(value), F64), loop.const(np.nan, F64))
+    return replace(x, columns=tuple(columns), missing=tuple(missing), categories=())

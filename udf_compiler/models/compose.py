@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.types import STR
-from udf_compiler.models.features import Features, features_of, validated
+from udf_compiler.models.features import Features, features_of, refuse_categories, validated
 from udf_compiler.models.terms import Terms, joined_terms
 from udf_compiler.models.translator import METHODS, Translator, method_of
 from udf_compiler.trace.lower import run_prototype, type_of
@@ -20,6 +20,8 @@ from udf_compiler.trace.session import refuse
 
 class Pipeline(Translator):
     """Its steps one after the other; a method of the pipeline is that of its last step."""
+
+    CATEGORIES = True
 
     def _last(self, x: Features, method: str) -> Features:
         steps = [step for _, step in self.model.steps]
@@ -32,6 +34,8 @@ class Pipeline(Translator):
 
 class Search(Translator):
     """A search hands everything to the best estimator that it found."""
+
+    CATEGORIES = True
 
     def _last(self, x: Features, method: str) -> Features:
         best = self.fitted("best_estimator_")
@@ -81,6 +85,8 @@ for _method in METHODS:
 class ColumnTransformer(Translator):
     """Transformers of some columns each, their results side by side."""
 
+    CATEGORIES = True
+
     def transform(self, x: Features) -> Features:
         call, model = self.call("transform"), self.model
         by_name = hasattr(model, "feature_names_in_") and x.names is not None
@@ -106,12 +112,17 @@ class ColumnTransformer(Translator):
             part = x.chosen([x.names.index(n) for n in names])
         else:
             part = x.chosen([int(i) for i in np.atleast_1d(indices)])
-        return replace(part, ndim=1, names=None) if np.isscalar(columns) else part
+        if np.isscalar(columns):
+            refuse_categories(part, call)
+            return replace(part, ndim=1, names=None)
+        return part
 
     def _stacked(self, parts: list[Features], call: str) -> Features:
         if any(isinstance(p, Terms) for p in parts):
             return joined_terms(parts, call, self.model.sparse_output_)  # type: ignore[return-value]
         if self.model.sparse_output_:
+            for part in parts:
+                refuse_categories(part, call)
             if any(p.has_texts for p in parts):
                 refuse("SW811", call=call)
             return replace(joined([replace(p, names=None, sparse=False) for p in parts], call), sparse=True)
@@ -146,6 +157,8 @@ def weighted(x: Features, weight: float | None, call: str) -> Features:
         return x
     if isinstance(x, Terms) and type(weight) in (int, float):
         return x.scaled(np.full(x.width, float(weight)))  # type: ignore[return-value]
+    if isinstance(x, Features):
+        refuse_categories(x, call)
     if x.has_texts or type(weight) not in (int, float):
         refuse("SW822", call=call, what="strings, or a weight that is no number,")
     loop = x.loop
@@ -158,6 +171,8 @@ def weighted(x: Features, weight: float | None, call: str) -> Features:
 
 def joined(parts: Sequence[Features], call: str) -> Features:
     """``np.hstack`` of arrays and DataFrames: NumPy says which dtype. Refuses (SW823) numbers beside strings."""
+    for part in parts:
+        refuse_categories(part, call)
     columns = [c for p in parts for c in p.columns]
     missing = tuple(p.missing_of(i) for p in parts for i in range(len(p.columns)))
     kept = any(p.kept for p in parts)
@@ -181,11 +196,15 @@ def side_by_side(parts: Sequence[Features]) -> Features:
     columns = tuple(v for p in parts for v in p.values)
     missing = tuple(p.missing_of(i) for p in parts for i in range(len(p.columns)))
     names = tuple(f"{i}_{j}" for i, p in enumerate(parts) for j in range(len(p.columns)))
-    return Features(parts[0].loop, columns, names, order=None, missing=missing, kept=any(p.kept for p in parts))
+    categories = tuple(dtype for p in parts for dtype in p.categories or (None,) * len(p.columns))  # none of arrays
+    kept = any(p.kept for p in parts)
+    return Features(parts[0].loop, columns, names, order=None, missing=missing, kept=kept, categories=categories)
 
 
 class FunctionTransformer(Translator):
     """A function of the user on the columns, which is compiled as the function around the model is."""
+
+    CATEGORIES = True
 
     def transform(self, x: Features) -> Features:
         from udf_compiler.models.output import given_back
@@ -195,6 +214,7 @@ class FunctionTransformer(Translator):
             x = validated(model, x, call, accept_sparse=model.accept_sparse)
         if model.func is None:
             return x
+        refuse_categories(x, call)
         if _is_check(model.func):
             return self._checked(x, model.func)
         if self.rebuild is None:

@@ -12,6 +12,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import BOOL, I64, STR, Type, of_dtype
+from udf_compiler.models.categories import as_values
 from udf_compiler.models.features import Column, Features, Indicator, guard_finite
 from udf_compiler.models.translator import Translator, labels
 from udf_compiler.trace.lower import run_prototype, type_of
@@ -79,7 +80,9 @@ def _key(category: Any, type: Type, call: str) -> object:
 
 
 class Encoder(Translator):
-    """What `_BaseEncoder` does: finds each column's category."""
+    """What `_BaseEncoder` does: finds each column's category. Of category columns it sees the values."""
+
+    CATEGORIES = True
 
     def codes(self, x: Features, call: str) -> list[Codes]:
         """The columns with their categories. Refuses SW822 a column of another kind than its categories."""
@@ -101,6 +104,7 @@ class Encoder(Translator):
         if x.sparse or x.ndim != 2:
             refuse("SW821", call=call)
         run_prototype(call, library.validate_data, self.model, X=x.prototype(), reset=False, skip_check_array=True)
+        x = as_values(x, call)
         guard_finite(x.loop, [v for v in x.values if v.type.is_float], allow_nan=True)
         return x
 

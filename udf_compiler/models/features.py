@@ -54,7 +54,7 @@ class Features:
     Numbers are plain values; strings are NULL where missing, and `missing` says, column by column, what they are then (empty:
     nothing is missing). `names`: those of a DataFrame; None for an array. Shape (n,) when `ndim` is 1. `order`: as of a
     TracedArray. `sparse`: a scipy matrix. `fresh`: no one else sees its memory. `kept`: some value is not the
-    library's to the last bit. `categories`: which columns are pandas' categories, of texts (empty: none is).
+    library's to the last bit. `categories`: which columns are pandas' categories, as values (empty: none is).
     """
 
     loop: LoopBuilder
@@ -103,7 +103,7 @@ class Features:
         rows: list[Any] = [np.array(["a"], object) if t == STR else np.ones(1, t.dtype) for t in self.types]
         for at, dtype in enumerate(self.categories):
             if dtype is not None:
-                rows[at] = pd.Categorical(["a"] if dtype.categories is None else dtype.categories[:1], dtype=dtype)
+                rows[at] = pd.Categorical(rows[at] if dtype.categories is None else dtype.categories[:1], dtype=dtype)
         if self.names is not None:
             return pd.DataFrame(dict(enumerate(rows))).set_axis(list(self.names), axis=1)
         if self.ndim == 1:
@@ -139,6 +139,12 @@ def _column(series: TracedSeries, call: str, categories: bool = False) -> tuple[
     return maybe.plain(series, call).value, PRESENT
 
 
+def refuse_categories(x: Features, call: str) -> None:
+    """Refuses (SW251) category columns."""
+    if any(dtype is not None for dtype in x.categories):
+        refuse("SW251", call=f"{call} of categories")
+
+
 def validated(model: Any, x: Features, call: str, finite: bool | str = True, **options: Any) -> Features:
     """The array that ``validate_data(model, x, reset=False, **options)`` gives, of numbers.
 
@@ -147,6 +153,7 @@ def validated(model: Any, x: Features, call: str, finite: bool | str = True, **o
     """
     if not isinstance(x, Features):
         return x.validated(model, call, finite, options)  # type: ignore[no-any-return,attr-defined]
+    refuse_categories(x, call)
     if x.has_texts:
         refuse("SW811", call=call)
     type = type_of(_dtype(model, x, call, options), call)

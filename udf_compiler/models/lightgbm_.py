@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import F32, F64, I32, I64, STR
-from udf_compiler.models.categories import are_texts, as_in_training, category_columns, numbers_of
+from sparkweld.ir.types import F32, F64, I32, I64
+from udf_compiler.models.categories import are_of, as_in_training, category_columns, numbers_of
 from udf_compiler.models.features import Features
 from udf_compiler.models.forests import of_lightgbm
 from udf_compiler.models.forests.of_lightgbm import LightGBM, Unread
@@ -73,22 +73,28 @@ class Booster(Translator):
         if not isinstance(x, Features) or x.ndim != 2 or x.has_texts or (x.sparse and not x.types[0].is_float):
             refuse("SW811", call=call)  # of a sparse matrix, values that are not stored are 0
         made = run_prototype(call, getattr(self.model, method), x.prototype(), **options)
-        if x.categories:
+        if category_columns(x):
             x = self._categorised(x)
         # Arrays that hold no floats become float32, DataFrames the common type with float32.
         through = F64
         if x.names is None and not x.types[0].is_float:
             through = F32
-        elif x.names is not None and np.result_type(*(t.dtype for t in x.types if t != STR), np.float32) == np.float32:
+        elif x.names is not None and np.result_type(*self._dtypes(x), np.float32) == np.float32:
             through = F32  # codes of categories are small integers, which every width holds
         return [x.loop.cast(x.loop.cast(v, through), F64) for v in numbers_of(x)], np.ndim(made)
 
+    @staticmethod
+    def _dtypes(x: Features) -> list[np.dtype]:
+        """Of the columns that are no categories."""
+        return [t.dtype for at, t in enumerate(x.types) if at not in category_columns(x)]
+
     def _categorised(self, x: Features) -> Features:
-        """Category columns with the model's categories, in their order; other texts are missing. Refuses SW835 other models."""
+        """Category columns with the model's categories, in their order; other values are missing. Refuses SW835 other models."""
         known = self.booster.pandas_categorical
-        if not known or not all(map(are_texts, known)):
-            refuse("SW835", name=self.name, what="no categories of texts for a column of categories")
-        return as_in_training(x, dict(zip(category_columns(x), known, strict=True)))
+        places = category_columns(x)
+        if not known or not all(are_of(k, x.types[at]) for k, at in zip(known, places, strict=True)):
+            refuse("SW835", name=self.name, what="categories of another class than a column of categories")
+        return as_in_training(x, dict(zip(places, known, strict=True)))
 
     def _means(self, model: LightGBM, columns: list[Value], loop: LoopBuilder, call: str) -> list[Value]:
         sums = sums_of(model.forest, columns, loop, call)

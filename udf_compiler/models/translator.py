@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import reduce, wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import BOOL, I64, STR
 from udf_compiler.calls.reductions import argmax
-from udf_compiler.models.features import Features
+from udf_compiler.models.features import Features, refuse_categories
 from udf_compiler.trace.lower import type_of
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.text import check_text
@@ -79,7 +79,21 @@ def method_of(translator: Translator, name: str) -> Callable[..., Features]:
     from udf_compiler.models.terms import with_terms
 
     method = getattr(translator, name)
+    if not translator.CATEGORIES:
+        method = _without_categories(translator.call(name), method)
     return with_terms(translator, method) if name == "transform" else method  # type: ignore[no-any-return]
+
+
+def _without_categories(call: str, method: Callable[..., Features]) -> Callable[..., Features]:
+    """The method, which refuses (SW251) category columns."""
+
+    @wraps(method)
+    def checked(x: Any, *args: Any, **options: Any) -> Features:
+        if isinstance(x, Features):
+            refuse_categories(x, call)
+        return method(x, *args, **options)
+
+    return checked
 
 
 def translator_of(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Translator:

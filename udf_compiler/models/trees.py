@@ -173,6 +173,8 @@ class Boosted(Translator):
 class Histogram(Translator):
     """Histogram gradient boosting: NaN goes where training put it; categories are looked up as its own encoder does."""
 
+    CATEGORIES = True
+
     def _sums(self, x: Features, method: str) -> tuple[Features, list[Value]]:
         call = self.call(method)
         if self.fitted("is_categorical_") is None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import F32, F64, I32, I64
-from udf_compiler.models.categories import are_texts, as_in_training, category_columns, guard_known
+from sparkweld.ir.types import F32, F64, I32, I64, STR
+from udf_compiler.models.categories import are_of, as_in_training, category_columns, guard_known
 from udf_compiler.models.features import Features
 from udf_compiler.models.forests import of_xgboost
 from udf_compiler.models.forests.of_lightgbm import Unread
@@ -44,23 +45,27 @@ class Boosted(Translator):
             refuse("SW836", name=self.name, what=str(unread))
 
     def _known(self, booster: Any, x: Features, missing: float, call: str) -> Features:
-        """Category columns with the model's categories, in their order; rows with other texts are guarded, as the library raises.
+        """Category columns with the model's categories, in their order. Rows with other values are guarded: the library raises.
 
-        Refuses SW836 columns of numbers in training and `missing`, and SW252 a column whose dtype has another category.
+        Refuses SW836 columns of numbers in training and `missing`, and SW252 a column whose dtype has another category or class.
         """
         if not category_columns(x):
             return x
         trained = booster.get_categories(export_to_arrow=True).to_arrow() if hasattr(booster, "get_categories") else []
-        known: dict[int, list[str]] = {}
+        known: dict[int, Any] = {}
         for at in category_columns(x):
-            texts = trained[at][1].to_pylist() if at < len(trained) and trained[at][1] is not None else None
-            if not texts or not are_texts(texts):
-                refuse("SW836", name=self.name, what="no categories of texts for a column of categories")
-            dtype = x.categories[at]
+            dtype, given = x.categories[at], trained[at][1] if at < len(trained) else None
             assert dtype is not None
-            if dtype.categories is not None and not set(dtype.categories) <= set(texts):
+            values = [] if given is None else given.to_pylist()
+            if not are_of(values, x.types[at]):
+                refuse("SW836", name=self.name, what="categories of another class than a column of categories")
+            if dtype.categories is not None and not set(dtype.categories) <= set(values):
                 refuse("SW252", call=call, error="XGBoostError: Found a category not in the training set")
-            known[at] = texts
+            known[at] = values
+            if given is not None and x.types[at] != STR:
+                known[at] = pd.Index(values, dtype=given.type.to_pandas_dtype())
+                if known[at].dtype != (x.types[at] if dtype.categories is None else dtype.categories).dtype:
+                    refuse("SW252", call=call, error="XGBoostError: The data type doesn't match the one used in the training")
         if not np.isnan(missing):
             refuse("SW836", name=self.name, what="a number that is missing beside categories")
         guard_known(x, known)

@@ -6,14 +6,13 @@ string may have become float64 on the way (`void`). An op for which that matters
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import IsIn, StrCall
+from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, STR
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import COMPARISONS, raw
@@ -78,17 +77,6 @@ def check_text(text: str, call: str) -> str:
 def is_utf8(text: str) -> bool:
     """Whether UTF-8 holds the text: it has no lone surrogate."""
     return not any("\ud800" <= c <= "\udfff" for c in text)
-
-
-def is_among(loop: LoopBuilder, text: Value, texts: Sequence[str]) -> Value:
-    """A bool: whether a text is not NULL, and one of these."""
-    found = loop.emit(IsIn.of(list(texts), STR), loop.value_of(text))
-    return loop.call("logical_and", found, loop.is_valid(text)) if text.type.nullable else found
-
-
-def among(loop: LoopBuilder, text: Value, texts: Sequence[str]) -> Value:
-    """The text, NULL where it is none of these."""
-    return loop.optional(loop.value_of(text), is_among(loop, text, texts))
 
 
 def is_missing(x: object) -> bool:
