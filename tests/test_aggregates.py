@@ -12,6 +12,7 @@ from tests.helpers.compile_requests import column, payload, python_step, request
 from udf_compiler.aggregates import compile_aggregate
 from udf_compiler.aggregates.compile import _Compiler
 from udf_compiler.aggregates.probe import evaluate_form
+from udf_compiler.payload import load_command
 
 GROUPS = {
     "double": [[0.5], [np.nan], [1.5, np.nan, -2.0, 7.25], [3.0] * 5, [np.inf, 1.0], [-0.0, 0.0]],
@@ -90,7 +91,7 @@ def _compare(function, type, series, with_nulls):
         expected = function(series)
     returns = RETURNS[np.asarray(expected).dtype.kind]
     made, blobs = sent(function, returns, type)
-    form = _Compiler(made, made["steps"][0]["udfs"][0]["udf"], blobs)._form(set(with_nulls))
+    form = _Compiler(made, made["steps"][0]["udfs"][0]["udf"], load_command(blobs[0]).function)._form(set(with_nulls))
     values = series.to_numpy()
     if with_nulls:
         given = Optional(np.nan_to_num(values).astype(DTYPES[type]), ~np.isnan(values))
@@ -122,7 +123,7 @@ def test_booleans_with_nulls_are_objects(source, group):
     expected = function(pd.Series(group, dtype=object))
     made, blobs = sent(function, RETURNS[np.asarray(expected).dtype.kind], "boolean")
     made["inputs"][0]["nullable"] = True
-    form = _Compiler(made, made["steps"][0]["udfs"][0]["udf"], blobs)._form({"a"})
+    form = _Compiler(made, made["steps"][0]["udfs"][0]["udf"], load_command(blobs[0]).function)._form({"a"})
     given = Optional(np.array([bool(v) for v in group]), np.array([v is not None for v in group]))
     got, errors = evaluate_form(form, {"a": given}, len(group))
     assert not errors and (got is None if pd.isna(expected) else got == expected)
@@ -230,3 +231,39 @@ def test_options_in_the_function(options, code):
     made, blobs = sent(mean, "double", "double")
     with pytest.raises(Refusal, match=code):
         compile_aggregate(made, blobs)
+
+
+#: (function of a column of doubles, what it adds up, takes the least of or the greatest)
+ROW_VALUES = {
+    "filled": ("lambda v: np.log1p(v * v).sum()", lambda v: np.log1p(v * v)),
+    "an array": ("lambda v: np.exp(v.to_numpy() / 9).sum()", lambda v: np.exp(v / 9)),
+    "least": ("lambda v: np.sin(v).min()", np.sin),
+    "counts": ("lambda v: (np.sin(v) > 0.5).sum()", lambda v: (np.sin(v) > 0.5).astype(np.int64)),
+}
+
+
+@pytest.mark.parametrize("title", ROW_VALUES)
+def test_values_of_rows_without_an_expression_are_functions_of_their_own(title):
+    """Their UDF gives, for rows, what the function makes of them; NaN and NULL are one."""
+    source, wanted = ROW_VALUES[title]
+    made, blobs = sent(eval(source), "long" if title == "counts" else "double", "double")
+    reply = compile_aggregate(made, blobs)
+    (column_,) = reply["columns"]
+    assert column_["args"] == ["a"] and any(a["expr"] and "value 0 of a row" in str(a["expr"]) for a in reply["aggregates"])
+    rows = pd.Series([0.5, -3.0, np.nan, 7.25, np.inf])
+    with np.errstate(all="ignore"):
+        given, expected = load_command(bytes.fromhex(column_["payload"])).function(rows), wanted(rows.to_numpy())
+    if title in ("filled", "counts"):
+        expected = np.where(np.isnan(expected), 0, expected)
+    np.testing.assert_array_equal(given.to_numpy(), expected)
+    (of_row,) = {str(a["expr"]) for a in reply["aggregates"] if "value 0" in str(a["expr"]) and a["kind"] in ("sum", "min")}
+    assert ("'nan'" in of_row) == (title == "an array")  # its NaN is no missing value, and NULL is what it comes back as
+
+
+@pytest.mark.parametrize(
+    "source, type", [("lambda v: np.log1p(v).sum()", "long"), ("lambda v: np.sin(v.astype('float32')).sum()", "double")]
+)
+def test_values_that_depend_on_the_batch_are_no_functions_of_rows(source, type):
+    with pytest.raises(Refusal) as refused:
+        compile_aggregate(*sent(eval(source), "double", type))
+    assert refused.value.code in ("SW380", "SW262", "SW382", "SW385")

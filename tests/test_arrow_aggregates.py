@@ -13,6 +13,7 @@ from tests.helpers.compile_requests import column, payload, python_step, request
 from udf_compiler.aggregates import compile_aggregate
 from udf_compiler.aggregates.compile import _Compiler
 from udf_compiler.aggregates.probe import evaluate_form
+from udf_compiler.payload import load_command
 
 NAN, INF = float("nan"), float("inf")
 GROUPS = {
@@ -66,7 +67,7 @@ def sent(function, returns, type):
 def form_of(function, returns, type):
     made, blobs = sent(function, returns, type)
     assert compile_aggregate(made, blobs)["status"] == "ok"
-    return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], blobs)._form(set())
+    return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], load_command(blobs[0]).function)._form(set())
 
 
 @pytest.mark.parametrize("source, types", CASES, ids=[source for source, _ in CASES])

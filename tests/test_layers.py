@@ -49,7 +49,10 @@ PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # The code in a fused function's payload runs in Spark's worker.
 PYSPARK_FILES = {"sparkweld/fused/payload.py", "sparkweld/fused/grouping.py"} | {
     f"udf_compiler/{name}.py"
-    for name in ("cascade_payloads", "environment", "model_files", "payload", "rebuild", "scalar/rows", "wrappers")
+    for name in (
+        *("aggregates/row_values", "cascade_payloads"),
+        *("environment", "model_files", "payload", "rebuild", "scalar/rows", "wrappers"),
+    )
 }
 
 

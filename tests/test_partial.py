@@ -16,6 +16,7 @@ import sparkweld.fused.grouping as grouping
 from sparkweld.annotations import Broadcast, Count, Merged, Rows, Sum, annotate, check, splittable
 from sparkweld.annotations.errors import AnnotationError
 from sparkweld.errors import Refusal
+from sparkweld.fused.native_states import compile_aggregate
 from sparkweld.fused.partial import compile_partial
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 
@@ -53,12 +54,13 @@ def sizes(s: pd.Series) -> int:
 
 def compiled(calls, keys=1, conf=None):
     """(reply, before, after) of calls: (function, types of its columns, returned type)."""
-    entries, blobs = {}, []
+    entries, blobs, inputs = {}, [], {}
     for number, (function, types, returns) in enumerate(calls):
         entry = udf(number, *(column(f"c{number}{i}", t, True) for i, t in enumerate(types)), returns=returns)
         entries[f"r{number}"] = {**entry, "evalType": 202}
+        inputs |= {f"c{number}{i}": t for i, t in enumerate(types)}
         blobs.append(payload(function, _TYPES[returns]))
-    made = request(python_step(**entries))
+    made = request(python_step(**entries), inputs=inputs)
     made |= {"op": "partial", "keys": keys, "conf": {**made["conf"], **(conf or {})}}
     reply = compile_partial(made, blobs)
     before, after = (CPickleSerializer().loads(bytes.fromhex(reply[name]))[0] for name in ("before", "after"))
@@ -256,3 +258,66 @@ def test_a_merge_of_means_is_no_mean():
         lambda a, b: (a[0] + b[0], a[1] + b[1]), 1e-9, lambda s: (mean(s) * len(s), len(s)), lambda s: s[0] / max(s[1], 1)
     )
     assert check(annotate(mean, (Rows(),), returns=right)) > 0
+
+
+def logs(x):
+    return len(x), {"sum": float(np.log1p(x * x).sum()), "most": x.max()}
+
+
+def merged_logs(a, b):
+    return a[0] + b[0], {"sum": a[1]["sum"] + b[1]["sum"], "most": np.fmax(a[1]["most"], b[1]["most"])}
+
+
+def mean_log(state):
+    return state[1]["sum"] / max(state[0], 1) if type(state[1]["most"]) is np.float64 else math.nan
+
+
+def opaque(x):
+    return mean_log(logs(x)) if len(x) != -1 else max(x, key=abs)
+
+
+def native(state, finish, rtol=1e-9, types=("double",)):
+    """The reply for a function by its state."""
+    merged = Merged(lambda a, b: a, rtol, state, finish)
+    annotated = annotate(opaque, (Rows(dtype="float64" if types == ("double",) else "int64"),), returns=merged, check=False)
+    return compiled([(annotated, types, "double")])[0]
+
+
+def test_states_of_reductions_are_for_spark_to_aggregate():
+    reply = native(logs, mean_log)
+    (parts,) = reply["parts"]
+    assert [sorted(a["kind"] for a in part["aggregates"]) for part in parts] == [["max", "rows", "sum"]] * 3
+    finish = CPickleSerializer().loads(bytes.fromhex(reply["finish"]))[0]
+    groups = pa.record_batch({"g": ["a", None], "n": [4, 1], "sum": [2.0, math.nan], "most": [1.0, math.nan]})
+    (result,) = finish(iter([groups, groups.slice(0, 0)]))
+    assert result[0].to_pylist() == ["a", None] and result[1].to_pylist() == [0.5, None]  # NaN is NULL, as PySpark has it
+
+
+def test_finishes_of_reductions_too():
+    made = request(python_step(r={**udf(0, column("a", "double", True)), "evalType": 202}), inputs={"a": "double"})
+    merged = Merged(merged_logs, 1e-9, logs, lambda s: s[1]["sum"] / s[0] + s[1]["most"])
+    reply = compile_aggregate(made, [payload(annotate(opaque, (Rows(),), returns=merged, check=False))])
+    assert [a["kind"] for a in reply["aggregates"]] == ["rows", "sum", "max"] and "by the state" in reply["notes"][0]
+    assert any("by the order of rows" in kept["bound"] for kept in reply["kept"])
+
+
+NOT_NATIVE = {
+    "no other order of sums": (logs, 0.0),
+    "texts": (lambda x: (str(x.dtype), x.sum()), 1e-9),
+    "another method": (lambda x: (x.median(), 1), 1e-9),
+    "a branch": (lambda x: (x.sum() if x.sum() > 0 else 0.0, 1), 1e-9),
+    "a constant": (lambda x: (x.sum(), 1), 1e-9),
+    "rows": (lambda x: x.tolist(), 1e-9),
+}
+
+
+@pytest.mark.parametrize("title", NOT_NATIVE)
+def test_other_states_are_made_in_python(title):
+    state, rtol = NOT_NATIVE[title]
+    reply = native(state, lambda s: 0.0, rtol)
+    assert "parts" not in reply and reply["before"]
+
+
+def test_a_state_whose_types_depend_on_nulls_is_made_in_python():
+    assert "parts" not in native(lambda k: (k.max(), len(k)), lambda s: 0.0, types=("long",))
+    assert "parts" in native(lambda k: (float(k.max()), len(k)), lambda s: 0.0, types=("long",))

@@ -15,7 +15,7 @@ LIBRARIES = frozenset(
 )
 
 #: Functions that we wrote for users, and that are read like theirs.
-_FOLLOWED = frozenset(("sparkweld.api.predictors",))
+_FOLLOWED = frozenset(("sparkweld.api.predictors", "sparkweld.fused.composed"))
 
 #: Modules whose functions read a model from a file; of some, `udf_compiler.models.loaders` knows how.
 _LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "dill", "skops", "mlflow"))

@@ -39,6 +39,9 @@ _CODE_TYPES = (
     *(types.MethodWrapperType, types.ClassMethodDescriptorType, np.ufunc),
 )
 
+#: Where `sparkweld.annotations.splittable` keeps what it says of a function; the function does not read it.
+_ANNOTATION = "__sparkweld_annotation__"
+
 _CONTAINER_METHOD_OWNERS = (dict, list, tuple, str, set, frozenset)
 
 
@@ -155,7 +158,8 @@ class Rebuilder:
             self._fill(cell, new, own.named(name))
         copy.__defaults__ = self._data(original.__defaults__, own.named("a default argument"))
         copy.__kwdefaults__ = self._data(original.__kwdefaults__, own.named("a default argument"))
-        copy.__dict__.update((k, self.value(v, own.named(f"{own.function}.{k}"))) for k, v in vars(original).items())
+        attributes = [(k, v) for k, v in vars(original).items() if k != _ANNOTATION]
+        copy.__dict__.update((k, self.value(v, own.named(f"{own.function}.{k}"))) for k, v in attributes)
         self.snapshot.add_attributes(own.named("an attribute of itself"), copy)
         return copy
 

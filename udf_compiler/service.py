@@ -39,7 +39,7 @@ Reply = tuple[dict[str, Any], tuple[bytes | memoryview, ...]]
 
 #: Operation -> the function that answers it: its module, which is loaded when it is wanted, and its name.
 _TRANSLATIONS = {
-    "aggregate": ("udf_compiler.aggregates", "compile_aggregate"),
+    "aggregate": ("sparkweld.fused.native_states", "compile_aggregate"),
     "twin": ("udf_compiler.twins.compile", "compile_twin"),
     "implied": ("udf_compiler.twins.compile", "compile_implied"),
     "independent": ("udf_compiler.twins.compile", "compile_independent"),

@@ -43,6 +43,24 @@ class Part:
     rtol: float
 
 
+@dataclass(frozen=True)
+class Leaf:
+    """The part of a state at `position` among its columns. `python`: a number of Python's, not of NumPy's."""
+
+    position: int
+    python: bool
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An aggregate whose states Spark makes: their `shape` with a Leaf for each of their columns, and `finish` of them."""
+
+    shape: Any
+    columns: int
+    finish: Callable[[Any], Any] | None
+    return_type: Any
+
+
 #: What one piece gives: its state and None, or, for which `state` raised, None and its arguments by position and by name.
 Given = tuple[Any, tuple[list[pd.Series], dict[str, pd.Series]] | None]
 
@@ -199,6 +217,38 @@ def final_results(
         yield _batch([key.take(pa.array(groups.first)) for key in arrays[:keys]] + made)
 
     return run
+
+
+def results_of_states(
+    keys: int, parts: tuple[Finished, ...], timezone: str | None
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function of mapInArrow over whole groups: their keys and the columns of their states to the keys and the results."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            made, at = batch.columns[:keys], keys
+            for part in parts:
+                states = _of_shape(part.shape, batch.columns[at : at + part.columns])
+                results = states if part.finish is None else list(map(part.finish, states))
+                made.append(_converted(results, part.return_type, timezone))
+                at += part.columns
+            yield _batch(made)
+
+    return run
+
+
+def _of_shape(shape: Any, columns: list[pa.Array]) -> list[Any]:
+    """The state of each group."""
+    if isinstance(shape, Leaf):
+        column = columns[shape.position]
+        return column.to_pylist() if shape.python else list(column.to_numpy(zero_copy_only=False))
+    if isinstance(shape, dict):
+        parts = zip(*(_of_shape(part, columns) for part in shape.values()), strict=True)
+        return [dict(zip(shape, row, strict=True)) for row in parts]
+    rows = zip(*(_of_shape(part, columns) for part in shape), strict=True)
+    return [type(shape)(row) for row in rows]
 
 
 def _result(part: Part, pieces: list[bytes]) -> Any:

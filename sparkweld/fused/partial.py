@@ -15,7 +15,9 @@ import numpy as np
 from sparkweld.annotations import Annotation, annotation_of
 from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Matrix, Merge, Merged, Mutated, Rows
+from sparkweld.errors import Refusal
 from sparkweld.fused import alike, grouping
+from sparkweld.fused.native_states import by_order, state_parts
 from sparkweld.fused.payload import by_value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import check_confs
@@ -55,12 +57,32 @@ def compile_partial(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str
         kept = [(a.name, a.returns.rtol) for a in annotations if isinstance(a.returns, Merge) and a.returns.rtol]
         if kept and bool(request.get("conf", {}).get("exact")):
             raise refusal("SW232", entries[0]["name"], op=kept[0][0], bound=f"{kept[0][1]:g} relative, by its annotation")
+        native = _native(request, annotations, [part.return_type for part in parts])
         return {
-            "status": "ok",
+            "status": "ok", **native,
             "before": by_value(grouping.partial_states(keys, tuple(parts)), grouping, alike).hex(),
             "after": by_value(grouping.final_results(keys, tuple(parts), zone), grouping, alike).hex(),
-            "kept": [{"op": name, "bound": f"{rtol:g} relative, by the order of rows"} for name, rtol in dict.fromkeys(kept)],
-        }
+            "kept": [entry for a in annotations for entry in by_order(a)],
+        }  # fmt: skip
+
+
+def _native(request: dict[str, Any], annotations: list[Annotation], return_types: list[Any]) -> dict[str, Any]:
+    """`parts`, the replies for the parts of each function's state, and `finish`, the payload that makes results of them; nothing
+    where Spark cannot aggregate all of them.
+    """
+    parts: list[list[dict[str, Any]]] = []
+    finished: list[grouping.Finished] = []
+    for entry, annotation in zip(request["steps"][0]["udfs"], annotations, strict=True):
+        try:
+            shape, replies = state_parts(request, entry, annotation)
+        except Refusal:
+            return {}
+        last = annotation.returns.finish if isinstance(annotation.returns, Merged) else None
+        finished.append(grouping.Finished(shape, len(replies), last, return_types[len(parts)]))
+        parts.append(replies)
+    zone = request.get("conf", {}).get("timezone")
+    finish = grouping.results_of_states(request["keys"], tuple(finished), zone)
+    return {"parts": parts, "finish": by_value(finish, grouping, alike).hex()}
 
 
 def _part(udf: dict[str, Any], name: str, blobs: Sequence[bytes], column: int) -> tuple[grouping.Part, Annotation]:

@@ -14,7 +14,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import Type
 from tests.helpers.columns import extremes
-from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.compile_requests import column, python_step, request, udf
 from tests.helpers.compiled import Compared
 from tests.helpers.expressions import NAMES, Function, functions
 from udf_compiler.aggregates.compile import _Compiler
@@ -56,7 +56,7 @@ def form_of(function: Function, returns: str) -> Any:
     for each in made["inputs"]:
         each["nullable"] = each["type"] in ("float", "double")
     compiled = eval(function.source, {"np": np, "pd": pd})
-    return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], [payload(compiled)])._form(set())
+    return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], compiled)._form(set())
 
 
 def compare_aggregate(draw: Callable[[Any], Any]) -> tuple[str, Compared]:

@@ -127,7 +127,7 @@ def strict(x):
 
 @splittable((Rows(),), returns=Merged(lambda a, b: (a[0] + b[0], a[1] + b[1]), 1e-9, strict, lambda s: s[0] / s[1]), check=False)
 def clipped(x: pd.Series) -> float:
-    return float(x.mean())
+    return float(x.mean()) if len(x) else max(x, key=abs)
 
 
 def test_groups_for_which_a_state_raises_are_the_functions(spark, parquet):
@@ -135,6 +135,65 @@ def test_groups_for_which_a_state_raises_are_the_functions(spark, parquet):
     table = parquet({"g": groups, "x": np.where(groups == 3, 1e6, 1.5) * (np.arange(2000) % 10 + 1)})
     function = pandas_udf(clipped, "double")
     check(spark, lambda: table.groupBy("g").agg(function("x").alias("m")), 1)
+
+
+def moments(x, k):
+    return len(x), float(np.log1p(x * x).sum()), float((x * k).sum())
+
+
+def summary(state):
+    return state[1] / max(state[0], 1) + abs(state[2])
+
+
+def added(a, b):
+    return tuple(np.add(a, b).tolist())
+
+
+def difference(state):
+    return state[1] / state[0] - state[2]
+
+
+TYPES = (Rows(), Rows(dtype="int64"))
+
+
+@pandas_udf(DoubleType())
+@splittable(TYPES, returns=Merged(added, 1e-9, moments, summary), check=False)
+def summed_up(x: pd.Series, k: pd.Series) -> float:
+    return summary(moments(x, k)) if len(x) >= 0 else max(x, key=abs)
+
+
+@pandas_udf(DoubleType())
+@splittable(TYPES, returns=Merged(added, 1e-9, moments, difference), check=False)
+def differing(x: pd.Series, k: pd.Series) -> float:
+    return difference(moments(x, k)) if len(x) >= 0 else max(x, key=abs)
+
+
+def test_states_of_reductions_are_spark_s(spark, table):
+    """No row goes to Python: a kernel makes what is added up, and `finish` takes a row of each group, or is an expression too."""
+    both = summed_up("x", "k").alias("a"), summed_up("y", "k").alias("b")
+    text = check_close(spark, lambda: table.groupBy("g", "name").agg(*both), 1)
+    assert "by Spark's own aggregation, finished in Python" in text and "row by row" in text
+    assert "SW367" not in text, text
+    check_close(spark, lambda: table.agg(summed_up("x", "k")), 1)
+    assert table.where("g > 1000").agg(summed_up("x", "k")).count() == 0
+    text = check_close(spark, lambda: table.groupBy("g").agg(differing("x", "k").alias("a")), 0)
+    assert "aggregated inside the loop" in text, text
+
+
+def check_close(spark, query, aggregates):
+    """As `check`, floats within what the annotation allows."""
+    rows = []
+    for conf in (OFF, {}):
+        outcome, _ = run(spark, query, conf)
+        assert outcome.error is None, outcome.error
+        rows.append(sorted(outcome.rows, key=lambda row: repr([v for v in row if not isinstance(v, float)])))
+    assert len(rows[0]) == len(rows[1]) > 0
+    for off, on in zip(*rows, strict=True):
+        for a, b in zip(off, on, strict=True):
+            assert a == b or (isinstance(a, float) and np.isclose(a, b, rtol=1e-9, equal_nan=True)), (off, on)
+    text = sparkweld.explain(query().select("*"))
+    assert text.count("partial aggregation in Python") == aggregates, text
+    return text
 
 
 def test_what_is_not_annotated_for_it_runs_as_it_is(spark, table):

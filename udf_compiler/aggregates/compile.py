@@ -8,18 +8,20 @@ combination (a *form*), and the result chooses among the forms by the number of 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sparkweld.errors import Refusal
 from sparkweld.ir import Input, Program, ProgramBuilder
 from sparkweld.ir.types import BOOL, I64
 from sparkweld.optimizer import optimize
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
 from udf_compiler.aggregates.groups import Aggregate, Groups
-from udf_compiler.aggregates.kinds import KINDS
+from udf_compiler.aggregates.kinds import KINDS, AggregateKind
 from udf_compiler.aggregates.probe import probe
+from udf_compiler.aggregates.row_values import RowValue, row_value
 from udf_compiler.boundary import Field, ir_type
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.environment import ModulePath, broadcasts
@@ -38,11 +40,20 @@ _MODULES = ModulePath()
 
 
 def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply: status "ok" with `aggregates`, `result`, `kept` and `notes`. Raises Refusal."""
+    """The reply: status "ok" with `aggregates` of expressions over columns and over the results of `columns`, which are scalar
+    UDFs; `result`, `kept` and `notes`. Raises Refusal.
+    """
     udf = request["steps"][0]["udfs"][0]["udf"]
-    includes, zone = request.get("python", {}).get("includes", ()), request.get("conf", {}).get("timezone")
-    with _MODULES.using(includes), broadcasts(udf.get("broadcasts", ())), session_zone(zone):
-        return _Compiler(request, udf, blobs).reply()
+    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(udf.get("broadcasts", ())):
+        return compile_as(request, load_command(blobs[udf["payload"]]).function)
+
+
+def compile_as(
+    request: dict[str, Any], function: Callable[..., Any], kind: AggregateKind | None = None, exact: bool = False
+) -> dict[str, Any]:
+    """The same for `function` in the place of the request's, in an environment that is set up; `kind`: of another result."""
+    with session_zone(request.get("conf", {}).get("timezone")):
+        return _Compiler(request, request["steps"][0]["udfs"][0]["udf"], function, kind, exact).reply()
 
 
 @dataclass(frozen=True)
@@ -60,23 +71,28 @@ class Form:
 
 
 class _Compiler:
-    def __init__(self, request: dict[str, Any], udf: dict[str, Any], blobs: Sequence[bytes]) -> None:
-        self.request, self.udf = request, udf
-        self.exact = bool(request.get("conf", {}).get("exact", False))
+    def __init__(
+        self,
+        request: dict[str, Any],
+        udf: dict[str, Any],
+        function: Callable[..., Any],
+        kind: AggregateKind | None = None,
+        exact: bool = False,
+    ) -> None:
+        self.request, self.udf, self.function = request, udf, function
         self.notes: list[str] = []
         self.kept: list[tuple[str, str]] = []
         if udf["evalType"] not in KINDS:
             raise refusal("SW386", udf["name"], eval_type=udf["evalType"])
-        self.kind = KINDS[udf["evalType"]]()
+        self.kind = kind or KINDS[udf["evalType"]]()
         if not udf.get("deterministic", True):
             raise refusal("SW207", udf["name"])
         self.kind.check_confs(request.get("conf", {}).get("pandas", {}), udf["name"])
-        self.function = load_command(blobs[udf["payload"]]).function
-        options = options_of(self.function)
+        options = options_of(function)
         if options.backend == "python":
             raise refusal("SW700", udf["name"])
-        self.exact = self.exact or options.exact
-        self.prepared: Prepared = prepare(self.function, self.kind.stand_in)
+        self.exact = exact or options.exact or bool(request.get("conf", {}).get("exact", False))
+        self.prepared: Prepared = prepare(function, self.kind.stand_in)
         self.place = self.prepared.place
 
     def reply(self) -> dict[str, Any]:
@@ -95,7 +111,8 @@ class _Compiler:
         kept = [{"op": op, "bound": bound} for op, bound in dict.fromkeys(self.kept)]
         udf = {"name": self.udf["name"], "notes": ["", f"{len(merged.aggregates)} aggregates", *self.notes]}
         return {
-            "status": "ok", "aggregates": merged.aggregates, "result": result, "kept": kept, "notes": self.notes, "udfs": [udf],
+            "status": "ok", "aggregates": merged.aggregates, "columns": [column.reply() for column in merged.columns],
+            "result": result, "kept": kept, "notes": self.notes, "udfs": [udf],
         }  # fmt: skip
 
     def _form(self, with_nulls: set[str]) -> Form:
@@ -207,13 +224,13 @@ class _Merged:
 
     def __init__(self, inputs: Sequence[dict[str, Any]], place: str) -> None:
         self.aggregates: list[dict[str, Any]] = []
+        self.columns: list[RowValue] = []
         self._inputs = {i["name"]: i for i in inputs}
         self._place = place
 
     def add(self, form: Form, dense: frozenset[str]) -> Expr:
         """The result of a form over the merged aggregates. `dense`: columns without a NULL in the form's groups."""
-        nullable = {name: bool(i["nullable"]) for name, i in self._inputs.items()}
-        values = dict(zip(form.rows.outputs, twin_outputs(form.rows, nullable, self._place), strict=True))
+        values = self._values(form.rows)
         names = {a.name: self._name(a.kind, values.get(a.name), a.type.kind, dense) for a in form.aggregates}
         result, *failed = (_renamed(e, names) for e in twin_outputs(form.groups, {}, self._place))
         type = ir_type_of(result)
@@ -221,6 +238,29 @@ class _Merged:
             if condition != literal(False, BOOL):
                 result = node("If", type, condition, {**node("RaisePython", type), "error": error}, result)
         return result
+
+    def _values(self, rows: Program) -> dict[str, Expr]:
+        """What is aggregated, as an expression over columns; the result of a UDF where there is none with the same bits."""
+        nullable = {name: bool(i["nullable"]) for name, i in self._inputs.items()}
+        values: dict[str, Expr] = {}
+        for name in rows.outputs:
+            try:
+                (values[name],) = twin_outputs(replace(rows, outputs=(name,)), nullable, self._place)
+            except Refusal as error:
+                values[name] = self._column(rows, name, nullable, error)
+        return values
+
+    def _column(self, rows: Program, name: str, nullable: dict[str, bool], otherwise: Refusal) -> Expr:
+        (loop,) = rows.loops
+        value = next((a.value for a in loop.appends if a.column == name), None)
+        if value is None:
+            raise otherwise
+        made = row_value(loop, value, nullable, f"value {len(self.columns)} of a row", otherwise)
+        for known in self.columns:
+            if (known.payload, known.columns) == (made.payload, made.columns):
+                return row_value(loop, value, nullable, known.name, otherwise).expr
+        self.columns.append(made)
+        return made.expr
 
     def states(self, with_nulls: dict[str, bool]) -> Expr:
         """Whether the group has NULLs in just these columns."""
@@ -267,4 +307,4 @@ def _kept(program: Program, owner: _Compiler) -> list[tuple[str, str]]:
     return [(getattr(op, "fn", op.name), str(bound)) for op, bound in found]
 
 
-__all__ = ["Form", "compile_aggregate"]
+__all__ = ["Form", "compile_aggregate", "compile_as"]

@@ -2,6 +2,8 @@ package io.sparkweld.rules
 
 import java.util.HexFormat
 
+import scala.jdk.CollectionConverters._
+
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.support.{Refusal, Rewritten}
@@ -9,7 +11,7 @@ import io.sparkweld.support.{Refusal, Rewritten}
 import com.fasterxml.jackson.databind.JsonNode
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
-import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression
+import org.apache.spark.sql.catalyst.expressions.aggregate.{AggregateExpression, Count}
 import org.apache.spark.sql.catalyst.plans.logical._
 import org.apache.spark.sql.catalyst.types.DataTypeUtils
 import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
@@ -20,17 +22,17 @@ import org.apache.spark.sql.types._
  * Turns an Aggregate of pandas UDFs, annotated with results that merge, into states before the shuffle and results behind it.
  *
  * What it rewrites: the Aggregate becomes a Project over mapInArrow over a repartitioning by the keys over mapInArrow. The first
- * function makes one state for each group of the rows that a task holds, the second merges them. When it must not: keys that
- * are equal to Spark without being equal to the bit (floats, collations), and a UDF without such an annotation.
+ * function makes one state for each group of the rows that a task holds, the second merges them. Where states are made of
+ * reductions, Spark aggregates them, and one mapInArrow finishes them. When it must not: keys that are equal to Spark without
+ * being equal to the bit (floats, collations), and a UDF without such an annotation.
  */
 private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) {
   import PartialAggregates._
 
   def of(aggregate: Aggregate, calls: Seq[AggregateExpression]): Either[Seq[Refusal], LogicalPlan] = {
-    val distinct = calls.distinctBy(_.canonicalized)
-    val udafs = distinct.map(_.aggregateFunction.asInstanceOf[PythonUDAF])
     val below = new ArgumentPlan(aggregate.child)
-    val scalars = udafs.map(below.scalar)
+    val distinct = calls.distinctBy(_.canonicalized)
+    val scalars = distinct.map(call => below.scalar(call.aggregateFunction.asInstanceOf[PythonUDAF]))
     for {
       _ <- aggregate.groupingExpressions.find(key => !isComparedByBits(key.dataType))
         .map(key => Seq(Refusal("SW389", "key" -> key.sql))).toLeft(())
@@ -38,38 +40,64 @@ private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) 
       request = built.pipeline.request
       json = request.json.deepCopy().put("keys", aggregate.groupingExpressions.length)
       reply <- driver.compiler.translate(new PipelineRequest(request.service, json, request.blobs), SparkWeldConf.CompileTimeout.get(conf))
-    } yield plan(aggregate, distinct, scalars, below.plan, reply)
-  }
-
-  private def plan(
-      aggregate: Aggregate,
-      calls: Seq[AggregateExpression],
-      scalars: Seq[PythonUDF],
-      below: LogicalPlan,
-      reply: JsonNode): LogicalPlan = {
-    // Arrow wants names that differ; the functions go by position.
-    val keys = aggregate.groupingExpressions.zipWithIndex.map { case (key, i) => Alias(key, s"key$i")() }
-    val arguments = scalars.flatMap(_.children).zipWithIndex.map { case (value, i) => Alias(valueOf(value), s"argument$i")() }
-    def columns(behindKeys: Seq[DataType]) = (keys.map(_.dataType) ++ behindKeys).zipWithIndex
-      .map { case (dataType, i) => AttributeReference(s"_$i", dataType)() }
-    val states = columns(scalars.map(_ => BinaryType))
-    val (groups, results) = columns(scalars.map(_.dataType)).splitAt(keys.length)
-
-    val record = Rewritten(scalars.head.resultId.id, scalars.map(_.name).mkString(", "), Rewritten.Partial,
-      "states of each group before the shuffle, merged behind it, by annotation", Rewritten.kept(reply), Nil)
-    def mapped(command: String, output: Seq[Attribute], child: LogicalPlan): LogicalPlan = {
-      val bytes = HexFormat.of().parseHex(reply.path(command).asText)
-      val function = SparkInternals.withCommand(scalars.head.func, bytes, scalars.map(_.func))
-      val udf = PythonUDF(record.udf, function, DataTypeUtils.fromAttributes(output), child.output, EvalTypes.MapArrow, true)
-      Rewritten.mark(udf, record)
-      MapInArrow(udf, output, child, isBarrier = false, None)
+    } yield {
+      val rewritten = new Rewriting(aggregate, distinct, scalars, reply)
+      rewritten.bySpark(built, below).getOrElse(rewritten.inPython(below.plan))
     }
-    val before = mapped("before", states, Project(keys ++ arguments, below))
+  }
+}
+
+/** One Aggregate, by what the service says of its calls. Functions go by position; Arrow wants names that differ. */
+private final class Rewriting(aggregate: Aggregate, calls: Seq[AggregateExpression], scalars: Seq[PythonUDF], reply: JsonNode) {
+  private val keys = aggregate.groupingExpressions.zipWithIndex.map { case (key, i) => Alias(key, s"key$i")() }
+  private val (groups, results) = columns(scalars.map(_.dataType)).splitAt(keys.length)
+
+  /** States of a task's rows of each group, made in Python, are shuffled, and merged in Python. */
+  def inPython(below: LogicalPlan): LogicalPlan = {
+    val arguments = scalars.flatMap(_.children).zipWithIndex.map { case (value, i) => Alias(valueOf(value), s"argument$i")() }
+    val states = columns(scalars.map(_ => BinaryType))
+    val told = record("states of each group before the shuffle, merged behind it, by annotation", Rewritten.kept(reply))
+    val before = mapped("before", states, Project(keys ++ arguments, below), told)
     val shuffled =
       if (keys.isEmpty) Repartition(1, shuffle = true, before)
       else RepartitionByExpression(states.take(keys.length), before, None, None)
-    val after = mapped("after", groups ++ results, shuffled)
+    asResults(mapped("after", groups ++ results, shuffled, told))
+  }
 
+  /** Spark aggregates the parts of the states, and Python only finishes them; None where the service says that it may not. */
+  def bySpark(request: FunctionRequest, below: ArgumentPlan): Option[LogicalPlan] = {
+    val replies = reply.path("parts").elements().asScala.map(_.elements().asScala.toSeq).toSeq
+    val kept = (replies.flatten.flatMap(Rewritten.kept) ++ Rewritten.kept(reply)).distinct
+    val told = record("states of each group by Spark's own aggregation, finished in Python, by annotation", kept)
+    val read = scalars.zip(replies).flatMap { case (udf, parts) => parts.map(Reductions.read(udf, below, request, _, told)) }
+    if (replies.isEmpty || read.exists(_.isLeft)) None
+    else {
+      val parts = read.zipWithIndex.collect { case (Right(part), i) => Alias(part.expression, s"part$i")() }
+      val rows = Alias(Count(Literal(1)).toAggregateExpression(), "rows")()
+      val extra = if (keys.isEmpty) Seq(rows) else Nil // without keys and rows, PySpark's gives no row
+      val whole = Aggregate(aggregate.groupingExpressions, keys ++ parts ++ extra, below.plan)
+      val there =
+        if (keys.isEmpty) Project(parts.map(_.toAttribute), Filter(GreaterThan(rows.toAttribute, Literal(0L)), whole)) else whole
+      Some(asResults(mapped("finish", groups ++ results, there, told)))
+    }
+  }
+
+  private def columns(behindKeys: Seq[DataType]) = (keys.map(_.dataType) ++ behindKeys).zipWithIndex
+    .map { case (dataType, i) => AttributeReference(s"_$i", dataType)() }
+
+  private def record(what: String, kept: Seq[String]) =
+    Rewritten(scalars.head.resultId.id, scalars.map(_.name).mkString(", "), Rewritten.Partial, what, kept, Nil)
+
+  private def mapped(command: String, output: Seq[Attribute], child: LogicalPlan, record: Rewritten): LogicalPlan = {
+    val bytes = HexFormat.of().parseHex(reply.path(command).asText)
+    val function = SparkInternals.withCommand(scalars.head.func, bytes, scalars.map(_.func))
+    val udf = PythonUDF(record.udf, function, DataTypeUtils.fromAttributes(output), child.output, EvalTypes.MapArrow, true)
+    Rewritten.mark(udf, record)
+    MapInArrow(udf, output, child, isBarrier = false, None)
+  }
+
+  /** The Aggregate's own output over the keys and results. */
+  private def asResults(made: LogicalPlan): LogicalPlan = {
     val ofCall = calls.map(_.canonicalized: Expression).zip(results).toMap
     val ofKey = aggregate.groupingExpressions.map(_.canonicalized).zip(groups).toMap
     Project(aggregate.aggregateExpressions.map { expression =>
@@ -80,7 +108,12 @@ private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) 
         case same: Attribute => Alias(same, expression.name)(expression.exprId, expression.qualifier)
         case named => named.asInstanceOf[NamedExpression]
       }
-    }, after)
+    }, made)
+  }
+
+  private def valueOf(argument: Expression): Expression = argument match {
+    case NamedArgumentExpression(_, value) => value
+    case value => value
   }
 }
 
@@ -91,10 +124,5 @@ private object PartialAggregates {
     case BooleanType | ByteType | ShortType | IntegerType | LongType | DateType | TimestampType | TimestampNTZType => true
     case text: StringType => text == StringType
     case _ => false
-  }
-
-  private def valueOf(argument: Expression): Expression = argument match {
-    case NamedArgumentExpression(_, value) => value
-    case value => value
   }
 }

@@ -1,5 +1,7 @@
 package io.sparkweld.rules
 
+import java.util.HexFormat
+
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.expressions.Moment2
 import io.sparkweld.support.{ExpressionDecoder, Refusal, Rewritten, UnsupportedExpression}
@@ -12,8 +14,9 @@ import scala.jdk.CollectionConverters._
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.expressions.aggregate._
 import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, Project}
+import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
-import org.apache.spark.sql.types.{DoubleType, LongType}
+import org.apache.spark.sql.types.{DataType, DoubleType, LongType}
 
 /**
  * An aggregate UDF as expressions over Spark's aggregates.
@@ -26,6 +29,8 @@ final class Reductions private (
     places: Seq[Attribute],
     result: Expression,
     record: Rewritten) {
+
+  def dataType: DataType = result.dataType
 
   /** With the aggregates themselves in place, for an Aggregate node. */
   def expression: Expression = over((aggregate, _) => aggregate)
@@ -49,21 +54,31 @@ object Reductions {
     for {
       request <- FunctionRequest.of("aggregate", below.scalar(udf), below.output, conf)
       reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
-      made <- try Right(read(udf, kind, request, reply))
-      catch { case unknown: UnsupportedExpression => Left(Seq(Refusal("SW512", "what" -> s"it holds ${unknown.what}"))) }
+      what = if (kind == "window") "aggregated by Spark's own window operator" else "partial and final aggregation"
+      record = Rewritten(udf.resultId.id, udf.name, kind, what, Rewritten.kept(reply), Rewritten.notes(reply))
+      made <- read(below.scalar(udf), below, request, reply, record)
+      _ <- Either.cond(made.dataType == udf.dataType, (), Seq(unknown(s"a result of type ${made.dataType.sql}")))
     } yield made
 
-  private def read(udf: PythonUDAF, kind: String, request: FunctionRequest, reply: JsonNode): Reductions = {
-    val rows = new ExpressionDecoder(request.column)
-    val aggregates = reply.path("aggregates").elements().asScala.toSeq
-      .map(json => (aggregateOf(json, rows), json.path("states").asBoolean))
-    val places = aggregates.map { case (aggregate, _) => AttributeReference("aggregate", aggregate.dataType)() }
-    val result = new ExpressionDecoder(name => places(name.stripPrefix("aggregate").toInt)).decode(reply.path("result"))
-    if (result.dataType != udf.dataType) throw new UnsupportedExpression(s"a result of type ${result.dataType.sql}")
-    val what = if (kind == "window") "aggregated by Spark's own window operator" else "partial and final aggregation"
-    val record = Rewritten(udf.resultId.id, udf.name, kind, what, Rewritten.kept(reply), Rewritten.notes(reply))
-    new Reductions(aggregates, places, result, record)
-  }
+  /** What a reply says of `udf`. The values of rows that are functions of Python's become columns of `below`. */
+  def read(
+      udf: PythonUDF,
+      below: ArgumentPlan,
+      request: FunctionRequest,
+      reply: JsonNode,
+      record: Rewritten): Either[Seq[Refusal], Reductions] =
+    try {
+      val values = reply.path("columns").elements().asScala
+        .map(json => json.path("name").asText -> below.value(udf, json, request.column)).toMap
+      val rows = new ExpressionDecoder(name => values.getOrElse(name, request.column(name)))
+      val aggregates = reply.path("aggregates").elements().asScala.toSeq
+        .map(json => (aggregateOf(json, rows), json.path("states").asBoolean))
+      val places = aggregates.map { case (aggregate, _) => AttributeReference("aggregate", aggregate.dataType)() }
+      val result = new ExpressionDecoder(name => places(name.stripPrefix("aggregate").toInt)).decode(reply.path("result"))
+      Right(new Reductions(aggregates, places, result, record))
+    } catch { case error: UnsupportedExpression => Left(Seq(unknown(error.what))) }
+
+  private def unknown(what: String) = Refusal("SW512", "what" -> s"it holds $what")
 
   private def aggregateOf(json: JsonNode, rows: ExpressionDecoder): AggregateExpression = {
     lazy val value = rows.decode(json.path("expr"))
@@ -79,13 +94,26 @@ object Reductions {
   }
 }
 
-/** The plan below an aggregate, with the scalar UDFs among the arguments as columns of a Project. */
+/** The plan below an aggregate, with the scalar UDFs among the arguments as columns of a Project, and values of rows above it. */
 final class ArgumentPlan(child: LogicalPlan) {
   private val computed = mutable.LinkedHashMap.empty[Expression, Alias]
+  private val values = mutable.LinkedHashMap.empty[Expression, Alias]
 
-  def plan: LogicalPlan = if (computed.isEmpty) child else Project(child.output ++ computed.values, child)
+  def plan: LogicalPlan = {
+    val arguments = if (computed.isEmpty) child else Project(child.output ++ computed.values, child)
+    if (values.isEmpty) arguments else Project(arguments.output ++ values.values, arguments)
+  }
 
   def output: Seq[Attribute] = plan.output
+
+  /** The value of each row that the service wrote a scalar UDF for, in the environment of `udf`. */
+  def value(udf: PythonUDF, json: JsonNode, column: String => Expression): Attribute = {
+    val function = SparkInternals.withCommand(udf.func, HexFormat.of().parseHex(json.path("payload").asText), Nil)
+    val arguments = json.path("args").elements().asScala.map(name => column(name.asText)).toSeq
+    val made = PythonUDF(s"${udf.name}, row by row", function, ExpressionDecoder.typeOf(json), arguments, EvalTypes.ScalarPandas,
+      udfDeterministic = true)
+    values.getOrElseUpdate(made.canonicalized, Alias(made, made.name)()).toAttribute
+  }
 
   /** The aggregate UDF as a scalar one, whose form requests speak of. */
   def scalar(udf: PythonUDAF): PythonUDF = {

@@ -39,7 +39,8 @@ object WeldRule extends Rule[SparkPlan] {
    */
   private[rules] def wantsMerging(node: SparkPlan): Boolean = node match {
     case aggregate: HashAggregateExec =>
-      aggregate.resultExpressions.exists(Rewritten.in(_).exists(_.kind == "aggregate")) && Backend.of(conf) != Backend.Catalyst
+      val kinds = Set("aggregate", Rewritten.Partial)
+      aggregate.resultExpressions.exists(Rewritten.in(_).exists(made => kinds(made.kind))) && Backend.of(conf) != Backend.Catalyst
     case _ => false
   }
 }
@@ -88,7 +89,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         if (wanted || below.exists(KernelNode.is)) aggregated(aggregate, below)
         else plan.mapChildren(rewrite)
       case fused if FusedFunctions.has(fused) => plan.mapChildren(rewrite)
-      case PythonNode(udfs) =>
+      case PythonNode(udfs) if udfs.forall(Rewritten.in(_).isEmpty) => // none of ours
         RefusalTags.set(plan, Seq(unlinked(udfs)))
         plan.mapChildren(rewrite)
       case _ => plan.mapChildren(visit(_, WeldRule.wantsMerging(plan) || wanted && plan.isInstanceOf[Exchange]))

@@ -1,0 +1,124 @@
+"""An annotated aggregate to Spark's own aggregates: of its state, and of what `finish` makes of it.
+
+The function of a group has to give what `finish` gives for the merged states of the group's pieces, and the group may be one
+piece. So the aggregate is `finish` of the state of the whole group, whose parts Spark merges itself where they are reductions
+that the compiler knows. What another order of rows changes, the annotation has to allow for (`rtol`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sparkweld.annotations import Annotation, annotation_of
+from sparkweld.annotations.split_types import Merge, Merged
+from sparkweld.errors import Refusal
+from sparkweld.fused import composed
+from sparkweld.fused.grouping import Leaf
+from sparkweld.reasons import refusal
+from udf_compiler.aggregates import PandasAggregate, compile_as
+from udf_compiler.aggregates import compile_aggregate as compile_function
+from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.payload import load_command
+
+_MODULES = ModulePath()
+_MOST_PARTS = 16
+_EXAMPLE_ROWS = 3
+
+#: Where a part of a state lies: the key in each container, and how many parts that has.
+Path = tuple[tuple[Any, int], ...]
+
+
+def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
+    """The reply of `udf_compiler.aggregates`; where it refuses a function whose annotation has a state, that of the state."""
+    try:
+        return compile_function(request, blobs)
+    except Refusal as error:
+        refused = error
+    udf = request["steps"][0]["udfs"][0]["udf"]
+    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(udf.get("broadcasts", ())):
+        try:
+            annotation = annotation_of(load_command(blobs[udf["payload"]]).function)
+            if annotation is None or not isinstance(annotation.returns, Merged) or annotation.returns.state is None:
+                raise refused
+            state, finish = annotation.returns.state, annotation.returns.finish
+            whole = state if finish is None else composed.finished(state, finish)
+            made = compile_as(request, whole, exact=annotation.returns.rtol == 0)
+        except Refusal:
+            raise refused from None
+    note = f"by the state and the finish of the annotation of {annotation.name}"
+    kept = [*made["kept"], *by_order(annotation)] if made["kept"] else []
+    return {**made, "kept": kept, "notes": [*made["notes"], note]}
+
+
+def by_order(annotation: Annotation) -> list[dict[str, str]]:
+    """What explain says of an annotation whose results depend on the order of rows."""
+    rtol = annotation.returns.rtol if isinstance(annotation.returns, Merge) else 0
+    return [{"op": annotation.name, "bound": f"{rtol:g} relative, by the order of rows"}] if rtol else []
+
+
+def state_parts(request: dict[str, Any], entry: dict[str, Any], annotation: Annotation) -> tuple[Any, list[dict[str, Any]]]:
+    """An aggregate's state, with a Leaf for each of its parts, and the replies for these. Refuses a state of other things than
+    reductions.
+    """
+    returns = annotation.returns
+    state = returns.state if isinstance(returns, Merged) and returns.state is not None else annotation.function
+    rng = np.random.default_rng(0)
+    with np.errstate(all="ignore"):
+        try:
+            example = state(*(t.example(rng, _EXAMPLE_ROWS) for t in annotation.args))
+        except Exception as error:  # noqa: BLE001 - code of the user's
+            raise refusal("SW647", entry["name"], function=entry["name"], what=f"its state raises {error!r}") from None
+    leaves: list[tuple[Path, Any]] = []
+    shape = _shape(example, (), leaves, entry["name"])
+    used = _columns(entry["udf"])
+    one = {
+        **request, "inputs": [i for i in request["inputs"] if i["name"] in used], "steps": [{"kind": "python", "udfs": [entry]}],
+    }  # fmt: skip
+    rtol = returns.rtol if isinstance(returns, Merge) else 0
+    return shape, [compile_as(one, composed.part(state, path), _StatePart(leaf), exact=rtol == 0) for path, leaf in leaves]
+
+
+class _StatePart(PandasAggregate):
+    """A part of a state as the result: the number itself, of the type that the function makes it."""
+
+    def __init__(self, like: Any) -> None:
+        self.python, self.dtype = type(like) in (bool, int, float), np.asarray(like).dtype
+
+    def result(self, groups: Any, result: Any, to: str, place: str) -> tuple[Any, str]:
+        known = type(getattr(result, "dtype", None)) is type(self.dtype) and getattr(result, "loop", None) is groups.loop
+        if not known or result.dtype != self.dtype or result.weak is not self.python or result.value.type.nullable:
+            raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))
+        return result.value, str(self.dtype)
+
+    def scalar(self, given: Any) -> Any:
+        python = type(given) in (bool, int, float)
+        return given if python is self.python and np.asarray(given).dtype == self.dtype else object()
+
+
+def _shape(state: Any, path: Path, leaves: list[tuple[Path, Any]], name: str) -> Any:
+    """The state with Leafs for its numbers, which go to `leaves`. Refuses (SW647) other states."""
+    if type(state) in (bool, int, float) or isinstance(state, np.float64 | np.int64 | np.bool_):
+        leaves.append((path, state))
+        if len(leaves) <= _MOST_PARTS:
+            return Leaf(len(leaves) - 1, type(state) in (bool, int, float))
+    if type(state) in (tuple, list):
+        return type(state)(_shape(part, (*path, (at, len(state))), leaves, name) for at, part in enumerate(state))
+    if type(state) is dict and all(type(key) in (str, int) for key in state):
+        return {key: _shape(part, (*path, (key, len(state))), leaves, name) for key, part in state.items()}
+    raise refusal("SW647", name, function=name, what=f"its state is no numbers but a {type(state).__name__}")
+
+
+def _columns(udf: dict[str, Any]) -> set[str]:
+    """Names of the columns below a call's arguments."""
+
+    def names(expr: dict[str, Any]) -> set[str]:
+        own = {expr["name"]} if expr["op"] == "Column" else set()
+        return own.union(*map(names, expr.get("args", ())))
+
+    return set().union(*(names(argument["expr"]) for argument in udf["args"] if argument.get("expr") is not None))
+
+
+__all__ = ["by_order", "compile_aggregate", "state_parts"]
