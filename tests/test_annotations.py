@@ -97,6 +97,27 @@ def numbered(x, seen):
     return x
 
 
+class Reordered(Rows):
+    """A split type of a user's that forgets the order of pieces."""
+
+    def merge(self, pieces):
+        return super().merge(list(pieces)[::-1])
+
+
+class Lossy(Rows):
+    """One that forgets a piece."""
+
+    def merge(self, pieces):
+        return super().merge(pieces[:-1])
+
+
+class Overlapping(Rows):
+    """One that gives a row to two pieces."""
+
+    def split(self, value, start, stop):
+        return super().split(value, max(start - 1, 0), stop)
+
+
 def doubled_in_place(x):
     x *= 2
     return x
@@ -117,6 +138,10 @@ def doubled_in_place(x):
         (lambda x: x[:1], (Rows(dtype="int64"),), Sum(), "another result on the pieces"),
         (lambda x: x[x > 0] - 1 if len(x) > 5 else x[x > 0], (ARRAY,), Filtered(), "another result on the pieces"),
         (lambda x: x.sum() / len(x), (Rows(dtype="int64"),), Sum(), "another result on the pieces"),
+        (np.negative, (ARRAY,), Reordered(container="array"), "another result on the pieces"),
+        (np.negative, (ARRAY,), Lossy(container="array"), "fails on the pieces|another result on the pieces"),
+        (np.negative, (Overlapping(container="array"),), ARRAY, "another result on the pieces"),
+        (np.add, (ARRAY, Overlapping(container="array")), ARRAY, "fails on the pieces|another result on the pieces"),
         (counted, (ARRAY,), ARRAY, "keeps state"),
         (doubled_in_place, (ARRAY,), ARRAY, "not annotated as Mutated"),
         (numbered, (ARRAY, Broadcast({})), ARRAY, "argument 2, which is not annotated as Mutated"),
