@@ -26,7 +26,7 @@ _DEFAULT_L2 = 1 << 20
 #: Bytes that a Python object takes, with its pointer.
 _OBJECT = 64
 #: A block twice as large has to save this part of the time a row.
-_GAIN = 0.04
+_GAIN = 0.02
 #: Sizes that were measured in this process, by what was measured, and how many are kept.
 _measured: dict[Hashable, int] = {}
 _KEPT_SIZES = 4096
@@ -103,23 +103,22 @@ class BlockSize:
     def measure(self, run: Callable[[int, int], float], rows: int) -> int:
         """Settles the size on the first of `rows` rows; gives how many are done. `run(start, stop)` gives the seconds it took.
 
-        Each size runs twice and the better time counts, the first block of all not at all: it warms caches up.
+        Each size runs twice and the better time counts, the first block of all not at all: it warms caches up. It goes on behind
+        one size that saves nothing, for what else the machine does is measured, too.
         """
         with self._lock:
             if self._settled or rows < 16 * self.rows:
                 return 0
             done = self.rows
             run(0, done)
-            best = None
-            while not self._settled:
-                size = self.rows if best is None else min(2 * self.rows, _MOST)
-                if done + 2 * size > rows // 8 or (best is not None and size == self.rows):
-                    break
+            best, size, in_vain = float("inf"), self.rows, 0
+            while done + 2 * size <= rows // 8 and size <= _MOST and in_vain < 2:
                 took = min(run(done, done + size), run(done + size, done + 2 * size)) / size
                 done += 2 * size
-                if best is not None and took > (1 - _GAIN) * best:
-                    break
-                best, self.rows = took, size
+                in_vain += 1
+                if took <= (1 - _GAIN) * best:
+                    best, self.rows, in_vain = took, size, 0
+                size *= 2
             self._settled = True
             if len(self._known) < _KEPT_SIZES:
                 self._known[self._key] = self.rows
