@@ -9,9 +9,10 @@ import pytest
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops import TreeEnsemble
-from sparkweld.ir.tree_layouts import TooLarge, walk_arrays
+from sparkweld.ir.tree_layouts import PIECE, TooLarge
 from sparkweld.ir.tree_masks import mask_arrays
 from sparkweld.ir.tree_readings import Span, forest_of, pruned
+from sparkweld.ir.tree_walks import walk_arrays
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.kernels.models import trees as entries
@@ -91,7 +92,8 @@ def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
 @pytest.mark.parametrize("width", [F32, F64], ids=str)
 def test_without_tables_in_registers(width: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     """What CPUs without AVX-512 run, on any."""
-    monkeypatch.setattr("sparkweld.kernels.models.tree_vectors.in_registers", lambda: False)
+    for module in ("tree_ranks", "tree_vectors"):
+        monkeypatch.setattr(f"sparkweld.kernels.models.{module}.in_registers", lambda: False)
     mask, walk = entries.mask_entry(width, width), entries.walk_entry(width, width, sets=False)
     monkeypatch.setattr(entries, "ENTRIES", {("mask", width, width): mask, ("walk", width, width): walk})
     rng = np.random.default_rng(9)
@@ -164,6 +166,25 @@ def test_deep_and_many() -> None:
     assert chain.depth == 300 and len(Forest(40, F64, F64, np.zeros(1), stumps).used) == 7
     with pytest.raises(TooLarge, match="256 leaves"):
         mask_arrays(Forest(40, F64, F64, np.zeros(1), (wide,)))
+
+
+def test_walks_begin_below_the_first_levels() -> None:
+    """Programs take the rows there in pieces of enough rows; splits by long sets, and pieces of few rows, are walked."""
+    rng = np.random.default_rng(12)
+    edges = [np.unique(rng.normal(size=90)) for _ in range(6)]
+    trees = tuple(random_tree(rng, leaves, edges, number == 3, 1, 0) for number, leaves in enumerate((400, 3, 1, 60, 300)))
+    many = tuple((edges[0][i], edges[0][i + 1]) for i in range(0, 60, 2))
+    trees += (replace(trees[0], sets={0: many}),)
+    forest = Forest(6, F64, F64, np.zeros(1), trees)
+    op = TreeEnsemble.walking(forest)
+    depth, below = op.block["trees"].reshape(-1, 8)[:, 3:5].T.tolist()
+    assert op.slots and depth == [t.depth for t in trees]
+    assert below[1] == below[2] == 0 and below[0] < depth[0] and below[-1] == depth[-1]
+    columns = [around(rng, e, ROWS) for e in edges]
+    expected = forest.evaluate(columns)[0].tobytes()
+    for piece in (64, 128, 192, PIECE):
+        assert Scored(op).run(columns, piece)[0].tobytes() == expected
+    assert op.evaluate_all(*columns)[0].tobytes() == expected
 
 
 def test_what_does_not_fit() -> None:

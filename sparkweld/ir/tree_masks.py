@@ -47,25 +47,25 @@ def mask_arrays(forest: Forest) -> dict[str, np.ndarray]:
         raise TooLarge(f"a tree of more than {MASK_LEAVES} leaves")
     ranks = Ranks.of(forest, 8)
     arrays = ranks.arrays(forest)
-    maker = _Maker(ranks, Columns(arrays["columns"]))
+    programs = Programs(ranks, Columns(arrays["columns"]))
     trees, values, size = [], [], 0
     for tree in forest.trees:
-        digits = maker.add(tree)
-        trees.append((len(maker.operations), digits, size, tree.first, tree.values.shape[1], len(maker.leaves)))
-        values.append(tree.values[maker.leaves].T.astype(forest.sums.dtype).ravel())
+        digits = programs.add(tree)
+        trees.append((len(programs.operations), digits, size, tree.first, tree.values.shape[1], len(programs.leaves)))
+        values.append(tree.values[programs.leaves].T.astype(forest.sums.dtype).ravel())
         size += values[-1].size
-    maker.end_group()
-    columns = maker.columns
-    if columns.count > 1 << 16 or maker.slots > 1 << 16:
-        raise TooLarge(f"{columns.count} columns, {maker.slots} sets of rows")
+    programs.end_group()
+    columns = programs.columns
+    if columns.count > 1 << 16 or programs.slots > 1 << 16:
+        raise TooLarge(f"{columns.count} columns, {programs.slots} sets of rows")
     return with_head({
-        "head": np.array([len(columns.rows), len(maker.groups), maker.slots, forest.outputs, columns.count], np.int64),
+        "head": np.array([len(columns.rows), len(programs.groups), programs.slots, forest.outputs, columns.count], np.int64),
         **arrays,
-        "groups": np.array(maker.groups, np.int64).reshape(-1, 2),
-        "tests": np.array(maker.tests, np.uint16).reshape(-1, 2),
+        "groups": np.array(programs.groups, np.int64).reshape(-1, 2),
+        "tests": np.array(programs.tests, np.uint16).reshape(-1, 2),
         "trees": np.array(trees, np.int64).reshape(-1, 6),
-        "planes": np.array(maker.planes, np.uint16).reshape(-1, PLANES),
-        "operations": np.array(maker.operations, np.uint16).reshape(-1, 4),
+        "planes": np.array(programs.planes, np.uint16).reshape(-1, PLANES),
+        "operations": np.array(programs.operations, np.uint16).reshape(-1, 4),
         "values": np.concatenate([*values, np.zeros(BEYOND, forest.sums.dtype)]),
         "start": forest.start.astype(forest.sums.dtype),
     })  # fmt: skip
@@ -185,8 +185,8 @@ def _scheduled(choices: list[_Choice], planes: list[int]) -> tuple[list[list[int
 
 
 @dataclass
-class _Maker:
-    """The program, as trees are added; `leaves` are the last one's nodes, by number (any node, where no leaf has the number).
+class Programs:
+    """Those of a forest, as trees are added; `leaves` are the last one's nodes, by number (any, where no leaf has the number).
 
     What operations make comes behind all tests of the group, so it is numbered from _MADE on until the group ends.
     """
@@ -231,12 +231,13 @@ class _Maker:
         return self._width
 
     def end_group(self) -> None:
-        """Ends the group of the trees since the last one ended."""
+        """Ends the group of the trees since the last one ended. Its tests of a column follow each other, which read the same."""
         done = self.groups[-1][1] if self.groups else 0
-        made = FREE + len(self._known)
+        made, tests = FREE + len(self._known), sorted(self._known)
+        place = {NONE: NONE, ALL: ALL} | {self._known[test]: slot for slot, test in enumerate(tests, FREE)}
         for slots in (*self.operations[self._begin :], *self.planes[done:]):
-            slots[:] = [made + slot - _MADE if slot >= _MADE else slot for slot in slots]
-        self.tests += self._known
+            slots[:] = [made + slot - _MADE if slot >= _MADE else place[slot] for slot in slots]
+        self.tests += tests
         self.groups.append((len(self.tests), len(self.planes)))
         self.slots = max(self.slots, made + self._made)
         self._known, self._begin, self._made = {}, len(self.operations), 0

@@ -1,6 +1,6 @@
 """The arrays of a tree ensemble's block back to trees, and trees to those that are left where more is known of the features.
 
-It inverts `tree_layouts` and `tree_masks`: thresholds are edges of columns, and a leaf's number is the place of its values.
+It inverts `tree_masks` and `tree_walks`: thresholds are edges of columns, and a leaf's number is the place of its values.
 """
 
 from __future__ import annotations
@@ -225,10 +225,10 @@ def _of_walk(block: ConstantBlock) -> list[Tree]:
     rows = block["columns"].reshape(-1, 4)
     plain = np.arange(max(len(rows), int(rows[:, 3].max(initial=0)) + 1))  # a column with NaN among its hits -> the one without
     plain[rows[rows[:, 3] > 0, 3]] = np.flatnonzero(rows[:, 3])
-    trees, edges = block["trees"].reshape(-1, 5), _ascending_edges(block)
+    trees, edges = block["trees"].reshape(-1, 8)[:, 2:], _ascending_edges(block)
     ends = [*trees[1:, 0].tolist(), block.length("nodes")]
     found = []
-    for (root, _, first, width, at), end in zip(trees.tolist(), ends, strict=True):
+    for (root, _, _, first, width, at), end in zip(trees.tolist(), ends, strict=True):
         words, numbers = block["nodes"][root:end].view(np.int64), block["leaves"][root:end]
         child, offset = (words >> CHILD_BIT) - root, words >> OFFSET_BIT & 0xFFFF
         leaf = child == np.arange(len(words))

@@ -69,8 +69,12 @@ class Tree:
     @cached_property
     def depth(self) -> int:
         """Splits on the longest way to a leaf."""
+        return self.depth_below(np.zeros(1, np.int64))
+
+    def depth_below(self, nodes: np.ndarray) -> int:
+        """Splits on the longest way from one of the nodes to a leaf."""
         depth = 0
-        level = np.flatnonzero(self.hit[:1] >= 0)
+        level = nodes[self.hit[nodes] >= 0]
         while level.size:
             children = np.concatenate([self.hit[level], self.miss[level]])
             level = children[self.hit[children] >= 0]

@@ -234,7 +234,7 @@ REFUSED = {
 @pytest.mark.parametrize("code", REFUSED)
 def test_refusals(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if code == "SW830":
-        monkeypatch.setattr("sparkweld.ir.tree_layouts.MAX_COLUMNS", 0)
+        monkeypatch.setattr("sparkweld.ir.tree_walks.MAX_COLUMNS", 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = REFUSED[code]()

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import ClassVar
 
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops.models import ModelOp
-from sparkweld.ir.tree_layouts import (
-    CHILD_BIT,
-    OFFSET_BIT,
-    PIECE,
-    WALKERS,
-    TooLarge,
-    ascending,
-    walk_arrays,
-)
+from sparkweld.ir.tree_layouts import CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
 from sparkweld.ir.tree_masks import ALL, AS_BEFORE, FREE, PLANES, mask_arrays, mask_bytes
+from sparkweld.ir.tree_walks import WAYS, walk_arrays
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 
@@ -40,7 +33,8 @@ class TreeEnsemble(ModelOp):
     """Sums of the leaves' values, in the order of the trees, as `sparkweld.ir.trees.Forest` defines them.
 
     `form`: mask, walk, or sets (a walk with splits by sets of ranks). `arguments`: features, all f32 or all f64. `slots`: sets of
-    rows that the mask form works with. Block: the arrays of that form; `start`'s type and length are those of the results.
+    rows that the programs of masks, and of a walk's first levels, work with. Block: the arrays of that form; `start`'s
+    type and length are those of the results.
     """
 
     form: str
@@ -65,7 +59,7 @@ class TreeEnsemble(ModelOp):
         """In walk form. Raises TooLarge."""
         arrays = walk_arrays(forest)
         form = "sets" if len(arrays["set_starts"]) > 1 else "walk"
-        return TreeEnsemble(form, forest.features, 0, ConstantBlock.of(**arrays))
+        return TreeEnsemble(form, forest.features, int(arrays["head"][2]), ConstantBlock.of(**arrays))
 
     @property
     def width(self) -> Type:
@@ -114,33 +108,41 @@ class TreeEnsemble(ModelOp):
                 ranks[twin] = ranks[at] + dtype(1)
         return ranks
 
-    def _mask_leaves(self, ranks: np.ndarray) -> Leaves:
+    def _numbers(self, ranks: np.ndarray, width: int) -> Iterator[np.ndarray]:
+        """The rows' numbers that the program of each tree gives; `width`: of the block's rows of trees."""
         tests, operations = self.block["tests"].reshape(-1, 2), self.block["operations"].reshape(-1, 4).tolist()
-        trees = zip(self.block["trees"].reshape(-1, 6).tolist(), self.block["planes"].reshape(-1, PLANES), strict=True)
+        trees, planes = self.block["trees"].reshape(-1, width)[:, :2].tolist(), self.block["planes"].reshape(-1, PLANES)
         sets = np.zeros((self.slots, ranks.shape[1]), bool)
         sets[ALL] = True
-        leaf = np.zeros(ranks.shape[1], np.int64)
-        found, begin, first, done = [], 0, 0, 0
+        number = np.zeros(ranks.shape[1], np.int64)
+        begin, first, done = 0, 0, 0
         for last, ended in self.block["groups"].reshape(-1, 2).tolist():
             for slot, (column, key) in enumerate(tests[first:last], FREE):
                 sets[slot] = ranks[column] <= key
-            for (end, digits, values, output, width, leaves), planes in islice(trees, ended - done):
+            for tree in range(done, ended):
+                end, digits = trees[tree]
                 for to, condition, hit, miss in operations[begin:end]:
                     sets[to] = np.where(sets[condition], sets[hit], sets[miss])
                 if digits != AS_BEFORE:
-                    leaf = (1 << np.arange(PLANES)) @ sets[planes]
-                found.append((output, values + np.arange(width) * leaves, leaf, 1))
+                    number = (1 << np.arange(PLANES)) @ sets[planes[tree]]
+                yield number
                 begin = end
             first, done = last, ended
-        return found
+
+    def _mask_leaves(self, ranks: np.ndarray) -> Leaves:
+        trees = zip(self.block["trees"].reshape(-1, 6).tolist(), self._numbers(ranks, 6), strict=True)
+        return [
+            (output, values + np.arange(width) * leaves, leaf, 1) for (_, _, values, output, width, leaves), leaf in trees
+        ]
 
     def _walk_leaves(self, ranks: np.ndarray) -> Leaves:
-        nodes, numbers = self.block["nodes"], self.block["leaves"]
+        nodes, numbers, entries = self.block["nodes"], self.block["leaves"], self.block["entries"].reshape(-1, WAYS)
         rows = np.arange(ranks.shape[1])
+        programs = self._numbers(ranks, 8)
         found = []
-        for root, depth, first, width, values in self.block["trees"].reshape(-1, 5).tolist():
-            at = np.full(len(rows), root, np.int64)
-            for _ in range(depth):
+        for tree, (*_, root, depth, below, first, width, values) in enumerate(self.block["trees"].reshape(-1, 8).tolist()):
+            at = entries[tree][next(programs)].astype(np.int64) if len(entries) else np.full(len(rows), root)
+            for _ in range(below if len(entries) else depth):
                 node = nodes[at].view(np.int64)
                 key, offset = node & 0xFFFF, node >> OFFSET_BIT & 0xFFFF
                 rank = ranks[offset // (2 * WALKERS), rows].astype(np.int64)

@@ -25,6 +25,7 @@ from sparkweld.errors import InternalError
 from sparkweld.ir import tree_layouts
 from sparkweld.ir.ops import Distances, Interpolate, KernelSums, Mlp, ModelOp, Neighbours, TextSums, TreeEnsemble, WeightedMedian
 from sparkweld.ir.tree_masks import mask_bytes
+from sparkweld.ir.tree_walks import walk_bytes
 from sparkweld.kernels.models import dense, selection, similarity, statistics, text, text_entries, text_kept, trees
 from sparkweld.kernels.models.library import ModelFunction
 
@@ -57,7 +58,7 @@ def _distances(op: Distances) -> Scorer:
 def _trees(op: TreeEnsemble) -> Scorer:
     masks = op.form == "mask"
     # All columns may have twins.
-    scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else tree_layouts.walk_bytes(op.columns)
+    scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else walk_bytes(op.columns, op.slots)
     return Scorer(trees.ENTRIES[op.form, op.width, op.sums], scratch=scratch)
 
 

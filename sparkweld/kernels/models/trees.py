@@ -5,22 +5,28 @@ round: a bit is a row and no leaf, so that 512 rows are one register, and leaf n
 place of thresholds, compared 64 at a time, are as in RapidScorer (Ye et al., KDD 2018). Walk form: rows go down the tree side by
 side, over nodes of 8 bytes.
 
+Its first levels are a program as of the mask form,
+unless the rows are few.
+
 Entries are as `kernels.models` says; the number of rows need not divide by anything.
 """
 
 from __future__ import annotations
 
 from sparkweld.ir.tree_layouts import PIECE, WALKERS
+from sparkweld.ir.tree_walks import LEAST_ROWS, WAYS
 from sparkweld.ir.types import F32, F64, Type
 from sparkweld.kernels.models.library import ModelFunction
+from sparkweld.kernels.models.tree_ranks import rank_bytes, rank_words
 from sparkweld.kernels.models.tree_vectors import (
     add_arrived,
     add_leaves,
+    arrive,
     choices,
+    enter,
     fill,
     leaf_numbers,
-    rank_bytes,
-    rank_words,
+    start,
     tests,
     tree_function,
     walk,
@@ -31,7 +37,7 @@ from sparkweld.kernels.strings.memory_access import copy, load_i32, store_word, 
 def mask_entry(width: Type, sums: Type) -> ModelFunction:
     """The entry for ensembles in mask form of this width of features and sums."""
     size, term = width.width, sums.width
-    rank, add, begin = rank_bytes(width.kind), add_leaves(sums.kind), fill(sums.kind)
+    rank, add, begin, test_all = rank_bytes(width.kind), add_leaves(sums.kind), fill(sums.kind), tests(8)
 
     def score(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
         count = word(block, 0)
@@ -77,7 +83,7 @@ def mask_entry(width: Type, sums: Type) -> ModelFunction:
         i = 0
         while i < word(block, 8):
             end = all_tests + 4 * word(group, 0)
-            tests(ranks, test, end, sets + 128)
+            test_all(ranks, test, end, sets + 128)
             test = end
             while at < tree + 48 * word(group, 8):
                 end = operations + 8 * word(at, 0)
@@ -112,30 +118,45 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
     """The entry for ensembles in walk form of this width of features and sums, with or without sets."""
     size, term = width.width, sums.width
     rank, add, begin, go = rank_words(width.kind), add_arrived(sums.kind), fill(sums.kind), walk(sets=sets)
+    test_all = tests(16)
 
     def score(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
         count = word(block, 0)
-        trees = word(block, 8)
-        columns = block + word(block, 40)
-        edges = block + word(block, 48)
-        tree = block + word(block, 56)
-        nodes = block + word(block, 64)
-        numbers = block + word(block, 72)
-        terms = block + word(block, 80)
-        start = block + word(block, 88)
-        starts = block + word(block, 96)
-        members = block + word(block, 104)
+        columns = block + word(block, 56)
+        edges = block + word(block, 64)
+        tree = block + word(block, 72)
+        trees_end = tree + 64 * word(block, 40)
+        nodes = block + word(block, 80)
+        numbers = block + word(block, 88)
+        terms = block + word(block, 96)
+        start_at = block + word(block, 104)
+        starts = block + word(block, 112)
+        members = block + word(block, 120)
+        group = block + word(block, 128)
+        all_tests = block + word(block, 136)
+        planes = block + word(block, 144)
+        operations = block + word(block, 152)
+        entries = block + word(block, 160)
         arrived = scratch
-        ranks = arrived + 4 * PIECE
+        leaves = arrived + 4 * PIECE
+        ranks = leaves + PIECE
         all_columns = word(block, 32)
         stride = 2 * WALKERS * all_columns
+        programs = 0
+        plain = arrived  # which nobody reads as ranks
+        column = 0
+        if word(block, 8) != 0 and rows >= LEAST_ROWS:
+            programs = 1
+            plain = ranks + 2 * PIECE * all_columns
+            column = 2 * PIECE
+        slots = plain + column * all_columns
         number = 0
         while number < word(block, 24):
             to = word(outputs, 8 * number)
             if to != 0:
-                begin(to, start + term * number, rows)
+                begin(to, start_at + term * number, rows)
             number += 1
-        most = word(block, 16)
+        most = word(block, 48)
         base = 0
         while base < rows:
             some = rows - base
@@ -145,27 +166,55 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
             while i < count:
                 at = columns + 16 * i
                 values = word(arguments, 8 * load_i32(at, 0)) + size * base
-                to = ranks + 2 * WALKERS * i
-                twin = to
+                twin = i
                 if load_i32(at, 12) != 0:
-                    twin = ranks + 2 * WALKERS * load_i32(at, 12)
-                rank(values, edges + size * load_i32(at, 8), load_i32(at, 4), some, to, twin, stride)
+                    twin = load_i32(at, 12)
+                here = ranks + 2 * WALKERS * i
+                there = ranks + 2 * WALKERS * twin
+                table = edges + size * load_i32(at, 8)
+                rank(values, table, load_i32(at, 4), some, here, there, stride, plain + column * i, plain + column * twin)
                 i += 1
+            if programs != 0:
+                i = 0
+                while i < 64:
+                    store_word(slots, i, 0)
+                    store_word(slots, 64 + i, -1)
+                    i += 8
+            test = all_tests
+            op = operations
+            following = tree
             at = tree
-            while at < tree + 40 * trees:
+            while at < trees_end:
+                if programs == 0:
+                    start(arrived, word(at, 16))
+                else:
+                    if at == following:
+                        end = all_tests + 4 * word(group, 0)
+                        test_all(plain, test, end, slots + 128)
+                        test = end
+                        following = tree + 64 * word(group, 8)
+                        group += 16
+                    end = operations + 8 * word(at, 0)
+                    choices(slots, op, end)
+                    op = end
+                    if word(at, 8) >= 0:
+                        leaf_numbers(slots, planes, word(at, 8), leaves)
+                    enter(arrived, leaves, entries)
+                    planes += 16
+                    entries += 4 * WAYS
                 row = 0
                 while row < some:
-                    here = ranks + 2 * all_columns * row
-                    go(nodes, word(at, 0), word(at, 8), here, arrived + 4 * row, starts, members)
+                    go(nodes, word(at, 24 + 8 * programs), ranks + 2 * all_columns * row, arrived + 4 * row, starts, members)
                     row += WALKERS
-                values = terms + term * word(at, 32)
+                arrive(arrived, numbers, word(at, 48), some)
+                values = terms + term * word(at, 56)
                 number = 0
-                while number < word(at, 24):
-                    to = word(outputs, 8 * (word(at, 16) + number))
+                while number < word(at, 48):
+                    to = word(outputs, 8 * (word(at, 40) + number))
                     if to != 0:
-                        add(to + term * base, arrived, numbers, values + term * number, word(at, 24), some)
+                        add(to + term * base, arrived, values + term * number, some)
                     number += 1
-                at += 40
+                at += 64
             base += most
         return 0
 
