@@ -23,6 +23,7 @@ class Samples:
     cold: dict[str, float] = field(default_factory=dict)
     warm: dict[str, list[float]] = field(default_factory=dict)
     note: str = ""
+    rows_of: dict[str, int] = field(default_factory=dict)  # of ways that run over others than `rows`
 
     def median(self, way: str) -> float:
         """Median of the warm runs in seconds."""
@@ -30,7 +31,7 @@ class Samples:
 
     def core_ns(self, way: str) -> float:
         """Wall time of all cores per input row, in nanoseconds."""
-        return self.median(way) * self.cores / self.rows * 1e9
+        return self.median(way) * self.cores / self.rows_of.get(way, self.rows) * 1e9
 
 
 @dataclass(kw_only=True)

@@ -24,12 +24,16 @@ def add_session_arguments(parser: ArgumentParser, memory: str) -> None:
 
 
 class SideBySide(AbstractContextManager["SideBySide"]):
-    """Both sessions, "off" and "on"; `runs` has for each way the session, and what the worker calls the way."""
+    """Both sessions, "off" and "on"; `runs` has for each way the session, and what the worker calls the way.
+
+    `own`: for some ways, what their query has that those of the others have not.
+    """
 
     def __init__(self, arguments: Namespace, runs: Mapping[str, tuple[str, str]], scratch: Path, progress: Progress) -> None:
         self.arguments, self.runs, self.scratch, self.progress = arguments, runs, scratch, progress
         self.sampler, self._stack = Sampler(), ExitStack()
         self.sessions: dict[str, SparkProcess] = {}
+        self.own: dict[str, Mapping[str, str]] = {}
 
     def __enter__(self) -> SideBySide:
         for side in ("off", "on"):
@@ -43,19 +47,23 @@ class SideBySide(AbstractContextManager["SideBySide"]):
     def __exit__(self, *fault: object) -> None:
         self._stack.close()
 
+    def _query(self, query: Mapping[str, str], way: str) -> dict[str, str]:
+        return {**query, **self.own.get(way, {})}
+
     def first_runs(self, line: Samples, do: str, query: Mapping[str, str]) -> dict[str, int]:
         """Runs each way once, as the line's cold times; gives the batches that kernels and Python had of the plugin's."""
         for way, (side, how) in self.runs.items():
             self.progress.tick(f"{line.case}: {way}, first run")
-            line.cold[way] = self.sampler.sample(self.sessions[side], retake=False, do=do, way=how, **query)
+            line.cold[way] = self.sampler.sample(self.sessions[side], retake=False, do=do, way=how, **self._query(query, way))
         return self.sessions["on"].ask("weld_batches")
 
     def warm_up(self, line: Samples, do: str, query: Mapping[str, str], ways: Sequence[str], times: int) -> None:
         """Runs some of the ways, and forgets how long they took."""
         for _ in range(times):
-            for side, how in (self.runs[way] for way in ways):
+            for way in ways:
+                side, how = self.runs[way]
                 self.progress.tick(f"{line.case}: warming up")
-                self.sampler.sample(self.sessions[side], retake=False, do=do, way=how, **query)
+                self.sampler.sample(self.sessions[side], retake=False, do=do, way=how, **self._query(query, way))
 
     def warm_runs(self, line: Samples, do: str, query: Mapping[str, str]) -> None:
         """Runs all ways in turn, as the line's warm times; once only what takes over SLOW_SECONDS."""
@@ -65,7 +73,7 @@ class SideBySide(AbstractContextManager["SideBySide"]):
                 if repeat and line.warm[way][0] > SLOW_SECONDS:
                     continue
                 self.progress.tick(f"{line.case}: {way}, run {repeat + 1} of {self.arguments.repeats}")
-                line.warm[way].append(self.sampler.sample(self.sessions[side], do=do, way=how, **query))
+                line.warm[way].append(self.sampler.sample(self.sessions[side], do=do, way=how, **self._query(query, way)))
         self.progress.say(f"{line.case}: " + ", ".join(f"{way} {line.median(way):.2f} s" for way in self.runs))
 
 

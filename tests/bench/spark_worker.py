@@ -110,25 +110,27 @@ class Worker:
             self._tables[folder] = self.spark.read.parquet(folder)
         return self._tables[folder]
 
-    def run_scoring(self, case: str, way: str, folder: str) -> dict[str, Any]:
-        """Run one case of scoring_cases.py into the noop sink and time it. `way`: udf or scan. The model is fitted before."""
-        frame = self._scored(case, way, folder)
+    def run_scoring(self, case: str, way: str, folder: str, trained: str) -> dict[str, Any]:
+        """Run one case of scoring_cases.py into the noop sink and time it. `way`: udf or scan. The model is fitted before, to the
+        rows of the folder `trained`.
+        """
+        frame = self._scored(case, way, folder, trained)
         begin = time.monotonic()
         frame.write.format("noop").mode("overwrite").save()
         return {"seconds": time.monotonic() - begin}
 
-    def write_scoring(self, case: str, folder: str, target: str) -> dict[str, Any]:
+    def write_scoring(self, case: str, folder: str, trained: str, target: str) -> dict[str, Any]:
         """Write all rows of a case, to be compared with another session's."""
-        self._scored(case, "rows", folder).write.mode("overwrite").parquet(target)
+        self._scored(case, "rows", folder, trained).write.mode("overwrite").parquet(target)
         return {}
 
-    def _scored(self, case: str, way: str, folder: str) -> DataFrame:
+    def _scored(self, case: str, way: str, folder: str, trained: str) -> DataFrame:
         chosen = next(c for c in scoring_cases.CASES if c.name == case)
         frame = self._table(folder)
         if way == "scan":
             return frame.select(*chosen.columns)
         if case not in self._models:
-            self._models[case] = chosen.model(scoring_tables.training_rows(folder))
+            self._models[case] = chosen.model(scoring_tables.training_rows(trained))
         scored = self._models[case](frame)
         return scored.select("id", "score") if way == "rows" else scored.select("score")
 
