@@ -18,7 +18,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sparkweld.ir import Append, Program, evaluate, parse_program
-from sparkweld.ir.ops import Call, ModelOp
+from sparkweld.ir.ops import Call, ModelOp, Trial
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.kernels.kept_rows import rows_of_models
 from sparkweld.optimizer.passes.skip_models import MARK
@@ -161,3 +161,24 @@ def test_rows_between_and_missing_numbers() -> None:
     assert program.loops[0].name.endswith(MARK)
     found = evaluate(program, inputs(program, rows), ROWS)
     np.testing.assert_array_equal(found.selection, np.flatnonzero((scores >= low) & (scores < high)))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.999], ids=["few rows", "most rows"])
+def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
+    """Whatever a kernel has found out in the calls before, with bounds that drop few rows or most, its rows are the same."""
+    score, rows = fitted("forest")
+    many = pd.concat([rows] * 12, ignore_index=True).assign(a=np.linspace(-2, 2, 12 * ROWS))
+    value = float(np.quantile(score(rows), 0.97))
+    program = compiled(score, rows, {"kind": "filter", "condition": kept("GreaterThan", value)})
+    assert program.loops[0].name.endswith(MARK) and any(isinstance(let.op, Trial) for let in program.loops[0].body)
+    many = many[many.a < np.quantile(many.a, share)]
+    whole = compiled(score, rows)
+    ((_, scores),) = evaluate(whole, inputs(whole, many), len(many)).columns.items()
+    scores = getattr(scores, "values", scores)
+    expected = np.flatnonzero(scores > value)
+    kernel, given = Kernel.load(compile_program(program), program), inputs(program, many)
+    for _ in range(20):  # past the first turns, of 1,024 rows each
+        found = kernel.run(given, len(many))
+        np.testing.assert_array_equal(found.selection, expected)
+        (made,) = found.columns.values()
+        np.testing.assert_array_equal(getattr(made, "values", made), scores[expected])

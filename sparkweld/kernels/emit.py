@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from numba.core import types
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp, Read, ValueOf
+from sparkweld.ir.ops import Call, Const, IsValid, Lookup, MakeOptional, ModelOp, Read, Trial, ValueOf
 from sparkweld.ir.ops.elementwise import LIBM_ULP
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
@@ -39,6 +39,7 @@ from sparkweld.kernels.kept_rows import Condition
 from sparkweld.kernels.model_calls import Block, ModelCalls
 from sparkweld.kernels.shape import SEEN_SHIFT, Shape
 from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, stages_of, width_of
+from sparkweld.kernels.trials import TRIAL_HEAD, with_trials
 
 ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
@@ -91,6 +92,8 @@ class _Emitter:
         inner = self._one_loop(stages[0], "padded") if len(stages) == 1 else self._blocks(stages)
         if self.shape.allocates:
             self.head.append(f"arena = address(table, {self.shape.selection_entry + 1})")
+        if len(stages) == 1 and any(isinstance(let.op, Trial) for let in self.loop.body):
+            self.head.append("tried = False")  # nothing is left that costs enough
         self.head += ["flagged = 0", "seen = 0"] if self.loop.some else ["flagged = 0"]
         self.head.append(f"padded = padded & {-self.shape.tile}")
         result = f"flagged | seen << {SEEN_SHIFT}" if self.loop.some else "flagged"
@@ -164,7 +167,11 @@ class _Emitter:
                 inner = ["row = tile", f"while row < tile + {tile}:", *loop[2:]]
                 loop = ["tile = 0", f"while tile < {end}:", *(f"    {line}" for line in inner), f"    tile += {tile}"]
             lines += loop
-        return ["base = 0", "while base < padded:", *(f"    {line}" for line in lines), f"    base += {block}"]
+        head = ["base = 0"]
+        if any(isinstance(let.op, Trial) for let in self.loop.body):
+            head += TRIAL_HEAD
+            lines = with_trials(lines, block, end, self.namespace)
+        return [*head, "while base < padded:", *(f"    {line}" for line in lines), f"    base += {block}"]
 
     def _model_columns(self, call: ModelCall, renamed: dict[str, str]) -> list[str]:
         """Addresses of the columns that a call reads: the program's own inputs, or columns between stages."""
@@ -180,6 +187,8 @@ class _Emitter:
                     self.body.append(self._statement(value, make.view_of(let.op.literal, let.op.type), leaf=True))
             case Read():
                 valid = self._read(index, let.op)
+            case Trial():
+                value = "tried"
             case IsValid():
                 value = self.valid[let.args[0]]
             case ValueOf():
@@ -212,7 +221,7 @@ class _Emitter:
 
     def _in_column(self, value: int) -> str:
         """Name of a value that a call reads from a column: constants get one, and flags, whose columns say the opposite."""
-        if not isinstance(self.loop.body[value].op, Const | IsValid):
+        if not isinstance(self.loop.body[value].op, Const | IsValid | Trial):
             return self.value[value]
         name = f"spread{value}"
         if name not in self.spread:

@@ -35,7 +35,7 @@ from sparkweld.errors import Refusal
 ENABLED = "spark.sparkweld.enabled"
 #: What skips work: rows by their scores, and the terms of texts that come again.
 SKIPPING = {
-    "spark.sparkweld.topK.enabled": ("true", "false"), "spark.sparkweld.scoreBounds.enabled": ("true", "false"),
+    "spark.sparkweld.topK.enabled": ("true", "false"), "spark.sparkweld.scoreBounds.mode": ("always", "never"),
     "spark.sparkweld.featureCache.mode": ("auto", "never"),
 }  # fmt: skip
 LIMITS, PASSES = (10, 100, 1000), (0.001, 0.01, 0.1)

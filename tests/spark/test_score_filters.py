@@ -18,8 +18,9 @@ import sparkweld
 from tests.helpers.differential import BACKEND, ENABLED, check, run, session_conf
 
 ROWS = 3000
-OFF = {BACKEND: "native", ENABLED: "true"}
-NATIVE = {**OFF, "spark.sparkweld.scoreBounds.enabled": "true"}
+MODE = "spark.sparkweld.scoreBounds.mode"
+OFF = {BACKEND: "native", ENABLED: "true", MODE: "never"}
+NATIVE = {**OFF, MODE: "always"}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,8 @@ def test_the_rows_are_sparks(spark, table, scores, name, low, high, partitions):
 
 def test_explain_says_so(spark, table, scores):
     scored = spark.read.parquet(table[1]).select("id", scores["forest"](F.struct("a", "b", "t")).alias("s"))
-    for conf, told in ((NATIVE, True), (OFF, False)):
+    small = {**OFF, MODE: "auto"}
+    for conf, told in ((NATIVE, True), (OFF, False), (small, False)):
         with session_conf(spark, conf):
             text = sparkweld.explain(scored.where("s > 0.9"))
             assert ("rows whose bounds cannot pass the filter" in text) == told, text

@@ -4,7 +4,7 @@ from sparkweld.ir.ops.base import Array, Op, Optional
 from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.casts import Cast, Fits
 from sparkweld.ir.ops.elementwise import Call, Select
-from sparkweld.ir.ops.leaves import Const, Read
+from sparkweld.ir.ops.leaves import Const, Read, Trial
 from sparkweld.ir.ops.lists import ListAppend, ListCall, MakeList
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.ops.models import Distances, Mlp, ModelOp
@@ -19,7 +19,7 @@ from sparkweld.ir.ops.validity import IsValid, MakeOptional, ValueOf
 
 #: Every op class. The text form, the verifier and the tests walk this tuple.
 OPS: tuple[type[Op], ...] = (
-    Const, Read, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup, Steps, DatePart,
+    Const, Read, Trial, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup, Steps, DatePart,
     StrCall, RegexCall, ListCall, MakeList, ListAppend, Mlp, Distances, TextSums, TreeEnsemble, KernelSums, Neighbours,
     Interpolate, WeightedMedian, Region, Arg,
 )  # fmt: skip
@@ -27,6 +27,6 @@ OPS: tuple[type[Op], ...] = (
 __all__ = [
     "Arg", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "Interpolate", "IsIn", "IsValid",
     "KernelSums", "ListAppend", "ListCall", "Lookup", "MakeList", "MakeOptional", "Mlp", "ModelOp", "Neighbours", "OPS", "Op",
-    "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TreeEnsemble", "ValueOf",
-    "WeightedMedian",
+    "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TreeEnsemble", "Trial",
+    "ValueOf", "WeightedMedian",
 ]  # fmt: skip

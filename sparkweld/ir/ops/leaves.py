@@ -1,4 +1,4 @@
-"""Leaves of a loop body: constants and column reads."""
+"""Leaves of a loop body: constants, column reads, and what a kernel decides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Op
-from sparkweld.ir.types import F64, I32, STR, Type, decode, encode
+from sparkweld.ir.types import BOOL, F64, I32, STR, Type, decode, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +65,17 @@ class Read(Op):
 
     def evaluate(self, *args: Array) -> Array:
         raise VerifyError("read has no meaning outside a loop; evaluate the program")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial(Op):
+    """Whether to do what is done only to be faster: a kernel finds out for blocks of rows. No result may depend on it."""
+
+    name: ClassVar[str] = "trial"
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(not args, "no argument", args)
+        return BOOL
+
+    def evaluate(self, *args: Array) -> Array:
+        return np.asarray(True)

@@ -1,9 +1,10 @@
 """A filter by what a model gives to one that first drops the rows whose bounds say that it cannot hold.
 
-What it rewrites: a `where` that depends on sums over a text's terms or on a forest. ``where w`` becomes ``where p and w``, where
-p is True wherever bounds of the models (`model_ranges`), taken through the ops after them (`ranges`), leave w possible. What
-another operand decides is needed by nobody, so a kernel computes the models for the rows of p alone. Of the rows that are kept,
-all comes from the same ops as before.
+What it rewrites: a `where` that depends on sums over a text's terms or on a forest. ``where w`` becomes
+``where (not trial or p) and w``, where p is True wherever bounds of the models (`model_ranges`), taken through the ops after them
+(`ranges`), leave w possible. What another operand decides is needed by nobody, so a kernel computes the models for the rows of p
+alone, and no bounds where its `trial` is False, which it is when they do not pay: how many rows they drop, nobody knows before.
+Of the rows that are kept, all comes from the same ops as before.
 
 When it must not: a guard depends on the model, which then is needed in every row; trees whose first half would not decide about a
 row in the middle, or where that cannot be told, since other columns take part. A loop is rewritten once: its name says so.
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import Append, Loop, Program
-from sparkweld.ir.ops import Call, ModelOp, Read, Select, StrCall, TextSums, TreeEnsemble
+from sparkweld.ir.ops import Call, ModelOp, Read, Select, StrCall, TextSums, TreeEnsemble, Trial
 from sparkweld.ir.program import body_types
 from sparkweld.ir.tree_readings import forest_of
 from sparkweld.ir.trees import Forest
@@ -30,6 +32,8 @@ from sparkweld.optimizer.ranges import Interval, Known, Perhaps, Ranges
 
 #: What the name of a loop ends with that has bounds.
 MARK = ", bounds"
+#: Bytes of a block up to which its trees are kept for the next query.
+_REMEMBERED = 16 << 20
 #: Parts of the trees that are tried as the first ones, and fewest trees of a forest.
 _PARTS, _LEAST_TREES = (1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2), 16
 
@@ -51,7 +55,7 @@ def _bounded(loop: Loop) -> Loop | None:
     later = _dependents(loop, models)
     if loop.where not in later:
         return None
-    forests = {at: forest_of(op) for at in models if isinstance(op := loop.body[at].op, TreeEnsemble)}
+    forests = {at: _forest(replace(op, output=0)) for at in models if isinstance(op := loop.body[at].op, TreeEnsemble)}
     if any(len(forest.trees) < _LEAST_TREES for forest in forests.values()):
         return None
     for part in _PARTS if forests else (0.0,):
@@ -74,6 +78,7 @@ class _Bounds:
         self.loop, self.later, self.forests, self.part, self.draft = loop, later, forests, part, draft
         self.types = body_types(loop)
         body = Body()
+        self.untried = body.emit(Call("logical_not"), body.emit(Trial()))
         self.at: dict[int, int] = {}
         for value, let in enumerate(loop.body):
             if value not in later:
@@ -110,7 +115,7 @@ class _Bounds:
         found = forest_range(self.forests[value], op.output, self.part)
         if found is None:
             return None
-        first = (op, range(len(args))) if self.draft else first_trees(self.forests[value], op.output, found.trees)
+        first = (op, range(len(args))) if self.draft else _first(replace(op, output=0), op.output, found.trees)
         if first is None:
             return None
         result = self.ranges.emit(first[0], *(self.at[args[i]] for i in first[1]))
@@ -165,16 +170,38 @@ class _Bounds:
     def loop_after(self) -> Loop:
         """The loop that computes its models for the rows of `possible`."""
         assert self.possible is not None and self.loop.where is not None
+        # before the models, which it decides about
+        possible = self.body.emit(Call("logical_or"), self.untried, self.possible)
         for value in sorted(self.later):
             let = self.loop.body[value]
             self.at[value] = self.body.emit(let.op, *(self.at[a] for a in let.args))
-        where = self.body.emit(Call("logical_and"), self.possible, self.at[self.loop.where])
+        where = self.body.emit(Call("logical_and"), possible, self.at[self.loop.where])
         return replace(
             self.loop, name=self.loop.name + MARK, body=tuple(self.body.lets), where=where,
             appends=tuple(Append(a.column, self.at[a.value]) for a in self.loop.appends),
             guards=tuple(self.at[guard] for guard in self.loop.guards),
             some=tuple((self.at[among], self.at[wanted]) for among, wanted in self.loop.some),
         )  # fmt: skip
+
+
+@lru_cache(4)
+def _known(op: TreeEnsemble) -> Forest:
+    return forest_of(op)
+
+
+def _forest(op: TreeEnsemble) -> Forest:
+    """The ensemble of an op, which query after query may ask for."""
+    return _known(op) if op.block.size <= _REMEMBERED else forest_of(op)
+
+
+@lru_cache(8)
+def _known_first(op: TreeEnsemble, output: int, trees: int) -> tuple[TreeEnsemble, tuple[int, ...]] | None:
+    return first_trees(_known(op), output, trees)
+
+
+def _first(op: TreeEnsemble, output: int, trees: int) -> tuple[TreeEnsemble, tuple[int, ...]] | None:
+    """`first_trees` of an op, remembered like its ensemble."""
+    return _known_first(op, output, trees) if op.block.size <= _REMEMBERED else first_trees(forest_of(op), output, trees)
 
 
 def _dependents(loop: Loop, models: set[int]) -> set[int]:

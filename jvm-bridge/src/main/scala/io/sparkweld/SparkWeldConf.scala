@@ -4,7 +4,7 @@ import java.util.concurrent.TimeUnit
 
 import scala.util.control.NonFatal
 
-import io.sparkweld.support.{Backend, CacheMode, WarnOnce}
+import io.sparkweld.support.{Backend, Mode, WarnOnce}
 
 import org.apache.spark.SparkConf
 import org.apache.spark.network.util.{ByteUnit, JavaUtils}
@@ -77,9 +77,11 @@ object SparkWeldConf {
     "Compute the UDFs that the order of a top-K query does not need for the rows that it keeps, not for all.")
   val TopKEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.topK.enabled", default = true, Session,
     "Drop rows that cannot be among the first of a top-K query right where a kernel made them.")
-  val ScoreBoundsEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.scoreBounds.enabled", default = false, Session,
-    "Before a filter by a model's result, drop the rows whose bounds, of a forest's first trees or of all but the text, say that " +
-      "they cannot pass, so that the model is computed for the others alone.")
+  val ScoreBounds: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.scoreBounds.mode", "one of auto, always, never", "auto",
+    "Whether kernels drop, before a filter by a model's result, the rows whose bounds, of a forest's first trees or of all but the " +
+      "text, say that they cannot pass, so that the model is computed for the others alone. Kernels measure whether that is " +
+      "faster, and go on only while it is. `auto`: over 256 MB and more, since it takes longer to plan; `never`: not at all.",
+    Session, Mode.parse)
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val PipelineEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pipeline.enabled", default = true, Session,
@@ -114,10 +116,10 @@ object SparkWeldConf {
   val MaxTextBytes: ConfKey[Long] = bytes("spark.sparkweld.kernel.maxTextBytes", "1g", Session,
     "The most memory for the strings that a kernel makes of one batch; a batch that needs more runs in Python. " +
       "Strings that are parts of an input need none.")
-  val CacheChoice: ConfKey[CacheMode.Value] = ConfKey("spark.sparkweld.featureCache.mode", "one of auto, always, never", "auto",
+  val CacheChoice: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.featureCache.mode", "one of auto, always, never", "auto",
     "Whether kernels remember what they gave for rows that come again, in a batch or in later ones: `auto` for as long as that is " +
       "measured to be faster than to compute them, `never` not at all. The same for the terms of texts, unless it is `never`.", Session,
-    CacheMode.parse)
+    Mode.parse)
   val CacheMemory: ConfKey[Long] = bytes("spark.sparkweld.featureCache.maxBytes", "128m", Application,
     "The most memory for what is remembered, off-heap in each executor; what is found least goes first. `0`: nothing is.")
   val StreamAfter: ConfKey[Int] = int("spark.sparkweld.fallback.streamAfter", 4, Session,
@@ -132,7 +134,7 @@ object SparkWeldConf {
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
-    ScoreBoundsEnabled, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython,
+    ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython,
     CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
     CacheMemory, StreamAfter, ShadowFraction, CascadesPath, ExplainEnabled)
 

@@ -6,7 +6,7 @@ import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.columns.{CacheAdvice, ColumnLayout, OffHeapBuffer, RowCache, TextViews}
 import io.sparkweld.compile.LinkedForm
 import io.sparkweld.nativelib.Shim
-import io.sparkweld.support.CacheMode
+import io.sparkweld.support.Mode
 
 import org.apache.spark.sql.types.{BooleanType, DataType}
 import org.apache.spark.unsafe.Platform
@@ -22,7 +22,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   private val kernel = plan.kernel
   private lazy val pool = SparkWeldRuntime.caches // it may be gone from there when the task ends
   private val outputWidths = (kernel.outputTypes ++ Option.when(kernel.flags)(BooleanType)).map(ColumnLayout.width)
-  private val possible = plan.cacheMode != CacheMode.Never && !kernel.filtered && outputWidths.nonEmpty &&
+  private val possible = plan.cacheMode != Mode.Never && !kernel.filtered && outputWidths.nonEmpty &&
     outputWidths.length <= MostOutputs && kernel.outputTypes.forall(isPlain)
   private val caches = mutable.HashMap.empty[String, Option[RowCache]]
   private val advice = mutable.HashMap.empty[String, CacheAdvice]
@@ -38,7 +38,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
     if (!serves(form, rows)) run(rows)
     else {
       val known = adviceOf(form)
-      val cache = if (plan.cacheMode == CacheMode.Always || known.wantsCache) cacheOf(form) else None
+      val cache = if (plan.cacheMode == Mode.Always || known.wantsCache) cacheOf(form) else None
       val started = System.nanoTime()
       cache match {
         case Some(cache) =>
@@ -59,7 +59,7 @@ private final class CachedCalls(plan: TaskPlan) extends AutoCloseable {
   /** Runs `whole`, which leaves no rows to remember, unless these rows are to go through a cache; gives whether it did it all. */
   def without(form: LinkedForm, rows: Int)(whole: => Boolean): Boolean =
     if (!serves(form, rows)) whole
-    else if (plan.cacheMode == CacheMode.Always || adviceOf(form).wantsCache) false
+    else if (plan.cacheMode == Mode.Always || adviceOf(form).wantsCache) false
     else {
       val started = System.nanoTime()
       val done = whole

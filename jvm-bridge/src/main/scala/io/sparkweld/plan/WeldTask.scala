@@ -6,7 +6,7 @@ import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, Sele
 import io.sparkweld.columns.{StructColumnVector, TextArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile}
 import io.sparkweld.nativelib.{NativeError, Shim}
-import io.sparkweld.support.{CacheMode, Refusal, WarnOnce}
+import io.sparkweld.support.{Mode, Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.broadcast.Broadcast
@@ -25,7 +25,7 @@ final case class TaskPlan(
     fallback: FallbackPlan,
     streamAfter: Int,
     maxTextBytes: Long,
-    cacheMode: CacheMode.Value,
+    cacheMode: Mode.Value,
     shadow: ShadowPlan,
     drifts: Seq[Drift],
     models: Map[String, Broadcast[Array[Byte]]],
@@ -260,7 +260,7 @@ final class WeldTask(
     stored.foreach(_.ensureCapacity(room))
     if (kernel.filtered) selection.ensureCapacity(room)
     arena.start(room)
-    held.addresses(inputs, stored, if (kernel.filtered) selection.address else 0, arena, plan.cacheMode != CacheMode.Never)
+    held.addresses(inputs, stored, if (kernel.filtered) selection.address else 0, arena, plan.cacheMode != Mode.Never)
   }
 
   /** The rows of a batch to `merger`; false when it did not take all. */

@@ -307,6 +307,11 @@ final class PipelineBuilder(
       outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, lastFilter.isDefined || maps, splitAfter)
   }
 
+  /** Spark's estimate of the bytes that come in; 0 where there is none, or no filter, for which alone it is asked. */
+  private def size: BigInt =
+    if (lastFilter.isEmpty && !maps) BigInt(0)
+    else nodes.iterator.flatMap(_.logicalLink).map(_.stats.sizeInBytes).nextOption().getOrElse(BigInt(0))
+
   private def request(outputs: PipelineOutputs): ObjectNode = {
     val request = Frame.newObject().put("op", "compile").put("label", (names ++ stages.names).mkString(", "))
     val array = request.putArray("inputs")
@@ -326,7 +331,7 @@ final class PipelineBuilder(
     val rowwise =
       !seesBatchState && !maps && lastFilter.isEmpty && outputs.structs.isEmpty && (names.nonEmpty || !stages.isEmpty)
     request.put("filtered", lastFilter.isDefined).put("mayFilter", maps).put("rowwise", rowwise)
-    request.set[ObjectNode]("conf", PipelineSettings.of(conf))
+    request.set[ObjectNode]("conf", PipelineSettings.of(conf, size))
     request.set[ObjectNode]("python", PipelineSettings.python(conf, includes))
   }
 

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 
 import io.sparkweld.SparkWeldConf
 import io.sparkweld.compile.{Compiler, Frame}
+import io.sparkweld.support.Mode
 
 import org.apache.spark.SparkFiles
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
@@ -19,9 +20,18 @@ private[rules] object PipelineSettings {
     "spark.sql.inMemoryColumnarStorage.batchSize", "spark.sql.orc.columnarReaderBatchSize",
     "spark.sql.parquet.columnarReaderBatchSize")
 
-  def of(conf: SQLConf): ObjectNode = {
+  /** From so many bytes of input on, bounds are made in `auto` mode: before, what planning takes longer is not won back. */
+  private val LeastBounded = BigInt(256L << 20)
+
+  /** `size`: Spark's estimate of the bytes that come in. */
+  def of(conf: SQLConf, size: => BigInt): ObjectNode = {
+    val bounds = SparkWeldConf.ScoreBounds.get(conf) match {
+      case Mode.Always => true
+      case Mode.Never => false
+      case Mode.Auto => size >= LeastBounded
+    }
     val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
-      .put("ansi", conf.ansiEnabled).put("bounds", SparkWeldConf.ScoreBoundsEnabled.get(conf))
+      .put("ansi", conf.ansiEnabled).put("bounds", bounds)
       .put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
     val pandas = node.putObject("pandas")
     val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }

@@ -1,7 +1,7 @@
 package io.sparkweld.support
 
-/** When kernels remember rows: `spark.sparkweld.featureCache.mode`. */
-object CacheMode extends Enumeration {
+/** Whether to do what is done only to be faster, and pays for some rows and not for others. */
+object Mode extends Enumeration {
   val Auto, Always, Never = Value
 
   def parse(text: String): Value =
