@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.special
@@ -273,3 +275,17 @@ def test_sizes_of_blocks(capture):
     assert np.array_equal(got["r"], scipy.special.erf(columns["x"] + columns["y"]))
     text = described(runner)
     assert "kernel: " in text and "call: erf, 1 columns in" in text and "4,800,000 bytes in, 2,400,000 out" in text
+
+
+def test_blocks_of_calls_for_each_row_are_not_smaller_than_calls_are_worth():
+    guesses = []
+    for elementwise in (False, True):
+        capture = Capture("texts")
+        columns = tuple(capture.input(f"s{at}", None) for at in range(8))
+        annotation = annotate(
+            lambda *texts: list(texts[0]), (Rows(container="list"),) * 8, returns=Rows(container="list"), check=False
+        )
+        annotation = dataclasses.replace(annotation, elementwise=elementwise)
+        call = capture.call(annotation, tuple(Argument((c,), "list") for c in columns), {}, "list", None)
+        guesses.append(first_guess(plan(capture, {"r": call})))
+    assert guesses[1] == max(guesses[0], 8192)

@@ -20,8 +20,10 @@ _SHARE = 0.5
 _LEAST, _MOST = 1 << 10, 1 << 20
 #: Blocks begin at multiples of so many rows, and their results so at lines of the cache.
 _ALIGNED = 64
+#: Least rows of a block where Python is called for each row: beside that, what lies in which cache is no matter.
+_CALLED_ROWS = 1 << 13
 #: Rows of a block of one kernel whose results are pieces that have to be put together.
-_PIECES = 1 << 16
+_PIECES = 1 << 17
 _DEFAULT_L2 = 1 << 20
 #: Bytes that a Python object takes, with its pointer.
 _OBJECT = 64
@@ -62,7 +64,8 @@ def first_guess(pipeline: Pipeline) -> int:
     if len(pipeline.stages) == 1 and not pipeline.calls:  # nothing lies between stages, so no cache is to be spared
         return _MOST if pipeline.is_placed else _PIECES
     rows = int(_SHARE * l2_bytes() / live_bytes(pipeline))
-    return max(_LEAST, min(_MOST, 1 << max(rows, 1).bit_length() - 1))
+    least = _CALLED_ROWS if any(call.annotation.elementwise for call in pipeline.calls) else _LEAST
+    return max(least, min(_MOST, 1 << max(rows, 1).bit_length() - 1))
 
 
 def _width(pipeline: Pipeline, column: str) -> int:
