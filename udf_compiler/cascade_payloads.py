@@ -22,6 +22,7 @@ from sparkweld.reasons import refusal
 from sparkweld.willump import cascade as cascade_module
 from sparkweld.willump import store
 from sparkweld.willump.cascade import Cascade
+from sparkweld.willump.certificate import CascadeCertificate
 from sparkweld.willump.fingerprint import fingerprint
 from udf_compiler.models import is_model
 from udf_compiler.payload import read_broadcast, read_command
@@ -46,7 +47,7 @@ def with_cascade(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
             return {"status": "ok", "payload": None}
         if shelf.faults:
             raise shelf.faults[0]
-        raise refusal("SW952", path=request["cascades"], model=" and ".join(dict.fromkeys(pickler.others)))
+        raise refusal("SW952", what="cascade", path=request["cascades"], model=" and ".join(dict.fromkeys(pickler.others)))
     given = list(blobs)
     given[udf["payload"]] = payload
     reply = compile_pipeline({**request, "op": "compile"}, given)
@@ -63,13 +64,13 @@ class _Shelf:
         self.faults: list[Refusal] = []
         self.used: list[str] = []
         self._paths: dict[str, Path] = {}
-        for path in store.directories(folder):
+        for path in store.directories(folder, CascadeCertificate):
             try:
-                self._paths[store.read_certificate(path).model] = path
+                self._paths[store.read_certificate(path, CascadeCertificate).model] = path
             except Refusal as fault:
                 self.faults.append(fault)
         if not self._paths and not self.faults:
-            raise refusal("SW950", path=folder, what="it holds no certificate.json, and no folder in it does")
+            raise refusal("SW950", what="cascade", path=folder, why="it holds no certificate.json, and no folder in it does")
 
     def cascade(self, model: Any) -> Cascade | None:
         """The cascade of a model. Refuses SW950 and SW951."""

@@ -17,7 +17,7 @@ import pandas as pd
 from sparkweld.errors import UserError
 from sparkweld.willump import fitting, store
 from sparkweld.willump.cascade import Cascade
-from sparkweld.willump.certificate import Certificate
+from sparkweld.willump.certificate import CascadeCertificate
 from sparkweld.willump.cost import nanoseconds
 from sparkweld.willump.fitting import Fitted, Promise
 
@@ -58,9 +58,9 @@ def load(path: str | Path) -> Cascade:
     return store.load(Path(path))[0]
 
 
-def certificate(path: str | Path) -> Certificate:
+def certificate(path: str | Path) -> CascadeCertificate:
     """The certificate of a directory; ``print("\\n".join(certificate.lines()))``. Refuses SW950."""
-    return store.read_certificate(Path(path))
+    return store.read_certificate(Path(path), CascadeCertificate)
 
 
 def measure(estimators: Sequence[Any], data: Any) -> list[float]:

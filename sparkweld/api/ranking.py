@@ -18,9 +18,10 @@ import pandas as pd
 from sparkweld.api.cascade import measure
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from sparkweld.reasons import refusal
-from sparkweld.willump import ranking, ranking_store
+from sparkweld.willump import ranking, store
+from sparkweld.willump.certificate import RankCertificate
 from sparkweld.willump.fingerprint import fingerprint
-from sparkweld.willump.ranking import RankCertificate, Ranking, RankPromise
+from sparkweld.willump.ranking import Ranking, RankPromise
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -52,12 +53,12 @@ def fit(
     made = ranking.fit(model, rows, scores, about, RankPromise(tuple(sorted(set(k))), recall, confidence), measure, seed)
     if path is None:
         return made
-    return Ranking(made.small, made.full, ranking_store.save(made, Path(path)))
+    return Ranking(made.small, made.full, store.save(made, Path(path)))
 
 
 def certificate(path: str | Path) -> RankCertificate:
     """The certificate of a directory. Refuses SW950 and SW951."""
-    return ranking_store.load(Path(path))[1]
+    return store.load_ranking(Path(path))[1]
 
 
 def candidates(
@@ -70,9 +71,9 @@ def candidates(
     from sparkweld.api.scoring import quoted, score
 
     try:
-        small, told = ranking_store.load(Path(path))
+        small, told = store.load_ranking(Path(path))
         if told.model != fingerprint(model) or told.score != _about(model, proba):
-            raise refusal("SW952", path=path, model=f"{_about(model, proba)} of the {type(model).__name__}")
+            raise refusal("SW952", what="ranking", path=path, model=f"{_about(model, proba)} of the {type(model).__name__}")
         rows = df.count()
         some = told.candidates(k, rows)
         if some is None:

@@ -130,7 +130,7 @@ def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
     try:
         made, certificate = store.load(Path(path))
         if certificate.model != fingerprint(model):
-            raise refusal("SW952", path=path, model=type(model).__name__)
+            raise refusal("SW952", what="cascade", path=path, model=type(model).__name__)
     except Refusal as refused:
         warnings.warn(f"the full model scores every row: {refused}", RefusalWarning, stacklevel=3)
         return None

@@ -1,80 +1,78 @@
-"""Paired outcomes of a cascade and its full model on held-out rows to a bound on what the cascade loses, and the certificate.
-
-A row's loss is 1 where the cascade alone is wrong, -1 where the full model alone is, else 0: of n rows, `worse` and `better` are
-discordant. The claim is ``P(worse) - P(better) < allowed``, tested exactly: the number of discordant rows is binomial, and of
-these the number that is worse is binomial too. What is not known, the share of discordant rows, is maximised over its own
-one-sided Clopper-Pearson interval of confidence 1 - beta, and beta is added (Berger and Boos, "P values maximized over a
-confidence set for the nuisance parameter", JASA 89, 1994). So the p-value is valid for every n, without an approximation by the
-normal distribution. The maximum is taken over a grid of shares, between which the p-value is smooth.
-"""
+"""Certificates of what changes answers: what was promised, on what evidence, and for which model, data and libraries."""
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-#: What the interval of the share of discordant rows may fail with; part of the whole error.
-BETA_SHARE = 0.1
-_GRID = 24
 #: Bins of a calibration, but for the one that the threshold makes.
 _BINS = 20
+_LIBRARIES = ("scikit-learn", "lightgbm", "xgboost", "numpy")
 
 
-def p_value(worse: int, better: int, rows: int, allowed: float, beta: float) -> float:
-    """The p-value of "the cascade loses at least `allowed`", 0 < allowed < 1; `beta` as in this module's first lines."""
-    stats = importlib.import_module("scipy.stats")
-    binom = stats.binom
-    discordant, margin = worse + better, worse - better
-    if discordant >= rows:
-        return 1.0
-    most = float(stats.beta.ppf(1 - beta, discordant + 1, rows - discordant))
-    if most <= allowed:
-        return beta  # less than `allowed` are discordant at all
-    worst = 0.0
-    for share in np.geomspace(allowed, most, _GRID):
-        spread = 8 * math.sqrt(rows * share) + 40
-        counts = np.arange(max(0, int(rows * share - spread)), min(rows, int(rows * share + spread)) + 1)
-        below = binom.cdf(np.floor((margin + counts) / 2), counts, (1 + allowed / share) / 2)
-        worst = max(worst, float(np.sum(binom.pmf(counts, rows, share) * below)))
-    return min(1.0, worst + beta)
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that models come from, of those that are installed, and of Python."""
+    found = {"python": ".".join(map(str, sys.version_info[:2]))}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
 
 
-def upper_bound(worse: int, better: int, rows: int, confidence: float) -> float:
-    """The smallest loss that the rows exclude at this confidence, from above, to 1e-5; 1 when they exclude none."""
-    error = 1 - confidence
-    low, high = 0.0, 1 - 1e-9
-    if p_value(worse, better, rows, high, BETA_SHARE * error) > error:
-        return 1.0
-    while high - low > 1e-5:
-        middle = (low + high) / 2
-        if p_value(worse, better, rows, middle, BETA_SHARE * error) <= error:
-            high = middle
-        else:
-            low = middle
-    return high
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What all certificates have.
 
+    The promise holds with `confidence`, by the evidence of `rows` held-out rows. The small model reads the `efficient` of the
+    `groups` of features. Costs are nanoseconds a row of compiled kernels. `data`: the fingerprint of the rows that were given,
+    `model`: that of the full model, `digests`: of the files kept beside the certificate, the last two once it was kept.
+    """
 
-def passes(worse: int, better: int, rows: int, allowed: float, confidence: float) -> bool:
-    """Whether these rows prove, at this confidence, that less than `allowed` is lost."""
-    error = 1 - confidence
-    return rows > 0 and p_value(worse, better, rows, allowed, BETA_SHARE * error) <= error
+    #: What is certified, in one word; the files that the certificate and the models are kept in.
+    WHAT: ClassVar[str]
+    FILE: ClassVar[str]
+    MODELS: ClassVar[str]
 
+    confidence: float
+    rows: int
+    full_cost: float
+    small_cost: float
+    efficient: tuple[str, ...]
+    groups: tuple[str, ...]
+    data: str
+    versions: Mapping[str, str]
+    made: str
+    model: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
 
-@cache
-def rows_needed(allowed: float, confidence: float) -> int:
-    """The fewest held-out rows that could prove it: with these, not one discordant row may be found."""
-    low, high = 0, 1
-    while not passes(0, 0, high, allowed, confidence):
-        low, high = high, 2 * high
-    while high - low > max(1, high // 1000):
-        middle = (low + high) // 2
-        low, high = (low, middle) if passes(0, 0, middle, allowed, confidence) else (middle, high)
-    return high
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """The certificate of its fields as JSON has them. Raises KeyError or TypeError for other fields."""
+        return cls(**{name: _tuples(value) for name, value in record.items()})
+
+    def lines(self) -> list[str]:
+        """The certificate for people."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return [
+            *self._promise(),
+            f"made: {self.made}, data {self.data[:12]}, model {self.model[:12]}, {versions}",
+            f"efficient features: {', '.join(self.efficient)} of {', '.join(self.groups)}",
+            *self._expected(),
+        ]
+
+    def _promise(self) -> list[str]:
+        raise NotImplementedError
+
+    def _expected(self) -> list[str]:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -101,54 +99,87 @@ class Calibration:
         return cls(tuple(edges.tolist()), tuple(counts.tolist()), int(np.searchsorted(edges, threshold)), differs)
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """What was promised, and on what evidence.
+@dataclass(frozen=True, kw_only=True)
+class CascadeCertificate(Certificate):
+    """That of a cascade.
 
     With `confidence`, over the draw of the held-out rows, the cascade's answers are worse than the full model's for less than
     `allowed` of rows like those, net of those for which they are better; `bound` is what the rows themselves show. Worse: wrong
     where the full model is right, or, for numbers, farther from the label by more than `band`.
-    `unsure`: share of the held-out rows that went to the full model. Costs are nanoseconds a row of compiled kernels.
+    `unsure`: share of the held-out rows that went to the full model.
     """
+
+    WHAT, FILE, MODELS = "cascade", "certificate.json", "cascade.pkl"
 
     kind: str
     allowed: float
-    confidence: float
     bound: float
-    rows: int
     worse: int
     better: int
     unsure: float
     threshold: float
     band: float
-    full_cost: float
-    small_cost: float
     cascade_cost: float
-    efficient: tuple[str, ...]
-    groups: tuple[str, ...]
     importance: Mapping[str, float]
     group_cost: Mapping[str, float]
     split_rows: Mapping[str, int]
     calibration: Calibration
-    data: str
-    versions: Mapping[str, str]
-    made: str
-    model: str = ""
-    digests: Mapping[str, str] = field(default_factory=dict)
 
-    def lines(self) -> list[str]:
-        """The certificate for people."""
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """As `Certificate.of` has it. Raises ValueError for that of a version which kept no calibration."""
+        if "calibration" not in record:
+            raise ValueError("an earlier version wrote it, without the calibration")
+        found = {name: _tuples(value) for name, value in record["calibration"].items()}
+        return super().of({**record, "calibration": Calibration(**found)})
+
+    def _promise(self) -> list[str]:
         what = "rows" if self.kind == "classes" else f"rows by more than {self.band:g}"
         return [
             f"certified: loses less than {self.allowed:.4%} of {what}, {self.confidence:.1%} confidence; bound {self.bound:.4%}",
             f"evidence: {self.rows:,} held-out rows, {self.worse} worse and {self.better} better than by the full model",
-            f"made: {self.made}, data {self.data[:12]}, model {self.model[:12]}, {_versions(self.versions)}",
-            f"efficient features: {', '.join(self.efficient)} of {', '.join(self.groups)}",
+        ]
+
+    def _expected(self) -> list[str]:
+        return [
             f"threshold {self.threshold:.6g}; {self.unsure:.2%} of rows go to the full model",
             f"cost a row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns, cascade {self.cascade_cost:.0f} ns"
             f" ({self.full_cost / max(self.cascade_cost, 1e-9):.2f}x)",
         ]
 
 
-def _versions(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+@dataclass(frozen=True, kw_only=True)
+class RankCertificate(Certificate):
+    """That of a ranking: `factors` are (share of rows K / N, candidates for one row wanted), ascending.
+
+    In each cell a table drawn from the `rows` held out had at least `recall` of its first K rows among the answer in at least
+    `confidence` of the draws. `score`: which result of the model orders the rows.
+    """
+
+    WHAT, FILE, MODELS = "ranking", "ranking.json", "ranking.pkl"
+
+    recall: float
+    least_k: int
+    factors: tuple[tuple[float, float], ...]
+    score: str
+
+    def candidates(self, k: int, rows: int) -> int | None:
+        """How many candidates a query for the first `k` of so many rows needs; None when nothing is certified of it."""
+        shares = [(share, factor) for share, factor in self.factors if share * rows <= k]
+        return math.ceil(shares[-1][1] * k) if shares and k >= self.least_k else None
+
+    def _promise(self) -> list[str]:
+        factors = ", ".join(f"{factor:g} from {share:.3%} of the rows on" for share, factor in self.factors)
+        return [
+            f"certified: finds {self.recall:.1%} of the first K rows, K from {self.least_k} on, {self.confidence:.1%} confidence",
+            f"candidates for each row wanted: {factors}",
+            f"evidence: tables drawn from {self.rows:,} held-out rows, by {self.score}",
+        ]
+
+    def _expected(self) -> list[str]:
+        return [f"cost a row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns"]
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

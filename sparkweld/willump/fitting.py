@@ -10,8 +10,6 @@ Test", 2021). Nothing is fitted again afterwards: what is served was certified.
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +20,10 @@ import pandas as pd
 from sparkweld.reasons import refusal
 from sparkweld.willump.candidates import Candidate, fitted, is_fitted, small_models
 from sparkweld.willump.cascade import Cascade
-from sparkweld.willump.certificate import Calibration, Certificate, passes, rows_needed, upper_bound
+from sparkweld.willump.certificate import Calibration, CascadeCertificate, library_versions
 from sparkweld.willump.features import FeatureGroups, check_kind, feature_groups, importances
+from sparkweld.willump.loss_bound import passes, rows_needed, upper_bound
+from sparkweld.willump.plot import Point, curve_csv, curve_svg
 from sparkweld.willump.splits import Rows, check_labels, rows_in_all, split
 
 #: Thresholds of a cascade that are looked at, by the share of rows that each leaves to the full model.
@@ -34,7 +34,6 @@ _LEAST_GAP = 1e-9
 _GOLDEN = (5**0.5 - 1) / 2
 #: A cascade has to be so much cheaper than the full model.
 LEAST_GAIN = 1.1
-LIBRARIES = ("scikit-learn", "lightgbm", "xgboost", "numpy")
 
 
 @dataclass(frozen=True)
@@ -47,26 +46,28 @@ class Promise:
 
 
 @dataclass(frozen=True)
-class Point:
-    """One threshold of one candidate on the rows to choose with. `cost`: nanoseconds a row, expected."""
-
-    groups: tuple[str, ...]
-    about: str
-    threshold: float
-    unsure: float
-    worse: int
-    better: int
-    cost: float
-    passes: bool
-
-
-@dataclass(frozen=True)
 class Fitted:
     """The cascade, its certificate and the points that it was chosen among."""
 
     cascade: Cascade
-    certificate: Certificate
+    certificate: CascadeCertificate
     curve: tuple[Point, ...]
+
+    @property
+    def full(self) -> Any:
+        """The full model."""
+        return self.cascade.full
+
+    @property
+    def kept(self) -> Cascade:
+        """What is pickled of it."""
+        return self.cascade
+
+    def pictures(self) -> dict[str, bytes]:
+        """The curve as data, and drawn."""
+        told = self.certificate
+        drawn = curve_svg(self.curve, told.full_cost, told.split_rows["choose"], told.allowed)
+        return {"curve.csv": curve_csv(self.curve).encode(), "curve.svg": drawn.encode()}
 
 
 #: Nanoseconds a row of each estimator's compiled kernel over these rows, measured by turns.
@@ -210,7 +211,7 @@ class _Search:
         self.full_cost, cost = self.measure([self.full, cascade], rows.data)
         if cost * LEAST_GAIN > self.full_cost:
             raise refusal("SW944", what=f"the certified cascade costs {cost:.0f} ns a row, the full model {self.full_cost:.0f}")
-        certificate = Certificate(
+        certificate = CascadeCertificate(
             kind=self.kind, allowed=self.promise.allowed, confidence=self.promise.confidence,
             bound=upper_bound(worse, better, len(rows), self.promise.confidence), rows=len(rows), worse=worse, better=better,
             unsure=cascade.unsure, threshold=cascade.threshold, band=self.promise.band,
@@ -298,14 +299,3 @@ def _fit(pipeline: Any, rows: Rows) -> Any:
     from sklearn.base import clone
 
     return clone(pipeline).fit(rows.data, rows.label)
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that models come from, of those that are installed, and of Python."""
-    found = {"python": ".".join(map(str, sys.version_info[:2]))}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

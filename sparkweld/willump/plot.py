@@ -1,14 +1,40 @@
-"""The points of a cost curve to a picture of them: SVG, drawn here so that it needs no library."""
+"""The points of a cost curve to CSV, and to a picture of them: SVG, drawn here so that it needs no library."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-
-from sparkweld.willump.fitting import Point
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 400, 60
 _COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8e6c8a", "#edae49", "#555555")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One threshold of one candidate on the rows to choose with. `cost`: nanoseconds a row, expected."""
+
+    groups: tuple[str, ...]
+    about: str
+    threshold: float
+    unsure: float
+    worse: int
+    better: int
+    cost: float
+    passes: bool
+
+
+def curve_csv(points: Sequence[Point]) -> str:
+    """A line for each point."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["groups", "model", "threshold", "unsure", "worse", "better", "cost_ns", "passes"])
+    for p in points:
+        row = ["+".join(p.groups), p.about, repr(p.threshold), f"{p.unsure:.6f}", p.worse, p.better, f"{p.cost:.1f}", p.passes]
+        writer.writerow(row)
+    return out.getvalue()
 
 
 def curve_svg(points: Sequence[Point], full_cost: float, rows: int, allowed: float) -> str:

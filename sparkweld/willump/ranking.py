@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sparkweld.reasons import refusal
 from sparkweld.willump.candidates import limit_terms
+from sparkweld.willump.certificate import RankCertificate, library_versions
 from sparkweld.willump.features import FeatureGroups, feature_groups
-from sparkweld.willump.fitting import LEAST_GAIN, Measure, library_versions
+from sparkweld.willump.fitting import LEAST_GAIN, Measure
 from sparkweld.willump.splits import Rows, split
 
 #: Shares of the rows to fit on, to choose with and to certify on.
@@ -44,53 +45,21 @@ class RankPromise:
 
 
 @dataclass(frozen=True)
-class RankCertificate:
-    """What was promised, and on what evidence: `factors` are (share of rows K / N, candidates for one row wanted), ascending.
-
-    In each cell a table drawn from the `rows` held out had at least `recall` of its first K rows among the answer in at least
-    `confidence` of the draws. Costs are nanoseconds a row of compiled kernels.
-    """
-
-    recall: float
-    confidence: float
-    least_k: int
-    factors: tuple[tuple[float, float], ...]
-    rows: int
-    full_cost: float
-    small_cost: float
-    efficient: tuple[str, ...]
-    groups: tuple[str, ...]
-    score: str
-    data: str
-    versions: Mapping[str, str]
-    made: str
-    model: str = ""
-    digests: Mapping[str, str] = field(default_factory=dict)
-
-    def candidates(self, k: int, rows: int) -> int | None:
-        """How many candidates a query for the first `k` of so many rows needs; None when nothing is certified of it."""
-        shares = [(share, factor) for share, factor in self.factors if share * rows <= k]
-        return math.ceil(shares[-1][1] * k) if shares and k >= self.least_k else None
-
-    def lines(self) -> list[str]:
-        """The certificate for people."""
-        factors = ", ".join(f"{factor:g} from {share:.3%} of the rows on" for share, factor in self.factors)
-        return [
-            f"certified: finds {self.recall:.1%} of the first K rows, K from {self.least_k} on, {self.confidence:.1%} confidence",
-            f"candidates for each row wanted: {factors}",
-            f"evidence: tables drawn from {self.rows:,} held-out rows, by {self.score}",
-            f"efficient features: {', '.join(self.efficient)} of {', '.join(self.groups)}",
-            f"cost a row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns",
-        ]
-
-
-@dataclass(frozen=True)
 class Ranking:
     """The small regressor, whose order of rows is near to that of the full model's scores, and the certificate."""
 
     small: Any
     full: Any
     certificate: RankCertificate
+
+    @property
+    def kept(self) -> Any:
+        """What is pickled of it. Of the full model the fingerprint is enough."""
+        return self.small
+
+    def pictures(self) -> dict[str, bytes]:
+        """Files to look at: none."""
+        return {}
 
 
 def fit(full: Any, data: Any, scores: np.ndarray, about: str, promise: RankPromise, measure: Measure, seed: int = 0) -> Ranking:
@@ -125,9 +94,10 @@ def fit(full: Any, data: Any, scores: np.ndarray, about: str, promise: RankPromi
         raise refusal("SW949", what=f"the best would cost {best.query:.0f} ns a row, the full model {full_cost:.0f}")
     _check(best, parts.certify, cells, promise, seed + 1)
     return Ranking(best.small, full, RankCertificate(
-        promise.recall, promise.confidence, min(promise.ks), _by_share(cells, best.factors), len(parts.certify), full_cost,
-        best.cost, tuple(n for n in groups.names if n in best.chosen), groups.names, about, parts.fingerprint,
-        library_versions(), datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        recall=promise.recall, confidence=promise.confidence, least_k=min(promise.ks), factors=_by_share(cells, best.factors),
+        rows=len(parts.certify), full_cost=full_cost, small_cost=best.cost,
+        efficient=tuple(n for n in groups.names if n in best.chosen), groups=groups.names, score=about, data=parts.fingerprint,
+        versions=library_versions(), made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     ))  # fmt: skip
 
 

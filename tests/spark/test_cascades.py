@@ -22,6 +22,7 @@ from jobs.fit_cascade import run as run_job
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from sparkweld.willump import store
 from sparkweld.willump.cascade import Cascade
+from sparkweld.willump.certificate import CascadeCertificate
 from sparkweld.willump.fingerprint import fingerprint
 from sparkweld.willump.fitting import Promise, fit
 from tests.helpers.differential import ENABLED, measured, run, session_conf
@@ -283,7 +284,7 @@ def test_the_job_makes_one(spark, tmp_path, capsys):
     given = ["--input", str(tmp_path / "t.parquet"), "--model", str(tmp_path / "model"), "--label", "label"]
     run_job(spark, arguments([*given, "--output", str(tmp_path / "made"), "--accuracy-loss", "0.02"]))
     assert "certified: loses less than 2.0000% of rows" in capsys.readouterr().out
-    assert store.read_certificate(tmp_path / "made").model == fingerprint(model)
+    assert store.read_certificate(tmp_path / "made", CascadeCertificate).model == fingerprint(model)
     with pytest.raises(UserError, match="'none'"):
         run_job(spark, arguments([*given[:-1], "none", "--output", str(tmp_path / "other")]))
     with pytest.raises(Refusal, match="SW941"):

@@ -13,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 import sparkweld
 from sparkweld.errors import Refusal, UserError
-from sparkweld.willump import ranking, ranking_store
+from sparkweld.willump import ranking, store
 from sparkweld.willump.ranking import RankPromise
 from sparkweld.willump.splits import Rows
 
@@ -120,15 +120,15 @@ def test_what_is_refused():
 
 def test_a_directory_comes_back_or_is_refused(tmp_path):
     made = fitted(table(1))
-    told = ranking_store.save(made, tmp_path / "r")
-    small, again = ranking_store.load(tmp_path / "r")
+    told = store.save(made, tmp_path / "r")
+    small, again = store.load_ranking(tmp_path / "r")
     assert again == told and again.model
     np.testing.assert_array_equal(small.predict(table(2)), made.small.predict(table(2)))
     record = json.loads((tmp_path / "r" / "ranking.json").read_text())
     (tmp_path / "r" / "ranking.json").write_text(json.dumps({**record, "recall": 0.99}))
     with pytest.raises(Refusal, match="SW950.*was edited"):
-        ranking_store.load(tmp_path / "r")
-    ranking_store.save(made, tmp_path / "r")
+        store.load_ranking(tmp_path / "r")
+    store.save(made, tmp_path / "r")
     (tmp_path / "r" / "ranking.pkl").write_bytes(b"other")
     with pytest.raises(Refusal, match="SW950.*is not the file"):
         sparkweld.ranking.certificate(tmp_path / "r")

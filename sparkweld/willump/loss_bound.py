@@ -1,0 +1,73 @@
+"""Paired outcomes of a cascade and its full model on held-out rows to a bound on what the cascade loses.
+
+A row's loss is 1 where the cascade alone is wrong, -1 where the full model alone is, else 0: of n rows, `worse` and `better` are
+discordant. The claim is ``P(worse) - P(better) < allowed``, tested exactly: the number of discordant rows is binomial, and of
+these the number that is worse is binomial too. What is not known, the share of discordant rows, is maximised over its own
+one-sided Clopper-Pearson interval of confidence 1 - beta, and beta is added (Berger and Boos, "P values maximized over a
+confidence set for the nuisance parameter", JASA 89, 1994). So the p-value is valid for every n, without an approximation by the
+normal distribution. The maximum is taken over a grid of shares, between which the p-value is smooth.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from functools import cache
+
+import numpy as np
+
+#: What the interval of the share of discordant rows may fail with; part of the whole error.
+BETA_SHARE = 0.1
+_GRID = 24
+
+
+def p_value(worse: int, better: int, rows: int, allowed: float, beta: float) -> float:
+    """The p-value of "the cascade loses at least `allowed`", 0 < allowed < 1; `beta` as in this module's first lines."""
+    stats = importlib.import_module("scipy.stats")
+    binom = stats.binom
+    discordant, margin = worse + better, worse - better
+    if discordant >= rows:
+        return 1.0
+    most = float(stats.beta.ppf(1 - beta, discordant + 1, rows - discordant))
+    if most <= allowed:
+        return beta  # less than `allowed` are discordant at all
+    worst = 0.0
+    for share in np.geomspace(allowed, most, _GRID):
+        spread = 8 * math.sqrt(rows * share) + 40
+        counts = np.arange(max(0, int(rows * share - spread)), min(rows, int(rows * share + spread)) + 1)
+        below = binom.cdf(np.floor((margin + counts) / 2), counts, (1 + allowed / share) / 2)
+        worst = max(worst, float(np.sum(binom.pmf(counts, rows, share) * below)))
+    return min(1.0, worst + beta)
+
+
+def upper_bound(worse: int, better: int, rows: int, confidence: float) -> float:
+    """The smallest loss that the rows exclude at this confidence, from above, to 1e-5; 1 when they exclude none."""
+    error = 1 - confidence
+    low, high = 0.0, 1 - 1e-9
+    if p_value(worse, better, rows, high, BETA_SHARE * error) > error:
+        return 1.0
+    while high - low > 1e-5:
+        middle = (low + high) / 2
+        if p_value(worse, better, rows, middle, BETA_SHARE * error) <= error:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def passes(worse: int, better: int, rows: int, allowed: float, confidence: float) -> bool:
+    """Whether these rows prove, at this confidence, that less than `allowed` is lost."""
+    error = 1 - confidence
+    return rows > 0 and p_value(worse, better, rows, allowed, BETA_SHARE * error) <= error
+
+
+@cache
+def rows_needed(allowed: float, confidence: float) -> int:
+    """The fewest held-out rows that could prove it: with these, not one discordant row may be found."""
+    low, high = 0, 1
+    while not passes(0, 0, high, allowed, confidence):
+        low, high = high, 2 * high
+    while high - low > max(1, high // 1000):
+        middle = (low + high) // 2
+        low, high = (low, middle) if passes(0, 0, middle, allowed, confidence) else (middle, high)
+    return high
