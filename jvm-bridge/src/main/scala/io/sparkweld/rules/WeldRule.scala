@@ -89,7 +89,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         if (wanted || below.exists(KernelNode.is)) aggregated(aggregate, below)
         else plan.mapChildren(rewrite)
       case fused if FusedFunctions.has(fused) => plan.mapChildren(rewrite)
-      case PythonNode(udfs) if udfs.forall(Rewritten.in(_).isEmpty) => // none of ours
+      case PythonNode(udfs) if !udfs.exists(Rewritten.in(_).exists(_.kind == Rewritten.Partial)) => // none of ours
         RefusalTags.set(plan, Seq(unlinked(udfs)))
         plan.mapChildren(rewrite)
       case _ => plan.mapChildren(visit(_, WeldRule.wantsMerging(plan) || wanted && plan.isInstanceOf[Exchange]))
