@@ -7,11 +7,13 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.ops.base import Op
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.text_blocks import Analyzer, Step, block_of
 from sparkweld.ir.text_layout import (
@@ -205,12 +207,25 @@ def _example(
 
 _NO_SPACE = (0, 9, 14, 32, 33, 0x110000)
 
-TextSums.examples = (
-    _example(Analyzer(WORD, 1, 2), ["abc", "xé", "abc xé", "12"], [(SCALE, np.arange(1.0, 5.0)), (NORM_L2, None)], 2),
-    _example(Analyzer(CHAR, 1, 3), ["a", " ", "é", "ab", "a é", "ß"], [(LOG, None), (NORM_L1, None)], 1, True),
-    _example(Analyzer(CHAR_WB, 2, 3), ["a ", " a", " ab", "bc", " é "], [(ONE, None), (NORM_MAX, None)], 1),
-    _example(Analyzer(CHAR, 1, 2), 7, [(NORM_L2, None), (ABOVE, np.array([0.1]))], 3),
-    _example(Analyzer(WORD, 1, 1, _NO_SPACE, 0, split=True), ["abc", "", "a", "é"], [(SCALE, np.arange(1.0, 5.0))], 1),
-    _example(Analyzer(WORD, 2, 2, _NO_SPACE, 0, frozenset({"a"}), split=True), 11, [], 2, True, SPARK),
-    _example(Analyzer(WORD, 1, 1, _NO_SPACE, 2, wide=True), 5, [(ONE, None)], 1, False, SPARK),
-)
+
+@cache
+def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
+    return (
+        _example(Analyzer(WORD, 1, 2), ["abc", "xé", "abc xé", "12"], [(SCALE, np.arange(1.0, 5.0)), (NORM_L2, None)], 2),
+        _example(Analyzer(CHAR, 1, 3), ["a", " ", "é", "ab", "a é", "ß"], [(LOG, None), (NORM_L1, None)], 1, True),
+        _example(Analyzer(CHAR_WB, 2, 3), ["a ", " a", " ab", "bc", " é "], [(ONE, None), (NORM_MAX, None)], 1),
+        _example(Analyzer(CHAR, 1, 2), 7, [(NORM_L2, None), (ABOVE, np.array([0.1]))], 3),
+        _example(Analyzer(WORD, 1, 1, _NO_SPACE, 0, split=True), ["abc", "", "a", "é"], [(SCALE, np.arange(1.0, 5.0))], 1),
+        _example(Analyzer(WORD, 2, 2, _NO_SPACE, 0, frozenset({"a"}), split=True), 11, [], 2, True, SPARK),
+        _example(Analyzer(WORD, 1, 1, _NO_SPACE, 2, wide=True), 5, [(ONE, None)], 1, False, SPARK),
+    )
+
+
+class _WhenAsked:
+    """The examples, whose tables are made from all code points: a second that not every import has to wait for."""
+
+    def __get__(self, op: TextSums | None, owner: type[TextSums]) -> tuple[tuple[Op, tuple[Type, ...]], ...]:
+        return _examples()
+
+
+TextSums.examples = _WhenAsked()  # type: ignore[assignment]
