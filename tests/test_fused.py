@@ -20,7 +20,9 @@ from sparkweld.annotations import Broadcast, Rows, Unknown, annotate, splittable
 from sparkweld.annotations.containers import equal
 from sparkweld.errors import Refusal
 from sparkweld.fused.compile import compile_fused
+from sparkweld.fused.counts import counts
 from sparkweld.fused.function import Function
+from sparkweld.fused.payload import metrics_command
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 
 ARRAY = Rows(container="array")
@@ -52,8 +54,13 @@ def compiled(functions, inputs, returns="double", conf=None):
         entry = udf(blob, entry, returns=returns)
     made = request(python_step(r=entry))
     made["op"], made["conf"] = "fuse", {**made["conf"], **(conf or {})}
-    reply = compile_fused(made, [payload(f) for f in functions])
-    return reply, CPickleSerializer().loads(bytes.fromhex(reply["payload"]))[0]
+    (group,) = compile_fused(made, [payload(f) for f in functions])["fused"]
+    return group, function_of(group)
+
+
+def function_of(group, number=0):
+    """A function of a group, as PySpark calls it."""
+    return CPickleSerializer().loads(bytes.fromhex(group["payloads"][number]))[0]
 
 
 RNG = np.random.default_rng(5)
@@ -95,7 +102,7 @@ def test_fused(functions, inputs, batch, stages, capfd):
     assert not capfd.readouterr().err
     loaded = _loaded(function)
     assert loaded._original is None, "the original ran"
-    assert any(runner.metrics.blocks == 8 for _, runner in loaded._forms)
+    assert any(runner.metrics.blocks == 8 for runner in loaded.siblings._runners.values())
     assert stages is None or len(reply["stages"]) == stages
     assert any(line.startswith("call: ") for line in reply["stages"]) and "700 rows, set" in reply["block"]
 
@@ -107,14 +114,15 @@ def _loaded(function):
 def test_structs_and_names():
     entry = udf(0, {"op": "CreateNamedStruct", "names": ["x", "y"], "args": [column("x"), column("y", "long")], "type": {}})
     made = {**request(python_step(r=entry)), "op": "fuse"}
-    reply = compile_fused(made, [payload(lambda d: erf(d["x"]) * d["y"])])
-    function = CPickleSerializer().loads(bytes.fromhex(reply["payload"]))[0]
+    (reply,) = compile_fused(made, [payload(lambda d: erf(d["x"]) * d["y"])])["fused"]
+    function = function_of(reply)
     frame = pd.DataFrame({"x": DOUBLES[0], "y": INTS})
     assert equal(function(frame), erf(frame["x"]) * frame["y"]) and _loaded(function)._original is None
     made = {**request(python_step(r=udf(0, "a", ("b", column("b"))))), "op": "fuse"}
-    reply = compile_fused(made, [payload(lambda a, b: erf(a) - b)])
-    function = CPickleSerializer().loads(bytes.fromhex(reply["payload"]))[0]
-    assert equal(function(DOUBLES[0], b=DOUBLES[1]), erf(DOUBLES[0]) - DOUBLES[1]) and _loaded(function)._original is None
+    (reply,) = compile_fused(made, [payload(lambda a, b: erf(a) - b)])["fused"]
+    function = function_of(reply)
+    assert reply["arguments"] == [[0, 0], [0, 1]]
+    assert equal(function(*DOUBLES), erf(DOUBLES[0]) - DOUBLES[1]) and _loaded(function)._original is None
     assert "16 bytes a row in, 8 out" in reply["moved"]
 
 
@@ -194,7 +202,7 @@ def test_a_worker_without_the_package_runs_the_original(tmp_path):
     names = {"erf": erf}
     exec("def blended(a, b):\n    return erf(a) * b + 1\n", names)  # pickled by value: this module needs the package
     reply, _ = compiled(names["blended"], TWO)
-    (tmp_path / "payload").write_bytes(bytes.fromhex(reply["payload"]))
+    (tmp_path / "payload").write_bytes(bytes.fromhex(reply["payloads"][0]))
     code = (
         "import sys; sys.modules['sparkweld'] = None\n"
         "import pandas as pd\nfrom pyspark.serializers import CPickleSerializer\n"
@@ -210,7 +218,100 @@ def test_a_worker_without_the_package_runs_the_original(tmp_path):
 
 def test_plans_are_loaded_once_a_process():
     reply, function = compiled(price, TWO)
-    again = CPickleSerializer().loads(bytes.fromhex(reply["payload"]))[0]
+    again = function_of(reply)
     for f in (function, again):
         f(*DOUBLES)
-    assert isinstance(_loaded(function), Function) and _loaded(function) is _loaded(again)
+    assert isinstance(_loaded(function), Function) and _loaded(function).siblings is _loaded(again).siblings
+
+
+def siblings(*entries, functions, conf=None):
+    """The groups of UDFs of one node."""
+    made = request(python_step(**{f"r{i}": entry for i, entry in enumerate(entries)}))
+    made["op"], made["conf"] = "fuse", {**made["conf"], **(conf or {})}
+    return compile_fused(made, [payload(f) for f in functions])["fused"]
+
+
+@splittable((Rows(), Broadcast("")), returns=Rows(), check=False)
+def counted(s, folder):
+    open(os.path.join(folder, str(len(os.listdir(folder)))), "x").close()
+    return s * 2.0
+
+
+def test_siblings_share_inputs_calls_and_kernels(tmp_path):
+    names = {"shared": counted, "np": np, "folder": str(tmp_path)}
+    exec("def f(a, b):\n    return shared(a / b, folder) + 1\ndef g(b, a):\n    return np.exp(shared(a / b, folder))", names)
+    functions = [names["f"], names["g"], lambda s: erf(s) + 1, lambda s: s - 1]
+    chain = udf(3, udf(2, "a"))
+    (group,) = siblings(udf(0, "a", "b"), udf(1, ("a", column("a")), ("b", column("b"))), chain, functions=functions)
+    assert group["udfs"] == [0, 1, 2] and group["arguments"] == [[0, 0], [0, 1]] and len(group["stages"]) == 4
+    made = [function_of(group, number) for number in range(3)]
+    a, b = DOUBLES
+    wanted = [a / b * 2 + 1, np.exp(a / b * 2), erf(a)]
+    before = len(os.listdir(tmp_path))
+    for _ in range(2):
+        for function, expected in zip(made, wanted, strict=True):
+            assert equal(function(*DOUBLES), expected, 1e-9)
+    blocks = _loaded(made[0]).siblings.runner(0).metrics.blocks
+    assert len(os.listdir(tmp_path)) - before == blocks and all(_loaded(f)._original is None for f in made)
+    assert _loaded(made[0]).siblings._last is None
+
+
+def test_siblings_that_are_no_functions_of_rows_part_the_others():
+    functions = [lambda a: erf(a) + 1, lambda a: erf(a) - a.mean(), lambda a: erf(a) * 2]
+    groups = siblings(*(udf(blob, "a") for blob in (0, 2, 1, 0, 0)), functions=functions)
+    assert [g["udfs"] for g in groups] == [[0, 1], [3, 4]] and [len(g["payloads"]) for g in groups] == [2, 2]
+    with pytest.raises(Refusal, match="SW250"):
+        siblings(udf(1, "a"), udf(1, "a"), functions=functions)
+
+
+def test_a_sibling_that_breaks_its_promise_leaves_the_batch_to_all_originals(capfd):
+    wrong = annotate(lambda s: s[:-1] if len(s) == 500 else s * 1.0, (Rows(),), returns=Rows(), check=False)
+    (group,) = siblings(udf(0, "a"), udf(1, "a", "b"), functions=[lambda a: wrong(a + 0.0), lambda a, b: erf(a) * b],
+                        conf={"blockRows": 500})  # fmt: skip
+    made = [function_of(group, number) for number in range(2)]
+    assert equal(made[0](*DOUBLES), DOUBLES[0] + 0.0) and equal(made[1](*DOUBLES), erf(DOUBLES[0]) * DOUBLES[1])
+    assert "f + f runs as it is" in capfd.readouterr().err and _loaded(made[1])._original is not None
+
+
+def test_integers_have_nulls_each_by_itself():
+    i, j = INTS, pd.Series(RNG.integers(-3, 9, N))
+    (group,) = siblings(udf(0, column("i", "long")), udf(1, column("j", "integer"), "a"),
+                        functions=[lambda i: erf(i) + i, lambda j, a: erf(a) / j])  # fmt: skip
+    some = np.arange(N) % 7 == 0
+    for batch in ([i, j.astype("i4")], [i.mask(some), j.astype("i4")], [i, j.mask(some)], [i.mask(some), j.mask(some)]):
+        made = [function_of(group, number) for number in range(2)]
+        args = [*batch, DOUBLES[0]]
+        assert equal(made[0](*args), erf(batch[0]) + batch[0]) and equal(made[1](*args), erf(args[2]) / batch[1])
+        assert all(_loaded(f)._original is None for f in made)
+
+
+def test_many_integers_of_siblings_stay_apart():
+    functions = [lambda i, j, k: erf(i) + j * k, lambda a: erf(a)]
+    entry = udf(0, *(column(name, "long") for name in "ijk"))
+    assert [g["udfs"] for g in siblings(entry, udf(1, "a"), functions=functions)] == [[0], [1]]
+    assert [g["udfs"] for g in siblings(entry, entry, functions=functions)] == [[0, 1]]
+
+
+def test_what_a_pipeline_saves():
+    bare, around = (compiled(f, {"a": "double"})[0] for f in (lambda a: erf(a), lambda a: np.exp(erf(a) * 2) + 1))
+    assert bare["saves"] < 0 < around["saves"] and not bare["repeats"] and not around["repeats"]
+    texts, _ = compiled(lambda s: s.map(html.escape), {"s": "string"})
+    assert texts["repeats"] and texts["saves"] < 0
+    (shared,) = siblings(udf(0, "a"), udf(0, "a"), functions=[lambda a: erf(a)])
+    assert shared["repeats"] and len(shared["stages"]) == 1
+
+
+def test_workers_tell_what_they_have_counted():
+    counts.kernel_seconds, counts.call_seconds, counts.original_rows = 0.25, 1.5e-6 * 2, 7
+    assert not counts.told(11).any() and counts.original_rows == 7
+    data = counts.told(20).to_numpy()
+    assert np.frombuffer(data[:12].tobytes(), "<u4").tolist() == [250_000, 3, 7] and not data[12:].any() and len(data) == 20
+    assert not counts.told(20).any()
+    _, function = compiled(price, TWO)
+    function(*DOUBLES)
+    assert counts.kernel_seconds > 0 and counts.call_seconds > 0 and counts.original_rows == 0
+    function(*(s.iloc[:0] for s in DOUBLES))
+    function(*(s.astype("float32") for s in DOUBLES))
+    assert counts.original_rows == N
+    tell = CPickleSerializer().loads(metrics_command())[0]
+    assert len(tell(pd.Series(np.zeros(30, bool)))) == 30 and counts.original_rows == 0

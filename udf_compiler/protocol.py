@@ -24,6 +24,9 @@ order. End of file on the request pipe ends the service, so it dies with the JVM
 ``independent``  as ``twin`` -> status "ok" when a row's results are the same in whatever batch it comes; or "refused".
 ``reads``     as ``twin`` -> status "ok" with inputs [name], those that results depend on; or "refused".
               `udf_compiler.twins.compile` reads these four.
+``fuse``      as ``compile``, for the scalar pandas UDFs of one step -> status "ok" with fused [{udfs (numbers), arguments [[udf,
+              argument]], payloads (hexadecimal), stages, block, moved, saves, repeats, metrics}]; or "refused".
+              `sparkweld.fused.compile` reads it.
 ``object``    program (its text) -> status "ok", symbol, imports, cpu, memory (bytes that a call of the kernel has to be
                  given, 0 without blocks), cached, seconds, and one blob: the object code;
                  with warning (text) when the cache folder cannot be used.

@@ -1,8 +1,9 @@
-"""A request about one chain of scalar pandas UDFs to a fused function's payload, or to the refusal that prevents it.
+"""A request about chains of scalar pandas UDFs to the payloads of fused functions, or to the refusal that prevents it.
 
 The functions are rebuilt and traced as for a kernel (purity, row by row), but calls of annotated functions join the capture in
-place of a refusal. There is one pipeline for batches without NULLs, and one for batches whose integers are floats since there are
-some. On made-up rows the result is compared with the function's own.
+place of a refusal. Chains beside each other share one capture, so what they have in common is computed once. There is one
+pipeline for batches without NULLs, and others for batches whose integers are floats since there are some. On made-up rows the
+results are compared with the functions' own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
+from itertools import combinations, groupby
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,9 @@ import pandas as pd
 from sparkweld.annotations.containers import equal
 from sparkweld.annotations.split_types import Rows
 from sparkweld.errors import Refusal
-from sparkweld.fused.function import Column, Form, Function, Plan
-from sparkweld.fused.payload import command, pickled
+from sparkweld.fused.estimate import may_repeat, saved
+from sparkweld.fused.function import Column, Form, Plan, Siblings, result_name
+from sparkweld.fused.payload import command, metrics_command, pickled
 from sparkweld.fused.stand_ins import StandIns
 from sparkweld.ir.ops import Call
 from sparkweld.ir.types import F64, Type
@@ -41,19 +45,62 @@ _MODULES = ModulePath()
 _SCALAR_PANDAS = 200
 _INTEGERS = ("byte", "short", "integer", "long")
 _PROBE_ROWS = 40
+#: So many integer columns have a form for each set of them that has NULLs; more have one for none and one for all.
+_MOST_COMBINED = 2
 #: Kernels and the library may differ by this, where they differ at all (functions of libm).
 _KEPT = 1e-9
 
 
 def compile_fused(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply to a fuse request, whose only step is one chain of UDFs: payload (hexadecimal), stages and block for explain."""
-    entry = request["steps"][0]["udfs"][0]
-    chain = _chain_of(entry["udf"])
+    """The reply to a fuse request, whose only step has chains of UDFs: "fused", a list of groups of functions with one plan each.
+
+    A group says which UDFs these are ("udfs"), their payloads (hexadecimal), where the arguments of all of them come from
+    ("arguments": pairs of a UDF and its argument), and stages, block and bytes for explain. UDFs that stand beside each other are
+    one group, when together they can be what they can be alone. Refuses when no UDF is fused, as the first one is refused.
+    """
+    entries = request["steps"][0]["udfs"]
+    chains = [_chain_of(entry["udf"]) for entry in entries]
     includes = request.get("python", {}).get("includes", ())
-    variables = [variable for udf in chain for variable in udf.get("broadcasts", ())]
+    variables = [variable for chain in chains for udf in chain for variable in udf.get("broadcasts", ())]
     with _MODULES.using(includes), broadcasts(variables):
-        check_confs(request.get("conf", {}).get("pandas", {}), entry["name"])
-        return _Compiler(chain, request.get("conf", {}), blobs).reply()
+        conf = request.get("conf", {})
+        check_confs(conf.get("pandas", {}), entries[0]["name"])
+        return {"status": "ok", "fused": _groups(chains, conf, blobs)}
+
+
+def _groups(chains: Sequence[list[dict[str, Any]]], conf: Mapping[str, Any], blobs: Sequence[bytes]) -> list[dict[str, Any]]:
+    """A group of all UDFs if possible, else groups of neighbours, else of one. A function that is no part of a plan may change
+    its arguments in place: siblings on both sides of it do not see the same.
+    """
+
+    def group(numbers: Sequence[int]) -> dict[str, Any]:
+        members = [_Chain(chains[i], blobs) for i in numbers]
+        made = _Siblings(members, conf).reply()
+        return {**made, "udfs": list(numbers), "arguments": [[numbers[at], argument] for at, argument in made["arguments"]]}
+
+    if len(chains) == 1:
+        return [group([0])]
+    try:
+        return [group(range(len(chains)))]
+    except Refusal:
+        pass
+    alone: dict[int, dict[str, Any]] = {}
+    refusals = []
+    for number in range(len(chains)):
+        try:
+            alone[number] = group([number])
+        except Refusal as refused:
+            refusals.append(refused)
+    if not alone:
+        raise refusals[0]
+    found = []
+    for _, pairs in groupby(enumerate(alone), lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in pairs]
+        try:
+            found += [group(run)] if 1 < len(run) < len(chains) else [alone[number] for number in run]
+        except Refusal:
+            found += [alone[number] for number in run]
+    return found
 
 
 def _chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
@@ -71,28 +118,64 @@ def _chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
     return chain
 
 
-class _Compiler:
-    def __init__(self, chain: list[dict[str, Any]], conf: Mapping[str, Any], blobs: Sequence[bytes]) -> None:
-        self.chain = chain
-        self.name = chain[-1]["name"]
-        self.payloads = [blobs[udf["payload"]] for udf in chain]
+class _Chain:
+    """Functions, each of the result of the one before. `args`: what the first one takes."""
+
+    def __init__(self, udfs: list[dict[str, Any]], blobs: Sequence[bytes]) -> None:
+        self.udfs = udfs
+        self.name = udfs[-1]["name"]
+        self.args = udfs[0]["args"]
+        self.payloads = [blobs[udf["payload"]] for udf in udfs]
         commands = [load_command(data) for data in self.payloads]
         self.functions = [made.function for made in commands]
         self.return_type = commands[-1].return_type
-        self.exact = bool(conf.get("exact")) or any(options_of(f).exact for f in self.functions)
-        self.block_rows = int(conf.get("blockRows") or 0) or None
-
-    def reply(self) -> dict[str, Any]:
-        for function, udf in zip(self.functions, self.chain, strict=True):
+        self.exact = any(options_of(f).exact for f in self.functions)
+        for function, udf in zip(self.functions, udfs, strict=True):
             if options_of(function).backend == "python":
                 raise refusal("SW700", udf["name"])
-        forms = [self._form(nulls=False)]
-        if any(self._turns_to_float(spark_type) for _, _, spark_type in self._arguments()):
+
+    def original(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What the user's functions give."""
+        result = self.functions[0](*args, **kwargs)
+        for function in self.functions[1:]:
+            result = function(result)
+        return result
+
+
+class _Siblings:
+    """Chains to one plan: `arguments` are those of all of them, each one once."""
+
+    def __init__(self, chains: Sequence[_Chain], conf: Mapping[str, Any]) -> None:
+        self.chains = chains
+        self.name = " + ".join(chain.name for chain in chains)
+        self.exact = bool(conf.get("exact")) or any(chain.exact for chain in chains)
+        self.block_rows = int(conf.get("blockRows") or 0) or None
+        self.arguments: list[tuple[int, int]] = []
+        exprs: list[dict[str, Any]] = []
+        self.taken: list[list[tuple[int, str | None]]] = []
+        for number, chain in enumerate(chains):
+            taken = []
+            for at, argument in enumerate(chain.args):
+                if argument["expr"] not in exprs:
+                    exprs.append(argument["expr"])
+                    self.arguments.append((number, at))
+                taken.append((exprs.index(argument["expr"]), argument.get("name")))
+            self.taken.append(taken)
+        self.columns = self._columns(exprs)
+        self.calls = 0  # of annotated functions in the traces, before equal ones are one
+
+    def reply(self) -> dict[str, Any]:
+        """A group of the reply to a fuse request."""
+        first, *others = self._integers_with_nulls()
+        forms = [self._form(first)]
+        for some in others:
             try:
-                forms.append(self._form(nulls=True))
+                forms.append(self._form(some))
             except Refusal:
-                pass  # such batches run as they are
-        made = Plan(self.name, tuple(forms), self.block_rows)
+                if len(self.chains) > 1:
+                    raise  # alone, some of them may take such batches
+        key = sha256(b"".join(data for chain in self.chains for data in chain.payloads)).hexdigest()
+        made = Plan(tuple(chain.name for chain in self.chains), tuple(forms), self.block_rows, key)
         self._probe(made)
         shipped = pickled(replace(made, forms=tuple(map(_without_examples, made.forms))))
         pipeline = forms[0].pipeline
@@ -102,66 +185,89 @@ class _Compiler:
         )
         moved = [sum(_width(pipeline, c) for c in columns) for columns in (pipeline.inputs, pipeline.outputs.values())]
         return {
-            "status": "ok",
-            "payload": command(shipped, self.payloads, self.return_type).hex(),
+            "arguments": self.arguments,
+            "payloads": [
+                command(shipped, number, chain.payloads, self.taken[number], chain.return_type).hex()
+                for number, chain in enumerate(self.chains)
+            ],
             "stages": [stage_text(pipeline, stage) for stage in pipeline.stages],
             "block": size,
             "moved": f"{moved[0]} bytes a row in, {moved[1]} out",
+            "saves": saved(pipeline),
+            "repeats": may_repeat(pipeline, self.calls),
+            "metrics": metrics_command().hex(),
         }
 
-    def _turns_to_float(self, spark_type: str) -> bool:
-        return spark_type in _INTEGERS
-
-    def _arguments(self) -> list[tuple[int | str, str | None, str]]:
+    def _columns(self, exprs: Sequence[dict[str, Any]]) -> list[tuple[int, str | None, str]]:
         """(argument, field, Spark type) of each column. Refuses SW646."""
-        found: list[tuple[int | str, str | None, str]] = []
-        for position, argument in enumerate(self.chain[0]["args"]):
-            key = position if argument.get("name") is None else argument["name"]
-            expr = argument["expr"]
+        found: list[tuple[int, str | None, str]] = []
+        for number, expr in enumerate(exprs):
             if expr["op"] == "CreateNamedStruct":
-                found += [(key, n, field["type"]) for n, field in zip(expr["names"], expr["args"], strict=True)]
+                found += [(number, n, field["type"]) for n, field in zip(expr["names"], expr["args"], strict=True)]
             else:
-                found.append((key, None, expr["type"]))
-        for key, _, spark_type in found:
+                found.append((number, None, expr["type"]))
+        for number, _, spark_type in found:
             if spark_type not in (*_INTEGERS, "float", "double", "boolean", "string"):
-                raise refusal("SW646", self.name, function=self.name, what=f"argument {key}, a {spark_type}")
+                raise refusal("SW646", self.name, function=self.name, what=f"argument {number}, a {spark_type}")
         return found
 
-    def _form(self, nulls: bool) -> Form:
-        """The pipeline of batches that have NULLs in their integers, or not."""
+    def _integers_with_nulls(self) -> list[frozenset[int]]:
+        """Which integer columns may have NULLs in a batch, by their numbers: the sets for which there is a form, the empty one
+        first. Refuses (SW646) siblings of which one needs a form that others would keep from it.
+        """
+        integers = [i for i, (_, _, spark_type) in enumerate(self.columns) if spark_type in _INTEGERS]
+        if len(integers) <= _MOST_COMBINED:
+            return [frozenset(some) for n in range(len(integers) + 1) for some in combinations(integers, n)]
+        for taken in self.taken:
+            if not {self.columns[i][0] for i in integers} <= {at for at, _ in taken}:
+                raise refusal("SW646", self.name, function=self.name, what="integers that its siblings do not take")
+        return [frozenset(), frozenset(integers)]
+
+    def _form(self, nulls: frozenset[int]) -> Form:
+        """The pipeline of batches that have NULLs in these integer columns."""
         capture = Capture(self.name)
         stand_ins = StandIns(capture)
         columns: list[Column] = []
-        given: dict[int | str, dict[str | None, TracedSeries]] = {}
-        for number, (key, field, spark_type) in enumerate(self._arguments()):
-            column, traced = self._input(capture, f"in{number}", key, field, spark_type, nulls)
+        given: dict[int, dict[str | None, TracedSeries]] = {}
+        for number, (argument, field, spark_type) in enumerate(self.columns):
+            column, traced = self._input(capture, f"in{number}", argument, field, spark_type, number in nulls)
             columns.append(column)
-            given.setdefault(key, {})[field] = traced
-        values = {key: _argument(capture, fields) for key, fields in given.items()}
-        args = tuple(value for key, value in values.items() if isinstance(key, int))
-        kwargs = {key: value for key, value in values.items() if isinstance(key, str)}
-        place = ""
-        for function in self.functions:
-            prepared = prepare(function, stand_ins.find)
-            place = prepared.place
-            result = self._traced(prepared, args, kwargs, capture)
-            args, kwargs = (result,), {}
-        if stand_ins.calls == 0:
-            raise refusal("SW641", place, function=self.name)
-        if type(result) is not TracedSeries or not is_plain(result) or source_of(result).loop is not capture.loop():
-            raise refusal("SW645", place, function=self.name, what=f"a {type(result).__name__.removeprefix('Traced')}")
-        made = plan(capture, {"result": source_of(result)})
+            given.setdefault(argument, {})[field] = traced
+        values = {argument: _argument(capture, fields) for argument, fields in given.items()}
+        results = []
+        for chain, taken in zip(self.chains, self.taken, strict=True):
+            args = tuple(values[at] for at, name in taken if name is None)
+            kwargs = {name: values[at] for at, name in taken if name is not None}
+            results.append(self._result(chain, args, kwargs, capture, stand_ins))
+        made = plan(capture, {result_name(i): source_of(result) for i, result in enumerate(results)})
         if self.exact:
-            self._refuse_inexact(made, place)
-        missing = float("nan") if missing_of(result).nan else None
+            self._refuse_inexact(made)
+        self.calls = stand_ins.calls
+        missing = tuple(float("nan") if missing_of(result).nan else None for result in results)
         return Form(tuple(columns), made, missing)
 
-    def _refuse_inexact(self, pipeline: Pipeline, place: str) -> None:
+    def _result(
+        self, chain: _Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], capture: Capture, stand_ins: StandIns
+    ) -> TracedSeries:
+        """The traced result of a chain: with annotated calls in it (else SW641), and a plain column (else SW645)."""
+        before = stand_ins.calls
+        for function in chain.functions:
+            prepared = prepare(function, stand_ins.find)
+            result = self._traced(prepared, args, kwargs, capture)
+            args, kwargs = (result,), {}
+        place = prepared.place
+        if stand_ins.calls == before:
+            raise refusal("SW641", place, function=chain.name)
+        if type(result) is not TracedSeries or not is_plain(result) or source_of(result).loop is not capture.loop():
+            raise refusal("SW645", place, function=chain.name, what=f"a {type(result).__name__.removeprefix('Traced')}")
+        return result
+
+    def _refuse_inexact(self, pipeline: Pipeline) -> None:
         """Refuses (SW232) operations whose kernels differ from the library within a bound."""
         loops = [loop for stage in pipeline.stages if isinstance(stage, Native) for loop in stage.program.loops]
         for op in (let.op for loop in loops for let in loop.body):
             if op.bound is not None:
-                raise refusal("SW232", place, op=op.fn if isinstance(op, Call) else op.name, bound=op.bound)
+                raise refusal("SW232", self.name, op=op.fn if isinstance(op, Call) else op.name, bound=op.bound)
 
     def _traced(self, prepared: Prepared, args: tuple[Any, ...], kwargs: Mapping[str, Any], capture: Capture) -> Any:
         with prepared.checked():
@@ -171,57 +277,59 @@ class _Compiler:
             )  # fmt: skip
 
     def _input(
-        self, capture: Capture, name: str, key: int | str, field: str | None, spark_type: str, nulls: bool
+        self, capture: Capture, name: str, argument: int, field: str | None, spark_type: str, nulls: bool
     ) -> tuple[Column, TracedSeries]:
         loop = capture.loop()
         if spark_type == "string":
             value: Any = capture.input(name, Type("str", True))
-            return Column(name, key, field, "object", True), text_series(loop, value, Missing(none=True))
-        type = F64 if nulls and self._turns_to_float(spark_type) else SPARK_TYPES[spark_type]
+            return Column(name, argument, field, "object", True), text_series(loop, value, Missing(none=True))
+        type = F64 if nulls else SPARK_TYPES[spark_type]
         value = capture.input(name, type)
-        return Column(name, key, field, str(type.dtype), False), TracedSeries(loop, value, type.dtype, shared=True)
+        return Column(name, argument, field, str(type.dtype), False), TracedSeries(loop, value, type.dtype, shared=True)
 
     def _probe(self, made: Plan) -> None:
-        """Refuses (SW644) a plan that gives something else than the functions on ordinary rows."""
-        for form in made.forms:
-            args, kwargs = _made_up(form)
-            runner = Function(replace(made, forms=(form,)), lambda: self._original)
+        """Refuses (SW644) a plan that gives something else than the functions on ordinary rows.
+
+        Only the first form is compiled for it, as most batches have no NULLs among their integers; workers compile the others.
+        """
+        for number, form in enumerate(made.forms):
+            args = _made_up(form)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    wanted = self._original(*args, **kwargs)
+                    wanted = [
+                        chain.original(*_taken(args, taken)) for chain, taken in zip(self.chains, self.taken, strict=True)
+                    ]
                 except Exception:  # noqa: BLE001 - user code: what it raises for these rows, its pipeline leaves to it
                     continue
                 try:
-                    got = runner._run(args, kwargs)
+                    got = Siblings(replace(made, forms=(form,)), evaluated=number > 0).run(args)
                 except Undecided:
                     continue
-            if not isinstance(wanted, pd.Series) or got is None or not equal(got, wanted.rename(None), _KEPT):
-                raise refusal("SW644", self.name, function=self.name, what=f"{_short(got)} for {_short(wanted)}")
+            for chain, theirs, ours in zip(self.chains, wanted, got or [None] * len(wanted), strict=True):
+                if not isinstance(theirs, pd.Series) or ours is None or not equal(ours, theirs.rename(None), _KEPT):
+                    raise refusal("SW644", chain.name, function=chain.name, what=f"{_short(ours)} for {_short(theirs)}")
 
-    def _original(self, *args: Any, **kwargs: Any) -> Any:
-        result = self.functions[0](*args, **kwargs)
-        for function in self.functions[1:]:
-            result = function(result)
-        return result
+
+def _taken(args: tuple[Any, ...], taken: Sequence[tuple[int, str | None]]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of one chain of those of all."""
+    return tuple(args[at] for at, name in taken if name is None), {name: args[at] for at, name in taken if name is not None}
 
 
 def _argument(capture: Capture, fields: dict[str | None, TracedSeries]) -> Any:
     return fields[None] if None in fields else TracedFrame(capture.loop(), fields)
 
 
-def _made_up(form: Form) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _made_up(form: Form) -> tuple[Any, ...]:
     """Ordinary arguments of a form's dtypes."""
     rng = np.random.default_rng(0)
-    parts: dict[int | str, dict[str | None, pd.Series]] = {}
+    parts: dict[int, dict[str | None, pd.Series]] = {}
     for column in form.columns:
         example = Rows(dtype="str" if column.text else column.dtype).example(rng, _PROBE_ROWS).reset_index(drop=True)
         if example.dtype.kind == "f":
             example = pd.Series(rng.uniform(0.5, 3, _PROBE_ROWS).astype(column.dtype))
         parts.setdefault(column.argument, {})[column.field] = example
-    values = {key: fields[None] if None in fields else pd.DataFrame(fields) for key, fields in parts.items()}
-    named = {key: value for key, value in values.items() if isinstance(key, str)}
-    return tuple(value for key, value in values.items() if isinstance(key, int)), named
+    return tuple(fields[None] if None in fields else pd.DataFrame(fields) for fields in parts.values())
 
 
 def _without_examples(form: Form) -> Form:

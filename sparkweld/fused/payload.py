@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyspark import cloudpickle
+from pyspark.sql.types import ByteType
+
+#: Which of the arguments an original takes: its number and, for a keyword, the name.
+Taken = Sequence[tuple[int, str | None]]
 
 
-def command(plan: bytes, originals: Sequence[bytes], return_type: Any) -> bytes:
-    """The command of a function that runs `plan` (see `function.load`) in the place of the chain of `originals`."""
-    chain = functools.partial(_by_value(_chain), in_batches=_by_value(in_batches))
-    return cloudpickle.dumps((_by_value(_fused)(plan, tuple(originals), chain), return_type))  # type: ignore[no-any-return]
+def command(plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any) -> bytes:
+    """The command of a function that gives a result of `plan` (see `function.load`) in the place of the chain of `originals`."""
+    chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken), _by_value(in_batches))
+    return cloudpickle.dumps((_by_value(_fused)(plan, number, chain), return_type))  # type: ignore[no-any-return]
+
+
+def metrics_command() -> bytes:
+    """The command of a function that tells what the pipelines of its worker have counted: see `counts`."""
+    return cloudpickle.dumps((_by_value(_counted), ByteType()))  # type: ignore[no-any-return]
 
 
 def pickled(plan: Any) -> bytes:
@@ -45,7 +54,7 @@ def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
     return copy
 
 
-def _fused(plan: bytes, originals: tuple[bytes, ...], chain: Callable[..., Any]) -> Callable[..., Any]:
+def _fused(plan: bytes, number: int, chain: Callable[[], Any]) -> Callable[..., Any]:
     """Pickled by value: it imports what it uses inside."""
     loaded: list[Callable[..., Any]] = []
 
@@ -54,18 +63,26 @@ def _fused(plan: bytes, originals: tuple[bytes, ...], chain: Callable[..., Any])
             try:
                 from sparkweld.fused.function import load
 
-                loaded.append(load(plan, originals, chain))
+                loaded.append(load(plan, number, chain))
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the package here, the original runs
                 import sys
 
                 print(f"SparkWeld: the original UDF runs: {type(error).__name__}: {error}", file=sys.stderr)
-                loaded.append(chain(originals))
+                loaded.append(chain())
         return loaded[0](*args, **kwargs)
 
     return fused
 
 
-def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def _counted(starts: Any) -> Any:
+    """Pickled by value. Zeros when the pipelines' module has not been imported, as nothing has run then."""
+    import sys
+
+    module = sys.modules.get("sparkweld.fused.counts")
+    return starts.astype("int8") * 0 if module is None else module.counts.told(len(starts))
+
+
+def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...]) -> Any:
     """What `function` gives for each of Spark's batches, in one Series. `starts` is True in the first row of each.
 
     Pickled by value. A result that PySpark would not take is given in a form that it does not take either.
@@ -76,8 +93,7 @@ def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...],
     results = []
     for start, stop in zip(cuts[:-1], cuts[1:]):  # noqa: B905 - the code runs in the worker's Python
         cut = [series.iloc[start:stop].reset_index(drop=True) for series in args]
-        named = {key: series.iloc[start:stop].reset_index(drop=True) for key, series in kwargs.items()}
-        result = function(*cut, **named)
+        result = function(*cut)
         if not isinstance(result, pd.Series):
             return result
         if len(result) != stop - start:
@@ -88,10 +104,10 @@ def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...],
     return pd.concat(results, ignore_index=True)
 
 
-def _chain(originals: tuple[bytes, ...], in_batches: Callable[..., Any]) -> Callable[..., Any]:
-    """The functions of the commands, each of the result of the one before. Pickled by value.
+def _chain(originals: tuple[bytes, ...], taken: Taken, in_batches: Callable[..., Any]) -> Callable[..., Any]:
+    """The functions of the commands, each of the result of the one before; the first is given what it takes of the arguments.
 
-    What it gives takes Spark's batches (`in_batches`) one by one when it is told where they start.
+    Pickled by value. What it gives takes Spark's batches (`in_batches`) one by one when it is told where they start.
     """
     from pyspark.core.broadcast import Broadcast
     from pyspark.serializers import CPickleSerializer
@@ -103,15 +119,14 @@ def _chain(originals: tuple[bytes, ...], in_batches: Callable[..., Any]) -> Call
             made = CPickleSerializer().loads(made.value)
         functions.append(made[0])
 
-    def original(*args, **kwargs):  # type: ignore[no-untyped-def]
-        result = functions[0](*args, **kwargs)
+    def original(*args):  # type: ignore[no-untyped-def]
+        named = {name: args[at] for at, name in taken if name is not None}
+        result = functions[0](*[args[at] for at, name in taken if name is None], **named)
         for function in functions[1:]:
             result = function(result)
         return result
 
-    def run(*args, sparkweld_starts=None, **kwargs):  # type: ignore[no-untyped-def]
-        if sparkweld_starts is None:
-            return original(*args, **kwargs)
-        return in_batches(original, sparkweld_starts, args, kwargs)
+    def run(*args, sparkweld_starts=None):  # type: ignore[no-untyped-def]
+        return original(*args) if sparkweld_starts is None else in_batches(original, sparkweld_starts, args)
 
     return run

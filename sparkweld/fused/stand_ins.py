@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import types
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.annotations.tables import libraries
 from sparkweld.errors import Refusal
+from sparkweld.fused.payload import pickled
 from sparkweld.local.traced import argument, fits, is_series, is_traced, sample, traced_result, tried
 from sparkweld.pipelines import Capture
 from udf_compiler.calls.numpy_ import has_traced
@@ -38,6 +40,7 @@ class StandIns:
 
     def __init__(self, capture: Capture) -> None:
         self.capture, self.calls = capture, 0
+        self._annotations: dict[bytes, Annotation] = {}
 
     def find(self, original: object) -> Any:
         """What the copy of a function sees in place of `original`; None when the compiler's own rules decide."""
@@ -73,12 +76,20 @@ class StandIns:
         if returned is None:
             refuse("SW642", call=name)
         try:
-            source = self.capture.call(annotation, tuple(taken), named, returned.form, returned.type)
+            source = self.capture.call(self._same(annotation), tuple(taken), named, returned.form, returned.type)
         except DomainError as error:
             refuse("SW643", call=name, what=str(error))
         self.calls += 1
         series = any(is_series(x) for x in (*args, *kwargs.values()) if is_traced(x))
         return traced_result(source, self.capture.root, returned, self.capture.loop(), series)
+
+
+    def _same(self, annotation: Annotation) -> Annotation:
+        """The first annotation that is pickled as this one is: a job's own functions come once with each UDF that calls them."""
+        try:
+            return self._annotations.setdefault(pickled(replace(annotation, examples=None)), annotation)
+        except Exception:  # noqa: BLE001 - what it holds has a __reduce__ of the user's: it is known by itself alone
+            return annotation
 
 
 class BlackBoxFunction:

@@ -19,7 +19,8 @@ def described(runner: Runner) -> str:
     if metrics.runs:
         lines.append(
             f"  ran {metrics.runs} times: {metrics.rows:,} rows in {metrics.blocks:,} blocks, {metrics.bytes_in:,} bytes in, "
-            f"{metrics.bytes_out:,} out, {metrics.fallbacks} times the original"
+            f"{metrics.bytes_out:,} out, {metrics.kernel_seconds:.3f} s in kernels, {metrics.call_seconds:.3f} s in calls, "
+            f"{metrics.fallbacks} times the original"
         )
     return "\n".join(lines)
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,10 @@ _STREAMED = 8
 
 @dataclass
 class Metrics:
-    """What the runs of a pipeline did so far. `fallbacks`: runs that the original computation did in its place."""
+    """What the runs of a pipeline did so far. `fallbacks`: runs that the original computation did in its place.
+
+    Seconds are those of all threads together.
+    """
 
     runs: int = 0
     rows: int = 0
@@ -34,22 +38,31 @@ class Metrics:
     fallbacks: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    kernel_seconds: float = 0.0
+    call_seconds: float = 0.0
 
 
 class Runner:
     """Runs one pipeline again and again. `threads`: 0 is one for each core that this process may use. `rows`: of most runs.
 
     A pipeline that calls Python for each row runs on one: Python runs one call at a time, and threads would wait for each other.
+    `evaluated`: its programs are interpreted, and nothing is compiled.
     """
 
-    def __init__(self, pipeline: Pipeline, threads: int = 1, block_rows: int | None = None, rows: int = 0) -> None:
+    def __init__(
+        self, pipeline: Pipeline, threads: int = 1, block_rows: int | None = None, rows: int = 0, evaluated: bool = False
+    ) -> None:
         self.pipeline = pipeline
         calls_rows = any(call.annotation.elementwise for call in pipeline.calls)
         self.threads = 1 if calls_rows else threads or len(os.sched_getaffinity(0))
         self.block_size = BlockSize(pipeline, block_rows)
         self.metrics = Metrics()
         is_large = rows * sum(type.width for type in pipeline.placed.values()) > _STREAMED * l2_bytes()
-        self._stages = [ready(stage, is_large and _streams(pipeline, stage)) for stage in pipeline.stages]
+        self._stages = [
+            ready(stage, is_large and _streams(pipeline, stage), evaluated) for stage in pipeline.stages
+        ]  # fmt: skip
+        self._is_call = [isinstance(stage, Called) and isinstance(stage.step, BlackBox) for stage in pipeline.stages]
+        self._lock = Lock()
         self._dead = [
             [c for c, last in pipeline.last_use.items() if last == at] for at in range(len(pipeline.stages))
         ]  # fmt: skip
@@ -83,10 +96,16 @@ class Runner:
         return made
 
     def _one_block(self, block: Block, rows: int, places: Block) -> None:
-        for stage, dead in zip(self._stages, self._dead, strict=True):
+        seconds, began = [0.0, 0.0], time.perf_counter()
+        for stage, is_call, dead in zip(self._stages, self._is_call, self._dead, strict=True):
             stage(block, rows, places)
             for column in dead:
                 block.pop(column, None)
+            began, before = time.perf_counter(), began
+            seconds[is_call] += began - before
+        with self._lock:
+            self.metrics.kernel_seconds += seconds[False]
+            self.metrics.call_seconds += seconds[True]
 
 
 def _streams(pipeline: Pipeline, stage: Stage) -> bool:

@@ -18,7 +18,7 @@ import pandas as pd
 from sparkweld.annotations import Annotation
 from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.errors import SparkWeldError
-from sparkweld.ir import Program, Type
+from sparkweld.ir import Program, Type, evaluate
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.kernels import ALIGNMENT, Kernel, ObjectCache, compile_program
 from sparkweld.pipelines.capture import Argument, BlackBox, Keep
@@ -35,14 +35,17 @@ _KEPT_TEXTS, _SHORT = 1 << 14, 64
 _ELEMENTS: dict[str, type] = {"f64": float, "i64": int, "bool": bool, "str": str}
 
 
-def ready(stage: Stage, streams: bool = False) -> Callable[[Block, int, Block], None]:
+def ready(stage: Stage, streams: bool = False, evaluated: bool = False) -> Callable[[Block, int, Block], None]:
     """What runs the stage on a block of so many rows, and puts the columns that it makes there.
 
     Its last argument are arrays of the block's rows, by column, that kernels may write their results to. `streams`: all of a
-    kernel's results have places, and go past the caches.
+    kernel's results have places, and go past the caches. `evaluated`: programs are interpreted, for a few rows that are not worth
+    a kernel.
     """
     if isinstance(stage, Native):
         program = stage.program
+        if evaluated:
+            return lambda block, rows, places: _evaluate(program, block, rows)
         kernel = kernel_of(program, streams)  # once, for finding it takes as long as some thousand rows
         if not streams:
             return lambda block, rows, places: _run_kernel(kernel, block, rows, places)
@@ -109,6 +112,14 @@ def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block) -> None:
     result = kernel.run({i.name: _typed(block[i.name], i.type) for i in inputs}, rows, places)
     if result.flagged:
         raise Undecided(f"{result.flagged} rows of {kernel.program.name} that kernels may not decide")
+    block.update(result.columns)
+
+
+def _evaluate(program: Program, block: Block, rows: int) -> None:
+    rows = len(_values(block[program.inputs[0].name])) if program.inputs else rows
+    result = evaluate(program, {i.name: _typed(block[i.name], i.type) for i in program.inputs}, rows)
+    if result.flagged.any():
+        raise Undecided(f"{result.flagged.sum()} rows of {program.name} that kernels may not decide")
     block.update(result.columns)
 
 

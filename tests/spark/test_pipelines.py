@@ -106,7 +106,7 @@ def check(spark, query, wanted, conf=None, ulp=64):
     off, _ = run(spark, query, {**BATCHES, **(conf or {}), **OFF})
     on, frame = run(spark, query, {**BATCHES, **(conf or {})})
     assert not differences(off, on, ulp=ulp)
-    assert set(pipelines(frame)) == set(wanted), sparkweld.explain(frame)
+    assert {name for group in pipelines(frame) for name in group.split(" + ")} == set(wanted), sparkweld.explain(frame)
     return frame
 
 
@@ -119,9 +119,11 @@ def test_pipelines(spark, parquet):
                         of_struct(F.struct("a", "i")).alias("struct"), (F.col("b") * 2).alias("b2"))  # fmt: skip
 
     frame = check(spark, all_of_them, {"price", "price, weighted", "slug", "of_integers", "of_struct"}, ulp=1 << 12)
-    text = sparkweld.explain(frame)
+    assert len(pipelines(frame)) == 1
+    text = sparkweld.explain(t.select(weighted(price("a", "b"))))
     assert "pipeline in Python: price, weighted\n  1. kernel: " in text and "call: tests.spark.test_pipelines.scaled" in text
     assert "rows by the L2 cache of the driver" in text and "moved: 16 bytes a row in, 8 out" in text
+    text = sparkweld.explain(frame)
     assert "no kernel in the JVM: SW251" in text or "no kernel in the JVM: SW214" in text
     for conf in ({"spark.sparkweld.pipeline.enabled": "false"}, {"spark.sparkweld.backend": "python"}):
         with session_conf(spark, conf):
@@ -249,3 +251,105 @@ def test_a_worker_that_dies_fails_the_query_as_ever(spark, parquet):
             t.select("id", made("b").alias("r")).collect()
     assert set(pipelines(t.select(made("b")))) == {"<lambda>"}
     check(spark, lambda: t.filter("id < 4000").select("id", weighted("b").alias("r")), {"weighted"})
+
+
+def test_siblings_are_one_function(spark, parquet, tmp_path):
+    """They share inputs and calls, with NULLs in some of their integers, beside a kernel and a function that stays as it is."""
+    t = table(parquet)
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    folder = str(seen)
+
+    @pandas_udf(DoubleType())
+    def first(a: pd.Series, b: pd.Series) -> pd.Series:
+        return witnessed(a / b, folder) + 1
+
+    @pandas_udf(DoubleType())
+    def second(b: pd.Series, a: pd.Series) -> pd.Series:
+        return witnessed(a / b, folder) * erf(b)
+
+    @pandas_udf(DoubleType())
+    def native(s: pd.Series) -> pd.Series:
+        return s * 2 + 1
+
+    def query():
+        made = t.withColumn("r", first("a", "b")).withColumn("q", second(b="b", a="a")).withColumn("n", native("b"))
+        return made.withColumn("e", of_integers("i"))
+
+    frame = check(spark, query, {"first", "second", "of_integers"}, {"spark.sparkweld.pipeline.blockRows": "999999"})
+    assert set(pipelines(frame)) == {"first + second + of_integers"} and "compiled native" in sparkweld.explain(frame)
+    with session_conf(spark, {**BATCHES, "spark.sparkweld.pipeline.blockRows": "50"}):
+        for path in seen.iterdir():
+            path.unlink()
+        query().collect()
+        assert {path.name for path in seen.iterdir()} >= {"50"}
+    names = {"first", "second", "of_integers"}
+    for key in ("spark.sql.adaptive.enabled", "spark.sql.execution.arrow.pyspark.udf.columnarInput.enabled"):
+        grouped = query().filter("r > 0").groupBy("i").agg(F.count("q"), F.max("e"))
+        check(spark, lambda grouped=grouped: grouped.select("*"), names, {key: "false"})
+    check(spark, lambda: query().filter("id < 0"), {"first", "second", "of_integers"})
+
+    def parted():
+        return t.select("id", first("a", "b").alias("r"), of_batch("b").alias("m"), second("b", "a").alias("q"))
+
+    assert set(pipelines(check(spark, parted, {"first", "second"}))) == {"first", "second"}
+
+
+def test_a_filter_below_hands_over_columns(spark, parquet):
+    """Spark would feed rows of a filter: the pipeline gets larger batches of a kernel, the original those that Spark makes."""
+    n = 30_000
+    t = parquet(pa.table({
+        "id": np.arange(n), "b": np.arange(n) / 7, "s": np.array(["a <b>", " é", "", "long " * 40])[np.arange(n) % 4],
+        "i": pa.array(np.arange(n) % 19, mask=np.arange(n) == 21_000),
+    }))  # fmt: skip
+    exact = annotate(lambda s: s * 2.0 if len(s) <= 1000 else s[:-1], (Rows(),), returns=Rows(), check=False)
+    broken = pandas_udf(lambda s: exact(s + 0.0), DoubleType())
+    whole = {"spark.sparkweld.pipeline.blockRows": str(1 << 20)}
+
+    def query():
+        kept = t.filter("id % 3 < 2 AND b > 400").withColumn("c", F.col("b") * 2)
+        return kept.select("id", weighted("c").alias("r"), of_integers("i").alias("e"), slug("s").alias("slug"))
+
+    frame = check(spark, query, {"weighted", "of_integers", "slug"})
+    plan = frame._jdf.queryExecution().executedPlan().toString()
+    assert "WeldPipeline" in plan and "fused=[filter, project]" in plan and "Filter (" not in plan, plan
+    check(spark, lambda: query().groupBy("slug").agg(F.count("r"), F.max("e")), {"weighted", "of_integers", "slug"})
+    check(spark, lambda: query().limit(10), {"weighted", "of_integers", "slug"})
+    check(spark, lambda: query().filter("id < 0"), {"weighted", "of_integers", "slug"})
+    check(spark, lambda: t.filter("b > 400").select("id", broken("b").alias("r")), {"<lambda>"}, whole)
+
+
+def measured(frame):
+    """The metrics of the pipelines that got columns."""
+    report = frame.sparkSession._jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution())
+    return json.loads(report)["measuredPipelines"]
+
+
+def test_what_does_not_pay_stays_as_it_is(spark, parquet):
+    """A pipeline of calls alone over rows has nothing to gain; over columns, or around kernels, it has."""
+    t = table(parquet)
+    bare = pandas_udf(lambda s: erf(s), DoubleType())
+    rows = t.repartition(2)
+    frame = check(spark, lambda: rows.select("id", bare("a").alias("r")), set())
+    text = sparkweld.explain(frame)
+    assert "in Python: <lambda>" in text and "SW649" in text and "SW251" in text
+    check(spark, lambda: rows.select("id", price("a", "b").alias("r")), {"price"})
+    check(spark, lambda: t.select("id", bare("a").alias("r")), {"<lambda>"})
+    check(spark, lambda: rows.select("id", slug("s").alias("r")), {"slug"})
+
+
+def test_metrics(spark, parquet):
+    n = 40_000
+    t = parquet(pa.table({"id": np.arange(n), "a": np.arange(n) / 9, "b": np.arange(n) / 7 + 1}))
+    frame = check(spark, lambda: t.select("id", price("a", "b").alias("r"), weighted("a").alias("w")), {"price", "weighted"})
+    (made,) = measured(frame)
+    assert made["udfs"] == ["price", "weighted"] and made["numOutputRows"] == n and made["originalRows"] == 0
+    assert made["kernelTime"] > 0 and made["callTime"] > 0
+    assert made["bytesSent"] > 16 * n and made["bytesReceived"] > 16 * n
+    assert f"measured: price, weighted: {n:,} rows, " in sparkweld.explain(frame)
+    picky = annotate(lambda s: s * 2.0 if len(s) != 333 else s[:-1], (Rows(),), returns=Rows(), check=False)
+    late = pandas_udf(lambda s: picky(s + 0.0), DoubleType())
+    blocks = {"spark.sparkweld.pipeline.blockRows": "333"}
+    frame = check(spark, lambda: t.select("id", late("a").alias("r")), {"<lambda>"}, blocks)
+    (made,) = measured(frame)
+    assert 0 < made["originalRows"] <= n and made["numOutputRows"] == n

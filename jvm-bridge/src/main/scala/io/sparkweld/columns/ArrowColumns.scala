@@ -30,19 +30,20 @@ private[sparkweld] final class ArrowColumns(attributes: Seq[Attribute], zone: St
   /** Bytes of texts so far. */
   def textBytes: Long = columns.map(_.textBytes).sum
 
-  /** All rows of `batch`, whose first columns are those of `attributes`. */
-  def add(batch: ColumnarBatch): Unit = {
-    val rows = batch.numRows()
-    starts.setBit(filled)
+  /** The next row is the first one of a batch of Spark's. */
+  def start(): Unit = starts.setBit(filled)
+
+  /** `rows` rows of `batch`, whose first columns are those of `attributes`, from the row `from` on. */
+  def add(batch: ColumnarBatch, from: Int, rows: Int): Unit = {
     var i = 0
     while (i < columns.length) {
-      columns(i).add(batch.column(i), filled, rows)
+      columns(i).add(batch.column(i), from, filled, rows)
       i += 1
     }
     filled += rows
   }
 
-  /** The columns, and behind them one that is true in the first row of each batch. Whoever has them closes them. */
+  /** The columns, and behind them one that is true where a batch starts. Whoever has them closes them. */
   def vectors: Array[ColumnVector] = (columns :+ starts).map(column => new ArrowColumnVector(column.finish(filled)): ColumnVector)
 
   private def column(attribute: Attribute): ArrowColumn = {
@@ -72,26 +73,26 @@ private sealed abstract class ArrowColumn(vector: FieldVector, capacity: Int) {
   vector.getValidityBuffer.setOne(0, (capacity + 7L) / 8)
   private val validity = vector.getValidityBufferAddress
 
-  def add(column: ColumnVector, at: Int, rows: Int): Unit
+  def add(column: ColumnVector, from: Int, at: Int, rows: Int): Unit
 
   def textBytes: Long
 
   def finish(rows: Int): FieldVector
 
-  /** Calls `store` for the rows that are not NULL. */
-  protected def foreach(column: ColumnVector, rows: Int)(store: Int => Unit): Unit = {
+  /** Calls `store` with the numbers of the rows that are not NULL, in all and from `from` on. */
+  protected def foreach(column: ColumnVector, from: Int, rows: Int)(store: (Int, Int) => Unit): Unit = {
     val some = column.hasNull
     var i = 0
     while (i < rows) {
-      if (!some || !column.isNullAt(i)) store(i)
+      if (!some || !column.isNullAt(from + i)) store(from + i, i)
       i += 1
     }
   }
 
-  protected def setNulls(column: ColumnVector, at: Int, rows: Int): Unit = if (column.hasNull) {
+  protected def setNulls(column: ColumnVector, from: Int, at: Int, rows: Int): Unit = if (column.hasNull) {
     var i = 0
     while (i < rows) {
-      if (column.isNullAt(i)) {
+      if (column.isNullAt(from + i)) {
         val byte = validity + ((at + i) >> 3)
         Platform.putByte(null, byte, (Platform.getByte(null, byte) & ~(1 << ((at + i) & 7))).toByte)
       }
@@ -112,18 +113,18 @@ private final class FixedColumn(vector: BaseFixedWidthVector, dataType: DataType
     vector
   }
 
-  override def add(column: ColumnVector, at: Int, rows: Int): Unit = {
-    setNulls(column, at, rows)
+  override def add(column: ColumnVector, from: Int, at: Int, rows: Int): Unit = {
+    setNulls(column, from, at, rows)
     dataType match {
-      case DoubleType => foreach(column, rows)(i => Platform.putDouble(null, data + 8L * (at + i), column.getDouble(i)))
-      case FloatType => foreach(column, rows)(i => Platform.putFloat(null, data + 4L * (at + i), column.getFloat(i)))
+      case DoubleType => foreach(column, from, rows)((row, i) => Platform.putDouble(null, data + 8L * (at + i), column.getDouble(row)))
+      case FloatType => foreach(column, from, rows)((row, i) => Platform.putFloat(null, data + 4L * (at + i), column.getFloat(row)))
       case LongType | TimestampType | TimestampNTZType =>
-        foreach(column, rows)(i => Platform.putLong(null, data + 8L * (at + i), column.getLong(i)))
+        foreach(column, from, rows)((row, i) => Platform.putLong(null, data + 8L * (at + i), column.getLong(row)))
       case IntegerType | DateType =>
-        foreach(column, rows)(i => Platform.putInt(null, data + 4L * (at + i), column.getInt(i)))
-      case ShortType => foreach(column, rows)(i => Platform.putShort(null, data + 2L * (at + i), column.getShort(i)))
-      case ByteType => foreach(column, rows)(i => Platform.putByte(null, data + at + i, column.getByte(i)))
-      case _ => foreach(column, rows)(i => if (column.getBoolean(i)) setBit(at + i))
+        foreach(column, from, rows)((row, i) => Platform.putInt(null, data + 4L * (at + i), column.getInt(row)))
+      case ShortType => foreach(column, from, rows)((row, i) => Platform.putShort(null, data + 2L * (at + i), column.getShort(row)))
+      case ByteType => foreach(column, from, rows)((row, i) => Platform.putByte(null, data + at + i, column.getByte(row)))
+      case _ => foreach(column, from, rows)((row, i) => if (column.getBoolean(row)) setBit(at + i))
     }
   }
 
@@ -144,16 +145,16 @@ private final class TextColumn(vector: BaseVariableWidthVector, bytes: Boolean, 
     vector
   }
 
-  override def add(column: ColumnVector, at: Int, rows: Int): Unit = {
-    setNulls(column, at, rows)
+  override def add(column: ColumnVector, from: Int, at: Int, rows: Int): Unit = {
+    setNulls(column, from, at, rows)
     var i = 0
     while (i < rows) {
-      if (!column.isNullAt(i)) {
+      if (!column.isNullAt(from + i)) {
         if (bytes) {
-          val value = column.getBinary(i)
+          val value = column.getBinary(from + i)
           append(value, Platform.BYTE_ARRAY_OFFSET, value.length)
         } else {
-          val value = column.getUTF8String(i)
+          val value = column.getUTF8String(from + i)
           append(value.getBaseObject, value.getBaseOffset, value.numBytes)
         }
       }

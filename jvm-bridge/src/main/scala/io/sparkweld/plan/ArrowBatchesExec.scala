@@ -19,10 +19,11 @@ import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, Columna
  * batches of the size that a scan gives, a cheap function costs less than its columns' way to Python.
  *
  * It is only put below functions that SparkWeld has fused: they work row by row. Where such a function runs the original, that has
- * to see the batches of `child`: `starts` is true in the first row of each. pandas has other dtypes for the columns `stateful` in
- * a batch with NULLs, so such a batch stays alone.
+ * to see the batches that it has without SparkWeld: `starts` is true in the first row of each. These are those of `child`, or, where
+ * Spark would feed rows, every `batchRows` rows (else 0). pandas has other dtypes for the columns `stateful` in a batch with NULLs, so
+ * such a batch stays alone.
  */
-final case class ArrowBatchesExec(starts: Attribute, stateful: Seq[Int], child: SparkPlan) extends UnaryExecNode {
+final case class ArrowBatchesExec(starts: Attribute, stateful: Seq[Int], batchRows: Int, child: SparkPlan) extends UnaryExecNode {
   override def nodeName: String = "WeldArrowBatches"
   override def output: Seq[Attribute] = child.output :+ starts
   override def producedAttributes: AttributeSet = AttributeSet(starts)
@@ -39,7 +40,7 @@ final case class ArrowBatchesExec(starts: Attribute, stateful: Seq[Int], child: 
     throw new UnsupportedOperationException("a WeldArrowBatches gives columnar batches")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
-    val settings = ArrowBatches.Settings(child.output, stateful.toArray, conf.sessionLocalTimeZone, longMetric("numInputBatches"),
+    val settings = ArrowBatches.Settings(child.output, stateful.toArray, batchRows, conf.sessionLocalTimeZone, longMetric("numInputBatches"),
       longMetric("numOutputBatches"), longMetric("numOutputRows"))
     child.executeColumnar().mapPartitions(batches => new ArrowBatches(settings, batches, TaskContext.get()))
   }
@@ -51,6 +52,7 @@ object ArrowBatches {
   final case class Settings(
       input: Seq[Attribute],
       stateful: Array[Int],
+      batchRows: Int,
       zone: String,
       inputBatches: SQLMetric,
       outputBatches: SQLMetric,
@@ -72,6 +74,8 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   private var limit = 1
   private val most = math.min(ArrowBatches.Rows, ArrowBatches.Bytes / math.max(1, settings.input.map(_.dataType.defaultSize).sum))
   private var waiting: ColumnarBatch = _
+  /** Rows of `waiting` that are in batches already. */
+  private var taken = 0
 
   context.addTaskCompletionListener[Unit](_ => close())
 
@@ -86,14 +90,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
 
   override def next(): ColumnarBatch = {
     if (!hasNext) throw new NoSuchElementException("no more batches")
-    val capacity = math.max(math.min(limit, most), waiting.numRows())
-    val columns = new ArrowColumns(settings.input, settings.zone, capacity, allocator)
-    val alone = hasNulls(waiting)
-    do {
-      columns.add(waiting)
-      waiting.closeIfFreeable()
-      waiting = null
-    } while (!alone && columns.textBytes < ArrowBatches.TextBytes && hasNext && columns.hasRoomFor(waiting.numRows()) && !hasNulls(waiting))
+    val columns = if (settings.batchRows == 0) wholeBatches() else batchesOfRows()
     limit = math.max(limit, 2 * columns.rows)
     val vectors = columns.vectors
     while (made.nonEmpty && made.head.forall(isClosed)) made.dequeue()
@@ -101,6 +98,42 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
     settings.outputBatches += 1
     settings.outputRows += columns.rows.toLong
     new ColumnarBatch(vectors, columns.rows)
+  }
+
+  /** Some batches of the child. */
+  private def wholeBatches(): ArrowColumns = {
+    val columns = columnsFor(math.max(math.min(limit, most), waiting.numRows()))
+    val alone = hasNulls(waiting)
+    do {
+      columns.start()
+      columns.add(waiting, 0, waiting.numRows())
+      done()
+    } while (!alone && columns.textBytes < ArrowBatches.TextBytes && hasNext && columns.hasRoomFor(waiting.numRows()) && !hasNulls(waiting))
+    columns
+  }
+
+  /** Some batches of `batchRows` rows; a single one where NULLs, of which there is no telling before, matter. */
+  private def batchesOfRows(): ArrowColumns = {
+    val several = if (settings.stateful.isEmpty) math.max(1, math.min(limit, most) / settings.batchRows) else 1
+    val columns = columnsFor(several * settings.batchRows)
+    do {
+      val rest = settings.batchRows - columns.rows % settings.batchRows
+      if (rest == settings.batchRows) columns.start()
+      val count = math.min(rest, waiting.numRows() - taken)
+      columns.add(waiting, taken, count)
+      taken += count
+      if (taken == waiting.numRows()) done()
+    } while (hasNext && columns.hasRoomFor(1) &&
+      (columns.textBytes < ArrowBatches.TextBytes || columns.rows % settings.batchRows != 0))
+    columns
+  }
+
+  private def columnsFor(capacity: Int) = new ArrowColumns(settings.input, settings.zone, capacity, allocator)
+
+  private def done(): Unit = {
+    waiting.closeIfFreeable()
+    waiting = null
+    taken = 0
   }
 
   private def isClosed(vector: ColumnVector): Boolean = vector.asInstanceOf[ArrowColumnVector].getValueVector.getBufferSize == 0

@@ -12,8 +12,10 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
 /**
  * The columns of fused Python functions and of what lies below them, which are `output`, without those that only the functions
  * needed. The batches of ArrowBatchesExec end here: they are freed when the next one is asked for.
+ *
+ * @param counts the column that tells what the pipelines of the worker have counted since the last time
  */
-final case class PipelineExec(output: Seq[Attribute], udfs: Seq[String], child: SparkPlan) extends UnaryExecNode {
+final case class PipelineExec(output: Seq[Attribute], udfs: Seq[String], counts: Attribute, child: SparkPlan) extends UnaryExecNode {
   override def nodeName: String = "WeldPipeline"
   override def supportsColumnar: Boolean = true
   override def outputPartitioning: Partitioning = child.outputPartitioning
@@ -21,7 +23,13 @@ final case class PipelineExec(output: Seq[Attribute], udfs: Seq[String], child: 
 
   override lazy val metrics: Map[String, SQLMetric] = Map(
     "numOutputBatches" -> SQLMetrics.createMetric(sparkContext, "number of output batches"),
-    "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"))
+    "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
+    "kernelTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
+    "callTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in calls"),
+    "originalRows" -> SQLMetrics.createMetric(sparkContext, "rows run as the original function"))
+
+  /** Bytes that went to Python and came back, in executions of this very plan. */
+  def moved: (Long, Long) = (child.metrics("pythonDataSent").value, child.metrics("pythonDataReceived").value)
 
   override protected def doExecute(): RDD[InternalRow] =
     throw new UnsupportedOperationException("a WeldPipeline gives columnar batches; Spark puts ColumnarToRow above it")
@@ -30,8 +38,10 @@ final case class PipelineExec(output: Seq[Attribute], udfs: Seq[String], child: 
     val ordinals = output.map(column => child.output.indexWhere(_.exprId == column.exprId)).toArray
     val fed = child.children.head.output.size
     val (batches, rows) = (longMetric("numOutputBatches"), longMetric("numOutputRows"))
+    val counters = PipelineCounters(child.output.indexWhere(_.exprId == counts.exprId), longMetric("kernelTime"), longMetric("callTime"),
+      longMetric("originalRows"))
     child.executeColumnar().mapPartitions { input =>
-      val made = new PipelineBatches(input, ordinals, fed)
+      val made = new PipelineBatches(input, ordinals, fed, counters)
       TaskContext.get().addTaskCompletionListener[Unit](_ => made.close())
       made.map { batch =>
         batches += 1
@@ -46,8 +56,21 @@ final case class PipelineExec(output: Seq[Attribute], udfs: Seq[String], child: 
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
 }
 
+/** The metrics that the worker counts: it tells them in the first bytes of the column `at`, as `sparkweld.fused.counts` writes them. */
+private final case class PipelineCounters(at: Int, kernelTime: SQLMetric, callTime: SQLMetric, originalRows: SQLMetric) {
+  def add(batch: ColumnarBatch): Unit = if (batch.numRows() >= 12) {
+    val column = batch.column(at)
+    def number(i: Int): Long = (0 until 4).map(k => (column.getByte(4 * i + k) & 0xffL) << (8 * k)).sum
+    kernelTime += 1000 * number(0)
+    callTime += 1000 * number(1)
+    originalRows += number(2)
+  }
+}
+
 /** @param fed how many columns, the first ones, are those of ArrowBatchesExec; the functions' node frees its results itself */
-private final class PipelineBatches(input: Iterator[ColumnarBatch], ordinals: Array[Int], fed: Int) extends Iterator[ColumnarBatch] {
+private final class PipelineBatches(input: Iterator[ColumnarBatch], ordinals: Array[Int], fed: Int, counters: PipelineCounters)
+  extends Iterator[ColumnarBatch] {
+
   private var current: ColumnarBatch = _
 
   override def hasNext: Boolean = {
@@ -58,6 +81,7 @@ private final class PipelineBatches(input: Iterator[ColumnarBatch], ordinals: Ar
   override def next(): ColumnarBatch = {
     if (!hasNext) throw new NoSuchElementException("no more batches")
     current = input.next()
+    counters.add(current)
     new ColumnarBatch(ordinals.map(current.column), current.numRows())
   }
 

@@ -7,11 +7,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.columns.ArrowColumns
 import io.sparkweld.compile.PipelineRequest
-import io.sparkweld.plan.{ArrowBatchesExec, PipelineExec}
-import io.sparkweld.support.{Backend, FusedFunction, Refusal}
+import io.sparkweld.plan.{ArrowBatches, ArrowBatchesExec, PipelineExec, WeldExec}
+import io.sparkweld.support.{Backend, FusedFunction, Refusal, RefusalTags}
 
-import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeReference, Expression, NamedArgumentExpression, PythonUDF}
-import org.apache.spark.sql.execution.SparkPlan
+import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, AttributeReference, Expression, NamedArgumentExpression, PythonUDF}
+import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
@@ -20,9 +20,11 @@ import org.apache.spark.sql.types.{BooleanType, ByteType, DataType, IntegerType,
 /**
  * Gives a node's UDFs, for which there is no kernel, functions that are fused for the Python worker.
  *
- * What it rewrites: the commands of scalar pandas UDFs that call annotated functions of libraries; a chain of them becomes one.
- * The node, its batches and its columns stay what they were, and each new command holds the old ones, which run where it may
- * not decide. When it must not: the body was refused for something else than a call, or the service is away.
+ * What it rewrites: the commands of scalar pandas UDFs that call annotated functions of libraries; a chain of them becomes one,
+ * and those that stand beside each other take the columns of all, so that one of them computes what all have in common. A
+ * function that is a whole kernel is none of them: its operations cost less in the JVM than its result's way from Python. The
+ * node, its batches and its columns stay what they were, and each new command holds the old ones, which run where it may not
+ * decide. When it must not: the body was refused for something else than a call, or the service is away.
  */
 private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
   import FusedFunctions._
@@ -30,46 +32,114 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
   def in(node: ArrowEvalPythonExec, refusals: Seq[Refusal]): ArrowEvalPythonExec =
     if (!isWanted || !refusals.exists(aboutBody) || refusals.exists(aboutService)) node
     else {
-      val made = node.udfs.zip(node.resultAttrs).map { case (udf, result) => udf -> fused(node, udf, result) }
-      if (made.forall(_._2.isEmpty)) node
+      val groups = runs(node).flatMap(fused(node, _))
+      if (groups.isEmpty) node
       else {
-        val rewritten = node.copy(udfs = made.map { case (udf, fused) => fused.fold(udf)(_._1) })
+        val made = groups.flatMap(_.udfs).toMap
+        val rewritten = node.copy(udfs = node.udfs.zipWithIndex.map { case (udf, i) => made.getOrElse(i, udf) })
         rewritten.copyTagsFrom(node)
-        FusedFunction.set(rewritten, made.flatMap(_._2.map(_._2)))
+        FusedFunction.set(rewritten, groups.map(_.record), node)
         rewritten
       }
     }
 
   private def isWanted = SparkWeldConf.PipelineEnabled.get(conf) && Backend.of(conf) != Backend.Python
 
-  private def fused(node: ArrowEvalPythonExec, udf: PythonUDF, result: Attribute): Option[(PythonUDF, FusedFunction)] =
-    for {
-      request <- Option.when(udf.evalType == EvalTypes.ScalarPandas)(request(node, udf, result)).flatten
-      reply <- driver.compiler.translate(request, SparkWeldConf.CompileTimeout.get(conf)).toOption
-    } yield {
-      val chain = functions(udf)
-      val command = java.util.HexFormat.of().parseHex(reply.path("payload").asText)
-      val function = SparkInternals.withCommand(chain.last.func, command, chain.map(_.func))
-      val stages = reply.path("stages").elements().asScala.map(_.asText).toSeq
-      val record = FusedFunction(chain.map(_.name).mkString(", "), stages, reply.path("block").asText, reply.path("moved").asText)
-      (udf.copy(func = function, children = chain.head.children), record)
+  /** UDFs of the node that stand beside each other, by number, for which there can be a request. */
+  private def runs(node: ArrowEvalPythonExec): Seq[Seq[Int]] =
+    node.udfs.indices.foldLeft(Seq.empty[Seq[Int]]) { (runs, i) =>
+      if (request(node, Seq(i)).isEmpty) runs
+      else runs.lastOption match {
+        case Some(last) if last.last == i - 1 => runs.init :+ (last :+ i)
+        case _ => runs :+ Seq(i)
+      }
     }
+
+  /** The groups of UDFs, each with one plan, that the service makes of those with these numbers. */
+  private def fused(node: ArrowEvalPythonExec, numbers: Seq[Int]): Seq[Group] =
+    request(node, numbers).toSeq.flatMap(driver.compiler.translate(_, SparkWeldConf.CompileTimeout.get(conf)).toSeq)
+      .flatMap(_.path("fused").elements().asScala)
+      .map { group =>
+        val members = group.path("udfs").elements().asScala.map(i => numbers(i.asInt)).toSeq
+        val arguments = group.path("arguments").elements().asScala.map { from =>
+          valueOf(functions(node.udfs(numbers(from.get(0).asInt))).head.children(from.get(1).asInt))
+        }.toSeq
+        val udfs = members.zip(group.path("payloads").elements().asScala.map(_.asText).toSeq).map { case (i, payload) =>
+          val (udf, chain) = (node.udfs(i), functions(node.udfs(i)))
+          val function = SparkInternals.withCommand(chain.last.func, java.util.HexFormat.of().parseHex(payload), chain.map(_.func))
+          i -> udf.copy(func = function, children = arguments)
+        }
+        val names = members.map(i => functions(node.udfs(i)).map(_.name).mkString(", ")).mkString(" + ")
+        val stages = group.path("stages").elements().asScala.map(_.asText).toSeq
+        val metrics = java.util.HexFormat.of().parseHex(group.path("metrics").asText).toSeq
+        Group(udfs, FusedFunction(names, udfs.size, stages, group.path("block").asText, group.path("moved").asText,
+          group.path("saves").asDouble, group.path("repeats").asBoolean, metrics))
+      }
+
+  private def valueOf(argument: Expression): Expression = argument match {
+    case NamedArgumentExpression(_, value) => value
+    case value => value
+  }
 
   /**
    * The node over the batches of its child, or, when all its functions are fused and take columns as they are, over larger ones in
-   * Arrow's memory, where no row of it is touched in the JVM.
+   * Arrow's memory, where no row of it is touched in the JVM. As Spark had it, when its pipelines do not pay without that.
    */
-  def fed(node: ArrowEvalPythonExec): SparkPlan = {
+  def placed(node: ArrowEvalPythonExec): SparkPlan = {
+    val fed = if (SparkInternals.takesColumnarInput(node)) overBatches(node, 0, node.output) else None
+    fed.getOrElse {
+      val records = FusedFunction.of(node)
+      val pays = records.exists(record => record.repeats || record.saves > 0)
+      FusedFunction.original(node).filterNot(_ => pays).fold(node: SparkPlan)(original => notPaying(original, node.child, records))
+    }
+  }
+
+  /** The node as Spark had it. A plan that is equal takes the place of none, so the reason is on the node that was there, too. */
+  private def notPaying(original: SparkPlan, child: SparkPlan, records: Seq[FusedFunction]): SparkPlan = {
+    val costs = Refusal("SW649", "function" -> records.map(_.udf).mkString(" + "), "costs" -> f"${-records.map(_.saves).sum}%.1f")
+    RefusalTags.set(original, RefusalTags.get(original) :+ costs)
+    if (original.children.head eq child) original else original.withNewChildren(Seq(child))
+  }
+
+  /**
+   * The same with the columns `output` over batches of a kernel, in the place of the rows that Spark would feed to the node; None
+   * where it has to be rows.
+   */
+  def fedFromKernel(node: ArrowEvalPythonExec, kernel: WeldExec, output: Seq[Attribute]): Option[SparkPlan] = {
+    val rows = PipelineBuilder.rowLimit(Some(node), columnarInput = false, conf)
+    val over = node.withNewChildren(Seq(kernel)).asInstanceOf[ArrowEvalPythonExec]
+    Option.when(rows <= ArrowBatches.Rows && SparkInternals.takesColumnarInput(over))(over).flatMap(overBatches(_, rows, output))
+  }
+
+  /** The node over a projection that computes those of its arguments that are no columns; None where Arrow has no such column. */
+  def lifted(node: ArrowEvalPythonExec): Option[ArrowEvalPythonExec] = {
+    val computed = node.udfs.flatMap(_.children).filterNot(_.isInstanceOf[Attribute]).distinctBy(_.canonicalized)
+    if (computed.isEmpty) Some(node)
+    else Option.when(computed.forall(argument => argument.deterministic && ArrowColumns.holds(argument.dataType))) {
+      val columns = computed.zipWithIndex.map { case (argument, i) => argument.canonicalized -> Alias(argument, s"argument$i")() }.toMap
+      val udfs = node.udfs.map(udf => udf.copy(children = udf.children.map(c => columns.get(c.canonicalized).fold(c)(_.toAttribute))))
+      val made = node.copy(udfs = udfs, child = ProjectExec(node.child.output ++ columns.values, node.child))
+      made.copyTagsFrom(node)
+      made
+    }
+  }
+
+  private def overBatches(node: ArrowEvalPythonExec, batchRows: Int, output: Seq[Attribute]): Option[SparkPlan] = {
     val places = node.udfs.flatMap(_.children).map(place(node, _))
     val held = node.child.output.forall(column => ArrowColumns.holds(column.dataType))
-    if (FusedFunction.of(node).size != node.udfs.size || !SparkInternals.takesColumnarInput(node) || conf.arrowUseLargeVarTypes ||
-        !held || places.contains(None)) return node
-    val starts = AttributeReference(Starts, BooleanType, nullable = false)()
-    val stateful = places.flatten.distinct.filter(i => isStateful(node.child.output(i).dataType))
-    val udfs = node.udfs.map(udf => udf.copy(children = udf.children :+ NamedArgumentExpression(Starts, starts)))
-    val made = node.copy(udfs = udfs, child = ArrowBatchesExec(starts, stateful, node.child))
-    made.copyTagsFrom(node)
-    PipelineExec(node.output, node.udfs.map(_.name), made)
+    val allFused = FusedFunction.of(node).map(_.functions).sum == node.udfs.size
+    Option.when(allFused && !conf.arrowUseLargeVarTypes && held && !places.contains(None)) {
+      val starts = AttributeReference(Starts, BooleanType, nullable = false)()
+      val stateful = places.flatten.distinct.filter(i => isStateful(node.child.output(i).dataType))
+      val udfs = node.udfs.map(udf => udf.copy(children = udf.children :+ NamedArgumentExpression(Starts, starts)))
+      val function = SparkInternals.withCommand(node.udfs.head, FusedFunction.of(node).head.metrics.toArray)
+      val counted = AttributeReference(FusedFunction.Metrics, ByteType)()
+      val counts = function.copy(name = FusedFunction.Metrics, dataType = ByteType, children = Seq(starts), resultId = counted.exprId)
+      val made = node.copy(udfs = udfs :+ counts, resultAttrs = node.resultAttrs :+ counted,
+        child = ArrowBatchesExec(starts, stateful, batchRows, node.child))
+      made.copyTagsFrom(node)
+      PipelineExec(output, node.udfs.map(_.name), counted, made)
+    }
   }
 
   /** Which column of the child an argument is; None for any other expression. */
@@ -79,10 +149,12 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     case _ => None
   }
 
-  private def request(node: ArrowEvalPythonExec, udf: PythonUDF, result: Attribute): Option[PipelineRequest] =
-    try {
-      val alone = node.copy(udfs = Seq(udf), resultAttrs = Seq(result))
-      val built = new PipelineBuilder(Seq(alone), node.child.output, None, conf, SparkInternals.sparkConf(node)).build().request
+  /** The request for the UDFs with these numbers, None when they cannot be sent. */
+  private def request(node: ArrowEvalPythonExec, numbers: Seq[Int]): Option[PipelineRequest] =
+    if (numbers.exists(node.udfs(_).evalType != EvalTypes.ScalarPandas)) None
+    else try {
+      val part = node.copy(udfs = numbers.map(node.udfs), resultAttrs = numbers.map(node.resultAttrs))
+      val built = new PipelineBuilder(Seq(part), node.child.output, None, conf, SparkInternals.sparkConf(node)).build().request
       val json = built.json.deepCopy().put("op", "fuse")
       json.get("conf").asInstanceOf[ObjectNode].put("blockRows", SparkWeldConf.PipelineBlockRows.get(conf))
       Some(new PipelineRequest(built.service, json, built.blobs))
@@ -90,6 +162,9 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
 }
 
 private[rules] object FusedFunctions {
+
+  /** UDFs of a node, by number, with the commands of one plan. */
+  private final case class Group(udfs: Seq[(Int, PythonUDF)], record: FusedFunction)
 
   /** The argument of a fused function that tells where the batches of Spark start: `sparkweld.fused.function` reads it. */
   private val Starts = "sparkweld_starts"

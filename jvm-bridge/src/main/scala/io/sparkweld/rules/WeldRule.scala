@@ -4,7 +4,7 @@ import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.compile.{Compiled, FormOrigin, ModelFile, Refused, ServiceCommand}
 import io.sparkweld.ml.MlStages
 import io.sparkweld.plan._
-import io.sparkweld.support.{Backend, ExpressionCodec, Refusal, RefusalTags, Rewritten, WarnOnce}
+import io.sparkweld.support.{Backend, ExpressionCodec, FusedFunction, Refusal, RefusalTags, Rewritten, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, PythonUDF}
 import org.apache.spark.sql.catalyst.rules.Rule
@@ -55,7 +55,7 @@ object PythonNode {
     if (node.getClass.getPackageName != Folder) None
     else {
       val udfs = node match {
-        case python: EvalPythonExec => python.udfs
+        case python: EvalPythonExec => python.udfs.filterNot(_.name == FusedFunction.Metrics)
         case other => other.expressions.flatMap(_.collect { case udf: PythonUDF => udf })
       }
       Option.when(udfs.nonEmpty)(udfs)
@@ -189,25 +189,48 @@ private final class ChainRewriter(driver: WeldDriver) {
     var rest = nodes
     while (rest.nonEmpty) {
       val run = rest.takeWhile(!outside(_))
-      if (run.exists(KernelNode.is)) child = compile(run, child)
-      else child = run.foldLeft(child)(keep)
       rest = rest.drop(run.length)
-      rest.headOption.foreach(node => child = keep(child, node))
+      pipelineOver(run, child, rest.headOption) match {
+        case Some(pipeline) => child = pipeline
+        case None =>
+          child = if (run.exists(KernelNode.is)) compile(run, child) else run.foldLeft(child)(keep)
+          rest.headOption.foreach(node => child = keep(child, node))
+      }
       rest = rest.drop(1)
     }
     child
+  }
+
+  /**
+   * A pipeline in Python over Spark's own projections and filters as a kernel, which hands over columns in the place of rows, and
+   * computes the arguments that are expressions.
+   */
+  private def pipelineOver(run: IndexedSeq[SparkPlan], child: SparkPlan, above: Option[SparkPlan]): Option[SparkPlan] = above match {
+    case Some(python: ArrowEvalPythonExec)
+        if FusedFunctions.has(python) && run.nonEmpty && !run.exists(KernelNode.is) && child.supportsColumnar =>
+      val functions = new FusedFunctions(driver, conf)
+      functions.lifted(python).flatMap { lifted =>
+        val arguments = if (lifted eq python) Nil else Seq(lifted.child)
+        compile(run ++ arguments, child) match {
+          case weld: WeldExec if weld.output == lifted.child.output => functions.fedFromKernel(lifted, weld, python.output)
+          case _ => None
+        }
+      }
+    case _ => None
   }
 
   /** `node` as Spark planned it, over the new child; its output stays what it was. */
   private def keep(child: SparkPlan, node: SparkPlan): SparkPlan = {
     val kept = (node, child) match {
       case (_, same) if same eq node.children.head => node
+      case (python: ArrowEvalPythonExec, weld: WeldExec) if hasBatchesOf(python, weld) => python.withNewChildren(Seq(weld))
       case (python: ArrowEvalPythonExec, weld: WeldExec) =>
-        python.withNewChildren(Seq(if (hasBatchesOf(python, weld)) weld else RowInputExec(weld)))
+        val fed = if (FusedFunctions.has(python)) new FusedFunctions(driver, conf).fedFromKernel(python, weld, python.output) else None
+        fed.getOrElse(python.withNewChildren(Seq(RowInputExec(weld))))
       case _ => node.withNewChildren(Seq(child))
     }
     kept match {
-      case python: ArrowEvalPythonExec if FusedFunctions.has(python) => new FusedFunctions(driver, conf).fed(python)
+      case python: ArrowEvalPythonExec if FusedFunctions.has(python) => new FusedFunctions(driver, conf).placed(python)
       case other => other
     }
   }

@@ -2,7 +2,7 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
-import io.sparkweld.plan.{WeldAggregateExec, WeldExec, WeldTopExec}
+import io.sparkweld.plan.{PipelineExec, WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
@@ -38,6 +38,7 @@ object WeldExplain {
       case weld: WeldExec => lines += compiled(weld)
       case top: WeldTopExec => lines += s"top rows picked in the loop: ${top.label}"
       case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}\n  ${merging.how}"
+      case pipeline: PipelineExec => lines ++= measured(pipeline)
       case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(lines += fused(python, _))
       case python @ PythonNode(udfs) => lines += fallback(python, udfs)
       case python if PlanWalk.aggregates(python).nonEmpty => PlanWalk.aggregates(python).foreach(udf => lines += fallback(udf))
@@ -67,6 +68,15 @@ object WeldExplain {
     }
     Seq(share("unsureRows", "watchedRows", "left to the full model"), share("cachedRows", "cacheRows", "found in the feature cache"),
       share("keptTexts", "textRows", "vectorised for an earlier row", "texts")).flatten
+  }
+
+  /** What the executions of this very plan have counted. */
+  private def measured(pipeline: PipelineExec): Option[String] = {
+    def metric(name: String) = pipeline.metrics(name).value
+    val (sent, received) = pipeline.moved
+    Option.when(metric("numOutputRows") > 0)(f"measured: ${pipeline.udfs.mkString(", ")}: ${metric("numOutputRows")}%,d rows, " +
+      f"${metric("kernelTime") / 1e9}%.2f s in kernels, ${metric("callTime") / 1e9}%.2f s in calls, " +
+      f"${metric("originalRows")}%,d rows as the original function, $sent%,d bytes sent, $received%,d received")
   }
 
   private def rewritten(record: Rewritten): String = {

@@ -3,7 +3,7 @@ package io.sparkweld.ui
 import com.fasterxml.jackson.databind.ObjectMapper
 import com.fasterxml.jackson.databind.node.ArrayNode
 
-import io.sparkweld.plan.{WeldAggregateExec, WeldExec, WeldTopExec}
+import io.sparkweld.plan.{PipelineExec, WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.{MlNode, PythonNode}
 import io.sparkweld.support.{FusedFunction, RefusalTags}
 
@@ -19,7 +19,7 @@ object WeldReport {
   /**
    * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": ..,
    * <metric>: number..}], "tops": [{"what": .., <metric>: number..}], "refusals": [{"udfs": [..], "code": .., "message": ..}], "pipelines": [{"udf": .., "stages": [..], "block": ..,
-   * "moved": ..}]}`. Metrics are those of the executions of this very plan.
+   * "moved": ..}], "measuredPipelines": [{"udfs": [..], <metric>: number..}]}`. Metrics are those of the executions of this very plan.
    */
   def report(query: QueryExecution): String = {
     val mapper = new ObjectMapper
@@ -29,6 +29,7 @@ object WeldReport {
     val tops = root.putArray("tops")
     val refusals = root.putArray("refusals")
     val pipelines = root.putArray("pipelines")
+    val measured = root.putArray("measuredPipelines")
     PlanWalk.foreach(query.executedPlan) {
       case weld: WeldExec =>
         val entry = operators.addObject()
@@ -43,6 +44,12 @@ object WeldReport {
       case top: WeldTopExec =>
         val entry = tops.addObject().put("what", top.label)
         top.metrics.foreach { case (name, metric) => entry.put(name, metric.value) }
+      case pipeline: PipelineExec =>
+        val entry = measured.addObject()
+        pipeline.udfs.foreach(entry.withArray[ArrayNode]("udfs").add(_))
+        pipeline.metrics.foreach { case (name, metric) => entry.put(name, metric.value) }
+        val (sent, received) = pipeline.moved
+        entry.put("bytesSent", sent).put("bytesReceived", received)
       case python @ PythonNode(udfs) =>
         RefusalTags.get(python).foreach { refusal =>
           val entry = refusals.addObject()

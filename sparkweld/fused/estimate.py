@@ -1,0 +1,53 @@
+"""A pipeline to what it saves a row against the function that it stands for, in nanoseconds.
+
+The constants are measured by tests/bench/bench_pipelines.py, which prints them. What both sides have in common (the calls, what
+PySpark does before and after the function) is in neither; what larger batches save, the plugin adds where it can make them.
+"""
+
+from __future__ import annotations
+
+from sparkweld.ir import Let
+from sparkweld.ir.ops import Call, Const, IsValid, MakeOptional, Read, ValueOf
+from sparkweld.pipelines import Pipeline
+from sparkweld.pipelines.block_size import first_guess
+from sparkweld.pipelines.plan import Native
+
+#: An operation on a column by pandas, and in a kernel: arithmetic and comparisons, functions of libm, strings.
+_ARITHMETIC, _KERNEL_ARITHMETIC = 2.0, 0.05
+_LIBM, _KERNEL_LIBM = 8.0, 2.2
+_STRINGS, _KERNEL_STRINGS = 100.0, 42.0
+#: The way of a text into a kernel, or out of it.
+_TEXT = 90.0
+#: A stage on a block, whatever its rows.
+_STAGE = 30_000.0
+#: What stands for no operation of pandas'.
+_NOTHING = (Const, Read, IsValid, ValueOf, MakeOptional)
+
+
+def saved(pipeline: Pipeline) -> float:
+    """Nanoseconds a row that the pipeline saves; below zero: that it costs."""
+    kernels = [stage.program for stage in pipeline.stages if isinstance(stage, Native)]
+    total = -_STAGE * len(pipeline.stages) / first_guess(pipeline)
+    for program in kernels:
+        total += sum(map(_of_operation, (let for loop in program.loops for let in loop.body)))
+        texts = [pipeline.types.get(column) for column in (*(i.name for i in program.inputs), *program.outputs)]
+        total -= _TEXT * sum(type is not None and type.is_view for type in texts)
+    return total
+
+
+def may_repeat(pipeline: Pipeline, calls: int) -> bool:
+    """Whether calls may be saved, so that nobody can say what the pipeline saves: of a function of one text for texts that are
+    equal, or of one of the `calls` of its functions for several of them.
+    """
+    return any(call.annotation.elementwise for call in pipeline.calls) or len(pipeline.calls) < calls
+
+
+def _of_operation(let: Let) -> float:
+    op = let.op
+    if isinstance(op, _NOTHING):
+        return 0.0
+    if op.name.startswith(("str", "regex")):
+        return _STRINGS - _KERNEL_STRINGS
+    if isinstance(op, Call) and op.bound is not None:
+        return _LIBM - _KERNEL_LIBM
+    return _ARITHMETIC - _KERNEL_ARITHMETIC

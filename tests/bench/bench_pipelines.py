@@ -1,0 +1,104 @@
+"""Turns chains of operations into the constants of `sparkweld/fused/estimate.py`: what pandas and stages of a pipeline cost.
+
+    make bench BENCH=pipelines          (or: python tests/bench/bench_pipelines.py [--rows N] [--repeats N])
+
+Each chain runs as pandas runs it in a batch of a UDF, and as a kernel in blocks. An operation is the slope over its number, a
+stage and the way of a text into a kernel and out of it are what is left at none. CPU time of one thread; the fastest run counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparkweld.ir.types import F64, Type
+from sparkweld.local.traced import source_of
+from sparkweld.pipelines import Capture, Runner, plan
+from udf_compiler.trace import TracedSeries
+from udf_compiler.trace.text import Missing, text_series
+
+FEW, MANY = 2, 16
+BLOCK = 8192
+#: Rows of a batch in which UDFs get Spark's rows.
+BATCH = 10_000
+
+
+def arithmetic(x: Any, count: int) -> Any:
+    """A chain of multiplications and additions, none of which folds into another."""
+    for i in range(count // 2):
+        x = x * (1.0 + i / 1024) + 0.5
+    return x
+
+
+def functions(x: Any, count: int) -> Any:
+    """A chain of functions of libm, whose arguments stay small."""
+    for i in range(count):
+        x = np.exp(x * 0.5) if i % 2 else np.sin(x * 0.5)
+    return x
+
+
+def texts(x: Any, count: int) -> Any:
+    """A chain of string methods."""
+    for i in range(count):
+        x = (x.str.lower(), x.str.upper(), x.str.replace("n", "m", regex=False), x.str.replace("M", "n", regex=False))[i % 4]
+    return x
+
+
+def runner(chain: Callable[[Any, int], Any], count: int, text: bool) -> Runner:
+    """The pipeline of one kernel."""
+    capture = Capture("bench")
+    value: Any = capture.input("x", Type("str") if text else F64)
+    traced = text_series(capture.loop(), value, Missing()) if text else TracedSeries(capture.loop(), value, F64.dtype)
+    return Runner(plan(capture, {"r": source_of(chain(traced, count))}), 1, BLOCK)
+
+
+def fastest(run: Callable[[], Any], repeats: int) -> float:
+    """Least CPU seconds."""
+    best = float("inf")
+    for _ in range(repeats):
+        began = time.thread_time()
+        run()
+        best = min(best, time.thread_time() - began)
+    return best
+
+
+def main() -> None:
+    """Prints one line for each kind of operation."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=160_000)
+    parser.add_argument("--repeats", type=int, default=7)
+    arguments = parser.parse_args()
+    rng, rows = np.random.default_rng(1), arguments.rows
+    names = np.array([f" Name<{k}> &co " for k in range(5000)], object)
+    print("| operations | pandas, ns an operation | kernel, ns an operation | pandas, ns at none | kernel, ns at none |")
+    print("|---|---:|---:|---:|---:|")
+    for name, chain, data, text in (
+        ("arithmetic", arithmetic, rng.uniform(0.5, 2, rows), False),
+        ("functions of libm, with a product", functions, rng.uniform(0.5, 2, rows), False),
+        ("strings", texts, rng.choice(names, rows), True),
+    ):
+        line: list[float] = []
+        batches = [pd.Series(data[at : at + BATCH]) for at in range(0, rows, BATCH)]
+        made = {count: runner(chain, count, text) for count in (FEW, MANY)}
+        sides: tuple[Callable[[int], Any], ...] = (
+            lambda count, chain=chain, batches=batches: [chain(batch, count) for batch in batches],  # type: ignore[misc]
+            lambda count, made=made, data=data: made[count].run({"x": data}, len(data)),  # type: ignore[misc]
+        )
+        for side in sides:
+            side(FEW), side(MANY)
+            few, many = (
+                fastest(lambda side=side, count=count: side(count), arguments.repeats) / rows * 1e9  # type: ignore[misc]
+                for count in (FEW, MANY)
+            )
+            slope = (many - few) / (MANY - FEW)
+            line += [slope, few - FEW * slope]
+        print(f"| {name} | {line[0]:.2f} | {line[2]:.2f} | {line[1]:.1f} | {line[3]:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
