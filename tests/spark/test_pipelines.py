@@ -27,9 +27,7 @@ BATCHES = {"spark.sql.execution.arrow.maxRecordsPerBatch": "1000"}
 
 @splittable((Rows(), Broadcast(1.0)), returns=Rows())
 def scaled(s, by):
-    while by > 100:  # what no compiler takes
-        by /= 2
-    return s * by
+    return np.frompyfunc(float, 1, 1)(s * by).astype("float64")  # what no compiler takes
 
 
 @splittable((Rows(), Broadcast("")), returns=Rows(), check=False)
@@ -333,7 +331,7 @@ def test_what_does_not_pay_stays_as_it_is(spark, parquet):
     frame = check(spark, lambda: rows.select("id", bare("a").alias("r")), set())
     text = sparkweld.explain(frame)
     assert "in Python: <lambda>" in text and "SW649" in text and "SW251" in text
-    check(spark, lambda: rows.select("id", price("a", "b").alias("r")), {"price"})
+    check(spark, lambda: rows.select("id", price("a", "b").alias("r")), {"price"}, ulp=1 << 14)
     check(spark, lambda: t.select("id", bare("a").alias("r")), {"<lambda>"})
     check(spark, lambda: rows.select("id", slug("s").alias("r")), {"slug"})
 
@@ -341,7 +339,8 @@ def test_what_does_not_pay_stays_as_it_is(spark, parquet):
 def test_metrics(spark, parquet):
     n = 40_000
     t = parquet(pa.table({"id": np.arange(n), "a": np.arange(n) / 9, "b": np.arange(n) / 7 + 1}))
-    frame = check(spark, lambda: t.select("id", price("a", "b").alias("r"), weighted("a").alias("w")), {"price", "weighted"})
+    both = t.select("id", price("a", "b").alias("r"), weighted("a").alias("w"))
+    frame = check(spark, lambda: both.select("*"), {"price", "weighted"}, ulp=1 << 14)
     (made,) = measured(frame)
     assert made["udfs"] == ["price", "weighted"] and made["numOutputRows"] == n and made["originalRows"] == 0
     assert made["kernelTime"] > 0 and made["callTime"] > 0
