@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
+
+import numpy as np
 
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.ops import StrCall
@@ -23,7 +26,8 @@ _CODE_POINTS = 0x110000
 def tokens(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
     """Tokenizer, RegexTokenizer: between members of a set of code points (`gaps`), or the runs of them. Spark raises for NULL.
 
-    Java's lower case of other letters is not Python's, so rows with some are guarded.
+    A kernel's lower case is Python's. Java knows other letters, and sees the end of a word where Python sees none, so rows with
+    letters for which that may matter are guarded.
     """
     (given,) = args
     assert isinstance(given, Maybe)
@@ -31,7 +35,7 @@ def tokens(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
     if given.valid is not None:
         loop.guard(given.valid)
     if lowercase:
-        loop.guard(loop.emit(StrCall("is_ascii"), text))
+        loop.guard(loop.emit(StrCall("lacks", (_of_other_case(stage.arrays["lower"].tobytes()),)), text))
         text = loop.emit(StrCall("lower"), text)
     members = tuple(stage.arrays["members"].tolist())
     gaps, repeated = stage.params["gaps"], stage.params["repeated"]
@@ -40,6 +44,18 @@ def tokens(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Words:
         stage.refuse(f"minTokenLength={least}" if gaps else "a pattern of one character")
     inside = _others(members) if gaps else members
     return Words(text, Analyzer(WORD, 1, 1, inside, least, split=split, wide=True), lowercase)
+
+
+@cache
+def _of_other_case(pairs: bytes) -> str:
+    """Letters whose lower case is another one in Java, or depends on what stands around them.
+
+    `pairs`: int32, all code points that have another lower case in the JVM, and that, or -1 for what is no single code point.
+    """
+    codes, lower = np.frombuffer(pairs, np.int32).reshape(-1, 2).T
+    java = dict(zip(codes.tolist(), lower.tolist(), strict=True))
+    letters = {code for code in (*range(0xD800), *range(0xE000, _CODE_POINTS)) if code in java or chr(code).lower() != chr(code)}
+    return "".join(sorted({chr(c) for c in letters if java.get(c, c) < 0 or chr(c).lower() != chr(java.get(c, c))} | {"\u03a3"}))
 
 
 def _others(members: tuple[int, ...]) -> tuple[int, ...]:

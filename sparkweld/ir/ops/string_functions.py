@@ -171,6 +171,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     # Of any bytes: what guards ask before everything else.
     "valid_utf8": StringFunction(_valid_utf8, _S, BOOL),
     "is_ascii": StringFunction(str.isascii, _S, BOOL),
+    "lacks": StringFunction(lambda s, characters: not set(s) & set(characters), _S, BOOL, ("text",)),  # each of them
     # Classes
     **_unary(
         BOOL, "isdigit", "isalpha", "isalnum", "isdecimal", "isnumeric", "isspace", "islower", "isupper", "istitle"

@@ -86,6 +86,7 @@ _EXAMPLES: dict[str, tuple[tuple[Param, ...], ...]] = {
     "partition_part": ((" ", 0), (" ", 1), (" ", 2), ("aa", 0), ("é", 2)),
     "rpartition_part": ((" ", 0), (" ", 1), (" ", 2), ("aa", 0), ("é", 2)),
     "contains": (("a",), ("",), ("abc",), ("é",), ("a longer text than eight",), ("\0",)),
+    "lacks": (("",), ("a",), (_WIDE,), ("éÿ\u4e00",), ("ab\U0010ffff",)),
     "starts_with": (("a",), ("",), ("abc", "é", "x" * 20)),
     "ends_with": (("a",), ("",), ("abc", "é", "x" * 20)),
     "find": (("a", None, None), ("", None, None), ("ab", 1, None), ("é", -5, -1), ("", 3, 2), ("", 5, None), ("aba", 2, 40)),

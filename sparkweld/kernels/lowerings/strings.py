@@ -186,6 +186,10 @@ def _with_spaces(function: Function) -> Build:
     return build
 
 
+def _lacks(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
+    return pieces.lacks.build(b, v, constant_bytes(b, unicode_tables.character_set(str(params[0]))))
+
+
 def _slice(params: _Params, b: Builder, v: ir.Value, arena: ir.Value | None = None) -> ir.Value:
     start, stop, step = params
     if arena is None:
@@ -341,7 +345,7 @@ def _format_fixed(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> 
 
 _CALLS: dict[str, Build] = {
     "valid_utf8": _call(utf8.valid_utf8), "is_ascii": _call(utf8.is_ascii), "length": _call(utf8.length),
-    "isdigit": _class(DIGIT), "isalpha": _class(ALPHA), "isalnum": _class(ALNUM), "isdecimal": _class(DECIMAL),
+    "lacks": _lacks, "isdigit": _class(DIGIT), "isalpha": _class(ALPHA), "isalnum": _class(ALNUM), "isdecimal": _class(DECIMAL),
     "isnumeric": _class(NUMERIC), "isspace": _class(SPACE), "islower": _case_class(LOWER, UPPER | TITLE),
     "isupper": _case_class(UPPER, LOWER | TITLE),
     "istitle": lambda params, b, v: case.is_title.build(b, v, _flags(b, UPPER | TITLE | LOWER)),

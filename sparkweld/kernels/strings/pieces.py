@@ -17,7 +17,7 @@ from sparkweld.kernels.strings.memory_access import (
     word,
 )
 from sparkweld.kernels.strings.search import NO_END, count_bytes, ends_with, find_bytes, offset_of, rfind_bytes, starts_with
-from sparkweld.kernels.strings.utf8 import advance, count_code_points, decode, retreat, size_at, step_back
+from sparkweld.kernels.strings.utf8 import advance, count_code_points, decode, is_ascii, retreat, size_at, step_back
 
 _NOTHING = -1
 
@@ -35,6 +35,31 @@ def in_set(characters: int, code: int) -> bool:
             return True
         i -= 1
     return False
+
+
+@function(VIEW, INT, result=BOOL)
+def lacks(v: int, characters: int) -> bool:
+    """Whether no code point is in the set, whose members past ASCII ascend: most code points lie before all but a few."""
+    if word(characters, 0) | word(characters, 8) == 0 and is_ascii(v):
+        return True
+    a = address_of(v)
+    n = length_of(v)
+    members = word(characters, 16)
+    i = 0
+    while i < n:
+        size = size_at(a, i, n)
+        code = decode(a, i, size)
+        if code < 128:
+            if in_set(characters, code):
+                return False
+        else:
+            k = 0
+            while k < members and load_i32(characters, 24 + 4 * k) < code:
+                k += 1
+            if k < members and load_i32(characters, 24 + 4 * k) == code:
+                return False
+        i += size
+    return True
 
 
 @function(INT, INT, INT, INT, result=INT)

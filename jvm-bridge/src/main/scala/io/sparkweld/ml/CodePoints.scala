@@ -1,11 +1,12 @@
 package io.sparkweld.ml
 
+import java.util.Locale
 import java.util.concurrent.ConcurrentHashMap
 import java.util.regex.Pattern
 
 import scala.collection.mutable.ArrayBuffer
 
-/** Which code points a regular expression of a single one matches, by asking Java's own. */
+/** What Java knows of code points: which of them a regular expression of a single one matches, and their lower case. */
 private[ml] object CodePoints {
   private val known = new ConcurrentHashMap[String, Array[Int]]()
 
@@ -19,13 +20,23 @@ private[ml] object CodePoints {
   def of(pattern: String): Option[Array[Int]] =
     Option.when(single.matches(pattern))(known.computeIfAbsent(pattern, matched(_)))
 
+  /** The code points that have another lower case than themselves, and behind each that, or -1 for more than one code point. */
+  lazy val lower: Array[Int] =
+    all.flatMap { code =>
+      val made = Character.toString(code).toLowerCase(Locale.ROOT)
+      val single = if (made.codePointCount(0, made.length) == 1) made.codePointAt(0) else -1
+      if (single == code) Nil else Seq(code, single)
+    }.toArray
+
+  private def all: Iterator[Int] =
+    (0 to Character.MAX_CODE_POINT).iterator.filterNot(code => code >= Character.MIN_SURROGATE && code <= Character.MAX_SURROGATE)
+
   private def matched(pattern: String): Array[Int] = {
     val matcher = Pattern.compile(pattern).matcher("")
     val ends = ArrayBuffer.empty[Int]
     var inside = false
-    (0 to Character.MAX_CODE_POINT).foreach { code =>
-      val isSurrogate = code >= Character.MIN_SURROGATE && code <= Character.MAX_SURROGATE
-      if (!isSurrogate && matcher.reset(Character.toString(code)).matches() != inside) {
+    all.foreach { code =>
+      if (matcher.reset(Character.toString(code)).matches() != inside) {
         ends += code
         inside = !inside
       }

@@ -52,7 +52,9 @@ private[ml] object Texts {
     val repeated = pattern.endsWith("+") && !pattern.endsWith("\\+")
     val single = if (repeated) pattern.dropRight(1) else pattern
     val members = CodePoints.of(single).getOrElse(throw new UnknownStage("SW901", s"$name with the pattern $pattern"))
-    MlStage(name).flag("lowercase", lowercase).flag("gaps", gaps).flag("repeated", repeated).int("least", least).ints("members", members)
+    val stage = MlStage(name).flag("lowercase", lowercase).flag("gaps", gaps).flag("repeated", repeated).int("least", least)
+      .ints("members", members)
+    if (lowercase) stage.ints("lower", CodePoints.lower) else stage
   }
 
   private def without(words: collection.Set[_], caseSensitive: Boolean): MlStage =
