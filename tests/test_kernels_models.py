@@ -8,7 +8,7 @@ import pytest
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate, parse_program, print_program
 from sparkweld.ir.ops import OPS, Array, Distances, Mlp, ModelOp, Optional, StrCall
-from sparkweld.ir.types import BOOL, F32, F64, I64, STR, Type
+from sparkweld.ir.types import BOOL, F32, F64, I64, STR, Items, Type
 from sparkweld.kernels import Kernel, ObjectCache, check_size, compile_program
 from sparkweld.kernels.llvm_module import row_loop_source
 from sparkweld.kernels.models import PIECE, scorer
@@ -23,7 +23,11 @@ def _inputs(p: Program, rows: int, seed: int = 0) -> dict[str, Array]:
     """Numbers of some units, and NaN and infinities among the first of each column."""
     random = np.random.default_rng(seed)
     found: dict[str, Array] = {}
+    lengths = random.choice([0, 1, 2, 3, 5, 5, 9], rows)
     for i in p.inputs:
+        if i.type.is_list:
+            found[i.name] = _lists(i.type, lengths, random)
+            continue
         if i.type.kind == "str":
             values = np.array([("ab é" * 3)[: k % 9] for k in random.integers(0, 9, rows)], object)
         elif i.type.is_float:
@@ -34,6 +38,17 @@ def _inputs(p: Program, rows: int, seed: int = 0) -> dict[str, Array]:
             values = random.integers(0, 2 if i.type == BOOL else 9, rows).astype(i.type.dtype)
         found[i.name] = Optional(values, random.random(rows) < 0.9) if i.type.nullable else values
     return found
+
+
+def _lists(type: Type, lengths: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Lists as long as those of the other columns, but for a few: ascending integers of up to 10, and any doubles."""
+    made = np.empty(len(lengths), object)
+    for row, length in enumerate(np.where(random.random(len(lengths)) < 0.05, 4, lengths).tolist()):
+        values = random.normal(size=length)
+        values[random.random(length) < 0.1] = random.choice([0.0, -0.0, np.nan, np.inf])
+        indices = np.sort(random.choice(11 if row % 5 else 9, min(length, 9), replace=row % 31 == 0))
+        made[row] = Items(type.element.kind, tuple((values if type.element.is_float else indices).tolist()))
+    return made
 
 
 def _close(got: Array, expected: Array, what: object) -> None:

@@ -131,7 +131,7 @@ class _Pipeline:
             {"name": name, "type": self.columns[name].spark_type, "nullable": type.nullable}
             for name, type in zip(self.request["outputs"], types[: len(self.request["outputs"])], strict=True)
         ]
-        numbers = sum(vector.size for vector in self.vectors)
+        numbers = sum(len(vector.written) for vector in self.vectors)
         outputs += [{"name": f"number {at} of vectors", "type": "double", "nullable": False} for at in range(numbers)]
         outputs += [{"name": name, "type": "double", "nullable": False} for name in self.watched]
         flags = len(types) > len(outputs)
@@ -141,7 +141,7 @@ class _Pipeline:
             "blocks": program.blocks,
             "inputs": [i.name for i in program.inputs],
             "outputs": outputs,
-            "vectors": [{"size": vector.size, "form": vector.form} for vector in self.vectors],
+            "vectors": [{"size": len(vector.written), "form": vector.form} for vector in self.vectors],
             "watched": list(self.watched.values()),
             "filtered": any(loop.where is not None for loop in program.loops),
             "flags": flags,
@@ -292,7 +292,7 @@ class _Pipeline:
             vector = catalyst.translate_vector(loop, {"op": "Column", "name": name, "type": "vector"}, reader, self.ml)
             assert isinstance(vector, Vector)
             self.vectors.append(result(vector, re.sub(r"#\d+$", "", name)))
-            for at, number in enumerate(vector.values):
+            for at, number in enumerate(vector.written):
                 names.append(f"{name}[{at}]@{self.columns.domain}")
                 loop.append(names[-1], number)
         loop.close()

@@ -199,6 +199,7 @@ CASES = [
     _texts("TF-IDF words, LR (titles)", "titles", "word", 1, 1),
     _texts("TF-IDF char_wb 3-5, LR (titles)", "titles", "char_wb", 3, 5),
     ScoringCase("pyspark.ml LR, 30 columns", "numbers", FEATURES, spark_ml.plain("LogisticRegression"), target=5, scan=1.3),
+    ScoringCase("pyspark.ml LR, stored sparse vectors (tweets)", "counted tweets", ["features"], spark_ml.counted, target=5),
     ScoringCase("pyspark.ml GBT 100 of depth 5", "numbers", FEATURES, spark_ml.plain("GBT"), target=5),
 ]
 if has_sources():

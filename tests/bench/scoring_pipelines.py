@@ -56,6 +56,17 @@ def plain(name: str) -> Callable[[pd.DataFrame], Scorer]:
     return of
 
 
+def counted(rows: pd.DataFrame) -> Scorer:
+    """Logistic regression of stored sparse vectors."""
+    from pyspark.ml.classification import LogisticRegression
+    from pyspark.ml.linalg import Vectors
+
+    features = [Vectors.sparse(row["size"], row["indices"], row["values"]) for row in rows.features]
+    label = [float(vector.values.sum() > 14) for vector in features]
+    known = pd.DataFrame({"features": features, "label": label})
+    return _scorer("counted", known, [LogisticRegression(labelCol="label", maxIter=20)])
+
+
 def mixed(name: str, table: str, numbers: list[str], words: list[str]) -> Callable[[pd.DataFrame], Scorer]:
     """Numbers with missing values, imputed (and scaled, for a linear model), beside words, indexed and one-hot."""
 

@@ -1,4 +1,5 @@
-"""Names of tables to Parquet for the scoring benchmark: numbers, texts, and tables of mixed columns with missing values.
+"""Names of tables to Parquet for the scoring benchmark: numbers, texts, words that were counted, and tables of mixed columns with
+missing values.
 
 Texts and mixed tables come from real files, where $SPARKWELD_SOURCES names a folder with them. A row is drawn by chance; then
 texts end in a number of their own, amounts are multiplied by a factor near 1, and some values are missing, so that nearly all
@@ -8,18 +9,24 @@ distribution, and there are no mixed tables.
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from flights_data import data_folder
+from pyspark.ml.linalg import VectorUDT
 
 FEATURES = [f"x{i}" for i in range(30)]
 TRAINED, FILES, RECIPE = 20_000, 4, 2
+#: Numbers of a vector of counted words, as many as HashingTF makes unless it is told.
+HASHED = 1 << 18
 #: Of mixed tables: what is imputed and scaled (doubles with missing values), and what is one-hot.
 CREDIT_WORDS = ["sex", "education", "marriage", "pay_1", "pay_2", "pay_3", "pay_4", "pay_5", "pay_6"]
 CREDIT_NUMBERS = ["limit_bal", "age", *(f"{name}_amt{i}" for name in ("bill", "pay") for i in range(1, 7))]
@@ -60,6 +67,22 @@ def _texts(random: np.random.Generator, rows: int, *, name: str, column: str) ->
     return pa.table({"text": numbered})
 
 
+def _counted(random: np.random.Generator, rows: int, *, name: str, column: str) -> pa.Table:
+    """Texts as sparse vectors that count their words by a hash of each, in the form and with the schema of Spark's HashingTF."""
+    texts = _texts(random, rows, name=name, column=column)["text"].to_pylist()
+    counts = [sorted(Counter(crc32(word.encode()) % HASHED for word in text.split()).items()) for text in texts]
+    arrays = pa.array([[at for at, _ in row] for row in counts], pa.list_(pa.int32())), pa.array(
+        [[float(count) for _, count in row] for row in counts], pa.list_(pa.float64())
+    )
+    kinds, sizes = np.zeros(rows, np.int8), np.full(rows, HASHED, np.int32)
+    vectors = pa.StructArray.from_arrays([pa.array(kinds), pa.array(sizes), *arrays], ["type", "size", "indices", "values"])
+    number = {"name": "id", "type": "long", "nullable": True, "metadata": {}}
+    sized = {"ml_attr": {"num_attrs": HASHED}}
+    field = {"name": "features", "type": VectorUDT().jsonValue(), "nullable": True, "metadata": sized}
+    schema = json.dumps({"type": "struct", "fields": [field, number]})
+    return pa.table({"features": vectors}).replace_schema_metadata({"org.apache.spark.sql.parquet.row.metadata": schema})
+
+
 def _mixed(random: np.random.Generator, rows: int, *, name: str, numbers: list[str], words: list[str]) -> pa.Table:
     known = pd.read_parquet(source(name), columns=[*numbers, *words, "label"])
     drawn = known.iloc[random.integers(0, len(known), rows)].reset_index(drop=True)
@@ -76,6 +99,7 @@ _TABLES = {
     "numbers": _numbers,
     "tweets": partial(_texts, name="hate_offensive_tweets", column="text"),
     "titles": partial(_texts, name="pricerunner_products", column="title"),
+    "counted tweets": partial(_counted, name="hate_offensive_tweets", column="text"),
     "credit": partial(_mixed, name="credit_default", numbers=CREDIT_NUMBERS, words=CREDIT_WORDS),
     "kdd": partial(_mixed, name="kddcup99_10pct", numbers=KDD_NUMBERS, words=KDD_WORDS),
 }

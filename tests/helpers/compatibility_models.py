@@ -17,12 +17,14 @@ are refused in exact mode. Estimators made of others are as exact as their parts
 
 
 SPARK_HEAD = """Functions that the transformers and models of Spark's ML library put into a plan, on vectors that the same
-query assembles. `=` gives Spark's bits, `~` lies within a bound that explain shows and is refused in exact mode; classes are
-equal either way. StandardScalerModel stands for MaxAbsScaler and RobustScaler, too, which use its functions. Binarizer,
+query assembles, or that a table has, dense and sparse ones. `=` gives Spark's bits, `~` lies within a bound that explain shows
+and is refused in exact mode; classes are equal either way. StandardScalerModel stands for MaxAbsScaler and RobustScaler, too,
+which use its functions. Binarizer,
 Imputer and SQLTransformer are Spark's own expressions. OneVsRestModel is its models' functions, and is as exact as they are.
 Words of texts (Tokenizer to CountVectorizerModel) are counted for linear models and naive Bayes, whose sums are then Spark's
-bits, too; patterns of RegexTokenizer are one set of characters, such as `\\s+` or `[^a-z]`, and rows with other than ASCII
-letters that are to be put in lower case are Spark's.
+bits, too, as are such sums over the sparse rows of a table; patterns of RegexTokenizer are one set of characters, such as `\\s+`
+or `[^a-z]`. Texts are put in lower case as Java does it; rows with a letter that it maps in another way than Python, with a
+capital sigma or a dotted capital I are Spark's.
 """
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import TextSums
+from sparkweld.ir.ops import TextSums, VectorSums
 from sparkweld.ir.text_blocks import Analyzer, Step
 from sparkweld.ir.text_layout import LOG, MOST_STEPS, NORM_L1, NORM_L2, NORM_MAX, SCALE, SIGNED
-from sparkweld.ir.types import F64
+from sparkweld.ir.types import F64, I64
 from udf_compiler.models.features import FLOATS, Features, guard_finite
 from udf_compiler.models.selection import SELECTORS
 from udf_compiler.models.sums import Scores
@@ -85,7 +85,33 @@ class NumberPart:
         return len(self.values)
 
 
-Part = TextPart | NumberPart
+@dataclass(frozen=True)
+class VectorPart:
+    """The numbers of a stored vector of Spark's, dense or sparse row by row: the arguments of `VectorSums`."""
+
+    arguments: tuple[Value, Value, Value]
+    width: int
+    steps: tuple[Step, ...] = ()
+
+    def step(self, kind: int, numbers: np.ndarray | None = None) -> VectorPart:
+        """The same with one more step; `numbers`: one a column, for SCALE."""
+        return replace(self, steps=(*self.steps, (kind, numbers)))
+
+    def sums(
+        self, loop: LoopBuilder, weights: np.ndarray, starts: Sequence[Value], check: str
+    ) -> tuple[list[Value], list[Value]]:
+        """``starts + x @ weights``, from 0 without starts, and how far each may lie from Spark's: it adds dense rows by BLAS.
+
+        Guards rows that are no vectors of this width, or whose values are not as `check` says.
+        """
+        op = VectorSums.of(weights, self.steps, check, bool(starts))
+        outputs = weights.shape[1]
+        fine, *made = (loop.emit(op.at(at), *self.arguments, *starts) for at in range(1 + 2 * outputs))
+        loop.guard(loop.call("equal", fine, loop.const(1, I64)))
+        return made[:outputs], made[outputs:]
+
+
+Part = TextPart | NumberPart | VectorPart
 
 
 @dataclass(frozen=True)
@@ -141,7 +167,7 @@ class Terms:
         for part in self.parts:
             of_part = np.asarray(numbers[at : at + part.width], np.float64)
             at += part.width
-            made.append(part.step(SCALE, of_part) if isinstance(part, TextPart) else _times(self.loop, part, of_part))
+            made.append(_times(self.loop, part, of_part) if isinstance(part, NumberPart) else part.step(SCALE, of_part))
         return replace(self, parts=tuple(made), dtype=np.dtype(np.float64))
 
     def select(self, support: np.ndarray) -> Terms:
@@ -153,21 +179,30 @@ class Terms:
             at += part.width
             if isinstance(part, TextPart):
                 made.append(part.select(positions))
-            else:
+            elif isinstance(part, NumberPart):
                 made.append(NumberPart(tuple(part.values[i] for i in positions)))
+            else:
+                refuse("SW852", what="a selector")
         return replace(self, parts=tuple(made))
 
     def step(self, kind: int, call: str, numbers: np.ndarray | None = None) -> Terms:
         """A step that sees whole rows. Refuses (SW852) more than one part."""
-        if len(self.parts) != 1 or not isinstance(self.parts[0], TextPart):
+        (part,) = self.parts if len(self.parts) == 1 else (None,)
+        if not isinstance(part, TextPart | VectorPart):
             refuse("SW852", what=call)
-        return replace(self, parts=(self.parts[0].step(kind, numbers),))
+        return replace(self, parts=(part.step(kind, numbers),))
 
-    def scores(self, weights: np.ndarray, offsets: np.ndarray, call: str, first: bool = False) -> ExactScores:
-        """``x @ weights + offsets``; `first`: ``offsets + x @ weights``. Refuses SW853 weights of 32 bits."""
+    def scores(
+        self, weights: np.ndarray, offsets: np.ndarray, call: str, first: bool = False, check: str = "none"
+    ) -> ExactScores | StoredScores:
+        """``x @ weights + offsets``; `first`: ``offsets + x @ weights``. Refuses SW853 weights of 32 bits.
+
+        `check`: what the values of a stored vector have to be, see `VectorSums`.
+        """
         if weights.dtype != np.float64 or weights.size > _MOST_WEIGHTS:
             refuse("SW853", call=call, dtype=f"{weights.dtype}[{weights.size}]")
         loop, at = self.loop, 0
+        slack: list[Value] = []
         sums = [loop.const(float(offset), F64) for offset in offsets] if first else []
         for part in self.parts:
             of_part = weights[at : at + part.width]
@@ -176,6 +211,8 @@ class Terms:
                 if len(part.steps) > MOST_STEPS:
                     refuse("SW852", what=f"more than {MOST_STEPS} steps in a row")
                 sums = part.sums(loop, of_part, sums)
+            elif isinstance(part, VectorPart):
+                sums, slack = part.sums(loop, of_part, sums, check)
             else:
                 sums = _number_sums(loop, part, of_part, sums)
         values = tuple(
@@ -183,6 +220,8 @@ class Terms:
             for total, offset in zip(sums, offsets, strict=True)
         )
         check_size(loop)
+        if slack:
+            return StoredScores(self, weights, offsets, values, F64, tuple(slack))  # type: ignore[arg-type]
         return ExactScores(self, weights, offsets, values, F64, self.kept)  # type: ignore[arg-type]
 
 
@@ -201,6 +240,22 @@ class ExactScores(Scores):
 
     def largest(self) -> Value:
         return argmax(self.x.loop, self.values)
+
+
+@dataclass(frozen=True)
+class StoredScores(Scores):
+    """Scores of stored vectors: Spark's to the last bit of sparse rows. `sizes`: of dense ones, sums of all ``|x * w|``."""
+
+    sizes: tuple[Value, ...] = ()
+
+    def error(self, at: int) -> Value:
+        """How far a score may lie from Spark's: 0 where the row is sparse."""
+        loop, info = self.x.loop, np.finfo(np.float64)
+        dense = loop.call("not_equal", self.sizes[at], loop.const(0.0, F64))  # of NaN, too
+        size = loop.call("add", self.sizes[at], loop.const(abs(float(self.offsets[at])), F64))
+        scaled = loop.call("multiply", size, loop.const(2 * (self.terms + 2) * float(info.eps), F64))
+        bound = loop.call("add", scaled, loop.const(self.terms * float(info.tiny), F64))
+        return loop.select(dense, bound, loop.const(0.0, F64))
 
 
 def _times(loop: LoopBuilder, part: NumberPart, numbers: np.ndarray) -> NumberPart:

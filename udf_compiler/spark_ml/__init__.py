@@ -13,14 +13,14 @@ import numpy as np
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import Value
-from sparkweld.ir.ops import ListCall
-from sparkweld.ir.types import I8, I32, I64
+from sparkweld.ir.types import I32
 from sparkweld.reasons import refusal
 from udf_compiler.catalyst_values import Expr, Maybe, Translator
 from udf_compiler.columns import Unknown
 from udf_compiler.models.sums import clear_argmax
 from udf_compiler.spark_ml import assembling, categories, linear, other_models, scaling, texts, trees, vectors
 from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, Words, double, vector_of
+from udf_compiler.spark_ml.stored import stored_vector
 from udf_compiler.trace.session import Session, running
 
 #: A function's name in requests -> its translation.
@@ -44,10 +44,7 @@ OF_WORDS = (
     "LinearSVCModel", "GeneralizedLinearRegressionModel", "NaiveBayesModel",
 )  # fmt: skip
 
-#: What a stored vector's type is, see VectorUDT.
-_DENSE = 1
-
-#: Most numbers of a vector that a kernel writes.
+#: Most numbers of a vector that a kernel writes, or takes apart into columns.
 MAX_SIZE = 512
 
 
@@ -106,7 +103,7 @@ class MlFunctions:
             translator.guard(present, demand)
             return self.vector(translator, value, translator.all_of(demand, present))
         if expr["op"] == "StoredVector":
-            return _stored(translator, expr, demand)
+            return stored_vector(translator, expr, demand, MAX_SIZE)
         if expr["op"] == "Scores":
             return self._scores(translator, expr, demand)
         if expr["op"] != "Ml":
@@ -164,7 +161,7 @@ class MlFunctions:
         rule = STAGES.get(stage.name)
         if rule is None:
             raise refusal("SW900", what=stage.name)
-        args = [self._argument(translator, arg, demand) for given in expr["args"] for arg in _flat(given)]
+        args = [self._argument(translator, _of_size(arg, stage), demand) for given in expr["args"] for arg in _flat(given)]
         if any(isinstance(arg, Vector) and arg.is_words for arg in args) and not stage.name.startswith(OF_WORDS):
             raise refusal("SW852", what=stage.name)
         loop = translator.loop
@@ -182,32 +179,23 @@ class MlFunctions:
         return self.vector(translator, expr, demand) if self.is_vector(expr) else translator.of(expr, demand)
 
 
-def _stored(translator: Translator, expr: Expr, demand: Value | None) -> Vector:
-    """A column of vectors from outside, in Spark's form of them: a row that is sparse, or of another size, is guarded.
-
-    Refuses SW902 vectors with too many numbers.
-    """
-    loop, size = translator.loop, expr["size"]
-    if size > MAX_SIZE:
-        raise refusal("SW902", column=expr["name"])
-    kind, values = (translator.of(arg, demand) for arg in expr["args"])
-    numbers = values.value
-    length = loop.emit(ListCall("length", numbers.type), numbers)
-    dense = loop.call("equal", kind.value, loop.const(_DENSE, I8))
-    whole = loop.call("logical_and", dense, loop.call("equal", length, loop.const(size, I64)))
-    translator.guard(whole if values.valid is None else loop.call("logical_and", whole, values.valid), demand)
-    at = ListCall("at", numbers.type)
-    return vector_of(loop, [loop.emit(at, numbers, loop.const(i, I64)) for i in range(size)], "dense")
+def _of_size(expr: Expr, stage: Stage) -> Expr:
+    """A stored vector of no known size has as many numbers as the stage takes; rows that have others are guarded."""
+    if expr["op"] == "VectorUnless":
+        none, value = expr["args"]
+        return {**expr, "args": [none, _of_size(value, stage)]}
+    known = expr["op"] != "StoredVector" or expr["size"] is not None
+    return expr if known else {**expr, "size": stage.takes}
 
 
 def result(vector: Vector, title: str) -> Vector:
     """The vector itself, which is a result. Refuses SW903 one whose form is not known, or with too many."""
+    if vector.size > MAX_SIZE:
+        raise refusal("SW903", title, column=title, what=f"has {vector.size} numbers")
     if vector.is_words:
         raise refusal("SW903", title, column=title, what="counts words")
     if not vector.form:
         raise refusal("SW903", title, column=title, what="may be sparse or dense")
-    if vector.size > MAX_SIZE:
-        raise refusal("SW903", title, column=title, what=f"has {vector.size} numbers")
     if vector.when_written is not None:
         vector.when_written()
     return vector

@@ -103,13 +103,16 @@ def _stored(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value | None]:
     """Where Spark's vector has each number: `Vector.compressed` leaves zeros out where that is smaller."""
     if x.form == "dense":
         return [None] * x.size
-    if x.form not in ("sparse", "compressed"):
+    if x.form not in ("sparse", "compressed", "mixed"):
         stage.refuse("vectors that may be sparse or dense")
     if x.when_written is not None:
         x.when_written()
     some = [loop.call("not_equal", value, double(loop, 0.0)) for value in x.values]
     if x.form == "sparse":
         return [*some]
+    if x.dense is not None:
+        whole = loop.call("equal", x.dense, double(loop, 1.0))
+        return [loop.call("logical_or", whole, s) for s in some]
     count = reduce(lambda a, b: loop.call("add", a, b), [loop.cast(s, F64) for s in some], double(loop, 1.0))
     dense = loop.call("greater_equal", loop.call("multiply", count, double(loop, 1.5)), double(loop, x.size))
     return [loop.call("logical_or", dense, s) for s in some]

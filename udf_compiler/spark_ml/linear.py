@@ -9,7 +9,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.models.features import guard_finite
 from udf_compiler.models.sums import Scores, scores
-from udf_compiler.models.terms import ExactScores, Terms
+from udf_compiler.models.terms import ExactScores, StoredScores, Terms
 from udf_compiler.spark_ml.classes import above, classifier, sigmoid, softmax
 from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector, vector_of
 
@@ -20,18 +20,23 @@ def margins(stage: Stage, loop: LoopBuilder, x: Vector) -> Scores:
     """``coefficients . x + intercept``, a row of coefficients a sum.
 
     A column with a coefficient of 0 is left out of that sum; rows where it is infinite or NaN are guarded. Sums over words are
-    Spark's own, not only near to them.
+    Spark's own, not only near to them, and so are those over sparse rows of a stored vector.
     """
     intercepts = stage.arrays["intercepts"]
     weights = stage.arrays["coefficients"].reshape(len(intercepts), -1)
     x.sized(weights.shape[1], stage)
     if not (np.isfinite(weights).all() and np.isfinite(intercepts).all()):
         stage.refuse("a coefficient that is not finite")
-    if isinstance(x.features, Terms):
-        return x.features.scores(weights.T, intercepts, stage.name, first=bool(stage.params.get("fromIntercepts")))
-    dropped = [c for c, w in zip(x.features.columns, weights.T, strict=True) if not w.all() and isinstance(c, Value)]
+    summed = x.summed
+    if isinstance(summed, Terms):
+        check = "none" if weights.all() else "finite"  # Spark's coefficients may be sparse: 0 times infinity is no term then
+        of_stored = summed.scores(weights.T, intercepts, stage.name, bool(stage.params.get("fromIntercepts")), check)
+        if isinstance(of_stored, StoredScores):
+            of_stored.kept(stage.name)
+        return of_stored
+    dropped = [c for c, w in zip(summed.columns, weights.T, strict=True) if not w.all() and isinstance(c, Value)]
     guard_finite(loop, dropped)
-    made = scores(x.features, weights.T, intercepts, stage.name)
+    made = scores(summed, weights.T, intercepts, stage.name)
     made.kept(stage.name)
     made.label_of(stage.name)
     return made

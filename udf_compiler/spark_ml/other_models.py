@@ -12,9 +12,10 @@ from sparkweld.ir.ops import Mlp
 from sparkweld.ir.ops.models import Distances
 from sparkweld.ir.types import I32
 from udf_compiler.models.sums import clear_argmax, scores
-from udf_compiler.models.terms import Terms, TextPart
+from udf_compiler.models.terms import StoredScores, Terms, TextPart
 from udf_compiler.models.translator import keep
 from udf_compiler.spark_ml.classes import classifier, softmax
+from udf_compiler.spark_ml.linear import errors_of
 from udf_compiler.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double, one_vector, vector_of
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -25,8 +26,9 @@ def _bayes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
     pi = stage.arrays["pi"]
     theta = stage.arrays["theta"].reshape(len(pi), -1)
     x.sized(theta.shape[1], stage)
-    if isinstance(x.features, Terms):
-        return _bayes_of_words(stage, loop, x.features, theta, pi)
+    summed = x.summed if x.is_words or stage.params["kind"] == "multinomial" else x.features
+    if isinstance(summed, Terms):
+        return _bayes_of_words(stage, loop, summed, theta, pi)
     for value in x.values:
         if stage.params["kind"] == "bernoulli":
             one = loop.call("equal", value, double(loop, 1.0))
@@ -42,7 +44,7 @@ def _bayes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
         stage.refuse(f"the model type {stage.params['kind']}")
     if not (np.isfinite(theta).all() and np.isfinite(pi).all()):
         stage.refuse("a probability of 0")
-    made = scores(x.features, theta.T, pi, stage.name)
+    made = scores(summed, theta.T, pi, stage.name)
     made.kept(stage.name)
     # pi of a bernoulli model is a sum of its own, in an order of its own
     slack = double(loop, 8 * (theta.shape[1] + 4) * _EPS * float(np.abs(pi).max() + np.abs(theta).sum(axis=1).max()))
@@ -50,7 +52,7 @@ def _bayes(stage: Stage, loop: LoopBuilder, x: Vector) -> Vector:
 
 
 def _bayes_of_words(stage: Stage, loop: LoopBuilder, terms: Terms, theta: np.ndarray, pi: np.ndarray) -> Vector:
-    """A multinomial model over numbers of words, which are not negative unless a scale is."""
+    """A multinomial model over numbers of words, which are not negative unless a scale is, or over stored ones."""
     if stage.params["kind"] != "multinomial":
         stage.refuse(f"the model type {stage.params['kind']} for numbers of words")
     scales = [numbers for part in terms.parts if isinstance(part, TextPart) for _, numbers in part.steps if numbers is not None]
@@ -58,7 +60,10 @@ def _bayes_of_words(stage: Stage, loop: LoopBuilder, terms: Terms, theta: np.nda
         stage.refuse("words that count below 0")
     if not (np.isfinite(theta).all() and np.isfinite(pi).all()):
         stage.refuse("a probability of 0")
-    return vector_of(loop, terms.scores(theta.T, pi, stage.name).values, "dense")
+    made = terms.scores(theta.T, pi, stage.name, check="positive")
+    if isinstance(made, StoredScores):
+        made.kept(stage.name)
+    return vector_of(loop, made.values, "dense", errors_of(made))
 
 
 #: How far Spark's squared distance may lie from the real one: MLUtils.fastSquaredDistance, with a precision of 1e-6.

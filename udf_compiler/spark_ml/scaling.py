@@ -21,7 +21,7 @@ def scale(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
     """
     x = one_vector(args)
     if isinstance(x.features, Terms):
-        return _scaled_terms(stage, x, x.features)
+        return replace(x, features=_scaled_terms(stage, x, x.features))
     values, form = x.values, x.form
     if (shift := stage.arrays.get("shift")) is not None:
         x.sized(len(shift), stage)
@@ -37,7 +37,8 @@ def scale(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
         return x
     if form == "dense" or factors is None:
         return x.of(values, form)
-    return same_form(loop, x, values) if factors.all() else x.of(values)
+    made = same_form(loop, x, values) if factors.all() else x.of(values)
+    return replace(made, stored=_scaled_terms(stage, x, x.stored)) if x.stored is not None and shift is None else made
 
 
 def same_form(loop: LoopBuilder, x: Vector, values: Sequence[Value]) -> Vector:
@@ -53,17 +54,17 @@ def same_form(loop: LoopBuilder, x: Vector, values: Sequence[Value]) -> Vector:
     return replace(x.of(values, x.form), when_written=same_zeros)
 
 
-def _scaled_terms(stage: Stage, x: Vector, terms: Terms) -> Vector:
-    """Counts of words stay sparse: the others are 0 whatever their scale."""
+def _scaled_terms(stage: Stage, x: Vector, terms: Terms) -> Terms:
+    """What is sparse stays sparse: the others are 0 whatever their scale."""
     if "shift" in stage.arrays:
         stage.refuse("a mean that is taken off numbers of words")
     factors = stage.arrays.get("scale")
     if factors is None:
-        return x
+        return terms
     x.sized(len(factors), stage)
     if not np.isfinite(factors).all():
         stage.refuse("a scale that is not finite")
-    return replace(x, features=terms.scaled(factors))
+    return terms.scaled(factors)
 
 
 def min_max(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
@@ -99,7 +100,8 @@ def normalize(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vect
     norm = loop.call("sqrt", norm) if p == 2 else norm
     divisor = loop.select(loop.call("equal", norm, zero), double(loop, 1.0), norm)
     made = [loop.call("divide", value, divisor) for value in x.values]
-    return x.of(made, x.form) if x.form == "dense" else same_form(loop, x, made)
+    same = x.of(made, x.form) if x.form == "dense" else same_form(loop, x, made)
+    return replace(same, stored=x.stored.step(_NORMS[p], stage.name)) if x.stored is not None else same
 
 
 _NORMS = {1.0: NORM_L1, 2.0: NORM_L2, np.inf: NORM_MAX}

@@ -33,6 +33,19 @@ class Stage:
         """A setting that is a double."""
         return number(self.params[key])
 
+    @property
+    def takes(self) -> int | None:
+        """How many numbers its vectors have, where what it has learned tells that."""
+        for name, rows in (("coefficients", "intercepts"), ("theta", "pi"), ("scale", None), ("shift", None)):
+            if name in self.arrays:
+                return len(self.arrays[name]) // (1 if rows is None else len(self.arrays[rows]))
+        for name in ("centers", "components"):
+            if name in self.arrays:
+                return len(self.arrays[name]) // int(self.params["count"])
+        if "layers" in self.arrays:
+            return int(self.arrays["layers"][0])
+        return self.params.get("features")
+
     def refuse(self, what: str) -> NoReturn:
         """Refuses (SW901) a setting or a value that its rule does not know."""
         refuse("SW901", what=f"{self.name} with {what}")
@@ -47,15 +60,19 @@ def number(text: str) -> float:
 class Vector:
     """The vector of each row of a loop, as columns of doubles; no vector object is made.
 
-    `form`: how Spark would store it, "dense", "sparse" or "compressed" (whichever is smaller, row by row); empty where that
-    depends on what is not known here. `errors`: how far each number may lie from Spark's, where some do; a label is chosen by no
-    such number unless the difference cannot matter. `when_written` adds the guards without which the form would not be known.
+    `form`: how Spark would store it, "dense", "sparse", "compressed" (whichever is smaller, row by row) or "mixed" (dense where
+    the f64 `dense` is 1, else sparse); empty where that depends on what is not known here. `stored`: the same numbers as a stored
+    vector has them, where sums over that are cheaper than over columns. `errors`: how far each number may lie from Spark's, where
+    some do; a label is chosen by no such number unless the difference cannot matter. `when_written` adds the guards without which
+    the form would not be known.
     """
 
     features: Features | Terms
     form: str = ""
     errors: Callable[[], list[Value]] | None = None
     when_written: Callable[[], None] | None = None
+    dense: Value | None = None
+    stored: Terms | None = None
 
     @property
     def size(self) -> int:
@@ -63,8 +80,18 @@ class Vector:
 
     @property
     def is_words(self) -> bool:
-        """Whether it counts the words of a text: no columns, for weighted sums only."""
+        """Whether it counts the words of a text, or is stored with very many numbers: no columns, for weighted sums only."""
         return isinstance(self.features, Terms)
+
+    @property
+    def summed(self) -> Features | Terms:
+        """What weighted sums are taken of."""
+        return self.stored or self.features
+
+    @property
+    def written(self) -> tuple[Value, ...]:
+        """The columns of a result: the numbers, and behind them where a mixed one is dense."""
+        return self.values if self.dense is None else (*self.values, self.dense)
 
     @property
     def loop(self) -> LoopBuilder:
@@ -76,7 +103,7 @@ class Vector:
 
     def of(self, values: Sequence[Value], form: str = "") -> Vector:
         """Another vector of the same rows, as far off Spark's as this one."""
-        return Vector(self.features.array(values), form)
+        return Vector(self.features.array(values), form, dense=self.dense if form == "mixed" else None)
 
     def sized(self, size: int, stage: Stage) -> Vector:
         """The vector itself. Refuses (SW904) one of another size than the stage wants: Spark raises for each row."""

@@ -20,7 +20,7 @@ from sparkweld.ir.types import F32, F64, I64, Type
 #: What results may be.
 _RESULTS = (F64, F32, I64)
 #: What arguments may be; a NULL is spelled out before the op.
-_ARGUMENTS = ("f64", "f32", "i64", "bool", "str")
+_ARGUMENTS = ("f64", "f32", "i64", "bool", "str", "list<i32>", "list<f64>")
 
 
 class ModelOp(Op):
@@ -35,7 +35,7 @@ class ModelOp(Op):
     output: int
 
     def results(self, *args: Type) -> tuple[Type, ...]:
-        """Types of all results (f64, f32, i64; plain), for plain arguments of f64, f32, i64, bool or str.
+        """Types of all results (f64, f32, i64; plain), for plain arguments of the types in `_ARGUMENTS`.
 
         Raises VerifyError when the op does not take these arguments, or its block has not the layout that they want.
         """

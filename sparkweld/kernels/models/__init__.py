@@ -5,7 +5,7 @@ To add an op, write its function in a module of its family, and a row in `_SCORE
     @score_function
     def score(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
 
-`arguments`: address of int64 addresses, one column an argument in the argument's dtype (bool: a byte; str: views of two int64).
+`arguments`: address of int64 addresses, one column an argument in the argument's dtype (bool: a byte; str, lists: two int64).
 `outputs`: the same for the results; 0 for one that nothing uses. `rows`: a multiple of MODEL_TILE, at most PIECE; the last
 ones may be padding, of zeros and empty strings. `block`: address of the op's block. `scratch`: as many bytes as the scorer asks
 for, of no known content. `parameters`: address of the scorer's int64 numbers. The result means nothing.
@@ -23,10 +23,22 @@ from dataclasses import dataclass
 
 from sparkweld.errors import InternalError
 from sparkweld.ir import tree_layouts
-from sparkweld.ir.ops import Distances, Interpolate, KernelSums, Mlp, ModelOp, Neighbours, TextSums, TreeEnsemble, WeightedMedian
+from sparkweld.ir.ops import (
+    Distances,
+    Interpolate,
+    KernelSums,
+    Mlp,
+    ModelOp,
+    Neighbours,
+    TextSums,
+    TreeEnsemble,
+    VectorColumns,
+    VectorSums,
+    WeightedMedian,
+)
 from sparkweld.ir.tree_masks import mask_bytes
 from sparkweld.ir.tree_walks import walk_bytes
-from sparkweld.kernels.models import dense, selection, similarity, statistics, text, text_entries, text_kept, trees
+from sparkweld.kernels.models import dense, selection, similarity, statistics, text, text_entries, text_kept, trees, vectors
 from sparkweld.kernels.models.library import ModelFunction
 
 #: Most rows of a call.
@@ -87,12 +99,19 @@ def _weighted_median(op: WeightedMedian) -> Scorer:
     return Scorer(statistics.weighted_median, (count,), 16 * count)
 
 
+def _vector_sums(op: VectorSums) -> Scorer:
+    offsets = op.block.offset("weights"), op.block.offset("numbers")
+    parameters = (op.size, op.outputs, int(op.started), vectors.CHECKS[op.check], *offsets, len(op.steps), *op.steps)
+    return Scorer(vectors.vector_sums, parameters, vectors.SCRATCH)
+
+
 _SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {
     Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees, TextSums: _text_sums, KernelSums: _kernel_sums,
     Neighbours: _neighbours, Interpolate: _interpolate, WeightedMedian: _weighted_median,
+    VectorColumns: lambda op: Scorer(vectors.vector_columns, (op.size,)), VectorSums: _vector_sums,
 }  # fmt: skip
 
-_MODULES = (dense, trees, text, selection, similarity, statistics)
+_MODULES = (dense, trees, text, selection, similarity, statistics, vectors)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 

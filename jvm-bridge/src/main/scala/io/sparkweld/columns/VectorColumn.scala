@@ -6,12 +6,13 @@ import org.apache.spark.sql.vectorized.ColumnVector
 
 /**
  * Columns of numbers side by side as one column of ML vectors, in the form in which Spark stores those: a struct of type,
- * size, indices and values. `form`: "dense", "sparse", or "compressed", each row as whichever is smaller (`Vector.compressed`).
+ * size, indices and values. `form`: "dense", "sparse", "compressed", each row as whichever is smaller (`Vector.compressed`), or
+ * "mixed", where one more column is 1 where a row is dense.
  */
 final class VectorColumn(numbers: Array[NativeColumnVector], form: String) extends AutoCloseable {
   import VectorColumn._
 
-  private val size = numbers.length
+  private val size = if (form == "mixed") numbers.length - 1 else numbers.length
   private val row = new Array[Double](size)
   private val nonZero = new Array[Int](size)
   private val denseBytes = 8L * size + 12 // as `Vectors.getDenseSize` has it
@@ -48,7 +49,7 @@ final class VectorColumn(numbers: Array[NativeColumnVector], form: String) exten
       j += 1
     }
     val (indices, values) = (vector.getChild(2), vector.getChild(3))
-    if (form == "sparse" || form == "compressed" && sparseBytes(count) < denseBytes) {
+    if (isSparse(i, count)) {
       vector.getChild(0).putByte(i, Sparse)
       vector.getChild(1).putInt(i, size)
       val at = indices.arrayData().getElementsAppended
@@ -68,6 +69,12 @@ final class VectorColumn(numbers: Array[NativeColumnVector], form: String) exten
     val at = values.arrayData().getElementsAppended
     values.arrayData().appendDoubles(count, row, 0)
     values.putArray(i, at, count)
+  }
+
+  private def isSparse(i: Int, nonZeros: Int): Boolean = form match {
+    case "compressed" => sparseBytes(nonZeros) < denseBytes
+    case "mixed" => numbers(size).getDouble(i) == 0.0
+    case _ => form == "sparse"
   }
 }
 

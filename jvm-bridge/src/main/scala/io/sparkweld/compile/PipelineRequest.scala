@@ -101,7 +101,7 @@ final case class Compiled(
   def stored: Int = outputTypes.size + (if (flags) 1 else 0)
 }
 
-/** An ML vector among the outputs: so many numbers, the last outputs, and how Spark would store it: dense, sparse or compressed. */
+/** An ML vector among the outputs: so many of the last outputs, and how Spark would store it, as VectorColumn takes it. */
 final case class VectorShape(size: Int, form: String)
 
 object CompileReply {

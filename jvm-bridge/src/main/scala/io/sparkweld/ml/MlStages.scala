@@ -42,7 +42,9 @@ object MlStages {
 
   /** What is read of a stored vector, which is a struct: (ordinal, name, type, whether it may be NULL), see VectorUDT.sqlType. */
   val StoredFields: Seq[(Int, String, DataType, Boolean)] =
-    Seq((0, "type", ByteType, false), (3, "values", ArrayType(DoubleType, containsNull = false), true))
+    Seq((0, "type", ByteType, false), (1, "size", IntegerType, true),
+      (2, "indices", ArrayType(IntegerType, containsNull = false), true),
+      (3, "values", ArrayType(DoubleType, containsNull = false), true))
 
   /** Whether an expression is the words of a text, or an array of scores: no column of a kernel. */
   def isWords(expression: Expression): Boolean = expression match {

@@ -247,11 +247,14 @@ final class PipelineBuilder(
   /** A vector, or the words of a text: no column of a kernel, so the chain itself has to make it, or take a vector apart. */
   private def fromHere(attribute: Attribute): ObjectNode = sourceOf(attribute) match {
     case Made(name, dataType) => reference(name, dataType, attribute.nullable)
-    case FromChild(i) if MlStages.isVector(attribute.dataType) && MlStages.sizeOf(attribute).isDefined =>
+    case FromChild(i) if MlStages.isVector(attribute.dataType) =>
       val node = Frame.newObject().put("op", "StoredVector").put("type", "vector").put("nullable", attribute.nullable)
-      val array = node.put("size", MlStages.sizeOf(attribute).get).put("name", attribute.name).putArray("args")
+      MlStages.sizeOf(attribute).fold(node.putNull("size"))(node.put("size", _))
+      val array = node.put("name", attribute.name).putArray("args")
       MlStages.StoredFields.foreach { case (ordinal, name, dataType, nullable) =>
-        array.add(reference(inputAt(Seq(i, ordinal), s"${attribute.name}.$name", dataType, nullable).name, dataType, nullable))
+        val input = inputAt(Seq(i, ordinal), s"${attribute.name}.$name", dataType, nullable)
+        if (nullable) input.nulls = NullPolicy.Read
+        array.add(reference(input.name, dataType, nullable))
       }
       node
     case _ => throw new ChainRefused(Refusal("SW902", "column" -> attribute.name).copy(step = Some(step)))

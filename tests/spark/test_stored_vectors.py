@@ -1,0 +1,253 @@
+"""Vectors of a table, dense and sparse ones in one column: fitted models over them with the plugin off and on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from pyspark.ml import PipelineModel, clustering
+from pyspark.ml import classification as classifiers
+from pyspark.ml import feature as features
+from pyspark.ml import regression as regressors
+from pyspark.ml.feature import VectorAssembler
+from pyspark.ml.functions import vector_to_array
+from pyspark.ml.linalg import DenseVector, SparseVector, Vectors, VectorUDT
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, LongType, StructField, StructType
+
+from tests.helpers.differential import BACKEND, ENABLED, check, session_conf
+
+ROWS = 500
+#: Numbers of a vector: few are columns of a kernel, more are columns and sums over what is stored, very many are sums alone.
+FEW, MORE, MANY = 9, 70, 3000
+SPECIAL = (0.0, -0.0, np.nan, np.inf, -np.inf, 5e-324, 1e308)
+SCHEMA = StructType([StructField("id", LongType()), StructField("v", VectorUDT()), StructField("y", DoubleType())])
+
+
+def vector(random, size, dense, special=()):
+    """A vector of some numbers, not negative; explicit zeros among them, and `special` numbers."""
+    stored = size if dense else int(random.integers(0, min(size, 40) + 1))
+    values = np.abs(np.round(random.normal(size=stored), 3))
+    values[random.random(stored) < 0.2] = 0.0
+    for number in special:
+        values[random.random(stored) < 0.05] = number
+    if dense:
+        return Vectors.dense(values)
+    return Vectors.sparse(size, np.sort(random.choice(size, stored, replace=False)).tolist(), values.tolist())
+
+
+@dataclass
+class Stored:
+    """Tables of vectors of one size: `sparse`, `mixed` with dense ones, and `wild` with unusual numbers."""
+
+    size: int
+    sparse: object
+    mixed: object
+    wild: object
+
+
+@pytest.fixture(scope="module")
+def stored(spark, tmp_path_factory):
+    """Tables by the size of their vectors."""
+    made = {}
+
+    def written(size, name, dense, special=()):
+        random = np.random.default_rng(size)
+        rows = [
+            (i, vector(random, size, random.random() < dense, special), float(random.random() < 0.5)) for i in range(ROWS)
+        ]
+        folder = str(tmp_path_factory.mktemp("stored") / name)
+        sized(spark.createDataFrame(rows, SCHEMA).coalesce(1), size).write.parquet(folder)
+        return spark.read.parquet(folder)
+
+    def of(size):
+        if size not in made:
+            made[size] = Stored(
+                size, written(size, "sparse", 0), written(size, "mixed", 0.3), written(size, "wild", 0.3, SPECIAL)
+            )
+        return made[size]
+
+    return of
+
+
+def sized(frame, size):
+    """The table whose column of vectors says their size when it is written, as what Spark's transformers make does."""
+    return frame.withColumn("v", F.col("v").alias("v", metadata={"ml_attr": {"num_attrs": size}}))
+
+
+def check_scores(spark, model, frame, *columns, **options):
+    """What `check` says of some columns of a model's results."""
+    return check(spark, lambda: model.transform(frame).select("id", *columns), **options)
+
+
+def rounded(column, at):
+    return F.round(vector_to_array(column)[at], 6).alias(f"{column}_{at}")
+
+
+def linear():
+    logistic = {"featuresCol": "v", "labelCol": "y", "maxIter": 3}
+    return [
+        classifiers.LogisticRegression(**logistic, family="binomial"),
+        classifiers.LogisticRegression(**logistic, family="multinomial"),
+        classifiers.LogisticRegression(**logistic, regParam=0.004, elasticNetParam=1.0),
+        classifiers.LogisticRegression(**logistic, fitIntercept=False),
+        classifiers.LinearSVC(**logistic),
+        classifiers.NaiveBayes(featuresCol="v", labelCol="y"),
+    ]
+
+
+@pytest.mark.parametrize("size", [FEW, MORE, MANY])
+def test_linear_models(spark, stored, size):
+    """Sums over sparse rows are Spark's to the last bit; a row with a number that the model does not take is Spark's."""
+    tables = stored(size)
+    models = [model.fit(tables.mixed) for model in linear()]
+    for model in models:
+        raw = [vector_to_array("rawPrediction")[at] for at in range(2)]
+        exactly = check_scores(spark, model, tables.sparse, "prediction", *raw)
+        assert exactly.guarded_rows < ROWS // 4  # without an intercept, an empty vector lies on the border
+        kinds = [c for c in ("rawPrediction", "probability") if c in model.transform(tables.mixed).columns]
+        scores = [rounded(c, at) for c in kinds for at in (0, 1)]
+        assert check_scores(spark, model, tables.mixed, "prediction", *scores).guarded_rows < ROWS // 4
+        if not isinstance(model, classifiers.NaiveBayesModel):
+            check_scores(spark, model, tables.wild, "prediction", *scores, deopt=None)
+
+
+@pytest.mark.parametrize("size", [FEW, MORE])
+def test_regressions(spark, stored, size):
+    tables = stored(size)
+    for regression in (
+        regressors.LinearRegression(featuresCol="v", labelCol="y", maxIter=3),
+        regressors.GeneralizedLinearRegression(featuresCol="v", labelCol="y", maxIter=3, family="gaussian"),
+    ):
+        model = regression.fit(tables.mixed)
+        assert not check_scores(spark, model, tables.sparse, "prediction").guarded_rows
+        check_scores(spark, model, tables.mixed, F.round("prediction", 9))
+
+
+def trees():
+    return [
+        regressors.DecisionTreeRegressor(featuresCol="v", labelCol="y", maxDepth=4),
+        classifiers.RandomForestClassifier(featuresCol="v", labelCol="y", numTrees=5, maxDepth=4, seed=1),
+        classifiers.GBTClassifier(featuresCol="v", labelCol="y", maxIter=3, maxDepth=3, seed=1),
+    ]
+
+
+@pytest.mark.parametrize("size", [FEW, MORE])
+def test_trees_and_other_models(spark, stored, size):
+    tables = stored(size)
+    others = [
+        clustering.KMeans(featuresCol="v", k=3, seed=1, maxIter=2),
+        classifiers.MultilayerPerceptronClassifier(featuresCol="v", labelCol="y", layers=[size, 4, 2], maxIter=2, seed=1),
+    ]
+    grown = trees()
+    for estimator in (*grown, *others):
+        model = estimator.fit(tables.mixed)
+        chosen = [rounded("probability", 1)] if "probability" in model.transform(tables.mixed).columns else []
+        check_scores(spark, model, tables.mixed, "prediction", *chosen)
+        if estimator in grown:
+            assert not check_scores(spark, model, tables.wild, "prediction", *chosen).guarded_rows
+
+
+def scaled(kind, **params):
+    return getattr(features, kind)(inputCol="v", outputCol="o", **params)
+
+
+def transformers(size):
+    return [
+        scaled("StandardScaler"), scaled("StandardScaler", withMean=True), scaled("MinMaxScaler"), scaled("MaxAbsScaler"),
+        scaled("RobustScaler", withScaling=True), scaled("Normalizer"), scaled("Normalizer", p=1.0),
+        scaled("Normalizer", p=float("inf")), scaled("IDF"), scaled("Binarizer", threshold=0.5),
+        scaled("ElementwiseProduct", scalingVec=Vectors.dense(np.linspace(0.5, 2, size))),
+        scaled("VectorSlicer", indices=[size - 1, 0, 3, 5]), scaled("PCA", k=2), scaled("PolynomialExpansion", degree=2),
+        VectorAssembler(inputCols=["v", "id", "v"], outputCol="o"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [FEW])
+def test_transformers(spark, stored, size):
+    """Each number of what they give, of usual and unusual numbers."""
+    tables = stored(size)
+    for transformer in transformers(size):
+        model = transformer.fit(tables.mixed) if hasattr(transformer, "fit") else transformer
+        width = len(model.transform(tables.mixed).first().o)
+        digits = 9 if isinstance(model, features.PCAModel) else 400
+        chosen = [F.round(vector_to_array("o")[at], 9) if digits == 9 else vector_to_array("o")[at] for at in range(width)]
+        check_scores(spark, model, tables.mixed, *chosen)
+        check_scores(spark, model, tables.wild, *chosen, deopt=None)
+
+
+def test_vectors_that_are_selected_stay_sparse_or_dense(spark, stored, tmp_path):
+    """A sparse row with a zero that is stored is Spark's: it keeps that."""
+    plain = [
+        (i, Vectors.dense(v.toArray()) if i % 3 == 0 else Vectors.sparse(FEW, {j: x for j, x in enumerate(v.toArray()) if x}))
+        for i, v in enumerate(vector(np.random.default_rng(i), FEW, True) for i in range(300))
+    ]
+    schema = StructType(SCHEMA.fields[:2])
+    folder = str(tmp_path / "plain")
+    sized(spark.createDataFrame(plain, schema).coalesce(1), FEW).write.parquet(folder)
+    frame = spark.read.parquet(folder)
+    for kind in ("StandardScaler", "MaxAbsScaler", "Normalizer"):
+        model = scaled(kind)
+        model = model.fit(frame) if hasattr(model, "fit") else model
+        assert {type(row.o) for row in model.transform(frame).select("o").collect()} == {DenseVector, SparseVector}
+        assert not check_scores(spark, model, frame, "o").guarded_rows
+        assert check_scores(spark, model, stored(FEW).mixed, "o", deopt=None).guarded_rows
+
+
+@pytest.mark.parametrize("size", [MORE, MANY])
+def test_sums_behind_scalers(spark, stored, size):
+    """What becomes of stored values on the way to a sum, which is Spark's to the last bit."""
+    tables = stored(size)
+    regression = regressors.LinearRegression(featuresCol="o", labelCol="y", maxIter=2)
+    for kind, params in [
+        ("StandardScaler", {}), ("MaxAbsScaler", {}), ("IDF", {}), ("Normalizer", {}), ("Normalizer", {"p": 1.0}),
+        ("Normalizer", {"p": float("inf")}), ("ElementwiseProduct", {"scalingVec": Vectors.dense(np.linspace(0.5, 2, size))}),
+    ]:  # fmt: skip
+        before = scaled(kind, **params)
+        before = before.fit(tables.mixed) if hasattr(before, "fit") else before
+        model = regression.fit(before.transform(tables.mixed))
+        both = PipelineModel([before, model])
+        assert not check_scores(spark, both, tables.sparse, "prediction").guarded_rows
+        assert not check_scores(spark, both, tables.mixed, F.round("prediction", 9)).guarded_rows
+
+
+RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<double>>"
+
+
+@pytest.mark.parametrize("size", [FEW, MANY])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        (0, 3, [0, 2], [1.0, 2.0]),  # of another size
+        (1, None, None, [1.0]),
+        (0, "size", [2, 1], [1.0, 2.0]),  # in no order
+        (0, "size", [1, 1], [1.0, 2.0]),
+        (0, "size", [1, 5000], [1.0, 2.0]),
+        (0, "size", [-1, 2], [1.0, 2.0]),
+        (0, "size", [1], [1.0, 2.0]),
+    ],
+)
+def test_what_is_no_vector(spark, stored, tmp_path, size, raw):
+    """A row of another size, without a vector, or with indices that no vector has, behaves as in Spark: mostly it raises."""
+    tables = stored(size)
+    model = classifiers.LogisticRegression(featuresCol="v", labelCol="y", maxIter=2).fit(tables.mixed)
+    given = None if raw is None else tuple(size if part == "size" else part for part in raw)
+    rows = [(i, (0, size, [1], [1.0]) if i != 5 else given) for i in range(20)]
+    spark.createDataFrame(rows, f"id long, v {RAW}").coalesce(1).write.parquet(str(tmp_path / "raw"))
+    frame = spark.read.schema(StructType(SCHEMA.fields[:2])).parquet(str(tmp_path / "raw"))  # which says nothing of the size
+    query = lambda: model.transform(frame).select("id", "prediction")  # noqa: E731
+    errors = []
+    for enabled in ("false", "true"):
+        with session_conf(spark, {ENABLED: enabled, BACKEND: "native"}):
+            assert enabled == "false" or "Weld" in query()._jdf.queryExecution().executedPlan().toString()
+            with pytest.raises(Exception, match="requirement failed|is null|OutOfBounds") as error:
+                query().collect()
+            errors.append(cause_of(error.value))
+    assert errors[0] == errors[1]
+
+
+def cause_of(error):
+    """The innermost cause that an error of Spark's tells of."""
+    return [line for line in str(error).splitlines() if "Exception: " in line][-1].split("Exception: ")[-1]

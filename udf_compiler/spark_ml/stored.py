@@ -1,0 +1,54 @@
+"""Columns of vectors from outside, in the form in which Spark stores them, to the vectors that rules take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkweld.ir import Value
+from sparkweld.ir.ops import VectorColumns
+from sparkweld.ir.types import F64, I8, I32, I64
+from sparkweld.reasons import refusal
+from udf_compiler.catalyst_values import Translator
+from udf_compiler.models.features import Features
+from udf_compiler.models.terms import Terms, VectorPart
+from udf_compiler.models.translator import all_of
+from udf_compiler.spark_ml.stages import Vector
+
+#: What a stored vector's type is, see VectorUDT.
+_SPARSE, _DENSE = 0, 1
+
+#: Up to so many numbers, weighted sums are taken of columns, which a kernel adds for several rows at a time.
+_FEW = 32
+
+
+def stored_vector(translator: Translator, expr: dict[str, Any], demand: Value | None, most: int) -> Vector:
+    """A stored vector; a row that is NULL, of another size or no vector is guarded. `most`: numbers that may become columns.
+
+    Refuses SW902 where nothing tells the size.
+    """
+    loop, size = translator.loop, expr["size"]
+    if size is None:
+        raise refusal("SW902", column=expr["name"])
+    kind, width, indices, values = (translator.of(arg, demand) for arg in expr["args"])
+    dense = loop.call("equal", kind.value, loop.const(_DENSE, I8))
+    parts = [
+        loop.call("equal", kind.value, loop.const(_SPARSE, I8)),
+        loop.call("equal", width.value, loop.const(size, I32)), width.valid, indices.valid,
+    ]  # fmt: skip
+    sparse = all_of(loop, [part for part in parts if part is not None])
+    translator.guard(loop.call("logical_or", dense, sparse), demand)
+    if values.valid is not None:
+        translator.guard(values.valid, demand)
+    arguments = dense, indices.value, values.value
+    part = Terms(loop, (VectorPart(arguments, size),))
+    if size > most:
+        return Vector(part)
+    op = VectorColumns.of(size)
+    whole, zeros, *numbers = (loop.emit(op.at(at), *arguments) for at in range(2 + size))
+    translator.guard(loop.call("equal", whole, loop.const(1, I64)), demand)
+
+    def without_zeros() -> None:
+        translator.guard(loop.call("equal", zeros, loop.const(0, I64)), demand)
+
+    features = Features(loop, tuple(numbers))
+    return Vector(features, "mixed", None, without_zeros, loop.cast(dense, F64), part if size > _FEW else None)
