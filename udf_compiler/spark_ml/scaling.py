@@ -98,6 +98,8 @@ def normalize(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vect
         else:
             norm = loop.call("add", norm, size)
     norm = loop.call("sqrt", norm) if p == 2 else norm
+    if x.form != "dense":  # what a sparse row does not store stays 0, whatever the norm is
+        loop.guard(loop.call("logical_not", loop.call("isnan", norm)))
     divisor = loop.select(loop.call("equal", norm, zero), double(loop, 1.0), norm)
     made = [loop.call("divide", value, divisor) for value in x.values]
     same = x.of(made, x.form) if x.form == "dense" else same_form(loop, x, made)

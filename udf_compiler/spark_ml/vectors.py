@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64
-from udf_compiler.models.features import Features, guard_finite
+from udf_compiler.models.features import Features, Indicator, guard_finite
 from udf_compiler.models.sums import scores
 from udf_compiler.spark_ml.stages import Argument, Rule, Stage, Vector, double, one_vector
 from udf_compiler.trace.session import check_size
@@ -63,7 +64,20 @@ def chosen(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
     x, indices = one_vector(args), stage.arrays["indices"].tolist()
     if indices and max(indices) >= x.size:
         x.sized(max(indices) + 1, stage)
-    return Vector(x.features.chosen(indices), "dense" if x.form == "dense" else "")
+    made = x.features.chosen(indices)
+    if x.form == "dense":
+        return Vector(made, "dense")
+    return Vector(replace(made, columns=tuple(c if isinstance(c, Indicator) else _sliced(loop, x, c) for c in made.columns)))
+
+
+def _sliced(loop: LoopBuilder, x: Vector, value: Value) -> Value:
+    """A slice of a sparse row stores no zeros, so that they lose their sign; where it is not known which are, -0.0 is guarded."""
+    unsigned = loop.call("add", value, double(loop, 0.0))
+    if x.dense is not None:
+        return loop.select(loop.call("equal", x.dense, double(loop, 0.0)), unsigned, value)
+    zero = loop.call("equal", value, double(loop, 0.0))
+    loop.guard(loop.call("logical_not", loop.call("logical_and", zero, loop.call("signbit", value))))
+    return value
 
 
 STAGES: dict[str, Rule] = {
