@@ -48,7 +48,7 @@ from typing import Any, BinaryIO
 from sparkweld.errors import SparkWeldError
 
 #: Version of this description and of how kernels are called; the JVM refuses to talk to a service of another one.
-PROTOCOL = 2
+PROTOCOL = 3
 
 MAX_JSON_BYTES = 256 << 20
 MAX_BLOBS = 1 << 16

@@ -176,7 +176,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
 }
 
 object ServiceClient {
-  val Protocol = 2
+  val Protocol = 3
   private val StartLimitMs = 60000L
   private val MaxBackOffSeconds = 300L
 }
