@@ -28,8 +28,15 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
  *
  * @param groups the keys of the groups; empty for the whole partition
  * @param ties which rows stay besides, whose keys are those of others
+ * @param threshold the number of the WeldThresholdExec's column below, which is told the worst first key so far
  */
-final case class WeldTopExec(groups: Seq[Expression], order: Seq[SortOrder], most: Int, ties: Ties.Value, child: SparkPlan)
+final case class WeldTopExec(
+    groups: Seq[Expression],
+    order: Seq[SortOrder],
+    most: Int,
+    ties: Ties.Value,
+    child: SparkPlan,
+    threshold: Option[Long] = None)
   extends UnaryExecNode {
   override def nodeName: String = "WeldTop"
   override def output: Seq[Attribute] = child.output
@@ -53,12 +60,16 @@ final case class WeldTopExec(groups: Seq[Expression], order: Seq[SortOrder], mos
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (by, sorted, first, equals, given) = (groups, order, most, ties, child.output)
+    val number = threshold
     val (outputRows, droppedRows) = (longMetric("numOutputRows"), longMetric("droppedRows"))
     child.executeColumnar().mapPartitions { batches =>
       val top = new TopRows(by, sorted, first, equals, given)
+      val told = number.map(Threshold.of(TaskContext.get(), _))
+      told.foreach(_.worst = None) // a task may have another partition before this one
       TaskContext.get().addTaskCompletionListener[Unit](_ => top.close())
       batches.map { batch =>
         val kept = top.of(batch)
+        told.foreach(_.worst = top.worst)
         outputRows += kept.numRows().toLong
         droppedRows += batch.numRows().toLong - kept.numRows()
         if (kept.numRows() == 0) batch.closeIfFreeable() // nobody else will read it
@@ -103,6 +114,9 @@ private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most
     }
     new ColumnarBatch(shown, kept)
   }
+
+  /** The first key, a double, of the last of the first rows so far; None until there are enough, and for NULL. */
+  def worst: Option[Double] = ranks.flatMap(_.doubleOf(whole.rankOfWorst))
 
   /** Writes the numbers of the rows that stay; how many these are. */
   private def select(batch: ColumnarBatch): Int = {
@@ -216,6 +230,10 @@ private abstract class FirstKey(place: Int, ascending: Boolean, nullsFirst: Bool
     if (hasNull && column.isNullAt(row)) { if (nullsFirst) Long.MinValue else Long.MaxValue }
     else if (ascending) number(row) else ~number(row)
 
+  /** The double of this rank; None where it is that of a NULL, or of no key. */
+  final def doubleOf(rank: Long): Option[Double] =
+    Option.when(rank != Long.MinValue && rank != Long.MaxValue)(FirstKey.valueOf(if (ascending) rank else ~rank))
+
   /** Grows with the value at `row`, as Spark orders them. */
   protected def number(row: Int): Long
 }
@@ -251,4 +269,7 @@ private object FirstKey {
     val bits = java.lang.Double.doubleToLongBits(value + 0.0)
     bits ^ (bits >> 63) & Long.MaxValue
   }
+
+  /** Inverse of `ordered`. */
+  private def valueOf(number: Long): Double = java.lang.Double.longBitsToDouble(number ^ (number >> 63) & Long.MaxValue)
 }

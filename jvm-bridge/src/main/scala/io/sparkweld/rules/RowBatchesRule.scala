@@ -1,6 +1,6 @@
 package io.sparkweld.rules
 
-import io.sparkweld.plan.{RowBatchesExec, WeldExec, WeldRowsExec, WeldTopExec}
+import io.sparkweld.plan.{RowBatchesExec, WeldExec, WeldRowsExec, WeldThresholdExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.sql.catalyst.rules.Rule
@@ -17,6 +17,7 @@ object RowBatchesRule extends Rule[SparkPlan] {
     else WarnOnce.guard("the rewriting of rows below and above kernels", plan)(rows(plan.transformUp {
       case weld: WeldExec => weld.child match {
         case RowToColumnarExec(rows) => weld.copy(child = RowBatchesExec(rows))
+        case threshold @ WeldThresholdExec(_, _, RowToColumnarExec(rows)) => weld.copy(child = threshold.copy(child = RowBatchesExec(rows)))
         case _ => weld
       }
       case node if takesWholeRows(node) => node.mapChildren(rows)

@@ -34,10 +34,10 @@ object TopRowsRule extends Rule[SparkPlan] {
     if (!plan.exists(_.isInstanceOf[WeldExec]) || !SparkWeldConf.TopKEnabled.get(conf)) plan
     else WarnOnce.guard("the search for top-K queries over kernels", plan)(plan.transform {
       case top @ TakeOrderedAndProjectExec(most, order, _, ColumnarToRowExec(weld: WeldExec), _) if isSmall(most, order) =>
-        top.copy(child = ColumnarToRowExec(WeldTopExec(Nil, order, most, Ties.First, weld)))
+        top.copy(child = ColumnarToRowExec(first(most, order, weld)))
       case top @ TakeOrderedAndProjectExec(most, order, _, project @ ProjectExec(list, ColumnarToRowExec(weld: WeldExec)), _)
           if isSmall(most, order ++ list) =>
-        val below = WeldTopExec(Nil, order.map(through(list)), most, Ties.First, weld)
+        val below = first(most, order.map(through(list)), weld)
         top.copy(child = project.copy(child = ColumnarToRowExec(below)))
       case limit @ WindowGroupLimitExec(groups, order, rank @ (_: RowNumber | _: Rank | _: DenseRank), most, Partial, Sorted(sort, weld))
           if isSmall(most, order ++ groups) =>
@@ -46,6 +46,12 @@ object TopRowsRule extends Rule[SparkPlan] {
       case Extremes(aggregate, groups, key, weld) =>
         aggregate.withNewChildren(Seq(ColumnarToRowExec(WeldTopExec(groups, Seq(key), 1, Ties.All, weld))))
     })
+
+  /** The first rows of a kernel, which is told the worst of them where that spares it work. */
+  private def first(most: Int, order: Seq[SortOrder], weld: WeldExec): WeldTopExec = Thresholds.below(weld, order.head, conf) match {
+    case Some((bounded, worst)) => WeldTopExec(Nil, order, most, Ties.First, bounded, Some(worst))
+    case None => WeldTopExec(Nil, order, most, Ties.First, weld)
+  }
 
   private def isSmall(most: Int, expressions: Seq[Expression]): Boolean =
     0 < most && most <= MostRows && expressions.forall(_.deterministic)

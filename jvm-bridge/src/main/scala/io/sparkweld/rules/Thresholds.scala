@@ -1,0 +1,58 @@
+package io.sparkweld.rules
+
+import io.sparkweld.SparkWeldConf
+import io.sparkweld.plan.{MapStep, ProjectStep, WeldExec, WeldThresholdExec}
+import io.sparkweld.support.Mode
+
+import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
+import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types.DoubleType
+
+/**
+ * A kernel below a top-K query to one that drops the rows whose scores come behind the worst of the first K so far.
+ *
+ * {{{
+ *   WeldTop 10, [score DESC]            WeldTop 10, [score DESC]
+ *     Weld [f]                   ->       Weld [f, score >= worst]
+ *       rows                                WeldThreshold worst
+ *                                             rows
+ * }}}
+ *
+ * What it rewrites: kernels that have bounds of their models for such a filter, so that these are not computed for all rows. When it
+ * must not: a score that is no double, or not what the kernel makes; a cascade, whose rows are counted; maps; kernels in stages.
+ * Rows that go to Python pass the same filter, as Spark's own.
+ */
+private[rules] object Thresholds {
+  /** In the notes of a program with bounds: see udf_compiler/pipeline.py. */
+  private val Bounded = "rows whose bounds cannot pass the filter"
+
+  def below(weld: WeldExec, order: SortOrder, conf: SQLConf): Option[(WeldExec, Long)] = order.child match {
+    case score: Attribute if SparkWeldConf.ScoreBounds.get(conf) == Mode.Always && score.dataType == DoubleType && suits(weld, score) =>
+      val worst = AttributeReference("worst", DoubleType, nullable = false)()
+      val descending = order.direction == Descending
+      val source = WeldThresholdExec(worst, descending, weld.child)
+      val ahead = if (descending) GreaterThanOrEqual(score, worst) else LessThanOrEqual(score, worst)
+      val chain = weld.steps.map {
+        case ProjectStep(columns) => ProjectStep(columns :+ worst)
+        case step => step
+      }.foldLeft(source: SparkPlan)((child, step) => step.over(child))
+      val kept = if (score.nullable) Or(IsNull(score), ahead) else ahead
+      WeldRule(ProjectExec(weld.output, FilterExec(kept, chain))) match {
+        case made: WeldExec if made.child == source && made.stages.isEmpty && made.summary.notes.exists(_.contains(Bounded)) &&
+            made.output == weld.output =>
+          val kernel = made.kernel.copy(rowLimit = weld.kernel.rowLimit) // that of the batches that Spark would make
+          val bounded = made.copy(kernel = kernel, columnarInput = weld.columnarInput)
+          weld.logicalLink.foreach(bounded.setLogicalLink)
+          Some((bounded, worst.exprId.id))
+        case _ => None
+      }
+    case _ => None
+  }
+
+  private def suits(weld: WeldExec, score: Attribute): Boolean = {
+    val at = weld.output.indexWhere(_.exprId == score.exprId)
+    at >= 0 && weld.kernel.layout(at) < 0 && weld.stages.isEmpty && weld.kernel.watched.isEmpty &&
+      !weld.steps.exists(_.isInstanceOf[MapStep])
+  }
+}
