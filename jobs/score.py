@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import sparkweld
 from sparkweld.api.explain import watched
-from sparkweld.api.scoring import candidate_rows, first_rows, quoted
+from sparkweld.api.scoring import approximate_rows, first_rows, quoted
 from sparkweld.api.tables import FORMATS, check_output, read_table, write_table
 
 
@@ -52,11 +52,8 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
 def predictions(table: DataFrame, args: argparse.Namespace) -> DataFrame:
     """The rows and columns of the output. Raises UserError for what the table or the model does not have."""
     if args.approximate and (args.top_k is None or args.where):
-        raise sparkweld.UserError("--approximate DIR chooses candidates of all rows: it takes --top-k, and no --where")
-    rows = table
-    if args.approximate and args.top_k > 0:
-        rows = candidate_rows(table, args.model, args.features, args.proba, args.top_k, args.approximate)
-    scored = sparkweld.score(rows, args.model, args.features, args.name, args.proba, args.cascade)
+        raise sparkweld.UserError("--approximate DIR is about the first of all rows: it takes --top-k, and no --where")
+    scored = sparkweld.score(table, args.model, args.features, args.name, args.proba, args.cascade)
     made = [name for name in scored.columns if name not in table.columns]
     kept = table.columns if args.keep is None else args.keep
     absent = [name for name in (*kept, *args.partition_by) if name not in scored.columns]
@@ -68,7 +65,8 @@ def predictions(table: DataFrame, args: argparse.Namespace) -> DataFrame:
     scored = scored.select(*map(quoted, [name for name in kept if name not in made] + made))
     if args.top_k is None:
         return scored
-    return first_rows(scored, kept, args.top_k)
+    first = first_rows(scored, kept, args.top_k)
+    return approximate_rows(first, args.model, args.proba, args.top_k, args.approximate) if args.approximate else first
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:

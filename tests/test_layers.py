@@ -39,6 +39,8 @@ BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py"}
 MEETING_POINTS = {
     "udf_compiler/aggregates/compile.py": {"optimizer"},
     "udf_compiler/cascade_payloads.py": {"willump"},
+    "udf_compiler/ranking_payloads.py": {"willump"},
+    "udf_compiler/substitution.py": {"willump"},
     "udf_compiler/host.py": {"kernels"},
     "udf_compiler/pipeline.py": {"optimizer"},
     "udf_compiler/service.py": {"optimizer", "kernels", "fused"},
@@ -50,7 +52,7 @@ PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 PYSPARK_FILES = {"sparkweld/fused/payload.py", "sparkweld/fused/grouping.py"} | {
     f"udf_compiler/{name}.py"
     for name in (
-        *("aggregates/row_values", "cascade_payloads"),
+        *("aggregates/row_values", "substitution"),
         *("environment", "model_files", "payload", "rebuild", "scalar/rows", "wrappers"),
     )
 }

@@ -1,6 +1,6 @@
 """`sparkweld.ranking`: rows without labels to a certified ranking, which finds the candidates of approximate top-K queries.
 
-    sparkweld.ranking.fit(model, table, k=(10, 100, 1000), recall=0.95, path="rankings/late", proba=True)
+    sparkweld.ranking.fit(model, table, k=1000, rows=5_000_000, recall=0.95, path="rankings/late", proba=True)
     sparkweld.score(df, model, proba=True, top_k=1000, approximate="rankings/late")
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,79 +26,74 @@ from sparkweld.willump.ranking import Ranking, RankPromise
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-#: The column of the small model's scores.
-_SCORE = "__sparkweld_candidate"
-
 
 def fit(
-    model: Any, data: Any, k: Sequence[int] = (10, 100, 1000), recall: float = 0.95, confidence: float = 0.95, *,
-    proba: Any = False, path: str | Path | None = None, text: str | None = None, seed: int = 0,
+    model: Any, data: Any, k: int | Sequence[int] = (10, 100, 1000), recall: float = 0.95, confidence: float = 0.95, *,
+    rows: int | None = None, proba: Any = False, path: str | Path | None = None, text: str | None = None, seed: int = 0,
 ) -> Ranking:  # fmt: skip
     """The certified ranking of a fitted `model` for rows like `data`: a DataFrame (of Spark, too), or a Series of texts.
 
-    `k`: queries for the least of these many rows, or more, are served. `recall`: the share of the first K rows that is found, in
-    at least `confidence` of tables. `proba`: of classifiers, as `sparkweld.score` has it. `text`: the column of a model that
-    takes one Series. `path`: a directory to write.
+    `k`: of one or more queries, how many rows they want, of a table of so many `rows`; by default as many as `data` has. What
+    counts later is the last score of an answer: queries are served down to the score that the first `k` of `rows` rows
+    have, but none for fewer rows than the least of `k`. `recall`: the share of the first K rows that is found, with `confidence`.
+    `proba`: of classifiers, as `sparkweld.score` has it. `text`: the column of a model that takes one Series. `path`: a directory
+    to write.
 
     Raises UserError for arguments that mean nothing, and a Refusal (SW942, SW946 to SW949) that says why there is no ranking.
     """
-    if not k or min(k) < 1 or not 0.5 <= recall < 1 or not 0.5 <= confidence < 1:
+    ks = tuple(sorted({k} if isinstance(k, int) else set(k)))
+    if not ks or ks[0] < 1 or not 0.5 <= recall < 1 or not 0.5 <= confidence < 1:
         raise UserError(f"k={k} wants numbers of 1 or more, recall={recall} and confidence={confidence} 0.5 <= share < 1")
-    rows = data.toPandas() if hasattr(data, "toPandas") else data
-    rows = rows[text] if text is not None else rows
-    if not isinstance(rows, pd.DataFrame | pd.Series):
+    given = data.toPandas() if hasattr(data, "toPandas") else data
+    if not isinstance(given, pd.DataFrame | pd.Series):
         raise UserError(f"data is a {type(data).__name__}; give a DataFrame, or a Series of texts")
-    rows = rows.reset_index(drop=True)
-    scores, about = _scores(model, rows, proba)
-    made = ranking.fit(model, rows, scores, about, RankPromise(tuple(sorted(set(k))), recall, confidence), measure, seed)
-    if path is None:
-        return made
-    return Ranking(made.small, made.full, store.save(made, Path(path)))
+    if text is not None and text not in given:
+        raise UserError(f"data has no column {text!r} of texts")
+    given = (given if text is None else given[text]).reset_index(drop=True)
+    rows = len(given) if rows is None else rows
+    if rows < ks[-1]:
+        raise UserError(f"the first k={ks[-1]:,} of rows={rows:,} rows are all of them; give a smaller k")
+    scores, column, about = _scores(model, given, proba)
+    made = ranking.fit(model, given, scores, column, about, RankPromise(ks, rows, recall, confidence), measure, seed)
+    return made if path is None else Ranking(made.small, made.full, store.save(made, Path(path)))
 
 
 def certificate(path: str | Path) -> RankCertificate:
-    """The certificate of a directory. Refuses SW950 and SW951."""
-    return store.load_ranking(Path(path))[1]
+    """The certificate of a directory. Refuses SW950."""
+    return store.read_certificate(Path(path), RankCertificate)
 
 
-def candidates(
-    df: DataFrame, model: Any, features: Sequence[str] | Mapping[str, str], k: int, proba: Any, path: str | os.PathLike[str]
-) -> DataFrame:
-    """The rows of `df` of which those of the `k` largest scores are to be chosen. All, after a RefusalWarning, when the ranking
-    does not speak of them. Counts the rows of `df`."""
-    from pyspark.sql import functions as F
-
-    from sparkweld.api.scoring import quoted, score
+def approximate(first: DataFrame, model: Any, k: int, proba: Any, path: str | os.PathLike[str]) -> DataFrame:
+    """The query `first` for the `k` largest scores, by candidates where the ranking in `path` serves it; as it is, after a
+    RefusalWarning, where it does not. Whether the answer is one that the ranking speaks of is known when it is there: else the
+    full model scores every row then."""
+    from sparkweld.bridge.jvm import with_ranking
 
     try:
-        small, told = store.load_ranking(Path(path))
+        told = store.load_ranking(Path(path))[1]
         if told.model != fingerprint(model) or told.score != _about(model, proba):
             raise refusal("SW952", what="ranking", path=path, model=f"{_about(model, proba)} of the {type(model).__name__}")
-        rows = df.count()
-        some = told.candidates(k, rows)
-        if some is None:
-            raise refusal("SW958", path=path, k=f"{k:,}", rows=f"{rows:,}", least=told.least_k, share=f"{told.factors[0][0]:.4%}")
+        if k < told.least_k:
+            raise refusal("SW958", path=path, k=f"{k:,}", why=f"it serves queries for {told.least_k:,} rows or more")
+        return with_ranking(first, os.path.abspath(path))
     except Refusal as refused:
         warnings.warn(f"the full model scores every row: {refused}", RefusalWarning, stacklevel=3)
-        return df
-    if some >= rows:
-        return df
-    scored = score(df, small, features, _SCORE)
-    return scored.orderBy(F.desc_nulls_last(_SCORE)).limit(some).select(*map(quoted, df.columns))
+        return first
 
 
-def _scores(model: Any, rows: Any, proba: Any) -> tuple[np.ndarray, str]:
-    """(what orders the rows, its name)."""
+def _scores(model: Any, rows: Any, proba: Any) -> tuple[np.ndarray, int, str]:
+    """(what orders the rows, the column of the probabilities that it is or -1, its name)."""
     about = _about(model, proba)
     if proba is False:
         found = np.asarray(model.predict(rows))
         if found.ndim != 1 or found.dtype.kind not in "biuf":
             raise UserError(f"the model predicts {found.dtype}: rows have no order; give proba=<class>")
-        return found.astype(np.float64), about
+        return found.astype(np.float64), -1, about
     classes = model.classes_.tolist()
     if proba is True and len(classes) != 2 or proba is not True and proba not in classes:
         raise UserError(f"proba={proba!r}: give one of the classes {classes}")
-    return np.asarray(model.predict_proba(rows), np.float64)[:, 1 if proba is True else classes.index(proba)], about
+    column = 1 if proba is True else classes.index(proba)
+    return np.asarray(model.predict_proba(rows), np.float64)[:, column], column, about
 
 
 def _about(model: Any, proba: Any) -> str:

@@ -43,8 +43,8 @@ def score(
     its certificate speaks of; where it cannot be used, a RefusalWarning says why and the model scores every row.
 
     `top_k`: only so many rows, of the largest predictions, NULL last; of equal predictions those come first whose other columns
-    are smaller, in the order of the table. `approximate`: the directory that `sparkweld.ranking.fit` wrote for this model: a
-    small model then chooses candidates, and the full one orders them; the rows of `df` are counted first.
+    are smaller, in the order of the table. `approximate`: the directory that `sparkweld.ranking.fit` wrote for this model: with
+    the plugin, a small model then chooses candidates, and the full one orders them.
 
     Nothing else is read or computed before an action on the result. With the plugin the model is compiled; without it, or where
     it is refused (`sparkweld.explain` says why), a pandas UDF gives the same rows. Raises UserError, before any row is read, for
@@ -90,18 +90,21 @@ def _first_rows(
 ) -> DataFrame:
     if isinstance(model, str | os.PathLike):
         model = load_model(model, df.sparkSession)
-    rows = df if approximate is None else candidate_rows(df, model, features, proba, top_k, approximate)
-    return first_rows(score(rows, model, features, output, proba, cascade), df.columns, top_k)
+    found = first_rows(score(df, model, features, output, proba, cascade), df.columns, top_k)
+    if approximate is None:
+        return found
+    if cascade is not None:
+        raise UserError("approximate= and cascade= are of one model: give one of them")
+    return approximate_rows(found, model, proba, top_k, approximate)
 
 
-def candidate_rows(df: DataFrame, model: Any, features: Any, proba: Any, top_k: int, path: str | os.PathLike[str]) -> DataFrame:
-    """The rows that the ranking in `path` chooses for a query of `top_k` rows, in no order; all where it cannot be used."""
-    from sparkweld.api.ranking import candidates
+def approximate_rows(first: DataFrame, model: Any, proba: Any, top_k: int, path: str | os.PathLike[str]) -> DataFrame:
+    """What `first_rows` gave, found by the candidates of the ranking in `path` where it serves the query."""
+    from sparkweld.api import ranking
 
     if isinstance(model, str | os.PathLike):
-        model = load_model(model, df.sparkSession)
-    given = {g.name: g.column for g in chosen_features(model, features, _columns(df))} if features is None else features
-    return candidates(df, model, given, top_k, proba, path)
+        model = load_model(model, first.sparkSession)
+    return ranking.approximate(first, model, top_k, proba, path)
 
 
 def first_rows(scored: DataFrame, others: Sequence[str], top_k: int) -> DataFrame:

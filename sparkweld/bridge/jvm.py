@@ -15,6 +15,7 @@ from py4j.protocol import Py4JJavaError
 
 from sparkweld.bridge.jar import PLUGIN_CLASS
 from sparkweld.errors import UserError
+from sparkweld.reasons import refusal
 
 _EXPLAIN_CLASS = "io.sparkweld.ui.WeldExplain"
 
@@ -73,6 +74,19 @@ def explain(query_execution: Any, jvm: Any) -> str | None:
     if isinstance(target, JavaPackage):
         raise UserError(f"the plugin in this JVM has no {_EXPLAIN_CLASS}: its jar and this package differ in version")
     return str(target.explain(query_execution))
+
+
+def with_ranking(query: Any, path: str) -> Any:
+    """The DataFrame `query`, a limit of a sort, to be answered by the candidates of the ranking in `path`. Refuses SW958 where
+    there is no plugin to do so."""
+    session = query.sparkSession
+    jvm = running_jvm() if hasattr(query, "_jdf") else None
+    plugins = (context_conf(session.sparkContext, "spark.plugins") or "") if jvm is not None else ""
+    if PLUGIN_CLASS not in plugins.split(",") or not plugin_is_loadable(jvm):
+        raise refusal("SW958", path=path, k="K", why="it needs the plugin, in a session that is not of Spark Connect")
+    assert jvm is not None
+    jvm.io.sparkweld.rules.RankingRule.named(query._jdf, path)
+    return query
 
 
 class Files:

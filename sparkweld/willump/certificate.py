@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -150,34 +149,42 @@ class CascadeCertificate(Certificate):
 
 @dataclass(frozen=True, kw_only=True)
 class RankCertificate(Certificate):
-    """That of a ranking: `factors` are (share of rows K / N, candidates for one row wanted), ascending.
+    """That of a ranking: of the rows whose full score is at least `least`, a share of `recall` or more are candidates.
 
-    In each cell a table drawn from the `rows` held out had at least `recall` of its first K rows among the answer in at least
-    `confidence` of the draws. `score`: which result of the model orders the rows.
+    A candidate is a row whose small score is above `limit`. Of the held-out rows, `wanted` reach `least`, about a `share` of
+    them, and `missed` of these are no candidates; `candidates`: the share of all rows that are. `score`: which result of the
+    model orders the rows, its predictions (`column` -1), or that column of its probabilities of `classes`. Queries for fewer than
+    `least_k` rows are not served.
     """
 
     WHAT, FILE, MODELS = "ranking", "ranking.json", "ranking.pkl"
 
     recall: float
     least_k: int
-    factors: tuple[tuple[float, float], ...]
+    least: float
+    limit: float
+    share: float
+    candidates: float
+    wanted: int
+    missed: int
+    column: int
+    classes: int
     score: str
 
-    def candidates(self, k: int, rows: int) -> int | None:
-        """How many candidates a query for the first `k` of so many rows needs; None when nothing is certified of it."""
-        shares = [(share, factor) for share, factor in self.factors if share * rows <= k]
-        return math.ceil(shares[-1][1] * k) if shares and k >= self.least_k else None
-
     def _promise(self) -> list[str]:
-        factors = ", ".join(f"{factor:g} from {share:.3%} of the rows on" for share, factor in self.factors)
         return [
-            f"certified: finds {self.recall:.1%} of the first K rows, K from {self.least_k} on, {self.confidence:.1%} confidence",
-            f"candidates for each row wanted: {factors}",
-            f"evidence: tables drawn from {self.rows:,} held-out rows, by {self.score}",
+            f"certified: finds {self.recall:.1%} of rows whose {self.score} is at least {self.least:.6g}, about the first"
+            f" {self.share:.4%} of a table, {self.confidence:.1%} confidence; K from {self.least_k} on",
+            f"evidence: of {self.rows:,} held-out rows {self.wanted:,} were wanted, {self.missed} of these missed",
         ]
 
     def _expected(self) -> list[str]:
-        return [f"cost a row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns"]
+        cost = self.small_cost + self.candidates * self.full_cost
+        return [
+            f"candidates: {self.candidates:.3%} of the rows, {self.candidates / self.share:.1f} for each row of that share",
+            f"cost a row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns, both by candidates {cost:.0f} ns"
+            f" ({self.full_cost / max(cost, 1e-9):.2f}x)",
+        ]
 
 
 def _tuples(value: Any) -> Any:

@@ -1,18 +1,22 @@
 """A fitted pipeline and rows without labels to a small model that finds the candidates of top-K queries, with a certificate.
 
-Willump's approximate top-K (section 4.3): the small model scores all rows, the full one the first ``r * K`` of them. Recall of
-the answer: the share of its rows whose full score is at least the K-th best of all, so that equal scores count as one. The factor
-r is chosen on rows drawn from one part of the data, and tested on rows drawn from another. A query is a *cell*: K of N rows. With
-K / N given, recall is one number of the population, from which more rows stray less: so a cell speaks for larger tables of its
-share too, and never for a smaller share or a smaller K.
+Willump's approximate top-K (section 4.3) has a small model score all rows and the full one the best of them by that. There, the
+number of candidates depends on that of the rows. Here a row is a candidate when the small model's score is above a limit: a
+function of the row alone, which needs no sort and holds in any part of any table. Of the rows whose full score is at least
+`least`, a share of `recall` or more are candidates, which is tested by counts: of rows held out, so many reach `least`, and
+of these so many are missed, a binomial number. So each answer whose last score is at least `least` is found to that share,
+whatever was asked, and any other answer is known by its last score.
+
+Limits are tested from the safest to the boldest, each at the full error, up to the first that fails, as `fitting` has it.
 """
 
 from __future__ import annotations
 
 import datetime
-import math
+import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,24 +28,31 @@ from sparkweld.willump.features import FeatureGroups, feature_groups
 from sparkweld.willump.fitting import LEAST_GAIN, Measure
 from sparkweld.willump.splits import Rows, split
 
-#: Shares of the rows to fit on, to choose with and to certify on.
-_SHARES = (0.2, 0.4, 0.4)
-#: Tables drawn for a cell, each of at most this part of the rows; larger ones would be the same rows again.
-_DRAWS, _PARTS = 200, (4, 8, 16)
-#: Least rows for one that is wanted: in a cell of fewer nearly all rows are candidates.
-_LEAST_ROWS = 20
-_FACTORS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+#: Shares of the rows to fit on, to choose with and to certify on; at most so many are fitted on.
+_SHARES, _MOST_FITTED = (0.2, 0.3, 0.5), 60_000
+#: For so many more rows than a query wants is certified, as the last score of a table strays.
+_SPARE = 2.0
+#: Shares of the rows that are candidates, of the limits that are looked at.
+_CANDIDATES = (0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.015, 0.01, 0.007, 0.005, 0.003, 0.002, 0.001, 0.0005, 0.0002)
+#: What the safest limit may cost, of the cheapest: beside the small model's, the candidates' cost is small.
+_SAFETY = 1.2
 #: Most terms of each text column of a small model.
 _TERMS = (None, 4000)
 
 
 @dataclass(frozen=True)
 class RankPromise:
-    """What is asked for: that of the first K rows, for K at least the least of `ks`, a share of `recall` is found so surely."""
+    """What is asked for: of the first K of so many `rows`, K one of `ks`, a share of `recall` is found so surely."""
 
     ks: tuple[int, ...]
+    rows: int
     recall: float
     confidence: float
+
+    @property
+    def share(self) -> float:
+        """Of the rows, those that it is shown for."""
+        return min(1.0, _SPARE * max(self.ks) / self.rows)
 
 
 @dataclass(frozen=True)
@@ -62,63 +73,186 @@ class Ranking:
         return {}
 
 
-def fit(full: Any, data: Any, scores: np.ndarray, about: str, promise: RankPromise, measure: Measure, seed: int = 0) -> Ranking:
-    """The certified ranking of a fitted pipeline. `scores`: what it gives for the rows of `data`, which `about` names.
+def fit(
+    full: Any, data: Any, scores: np.ndarray, column: int, about: str, promise: RankPromise, measure: Measure, seed: int = 0
+) -> Ranking:
+    """The certified ranking of a fitted pipeline.
 
-    Refuses SW942 (missing scores), SW947 (too few rows), SW948 (nothing passes), SW949 (nothing pays).
+    `scores`: what it gives for the rows of `data`: its predictions (`column` -1), or that column of its probabilities, which
+    `about` names. Refuses SW942 (missing scores), SW947 (too few rows), SW948 (nothing passes), SW949 (nothing pays).
     """
     missing = int(np.count_nonzero(~np.isfinite(scores)))
     if missing:
         raise refusal("SW942", what=f"{missing:,} of {len(scores):,}")
     parts = split(data, scores, seed, _SHARES)
-    cells = _cells(promise, min(len(parts.choose), len(parts.certify)))
-    if not cells:
-        needed = int(min(promise.ks) * _LEAST_ROWS * _PARTS[0] / _SHARES[2]) + _PARTS[0]
-        raise refusal("SW947", rows=f"{len(data) - parts.repeated:,}", k=min(promise.ks), needed=f"{needed:,}")
+    needed = hits_needed(promise.recall, promise.confidence)
+    if len(parts.certify) * promise.share < needed:
+        wanted = int(needed / promise.share / _SHARES[2]) + 2
+        rows, of = f"{len(data) - parts.repeated:,}", f"{promise.rows:,}"
+        raise refusal("SW947", rows=rows, k=max(promise.ks), of=of, needed=f"{wanted:,}")
     groups = feature_groups(full, data)
-    fitted = _small_models(groups, Rows(parts.fit.data, _spread(parts.fit.label)))
-    made = [(chosen, small) for chosen, small in fitted if _scores_missing(small, data) or not _scores_missing(full, data)]
-    if not made:
-        raise refusal("SW948", what="no small model takes these features", where="the rows to fit on")
-    full_cost, *costs = measure([full, *(small for _, small in made)], parts.choose.data)
-    found = []
-    for (chosen, small), cost in zip(made, costs, strict=True):
-        factors = _monotone([_factor(small, parts.choose, cell, promise, seed) for cell in cells])
-        scored = float(np.mean([min(1.0, f * k / n) for f, (k, n) in zip(factors, cells, strict=True)]))
-        found.append(_Choice(cost + full_cost * scored, cost, small, chosen, factors))
-    best = min(found, key=lambda choice: choice.query)
-    if not all(map(math.isfinite, best.factors)):
-        what = f"{_FACTORS[-1]} candidates a row do not find {promise.recall:.1%}"
-        raise refusal("SW948", what=what, where="the rows to choose with")
+    least = _least(np.concatenate([parts.choose.label, parts.certify.label]), promise.share)
+    models = _Models(groups, full, parts.fit.take(np.arange(min(len(parts.fit), _MOST_FITTED))), measure)
+    full_cost, priced = models.priced(parts.choose)
+    best = _chosen(priced, full_cost, parts.choose, least, promise)
     if best.query * LEAST_GAIN > full_cost:
         raise refusal("SW949", what=f"the best would cost {best.query:.0f} ns a row, the full model {full_cost:.0f}")
-    _check(best, parts.certify, cells, promise, seed + 1)
-    return Ranking(best.small, full, RankCertificate(
-        recall=promise.recall, confidence=promise.confidence, least_k=min(promise.ks), factors=_by_share(cells, best.factors),
-        rows=len(parts.certify), full_cost=full_cost, small_cost=best.cost,
-        efficient=tuple(n for n in groups.names if n in best.chosen), groups=groups.names, score=about, data=parts.fingerprint,
+    limit, share, found = _certified(best, full_cost, parts.certify, least, promise)
+    return Ranking(best.model.small, full, RankCertificate(
+        recall=promise.recall, confidence=promise.confidence, least_k=min(promise.ks),
+        least=least, limit=limit, share=promise.share, candidates=share, wanted=found[0], missed=found[1], column=column,
+        classes=len(getattr(full, "classes_", ())), score=about,
+        rows=len(parts.certify), full_cost=full_cost, small_cost=best.model.cost,
+        efficient=tuple(n for n in groups.names if n in best.model.groups), groups=groups.names, data=parts.fingerprint,
         versions=library_versions(), made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     ))  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """A small model; what it costs a row, and with the candidates of a query, the mean of all cells."""
+class _Priced:
+    """A small model, the groups that it reads, and what it costs a row."""
 
-    query: float
-    cost: float
+    groups: frozenset[str]
     small: Any
-    chosen: frozenset[str]
-    factors: list[float]
+    cost: float
 
 
-def _check(choice: _Choice, rows: Rows, cells: Sequence[tuple[int, int]], promise: RankPromise, seed: int) -> None:
-    """Refuses (SW948) when tables drawn from these rows have the recall less often than promised."""
-    for cell, factor in zip(cells, choice.factors, strict=True):
-        share = float(np.mean(_recalls(choice.small, rows, cell, [factor], seed)[0] >= promise.recall))
-        if share < promise.confidence:
-            what = f"for {cell[0]} of {cell[1]:,} rows, {share:.1%} of the tables had {promise.recall:.1%}"
-            raise refusal("SW948", what=what, where="the rows to certify on")
+@dataclass(frozen=True)
+class _Choice:
+    """A small model with its limits, the safest first, and what a query costs a row with the one that would be taken."""
+
+    model: _Priced
+    limits: tuple[float, ...]
+    query: float
+
+
+def _least(scores: np.ndarray, share: float) -> float:
+    """The score that so large a share of the rows reach."""
+    count = max(1, round(share * len(scores)))
+    return float(np.partition(scores, len(scores) - count)[len(scores) - count])
+
+
+class _Models:
+    """The small models worth a try: regressors of the scores, of each group of features, of all cheap ones, and of all."""
+
+    def __init__(self, groups: FeatureGroups, full: Any, fit: Rows, measure: Measure) -> None:
+        self.groups, self.full, self.measure = groups, full, measure
+        self.fit = Rows(fit.data, _spread(fit.label))
+        self.takes_missing = _scores_missing(full, fit.data)
+
+    def priced(self, rows: Rows) -> tuple[float, list[_Priced]]:
+        """(what the full model costs a row, the small models). Refuses SW948 when there are none."""
+        names = self.groups.names
+        alone = [] if self.groups.free else [self._fitted(frozenset({name})) for name in names]
+        made = [model for models in alone for model in models]
+        full_cost, costs = self._costs(made, rows)
+        found = [_Priced(chosen, small, cost) for (chosen, small), cost in zip(made, costs, strict=True)]
+        cheap = sorted(names, key=lambda name: min((p.cost for p in found if name in p.groups), default=0.0))
+        unions = [frozenset(cheap[:count]) for count in range(2, len(names) + 1)] if alone else []
+        made = [model for chosen in dict.fromkeys([*unions, frozenset(names)]) if len(chosen) > 1 or not alone
+                for model in self._fitted(chosen)]  # fmt: skip
+        full_cost, costs = self._costs(made, rows)
+        found += [_Priced(chosen, small, cost) for (chosen, small), cost in zip(made, costs, strict=True)]
+        if not found:
+            raise refusal("SW948", what="no small model takes these features", where="the rows to fit on")
+        return full_cost, found
+
+    def _costs(self, made: Sequence[tuple[frozenset[str], Any]], rows: Rows) -> tuple[float, list[float]]:
+        full_cost, *costs = self.measure([self.full, *(small for _, small in made)], rows.data)
+        return full_cost, costs
+
+    def _fitted(self, chosen: frozenset[str]) -> list[tuple[frozenset[str], Any]]:
+        made = self._pipelines(chosen)
+        return [(chosen, small) for small in made if not self.takes_missing or _scores_missing(small, self.fit.data)]
+
+    def _pipelines(self, chosen: frozenset[str]) -> Iterator[Any]:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        from sklearn.linear_model import Ridge
+
+        trees = (HistGradientBoostingRegressor(max_iter=count, random_state=0) for count in (30, 120))
+        for model in (Ridge(), *trees):
+            for most in _TERMS:
+                pipeline = self.groups.pipeline(chosen, model)
+                if most is not None and not limit_terms(pipeline, most):
+                    continue
+                if not isinstance(model, Ridge):
+                    _make_dense(pipeline)
+                try:
+                    yield pipeline.fit(self.fit.data, self.fit.label)
+                except (TypeError, ValueError):
+                    continue  # this family takes no missing, sparse or text values
+
+
+def _make_dense(pipeline: Any) -> None:
+    """Has encoders and unions give arrays, which trees take, where no step makes terms of texts."""
+    of = pipeline.get_params()
+    if not any(name.endswith("ngram_range") for name in of):
+        dense = {name: False for name in of if name.endswith("sparse_output")}
+        pipeline.set_params(**dense, **{name: 0 for name in of if name.endswith("sparse_threshold")})
+
+
+def _chosen(models: Sequence[_Priced], full_cost: float, rows: Rows, least: float, promise: RankPromise) -> _Choice:
+    """The model whose queries are the cheapest, by limits that find clearly more than promised. Refuses SW948."""
+    wanted = rows.label >= least
+    enough = (1 + promise.recall) / 2
+    found: list[_Choice] = []
+    best = 0.0
+    for model in models:
+        made = model.small.predict(rows.data)
+        limits = [_limit(made, share) for share in _CANDIDATES]
+        recalls = [float(np.mean(made[wanted] > limit)) for limit in limits]
+        best = max(best, recalls[0])
+        good = [share for share, recall in zip(_CANDIDATES, recalls, strict=True) if recall >= enough]
+        if good and recalls[0] >= enough:
+            found.append(_Choice(model, tuple(limits), model.cost + min(good) * full_cost))
+    if not found:
+        what = f"{_CANDIDATES[0]:.0%} of the rows as candidates have {best:.1%} of those wanted"
+        raise refusal("SW948", what=what, where="the rows to choose with")
+    return min(found, key=lambda choice: choice.query)
+
+
+def _limit(scores: np.ndarray, share: float) -> float:
+    """What so large a share of the scores is above, or a little less where many are equal."""
+    return float(np.quantile(scores, 1 - share, method="lower"))
+
+
+def _certified(
+    choice: _Choice, full_cost: float, rows: Rows, least: float, promise: RankPromise
+) -> tuple[float, float, tuple[int, int]]:
+    """(limit, share of candidates, (rows wanted, missed)): of the limits that pass, up to the first that fails, the safest of
+    those that cost little more than the cheapest. Refuses SW948."""
+    made = choice.model.small.predict(rows.data)
+    by_score = np.argsort(-rows.label, kind="stable")
+    wanted = by_score[: np.count_nonzero(rows.label >= least)]
+    passed: list[tuple[float, float, tuple[int, int]]] = []
+    failed = ""
+    for limit in choice.limits:
+        missed = np.cumsum(made[wanted] <= limit)
+        if not _passes(missed, promise):
+            failed = f"{missed[-1]:,} of {len(wanted):,} rows wanted are no candidates"
+            break
+        passed.append((limit, float(np.mean(made > limit)), (len(wanted), int(missed[-1]))))
+    if not passed:
+        raise refusal("SW948", what=failed, where="the rows to certify on")
+    costs = [choice.model.cost + share * full_cost for _, share, _ in passed]
+    return next(one for one, cost in zip(passed, costs, strict=True) if cost <= _SAFETY * min(costs))
+
+
+def _passes(missed: np.ndarray, promise: RankPromise) -> bool:
+    """Whether the recall is proved of all rows wanted, and seen in the best half of them, in the best half of these, and so on.
+
+    `missed`: of the first 1, 2 ... rows. By the proof, so few are missed seldom when the recall is just not enough.
+    """
+    counts = [len(missed) >> halves for halves in range(len(missed).bit_length())]
+    seen = all(missed[count - 1] <= (1 - promise.recall) * count for count in counts if count)
+    chance = importlib.import_module("scipy.stats").binom.cdf(missed[-1], len(missed), 1 - promise.recall)
+    return seen and bool(chance <= 1 - promise.confidence)
+
+
+@cache
+def hits_needed(recall: float, confidence: float) -> int:
+    """The fewest rows wanted that could prove the recall: with these, not one may be missed."""
+    return int(np.ceil(np.log(1 - confidence) / np.log(recall)))
 
 
 def _spread(scores: np.ndarray) -> np.ndarray:
@@ -129,31 +263,6 @@ def _spread(scores: np.ndarray) -> np.ndarray:
     return np.log((scores + least) / (1 - scores + least))
 
 
-def _cells(promise: RankPromise, rows: int) -> list[tuple[int, int]]:
-    """(K, N) of the queries that are drawn, the smallest share first."""
-    sizes = [rows // part for part in _PARTS]
-    cells = [(k, n) for k in promise.ks for n in sizes if k * _LEAST_ROWS <= n]
-    return sorted(cells, key=lambda cell: (cell[0] / cell[1], cell))
-
-
-def _small_models(groups: FeatureGroups, fit: Rows) -> Iterator[tuple[frozenset[str], Any]]:
-    """(groups, fitted regressor of the scores): of each group alone, or when they cost nothing of all."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-    from sklearn.linear_model import Ridge
-
-    sets = [frozenset(groups.names)] if groups.free else [frozenset({name}) for name in groups.names]
-    for chosen in sets:
-        for model in (Ridge(), HistGradientBoostingRegressor(max_iter=30, random_state=0)):
-            for most in _TERMS:
-                pipeline = groups.pipeline(chosen, model)
-                if most is not None and not limit_terms(pipeline, most):
-                    continue
-                try:
-                    yield chosen, pipeline.fit(fit.data, fit.label)
-                except (TypeError, ValueError):
-                    continue  # this family takes no missing, sparse or text values
-
-
 def _scores_missing(model: Any, data: Any) -> bool:
     """Whether a row whose floats are all missing has a score. Where the full model gives one, the small one must not raise."""
     row = data.iloc[:1]
@@ -162,43 +271,3 @@ def _scores_missing(model: Any, data: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _factor(small: Any, rows: Rows, cell: tuple[int, int], promise: RankPromise, seed: int) -> float:
-    """The least factor with which more of the tables than promised reach the recall; infinite when none does."""
-    found = _recalls(small, rows, cell, _FACTORS, seed)
-    wanted = (1 + promise.confidence) / 2
-    enough = [f for f, recalls in zip(_FACTORS, found, strict=True) if np.mean(recalls >= promise.recall) >= wanted]
-    return enough[0] if enough else math.inf
-
-
-def _recalls(small: Any, rows: Rows, cell: tuple[int, int], factors: Sequence[float], seed: int) -> np.ndarray:
-    """[factors, draws]: recall of each table that is drawn, with replacement."""
-    k, n = cell
-    order = np.argsort(-small.predict(rows.data), kind="stable")
-    full = rows.label[order]
-    random = np.random.default_rng(seed)
-    found = np.empty((len(factors), _DRAWS))
-    for draw in range(_DRAWS):
-        scores = full[np.sort(random.integers(0, len(full), n))]  # the small model's best first
-        last = np.partition(scores, n - k)[n - k]
-        hits = np.cumsum(scores >= last)
-        for at, factor in enumerate(factors):
-            found[at, draw] = min(k, hits[min(n, math.ceil(factor * k)) - 1]) / k
-    return found
-
-
-def _monotone(factors: Sequence[float]) -> list[float]:
-    """What a larger share needs, a smaller one needs too."""
-    return np.maximum.accumulate(np.asarray(factors, np.float64)[::-1])[::-1].tolist()
-
-
-def _by_share(cells: Sequence[tuple[int, int]], factors: Sequence[float]) -> tuple[tuple[float, float], ...]:
-    """(share, factor) where the factor falls; a factor holds from its share on."""
-    found: list[tuple[float, float]] = []
-    for (k, n), factor in zip(cells, factors, strict=True):
-        if not found or factor < found[-1][1]:
-            found.append((k / n, factor))
-    return tuple(found)
-
-

@@ -25,6 +25,7 @@ from sparkweld.reasons import refusal
 from sparkweld.willump.cascade import Cascade
 from sparkweld.willump.certificate import CascadeCertificate, Certificate, RankCertificate, library_versions
 from sparkweld.willump.fingerprint import fingerprint
+from sparkweld.willump.ranker import Ranker
 
 C = TypeVar("C", bound=Certificate)
 K = TypeVar("K", bound=Certificate, covariant=True)
@@ -68,10 +69,12 @@ def load(path: Path) -> tuple[Cascade, CascadeCertificate]:
     return cascade, told
 
 
-def load_ranking(path: Path) -> tuple[Any, RankCertificate]:
-    """The small model and the certificate of a directory. Refuses SW950 and SW951."""
+def load_ranking(path: Path) -> tuple[Ranker, RankCertificate]:
+    """What stands for the full model, and the certificate of a directory. Refuses SW950 and SW951."""
     told = read_certificate(path, RankCertificate)
-    return _models(path, told), told
+    ranker = Ranker(_models(path, told), told.column, told.classes)
+    ranker.about = (*told.lines(), f"ranking: {path}")
+    return ranker, told
 
 
 def read_certificate(path: Path, kind: type[C]) -> C:

@@ -1,7 +1,7 @@
 """Real tables to the workloads of top-K queries and score filters: millions of rows in Parquet, and a fitted model.
 
-Rows are copies of the real ones. In each copy the numbers are moved by a seeded generator and a text gets the copy's number as
-one more word, so that no two rows share what the model reads.
+Rows are copies of the real ones. In each copy the numbers are moved by a seeded generator, and a text gets the end of another one
+and the copy's number as more words, so that no two rows share what the model reads.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 #: Rows of a file of the table.
 PART = 500_000
@@ -27,7 +27,7 @@ PART = 500_000
 @dataclass(frozen=True)
 class Workload:
     """`rows`: those of the real table; `moved`: the numbers of them that are moved; `text`: the column that tells copies apart.
-    `side`: a table to be joined by `key`.
+    `side`: a table to be joined by `key`. `ranked`: whether the model is so expensive that candidates are looked for.
     """
 
     rows: pd.DataFrame
@@ -37,6 +37,7 @@ class Workload:
     text: str | None = None
     side: pd.DataFrame | None = None
     key: str | None = None
+    ranked: bool = False
 
 
 def listings(folder: Path) -> Workload:
@@ -84,10 +85,36 @@ def credit(folder: Path) -> Workload:
     rows = table.drop(columns=["id", "label"]).astype(np.float64)
     model = RandomForestClassifier(n_estimators=200, max_depth=9, random_state=0)
     model = Pipeline([("model", model)]).fit(rows, table["label"])
-    return Workload(rows, model, True, tuple(name for name in rows if rows[name].nunique() > 100))
+    return Workload(rows, model, True, tuple(name for name in rows if rows[name].nunique() > 100), ranked=True)
 
 
-WORKLOADS: dict[str, Callable[[Path], Workload]] = {"listings": listings, "ratings": ratings, "pieces": pieces, "credit": credit}
+def tweets(folder: Path) -> Workload:
+    """The probability that a tweet is offensive, by words and by parts of words of three to five characters."""
+    table = pd.read_parquet(folder / "hate_offensive_tweets.parquet")
+    rows = table[["text"]].reset_index(drop=True)
+    terms = [("words", TfidfVectorizer(min_df=2)), ("parts", TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=3))]
+    model = Pipeline([("terms", FeatureUnion(terms)), ("model", LogisticRegression(C=4, max_iter=1000, tol=1e-3))])
+    return Workload(rows, model.fit(rows["text"], table["toxic"]), True, (), "text", ranked=True)
+
+
+def flats(folder: Path) -> Workload:
+    """The price of flats by a forest of 500 trees over numbers and categories."""
+    table = pd.read_parquet(folder / "airbnb_nyc_2019.parquet")
+    table = table[table["price"].between(10, 1000)].fillna({"reviews_per_month": 0.0})
+    words = ["neighbourhood_group", "room_type"]
+    numbers = ["latitude", "longitude", "minimum_nights", "number_of_reviews", "reviews_per_month",
+               "calculated_host_listings_count", "availability_365"]  # fmt: skip
+    rows = table[[*words, *numbers]].astype(dict.fromkeys(numbers, np.float64)).reset_index(drop=True)
+    coder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    parts = ColumnTransformer([("words", coder, words), ("numbers", "passthrough", numbers)])
+    forest = RandomForestRegressor(500, min_samples_leaf=5, random_state=0, n_jobs=2)
+    model = Pipeline([("parts", parts), ("model", forest)]).fit(rows, np.log(table["price"]))
+    return Workload(rows, model, False, tuple(numbers), ranked=True)
+
+
+WORKLOADS: dict[str, Callable[[Path], Workload]] = {
+    "listings": listings, "ratings": ratings, "pieces": pieces, "credit": credit, "tweets": tweets, "flats": flats,
+}  # fmt: skip
 
 
 def parts_of(case: Workload, rows: int) -> Iterator[pd.DataFrame]:
@@ -100,5 +127,6 @@ def parts_of(case: Workload, rows: int) -> Iterator[pd.DataFrame]:
         for name, by in spread.items():
             made[name] += random.normal(scale=by, size=len(made))
         if case.text is not None:
-            made[case.text] += " " + pd.Series((number // len(case.rows)).astype(str))
+            ends = case.rows[case.text].iloc[random.integers(0, len(case.rows), len(made))].str.rsplit(n=2).str[1:].str.join(" ")
+            made[case.text] += " " + ends.reset_index(drop=True) + " " + pd.Series((number // len(case.rows)).astype(str))
         yield made.assign(id=number)

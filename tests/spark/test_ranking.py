@@ -1,77 +1,213 @@
-"""Approximate top-K queries: a small model chooses the candidates, the full one orders them; where not certified, all rows."""
+"""Approximate top-K queries: a small model names the candidates, the full one orders them; where not certified, all rows."""
 
 from __future__ import annotations
+
+import json
+import shutil
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import HistGradientBoostingRegressor
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression
 
 import sparkweld
 from jobs.score import arguments, predictions
 from sparkweld.errors import RefusalWarning, UserError
+from sparkweld.willump import ranking, store
+from sparkweld.willump.ranking import RankPromise
+from tests.helpers.differential import ENABLED, run, session_conf
 
-ROWS = 8000
+ROWS, K = 4000, 40
+PATH = "spark.sparkweld.rankings.path"
+
+
+def costs(estimators, data):
+    return [100.0, *[1.0] * (len(estimators) - 1)]
+
+
+class Made:
+    """Two models with rankings in one folder, and rows."""
+
+    def __init__(self, folder) -> None:
+        rng = np.random.default_rng(1)
+        self.folder, self.rankings = folder, folder / "rankings"
+        given = pd.DataFrame(rng.normal(size=(6000, 3)), columns=list("abc"))
+        self.linear = LinearRegression().fit(given, given["a"] + 0.3 * given["b"])
+        noise = rng.normal(size=6000)
+        self.classes = HistGradientBoostingClassifier(max_iter=20, random_state=0).fit(given, given["a"] + 0.5 * noise > 0.5)
+        promise = RankPromise((20, K), 2000, 0.9, 0.95)
+        made = ranking.fit(self.linear, given, self.linear.predict(given), -1, "the prediction", promise, costs)
+        self.told = store.save(made, self.rankings / "numbers")
+        scores = self.classes.predict_proba(given)[:, 1]
+        made = ranking.fit(self.classes, given, scores, 1, "the probability of True", promise, costs)
+        store.save(made, self.rankings / "classes")
+        self.rows = pd.DataFrame(rng.normal(size=(ROWS, 3)), columns=list("abc")).assign(id=range(ROWS))
+        self.rows.to_parquet(folder / "rows.parquet", row_group_size=500)
+        joblib.dump(self.linear, folder / "model")
+
+    def best(self, scores: np.ndarray, k: int = K) -> list[int]:
+        return np.argsort(-scores, kind="stable")[:k].tolist()
 
 
 @pytest.fixture(scope="module")
-def made(spark, tmp_path_factory):
-    """(folder of model, rows and ranking; the model; the rows, of which some have a NULL feature)."""
-    folder = tmp_path_factory.mktemp("ranking")
-    x = pd.DataFrame(np.random.default_rng(1).normal(size=(3 * ROWS, 3)), columns=list("abc"))
-    model = HistGradientBoostingRegressor(max_iter=120, random_state=0).fit(x[:ROWS], (x["a"] + 0.2 * np.sin(3 * x["b"]))[:ROWS])
-    sparkweld.ranking.fit(model, x[ROWS : 2 * ROWS], (10, 50), 0.9, path=folder / "ranking")
-    rows = x[2 * ROWS : 2 * ROWS + 2000].reset_index(drop=True).assign(id=range(2000))
-    rows.loc[::50, "b"] = np.nan
-    rows.to_parquet(folder / "rows.parquet")
-    joblib.dump(model, folder / "model")
-    return folder, model, rows
+def made(tmp_path_factory):
+    return Made(tmp_path_factory.mktemp("ranking"))
 
 
-def _ids(frame):
-    return [row["id"] for row in frame.collect()]
+@pytest.fixture
+def table(spark, made):
+    spark._jvm.io.sparkweld.support.WarnOnce.reset()
+    return spark.read.parquet(str(made.folder / "rows.parquet"))
 
 
-def test_the_answer_is_that_of_the_candidates(spark, made):
-    folder, model, rows = made
-    table = spark.read.parquet(str(folder / "rows.parquet"))
-    scores = rows.assign(p=-model.predict(rows[["a", "b", "c"]]))
-    exact = scores.sort_values(["p", "a", "b", "c", "id"], na_position="first")["id"].tolist()
-    assert _ids(sparkweld.score(table, model, top_k=40)) == exact[:40]
-    near = sparkweld.score(table, model, top_k=40, approximate=folder / "ranking")
-    assert "TakeOrderedAndProject" in near._jdf.queryExecution().executedPlan().toString()
-    found = _ids(near)
-    assert len(found) == 40 and len(set(found) & set(exact[:40])) >= 36
-    assert found == [i for i in exact if i in set(found)]  # the full model's order
-    assert [list(r) for r in near.collect()] == [list(r) for r in near.collect()]
-    short = table.where("id < 300")
-    assert _ids(sparkweld.score(short, model, top_k=400, approximate=folder / "ranking")) == [i for i in exact if i < 300]
+def told(spark, code: str) -> bool:
+    return spark._jvm.io.sparkweld.support.WarnOnce.warned(code)
 
 
-def test_what_is_not_certified_scores_all_rows(spark, made):
-    folder, model, rows = made
-    table = spark.read.parquet(str(folder / "rows.parquet"))
-    other = LinearRegression().fit(rows[["a", "c"]], rows["a"])
-    for scored, k, code in ((other, 40, "SW952"), (model, 3, "SW958")):
+def ids(outcome) -> list[int]:
+    return [row[0] for row in outcome.rows]
+
+
+def ran_by_candidates(frame) -> bool:
+    text = sparkweld.explain(frame)
+    return "approximate: " in text and "the full model scored every row" not in text
+
+
+def score_of(model, factor=None, column=None):
+    @pandas_udf("double")
+    def score(d: pd.DataFrame) -> pd.Series:
+        made = model.predict(d) if column is None else model.predict_proba(d)[:, column]
+        return pd.Series(made if factor is None else factor * made)
+
+    return score
+
+
+def top(table, score, k=K):
+    scored = table.withColumn("score", score(F.struct("a", "b", "c")))
+    return scored.select("id", "score").orderBy(F.desc("score"), "id").limit(k)
+
+
+def test_an_unmodified_job_is_answered_by_candidates(spark, made, table):
+    score = score_of(made.linear)
+    exact, plain = run(spark, lambda: top(table, score), {})
+    assert "approximate: " not in sparkweld.explain(plain)
+    near, frame = run(spark, lambda: top(table, score), {PATH: str(made.rankings)})
+    assert ran_by_candidates(frame) and not told(spark, "SW95")
+    assert ids(exact) == made.best(made.linear.predict(made.rows[list("abc")]))
+    assert len(set(ids(near)) & set(ids(exact))) >= 0.9 * K
+    scores = dict(near.rows)
+    assert [scores[i] for i in ids(near)] == sorted(scores.values(), reverse=True)
+    text = sparkweld.explain(frame)
+    for part in ("approximate: 40 rows by score among the candidates of", "certified: finds 90.0% of rows whose",
+                 "efficient features: a, b, c of a, b, c", "for each row of that share", "ranking: "):  # fmt: skip
+        assert part in text
+    counted = text.partition("measured: the small model scored ")[2]
+    assert counted.startswith(f"{ROWS:,} rows, the full one ")
+    candidates = int(counted.partition("the full one ")[2].partition(" ")[0].replace(",", ""))
+    assert K <= candidates < 0.3 * ROWS
+    off, _ = run(spark, lambda: top(table, score), {PATH: str(made.rankings), ENABLED: "false"})
+    assert ids(off) == ids(exact)
+
+
+def test_probabilities_filters_and_columns_above(spark, made, table):
+    score = score_of(made.classes, column=1)
+
+    def query():
+        scored = table.where("id % 2 = 0").withColumn("p", score(F.struct("a", "b", "c"))).where("p > 0.2")
+        return scored.orderBy(F.desc("p"), "id").select("id", (F.col("p") * 2).alias("q")).limit(K)
+
+    exact, _ = run(spark, query, {})
+    near, frame = run(spark, query, {PATH: str(made.rankings / "classes")})
+    assert ran_by_candidates(frame) and not told(spark, "SW95")
+    assert len(set(ids(near)) & set(ids(exact))) >= 0.9 * K
+
+
+def test_features_that_need_a_join_are_joined_for_candidates(spark, made, table, parquet):
+    """The small model reads what is left of the join; the filter by it goes below, so that fewer rows are joined."""
+    side = parquet({"id": np.arange(ROWS), "bonus": np.zeros(ROWS)}, name="side")
+    score = score_of(made.linear)
+
+    def query():
+        scored = table.join(side, "id", "left").withColumn("score", score(F.struct("a", "b", "c")))
+        return scored.select("id", "bonus", "score").orderBy(F.desc("score"), "id").limit(K)
+
+    exact, _ = run(spark, query, {})
+    near, frame = run(spark, query, {PATH: str(made.rankings)})
+    assert ran_by_candidates(frame) and len(set(ids(near)) & set(ids(exact))) >= 0.9 * K
+    plan = frame._jdf.queryExecution().optimizedPlan().toString()
+    assert plan.index("Join") < plan.index("Filter"), plan
+
+
+@pytest.mark.parametrize("what", ["small share", "short", "nulls", "few", "other", "scaled", "edited", "none", "ascending"])
+def test_what_is_not_certified_is_scored_in_full(spark, made, table, tmp_path, what):
+    """The full model's rows, and one warning."""
+    path, model, k, factor, code = made.rankings, made.linear, K, None, "SW958"
+    match what:
+        case "small share":
+            k = ROWS // 4  # the last of so many rows has a score that nothing was shown for
+        case "short":
+            k = 2 * ROWS
+        case "nulls":
+            table = table.withColumn("a", F.lit(None).cast("double"))
+            model, path = made.classes, made.rankings / "classes"
+        case "few":
+            k = 10
+        case "other":
+            model, code = LinearRegression().fit(made.rows[list("abc")], made.rows["b"]), "SW952"
+        case "scaled":
+            factor, code = 2.0, "SW953"
+        case "edited":
+            path, code = shutil.copytree(made.rankings / "numbers", tmp_path / "r"), "SW950"
+            record = json.loads((path / "ranking.json").read_text())
+            (path / "ranking.json").write_text(json.dumps({**record, "recall": 0.1}))
+        case "none":
+            path, code = tmp_path / "nothing", "SW950"
+    column = 1 if model is made.classes else None
+    score = score_of(model, factor, column)
+
+    def query():
+        first = top(table, score, k)
+        return first if what != "ascending" else table.withColumn("s", score(F.struct("a", "b", "c"))).orderBy("s", "id").limit(k)
+
+    exact, _ = run(spark, query, {})
+    near, frame = run(spark, query, {PATH: str(path)})
+    assert near.rows == exact.rows
+    assert told(spark, "SW95") == (what != "ascending") and (what == "ascending" or told(spark, code))
+    assert not ran_by_candidates(frame)
+
+
+def test_score_takes_a_ranking(spark, made, table):
+    exact = sparkweld.score(table, made.linear, top_k=K)
+    near = sparkweld.score(table, made.linear, top_k=K, approximate=made.rankings / "numbers")
+    found, wanted = near.collect(), exact.collect()
+    assert ran_by_candidates(near) and not told(spark, "SW95")
+    assert len({r.id for r in found} & {r.id for r in wanted}) >= 0.9 * K and near.columns == exact.columns
+    assert [r.prediction for r in found] == sorted((r.prediction for r in found), reverse=True)
+    other = LinearRegression().fit(made.rows[["a", "c"]], made.rows["a"])
+    wrong = (other, K, "numbers", "SW952"), (made.linear, 3, "numbers", "SW958"), (made.linear, K, "none", "SW950")
+    for model, k, path, code in wrong:
         with pytest.warns(RefusalWarning, match=code):
-            near = sparkweld.score(table, scored, top_k=k, approximate=folder / "ranking")
-        assert near.collect() == sparkweld.score(table, scored, top_k=k).collect()
-    with pytest.warns(RefusalWarning, match="SW950"):
-        sparkweld.score(table, model, top_k=40, approximate=folder / "none")
+            full = sparkweld.score(table, model, top_k=k, approximate=made.rankings / path)
+        assert full.collect() == sparkweld.score(table, model, top_k=k).collect()
     with pytest.raises(UserError, match="give top_k"):
-        sparkweld.score(table, model, approximate=folder / "ranking")
-    with pytest.raises(UserError, match="takes 1 or more"):
-        sparkweld.score(table, model, top_k=0)
+        sparkweld.score(table, made.linear, approximate=made.rankings)
+    for k in (0, -3):
+        with pytest.raises(UserError, match="takes 1 or more"):
+            sparkweld.score(table, made.linear, top_k=k, approximate=made.rankings / "numbers")
+    with session_conf(spark, {ENABLED: "false"}):
+        off = sparkweld.score(table, made.linear, top_k=K, approximate=made.rankings / "numbers")
+        assert [r.id for r in off.collect()] == [r.id for r in wanted]
 
 
-def test_the_job_takes_a_ranking(spark, made):
-    folder, model, _ = made
-    table = spark.read.parquet(str(folder / "rows.parquet"))
-    given = ["--input", "t", "--output", "o", "--model", str(folder / "model"), "--keep", "id", "--top-k", "40"]
-    near = predictions(table, arguments([*given, "--approximate", str(folder / "ranking")]))
-    wanted = sparkweld.score(table, model, top_k=40, approximate=folder / "ranking")
-    assert _ids(near) == _ids(wanted) and near.columns == ["id", "prediction"]
-    with pytest.raises(UserError, match="--approximate DIR chooses candidates of all rows"):
-        predictions(table, arguments([*given, "--approximate", str(folder / "ranking"), "--where", "a > 0"]))
+def test_the_job_takes_a_ranking(spark, made, table):
+    given = ["--input", "t", "--output", "o", "--model", str(made.folder / "model"), "--keep", "id", "--top-k", str(K)]
+    near = predictions(table, arguments([*given, "--approximate", str(made.rankings / "numbers")]))
+    wanted = sparkweld.score(table, made.linear, top_k=K, approximate=made.rankings / "numbers")
+    assert sorted(r.id for r in near.collect()) == sorted(r.id for r in wanted.collect()) and near.columns == ["id", "prediction"]
+    assert ran_by_candidates(near)
+    with pytest.raises(UserError, match="--approximate DIR is about the first of all rows"):
+        predictions(table, arguments([*given, "--approximate", str(made.rankings), "--where", "a > 0"]))

@@ -30,6 +30,7 @@ from udf_compiler.models import (
     multioutput,
     neural,
     projections,
+    rankers,
     scaling,
     selection,
     similarity,
@@ -68,6 +69,7 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **lightgbm_.ESTIMATORS,
     **xgboost_.ESTIMATORS,
     **cascades.ESTIMATORS,
+    **rankers.ESTIMATORS,
 }
 
 #: Settings of scikit-learn that change what its methods do, and the only value that the translators speak of.
@@ -102,8 +104,9 @@ def find(estimator: Any, rebuild: Callable[[Any], Any] | None = None) -> Transla
     kind = type(estimator)
     qualified = f"{kind.__module__}.{kind.__qualname__}"
     root = kind.__module__.partition(".")[0]
-    if qualified in cascades.ESTIMATORS:
-        return cascades.ESTIMATORS[qualified](estimator, rebuild)
+    for ours in (cascades.ESTIMATORS, rankers.ESTIMATORS):
+        if qualified in ours:
+            return ours[qualified](estimator, rebuild)
     if root not in CHECKED_VERSIONS:
         return "SW801", {"estimator": qualified}
     package, versions = CHECKED_VERSIONS[root]

@@ -130,13 +130,16 @@ object SparkWeldConf {
   val CascadesPath: ConfKey[Option[String]] = text("spark.sparkweld.cascades.path", Session,
     "A folder of certified cascades on the driver, or one of them. A UDF that holds the model of one uses the cascade, so that " +
       "its answers are the certified ones and not those of the model alone.")
+  val RankingsPath: ConfKey[Option[String]] = text("spark.sparkweld.rankings.path", Session,
+    "A folder of certified rankings on the driver, or one of them. `orderBy(score desc).limit(k)` over a UDF that gives the score of " +
+      "the model of one is answered by candidates, so that its rows are those that the ranking finds.")
   val ExplainEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.explain.enabled", default = true, Application,
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython,
     CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
-    CacheMemory, StreamAfter, ShadowFraction, CascadesPath, ExplainEnabled)
+    CacheMemory, StreamAfter, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled)
 
   /** The settings as a Markdown table. */
   def markdown: String = {

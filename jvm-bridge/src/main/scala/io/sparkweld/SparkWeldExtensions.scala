@@ -1,7 +1,9 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RowBatchesRule}
-import io.sparkweld.rules.{TopRowsRule, UnreadArguments, WeldRule}
+import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RankingRule}
+import io.sparkweld.rules.{RowBatchesRule, TopRowsRule, UnreadArguments, WeldRule}
+
+import io.sparkweld.plan.RankedStrategy
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -13,10 +15,10 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  * Connect.
  *
  * {{{
- *   logical plan -> CascadeRule, AggregateRule,   -> Spark's optimizer -> physical plan
- *                   ExpressionRule (once, before      ImpliedFilters and      |
- *                   operators move)                   UnreadArguments in its
- *                                                     fixed-point batches, then once
+ *   logical plan -> CascadeRule, RankingRule,     -> Spark's optimizer -> physical plan (RankedStrategy)
+ *                   AggregateRule,                    ImpliedFilters and      |
+ *                   ExpressionRule (once, before      UnreadArguments in its
+ *                   operators move)                   fixed-point batches, then once
  *                                                     LateMaterialization; last it extracts
  *                                                     Python UDFs into ArrowEvalPython
  *                                                                                       |
@@ -36,11 +38,13 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
   override def apply(extensions: SparkSessionExtensions): Unit = {
     extensions.injectPreOperatorOptimizationRule(_ => CascadeRule)
+    extensions.injectPreOperatorOptimizationRule(_ => RankingRule)
     extensions.injectPreOperatorOptimizationRule(_ => AggregateRule)
     extensions.injectPreOperatorOptimizationRule(_ => ExpressionRule)
     extensions.injectOptimizerRule(_ => ImpliedFilters)
     extensions.injectOptimizerRule(_ => UnreadArguments)
     extensions.injectPreCBORule(_ => LateMaterialization)
+    extensions.injectPlannerStrategy(_ => RankedStrategy)
     extensions.injectColumnar(_ => SparkWeldExtensions.aroundTransitions)
     extensions.injectQueryStagePrepRule(_ => WeldRule)
   }

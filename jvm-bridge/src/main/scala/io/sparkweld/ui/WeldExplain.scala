@@ -2,7 +2,7 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
-import io.sparkweld.plan.{PipelineExec, WeldAggregateExec, WeldExec, WeldTopExec}
+import io.sparkweld.plan.{PipelineExec, RankedExec, WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
@@ -36,6 +36,7 @@ object WeldExplain {
     PlanWalk.rewritten(plan).foreach(record => lines += (if (record.kind == "unread") unread(record) else rewritten(record)))
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
+      case ranked: RankedExec => lines += approximate(ranked)
       case top: WeldTopExec => lines += s"top rows picked in the loop: ${top.label}"
       case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}\n  ${merging.how}"
       case pipeline: PipelineExec => lines ++= measured(pipeline)
@@ -77,6 +78,22 @@ object WeldExplain {
     Option.when(metric("numOutputRows") > 0)(f"measured: ${pipeline.udfs.mkString(", ")}: ${metric("numOutputRows")}%,d rows, " +
       f"${metric("kernelTime") / 1e9}%.2f s in kernels, ${metric("callTime") / 1e9}%.2f s in calls, " +
       f"${metric("originalRows")}%,d rows as the original function, $sent%,d bytes sent, $received%,d received")
+  }
+
+  /** What a query by candidates has done; the certificate is a note of the kernel that names them. */
+  private def approximate(ranked: RankedExec): String = {
+    val head = s"approximate: ${ranked.rows} rows by ${ranked.score.name} among the candidates of ${ranked.path}"
+    val small = mutable.Buffer.empty[WeldExec]
+    PlanWalk.foreach(ranked.child) {
+      case weld: WeldExec if weld.summary.notes.exists(_.contains(s"ranking: ${ranked.path}")) => small += weld
+      case _ => ()
+    }
+    val counts = small.headOption.map(weld => (weld.collectLeaves().flatMap(_.metrics.get("numOutputRows")).map(_.value).sum,
+      weld.metrics("numOutputRows").value))
+    val measured = counts.filter(_._1 > 0).map { case (all, some) =>
+      f"measured: the small model scored $all%,d rows, the full one $some%,d (${100.0 * some / all}%.2f%%)"
+    }
+    (head +: (measured.toSeq ++ ranked.refused.map(why => s"the full model scored every row: ${reason(why)}"))).mkString("\n  ")
   }
 
   private def rewritten(record: Rewritten): String = {

@@ -1,0 +1,85 @@
+package io.sparkweld.plan
+
+import io.sparkweld.support.{Refusal, WarnOnce}
+
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Attribute, BindReferences, Cast, SortOrder, UnsafeProjection, UnsafeRow}
+import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, UnaryNode}
+import org.apache.spark.sql.catalyst.plans.physical.{Partitioning, SinglePartition}
+import org.apache.spark.sql.classic.SparkSession
+import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy, UnaryExecNode}
+import org.apache.spark.sql.types.DoubleType
+
+/**
+ * The first rows by a score, found among candidates that a small model names: an answer whose last score is at least `least` is one
+ * that the certificate in `path` speaks of.
+ *
+ * @param full the query of all rows, which answers otherwise; no child, as most often it is not run
+ */
+final case class Ranked(child: LogicalPlan, full: LogicalPlan, rows: Int, score: Attribute, least: Double, path: String) extends UnaryNode {
+  override def output: Seq[Attribute] = child.output
+  override def maxRows: Option[Long] = Some(rows.toLong)
+  override protected def withNewChildInternal(newChild: LogicalPlan): LogicalPlan = copy(child = newChild)
+}
+
+object RankedStrategy extends SparkStrategy {
+  override def apply(plan: LogicalPlan): Seq[SparkPlan] = plan match {
+    case Ranked(child, full, rows, score, least, path) => Seq(RankedExec(planLater(child), full, rows, score, least, path))
+    case _ => Nil
+  }
+}
+
+/** Collects the answer of `child`, of `rows` rows at most, and looks at its last score before anybody sees it. */
+final case class RankedExec(child: SparkPlan, full: LogicalPlan, rows: Int, score: Attribute, least: Double, path: String)
+  extends UnaryExecNode {
+  override def nodeName: String = "Ranked"
+  override def output: Seq[Attribute] = child.output
+  override def outputPartitioning: Partitioning = SinglePartition
+  override def outputOrdering: Seq[SortOrder] = child.outputOrdering
+  override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
+  override protected def stringArgs: Iterator[Any] = Iterator(s"$rows by ${score.name} of candidates", path)
+
+  /** Why the full model scored all rows, once this has run and it did. */
+  @volatile var refused: Option[Refusal] = None
+
+  private lazy val answer: Array[InternalRow] = {
+    val found = child.executeCollect()
+    refused = doubt(found)
+    refused.fold(found) { why =>
+      WarnOnce(s"ranking:${why.code}:$path", s"SparkWeld: the full model scores every row. ${why.text}")
+      exact()
+    }
+  }
+
+  /** Why these rows are not an answer that the certificate speaks of. */
+  private def doubt(found: Array[InternalRow]): Option[Refusal] = {
+    def last = BindReferences.bindReference(Cast(score, DoubleType), output.toIndexedSeq).eval(found.last)
+    val why =
+      if (found.length < rows) Some(s"only ${found.length} of the rows are candidates")
+      else last match {
+        case null => Some("the last of these has no score")
+        case value: Double if !(value >= least) => Some(s"the last of these has the score $value, and the ranking is certified down to $least")
+        case _ => None
+      }
+    why.map(text => Refusal("SW958", "path" -> path, "k" -> rows.toString, "why" -> text))
+  }
+
+  private def exact(): Array[InternalRow] = SparkSession.active.withActive {
+    val query = session.sessionState.executePlan(full)
+    val columns = query.executedPlan.output
+    val project = UnsafeProjection.create(output.map(column => columns.find(_.exprId == column.exprId).getOrElse(column)), columns)
+    query.executedPlan.executeCollect().map(row => project(row).copy())
+  }
+
+  override def executeCollect(): Array[InternalRow] = answer
+
+  override protected def doExecute(): RDD[InternalRow] = {
+    val project = UnsafeProjection.create(output, output)
+    val copies: Seq[InternalRow] = answer.toSeq.map {
+      case row: UnsafeRow => row
+      case row => project(row).copy()
+    }
+    if (copies.isEmpty) sparkContext.emptyRDD[InternalRow] else sparkContext.parallelize(copies, 1)
+  }
+}

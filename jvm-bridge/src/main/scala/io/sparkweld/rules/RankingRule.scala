@@ -1,0 +1,134 @@
+package io.sparkweld.rules
+
+import java.io.File
+import java.util.Base64
+
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.plan.Ranked
+import io.sparkweld.support.{Refusal, WarnOnce}
+
+import com.fasterxml.jackson.databind.JsonNode
+import org.apache.spark.sql.{Dataset, Row}
+import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, Cast, Descending, GreaterThan, IntegerLiteral, Literal, NamedExpression}
+import org.apache.spark.sql.catalyst.expressions.{NullsLast, PythonUDF, SortOrder}
+import org.apache.spark.sql.catalyst.plans.logical.{Filter, GlobalLimit, LocalLimit, LogicalPlan, Project, Sort}
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.catalyst.trees.TreeNodeTag
+import org.apache.spark.sql.catalyst.trees.TreePattern.{LIMIT, PYTHON_UDF}
+import org.apache.spark.sql.classic
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.types.{DoubleType, FloatType}
+
+/**
+ * Puts a filter by a certified small model below the scores of a top-K query.
+ *
+ * {{{
+ *   Limit 10                                  Ranked 10
+ *     Sort [score DESC]                         Limit 10
+ *       Project [id, f(x) score]       ->         Sort [score DESC]
+ *         Scan                                      Project [id, f(x) score]
+ *                                                     Filter small(x) > limit
+ *                                                       Scan
+ * }}}
+ *
+ * What it rewrites: `orderBy(score desc).limit(k)` whose score is the result of a UDF that holds the very model of a ranking in
+ * `spark.sparkweld.rankings.path`, or in the folder that `sparkweld.score` names, and gives its score as it is. Spark moves the filter
+ * below joins and functions that the small model does not need. When it must not: no such ranking, or one that was edited or made
+ * with other libraries, or does not serve so few rows; the full model then scores every row, and one warning says why. Ranked does
+ * so when the answer is there and is not one that the certificate speaks of. Runs once, before Spark moves operators.
+ */
+object RankingRule extends Rule[LogicalPlan] {
+  private val Named = TreeNodeTag[String]("sparkweld.ranking")
+  private val Done = TreeNodeTag[Unit]("sparkweld.ranked")
+
+  /** The query, to be answered by candidates of the ranking in a folder. */
+  def named(query: Dataset[Row], path: String): Dataset[Row] = {
+    val frame = query.asInstanceOf[classic.Dataset[Row]]
+    Seq(frame.queryExecution.logical, frame.queryExecution.analyzed).foreach(_.setTagValue(Named, path))
+    query
+  }
+
+  override def apply(plan: LogicalPlan): LogicalPlan =
+    if (!plan.containsAllPatterns(PYTHON_UDF, LIMIT) || plan.isStreaming) plan
+    else SparkWeldRuntime.driver match {
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
+        WarnOnce.guard("the use of rankings", plan)(plan.transformUpWithPruning(_.containsAllPatterns(PYTHON_UDF, LIMIT)) {
+          case limit @ GlobalLimit(IntegerLiteral(most), LocalLimit(_, Sorted(sort))) if limit.getTagValue(Done).isEmpty =>
+            val folder = limit.getTagValue(Named).orElse(SparkWeldConf.RankingsPath.get(conf)).map(new File(_).getAbsoluteFile)
+            folder.flatMap(ranked(limit, most, sort, driver, _)).getOrElse(limit)
+        })
+      case _ => plan
+    }
+
+  private def ranked(limit: GlobalLimit, most: Int, sort: Sort, driver: WeldDriver, folder: File): Option[LogicalPlan] = sort.order match {
+    case SortOrder(score: Attribute, Descending, NullsLast, _) +: _ if limit.outputSet.contains(score) =>
+      for {
+        (project, udf) <- defined(sort.child, score)
+        reply <- asked(udf, project, driver, folder)
+        payload <- Option(reply.get("payload")).filterNot(_.isNull)
+        path = reply.path("path").asText
+        _ <- served(most, reply.path("fewest").asInt, path)
+      } yield {
+        val small = SparkInternals.withCommand(udf, Base64.getDecoder.decode(payload.asText)).copy(resultId = NamedExpression.newExprId)
+        val candidates = GreaterThan(Cast(small, DoubleType), Literal(reply.path("limit").asDouble))
+        val near = limit.transformUp { case one if one eq project => project.copy(child = Filter(candidates, project.child)) }
+        val full = limit.clone()
+        full.setTagValue(Done, ())
+        Ranked(near, full, most, score, reply.path("least").asDouble, path)
+      }
+    case _ => None
+  }
+
+  /** The projection right below, but for filters and projections that hand it on, that makes the score by a function. */
+  private def defined(plan: LogicalPlan, score: Attribute): Option[(Project, PythonUDF)] = plan match {
+    case project: Project => project.projectList.find(_.exprId == score.exprId).flatMap {
+        case Alias(udf @ PythonUDF(_, _, DoubleType | FloatType, _, _, true, _), _) => Some((project, udf))
+        case Alias(column: Attribute, _) => defined(project.child, column)
+        case column: Attribute => defined(project.child, column)
+        case _ => None
+      }
+    case filter: Filter if filter.deterministic => defined(filter.child, score)
+    case _ => None
+  }
+
+  private def asked(udf: PythonUDF, project: Project, driver: WeldDriver, folder: File): Option[JsonNode] = {
+    val reply = for {
+      function <- FunctionRequest.of("ranking", udf, ScalarTwins.columnsOf(project.children), conf)
+      given = function.pipeline.request
+      json = given.json.deepCopy().put("rankings", folder.getPath).put("state", stateOf(folder))
+      answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), SparkWeldConf.CompileTimeout.get(conf))
+    } yield answer
+    reply match {
+      case Right(answer) => Some(answer)
+      case Left(refusals) =>
+        refusals.filter(_.code.startsWith("SW95")).foreach(warn)
+        None
+    }
+  }
+
+  private def served(most: Int, fewest: Int, path: String): Option[Unit] =
+    if (most >= fewest) Some(())
+    else {
+      warn(Refusal("SW958", "path" -> path, "k" -> most.toString, "why" -> s"it serves queries for $fewest rows or more"))
+      None
+    }
+
+  private def warn(refusal: Refusal): Unit =
+    WarnOnce(s"ranking:${refusal.code}:${refusal.message}", s"SparkWeld: the full model scores every row. ${refusal.text}")
+
+  /** Changes when a ranking of the folder does, so that no earlier answer stands for it. */
+  private def stateOf(folder: File): String = {
+    val places = folder +: Option(folder.listFiles).toSeq.flatten.sorted
+    places.map(new File(_, "ranking.json")).map(file => s"${file.length}:${file.lastModified}").mkString(" ")
+  }
+
+  /** A sort, or one below a projection. */
+  private object Sorted {
+    def unapply(plan: LogicalPlan): Option[Sort] = plan match {
+      case sort: Sort if sort.global => Some(sort)
+      case Project(_, sort: Sort) if sort.global => Some(sort)
+      case _ => None
+    }
+  }
+}

@@ -1,0 +1,73 @@
+"""A payload that holds a fitted model to the payload of the small model that finds candidates for it, for `ranking` requests."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sparkweld.ir import Program, parse_program
+from sparkweld.ir.ops import Cast, MakeOptional
+from sparkweld.reasons import refusal
+from sparkweld.willump import store
+from sparkweld.willump.certificate import RankCertificate
+from sparkweld.willump.ranker import Ranker
+from udf_compiler.payload import read_command
+from udf_compiler.pipeline import worker_environment
+from udf_compiler.substitution import Shelf, Substituting, compiled
+
+#: The column that the small model's scores are known by.
+_WATCHED = "watched 0"
+
+
+def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
+    """The reply: status "ok" with `payload`, in base64, of the function that gives the small model's score, the `limit` above
+    which a row is a candidate, the `least` last score of an answer, the `fewest` rows of a query, and the `path`; the payload is
+    null when the function of the request's first UDF holds no model.
+
+    `rankings` of the request is a folder of rankings, or one. Refuses SW950 and SW951 (a ranking that cannot be used), SW952
+    (there is none of the function's models) and SW953 (what the function returns is not the certified score of its model).
+    """
+    udf = request["steps"][0]["udfs"][0]["udf"]
+    payloads, told = [], None
+    for watched in (True, False):
+        certificates: list[RankCertificate] = []
+        shelf = Shelf(Path(request["rankings"]), RankCertificate, partial(_ranker, watched, certificates))
+        with worker_environment(request):
+            pickler = Substituting(shelf)
+            payloads.append(pickler.pickled(read_command(blobs[udf["payload"]])))
+        if pickler.found_none(shelf, RankCertificate, request["rankings"]):
+            return {"status": "ok", "payload": None}
+        told = certificates[0]
+    assert told is not None
+    reply = compiled(request, list(blobs), udf["payload"], payloads[0])
+    if reply["status"] != "ok":
+        first = reply["refusals"][0]
+        raise refusal("SW953", what="ranking", udf=udf["name"], why=f"{first['code']} {first['message']}")
+    if not _returns_score(parse_program(reply["program"], reply["blocks"]), request["outputs"][0]):
+        raise refusal("SW953", what="ranking", udf=udf["name"], why=f"its result is not {told.score}, as the model gives it")
+    return {
+        "status": "ok", "payload": base64.b64encode(payloads[1]).decode(), "limit": told.limit, "least": told.least,
+        "fewest": told.least_k, "path": shelf.used[0],
+    }  # fmt: skip
+
+
+def _ranker(watched: bool, told: list[RankCertificate], path: Path) -> Ranker:
+    made, certificate = store.load_ranking(path)
+    told.append(certificate)
+    made.watched = watched
+    return made
+
+
+def _returns_score(program: Program, result: str) -> bool:
+    """Whether a column is the watched one: the very value, or as Spark's type has it, or NULL."""
+    for loop in program.loops:
+        columns = {append.column: append.value for append in loop.appends}
+        if result in columns and _WATCHED in columns:
+            at = columns[result]
+            while at != columns[_WATCHED] and isinstance(loop.body[at].op, Cast | MakeOptional):
+                at = loop.body[at].args[0]
+            return at == columns[_WATCHED]
+    return False
