@@ -7,7 +7,6 @@ import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, BindReferences, Cast, SortOrder, UnsafeProjection, UnsafeRow}
 import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, UnaryNode}
 import org.apache.spark.sql.catalyst.plans.physical.{Partitioning, SinglePartition}
-import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy, UnaryExecNode}
 import org.apache.spark.sql.types.DoubleType
 
@@ -43,7 +42,7 @@ final case class RankedExec(child: SparkPlan, full: LogicalPlan, rows: Int, scor
   /** Why the full model scored all rows, once this has run and it did. */
   @volatile var refused: Option[Refusal] = None
 
-  private lazy val answer: Array[InternalRow] = {
+  private def answer(): Array[InternalRow] = {
     val found = child.executeCollect()
     refused = doubt(found)
     refused.fold(found) { why =>
@@ -65,18 +64,18 @@ final case class RankedExec(child: SparkPlan, full: LogicalPlan, rows: Int, scor
     why.map(text => Refusal("SW958", "path" -> path, "k" -> rows.toString, "why" -> text))
   }
 
-  private def exact(): Array[InternalRow] = SparkSession.active.withActive {
+  private def exact(): Array[InternalRow] = session.withActive {
     val query = session.sessionState.executePlan(full)
     val columns = query.executedPlan.output
     val project = UnsafeProjection.create(output.map(column => columns.find(_.exprId == column.exprId).getOrElse(column)), columns)
     query.executedPlan.executeCollect().map(row => project(row).copy())
   }
 
-  override def executeCollect(): Array[InternalRow] = answer
+  override def executeCollect(): Array[InternalRow] = answer()
 
   override protected def doExecute(): RDD[InternalRow] = {
     val project = UnsafeProjection.create(output, output)
-    val copies: Seq[InternalRow] = answer.toSeq.map {
+    val copies: Seq[InternalRow] = answer().toSeq.map {
       case row: UnsafeRow => row
       case row => project(row).copy()
     }

@@ -68,7 +68,7 @@ object RankingRule extends Rule[LogicalPlan] {
         reply <- asked(udf, project, driver, folder)
         payload <- Option(reply.get("payload")).filterNot(_.isNull)
         path = reply.path("path").asText
-        _ <- served(most, reply.path("fewest").asInt, path)
+        _ <- served(limit, udf, most, reply.path("fewest").asInt, path, driver)
       } yield {
         val small = SparkInternals.withCommand(udf, Base64.getDecoder.decode(payload.asText)).copy(resultId = NamedExpression.newExprId)
         val candidates = GreaterThan(Cast(small, DoubleType), Literal(reply.path("limit").asDouble))
@@ -82,7 +82,7 @@ object RankingRule extends Rule[LogicalPlan] {
 
   /** The projection right below, but for filters and projections that hand it on, that makes the score by a function. */
   private def defined(plan: LogicalPlan, score: Attribute): Option[(Project, PythonUDF)] = plan match {
-    case project: Project => project.projectList.find(_.exprId == score.exprId).flatMap {
+    case project: Project if project.deterministic => project.projectList.find(_.exprId == score.exprId).flatMap {
         case Alias(udf @ PythonUDF(_, _, DoubleType | FloatType, _, _, true, _), _) => Some((project, udf))
         case Alias(column: Attribute, _) => defined(project.child, column)
         case column: Attribute => defined(project.child, column)
@@ -107,12 +107,19 @@ object RankingRule extends Rule[LogicalPlan] {
     }
   }
 
-  private def served(most: Int, fewest: Int, path: String): Option[Unit] =
-    if (most >= fewest) Some(())
-    else {
-      warn(Refusal("SW958", "path" -> path, "k" -> most.toString, "why" -> s"it serves queries for $fewest rows or more"))
-      None
-    }
+  /** Nothing where the query is not for so few rows, and for fewer rows none of its other functions gives another result. */
+  private def served(limit: LogicalPlan, score: PythonUDF, most: Int, fewest: Int, path: String, driver: WeldDriver): Option[Unit] = {
+    lazy val twins = new ScalarTwins(driver, conf)
+    lazy val others = limit.collect { case node => node.expressions.flatMap(ScalarTwins.outermost).map(_ -> node.children) }.flatten
+    val why =
+      if (most < fewest) Some(s"it serves queries for $fewest rows or more")
+      else others.collectFirst {
+        case (udf, below) if udf.resultId != score.resultId && !twins.isIndependent(udf, below) =>
+          s"${udf.name} may depend on its batch, of which fewer rows would be left"
+      }
+    why.foreach(text => warn(Refusal("SW958", "path" -> path, "k" -> most.toString, "why" -> text)))
+    Option.when(why.isEmpty)(())
+  }
 
   private def warn(refusal: Refusal): Unit =
     WarnOnce(s"ranking:${refusal.code}:${refusal.message}", s"SparkWeld: the full model scores every row. ${refusal.text}")
