@@ -142,7 +142,10 @@ def test_features_that_need_a_join_are_joined_for_candidates(spark, made, table,
     assert plan.index("Join") < plan.index("Filter"), plan
 
 
-@pytest.mark.parametrize("what", ["small share", "short", "nulls", "few", "other", "scaled", "edited", "none", "ascending", "batch"])
+WRONG = ("small share", "short", "nulls", "few", "other", "scaled", "edited", "none", "ascending", "batch")
+
+
+@pytest.mark.parametrize("what", WRONG)
 def test_what_is_not_certified_is_scored_in_full(spark, made, table, tmp_path, what):
     """The full model's rows, and one warning."""
     path, model, k, factor, code = made.rankings, made.linear, K, None, "SW958"
