@@ -54,9 +54,11 @@ object RankingRule extends Rule[LogicalPlan] {
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
         WarnOnce.guard("the use of rankings", plan)(plan.transformUpWithPruning(_.containsAllPatterns(PYTHON_UDF, LIMIT)) {
-          case limit @ GlobalLimit(IntegerLiteral(most), LocalLimit(_, Sorted(sort))) if limit.getTagValue(Done).isEmpty =>
+          case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if limit.getTagValue(Done).isEmpty =>
             val folder = limit.getTagValue(Named).orElse(SparkWeldConf.RankingsPath.get(conf)).map(new File(_).getAbsoluteFile)
-            folder.flatMap(ranked(limit, most, sort, driver, _)).getOrElse(limit)
+            // The projection may drop the score, and so it goes above.
+            val found = folder.flatMap(ranked(limit.copy(child = local.copy(child = sort)), most, sort, driver, _))
+            found.map(made => above.fold(made)(project => project.copy(child = made))).getOrElse(limit)
         })
       case _ => plan
     }
@@ -130,11 +132,12 @@ object RankingRule extends Rule[LogicalPlan] {
     places.map(new File(_, "ranking.json")).map(file => s"${file.length}:${file.lastModified}").mkString(" ")
   }
 
-  /** A sort, or one below a projection. */
+  /** A sort, or one below a projection without functions of Python. */
   private object Sorted {
-    def unapply(plan: LogicalPlan): Option[Sort] = plan match {
-      case sort: Sort if sort.global => Some(sort)
-      case Project(_, sort: Sort) if sort.global => Some(sort)
+    def unapply(plan: LogicalPlan): Option[(Option[Project], Sort)] = plan match {
+      case sort: Sort if sort.global => Some((None, sort))
+      case project @ Project(list, sort: Sort) if sort.global && project.deterministic && !list.exists(_.containsPattern(PYTHON_UDF)) =>
+        Some((Some(project), sort))
       case _ => None
     }
   }
