@@ -80,7 +80,7 @@ object SparkWeldConf {
   val ScoreBounds: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.scoreBounds.mode", "one of auto, always, never", "auto",
     "Whether kernels drop, before a filter by a model's result, the rows whose bounds, of a forest's first trees or of all but the " +
       "text, say that they cannot pass, so that the model is computed for the others alone. Kernels measure whether that is " +
-      "faster, and go on only while it is. `auto`: over 256 MB and more, since it takes longer to plan; `never`: not at all. " +
+      "faster, and go on only while it is. `auto`: over 1 GB and more, since it takes longer to plan; `never`: not at all. " +
       "`always`: in top-K queries by such a result, too.", Session, Mode.parse)
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")

@@ -21,14 +21,13 @@ private[rules] object PipelineSettings {
     "spark.sql.parquet.columnarReaderBatchSize")
 
   /** From so many bytes of input on, bounds are made in `auto` mode: before, what planning takes longer is not won back. */
-  private val LeastBounded = BigInt(256L << 20)
+  private val LeastBounded = BigInt(1L << 30)
 
   /** `size`: Spark's estimate of the bytes that come in. */
   def of(conf: SQLConf, size: => BigInt): ObjectNode = {
     val bounds = SparkWeldConf.ScoreBounds.get(conf) match {
-      case Mode.Always => true
-      case Mode.Never => false
       case Mode.Auto => size >= LeastBounded
+      case mode => mode == Mode.Always
     }
     val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
       .put("ansi", conf.ansiEnabled).put("bounds", bounds)
