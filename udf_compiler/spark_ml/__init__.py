@@ -194,7 +194,7 @@ def result(vector: Vector, title: str) -> Vector:
         raise refusal("SW903", title, column=title, what=f"has {vector.size} numbers")
     if vector.is_words:
         raise refusal("SW903", title, column=title, what="counts words")
-    if vector.form in ("", "mixed"):
+    if not vector.form:
         raise refusal("SW903", title, column=title, what="may be sparse or dense")
     if vector.when_written is not None:
         vector.when_written()
