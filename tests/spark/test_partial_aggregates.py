@@ -15,7 +15,7 @@ from pyspark.sql.types import BooleanType, DoubleType, StringType
 
 import sparkweld
 from sparkweld.annotations import Merged, Rows, splittable
-from tests.helpers.differential import run
+from tests.helpers.differential import run, session_conf
 from tests.helpers.outcomes import differences
 
 OFF = {"spark.sparkweld.enabled": "false"}
@@ -135,6 +135,56 @@ def test_groups_for_which_a_state_raises_are_the_functions(spark, parquet):
     table = parquet({"g": groups, "x": np.where(groups == 3, 1e6, 1.5) * (np.arange(2000) % 10 + 1)})
     function = pandas_udf(clipped, "double")
     check(spark, lambda: table.groupBy("g").agg(function("x").alias("m")), 1)
+
+
+def clash(a, b):
+    """A merge that fails where it meets a state that trials had none of."""
+    if "clash" in a + b:
+        raise ValueError("such states do not merge")
+    return a + b
+
+
+def ended(counts):
+    if counts["clash"] > 1000:
+        raise ValueError("no result of such states")
+    return most_common(counts)
+
+
+def annotated_mode(merge=lambda a, b: a + b, finish=most_common, result=lambda s: most_common(counted(s))):
+    annotation = Merged(merge, state=counted, finish=finish)
+
+    @pandas_udf(StringType())
+    @splittable((Rows(dtype="str"),), returns=annotation)
+    def mode_of(s: pd.Series) -> str:
+        return result(s)
+
+    return mode_of
+
+
+@pytest.mark.parametrize("adaptive", ["true", "false"])
+def test_a_merge_or_finish_that_raises_leaves_the_query_to_spark(spark, parquet, adaptive):
+    table = parquet({"g": np.arange(4000) % 8, "name": np.where(np.arange(4000) % 8 == 3, "clash", "plain")})
+    tasks = table.repartition(3)  # so that there are states to merge
+    for how in ({"merge": clash}, {"finish": ended}):
+        function = annotated_mode(**how)
+        with session_conf(spark, {"spark.sql.adaptive.enabled": adaptive}):
+            check(spark, lambda function=function: tasks.groupBy("g").agg(function("name").alias("m")), 1)
+            check(spark, lambda function=function: tasks.groupBy("g").agg(function("name").alias("m")).orderBy("m", "g"), 1)
+    whole = lambda: tasks.unionAll(tasks).unionAll(tasks).agg(annotated_mode(finish=ended)("name").alias("m"))  # noqa: E731
+    check(spark, whole, 1)
+
+
+def test_what_the_function_itself_raises_is_raised(spark, parquet):
+    def refuses(s):
+        if (s == "clash").sum() > 400:
+            raise ValueError("no mode of such a group")
+        return most_common(counted(s))
+
+    function = annotated_mode(finish=ended, result=refuses)
+    table = parquet({"g": np.arange(9000) % 8, "name": np.where(np.arange(9000) % 8 == 3, "clash", "plain")})
+    for conf in (OFF, {}):
+        outcome, _ = run(spark, lambda: table.groupBy("g").agg(function("name")), conf)
+        assert outcome.error == "ValueError"
 
 
 def moments(x, k):

@@ -3,7 +3,7 @@ package io.sparkweld
 import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RankingRule}
 import io.sparkweld.rules.{RowBatchesRule, TopRowsRule, UnreadArguments, WeldRule}
 
-import io.sparkweld.plan.RankedStrategy
+import io.sparkweld.plan.OriginalStrategy
 
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.SparkSessionExtensionsProvider
@@ -15,7 +15,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  * Connect.
  *
  * {{{
- *   logical plan -> CascadeRule, RankingRule,     -> Spark's optimizer -> physical plan (RankedStrategy)
+ *   logical plan -> CascadeRule, RankingRule,     -> Spark's optimizer -> physical plan (OriginalStrategy)
  *                   AggregateRule,                    ImpliedFilters and      |
  *                   ExpressionRule (once, before      UnreadArguments in its
  *                   operators move)                   fixed-point batches, then once
@@ -44,7 +44,7 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
     extensions.injectOptimizerRule(_ => ImpliedFilters)
     extensions.injectOptimizerRule(_ => UnreadArguments)
     extensions.injectPreCBORule(_ => LateMaterialization)
-    extensions.injectPlannerStrategy(_ => RankedStrategy)
+    extensions.injectPlannerStrategy(_ => OriginalStrategy)
     extensions.injectColumnar(_ => SparkWeldExtensions.aroundTransitions)
     extensions.injectQueryStagePrepRule(_ => WeldRule)
   }

@@ -7,7 +7,7 @@ import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, BindReferences, Cast, SortOrder, UnsafeProjection, UnsafeRow}
 import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, UnaryNode}
 import org.apache.spark.sql.catalyst.plans.physical.{Partitioning, SinglePartition}
-import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy, UnaryExecNode}
+import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.types.DoubleType
 
 /**
@@ -22,15 +22,14 @@ final case class Ranked(child: LogicalPlan, full: LogicalPlan, rows: Int, score:
   override protected def withNewChildInternal(newChild: LogicalPlan): LogicalPlan = copy(child = newChild)
 }
 
-object RankedStrategy extends SparkStrategy {
-  override def apply(plan: LogicalPlan): Seq[SparkPlan] = plan match {
-    case Ranked(child, full, rows, score, least, path) => Seq(RankedExec(planLater(child), full, rows, score, least, path))
-    case _ => Nil
-  }
-}
-
 /** Collects the answer of `child`, of `rows` rows at most, and looks at its last score before anybody sees it. */
-final case class RankedExec(child: SparkPlan, full: LogicalPlan, rows: Int, score: Attribute, least: Double, path: String)
+final case class RankedExec(
+    child: SparkPlan,
+    @transient full: LogicalPlan, // generated code may hold this node
+    rows: Int,
+    score: Attribute,
+    least: Double,
+    path: String)
   extends UnaryExecNode {
   override def nodeName: String = "Ranked"
   override def output: Seq[Attribute] = child.output
@@ -47,7 +46,7 @@ final case class RankedExec(child: SparkPlan, full: LogicalPlan, rows: Int, scor
     refused = doubt(found)
     refused.fold(found) { why =>
       WarnOnce(s"ranking:${why.code}:$path", s"SparkWeld: the full model scores every row. ${why.text}")
-      exact()
+      OriginalQuery.collected(session, full, output)
     }
   }
 
@@ -62,13 +61,6 @@ final case class RankedExec(child: SparkPlan, full: LogicalPlan, rows: Int, scor
         case _ => None
       }
     why.map(text => Refusal("SW958", "path" -> path, "k" -> rows.toString, "why" -> text))
-  }
-
-  private def exact(): Array[InternalRow] = session.withActive {
-    val query = session.sessionState.executePlan(full)
-    val columns = query.executedPlan.output
-    val project = UnsafeProjection.create(output.map(column => columns.find(_.exprId == column.exprId).getOrElse(column)), columns)
-    query.executedPlan.executeCollect().map(row => project(row).copy())
   }
 
   override def executeCollect(): Array[InternalRow] = answer()

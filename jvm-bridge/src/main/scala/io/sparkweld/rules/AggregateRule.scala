@@ -1,12 +1,14 @@
 package io.sparkweld.rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.plan.Attempt
 import io.sparkweld.support.{Backend, Refusal, RefusalTags, WarnOnce}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
 import org.apache.spark.sql.catalyst.expressions.aggregate._
 import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Filter, LogicalPlan, Project, Window}
 import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.catalyst.trees.TreePattern.{AGGREGATE, PYTHON_UDF, WINDOW}
 import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, MapType, StructType}
 
@@ -22,6 +24,8 @@ import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, M
  * a bit.
  */
 object AggregateRule extends Rule[LogicalPlan] {
+  /** On an Aggregate whose states, or what became of them, raised. */
+  private[rules] val Tried = TreeNodeTag[Unit]("sparkweld.tried")
 
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF) || !plan.containsAnyPattern(AGGREGATE, WINDOW)) plan
@@ -121,9 +125,13 @@ private final class AggregateRewriter(driver: WeldDriver) {
   /** The Aggregate by states, when all of its functions are annotated so. What they are refused for besides is kept. */
   private def partial(aggregate: Aggregate): Option[LogicalPlan] = {
     val found = calls(aggregate)
-    if (!SparkWeldConf.PipelineEnabled.get(conf) || found.exists(plain(_).isDefined)) None
+    val tried = aggregate.getTagValue(AggregateRule.Tried).nonEmpty
+    if (tried || !SparkWeldConf.PipelineEnabled.get(conf) || found.exists(plain(_).isDefined)) None
     else new PartialAggregates(driver, conf).of(aggregate, found) match {
-      case Right(plan) => Some(plan)
+      case Right(plan) =>
+        val original = aggregate.clone()
+        original.setTagValue(AggregateRule.Tried, ())
+        Some(Attempt(plan, original, found.map(_.aggregateFunction).collect { case udf: PythonUDAF => udf.name }.distinct.mkString(", ")))
       case Left(refusals) =>
         if (!refusals.exists(_.code == "SW648")) refuse(found, refusals) // of what is annotated, this is the reason to know
         None

@@ -183,6 +183,11 @@ object SparkInternals {
   /** Whether it is what a worker's exception is in the JVM. */
   def isPythonException(problem: Throwable): Boolean = problem.isInstanceOf[PythonException]
 
+  /** Whether a job failed by one: it is the cause, or the text of a failed task names it. */
+  def raisedInPython(problem: Throwable): Boolean =
+    Iterator.iterate(problem)(_.getCause).takeWhile(_ != null).take(16) // causes may form a ring
+      .exists(cause => isPythonException(cause) || String.valueOf(cause.getMessage).contains(classOf[PythonException].getName))
+
   /** The application's configuration, as the node's session started from it. */
   def sparkConf(plan: SparkPlan): SparkConf = plan.session.sparkContext.conf
 

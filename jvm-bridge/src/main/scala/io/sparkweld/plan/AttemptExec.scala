@@ -1,0 +1,46 @@
+package io.sparkweld.plan
+
+import scala.util.control.NonFatal
+
+import io.sparkweld.support.WarnOnce
+
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.Attribute
+import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, UnaryNode}
+import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.storage.StorageLevel
+
+/**
+ * A rewriting that runs functions of the user's on other rows than the query does, where the rows to run the query's own on are gone:
+ * merges of states. When Python raises there, the query as it was decides: it gives its rows, or raises its own error.
+ *
+ * @param original the rewritten part of the query; no child, as most often it is not run
+ * @param what the functions, for the warning
+ */
+final case class Attempt(child: LogicalPlan, original: LogicalPlan, what: String) extends UnaryNode {
+  override def output: Seq[Attribute] = child.output
+  override protected def withNewChildInternal(newChild: LogicalPlan): LogicalPlan = copy(child = newChild)
+}
+
+/** Runs `child` as a job of its own, whose rows, one a group, are kept: what fails shows before anybody has seen one. */
+final case class AttemptExec(child: SparkPlan, @transient original: LogicalPlan, what: String) extends UnaryExecNode {
+  override def nodeName: String = "Attempt"
+  override def output: Seq[Attribute] = child.output
+  override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
+  override protected def stringArgs: Iterator[Any] = Iterator(what)
+
+  override protected def doExecute(): RDD[InternalRow] = {
+    val rows = child.execute().map(_.copy()).persist(StorageLevel.MEMORY_AND_DISK) // until the query lets go of it
+    try {
+      sparkContext.runJob(rows, (kept: Iterator[InternalRow]) => kept.foreach(_ => ()))
+      rows
+    } catch {
+      case NonFatal(raised) if SparkInternals.raisedInPython(raised) =>
+        rows.unpersist()
+        WarnOnce(s"attempt:$what", s"SparkWeld: a merge, finish or state of $what raised; the query runs as Spark planned it.", raised)
+        OriginalQuery(session, original, output)
+    }
+  }
+}
