@@ -22,7 +22,7 @@ MEASURED = {
     "arctanh": (2, 3), "cbrt": (3, 4), "cos": (2, 3), "cosh": (2, 2), "exp": (3, 3), "exp2": (2, 2), "expm1": (2, 3),
     "float_power": (0, 1), "hypot": (1, 1), "log": (4, 2), "log10": (2, 3), "log1p": (2, 2), "log2": (2, 2),
     "logaddexp": (0, 0), "logaddexp2": (0, 0), "power": (1, 1), "sin": (2, 3), "sinh": (1, 3), "tan": (3, 3),
-    "tanh": (1, 3),
+    "tanh": (1, 2),
 }  # fmt: skip
 
 ROWS = 40_000
@@ -114,28 +114,3 @@ def _check(kernel: Kernel, range: str) -> None:
         assert distance[at] <= LIBM_ULP[fn], f"{where} is {ours[at]!r}, in NumPy {numpys[at]!r}"
         zeros = (ours == 0) & (numpys == 0)
         assert np.array_equal(np.signbit(ours[zeros]), np.signbit(numpys[zeros])), f"{fn}: the sign of a zero"
-
-
-def test_tanh_of_any_number_of_lanes_is_one_function():
-    """Its bits do not depend on the place of a row; also near where its argument is reduced in another way."""
-    steps = np.arange(1, 120) * np.log(2) / 4
-    x = np.concatenate([steps, np.nextafter(steps, 0), [22.0, 21.999, 300.0, np.inf, 5e-324, 1e-310, 2.0**-30, 0.0, np.nan]])
-    x = np.concatenate([x, -x])
-    found = {}
-    for rows in (x, np.repeat(x, 64)):
-        kernel = _tanh()
-        found[len(rows)] = kernel.run({"x0": rows}, len(rows)).columns["tanh"]
-    alone, together = found[len(x)], found[64 * len(x)]
-    assert np.repeat(alone, 64).tobytes() == together.tobytes()
-    assert np.all(ulp_distance(alone, np.tanh(x)) <= MEASURED["tanh"][1])
-    numbers = ~np.isnan(x)
-    assert np.array_equal(np.signbit(alone[numbers]), np.signbit(x[numbers])) and np.all(np.abs(alone[numbers]) <= 1)
-
-
-def _tanh() -> Kernel:
-    builder = ProgramBuilder("tanh", [Input("x0", Type("f64"))])
-    loop = builder.loop("tanh")
-    loop.append("tanh", loop.emit(Call("tanh"), loop.read("x0")))
-    loop.close()
-    p = builder.finish(["tanh"])
-    return Kernel.load(compile_program(p), p)

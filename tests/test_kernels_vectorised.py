@@ -42,7 +42,7 @@ def _nullable(loop, columns):
 
 def _selects(loop, columns):
     a = columns["a"]
-    loop.append("o", loop.select(loop.call("isnan", a), loop.const(0.0, F64), loop.call("cosh", a)))
+    loop.append("o", loop.select(loop.call("isnan", a), loop.const(0.0, F64), loop.call("tanh", a)))
 
 
 def _guards(loop, columns):

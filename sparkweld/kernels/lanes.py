@@ -9,7 +9,7 @@ that the version is any function of the module).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: The variable that keeps functions alive which nothing calls before the vectoriser has run.
@@ -24,8 +24,7 @@ _LANES = (2, 4, 8, 16)
 class VectorFunction:
     """A scalar function of a module: `arity` arguments and a result of the type `scalar`.
 
-    `versions` are (lanes, symbol) of vector versions in some library; `body` defines the function, else it is external. `bodies`
-    gives the body for any number of lanes, 1 among them.
+    `versions` are (lanes, symbol) of vector versions in some library; `body` defines the function, else it is external.
     """
 
     name: str
@@ -33,7 +32,6 @@ class VectorFunction:
     arity: int
     versions: tuple[tuple[int, str], ...] = ()
     body: str = ""
-    bodies: Callable[[int], str] | None = None
 
 
 def gcd_name(bits: int) -> str:
@@ -60,8 +58,7 @@ def with_vector_versions(functions: Iterable[VectorFunction]) -> str:
         versions = (*function.versions, *own)
         abi = ",".join(f"_ZGV_LLVM_N{n}{'v' * function.arity}_{function.name}({symbol})" for n, symbol in versions)
         head = f'{_signature(function, 1, function.name)} {_PURE} "vector-function-abi-variant"="{abi}"'
-        body = function.bodies(1) if function.bodies else function.body
-        text.append(f"define linkonce_odr {head} {{\n{body}}}" if body else f"declare {head}")
+        text.append(f"define {head} {{\n{function.body}}}" if function.body else f"declare {head}")
         kept += [f"ptr @{symbol}" for _, symbol in versions]
     if kept:
         text.append(f'@{KEPT} = appending global [{len(kept)} x ptr] [{", ".join(kept)}], section "llvm.metadata"')
@@ -78,8 +75,6 @@ def _type(scalar: str, lanes: int) -> str:
 
 
 def _version(function: VectorFunction, lanes: int) -> str:
-    if function.bodies:
-        return function.bodies(lanes)
     if function.versions:
         return _pieces(function, lanes)
     if function.name.removesuffix("f").endswith(".fmod"):

@@ -15,7 +15,6 @@ from llvmlite import binding, ir
 
 from sparkweld.errors import InternalError
 from sparkweld.kernels.lanes import VectorFunction
-from sparkweld.kernels.tanh import tanh_body
 
 _NAMES = {
     "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p",
@@ -118,8 +117,6 @@ def _declared(name: str) -> VectorFunction:
     if function is None:
         raise InternalError(f"{name} is no function of libm")
     scalar = "double" if function.bits == 64 else "float"
-    if function.symbol == "tanh" and not exact and function.variants and "fma" in host_features():
-        return VectorFunction(name, scalar, 1, bodies=tanh_body)
     variants = () if exact or function.symbol in ("fmod", "fmodf") else function.variants
     return VectorFunction(name, scalar, function.arity, variants)
 
