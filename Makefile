@@ -18,7 +18,7 @@ RUN   := JAVA_HOME="$$($(CHECK) java-home)" PYSPARK_PYTHON="$(CURDIR)/$(PY)"
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
 	@echo 'make test            all tests'
-	@echo 'make check           ruff, mypy, layers and the fast tests: under a minute'
+	@echo 'make check           ruff, mypy, layers and all tests without Spark: 7 minutes'
 	@echo 'make bench BENCH=x   one timed comparison, tests/bench/bench_x.py'
 	@echo 'make corpus          what is compiled of 200 UDFs as people write them, and why not the rest'
 	@echo 'make fuzz           generated UDFs with new seeds for 30 minutes, compared with PySpark'
