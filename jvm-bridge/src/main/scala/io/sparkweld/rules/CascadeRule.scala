@@ -6,7 +6,6 @@ import java.util.Base64
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
-import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.plan.Breakers
 import io.sparkweld.support.WarnOnce
 
@@ -24,6 +23,7 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
  * full model then scores every row, and one warning says why. Nor one that a comparison with its full model turned off. Runs once and first, so that all that follows sees one function.
  */
 object CascadeRule extends Rule[LogicalPlan] {
+  private val certified = CertifiedModels("cascade", "certificate.json")
 
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF)) plan
@@ -42,30 +42,12 @@ object CascadeRule extends Rule[LogicalPlan] {
     }
 
   /** The bytes that stand for the function with its cascade; None when it stays as it is. */
-  private def command(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, folder: File): Option[Array[Byte]] = {
-    val reply = for {
-      function <- FunctionRequest.of("cascade", udf, ScalarTwins.columnsOf(node.children), conf)
-      given = function.pipeline.request
-      json = given.json.deepCopy().put("cascades", folder.getPath).put("state", stateOf(folder))
-      answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), SparkWeldConf.CompileTimeout.get(conf))
-    } yield answer
-    reply match {
-      case Right(answer) if answer.path("paths").elements().asScala.exists(path => Breakers.known(path.asText).isDefined) => None
-      case Right(answer) =>
-        val made = Option(answer.get("payload")).filterNot(_.isNull).map(text => Base64.getDecoder.decode(text.asText))
+  private def command(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, folder: File): Option[Array[Byte]] =
+    certified.of(udf, node, driver, conf, folder)
+      .filterNot(_.path("paths").elements().asScala.exists(path => Breakers.known(path.asText).isDefined))
+      .flatMap { reply =>
+        val made = Option(reply.get("payload")).filterNot(_.isNull).map(text => Base64.getDecoder.decode(text.asText))
         if (SparkWeldConf.ShadowFraction.get(conf) > 0) made.foreach(driver.cascades.put(_, udf.func.command.toArray))
         made
-      case Left(refusals) =>
-        refusals.filter(_.code.startsWith("SW95")).foreach { refusal =>
-          WarnOnce(s"cascade:${refusal.code}:${refusal.message}", s"SparkWeld: the full model scores every row. ${refusal.text}")
-        }
-        None
-    }
-  }
-
-  /** Changes when a cascade of the folder does, so that no earlier answer stands for it. */
-  private def stateOf(folder: File): String = {
-    val places = folder +: Option(folder.listFiles).toSeq.flatten.sorted
-    places.map(new File(_, "certificate.json")).map(file => s"${file.length}:${file.lastModified}").mkString(" ")
-  }
+      }
 }

@@ -4,11 +4,9 @@ import java.io.File
 import java.util.Base64
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
-import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.plan.Ranked
 import io.sparkweld.support.{Refusal, WarnOnce}
 
-import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.sql.{Dataset, Row}
 import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, Cast, Descending, GreaterThan, IntegerLiteral, Literal, NamedExpression}
 import org.apache.spark.sql.catalyst.expressions.{NullsLast, PythonUDF, SortOrder}
@@ -39,6 +37,7 @@ import org.apache.spark.sql.types.{DoubleType, FloatType}
  * so when the answer is there and is not one that the certificate speaks of. Runs once, before Spark moves operators.
  */
 object RankingRule extends Rule[LogicalPlan] {
+  private val certified = CertifiedModels("ranking", "ranking.json")
   private val Named = TreeNodeTag[String]("sparkweld.ranking")
   private val Done = TreeNodeTag[Unit]("sparkweld.ranked")
 
@@ -67,7 +66,7 @@ object RankingRule extends Rule[LogicalPlan] {
     case SortOrder(score: Attribute, Descending, NullsLast, _) +: _ if limit.outputSet.contains(score) =>
       for {
         (project, udf) <- defined(sort.child, score)
-        reply <- asked(udf, project, driver, folder)
+        reply <- certified.of(udf, project, driver, conf, folder)
         payload <- Option(reply.get("payload")).filterNot(_.isNull)
         path = reply.path("path").asText
         _ <- served(limit, udf, most, reply.path("fewest").asInt, path, driver)
@@ -94,21 +93,6 @@ object RankingRule extends Rule[LogicalPlan] {
     case _ => None
   }
 
-  private def asked(udf: PythonUDF, project: Project, driver: WeldDriver, folder: File): Option[JsonNode] = {
-    val reply = for {
-      function <- FunctionRequest.of("ranking", udf, ScalarTwins.columnsOf(project.children), conf)
-      given = function.pipeline.request
-      json = given.json.deepCopy().put("rankings", folder.getPath).put("state", stateOf(folder))
-      answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), SparkWeldConf.CompileTimeout.get(conf))
-    } yield answer
-    reply match {
-      case Right(answer) => Some(answer)
-      case Left(refusals) =>
-        refusals.filter(_.code.startsWith("SW95")).foreach(warn)
-        None
-    }
-  }
-
   /** Nothing where the query is not for so few rows, and for fewer rows none of its other functions gives another result. */
   private def served(limit: LogicalPlan, score: PythonUDF, most: Int, fewest: Int, path: String, driver: WeldDriver): Option[Unit] = {
     lazy val twins = new ScalarTwins(driver, conf)
@@ -119,17 +103,8 @@ object RankingRule extends Rule[LogicalPlan] {
         case (udf, below) if udf.resultId != score.resultId && !twins.isIndependent(udf, below) =>
           s"${udf.name} may depend on its batch, of which fewer rows would be left"
       }
-    why.foreach(text => warn(Refusal("SW958", "path" -> path, "k" -> most.toString, "why" -> text)))
+    why.foreach(text => certified.warn(Refusal("SW958", "path" -> path, "k" -> most.toString, "why" -> text)))
     Option.when(why.isEmpty)(())
-  }
-
-  private def warn(refusal: Refusal): Unit =
-    WarnOnce(s"ranking:${refusal.code}:${refusal.message}", s"SparkWeld: the full model scores every row. ${refusal.text}")
-
-  /** Changes when a ranking of the folder does, so that no earlier answer stands for it. */
-  private def stateOf(folder: File): String = {
-    val places = folder +: Option(folder.listFiles).toSeq.flatten.sorted
-    places.map(new File(_, "ranking.json")).map(file => s"${file.length}:${file.lastModified}").mkString(" ")
   }
 
   /** A sort, or one below a projection without functions of Python. */

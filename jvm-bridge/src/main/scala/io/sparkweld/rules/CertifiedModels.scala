@@ -1,0 +1,43 @@
+package io.sparkweld.rules
+
+import java.io.File
+
+import io.sparkweld.{SparkWeldConf, WeldDriver}
+import io.sparkweld.compile.PipelineRequest
+import io.sparkweld.support.{Refusal, WarnOnce}
+
+import com.fasterxml.jackson.databind.JsonNode
+import org.apache.spark.sql.catalyst.expressions.PythonUDF
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.internal.SQLConf
+
+/**
+ * What a folder has certified for the model of a UDF, as the compile service finds it.
+ *
+ * @param op the service's operation, and what the folder holds: cascade, ranking
+ * @param file what each directory of one has
+ */
+private[rules] final case class CertifiedModels(op: String, file: String) {
+
+  /** The service's reply about a UDF of `node`; None, with one warning where the folder's own things are at fault, when it refuses. */
+  def of(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, conf: SQLConf, folder: File): Option[JsonNode] = {
+    val reply = for {
+      function <- FunctionRequest.of(op, udf, ScalarTwins.columnsOf(node.children), conf)
+      given = function.pipeline.request
+      json = given.json.deepCopy().put(s"${op}s", folder.getPath).put("state", stateOf(folder))
+      answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), SparkWeldConf.CompileTimeout.get(conf))
+    } yield answer
+    reply.left.foreach(_.filter(_.code.startsWith("SW95")).foreach(warn))
+    reply.toOption
+  }
+
+  /** Says, once for each reason, that the full model does all of the work. */
+  def warn(refusal: Refusal): Unit =
+    WarnOnce(s"$op:${refusal.code}:${refusal.message}", s"SparkWeld: the full model scores every row. ${refusal.text}")
+
+  /** Changes when something in the folder does, so that no earlier answer stands for it. */
+  private def stateOf(folder: File): String = {
+    val places = folder +: Option(folder.listFiles).toSeq.flatten.sorted
+    places.map(new File(_, file)).map(found => s"${found.length}:${found.lastModified}").mkString(" ")
+  }
+}
