@@ -173,31 +173,24 @@ def _sum_pairwise(element: Type) -> Function:
 
 
 def _extreme(element: Type, symbol: str, name: str) -> Function:
+    return extreme(element, name, compared(element, symbol), _word_of(element, name))
+
+
+def _propagating(element: Type, symbol: str, name: str) -> Function:
+    better, differ, type = compared(element, symbol), compared(element, "!="), numba_type(element)
+
+    @function(type, type, result=types.boolean, name=f"list_{name}_before_{element}")
+    def before(x: Any, best: Any) -> bool:
+        return better(x, best) or (differ(x, x) and not differ(best, best))
+
+    return extreme(element, name, before, _word_of(element, name))
+
+
+def _word_of(element: Type, name: str) -> Function:
     word = as_word(element)
 
     @function(numba_type(element), result=VIEW, name=f"list_{name}_word_{element}")
     def as_view(x: Any) -> Any:
         return view(word(x), 0)
 
-    return extreme(element, name, compared(element, symbol), as_view)
-
-
-def _propagating(element: Type, symbol: str, name: str) -> Function:
-    item, better, differ, word = load(element), compared(element, symbol), compared(element, "!="), as_word(element)
-
-    @_named(name, element, result=VIEW)
-    def propagating(v: Any) -> Any:
-        if length_of(v) <= 0:
-            return view(0, -1)
-        best = item(address_of(v), 0)
-        i = 1
-        while i < length_of(v):
-            x = item(address_of(v), i)
-            if better(x, best) or (differ(x, x) and not differ(best, best)):
-                best = x
-            i += 1
-        return view(word(best), 0)
-
-    return propagating
-
-
+    return as_view
