@@ -31,17 +31,16 @@ def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
     (there is none of the function's models) and SW953 (what the function returns is not the certified score of its model).
     """
     udf = request["steps"][0]["udfs"][0]["udf"]
-    payloads, told = [], None
+    payloads = []
+    certificates: list[RankCertificate] = []
     for watched in (True, False):
-        certificates: list[RankCertificate] = []
         shelf = Shelf(Path(request["rankings"]), RankCertificate, partial(_ranker, watched, certificates))
         with worker_environment(request):
             pickler = Substituting(shelf)
             payloads.append(pickler.pickled(read_command(blobs[udf["payload"]])))
         if pickler.found_none(shelf, RankCertificate, request["rankings"]):
             return {"status": "ok", "payload": None}
-        told = certificates[0]
-    assert told is not None
+    told = certificates[0]
     reply = compiled(request, list(blobs), udf["payload"], payloads[0])
     if reply["status"] != "ok":
         first = reply["refusals"][0]
