@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import types
+import warnings
 from typing import Any
 
 import lightgbm
@@ -34,7 +36,8 @@ from tests.helpers.kinds import codes, run
 from udf_compiler.pipeline import compile_pipeline
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-mlflow = pytest.importorskip("mlflow.pyfunc", reason="the extra sparkweld[mlflow] is not installed")
+with warnings.catch_warnings(action="ignore"):  # of its own type hints
+    mlflow = importlib.import_module("mlflow.pyfunc")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"),

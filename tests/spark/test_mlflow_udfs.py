@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 import cloudpickle
@@ -22,7 +23,7 @@ import sparkweld
 from tests.helpers.differential import check, measured, session_conf
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-mlflow = pytest.importorskip("mlflow", reason="the extra sparkweld[mlflow] is not installed")
+mlflow = importlib.import_module("mlflow")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
 
 ROWS = 600
