@@ -15,34 +15,28 @@ from sparkweld.kernels.strings.memory_access import address_of, length_of, view
 
 def some(element: Type, name: str, passes: Function) -> Function:
     """Whether `passes` holds for an element."""
-    item = load(element)
-
-    @function(VIEW, result=types.boolean, name=f"list_{name}_{element}")
-    def any_(v: Any) -> bool:
-        i = 0
-        while i < length_of(v):
-            if passes(item(address_of(v), i)):
-                return True
-            i += 1
-        return False
-
-    return any_
+    return _until(element, name, passes, True)
 
 
 def every(element: Type, name: str, passes: Function) -> Function:
     """Whether `passes` holds for all elements."""
+    return _until(element, name, passes, False)
+
+
+def _until(element: Type, name: str, passes: Function, decides: bool) -> Function:
+    """`decides` when `passes` gives it for an element, else the other."""
     item = load(element)
 
     @function(VIEW, result=types.boolean, name=f"list_{name}_{element}")
-    def all_(v: Any) -> bool:
+    def found(v: Any) -> bool:
         i = 0
         while i < length_of(v):
-            if not passes(item(address_of(v), i)):
-                return False
+            if passes(item(address_of(v), i)) == decides:
+                return decides
             i += 1
-        return True
+        return not decides
 
-    return all_
+    return found
 
 
 def extreme(element: Type, name: str, better: Any, result: Any) -> Function:

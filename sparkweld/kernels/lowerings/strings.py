@@ -22,6 +22,7 @@ from sparkweld.kernels.strings import (
     automata,
     building,
     case,
+    character_sets,
     formats,
     numbers,
     pieces,
@@ -187,7 +188,7 @@ def _with_spaces(function: Function) -> Build:
 
 
 def _lacks(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
-    return pieces.lacks.build(b, v, constant_bytes(b, unicode_tables.character_set(str(params[0]))))
+    return character_sets.lacks.build(b, v, constant_bytes(b, unicode_tables.character_set(str(params[0]))))
 
 
 def _slice(params: _Params, b: Builder, v: ir.Value, arena: ir.Value | None = None) -> ir.Value:
@@ -352,7 +353,8 @@ _CALLS: dict[str, Build] = {
     "lower": _lower("lower", case.TO_LOWER), "casefold": _lower("casefold", case.TO_FOLDED), "upper": _upper,
     "swapcase": _mixed(case.TO_SWAPPED, "upper"), "title": _mixed(case.TO_TITLE, "title"),
     "capitalize": _mixed(case.TO_CAPITALIZED, "title"),
-    "strip": _with_spaces(pieces.strip), "lstrip": _with_spaces(pieces.lstrip), "rstrip": _with_spaces(pieces.rstrip),
+    "strip": _with_spaces(character_sets.strip), "lstrip": _with_spaces(character_sets.lstrip),
+    "rstrip": _with_spaces(character_sets.rstrip),
     "remove_prefix": _call(pieces.remove_prefix), "remove_suffix": _call(pieces.remove_suffix),
     "slice": _slice, "substring": _call(pieces.substring), "get": _call(pieces.char_at), "char_at": _call(pieces.char_at),
     "split_part": _split(pieces.split_part, pieces.words_part, 0),

@@ -13,6 +13,7 @@ from sparkweld.kernels.strings import (
     automata,
     building,
     case,
+    character_sets,
     formats,
     key_tables,
     numbers,
@@ -24,7 +25,9 @@ from sparkweld.kernels.strings import (
 )
 from sparkweld.kernels.strings.library import Function
 
-_MODULES = (arena, automata, building, case, formats, key_tables, numbers, pieces, search, shortest, splitting, utf8)
+_MODULES = (
+    arena, automata, building, case, character_sets, formats, key_tables, numbers, pieces, search, shortest, splitting, utf8,
+)  # fmt: skip
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sparkweld.kernels.strings.arena import reserve
+from sparkweld.kernels.strings.character_sets import skip_others, skip_others_back, skip_set, skip_set_back
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import INT, VIEW, address_of, length_of, store_word, view
-from sparkweld.kernels.strings.pieces import skip_others, skip_others_back, skip_set, skip_set_back, split_count, words_count
+from sparkweld.kernels.strings.pieces import split_count, words_count
 from sparkweld.kernels.strings.search import find_bytes, rfind_bytes
 
 
