@@ -7,6 +7,7 @@ The pipeline may be fitted: then on other rows than these. Unfitted, it is fitte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,14 +40,14 @@ def fit(
 
     Raises UserError for arguments that mean nothing, and a Refusal (SW940 to SW946) that says why there is no cascade.
     """
-    if not 0 < accuracy_loss < 0.5 or not 0.5 <= confidence < 1:
-        raise UserError(f"accuracy_loss={accuracy_loss} wants 0 < loss < 0.5, confidence={confidence} wants 0.5 <= c < 1")
+    if not _is_number(accuracy_loss) or not _is_number(confidence) or not 0 < accuracy_loss < 0.5 or not 0.5 <= confidence < 1:
+        raise UserError(f"accuracy_loss={accuracy_loss!r} wants 0 < loss < 0.5, confidence={confidence!r} wants 0.5 <= c < 1")
     rows, labels = _rows_and_labels(data, label, text)
     kind = fitting.check_kind(pipeline)
     if band is None:
-        band = 0.05 * float(np.nanstd(np.asarray(labels, np.float64))) if kind == "numbers" and _is_numeric(labels) else 0.0
-    if band < 0:
-        raise UserError(f"band={band}: errors do not grow by less than nothing; give 0 or more")
+        band = 0.05 * _spread(labels) if kind == "numbers" else 0.0
+    if not _is_number(band) or not 0 <= band < math.inf:
+        raise UserError(f"band={band!r}: give a number of the labels' unit, 0 or more, by which an error may grow")
     made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band), measure, small, seed)
     if path is None:
         return made
@@ -88,5 +89,11 @@ def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]
     return data.reset_index(drop=True), np.asarray(label)
 
 
-def _is_numeric(labels: Any) -> bool:
-    return bool(np.asarray(labels).dtype.kind in "biuf")
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _spread(labels: np.ndarray) -> float:
+    """The standard deviation of those that are finite numbers, 0 without any."""
+    finite = labels[np.isfinite(labels)] if labels.dtype.kind in "biuf" else labels[:0]
+    return float(np.std(finite.astype(np.float64))) if len(finite) else 0.0

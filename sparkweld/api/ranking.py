@@ -19,8 +19,10 @@ from sparkweld.api.cascade import measure
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from sparkweld.reasons import refusal
 from sparkweld.willump import ranking, store
+from sparkweld.willump.candidates import is_fitted
 from sparkweld.willump.certificate import RankCertificate
 from sparkweld.willump.fingerprint import fingerprint
+from sparkweld.willump.fitting import asking
 from sparkweld.willump.ranking import Ranking, RankPromise
 
 if TYPE_CHECKING:
@@ -41,9 +43,11 @@ def fit(
 
     Raises UserError for arguments that mean nothing, and a Refusal (SW942, SW946 to SW949) that says why there is no ranking.
     """
-    ks = tuple(sorted({k} if isinstance(k, int) else set(k)))
-    if not ks or ks[0] < 1 or not 0.5 <= recall < 1 or not 0.5 <= confidence < 1:
-        raise UserError(f"k={k} wants numbers of 1 or more, recall={recall} and confidence={confidence} 0.5 <= share < 1")
+    ks = _ks(k)
+    if not all(isinstance(share, float) and 0.5 <= share < 1 for share in (recall, confidence)):
+        raise UserError(f"recall={recall!r} and confidence={confidence!r}: each wants 0.5 <= share < 1")
+    if rows is not None and not _is_count(rows):
+        raise UserError(f"rows={rows!r}: give how many rows the table has that queries are about, 1 or more")
     given = data.toPandas() if hasattr(data, "toPandas") else data
     if not isinstance(given, pd.DataFrame | pd.Series):
         raise UserError(f"data is a {type(data).__name__}; give a DataFrame, or a Series of texts")
@@ -81,19 +85,36 @@ def approximate(first: DataFrame, model: Any, k: int, proba: Any, path: str | os
         return first
 
 
+def _ks(k: Any) -> tuple[int, ...]:
+    given = [k] if isinstance(k, int | float | str) else list(k)
+    if not given or not all(map(_is_count, given)):
+        raise UserError(f"k={k!r} wants how many rows queries ask for, one number or several, each 1 or more")
+    return tuple(sorted(set(given)))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+
+
 def _scores(model: Any, rows: Any, proba: Any) -> tuple[np.ndarray, int, str]:
     """(what orders the rows, the column of the probabilities that it is or -1, its name)."""
     about = _about(model, proba)
+    if not hasattr(model, "predict") or isinstance(model, type) or (hasattr(model, "fit") and not is_fitted(model)):
+        raise UserError(f"the model is {model!r:.80}; give one that was fitted")
     if proba is False:
-        found = np.asarray(model.predict(rows))
+        with asking("the model cannot score these rows"):
+            found = np.asarray(model.predict(rows))
         if found.ndim != 1 or found.dtype.kind not in "biuf":
             raise UserError(f"the model predicts {found.dtype}: rows have no order; give proba=<class>")
         return found.astype(np.float64), -1, about
+    if not hasattr(model, "predict_proba"):
+        raise UserError(f"a {type(model).__name__} gives no probabilities; leave out proba=")
     classes = model.classes_.tolist()
     if proba is True and len(classes) != 2 or proba is not True and proba not in classes:
         raise UserError(f"proba={proba!r}: give one of the classes {classes}")
     column = 1 if proba is True else classes.index(proba)
-    return np.asarray(model.predict_proba(rows), np.float64)[:, column], column, about
+    with asking("the model cannot score these rows"):
+        return np.asarray(model.predict_proba(rows), np.float64)[:, column], column, about
 
 
 def _about(model: Any, proba: Any) -> str:

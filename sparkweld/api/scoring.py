@@ -116,9 +116,9 @@ def first_rows(scored: DataFrame, others: Sequence[str], top_k: int) -> DataFram
 
     made = [name for name in scored.columns if name not in others]
     types = dict(scored.dtypes)
-    if top_k < 1 or len(made) != 1 or types[made[0]] == "string":
+    if not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1 or len(made) != 1 or types[made[0]] == "string":
         what = "takes 1 or more, and needs one number a row: choose a class with --proba CLASS, or proba=CLASS"
-        raise UserError(f"--top-k, or top_k=, {what}")
+        raise UserError(f"--top-k, or top_k=, here {top_k!r}, {what}")
     ties = [quoted(name) for name in scored.columns if not types[name].startswith(_UNORDERED)]
     return scored.orderBy(F.desc_nulls_last(quoted(made[0])), *ties).limit(top_k)
 

@@ -81,7 +81,7 @@ def fitted(chosen: frozenset[str], about: str, pipeline: Any, full: Any, rows: R
     if kind == "classes":
         small = pipeline.fit(rows.data, rows.label)
         if not np.array_equal(small.classes_, full.classes_):
-            what = f"the classes {list(small.classes_)} in the rows to fit, the full model {list(full.classes_)}"
+            what = f"the classes {small.classes_.tolist()} in the rows to fit, the full model {full.classes_.tolist()}"
             raise refusal("SW940", what=what)
         return Candidate(chosen, about, small)
     from sklearn.base import clone

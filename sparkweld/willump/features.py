@@ -143,6 +143,8 @@ def check_kind(pipeline: Any) -> str:
     from sklearn.base import is_classifier, is_regressor
 
     model = steps_of(pipeline)[-1][1]
+    if isinstance(model, type) or not hasattr(model, "get_params"):
+        raise refusal("SW945", model=f"{model.__name__}, a class" if isinstance(model, type) else f"a {type(model).__name__}")
     if is_classifier(model) and hasattr(type(model), "predict_proba"):
         return "classes"
     if is_regressor(model):

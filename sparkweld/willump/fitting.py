@@ -10,13 +10,15 @@ Test", 2021). Nothing is fitted again afterwards: what is served was certified.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 from sparkweld.willump.candidates import Candidate, fitted, is_fitted, small_models
 from sparkweld.willump.cascade import Cascade
@@ -70,6 +72,15 @@ class Fitted:
         return {"curve.csv": curve_csv(self.curve).encode(), "curve.svg": drawn.encode()}
 
 
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Raises a UserError that begins so for what the user's models raise of the rows, such as missing columns or values."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+
+
 #: Nanoseconds a row of each estimator's compiled kernel over these rows, measured by turns.
 Measure = Callable[[Sequence[Any], Any], list[float]]
 #: A candidate and what it costs a row, in nanoseconds.
@@ -90,7 +101,10 @@ def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure
             "SW941", rows=f"{len(data) - splits.repeated:,}", repeated=f"{splits.repeated:,}", needed=f"{rows_in_all(needed):,}",
             allowed=f"{promise.allowed:.4%}", confidence=f"{promise.confidence:.1%}",
         )  # fmt: skip
-    full = pipeline if is_fitted(pipeline) else _fit(pipeline, splits.fit)
+    if small is not None and check_kind(small) != kind:
+        raise UserError(f"small={type(small).__name__} does not answer with {kind} as the pipeline does; give a model that does")
+    with asking("the full model cannot be fitted on these rows"):
+        full = pipeline if is_fitted(pipeline) else _fit(pipeline, splits.fit)
     search = _Search(kind, full, feature_groups(pipeline, data), promise, measure)
     answers = search.answers(splits.choose)
     candidates = search.candidates(splits.fit, splits.choose, small)
@@ -122,7 +136,8 @@ class _Search:
             self.importance = importances(self.groups, self.full, choose.data, choose.label, score)
             self.group_cost = self._costs(fit, choose)
             own = list(small_models(self.groups, self.importance, self.group_cost))
-        made = [fitted(chosen, about, pipeline, self.full, fit, self.kind) for chosen, about, pipeline in own]
+        with asking("small models cannot be fitted on these rows"):
+            made = [fitted(chosen, about, pipeline, self.full, fit, self.kind) for chosen, about, pipeline in own]
         judges = [candidate.judge for candidate in made if candidate.judge is not None]
         self.full_cost, *costs = self.measure([self.full, *(candidate.small for candidate in made), *judges], choose.data)
         sums = np.add(costs[: len(made)], costs[len(made) :] or 0.0).tolist()
@@ -153,7 +168,9 @@ class _Search:
 
     def answers(self, rows: Rows) -> _Answers:
         """The full model's answers for these rows."""
-        return _Answers(self.full.predict(rows.data), rows.label, self.promise.band, self.kind)
+        with asking("the full model cannot score these rows"):
+            answers = self.full.predict(rows.data)
+        return _Answers(answers, rows.label, self.promise.band, self.kind)
 
     def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:
         """The candidate with the cheapest threshold that would pass, its thresholds from the safest on, and all points."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 
 #: Shares of the rows. Evidence is what is scarce, so most of them certify.
@@ -59,18 +60,33 @@ def check_labels(label: Any, rows: int, kind: str) -> np.ndarray:
         raise refusal("SW940", what=f"values of {values.dtype} for a regressor")
     if kind == "numbers" and not np.isfinite(values.astype(np.float64)).all():
         raise refusal("SW940", what="infinite values")
-    if len(pd.unique(values)) < 2:
+    if kind == "classes":
+        _check_classes(values)
+    if rows > 1 and len(pd.unique(values)) < 2:
         raise refusal("SW940", what="one value alone")
-    if kind == "classes" and values.dtype.kind == "f" and len(pd.unique(values)) > 1000:
-        raise refusal("SW940", what="more than 1,000 distinct floats for a classifier")
     return values
+
+
+def _check_classes(values: np.ndarray) -> None:
+    if values.dtype == object:
+        kinds = {_kind_of(kind) for kind in set(map(type, values))}
+        if kinds not in ({"text"}, {"numbers"}):
+            raise refusal("SW940", what=f"values of {' and '.join(sorted(kinds))} for a classifier")
+    if values.dtype.kind == "f" and (values % 1 != 0).any():
+        raise refusal("SW940", what="numbers with fractions for a classifier")
+
+
+def _kind_of(value: type) -> str:
+    if issubclass(value, int | float | np.number | np.bool_):
+        return "numbers"
+    return "text" if issubclass(value, str) else value.__name__
 
 
 def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = SHARES) -> Splits:
     """The three parts, drawn at random. Of rows that are equal in all features the first alone is kept: a repeated row would be
     fitted on and certified on, or counted as evidence twice.
     """
-    hashes = pd.util.hash_pandas_object(data, index=False).to_numpy()
+    hashes = _hashes(data)
     digest = hashlib.sha256(hashes.tobytes())
     digest.update(pd.util.hash_array(np.asarray(label, object) if label.dtype.kind in "OU" else label).tobytes())
     _, first = np.unique(hashes, return_index=True)
@@ -79,6 +95,15 @@ def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = S
     rows = Rows(data, label)
     fit, choose, certify = (rows.take(positions) for positions in np.split(order, ends))
     return Splits(fit, choose, certify, digest.hexdigest(), len(hashes) - len(first))
+
+
+def _hashes(data: Any) -> np.ndarray:
+    """Of each row. Raises UserError for columns that hold lists and the like."""
+    try:
+        return np.asarray(pd.util.hash_pandas_object(data, index=False))
+    except TypeError as error:
+        columns = [name for name in data.columns if data[name].dtype == object] if isinstance(data, pd.DataFrame) else ["text"]
+        raise UserError(f"rows cannot be compared by {columns}: {error}; leave out columns of lists and the like") from error
 
 
 def rows_in_all(certify: int) -> int:

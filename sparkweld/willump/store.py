@@ -9,18 +9,19 @@ The directory appears whole or not at all. What was edited, cut short or made by
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sparkweld.errors import UserError
+from sparkweld.errors import Refusal, UserError
 from sparkweld.reasons import refusal
 from sparkweld.willump.cascade import Cascade
 from sparkweld.willump.certificate import CascadeCertificate, Certificate, RankCertificate, library_versions
@@ -29,6 +30,12 @@ from sparkweld.willump.ranker import Ranker
 
 C = TypeVar("C", bound=Certificate)
 K = TypeVar("K", bound=Certificate, covariant=True)
+R = TypeVar("R")
+
+#: How often a directory that is being replaced is read.
+_TRIES = 5
+#: AT_FDCWD and RENAME_EXCHANGE of Linux.
+_HERE, _EXCHANGE = -100, 2
 
 
 class Certified(Protocol[K]):
@@ -60,6 +67,10 @@ def save(made: Certified[C], path: Path) -> C:
 
 def load(path: Path) -> tuple[Cascade, CascadeCertificate]:
     """The cascade of a directory. Refuses SW950 (unreadable, half-written, edited) and SW951 (other library versions)."""
+    return _of_one_state(path, _load)
+
+
+def _load(path: Path) -> tuple[Cascade, CascadeCertificate]:
     told = read_certificate(path, CascadeCertificate)
     cascade = _models(path, told)
     if not isinstance(cascade, Cascade) or fingerprint(cascade.full) != told.model:
@@ -71,10 +82,34 @@ def load(path: Path) -> tuple[Cascade, CascadeCertificate]:
 
 def load_ranking(path: Path) -> tuple[Ranker, RankCertificate]:
     """What stands for the full model, and the certificate of a directory. Refuses SW950 and SW951."""
+    return _of_one_state(path, _load_ranking)
+
+
+def _load_ranking(path: Path) -> tuple[Ranker, RankCertificate]:
     told = read_certificate(path, RankCertificate)
     ranker = Ranker(_models(path, told), told.column, told.classes)
     ranker.about = (*told.lines(), f"ranking: {path}")
     return ranker, told
+
+
+def _of_one_state(path: Path, read: Callable[[Path], R]) -> R:
+    """What is read of a directory; again when `save` replaced it between two of its files."""
+    for _ in range(_TRIES):
+        before = _identity(path)
+        try:
+            return read(path)
+        except Refusal:
+            if before == _identity(path):
+                raise
+    return read(path)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def read_certificate(path: Path, kind: type[C]) -> C:
@@ -152,12 +187,20 @@ def _write(path: Path, files: dict[str, bytes], told: Certificate) -> None:
                 os.fsync(out.fileno())
         fresh.chmod(0o755)
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            path.rename(old / "old")
-            fresh.rename(path)
-            shutil.rmtree(old)
+            if not _exchanged(fresh, path):
+                old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+                path.rename(old / "old")
+                fresh.rename(path)
+                fresh = old
+            shutil.rmtree(fresh)
         else:
             fresh.rename(path)
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise UserError(f"{path} cannot be written: {error}; give another path") from error
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether each of two directories now has the other's name, at once for all who look (Linux's renameat2)."""
+    call = getattr(ctypes.CDLL(None), "renameat2", None)
+    return call is not None and call(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
