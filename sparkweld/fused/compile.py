@@ -47,6 +47,8 @@ _INTEGERS = ("byte", "short", "integer", "long")
 _PROBE_ROWS = 40
 #: So many integer columns have a form for each set of them that has NULLs; more have one for none and one for all.
 _MOST_COMBINED = 2
+#: Bytes of a group's commands. Spark ships a large function once for each executor, but these go to the worker with every task.
+_MOST_BYTES = 16 << 20
 #: Kernels and the library may differ by this, where they differ at all (functions of libm).
 _KEPT = 1e-9
 
@@ -178,6 +180,9 @@ class _Siblings:
         made = Plan(tuple(chain.name for chain in self.chains), tuple(forms), self.block_rows, key)
         self._probe(made)
         shipped = pickled(replace(made, forms=tuple(map(_without_examples, made.forms))))
+        if len(shipped) * len(self.chains) > _MOST_BYTES:
+            sizes = {"bytes": f"{len(shipped) * len(self.chains):,}", "limit": f"{_MOST_BYTES:,}"}
+            raise refusal("SW650", self.name, function=self.name, **sizes)
         pipeline = forms[0].pipeline
         by_cache = f"by the L2 cache of the driver ({l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} bytes a row alive)"
         size = (

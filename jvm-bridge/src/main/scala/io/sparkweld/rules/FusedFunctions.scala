@@ -57,8 +57,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
 
   /** The groups of UDFs, each with one plan, that the service makes of those with these numbers. */
   private def fused(node: ArrowEvalPythonExec, numbers: Seq[Int]): Seq[Group] =
-    request(node, numbers).toSeq.flatMap(driver.compiler.translate(_, SparkWeldConf.CompileTimeout.get(conf)).toSeq)
-      .flatMap(_.path("fused").elements().asScala)
+    request(node, numbers).toSeq.flatMap(answer(node, _)).flatMap(_.path("fused").elements().asScala)
       .map { group =>
         val members = group.path("udfs").elements().asScala.map(i => numbers(i.asInt)).toSeq
         val arguments = group.path("arguments").elements().asScala.map { from =>
@@ -75,6 +74,15 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
         Group(udfs, FusedFunction(names, udfs.size, stages, group.path("block").asText, group.path("moved").asText,
           group.path("saves").asDouble, group.path("repeats").asBoolean, metrics))
       }
+
+  /** The service's reply. Why there is none is said beside why there is no kernel, when it is about annotated calls. */
+  private def answer(node: ArrowEvalPythonExec, request: PipelineRequest) = {
+    val reply = driver.compiler.translate(request, SparkWeldConf.CompileTimeout.get(conf))
+    val known = RefusalTags.get(node)
+    val added = reply.left.toSeq.flatten.filter(refusal => AboutCalls(refusal.code) && !known.contains(refusal))
+    if (added.nonEmpty) RefusalTags.set(node, known ++ added)
+    reply.toOption
+  }
 
   private def valueOf(argument: Expression): Expression = argument match {
     case NamedArgumentExpression(_, value) => value
@@ -177,6 +185,9 @@ private[rules] object FusedFunctions {
 
   /** A refusal of what a function does, which a black-box call may be the cause of. */
   private def aboutBody(refusal: Refusal): Boolean = Seq("SW2", "SW6", "SW8").exists(refusal.code.startsWith)
+
+  /** Codes of functions that do call annotated functions, but cannot be a pipeline. */
+  private val AboutCalls = Set("SW642", "SW643", "SW644", "SW645", "SW650")
 
   private def aboutService(refusal: Refusal): Boolean = Seq("SW4", "SW5").exists(refusal.code.startsWith)
 
