@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import os
 import subprocess
 import sys
@@ -86,6 +87,11 @@ FUSED = [
     (slug, {"s": "string"}, [TEXTS], None),
     (lambda s: s.map(html.escape).str.len(), {"s": "string"}, [TEXTS], 2),
     (lambda s: s.apply(html.unescape), {"s": "string"}, [TEXTS], 1),
+    (lambda s: s.map(lambda t: unicodedata.normalize("NFKD", t)), {"s": "string"}, [TEXTS], 2),
+    (lambda s: s.map(lambda t: html.escape(unicodedata.normalize("NFKD", t.strip())) + "."), {"s": "string"}, [TEXTS], None),
+    (lambda s: s.map(lambda t: html.escape(t), na_action="ignore"), {"s": "string"}, [SOME], None),
+    (lambda s: s.map(lambda t: len(e) if (e := html.escape(t)) else -1), {"s": "string"}, [TEXTS], None),
+    (lambda i: i.map(lambda n: math.isqrt(n * n) + 1), {"i": "long"}, [INTS], None),
     (lambda a: _looked_up(a, TABLE) + _looked_up(a, {"y": np.arange(3)[1]}), {"a": "double"}, DOUBLES[:1], 3),
     (lambda a: pd.Series(np.sinc(a.to_numpy())) + 1, {"a": "double"}, DOUBLES[:1], 2),
 ]
@@ -111,6 +117,16 @@ def _loaded(function):
     return next(c.cell_contents[0] for c in function.__closure__ if isinstance(c.cell_contents, list))
 
 
+def test_missing_texts_are_left_to_scalar_functions_themselves():
+    def normal(s):
+        return s.map(lambda t: unicodedata.normalize("NFKD", t))
+
+    _, function = compiled(normal, {"s": "string"})
+    with pytest.raises(TypeError, match="must be str, not None"):
+        function(SOME)
+    assert equal(function(TEXTS), normal(TEXTS))
+
+
 def test_structs_and_names():
     entry = udf(0, {"op": "CreateNamedStruct", "names": ["x", "y"], "args": [column("x"), column("y", "long")], "type": {}})
     made = {**request(python_step(r=entry)), "op": "fuse"}
@@ -128,6 +144,8 @@ def test_structs_and_names():
 
 _never = annotate(lambda x: x.cumsum(), (Rows(),), returns=Unknown(), check=False)
 _wide = annotate(lambda x: np.ones((len(x), 2)), (ARRAY,), returns=ARRAY, check=False)
+_weighed = annotate(lambda x, table: x * table[0], (Rows(), Broadcast(np.ones(2))), returns=Rows())
+_table = np.ones((16 << 20) // 8)
 _odd = annotate(lambda x: x * (1.0 + len(x) % 2), (Rows(),), returns=Rows(), check=False)
 
 
@@ -152,7 +170,10 @@ REFUSED = [
     (lambda a: _never(a), "SW643"),
     (lambda a: blend(a, 1.0, scale=a), "SW643"),
     (lambda a: a.map(erf), "SW643"),
+    (lambda a: a.map(lambda x: erf(x)), "SW643"),
+    (lambda a: a.map(lambda x: math.isqrt(int(x)) if x > 0 else 0), "SW643"),
     (lambda a: _odd(a), "SW644"),
+    (lambda a: _weighed(a, _table), "SW650"),
     (lambda a: erf(a).to_numpy(), "SW645"),
     (lambda a: print(a) or erf(a), "SW215"),
     (lambda a: erf(np.random.random(len(a))), "SW"),

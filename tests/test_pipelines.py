@@ -289,3 +289,19 @@ def test_blocks_of_calls_for_each_row_are_not_smaller_than_calls_are_worth():
         call = capture.call(annotation, tuple(Argument((c,), "list") for c in columns), {}, "list", None)
         guesses.append(first_guess(plan(capture, {"r": call})))
     assert guesses[1] == max(guesses[0], 8192)
+
+
+def test_equal_texts_are_given_to_a_function_of_one_text_once(capture):
+    seen = []
+
+    def shout(text, mark):
+        seen.append(text)
+        return text.upper() + mark
+
+    annotation = annotate(shout, (Rows(container="list", dtype="str"), Broadcast("!")), returns=Rows(container="list"),
+                          elementwise=True, check=False)  # fmt: skip
+    source = capture.input("s", STR)
+    made = plan(capture, {"r": capture.call(annotation, (Argument((source,), "list"), "?"), {}, "list", STR)})
+    texts = np.array([f"text {k % 70}" for k in range(9000)], object)
+    result = Runner(made, 1, 1000).run({"s": texts}, len(texts))["r"]
+    assert result.tolist() == [text.upper() + "?" for text in texts] and sorted(seen) == sorted(set(texts))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import repeat
 from typing import Any, TypeVar
 
 from sparkweld.annotations.domains import RowDomain
@@ -56,8 +58,9 @@ class Annotation:
         if not self.elementwise:
             return self.function(*args, **kwargs)
         rows = self.rows(args, kwargs) or 0
-        columns = [[value] * rows if type.rows(value) is None else value for type, value in zip(self.args, args, strict=False)]
-        return [self.function(*values, **kwargs) for values in zip(*columns, strict=True)]
+        typed = zip(self.args, args, strict=False)
+        columns = [repeat(value, rows) if type.rows(value) is None else value for type, value in typed]
+        return list(map(partial(self.function, **kwargs) if kwargs else self.function, *columns))
 
     def piece(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What a piece of the rows adds to the result: the call on it or, where results do not merge, its state."""

@@ -26,7 +26,7 @@ _NOTHING = (Const, Read, IsValid, ValueOf, MakeOptional)
 
 def saved(pipeline: Pipeline) -> float:
     """Nanoseconds a row that the pipeline saves; below zero: that it costs."""
-    kernels = [stage.program for stage in pipeline.stages if isinstance(stage, Native)]
+    kernels = [stage.program for stage in pipeline.stages if isinstance(stage, Native) and not stage.only_looks_for_nulls]
     total = -_STAGE * len(pipeline.stages) / first_guess(pipeline)
     for program in kernels:
         total += sum(map(_of_operation, (let for loop in program.loops for let in loop.body)))

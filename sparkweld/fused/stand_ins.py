@@ -21,9 +21,14 @@ from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.annotations.tables import libraries
 from sparkweld.errors import Refusal
 from sparkweld.fused.payload import pickled
-from sparkweld.local.traced import argument, fits, is_series, is_traced, sample, traced_result, tried
+from sparkweld.ir.ops import IsValid
+from sparkweld.local.traced import argument, column_of_row, fits, is_series, is_traced, sample, source_of, traced_result, tried
 from sparkweld.pipelines import Capture
 from udf_compiler.calls.numpy_ import has_traced
+from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.paths import explorer
+from udf_compiler.scalar.values import is_scalar, of_value
+from udf_compiler.trace import TracedSeries
 from udf_compiler.trace import stand_in as native_stand_in
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import attempt, refuse
@@ -99,10 +104,11 @@ class BlackBoxFunction:
         self._owner, self._annotation, self._native = owner, annotation, native
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        args = tuple(self._real(x) for x in args)
-        kwargs = {name: self._real(x) for name, x in kwargs.items()}
-        if not any(map(is_traced, (*args, *kwargs.values()))):
-            return self._annotation(*args, **kwargs)
+        of_row = any(map(is_scalar, (*args, *kwargs.values())))
+        args = tuple(x if is_scalar(x) else self._real(x) for x in args)
+        kwargs = {name: x if is_scalar(x) else self._real(x) for name, x in kwargs.items()}
+        if not of_row and not any(map(is_traced, (*args, *kwargs.values()))):
+            return self._plainly(args, kwargs)
         if self._native is not None:
             loop = self._owner.capture.loop()
             mark = loop.mark()
@@ -110,9 +116,40 @@ class BlackBoxFunction:
             if not isinstance(result, Refusal):
                 return result
             loop.undo(mark)
+        if of_row:
+            return self._of_row(args, kwargs)
         if self._annotation.elementwise:
             refuse("SW643", call=self._annotation.name, what="a column in place of one value")
         return self._owner.call(self._annotation, args, kwargs, None)
+
+    def _plainly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call on constants. In a scalar function what it raises is what Python would: NULLs are None there."""
+        try:
+            return self._annotation(*args, **kwargs)
+        except Exception as error:
+            of_python(error)
+            raise
+
+    def _of_row(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The value for the row that a scalar function sees. The call is one for all rows, so no condition may keep it from some
+        (SW643), but for NULLs: what it gives for the text in their place is not looked at.
+        """
+        name, loop = self._annotation.name, self._owner.capture.loop()
+        if not self._annotation.elementwise:
+            refuse("SW643", call=name, what="one value at a time")
+        paths = explorer()
+        chosen = any(not isinstance(c.loop.body[c.id].op, IsValid) for c in paths.conditions)
+        if chosen or paths.inside or paths.decisions is not None:
+            refuse("SW643", call=name, what="rows that a condition chooses")
+
+        def column(x: Any) -> Any:
+            made = column_of_row(x, loop) if is_scalar(x) else x
+            return refuse("SW643", call=name, what="a value of another kind") if made is None else made
+
+        made = self._owner.call(self._annotation, tuple(map(column, args)), {k: column(x) for k, x in kwargs.items()}, "filled")
+        if type(made) is not TracedSeries:
+            refuse("SW642", call=name)
+        return of_value(source_of(made))
 
     def _real(self, x: Any) -> Any:
         """A column, or a constant as the library knows it. Refuses SW643 for what only stands for an object of the user's."""

@@ -17,6 +17,7 @@ from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Mutated, Rows
 from sparkweld.ir import LoopBuilder, Type, Value
+from sparkweld.ir.ops import ValueOf
 from sparkweld.ir.types import BOOL, F64, I64, STR, of_dtype
 from sparkweld.pipelines import Argument
 from udf_compiler.trace import TracedArray, TracedSeries
@@ -107,9 +108,23 @@ def argument(traced: Any, form: str | None) -> Argument | None:
     """An argument as the function will see it; None for rows that have no form of their own there."""
     if type(traced) is TracedSeries:
         missing = missing_of(traced)
-        if kind_of(traced) not in ("numpy", "text") or missing.nan or (missing.none and form != "list"):
+        if kind_of(traced) not in ("numpy", "text") or missing.nan or (missing.none and form not in ("list", "filled")):
             return None
     return Argument((source_of(traced),), form or ("series" if is_series(traced) else "array"))
+
+
+def column_of_row(scalar: Any, loop: LoopBuilder) -> TracedSeries | None:
+    """The Series of what is a Python value of the row in a scalar function; None where that is no number or text of `loop`.
+
+    Of a text that may be NULL in other rows it is the column with those, which no kernel has to make: a "filled" argument.
+    """
+    kind, value = _get(scalar, "kind"), _get(scalar, "value")
+    if value.loop is not loop or _get(scalar, "numpy") or kind not in ("str", "float", "int", "bool"):
+        return None
+    let = loop.body[value.id]
+    if kind == "str" and isinstance(let.op, ValueOf):
+        return text_series(loop, loop.value(let.args[0]), Missing(none=True))  # type: ignore[no-any-return]
+    return text_series(loop, value, Missing()) if kind == "str" else TracedSeries(loop, value, value.type.dtype)  # type: ignore[no-any-return]
 
 
 def fits(annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any], rows: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.ir import ROWS, Append, Input, Let, Loop, LoopBuilder, Program, Type, Value, verify
-from sparkweld.ir.ops import Const, Read
+from sparkweld.ir.ops import Const, IsValid, Read
 from sparkweld.ir.program import output_types
 from sparkweld.optimizer import optimize
 from sparkweld.pipelines.capture import Argument, BlackBox, Capture, Keep, Source, Step
@@ -37,6 +37,14 @@ class Native:
     def made(self) -> tuple[str, ...]:
         """The columns that it makes."""
         return self.program.outputs
+
+    @property
+    def only_looks_for_nulls(self) -> bool:
+        """Whether all that it does is to hold that no column has NULLs: a kernel would be given texts for what is beside them."""
+        ops = [let.op for loop in self.program.loops for let in loop.body]
+        reads = all(op.type.nullable for op in ops if isinstance(op, Read))
+        both = all(isinstance(op, Read | IsValid) or getattr(op, "fn", "") == "logical_and" for op in ops)
+        return not self.made and reads and both
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,24 +178,31 @@ class _Planner:
         return Pipeline(self.capture.name, self.capture.root, inputs, tuple(stages), outputs, types, domains, last)
 
     def _set_levels(self) -> None:
-        for step in self.capture.steps:
-            level = max((self._level(source) for rows in step.taken() for source in rows.sources), default=0)
-            self.step_level[id(step)] = level
-            self.column_level.update(dict.fromkeys(step.made, level + 1))
         for loop in self.loops:
             self._advance(loop, len(loop.body))
 
     def _level(self, source: Source) -> int:
         if isinstance(source, str):
-            return self.column_level[source]
+            return self._level_of(source)
         self._advance(source.loop, source.id + 1)
         return self.levels[id(source.loop)][source.id]
+
+    def _level_of(self, column: str) -> int:
+        """That of a column, and of the step that makes it. Steps that nothing reads have none: values that they take may have
+        been undone, and their numbers be those of others.
+        """
+        if column not in self.column_level:
+            step = self.maker[column]
+            level = max((self._level(source) for rows in step.taken() for source in rows.sources), default=0)
+            self.step_level[id(step)] = level
+            self.column_level.update(dict.fromkeys(step.made, level + 1))
+        return self.column_level[column]
 
     def _advance(self, loop: LoopBuilder, stop: int) -> None:
         known = self.levels[id(loop)]
         for let in loop.body[len(known) : stop]:
             if isinstance(let.op, Read):
-                known.append(self.column_level[let.op.column])
+                known.append(self._level_of(let.op.column))
             else:
                 known.append(max((known[a] for a in let.args), default=0))
 
@@ -224,7 +239,7 @@ class _Planner:
         if step is None:
             return
         self.columns.update(step.made)
-        level = self.step_level[id(step)]
+        level = self._level_of(column) - 1
         fused = _is_fused(step)
         if fused and isinstance(step, Keep):
             self.filters.setdefault((step.makes, level + 1), []).append(step)

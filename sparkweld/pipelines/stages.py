@@ -6,7 +6,7 @@ that a function gets cannot be written, so that one that changes its input is fo
 
 from __future__ import annotations
 
-import builtins
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.annotations import Annotation
 from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir import Program, Type, evaluate
@@ -29,6 +28,8 @@ Block = dict[str, Any]
 
 #: Pieces with more new texts than this part give up looking for known ones, after so many of them.
 _DISTINCT, _IN_VAIN = 0.75, 4
+#: So do calls that take less than these seconds a text, which is what looking it up takes, once so many were new.
+_LOOKED_UP, _TIMED = 60e-9, 256
 #: Short texts whose results a stage remembers, about, and what is short.
 _KEPT_TEXTS, _SHORT = 1 << 14, 64
 #: What the elements of a list of this kind are.
@@ -44,6 +45,8 @@ def ready(stage: Stage, streams: bool = False, evaluated: bool = False) -> Calla
     """
     if isinstance(stage, Native):
         program = stage.program
+        if stage.only_looks_for_nulls:
+            return lambda block, rows, places: _hold_no_nulls(program, block)
         if evaluated:
             return lambda block, rows, places: _evaluate(program, block, rows)
         kernel = kernel_of(program, streams)  # once, for finding it takes as long as some thousand rows
@@ -58,26 +61,34 @@ def ready(stage: Stage, streams: bool = False, evaluated: bool = False) -> Calla
     if isinstance(stage.step, Keep):
         keep = stage.step
         return lambda block, rows, places: _keep(keep, block)
-    call, run = stage.step, _piece_of(stage.step.annotation, stage.step.type)
+    call, run = stage.step, _piece_of(stage.step)
     return lambda block, rows, places: _call(call, run, block)
 
 
-def _piece_of(annotation: Annotation, type: Type | None) -> Callable[[Sequence[Any], Mapping[str, Any]], Any]:
+def _piece_of(step: BlackBox) -> Callable[[Sequence[Any], Mapping[str, Any]], Any]:
     """What runs a call on a piece. A function of one text is given equal texts once: what is annotated has no state, so it gives
-    the same. (Results that can be changed have to be as many as the rows.)
+    the same, for its other arguments are the step's. (Results that can be changed have to be as many as the rows.)
     """
-    if not annotation.elementwise or type is None:
+    annotation = step.annotation
+    with_rows = [at for at, x in enumerate(step.args) if _has_rows(x)]
+    if not annotation.elementwise or step.type is None or len(with_rows) != 1 or any(map(_has_rows, step.kwargs.values())):
         return annotation.piece
+    (at,) = with_rows
     known: dict[str, Any] = {}
     in_vain = 0
 
     def run(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         nonlocal in_vain
-        if kwargs or len(args) != 1 or in_vain > _IN_VAIN or set(map(builtins.type, args[0])) != {str}:
+        texts = args[at]
+        if in_vain > _IN_VAIN or set(map(type, texts)) != {str}:
             return annotation.piece(args, kwargs)
-        texts = args[0]
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        made = dict(zip(new, annotation.piece([new], kwargs), strict=True))
+        new = list(dict.fromkeys(texts).keys() - known.keys())
+        if not new:
+            return list(map(known.__getitem__, texts))
+        began = time.perf_counter()
+        made = dict(zip(new, annotation.piece([*args[:at], new, *args[at + 1 :]], kwargs), strict=True))
+        if len(new) >= _TIMED and time.perf_counter() - began < _LOOKED_UP * len(new):
+            in_vain = _IN_VAIN + 1  # what else the machine does only makes it look dear
         in_vain += len(new) > _DISTINCT * len(texts)
         result = [made[text] if text in made else known[text] for text in texts]
         if len(known) < _KEPT_TEXTS:
@@ -85,6 +96,10 @@ def _piece_of(annotation: Annotation, type: Type | None) -> Callable[[Sequence[A
         return result
 
     return run
+
+
+def _has_rows(x: Any) -> bool:
+    return isinstance(x, Argument)
 
 
 @dataclass(frozen=True)
@@ -113,6 +128,12 @@ def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block) -> None:
     if result.flagged:
         raise Undecided(f"{result.flagged} rows of {kernel.program.name} that kernels may not decide")
     block.update(result.columns)
+
+
+def _hold_no_nulls(program: Program, block: Block) -> None:
+    for column in (block[i.name] for i in program.inputs):
+        if isinstance(column, Optional) and not column.valid.all():
+            raise Undecided(f"{(~column.valid).sum()} rows of {program.name} that kernels may not decide")
 
 
 def _evaluate(program: Program, block: Block, rows: int) -> None:
@@ -172,6 +193,8 @@ def _given(x: Any, block: Block, own: bool) -> Any:
     """An argument of a call. `own`: a copy that the function may change."""
     if not isinstance(x, Argument):
         return x
+    if x.form == "filled":
+        return _values(block[str(x.sources[0])]).tolist()
     columns = [_plain(block[str(source)]) for source in x.sources]
     if own:
         return columns[0].copy()
@@ -199,6 +222,8 @@ def _plain(column: Any) -> np.ndarray:
     """A nullable column with None for NULL."""
     if not isinstance(column, Optional):
         return column  # type: ignore[no-any-return]
+    if column.values.dtype == object and column.valid.all():
+        return column.values
     values = column.values.astype(object)
     values[~column.valid] = None
     return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,11 @@ def slug(s: pd.Series) -> pd.Series:
     return s.str.strip().map(html.escape) + "!"
 
 
+@pandas_udf(StringType())
+def plain_letters(s: pd.Series) -> pd.Series:
+    return s.map(lambda text: unicodedata.normalize("NFKD", text).strip())
+
+
 @pandas_udf(DoubleType())
 def of_integers(i: pd.Series) -> pd.Series:
     return erf(i / 4) + i
@@ -70,6 +76,15 @@ def unknown(s: pd.Series) -> pd.Series:
 @pandas_udf(DoubleType())
 def of_batch(s: pd.Series) -> pd.Series:
     return erf(s) - s.mean()
+
+
+TABLE = np.full(3 << 20, 2.0)
+weighed = annotate(lambda s, table: s * table[0], (Rows(), Broadcast(np.ones(2))), returns=Rows())
+
+
+@pandas_udf(DoubleType())
+def heavy(s: pd.Series) -> pd.Series:
+    return weighed(s, TABLE)
 
 
 broken = annotate(lambda s: s[:-1] if len(s) == 700 else s * 2.0, (Rows(),), returns=Rows(), check=False)
@@ -114,9 +129,11 @@ def test_pipelines(spark, parquet):
     def all_of_them():
         chain = weighted(price("a", "b")).alias("chain")
         return t.select("id", price("a", "b").alias("price"), chain, slug("s").alias("slug"), of_integers("i").alias("i"),
+                        plain_letters("s").alias("letters"),
                         of_struct(F.struct("a", "i")).alias("struct"), (F.col("b") * 2).alias("b2"))  # fmt: skip
 
-    frame = check(spark, all_of_them, {"price", "price, weighted", "slug", "of_integers", "of_struct"}, ulp=1 << 12)
+    wanted = {"price", "price, weighted", "slug", "plain_letters", "of_integers", "of_struct"}
+    frame = check(spark, all_of_them, wanted, ulp=1 << 12)
     assert len(pipelines(frame)) == 1
     text = sparkweld.explain(t.select(weighted(price("a", "b"))))
     assert "pipeline in Python: price, weighted\n  1. kernel: " in text and "call: tests.spark.test_pipelines.scaled" in text
@@ -159,6 +176,8 @@ def test_what_stays_as_it_is(spark, parquet, capfd):
     t = table(parquet)
     frame = check(spark, lambda: t.select("id", unknown("b").alias("r"), of_batch("b").alias("m")), set())
     assert "in Python: " in sparkweld.explain(frame)
+    frame = check(spark, lambda: t.select("id", heavy("b").alias("r")), set())
+    assert "A pipeline of heavy would hold 25," in sparkweld.explain(frame)
     check(spark, lambda: t.select("id", breaking("b").alias("r")), {"breaking"}, {"spark.sparkweld.pipeline.blockRows": "700"})
     check(spark, lambda: t.select("id", failing("a").alias("r")), set())
 

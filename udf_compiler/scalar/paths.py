@@ -134,6 +134,11 @@ class Explorer:
         check_size(self.loop)
         return Leaf(value, error, tuple(self._guards))
 
+    @property
+    def conditions(self) -> list[Value]:
+        """What this path has decided so far."""
+        return [step.condition for step in self._steps[: self._position]]
+
     def mark(self, text: Any) -> str:
         """What stands for a text of the row within a Python str, until the function has returned it."""
         mark = f"\ue000{secrets.token_hex(8)}\ue001"

@@ -20,6 +20,8 @@ from udf_compiler.plain_data import is_protocol_function, is_scalar
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
 
+#: Modules of stand-ins, which note what is called.
+_STAND_INS = ("udf_compiler.", "sparkweld.fused.")
 _SEQUENCES = (list, tuple, set, frozenset, collections.deque)
 
 
@@ -68,7 +70,7 @@ class _Same:
 
 def parts_of(x: Any) -> Iterator[Any]:
     """What an object holds. Refuses (SW295) objects that change when they are read, such as iterators."""
-    if issubclass(type(x), Traced) or type(x).__module__.partition(".")[0] == "udf_compiler":
+    if issubclass(type(x), Traced) or type(x).__module__.startswith(_STAND_INS):
         return  # stand-ins and symbolic values: nothing of them can be written
     if isinstance(x, dict | types.MappingProxyType):
         for key, value in x.items():
