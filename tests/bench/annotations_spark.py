@@ -46,6 +46,18 @@ def _middle(price: pd.Series, strike: pd.Series, t: pd.Series, vol: pd.Series) -
     return call + delta.where(call > delta, np.tanh(delta))
 
 
+def _risk(price: pd.Series, strike: pd.Series) -> pd.Series:
+    return scipy.special.ndtr(scipy.special.log_ndtr(scipy.special.kl_div(price, strike)))
+
+
+def _letters(name: pd.Series) -> pd.Series:
+    return name.map(lambda text: unicodedata.normalize("NFKD", text))
+
+
+def _unescaped(name: pd.Series) -> pd.Series:
+    return name.map(html.unescape)
+
+
 def _all_black(price: pd.Series, strike: pd.Series, t: pd.Series, vol: pd.Series) -> pd.Series:
     return scipy.special.gammaincc(vol, scipy.special.betainc(t, vol, scipy.special.expit(scipy.special.erf(price))))
 
@@ -69,7 +81,11 @@ def _stems(name: pd.Series) -> pd.Series:
 #: (name, function, columns, type, times plugin off it has to be, part of the rows)
 UDFS: tuple[tuple[str, Callable[..., Any], tuple[str, ...], Any, float, float], ...] = (
     ("one call in the middle", _middle, ("price", "strike", "t", "vol"), DoubleType(), 2.0, 1.0),
-    ("all calls black boxes", _all_black, ("price", "strike", "t", "vol"), DoubleType(), 1.5, 1.0),
+    ("cheap black boxes alone", _risk, ("price", "strike"), DoubleType(), 1.5, 1.0),
+    ("cheap calls for each text", _letters, ("title",), StringType(), 1.5, 0.5),
+    ("black boxes for texts that repeat", _unescaped, ("name",), StringType(), 1.5, 0.5),
+    ("black boxes for texts that do not", _unescaped, ("title",), StringType(), 0.0, 0.5),
+    ("dear black boxes alone, whose own time is the floor", _all_black, ("price", "strike", "t", "vol"), DoubleType(), 0.0, 1.0),
     ("texts", _texts, ("name",), StringType(), 0.0, 1.0),
     ("stems of words", _stems, ("name",), DoubleType(), 0.0, 0.05),
 )
@@ -156,6 +172,7 @@ def _table(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
     columns = {
         "id": np.arange(rows), "price": rng.uniform(10, 200, rows), "strike": rng.uniform(10, 200, rows),
         "t": rng.uniform(0.1, 2, rows), "vol": rng.uniform(0.1, 0.5, rows), "name": rng.choice(names, rows),
+        "title": [f"Caf\u00e9 <b>{k}</b> &amp; \ufb01ne title" for k in range(rows)],
     }  # fmt: skip
     pq.write_table(pa.table(columns), folder / "t.parquet", row_group_size=max(1, rows // 4))
     return spark.read.parquet(str(folder / "t.parquet"))
