@@ -75,6 +75,10 @@ TWO = {"a": "double", "b": "double"}
 TABLE = pd.Series([1.0, 2.0], index=["x", "y"])
 _looked_up = annotate(lambda s, t: s * t["y"], (Rows(), Broadcast()), returns=Rows(), check=False)
 
+_initial = annotate(lambda t: t[0], (Rows(container="list", dtype="str"),), returns=Rows(container="list"), elementwise=True,
+                    check=False)  # fmt: skip
+NAMES = pd.Series(np.where(RNG.random(N) < 0.2, None, RNG.choice(np.array(["ab", "É"], object), N)))
+
 FUSED = [
     (price, TWO, DOUBLES, 3),
     ((lambda a, b: erf(a) * b, lambda s: sc.gammaln(abs(s) + 1) - 1), TWO, DOUBLES, 4),
@@ -91,6 +95,8 @@ FUSED = [
     (lambda s: s.map(lambda t: html.escape(unicodedata.normalize("NFKD", t.strip())) + "."), {"s": "string"}, [TEXTS], None),
     (lambda s: s.map(lambda t: html.escape(t), na_action="ignore"), {"s": "string"}, [SOME], None),
     (lambda s: s.map(lambda t: len(e) if (e := html.escape(t)) else -1), {"s": "string"}, [TEXTS], None),
+    (lambda s: s.map(lambda t: "?" if t is None else _initial(t)), {"s": "string"}, [NAMES], None),
+    (lambda s: s.map(lambda t: html.escape(t, quote=False) + "!"), {"s": "string"}, [TEXTS], None),
     (lambda i: i.map(lambda n: math.isqrt(n * n) + 1), {"i": "long"}, [INTS], None),
     (lambda a: _looked_up(a, TABLE) + _looked_up(a, {"y": np.arange(3)[1]}), {"a": "double"}, DOUBLES[:1], 3),
     (lambda a: pd.Series(np.sinc(a.to_numpy())) + 1, {"a": "double"}, DOUBLES[:1], 2),

@@ -23,7 +23,7 @@ Source = Value | str
 @dataclass(frozen=True, eq=False)
 class Argument:
     """An argument of a call that has rows. `form` is what the function sees of the `sources`: "array", "series" or "list" of one,
-    "filled" for a list with some value of the type where it is NULL, "matrix" of some, "frame" of some that are called `names`.
+    "filled" for a list with another of its values where it is NULL, "matrix" of some, "frame" of some that are called `names`.
     """
 
     sources: tuple[Source, ...]

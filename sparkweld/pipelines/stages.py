@@ -194,7 +194,7 @@ def _given(x: Any, block: Block, own: bool) -> Any:
     if not isinstance(x, Argument):
         return x
     if x.form == "filled":
-        return _values(block[str(x.sources[0])]).tolist()
+        return _filled(block[str(x.sources[0])]).tolist()
     columns = [_plain(block[str(source)]) for source in x.sources]
     if own:
         return columns[0].copy()
@@ -210,6 +210,13 @@ def in_form(x: Argument, columns: Sequence[np.ndarray]) -> Any:
     if x.form == "series":
         return pd.Series(_read_only(columns[0]), copy=False)
     return columns[0].tolist() if x.form == "list" else _read_only(columns[0])
+
+
+def _filled(column: Any) -> np.ndarray:
+    """Values with the first one in the place of NULLs: the function is given it anyway, and may raise for another."""
+    if not isinstance(column, Optional) or column.valid.all() or not column.valid.any():
+        return _values(column)
+    return np.where(column.valid, column.values, column.values[column.valid.argmax()])
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
