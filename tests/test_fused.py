@@ -70,6 +70,8 @@ DOUBLES = [pd.Series(RNG.normal(1, 1, N)), pd.Series(np.where(RNG.random(N) < 0.
 INTS = pd.Series(RNG.integers(-3, 9, N))
 TEXTS = pd.Series(RNG.choice(np.array(["a <b>", " É", "", "x"], object), N))
 SOME = pd.Series(np.where(RNG.random(N) < 0.2, None, TEXTS.to_numpy()))
+DATES = pd.Series(RNG.integers(-99_999, 9999, N).astype("datetime64[D]").astype(object))
+SOME_DATES = pd.Series(np.where(RNG.random(N) < 0.2, None, DATES.to_numpy()))
 TWO = {"a": "double", "b": "double"}
 
 TABLE = pd.Series([1.0, 2.0], index=["x", "y"])
@@ -99,6 +101,8 @@ FUSED = [
     (lambda s: s.map(lambda t: html.escape(t, quote=False) + "!"), {"s": "string"}, [TEXTS], None),
     (lambda i: i.map(lambda n: math.isqrt(n * n) + 1), {"i": "long"}, [INTS], None),
     (lambda a: _looked_up(a, TABLE) + _looked_up(a, {"y": np.arange(3)[1]}), {"a": "double"}, DOUBLES[:1], 3),
+    (lambda d, a: erf(pd.to_datetime(d).dt.day / 9) + a, {"d": "date", "a": "double"}, [DATES, DOUBLES[0]], None),
+    (lambda d, a: erf(pd.to_datetime(d).dt.day / 9) + a, {"d": "date", "a": "double"}, [SOME_DATES, DOUBLES[0]], None),
     (lambda a: pd.Series(np.sinc(a.to_numpy())) + 1, {"a": "double"}, DOUBLES[:1], 2),
 ]
 
@@ -194,9 +198,10 @@ def test_refused(function, code):
 
 
 def test_refused_requests():
-    dates, two = udf(0, column("a", "date")), udf(0, udf(0, "a"), udf(0, "b"))
+    times, two = udf(0, column("a", "timestamp")), udf(0, udf(0, "a"), udf(0, "b"))
     for entry, code in (
-        (dates, "SW646"),
+        (times, "SW646"),
+        (udf(0, column("a", "date")), "SW643"),  # only kernels take them
         (two, "SW646"),
         (udf(0, "a", evalType=204), "SW206"),
         (udf(0, "a", deterministic=False), "SW207"),

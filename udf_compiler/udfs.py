@@ -15,11 +15,12 @@ from udf_compiler import catalyst, pandas_on_spark
 from udf_compiler.boundary import Field
 from udf_compiler.columns import Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.environment import file_state
+from udf_compiler.inlined import Inlined, inlined_of
 from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
 from udf_compiler.model_files import reads
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
-from udf_compiler.purity import Prepared, use_of
+from udf_compiler.purity import use_of
 from udf_compiler.traces import TracedCall, traces
 
 #: The note of a call that an earlier one answers.
@@ -39,7 +40,7 @@ class UdfTracer:
         self.kept: list[tuple[str, str]] = []
         self.exact: set[str] = set()
         self._blobs, self._columns, self._exact, self._settings = blobs, columns, exact, settings
-        self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Prepared]] = {}
+        self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Any]] = {}  # see `_prepare`
         self._wrapped: set[tuple[int, int]] = set()  # those of `_prepared` that pandas-on-Spark has wrapped
         self._traced: dict[str, list[str]] = {}
 
@@ -115,7 +116,8 @@ class UdfTracer:
 
     def _made(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> list[Value]:
         call, fields = self._call(kind, loop, udf, notes), fields_of(udf["returnType"])
-        returned = kind.call(call)
+        prepared: Any = call.prepared
+        returned = prepared.traced(loop, call.args) if isinstance(prepared, Inlined) else kind.call(call)
         values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
         self.kept += call.kept
         return values
@@ -188,16 +190,17 @@ class UdfTracer:
             kept=[],
         )
 
-    def _prepare(self, kind: Kind, udf: dict[str, Any]) -> tuple[Callable[..., Any], Prepared]:
-        """The function itself, and its checked copy."""
+    def _prepare(self, kind: Kind, udf: dict[str, Any]) -> tuple[Callable[..., Any], Any]:
+        """The function itself, and its checked copy (Prepared); of a function of ours, what it is made of (Inlined)."""
         key = (udf["payload"], udf["evalType"])
         if key not in self._prepared:
             function = load_command(self._blobs[udf["payload"]]).function
-            if options_of(function).backend == "python":
+            inlined = inlined_of(function)
+            if inlined is None and options_of(function).backend == "python":
                 raise refusal("SW700", use_of(function).place or udf["name"])
-            wrapped = pandas_on_spark.unwrap(function)
+            wrapped = pandas_on_spark.unwrap(function) if inlined is None else None
             if wrapped is None:
-                self._prepared[key] = function, kind.prepare(function)
+                self._prepared[key] = function, inlined or kind.prepare(function)
             else:
                 prepared = kind.prepare(wrapped.function)
                 inside = replace(prepared, function=wrapped.around(prepared.function))

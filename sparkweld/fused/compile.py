@@ -2,8 +2,8 @@
 
 The functions are rebuilt and traced as for a kernel (purity, row by row), but calls of annotated functions join the capture in
 place of a refusal. Chains beside each other share one capture, so what they have in common is computed once. There is one
-pipeline for batches without NULLs, and others for batches whose integers are floats since there are some. On made-up rows the
-results are compared with the functions' own.
+pipeline for batches without NULLs, and others for batches with NULLs among integers, which are floats then, or among dates. On
+made-up rows the results are compared with the functions' own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from sparkweld.annotations.split_types import Rows
 from sparkweld.errors import Refusal
 from sparkweld.fused.estimate import may_repeat, saved
 from sparkweld.fused.function import Column, Form, Plan, Siblings, result_name
-from sparkweld.fused.payload import command, metrics_command, pickled
+from sparkweld.fused.parts import parts_of
+from sparkweld.fused.payload import MOST_BYTES, command, metrics_command, pickled
 from sparkweld.fused.stand_ins import StandIns
 from sparkweld.ir.ops import Call
 from sparkweld.ir.types import F64, Type
@@ -33,7 +34,7 @@ from sparkweld.pipelines.block_size import first_guess, l2_bytes, live_bytes
 from sparkweld.pipelines.describe import stage_text
 from sparkweld.pipelines.plan import Called, Native
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import SPARK_TYPES, check_confs
+from udf_compiler.boundary import SPARK_TYPES, check_confs, series_of_column
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
@@ -44,11 +45,11 @@ from udf_compiler.trace.text import Missing, text_series
 _MODULES = ModulePath()
 _SCALAR_PANDAS = 200
 _INTEGERS = ("byte", "short", "integer", "long")
+#: Columns of these types are other Series in a batch with NULLs.
+_STATEFUL = (*_INTEGERS, "date")
 _PROBE_ROWS = 40
-#: So many integer columns have a form for each set of them that has NULLs; more have one for none and one for all.
+#: So many of these columns have a form for each set of them that has NULLs; more have one for none and one for all.
 _MOST_COMBINED = 2
-#: Bytes of a group's commands. Spark ships a large function once for each executor, but these go to the worker with every task.
-_MOST_BYTES = 16 << 20
 #: Kernels and the library may differ by this, where they differ at all (functions of libm).
 _KEPT = 1e-9
 
@@ -152,6 +153,7 @@ class _Siblings:
         self.name = " + ".join(chain.name for chain in chains)
         self.exact = bool(conf.get("exact")) or any(chain.exact for chain in chains)
         self.block_rows = int(conf.get("blockRows") or 0) or None
+        self.split = str(conf.get("split", "auto"))
         self.arguments: list[tuple[int, int]] = []
         exprs: list[dict[str, Any]] = []
         self.taken: list[list[tuple[int, str | None]]] = []
@@ -168,7 +170,7 @@ class _Siblings:
 
     def reply(self) -> dict[str, Any]:
         """A group of the reply to a fuse request."""
-        first, *others = self._integers_with_nulls()
+        first, *others = self._columns_with_nulls()
         forms = [self._form(first)]
         for some in others:
             try:
@@ -179,9 +181,10 @@ class _Siblings:
         key = sha256(b"".join(data for chain in self.chains for data in chain.payloads)).hexdigest()
         made = Plan(tuple(chain.name for chain in self.chains), tuple(forms), self.block_rows, key)
         self._probe(made)
-        shipped = pickled(replace(made, forms=tuple(map(_without_examples, made.forms))))
-        if len(shipped) * len(self.chains) > _MOST_BYTES:
-            sizes = {"bytes": f"{len(shipped) * len(self.chains):,}", "limit": f"{_MOST_BYTES:,}"}
+        light = replace(made, forms=tuple(map(_without_examples, made.forms)))
+        shipped = pickled(light)
+        if len(shipped) * len(self.chains) > MOST_BYTES:
+            sizes = {"bytes": f"{len(shipped) * len(self.chains):,}", "limit": f"{MOST_BYTES:,}"}
             raise refusal("SW650", self.name, function=self.name, **sizes)
         pipeline = forms[0].pipeline
         by_cache = f"by the L2 cache of the driver ({l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} bytes a row alive)"
@@ -201,6 +204,7 @@ class _Siblings:
             "saves": saved(pipeline),
             "repeats": may_repeat(pipeline, self.calls),
             "metrics": metrics_command().hex(),
+            "parts": parts_of(light, self.chains, self.taken, self.split),
         }
 
     def _columns(self, exprs: Sequence[dict[str, Any]]) -> list[tuple[int, str | None, str]]:
@@ -212,24 +216,25 @@ class _Siblings:
             else:
                 found.append((number, None, expr["type"]))
         for number, _, spark_type in found:
-            if spark_type not in (*_INTEGERS, "float", "double", "boolean", "string"):
+            if spark_type not in (*_STATEFUL, "float", "double", "boolean", "string"):
                 raise refusal("SW646", self.name, function=self.name, what=f"argument {number}, a {spark_type}")
         return found
 
-    def _integers_with_nulls(self) -> list[frozenset[int]]:
-        """Which integer columns may have NULLs in a batch, by their numbers: the sets for which there is a form, the empty one
-        first. Refuses (SW646) siblings of which one needs a form that others would keep from it.
+    def _columns_with_nulls(self) -> list[frozenset[int]]:
+        """Which columns of integers and dates may have NULLs in a batch, by number: the sets with a form, the empty one first.
+
+        Refuses (SW646) siblings of which one needs a form that others would keep from it.
         """
-        integers = [i for i, (_, _, spark_type) in enumerate(self.columns) if spark_type in _INTEGERS]
-        if len(integers) <= _MOST_COMBINED:
-            return [frozenset(some) for n in range(len(integers) + 1) for some in combinations(integers, n)]
+        stateful = [i for i, (_, _, spark_type) in enumerate(self.columns) if spark_type in _STATEFUL]
+        if len(stateful) <= _MOST_COMBINED:
+            return [frozenset(some) for n in range(len(stateful) + 1) for some in combinations(stateful, n)]
         for taken in self.taken:
-            if not {self.columns[i][0] for i in integers} <= {at for at, _ in taken}:
-                raise refusal("SW646", self.name, function=self.name, what="integers that its siblings do not take")
-        return [frozenset(), frozenset(integers)]
+            if not {self.columns[i][0] for i in stateful} <= {at for at, _ in taken}:
+                raise refusal("SW646", self.name, function=self.name, what="integers or dates that its siblings do not take")
+        return [frozenset(), frozenset(stateful)]
 
     def _form(self, nulls: frozenset[int]) -> Form:
-        """The pipeline of batches that have NULLs in these integer columns."""
+        """The pipeline of batches that have NULLs in these columns of integers and dates."""
         capture = Capture(self.name)
         stand_ins = StandIns(capture)
         columns: list[Column] = []
@@ -288,6 +293,10 @@ class _Siblings:
         if spark_type == "string":
             value: Any = capture.input(name, Type("str", True))
             return Column(name, argument, field, "object", True), text_series(loop, value, Missing(none=True))
+        if spark_type == "date":
+            value = capture.input(name, Type("date", nulls))
+            traced = series_of_column(loop, value, spark_type, True, "nullable" if nulls else "dense", name)
+            return Column(name, argument, field, "object", False, True, nulls), traced
         type = F64 if nulls else SPARK_TYPES[spark_type]
         value = capture.input(name, type)
         return Column(name, argument, field, str(type.dtype), False), TracedSeries(loop, value, type.dtype, shared=True)
@@ -330,9 +339,14 @@ def _made_up(form: Form) -> tuple[Any, ...]:
     rng = np.random.default_rng(0)
     parts: dict[int, dict[str | None, pd.Series]] = {}
     for column in form.columns:
-        example = Rows(dtype="str" if column.text else column.dtype).example(rng, _PROBE_ROWS).reset_index(drop=True)
-        if example.dtype.kind == "f":
+        if column.date:
+            days = rng.integers(0, 20_000, _PROBE_ROWS).astype("datetime64[D]").astype(object)
+            days[: _PROBE_ROWS // 4 * column.has_none] = None
+            example = pd.Series(days)
+        elif column.dtype.startswith("float"):
             example = pd.Series(rng.uniform(0.5, 3, _PROBE_ROWS).astype(column.dtype))
+        else:
+            example = Rows(dtype="str" if column.text else column.dtype).example(rng, _PROBE_ROWS).reset_index(drop=True)
         parts.setdefault(column.argument, {})[column.field] = example
     return tuple(fields[None] if None in fields else pd.DataFrame(fields) for fields in parts.values())
 

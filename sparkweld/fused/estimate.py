@@ -6,7 +6,9 @@ PySpark does before and after the function) is in neither; what larger batches s
 
 from __future__ import annotations
 
-from sparkweld.ir import Let
+from collections.abc import Iterable
+
+from sparkweld.ir import Let, Program
 from sparkweld.ir.ops import Call, Const, IsValid, MakeOptional, Read, ValueOf
 from sparkweld.pipelines import Pipeline
 from sparkweld.pipelines.block_size import first_guess
@@ -20,6 +22,10 @@ _STRINGS, _KERNEL_STRINGS = 100.0, 42.0
 _TEXT = 90.0
 #: A stage on a block, whatever its rows.
 _STAGE = 30_000.0
+#: A byte, and a text, of a row on its way to the worker or back.
+_SENT, _SENT_TEXT = 0.6, 100.0
+#: A byte of a row in a column that a kernel of the JVM writes for the worker, or reads of its results; what such a kernel costs.
+_HANDED_ON, _HANDED_TEXT, _KERNEL = 0.3, 25.0, 10.0
 #: What stands for no operation of pandas'.
 _NOTHING = (Const, Read, IsValid, ValueOf, MakeOptional)
 
@@ -30,9 +36,34 @@ def saved(pipeline: Pipeline) -> float:
     total = -_STAGE * len(pipeline.stages) / first_guess(pipeline)
     for program in kernels:
         total += sum(map(_of_operation, (let for loop in program.loops for let in loop.body)))
-        texts = [pipeline.types.get(column) for column in (*(i.name for i in program.inputs), *program.outputs)]
-        total -= _TEXT * sum(type is not None and type.is_view for type in texts)
+        total -= _TEXT * _texts(pipeline, (*(i.name for i in program.inputs), *program.outputs))
     return total
+
+
+def saved_by_parts(whole: Pipeline, between: Pipeline, first: Program | None, last: Program | None) -> float:
+    """Nanoseconds a row that are saved by the `first` and the `last` kernel of a pipeline in the JVM; below zero: what they cost.
+
+    Saved are the columns that only kernels take and make, on their way to the worker and back, and the way of texts into kernels
+    and out of them there; what a kernel computes costs the same on both sides.
+    """
+    sent = [_way(whole, (*whole.inputs, *whole.outputs.values())), _way(between, (*between.inputs, *between.outputs.values()))]
+    kernels = [program for program in (first, last) if program is not None]
+    texts = sum(_texts(whole, (*(i.name for i in program.inputs), *program.outputs)) for program in kernels)
+    handed = [whole.types.get(c) for c in {*between.inputs, *between.outputs.values()} - set(whole.inputs)]
+    cost = sum(_HANDED_TEXT if t is not None and t.is_view else _HANDED_ON * (t.width if t else 0) for t in handed)
+    stages = _STAGE * len(kernels) / first_guess(whole)
+    return sent[0] - sent[1] + _TEXT * texts + stages - cost - 2 * _KERNEL
+
+
+def _way(pipeline: Pipeline, columns: Iterable[str]) -> float:
+    """Of columns to the worker, or back."""
+    types = [pipeline.types.get(column) for column in dict.fromkeys(columns)]
+    return sum(_SENT_TEXT if type is not None and type.is_view else _SENT * (type.width if type else 0) for type in types)
+
+
+def _texts(pipeline: Pipeline, columns: Iterable[str]) -> int:
+    types = [pipeline.types.get(column) for column in columns]
+    return sum(type is not None and type.is_view for type in types)
 
 
 def may_repeat(pipeline: Pipeline, calls: int) -> bool:

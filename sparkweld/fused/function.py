@@ -12,7 +12,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import is_
 from typing import Any
@@ -35,7 +35,8 @@ _MOST_IN_VAIN = 20
 class Column:
     """An input column: the number of the argument that holds it, the field in it (None: all of it), its dtype.
 
-    `text`: strings, None where NULL.
+    `text`: strings, None where NULL. `date`: dates of Python, None where NULL; None is none of this form unless it `has_none`.
+    `equals`: what it has to be in all rows.
     """
 
     name: str
@@ -43,20 +44,27 @@ class Column:
     field: str | None
     dtype: str
     text: bool
+    date: bool = False
+    has_none: bool = False
+    equals: int | None = None
 
 
 @dataclass(frozen=True)
 class Form:
-    """A pipeline for batches whose columns have these dtypes. `missing`: what a missing text is, for each result."""
+    """A pipeline for batches whose columns have these dtypes. `missing`: what a missing text is, for each result.
+
+    `number`: one more result, the same in all rows; None: no such result.
+    """
 
     columns: tuple[Column, ...]
     pipeline: Pipeline
     missing: tuple[Any, ...]
+    number: int | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a payload holds. `names`: of the functions, one for each result; `block_rows`: None is measured.
+    """What a payload holds. `names`: of the functions; `block_rows`: None is measured.
 
     `originals`: a hash of the functions that run where the plan does not decide.
     """
@@ -71,6 +79,11 @@ class Plan:
         """The functions for people."""
         return " + ".join(self.names)
 
+    @property
+    def results(self) -> int:
+        """How many there are."""
+        return len(self.forms[0].missing) + (self.forms[0].number is not None)
+
 
 def load(plan: bytes, number: int, make_original: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
     """The function that PySpark calls for a result of the plan. `make_original` gives the user's function when it is needed."""
@@ -82,6 +95,18 @@ def _loaded(plan: bytes) -> Siblings:
     return Siblings(pickle.loads(plan))
 
 
+@dataclass
+class Batch:
+    """What is known of a batch, for all siblings. `results`: None where the originals decide; `pieces`: the same for each of
+    Spark's batches in it, as far as anyone has asked. `left`: who has not asked yet.
+    """
+
+    args: tuple[Any, ...]
+    results: list[pd.Series] | None
+    left: set[int]
+    pieces: list[list[pd.Series] | None] = field(default_factory=list)
+
+
 class Siblings:
     """The pipelines of one plan in this process, and what they gave for the last batch. `evaluated`: see Runner."""
 
@@ -90,21 +115,26 @@ class Siblings:
         self._runners: dict[int, Runner] = {}
         self._warned = False
         self._in_vain = 0
-        self._last: tuple[tuple[Any, ...], list[pd.Series] | None, set[int]] | None = None
+        self._last: Batch | None = None
 
-    def result(self, number: int, args: tuple[Any, ...]) -> pd.Series | None:
-        """A result for a batch, None when the original has to decide. Siblings ask for one batch by turns, each of them once."""
+    def batch(self, number: int, args: tuple[Any, ...]) -> Batch | None:
+        """What is known of a batch. Siblings ask for one batch by turns, each of them once.
+
+        None for the number of a form (`Form.number`) when it does not come last: it speaks of results of one run alone.
+        """
         last = self._last
-        known = last is not None and number in last[2] and len(args) == len(last[0]) and all(map(is_, args, last[0]))
-        if not known:
-            self._last = last = args, self._tried(args), set(range(len(self.plan.names)))
-        assert last is not None
-        last[2].discard(number)
-        if not last[2]:
+        known = last is not None and number in last.left and len(args) == len(last.args) and all(map(is_, args, last.args))
+        if self.plan.forms[0].number is not None and number == self.plan.results - 1:
+            if last is None or not known or last.left != {number}:
+                return None
+        if last is None or not known:
+            self._last = last = Batch(args, self.tried(args), set(range(self.plan.results)))
+        last.left.discard(number)
+        if not last.left:
             self._last = None
-        return None if last[1] is None else last[1][number]
+        return last
 
-    def _tried(self, args: tuple[Any, ...]) -> list[pd.Series] | None:
+    def tried(self, args: tuple[Any, ...]) -> list[pd.Series] | None:
         """What a pipeline gives, None when the originals have to decide. After `_MOST_IN_VAIN` in a row none is tried."""
         if self._in_vain >= _MOST_IN_VAIN:
             return None
@@ -133,7 +163,10 @@ class Siblings:
             finally:
                 counts.kernel_seconds += runner.metrics.kernel_seconds - before.kernel_seconds
                 counts.call_seconds += runner.metrics.call_seconds - before.call_seconds
-            return [_series(made[result_name(i)], missing) for i, missing in enumerate(form.missing)]
+            results = [_series(made[result_name(i)], missing) for i, missing in enumerate(form.missing)]
+            if form.number is not None:
+                results.append(pd.Series(np.full(len(args[0]), form.number, np.int8)))
+            return results
         return None
 
     def runner(self, form: int) -> Runner:
@@ -160,16 +193,21 @@ class Function:
 
     def __call__(self, *args: Any, sparkweld_starts: pd.Series | None = None) -> Any:
         """The result of a batch of Spark's, or of several: `sparkweld_starts` is then True in the first row of each."""
-        result = self.siblings.result(self.number, args)
-        if result is not None:
-            return result
-        if sparkweld_starts is None or sparkweld_starts.sum() == 1:
+        batch = self.siblings.batch(self.number, args)
+        if batch is not None and batch.results is not None:
+            return batch.results[self.number]
+        if batch is None or sparkweld_starts is None or sparkweld_starts.sum() == 1:
             return self._by_original(*args)
-        return in_batches(self._one, sparkweld_starts, args)
+        at = iter(range(len(args[0])))
 
-    def _one(self, *args: Any) -> Any:
-        result = self.siblings.result(self.number, args)
-        return self._by_original(*args) if result is None else result
+        def piece(*cut: Any) -> Any:
+            number = next(at)
+            if number == len(batch.pieces):
+                batch.pieces.append(self.siblings.tried(cut))
+            results = batch.pieces[number]
+            return self._by_original(*cut) if results is None else results[self.number]
+
+        return in_batches(piece, sparkweld_starts, args)
 
     def _by_original(self, *args: Any) -> Any:
         counts.original_rows += len(args[0])
@@ -197,6 +235,17 @@ def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...]) -> dict[str,
         if str(series.dtype) != column.dtype:
             return None
         values = series.to_numpy()
+        if column.equals is not None:
+            if not (values == column.equals).all():
+                return None
+            continue
+        if column.date:
+            days = values.astype("datetime64[D]")
+            absent = np.isnat(days)
+            if absent.any() != column.has_none:
+                return None
+            values = days.view(np.int64).astype(np.int32)
+            values = Optional(np.where(absent, 0, values), ~absent) if column.has_none else values
         if column.text:
             values = _texts(values)
         found[column.name] = values

@@ -12,10 +12,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyspark import cloudpickle
-from pyspark.sql.types import ByteType
+from pyspark.sql.types import ByteType, StructField, StructType, _parse_datatype_json_value
 
 #: Which of the arguments an original takes: its number and, for a keyword, the name.
 Taken = Sequence[tuple[int, str | None]]
+
+#: Bytes of a group's commands. Spark ships a large function once for each executor, but these go to the worker with every task.
+MOST_BYTES = 16 << 20
+#: The dtypes of columns that lie between the parts of a pipeline.
+_DTYPES = {
+    "boolean": "bool", "byte": "int8", "short": "int16", "integer": "int32", "long": "int64", "float": "float32",
+    "double": "float64", "string": "object",
+}  # fmt: skip
 
 
 def command(plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any) -> bytes:
@@ -27,6 +35,41 @@ def command(plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, 
 def metrics_command() -> bytes:
     """The command of a function that tells what the pipelines of its worker have counted: see `counts`."""
     return cloudpickle.dumps((_by_value(_counted), ByteType()))  # type: ignore[no-any-return]
+
+
+def before_command(inlined: bytes, fields: Sequence[tuple[str, str]]) -> bytes:
+    """The command of a function that is a pipeline's first kernel (`udf_compiler.inlined` reads it).
+
+    It gives a struct of these fields, each with its Spark type. In Python it decides nothing.
+    """
+    types = StructType([StructField(name, type_of(spark_type)) for name, spark_type in fields])
+    function = _by_value(_undecided_struct)([(name, _DTYPES[spark_type]) for name, spark_type in fields])
+    function.sparkweld_inlined = inlined  # type: ignore[attr-defined]
+    return cloudpickle.dumps((function, types))  # type: ignore[no-any-return]
+
+
+def between_command(plan: bytes, number: int, spark_type: str) -> bytes:
+    """The command of a function that gives a result of `plan`, whose kernels before and after run in the JVM: see `command`.
+
+    Where the plan decides nothing, no original runs here: the result is as good as any, but for the last one, which is 0 then.
+    """
+    nothing = functools.partial(_by_value(_undecided), _DTYPES[spark_type])
+    return cloudpickle.dumps((_by_value(_fused)(plan, number, nothing), type_of(spark_type)))  # type: ignore[no-any-return]
+
+
+def after_command(inlined: bytes, originals: Sequence[bytes], taken: Taken, return_type: Any) -> bytes:
+    """The command of a function that is a pipeline's last kernel: in Python it is the chain of `originals`. Its last argument
+    tells where Spark's batches start.
+    """
+    chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken), _by_value(in_batches))
+    function = _by_value(_after)(chain)
+    function.sparkweld_inlined = inlined  # type: ignore[attr-defined]
+    return cloudpickle.dumps((function, return_type))  # type: ignore[no-any-return]
+
+
+def type_of(spark_type: str) -> Any:
+    """The Spark type of this name."""
+    return _parse_datatype_json_value(spark_type)
 
 
 def pickled(plan: Any) -> bytes:
@@ -74,6 +117,43 @@ def _fused(plan: bytes, number: int, chain: Callable[[], Any]) -> Callable[..., 
     return fused
 
 
+def _undecided(dtype: str) -> Callable[..., Any]:
+    """Pickled by value: a function that gives zeros, or empty texts."""
+
+    def undecided(*args, sparkweld_starts=None):  # type: ignore[no-untyped-def]
+        import pandas as pd
+
+        return pd.Series([""] * len(args[0])) if dtype == "object" else pd.Series([0] * len(args[0])).astype(dtype)
+
+    return undecided
+
+
+def _undecided_struct(fields: Sequence[tuple[str, str]]) -> Callable[..., Any]:
+    """Pickled by value: the same for the fields of a struct and their dtypes."""
+
+    def undecided(*args):  # type: ignore[no-untyped-def]
+        import pandas as pd
+
+        rows = len(args[0])
+        return pd.DataFrame({
+            name: [""] * rows if dtype == "object" else pd.Series([0] * rows).astype(dtype) for name, dtype in fields
+        })  # fmt: skip
+
+    return undecided
+
+
+def _after(chain: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """Pickled by value: it is given what it takes only from the kernel, too."""
+    loaded: list[Callable[..., Any]] = []
+
+    def after(*args):  # type: ignore[no-untyped-def]
+        if not loaded:
+            loaded.append(chain())
+        return loaded[0](*args[:-1], sparkweld_starts=args[-1])
+
+    return after
+
+
 def _counted(starts: Any) -> Any:
     """Pickled by value. Zeros when the pipelines' module has not been imported, as nothing has run then."""
     import sys
@@ -89,7 +169,7 @@ def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...])
     """
     import pandas as pd
 
-    cuts = [at for at, first in enumerate(starts.tolist()) if first] + [len(starts)]
+    cuts = [0, *(at for at, first in enumerate(starts.tolist()) if first and at), len(starts)]
     results = []
     for start, stop in zip(cuts[:-1], cuts[1:]):  # noqa: B905 - the code runs in the worker's Python
         cut = [series.iloc[start:stop].reset_index(drop=True) for series in args]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
-from pyspark.sql.types import DoubleType, StringType
+from pyspark.sql.types import DoubleType, IntegerType, StringType
 from scipy.special import erf
 
 import sparkweld
@@ -334,6 +334,53 @@ def test_a_filter_below_hands_over_columns(spark, parquet):
     check(spark, lambda: query().limit(10), {"weighted", "of_integers", "slug"})
     check(spark, lambda: query().filter("id < 0"), {"weighted", "of_integers", "slug"})
     check(spark, lambda: t.filter("b > 400").select("id", broken("b").alias("r")), {"<lambda>"}, whole)
+
+
+def test_the_kernels_at_both_ends_run_in_the_jvm(spark, parquet, capfd):
+    """Where it pays, or is asked for: only what calls take and make goes to Python, and what is not decided is the original's."""
+    n = 30_000
+    t = parquet(pa.table({
+        "id": np.arange(n), "a": pa.array(np.arange(n) % 97 / 9, mask=np.arange(n) % 31 == 0), "b": np.arange(n) % 89 / 7 + 0.1,
+        "s": np.array(["a <b>", " é", "", "long " * 40])[np.arange(n) % 4],
+        "i": pa.array(np.arange(n) % 19, mask=np.arange(n) == 21_000),
+    }))  # fmt: skip
+    always = {"spark.sparkweld.pipeline.split.mode": "always", "spark.sparkweld.pipeline.blockRows": str(1 << 20)}
+    names = {"price", "slug", "of_integers"}
+
+    def plan(frame):
+        return frame._jdf.queryExecution().executedPlan().toString()
+
+    def query(t=t):
+        made = t.withColumn("p", price("a", "b")).withColumn("slug", slug("s")).withColumn("e", of_integers("i"))
+        return made.withColumn("n", native("b"))
+
+    @pandas_udf("double")
+    def native(s: pd.Series) -> pd.Series:
+        return s * 2 + 1
+
+    frame = check(spark, query, names, always, ulp=1 << 14)
+    assert "(before its calls)" in plan(frame) and "price (after its calls)" in plan(frame), plan(frame)
+    text = sparkweld.explain(frame)
+    assert "  1. in the JVM, kernel: " in text and "compiled price + slug + of_integers (before its calls)" in text
+    (made,) = measured(frame)
+    assert made["originalRows"] == 0
+    above = query().where("p > 0.5 AND slug <> '!'").groupBy("slug").agg(F.count("e"), F.max("e"), F.min("p"))
+    frame = check(spark, lambda: above.select("*"), names, always, ulp=1 << 14)
+    assert "Filter (" not in plan(frame), plan(frame)
+    below = t.filter("id % 3 < 2").withColumn("c", F.col("b") * 2)
+    frame = check(spark, lambda: below.select("id", price("a", "c"), slug("s")), {"price", "slug"}, always, ulp=1 << 14)
+    assert "fused=[filter, project, price + slug (before its calls)" in plan(frame), plan(frame)
+    check(spark, lambda: query(below), names, always, ulp=1 << 14)  # rows of a filter whose NULLs decide a dtype: not split
+    for few in (query().limit(10), query().filter("id < 0")):
+        check(spark, lambda few=few: few.select("*"), names, always, ulp=1 << 14)
+    assert not capfd.readouterr().err.count("SparkWeld: ")
+
+    exact = annotate(lambda s: s * 2.0 if len(s) <= 4096 else s[:-1], (Rows(),), returns=Rows(), check=False)
+    broken = pandas_udf(lambda s, i: exact(s + 0.5) * i, DoubleType())
+    raising = pandas_udf(lambda s: (exact(s + 0.5) * 1e9).astype("int32"), IntegerType())
+    check(spark, lambda: t.select("id", broken("b", "i").alias("r")), {"<lambda>"}, always)
+    check(spark, lambda: t.select("id", raising("a").alias("r")), {"<lambda>"}, always)
+    assert "(after its calls)" in plan(t.select(slug("s"))) and "(after its calls)" not in plan(t.select(price("a", "b")))
 
 
 def measured(frame):

@@ -88,6 +88,9 @@ object SparkWeldConf {
     "Run scalar pandas UDFs that call annotated functions of libraries as pipelines of kernels and calls in the Python worker.")
   val PipelineBlockRows: ConfKey[Int] = int("spark.sparkweld.pipeline.blockRows", 0, Session,
     "Rows of a block of such a pipeline. 0: what the L2 cache and the first blocks say.")
+  val PipelineSplit: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.pipeline.split.mode", "one of auto, always, never", "auto",
+    "Whether the kernels of such a pipeline before its first call and after its last one run in the JVM: `auto` where columns that " +
+      "calls neither take nor make cost more on their way to Python than that, `always` where it is possible.", Session, Mode.parse)
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
     "The longest that planning a query may wait for the compile service; past it the query runs as Spark planned it.")
   val ObjectTimeout: ConfKey[Long] = time("spark.sparkweld.compile.objectTimeout", "60s", Application,
@@ -137,8 +140,8 @@ object SparkWeldConf {
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
-    ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, CompileTimeout, ObjectTimeout, CompilePython,
-    CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
+    ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, PipelineSplit, CompileTimeout, ObjectTimeout,
+    CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
     CacheMemory, StreamAfter, ShadowFraction, CascadesPath, RankingsPath, ExplainEnabled)
 
   /** The settings as a Markdown table. */

@@ -103,7 +103,8 @@ final case class WeldExec(
     drifts.foreach(sparkContext.register)
     def task(kernel: KernelPlan, steps: Seq[Step], input: Seq[Attribute], columnarInput: Boolean, parts: Seq[TaskPlan]) = {
       val fallback = Fallback.plan(steps, input, columnarInput, conf, pythonMetrics)
-      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), maxTextBytes, SparkWeldConf.CacheChoice.get(conf), shadow, drifts,
+      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), !child.isInstanceOf[PipelineExec], maxTextBytes,
+        SparkWeldConf.CacheChoice.get(conf), shadow, drifts,
         models, counters, parts)
     }
     val parts = stages.map(part => task(part.kernel, part.steps, part.input, columnarInput = false, Nil))

@@ -17,13 +17,14 @@ import org.apache.spark.sql.types.BooleanType
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
 /**
- * What a task of a WeldExec gets from the driver. `models`: the constants that kernels read, by digest. `stages`: the same
+ * What a task of a WeldExec gets from the driver. `ahead`: a batch holds while the next ones are asked for. `models`: the constants that kernels read, by digest. `stages`: the same
  * chain in parts, for batches that need it.
  */
 final case class TaskPlan(
     kernel: KernelPlan,
     fallback: FallbackPlan,
     streamAfter: Int,
+    ahead: Boolean,
     maxTextBytes: Long,
     cacheMode: Mode.Value,
     shadow: ShadowPlan,
@@ -68,6 +69,7 @@ final class WeldTask(
   extends Iterator[ColumnarBatch] with Logging {
 
   private val kernel = plan.kernel
+  private val streams = !isStage && plan.ahead
   private val linkable = WeldTask.linkable() && WeldTask.loadsTheSame(kernel.files)
   private var on = Breakers.known(kernel.requestKey, ask = plan.shadow.fraction > 0).isEmpty
   private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python))
@@ -192,7 +194,7 @@ final class WeldTask(
       case unavailable: FormUnavailable =>
         WarnOnce(s"form:${unavailable.refusal.code}:${unavailable.refusal.message}",
           s"SparkWeld: batches of stage ${context.stageId()} run ${plan.fallback.elsewhere}. ${unavailable.refusal.text}")
-        if (unavailable.environment && !isStage) stream()
+        if (unavailable.environment && streams) stream()
         None
     } finally plan.metrics.compileTime += (System.nanoTime() - started) / 1000000
   }
@@ -320,7 +322,7 @@ final class WeldTask(
 
   private def deoptimise(batch: ColumnarBatch): Unit = {
     inARow += 1
-    if (!isStage && (!linkable || !on || inARow >= plan.streamAfter)) stream()
+    if (streams && (!linkable || !on || inARow >= plan.streamAfter)) stream()
     else {
       plan.metrics.deoptimisedBatches += 1
       fallbackMade = true
@@ -350,7 +352,7 @@ final class WeldTask(
   private def leaveStages(): Unit = {
     inStages = false
     inARow = stages.pythonInARow
-    if (inARow >= plan.streamAfter && !isStage) streaming = Some(fallbackOf(input))
+    if (inARow >= plan.streamAfter && streams) streaming = Some(fallbackOf(input))
   }
 
   private def close(): Unit = {

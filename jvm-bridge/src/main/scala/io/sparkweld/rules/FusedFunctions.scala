@@ -2,20 +2,21 @@ package io.sparkweld.rules
 
 import scala.jdk.CollectionConverters._
 
+import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.columns.ArrowColumns
 import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.plan.{ArrowBatches, ArrowBatchesExec, PipelineExec, WeldExec}
-import io.sparkweld.support.{Backend, FusedFunction, Refusal, RefusalTags}
+import io.sparkweld.support.{Backend, FusedFunction, PipelineParts, Refusal, RefusalTags}
 
 import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, AttributeReference, Expression, NamedArgumentExpression, PythonUDF}
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.ArrowEvalPythonExec
 import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
 import org.apache.spark.sql.internal.SQLConf
-import org.apache.spark.sql.types.{BooleanType, ByteType, DataType, IntegerType, LongType, ShortType}
+import org.apache.spark.sql.types._
 
 /**
  * Gives a node's UDFs, for which there is no kernel, functions that are fused for the Python worker.
@@ -65,14 +66,14 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
         }.toSeq
         val udfs = members.zip(group.path("payloads").elements().asScala.map(_.asText).toSeq).map { case (i, payload) =>
           val (udf, chain) = (node.udfs(i), functions(node.udfs(i)))
-          val function = SparkInternals.withCommand(chain.last.func, java.util.HexFormat.of().parseHex(payload), chain.map(_.func))
+          val function = SparkInternals.withCommand(chain.last.func, bytes(payload), chain.map(_.func))
           i -> udf.copy(func = function, children = arguments)
         }
         val names = members.map(i => functions(node.udfs(i)).map(_.name).mkString(", ")).mkString(" + ")
         val stages = group.path("stages").elements().asScala.map(_.asText).toSeq
-        val metrics = java.util.HexFormat.of().parseHex(group.path("metrics").asText).toSeq
+        val metrics = bytes(group.path("metrics").asText).toSeq
         Group(udfs, FusedFunction(names, udfs.size, stages, group.path("block").asText, group.path("moved").asText,
-          group.path("saves").asDouble, group.path("repeats").asBoolean, metrics))
+          group.path("saves").asDouble, group.path("repeats").asBoolean, metrics, parts(group.path("parts"))))
       }
 
   /** The service's reply. Why there is none is said beside why there is no kernel, when it is about annotated calls. */
@@ -132,13 +133,33 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     }
   }
 
-  private def overBatches(node: ArrowEvalPythonExec, batchRows: Int, output: Seq[Attribute]): Option[SparkPlan] = {
-    val places = node.udfs.flatMap(_.children).map(place(node, _))
+  /** The node in three parts, where that pays. `output`: its columns before its arguments were lifted. */
+  def split(node: ArrowEvalPythonExec, output: Seq[Attribute]): Option[SplitPipeline] = FusedFunction.of(node) match {
+    case Seq(record) if record.functions == node.udfs.size && SparkWeldConf.ShadowFraction.get(conf) == 0 =>
+      record.parts.filter(_ => node.udfs.head.children.forall(_.isInstanceOf[Attribute])).map(new SplitPipeline(node, record, _, output))
+    case _ => None
+  }
+
+  /** What lies between its kernels, over batches of `child`, with what its last kernel takes; None where it cannot be so. */
+  def between(split: SplitPipeline, child: SparkPlan, batchRows: Int): Option[(SparkPlan, Attribute)] = {
+    val made = overBatches(split.between(child), batchRows, Nil, split.arguments)
+    made.map { pipeline =>
+      val starts = pipeline.child.children.head.output.last
+      (pipeline.copy(output = pipeline.child.output.filterNot(_.exprId == pipeline.counts.exprId)), starts)
+    }
+  }
+
+  private def overBatches(
+      node: ArrowEvalPythonExec,
+      batchRows: Int,
+      output: Seq[Attribute],
+      beside: Seq[Expression] = Nil): Option[PipelineExec] = {
+    val places = (node.udfs.flatMap(_.children) ++ beside).map(place(node, _))
     val held = node.child.output.forall(column => ArrowColumns.holds(column.dataType))
     val allFused = FusedFunction.of(node).map(_.functions).sum == node.udfs.size
     Option.when(allFused && !conf.arrowUseLargeVarTypes && held && !places.contains(None)) {
       val starts = AttributeReference(Starts, BooleanType, nullable = false)()
-      val stateful = places.flatten.distinct.filter(i => isStateful(node.child.output(i).dataType))
+      val stateful = places.flatten.distinct.filter(i => isStateful(node.child.output(i)))
       val udfs = node.udfs.map(udf => udf.copy(children = udf.children :+ NamedArgumentExpression(Starts, starts)))
       val function = SparkInternals.withCommand(node.udfs.head, FusedFunction.of(node).head.metrics.toArray)
       val counted = AttributeReference(FusedFunction.Metrics, ByteType)()
@@ -165,6 +186,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       val built = new PipelineBuilder(Seq(part), node.child.output, None, conf, SparkInternals.sparkConf(node)).build().request
       val json = built.json.deepCopy().put("op", "fuse")
       json.get("conf").asInstanceOf[ObjectNode].put("blockRows", SparkWeldConf.PipelineBlockRows.get(conf))
+        .put("split", SparkWeldConf.PipelineSplit.get(conf).toString.toLowerCase(java.util.Locale.ROOT))
       Some(new PipelineRequest(built.service, json, built.blobs))
     } catch { case _: ChainRefused => None }
 }
@@ -178,9 +200,23 @@ private[rules] object FusedFunctions {
   private val Starts = "sparkweld_starts"
 
   /** Whether pandas has another dtype for the column of a batch with NULLs. */
-  private def isStateful(dataType: DataType): Boolean = dataType match {
-    case ByteType | ShortType | IntegerType | LongType | BooleanType => true
+  private def isStateful(column: Attribute): Boolean = column.nullable && (column.dataType match {
+    case ByteType | ShortType | IntegerType | LongType | BooleanType | DateType => true
     case _ => false
+  })
+
+  private def bytes(text: String): Array[Byte] = java.util.HexFormat.of().parseHex(text)
+
+  private def parts(node: JsonNode): Option[PipelineParts] = Option.when(node.isObject) {
+    def all[T](name: String)(read: JsonNode => T): Seq[T] = node.path(name).elements().asScala.map(read).toSeq
+    def typeOf(name: JsonNode): DataType = DataType.fromJson(s"\"${name.asText}\"")
+    val fields = all("fields") { field =>
+      val dataType = typeOf(field.path("type"))
+      StructField(field.path("name").asText, dataType, SplitPipeline.mayBeNull(dataType))
+    }
+    PipelineParts(bytes(node.path("before").asText).toSeq, StructType(fields), all("direct")(_.asInt), all("between")(x => bytes(x.asText).toSeq),
+      all("results")(typeOf), all("after")(x => bytes(x.asText).toSeq), node.path("forms").asInt, all("stages")(_.asText),
+      node.path("moved").asText)
   }
 
   /** A refusal of what a function does, which a black-box call may be the cause of. */

@@ -190,15 +190,69 @@ private final class ChainRewriter(driver: WeldDriver) {
     while (rest.nonEmpty) {
       val run = rest.takeWhile(!outside(_))
       rest = rest.drop(run.length)
-      pipelineOver(run, child, rest.headOption) match {
-        case Some(pipeline) => child = pipeline
+      splitOver(run, child, rest.headOption) match {
+        case Some((pipeline, above)) =>
+          child = pipeline
+          rest = above ++ rest.drop(1)
         case None =>
-          child = if (run.exists(KernelNode.is)) compile(run, child) else run.foldLeft(child)(keep)
-          rest.headOption.foreach(node => child = keep(child, node))
+          pipelineOver(run, child, rest.headOption) match {
+            case Some(pipeline) => child = pipeline
+            case None =>
+              child = if (run.exists(KernelNode.is)) compile(run, child) else run.foldLeft(child)(keep)
+              rest.headOption.foreach(node => child = keep(child, node))
+          }
+          rest = rest.drop(1)
       }
-      rest = rest.drop(1)
     }
     child
+  }
+
+  /**
+   * A pipeline in Python without its first and its last kernel, where these run in the JVM: the first is a part of the kernel that
+   * the pipeline is over, and the second are nodes for the kernel above it.
+   */
+  private def splitOver(
+      run: IndexedSeq[SparkPlan], child: SparkPlan, above: Option[SparkPlan]): Option[(SparkPlan, IndexedSeq[SparkPlan])] = above match {
+    case Some(python: ArrowEvalPythonExec) if FusedFunctions.has(python) && child.supportsColumnar =>
+      val functions = new FusedFunctions(driver, conf)
+      for {
+        lifted <- functions.lifted(python)
+        split <- functions.split(lifted, python.output)
+        (below, batchRows) <- firstKernel(run, child, python, lifted, split)
+        (pipeline, starts) <- functions.between(split, below, batchRows)
+        after = split.after(pipeline, starts)
+        if compile(after, pipeline).isInstanceOf[WeldExec]
+      } yield (pipeline, after)
+    case _ => None
+  }
+
+  /**
+   * The kernel below the calls, and how many rows Spark would put in a batch (0: those of `child`). NULLs in a batch of the kernel's
+   * must decide what they decide in Spark's: where rows would be fed, they may decide nothing.
+   */
+  private def firstKernel(
+      run: IndexedSeq[SparkPlan],
+      child: SparkPlan,
+      python: ArrowEvalPythonExec,
+      lifted: ArrowEvalPythonExec,
+      split: SplitPipeline): Option[(SparkPlan, Int)] = {
+    val arguments = if (lifted eq python) Nil else Seq(lifted.child)
+    val start = if (run.exists(KernelNode.is)) compile(run, child) else child
+    val own = if (start eq child) run else IndexedSeq.empty
+    val whole = own.isEmpty && arguments.isEmpty && SparkInternals.takesColumnarInput(python.copy(child = start)) && (start match {
+      case weld: WeldExec => (weld eq child) || hasBatchesOf(python, weld)
+      case _ => start eq child
+    })
+    val rows = PipelineBuilder.rowLimit(Some(lifted), columnarInput = false, conf)
+    val fed = own.nonEmpty && rows <= ArrowBatches.Rows && split.parts.forms == 1
+    if (!whole && !fed) None
+    else {
+      val over = if (whole) start else lifted.child
+      val nodes = own ++ arguments ++ split.before(over)
+      val kernel = if (nodes.isEmpty) start else compile(nodes, start)
+      val output = nodes.lastOption.getOrElse(start).output
+      Some(kernel).filter(made => nodes.isEmpty || made.isInstanceOf[WeldExec] && made.output == output).map((_, if (whole) 0 else rows))
+    }
   }
 
   /**

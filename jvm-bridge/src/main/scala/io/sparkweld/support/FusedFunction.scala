@@ -2,6 +2,7 @@ package io.sparkweld.support
 
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.execution.SparkPlan
+import org.apache.spark.sql.types.{DataType, StructType}
 
 /**
  * So many UDFs that run as one pipeline in the Python worker: what explain says of its stages, the rows of a block, bytes moved.
@@ -9,6 +10,7 @@ import org.apache.spark.sql.execution.SparkPlan
  * @param saves nanoseconds a row that it is expected to save where its input comes in Spark's batches, or to cost
  * @param repeats whether it may save calls, which nobody can say before
  * @param metrics the command of the function that tells what the pipelines of a worker have counted
+ * @param parts the same with the first and the last kernel in the JVM, where that pays
  */
 final case class FusedFunction(
     udf: String,
@@ -18,7 +20,26 @@ final case class FusedFunction(
     moved: String,
     saves: Double,
     repeats: Boolean,
-    metrics: Seq[Byte])
+    metrics: Seq[Byte],
+    parts: Option[PipelineParts])
+
+/**
+ * The commands of a pipeline's parts: `before` its calls (empty: none), which gives a struct of `fields`; `between` the kernels, one
+ * for each of `results`; and `after` the calls, one for each function.
+ *
+ * @param direct which arguments of the functions the calls take as they are
+ * @param forms how many forms there are, which NULLs in a batch decide between
+ */
+final case class PipelineParts(
+    before: Seq[Byte],
+    fields: StructType,
+    direct: Seq[Int],
+    between: Seq[Seq[Byte]],
+    results: Seq[DataType],
+    after: Seq[Seq[Byte]],
+    forms: Int,
+    stages: Seq[String],
+    moved: String)
 
 object FusedFunction {
   private val Tag = TreeNodeTag[Seq[FusedFunction]]("sparkweld.fused")

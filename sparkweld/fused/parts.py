@@ -1,0 +1,195 @@
+"""The pipeline of fused functions to three parts: its first and its last kernel for the JVM, and what lies between for Python.
+
+Only the columns that calls take go to the worker then, and only their results come back. The first part also tells which form of
+the pipeline it has used, as NULLs in a batch decide that, and 0 where it may not decide; the worker hands that on, or 0 when it
+could not decide; and the last part gives its rows where the numbers are those of its own form. In all others it is the original
+function, on the batches that Spark would have made. So what is split has neither other rows nor other errors.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sparkweld.fused.estimate import saved_by_parts
+from sparkweld.fused.function import Column, Form, Plan, result_name
+from sparkweld.fused.payload import MOST_BYTES, after_command, before_command, between_command, pickled
+from sparkweld.ir import Program
+from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, STR, Type, of_dtype
+from sparkweld.pipelines import Pipeline
+from sparkweld.pipelines.describe import stage_text
+from sparkweld.pipelines.plan import Native
+from udf_compiler.inlined import Inlined, InlinedForm
+
+#: What lies between two parts has one of these types in Spark.
+_SPARK = {
+    BOOL: "boolean", I8: "byte", I16: "short", I32: "integer", I64: "long", F32: "float", F64: "double", STR: "string",
+}  # fmt: skip
+_NUMBER = "sparkweld_form"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One form's pipeline in three. `slots`: columns of the first kernel that calls take; `direct`: inputs that they take, by
+    number; `made`: columns of the middle that the last kernel takes, or that are results.
+    """
+
+    form: Form
+    first: Program | None
+    between: Pipeline
+    last: Program | None
+    slots: tuple[str, ...]
+    direct: tuple[int, ...]
+    made: tuple[str, ...]
+
+    @property
+    def shape(self) -> Any:
+        """What all forms have to have in common: the types of what lies between the parts."""
+        return tuple(map(self.type_of, self.slots)), self.direct, tuple(map(self.type_of, self.made))
+
+    def type_of(self, column: str) -> Type | None:
+        """The type of a column of the pipeline; None for one that Spark has no column for."""
+        type = self.form.pipeline.types.get(column)
+        return None if type is None or type.plain() not in _SPARK or (type.nullable and type.plain() != STR) else type.plain()
+
+
+def parts_of(made: Plan, chains: Sequence[Any], taken: Sequence[Any], mode: str) -> dict[str, Any] | None:
+    """"parts" of a group's reply: payloads, types and arguments of the three parts; None where there is nothing to split, where
+    it does not pay (but for the mode "always"), or where a struct is taken. `chains`, `taken`: as `fused.compile` has them.
+    """
+    if mode == "never":
+        return None
+    cuts = [cut for form in made.forms if (cut := _cut(form)) is not None]
+    if len(cuts) < len(made.forms) or len({cut.shape for cut in cuts}) > 1:
+        return None
+    cut = cuts[0]
+    saves = saved_by_parts(cut.form.pipeline, cut.between, cut.first, cut.last)
+    if saves <= 0 and mode != "always":
+        return None
+    types = [_SPARK[type] for type in cut.shape[2] if type is not None]
+    slots = [_SPARK[type] for type in cut.shape[0] if type is not None]
+    numbered = bool(slots) or (len(cuts) > 1 and len(cut.direct) < len(cut.form.columns))
+    fields = [*((f"slot{i}", spark_type) for i, spark_type in enumerate(slots)), (_NUMBER, "byte")] if numbered else []
+    forms = tuple(_form_between(cut, number, numbered) for number, cut in enumerate(cuts, 1))
+    plan = pickled(replace(made, forms=forms))
+    if len(plan) * (len(types) + 1) > MOST_BYTES:
+        return None
+    before = pickle.dumps(Inlined(f"{made.name}, before its calls", _before(cuts), tuple(name for name, _ in fields)))
+    after = [
+        pickle.dumps(Inlined(f"{chain.name}, after its calls", _after(cuts, result_name(number))))
+        for number, chain in enumerate(chains)
+    ]
+    results = [*types, "byte"]
+    return {
+        "fields": [{"name": name, "type": spark_type} for name, spark_type in fields],
+        "before": before_command(before, fields).hex() if fields else "",
+        "direct": list(cut.direct),
+        "between": [between_command(plan, i, spark_type).hex() for i, spark_type in enumerate(results)],
+        "results": results,
+        "after": [
+            after_command(data, chain.payloads, columns, chain.return_type).hex()
+            for data, chain, columns in zip(after, chains, taken, strict=True)
+        ],
+        "forms": len(cuts),
+        "stages": _stages(cut),
+        "moved": f"{_bytes(cut, [*cut.between.inputs])} bytes a row in, {_bytes(cut, cut.made)} out",
+    }
+
+
+def _cut(form: Form) -> Cut | None:
+    """None where it has no kernel at either end, or where a part is not row by row, or takes what Spark has no column for."""
+    pipeline = form.pipeline
+    first, between = _end(pipeline.stages[:1]), pipeline.stages
+    between = between[1:] if first is not None else between
+    last = _end(between[-1:])
+    between = between[:-1] if last is not None else between
+    if (first is None and last is None) or not between or any(column.field is not None for column in form.columns):
+        return None
+    reads = {column for stage in between for column in stage.taken}
+    makes = {column for stage in between for column in stage.made}
+    slots = tuple(column for column in (first.made if first else ()) if column in reads)
+    direct = tuple(i for i, column in enumerate(form.columns) if column.name in reads)
+    ends = last.made if last else ()
+    wanted = dict.fromkeys((*(last.taken if last else ()), *(c for c in pipeline.outputs.values() if c not in ends)))
+    cut = Cut(
+        form, first.program if first else None, pipeline, last.program if last else None, slots, direct,
+        tuple(column for column in wanted if column in makes),
+    )  # fmt: skip
+    if None in cut.shape[0] or None in cut.shape[2] or not cut.made:
+        return None
+    outputs = {result_name(i): column for i, column in enumerate(cut.made)}
+    uses = {column: at for at, stage in enumerate(between) for column in (*stage.made, *stage.taken)}
+    uses.update(dict.fromkeys(outputs.values(), len(between)))
+    inputs = (*slots, *(form.columns[i].name for i in direct))
+    return replace(cut, between=replace(pipeline, inputs=inputs, stages=between, outputs=outputs, last_use=uses))
+
+
+def _end(stages: Sequence[Any]) -> Native | None:
+    """The kernel at an end of a pipeline, when it is one loop over all rows, each by itself."""
+    if not stages or not isinstance(stages[0], Native) or stages[0].only_looks_for_nulls:
+        return None
+    loops = stages[0].program.loops
+    return stages[0] if len(loops) == 1 and loops[0].where is None and not loops[0].some and not loops[0].groups else None
+
+
+def _form_between(cut: Cut, number: int, numbered: bool) -> Form:
+    columns = []
+    for at, name in enumerate(cut.slots):
+        type = cut.form.pipeline.types[name]
+        assert type is not None
+        columns.append(Column(name, at, None, str(type.dtype), type.plain() == STR))
+    columns += [replace(cut.form.columns[i], argument=len(cut.slots) + at) for at, i in enumerate(cut.direct)]
+    if numbered:
+        columns.append(Column(_NUMBER, len(columns), None, "int8", False, equals=number))
+    return Form(tuple(columns), cut.between, (None,) * len(cut.made), number)
+
+
+def _before(cuts: Sequence[Cut]) -> tuple[InlinedForm, ...]:
+    return tuple(
+        InlinedForm(number, _types(cut), _names(cut), (cut.first,) if cut.first else (), cut.slots)
+        for number, cut in enumerate(cuts, 1)
+    )
+
+
+def _after(cuts: Sequence[Cut], result: str) -> tuple[InlinedForm, ...]:
+    """The last part computes anew what it takes of the first kernel: that costs less than to keep it."""
+    return tuple(
+        InlinedForm(
+            number, _types(cut), (*_names(cut), *cut.made), tuple(p for p in (cut.first, cut.last) if p is not None),
+            (cut.form.pipeline.outputs[result],),
+        )
+        for number, cut in enumerate(cuts, 1)
+    )  # fmt: skip
+
+
+def _types(cut: Cut) -> tuple[Type, ...]:
+    found = []
+    for column in cut.form.columns:
+        type = STR if column.text else Type("date", column.has_none) if column.date else of_dtype(np.dtype(column.dtype))
+        assert type is not None
+        found.append(type)
+    return tuple(found)
+
+
+def _names(cut: Cut) -> tuple[str, ...]:
+    return tuple(column.name for column in cut.form.columns)
+
+
+def _stages(cut: Cut) -> list[str]:
+    """For explain."""
+    pipeline = cut.form.pipeline
+    texts = [stage_text(pipeline, stage) for stage in pipeline.stages]
+    if cut.first is not None:
+        texts[0] = f"in the JVM, {texts[0]}"
+    if cut.last is not None:
+        texts[-1] = f"in the JVM, {texts[-1]}"
+    return texts
+
+
+def _bytes(cut: Cut, columns: Sequence[str]) -> int:
+    types = (cut.form.pipeline.types.get(column) for column in columns)
+    return sum(type.width for type in types if type is not None)

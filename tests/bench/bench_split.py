@@ -1,0 +1,113 @@
+"""Turns pipelines with black-box calls into times with their first and last kernels in Python and in the JVM.
+
+    make bench BENCH=split          (or: python tests/bench/bench_split.py [--rows N] [--repeats N])
+
+The slope over the arguments that calls do not take, and the texts, are where `sparkweld/fused/estimate.py` has the constants of
+`saved_by_parts` from. Nanoseconds a row, the fastest of runs by turns, all rows compared first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.special
+from annotations_spark import _middle, _table, _texts
+from pyspark import cloudpickle
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType, StringType
+
+import sparkweld
+
+# As if the functions stood in the job's own file: pickled by value, not as a module that the workers have to import.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+MODE = "spark.sparkweld.pipeline.split.mode"
+SIDES = ("off", "never", "always", "auto")
+
+
+#: Calls of the sum of some columns, whose result is scaled by one of them.
+_SUMS: dict[int, Callable[..., Any]] = {
+    1: lambda a: scipy.special.erf((a + 0.5) / 99) * a,
+    2: lambda a, b: scipy.special.erf((a + b + 0.5) / 99) * a,
+    4: lambda a, b, c, d: scipy.special.erf((a + b + c + d + 0.5) / 99) * a,
+}
+
+
+def _length(name: pd.Series) -> pd.Series:
+    return scipy.special.erf(name.str.strip().str.len() / 9.0)
+
+
+def cases(table: DataFrame) -> dict[str, Callable[[], DataFrame]]:
+    """Name -> query."""
+    numbers = ("price", "strike", "t", "vol")
+    of = {count: pandas_udf(function, DoubleType()) for count, function in _SUMS.items()}  # type: ignore[call-overload]
+    middle, texts, length = (
+        pandas_udf(function, type)  # type: ignore[call-overload]
+        for function, type in ((_middle, DoubleType()), (_texts, StringType()), (_length, DoubleType()))
+    )
+    return {
+        **{
+            f"{count} columns, one to the call": lambda count=count, udf=udf: table.select("id", udf(*numbers[:count]).alias("r"))  # type: ignore[misc]
+            for count, udf in of.items()
+        },
+        "4 columns, a filter above": lambda: table.select("id", of[4](*numbers).alias("r")).where("r > 150"),
+        "a formula around one call": lambda: table.select("id", middle(*numbers).alias("r")),
+        "a text to a number": lambda: table.select("id", length("name").alias("r")),
+        "texts around a call": lambda: table.select("id", texts("name").alias("r")),
+    }
+
+
+def use(spark: SparkSession, side: str) -> None:
+    """Sets the session for a side."""
+    spark.conf.set("spark.sparkweld.enabled", str(side != "off").lower())
+    spark.conf.set(MODE, "auto" if side == "off" else side)
+
+
+def rows_of(spark: SparkSession, query: Callable[[], DataFrame], side: str) -> Any:
+    """The results in order."""
+    use(spark, side)
+    return query().toPandas().sort_values("id")["r"].to_numpy()
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.driver.memory", "3g")
+    spark = sparkweld.configure(builder).getOrCreate()
+    with TemporaryDirectory(prefix="sparkweld-bench-") as folder:
+        table = _table(spark, Path(folder), arguments.rows)
+        print("| pipeline | off | kernels in Python | in the JVM | auto | auto is | JVM vs Python |")
+        print("|---|---:|---:|---:|---:|---|---:|")
+        for name, query in cases(table).items():
+            results = {side: rows_of(spark, query, side) for side in SIDES}
+            for side, made in results.items():
+                wanted = results["off"]
+                if not (np.allclose(made, wanted, rtol=1e-9) if made.dtype.kind == "f" else np.array_equal(made, wanted)):
+                    raise RuntimeError(f"{name}: {side} gives other rows")
+            chosen = "the JVM" if re.search("in the JVM, kernel", sparkweld.explain(query())) else "Python"
+            best = dict.fromkeys(SIDES, float("inf"))
+            for side in SIDES * arguments.repeats:
+                use(spark, side)
+                began = time.perf_counter()
+                query().write.format("noop").mode("overwrite").save()
+                best[side] = min(best[side], (time.perf_counter() - began) / arguments.rows * 1e9)
+            times = " | ".join(f"{best[side]:.0f} ns" for side in SIDES)
+            print(f"| {name} | {times} | {chosen} | {best['never'] / best['always']:.2f}x |", flush=True)
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()
