@@ -86,14 +86,14 @@ def approximate(first: DataFrame, model: Any, k: int, proba: Any, path: str | os
 
 
 def _ks(k: Any) -> tuple[int, ...]:
-    given = [k] if isinstance(k, int | float | str) else list(k)
+    given: list[Any] = [k] if isinstance(k, int | float | str) else list(k)
     if not given or not all(map(_is_count, given)):
         raise UserError(f"k={k!r} wants how many rows queries ask for, one number or several, each 1 or more")
     return tuple(sorted(set(given)))
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _scores(model: Any, rows: Any, proba: Any) -> tuple[np.ndarray, int, str]:
