@@ -8,18 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sparkweld.ir import Program, parse_program
-from sparkweld.ir.ops import Cast, MakeOptional
+from sparkweld.ir import parse_program
 from sparkweld.reasons import refusal
 from sparkweld.willump import store
 from sparkweld.willump.certificate import RankCertificate
 from sparkweld.willump.ranker import Ranker
 from udf_compiler.payload import read_command
 from udf_compiler.pipeline import worker_environment
-from udf_compiler.substitution import Shelf, Substituting, compiled
-
-#: The column that the small model's scores are known by.
-_WATCHED = "watched 0"
+from udf_compiler.substitution import Shelf, Substituting, compiled, returns_watched
 
 
 def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
@@ -45,7 +41,7 @@ def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
     if reply["status"] != "ok":
         first = reply["refusals"][0]
         raise refusal("SW953", what="ranking", udf=udf["name"], why=f"{first['code']} {first['message']}")
-    if not _returns_score(parse_program(reply["program"], reply["blocks"]), request["outputs"][0]):
+    if not returns_watched(parse_program(reply["program"], reply["blocks"]), request["outputs"][0]):
         raise refusal("SW953", what="ranking", udf=udf["name"], why=f"its result is not {told.score}, as the model gives it")
     return {
         "status": "ok", "payload": base64.b64encode(payloads[1]).decode(), "limit": told.limit, "least": told.least,
@@ -58,15 +54,3 @@ def _ranker(watched: bool, told: list[RankCertificate], path: Path) -> Ranker:
     told.append(certificate)
     made.watched = watched
     return made
-
-
-def _returns_score(program: Program, result: str) -> bool:
-    """Whether a column is the watched one: the very value, or as Spark's type has it, or NULL."""
-    for loop in program.loops:
-        columns = {append.column: append.value for append in loop.appends}
-        if result in columns and _WATCHED in columns:
-            at = columns[result]
-            while at != columns[_WATCHED] and isinstance(loop.body[at].op, Cast | MakeOptional):
-                at = loop.body[at].args[0]
-            return at == columns[_WATCHED]
-    return False

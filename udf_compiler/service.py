@@ -47,6 +47,7 @@ _TRANSLATIONS = {
     "fuse": ("sparkweld.fused.compile", "compile_fused"),
     "partial": ("sparkweld.fused.partial", "compile_partial"),
     "cascade": ("udf_compiler.cascade_payloads", "with_cascade"),
+    "cascade_parts": ("udf_compiler.cascade_parts", "parts"),
     "ranking": ("udf_compiler.ranking_payloads", "with_ranking"),
 }
 

@@ -17,6 +17,8 @@ from pyspark import cloudpickle
 from pyspark.core.broadcast import Broadcast
 
 from sparkweld.errors import Refusal
+from sparkweld.ir import Program
+from sparkweld.ir.ops import Cast, MakeOptional
 from sparkweld.reasons import refusal
 from sparkweld.willump import cascade, ranker, store
 from sparkweld.willump.certificate import Certificate
@@ -27,6 +29,8 @@ from udf_compiler.payload import read_broadcast
 #: Modules of estimators that are pickled by value, so that workers read them without this package.
 _BY_VALUE = (cascade, ranker)
 _ESTIMATORS = (cascade.Cascade, ranker.Ranker)
+#: The column that an estimator's own result is known by.
+_WATCHED = "watched 0"
 
 
 class Shelf:
@@ -126,3 +130,15 @@ def compiled(request: Mapping[str, Any], blobs: list[bytes], at: int, payload: b
     given = list(blobs)
     given[at] = payload
     return compile_pipeline({**request, "op": "compile"}, given)
+
+
+def returns_watched(program: Program, result: str) -> bool:
+    """Whether a column is the watched one: the very value, or as Spark's type has it, or NULL."""
+    for loop in program.loops:
+        columns = {append.column: append.value for append in loop.appends}
+        if result in columns and _WATCHED in columns:
+            at = columns[result]
+            while at != columns[_WATCHED] and isinstance(loop.body[at].op, Cast | MakeOptional):
+                at = loop.body[at].args[0]
+            return at == columns[_WATCHED]
+    return False

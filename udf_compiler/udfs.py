@@ -10,6 +10,7 @@ from typing import Any
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, LoopBuilder, Value
+from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst, pandas_on_spark
 from udf_compiler.boundary import Field
@@ -19,12 +20,15 @@ from udf_compiler.inlined import Inlined, inlined_of
 from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
 from udf_compiler.model_files import reads
 from udf_compiler.options import options_of
-from udf_compiler.payload import load_command
+from udf_compiler.payload import load_command, unwrap
 from udf_compiler.purity import use_of
 from udf_compiler.traces import TracedCall, traces
 
 #: The note of a call that an earlier one answers.
 EVALUATED_ONCE = "evaluated once, with the same call below the filter"
+
+#: A function that is called for some rows.
+_REMAINING = "sparkweld.willump.cascade.Remaining"
 
 
 class UdfTracer:
@@ -42,6 +46,7 @@ class UdfTracer:
         self._blobs, self._columns, self._exact, self._settings = blobs, columns, exact, settings
         self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Any]] = {}  # see `_prepare`
         self._wrapped: set[tuple[int, int]] = set()  # those of `_prepared` that pandas-on-Spark has wrapped
+        self._remaining: dict[tuple[int, int], float] = {}  # those that are asked for a share of the rows alone
         self._traced: dict[str, list[str]] = {}
 
     def trace(self, udf: dict[str, Any], results: list[str], notes: list[str]) -> list[Column]:
@@ -115,12 +120,34 @@ class UdfTracer:
         return values
 
     def _made(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> list[Value]:
+        if udf.get("deterministic", True) and self._is_remaining(kind, udf):
+            return [self._completed(kind, loop, udf, notes)]
         call, fields = self._call(kind, loop, udf, notes), fields_of(udf["returnType"])
         prepared: Any = call.prepared
         returned = prepared.traced(loop, call.args) if isinstance(prepared, Inlined) else kind.call(call)
         values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
         self.kept += call.kept
         return values
+
+    def _is_remaining(self, kind: Kind, udf: dict[str, Any]) -> bool:
+        self._prepare(kind, udf)
+        return (udf["payload"], udf["evalType"]) in self._remaining
+
+    def _completed(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Value:
+        """The result of `sparkweld.willump.cascade.Remaining`: guards of the function inside speak of the rows left to it."""
+        sure, known = (self._field(kind, loop, a["expr"], udf["name"]).value for a in udf["args"][:2])
+        guards, share = len(loop.guards), loop.share
+        loop.share = share * self._remaining[udf["payload"], udf["evalType"]]
+        call = self._call(kind, loop, {**udf, "args": udf["args"][2:]}, notes)
+        prepared: Any = call.prepared
+        made = kind.column(call, prepared.traced(loop, call.args) if isinstance(prepared, Inlined) else kind.call(call))
+        self.kept += call.kept
+        added, loop.guards[guards:] = loop.guards[guards:], []
+        loop.share, loop.where = share, loop.call("logical_not", sure)
+        for guard in added:
+            loop.guard(Value(guard, BOOL, loop))
+        loop.where = None
+        return loop.select(sure, known, made)
 
     def _question(self, udf: dict[str, Any]) -> tuple[str, list[str]] | None:
         """All that the trace of a call depends on, with numbers for the names of its columns, and these names.
@@ -194,7 +221,10 @@ class UdfTracer:
         """The function itself, and its checked copy (Prepared); of a function of ours, what it is made of (Inlined)."""
         key = (udf["payload"], udf["evalType"])
         if key not in self._prepared:
-            function = load_command(self._blobs[udf["payload"]]).function
+            function: Any = load_command(self._blobs[udf["payload"]]).function
+            if f"{type(function).__module__}.{type(function).__qualname__}" == _REMAINING:
+                self._remaining[key] = function.share
+                function = unwrap(function.function)
             inlined = inlined_of(function)
             if inlined is None and options_of(function).backend == "python":
                 raise refusal("SW700", use_of(function).place or udf["name"])

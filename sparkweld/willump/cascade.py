@@ -6,9 +6,11 @@ a function of that row: whether the small model is sure is asked row by row, aga
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 
 class Cascade:
@@ -61,4 +63,64 @@ class Cascade:
             return answers
         made = answers.copy()
         made[~sure] = getattr(self.full, method)(x[~sure])
+        return made
+
+
+class Small(Cascade):
+    """A cascade without its full model, for rows that are looked at before they are joined with what that one reads.
+
+    It answers with the small model; with `flags`, it says of each row whether that one is sure, as 1.0 or 0.0, wherever an answer
+    would be.
+    """
+
+    #: Whether the flag becomes a column of its own, by which it is known in what a function makes of it.
+    marked: bool = False
+
+    def __init__(self, small: Any, threshold: float, judge: Any, classes: Any, flags: bool) -> None:
+        self.small, self.threshold, self.judge, self.flags = small, float(threshold), judge, flags
+        self.full, self.classes_ = None, classes
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parts, as scikit-learn asks for them."""
+        return {"small": self.small, "judge": self.judge}
+
+    def _completed(self, answers: np.ndarray, sure: np.ndarray, x: Any, method: str) -> np.ndarray:
+        if not self.flags:
+            return answers
+        flags = sure.astype(np.float64)
+        return flags if answers.ndim == 1 else np.repeat(flags[:, None], answers.shape[1], axis=1)
+
+
+class Unseen:
+    """In the place of a model whose answers do not matter: it looks at no row. `classes`: of a classifier, how many it has."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def predict(self, x: Any) -> np.ndarray:
+        """Zeros."""
+        return np.zeros(len(x))
+
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """Zeros."""
+        return np.zeros((len(x), self.classes))
+
+
+class Remaining:
+    """A function of Series or DataFrames for those rows alone that `sure`, its first argument, does not answer with the second.
+
+    `share`: how many these are as far as is known.
+    """
+
+    def __init__(self, function: Callable[..., Any], share: float) -> None:
+        self.function, self.share = function, share
+
+    def __call__(self, sure: pd.Series, known: pd.Series, *rows: Any, **named: Any) -> pd.Series:
+        asked = ~sure.to_numpy(bool)
+        if not asked.any():
+            return known
+        few = [r[asked].reset_index(drop=True) for r in rows]
+        answers = self.function(*few, **{name: r[asked].reset_index(drop=True) for name, r in named.items()})
+        made = known.astype(object)
+        made[asked] = pd.Series(answers).astype(object).to_numpy()
         return made

@@ -1,6 +1,6 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RankingRule}
+import io.sparkweld.rules.{AggregateRule, CascadeJoins, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RankingRule}
 import io.sparkweld.rules.{RowBatchesRule, TopRowsRule, UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
@@ -18,8 +18,8 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *   logical plan -> CascadeRule, RankingRule,     -> Spark's optimizer -> physical plan (OriginalStrategy)
  *                   AggregateRule,                    ImpliedFilters and      |
  *                   ExpressionRule (once, before      UnreadArguments in its
- *                   operators move)                   fixed-point batches, then once
- *                                                     LateMaterialization; last it extracts
+ *                   operators move)                   fixed-point batches, then once CascadeJoins
+ *                                                     and LateMaterialization; last it extracts
  *                                                     Python UDFs into ArrowEvalPython
  *                                                                                       |
  *      adaptive execution off, or a plan without exchange      adaptive execution (once, and after every stage)
@@ -43,6 +43,7 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
     extensions.injectPreOperatorOptimizationRule(_ => ExpressionRule)
     extensions.injectOptimizerRule(_ => ImpliedFilters)
     extensions.injectOptimizerRule(_ => UnreadArguments)
+    extensions.injectPreCBORule(_ => CascadeJoins)
     extensions.injectPreCBORule(_ => LateMaterialization)
     extensions.injectPlannerStrategy(_ => OriginalStrategy)
     extensions.injectColumnar(_ => SparkWeldExtensions.aroundTransitions)

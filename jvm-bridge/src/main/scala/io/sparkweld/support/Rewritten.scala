@@ -13,7 +13,7 @@ import org.apache.spark.sql.catalyst.trees.TreeNodeTag
  *
  * @param id Spark's number of the call
  * @param kind "expression", "aggregate", "window", "filter", "late" for UDFs that are computed later, "unread" for columns
- *   that a UDF, still one, never reads, or `Partial`
+ *   that a UDF, still one, never reads, "joined" for one that some rows are joined for, or `Partial`
  */
 final case class Rewritten(id: Long, udf: String, kind: String, what: String, kept: Seq[String], notes: Seq[String])
 

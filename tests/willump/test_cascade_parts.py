@@ -1,0 +1,93 @@
+"""What stands below and above a join for a function with a cascade: together they give what the function gives."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark import cloudpickle
+from pyspark.sql.types import DoubleType, LongType, StringType
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.pipeline import Pipeline
+
+from sparkweld.errors import Refusal
+from sparkweld.willump import cascade
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from udf_compiler.cascade_parts import parts
+from udf_compiler.payload import read_command
+
+TYPES = {"string": StringType(), "double": DoubleType(), "long": LongType()}
+
+
+def pipeline_of(model, names: str) -> Pipeline:
+    return Pipeline([("parts", ColumnTransformer([(n, "passthrough", [n]) for n in names])), ("model", model)])
+
+
+@cache
+def made(kind: str) -> tuple[cascade.Cascade, pd.DataFrame]:
+    """A cascade whose small model reads `a` alone, and rows."""
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(rng.normal(size=(2000, 3)), columns=list("abc"))
+    shown = np.where(np.abs(x["a"]) > 0.3, x["a"], x["b"])
+    if kind == "double":
+        few, all_ = (pipeline_of(HistGradientBoostingRegressor(max_iter=5), names).fit(x, shown) for names in ("a", "abc"))
+        judge = pipeline_of(HistGradientBoostingRegressor(max_iter=5), "a").fit(x, np.abs(few.predict(x) - all_.predict(x)))
+        return cascade.Cascade(few, all_, float(np.median(judge.predict(x))), judge), x
+    label = np.where(shown > 0, "yes", "no") if kind == "string" else (shown > 0).astype(int)
+    few, all_ = (pipeline_of(HistGradientBoostingClassifier(max_iter=5), names).fit(x, label) for names in ("a", "abc"))
+    return cascade.Cascade(few, all_, float(np.median(few.predict_proba(x).max(axis=1)))), x
+
+
+def reply_of(function, kind: str) -> dict:
+    struct = {"op": "CreateNamedStruct", "type": {"type": "struct"}, "nullable": False, "names": list("abc"),
+              "args": [column(name) for name in "abc"]}  # fmt: skip
+    call = udf(0, struct, returns=kind)
+    cloudpickle.register_pickle_by_value(cascade)
+    try:
+        blob = payload(function, TYPES[kind])
+    finally:
+        cloudpickle.unregister_pickle_by_value(cascade)
+    return parts(request(python_step(r=call), inputs=dict.fromkeys("abc", "double"), nullable_state="bc"), [blob])
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_parts_give_what_the_whole_gives(kind):
+    """Whatever the other columns of sure rows hold; and a function of no row is not called."""
+    model, x = made(kind)
+
+    def label(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict(d))
+
+    reply = reply_of(label, kind)
+    assert reply["reads"] == ["a"]
+    flags, answers, remaining = (read_command(base64.b64decode(reply[name])) for name in ("flags", "answers", "remaining"))
+    assert [str(type) for _, type in (flags, answers, remaining)] == ["DoubleType()", *[str(TYPES[kind])] * 2]
+    sure = pd.Series(flags[0](x)) > 0.5
+    np.testing.assert_array_equal(sure, model.sure(x))
+    assert 0.2 < sure.mean() < 0.8
+    known, hidden = pd.Series(answers[0](x)), x.copy()
+    hidden.loc[sure, ["b", "c"]] = np.nan
+    assert remaining[0](sure, known, hidden).tolist() == model.predict(x).tolist()
+    assert remaining[0](sure | True, known, None).tolist() == known.tolist()
+
+
+def test_what_is_no_answer_of_the_model_stays_whole():
+    model, _ = made("long")
+
+    def more(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict(d)) + 1
+
+    def raises(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(model.predict(d.assign(c=d["c"].astype("int64"))))
+
+    def none(d: pd.DataFrame) -> pd.Series:
+        return d["a"] + 1.0
+
+    for function, why in ((more, "as the model gives it"), (raises, "SW953")):
+        with pytest.raises(Refusal, match=why):
+            reply_of(function, "long")
+    assert reply_of(none, "double") == {"status": "ok", "flags": None}
