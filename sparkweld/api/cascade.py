@@ -8,7 +8,7 @@ The pipeline may be fitted: then on other rows than these. Unfitted, it is fitte
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ _TIMED_ROWS = 8192
 def fit(
     pipeline: Any, data: Any, label: Any, accuracy_loss: float = 0.001, confidence: float = 0.95, *,
     path: str | Path | None = None, band: float | None = None, small: Any = None, seed: int = 0, text: str | None = None,
+    joins: Mapping[Any, float] | None = None,
 ) -> Fitted:  # fmt: skip
     """The certified cascade of `pipeline` for rows like `data`.
 
@@ -36,7 +37,10 @@ def fit(
     column of a pipeline that takes one Series. `label`: a column of `data`, or one label a row. `accuracy_loss`: the largest
     share of rows, net, that may be wrong because of the cascade. Of regressors: the share whose absolute error may grow by more
     than `band`, in the label's unit; by default a twentieth of the labels' standard deviation. `small`: a small pipeline to use,
-    unfitted. `path`: a directory to write.
+    unfitted. `path`: a directory to write. `joins`: groups of features (parts of the ColumnTransformer or FeatureUnion, else
+    columns), one or a tuple, that come from a joined table -> what that join costs a row, in nanoseconds: the time of the query
+    with it less that without, by the rows. Small models that need it pay for it, and of a cascade's rows the unsure ones; a model
+    given as `small` is taken to need none.
 
     Raises UserError for arguments that mean nothing, and a Refusal (SW940 to SW946) that says why there is no cascade.
     """
@@ -48,7 +52,7 @@ def fit(
         band = 0.05 * _spread(labels) if kind == "numbers" else 0.0
     if not _is_number(band) or not 0 <= band < math.inf:
         raise UserError(f"band={band!r}: give a number of the labels' unit, 0 or more, by which an error may grow")
-    made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band), measure, small, seed)
+    made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band), measure, small, seed, joins)
     if path is None:
         return made
     return Fitted(made.cascade, store.save(made, Path(path)), made.curve)

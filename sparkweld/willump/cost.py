@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sparkweld.errors import UserError
 
 #: Shares of the cost of all groups that an efficient set may have.
 CAPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 #: Costs are rounded to this part of the whole.
 _UNITS = 1000
+
+
+@dataclass(frozen=True)
+class Joins:
+    """What joins cost a row, in nanoseconds, by the groups of features that each feeds; other groups need none."""
+
+    costs: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+
+    @staticmethod
+    def of(given: Mapping[Any, Any] | None, names: Collection[str]) -> Joins:
+        """Those of a user: names of groups, one or a tuple, to nanoseconds. Raises UserError for other names and costs."""
+        costs = {(key,) if isinstance(key, str) else tuple(key): cost for key, cost in (given or {}).items()}
+        unknown = [name for key in costs for name in key if name not in names]
+        if unknown:
+            raise UserError(f"joins= names {unknown[0]!r}, which is none of the groups of features: {', '.join(names)}")
+        wrong = [cost for cost in costs.values() if not isinstance(cost, int | float) or not 0 <= cost < math.inf]
+        if wrong:
+            raise UserError(f"joins= has the cost {wrong[0]!r}; give nanoseconds a row, 0 or more")
+        return Joins(costs)
+
+    def shared(self, name: str) -> float:
+        """A group's part of the joins that it needs: of one that feeds several, an equal part."""
+        return sum(cost / len(key) for key, cost in self.costs.items() if name in key)
+
+    def needed(self, groups: Collection[str]) -> float:
+        """All joins that feed one of the groups."""
+        return sum(cost for key, cost in self.costs.items() if not set(key).isdisjoint(groups))
 
 
 def nanoseconds(runs: Sequence[Callable[[], object]], rows: int, repeats: int = 7) -> list[float]:
