@@ -78,7 +78,7 @@ def asking(what: str) -> Iterator[None]:
     """Raises a UserError that begins so for what the user's models raise of the rows, such as missing columns or values."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:  # a text that is None has no lower()
         raise UserError(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import Ridge
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
 
 import sparkweld
 from sparkweld.errors import Refusal, UserError
@@ -69,6 +71,8 @@ ARGUMENTS = {
     "full model cannot score .*now missing": {"pipeline": FITTED, "data": X[["a"]]},
     "full model cannot be fitted .*'x'": {"data": X.assign(e="x")}, r"compared by \['l'\]": {"data": X.assign(l=[[1]] * ROWS)},
     "SW942 .*135 of 135": {"pipeline": Mute()},
+    "full model cannot .*lower": {"pipeline": make_pipeline(TfidfVectorizer(), LogisticRegression()),
+                                  "data": pd.Series([None, *(f"word{i} and others" for i in range(1, ROWS))])},
 }  # fmt: skip
 
 
