@@ -250,6 +250,8 @@ class UdfTracer:
     def _chained(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Any:
         """The inner result as it is: the worker hands it on without a look at the declared return type."""
         call = self._call(kind, loop, udf, notes)
+        if (udf["payload"], udf["evalType"]) in self._remaining:
+            raise refusal("SW953", what="cascade below a join", udf=udf["name"], why="another function takes its result")
         if (udf["payload"], udf["evalType"]) in self._wrapped:  # the other UDF gets the prepared Series, of objects where NaN
             raise refusal("SW269", call.place)
         result = kind.call(call)

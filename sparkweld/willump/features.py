@@ -51,8 +51,9 @@ class FeatureGroups:
         from sklearn.pipeline import Pipeline
 
         if self.at is None:
-            frame = pd.DataFrame(data)
-            return {name: frame[[name]] for name in self.names}, fitted
+            if not isinstance(data, pd.DataFrame):
+                return {name: np.asarray(data) for name in self.names}, fitted
+            return {name: data[[name]] for name in self.names}, fitted
         steps = steps_of(fitted)
         for _, step in steps[: self.at]:
             data = step.transform(data)
