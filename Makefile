@@ -29,9 +29,10 @@ help:
 demo: ready
 	$(RUN) $(PY) tests/bench/demo.py $(ARGS)
 
-# Two processes, each with a Spark of its own; a file's tests stay together, for they share fixtures.
+# Two processes, each with a Spark of its own; a file's tests stay together, for they share fixtures. Files run in the order of
+# tests/conftest.py, which ends with short tests, and not in that of their numbers of tests, which ends with the long ones.
 test: ready
-	$(RUN) $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(RUN) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: ready
 	$(PY) -m ruff check .
