@@ -59,3 +59,12 @@ def parquet(spark, tmp_path):
         return spark.read.parquet(path)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def applications():
+    """A driver for programs that need settings of a whole application: they run in turn, each with a context of its own."""
+    from tests.helpers.drivers import driver
+
+    with driver() as started:
+        yield started

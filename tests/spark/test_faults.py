@@ -156,8 +156,8 @@ def test_a_udf_that_raises_for_some_rows(spark, parquet):
     check(spark, lambda: frame.select("id", narrow("k").alias("r")), deopt=None)
 
 
-def test_unwritable_cache():
-    ran = run_driver(
+def test_unwritable_cache(applications):
+    ran = applications.run(
         "spark = session()\n" + QUERY + "report(**off_and_on(spark, query))",
         conf={"spark.sparkweld.cache.dir": "/proc/no-such-folder"},
     )
@@ -166,16 +166,16 @@ def test_unwritable_cache():
     assert len(warnings(ran)) == 1, warnings(ran)
 
 
-def test_corrupt_cache(tmp_path):
+def test_corrupt_cache(applications, tmp_path):
     conf = {"spark.sparkweld.cache.dir": str(tmp_path)}
     program = "spark = session()\n" + QUERY + "report(**off_and_on(spark, query))"
-    assert run_driver(program, conf=conf).facts["operators"][0]["kernelBatches"] > 0
+    assert applications.run(program, conf=conf).facts["operators"][0]["kernelBatches"] > 0
     entries = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert entries
     for path in entries:
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2] + b"\0" * 64)
-    ran = run_driver(program, conf=conf)
+    ran = applications.run(program, conf=conf)
     assert ran.facts["equal"]
     assert ran.facts["operators"][0]["kernelBatches"] > 0
 
@@ -191,8 +191,8 @@ def test_numba_absent(tmp_path):
     assert len(warnings(ran)) == 1, warnings(ran)
 
 
-def test_service_python_without_the_package():
-    ran = run_driver(
+def test_service_python_without_the_package(applications):
+    ran = applications.run(
         "spark = session()\n" + QUERY + "report(**off_and_on(spark, query))",
         conf={"spark.sparkweld.compile.python": "/usr/bin/false"},
     )

@@ -13,7 +13,7 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType
 
 from tests.helpers.differential import check, measured, run
-from tests.helpers.drivers import run_driver, warnings
+from tests.helpers.drivers import warnings
 from udf_compiler.protocol import PROTOCOL
 
 QUERY = """
@@ -94,7 +94,7 @@ def test_a_nondeterministic_udf(spark, table):
     check(spark, lambda: table.select("id", loose("x").alias("r")), refused="SW302")
 
 
-def test_a_broadcast_that_is_encrypted():
+def test_a_broadcast_that_is_encrypted(applications):
     program = """
     spark = session()
     big = np.arange(300_000.0)
@@ -104,7 +104,7 @@ def test_a_broadcast_that_is_encrypted():
     query = lambda: spark.range(0, 9000).selectExpr("id", "cast(id as double) as x").select("id", f("x").alias("r"))
     report(**off_and_on(spark, query))
     """
-    ran = run_driver(program, conf={"spark.io.encryption.enabled": "true"})
+    ran = applications.run(program, conf={"spark.io.encryption.enabled": "true"})
     assert ran.facts["equal"]
     assert [r["code"] for r in ran.facts["refusals"]] == ["SW303"]
 
@@ -171,9 +171,9 @@ def test_a_column_without_a_columnar_form(spark):
     check(spark, lambda: frame.select("id", "v", half("x").alias("r")).select("id", "r", F.col("v").isNull()), refused="SW308")
 
 
-def test_a_service_that_failed_is_not_started_again_at_once():
+def test_a_service_that_failed_is_not_started_again_at_once(applications):
     again = "for _ in range(4):\n    facts = off_and_on(spark, query)\nreport(**facts)"
-    ran = run_driver("spark = session()\n" + QUERY + again, conf={"spark.sparkweld.compile.python": "/usr/bin/false"})
+    ran = applications.run("spark = session()\n" + QUERY + again, conf={"spark.sparkweld.compile.python": "/usr/bin/false"})
     assert ran.facts["equal"]
     assert [r["code"] for r in ran.facts["refusals"]] == ["SW403"]
     assert len(warnings(ran)) == 1, warnings(ran)
@@ -191,16 +191,16 @@ def test_a_service_that_failed_is_not_started_again_at_once():
         ("types", "SW512"),
     ],
 )
-def test_a_service_that_answers_nonsense(tmp_path, mode, code):
-    ran = run_driver("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=_service(tmp_path, mode))
+def test_a_service_that_answers_nonsense(applications, tmp_path, mode, code):
+    ran = applications.run("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=_service(tmp_path, mode))
     assert ran.facts["equal"]
     assert [r["code"] for r in ran.facts["refusals"]] == [code]
     assert not ran.facts["operators"]
 
 
 @pytest.mark.parametrize(("mode", "code"), [("object-error", "SW511"), ("garbage-object", "SW406")])
-def test_a_service_that_makes_no_usable_object_code(tmp_path, mode, code):
-    ran = run_driver("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=_service(tmp_path, mode))
+def test_a_service_that_makes_no_usable_object_code(applications, tmp_path, mode, code):
+    ran = applications.run("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=_service(tmp_path, mode))
     assert ran.facts["equal"]
     assert all(o["kernelBatches"] == 0 and o["deoptimisedBatches"] > 0 for o in ran.facts["operators"])
     assert any(code in line for line in warnings(ran)), warnings(ran)
@@ -215,7 +215,7 @@ def _service(tmp_path, mode) -> dict[str, str]:
     return {"spark.sparkweld.compile.python": str(script)}
 
 
-def test_a_program_that_the_driver_forgot(tmp_path):
+def test_a_program_that_the_driver_forgot(applications, tmp_path):
     program = """
     path = PATH
     spark = session()
@@ -232,7 +232,7 @@ def test_a_program_that_the_driver_forgot(tmp_path):
     got = rows(frames[0])
     report(rows=len(got), total=sum(r[1] or 0.0 for r in got), **measured(frames[0]))
     """.replace("PATH", repr(str(tmp_path / "t")))
-    ran = run_driver(program, conf={"spark.sparkweld.compile.cachedReplies": "1"})
+    ran = applications.run(program, conf={"spark.sparkweld.compile.cachedReplies": "1"})
     assert ran.facts["rows"] == 9000 and ran.facts["total"] == 0.0
     assert ran.facts["operators"][0]["deoptimisedBatches"] > 0
     assert any("SW407" in line for line in warnings(ran)), warnings(ran)
