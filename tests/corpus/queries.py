@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.corpus.case import Case
 from tests.corpus.runner import spark_type
-from tests.helpers.differential import ENABLED, run
+from tests.helpers.differential import ENABLED, WELD_REPORT, run
 from tests.helpers.outcomes import Outcome, differences
 
 #: In units in the last place, for results of formulas with functions of libm, each of which is within 4: a subtraction of
@@ -52,7 +52,7 @@ def compare(spark: Any, frame: Any, cases: tuple[Case, ...], kept: Collection[st
     expected, _ = run(spark, query, {ENABLED: "false"})
     actual, executed = run(spark, query, {ENABLED: "true"})
     problems = _problems(expected, actual, cases, kept) if cases[0].repeatable else []
-    report = json.loads(spark._jvm.io.sparkweld.ui.WeldReport.report(executed._jdf.queryExecution()))
+    report = json.loads(getattr(spark._jvm, WELD_REPORT).report(executed._jdf.queryExecution()))
     names = {udf for operator in report["operators"] for udf in operator["udfs"]}
     names |= {record["udf"] for record in report["rewritten"]}
     refusals = {udf: refusal["code"] for refusal in report["refusals"] for udf in refusal["udfs"]}

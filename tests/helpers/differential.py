@@ -16,6 +16,8 @@ from tests.helpers.outcomes import Outcome, differences, outcome_of
 
 ENABLED = "spark.sparkweld.enabled"
 BACKEND = "spark.sparkweld.backend"
+#: By its whole name at once: for each package of `jvm.io.sparkweld...` py4j would look through Spark's 300 jars a dozen times.
+WELD_REPORT = "io.sparkweld.ui.WeldReport"
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Measured:
 
 def measured(frame: Any) -> Measured:
     """Reads the metrics and refusals off an executed DataFrame's plan."""
-    jvm = frame.sparkSession._jvm
-    report = json.loads(jvm.io.sparkweld.ui.WeldReport.report(frame._jdf.queryExecution()))
+    reporter = getattr(frame.sparkSession._jvm, WELD_REPORT)
+    report = json.loads(reporter.report(frame._jdf.queryExecution()))
     operators = report["operators"]
     return Measured(
         operators=len(operators),

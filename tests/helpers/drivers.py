@@ -82,7 +82,7 @@ class Ran:
     log: str
 
 
-def run_driver(program: str, *, conf: dict[str, str] | None = None, env: dict[str, str] | None = None, timeout: int = 240) -> Ran:
+def run_driver(program: str, *, conf: dict[str, str] | None = None, env: dict[str, str] | None = None, timeout: int = 600) -> Ran:
     """Runs `program` after a prelude that gives it `session`, `report`, `measured` and `off_and_on`. Fails when it fails."""
     done = subprocess.run(
         [sys.executable, "-c", _PRELUDE + textwrap.dedent(program)],
@@ -102,7 +102,7 @@ class Driver:
         self._process = process
         self._log = log
 
-    def run(self, program: str, *, conf: dict[str, str] | None = None, timeout: int = 240) -> Ran:
+    def run(self, program: str, *, conf: dict[str, str] | None = None, timeout: int = 600) -> Ran:
         """As `run_driver`."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps([_settings(conf), textwrap.dedent(program)]) + "\n")

@@ -11,7 +11,6 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BooleanType, DoubleType, StringType
 
 from tests.helpers.differential import check, measured, run
-from tests.helpers.drivers import run_driver
 
 WORDS = ["", "a", " padded ", "exactly 12 b", "thirteen byte", "Zürich", "日本語", "😀", "name", "\x00"]
 ON_HEAP = {"spark.sql.columnVector.offheap.enabled": "false"}
@@ -161,7 +160,7 @@ def test_more_text_than_the_limit_runs_in_python(spark, parquet):
     check(spark, lambda: frame.select("id", same("s").alias("t")), conf=limit)  # parts of an input need no memory
 
 
-def test_the_limit_is_said_once():
+def test_the_limit_is_said_once(applications):
     """And where the batches run: functions of Spark's ML library never ran in Python."""
     program = """
     spark = session()
@@ -178,7 +177,7 @@ def test_the_limit_is_said_once():
     query = lambda: line.transform(counts.transform(words.transform(texts))).select("id", "prediction")
     report(ml=off_and_on(spark, query))
     """
-    ran = run_driver(program, conf={"spark.sparkweld.kernel.maxTextBytes": "1k", "spark.sparkweld.backend": "native"})
+    ran = applications.run(program, conf={"spark.sparkweld.kernel.maxTextBytes": "1k", "spark.sparkweld.backend": "native"})
     assert ran.facts["equal"] and ran.facts["operators"][0]["deoptimisedBatches"] > 0
     assert ran.facts["ml"]["equal"] and ran.facts["ml"]["operators"][0]["deoptimisedBatches"] > 0
     said = [line for line in ran.log.splitlines() if "SW340" in line]
