@@ -38,6 +38,7 @@ BASE_FILES = {"sparkweld/errors.py", "sparkweld/reasons.py"}
 # The compile service is the one process where the compiler, the optimizer and the kernels meet.
 MEETING_POINTS = {
     "udf_compiler/aggregates/compile.py": {"optimizer"},
+    "udf_compiler/cascade_parts.py": {"willump"},
     "udf_compiler/cascade_payloads.py": {"willump"},
     "udf_compiler/ranking_payloads.py": {"willump"},
     "udf_compiler/substitution.py": {"willump"},
@@ -52,7 +53,7 @@ PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 PYSPARK_FILES = {"sparkweld/fused/payload.py", "sparkweld/fused/grouping.py"} | {
     f"udf_compiler/{name}.py"
     for name in (
-        *("aggregates/row_values", "substitution"),
+        *("aggregates/row_values", "cascade_parts", "substitution"),
         *("environment", "model_files", "payload", "rebuild", "scalar/rows", "wrappers"),
     )
 }
