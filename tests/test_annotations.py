@@ -165,6 +165,10 @@ def test_a_rejection_shows_the_input():
         annotate(max_of, (ARRAY,), {"axes": Broadcast(0)}, returns=Max())
     with pytest.raises(AnnotationError, match="give returns="):
         annotate(np.exp, (ARRAY,))
+    with pytest.raises(AnnotationError, match="is annotated with <class .*Rows'>, which is no split type"):
+        annotate(np.exp, (Rows,), returns=ARRAY)
+    with pytest.raises(AnnotationError, match=r"wants a tuple of split types, not Rows\("):
+        annotate(np.exp, ARRAY, returns=ARRAY)
     with pytest.raises(AnnotationError, match="has no example of its own"):
         annotate(np.exp, (Unknown(),), returns=Count())
 

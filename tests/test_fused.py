@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import types
 import unicodedata
 
 import numpy as np
@@ -195,6 +196,22 @@ def test_refused(function, code):
     with pytest.raises(Refusal) as caught:
         compiled(function, {"a": "double"}, conf={"blockRows": 7})
     assert caught.value.code.startswith(code), str(caught.value)
+
+
+def test_models_that_no_pickle_holds_are_refused(monkeypatch):
+    class Locked:
+        def __reduce__(self):
+            raise TypeError("it has a lock")
+
+        def predict(self, x):
+            return x * 2.0
+
+    module = types.ModuleType("of_a_locked_model")  # known by name, so that the UDF itself is pickled without the model
+    module.predict = annotate(Locked().predict, (Rows(),), returns=Rows())
+    exec("def scored(a):\n    return predict(a + 1)\n", module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with pytest.raises(Refusal, match="SW650.*TypeError: it has a lock"):
+        compiled(module.scored, {"a": "double"})
 
 
 def test_refused_requests():

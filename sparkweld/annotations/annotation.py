@@ -152,6 +152,8 @@ def annotate(
     """
     if returns is None:
         raise AnnotationError(f"the annotation of {function!r} says nothing of its result: give returns=")
+    if isinstance(args, SplitType):
+        raise AnnotationError(f"the annotation of {function!r} wants a tuple of split types, not {args!r} alone")
     made = Annotation(function, tuple(args), dict(kwargs or {}), returns, elementwise, wants_rows, examples)
     check_signature(made)
     if check and _CHECKED.get():
@@ -184,7 +186,10 @@ def annotation_of(function: object) -> Annotation | None:
 
 
 def check_signature(annotation: Annotation) -> None:
-    """Raises AnnotationError when the annotation names what the function does not take, or leaves out what it must be given."""
+    """Raises AnnotationError when the annotation names what the function does not take, or no split types."""
+    for type in (*annotation.args, *annotation.kwargs.values(), annotation.returns):
+        if not isinstance(type, SplitType):
+            raise AnnotationError(f"{annotation.name} is annotated with {type!r}, which is no split type, such as Rows()")
     try:
         signature = inspect.signature(annotation.function)
     except (TypeError, ValueError):

@@ -182,10 +182,7 @@ class _Siblings:
         made = Plan(tuple(chain.name for chain in self.chains), tuple(forms), self.block_rows, key)
         self._probe(made)
         light = replace(made, forms=tuple(map(_without_examples, made.forms)))
-        shipped = pickled(light)
-        if len(shipped) * len(self.chains) > MOST_BYTES:
-            sizes = {"bytes": f"{len(shipped) * len(self.chains):,}", "limit": f"{MOST_BYTES:,}"}
-            raise refusal("SW650", self.name, function=self.name, **sizes)
+        shipped = self._shipped(light)
         pipeline = forms[0].pipeline
         by_cache = f"by the L2 cache of the driver ({l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} bytes a row alive)"
         size = (
@@ -206,6 +203,18 @@ class _Siblings:
             "metrics": metrics_command().hex(),
             "parts": parts_of(light, self.chains, self.taken, self.split),
         }
+
+    def _shipped(self, made: Plan) -> bytes:
+        """The plan as workers get it. Refuses (SW650) one that holds what cannot be pickled, or too much."""
+        try:
+            shipped = pickled(made)
+        except Exception as error:  # noqa: BLE001 - a model of the user's, of a module that Spark only names, has its own reasons
+            raise refusal("SW650", self.name, function=self.name, what=f"{type(error).__name__}: {error}") from None
+        size = len(shipped) * len(self.chains)
+        if size > MOST_BYTES:
+            what = f"models and tables of {size:,} bytes, of which {MOST_BYTES:,} are the most"
+            raise refusal("SW650", self.name, function=self.name, what=what)
+        return shipped
 
     def _columns(self, exprs: Sequence[dict[str, Any]]) -> list[tuple[int, str | None, str]]:
         """(argument, field, Spark type) of each column. Refuses SW646."""
