@@ -20,8 +20,8 @@ from udf_compiler.substitution import Shelf, Substituting, compiled, returns_wat
 
 def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
     """The reply: status "ok" with `payload`, in base64, of the function that gives the small model's score, the `limit` above
-    which a row is a candidate, the `least` last score of an answer, the `fewest` rows of a query, and the `path`; the payload is
-    null when the function of the request's first UDF holds no model.
+    which a row is a candidate, the `least` and `most` last score of an answer (null: any above), the `fewest` rows of a query,
+    and the `path`; the payload is null when the function of the request's first UDF holds no model.
 
     `rankings` of the request is a folder of rankings, or one. Refuses SW950 and SW951 (a ranking that cannot be used), SW952
     (there is none of the function's models) and SW953 (what the function returns is not the certified score of its model).
@@ -45,7 +45,7 @@ def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
         raise refusal("SW953", what="ranking", udf=udf["name"], why=f"its result is not {told.score}, as the model gives it")
     return {
         "status": "ok", "payload": base64.b64encode(payloads[1]).decode(), "limit": told.limit, "least": told.least,
-        "fewest": told.least_k, "path": shelf.used[0],
+        "most": None if told.extrapolates else told.most, "fewest": told.least_k, "path": shelf.used[0],
     }  # fmt: skip
 
 

@@ -32,12 +32,15 @@ if TYPE_CHECKING:
 def fit(
     model: Any, data: Any, k: int | Sequence[int] = (10, 100, 1000), recall: float = 0.95, confidence: float = 0.95, *,
     rows: int | None = None, proba: Any = False, path: str | Path | None = None, text: str | None = None, seed: int = 0,
+    extrapolate: bool = False,
 ) -> Ranking:  # fmt: skip
     """The certified ranking of a fitted `model` for rows like `data`: a DataFrame (of Spark, too), or a Series of texts.
 
     `k`: of one or more queries, how many rows they want, of a table of so many `rows`; by default as many as `data` has. What
-    counts later is the last score of an answer: queries are served down to the score that the first `k` of `rows` rows
-    have, but none for fewer rows than the least of `k`. `recall`: the share of the first K rows that is found, with `confidence`.
+    counts later is the last score of an answer: queries are served when it is one that the first rows of `rows` end with, as
+    many as the least of `k`, the largest, or any number between. `recall`: the share of the first K rows that is found, with
+    `confidence`. `extrapolate`: queries for fewer rows than `data` can certify, but as many as the least of `k`, are served, too;
+    it is assumed, and not certified, that rows with higher scores are found as often.
     `proba`: of classifiers, as `sparkweld.score` has it. `text`: the column of a model that takes one Series. `path`: a directory
     to write.
 
@@ -58,7 +61,7 @@ def fit(
     if rows < ks[-1]:
         raise UserError(f"the first k={ks[-1]:,} of rows={rows:,} rows are all of them; give a smaller k")
     scores, column, about = _scores(model, given, proba)
-    made = ranking.fit(model, given, scores, column, about, RankPromise(ks, rows, recall, confidence), measure, seed)
+    made = ranking.fit(model, given, scores, column, about, RankPromise(ks, rows, recall, confidence, extrapolate), measure, seed)
     return made if path is None else Ranking(made.small, made.full, store.save(made, Path(path)))
 
 

@@ -149,21 +149,25 @@ class CascadeCertificate(Certificate):
 
 @dataclass(frozen=True, kw_only=True)
 class RankCertificate(Certificate):
-    """That of a ranking: of the rows whose full score is at least `least`, a share of `recall` or more are candidates.
+    """That of a ranking: of the rows whose full score is at least so high, a share of `recall` or more are candidates, for each
+    such score from `most`, which a `reach` of the rows have, down to `least`, which a `share` have.
 
-    A candidate is a row whose small score is above `limit`. Of the held-out rows, `wanted` reach `least`, about a `share` of
-    them, and `missed` of these are no candidates; `candidates`: the share of all rows that are. `score`: which result of the
-    model orders the rows, its predictions (`column` -1), or that column of its probabilities of `classes`. Queries for fewer than
-    `least_k` rows are not served.
+    When it `extrapolates`, this is assumed of scores above `most`, too. A candidate is a row whose small score is above `limit`.
+    Of the held-out rows, `wanted` reach `least`, and `missed` of these are no candidates; `candidates`: the share of all rows
+    that are. `score`: which result of the model orders the rows, its predictions (`column` -1), or that column of its
+    probabilities of `classes`. Queries for fewer than `least_k` rows are not served.
     """
 
     WHAT, FILE, MODELS = "ranking", "ranking.json", "ranking.pkl"
 
     recall: float
     least_k: int
+    extrapolates: bool
+    most: float
     least: float
-    limit: float
+    reach: float
     share: float
+    limit: float
     candidates: float
     wanted: int
     missed: int
@@ -172,9 +176,13 @@ class RankCertificate(Certificate):
     score: str
 
     def _promise(self) -> list[str]:
+        above = [f"assumed, not certified: of rows above {self.most:.6g} as many are found"] if self.extrapolates else []
+        down = f"down to any score from {self.most:.6g} to {self.least:.6g}"
+        part = f"about the first {self.reach:.4%} to {self.share:.4%} of a table"
         return [
-            f"certified: finds {self.recall:.1%} of rows whose {self.score} is at least {self.least:.6g}, about the first"
-            f" {self.share:.4%} of a table, {self.confidence:.1%} confidence; K from {self.least_k} on",
+            f"certified: finds {self.recall:.1%} of rows by {self.score} {down}, {part}, {self.confidence:.1%} confidence;"
+            f" K from {self.least_k} on",
+            *above,
             f"evidence: of {self.rows:,} held-out rows {self.wanted:,} were wanted, {self.missed} of these missed",
         ]
 

@@ -47,16 +47,17 @@ class Joins:
 def nanoseconds(runs: Sequence[Callable[[], object]], rows: int, repeats: int = 7) -> list[float]:
     """Nanoseconds a row of each of `runs`, the median of `repeats` runs after one that counts for nothing.
 
-    They take turns, so that a slow phase of the machine meets all of them.
+    They take turns, so that a slow phase of the machine meets all of them. What counts is the time of this thread, which does not
+    pass while another has the core.
     """
     for run in runs:
         run()
     samples: list[list[float]] = [[] for _ in runs]
     for _ in range(repeats):
         for run, own in zip(runs, samples, strict=True):
-            started = time.perf_counter()
+            started = time.thread_time()
             run()
-            own.append(time.perf_counter() - started)
+            own.append(time.thread_time() - started)
     return [statistics.median(own) / max(rows, 1) * 1e9 for own in samples]
 
 

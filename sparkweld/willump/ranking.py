@@ -2,12 +2,18 @@
 
 Willump's approximate top-K (section 4.3) has a small model score all rows and the full one the best of them by that. There, the
 number of candidates depends on that of the rows. Here a row is a candidate when the small model's score is above a limit: a
-function of the row alone, which needs no sort and holds in any part of any table. Of the rows whose full score is at least
-`least`, a share of `recall` or more are candidates, which is tested by counts: of rows held out, so many reach `least`, and
-of these so many are missed, a binomial number. So each answer whose last score is at least `least` is found to that share,
-whatever was asked, and any other answer is known by its last score.
+function of the row alone, which needs no sort and holds in any part of any table. What is shown: for each score of a band, of the
+rows whose full score is at least that one, a share of `recall` or more are candidates. So each answer whose last score is in the
+band has that share of what belongs there, whatever was asked, and any other answer is known by its last score.
 
-Limits are tested from the safest to the boldest, each at the full error, up to the first that fails, as `fitting` has it.
+The proof is by counts. The ends of the band are scores of rows that are fitted on and chosen with; of rows held out, so many
+reach a score of the band, and of these so many are missed, a binomial number. It is tested at every score of the band, each at
+the full error: if the promise is broken at all, it is at some score, which the draw of the held-out rows has no part in, and
+there the test passes with no more than that error. For the same reason limits are tested from the safest to the boldest, each
+at the full error, up to the first that fails, as `fitting` has it.
+
+Of few rows little can be shown: for the first 10 of 5,000,000 it takes 133,000,000. A ranking that extrapolates assumes, of
+scores above the band, that a row with a higher score is missed no more often than one with a lower score.
 """
 
 from __future__ import annotations
@@ -26,33 +32,71 @@ from sparkweld.willump.candidates import limit_terms
 from sparkweld.willump.certificate import RankCertificate, library_versions
 from sparkweld.willump.features import FeatureGroups, feature_groups
 from sparkweld.willump.fitting import LEAST_GAIN, Measure
-from sparkweld.willump.splits import Rows, split
+from sparkweld.willump.splits import Rows, Splits, split
 
 #: Shares of the rows to fit on, to choose with and to certify on; at most so many are fitted on.
 _SHARES, _MOST_FITTED = (0.2, 0.3, 0.5), 60_000
-#: For so many more rows than a query wants is certified, as the last score of a table strays.
-_SPARE = 2.0
+#: By so much the band is wider, at both ends, than the last scores of the queries, which stray from table to table.
+_SPARE = 1.5
+#: So many times the fewest rows held out that could prove it, as their number strays as well, and some of them may be missed.
+_EVIDENCE = 1.5
 #: Shares of the rows that are candidates, of the limits that are looked at.
 _CANDIDATES = (0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.015, 0.01, 0.007, 0.005, 0.003, 0.002, 0.001, 0.0005, 0.0002)
 #: What the safest limit may cost, of the cheapest: beside the small model's, the candidates' cost is small.
-_SAFETY = 1.2
-#: Most terms of each text column of a small model.
-_TERMS = (None, 4000)
+_SAFETY = 1.1
+#: Most terms of each text column of a small model. The fewer, the more of its tables stays in the cache.
+_TERMS = (None, 4000, 1000)
 
 
 @dataclass(frozen=True)
 class RankPromise:
-    """What is asked for: of the first K of so many `rows`, K one of `ks`, a share of `recall` is found so surely."""
+    """What is asked for: of the first K of so many `rows`, K one of `ks`, a share of `recall` is found so surely.
+
+    `extrapolate`: what the rows held out do not reach is assumed.
+    """
 
     ks: tuple[int, ...]
     rows: int
     recall: float
     confidence: float
+    extrapolate: bool = False
 
     @property
     def share(self) -> float:
-        """Of the rows, those that it is shown for."""
+        """Of the rows, those of the largest query."""
         return min(1.0, _SPARE * max(self.ks) / self.rows)
+
+    def reach(self, held_out: int) -> float:
+        """Of the rows, the fewest that it is shown for: those of the smallest query, or that the rows held out suffice for."""
+        asked = min(self.ks) / self.rows / _SPARE
+        return min(self.share, max(asked, self.needed / held_out)) if self.extrapolate and held_out else asked
+
+    @property
+    def needed(self) -> float:
+        """Of the rows held out, those that have to be among the fewest."""
+        return _EVIDENCE * hits_needed(self.recall, self.confidence)
+
+
+@dataclass(frozen=True)
+class Band:
+    """The scores for which the recall is shown: from `most`, which few rows reach, down to `least`."""
+
+    most: float
+    least: float
+
+    @classmethod
+    def of(cls, scores: np.ndarray, reach: float, share: float) -> Band:
+        """From the score that a part `reach` of these rows have to that of a `share`."""
+        order = np.sort(scores)[::-1]
+        most, least = (order[max(0, round(part * len(order)) - 1)] for part in (reach, share))
+        return cls(float(most), float(least))
+
+    def counts(self, ordered: np.ndarray) -> np.ndarray:
+        """Of scores in descending order, how many reach each score of the band: int64, ascending, each number once."""
+        first, last = (int(np.count_nonzero(ordered >= score)) for score in (self.most, self.least))
+        between = ordered[first:last]
+        ends = np.flatnonzero(between[:-1] > between[1:]) + 1 + first  # of equal scores, all or none are reached
+        return np.unique([first, *ends, last])
 
 
 @dataclass(frozen=True)
@@ -85,22 +129,18 @@ def fit(
     if missing:
         raise refusal("SW942", what=f"{missing:,} of {len(scores):,}")
     parts = split(data, scores, seed, _SHARES)
-    needed = hits_needed(promise.recall, promise.confidence)
-    if len(parts.certify) * promise.share < needed:
-        wanted = int(needed / promise.share / _SHARES[2]) + 2
-        rows, of = f"{len(data) - parts.repeated:,}", f"{promise.rows:,}"
-        raise refusal("SW947", rows=rows, k=max(promise.ks), of=of, needed=f"{wanted:,}")
+    band = _band(parts, promise)
     groups = feature_groups(full, data)
-    least = _least(np.concatenate([parts.choose.label, parts.certify.label]), promise.share)
     models = _Models(groups, full, parts.fit.take(np.arange(min(len(parts.fit), _MOST_FITTED))), measure)
     full_cost, priced = models.priced(parts.choose)
-    best = _chosen(priced, full_cost, parts.choose, least, promise)
+    best = _chosen(priced, full_cost, parts.choose, band.least, promise)
     if best.query * LEAST_GAIN > full_cost:
         raise refusal("SW949", what=f"the best would cost {best.query:.0f} ns a row, the full model {full_cost:.0f}")
-    limit, share, found = _certified(best, full_cost, parts.certify, least, promise)
+    limit, share, found = _certified(best, full_cost, parts.certify, band, promise)
     return Ranking(best.model.small, full, RankCertificate(
-        recall=promise.recall, confidence=promise.confidence, least_k=min(promise.ks),
-        least=least, limit=limit, share=promise.share, candidates=share, wanted=found[0], missed=found[1], column=column,
+        recall=promise.recall, confidence=promise.confidence, least_k=min(promise.ks), extrapolates=promise.extrapolate,
+        most=band.most, least=band.least, reach=promise.reach(len(parts.certify)), share=promise.share, limit=limit,
+        candidates=share, wanted=found[0], missed=found[1], column=column,
         classes=len(getattr(full, "classes_", ())), score=about,
         rows=len(parts.certify), full_cost=full_cost, small_cost=best.model.cost,
         efficient=tuple(n for n in groups.names if n in best.model.groups), groups=groups.names, data=parts.fingerprint,
@@ -126,10 +166,18 @@ class _Choice:
     query: float
 
 
-def _least(scores: np.ndarray, share: float) -> float:
-    """The score that so large a share of the rows reach."""
-    count = max(1, round(share * len(scores)))
-    return float(np.partition(scores, len(scores) - count)[len(scores) - count])
+def _band(parts: Splits, promise: RankPromise) -> Band:
+    """The band of the promise, of rows that nothing is certified on. Refuses SW947."""
+    held_out = len(parts.certify)
+    reach = promise.reach(held_out)
+    band = Band.of(np.concatenate([parts.fit.label, parts.choose.label]), reach, promise.share)
+    found = int(np.count_nonzero(parts.certify.label >= band.most))
+    if held_out * reach < promise.needed or found < hits_needed(promise.recall, promise.confidence):
+        rows = len(parts.fit) + len(parts.choose) + held_out
+        wanted = int(max(promise.needed, promise.needed * held_out * reach / max(found, 1)) / reach / _SHARES[2]) + 2
+        k = max(promise.ks) if promise.extrapolate else min(promise.ks)
+        raise refusal("SW947", rows=f"{rows:,}", k=f"{k:,}", of=f"{promise.rows:,}", needed=f"{wanted:,}")
+    return band
 
 
 class _Models:
@@ -169,24 +217,31 @@ class _Models:
         from sklearn.ensemble import HistGradientBoostingRegressor
         from sklearn.linear_model import Ridge
 
-        trees = (HistGradientBoostingRegressor(max_iter=count, random_state=0) for count in (30, 120))
-        for model in (Ridge(), *trees):
-            for most in _TERMS:
+        trees = [HistGradientBoostingRegressor(max_iter=count, random_state=0) for count in (30, 120)]
+        for most in _TERMS:
+            for model in (Ridge(), *trees):
                 pipeline = self.groups.pipeline(chosen, model)
                 if most is not None and not limit_terms(pipeline, most):
-                    continue
-                if not isinstance(model, Ridge):
+                    break
+                if model in trees:
                     _make_dense(pipeline)
                 try:
                     yield pipeline.fit(self.fit.data, self.fit.label)
                 except (TypeError, ValueError):
-                    continue  # this family takes no missing, sparse or text values
+                    continue  # this family takes no missing or text values
+                if _of_terms(pipeline) and hasattr(pipeline[:-1].transform(self.fit.data.iloc[:1]), "toarray"):
+                    break  # trees take no sparse values
+
+
+def _of_terms(pipeline: Any) -> bool:
+    """Whether a step makes terms of texts."""
+    return any(name.endswith("ngram_range") for name in pipeline.get_params())
 
 
 def _make_dense(pipeline: Any) -> None:
     """Has encoders and unions give arrays, which trees take, where no step makes terms of texts."""
-    of = pipeline.get_params()
-    if not any(name.endswith("ngram_range") for name in of):
+    if not _of_terms(pipeline):
+        of = pipeline.get_params()
         dense = {name: False for name in of if name.endswith("sparse_output")}
         pipeline.set_params(**dense, **{name: 0 for name in of if name.endswith("sparse_threshold")})
 
@@ -197,7 +252,9 @@ def _chosen(models: Sequence[_Priced], full_cost: float, rows: Rows, least: floa
     enough = (1 + promise.recall) / 2
     found: list[_Choice] = []
     best = 0.0
-    for model in models:
+    for model in sorted(models, key=lambda model: model.cost):
+        if any(choice.query <= model.cost for choice in found):
+            break
         made = model.small.predict(rows.data)
         limits = [_limit(made, share) for share in _CANDIDATES]
         recalls = [float(np.mean(made[wanted] > limit)) for limit in limits]
@@ -217,18 +274,19 @@ def _limit(scores: np.ndarray, share: float) -> float:
 
 
 def _certified(
-    choice: _Choice, full_cost: float, rows: Rows, least: float, promise: RankPromise
+    choice: _Choice, full_cost: float, rows: Rows, band: Band, promise: RankPromise
 ) -> tuple[float, float, tuple[int, int]]:
     """(limit, share of candidates, (rows wanted, missed)): of the limits that pass, up to the first that fails, the safest of
     those that cost little more than the cheapest. Refuses SW948."""
     made = choice.model.small.predict(rows.data)
     by_score = np.argsort(-rows.label, kind="stable")
-    wanted = by_score[: np.count_nonzero(rows.label >= least)]
+    counts = band.counts(rows.label[by_score])
+    wanted = by_score[: counts[-1]]
     passed: list[tuple[float, float, tuple[int, int]]] = []
     failed = ""
     for limit in choice.limits:
         missed = np.cumsum(made[wanted] <= limit)
-        if not _passes(missed, promise):
+        if not _passes(missed, counts, promise):
             failed = f"{missed[-1]:,} of {len(wanted):,} rows wanted are no candidates"
             break
         passed.append((limit, float(np.mean(made > limit)), (len(wanted), int(missed[-1]))))
@@ -238,15 +296,18 @@ def _certified(
     return next(one for one, cost in zip(passed, costs, strict=True) if cost <= _SAFETY * min(costs))
 
 
-def _passes(missed: np.ndarray, promise: RankPromise) -> bool:
-    """Whether the recall is proved of all rows wanted, and seen in the best half of them, in the best half of these, and so on.
+def _passes(missed: np.ndarray, counts: np.ndarray, promise: RankPromise) -> bool:
+    """Whether the recall is proved of so many of the best rows as each of `counts`.
 
-    `missed`: of the first 1, 2 ... rows. By the proof, so few are missed seldom when the recall is just not enough.
+    `missed`: of the first 1, 2 ... rows. By the proof, so few are missed seldom when the recall is just not enough. Nor may what
+    is extrapolated be contradicted: the recall is seen in the best half, in the best half of these, and so on.
     """
-    counts = [len(missed) >> halves for halves in range(len(missed).bit_length())]
-    seen = all(missed[count - 1] <= (1 - promise.recall) * count for count in counts if count)
-    chance = importlib.import_module("scipy.stats").binom.cdf(missed[-1], len(missed), 1 - promise.recall)
-    return seen and bool(chance <= 1 - promise.confidence)
+    if promise.extrapolate:
+        halves = [len(missed) >> by for by in range(len(missed).bit_length())]
+        if any(missed[count - 1] > (1 - promise.recall) * count for count in halves):
+            return False
+    chances = importlib.import_module("scipy.stats").binom.cdf(missed[counts - 1], counts, 1 - promise.recall)
+    return bool((chances <= 1 - promise.confidence).all())
 
 
 @cache

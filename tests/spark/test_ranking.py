@@ -39,9 +39,12 @@ class Made:
         self.linear = LinearRegression().fit(given, given["a"] + 0.3 * given["b"])
         noise = rng.normal(size=6000)
         self.classes = HistGradientBoostingClassifier(max_iter=20, random_state=0).fit(given, given["a"] + 0.5 * noise > 0.5)
-        promise = RankPromise((20, K), 2000, 0.9, 0.95)
+        promise = RankPromise((20, K), 2000, 0.9, 0.95, extrapolate=True)
         made = ranking.fit(self.linear, given, self.linear.predict(given), -1, "the prediction", promise, costs)
-        self.told = store.save(made, self.rankings / "numbers")
+        store.save(made, self.rankings / "numbers")
+        strict = RankPromise((K,), 1500, 0.9, 0.95)
+        made = ranking.fit(self.linear, given, self.linear.predict(given), -1, "the prediction", strict, costs)
+        store.save(made, folder / "strict")
         scores = self.classes.predict_proba(given)[:, 1]
         made = ranking.fit(self.classes, given, scores, 1, "the probability of True", promise, costs)
         store.save(made, self.rankings / "classes")
@@ -102,7 +105,7 @@ def test_an_unmodified_job_is_answered_by_candidates(spark, made, table):
     scores = dict(near.rows)
     assert [scores[i] for i in ids(near)] == sorted(scores.values(), reverse=True)
     text = sparkweld.explain(frame)
-    for part in ("approximate: 40 rows by score among the candidates of", "certified: finds 90.0% of rows whose",
+    for part in ("approximate: 40 rows by score among the candidates of", "certified: finds 90.0% of rows by",
                  "efficient features: a, b, c of a, b, c", "for each row of that share", "ranking: "):  # fmt: skip
         assert part in text
     counted = text.partition("measured: the small model scored ")[2]
@@ -124,6 +127,56 @@ def test_probabilities_filters_and_columns_above(spark, made, table):
     near, frame = run(spark, query, {PATH: str(made.rankings / "classes")})
     assert ran_by_candidates(frame) and not told(spark, "SW95")
     assert len(set(ids(near)) & set(ids(exact))) >= 0.9 * K
+
+
+def test_the_score_may_be_made_in_the_sort(spark, made, table):
+    score = score_of(made.linear)
+    columns = F.struct("a", "b", "c")
+    for query in (
+        lambda: table.orderBy(score(columns).desc(), "id").select("id").limit(K),
+        lambda: table.orderBy(score(columns).desc(), "id").limit(K).select("id", "a"),
+        lambda: table.select("id", score(columns).alias("s")).orderBy(score(columns).desc(), "id").limit(K),
+    ):
+        exact, plain = run(spark, query, {})
+        off, _ = run(spark, query, {ENABLED: "false"})
+        near, frame = run(spark, query, {PATH: str(made.rankings)})
+        assert exact.rows == off.rows and "top rows picked in the loop" in sparkweld.explain(plain)
+        assert frame.columns == plain.columns and ran_by_candidates(frame) and not told(spark, "SW95")
+        assert len(set(ids(near)) & set(ids(exact))) >= 0.9 * K
+
+
+def test_ties_partitions_and_missing_values(spark, made, table):
+    """Negative scores are among the linear ones. Of equal scores any may be found, in the order that the query asks for."""
+    linear, classes = score_of(made.linear), score_of(made.classes, column=1)
+    holed = table.withColumn("a", F.when(F.col("id") % 3 > 0, F.col("a")))  # a missing feature has a score all the same
+    nothing = score_of(made.classes, factor=np.nan, column=1)  # and NaN of pandas is NULL
+    thrice = table.union(table).union(table)
+    for frame, score in ((thrice, linear), (holed, classes), (table.repartition(200), linear), (table.coalesce(1), classes)):
+        exact, _ = run(spark, lambda frame=frame, score=score: top(frame, score), {})
+        near, plan = run(spark, lambda frame=frame, score=score: top(frame, score), {PATH: str(made.rankings)})
+        assert ran_by_candidates(plan) and not told(spark, "SW95")
+        left = list(exact.rows)
+        for row in near.rows:
+            left.remove(row) if row in left else None
+        assert len(left) <= 0.1 * K and [s for _, s in near.rows] == sorted((s for _, s in near.rows), reverse=True)
+    low = table.where("a < -1")  # all scores below those that it was shown for
+    for frame, score, k in ((low, linear, K), (table.where("id < 0"), linear, K), (table, linear, 0), (table.limit(5), linear, K),
+                            (table, nothing, K), (table, linear, ROWS)):  # fmt: skip
+        exact, _ = run(spark, lambda frame=frame, score=score, k=k: top(frame, score, k), {})
+        near, plan = run(spark, lambda frame=frame, score=score, k=k: top(frame, score, k), {PATH: str(made.rankings)})
+        assert near.rows == exact.rows and not ran_by_candidates(plan)
+
+
+def test_without_extrapolation_scores_above_those_certified_are_not_served(spark, made, table):
+    """So many rows of a larger table end with a higher score; more of them do not."""
+    many = 5 * K // 2
+    score = score_of(made.linear)
+    near, frame = run(spark, lambda: top(table, score, many), {PATH: str(made.folder / "strict")})
+    exact, _ = run(spark, lambda: top(table, score, many), {})
+    assert ran_by_candidates(frame) and len(set(ids(near)) & set(ids(exact))) >= 0.9 * many
+    near, frame = run(spark, lambda: top(table, score), {PATH: str(made.folder / "strict")})
+    assert near.rows == exact.rows[:K] and not ran_by_candidates(frame) and told(spark, "SW958")
+    assert "certified up to" in sparkweld.explain(frame)
 
 
 def test_features_that_need_a_join_are_joined_for_candidates(spark, made, table, parquet):

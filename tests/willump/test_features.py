@@ -122,7 +122,12 @@ def test_efficient_sets_are_distinct_and_cheap():
 def test_cost_is_the_median_and_a_first_run_counts_for_nothing():
     import time
 
-    waits = iter([0.05, 0.002, 0.03, 0.002, 0.002, 0.002])
+    def work(seconds):
+        end = time.thread_time() + seconds
+        while time.thread_time() < end:
+            pass
+
+    works = iter([0.05, 0.002, 0.03, 0.002, 0.002, 0.002])
     turns = []
-    slow, fast = nanoseconds([lambda: time.sleep(next(waits)), lambda: turns.append(0)], 1000, repeats=5)
+    slow, fast = nanoseconds([lambda: work(next(works)), lambda: turns.append(time.sleep(0.001))], 1000, repeats=5)
     assert 1.9e3 < slow < 8e3 and fast < slow and len(turns) == 6

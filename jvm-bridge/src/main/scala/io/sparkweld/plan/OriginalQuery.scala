@@ -36,7 +36,7 @@ private[plan] object OriginalQuery {
 /** Operators of SparkWeld in logical plans, which hold the query that they stand for. */
 object OriginalStrategy extends SparkStrategy {
   override def apply(plan: LogicalPlan): Seq[SparkPlan] = plan match {
-    case Ranked(child, full, rows, score, least, path) => Seq(RankedExec(planLater(child), full, rows, score, least, path))
+    case Ranked(child, full, rows, score, shown, path) => Seq(RankedExec(planLater(child), full, rows, score, shown, path))
     case Attempt(child, original, what) => Seq(AttemptExec(planLater(child), original, what))
     case _ => Nil
   }

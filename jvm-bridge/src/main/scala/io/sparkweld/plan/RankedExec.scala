@@ -10,13 +10,25 @@ import org.apache.spark.sql.catalyst.plans.physical.{Partitioning, SinglePartiti
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.types.DoubleType
 
+/** The last scores of answers that a certificate speaks of: from `least` to `most`. */
+final case class Shown(least: Double, most: Double) {
+
+  /** Why it says nothing of an answer with this last score. */
+  def doubt(last: Any): Option[String] = last match {
+    case null => Some("the last of these has no score")
+    case score: Double if !(score >= least) => Some(s"the last of these has the score $score, and the ranking is certified down to $least")
+    case score: Double if !(score <= most) => Some(s"the last of these has the score $score, and the ranking is certified up to $most")
+    case _ => None
+  }
+}
+
 /**
- * The first rows by a score, found among candidates that a small model names: an answer whose last score is at least `least` is one
- * that the certificate in `path` speaks of.
+ * The first rows by a score, found among candidates that a small model names, where `shown` says that the certificate in `path`
+ * speaks of the answer.
  *
  * @param full the query of all rows, which answers otherwise; no child, as most often it is not run
  */
-final case class Ranked(child: LogicalPlan, full: LogicalPlan, rows: Int, score: Attribute, least: Double, path: String) extends UnaryNode {
+final case class Ranked(child: LogicalPlan, full: LogicalPlan, rows: Int, score: Attribute, shown: Shown, path: String) extends UnaryNode {
   override def output: Seq[Attribute] = child.output
   override def maxRows: Option[Long] = Some(rows.toLong)
   override protected def withNewChildInternal(newChild: LogicalPlan): LogicalPlan = copy(child = newChild)
@@ -28,7 +40,7 @@ final case class RankedExec(
     @transient full: LogicalPlan, // generated code may hold this node
     rows: Int,
     score: Attribute,
-    least: Double,
+    shown: Shown,
     path: String)
   extends UnaryExecNode {
   override def nodeName: String = "Ranked"
@@ -55,11 +67,7 @@ final case class RankedExec(
     def last = BindReferences.bindReference(Cast(score, DoubleType), output.toIndexedSeq).eval(found.last)
     val why =
       if (found.length < rows) Some(s"only ${found.length} of the rows are candidates")
-      else last match {
-        case null => Some("the last of these has no score")
-        case value: Double if !(value >= least) => Some(s"the last of these has the score $value, and the ranking is certified down to $least")
-        case _ => None
-      }
+      else shown.doubt(last)
     why.map(text => Refusal("SW958", "path" -> path, "k" -> rows.toString, "why" -> text))
   }
 

@@ -4,7 +4,7 @@ import java.io.File
 import java.util.Base64
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
-import io.sparkweld.plan.Ranked
+import io.sparkweld.plan.{Ranked, Shown}
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.sql.{Dataset, Row}
@@ -30,7 +30,7 @@ import org.apache.spark.sql.types.{DoubleType, FloatType}
  *                                                       Scan
  * }}}
  *
- * What it rewrites: `orderBy(score desc).limit(k)` whose score is the result of a UDF that holds the very model of a ranking in
+ * What it rewrites: `orderBy(score desc).limit(k)` whose score is a UDF, or a column made by one, that holds the very model of a ranking in
  * `spark.sparkweld.rankings.path`, or in the folder that `sparkweld.score` names, and gives its score as it is. Spark moves the filter
  * below joins and functions that the small model does not need. When it must not: no such ranking, or one that was edited or made
  * with other libraries, or does not serve so few rows; the full model then scores every row, and one warning says why. Ranked does
@@ -76,7 +76,8 @@ object RankingRule extends Rule[LogicalPlan] {
         val near = limit.transformUp { case one if one eq project => project.copy(child = Filter(candidates, project.child)) }
         val full = limit.clone()
         full.setTagValue(Done, ())
-        Ranked(near, full, most, score, reply.path("least").asDouble, path)
+        val shown = Shown(reply.path("least").asDouble, reply.path("most").asDouble(Double.PositiveInfinity))
+        Ranked(near, full, most, score, shown, path)
       }
     case _ => None
   }
@@ -107,13 +108,23 @@ object RankingRule extends Rule[LogicalPlan] {
     Option.when(why.isEmpty)(())
   }
 
-  /** A sort, or one below a projection without functions of Python. */
+  /** A sort by a column, and the projection without functions of Python above it. A function that it is by becomes a column. */
   private object Sorted {
     def unapply(plan: LogicalPlan): Option[(Option[Project], Sort)] = plan match {
-      case sort: Sort if sort.global => Some((None, sort))
+      case sort: Sort if sort.global =>
+        val made = byColumn(sort)
+        Some((Option.when(made ne sort)(Project(sort.output, made)), made))
       case project @ Project(list, sort: Sort) if sort.global && project.deterministic && !list.exists(_.containsPattern(PYTHON_UDF)) =>
-        Some((Some(project), sort))
+        Some((Some(project), byColumn(sort)))
       case _ => None
+    }
+
+    private def byColumn(sort: Sort): Sort = sort.order match {
+      case (first @ SortOrder(udf: PythonUDF, _, _, _)) +: others =>
+        val score = Alias(udf, udf.name)()
+        val order = first.copy(child = score.toAttribute, sameOrderExpressions = Nil)
+        sort.copy(order = order +: others, child = Project(sort.child.output :+ score, sort.child))
+      case _ => sort
     }
   }
 }
