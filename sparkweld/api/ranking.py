@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def fit(
-    model: Any, data: Any, k: int | Sequence[int] = (10, 100, 1000), recall: float = 0.95, confidence: float = 0.95, *,
+    model: Any, data: Any, k: int | Sequence[int] = 1000, recall: float = 0.95, confidence: float = 0.95, *,
     rows: int | None = None, proba: Any = False, path: str | Path | None = None, text: str | None = None, seed: int = 0,
     extrapolate: bool = False,
 ) -> Ranking:  # fmt: skip

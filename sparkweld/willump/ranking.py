@@ -34,8 +34,10 @@ from sparkweld.willump.features import FeatureGroups, feature_groups
 from sparkweld.willump.fitting import LEAST_GAIN, Measure
 from sparkweld.willump.splits import Rows, Splits, split
 
-#: Shares of the rows to fit on, to choose with and to certify on; at most so many are fitted on.
+#: Shares of the rows to fit on, to choose with and to certify on; about so many are fitted on.
 _SHARES, _MOST_FITTED = (0.2, 0.3, 0.5), 60_000
+#: Parts of these that are the best rows.
+_BEST = (3, 10, 30)
 #: By so much the band is wider, at both ends, than the last scores of the queries, which stray from table to table.
 _SPARE = 1.5
 #: So many times the fewest rows held out that could prove it, as their number strays as well, and some of them may be missed.
@@ -131,7 +133,7 @@ def fit(
     parts = split(data, scores, seed, _SHARES)
     band = _band(parts, promise)
     groups = feature_groups(full, data)
-    models = _Models(groups, full, parts.fit.take(np.arange(min(len(parts.fit), _MOST_FITTED))), measure)
+    models = _Models(groups, full, _fitted_on(parts.fit), measure)
     full_cost, priced = models.priced(parts.choose)
     best = _chosen(priced, full_cost, parts.choose, band.least, promise)
     if best.query * LEAST_GAIN > full_cost:
@@ -172,12 +174,20 @@ def _band(parts: Splits, promise: RankPromise) -> Band:
     reach = promise.reach(held_out)
     band = Band.of(np.concatenate([parts.fit.label, parts.choose.label]), reach, promise.share)
     found = int(np.count_nonzero(parts.certify.label >= band.most))
-    if held_out * reach < promise.needed or found < hits_needed(promise.recall, promise.confidence):
+    few = held_out * reach < promise.needed
+    if few or found < hits_needed(promise.recall, promise.confidence):
         rows = len(parts.fit) + len(parts.choose) + held_out
-        wanted = int(max(promise.needed, promise.needed * held_out * reach / max(found, 1)) / reach / _SHARES[2]) + 2
+        wanted = int(promise.needed / reach / _SHARES[2]) + 2 if few else int(_EVIDENCE * rows)
         k = max(promise.ks) if promise.extrapolate else min(promise.ks)
         raise refusal("SW947", rows=f"{rows:,}", k=f"{k:,}", of=f"{promise.rows:,}", needed=f"{wanted:,}")
     return band
+
+
+def _fitted_on(rows: Rows) -> Rows:
+    """Half of them as they come, and the best ones, the very best again and again: a model learns what it has many rows of."""
+    most = min(len(rows), _MOST_FITTED)
+    best = np.argsort(-rows.label, kind="stable")
+    return rows.take(np.concatenate([np.arange(most // 2), *(best[: most // part] for part in _BEST)]))
 
 
 class _Models:
