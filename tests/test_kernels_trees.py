@@ -57,6 +57,18 @@ def around(rng: np.random.Generator, edges: np.ndarray, rows: int) -> np.ndarray
     return np.where(rng.random(rows) < 0.2, rng.choice(odd, rows), x)
 
 
+def in_parts(op: TreeEnsemble, columns: list[np.ndarray]) -> list[np.ndarray]:
+    """The sums by parts that go on where the one before ended; each one's are `evaluate_all`'s."""
+    ends = sorted({op.cut(end) for end in (1, 5, 6)} - {0}) + [op.trees]
+    sums: list[np.ndarray] = []
+    for begin, end in zip([0, *ends], ends, strict=False):
+        part = replace(op, begin=begin, end=end)
+        expected = part.evaluate_all(*columns, *sums)
+        sums = Scored(part).run([*columns, *sums], 512 if begin else 64)
+        assert [s.tobytes() for s in sums] == [s.tobytes() for s in expected]
+    return sums
+
+
 def masked(forest: Forest) -> TreeEnsemble:
     """In mask form, whatever that costs."""
     arrays = mask_arrays(forest)
@@ -84,7 +96,7 @@ def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
         expected = forest.evaluate(columns)
         for op in (masked(forest), TreeEnsemble.walking(forest)):
             assert op.form != "walk" or not any(t.sets for t in trees)
-            for got in (op.evaluate_all(*columns), Scored(op).run(columns), Scored(op).run(columns, 64)):
+            for got in (op.evaluate_all(*columns), Scored(op).run(columns), Scored(op).run(columns, 64), in_parts(op, columns)):
                 for a, b in zip(got, expected, strict=True):
                     assert a.tobytes() == b.tobytes(), (op.form, count, leaves)
 

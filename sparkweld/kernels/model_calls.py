@@ -17,7 +17,7 @@ from sparkweld.kernels.frontend import Operation, numba_type
 from sparkweld.kernels.kept_rows import Condition, rows_of_models
 from sparkweld.kernels.models import PIECE, scorer, selection
 from sparkweld.kernels.models.library import constant_table, pointer_table
-from sparkweld.kernels.shape import HEAD_WORDS, MEMORY_HEAD, MODEL_TILE, Shape
+from sparkweld.kernels.shape import HEAD_WORDS, MEMORY_HEAD, MODEL_TILE, PART_ROWS, Shape, has_parts
 from sparkweld.kernels.stages import ModelCall, width_of
 from sparkweld.kernels.strings.memory_access import store_word
 
@@ -52,6 +52,7 @@ class ModelCalls:
         self._known: dict[Let, int] = {}
         self._lets: list[Let] = []
         self._rows = MODEL_TILE
+        self._most_rows = PART_ROWS if has_parts(program) else PIECE
         self._rows_of = rows_of_models(program.loops[0])
 
     @property
@@ -89,7 +90,7 @@ class ModelCalls:
         """Rows of a block when so many bytes a row lie between stages; with models, the calls' scratch is placed too."""
         if not self.calls:
             return self.shape.tile
-        self._rows = PIECE
+        self._rows = self._most_rows
         while self._rows > MODEL_TILE and self._rows * sum(widths) > _MOST_BYTES:
             self._rows //= 2
         return self._rows
@@ -114,33 +115,34 @@ class ModelCalls:
             f"m{n} = address(table, {self.shape.block_entry + self.blocks[self._op(call).block]})",
             *(f"{name(store_word)}(t{n}, {8 * (len(call.arguments) + i)}, memory + {at})" for i, at in enumerate(kept)),
         ])  # fmt: skip
+        if call.rows or self._rows > PIECE:
+            block.head.append(f"w{n} = {name(constant_table([type.width for type in self._argument_types(call)]))}()")
+        if self._rows > PIECE:
+            types = self._op(call).results(*self._argument_types(call))
+            block.head.append(f"r{n} = {name(constant_table([type.width for type in types]))}()")
         lines = [f"{name(store_word)}(t{n}, {8 * at}, {column})" for at, column in enumerate(columns[: len(call.arguments)])]
         lines += [f"{name(store_word)}(o{n}, {8 * output}, c_{target})" for output, target, _ in call.targets]
-        lines.append(self._score(call, block, block.rows, self.memory))
-        return self._for_some_rows(call, columns, block, lines) if call.rows else lines
+        whole = self._score(call, block, block.rows, self.memory)
+        return [*lines, *(self._for_some_rows(call, columns[-1], block, whole) if call.rows else whole)]
 
-    def _for_some_rows(self, call: ModelCall, columns: Sequence[str], block: Block, whole: list[str]) -> list[str]:
+    def loops_of(self, call: ModelCall) -> int:
+        """Loops in the source of a call: over pieces, of all rows and of some."""
+        return (2 if call.rows else 1) if self._rows > PIECE else 0
+
+    def _for_some_rows(self, call: ModelCall, wanted: str, block: Block, whole: list[str]) -> list[str]:
         """The call for the rows that need it, when they are few: gathered, scored, and scattered."""
         n, name, numbers = call.number, block.name, self.memory
         space = numbers + 8 * self._rows
-        inside = [f"padded{n} = found{n} + {MODEL_TILE - 1} & {-MODEL_TILE}"]
-        gathered: dict[str, int] = {}
-        *arguments, wanted = columns
-        for at, (column, type) in enumerate(zip(arguments, self._argument_types(call), strict=True)):
-            if column not in gathered:
-                gathered[column], space = space, space + type.width * self._rows
-                place = f"memory + {gathered[column]}"
-                inside.append(
-                    f"{name(selection.gather)}({place}, {column}, {type.width}, memory + {numbers}, found{n}, padded{n})"
-                )
-            inside.append(f"{name(store_word)}(t{n}, {8 * at}, memory + {gathered[column]})")
+        some = f"w{n}, {len(call.arguments)}, memory + {numbers}, found{n}, padded{n}, memory + {space}, {self._rows}"
+        inside = [f"padded{n} = found{n} + {MODEL_TILE - 1} & {-MODEL_TILE}", f"{name(selection.gather_columns)}(t{n}, {some})"]
+        space += self._rows * sum(type.width for type in self._argument_types(call))
         back = []
         for output, target, result in call.targets:
             place, width = f"memory + {space}", width_of(result)
             space += width * self._rows
             inside.append(f"{name(store_word)}(o{n}, {8 * output}, {place})")
             back.append(f"{name(selection.scatter)}(c_{target}, {place}, {width}, memory + {numbers}, found{n})")
-        inside += [self._score(call, block, f"padded{n}", round_up(space)), *back]
+        inside += [*self._score(call, block, f"padded{n}", round_up(space)), *back]
         return [
             f"found{n} = {name(selection.kept_rows)}(memory + {numbers}, {wanted}, {block.rows})",
             f"if found{n} * {_FEW} > {block.rows}:",
@@ -149,10 +151,22 @@ class ModelCalls:
             *(f"    {line}" for line in inside),
         ]
 
-    def _score(self, call: ModelCall, block: Block, rows: str, scratch: int) -> str:
-        made, n = scorer(self._op(call)), call.number
+    def _score(self, call: ModelCall, block: Block, rows: str, scratch: int) -> list[str]:
+        """The call for so many rows; a piece at a time, where blocks are larger."""
+        made, n, go_on = scorer(self._op(call)), call.number, block.name(selection.go_on)
         self.total = max(self.total, round_up(scratch + made.scratch))
-        return f"{block.name(made.function)}(t{n}, {rows}, m{n}, o{n}, memory + {scratch}, p{n})"
+        call_of = f"{block.name(made.function)}(t{n}, {{}}, m{n}, o{n}, memory + {scratch}, p{n})"
+        if self._rows <= PIECE:
+            return [call_of.format(rows)]
+        results = len(self._op(call).results(*self._argument_types(call)))
+        return [
+            f"left{n} = {rows}",
+            f"while left{n} > 0:",
+            f"    {call_of.format(f'{PIECE} if left{n} > {PIECE} else left{n}')}",
+            f"    {go_on}(t{n}, w{n}, {len(call.arguments)}, {PIECE})",
+            f"    {go_on}(o{n}, r{n}, {results}, {PIECE})",
+            f"    left{n} -= {PIECE}",
+        ]
 
     def _op(self, call: ModelCall) -> ModelOp:
         op = self._lets[call.number].op

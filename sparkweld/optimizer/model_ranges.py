@@ -4,19 +4,18 @@ Text. A row's values behind a step that divides by their norm have norm 1, so a 
 the weights (Cauchy and Schwarz), of as many of the largest as the text has terms. Values are not negative but where terms are
 hashed with signs, so that only positive weights count for the upper bound.
 
-Forest. The first trees are evaluated, and of the others the largest and the smallest leaf counts.
+Forest. The first trees are evaluated, and of the others the largest and the smallest leaf count.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from sparkweld.ir.ops import TextSums, TreeEnsemble
 from sparkweld.ir.text_layout import CHAR, LOG, NORM_L1, NORM_L2, ONE, SCALE, SIGNED, WORD, Head
-from sparkweld.ir.tree_layouts import TooLarge
-from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.types import Type
 
 #: Bytes of a block up to which it is read, and columns up to which additions lose less than `SLACK`.
 _MOST_BYTES, _MOST_COLUMNS = 256 << 20, 1 << 20
@@ -26,11 +25,17 @@ SLACK = 1e-9
 _EXTREME = 1e100
 #: Lengths of a text, in code points, up to which it has a bound of its own.
 _LENGTHS = (16, 32, 64, 128)
+#: Bytes of a block up to which its trees' bounds are kept for the next query.
+REMEMBERED = 16 << 20
+#: Made-up rows that stand for all.
+ROWS = 256
 
 
 def is_bounded(op: object) -> bool:
     """Whether bounds of the op can be looked for: its bytes are here, and not too many."""
-    return isinstance(op, TextSums | TreeEnsemble) and op.block.data is not None and op.block.size <= _MOST_BYTES
+    if not isinstance(op, TextSums | TreeEnsemble) or op.block.data is None or op.block.size > _MOST_BYTES:
+        return False
+    return isinstance(op, TextSums) or not op.is_part
 
 
 @dataclass(frozen=True)
@@ -93,41 +98,33 @@ def _largest(weights: np.ndarray, norm: int, count: int) -> float:
     return found * (1 + SLACK)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ForestRange:
-    """The result of the first `trees`, to which the others add `low` to `high`; `mean`: of a row in the middle, by its leaves."""
+    """Bounds of one of a forest's sums. After so many trees, from 0 to all: the others add between `low` and `high`.
 
-    trees: int
-    low: float
-    high: float
-    mean: float
+    typical: [trees + 1, rows], what the sum is by then in made-up rows that stand for all. sizes: the largest terms of all trees,
+    added up.
+    """
+
+    start: float
+    low: np.ndarray
+    high: np.ndarray
+    typical: np.ndarray
+    sizes: float
+
+    def lost(self, type: Type) -> float:
+        """More than what rounding makes of sums in that type: those that a kernel makes, and those of its bounds."""
+        return 4 * (len(self.low) + 64) * float(np.finfo(type.dtype).eps) * self.sizes
 
 
-def forest_range(forest: Forest, output: int, part: float) -> ForestRange | None:
-    """By so large a part of the trees of one of its outputs; None where there is no such bound."""
-    spans = [_leaves(tree, output) for tree in forest.trees]
-    trees = int(part * len(spans))
-    ends = np.array([(s.min(), s.max()) for s in spans]).reshape(-1, 2)
-    start = float(forest.start[output])
+def forest_range(op: TreeEnsemble) -> ForestRange | None:
+    """That of the op's output; None where a leaf is infinite or NaN."""
+    leaves = op.leaves(op.output)
+    ends = np.array([(terms.min(), terms.max()) for terms in leaves]).reshape(-1, 2)
+    start = float(op.block["start"][op.output])
     sizes = abs(start) + float(np.abs(ends).max(axis=1, initial=0.0).sum())
-    if not trees or not np.isfinite(sizes):
+    if not np.isfinite(sizes):
         return None
-    lost = 4 * (len(spans) + 2) * float(np.finfo(forest.sums.dtype).eps) * sizes
-    low, high = ends[trees:].sum(axis=0).tolist()
-    return ForestRange(trees, low - lost, high + lost, start + float(sum(s.mean() for s in spans[:trees])))
-
-
-def first_trees(forest: Forest, output: int, trees: int) -> tuple[TreeEnsemble, tuple[int, ...]] | None:
-    """The op of so many trees, and which of the arguments it takes; None where they do not fit a form."""
-    first = replace(forest, trees=forest.trees[:trees])
-    try:
-        return replace(TreeEnsemble.of(first.of_used()), output=output), first.used or (0,)
-    except TooLarge:
-        return None
-
-
-def _leaves(tree: Tree, output: int) -> np.ndarray:
-    """The terms of a sum that a tree's leaves have."""
-    values = tree.values[tree.is_leaf].astype(np.float64)
-    at = output - tree.first
-    return values[:, at] if 0 <= at < values.shape[1] else np.zeros(1)
+    low, high = (ends.sum(axis=0) - np.cumsum(np.vstack([np.zeros((1, 2)), ends]), axis=0)).T
+    typical = np.vstack([np.full(ROWS, start), op.terms(op.output, *op.samples(ROWS))]).cumsum(axis=0)
+    return ForestRange(start, low, high, typical, sizes)

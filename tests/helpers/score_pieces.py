@@ -30,6 +30,7 @@ class Scored:
         made = scorer(op)
         self.op, self._work = op, np.empty(made.scratch, np.uint8)
         self._call, self._keep = _entry(made.function)
+        self._parameters = np.array(made.parameters, np.int64)
 
     def run(self, columns: list[np.ndarray], piece: int = PIECE) -> list[np.ndarray]:
         """The sums of all rows, `piece` at a time; behind the last one there is padding, as in a kernel."""
@@ -44,5 +45,5 @@ class Scored:
             assert data is not None
             addresses = (a.ctypes.data for a in (data, to, self._work))
             block, results, work = addresses
-            self._call(arguments.ctypes.data, min(piece, rows - start), block, results, work, 0)
+            self._call(arguments.ctypes.data, min(piece, rows - start), block, results, work, self._parameters.ctypes.data)
         return [o[:wanted] for o in outputs]

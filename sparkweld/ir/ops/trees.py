@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from sparkweld.ir.types import F32, F64, Type
 #: What a mask kernel may work in, so that it stays in the second-level cache.
 _WORK_BYTES = 192 * 1024
 #: Nanoseconds of a row, from tests/bench/bench_tree_forms.py: a split of the mask form; a level and a tree of a walk.
-_SPLIT_NS, _LEVEL_NS, _TREE_NS = 0.01, 0.25, 2.2
+SPLIT_NS, LEVEL_NS, TREE_NS = 0.01, 0.25, 2.2
 #: Rows that are scored for one of a piece alone.
 _LEAST_ROWS = 64
 
@@ -35,6 +35,9 @@ class TreeEnsemble(ModelOp):
     `form`: mask, walk, or sets (a walk with splits by sets of ranks). `arguments`: features, all f32 or all f64. `slots`: sets of
     rows that the programs of masks, and of a walk's first levels, work with. Block: the arrays of that form; `start`'s
     type and length are those of the results.
+
+    With an `end` above 0 the trees from `begin` up to it are taken. From a `begin` above 0 on, the sums go on from further
+    arguments, one an output: parts that follow each other add up to the bits of the whole, and all of them read one block.
     """
 
     form: str
@@ -42,6 +45,8 @@ class TreeEnsemble(ModelOp):
     slots: int
     block: ConstantBlock
     output: int = 0
+    begin: int = 0
+    end: int = 0
     name: ClassVar[str] = "tree_ensemble"
 
     @staticmethod
@@ -81,16 +86,77 @@ class TreeEnsemble(ModelOp):
         """Columns of ranks, without twins."""
         return self.block.length("columns") // 4
 
+    @property
+    def trees(self) -> int:
+        """Number of trees of the whole ensemble."""
+        return self.block.length("trees") // self._tree_words
+
+    @property
+    def is_part(self) -> bool:
+        """Whether some of the trees are left out."""
+        return (self.begin, self.end) != (0, 0)
+
+    def cut(self, tree: int) -> int:
+        """The last tree up to this one at which a part may begin: one that is split as the one before has no program."""
+        digits = self.block["trees"].reshape(-1, self._tree_words)[:, 1]
+        while 0 < tree < len(digits) and digits[tree] == AS_BEFORE:
+            tree -= 1
+        return tree
+
+    def leaves(self, output: int) -> list[np.ndarray]:
+        """The terms, f64, that each tree's leaves have in one of the sums; a tree without any has one of 0."""
+        rows, values = self.block["trees"].reshape(-1, self._tree_words).tolist(), self.block["values"].astype(np.float64)
+        found = []
+        for number, row in enumerate(rows):
+            if self.form == "mask":
+                _, _, begin, first, width, count = row
+                terms = values[begin : begin + width * count].reshape(width, count)
+            else:
+                *_, first, width, begin = row
+                end = rows[number + 1][-1] if number + 1 < len(rows) else len(values)
+                terms = values[begin:end].reshape(-1, width).T
+            found.append(terms[output - first] if 0 <= output - first < width else np.zeros(1))
+        return found
+
+    def terms(self, output: int, *args: np.ndarray) -> np.ndarray:
+        """[trees, rows]: what each tree adds to one of the sums."""
+        leaves = self._mask_leaves if self.form == "mask" else self._walk_leaves
+        values = self.block["values"]
+        return np.array([
+            values[begins[output - first] + leaf * stride] if 0 <= output - first < len(begins) else np.zeros(len(leaf))
+            for first, begins, leaf, stride in leaves(self._ranks(args))
+        ])  # fmt: skip
+
+    def samples(self, rows: int) -> list[np.ndarray]:
+        """Arguments of made-up rows, the same for each call: values lie with equal chances on a feature's splits, or behind."""
+        columns, edges = self.block["columns"].reshape(-1, 4).tolist(), self.block["edges"]
+        random, found = np.random.default_rng(0), []
+        for feature in range(self.arguments):
+            tables = [ascending(edges, bits, begin) for at, bits, begin, _ in columns if at == feature]
+            splits = np.unique(np.concatenate([*tables, np.zeros(1, edges.dtype)]))
+            splits = splits[np.isfinite(splits)]
+            found.append(random.choice(np.append(splits, 2 * np.abs(splits[-1:]) + 1), rows).astype(edges.dtype))
+        return found
+
+    @property
+    def _tree_words(self) -> int:
+        return 6 if self.form == "mask" else 8
+
     def results(self, *args: Type) -> tuple[Type, ...]:
         self._wants(self.form in ("mask", "walk", "sets"), "a known form", args)
-        self._wants(args == (self.width,) * self.arguments, f"{self.arguments} {self.width}", args)
-        return (self.sums,) * self.outputs
+        sums = (self.sums,) * self.outputs
+        wanted = (self.width,) * self.arguments + (sums if self.begin else ())
+        self._wants(args == wanted, f"{self.arguments} {self.width}{', and sums' if self.begin else ''}", args)
+        self._wants(not self.is_part or 0 <= self.begin < self.end <= self.trees, f"a part of {self.trees} trees", args)
+        return sums
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
         leaves = self._mask_leaves if self.form == "mask" else self._walk_leaves
         sums = [np.full(len(args[0]), start, self.sums.dtype) for start in self.block["start"]]
+        if self.begin:
+            sums = [np.array(start) for start in args[self.arguments :]]
         values = self.block["values"]
-        for first, begins, leaf, stride in leaves(self._ranks(args)):
+        for first, begins, leaf, stride in leaves(self._ranks(args))[self.begin : self.end or None]:
             for number, begin in enumerate(begins):
                 sums[first + number] += values[begin + leaf * stride]
         return sums
@@ -165,7 +231,7 @@ def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
     splits = sum(len(t.feature) // 2 for t in forest.trees)
     levels = sum(t.depth for t in forest.trees)
     walked = max(share, min(share * PIECE, 1) * _LEAST_ROWS / PIECE)
-    if min(share * PIECE, 1) * splits * _SPLIT_NS > walked * (levels * _LEVEL_NS + len(forest.trees) * _TREE_NS):
+    if min(share * PIECE, 1) * splits * SPLIT_NS > walked * (levels * LEVEL_NS + len(forest.trees) * TREE_NS):
         return None
     try:
         arrays = mask_arrays(forest)
@@ -191,9 +257,18 @@ def _example(form: str, width: Type, *, sets: bool = False, outputs: int = 1) ->
     return op, (width,) * 3
 
 
+def _part(whole: tuple[TreeEnsemble, tuple[Type, ...]], begin: int, end: int) -> tuple[TreeEnsemble, tuple[Type, ...]]:
+    op, args = whole
+    return replace(op, begin=begin, end=end), args + (op.sums,) * op.outputs * bool(begin)
+
+
 TreeEnsemble.examples = (
     _example("mask", F64),
     _example("mask", F32, sets=True, outputs=2),
     _example("walk", F32, outputs=3),
     _example("walk", F64, sets=True),
+    _part(_example("mask", F64), 0, 1),
+    _part(_example("mask", F32, outputs=2), 1, 3),
+    _part(_example("walk", F32, outputs=3), 1, 2),
+    _part(_example("walk", F64, sets=True), 2, 3),
 )

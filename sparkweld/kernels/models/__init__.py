@@ -71,7 +71,8 @@ def _trees(op: TreeEnsemble) -> Scorer:
     masks = op.form == "mask"
     # All columns may have twins.
     scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else walk_bytes(op.columns, op.slots)
-    return Scorer(trees.ENTRIES[op.form, op.width, op.sums], scratch=scratch)
+    parameters = (op.begin, op.end if op.is_part else op.trees, op.arguments)
+    return Scorer(trees.ENTRIES[op.form, op.width, op.sums], parameters, scratch)
 
 
 def _text_sums(_: TextSums) -> Scorer:

@@ -49,6 +49,30 @@ def gather(to: int, column: int, width: int, numbers: int, count: int, padded: i
     return 0
 
 
+@model_function(*(INT,) * 8)
+def gather_columns(table: int, widths: int, columns: int, numbers: int, count: int, padded: int, to: int, room: int) -> int:
+    """`gather` of the columns at a table's addresses, which become those of the values; each has room for so many rows."""
+    at = 0
+    while at < columns:
+        width = word(widths, 8 * at)
+        gather(to, word(table, 8 * at), width, numbers, count, padded)
+        store_word(table, 8 * at, to)
+        to += width * room
+        at += 1
+    return 0
+
+
+@model_function(*(INT,) * 4)
+def go_on(table: int, widths: int, columns: int, rows: int) -> int:
+    """Moves the addresses of columns in a table on by so many rows; those that are 0 stay."""
+    at = 0
+    while at < columns:
+        if word(table, 8 * at) != 0:
+            store_word(table, 8 * at, word(table, 8 * at) + word(widths, 8 * at) * rows)
+        at += 1
+    return 0
+
+
 @model_function(*(INT,) * 5)
 def scatter(to: int, column: int, width: int, numbers: int, count: int) -> int:
     """Inverse of `gather` for the widths of results, 8 and 4; other rows of `to` stay what they were."""
@@ -64,4 +88,4 @@ def scatter(to: int, column: int, width: int, numbers: int, count: int) -> int:
     return 0
 
 
-FUNCTIONS = (kept_rows, gather, scatter)
+FUNCTIONS = (kept_rows, gather, gather_columns, go_on, scatter)

@@ -8,7 +8,9 @@ side, over nodes of 8 bytes.
 Its first levels are a program as of the mask form,
 unless the rows are few.
 
-Entries are as `kernels.models` says; the number of rows need not divide by anything.
+Entries are as `kernels.models` says; the number of rows need not divide by anything. Parameters: the first tree, the end of the
+trees, and which argument the first of the sums so far is, for a first tree above 0. The tests of a group that it lies in are all
+made again.
 """
 
 from __future__ import annotations
@@ -73,19 +75,32 @@ def mask_entry(width: Type, sums: Type) -> ModelFunction:
                 twin = ranks + PIECE * load_i32(at, 12)
             rank(values, edges + size * load_i32(at, 8), load_i32(at, 4), to, twin)
             i += 1
+        first = word(parameters, 0)
         number = 0
         while number < word(block, 24):
-            begin(sums_at + term * PIECE * number, start + term * number, PIECE)
+            if first == 0:
+                begin(sums_at + term * PIECE * number, start + term * number, PIECE)
+            else:
+                copy(sums_at + term * PIECE * number, word(arguments, 8 * (word(parameters, 16) + number)), term * rows)
             number += 1
         test = all_tests
         op = operations
-        at = tree
-        i = 0
-        while i < word(block, 8):
+        at = tree + 48 * first
+        trees_end = tree + 48 * word(parameters, 8)
+        planes += 16 * first
+        if first > 0:
+            op = operations + 8 * word(at - 48, 0)
+            while word(group, 8) <= first:
+                test = all_tests + 4 * word(group, 0)
+                group += 16
+        while at < trees_end:
             end = all_tests + 4 * word(group, 0)
             test_all(ranks, test, end, sets + 128)
             test = end
-            while at < tree + 48 * word(group, 8):
+            following = tree + 48 * word(group, 8)
+            if following > trees_end:
+                following = trees_end
+            while at < following:
                 end = operations + 8 * word(at, 0)
                 choices(sets, op, end)
                 op = end
@@ -102,7 +117,6 @@ def mask_entry(width: Type, sums: Type) -> ModelFunction:
                     number += 1
                 at += 48
             group += 16
-            i += 1
         number = 0
         while number < word(block, 24):
             to = word(outputs, 8 * number)
@@ -125,7 +139,7 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
         columns = block + word(block, 56)
         edges = block + word(block, 64)
         tree = block + word(block, 72)
-        trees_end = tree + 64 * word(block, 40)
+        trees_end = tree + 64 * word(parameters, 8)
         nodes = block + word(block, 80)
         numbers = block + word(block, 88)
         terms = block + word(block, 96)
@@ -150,11 +164,15 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
             plain = ranks + 2 * PIECE * all_columns
             column = 2 * PIECE
         slots = plain + column * all_columns
+        first = word(parameters, 0)
         number = 0
         while number < word(block, 24):
             to = word(outputs, 8 * number)
             if to != 0:
-                begin(to, start_at + term * number, rows)
+                if first == 0:
+                    begin(to, start_at + term * number, rows)
+                else:
+                    copy(to, word(arguments, 8 * (word(parameters, 16) + number)), term * rows)
             number += 1
         most = word(block, 48)
         base = 0
@@ -182,8 +200,15 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
                     i += 8
             test = all_tests
             op = operations
-            following = tree
-            at = tree
+            at = tree + 64 * first
+            following = at
+            if first > 0 and programs != 0:
+                planes += 16 * first
+                entries += 4 * WAYS * first
+                op = operations + 8 * word(at - 64, 0)
+                while word(group, 8) <= first:
+                    test = all_tests + 4 * word(group, 0)
+                    group += 16
             while at < trees_end:
                 if programs == 0:
                     start(arrived, word(at, 16))

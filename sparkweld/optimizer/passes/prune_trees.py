@@ -69,7 +69,7 @@ def _prune(loop: Loop) -> Loop:
 
 
 def _is_read(op: TreeEnsemble) -> bool:
-    return op.block.data is not None and op.block.size <= _MOST_BYTES
+    return op.block.data is not None and op.block.size <= _MOST_BYTES and not op.is_part
 
 
 def _made(op: TreeEnsemble, args: tuple[int, ...], known: Mapping[int, Span]) -> _Made | None:

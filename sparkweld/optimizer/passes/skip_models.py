@@ -4,38 +4,44 @@ What it rewrites: a `where` that depends on sums over a text's terms or on a for
 ``where (not trial or p) and w``, where p is True wherever bounds of the models (`model_ranges`), taken through the ops after them
 (`ranges`), leave w possible. What another operand decides is needed by nobody, so a kernel computes the models for the rows of p
 alone, and no bounds where its `trial` is False, which it is when they do not pay: how many rows they drop, nobody knows before.
-Of the rows that are kept, all comes from the same ops as before.
 
-When it must not: a guard depends on the model, which then is needed in every row; trees whose first half would not decide about a
-row in the middle, or where that cannot be told, since other columns take part. A loop is rewritten once: its name says so.
+A forest is evaluated in parts, one going on with the sums of the one before, and after each part there is such a p: the next part
+is computed for the rows that all so far leave possible. The last part's sums are the forest's, added in the same order, and all
+parts read one block. Where `trial` is False, the whole forest is computed.
+
+When it must not: a guard depends on the model, which then is needed in every row; trees of which no part would decide about
+the rows that stand for all. A loop is rewritten once: its name says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import Append, Loop, Program
-from sparkweld.ir.ops import Call, ModelOp, Read, Select, StrCall, TextSums, TreeEnsemble, Trial
+from sparkweld.ir.ops import Call, Cast, ModelOp, Read, Select, StrCall, TextSums, TreeEnsemble, Trial
 from sparkweld.ir.program import body_types
-from sparkweld.ir.tree_readings import forest_of
-from sparkweld.ir.trees import Forest
 from sparkweld.ir.types import F64, I64
 from sparkweld.optimizer.bodies import Body
 from sparkweld.optimizer.loops import guarded_values
-from sparkweld.optimizer.model_ranges import SLACK, first_trees, forest_range, is_bounded, text_range
+from sparkweld.optimizer.model_ranges import REMEMBERED, SLACK, ForestRange, forest_range, is_bounded, text_range
 from sparkweld.optimizer.ranges import Interval, Known, Perhaps, Ranges
+from sparkweld.optimizer.tree_cuts import GROUPS, Cut, cuts_of
 
 #: What the name of a loop ends with that has bounds.
 MARK = ", bounds"
-#: Bytes of a block up to which its trees are kept for the next query.
-_REMEMBERED = 16 << 20
-#: Parts of the trees that are tried as the first ones, and fewest trees of a forest.
-_PARTS, _LEAST_TREES = (1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2), 16
+_FINITE = Call("isfinite")
+#: Fewest trees of a forest.
+_LEAST_TREES = 16
+#: Parts of the trees end at places of a grid of so many: where all others are bounded by their leaves, and by cuts.
+_GRID = 16
+_ENDS, _AFTER_CUTS = (2, 3, 4, 6, 8, 12), (4, 8, 12)
+#: The largest share of undecided rows, of those that stand for all, after which a stage is worth it. Real rows may differ.
+_MOST_UNDECIDED = 0.99
 
 
 def skip_models(program: Program) -> Program:
@@ -55,48 +61,86 @@ def _bounded(loop: Loop) -> Loop | None:
     later = _dependents(loop, models)
     if loop.where not in later:
         return None
-    forests = {at: _forest(replace(op, output=0)) for at in models if isinstance(op := loop.body[at].op, TreeEnsemble)}
-    if any(len(forest.trees) < _LEAST_TREES for forest in forests.values()):
-        return None
-    for part in _PARTS if forests else (0.0,):
-        if _Bounds(loop, later, forests, part, draft=True).decides():
-            bounds = _Bounds(loop, later, forests, part)
-            return bounds.loop_after() if bounds.decides() else None
-    return None
+    forests: dict[int, ForestRange] = {}
+    for at in models:
+        op, args = loop.body[at].op, loop.body[at].args
+        if not isinstance(op, TreeEnsemble) or later.intersection(args):
+            continue
+        if op.trees < _LEAST_TREES:
+            return None
+        if (range_ := _range(op)) is not None:
+            forests[at] = range_
+    stages = _stages(loop, later, forests) if forests else [_Stage()]
+    bounds = _Bounds(loop, later, forests)
+    possible = [found for stage in stages if (found := bounds.possible(stage)) is not None]
+    return bounds.loop_after(possible) if possible else None
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """How much is known when a condition is asked: the forests' trees up to a place of the grid, and these cuts of the others.
+
+    cuts: value of a forest -> from below and from above; None for one that nothing would read.
+    """
+
+    end: int = 0
+    cuts: Mapping[int, tuple[Cut | None, Cut | None]] = field(default_factory=dict)
+
+
+def _stages(loop: Loop, later: set[int], forests: Mapping[int, ForestRange]) -> list[_Stage]:
+    """Those that decide about any of the rows that stand for all; where other columns take part, so that nobody knows, all."""
+    pairs = {at: cuts_of(loop.body[at].op) for at in forests}  # type: ignore[arg-type]
+    cuts = [{at: found[number] for at, found in pairs.items()} for number in range(min(map(len, pairs.values())))]
+    stages = [_Stage(0, cut) for cut in cuts] + [_Stage(end, cuts[-1]) for end in _AFTER_CUTS if cuts]
+    draft, found = _Bounds(loop, later, forests, draft=True), []
+    for stage in stages or [_Stage(end) for end in _ENDS]:
+        undecided = draft.undecided(stage)
+        if undecided is None or float(np.mean(undecided)) < _MOST_UNDECIDED:
+            read = {
+                at: (low if low in draft.read else None, high if high in draft.read else None)
+                for at, (low, high) in stage.cuts.items()
+            }
+            found.append(replace(stage, cuts=read))
+    return found
 
 
 class _Bounds:
-    """The body of the loop up to the condition `possible`, which is that its `where` may hold; None: nothing is known of it.
+    """The body of the loop up to the conditions `possible`, which are that its `where` may hold.
 
-    `later`: the values that depend on models. `part` of each forest's trees are taken; in a draft the whole forest stands for
-    them, since an op of them takes its time to make.
+    `later`: the values that depend on models. Forests' parts are added one by one. In a draft, columns stand for the sums of
+    cuts, which take their time to make.
     """
 
-    def __init__(
-        self, loop: Loop, later: set[int], forests: Mapping[int, Forest], part: float, draft: bool = False
-    ) -> None:
-        self.loop, self.later, self.forests, self.part, self.draft = loop, later, forests, part, draft
+    def __init__(self, loop: Loop, later: set[int], forests: Mapping[int, ForestRange], draft: bool = False) -> None:
+        self.loop, self.later, self.forests, self.draft = loop, later, forests, draft
         self.types = body_types(loop)
         body = Body()
-        self.untried = body.emit(Call("logical_not"), body.emit(Trial()))
+        self.tried = body.emit(Trial())
+        self.untried = body.emit(Call("logical_not"), self.tried)
         self.at: dict[int, int] = {}
         for value, let in enumerate(loop.body):
             if value not in later:
                 self.at[value] = body.emit(let.op, *(self.at[a] for a in let.args))
         self.body, self.ranges = body, Ranges(body)
-        #: Results of first trees -> what they are in a row in the middle.
-        self.means: dict[int, float] = {}
-        self.possible = self._possible()
+        #: Value of a forest -> how many trees are added up, and their sum.
+        self.sums: dict[int, tuple[int, int]] = {}
+        #: Sums -> what they are in the rows that stand for all; in a draft also those of cuts.
+        self.typical: dict[int, np.ndarray] = {}
+        self._of_cut: dict[int, tuple[Cut, int]] = {}
+        #: The cuts that a condition of the draft depends on.
+        self.read: set[Cut] = set()
 
-    def _possible(self) -> int | None:
+    def possible(self, stage: _Stage) -> int | None:
+        """The condition at a stage, which is no earlier one than that of the last call; None: nothing is known of it."""
+        self._add_trees(stage.end)
         known: dict[int, Known] = {}
         for value in sorted(self.later):
             let = self.loop.body[value]
             args = [self._known(a, known) for a in let.args]
             if isinstance(let.op, TextSums) and is_bounded(let.op):
                 known[value] = self._of_text(let.op, args, let.args[0])
-            elif value in self.forests:
-                known[value] = self._of_forest(value)
+            elif value in self.sums:
+                known[value] = self._of_forest(value, stage)
             else:
                 known[value] = self.ranges.of(let.op, tuple(args), self.types[value])
         assert self.loop.where is not None
@@ -107,21 +151,57 @@ class _Bounds:
     def _known(self, value: int, known: dict[int, Known]) -> Known:
         return known[value] if value in self.later else self.ranges.exactly(self.at[value])
 
-    def _of_forest(self, value: int) -> Known:
-        op, args = self.loop.body[value].op, self.loop.body[value].args
-        if any(a in self.later for a in args):
+    def _add_trees(self, end: int) -> None:
+        before, self.sums = self.sums, {}
+        for value, found in self.forests.items():
+            op, args = self.loop.body[value].op, self.loop.body[value].args
+            assert isinstance(op, TreeEnsemble)
+            done, last = before[value][0] if value in before else 0, op.cut(op.trees * end // _GRID)
+            if last == 0:
+                result = self.ranges.const(found.start, op.sums)
+            elif last == done:
+                result = before[value][1]
+            else:
+                # what is not wanted of the sums may be any
+                others = {self.loop.body[v].op.output: s for v, (_, s) in before.items() if self._is_one_call(v, value)}  # type: ignore[attr-defined]
+                starts = [others.get(output, before[value][1]) for output in range(op.outputs)] if done else []
+                result = self.ranges.emit(replace(op, begin=done, end=last), *(self.at[a] for a in args), *starts)
+            self.sums[value] = last, result
+            self.typical[result] = found.typical[last]
+
+    def _is_one_call(self, value: int, other: int) -> bool:
+        one, two = self.loop.body[value], self.loop.body[other]
+        return one.args == two.args and one.op.at(0) == two.op.at(0)  # type: ignore[attr-defined]
+
+    def _of_forest(self, value: int, stage: _Stage) -> Known:
+        trees, result = self.sums[value]
+        found, type = self.forests[value], self.types[value]
+        ends = []
+        for cut, constant, sign in zip(stage.cuts.get(value, (None, None)), (found.low, found.high), (-1, 1), strict=True):
+            rest = None if cut is None else self._rest(value, cut, stage.end * GROUPS // _GRID)
+            if cut is None or rest is None:
+                ends.append(self.ranges.call("add", result, self.ranges.const(constant[trees] + sign * found.lost(type), type)))
+                continue
+            lost = self.ranges.const(sign * found.lost(cut.sums), type)
+            ends.append(self.ranges.call("add", self.ranges.call("add", result, rest), lost))
+        return Interval(*ends)
+
+    def _rest(self, value: int, cut: Cut, group: int) -> int | None:
+        """The sum of a cut's groups from one on; None where it has no op."""
+        op = None if self.draft else cut.op
+        if op is None and not self.draft:
             return None
-        assert isinstance(op, TreeEnsemble)
-        found = forest_range(self.forests[value], op.output, self.part)
-        if found is None:
-            return None
-        first = (op, range(len(args))) if self.draft else _first(replace(op, output=0), op.output, found.trees)
-        if first is None:
-            return None
-        result = self.ranges.emit(first[0], *(self.at[args[i]] for i in first[1]))
-        self.means[result] = found.mean
-        low, high = (self.ranges.const(end, op.sums) for end in (found.low, found.high))
-        return Interval(self.ranges.call("add", result, low), self.ranges.call("add", result, high))
+        args, type = self.loop.body[value].args, self.types[value]
+        total = None
+        for number in range(GROUPS - 1, group - 1, -1):
+            if op is None:
+                one = self.ranges.emit(Read(f"{value} {cut.high} {number}", cut.sums))
+                self._of_cut[one] = cut, number
+            else:
+                one = self.ranges.emit(op[0].at(number), *(self.at[args[feature]] for feature in op[1]))
+            wide = one if cut.sums == type else self.ranges.emit(Cast(type), one)
+            total = wide if total is None else self.ranges.call("add", wide, total)
+        return total
 
     def _of_text(self, op: TextSums, args: list[Known], text: int) -> Known:
         """Its start, and what the text may add; the start may be an interval, as where texts stand side by side."""
@@ -143,39 +223,50 @@ class _Bounds:
             call("subtract", start.low, call("add", low, lost)), call("add", start.high, call("add", high, lost))
         )
 
-    def decides(self) -> bool:
-        """Whether it would drop a row in the middle; of texts, which cost nothing to bound, whether it may drop any."""
-        if self.possible is None or not self.means:
-            return self.possible is not None
-        found = self._in_the_middle(self.possible, {})
-        return found is not None and not bool(found)
+    def undecided(self, stage: _Stage) -> np.ndarray | None:
+        """In which of the rows that stand for all the condition is True; None when other columns take part."""
+        possible = self.possible(stage)
+        return np.ones(1, bool) if possible is None else self._of_typical(possible, {})
 
-    def _in_the_middle(self, value: int, found: dict[int, Any]) -> Any:
-        """What the value is there; None when other columns take part."""
-        if value in self.means:
-            return np.array([self.means[value]], self.body.types[value].dtype)
+    def _of_typical(self, value: int, found: dict[int, Any]) -> Any:
+        """What the value is in these rows; None when other columns take part."""
+        type = self.body.types[value]
+        if value in self.typical:
+            return self.typical[value].astype(type.dtype)
+        if value in self._of_cut:
+            cut, group = self._of_cut[value]
+            self.read.add(cut)
+            return cut.typical[group].astype(type.dtype)
         if value not in found:
-            args = [self._in_the_middle(a, found) for a in self.body.args(value)]
             op = self.body.op(value)
+            args = [] if op == _FINITE else [self._of_typical(a, found) for a in self.body.args(value)]
             # what one operand decides, whatever the other is
             decisive = False if op == Call("logical_and") else True if op == Call("logical_or") else None
-            if decisive is not None and any(a is not None and bool(a) == decisive for a in args):
+            if decisive is not None and any(a is not None and np.all(a == decisive) for a in args):
                 found[value] = np.array([decisive])
+            elif op == _FINITE:
+                found[value] = np.array([True])  # whichever bound is asked
             elif isinstance(op, Read | ModelOp) or any(a is None for a in args):
                 found[value] = None
             else:
                 found[value] = np.atleast_1d(op.evaluate(*args))
         return found[value]
 
-    def loop_after(self) -> Loop:
-        """The loop that computes its models for the rows of `possible`."""
-        assert self.possible is not None and self.loop.where is not None
+    def loop_after(self, possible: Sequence[int]) -> Loop:
+        """The loop that computes its models for the rows of these conditions."""
+        assert self.loop.where is not None
+        all_ = possible[0]
+        for other in possible[1:]:
+            all_ = self.ranges.call("logical_and", all_, other)
         # before the models, which it decides about
-        possible = self.body.emit(Call("logical_or"), self.untried, self.possible)
+        may_pass = self.body.emit(Call("logical_or"), self.untried, all_)
+        self._add_trees(_GRID)
         for value in sorted(self.later):
             let = self.loop.body[value]
             self.at[value] = self.body.emit(let.op, *(self.at[a] for a in let.args))
-        where = self.body.emit(Call("logical_and"), possible, self.at[self.loop.where])
+            if value in self.sums:
+                self.at[value] = self.body.emit(Select(), self.tried, self.sums[value][1], self.at[value])
+        where = self.body.emit(Call("logical_and"), may_pass, self.at[self.loop.where])
         return replace(
             self.loop, name=self.loop.name + MARK, body=tuple(self.body.lets), where=where,
             appends=tuple(Append(a.column, self.at[a.value]) for a in self.loop.appends),
@@ -184,24 +275,14 @@ class _Bounds:
         )  # fmt: skip
 
 
-@lru_cache(4)
-def _known(op: TreeEnsemble) -> Forest:
-    return forest_of(op)
+@lru_cache(16)
+def _known_range(op: TreeEnsemble) -> ForestRange | None:
+    return forest_range(op)
 
 
-def _forest(op: TreeEnsemble) -> Forest:
-    """The ensemble of an op, which query after query may ask for."""
-    return _known(op) if op.block.size <= _REMEMBERED else forest_of(op)
-
-
-@lru_cache(8)
-def _known_first(op: TreeEnsemble, output: int, trees: int) -> tuple[TreeEnsemble, tuple[int, ...]] | None:
-    return first_trees(_known(op), output, trees)
-
-
-def _first(op: TreeEnsemble, output: int, trees: int) -> tuple[TreeEnsemble, tuple[int, ...]] | None:
-    """`first_trees` of an op, remembered like its ensemble."""
-    return _known_first(op, output, trees) if op.block.size <= _REMEMBERED else first_trees(forest_of(op), output, trees)
+def _range(op: TreeEnsemble) -> ForestRange | None:
+    """`forest_range` of an op, which query after query may ask for."""
+    return _known_range(op) if op.block.size <= REMEMBERED else forest_range(op)
 
 
 def _dependents(loop: Loop, models: set[int]) -> set[int]:

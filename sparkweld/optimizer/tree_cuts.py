@@ -1,0 +1,167 @@
+"""A forest to one whose trees are cut short, and whose sums bound its own: few leaves, each with the largest term below it.
+
+Where rows go down deep trees one by one, all rows of a block meet the first splits of all trees for a small part of that time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from sparkweld.ir.ops import TreeEnsemble
+from sparkweld.ir.tree_layouts import TooLarge
+from sparkweld.ir.tree_readings import forest_of
+from sparkweld.ir.trees import Forest, Tree
+from sparkweld.ir.types import F32, F64, Type
+from sparkweld.optimizer.model_ranges import REMEMBERED, ROWS
+
+#: Sums of a cut forest, each of a group of trees that follow each other.
+GROUPS = 4
+#: Leaves of a tree that is cut short, and bytes of them: those of a tree should fit the registers that leaves are looked up in.
+_LEAVES, _LEAF_BYTES = (8, 16, 32, 64, 128), 512
+#: Bytes of a block up to which its trees are read back.
+_MOST_BYTES = 128 << 20
+
+
+class _Forests:
+    """The forests of cut trees of an op's output, by side, for each number of leaves; made when they are asked for."""
+
+    def __init__(self, op: TreeEnsemble, leaves: Sequence[int]) -> None:
+        self.op, self.leaves = op, leaves
+
+    @cached_property
+    def low(self) -> list[Forest]:
+        """Those whose sums are no larger than the groups'."""
+        return self._made(high=False)
+
+    @cached_property
+    def high(self) -> list[Forest]:
+        """Those whose sums are no smaller."""
+        return self._made(high=True)
+
+    def _made(self, *, high: bool) -> list[Forest]:
+        whole, sums, ends = forest_of(self.op), _sums(self.op), [group_end(self.op, group) for group in range(GROUPS)]
+        trees: list[list[Tree]] = [[] for _ in self.leaves]
+        for number, tree in enumerate(whole.trees):
+            at = self.op.output - tree.first
+            if 0 <= at < tree.values.shape[1]:
+                cut = _Cutting(tree, tree.values[:, at].astype(np.float64), 1 if high else -1)
+                group = sum(end <= number for end in ends)
+                for found, leaves in zip(trees, self.leaves, strict=True):
+                    short = cut.tree(leaves)
+                    found.append(replace(short, first=group, values=_rounded(short.values, sums.dtype, high)))
+        return [Forest(whole.features, whole.width, sums, np.zeros(GROUPS, sums.dtype), tuple(found)) for found in trees]
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """Of an ensemble's output: sums, one a group of trees, that are at least the groups' (`high`), or at most."""
+
+    forests: _Forests
+    number: int
+    high: bool
+
+    @property
+    def sums(self) -> Type:
+        """Type of the sums."""
+        return _sums(self.forests.op)
+
+    @property
+    def forest(self) -> Forest:
+        """What the sums are of."""
+        return (self.forests.high if self.high else self.forests.low)[self.number]
+
+    @cached_property
+    def typical(self) -> np.ndarray:
+        """The sums [GROUPS, rows] in the rows that stand for all (see `model_ranges.ForestRange`)."""
+        return np.array(self.forest.evaluate(self.forests.op.samples(ROWS)))
+
+    @cached_property
+    def op(self) -> tuple[TreeEnsemble, tuple[int, ...]] | None:
+        """The op, and which of the ensemble's arguments it takes; None where it does not fit a form."""
+        try:
+            return TreeEnsemble.of(self.forest.of_used()), self.forest.used or (0,)
+        except TooLarge:
+            return None
+
+
+def cuts_of(op: TreeEnsemble) -> list[tuple[Cut, Cut]]:
+    """Pairs of cuts of the op's output, from below and from above; few leaves first. None of trees that are small already."""
+    if op.block.size > _MOST_BYTES:
+        return []
+    return _known(op) if op.block.size <= REMEMBERED else _pairs(op)
+
+
+@lru_cache(8)
+def _known(op: TreeEnsemble) -> list[tuple[Cut, Cut]]:
+    return _pairs(op)
+
+
+def _pairs(op: TreeEnsemble) -> list[tuple[Cut, Cut]]:
+    leaves = sum(map(len, op.leaves(op.output))) / op.trees
+    chosen = [n for n in _LEAVES if 2 * n <= leaves and n * _sums(op).width <= _LEAF_BYTES][-2:]
+    forests = _Forests(op, chosen)
+    return [(Cut(forests, number, high=False), Cut(forests, number, high=True)) for number in range(len(chosen))]
+
+
+def group_end(op: TreeEnsemble, group: int) -> int:
+    """Where a group's trees end."""
+    return op.cut(op.trees * (group + 1) // GROUPS)
+
+
+def _sums(op: TreeEnsemble) -> Type:
+    return F32 if op.width == F32 else F64
+
+
+def _rounded(values: np.ndarray, dtype: np.dtype, high: bool) -> np.ndarray:
+    """In this type, outwards."""
+    found = values.astype(dtype)
+    wrong = found < values if high else found > values
+    return np.where(wrong, np.nextafter(found, dtype.type(np.inf if high else -np.inf)), found)
+
+
+class _Cutting:
+    """A tree, to be cut short; `terms`: those of its leaves. The largest below a node counts, or with `sign` -1 the smallest."""
+
+    def __init__(self, tree: Tree, terms: np.ndarray, sign: int) -> None:
+        self.tree_, self.sign, is_leaf = tree, sign, tree.is_leaf
+        self.most = np.where(is_leaf, sign * terms, -np.inf)
+        sums, counts = np.where(is_leaf, sign * terms, 0.0), is_leaf.astype(np.float64)
+        levels = [np.zeros(1, np.int64)]
+        while (inner := levels[-1][~is_leaf[levels[-1]]]).size:
+            levels.append(np.concatenate([tree.hit[inner], tree.miss[inner]]).astype(np.int64))
+        for level in reversed(levels):
+            inner = level[~is_leaf[level]]
+            hit, miss = tree.hit[inner], tree.miss[inner]
+            self.most[inner] = np.maximum(self.most[hit], self.most[miss])
+            sums[inner], counts[inner] = sums[hit] + sums[miss], counts[hit] + counts[miss]
+        # how much the leaves below a node lie below the largest one, together
+        self.gain = (self.most * counts - sums).tolist()
+
+    def tree(self, leaves: int) -> Tree:
+        """Of at most so many leaves. The node that is split next is the one with the most to gain."""
+        tree, split = self.tree_, np.zeros(len(self.most), bool)
+        waiting, found = [(-self.gain[0], 0)], 1
+        while waiting and found < leaves:
+            _, node = heapq.heappop(waiting)
+            if tree.hit[node] >= 0:
+                split[node], found = True, found + 1
+                for child in (int(tree.hit[node]), int(tree.miss[node])):
+                    heapq.heappush(waiting, (-self.gain[child], child))
+        return _without(tree, split, self.sign * self.most)
+
+
+def _without(tree: Tree, split: np.ndarray, values: np.ndarray) -> Tree:
+    """The tree with these splits alone, and these numbers of its nodes at the leaves."""
+    nodes = np.flatnonzero(split)
+    kept = np.unique(np.concatenate([np.zeros(1, np.int64), nodes, tree.hit[nodes], tree.miss[nodes]]))
+    number = np.full(len(split), -1, np.int32)
+    number[kept] = np.arange(len(kept), dtype=np.int32)
+    hit, miss = (np.where(split[kept], number[child[kept]], -1).astype(np.int32) for child in (tree.hit, tree.miss))
+    feature = np.where(split[kept], tree.feature[kept], 0).astype(np.int32)
+    sets = {int(number[node]): found for node, found in tree.sets.items() if split[node]}
+    return Tree(feature, tree.threshold[kept], tree.nan_hits[kept] & split[kept], hit, miss, values[kept].reshape(-1, 1), 0, sets)
