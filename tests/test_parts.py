@@ -57,6 +57,10 @@ def yearly(a, m):
     return erf(a) * pd.to_datetime(m).dt.year
 
 
+def tagged(s):
+    return s.map(lambda x: "<" + html.escape(x.strip()) + ">")
+
+
 def two(a, s):
     return erf(a + 1) * s.map(html.escape).str.len()
 
@@ -91,6 +95,8 @@ CASES = [
     (weekly, "m", DoubleType(), True, True),
     (yearly, "a m", DoubleType(), True, True),
     (filled, "n", DoubleType(), True, True),
+    (tagged, "s", StringType(), True, True),
+    (lambda n: n.map(lambda x: html.escape(x) if x is not None else None).str.len() + 1.0, "n", DoubleType(), True, True),
     (two, "a s", DoubleType(), True, True),
     (narrow, "x f", IntegerType(), True, False),
     (lambda a: erf(a), "a", DoubleType(), False, True),

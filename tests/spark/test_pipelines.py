@@ -343,28 +343,33 @@ def test_the_kernels_at_both_ends_run_in_the_jvm(spark, parquet, capfd):
         "id": np.arange(n), "a": pa.array(np.arange(n) % 97 / 9, mask=np.arange(n) % 31 == 0), "b": np.arange(n) % 89 / 7 + 0.1,
         "s": np.array(["a <b>", " é", "", "long " * 40])[np.arange(n) % 4],
         "i": pa.array(np.arange(n) % 19, mask=np.arange(n) == 21_000),
+        "day": pa.array((np.arange(n) % 9999).astype("i4"), pa.date32(), mask=np.arange(n) == 9_000),
     }))  # fmt: skip
     always = {"spark.sparkweld.pipeline.split.mode": "always", "spark.sparkweld.pipeline.blockRows": str(1 << 20)}
-    names = {"price", "slug", "of_integers"}
+    names = {"price", "slug", "of_integers", "dated"}
 
     def plan(frame):
         return frame._jdf.queryExecution().executedPlan().toString()
 
     def query(t=t):
         made = t.withColumn("p", price("a", "b")).withColumn("slug", slug("s")).withColumn("e", of_integers("i"))
-        return made.withColumn("n", native("b"))
+        return made.withColumn("n", native("b")).withColumn("d", dated("day"))
 
     @pandas_udf("double")
     def native(s: pd.Series) -> pd.Series:
         return s * 2 + 1
 
+    @pandas_udf("double")
+    def dated(day: pd.Series) -> pd.Series:
+        return erf(pd.to_datetime(day).dt.day / 9)
+
     frame = check(spark, query, names, always, ulp=1 << 14)
     assert "(before its calls)" in plan(frame) and "price (after its calls)" in plan(frame), plan(frame)
     text = sparkweld.explain(frame)
-    assert "  1. in the JVM, kernel: " in text and "compiled price + slug + of_integers (before its calls)" in text
+    assert "  1. in the JVM, kernel: " in text and "compiled price + slug + of_integers + dated (before its calls)" in text
     (made,) = measured(frame)
     assert made["originalRows"] == 0
-    above = query().where("p > 0.5 AND slug <> '!'").groupBy("slug").agg(F.count("e"), F.max("e"), F.min("p"))
+    above = query().where("p > 0.5 AND slug <> '!'").groupBy("slug").agg(F.count("e"), F.max("e"), F.min("p"), F.max("d"))
     frame = check(spark, lambda: above.select("*"), names, always, ulp=1 << 14)
     assert "Filter (" not in plan(frame), plan(frame)
     below = t.filter("id % 3 < 2").withColumn("c", F.col("b") * 2)
