@@ -64,15 +64,6 @@ def test_under_spark_submit_without_jars(tmp_path):
     assert "EXPLAIN compiled doubled" in out
 
 
-def test_spark_submit_with_the_flag_and_the_jar_alone(tmp_path):
-    from sparkweld.bridge.jar import PLUGIN_CLASS, jar_path
-
-    flags = ("--jars", str(jar_path()), "--conf", f"spark.plugins={PLUGIN_CLASS}")
-    out = run(tmp_path, "show(builder().getOrCreate())", spark_submit(), *flags)
-    assert "SUM 90.0" in out
-    assert "EXPLAIN compiled doubled" in out
-
-
 def test_after_a_session_without_the_plugin(tmp_path):
     body = """
 plain = builder().getOrCreate()

@@ -31,16 +31,6 @@ def program_for(master, tmp_path):
     return f"PATH = {path!r}\nspark = session({master!r})\n{QUERY}\nreport(**off_and_on(spark, query))"
 
 
-def test_local_cluster(tmp_path):
-    """Tasks in other JVMs get both forms of the program, with and without NULLs, from the driver."""
-    program = program_for("local-cluster[2,1,1024]", tmp_path)
-    ran = run_driver(program, conf={"spark.executorEnv.PYTHONPATH": str(ROOT), "spark.executor.memory": "1g"})
-    assert ran.facts["equal"]
-    assert ran.facts["rows"] > 10_000
-    assert sum(o["kernelBatches"] for o in ran.facts["operators"]) > 0
-    assert sum(o["deoptimisedBatches"] for o in ran.facts["operators"]) == 0
-
-
 #: For executors alone, which Spark's worker gives this variable, no Python finds llvmlite or Numba.
 WITHOUT_NUMBA = """
 import os, sys
@@ -53,7 +43,7 @@ if "SPARK_LOG_URL_STDERR" in os.environ:
 """
 
 
-def test_executors_without_numba(tmp_path):
+def test_executors_without_numba(applications, tmp_path):
     """The driver compiles; executors that find llvmlite neither where the driver has it nor by their Python run all batches
     in Python."""
     import llvmlite.binding
@@ -66,7 +56,7 @@ def test_executors_without_numba(tmp_path):
     path = str(tmp_path / "t")
     planned = "query()._jdf.queryExecution().executedPlan()"  # the compile service has loaded the library, and told where it is
     program = f"PATH = {path!r}\nspark = session('local-cluster[1,1,1024]')\n{QUERY}\n{planned}\nos.unlink({str(copied)!r})\n"
-    ran = run_driver(
+    ran = applications.run(
         program + "report(**off_and_on(spark, query))",
         conf={"spark.executorEnv.PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"},
     )
@@ -77,11 +67,11 @@ def test_executors_without_numba(tmp_path):
     assert sum(o["deoptimisedBatches"] for o in ran.facts["operators"]) > 0
 
 
-def test_workers_without_numba(tmp_path):
+def test_workers_without_numba(applications, tmp_path):
     """Where the environment of the workers has no Numba, the compile service has none either: Spark's own plan, and why."""
     (tmp_path / "llvmlite.py").write_text("raise ImportError('llvmlite is not here')")
     program = program_for("local-cluster[1,1,1024]", tmp_path)
-    ran = run_driver(program, conf={"spark.executorEnv.PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+    ran = applications.run(program, conf={"spark.executorEnv.PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
     assert ran.facts["equal"]
     assert not ran.facts["operators"]
     assert {refusal["code"] for refusal in ran.facts["refusals"]} == {"SW405"}
@@ -200,6 +190,8 @@ def f(x: pd.Series) -> pd.Series:
 frame = spark.range(0, 20000).selectExpr("id", "cast(id as double) as x").select("id", f("x").alias("r"))
 print("PLAN", "null_if_nan" in frame._jdf.queryExecution().executedPlan().toString())
 print("SUM", frame.selectExpr("sum(r)").first()[0])
+import sparkweld
+print("EXPLAIN", sparkweld.explain(frame))
 """
 
 
@@ -216,3 +208,4 @@ def test_spark_submit_with_the_properties_file(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "PLAN True" in done.stdout, done.stderr[-3000:]
     assert "SUM 400000000.0" in done.stdout
+    assert "Spark's own expressions for f" in done.stdout, done.stdout

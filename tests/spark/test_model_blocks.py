@@ -1,4 +1,4 @@
-"""The constants of models on their way to executors in JVMs of their own: one broadcast each."""
+"""Programs, and the constants of models, on their way to executors in JVMs of their own: the constants as one broadcast each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.drivers import ROOT, run_driver
+from tests.helpers.drivers import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +27,11 @@ def query(seed):
 """
 
 CLUSTER = """
+@pandas_udf("double")
+def f(x: pd.Series, k: pd.Series) -> pd.Series:
+    return np.sqrt(x) * 2.0 + k
+plain = lambda: spark.read.parquet(PATH).select("id", f("x", "k").alias("r")).where("r > 50").orderBy("id")
+report(plain=off_and_on(spark, plain))
 first, second = query(1), query(2)
 report(first=off_and_on(spark, lambda: first().orderBy("id")), second=off_and_on(spark, lambda: second().orderBy("id")))
 """
@@ -35,11 +40,11 @@ def program(master: str, folder: Path, rest: str) -> str:
     return f"PATH = {str(folder / 't')!r}\nspark = session({master!r})\n{PROGRAM}{rest}"
 
 
-def test_executors_read_models(tmp_path):
-    """Two executors, both forms, with and without NULLs, of two models of one shape."""
+def test_executors_read_programs_and_models(applications, tmp_path):
+    """Two executors get both forms, with and without NULLs, of a function and of two models of one shape from the driver."""
     conf = {"spark.executorEnv.PYTHONPATH": str(ROOT), "spark.executor.memory": "1g"}
-    ran = run_driver(program("local-cluster[2,1,1024]", tmp_path, CLUSTER), conf=conf)
-    for name in ("first", "second"):
+    ran = applications.run(program("local-cluster[2,1,1024]", tmp_path, CLUSTER), conf=conf)
+    for name in ("plain", "first", "second"):
         facts = ran.facts[name]
         assert facts["equal"] and facts["rows"] >= 10_000
         assert sum(o["kernelBatches"] for o in facts["operators"]) > 0
