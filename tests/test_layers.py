@@ -44,6 +44,7 @@ MEETING_POINTS = {
     "udf_compiler/substitution.py": {"willump"},
     "udf_compiler/host.py": {"kernels"},
     "udf_compiler/pipeline.py": {"optimizer"},
+    "udf_compiler/twins/parts.py": {"optimizer"},
     "udf_compiler/service.py": {"optimizer", "kernels", "fused"},
 }
 PYSPARK_LAYERS = {"api", "bridge", "jobs", "lint"}

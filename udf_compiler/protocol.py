@@ -23,7 +23,8 @@ order. End of file on the request pipe ends the service, so it dies with the JVM
 ``implied``   as ``compile``, with a filter -> status "ok" with bounds [expression]; or "refused".
 ``independent``  as ``twin`` -> status "ok" when a row's results are the same in whatever batch it comes; or "refused".
 ``reads``     as ``twin`` -> status "ok" with inputs [name], those that results depend on; or "refused".
-              `udf_compiler.twins.compile` reads these four.
+``parts``     as ``twin``, with others [name], the inputs that a join adds -> status "ok" with own, allowed (EXPR), base, size,
+              slack, texts, missing (`udf_compiler.twins.parts`); or "refused". `udf_compiler.twins.compile` reads these five.
 ``fuse``      as ``compile``, for the scalar pandas UDFs of one step -> status "ok" with fused [{udfs (numbers), arguments [[udf,
               argument]], payloads (hexadecimal), stages, block, moved, saves, repeats, metrics}]; or "refused".
               `sparkweld.fused.compile` reads it.

@@ -44,6 +44,7 @@ _TRANSLATIONS = {
     "implied": ("udf_compiler.twins.compile", "compile_implied"),
     "independent": ("udf_compiler.twins.compile", "compile_independent"),
     "reads": ("udf_compiler.twins.compile", "compile_reads"),
+    "parts": ("udf_compiler.twins.compile", "compile_parts"),
     "fuse": ("sparkweld.fused.compile", "compile_fused"),
     "partial": ("sparkweld.fused.partial", "compile_partial"),
     "cascade": ("udf_compiler.cascade_payloads", "with_cascade"),

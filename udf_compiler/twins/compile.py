@@ -1,5 +1,6 @@
 """A compile request to Catalyst expressions: of its results (`twin`), or of what its filter implies (`implied`); to whether its
-results are the same in any batch (`independent`), so that Spark may move it; and to the columns that it reads (`reads`).
+results are the same in any batch (`independent`), so that Spark may move it; to the columns that it reads (`reads`); and to what
+columns of two tables add to its result (`parts`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from udf_compiler.payload import load_command
 from udf_compiler.pipeline import compile_pipeline
 from udf_compiler.twins.expressions import twin_outputs
 from udf_compiler.twins.monotone import implied_bounds
+from udf_compiler.twins.parts import score_parts
 
 Reply = dict[str, Any]
 
@@ -68,6 +70,22 @@ def compile_reads(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
     depends_on_batch = any(loop.some for loop in program.loops)
     names = [i["name"] for i in request["inputs"]] if depends_on_batch else [i.name for i in program.inputs]
     return {"status": "ok", "inputs": names}
+
+
+def compile_parts(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
+    """The reply: status "ok" with what `score_parts` says, or "refused". `others` of the request are inputs of a joined table.
+
+    Refused like a program, where a NULL decides a dtype of its batch (SW390), and, as rows of a batch that Python takes would be
+    others, for functions whose kernels are *kept* (SW397).
+    """
+    _refuse_nulls(request, ("float", "double", "string"))
+    reply = compile_pipeline(request, blobs)
+    if reply["status"] != "ok":
+        return reply
+    if reply["kept"]:
+        raise refusal("SW397", "", why="its kernel differs from Python in the last digits")
+    nullable = {i["name"]: bool(i["nullable"]) for i in request["inputs"]}
+    return score_parts(parse_program(reply["program"], reply["blocks"]), nullable, set(request["others"]))
 
 
 def _program(request: dict[str, Any], blobs: Sequence[bytes]) -> tuple[Reply, Program | None]:

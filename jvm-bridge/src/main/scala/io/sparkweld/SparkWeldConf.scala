@@ -81,7 +81,8 @@ object SparkWeldConf {
     "Whether kernels drop, before a filter by a model's result, the rows whose bounds, of a forest's first trees or of all but the " +
       "text, say that they cannot pass, so that the model is computed for the others alone. Kernels measure whether that is " +
       "faster, and go on only while it is. `auto`: over 1 GB and more, since it takes longer to plan; `never`: not at all. " +
-      "`always`: in top-K queries by such a result, too.", Session, Mode.parse)
+      "`always`: in top-K queries by such a result, too. Rows that no row of a small joined table can bring past the filter, or " +
+      "among the first, are dropped before the join.", Session, Mode.parse)
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val PipelineEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pipeline.enabled", default = true, Session,

@@ -1,7 +1,7 @@
 package io.sparkweld
 
-import io.sparkweld.rules.{AggregateRule, CascadeJoins, CascadeRule, ExpressionRule, ImpliedFilters, LateMaterialization, RankingRule}
-import io.sparkweld.rules.{RowBatchesRule, TopRowsRule, UnreadArguments, WeldRule}
+import io.sparkweld.rules.{AggregateRule, CascadeJoins, CascadeRule, ExpressionRule, ImpliedFilters, JoinBounds, LateMaterialization}
+import io.sparkweld.rules.{RankingRule, RowBatchesRule, TopRowsRule, UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
 
@@ -18,9 +18,9 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *   logical plan -> CascadeRule, RankingRule,     -> Spark's optimizer -> physical plan (OriginalStrategy)
  *                   AggregateRule,                    ImpliedFilters and      |
  *                   ExpressionRule (once, before      UnreadArguments in its
- *                   operators move)                   fixed-point batches, then once CascadeJoins
- *                                                     and LateMaterialization; last it extracts
- *                                                     Python UDFs into ArrowEvalPython
+ *                   operators move)                   fixed-point batches, then once CascadeJoins,
+ *                                                     JoinBounds and LateMaterialization; last it
+ *                                                     extracts Python UDFs into ArrowEvalPython
  *                                                                                       |
  *      adaptive execution off, or a plan without exchange      adaptive execution (once, and after every stage)
  *                            |                                                          |
@@ -44,6 +44,7 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
     extensions.injectOptimizerRule(_ => ImpliedFilters)
     extensions.injectOptimizerRule(_ => UnreadArguments)
     extensions.injectPreCBORule(_ => CascadeJoins)
+    extensions.injectPreCBORule(_ => JoinBounds)
     extensions.injectPreCBORule(_ => LateMaterialization)
     extensions.injectPlannerStrategy(_ => OriginalStrategy)
     extensions.injectColumnar(_ => SparkWeldExtensions.aroundTransitions)

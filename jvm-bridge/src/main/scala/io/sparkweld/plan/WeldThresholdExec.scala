@@ -33,7 +33,7 @@ final case class WeldThresholdExec(worst: Attribute, descending: Boolean, child:
       batches.map { batch =>
         val rows = batch.numRows()
         val column = new ConstantColumnVector(rows, DoubleType)
-        column.setDouble(threshold.worst.getOrElse(start))
+        column.setDouble(threshold.orElse(start))
         val columns = Array.tabulate[ColumnVector](batch.numCols())(batch.column) :+ column
         new ColumnarBatch(columns, rows)
       }
@@ -44,12 +44,17 @@ final case class WeldThresholdExec(worst: Attribute, descending: Boolean, child:
 /** The worst first key of the rows that a task has taken so far. Batches may be asked for by another thread than that of the task. */
 final class Threshold {
   @volatile var worst: Option[Double] = None
+
+  def orElse(start: Double): Double = worst match {
+    case Some(score) => score
+    case None => start
+  }
 }
 
 object Threshold {
   private val all = new ConcurrentHashMap[(Long, Long), Threshold]
 
-  /** That of a WeldThresholdExec in a task; gone when the task ends. */
+  /** That of a WeldThresholdExec or a WorstSoFar in a task; gone when the task ends. */
   def of(context: TaskContext, id: Long): Threshold = {
     val key = (context.taskAttemptId(), id)
     all.computeIfAbsent(key, _ => {

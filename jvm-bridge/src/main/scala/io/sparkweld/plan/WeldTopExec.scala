@@ -28,7 +28,7 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
  *
  * @param groups the keys of the groups; empty for the whole partition
  * @param ties which rows stay besides, whose keys are those of others
- * @param threshold the number of the WeldThresholdExec's column below, which is told the worst first key so far
+ * @param thresholds the numbers of the WeldThresholdExecs and the WorstSoFar below that are told the worst first key so far
  */
 final case class WeldTopExec(
     groups: Seq[Expression],
@@ -36,7 +36,7 @@ final case class WeldTopExec(
     most: Int,
     ties: Ties.Value,
     child: SparkPlan,
-    threshold: Option[Long] = None)
+    thresholds: Seq[Long] = Nil)
   extends UnaryExecNode {
   override def nodeName: String = "WeldTop"
   override def output: Seq[Attribute] = child.output
@@ -60,16 +60,25 @@ final case class WeldTopExec(
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (by, sorted, first, equals, given) = (groups, order, most, ties, child.output)
-    val number = threshold
+    val numbers = thresholds
     val (outputRows, droppedRows) = (longMetric("numOutputRows"), longMetric("droppedRows"))
     child.executeColumnar().mapPartitions { batches =>
       val top = new TopRows(by, sorted, first, equals, given)
-      val told = number.map(Threshold.of(TaskContext.get(), _))
-      told.foreach(_.worst = None) // a task may have another partition before this one
+      val told = numbers.map(Threshold.of(TaskContext.get(), _))
+      def tell(worst: Option[Double]): Unit = told.foreach(_.worst = worst)
+      tell(None)
       TaskContext.get().addTaskCompletionListener[Unit](_ => top.close())
-      batches.map { batch =>
+      val all = new Iterator[ColumnarBatch] {
+        override def hasNext: Boolean = {
+          val more = batches.hasNext
+          if (!more) tell(None) // a task may have another partition after this one, which may be read ahead
+          more
+        }
+        override def next(): ColumnarBatch = batches.next()
+      }
+      all.map { batch =>
         val kept = top.of(batch)
-        told.foreach(_.worst = top.worst)
+        tell(top.worst)
         outputRows += kept.numRows().toLong
         droppedRows += batch.numRows().toLong - kept.numRows()
         if (kept.numRows() == 0) batch.closeIfFreeable() // nobody else will read it

@@ -34,6 +34,17 @@ object FunctionRequest {
   def of(op: String, udf: PythonUDF, input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
     build(op, Seq(udf), input, conf)(python => Seq(python))
 
+  /** The same, which names the inputs that are of the columns `others`. */
+  def of(op: String, udf: PythonUDF, input: Seq[Attribute], conf: SQLConf, others: AttributeSet): Either[Seq[Refusal], FunctionRequest] =
+    of(op, udf, input, conf).map { made =>
+      val whole = made.pipeline.request
+      val json = whole.json.deepCopy()
+      val names = json.putArray("others")
+      made.columns.foreach { case (name, column) => if (column.references.subsetOf(others)) names.add(name) }
+      val request = new PipelineRequest(whole.service, json, whole.blobs)
+      new FunctionRequest(made.pipeline.copy(request = request), input)
+    }
+
   /** The same for several UDFs of one node. */
   def ofAll(op: String, udfs: Seq[PythonUDF], input: Seq[Attribute], conf: SQLConf): Either[Seq[Refusal], FunctionRequest] =
     build(op, udfs, input, conf)(python => Seq(python))

@@ -31,10 +31,10 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
 
   /**
    * Whether all Python functions of the plan are scalar pandas UDFs that are proved to give a row the same result in whatever
-   * batch it comes. Rows and batches may then be taken from any of them: nobody can tell.
+   * batch it comes, or are `known` to. Rows and batches may then be taken from any of them: nobody can tell.
    */
-  def batchesDoNotMatter(plan: LogicalPlan): Boolean =
-    !plan.containsAnyPattern(EVAL_PYTHON_UDF, EVAL_PYTHON_UDTF, TRANSPILED_PYTHON_UDF) && !plan.exists(batchesMatterTo)
+  def batchesDoNotMatter(plan: LogicalPlan, known: PythonUDF => Boolean = _ => false): Boolean =
+    !plan.containsAnyPattern(EVAL_PYTHON_UDF, EVAL_PYTHON_UDTF, TRANSPILED_PYTHON_UDF) && !plan.exists(batchesMatterTo(_, known))
 
   /** Whether batches matter to a Python function that is above a node for which `starts` holds. */
   def batchesMatterAbove(plan: LogicalPlan, starts: LogicalPlan => Boolean): Boolean =
@@ -43,13 +43,13 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
   private def hasScalars(node: LogicalPlan): Boolean =
     SparkInternals.runsPython(node) || node.expressions.exists(_.exists(_.isInstanceOf[PythonUDF]))
 
-  private def batchesMatterTo(node: LogicalPlan): Boolean = {
+  private def batchesMatterTo(node: LogicalPlan, known: PythonUDF => Boolean = _ => false): Boolean = {
     val functions = node.expressions.filter(_.containsPattern(PYTHON_UDF))
     SparkInternals.runsPython(node) || functions.exists(_.exists {
       case _: PythonUDF => false
       case _: PythonFuncExpression => true
       case _ => false
-    }) || functions.flatMap(outermost).exists(!isIndependent(_, node.children))
+    }) || functions.flatMap(outermost).exists(udf => !known(udf) && !isIndependent(udf, node.children))
   }
 
   /** Whether it is a scalar pandas UDF, over others or none, that gives a row the same result in whatever batch it comes. */

@@ -1,6 +1,7 @@
 package io.sparkweld.rules
 
 import io.sparkweld.SparkWeldConf
+import io.sparkweld.expressions.WorstSoFar
 import io.sparkweld.plan.{Ties, WeldExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce
 
@@ -8,8 +9,10 @@ import org.apache.spark.sql.catalyst.expressions.{Alias, Ascending, Attribute, A
 import org.apache.spark.sql.catalyst.expressions.{NamedExpression, NullsLast, Rank, RowNumber, SortOrder}
 import org.apache.spark.sql.catalyst.expressions.aggregate.{AggregateExpression, MaxBy, MinBy, Partial => AggregatePartial}
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.execution.{ColumnarToRowExec, ProjectExec, SortExec, SparkPlan, TakeOrderedAndProjectExec}
+import org.apache.spark.sql.execution.{ColumnarToRowExec, FilterExec, ProjectExec, RowToColumnarExec, SortExec, SparkPlan}
+import org.apache.spark.sql.execution.TakeOrderedAndProjectExec
 import org.apache.spark.sql.execution.aggregate.{HashAggregateExec, SortAggregateExec}
+import org.apache.spark.sql.execution.joins.HashJoin
 import org.apache.spark.sql.execution.window.{Partial, WindowGroupLimitExec}
 
 /**
@@ -34,10 +37,10 @@ object TopRowsRule extends Rule[SparkPlan] {
     if (!plan.exists(_.isInstanceOf[WeldExec]) || !SparkWeldConf.TopKEnabled.get(conf)) plan
     else WarnOnce.guard("the search for top-K queries over kernels", plan)(plan.transform {
       case top @ TakeOrderedAndProjectExec(most, order, _, ColumnarToRowExec(weld: WeldExec), _) if isSmall(most, order) =>
-        top.copy(child = ColumnarToRowExec(first(most, order, weld)))
+        top.copy(child = ColumnarToRowExec(first(most, order, weld, order.head.child)))
       case top @ TakeOrderedAndProjectExec(most, order, _, project @ ProjectExec(list, ColumnarToRowExec(weld: WeldExec)), _)
           if isSmall(most, order ++ list) =>
-        val below = first(most, order.map(through(list)), weld)
+        val below = first(most, order.map(through(list)), weld, order.head.child)
         top.copy(child = project.copy(child = ColumnarToRowExec(below)))
       case limit @ WindowGroupLimitExec(groups, order, rank @ (_: RowNumber | _: Rank | _: DenseRank), most, Partial, Sorted(sort, weld))
           if isSmall(most, order ++ groups) =>
@@ -47,10 +50,25 @@ object TopRowsRule extends Rule[SparkPlan] {
         aggregate.withNewChildren(Seq(ColumnarToRowExec(WeldTopExec(groups, Seq(key), 1, Ties.All, weld))))
     })
 
-  /** The first rows of a kernel, which is told the worst of them where that spares it work. */
-  private def first(most: Int, order: Seq[SortOrder], weld: WeldExec): WeldTopExec = Thresholds.below(weld, order.head, conf) match {
-    case Some((bounded, worst)) => WeldTopExec(Nil, order, most, Ties.First, bounded, Some(worst))
-    case None => WeldTopExec(Nil, order, most, Ties.First, weld)
+  /** The first rows of a kernel, which is told the worst of them where that spares it work, and so are the filters below it. */
+  private def first(most: Int, order: Seq[SortOrder], weld: WeldExec, score: Expression): WeldTopExec = {
+    val below = filtersOn(weld.child).flatMap(_.collect { case worst: WorstSoFar if isOf(worst, score, order.head) => worst.id })
+    Thresholds.below(weld, order.head, conf) match {
+      case Some((bounded, worst)) => WeldTopExec(Nil, order, most, Ties.First, bounded, worst +: below)
+      case None => WeldTopExec(Nil, order, most, Ties.First, weld, below)
+    }
+  }
+
+  /** The conditions that rows pass on their way: another query's first rows below, which may be more, are not among these. */
+  private def filtersOn(plan: SparkPlan): Seq[Expression] = plan match {
+    case FilterExec(condition, child) => condition +: filtersOn(child)
+    case _: ProjectExec | _: ColumnarToRowExec | _: RowToColumnarExec | _: HashJoin => plan.children.flatMap(filtersOn)
+    case _ => Nil
+  }
+
+  private def isOf(worst: WorstSoFar, score: Expression, key: SortOrder): Boolean = score match {
+    case column: Attribute => column.exprId == worst.score && worst.descending == (key.direction == Descending)
+    case _ => false
   }
 
   private def isSmall(most: Int, expressions: Seq[Expression]): Boolean =

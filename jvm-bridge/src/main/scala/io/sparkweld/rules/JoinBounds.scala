@@ -1,0 +1,190 @@
+package io.sparkweld.rules
+
+import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.expressions.{MayReach, WorstSoFar}
+import io.sparkweld.support.{Backend, ExpressionDecoder, Mode, Rewritten, UnsupportedExpression, WarnOnce}
+
+import scala.jdk.CollectionConverters._
+
+import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.catalyst.expressions.aggregate.{Max, Min}
+import org.apache.spark.sql.catalyst.plans.{InnerLike, LeftOuter, RightOuter}
+import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Filter, GlobalLimit, Join, LeafNode, LocalLimit, LogicalPlan, Project}
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.catalyst.trees.TreePattern.{FILTER, JOIN, LIMIT, PYTHON_UDF}
+import org.apache.spark.sql.classic.SparkSession
+import org.apache.spark.sql.execution.LogicalRDD
+import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
+import org.apache.spark.sql.types.{BooleanType, DecimalType, DoubleType, NumericType, StringType}
+
+/**
+ * Drops rows before they are joined whose scores cannot pass a filter, or be among the first K, whatever row they are joined to.
+ *
+ * {{{
+ *   Filter f(x, text) > 9                   Filter f(x, text) > 9
+ *     Join [key]                              Join [key]
+ *       Scan [key, x]              ->           Filter may_reach(part of x, (select max(f(0, text)) from side), 9)
+ *       Scan side [key, text]                     Scan [key, x]
+ *                                               Scan side [key, text]
+ * }}}
+ *
+ * What it rewrites: comparisons of a UDF's result with a number, and `orderBy(score).limit(k)`, where the threshold is the worst of
+ * the first K so far, in the same task; the UDF's score is a sum of one part of x and of texts (`udf_compiler.twins.parts`), the
+ * table of the texts is small enough to be broadcast, and the join keeps nothing of a row that is dropped: inner, or outer with
+ * all rows of x. The subquery has the very function score each row of that table once. When it must not: a Python function to which
+ * batches matter, because fewer rows reach it. As above Spark's own filters, a row that is dropped raises no more. Runs once, after
+ * Spark has pushed operators.
+ */
+object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
+  private val MostRows = 100000
+
+  /** From so many bytes of rows on, bounds are made in `auto` mode: before, what planning takes longer is not won back. */
+  private val LeastBytes = BigInt(1L << 30)
+
+  override def apply(plan: LogicalPlan): LogicalPlan =
+    if (!plan.containsAllPatterns(PYTHON_UDF, JOIN) || !plan.containsAnyPattern(FILTER, LIMIT) || plan.isStreaming) plan
+    else SparkWeldRuntime.driver match {
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.ScoreBounds.get(conf) != Mode.Never &&
+          Backend.of(conf) != Backend.Python =>
+        WarnOnce.guard("the search for bounds below joins", plan)(rewrite(plan, driver))
+      case _ => plan
+    }
+
+  /** What a score must reach: a threshold, from above or from below. `what`: for explain. */
+  private final case class Goal(score: PythonUDF, threshold: Expression, above: Boolean, what: String)
+
+  private def rewrite(plan: LogicalPlan, driver: WeldDriver): LogicalPlan = {
+    lazy val twins = new ScalarTwins(driver, conf)
+    def below(child: LogicalPlan, goal: Goal): LogicalPlan =
+      bounded(child, goal, driver).filter(_ => twins.batchesDoNotMatter(plan, _.semanticEquals(goal.score))).getOrElse(child)
+    plan.transformDownWithPruning(_.containsAllPatterns(PYTHON_UDF, JOIN)) {
+      case filter @ Filter(condition, child) if condition.deterministic =>
+        filter.copy(child = splitConjunctivePredicates(condition).flatMap(goalOf).foldLeft(child)(below))
+      case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if 0 < most && most <= MostRows =>
+        val lower = for {
+          (project, score) <- Option(sort.child).collect { case p: Project if p.deterministic => p -> sort.order.head.child }
+          udf <- project.projectList.collectFirst { case made @ Alias(Score(udf), _) if made.toAttribute.semanticEquals(score) => udf }
+        } yield {
+          val descending = sort.order.head.direction == Descending
+          val worst = WorstSoFar(NamedExpression.newExprId.id, score.asInstanceOf[Attribute].exprId, descending)
+          project.copy(child = below(project.child, Goal(udf, worst, descending, s"be among the first $most")))
+        }
+        lower.fold(limit) { project =>
+          val whole = sort.copy(child = project)
+          limit.copy(child = local.copy(child = above.fold[LogicalPlan](whole)(_.copy(child = whole))))
+        }
+    }
+  }
+
+  /** A scalar function whose result is a double, over columns. */
+  private object Score {
+    def unapply(expression: Expression): Option[PythonUDF] = Some(expression).collect {
+      case udf: PythonUDF if udf.dataType == DoubleType && udf.evalType == EvalTypes.ScalarPandas && udf.deterministic &&
+          !udf.children.exists(_.containsPattern(PYTHON_UDF)) => udf
+    }
+  }
+
+  private def goalOf(predicate: Expression): Option[Goal] = {
+    def goal(udf: PythonUDF, threshold: Literal, above: Boolean) =
+      Option.when(threshold.value != null)(Goal(udf, threshold, above, s"pass ${predicate.sql}"))
+    predicate match {
+      case GreaterThan(Score(udf), t: Literal) => goal(udf, t, above = true)
+      case GreaterThanOrEqual(Score(udf), t: Literal) => goal(udf, t, above = true)
+      case LessThan(Score(udf), t: Literal) => goal(udf, t, above = false)
+      case LessThanOrEqual(Score(udf), t: Literal) => goal(udf, t, above = false)
+      case GreaterThan(t: Literal, Score(udf)) => goal(udf, t, above = false)
+      case GreaterThanOrEqual(t: Literal, Score(udf)) => goal(udf, t, above = false)
+      case LessThan(t: Literal, Score(udf)) => goal(udf, t, above = true)
+      case LessThanOrEqual(t: Literal, Score(udf)) => goal(udf, t, above = true)
+      case _ => None
+    }
+  }
+
+  /** The plan with a filter below its topmost join; None where there is no such bound. */
+  private def bounded(plan: LogicalPlan, goal: Goal, driver: WeldDriver): Option[LogicalPlan] = plan match {
+    case project: Project if project.deterministic && goal.score.references.subsetOf(project.child.outputSet) =>
+      bounded(project.child, goal, driver).map(child => project.copy(child = child))
+    case filter: Filter if filter.deterministic => bounded(filter.child, goal, driver).map(child => filter.copy(child = child))
+    case join @ Join(left, right, kind @ (_: InnerLike | LeftOuter | RightOuter), _, _) =>
+      val first = if (kind == RightOuter) None else condition(join, left, right, goal, driver).map(c => join.copy(left = Filter(c, left)))
+      first.orElse {
+        if (kind == LeftOuter) None else condition(join, right, left, goal, driver).map(c => join.copy(right = Filter(c, right)))
+      }
+    case _ => None
+  }
+
+  /** What holds of the rows of `own` that may reach the goal with some row of `side`. */
+  private def condition(join: Join, own: LogicalPlan, side: LogicalPlan, goal: Goal, driver: WeldDriver): Option[Expression] = {
+    val udf = goal.score
+    val (mine, others) = (udf.references.filter(own.outputSet.contains), udf.references.filter(side.outputSet.contains))
+    val suits = mine.nonEmpty && others.nonEmpty && mine.size + others.size == udf.references.size && mine.forall(hasZero) &&
+      isSmall(side) && pays(own)
+    if (!suits) None
+    else {
+      val found = for {
+        request <- FunctionRequest.of("parts", udf, ScalarTwins.columnsOf(Seq(join)), conf, AttributeSet(others))
+        reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
+      } yield {
+        val decoder = new ExpressionDecoder(request.column)
+        try {
+          val texts = reply.path("texts").elements().asScala.map(name => request.column(name.asText)).toSeq
+          val joined = most(udf, mine.toSeq, others.toSeq, texts, side, goal.above)
+          val missing = Option.when(!join.joinType.isInstanceOf[InnerLike] && reply.path("missing").isNumber)(reply.path("missing").asDouble)
+          val all = missing.fold(joined) { score =>
+            if (goal.above) Greatest(Seq(joined, Literal(score))) else Least(Seq(joined, Literal(score)))
+          }
+          def number(name: String) = reply.path(name).asDouble
+          val part = decoder.decode(reply.path("own"))
+          val reach = MayReach(part, all, goal.threshold, number("base"), number("size"), number("slack"), goal.above)
+          val what = s"rows that cannot ${goal.what} are dropped before they are joined"
+          val told = Rewritten.mark(reach, Rewritten(udf.resultId.id, udf.name, "filter", what, Nil, Nil))
+          decoder.decode(reply.path("allowed")) match {
+            case Literal.TrueLiteral => Some(told)
+            case allowed => Some(Or(told, Not(allowed)))
+          }
+        } catch { case _: UnsupportedExpression => None }
+      }
+      found.toOption.flatten
+    }
+  }
+
+  /** The largest score, or the least, of a row of `side`, where all columns of the function's own are zero or empty. */
+  private def most(
+      udf: PythonUDF,
+      own: Seq[Attribute],
+      others: Seq[Attribute],
+      texts: Seq[Expression],
+      side: LogicalPlan,
+      above: Boolean): Expression = {
+    val mine = AttributeSet(own)
+    val function = udf.withNewChildren(udf.children.map(_.transform {
+      case column: Attribute if mine.contains(column) => Literal.default(column.dataType)
+    })).asInstanceOf[PythonUDF].copy(resultId = NamedExpression.newExprId)
+    // For these the function would raise, though nothing may be joined to them.
+    val strings = others.filter(_.dataType == StringType).map(column => Or(IsNull(column), IsValidUTF8(column)))
+    val rows = (texts.map(IsNotNull(_)) ++ strings).reduceOption[Expression](And(_, _)).fold(side)(Filter(_, side))
+    val score = Alias(function, "score")()
+    val extreme = if (above) Max(score.toAttribute) else Min(score.toAttribute)
+    val query = Aggregate(Nil, Seq(Alias(extreme.toAggregateExpression(), "most")()), Project(Seq(score), rows))
+    ScalarSubquery(SparkSession.active.sessionState.optimizer.execute(query))
+  }
+
+  private def hasZero(column: Attribute): Boolean = column.dataType match {
+    case _: DecimalType => false
+    case _: NumericType | StringType | BooleanType => true
+    case _ => false
+  }
+
+  /** Whether it is a part of a table that gives the same rows again, and small enough to be read twice. */
+  private def isSmall(side: LogicalPlan): Boolean = {
+    val same = side.deterministic && !side.exists {
+      case _: Project | _: Filter => false
+      case _: LogicalRDD => true
+      case node => !node.isInstanceOf[LeafNode]
+    }
+    same && !side.containsPattern(PYTHON_UDF) && side.stats.sizeInBytes <= conf.autoBroadcastJoinThreshold
+  }
+
+  private def pays(own: LogicalPlan): Boolean =
+    SparkWeldConf.ScoreBounds.get(conf) == Mode.Always || own.stats.sizeInBytes >= LeastBytes
+}

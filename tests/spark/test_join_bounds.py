@@ -1,0 +1,122 @@
+"""Rows that no joined text can bring to a threshold are dropped before the join: the rows that come out stay PySpark's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
+
+import sparkweld
+from tests.helpers.differential import BACKEND, ENABLED, check, run
+
+ROWS, TEXTS = 6000, 40
+MODE = "spark.sparkweld.scoreBounds.mode"
+OFF = {BACKEND: "native", ENABLED: "true", "spark.sparkweld.compile.timeout": "60s", MODE: "never"}
+EXACT = {**OFF, MODE: "always"}
+DROPPED = "are dropped before they are joined"
+ORDERS = [F.desc, F.asc, F.desc_nulls_first, F.asc_nulls_last]
+
+
+@pytest.fixture(scope="module")
+def tables(spark, tmp_path_factory):
+    """Numbers of few values, so that many scores are equal, and odd ones; texts, of which keys have none, one, or two."""
+    random = np.random.default_rng(4)
+    words = np.array("red green blué fast slow old new".split())
+    rows = pd.DataFrame({
+        "id": np.arange(ROWS), "k": random.integers(0, TEXTS + 5, ROWS), "a": (random.normal(size=ROWS) * 9).round(),
+        "b": random.integers(-1, 4, ROWS) * 1.0,
+    })  # fmt: skip
+    rows["odd"] = random.permutation(np.resize([np.nan, np.inf, -np.inf, -0.0, 1e300, *random.normal(size=30).round(1)], ROWS))
+    keys = [*range(TEXTS), *range(0, TEXTS, 4)]
+    side = pd.DataFrame({"k": keys, "t": [" ".join(random.choice(words, random.integers(0, 5))) for _ in keys]})
+    folder = tmp_path_factory.mktemp("joins")
+    for part in range(2):
+        rows[part::2].to_parquet(folder / f"rows-{part}.parquet", row_group_size=1000)
+    side.to_parquet(folder / "side.parquet")
+    return rows.merge(side, on="k"), folder
+
+
+@pytest.fixture(scope="module")
+def scores(tables):
+    """Name -> UDF: numbers before a text, for whose NULLs the library raises; a text, "" where none is, and an odd number."""
+    rows, _ = tables
+    parts = ColumnTransformer([("n", "passthrough", ["a", "b"]), ("t", TfidfVectorizer(), "t")], sparse_threshold=1.0)
+    ridge = Pipeline([("parts", parts), ("model", Ridge())]).fit(rows, rows.a + rows.t.str.contains("red"))
+    text = Pipeline([("t", TfidfVectorizer()), ("model", Ridge())]).fit(rows.t, rows.t.str.contains("red") * 1.0 + rows.b)
+    return {
+        "ridge": pandas_udf(lambda d: pd.Series(ridge.predict(d)), DoubleType()),
+        "odd": pandas_udf(lambda d: pd.Series(text.predict(d["t"].fillna(""))) + d["odd"], DoubleType()),
+    }
+
+
+def scored(spark, tables, scores, name, how="inner", partitions=None, side=None):
+    rows = spark.read.parquet(*(str(tables[1] / f"rows-{part}.parquet") for part in range(2)))
+    rows = rows if partitions is None else rows.repartition(partitions, "id")
+    texts = spark.read.parquet(str(tables[1] / "side.parquet"))
+    texts = texts if side is None else texts.where(side)
+    joined = texts.join(rows, "k", how) if how == "right" else rows.join(texts, "k", how)
+    columns = ["a", "b", "t"] if name == "ridge" else ["odd", "t"]
+    return joined.select("id", "t", scores[name](F.struct(*columns)).alias("s"))
+
+
+def same(spark, query, dropped=True):
+    """The rows with and without, which are the same."""
+    found, frame = run(spark, query, EXACT)
+    assert (DROPPED in sparkweld.explain(frame)) == dropped, sparkweld.explain(frame)
+    assert found.rows == run(spark, query, OFF)[0].rows
+    return found.rows
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
+@pytest.mark.parametrize("name, how", [("ridge", "inner"), ("odd", "left"), ("odd", "right")])
+def test_the_first_rows(spark, tables, scores, name, how, order):
+    ordered = scored(spark, tables, scores, name, how).orderBy(order("s"), "id", "t")
+    for limit in (10, 3000):
+        assert len(same(spark, lambda limit=limit: ordered.limit(limit))) == limit
+
+
+@pytest.mark.parametrize("name, how", [("ridge", "inner"), ("odd", "left"), ("odd", "right")])
+def test_filters(spark, tables, scores, name, how):
+    whole = scored(spark, tables, scores, name, how)
+    values = sorted(row.s for row in run(spark, lambda: whole, OFF)[0].rows if row.s is not None and np.isfinite(row.s))
+    high, low = values[-20], values[20]
+    s = F.col("s")
+    plain = [s > high, s >= high, s <= low, s.between(low - 1, low), F.lit(low) > s]
+    for condition in [*plain, s >= float("inf")]:
+        rows = same(spark, lambda condition=condition: whole.where(condition).orderBy("id", "t"))
+        assert len(rows) < len(values) / 2
+
+
+def test_against_spark(spark, tables, scores):
+    for name, how in (("ridge", "inner"), ("odd", "left")):
+        whole = scored(spark, tables, scores, name, how)
+        check(spark, lambda whole=whole: whole.orderBy(F.desc("s"), "id", "t").limit(10), conf=EXACT, deopt=None)
+
+
+@pytest.mark.parametrize("limit, partitions, how, side", [
+    (0, 1, "inner", None), (10, 1, "inner", None), (10, 200, "left", None), (3 * ROWS, 2, "left", None), (10, 2, "left", "k < 0"),
+])  # fmt: skip
+def test_limits_partitions_and_empty_tables(spark, tables, scores, limit, partitions, how, side):
+    query = lambda: scored(spark, tables, scores, "odd", how, partitions, side).orderBy(F.desc("s"), "id", "t").limit(limit)  # noqa: E731
+    assert run(spark, query, EXACT)[0].rows == run(spark, query, OFF)[0].rows
+
+
+def test_where_it_must_not(spark, tables, scores):
+    """A full outer join keeps what is joined to nothing; other rows of a table when it is read again; a UDF of batches."""
+    high = F.col("s") > 5
+    same(spark, lambda: scored(spark, tables, scores, "odd", "full").where(high).orderBy("id", "t"), dropped=False)
+    some = spark.read.parquet(str(tables[1] / "side.parquet")).limit(3)
+    rows = spark.read.parquet(str(tables[1] / "rows-0.parquet"))
+    few = rows.join(some, "k").select("id", scores["odd"](F.struct("odd", "t")).alias("s"))
+    same(spark, lambda: few.where(high).orderBy("id"), dropped=False)
+    mean = pandas_udf(lambda s: s - s.mean(), DoubleType())
+    whole = scored(spark, tables, scores, "odd").where(high).select(mean("s").alias("m"))
+    with_bounds = run(spark, lambda: whole, EXACT)[1]
+    assert DROPPED not in sparkweld.explain(with_bounds)
