@@ -85,11 +85,12 @@ def test_the_first_rows(spark, tables, scores, name, how, order):
 @pytest.mark.parametrize("name, how", [("ridge", "inner"), ("odd", "left"), ("odd", "right")])
 def test_filters(spark, tables, scores, name, how):
     whole = scored(spark, tables, scores, name, how)
-    values = sorted(row.s for row in run(spark, lambda: whole, OFF)[0].rows if row.s is not None and np.isfinite(row.s))
+    found = run(spark, lambda: whole, OFF)[0].rows
+    values = sorted(s for _, _, s in found if s is not None and np.isfinite(s))
     high, low = values[-20], values[20]
     s = F.col("s")
     plain = [s > high, s >= high, s <= low, s.between(low - 1, low), F.lit(low) > s]
-    for condition in [*plain, s >= float("inf")]:
+    for condition in [*plain, s >= float("inf")] if name == "odd" else plain:
         rows = same(spark, lambda condition=condition: whole.where(condition).orderBy("id", "t"))
         assert len(rows) < len(values) / 2
 

@@ -11,7 +11,7 @@ import org.apache.spark.sql.catalyst.expressions.aggregate.{Max, Min}
 import org.apache.spark.sql.catalyst.plans.{InnerLike, LeftOuter, RightOuter}
 import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Filter, GlobalLimit, Join, LeafNode, LocalLimit, LogicalPlan, Project}
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.catalyst.trees.TreePattern.{FILTER, JOIN, LIMIT, PYTHON_UDF}
+import org.apache.spark.sql.catalyst.trees.TreePattern.{JOIN, PYTHON_UDF}
 import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.LogicalRDD
 import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
@@ -42,7 +42,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
   private val LeastBytes = BigInt(1L << 30)
 
   override def apply(plan: LogicalPlan): LogicalPlan =
-    if (!plan.containsAllPatterns(PYTHON_UDF, JOIN) || !plan.containsAnyPattern(FILTER, LIMIT) || plan.isStreaming) plan
+    if (!plan.containsAllPatterns(PYTHON_UDF, JOIN) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
       case Some(driver) if SparkWeldConf.Enabled.get(conf) && SparkWeldConf.ScoreBounds.get(conf) != Mode.Never &&
           Backend.of(conf) != Backend.Python =>
@@ -60,6 +60,9 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     plan.transformDownWithPruning(_.containsAllPatterns(PYTHON_UDF, JOIN)) {
       case filter @ Filter(condition, child) if condition.deterministic =>
         filter.copy(child = splitConjunctivePredicates(condition).flatMap(goalOf).foldLeft(child)(below))
+      // Spark moves a filter into the condition of an inner join, and out of it when it extracts Python UDFs.
+      case join @ Join(_, _, _: InnerLike, Some(condition), _) if condition.deterministic =>
+        splitConjunctivePredicates(condition).flatMap(goalOf).foldLeft[LogicalPlan](join)(below)
       case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if 0 < most && most <= MostRows =>
         val lower = for {
           (project, score) <- Option(sort.child).collect { case p: Project if p.deterministic => p -> sort.order.head.child }
