@@ -40,9 +40,10 @@ def parts(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
     with worker_environment(request):
         function, returned = read_command(blobs[udf["payload"]])
         found: list[Any] = []
-        bare, marked = (_pickled((function, DoubleType()), _flags(marked, found)) for marked in (False, True))
+        bare = _pickled((function, DoubleType()), _flags(False, found))
         if not found:
             return {"status": "ok", "flags": None}
+        marked = _pickled((function, DoubleType()), _flags(True, found))
         answers, unseen = _pickled((function, returned), _answers), _pickled((function, DoubleType()), _unseen)
         rest = _pickled((function, returned), lambda made: made.full)
         function, _ = read_command(rest)

@@ -1,5 +1,6 @@
 package io.sparkweld.rules
 
+import java.nio.charset.StandardCharsets
 import java.util.Base64
 
 import scala.jdk.CollectionConverters._
@@ -66,7 +67,7 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper {
     val reading = udfs.filter(_.references.exists(sides.contains)).distinctBy(_.canonicalized)
     for {
       udf <- Option.when(reading.size == 1)(reading.head)
-      if udf.evalType == EvalTypes.ScalarPandas && !udf.children.exists(_.containsPattern(PYTHON_UDF))
+      if mayHoldCascade(udf) && udf.evalType == EvalTypes.ScalarPandas && !udf.children.exists(_.containsPattern(PYTHON_UDF))
       if project.projectList.forall(onlyIn(_, udf, sides))
       if udf.references.forall(column => !sides.contains(column) || keepsDtype(column.dataType))
       request <- FunctionRequest.of("cascade_parts", udf, ScalarTwins.columnsOf(Seq(join)), conf).toOption
@@ -86,6 +87,12 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper {
         case one: PythonUDF if one.semanticEquals(udf) => above
       }.asInstanceOf[NamedExpression]), child = plan)
     }
+  }
+
+  /** Whether its command names a cascade, or is a broadcast, of which only Python knows what it holds: other models are not sent. */
+  private def mayHoldCascade(udf: PythonUDF): Boolean = {
+    val command = new String(udf.func.command.toArray, StandardCharsets.ISO_8859_1)
+    command.contains("sparkweld.willump.cascade") || command.contains("pyspark.core.broadcast")
   }
 
   /** The columns that the joins add. */
