@@ -52,6 +52,20 @@ def test_a_sample_of_batches_is_compared(spark, table):
     assert counted(frame) == (0, 0)
 
 
+def test_small_numbers_are_compared_by_their_own_size(spark, table):
+    """Where last digits may differ, the largest of a column says how much: of numbers near 1e-12 no half may be off."""
+    scale = Shifting("2e-12", "3e-12")
+
+    @pandas_udf("double")
+    def small(x: pd.Series) -> pd.Series:
+        return np.exp(-x / 10_000) * scale
+
+    query = lambda: table.select("x", small("x").alias("y"))  # noqa: E731
+    _, frame = run(spark, query, {FRACTION: "1"})
+    assert counted(frame)[1] > 0
+    assert "SW956" in sparkweld.explain(query())
+
+
 def test_a_difference_turns_the_kernel_off(spark, table):
     offset = Shifting("2.0", "3.0")
 

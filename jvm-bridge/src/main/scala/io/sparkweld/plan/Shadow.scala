@@ -61,8 +61,8 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
   def againstFull(made: ColumnarBatch, flags: Option[ColumnVector])(full: => ColumnarBatch): Unit =
     try {
       val expected = full
-      val rows = decided(made, flags).toArray
-      plan.drifts.head.compared(rows.length, rows.count(row => differing(made, expected, row).isDefined))
+      val (rows, scales) = (decided(made, flags).toArray, scalesOf(expected))
+      plan.drifts.head.compared(rows.length, rows.count(row => differing(made, expected, row, scales).isDefined))
     } catch { case NonFatal(problem) => stop(problem) }
 
   private def stop(problem: Throwable): Unit = {
@@ -78,49 +78,74 @@ private final class Shadow(plan: TaskPlan, partition: Int) {
 
   private def difference(made: ColumnarBatch, expected: ColumnarBatch, flags: Option[ColumnVector]): Option[String] =
     if (made.numRows() != expected.numRows()) Some(s"the kernel keeps ${made.numRows()} rows, Python ${expected.numRows()}")
-    else decided(made, flags).flatMap { row =>
-      differing(made, expected, row).map { k =>
-        val (one, other) = (valueOf(made.getRow(row), k), valueOf(expected.getRow(row), k))
-        s"in row $row of a batch of partition $partition, ${names(k)} is $one by the kernel and $other by Python"
-      }
-    }.nextOption()
+    else {
+      val scales = scalesOf(expected)
+      decided(made, flags).flatMap { row =>
+        differing(made, expected, row, scales).map { k =>
+          val (one, other) = (valueOf(made.getRow(row), k), valueOf(expected.getRow(row), k))
+          s"in row $row of a batch of partition $partition, ${names(k)} is $one by the kernel and $other by Python"
+        }
+      }.nextOption()
+    }
+
+  /** The largest finite number of each column, by which differences of its others are measured; 0 where they have to be the same. */
+  private def scalesOf(expected: ColumnarBatch): Array[Double] =
+    if (!shadow.kept) new Array[Double](columns.length)
+    else columns.indices.map { k =>
+      (0 until expected.numRows()).iterator.map(row => largest(valueOf(expected.getRow(row), k), columns(k))).maxOption.getOrElse(0.0)
+    }.toArray
+
+  private def largest(value: Any, dataType: DataType): Double = (value, dataType) match {
+    case (x: Double, _) => if (x.isInfinite || x.isNaN) 0.0 else math.abs(x)
+    case (x: Float, _) => largest(x.toDouble, dataType)
+    case (x: ArrayData, ArrayType(of, _)) => (0 until x.numElements()).map(i => largest(element(x, i, of), of)).maxOption.getOrElse(0.0)
+    case (x: InternalRow, of: StructType) =>
+      of.indices.map(i => largest(field(x, i, of), Fallback.stored(of(i).dataType))).maxOption.getOrElse(0.0)
+    case _ => 0.0
+  }
 
   private def decided(made: ColumnarBatch, flags: Option[ColumnVector]): Iterator[Int] =
     (0 until made.numRows()).iterator.filterNot(row => flags.exists(_.isNullAt(row)))
 
   /** A column in which the row differs. */
-  private def differing(made: ColumnarBatch, expected: ColumnarBatch, row: Int): Option[Int] =
-    columns.indices.find(k => !same(valueOf(made.getRow(row), k), valueOf(expected.getRow(row), k), columns(k)))
+  private def differing(made: ColumnarBatch, expected: ColumnarBatch, row: Int, scales: Array[Double]): Option[Int] =
+    columns.indices.find(k => !same(valueOf(made.getRow(row), k), valueOf(expected.getRow(row), k), columns(k), scales(k)))
 
   private def valueOf(row: InternalRow, k: Int): Any = if (row.isNullAt(k)) null else row.get(k, columns(k))
 
-  private def same(a: Any, b: Any, dataType: DataType): Boolean = (a, b, dataType) match {
+  private def same(a: Any, b: Any, dataType: DataType, scale: Double): Boolean = (a, b, dataType) match {
     case (null, null, _) => true
     case (null, _, _) | (_, null, _) => false
     case (x: Double, y: Double, _) =>
-      java.lang.Double.doubleToLongBits(x) == java.lang.Double.doubleToLongBits(y) || shadow.kept && near(x, y, Shadow.OfDoubles)
+      java.lang.Double.doubleToLongBits(x) == java.lang.Double.doubleToLongBits(y) || shadow.kept && near(x, y, Shadow.OfDoubles, scale)
     case (x: Float, y: Float, _) =>
-      java.lang.Float.floatToIntBits(x) == java.lang.Float.floatToIntBits(y) || shadow.kept && near(x, y, Shadow.OfFloats)
+      java.lang.Float.floatToIntBits(x) == java.lang.Float.floatToIntBits(y) || shadow.kept && near(x, y, Shadow.OfFloats, scale)
     case (x: Array[Byte], y: Array[Byte], _) => java.util.Arrays.equals(x, y)
     case (x: ArrayData, y: ArrayData, ArrayType(of, _)) =>
-      x.numElements() == y.numElements() && (0 until x.numElements()).forall(i => same(element(x, i, of), element(y, i, of), of))
-    case (x: InternalRow, y: InternalRow, of: StructType) => of.indices.forall { i =>
-        val field = Fallback.stored(of(i).dataType)
-        same(if (x.isNullAt(i)) null else x.get(i, field), if (y.isNullAt(i)) null else y.get(i, field), field)
-      }
+      x.numElements() == y.numElements() && (0 until x.numElements()).forall(i => same(element(x, i, of), element(y, i, of), of, scale))
+    case (x: InternalRow, y: InternalRow, of: StructType) =>
+      of.indices.forall(i => same(field(x, i, of), field(y, i, of), Fallback.stored(of(i).dataType), scale))
     case _ => a == b
   }
 
   private def element(array: ArrayData, i: Int, of: DataType): Any = if (array.isNullAt(i)) null else array.get(i, of)
 
-  private def near(x: Double, y: Double, share: Double): Boolean =
-    math.abs(x - y) <= share * math.max(1.0, math.max(math.abs(x), math.abs(y)))
+  private def field(row: InternalRow, i: Int, of: StructType): Any =
+    if (row.isNullAt(i)) null else row.get(i, Fallback.stored(of(i).dataType))
+
+  private def near(x: Double, y: Double, share: Double, scale: Double): Boolean =
+    !x.isInfinite && !y.isInfinite && math.abs(x - y) <= share * (math.abs(y) + scale)
 }
 
 private object Shadow {
   private val Golden = 0.6180339887498949
 
-  /** How far apart the results of whole functions may be whose operations are kept within a few units of the last place. */
-  private val OfDoubles = 1e-9
-  private val OfFloats = 1e-4
+  /**
+   * Two orders of adding m terms lie at most 2 * m * eps * sum(|term|) apart (Higham, Accuracy and Stability of Numerical Algorithms,
+   * section 4.2), and functions of libm 4 eps, to which what follows may add. So these are sums of 50,000 terms, or 500 in 32 bits, whose
+   * sum of |term| is that of the value and of the largest one of its column. The check before a function is compiled has the same rule
+   * (udf_compiler/probe_differences.py).
+   */
+  private val OfDoubles = 2 * 50000 * Math.ulp(1.0)
+  private val OfFloats = 2 * 500 * Math.ulp(1.0f).toDouble
 }
