@@ -210,7 +210,9 @@ def test_rows_are_held_against_the_certificate(spark, folder, parquet):
         assert counted(frame) == (ROWS, np.count_nonzero(~cascade.sure(data)))
         assert told(spark, "SW954") == (easy == 0.3)
         share = 100 * np.mean(~cascade.sure(data))
-        assert f"measured: {ROWS:,} rows, {share:.1f}% left to the full model" in sparkweld.explain(frame)
+        promised = sparkweld.cascade.certificate(path)
+        gain = promised.full_cost / (promised.small_cost + share / 100 * promised.full_cost)
+        assert f"measured: {ROWS:,} rows, {share:.1f}% left to the full model: {gain:.2f}x" in sparkweld.explain(frame)
     # Rows that a filter keeps are not a sample of those scored, and so not counted.
     _, frame = run(spark, lambda: table.where(label("text") == "yes").select("id"), {PATH: str(path)})
     assert measured(frame).kernel_batches and counted(frame) == (0, 0)
@@ -249,7 +251,7 @@ def test_drift_is_told_from_chance(spark):
 
     def found(then, now, level):
         edges = array(jvm.double, [float(k) for k in range(len(then) - 1)])
-        watch = jvm.io.sparkweld.compile.Watch("p", edges, array(jvm.long, then), 5, 0, 0.0, True)
+        watch = jvm.io.sparkweld.compile.Watch("p", edges, array(jvm.long, then), 5, 0, 0.0, True, 1.0, 9.0)
         return jvm.io.sparkweld.plan.Drift.found(watch, array(jvm.long, now), level).isDefined()
 
     rng = np.random.default_rng(0)

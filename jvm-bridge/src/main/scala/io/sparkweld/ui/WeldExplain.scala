@@ -67,7 +67,11 @@ object WeldExplain {
       val (some, all) = (weld.metrics(part).value, weld.metrics(of).value)
       Option.when(all > 0)(f"measured: $all%,d $unit, ${100.0 * some / all}%.1f%% $what")
     }
-    Seq(share("unsureRows", "watchedRows", "left to the full model"), share("cachedRows", "cacheRows", "found in the feature cache"),
+    val saving = Option.when(weld.kernel.watched.length == 1) {
+      val share = weld.metrics("unsureRows").value.toDouble / math.max(weld.metrics("watchedRows").value, 1L)
+      f": ${weld.kernel.watched.head.saving(share)}%.2fx by the costs of the certificate"
+    }
+    Seq(share("unsureRows", "watchedRows", s"left to the full model${saving.getOrElse("")}"), share("cachedRows", "cacheRows", "found in the feature cache"),
       share("keptTexts", "textRows", "vectorised for an earlier row", "texts")).flatten
   }
 
