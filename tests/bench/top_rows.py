@@ -62,6 +62,7 @@ class Table:
         for number, part in enumerate(parts_of(case, rows)):
             self.paths.append(str(folder / f"{number}.parquet"))
             pq.write_table(pa.Table.from_pandas(part, preserve_index=False), self.paths[-1])
+        self._scored: dict[bool, Any] = {}
         self.side = None
         if case.side is not None:
             self.side = str(folder / "side.parquet")
@@ -73,6 +74,12 @@ class Table:
         return frame if self.side is None else frame.join(self.spark.read.parquet(self.side), self.case.key, "left")
 
     def scored(self, first: bool = False) -> Any:
+        """Their scores, by one function for all queries, as a session has it: what is planned once is known to the next."""
+        if first not in self._scored:
+            self._scored[first] = self._by_model(first)
+        return self._scored[first]
+
+    def _by_model(self, first: bool) -> Any:
         features = [self.case.text] if list(self.case.rows.columns) == [self.case.text] else None
         scored = sparkweld.score(self.rows_of(first), self.case.model, features, output="score", proba=self.case.proba)
         return scored.select("id", "score")

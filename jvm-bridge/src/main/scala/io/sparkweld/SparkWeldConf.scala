@@ -78,7 +78,7 @@ object SparkWeldConf {
   val TopKEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.topK.enabled", default = true, Session,
     "Drop rows that cannot be among the first of a top-K query right where a kernel made them.")
   val ScoreBounds: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.scoreBounds.mode", "one of auto, always, never", "auto",
-    "Whether kernels drop, before a filter by a model's result, the rows whose bounds, of a forest's first trees or of all but the " +
+    "Whether kernels drop, before a filter by a model's result, the rows whose bounds, of parts of a forest or of all but the " +
       "text, say that they cannot pass, so that the model is computed for the others alone. Kernels measure whether that is " +
       "faster, and go on only while it is. `auto`: over 1 GB and more, since it takes longer to plan; `never`: not at all. " +
       "`always`: in top-K queries by such a result, too. Rows that no row of a small joined table can bring past the filter, or " +
@@ -90,8 +90,8 @@ object SparkWeldConf {
   val PipelineBlockRows: ConfKey[Int] = int("spark.sparkweld.pipeline.blockRows", 0, Session,
     "Rows of a block of such a pipeline. 0: what the L2 cache and the first blocks say.")
   val PipelineSplit: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.pipeline.split.mode", "one of auto, always, never", "auto",
-    "Whether the kernels of such a pipeline before its first call and after its last one run in the JVM: `auto` where columns that " +
-      "calls neither take nor make cost more on their way to Python than that, `always` where it is possible.", Session, Mode.parse)
+    "Whether the kernels of such a pipeline before its first call and after its last one run in the JVM, where that is possible: " +
+      "`always` does, `never` does not, nor does `auto`, as long as it is not measured where that pays.", Session, Mode.parse)
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
     "The longest that planning a query may wait for the compile service; past it the query runs as Spark planned it.")
   val ObjectTimeout: ConfKey[Long] = time("spark.sparkweld.compile.objectTimeout", "60s", Application,
