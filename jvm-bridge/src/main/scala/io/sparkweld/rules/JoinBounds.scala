@@ -36,11 +36,6 @@ import org.apache.spark.sql.types.{BooleanType, DecimalType, DoubleType, Numeric
  * Spark has pushed operators.
  */
 object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
-  private val MostRows = 100000
-
-  /** From so many bytes of rows on, bounds are made in `auto` mode: before, what planning takes longer is not won back. */
-  private val LeastBytes = BigInt(1L << 30)
-
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsAllPatterns(PYTHON_UDF, JOIN) || plan.isStreaming) plan
     else SparkWeldRuntime.driver match {
@@ -63,7 +58,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
       // Spark moves a filter into the condition of an inner join, and out of it when it extracts Python UDFs.
       case join @ Join(_, _, _: InnerLike, Some(condition), _) if condition.deterministic =>
         splitConjunctivePredicates(condition).flatMap(goalOf).foldLeft[LogicalPlan](join)(below)
-      case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if 0 < most && most <= MostRows =>
+      case limit @ GlobalLimit(IntegerLiteral(most), local @ LocalLimit(_, Sorted(above, sort))) if 0 < most && most <= TopRowsRule.MostRows =>
         val lower = for {
           (project, score) <- Option(sort.child).collect { case p: Project if p.deterministic => p -> sort.order.head.child }
           udf <- project.projectList.collectFirst { case made @ Alias(Score(udf), _) if made.toAttribute.semanticEquals(score) => udf }
@@ -121,7 +116,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     val udf = goal.score
     val (mine, others) = (udf.references.filter(own.outputSet.contains), udf.references.filter(side.outputSet.contains))
     val suits = mine.nonEmpty && others.nonEmpty && mine.size + others.size == udf.references.size && mine.forall(hasZero) &&
-      isSmall(side) && pays(own)
+      isSmall(side) && PipelineSettings.bounds(conf, own.stats.sizeInBytes)
     if (!suits) None
     else {
       val found = for {
@@ -187,7 +182,4 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     }
     same && !side.containsPattern(PYTHON_UDF) && side.stats.sizeInBytes <= conf.autoBroadcastJoinThreshold
   }
-
-  private def pays(own: LogicalPlan): Boolean =
-    SparkWeldConf.ScoreBounds.get(conf) == Mode.Always || own.stats.sizeInBytes >= LeastBytes
 }

@@ -23,14 +23,16 @@ private[rules] object PipelineSettings {
   /** From so many bytes of input on, bounds are made in `auto` mode: before, what planning takes longer is not won back. */
   private val LeastBounded = BigInt(1L << 30)
 
+  /** Whether bounds of models are made for an input of so many bytes, by Spark's estimate. */
+  def bounds(conf: SQLConf, size: => BigInt): Boolean = SparkWeldConf.ScoreBounds.get(conf) match {
+    case Mode.Auto => size >= LeastBounded
+    case mode => mode == Mode.Always
+  }
+
   /** `size`: Spark's estimate of the bytes that come in. */
   def of(conf: SQLConf, size: => BigInt): ObjectNode = {
-    val bounds = SparkWeldConf.ScoreBounds.get(conf) match {
-      case Mode.Auto => size >= LeastBounded
-      case mode => mode == Mode.Always
-    }
     val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
-      .put("ansi", conf.ansiEnabled).put("bounds", bounds)
+      .put("ansi", conf.ansiEnabled).put("bounds", bounds(conf, size))
       .put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
     val pandas = node.putObject("pandas")
     val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }

@@ -31,7 +31,8 @@ import org.apache.spark.sql.execution.window.{Partial, WindowGroupLimitExec}
  * deterministic; a limit so large that the first rows are no small part.
  */
 object TopRowsRule extends Rule[SparkPlan] {
-  private val MostRows = 100000
+  /** Past so many rows the first ones are no small part. */
+  private[rules] val MostRows = 100000
 
   override def apply(plan: SparkPlan): SparkPlan =
     if (!plan.exists(_.isInstanceOf[WeldExec]) || !SparkWeldConf.TopKEnabled.get(conf)) plan
