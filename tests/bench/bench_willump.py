@@ -25,6 +25,7 @@ import numpy as np
 from cascade_cases import WORKLOADS, Workload, workload
 from feature_cache import run as cached
 from threadpoolctl import threadpool_limits
+from top_rows import OFF_ROWS, ROWS, Asked
 from top_rows import run as top_rows
 from top_rows_cases import WORKLOADS as TOP_WORKLOADS
 
@@ -46,7 +47,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=os.environ.get("SPARKWELD_SOURCES"), help="folder of the tables")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is run; all of it otherwise")
     parser.add_argument("--cases", default="", help="of cascades, only those whose names are among these words")
-    parser.add_argument("--rows", type=int, default=5_000_000, help="of a table of top-K queries")
+    parser.add_argument("--rows", type=int, default=ROWS, help="of a table of top-K queries")
+    parser.add_argument("--off-rows", type=int, default=OFF_ROWS, help="of them with the plugin off; 0: not at all")
     parser.add_argument("--loss", type=float, default=0.001, help="the loss allowed, as a share of rows")
     parser.add_argument("--repetitions", type=int, default=500, help="fits on made-up rows")
     parser.add_argument("--json", type=Path, help="also write all figures to this file")
@@ -163,7 +165,7 @@ def main() -> int:
     if "cache" in arguments.parts:
         faults += cached(300_000)
     if "top" in arguments.parts:
-        faults += top_rows(arguments.data, arguments.rows, list(TOP_WORKLOADS))
+        faults += top_rows(arguments.data, Asked(arguments.rows, arguments.off_rows), list(TOP_WORKLOADS))
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
     print("\n" + "\n".join(f"FAILED: {fault}" for fault in faults) if faults else "\nall answers equal, all targets met")

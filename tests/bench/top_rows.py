@@ -1,13 +1,17 @@
 """Top-K queries and score filters over millions of rows to their times: what is skipped, against all rows scored in kernels.
 
-    python tests/bench/top_rows.py --data FOLDER [--rows N] [--cases WORDS]     (bench_willump.py prints it as well)
+    python tests/bench/top_rows.py --data FOLDER [--rows N] [--cases WORDS] [--off-rows N] [--cpu]
+    (bench_willump.py prints it as well)
 
 Columns of the table: *exact* has all of the plugin's rules, *full* is the same session with those off that skip rows by their
-scores or look up what came before, so that kernels score every row and Spark picks, *off* is the same session with the plugin off
-over one file of the rows (its time is that of so many rows, times the number of files). Times are the best of the repeats,
-taken by turns, to the collected rows of a top-K query, and to the noop sink for a filter. Before, the answers of all three
-are compared, row by row; filters' by count and a sum of hashes of the rows' numbers and scores. *approximate* is a ranking
-fitted to some rows of the same table, in the place of *exact*, and its recall is counted. It extrapolates to the smaller K.
+scores or look up what came before, so that kernels score every row and Spark picks. *off* is the same session with the plugin
+off over fewer rows, once for each workload, since without the plugin every query scores all of them: its time is that of a
+query for the first ten, in two tasks, times as many as the table has more rows. `--off-rows 0` goes without. Times are the best
+of the repeats, taken by turns, to the collected rows of a top-K query, and to the noop sink for a filter; with `--cpu` it is
+the processors' time in the JVM and below it, which other work on the machine changes little. Before, the answers of *exact* and
+*full* are compared over all rows, and those with the plugin off over its rows, row by row; filters' by count and a sum of
+hashes of the rows' numbers and scores. *approximate* is a ranking fitted to some rows of the same table, in the place of
+*exact*, and its recall is counted. It extrapolates to the smaller K.
 """
 
 from __future__ import annotations
@@ -21,13 +25,15 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from top_rows_cases import PART, WORKLOADS, Workload, parts_of
+from process_memory import cpu_seconds
+from top_rows_cases import WORKLOADS, Workload, parts_of
 
 import sparkweld
 from sparkweld.errors import Refusal
@@ -38,6 +44,8 @@ SKIPPING = {
     "spark.sparkweld.topK.enabled": ("true", "false"), "spark.sparkweld.scoreBounds.mode": ("always", "never"),
     "spark.sparkweld.featureCache.mode": ("auto", "never"),
 }  # fmt: skip
+#: Of a table, and of them with the plugin off.
+ROWS, OFF_ROWS = 5_000_000, 100_000
 LIMITS, PASSES = (10, 100, 1000), (0.001, 0.01, 0.1)
 TARGETS = {"exact": 3.0, "approximate": 5.7, "off": 23.0}
 RECALL = 0.95
@@ -53,24 +61,53 @@ class OtherAnswer(Exception):
     """Two runs of a query that have to agree do not."""
 
 
-class Table:
-    """The rows of a workload in Parquet files, `first` of which the plugin is off for, and their scores."""
+@dataclass(frozen=True)
+class Asked:
+    """What is measured: `rows` of a table, `off_rows` of them with the plugin off, and by which clock."""
 
-    def __init__(self, spark: Any, case: Workload, rows: int, folder: Path) -> None:
-        self.spark, self.case, self.rows = spark, case, rows
-        self.paths = []
-        for number, part in enumerate(parts_of(case, rows)):
-            self.paths.append(str(folder / f"{number}.parquet"))
-            pq.write_table(pa.Table.from_pandas(part, preserve_index=False), self.paths[-1])
+    rows: int
+    off_rows: int
+    cpu: bool = False
+    approximate_only: bool = False
+    repeats: int = 2
+
+    def arguments(self) -> list[str]:
+        """The same for another process."""
+        flags = ["--cpu"] * self.cpu + ["--approximate"] * self.approximate_only
+        return ["--rows", str(self.rows), "--off-rows", str(self.off_rows), *flags]
+
+
+class Table:
+    """The rows of a workload in Parquet files, the `first` of them for the plugin off, and their scores."""
+
+    def __init__(self, spark: Any, case: Workload, asked: Asked, folder: Path) -> None:
+        self.spark, self.case, self.rows = spark, case, asked.rows
+        self.cpu, self.repeats, self.folder = asked.cpu, asked.repeats, folder
+        self.off_rows = min(asked.off_rows, asked.rows)
+        self.paths: dict[bool, list[str]] = {False: [], True: []}
+        for part in parts_of(case, self.rows):
+            if self.off_rows and not self.paths[True]:
+                half, few = -(-self.off_rows // 2), part[: self.off_rows]
+                self.off_rows = len(few)
+                for piece in (few[:half], few[half:]):  # a task for each of the two cores
+                    self._write(piece, first=True)
+            self._write(part, first=False)
         self._scored: dict[bool, Any] = {}
+        self._alone: Any = None
+        self.off: float | None = None
         self.side = None
         if case.side is not None:
             self.side = str(folder / "side.parquet")
             pq.write_table(pa.Table.from_pandas(case.side, preserve_index=False), self.side)
 
+    def _write(self, rows: Any, first: bool) -> None:
+        paths = self.paths[first]
+        paths.append(str(self.folder / f"{'first' if first else 'rows'}-{len(paths)}.parquet"))
+        pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), paths[-1])
+
     def rows_of(self, first: bool = False) -> Any:
         """The rows with all columns that the model reads."""
-        frame = self.spark.read.parquet(*(self.paths[:1] if first else self.paths))
+        frame = self.spark.read.parquet(*self.paths[first])
         return frame if self.side is None else frame.join(self.spark.read.parquet(self.side), self.case.key, "left")
 
     def scored(self, first: bool = False) -> Any:
@@ -83,6 +120,15 @@ class Table:
         features = [self.case.text] if list(self.case.rows.columns) == [self.case.text] else None
         scored = sparkweld.score(self.rows_of(first), self.case.model, features, output="score", proba=self.case.proba)
         return scored.select("id", "score")
+
+    def alone(self) -> Any:
+        """The scores of the first rows with the plugin off, which has to be off; how long a query of all rows takes is kept."""
+        if self._alone is None:
+            scores = str(self.folder / "alone")
+            self.scored(first=True).write.parquet(scores)  # workers are started, and have the model
+            self.off = seconds(top(LIMITS[0])(self.scored(first=True)), self.cpu) * self.rows / self.off_rows
+            self._alone = self.spark.read.parquet(scores)
+        return self._alone
 
 
 def top(k: int) -> Callable[[Any], Any]:
@@ -105,14 +151,15 @@ def answer(frame: Any) -> Any:
     return row.n, row.h
 
 
-def seconds(frame: Any) -> float:
-    """Of one run."""
-    started = time.perf_counter()
+def seconds(frame: Any, cpu: bool) -> float:
+    """Of one run, by the wall's clock or the processors'."""
+    clock = cpu_seconds if cpu else time.perf_counter
+    started = clock()
     if frame._jdf.logicalPlan().toString().startswith("GlobalLimit"):
         frame.collect()
     else:
         frame.write.format("noop").mode("overwrite").save()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 class Sides:
@@ -127,22 +174,30 @@ class Sides:
             self.spark.conf.set(name, exact if side == "exact" else other)
 
 
-def measured(table: Table, query: Callable[[Any], Any], repeats: int) -> dict[str, float]:
+def measured(table: Table, query: Callable[[Any], Any]) -> dict[str, float]:
     """side -> seconds, of all rows. Raises OtherAnswer. Answers of kept scores may differ from Python's."""
     sides = Sides(table.spark)
 
-    def run(side: str, what: Callable[[Any], Any], first: bool) -> Any:
+    def run(side: str, what: Callable[[Any], Any], first: bool = False) -> Any:
         sides.use(side)
-        return what(query(table.scored(first)))
+        return what(query(table.alone() if side == "off" else table.scored(first)))
 
-    if run("exact", answer, False) != run("full", answer, False):
+    if run("exact", answer) != run("full", answer):
         raise OtherAnswer("skipping rows gives another answer than all rows")
-    alone, mine = run("off", answer, True), run("exact", answer, True)
-    if not same(alone, mine):
-        raise OtherAnswer(f"the plugin gives another answer than without it: {alone} and {mine}")
-    found = {side: min(run(side, seconds, False) for _ in range(repeats)) for side in ("exact", "full")}
-    found["off"] = run("off", seconds, True) * table.rows / min(PART, table.rows)
-    return found
+    if table.off_rows:
+        alone, mine = run("off", answer), run("exact", answer, True)
+        if not same(alone, mine):
+            raise OtherAnswer(f"the plugin gives another answer than without it: {alone} and {mine}")
+    return timed(table, lambda side: run(side, lambda frame: frame))
+
+
+def timed(table: Table, query: Callable[[str], Any]) -> dict[str, float]:
+    """side -> the best of its seconds: by turns, but for those with the plugin off."""
+    times: dict[str, list[float]] = {"exact": [], "full": []}
+    for _ in range(table.repeats):
+        for side, found in times.items():
+            found.append(seconds(query(side), table.cpu))
+    return {side: min(found) for side, found in times.items()} | ({} if table.off is None else {"off": table.off})
 
 
 def same(alone: Any, mine: Any) -> bool:
@@ -162,22 +217,23 @@ def thresholds(table: Table) -> list[float]:
 
 def line(name: str, query: str, rows: int, found: dict[str, float]) -> str:
     cells = f"{found['exact']:.2f} s | {found['full']:.2f} s | {found['full'] / found['exact']:.2f}x"
-    return f"| {name} | {query} | {rows:,} | {cells} | {found['off']:.1f} s | {found['off'] / found['exact']:.1f}x |"
+    off = f"{found['off']:.1f} s | {found['off'] / found['exact']:.1f}x" if "off" in found else " | "
+    return f"| {name} | {query} | {rows:,} | {cells} | {off} |"
 
 
-def exact(table: Table, name: str, repeats: int) -> list[str]:
+def exact(table: Table, name: str) -> list[str]:
     """Prints the lines of a workload; what is below its target."""
     queries = [(f"first {k:,}", top(k)) for k in LIMITS]
     queries += [(f"score > its {1 - share:.1%} quantile", above(t)) for share, t in zip(PASSES, thresholds(table), strict=True)]
     missed = []
     for what, query in queries:
-        found = measured(table, query, repeats)
+        found = measured(table, query)
         print(line(name, what, table.rows, found), flush=True)
         missed += below(name, what, found, TARGETS["exact"])
     return missed
 
 
-def approximate(table: Table, name: str, folder: Path, repeats: int) -> list[str]:
+def approximate(table: Table, name: str) -> list[str]:
     """Prints what a ranking makes of queries of each size; what is below its target."""
     case = table.case
     ks = [k for k in LIMITS if k <= table.rows * LARGEST]
@@ -187,7 +243,7 @@ def approximate(table: Table, name: str, folder: Path, repeats: int) -> list[str
     started = time.perf_counter()
     try:
         made = sparkweld.ranking.fit(
-            case.model, rows, ks, RECALL, rows=table.rows, path=folder / "ranking", proba=case.proba,
+            case.model, rows, ks, RECALL, rows=table.rows, path=table.folder / "ranking", proba=case.proba,
             text=case.text if list(case.rows.columns) == [case.text] else None, extrapolate=True,
         )
     except Refusal as refused:
@@ -195,10 +251,10 @@ def approximate(table: Table, name: str, folder: Path, repeats: int) -> list[str
         return [f"{name}: no ranking ({refused.code}), the target is {TARGETS['approximate']:g}x full"]
     print(f"\n{name}: a ranking of {len(rows):,} rows, {time.perf_counter() - started:.0f} s\n")
     print("\n".join(f"    {line}" for line in made.certificate.lines()) + "\n")
-    return [fault for k in ks for fault in _approximate(table, name, folder, k, repeats)]
+    return [fault for k in ks for fault in _approximate(table, name, k)]
 
 
-def _approximate(table: Table, name: str, folder: Path, k: int, repeats: int) -> list[str]:
+def _approximate(table: Table, name: str, k: int) -> list[str]:
     sides = Sides(table.spark)
 
     def query(side: str) -> Any:
@@ -206,19 +262,17 @@ def _approximate(table: Table, name: str, folder: Path, k: int, repeats: int) ->
         sides.use(side)
         table.spark.conf.unset(RANKINGS)
         if side == "exact":
-            table.spark.conf.set(RANKINGS, str(folder / "ranking"))
-        return top(k)(table.scored(first=side == "off"))
+            table.spark.conf.set(RANKINGS, str(table.folder / "ranking"))
+        return top(k)(table.scored())
 
     wanted = {row.id for row in query("full").collect()}
     near = query("exact")
     recall = len(wanted & {row.id for row in near.collect()}) / k
     told = sparkweld.explain(near)
-    times: dict[str, list[float]] = {"exact": [], "full": []}
-    for _ in range(repeats):
-        for side in times:
-            times[side].append(seconds(query(side)))
-    found = {side: min(of) for side, of in times.items()}
-    found["off"] = seconds(query("off")) * table.rows / min(PART, table.rows)
+    if table.off_rows:
+        sides.use("off")
+        table.alone()
+    found = timed(table, query)
     table.spark.conf.unset(RANKINGS)
     print(line(f"{name}, approximate", f"first {k:,}, recall {recall:.1%}", table.rows, found), flush=True)
     print("\n".join(line for line in told.splitlines() if "measured: the small model" in line))
@@ -233,20 +287,21 @@ def below(name: str, query: str, found: dict[str, float], target: float) -> list
     return [
         f"{name}, {query}: {found[side] / found['exact']:.2f}x {side}, the target is {least:g}x"
         for side, least in (("full", target), ("off", TARGETS["off"]))
-        if found[side] < least * found["exact"]
+        if side in found and found[side] < least * found["exact"]
     ]
 
 
-def run(data: Path, rows: int, names: list[str], approximate_only: bool = False) -> list[str]:
+def run(data: Path, asked: Asked, names: list[str]) -> list[str]:
     """Prints the tables; what is wrong. Each workload has a process, and so a Spark, of its own: its memory is free afterwards,
     and the end of one that the system has ended for want of memory is said.
     """
     faults: list[str] = []
-    about = f"top-K queries and score filters, {rows:,} rows, two cores; off: {PART:,} rows, times {rows / PART:g}"
+    off = f"; off: {asked.off_rows:,} rows, times {asked.rows / asked.off_rows:g}" if asked.off_rows else ""
+    clock = "the processors' seconds" if asked.cpu else "seconds"
+    about = f"top-K queries and score filters, {asked.rows:,} rows, two cores, {clock}{off}"
     print(f"\n{about}\n\n{_HEAD}", flush=True)
     for name in names:
-        command = [sys.executable, __file__, "--data", str(data), "--rows", str(rows), "--workload", name]
-        command += ["--approximate"] if approximate_only else []
+        command = [sys.executable, __file__, "--data", str(data), "--workload", name, *asked.arguments()]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for text in process.stdout:
@@ -260,16 +315,16 @@ def run(data: Path, rows: int, names: list[str], approximate_only: bool = False)
     return faults
 
 
-def run_one(data: Path, rows: int, name: str, approximate_only: bool = False, repeats: int = 2) -> list[str]:
+def run_one(data: Path, asked: Asked, name: str) -> list[str]:
     """Prints the lines of a workload; what is wrong."""
     spark = session()
     with tempfile.TemporaryDirectory() as folder:
         case = WORKLOADS[name](data)
-        table = Table(spark, case, rows, Path(folder))
+        table = Table(spark, case, asked, Path(folder))
         try:
-            faults = [] if approximate_only else exact(table, name, repeats)
+            faults = [] if asked.approximate_only else exact(table, name)
             if case.ranked:
-                faults += approximate(table, name, Path(folder), repeats)
+                faults += approximate(table, name)
         except OtherAnswer as wrong:
             faults = [f"{name}: {wrong}"]
     spark.stop()
@@ -293,17 +348,20 @@ def session() -> Any:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("SPARKWELD_SOURCES"), help="folder of the tables")
-    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--off-rows", type=int, default=OFF_ROWS, help="of them with the plugin off; 0: not at all")
     parser.add_argument("--cases", default=" ".join(WORKLOADS), help="only those whose names are among these words")
     parser.add_argument("--approximate", action="store_true", help="only queries by candidates")
+    parser.add_argument("--cpu", action="store_true", help="the processors' time in the place of the wall's")
     parser.add_argument("--workload", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)
+    asked = Asked(arguments.rows, arguments.off_rows, arguments.cpu, arguments.approximate)
     if arguments.workload:
-        faults = run_one(arguments.data, arguments.rows, arguments.workload, arguments.approximate)
+        faults = run_one(arguments.data, asked, arguments.workload)
         print("".join(f"{_FAULT}{fault}\n" for fault in faults), end="")
         return _FAULTY if faults else 0
-    faults = run(arguments.data, arguments.rows, arguments.cases.split(), arguments.approximate)
+    faults = run(arguments.data, asked, arguments.cases.split())
     print("\n".join(f"{_FAULT}{fault}" for fault in faults) or "all answers equal, all targets met")
     return 1 if faults else 0
 
