@@ -98,6 +98,7 @@ def fit(
     model of another kind).
     """
     kind, groups = check_kind(pipeline), feature_groups(pipeline, data)
+    asked = Joins.of(joins, groups.names)
     splits = split(data, check_labels(label, len(data), kind), seed)
     needed = rows_needed(promise.allowed, promise.confidence)
     if len(splits.certify) < needed:
@@ -109,7 +110,7 @@ def fit(
         raise UserError(f"small={type(small).__name__} does not answer with {kind} as the pipeline does; give a model that does")
     with asking("the full model cannot be fitted on these rows"):
         full = pipeline if is_fitted(pipeline) else _fit(pipeline, splits.fit)
-    search = _Search(kind, full, groups, promise, measure, Joins.of(joins, groups.names))
+    search = _Search(kind, full, groups, promise, measure, asked)
     answers = search.answers(splits.choose)
     candidates = search.candidates(splits.fit, splits.choose, small)
     chosen, thresholds, points = search.choose(candidates, splits.choose, answers)

@@ -286,9 +286,24 @@ def test_the_job_makes_one(spark, tmp_path, capsys):
     given = ["--input", str(tmp_path / "t.parquet"), "--model", str(tmp_path / "model"), "--label", "label"]
     run_job(spark, arguments([*given, "--output", str(tmp_path / "made"), "--accuracy-loss", "0.02"]))
     assert "certified: loses less than 2.0000% of rows" in capsys.readouterr().out
-    assert store.read_certificate(tmp_path / "made", CascadeCertificate).model == fingerprint(model)
+    told = store.read_certificate(tmp_path / "made", CascadeCertificate)
+    assert told.model == fingerprint(model)
+    joins = ["--joins", "e, d=9e4", "--joins", "a=1e4"]
+    run_job(spark, arguments([*given, "--output", str(tmp_path / "joined"), "--accuracy-loss", "0.02", *joins]))
+    dear = store.read_certificate(tmp_path / "joined", CascadeCertificate)
+    assert dear.full_cost > 1e5 > 10 * told.full_cost
+    assert dear.group_cost["d"] - dear.group_cost["b"] == pytest.approx(4.5e4, rel=0.01)
     with pytest.raises(UserError, match="'none'"):
         run_job(spark, arguments([*given[:-1], "none", "--output", str(tmp_path / "other")]))
     with pytest.raises(Refusal, match="SW941"):
         run_job(spark, arguments([*given, "--output", str(tmp_path / "other"), "--accuracy-loss", "0.0001"]))
+    with pytest.raises(UserError, match="'z'"):
+        run_job(spark, arguments([*given, "--output", str(tmp_path / "other"), "--joins", "z=400"]))
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("wrong", ["a", "a=", "=4", ",=4", "a=dear", "a=-1", "a=nan", "a=inf", "a,b=1 --joins b,a=2"])
+def test_the_job_says_what_joins_it_takes(wrong, capsys):
+    with pytest.raises(SystemExit):
+        arguments([*"--input t --model m --label l --output o --joins".split(), *wrong.split()])
+    assert "as in title,genres=400" in (told := capsys.readouterr().err) or "is given twice" in told
