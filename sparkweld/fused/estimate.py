@@ -22,11 +22,10 @@ _STRINGS, _KERNEL_STRINGS = 100.0, 42.0
 _TEXT = 90.0
 #: A stage on a block, whatever its rows.
 _STAGE = 30_000.0
-#: A byte, and a text, of a row on its way to the worker or back.
-_SENT, _SENT_TEXT = 0.6, 100.0
-#: A byte of a row in a column that a kernel of the JVM writes for the worker, or reads of its results; what such a kernel costs.
-#: The last one is not measured yet (tests/bench/bench_split.py), and so dear that nothing is split unless it is asked for.
-_HANDED_ON, _HANDED_TEXT, _KERNEL = 0.3, 25.0, 1000.0
+#: A text of a row that a kernel of the JVM gives, which would become an object of Python's on its way out of a kernel there, and
+#: what a pipeline in three parts costs: two more kernels, and columns handed on. Both by tests/bench/bench_split.py, which
+#: shows no gain that is more than its noise for numbers, nor for texts that kernels only take; the cost holds a margin for it.
+_TEXT_GIVEN, _SPLIT = 55.0, 70.0
 #: What stands for no operation of pandas'.
 _NOTHING = (Const, Read, IsValid, ValueOf, MakeOptional)
 
@@ -41,25 +40,16 @@ def saved(pipeline: Pipeline) -> float:
     return total
 
 
-def saved_by_parts(whole: Pipeline, between: Pipeline, first: Program | None, last: Program | None) -> float:
-    """Nanoseconds a row that are saved by the `first` and the `last` kernel of a pipeline in the JVM; below zero: what they cost.
+def saved_by_parts(whole: Pipeline, first: Program | None, last: Program | None) -> float:
+    """Nanoseconds a row that the `first` and the `last` kernel of a pipeline save in the JVM; below zero: what they cost.
 
-    Saved are the columns that only kernels take and make, on their way to the worker and back, and the way of texts into kernels
-    and out of them there; what a kernel computes costs the same on both sides.
+    Rows that one of them does not decide cost three runs in Python in the place of one, and nobody knows before how many these
+    are: a kernel with guards saves nothing.
     """
-    sent = [_way(whole, (*whole.inputs, *whole.outputs.values())), _way(between, (*between.inputs, *between.outputs.values()))]
     kernels = [program for program in (first, last) if program is not None]
-    texts = sum(_texts(whole, (*(i.name for i in program.inputs), *program.outputs)) for program in kernels)
-    handed = [whole.types.get(c) for c in {*between.inputs, *between.outputs.values()} - set(whole.inputs)]
-    cost = sum(_HANDED_TEXT if t is not None and t.is_view else _HANDED_ON * (t.width if t else 0) for t in handed)
-    stages = _STAGE * len(kernels) / first_guess(whole)
-    return sent[0] - sent[1] + _TEXT * texts + stages - cost - 2 * _KERNEL
-
-
-def _way(pipeline: Pipeline, columns: Iterable[str]) -> float:
-    """Of columns to the worker, or back."""
-    types = [pipeline.types.get(column) for column in dict.fromkeys(columns)]
-    return sum(_SENT_TEXT if type is not None and type.is_view else _SENT * (type.width if type else 0) for type in types)
+    if any(loop.guards for program in kernels for loop in program.loops):
+        return -_SPLIT
+    return _TEXT_GIVEN * sum(_texts(whole, program.outputs) for program in kernels) - _SPLIT
 
 
 def _texts(pipeline: Pipeline, columns: Iterable[str]) -> int:

@@ -67,8 +67,7 @@ def parts_of(made: Plan, chains: Sequence[Any], taken: Sequence[Any], mode: str)
     if len(cuts) < len(made.forms) or len({cut.shape for cut in cuts}) > 1:
         return None
     cut = cuts[0]
-    saves = saved_by_parts(cut.form.pipeline, cut.between, cut.first, cut.last)
-    if saves <= 0 and mode != "always":
+    if mode != "always" and any(saved_by_parts(c.form.pipeline, c.first, c.last) <= 0 for c in cuts):
         return None
     types = [_SPARK[type] for type in cut.shape[2] if type is not None]
     slots = [_SPARK[type] for type in cut.shape[0] if type is not None]

@@ -2,8 +2,8 @@
 
     make bench BENCH=split          (or: python tests/bench/bench_split.py [--rows N] [--repeats N])
 
-The slope over the arguments that calls do not take, and the texts, are where `sparkweld/fused/estimate.py` has the constants of
-`saved_by_parts` from. Nanoseconds a row, the fastest of runs by turns, all rows compared first.
+The texts are where `sparkweld/fused/estimate.py` has the constants of `saved_by_parts` from. Nanoseconds a row, the fastest of
+runs by turns, all rows compared first.
 """
 
 from __future__ import annotations

@@ -385,7 +385,11 @@ def test_the_kernels_at_both_ends_run_in_the_jvm(spark, parquet, capfd):
     raising = pandas_udf(lambda s: (exact(s + 0.5) * 1e9).astype("int32"), IntegerType())
     check(spark, lambda: t.select("id", broken("b", "i").alias("r")), {"<lambda>"}, always)
     check(spark, lambda: t.select("id", raising("a").alias("r")), {"<lambda>"}, always)
-    assert "(after its calls)" not in plan(t.select(price("a", "b")))
+    frame = check(spark, lambda: t.select("id", slug("s").alias("slug")), {"slug"})
+    assert "slug (after its calls)" in plan(frame) and "fused=[slug (before its calls)" in plan(frame), plan(frame)
+    tagged = pandas_udf(lambda s: s.map(lambda x: "<" + html.escape(x.strip()) + ">"), StringType())  # with NULLs it is undecided
+    for stays in (price("a", "b"), tagged("s"), pandas_udf(lambda s: s.str.strip().map(html.escape), StringType())("s")):
+        assert "(after its calls)" not in plan(t.select(stays)) and "WeldPipeline" in plan(t.select(stays))
 
 
 def measured(frame):
