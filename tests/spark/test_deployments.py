@@ -138,6 +138,21 @@ def test_connect_client_without_the_plugin(tmp_path):
         frame = query()
         report(equal=rows(frame) == expected, rows=len(expected), plan=frame._explain_string(), loaded="sparkweld" in sys.modules)
 
+        from scipy.special import erf
+        @pandas_udf("double")
+        def first(x: pd.Series, y: pd.Series) -> pd.Series:
+            return erf(x / y) * x + y * 0.5 - x * x / (y + 2.0) + (x - y) * (x + y) * 0.25
+        @pandas_udf("double")
+        def second(y: pd.Series, x: pd.Series) -> pd.Series:
+            return (erf(x / y) - y * y) / (x + 1.0) + (x + 0.5) * (y - 0.5) * (x * 3.0 - y / 7.0)
+        table = spark.range(0, 20000).selectExpr("id", "sqrt(id) as x", "id % 7 + 0.5D as y")
+        siblings = lambda: table.select("id", first("x", "y").alias("r"), second(y="y", x="x").alias("q"))
+        spark.conf.set("spark.sparkweld.enabled", "false")
+        expected = rows(siblings())
+        spark.conf.set("spark.sparkweld.enabled", "true")
+        frame = siblings()
+        report(siblings=[rows(frame) == expected, len(expected), frame._explain_string()])
+
         from pyspark.ml import Pipeline
         from pyspark.ml.classification import DecisionTreeClassifier, LogisticRegression, OneVsRest
         from pyspark.ml.feature import HashingTF, IDF, Interaction, Tokenizer, VectorAssembler
@@ -167,6 +182,9 @@ def test_connect_client_without_the_plugin(tmp_path):
     assert not facts["loaded"]
     assert "Weld [f]" in facts["plan"]
     assert "compiled f" in facts["plan"]
+    equal, count, plan = facts["siblings"]
+    assert (equal, count) == (True, 20_000)
+    assert "pipeline in Python: first + second" in plan
     compiled = {
         "tree": "compiled VectorAssembler, Interaction, DecisionTreeClassificationModel.predictRaw, ",
         "rest": "compiled VectorAssembler, Interaction, DecisionTreeClassificationModel.predictRaw, array_to_vector",
