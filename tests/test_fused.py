@@ -15,7 +15,9 @@ import pandas as pd
 import pytest
 import scipy.special as sc
 import scipy.stats
+from pyspark.errors import PySparkTypeError
 from pyspark.serializers import CPickleSerializer
+from pyspark.sql.types import DoubleType
 from scipy.special import erf
 
 from sparkweld.annotations import Broadcast, Rows, Unknown, annotate, splittable
@@ -24,7 +26,7 @@ from sparkweld.errors import Refusal
 from sparkweld.fused.compile import compile_fused
 from sparkweld.fused.counts import counts
 from sparkweld.fused.function import Function
-from sparkweld.fused.payload import metrics_command
+from sparkweld.fused.payload import batch_command, metrics_command
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 
 ARRAY = Rows(container="array")
@@ -48,10 +50,10 @@ def slug(s):
     return s.str.strip().map(html.escape).str.lower() + "!"
 
 
-def compiled(functions, inputs, returns="double", conf=None):
+def compiled(functions, inputs, returns="double", conf=None, nullable=True, **given):
     """(reply, the fused function) of a chain of functions, innermost first, of columns: name -> Spark type."""
     functions = functions if isinstance(functions, tuple) else (functions,)
-    entry = udf(0, *(column(n, t) for n, t in inputs.items()), returns=returns)
+    entry = udf(0, *(column(n, t, nullable) for n, t in inputs.items()), returns=returns, **given)
     for blob in range(1, len(functions)):
         entry = udf(blob, entry, returns=returns)
     made = request(python_step(r=entry))
@@ -220,11 +222,152 @@ def test_refused_requests():
         (times, "SW646"),
         (udf(0, column("a", "date")), "SW643"),  # only kernels take them
         (two, "SW646"),
-        (udf(0, "a", evalType=204), "SW206"),
+        (udf(0, "a", evalType=250), "SW206"),
+        (udf(0, udf(0, "a"), evalType=204), "SW206"),
+        (udf(0, ("a", column("a")), evalType=204), "SW362"),
         (udf(0, "a", deterministic=False), "SW207"),
     ):
         with pytest.raises(Refusal, match=code):
             compile_fused({**request(python_step(r=entry)), "op": "fuse"}, [payload(lambda a: erf(a))])
+
+
+def _scaled(batches):
+    scale = math.sqrt(16.0)  # what comes before the loop
+    table = {"y": scale}
+    for a, b in batches:
+        shifted = a + 1
+        yield blend(shifted, b, scale=scale) / 2 + _looked_up(a, table)
+
+
+def _each(batches):
+    for s in batches:
+        yield s.fillna(" - ").str.strip().map(html.escape).str.len() * 1.0
+
+
+def _one(a):
+    return erf(a) * 2 - a
+
+
+def _narrow(batches):
+    for a in batches:
+        yield (erf(a) * 1e10).astype("int32")
+
+
+ITERATORS = [
+    (_scaled, TWO, DOUBLES),
+    (_each, {"s": "string"}, [SOME]),
+    (lambda batches: map(_one, batches), {"a": "double"}, DOUBLES[1:]),
+    (lambda batches: (pd.Series(sc.betainc(b.to_numpy(), 2.0, 0.5)) + a for a, b in batches), TWO, DOUBLES),
+    (lambda batches: (erf(i + 1) * i for i in batches), {"i": "long"}, [INTS]),
+    (lambda batches: (erf(pd.to_datetime(d).dt.day / 9) for d in batches), {"d": "date"}, [DATES]),
+]
+
+
+@pytest.mark.parametrize(("function", "inputs", "batch"), ITERATORS)
+def test_iterators(function, inputs, batch):
+    """Each batch by itself; what a pipeline does not decide, as rows of another dtype, goes through the function's own loop."""
+    integers = not {"long", "date"}.isdisjoint(inputs.values())
+    reply, fused = compiled(function, inputs, conf={"blockRows": 700}, nullable=not integers, evalType=204)
+    cut = [[s.iloc[at : at + 2000].reset_index(drop=True) for s in batch] for at in range(0, N, 2000)]
+    wanted = list(function(iter([b[0] if len(b) == 1 else tuple(b) for b in cut])))
+    assert all(equal(fused(*b), w.rename(None), 1e-9) for b, w in zip(cut, wanted, strict=True))
+    assert _loaded(fused)._original is None and any(line.startswith("call: ") for line in reply["stages"])
+    for _ in range(2):
+        assert equal(fused(*(s.iloc[:0] for s in batch)), wanted[0].rename(None).iloc[:0])
+    assert _loaded(fused)._original is not None
+
+
+def test_the_function_of_an_iterator_raises_in_its_batch():
+    _, fused = compiled(_narrow, {"a": "double"}, "integer", evalType=204)
+    small = pd.Series([0.0, 0.1])
+    assert equal(fused(small), next(_narrow([small])))
+    with pytest.raises(pd.errors.IntCastingNaNError):
+        fused(pd.Series([np.nan]))
+
+
+def test_a_function_of_an_iterator_is_started_once():
+    def counting(batches):
+        n = 0
+        for a, b in batches:
+            n += 1
+            yield (a + b + n).to_numpy() if n == 3 else a + b + n
+
+    function = CPickleSerializer().loads(batch_command(payload(counting), DoubleType()))[0]
+    one = pd.Series([1.0])
+    assert [function(one, one)[0], function(one, one)[0]] == [3, 4]
+    with pytest.raises(PySparkTypeError, match="UDF_RETURN_TYPE"):
+        function(one, one)
+
+
+def _counts(batches):
+    n = 0.0
+    for a in batches:
+        n += 1
+        yield erf(a) + n
+
+
+def _scales(batches):
+    n = 1.0
+    for a in batches:
+        yield blend(a, a, scale=n)
+        n = 2.0
+
+
+def _takes_the_last(batches):
+    last = None
+    for a in batches:
+        yield erf(a if last is None else last)
+        last = a
+
+
+def _gives_the_last(batches):
+    last = None
+    for a in batches:
+        made = erf(a)
+        yield made if last is None else last
+        last = made
+
+
+def _takes_the_first(batches):
+    first = None
+    for a in batches:
+        first = erf(a) if first is None else first
+        yield erf(a) + erf(first)
+
+
+def _turns(batches):
+    fs = [erf, sc.erfc]
+    for a in batches:
+        yield fs[0](a)
+        fs.reverse()
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [
+        (_counts, "SW361"), (_scales, "SW361"), (_takes_the_last, "SW361"), (_gives_the_last, "SW361"),
+        (_takes_the_first, "SW361"), (_turns, "SW361"),
+        (lambda batches: (erf(a) for a in batches for _ in "ab"), "SW360"),
+        (lambda batches: (a + 1 for a in batches), "SW641"),
+        (lambda batches: (erf(a) - a.mean() for a in batches), "SW250"),
+        (lambda batches: (a.map(unicodedata.decimal) for a in batches), "SW640"),
+    ],
+)  # fmt: skip
+def test_iterators_with_state_are_refused(function, code):
+    with pytest.raises(Refusal, match=code):
+        compiled(function, {"a": "double"}, evalType=204)
+
+
+@pytest.mark.parametrize("spark_type", ["long", "byte", "boolean", "date"])
+def test_iterators_with_batches_of_several_dtypes_are_refused(spark_type):
+    def function(batches):
+        for a, i in batches:
+            yield erf(a) + pd.to_datetime(i).dt.day if spark_type == "date" else erf(a) + i
+
+    with pytest.raises(Refusal, match="SW651"):
+        compiled(function, {"a": "double", "i": spark_type}, evalType=204)
+    reply, _ = compiled(function, {"a": "double", "i": spark_type}, nullable=False, evalType=204)
+    assert reply["stages"]
 
 
 def test_other_batches_are_the_originals():

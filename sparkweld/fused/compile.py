@@ -9,7 +9,7 @@ made-up rows the results are compared with the functions' own.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import combinations, groupby
@@ -21,6 +21,7 @@ import pandas as pd
 from sparkweld.annotations.containers import equal
 from sparkweld.annotations.split_types import Rows
 from sparkweld.errors import Refusal
+from sparkweld.fused.chains import Chain, chain_of
 from sparkweld.fused.estimate import may_repeat, saved
 from sparkweld.fused.function import Column, Form, Plan, Siblings, result_name
 from sparkweld.fused.parts import parts_of
@@ -36,14 +37,13 @@ from sparkweld.pipelines.plan import Called, Native
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import SPARK_TYPES, check_confs, series_of_column
 from udf_compiler.environment import ModulePath, broadcasts
-from udf_compiler.options import options_of
-from udf_compiler.payload import load_command
+from udf_compiler.kinds.batches import per_batch
+from udf_compiler.kinds.iterated import batch_of, prepared_iterator
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedFrame, TracedSeries, trace
 from udf_compiler.trace.text import Missing, text_series
 
 _MODULES = ModulePath()
-_SCALAR_PANDAS = 200
 _INTEGERS = ("byte", "short", "integer", "long")
 #: Columns of these types are other Series in a batch with NULLs.
 _STATEFUL = (*_INTEGERS, "date")
@@ -62,7 +62,7 @@ def compile_fused(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, 
     one group, when together they can be what they can be alone. Refuses when no UDF is fused, as the first one is refused.
     """
     entries = request["steps"][0]["udfs"]
-    chains = [_chain_of(entry["udf"]) for entry in entries]
+    chains = [chain_of(entry["udf"]) for entry in entries]
     includes = request.get("python", {}).get("includes", ())
     variables = [variable for chain in chains for udf in chain for variable in udf.get("broadcasts", ())]
     with _MODULES.using(includes), broadcasts(variables):
@@ -77,7 +77,7 @@ def _groups(chains: Sequence[list[dict[str, Any]]], conf: Mapping[str, Any], blo
     """
 
     def group(numbers: Sequence[int]) -> dict[str, Any]:
-        members = [_Chain(chains[i], blobs) for i in numbers]
+        members = [Chain(chains[i], blobs) for i in numbers]
         made = _Siblings(members, conf).reply()
         return {**made, "udfs": list(numbers), "arguments": [[numbers[at], argument] for at, argument in made["arguments"]]}
 
@@ -106,49 +106,10 @@ def _groups(chains: Sequence[list[dict[str, Any]]], conf: Mapping[str, Any], blo
     return found
 
 
-def _chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
-    """The innermost function first. Refuses kinds that are no scalar pandas UDFs (SW206), and other shapes of chains (SW646)."""
-    chain = [udf]
-    while any(argument.get("udf") is not None for argument in chain[0]["args"]):
-        if len(chain[0]["args"]) != 1:
-            raise refusal("SW646", udf["name"], function=udf["name"], what="several results of UDFs")
-        chain.insert(0, chain[0]["args"][0]["udf"])
-    for one in chain:
-        if one["evalType"] != _SCALAR_PANDAS:
-            raise refusal("SW206", one["name"], eval_type=one["evalType"])
-        if not one.get("deterministic", True):
-            raise refusal("SW207", one["name"])
-    return chain
-
-
-class _Chain:
-    """Functions, each of the result of the one before. `args`: what the first one takes."""
-
-    def __init__(self, udfs: list[dict[str, Any]], blobs: Sequence[bytes]) -> None:
-        self.udfs = udfs
-        self.name = udfs[-1]["name"]
-        self.args = udfs[0]["args"]
-        self.payloads = [blobs[udf["payload"]] for udf in udfs]
-        commands = [load_command(data) for data in self.payloads]
-        self.functions = [made.function for made in commands]
-        self.return_type = commands[-1].return_type
-        self.exact = any(options_of(f).exact for f in self.functions)
-        for function, udf in zip(self.functions, udfs, strict=True):
-            if options_of(function).backend == "python":
-                raise refusal("SW700", udf["name"])
-
-    def original(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """What the user's functions give."""
-        result = self.functions[0](*args, **kwargs)
-        for function in self.functions[1:]:
-            result = function(result)
-        return result
-
-
 class _Siblings:
     """Chains to one plan: `arguments` are those of all of them, each one once."""
 
-    def __init__(self, chains: Sequence[_Chain], conf: Mapping[str, Any]) -> None:
+    def __init__(self, chains: Sequence[Chain], conf: Mapping[str, Any]) -> None:
         self.chains = chains
         self.name = " + ".join(chain.name for chain in chains)
         self.exact = bool(conf.get("exact")) or any(chain.exact for chain in chains)
@@ -166,12 +127,16 @@ class _Siblings:
                 taken.append((exprs.index(argument["expr"]), argument.get("name")))
             self.taken.append(taken)
         self.columns = self._columns(exprs)
+        self.may_be_null = [_may_be_null(exprs[argument], field) for argument, field, _ in self.columns]
         self.calls = 0  # of annotated functions in the traces, before equal ones are one
 
     def reply(self) -> dict[str, Any]:
         """A group of the reply to a fuse request."""
         first, *others = self._columns_with_nulls()
         forms = [self._form(first)]
+        if any(chain.iterates for chain in self.chains):
+            self._refuse_other_batches()
+            others = []
         for some in others:
             try:
                 forms.append(self._form(some))
@@ -203,6 +168,15 @@ class _Siblings:
             "metrics": metrics_command().hex(),
             "parts": parts_of(light, self.chains, self.taken, self.split),
         }
+
+    def _refuse_other_batches(self) -> None:
+        """Refuses (SW651) an iterator with batches of several dtypes: it might treat one by the dtypes of the batch before."""
+        of_batch = [
+            spark_type for (_, _, spark_type), may_be_null in zip(self.columns, self.may_be_null, strict=True)
+            if may_be_null and spark_type in (*_STATEFUL, "boolean")
+        ]  # fmt: skip
+        if of_batch:
+            raise refusal("SW651", self.name, function=self.name, types=", ".join(dict.fromkeys(of_batch)))
 
     def _shipped(self, made: Plan) -> bytes:
         """The plan as workers get it. Refuses (SW650) one that holds what cannot be pickled, or too much."""
@@ -266,13 +240,14 @@ class _Siblings:
         return Form(tuple(columns), made, missing)
 
     def _result(
-        self, chain: _Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], capture: Capture, stand_ins: StandIns
+        self, chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], capture: Capture, stand_ins: StandIns
     ) -> TracedSeries:
         """The traced result of a chain: with annotated calls in it (else SW641), and a plain column (else SW645)."""
         before = stand_ins.calls
         for function in chain.functions:
-            prepared = prepare(function, stand_ins.find)
-            result = self._traced(prepared, args, kwargs, capture)
+            prepared = (prepared_iterator if chain.iterates else prepare)(function, stand_ins.find)
+            one = _of_two_batches(prepared, capture, stand_ins) if chain.iterates else prepared.function
+            result = self._traced(prepared, one, args, kwargs, capture)
             args, kwargs = (result,), {}
         place = prepared.place
         if stand_ins.calls == before:
@@ -288,12 +263,13 @@ class _Siblings:
             if op.bound is not None:
                 raise refusal("SW232", self.name, op=op.fn if isinstance(op, Call) else op.name, bound=op.bound)
 
-    def _traced(self, prepared: Prepared, args: tuple[Any, ...], kwargs: Mapping[str, Any], capture: Capture) -> Any:
+    def _traced(
+        self, prepared: Prepared, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], capture: Capture
+    ) -> Any:
         with prepared.checked():
             return trace(
-                prepared.function, args, kwargs, loop=capture.loop(), exact=self.exact, place=prepared.place,
-                handlers=prepared.handlers,
-            )  # fmt: skip
+                function, args, kwargs, loop=capture.loop(), exact=self.exact, place=prepared.place, handlers=prepared.handlers
+            )
 
     def _input(
         self, capture: Capture, name: str, argument: int, field: str | None, spark_type: str, nulls: bool
@@ -332,6 +308,23 @@ class _Siblings:
             for chain, theirs, ours in zip(self.chains, wanted, got or [None] * len(wanted), strict=True):
                 if not isinstance(theirs, pd.Series) or ours is None or not equal(ours, theirs.rename(None), _KEPT):
                     raise refusal("SW644", chain.name, function=chain.name, what=f"{_short(ours)} for {_short(theirs)}")
+
+
+def _of_two_batches(prepared: Prepared, capture: Capture, stand_ins: StandIns) -> Callable[..., Any]:
+    """The traced function of one batch that a function of an iterator is proved to be."""
+
+    def one(*args: Any) -> Any:
+        batches = lambda: per_batch(prepared.function, batch_of(args), capture.loop(), prepared.place)  # noqa: E731
+        return stand_ins.twice(batches, prepared.place)
+
+    return one
+
+
+def _may_be_null(expr: Mapping[str, Any], field: str | None) -> bool:
+    """Whether a column that is an argument, or a field of one, may hold NULLs."""
+    if field is not None:
+        expr = expr["args"][expr["names"].index(field)]
+    return bool(expr.get("nullable", True))
 
 
 def _taken(args: tuple[Any, ...], taken: Sequence[tuple[int, str | None]]) -> tuple[tuple[Any, ...], dict[str, Any]]:

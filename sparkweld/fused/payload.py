@@ -32,6 +32,11 @@ def command(plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, 
     return cloudpickle.dumps((_by_value(_fused)(plan, number, chain), return_type))  # type: ignore[no-any-return]
 
 
+def batch_command(iterator: bytes, return_type: Any) -> bytes:
+    """The command of the function of one batch that the iterator UDF of this command is, which treats each batch alike."""
+    return cloudpickle.dumps((_by_value(_each_batch)(iterator), return_type))  # type: ignore[no-any-return]
+
+
 def metrics_command() -> bytes:
     """The command of a function that tells what the pipelines of its worker have counted: see `counts`."""
     return cloudpickle.dumps((_by_value(_counted), ByteType()))  # type: ignore[no-any-return]
@@ -115,6 +120,34 @@ def _fused(plan: bytes, number: int, chain: Callable[[], Any]) -> Callable[..., 
         return loaded[0](*args, **kwargs)
 
     return fused
+
+
+def _each_batch(iterator: bytes) -> Callable[..., Any]:
+    """Pickled by value: what comes before the loop of the function runs once, before the first batch."""
+    given: list[Any] = []
+    results: list[Any] = []
+
+    def batches():  # type: ignore[no-untyped-def]
+        while True:
+            yield given.pop()
+
+    def each(*args):  # type: ignore[no-untyped-def]
+        if not results:
+            from collections.abc import Iterator
+
+            import pandas as pd
+            from pyspark.core.broadcast import Broadcast
+            from pyspark.serializers import CPickleSerializer
+            from pyspark.worker import verify_return_type
+
+            made = CPickleSerializer().loads(iterator)
+            if isinstance(made, Broadcast):
+                made = CPickleSerializer().loads(made.value)
+            results.append(verify_return_type(made[0](batches()), Iterator[pd.Series]))
+        given.append(args[0] if len(args) == 1 else args)
+        return next(results[0])
+
+    return each
 
 
 def _undecided(dtype: str) -> Callable[..., Any]:

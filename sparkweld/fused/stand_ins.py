@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import types
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.annotations.tables import libraries
 from sparkweld.errors import Refusal
 from sparkweld.fused.payload import pickled
+from sparkweld.ir import Value
 from sparkweld.ir.ops import IsValid
 from sparkweld.local.traced import argument, column_of_row, fits, is_series, is_traced, sample, source_of, traced_result, tried
 from sparkweld.pipelines import Capture
@@ -31,10 +33,12 @@ from udf_compiler.scalar.values import is_scalar, of_value
 from udf_compiler.trace import TracedSeries
 from udf_compiler.trace import stand_in as native_stand_in
 from udf_compiler.trace.constants import unwrapped
-from udf_compiler.trace.session import attempt, refuse
+from udf_compiler.trace.session import attempt, current, refuse
 
 #: What has no methods that could be annotated.
 _FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc)
+
+_T = TypeVar("_T")
 
 #: Types of constants that a call may be given.
 _PLAIN = (bool, int, float, complex, str, bytes, np.ndarray, pd.Series, pd.Index, pd.DataFrame)
@@ -44,8 +48,32 @@ class StandIns:
     """The stand-ins of one trace, whose calls join `capture`. `calls`: how many did."""
 
     def __init__(self, capture: Capture) -> None:
-        self.capture, self.calls = capture, 0
+        self._capture, self.calls = capture, 0
+        self._again: Capture | None = None  # of the second of two batches
+        self._before = 0
+        self._iterates = False
         self._annotations: dict[bytes, Annotation] = {}
+
+    @property
+    def capture(self) -> Capture:
+        """What calls join now: a function of an iterator is traced over two batches, each with its own loop."""
+        loop = current().loop
+        if not self._iterates or loop is None or loop is self._capture.loop():
+            return self._capture
+        if self._again is None:
+            self._again = self._capture.again(loop, self._before)
+        return self._again
+
+    def twice(self, trace: Callable[[], _T], place: str) -> _T:
+        """What `trace` gives, which runs a function of an iterator over two batches. Refuses (SW361) calls that are not the same
+        for both.
+        """
+        self._iterates, self._again, self._before = True, None, len(self._capture.steps)
+        result = trace()
+        if self._again is not None and not self._capture.is_alike(self._again):
+            refuse("SW361", at=place, name="a call", type="value that changes")
+        self._iterates = False
+        return result
 
     def find(self, original: object) -> Any:
         """What the copy of a function sees in place of `original`; None when the compiler's own rules decide."""
@@ -77,17 +105,21 @@ class StandIns:
             x is None for x, given in zip((*taken, *named.values()), (*args, *kwargs.values()), strict=True) if is_traced(given)
         ):
             refuse("SW643", call=name, what="a column that may hold NULL, or whose dtype depends on the batch")
+        if self._iterates and not all(self._is_of_batch(x) for x in (*args, *kwargs.values())):
+            refuse("SW361", name=f"an argument of {name}", type="value of an earlier batch")
         returned = tried(annotation, [sampled(x) for x in args], {key: sampled(x) for key, x in kwargs.items()})
-        if returned is None:
+        if returned is None or (self._iterates and returned.type is None):  # no loop tells which batch such a column is of
             refuse("SW642", call=name)
         try:
             source = self.capture.call(self._same(annotation), tuple(taken), named, returned.form, returned.type)
         except DomainError as error:
             refuse("SW643", call=name, what=str(error))
-        self.calls += 1
+        self.calls += self.capture is self._capture
         series = any(is_series(x) for x in (*args, *kwargs.values()) if is_traced(x))
         return traced_result(source, self.capture.root, returned, self.capture.loop(), series)
 
+    def _is_of_batch(self, x: Any) -> bool:
+        return not is_traced(x) or (isinstance(source := source_of(x), Value) and source.loop is self.capture.loop())
 
     def _same(self, annotation: Annotation) -> Annotation:
         """The first annotation that is pickled as this one is: a job's own functions come once with each UDF that calls them."""

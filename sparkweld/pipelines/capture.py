@@ -6,7 +6,8 @@ What a call makes is a column, which a loop may read when the IR has a type for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,6 +131,22 @@ class Capture:
         """The inputs that loops may read."""
         return tuple(Input(name, type) for name, type in self.inputs.items() if type is not None)
 
+    def again(self, loop: LoopBuilder, steps: int) -> Capture:
+        """The capture as it was after so many steps, over a copy of the root's loop: to capture the same once more.
+
+        Filters must not follow.
+        """
+        made = copy(self)
+        later = {column for step in self.steps[steps:] for column in step.made}
+        made.steps, made._loops = self.steps[:steps], {self.root: loop}
+        made._of_column = {column: domain for column, domain in self._of_column.items() if column not in later}
+        return made
+
+    def is_alike(self, other: Capture) -> bool:
+        """Whether both have captured the same calls, each on values of its own loop."""
+        pairs = zip(self.steps, other.steps, strict=False)
+        return len(self.steps) == len(other.steps) and all(_is_same_step(a, b) for a, b in pairs)
+
     def keep(self, mask: Value, sources: tuple[Source, ...], place: str = "") -> tuple[RowDomain, list[Source]]:
         """The sources in the domain of the rows where the mask is True; the same domain again for the same mask."""
         domain = self._same_rows((mask, *sources), place or "a filter")
@@ -226,16 +243,31 @@ def _same(a: Source, b: Source) -> bool:
     return isinstance(a, str) and a == b
 
 
-def _is_same_call(step: BlackBox, annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+def _same_number(a: Source, b: Source) -> bool:
+    """The same of loops that are copies."""
+    return a.id == b.id if isinstance(a, Value) and isinstance(b, Value) else isinstance(a, str) and a == b
+
+
+def _is_same_step(a: Step, b: Step) -> bool:
+    if not isinstance(a, BlackBox) or not isinstance(b, BlackBox) or (a.column, a.form, a.type) != (b.column, b.form, b.type):
+        return a is b
+    return _is_same_call(a, b.annotation, b.args, b.kwargs, _same_number)
+
+
+def _is_same_call(
+    step: BlackBox, annotation: Annotation, args: tuple[Any, ...], kwargs: Mapping[str, Any],
+    same_source: Callable[[Source, Source], bool] = _same,
+) -> bool:  # fmt: skip
     """Whether a call is one that was captured already: what is annotated has no state, so it gives the same."""
     same = step.annotation.function == annotation.function and step.annotation.elementwise == annotation.elementwise
     if not same or len(step.args) != len(args) or list(step.kwargs) != list(kwargs):
         return False
-    return all(map(_is_same_argument, (*step.args, *step.kwargs.values()), (*args, *kwargs.values())))
+    pairs = zip((*step.args, *step.kwargs.values()), (*args, *kwargs.values()), strict=True)
+    return all(_is_same_argument(a, b, same_source) for a, b in pairs)
 
 
-def _is_same_argument(a: Any, b: Any) -> bool:
+def _is_same_argument(a: Any, b: Any, same_source: Callable[[Source, Source], bool]) -> bool:
     if isinstance(a, Argument) and isinstance(b, Argument):
         same = (a.form, a.names, len(a.sources)) == (b.form, b.names, len(b.sources))
-        return same and all(map(_same, a.sources, b.sources))
+        return same and all(map(same_source, a.sources, b.sources))
     return a is b or (type(a) is type(b) and isinstance(a, int | float | str | bool) and a == b)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import os
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +102,29 @@ def failing(s: pd.Series) -> pd.Series:
     return erf(s) / pd.Series(np.where(s.isna(), "x", 1.0)).astype(float)
 
 
+@pandas_udf(DoubleType())
+def each_price(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.Series]:
+    scale = math.sqrt(4.0)
+    for a, b in batches:
+        yield erf(a / b) * scale + np.log(b)
+
+
+@pandas_udf(StringType())
+def each_slug(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+    return (s.str.strip().map(html.escape).str.lower() + "!" for s in batches)
+
+
+@pandas_udf(IntegerType())
+def each_narrow(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+    for a in batches:
+        yield (erf(a) * 1e6).astype("int32")
+
+
+@pandas_udf(DoubleType())
+def each_integer(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+    return (erf(i / 4) + i for i in batches)
+
+
 def table(parquet):
     rng, n = np.random.default_rng(2), 4000
     some = rng.random(n) < 0.1
@@ -145,6 +170,26 @@ def test_pipelines(spark, parquet):
             assert "pipeline in Python" not in sparkweld.explain(t.select(price("a", "b")))
     with session_conf(spark, {"spark.sparkweld.exact.enabled": "true"}):
         assert "SW" in sparkweld.explain(t.select(price("a", "b"))) and not pipelines(t.select(price("a", "b")))
+
+
+def test_iterators(spark, parquet):
+    """A function of an iterator is one of each batch; NULLs that decide a dtype may not tell one batch from the next."""
+    t = table(parquet)
+    zeros = F.coalesce("i", F.lit(0))
+
+    def all_of_them(t=t):
+        return t.select("id", each_price("a", "b").alias("r"), each_slug("s").alias("slug"), each_integer(zeros).alias("e"))
+
+    names = {"each_price", "each_slug", "each_integer"}
+    frame = check(spark, all_of_them, names, ulp=1 << 12)
+    plan = frame._jdf.queryExecution().executedPlan().toString()
+    assert plan.count("WeldPipeline") == 2 and "each_slug (after its calls)" in plan, plan
+    check(spark, lambda: all_of_them(t.filter("b > 1").repartition(3)).filter("r < 2"), names, ulp=1 << 12)
+    check(spark, lambda: all_of_them(t.filter("id < 0")), names)
+    check(spark, lambda: t.filter("a > 0").select("id", each_narrow("a").alias("r")), {"each_narrow"})
+    check(spark, lambda: t.select("id", each_narrow("a").alias("r")), {"each_narrow"})  # raises
+    frame = check(spark, lambda: t.select("id", each_integer("i").alias("r")), set())
+    assert "SW651" in sparkweld.explain(frame)
 
 
 def test_workers_run_blocks(spark, parquet, tmp_path):

@@ -31,14 +31,7 @@ class Iterated(Kind):
         self._batch.check_confs(confs, udf)
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
-        scoring = scoring_udf_of(function)
-        if scoring is not None:
-            return scoring.prepared(self._batch.stand_in)
-        predictor = predictor_of(function)
-        if predictor is None:
-            return prepare(function, self._batch.stand_in, generator=True)
-        prepared = prepare(predictor.make_predict_fn, self._batch.stand_in)
-        return replace(prepared, function=predictor.over(prepared.function))
+        return prepared_iterator(function, self._batch.stand_in)
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         return self._batch.argument(loop, field)
@@ -54,10 +47,9 @@ class Iterated(Kind):
             raise refusal("SW362", call.place, name=next(iter(call.kwargs)))
 
         def one_batch(*arguments: Any) -> Any:
-            return per_batch(call.prepared.function, _batch_of(arguments), call.loop, call.place)
+            return per_batch(call.prepared.function, batch_of(arguments), call.loop, call.place)
 
-        original = one_result(_alike(call.original))
-        return self._batch.run(call, one_batch, lambda *arguments: original(_batch_of(arguments)))
+        return self._batch.run(call, one_batch, of_one_batch(call.original))
 
     def hand_on(self, result: Any, place: str) -> Any:
         raise refusal("SW206", place, eval_type="of an iterator")  # Spark gives each iterator UDF a node of its own
@@ -73,11 +65,30 @@ class Iterated(Kind):
         return self._batch.fields(call, result, fields)
 
 
+def prepared_iterator(function: Callable[..., Any], stand_in: Callable[[object], object | None]) -> Prepared:
+    """The checked copy of a function of an iterator (see `prepare`)."""
+    scoring = scoring_udf_of(function)
+    if scoring is not None:
+        return scoring.prepared(stand_in)
+    predictor = predictor_of(function)
+    if predictor is None:
+        return prepare(function, stand_in, generator=True)
+    prepared = prepare(predictor.make_predict_fn, stand_in)
+    return replace(prepared, function=predictor.over(prepared.function))
+
+
+def of_one_batch(function: Any) -> Callable[..., Any]:
+    """What a function of an iterator gives for the columns of one batch."""
+    original = one_result(_alike(function))
+    return lambda *arguments: original(batch_of(arguments))
+
+
 def _alike(function: Any) -> Any:
     """A function that gives what this one gives for a batch and can be called at each request."""
     scoring = scoring_udf_of(function)
     return in_one_piece(function) if scoring is None else scoring.original
 
 
-def _batch_of(arguments: tuple[Any, ...]) -> Any:
+def batch_of(arguments: tuple[Any, ...]) -> Any:
+    """What the iterator holds for these columns."""
     return arguments[0] if len(arguments) == 1 else arguments

@@ -21,8 +21,9 @@ import org.apache.spark.sql.types._
 /**
  * Gives a node's UDFs, for which there is no kernel, functions that are fused for the Python worker.
  *
- * What it rewrites: the commands of scalar pandas UDFs that call annotated functions of libraries; a chain of them becomes one,
- * and those that stand beside each other take the columns of all, so that one of them computes what all have in common. A
+ * What it rewrites: the commands of pandas UDFs that call annotated functions of libraries. A function of an iterator, which has a
+ * node to itself, becomes one of each batch; a chain becomes one function, and those that stand beside each other take the columns
+ * of all, so that one of them computes what all have in common. A
  * function that is a whole kernel is none of them: its operations cost less in the JVM than its result's way from Python. The
  * node, its batches and its columns stay what they were, and each new command holds the old ones, which run where it may not
  * decide. When it must not: the body was refused for something else than a call, or the service is away.
@@ -37,7 +38,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       if (groups.isEmpty) node
       else {
         val made = groups.flatMap(_.udfs).toMap
-        val rewritten = node.copy(udfs = node.udfs.zipWithIndex.map { case (udf, i) => made.getOrElse(i, udf) })
+        val rewritten = node.copy(udfs = node.udfs.zipWithIndex.map { case (udf, i) => made.getOrElse(i, udf) }, evalType = EvalTypes.ScalarPandas)
         rewritten.copyTagsFrom(node)
         FusedFunction.set(rewritten, groups.map(_.record), node)
         rewritten
@@ -67,7 +68,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
         val udfs = members.zip(group.path("payloads").elements().asScala.map(_.asText).toSeq).map { case (i, payload) =>
           val (udf, chain) = (node.udfs(i), functions(node.udfs(i)))
           val function = SparkInternals.withCommand(chain.last.func, bytes(payload), chain.map(_.func))
-          i -> udf.copy(func = function, children = arguments)
+          i -> udf.copy(func = function, children = arguments, evalType = EvalTypes.ScalarPandas)
         }
         val names = members.map(i => functions(node.udfs(i)).map(_.name).mkString(", ")).mkString(" + ")
         val stages = group.path("stages").elements().asScala.map(_.asText).toSeq
@@ -180,7 +181,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
 
   /** The request for the UDFs with these numbers, None when they cannot be sent. */
   private def request(node: ArrowEvalPythonExec, numbers: Seq[Int]): Option[PipelineRequest] =
-    if (numbers.exists(node.udfs(_).evalType != EvalTypes.ScalarPandas)) None
+    if (!numbers.map(node.udfs(_).evalType).forall(Fusable)) None
     else try {
       val part = node.copy(udfs = numbers.map(node.udfs), resultAttrs = numbers.map(node.resultAttrs))
       val built = new PipelineBuilder(Seq(part), node.child.output, None, conf, SparkInternals.sparkConf(node)).build().request
@@ -223,7 +224,10 @@ private[rules] object FusedFunctions {
   private def aboutBody(refusal: Refusal): Boolean = Seq("SW2", "SW6", "SW8").exists(refusal.code.startsWith)
 
   /** Codes of functions that do call annotated functions, but cannot be a pipeline. */
-  private val AboutCalls = Set("SW642", "SW643", "SW644", "SW645", "SW650")
+  private val AboutCalls = Set("SW642", "SW643", "SW644", "SW645", "SW650", "SW651")
+
+  /** Kinds of UDF that may call them. */
+  private val Fusable = Set(EvalTypes.ScalarPandas, EvalTypes.ScalarPandasIterator)
 
   private def aboutService(refusal: Refusal): Boolean = Seq("SW4", "SW5").exists(refusal.code.startsWith)
 

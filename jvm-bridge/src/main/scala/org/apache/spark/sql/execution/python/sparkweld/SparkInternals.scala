@@ -218,6 +218,9 @@ object EvalTypes {
   /** Scalar pandas UDFs. */
   val ScalarPandas: Int = PythonEvalType.SQL_SCALAR_PANDAS_UDF
 
+  /** The same of an iterator of batches. */
+  val ScalarPandasIterator: Int = PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF
+
   /** mapInPandas. */
   val MapPandas: Int = PythonEvalType.SQL_MAP_PANDAS_ITER_UDF
 
@@ -225,7 +228,7 @@ object EvalTypes {
   val MapArrow: Int = PythonEvalType.SQL_MAP_ARROW_ITER_UDF
 
   /** Functions of pandas objects: NULLs in a batch decide the dtypes that they see. */
-  private val pandas = Set(ScalarPandas, PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF, MapPandas)
+  private val pandas = Set(ScalarPandas, ScalarPandasIterator, MapPandas)
 
   private val others = Set(Batched, PythonEvalType.SQL_ARROW_BATCHED_UDF, PythonEvalType.SQL_SCALAR_ARROW_UDF,
     PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF, MapArrow)

@@ -1,0 +1,64 @@
+"""A UDF of a fuse request with those inside of it to a chain of functions, and to what they give without a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sparkweld.fused.payload import batch_command
+from sparkweld.reasons import refusal
+from udf_compiler.kinds.iterated import of_one_batch
+from udf_compiler.options import options_of
+from udf_compiler.payload import load_command
+
+_SCALAR_PANDAS, _ITERATOR = 200, 204
+
+
+def chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
+    """The innermost function first. Refuses kinds that are no pandas UDFs (SW206), and other shapes of chains (SW646)."""
+    chain = [udf]
+    while any(argument.get("udf") is not None for argument in chain[0]["args"]):
+        if len(chain[0]["args"]) != 1:
+            raise refusal("SW646", udf["name"], function=udf["name"], what="several results of UDFs")
+        chain.insert(0, chain[0]["args"][0]["udf"])
+    for one in chain:
+        if one["evalType"] != _SCALAR_PANDAS and (one["evalType"] != _ITERATOR or len(chain) > 1):
+            raise refusal("SW206", one["name"], eval_type=one["evalType"])
+        named = [argument["name"] for argument in one["args"] if argument.get("name") is not None]
+        if named and one["evalType"] == _ITERATOR:
+            raise refusal("SW362", one["name"], name=named[0])
+        if not one.get("deterministic", True):
+            raise refusal("SW207", one["name"])
+    return chain
+
+
+class Chain:
+    """Functions, each of the result of the one before. `args`: what the first one takes.
+
+    `iterates`: it is a function of an iterator; its payload is that of a function of each batch.
+    """
+
+    def __init__(self, udfs: list[dict[str, Any]], blobs: Sequence[bytes]) -> None:
+        self.udfs = udfs
+        self.name = udfs[-1]["name"]
+        self.args = udfs[0]["args"]
+        self.payloads = [blobs[udf["payload"]] for udf in udfs]
+        commands = [load_command(data) for data in self.payloads]
+        self.functions = [made.function for made in commands]
+        self.return_type = commands[-1].return_type
+        self.iterates = udfs[0]["evalType"] == _ITERATOR
+        if self.iterates:
+            self.payloads = [batch_command(self.payloads[0], self.return_type)]
+        self.exact = any(options_of(f).exact for f in self.functions)
+        for function, udf in zip(self.functions, udfs, strict=True):
+            if options_of(function).backend == "python":
+                raise refusal("SW700", udf["name"])
+
+    def original(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What the user's functions give."""
+        if self.iterates:
+            return of_one_batch(self.functions[0])(*args)
+        result = self.functions[0](*args, **kwargs)
+        for function in self.functions[1:]:
+            result = function(result)
+        return result
