@@ -4,9 +4,12 @@ that come out stay PySpark's, ties too.
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType
@@ -17,7 +20,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 
 import sparkweld
-from tests.helpers.differential import BACKEND, ENABLED, check, run
+from tests.helpers.differential import BACKEND, ENABLED, WELD_REPORT, check, run
 
 ROWS = 20_000
 MODE = "spark.sparkweld.scoreBounds.mode"
@@ -36,6 +39,10 @@ def table(spark, tmp_path_factory):
         "id": np.arange(ROWS), "a": (random.normal(size=ROWS) * 9).round(), "b": random.integers(-1, 4, ROWS) * 1.0,
         "t": [" ".join(random.choice(words, random.integers(0, 4))) for _ in range(ROWS)],
     })  # fmt: skip
+    groups = np.random.default_rng(5)  # many rows of some, few of others, and NULL
+    rows["g"] = pd.array(groups.geometric(0.1, ROWS), "Int64")
+    rows["k"] = np.where(groups.random(ROWS) < 0.01, None, rows["g"].astype(str))
+    rows.loc[groups.random(ROWS) < 0.01, "g"] = None
     folder = tmp_path_factory.mktemp("thresholds")
     for part in range(2):
         rows[part::2].to_parquet(folder / f"{part}.parquet", row_group_size=3000)
@@ -88,3 +95,48 @@ def test_infinities_and_forests(spark, table, scores, name, order):
 def test_limits_and_partitions(spark, table, scores, limit, partitions):
     query = lambda: first(spark, table, scores, "text", F.desc, limit, partitions)  # noqa: E731
     assert run(spark, query, NATIVE)[0].rows == run(spark, query, OFF)[0].rows
+
+
+def same(spark, table, scores, name, partitions, query):
+    """`query` of scored rows gives the same with a worst score for each group as without; its frame."""
+    rows = spark.read.parquet(table[1]).repartition(partitions, "id")
+    scored = rows.select("id", "g", "k", scores[name](F.struct("a", "b", "t")).alias("s"))
+    found, frame = run(spark, lambda: query(scored), NATIVE)
+    assert found.rows == run(spark, lambda: query(scored), OFF)[0].rows
+    assert BOUNDED in sparkweld.explain(frame)
+
+
+@pytest.mark.parametrize("groups", [["g"], [], ["k", "g"]], ids=len)
+@pytest.mark.parametrize("rank", [F.row_number, F.rank, F.dense_rank], ids=lambda rank: rank.__name__)
+def test_each_group_has_a_worst(spark, table, scores, rank, groups):
+    """Equal scores among the first of a group, and groups that are too small to have a worst."""
+    for name, order in zip(["text", "forest"], [F.desc, F.asc_nulls_last], strict=True):
+        best = Window.partitionBy(*groups).orderBy(order("s"), *(["id"] if rank is F.row_number else []))
+        first = lambda scored, best=best: scored.select("*", rank().over(best).alias("r")).where("r <= 3")  # noqa: E731
+        same(spark, table, scores, name, 2, lambda scored, first=first: first(scored).orderBy("r", "id"))
+
+
+@pytest.mark.parametrize("name", ["text", "forest"])
+def test_extremes_have_a_worst(spark, table, scores, name):
+    queries = [[F.max("s")], [F.min("s")], [F.max_by("s", "s"), F.max("s")], [F.min_by("s", "s")]]
+    for made in queries:
+        same(spark, table, scores, name, 2, lambda scored, made=made: scored.groupBy("g").agg(*made).orderBy("g"))
+    same(spark, table, scores, name, 30, lambda scored: scored.agg(F.max("s")))
+
+
+def test_tasks_share_their_worst(spark, table, scores):
+    """Where equal keys are equal rows. Of each of the many partitions alone, as many rows as are wanted would come."""
+    files = {"maxPartitionBytes": "6000", "openCostInBytes": "0", "minPartitionNum": "1"}
+    many = {f"spark.sql.files.{name}": value for name, value in files.items()}
+
+    def kept(order, limit, *ties):
+        scored = spark.read.parquet(table[1]).select("id", scores["forest"](F.struct("a", "b", "t")).alias("s"))
+        query = lambda: scored.orderBy(order("s"), *ties).limit(limit)  # noqa: E731
+        found, frame = run(spark, query, {**NATIVE, **many})
+        assert not ties or found.rows == run(spark, query, {**OFF, **many})[0].rows
+        report = json.loads(getattr(spark._jvm, WELD_REPORT).report(frame._jdf.queryExecution()))
+        return report["tops"][0]["numOutputRows"]
+
+    for order in ORDERS:
+        assert kept(order, 40, "id") < kept(order, 40)
+    kept(F.desc, ROWS + 1, "id")

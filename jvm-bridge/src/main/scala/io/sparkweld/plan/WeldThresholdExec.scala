@@ -1,22 +1,29 @@
 package io.sparkweld.plan
 
 import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.atomic.AtomicLong
+
+import scala.collection.mutable
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeSet}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, AttributeSet, Expression, UnsafeProjection, UnsafeRow}
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
-import org.apache.spark.sql.execution.vectorized.ConstantColumnVector
+import org.apache.spark.sql.execution.vectorized.{ConstantColumnVector, OnHeapColumnVector}
 import org.apache.spark.sql.types.DoubleType
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 
 /**
- * The batches of the child with one column more, `worst`: of the scores that the WeldTopExec above has taken in this task, the worst.
+ * The batches of the child with one column more, `worst`: of the scores that the WeldTopExec above has taken in this task, for the
+ * whole of it or for the row's group, the worst.
  * A row whose score comes strictly behind it cannot be among the first, and so a kernel need not compute it. Until there are enough
  * scores, and where the worst is NULL, it is a number behind which no score comes: in Spark's order NaN is the largest.
+ *
+ * @param groups the keys of the groups, over the child's output
  */
-final case class WeldThresholdExec(worst: Attribute, descending: Boolean, child: SparkPlan) extends UnaryExecNode {
+final case class WeldThresholdExec(worst: Attribute, descending: Boolean, groups: Seq[Expression], child: SparkPlan)
+  extends UnaryExecNode {
   override def nodeName: String = "WeldThreshold"
   override def output: Seq[Attribute] = child.output :+ worst
   override def producedAttributes: AttributeSet = AttributeSet(worst)
@@ -28,22 +35,49 @@ final case class WeldThresholdExec(worst: Attribute, descending: Boolean, child:
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (id, start) = (worst.exprId.id, if (descending) Double.NegativeInfinity else Double.NaN)
+    val (keys, given) = (groups, child.output)
+    def all(threshold: Threshold, batch: ColumnarBatch): ColumnVector = {
+      val column = new ConstantColumnVector(batch.numRows(), DoubleType)
+      column.setDouble(threshold.orElse(start))
+      column
+    }
+    def ofGroups(threshold: Threshold, batch: ColumnarBatch, groupOf: UnsafeProjection): ColumnVector = {
+      val rows = batch.numRows()
+      val column = new OnHeapColumnVector(rows, DoubleType)
+      var row = 0
+      while (row < rows) {
+        val group = threshold.groups.get(groupOf(batch.getRow(row)))
+        column.putDouble(row, if (group == null) start else group.orElse(start))
+        row += 1
+      }
+      column
+    }
     child.executeColumnar().mapPartitions { batches =>
       val threshold = Threshold.of(TaskContext.get(), id)
+      lazy val groupOf = UnsafeProjection.create(keys, given)
       batches.map { batch =>
-        val rows = batch.numRows()
-        val column = new ConstantColumnVector(rows, DoubleType)
-        column.setDouble(threshold.orElse(start))
-        val columns = Array.tabulate[ColumnVector](batch.numCols())(batch.column) :+ column
-        new ColumnarBatch(columns, rows)
+        val column = if (threshold.groups.isEmpty) all(threshold, batch) else ofGroups(threshold, batch, groupOf)
+        new ColumnarBatch(Array.tabulate[ColumnVector](batch.numCols())(batch.column) :+ column, batch.numRows())
       }
     }
   }
 }
 
-/** The worst first key of the rows that a task has taken so far. Batches may be asked for by another thread than that of the task. */
+/**
+ * The worst first key of the rows that a task has taken so far, or of each group. Batches may be asked for by another thread than that
+ * of the task.
+ */
 final class Threshold {
   @volatile var worst: Option[Double] = None
+
+  /** Those of the groups, by their keys. */
+  lazy val groups = new ConcurrentHashMap[UnsafeRow, Threshold]
+
+  /** Another partition begins. */
+  def reset(): Unit = {
+    worst = None
+    groups.clear()
+  }
 
   def orElse(start: Double): Double = worst match {
     case Some(score) => score
@@ -53,6 +87,8 @@ final class Threshold {
 
 object Threshold {
   private val all = new ConcurrentHashMap[(Long, Long), Threshold]
+  private val shared = mutable.LinkedHashMap.empty[(Int, Int, Long), AtomicLong]
+  private val MostShared = 1000
 
   /** That of a WeldThresholdExec or a WorstSoFar in a task; gone when the task ends. */
   def of(context: TaskContext, id: Long): Threshold = {
@@ -61,5 +97,13 @@ object Threshold {
       context.addTaskCompletionListener[Unit](_ => all.remove(key))
       new Threshold
     })
+  }
+
+  /** The best rank that tasks of one stage have had for their worst, in this executor. Old ones are forgotten. */
+  def ofStage(context: TaskContext, id: Long): AtomicLong = shared.synchronized {
+    val key = (context.stageId(), context.stageAttemptNumber(), id)
+    val best = shared.getOrElseUpdate(key, new AtomicLong(Long.MaxValue))
+    if (shared.size > MostShared) shared -= shared.head._1
+    best
   }
 }

@@ -1,5 +1,7 @@
 package io.sparkweld.plan
 
+import java.util.concurrent.atomic.AtomicLong
+
 import scala.collection.mutable
 
 import io.sparkweld.columns.{SelectedColumnVector, SelectionBuffer}
@@ -28,7 +30,12 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
  *
  * @param groups the keys of the groups; empty for the whole partition
  * @param ties which rows stay besides, whose keys are those of others
+ * Where tasks share their thresholds, a row may also be left out for rows that another task has: it comes strictly behind as many as are
+ * wanted. The shadow then is another one, and of rows with equal keys, others may be taken.
+ *
  * @param thresholds the numbers of the WeldThresholdExecs and the WorstSoFar below that are told the worst first key so far
+ * @param shared whether they are also told that of other tasks: equal keys must mean equal rows, and a task that runs again must have
+ *   the same
  */
 final case class WeldTopExec(
     groups: Seq[Expression],
@@ -36,7 +43,8 @@ final case class WeldTopExec(
     most: Int,
     ties: Ties.Value,
     child: SparkPlan,
-    thresholds: Seq[Long] = Nil)
+    thresholds: Seq[Long] = Nil,
+    shared: Boolean = false)
   extends UnaryExecNode {
   override def nodeName: String = "WeldTop"
   override def output: Seq[Attribute] = child.output
@@ -60,25 +68,25 @@ final case class WeldTopExec(
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (by, sorted, first, equals, given) = (groups, order, most, ties, child.output)
-    val numbers = thresholds
+    val (numbers, isShared) = (thresholds, shared)
     val (outputRows, droppedRows) = (longMetric("numOutputRows"), longMetric("droppedRows"))
     child.executeColumnar().mapPartitions { batches =>
-      val top = new TopRows(by, sorted, first, equals, given)
       val told = numbers.map(Threshold.of(TaskContext.get(), _))
-      def tell(worst: Option[Double]): Unit = told.foreach(_.worst = worst)
-      tell(None)
+      val others = numbers.headOption.filter(_ => isShared).map(Threshold.ofStage(TaskContext.get(), _))
+      val top = new TopRows(by, sorted, first, equals, given, told, others)
+      told.foreach(_.reset())
+      top.tell()
       TaskContext.get().addTaskCompletionListener[Unit](_ => top.close())
       val all = new Iterator[ColumnarBatch] {
         override def hasNext: Boolean = {
           val more = batches.hasNext
-          if (!more) tell(None) // a task may have another partition after this one, which may be read ahead
+          if (!more) told.foreach(_.reset()) // a task may have another partition after this one, which may be read ahead
           more
         }
         override def next(): ColumnarBatch = batches.next()
       }
       all.map { batch =>
         val kept = top.of(batch)
-        tell(top.worst)
         outputRows += kept.numRows().toLong
         droppedRows += batch.numRows().toLong - kept.numRows()
         if (kept.numRows() == 0) batch.closeIfFreeable() // nobody else will read it
@@ -94,7 +102,14 @@ object Ties extends Enumeration {
 }
 
 /** Batches of one partition to those of their rows that may be among the first. A batch holds until the next one is asked for. */
-private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most: Int, ties: Ties.Value, output: Seq[Attribute])
+private final class TopRows(
+    groups: Seq[Expression],
+    order: Seq[SortOrder],
+    most: Int,
+    ties: Ties.Value,
+    output: Seq[Attribute],
+    told: Seq[Threshold],
+    others: Option[AtomicLong])
   extends AutoCloseable {
   private val needed = AttributeSet(order.flatMap(_.references))
   private val places = output.indices.filter(i => needed.contains(output(i))).toArray
@@ -115,6 +130,7 @@ private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most
     selection.ensureCapacity(rows)
     ranks.foreach(_.start(batch))
     val kept = select(batch)
+    tell()
     if (kept == rows) return batch
     var j = 0
     while (j < selected.length) {
@@ -124,8 +140,14 @@ private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most
     new ColumnarBatch(shown, kept)
   }
 
+  /** Tells the worst of the whole partition, or the better one of another. */
+  def tell(): Unit = if (groups.isEmpty && told.nonEmpty) {
+    val rank = others.fold(whole.rankOfWorst)(_.accumulateAndGet(whole.rankOfWorst, math.min(_, _)))
+    told.foreach(_.worst = valueOf(rank))
+  }
+
   /** The first key, a double, of the last of the first rows so far; None until there are enough, and for NULL. */
-  def worst: Option[Double] = ranks.flatMap(_.doubleOf(whole.rankOfWorst))
+  private def valueOf(rank: Long): Option[Double] = ranks.flatMap(_.doubleOf(rank))
 
   /** Writes the numbers of the rows that stay; how many these are. */
   private def select(batch: ColumnarBatch): Int = {
@@ -144,7 +166,10 @@ private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most
 
   private def stays(key: InternalRow, row: Int, leaders: Leaders): Boolean = {
     val compared = leaders.comparedTo(key)
-    if (compared < 0) leaders.add(keyOf(key).copy(), ranks.fold(0L)(_.rank(row)))
+    if (compared < 0) {
+      leaders.add(keyOf(key).copy(), ranks.fold(0L)(_.rank(row)))
+      leaders.threshold.foreach(_.worst = valueOf(leaders.rankOfWorst))
+    }
     compared < 0 || ties != Ties.First && compared == 0
   }
 
@@ -152,7 +177,13 @@ private final class TopRows(groups: Seq[Expression], order: Seq[SortOrder], most
   private def leadersOf(group: UnsafeRow): Leaders = {
     val known = byGroup.getOrElse(group, null)
     if (known != null || byGroup.size >= mostGroups) known
-    else byGroup.getOrElseUpdate(group.copy(), newLeaders())
+    else {
+      val (key, leaders) = (group.copy(), newLeaders())
+      byGroup.put(key, leaders)
+      leaders.threshold = Option.when(told.nonEmpty)(new Threshold)
+      for (threshold <- told; own <- leaders.threshold) threshold.groups.put(key, own)
+      leaders
+    }
   }
 
   private def newLeaders(): Leaders = if (ties == Ties.Same) new DistinctLeaders(most, ordering) else new FirstLeaders(most, ordering)
@@ -171,6 +202,9 @@ private object TopRows {
 
 /** The best keys so far. */
 private abstract class Leaders {
+  /** What is told of a group's worst. */
+  var threshold: Option[Threshold] = None
+
   /** The rank of the worst that is taken in the first key; while all are taken, the largest. */
   def rankOfWorst: Long
 

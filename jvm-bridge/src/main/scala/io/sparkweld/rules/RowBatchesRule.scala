@@ -17,7 +17,7 @@ object RowBatchesRule extends Rule[SparkPlan] {
     else WarnOnce.guard("the rewriting of rows below and above kernels", plan)(rows(plan.transformUp {
       case weld: WeldExec => weld.child match {
         case RowToColumnarExec(rows) => weld.copy(child = RowBatchesExec(rows))
-        case threshold @ WeldThresholdExec(_, _, RowToColumnarExec(rows)) => weld.copy(child = threshold.copy(child = RowBatchesExec(rows)))
+        case threshold @ WeldThresholdExec(_, _, _, RowToColumnarExec(rows)) => weld.copy(child = threshold.copy(child = RowBatchesExec(rows)))
         case _ => weld
       }
       case node if takesWholeRows(node) => node.mapChildren(rows)

@@ -21,17 +21,20 @@ import org.apache.spark.sql.types.DoubleType
  *
  * What it rewrites: kernels that have bounds of their models for such a filter, so that these are not computed for all rows. When it
  * must not: a score that is no double, or not what the kernel makes; a cascade, whose rows are counted; maps; kernels in stages.
- * Rows that go to Python pass the same filter, as Spark's own.
+ * Rows that go to Python pass the same filter, as Spark's own. Where each group has a worst score, its keys have to be columns that
+ * come in.
  */
 private[rules] object Thresholds {
   /** In the notes of a program with bounds: see udf_compiler/pipeline.py. */
   private val Bounded = "rows whose bounds cannot pass the filter"
 
-  def below(weld: WeldExec, order: SortOrder, conf: SQLConf): Option[(WeldExec, Long)] = order.child match {
-    case score: Attribute if SparkWeldConf.ScoreBounds.get(conf) == Mode.Always && score.dataType == DoubleType && suits(weld, score) =>
+  def below(weld: WeldExec, order: SortOrder, groups: Seq[Expression], conf: SQLConf): Option[(WeldExec, Long)] = order.child match {
+    case score: Attribute
+        if SparkWeldConf.ScoreBounds.get(conf) == Mode.Always && score.dataType == DoubleType && suits(weld, score) &&
+          groups.forall(incoming(weld, _).nonEmpty) =>
       val worst = AttributeReference("worst", DoubleType, nullable = false)()
       val descending = order.direction == Descending
-      val source = WeldThresholdExec(worst, descending, weld.child)
+      val source = WeldThresholdExec(worst, descending, groups.flatMap(incoming(weld, _)), weld.child)
       val ahead = if (descending) GreaterThanOrEqual(score, worst) else LessThanOrEqual(score, worst)
       val chain = weld.steps.map {
         case ProjectStep(columns) => ProjectStep(columns :+ worst)
@@ -47,6 +50,14 @@ private[rules] object Thresholds {
           Some((bounded, worst.exprId.id))
         case _ => None
       }
+    case _ => None
+  }
+
+  /** The column of the child's that a column of the kernel's is. */
+  private def incoming(weld: WeldExec, column: Expression): Option[Attribute] = column match {
+    case key: Attribute =>
+      val at = weld.output.indexWhere(_.exprId == key.exprId)
+      Option.when(at >= 0 && weld.kernel.layout(at) >= 0)(weld.child.output(weld.kernel.layout(at)))
     case _ => None
   }
 

@@ -2,17 +2,20 @@ package io.sparkweld.rules
 
 import io.sparkweld.SparkWeldConf
 import io.sparkweld.expressions.WorstSoFar
-import io.sparkweld.plan.{Ties, WeldExec, WeldTopExec}
+import io.sparkweld.plan.{Ties, WeldAggregateExec, WeldExec, WeldThresholdExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce
 
-import org.apache.spark.sql.catalyst.expressions.{Alias, Ascending, Attribute, AttributeMap, DenseRank, Descending, Expression}
-import org.apache.spark.sql.catalyst.expressions.{NamedExpression, NullsLast, Rank, RowNumber, SortOrder}
-import org.apache.spark.sql.catalyst.expressions.aggregate.{AggregateExpression, MaxBy, MinBy, Partial => AggregatePartial}
+import org.apache.spark.sql.catalyst.expressions.{Alias, Ascending, Attribute, AttributeMap, AttributeSet, DenseRank, Descending}
+import org.apache.spark.sql.catalyst.expressions.{Expression, NamedExpression, NullsLast, Rank, RowNumber, SortOrder}
+import org.apache.spark.sql.catalyst.expressions.aggregate.{AggregateExpression, Max, MaxBy, Min, MinBy, Partial => AggregatePartial}
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.execution.{ColumnarToRowExec, FilterExec, ProjectExec, RowToColumnarExec, SortExec, SparkPlan}
-import org.apache.spark.sql.execution.TakeOrderedAndProjectExec
+import org.apache.spark.sql.catalyst.util.UnsafeRowUtils
+import org.apache.spark.sql.execution.{ColumnarToRowExec, FileSourceScanExec, FilterExec, ProjectExec, RowToColumnarExec, SortExec}
+import org.apache.spark.sql.execution.{SparkPlan, TakeOrderedAndProjectExec}
+import org.apache.spark.sql.execution.adaptive.BroadcastQueryStageExec
 import org.apache.spark.sql.execution.aggregate.{HashAggregateExec, SortAggregateExec}
-import org.apache.spark.sql.execution.joins.HashJoin
+import org.apache.spark.sql.execution.exchange.BroadcastExchangeExec
+import org.apache.spark.sql.execution.joins.{BroadcastHashJoinExec, HashJoin}
 import org.apache.spark.sql.execution.window.{Partial, WindowGroupLimitExec}
 
 /**
@@ -26,9 +29,10 @@ import org.apache.spark.sql.execution.window.{Partial, WindowGroupLimitExec}
  * }}}
  *
  * What it rewrites: `orderBy(..).limit(k)`, and `row_number`, `rank` or `dense_rank` `<= k`, right over a kernel, or, for a limit,
- * over a projection of it; and `max_by` and `min_by`, right over a kernel, when all aggregates are of one order: a row whose key
- * comes strictly behind another one's of its group leaves their buffers as they are. When it must not: an order that is not
- * deterministic; a limit so large that the first rows are no small part.
+ * over a projection of it; and `max_by`, `min_by`, `max` and `min`, right over a kernel, when all aggregates are of one order: a row
+ * whose key comes strictly behind another one's of its group leaves their buffers as they are. `max` and `min` alone, which kernels
+ * merge, only where that spares the kernel below work. When it must not: an order that is not deterministic; a limit so large that
+ * the first rows are no small part.
  */
 object TopRowsRule extends Rule[SparkPlan] {
   /** Past so many rows the first ones are no small part. */
@@ -38,27 +42,56 @@ object TopRowsRule extends Rule[SparkPlan] {
     if (!plan.exists(_.isInstanceOf[WeldExec]) || !SparkWeldConf.TopKEnabled.get(conf)) plan
     else WarnOnce.guard("the search for top-K queries over kernels", plan)(plan.transform {
       case top @ TakeOrderedAndProjectExec(most, order, _, ColumnarToRowExec(weld: WeldExec), _) if isSmall(most, order) =>
-        top.copy(child = ColumnarToRowExec(first(most, order, weld, order.head.child)))
+        top.copy(child = ColumnarToRowExec(shared(top, first(Nil, order, most, Ties.First, weld, order.head.child))))
       case top @ TakeOrderedAndProjectExec(most, order, _, project @ ProjectExec(list, ColumnarToRowExec(weld: WeldExec)), _)
           if isSmall(most, order ++ list) =>
-        val below = first(most, order.map(through(list)), weld, order.head.child)
-        top.copy(child = project.copy(child = ColumnarToRowExec(below)))
+        val below = first(Nil, order.map(through(list)), most, Ties.First, weld, order.head.child)
+        top.copy(child = project.copy(child = ColumnarToRowExec(shared(top, below))))
       case limit @ WindowGroupLimitExec(groups, order, rank @ (_: RowNumber | _: Rank | _: DenseRank), most, Partial, Sorted(sort, weld))
           if isSmall(most, order ++ groups) =>
         val ties = if (rank.isInstanceOf[DenseRank]) Ties.Same else Ties.All
-        limit.copy(child = sort.copy(child = ColumnarToRowExec(WeldTopExec(groups, order, most, ties, weld))))
+        limit.copy(child = sort.copy(child = ColumnarToRowExec(first(groups, order, most, ties, weld, order.head.child))))
       case Extremes(aggregate, groups, key, weld) =>
-        aggregate.withNewChildren(Seq(ColumnarToRowExec(WeldTopExec(groups, Seq(key), 1, Ties.All, weld))))
+        aggregate.withNewChildren(Seq(ColumnarToRowExec(first(groups, Seq(key), 1, Ties.All, weld, key.child))))
+      case Merged(aggregate, groups, key, weld) if Thresholds.below(weld, key, groups, conf).nonEmpty =>
+        aggregate.copy(child = first(groups, Seq(key), 1, Ties.All, weld, key.child))
     })
 
   /** The first rows of a kernel, which is told the worst of them where that spares it work, and so are the filters below it. */
-  private def first(most: Int, order: Seq[SortOrder], weld: WeldExec, score: Expression): WeldTopExec = {
-    val below = filtersOn(weld.child).flatMap(_.collect { case worst: WorstSoFar if isOf(worst, score, order.head) => worst.id })
-    Thresholds.below(weld, order.head, conf) match {
-      case Some((bounded, worst)) => WeldTopExec(Nil, order, most, Ties.First, bounded, worst +: below)
-      case None => WeldTopExec(Nil, order, most, Ties.First, weld, below)
+  private def first(
+      groups: Seq[Expression],
+      order: Seq[SortOrder],
+      most: Int,
+      ties: Ties.Value,
+      weld: WeldExec,
+      score: Expression): WeldTopExec = {
+    val filters = if (groups.isEmpty) filtersOn(weld.child) else Nil
+    val below = filters.flatMap(_.collect { case worst: WorstSoFar if isOf(worst, score, order.head) => worst.id })
+    Thresholds.below(weld, order.head, groups, conf) match {
+      case Some((bounded, worst)) => WeldTopExec(groups, order, most, ties, bounded, worst +: below)
+      case None => WeldTopExec(groups, order, most, ties, weld, below)
     }
   }
+
+  /**
+   * With thresholds that tasks share, which matters where partitions are small, where equal keys are equal rows of `top`, so that it is
+   * all one which are taken, and where the table is read from files by what gives a task that runs again the same rows.
+   */
+  private def shared(top: TakeOrderedAndProjectExec, rows: WeldTopExec): WeldTopExec = {
+    val keys = AttributeSet(top.sortOrder.map(_.child).collect { case key: Attribute if UnsafeRowUtils.isBinaryStable(key.dataType) => key })
+    val one = top.projectList.forall(column => column.deterministic && column.references.subsetOf(keys))
+    rows.copy(shared = rows.thresholds.nonEmpty && one && isRepeated(rows.child))
+  }
+
+  private def isRepeated(plan: SparkPlan): Boolean = plan match {
+    case _: FileSourceScanExec | _: BroadcastQueryStageExec | _: BroadcastExchangeExec => true
+    case _: WeldExec | _: WeldThresholdExec | _: ColumnarToRowExec | _: RowToColumnarExec => plan.children.forall(isRepeated)
+    case _: FilterExec | _: ProjectExec | _: BroadcastHashJoinExec => plan.expressions.forall(isSteady) && plan.children.forall(isRepeated)
+    case _ => false
+  }
+
+  private def isSteady(expression: Expression): Boolean = expression.deterministic || expression.isInstanceOf[WorstSoFar] ||
+    expression.children.exists(!_.deterministic) && expression.children.forall(isSteady)
 
   /** The conditions that rows pass on their way: another query's first rows below, which may be more, are not among these. */
   private def filtersOn(plan: SparkPlan): Seq[Expression] = plan match {
@@ -89,15 +122,29 @@ object TopRowsRule extends Rule[SparkPlan] {
       case _ => None
     }
 
-    private def of(plan: SparkPlan, groups: Seq[Expression], functions: Seq[AggregateExpression], weld: WeldExec) = {
-      val keys = functions.map {
-        case AggregateExpression(MaxBy(_, key), AggregatePartial, false, None, _) => Some(SortOrder(key, Descending))
-        case AggregateExpression(MinBy(_, key), AggregatePartial, false, None, _) => Some(SortOrder(key, Ascending, NullsLast, Nil))
-        case _ => None
-      }
-      val small = keys.flatten.headOption.filter(key => isSmall(1, key +: groups) && functions.map(_.aggregateFunction).forall(_.deterministic))
-      small.filter(first => keys.forall(_.exists(_.semanticEquals(first)))).map(key => (plan, groups, key, weld))
+    private def of(plan: SparkPlan, groups: Seq[Expression], functions: Seq[AggregateExpression], weld: WeldExec) =
+      orderOf(groups, functions).map(key => (plan, groups, key, weld))
+  }
+
+  /** The same where kernels merge the groups. */
+  private object Merged {
+    def unapply(aggregate: WeldAggregateExec): Option[(WeldAggregateExec, Seq[Expression], SortOrder, WeldExec)] = aggregate.child match {
+      case weld: WeldExec => orderOf(aggregate.grouping, aggregate.aggregates).map(key => (aggregate, aggregate.grouping, key, weld))
+      case _ => None
     }
+  }
+
+  /** The one order in which the first row, with those that are equal to it, decides all of the functions. */
+  private def orderOf(groups: Seq[Expression], functions: Seq[AggregateExpression]): Option[SortOrder] = {
+    val keys = functions.map {
+      case AggregateExpression(MaxBy(_, key), AggregatePartial, false, None, _) => Some(SortOrder(key, Descending))
+      case AggregateExpression(Max(key), AggregatePartial, false, None, _) => Some(SortOrder(key, Descending))
+      case AggregateExpression(MinBy(_, key), AggregatePartial, false, None, _) => Some(SortOrder(key, Ascending, NullsLast, Nil))
+      case AggregateExpression(Min(key), AggregatePartial, false, None, _) => Some(SortOrder(key, Ascending, NullsLast, Nil))
+      case _ => None
+    }
+    val small = keys.flatten.headOption.filter(key => isSmall(1, key +: groups) && functions.map(_.aggregateFunction).forall(_.deterministic))
+    small.filter(first => keys.forall(_.exists(_.semanticEquals(first))))
   }
 
   private object Sorted {
