@@ -115,6 +115,7 @@ class _Siblings:
         self.exact = bool(conf.get("exact")) or any(chain.exact for chain in chains)
         self.block_rows = int(conf.get("blockRows") or 0) or None
         self.split = str(conf.get("split", "auto"))
+        self.confs = {key: value for key, value in conf.get("pandas", {}).items() if value is not None}
         self.arguments: list[tuple[int, int]] = []
         exprs: list[dict[str, Any]] = []
         self.taken: list[list[tuple[int, str | None]]] = []
@@ -157,7 +158,7 @@ class _Siblings:
         return {
             "arguments": self.arguments,
             "payloads": [
-                command(shipped, number, chain.payloads, self.taken[number], chain.return_type).hex()
+                command(shipped, number, chain.payloads, self.taken[number], chain.return_type, self.confs).hex()
                 for number, chain in enumerate(self.chains)
             ],
             "stages": [stage_text(pipeline, stage) for stage in pipeline.stages],
@@ -166,7 +167,7 @@ class _Siblings:
             "saves": saved(pipeline),
             "repeats": may_repeat(pipeline, self.calls),
             "metrics": metrics_command().hex(),
-            "parts": parts_of(light, self.chains, self.taken, self.split),
+            "parts": parts_of(light, self.chains, self.taken, self.split, self.confs),
         }
 
     def _refuse_other_batches(self) -> None:
@@ -305,7 +306,8 @@ class _Siblings:
                     got = Siblings(replace(made, forms=(form,)), evaluated=number > 0).run(args)
                 except Undecided:
                     continue
-            for chain, theirs, ours in zip(self.chains, wanted, got or [None] * len(wanted), strict=True):
+            results = [None] * len(wanted) if got is None else [result.series() for result in got]
+            for chain, theirs, ours in zip(self.chains, wanted, results, strict=True):
                 if not isinstance(theirs, pd.Series) or ours is None or not equal(ours, theirs.rename(None), _KEPT):
                     raise refusal("SW644", chain.name, function=chain.name, what=f"{_short(ours)} for {_short(theirs)}")
 

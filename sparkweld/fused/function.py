@@ -1,9 +1,9 @@
-"""In a Python worker: the plan of fused functions to what PySpark calls with the Series of a batch.
+"""In a Python worker: the plan of fused functions to what PySpark calls with a batch, of Series or of arrays of Arrow.
 
 Functions of one plan are siblings: they take the same columns, and the first one that is called for a batch computes the
-results of all. A batch may be several of Spark's, one behind the other. The plan has one pipeline for each set of dtypes that
-batches come with. Any other batch, a row that a kernel may not decide, a call that breaks its annotation, and any fault of ours
-are the originals' to run, on whole batches of Spark's.
+results of all. A batch of arrays may be several of Spark's, one behind the other. The plan has one pipeline for each set of
+dtypes that batches come with, in pandas. Any other batch, a row that a kernel may not decide, a call that breaks its annotation,
+and any fault of ours are the originals' to run, on whole batches of Spark's.
 """
 
 
@@ -11,22 +11,30 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from operator import is_
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyspark.sql.types import DataType, StringType
 
+from sparkweld.fused.arrow import Repeats, array_of_texts, piece_of, same
 from sparkweld.fused.counts import counts
-from sparkweld.fused.payload import in_batches
+from sparkweld.fused.payload import in_arrow_batches
 from sparkweld.ir.ops import Optional
+from sparkweld.ir.types import STR
 from sparkweld.pipelines import BrokenPromise, Pipeline, Runner, Undecided
+from sparkweld.pipelines.results import concat
 
 #: Loaded plans of a worker process, which serves one task after another: models in them are read once.
 _PLANS = 16
+#: From arrays of Arrow to Series, and from a Series and the rows that it has to have to an array, as PySpark does both.
+Conversions = tuple[Callable[[Sequence[Any]], Sequence[Any]], Callable[[Any, int], Any]]
+#: Texts of so many rows, and what is made of them, are in the second-level cache while they are converted.
+_PIECE = 1 << 12
 #: A pipeline that so many batches, one after the other, had to be run again without is not tried any more in this process.
 _MOST_IN_VAIN = 20
 
@@ -61,6 +69,34 @@ class Form:
     missing: tuple[Any, ...]
     number: int | None = None
 
+    @property
+    def of_text(self) -> bool:
+        """Whether each row's results depend on one text and nothing else: calls have no state, and no row is left out."""
+        texts = [column.text for column in self.columns if column.equals is None]
+        return texts == [True] and all(domain is self.pipeline.root for domain in self.pipeline.domains.values())
+
+
+@dataclass(frozen=True)
+class Result:
+    """A column that a pipeline made, of a batch of arrays an array where it is of texts. `missing`: what stands for NULL in the
+    function's own. `rows`: those of the batch, as places in the column; None: one after the other.
+    """
+
+    column: Any
+    missing: Any = None
+    rows: pa.Array | None = None
+
+    def series(self) -> pd.Series:
+        """As the function itself gives it, of the column's rows."""
+        column = self.column
+        if isinstance(column, pa.Array):
+            column = column.to_numpy(zero_copy_only=False)
+        if isinstance(column, Optional):
+            values = column.values.astype(object)
+            values[~column.valid] = self.missing
+            column = values
+        return pd.Series(column, copy=False)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -85,9 +121,15 @@ class Plan:
         return len(self.forms[0].missing) + (self.forms[0].number is not None)
 
 
-def load(plan: bytes, number: int, make_original: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    """The function that PySpark calls for a result of the plan. `make_original` gives the user's function when it is needed."""
-    return Function(_loaded(plan), number, make_original)
+def load(
+    plan: bytes, number: int, make_original: Callable[[], Callable[..., Any]], conversions: Conversions, return_type: DataType
+) -> Callable[..., Any]:
+    """The function that PySpark calls for a result of the plan. `make_original` gives the user's function when it is needed; it
+    takes arrays where this one does. `return_type`: what Spark wants.
+    """
+    siblings = _loaded(plan)
+    siblings.repeats.again()
+    return Function(siblings, number, make_original, conversions, type(return_type) is StringType)
 
 
 @lru_cache(maxsize=_PLANS)
@@ -102,44 +144,44 @@ class Batch:
     """
 
     args: tuple[Any, ...]
-    results: list[pd.Series] | None
+    results: list[Result] | None
     left: set[int]
-    pieces: list[list[pd.Series] | None] = field(default_factory=list)
+    pieces: list[list[Result] | None] = field(default_factory=list)
 
 
 class Siblings:
     """The pipelines of one plan in this process, and what they gave for the last batch. `evaluated`: see Runner."""
 
     def __init__(self, plan: Plan, evaluated: bool = False) -> None:
-        self.plan, self.evaluated = plan, evaluated
+        self.plan, self.evaluated, self.repeats = plan, evaluated, Repeats()
         self._runners: dict[int, Runner] = {}
         self._warned = False
         self._in_vain = 0
         self._last: Batch | None = None
 
-    def batch(self, number: int, args: tuple[Any, ...]) -> Batch | None:
+    def batch(self, number: int, args: tuple[Any, ...], series_of: Any = None) -> Batch | None:
         """What is known of a batch. Siblings ask for one batch by turns, each of them once.
 
         None for the number of a form (`Form.number`) when it does not come last: it speaks of results of one run alone.
         """
         last = self._last
-        known = last is not None and number in last.left and len(args) == len(last.args) and all(map(is_, args, last.args))
+        known = last is not None and number in last.left and same(args, last.args)
         if self.plan.forms[0].number is not None and number == self.plan.results - 1:
             if last is None or not known or last.left != {number}:
                 return None
         if last is None or not known:
-            self._last = last = Batch(args, self.tried(args), set(range(self.plan.results)))
+            self._last = last = Batch(args, self.tried(args, series_of), set(range(self.plan.results)))
         last.left.discard(number)
         if not last.left:
             self._last = None
         return last
 
-    def tried(self, args: tuple[Any, ...]) -> list[pd.Series] | None:
+    def tried(self, args: tuple[Any, ...], series_of: Any = None) -> list[Result] | None:
         """What a pipeline gives, None when the originals have to decide. After `_MOST_IN_VAIN` in a row none is tried."""
         if self._in_vain >= _MOST_IN_VAIN:
             return None
         try:
-            results = self.run(args)
+            results = self.run(args, series_of)
         except Undecided:
             results = None
         except Exception as error:  # noqa: BLE001 - a fault of ours, or a broken promise: the originals decide
@@ -148,26 +190,57 @@ class Siblings:
         self._in_vain = 0 if results is not None else self._in_vain + 1
         return results
 
-    def run(self, args: tuple[Any, ...]) -> list[pd.Series] | None:
-        """The results, None for a batch of other dtypes or without rows. Raises Undecided and BrokenPromise."""
+    def run(self, args: tuple[Any, ...], series_of: Any = None) -> list[Result] | None:
+        """The results, None for a batch of other dtypes or without rows. `series_of`: see Conversions; None: they are Series.
+
+        Raises Undecided and BrokenPromise.
+        """
         for number, form in enumerate(self.plan.forms):
-            columns = _columns_of(form.columns, args)
+            columns, rows, places = _columns_of(form.columns, args, series_of), len(args[0]), None
             if columns is None:
                 continue
-            if not len(args[0]):
+            if not rows:
                 return None
-            runner = self.runner(number)
-            before = replace(runner.metrics)
-            try:
-                made = runner.run(columns, len(args[0]))
-            finally:
-                counts.kernel_seconds += runner.metrics.kernel_seconds - before.kernel_seconds
-                counts.call_seconds += runner.metrics.call_seconds - before.call_seconds
-            results = [_series(made[result_name(i)], missing) for i, missing in enumerate(form.missing)]
+            if form.of_text:
+                columns, rows, places = self._without_repeats(columns, rows)
+            made = self._in_pieces(number, columns, rows, series_of is not None)
+            results = [Result(made[result_name(i)], missing, places) for i, missing in enumerate(form.missing)]
             if form.number is not None:
-                results.append(pd.Series(np.full(len(args[0]), form.number, np.int8)))
+                results.append(Result(np.full(len(args[0]), form.number, np.int8)))
             return results
         return None
+
+    def _without_repeats(self, columns: dict[str, Any], rows: int) -> tuple[dict[str, Any], int, pa.Array | None]:
+        """The only column, its rows, and None; or, where few of its texts differ, these, and their places in the batch's rows."""
+        ((name, column),) = columns.items()
+        found = self.repeats.of(column) if isinstance(column, pa.StringArray) else None
+        return (columns, rows, None) if found is None else ({name: found.dictionary}, len(found.dictionary), found.indices)
+
+    def _in_pieces(self, number: int, columns: dict[str, Any], rows: int, of_arrays: bool) -> dict[str, Any]:
+        """What a pipeline makes; of a batch of arrays, texts become Python's, and Arrow's again, for a few rows at a time."""
+        if not of_arrays:
+            return self._made(number, columns, rows)
+        pipeline = self.plan.forms[number].pipeline
+        types = {name: pipeline.types.get(column) for name, column in pipeline.outputs.items()}
+        texts = {name for name, type in types.items() if type is not None and type.plain() == STR}
+        has_texts = texts or any(isinstance(column, pa.Array) for column in columns.values())
+        size = _PIECE if has_texts and not self.plan.block_rows else rows
+        pieces: dict[str, list[Any]] = {}
+        for start in range(0, rows, size):
+            stop = min(start + size, rows)
+            made = self._made(number, {name: piece_of(column, start, stop) for name, column in columns.items()}, stop - start)
+            for name, column in made.items():
+                pieces.setdefault(name, []).append(array_of_texts(column) if name in texts else column)
+        return {name: pa.concat_arrays(some) if name in texts else concat(some) for name, some in pieces.items()}
+
+    def _made(self, number: int, columns: dict[str, Any], rows: int) -> dict[str, Any]:
+        runner = self.runner(number)
+        before = replace(runner.metrics)
+        try:
+            return runner.run(columns, rows)
+        finally:
+            counts.kernel_seconds += runner.metrics.kernel_seconds - before.kernel_seconds
+            counts.call_seconds += runner.metrics.call_seconds - before.call_seconds
 
     def runner(self, form: int) -> Runner:
         """What runs the pipeline of a form, whose kernels are made when the first batch of its dtypes comes."""
@@ -187,31 +260,57 @@ class Siblings:
 class Function:
     """One of the siblings, as PySpark calls it: all of them with the same arguments, the columns of all."""
 
-    def __init__(self, siblings: Siblings, number: int, make_original: Callable[[], Callable[..., Any]]) -> None:
+    def __init__(
+        self,
+        siblings: Siblings,
+        number: int,
+        make_original: Callable[[], Callable[..., Any]],
+        conversions: Conversions,
+        returns_text: bool,
+    ) -> None:
         self.siblings, self.number, self.make_original = siblings, number, make_original
+        (self.series_of, self.array_of), self.returns_text = conversions, returns_text
         self._original: Callable[..., Any] | None = None
 
-    def __call__(self, *args: Any, sparkweld_starts: pd.Series | None = None) -> Any:
-        """The result of a batch of Spark's, or of several: `sparkweld_starts` is then True in the first row of each."""
+    def __call__(self, *args: Any, sparkweld_starts: pa.BooleanArray | None = None) -> Any:
+        """The result of a batch: of Series, or of arrays of one of Spark's batches or of several, where `sparkweld_starts` is
+        true in the first row of each.
+        """
+        if sparkweld_starts is not None:
+            return self._of_arrays(args, sparkweld_starts)
         batch = self.siblings.batch(self.number, args)
-        if batch is not None and batch.results is not None:
-            return batch.results[self.number]
-        if batch is None or sparkweld_starts is None or sparkweld_starts.sum() == 1:
+        if batch is None or batch.results is None:
             return self._by_original(*args)
-        at = iter(range(len(args[0])))
+        return batch.results[self.number].series()
+
+    def _of_arrays(self, args: tuple[Any, ...], starts: pa.BooleanArray) -> pa.Array:
+        batch = self.siblings.batch(self.number, args, self.series_of)
+        if batch is not None and batch.results is not None:
+            return self._array(batch.results[self.number])
+        if batch is None or starts.true_count <= 1:
+            return self._by_original(*args, sparkweld_starts=starts)
+        at = iter(range(len(starts)))
 
         def piece(*cut: Any) -> Any:
             number = next(at)
             if number == len(batch.pieces):
-                batch.pieces.append(self.siblings.tried(cut))
+                batch.pieces.append(self.siblings.tried(cut, self.series_of))
             results = batch.pieces[number]
-            return self._by_original(*cut) if results is None else results[self.number]
+            if results is None:
+                return self._by_original(*cut, sparkweld_starts=pa.array(np.arange(len(cut[0])) == 0))
+            return self._array(results[self.number])
 
-        return in_batches(piece, sparkweld_starts, args)
+        return in_arrow_batches(piece, starts, args)
 
-    def _by_original(self, *args: Any) -> Any:
+    def _array(self, result: Result) -> pa.Array:
+        array = result.column
+        if not isinstance(array, pa.Array) or not self.returns_text:
+            array = self.array_of(result.series(), len(_values(array)))
+        return array if result.rows is None else array.take(result.rows)
+
+    def _by_original(self, *args: Any, **kwargs: Any) -> Any:
         counts.original_rows += len(args[0])
-        return self.original(*args)
+        return self.original(*args, **kwargs)
 
     @property
     def original(self) -> Callable[..., Any]:
@@ -226,11 +325,18 @@ def result_name(number: int) -> str:
     return f"result{number}"
 
 
-def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...]) -> dict[str, Any] | None:
-    """The columns' data in this batch, None when one has another dtype."""
+def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...], series_of: Any) -> dict[str, Any] | None:
+    """The columns' data in this batch, arrays of texts as they are; None when one has another dtype.
+
+    `series_of`: see Siblings.run.
+    """
     found: dict[str, Any] = {}
     for column in columns:
         given = args[column.argument]
+        if column.text and isinstance(given, pa.StringArray):
+            found[column.name] = given
+            continue
+        given = given if series_of is None else series_of([given])[0]
         series = given if column.field is None else given[column.field]
         if str(series.dtype) != column.dtype:
             return None
@@ -260,9 +366,5 @@ def _texts(values: np.ndarray) -> Optional:
     return Optional(np.where(absent, "", values), ~absent)
 
 
-def _series(column: Any, missing: Any) -> pd.Series:
-    if isinstance(column, Optional):
-        values = column.values.astype(object)
-        values[~column.valid] = missing
-        column = values
-    return pd.Series(column, copy=False)
+def _values(column: Any) -> Any:
+    return column.values if isinstance(column, Optional) else column

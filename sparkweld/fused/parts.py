@@ -17,7 +17,7 @@ import numpy as np
 
 from sparkweld.fused.estimate import saved_by_parts
 from sparkweld.fused.function import Column, Form, Plan, result_name
-from sparkweld.fused.payload import MOST_BYTES, after_command, before_command, between_command, pickled
+from sparkweld.fused.payload import MOST_BYTES, Confs, after_command, before_command, between_command, pickled
 from sparkweld.ir import Program
 from sparkweld.ir.types import BOOL, F32, F64, I8, I16, I32, I64, STR, Type, of_dtype
 from sparkweld.pipelines import Pipeline
@@ -57,9 +57,10 @@ class Cut:
         return None if type is None or type.plain() not in _SPARK or (type.nullable and type.plain() != STR) else type.plain()
 
 
-def parts_of(made: Plan, chains: Sequence[Any], taken: Sequence[Any], mode: str) -> dict[str, Any] | None:
+def parts_of(made: Plan, chains: Sequence[Any], taken: Sequence[Any], mode: str, confs: Confs) -> dict[str, Any] | None:
     """"parts" of a group's reply: payloads, types and arguments of the three parts; None where there is nothing to split, where
     it does not pay (but for the mode "always"), or where a struct is taken. `chains`, `taken`: as `fused.compile` has them.
+    `confs`: of the workers.
     """
     if mode == "never":
         return None
@@ -87,7 +88,7 @@ def parts_of(made: Plan, chains: Sequence[Any], taken: Sequence[Any], mode: str)
         "fields": [{"name": name, "type": spark_type} for name, spark_type in fields],
         "before": before_command(before, fields).hex() if fields else "",
         "direct": list(cut.direct),
-        "between": [between_command(plan, i, spark_type).hex() for i, spark_type in enumerate(results)],
+        "between": [between_command(plan, i, spark_type, confs).hex() for i, spark_type in enumerate(results)],
         "results": results,
         "after": [
             after_command(data, chain.payloads, columns, chain.return_type).hex()

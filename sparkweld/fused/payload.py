@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyspark import cloudpickle
@@ -16,6 +16,8 @@ from pyspark.sql.types import ByteType, StructField, StructType, _parse_datatype
 
 #: Which of the arguments an original takes: its number and, for a keyword, the name.
 Taken = Sequence[tuple[int, str | None]]
+#: Settings of a worker, by key.
+Confs = Mapping[str, str | None]
 
 #: Bytes of a group's commands. Spark ships a large function once for each executor, but these go to the worker with every task.
 MOST_BYTES = 16 << 20
@@ -26,10 +28,20 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def command(plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any) -> bytes:
-    """The command of a function that gives a result of `plan` (see `function.load`) in the place of the chain of `originals`."""
+def command(plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any, confs: Confs) -> bytes:
+    """The command of a function that gives a result of `plan` (see `function.load`) in the place of the chain of `originals`.
+
+    It is called with Series as a scalar pandas UDF or, with `sparkweld_starts` behind them, with Arrow's arrays as a scalar Arrow
+    UDF. `confs`: what the worker of a pandas UDF would be told.
+    """
     chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken), _by_value(in_batches))
-    return cloudpickle.dumps((_by_value(_fused)(plan, number, chain), return_type))  # type: ignore[no-any-return]
+    return cloudpickle.dumps((_either(plan, number, chain, return_type, confs), return_type))  # type: ignore[no-any-return]
+
+
+def _either(plan: bytes, number: int, chain: Callable[[], Any], return_type: Any, confs: Confs) -> Callable[..., Any]:
+    conversions = _by_value(_conversions)(number, return_type, dict(confs))
+    unfused = _by_value(_unfused)(chain, conversions, _by_value(in_arrow_batches))
+    return _by_value(_fused)(plan, number, unfused, conversions, return_type)  # type: ignore[no-any-return]
 
 
 def batch_command(iterator: bytes, return_type: Any) -> bytes:
@@ -38,7 +50,7 @@ def batch_command(iterator: bytes, return_type: Any) -> bytes:
 
 
 def metrics_command() -> bytes:
-    """The command of a function that tells what the pipelines of its worker have counted: see `counts`."""
+    """The command of a function of an Arrow array that tells what the pipelines of its worker have counted: see `counts`."""
     return cloudpickle.dumps((_by_value(_counted), ByteType()))  # type: ignore[no-any-return]
 
 
@@ -53,13 +65,13 @@ def before_command(inlined: bytes, fields: Sequence[tuple[str, str]]) -> bytes:
     return cloudpickle.dumps((function, types))  # type: ignore[no-any-return]
 
 
-def between_command(plan: bytes, number: int, spark_type: str) -> bytes:
+def between_command(plan: bytes, number: int, spark_type: str, confs: Confs) -> bytes:
     """The command of a function that gives a result of `plan`, whose kernels before and after run in the JVM: see `command`.
 
     Where the plan decides nothing, no original runs here: the result is as good as any, but for the last one, which is 0 then.
     """
-    nothing = functools.partial(_by_value(_undecided), _DTYPES[spark_type])
-    return cloudpickle.dumps((_by_value(_fused)(plan, number, nothing), type_of(spark_type)))  # type: ignore[no-any-return]
+    nothing, return_type = functools.partial(_by_value(_undecided), _DTYPES[spark_type]), type_of(spark_type)
+    return cloudpickle.dumps((_either(plan, number, nothing, return_type, confs), return_type))  # type: ignore[no-any-return]
 
 
 def after_command(inlined: bytes, originals: Sequence[bytes], taken: Taken, return_type: Any) -> bytes:
@@ -102,7 +114,7 @@ def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
     return copy
 
 
-def _fused(plan: bytes, number: int, chain: Callable[[], Any]) -> Callable[..., Any]:
+def _fused(plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, return_type: Any) -> Callable[..., Any]:
     """Pickled by value: it imports what it uses inside."""
     loaded: list[Callable[..., Any]] = []
 
@@ -111,12 +123,12 @@ def _fused(plan: bytes, number: int, chain: Callable[[], Any]) -> Callable[..., 
             try:
                 from sparkweld.fused.function import load
 
-                loaded.append(load(plan, number, chain))
+                loaded.append(load(plan, number, unfused, conversions, return_type))
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the package here, the original runs
                 import sys
 
                 print(f"SparkWeld: the original UDF runs: {type(error).__name__}: {error}", file=sys.stderr)
-                loaded.append(chain())
+                loaded.append(unfused())
         return loaded[0](*args, **kwargs)
 
     return fused
@@ -150,10 +162,82 @@ def _each_batch(iterator: bytes) -> Callable[..., Any]:
     return each
 
 
+def _unfused(chain: Callable[[], Any], conversions: Any, in_arrow_batches: Callable[..., Any]) -> Callable[[], Any]:
+    """Pickled by value: what makes the function of `chain`, which takes arrays, too, when it is told where batches start."""
+
+    def make():  # type: ignore[no-untyped-def]
+        (series_of, array_of), function = conversions, chain()
+
+        def run(*args, sparkweld_starts=None):  # type: ignore[no-untyped-def]
+            if sparkweld_starts is None:
+                return function(*args)
+            return in_arrow_batches(lambda *cut: array_of(function(*series_of(cut)), len(cut[0])), sparkweld_starts, args)
+
+        return run
+
+    return make
+
+
+def _conversions(number: int, return_type: Any, confs: dict[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Pickled by value: what PySpark's worker does with a batch before and after it calls its scalar pandas UDF `number`
+    (pyspark/worker.py, SQL_SCALAR_PANDAS_UDF), from arrays to Series, and from what the function gives to an array.
+    """
+
+    def series_of(arrays):  # type: ignore[no-untyped-def]
+        import pyarrow as pa
+        from pyspark.sql.conversion import ArrowBatchTransformer
+        from pyspark.worker import RunnerConf
+
+        conf = RunnerConf(confs)
+        return ArrowBatchTransformer.to_pandas(
+            pa.RecordBatch.from_arrays(list(arrays), [f"_{i}" for i in range(len(arrays))]), timezone=conf.timezone,
+            struct_in_pandas="dict", ndarray_as_list=False, prefer_int_ext_dtype=conf.prefer_int_ext_dtype, df_for_struct=True,
+        )  # fmt: skip
+
+    def array_of(result, rows):  # type: ignore[no-untyped-def]
+        import pandas as pd
+        from pyspark.errors import PySparkTypeError, PySparkValueError
+        from pyspark.sql.conversion import PandasToArrowConversion
+        from pyspark.sql.types import StructField, StructType
+        from pyspark.worker import RunnerConf, verify_result_row_count
+
+        conf, is_struct = RunnerConf(confs), isinstance(return_type, StructType)
+        if not hasattr(result, "__len__"):
+            told = {"expected": "pandas.DataFrame" if is_struct else "pandas.Series", "actual": type(result).__name__}
+            raise PySparkTypeError(errorClass="UDF_RETURN_TYPE", messageParameters=told)
+        verify_result_row_count(len(result), rows)
+        if is_struct and not isinstance(result, pd.DataFrame):
+            raise PySparkValueError(
+                "Invalid return type. Please make sure that the UDF returns a "
+                "pandas.DataFrame when the specified return type is StructType."
+            )
+        return PandasToArrowConversion.convert(
+            [result], StructType([StructField(f"_{number}", return_type)]), timezone=conf.timezone, safecheck=conf.safecheck,
+            arrow_cast=True, prefers_large_types=conf.use_large_var_types, assign_cols_by_name=conf.assign_cols_by_name,
+            int_to_decimal_coercion_enabled=conf.int_to_decimal_coercion_enabled,
+        ).column(0)  # fmt: skip
+
+    return series_of, array_of
+
+
+def in_arrow_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...]) -> Any:
+    """What `function` gives for each of Spark's batches, in one array. `starts` is true in the first row of each.
+
+    Pickled by value.
+    """
+    import pyarrow as pa
+
+    cuts = [0, *(at for at in starts.to_numpy(zero_copy_only=False).nonzero()[0].tolist() if at), len(starts)]
+    pieces = []
+    for start, stop in zip(cuts[:-1], cuts[1:]):  # noqa: B905 - the code runs in the worker's Python
+        pieces.append(function(*(array.slice(start, stop - start) for array in args)))
+    return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
+
+
 def _undecided(dtype: str) -> Callable[..., Any]:
     """Pickled by value: a function that gives zeros, or empty texts."""
 
-    def undecided(*args, sparkweld_starts=None):  # type: ignore[no-untyped-def]
+    def undecided(*args):  # type: ignore[no-untyped-def]
         import pandas as pd
 
         return pd.Series([""] * len(args[0])) if dtype == "object" else pd.Series([0] * len(args[0])).astype(dtype)
@@ -191,8 +275,10 @@ def _counted(starts: Any) -> Any:
     """Pickled by value. Zeros when the pipelines' module has not been imported, as nothing has run then."""
     import sys
 
+    import pyarrow as pa
+
     module = sys.modules.get("sparkweld.fused.counts")
-    return starts.astype("int8") * 0 if module is None else module.counts.told(len(starts))
+    return pa.array(bytes(len(starts)) if module is None else module.counts.told(len(starts)), pa.int8())
 
 
 def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...]) -> Any:

@@ -76,7 +76,7 @@ class Results:
                 made[name] = _of_size(self._kept[name], self._ends[name])
             else:
                 pieces = [self._pieces[start][name] for start in sorted(self._pieces)]
-                made[name] = merged(merges[column], pieces) if column in merges else _concat(pieces)
+                made[name] = merged(merges[column], pieces) if column in merges else concat(pieces)
         return made
 
 
@@ -93,7 +93,8 @@ def _of_size(whole: np.ndarray, rows: int) -> np.ndarray:
     return whole[:rows] if 2 * rows >= len(whole) else whole[:rows].copy()
 
 
-def _concat(pieces: Sequence[Any]) -> Any:
+def concat(pieces: Sequence[Any]) -> Any:
+    """Pieces of a column, one behind the other."""
     if isinstance(pieces[0], Optional):
         return Optional(np.concatenate([p.values for p in pieces]), np.concatenate([p.valid for p in pieces]))
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)

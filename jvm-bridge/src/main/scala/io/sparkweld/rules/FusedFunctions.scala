@@ -161,12 +161,14 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     Option.when(allFused && !conf.arrowUseLargeVarTypes && held && !places.contains(None)) {
       val starts = AttributeReference(Starts, BooleanType, nullable = false)()
       val stateful = places.flatten.distinct.filter(i => isStateful(node.child.output(i)))
-      val udfs = node.udfs.map(udf => udf.copy(children = udf.children :+ NamedArgumentExpression(Starts, starts)))
-      val function = SparkInternals.withCommand(node.udfs.head, FusedFunction.of(node).head.metrics.toArray)
+      val udfs = node.udfs.map { udf =>
+        udf.copy(evalType = EvalTypes.ScalarArrow, children = udf.children :+ NamedArgumentExpression(Starts, starts))
+      }
+      val function = SparkInternals.withCommand(udfs.head, FusedFunction.of(node).head.metrics.toArray)
       val counted = AttributeReference(FusedFunction.Metrics, ByteType)()
       val counts = function.copy(name = FusedFunction.Metrics, dataType = ByteType, children = Seq(starts), resultId = counted.exprId)
       val made = node.copy(udfs = udfs :+ counts, resultAttrs = node.resultAttrs :+ counted,
-        child = ArrowBatchesExec(starts, stateful, batchRows, node.child))
+        child = ArrowBatchesExec(starts, stateful, batchRows, node.child), evalType = EvalTypes.ScalarArrow)
       made.copyTagsFrom(node)
       PipelineExec(output, node.udfs.map(_.name), counted, made)
     }
@@ -197,7 +199,8 @@ private[rules] object FusedFunctions {
   /** UDFs of a node, by number, with the commands of one plan. */
   private final case class Group(udfs: Seq[(Int, PythonUDF)], record: FusedFunction)
 
-  /** The argument of a fused function that tells where the batches of Spark start: `sparkweld.fused.function` reads it. */
+  /** The argument of a fused function that tells where the batches of Spark start: with it, all are arrays of Arrow to it
+    * (`sparkweld.fused.function`), not Series. */
   private val Starts = "sparkweld_starts"
 
   /** Whether pandas has another dtype for the column of a batch with NULLs. */

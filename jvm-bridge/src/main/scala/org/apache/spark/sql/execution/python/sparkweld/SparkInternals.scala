@@ -221,6 +221,9 @@ object EvalTypes {
   /** The same of an iterator of batches. */
   val ScalarPandasIterator: Int = PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF
 
+  /** Scalar UDFs of Arrow's arrays. */
+  val ScalarArrow: Int = PythonEvalType.SQL_SCALAR_ARROW_UDF
+
   /** mapInPandas. */
   val MapPandas: Int = PythonEvalType.SQL_MAP_PANDAS_ITER_UDF
 
@@ -230,7 +233,7 @@ object EvalTypes {
   /** Functions of pandas objects: NULLs in a batch decide the dtypes that they see. */
   private val pandas = Set(ScalarPandas, ScalarPandasIterator, MapPandas)
 
-  private val others = Set(Batched, PythonEvalType.SQL_ARROW_BATCHED_UDF, PythonEvalType.SQL_SCALAR_ARROW_UDF,
+  private val others = Set(Batched, PythonEvalType.SQL_ARROW_BATCHED_UDF, ScalarArrow,
     PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF, MapArrow)
 
   /** Whether the compile service knows functions of this kind. */

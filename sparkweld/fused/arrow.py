@@ -1,0 +1,79 @@
+"""In a Python worker: columns of texts in Arrow's memory to what a pipeline takes, and what it makes of texts to Arrow's again.
+
+PySpark's conversions look each text up among those of the batch, and at each result for NULLs, for they may hold anything. Where
+few of a batch's texts differ, a pipeline over nothing else gets these alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparkweld.ir.ops import Optional
+from sparkweld.pipelines import Undecided
+from sparkweld.pipelines.stages import take
+
+#: More texts than this part of the rows are not worth a dictionary; nor is one tried again in a task that had so many in vain.
+_DISTINCT, _IN_VAIN = 0.5, 3
+#: Batches of fewer rows say nothing.
+_LEAST_ROWS = 256
+
+
+def same(arrays: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether these are the same arguments. Arrays are when they are the same memory, which is alive as long as both are."""
+    if len(arrays) != len(others):
+        return False
+    return all(a is b or _place(a) == _place(b) is not None for a, b in zip(arrays, others, strict=True))
+
+
+def _place(array: Any) -> tuple[Any, ...] | None:
+    if not isinstance(array, pa.Array):
+        return None
+    return array.offset, len(array), *(buffer and buffer.address for buffer in array.buffers())
+
+
+def piece_of(column: Any, start: int, stop: int) -> Any:
+    """Rows of a column, as a pipeline takes it: texts are "" where there is none."""
+    if not isinstance(column, pa.Array):
+        return take(column, slice(start, stop))
+    array = column.slice(start, stop - start)
+    values = array.to_numpy(zero_copy_only=False)
+    if not array.null_count:
+        return Optional(values, np.ones(len(values), np.bool_))
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    return Optional(np.where(valid, values, ""), valid)
+
+
+def array_of_texts(column: Any) -> pa.StringArray:
+    """The array of a column of `str`. Raises Undecided where one has half of a surrogate pair: PySpark says what is wrong."""
+    try:
+        if not isinstance(column, Optional) or column.valid.all():
+            return pa.array(column.values if isinstance(column, Optional) else column, pa.string())
+        return pa.array(column.values, pa.string(), mask=~column.valid)
+    except UnicodeEncodeError as error:
+        raise Undecided(str(error)) from error
+
+
+class Repeats:
+    """Of a column of texts, those that differ, while they are few. `again`: for each task, as tables differ."""
+
+    def __init__(self) -> None:
+        self._in_vain = 0
+
+    def again(self) -> None:
+        """Looks at the next batches, whatever the last ones were."""
+        self._in_vain = 0
+
+    def of(self, array: pa.StringArray) -> pa.DictionaryArray | None:
+        """The array by numbers of its texts, of which NULL is one; None when there are too many."""
+        if self._in_vain >= _IN_VAIN or len(array) < _LEAST_ROWS:
+            return None
+        made = array.dictionary_encode(null_encoding="encode")
+        if len(made.dictionary) > _DISTINCT * len(array):
+            self._in_vain += 1
+            return None
+        self._in_vain = 0
+        return made
