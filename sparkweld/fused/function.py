@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql.types import DataType, StringType
 
 from sparkweld.fused.arrow import Repeats, array_of_texts, piece_of, same
 from sparkweld.fused.counts import counts
@@ -122,14 +121,14 @@ class Plan:
 
 
 def load(
-    plan: bytes, number: int, make_original: Callable[[], Callable[..., Any]], conversions: Conversions, return_type: DataType
+    plan: bytes, number: int, make_original: Callable[[], Callable[..., Any]], conversions: Conversions, returns_text: bool
 ) -> Callable[..., Any]:
     """The function that PySpark calls for a result of the plan. `make_original` gives the user's function when it is needed; it
-    takes arrays where this one does. `return_type`: what Spark wants.
+    takes arrays where this one does. `returns_text`: Spark wants texts of it.
     """
     siblings = _loaded(plan)
     siblings.repeats.again()
-    return Function(siblings, number, make_original, conversions, type(return_type) is StringType)
+    return Function(siblings, number, make_original, conversions, returns_text)
 
 
 @lru_cache(maxsize=_PLANS)

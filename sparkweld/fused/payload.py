@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyspark import cloudpickle
-from pyspark.sql.types import ByteType, StructField, StructType, _parse_datatype_json_value
+from pyspark.sql.types import ByteType, StringType, StructField, StructType, _parse_datatype_json_value
 
 #: Which of the arguments an original takes: its number and, for a keyword, the name.
 Taken = Sequence[tuple[int, str | None]]
@@ -41,7 +41,7 @@ def command(plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, 
 def _either(plan: bytes, number: int, chain: Callable[[], Any], return_type: Any, confs: Confs) -> Callable[..., Any]:
     conversions = _by_value(_conversions)(number, return_type, dict(confs))
     unfused = _by_value(_unfused)(chain, conversions, _by_value(in_arrow_batches))
-    return _by_value(_fused)(plan, number, unfused, conversions, return_type)  # type: ignore[no-any-return]
+    return _by_value(_fused)(plan, number, unfused, conversions, type(return_type) is StringType)  # type: ignore[no-any-return]
 
 
 def batch_command(iterator: bytes, return_type: Any) -> bytes:
@@ -114,7 +114,7 @@ def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
     return copy
 
 
-def _fused(plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, return_type: Any) -> Callable[..., Any]:
+def _fused(plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, returns_text: bool) -> Callable[..., Any]:
     """Pickled by value: it imports what it uses inside."""
     loaded: list[Callable[..., Any]] = []
 
@@ -123,7 +123,7 @@ def _fused(plan: bytes, number: int, unfused: Callable[[], Any], conversions: An
             try:
                 from sparkweld.fused.function import load
 
-                loaded.append(load(plan, number, unfused, conversions, return_type))
+                loaded.append(load(plan, number, unfused, conversions, returns_text))
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the package here, the original runs
                 import sys
 
