@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sparkweld.ir import Let, Program
+from sparkweld.ir import Let
 from sparkweld.ir.ops import Call, Const, IsValid, MakeOptional, Read, ValueOf
 from sparkweld.pipelines import Pipeline
 from sparkweld.pipelines.block_size import first_guess
@@ -22,10 +22,6 @@ _STRINGS, _KERNEL_STRINGS = 100.0, 42.0
 _TEXT = 90.0
 #: A stage on a block, whatever its rows.
 _STAGE = 30_000.0
-#: A text of a row that a kernel of the JVM gives, which would become an object of Python's on its way out of a kernel there, and
-#: what a pipeline in three parts costs: two more kernels, and columns handed on. Both by tests/bench/bench_split.py, which
-#: shows no gain that is more than its noise for numbers, nor for texts that kernels only take; the cost holds a margin for it.
-_TEXT_GIVEN, _SPLIT = 55.0, 70.0
 #: What stands for no operation of pandas'.
 _NOTHING = (Const, Read, IsValid, ValueOf, MakeOptional)
 
@@ -38,18 +34,6 @@ def saved(pipeline: Pipeline) -> float:
         total += sum(map(_of_operation, (let for loop in program.loops for let in loop.body)))
         total -= _TEXT * _texts(pipeline, (*(i.name for i in program.inputs), *program.outputs))
     return total
-
-
-def saved_by_parts(whole: Pipeline, first: Program | None, last: Program | None) -> float:
-    """Nanoseconds a row that the `first` and the `last` kernel of a pipeline save in the JVM; below zero: what they cost.
-
-    Rows that one of them does not decide cost three runs in Python in the place of one, and nobody knows before how many these
-    are: a kernel with guards saves nothing.
-    """
-    kernels = [program for program in (first, last) if program is not None]
-    if any(loop.guards for program in kernels for loop in program.loops):
-        return -_SPLIT
-    return _TEXT_GIVEN * sum(_texts(whole, program.outputs) for program in kernels) - _SPLIT
 
 
 def _texts(pipeline: Pipeline, columns: Iterable[str]) -> int:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.fused.estimate import saved_by_parts
 from sparkweld.fused.function import Column, Form, Plan, result_name
 from sparkweld.fused.payload import MOST_BYTES, Confs, after_command, before_command, between_command, pickled
 from sparkweld.ir import Program
@@ -58,18 +57,15 @@ class Cut:
 
 
 def parts_of(made: Plan, chains: Sequence[Any], taken: Sequence[Any], mode: str, confs: Confs) -> dict[str, Any] | None:
-    """"parts" of a group's reply: payloads, types and arguments of the three parts; None where there is nothing to split, where
-    it does not pay (but for the mode "always"), or where a struct is taken. `chains`, `taken`: as `fused.compile` has them.
-    `confs`: of the workers.
+    """"parts" of a group's reply: payloads, types and arguments of the three parts; None where none are asked for, where there
+    is nothing to split, or where a struct is taken. `chains`, `taken`: as `fused.compile` has them. `confs`: of the workers.
     """
-    if mode == "never":
+    if mode != "always":  # tests/bench/bench_split.py finds no pipeline that gains by it what is worth having
         return None
     cuts = [cut for form in made.forms if (cut := _cut(form)) is not None]
     if len(cuts) < len(made.forms) or len({cut.shape for cut in cuts}) > 1:
         return None
     cut = cuts[0]
-    if mode != "always" and any(saved_by_parts(c.form.pipeline, c.first, c.last) <= 0 for c in cuts):
-        return None
     types = [_SPARK[type] for type in cut.shape[2] if type is not None]
     slots = [_SPARK[type] for type in cut.shape[0] if type is not None]
     numbered = bool(slots) or (len(cuts) > 1 and len(cut.direct) < len(cut.form.columns))

@@ -183,7 +183,7 @@ def test_iterators(spark, parquet):
     names = {"each_price", "each_slug", "each_integer"}
     frame = check(spark, all_of_them, names, ulp=1 << 12)
     plan = frame._jdf.queryExecution().executedPlan().toString()
-    assert plan.count("WeldPipeline") == 2 and "each_slug (after its calls)" in plan, plan
+    assert "WeldPipeline [each_price]" in plan and "WeldPipeline [each_slug]" in plan, plan
     check(spark, lambda: all_of_them(t.filter("b > 1").repartition(3)).filter("r < 2"), names, ulp=1 << 12)
     check(spark, lambda: all_of_them(t.filter("id < 0")), names)
     check(spark, lambda: t.filter("a > 0").select("id", each_narrow("a").alias("r")), {"each_narrow"})
@@ -382,7 +382,7 @@ def test_a_filter_below_hands_over_columns(spark, parquet):
 
 
 def test_the_kernels_at_both_ends_run_in_the_jvm(spark, parquet, capfd):
-    """Where it pays, or is asked for: only what calls take and make goes to Python, and what is not decided is the original's."""
+    """Where it is asked for: only what calls take and make goes to Python, and what is not decided is the original's."""
     n = 30_000
     t = parquet(pa.table({
         "id": np.arange(n), "a": pa.array(np.arange(n) % 97 / 9, mask=np.arange(n) % 31 == 0), "b": np.arange(n) % 89 / 7 + 0.1,
@@ -430,10 +430,7 @@ def test_the_kernels_at_both_ends_run_in_the_jvm(spark, parquet, capfd):
     raising = pandas_udf(lambda s: (exact(s + 0.5) * 1e9).astype("int32"), IntegerType())
     check(spark, lambda: t.select("id", broken("b", "i").alias("r")), {"<lambda>"}, always)
     check(spark, lambda: t.select("id", raising("a").alias("r")), {"<lambda>"}, always)
-    frame = check(spark, lambda: t.select("id", slug("s").alias("slug")), {"slug"})
-    assert "slug (after its calls)" in plan(frame) and "fused=[slug (before its calls)" in plan(frame), plan(frame)
-    tagged = pandas_udf(lambda s: s.map(lambda x: "<" + html.escape(x.strip()) + ">"), StringType())  # with NULLs it is undecided
-    for stays in (price("a", "b"), tagged("s"), pandas_udf(lambda s: s.str.strip().map(html.escape), StringType())("s")):
+    for stays in (price("a", "b"), slug("s")):
         assert "(after its calls)" not in plan(t.select(stays)) and "WeldPipeline" in plan(t.select(stays))
 
 

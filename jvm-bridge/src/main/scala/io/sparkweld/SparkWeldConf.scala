@@ -91,7 +91,7 @@ object SparkWeldConf {
     "Rows of a block of such a pipeline. 0: what the L2 cache and the first blocks say.")
   val PipelineSplit: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.pipeline.split.mode", "one of auto, always, never", "auto",
     "Whether the kernels of such a pipeline before its first call and after its last one run in the JVM, where that is possible: " +
-      "`always` does, `never` does not, and `auto` does where that pays, which is for texts alone.", Session, Mode.parse)
+      "`always` does, `never` does not, nor does `auto`, for it was measured to gain next to nothing.", Session, Mode.parse)
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
     "The longest that planning a query may wait for the compile service; past it the query runs as Spark planned it.")
   val ObjectTimeout: ConfKey[Long] = time("spark.sparkweld.compile.objectTimeout", "60s", Application,

@@ -134,7 +134,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     }
   }
 
-  /** The node in three parts, where that pays. `output`: its columns before its arguments were lifted. */
+  /** The node in three parts, where that is asked for. `output`: its columns before its arguments were lifted. */
   def split(node: ArrowEvalPythonExec, output: Seq[Attribute]): Option[SplitPipeline] = FusedFunction.of(node) match {
     case Seq(record) if record.functions == node.udfs.size && SparkWeldConf.ShadowFraction.get(conf) == 0 =>
       record.parts.filter(_ => node.udfs.head.children.forall(_.isInstanceOf[Attribute])).map(new SplitPipeline(node, record, _, output))

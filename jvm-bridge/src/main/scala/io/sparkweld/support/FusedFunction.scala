@@ -10,7 +10,7 @@ import org.apache.spark.sql.types.{DataType, StructType}
  * @param saves nanoseconds a row that it is expected to save where its input comes in Spark's batches, or to cost
  * @param repeats whether it may save calls, which nobody can say before
  * @param metrics the command of the function that tells what the pipelines of a worker have counted
- * @param parts the same with the first and the last kernel in the JVM, where that pays
+ * @param parts the same with the first and the last kernel in the JVM, where that is asked for
  */
 final case class FusedFunction(
     udf: String,
