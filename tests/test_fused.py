@@ -394,7 +394,7 @@ def test_a_broken_promise_warns_once_and_changes_nothing(capfd):
 def test_a_worker_without_the_package_runs_the_original(tmp_path):
     names = {"erf": erf}
     exec("def blended(a, b):\n    return erf(a) * b + 1\n", names)  # pickled by value: this module needs the package
-    reply, _ = compiled(names["blended"], TWO)
+    reply, _ = compiled(names["blended"], TWO, conf={"blockRows": 700})
     (tmp_path / "payload").write_bytes(bytes.fromhex(reply["payloads"][0]))
     code = (
         "import sys; sys.modules['sparkweld'] = None\n"
@@ -407,6 +407,16 @@ def test_a_worker_without_the_package_runs_the_original(tmp_path):
     a = pd.Series([1.0, 2.0, 0.5])
     assert "the original UDF runs: ModuleNotFoundError" in ran.stderr
     assert ran.stdout.strip() == str((erf(a) * a + 1).round(6).tolist()), ran.stderr
+
+
+def test_few_rows_are_not_worth_an_import(monkeypatch):
+    _, function = compiled(price, TWO)
+    name = "sparkweld.fused.function"
+    monkeypatch.delitem(sys.modules, name)
+    few = [s.iloc[:900] for s in DOUBLES]
+    for _ in range(2):
+        assert equal(function(*few), price(*few), 0) and name not in sys.modules
+    assert equal(function(*few), price(*few), 1e-9) and name in sys.modules and _loaded(function)._original is None
 
 
 def test_plans_are_loaded_once_a_process():

@@ -25,7 +25,7 @@ from sparkweld.fused.chains import Chain, chain_of
 from sparkweld.fused.estimate import may_repeat, saved
 from sparkweld.fused.function import Column, Form, Plan, Siblings, result_name
 from sparkweld.fused.parts import parts_of
-from sparkweld.fused.payload import MOST_BYTES, command, metrics_command, pickled
+from sparkweld.fused.payload import FEW_ROWS, MOST_BYTES, command, metrics_command, pickled
 from sparkweld.fused.stand_ins import StandIns
 from sparkweld.ir.ops import Call
 from sparkweld.ir.types import F64, Type
@@ -154,11 +154,12 @@ class _Siblings:
         size = (
             f"{self.block_rows:,} rows, set" if self.block_rows else f"{first_guess(pipeline):,} rows {by_cache}; workers measure"
         )
+        few = 0 if self.block_rows else FEW_ROWS  # whoever sets the size of blocks wants to see them
         moved = [sum(_width(pipeline, c) for c in columns) for columns in (pipeline.inputs, pipeline.outputs.values())]
         return {
             "arguments": self.arguments,
             "payloads": [
-                command(shipped, number, chain.payloads, self.taken[number], chain.return_type, self.confs).hex()
+                command(shipped, number, chain.payloads, self.taken[number], chain.return_type, self.confs, few).hex()
                 for number, chain in enumerate(self.chains)
             ],
             "stages": [stage_text(pipeline, stage) for stage in pipeline.stages],

@@ -21,6 +21,8 @@ Confs = Mapping[str, str | None]
 
 #: Bytes of a group's commands. Spark ships a large function once for each executor, but these go to the worker with every task.
 MOST_BYTES = 16 << 20
+#: To import a pipeline's modules takes a worker process what it saves over some hundred thousand rows.
+FEW_ROWS = 2000
 #: The dtypes of columns that lie between the parts of a pipeline.
 _DTYPES = {
     "boolean": "bool", "byte": "int8", "short": "int16", "integer": "int32", "long": "int64", "float": "float32",
@@ -28,20 +30,22 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def command(plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any, confs: Confs) -> bytes:
+def command(
+    plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any, confs: Confs, few: int = FEW_ROWS
+) -> bytes:
     """The command of a function that gives a result of `plan` (see `function.load`) in the place of the chain of `originals`.
 
     It is called with Series as a scalar pandas UDF or, with `sparkweld_starts` behind them, with Arrow's arrays as a scalar Arrow
-    UDF. `confs`: what the worker of a pandas UDF would be told.
+    UDF. `confs`: what the worker of a pandas UDF would be told. `few`: a task's first rows that are not worth an import.
     """
     chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken), _by_value(in_batches))
-    return cloudpickle.dumps((_either(plan, number, chain, return_type, confs), return_type))  # type: ignore[no-any-return]
+    return cloudpickle.dumps((_either(plan, number, chain, return_type, confs, few), return_type))  # type: ignore[no-any-return]
 
 
-def _either(plan: bytes, number: int, chain: Callable[[], Any], return_type: Any, confs: Confs) -> Callable[..., Any]:
+def _either(plan: bytes, number: int, chain: Callable[[], Any], return_type: Any, confs: Confs, few: int) -> Callable[..., Any]:
     conversions = _by_value(_conversions)(number, return_type, dict(confs))
     unfused = _by_value(_unfused)(chain, conversions, _by_value(in_arrow_batches))
-    return _by_value(_fused)(plan, number, unfused, conversions, type(return_type) is StringType)  # type: ignore[no-any-return]
+    return _by_value(_fused)(plan, number, unfused, conversions, type(return_type) is StringType, few)  # type: ignore[no-any-return]
 
 
 def batch_command(iterator: bytes, return_type: Any) -> bytes:
@@ -71,7 +75,7 @@ def between_command(plan: bytes, number: int, spark_type: str, confs: Confs) -> 
     Where the plan decides nothing, no original runs here: the result is as good as any, but for the last one, which is 0 then.
     """
     nothing, return_type = functools.partial(_by_value(_undecided), _DTYPES[spark_type]), type_of(spark_type)
-    return cloudpickle.dumps((_either(plan, number, nothing, return_type, confs), return_type))  # type: ignore[no-any-return]
+    return cloudpickle.dumps((_either(plan, number, nothing, return_type, confs, 0), return_type))  # type: ignore[no-any-return]
 
 
 def after_command(inlined: bytes, originals: Sequence[bytes], taken: Taken, return_type: Any) -> bytes:
@@ -114,21 +118,34 @@ def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
     return copy
 
 
-def _fused(plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, returns_text: bool) -> Callable[..., Any]:
-    """Pickled by value: it imports what it uses inside."""
+def _fused(
+    plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, returns_text: bool, few: int
+) -> Callable[..., Any]:
+    """Pickled by value: it imports what it uses inside. For `few` rows the original runs where that has not been imported yet."""
     loaded: list[Callable[..., Any]] = []
+    originals: list[Callable[..., Any]] = []
+    seen = 0
+
+    def original():  # type: ignore[no-untyped-def]
+        if not originals:
+            originals.append(unfused())
+        return originals[0]
 
     def fused(*args, **kwargs):  # type: ignore[no-untyped-def]
+        nonlocal seen
+        import sys
+
         if not loaded:
+            seen += len(args[0])
+            if seen <= few and "sparkweld.fused.function" not in sys.modules:
+                return original()(*args, **kwargs)
             try:
                 from sparkweld.fused.function import load
 
-                loaded.append(load(plan, number, unfused, conversions, returns_text))
+                loaded.append(load(plan, number, original, conversions, returns_text))
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the package here, the original runs
-                import sys
-
                 print(f"SparkWeld: the original UDF runs: {type(error).__name__}: {error}", file=sys.stderr)
-                loaded.append(unfused())
+                loaded.append(original())
         return loaded[0](*args, **kwargs)
 
     return fused
