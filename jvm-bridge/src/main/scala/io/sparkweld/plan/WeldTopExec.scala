@@ -26,7 +26,7 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
  *
  * Or it is a WindowGroupLimit of row_number, rank or dense_rank over a sort. A row that is dropped comes strictly behind `most` rows
  * of its group, of different keys for dense_rank, so its rank is larger. The sort is stable, so those that stay have the order that
- * they had.
+ * they had; or, with a single key that may be NULL, it is not, and row_number is left to Spark.
  *
  * @param groups the keys of the groups; empty for the whole partition
  * @param ties which rows stay besides, whose keys are those of others

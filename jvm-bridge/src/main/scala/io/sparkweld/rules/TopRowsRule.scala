@@ -48,7 +48,7 @@ object TopRowsRule extends Rule[SparkPlan] {
         val below = first(Nil, order.map(through(list)), most, Ties.First, weld, order.head.child)
         top.copy(child = project.copy(child = ColumnarToRowExec(shared(top, below))))
       case limit @ WindowGroupLimitExec(groups, order, rank @ (_: RowNumber | _: Rank | _: DenseRank), most, Partial, Sorted(sort, weld))
-          if isSmall(most, order ++ groups) =>
+          if isSmall(most, order ++ groups) && (keepsOrder(sort) || !rank.isInstanceOf[RowNumber]) =>
         val ties = if (rank.isInstanceOf[DenseRank]) Ties.Same else Ties.All
         limit.copy(child = sort.copy(child = ColumnarToRowExec(first(groups, order, most, ties, weld, order.head.child))))
       case Extremes(aggregate, groups, key, weld) =>
@@ -104,6 +104,9 @@ object TopRowsRule extends Rule[SparkPlan] {
     case column: Attribute => column.exprId == worst.score && worst.descending == (key.direction == Descending)
     case _ => false
   }
+
+  /** Whether rows with equal keys keep their order. A radix sort, which is of one key, moves rows to make room for a NULL. */
+  private def keepsOrder(sort: SortExec): Boolean = sort.sortOrder.size > 1 || !sort.sortOrder.head.child.nullable
 
   private def isSmall(most: Int, expressions: Seq[Expression]): Boolean =
     0 < most && most <= MostRows && expressions.forall(_.deterministic)
