@@ -2,20 +2,24 @@
 
     make bench BENCH=willump ARGS="--data FOLDER"     (or: python tests/bench/bench_willump.py --data FOLDER [--cases WORDS] ...)
 
-FOLDER has the tables that `cascade_cases.py` names, as Parquet. A fifth of the rows is put aside; on it, the kernels of the full
-model and of the cascade are compared with the estimators in Python first and then timed, by turns, on one thread. Accuracy is
-that of both on those rows, with the 95% interval of the paired difference. Then fits on made-up rows are repeated, to count how
-often the true loss is above the promised one, `feature_cache.py` scores titles that repeat, and `top_rows.py` has top-K queries
-and score filters; `--parts` chooses among these. Exits with 1 when answers differ, when the promise fails too often, when fewer
-than three workloads reach three times the full model's speed, or when a part misses a target of its own.
+FOLDER has the tables that `cascade_cases.py` names, as Parquet. A fifth of the rows is put aside; on it, the kernels of the
+full model and of the cascade are compared with the estimators in Python first and then timed, by turns, on one thread. Accuracy
+is that of both on those rows, with the 95% interval of the paired difference. `cascade_join.py` has ratings joined with films,
+drawn like the others, and in order of time: what a certificate of earlier ones says nothing of. Then fits on made-up rows are
+repeated, to count how often the true loss is above the promised one, `feature_cache.py` scores titles that repeat, and
+`top_rows.py` has top-K queries and score filters; `--parts` chooses among these. Exits with 1 when answers differ, when the
+promise fails too often, when fewer than three workloads reach three times the full model's speed, or when a part misses a
+target of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -23,22 +27,26 @@ from typing import Any
 
 import numpy as np
 from cascade_cases import WORKLOADS, Workload, workload
+from cascade_join import JoinedTable
 from feature_cache import run as cached
 from threadpoolctl import threadpool_limits
-from top_rows import OFF_ROWS, ROWS, Asked
+from top_rows import OFF_ROWS, ROWS, Asked, OtherAnswer, session
 from top_rows import run as top_rows
 from top_rows_cases import WORKLOADS as TOP_WORKLOADS
 
 import sparkweld
 from sparkweld.api.model_kernels import model_kernel
 from sparkweld.errors import Refusal
+from sparkweld.willump.cost import Joins
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.helpers import cascades
 
 TARGET, LEAST_CASES = 3.0, 3
-PARTS = ("cascades", "promise", "cache", "top")
+#: What is also allowed to be lost of ratings, where less may not pay.
+LARGER = 0.01
+PARTS = ("cascades", "joins", "promise", "cache", "top")
 _HEAD = "| workload | rows | unsure | full ns | cascade ns | gain | accuracy full | cascade | lost, 95% interval | certificate |"
 
 
@@ -60,7 +68,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def measured(name: str, case: Workload, loss: float) -> dict[str, Any]:
     """The figures of a workload; `refused` when there is no cascade."""
-    order = np.random.default_rng(1).permutation(len(case.label))
+    order = np.arange(len(case.label)) if case.ordered else np.random.default_rng(1).permutation(len(case.label))
     cut = int(0.8 * len(order))
     given, fresh = order[:cut], order[cut:]
     started = time.perf_counter()
@@ -75,11 +83,14 @@ def measured(name: str, case: Workload, loss: float) -> dict[str, Any]:
     for side, estimator in (("full", cascade.full), ("cascade", cascade)):
         check_kernel(estimator, rows, answers[side])
     full_cost, cost = sparkweld.cascade.measure([cascade.full, cascade], rows)
+    unsure, joins = 1 - float(np.mean(cascade.sure(rows))), Joins(case.options.get("joins", {}))
+    every, first = (joins.needed(groups) for groups in (told.groups, told.efficient))
+    full_cost, cost = full_cost + every, cost + first + unsure * (every - first)
     full, mine = (outcome(answers[side], label, told.kind) for side in ("full", "cascade"))
     worse = mine["wrong"] - full["wrong"] if told.kind == "classes" else mine["error"] > full["error"] + told.band
     half = 1.96 * np.std(worse.astype(float)) / np.sqrt(len(label))
     return {
-        "name": name, "rows": len(label), "unsure": 1 - float(np.mean(cascade.sure(rows))), "full": full_cost, "cascade": cost,
+        "name": name, "rows": len(label), "unsure": unsure, "full": full_cost, "cascade": cost,
         "gain": full_cost / cost, "accuracy": [full["score"], mine["score"]], "lost": float(np.mean(worse)), "half": float(half),
         "certificate": told.lines(), "bound": told.bound, "held_out": told.rows, "seconds": seconds,
     }  # fmt: skip
@@ -132,16 +143,48 @@ def promise(repetitions: int) -> tuple[int, int]:
 
 def certified(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
     """Prints the table of cascades: their figures, and what is wrong."""
-    names = [name for name in WORKLOADS if not arguments.cases or name in arguments.cases.split()]
+    names = [name for name in WORKLOADS if name != "ratings" and (not arguments.cases or name in arguments.cases.split())]
     print(f"a loss of at most {100 * arguments.loss:g} points, 95% confidence; nanoseconds a row, one thread\n")
     print(_HEAD + "\n|---|---:|---:|---:|---:|---:|---:|---:|---|---|")
-    results = []
+    results: list[dict[str, Any]] = []
     for name in names:
         results.append(measured(name, workload(name, arguments.data), arguments.loss))
         print(line(results[-1]), flush=True)
     fast = [found["name"] for found in results if found.get("gain", 0) >= TARGET]
     missed = not arguments.cases and len(fast) < LEAST_CASES
     return results, [f"{len(fast)} workloads reach {TARGET:.0f}x, the target is {LEAST_CASES}"] if missed else []
+
+
+def joined(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
+    """Prints the table of ratings, and what their cascades save over the join in Spark: their figures, and what is wrong."""
+    results: list[dict[str, Any]] = []
+    case, spark = workload("ratings", arguments.data), session()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        table = JoinedTable(spark, case.joined, arguments.rows, folder)
+        joins = {case.joined.parts: table.join_cost()}
+        cost = joins[case.joined.parts]
+        print(f"\nratings joined with films, whose title and genres the full model alone reads; the join: {cost:.0f} ns a row\n")
+        print(_HEAD + "\n|---|---:|---:|---:|---:|---:|---:|---:|---|---|")
+        for what, ordered in (("drawn", False), ("the later", True)):
+            made = workload("ratings", arguments.data, ordered=ordered)
+            for loss in (arguments.loss, LARGER):
+                about, path = f"{what}, {100 * loss:g} points", folder / f"{what}-{loss}"
+                own = dataclasses.replace(made, options={"joins": joins, "path": path})
+                results.append(measured(f"ratings, {about}", own, loss) | {"path": path, "ordered": ordered})
+                print(line(results[-1]), flush=True)
+        print(f"\nthe same in Spark, {arguments.rows:,} rows, two cores; in brackets the processors' seconds\n")
+        print("| loss | full | cascade above the join | cascade by default | full vs default | in processors' time |")
+        print("|---|---:|---:|---:|---:|---:|")
+        try:
+            for found in results:
+                if "refused" not in found and not found["ordered"]:
+                    print(table.line(found["name"], found["path"]), flush=True)
+        except OtherAnswer as wrong:
+            return results, [f"ratings: {wrong}"]
+        finally:
+            spark.stop()
+    return results, []
 
 
 def kept_promises(repetitions: int) -> list[str]:
@@ -160,6 +203,9 @@ def main() -> int:
     faults = []
     if "cascades" in arguments.parts:
         results, faults = certified(arguments)
+    if "joins" in arguments.parts:
+        more, wrong = joined(arguments)
+        results, faults = results + more, faults + wrong
     if "promise" in arguments.parts:
         faults += kept_promises(arguments.repetitions)
     if "cache" in arguments.parts:
@@ -167,7 +213,7 @@ def main() -> int:
     if "top" in arguments.parts:
         faults += top_rows(arguments.data, Asked(arguments.rows, arguments.off_rows), list(TOP_WORKLOADS))
     if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        arguments.json.write_text(json.dumps(results, indent=1, default=str), encoding="utf-8")
     print("\n" + "\n".join(f"FAILED: {fault}" for fault in faults) if faults else "\nall answers equal, all targets met")
     return 1 if faults else 0
 

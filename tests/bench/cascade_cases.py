@@ -14,17 +14,37 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.preprocessing import OrdinalEncoder, SplineTransformer
+
+
+@dataclass(frozen=True)
+class Joined:
+    """`rows` that are joined with `side` by `key`, which feeds the `parts` of the model; `numbers` are columns of the rows."""
+
+    rows: pd.DataFrame
+    side: pd.DataFrame
+    key: str
+    numbers: list[str]
+    parts: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """What the model reads."""
+        return [*self.numbers, *self.parts]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """`options`: what `sparkweld.cascade.fit` gets besides. `unit`: what a loss is counted in."""
+    """`options`: what `sparkweld.cascade.fit` gets besides. `ordered`: the rows are in order of time, and the last are put aside;
+    others are drawn.
+    """
 
     data: Any
     label: np.ndarray
     model: Any
     options: dict[str, Any] = field(default_factory=dict)
+    ordered: bool = False
+    joined: Joined | None = None
 
 
 def texts(column: str = "text", label: str = "label") -> Callable[[pd.DataFrame], Workload]:
@@ -63,6 +83,32 @@ def airbnb(table: pd.DataFrame) -> Workload:
     return Workload(rows, table["price"].to_numpy(np.float64), _coded(rows, words, model), {"band": 20.0})
 
 
+def ratings(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -> Workload:
+    """Whether a user gives a film eight of ten or more: by what half of the ratings tell of user and film, and by the film's
+    title and genres, which lie in another table. Which ratings these are is drawn, or they are the earlier ones.
+    """
+    order = ratings["timestamp"].argsort(kind="stable") if ordered else np.random.default_rng(0).permutation(len(ratings))
+    told, rows = ratings.iloc[order[: len(order) // 2]], ratings.iloc[order[len(order) // 2 :]]
+    mean = told["rating"].mean()
+    made = {"movie_id": rows["movie_id"].to_numpy()}
+    for name, key in (("user", "user_id"), ("film", "movie_id")):
+        by = told.groupby(key)["rating"]
+        own = pd.DataFrame({"mean": (by.sum() + 5 * mean) / (by.size() + 5), "spread": by.std(), "count": np.log1p(by.size())})
+        for what, absent in (("mean", mean), ("spread", told["rating"].std()), ("count", 0.0)):
+            made[f"{name}_{what}"] = rows[key].map(own[what]).fillna(absent).to_numpy(np.float64)
+    data = pd.DataFrame(made | {"day": rows["timestamp"].to_numpy() / 86400.0})
+    films = films.fillna("").drop_duplicates("movie_id")
+    numbers = [name for name in data if name != "movie_id"]
+    joined = Joined(data, films, "movie_id", numbers, ("title", "genres"))
+    curves = SplineTransformer(n_knots=8, knots="quantile", extrapolation="constant")
+    pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2)
+    parts = [("numbers", curves, numbers), ("title", pieces, "title"), ("genres", TfidfVectorizer(), "genres")]
+    model = LogisticRegression(C=0.3, max_iter=1000, tol=1e-3)
+    full = Pipeline([("parts", ColumnTransformer(parts, sparse_threshold=1.0)), ("model", model)])
+    label = (rows["rating"] >= 8).to_numpy(np.int64)
+    return Workload(data.merge(films, on="movie_id", how="left")[joined.columns], label, full, ordered=ordered, joined=joined)
+
+
 def _coded(rows: pd.DataFrame, words: list[str], model: Any) -> Pipeline:
     coder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     numbers = [name for name in rows.columns if name not in words]
@@ -75,8 +121,8 @@ def _floats(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.astype({name: np.float64 for name in rows.columns if rows[name].dtype.kind in "iuf"})
 
 
-#: Name -> (table, how it becomes a workload).
-WORKLOADS: dict[str, tuple[str, Callable[[pd.DataFrame], Workload]]] = {
+#: Name -> (tables, how they become a workload).
+WORKLOADS: dict[str, tuple[str, Callable[..., Workload]]] = {
     "tweets": ("hate_offensive_tweets", texts(label="toxic")),
     "headlines": ("clickbait_headlines", texts()),
     "products": ("pricerunner_products", texts(column="title", label="category")),
@@ -84,10 +130,11 @@ WORKLOADS: dict[str, tuple[str, Callable[[pd.DataFrame], Workload]]] = {
     "airbnb": ("airbnb_nyc_2019", airbnb),
     "credit": ("credit_default", credit),
     "kdd": ("kddcup99_10pct", kdd),
+    "ratings": ("movietweetings_100k_ratings movietweetings_100k_movies", ratings),
 }
 
 
-def workload(name: str, folder: Path) -> Workload:
+def workload(name: str, folder: Path, **options: Any) -> Workload:
     """The workload of that name over the tables of a folder."""
-    table, make = WORKLOADS[name]
-    return make(pd.read_parquet(folder / f"{table}.parquet"))
+    tables, make = WORKLOADS[name]
+    return make(*(pd.read_parquet(folder / f"{table}.parquet") for table in tables.split()), **options)

@@ -1,0 +1,106 @@
+"""Ratings joined with films, of which the full model alone reads title and genres, to what a cascade saves in Spark.
+
+bench_willump.py prints it. The table's rows are the real ones in copies whose numbers are moved a little; films are joined by
+broadcast, and Spark knows that a film has one row. Three sides take turns: the full model over the join, the cascade above the
+join, and the cascade as it is planned by default, below it where rules allow that: then only unsure rows are joined. What is
+printed of the plan tells which it was. Before, all answers are compared: those of the first file with
+what the models answer in Python, those of the two cascades by sums over all rows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from cascade_cases import Joined
+from process_memory import cpu_seconds
+from top_rows import OtherAnswer, seconds
+from top_rows_cases import Workload, parts_of
+
+import sparkweld
+
+PATH, PUSHDOWN = "spark.sparkweld.cascades.path", "spark.sparkweld.pushdown.enabled"
+REPEATS = 3
+#: Rows whose answers are compared with Python's.
+COMPARED = 50_000
+
+
+class JoinedTable:
+    """The rows in Parquet files, and the films of another."""
+
+    def __init__(self, spark: Any, case: Joined, rows: int, folder: Path) -> None:
+        self.spark, self.case, self.rows = spark, case, rows
+        made = parts_of(Workload(case.rows, None, False, tuple(case.numbers)), rows)
+        for number, part in enumerate(made):
+            if number == 0:
+                self.first = part[:COMPARED].merge(case.side, on=case.key, how="left")
+            pq.write_table(pa.Table.from_pandas(part, preserve_index=False), folder / f"rows-{number}.parquet")
+        pq.write_table(pa.Table.from_pandas(case.side, preserve_index=False), folder / "side.parquet")
+        self._rows = spark.read.parquet(*(str(path) for path in sorted(folder.glob("rows-*.parquet"))))
+        side = spark.read.parquet(str(folder / "side.parquet"))
+        self._joined = self._rows.join(side.dropDuplicates([case.key]), case.key, "left")
+
+    def join_cost(self) -> float:
+        """Nanoseconds of a processor that the join takes a row: the query with it less that without, the best of turns each."""
+        queries = {"without": self._rows, "with": self._joined}
+        found: dict[str, list[float]] = {name: [] for name in queries}
+        for _ in range(REPEATS + 1):
+            for name, frame in queries.items():
+                found[name].append(seconds(frame, cpu=True))
+        return max(0.0, min(found["with"][1:]) - min(found["without"][1:])) / self.rows * 1e9
+
+    def labelled(self, model: Any, side: str, path: Path) -> Any:
+        """The query of an unmodified job: settings alone tell the sides apart, `full`, `above` and `below`."""
+        self.spark.conf.unset(PATH)
+        if side != "full":
+            self.spark.conf.set(PATH, str(path))
+        self.spark.conf.set(PUSHDOWN, "false" if side == "above" else "true")
+        return sparkweld.score(self._joined, model, self.case.columns, output="label").select("id", "label")
+
+    def compare(self, cascade: Any, path: Path) -> None:
+        """Raises OtherAnswer when a side answers otherwise than Python, or the two cascades than each other."""
+        from pyspark.sql import functions as F
+
+        sure = cascade.sure(self.first)
+        expected = {"full": cascade.full.predict(self.first), "above": cascade.predict(self.first)}
+        expected["below"] = np.where(sure, cascade.small.predict(self.first), expected["full"])
+        sums = {}
+        for side, answers in expected.items():
+            frame = self.labelled(cascade.full, side, path)
+            mine = frame.where(F.col("id") < len(answers)).toPandas().sort_values("id")["label"].to_numpy()
+            if not np.array_equal(mine, answers):
+                wrong = np.sum(mine != answers) if len(mine) == len(answers) else len(mine)
+                raise OtherAnswer(f"{side}: {wrong:,} of {len(answers):,} rows are answered otherwise than in Python")
+            sums[side] = frame.agg(F.count("*"), F.sum(F.hash("id", "label").cast("long"))).collect()
+        if sums["above"] != sums["below"]:
+            raise OtherAnswer("the cascade answers otherwise below the join than above it")
+
+    def timed(self, cascade: Any, path: Path) -> dict[str, tuple[float, float]]:
+        """side -> the best of its seconds by the wall's clock, and of the processors', by turns."""
+        found: dict[str, list[tuple[float, float]]] = {"full": [], "above": [], "below": []}
+        for _ in range(REPEATS):
+            for side, times in found.items():
+                frame, before = self.labelled(cascade.full, side, path), cpu_seconds()
+                times.append((seconds(frame, cpu=False), cpu_seconds() - before))
+        return {side: (min(wall for wall, _ in times), min(cpu for _, cpu in times)) for side, times in found.items()}
+
+    def line(self, name: str, path: Path) -> str:
+        """The line of a table for the cascade of a directory, after its answers were compared, and below it Spark's plan."""
+        cascade = sparkweld.cascade.load(path)
+        self.compare(cascade, path)
+        times = self.timed(cascade, path)
+        cells = " | ".join(f"{wall:.2f} s ({cpu:.2f} s)" for wall, cpu in times.values())
+        gains = [full / below for full, below in zip(times["full"], times["below"], strict=True)]
+        told = "\n".join(f"    {text}" for text in self.plan(cascade, path))
+        return f"| {name} | {cells} | {gains[0]:.2f}x | {gains[1]:.2f}x |\n\n{told}\n"
+
+    def plan(self, cascade: Any, path: Path) -> list[str]:
+        """Of the cascade as planned by default: the joins of Spark's plan, and `explain`, which says `below joins` or not."""
+        frame = self.labelled(cascade.full, "below", path)
+        frame.write.format("noop").mode("overwrite").save()
+        told = sparkweld.explain(frame)
+        plan = str(frame._jdf.queryExecution().executedPlan()).splitlines()
+        return [*(text.strip(" :+-*()0123456789") for text in plan if "Join" in text), *told.splitlines()]
