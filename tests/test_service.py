@@ -13,10 +13,13 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.core.broadcast import _from_id
+from pyspark.serializers import CPickleSerializer
 from sklearn.neural_network import MLPRegressor
 
 from sparkweld.ir import ConstantBlock, parse_program
@@ -24,7 +27,8 @@ from tests.helpers.compile_requests import payload, python_step, request, run_re
 from udf_compiler import service as service_module
 from udf_compiler.host import describe_host, llvmlite_library, version_of
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
-from udf_compiler.service import ReplyCache, Service, request_key
+from udf_compiler.request_keys import request_key
+from udf_compiler.service import ReplyCache, Service
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Seconds for what takes milliseconds on a machine that does nothing else.
@@ -368,6 +372,36 @@ def test_changed_files_make_another_request(tmp_path):
     second = request_key(message)
     (tmp_path / "x.zip").write_bytes(b"")
     assert len({first, second, request_key(message)}) == 3
+
+
+def test_a_function_in_a_broadcast_is_known_by_what_the_broadcast_holds(tmp_path):
+    def key(number: int, held: bytes, payload: bytes | None = None, op: str = "compile", others: int = 0) -> str:
+        path = tmp_path / str(number)
+        path.write_bytes(held)
+        variables = [{"id": at, "path": str(path)} for at in range(number, number + 1 + others)]
+        header = {**request(python_step(r=udf(0, "a", broadcasts=variables))), "op": op, "id": number}
+        named = CPickleSerializer().dumps(Named(number)) if payload is None else payload
+        return request_key(Message(header, (named,)))
+
+    first = key(1, b"function")
+    assert key(2, b"function") == first
+    assert key(2, b"another one") != first
+    assert key(2, b"function", payload=b"function") != first
+    assert key(2, b"function", payload=CPickleSerializer().dumps((Named(2), 1))) != first
+    assert key(2, b"function", payload=CPickleSerializer().dumps(Named(1))) != first
+    assert key(2, b"function", others=1) != key(4, b"function", others=1)  # their numbers are in what the function holds
+    assert key(1, b"function", op="fuse") != key(2, b"function", op="fuse")  # the reply has the payload in it
+    assert key(1, b"function", op="twin") == key(2, b"function", op="twin") != first
+
+
+class Named:
+    """What PySpark pickles of a broadcast."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> Any:
+        return _from_id, (self.number,)
 
 
 def test_the_reply_cache_is_bounded(monkeypatch):

@@ -7,7 +7,6 @@ is imported, and every fault of a request becomes its reply. `udf_compiler.proto
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -24,6 +23,7 @@ from typing import Any, BinaryIO
 from udf_compiler.bounded import Bounded
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
 from udf_compiler.replies import Make, or_refused
+from udf_compiler.request_keys import request_key
 from udf_compiler.traces import no_traces, remembering
 
 #: Replies kept for requests that come again: the same query planned twice, the same UDF in many queries.
@@ -212,21 +212,6 @@ class ReplyCache:
         self._replies.put(key, reply, len(json.dumps(reply[0])) + sum(map(len, reply[1])))
 
 
-def request_key(message: Message) -> str:
-    """SHA-256 of everything that a reply depends on: the request but its id, and the state of the files it names."""
-    header = {name: value for name, value in message.header.items() if name not in ("id", "has")}
-    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for blob in message.blobs:
-        digest.update(hashlib.sha256(blob).digest())
-    for path in sorted(_files_named(header)):
-        try:
-            status = os.stat(path)
-            digest.update(f"{path}:{status.st_size}:{status.st_mtime_ns}".encode())
-        except OSError:
-            digest.update(f"{path}:missing".encode())
-    return digest.hexdigest()
-
-
 def without_known(reply: Reply, known: Sequence[str]) -> Reply:
     """The reply without the bytes of those of its blocks whose digests are known to whoever asks."""
     header, blobs = reply
@@ -245,17 +230,6 @@ def _is_unchanged(file: dict[str, Any]) -> bool:
 def _lacks_a_file(reply: dict[str, Any]) -> bool:
     """Whether a file that a function reads could not be read: another time it may be there."""
     return any(refusal["code"] in ("SW860", "SW861") for refusal in reply.get("refusals", ()))
-
-
-def _files_named(value: Any) -> set[str]:
-    """Broadcast files and includes of a request: strings under the keys ``path`` and ``includes``."""
-    if isinstance(value, list):
-        return set().union(*map(_files_named, value))
-    if not isinstance(value, dict):
-        return set()
-    found = set().union(*map(_files_named, value.values()))
-    found.update(p for p in [value.get("path"), *(value.get("includes") or [])] if isinstance(p, str))
-    return found
 
 
 def error_reply(error: BaseException) -> dict[str, Any]:

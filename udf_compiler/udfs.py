@@ -22,6 +22,7 @@ from udf_compiler.model_files import reads
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command, unwrap
 from udf_compiler.purity import use_of
+from udf_compiler.request_keys import contents
 from udf_compiler.traces import TracedCall, traces
 
 #: The note of a call that an earlier one answers.
@@ -169,7 +170,9 @@ class UdfTracer:
                 names.extend([part["name"]] if part["name"] not in names else [])
                 made["name"] = names.index(part["name"])
             if "payload" in part:
-                made["payload"] = hashlib.sha256(self._blobs[part["payload"]]).hexdigest()
+                digest = contents(part, self._blobs)
+                made["payload"] = digest or hashlib.sha256(self._blobs[part["payload"]]).hexdigest()
+                made["broadcasts"] = [] if digest else made.get("broadcasts")
             if "path" in part:
                 made["path"] = file_state(part["path"])
             return made

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from sparkweld.api.broadcasts import shared
 from sparkweld.api.fitted import chosen_features, plan_of
 from sparkweld.api.predictors import predictor
 from sparkweld.api.saved_models import load_model, of_booster
@@ -170,7 +171,7 @@ def _holder(df: DataFrame, model: Any) -> Any:
     """The model as the `value` of a broadcast, which is written once as a stream and not again with each function; a Connect
     session has none."""
     if hasattr(df, "_jdf"):
-        return df.sparkSession.sparkContext.broadcast(model)
+        return shared(df.sparkSession.sparkContext, model)
     return SimpleNamespace(value=model)
 
 
