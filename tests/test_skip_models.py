@@ -12,13 +12,13 @@ import pytest
 from pyspark.util import PythonEvalType
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sparkweld.ir import Append, Program, evaluate, parse_program
-from sparkweld.ir.ops import Call, ModelOp, Trial
+from sparkweld.ir.ops import Call, ModelOp, TextTotals, Trial
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.kernels.kept_rows import rows_of_models
 from sparkweld.optimizer.passes.skip_models import MARK
@@ -53,6 +53,9 @@ MODELS = {
     "l1": of_texts(TfidfVectorizer(norm="l1", analyzer="char", ngram_range=(2, 2)), Ridge(alpha=3)),
     "hashed": of_texts(HashingVectorizer(n_features=64), Ridge(alpha=3)),
     "scaled": Pipeline([("v", TfidfVectorizer()), ("s", StandardScaler(with_mean=False)), ("n", Normalizer()), ("m", Ridge())]),
+    "words": Pipeline([("v", TfidfVectorizer()), ("m", Ridge())]),
+    "counts": Pipeline([("v", CountVectorizer(ngram_range=(1, 2))), ("m", Ridge())]),
+    "unsigned": Pipeline([("v", HashingVectorizer(n_features=64, alternate_sign=False)), ("m", Ridge())]),
     "logistic": of_texts(TfidfVectorizer(), LogisticRegression(C=2)),
     "hinge": of_texts(TfidfVectorizer(), SGDClassifier(loss="log_loss", random_state=0)),
     "forest": RandomForestClassifier(64, max_depth=4, random_state=0),
@@ -65,7 +68,8 @@ MODELS = {
 def fitted(name: str) -> tuple[Any, Any]:
     """(a function of rows to scores, what rows it takes)."""
     model = MODELS[name]
-    rows = FRAME.t if name == "scaled" else FRAME if isinstance(model, Pipeline) else FRAME[NUMBERS]
+    alone = name in ("scaled", "words", "counts", "unsigned")
+    rows = FRAME.t if alone else FRAME if isinstance(model, Pipeline) else FRAME[NUMBERS]
     is_classifier = hasattr(model, "predict_proba") or name in ("logistic", "hinge")
     model.fit(rows, LABEL > 0 if is_classifier else LABEL)
     if is_classifier:
@@ -116,7 +120,7 @@ def test_the_rows_are_those_of_the_model(name: str) -> None:
     assert rewritten >= (0 if name == "boosted" else 1)
 
 
-@pytest.mark.parametrize("name", ["ridge", "logistic", "forest"])
+@pytest.mark.parametrize("name", ["ridge", "logistic", "forest", "words", "counts", "unsigned"])
 def test_a_kernel_computes_the_model_for_few_rows(name: str) -> None:
     """The condition before the model is False in rows of the table, and the kernel gives what `evaluate` gives."""
     score, rows = fitted(name)
@@ -129,6 +133,8 @@ def test_a_kernel_computes_the_model_for_few_rows(name: str) -> None:
     assert program.loops[0].name.endswith(MARK) and frozenset() not in wanted_rows(program)[-1:]
     possible = possible_rows(program, rows)
     assert 0 < possible.mean() < 0.6
+    totals = [let for let in program.loops[0].body if isinstance(let.op, TextTotals)]
+    assert bool(totals) == (name != "forest")  # of which the text's terms are sorted for the rows left alone
     found = Kernel.load(compile_program(program), program).run(inputs(program, rows), ROWS)
     expected = evaluate(program, inputs(program, rows), ROWS)
     assert not found.flagged

@@ -2,7 +2,9 @@
 
 Text. A row's values behind a step that divides by their norm have norm 1, so a sum of weights over them is at most the norm of
 the weights (Cauchy and Schwarz), of as many of the largest as the text has terms. Values are not negative but where terms are
-hashed with signs, so that only positive weights count for the upper bound.
+hashed with signs, so that only positive weights count for the upper bound. Where values are numbers of occurrences times scales,
+perhaps divided by their norm, totals over all occurrences tell the sum but for the norm, which lies between the root of the
+squares' total and the sizes' total; where no term occurs twice, it is the former.
 
 Forest. The first trees are evaluated, and of the others the largest and the smallest leaf count.
 """
@@ -21,8 +23,12 @@ from sparkweld.ir.types import Type
 _MOST_BYTES, _MOST_COLUMNS = 256 << 20, 1 << 20
 #: What rounding may add to a sum, as a share of what is added up: 2 ** 20 additions lose less than 2.4e-10.
 SLACK = 1e-9
+#: The same for each term of a row, where these may be more: eight times what one rounding loses.
+SLACK_OF_A_TERM = 2.0**-50
 #: Past it, and below its inverse, squares of a row's values might lose their precision.
 _EXTREME = 1e100
+#: Less than any norm but 0, of which all values are 0.
+LEAST_NORM = 1e-101
 #: Lengths of a text, in code points, up to which it has a bound of its own.
 _LENGTHS = (16, 32, 64, 128)
 #: Bytes of a block up to which its trees' bounds are kept for the next query.
@@ -76,6 +82,31 @@ def text_range(op: TextSums) -> TextRange | None:
     most = [*(_most_terms(head, n) for n in lengths), columns]
     low, high = (tuple(_largest(side, norm, k) for k in most) for side in (lower, upper))
     return TextRange(lengths, low, high)
+
+
+@dataclass(frozen=True)
+class TotalsRange:
+    """How `TextTotals` bound a sum: the norm that its values are divided by, or None, and the largest of its weights' sizes."""
+
+    norm: int | None
+    largest: float
+
+
+def totals_range(op: TextSums) -> TotalsRange | None:
+    """That of the op's output; None where values are made otherwise."""
+    head = op.block["head"]
+    if head[Head.FEATURES] and int(head[Head.HASH]) == SIGNED:
+        return None
+    steps = [tuple(head[Head.STEPS + 1 + 2 * i : Head.STEPS + 3 + 2 * i].tolist()) for i in range(int(head[Head.STEPS]))]
+    if steps and steps[0][0] == SCALE:
+        scales = op.block["numbers"][: op.block.length("weights") // op.outputs]
+        if not np.all((scales == 0) | (scales > 1 / _EXTREME) & (scales < _EXTREME)):
+            return None
+        steps = steps[1:]
+    largest = float(np.abs(op.block["weights"].reshape(-1, op.outputs)[:, op.output]).max(initial=0.0))
+    if len(steps) > 1 or any(kind not in (NORM_L1, NORM_L2) for kind, _ in steps) or not largest < _EXTREME:
+        return None
+    return TotalsRange(steps[0][0] if steps else None, largest)
 
 
 def _most_terms(head: np.ndarray, length: int) -> int:

@@ -13,7 +13,7 @@ from sparkweld.ir.ops.similarity import KernelSums, Neighbours
 from sparkweld.ir.ops.statistics import Interpolate, WeightedMedian
 from sparkweld.ir.ops.strings import StrCall
 from sparkweld.ir.ops.tables import IsIn, Lookup, Steps
-from sparkweld.ir.ops.texts import TextSums
+from sparkweld.ir.ops.texts import TextSums, TextTotals
 from sparkweld.ir.ops.trees import TreeEnsemble
 from sparkweld.ir.ops.validity import IsValid, MakeOptional, ValueOf
 from sparkweld.ir.ops.vectors import VectorColumns, VectorSums
@@ -21,13 +21,13 @@ from sparkweld.ir.ops.vectors import VectorColumns, VectorSums
 #: Every op class. The text form, the verifier and the tests walk this tuple.
 OPS: tuple[type[Op], ...] = (
     Const, Read, Trial, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup, Steps, DatePart,
-    StrCall, RegexCall, ListCall, MakeList, ListAppend, Mlp, Distances, TextSums, TreeEnsemble, KernelSums, Neighbours,
-    Interpolate, WeightedMedian, VectorColumns, VectorSums, Region, Arg,
+    StrCall, RegexCall, ListCall, MakeList, ListAppend, Mlp, Distances, TextSums, TextTotals, TreeEnsemble,
+    KernelSums, Neighbours, Interpolate, WeightedMedian, VectorColumns, VectorSums, Region, Arg,
 )  # fmt: skip
 
 __all__ = [
     "Arg", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "Interpolate", "IsIn", "IsValid",
     "KernelSums", "ListAppend", "ListCall", "Lookup", "MakeList", "MakeOptional", "Mlp", "ModelOp", "Neighbours", "OPS", "Op",
-    "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TreeEnsemble", "Trial",
-    "ValueOf", "VectorColumns", "VectorSums", "WeightedMedian",
+    "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TextTotals", "TreeEnsemble",
+    "Trial", "ValueOf", "VectorColumns", "VectorSums", "WeightedMedian",
 ]  # fmt: skip

@@ -81,6 +81,43 @@ class TextSums(ModelOp):
         return list(sums.T)
 
 
+@dataclass(frozen=True, slots=True)
+class TextTotals(ModelOp):
+    """What bounds a sum of `TextSums`, of the terms as they come: four f64 that take no sorting of them.
+
+    These are added up for each time that a term occurs, in no order that is promised: its weight for the sum number `sum` times
+    its scale, its scale squared, its scale, and 1. A scale is the number of the block's first step where that is SCALE, else 1.
+    Terms that are hashed with signs have none of this.
+    """
+
+    sum: int
+    block: ConstantBlock
+    output: int = 0
+    name: ClassVar[str] = "text_totals"
+
+    def results(self, *args: Type) -> tuple[Type, ...]:
+        self._wants(args == (STR,), "str", args)
+        head = self.block["head"] if self.block.data is not None else None
+        fits = head is None or 0 <= self.sum < head[Head.OUTPUTS]
+        kinds = [(name, self.block.part(name).kind) for name in _PARTS]
+        self._wants(kinds == list(_PARTS.items()) and self.block.length("head") == HEAD and fits, "a text model's block", args)
+        return (F64,) * 4
+
+    def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
+        terms, stop_words = _terms_of(self.block)
+        head = self.block["head"]
+        weights = self.block["weights"].reshape(-1, int(head[Head.OUTPUTS]))[:, self.sum]
+        scales = np.ones(len(weights))
+        if head[Head.STEPS] and head[Head.STEPS + 1] == SCALE:
+            scales = self.block["numbers"][: len(weights)]
+        totals = np.zeros((len(args[0]), 4))
+        for row, document in enumerate(args[0]):
+            for column, count in _counts(self.block, str(document), terms, stop_words).items():
+                scale = scales[column]
+                totals[row] += np.array([weights[column] * scale, scale * scale, scale, 1.0]) * abs(count)
+        return list(totals.T)
+
+
 _PARTS = {
     "head": "i64", "blocks": "u16", "kinds": "u8", "words": "i64", "word_starts": "i64", "letters": "u8", "spans": "i64",
     "symbols": "i32", "nodes": "i32", "roots": "i32", "weights": "f64", "logs": "f64", "numbers": "f64",
@@ -221,11 +258,30 @@ def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
     )
 
 
+@cache
+def _total_examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
+    """Of weights and scales whose sums are exact in any order."""
+    words, steps = {"abc": 0, "xé": 1, "abc xé": 2, "12": 3}, [(SCALE, np.array([1.0, 0.5, 0.0, 3.0])), (NORM_L2, None)]
+    weights = np.array([[1.0, -2.0], [0.5, 4.0], [-8.0, 1.0], [0.25, 0.0]])
+    characters = {"a": 0, " ": 1, "é": 2, "ab": 3}
+    hashed = block_of(Analyzer(WORD, 1, 1, _NO_SPACE, 2), 4, weights, [(ONE, None)], False, SPARK)
+    return (
+        (TextTotals(1, block_of(Analyzer(WORD, 1, 2), words, weights, steps, False, SIGNED)), (STR,)),
+        (TextTotals(0, block_of(Analyzer(CHAR, 1, 2), characters, weights, [(NORM_L1, None)], False, SIGNED)), (STR,)),
+        (TextTotals(0, block_of(Analyzer(CHAR_WB, 1, 2), characters, weights[:, :1], [], False, SIGNED)), (STR,)),
+        (TextTotals(1, hashed), (STR,)),
+    )
+
+
 class _WhenAsked:
     """The examples, whose tables are made from all code points: a second that not every import has to wait for."""
 
-    def __get__(self, op: TextSums | None, owner: type[TextSums]) -> tuple[tuple[Op, tuple[Type, ...]], ...]:
-        return _examples()
+    def __init__(self, examples: Callable[[], tuple[tuple[Op, tuple[Type, ...]], ...]]) -> None:
+        self.examples = examples
+
+    def __get__(self, op: Op | None, owner: type[Op]) -> tuple[tuple[Op, tuple[Type, ...]], ...]:
+        return self.examples()
 
 
-TextSums.examples = _WhenAsked()  # type: ignore[assignment]
+TextSums.examples = _WhenAsked(_examples)  # type: ignore[assignment]
+TextTotals.examples = _WhenAsked(_total_examples)  # type: ignore[assignment]

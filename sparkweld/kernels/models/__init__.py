@@ -31,6 +31,7 @@ from sparkweld.ir.ops import (
     ModelOp,
     Neighbours,
     TextSums,
+    TextTotals,
     TreeEnsemble,
     VectorColumns,
     VectorSums,
@@ -38,7 +39,18 @@ from sparkweld.ir.ops import (
 )
 from sparkweld.ir.tree_masks import mask_bytes
 from sparkweld.ir.tree_walks import walk_bytes
-from sparkweld.kernels.models import dense, selection, similarity, statistics, text, text_entries, text_kept, trees, vectors
+from sparkweld.kernels.models import (
+    dense,
+    selection,
+    similarity,
+    statistics,
+    text,
+    text_entries,
+    text_kept,
+    text_totals,
+    trees,
+    vectors,
+)
 from sparkweld.kernels.models.library import ModelFunction
 
 #: Most rows of a call.
@@ -79,6 +91,10 @@ def _text_sums(_: TextSums) -> Scorer:
     return Scorer(text.text_sums, scratch=text_entries.SCRATCH, kept=text_kept.KEPT)
 
 
+def _text_totals(op: TextTotals) -> Scorer:
+    return Scorer(text_totals.text_totals, (op.sum,), text_entries.SCRATCH)
+
+
 def _kernel_sums(op: KernelSums) -> Scorer:
     offsets = op.block.offset("weights"), op.block.offset("numbers")
     parameters = (op.count, op.width, op.sums, similarity.KERNELS[op.kernel], op.degree, *offsets)
@@ -107,12 +123,12 @@ def _vector_sums(op: VectorSums) -> Scorer:
 
 
 _SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {
-    Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees, TextSums: _text_sums, KernelSums: _kernel_sums,
-    Neighbours: _neighbours, Interpolate: _interpolate, WeightedMedian: _weighted_median,
+    Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees, TextSums: _text_sums, TextTotals: _text_totals,
+    KernelSums: _kernel_sums, Neighbours: _neighbours, Interpolate: _interpolate, WeightedMedian: _weighted_median,
     VectorColumns: lambda op: Scorer(vectors.vector_columns, (op.size,)), VectorSums: _vector_sums,
 }  # fmt: skip
 
-_MODULES = (dense, trees, text, selection, similarity, statistics, vectors)
+_MODULES = (dense, trees, text, text_totals, selection, similarity, statistics, vectors)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 

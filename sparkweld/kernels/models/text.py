@@ -26,6 +26,7 @@ from sparkweld.kernels.models.text_entries import (
     STATE,
     STEPS,
     USED,
+    WEIGHED,
     add_entry,
     add_norm,
     add_weights,
@@ -279,20 +280,25 @@ def scan_padded(registers: int, block: int, a: int, n: int) -> int:
     return 0
 
 
+@function(INT, INT, INT, INT, result=INT)
+def scan(registers: int, block: int, a: int, n: int) -> int:
+    """Finds the terms of a text."""
+    store_word(registers, STATE, 0)
+    store_word(registers, SEEN, 0)
+    if word(block, _ANALYZER) == WORD:
+        return scan_words(registers, block, a, n)
+    if word(block, _ANALYZER) == CHAR:
+        return scan_chars(registers, block, a, n)
+    return scan_padded(registers, block, a, n)
+
+
 @function(INT, INT, INT, INT, INT, result=INT)
 def gather(registers: int, block: int, a: int, n: int, low: int) -> int:
     """The number of columns from `low` on, in order; all up to the one that HIGH then holds."""
     store_word(registers, USED, 0)
     store_word(registers, LOW, low)
     store_word(registers, HIGH, NO_END)
-    store_word(registers, STATE, 0)
-    store_word(registers, SEEN, 0)
-    if word(block, _ANALYZER) == WORD:
-        scan_words(registers, block, a, n)
-    elif word(block, _ANALYZER) == CHAR:
-        scan_chars(registers, block, a, n)
-    else:
-        scan_padded(registers, block, a, n)
+    scan(registers, block, a, n)
     return merge_entries(registers, block)
 
 
@@ -346,6 +352,7 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
     if area != 0:
         looked = word(area, LOOKED)
         known = word(area, FOUND)
+    store_word(registers, WEIGHED, 0)
     begin_hash(registers, SPARK_SEED * (word(block, _HASH) == SPARK))
     row = 0
     while row < rows:
@@ -375,13 +382,13 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
     return 0
 
 
-class _ShortLoops(ModelFunction):
+class ShortLoops(ModelFunction):
     """A function whose loops go over the few tokens and terms of a row: it is compiled as functions of strings are."""
 
     bitcode = Function.bitcode
 
 
-@model_function(*(INT,) * 6, kind=_ShortLoops)
+@model_function(*(INT,) * 6, kind=ShortLoops)
 def text_sums(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
     """TextSums."""
     return score_text(scratch, arguments, rows, block, outputs)

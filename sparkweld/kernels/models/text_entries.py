@@ -37,8 +37,9 @@ _FEW = 64  # so many are sorted by counting for each those before it
 NO_END = 1 << 31
 
 #: Scratch: number of entries, range of columns at hand, node, symbols so far, state of a hash, room for the bytes of a symbol,
-#: number of bytes that were looked at last.
+#: number of bytes that were looked at last. Where totals are wanted and no entries: weights, scales (0: all are 1), the totals.
 USED, LOW, HIGH, STATE, SEEN, HASH, PENDING, FED, LETTER, COVERED = range(0, 80, 8)
+WEIGHED, SCALES, TOTAL, SQUARES, SIZE, TERMS = range(80, 128, 8)
 NORMS = 128
 WINDOW = NORMS + 8 * MOST_STEPS
 RING = 256
@@ -182,9 +183,25 @@ def merge_entries(registers: int, block: int) -> int:
     return merged
 
 
+@function(INT, INT, INT, result=INT)
+def add_total(registers: int, block: int, column: int) -> int:
+    """Adds a term of the row to its totals."""
+    weight = load_f64(word(registers, WEIGHED), 8 * word(block, OUTPUTS) * column)
+    scale = 1.0
+    if word(registers, SCALES) != 0:
+        scale = load_f64(word(registers, SCALES), 8 * column)
+    store_word(registers, TOTAL, bits_of(load_f64(registers, TOTAL) + weight * scale))
+    store_word(registers, SQUARES, bits_of(load_f64(registers, SQUARES) + scale * scale))
+    store_word(registers, SIZE, bits_of(load_f64(registers, SIZE) + scale))
+    store_word(registers, TERMS, word(registers, TERMS) + 1)
+    return 0
+
+
 @function(INT, INT, INT, INT, result=INT)
 def add_entry(registers: int, block: int, column: int, count: int) -> int:
     """Counts a term of the row, unless its column is out of the range at hand."""
+    if word(registers, WEIGHED) != 0:
+        return add_total(registers, block, column)
     if column < word(registers, LOW) or column >= word(registers, HIGH):
         return 0
     used = word(registers, USED)

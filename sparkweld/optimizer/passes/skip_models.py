@@ -23,12 +23,23 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Append, Loop, Program
-from sparkweld.ir.ops import Call, Cast, ModelOp, Read, Select, StrCall, TextSums, TreeEnsemble, Trial
+from sparkweld.ir.ops import Call, Cast, ModelOp, Read, Select, StrCall, TextSums, TextTotals, TreeEnsemble, Trial
 from sparkweld.ir.program import body_types
-from sparkweld.ir.types import F64, I64
+from sparkweld.ir.text_layout import NORM_L2
+from sparkweld.ir.types import F64, I64, STR
 from sparkweld.optimizer.bodies import Body
 from sparkweld.optimizer.loops import guarded_values
-from sparkweld.optimizer.model_ranges import REMEMBERED, SLACK, ForestRange, forest_range, is_bounded, text_range
+from sparkweld.optimizer.model_ranges import (
+    LEAST_NORM,
+    REMEMBERED,
+    SLACK,
+    SLACK_OF_A_TERM,
+    ForestRange,
+    forest_range,
+    is_bounded,
+    text_range,
+    totals_range,
+)
 from sparkweld.optimizer.ranges import Interval, Known, Perhaps, Ranges
 from sparkweld.optimizer.tree_cuts import GROUPS, Cut, cuts_of
 
@@ -70,9 +81,12 @@ def _bounded(loop: Loop) -> Loop | None:
             return None
         if (range_ := _range(op)) is not None:
             forests[at] = range_
-    stages = _stages(loop, later, forests) if forests else [_Stage()]
+    stages = _stages(loop, later, forests) if forests else [_Stage(), _Stage(totals=True)]
     bounds = _Bounds(loop, later, forests)
-    possible = [found for stage in stages if (found := bounds.possible(stage)) is not None]
+    asked = [found for stage in stages if (found := bounds.possible(stage)) is not None]
+    possible = list(dict.fromkeys(asked))  # totals of some texts say no more
+    if not forests and len(possible) > 1 and not bounds.reads_numbers(possible[0]):
+        del possible[0]  # only lengths of texts decide, about few rows
     return bounds.loop_after(possible) if possible else None
 
 
@@ -81,10 +95,12 @@ class _Stage:
     """How much is known when a condition is asked: the forests' trees up to a place of the grid, and these cuts of the others.
 
     cuts: value of a forest -> from below and from above; None for one that nothing would read.
+    totals: texts are gone through for the totals of their terms.
     """
 
     end: int = 0
     cuts: Mapping[int, tuple[Cut | None, Cut | None]] = field(default_factory=dict)
+    totals: bool = False
 
 
 def _stages(loop: Loop, later: set[int], forests: Mapping[int, ForestRange]) -> list[_Stage]:
@@ -138,7 +154,8 @@ class _Bounds:
             let = self.loop.body[value]
             args = [self._known(a, known) for a in let.args]
             if isinstance(let.op, TextSums) and is_bounded(let.op):
-                known[value] = self._of_text(let.op, args, let.args[0])
+                found_of = self._of_totals if stage.totals else self._of_text
+                known[value] = found_of(let.op, args, let.args[0])
             elif value in self.sums:
                 known[value] = self._of_forest(value, stage)
             else:
@@ -221,6 +238,35 @@ class _Bounds:
         lost = call("multiply", call("add", size, call("maximum", low, high)), const(SLACK, F64))
         return Interval(
             call("subtract", start.low, call("add", low, lost)), call("add", start.high, call("add", high, lost))
+        )
+
+    def reads_numbers(self, value: int) -> bool:
+        """Whether the value depends on a column that is no text."""
+        op = self.body.op(value)
+        return isinstance(op, Read) and op.type != STR or any(map(self.reads_numbers, self.body.args(value)))
+
+    def _of_totals(self, op: TextSums, args: list[Known], text: int) -> Known:
+        """Its start, and what the totals of its terms say that the text adds."""
+        start = args[1 + op.output] if op.started else self.ranges.exactly(self.ranges.const(0.0, F64))
+        found = totals_range(op)
+        if found is None or text in self.later or not isinstance(start, Interval):
+            return self._of_text(op, args, text)
+        call, const = self.ranges.call, self.ranges.const
+        total, squares, size, terms = (
+            self.ranges.emit(TextTotals(op.output, op.block, output), self.at[text]) for output in range(4)
+        )
+        least = most = const(1.0, F64)
+        if found.norm is not None:
+            most = call("maximum", size, const(LEAST_NORM, F64))
+            least = call("maximum", call("sqrt", squares), const(LEAST_NORM, F64)) if found.norm == NORM_L2 else most
+        ends = call("divide", total, least), call("divide", total, most)
+        added = call("divide", call("multiply", size, const(found.largest, F64)), least)
+        sizes = call("add", call("maximum", call("absolute", start.low), call("absolute", start.high)), added)
+        share = call("add", const(SLACK, F64), call("multiply", terms, const(SLACK_OF_A_TERM, F64)))
+        lost = call("multiply", sizes, share)
+        low, high = call("minimum", *ends), call("maximum", *ends)
+        return Interval(
+            call("subtract", call("add", start.low, low), lost), call("add", call("add", start.high, high), lost)
         )
 
     def undecided(self, stage: _Stage) -> np.ndarray | None:

@@ -1,0 +1,51 @@
+"""Rows of text to totals over the terms in them, in the order in which they are found: bounds of sums that need no sorting."""
+
+from __future__ import annotations
+
+from sparkweld.ir.text_layout import SCALE, SPARK, SPARK_SEED, Head
+from sparkweld.kernels.models.library import model_function
+from sparkweld.kernels.models.text import ShortLoops, scan
+from sparkweld.kernels.models.text_entries import SCALES, STEPS, TERMS, TOTAL, WEIGHED
+from sparkweld.kernels.models.text_hashes import begin_hash
+from sparkweld.kernels.strings.library import function
+from sparkweld.kernels.strings.memory_access import INT, as_float, bits_of, store_word, word
+
+_HASH, _WEIGHTS = 8 * Head.HASH, 8 * Head.WEIGHTS_AT
+#: Of the totals, which follow each other.
+_BYTES = TERMS + 8 - TOTAL
+
+
+@function(INT, INT, INT, INT, INT, INT, result=INT)
+def total_text(registers: int, texts: int, rows: int, block: int, outputs: int, output: int) -> int:
+    """The totals of each row's terms."""
+    store_word(registers, WEIGHED, block + word(block, _WEIGHTS) + 8 * output)
+    scales = 0
+    if word(block, STEPS) > 0 and word(block, STEPS + 8) == SCALE:
+        scales = block + word(block, STEPS + 16)
+    store_word(registers, SCALES, scales)
+    begin_hash(registers, SPARK_SEED * (word(block, _HASH) == SPARK))
+    row = 0
+    while row < rows:
+        at = 0
+        while at < _BYTES:
+            store_word(registers + TOTAL, at, 0)
+            at += 8
+        scan(registers, block, word(texts, 16 * row), word(texts, 16 * row + 8))
+        store_word(registers, TERMS, bits_of(as_float(word(registers, TERMS))))
+        at = 0
+        while at < _BYTES:
+            column = word(outputs, at)
+            if column != 0:
+                store_word(column, 8 * row, word(registers + TOTAL, at))
+            at += 8
+        row += 1
+    return 0
+
+
+@model_function(*(INT,) * 6, kind=ShortLoops)
+def text_totals(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
+    """TextTotals."""
+    return total_text(scratch, word(arguments, 0), rows, block, outputs, word(parameters, 0))
+
+
+FUNCTIONS = (text_totals,)
