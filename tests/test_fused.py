@@ -359,16 +359,26 @@ def test_iterators_with_state_are_refused(function, code):
         compiled(function, {"a": "double"}, evalType=204)
 
 
-@pytest.mark.parametrize("spark_type", ["long", "byte", "boolean", "date"])
-def test_iterators_with_batches_of_several_dtypes_are_refused(spark_type):
-    def function(batches):
+@pytest.mark.parametrize("spark_type", ["long", "byte", "boolean"])
+def test_iterators_that_might_remember_dtypes_are_refused(spark_type):
+    def remembers(batches):
+        last = None
         for a, i in batches:
-            yield erf(a) + pd.to_datetime(i).dt.day if spark_type == "date" else erf(a) + i
+            factor = 1 if last in (None, str(i.dtype)) else 2
+            last = str(i.dtype)
+            yield erf(a) + i * factor
+
+    def forgets(batches):
+        scale = 2.0
+        for a, i in batches:
+            last = str(i.dtype)
+            yield erf(a) * scale + i * len(last)
 
     with pytest.raises(Refusal, match="SW651"):
-        compiled(function, {"a": "double", "i": spark_type}, evalType=204)
-    reply, _ = compiled(function, {"a": "double", "i": spark_type}, nullable=False, evalType=204)
-    assert reply["stages"]
+        compiled(remembers, {"a": "double", "i": spark_type}, evalType=204)
+    for function, nullable in ((forgets, True), (forgets, False), (remembers, False)):
+        reply, _ = compiled(function, {"a": "double", "i": spark_type}, nullable=nullable, evalType=204)
+        assert reply["stages"]
 
 
 def test_other_batches_are_the_originals():

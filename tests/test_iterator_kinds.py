@@ -293,6 +293,66 @@ def test_functions_that_are_refused(function, code):
     assert found == [code]
 
 
+def remembers_a_dtype(batches):
+    last = None
+    for x in batches:
+        same = last in (None, str(x.dtype))
+        last = str(x.dtype)
+        yield x * 1.0 if same else x * 2.0
+
+
+def remembers_a_column(batches):
+    last = None
+    for x in batches:
+        same = last is None or last.dtype == x.dtype
+        last = x
+        yield x * 1.0 if same else x * 2.0
+
+
+def remembers_in_a_list(batches):
+    seen = [None]
+
+    def factor(x):
+        before, seen[0] = seen[0], x.dtype.kind
+        return 1.0 if before in (None, x.dtype.kind) else 2.0
+
+    return (x * factor(x) for x in batches)
+
+
+def remembers_in_a_map(batches):
+    seen = [None]
+
+    def scaled(x):
+        before, seen[0] = seen[0], x.dtype.kind
+        return x * (1.0 if before in (None, x.dtype.kind) else 2.0)
+
+    return map(scaled, batches)
+
+
+def remembers_in_a_default(batches):
+    def scaled(x, seen=[None]):  # noqa: B006 - it is what it is about
+        before, seen[0] = seen[0], x.dtype.kind
+        return x * (1.0 if before in (None, x.dtype.kind) else 2.0)
+
+    yield from map(scaled, batches)
+
+
+STATEFUL = [loads_once, remembers_a_dtype, remembers_a_column, remembers_in_a_list, remembers_in_a_map, remembers_in_a_default]
+
+
+@pytest.mark.parametrize("function", STATEFUL)
+@pytest.mark.parametrize("nulls", [False, True])
+def test_state_that_batches_of_other_dtypes_might_change_is_refused(function, nulls):
+    """NULLs of an integer column make a batch of floats: two batches of one kind do not show what one does after the other."""
+    assert codes(compile_udf(function, 204, {"x": "long"}, "double", nulls=nulls)) == ["SW651"]
+    assert compile_udf(function, 204, {"x": "double"}, "double", nulls=nulls)["status"] == "ok"
+
+
+@pytest.mark.parametrize("function", [plain, with_setup, inner_loop, walks_a_map, generator_expression, maps, after_the_loop])
+def test_batches_of_several_dtypes(function):
+    assert {compile_udf(function, 204, {"x": "long"}, "double", nulls=nulls)["status"] for nulls in (False, True)} == {"ok"}
+
+
 def test_arguments_by_name_are_refused():
     from tests.helpers.compile_requests import payload, python_step, request, udf
     from udf_compiler.pipeline import compile_pipeline

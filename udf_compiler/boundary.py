@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -126,6 +127,13 @@ def ir_type(spark_type: str, nullable: bool, column: str) -> Type:
     if spark_type not in COLUMN_TYPES:
         raise refusal("SW101", column=column, type=spark_type)
     return Type(COLUMN_TYPES[spark_type].kind, nullable)
+
+
+def dtypes_by_nulls(expr: Mapping[str, Any]) -> bool:
+    """Whether NULLs decide the dtype of an argument, or of a field of it: that of integers and booleans that may be NULL."""
+    columns = expr["args"] if expr["op"] == "CreateNamedStruct" else [expr]
+    types = [SPARK_TYPES.get(column["type"]) for column in columns if column.get("nullable", True)]
+    return any(type is not None and (type.is_int or type == BOOL) for type in types)
 
 
 def series_of_column(

@@ -13,7 +13,7 @@ from sparkweld.ir import ROWS, LoopBuilder, Value
 from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst, pandas_on_spark
-from udf_compiler.boundary import Field
+from udf_compiler.boundary import Field, dtypes_by_nulls
 from udf_compiler.columns import Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.environment import file_state
 from udf_compiler.inlined import Inlined, inlined_of
@@ -197,6 +197,7 @@ class UdfTracer:
         original, prepared = self._prepare(kind, udf)
         if options_of(original).exact:
             self.exact.add(loop.name)
+        by_nulls = kind.sees_batch_state and any(dtypes_by_nulls(a["expr"]) for a in udf["args"] if a.get("udf") is None)
         positional: list[Any] = []
         named: dict[str, Any] = {}
         for position, argument in enumerate(udf["args"]):
@@ -215,6 +216,7 @@ class UdfTracer:
             args=tuple(positional),
             kwargs=named,
             loop=loop,
+            dtypes_by_nulls=by_nulls,
             exact=self._exact or loop.name in self.exact,
             notes=notes,
             kept=[],

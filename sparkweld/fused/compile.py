@@ -35,7 +35,7 @@ from sparkweld.pipelines.block_size import first_guess, l2_bytes, live_bytes
 from sparkweld.pipelines.describe import stage_text
 from sparkweld.pipelines.plan import Called, Native
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import SPARK_TYPES, check_confs, series_of_column
+from udf_compiler.boundary import SPARK_TYPES, check_confs, dtypes_by_nulls, series_of_column
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.kinds.batches import per_batch
 from udf_compiler.kinds.iterated import batch_of, prepared_iterator
@@ -128,16 +128,13 @@ class _Siblings:
                 taken.append((exprs.index(argument["expr"]), argument.get("name")))
             self.taken.append(taken)
         self.columns = self._columns(exprs)
-        self.may_be_null = [_may_be_null(exprs[argument], field) for argument, field, _ in self.columns]
+        self.steady = any(map(dtypes_by_nulls, exprs))
         self.calls = 0  # of annotated functions in the traces, before equal ones are one
 
     def reply(self) -> dict[str, Any]:
         """A group of the reply to a fuse request."""
         first, *others = self._columns_with_nulls()
         forms = [self._form(first)]
-        if any(chain.iterates for chain in self.chains):
-            self._refuse_other_batches()
-            others = []
         for some in others:
             try:
                 forms.append(self._form(some))
@@ -170,15 +167,6 @@ class _Siblings:
             "metrics": metrics_command().hex(),
             "parts": parts_of(light, self.chains, self.taken, self.split, self.confs),
         }
-
-    def _refuse_other_batches(self) -> None:
-        """Refuses (SW651) an iterator with batches of several dtypes: it might treat one by the dtypes of the batch before."""
-        of_batch = [
-            spark_type for (_, _, spark_type), may_be_null in zip(self.columns, self.may_be_null, strict=True)
-            if may_be_null and spark_type in (*_STATEFUL, "boolean")
-        ]  # fmt: skip
-        if of_batch:
-            raise refusal("SW651", self.name, function=self.name, types=", ".join(dict.fromkeys(of_batch)))
 
     def _shipped(self, made: Plan) -> bytes:
         """The plan as workers get it. Refuses (SW650) one that holds what cannot be pickled, or too much."""
@@ -248,7 +236,7 @@ class _Siblings:
         before = stand_ins.calls
         for function in chain.functions:
             prepared = (prepared_iterator if chain.iterates else prepare)(function, stand_ins.find)
-            one = _of_two_batches(prepared, capture, stand_ins) if chain.iterates else prepared.function
+            one = _of_two_batches(prepared, capture, stand_ins, self.steady) if chain.iterates else prepared.function
             result = self._traced(prepared, one, args, kwargs, capture)
             args, kwargs = (result,), {}
         place = prepared.place
@@ -313,21 +301,14 @@ class _Siblings:
                     raise refusal("SW644", chain.name, function=chain.name, what=f"{_short(ours)} for {_short(theirs)}")
 
 
-def _of_two_batches(prepared: Prepared, capture: Capture, stand_ins: StandIns) -> Callable[..., Any]:
-    """The traced function of one batch that a function of an iterator is proved to be."""
+def _of_two_batches(prepared: Prepared, capture: Capture, stand_ins: StandIns, steady: bool) -> Callable[..., Any]:
+    """The traced function of one batch that a function of an iterator is proved to be. `steady`: see `per_batch`."""
 
     def one(*args: Any) -> Any:
-        batches = lambda: per_batch(prepared.function, batch_of(args), capture.loop(), prepared.place)  # noqa: E731
+        batches = lambda: per_batch(prepared.function, batch_of(args), capture.loop(), prepared.place, steady)  # noqa: E731
         return stand_ins.twice(batches, prepared.place)
 
     return one
-
-
-def _may_be_null(expr: Mapping[str, Any], field: str | None) -> bool:
-    """Whether a column that is an argument, or a field of one, may hold NULLs."""
-    if field is not None:
-        expr = expr["args"][expr["names"].index(field)]
-    return bool(expr.get("nullable", True))
 
 
 def _taken(args: tuple[Any, ...], taken: Sequence[tuple[int, str | None]]) -> tuple[tuple[Any, ...], dict[str, Any]]:

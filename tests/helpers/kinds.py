@@ -24,7 +24,8 @@ def compile_udf(
     function: Callable[..., Any], eval_type: int, inputs: Mapping[str, str], returns: str, nulls: bool = True, **given: Any
 ) -> dict[str, Any]:
     """The reply for one UDF of all inputs. `nulls`: the batch has NULLs in them, as far as the kind asks."""
-    step = python_step(r=udf(0, *inputs, returns=returns, evalType=eval_type))
+    columns = [column(name, type) for name, type in inputs.items()]
+    step = python_step(r=udf(0, *columns, returns=returns, evalType=eval_type))
     state = list(inputs) if nulls else []
     return compile_pipeline(request(step, inputs=inputs, nullable_state=state, **given), [payload(function)])
 

@@ -125,6 +125,15 @@ def each_integer(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
     return (erf(i / 4) + i for i in batches)
 
 
+@pandas_udf(DoubleType())
+def each_remembering(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+    last = None
+    for i in batches:
+        factor = 1 if last in (None, str(i.dtype)) else 2
+        last = str(i.dtype)
+        yield erf(i / 4) * factor
+
+
 def table(parquet):
     rng, n = np.random.default_rng(2), 4000
     some = rng.random(n) < 0.1
@@ -188,7 +197,8 @@ def test_iterators(spark, parquet):
     check(spark, lambda: all_of_them(t.filter("id < 0")), names)
     check(spark, lambda: t.filter("a > 0").select("id", each_narrow("a").alias("r")), {"each_narrow"})
     check(spark, lambda: t.select("id", each_narrow("a").alias("r")), {"each_narrow"})  # raises
-    frame = check(spark, lambda: t.select("id", each_integer("i").alias("r")), set())
+    check(spark, lambda: t.select("id", each_integer("i").alias("r")), {"each_integer"})
+    frame = check(spark, lambda: t.select("id", each_remembering("i").alias("r")), set())
     assert "SW651" in sparkweld.explain(frame)
 
 

@@ -3,6 +3,10 @@
 The function runs over two symbolic batches. It must take one and give one, twice, then end; the second trace must equal the
 first; and what it carries from batch to batch must be the same after both (`udf_compiler.kinds.state`). By induction, all later
 batches are then treated so. Without a batch it must give nothing, as an empty partition has none.
+
+Where NULLs decide the dtypes of a batch, the two batches stand for those of the same dtypes only. What the function carries must
+then be the same before the first one, too: what no batch changes does not tell of its dtypes. Variables that have no value yet do
+not count: the first batch has shown that they get one before they are read.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.kinds.kind import Call
-from udf_compiler.kinds.state import Picture
+from udf_compiler.kinds.state import Frames, Picture
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, moved
 
@@ -27,11 +31,12 @@ class Batches:
     """The iterator that the function gets: `arguments` are the batches, each with the loop that its values join.
 
     It may be walked by a `for`, or by one `map` that a picture of the function's state shows. Inside of `zip` or `enumerate` it
-    would stand beside counters that no picture shows.
+    would stand beside counters that no picture shows. `states`: where it is watched, what the function carries to each batch.
     """
 
-    def __init__(self, arguments: Sequence[Any], loops: Sequence[LoopBuilder], place: str) -> None:
-        self._arguments, self._loops, self._place = arguments, loops, place
+    def __init__(self, arguments: Sequence[Any], loops: Sequence[LoopBuilder], place: str, watched: bool = False) -> None:
+        self._arguments, self._loops, self._place, self._watched = arguments, loops, place, watched
+        self.states: list[Frames] = []
         self.given = 0
         self.ended = False
         self.mapped = False
@@ -45,6 +50,9 @@ class Batches:
     def __next__(self) -> Any:
         if not _caller_runs("FOR_ITER") and not self.mapped:
             refuse("SW360", at=self._place, what="takes batches other than by a for loop or map")
+        if self._watched:
+            names = [variables for _, _, variables in self.states[0]] if self.states else ()
+            self.states.append(Picture(self, self._place).of_frames(sys._getframe(1), sys.modules[__name__], names))
         if self.given == len(self._arguments):
             self.ended = True
             raise StopIteration
@@ -59,15 +67,17 @@ def _caller_runs(instruction: str) -> bool:
     return dis.opname[frame.f_code.co_code[frame.f_lasti]] == instruction
 
 
-def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder, place: str) -> Any:
+def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder, place: str, steady: bool) -> Any:
     """What `function`, given an iterator, yields for the batch `arguments` of `loop`. Runs inside of a trace.
 
-    Refuses SW360 (another shape than one result a batch) and SW361 (state that changes from batch to batch).
+    Refuses SW360 (another shape than one result a batch), SW361 (state that changes from batch to batch) and, where `steady`
+    says that its state must not change with the first batch either, SW651.
     """
     _nothing(function, loop, place)
     second = loop.copy()
-    batches = Batches([arguments, moved(arguments, second)], [loop, second], place)
+    batches = Batches([arguments, moved(arguments, second)], [loop, second], place, steady)
     outputs = _started(function, batches, place)
+    before = Picture(batches, place).of_iterator(outputs, "the iterator") if type(outputs) is map else None
     results, pictures, takers = [], [], []
     for number in range(1, _BATCHES + 1):
         results.append(_next(outputs, place))
@@ -81,6 +91,10 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
         refuse("SW360", at=place, what="hands the iterator to another function than map")
     if pictures[0] != pictures[1]:
         refuse("SW361", at=place, name=_changed(*pictures), type="value that changes")
+    if steady:
+        _refuse_changes(batches.states, place)
+        if before not in (None, pictures[0]) or before is None and takers[0].sees_map:
+            refuse("SW651", at=place, name="the function of a map")
     if contents(loop) != contents(second) or not alike(results[0], results[1], loop, second):
         refuse("SW361", at=place, name="something", type="value that changes")
     return results[0]
@@ -91,7 +105,8 @@ def mapped(call: Call, batch: Any, kind: type[Any]) -> Any:
 
     Refuses SW106 (anything else) and SW365 (a guard of a row that is not kept).
     """
-    result = call.traced(lambda: per_batch(call.prepared.function, batch, call.loop, call.place))
+    steady = call.dtypes_by_nulls
+    result = call.traced(lambda: per_batch(call.prepared.function, batch, call.loop, call.place, steady))
     if not isinstance(result, kind):
         raise refusal("SW106", call.place, type=type(result).__name__)
     if call.loop.lacks_guards(result.loop):
@@ -131,6 +146,17 @@ def _ends(outputs: Iterator[Any]) -> bool:
     except StopIteration:
         return True
     return False
+
+
+def _refuse_changes(states: Sequence[Frames], place: str) -> None:
+    """Refuses (SW651) variables that are not, before each batch, what they were before the first one."""
+    for state in states[1:]:
+        if [frame[:2] for frame in state] != [frame[:2] for frame in states[0]]:
+            refuse("SW651", at=place, name="the way to the next batch")
+        for (_, _, first), (_, _, later) in zip(states[0], state, strict=True):
+            for name, picture in first.items():
+                if later.get(name) != picture:
+                    refuse("SW651", at=place, name=name)
 
 
 def _changed(before: Any, after: Any) -> str:

@@ -47,7 +47,7 @@ class Iterated(Kind):
             raise refusal("SW362", call.place, name=next(iter(call.kwargs)))
 
         def one_batch(*arguments: Any) -> Any:
-            return per_batch(call.prepared.function, batch_of(arguments), call.loop, call.place)
+            return per_batch(call.prepared.function, batch_of(arguments), call.loop, call.place, call.dtypes_by_nulls)
 
         return self._batch.run(call, one_batch, of_one_batch(call.original))
 

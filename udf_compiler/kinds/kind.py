@@ -18,7 +18,7 @@ class Call:
     """One call of a UDF: its function and arguments, and the loop that the values join.
 
     `args` and `kwargs` are what the kind made of the arguments, or what it handed on of an inner UDF's result. `notes` and
-    `kept` collect as in `udf_compiler.trace.trace`.
+    `kept` collect as in `udf_compiler.trace.trace`. `dtypes_by_nulls`: whether NULLs decide what the function sees of a column.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Call:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     loop: LoopBuilder
+    dtypes_by_nulls: bool
     exact: bool
     notes: list[str]
     kept: list[tuple[str, str]]

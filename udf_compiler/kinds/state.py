@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import functools
 import types
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ from udf_compiler.trace.values import Traced
 
 _CONTAINERS = (list, tuple, collections.deque)
 _MAPPINGS = (dict, collections.OrderedDict)
+
+
+#: Frames of Python: each one's code, place in it, and pictures of its variables by name.
+Frames = tuple[tuple[types.CodeType, int, dict[str, Any]], ...]
 
 
 def _parts(x: Any) -> tuple[Any, ...]:
@@ -51,6 +56,19 @@ class Picture:
         inner = None if x.gi_yieldfrom is None else self.of_iterator(x.gi_yieldfrom, name)
         variables = sorted(frame.f_locals.items()) if frame is not None else []
         return ("generator", x.gi_code, frame and frame.f_lasti, inner, tuple((k, self.of(v, k)) for k, v in variables))
+
+    def of_frames(self, frame: types.FrameType | None, ours: types.ModuleType, names: Sequence[Iterable[str]]) -> Frames:
+        """Of a frame and those that have called it, up to one of the module `ours`.
+
+        `names`: of which variables in each of them; all but columns when there are none.
+        """
+        found: list[Any] = []
+        while frame is not None and frame.f_globals is not vars(ours):
+            variables = {k: v for k, v in frame.f_locals.items() if not isinstance(v, Traced)}
+            kept = names[len(found)] if len(found) < len(names) else variables
+            found.append((frame.f_code, frame.f_lasti, {k: self.of(variables[k], k) for k in kept if k in variables}))
+            frame = frame.f_back
+        return tuple(found)
 
     def of(self, x: Any, name: str) -> Any:
         """A value of a local variable. Refuses (SW361) an object that may hold more than can be seen."""
