@@ -96,8 +96,11 @@ def _digest_of(path: str) -> str | None:
     known = _DIGESTS.get(state)
     if known is None:
         try:
+            digest = hashlib.sha256()
             with open(path, "rb") as file:
-                known = hashlib.file_digest(file, "sha256").hexdigest()
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
+            known = digest.hexdigest()
         except OSError:
             return None
         _DIGESTS.put(state, known, len(state))
