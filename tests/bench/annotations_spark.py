@@ -174,8 +174,11 @@ def _table(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
         "t": rng.uniform(0.1, 2, rows), "vol": rng.uniform(0.1, 0.5, rows), "name": rng.choice(names, rows),
         "title": [f"Caf\u00e9 <b>{k}</b> &amp; \ufb01ne title" for k in range(rows)],
     }  # fmt: skip
-    pq.write_table(pa.table(columns), folder / "t.parquet", row_group_size=max(1, rows // 4))
-    return spark.read.parquet(str(folder / "t.parquet"))
+    table = pa.table(columns)
+    (folder / "t").mkdir()
+    for task in range(2):  # the first rows of the table are in both of them
+        pq.write_table(table.take(np.arange(task, rows, 2)), folder / "t" / f"{task}.parquet", row_group_size=max(1, rows // 8))
+    return spark.read.parquet(str(folder / "t"))
 
 
 def with_plugin(spark: SparkSession, enabled: str, run: Callable[[], Any]) -> Any:
