@@ -176,8 +176,8 @@ class RankCertificate(Certificate):
     score: str
 
     def _promise(self) -> list[str]:
-        above = [f"assumed, not certified: of rows above {self.most:.6g} as many are found"] if self.extrapolates else []
-        down = f"down to any score from {self.most:.6g} to {self.least:.6g}"
+        above = [f"assumed, not certified: of rows above {self.most} as many are found"] if self.extrapolates else []
+        down = f"down to any score from {self.most} to {self.least}"
         part = f"about the first {self.reach:.4%} to {self.share:.4%} of a table"
         return [
             f"certified: finds {self.recall:.1%} of rows by {self.score} {down}, {part}, {self.confidence:.1%} confidence;"

@@ -1,6 +1,6 @@
 """Top-K queries and score filters over millions of rows to their times: what is skipped, against all rows scored in kernels.
 
-    python tests/bench/top_rows.py --data FOLDER [--rows N] [--cases WORDS] [--off-rows N] [--cpu]
+    python tests/bench/top_rows.py --data FOLDER [--rows N] [--cases WORDS] [--off-rows N] [--repeats N] [--cpu]
     (bench_willump.py prints it as well)
 
 Columns of the table: *exact* has all of the plugin's rules, *full* is the same session with those off that skip rows by their
@@ -46,6 +46,7 @@ SKIPPING = {
 }  # fmt: skip
 #: Of a table, and of them with the plugin off.
 ROWS, OFF_ROWS = 5_000_000, 100_000
+REPEATS = 2
 LIMITS, PASSES = (10, 100, 1000), (0.001, 0.01, 0.1)
 TARGETS = {"exact": 3.0, "approximate": 5.7, "off": 23.0}
 RECALL = 0.95
@@ -69,12 +70,12 @@ class Asked:
     off_rows: int
     cpu: bool = False
     approximate_only: bool = False
-    repeats: int = 2
+    repeats: int = REPEATS
 
     def arguments(self) -> list[str]:
         """The same for another process."""
         flags = ["--cpu"] * self.cpu + ["--approximate"] * self.approximate_only
-        return ["--rows", str(self.rows), "--off-rows", str(self.off_rows), *flags]
+        return ["--rows", str(self.rows), "--off-rows", str(self.off_rows), "--repeats", str(self.repeats), *flags]
 
 
 class Table:
@@ -357,10 +358,11 @@ def main() -> int:
     parser.add_argument("--cases", default=" ".join(WORKLOADS), help="only those whose names are among these words")
     parser.add_argument("--approximate", action="store_true", help="only queries by candidates")
     parser.add_argument("--cpu", action="store_true", help="the processors' time in the place of the wall's")
+    parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--workload", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)
-    asked = Asked(arguments.rows, arguments.off_rows, arguments.cpu, arguments.approximate)
+    asked = Asked(arguments.rows, arguments.off_rows, arguments.cpu, arguments.approximate, arguments.repeats)
     if arguments.workload:
         faults = run_one(arguments.data, asked, arguments.workload)
         print("".join(f"{_FAULT}{fault}\n" for fault in faults), end="")
