@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.special
 import snowballstemmer
+from local_session import local_session
 from mozart_spark import measure_mozart
 from progress import Progress
 from pyspark import cloudpickle
@@ -140,8 +141,7 @@ def _shuffled(spark: SparkSession) -> int:
 
 def measure_spark(arguments: argparse.Namespace, progress: Progress) -> bool:
     """Prints the table; gives whether a target is missed. Raises RuntimeError where rows differ or no pipeline ran."""
-    builder = SparkSession.builder.master("local[2]").appName("sparkweld bench").config("spark.ui.enabled", "false")
-    spark = sparkweld.configure(builder.config("spark.driver.memory", "3g")).getOrCreate()
+    spark = local_session(2, "3g")
     failed = False
     with TemporaryDirectory(prefix="sparkweld-bench-") as folder:
         frame = _table(spark, Path(folder), int(ROWS * arguments.scale))

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from local_session import local_session
 
 OPERATIONS = (2, 8, 16, 32)
 BACKENDS = ("native", "catalyst")
@@ -50,16 +51,6 @@ def chain(operations: int) -> Any:
         return x
 
     return steps
-
-
-def session(scratch: Path) -> Any:
-    from pyspark.sql import SparkSession
-
-    import sparkweld
-
-    builder = SparkSession.builder.master("local[1]").appName("sparkweld-backends").config("spark.ui.enabled", "false")
-    builder = builder.config("spark.sparkweld.cache.dir", str(scratch / "kernels")).config("spark.driver.memory", "2g")
-    return sparkweld.configure(builder).getOrCreate()
 
 
 def seconds(frame: Any) -> float:
@@ -163,7 +154,7 @@ def table_of(best: Best, first: str) -> str:
 def main() -> int:
     arguments = parse_arguments()
     with tempfile.TemporaryDirectory(prefix="sparkweld-backends-") as folder:
-        spark = session(Path(folder))
+        spark = local_session(1, "2g", {"spark.sparkweld.cache.dir": str(Path(folder) / "kernels")})
         spark.sparkContext.setLogLevel("ERROR")
         try:
             best = measure(spark, arguments, Path(folder))

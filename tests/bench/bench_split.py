@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import scipy.special
 from annotations_spark import _middle, _table, _texts
+from local_session import local_session
 from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import pandas_udf
@@ -84,8 +85,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.driver.memory", "3g")
-    spark = sparkweld.configure(builder).getOrCreate()
+    spark = local_session(2, "3g")
     with TemporaryDirectory(prefix="sparkweld-bench-") as folder:
         table = _table(spark, Path(folder), arguments.rows)
         print("| pipeline | off | kernels in Python | in the JVM | auto | auto is | JVM vs Python |")

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from local_session import local_session
 
 MODE, MEMORY = "spark.sparkweld.featureCache.mode", "spark.sparkweld.featureCache.maxBytes"
 MEGABYTES = 16
@@ -91,7 +92,7 @@ def run(rows: int, repeats: int = 3) -> list[str]:
     """Prints the table; what is wrong."""
     from pyspark.sql.functions import pandas_udf
 
-    spark = session()
+    spark = local_session(1, "3g", {MEMORY: f"{MEGABYTES}m"})
     fitted, faults = model(), []
 
     @pandas_udf("double")
@@ -114,19 +115,6 @@ def run(rows: int, repeats: int = 3) -> list[str]:
     print(f"\nmemory of the cache: {held:,} bytes, at most {MEGABYTES << 20:,}")
     spark.stop()
     return faults if held <= MEGABYTES << 20 else [*faults, "the cache takes more memory than it may"]
-
-
-def session() -> Any:
-    """A Spark of one core with the plugin."""
-    from pyspark.sql import SparkSession
-
-    import sparkweld
-
-    conf = {"spark.ui.enabled": "false", "spark.driver.memory": "3g", MEMORY: f"{MEGABYTES}m"}
-    builder = SparkSession.builder.master("local[1]").config("spark.ui.showConsoleProgress", "false")
-    for key, value in conf.items():
-        builder = builder.config(key, value)
-    return sparkweld.configure(builder).getOrCreate()
 
 
 def main() -> int:

@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from local_session import local_session
 from process_memory import cpu_seconds
 from top_rows_cases import WORKLOADS, Workload, parts_of
 
@@ -339,15 +340,11 @@ def run_one(data: Path, asked: Asked, name: str) -> list[str]:
 
 def session() -> Any:
     """A Spark of two cores with the plugin."""
-    from pyspark.sql import SparkSession
-
-    conf = {"spark.ui.enabled": "false", "spark.driver.memory": "4g", "spark.ui.showConsoleProgress": "false",
-            "spark.sparkweld.compile.timeout": "60s",  # a forest of 360 MB is not read in the ten seconds that it is by default
-            "spark.sql.execution.arrow.pyspark.enabled": "true"}  # rows for a ranking come as columns, not as objects
-    builder = SparkSession.builder.master("local[2]").config("spark.sql.shuffle.partitions", "4")
-    for key, value in conf.items():
-        builder = builder.config(key, value)
-    return sparkweld.configure(builder).getOrCreate()
+    return local_session(2, "4g", {
+        "spark.sql.shuffle.partitions": "4",
+        "spark.sparkweld.compile.timeout": "60s",  # a forest of 360 MB is not read in the ten seconds that it is by default
+        "spark.sql.execution.arrow.pyspark.enabled": "true",  # rows for a ranking come as columns, not as objects
+    })  # fmt: skip
 
 
 def main() -> int:
