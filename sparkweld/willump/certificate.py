@@ -105,7 +105,8 @@ class CascadeCertificate(Certificate):
     With `confidence`, over the draw of the held-out rows, the cascade's answers are worse than the full model's for less than
     `allowed` of rows like those, net of those for which they are better; `bound` is what the rows themselves show. Worse: wrong
     where the full model is right, or, for numbers, farther from the label by more than `band`.
-    `unsure`: share of the held-out rows that went to the full model.
+    `unsure`: share of the held-out rows that went to the full model. `join_cost`: nanoseconds a row of the joins that the full
+    model alone needs, as they were given.
     """
 
     WHAT, FILE, MODELS = "cascade", "certificate.json", "cascade.pkl"
@@ -123,6 +124,7 @@ class CascadeCertificate(Certificate):
     group_cost: Mapping[str, float]
     split_rows: Mapping[str, int]
     calibration: Calibration
+    join_cost: float = 0.0
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:

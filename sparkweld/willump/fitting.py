@@ -250,7 +250,7 @@ class _Search:
             kind=self.kind, allowed=self.promise.allowed, confidence=self.promise.confidence,
             bound=upper_bound(worse, better, len(rows), self.promise.confidence), rows=len(rows), worse=worse, better=better,
             unsure=cascade.unsure, threshold=cascade.threshold, band=self.promise.band,
-            full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost,
+            full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost, join_cost=every - first,
             efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
             importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows,
             calibration=Calibration.of(doubt, threshold, full.differing(answers, doubt < threshold)), data=facts.fingerprint,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -15,10 +16,10 @@ from sklearn.pipeline import Pipeline
 
 import sparkweld
 from sparkweld.willump import store
-from sparkweld.willump.fitting import Promise, fit
+from sparkweld.willump.fitting import Fitted, Promise, fit
 from tests.helpers.differential import measured, run
 
-PATH = "spark.sparkweld.cascades.path"
+PATH, MODE = "spark.sparkweld.cascades.path", "spark.sparkweld.cascades.joins.mode"
 ROWS, KEYS = 3000, 60
 JOINED = "rows of which the cascade's small model is sure are not joined"
 
@@ -93,6 +94,11 @@ def labelling(model, kind="string"):
     return label
 
 
+def below(folder) -> dict[str, str]:
+    """The settings with which cascades go below joins, whatever is saved."""
+    return {PATH: str(folder), MODE: "always"}
+
+
 def was_joined(frame) -> bool:
     return JOINED in sparkweld.explain(frame)
 
@@ -112,7 +118,7 @@ def test_sure_rows_are_answered_below_the_join(spark, folder, tables, kind):
         both = rows.join(unique, rows.key == unique.k, "left")
         return both.select("id", "w", label(F.struct("a", "b", "c")).alias("l"), (F.col("a") + 1).alias("more"))
 
-    made, frame = run(spark, query, {PATH: str(folder)})
+    made, frame = run(spark, query, below(folder))
     data = joined(fact())
     expected = cascade.predict(data[["a", "b", "c"]])
     assert [row[2] for row in sorted(made.rows)] == expected.tolist()
@@ -134,7 +140,7 @@ def test_python_gives_the_same(spark, folder, tables):
 
     expected = cascade.predict(joined(fact())[["a", "b", "c"]]).tolist()
     for conf in ({}, {"spark.sparkweld.exact.enabled": "true"}, {"spark.sparkweld.enabled": "false"}):
-        made, frame = run(spark, query, conf)
+        made, frame = run(spark, query, {MODE: "always", **conf})
         assert [row[1] for row in sorted(made.rows)] == expected, conf
         assert was_joined(frame) == (conf == {})
 
@@ -151,10 +157,10 @@ def test_two_joins(spark, folder, tables):
         both = first.join(names, first.title == names.t, "left")
         return both.select("id", label(F.struct("a", "b", F.col("c2").alias("c"))).alias("l"))
 
-    made, frame = run(spark, query, {PATH: str(folder)})
+    made, frame = run(spark, query, below(folder))
     assert [row[1] for row in sorted(made.rows)] == cascade.predict(joined(fact())[["a", "b", "c"]]).tolist()
     assert was_joined(frame)
-    assert frame._jdf.queryExecution().optimizedPlan().toString().count("(NOT sure") == 2
+    assert frame._jdf.queryExecution().optimizedPlan().toString().count("(if (sure") == 2
 
 
 def test_what_cannot_be_proved_stays_above_the_join(spark, folder, tables):
@@ -179,11 +185,29 @@ def test_what_cannot_be_proved_stays_above_the_join(spark, folder, tables):
         "shuffled": lambda: of(unique.hint("shuffle_hash"))(),
     }  # fmt: skip
     for name, query in queries.items():
-        made, frame = run(spark, query, {PATH: str(folder)})
-        apart, _ = run(spark, query, {PATH: str(folder), "spark.sparkweld.pushdown.enabled": "false"})
+        made, frame = run(spark, query, below(folder))
+        apart, _ = run(spark, query, {PATH: str(folder), MODE: "never"})
         assert not was_joined(frame), name
         key = lambda row: tuple(map(str, row))  # noqa: E731
         assert sorted(made.rows, key=key) == sorted(apart.rows, key=key) and len(made.rows) >= ROWS // 2, name
+
+
+def test_models_in_broadcasts_go_below_only_where_that_pays(spark, folder, tables, tmp_path):
+    """By what the joins were said to cost: nothing, less than planning for so few rows, and more. Never by NULLs."""
+    rows, unique, _ = tables
+    cascade, told = store.load(folder / "labels")
+    expected = cascade.predict(joined(fact())[["a", "b", "c"]]).tolist()
+    for cost in (0.0, 1e4, 1e8):
+        path = tmp_path / str(cost)
+        store.save(Fitted(cascade, dataclasses.replace(told, join_cost=cost), ()), path)
+        for plain in (True, False):
+            def query(plain=plain):
+                both = rows.join(unique, rows.key == unique.k if plain else rows.key.eqNullSafe(unique.k), "left")
+                return sparkweld.score(both, cascade.full, ["a", "b", "c"], output="l").select("id", "l")
+
+            made, frame = run(spark, query, {PATH: str(path)})
+            assert [row[1] for row in sorted(made.rows)] == expected
+            assert was_joined(frame) == (plain and cost > 1e4), (cost, plain)
 
 
 @pytest.mark.parametrize("partitions", [1, 200])
@@ -196,6 +220,6 @@ def test_tables_without_rows(spark, folder, tables, partitions):
             few = left.repartition(partitions)
             return few.join(right, few.key == right.k, "left").select("id", label(F.struct("a", "b", "c")).alias("l"))
 
-        made, _ = run(spark, query, {PATH: str(folder)})
+        made, _ = run(spark, query, below(folder))
         assert len(made.rows) == wanted
     assert [row[1] for row in sorted(made.rows)] == expected.tolist()

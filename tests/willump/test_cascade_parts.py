@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark import cloudpickle
+from pyspark.core.broadcast import Broadcast, _broadcastRegistry, _from_id
 from pyspark.sql.types import DoubleType, LongType, StringType
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -42,7 +43,17 @@ def made(kind: str) -> tuple[cascade.Cascade, pd.DataFrame]:
     return cascade.Cascade(few, all_, float(np.median(few.predict_proba(x).max(axis=1)))), x
 
 
-def reply_of(function, kind: str) -> dict:
+class Held(Broadcast):
+    """A broadcast that a function names by its number, as in a worker."""
+
+    def __init__(self, number: int, value) -> None:
+        self._number, self._value = number, value
+
+    def __reduce__(self):
+        return _from_id, (self._number,)
+
+
+def reply_of(function, kind: str, **more) -> dict:
     struct = {"op": "CreateNamedStruct", "type": {"type": "struct"}, "nullable": False, "names": list("abc"),
               "args": [column(name) for name in "abc"]}  # fmt: skip
     call = udf(0, struct, returns=kind)
@@ -51,7 +62,8 @@ def reply_of(function, kind: str) -> dict:
         blob = payload(function, TYPES[kind])
     finally:
         cloudpickle.unregister_pickle_by_value(cascade)
-    return parts(request(python_step(r=call), inputs=dict.fromkeys("abc", "double"), nullable_state="bc"), [blob])
+    asked = request(python_step(r=call), inputs=dict.fromkeys("abc", "double"), nullable_state="bc")
+    return parts({**asked, **more}, [blob])
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -91,3 +103,24 @@ def test_what_is_no_answer_of_the_model_stays_whole():
         with pytest.raises(Refusal, match=why):
             reply_of(function, "long")
     assert reply_of(none, "double") == {"status": "ok", "flags": None}
+
+
+def test_cascades_in_broadcasts(monkeypatch):
+    """They are replaced as others are; another broadcast stays the one that it was. What saves too little stays whole."""
+    model, x = made("long")
+    model = cascade.Cascade(model.small, model.full, model.threshold)
+    model.watched, model.unsure = {"joinCost": 100.0, "smallCost": 10.0}, 0.25
+    held, shift = Held(0, model), Held(1, 0.5)
+    for given in (held, shift):
+        monkeypatch.setitem(_broadcastRegistry, given._number, given)
+
+    def label(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(held.value.predict(d.assign(a=d["a"] + shift.value)))
+
+    reply = reply_of(label, "long")
+    flags, answers, remaining = (read_command(base64.b64decode(reply[name])) for name in ("flags", "answers", "remaining"))
+    moved = x.assign(a=x["a"] + 0.5)
+    sure = pd.Series(flags[0](x)) > 0.5
+    np.testing.assert_array_equal(sure, model.sure(moved))
+    assert remaining[0](sure, pd.Series(answers[0](x)), x).tolist() == model.predict(moved).tolist()
+    assert reply_of(label, "long", least=65.0)["flags"] and reply_of(label, "long", least=65.1) == {"status": "ok", "flags": None}

@@ -22,6 +22,13 @@ final class FunctionRequest private (val pipeline: Pipeline, input: Seq[Attribut
     }.toMap
   }
 
+  /** The same request, which says a number more. */
+  def saying(name: String, number: Double): FunctionRequest = {
+    val whole = pipeline.request
+    val request = new PipelineRequest(whole.service, whole.json.deepCopy().put(name, number), whole.blobs)
+    new FunctionRequest(pipeline.copy(request = request), input)
+  }
+
   def column(name: String): Expression = columns.getOrElse(name, throw new UnsupportedExpression(s"the column $name"))
 }
 
