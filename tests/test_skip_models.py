@@ -21,6 +21,7 @@ from sparkweld.ir import Append, Program, evaluate, parse_program
 from sparkweld.ir.ops import Call, ModelOp, TextTotals, Trial
 from sparkweld.kernels import Kernel, compile_program
 from sparkweld.kernels.kept_rows import rows_of_models
+from sparkweld.optimizer.bounds_pay import bounds_pay
 from sparkweld.optimizer.passes.skip_models import MARK
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of
@@ -188,3 +189,21 @@ def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
         np.testing.assert_array_equal(found.selection, expected)
         (made,) = found.columns.values()
         np.testing.assert_array_equal(getattr(made, "values", made), scores[expected])
+
+
+def test_bounds_pay_for_dear_models_over_many_rows() -> None:
+    """From so many rows of a task on, by the power of 2; never for trees that are too small, or where planning may not wait."""
+    random = np.random.default_rng(3)
+    rows = pd.DataFrame(random.normal(size=(3000, 2)), columns=NUMBERS)
+    deep = RandomForestRegressor(64, random_state=0).fit(rows, random.normal(size=3000))
+    scores = {name: fitted(name) for name in ("words", "two texts", "forest", "boosted")}
+    scores["dear"] = (lambda rows: pd.Series(deep.predict(rows))), rows
+    least = {}
+    for name, given in scores.items():
+        program = compiled(*given)
+        pays = [bounds_pay(program, 1 << power, 10.0) for power in range(15, 41)]
+        assert pays == sorted(pays), f"{name}: more rows pay less"
+        least[name] = 15 + pays.index(True) if any(pays) else None
+    assert least["forest"] is least["boosted"] is None
+    assert 15 < least["dear"] < 23 and 15 < least["two texts"] < least["words"] < 24
+    assert not bounds_pay(compiled(*scores["dear"]), 1 << 40, 0.1)

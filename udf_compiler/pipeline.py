@@ -18,6 +18,7 @@ from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, print_program
 from sparkweld.ir.ops import Call
 from sparkweld.ir.program import output_types
 from sparkweld.optimizer import optimize
+from sparkweld.optimizer.bounds_pay import bounds_pay
 from sparkweld.optimizer.passes.skip_models import MARK, skip_models
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst
@@ -103,8 +104,7 @@ class _Pipeline:
         program = None if names is None else self.builder.finish(names)
         traced = time.perf_counter()
         if program is not None:
-            bounds = self.request.get("conf", {}).get("bounds", True)
-            before, program = program, optimize(program, without=() if bounds else (skip_models,))
+            before, program = program, self._optimized(program, check_size)
             if self.notes and program.loops[0].name.endswith(MARK):
                 self.notes[-1]["notes"].append(_BOUNDED)
             self.step = 0
@@ -118,6 +118,23 @@ class _Pipeline:
         if self.refusals or program is None:
             return {"status": "refused", "refusals": self.refusals, "seconds": seconds}
         return {"status": "ok", **self._describe(program), "seconds": seconds}
+
+    def _optimized(self, program: Program, check_size: Callable[[Program], None] | None) -> Program:
+        """With bounds of its models where the request has them: always, or by how many rows a task has, where they pay and fit."""
+        conf = self.request.get("conf", {})
+        bounds = conf.get("bounds", True)
+        if bounds is True:
+            return optimize(program)
+        plain = optimize(program, without=(skip_models,))
+        if bounds is False or not bounds_pay(plain, bounds, conf["timeout"] / 1000):
+            return plain
+        bounded = optimize(plain)
+        try:
+            if check_size is not None:
+                check_size(bounded)
+        except Refusal:
+            return plain
+        return bounded
 
     def _check_blocks(self, program: Program) -> None:
         """Refuses (SW864) constants that the driver cannot hold."""

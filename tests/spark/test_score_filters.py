@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import DoubleType
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
@@ -68,3 +70,31 @@ def test_explain_says_so(spark, table, scores):
         with session_conf(spark, conf):
             text = sparkweld.explain(scored.where("s > 0.9"))
             assert ("rows whose bounds cannot pass the filter" in text) == told, text
+
+
+def test_auto_takes_bounds_of_dear_models_over_many_rows(spark, scores, tmp_path):
+    """By statistics, and by the footers of Parquet files, in which 2 ** 24 rows take few bytes. Nothing is run."""
+    random = np.random.default_rng(5)
+    numbers = pd.DataFrame(random.normal(size=(3000, 2)), columns=["a", "b"])
+    deep = RandomForestRegressor(64, random_state=0).fit(numbers, numbers.a + numbers.b)
+    dear = pandas_udf(lambda d: pd.Series(deep.predict(d[["a", "b"]])), DoubleType())
+    part = pa.table({"id": np.zeros(1 << 20, np.int64)})
+    with pq.ParquetWriter(tmp_path / "many.parquet", part.schema) as writer:
+        for _ in range(16):
+            writer.write_table(part)
+    many, files = spark.range(1 << 26), spark.read.parquet(str(tmp_path / "many.parquet"))
+    queries = {
+        "filter": lambda scored: scored.where("s > 2"), "first": lambda scored: scored.orderBy(F.desc("s")).limit(10),
+        "groups": lambda scored: scored.groupBy("id").agg(F.max("s")),
+    }  # fmt: skip
+    cases = [
+        (many, dear, "filter", True), (many, dear, "first", True), (files, dear, "filter", True),
+        (many, dear, "groups", False), (many, scores["forest"], "filter", False), (many, scores["forest"], "first", False),
+        (many.limit(1000), dear, "first", False), (many.join(many, "id").limit(1000), dear, "filter", False),
+        (spark.createDataFrame(many.limit(9).rdd), dear, "filter", False),
+    ]  # fmt: skip
+    with session_conf(spark, {**OFF, MODE: "auto", "spark.sparkweld.compile.timeout": "60s"}):
+        for table, score, query, told in cases:
+            rows = table.select("id", F.col("id").cast("double").alias("a"), (F.col("id") % 7 * 1.0).alias("b"), F.lit("red").alias("t"))
+            text = sparkweld.explain(queries[query](rows.select("id", score(F.struct("a", "b", "t")).alias("s"))))
+            assert ("rows whose bounds cannot pass the filter" in text) == told, f"{query} of {table}:\n{text}"

@@ -80,9 +80,9 @@ object SparkWeldConf {
   val ScoreBounds: ConfKey[Mode.Value] = ConfKey("spark.sparkweld.scoreBounds.mode", "one of auto, always, never", "auto",
     "Whether kernels drop, before a filter by a model's result, the rows whose bounds, of parts of a forest or of all but the " +
       "text, say that they cannot pass, so that the model is computed for the others alone. Kernels measure whether that is " +
-      "faster, and go on only while it is. `auto`: over 1 GB and more, since it takes longer to plan; `never`: not at all. " +
-      "`always`: in top-K queries by such a result, too. Rows that no row of a small joined table can bring past the filter, or " +
-      "among the first, are dropped before the join.", Session, Mode.parse)
+      "faster, and go on only while it is. Top-K queries by such a result have the worst score so far for a filter. Rows that no " +
+      "row of a small joined table can bring past the filter, or among the first, are dropped before the join. `auto`: where the " +
+      "model is so dear and the rows are so many that what it takes longer to plan is won back; `never`: not at all.", Session, Mode.parse)
   val FusionEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.fusion.enabled", default = true, Session,
     "Take the Filter and Project nodes around UDFs into the kernel when their expressions are supported.")
   val PipelineEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.pipeline.enabled", default = true, Session,

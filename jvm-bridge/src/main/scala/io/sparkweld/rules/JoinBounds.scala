@@ -74,6 +74,9 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     }
   }
 
+  /** In `auto` mode, of so many rows to a task on: the subquery is a query more, with a kernel of its own. */
+  private val LeastRows = 1L << 20
+
   /** A scalar function whose result is a double, over columns. */
   private object Score {
     def unapply(expression: Expression): Option[PythonUDF] = Some(expression).collect {
@@ -116,7 +119,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     val udf = goal.score
     val (mine, others) = (udf.references.filter(own.outputSet.contains), udf.references.filter(side.outputSet.contains))
     val suits = mine.nonEmpty && others.nonEmpty && mine.size + others.size == udf.references.size && mine.forall(hasZero) &&
-      isSmall(side) && PipelineSettings.bounds(conf, own.stats.sizeInBytes)
+      isSmall(side) && PipelineSettings.bounds(conf, RowEstimate.ofTask(own, conf), LeastRows)
     if (!suits) None
     else {
       val found = for {

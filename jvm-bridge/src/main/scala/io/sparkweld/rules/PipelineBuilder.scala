@@ -310,10 +310,10 @@ final class PipelineBuilder(
       outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, lastFilter.isDefined || maps, splitAfter)
   }
 
-  /** Spark's estimate of the bytes that come in; 0 where there is none, or no filter, for which alone it is asked. */
-  private def size: BigInt =
-    if (lastFilter.isEmpty && !maps) BigInt(0)
-    else nodes.iterator.flatMap(_.logicalLink).map(_.stats.sizeInBytes).nextOption().getOrElse(BigInt(0))
+  /** About how many rows each task has; 0 where nobody knows, or without a filter, for which alone it is asked. */
+  private lazy val rows: Long =
+    if (lastFilter.isEmpty && !maps) 0L
+    else nodes.iterator.flatMap(_.logicalLink).map(RowEstimate.ofTask(_, conf)).nextOption().getOrElse(0L)
 
   private def request(outputs: PipelineOutputs): ObjectNode = {
     val request = Frame.newObject().put("op", "compile").put("label", (names ++ stages.names).mkString(", "))
@@ -334,7 +334,7 @@ final class PipelineBuilder(
     val rowwise =
       !seesBatchState && !maps && lastFilter.isEmpty && outputs.structs.isEmpty && (names.nonEmpty || !stages.isEmpty)
     request.put("filtered", lastFilter.isDefined).put("mayFilter", maps).put("rowwise", rowwise)
-    request.set[ObjectNode]("conf", PipelineSettings.of(conf, size))
+    request.set[ObjectNode]("conf", PipelineSettings.of(conf, rows))
     request.set[ObjectNode]("python", PipelineSettings.python(conf, includes))
   }
 

@@ -20,20 +20,24 @@ private[rules] object PipelineSettings {
     "spark.sql.inMemoryColumnarStorage.batchSize", "spark.sql.orc.columnarReaderBatchSize",
     "spark.sql.parquet.columnarReaderBatchSize")
 
-  /** From so many bytes of input on, bounds are made in `auto` mode: before, what planning takes longer is not won back. */
-  private val LeastBounded = BigInt(1L << 30)
+  /** Of fewer rows to a task no bounds of a model are won back: see sparkweld/optimizer/bounds_pay.py. */
+  private val LeastRows = 1L << 15
 
-  /** Whether bounds of models are made for an input of so many bytes, by Spark's estimate. */
-  def bounds(conf: SQLConf, size: => BigInt): Boolean = SparkWeldConf.ScoreBounds.get(conf) match {
-    case Mode.Auto => size >= LeastBounded
+  /** Whether bounds may be made at all, where `rows`, of each task, are as many as this at least in `auto` mode. */
+  def bounds(conf: SQLConf, rows: => Long, least: Long = LeastRows): Boolean = SparkWeldConf.ScoreBounds.get(conf) match {
+    case Mode.Auto => rows >= least
     case mode => mode == Mode.Always
   }
 
-  /** `size`: Spark's estimate of the bytes that come in. */
-  def of(conf: SQLConf, size: => BigInt): ObjectNode = {
+  /** `rows`: about how many each task has. */
+  def of(conf: SQLConf, rows: => Long): ObjectNode = {
     val node = Frame.newObject().put("exact", SparkWeldConf.ExactEnabled.get(conf)).put("timezone", conf.sessionLocalTimeZone)
-      .put("ansi", conf.ansiEnabled).put("bounds", bounds(conf, size))
+      .put("ansi", conf.ansiEnabled)
       .put("modelBytes", math.min(Frame.MaxBlob, Runtime.getRuntime.maxMemory / HeapsPerModel))
+    // a power of two, so that one that grows is another request seldom
+    if (SparkWeldConf.ScoreBounds.get(conf) == Mode.Auto && bounds(conf, rows)) {
+      node.put("bounds", java.lang.Long.highestOneBit(rows)).put("timeout", SparkWeldConf.CompileTimeout.get(conf))
+    } else node.put("bounds", bounds(conf, rows))
     val pandas = node.putObject("pandas")
     val relevant = conf.getAllConfs.filter { case (key, _) => WorkerPrefixes.exists(key.startsWith) }
     (relevant ++ SparkInternals.workerSettings(conf)).toSeq.sorted.foreach { case (key, value) => pandas.put(key, value) }

@@ -27,11 +27,13 @@ import org.apache.spark.sql.types.DoubleType
 private[rules] object Thresholds {
   /** In the notes of a program with bounds: see udf_compiler/pipeline.py. */
   private val Bounded = "rows whose bounds cannot pass the filter"
+  /** Rows of a task to each one that is wanted of it: of 10 that 10,000 groups of 25 rows want, bounds cost more than they spare. */
+  private val RowsPerWanted = 10
 
-  def below(weld: WeldExec, order: SortOrder, groups: Seq[Expression], conf: SQLConf): Option[(WeldExec, Long)] = order.child match {
+  def below(weld: WeldExec, order: SortOrder, groups: Seq[Expression], most: Int, conf: SQLConf): Option[(WeldExec, Long)] = order.child match {
     case score: Attribute
-        if SparkWeldConf.ScoreBounds.get(conf) == Mode.Always && score.dataType == DoubleType && suits(weld, score) &&
-          groups.forall(incoming(weld, _).nonEmpty) =>
+        if score.dataType == DoubleType && weld.kernel.models.nonEmpty && suits(weld, score) &&
+          groups.forall(incoming(weld, _).nonEmpty) && mayPay(weld, groups, most, conf) =>
       val worst = AttributeReference("worst", DoubleType, nullable = false)()
       val descending = order.direction == Descending
       val source = WeldThresholdExec(worst, descending, groups.flatMap(incoming(weld, _)), weld.child)
@@ -41,7 +43,9 @@ private[rules] object Thresholds {
         case step => step
       }.foldLeft(source: SparkPlan)((child, step) => step.over(child))
       val kept = if (score.nullable) Or(IsNull(score), ahead) else ahead
-      WeldRule(ProjectExec(weld.output, FilterExec(kept, chain))) match {
+      val query = ProjectExec(weld.output, FilterExec(kept, chain))
+      weld.logicalLink.foreach(query.setLogicalLink)
+      WeldRule(query) match {
         case made: WeldExec if made.child == source && made.stages.isEmpty && made.summary.notes.exists(_.contains(Bounded)) &&
             made.output == weld.output =>
           val kernel = made.kernel.copy(rowLimit = weld.kernel.rowLimit) // that of the batches that Spark would make
@@ -52,6 +56,16 @@ private[rules] object Thresholds {
       }
     case _ => None
   }
+
+  /** In `auto` mode: whether most rows come when there are worst scores to be behind of. Statistics alone tell the groups. */
+  private def mayPay(weld: WeldExec, groups: Seq[Expression], most: Int, conf: SQLConf): Boolean =
+    SparkWeldConf.ScoreBounds.get(conf) match {
+      case Mode.Auto => weld.logicalLink.exists { plan =>
+        val wanted = RowEstimate.groups(groups.flatMap(incoming(weld, _)), plan).map(_ * most * RowsPerWanted)
+        wanted.exists(least => least.isValidLong && PipelineSettings.bounds(conf, RowEstimate.ofTask(plan, conf), least.toLong))
+      }
+      case mode => mode == Mode.Always
+    }
 
   /** The column of the child's that a column of the kernel's is. */
   private def incoming(weld: WeldExec, column: Expression): Option[Attribute] = column match {

@@ -53,7 +53,7 @@ object TopRowsRule extends Rule[SparkPlan] {
         limit.copy(child = sort.copy(child = ColumnarToRowExec(first(groups, order, most, ties, weld, order.head.child))))
       case Extremes(aggregate, groups, key, weld) =>
         aggregate.withNewChildren(Seq(ColumnarToRowExec(first(groups, Seq(key), 1, Ties.All, weld, key.child))))
-      case Merged(aggregate, groups, key, weld) if Thresholds.below(weld, key, groups, conf).nonEmpty =>
+      case Merged(aggregate, groups, key, weld) if Thresholds.below(weld, key, groups, 1, conf).nonEmpty =>
         aggregate.copy(child = first(groups, Seq(key), 1, Ties.All, weld, key.child))
     })
 
@@ -67,7 +67,7 @@ object TopRowsRule extends Rule[SparkPlan] {
       score: Expression): WeldTopExec = {
     val filters = if (groups.isEmpty) filtersOn(weld.child) else Nil
     val below = filters.flatMap(_.collect { case worst: WorstSoFar if isOf(worst, score, order.head) => worst.id })
-    Thresholds.below(weld, order.head, groups, conf) match {
+    Thresholds.below(weld, order.head, groups, most, conf) match {
       case Some((bounded, worst)) => WeldTopExec(groups, order, most, ties, bounded, worst +: below)
       case None => WeldTopExec(groups, order, most, ties, weld, below)
     }

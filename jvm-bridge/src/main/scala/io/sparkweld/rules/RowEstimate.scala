@@ -1,0 +1,75 @@
+package io.sparkweld.rules
+
+import scala.util.control.NonFatal
+
+import io.sparkweld.compile.Lru
+
+import org.apache.hadoop.fs.FileStatus
+import org.apache.parquet.hadoop.ParquetFileReader
+import org.apache.parquet.hadoop.util.HadoopInputFile
+import org.apache.spark.sql.catalyst.expressions.Attribute
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.plans.logical.statsEstimation.EstimationUtils
+import org.apache.spark.sql.classic.SparkSession
+import org.apache.spark.sql.execution.datasources.{HadoopFsRelation, LogicalRelation, PartitioningAwareFileIndex}
+import org.apache.spark.sql.execution.datasources.parquet.ParquetFileFormat
+import org.apache.spark.sql.internal.SQLConf
+
+/**
+ * About how many rows a plan has, without reading its tables: those of the largest, since without statistics Spark takes a join for
+ * all pairs of rows, and a filter for one that all pass.
+ */
+private[rules] object RowEstimate {
+  /** Rows of the Parquet files that were looked at last, by path, size and time. */
+  private val footers = new Lru[(String, Long, Long), java.lang.Long](256)
+
+  /** For each task that can run at the same time; 0 where nothing is known of a table, as of an RDD. */
+  def ofTask(plan: LogicalPlan, conf: SQLConf): Long =
+    (of(plan, conf) / math.max(1, SparkSession.active.sparkContext.defaultParallelism)).min(Long.MaxValue).toLong
+
+  private def of(plan: LogicalPlan, conf: SQLConf): BigInt = {
+    val below = if (plan.children.isEmpty) ofTable(plan, conf) else plan.children.map(of(_, conf)).max
+    plan.maxRows.fold(below)(below.min(_))
+  }
+
+  /** How many groups the columns have, where the plan has statistics of each of them. */
+  def groups(keys: Seq[Attribute], plan: LogicalPlan): Option[BigInt] = {
+    val leaves = plan.collectLeaves()
+    val counts = keys.map { key =>
+      leaves.find(_.outputSet.contains(key)).flatMap(_.stats.attributeStats.get(key)).flatMap(_.distinctCount)
+    }
+    Option.when(counts.forall(_.nonEmpty))(counts.flatten.product)
+  }
+
+  private def ofTable(leaf: LogicalPlan, conf: SQLConf): BigInt = leaf.stats.rowCount.orElse(ofParquet(leaf)).getOrElse {
+    val bytes = leaf.stats.sizeInBytes
+    if (bytes >= conf.defaultSizeInBytes) BigInt(0) else bytes / EstimationUtils.getSizePerRow(leaf.output)
+  }
+
+  /** As many to a byte as the largest file has, whose footer says so: what a row takes in a file is far from its width in Spark. */
+  private def ofParquet(leaf: LogicalPlan): Option[BigInt] = leaf match {
+    case relation: LogicalRelation => relation.relation match {
+      case files: HadoopFsRelation if files.fileFormat.isInstanceOf[ParquetFileFormat] => files.location match {
+        case index: PartitioningAwareFileIndex =>
+          val all = index.allFiles().filter(_.getLen > 0)
+          all.maxByOption(_.getLen).flatMap(rowsOf).map(BigInt(_) * all.map(f => BigInt(f.getLen)).sum / all.map(_.getLen).max)
+        case _ => None
+      }
+      case _ => None
+    }
+    case _ => None
+  }
+
+  private def rowsOf(file: FileStatus): Option[Long] = {
+    val key = (file.getPath.toString, file.getLen, file.getModificationTime)
+    footers.get(key).map(_.longValue).orElse {
+      try {
+        val conf = SparkSession.active.sessionState.newHadoopConf()
+        val reader = ParquetFileReader.open(HadoopInputFile.fromStatus(file, conf))
+        val rows = try reader.getRecordCount finally reader.close()
+        footers.put(key, rows)
+        Some(rows)
+      } catch { case NonFatal(_) => None } // the scan will say what is wrong with it
+    }
+  }
+}
