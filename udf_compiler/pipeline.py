@@ -120,7 +120,7 @@ class _Pipeline:
         return {"status": "ok", **self._describe(program), "seconds": seconds}
 
     def _optimized(self, program: Program, check_size: Callable[[Program], None] | None) -> Program:
-        """With bounds of its models where the request has them: always, or by how many rows a task has, where they pay and fit."""
+        """With bounds of its models where the request has them: always, or for so many rows of a task, where they pay and fit."""
         conf = self.request.get("conf", {})
         bounds = conf.get("bounds", True)
         if bounds is True:

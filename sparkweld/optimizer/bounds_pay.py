@@ -15,7 +15,7 @@ from sparkweld.optimizer.model_ranges import is_bounded
 
 #: Seconds that compiling takes longer, and for a forest; seconds to cut a tree, and for each byte of it.
 _COMPILE, _FOREST, _TREE, _BYTE = 0.4, 0.3, 4e-3, 25e-9
-#: Bytes of a tree that takes a nanosecond a row, and the power of the bytes that time grows with: 0.8 kB to 0.7 MB, past all caches.
+#: Bytes of a tree that takes a nanosecond a row, and the power of them that time grows with, from 0.8 kB to 0.7 MB.
 _TREE_BYTES, _GROWTH = 1600.0, 0.7
 #: Bytes of a tree below which bounds rule out as much time as they take, some 100 leaves: boosting, and shallow trees.
 _LEAST_BYTES = 5000.0
@@ -28,7 +28,7 @@ _PATIENCE = 0.4
 
 
 def bounds_pay(program: Program, rows: int, timeout: float) -> bool:
-    """Whether a task of so many rows wins back the bounds of the models of its loops, made in a small part of `timeout` seconds."""
+    """Whether a task of so many rows wins back the bounds of the models of its loops, made well within `timeout` seconds."""
     models = {let.op.at(0) for loop in program.loops for let in loop.body if is_bounded(let.op)}  # type: ignore[attr-defined]
     cuts, spared = 0.0, 0.0
     for op in models:
