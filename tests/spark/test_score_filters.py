@@ -95,6 +95,7 @@ def test_auto_takes_bounds_of_dear_models_over_many_rows(spark, scores, tmp_path
     ]  # fmt: skip
     with session_conf(spark, {**OFF, MODE: "auto", "spark.sparkweld.compile.timeout": "60s"}):
         for table, score, query, told in cases:
-            rows = table.select("id", F.col("id").cast("double").alias("a"), (F.col("id") % 7 * 1.0).alias("b"), F.lit("red").alias("t"))
+            numbers = [F.col("id").cast("double").alias("a"), (F.col("id") % 7 * 1.0).alias("b")]
+            rows = table.select("id", *numbers, F.lit("red").alias("t"))
             text = sparkweld.explain(queries[query](rows.select("id", score(F.struct("a", "b", "t")).alias("s"))))
             assert ("rows whose bounds cannot pass the filter" in text) == told, f"{query} of {table}:\n{text}"

@@ -30,7 +30,13 @@ private[rules] object Thresholds {
   /** Rows of a task to each one that is wanted of it: of 10 that 10,000 groups of 25 rows want, bounds cost more than they spare. */
   private val RowsPerWanted = 10
 
-  def below(weld: WeldExec, order: SortOrder, groups: Seq[Expression], most: Int, conf: SQLConf): Option[(WeldExec, Long)] = order.child match {
+  /** `most`: how many rows are wanted, of each group if there are any. */
+  def below(
+      weld: WeldExec,
+      order: SortOrder,
+      groups: Seq[Expression],
+      most: Int,
+      conf: SQLConf): Option[(WeldExec, Long)] = order.child match {
     case score: Attribute
         if score.dataType == DoubleType && weld.kernel.models.nonEmpty && suits(weld, score) &&
           groups.forall(incoming(weld, _).nonEmpty) && mayPay(weld, groups, most, conf) =>
