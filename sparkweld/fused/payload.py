@@ -38,7 +38,7 @@ def command(
     It is called with Series as a scalar pandas UDF or, with `sparkweld_starts` behind them, with Arrow's arrays as a scalar Arrow
     UDF. `confs`: what the worker of a pandas UDF would be told. `few`: a task's first rows that are not worth an import.
     """
-    chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken), _by_value(in_batches))
+    chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
     return cloudpickle.dumps((_either(plan, number, chain, return_type, confs, few), return_type))  # type: ignore[no-any-return]
 
 
@@ -82,8 +82,8 @@ def after_command(inlined: bytes, originals: Sequence[bytes], taken: Taken, retu
     """The command of a function that is a pipeline's last kernel: in Python it is the chain of `originals`. Its last argument
     tells where Spark's batches start.
     """
-    chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken), _by_value(in_batches))
-    function = _by_value(_after)(chain)
+    chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
+    function = _by_value(_after)(chain, _by_value(in_batches))
     function.sparkweld_inlined = inlined  # type: ignore[attr-defined]
     return cloudpickle.dumps((function, return_type))  # type: ignore[no-any-return]
 
@@ -276,14 +276,14 @@ def _undecided_struct(fields: Sequence[tuple[str, str]]) -> Callable[..., Any]:
     return undecided
 
 
-def _after(chain: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    """Pickled by value: it is given what it takes only from the kernel, too."""
+def _after(chain: Callable[[], Callable[..., Any]], in_batches: Callable[..., Any]) -> Callable[..., Any]:
+    """Pickled by value: it is given what it takes only from the kernel, too, and last where Spark's batches start."""
     loaded: list[Callable[..., Any]] = []
 
     def after(*args):  # type: ignore[no-untyped-def]
         if not loaded:
             loaded.append(chain())
-        return loaded[0](*args[:-1], sparkweld_starts=args[-1])
+        return in_batches(loaded[0], args[-1], args[:-1])
 
     return after
 
@@ -320,10 +320,10 @@ def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...])
     return pd.concat(results, ignore_index=True)
 
 
-def _chain(originals: tuple[bytes, ...], taken: Taken, in_batches: Callable[..., Any]) -> Callable[..., Any]:
+def _chain(originals: tuple[bytes, ...], taken: Taken) -> Callable[..., Any]:
     """The functions of the commands, each of the result of the one before; the first is given what it takes of the arguments.
 
-    Pickled by value. What it gives takes Spark's batches (`in_batches`) one by one when it is told where they start.
+    Pickled by value.
     """
     from pyspark.core.broadcast import Broadcast
     from pyspark.serializers import CPickleSerializer
@@ -342,7 +342,4 @@ def _chain(originals: tuple[bytes, ...], taken: Taken, in_batches: Callable[...,
             result = function(result)
         return result
 
-    def run(*args, sparkweld_starts=None):  # type: ignore[no-untyped-def]
-        return original(*args) if sparkweld_starts is None else in_batches(original, sparkweld_starts, args)
-
-    return run
+    return original
