@@ -28,11 +28,11 @@ import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
  * of its group, of different keys for dense_rank, so its rank is larger. The sort is stable, so those that stay have the order that
  * they had; or, with a single key that may be NULL, it is not, and row_number is left to Spark.
  *
- * @param groups the keys of the groups; empty for the whole partition
- * @param ties which rows stay besides, whose keys are those of others
  * Where tasks share their thresholds, a row may also be left out for rows that another task has: it comes strictly behind as many as are
  * wanted. The shadow then is another one, and of rows with equal keys, others may be taken.
  *
+ * @param groups the keys of the groups; empty for the whole partition
+ * @param ties which rows stay besides, whose keys are those of others
  * @param thresholds the numbers of the WeldThresholdExecs and the WorstSoFar below that are told the worst first key so far
  * @param shared whether they are also told that of other tasks: equal keys must mean equal rows, and a task that runs again must have
  *   the same

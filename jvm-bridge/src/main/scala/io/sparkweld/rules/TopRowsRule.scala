@@ -53,8 +53,9 @@ object TopRowsRule extends Rule[SparkPlan] {
         limit.copy(child = sort.copy(child = ColumnarToRowExec(first(groups, order, most, ties, weld, order.head.child))))
       case Extremes(aggregate, groups, key, weld) =>
         aggregate.withNewChildren(Seq(ColumnarToRowExec(first(groups, Seq(key), 1, Ties.All, weld, key.child))))
-      case Merged(aggregate, groups, key, weld) if Thresholds.below(weld, key, groups, 1, conf).nonEmpty =>
-        aggregate.copy(child = first(groups, Seq(key), 1, Ties.All, weld, key.child))
+      case Merged(aggregate, groups, key, weld) =>
+        val rows = first(groups, Seq(key), 1, Ties.All, weld, key.child)
+        if (rows.child eq weld) aggregate else aggregate.copy(child = rows)
     })
 
   /** The first rows of a kernel, which is told the worst of them where that spares it work, and so are the filters below it. */
