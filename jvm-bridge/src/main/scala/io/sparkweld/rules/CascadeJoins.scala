@@ -14,7 +14,6 @@ import org.apache.spark.sql.catalyst.optimizer.JoinSelectionHelper
 import org.apache.spark.sql.catalyst.planning.ExtractEquiJoinKeys
 import org.apache.spark.sql.catalyst.plans.LeftOuter
 import org.apache.spark.sql.catalyst.plans.logical.{Join, LogicalPlan, Project}
-import org.apache.spark.sql.catalyst.plans.logical.statsEstimation.EstimationUtils
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreePattern.{OUTER_JOIN, PYTHON_UDF}
 import org.apache.spark.sql.execution.python.sparkweld.{EvalTypes, SparkInternals}
@@ -106,9 +105,7 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
   private def rowsOf(plan: LogicalPlan): Long = plan match {
     case join: Join if isSingle(join) => rowsOf(join.left)
     case Project(list, child) if list.forall(_.isInstanceOf[Attribute]) => rowsOf(child)
-    case other =>
-      val rows = other.stats.rowCount.getOrElse(other.stats.sizeInBytes / EstimationUtils.getSizePerRow(other.output))
-      java.lang.Long.highestOneBit(rows.min(Long.MaxValue).max(1).toLong)
+    case other => java.lang.Long.highestOneBit(RowEstimate.of(other, conf).min(Long.MaxValue).max(1).toLong)
   }
 
   /** Whether its command names a cascade, or is a broadcast, of which only Python knows what it holds: other models are not sent. */
@@ -159,6 +156,7 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
       pushed(child, reads, parts).map(Project(list ++ parts.map(_.toAttribute), _))
     case _ => None
   }
+
   /** The condition, which no sure row meets. */
   private def unlessSure(condition: Expression, sure: Attribute, join: Join): Expression = {
     def isKey(one: Expression, other: Expression) = canEvaluate(one, join.left) && canEvaluate(other, join.right) &&

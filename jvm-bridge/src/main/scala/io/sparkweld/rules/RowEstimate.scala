@@ -27,7 +27,8 @@ private[rules] object RowEstimate {
   def ofTask(plan: LogicalPlan, conf: SQLConf): Long =
     (of(plan, conf) / math.max(1, SparkSession.active.sparkContext.defaultParallelism)).min(Long.MaxValue).toLong
 
-  private def of(plan: LogicalPlan, conf: SQLConf): BigInt = {
+  /** In all; 0 where nothing is known. */
+  def of(plan: LogicalPlan, conf: SQLConf): BigInt = {
     val below = if (plan.children.isEmpty) ofTable(plan, conf) else plan.children.map(of(_, conf)).max
     plan.maxRows.fold(below)(below.min(_))
   }
