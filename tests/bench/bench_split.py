@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import scipy.special
 from annotations_spark import _middle, _table, _texts
 from local_session import local_session
@@ -43,11 +45,33 @@ _SUMS: dict[int, Callable[..., Any]] = {
 }
 
 
+def _wide(*columns: pd.Series) -> pd.Series:
+    total = columns[0] * 0.5
+    for i, column in enumerate(columns[1:]):
+        total = total + column * (i - 10.5)
+    return scipy.special.erf(total / 99)
+
+
+#: Of the table of many columns, whose sum by weights is all that the call takes.
+WIDE = 30
+
+
+def _wide_table(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
+    rng = np.random.default_rng(1)
+    (folder / "wide").mkdir()
+    for task in range(2):
+        columns = {"id": np.arange(task, rows, 2)}
+        columns |= {f"x{i}": rng.normal(size=len(columns["id"])) for i in range(WIDE)}
+        path = folder / "wide" / f"{task}.parquet"
+        pq.write_table(pa.table(columns), path, row_group_size=max(1, rows // 8), use_dictionary=False)
+    return spark.read.parquet(str(folder / "wide"))
+
+
 def _length(name: pd.Series) -> pd.Series:
     return scipy.special.erf(name.str.strip().str.len() / 9.0)
 
 
-def cases(table: DataFrame) -> dict[str, Callable[[], DataFrame]]:
+def cases(table: DataFrame, wide: DataFrame) -> dict[str, Callable[[], DataFrame]]:
     """Name -> query."""
     numbers = ("price", "strike", "t", "vol")
     of = {count: pandas_udf(function, DoubleType()) for count, function in _SUMS.items()}  # type: ignore[call-overload]
@@ -55,7 +79,9 @@ def cases(table: DataFrame) -> dict[str, Callable[[], DataFrame]]:
         pandas_udf(function, type)  # type: ignore[call-overload]
         for function, type in ((_middle, DoubleType()), (_texts, StringType()), (_length, DoubleType()))
     )
+    by_weights = pandas_udf(_wide, DoubleType())  # type: ignore[call-overload]
     return {
+        f"{WIDE} columns, one to the call": lambda: wide.select("id", by_weights(*(f"x{i}" for i in range(WIDE))).alias("r")),
         **{
             f"{count} columns, one to the call": lambda count=count, udf=udf: table.select("id", udf(*numbers[:count]).alias("r"))  # type: ignore[misc]
             for count, udf in of.items()
@@ -90,19 +116,20 @@ def main() -> None:
         table = _table(spark, Path(folder), arguments.rows)
         print("| pipeline | off | kernels in Python | in the JVM | auto | auto is | JVM vs Python |")
         print("|---|---:|---:|---:|---:|---|---:|")
-        for name, query in cases(table).items():
+        for name, query in cases(table, _wide_table(spark, Path(folder), arguments.rows // 2)).items():
             results = {side: rows_of(spark, query, side) for side in SIDES}
             for side, made in results.items():
                 wanted = results["off"]
                 if not (np.allclose(made, wanted, rtol=1e-9) if made.dtype.kind == "f" else np.array_equal(made, wanted)):
                     raise RuntimeError(f"{name}: {side} gives other rows")
+            rows = len(results["off"])
             chosen = "the JVM" if re.search("in the JVM, kernel", sparkweld.explain(query())) else "Python"
             best = dict.fromkeys(SIDES, float("inf"))
             for side in SIDES * arguments.repeats:
                 use(spark, side)
                 began = time.perf_counter()
                 query().write.format("noop").mode("overwrite").save()
-                best[side] = min(best[side], (time.perf_counter() - began) / arguments.rows * 1e9)
+                best[side] = min(best[side], (time.perf_counter() - began) / rows * 1e9)
             times = " | ".join(f"{best[side]:.0f} ns" for side in SIDES)
             print(f"| {name} | {times} | {chosen} | {best['never'] / best['always']:.2f}x |", flush=True)
     spark.stop()
