@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.merges import evaluate_groups
-from sparkweld.ir.ops import Array, ModelOp, Optional, Read
+from sparkweld.ir.ops import Array, ModelOp, Optional, Read, of_rows
 from sparkweld.ir.program import ROWS, Let, Loop, Program, body_types, output_domain
 from sparkweld.ir.types import Type
 
@@ -57,7 +57,7 @@ def _run(
                 models[model] = list(let.op.evaluate_all(*(np.asarray(values[a]) for a in let.args)))
             values.append(models[model][let.op.output])
         else:
-            values.append(_of_rows(let.op.evaluate(*(values[a] for a in let.args)), len(selection)))
+            values.append(of_rows(let.op.evaluate(*(values[a] for a in let.args)), len(selection)))
     for guard in loop.guards:
         flagged[selection[~np.asarray(values[guard])]] = True
     for among, wanted in loop.some:
@@ -81,12 +81,6 @@ def _take(array: Array, rows: Any) -> Array:
     if isinstance(array, Optional):
         return Optional(array.values[rows], array.valid[rows])
     return array[rows]
-
-
-def _of_rows(array: Array, rows: int) -> Array:
-    if isinstance(array, Optional):
-        return Optional(np.broadcast_to(array.values, rows), np.broadcast_to(array.valid, rows))
-    return np.broadcast_to(array, rows)
 
 
 def _of_type(array: Array, type: Type) -> Array:

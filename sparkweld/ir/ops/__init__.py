@@ -1,6 +1,6 @@
 """All ops of the IR, one family a module."""
 
-from sparkweld.ir.ops.base import Array, Op, Optional
+from sparkweld.ir.ops.base import Array, Op, Optional, of_rows
 from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.casts import Cast, Fits
 from sparkweld.ir.ops.elementwise import Call, Select
@@ -29,5 +29,5 @@ __all__ = [
     "Arg", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "Interpolate", "IsIn", "IsValid",
     "KernelSums", "ListAppend", "ListCall", "Lookup", "MakeList", "MakeOptional", "Mlp", "ModelOp", "Neighbours", "OPS", "Op",
     "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TextTotals", "TreeEnsemble",
-    "Trial", "ValueOf", "VectorColumns", "VectorSums", "WeightedMedian",
+    "Trial", "ValueOf", "VectorColumns", "VectorSums", "WeightedMedian", "of_rows",
 ]  # fmt: skip

@@ -21,6 +21,13 @@ class Optional(NamedTuple):
 Array = np.ndarray | Optional
 
 
+def of_rows(array: Array, rows: int) -> Array:
+    """The array, or one value for all rows as an array of them."""
+    if isinstance(array, Optional):
+        return Optional(*(of_rows(part, rows) for part in array))  # type: ignore[arg-type]
+    return array if np.shape(array) == (rows,) else np.broadcast_to(array, rows)
+
+
 class Op:
     """Base of all ops. Subclasses are frozen dataclasses whose fields are the op's parameters.
 

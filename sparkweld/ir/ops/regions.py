@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from sparkweld.errors import VerifyError
-from sparkweld.ir.ops.base import Array, Op, Optional
+from sparkweld.ir.ops.base import Array, Op, Optional, of_rows
 from sparkweld.ir.ops.elementwise import LIBM_ULP, Call
 from sparkweld.ir.ops.leaves import Read
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type
@@ -196,8 +196,7 @@ def _evaluated(block: Block, given: Sequence[Array], rows: int, steps: int) -> t
             values.append(_libm(let.op, operands))
             continue
         found = let.op.hurried(steps).evaluate(*operands) if isinstance(let.op, Region) else let.op.evaluate(*operands)
-        parts = [np.broadcast_to(p, rows) for p in (found if isinstance(found, Optional) else (found,))]
-        values.append(Optional(*parts) if isinstance(found, Optional) else parts[0])
+        values.append(of_rows(found, rows))
     decided = np.ones(rows, np.bool_)
     for guard in block.guards:
         decided = decided & np.asarray(values[guard])
