@@ -78,7 +78,7 @@ RETURNS = {"b": "boolean", "i": "long", "f": "double"}
 
 @pytest.mark.parametrize("source, types", CASES, ids=[source for source, _ in CASES])
 def test_a_form_is_the_function(source, types):
-    function = eval(source, {"np": np, "pd": pd})
+    function = eval(source, {"__name__": "__main__", "np": np, "pd": pd})
     for type in types:
         for group in GROUPS[type]:
             _compare(function, type, pd.Series(np.array(group, DTYPES[type])), ())

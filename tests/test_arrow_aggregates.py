@@ -72,7 +72,7 @@ def form_of(function, returns, type):
 
 @pytest.mark.parametrize("source, types", CASES, ids=[source for source, _ in CASES])
 def test_a_form_is_the_function(source, types):
-    function = eval(source, {"pc": pc, "pa": pa})
+    function = eval(source, {"__name__": "__main__", "pc": pc, "pa": pa})
     for type in types:
         arrow = function(pa.array([1, 2, 3], pa.int64()).cast(TYPES[type]))
         inferred = arrow.type if isinstance(arrow, pa.Scalar) else pa.scalar(arrow).type
@@ -122,7 +122,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("source, type, code", REFUSED, ids=[source for source, _, _ in REFUSED])
 def test_refusals(source, type, code):
-    made, blobs = sent(eval(source, {"pc": pc, "pa": pa}), "double", type)
+    made, blobs = sent(eval(source, {"__name__": "__main__", "pc": pc, "pa": pa}), "double", type)
     with pytest.raises(Refusal) as refused:
         compile_aggregate(made, blobs)
     assert refused.value.code == code

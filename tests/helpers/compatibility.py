@@ -11,9 +11,9 @@ import inspect
 import math
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,14 @@ def _arguments(loop: LoopBuilder, column: Column, how_many: int) -> list[Any]:
     ]
 
 
-def cell(source: str, column: Column, how_many: int = 2) -> Cell:
+@lru_cache(1)  # one call on all columns, then the next
+def _function(source: str) -> Callable[..., Any]:
+    """``lambda s, t: source``, or of `s` alone, which spares the compiler a column."""
+    columns = "s, t" if "t" in compile(source, "", "eval").co_names else "s"
+    return make(f"lambda {columns}: {source}", {}, _NAMES)
+
+
+def cell(source: str, column: Column) -> Cell:
     """What the compiler makes of ``lambda s, t: source`` on two columns of a type."""
     type = Type(SPARK_TYPES[column.spark_type].kind, column.state == "nullable")
     loop = ProgramBuilder("f", [Input(name, type) for name in "st"]).loop("f")
@@ -105,9 +112,10 @@ def cell(source: str, column: Column, how_many: int = 2) -> Cell:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"), session_zone("UTC"):
             warnings.simplefilter("ignore")
-            given = _arguments(loop, column, how_many)
+            function = _function(source)
+            given = _arguments(loop, column, function.__code__.co_argcount)
             guards = len(loop.guards)
-            result = trace(make(f"lambda {', '.join('st'[:how_many])}: {source}", {}, _NAMES), given, loop=loop, kept=kept)
+            result = trace(function, given, loop=loop, kept=kept)
     except Refusal as refused:
         return Cell(refused.code)
     except InternalError as bug:  # a test fails for each
@@ -140,12 +148,12 @@ class Row:
         return any(one.compiled for one in self.cells)
 
 
-def row(name: str, sources: Iterable[str], how_many: int = 2, among: tuple[Column, ...] | None = None) -> Row:
+def row(name: str, sources: Iterable[str], among: tuple[Column, ...] | None = None) -> Row:
     """The first of `sources` that compiles for some column, or the first of all."""
     among = columns() if among is None else among
     first = None
     for source in sources:
-        made = Row(name, source, tuple(cell(source, column, how_many) for column in among))
+        made = Row(name, source, tuple(cell(source, column) for column in among))
         if made.compiled:
             return made
         first = first or made
@@ -192,9 +200,9 @@ def sections() -> dict[str, tuple[Row, ...]]:
         "Series.str": [row(n, _calls("s.str", pd.Series.str, n)) for n in _public(pd.Series.str)],
         "Series.dt": [row(n, _calls("s.dt", pd.core.indexes.accessors.DatetimeProperties, n)) for n in _instant_names()],
         "Python functions of one value (Series.apply, Series.map)": [
-            *(row(f"{n}(v)", _applied(f"{n}(v{{}})"), 1, _SCALARS) for n in _builtin_names()),
-            *(row(f"math.{n}(v)", _applied(f"math.{n}(v{{}})"), 1, _SCALARS) for n in _public(math) if callable(vars(math)[n])),
-            *(row(f"v.{n}()", _applied(f"v.{n}({{}})", method=True), 1, _SCALARS) for n in _public(str)),
+            *(row(f"{n}(v)", _applied(f"{n}(v{{}})"), _SCALARS) for n in _builtin_names()),
+            *(row(f"math.{n}(v)", _applied(f"math.{n}(v{{}})"), _SCALARS) for n in _public(math) if callable(vars(math)[n])),
+            *(row(f"v.{n}()", _applied(f"v.{n}({{}})", method=True), _SCALARS) for n in _public(str)),
         ],
     }
     return {title: tuple(rows) for title, rows in made.items()}

@@ -34,7 +34,7 @@ def reductions_table() -> Iterator[str]:
 
 
 def _cell(source: str, spark_type: str, bounds: dict[str, int]) -> str:
-    function = eval(f"lambda v: {source}", {"np": np, "pd": pd})
+    function = eval(f"lambda v: {source}", {"__name__": "__main__", "np": np, "pd": pd})
     step = python_step(r=udf(0, column("v", spark_type, nullable=False), returns="double", evalType=GROUPED_AGG_PANDAS))
     made = request(step, inputs={"v": spark_type})
     made["inputs"][0]["nullable"] = spark_type in ("float", "double")

@@ -58,7 +58,7 @@ OF_AN_ARROW_ARRAY = (
     ("pc.list_flatten(a)", "element"), ("pc.is_valid(a)", "boolean"), ("a.is_null()", "boolean"), ("a", "array"),
 )  # fmt: skip
 
-_NAMES = {"np": np, "pd": pd, "pc": pc}
+_NAMES = {"__name__": "__main__", "np": np, "pd": pd, "pc": pc}
 
 HEAD = """A list in a plain UDF is a Python list, in a pandas UDF an array of NumPy, in an arrow_udf a row of a ListArray. The
 columns are the types of the elements; `integer` stands for `byte` and `short` too. `=*` is the answer for what raises of some

@@ -58,16 +58,16 @@ def compare_with_worker(
     their own.
     """
     blob = payload(function, returns)
-    programs: dict[tuple[str, ...], Any] = {}
+    programs: dict[tuple[str, ...], Program | str] = {}
     decided = flagged = raised = 0
     for batch in batches:
         state = _state(batch, eval_type)
         if state not in programs:
             programs[state] = _compile(blob, batch, state, returns, eval_type)
-        reply = programs[state]
-        if reply["status"] != "ok":
-            return Compared(decided, flagged, raised, reply["refusals"][0]["code"])
-        rows = _flagged_rows(reply, batch, function, returns, eval_type)
+        program = programs[state]
+        if isinstance(program, str):
+            return Compared(decided, flagged, raised, program)
+        rows = _flagged_rows(program, batch, function, returns, eval_type)
         if not len(rows):
             decided += 1
             continue
@@ -75,7 +75,7 @@ def compare_with_worker(
         raised += raises(lambda batch=batch: run_in_worker(function, batch, returns, eval_type))
         rest = batch.take(pa.array(np.setdiff1d(np.arange(batch.num_rows), rows)))
         if rest.num_rows and _state(rest, eval_type) == state:
-            again = _flagged_rows(reply, rest, function, returns, eval_type)
+            again = _flagged_rows(program, rest, function, returns, eval_type)
             assert not len(again), "a guard flags rows that it did not flag beside others"
             decided += 1
     return Compared(decided, flagged, raised)
@@ -91,10 +91,9 @@ def raises(call: Callable[[], Any]) -> bool:
 
 
 def _flagged_rows(
-    reply: dict[str, Any], batch: pa.RecordBatch, function: Callable[..., Any], returns: DataType, eval_type: int
+    program: Program, batch: pa.RecordBatch, function: Callable[..., Any], returns: DataType, eval_type: int
 ) -> np.ndarray:
     """Rows that a guard flags; when there are none, the results have been compared."""
-    program = parse_program(reply["program"], reply["blocks"])
     result = evaluate(program, inputs_of(program, batch), batch.num_rows)
     if result.flagged.any():
         return np.flatnonzero(result.flagged)
@@ -118,14 +117,15 @@ def _state(batch: pa.RecordBatch, eval_type: int) -> tuple[str, ...]:
     return tuple(name for name, column in columns if column.null_count and TYPE_NAMES[str(column.type)] in TWO_FORMS)
 
 
-def _compile(blob: bytes, batch: pa.RecordBatch, state: tuple[str, ...], returns: DataType, eval_type: int) -> dict[str, Any]:
+def _compile(blob: bytes, batch: pa.RecordBatch, state: tuple[str, ...], returns: DataType, eval_type: int) -> Program | str:
+    """The program, or the code of the refusal."""
     inputs = {name: TYPE_NAMES[str(column.type)] for name, column in zip(batch.schema.names, batch.columns, strict=True)}
     row_wise = eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF
     always = [name for name, type in inputs.items() if row_wise or type not in TWO_FORMS]
     columns = [{"op": "Column", "name": n, "type": t, "nullable": True} for n, t in inputs.items()]
     call = udf(0, *columns, returns=spark_name(returns), evalType=eval_type)
     reply = compile_pipeline(request(python_step(r=call), inputs=inputs, nullable_state=[*state, *always]), [blob])
-    return reply
+    return parse_program(reply["program"], reply["blocks"]) if reply["status"] == "ok" else reply["refusals"][0]["code"]
 
 
 def spark_name(type: DataType) -> str:

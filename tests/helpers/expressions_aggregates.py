@@ -55,7 +55,7 @@ def form_of(function: Function, returns: str) -> Any:
     made = request(step, inputs=dict(zip(NAMES, types, strict=False)))
     for each in made["inputs"]:
         each["nullable"] = each["type"] in ("float", "double")
-    compiled = eval(function.source, {"np": np, "pd": pd})
+    compiled = eval(function.source, {"__name__": "__main__", "np": np, "pd": pd})
     return _Compiler(made, made["steps"][0]["udfs"][0]["udf"], compiled)._form(set())
 
 

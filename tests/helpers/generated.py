@@ -47,7 +47,8 @@ from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
 
 ROWS = 60
-_SCOPE = {"np": np, "pd": pd, "math": math}
+#: As a user's script: for a function without a module, cloudpickle looks through the names of all modules.
+_SCOPE = {"__name__": "__main__", "np": np, "pd": pd, "math": math}
 _NAMES = "abcd"
 
 

@@ -51,7 +51,7 @@ def table(parquet):
 
 def aggregate(source, returns, columns):
     """A grouped aggregate of a lambda over named columns, as a Column."""
-    function = eval(source, {"np": np, "pd": pd})
+    function = eval(source, {"__name__": "__main__", "np": np, "pd": pd})
     function.__annotations__ = dict.fromkeys(function.__code__.co_varnames[: function.__code__.co_argcount], pd.Series)
     function.__annotations__["return"] = float
     return pandas_udf(function, returns)(*columns.split())
@@ -267,7 +267,7 @@ ARROW_KEPT = [
 
 def arrow_aggregate(source, returns, columns):
     """The same of Arrow arrays."""
-    function = eval(source, {"pc": pc})
+    function = eval(source, {"__name__": "__main__", "pc": pc})
     function.__annotations__ = dict.fromkeys(function.__code__.co_varnames[: function.__code__.co_argcount], pa.Array)
     function.__annotations__["return"] = pa.Scalar
     return arrow_udf(function, returns)(*columns.split())

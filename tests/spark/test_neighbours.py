@@ -46,7 +46,7 @@ def frame(spark, parquet):
 
 
 def scalar(source, returns, columns):
-    function = eval(source, {"np": np, "pd": pd})
+    function = eval(source, {"__name__": "__main__", "np": np, "pd": pd})
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     function.__annotations__ = {**dict.fromkeys(names, pd.Series), "return": pd.Series}
     return pandas_udf(function, returns)(*columns.split())

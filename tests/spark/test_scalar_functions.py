@@ -192,7 +192,7 @@ def test_chains_and_filters(spark, table, arrow):
 @pytest.mark.parametrize("arrow", [True, False])
 def test_what_the_transpiler_takes(spark, table, arrow):
     """Over rows without NULLs; tests/test_scalar_transpiled.py has those that are None."""
-    scope: dict = {}
+    scope: dict = {"__name__": "__main__"}
     columns = []
     for at, (source, of) in enumerate(functions()):
         exec(source if source.startswith("def") else f"f = {source}", scope)
