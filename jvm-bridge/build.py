@@ -127,14 +127,15 @@ def _find_java() -> dict[str, object]:
         raise BuildError(f"a JDK {MINIMUM_JAVA} or newer: no executable {java} (set JAVA_HOME to a JDK)")
     answer = subprocess.run([str(java), "-version"], capture_output=True, text=True, check=False)
     version = (answer.stderr + answer.stdout).strip()
-    match = re.search(r'version "(?:1\.)?(\d+)', version)
+    match = re.search(r'^.*version "(?:1\.)?(\d+).*', version, re.MULTILINE)
     if match is None or int(match.group(1)) < MINIMUM_JAVA:
         raise BuildError(f"a JDK {MINIMUM_JAVA} or newer: {java} says {version.splitlines()[:1] or answer.returncode}")
     headers = home / "include"
     if not (headers / "jni.h").is_file():
         raise BuildError(f"jni.h: not in {headers}; {home} is a JRE, and a JDK {MINIMUM_JAVA} or newer is needed "
                          "(install one, or set JAVA_HOME to it)")
-    return {"java": str(java), "java_version": version, "includes": [str(headers), str(headers / "linux")]}
+    # This line alone: others tell of options in the environment, which do not change what is built.
+    return {"java": str(java), "java_version": match.group(), "includes": [str(headers), str(headers / "linux")]}
 
 
 def _java_home() -> pathlib.Path:

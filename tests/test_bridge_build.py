@@ -44,6 +44,16 @@ def test_a_jdk_that_will_not_do(
         builder.Toolchain.find()
 
 
+def test_options_of_java_in_the_environment_are_no_reason_to_build(
+    builder: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = []
+    for options in ("-Xint", "-XX:TieredStopAtLevel=1"):
+        monkeypatch.setenv("JDK_JAVA_OPTIONS", options)
+        versions.append(builder.Toolchain.find().java_version)
+    assert versions[0] == versions[1]
+
+
 def test_a_source_that_does_not_compile_keeps_the_last_jar(
     builder: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
