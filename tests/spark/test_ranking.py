@@ -135,6 +135,9 @@ def test_the_score_may_be_made_in_the_sort(spark, made, table):
     for query in (
         lambda: table.orderBy(score(columns).desc(), "id").select("id").limit(K),
         lambda: table.orderBy(score(columns).desc(), "id").limit(K).select("id", "a"),
+        lambda: table.select("id", score(columns).alias("s")).orderBy(score(columns).desc(), "id").limit(K),
+        lambda: table.orderBy(score(columns).desc(), "id").limit(K).select("id", score(columns).alias("s")),
+        lambda: table.where(score(columns) > 0).orderBy(score(columns).desc(), "id").limit(K).select("id"),
     ):
         exact, plain = run(spark, query, {})
         near, frame = run(spark, query, {PATH: str(made.rankings)})

@@ -63,10 +63,14 @@ def scores(table):
     }
 
 
-def first(spark, table, scores, name, order, limit, partitions=None):
+def first(spark, table, scores, name, order, limit, partitions=None, by="s"):
+    """By a column, by a second call of the function, or by one that is not selected."""
     rows = spark.read.parquet(table[1])
     rows = rows if partitions is None else rows.repartition(partitions, "id")
-    return rows.select("id", scores[name](F.struct("a", "b", "t")).alias("s")).orderBy(order("s"), "id").limit(limit)
+    call = scores[name](F.struct("a", "b", "t"))
+    if by == "call alone":
+        return rows.orderBy(order(call), "id").limit(limit).select("id")
+    return rows.select("id", call.alias("s")).orderBy(order("s" if by == "s" else call), "id").limit(limit)
 
 
 @pytest.mark.parametrize("limit", [1, 10, 1000])
@@ -91,10 +95,18 @@ def test_infinities_and_forests(spark, table, scores, name, order):
     check(spark, query, conf=NATIVE, deopt=None)
 
 
+@pytest.mark.parametrize("by", ["s", "call", "call alone"])
 @pytest.mark.parametrize("limit, partitions", [(0, 1), (10, 1), (10, 200), (3 * ROWS, 2)])
-def test_limits_and_partitions(spark, table, scores, limit, partitions):
-    query = lambda: first(spark, table, scores, "text", F.desc, limit, partitions)  # noqa: E731
-    assert run(spark, query, NATIVE)[0].rows == run(spark, query, OFF)[0].rows
+def test_limits_and_partitions(spark, table, scores, limit, partitions, by):
+    query = lambda: first(spark, table, scores, "text", F.desc, limit, partitions, by)  # noqa: E731
+    found, frame = run(spark, query, NATIVE)
+    assert found.rows == run(spark, query, OFF)[0].rows
+    assert (BOUNDED in sparkweld.explain(frame)) == (limit > 0)
+
+
+@pytest.mark.parametrize("by", ["call", "call alone"])
+def test_calls_are_sparks(spark, table, scores, by):
+    check(spark, lambda: first(spark, table, scores, "text", F.asc_nulls_last, 10, by=by), conf=NATIVE, deopt=None)
 
 
 def same(spark, table, scores, name, partitions, query):

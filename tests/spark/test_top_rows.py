@@ -95,6 +95,35 @@ def test_a_projection_that_stays_sparks(spark, items):
     assert tops(run(spark, lambda: shaken.orderBy("r", "s").limit(9), NATIVE)[1]) == []
 
 
+@pytest.mark.parametrize("shape", ["both", "renamed", "sort", "after"])
+def test_equal_calls_are_one_column(spark, items, shape):
+    """Spark gives each mention of a call a number of its own."""
+    def query(k):
+        if shape == "both":
+            return items.select("id", score("x").alias("s")).orderBy(score("x").desc()).limit(k)
+        if shape == "renamed":
+            made = items.select("id", F.col("x").alias("y"), score("x").alias("s"))
+            return made.orderBy(score("y").asc_nulls_last()).limit(k).drop("y")
+        first = items.orderBy(score("x").desc(), "t").limit(k)
+        return first.select("id") if shape == "sort" else first.select("id", score("x").alias("s"))
+
+    for k in (1, 700):
+        assert dropped(spark, lambda k=k: query(k)) > ROWS // 2
+    _, frame = run(spark, lambda: query(5), NATIVE)
+    plan = frame._jdf.queryExecution().optimizedPlan().toString()
+    assert plan.count("ArrowEvalPython") == (2 if shape == "after" else 1)  # it is computed for the five rows that are left
+    for k in (0, 2 * ROWS):
+        assert run(spark, lambda k=k: query(k), NATIVE)[0].rows == run(spark, lambda k=k: query(k), {ENABLED: "false"})[0].rows
+
+
+def test_calls_that_see_their_batch_stay_two(spark, items):
+    centred = pandas_udf(lambda n: n - n.mean(), DoubleType())
+    query = lambda: items.select("id", centred("n").alias("s")).orderBy(centred("n").desc(), "id").limit(9)  # noqa: E731
+    found, frame = run(spark, query, NATIVE)
+    assert found.rows == run(spark, query, {ENABLED: "false"})[0].rows
+    assert frame._jdf.queryExecution().optimizedPlan().toString().count("ArrowEvalPython") == 2
+
+
 def test_limits_at_the_edges(spark, items):
     made = items.select("id", score("x").alias("score"))
     check(spark, lambda: made.where("id < 0").orderBy("score").limit(3))

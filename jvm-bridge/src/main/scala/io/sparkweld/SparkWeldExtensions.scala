@@ -1,7 +1,7 @@
 package io.sparkweld
 
 import io.sparkweld.rules.{AggregateRule, CascadeJoins, CascadeRule, ExpressionRule, ImpliedFilters, JoinBounds, LateMaterialization}
-import io.sparkweld.rules.{RankingRule, RowBatchesRule, TopRowsRule, UnreadArguments, WeldRule}
+import io.sparkweld.rules.{RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
 
@@ -15,8 +15,8 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  * Connect.
  *
  * {{{
- *   logical plan -> CascadeRule, RankingRule,     -> Spark's optimizer -> physical plan (OriginalStrategy)
- *                   AggregateRule,                    ImpliedFilters and      |
+ *   logical plan -> CascadeRule, SortedCalls,     -> Spark's optimizer -> physical plan (OriginalStrategy)
+ *                   RankingRule, AggregateRule,       ImpliedFilters and      |
  *                   ExpressionRule (once, before      UnreadArguments in its
  *                   operators move)                   fixed-point batches, then once CascadeJoins,
  *                                                     JoinBounds and LateMaterialization; last it
@@ -38,6 +38,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
   override def apply(extensions: SparkSessionExtensions): Unit = {
     extensions.injectPreOperatorOptimizationRule(_ => CascadeRule)
+    extensions.injectPreOperatorOptimizationRule(_ => SortedCalls)
     extensions.injectPreOperatorOptimizationRule(_ => RankingRule)
     extensions.injectPreOperatorOptimizationRule(_ => AggregateRule)
     extensions.injectPreOperatorOptimizationRule(_ => ExpressionRule)

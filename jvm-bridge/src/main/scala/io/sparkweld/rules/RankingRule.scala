@@ -101,7 +101,7 @@ object RankingRule extends Rule[LogicalPlan] {
     val why =
       if (most < fewest) Some(s"it serves queries for $fewest rows or more")
       else others.collectFirst {
-        case (udf, below) if udf.resultId != score.resultId && !twins.isIndependent(udf, below) =>
+        case (udf, below) if !udf.semanticEquals(score) && !twins.isIndependent(udf, below) =>
           s"${udf.name} may depend on its batch, of which fewer rows would be left"
       }
     why.foreach(text => certified.warn(Refusal("SW958", "path" -> path, "k" -> most.toString, "why" -> text)))
@@ -112,19 +112,11 @@ object RankingRule extends Rule[LogicalPlan] {
   private object Sorted {
     def unapply(plan: LogicalPlan): Option[(Option[Project], Sort)] = plan match {
       case sort: Sort if sort.global =>
-        val made = byColumn(sort)
+        val made = SortedCalls.byColumns(sort)
         Some((Option.when(made ne sort)(Project(sort.output, made)), made))
       case project @ Project(list, sort: Sort) if sort.global && project.deterministic && !list.exists(_.containsPattern(PYTHON_UDF)) =>
-        Some((Some(project), byColumn(sort)))
+        Some((Some(project), SortedCalls.byColumns(sort)))
       case _ => None
-    }
-
-    private def byColumn(sort: Sort): Sort = sort.order match {
-      case (first @ SortOrder(udf: PythonUDF, _, _, _)) +: others =>
-        val score = Alias(udf, udf.name)()
-        val order = first.copy(child = score.toAttribute, sameOrderExpressions = Nil)
-        sort.copy(order = order +: others, child = Project(sort.child.output :+ score, sort.child))
-      case _ => sort
     }
   }
 }
