@@ -46,6 +46,7 @@ def fit(
     """
     if not _is_number(accuracy_loss) or not _is_number(confidence) or not 0 < accuracy_loss < 0.5 or not 0.5 <= confidence < 1:
         raise UserError(f"accuracy_loss={accuracy_loss!r} wants 0 < loss < 0.5, confidence={confidence!r} wants 0.5 <= c < 1")
+    to = None if path is None else store.place(path, CascadeCertificate)
     rows, labels = _rows_and_labels(data, label, text)
     kind = fitting.check_kind(pipeline)
     if band is None:
@@ -53,9 +54,7 @@ def fit(
     if not _is_number(band) or not 0 <= band < math.inf:
         raise UserError(f"band={band!r}: give a number of the labels' unit, 0 or more, by which an error may grow")
     made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band), measure, small, seed, joins)
-    if path is None:
-        return made
-    return Fitted(made.cascade, store.save(made, Path(path)), made.curve)
+    return made if to is None else Fitted(made.cascade, store.save(made, to), made.curve)
 
 
 def load(path: str | Path) -> Cascade:

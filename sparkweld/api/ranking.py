@@ -51,6 +51,7 @@ def fit(
         raise UserError(f"recall={recall!r} and confidence={confidence!r}: each wants 0.5 <= share < 1")
     if rows is not None and not _is_count(rows):
         raise UserError(f"rows={rows!r}: give how many rows the table has that queries are about, 1 or more")
+    to = None if path is None else store.place(path, RankCertificate)
     given = data.toPandas() if hasattr(data, "toPandas") else data
     if not isinstance(given, pd.DataFrame | pd.Series):
         raise UserError(f"data is a {type(data).__name__}; give a DataFrame, or a Series of texts")
@@ -62,7 +63,7 @@ def fit(
         raise UserError(f"the first k={ks[-1]:,} of rows={rows:,} rows are all of them; give a smaller k")
     scores, column, about = _scores(model, given, proba)
     made = ranking.fit(model, given, scores, column, about, RankPromise(ks, rows, recall, confidence, extrapolate), measure, seed)
-    return made if path is None else Ranking(made.small, made.full, store.save(made, Path(path)))
+    return made if to is None else Ranking(made.small, made.full, store.save(made, to))
 
 
 def certificate(path: str | Path) -> RankCertificate:

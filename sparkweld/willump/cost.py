@@ -26,7 +26,9 @@ class Joins:
     @staticmethod
     def of(given: Mapping[Any, Any] | None, names: Collection[str]) -> Joins:
         """Those of a user: names of groups, one or a tuple, to nanoseconds. Raises UserError for other names and costs."""
-        costs = {(key,) if isinstance(key, str) else tuple(key): cost for key, cost in (given or {}).items()}
+        if not isinstance(given or {}, Mapping) or not all(isinstance(key, str | tuple) for key in given or {}):
+            raise UserError(f"joins={given!r}: give names of groups and nanoseconds a row, such as {{('year', 'votes'): 250.0}}")
+        costs = {(key,) if isinstance(key, str) else key: cost for key, cost in (given or {}).items()}
         unknown = [name for key in costs for name in key if name not in names]
         if unknown:
             raise UserError(f"joins= names {unknown[0]!r}, which is none of the groups of features: {', '.join(names)}")

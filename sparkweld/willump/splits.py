@@ -90,7 +90,10 @@ def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = S
     digest = hashlib.sha256(hashes.tobytes())
     digest.update(pd.util.hash_array(np.asarray(label, object) if label.dtype.kind in "OU" else label).tobytes())
     _, first = np.unique(hashes, return_index=True)
-    order = np.random.default_rng(seed).permutation(np.sort(first))
+    try:
+        order = np.random.default_rng(seed).permutation(np.sort(first))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"seed={seed!r}: give a whole number, 0 or more") from error
     ends = np.cumsum([int(share * len(order)) for share in shares[:2]])
     rows = Rows(data, label)
     fit, choose, certify = (rows.take(positions) for positions in np.split(order, ends))

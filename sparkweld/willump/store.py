@@ -53,6 +53,22 @@ class Certified(Protocol[K]):
     def pictures(self) -> dict[str, bytes]: ...
 
 
+def place(path: Any, told: type[Certificate] | Certificate) -> Path:
+    """A directory that `save` can write, for a fit to ask before it starts. Raises UserError for anything else."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "://" in os.fspath(path):
+        raise UserError(f"path={path!r}: give a directory of this machine to write")
+    found = Path(path).absolute()
+    try:
+        if found.exists() and not (found / told.FILE).exists() and any(found.iterdir()):
+            raise UserError(f"{found} holds something else than a {told.WHAT}; give another path")
+    except OSError as error:
+        raise UserError(f"{found} cannot be written: {error}; give another path") from error
+    above = next(parent for parent in found.parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UserError(f"{found} cannot be written: {above} is no directory that can be written; give another path")
+    return found
+
+
 def save(made: Certified[C], path: Path) -> C:
     """Writes the directory; one that is there already is replaced. Gives the certificate as it was written."""
     told = made.certificate
@@ -172,11 +188,9 @@ def _seal(record: dict[str, Any]) -> str:
 
 def _write(path: Path, files: dict[str, bytes], told: Certificate) -> None:
     """Writes a directory whole, or not at all; one with such a certificate is replaced."""
-    path = path.absolute()
+    path = place(path, told)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not (path / told.FILE).exists() and any(path.iterdir()):
-            raise UserError(f"{path} holds something else than a {told.WHAT}; give another path")
         fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error}; give another path") from error

@@ -83,6 +83,27 @@ def test_arguments_of_a_cascade(message):
         sparkweld.cascade.fit(**given)
 
 
+@pytest.mark.parametrize("joins", [[1], {1: 2.0}, {("a",): -1.0}, {("z",): 1.0}])
+def test_costs_of_joins_and_seeds(joins):
+    with pytest.raises(UserError, match="joins="):
+        fit(CLASSIFIER, X, Y, Promise(0.2, 0.95), cost, joins=joins)
+    with pytest.raises(UserError, match="seed='x'"):
+        fit(CLASSIFIER, X, Y, Promise(0.2, 0.95), cost, seed="x")
+
+
+@pytest.mark.parametrize("what", [3, "", "s3://bucket/cascade", "file", "file/below", "full"])
+def test_a_place_that_cannot_be_written_is_told_before_the_fit(tmp_path, what):
+    """`data` is looked at later."""
+    (tmp_path / "file").touch()
+    (tmp_path / "full" / "other").mkdir(parents=True)
+    path = tmp_path / what if isinstance(what, str) and what and "://" not in what else what
+    match = "path=" if path is what else "give another path"
+    with pytest.raises(UserError, match=match):
+        sparkweld.cascade.fit(CLASSIFIER, None, Y, path=path)
+    with pytest.raises(UserError, match=match):
+        sparkweld.ranking.fit(FITTED, None, path=path)
+
+
 @pytest.mark.parametrize("count", [0, 9, 300])
 def test_too_few_rows_say_how_many_would_do(count):
     """Repeated rows do not count: with them there are no more."""
