@@ -1,6 +1,6 @@
 """Top-K queries and score filters over millions of rows to their times: what is skipped, against all rows scored in kernels.
 
-    python tests/bench/top_rows.py --data FOLDER [--rows N] [--cases WORDS] [--off-rows N] [--repeats N] [--cpu]
+    python tests/bench/top_rows.py --data FOLDER [--rows N] [--cases WORDS] [--off-rows N] [--repeats N] [--cpu] [--mode MODE]
     (bench_willump.py prints it as well)
 
 Columns of the table: *exact* has all of the plugin's rules, *full* is the same session with those off that skip rows by their
@@ -12,7 +12,8 @@ the processors' time in the JVM and below it, which other work on the machine ch
 is timed for one query of each kind only, as all of the kind score the same rows. Before, the answers of *exact* are compared
 with those of the scores that *full* has written, over all rows, and those with the plugin off over its rows, row by row;
 filters' by count and a sum of hashes of the rows' numbers and scores. *approximate* is a ranking fitted to some rows of the same
-table, in the place of *exact*, and its recall is counted. It extrapolates to the smaller K.
+table, in the place of *exact*, and its recall is counted. It extrapolates to the smaller K. *exact* has bounds wherever they can
+be, or with `--mode auto` where the plugin makes them by itself.
 """
 
 from __future__ import annotations
@@ -75,10 +76,11 @@ class Asked:
     cpu: bool = False
     approximate_only: bool = False
     repeats: int = REPEATS
+    mode: str = "always"
 
     def arguments(self) -> list[str]:
         """The same for another process."""
-        flags = ["--cpu"] * self.cpu + ["--approximate"] * self.approximate_only
+        flags = ["--mode", self.mode] + ["--cpu"] * self.cpu + ["--approximate"] * self.approximate_only
         return ["--rows", str(self.rows), "--off-rows", str(self.off_rows), "--repeats", str(self.repeats), *flags]
 
 
@@ -342,6 +344,7 @@ def run(data: Path, asked: Asked, names: list[str]) -> list[str]:
 def run_one(data: Path, asked: Asked, name: str) -> list[str]:
     """Prints the lines of a workload; what is wrong."""
     spark = session()
+    SKIPPING["spark.sparkweld.scoreBounds.mode"] = (asked.mode, "never")
     with tempfile.TemporaryDirectory() as folder:
         case = WORKLOADS[name](data)
         table = Table(spark, case, asked, Path(folder))
@@ -375,10 +378,11 @@ def main() -> int:
     parser.add_argument("--approximate", action="store_true", help="only queries by candidates")
     parser.add_argument("--cpu", action="store_true", help="the processors' time in the place of the wall's")
     parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--mode", choices=["auto", "always"], default="always", help="of the bounds of *exact*")
     parser.add_argument("--workload", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)
-    asked = Asked(arguments.rows, arguments.off_rows, arguments.cpu, arguments.approximate, arguments.repeats)
+    asked = Asked(arguments.rows, arguments.off_rows, arguments.cpu, arguments.approximate, arguments.repeats, arguments.mode)
     if arguments.workload:
         faults = run_one(arguments.data, asked, arguments.workload)
         print("".join(f"{_FAULT}{fault}\n" for fault in faults), end="")
