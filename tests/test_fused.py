@@ -223,7 +223,7 @@ def test_refused_requests():
         (times, "SW646"),
         (udf(0, column("a", "date")), "SW643"),  # only kernels take them
         (two, "SW646"),
-        (udf(0, "a", evalType=250), "SW206"),
+        (udf(0, "a", evalType=252), "SW206"),
         (udf(0, udf(0, "a"), evalType=204), "SW206"),
         (udf(0, ("a", column("a")), evalType=204), "SW362"),
         (udf(0, "a", deterministic=False), "SW207"),

@@ -11,21 +11,25 @@ from udf_compiler.kinds.iterated import of_one_batch
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 
-_SCALAR_PANDAS, _ITERATOR = 200, 204
+_SCALAR_PANDAS, _ITERATOR_PANDAS, _SCALAR_ARROW, _ITERATOR_ARROW = 200, 204, 250, 251
+_SCALARS, _ITERATORS = (_SCALAR_PANDAS, _SCALAR_ARROW), (_ITERATOR_PANDAS, _ITERATOR_ARROW)
+#: Kinds of functions of arrays of Arrow.
+ARROW = (_SCALAR_ARROW, _ITERATOR_ARROW)
 
 
 def chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
-    """The innermost function first. Refuses kinds that are no pandas UDFs (SW206), and other shapes of chains (SW646)."""
+    """The innermost function first. Refuses kinds that are no pandas or Arrow UDFs (SW206), and other shapes of chains (SW646)."""
     chain = [udf]
     while any(argument.get("udf") is not None for argument in chain[0]["args"]):
         if len(chain[0]["args"]) != 1:
             raise refusal("SW646", udf["name"], function=udf["name"], what="several results of UDFs")
         chain.insert(0, chain[0]["args"][0]["udf"])
     for one in chain:
-        if one["evalType"] != _SCALAR_PANDAS and (one["evalType"] != _ITERATOR or len(chain) > 1):
+        kinds = _SCALARS if len(chain) > 1 else _SCALARS + _ITERATORS
+        if one["evalType"] not in kinds or one["evalType"] != udf["evalType"]:
             raise refusal("SW206", one["name"], eval_type=one["evalType"])
         named = [argument["name"] for argument in one["args"] if argument.get("name") is not None]
-        if named and one["evalType"] == _ITERATOR:
+        if named and one["evalType"] in _ITERATORS:
             raise refusal("SW362", one["name"], name=named[0])
         if not one.get("deterministic", True):
             raise refusal("SW207", one["name"])
@@ -35,7 +39,7 @@ def chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
 class Chain:
     """Functions, each of the result of the one before. `args`: what the first one takes.
 
-    `iterates`: it is a function of an iterator; its payload is that of a function of each batch.
+    `iterates`: it is a function of an iterator; its payload is that of a function of each batch. `arrow`: of arrays of Arrow.
     """
 
     def __init__(self, udfs: list[dict[str, Any]], blobs: Sequence[bytes]) -> None:
@@ -46,9 +50,9 @@ class Chain:
         commands = [load_command(data) for data in self.payloads]
         self.functions = [made.function for made in commands]
         self.return_type = commands[-1].return_type
-        self.iterates = udfs[0]["evalType"] == _ITERATOR
+        self.iterates, self.arrow = (udfs[0]["evalType"] in kinds for kinds in (_ITERATORS, ARROW))
         if self.iterates:
-            self.payloads = [batch_command(self.payloads[0], self.return_type)]
+            self.payloads = [batch_command(self.payloads[0], self.return_type, self.arrow)]
         self.exact = any(options_of(f).exact for f in self.functions)
         for function, udf in zip(self.functions, udfs, strict=True):
             if options_of(function).backend == "python":

@@ -1,9 +1,9 @@
-"""A request about chains of scalar pandas UDFs to the payloads of fused functions, or to the refusal that prevents it.
+"""A request about chains of scalar pandas or Arrow UDFs to the payloads of fused functions, or to the refusal that prevents it.
 
 The functions are rebuilt and traced as for a kernel (purity, row by row), but calls of annotated functions join the capture in
 place of a refusal. Chains beside each other share one capture, so what they have in common is computed once. There is one
-pipeline for batches without NULLs, and others for batches with NULLs among integers, which are floats then, or among dates. On
-made-up rows the results are compared with the functions' own.
+pipeline for batches without NULLs, and others for batches with NULLs among integers, which are floats then, or among dates;
+functions of Arrow's arrays have one for all. On made-up rows the results are compared with the functions' own.
 """
 
 from __future__ import annotations
@@ -17,33 +17,37 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from sparkweld.annotations.containers import equal
 from sparkweld.annotations.split_types import Rows
 from sparkweld.errors import Refusal
-from sparkweld.fused.chains import Chain, chain_of
+from sparkweld.fused.chains import ARROW, Chain, chain_of
 from sparkweld.fused.estimate import may_repeat, saved
 from sparkweld.fused.function import Column, Form, Plan, Siblings, result_name
 from sparkweld.fused.parts import parts_of
 from sparkweld.fused.payload import FEW_ROWS, MOST_BYTES, command, metrics_command, pickled
 from sparkweld.fused.stand_ins import StandIns
+from sparkweld.ir.arrow import ARROW_TYPES
 from sparkweld.ir.ops import Call
-from sparkweld.ir.types import F64, Type
+from sparkweld.ir.types import F64, STR, Type
 from sparkweld.local.traced import is_plain, missing_of, source_of
 from sparkweld.pipelines import BlackBox, Capture, Pipeline, Undecided, plan
 from sparkweld.pipelines.block_size import first_guess, l2_bytes, live_bytes
 from sparkweld.pipelines.describe import stage_text
 from sparkweld.pipelines.plan import Called, Native
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import SPARK_TYPES, check_confs, dtypes_by_nulls, series_of_column
+from udf_compiler.arrow import TracedArrow, TracedStructArray
+from udf_compiler.boundary import COLUMN_TYPES, SPARK_TYPES, check_confs, check_names, dtypes_by_nulls, series_of_column
 from udf_compiler.environment import ModulePath, broadcasts
 from udf_compiler.kinds.batches import per_batch
 from udf_compiler.kinds.iterated import batch_of, prepared_iterator
+from udf_compiler.kinds.scalar_arrow import ScalarArrow
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedFrame, TracedSeries, trace
 from udf_compiler.trace.text import Missing, text_series
 
-_MODULES = ModulePath()
+_MODULES, _ARROW = ModulePath(), ScalarArrow()
 _INTEGERS = ("byte", "short", "integer", "long")
 #: Columns of these types are other Series in a batch with NULLs.
 _STATEFUL = (*_INTEGERS, "date")
@@ -67,7 +71,8 @@ def compile_fused(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, 
     variables = [variable for chain in chains for udf in chain for variable in udf.get("broadcasts", ())]
     with _MODULES.using(includes), broadcasts(variables):
         conf = request.get("conf", {})
-        check_confs(conf.get("pandas", {}), entries[0]["name"])
+        check = _ARROW.check_confs if chains[0][0]["evalType"] in ARROW else check_confs
+        check(conf.get("pandas", {}), entries[0]["name"])
         return {"status": "ok", "fused": _groups(chains, conf, blobs)}
 
 
@@ -110,7 +115,7 @@ class _Siblings:
     """Chains to one plan: `arguments` are those of all of them, each one once."""
 
     def __init__(self, chains: Sequence[Chain], conf: Mapping[str, Any]) -> None:
-        self.chains = chains
+        self.chains, self.arrow = chains, chains[0].arrow
         self.name = " + ".join(chain.name for chain in chains)
         self.exact = bool(conf.get("exact")) or any(chain.exact for chain in chains)
         self.block_rows = int(conf.get("blockRows") or 0) or None
@@ -142,7 +147,7 @@ class _Siblings:
                 if len(self.chains) > 1:
                     raise  # alone, some of them may take such batches
         key = sha256(b"".join(data for chain in self.chains for data in chain.payloads)).hexdigest()
-        made = Plan(tuple(chain.name for chain in self.chains), tuple(forms), self.block_rows, key)
+        made = Plan(tuple(chain.name for chain in self.chains), tuple(forms), self.block_rows, key, self.arrow)
         self._probe(made)
         light = replace(made, forms=tuple(map(_without_examples, made.forms)))
         shipped = self._shipped(light)
@@ -156,7 +161,7 @@ class _Siblings:
         return {
             "arguments": self.arguments,
             "payloads": [
-                command(shipped, number, chain.payloads, self.taken[number], chain.return_type, self.confs, few).hex()
+                command(shipped, number, chain.payloads, self.taken[number], chain.return_type, self.confs, few, self.arrow).hex()
                 for number, chain in enumerate(self.chains)
             ],
             "stages": [stage_text(pipeline, stage) for stage in pipeline.stages],
@@ -165,7 +170,7 @@ class _Siblings:
             "saves": saved(pipeline),
             "repeats": may_repeat(pipeline, self.calls),
             "metrics": metrics_command().hex(),
-            "parts": parts_of(light, self.chains, self.taken, self.split, self.confs),
+            "parts": None if self.arrow else parts_of(light, self.chains, self.taken, self.split, self.confs),
         }
 
     def _shipped(self, made: Plan) -> bytes:
@@ -185,6 +190,8 @@ class _Siblings:
         found: list[tuple[int, str | None, str]] = []
         for number, expr in enumerate(exprs):
             if expr["op"] == "CreateNamedStruct":
+                if self.arrow:
+                    check_names(expr["names"], f"argument {number}")
                 found += [(number, n, field["type"]) for n, field in zip(expr["names"], expr["args"], strict=True)]
             else:
                 found.append((number, None, expr["type"]))
@@ -198,6 +205,8 @@ class _Siblings:
 
         Refuses (SW646) siblings of which one needs a form that others would keep from it.
         """
+        if self.arrow:
+            return [frozenset()]
         stateful = [i for i, (_, _, spark_type) in enumerate(self.columns) if spark_type in _STATEFUL]
         if len(stateful) <= _MOST_COMBINED:
             return [frozenset(some) for n in range(len(stateful) + 1) for some in combinations(stateful, n)]
@@ -209,20 +218,24 @@ class _Siblings:
     def _form(self, nulls: frozenset[int]) -> Form:
         """The pipeline of batches that have NULLs in these columns of integers and dates."""
         capture = Capture(self.name)
-        stand_ins = StandIns(capture)
+        stand_ins = StandIns(capture, _ARROW.stand_in) if self.arrow else StandIns(capture)
         columns: list[Column] = []
-        given: dict[int, dict[str | None, TracedSeries]] = {}
+        given: dict[int, dict[str | None, Any]] = {}
         for number, (argument, field, spark_type) in enumerate(self.columns):
-            column, traced = self._input(capture, f"in{number}", argument, field, spark_type, number in nulls)
+            if self.arrow:
+                column, traced = _input_of_arrow(capture, f"in{number}", argument, field, spark_type)
+            else:
+                column, traced = self._input(capture, f"in{number}", argument, field, spark_type, number in nulls)
             columns.append(column)
             given.setdefault(argument, {})[field] = traced
-        values = {argument: _argument(capture, fields) for argument, fields in given.items()}
+        values = {argument: _argument(capture, fields, self.arrow) for argument, fields in given.items()}
         results = []
         for chain, taken in zip(self.chains, self.taken, strict=True):
             args = tuple(values[at] for at, name in taken if name is None)
             kwargs = {name: values[at] for at, name in taken if name is not None}
             results.append(self._result(chain, args, kwargs, capture, stand_ins))
         made = plan(capture, {result_name(i): source_of(result) for i, result in enumerate(results)})
+        made = replace(made, arrow=self.arrow)
         if self.exact:
             self._refuse_inexact(made)
         self.calls = stand_ins.calls
@@ -231,7 +244,7 @@ class _Siblings:
 
     def _result(
         self, chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], capture: Capture, stand_ins: StandIns
-    ) -> TracedSeries:
+    ) -> TracedSeries | TracedArrow:
         """The traced result of a chain: with annotated calls in it (else SW641), and a plain column (else SW645)."""
         before = stand_ins.calls
         for function in chain.functions:
@@ -242,7 +255,7 @@ class _Siblings:
         place = prepared.place
         if stand_ins.calls == before:
             raise refusal("SW641", place, function=chain.name)
-        if type(result) is not TracedSeries or not is_plain(result) or source_of(result).loop is not capture.loop():
+        if type(result) is not (TracedArrow if self.arrow else TracedSeries) or not is_plain(result) or source_of(result).loop is not capture.loop():
             raise refusal("SW645", place, function=chain.name, what=f"a {type(result).__name__.removeprefix('Traced')}")
         return result
 
@@ -258,8 +271,9 @@ class _Siblings:
     ) -> Any:
         with prepared.checked():
             return trace(
-                function, args, kwargs, loop=capture.loop(), exact=self.exact, place=prepared.place, handlers=prepared.handlers
-            )
+                function, args, kwargs, loop=capture.loop(), exact=self.exact, place=prepared.place, handlers=prepared.handlers,
+                batches=True,
+            )  # fmt: skip
 
     def _input(
         self, capture: Capture, name: str, argument: int, field: str | None, spark_type: str, nulls: bool
@@ -281,8 +295,8 @@ class _Siblings:
 
         Only the first form is compiled for it, as most batches have no NULLs among their integers; workers compile the others.
         """
-        for number, form in enumerate(made.forms):
-            args = _made_up(form)
+        for number, form, nulls in [(n, form, nulls) for n, form in enumerate(made.forms) for nulls in {False, self.arrow}]:
+            args = _made_up(form, nulls)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
@@ -295,9 +309,10 @@ class _Siblings:
                     got = Siblings(replace(made, forms=(form,)), evaluated=number > 0).run(args)
                 except Undecided:
                     continue
-            results = [None] * len(wanted) if got is None else [result.series() for result in got]
+            results = [None] * len(wanted) if got is None else [r.array() if self.arrow else r.series() for r in got]
             for chain, theirs, ours in zip(self.chains, wanted, results, strict=True):
-                if not isinstance(theirs, pd.Series) or ours is None or not equal(ours, theirs.rename(None), _KEPT):
+                theirs = theirs.rename(None) if isinstance(theirs, pd.Series) else theirs
+                if ours is None or not equal(ours, theirs, _KEPT):
                     raise refusal("SW644", chain.name, function=chain.name, what=f"{_short(ours)} for {_short(theirs)}")
 
 
@@ -316,16 +331,30 @@ def _taken(args: tuple[Any, ...], taken: Sequence[tuple[int, str | None]]) -> tu
     return tuple(args[at] for at, name in taken if name is None), {name: args[at] for at, name in taken if name is not None}
 
 
-def _argument(capture: Capture, fields: dict[str | None, TracedSeries]) -> Any:
-    return fields[None] if None in fields else TracedFrame(capture.loop(), fields)
+def _input_of_arrow(
+    capture: Capture, name: str, argument: int, field: str | None, spark_type: str
+) -> tuple[Column, TracedArrow]:
+    """A column of an Arrow UDF, whose NULLs are apart from its values."""
+    type = COLUMN_TYPES[spark_type]
+    value: Any = capture.input(name, Type(type.kind, True))
+    column = Column(name, argument, field, str(ARROW_TYPES[type]), type == STR, arrow=True)
+    return column, TracedArrow.of(capture.loop(), value)
 
 
-def _made_up(form: Form) -> tuple[Any, ...]:
-    """Ordinary arguments of a form's dtypes."""
+def _argument(capture: Capture, fields: dict[str | None, Any], arrow: bool) -> Any:
+    if None in fields:
+        return fields[None]
+    return TracedStructArray(capture.loop(), list(fields.items())) if arrow else TracedFrame(capture.loop(), fields)  # type: ignore[arg-type]
+
+
+def _made_up(form: Form, nulls: bool) -> tuple[Any, ...]:
+    """Ordinary arguments of a form's dtypes. `nulls`: with NULLs, where they are arrays of Arrow."""
     rng = np.random.default_rng(0)
-    parts: dict[int, dict[str | None, pd.Series]] = {}
+    parts: dict[int, dict[str | None, Any]] = {}
     for column in form.columns:
-        if column.date:
+        if column.arrow:
+            example = _array_made_up(column, rng, nulls)
+        elif column.date:
             days = rng.integers(0, 20_000, _PROBE_ROWS).astype("datetime64[D]").astype(object)
             days[: _PROBE_ROWS // 4 * column.has_none] = None
             example = pd.Series(days)
@@ -334,7 +363,23 @@ def _made_up(form: Form) -> tuple[Any, ...]:
         else:
             example = Rows(dtype="str" if column.text else column.dtype).example(rng, _PROBE_ROWS).reset_index(drop=True)
         parts.setdefault(column.argument, {})[column.field] = example
-    return tuple(fields[None] if None in fields else pd.DataFrame(fields) for fields in parts.values())
+    return tuple(_argument_made_up(fields, form.columns[0].arrow) for fields in parts.values())
+
+
+def _argument_made_up(fields: dict[str | None, Any], arrow: bool) -> Any:
+    if None in fields:
+        return fields[None]
+    return pa.StructArray.from_arrays(list(fields.values()), names=list(fields)) if arrow else pd.DataFrame(fields)
+
+
+def _array_made_up(column: Column, rng: np.random.Generator, nulls: bool) -> pa.Array:
+    if column.text:
+        values = Rows(container="array", dtype="str").example(rng, _PROBE_ROWS)
+    else:
+        values = rng.uniform(0.5, 3, _PROBE_ROWS) if column.dtype in ("float", "double") else rng.integers(0, 100, _PROBE_ROWS)
+    made = pa.array(values.tolist() if column.text else values, mask=(rng.random(_PROBE_ROWS) < 0.25) if nulls else None)
+    type = pa.type_for_alias(column.dtype)
+    return made.cast(pa.int32()).cast(type) if pa.types.is_date(type) else made.cast(type)
 
 
 def _without_examples(form: Form) -> Form:

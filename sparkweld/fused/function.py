@@ -23,15 +23,17 @@ import pyarrow as pa
 from sparkweld.fused.arrow import Repeats, array_of_texts, piece_of, same
 from sparkweld.fused.counts import counts
 from sparkweld.fused.payload import in_arrow_batches
+from sparkweld.ir.arrow import array_of
 from sparkweld.ir.ops import Optional
-from sparkweld.ir.types import STR
+from sparkweld.ir.types import STR, Type
 from sparkweld.pipelines import BrokenPromise, Pipeline, Runner, Undecided
 from sparkweld.pipelines.results import concat
 
 #: Loaded plans of a worker process, which serves one task after another: models in them are read once.
 _PLANS = 16
-#: From arrays of Arrow to Series, and from a Series and the rows that it has to have to an array, as PySpark does both.
-Conversions = tuple[Callable[[Sequence[Any]], Sequence[Any]], Callable[[Any, int], Any]]
+#: From arrays of Arrow to Series (None: functions take arrays), and from what a function gives and the rows that it has to have to
+#: an array, as PySpark does both.
+Conversions = tuple[Callable[[Sequence[Any]], Sequence[Any]] | None, Callable[[Any, int], Any]]
 #: Texts of so many rows, and what is made of them, are in the second-level cache while they are converted.
 _PIECE = 1 << 12
 #: A pipeline that so many batches, one after the other, had to be run again without is not tried any more in this process.
@@ -42,7 +44,7 @@ _MOST_IN_VAIN = 20
 class Column:
     """An input column: the number of the argument that holds it, the field in it (None: all of it), its dtype.
 
-    `text`: strings, None where NULL. `date`: dates of Python, None where NULL; None is none of this form unless it `has_none`.
+    `arrow`: an array of Arrow, whose type is called `dtype`. `text`: strings, None where NULL. `date`: dates of Python, None where NULL; None is none of this form unless it `has_none`.
     `equals`: what it has to be in all rows.
     """
 
@@ -54,6 +56,7 @@ class Column:
     date: bool = False
     has_none: bool = False
     equals: int | None = None
+    arrow: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,13 @@ class Form:
 @dataclass(frozen=True)
 class Result:
     """A column that a pipeline made, of a batch of arrays an array where it is of texts. `missing`: what stands for NULL in the
-    function's own. `rows`: those of the batch, as places in the column; None: one after the other.
+    function's own. `rows`: those of the batch, as places in the column; None: one after the other. `type`: of the column.
     """
 
     column: Any
     missing: Any = None
     rows: pa.Array | None = None
+    type: Type | None = None
 
     def series(self) -> pd.Series:
         """As the function itself gives it, of the column's rows."""
@@ -96,18 +100,25 @@ class Result:
             column = values
         return pd.Series(column, copy=False)
 
+    def array(self) -> pa.Array:
+        """As a function of arrays of Arrow itself gives it."""
+        assert self.type is not None
+        array = array_of(self.column, self.type)
+        return array if self.rows is None else array.take(self.rows)
+
 
 @dataclass(frozen=True)
 class Plan:
     """What a payload holds. `names`: of the functions; `block_rows`: None is measured.
 
-    `originals`: a hash of the functions that run where the plan does not decide.
+    `originals`: a hash of the functions that run where the plan does not decide. `arrow`: they are functions of arrays of Arrow.
     """
 
     names: tuple[str, ...]
     forms: tuple[Form, ...]
     block_rows: int | None
     originals: str = ""
+    arrow: bool = False
 
     @property
     def name(self) -> str:
@@ -203,7 +214,9 @@ class Siblings:
             if form.of_text:
                 columns, rows, places = self._without_repeats(columns, rows)
             made = self._in_pieces(number, columns, rows, series_of is not None)
-            results = [Result(made[result_name(i)], missing, places) for i, missing in enumerate(form.missing)]
+            results = []
+            for name, missing in zip(map(result_name, range(len(form.missing))), form.missing, strict=True):
+                results.append(Result(made[name], missing, places, form.pipeline.types.get(form.pipeline.outputs[name])))
             if form.number is not None:
                 results.append(Result(np.full(len(args[0]), form.number, np.int8)))
             return results
@@ -280,7 +293,8 @@ class Function:
         batch = self.siblings.batch(self.number, args)
         if batch is None or batch.results is None:
             return self._by_original(*args)
-        return batch.results[self.number].series()
+        result = batch.results[self.number]
+        return result.array() if self.siblings.plan.arrow else result.series()
 
     def _of_arrays(self, args: tuple[Any, ...], starts: pa.BooleanArray) -> pa.Array:
         batch = self.siblings.batch(self.number, args, self.series_of)
@@ -303,6 +317,9 @@ class Function:
 
     def _array(self, result: Result) -> pa.Array:
         array = result.column
+        if self.siblings.plan.arrow:
+            array = result.array()
+            return self.array_of(array, len(array))
         if not isinstance(array, pa.Array) or not self.returns_text:
             array = self.array_of(result.series(), len(_values(array)))
         return array if result.rows is None else array.take(result.rows)
@@ -332,6 +349,12 @@ def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...], series_of: A
     found: dict[str, Any] = {}
     for column in columns:
         given = args[column.argument]
+        if column.arrow:
+            array = given if column.field is None else given.field(column.field)
+            if str(array.type) != column.dtype:
+                return None
+            found[column.name] = array
+            continue
         if column.text and isinstance(given, pa.StringArray):
             found[column.name] = given
             continue

@@ -31,26 +31,35 @@ _DTYPES = {
 
 
 def command(
-    plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any, confs: Confs, few: int = FEW_ROWS
-) -> bytes:
+    plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any, confs: Confs, few: int = FEW_ROWS,
+    arrow: bool = False,
+) -> bytes:  # fmt: skip
     """The command of a function that gives a result of `plan` (see `function.load`) in the place of the chain of `originals`.
 
     It is called with Series as a scalar pandas UDF or, with `sparkweld_starts` behind them, with Arrow's arrays as a scalar Arrow
-    UDF. `confs`: what the worker of a pandas UDF would be told. `few`: a task's first rows that are not worth an import.
+    UDF. `confs`: what the worker of a pandas UDF would be told. `few`: a task's first rows that are not worth an import. `arrow`:
+    the originals are scalar Arrow UDFs.
     """
     chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
-    return cloudpickle.dumps((_either(plan, number, chain, return_type, confs, few), return_type))  # type: ignore[no-any-return]
+    function = _either(plan, number, chain, return_type, confs, few, arrow)
+    return cloudpickle.dumps((function, return_type))  # type: ignore[no-any-return]
 
 
-def _either(plan: bytes, number: int, chain: Callable[[], Any], return_type: Any, confs: Confs, few: int) -> Callable[..., Any]:
+def _either(
+    plan: bytes, number: int, chain: Callable[[], Any], return_type: Any, confs: Confs, few: int, arrow: bool = False
+) -> Callable[..., Any]:
     conversions = _by_value(_conversions)(number, return_type, dict(confs))
+    if arrow:
+        conversions = None, _by_value(_conversion_of_array)(number, return_type)
     unfused = _by_value(_unfused)(chain, conversions, _by_value(in_arrow_batches))
     return _by_value(_fused)(plan, number, unfused, conversions, type(return_type) is StringType, few)  # type: ignore[no-any-return]
 
 
-def batch_command(iterator: bytes, return_type: Any) -> bytes:
-    """The command of the function of one batch that the iterator UDF of this command is, which treats each batch alike."""
-    return cloudpickle.dumps((_by_value(_each_batch)(iterator), return_type))  # type: ignore[no-any-return]
+def batch_command(iterator: bytes, return_type: Any, arrow: bool = False) -> bytes:
+    """The command of the function of one batch that the iterator UDF of this command is, which treats each batch alike. `arrow`: of
+    arrays of Arrow.
+    """
+    return cloudpickle.dumps((_by_value(_each_batch)(iterator, arrow), return_type))  # type: ignore[no-any-return]
 
 
 def metrics_command() -> bytes:
@@ -151,7 +160,7 @@ def _fused(
     return fused
 
 
-def _each_batch(iterator: bytes) -> Callable[..., Any]:
+def _each_batch(iterator: bytes, arrow: bool) -> Callable[..., Any]:
     """Pickled by value: what comes before the loop of the function runs once, before the first batch."""
     given: list[Any] = []
     results: list[Any] = []
@@ -165,6 +174,7 @@ def _each_batch(iterator: bytes) -> Callable[..., Any]:
             from collections.abc import Iterator
 
             import pandas as pd
+            import pyarrow as pa
             from pyspark.core.broadcast import Broadcast
             from pyspark.serializers import CPickleSerializer
             from pyspark.worker import verify_return_type
@@ -172,7 +182,7 @@ def _each_batch(iterator: bytes) -> Callable[..., Any]:
             made = CPickleSerializer().loads(iterator)
             if isinstance(made, Broadcast):
                 made = CPickleSerializer().loads(made.value)
-            results.append(verify_return_type(made[0](batches()), Iterator[pd.Series]))
+            results.append(verify_return_type(made[0](batches()), Iterator[pa.Array if arrow else pd.Series]))
         given.append(args[0] if len(args) == 1 else args)
         return next(results[0])
 
@@ -188,7 +198,11 @@ def _unfused(chain: Callable[[], Any], conversions: Any, in_arrow_batches: Calla
         def run(*args, sparkweld_starts=None):  # type: ignore[no-untyped-def]
             if sparkweld_starts is None:
                 return function(*args)
-            return in_arrow_batches(lambda *cut: array_of(function(*series_of(cut)), len(cut[0])), sparkweld_starts, args)
+
+            def batch(*cut):  # type: ignore[no-untyped-def]
+                return array_of(function(*(cut if series_of is None else series_of(cut))), len(cut[0]))
+
+            return in_arrow_batches(batch, sparkweld_starts, args)
 
         return run
 
@@ -235,6 +249,25 @@ def _conversions(number: int, return_type: Any, confs: dict[str, Any]) -> tuple[
         ).column(0)  # fmt: skip
 
     return series_of, array_of
+
+
+def _conversion_of_array(number: int, return_type: Any) -> Callable[..., Any]:
+    """Pickled by value: what PySpark's worker does with what its scalar Arrow UDF `number` gives for a batch (pyspark/worker.py,
+    SQL_SCALAR_ARROW_UDF).
+    """
+
+    def array_of(result, rows):  # type: ignore[no-untyped-def]
+        import pyarrow as pa
+        from pyspark.sql.conversion import ArrowBatchTransformer
+        from pyspark.sql.pandas.types import to_arrow_schema
+        from pyspark.sql.types import StructField, StructType
+        from pyspark.worker import verify_scalar_result
+
+        schema = to_arrow_schema(StructType([StructField(f"_{number}", return_type)]), timezone="UTC", prefers_large_types=False)
+        made = ArrowBatchTransformer.enforce_schema(pa.RecordBatch.from_arrays([result], schema.names), schema)
+        return verify_scalar_result(made, rows).column(0)
+
+    return array_of
 
 
 def in_arrow_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...]) -> Any:

@@ -1,6 +1,7 @@
 """What a traced function sees of libraries: annotated functions as calls that are captured, the rest as the compiler has it.
 
-A function that the compiler knows, too, is tried natively first. What is neither compiled nor annotated is refused by name: an
+A function that the compiler knows, too, is tried natively first, but for Arrow's functions of texts: they take all alphabets,
+and kernels leave some rows to them. What is neither compiled nor annotated is refused by name: an
 annotation is the only word for it that the function works row by row.
 """
 
@@ -14,11 +15,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from sparkweld.annotations import Annotation, annotation_of
 from sparkweld.annotations.annotation import ATTRIBUTE
 from sparkweld.annotations.errors import DomainError
-from sparkweld.annotations.split_types import Filtered, Merge
+from sparkweld.annotations.split_types import Filtered, Merge, Rows
 from sparkweld.annotations.tables import libraries
 from sparkweld.errors import Refusal
 from sparkweld.fused.payload import pickled
@@ -42,13 +44,16 @@ _T = TypeVar("_T")
 
 #: Types of constants that a call may be given.
 _PLAIN = (bool, int, float, complex, str, bytes, np.ndarray, pd.Series, pd.Index, pd.DataFrame)
+_ARROW = (pa.Array, pa.Scalar, pa.DataType)
 
 
 class StandIns:
-    """The stand-ins of one trace, whose calls join `capture`. `calls`: how many did."""
+    """The stand-ins of one trace, whose calls join `capture`. `calls`: how many did. `native`: what the compiler has in place of a
+    library's object, None when it may not be used.
+    """
 
-    def __init__(self, capture: Capture) -> None:
-        self._capture, self.calls = capture, 0
+    def __init__(self, capture: Capture, native: Callable[[object], Any] = native_stand_in) -> None:
+        self._capture, self._native, self.calls = capture, native, 0
         self._again: Capture | None = None  # of the second of two batches
         self._before = 0
         self._iterates = False
@@ -78,19 +83,16 @@ class StandIns:
     def find(self, original: object) -> Any:
         """What the copy of a function sees in place of `original`; None when the compiler's own rules decide."""
         if isinstance(original, types.ModuleType):
-            native = native_stand_in(original)
-            return (
-                Library(self, original, native)
-                if original.__name__ in libraries() or native is None and _holds(original)
-                else native
-            )
+            native = self._native(original)
+            annotated = original.__name__ in libraries() or _holds(original) and (native is None or original is pa)
+            return Library(self, original, native) if annotated else native
         if callable(original) and not isinstance(original, type):
             annotation = annotation_of(original)
             if annotation is not None:
                 own = hasattr(original, ATTRIBUTE) or isinstance(original, Annotation)
-                native = None if own or _is_foreign_ufunc(original) else native_stand_in(original)
+                native = None if own or _is_foreign_ufunc(original) else self._native(original)
                 return BlackBoxFunction(self, annotation, native)
-        return native_stand_in(original)
+        return self._native(original)
 
     def call(self, annotation: Annotation, args: tuple[Any, ...], kwargs: dict[str, Any], form: str | None) -> Any:
         """The traced result of a call on traced values. Refuses SW642 and SW643."""
@@ -141,6 +143,10 @@ class BlackBoxFunction:
         kwargs = {name: x if is_scalar(x) else self._real(x) for name, x in kwargs.items()}
         if not of_row and not any(map(is_traced, (*args, *kwargs.values()))):
             return self._plainly(args, kwargs)
+        if self._native is not None and _is_of_arrow_texts(self._annotation):
+            result = attempt(lambda: self._owner.call(self._annotation, args, kwargs, None))
+            if not isinstance(result, Refusal):
+                return result
         if self._native is not None:
             loop = self._owner.capture.loop()
             mark = loop.mark()
@@ -262,7 +268,11 @@ def _is_plain(x: Any) -> bool:
         return all(map(_is_plain, (*x, *x.values())))
     if type(x) in (list, tuple, set, frozenset):
         return all(map(_is_plain, x))
-    return x is None or type(x) in _PLAIN or isinstance(x, np.generic)
+    return x is None or type(x) in _PLAIN or isinstance(x, (np.generic, *_ARROW))
+
+
+def _is_of_arrow_texts(annotation: Annotation) -> bool:
+    return any(isinstance(t, Rows) and (t.container, t.dtype) == ("arrow", "str") for t in annotation.args)
 
 
 def _is_foreign_ufunc(original: object) -> bool:

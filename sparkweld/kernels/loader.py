@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from llvmlite import binding
 
 from sparkweld.errors import InternalError
@@ -91,22 +92,28 @@ class Kernel:
         made._kept[: 8 * HEAD_WORDS].view(np.int64)[1:] = KEEPS
         return made
 
-    def run(self, columns: Mapping[str, Array], rows: int, places: Mapping[str, np.ndarray] | None = None) -> KernelResult:
-        """Runs on `rows` rows. `columns`: input name -> array of the input's dtype, Optional for nullable types.
+    def run(
+        self, columns: Mapping[str, Any], rows: int, places: Mapping[str, np.ndarray] | None = None, arrow: bool = False
+    ) -> KernelResult:
+        """Runs on `rows` rows. `columns`: input name -> array of the input's dtype, Optional for nullable types. Texts may be a
+        StringArray, of UTF-8.
 
         `places`: output name -> array of `rows` elements that becomes the output; not of a filtered program, nor of texts.
+        `arrow`: texts are StringArrays in the result.
         """
-        keep: list[np.ndarray] = []
+        keep: list[Any] = []
         addresses = input_addresses(self.program, columns, rows, keep)
-        return self._result(addresses, rows, keep, places or {})
+        return self._result(addresses, rows, keep, places or {}, arrow)
 
     def bound(self, columns: Mapping[str, Array], rows: int) -> Callable[[], KernelResult]:
         """`run` with inputs that are laid out in memory once, for any number of runs."""
-        keep: list[np.ndarray] = []  # temporaries whose addresses the kernel gets
+        keep: list[Any] = []  # temporaries whose addresses the kernel gets
         addresses = input_addresses(self.program, columns, rows, keep)
         return lambda: self._result(addresses, rows, [*keep], {})
 
-    def _result(self, inputs: list[int], rows: int, keep: list[np.ndarray], places: Mapping[str, np.ndarray]) -> KernelResult:
+    def _result(
+        self, inputs: list[int], rows: int, keep: list[Any], places: Mapping[str, np.ndarray], arrow: bool = False
+    ) -> KernelResult:
         outputs = [
             (_empty(rows, type) if name not in places else places[name], np.empty(rows, np.uint8) if type.nullable else None)
             for name, type in zip(self.program.outputs, self._types, strict=True)
@@ -116,14 +123,17 @@ class Kernel:
         addresses.append(0 if selection is None else selection.ctypes.data)
         result = self._call_with_arena(addresses, rows, keep)
         m = int(result[0])
-        arrays: dict[str, Array] = {}
+        arrays: dict[str, Any] = {}
         for name, type, (values, nulls) in zip(self.program.outputs, self._types, outputs, strict=True):
+            if arrow and type.plain() == STR:
+                arrays[name] = _string_array(values[:m], nulls)
+                continue
             values = objects_of(values[:m], type) if type.is_view else values[:m]
             arrays[name] = values if nulls is None else Optional(values, nulls[:m] == 0)
         counts = dict(zip(self.program.outputs, result[2:].tolist(), strict=True))
         return KernelResult(arrays, None if selection is None else selection[:m], int(result[1]), counts)
 
-    def _call_with_arena(self, addresses: list[int], rows: int, keep: list[np.ndarray]) -> np.ndarray:
+    def _call_with_arena(self, addresses: list[int], rows: int, keep: list[Any]) -> np.ndarray:
         """Calls the kernel, again with a larger arena while the arena is too small."""
         extra = self._extra(keep)
         if not self._allocates:
@@ -138,7 +148,7 @@ class Kernel:
                 return result
             size = max(2 * size, int(ends[0]) - arena.ctypes.data)
 
-    def _extra(self, keep: list[np.ndarray]) -> list[int]:
+    def _extra(self, keep: list[Any]) -> list[int]:
         """The addresses of the blocks, whose bytes have to be here, and of the call's memory."""
         if not self._blocks:
             return []
@@ -157,12 +167,16 @@ class Kernel:
         return result
 
 
-def input_addresses(program: Program, columns: Mapping[str, Array], rows: int, keep: list[np.ndarray]) -> list[int]:
+def input_addresses(program: Program, columns: Mapping[str, Any], rows: int, keep: list[Any]) -> list[int]:
     """Addresses of the values and NULL bytes of each input, as a kernel takes them; the arrays that lie there join `keep`."""
     addresses: list[int] = []
     no_nulls = _no_nulls(rows)
     for i in program.inputs:
         column = columns[i.name]
+        if isinstance(column, pa.StringArray):
+            keep += [column, _views_of_array(column), _null_bytes(column)]
+            addresses += [a.ctypes.data for a in keep[-2:]]
+            continue
         values = column.values if isinstance(column, Optional) else column
         nulls = (~column.valid).view(np.uint8) if isinstance(column, Optional) else no_nulls
         assert values.dtype == i.type.dtype and isinstance(column, Optional) == i.type.nullable, f"{i.name} is no {i.type}"
@@ -181,6 +195,31 @@ def _no_nulls(rows: int) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _zeros(count: int) -> np.ndarray:
     return np.zeros(count, np.uint8)
+
+
+def _null_bytes(array: pa.Array) -> np.ndarray:
+    if not array.null_count:
+        return _no_nulls(len(array))
+    return array.is_null().to_numpy(zero_copy_only=False).view(np.uint8)  # type: ignore[no-any-return]
+
+
+def _views_of_array(texts: pa.StringArray) -> np.ndarray:
+    """Views of an array's own memory."""
+    _, offsets, data = texts.buffers()
+    if not len(texts):
+        return np.empty((0, 2), np.int64)
+    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    lengths = np.diff(ends)
+    if texts.null_count:
+        lengths *= texts.is_valid().to_numpy(zero_copy_only=False)
+    return np.column_stack([ends[:-1] + (0 if data is None else data.address), lengths])
+
+
+def _string_array(views: np.ndarray, nulls: np.ndarray | None) -> pa.StringArray:
+    """The texts of views in Arrow's form, NULL where `nulls` says so."""
+    made = _arrow_texts(views).cast(pa.string()) if views[:, 1].any() else pa.repeat("", len(views))
+    valid = None if nulls is None else nulls[: len(views)] == 0
+    return made if valid is None or valid.all() else pc.if_else(pa.array(valid), made, None)
 
 
 def _views_of(objects: np.ndarray, type: Type, keep: list[np.ndarray]) -> np.ndarray:

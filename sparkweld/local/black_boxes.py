@@ -35,7 +35,7 @@ def captured(
         return NotImplemented
     samples = [x.sample() if isinstance(x, Definition) else x for x in mapped]
     returned = tried(annotation, samples, {k: x.sample() if isinstance(x, Definition) else x for k, x in kwargs.items()})
-    if returned is None:
+    if returned is None or returned.form == "arrow":
         return NotImplemented
     try:
         source = found[0].space.capture.call(annotation, tuple(taken), named, returned.form, returned.type)

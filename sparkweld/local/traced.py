@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from sparkweld.annotations import Annotation, Merge
 from sparkweld.annotations.domains import RowDomain
 from sparkweld.annotations.errors import DomainError
 from sparkweld.annotations.split_types import Mutated, Rows
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.ops import ValueOf
+from sparkweld.ir.arrow import ARROW_TYPES, IR_TYPES
+from sparkweld.ir.ops import IsValid, ValueOf
 from sparkweld.ir.types import BOOL, F64, I64, STR, of_dtype
 from sparkweld.pipelines import Argument
+from udf_compiler.arrow import TracedArrow
 from udf_compiler.trace import TracedArray, TracedSeries
 from udf_compiler.trace.text import Missing, text_series
 
@@ -33,7 +36,7 @@ _get = object.__getattribute__  # the attributes of traced values are hidden fro
 class Foreign:
     """Rows of a type that the IR lacks: only calls take them. `example`: some elements, to try calls on.
 
-    `form`: "array"; "series"; "list" for a Series of the elements of a list, whose dtype pandas finds out.
+    `form`: "array"; "arrow"; "series"; "list" for a Series of the elements of a list, whose dtype pandas finds out.
     """
 
     column: str
@@ -53,18 +56,20 @@ class Returned:
 
 def is_traced(x: Any) -> bool:
     """Whether `x` stands for rows. (Symbolic values claim to be of other classes.)"""
-    return type(x) in (TracedSeries, TracedArray, Foreign)
+    return type(x) in (TracedSeries, TracedArray, TracedArrow, Foreign)
 
 
 def is_series(traced: Any) -> bool:
     """Whether it stands for a Series, not an array."""
-    return type(traced) is TracedSeries or (type(traced) is Foreign and traced.form != "array")
+    return type(traced) is TracedSeries or (type(traced) is Foreign and traced.form in ("series", "list"))
 
 
 def kind_of(traced: Any) -> str:
-    """The kind of a traced Series; "numpy" for an array, "" for a foreign value."""
+    """The kind of a traced Series; "numpy" for an array, "arrow" for one of Arrow, "" for a foreign value."""
     if type(traced) is TracedSeries:
         return str(_get(traced, "kind"))
+    if type(traced) is TracedArrow:
+        return "arrow"
     return "numpy" if type(traced) is TracedArray else ""
 
 
@@ -72,6 +77,8 @@ def dtype_of(traced: Any) -> Any:
     """The dtype of a plain traced value; object for a foreign one."""
     if type(traced) is Foreign:
         return np.dtype(object)
+    if type(traced) is TracedArrow:
+        return _get(traced, "value").type.dtype
     return _get(traced, "dtype" if type(traced) is TracedArray else "_dtype")
 
 
@@ -84,13 +91,23 @@ def source_of(traced: Any) -> Any:
     """The value or column of a traced form."""
     if type(traced) is Foreign:
         return traced.column
-    return _get(traced, "value")
+    return _whole(traced) if type(traced) is TracedArrow else _get(traced, "value")
+
+
+def _whole(array: TracedArrow) -> Value:
+    """The value with its NULLs: the column itself where it is one."""
+    value, valid = _get(array, "value"), _get(array, "valid")
+    body = value.loop.body
+    if valid is not None and isinstance(body[value.id].op, ValueOf) and isinstance(body[valid.id].op, IsValid):
+        if body[value.id].args == body[valid.id].args:
+            return value.loop.value(body[value.id].args[0])  # type: ignore[no-any-return]
+    return value if valid is None else value.loop.optional(value, valid)  # type: ignore[no-any-return]
 
 
 def is_plain(traced: Any) -> bool:
     """Whether a pipeline gives it as it is: its dtype is known, and what is missing in it."""
     if type(traced) is not TracedSeries:
-        return type(traced) is TracedArray or bool(traced.column)
+        return type(traced) in (TracedArray, TracedArrow) or bool(traced.column)
     missing = missing_of(traced)
     return kind_of(traced) == "numpy" or (kind_of(traced) == "text" and not (missing.none and missing.nan) and not missing.void)
 
@@ -99,6 +116,9 @@ def sample(traced: Any) -> Any:
     """Some rows: ones, which no function treats in a special way, or texts, or real elements."""
     if type(traced) is Foreign:
         return traced.example
+    if type(traced) is TracedArrow:
+        type_ = source_of(traced).type.plain()
+        return pa.array(["a", "bc", "d e", "f"] if type_ == STR else np.ones(4, np.int32)).cast(ARROW_TYPES[type_])
     if kind_of(traced) == "text":
         return np.array(["a", "bc", "d e", "f"], object)
     return np.ones(4, np.float64 if kind_of(traced) == "maybe" else dtype_of(traced))
@@ -110,7 +130,10 @@ def argument(traced: Any, form: str | None) -> Argument | None:
         missing = missing_of(traced)
         if kind_of(traced) not in ("numpy", "text") or missing.nan or (missing.none and form not in ("list", "filled")):
             return None
-    return Argument((source_of(traced),), form or ("series" if is_series(traced) else "array"))
+    source = source_of(traced)
+    if type(traced) is TracedArrow or (type(traced) is Foreign and traced.form == "arrow"):
+        return Argument((source,), form or "arrow", type=source.type if isinstance(source, Value) else None)
+    return Argument((source,), form or ("series" if is_series(traced) else "array"))
 
 
 def column_of_row(scalar: Any, loop: LoopBuilder) -> TracedSeries | None:
@@ -159,6 +182,8 @@ def _returned(result: Any) -> Returned | None:
         return Returned("series", _type(result.to_numpy()), result)
     if type(result) is np.ndarray and result.ndim == 1:
         return Returned("array", _type(result), result)
+    if isinstance(result, pa.Array):
+        return Returned("arrow", Type(IR_TYPES[result.type].kind, True) if result.type in IR_TYPES else None, result)
     if type(result) is list and result:
         kinds = set(map(type, result))
         return Returned("list", _ELEMENTS.get(kinds.pop()) if len(kinds) == 1 else None, result)
@@ -180,6 +205,8 @@ def traced_result(source: Any, domain: RowDomain, returned: Returned, loop: Loop
             made[:] = values
             values = made
         return Foreign(source, domain, returned.form, values)
+    if returned.form == "arrow":
+        return TracedArrow.of(loop, source)
     if returned.type == STR:
         return text_series(loop, source, Missing())
     if returned.form == "series" or (returned.form == "list" and series):
@@ -193,4 +220,6 @@ def traced_like(traced: Any, source: Any, domain: RowDomain, loop: LoopBuilder) 
         return Foreign(source, domain, traced.form, traced.example)
     if type(traced) is TracedArray:
         return TracedArray(loop, (source,), shared=True)
+    if type(traced) is TracedArrow:
+        return TracedArrow.of(loop, source)
     return TracedSeries(loop, source, dtype_of(traced), kind_of(traced), True, missing_of(traced))

@@ -79,7 +79,7 @@ _KEPT_PLANS = 256
 class Pipeline:
     """Stages in order over the rows of `root`. `outputs`: name -> column; `types`: column -> its type, None for objects.
 
-    `domains`: the rows of each column, None for a merged result.
+    `domains`: the rows of each column, None for a merged result. `arrow`: its kernels make texts in Arrow's memory.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Pipeline:
     types: Mapping[str, Type | None]
     domains: Mapping[str, RowDomain | None]
     last_use: Mapping[str, int] = field(default_factory=dict)
+    arrow: bool = False
 
     @property
     def calls(self) -> tuple[BlackBox, ...]:

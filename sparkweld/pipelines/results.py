@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from sparkweld.annotations.split_types import Merge
 from sparkweld.ir.ops import Optional
@@ -97,4 +98,6 @@ def concat(pieces: Sequence[Any]) -> Any:
     """Pieces of a column, one behind the other."""
     if isinstance(pieces[0], Optional):
         return Optional(np.concatenate([p.values for p in pieces]), np.concatenate([p.valid for p in pieces]))
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    if len(pieces) == 1:
+        return pieces[0]
+    return pa.concat_arrays(pieces) if isinstance(pieces[0], pa.Array) else np.concatenate(pieces)

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from sparkweld.ir.ops import Optional
 from sparkweld.kernels import can_stream
@@ -59,7 +60,7 @@ class Runner:
         self.metrics = Metrics()
         is_large = rows * sum(type.width for type in pipeline.placed.values()) > _STREAMED * l2_bytes()
         self._stages = [
-            ready(stage, is_large and _streams(pipeline, stage), evaluated) for stage in pipeline.stages
+            ready(stage, is_large and _streams(pipeline, stage), evaluated, pipeline.arrow) for stage in pipeline.stages
         ]  # fmt: skip
         self._is_call = [isinstance(stage, Called) and isinstance(stage.step, BlackBox) for stage in pipeline.stages]
         self._lock = Lock()
@@ -146,4 +147,4 @@ def _on_threads(one: Callable[[int, int], Any], cuts: list[tuple[int, int]], thr
 def _bytes(column: Any) -> int:
     if isinstance(column, Optional):
         return column.values.nbytes + column.valid.nbytes
-    return column.nbytes if isinstance(column, np.ndarray) else 0
+    return column.nbytes if isinstance(column, np.ndarray | pa.Array) else 0

@@ -1,7 +1,7 @@
 """One stage on one block: a kernel on the block's columns, a call on pieces in the form that its function wants, or a filter.
 
-A block is a dictionary of columns: arrays, `Optional` where NULLs may be, arrays of objects where the IR has no type. Pieces
-that a function gets cannot be written, so that one that changes its input is found out.
+A block is a dictionary of columns: arrays, `Optional` where NULLs may be, arrays of objects where the IR has no type, and arrays of
+Arrow as they come and as calls give them. Pieces that a function gets cannot be written, so that one that changes its input is found out.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir import Program, Type, evaluate
-from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.arrow import ARROW_TYPES, array_of
+from sparkweld.ir.arrow import column_of as column_of_array
+from sparkweld.ir.ops import Optional
 from sparkweld.kernels import ALIGNMENT, Kernel, ObjectCache, compile_program
 from sparkweld.pipelines.capture import Argument, BlackBox, Keep
 from sparkweld.pipelines.errors import BrokenPromise, Undecided
@@ -36,12 +39,14 @@ _KEPT_TEXTS, _SHORT = 1 << 14, 64
 _ELEMENTS: dict[str, type] = {"f64": float, "i64": int, "bool": bool, "str": str}
 
 
-def ready(stage: Stage, streams: bool = False, evaluated: bool = False) -> Callable[[Block, int, Block], None]:
+def ready(
+    stage: Stage, streams: bool = False, evaluated: bool = False, arrow: bool = False
+) -> Callable[[Block, int, Block], None]:
     """What runs the stage on a block of so many rows, and puts the columns that it makes there.
 
     Its last argument are arrays of the block's rows, by column, that kernels may write their results to. `streams`: all of a
     kernel's results have places, and go past the caches. `evaluated`: programs are interpreted, for a few rows that are not worth
-    a kernel.
+    a kernel. `arrow`: kernels make texts in Arrow's memory.
     """
     if isinstance(stage, Native):
         program = stage.program
@@ -51,11 +56,11 @@ def ready(stage: Stage, streams: bool = False, evaluated: bool = False) -> Calla
             return lambda block, rows, places: _evaluate(program, block, rows)
         kernel = kernel_of(program, streams)  # once, for finding it takes as long as some thousand rows
         if not streams:
-            return lambda block, rows, places: _run_kernel(kernel, block, rows, places)
+            return lambda block, rows, places: _run_kernel(kernel, block, rows, places, arrow)
 
         def streamed(block: Block, rows: int, places: Block) -> None:
             fits = all(places[column].ctypes.data % ALIGNMENT == 0 for column in program.outputs)
-            _run_kernel(kernel if fits else kernel_of(program), block, rows, places)
+            _run_kernel(kernel if fits else kernel_of(program), block, rows, places, arrow)
 
         return streamed
     if isinstance(stage.step, Keep):
@@ -121,10 +126,10 @@ def kernel_of(program: Program, streams: bool = False) -> Kernel:
     return _loaded(_Wanted(program.digest, streams, program))
 
 
-def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block) -> None:
+def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block, arrow: bool) -> None:
     inputs = kernel.program.inputs
     rows = len(_values(block[inputs[0].name])) if inputs else rows
-    result = kernel.run({i.name: _typed(block[i.name], i.type) for i in inputs}, rows, places)
+    result = kernel.run({i.name: _typed(block[i.name], i.type) for i in inputs}, rows, places, arrow)
     if result.flagged:
         raise Undecided(f"{result.flagged} rows of {kernel.program.name} that kernels may not decide")
     block.update(result.columns)
@@ -132,26 +137,40 @@ def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block) -> None:
 
 def _hold_no_nulls(program: Program, block: Block) -> None:
     for column in (block[i.name] for i in program.inputs):
-        if isinstance(column, Optional) and not column.valid.all():
-            raise Undecided(f"{(~column.valid).sum()} rows of {program.name} that kernels may not decide")
+        nulls = column.null_count if isinstance(column, pa.Array) else (~column.valid).sum() if isinstance(column, Optional) else 0
+        if nulls:
+            raise Undecided(f"{nulls} rows of {program.name} that kernels may not decide")
 
 
 def _evaluate(program: Program, block: Block, rows: int) -> None:
     rows = len(_values(block[program.inputs[0].name])) if program.inputs else rows
-    result = evaluate(program, {i.name: _typed(block[i.name], i.type) for i in program.inputs}, rows)
+    columns = {i.name: _typed(block[i.name], i.type) for i in program.inputs}
+    result = evaluate(program, {name: _no_array(column) for name, column in columns.items()}, rows)
     if result.flagged.any():
         raise Undecided(f"{result.flagged.sum()} rows of {program.name} that kernels may not decide")
     block.update(result.columns)
 
 
-def _typed(column: Any, type: Type) -> Array:
-    """A column as a kernel takes it: nullable when the type is."""
+def _typed(column: Any, type: Type) -> Any:
+    """A column as a kernel takes it: nullable when the type is. Raises Undecided for bytes that are no text."""
+    if isinstance(column, pa.StringArray):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise Undecided(str(error)) from error
+        return column
+    column = _no_array(column)
     if type.nullable and not isinstance(column, Optional):
         return Optional(column, np.ones(len(column), np.bool_))
-    return column  # type: ignore[no-any-return]
+    return column
 
 
-def _values(column: Any) -> np.ndarray:
+def _no_array(column: Any) -> Any:
+    """An array of Arrow as kernels and functions of NumPy take it, anything else as it is."""
+    return column_of_array(column) if isinstance(column, pa.Array) else column
+
+
+def _values(column: Any) -> Any:
     return column.values if isinstance(column, Optional) else column
 
 
@@ -163,7 +182,9 @@ def _keep(step: Keep, block: Block) -> None:
 
 
 def take(column: Any, rows: Any) -> Any:
-    """Some rows of a column."""
+    """Some rows of a column; of an array of Arrow a slice."""
+    if isinstance(column, pa.Array):
+        return column.slice(rows.start, rows.stop - rows.start)
     return Optional(column.values[rows], column.valid[rows]) if isinstance(column, Optional) else column[rows]
 
 
@@ -194,11 +215,21 @@ def _given(x: Any, block: Block, own: bool) -> Any:
     if not isinstance(x, Argument):
         return x
     if x.form == "filled":
-        return _filled(block[str(x.sources[0])]).tolist()
+        return _filled(_no_array(block[str(x.sources[0])])).tolist()
+    if x.form == "arrow":
+        return _arrow(block[str(x.sources[0])], x.type)
     columns = [_plain(block[str(source)]) for source in x.sources]
     if own:
         return columns[0].copy()
     return in_form(x, columns)
+
+
+def _arrow(column: Any, type: Type | None) -> Any:
+    """A column as an array of Arrow, which it is already where the IR has no type for it. Raises Undecided for what is no text."""
+    try:
+        return column if type is None else array_of(column, type)
+    except UnicodeEncodeError as error:
+        raise Undecided(str(error)) from error
 
 
 def in_form(x: Argument, columns: Sequence[np.ndarray]) -> Any:
@@ -227,6 +258,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 def _plain(column: Any) -> np.ndarray:
     """A nullable column with None for NULL."""
+    column = _no_array(column)
     if not isinstance(column, Optional):
         return column  # type: ignore[no-any-return]
     if column.values.dtype == object and column.valid.all():
@@ -236,7 +268,7 @@ def _plain(column: Any) -> np.ndarray:
     return values
 
 
-def column_of(step: BlackBox, result: Any, rows: int) -> np.ndarray:
+def column_of(step: BlackBox, result: Any, rows: int) -> Any:
     """The column of what a call gave. Raises BrokenPromise for another container, length or type than expected."""
     length = len(result) if hasattr(result, "__len__") else None
     filtered = isinstance(step.annotation.returns, Filtered)
@@ -244,6 +276,8 @@ def column_of(step: BlackBox, result: Any, rows: int) -> np.ndarray:
         raise BrokenPromise(f"{_named(step)} returns {length} rows for {rows}")
     if step.form == "list":
         return _of_list(step, result)
+    if step.form == "arrow":
+        return _of_array(step, result)
     wanted: Any = pd.Series if step.form == "series" else np.ndarray
     if not isinstance(result, wanted) or np.ndim(result) != 1:
         raise BrokenPromise(f"{_named(step)} returns a {type(result).__name__} and not a {wanted.__name__} of one dimension")
@@ -254,6 +288,14 @@ def column_of(step: BlackBox, result: Any, rows: int) -> np.ndarray:
     if expected.kind == "O" and step.type is not None:
         _check_elements(step, array.tolist(), str)
     return array
+
+
+def _of_array(step: BlackBox, result: Any) -> pa.Array:
+    if not isinstance(result, pa.Array):
+        raise BrokenPromise(f"{_named(step)} returns a {type(result).__name__} and not an Array")
+    if step.type is not None and result.type != ARROW_TYPES[step.type.plain()]:
+        raise BrokenPromise(f"{_named(step)} returns {result.type} for some rows, and {ARROW_TYPES[step.type.plain()]} for others")
+    return result
 
 
 def _of_list(step: BlackBox, result: Any) -> np.ndarray:

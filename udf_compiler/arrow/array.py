@@ -10,26 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR, Type
+from sparkweld.ir.arrow import ARROW_TYPES, IR_TYPES
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I32, STR, Type
 from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.dates import days
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
-
-#: Arrow types of the columns that kernels hold.
-ARROW_TYPES: dict[Type, pa.DataType] = {
-    BOOL: pa.bool_(),
-    I8: pa.int8(),
-    I16: pa.int16(),
-    I32: pa.int32(),
-    I64: pa.int64(),
-    F32: pa.float32(),
-    F64: pa.float64(),
-    DATE: pa.date32(),
-    STR: pa.string(),
-}
-_IR_TYPES = {arrow: ir for ir, arrow in ARROW_TYPES.items()}
 
 
 def name_of(type: Type) -> str:
@@ -109,7 +96,7 @@ def operand(x: Any, call: str) -> Operand:
     if type(x) is ConstantDate:
         x = datetime.date.fromordinal(x.toordinal())
     scalar = x if isinstance(x, pa.Scalar) else run_prototype(call, pa.scalar, x)
-    if scalar.type not in _IR_TYPES and not pa.types.is_null(scalar.type):
+    if scalar.type not in IR_TYPES and not pa.types.is_null(scalar.type):
         refuse("SW254", call=call, type=str(scalar.type))
     return scalar
 
@@ -125,9 +112,9 @@ def type_of(x: Operand) -> pa.DataType:
 
 def ir_type(arrow: pa.DataType, call: str) -> Type:
     """The IR type of an Arrow type. Refuses SW254."""
-    if arrow not in _IR_TYPES:
+    if arrow not in IR_TYPES:
         refuse("SW254", call=call, type=str(arrow))
-    return _IR_TYPES[arrow]
+    return IR_TYPES[arrow]
 
 
 def prototype(x: Operand) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from udf_compiler.arrow import arithmetic, lists, logic, strings
+from udf_compiler.arrow import arithmetic, lists, logic, numpy_, strings
 from udf_compiler.arrow.array import TracedArrow, type_of
 from udf_compiler.arrow.batch import RecordBatchStandIn, record_batch
 from udf_compiler.arrow.struct import StructArrayStandIn, struct_field
@@ -134,6 +134,8 @@ def _pure(name: str) -> Callable[..., Any]:
 
     def constant(*args: Any, **kwargs: Any) -> Any:
         if has_traced([args, kwargs]):
+            if name == "array":
+                return numpy_.array(*args, **kwargs)
             refuse("SW259", call=call)
         return run_prototype(call, function, *args, **kwargs)
 
@@ -184,6 +186,8 @@ def array_attribute(array: TracedArrow, name: str) -> Any:
         return groups.arrow_attribute(array, name)
     if name in METHODS:
         return METHODS[name](array)
+    if name == "to_numpy":
+        return lambda *args, **kwargs: numpy_.to_numpy(array, *args, **kwargs)
     if name == "type":
         return type_of(array)
     if not hasattr(pa.Array, name):

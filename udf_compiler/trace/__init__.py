@@ -30,17 +30,18 @@ def trace(
     kept: list[tuple[str, str]] | None = None,
     handlers: bool = False,
     groups: Any = None,
+    batches: bool = False,
 ) -> Any:
     """The symbolic result of ``function(*args, **kwargs)``; the values join `loop`, guards included.
 
     `function` has been checked to be pure and rebuilt on `stand_in` objects. `exact` refuses what is only *kept*.
     `handlers`: its code can catch exceptions. `notes` collects facts for explain, `kept` the (operation, bound) pairs that
-    no op of the loop shows. Raises Refusal for anything that is not provably row by row and exact, also when the function
+    no op of the loop shows. `batches`: as `Session` has it. Raises Refusal for anything that is not provably row by row and exact, also when the function
     caught that refusal itself.
     """
     from udf_compiler.scalar.loops import RowLoops
 
-    session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers, groups)
+    session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers, groups, batches)
     for value in (*args, *(kwargs or {}).values()):
         value.shared = True
     with running(session):

@@ -31,6 +31,7 @@ class Session:
     `refused` keeps the first refusal even when the user's code catches it, so a trace that was refused never succeeds.
     `notes` are facts for `explain`; `kept` the differences that no single op of the program shows, as (operation, bound).
     `handlers`: the user's code can catch exceptions.
+    `batches`: where a row is flagged, the function itself decides its whole batch.
     `groups` collects the reductions of an aggregate function (`udf_compiler.aggregates`); None: rows may not meet.
     """
 
@@ -41,6 +42,7 @@ class Session:
     kept: list[tuple[str, str]] = field(default_factory=list)
     handlers: bool = False
     groups: Any = None
+    batches: bool = False
     refused: Refusal | None = None
 
     def note(self, text: str) -> None:

@@ -21,7 +21,7 @@ import org.apache.spark.sql.types._
 /**
  * Gives a node's UDFs, for which there is no kernel, functions that are fused for the Python worker.
  *
- * What it rewrites: the commands of pandas UDFs that call annotated functions of libraries. A function of an iterator, which has a
+ * What it rewrites: the commands of pandas and Arrow UDFs that call annotated functions of libraries. A function of an iterator, which has a
  * node to itself, becomes one of each batch; a chain becomes one function, and those that stand beside each other take the columns
  * of all, so that one of them computes what all have in common. A
  * function that is a whole kernel is none of them: its operations cost less in the JVM than its result's way from Python. The
@@ -38,7 +38,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       if (groups.isEmpty) node
       else {
         val made = groups.flatMap(_.udfs).toMap
-        val rewritten = node.copy(udfs = node.udfs.zipWithIndex.map { case (udf, i) => made.getOrElse(i, udf) }, evalType = EvalTypes.ScalarPandas)
+        val rewritten = node.copy(udfs = node.udfs.zipWithIndex.map { case (udf, i) => made.getOrElse(i, udf) }, evalType = fusedType(node))
         rewritten.copyTagsFrom(node)
         FusedFunction.set(rewritten, groups.map(_.record), node)
         rewritten
@@ -68,7 +68,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
         val udfs = members.zip(group.path("payloads").elements().asScala.map(_.asText).toSeq).map { case (i, payload) =>
           val (udf, chain) = (node.udfs(i), functions(node.udfs(i)))
           val function = SparkInternals.withCommand(chain.last.func, bytes(payload), chain.map(_.func))
-          i -> udf.copy(func = function, children = arguments, evalType = EvalTypes.ScalarPandas)
+          i -> udf.copy(func = function, children = arguments, evalType = fusedType(node))
         }
         val names = members.map(i => functions(node.udfs(i)).map(_.name).mkString(", ")).mkString(" + ")
         val stages = group.path("stages").elements().asScala.map(_.asText).toSeq
@@ -160,7 +160,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     val allFused = FusedFunction.of(node).map(_.functions).sum == node.udfs.size
     Option.when(allFused && !conf.arrowUseLargeVarTypes && held && !places.contains(None)) {
       val starts = AttributeReference(Starts, BooleanType, nullable = false)()
-      val stateful = places.flatten.distinct.filter(i => isStateful(node.child.output(i)))
+      val stateful = places.flatten.distinct.filter(i => EvalTypes.seesBatchState(node.evalType) && isStateful(node.child.output(i)))
       val udfs = node.udfs.map { udf =>
         udf.copy(evalType = EvalTypes.ScalarArrow, children = udf.children :+ NamedArgumentExpression(Starts, starts))
       }
@@ -230,7 +230,11 @@ private[rules] object FusedFunctions {
   private val AboutCalls = Set("SW642", "SW643", "SW644", "SW645", "SW650", "SW651")
 
   /** Kinds of UDF that may call them. */
-  private val Fusable = Set(EvalTypes.ScalarPandas, EvalTypes.ScalarPandasIterator)
+  private val Fusable = Set(EvalTypes.ScalarPandas, EvalTypes.ScalarPandasIterator, EvalTypes.ScalarArrow, EvalTypes.ScalarArrowIterator)
+
+  /** The kind of the functions in a node of these: a function of an iterator becomes one of each batch. */
+  private def fusedType(node: ArrowEvalPythonExec): Int =
+    if (EvalTypes.seesBatchState(node.evalType)) EvalTypes.ScalarPandas else EvalTypes.ScalarArrow
 
   private def aboutService(refusal: Refusal): Boolean = Seq("SW4", "SW5").exists(refusal.code.startsWith)
 

@@ -224,6 +224,9 @@ object EvalTypes {
   /** Scalar UDFs of Arrow's arrays. */
   val ScalarArrow: Int = PythonEvalType.SQL_SCALAR_ARROW_UDF
 
+  /** The same of an iterator of batches. */
+  val ScalarArrowIterator: Int = PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF
+
   /** mapInPandas. */
   val MapPandas: Int = PythonEvalType.SQL_MAP_PANDAS_ITER_UDF
 
@@ -234,7 +237,7 @@ object EvalTypes {
   private val pandas = Set(ScalarPandas, ScalarPandasIterator, MapPandas)
 
   private val others = Set(Batched, PythonEvalType.SQL_ARROW_BATCHED_UDF, ScalarArrow,
-    PythonEvalType.SQL_SCALAR_ARROW_ITER_UDF, MapArrow)
+    ScalarArrowIterator, MapArrow)
 
   /** Whether the compile service knows functions of this kind. */
   def isKnown(evalType: Int): Boolean = pandas(evalType) || others(evalType)

@@ -1,0 +1,48 @@
+"""Arrays of Arrow to columns as programs take them, and back: NULL stays NULL, and NaN stays NaN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparkweld.ir.ops import Optional
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR, Type
+
+#: Arrow types of the columns that kernels hold.
+ARROW_TYPES: dict[Type, pa.DataType] = {
+    BOOL: pa.bool_(),
+    I8: pa.int8(),
+    I16: pa.int16(),
+    I32: pa.int32(),
+    I64: pa.int64(),
+    F32: pa.float32(),
+    F64: pa.float64(),
+    DATE: pa.date32(),
+    STR: pa.string(),
+}
+IR_TYPES = {arrow: ir for ir, arrow in ARROW_TYPES.items()}
+
+
+def column_of(array: pa.Array) -> Optional:
+    """The column of an array of one of these types, zero (or "") where NULL. Views of its memory where Arrow has such.
+
+    Raises UnicodeDecodeError for bytes that are no UTF-8.
+    """
+    if array.type == pa.date32():
+        array = array.view(pa.int32())
+    if not array.null_count:
+        return Optional(array.to_numpy(zero_copy_only=False), np.ones(len(array), np.bool_))
+    filled = array.fill_null(IR_TYPES[array.type].zero)
+    return Optional(filled.to_numpy(zero_copy_only=False), array.is_valid().to_numpy(zero_copy_only=False))
+
+
+def array_of(column: Any, type: Type) -> pa.Array:
+    """The array of a column of this type, or the array that it is. Raises UnicodeEncodeError for half of a surrogate pair."""
+    if isinstance(column, pa.Array):
+        return column
+    values, mask = (column.values, ~column.valid) if isinstance(column, Optional) else (column, None)
+    arrow = ARROW_TYPES[type.plain()]
+    made = pa.array(values, pa.int32() if arrow == pa.date32() else arrow, mask, from_pandas=False)
+    return made.view(arrow)

@@ -1,0 +1,46 @@
+"""Arrays of Arrow to those of NumPy and back: ``Array.to_numpy`` and ``pa.array``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparkweld.ir.arrow import ARROW_TYPES
+from sparkweld.ir.types import BOOL
+from udf_compiler.arrow.array import TracedArrow, name_of
+from udf_compiler.trace import TracedArray, TracedSeries
+from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.values import raw
+
+
+def to_numpy(x: TracedArrow, zero_copy_only: Any = True, writable: Any = False) -> TracedArray:
+    """NULL is NaN among floats. NULLs in other columns make all of a batch another dtype, and without a copy they raise: such
+    batches are flagged where the function itself decides them, else refused (SW251).
+    """
+    call, loop, value, type = "Array.to_numpy", x.loop, x.value, x.value.type
+    if not isinstance(zero_copy_only, bool) or writable is not False:
+        refuse("SW262", call=call, what=f"zero_copy_only={zero_copy_only!r}, writable={writable!r}")
+    if not (type.is_float or type.is_int or (type == BOOL and not zero_copy_only)):
+        refuse("SW251", call=f"{call} of {name_of(type)}")
+    if x.valid is not None and type.is_float and not zero_copy_only:
+        value = loop.select(x.valid, value, loop.const(float("nan"), type))
+    elif x.valid is not None:
+        if not current().batches:
+            refuse("SW251", call=f"{call} of a column that may hold NULL")
+        loop.guard(x.valid)
+    return TracedArray(loop, (value,), shared=True)
+
+
+def array(obj: Any, type: Any = None, mask: Any = None, size: Any = None, from_pandas: Any = None, safe: Any = True) -> TracedArrow:
+    """The Array of an array of NumPy, or of a Series, in whose place NaN is NULL unless `from_pandas` says otherwise."""
+    call = "pa.array"
+    series = isinstance(obj, TracedSeries)
+    plain = series and obj.kind == "numpy" or isinstance(obj, TracedArray) and obj.ndim == 1
+    if not plain or obj.value.type not in ARROW_TYPES:
+        refuse("SW262", call=call, what=raw(obj))
+    own = ARROW_TYPES[obj.value.type]
+    if mask is not None or size is not None or from_pandas not in (None, True, False) or not (type is None or type == own):
+        refuse("SW262", call=call, what=f"{raw(obj)} as another type, or in part")
+    loop, value = obj.loop, obj.value
+    if not value.type.is_float or not (series if from_pandas is None else from_pandas):
+        return TracedArrow(loop, value)
+    return TracedArrow(loop, value, loop.call("logical_not", loop.call("isnan", value)))
