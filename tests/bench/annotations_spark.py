@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.special
 import snowballstemmer
@@ -23,8 +24,8 @@ from mozart_spark import measure_mozart
 from progress import Progress
 from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import pandas_udf
-from pyspark.sql.types import DoubleType, StringType
+from pyspark.sql.functions import arrow_udf, pandas_udf
+from pyspark.sql.types import DoubleType, LongType, StringType
 
 import sparkweld
 from sparkweld.annotations import Merged, Rows, splittable
@@ -67,6 +68,22 @@ def _texts(name: pd.Series) -> pd.Series:
     return name.str.strip().str.lower().map(html.escape).str.slice(0, 12)
 
 
+def _middle_of_arrow(price: pa.Array, strike: pa.Array, t: pa.Array, vol: pa.Array) -> pa.Array:
+    spread = pc.multiply(vol, pc.sqrt(t))
+    drift = pc.multiply(pc.add(pc.multiply(pc.multiply(vol, vol), 0.5), 0.03), t)
+    d1 = pc.divide(pc.add(pc.ln(pc.divide(price, strike)), drift), spread)
+    d2 = pc.subtract(d1, spread)
+    n1 = pc.add(pc.multiply(pa.array(scipy.special.erf(pc.multiply(d1, 0.7071067811865476).to_numpy())), 0.5), 0.5)
+    n2 = pc.add(pc.multiply(pc.tanh(pc.multiply(d2, 0.7978845608028654)), 0.5), 0.5)
+    call = pc.subtract(pc.multiply(price, n1), pc.multiply(pc.multiply(strike, pc.exp(pc.multiply(t, -0.03))), n2))
+    delta = pc.subtract(pc.log1p(pc.exp(d2)), pc.multiply(pc.sin(d1), pc.cos(d2)))
+    return pc.add(call, pc.if_else(pc.greater(call, delta), delta, pc.tanh(delta)))
+
+
+def _texts_of_arrow(name: pa.Array) -> pa.Array:
+    return pc.add(pc.utf8_length(pc.utf8_title(pc.utf8_trim_whitespace(name))), 1)
+
+
 _STEMMER = snowballstemmer.stemmer("english")
 
 
@@ -88,6 +105,8 @@ UDFS: tuple[tuple[str, Callable[..., Any], tuple[str, ...], Any, float, float], 
     ("black boxes for texts that do not", _unescaped, ("title",), StringType(), 0.0, 0.5),
     ("dear black boxes alone, whose own time is the floor", _all_black, ("price", "strike", "t", "vol"), DoubleType(), 0.0, 1.0),
     ("texts", _texts, ("name",), StringType(), 0.0, 1.0),
+    ("one call in the middle, arrays of Arrow", _middle_of_arrow, ("price", "strike", "t", "vol"), DoubleType(), 0.0, 1.0),
+    ("texts, arrays of Arrow", _texts_of_arrow, ("title",), LongType(), 0.0, 1.0),
     ("stems of words", _stems, ("name",), DoubleType(), 0.0, 0.05),
 )
 
@@ -148,7 +167,8 @@ def measure_spark(arguments: argparse.Namespace, progress: Progress) -> bool:
         print("| UDF in Spark | rows | plugin off | plugin on | on vs off | target |\n|---|---:|---:|---:|---:|---|")
         for name, function, columns, type, target, part in UDFS:
             rows = int(ROWS * arguments.scale * part)
-            query = frame.where(f"id < {rows}").select("id", pandas_udf(function, type)(*columns).alias("r"))
+            made = arrow_udf if name.endswith("arrays of Arrow") else pandas_udf
+            query = frame.where(f"id < {rows}").select("id", made(function, type)(*columns).alias("r"))
             _compare(spark, query, name)
             seconds = best(spark, lambda query=query: query, arguments.repeats)
             factor = seconds["false"] / seconds["true"]
