@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -215,6 +217,25 @@ def struct_reply(function, returns="long", fields=("a", "x")):
     """The reply for an arrow UDF of a struct of a long `a` and a double `x`."""
     types = {"a": "long", "x": "double"}
     return compile_struct(function, 250, {name: types[name] for name in fields}, returns, types)
+
+
+def test_arrays_of_numpy():
+    for type in ("double", "float"):
+        check(lambda x: pa.array(x.to_numpy(zero_copy_only=False) * 2), (type,))
+        check(lambda x: pa.array(np.abs(x.to_numpy(False)), from_pandas=True), (type,))
+        check(lambda x: pa.array(pd.Series(x.to_numpy(zero_copy_only=False)) + 1), (type,))
+    check(lambda x: pc.add(pa.array(x.fill_null(0).to_numpy() * 2, pa.int64()), x), ("long",))
+    check(lambda x: pa.array(~x.fill_null(True).to_numpy(zero_copy_only=False)), ("boolean",))
+    for function, type, code in (
+        (lambda x: pa.array(x.to_numpy()), "double", "SW251"),  # raises for NULL, and says of how many
+        (lambda x: pa.array(x.to_numpy(zero_copy_only=False)), "long", "SW251"),  # floats where the batch has a NULL
+        (lambda x: pa.array(x.fill_null("").to_numpy(zero_copy_only=False)), "string", "SW251"),
+        (lambda x: pa.array(x.fill_null(True).to_numpy()), "boolean", "SW251"),
+        (lambda x: x.fill_null(0.0).to_numpy(), "double", "SW363"),
+        (lambda x: pa.array(x.to_numpy(False), mask=x.to_numpy(False) > 0), "double", "SW262"),
+        (lambda x: pa.array(x.to_numpy(False), pa.float32()), "double", "SW262"),
+    ):
+        assert code in codes(compile_udf(function, 250, {"a": type}, "double"))
 
 
 def test_structs():

@@ -1,4 +1,4 @@
-"""Fused Arrow UDFs give what PySpark's worker gives for the original one on each of Spark's batches, NULLs and errors included."""
+"""Fused Arrow UDFs give what PySpark's worker gives for the original on each of Spark's batches, NULLs and errors included."""
 
 from __future__ import annotations
 

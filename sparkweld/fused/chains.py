@@ -18,7 +18,7 @@ ARROW = (_SCALAR_ARROW, _ITERATOR_ARROW)
 
 
 def chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
-    """The innermost function first. Refuses kinds that are no pandas or Arrow UDFs (SW206), and other shapes of chains (SW646)."""
+    """The innermost function first. Refuses other kinds than pandas and Arrow UDFs (SW206), and other chains (SW646)."""
     chain = [udf]
     while any(argument.get("udf") is not None for argument in chain[0]["args"]):
         if len(chain[0]["args"]) != 1:

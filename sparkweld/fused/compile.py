@@ -161,7 +161,9 @@ class _Siblings:
         return {
             "arguments": self.arguments,
             "payloads": [
-                command(shipped, number, chain.payloads, self.taken[number], chain.return_type, self.confs, few, self.arrow).hex()
+                command(
+                    shipped, number, chain.payloads, self.taken[number], chain.return_type, self.confs, few, self.arrow
+                ).hex()
                 for number, chain in enumerate(self.chains)
             ],
             "stages": [stage_text(pipeline, stage) for stage in pipeline.stages],
@@ -222,10 +224,7 @@ class _Siblings:
         columns: list[Column] = []
         given: dict[int, dict[str | None, Any]] = {}
         for number, (argument, field, spark_type) in enumerate(self.columns):
-            if self.arrow:
-                column, traced = _input_of_arrow(capture, f"in{number}", argument, field, spark_type)
-            else:
-                column, traced = self._input(capture, f"in{number}", argument, field, spark_type, number in nulls)
+            column, traced = self._input(capture, f"in{number}", argument, field, spark_type, number in nulls)
             columns.append(column)
             given.setdefault(argument, {})[field] = traced
         values = {argument: _argument(capture, fields, self.arrow) for argument, fields in given.items()}
@@ -255,7 +254,8 @@ class _Siblings:
         place = prepared.place
         if stand_ins.calls == before:
             raise refusal("SW641", place, function=chain.name)
-        if type(result) is not (TracedArrow if self.arrow else TracedSeries) or not is_plain(result) or source_of(result).loop is not capture.loop():
+        wanted = TracedArrow if self.arrow else TracedSeries
+        if type(result) is not wanted or not is_plain(result) or source_of(result).loop is not capture.loop():
             raise refusal("SW645", place, function=chain.name, what=f"a {type(result).__name__.removeprefix('Traced')}")
         return result
 
@@ -277,10 +277,15 @@ class _Siblings:
 
     def _input(
         self, capture: Capture, name: str, argument: int, field: str | None, spark_type: str, nulls: bool
-    ) -> tuple[Column, TracedSeries]:
+    ) -> tuple[Column, Any]:
         loop = capture.loop()
+        if self.arrow:
+            type = COLUMN_TYPES[spark_type]
+            value: Any = capture.input(name, Type(type.kind, True))
+            column = Column(name, argument, field, str(ARROW_TYPES[type]), type == STR, arrow=True)
+            return column, TracedArrow.of(loop, value)
         if spark_type == "string":
-            value: Any = capture.input(name, Type("str", True))
+            value = capture.input(name, Type("str", True))
             return Column(name, argument, field, "object", True), text_series(loop, value, Missing(none=True))
         if spark_type == "date":
             value = capture.input(name, Type("date", nulls))
@@ -295,7 +300,8 @@ class _Siblings:
 
         Only the first form is compiled for it, as most batches have no NULLs among their integers; workers compile the others.
         """
-        for number, form, nulls in [(n, form, nulls) for n, form in enumerate(made.forms) for nulls in {False, self.arrow}]:
+        with_nulls = (False, True) if self.arrow else (False,)
+        for number, form, nulls in [(n, form, nulls) for n, form in enumerate(made.forms) for nulls in with_nulls]:
             args = _made_up(form, nulls)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -329,16 +335,6 @@ def _of_two_batches(prepared: Prepared, capture: Capture, stand_ins: StandIns, s
 def _taken(args: tuple[Any, ...], taken: Sequence[tuple[int, str | None]]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of one chain of those of all."""
     return tuple(args[at] for at, name in taken if name is None), {name: args[at] for at, name in taken if name is not None}
-
-
-def _input_of_arrow(
-    capture: Capture, name: str, argument: int, field: str | None, spark_type: str
-) -> tuple[Column, TracedArrow]:
-    """A column of an Arrow UDF, whose NULLs are apart from its values."""
-    type = COLUMN_TYPES[spark_type]
-    value: Any = capture.input(name, Type(type.kind, True))
-    column = Column(name, argument, field, str(ARROW_TYPES[type]), type == STR, arrow=True)
-    return column, TracedArrow.of(capture.loop(), value)
 
 
 def _argument(capture: Capture, fields: dict[str | None, Any], arrow: bool) -> Any:

@@ -31,8 +31,8 @@ from sparkweld.pipelines.results import concat
 
 #: Loaded plans of a worker process, which serves one task after another: models in them are read once.
 _PLANS = 16
-#: From arrays of Arrow to Series (None: functions take arrays), and from what a function gives and the rows that it has to have to
-#: an array, as PySpark does both.
+#: From arrays of Arrow to Series (None: functions take arrays), and from what a function gives and the rows that it has to have
+#: to an array, as PySpark does both.
 Conversions = tuple[Callable[[Sequence[Any]], Sequence[Any]] | None, Callable[[Any, int], Any]]
 #: Texts of so many rows, and what is made of them, are in the second-level cache while they are converted.
 _PIECE = 1 << 12
@@ -44,8 +44,8 @@ _MOST_IN_VAIN = 20
 class Column:
     """An input column: the number of the argument that holds it, the field in it (None: all of it), its dtype.
 
-    `arrow`: an array of Arrow, whose type is called `dtype`. `text`: strings, None where NULL. `date`: dates of Python, None where NULL; None is none of this form unless it `has_none`.
-    `equals`: what it has to be in all rows.
+    `text`: strings, None where NULL. `date`: dates of Python, None where NULL; None is none of this form unless it `has_none`.
+    `equals`: what it has to be in all rows. `arrow`: an array of Arrow, whose type is called `dtype`.
     """
 
     name: str

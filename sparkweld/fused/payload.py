@@ -37,8 +37,8 @@ def command(
     """The command of a function that gives a result of `plan` (see `function.load`) in the place of the chain of `originals`.
 
     It is called with Series as a scalar pandas UDF or, with `sparkweld_starts` behind them, with Arrow's arrays as a scalar Arrow
-    UDF. `confs`: what the worker of a pandas UDF would be told. `few`: a task's first rows that are not worth an import. `arrow`:
-    the originals are scalar Arrow UDFs.
+    UDF; without them, too, where the originals are such (`arrow`). `confs`: what the worker of a pandas UDF would be told. `few`:
+    a task's first rows that are not worth an import.
     """
     chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
     function = _either(plan, number, chain, return_type, confs, few, arrow)
@@ -56,8 +56,9 @@ def _either(
 
 
 def batch_command(iterator: bytes, return_type: Any, arrow: bool = False) -> bytes:
-    """The command of the function of one batch that the iterator UDF of this command is, which treats each batch alike. `arrow`: of
-    arrays of Arrow.
+    """The command of the function of one batch that the iterator UDF of this command is, which treats each batch alike.
+
+    `arrow`: of arrays of Arrow.
     """
     return cloudpickle.dumps((_by_value(_each_batch)(iterator, arrow), return_type))  # type: ignore[no-any-return]
 
@@ -182,7 +183,8 @@ def _each_batch(iterator: bytes, arrow: bool) -> Callable[..., Any]:
             made = CPickleSerializer().loads(iterator)
             if isinstance(made, Broadcast):
                 made = CPickleSerializer().loads(made.value)
-            results.append(verify_return_type(made[0](batches()), Iterator[pa.Array if arrow else pd.Series]))
+            expected = Iterator[pa.Array] if arrow else Iterator[pd.Series]
+            results.append(verify_return_type(made[0](batches()), expected))
         given.append(args[0] if len(args) == 1 else args)
         return next(results[0])
 

@@ -48,8 +48,9 @@ _ARROW = (pa.Array, pa.Scalar, pa.DataType)
 
 
 class StandIns:
-    """The stand-ins of one trace, whose calls join `capture`. `calls`: how many did. `native`: what the compiler has in place of a
-    library's object, None when it may not be used.
+    """The stand-ins of one trace, whose calls join `capture`. `calls`: how many did.
+
+    `native`: what the compiler has in place of a library's object, None when it may not be used.
     """
 
     def __init__(self, capture: Capture, native: Callable[[object], Any] = native_stand_in) -> None:

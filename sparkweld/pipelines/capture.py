@@ -23,8 +23,9 @@ Source = Value | str
 
 @dataclass(frozen=True, eq=False)
 class Argument:
-    """An argument of a call that has rows. `form` is what the function sees of the `sources`: "array", "arrow" (an array of Arrow),
-    "series" or "list" of one, "filled" for a list with another of its values where it is NULL, "matrix" of some, "frame" of some that are called `names`. `type`: of an array of Arrow, None where the IR has none.
+    """An argument of a call that has rows. `form` is what the function sees of the `sources`: "array", "series" or "list" of one,
+    "filled" for a list with another of its values where it is NULL, "matrix" of some, "frame" of some that are called `names`,
+    "arrow" for an array of Arrow, whose `type` is None where the IR has none.
     """
 
     sources: tuple[Source, ...]

@@ -1,7 +1,8 @@
 """One stage on one block: a kernel on the block's columns, a call on pieces in the form that its function wants, or a filter.
 
-A block is a dictionary of columns: arrays, `Optional` where NULLs may be, arrays of objects where the IR has no type, and arrays of
-Arrow as they come and as calls give them. Pieces that a function gets cannot be written, so that one that changes its input is found out.
+A block is a dictionary of columns: arrays, `Optional` where NULLs may be, arrays of objects where the IR has no type, and arrays
+of Arrow as they come and as calls give them. Pieces that a function gets cannot be written, so that one that changes its input is
+found out.
 """
 
 from __future__ import annotations
@@ -137,7 +138,9 @@ def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block, arrow: b
 
 def _hold_no_nulls(program: Program, block: Block) -> None:
     for column in (block[i.name] for i in program.inputs):
-        nulls = column.null_count if isinstance(column, pa.Array) else (~column.valid).sum() if isinstance(column, Optional) else 0
+        nulls = 0
+        if isinstance(column, pa.Array | Optional):
+            nulls = column.null_count if isinstance(column, pa.Array) else (~column.valid).sum()
         if nulls:
             raise Undecided(f"{nulls} rows of {program.name} that kernels may not decide")
 
@@ -225,7 +228,7 @@ def _given(x: Any, block: Block, own: bool) -> Any:
 
 
 def _arrow(column: Any, type: Type | None) -> Any:
-    """A column as an array of Arrow, which it is already where the IR has no type for it. Raises Undecided for what is no text."""
+    """A column as an array of Arrow, which it is where the IR has no type for it. Raises Undecided for what is no text."""
     try:
         return column if type is None else array_of(column, type)
     except UnicodeEncodeError as error:
@@ -293,8 +296,9 @@ def column_of(step: BlackBox, result: Any, rows: int) -> Any:
 def _of_array(step: BlackBox, result: Any) -> pa.Array:
     if not isinstance(result, pa.Array):
         raise BrokenPromise(f"{_named(step)} returns a {type(result).__name__} and not an Array")
-    if step.type is not None and result.type != ARROW_TYPES[step.type.plain()]:
-        raise BrokenPromise(f"{_named(step)} returns {result.type} for some rows, and {ARROW_TYPES[step.type.plain()]} for others")
+    wanted = None if step.type is None else ARROW_TYPES[step.type.plain()]
+    if wanted not in (None, result.type):
+        raise BrokenPromise(f"{_named(step)} returns {result.type} for some rows, and {wanted} for others")
     return result
 
 

@@ -1,4 +1,4 @@
-"""Arrow UDFs with annotated black-box calls in Spark: one pipeline in the Python worker, whose rows are those of the plugin off."""
+"""Arrow UDFs with annotated black-box calls in Spark: pipelines in the Python worker, whose rows are those of the plugin off."""
 
 from __future__ import annotations
 

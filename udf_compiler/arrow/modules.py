@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import pyarrow as pa
@@ -174,8 +175,9 @@ def _method(name: str) -> Callable[[TracedArrow], Any]:
     return bound
 
 
-#: Methods of an Array that are functions of pyarrow.compute.
+#: Methods of an Array: functions of pyarrow.compute, and its way to NumPy.
 METHODS = {name: _method(name) for name in ("cast", "fill_null", "is_null", "is_valid", "is_nan")}
+METHODS["to_numpy"] = lambda array: partial(numpy_.to_numpy, array)
 
 
 def array_attribute(array: TracedArrow, name: str) -> Any:
@@ -186,8 +188,6 @@ def array_attribute(array: TracedArrow, name: str) -> Any:
         return groups.arrow_attribute(array, name)
     if name in METHODS:
         return METHODS[name](array)
-    if name == "to_numpy":
-        return lambda *args, **kwargs: numpy_.to_numpy(array, *args, **kwargs)
     if name == "type":
         return type_of(array)
     if not hasattr(pa.Array, name):

@@ -30,7 +30,7 @@ def to_numpy(x: TracedArrow, zero_copy_only: Any = True, writable: Any = False) 
     return TracedArray(loop, (value,), shared=True)
 
 
-def array(obj: Any, type: Any = None, mask: Any = None, size: Any = None, from_pandas: Any = None, safe: Any = True) -> TracedArrow:
+def array(obj: Any, type: Any = None, mask: Any = None, size: Any = None, from_pandas: Any = None) -> TracedArrow:
     """The Array of an array of NumPy, or of a Series, in whose place NaN is NULL unless `from_pandas` says otherwise."""
     call = "pa.array"
     series = isinstance(obj, TracedSeries)

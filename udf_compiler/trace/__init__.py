@@ -36,8 +36,8 @@ def trace(
 
     `function` has been checked to be pure and rebuilt on `stand_in` objects. `exact` refuses what is only *kept*.
     `handlers`: its code can catch exceptions. `notes` collects facts for explain, `kept` the (operation, bound) pairs that
-    no op of the loop shows. `batches`: as `Session` has it. Raises Refusal for anything that is not provably row by row and exact, also when the function
-    caught that refusal itself.
+    no op of the loop shows. `batches`: as `Session` has it. Raises Refusal for anything that is not provably row by row and
+    exact, also when the function caught that refusal itself.
     """
     from udf_compiler.scalar.loops import RowLoops
 
