@@ -219,6 +219,7 @@ def struct_reply(function, returns="long", fields=("a", "x")):
     return compile_struct(function, 250, {name: types[name] for name in fields}, returns, types)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_arrays_of_numpy():
     for type in ("double", "float"):
         check(lambda x: pa.array(x.to_numpy(zero_copy_only=False) * 2), (type,))
