@@ -1,7 +1,7 @@
 """What a traced function sees of libraries: annotated functions as calls that are captured, the rest as the compiler has it.
 
-A function that the compiler knows, too, is tried natively first, but for Arrow's functions of texts: they take all alphabets,
-and kernels leave some rows to them. What is neither compiled nor annotated is refused by name: an
+A function that the compiler knows, too, is tried natively first, but for Arrow's functions of texts: they take all alphabets
+as they lie in memory. What is neither compiled nor annotated is refused by name: an
 annotation is the only word for it that the function works row by row.
 """
 
@@ -20,14 +20,16 @@ import pyarrow as pa
 from sparkweld.annotations import Annotation, annotation_of
 from sparkweld.annotations.annotation import ATTRIBUTE
 from sparkweld.annotations.errors import DomainError
-from sparkweld.annotations.split_types import Filtered, Merge, Rows
+from sparkweld.annotations.split_types import Filtered, Merge
 from sparkweld.annotations.tables import libraries
 from sparkweld.errors import Refusal
 from sparkweld.fused.payload import pickled
 from sparkweld.ir import Value
 from sparkweld.ir.ops import IsValid
+from sparkweld.ir.types import STR
 from sparkweld.local.traced import argument, column_of_row, fits, is_series, is_traced, sample, source_of, traced_result, tried
 from sparkweld.pipelines import Capture
+from udf_compiler.arrow import TracedArrow
 from udf_compiler.calls.numpy_ import has_traced
 from udf_compiler.scalar.exceptions import of_python
 from udf_compiler.scalar.paths import explorer
@@ -144,7 +146,7 @@ class BlackBoxFunction:
         kwargs = {name: x if is_scalar(x) else self._real(x) for name, x in kwargs.items()}
         if not of_row and not any(map(is_traced, (*args, *kwargs.values()))):
             return self._plainly(args, kwargs)
-        if self._native is not None and _is_of_arrow_texts(self._annotation):
+        if self._native is not None and _are_arrow_texts((*args, *kwargs.values())):
             result = attempt(lambda: self._owner.call(self._annotation, args, kwargs, None))
             if not isinstance(result, Refusal):
                 return result
@@ -272,8 +274,10 @@ def _is_plain(x: Any) -> bool:
     return x is None or type(x) in _PLAIN or isinstance(x, (np.generic, *_ARROW))
 
 
-def _is_of_arrow_texts(annotation: Annotation) -> bool:
-    return any(isinstance(t, Rows) and (t.container, t.dtype) == ("arrow", "str") for t in annotation.args)
+def _are_arrow_texts(args: tuple[Any, ...]) -> bool:
+    """Whether a function of arrays of Arrow is given texts."""
+    arrays = [source_of(x).type.plain() for x in args if type(x) is TracedArrow]
+    return bool(arrays) and (STR in arrays or any(type(x) is str or isinstance(x, pa.StringScalar) for x in args))
 
 
 def _is_foreign_ufunc(original: object) -> bool:
