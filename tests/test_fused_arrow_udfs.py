@@ -166,6 +166,11 @@ def test_calls_that_break_their_annotations(number, capfd):
     assert ran > 0 and "breaks its annotation" in capfd.readouterr().err
 
 
+def test_what_is_saved_is_held_against_arrow():
+    few, many = (lambda x: pc.add(same(x), 1.0), lambda x: pc.exp(pc.sin(pc.exp(pc.sin(same(x))))))
+    assert fused(few, DoubleType(), column("x"))["saves"] < 0 < fused(many, DoubleType(), column("x"))["saves"]
+
+
 def test_bytes_that_are_no_text():
     bad = pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"a\xff")])
     check(lambda s: pc.utf8_length(pc.utf8_reverse(pc.utf8_trim_whitespace(s))), LongType(), "string", {"bad": bad})

@@ -14,15 +14,15 @@ from sparkweld.pipelines import Pipeline
 from sparkweld.pipelines.block_size import first_guess
 from sparkweld.pipelines.plan import Native
 
-#: An operation on a column by pandas, and in a kernel: arithmetic and comparisons, functions of libm, strings.
-_ARITHMETIC, _KERNEL_ARITHMETIC = 2.0, 0.05
-_LIBM, _KERNEL_LIBM = 8.0, 2.2
-_STRINGS, _KERNEL_STRINGS = 100.0, 42.0
-#: The way of a text into a kernel, or out of it.
-_TEXT = 90.0
+#: An operation on a column by pandas, by Arrow, and in a kernel: arithmetic and comparisons, functions of libm, strings.
+_ARITHMETIC, _ARROW_ARITHMETIC, _KERNEL_ARITHMETIC = 2.0, 0.8, 0.05
+_LIBM, _ARROW_LIBM, _KERNEL_LIBM = 8.0, 7.0, 2.2
+_STRINGS, _ARROW_STRINGS, _KERNEL_STRINGS = 100.0, 25.0, 42.0
+#: The way of a text into a kernel, or out of it: of Python's, of Arrow's.
+_TEXT, _ARROW_TEXT = 90.0, 16.0
 #: A stage on a block, whatever its rows.
 _STAGE = 30_000.0
-#: What stands for no operation of pandas'.
+#: What stands for no operation of a library's.
 _NOTHING = (Const, Read, IsValid, ValueOf, MakeOptional)
 
 
@@ -31,8 +31,9 @@ def saved(pipeline: Pipeline) -> float:
     kernels = [stage.program for stage in pipeline.stages if isinstance(stage, Native) and not stage.only_looks_for_nulls]
     total = -_STAGE * len(pipeline.stages) / first_guess(pipeline)
     for program in kernels:
-        total += sum(map(_of_operation, (let for loop in program.loops for let in loop.body)))
-        total -= _TEXT * _texts(pipeline, (*(i.name for i in program.inputs), *program.outputs))
+        total += sum(_of_operation(let, pipeline.arrow) for loop in program.loops for let in loop.body)
+        texts = _texts(pipeline, (*(i.name for i in program.inputs), *program.outputs))
+        total -= (_ARROW_TEXT if pipeline.arrow else _TEXT) * texts
     return total
 
 
@@ -48,12 +49,12 @@ def may_repeat(pipeline: Pipeline, calls: int) -> bool:
     return any(call.annotation.elementwise for call in pipeline.calls) or len(pipeline.calls) < calls
 
 
-def _of_operation(let: Let) -> float:
+def _of_operation(let: Let, arrow: bool) -> float:
     op = let.op
     if isinstance(op, _NOTHING):
         return 0.0
     if op.name.startswith(("str", "regex")):
-        return _STRINGS - _KERNEL_STRINGS
+        return (_ARROW_STRINGS if arrow else _STRINGS) - _KERNEL_STRINGS
     if isinstance(op, Call) and op.bound is not None:
-        return _LIBM - _KERNEL_LIBM
-    return _ARITHMETIC - _KERNEL_ARITHMETIC
+        return (_ARROW_LIBM if arrow else _LIBM) - _KERNEL_LIBM
+    return (_ARROW_ARITHMETIC if arrow else _ARITHMETIC) - _KERNEL_ARITHMETIC

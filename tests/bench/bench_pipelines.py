@@ -1,9 +1,10 @@
-"""Turns chains of operations into the constants of `sparkweld/fused/estimate.py`: what pandas and stages of a pipeline cost.
+"""Turns chains of operations into the constants of `sparkweld/fused/estimate.py`: costs of pandas, Arrow and pipelines' stages.
 
     make bench BENCH=pipelines          (or: python tests/bench/bench_pipelines.py [--rows N] [--repeats N])
 
-Each chain runs as pandas runs it in a batch of a UDF, and as a kernel in blocks. An operation is the slope over its number, a
-stage and the way of a text into a kernel and out of it are what is left at none. CPU time of one thread; the fastest run counts.
+Each chain runs as pandas (or pyarrow.compute) runs it in a batch of a UDF, and as a kernel in blocks. An operation is the slope
+over its number, a stage and the way of a text into a kernel and out of it are what is left at none. CPU time of one thread; the
+fastest run counts.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from sparkweld.ir.types import F64, Type
 from sparkweld.local.traced import source_of
 from sparkweld.pipelines import Capture, Runner, plan
+from udf_compiler.arrow import TracedArrow, stand_in
 from udf_compiler.trace import TracedSeries
 from udf_compiler.trace.text import Missing, text_series
 
@@ -49,6 +54,38 @@ def texts(x: Any, count: int) -> Any:
     return x
 
 
+def arrow_arithmetic(x: Any, count: int, module: Any = pc) -> Any:
+    """The first chain of arrays of Arrow."""
+    for i in range(count // 2):
+        x = module.add(module.multiply(x, 1.0 + i / 1024), 0.5)
+    return x
+
+
+def arrow_functions(x: Any, count: int, module: Any = pc) -> Any:
+    """The second one."""
+    for i in range(count):
+        x = (module.exp if i % 2 else module.sin)(module.multiply(x, 0.5))
+    return x
+
+
+def arrow_texts(x: Any, count: int, module: Any = pc) -> Any:
+    """The third one."""
+    for i in range(count):
+        if i % 2:
+            x = module.replace_substring(x, *(("n", "m") if i % 4 == 1 else ("M", "n")))
+        else:
+            x = (module.ascii_upper if i % 4 else module.ascii_lower)(x)
+    return x
+
+
+def arrow_runner(chain: Callable[..., Any], count: int, text: bool) -> Runner:
+    """The same of arrays of Arrow."""
+    capture = Capture("bench")
+    value: Any = capture.input("x", Type("str" if text else "f64", True))
+    made = chain(TracedArrow.of(capture.loop(), value), count, stand_in(pc))
+    return Runner(replace(plan(capture, {"r": source_of(made)}), arrow=True), 1, BLOCK)
+
+
 def runner(chain: Callable[[Any, int], Any], count: int, text: bool) -> Runner:
     """The pipeline of one kernel."""
     capture = Capture("bench")
@@ -75,16 +112,22 @@ def main() -> None:
     arguments = parser.parse_args()
     rng, rows = np.random.default_rng(1), arguments.rows
     names = np.array([f" Name<{k}> &co " for k in range(5000)], object)
-    print("| operations | pandas, ns an operation | kernel, ns an operation | pandas, ns at none | kernel, ns at none |")
+    print("| operations | library, ns an operation | kernel, ns an operation | library, ns at none | kernel, ns at none |")
     print("|---|---:|---:|---:|---:|")
     for name, chain, data, text in (
         ("arithmetic", arithmetic, rng.uniform(0.5, 2, rows), False),
         ("functions of libm, with a product", functions, rng.uniform(0.5, 2, rows), False),
         ("strings", texts, rng.choice(names, rows), True),
+        ("arithmetic of Arrow", arrow_arithmetic, rng.uniform(0.5, 2, rows), False),
+        ("functions of libm of Arrow, with a product", arrow_functions, rng.uniform(0.5, 2, rows), False),
+        ("strings of Arrow", arrow_texts, rng.choice(names, rows), True),
     ):
+        arrow = chain.__name__.startswith("arrow")
         line: list[float] = []
-        batches = [pd.Series(data[at : at + BATCH]) for at in range(0, rows, BATCH)]
-        made = {count: runner(chain, count, text) for count in (FEW, MANY)}
+        container: Any = pa.array if arrow else pd.Series
+        batches = [container(data[at : at + BATCH]) for at in range(0, rows, BATCH)]
+        made = {count: (arrow_runner if arrow else runner)(chain, count, text) for count in (FEW, MANY)}
+        data = pa.array(data) if arrow else data
         sides: tuple[Callable[[int], Any], ...] = (
             lambda count, chain=chain, batches=batches: [chain(batch, count) for batch in batches],  # type: ignore[misc]
             lambda count, made=made, data=data: made[count].run({"x": data}, len(data)),  # type: ignore[misc]

@@ -43,7 +43,8 @@ def of_integers(i: pa.Array) -> pa.Array:
 
 @arrow_udf(DoubleType())
 def of_struct(s: pa.Array) -> pa.Array:
-    return pa.array(erf(pc.multiply(s.field("a"), s.field("i")).to_numpy(zero_copy_only=False)), from_pandas=True)
+    x = pc.sin(pc.exp(pc.cos(pc.multiply(s.field("a"), s.field("i")))))
+    return pa.array(erf(x.to_numpy(zero_copy_only=False)), from_pandas=True)
 
 
 @arrow_udf(IntegerType())
