@@ -152,7 +152,7 @@ def test_ties_partitions_and_missing_values(spark, made, table):
     holed = table.withColumn("a", F.when(F.col("id") % 3 > 0, F.col("a")))  # a missing feature has a score all the same
     nothing = score_of(made.classes, factor=np.nan, column=1)  # and NaN of pandas is NULL
     thrice = table.union(table).union(table)
-    parts = (table.repartition(200), linear, 0.9), (table.coalesce(1), classes, 0.9)
+    parts = (table.repartition(40), linear, 0.9), (table.coalesce(1), classes, 0.9)
     for frame, score, share in ((thrice, linear, 0.9), (holed, classes, 0.5), *parts):  # rows with holes were not certified on
         exact, _ = run(spark, lambda frame=frame, score=score: top(frame, score), {})
         near, plan = run(spark, lambda frame=frame, score=score: top(frame, score), {PATH: str(made.rankings)})
