@@ -14,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import OrdinalEncoder, SplineTransformer
+from sklearn.preprocessing import OrdinalEncoder, SplineTransformer, StandardScaler
 
 
 @dataclass(frozen=True)
@@ -87,16 +87,11 @@ def ratings(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -
     """Whether a user gives a film eight of ten or more: by what half of the ratings tell of user and film, and by the film's
     title and genres, which lie in another table. Which ratings these are is drawn, or they are the earlier ones.
     """
-    order = ratings["timestamp"].argsort(kind="stable") if ordered else np.random.default_rng(0).permutation(len(ratings))
-    told, rows = ratings.iloc[order[: len(order) // 2]], ratings.iloc[order[len(order) // 2 :]]
-    mean = told["rating"].mean()
-    made = {"movie_id": rows["movie_id"].to_numpy()}
-    for name, key in (("user", "user_id"), ("film", "movie_id")):
-        by = told.groupby(key)["rating"]
-        own = pd.DataFrame({"mean": (by.sum() + 5 * mean) / (by.size() + 5), "spread": by.std(), "count": np.log1p(by.size())})
-        for what, absent in (("mean", mean), ("spread", told["rating"].std()), ("count", 0.0)):
-            made[f"{name}_{what}"] = rows[key].map(own[what]).fillna(absent).to_numpy(np.float64)
-    data = pd.DataFrame(made | {"day": rows["timestamp"].to_numpy() / 86400.0})
+    told, rows = _halves(ratings, ordered)
+    data = pd.DataFrame({"movie_id": rows["movie_id"].to_numpy()})
+    for name in ("user", "film"):
+        data = data.assign(**_told_of(told, rows, name))
+    data["day"] = rows["timestamp"].to_numpy() / 86400.0
     films = films.fillna("").drop_duplicates("movie_id")
     numbers = [name for name in data if name != "movie_id"]
     joined = Joined(data, films, "movie_id", numbers, ("title", "genres"))
@@ -105,8 +100,44 @@ def ratings(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -
     parts = [("numbers", curves, numbers), ("title", pieces, "title"), ("genres", TfidfVectorizer(), "genres")]
     model = LogisticRegression(C=0.3, max_iter=1000, tol=1e-3)
     full = Pipeline([("parts", ColumnTransformer(parts, sparse_threshold=1.0)), ("model", model)])
-    label = (rows["rating"] >= 8).to_numpy(np.int64)
-    return Workload(data.merge(films, on="movie_id", how="left")[joined.columns], label, full, ordered=ordered, joined=joined)
+    return _joined(joined, rows, full, ordered)
+
+
+def films(ratings: pd.DataFrame, films: pd.DataFrame, ordered: bool = False) -> Workload:
+    """The same by numbers: how a film's ratings differ, how many it has and since when, and its year lie in another table."""
+    told, rows = _halves(ratings, ordered)
+    side = films.drop_duplicates("movie_id").reset_index(drop=True)
+    year = side["title"].str.extract(r"\((\d{4})\)")[0].astype(float)
+    first = side["movie_id"].map(told.groupby("movie_id")["timestamp"].min()).fillna(told["timestamp"].max()) / 86400.0
+    side = side[["movie_id"]].assign(**_told_of(told, side, "film"), year=year.fillna(year.mean()), first=first)
+    film = _told_of(told, rows, "film")["film_mean"]
+    data = pd.DataFrame({"movie_id": rows["movie_id"].to_numpy(), **_told_of(told, rows, "user"), "film_mean": film})
+    side = side.drop(columns="film_mean")
+    numbers, more = ([name for name in table if name != "movie_id"] for table in (data, side))
+    curves = SplineTransformer(n_knots=8, knots="quantile", extrapolation="constant")
+    parts = [("numbers", curves, numbers), *((name, StandardScaler(), [name]) for name in more)]
+    full = Pipeline([("parts", ColumnTransformer(parts)), ("model", LogisticRegression(C=0.3, max_iter=1000, tol=1e-3))])
+    return _joined(Joined(data, side, "movie_id", numbers, tuple(more)), rows, full, ordered)
+
+
+def _halves(ratings: pd.DataFrame, ordered: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Ratings that tell of users and films, and those that become rows."""
+    order = ratings["timestamp"].argsort(kind="stable") if ordered else np.random.default_rng(0).permutation(len(ratings))
+    return ratings.iloc[order[: len(order) // 2]], ratings.iloc[order[len(order) // 2 :]]
+
+
+def _told_of(told: pd.DataFrame, rows: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
+    """Mean, spread and number of the ratings of each row's user or film."""
+    key, mean = {"user": "user_id", "film": "movie_id"}[name], told["rating"].mean()
+    by = told.groupby(key)["rating"]
+    own = pd.DataFrame({"mean": (by.sum() + 5 * mean) / (by.size() + 5), "spread": by.std(), "count": np.log1p(by.size())})
+    absent = {"mean": mean, "spread": told["rating"].std(), "count": 0.0}
+    return {f"{name}_{what}": rows[key].map(own[what]).fillna(value).to_numpy(np.float64) for what, value in absent.items()}
+
+
+def _joined(joined: Joined, rows: pd.DataFrame, full: Pipeline, ordered: bool) -> Workload:
+    data = joined.rows.merge(joined.side, on=joined.key, how="left")[joined.columns]
+    return Workload(data, (rows["rating"] >= 8).to_numpy(np.int64), full, ordered=ordered, joined=joined)
 
 
 def _coded(rows: pd.DataFrame, words: list[str], model: Any) -> Pipeline:
@@ -131,6 +162,7 @@ WORKLOADS: dict[str, tuple[str, Callable[..., Workload]]] = {
     "credit": ("credit_default", credit),
     "kdd": ("kddcup99_10pct", kdd),
     "ratings": ("movietweetings_100k_ratings movietweetings_100k_movies", ratings),
+    "films": ("movietweetings_100k_ratings movietweetings_100k_movies", films),
 }
 
 
