@@ -12,12 +12,22 @@ import pyarrow as pa
 import pyspark.worker
 import pytest
 from pyspark.serializers import CPickleSerializer
-from pyspark.sql.types import BooleanType, ByteType, DateType, DecimalType, DoubleType, IntegerType, StringType
+from pyspark.sql.types import (
+    BooleanType,
+    ByteType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    StringType,
+)
 from pyspark.util import PythonEvalType
 from scipy.special import erf
 
 from sparkweld.annotations import Rows, annotate
-from sparkweld.fused.arrow import Repeats, same
+from sparkweld.fused.arrow import Repeats, array_of_numbers, numbers_of, same
 from sparkweld.fused.compile import compile_fused
 from sparkweld.fused.counts import counts
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
@@ -135,6 +145,38 @@ def test_texts(number):
 def test_numbers(number):
     columns = NUMBERS if number < 5 else {"integers": INTS, "no rows": INTS.slice(0, 0), "one": INTS.slice(0, 1)}
     check(*OF_NUMBERS[number], columns, "long", 500)
+
+
+DOUBLES = pa.array(np.where(SOME, np.nan, RNG.normal(size=N)))
+OF_DOUBLES = [
+    (lambda x: erf(x) * 2, DoubleType()),
+    (lambda x: erf(x) * 2, FloatType()),
+    (lambda x: erf(x) > 0, BooleanType()),
+    (lambda x: (erf(x.fillna(0)) * 9).astype("int64"), LongType()),
+    (lambda x: (erf(x.fillna(0)) * 9).astype("int64"), DoubleType()),
+    (lambda x: erf(x.astype("float32")), FloatType()),
+]
+
+
+@pytest.mark.parametrize("number", range(len(OF_DOUBLES)))
+def test_doubles(number):
+    columns = {
+        "NaN": DOUBLES, "no rows": DOUBLES.slice(0, 0), "a slice": DOUBLES.slice(3, 901),
+        "all NULL": NUMBERS["all NULL"].cast("double"),
+        "NaN or NULL": pa.array(DOUBLES.to_numpy(), mask=np.roll(SOME, 1)), "all NaN": pa.array(np.full(N, np.nan)),
+    }  # fmt: skip
+    assert check(*OF_DOUBLES[number], columns, "double", 500) == 0
+
+
+def test_numbers_are_not_copied():
+    """Nor is anything taken for numbers without NULLs that is none."""
+    cut = INTS.slice(3, 100)
+    assert numbers_of(cut).ctypes.data == INTS.buffers()[1].address + 24 and np.array_equal(numbers_of(cut), cut.to_pandas())
+    others = [NUMBERS["some NULL"], TEXTS["few"], INTS.cast(pa.bool_()), INTS.cast(pa.timestamp("us")), INTS.cast(pa.date64())]
+    assert [numbers_of(array) for array in others] == [None] * len(others)
+    column = np.arange(5.0)
+    assert array_of_numbers(column).buffers()[1].address == column.ctypes.data
+    assert array_of_numbers(np.array([1, np.nan], "float32")).equals(pa.array([1, None], pa.float32()))
 
 
 def test_few_batches_are_the_originals():

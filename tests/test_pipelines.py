@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.special
 
@@ -22,7 +23,7 @@ from sparkweld.annotations import (
 from sparkweld.annotations.errors import DomainError
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import F64, I64, STR
-from sparkweld.pipelines import Argument, BrokenPromise, Capture, Runner, Undecided, plan
+from sparkweld.pipelines import Argument, BrokenPromise, Capture, Runner, Undecided, plan, stages
 from sparkweld.pipelines.block_size import BlockSize, first_guess, l2_bytes, live_bytes
 from sparkweld.pipelines.describe import described
 
@@ -305,3 +306,16 @@ def test_equal_texts_are_given_to_a_function_of_one_text_once(capture):
     texts = np.array([f"text {k % 70}" for k in range(9000)], object)
     result = Runner(made, 1, 1000).run({"s": texts}, len(texts))["r"]
     assert result.tolist() == [text.upper() + "?" for text in texts] and sorted(seen) == sorted(set(texts))
+
+
+@pytest.mark.parametrize(("function", "takes_series"), [
+    (scipy.special.kl_div, False), (np.heaviside, True), (lambda a, b: scipy.special.kl_div(a, b), True),
+])  # fmt: skip
+def test_ufuncs_get_the_arrays_that_pandas_would_hand_on(capture, monkeypatch, function, takes_series):
+    columns, asked = data(1000), []
+    wanted = function(pd.Series(columns["x"]), pd.Series(columns["y"])).to_numpy()
+    monkeypatch.setattr(stages, "in_form", lambda x, given, real=stages.in_form: asked.append(x.form) or real(x, given))
+    args = (of(capture.x, "series"), of(capture.y, "series"))
+    result = capture.call(unchecked(function, Rows(), Rows(), returns=Rows()), args, {}, "series", F64)
+    got = run(capture, {"r": result}, columns, 1000, 100)["r"]
+    assert np.array_equal(got, wanted, equal_nan=True) and set(asked) == {"series" if takes_series else "array"}

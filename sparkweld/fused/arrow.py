@@ -1,7 +1,7 @@
-"""In a Python worker: columns of texts in Arrow's memory to what a pipeline takes, and what it makes of texts to Arrow's again.
+"""In a Python worker: columns in Arrow's memory to what a pipeline takes, and what it makes to Arrow's again.
 
-PySpark's conversions look each text up among those of the batch, and at each result for NULLs, for they may hold anything. Where
-few of a batch's texts differ, a pipeline over nothing else gets these alone.
+PySpark's conversions copy numbers, look each text up among those of the batch, and at each result for NULLs, for they may hold
+anything. Where few of a batch's texts differ, a pipeline over nothing else gets these alone.
 """
 
 from __future__ import annotations
@@ -45,6 +45,18 @@ def piece_of(column: Any, start: int, stop: int) -> Any:
         return Optional(values, np.ones(len(values), np.bool_))
     valid = array.is_valid().to_numpy(zero_copy_only=False)
     return Optional(np.where(valid, values, ""), valid)
+
+
+def numbers_of(array: pa.Array) -> np.ndarray | None:
+    """Numbers without NULLs where they lie, of the dtype that they have in pandas; None for any other array."""
+    is_number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
+    return array.to_numpy() if is_number and not array.null_count else None
+
+
+def array_of_numbers(column: np.ndarray) -> pa.Array:
+    """The array of numbers or booleans, of Arrow's type for their dtype: NULL where a number is NaN, as PySpark has it."""
+    absent = np.isnan(column) if column.dtype.kind == "f" else np.False_
+    return pa.array(column, mask=absent if absent.any() else None)
 
 
 def array_of_texts(column: Any) -> pa.StringArray:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sparkweld.fused.arrow import Repeats, array_of_texts, piece_of, same
+from sparkweld.fused.arrow import Repeats, array_of_numbers, array_of_texts, numbers_of, piece_of, same
 from sparkweld.fused.counts import counts
 from sparkweld.fused.payload import in_arrow_batches
 from sparkweld.ir.arrow import array_of
@@ -132,14 +132,14 @@ class Plan:
 
 
 def load(
-    plan: bytes, number: int, make_original: Callable[[], Callable[..., Any]], conversions: Conversions, returns_text: bool
+    plan: bytes, number: int, make_original: Callable[[], Callable[..., Any]], conversions: Conversions, returns: str | None
 ) -> Callable[..., Any]:
     """The function that PySpark calls for a result of the plan. `make_original` gives the user's function when it is needed; it
-    takes arrays where this one does. `returns_text`: Spark wants texts of it.
+    takes arrays where this one does. `returns`: the dtype that Spark has the values of its type in, None where no dtype has.
     """
     siblings = _loaded(plan)
     siblings.repeats.again()
-    return Function(siblings, number, make_original, conversions, returns_text)
+    return Function(siblings, number, make_original, conversions, returns)
 
 
 @lru_cache(maxsize=_PLANS)
@@ -278,10 +278,10 @@ class Function:
         number: int,
         make_original: Callable[[], Callable[..., Any]],
         conversions: Conversions,
-        returns_text: bool,
+        returns: str | None,
     ) -> None:
         self.siblings, self.number, self.make_original = siblings, number, make_original
-        (self.series_of, self.array_of), self.returns_text = conversions, returns_text
+        (self.series_of, self.array_of), self.returns = conversions, returns
         self._original: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any, sparkweld_starts: pa.BooleanArray | None = None) -> Any:
@@ -316,11 +316,13 @@ class Function:
         return in_arrow_batches(piece, starts, args)
 
     def _array(self, result: Result) -> pa.Array:
-        array = result.column
         if self.siblings.plan.arrow:
             array = result.array()
             return self.array_of(array, len(array))
-        if not isinstance(array, pa.Array) or not self.returns_text:
+        array, is_text = result.column, self.returns == "object"
+        if isinstance(array, np.ndarray) and array.dtype.name == self.returns and not is_text:
+            array = array_of_numbers(array)
+        elif not isinstance(array, pa.Array) or not is_text:
             array = self.array_of(result.series(), len(_values(array)))
         return array if result.rows is None else array.take(result.rows)
 
@@ -358,11 +360,15 @@ def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...], series_of: A
         if column.text and isinstance(given, pa.StringArray):
             found[column.name] = given
             continue
-        given = given if series_of is None else series_of([given])[0]
-        series = given if column.field is None else given[column.field]
-        if str(series.dtype) != column.dtype:
+        values = numbers_of(given) if isinstance(given, pa.Array) else None
+        if values is None:
+            given = given if series_of is None else series_of([given])[0]
+            series = given if column.field is None else given[column.field]
+            if str(series.dtype) != column.dtype:
+                return None
+            values = series.to_numpy()
+        elif values.dtype.name != column.dtype:
             return None
-        values = series.to_numpy()
         if column.equals is not None:
             if not (values == column.equals).all():
                 return None

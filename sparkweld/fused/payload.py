@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyspark import cloudpickle
-from pyspark.sql.types import ByteType, StringType, StructField, StructType, _parse_datatype_json_value
+from pyspark.sql.types import ByteType, StructField, StructType, _parse_datatype_json_value
 
 #: Which of the arguments an original takes: its number and, for a keyword, the name.
 Taken = Sequence[tuple[int, str | None]]
@@ -52,7 +52,8 @@ def _either(
     if arrow:
         conversions = None, _by_value(_conversion_of_array)(number, return_type)
     unfused = _by_value(_unfused)(chain, conversions, _by_value(in_arrow_batches))
-    return _by_value(_fused)(plan, number, unfused, conversions, type(return_type) is StringType, few)  # type: ignore[no-any-return]
+    returns = _DTYPES.get(return_type.typeName())
+    return _by_value(_fused)(plan, number, unfused, conversions, returns, few)  # type: ignore[no-any-return]
 
 
 def batch_command(iterator: bytes, return_type: Any, arrow: bool = False) -> bytes:
@@ -129,7 +130,7 @@ def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _fused(
-    plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, returns_text: bool, few: int
+    plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, returns: str | None, few: int
 ) -> Callable[..., Any]:
     """Pickled by value: it imports what it uses inside. For `few` rows the original runs where that has not been imported yet."""
     loaded: list[Callable[..., Any]] = []
@@ -152,7 +153,7 @@ def _fused(
             try:
                 from sparkweld.fused.function import load
 
-                loaded.append(load(plan, number, original, conversions, returns_text))
+                loaded.append(load(plan, number, original, conversions, returns))
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the package here, the original runs
                 print(f"SparkWeld: the original UDF runs: {type(error).__name__}: {error}", file=sys.stderr)
                 loaded.append(original())

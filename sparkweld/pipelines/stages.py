@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -67,8 +67,23 @@ def ready(
     if isinstance(stage.step, Keep):
         keep = stage.step
         return lambda block, rows, places: _keep(keep, block)
-    call, run = stage.step, _piece_of(stage.step)
+    call = _without_series(stage.step)
+    run = _piece_of(call)
     return lambda block, rows, places: _call(call, run, block)
+
+
+def _without_series(step: BlackBox) -> BlackBox:
+    """The same step over arrays where pandas would only hand the arrays of its Series on: to a ufunc that is no operator of its
+    own, whose names are NumPy's. To make a Series for each piece takes longer than most of them.
+    """
+    function, taken = step.annotation.function, [*step.taken()]
+    is_ufunc = isinstance(function, np.ufunc) and function.nout == 1 and function.signature is None
+    if not is_ufunc or hasattr(np, function.__name__) or step.kwargs or step.changed or step.form != "series":
+        return step
+    if step.type is None or step.type.dtype == object or {x.form for x in taken} - {"series", "array"}:
+        return step
+    args = tuple(replace(x, form="array") if isinstance(x, Argument) else x for x in step.args)
+    return replace(step, args=args, form="array")
 
 
 def _piece_of(step: BlackBox) -> Callable[[Sequence[Any], Mapping[str, Any]], Any]:
