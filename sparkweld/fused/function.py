@@ -360,7 +360,7 @@ def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...], series_of: A
         if column.text and isinstance(given, pa.StringArray):
             found[column.name] = given
             continue
-        values = numbers_of(given) if isinstance(given, pa.Array) else None
+        values: Any = numbers_of(given) if isinstance(given, pa.Array) else None
         if values is None:
             given = given if series_of is None else series_of([given])[0]
             series = given if column.field is None else given[column.field]
