@@ -102,7 +102,7 @@ def test_against_spark(spark, tables, scores):
 
 
 @pytest.mark.parametrize("limit, partitions, how, side", [
-    (0, 1, "inner", None), (10, 1, "inner", None), (10, 40, "left", None), (3 * ROWS, 2, "left", None), (10, 2, "left", "k < 0"),
+    (0, 1, "inner", None), (10, 1, "inner", None), (10, 200, "left", None), (3 * ROWS, 2, "left", None), (10, 2, "left", "k < 0"),
 ])  # fmt: skip
 def test_limits_partitions_and_empty_tables(spark, tables, scores, limit, partitions, how, side):
     query = lambda: scored(spark, tables, scores, "odd", how, partitions, side).orderBy(F.desc("s"), "id", "t").limit(limit)  # noqa: E731

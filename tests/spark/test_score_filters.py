@@ -51,7 +51,7 @@ def scores(table):
     }
 
 
-@pytest.mark.parametrize("name, low, high, partitions", [("forest", 0.9, 0.95, 1), ("text", 60.0, 70.0, 40)])
+@pytest.mark.parametrize("name, low, high, partitions", [("forest", 0.9, 0.95, 1), ("text", 60.0, 70.0, 200)])
 def test_the_rows_are_sparks(spark, table, scores, name, low, high, partitions):
     rows = spark.read.parquet(table[1]).repartition(partitions, "id")
     scored = rows.select("id", scores[name](F.struct("a", "b", "t")).alias("s"))
