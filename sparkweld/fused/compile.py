@@ -153,9 +153,8 @@ class _Siblings:
         shipped = self._shipped(light)
         pipeline = forms[0].pipeline
         by_cache = f"by the L2 cache of the driver ({l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} bytes a row alive)"
-        size = (
-            f"{self.block_rows:,} rows, set" if self.block_rows else f"{first_guess(pipeline):,} rows {by_cache}; workers measure"
-        )
+        rows = self.block_rows or first_guess(pipeline)
+        size = f"{rows:,} rows, set" if self.block_rows else f"{rows:,} rows {by_cache}; workers measure"
         few = 0 if self.block_rows else FEW_ROWS  # whoever sets the size of blocks wants to see them
         moved = [sum(_width(pipeline, c) for c in columns) for columns in (pipeline.inputs, pipeline.outputs.values())]
         return {
@@ -169,7 +168,7 @@ class _Siblings:
             "stages": [stage_text(pipeline, stage) for stage in pipeline.stages],
             "block": size,
             "moved": f"{moved[0]} bytes a row in, {moved[1]} out",
-            "saves": saved(pipeline),
+            "saves": saved(pipeline, rows),
             "repeats": may_repeat(pipeline, self.calls),
             "metrics": metrics_command().hex(),
             "parts": None if self.arrow else parts_of(light, self.chains, self.taken, self.split, self.confs),

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from sparkweld.ir import Let
 from sparkweld.ir.ops import Call, Const, IsValid, MakeOptional, Read, ValueOf
 from sparkweld.pipelines import Pipeline
-from sparkweld.pipelines.block_size import first_guess
 from sparkweld.pipelines.plan import Native
 
 #: An operation on a column by pandas, by Arrow, and in a kernel: arithmetic and comparisons, functions of libm, strings.
@@ -26,10 +25,10 @@ _STAGE = 30_000.0
 _NOTHING = (Const, Read, IsValid, ValueOf, MakeOptional)
 
 
-def saved(pipeline: Pipeline) -> float:
-    """Nanoseconds a row that the pipeline saves; below zero: that it costs."""
+def saved(pipeline: Pipeline, block_rows: int) -> float:
+    """Nanoseconds a row that the pipeline saves in blocks of `block_rows`; below zero: that it costs."""
     kernels = [stage.program for stage in pipeline.stages if isinstance(stage, Native) and not stage.only_looks_for_nulls]
-    total = -_STAGE * len(pipeline.stages) / first_guess(pipeline)
+    total = -_STAGE * len(pipeline.stages) / block_rows
     for program in kernels:
         total += sum(_of_operation(let, pipeline.arrow) for loop in program.loops for let in loop.body)
         texts = _texts(pipeline, (*(i.name for i in program.inputs), *program.outputs))
