@@ -12,10 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sparkweld.ir.ops import Optional
-from sparkweld.pipelines import Undecided
-from sparkweld.pipelines.stages import take
-
 #: More texts than this part of the rows are not worth a dictionary; nor is one tried again in a task that had so many in vain.
 _DISTINCT, _IN_VAIN = 0.5, 3
 #: Batches of fewer rows say nothing.
@@ -35,18 +31,6 @@ def _place(array: Any) -> tuple[Any, ...] | None:
     return array.offset, len(array), *(buffer and buffer.address for buffer in array.buffers())
 
 
-def piece_of(column: Any, start: int, stop: int) -> Any:
-    """Rows of a column, as a pipeline takes it: texts are "" where there is none."""
-    if not isinstance(column, pa.Array):
-        return take(column, slice(start, stop))
-    array = column.slice(start, stop - start)
-    values = array.to_numpy(zero_copy_only=False)
-    if not array.null_count:
-        return Optional(values, np.ones(len(values), np.bool_))
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
-    return Optional(np.where(valid, values, ""), valid)
-
-
 def numbers_of(array: pa.Array) -> np.ndarray | None:
     """Numbers without NULLs where they lie, of the dtype that they have in pandas; None for any other array."""
     is_number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
@@ -57,16 +41,6 @@ def array_of_numbers(column: np.ndarray) -> pa.Array:
     """The array of numbers or booleans, of Arrow's type for their dtype: NULL where a number is NaN, as PySpark has it."""
     absent = np.isnan(column) if column.dtype.kind == "f" else np.False_
     return pa.array(column, mask=absent if absent.any() else None)
-
-
-def array_of_texts(column: Any) -> pa.StringArray:
-    """The array of a column of `str`. Raises Undecided where one has half of a surrogate pair: PySpark says what is wrong."""
-    try:
-        if not isinstance(column, Optional) or column.valid.all():
-            return pa.array(column.values if isinstance(column, Optional) else column, pa.string())
-        return pa.array(column.values, pa.string(), mask=~column.valid)
-    except UnicodeEncodeError as error:
-        raise Undecided(str(error)) from error
 
 
 class Repeats:

@@ -13,8 +13,8 @@ from udf_compiler.payload import load_command
 
 _SCALAR_PANDAS, _ITERATOR_PANDAS, _SCALAR_ARROW, _ITERATOR_ARROW = 200, 204, 250, 251
 _SCALARS, _ITERATORS = (_SCALAR_PANDAS, _SCALAR_ARROW), (_ITERATOR_PANDAS, _ITERATOR_ARROW)
-#: Kinds of functions of arrays of Arrow.
-ARROW = (_SCALAR_ARROW, _ITERATOR_ARROW)
+#: Of functions of arrays of Arrow.
+_ARROW = (_SCALAR_ARROW, _ITERATOR_ARROW)
 
 
 def chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ class Chain:
         commands = [load_command(data) for data in self.payloads]
         self.functions = [made.function for made in commands]
         self.return_type = commands[-1].return_type
-        self.iterates, self.arrow = (udfs[0]["evalType"] in kinds for kinds in (_ITERATORS, ARROW))
+        self.iterates, self.arrow = (udfs[0]["evalType"] in kinds for kinds in (_ITERATORS, _ARROW))
         if self.iterates:
             self.payloads = [batch_command(self.payloads[0], self.return_type, self.arrow)]
         self.exact = any(options_of(f).exact for f in self.functions)

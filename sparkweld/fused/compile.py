@@ -22,7 +22,7 @@ import pyarrow as pa
 from sparkweld.annotations.containers import equal
 from sparkweld.annotations.split_types import Rows
 from sparkweld.errors import Refusal
-from sparkweld.fused.chains import ARROW, Chain, chain_of
+from sparkweld.fused.chains import Chain, chain_of
 from sparkweld.fused.estimate import may_repeat, saved
 from sparkweld.fused.function import Column, Form, Plan, Siblings, result_name
 from sparkweld.fused.parts import parts_of
@@ -38,8 +38,9 @@ from sparkweld.pipelines.describe import stage_text
 from sparkweld.pipelines.plan import Called, Native
 from sparkweld.reasons import refusal
 from udf_compiler.arrow import TracedArrow, TracedStructArray
-from udf_compiler.boundary import COLUMN_TYPES, SPARK_TYPES, check_confs, check_names, dtypes_by_nulls, series_of_column
+from udf_compiler.boundary import COLUMN_TYPES, SPARK_TYPES, check_names, dtypes_by_nulls, series_of_column
 from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.kinds import kind_of
 from udf_compiler.kinds.batches import per_batch
 from udf_compiler.kinds.iterated import batch_of, prepared_iterator
 from udf_compiler.kinds.scalar_arrow import ScalarArrow
@@ -71,8 +72,7 @@ def compile_fused(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, 
     variables = [variable for chain in chains for udf in chain for variable in udf.get("broadcasts", ())]
     with _MODULES.using(includes), broadcasts(variables):
         conf = request.get("conf", {})
-        check = _ARROW.check_confs if chains[0][0]["evalType"] in ARROW else check_confs
-        check(conf.get("pandas", {}), entries[0]["name"])
+        kind_of(chains[0][0]["evalType"], entries[0]["name"]).check_confs(conf.get("pandas", {}), entries[0]["name"])
         return {"status": "ok", "fused": _groups(chains, conf, blobs)}
 
 

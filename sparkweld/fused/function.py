@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sparkweld.fused.arrow import Repeats, array_of_numbers, array_of_texts, numbers_of, piece_of, same
+from sparkweld.fused.arrow import Repeats, array_of_numbers, numbers_of, same
 from sparkweld.fused.counts import counts
 from sparkweld.fused.payload import in_arrow_batches
 from sparkweld.ir.arrow import array_of
@@ -28,6 +28,7 @@ from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import STR, Type
 from sparkweld.pipelines import BrokenPromise, Pipeline, Runner, Undecided
 from sparkweld.pipelines.results import concat
+from sparkweld.pipelines.stages import in_arrow, no_array, take
 
 #: Loaded plans of a worker process, which serves one task after another: models in them are read once.
 _PLANS = 16
@@ -240,9 +241,9 @@ class Siblings:
         pieces: dict[str, list[Any]] = {}
         for start in range(0, rows, size):
             stop = min(start + size, rows)
-            made = self._made(number, {name: piece_of(column, start, stop) for name, column in columns.items()}, stop - start)
-            for name, column in made.items():
-                pieces.setdefault(name, []).append(array_of_texts(column) if name in texts else column)
+            piece = {name: no_array(take(column, slice(start, stop))) for name, column in columns.items()}
+            for name, column in self._made(number, piece, stop - start).items():
+                pieces.setdefault(name, []).append(in_arrow(column, STR) if name in texts else column)
         return {name: pa.concat_arrays(some) if name in texts else concat(some) for name, some in pieces.items()}
 
     def _made(self, number: int, columns: dict[str, Any], rows: int) -> dict[str, Any]:

@@ -48,9 +48,10 @@ def command(
 def _either(
     plan: bytes, number: int, chain: Callable[[], Any], return_type: Any, confs: Confs, few: int, arrow: bool = False
 ) -> Callable[..., Any]:
-    conversions = _by_value(_conversions)(number, return_type, dict(confs))
     if arrow:
         conversions = None, _by_value(_conversion_of_array)(number, return_type)
+    else:
+        conversions = _by_value(_conversions)(number, return_type, dict(confs))
     unfused = _by_value(_unfused)(chain, conversions, _by_value(in_arrow_batches))
     returns = _DTYPES.get(return_type.typeName())
     return _by_value(_fused)(plan, number, unfused, conversions, returns, few)  # type: ignore[no-any-return]

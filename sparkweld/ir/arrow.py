@@ -42,7 +42,8 @@ def array_of(column: Any, type: Type) -> pa.Array:
     """The array of a column of this type, or the array that it is. Raises UnicodeEncodeError for half of a surrogate pair."""
     if isinstance(column, pa.Array):
         return column
-    values, mask = (column.values, ~column.valid) if isinstance(column, Optional) else (column, None)
+    values = column.values if isinstance(column, Optional) else column
+    mask = ~column.valid if isinstance(column, Optional) and not column.valid.all() else None
     arrow = ARROW_TYPES[type.plain()]
     made = pa.array(values, pa.int32() if arrow == pa.date32() else arrow, mask, from_pandas=False)
     return made.view(arrow)

@@ -163,7 +163,7 @@ def _hold_no_nulls(program: Program, block: Block) -> None:
 def _evaluate(program: Program, block: Block, rows: int) -> None:
     rows = len(_values(block[program.inputs[0].name])) if program.inputs else rows
     columns = {i.name: _typed(block[i.name], i.type) for i in program.inputs}
-    result = evaluate(program, {name: _no_array(column) for name, column in columns.items()}, rows)
+    result = evaluate(program, {name: no_array(column) for name, column in columns.items()}, rows)
     if result.flagged.any():
         raise Undecided(f"{result.flagged.sum()} rows of {program.name} that kernels may not decide")
     block.update(result.columns)
@@ -177,13 +177,13 @@ def _typed(column: Any, type: Type) -> Any:
         except pa.ArrowInvalid as error:
             raise Undecided(str(error)) from error
         return column
-    column = _no_array(column)
+    column = no_array(column)
     if type.nullable and not isinstance(column, Optional):
         return Optional(column, np.ones(len(column), np.bool_))
     return column
 
 
-def _no_array(column: Any) -> Any:
+def no_array(column: Any) -> Any:
     """An array of Arrow as kernels and functions of NumPy take it, anything else as it is."""
     return column_of_array(column) if isinstance(column, pa.Array) else column
 
@@ -233,17 +233,20 @@ def _given(x: Any, block: Block, own: bool) -> Any:
     if not isinstance(x, Argument):
         return x
     if x.form == "filled":
-        return _filled(_no_array(block[str(x.sources[0])])).tolist()
+        return _filled(no_array(block[str(x.sources[0])])).tolist()
     if x.form == "arrow":
-        return _arrow(block[str(x.sources[0])], x.type)
+        return in_arrow(block[str(x.sources[0])], x.type)
     columns = [_plain(block[str(source)]) for source in x.sources]
     if own:
         return columns[0].copy()
     return in_form(x, columns)
 
 
-def _arrow(column: Any, type: Type | None) -> Any:
-    """A column as an array of Arrow, which it is where the IR has no type for it. Raises Undecided for what is no text."""
+def in_arrow(column: Any, type: Type | None) -> Any:
+    """A column as an array of Arrow, which it is where the IR has no type for it.
+
+    Raises Undecided for half of a surrogate pair: the function itself says what is wrong.
+    """
     try:
         return column if type is None else array_of(column, type)
     except UnicodeEncodeError as error:
@@ -276,7 +279,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 def _plain(column: Any) -> np.ndarray:
     """A nullable column with None for NULL."""
-    column = _no_array(column)
+    column = no_array(column)
     if not isinstance(column, Optional):
         return column  # type: ignore[no-any-return]
     if column.values.dtype == object and column.valid.all():
