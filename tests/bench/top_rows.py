@@ -45,8 +45,7 @@ from sparkweld.errors import Refusal
 ENABLED = "spark.sparkweld.enabled"
 #: What skips work: rows by their scores, and the terms of texts that come again.
 SKIPPING = {
-    "spark.sparkweld.topK.enabled": ("true", "false"), "spark.sparkweld.scoreBounds.mode": ("always", "never"),
-    "spark.sparkweld.featureCache.mode": ("auto", "never"),
+    "spark.sparkweld.topK.enabled": ("true", "false"), "spark.sparkweld.featureCache.mode": ("auto", "never"),
 }  # fmt: skip
 #: Of a table, and of them with the plugin off.
 ROWS, OFF_ROWS = 5_000_000, 100_000
@@ -89,7 +88,7 @@ class Table:
     """The rows of a workload in Parquet files, the `first` of them for the plugin off, and their scores."""
 
     def __init__(self, spark: Any, case: Workload, asked: Asked, folder: Path) -> None:
-        self.spark, self.case, self.rows = spark, case, asked.rows
+        self.spark, self.case, self.rows, self.sides = spark, case, asked.rows, Sides(spark, asked.mode)
         self.cpu, self.repeats, self.folder = asked.cpu, asked.repeats, folder
         self.off_rows = min(asked.off_rows, asked.rows)
         self.paths: dict[bool, list[str]] = {False: [], True: []}
@@ -143,7 +142,7 @@ class Table:
         if alone not in self._kept:
             scores = str(self.folder / f"scores-{alone}")
             if not alone:
-                Sides(self.spark).use("full")
+                self.sides.use("full")
             self.scored(first=alone).write.parquet(scores)
             if alone:  # workers are started by now, and have the model
                 self.off = seconds(top(LIMITS[0])(self.scored(first=True)), self.cpu) * self.rows / self.off_rows
@@ -188,20 +187,20 @@ def seconds(frame: Any, cpu: bool) -> float:
 
 
 class Sides:
-    """The settings of the three columns of the table."""
+    """The settings of the three columns of the table. `mode`: of the bounds of *exact*."""
 
-    def __init__(self, spark: Any) -> None:
-        self.spark = spark
+    def __init__(self, spark: Any, mode: str) -> None:
+        self.spark, self.skipping = spark, SKIPPING | {"spark.sparkweld.scoreBounds.mode": (mode, "never")}
 
     def use(self, side: str) -> None:
         self.spark.conf.set(ENABLED, "false" if side == "off" else "true")
-        for name, (exact, other) in SKIPPING.items():
+        for name, (exact, other) in self.skipping.items():
             self.spark.conf.set(name, exact if side == "exact" else other)
 
 
 def measured(table: Table, query: Callable[[Any], Any]) -> dict[str, float]:
     """side -> seconds, of all rows. Raises OtherAnswer. Answers of kept scores may differ from Python's."""
-    sides = Sides(table.spark)
+    sides = table.sides
 
     def run(side: str, what: Callable[[Any], Any], first: bool = False) -> Any:
         sides.use(side)
@@ -219,12 +218,12 @@ def measured(table: Table, query: Callable[[Any], Any]) -> dict[str, float]:
 def timed(table: Table, query: Callable[[str], Any]) -> dict[str, float]:
     """side -> the best of its seconds: by turns, but for those with the plugin off, and *full* where that is long."""
     kind = "first" if is_top(query("full")) else "filter"
-    times: dict[str, list[float]] = {"exact": [], "full": [table.long[kind]] if kind in table.long else []}
+    known = {"full": [table.long[kind]]} if kind in table.long else {}
+    times: dict[str, list[float]] = {side: [] for side in ("exact", "full") if side not in known}
     for _ in range(table.repeats):
         for side, found in times.items():
-            if side != "full" or kind not in table.long:
-                found.append(seconds(query(side), table.cpu))
-    best = {side: min(found) for side, found in times.items()}
+            found.append(seconds(query(side), table.cpu))
+    best = {side: min(found) for side, found in (times | known).items()}
     if best["full"] > LONG:
         table.long[kind] = best["full"]
     return best | ({} if table.off is None else {"off": table.off})
@@ -252,7 +251,7 @@ def line(name: str, query: str, rows: int, found: dict[str, float]) -> str:
 
 def exact(table: Table, name: str) -> list[str]:
     """Prints the lines of a workload; what is below its target. Raises OtherAnswer when Python scores."""
-    Sides(table.spark).use("full")
+    table.sides.use("full")
     if "in Python: " in (told := sparkweld.explain(table.scored())):
         raise OtherAnswer(f"no kernel scores its rows:\n{told}")
     queries = [(f"first {k:,}", top(k)) for k in LIMITS]
@@ -287,7 +286,7 @@ def approximate(table: Table, name: str) -> list[str]:
 
 
 def _approximate(table: Table, name: str, k: int) -> list[str]:
-    sides = Sides(table.spark)
+    sides = table.sides
 
     def query(side: str) -> Any:
         """An unmodified query: the setting alone tells the sides apart."""
@@ -351,7 +350,6 @@ def run(data: Path, asked: Asked, names: list[str]) -> list[str]:
 def run_one(data: Path, asked: Asked, name: str) -> list[str]:
     """Prints the lines of a workload; what is wrong."""
     spark = session()
-    SKIPPING["spark.sparkweld.scoreBounds.mode"] = (asked.mode, "never")
     with tempfile.TemporaryDirectory() as folder:
         case = WORKLOADS[name](data)
         table = Table(spark, case, asked, Path(folder))

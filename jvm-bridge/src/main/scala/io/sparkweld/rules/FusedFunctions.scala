@@ -21,9 +21,9 @@ import org.apache.spark.sql.types._
 /**
  * Gives a node's UDFs, for which there is no kernel, functions that are fused for the Python worker.
  *
- * What it rewrites: the commands of pandas and Arrow UDFs that call annotated functions of libraries. A function of an iterator, which has a
- * node to itself, becomes one of each batch; a chain becomes one function, and those that stand beside each other take the columns
- * of all, so that one of them computes what all have in common. A
+ * What it rewrites: the commands of pandas and Arrow UDFs that call annotated functions of libraries. A function of an iterator, which
+ * has a node to itself, becomes one of each batch; a chain becomes one function, and those that stand beside each other take the
+ * columns of all, so that one of them computes what all have in common. A
  * function that is a whole kernel is none of them: its operations cost less in the JVM than its result's way from Python. The
  * node, its batches and its columns stay what they were, and each new command holds the old ones, which run where it may not
  * decide. When it must not: the body was refused for something else than a call, or the service is away.

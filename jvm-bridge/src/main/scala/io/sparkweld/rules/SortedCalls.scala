@@ -61,7 +61,8 @@ object SortedCalls extends Rule[LogicalPlan] with AliasHelper {
       case _ => (getAliasMap(Nil), Nil)
     }
     val columns = callsOf(sort).map { call =>
-      val known = list.collectFirst { case one @ Alias(udf: PythonUDF, _) if udf.semanticEquals(replaceAlias(call, made)) => one.toAttribute }
+      val below = replaceAlias(call, made)
+      val known = list.collectFirst { case one @ Alias(udf: PythonUDF, _) if udf.semanticEquals(below) => one.toAttribute }
       call -> known.getOrElse(Alias(call, call.name)())
     }
     val added = columns.map(_._2).collect { case alias: Alias => alias }
