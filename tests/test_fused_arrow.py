@@ -99,14 +99,17 @@ OF_NUMBERS = [
 ]
 
 
-def worker(command, eval_type, arrays, kwargs=None):
-    """What PySpark's own worker gives for a batch, or the class and the text of what it raises."""
-    info = SimpleNamespace(udfs=[command], args=list(range(len(arrays) - len(kwargs or {}))), kwargs=kwargs or {}, result_id=1)
-    conf = pyspark.worker.RunnerConf(CONFS)
-    batch = pa.RecordBatch.from_arrays(arrays, [f"_{i}" for i in range(len(arrays))])
+def worker(commands, eval_type, batches, named=None, confs=CONFS):
+    """What PySpark's own worker gives for batches of arrays, or the class and the text of what it raises.
+
+    `commands`: of a chain, innermost first. `named`: arguments by name -> their number; the others come before them.
+    """
+    args = list(range(len(batches[0]) - len(named or {})))
+    info = SimpleNamespace(udfs=commands, args=args, kwargs=named or {}, result_id=1)
     try:
-        run, *_ = pyspark.worker.read_udfs(CPickleSerializer(), [info], eval_type, conf, None)
-        return next(run(0, iter([batch]))).column(0)
+        run, *_ = pyspark.worker.read_udfs(CPickleSerializer(), [info], eval_type, pyspark.worker.RunnerConf(confs), None)
+        made = run(0, (pa.RecordBatch.from_arrays(arrays, [f"_{i}" for i in range(len(arrays))]) for arrays in batches))
+        return pa.concat_arrays([batch.column(0) for batch in made])
     except Exception as error:  # noqa: BLE001 - compared with what the other side raises
         return type(error), str(error)
 
@@ -126,11 +129,11 @@ def check(function, returns, columns, spark_type, rows):
     """Compares all columns; gives how many rows the original ran for."""
     command, plain, ran = fused(function, returns, columns, spark_type), payload(function, returns), 0
     for name, array in columns.items():
-        pieces = [worker(plain, PythonEvalType.SQL_SCALAR_PANDAS_UDF, [cut]) for cut in batches_of(array, rows)]
+        pieces = [worker([plain], PythonEvalType.SQL_SCALAR_PANDAS_UDF, [[cut]]) for cut in batches_of(array, rows)]
         wanted = next((piece for piece in pieces if isinstance(piece, tuple)), None) or pa.concat_arrays(pieces)
         counts.original_rows = 0
         starts = pa.array(np.arange(len(array)) % rows == 0)
-        got = worker(command, PythonEvalType.SQL_SCALAR_ARROW_UDF, [array, starts], {"sparkweld_starts": 1})
+        got = worker([command], PythonEvalType.SQL_SCALAR_ARROW_UDF, [[array, starts]], {"sparkweld_starts": 1})
         assert got == wanted if isinstance(wanted, tuple) else got.equals(wanted), f"{name}: {got} for {wanted}"
         ran += counts.original_rows
     return ran

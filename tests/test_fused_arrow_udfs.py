@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyspark.worker
 import pytest
-from pyspark.serializers import CPickleSerializer
 from pyspark.sql.types import BooleanType, ByteType, DateType, DoubleType, FloatType, IntegerType, LongType, StringType
 from pyspark.util import PythonEvalType
 from scipy.special import erf, gammaln
@@ -18,6 +16,7 @@ from sparkweld.annotations import Broadcast, Rows, annotate
 from sparkweld.errors import Refusal
 from sparkweld.fused.compile import compile_fused
 from sparkweld.fused.counts import counts
+from tests import test_fused_arrow
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.test_fused_arrow import batches_of
 
@@ -52,6 +51,7 @@ zoned = annotate(lambda x: x.cast(pa.timestamp("us")), (ARROW,), returns=ARROW, 
 year = annotate(pc.year, (ARROW,), returns=ARROW, check=False)
 scaled = annotate(lambda x, by: pc.multiply(x, by), (ARROW, Broadcast()), returns=ARROW, check=False)
 RATE = pa.scalar(0.25)
+worker = partial(test_fused_arrow.worker, confs={})
 
 
 def _short(x):
@@ -105,18 +105,6 @@ def fused(functions, returns, *columns, kind=SCALAR, conf=None):
     made["conf"] = {**made["conf"], **(conf or {})}
     (group,) = compile_fused(made, [payload(f, returns) for f in functions])["fused"]
     return group
-
-
-def worker(commands, eval_type, batches, named=None):
-    """What PySpark's own worker gives for batches of arrays, or the class and the text of what it raises."""
-    args = list(range(len(batches[0]) - len(named or {})))
-    info = SimpleNamespace(udfs=commands, args=args, kwargs=named or {}, result_id=1)
-    try:
-        run, *_ = pyspark.worker.read_udfs(CPickleSerializer(), [info], eval_type, pyspark.worker.RunnerConf({}), None)
-        made = run(0, (pa.RecordBatch.from_arrays(arrays, [f"_{i}" for i in range(len(arrays))]) for arrays in batches))
-        return pa.concat_arrays([batch.column(0) for batch in made])
-    except Exception as error:  # noqa: BLE001 - compared with what the other side raises
-        return type(error), str(error)
 
 
 def alike(got, wanted):
