@@ -23,8 +23,8 @@ from sparkweld.kernels.strings.memory_access import store_word
 
 #: Bytes of the columns between stages past which a block has fewer rows, so that they stay in the second-level cache.
 _MOST_BYTES = 1 << 19
-#: A model is called for all rows of a block when more than one of so many needs it.
-_FEW = 2
+#: A model is called for all rows of a block when more than so many of four need it: to gather them costs less than to score more.
+_FEW = 3
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class ModelCalls:
         inside += [*self._score(call, block, f"padded{n}", round_up(space)), *back]
         return [
             f"found{n} = {name(selection.kept_rows)}(memory + {numbers}, {wanted}, {block.rows})",
-            f"if found{n} * {_FEW} > {block.rows}:",
+            f"if found{n} * 4 > {block.rows} * {_FEW}:",
             *(f"    {line}" for line in whole),
             f"elif found{n} > 0:",
             *(f"    {line}" for line in inside),

@@ -20,7 +20,7 @@ from sparkweld.ir.types import F32, F64, Type
 from sparkweld.optimizer.model_ranges import REMEMBERED, ROWS
 
 #: Sums of a cut forest, each of a group of trees that follow each other.
-GROUPS = 4
+GROUPS = 8
 #: Leaves of a tree that is cut short, and bytes of them: those of a tree should fit the registers that leaves are looked up in.
 _LEAVES, _LEAF_BYTES = (8, 16, 32, 64, 128), 512
 #: Bytes of a block up to which its trees are read back.

@@ -50,7 +50,7 @@ _FINITE = Call("isfinite")
 _LEAST_TREES = 16
 #: Parts of the trees end at places of a grid of so many: where all others are bounded by their leaves, and by cuts.
 _GRID = 16
-_ENDS, _AFTER_CUTS = (2, 3, 4, 6, 8, 12), (4, 8, 12)
+_ENDS, _AFTER_CUTS = (2, 3, 4, 6, 8, 12), (2, 4, 6, 8, 10, 12, 14)
 #: The largest share of undecided rows, of those that stand for all, after which a stage is worth it. Real rows may differ.
 _MOST_UNDECIDED = 0.99
 
