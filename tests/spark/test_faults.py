@@ -201,12 +201,22 @@ def test_service_python_without_the_package(applications):
     assert len(warnings(ran)) == 1, warnings(ran)
 
 
-def test_shim_that_cannot_load():
+def test_shim_that_cannot_load(tmp_path):
+    """A pipeline in Python has no need of it."""
+    texts = f"""
+spark.range(9000).selectExpr("id", "nullif(concat('<', id, '>'), '<7>') AS s").write.parquet("{tmp_path}/t")
+import html
+@pandas_udf("string")
+def g(s: pd.Series) -> pd.Series:
+    return s.map(html.escape, na_action="ignore")
+texts = lambda: spark.read.parquet("{tmp_path}/t").select("id", "s", g("s").alias("r"))
+"""
     ran = run_driver(
-        "spark = session()\n" + QUERY + "report(**off_and_on(spark, query))",
+        "spark = session()\n" + QUERY + texts + "report(**off_and_on(spark, query), texts=off_and_on(spark, texts)['equal'],"
+        " plan=texts()._jdf.queryExecution().executedPlan().toString())",
         conf={"spark.driver.extraJavaOptions": "-Dsparkweld.shim=/no/such/shim.so"},
     )
-    assert ran.facts["equal"]
+    assert ran.facts["equal"] and ran.facts["texts"] and "WeldArrowBatches" in ran.facts["plan"]
     assert all(o["kernelBatches"] == 0 for o in ran.facts["operators"])
     assert len(warnings(ran)) == 1, warnings(ran)
     assert "UDFs run in Python and functions of Spark's ML library as Spark planned them" in warnings(ran)[0]

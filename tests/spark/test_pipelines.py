@@ -181,6 +181,22 @@ def test_pipelines(spark, parquet):
         assert "SW" in sparkweld.explain(t.select(price("a", "b"))) and not pipelines(t.select(price("a", "b")))
 
 
+@pytest.mark.parametrize("offheap", ["true", "false"])
+def test_texts_of_columns_of_all_kinds(spark, parquet, offheap):
+    """Plain and by dictionary, NULL, empty, long, beside a filter that keeps all, some or few rows, in batches that are cut."""
+    n, rng = 9000, np.random.default_rng(4)
+    some = rng.random(n) < 0.2
+    t = parquet(pa.table({
+        "id": np.arange(n), "plain": pa.array([f" {k} \u00e9" * (k % 40) for k in range(n)], mask=some), "none": pa.nulls(n, pa.string()),
+        "few": pa.array(rng.choice(np.array(["a", "", "\u00c9 b"], object), n), mask=some),
+        "bytes": pa.array([b"\xff" * (k % 7) for k in range(n)], mask=some),
+    }))  # fmt: skip
+    for where in ("id >= 0", "id % 3 = 1", "id % 997 = 0", "plain > ' 5'", "id < 0"):
+        made = [plain_letters(c).alias(f"{c}_made") for c in ("plain", "few", "none")]
+        conf = {"spark.sql.columnVector.offheap.enabled": offheap}
+        check(spark, lambda where=where, made=made: t.where(where).select("*", *made), {"plain_letters"}, conf)
+
+
 def test_iterators(spark, parquet):
     """A function of an iterator is one of each batch; NULLs that decide a dtype may not tell one batch from the next."""
     t = table(parquet)

@@ -191,3 +191,35 @@ JNIEXPORT void JNICALL SHIM(clearNullViews)(JNIEnv *env, jobject self, jlong vie
     for (int64_t i = 0; i < n; i++)
         if (is_null[i]) view[i] = (View){0, 0};
 }
+
+/* textEnds(views, picked or 0, n, used, ends): int32 ends of texts behind `used` bytes; returns the last, which need not fit. */
+JNIEXPORT jlong JNICALL SHIM(textEnds)(JNIEnv *env, jobject self, jlong views, jlong picked, jlong n, jlong used, jlong ends) {
+    (void)env, (void)self;
+    const View *view = AT(View, views);
+    const int32_t *row = AT(int32_t, picked);
+    int32_t *end = AT(int32_t, ends);
+    for (int64_t i = 0; i < n; i++) {
+        used += view[row != NULL ? row[i] : i].length;
+        end[i] = (int32_t)used; /* the caller looks at the last first */
+    }
+    return used;
+}
+
+/* copyTexts(views, picked or 0, n, out): the texts' bytes, those that lie behind each other together. */
+JNIEXPORT void JNICALL SHIM(copyTexts)(JNIEnv *env, jobject self, jlong views, jlong picked, jlong n, jlong out) {
+    (void)env, (void)self;
+    const View *view = AT(View, views);
+    const int32_t *row = AT(int32_t, picked);
+    View next = {0, 0};
+    for (int64_t i = 0; i < n; i++) {
+        View text = view[row != NULL ? row[i] : i];
+        if (text.length == 0) continue;
+        if (text.address != next.address + next.length) {
+            if (next.length > 0) memcpy(AT(uint8_t, out), AT(uint8_t, next.address), (size_t)next.length);
+            out += next.length;
+            next = (View){text.address, 0};
+        }
+        next.length += text.length;
+    }
+    if (next.length > 0) memcpy(AT(uint8_t, out), AT(uint8_t, next.address), (size_t)next.length);
+}

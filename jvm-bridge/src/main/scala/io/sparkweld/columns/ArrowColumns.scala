@@ -1,5 +1,7 @@
 package io.sparkweld.columns
 
+import io.sparkweld.nativelib.Shim
+
 import org.apache.arrow.memory.BufferAllocator
 import org.apache.arrow.vector._
 import org.apache.spark.sql.catalyst.expressions.Attribute
@@ -13,9 +15,15 @@ import org.apache.spark.unsafe.Platform
  * knows how much it has room for.
  *
  * @param zone the session's time zone, a part of the type of timestamps in Arrow
+ * @param texts where the texts of the batches' columns lie
  */
-private[sparkweld] final class ArrowColumns(attributes: Seq[Attribute], zone: String, capacity: Int, allocator: BufferAllocator) {
-  private val columns: Array[ArrowColumn] = attributes.map(column).toArray
+private[sparkweld] final class ArrowColumns(
+    attributes: Seq[Attribute],
+    zone: String,
+    capacity: Int,
+    allocator: BufferAllocator,
+    texts: TextSources) {
+  private val columns: Array[ArrowColumn] = attributes.zipWithIndex.map { case (attribute, i) => column(attribute, i) }.toArray
   private val starts = {
     val vector = new BitVector("starts", allocator)
     vector.allocateNew(capacity)
@@ -46,14 +54,14 @@ private[sparkweld] final class ArrowColumns(attributes: Seq[Attribute], zone: St
   /** The columns, and behind them one that is true where a batch starts. Whoever has them closes them. */
   def vectors: Array[ColumnVector] = (columns :+ starts).map(column => new ArrowColumnVector(column.finish(filled)): ColumnVector)
 
-  private def column(attribute: Attribute): ArrowColumn = {
+  private def column(attribute: Attribute, i: Int): ArrowColumn = {
     SparkInternals.arrowVector(attribute, zone, allocator) match {
       case fixed: BaseFixedWidthVector =>
         fixed.allocateNew(capacity)
         new FixedColumn(fixed, attribute.dataType, capacity)
       case text: BaseVariableWidthVector =>
         text.allocateNew(16L * capacity, capacity)
-        new TextColumn(text, attribute.dataType == BinaryType, capacity)
+        new TextColumn(text, attribute.dataType == BinaryType, capacity, texts(i))
       case other => throw new IllegalArgumentException(s"a ${other.getClass.getSimpleName} of ${attribute.dataType.sql}")
     }
   }
@@ -67,6 +75,48 @@ private[sparkweld] object ArrowColumns {
     case text: StringType => text == StringType
     case _ => false
   }
+}
+
+/**
+ * Where the texts and bytes of a task's batches lie. Without the native library (`native`) there are none, and each is asked for.
+ */
+private[sparkweld] final class TextSources(attributes: Seq[Attribute], native: Boolean) extends AutoCloseable {
+  private val sources = attributes.map(_.dataType match {
+    case text @ (_: StringType | BinaryType) if native => new TextSource(InputColumn.forRows(text).get)
+    case _ => null
+  }).toArray
+
+  def apply(i: Int): Option[TextSource] = Option(sources(i))
+
+  /** The batch whose rows come next. */
+  def take(batch: ColumnarBatch): Unit = {
+    var i = 0
+    while (i < sources.length) {
+      if (sources(i) != null) sources(i).take(batch.column(i), batch.numRows())
+      i += 1
+    }
+  }
+
+  override def close(): Unit = sources.foreach(source => if (source != null) source.close())
+}
+
+/** The same of one column: views of its texts, found for all rows of a batch at once. */
+private[columns] final class TextSource(input: InputColumn) {
+  private var picked = 0L
+
+  def take(column: ColumnVector, rows: Int): Unit = picked = input.bindShown(column, rows)
+
+  /** Writes the ends of texts of which the first begins at `used`; gives the last. Throws ArithmeticException for too many bytes. */
+  def writeEnds(from: Int, rows: Int, used: Int, to: Long): Int = 
+    Math.toIntExact(Shim.textEnds(views(from), numbers(from), rows.toLong, used.toLong, to))
+
+  def copy(from: Int, rows: Int, to: Long): Unit = Shim.copyTexts(views(from), numbers(from), rows.toLong, to)
+
+  def close(): Unit = input.close()
+
+  private def views(from: Int) = if (picked == 0) input.dataAddress + from.toLong * TextViews.Width else input.dataAddress
+
+  private def numbers(from: Int) = if (picked == 0) 0L else picked + from * 4L
 }
 
 private sealed abstract class ArrowColumn(vector: FieldVector, capacity: Int) {
@@ -132,7 +182,8 @@ private final class FixedColumn(vector: BaseFixedWidthVector, dataType: DataType
     Platform.putByte(null, data + (at >> 3), (Platform.getByte(null, data + (at >> 3)) | (1 << (at & 7))).toByte)
 }
 
-private final class TextColumn(vector: BaseVariableWidthVector, bytes: Boolean, capacity: Int) extends ArrowColumn(vector, capacity) {
+private final class TextColumn(vector: BaseVariableWidthVector, bytes: Boolean, capacity: Int, source: Option[TextSource])
+  extends ArrowColumn(vector, capacity) {
   private val offsets = vector.getOffsetBufferAddress
   private var used = 0
   Platform.putInt(null, offsets, 0)
@@ -147,6 +198,17 @@ private final class TextColumn(vector: BaseVariableWidthVector, bytes: Boolean, 
 
   override def add(column: ColumnVector, from: Int, at: Int, rows: Int): Unit = {
     setNulls(column, from, at, rows)
+    source match {
+      case Some(texts) =>
+        val end = texts.writeEnds(from, rows, used, offsets + 4L * (at + 1))
+        makeRoom(end)
+        texts.copy(from, rows, vector.getDataBufferAddress + used)
+        used = end
+      case None => addEach(column, from, at, rows)
+    }
+  }
+
+  private def addEach(column: ColumnVector, from: Int, at: Int, rows: Int): Unit = {
     var i = 0
     while (i < rows) {
       if (!column.isNullAt(from + i)) {
@@ -165,8 +227,9 @@ private final class TextColumn(vector: BaseVariableWidthVector, bytes: Boolean, 
 
   private def append(base: AnyRef, offset: Long, size: Int): Unit = {
     val total = Math.addExact(used, size)
-    while (vector.getDataBuffer.capacity() < total) vector.reallocDataBuffer(total.toLong)
+    makeRoom(total)
     Platform.copyMemory(base, offset, null, vector.getDataBufferAddress + used, size.toLong)
     used = total
   }
+  private def makeRoom(bytes: Int): Unit = while (vector.getDataBuffer.capacity() < bytes) vector.reallocDataBuffer(bytes.toLong)
 }

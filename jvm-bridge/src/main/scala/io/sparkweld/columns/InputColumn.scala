@@ -57,6 +57,20 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
       case other => throw new IllegalStateException(s"nothing reads a ${other.getClass.getName}")
     }
 
+  /**
+   * Takes the first `rows` rows of `vector`, one that shows others as the column that it shows. Gives the address of its rows'
+   * numbers there; 0: row i is the i-th of what is bound.
+   */
+  private[columns] def bindShown(vector: ColumnVector, rows: Int): Long = vector match {
+    // of a few rows it is cheaper to ask for those than to look at the whole column
+    case view: SelectedColumnVector if reads(view.shown) && view.rowsShown <= rows * InputColumn.FewRows =>
+      bind(view.shown, view.rowsShown)
+      view.selectionAddress
+    case _ =>
+      bind(vector, rows)
+      0L
+  }
+
   /** Whether the memory of a vector is known, so that a whole column costs little. Any other is read value by value. */
   private[columns] def reads(vector: ColumnVector): Boolean = vector match {
     case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector | _: RowColumnVector => vector.dataType == dataType
@@ -221,6 +235,7 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
 }
 
 object InputColumn {
+  private val FewRows = 8
 
   /** Copies `bytes` bytes of a primitive array, from its byte `from`, to the address `to`; returns `to`. */
   private[columns] def copyArray(array: AnyRef, to: Long, bytes: Long, from: Long = 0): Long = {

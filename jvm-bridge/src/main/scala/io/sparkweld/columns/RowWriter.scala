@@ -78,15 +78,7 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
 
   private def bind(j: Int, vector: ColumnVector, to: Long): Unit = {
     val input = inputs(j)
-    val picked = vector match {
-      // of a few rows it is cheaper to ask for those than to look at the whole column
-      case view: SelectedColumnVector if input.reads(view.shown) && view.rowsShown <= batchRows * RowWriter.FewRows =>
-        input.bind(view.shown, view.rowsShown)
-        view.selectionAddress
-      case _ =>
-        input.bind(vector, batchRows)
-        0L
-    }
+    val picked = input.bindShown(vector, batchRows)
     Platform.putLong(null, to, input.dataAddress)
     Platform.putLong(null, to + 8, if (input.hasNull) input.nullsAddress else 0)
     Platform.putLong(null, to + 16, forms(j))
@@ -112,7 +104,6 @@ object RowWriter {
   private val ChunkBytes = 128L << 10
   private val KeptBytes = 4L << 20
   private val MaxRowBytes = Int.MaxValue - 15L
-  private val FewRows = 8
 
   private def form(dataType: DataType): Long = dataType match {
     case _: StringType | BinaryType => Text

@@ -65,6 +65,13 @@ private[sparkweld] object Shim {
   @native def fillViews(address: Long, length: Long, n: Long, out: Long): Unit
   /** Makes the views of NULL rows (0, 0). */
   @native def clearNullViews(views: Long, nulls: Long, n: Long): Unit
+  /**
+   * The int32 ends of `n` texts, the first of which begins at `used`; returns the last, which need not fit. `picked`: int32 numbers
+   * of their views, 0: all, one after the other.
+   */
+  @native def textEnds(views: Long, picked: Long, n: Long, used: Long, ends: Long): Long
+  /** Copies the bytes of the same texts, one behind the other. */
+  @native def copyTexts(views: Long, picked: Long, n: Long, out: Long): Unit
 
   // Views of lists: the address of the first of n elements of `width` bytes, and n, or ~n when one of them is NULL.
 

@@ -2,7 +2,7 @@ package io.sparkweld.plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.ArrowColumns
+import io.sparkweld.columns.{ArrowColumns, TextSources}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
@@ -69,6 +69,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   extends Iterator[ColumnarBatch] {
 
   private val allocator = SparkInternals.arrowAllocator("sparkweld batches")
+  private val texts = new TextSources(settings.input, WeldTask.linkable())
   private val made = mutable.Queue.empty[Array[ColumnVector]]
   /** Rows that the next batch may have: the first ones are small, for a query that wants few rows. */
   private var limit = 1
@@ -83,7 +84,10 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
     while (waiting == null && input.hasNext) {
       val batch = input.next()
       settings.inputBatches += 1
-      if (batch.numRows() > 0) waiting = batch
+      if (batch.numRows() > 0) {
+        waiting = batch
+        texts.take(batch)
+      }
     }
     waiting != null
   }
@@ -128,7 +132,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
     columns
   }
 
-  private def columnsFor(capacity: Int) = new ArrowColumns(settings.input, settings.zone, capacity, allocator)
+  private def columnsFor(capacity: Int) = new ArrowColumns(settings.input, settings.zone, capacity, allocator, texts)
 
   private def done(): Unit = {
     waiting.closeIfFreeable()
@@ -143,6 +147,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   private def close(): Unit = {
     made.foreach(_.foreach(_.close()))
     made.clear()
+    texts.close()
     allocator.close()
   }
 }
