@@ -56,8 +56,11 @@ NUMBERS = {
     "no rows": INTS.slice(0, 0), "one": INTS.slice(5, 1), "large": pa.array(np.full(N, 1 << 60)),
 }  # fmt: skip
 
-letters = annotate(lambda t: chr(0xD800) if t == "" else t + "!", (Rows(container="list", dtype="str"),),
-                   returns=Rows(container="list"), elementwise=True, check=False)  # fmt: skip
+letters, bytes_too = (
+    annotate(lambda t, half=half: half if t == "" else t + "!", (Rows(container="list", dtype="str"),),
+             returns=Rows(container="list"), elementwise=True, check=False)
+    for half in ("\ud800", "\udc80")
+)  # fmt: skip
 short = annotate(lambda s: s[:-1] if len(s) > 700 else s * 2.0, (Rows(),), returns=Rows(), check=False)
 dear = annotate(lambda s: s * 1.0, (Rows(),), returns=Rows(), check=False)
 
@@ -85,6 +88,9 @@ OF_TEXTS = [
     (lambda s: s.map(html.escape, na_action="ignore"), DoubleType()),  # no numbers
     (lambda s: s.map(html.escape, na_action="ignore"), DateType()),
     (lambda s: s.map(letters), StringType()),  # half of a surrogate pair
+    (lambda s: s.map(letters).str.slice(0, 12), StringType()),
+    (lambda s: s.map(bytes_too).str.slice(0, 12), StringType()),  # half of one that stands for a byte
+    (lambda s: s.map(letters, na_action="ignore").map(html.escape, na_action="ignore").str.strip(), StringType()),
 ]
 OF_NUMBERS = [
     (lambda i: erf(i + 1) * 2, DoubleType()),

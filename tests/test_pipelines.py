@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.special
 
@@ -306,6 +307,11 @@ def test_equal_texts_are_given_to_a_function_of_one_text_once(capture):
     texts = np.array([f"text {k % 70}" for k in range(9000)], object)
     result = Runner(made, 1, 1000).run({"s": texts}, len(texts))["r"]
     assert result.tolist() == [text.upper() + "?" for text in texts] and sorted(seen) == sorted(set(texts))
+
+
+def test_rows_of_arrays():
+    texts = pa.array(["a", None, "b"])
+    assert [stages.take(texts, rows).to_pylist() for rows in (np.array([2, 1]), slice(2))] == [["b", None], ["a", None]]
 
 
 @pytest.mark.parametrize(("function", "takes_series"), [

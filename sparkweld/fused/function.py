@@ -28,7 +28,7 @@ from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import STR, Type
 from sparkweld.pipelines import BrokenPromise, Pipeline, Runner, Undecided
 from sparkweld.pipelines.results import concat
-from sparkweld.pipelines.stages import in_arrow, no_array, take
+from sparkweld.pipelines.stages import in_arrow, take
 
 #: Loaded plans of a worker process, which serves one task after another: models in them are read once.
 _PLANS = 16
@@ -165,7 +165,7 @@ class Siblings:
 
     def __init__(self, plan: Plan, evaluated: bool = False) -> None:
         self.plan, self.evaluated, self.repeats = plan, evaluated, Repeats()
-        self._runners: dict[int, Runner] = {}
+        self._runners: dict[tuple[int, bool], Runner] = {}
         self._warned = False
         self._in_vain = 0
         self._last: Batch | None = None
@@ -230,7 +230,7 @@ class Siblings:
         return (columns, rows, None) if found is None else ({name: found.dictionary}, len(found.dictionary), found.indices)
 
     def _in_pieces(self, number: int, columns: dict[str, Any], rows: int, of_arrays: bool) -> dict[str, Any]:
-        """What a pipeline makes; of a batch of arrays, texts become Python's, and Arrow's again, for a few rows at a time."""
+        """What a pipeline makes; of a batch of arrays, texts go from Arrow's memory to Python and back a few rows at a time."""
         if not of_arrays:
             return self._made(number, columns, rows)
         pipeline = self.plan.forms[number].pipeline
@@ -241,13 +241,13 @@ class Siblings:
         pieces: dict[str, list[Any]] = {}
         for start in range(0, rows, size):
             stop = min(start + size, rows)
-            piece = {name: no_array(take(column, slice(start, stop))) for name, column in columns.items()}
-            for name, column in self._made(number, piece, stop - start).items():
+            piece = {name: take(column, slice(start, stop)) for name, column in columns.items()}
+            for name, column in self._made(number, piece, stop - start, of_arrays).items():
                 pieces.setdefault(name, []).append(in_arrow(column, STR) if name in texts else column)
         return {name: pa.concat_arrays(some) if name in texts else concat(some) for name, some in pieces.items()}
 
-    def _made(self, number: int, columns: dict[str, Any], rows: int) -> dict[str, Any]:
-        runner = self.runner(number)
+    def _made(self, number: int, columns: dict[str, Any], rows: int, of_arrays: bool = False) -> dict[str, Any]:
+        runner = self.runner(number, of_arrays)
         before = replace(runner.metrics)
         try:
             return runner.run(columns, rows)
@@ -255,11 +255,14 @@ class Siblings:
             counts.kernel_seconds += runner.metrics.kernel_seconds - before.kernel_seconds
             counts.call_seconds += runner.metrics.call_seconds - before.call_seconds
 
-    def runner(self, form: int) -> Runner:
+    def runner(self, form: int, of_arrays: bool = False) -> Runner:
         """What runs the pipeline of a form, whose kernels are made when the first batch of its dtypes comes."""
-        if form not in self._runners:
-            self._runners[form] = Runner(self.plan.forms[form].pipeline, 1, self.plan.block_rows, evaluated=self.evaluated)
-        return self._runners[form]
+        key = form, of_arrays
+        if key not in self._runners:
+            pipeline = self.plan.forms[form].pipeline
+            made = replace(pipeline, arrow=pipeline.arrow or of_arrays)
+            self._runners[key] = Runner(made, 1, self.plan.block_rows, evaluated=self.evaluated)
+        return self._runners[key]
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:

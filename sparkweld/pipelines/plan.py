@@ -79,7 +79,8 @@ _KEPT_PLANS = 256
 class Pipeline:
     """Stages in order over the rows of `root`. `outputs`: name -> column; `types`: column -> its type, None for objects.
 
-    `domains`: the rows of each column, None for a merged result. `arrow`: its kernels make texts in Arrow's memory.
+    `domains`: the rows of each column, None for a merged result. `arrow`: texts are made in Arrow's memory,
+    but for those that calls give to other stages.
     """
 
     name: str
@@ -101,7 +102,8 @@ class Pipeline:
     def placed(self) -> dict[str, Type]:
         """The outputs whose whole array can be laid out before the first block has run, and their types."""
         columns = {name: (self.types.get(c), self.domains[c]) for name, c in self.outputs.items()}
-        return {name: type for name, (type, domain) in columns.items() if domain is self.root and type and not type.nullable}
+        typed = {name: type for name, (type, domain) in columns.items() if domain is self.root and type and not type.nullable}
+        return {name: type for name, type in typed.items() if not (self.arrow and type.dtype == object)}
 
     @property
     def kept(self) -> dict[str, Type]:

@@ -59,8 +59,13 @@ class Runner:
         self.block_size = BlockSize(pipeline, block_rows)
         self.metrics = Metrics()
         is_large = rows * sum(type.width for type in pipeline.placed.values()) > _STREAMED * l2_bytes()
+        taken = {column for stage in pipeline.stages for column in stage.taken}
         self._stages = [
-            ready(stage, is_large and _streams(pipeline, stage), evaluated, pipeline.arrow) for stage in pipeline.stages
+            ready(
+                stage, is_large and _streams(pipeline, stage), evaluated,
+                pipeline.arrow and (isinstance(stage, Native) or taken.isdisjoint(stage.made)),
+            )
+            for stage in pipeline.stages
         ]  # fmt: skip
         self._is_call = [isinstance(stage, Called) and isinstance(stage.step, BlackBox) for stage in pipeline.stages]
         self._lock = Lock()

@@ -47,7 +47,7 @@ def ready(
 
     Its last argument are arrays of the block's rows, by column, that kernels may write their results to. `streams`: all of a
     kernel's results have places, and go past the caches. `evaluated`: programs are interpreted, for a few rows that are not worth
-    a kernel. `arrow`: kernels make texts in Arrow's memory.
+    a kernel. `arrow`: texts are made in Arrow's memory.
     """
     if isinstance(stage, Native):
         program = stage.program
@@ -69,7 +69,7 @@ def ready(
         return lambda block, rows, places: _keep(keep, block)
     call = _without_series(stage.step)
     run = _piece_of(call)
-    return lambda block, rows, places: _call(call, run, block)
+    return lambda block, rows, places: _call(call, run, block, arrow)
 
 
 def _without_series(step: BlackBox) -> BlackBox:
@@ -145,10 +145,25 @@ def kernel_of(program: Program, streams: bool = False) -> Kernel:
 def _run_kernel(kernel: Kernel, block: Block, rows: int, places: Block, arrow: bool) -> None:
     inputs = kernel.program.inputs
     rows = len(_values(block[inputs[0].name])) if inputs else rows
-    result = kernel.run({i.name: _typed(block[i.name], i.type) for i in inputs}, rows, places, arrow)
+    try:
+        result = kernel.run({i.name: _typed(block[i.name], i.type) for i in inputs}, rows, places, arrow)
+    except UnicodeEncodeError as error:
+        raise Undecided(str(error)) from error
     if result.flagged:
         raise Undecided(f"{result.flagged} rows of {kernel.program.name} that kernels may not decide")
+    if arrow:
+        for column in result.columns.values():
+            _hold_texts(column)
     block.update(result.columns)
+
+
+def _hold_texts(column: Any) -> None:
+    """Raises Undecided for an array with bytes that are no text: a call may have made half of a surrogate pair."""
+    if isinstance(column, pa.StringArray):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise Undecided(str(error)) from error
 
 
 def _hold_no_nulls(program: Program, block: Block) -> None:
@@ -172,10 +187,7 @@ def _evaluate(program: Program, block: Block, rows: int) -> None:
 def _typed(column: Any, type: Type) -> Any:
     """A column as a kernel takes it: nullable when the type is. Raises Undecided for bytes that are no text."""
     if isinstance(column, pa.StringArray):
-        try:
-            column.validate(full=True)
-        except pa.ArrowInvalid as error:
-            raise Undecided(str(error)) from error
+        _hold_texts(column)
         return column
     column = no_array(column)
     if type.nullable and not isinstance(column, Optional):
@@ -200,13 +212,13 @@ def _keep(step: Keep, block: Block) -> None:
 
 
 def take(column: Any, rows: Any) -> Any:
-    """Some rows of a column; of an array of Arrow a slice."""
+    """Some rows of a column: a slice, or those of these numbers."""
     if isinstance(column, pa.Array):
-        return column.slice(rows.start, rows.stop - rows.start)
+        return column[rows] if isinstance(rows, slice) else column.take(pa.array(rows))
     return Optional(column.values[rows], column.valid[rows]) if isinstance(column, Optional) else column[rows]
 
 
-def _call(step: BlackBox, run: Callable[..., Any], block: Block) -> None:
+def _call(step: BlackBox, run: Callable[..., Any], block: Block, arrow: bool) -> None:
     args = [_given(x, block, own=position in step.changed) for position, x in enumerate(step.args)]
     kwargs = {name: _given(x, block, own=False) for name, x in step.kwargs.items()}
     rows = next(len(_values(block[str(s)])) for x in step.taken() for s in x.sources)
@@ -221,7 +233,7 @@ def _call(step: BlackBox, run: Callable[..., Any], block: Block) -> None:
         raise BrokenPromise(f"{_named(step)} raises {type(error).__name__}: {error}") from error
     for position, column in step.changed.items():
         block[column] = np.asarray(args[position])
-    block[step.column] = result if step.makes is None else column_of(step, result, rows)
+    block[step.column] = result if step.makes is None else column_of(step, result, rows, arrow)
 
 
 def _empty(type: Type | None) -> np.ndarray:
@@ -289,14 +301,17 @@ def _plain(column: Any) -> np.ndarray:
     return values
 
 
-def column_of(step: BlackBox, result: Any, rows: int) -> Any:
-    """The column of what a call gave. Raises BrokenPromise for another container, length or type than expected."""
+def column_of(step: BlackBox, result: Any, rows: int, arrow: bool = False) -> Any:
+    """The column of what a call gave. `arrow`: an array of Arrow, where it is a list of texts.
+
+    Raises BrokenPromise for another container, length or type than expected.
+    """
     length = len(result) if hasattr(result, "__len__") else None
     filtered = isinstance(step.annotation.returns, Filtered)
     if length is None or (length > rows if filtered else length != rows):
         raise BrokenPromise(f"{_named(step)} returns {length} rows for {rows}")
     if step.form == "list":
-        return _of_list(step, result)
+        return _of_list(step, result, arrow)
     if step.form == "arrow":
         return _of_array(step, result)
     wanted: Any = pd.Series if step.form == "series" else np.ndarray
@@ -320,16 +335,16 @@ def _of_array(step: BlackBox, result: Any) -> pa.Array:
     return result
 
 
-def _of_list(step: BlackBox, result: Any) -> np.ndarray:
+def _of_list(step: BlackBox, result: Any, arrow: bool) -> Any:
     if type(result) is not list:
         raise BrokenPromise(f"{_named(step)} returns a {type(result).__name__} and not a list")
     if step.type is not None:
         _check_elements(step, result, _ELEMENTS[step.type.kind])
         if step.type.kind != "str":
             return np.array(result, step.type.dtype)
-    made = np.empty(len(result), object)
-    made[:] = result
-    return made
+        if arrow:
+            return in_arrow(result, step.type)
+    return np.fromiter(result, object, len(result))
 
 
 def _check_elements(step: BlackBox, elements: Sequence[Any], wanted: type) -> None:

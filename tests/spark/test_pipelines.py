@@ -187,7 +187,8 @@ def test_texts_of_columns_of_all_kinds(spark, parquet, offheap):
     n, rng = 9000, np.random.default_rng(4)
     some = rng.random(n) < 0.2
     t = parquet(pa.table({
-        "id": np.arange(n), "plain": pa.array([f" {k} \u00e9" * (k % 40) for k in range(n)], mask=some), "none": pa.nulls(n, pa.string()),
+        "id": np.arange(n), "none": pa.nulls(n, pa.string()),
+        "plain": pa.array([f" {k} \u00e9" * (k % 40) for k in range(n)], mask=some),
         "few": pa.array(rng.choice(np.array(["a", "", "\u00c9 b"], object), n), mask=some),
         "bytes": pa.array([b"\xff" * (k % 7) for k in range(n)], mask=some),
     }))  # fmt: skip
