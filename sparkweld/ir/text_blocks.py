@@ -15,6 +15,9 @@ from sparkweld.ir.text_tables import TermTables, character_classes, term_tables,
 #: Number of logarithms that a block holds; those of greater counts are computed.
 _LOGS = 4096
 
+#: What words between white space are made of.
+_NO_SPACE = r"\S"
+
 #: What is done with a row's values: a kind of `text_layout`, and its numbers (SCALE: one a column; ABOVE: one).
 Step = tuple[int, np.ndarray | None]
 
@@ -45,7 +48,8 @@ def block_of(
 ) -> ConstantBlock:
     """The block; the arguments are those of `TextSums.of`. Raises VerifyError where a column would lie outside of an array."""
     _check_columns(terms, weights, steps)
-    classes = character_classes(analyzer.pattern, analyzer.least) if analyzer.kind == WORD else character_classes()
+    of_words = analyzer.kind == WORD
+    classes = character_classes(analyzer.pattern, analyzer.least) if of_words else character_classes(_NO_SPACE)
     words, tables = ([], _tables_of(np.zeros(0), [], [])) if isinstance(terms, int) else _words_and_tables(analyzer, terms)
     known = word_table([*words, *sorted(analyzer.stop_words)])
     numbers = [np.zeros(0) if given is None else np.asarray(given, np.float64) for _, given in steps]
@@ -57,7 +61,7 @@ def block_of(
     }  # fmt: skip
     at = offsets(arrays)
     head = {
-        Head.ANALYZER: analyzer.kind, Head.LEAST: analyzer.least,
+        Head.ANALYZER: analyzer.kind, Head.LEAST: analyzer.least if of_words else 0,
         Head.SHORTEST: analyzer.shortest, Head.LONGEST: analyzer.longest,
         Head.OUTPUTS: weights.shape[1], Head.STARTS: started, Head.HASH: hash, Head.STEPS: len(steps),
         Head.FEATURES: terms if isinstance(terms, int) else 0, Head.DIGITS: -(-max(len(weights) - 1, 1).bit_length() // 8),

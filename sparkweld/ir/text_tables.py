@@ -187,18 +187,17 @@ class CharacterClasses:
 
 
 @lru_cache(maxsize=16)
-def character_classes(pattern: str | tuple[int, ...] | None = None, repeated: int = 1) -> CharacterClasses:
+def character_classes(pattern: str | tuple[int, ...], repeated: int = 1) -> CharacterClasses:
     """The classes of the running Python. A token is made of code points c of which ``c * repeated`` matches the pattern.
 
-    Or the pattern is these code points themselves, as the first of each range and the first behind it. Without a pattern nothing
-    is of a token.
+    Or the pattern is these code points themselves, as the first of each range and the first behind it.
     """
     kinds = np.zeros(0x110000, np.uint8)
     kinds[[c for c in range(0x110000) if chr(c).isspace()]] = SPACE
     if isinstance(pattern, tuple):
         for first, end in zip(pattern[::2], pattern[1::2], strict=True):
             kinds[first:end] |= TOKEN
-    elif pattern is not None:
+    else:
         match: Callable[[str], object] = re.compile(pattern).fullmatch
         kinds[[c for c in range(0x110000) if match(chr(c) * repeated)]] |= TOKEN
     distinct, numbers = np.unique(kinds.reshape(-1, _BLOCK), axis=0, return_inverse=True)

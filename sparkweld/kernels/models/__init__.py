@@ -47,6 +47,7 @@ from sparkweld.kernels.models import (
     text,
     text_entries,
     text_kept,
+    text_known,
     text_totals,
     trees,
     vectors,
@@ -92,7 +93,7 @@ def _text_sums(_: TextSums) -> Scorer:
 
 
 def _text_totals(op: TextTotals) -> Scorer:
-    return Scorer(text_totals.text_totals, (op.sum,), text_entries.SCRATCH)
+    return Scorer(text_totals.text_totals, (op.sum,), text_entries.SCRATCH, text_known.KNOWN)
 
 
 def _kernel_sums(op: KernelSums) -> Scorer:

@@ -10,7 +10,7 @@ occurs twice is merged, and if little was won, the greater half of the columns i
 
 from __future__ import annotations
 
-from sparkweld.ir.text_layout import CHAR, NORM_L1, NORM_L2, SIGNED, SPARK, SPARK_SEED, WORD, Head
+from sparkweld.ir.text_layout import CHAR, CHAR_WB, NORM_L1, NORM_L2, SIGNED, SPARK, SPARK_SEED, WORD, Head
 from sparkweld.ir.text_tables import SPACE
 from sparkweld.kernels.models.library import ModelFunction, model_function
 from sparkweld.kernels.models.text_entries import (
@@ -27,6 +27,7 @@ from sparkweld.kernels.models.text_entries import (
     STEPS,
     USED,
     WEIGHED,
+    WORDS,
     add_entry,
     add_norm,
     add_weights,
@@ -35,6 +36,7 @@ from sparkweld.kernels.models.text_entries import (
 )
 from sparkweld.kernels.models.text_hashes import begin_hash, fed_hash, feed
 from sparkweld.kernels.models.text_kept import FOUND, LOOKED, add_kept, count_kept, keep_text, kept_area, slot_of
+from sparkweld.kernels.models.text_known import add_known, keep_known
 from sparkweld.kernels.models.text_words import count_long, kind_of, lowest_bits, tokens_at, word_number
 from sparkweld.kernels.strings.library import Function, function
 from sparkweld.kernels.strings.memory_access import (
@@ -170,6 +172,41 @@ def take_word(registers: int, block: int, a: int, i: int, size: int, n: int) -> 
     return take(registers, block, number, 0)
 
 
+@function(*(INT,) * 6, result=INT)
+def take_padded(registers: int, block: int, a: int, i: int, size: int, n: int) -> int:
+    """The row's next word between white space, for itself, with a space before and behind it."""
+    store_word(registers, STATE, 0)
+    store_word(registers, SEEN, 0)
+    take(registers, block, 32, 0)
+    end = i + size
+    while i < end:
+        size = size_at(a, i, n)
+        take(registers, block, decode(a, i, size), 0)
+        i += size
+    take(registers, block, 32, 0)
+    seen = word(registers, SEEN)
+    if seen < word(block, _SHORTEST) and word(block, _FEATURES) != 0:
+        return count_hashed(registers, block, seen)  # one that is shorter than all n-grams counts as a whole
+    return 0
+
+
+@function(*(INT,) * 6, result=INT)
+def take_run(registers: int, block: int, a: int, i: int, size: int, n: int) -> int:
+    """The row's next run of code points of tokens. What totals it has is looked up, where earlier texts' words are known."""
+    entry = 0
+    if word(registers, WORDS) != 0:
+        entry = add_known(registers, a, i, size, n)
+        if entry < 0:
+            return 0
+    if word(block, _ANALYZER) == CHAR_WB:
+        take_padded(registers, block, a, i, size, n)
+    else:
+        take_word(registers, block, a, i, size, n)
+    if entry > 0:
+        keep_known(registers, entry)
+    return 0
+
+
 @function(INT, INT, INT, INT, INT, INT, result=INT)
 def take_empty(registers: int, block: int, a: int, end: int, begin: int, n: int) -> int:
     """Takes the empty tokens of a gap: one for each separator but the last, or but none at the text's begin (`end` is -1)."""
@@ -217,7 +254,7 @@ def scan_words(registers: int, block: int, a: int, n: int) -> int:
                 if split != 0:
                     take_empty(registers, block, a, end, begin, n)
                 if length >= least:
-                    take_word(registers, block, a, begin, at - begin, n)
+                    take_run(registers, block, a, begin, at - begin, n)
                 end = at
                 begin = -1
         i += covered
@@ -245,51 +282,14 @@ def scan_chars(registers: int, block: int, a: int, n: int) -> int:
     return 0
 
 
-@function(INT, INT, result=INT)
-def end_word(registers: int, block: int) -> int:
-    """Closes a word between white space. One that is shorter than all n-grams counts as a whole."""
-    take(registers, block, 32, 0)
-    seen = word(registers, SEEN)
-    if seen < word(block, _SHORTEST) and word(block, _FEATURES) != 0:
-        count_hashed(registers, block, seen)
-    return 0
-
-
-@function(INT, INT, INT, INT, result=INT)
-def scan_padded(registers: int, block: int, a: int, n: int) -> int:
-    """Takes the words between white space, each for itself, with a space before and behind it."""
-    i = 0
-    inside = 0
-    while i < n:
-        size = size_at(a, i, n)
-        code = decode(a, i, size)
-        i += size
-        if kind_of(block, code) & SPACE != 0:
-            if inside != 0:
-                end_word(registers, block)
-            inside = 0
-        else:
-            if inside == 0:
-                store_word(registers, STATE, 0)
-                store_word(registers, SEEN, 0)
-                take(registers, block, 32, 0)
-            inside = 1
-            take(registers, block, code, 0)
-    if inside != 0:
-        end_word(registers, block)
-    return 0
-
-
 @function(INT, INT, INT, INT, result=INT)
 def scan(registers: int, block: int, a: int, n: int) -> int:
     """Finds the terms of a text."""
     store_word(registers, STATE, 0)
     store_word(registers, SEEN, 0)
-    if word(block, _ANALYZER) == WORD:
-        return scan_words(registers, block, a, n)
     if word(block, _ANALYZER) == CHAR:
         return scan_chars(registers, block, a, n)
-    return scan_padded(registers, block, a, n)
+    return scan_words(registers, block, a, n)
 
 
 @function(INT, INT, INT, INT, INT, result=INT)
@@ -353,6 +353,7 @@ def score_text(registers: int, arguments: int, rows: int, block: int, outputs: i
         looked = word(area, LOOKED)
         known = word(area, FOUND)
     store_word(registers, WEIGHED, 0)
+    store_word(registers, WORDS, 0)
     begin_hash(registers, SPARK_SEED * (word(block, _HASH) == SPARK))
     row = 0
     while row < rows:

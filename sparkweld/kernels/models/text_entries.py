@@ -37,12 +37,13 @@ _FEW = 64  # so many are sorted by counting for each those before it
 NO_END = 1 << 31
 
 #: Scratch: number of entries, range of columns at hand, node, symbols so far, state of a hash, room for the bytes of a symbol,
-#: number of bytes that were looked at last. Where totals are wanted and no entries: weights, scales (0: all are 1), the totals.
+#: number of bytes that were looked at last. Where totals are wanted and no entries: weights, scales (0: all are 1), the table of
+#: words (0: there is none), the totals.
 USED, LOW, HIGH, STATE, SEEN, HASH, PENDING, FED, LETTER, COVERED = range(0, 80, 8)
-WEIGHED, SCALES, TOTAL, SQUARES, SIZE, TERMS = range(80, 128, 8)
-NORMS = 128
+WEIGHED, SCALES, WORDS, TOTAL, SQUARES, SIZE, TERMS = range(80, 136, 8)
+NORMS = 192
 WINDOW = NORMS + 8 * MOST_STEPS
-RING = 256
+RING = WINDOW + 64
 COUNTS = RING + 16 * 16
 FIRST = COUNTS + 8 * 256
 SECOND = FIRST + 8 * ENTRIES
@@ -193,7 +194,7 @@ def add_total(registers: int, block: int, column: int) -> int:
     store_word(registers, TOTAL, bits_of(load_f64(registers, TOTAL) + weight * scale))
     store_word(registers, SQUARES, bits_of(load_f64(registers, SQUARES) + scale * scale))
     store_word(registers, SIZE, bits_of(load_f64(registers, SIZE) + scale))
-    store_word(registers, TERMS, word(registers, TERMS) + 1)
+    store_word(registers, TERMS, bits_of(load_f64(registers, TERMS) + 1.0))
     return 0
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from sparkweld.ir.text_layout import SCALE, SPARK, SPARK_SEED, Head
+from sparkweld.ir.text_layout import CHAR_WB, SCALE, SPARK, SPARK_SEED, WORD, Head
 from sparkweld.kernels.models.library import model_function
 from sparkweld.kernels.models.text import ShortLoops, scan
-from sparkweld.kernels.models.text_entries import SCALES, STEPS, TERMS, TOTAL, WEIGHED
+from sparkweld.kernels.models.text_entries import SCALES, STEPS, TERMS, TOTAL, WEIGHED, WORDS
 from sparkweld.kernels.models.text_hashes import begin_hash
+from sparkweld.kernels.models.text_known import known_words
 from sparkweld.kernels.strings.library import function
-from sparkweld.kernels.strings.memory_access import INT, as_float, bits_of, store_word, word
+from sparkweld.kernels.strings.memory_access import INT, store_word, word
 
-_HASH, _WEIGHTS = 8 * Head.HASH, 8 * Head.WEIGHTS_AT
+_ANALYZER, _LONGEST, _HASH, _WEIGHTS = 8 * Head.ANALYZER, 8 * Head.LONGEST, 8 * Head.HASH, 8 * Head.WEIGHTS_AT
 #: Of the totals, which follow each other.
 _BYTES = TERMS + 8 - TOTAL
 
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
-def total_text(registers: int, texts: int, rows: int, block: int, outputs: int, output: int) -> int:
+def total_text(registers: int, arguments: int, rows: int, block: int, outputs: int, output: int) -> int:
     """The totals of each row's terms."""
+    texts = word(arguments, 0)
+    store_word(registers, WORDS, 0)
+    if word(block, _ANALYZER) == CHAR_WB or word(block, _ANALYZER) == WORD and word(block, _LONGEST) == 1:
+        store_word(registers, WORDS, known_words(word(arguments, 8), word(arguments, 16)))
     store_word(registers, WEIGHED, block + word(block, _WEIGHTS) + 8 * output)
     scales = 0
     if word(block, STEPS) > 0 and word(block, STEPS + 8) == SCALE:
@@ -31,7 +36,6 @@ def total_text(registers: int, texts: int, rows: int, block: int, outputs: int, 
             store_word(registers + TOTAL, at, 0)
             at += 8
         scan(registers, block, word(texts, 16 * row), word(texts, 16 * row + 8))
-        store_word(registers, TERMS, bits_of(as_float(word(registers, TERMS))))
         at = 0
         while at < _BYTES:
             column = word(outputs, at)
@@ -45,7 +49,7 @@ def total_text(registers: int, texts: int, rows: int, block: int, outputs: int, 
 @model_function(*(INT,) * 6, kind=ShortLoops)
 def text_totals(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
     """TextTotals."""
-    return total_text(scratch, word(arguments, 0), rows, block, outputs, word(parameters, 0))
+    return total_text(scratch, arguments, rows, block, outputs, word(parameters, 0))
 
 
 FUNCTIONS = (text_totals,)

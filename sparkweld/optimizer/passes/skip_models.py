@@ -243,7 +243,7 @@ class _Bounds:
     def reads_numbers(self, value: int) -> bool:
         """Whether the value depends on a column that is no text."""
         op = self.body.op(value)
-        return isinstance(op, Read) and op.type != STR or any(map(self.reads_numbers, self.body.args(value)))
+        return isinstance(op, Read) and op.type.kind != STR.kind or any(map(self.reads_numbers, self.body.args(value)))
 
     def _of_totals(self, op: TextSums, args: list[Known], text: int) -> Known:
         """Its start, and what the totals of its terms say that the text adds."""
