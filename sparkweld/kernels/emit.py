@@ -37,7 +37,7 @@ from sparkweld.kernels import row_operations as make
 from sparkweld.kernels.frontend import Operation, define
 from sparkweld.kernels.kept_rows import Condition
 from sparkweld.kernels.model_calls import Block, ModelCalls
-from sparkweld.kernels.shape import SEEN_SHIFT, Shape
+from sparkweld.kernels.shape import SEEN_SHIFT, Shape, has_trials
 from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, stages_of, width_of
 from sparkweld.kernels.trials import TRIAL_HEAD, with_trials
 
@@ -92,7 +92,7 @@ class _Emitter:
         inner = self._one_loop(stages[0], "padded") if len(stages) == 1 else self._blocks(stages)
         if self.shape.allocates:
             self.head.append(f"arena = address(table, {self.shape.selection_entry + 1})")
-        if len(stages) == 1 and any(isinstance(let.op, Trial) for let in self.loop.body):
+        if len(stages) == 1 and has_trials(self.program):
             self.head.append("tried = False")  # nothing is left that costs enough
         self.head += ["flagged = 0", "seen = 0"] if self.loop.some else ["flagged = 0"]
         self.head.append(f"padded = padded & {-self.shape.tile}")
@@ -169,7 +169,9 @@ class _Emitter:
                 loop = ["tile = 0", f"while tile < {end}:", *(f"    {line}" for line in inner), f"    tile += {tile}"]
             lines += loop
         head = ["base = 0"]
-        if any(isinstance(let.op, Trial) for let in self.loop.body):
+        if has_trials(self.program):
+            if self.shape.block < 2 * block:
+                raise InternalError(f"a turn of {self.shape.block} rows has no two blocks of {block} for a trial")
             head += TRIAL_HEAD
             lines = with_trials(lines, block, end, self.namespace)
         return [*head, "while base < padded:", *(f"    {line}" for line in lines), f"    base += {block}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparkweld.ir.ops import ModelOp, TreeEnsemble
+from sparkweld.ir.ops import ModelOp, TreeEnsemble, Trial
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Program, output_types
 from sparkweld.reasons import refusal
@@ -20,9 +20,9 @@ MAX_SOME = 15
 #: Rows of a block of a filtered program: its outputs stay in the first-level cache until they are compacted.
 _BLOCK = 1024
 #: Rows of a block of models in a program that computes an ensemble in parts, so many that the rows that a later part is for fill
-#: pieces, too; and of the driver's, of two such, which take both ways of a trial.
+#: pieces, too; and of the driver's in one with a trial: two blocks of models at least, which take both ways of it.
 PART_ROWS = 2048
-_PART_BLOCK = 2 * PART_ROWS
+_TRIAL_BLOCK = 2 * PART_ROWS
 #: Most bytes of the scratch tile; a task thread of the JVM has a stack of 1 MB.
 _SCRATCH = 192 * 1024
 _TILES = (64, 32, 16)
@@ -52,6 +52,11 @@ def program_allocates(program: Program) -> bool:
 def has_parts(program: Program) -> bool:
     """Whether a tree ensemble is computed in parts."""
     return any(isinstance(let.op, TreeEnsemble) and let.op.is_part for loop in program.loops for let in loop.body)
+
+
+def has_trials(program: Program) -> bool:
+    """Whether blocks of rows take different ways, to find out what costs less."""
+    return any(isinstance(let.op, Trial) for loop in program.loops for let in loop.body)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def shape_of(program: Program) -> Shape | None:
     if not tiles or (blocks and sum(widths) > _MODEL_WIDTH):
         return None
     filtered = program.loops[0].where is not None
-    block = (_PART_BLOCK if has_parts(program) else _BLOCK) if filtered else 1 << 40
+    block = (_TRIAL_BLOCK if has_trials(program) else _BLOCK) if filtered else 1 << 40
     allocates = program_allocates(program)
     return Shape(len(program.inputs), len(nullable), tiles[0], block, filtered, nullable, allocates, tuple(widths), blocks)
 
