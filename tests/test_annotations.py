@@ -79,6 +79,7 @@ def test_containers_are_put_together_as_they_were(value):
 def test_what_is_not_equal():
     assert not equal(np.array([0.0]), np.array([-0.0])) and equal(np.array([np.nan]), np.array([np.nan]))
     assert not equal(pd.Series([1]), pd.Series([1.0])) and not equal(pd.Series([1]), pd.Series([1], index=[1]))
+    assert equal([pd.NA, pd.NaT], [pd.NA, pd.NaT]) and not equal(pd.NA, pd.NaT)
     assert not equal(1, 1.0) and equal(float("nan"), float("nan")) and not equal([1, [2]], [1, [3]])
     with pytest.raises(TypeError, match="ndarray, list|list, ndarray"):
         concat_rows([np.arange(2), [1]])
@@ -156,6 +157,18 @@ def doubled_in_place(x):
 def test_wrong_annotations_are_rejected(function, args, returns, complaint):
     with pytest.raises(AnnotationError, match=complaint):
         annotate(function, args, returns=returns)
+
+
+@pytest.mark.parametrize("examples", [lambda rng, rows: 5, lambda rng, rows: ("x", "y"), lambda rng, rows: {}[rows]])
+def test_examples_that_are_none_are_rejected(examples):
+    with pytest.raises(AnnotationError, match="cannot be checked"):
+        annotate(np.sqrt, (Rows(),), returns=Rows(), examples=examples)
+
+
+@pytest.mark.parametrize("option", [{"container": "frame"}, {"dtype": "text"}])
+def test_types_without_examples_are_rejected(option):
+    with pytest.raises(AnnotationError, match="is no"):
+        Rows(**option)
 
 
 def test_a_rejection_shows_the_input():
@@ -240,6 +253,8 @@ WRONG = "import numpy as np\nrunning = annotate(np.cumsum, (Rows(container='arra
     (GOOD + WRONG, 1, "wrong  running"),
     ("x = 1\n", 1, "holds no annotation"),
     ("1 / 0\n", 1, "ZeroDivisionError"),
+    ("raise SystemExit\n", 1, "SystemExit"),
+    (GOOD + "stop = annotate(exit, (Rows(),), returns=Rows())\n", 1, "raises SystemExit"),
 ])  # fmt: skip
 def test_the_command(tmp_path, source, code, said):
     path = tmp_path / "annotated.py"

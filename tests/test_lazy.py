@@ -215,6 +215,16 @@ def test_frames():
     assert equal((sparkweld.lazy(table)["x"] * 2).compute(), table.to_pandas()["x"] * 2)
 
 
+@pytest.mark.parametrize("dtype", ["string[python]", "string[pyarrow]", "category", "Int64", "datetime64[ns, UTC]"])
+def test_columns_of_pandas_own_types_are_kept_by_place(dtype):
+    """Not by label, which most of these labels are at another place."""
+    column = pd.Series(I, LABELS // 2) if dtype[0] in "Id" else pd.Series(SOME, LABELS // 2)
+    frame = pd.DataFrame({"a": A, "c": column.to_numpy()}, column.index).astype({"c": dtype})
+    lazy = sparkweld.lazy(frame, block_rows=300)
+    kept, wanted = lazy[lazy["a"] > 0], frame[frame["a"] > 0]
+    assert equal(kept["c"].compute(), wanted["c"]) and equal(kept.compute(), wanted)
+
+
 def test_merged_results_come_from_pieces():
     session = sparkweld.lazy(block_rows=100)
     for function, data in (
@@ -333,6 +343,12 @@ def test_a_call_without_annotation_breaks_the_pipeline_and_both_halves_are_kept(
     first, second = session.space(N).runners.values()
     assert [r.metrics.runs for r in (first, second)] == [1, 1] and len(first.pipeline.calls) == 1 and not second.pipeline.calls
     assert set(second.pipeline.outputs) == {"out0", "out1"}
+
+
+def test_calls_that_differ_in_the_sign_of_zero_are_two():
+    x = sparkweld.lazy(B)
+    plus, minus = sparkweld.compute(scipy.special.xlog1py(x, 0.0), scipy.special.xlog1py(x, -0.0))
+    assert equal(plus, 0.0 * B) and equal(minus, -0.0 * B)
 
 
 def test_equal_texts_are_given_once():

@@ -70,11 +70,15 @@ def _example(annotation: Annotation, rng: np.random.Generator, rows: int) -> _Ca
     try:
         if annotation.examples is not None:
             args, kwargs = annotation.examples(rng, rows)
+            args, kwargs = tuple(args), dict(kwargs)
         else:
             args = tuple(t.example(rng, rows) for t in annotation.args)
             kwargs = {name: t.example(rng, rows) for name, t in annotation.kwargs.items()}
     except LookupError as error:
         raise AnnotationError(f"{annotation.name} cannot be checked: {error}. Give examples=.") from None
+    except Exception as error:
+        what = f"its examples, which are (args, kwargs) of so many rows, raise {type(error).__name__}: {error}"
+        raise AnnotationError(f"{annotation.name} cannot be checked: {what}.") from error
     return _Call(args, kwargs)
 
 
@@ -83,7 +87,7 @@ def _run(annotation: Annotation, call: _Call) -> _Whole | str:
     args, kwargs = call.fresh()
     try:
         return _Whole(annotation.call(args, kwargs), annotation.typed(args, kwargs))
-    except Exception as error:  # noqa: BLE001 - any function is called here, and its error is the answer
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - any function is called here, and its error is the answer
         return f"{type(error).__name__}: {error}"
 
 
@@ -111,7 +115,7 @@ def _try_cuts(annotation: Annotation, call: _Call, cuts: Sequence[int], whole: _
     args, kwargs = call.fresh()
     try:
         merged = annotation.on_pieces(args, kwargs, cuts)
-    except Exception as error:  # noqa: BLE001 - as in `_run`
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `_run`
         said = f"{type(error).__name__}: {error}"
         raise _fault(annotation, call, f"fails on the pieces {_pieces(cuts)}:", said, whole.result) from None
     if not annotation.returns.same(merged, whole.result):

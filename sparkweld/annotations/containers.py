@@ -117,6 +117,6 @@ def _same_item(a: Any, b: Any, rtol: float) -> bool:
     if isinstance(a, float | np.floating):
         return _same_arrays(np.asarray(a), np.asarray(b), rtol)
     try:
-        return bool(a == b) or (a is pd.NaT and b is pd.NaT) or (a is pd.NA and b is pd.NA)
+        return a is b or bool(a == b)  # NaT and NA do not equal themselves
     except (TypeError, ValueError):
         return False  # a comparison without an answer is no proof that they are equal

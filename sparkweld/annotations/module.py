@@ -55,5 +55,5 @@ def _imported(target: str) -> ModuleType:
         return module
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{target} cannot be imported: {type(error).__name__}: {error}") from error

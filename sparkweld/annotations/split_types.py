@@ -18,6 +18,9 @@ import pandas as pd
 import pyarrow as pa
 
 from sparkweld.annotations.containers import concat_rows, count_rows, equal, has_rows, take_rows
+from sparkweld.annotations.errors import AnnotationError
+
+_CONTAINERS = ("series", "array", "arrow", "list")
 
 
 class SplitType:
@@ -51,12 +54,21 @@ class SplitType:
 class Rows(SplitType):
     """Rows of a Series, DataFrame, array, Arrow array or table, or list. A scalar in its place is the same for every row.
 
-    `container` ("series", "array", "arrow", "list") and `dtype` say which examples the annotation is checked with.
+    `container` ("series", "array", "arrow", "list") and `dtype` say which examples the annotation is checked with. Raises
+    AnnotationError for others.
     """
 
     domain: str = "rows"
     container: str = "series"
     dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        if self.container not in _CONTAINERS:
+            raise AnnotationError(f"container={self.container!r} is none of {', '.join(_CONTAINERS)}")
+        try:
+            np.dtype(self.dtype)
+        except TypeError as error:
+            raise AnnotationError(f"dtype={self.dtype!r} is no dtype of NumPy's: {error}") from None
 
     def rows(self, value: Any) -> int | None:
         return count_rows(value) if has_rows(value) else None

@@ -58,13 +58,14 @@ def fit(
 
 
 def load(path: str | Path) -> Cascade:
-    """The cascade of a directory: an estimator for a UDF of your own, with and without the plugin. Refuses SW950 and SW951."""
-    return store.load(Path(path))[0]
+    """The cascade of a directory: an estimator for a UDF of your own, with and without the plugin. UserError for what is no path;
+    refuses SW950 and SW951."""
+    return store.load(store.directory(path))[0]
 
 
 def certificate(path: str | Path) -> CascadeCertificate:
-    """The certificate of a directory; ``print("\\n".join(certificate.lines()))``. Refuses SW950."""
-    return store.read_certificate(Path(path), CascadeCertificate)
+    """The certificate of a directory; ``print("\\n".join(certificate.lines()))``. Raises and refuses as `load`."""
+    return store.read_certificate(store.directory(path), CascadeCertificate)
 
 
 def measure(estimators: Sequence[Any], data: Any) -> list[float]:
@@ -86,10 +87,17 @@ def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]
             raise UserError(f"data has no column {label!r} for the label")
         data, label = data.drop(columns=label), data[label]
     if text is not None:
-        if text not in data:
-            raise UserError(f"data has no column {text!r} of texts")
-        data = data[text]
+        data = text_column(data, text)
+    if isinstance(data, pd.DataFrame) and not len(data.columns):
+        raise UserError("data has no columns but the label")
     return data.reset_index(drop=True), np.asarray(label)
+
+
+def text_column(data: Any, text: Any) -> pd.Series:
+    """The column of that name. Raises UserError without one."""
+    if not isinstance(data, pd.DataFrame) or not isinstance(text, str) or text not in data.columns:
+        raise UserError(f"data has no column {text!r} of texts")
+    return data[text]
 
 
 def _is_number(value: Any) -> bool:
@@ -98,5 +106,5 @@ def _is_number(value: Any) -> bool:
 
 def _spread(labels: np.ndarray) -> float:
     """The standard deviation of those that are finite numbers, 0 without any."""
-    finite = labels[np.isfinite(labels)] if labels.dtype.kind in "biuf" else labels[:0]
-    return float(np.std(finite.astype(np.float64))) if len(finite) else 0.0
+    finite = labels[np.isfinite(labels)] if labels.dtype.kind in "biuf" else ()
+    return float(np.std(np.asarray(finite, np.float64))) if len(finite) else 0.0

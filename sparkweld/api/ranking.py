@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from sparkweld.api.cascade import measure
+from sparkweld.api.cascade import measure, text_column
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from sparkweld.reasons import refusal
 from sparkweld.willump import ranking, store
@@ -55,9 +55,7 @@ def fit(
     given = data.toPandas() if hasattr(data, "toPandas") else data
     if not isinstance(given, pd.DataFrame | pd.Series):
         raise UserError(f"data is a {type(data).__name__}; give a DataFrame, or a Series of texts")
-    if text is not None and text not in given:
-        raise UserError(f"data has no column {text!r} of texts")
-    given = (given if text is None else given[text]).reset_index(drop=True)
+    given = (given if text is None else text_column(given, text)).reset_index(drop=True)
     rows = len(given) if rows is None else rows
     if rows < ks[-1]:
         raise UserError(f"the first k={ks[-1]:,} of rows={rows:,} rows are all of them; give a smaller k")
@@ -67,8 +65,8 @@ def fit(
 
 
 def certificate(path: str | Path) -> RankCertificate:
-    """The certificate of a directory. Refuses SW950."""
-    return store.read_certificate(Path(path), RankCertificate)
+    """The certificate of a directory. Raises UserError for what names none; refuses SW950."""
+    return store.read_certificate(store.directory(path), RankCertificate)
 
 
 def approximate(first: DataFrame, model: Any, k: int, proba: Any, path: str | os.PathLike[str]) -> DataFrame:
@@ -78,7 +76,7 @@ def approximate(first: DataFrame, model: Any, k: int, proba: Any, path: str | os
     from sparkweld.bridge.jvm import with_ranking
 
     try:
-        told = store.load_ranking(Path(path))[1]
+        told = store.load_ranking(store.directory(path))[1]
         if told.model != fingerprint(model) or told.score != _about(model, proba):
             raise refusal("SW952", what="ranking", path=path, model=f"{_about(model, proba)} of the {type(model).__name__}")
         if k < told.least_k:
@@ -90,7 +88,7 @@ def approximate(first: DataFrame, model: Any, k: int, proba: Any, path: str | os
 
 
 def _ks(k: Any) -> tuple[int, ...]:
-    given: list[Any] = [k] if isinstance(k, int | float | str) else list(k)
+    given = list(k) if isinstance(k, Iterable) and not isinstance(k, str) else [k]
     if not given or not all(map(_is_count, given)):
         raise UserError(f"k={k!r} wants how many rows queries ask for, one number or several, each 1 or more")
     return tuple(sorted(set(given)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +131,7 @@ def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
     from sparkweld.willump.fingerprint import fingerprint
 
     try:
-        made, certificate = store.load(Path(path))
+        made, certificate = store.load(store.directory(path))
         if certificate.model != fingerprint(model):
             raise refusal("SW952", what="cascade", path=path, model=type(model).__name__)
     except Refusal as refused:

@@ -69,11 +69,12 @@ class Space:
 
     def series(self, data: pd.Series) -> Any:
         """The traced form of a Series of the root's rows."""
-        values = data.to_numpy() if isinstance(data.dtype, np.dtype) else data
-        if isinstance(data.dtype, np.dtype) and data.dtype == object:
+        if not isinstance(data.dtype, np.dtype):  # without its labels, by which a Series would be cut
+            return Foreign(self._named(data, None, data.array), self.capture.root, "series", data.iloc[:4])
+        values = data.to_numpy()
+        if data.dtype == object:
             return self._objects(values)
-        type = of_dtype(data.dtype) if isinstance(data.dtype, np.dtype) and data.dtype.isnative else None
-        source = self._input(values, type, values)
+        source = self._input(values, of_dtype(data.dtype) if data.dtype.isnative else None, values)
         if isinstance(source, Value):
             return TracedSeries(self.capture.loop(), source, data.dtype, shared=True)
         return Foreign(source, self.capture.root, "series", data.iloc[:4])

@@ -272,4 +272,4 @@ def _is_same_argument(a: Any, b: Any, same_source: Callable[[Source, Source], bo
     if isinstance(a, Argument) and isinstance(b, Argument):
         same = (a.form, a.names, len(a.sources)) == (b.form, b.names, len(b.sources))
         return same and all(map(same_source, a.sources, b.sources))
-    return a is b or (type(a) is type(b) and isinstance(a, int | float | str | bool) and a == b)
+    return a is b or (type(a) is type(b) and isinstance(a, int | float | str | bool) and repr(a) == repr(b))  # -0.0 is not 0.0

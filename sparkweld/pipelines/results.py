@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from sparkweld.annotations.split_types import Merge
@@ -100,4 +101,6 @@ def concat(pieces: Sequence[Any]) -> Any:
         return Optional(np.concatenate([p.values for p in pieces]), np.concatenate([p.valid for p in pieces]))
     if len(pieces) == 1:
         return pieces[0]
+    if isinstance(pieces[0], pd.api.extensions.ExtensionArray):
+        return pd.concat([pd.Series(piece, copy=False) for piece in pieces], ignore_index=True).array
     return pa.concat_arrays(pieces) if isinstance(pieces[0], pa.Array) else np.concatenate(pieces)

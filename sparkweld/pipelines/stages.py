@@ -283,7 +283,9 @@ def _filled(column: Any) -> np.ndarray:
     return np.where(column.valid, column.values, column.values[column.valid.argmax()])
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
+def _read_only(array: Any) -> Any:
+    if not isinstance(array, np.ndarray):  # pandas' own arrays are written through any view
+        return array.copy()
     view = array.view()
     view.flags.writeable = False
     return view

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 
 
@@ -69,7 +70,9 @@ class FeatureGroups:
 
 
 def feature_groups(pipeline: Any, data: Any) -> FeatureGroups:
-    """The groups of a pipeline, or of a model alone, over a DataFrame or a Series of texts."""
+    """The groups of a pipeline, or of a model alone, over a DataFrame or a Series of texts. Raises UserError for names of columns
+    that are no texts, where columns are the groups.
+    """
     steps = tuple(steps_of(pipeline))
     for at, (_, step) in enumerate(steps[:-1]):
         if hasattr(step, "transformer_list"):
@@ -77,7 +80,9 @@ def feature_groups(pipeline: Any, data: Any) -> FeatureGroups:
         if hasattr(step, "sparse_threshold") and hasattr(step, "transformers"):
             parts = step.transformers_ if hasattr(step, "transformers_") else step.transformers
             return FeatureGroups(steps, tuple(n for n, t, c in parts if not _is_dropped(t) and np.size(c)), at)
-    names = tuple(map(str, data.columns)) if isinstance(data, pd.DataFrame) else ("text",)
+    names = tuple(data.columns) if isinstance(data, pd.DataFrame) else ("text",)
+    if other := [name for name in names if not isinstance(name, str)]:
+        raise UserError(f"the column {other[0]!r} has no text as its name; rename the columns")
     return FeatureGroups(steps, names)
 
 

@@ -185,7 +185,9 @@ class _Search:
     def answers(self, rows: Rows) -> _Answers:
         """The full model's answers for these rows."""
         with asking("the full model cannot score these rows"):
-            answers = self.full.predict(rows.data)
+            answers = np.asarray(self.full.predict(rows.data))
+        if answers.ndim != 1:
+            raise refusal("SW945", model=f"a {type(self.full).__name__} of {answers.shape[1]} answers a row")
         return _Answers(answers, rows.label, self.promise.band, self.kind)
 
     def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:

@@ -172,10 +172,11 @@ def _band(parts: Splits, promise: RankPromise) -> Band:
     """The band of the promise, of rows that nothing is certified on. Refuses SW947."""
     held_out = len(parts.certify)
     reach = promise.reach(held_out)
-    band = Band.of(np.concatenate([parts.fit.label, parts.choose.label]), reach, promise.share)
-    found = int(np.count_nonzero(parts.certify.label >= band.most))
     few = held_out * reach < promise.needed
-    if few or found < hits_needed(promise.recall, promise.confidence):
+    others = np.concatenate([parts.fit.label, parts.choose.label])
+    band = Band.of(others, reach, promise.share) if len(others) else None
+    found = 0 if band is None else int(np.count_nonzero(parts.certify.label >= band.most))
+    if band is None or few or found < hits_needed(promise.recall, promise.confidence):
         rows = len(parts.fit) + len(parts.choose) + held_out
         wanted = int(promise.needed / reach / _SHARES[2]) + 2 if few else int(_EVIDENCE * rows)
         k = max(promise.ks) if promise.extrapolate else min(promise.ks)

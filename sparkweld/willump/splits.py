@@ -101,12 +101,17 @@ def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = S
 
 
 def _hashes(data: Any) -> np.ndarray:
-    """Of each row. Raises UserError for columns that hold lists and the like."""
+    """Of each row; -0.0 is 0.0. Raises UserError for columns that hold lists and the like."""
+    whole = data.apply(_without_signed_zeros) if isinstance(data, pd.DataFrame) else data
     try:
-        return np.asarray(pd.util.hash_pandas_object(data, index=False))
+        return np.asarray(pd.util.hash_pandas_object(whole, index=False))
     except TypeError as error:
         columns = [name for name in data.columns if data[name].dtype == object] if isinstance(data, pd.DataFrame) else ["text"]
         raise UserError(f"rows cannot be compared by {columns}: {error}; leave out columns of lists and the like") from error
+
+
+def _without_signed_zeros(column: pd.Series) -> pd.Series:
+    return column + 0.0 if pd.api.types.is_float_dtype(column.dtype) else column
 
 
 def rows_in_all(certify: int) -> int:

@@ -69,6 +69,13 @@ def place(path: Any, told: type[Certificate] | Certificate) -> Path:
     return found
 
 
+def directory(path: Any) -> Path:
+    """A directory to read. Raises UserError for what names none."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str) or "\0" in os.fspath(path):
+        raise UserError(f"path={path!r}: give the directory that a fit wrote")
+    return Path(path)
+
+
 def save(made: Certified[C], path: Path) -> C:
     """Writes the directory; one that is there already is replaced. Gives the certificate as it was written."""
     told = made.certificate

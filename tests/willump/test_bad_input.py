@@ -68,9 +68,11 @@ ARGUMENTS = {
     "confidence='x'": {"confidence": "x"}, "band=nan": {"pipeline": REGRESSOR, "band": np.nan},
     "small=Ridge": {"small": Ridge()}, "SW945 .*a str is": {"pipeline": "model"},
     "SW945 .*a class": {"pipeline": RandomForestClassifier}, "SW945 .*a str": {"small": "model"},
+    "column 0 has no text": {"data": X.rename(columns={"a": 0}), "pipeline": REGRESSOR}, "no columns but": {"data": X[[]]},
+    r"no column \['a'\] of": {"text": ["a"]}, "no column 3 of": {"data": X["a"], "text": 3},
     "full model cannot score .*now missing": {"pipeline": FITTED, "data": X[["a"]]},
     "full model cannot be fitted .*'x'": {"data": X.assign(e="x")}, r"compared by \['l'\]": {"data": X.assign(l=[[1]] * ROWS)},
-    "SW942 .*135 of 135": {"pipeline": Mute()},
+    "SW942 .*135 of 135": {"pipeline": Mute()}, "SW945 .*2 answers": {"pipeline": RandomForestRegressor(2).fit(X, X[["a", "b"]])},
     "full model cannot .*lower": {"pipeline": make_pipeline(TfidfVectorizer(), LogisticRegression()),
                                   "seed": 2, "data": pd.Series([None, *(f"word{i} and others" for i in range(1, ROWS))])},
 }  # fmt: skip
@@ -104,6 +106,13 @@ def test_a_place_that_cannot_be_written_is_told_before_the_fit(tmp_path, what):
         sparkweld.ranking.fit(FITTED, None, path=path)
 
 
+@pytest.mark.parametrize("path", [3, None, b"x", "a\0b"])
+def test_what_names_no_directory(path):
+    for read in (sparkweld.cascade.load, sparkweld.cascade.certificate, sparkweld.ranking.certificate):
+        with pytest.raises(UserError, match="path="):
+            read(path)
+
+
 @pytest.mark.parametrize("count", [0, 9, 300])
 def test_too_few_rows_say_how_many_would_do(count):
     """Repeated rows do not count: with them there are no more."""
@@ -114,10 +123,11 @@ def test_too_few_rows_say_how_many_would_do(count):
 
 
 def test_no_row_is_in_two_splits():
-    """Nor where it comes again with another label, or missing values."""
-    data = (X.round(1) + 0.0).assign(t=np.where(Y, "x", None))
+    """Nor where it comes again with another label, missing values, or another sign of zero."""
+    data = X.round(1).assign(t=np.where(Y, "x", None))
     data.iloc[::7, 0] = np.nan
-    whole = pd.concat([data, data[::-1]], ignore_index=True)
+    again = data[::-1].assign(a=lambda d: d["a"].where(d["a"] != 0, -d["a"]))
+    whole = pd.concat([data, again], ignore_index=True)
     parts = split(whole, np.concatenate([Y, 1 - Y]), 0)
     seen = [set(map(str, part.data.itertuples(index=False))) for part in (parts.fit, parts.choose, parts.certify)]
     assert sum(map(len, seen)) == len(set.union(*seen)) == sum(parts.sizes.values()) == len(data.drop_duplicates())
@@ -127,7 +137,8 @@ RANKED = {
     "k=0": {"k": 0}, "k=-1": {"k": -1}, "k=2.5": {"k": 2.5}, "k='a'": {"k": "a"}, r"k=\[\]": {"k": []},
     "are all of them": {"k": ROWS + 1},
     "rows='many'": {"rows": "many"}, "rows=-1": {"rows": -1}, "recall='x'": {"recall": "x"}, "recall=1": {"recall": 1},
-    r"SW947 .*; [\d,]+ could": {}, "was fitted": {"model": CLASSIFIER}, "'m'; give": {"model": "m"},
+    r"SW947 .*; [\d,]+ could": {}, "SW947 .* 1 distinct": {"data": X * 0},
+    "was fitted": {"model": CLASSIFIER}, "'m'; give": {"model": "m"},
     "no probabilities": {"model": Mute().fit(X)}, "one of the classes": {"proba": "z"},
     "SW942 .*900 of 900": {"model": Mute().fit(X), "proba": False},
     "cannot score": {"data": X[["a"]]}, "rows=0": {"data": X[:0]},
