@@ -101,6 +101,27 @@ def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:
                     assert a.tobytes() == b.tobytes(), (op.form, count, leaves)
 
 
+@pytest.mark.parametrize("sets", [False, True], ids=["plain", "sets"])
+def test_forests_larger_than_the_cache_are_scored_for_more_rows(sets: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of a call have programs of their own; what is read ahead changes nothing, for few rows and for many."""
+    monkeypatch.setattr("sparkweld.ir.tree_walks._CACHED_NODES", 0)
+    rng = np.random.default_rng(5)
+    edges = [np.unique(np.append(rng.normal(size=300), 0.0)) for _ in range(4)]
+    trees = [random_tree(rng, leaves, edges, sets, 2, 0) for leaves in (400, 1, 90, 2, 300, 300, 60, 500)]
+    trees[5] = replace(trees[4], values=rng.normal(size=trees[4].values.shape))  # has the leaf numbers of the one before
+    forest = Forest(4, F64, F64, rng.normal(size=2), tuple(trees))
+    op = TreeEnsemble.walking(forest)
+    assert op.form == ("sets" if sets else "walk") and op.rows == 4096
+    columns = [around(rng, e, 2 * op.rows + 700) for e in edges]
+    expected = [s.tobytes() for s in forest.evaluate(columns)]
+    for rows in (op.rows, 3 * PIECE + 64, 64):
+        assert [s.tobytes() for s in Scored(op).run(columns, rows)] == expected, rows
+    begun = Scored(replace(op, end=6)).run(columns, op.rows)
+    assert [s.tobytes() for s in Scored(replace(op, begin=6, end=8)).run([*columns, *begun], op.rows)] == expected
+    monkeypatch.undo()
+    assert TreeEnsemble.walking(forest).rows == PIECE
+
+
 @pytest.mark.parametrize("width", [F32, F64], ids=str)
 def test_without_tables_in_registers(width: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     """What CPUs without AVX-512 run, on any."""

@@ -22,6 +22,8 @@ MAX_COLUMNS = (1 << (CHILD_BIT - OFFSET_BIT)) // (2 * WALKERS)
 MAX_SETS = 1 << 16
 #: Ranks of the rows that walk at once: they should stay in the second-level cache.
 RANK_BYTES = 128 * 1024
+#: Most rows that walk at once, and nodes of a forest that is larger than that cache: its trees are then read for so many rows.
+_MOST_ROWS, _CACHED_NODES = 4096, 1 << 16
 #: Levels of a tree that its program stands for, and most nodes below them: more cost as much as they save.
 LEVELS = 4
 WAYS = 1 << LEVELS
@@ -31,13 +33,22 @@ LEAST_ROWS = 128
 _MOST_INTERVALS = 2
 
 
-def walk_bytes(columns: int, slots: int) -> int:
-    """Bytes that scoring a piece in walk form works in, of columns that may all have twins.
+def walk_bytes(columns: int, slots: int, rows: int) -> int:
+    """Bytes that scoring `rows_of_call` rows in walk form works in, of columns that may all have twins.
 
     The nodes arrived at, and leaf numbers; ranks, which programs read in an order of their own; and the programs' slots.
     """
     of_programs = 4 * PIECE * columns + PIECE // 8 * slots if slots else 0
-    return PIECE * (4 + 1) + max(RANK_BYTES, 4 * _FEWEST_ROWS * columns) + of_programs
+    ranks = max(RANK_BYTES, 4 * _FEWEST_ROWS * columns) if rows == PIECE else 4 * rows * columns
+    return rows * (4 + 1) + ranks + rows // PIECE * of_programs
+
+
+def rows_of_call(columns: int, nodes: int) -> int:
+    """Most rows that a forest of so many columns, without twins, and nodes scores in a call: a power of 2, PIECE or more."""
+    rows = PIECE
+    while rows < _MOST_ROWS and nodes > _CACHED_NODES and 4 * columns * 2 * rows <= 2 * RANK_BYTES:
+        rows *= 2
+    return rows
 
 
 def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
@@ -80,8 +91,10 @@ def walk_arrays(forest: Forest) -> dict[str, np.ndarray]:
         raise TooLarge(f"{root} nodes")
     if columns.count > MAX_COLUMNS:
         raise TooLarge(f"{columns.count} columns")
-    most = _rows_at_once(columns.count)
-    groups = len(programs.groups) if most == PIECE and programs.slots <= 1 << 16 and programs.tests else 0
+    most = rows_of_call(len(columns.rows), root)
+    if most == PIECE:
+        most = _rows_at_once(columns.count)
+    groups = len(programs.groups) if most >= PIECE and programs.slots <= 1 << 16 and programs.tests else 0
     head = (len(columns.rows), groups, programs.slots if groups else 0, forest.outputs, columns.count, len(trees), most)
     return with_head({
         "head": np.array(head, np.int64),

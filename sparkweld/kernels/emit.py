@@ -39,7 +39,7 @@ from sparkweld.kernels.kept_rows import Condition
 from sparkweld.kernels.model_calls import Block, ModelCalls
 from sparkweld.kernels.shape import SEEN_SHIFT, Shape, has_trials
 from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, stages_of, width_of
-from sparkweld.kernels.trials import TRIAL_HEAD, with_trials
+from sparkweld.kernels.trials import with_trials
 
 ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
@@ -168,13 +168,8 @@ class _Emitter:
                 inner = ["row = tile", f"while row < tile + {tile}:", *loop[2:]]
                 loop = ["tile = 0", f"while tile < {end}:", *(f"    {line}" for line in inner), f"    tile += {tile}"]
             lines += loop
-        head = ["base = 0"]
-        if has_trials(self.program):
-            if self.shape.block < 2 * block:
-                raise InternalError(f"a turn of {self.shape.block} rows has no two blocks of {block} for a trial")
-            head += TRIAL_HEAD
-            lines = with_trials(lines, block, end, self.namespace)
-        return [*head, "while base < padded:", *(f"    {line}" for line in lines), f"    base += {block}"]
+        made = ["base = 0", "while base < padded:", *(f"    {line}" for line in lines), f"    base += {block}"]
+        return with_trials(made, "padded", self.namespace) if has_trials(self.program) else made
 
     def _model_columns(self, call: ModelCall, renamed: dict[str, str]) -> list[str]:
         """Addresses of the columns that a call reads: the program's own inputs, or columns between stages."""

@@ -17,12 +17,14 @@ from sparkweld.kernels.frontend import Operation, numba_type
 from sparkweld.kernels.kept_rows import Condition, rows_of_models
 from sparkweld.kernels.models import PIECE, scorer, selection
 from sparkweld.kernels.models.library import constant_table, pointer_table
-from sparkweld.kernels.shape import HEAD_WORDS, MEMORY_HEAD, MODEL_TILE, PART_ROWS, Shape, has_parts
+from sparkweld.kernels.shape import HEAD_WORDS, MEMORY_HEAD, MODEL_TILE, Shape, most_rows
 from sparkweld.kernels.stages import ModelCall, width_of
 from sparkweld.kernels.strings.memory_access import store_word
 
 #: Bytes of the columns between stages past which a block has fewer rows, so that they stay in the second-level cache.
 _MOST_BYTES = 1 << 19
+#: The same for a forest that is computed for more rows than a piece, since it takes far longer than to read them from afar.
+_MOST_BYTES_OF_FORESTS = 1 << 20
 #: A model is called for all rows of a block when more than so many of four need it: to gather them costs less than to score more.
 _FEW = 3
 
@@ -52,7 +54,7 @@ class ModelCalls:
         self._known: dict[Let, int] = {}
         self._lets: list[Let] = []
         self._rows = MODEL_TILE
-        self._most_rows = PART_ROWS if has_parts(program) else PIECE
+        self._most_rows = most_rows(program)
         self._rows_of = rows_of_models(program.loops[0])
 
     @property
@@ -91,7 +93,8 @@ class ModelCalls:
         if not self.calls:
             return self.shape.tile
         self._rows = self._most_rows
-        while self._rows > MODEL_TILE and self._rows * sum(widths) > _MOST_BYTES:
+        most = _MOST_BYTES if self._rows == PIECE else _MOST_BYTES_OF_FORESTS
+        while self._rows > MODEL_TILE and self._rows * sum(widths) > most:
             self._rows //= 2
         return self._rows
 
@@ -115,9 +118,9 @@ class ModelCalls:
             f"m{n} = address(table, {self.shape.block_entry + self.blocks[self._op(call).block]})",
             *(f"{name(store_word)}(t{n}, {8 * (len(call.arguments) + i)}, memory + {at})" for i, at in enumerate(kept)),
         ])  # fmt: skip
-        if call.rows or self._rows > PIECE:
+        if call.rows or self._rows > made.rows:
             block.head.append(f"w{n} = {name(constant_table([type.width for type in self._argument_types(call)]))}()")
-        if self._rows > PIECE:
+        if self._rows > made.rows:
             types = self._op(call).results(*self._argument_types(call))
             block.head.append(f"r{n} = {name(constant_table([type.width for type in types]))}()")
         lines = [f"{name(store_word)}(t{n}, {8 * at}, {column})" for at, column in enumerate(columns[: len(call.arguments)])]
@@ -127,7 +130,7 @@ class ModelCalls:
 
     def loops_of(self, call: ModelCall) -> int:
         """Loops in the source of a call: over pieces, of all rows and of some."""
-        return (2 if call.rows else 1) if self._rows > PIECE else 0
+        return (2 if call.rows else 1) if self._rows > scorer(self._op(call)).rows else 0
 
     def _for_some_rows(self, call: ModelCall, wanted: str, block: Block, whole: list[str]) -> list[str]:
         """The call for the rows that need it, when they are few: gathered, scored, and scattered."""
@@ -156,16 +159,16 @@ class ModelCalls:
         made, n, go_on = scorer(self._op(call)), call.number, block.name(selection.go_on)
         self.total = max(self.total, round_up(scratch + made.scratch))
         call_of = f"{block.name(made.function)}(t{n}, {{}}, m{n}, o{n}, memory + {scratch}, p{n})"
-        if self._rows <= PIECE:
+        if self._rows <= made.rows:
             return [call_of.format(rows)]
         results = len(self._op(call).results(*self._argument_types(call)))
         return [
             f"left{n} = {rows}",
             f"while left{n} > 0:",
-            f"    {call_of.format(f'{PIECE} if left{n} > {PIECE} else left{n}')}",
-            f"    {go_on}(t{n}, w{n}, {len(call.arguments)}, {PIECE})",
-            f"    {go_on}(o{n}, r{n}, {results}, {PIECE})",
-            f"    left{n} -= {PIECE}",
+            f"    {call_of.format(f'{made.rows} if left{n} > {made.rows} else left{n}')}",
+            f"    {go_on}(t{n}, w{n}, {len(call.arguments)}, {made.rows})",
+            f"    {go_on}(o{n}, r{n}, {results}, {made.rows})",
+            f"    left{n} -= {made.rows}",
         ]
 
     def _op(self, call: ModelCall) -> ModelOp:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sparkweld.ir.ops import ModelOp, TreeEnsemble, Trial
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Program, output_types
+from sparkweld.ir.tree_layouts import PIECE
 from sparkweld.reasons import refusal
 
 #: Programs of more values are refused: compile time grows with them, by about a millisecond each.
@@ -19,10 +20,9 @@ MAX_SOME = 15
 
 #: Rows of a block of a filtered program: its outputs stay in the first-level cache until they are compacted.
 _BLOCK = 1024
-#: Rows of a block of models in a program that computes an ensemble in parts, so many that the rows that a later part is for fill
-#: pieces, too; and of the driver's in one with a trial: two blocks of models at least, which take both ways of it.
-PART_ROWS = 2048
-_TRIAL_BLOCK = 2 * PART_ROWS
+#: The same of one with a trial, whose turns are timed; and of one that computes an ensemble in parts, so many that the rows that
+#: a later part is for fill pieces, too.
+_TRIAL_BLOCK = _PART_ROWS = 4096
 #: Most bytes of the scratch tile; a task thread of the JVM has a stack of 1 MB.
 _SCRATCH = 192 * 1024
 _TILES = (64, 32, 16)
@@ -49,13 +49,14 @@ def program_allocates(program: Program) -> bool:
     return any(allocates(let.op) for loop in program.loops for let in loop.body)
 
 
-def has_parts(program: Program) -> bool:
-    """Whether a tree ensemble is computed in parts."""
-    return any(isinstance(let.op, TreeEnsemble) and let.op.is_part for loop in program.loops for let in loop.body)
+def most_rows(program: Program) -> int:
+    """Rows of a block that a program's models are computed for, at most."""
+    forests = [let.op for loop in program.loops for let in loop.body if isinstance(let.op, TreeEnsemble)]
+    return max((_PART_ROWS if op.is_part else op.rows for op in forests), default=PIECE)
 
 
 def has_trials(program: Program) -> bool:
-    """Whether blocks of rows take different ways, to find out what costs less."""
+    """Whether calls of the row loop take different ways, to find out what costs less."""
     return any(isinstance(let.op, Trial) for loop in program.loops for let in loop.body)
 
 
@@ -108,7 +109,8 @@ def shape_of(program: Program) -> Shape | None:
     if not tiles or (blocks and sum(widths) > _MODEL_WIDTH):
         return None
     filtered = program.loops[0].where is not None
-    block = (_TRIAL_BLOCK if has_trials(program) else _BLOCK) if filtered else 1 << 40
+    least = _TRIAL_BLOCK if has_trials(program) else _BLOCK
+    block = max(least, most_rows(program)) if filtered else 1 << 40
     allocates = program_allocates(program)
     return Shape(len(program.inputs), len(nullable), tiles[0], block, filtered, nullable, allocates, tuple(widths), blocks)
 

@@ -1,8 +1,9 @@
-"""Blocks of rows with and without what a program does only to be faster (`ir.ops.Trial`), by turns, to what costs less.
+"""Turns of the row loop with and without what a program does only to be faster (`ir.ops.Trial`), to what costs less.
 
-A *turn* is one call of the row loop. Its blocks take both ways by turns when it is one of the first turns, or one of few later
-on; else all take the way that won more of these contests. The count of turns and the score are static in the kernel's object
-code, so that tasks and queries go on where others stopped. Threads that write them at once may lose a contest, and no row.
+A *turn* is one call of the row loop. The first turns, and few later on, are contests, of a turn with and the next one without;
+all others go the way that won more contests. The count of turns, the score, and what the turn with has cost are static in the
+kernel's object code, so that tasks and queries go on where others stopped. Threads that write them at once may lose a contest,
+and no row.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from numba.core import types
 
 from sparkweld.kernels.frontend import Operation
 
-#: Turns that begin with contests, and how many turns there are to one that has some later on.
-_FIRST, _EVERY = 16, 64
+#: Turns that are contests' at first, and how many turns there are to one contest later on; both even.
+_FIRST, _EVERY = 16, 128
 #: Largest score, so that another kind of rows is noticed soon.
 _MOST = 8
 _I64 = ir.IntType(64)
-_CONTEST = 2
+#: A turn is without (0), with (1), or the same in a contest.
+_WITHOUT, _WITH = 2, 3
 
 
 def _number(value: int) -> ir.Constant:
@@ -25,8 +27,8 @@ def _number(value: int) -> ir.Constant:
 
 
 def _place(b: ir.IRBuilder, index: int) -> ir.Value:
-    """Address of the number of turns (0) or of the score (1)."""
-    type, name = ir.ArrayType(_I64, 2), "sparkweld_trials"
+    """Address of the number of turns (0), of the score (1), of the time of a contest's turn with (2), or of its rows (3)."""
+    type, name = ir.ArrayType(_I64, 4), "sparkweld_trials"
     kept = b.module.globals.get(name)
     if kept is None:
         kept = ir.GlobalVariable(b.module, type, name)
@@ -35,12 +37,13 @@ def _place(b: ir.IRBuilder, index: int) -> ir.Value:
 
 
 def _turn(b: ir.IRBuilder) -> ir.Value:
-    """Begins a turn: 0 for all blocks without, 1 for all with, _CONTEST."""
+    """Begins a turn, and says which."""
     count, score = (b.load(_place(b, index)) for index in (0, 1))
     b.store(b.add(count, _number(1)), _place(b, 0))
-    later = b.icmp_unsigned("!=", b.urem(count, _number(_EVERY)), _number(0))
+    later = b.icmp_unsigned(">", b.urem(count, _number(_EVERY)), _number(1))
     settled = b.and_(b.icmp_signed(">=", count, _number(_FIRST)), later)
-    return b.select(settled, b.zext(b.icmp_signed(">", score, _number(0)), _I64), _number(_CONTEST))
+    contest = b.select(b.trunc(count, ir.IntType(1)), _number(_WITHOUT), _number(_WITH))
+    return b.select(settled, b.zext(b.icmp_signed(">", score, _number(0)), _I64), contest)
 
 
 def _clock(b: ir.IRBuilder) -> ir.Value:
@@ -48,43 +51,32 @@ def _clock(b: ir.IRBuilder) -> ir.Value:
     return b.call(b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(_I64, []), name), [])
 
 
-def _decide(b: ir.IRBuilder, with_: ir.Value, without: ir.Value) -> None:
-    """decide(with, without): a contest with these costs, which is lost by what is but a sixteenth cheaper."""
-    more = b.add(with_, b.ashr(with_, _number(4)))
-    won = b.select(b.icmp_signed("<", more, without), _number(1), _number(-1))
-    score = b.add(b.load(_place(b, 1)), won)
-    inside = b.icmp_unsigned("<=", b.add(score, _number(_MOST)), _number(2 * _MOST))
-    with b.if_then(inside):
-        b.store(score, _place(b, 1))
+def _end(b: ir.IRBuilder, turn: ir.Value, spent: ir.Value, rows: ir.Value) -> None:
+    """end(turn, spent, rows): a contest is lost by what is but a sixteenth cheaper."""
+    with b.if_then(b.icmp_signed("==", turn, _number(_WITH))):
+        b.store(spent, _place(b, 2))
+        b.store(rows, _place(b, 3))
+    others, other_rows = (b.load(_place(b, index)) for index in (2, 3))
+    with b.if_then(b.and_(b.icmp_signed("==", turn, _number(_WITHOUT)), b.icmp_signed(">", others, _number(0)))):
+        b.store(_number(0), _place(b, 2))
+        with_, without = b.mul(others, rows), b.mul(spent, other_rows)
+        more = b.add(with_, b.ashr(with_, _number(4)))
+        won = b.select(b.icmp_signed("<", more, without), _number(1), _number(-1))
+        score = b.add(b.load(_place(b, 1)), won)
+        inside = b.icmp_unsigned("<=", b.add(score, _number(_MOST)), _number(2 * _MOST))
+        with b.if_then(inside):
+            b.store(score, _place(b, 1))
 
 
 _OPERATIONS = {
     "trial_turn": Operation("trial_turn", (), types.int64, _turn),
     "trial_clock": Operation("trial_clock", (), types.int64, _clock),
-    "trial_decide": Operation("trial_decide", (types.int64,) * 2, types.none, _decide),
+    "trial_end": Operation("trial_end", (types.int64,) * 3, types.none, _end),
 }
 
 
-def with_trials(lines: list[str], block: int, rows: str, namespace: dict[str, object]) -> list[str]:
-    """The lines of a block of `rows` rows, in which `tried` says how; `block`, a power of 2, is the most.
-
-    `TRIAL_HEAD` comes before the loop.
-    """
+def with_trials(lines: list[str], rows: str, namespace: dict[str, object]) -> list[str]:
+    """The lines of a row loop over `rows` rows, in which `tried` says how."""
     namespace.update(_OPERATIONS)
-    return [
-        f"tried = turn == 1 or (turn == {_CONTEST} and base & {block} == 0)",
-        "began = trial_clock()",
-        *lines,
-        "spent = trial_clock() - began",
-        f"if turn == {_CONTEST}:",
-        "    if tried:",
-        "        others = spent",
-        f"        other_rows = {rows}",
-        "    elif others > 0:",
-        f"        trial_decide(others * {rows}, spent * other_rows)",
-        "        others = 0",
-    ]
-
-
-#: What stands before the loop over blocks.
-TRIAL_HEAD = ("turn = trial_turn()", "others = 0", "other_rows = 0")
+    head = ["turn = trial_turn()", "tried = turn & 1 == 1", "began = trial_clock()"]
+    return [*head, *lines, f"trial_end(turn, trial_clock() - began, {rows})"]

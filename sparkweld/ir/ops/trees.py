@@ -12,7 +12,7 @@ from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.tree_layouts import CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
 from sparkweld.ir.tree_masks import ALL, AS_BEFORE, FREE, PLANES, mask_arrays, mask_bytes
-from sparkweld.ir.tree_walks import WAYS, walk_arrays
+from sparkweld.ir.tree_walks import WAYS, rows_of_call, walk_arrays
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, Type
 
@@ -85,6 +85,11 @@ class TreeEnsemble(ModelOp):
     def columns(self) -> int:
         """Columns of ranks, without twins."""
         return self.block.length("columns") // 4
+
+    @property
+    def rows(self) -> int:
+        """Most rows that a kernel scores at a time."""
+        return PIECE if self.form == "mask" else rows_of_call(self.columns, self.block.length("nodes"))
 
     @property
     def trees(self) -> int:

@@ -6,7 +6,7 @@ To add an op, write its function in a module of its family, and a row in `_SCORE
     def score(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
 
 `arguments`: address of int64 addresses, one column an argument in the argument's dtype (bool: a byte; str, lists: two int64).
-`outputs`: the same for the results; 0 for one that nothing uses. `rows`: a multiple of MODEL_TILE, at most PIECE; the last
+`outputs`: the same for the results; 0 for one that nothing uses. `rows`: a multiple of MODEL_TILE, at most the scorer's; the last
 ones may be padding, of zeros and empty strings. `block`: address of the op's block. `scratch`: as many bytes as the scorer asks
 for, of no known content. `parameters`: address of the scorer's int64 numbers. The result means nothing.
 
@@ -60,16 +60,17 @@ PIECE = tree_layouts.PIECE
 
 @dataclass(frozen=True)
 class Scorer:
-    """How an op is computed: its function, the function's parameters, and the bytes of scratch that it wants for PIECE rows.
+    """How an op is computed: its function, the function's parameters, and the bytes of scratch that it wants.
 
     `kept`: bytes of an area that stays as it is between calls. Behind the addresses of the arguments are then those of its state,
-    a word of the memory's head, and of the area.
+    a word of the memory's head, and of the area. `rows`: most rows of a call.
     """
 
     function: ModelFunction
     parameters: tuple[int, ...] = ()
     scratch: int = 0
     kept: int = 0
+    rows: int = PIECE
 
 
 def _mlp(op: Mlp) -> Scorer:
@@ -83,9 +84,9 @@ def _distances(op: Distances) -> Scorer:
 def _trees(op: TreeEnsemble) -> Scorer:
     masks = op.form == "mask"
     # All columns may have twins.
-    scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else walk_bytes(op.columns, op.slots)
+    scratch = mask_bytes(2 * op.columns, op.slots, op.outputs) if masks else walk_bytes(op.columns, op.slots, op.rows)
     parameters = (op.begin, op.end if op.is_part else op.trees, op.arguments)
-    return Scorer(trees.ENTRIES[op.form, op.width, op.sums], parameters, scratch)
+    return Scorer(trees.ENTRIES[op.form, op.width, op.sums], parameters, scratch, rows=op.rows)
 
 
 def _text_sums(_: TextSums) -> Scorer:

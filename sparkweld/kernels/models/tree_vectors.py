@@ -22,6 +22,8 @@ _I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 #: Rows of a word, and words of a set of a piece's rows, which is one register of 512 bits.
 LANES, WORDS = 64, PIECE // 64
 _WORD_BYTES = LANES // 8
+#: Bytes of a line of the caches.
+_LINE = 64
 #: Steps between looks at whether all rows have arrived.
 _STEPS = 2
 
@@ -229,6 +231,25 @@ def _start(b: ir.IRBuilder, to: ir.Value, root: ir.Value) -> None:
     loop(b, fixed(PIECE), WALKERS, body)
 
 
+def _fetch(b: ir.IRBuilder, begin: ir.Value, size: ir.Value) -> None:
+    """fetch(begin, size): asks for bytes of memory to be brought to the second-level cache."""
+    byte = ir.IntType(8).as_pointer()
+    name = "llvm.prefetch.p0"
+    function = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32]), name)
+
+    def body(at: ir.Value) -> None:
+        b.call(function, [pointer(b, b.add(begin, at), _I8), fixed(0, _I32), fixed(2, _I32), fixed(1, _I32)])
+
+    loop(b, size, _LINE, body)
+
+
+def _fetch_step(b: ir.IRBuilder, size: ir.Value, rows: ir.Value) -> ir.Value:
+    """fetch_step(size, rows): how many of these bytes come to WALKERS of so many rows, in whole lines of the cache."""
+    return b.and_(b.add(b.udiv(size, b.udiv(rows, fixed(WALKERS))), fixed(_LINE)), fixed(-_LINE))
+
+
+fetch_step = Operation("fetch_step", (INT,) * 2, INT, _fetch_step)
+fetch = Operation("fetch", (INT,) * 2, types.none, _fetch)
 enter = Operation("enter", (INT,) * 3, types.none, _enter)
 start = Operation("start", (INT,) * 2, types.none, _start)
 

@@ -26,6 +26,8 @@ from sparkweld.kernels.models.tree_vectors import (
     arrive,
     choices,
     enter,
+    fetch,
+    fetch_step,
     fill,
     leaf_numbers,
     start,
@@ -34,6 +36,9 @@ from sparkweld.kernels.models.tree_vectors import (
     walk,
 )
 from sparkweld.kernels.strings.memory_access import copy, load_i32, store_word, word
+
+#: A tree of less than so many nodes for each of the rows is read ahead from one end to the other, as memory is read fastest.
+FETCHED = 80
 
 
 def mask_entry(width: Type, sums: Type) -> ModelFunction:
@@ -140,30 +145,35 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
         edges = block + word(block, 64)
         tree = block + word(block, 72)
         trees_end = tree + 64 * word(parameters, 8)
+        last = tree + 64 * (word(block, 40) - 1)
         nodes = block + word(block, 80)
         numbers = block + word(block, 88)
         terms = block + word(block, 96)
         start_at = block + word(block, 104)
         starts = block + word(block, 112)
         members = block + word(block, 120)
-        group = block + word(block, 128)
+        groups = block + word(block, 128)
         all_tests = block + word(block, 136)
-        planes = block + word(block, 144)
+        all_planes = block + word(block, 144)
         operations = block + word(block, 152)
-        entries = block + word(block, 160)
+        all_entries = block + word(block, 160)
+        most = word(block, 48)
+        room = PIECE if most < PIECE else most
         arrived = scratch
-        leaves = arrived + 4 * PIECE
-        ranks = leaves + PIECE
+        leaves = arrived + 4 * room
+        ranks = leaves + room
         all_columns = word(block, 32)
-        stride = 2 * WALKERS * all_columns
         programs = 0
         plain = arrived  # which nobody reads as ranks
         column = 0
+        sets_size = 0
         if word(block, 8) != 0 and rows >= LEAST_ROWS:
             programs = 1
-            plain = ranks + 2 * PIECE * all_columns
+            plain = ranks + 2 * room * all_columns
             column = 2 * PIECE
-        slots = plain + column * all_columns
+            sets_size = 64 * word(block, 16)
+        plain_size = column * all_columns
+        slots = plain + 2 * room * all_columns
         first = word(parameters, 0)
         number = 0
         while number < word(block, 24):
@@ -174,34 +184,46 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
                 else:
                     copy(to, word(arguments, 8 * (word(parameters, 16) + number)), term * rows)
             number += 1
-        most = word(block, 48)
         base = 0
         while base < rows:
             some = rows - base
             if some > most:
                 some = most
-            i = 0
-            while i < count:
-                at = columns + 16 * i
-                values = word(arguments, 8 * load_i32(at, 0)) + size * base
-                twin = i
-                if load_i32(at, 12) != 0:
-                    twin = load_i32(at, 12)
-                here = ranks + 2 * WALKERS * i
-                there = ranks + 2 * WALKERS * twin
-                table = edges + size * load_i32(at, 8)
-                rank(values, table, load_i32(at, 4), some, here, there, stride, plain + column * i, plain + column * twin)
-                i += 1
-            if programs != 0:
+            piece = 0
+            here_plain = plain
+            here_sets = slots
+            while piece < some:
+                ranked = PIECE if some - piece > PIECE else some - piece
                 i = 0
-                while i < 64:
-                    store_word(slots, i, 0)
-                    store_word(slots, 64 + i, -1)
-                    i += 8
+                while i < count:
+                    at = columns + 16 * i
+                    values = word(arguments, 8 * load_i32(at, 0)) + size * (base + piece)
+                    twin = i
+                    if load_i32(at, 12) != 0:
+                        twin = load_i32(at, 12)
+                    to = ranks + 2 * all_columns * piece
+                    table = edges + size * load_i32(at, 8)
+                    rank(
+                        values, table, load_i32(at, 4), ranked, to + 2 * WALKERS * i, to + 2 * WALKERS * twin,
+                        2 * WALKERS * all_columns, here_plain + column * i, here_plain + column * twin,
+                    )
+                    i += 1
+                if programs != 0:
+                    i = 0
+                    while i < 64:
+                        store_word(here_sets, i, 0)
+                        store_word(here_sets, 64 + i, -1)
+                        i += 8
+                piece += PIECE
+                here_plain += plain_size
+                here_sets += sets_size
             test = all_tests
             op = operations
             at = tree + 64 * first
             following = at
+            group = groups
+            planes = all_planes
+            entries = all_entries
             if first > 0 and programs != 0:
                 planes += 16 * first
                 entries += 4 * WAYS * first
@@ -210,26 +232,55 @@ def walk_entry(width: Type, sums: Type, *, sets: bool) -> ModelFunction:
                     test = all_tests + 4 * word(group, 0)
                     group += 16
             while at < trees_end:
+                # What the next steps read is brought near while rows walk: this tree's leaves, and the next one's nodes.
+                leaves_near = numbers + 4 * word(at, 16)
+                terms_near = terms + term * word(at, 56)
+                nodes_near = nodes + 8 * word(at + 64, 16)
+                leaves_step = 0
+                terms_step = 0
+                nodes_step = 0
+                if at < last and word(at + 64, 16) - word(at, 16) < some * FETCHED:
+                    leaves_step = fetch_step(4 * (word(at + 64, 16) - word(at, 16)), some)
+                    terms_step = fetch_step(term * (word(at + 64, 56) - word(at, 56)), some)
+                if at + 64 < last and word(at + 128, 16) - word(at + 64, 16) < some * FETCHED:
+                    nodes_step = fetch_step(8 * (word(at + 128, 16) - word(at + 64, 16)), some)
                 if programs == 0:
-                    start(arrived, word(at, 16))
+                    piece = 0
+                    while piece < some:
+                        start(arrived + 4 * piece, word(at, 16))
+                        piece += PIECE
                 else:
+                    tests_end = test
                     if at == following:
-                        end = all_tests + 4 * word(group, 0)
-                        test_all(plain, test, end, slots + 128)
-                        test = end
+                        tests_end = all_tests + 4 * word(group, 0)
                         following = tree + 64 * word(group, 8)
                         group += 16
                     end = operations + 8 * word(at, 0)
-                    choices(slots, op, end)
+                    piece = 0
+                    here_plain = plain
+                    here_sets = slots
+                    while piece < some:
+                        test_all(here_plain, test, tests_end, here_sets + 128)
+                        choices(here_sets, op, end)
+                        if word(at, 8) >= 0:
+                            leaf_numbers(here_sets, planes, word(at, 8), leaves + piece)
+                        enter(arrived + 4 * piece, leaves + piece, entries)
+                        piece += PIECE
+                        here_plain += plain_size
+                        here_sets += sets_size
+                    test = tests_end
                     op = end
-                    if word(at, 8) >= 0:
-                        leaf_numbers(slots, planes, word(at, 8), leaves)
-                    enter(arrived, leaves, entries)
                     planes += 16
                     entries += 4 * WAYS
                 row = 0
                 while row < some:
                     go(nodes, word(at, 24 + 8 * programs), ranks + 2 * all_columns * row, arrived + 4 * row, starts, members)
+                    fetch(leaves_near, leaves_step)
+                    fetch(terms_near, terms_step)
+                    fetch(nodes_near, nodes_step)
+                    leaves_near += leaves_step
+                    terms_near += terms_step
+                    nodes_near += nodes_step
                     row += WALKERS
                 arrive(arrived, numbers, word(at, 48), some)
                 values = terms + term * word(at, 56)
