@@ -22,7 +22,7 @@ _LEAST_BYTES = 5000.0
 #: The share of a forest's time that is spared where a tenth of the rows pass.
 _SPARED = 0.25
 #: Nanoseconds a row that are spared of a text, of some 50 characters, by words and by pieces of them.
-_WORDS, _PIECES = 50.0, 300.0
+_WORDS, _PIECES = 50.0, 1000.0
 #: The part of the time that planning may take which cutting trees may take.
 _PATIENCE = 0.4
 
