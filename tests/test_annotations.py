@@ -148,6 +148,7 @@ def doubled_in_place(x):
         (numbered, (ARRAY, Broadcast({})), ARRAY, "argument 2, which is not annotated as Mutated"),
         (lambda x: x / x.shape[0] if x[0] else x, (ARRAY,), ARRAY, "fails on the pieces .*IndexError"),
         (lambda x: json.loads(x), (ARRAY,), ARRAY, "every call on its examples raises TypeError"),
+        (lambda x: int(x.max()), (Rows(dtype="int64"),), Max(), r"gives another result .*, a int64, .*, a int,\. Input"),
         (lambda x, y: x + y, (ARRAY,), ARRAY, "every call on its examples raises TypeError"),
         (lambda x: x, (ARRAY, ARRAY), ARRAY, "does not take what is annotated"),
         (lambda x: x, (Rows("a"),), Rows("b"), "returns rows of 'b', which no argument has"),

@@ -151,9 +151,11 @@ def _pieces(cuts: Sequence[int]) -> str:
 def _fault(annotation: Annotation, call: _Call, what: str, got: Any, wanted: Any) -> AnnotationError:
     given = ", ".join([*map(_short, call.args), *(f"{k}={_short(v)}" for k, v in call.kwargs.items())])
     kind = "some rows" if isinstance(annotation.returns, Filtered) else type(annotation.returns).__name__
+    found, whole = _short(got), _short(wanted)
+    if found == whole and type(got) is not type(wanted):
+        found, whole = (f"{text}, a {type(value).__name__}," for text, value in ((found, got), (whole, wanted)))
     return AnnotationError(
-        f"{annotation.name}, annotated to return {kind}, {what} {_short(got)} where the call on the whole gives "
-        f"{_short(wanted)}. Input: {given}"
+        f"{annotation.name}, annotated to return {kind}, {what} {found} where the call on the whole gives {whole}. Input: {given}"
     )
 
 
