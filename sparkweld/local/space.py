@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sparkweld.ir import Type, Value
 from sparkweld.ir.ops import Optional
-from sparkweld.ir.types import I64, of_dtype
+from sparkweld.ir.types import I32, I64, of_dtype
 from sparkweld.local.traced import Foreign
 from sparkweld.pipelines import Capture, Runner
 from udf_compiler.trace import TracedArray, TracedSeries
@@ -21,13 +21,15 @@ from udf_compiler.trace.text import Missing, text_series
 POSITION = "position"
 
 
+@dataclass(frozen=True)
 class RowNumbers:
-    """The numbers of all rows, made for a block when it wants them."""
+    """The numbers of all rows, made for a block when it wants them: narrow ones, for a kernel reads them faster than it widens them."""
 
-    nbytes = 0
+    type: Type
+    nbytes: ClassVar[int] = 0
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        return np.arange(rows.start, rows.stop)
+        return np.arange(rows.start, rows.stop, dtype=self.type.dtype)
 
 
 @dataclass
@@ -97,9 +99,10 @@ class Space:
     def positions(self) -> Value:
         """The number of each row."""
         if POSITION not in self.columns:
-            self.columns[POSITION] = RowNumbers()
-            self.capture.input(POSITION, I64)
-        return self.capture.loop().read(POSITION)
+            numbers = self.columns[POSITION] = RowNumbers(I32 if self.rows <= np.iinfo(np.int32).max else I64)
+            self.capture.input(POSITION, numbers.type)
+        loop = self.capture.loop()
+        return loop.cast(loop.read(POSITION), I64)
 
     def _input(self, owner: Any, type: Type | None, data: Any) -> Any:
         name = self._named(owner, type, data)
