@@ -23,7 +23,7 @@ POSITION = "position"
 
 @dataclass(frozen=True)
 class RowNumbers:
-    """The numbers of all rows, made for a block when it wants them: narrow ones, for a kernel reads them faster than it widens them."""
+    """The numbers of all rows, made for a block when it wants them; a kernel widens the narrow ones that it keeps."""
 
     type: Type
     nbytes: ClassVar[int] = 0
