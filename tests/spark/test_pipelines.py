@@ -198,6 +198,15 @@ def test_texts_of_columns_of_all_kinds(spark, parquet, offheap):
         check(spark, lambda where=where, made=made: t.where(where).select("*", *made), {"plain_letters"}, conf)
 
 
+def test_rows_of_pipelines_are_written_natively(spark, parquet):
+    """Under a projection that names columns; one that computes reads them from the batches."""
+    t = table(parquet).select("id", "s", price("a", "b").alias("p"))
+    for columns, natively in ((["*"], True), (["p AS x", "id", "p AS y", "s"], True), (["id", "p + 1 AS z"], False)):
+        frame = check(spark, lambda columns=columns: t.selectExpr(*columns), {"price"}, ulp=1 << 12)
+        assert ("WeldRows" in frame._jdf.queryExecution().executedPlan().toString()) == natively
+    check(spark, lambda: t.selectExpr("p AS q", "id").repartition(3, "id").sortWithinPartitions("id"), {"price"}, ulp=4096)
+
+
 def test_iterators(spark, parquet):
     """A function of an iterator is one of each batch; NULLs that decide a dtype may not tell one batch from the next."""
     t = table(parquet)

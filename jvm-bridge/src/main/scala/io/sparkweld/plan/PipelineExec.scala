@@ -3,19 +3,27 @@ package io.sparkweld.plan
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.{Attribute, SortOrder}
+import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, NamedExpression, SortOrder}
 import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
- * The columns of fused Python functions and of what lies below them, which are `output`, without those that only the functions
- * needed. The batches of ArrowBatchesExec end here: they are freed when the next one is asked for.
+ * The columns of fused Python functions and of what lies below them, without those that only the functions needed. The batches of
+ * ArrowBatchesExec end here: they are freed when the next one is asked for.
  *
+ * @param columns those columns; `output` is what they are called above
  * @param counts the column that tells what the pipelines of the worker have counted since the last time
  */
-final case class PipelineExec(output: Seq[Attribute], udfs: Seq[String], counts: Attribute, child: SparkPlan) extends UnaryExecNode {
+final case class PipelineExec(
+    columns: Seq[Attribute],
+    output: Seq[Attribute],
+    udfs: Seq[String],
+    counts: Attribute,
+    child: SparkPlan)
+  extends UnaryExecNode {
+
   override def nodeName: String = "WeldPipeline"
   override def supportsColumnar: Boolean = true
   override def outputPartitioning: Partitioning = child.outputPartitioning
@@ -31,11 +39,21 @@ final case class PipelineExec(output: Seq[Attribute], udfs: Seq[String], counts:
   /** Bytes that went to Python and came back, in executions of this very plan. */
   def moved: (Long, Long) = (child.metrics("pythonDataSent").value, child.metrics("pythonDataReceived").value)
 
+  /** Without a projection above it that computes nothing; None when it does. */
+  def projected(list: Seq[NamedExpression]): Option[PipelineExec] = {
+    val taken = list.map {
+      case column: Attribute => Some(column)
+      case Alias(column: Attribute, _) => Some(column)
+      case _ => None
+    }.map(_.map(column => output.indexWhere(_.exprId == column.exprId)).filter(_ >= 0))
+    Option.when(!taken.contains(None))(copy(columns = taken.flatten.map(columns), output = list.map(_.toAttribute)))
+  }
+
   override protected def doExecute(): RDD[InternalRow] =
     throw new UnsupportedOperationException("a WeldPipeline gives columnar batches; Spark puts ColumnarToRow above it")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
-    val ordinals = output.map(column => child.output.indexWhere(_.exprId == column.exprId)).toArray
+    val ordinals = columns.map(column => child.output.indexWhere(_.exprId == column.exprId)).toArray
     val fed = child.children.head.output.size
     val (batches, rows) = (longMetric("numOutputBatches"), longMetric("numOutputRows"))
     val counters = PipelineCounters(child.output.indexWhere(_.exprId == counts.exprId), longMetric("kernelTime"), longMetric("callTime"),

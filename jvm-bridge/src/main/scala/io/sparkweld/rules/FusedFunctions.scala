@@ -146,7 +146,8 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
     val made = overBatches(split.between(child), batchRows, Nil, split.arguments)
     made.map { pipeline =>
       val starts = pipeline.child.children.head.output.last
-      (pipeline.copy(output = pipeline.child.output.filterNot(_.exprId == pipeline.counts.exprId)), starts)
+      val columns = pipeline.child.output.filterNot(_.exprId == pipeline.counts.exprId)
+      (pipeline.copy(columns = columns, output = columns), starts)
     }
   }
 
@@ -170,7 +171,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       val made = node.copy(udfs = udfs :+ counts, resultAttrs = node.resultAttrs :+ counted,
         child = ArrowBatchesExec(starts, stateful, batchRows, node.child), evalType = EvalTypes.ScalarArrow)
       made.copyTagsFrom(node)
-      PipelineExec(output, node.udfs.map(_.name), counted, made)
+      PipelineExec(output, output, node.udfs.map(_.name), counted, made)
     }
   }
 

@@ -1,19 +1,19 @@
 package io.sparkweld.rules
 
-import io.sparkweld.plan.{RowBatchesExec, WeldExec, WeldRowsExec, WeldThresholdExec, WeldTopExec}
+import io.sparkweld.plan.{PipelineExec, RowBatchesExec, WeldExec, WeldRowsExec, WeldThresholdExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.sql.catalyst.rules.Rule
-import org.apache.spark.sql.execution.{CodegenSupport, ColumnarToRowExec, RowToColumnarExec, SortExec, SparkPlan, UnionExec}
+import org.apache.spark.sql.execution.{CodegenSupport, ColumnarToRowExec, ProjectExec, RowToColumnarExec, SortExec, SparkPlan, UnionExec}
 
 /**
  * Puts RowBatchesExec in the place of the RowToColumnar nodes that Spark has put below kernels, and WeldRowsExec in the
- * place of ColumnarToRow above them where whole rows are taken. Only once they are there is it known where rows come in
+ * place of ColumnarToRow above them, and above pipelines, where whole rows are taken. Only once they are there is it known where rows come in
  * and out: a node of ours that changes between them itself would get no transition of Spark's.
  */
 object RowBatchesRule extends Rule[SparkPlan] {
   override def apply(plan: SparkPlan): SparkPlan =
-    if (!plan.exists(_.isInstanceOf[WeldExec])) plan
+    if (!plan.exists(node => node.isInstanceOf[WeldExec] || node.isInstanceOf[PipelineExec])) plan
     else WarnOnce.guard("the rewriting of rows below and above kernels", plan)(rows(plan.transformUp {
       case weld: WeldExec => weld.child match {
         case RowToColumnarExec(rows) => weld.copy(child = RowBatchesExec(rows))
@@ -25,11 +25,13 @@ object RowBatchesRule extends Rule[SparkPlan] {
 
   private def rows(plan: SparkPlan): SparkPlan = plan match {
     case ColumnarToRowExec(batches) if givesKernelBatches(batches) && WeldRowsExec.supports(batches) => WeldRowsExec(batches)
+    case ProjectExec(list, ColumnarToRowExec(pipeline: PipelineExec)) if WeldRowsExec.supports(pipeline) =>
+      pipeline.projected(list).filter(WeldRowsExec.supports).map(WeldRowsExec(_)).getOrElse(plan)
     case other => other
   }
 
   private def givesKernelBatches(node: SparkPlan): Boolean = node match {
-    case _: WeldExec | _: WeldTopExec => true
+    case _: WeldExec | _: WeldTopExec | _: PipelineExec => true
     case union: UnionExec => union.children.exists(givesKernelBatches)
     case _ => false
   }
