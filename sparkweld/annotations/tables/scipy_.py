@@ -10,10 +10,13 @@ _N = Rows(container="array", dtype="int64")
 
 _ONE = """erf erfc erfcx erfinv erfcinv erfi dawsn wofz gamma gammaln loggamma rgamma digamma psi expit logit log_expit log1p
 expm1 exp2 exp10 cbrt entr i0 i0e i1 i1e k0 k0e k1 k1e j0 j1 y0 y1 ndtr ndtri log_ndtr zetac spence exprel sindg cosdg tandg
-cotdg ellipk ellipe expi exp1 sinc itstruve0 itmodstruve0 it2struve0 ber bei ker kei""".split()
+cotdg ellipk ellipe ellipkm1 expi exp1 sinc itstruve0 itmodstruve0 it2struve0 ber bei ker kei ndtri_exp cosm1 gammasgn kolmogorov
+kolmogi wrightomega round""".split()
 _TWO = """beta betaln gammainc gammaincc binom rel_entr kl_div hyp0f1 ellipkinc ellipeinc agm poch boxcox boxcox1p inv_boxcox
-inv_boxcox1p xlogy xlog1py owens_t huber pseudo_huber chdtr chdtrc pdtr pdtrc stdtr""".split()
-_THREE = ["betainc", "betaincc", "fdtr", "fdtrc", "gdtr", "gdtrc"]
+inv_boxcox1p xlogy xlog1py owens_t huber pseudo_huber chdtr chdtrc chdtri pdtr pdtrc stdtr stdtrit gammaincinv gammainccinv powm1
+elliprc""".split()
+_THREE = """betainc betaincc betaincinv betainccinv fdtr fdtrc fdtri gdtr gdtrc btdtria btdtrib voigt_profile elliprd elliprf
+elliprg""".split()
 
 _DISTRIBUTIONS = """norm uniform expon logistic laplace cauchy gumbel_r gumbel_l rayleigh halfnorm maxwell
 arcsine hypsecant""".split()

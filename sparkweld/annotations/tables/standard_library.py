@@ -33,7 +33,7 @@ ROWS = (
     *(_each(f"math:{name}", _NUMBER) for name in ("erf", "erfc", "fabs", "atan", "tanh", "isnan", "isinf", "degrees", "radians")),
     *(
         Row(f"math:{name}", (_NUMBER,), Rows(container="list"), elementwise=True, examples=_positive)
-        for name in ("gamma", "lgamma", "log", "log2", "log10", "sqrt", "log1p", "expm1", "cosh", "sinh")
+        for name in "gamma lgamma log log2 log10 sqrt log1p expm1 cosh sinh exp floor ceil trunc cbrt exp2 asinh".split()
     ),
     _each("math:comb", _COUNT, Broadcast(2)),
     _each("math:isqrt", _COUNT),
@@ -45,10 +45,20 @@ ROWS = (
     *(_each(f"unicodedata:{name}", Broadcast("NFKD"), _TEXT) for name in ("normalize", "is_normalized")),
     _each("html:escape", _TEXT),
     _each("html:unescape", _TEXT),
-    _each("urllib.parse:quote", _TEXT),
-    _each("urllib.parse:unquote", _TEXT),
-    _each("textwrap:dedent", _TEXT),
-    Row("zlib:crc32", (_TEXT,), Rows(container="list"), elementwise=True, examples=_bytes),
-    Row("zlib:adler32", (_TEXT,), Rows(container="list"), elementwise=True, examples=_bytes),
-    Row("base64:b64encode", (_TEXT,), Rows(container="list"), elementwise=True, examples=_bytes),
+    *(
+        _each(f"urllib.parse:{name}", _TEXT)
+        for name in ("quote", "quote_plus", "unquote", "unquote_plus", "urlsplit", "parse_qs", "parse_qsl")
+    ),
+    *(_each(f"textwrap:{name}", _TEXT) for name in ("dedent", "fill", "wrap")),
+    _each("textwrap:shorten", _TEXT, Broadcast(8)),
+    _each("textwrap:indent", _TEXT, Broadcast("> ")),
+    _each("string:capwords", _TEXT),
+    _each("shlex:quote", _TEXT),
+    _each("fnmatch:fnmatch", _TEXT, Broadcast("*e*")),
+    *(_each(f"posixpath:{name}", _TEXT) for name in ("basename", "dirname", "split", "splitext", "normpath")),
+    *(
+        Row(path, (_TEXT,), Rows(container="list"), elementwise=True, examples=_bytes)
+        for path in """zlib:crc32 zlib:adler32 binascii:hexlify base64:b64encode base64:urlsafe_b64encode base64:b32encode
+        base64:b16encode""".split()
+    ),
 )
