@@ -225,6 +225,11 @@ def test_columns_of_pandas_own_types_are_kept_by_place(dtype):
     assert equal(kept["c"].compute(), wanted["c"]) and equal(kept.compute(), wanted)
 
 
+def test_categories_are_mapped_to_categories():
+    column = pd.Series(TEXTS, LABELS, dtype="category")
+    assert equal(sparkweld.lazy(column).map(html.escape).compute(), column.map(html.escape))
+
+
 def test_merged_results_come_from_pieces():
     session = sparkweld.lazy(block_rows=100)
     for function, data in (

@@ -261,6 +261,9 @@ def _annotation(function: Any, first: Definition, args: Any) -> Annotation | Non
         return annotation_of(function)
     if first.is_series and function.path in (("map",), ("apply",)) and len(args) == 2 and callable(args[1]):
         found = annotation_of(args[1])
+        dtype = getattr(first.traced.example, "dtype", None) if type(first.traced) is Foreign else None
+        if isinstance(dtype, pd.api.extensions.ExtensionDtype) and not isinstance(dtype, pd.StringDtype):
+            return None  # these map in ways of their own: categories to categories
         return found if found is not None and found.elementwise else None
     unbound = function.unbound(pd.Series if first.is_series else np.ndarray)
     return None if unbound is None else annotation_of(unbound)
