@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BooleanType, DoubleType, StringType
@@ -128,6 +129,17 @@ def strict(x):
 @splittable((Rows(),), returns=Merged(lambda a, b: (a[0] + b[0], a[1] + b[1]), 1e-9, strict, lambda s: s[0] / s[1]), check=False)
 def clipped(x: pd.Series) -> float:
     return float(x.mean()) if len(x) else max(x, key=abs)
+
+
+def test_what_spark_says_of_its_own_functions_beside_these(spark, table):
+    """Spark refuses the query, and so it is not one that some plugin answers or breaks."""
+    @pandas_udf(DoubleType())
+    def compiled(x: pd.Series) -> float:
+        return x.sum()
+
+    for call in (mode("name"), compiled("x")):
+        with pytest.raises(AnalysisException, match="INVALID_PANDAS_UDF_PLACEMENT"):
+            table.groupBy("g").agg(call, F.count("x")).collect()
 
 
 def test_groups_for_which_a_state_raises_are_the_functions(spark, parquet):

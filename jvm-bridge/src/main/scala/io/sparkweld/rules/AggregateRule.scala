@@ -45,7 +45,7 @@ private final class AggregateRewriter(driver: WeldDriver) {
       plan.foreach(node => refuse(calls(node), Seq(Refusal("SW392"))))
       plan
     } else plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
-      case aggregate: Aggregate if calls(aggregate).nonEmpty => grouped(aggregate).orElse(partial(aggregate)).getOrElse(aggregate)
+      case aggregate: Aggregate if calls(aggregate).nonEmpty && !isMixed(aggregate) => grouped(aggregate).orElse(partial(aggregate)).getOrElse(aggregate)
       case window: Window if calls(window).nonEmpty => windowed(window).getOrElse(window)
     }
 
@@ -57,6 +57,10 @@ private final class AggregateRewriter(driver: WeldDriver) {
     }
     expressions.flatMap(_.collect { case call @ AggregateExpression(_: PythonUDAF, _, _, _, _) => call })
   }
+
+  /** Whether Spark's own functions stand beside Python's, which Spark says is an error. */
+  private def isMixed(aggregate: Aggregate): Boolean =
+    aggregate.aggregateExpressions.flatMap(_.collect { case call: AggregateExpression => call }).size > calls(aggregate).size
 
   private def refuse(calls: Seq[AggregateExpression], refusals: Seq[Refusal]): Unit =
     calls.map(_.aggregateFunction).foreach(RefusalTags.set(_, refusals))
