@@ -73,14 +73,14 @@ def test_explain_says_so(spark, table, scores):
 
 
 def test_auto_takes_bounds_of_dear_models_over_many_rows(spark, scores, tmp_path):
-    """By statistics, and by the footers of Parquet files, in which 2 ** 24 rows take few bytes. Nothing is run."""
+    """By statistics, and by the footers of Parquet files, in which 2 ** 26 rows take few bytes. Nothing is run."""
     random = np.random.default_rng(5)
     numbers = pd.DataFrame(random.normal(size=(3000, 2)), columns=["a", "b"])
     deep = RandomForestRegressor(64, random_state=0).fit(numbers, numbers.a + numbers.b)
     dear = pandas_udf(lambda d: pd.Series(deep.predict(d[["a", "b"]])), DoubleType())
     part = pa.table({"id": np.zeros(1 << 20, np.int64)})
     with pq.ParquetWriter(tmp_path / "many.parquet", part.schema) as writer:
-        for _ in range(16):
+        for _ in range(64):
             writer.write_table(part)
     many, files = spark.range(1 << 26), spark.read.parquet(str(tmp_path / "many.parquet"))
     queries = {
