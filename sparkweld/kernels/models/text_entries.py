@@ -41,6 +41,8 @@ NO_END = 1 << 31
 #: words (0: there is none), the totals.
 USED, LOW, HIGH, STATE, SEEN, HASH, PENDING, FED, LETTER, COVERED = range(0, 80, 8)
 WEIGHED, SCALES, WORDS, TOTAL, SQUARES, SIZE, TERMS = range(80, 136, 8)
+#: Bytes of the totals, which follow each other.
+TOTALS = TERMS + 8 - TOTAL
 NORMS = 192
 WINDOW = NORMS + 8 * MOST_STEPS
 RING = WINDOW + 64

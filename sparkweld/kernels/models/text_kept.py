@@ -46,19 +46,27 @@ _LONGEST, _PERIOD, _RARE = 4096, 8192, 4
 _WEIGHTS, _STARTS = 8 * Head.WEIGHTS_AT, 8 * Head.STARTS
 
 
-@function(INT, INT, result=INT)
-def kept_area(head: int, area: int) -> int:
-    """The area, ready to be looked into; 0 where nothing is to be kept."""
+@function(INT, INT, INT, result=INT)
+def opened(head: int, area: int, size: int) -> int:
+    """The area, whose first `size` bytes are 0 where it is new; 0 where nothing is kept. `head`: the address of its state."""
     state = word(head, 0)
+    if state == OFF:
+        return 0
     if state == NEW:
         i = 0
-        while i < _ENTRIES:
+        while i < size:
             store_word(area, i, 0)
             i += 8
         store_word(head, 0, ON)
-    if state == OFF:
+    return area
+
+
+@function(INT, INT, result=INT)
+def kept_area(head: int, area: int) -> int:
+    """The area, ready to be looked into; 0 where nothing is to be kept."""
+    if opened(head, area, _ENTRIES) == 0:
         return 0
-    if word(area, LOOKED) >= _PERIOD and state == ON:
+    if word(area, LOOKED) >= _PERIOD:
         if word(area, FOUND) * _RARE < word(area, LOOKED):
             store_word(head, 0, OFF)
             return 0

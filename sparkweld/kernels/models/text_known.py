@@ -10,9 +10,8 @@ four totals. Nothing stands where the length is 0. Longer words are not kept.
 
 from __future__ import annotations
 
-from sparkweld.kernels.models.text_entries import TERMS, TOTAL, WORDS
+from sparkweld.kernels.models.text_entries import TOTAL, TOTALS, WORDS
 from sparkweld.kernels.models.text_words import first_bytes, word_hash
-from sparkweld.kernels.shape import KEEPS
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import INT, bits_of, copy, load_f64, shift_right, store_word, word
 from sparkweld.kernels.strings.search import same_bytes
@@ -21,25 +20,8 @@ _BITS = 16
 #: Bytes of the table.
 KNOWN = 64 << _BITS
 _SHIFT = 64 - _BITS
-_LENGTH, _LETTERS, _TOTALS = 8, 16, 32
-_LONGEST = 8 + _TOTALS - _LETTERS
-_BYTES = TERMS + 8 - TOTAL
-_NEW, _ON = KEEPS, 2
-
-
-@function(INT, INT, result=INT)
-def known_words(head: int, table: int) -> int:
-    """The table, ready to be looked into; 0 where nothing is kept. `head`: the address of its state."""
-    state = word(head, 0)
-    if state == 0:
-        return 0
-    if state == _NEW:
-        at = 0
-        while at < KNOWN:
-            store_word(table, at, 0)
-            at += 8
-        store_word(head, 0, _ON)
-    return table
+_LENGTH, _LETTERS, _KEPT = 8, 16, 32
+_LONGEST = 8 + _KEPT - _LETTERS
 
 
 @function(*(INT,) * 5, result=INT)
@@ -57,8 +39,8 @@ def add_known(registers: int, a: int, i: int, size: int, n: int) -> int:
         if size <= 8 or same_bytes(entry + _LETTERS, a + i + 8, size - 8):
             store_word(entry, _LENGTH, length | 1)
             at = 0
-            while at < _BYTES:
-                store_word(registers + TOTAL, at, bits_of(load_f64(registers + TOTAL, at) + load_f64(entry + _TOTALS, at)))
+            while at < TOTALS:
+                store_word(registers + TOTAL, at, bits_of(load_f64(registers + TOTAL, at) + load_f64(entry + _KEPT, at)))
                 at += 8
             return -1
     if length & 1 != 0:
@@ -69,8 +51,8 @@ def add_known(registers: int, a: int, i: int, size: int, n: int) -> int:
     if size > 8:
         copy(entry + _LETTERS, a + i + 8, size - 8)
     at = 0
-    while at < _BYTES:
-        store_word(entry + _TOTALS, at, word(registers + TOTAL, at))
+    while at < TOTALS:
+        store_word(entry + _KEPT, at, word(registers + TOTAL, at))
         store_word(registers + TOTAL, at, 0)
         at += 8
     return entry
@@ -80,9 +62,9 @@ def add_known(registers: int, a: int, i: int, size: int, n: int) -> int:
 def keep_known(registers: int, entry: int) -> int:
     """Keeps the totals at hand, which are a word's, and adds those so far."""
     at = 0
-    while at < _BYTES:
+    while at < TOTALS:
         found = load_f64(registers + TOTAL, at)
-        store_word(registers + TOTAL, at, bits_of(load_f64(entry + _TOTALS, at) + found))
-        store_word(entry + _TOTALS, at, bits_of(found))
+        store_word(registers + TOTAL, at, bits_of(load_f64(entry + _KEPT, at) + found))
+        store_word(entry + _KEPT, at, bits_of(found))
         at += 8
     return 0

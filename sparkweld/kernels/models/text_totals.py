@@ -5,15 +5,14 @@ from __future__ import annotations
 from sparkweld.ir.text_layout import CHAR_WB, SCALE, SPARK, SPARK_SEED, WORD, Head
 from sparkweld.kernels.models.library import model_function
 from sparkweld.kernels.models.text import ShortLoops, scan
-from sparkweld.kernels.models.text_entries import SCALES, STEPS, TERMS, TOTAL, WEIGHED, WORDS
+from sparkweld.kernels.models.text_entries import SCALES, STEPS, TOTAL, TOTALS, WEIGHED, WORDS
 from sparkweld.kernels.models.text_hashes import begin_hash
-from sparkweld.kernels.models.text_known import known_words
+from sparkweld.kernels.models.text_kept import opened
+from sparkweld.kernels.models.text_known import KNOWN
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import INT, store_word, word
 
 _ANALYZER, _LONGEST, _HASH, _WEIGHTS = 8 * Head.ANALYZER, 8 * Head.LONGEST, 8 * Head.HASH, 8 * Head.WEIGHTS_AT
-#: Of the totals, which follow each other.
-_BYTES = TERMS + 8 - TOTAL
 
 
 @function(INT, INT, INT, INT, INT, INT, result=INT)
@@ -22,7 +21,7 @@ def total_text(registers: int, arguments: int, rows: int, block: int, outputs: i
     texts = word(arguments, 0)
     store_word(registers, WORDS, 0)
     if word(block, _ANALYZER) == CHAR_WB or word(block, _ANALYZER) == WORD and word(block, _LONGEST) == 1:
-        store_word(registers, WORDS, known_words(word(arguments, 8), word(arguments, 16)))
+        store_word(registers, WORDS, opened(word(arguments, 8), word(arguments, 16), KNOWN))
     store_word(registers, WEIGHED, block + word(block, _WEIGHTS) + 8 * output)
     scales = 0
     if word(block, STEPS) > 0 and word(block, STEPS + 8) == SCALE:
@@ -32,12 +31,12 @@ def total_text(registers: int, arguments: int, rows: int, block: int, outputs: i
     row = 0
     while row < rows:
         at = 0
-        while at < _BYTES:
+        while at < TOTALS:
             store_word(registers + TOTAL, at, 0)
             at += 8
         scan(registers, block, word(texts, 16 * row), word(texts, 16 * row + 8))
         at = 0
-        while at < _BYTES:
+        while at < TOTALS:
             column = word(outputs, at)
             if column != 0:
                 store_word(column, 8 * row, word(registers + TOTAL, at))

@@ -107,7 +107,7 @@ private[columns] final class TextSource(input: InputColumn) {
   def take(column: ColumnVector, rows: Int): Unit = picked = input.bindShown(column, rows)
 
   /** Writes the ends of texts of which the first begins at `used`; gives the last. Throws ArithmeticException for too many bytes. */
-  def writeEnds(from: Int, rows: Int, used: Int, to: Long): Int = 
+  def writeEnds(from: Int, rows: Int, used: Int, to: Long): Int =
     Math.toIntExact(Shim.textEnds(views(from), numbers(from), rows.toLong, used.toLong, to))
 
   def copy(from: Int, rows: Int, to: Long): Unit = Shim.copyTexts(views(from), numbers(from), rows.toLong, to)
@@ -231,5 +231,6 @@ private final class TextColumn(vector: BaseVariableWidthVector, bytes: Boolean, 
     Platform.copyMemory(base, offset, null, vector.getDataBufferAddress + used, size.toLong)
     used = total
   }
+
   private def makeRoom(bytes: Int): Unit = while (vector.getDataBuffer.capacity() < bytes) vector.reallocDataBuffer(bytes.toLong)
 }

@@ -13,7 +13,10 @@ import org.apache.spark.sql.execution.{ColumnarToRowTransition, SparkPlan}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
-/** The batches of a WeldExec, of a PipelineExec, or of a union with one, as the rows that ColumnarToRow would make of them, written natively. */
+/**
+ * The batches of a WeldExec, of a PipelineExec, or of a union with one, as the rows that ColumnarToRow would make of them, written
+ * natively.
+ */
 final case class WeldRowsExec(child: SparkPlan) extends ColumnarToRowTransition with SameRows {
   override def nodeName: String = "WeldRows"
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)

@@ -45,7 +45,8 @@ private final class AggregateRewriter(driver: WeldDriver) {
       plan.foreach(node => refuse(calls(node), Seq(Refusal("SW392"))))
       plan
     } else plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
-      case aggregate: Aggregate if calls(aggregate).nonEmpty && !isMixed(aggregate) => grouped(aggregate).orElse(partial(aggregate)).getOrElse(aggregate)
+      case aggregate: Aggregate if calls(aggregate).nonEmpty && !isMixed(aggregate) =>
+        grouped(aggregate).orElse(partial(aggregate)).getOrElse(aggregate)
       case window: Window if calls(window).nonEmpty => windowed(window).getOrElse(window)
     }
 

@@ -8,8 +8,8 @@ import org.apache.spark.sql.execution.{CodegenSupport, ColumnarToRowExec, Projec
 
 /**
  * Puts RowBatchesExec in the place of the RowToColumnar nodes that Spark has put below kernels, and WeldRowsExec in the
- * place of ColumnarToRow above them, and above pipelines, where whole rows are taken. Only once they are there is it known where rows come in
- * and out: a node of ours that changes between them itself would get no transition of Spark's.
+ * place of ColumnarToRow above them, and above pipelines, where whole rows are taken. Only once they are there is it known where
+ * rows come in and out: a node of ours that changes between them itself would get no transition of Spark's.
  */
 object RowBatchesRule extends Rule[SparkPlan] {
   override def apply(plan: SparkPlan): SparkPlan =
