@@ -1,0 +1,66 @@
+"""Trials: which way the turns of a row loop go, by what the contests cost, on a clock that the test turns on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from llvmlite import ir
+from numba.core import types
+
+from sparkweld.ir.ops import TextSums, Trial
+from sparkweld.ir.text_blocks import Analyzer
+from sparkweld.ir.text_layout import WORD
+from sparkweld.ir.types import STR
+from sparkweld.kernels import Kernel, trials
+from sparkweld.kernels.frontend import Operation
+from sparkweld.kernels.memory import pointer
+from tests.helpers.kernels import load, program
+
+ROWS = 64
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """int64: the time, and what each look at it adds."""
+    state = np.zeros(2, np.int64)
+    i64 = ir.IntType(64)
+
+    def look(b: ir.IRBuilder) -> ir.Value:
+        now, step = (pointer(b, i64(state.ctypes.data + at), i64) for at in (0, 8))
+        time = b.load(now)
+        b.store(b.add(time, b.load(step)), now)
+        return time
+
+    monkeypatch.setitem(trials._OPERATIONS, "trial_clock", Operation("trial_clock", (), types.int64, look))
+    return state
+
+
+def ways(kernel: Kernel, clock: np.ndarray, turns: int, cost: Callable[[int], int]) -> list[bool]:
+    """Whether each turn goes with; its cost is known by its number."""
+    found = []
+    for turn in range(turns):
+        clock[1] = cost(turn)
+        tried = kernel.run({"s": np.array(["a b"] * ROWS, object)}, ROWS).columns["tried"]
+        assert len(set(tried.tolist())) == 1
+        found.append(bool(tried[0]))
+    return found
+
+
+@pytest.mark.parametrize(("with_", "without", "chosen"), [(10, 50, True), (50, 10, False), (100, 103, False), (100, 110, True)])
+def test_turns_go_the_way_that_costs_less(clock, with_, without, chosen):
+    """What is but a sixteenth cheaper is not chosen; later contests are few, and notice another kind of rows."""
+    op = TextSums.of(Analyzer(WORD, 1, 1), {"a": 0}, np.ones((1, 1)))
+
+    def body(loop, read):
+        loop.append("tried", loop.emit(Trial()))
+        loop.append("y", loop.emit(op, read["s"]))
+
+    kernel, first, every = load(program({"s": STR}, body)), trials._FIRST, trials._EVERY
+    found = ways(kernel, clock, every + 2, lambda turn: without if turn % 2 else with_)
+    assert found[:first] == [True, False] * (first // 2)
+    assert found[first:every] == [chosen] * (every - first) and found[every:] == [True, False]
+    turned = ways(kernel, clock, 20 * every - 2, lambda turn: with_ if turn % 2 else without)
+    if abs(with_ - without) > 9:
+        assert turned[-every + 2 :] == [not chosen] * (every - 2)
