@@ -14,6 +14,8 @@ from sparkweld.ir.text_layout import CHAR, CHAR_WB, NORM_L1, NORM_L2, SIGNED, SP
 from sparkweld.ir.text_tables import SPACE
 from sparkweld.kernels.models.library import ModelFunction, model_function
 from sparkweld.kernels.models.text_entries import (
+    AWAITED,
+    COUNTS,
     COVERED,
     HIGH,
     LETTER,
@@ -36,7 +38,7 @@ from sparkweld.kernels.models.text_entries import (
 )
 from sparkweld.kernels.models.text_hashes import begin_hash, fed_hash, feed
 from sparkweld.kernels.models.text_kept import FOUND, LOOKED, add_kept, count_kept, keep_text, kept_area, slot_of
-from sparkweld.kernels.models.text_known import add_known, keep_known
+from sparkweld.kernels.models.text_known import MOST_AWAITED, add_known, await_known, keep_known
 from sparkweld.kernels.models.text_words import count_long, kind_of, lowest_bits, tokens_at, word_number
 from sparkweld.kernels.strings.library import Function, function
 from sparkweld.kernels.strings.memory_access import (
@@ -192,18 +194,40 @@ def take_padded(registers: int, block: int, a: int, i: int, size: int, n: int) -
 
 @function(*(INT,) * 6, result=INT)
 def take_run(registers: int, block: int, a: int, i: int, size: int, n: int) -> int:
-    """The row's next run of code points of tokens. What totals it has is looked up, where earlier texts' words are known."""
-    entry = 0
-    if word(registers, WORDS) != 0:
-        entry = add_known(registers, a, i, size, n)
-        if entry < 0:
-            return 0
+    """The row's next run of code points of tokens."""
     if word(block, _ANALYZER) == CHAR_WB:
-        take_padded(registers, block, a, i, size, n)
-    else:
-        take_word(registers, block, a, i, size, n)
-    if entry > 0:
-        keep_known(registers, entry)
+        return take_padded(registers, block, a, i, size, n)
+    return take_word(registers, block, a, i, size, n)
+
+
+@function(INT, INT, INT, INT, result=INT)
+def take_awaited(registers: int, block: int, a: int, n: int) -> int:
+    """The runs that `await_known` has put together: their totals are added, or found."""
+    awaited = registers + COUNTS
+    end = awaited + 32 * word(registers, AWAITED)
+    store_word(registers, AWAITED, 0)
+    while awaited < end:
+        i = word(awaited, 0)
+        size = word(awaited, 8)
+        entry = add_known(registers, a, i, size, awaited)
+        if entry >= 0:
+            take_run(registers, block, a, i, size, n)
+            if entry > 0:
+                keep_known(registers, entry)
+        awaited += 32
+    return 0
+
+
+@function(*(INT,) * 6, result=INT)
+def take_or_await(registers: int, block: int, a: int, i: int, size: int, n: int) -> int:
+    """The row's next run of code points of tokens, at once or later on, where totals of earlier texts' words are kept."""
+    awaited = 0
+    if word(registers, WORDS) != 0:
+        awaited = await_known(registers, a, i, size, n)
+    if awaited == 0:
+        return take_run(registers, block, a, i, size, n)
+    if awaited == MOST_AWAITED:
+        return take_awaited(registers, block, a, n)
     return 0
 
 
@@ -254,10 +278,12 @@ def scan_words(registers: int, block: int, a: int, n: int) -> int:
                 if split != 0:
                     take_empty(registers, block, a, end, begin, n)
                 if length >= least:
-                    take_run(registers, block, a, begin, at - begin, n)
+                    take_or_await(registers, block, a, begin, at - begin, n)
                 end = at
                 begin = -1
         i += covered
+    if word(registers, WORDS) != 0:
+        take_awaited(registers, block, a, n)
     return 0
 
 

@@ -40,7 +40,7 @@ NO_END = 1 << 31
 #: number of bytes that were looked at last. Where totals are wanted and no entries: weights, scales (0: all are 1), the table of
 #: words (0: there is none), the totals.
 USED, LOW, HIGH, STATE, SEEN, HASH, PENDING, FED, LETTER, COVERED = range(0, 80, 8)
-WEIGHED, SCALES, WORDS, TOTAL, SQUARES, SIZE, TERMS = range(80, 136, 8)
+WEIGHED, SCALES, WORDS, AWAITED, TOTAL, SQUARES, SIZE, TERMS = range(80, 144, 8)
 #: Bytes of the totals, which follow each other.
 TOTALS = TERMS + 8 - TOTAL
 NORMS = 192

@@ -5,10 +5,9 @@ from __future__ import annotations
 from sparkweld.ir.text_layout import CHAR_WB, SCALE, SPARK, SPARK_SEED, WORD, Head
 from sparkweld.kernels.models.library import model_function
 from sparkweld.kernels.models.text import ShortLoops, scan
-from sparkweld.kernels.models.text_entries import SCALES, STEPS, TOTAL, TOTALS, WEIGHED, WORDS
+from sparkweld.kernels.models.text_entries import AWAITED, SCALES, STEPS, TOTAL, TOTALS, WEIGHED, WORDS
 from sparkweld.kernels.models.text_hashes import begin_hash
-from sparkweld.kernels.models.text_kept import opened
-from sparkweld.kernels.models.text_known import KNOWN
+from sparkweld.kernels.models.text_known import known_area
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import INT, store_word, word
 
@@ -20,8 +19,9 @@ def total_text(registers: int, arguments: int, rows: int, block: int, outputs: i
     """The totals of each row's terms."""
     texts = word(arguments, 0)
     store_word(registers, WORDS, 0)
+    store_word(registers, AWAITED, 0)
     if word(block, _ANALYZER) == CHAR_WB or word(block, _ANALYZER) == WORD and word(block, _LONGEST) == 1:
-        store_word(registers, WORDS, opened(word(arguments, 8), word(arguments, 16), KNOWN))
+        store_word(registers, WORDS, known_area(word(arguments, 8), word(arguments, 16)))
     store_word(registers, WEIGHED, block + word(block, _WEIGHTS) + 8 * output)
     scales = 0
     if word(block, STEPS) > 0 and word(block, STEPS + 8) == SCALE:

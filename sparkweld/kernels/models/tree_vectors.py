@@ -16,6 +16,7 @@ from sparkweld.kernels.models.library import ModelFunction, model_function, pref
 from sparkweld.kernels.models.tree_tables import FLOATS, gather, in_registers, index_type, lanes_of, load_table, look_up
 from sparkweld.kernels.optimising import optimise
 from sparkweld.kernels.strings.library import linked
+from sparkweld.kernels.strings.memory_access import build_prefetch
 
 INT = types.int64
 _I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
@@ -233,14 +234,7 @@ def _start(b: ir.IRBuilder, to: ir.Value, root: ir.Value) -> None:
 
 def _fetch(b: ir.IRBuilder, begin: ir.Value, size: ir.Value) -> None:
     """fetch(begin, size): asks for bytes of memory to be brought to the second-level cache."""
-    byte = ir.IntType(8).as_pointer()
-    name = "llvm.prefetch.p0"
-    function = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32]), name)
-
-    def body(at: ir.Value) -> None:
-        b.call(function, [pointer(b, b.add(begin, at), _I8), fixed(0, _I32), fixed(2, _I32), fixed(1, _I32)])
-
-    loop(b, size, _LINE, body)
+    loop(b, size, _LINE, lambda at: build_prefetch(b, b.add(begin, at), locality=2))
 
 
 def _fetch_step(b: ir.IRBuilder, size: ir.Value, rows: ir.Value) -> ir.Value:

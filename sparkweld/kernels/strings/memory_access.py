@@ -53,6 +53,13 @@ def _copy(b: ir.IRBuilder, to: ir.Value, source: ir.Value, size: ir.Value) -> No
     b.call(copy, [pointer(b, to, _I8), pointer(b, source, _I8), size, ir.Constant(ir.IntType(1), 0)])
 
 
+def build_prefetch(b: ir.IRBuilder, address: ir.Value, locality: int = 3) -> None:
+    """Asks for a line of memory to be brought to a cache; `locality`: 3 for that of the first level, 2 for the second."""
+    arguments, name = [_I8.as_pointer(), _I32, _I32, _I32], "llvm.prefetch.p0"
+    function = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(ir.VoidType(), arguments), name)
+    b.call(function, [pointer(b, address, _I8), *(ir.Constant(_I32, value) for value in (0, locality, 1))])
+
+
 def _both_bytes(lanes: int) -> Operation:
     """Bit i: the byte at address + i is `first` and the byte `distance` behind it is `last`."""
     vector = ir.VectorType(_I8, lanes)
@@ -105,6 +112,7 @@ store_byte, store_u16, store_u32, store_word = (_store(element) for element in (
 load_i32 = Operation("load_i32", (INT, INT), INT, _load_i32)
 load_f64 = Operation("load_f64", (INT, INT), types.float64, _load_f64)
 store_f64 = Operation("store_f64", (INT, INT, types.float64), types.none, _store_f64)
+prefetch = Operation("prefetch", (INT,), types.none, build_prefetch)
 copy = Operation("copy", (INT, INT, INT), types.none, _copy)
 both_bytes_8, both_bytes_32 = _both_bytes(8), _both_bytes(32)
 
