@@ -12,6 +12,8 @@ import numpy as np
 
 #: Bins of a calibration, but for the one that the threshold makes.
 _BINS = 20
+#: Groups of features whose importance and cost people are shown.
+_SHOWN = 8
 _LIBRARIES = ("scikit-learn", "lightgbm", "xgboost", "numpy")
 
 
@@ -105,8 +107,9 @@ class CascadeCertificate(Certificate):
     With `confidence`, over the draw of the held-out rows, the cascade's answers are worse than the full model's for less than
     `allowed` of rows like those, net of those for which they are better; `bound` is what the rows themselves show. Worse: wrong
     where the full model is right, or, for numbers, farther from the label by more than `band`.
-    `unsure`: share of the held-out rows that went to the full model. `join_cost`: nanoseconds a row of the joins that the full
-    model alone needs, as they were given.
+    `unsure`: share of the held-out rows that went to the full model. `importance`: how much of its score, the share of right
+    labels or minus the mean absolute error, the full model loses when a group is shuffled; `group_cost`: its nanoseconds a row.
+    `join_cost`: nanoseconds a row of the joins that the full model alone needs, as they were given.
     """
 
     WHAT, FILE, MODELS = "cascade", "certificate.json", "cascade.pkl"
@@ -134,6 +137,11 @@ class CascadeCertificate(Certificate):
         found = {name: _tuples(value) for name, value in record["calibration"].items()}
         return super().of({**record, "calibration": Calibration(**found)})
 
+    @property
+    def sure_cost(self) -> float:
+        """Nanoseconds of a row that the small model answers: what the whole cascade took, less the full model's part, or more."""
+        return max(self.small_cost, self.cascade_cost - self.unsure * self.full_cost)
+
     def _promise(self) -> list[str]:
         what = "rows" if self.kind == "classes" else f"rows by more than {self.band:g}"
         return [
@@ -142,7 +150,11 @@ class CascadeCertificate(Certificate):
         ]
 
     def _expected(self) -> list[str]:
+        most = sorted(self.importance, key=lambda name: -self.importance[name])
+        parts = [f"{name} {self.importance[name]:.4f}, {self.group_cost[name]:.0f} ns" for name in most[:_SHOWN]]
+        more = f"; and {len(most) - _SHOWN} more" if len(most) > _SHOWN else ""
         return [
+            *([f"lost when shuffled, and cost a row: {'; '.join(parts)}{more}"] if most else []),
             f"threshold {self.threshold:.6g}; {self.unsure:.2%} of rows go to the full model",
             f"cost a row: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns, cascade {self.cascade_cost:.0f} ns"
             f" ({self.full_cost / max(self.cascade_cost, 1e-9):.2f}x)",

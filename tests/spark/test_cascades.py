@@ -211,7 +211,7 @@ def test_rows_are_held_against_the_certificate(spark, folder, parquet):
         assert told(spark, "SW954") == (easy == 0.3)
         share = 100 * np.mean(~cascade.sure(data))
         promised = sparkweld.cascade.certificate(path)
-        gain = promised.full_cost / (promised.small_cost + share / 100 * promised.full_cost)
+        gain = promised.full_cost / (promised.sure_cost + share / 100 * promised.full_cost)
         assert f"measured: {ROWS:,} rows, {share:.1f}% left to the full model: {gain:.2f}x" in sparkweld.explain(frame)
     # Rows that a filter keeps are not a sample of those scored, and so not counted.
     _, frame = run(spark, lambda: table.where(label("text") == "yes").select("id"), {PATH: str(path)})

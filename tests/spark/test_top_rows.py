@@ -233,4 +233,8 @@ def test_explain_says_so(spark, items):
 
     with session_conf(spark, NATIVE):
         frame = items.select("id", score("x").alias("score")).orderBy(F.desc("score")).limit(10)
-        assert "top rows picked in the loop: 10 rows by score DESC NULLS LAST" in sparkweld.explain(frame)
+        said = "top rows picked in the loop: 10 rows by score DESC NULLS LAST"
+        assert said in sparkweld.explain(frame) and "measured" not in sparkweld.explain(frame)
+        frame.toArrow()
+        kept = 100 * tops(frame)[0][1] / ROWS
+        assert f"{said}\n  measured: {ROWS:,} rows of the kernel, {kept:.1f}% kept" in sparkweld.explain(frame)

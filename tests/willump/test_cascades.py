@@ -117,13 +117,16 @@ def test_a_cascade_of_texts_leaves_out_the_expensive_features():
     text = "\n".join(told.lines())
     assert "loses less than 1.0000% of rows, 95.0% confidence" in text and "threshold 0." in text
     assert "efficient features: words of words, chars" in text
+    assert told.cascade_cost <= told.sure_cost + told.unsure * told.full_cost + 1e-9  # what explain tells of a query's share
+    first = max(told.importance, key=told.importance.__getitem__)
+    assert f"cost a row: {first} {told.importance[first]:.4f}, {told.group_cost[first]:.0f} ns; " in text
 
 
 @pytest.mark.parametrize("make", [text_cascade, tree_cascade, number_cascade], ids=["texts", "classes", "numbers"])
-@pytest.mark.parametrize("count", [1, 7, 700])
+@pytest.mark.parametrize("count", [1, 7, 700, 9000])
 def test_the_kernel_gives_what_python_gives_and_a_row_depends_on_no_other(make, count):
     fitted, data = make(), texts()[0] if make is text_cascade else table()[0]
-    sample = data.iloc[-2000:].sample(count, random_state=count).reset_index(drop=True)
+    sample = data.iloc[-2000:].sample(count, replace=True, random_state=count).reset_index(drop=True)
     expected = fitted.cascade.predict(sample)
     kernel = model_kernel(fitted.cascade, sample)
     assert kernel.run().flagged == 0

@@ -8,16 +8,16 @@ import com.fasterxml.jackson.databind.JsonNode
  * What a cascade's certificate says of the rows that it was tested on; the kernel stores each row's doubt, to be held against it.
  * `counts`: rows by doubt, in bins that `edges` part; a row is sure below the edge `limit`. `differs`: rows that the small model
  * answers otherwise than the full one, numbers by more than `band`. `labels`: the kernel gives labels, no probabilities or numbers.
- * `smallCost` and `fullCost`: nanoseconds a row of both.
+ * `sureCost` and `fullCost`: nanoseconds a row of which the small model is sure, and by the full model alone.
  */
 final case class Watch(
     path: String, edges: Array[Double], counts: Array[Long], limit: Int, differs: Long, band: Double, labels: Boolean,
-    smallCost: Double, fullCost: Double) {
+    sureCost: Double, fullCost: Double) {
 
   def bins: Int = edges.length + 1
 
   /** How much cheaper rows are of which such a share goes to the full model. */
-  def saving(share: Double): Double = fullCost / math.max(smallCost + share * fullCost, 1e-9)
+  def saving(share: Double): Double = fullCost / math.max(sureCost + share * fullCost, 1e-9)
 
   /** Those of rows counted so that went to the full model. */
   def unsure(counts: Array[Long]): Long = counts.drop(limit + 1).sum
@@ -28,6 +28,6 @@ object Watch {
     def numbers(name: String) = json.path(name).elements().asScala.toArray
     Watch(json.path("path").asText, numbers("edges").map(_.asDouble), numbers("counts").map(_.asLong), json.path("limit").asInt,
       json.path("differs").asLong, json.path("band").asDouble, json.path("labels").asBoolean,
-      json.path("smallCost").asDouble, json.path("fullCost").asDouble)
+      json.path("sureCost").asDouble, json.path("fullCost").asDouble)
   }
 }

@@ -37,7 +37,7 @@ object WeldExplain {
     PlanWalk.foreach(plan) {
       case weld: WeldExec => lines += compiled(weld)
       case ranked: RankedExec => lines += approximate(ranked)
-      case top: WeldTopExec => lines += s"top rows picked in the loop: ${top.label}"
+      case top: WeldTopExec => lines += (s"top rows picked in the loop: ${top.label}" +: measured(top).toSeq).mkString("\n  ")
       case merging: WeldAggregateExec => lines += s"aggregated inside the loop: ${merging.label}\n  ${merging.how}"
       case pipeline: PipelineExec => lines ++= measured(pipeline)
       case python @ PythonNode(_) if FusedFunction.of(python).nonEmpty => FusedFunction.of(python).foreach(lines += fused(python, _))
@@ -73,6 +73,12 @@ object WeldExplain {
     }
     Seq(share("unsureRows", "watchedRows", s"left to the full model${saving.getOrElse("")}"), share("cachedRows", "cacheRows", "found in the feature cache"),
       share("keptTexts", "textRows", "vectorised for an earlier row", "texts")).flatten
+  }
+
+  /** What the executions of this very plan have counted. */
+  private def measured(top: WeldTopExec): Option[String] = {
+    val (kept, dropped) = (top.metrics("numOutputRows").value, top.metrics("droppedRows").value)
+    Option.when(kept + dropped > 0)(f"measured: ${kept + dropped}%,d rows of the kernel, ${100.0 * kept / (kept + dropped)}%.1f%% kept")
   }
 
   /** What the executions of this very plan have counted. */
