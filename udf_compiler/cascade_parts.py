@@ -2,7 +2,7 @@
 
 For `cascade_parts` requests. Below, two functions say of which rows the small model is sure, and what it answers; above, the
 function itself, with the full model, is called for the others. Each is the user's function with another estimator in the place of
-the cascade, so what it makes of its arguments stays.
+the cascade, so what it makes of its arguments stays. For `full_model` requests, that is the full model alone.
 """
 
 from __future__ import annotations
@@ -67,6 +67,21 @@ def parts(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
         raise _refused(udf, "a batch without any value is another one")
     made = {"flags": bare, "answers": answers, "remaining": remaining}
     return {"status": "ok", **{name: base64.b64encode(data).decode() for name, data in made.items()}, "reads": sorted(reads)}
+
+
+def full_model(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
+    """The reply: status "ok" with `payload`, in base64, of the function with the full models in the place of its cascades, and
+    the `paths` of these; the payload is null when the function of the request's first UDF holds none."""
+    found: list[Any] = []
+
+    def make(given: Any) -> Any:
+        found.append(given)
+        return given.full
+
+    with worker_environment(request):
+        payload = _pickled(read_command(blobs[request["steps"][0]["udfs"][0]["udf"]["payload"]]), make)
+    paths = [given.watched["path"] for given in found if given.watched]
+    return {"status": "ok", "payload": base64.b64encode(payload).decode() if found else None, "paths": paths}
 
 
 def _saved(given: Any) -> float:

@@ -20,7 +20,7 @@ from udf_compiler.protocol import Message
 
 #: Operations whose replies speak of a function, or hold one that stands for itself, and not of the payload that was asked about.
 _OF_CONTENTS = frozenset(
-    ("compile", "twin", "implied", "independent", "reads", "parts", "cascade", "cascade_parts", "ranking")
+    ("compile", "twin", "implied", "independent", "reads", "parts", "cascade", "cascade_parts", "full_model", "ranking")
 )
 #: A payload that only names a broadcast is no longer.
 _NAMING_BYTES = 1000

@@ -49,6 +49,7 @@ _TRANSLATIONS = {
     "partial": ("sparkweld.fused.partial", "compile_partial"),
     "cascade": ("udf_compiler.cascade_payloads", "with_cascade"),
     "cascade_parts": ("udf_compiler.cascade_parts", "parts"),
+    "full_model": ("udf_compiler.cascade_parts", "full_model"),
     "ranking": ("udf_compiler.ranking_payloads", "with_ranking"),
 }
 

@@ -239,6 +239,24 @@ def test_a_cascade_that_changes_more_than_it_should_is_turned_off(spark, folder,
         assert [row[1] for row in sorted(after.rows)] == expected
 
 
+def test_a_cascade_that_a_query_names_is_turned_off_too(spark, folder, tmp_path, parquet):
+    data = texts(6)[0]
+    table = parquet({"id": np.arange(ROWS), "text": data.to_numpy()}, row_group_size=1000)
+    path = shutil.copytree(folder / "reviews", tmp_path / "named")
+    cascade = store.load(path)[0]
+    own = labelling(cascade)
+    queries = [
+        lambda: sparkweld.score(table, cascade.full, ["text"], cascade=path).select("id", "prediction"),
+        lambda: table.select("id", own("text").alias("l")),
+    ]  # fmt: skip
+    spark._jvm.io.sparkweld.support.WarnOnce.reset()
+    made, _ = run(spark, queries[0], {"spark.sparkweld.shadow.fraction": "1"})
+    assert [row[1] for row in sorted(made.rows)] == cascade.predict(data).tolist() and told(spark, "SW957")
+    for query in queries:
+        after, frame = run(spark, query, {})
+        assert [row[1] for row in sorted(after.rows)] == cascade.full.predict(data).tolist() and measured(frame).kernel_batches
+
+
 def test_drift_is_told_from_chance(spark):
     """Of samples of one distribution no more are told than the level allows; others are, also where as many are unsure."""
     jvm, gateway = spark._jvm, spark.sparkContext._gateway

@@ -24,6 +24,9 @@ object Breakers {
   def known(request: String, ask: Boolean = false): Option[String] =
     Option(tripped.get(request)).orElse(if (ask) exchange(request, null) else None)
 
+  /** Whether anything is off, as far as it is known here. */
+  def someTripped: Boolean = !tripped.isEmpty
+
   /** Turns it off, and warns. */
   def trip(request: String, why: String): Unit = {
     record(request, why)

@@ -1,6 +1,5 @@
 package io.sparkweld.rules
 
-import java.nio.charset.StandardCharsets
 import java.util.Base64
 
 import scala.jdk.CollectionConverters._
@@ -74,7 +73,7 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
     val reading = udfs.filter(_.references.exists(sides.contains)).distinctBy(_.canonicalized)
     for {
       udf <- Option.when(reading.size == 1)(reading.head)
-      if mayHoldCascade(udf) && udf.evalType == EvalTypes.ScalarPandas && !udf.children.exists(_.containsPattern(PYTHON_UDF))
+      if FullModels.mayHoldCascade(udf) && udf.evalType == EvalTypes.ScalarPandas && !udf.children.exists(_.containsPattern(PYTHON_UDF))
       if project.projectList.forall(onlyIn(_, udf, sides))
       if udf.references.forall(column => !sides.contains(column) || keepsDtype(column.dataType))
       request <- FunctionRequest.of("cascade_parts", udf, ScalarTwins.columnsOf(Seq(join)), conf).toOption
@@ -106,12 +105,6 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
     case join: Join if isSingle(join) => rowsOf(join.left)
     case Project(list, child) if list.forall(_.isInstanceOf[Attribute]) => rowsOf(child)
     case other => java.lang.Long.highestOneBit(RowEstimate.of(other, conf).min(Long.MaxValue).max(1).toLong)
-  }
-
-  /** Whether its command names a cascade, or is a broadcast, of which only Python knows what it holds: other models are not sent. */
-  private def mayHoldCascade(udf: PythonUDF): Boolean = {
-    val command = new String(udf.func.command.toArray, StandardCharsets.ISO_8859_1)
-    command.contains("sparkweld.willump.cascade") || command.contains("pyspark.core.broadcast")
   }
 
   /** The columns that the joins add. */

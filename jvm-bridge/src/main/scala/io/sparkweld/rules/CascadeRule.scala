@@ -9,6 +9,7 @@ import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
 import io.sparkweld.plan.Breakers
 import io.sparkweld.support.WarnOnce
 
+import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.rules.Rule
@@ -20,34 +21,64 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
  *
  * What it rewrites: with `spark.sparkweld.cascades.path` set, each UDF for whose model that folder has a cascade; its command
  * bytes change and nothing else. When it must not: no such cascade, or one that was edited or made with other libraries; the
- * full model then scores every row, and one warning says why. Nor one that a comparison with its full model turned off. Runs once and first, so that all that follows sees one function.
+ * full model then scores every row, and one warning says why. Nor one that a comparison with its full model turned off; a UDF that
+ * was given such a cascade itself, by `sparkweld.score` or by hand, gets its full model back. Runs once and first, so that all that
+ * follows sees one function.
  */
 object CascadeRule extends Rule[LogicalPlan] {
   private val certified = CertifiedModels("cascade", "certificate.json")
 
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!plan.containsPattern(PYTHON_UDF)) plan
-    else (SparkWeldRuntime.driver, SparkWeldConf.CascadesPath.get(conf)) match {
-      case (Some(driver), Some(path)) if SparkWeldConf.Enabled.get(conf) =>
-        WarnOnce.guard("the use of cascades", plan)(rewrite(plan, driver, new File(path).getAbsoluteFile))
+    else SparkWeldRuntime.driver match {
+      case Some(driver) if SparkWeldConf.Enabled.get(conf) =>
+        val folder = SparkWeldConf.CascadesPath.get(conf).map(new File(_).getAbsoluteFile)
+        val isCompared = SparkWeldConf.ShadowFraction.get(conf) > 0
+        if (folder.isEmpty && !isCompared && !Breakers.someTripped) plan
+        else WarnOnce.guard("the use of cascades", plan)(rewrite(plan, driver, folder, isCompared))
       case _ => plan
     }
 
-  private def rewrite(plan: LogicalPlan, driver: WeldDriver, folder: File): LogicalPlan =
+  private def rewrite(plan: LogicalPlan, driver: WeldDriver, folder: Option[File], isCompared: Boolean): LogicalPlan =
     plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
       case node if node.expressions.exists(_.containsPattern(PYTHON_UDF)) =>
         node.transformExpressionsUpWithPruning(_.containsPattern(PYTHON_UDF)) {
-          case udf: PythonUDF => command(udf, node, driver, folder).fold(udf)(SparkInternals.withCommand(udf, _))
+          case udf: PythonUDF =>
+            val made = held(udf, node, driver, isCompared) match {
+              case Some(reply) => full(udf, driver, reply, isCompared)
+              case None => folder.flatMap(command(udf, node, driver, _, isCompared))
+            }
+            made.fold(udf)(SparkInternals.withCommand(udf, _))
         }
     }
 
   /** The bytes that stand for the function with its cascade; None when it stays as it is. */
-  private def command(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, folder: File): Option[Array[Byte]] =
-    certified.of(udf, node, driver, conf, folder)
-      .filterNot(_.path("paths").elements().asScala.exists(path => Breakers.known(path.asText).isDefined))
-      .flatMap { reply =>
-        val made = Option(reply.get("payload")).filterNot(_.isNull).map(text => Base64.getDecoder.decode(text.asText))
-        if (SparkWeldConf.ShadowFraction.get(conf) > 0) made.foreach(driver.cascades.put(_, udf.func.command.toArray))
-        made
-      }
+  private def command(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, folder: File, isCompared: Boolean): Option[Array[Byte]] =
+    certified.of(udf, node, driver, conf, folder).filterNot(isOff).flatMap { reply =>
+      val made = payloadOf(reply)
+      if (isCompared) made.foreach(driver.cascades.put(_, udf.func.command.toArray))
+      made
+    }
+
+  /** What the service says of a function that holds a cascade itself, where that matters. */
+  private def held(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, isCompared: Boolean): Option[JsonNode] =
+    for {
+      asked <- Option.when(isCompared || Breakers.someTripped)(udf).filter(FullModels.mayHoldCascade)
+      request <- FunctionRequest.of("full_model", asked, ScalarTwins.columnsOf(node.children), conf).toOption
+      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf)).toOption
+      if payloadOf(reply).nonEmpty
+    } yield reply
+
+  /** The bytes with the full model in the place of a cascade that is off; None for one that is not, which is compared with it. */
+  private def full(udf: PythonUDF, driver: WeldDriver, reply: JsonNode, isCompared: Boolean): Option[Array[Byte]] = {
+    val made = payloadOf(reply)
+    if (isCompared) made.foreach(driver.cascades.put(udf.func.command.toArray, _))
+    made.filter(_ => isOff(reply))
+  }
+
+  private def isOff(reply: JsonNode): Boolean =
+    reply.path("paths").elements().asScala.exists(path => Breakers.known(path.asText).isDefined)
+
+  private def payloadOf(reply: JsonNode): Option[Array[Byte]] =
+    Option(reply.get("payload")).filterNot(_.isNull).map(text => Base64.getDecoder.decode(text.asText))
 }

@@ -1,6 +1,7 @@
 package io.sparkweld.rules
 
 import java.nio.ByteBuffer
+import java.nio.charset.StandardCharsets
 
 import io.sparkweld.compile.Lru
 
@@ -19,6 +20,12 @@ final class FullModels {
   }.asInstanceOf[PythonUDF]
 }
 
-private object FullModels {
+private[rules] object FullModels {
   private val Remembered = 16
+
+  /** Whether its command names a cascade, or is a broadcast, of which only Python knows what it holds: other models are not sent. */
+  def mayHoldCascade(udf: PythonUDF): Boolean = {
+    val command = new String(udf.func.command.toArray, StandardCharsets.ISO_8859_1)
+    command.contains("sparkweld.willump.cascade") || command.contains("pyspark.core.broadcast")
+  }
 }
