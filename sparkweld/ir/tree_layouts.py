@@ -30,6 +30,8 @@ WALKERS = 16
 OFFSET_BIT, CHILD_BIT = 16, 32
 #: Most rows that are scored at a time.
 PIECE = 512
+#: Rows of a block of which some alone are scored: so many that these fill pieces, too.
+BLOCK = 4096
 
 
 class TooLarge(Exception):

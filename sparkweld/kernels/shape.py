@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sparkweld.ir.ops import ModelOp, TreeEnsemble, Trial
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Program, output_types
-from sparkweld.ir.tree_layouts import PIECE
+from sparkweld.ir.tree_layouts import BLOCK, PIECE
 from sparkweld.kernels.kept_rows import rows_of_models
 from sparkweld.reasons import refusal
 
@@ -21,9 +21,8 @@ MAX_SOME = 15
 
 #: Rows of a block of a filtered program: its outputs stay in the first-level cache until they are compacted.
 _BLOCK = 1024
-#: The same of one with a trial, whose turns are timed; and of one that computes an ensemble in parts, or walks it for the rows of
-#: which a cascade is not sure, so many that the rows that a later part is for, or the full model, fill pieces, too.
-_TRIAL_BLOCK = _SOME_ROWS = 4096
+#: The same of one with a trial, whose turns are timed.
+_TRIAL_BLOCK = 4096
 #: Most bytes of the scratch tile; a task thread of the JVM has a stack of 1 MB.
 _SCRATCH = 192 * 1024
 _TILES = (64, 32, 16)
@@ -53,8 +52,7 @@ def program_allocates(program: Program) -> bool:
 def most_rows(program: Program) -> int:
     """Rows of a block that a program's models are computed for, at most."""
     models = [(let.op, rows) for loop in program.loops for let, rows in rows_of_models(loop).items()]
-    forests = [(op, op.is_part or rows and op.form != "mask") for op, rows in models if isinstance(op, TreeEnsemble)]
-    return max((_SOME_ROWS if some else op.rows for op, some in forests), default=PIECE)
+    return max((BLOCK if op.is_part or rows else op.rows for op, rows in models if isinstance(op, TreeEnsemble)), default=PIECE)
 
 
 def has_trials(program: Program) -> bool:

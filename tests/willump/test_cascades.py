@@ -27,7 +27,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 import sparkweld
 from sparkweld.api.model_kernels import model_kernel
 from sparkweld.errors import Refusal, UserError
-from sparkweld.ir.tree_layouts import PIECE
+from sparkweld.ir.tree_layouts import BLOCK, PIECE
 from sparkweld.kernels.llvm_module import row_loop_source
 from sparkweld.kernels.shape import most_rows
 from sparkweld.willump import store
@@ -134,8 +134,8 @@ def test_the_kernel_gives_what_python_gives_and_a_row_depends_on_no_other(make, 
     np.testing.assert_array_equal(got.astype(expected.dtype), expected)
     one_by_one = [fitted.cascade.predict(sample.iloc[i : i + 1])[0] for i in range(min(count, 40))]
     np.testing.assert_array_equal(one_by_one, expected[:40])
-    # Of few rows a walk has more, out of a larger block, to go down each tree together.
-    assert most_rows(kernel.program) == (PIECE if make is text_cascade else 8 * PIECE)
+    # Out of larger blocks the rows for a forest fill pieces.
+    assert most_rows(kernel.program) == (PIECE if make is text_cascade else BLOCK)
     if count == 700:
         sure = fitted.cascade.sure(sample)
         assert 0 < sure.mean() < 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
 from sparkweld.ir.ops.models import ModelOp
-from sparkweld.ir.tree_layouts import CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
+from sparkweld.ir.tree_layouts import BLOCK, CHILD_BIT, OFFSET_BIT, PIECE, WALKERS, TooLarge, ascending
 from sparkweld.ir.tree_masks import ALL, AS_BEFORE, FREE, PLANES, mask_arrays, mask_bytes
 from sparkweld.ir.tree_walks import WAYS, rows_of_call, walk_arrays
 from sparkweld.ir.trees import Forest, Tree
@@ -20,7 +20,7 @@ from sparkweld.ir.types import F32, F64, Type
 _WORK_BYTES = 192 * 1024
 #: Nanoseconds of a row, from tests/bench/bench_tree_forms.py: a split of the mask form; a level and a tree of a walk.
 SPLIT_NS, LEVEL_NS, TREE_NS = 0.01, 0.25, 2.2
-#: Rows that are scored for one of a piece alone.
+#: Rows that a walk costs for one of a block alone.
 _LEAST_ROWS = 64
 
 
@@ -232,11 +232,12 @@ class TreeEnsemble(ModelOp):
 
 
 def _cheap_masks(forest: Forest, share: float) -> dict[str, np.ndarray] | None:
-    """The mask form, unless it does not fit or a walk costs less. One row costs it what a whole piece does."""
+    """The mask form, unless it does not fit or a walk costs less. One row of a block costs it what a whole piece does."""
     splits = sum(len(t.feature) // 2 for t in forest.trees)
     levels = sum(t.depth for t in forest.trees)
-    walked = max(share, min(share * PIECE, 1) * _LEAST_ROWS / PIECE)
-    if min(share * PIECE, 1) * splits * SPLIT_NS > walked * (levels * LEVEL_NS + len(forest.trees) * TREE_NS):
+    some = min(share * BLOCK, 1)
+    masked, walked = (max(share, some * least / BLOCK) for least in (PIECE, _LEAST_ROWS))
+    if masked * splits * SPLIT_NS > walked * (levels * LEVEL_NS + len(forest.trees) * TREE_NS):
         return None
     try:
         arrays = mask_arrays(forest)
