@@ -324,3 +324,18 @@ def test_no_byte_outside_of_a_text_is_read(fence_before, keeps):
     kernel = kernel.keeping() if keeps else kernel
     kernel._call_with_arena([*(a.ctypes.data for a in (views, nulls, found, none)), 0], len(data), [])
     np.testing.assert_array_equal(found, op.evaluate_all(texts)[0])
+
+
+def test_words_that_few_or_many_follow():
+    """Of those that follow one, so many are compared at once."""
+    random = np.random.default_rng(2)
+    words = [f"w{i}" for i in range(70)]
+    counts = dict(zip(words, [0, 1, 2, 15, 16, 17, 31, 32, 33, 34, 63, 64, 65, 70], strict=False))
+    pairs = [f"{first} {second}" for first, count in counts.items() for second in random.choice(words, count, replace=False)]
+    terms = {term: at for at, term in enumerate([*words[:40], *pairs])}
+    weights = random.normal(size=(len(terms), 1))
+    for longest, more in ((2, {}), (3, {"w13 w69 w12": len(terms) - 1})):
+        op = TextSums.of(Analyzer(WORD, 1, longest, least=1), {**terms, **more}, weights)
+        kernel = load(program({"s": STR}, lambda loop, read, op=op: loop.append("y", loop.emit(op, read["s"]))))
+        texts = np.array([" ".join(row) for row in random.choice([*counts, *words], (500, 12))] + [*terms, *more], object)
+        np.testing.assert_array_equal(kernel.run({"s": texts}, len(texts)).columns["y"], op.evaluate_all(texts)[0])

@@ -33,6 +33,7 @@ from sparkweld.kernels.models.text_entries import (
     add_entry,
     add_norm,
     add_weights,
+    equal_of_line,
     make_values,
     merge_entries,
 )
@@ -63,15 +64,16 @@ _ROOTS_AT, _ROOTS, _SPLIT, _EXTRA = 8 * Head.ROOTS_AT, 8 * Head.ROOTS, 8 * Head.
 
 @function(INT, INT, INT, INT, result=INT)
 def child_of(symbols: int, first: int, count: int, symbol: int) -> int:
-    """The node among these whose symbol it is, 0 when there is none."""
-    while count > 1:
+    """The node among these whose symbol it is, 0 when there is none. Behind all symbols a line of memory can be read."""
+    while count > 16:
         half = count >> 1
         if load_i32(symbols, 4 * (first + half)) <= symbol:
             first += half
         count -= half
-    if load_i32(symbols, 4 * first) != symbol:
+    found = equal_of_line(symbols + 4 * first, symbol) & (1 << count) - 1
+    if found == 0:
         return 0
-    return first
+    return first + zeros_below(found)
 
 
 @function(INT, INT, INT, result=INT)

@@ -80,8 +80,16 @@ def _less_of_line(b: ir.IRBuilder, address: ir.Value, bound: ir.Value) -> ir.Val
     return b.zext(b.ctpop(b.bitcast(less, ir.IntType(16))), ir.IntType(64))
 
 
+def _equal_of_line(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> ir.Value:
+    """Bit i: the int32 number i of 16 is the value."""
+    values = _splat(b, b.trunc(value, _COLUMNS.element), 16)
+    equal = b.icmp_signed("==", b.load(pointer(b, address, _COLUMNS), align=1), values)
+    return b.zext(b.bitcast(equal, ir.IntType(16)), ir.IntType(64))
+
+
 fill_line = Operation("fill_line", (INT, INT), types.none, _fill_line)
 less_of_line = Operation("less_of_line", (INT, INT), INT, _less_of_line)
+equal_of_line = Operation("equal_of_line", (INT, INT), INT, _equal_of_line)
 
 
 @function(INT, INT, result=INT)
