@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import re
@@ -53,6 +54,9 @@ def folder(tmp_path_factory):
     store.save(dataclasses.replace(made, cascade=Cascade(opposite, made.cascade.full, made.cascade.threshold)), path / "reviews")
     store.save(tree_cascade(), path / "numbers")
     store.save(made, path.with_name("as-fitted"))
+    large = copy.deepcopy(made.cascade.full)
+    large[-1].ballast_ = bytes(16 << 20)
+    store.save(dataclasses.replace(made, cascade=Cascade(opposite, large, made.cascade.threshold)), path.with_name("large"))
     return path
 
 
@@ -128,6 +132,14 @@ def test_batches_that_python_runs_have_the_cascades_answers(spark, folder, revie
     expected = reviews.predict(pd.Series(["the" if i == 5 else t for i, t in enumerate(data)]))
     made, _ = run(spark, query, {PATH: str(folder / "reviews"), "spark.sparkweld.kernel.maxTextBytes": "2k"})
     assert [value for _, value in sorted(made.rows)] == expected.tolist()
+
+
+def test_a_model_of_many_megabytes(spark, folder, table):
+    path = folder.with_name("large")
+    cascade = store.load(path)[0]
+    label = labelling(cascade.full)
+    made, frame = run(spark, lambda: table.select("id", label("text")), {PATH: str(path)})
+    assert [value for _, value in sorted(made.rows)] == cascade.predict(texts()[0]).tolist() and measured(frame).kernel_batches
 
 
 def test_numbers_and_probabilities(spark, folder, parquet):

@@ -3,6 +3,7 @@ package io.sparkweld.compile
 import java.io.{DataInputStream, DataOutputStream, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
 
+import com.fasterxml.jackson.core.{JsonFactory, StreamReadConstraints}
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.node.ObjectNode
 
@@ -18,12 +19,14 @@ final case class Frame(json: JsonNode, blobs: Seq[Array[Byte]]) {
 }
 
 object Frame {
-  val mapper = new ObjectMapper()
-
   /** Past these sizes the stream is no longer one of ours (a reader must not allocate what a stray byte asks for). */
   val MaxBlob = 1L << 30
   private val MaxJson = 256 << 20
   private val MaxBlobs = 1 << 16
+
+  /** A text may be the bytes of a function with its model, for which Jackson's own limit is too low. */
+  val mapper = new ObjectMapper(
+    new JsonFactory().setStreamReadConstraints(StreamReadConstraints.builder().maxStringLength(MaxJson).build()))
 
   def newObject(): ObjectNode = mapper.createObjectNode()
 
