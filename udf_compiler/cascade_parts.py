@@ -7,7 +7,6 @@ the cascade, so what it makes of its arguments stays. For `full_model` requests,
 
 from __future__ import annotations
 
-import base64
 import io
 import types
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from sparkweld.reasons import refusal
 from sparkweld.willump import cascade
 from udf_compiler.payload import read_broadcast, read_command
 from udf_compiler.pipeline import compile_pipeline, worker_environment
-from udf_compiler.substitution import returns_watched
+from udf_compiler.substitution import as_text, returns_watched
 
 #: Types of results whose values, seen as objects, are the same.
 _TYPES = ("boolean", "integer", "long", "double", "string")
@@ -66,7 +65,7 @@ def parts(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
     if any(loop.some for loop in above.loops):
         raise _refused(udf, "a batch without any value is another one")
     made = {"flags": bare, "answers": answers, "remaining": remaining}
-    return {"status": "ok", **{name: base64.b64encode(data).decode() for name, data in made.items()}, "reads": sorted(reads)}
+    return {"status": "ok", **{name: as_text(data, udf) for name, data in made.items()}, "reads": sorted(reads)}
 
 
 def full_model(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
@@ -78,10 +77,11 @@ def full_model(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any
         found.append(given)
         return given.full
 
+    udf = request["steps"][0]["udfs"][0]["udf"]
     with worker_environment(request):
-        payload = _pickled(read_command(blobs[request["steps"][0]["udfs"][0]["udf"]["payload"]]), make)
+        payload = _pickled(read_command(blobs[udf["payload"]]), make)
     paths = [given.watched["path"] for given in found if given.watched]
-    return {"status": "ok", "payload": base64.b64encode(payload).decode() if found else None, "paths": paths}
+    return {"status": "ok", "payload": as_text(payload, udf) if found else None, "paths": paths}
 
 
 def _saved(given: Any) -> float:

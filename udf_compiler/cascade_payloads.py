@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from sparkweld.willump import store
 from sparkweld.willump.certificate import CascadeCertificate
 from udf_compiler.payload import read_command
 from udf_compiler.pipeline import worker_environment
-from udf_compiler.substitution import Shelf, Substituting, compiled
+from udf_compiler.substitution import Shelf, Substituting, as_text, compiled
 
 
 def with_cascade(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
@@ -33,4 +32,4 @@ def with_cascade(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
     if reply["status"] != "ok":
         first = reply["refusals"][0]
         raise refusal("SW953", what="cascade", udf=udf["name"], why=f"{first['code']} {first['message']}")
-    return {"status": "ok", "payload": base64.b64encode(payload).decode(), "paths": shelf.used}
+    return {"status": "ok", "payload": as_text(payload, udf), "paths": shelf.used}

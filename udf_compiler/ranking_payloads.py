@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from sparkweld.willump.certificate import RankCertificate
 from sparkweld.willump.ranker import Ranker
 from udf_compiler.payload import read_command
 from udf_compiler.pipeline import worker_environment
-from udf_compiler.substitution import Shelf, Substituting, compiled, returns_watched
+from udf_compiler.substitution import Shelf, Substituting, as_text, compiled, returns_watched
 
 
 def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def with_ranking(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, A
     if not returns_watched(parse_program(reply["program"], reply["blocks"]), request["outputs"][0]):
         raise refusal("SW953", what="ranking", udf=udf["name"], why=f"its result is not {told.score}, as the model gives it")
     return {
-        "status": "ok", "payload": base64.b64encode(payloads[1]).decode(), "limit": told.limit, "least": told.least,
+        "status": "ok", "payload": as_text(payloads[1], udf), "limit": told.limit, "least": told.least,
         "most": None if told.extrapolates else told.most, "fewest": told.least_k, "path": shelf.used[0],
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ which of them had its batch.
 
 from __future__ import annotations
 
+import base64
 import io
 import types
 from collections.abc import Callable, Mapping
@@ -29,6 +30,8 @@ from udf_compiler.payload import read_broadcast
 #: Modules of estimators that are pickled by value, so that workers read them without this package.
 _BY_VALUE = (cascade, ranker)
 _ESTIMATORS = (cascade.Cascade, ranker.Ranker)
+#: Of a payload with models, so that its base64 fits `protocol.MAX_JSON_BYTES`.
+MOST_BYTES = 160 << 20
 #: The column that an estimator's own result is known by.
 _WATCHED = "watched 0"
 
@@ -130,6 +133,14 @@ def compiled(request: Mapping[str, Any], blobs: list[bytes], at: int, payload: b
     given = list(blobs)
     given[at] = payload
     return compile_pipeline({**request, "op": "compile"}, given)
+
+
+def as_text(payload: bytes, udf: dict[str, Any]) -> str:
+    """A payload that stands for the one of `udf`, in base64. Refuses SW953 when a reply does not hold it."""
+    if len(payload) > MOST_BYTES:
+        why = f"with its models the function has {len(payload):,} bytes, where {MOST_BYTES:,} can be sent to Spark"
+        raise refusal("SW953", what="cascade or ranking", udf=udf["name"], why=why)
+    return base64.b64encode(payload).decode()
 
 
 def returns_watched(program: Program, result: str) -> bool:

@@ -18,7 +18,8 @@ from sklearn.pipeline import Pipeline
 from sparkweld.errors import Refusal
 from sparkweld.willump import cascade
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
-from udf_compiler.cascade_parts import parts
+from udf_compiler import substitution
+from udf_compiler.cascade_parts import full_model, parts
 from udf_compiler.payload import read_command
 
 TYPES = {"string": StringType(), "double": DoubleType(), "long": LongType()}
@@ -53,7 +54,7 @@ class Held(Broadcast):
         return _from_id, (self._number,)
 
 
-def reply_of(function, kind: str, **more) -> dict:
+def reply_of(function, kind: str, of=parts, **more) -> dict:
     struct = {"op": "CreateNamedStruct", "type": {"type": "struct"}, "nullable": False, "names": list("abc"),
               "args": [column(name) for name in "abc"]}  # fmt: skip
     call = udf(0, struct, returns=kind)
@@ -63,7 +64,7 @@ def reply_of(function, kind: str, **more) -> dict:
     finally:
         cloudpickle.unregister_pickle_by_value(cascade)
     asked = request(python_step(r=call), inputs=dict.fromkeys("abc", "double"), nullable_state="bc")
-    return parts({**asked, **more}, [blob])
+    return of({**asked, **more}, [blob])
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -109,7 +110,7 @@ def test_cascades_in_broadcasts(monkeypatch):
     """They are replaced as others are; another broadcast stays the one that it was. What saves too little stays whole."""
     model, x = made("long")
     model = cascade.Cascade(model.small, model.full, model.threshold)
-    model.watched, model.unsure = {"joinCost": 100.0, "smallCost": 10.0}, 0.25
+    model.watched, model.unsure = {"path": "p", "joinCost": 100.0, "smallCost": 10.0}, 0.25
     held, shift = Held(0, model), Held(1, 0.5)
     for given in (held, shift):
         monkeypatch.setitem(_broadcastRegistry, given._number, given)
@@ -123,4 +124,10 @@ def test_cascades_in_broadcasts(monkeypatch):
     sure = pd.Series(flags[0](x)) > 0.5
     np.testing.assert_array_equal(sure, model.sure(moved))
     assert remaining[0](sure, pd.Series(answers[0](x)), x).tolist() == model.predict(moved).tolist()
+    whole = read_command(base64.b64decode(reply_of(label, "long", full_model)["payload"]))[0]
+    assert reply_of(label, "long", full_model)["paths"] == ["p"] and whole(x).tolist() == model.full.predict(moved).tolist()
+    assert reply_of(lambda d: d["a"], "double", full_model) == {"status": "ok", "payload": None, "paths": []}
+    with monkeypatch.context() as limited, pytest.raises(Refusal, match=r"SW953 .* bytes, where 1,000 can"):
+        limited.setattr(substitution, "MOST_BYTES", 1000)
+        reply_of(label, "long", full_model)
     assert reply_of(label, "long", least=65.0)["flags"] and reply_of(label, "long", least=65.1) == {"status": "ok", "flags": None}
