@@ -31,7 +31,7 @@ TEXT_CHECKS = ["text-off-heap", "text-on-heap", "text-off-heap-dictionary", "tex
                "text-reused", "text-constant", "text-arrow", "text-arrow-large", "text-arrow-view", "text-arrow-sliced",
                "text-native", "text-selected", "text-getters", "text-mixed", "text-long", "text-zero-copy", "text-arena",
                "text-collations", "text-parquet-off-heap", "text-parquet-on-heap"]
-ROW_BLOCK_CHECKS = ["row-block-one-word", "row-block-many-words", "row-block-pieces"]
+ROW_BLOCK_CHECKS = ["row-block-one-word", "row-block-many-words", "row-block-pieces", "joined-batches", "joined-batches-apart"]
 ROW_WRITER_CHECKS = ["write-off-heap", "write-on-heap", "write-off-heap-ids", "write-on-heap-ids", "write-many", "write-constant",
                      "write-arrow", "write-native", "write-selected", "write-long", "write-types"]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]

@@ -15,8 +15,9 @@ from typing import Any
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, print_program
-from sparkweld.ir.ops import Call
+from sparkweld.ir.ops import Call, TreeEnsemble
 from sparkweld.ir.program import output_types
+from sparkweld.ir.tree_layouts import BLOCK
 from sparkweld.optimizer import optimize
 from sparkweld.optimizer.bounds_pay import bounds_pay
 from sparkweld.optimizer.passes.skip_models import MARK, skip_models
@@ -164,6 +165,7 @@ class _Pipeline:
             "flags": flags,
             "guarded": flags or any(loop.guards or loop.some for loop in program.loops),
             "piecewise": not any(loop.guards or loop.some for loop in program.loops),
+            "batchRows": _batch_rows(program),
             "repeatable": not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),
             "kept": [{"op": op, "bound": bound} for op, bound in self._all_kept(program)],
             "nodes": program.size,
@@ -351,6 +353,17 @@ def _input(given: dict[str, Any]) -> tuple[Column, Input | Refusal]:
         return column, Input(column.name, ir_type(column.spark_type, column.holds_null, column.title))
     except Refusal as error:
         return column, error
+
+
+def _batch_rows(program: Program) -> int:
+    """Rows that make a batch cheap, where few do not: what a filter leaves of a batch reads all of a forest.
+    0: any number, or rows have to do with the others of their batch.
+    """
+    if any(loop.some or loop.groups for loop in program.loops):
+        return 0
+    lets = (let for loop in program.loops if loop.where is not None for let in loop.body)
+    rows = max((let.op.block_rows(some=True) for let in lets if isinstance(let.op, TreeEnsemble)), default=0)
+    return rows if rows > BLOCK else 0
 
 
 def _kept(program: Program) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from sparkweld.ir.blocks import round_up
 from sparkweld.ir.ops import ModelOp
 from sparkweld.ir.program import Let, Program
+from sparkweld.ir.tree_layouts import BLOCK
 from sparkweld.ir.types import Type
 from sparkweld.kernels.frontend import Operation, numba_type
 from sparkweld.kernels.kept_rows import Condition, rows_of_models
@@ -23,8 +24,9 @@ from sparkweld.kernels.strings.memory_access import store_word
 
 #: Bytes of the columns between stages past which a block has fewer rows, so that they stay in the second-level cache.
 _MOST_BYTES = 1 << 19
-#: The same for a forest that is computed for more rows than a piece, since it takes far longer than to read them from afar.
-_MOST_BYTES_OF_FORESTS = 1 << 20
+#: The same for a forest that is computed for more rows than a piece, since it takes far longer than to read them from afar; and
+#: for one whose parts are themselves read from afar.
+_MOST_BYTES_OF_FORESTS, _MOST_BYTES_OF_FAR_PARTS = 1 << 20, 1 << 23
 #: A model is called for all rows of a block when more than so many of four need it: to gather them costs less than to score more.
 _FEW = 3
 
@@ -94,6 +96,8 @@ class ModelCalls:
             return self.shape.tile
         self._rows = self._most_rows
         most = _MOST_BYTES if self._rows == PIECE else _MOST_BYTES_OF_FORESTS
+        if self._rows > BLOCK:
+            most = _MOST_BYTES_OF_FAR_PARTS
         while self._rows > MODEL_TILE and self._rows * sum(widths) > most:
             self._rows //= 2
         return self._rows

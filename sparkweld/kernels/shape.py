@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sparkweld.ir.ops import ModelOp, TreeEnsemble, Trial
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Program, output_types
-from sparkweld.ir.tree_layouts import BLOCK, PIECE
+from sparkweld.ir.tree_layouts import PIECE
 from sparkweld.kernels.kept_rows import rows_of_models
 from sparkweld.reasons import refusal
 
@@ -52,7 +52,7 @@ def program_allocates(program: Program) -> bool:
 def most_rows(program: Program) -> int:
     """Rows of a block that a program's models are computed for, at most."""
     models = [(let.op, rows) for loop in program.loops for let, rows in rows_of_models(loop).items()]
-    return max((BLOCK if op.is_part or rows else op.rows for op, rows in models if isinstance(op, TreeEnsemble)), default=PIECE)
+    return max((op.block_rows(some=bool(rows)) for op, rows in models if isinstance(op, TreeEnsemble)), default=PIECE)
 
 
 def has_trials(program: Program) -> bool:

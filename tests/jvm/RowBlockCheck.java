@@ -1,4 +1,6 @@
 import io.sparkweld.columns.InputColumn;
+import io.sparkweld.columns.JoinedBatches;
+import io.sparkweld.columns.NativeColumnVector;
 import io.sparkweld.columns.RowColumns;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -16,6 +18,7 @@ import org.apache.spark.sql.vectorized.ColumnVector;
 import org.apache.spark.sql.vectorized.ColumnarBatch;
 import org.apache.spark.unsafe.types.UTF8String;
 import scala.collection.immutable.Seq;
+import scala.collection.immutable.Set$;
 import scala.jdk.javaapi.CollectionConverters;
 
 /** Checks that blocks of rows give the rows' values, to getters and to kernels. */
@@ -26,6 +29,8 @@ public final class RowBlockCheck {
     Checks.check("row-block-one-word", () -> blocks(1));
     Checks.check("row-block-many-words", () -> blocks(15)); // more fields than a word of null bits has
     Checks.check("row-block-pieces", RowBlockCheck::pieces);
+    Checks.check("joined-batches", () -> joined(false));
+    Checks.check("joined-batches-apart", () -> joined(true));
   }
 
   static Object value(DataType type, Random random) {
@@ -103,6 +108,64 @@ public final class RowBlockCheck {
       else ColumnCheck.compare("column " + ordinal + " of type " + type, column, vector, wanted.size());
     }
   }
+
+  /** Batches whose memory the next ones overwrite, joined, and perhaps taken apart again: the rows in their order. */
+  @SuppressWarnings("unchecked")
+  static void joined(boolean apart) {
+    List<DataType> types = new ArrayList<>(List.of(Vectors.TYPES));
+    types.addAll(List.of(DataTypes.StringType, DataTypes.IntegerType));
+    StructType schema = new StructType();
+    for (int j = 0; j < types.size(); j++) schema = schema.add("c" + j, types.get(j), true);
+    int[] sizes = {100, 100, 0, 100, 70, 30, 100, 7, 500, 60, 1, 1, 1, 97, 200, 200, 200, 5};
+    int deciding = types.size() - 1, withNull = 9;
+    Random random = new Random(9);
+    List<InternalRow> all = new ArrayList<>();
+    for (int k = 0; k < sizes.length; k++)
+      for (int i = 0; i < sizes[k]; i++) {
+        Object[] values = new Object[types.size()];
+        for (int j = 0; j < deciding; j++) values[j] = value(types.get(j), random);
+        if (k != withNull) values[deciding] = i;
+        all.add(new GenericInternalRow(values));
+      }
+    scala.collection.Iterator<InternalRow> rows = CollectionConverters.asScala(all.iterator());
+    List<Integer> made = new ArrayList<>();
+    try (RowColumns columns = new RowColumns(attributes(schema), CAPACITY)) {
+      Iterator<Integer> left = java.util.Arrays.stream(sizes).iterator();
+      Iterator<ColumnarBatch> batches = new Iterator<>() {
+        public boolean hasNext() { return left.hasNext(); }
+        public ColumnarBatch next() {
+          List<InternalRow> some = new ArrayList<>();
+          for (int k = left.next(); k > 0; k--) some.add(rows.next());
+          return columns.fill(CollectionConverters.asScala(some.iterator()));
+        }
+      };
+      Seq<DataType> of = CollectionConverters.asScala(types).toList();
+      try (JoinedBatches joined = new JoinedBatches(CollectionConverters.asScala(batches), of,
+          (scala.collection.immutable.Set<Object>) Set$.MODULE$.empty().$plus(deciding), 400)) {
+        int from = 0;
+        while (joined.hasNext()) {
+          ColumnarBatch batch = joined.next();
+          made.add(batch.numRows());
+          Checks.equal(batch.column(0) instanceof NativeColumnVector, joined.isJoined() || apart && (made.size() == 5 || made.size() == 6));
+          if (apart && made.size() == 4) Checks.equal(true, joined.takeApart());
+          else {
+            for (int j = 0; j < types.size(); j++) column(batch.column(j), all.subList(from, from + batch.numRows()), j);
+            from += batch.numRows();
+          }
+          if (apart && made.size() == 5) Checks.equal(false, joined.takeApart()); // there is another part
+          if (apart && made.size() == 7) break; // what follows comes as it is
+        }
+        if (apart) {
+          while (joined.hasNext()) made.add(joined.next().numRows());
+        } else Checks.equal(all.size(), from);
+      }
+    }
+    Checks.equal(apart ? APART : JOINED, made);
+  }
+
+  // A batch comes alone while those before are too few, where it is too large, and where its NULLs decide.
+  static final List<Integer> JOINED = List.of(100, 100, 200, 107, 500, 60, 300, 400, 5);
+  static final List<Integer> APART = List.of(100, 100, 200, 107, 100, 7, 500, 60, 1, 1, 1, 97, 200, 200, 200, 5);
 
   /** A block takes what it has room for; arrays beside fields come through Spark's converter. */
   static void pieces() {

@@ -22,7 +22,7 @@ from tests.helpers.differential import BACKEND, ENABLED, check, run, session_con
 ROWS = 3000
 MODE = "spark.sparkweld.scoreBounds.mode"
 OFF = {BACKEND: "native", ENABLED: "true", MODE: "never"}
-NATIVE = {**OFF, MODE: "always"}
+NATIVE = {**OFF, MODE: "always", "spark.sparkweld.compile.timeout": "60s"}
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +99,72 @@ def test_auto_takes_bounds_of_dear_models_over_many_rows(spark, scores, tmp_path
             rows = table.select("id", *numbers, F.lit("red").alias("t"))
             text = sparkweld.explain(queries[query](rows.select("id", score(F.struct("a", "b", "t")).alias("s"))))
             assert ("rows whose bounds cannot pass the filter" in text) == told, f"{query} of {table}:\n{text}"
+
+
+@pytest.fixture(scope="module")
+def large(spark, tmp_path_factory):
+    """Rows in two files of many small row groups, and a forest of more bytes than batches are joined from on.
+
+    Beside it are columns of other types, with NULL, that the kernel hands on or reads; it flags texts with a sigma.
+    """
+    random = np.random.default_rng(6)
+    rows = pd.DataFrame(random.normal(size=(3000, 2)), columns=["a", "b"])
+    rows["t"] = np.where(random.random(3000) < 0.1, None, np.array(["red", "", "blué"])[random.integers(0, 3, 3000)])
+    rows["k"] = pd.array(np.where(random.random(3000) < 0.1, None, np.arange(3000)), "Int64")
+    rows["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(3000), unit="h")
+    rows["day"] = rows["day"].astype("datetime64[us]")
+    forest = RandomForestRegressor(100, random_state=0).fit(rows[["a", "b"]], rows.a + rows.b)
+    folder = tmp_path_factory.mktemp("large")
+    for part in range(2):
+        rows[part::2].to_parquet(folder / f"{part}.parquet", row_group_size=97)
+    score = pandas_udf(lambda d: pd.Series(forest.predict(d[["a", "b"]])), DoubleType())
+    return str(folder), score, F.struct("a", "b")
+
+
+JOINED = "joined, up to 32768 rows"
+
+
+@pytest.mark.parametrize("shape", ["files", "partitions", "rows"])
+def test_batches_are_joined(spark, large, shape):
+    """The rows in their order, with what is handed on; batches of the files, of few rows each, and of none."""
+    path, score, features = large
+    table = spark.read.parquet(path)
+    table = {"files": table, "partitions": table.repartition(20, "k").cache(), "rows": table.repartition(3, "k")}[shape]
+    with session_conf(spark, NATIVE):
+        scored = table.select("*", score(features).alias("s"), F.length("t").alias("n"))
+        what = check(spark, lambda: scored.where("s > 1.5"))
+        assert JOINED in plan_of(scored.where("s > 1.5"))
+        if shape == "files":
+            assert 5 < what.kernel_batches < 20, "of 32 row groups"
+            assert len(scored.where("s > 1.5").limit(5).collect()) == 5
+        check(spark, lambda: scored.where("s > 1.5").groupBy("t").agg(F.count("*"), F.sum("k")).orderBy("t"))
+        check(spark, lambda: scored.orderBy(F.desc("s"), "k").limit(20))
+
+
+def test_batches_that_are_not_joined(spark, large):
+    path, score, features = large
+    scored = spark.read.parquet(path).select("*", score(features).alias("s"))
+    with session_conf(spark, NATIVE):
+        for query in (scored, scored.where("s > 1.5").select(F.input_file_name(), "s")):
+            assert JOINED not in plan_of(query)
+
+
+def test_joined_batches_are_taken_apart(spark, large, tmp_path):
+    """A guard flags a row: its own batch alone runs in Python. A batch with a NULL that decides a dtype is not joined."""
+    numbers = pd.read_parquet(large[0] + "/0.parquet")[["a", "b"]]
+    rows = numbers.assign(n=pd.array(np.arange(len(numbers)), "Int64"), z=1)
+    forest = RandomForestRegressor(200, random_state=0).fit(numbers, numbers.a)
+    rows.loc[rows.index[900], "n"], rows.loc[rows.index[1250], "z"] = None, 0
+    rows.to_parquet(tmp_path / "zero.parquet", row_group_size=100)
+    table = spark.read.parquet(str(tmp_path / "zero.parquet"))
+    score = pandas_udf(lambda d: pd.Series(forest.predict(d[["a", "b"]])) + d.n // d.z, DoubleType())
+    with session_conf(spark, NATIVE):
+        scored = table.select("n", score(F.struct("a", "b", "n", "z")).alias("s"))
+        what = check(spark, lambda: scored.where("s > 300"), deopt=True)
+        assert JOINED in plan_of(scored.where("s > 300"))
+        assert (what.deoptimised_batches, what.guarded_rows) == (1, 1) and what.kernel_batches < 14, "of 15 row groups"
+
+
+def plan_of(frame):
+    modes = frame.sparkSession._jvm.org.apache.spark.sql.execution.ExplainMode
+    return frame._jdf.queryExecution().explainString(modes.fromString("formatted"))

@@ -22,6 +22,9 @@ _WORK_BYTES = 192 * 1024
 SPLIT_NS, LEVEL_NS, TREE_NS = 0.01, 0.25, 2.2
 #: Rows that a walk costs for one of a block alone.
 _LEAST_ROWS = 64
+#: Rows of a block of a program that computes an ensemble for some rows, of more bytes than a core's caches hold: a block reads it
+#: from afar, for however few rows.
+_FAR_ROWS, _FAR_BYTES = 32768, 1 << 22
 
 
 #: Of each tree: its first output, where each output's values begin, the rows' leaf numbers, values from a leaf to the next.
@@ -90,6 +93,12 @@ class TreeEnsemble(ModelOp):
     def rows(self) -> int:
         """Most rows that a kernel scores at a time."""
         return PIECE if self.form == "mask" else rows_of_call(self.columns, self.block.length("nodes"))
+
+    def block_rows(self, *, some: bool) -> int:
+        """Rows of a block of a program that computes it for some rows or for all: over `BLOCK` where large batches are cheap."""
+        if not some and not self.is_part:
+            return self.rows
+        return _FAR_ROWS if self.block.size > _FAR_BYTES else BLOCK
 
     @property
     def trees(self) -> int:

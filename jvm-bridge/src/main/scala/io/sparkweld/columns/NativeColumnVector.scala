@@ -1,5 +1,7 @@
 package io.sparkweld.columns
 
+import io.sparkweld.nativelib.Shim
+
 import org.apache.spark.sql.types.{DataType, Decimal}
 import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
 import org.apache.spark.unsafe.Platform
@@ -39,6 +41,19 @@ final class NativeColumnVector(dataType: DataType, capacity: Int) extends Column
 
   /** The number of NULLs among the rows of the batch that was just written. */
   def setNullCount(n: Int): Unit = nullCount = n
+
+  /** Counts the NULLs among the first `rows` rows. */
+  private[columns] def countNulls(rows: Int): Unit = nullCount = Shim.countNulls(nulls, rows.toLong).toInt
+
+  /** Rows from `from` on, where they are: they hold as long as this column does. */
+  private[columns] def slice(from: Int, rows: Int): NativeColumnVector = {
+    val shown = new NativeColumnVector(dataType, 0)
+    shown.close() // it owns nothing
+    shown.data = data + from.toLong * width
+    shown.nulls = nulls + from
+    shown.countNulls(rows)
+    shown
+  }
 
   override def close(): Unit = {
     dataBuffer.close()

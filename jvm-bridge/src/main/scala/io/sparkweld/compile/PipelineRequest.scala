@@ -73,7 +73,8 @@ final case class Refused(refusals: Seq[Refusal], lasting: Boolean = true) extend
 /**
  * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and
  * stores. `flags`: it stores one column more, NULL in rows that it did not decide. `repeatable`: it gives equal rows equal
- * results, whatever else is in their batch. `piecewise`: no row has the whole batch run elsewhere. `blocks`: digests of the constants that it
+ * results, whatever else is in their batch. `piecewise`: no row has the whole batch run elsewhere. `batchRows`: so many rows make a
+ * batch cheap, where fewer do not (0: any). `blocks`: digests of the constants that it
  * reads, ABI order; `models`: these, where a plan is made. `files`: what
  * its functions have loaded.
  */
@@ -87,6 +88,7 @@ final case class Compiled(
     guarded: Boolean,
     repeatable: Boolean,
     piecewise: Boolean,
+    batchRows: Int,
     kept: Seq[String],
     notes: Seq[String],
     fused: Seq[String],
@@ -150,6 +152,7 @@ object CompileReply {
       guarded = json.path("guarded").asBoolean,
       repeatable = json.path("repeatable").asBoolean,
       piecewise = json.path("piecewise").asBoolean,
+      batchRows = json.path("batchRows").asInt(0),
       kept = json.path("kept").elements().asScala
         .map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq,
       notes = json.path("udfs").elements().asScala

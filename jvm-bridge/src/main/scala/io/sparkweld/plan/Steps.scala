@@ -94,6 +94,7 @@ object NullPolicy {
  *   split decides the dtypes.
  * @param files what its functions load: a task where these are others runs in Python
  * @param watched what the last outputs are held against, which are counted and in no batch
+ * @param batchRows batches of fewer rows are joined to some of about as many (0: never): its models cost much for each batch
  * @param models the constants that the program reads; on the driver only, tasks get them as broadcasts
  */
 final case class KernelPlan(
@@ -109,7 +110,8 @@ final case class KernelPlan(
     rowLimit: Int,
     files: Seq[ModelFile],
     @transient models: Seq[ModelBlock],
-    watched: Seq[Watch])
+    watched: Seq[Watch],
+    batchRows: Int)
 
 /** A struct whose fields are these outputs of the kernel. */
 final case class StructOutput(struct: StructType, fields: Array[Int])

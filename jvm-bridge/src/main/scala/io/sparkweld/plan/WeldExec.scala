@@ -78,8 +78,11 @@ final case class WeldExec(
   override protected def doExecute(): RDD[InternalRow] =
     throw new UnsupportedOperationException("a WeldExec gives columnar batches; Spark puts ColumnarToRow above it")
 
-  /** Whether blocks of rows can be handed on right out of the kernel: all that it stores is for the node above, and not compared. */
-  def givesBlocks: Boolean = kernel.watched.isEmpty && kernel.structs.isEmpty && kernel.vectors.isEmpty &&
+  /**
+   * Whether blocks of rows can be handed on right out of the kernel: all that it stores is for the node above, and not compared, and
+   * it does well with few rows.
+   */
+  def givesBlocks: Boolean = kernel.watched.isEmpty && kernel.structs.isEmpty && kernel.vectors.isEmpty && kernel.batchRows == 0 &&
     SparkWeldConf.ShadowFraction.get(conf) == 0
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] =
@@ -138,6 +141,7 @@ final case class WeldExec(
        |Program: ${summary.hash}
        |Kept differences: ${if (summary.kept.isEmpty) "none" else summary.kept.mkString(", ")}
        |Guards: ${if (summary.guarded) "yes" else "no"}
+       |Batches: ${if (kernel.batchRows > 0) s"joined, up to ${kernel.batchRows} rows" else "as they come"}
        |Output: ${output.mkString("[", ", ", "]")}
        |""".stripMargin
 

@@ -2,7 +2,7 @@ package io.sparkweld.plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{ColumnLayout, InputColumn, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
+import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
 import io.sparkweld.columns.{StructColumnVector, TextArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile}
 import io.sparkweld.nativelib.{NativeError, Shim}
@@ -54,7 +54,8 @@ final case class WeldMetrics(
  * Batches of one partition through the kernel. A batch that a kernel may not decide (no form for its NULLs, a guard
  * that fired) runs through the original chain instead, or, where functions see each row for themselves, only its flagged rows
  * do; when that happens often, or no kernel can run here, so does the rest of the partition. An output batch holds until the
- * next one is asked for. All native memory is freed when the task ends.
+ * next one is asked for. All native memory is freed when the task ends. Where batches are joined for the kernel, and
+ * it does not decide one that is, they come again as they were.
  *
  * @param merger takes rows block by block, so that there is no batch of them; see [[BlockMerge]]
  * @param isStage this is one of the stages of another WeldTask: batches are counted there, and it never streams
@@ -72,6 +73,12 @@ final class WeldTask(
   private val streams = !isStage && plan.ahead
   private val linkable = WeldTask.linkable() && WeldTask.loadsTheSame(kernel.files)
   private var on = Breakers.known(kernel.requestKey, ask = plan.shadow.fraction > 0).isEmpty
+  private val joined = Option.when(linkable && !isStage && kernel.batchRows > 0 && plan.shadow.fraction == 0 &&
+    JoinedBatches.supports(plan.fallback.input.map(_.dataType))) {
+    val deciding = kernel.inputs.filter(_.nulls != NullPolicy.Read).map(_.path(0)).toSet
+    new JoinedBatches(input, plan.fallback.input.map(_.dataType), deciding, kernel.batchRows)
+  }
+  private val batches = joined.getOrElse(input)
   private lazy val inputs = kernel.inputs.map(in => InputColumn.of(in.dataType, nullable = in.nulls != NullPolicy.Python))
   private val outputs = kernel.outputTypes.map(new NativeColumnVector(_, 0))
   private val structs = kernel.structs.map(s => new StructColumnVector(s.struct, s.fields.map(outputs(_): ColumnVector)))
@@ -126,9 +133,9 @@ final class WeldTask(
   private def advance(): Boolean = {
     SparkInternals.killTaskIfInterrupted(context)
     streaming match {
-      case Some(batches) =>
-        val more = batches.hasNext
-        if (more) ready = Some(batches.next()).filter(_.numRows() > 0)
+      case Some(rest) =>
+        val more = rest.hasNext
+        if (more) ready = Some(rest.next()).filter(_.numRows() > 0)
         more
       case None if inStages =>
         if (stages.hasNext) ready = Some(stages.next()) else leaveStages()
@@ -139,9 +146,9 @@ final class WeldTask(
       case None =>
         if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
         current = null
-        val more = input.hasNext
+        val more = batches.hasNext
         if (more) {
-          current = input.next()
+          current = batches.next()
           if (current.numRows() > 0) run(current)
         } else released = stillHeld()
         more || released.hasNext
@@ -158,7 +165,7 @@ final class WeldTask(
       case None => inStages
     })
     if (done && !inStages) inARow = 0
-    else if (!done && streaming.isEmpty) deoptimise(batch)
+    else if (!done && streaming.isEmpty && !joined.exists(_.takeApart())) deoptimise(batch)
   }
 
   /** The form for the NULLs of this batch; None when the batch goes through the stages, or must run in Python. */
@@ -242,8 +249,8 @@ final class WeldTask(
       return false
     }
     val alone = if (kernel.flags) result(2 + outputs.length).toInt else 0
-    plan.metrics.guardedRows += result(1) + alone
     val decided = result(1) == 0 && alone.toLong * HeldRows.Few <= rows
+    if (decided || !joined.exists(_.isJoined)) plan.metrics.guardedRows += result(1) + alone
     if (decided) {
       plan.metrics.kernelBatches += 1
       val flagged = flags.filter(_ => alone > 0)
@@ -337,7 +344,8 @@ final class WeldTask(
   /** From here on, the batch in hand and all that follow go through one Python run. */
   private def stream(): Unit = {
     val before = stillHeld()
-    streaming = Some(before ++ fallbackOf(Iterator.single(current) ++ input))
+    val again = joined.exists(_.takeApart())
+    streaming = Some(before ++ fallbackOf(if (again) batches else Iterator.single(current) ++ batches))
   }
 
   private def fallbackOf(batches: Iterator[ColumnarBatch]): Iterator[ColumnarBatch] = {
@@ -352,7 +360,10 @@ final class WeldTask(
   private def leaveStages(): Unit = {
     inStages = false
     inARow = stages.pythonInARow
-    if (inARow >= plan.streamAfter && streams) streaming = Some(fallbackOf(input))
+    if (inARow >= plan.streamAfter && streams) {
+      joined.foreach(_.takeApart())
+      streaming = Some(fallbackOf(batches))
+    }
   }
 
   private def close(): Unit = {
@@ -362,6 +373,7 @@ final class WeldTask(
       form.close()
     }
     forms.clear()
+    joined.foreach(_.close())
     if (linkable) inputs.foreach(_.close())
     outputs.foreach(_.close())
     flags.foreach(_.close())

@@ -26,6 +26,7 @@ final case class Pipeline(
    *
    * @param vectors the vectors among its outputs, whose numbers come after `outputTypes`
    * @param watched what the doubts are held against that come behind these
+   * @param batchRows of the program, too
    */
   def plan(
       rowLimit: Int,
@@ -33,9 +34,10 @@ final case class Pipeline(
       files: Seq[ModelFile] = Nil,
       models: Seq[ModelBlock] = Nil,
       vectors: Seq[VectorOutput] = Nil,
-      watched: Seq[Watch] = Nil): KernelPlan = {
+      watched: Seq[Watch] = Nil,
+      batchRows: Int = 0): KernelPlan = {
     val types = outputTypes ++ Array.fill(vectors.map(_.size).sum + watched.size)(DoubleType: DataType)
     KernelPlan(request.key, FormOrigin(request.service), inputs, types, layout, structs, vectors.toArray, filtered, flags,
-      rowLimit, files, models, watched)
+      rowLimit, files, models, watched, batchRows)
   }
 }

@@ -3,13 +3,15 @@ package io.sparkweld.rules
 import io.sparkweld.plan.{PipelineExec, RowBatchesExec, WeldExec, WeldRowsExec, WeldThresholdExec, WeldTopExec}
 import io.sparkweld.support.WarnOnce
 
+import org.apache.spark.sql.catalyst.expressions.{InputFileBlockLength, InputFileBlockStart, InputFileName}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{CodegenSupport, ColumnarToRowExec, ProjectExec, RowToColumnarExec, SortExec, SparkPlan, UnionExec}
 
 /**
  * Puts RowBatchesExec in the place of the RowToColumnar nodes that Spark has put below kernels, and WeldRowsExec in the
  * place of ColumnarToRow above them, and above pipelines, where whole rows are taken. Only once they are there is it known where
- * rows come in and out: a node of ours that changes between them itself would get no transition of Spark's.
+ * rows come in and out: a node of ours that changes between them itself would get no transition of Spark's. And then it is known
+ * whether something asks for the file that is being read, so that no rows of the next may be read with them.
  */
 object RowBatchesRule extends Rule[SparkPlan] {
   override def apply(plan: SparkPlan): SparkPlan =
@@ -18,6 +20,7 @@ object RowBatchesRule extends Rule[SparkPlan] {
       case weld: WeldExec => weld.child match {
         case RowToColumnarExec(rows) => weld.copy(child = RowBatchesExec(rows))
         case threshold @ WeldThresholdExec(_, _, _, RowToColumnarExec(rows)) => weld.copy(child = threshold.copy(child = RowBatchesExec(rows)))
+        case _ if weld.kernel.batchRows > 0 && plan.exists(asksForFile) => weld.copy(kernel = weld.kernel.copy(batchRows = 0))
         case _ => weld
       }
       case node if takesWholeRows(node) => node.mapChildren(rows)
@@ -29,6 +32,11 @@ object RowBatchesRule extends Rule[SparkPlan] {
       pipeline.projected(list).filter(WeldRowsExec.supports).map(WeldRowsExec(_)).getOrElse(plan)
     case other => other
   }
+
+  private def asksForFile(node: SparkPlan): Boolean = node.expressions.exists(_.exists {
+    case _: InputFileName | _: InputFileBlockStart | _: InputFileBlockLength => true
+    case _ => false
+  })
 
   private def givesKernelBatches(node: SparkPlan): Boolean = node match {
     case _: WeldExec | _: WeldTopExec | _: PipelineExec => true

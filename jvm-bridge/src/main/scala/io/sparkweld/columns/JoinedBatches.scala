@@ -1,0 +1,116 @@
+package io.sparkweld.columns
+
+import scala.collection.mutable.ArrayBuffer
+
+import org.apache.spark.sql.types.DataType
+import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
+import org.apache.spark.unsafe.Platform
+
+/**
+ * Batches as fewer and larger ones, for a kernel that each batch costs much: rows are copied, in their order. What a batch gives holds
+ * until the next one is asked for. It has no more rows than all before it together, so that a query for a few rows does not wait for
+ * many, and one that learns from its first rows does so from few. Serves one task.
+ *
+ * @param types of the columns, which JoinedBatches.supports
+ * @param deciding the columns whose NULLs decide about a whole batch: one that has any comes as it is
+ * @param most rows of a batch, unless it comes as it is
+ */
+final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], deciding: Set[Int], most: Int)
+  extends Iterator[ColumnarBatch] with AutoCloseable {
+  private val inputs = types.map(InputColumn.of(_, nullable = true)).toArray
+  private val columns = types.map(new NativeColumnVector(_, 0)).toArray
+  private val widths = types.map(ColumnLayout.width(_).toLong).toArray
+  private val capacity = math.min(most.toLong, JoinedBatches.MostBytes / (widths.sum + widths.length)).toInt
+  private val texts = new ByteStore
+  private var textBytes = 0L
+  private val ends = ArrayBuffer.empty[Int] // of those that the last batch was made of
+  private var parts = Iterator.empty[ColumnarBatch]
+  private var waiting = Option.empty[ColumnarBatch] // of the input
+  private var before = 0L
+  private var joins = true
+
+  override def hasNext: Boolean = parts.hasNext || waiting.isDefined || input.hasNext
+
+  override def next(): ColumnarBatch =
+    if (parts.hasNext) parts.next()
+    else {
+      val first = waiting.getOrElse(input.next())
+      waiting = None
+      val room = math.min(capacity.toLong, before).toInt
+      ends.clear()
+      val made = if (joins && 2L * first.numRows() <= room && binds(first)) join(first, room) else first
+      before += made.numRows()
+      made
+    }
+
+  /** Whether the last batch was made of several. */
+  def isJoined: Boolean = ends.nonEmpty
+
+  /** From here on, batches come as they are; first those that the last one was made of, if it was. Gives whether it was. */
+  def takeApart(): Boolean = {
+    joins = false
+    val wasJoined = isJoined
+    if (wasJoined) parts = (0 +: ends.toSeq).zip(ends).iterator.map { case (from, until) =>
+      new ColumnarBatch(columns.map(_.slice(from, until - from): ColumnVector), until - from)
+    }
+    ends.clear()
+    wasJoined
+  }
+
+  /** Gives the inputs a batch's columns; false when it has to stay as it is. */
+  private def binds(batch: ColumnarBatch): Boolean = {
+    inputs.indices.foreach(i => inputs(i).bind(batch.column(i), batch.numRows()))
+    !deciding.exists(inputs(_).hasNull)
+  }
+
+  /** Batches from `first` on, whose columns the inputs have, of at most `room` rows. */
+  private def join(first: ColumnarBatch, room: Int): ColumnarBatch = {
+    columns.foreach(_.ensureCapacity(room))
+    texts.reset()
+    textBytes = 0
+    var next = Option(first)
+    var rows = 0
+    while (next.isDefined) {
+      inputs.indices.foreach(copy(_, rows, next.get.numRows()))
+      rows += next.get.numRows()
+      ends += rows
+      next.get.closeIfFreeable() // as ColumnarToRow does once a batch is read
+      waiting = Option.when(rows < room && textBytes < JoinedBatches.MostBytes && input.hasNext)(input.next())
+      next = waiting.filter(batch => rows + batch.numRows() <= room && binds(batch))
+      if (next.isDefined) waiting = None
+    }
+    columns.foreach(_.countNulls(rows))
+    new ColumnarBatch(columns.toArray[ColumnVector], rows)
+  }
+
+  /** Copies what input `i` has to its column, from a row on. */
+  private def copy(i: Int, from: Int, rows: Int): Unit = {
+    val data = columns(i).dataAddress
+    Platform.copyMemory(null, inputs(i).dataAddress, null, data + from * widths(i), rows * widths(i))
+    Platform.copyMemory(null, inputs(i).nullsAddress, null, columns(i).nullsAddress + from, rows.toLong)
+    if (TextViews.holds(types(i))) {
+      var row = from
+      while (row < from + rows) {
+        val size = TextViews.length(data, row)
+        TextViews.put(data, row, texts.put(null, TextViews.address(data, row), size), size)
+        textBytes += size
+        row += 1
+      }
+    }
+  }
+
+  override def close(): Unit = {
+    inputs.foreach(_.close())
+    columns.foreach(_.close())
+    texts.close()
+  }
+}
+
+object JoinedBatches {
+  /** Of the columns of a batch, and of its texts, but for its last part. */
+  private val MostBytes = 16L << 20
+
+  /** Whether columns of these types, of which there are some, can be copied. */
+  def supports(types: Seq[DataType]): Boolean =
+    types.nonEmpty && types.forall(of => ColumnLayout.supports(of) && !ListViews.holds(of))
+}
