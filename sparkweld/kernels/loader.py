@@ -74,7 +74,7 @@ class Kernel:
         self._filtered = program.loops[0].where is not None
         # Known once: they take as long as a kernel takes for thousands of rows.
         self._types, self._allocates = output_types(program), program_allocates(program)
-        #: Size of the first arena.
+        #: Size of the first arena of a call: the largest that was needed.
         self.arena_bytes = 4096
 
     @staticmethod
@@ -134,7 +134,7 @@ class Kernel:
         return KernelResult(arrays, None if selection is None else selection[:m], int(result[1]), counts)
 
     def _call_with_arena(self, addresses: list[int], rows: int, keep: list[Any]) -> np.ndarray:
-        """Calls the kernel, again with a larger arena while the arena is too small."""
+        """Calls the kernel, again with a larger arena while the arena is too small; later calls begin with that one."""
         extra = self._extra(keep)
         if not self._allocates:
             return self.call([*addresses, 0, *extra], rows)
@@ -146,7 +146,7 @@ class Kernel:
             if ends[0] <= ends[1]:
                 keep.append(arena)
                 return result
-            size = max(2 * size, int(ends[0]) - arena.ctypes.data)
+            size = self.arena_bytes = max(2 * size, int(ends[0]) - arena.ctypes.data)
 
     def _extra(self, keep: list[Any]) -> list[int]:
         """The addresses of the blocks, whose bytes have to be here, and of the call's memory."""
