@@ -21,6 +21,11 @@ from tests.helpers.kernels import load, program
 ROWS = 64
 
 
+def _body(loop, read):
+    loop.append("tried", loop.emit(Trial()))
+    loop.append("y", loop.emit(TextSums.of(Analyzer(WORD, 1, 1), {"a": 0}, np.ones((1, 1))), read["s"]))
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """int64: the time, and what each look at it adds."""
@@ -51,16 +56,21 @@ def ways(kernel: Kernel, clock: np.ndarray, turns: int, cost: Callable[[int], in
 @pytest.mark.parametrize(("with_", "without", "chosen"), [(10, 50, True), (50, 10, False), (100, 103, False), (100, 110, True)])
 def test_turns_go_the_way_that_costs_less(clock, with_, without, chosen):
     """What is but a sixteenth cheaper is not chosen; later contests are few, and notice another kind of rows."""
-    op = TextSums.of(Analyzer(WORD, 1, 1), {"a": 0}, np.ones((1, 1)))
 
-    def body(loop, read):
-        loop.append("tried", loop.emit(Trial()))
-        loop.append("y", loop.emit(op, read["s"]))
+    def expected(turn, way):
+        is_contest = turn < trials._FIRST or turn % (every if way else trials._AGAIN) < 2
+        return turn % 2 == 0 if is_contest else way
 
-    kernel, first, every = load(program({"s": STR}, body)), trials._FIRST, trials._EVERY
+    kernel, every = load(program({"s": STR}, _body)), trials._EVERY
     found = ways(kernel, clock, every + 2, lambda turn: without if turn % 2 else with_)
-    assert found[:first] == [True, False] * (first // 2)
-    assert found[first:every] == [chosen] * (every - first) and found[every:] == [True, False]
+    assert found == [expected(turn, chosen) for turn in range(every + 2)]
     turned = ways(kernel, clock, 20 * every - 2, lambda turn: with_ if turn % 2 else without)
     if abs(with_ - without) > 9:
-        assert turned[-every + 2 :] == [not chosen] * (every - 2)
+        assert turned[-every + 2 :] == [expected(turn, not chosen) for turn in range(20 * every + 2, 21 * every)]
+
+
+def test_turns_that_lose_at_first(clock):
+    """They are soon chosen, when what they keep is there."""
+    kernel, half = load(program({"s": STR}, _body)), trials._FIRST // 2
+    found = ways(kernel, clock, trials._EVERY, lambda turn: 20 if turn % 2 else 10 if turn >= half else 90)
+    assert all(found[trials._FIRST :])

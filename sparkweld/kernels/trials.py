@@ -1,9 +1,10 @@
 """Turns of the row loop with and without what a program does only to be faster (`ir.ops.Trial`), to what costs less.
 
 A *turn* is one call of the row loop. The first turns, and few later on, are contests, of a turn with and the next one without;
-all others go the way that won more contests. The count of turns, the score, and what the turn with has cost are static in the
-kernel's object code, so that tasks and queries go on where others stopped. Threads that write them at once may lose a contest,
-and no row.
+all others go the way that won more contests. Turns with may lose at first, before what they keep is there: that is soon
+forgotten, and more contests are held where they have lost. The count of turns, the score, and what the turn with has cost are
+static in the kernel's object code, so that tasks and queries go on where others stopped. Threads that write them at once may lose
+a contest, and no row.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from numba.core import types
 
 from sparkweld.kernels.frontend import Operation
 
-#: Turns that are contests' at first, and how many turns there are to one contest later on; both even.
-_FIRST, _EVERY = 16, 128
-#: Largest score, so that another kind of rows is noticed soon.
-_MOST = 8
+#: Turns that are contests' at first, and how many turns there are to one contest later on, with and without; all even.
+_FIRST, _EVERY, _AGAIN = 16, 128, 32
+#: Smallest and largest score, so that another kind of rows is noticed soon.
+_LEAST, _MOST = -2, 8
 _I64 = ir.IntType(64)
 #: A turn is without (0), with (1), or the same in a contest.
 _WITHOUT, _WITH = 2, 3
@@ -40,10 +41,11 @@ def _turn(b: ir.IRBuilder) -> ir.Value:
     """Begins a turn, and says which."""
     count, score = (b.load(_place(b, index)) for index in (0, 1))
     b.store(b.add(count, _number(1)), _place(b, 0))
-    later = b.icmp_unsigned(">", b.urem(count, _number(_EVERY)), _number(1))
+    wins = b.icmp_signed(">", score, _number(0))
+    later = b.icmp_unsigned(">", b.urem(count, b.select(wins, _number(_EVERY), _number(_AGAIN))), _number(1))
     settled = b.and_(b.icmp_signed(">=", count, _number(_FIRST)), later)
     contest = b.select(b.trunc(count, ir.IntType(1)), _number(_WITHOUT), _number(_WITH))
-    return b.select(settled, b.zext(b.icmp_signed(">", score, _number(0)), _I64), contest)
+    return b.select(settled, b.zext(wins, _I64), contest)
 
 
 def _clock(b: ir.IRBuilder) -> ir.Value:
@@ -63,7 +65,7 @@ def _end(b: ir.IRBuilder, turn: ir.Value, spent: ir.Value, rows: ir.Value) -> No
         more = b.add(with_, b.ashr(with_, _number(4)))
         won = b.select(b.icmp_signed("<", more, without), _number(1), _number(-1))
         score = b.add(b.load(_place(b, 1)), won)
-        inside = b.icmp_unsigned("<=", b.add(score, _number(_MOST)), _number(2 * _MOST))
+        inside = b.icmp_unsigned("<=", b.sub(score, _number(_LEAST)), _number(_MOST - _LEAST))
         with b.if_then(inside):
             b.store(score, _place(b, 1))
 
