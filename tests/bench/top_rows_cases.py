@@ -28,7 +28,8 @@ PART = 500_000
 class Workload:
     """`rows`: those of the real table; `moved`: the numbers of them that are moved; `text`: the column that tells copies apart.
     `side`: a table to be joined by `key`. `ranked`: whether the model is so expensive that candidates are looked for.
-    `expensive`: features, the model or the join take several times as long as reading the rows, so that there is much to gain.
+    `expensive`: what takes several times as long as reading the rows, so that there is much to gain: the "features", with the
+    joins that bring them, or the "model"; or nothing.
     """
 
     rows: pd.DataFrame
@@ -39,7 +40,7 @@ class Workload:
     side: pd.DataFrame | None = None
     key: str | None = None
     ranked: bool = False
-    expensive: bool = False
+    expensive: str = ""
 
 
 def listings(folder: Path) -> Workload:
@@ -78,7 +79,7 @@ def ratings(folder: Path, **options: Any) -> Workload:
 
 def pieces(folder: Path) -> Workload:
     """The same by pieces of the title's words, which match through endings and misspellings, and are many."""
-    return replace(ratings(folder, analyzer="char_wb", ngram_range=(2, 4)), expensive=True)
+    return replace(ratings(folder, analyzer="char_wb", ngram_range=(2, 4)), expensive="features")
 
 
 def credit(folder: Path) -> Workload:
@@ -96,7 +97,7 @@ def tweets(folder: Path) -> Workload:
     rows = table[["text"]].reset_index(drop=True)
     terms = [("words", TfidfVectorizer(min_df=2)), ("parts", TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=3))]
     model = Pipeline([("terms", FeatureUnion(terms)), ("model", LogisticRegression(C=4, max_iter=1000, tol=1e-3))])
-    return Workload(rows, model.fit(rows["text"], table["toxic"]), True, (), "text", ranked=True, expensive=True)
+    return Workload(rows, model.fit(rows["text"], table["toxic"]), True, (), "text", ranked=True, expensive="features")
 
 
 def flats(folder: Path) -> Workload:
@@ -111,7 +112,7 @@ def flats(folder: Path) -> Workload:
     parts = ColumnTransformer([("words", coder, words), ("numbers", "passthrough", numbers)])
     forest = RandomForestRegressor(500, min_samples_leaf=5, random_state=0, n_jobs=2)
     model = Pipeline([("parts", parts), ("model", forest)]).fit(rows, np.log(table["price"]))
-    return Workload(rows, model, False, tuple(numbers), ranked=True, expensive=True)
+    return Workload(rows, model, False, tuple(numbers), ranked=True, expensive="model")
 
 
 WORKLOADS: dict[str, Callable[[Path], Workload]] = {
