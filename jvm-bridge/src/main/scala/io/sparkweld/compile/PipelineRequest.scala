@@ -71,12 +71,11 @@ sealed trait CompileReply
 final case class Refused(refusals: Seq[Refusal], lasting: Boolean = true) extends CompileReply
 
 /**
- * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and
- * stores. `flags`: it stores one column more, NULL in rows that it did not decide. `repeatable`: it gives equal rows equal
- * results, whatever else is in their batch. `piecewise`: no row has the whole batch run elsewhere. `batchRows`: so many rows make a
- * batch cheap, where fewer do not (0: any). `blocks`: digests of the constants that it
- * reads, ABI order; `models`: these, where a plan is made. `files`: what
- * its functions have loaded.
+ * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and stores.
+ * `flags`: it stores one column more, NULL in rows that it did not decide. `repeatable`: it gives equal rows equal results,
+ * whatever else is in their batch. `piecewise`: no row has the whole batch run elsewhere. `batchRows`: so many rows make a
+ * batch cheap, where fewer do not (0: any). `blocks`: digests of the constants that it reads, ABI order; `models`: these, where
+ * a plan is made. `files`: what its functions have loaded.
  */
 final case class Compiled(
     program: String,

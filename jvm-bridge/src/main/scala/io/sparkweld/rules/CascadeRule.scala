@@ -66,7 +66,7 @@ object CascadeRule extends Rule[LogicalPlan] {
       asked <- Option.when(isCompared || Breakers.someTripped)(udf).filter(FullModels.mayHoldCascade)
       request <- FunctionRequest.of("full_model", asked, ScalarTwins.columnsOf(node.children), conf).toOption
       reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf)).toOption
-      if payloadOf(reply).nonEmpty
+      if reply.hasNonNull("payload")
     } yield reply
 
   /** The bytes with the full model in the place of a cascade that is off; None for one that is not, which is compared with it. */
@@ -80,5 +80,5 @@ object CascadeRule extends Rule[LogicalPlan] {
     reply.path("paths").elements().asScala.exists(path => Breakers.known(path.asText).isDefined)
 
   private def payloadOf(reply: JsonNode): Option[Array[Byte]] =
-    Option(reply.get("payload")).filterNot(_.isNull).map(text => Base64.getDecoder.decode(text.asText))
+    Option.when(reply.hasNonNull("payload"))(Base64.getDecoder.decode(reply.get("payload").asText))
 }
