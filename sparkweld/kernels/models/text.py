@@ -15,7 +15,6 @@ from sparkweld.ir.text_tables import SPACE
 from sparkweld.kernels.models.library import ModelFunction, model_function
 from sparkweld.kernels.models.text_entries import (
     AWAITED,
-    COUNTS,
     COVERED,
     HIGH,
     LETTER,
@@ -39,7 +38,7 @@ from sparkweld.kernels.models.text_entries import (
 )
 from sparkweld.kernels.models.text_hashes import begin_hash, fed_hash, feed
 from sparkweld.kernels.models.text_kept import FOUND, LOOKED, add_kept, count_kept, keep_text, kept_area, slot_of
-from sparkweld.kernels.models.text_known import MOST_AWAITED, add_known, await_known, keep_known
+from sparkweld.kernels.models.text_known import AWAITED_BYTES, AWAITING, MOST_AWAITED, add_known, await_known, keep_known
 from sparkweld.kernels.models.text_words import count_long, kind_of, lowest_bits, tokens_at, word_number
 from sparkweld.kernels.strings.library import Function, function
 from sparkweld.kernels.strings.memory_access import (
@@ -205,8 +204,8 @@ def take_run(registers: int, block: int, a: int, i: int, size: int, n: int) -> i
 @function(INT, INT, INT, INT, result=INT)
 def take_awaited(registers: int, block: int, a: int, n: int) -> int:
     """The runs that `await_known` has put together: their totals are added, or found."""
-    awaited = registers + COUNTS
-    end = awaited + 32 * word(registers, AWAITED)
+    awaited = registers + AWAITING
+    end = awaited + AWAITED_BYTES * word(registers, AWAITED)
     store_word(registers, AWAITED, 0)
     while awaited < end:
         i = word(awaited, 0)
@@ -216,7 +215,7 @@ def take_awaited(registers: int, block: int, a: int, n: int) -> int:
             take_run(registers, block, a, i, size, n)
             if entry > 0:
                 keep_known(registers, entry)
-        awaited += 32
+        awaited += AWAITED_BYTES
     return 0
 
 

@@ -38,7 +38,7 @@ NO_END = 1 << 31
 
 #: Scratch: number of entries, range of columns at hand, node, symbols so far, state of a hash, room for the bytes of a symbol,
 #: number of bytes that were looked at last. Where totals are wanted and no entries: weights, scales (0: all are 1), the table of
-#: words (0: there is none), the totals.
+#: words (0: there is none), how many words are to be looked up there, the totals.
 USED, LOW, HIGH, STATE, SEEN, HASH, PENDING, FED, LETTER, COVERED = range(0, 80, 8)
 WEIGHED, SCALES, WORDS, AWAITED, TOTAL, SQUARES, SIZE, TERMS = range(80, 144, 8)
 #: Bytes of the totals, which follow each other.

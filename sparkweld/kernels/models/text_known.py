@@ -13,7 +13,7 @@ four totals. Nothing stands where the length is 0. Longer words are not kept.
 
 from __future__ import annotations
 
-from sparkweld.kernels.models.text_entries import AWAITED, COUNTS, TOTAL, TOTALS, WORDS
+from sparkweld.kernels.models.text_entries import AWAITED, COUNTS, FIRST, TOTAL, TOTALS, WORDS
 from sparkweld.kernels.models.text_kept import opened
 from sparkweld.kernels.models.text_words import first_bytes, word_hash
 from sparkweld.kernels.strings.library import function
@@ -27,8 +27,10 @@ _FEWEST_BITS, _MOST_BITS = 14, 18
 KNOWN = _ENTRIES + (64 << _MOST_BITS)
 _LENGTH, _LETTERS, _KEPT = 8, 16, 32
 _LONGEST = 8 + _KEPT - _LETTERS
-#: Words that are looked up together.
-MOST_AWAITED = 64
+#: Words that are looked up together: where they stand, in the place of the counts that entries are sorted by; bytes of one, its
+#: place in the text, size, first bytes and entry; and most of them.
+AWAITING, AWAITED_BYTES = COUNTS, 32
+MOST_AWAITED = (FIRST - COUNTS) // AWAITED_BYTES
 
 
 @function(INT, INT, result=INT)
@@ -38,7 +40,7 @@ def known_area(head: int, area: int) -> int:
         return 0
     bits = 64 - word(area, _SHIFT)
     if bits == 64:
-        bits -= 64 - _FEWEST_BITS
+        bits -= 64 - _FEWEST_BITS  # a constant alone has a type of its own
     elif bits < _MOST_BITS and word(area, _WANTED) >= 1 << bits:
         bits += 2
     else:
@@ -61,7 +63,7 @@ def await_known(registers: int, a: int, i: int, size: int, n: int) -> int:
     if size > _LONGEST:
         return 0
     awaited = word(registers, AWAITED)
-    at = registers + COUNTS + 32 * awaited
+    at = registers + AWAITING + AWAITED_BYTES * awaited
     first = first_bytes(a, i, size, n)
     area = word(registers, WORDS)
     entry = area + _ENTRIES + 64 * shift_right(word_hash(first, a, i, size), word(area, _SHIFT))
