@@ -3,11 +3,11 @@
     python tests/bench/feature_cache.py [--rows N]     (bench_willump.py prints it as well)
 
 One Spark of one core over Parquet, all rows counted. The model is TF-IDF of words and of parts of words with a logistic
-regression. Shown are nanoseconds a row in kernels, look-ups included (the operator's own metric; the best of the repeats), with
-the mode `never`, `always` and `auto`, the share of rows that was found, and the memory of the cache beside what it may take. The
-scores of all three are compared first, bit by bit. Each run has rows of its own, drawn like the others: what is found was seen in
-other rows, never in the same ones a run before. With exponent 0 all titles are equally frequent: the more there are, the less it
-pays.
+regression. Shown are nanoseconds a row in kernels, look-ups included (the operator's own metric; the best of the repeats),
+with the mode `never`, `always` and `auto`, by turns, the share of rows that was found, and the memory of the cache beside what
+it may take. The scores of all three are compared first, bit by bit. Each run has rows of its own, drawn like the others: what
+is found was seen in other rows, never in the same ones a run before. With exponent 0 all titles are equally frequent: the more
+there are, the less it pays.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from local_session import local_session
 
+MODES = ("never", "always", "auto")
 MODE, MEMORY = "spark.sparkweld.featureCache.mode", "spark.sparkweld.featureCache.maxBytes"
 MEGABYTES = 16
 #: (exponent of Zipf's law, distinct titles)
@@ -70,22 +71,23 @@ def measured(spark: Any, paths: list[str], score: Any, rows: int) -> dict[str, A
     path, runs = paths[0], iter(paths[1:])
     spark.conf.set(MODE, "never")
     expected = spark.read.parquet(path).select(score("title").alias("s")).toArrow()
-    found = {}
-    for mode in ("never", "always", "auto"):
+    for mode in MODES:
         spark.conf.set(MODE, mode)
         if not spark.read.parquet(path).select(score("title").alias("s")).toArrow().equals(expected):
             raise SystemExit(f"FAILED: {mode} gives other scores than no cache")
-        costs, share = [], 0.0
-        for _ in range(len(paths) // 3):
+    costs: dict[str, list[float]] = {mode: [] for mode in MODES}
+    shares = {}
+    for _ in range(len(paths) // len(MODES)):
+        for mode in MODES:
+            spark.conf.set(MODE, mode)
             frame = spark.read.parquet(next(runs)).select(score("title").alias("s"))
             frame._jdf.queryExecution().toRdd().count()
             what = report(frame)
             if what["numOutputRows"] != rows or what["deoptimisedBatches"]:
                 raise SystemExit(f"FAILED: not all rows went through the kernel: {what}")
-            costs.append(what["kernelTime"] / rows)
-            share = what["cachedRows"] / rows
-        found[mode] = min(costs), share
-    return found
+            costs[mode].append(what["kernelTime"] / rows)
+            shares[mode] = what["cachedRows"] / rows
+    return {mode: (min(costs[mode]), shares[mode]) for mode in MODES}
 
 
 def run(rows: int, repeats: int = 3) -> list[str]:
@@ -102,11 +104,11 @@ def run(rows: int, repeats: int = 3) -> list[str]:
     print(f"\n{rows:,} rows, {MEGABYTES} MB of cache, one core\n\n{_HEAD}\n|" + "---:|" * 8)
     with tempfile.TemporaryDirectory() as folder:
         for number, (exponent, distinct) in enumerate(CASES):
-            paths = [str(Path(folder) / f"{number}-{seed}.parquet") for seed in range(1 + 3 * repeats)]
+            paths = [str(Path(folder) / f"{number}-{seed}.parquet") for seed in range(1 + len(MODES) * repeats)]
             for seed, path in enumerate(paths):
                 pq.write_table(pa.table({"title": titles(drawn(exponent, distinct, rows, seed))}), path)
             found = measured(spark, paths, score, rows)
-            plain, always, auto = (found[mode] for mode in ("never", "always", "auto"))
+            plain, always, auto = (found[mode] for mode in MODES)
             costs = f"{plain[0]:.0f} | {always[0]:.0f} | {auto[0]:.0f} | {plain[0] / auto[0]:.2f}x"
             print(f"| {exponent:g} | {distinct:,} | {costs} | {always[1]:.1%} | {auto[1]:.1%} |", flush=True)
             if auto[0] > 1.1 * plain[0]:
