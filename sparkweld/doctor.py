@@ -16,7 +16,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from sparkweld.bridge import jar, java
@@ -138,22 +137,15 @@ def _libmvec() -> Check:
     return Check("libmvec", OK, "libmvec.so.1 loads")
 
 
-def cache_folder() -> Path:
-    """Where object code is kept: $SPARKWELD_CACHE_DIR, else ~/.cache/sparkweld."""
-    given = os.environ.get("SPARKWELD_CACHE_DIR")
-    return Path(given) if given else Path.home() / ".cache" / "sparkweld"
-
-
 def _cache() -> Check:
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder):
-            pass
-    except OSError as fault:
-        mend = "Every JVM will compile each kernel anew. Set spark.sparkweld.cache.dir to a folder that can be written."
-        return Check("cache", FAIL, f"{folder} cannot be written: {fault.strerror or fault}", mend)
-    return Check("cache", OK, f"{folder} can be written")
+    from sparkweld.kernels import ObjectCache
+
+    cache = ObjectCache()
+    cache.check()
+    if cache.warning is not None:
+        mend = "Set spark.sparkweld.cache.dir to an absolute path that this user alone can write."
+        return Check("cache", FAIL, cache.warning, mend)
+    return Check("cache", OK, f"{cache.folder} can be written, by this user alone")
 
 
 class _Service:

@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_used_costs_the_cache_only(tmp_path, blocked):
 
 @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EACCES, errno.EROFS])
 def test_a_write_that_fails_costs_the_cache_only(tmp_path, monkeypatch, reason):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise OSError(reason, os.strerror(reason))
 
     monkeypatch.setattr(os, "replace", fail)
@@ -100,7 +100,7 @@ def test_a_write_that_fails_costs_the_cache_only(tmp_path, monkeypatch, reason):
 
 def test_no_temporary_file_is_left(tmp_path):
     compile_program(program(), ObjectCache(tmp_path))
-    assert [path.suffix for path in tmp_path.iterdir()] == [".kernel"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".kernel", ".key"]
 
 
 def test_two_processes_compile_the_same_program(tmp_path):
@@ -123,7 +123,8 @@ def test_two_processes_compile_the_same_program(tmp_path):
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
     assert works(compile_program(program(), ObjectCache(tmp_path / "cache")), program())
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert len(list((tmp_path / "cache").glob("*.kernel"))) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 2  # and the key
 
 
 def test_the_folder_and_the_limit_come_from_the_environment(monkeypatch, tmp_path):

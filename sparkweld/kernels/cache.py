@@ -1,16 +1,18 @@
-"""Compiled programs on disk: one checked file each, written at once, the least recently used ones removed first.
+"""Compiled programs on disk: one authenticated file each, written at once, the least recently used ones removed first.
 
 The file's name is a hash of everything that the object code depends on: the program, the CPU, the vector mathematics of
-the host, the versions of Numba, llvmlite and Unicode, and the sources of `ir` and `kernels`. A file holds a JSON line and the
-object; the line has the object's SHA-256, so a torn or damaged file is noticed, removed and made again.
+the host, the versions of Numba, llvmlite and Unicode, and the sources of `ir` and `kernels`. Whoever can write a file here can
+run code in the JVM. So the folder and its files have to be this user's alone, and a file begins with the HMAC-SHA256 of all that
+follows, under a random key that lies beside it. The authenticated bytes name the program, the CPU and the versions again: a file
+under another file's name is not taken for it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import hmac
 import os
-import tempfile
+import secrets
 import threading
 import unicodedata
 from functools import cache
@@ -22,20 +24,30 @@ from sparkweld.errors import UserError
 from sparkweld.ir.program import Program
 from sparkweld.kernels.math_library import vector_math
 from sparkweld.kernels.object_code import ObjectCode, kernel_symbol
+from sparkweld.kernels.private_folder import NotPrivate, PrivateFolder
 from sparkweld.kernels.target import host_cpu
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 
 _SUFFIX = ".kernel"
+_KEY = "authentication.key"
+_PROBE = "doctor.probe"
+_KEY_BYTES = 32
+_MAC_BYTES = 32
+_FORMAT = "sparkweld object code 1"
+#: No program within the limits of `shape.check_size` comes near.
+_MOST_FILE_BYTES = 64 * 1024 * 1024
+_MOST_HEAD_BYTES = 64 * 1024
 
 
 def default_folder() -> Path:
-    """``$SPARKWELD_CACHE_DIR``, else ``sparkweld`` in the user's cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``)."""
+    """``$SPARKWELD_CACHE_DIR``, else ``sparkweld`` in the user's cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``).
+
+    A relative path stays one, and so does ``~`` of a user without a home: the cache then says that it needs another.
+    """
     chosen = os.environ.get("SPARKWELD_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path("~/.cache").expanduser()) / "sparkweld"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.path.expanduser(chosen or os.path.join(base, "sparkweld")))
 
 
 def default_max_bytes() -> int:
@@ -62,96 +74,146 @@ def compiler_version() -> str:
 class ObjectCache:
     """Object code by program, in `folder`, at most about `max_bytes` of it. Processes and threads may share a folder.
 
-    A folder that cannot be written is no error: the cache then finds and keeps nothing, and `warning` says why, once set.
+    A folder that cannot be written, or that is not this user's alone, is no error: the cache then finds and keeps nothing, and
+    `warning` says why, once set.
     """
 
     def __init__(self, folder: Path | None = None, max_bytes: int | None = None) -> None:
         self.folder = default_folder() if folder is None else Path(folder)
         self.max_bytes = default_max_bytes() if max_bytes is None else max_bytes
         self.warning: str | None = None
+        self._trusted = True
         self._lock = threading.Lock()
 
     def path(self, program: Program, streams: bool = False) -> Path:
         """The file of a program's object code."""
-        what = f"{program.digest}{' streams' if streams else ''}\n{host_cpu()}\n{compiler_version()}"
-        key = hashlib.sha256(what.encode()).hexdigest()
-        return self.folder / f"{key}{_SUFFIX}"
+        return self.folder / _file_name(_identity(program, streams))
 
     def get(self, program: Program, streams: bool = False) -> ObjectCode | None:
         """The object code of a program, None when it is not here or its file was damaged (and is now removed)."""
-        path = self.path(program, streams)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
+        if not self._trusted:
             return None
+        try:
+            folder = PrivateFolder.open(self.folder)
+            if folder is None:
+                return None
+            with folder:
+                return self._get(folder, program, streams)
+        except NotPrivate as problem:
+            self._distrust(problem)
         except OSError as error:
             self._warn("read", error)
+        return None
+
+    def _get(self, folder: PrivateFolder, program: Program, streams: bool) -> ObjectCode | None:
+        key, identity = _key(folder), _identity(program, streams)
+        content = folder.read(_file_name(identity), _MOST_FILE_BYTES)
+        if content is None:
             return None
-        code = _decode(content, kernel_symbol(program, streams))
-        try:
-            if code is None:
-                path.unlink()
-            else:
-                os.utime(path)  # the order of removal is by this time
-        except FileNotFoundError:
-            pass  # another process removed it first
-        except OSError as error:
-            self._warn("write", error)
+        code = None if key is None else _decode(content, key, identity, kernel_symbol(program, streams))
+        if code is None:
+            folder.remove(_file_name(identity))
         return code
 
     def put(self, program: Program, code: ObjectCode, streams: bool = False) -> None:
         """Keeps the object code of a program, and removes old files while the folder is too large."""
+        if not self._trusted or len(code.data) > _MOST_FILE_BYTES - _MAC_BYTES - _MOST_HEAD_BYTES:
+            return
+        identity = _identity(program, streams)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # A reader sees the old file, no file or the whole new file: the rename is atomic.
-            handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(_encode(code))
-                os.replace(name, self.path(program, streams))
-            except BaseException:
-                os.unlink(name)
-                raise
-            self._shrink()
+            folder = PrivateFolder.open(self.folder, create=True)
+            assert folder is not None
+            with folder:
+                folder.write(_file_name(identity), _encode(code, _made_key(folder), identity))
+                self._shrink(folder)
+                folder.remove_orphans()
+        except NotPrivate as problem:
+            self._distrust(problem)
         except OSError as error:
             self._warn("write", error)
 
-    def _shrink(self) -> None:
+    def check(self) -> None:
+        """Makes the folder and its key, and sets `warning` when they cannot be used."""
+        try:
+            folder = PrivateFolder.open(self.folder, create=True)
+            assert folder is not None
+            with folder:
+                _made_key(folder)
+                folder.write(_PROBE, b"")
+                folder.remove(_PROBE)
+        except NotPrivate as problem:
+            self._distrust(problem)
+        except OSError as error:
+            self._warn("write", error)
+
+    def _shrink(self, folder: PrivateFolder) -> None:
         with self._lock:
-            files = []
-            for path in self.folder.glob(f"*{_SUFFIX}"):
-                try:
-                    status = path.stat()
-                except FileNotFoundError:
-                    continue  # another process removed it first
-                files.append((status.st_mtime_ns, status.st_size, path))
+            files = sorted((status.st_mtime_ns, status.st_size, name) for name, status in folder.files(_SUFFIX))
             excess = sum(size for _, size, _ in files) - self.max_bytes
-            for _, size, path in sorted(files):
+            for _, size, name in files:
                 if excess <= 0:
                     return
-                path.unlink(missing_ok=True)
+                folder.remove(name)
                 excess -= size
+
+    def _distrust(self, problem: NotPrivate) -> None:
+        self._trusted = False
+        self.warning = f"the kernel cache {self.folder} is not used, kernels are compiled anew each time: {problem}"
 
     def _warn(self, what: str, error: OSError) -> None:
         reason = error.strerror or str(error)
         self.warning = f"cannot {what} the kernel cache {self.folder} ({reason}); kernels are compiled anew each time"
 
 
-def _encode(code: ObjectCode) -> bytes:
-    head = {
-        "symbol": code.symbol, "imports": code.imports, "cpu": code.cpu, "memory": code.memory,
-        "size": len(code.data), "sha256": hashlib.sha256(code.data).hexdigest(),
-    }  # fmt: skip
-    return json.dumps(head).encode() + b"\n" + code.data
+def _key(folder: PrivateFolder) -> bytes | None:
+    """The key of the folder's files, None when there is none yet. Raises NotPrivate."""
+    key = folder.read(_KEY, _KEY_BYTES, secret=True)
+    if key is not None and len(key) != _KEY_BYTES:
+        raise NotPrivate(f"{folder.path / _KEY} has {len(key)} bytes, not {_KEY_BYTES}; remove it")
+    return key
 
 
-def _decode(content: bytes, symbol: str) -> ObjectCode | None:
-    """Inverse of `_encode`; None for anything else than a whole file of this kernel and CPU."""
-    line, _, data = content.partition(b"\n")
-    try:
-        head = json.loads(line)
-        whole = head["size"] == len(data) and head["sha256"] == hashlib.sha256(data).hexdigest()
-        ours = head["symbol"] == symbol and head["cpu"] == host_cpu()
-        return ObjectCode(head["symbol"], tuple(head["imports"]), head["cpu"], data, head["memory"]) if whole and ours else None
-    except (ValueError, KeyError, TypeError):
+def _made_key(folder: PrivateFolder) -> bytes:
+    """The key of the folder's files, made when there is none.
+
+    Of two processes that make one the later wins. What the other wrote in between is then no file of this key, and made again.
+    """
+    if _key(folder) is None:
+        folder.write(_KEY, secrets.token_bytes(_KEY_BYTES))
+    key = _key(folder)
+    if key is None:
+        raise NotPrivate(f"{folder.path / _KEY} was removed while it was written; use a folder that nothing else cleans")
+    return key
+
+
+def _identity(program: Program, streams: bool) -> bytes:
+    """What decides about the object code."""
+    words = (_FORMAT, f"{program.digest}{' streams' if streams else ''}", host_cpu(), compiler_version())
+    return "\n".join(words).encode()
+
+
+def _file_name(identity: bytes) -> str:
+    return f"{hashlib.sha256(identity).hexdigest()}{_SUFFIX}"
+
+
+def _encode(code: ObjectCode, key: bytes, identity: bytes) -> bytes:
+    """The MAC of the rest; lines that say what this is, the memory and the imports, up to a NUL byte; the object."""
+    head = b"\n".join((identity, str(code.memory).encode(), " ".join(code.imports).encode()))
+    body = head + b"\0" + code.data
+    return _mac(key, body) + body
+
+
+def _decode(content: bytes, key: bytes, identity: bytes, symbol: str) -> ObjectCode | None:
+    """Inverse of `_encode`; None for anything else than a whole file that was made with this key for this kernel and CPU."""
+    body = content[_MAC_BYTES:]
+    if not hmac.compare_digest(content[:_MAC_BYTES], _mac(key, body)):
         return None
+    end = body.find(b"\0", 0, _MOST_HEAD_BYTES)
+    if end < 0 or not body.startswith(identity + b"\n"):
+        return None
+    memory, _, imports = body[len(identity) + 1 : end].decode().partition("\n")
+    return ObjectCode(symbol, tuple(imports.split()), host_cpu(), body[end + 1 :], int(memory))
+
+
+def _mac(key: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, body, "sha256")

@@ -106,7 +106,8 @@ object SparkWeldConf {
   val CachedReplies: ConfKey[Int] = int("spark.sparkweld.compile.cachedReplies", 256, Application,
     "How many compiled or refused pipelines the driver remembers.")
   val CacheDir: ConfKey[Option[String]] = text("spark.sparkweld.cache.dir", Application,
-    "Folder of the cache of object code, on the driver and on each executor. Unset: `~/.cache/sparkweld`.")
+    "Folder of the cache of object code, on the driver and on each executor: an absolute path. It is made for this user alone; " +
+      "one that others own or can write is not used, with one warning. Unset: `~/.cache/sparkweld`.")
   val CacheMaxBytes: ConfKey[Long] = bytes("spark.sparkweld.cache.maxBytes", "256m", Application,
     "The cache of object code is kept below this size; the entries used longest ago go first.")
   val CachedKernels: ConfKey[Int] = int("spark.sparkweld.kernel.cached", 256, Application,

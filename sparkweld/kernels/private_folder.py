@@ -1,0 +1,175 @@
+"""Opens a folder of this user's that nobody else can write, and reads and writes its files by the folder's descriptor.
+
+Everything is checked on descriptors that are already open, never on a path that is opened later: a link or another file that is
+put there in between changes nothing. What is not this user's alone raises `NotPrivate`, and so does what is no regular file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_TEMPORARY = ".tmp"
+#: A process that writes a file is done, or dead, after so many seconds.
+_ORPHANED_SECONDS = 3600.0
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+# Without O_NONBLOCK the open of a FIFO waits for somebody who writes into it.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: A folder above may be one that this user can pass through and not list.
+_PASSED = _FOLDER | os.O_PATH
+#: What the open of a link, a socket or a file without the right to read it gives.
+_NOT_OPENED = (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
+
+
+class NotPrivate(Exception):
+    """Somebody else may have written this, or may write it. The message says what it is and what to do."""
+
+
+class PrivateFolder:
+    """A folder of mode 0700 as an open descriptor. Use it in a `with` statement."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path, self._descriptor = path, descriptor
+
+    @classmethod
+    def open(cls, path: Path, create: bool = False) -> PrivateFolder | None:
+        """The folder; None when it is not there, unless it is to be created. Raises OSError and NotPrivate."""
+        if not path.is_absolute():
+            raise NotPrivate(f"{path} is no absolute path; give one")
+        # Links above the folder are followed once; from the root down, no part of what they lead to may be one.
+        parent = Path(os.path.realpath(path.parent))
+        above = os.open("/", _PASSED)
+        try:
+            for depth, name in enumerate(parent.parts[1:], 1):
+                _check_parent(above, Path(*parent.parts[:depth]))
+                below = _opened(above, name, _PASSED, create)
+                if below is None:
+                    return None
+                os.close(above)
+                above = below
+            _check_parent(above, parent)
+            found = _opened(above, path.name, _FOLDER, create)
+        except OSError as error:
+            if error.errno == errno.ENOTDIR:
+                raise NotPrivate(f"{path}, or what it lies in, is a link or a file; choose another folder") from error
+            raise
+        finally:
+            os.close(above)
+        if found is None:
+            return None
+        try:
+            _check_folder(os.fstat(found), path)
+        except NotPrivate:
+            os.close(found)
+            raise
+        return cls(path, found)
+
+    def __enter__(self) -> PrivateFolder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._descriptor)
+
+    def read(self, name: str, most: int, secret: bool = False) -> bytes | None:
+        """The bytes of a file, None when there is none; it now counts as just used. Raises OSError, and NotPrivate for a file
+        that others may have written (`secret`: or read), that has another name too, or that has more than `most` bytes.
+        """
+        try:
+            file = os.open(name, _READ, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in _NOT_OPENED:
+                raise NotPrivate(f"{self.path / name} cannot be opened ({error.strerror}); remove it") from error
+            raise
+        try:
+            _check_file(os.fstat(file), self.path / name, most, secret)
+            with os.fdopen(file, "rb", closefd=False) as opened:
+                content = opened.read(most + 1)
+            if len(content) > most:
+                raise NotPrivate(f"{self.path / name} grows while it is read; remove it")
+            with contextlib.suppress(OSError):  # on a disk that cannot be written nothing is removed by its time
+                os.utime(file)
+        finally:
+            os.close(file)
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Replaces a file at once: a reader sees the old file, none, or the whole new one. Raises OSError."""
+        fresh = f"{secrets.token_hex(8)}{_TEMPORARY}"
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._descriptor)
+        try:
+            with os.fdopen(file, "wb") as opened:
+                opened.write(content)
+            os.replace(fresh, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+        except BaseException:
+            os.unlink(fresh, dir_fd=self._descriptor)
+            raise
+
+    def remove(self, name: str) -> None:
+        """Removes a file, which another process may have done. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._descriptor)
+
+    def files(self, suffix: str) -> Iterator[tuple[str, os.stat_result]]:
+        """The files whose names end so."""
+        for entry in os.scandir(self._descriptor):
+            if entry.name.endswith(suffix):
+                with contextlib.suppress(FileNotFoundError):  # another process removed it
+                    yield entry.name, entry.stat(follow_symlinks=False)
+
+    def remove_orphans(self) -> None:
+        """Removes what processes left that ended while they wrote."""
+        for name, status in list(self.files(_TEMPORARY)):
+            if time.time() - status.st_mtime > _ORPHANED_SECONDS and not stat.S_ISDIR(status.st_mode):
+                self.remove(name)
+
+
+def _opened(above: int, name: str, flags: int, create: bool) -> int | None:
+    """The folder `name` in the folder `above`; None when it is not there, unless it is to be created, for this user alone."""
+    try:
+        return os.open(name, flags, dir_fd=above)
+    except FileNotFoundError:
+        if not create:
+            return None
+    with contextlib.suppress(FileExistsError):  # another process made it
+        os.mkdir(name, 0o700, dir_fd=above)
+    return os.open(name, flags, dir_fd=above)
+
+
+def _check_parent(descriptor: int, path: Path) -> None:
+    """Whoever can write a folder above can put another in the place of the one below, unless its sticky bit is set.
+
+    A group that can is no danger: what it puts there is not owned by this user, or is a folder that this user made.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise NotPrivate(f"{path} can be written by everybody; take that right away (chmod o-w), or choose another folder")
+
+
+def _check_folder(status: os.stat_result, path: Path) -> None:
+    if status.st_uid != os.geteuid():
+        raise NotPrivate(f"{path} is owned by the user {status.st_uid}, not {os.geteuid()}; choose a folder of your own")
+    if status.st_mode & _OTHERS_WRITE:
+        raise NotPrivate(f"{path} can be written by others; remove it, and what is in it, or choose another folder")
+
+
+def _check_file(status: os.stat_result, path: Path, most: int, secret: bool) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise NotPrivate(f"{path} is no regular file; remove it")
+    if status.st_uid != os.geteuid():
+        raise NotPrivate(f"{path} is owned by the user {status.st_uid}, not {os.geteuid()}; remove it")
+    if status.st_mode & (_OTHERS if secret else _OTHERS_WRITE):
+        raise NotPrivate(f"{path} can be {'read' if secret else 'written'} by others; remove it")
+    if status.st_nlink > 1:  # 0: another process has just replaced it
+        raise NotPrivate(f"{path} has another name as well, by a hard link; remove it")
+    if status.st_size > most:
+        raise NotPrivate(f"{path} has {status.st_size} bytes, more than {most}; remove it")
