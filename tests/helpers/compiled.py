@@ -21,10 +21,13 @@ from sparkweld.ir.types import Items
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
+from udf_compiler.boundary import COLUMN_TYPES
+from udf_compiler.columns import ONE_FORM
 from udf_compiler.pipeline import compile_pipeline
 
-#: Types whose NULLs change what a pandas UDF sees: a batch with some has another form than one without.
-TWO_FORMS = ("boolean", "byte", "short", "integer", "long", "date")
+#: Types whose NULLs change what a pandas UDF sees: a batch with some has another form than one without. That the JVM has the
+#: same ones is a test (tests/spark/test_catalyst.py).
+TWO_FORMS = tuple(type for type in COLUMN_TYPES if type not in ONE_FORM)
 TYPE_NAMES = {
     "bool": "boolean", "int8": "byte", "int16": "short", "int32": "integer", "int64": "long", "float": "float",
     "double": "double", "date32[day]": "date", "string": "string", "timestamp[us]": "timestamp_ntz",

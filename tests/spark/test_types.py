@@ -10,7 +10,9 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.functions import pandas_udf
 
+from tests.helpers.compiled import TWO_FORMS
 from tests.helpers.differential import check
+from udf_compiler.boundary import COLUMN_TYPES
 
 INT_LIMITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e300, -1e300, 5e-324, float("inf"), float("-inf"), float("nan"), 2.0**53, 1e-20]
@@ -171,3 +173,11 @@ def _typed_plus(a: pd.Series, b: pd.Series) -> pd.Series:
 
 def _typed_bang(s: pd.Series) -> pd.Series:
     return s + "!"
+
+
+def test_types_whose_nulls_have_a_form_of_their_own(spark):
+    """Harnesses that have no JVM compile for the states that the JVM tells apart."""
+    policies = getattr(spark._jvm, "io.sparkweld.plan.NullPolicy$").__getattr__("MODULE$")
+    for name in COLUMN_TYPES:
+        policy = policies.ofSeries(spark._jvm.org.apache.spark.sql.types.DataType.fromDDL(name)).toString()
+        assert policy == ("OtherForm" if name in TWO_FORMS else "Read"), name

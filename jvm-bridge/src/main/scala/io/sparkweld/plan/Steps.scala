@@ -7,7 +7,7 @@ import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedEx
 import org.apache.spark.sql.execution.{FilterExec, ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, BatchEvalPythonExec, MapInArrowExec, MapInPandasExec}
 import org.apache.spark.sql.execution.python.sparkweld.EvalTypes
-import org.apache.spark.sql.types.{DataType, StructType}
+import org.apache.spark.sql.types.{ArrayType, DataType, DayTimeIntervalType, DoubleType, FloatType, StringType, StructType}
 
 /** One node of a chain without its child: what a WeldExec computes, and what the fallback interprets. */
 sealed trait Step {
@@ -80,6 +80,15 @@ object NullPolicy {
 
   /** The schema says that there are none: a batch that has some runs in Python. */
   case object Python extends NullPolicy
+
+  /**
+   * Of a nullable column that a function sees as a Series. pandas treats floats, intervals, strings and arrays the same with
+   * NULLs and without: NULL is NaN or None in them. Parts of timestamps are integers, which are floats in a batch with a NaT.
+   */
+  def ofSeries(dataType: DataType): NullPolicy = dataType match {
+    case FloatType | DoubleType | _: DayTimeIntervalType | StringType | _: ArrayType => Read
+    case _ => OtherForm
+  }
 }
 
 /**

@@ -282,14 +282,8 @@ final class PipelineBuilder(
   }
 
   private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean): Input =
-    inputs.getOrElseUpdate(path, new Input(fresh(name), path, dataType, nullable, dataType match {
-      case _ if !nullable => NullPolicy.Python
-      case _ if !seesBatchState => NullPolicy.Read
-      // pandas does the same for these with NULLs and without: NULL is NaN or None in it. Parts of timestamps are integers,
-      // which are floats in a batch with a NaT.
-      case FloatType | DoubleType | _: DayTimeIntervalType | StringType | _: ArrayType => NullPolicy.Read
-      case _ => NullPolicy.OtherForm
-    }))
+    inputs.getOrElseUpdate(path, new Input(fresh(name), path, dataType, nullable,
+      if (!nullable) NullPolicy.Python else if (seesBatchState) NullPolicy.ofSeries(dataType) else NullPolicy.Read))
 
   private def finish(): Pipeline = {
     if (appConf.getBoolean("spark.python.profile", defaultValue = false)) {
