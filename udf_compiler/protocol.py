@@ -4,8 +4,10 @@ A frame, both ways, all integers big-endian:
 
     u32 length of the JSON | JSON object, UTF-8 | u32 number of blobs | for each blob: u64 length, bytes
 
-Every request holds ``id`` (an integer) and ``op``; its reply echoes ``id``. Requests are answered one at a time, in
-order. End of file on the request pipe ends the service, so it dies with the JVM that started it.
+Every request holds ``id`` (an integer) and ``op``; its reply echoes ``id``. With ``cpuMs`` it is refused (SW408) once it has
+used so much CPU time; the reply then has ``retire`` true, for the process may be left in the middle of something.
+Requests are answered one at a time, in order. End of file on the request pipe ends the service, so it dies with the JVM that
+started it.
 
 ``hello``     -> status "ok", protocol, pid, versions {python, pyspark, pandas, numpy, pyarrow, numba, llvmlite: text or
                  null}, cpu "<name>|<16 hex>", cpuName, cpuFeatures, llvmlite (path of the shared library), vectorMath

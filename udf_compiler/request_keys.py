@@ -29,7 +29,7 @@ _DIGESTS: Bounded[str] = Bounded(1024, 1 << 20)
 
 def request_key(message: Message) -> str:
     """SHA-256 of everything that a reply depends on: the request but its id, and the state of the files it names."""
-    header: Any = {name: value for name, value in message.header.items() if name not in ("id", "has")}
+    header: Any = {name: value for name, value in message.header.items() if name not in ("id", "has", "cpuMs")}
     named = set[int]()
     if header.get("op") in _OF_CONTENTS:
         header = _by_content(header, message.blobs, named)

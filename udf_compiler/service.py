@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from udf_compiler.bounded import Bounded
+from udf_compiler.cpu_time import CpuLimit, OutOfTime
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
 from udf_compiler.replies import Make, or_refused
 from udf_compiler.request_keys import request_key
@@ -73,9 +74,14 @@ class Service:
     def answer(self, message: Message) -> Reply:
         """The reply to one request, with its id. Never raises: any exception becomes status "error" with its trace."""
         identity = message.header.get("id")
+        limit = CpuLimit(int(message.header.get("cpuMs") or 0))
         try:
-            header, blobs = without_known(self._cached(message), message.header.get("has", ()))
+            with limit.enforced():
+                reply = self._cached(message)
+            header, blobs = without_known(reply, message.header.get("has", ()))
             json.dumps(header, allow_nan=False)
+        except OutOfTime:
+            return {"id": identity, **out_of_time(message.header, limit)}, ()
         except BaseException as error:  # noqa: BLE001 - also SystemExit of user code, MemoryError, RecursionError
             return {"id": identity, **error_reply(error)}, ()
         return {"id": identity, **header}, blobs
@@ -237,6 +243,32 @@ def error_reply(error: BaseException) -> dict[str, Any]:
     """Status "error" for an exception: its message, and the end of its trace."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return {"status": "error", "message": f"{type(error).__name__}: {error}"[:2000], "trace": trace[-_MAX_TRACE:]}
+
+
+def out_of_time(header: dict[str, Any], limit: CpuLimit) -> dict[str, Any]:
+    """The refusal (SW408) of a request whose CPU time is used up. `retire`: what it was interrupted in may be half done."""
+    from sparkweld.reasons import refusal
+
+    names = {udf["name"] for udf in _udfs_in(header)}
+    function = limit.function if limit.function in names else None
+    if function is None and len(names) == 1:
+        function = next(iter(names))
+    what, seconds = function or header.get("label") or "The request", f"{limit.milliseconds / 1000:.1f} s"
+    error = refusal("SW408", "", what=what, limit=seconds)
+    about = {"udf": function, "step": None, "code": error.code, "title": error.title, "message": error.message}
+    return {"status": "refused", "retire": True, "refusals": [{**about, "hint": error.hint, "place": error.place}]}
+
+
+def _udfs_in(part: Any) -> Iterator[dict[str, Any]]:
+    """The calls of functions in a request."""
+    if isinstance(part, list):
+        for element in part:
+            yield from _udfs_in(element)
+    elif isinstance(part, dict):
+        if "payload" in part and "name" in part:
+            yield part
+        for element in part.values():
+            yield from _udfs_in(element)
 
 
 def claim_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -15,6 +15,7 @@ from sparkweld.reasons import refusal
 from udf_compiler import catalyst, pandas_on_spark
 from udf_compiler.boundary import Field, dtypes_by_nulls
 from udf_compiler.columns import Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
+from udf_compiler.cpu_time import working_on
 from udf_compiler.environment import file_state
 from udf_compiler.inlined import Inlined, inlined_of
 from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
@@ -70,7 +71,8 @@ class UdfTracer:
             return [Column(r, t, c.nullable) for r, t, c in zip(results, types, earlier, strict=True)]
         kind = kind_of(udf["evalType"], udf["name"])
         check_types(udf["name"], types)
-        values = self._values(kind, loop, udf, notes)
+        with working_on(udf["name"]):
+            values = self._values(kind, loop, udf, notes)
         for result, value in zip(results, values, strict=True):
             loop.append(result, value)
         loop.close()
@@ -80,10 +82,11 @@ class UdfTracer:
     def map(self, udf: dict[str, Any], results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
         """Adds the loop of a map: the columns `results`, and whether it leaves rows out, and so makes `domain`."""
         kind = map_kind_of(udf["evalType"], udf["name"])
-        call = self._call(kind, self._columns.loop(udf["name"]), udf, notes)
-        fields = udf["returnType"]["fields"]
-        check_types(call.place, [field["type"] for field in fields])
-        loop, values = kind.rows(call, kind.call(call), fields)
+        with working_on(udf["name"]):
+            call = self._call(kind, self._columns.loop(udf["name"]), udf, notes)
+            fields = udf["returnType"]["fields"]
+            check_types(call.place, [field["type"] for field in fields])
+            loop, values = kind.rows(call, kind.call(call), fields)
         check_nullable(call, fields, values)
         self.kept += call.kept
         columns = []
@@ -259,7 +262,8 @@ class UdfTracer:
             raise refusal("SW953", what="cascade below a join", udf=udf["name"], why="another function takes its result")
         if (udf["payload"], udf["evalType"]) in self._wrapped:  # the other UDF gets the prepared Series, of objects where NaN
             raise refusal("SW269", call.place)
-        result = kind.call(call)
+        with working_on(udf["name"]):
+            result = kind.call(call)
         self.kept += call.kept
         return kind.hand_on(result, call.place)
 

@@ -1,7 +1,7 @@
 """The intermediate representation: typed loops over row domains. Start at `program`, then `ops`, then `text`."""
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.build import LoopBuilder, ProgramBuilder, Value
+from sparkweld.ir.build import LoopBuilder, ProgramBuilder, Value, Work, counted
 from sparkweld.ir.evaluate import Result, evaluate
 from sparkweld.ir.merges import Groups, Key, Merge
 from sparkweld.ir.program import ROWS, Append, Input, Let, Loop, Program
@@ -11,5 +11,5 @@ from sparkweld.ir.verify import verify
 
 __all__ = [
     "ROWS", "Append", "ConstantBlock", "Groups", "Input", "Key", "Let", "Loop", "LoopBuilder", "Merge", "Program",
-    "ProgramBuilder", "Result", "Type", "Value", "evaluate", "parse_program", "print_program", "verify",
+    "ProgramBuilder", "Result", "Type", "Value", "Work", "counted", "evaluate", "parse_program", "print_program", "verify",
 ]  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from sparkweld.errors import VerifyError
 from sparkweld.ir.merges import Groups, Key, Merge
@@ -21,6 +23,36 @@ class Value:
     id: int
     type: Type
     loop: LoopBuilder
+
+
+@dataclass(slots=True)
+class Work:
+    """Counts the values that a frontend asks loops for, equal ones too: a function may work for hours to make few values.
+
+    `refuse` raises for every value past the limit, so that code which catches the first exception gets no further.
+    """
+
+    limit: int
+    refuse: Callable[[], NoReturn]
+    done: int = 0
+
+    def one_more(self) -> None:
+        self.done += 1
+        if self.done > self.limit:
+            self.refuse()
+
+
+_WORK: ContextVar[Work | None] = ContextVar("sparkweld_work", default=None)
+
+
+@contextmanager
+def counted(work: Work) -> Iterator[None]:
+    """Counts what the block asks loops for."""
+    token = _WORK.set(work)
+    try:
+        yield
+    finally:
+        _WORK.reset(token)
 
 
 class LoopBuilder:
@@ -102,6 +134,9 @@ class LoopBuilder:
         """`op` applied to values of this loop; the same value again when it was emitted before."""
         if any(a.loop is not self for a in args):
             raise VerifyError(f"{op.name} in loop {self.name!r} got a value of another loop")
+        work = _WORK.get()
+        if work is not None:
+            work.one_more()
         let = Let(op, tuple(a.id for a in args))
         if let not in self._known:
             self._types.append(op.infer(*(a.type for a in args)))
@@ -218,4 +253,4 @@ class ProgramBuilder:
         return verify(Program(self.name, self.inputs, tuple(self.loops), tuple(outputs)))
 
 
-__all__ = ["Call", "LoopBuilder", "ProgramBuilder", "Value"]
+__all__ = ["Call", "LoopBuilder", "ProgramBuilder", "Value", "Work", "counted"]

@@ -24,9 +24,12 @@ from udf_compiler.scalar.lists import as_list
 from udf_compiler.scalar.numpy_scalars import numpy_scalar
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
-from udf_compiler.trace.session import attempt, refuse, refuse_again
+from udf_compiler.trace.session import TOO_MUCH, attempt, refuse, refuse_again, refuse_work
 
 _Made = tuple[str, tuple[str, ...]]
+
+#: More characters than this: a region holds those of the functions that it calls, once for each call.
+_MOST_TEXT = 1 << 20
 
 
 def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -151,11 +154,16 @@ def _made(
 
     def build(unroll: bool) -> _Made:
         graph, kinds = GraphBuilder(Machine(function, unroll, _called, _reduced, reduction), outer, regions).build(variables)
-        return print_graph(graph), kinds
+        text = print_graph(graph)
+        if len(text) > _MOST_TEXT:
+            refuse_work(f"a program of {len(text):,} characters", f"{_MOST_TEXT:,}")
+        return text, kinds
 
     rolled = attempt(lambda: build(False))
     if not isinstance(rolled, Refusal):
         return rolled
+    if rolled.code in TOO_MUCH:
+        refuse_again(rolled)
     unrolled = attempt(lambda: build(True))
     return refuse_again(rolled) if isinstance(unrolled, Refusal) else unrolled
 
@@ -167,7 +175,7 @@ def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     found = attempt(lambda: call_region(function, args, kwargs))
     if not isinstance(found, Refusal):
         return found
-    return refuse_again(found) if found.code == "SW285" else function(*args, **kwargs)
+    return refuse_again(found) if found.code in ("SW285", *TOO_MUCH) else function(*args, **kwargs)
 
 
 def _result(text: str, kinds: tuple[str, ...], values: Sequence[Any]) -> Any:

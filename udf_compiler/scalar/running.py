@@ -8,7 +8,7 @@ from typing import Any
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
 from udf_compiler.scalar.paths import Explorer, Node, explorer
-from udf_compiler.trace.session import attempt, refuse_again
+from udf_compiler.trace.session import TOO_MUCH, attempt, refuse_again
 
 #: Paths up to which a tree is tried first. A tree is vectorised and a region is not.
 _FEW = 16
@@ -54,5 +54,7 @@ def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool) -> Node:
     regions = attempt(lambda: explored(Explorer(loop, handled, regions={})))
     if not isinstance(regions, Refusal):
         return regions
+    if regions.code in TOO_MUCH:
+        refuse_again(regions)
     many = attempt(lambda: explored(Explorer(loop, handled))) if few.code == "SW290" else few
     return many if not isinstance(many, Refusal) else refuse_again(regions if few.code in _LIMITS else few)

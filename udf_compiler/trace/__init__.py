@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sparkweld.errors import InternalError, Refusal, SparkWeldError
-from sparkweld.ir import LoopBuilder
+from sparkweld.ir import LoopBuilder, Work, counted
 from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.frame import TracedFrame
 from udf_compiler.trace.series import TracedSeries
-from udf_compiler.trace.session import Session, check_size, place_of, refuse, running
+from udf_compiler.trace.session import WORK_LIMIT, Session, check_size, place_of, refuse, refuse_work, running
 
 
 def trace(
@@ -44,7 +44,8 @@ def trace(
     session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers, groups, batches)
     for value in (*args, *(kwargs or {}).values()):
         value.shared = True
-    with running(session):
+    work = Work(WORK_LIMIT, lambda: refuse_work(f"more than {WORK_LIMIT:,} operations", f"{WORK_LIMIT:,}"))
+    with running(session), counted(work):
         try:
             result = RowLoops(loop, handlers).run(lambda: function(*args, **(kwargs or {})))
             check_size(loop)

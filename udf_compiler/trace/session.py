@@ -20,6 +20,12 @@ _T = TypeVar("_T")
 #: More values than this in a loop: the function is unrolled into a kernel that is not worth compiling.
 NODE_LIMIT = 20_000
 
+#: More operations than this in one trace, equal ones counted each time: helpers that call helpers twice double with each level.
+WORK_LIMIT = 100_000
+
+#: Refusals after which no other way to compile the function is tried: it would cost as much again.
+TOO_MUCH = ("SW287",)
+
 _OURS = tuple(f"{os.sep}{name}{os.sep}" for name in ("udf_compiler", "sparkweld"))
 _LIBRARIES = ("numpy", "pandas", "functools", "contextlib")
 
@@ -113,6 +119,12 @@ def check_size(loop: LoopBuilder) -> None:
     """Refuses (SW258) when the loop has grown past the limit."""
     if len(loop.body) > NODE_LIMIT:
         refuse("SW258", limit=f"{NODE_LIMIT:,}")
+
+
+def refuse_work(size: str, limit: str) -> NoReturn:
+    """Refuses (SW287) a function whose helpers, inlined, make too much."""
+    session = current()
+    refuse("SW287", at=session.place, function=session.place, size=size, limit=limit)
 
 
 def place_of(error: BaseException) -> str:

@@ -1,0 +1,106 @@
+"""Budgets of a compile: inlined operations and CPU time, and what one function's use of them leaves to others."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
+from tests.test_service import Child
+from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.protocol import Message
+from udf_compiler.service import Service
+
+
+def of_levels(depth, leaf, twice):
+    """A function that calls a helper twice, which calls another one twice ..., `depth` levels deep."""
+    lines = [f"def h0(x):\n    return {leaf}"]
+    lines += [f"def h{level}(x):\n    return {twice.replace('h', f'h{level - 1}')}" for level in range(1, depth + 1)]
+    scope: dict[str, object] = {}
+    exec("\n".join([*lines, f"def f(x):\n    return h{depth}(x)"]), scope)
+    return scope["f"]
+
+
+PLAIN, BRANCHES = "x * 0.5 + 1.0", "x * 0.5 + 1.0 if x > 0.0 else x"
+SAME, OTHERS = "h(x) + h(x)", "h(x) + h(x * 0.25)"
+
+
+@pytest.mark.parametrize(("kind", "leaf", "twice"), [(200, PLAIN, SAME), (100, PLAIN, OTHERS), (100, BRANCHES, OTHERS)])
+def test_helpers_that_call_helpers_twice(kind, leaf, twice):
+    """Twenty levels would take hours; four are compiled as before."""
+    step = python_step(r=udf(0, "a", evalType=kind))
+    started = time.process_time()
+    reply = compile_pipeline(request(step), [payload(of_levels(20, leaf, twice))])
+    assert time.process_time() - started < 20
+    refusal = reply["refusals"][0]
+    assert (refusal["code"], refusal["udf"]) == ("SW287", "f")
+    assert "100,000" in refusal["message"] or "1,048,576" in refusal["message"]
+    function, x = of_levels(4, leaf, twice), np.linspace(-3, 3, 7)
+    found = run_reply(compile_pipeline(request(step), [payload(function)]), {"a": x})["r"]
+    assert found.tolist() == [function(v) for v in x.tolist()]
+
+
+def local_functions():
+    """Functions that are pickled whole, so that reading them imports nothing."""
+
+    def endless(x: pd.Series) -> pd.Series:
+        total = 0
+        while total > -1:
+            total += 1
+        return x + total
+
+    def searched(most):
+        """Runs when the function that holds its result is read, and twice catches what should end it."""
+        caught = total = 0
+        while total > -1:
+            try:
+                total += sum(range(100))
+            except BaseException:
+                caught += 1
+                if caught > 2:
+                    raise
+        return total
+
+    class Held:
+        def __reduce__(self):
+            return searched, (3,)
+
+    held = Held()
+
+    def stubborn(x: pd.Series) -> pd.Series:
+        return x + held
+
+    def doubled(x: pd.Series) -> pd.Series:
+        return x * 2.0
+
+    return endless, stubborn, doubled
+
+
+ENDLESS, STUBBORN, DOUBLED = local_functions()
+
+
+@pytest.mark.parametrize("function", [ENDLESS, STUBBORN])
+def test_a_function_that_uses_up_its_cpu_time_is_named_and_others_are_answered(tmp_path, function):
+    child = Child(tmp_path)
+    try:
+        child.ask([payload(DOUBLED)], **request(python_step(r=udf(0, "a", name="first"))))  # what is imported for the first one
+        step = python_step(r=udf(0, "a", name="good"), q=udf(1, "a", name="bad"))
+        header = request(step, outputs=("r", "q"))
+        reply = child.ask([payload(DOUBLED), payload(function)], **header, cpuMs=700).header
+        assert [(r["code"], r["udf"]) for r in reply["refusals"]] == [("SW408", "bad")] and reply["retire"]
+        assert "0.7 s" in reply["refusals"][0]["message"]
+        again = child.ask([payload(DOUBLED)], **request(python_step(r=udf(0, "a", name="good"))), cpuMs=20_000)
+        assert again.header["status"] == "ok" and "retire" not in again.header
+    finally:
+        child.stop()
+
+
+def test_the_limit_is_no_part_of_a_request():
+    service = Service()
+    header = request(python_step(r=udf(0, "a")))
+    for limit in (10_000, 20_000):
+        assert service.answer(Message({**header, "id": 1, "cpuMs": limit}, (payload(DOUBLED),)))[0]["status"] == "ok"
+    assert len(service._replies._replies._values) == 1

@@ -1,0 +1,86 @@
+"""Ends a request that has used up its CPU time, wherever in the user's code it is, and names the function that it worked on.
+
+A function may compute for hours while it is read or traced, or on the rows of a trial. The process is not killed for that: an
+exception is raised in the thread that answers, the request is refused, and the JVM starts another service at its leisure.
+CPU time and not wall time: on a busy machine a function that is no trouble waits for a processor for seconds.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+#: The exception is raised again after so many seconds of CPU time, for code that catches everything.
+_AGAIN_SECONDS = 0.25
+
+
+class OutOfTime(BaseException):
+    """The request has used up its CPU time. No `Exception`, so that user code seldom catches it."""
+
+
+_WORKING_ON: ContextVar[list[str] | None] = ContextVar("sparkweld_working_on", default=None)
+
+
+@contextmanager
+def working_on(udf: str) -> Iterator[None]:
+    """The block works for the function `udf`, as the request calls it."""
+    names = _WORKING_ON.get()
+    if names is None:
+        yield
+        return
+    depth = len(names)
+    names.append(udf)
+    try:
+        yield
+    except Exception:  # not OutOfTime: whoever catches that asks for the name
+        del names[depth:]
+        raise
+    del names[depth:]
+
+
+class CpuLimit:
+    """The limit of one request. `function`: the innermost function that the request worked on when it ran out of time."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self.milliseconds = milliseconds
+        self._names: list[str] = []
+
+    @property
+    def function(self) -> str | None:
+        return self._names[-1] if self._names else None
+
+    @contextmanager
+    def enforced(self) -> Iterator[None]:
+        """Raises OutOfTime inside of the block. Does nothing without a limit, or in another thread than the main one."""
+        token = _WORKING_ON.set(self._names)
+        try:
+            if self.milliseconds <= 0 or threading.current_thread() is not threading.main_thread():
+                yield
+            else:
+                with _timer(self.milliseconds / 1000):
+                    yield
+        finally:
+            _WORKING_ON.reset(token)
+
+
+@contextmanager
+def _timer(seconds: float) -> Iterator[None]:
+    end = time.thread_time() + seconds
+
+    def check(*_: Any) -> None:
+        if time.thread_time() >= end:  # the timer counts all threads: one that imports Numba is no fault of the request
+            raise OutOfTime
+
+    signal.signal(signal.SIGPROF, check)
+    signal.siginterrupt(signal.SIGPROF, False)  # C libraries need not know of interrupted calls
+    try:
+        signal.setitimer(signal.ITIMER_PROF, seconds, _AGAIN_SECONDS)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)  # by default, one that comes late would end the process
