@@ -31,14 +31,14 @@ def program_for(master, tmp_path):
     return f"PATH = {path!r}\nspark = session({master!r})\n{QUERY}\nreport(**off_and_on(spark, query))"
 
 
-#: For executors alone, which Spark's worker gives this variable, no Python finds llvmlite or Numba.
+#: For children of executors alone, which Spark's worker gives this variable, no Python finds llvmlite or Numba.
 WITHOUT_NUMBA = """
 import os, sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ("llvmlite", "numba"):
             raise ModuleNotFoundError(f"no {name} on executors", name=name)
-if "SPARK_LOG_URL_STDERR" in os.environ:
+if b"SPARK_LOG_URL_STDERR" in open(f"/proc/{os.getppid()}/environ", "rb").read():
     sys.meta_path.insert(0, Missing())
 """
 

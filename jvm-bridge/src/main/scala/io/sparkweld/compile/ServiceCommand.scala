@@ -1,10 +1,12 @@
 package io.sparkweld.compile
 
+import java.io.File
 import java.util.{Map => JMap}
 
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.SparkWeldConf
+import io.sparkweld.support.{PythonLaunch, WarnOnce}
 
 import org.apache.spark.SparkConf
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
@@ -16,15 +18,23 @@ import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 final case class ServiceCommand(python: String, environment: Map[String, String]) {
 
   /**
-   * The variables of the child beyond this JVM's own: the workers' import path first, then the paths that the conf
-   * adds.
+   * The environment of the child: what it may see of this JVM's and of the workers' variables, the workers' import path without
+   * what is not safe to import from, and the paths that the conf adds.
    */
   def variables(conf: SparkConf): Map[String, String] = {
-    val added = SparkWeldConf.CompilePythonPath.get(conf).toSeq
-    val path = SparkInternals.servicePythonPath(python, environment.get("PYTHONPATH"), added)
+    val path = SparkInternals.servicePythonPath(python, environment.get("PYTHONPATH"))
+    val folder = Option.when(SparkInternals.isLocal(conf))(PythonLaunch.workingDirectory)
+    val workers = PythonLaunch.entries(path, folder)
+    val added = SparkWeldConf.CompilePythonPath.get(conf).toSeq.flatMap(PythonLaunch.entries(_, Some(PythonLaunch.workingDirectory)))
+    val safe = PythonLaunch.safeEntries(workers ++ added)
+    val ignored = (workers ++ added).filterNot(safe.contains)
+    if (ignored.nonEmpty) {
+      WarnOnce(s"path:$ignored", s"SparkWeld: the compile service imports nothing from ${ignored.mkString(", ")}, which is on the " +
+        "import path of Python and is missing, or every user of this machine can write there.")
+    }
     val cache = SparkWeldConf.CacheDir.get(conf).map("SPARKWELD_CACHE_DIR" -> _)
-    Map("PYTHONHASHSEED" -> "0") ++ environment ++ cache ++ Map(
-      "PYTHONPATH" -> path,
+    PythonLaunch.ofProcess(sys.env) ++ Map("PYTHONHASHSEED" -> "0") ++ PythonLaunch.ofJob(environment) ++ cache ++ Map(
+      "PYTHONPATH" -> safe.mkString(File.pathSeparator),
       "SPARKWELD_CACHE_MAX_BYTES" -> SparkWeldConf.CacheMaxBytes.get(conf).toString)
   }
 }

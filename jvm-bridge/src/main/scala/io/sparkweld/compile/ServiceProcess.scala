@@ -1,7 +1,7 @@
 package io.sparkweld.compile
 
 import java.io.{BufferedInputStream, BufferedOutputStream, BufferedReader, InputStreamReader}
-import java.io.{DataInputStream, DataOutputStream, File, IOException}
+import java.io.{DataInputStream, DataOutputStream, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, Executors, ExecutionException, TimeUnit, TimeoutException}
 import java.util.concurrent.atomic.AtomicLong
@@ -11,19 +11,23 @@ import scala.util.control.NonFatal
 
 import com.fasterxml.jackson.databind.node.ObjectNode
 
+import io.sparkweld.support.{PythonLaunch, SafeFiles}
+
 import org.apache.spark.internal.Logging
 
 /**
- * One running `PYTHON -m udf_compiler.service`. A thread reads replies, another drains standard error into the debug
+ * One running `PYTHON -m udf_compiler.service`, in an empty folder of its own. `variables`: its environment. A thread reads replies, another drains standard error into the debug
  * log and keeps its tail for messages. The child ends when its standard input closes, so it cannot outlive this JVM.
  */
 final class ServiceProcess(python: String, variables: Map[String, String]) extends Logging {
-  private val process: Process = {
-    val builder = new ProcessBuilder(python, "-m", "udf_compiler.service")
-    variables.foreach { case (name, value) => builder.environment().put(name, value) }
-    builder.directory(new File(System.getProperty("java.io.tmpdir")))
-    builder.start()
-  }
+  private val folder = SafeFiles.newPrivateFolder()
+  private val process: Process =
+    try PythonLaunch.builder(python, Seq("-m", "udf_compiler.service"), variables, folder).start()
+    catch {
+      case problem: IOException =>
+        SafeFiles.delete(folder)
+        throw problem
+    }
   private val output = new DataOutputStream(new BufferedOutputStream(process.getOutputStream, 1 << 16))
   private val waiting = new ConcurrentHashMap[Long, CompletableFuture[Frame]]()
   private val nextId = new AtomicLong()
@@ -102,6 +106,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
       } catch { case NonFatal(problem) => endReason(problem) }
     ended = Some(reason)
     process.destroyForcibly()
+    SafeFiles.delete(folder)
     waiting.values().forEach(reply => reply.completeExceptionally(new ServiceFailure(reason)))
   }
 

@@ -2,8 +2,10 @@ package io.sparkweld.nativelib
 
 import java.io.{File, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
-import java.nio.file.{Files, Paths}
+import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.TimeUnit
+
+import io.sparkweld.support.{PythonLaunch, SafeFiles}
 
 /** Finds llvmlite's shared library in a Python installation, without importing llvmlite. */
 private[nativelib] object LlvmliteLocator {
@@ -29,13 +31,26 @@ private[nativelib] object LlvmliteLocator {
     if (!Files.isRegularFile(Paths.get(path))) {
       throw new NativeError(s"the llvmlite of $python has no library: $path is missing; reinstall llvmlite")
     }
+    if (!SafeFiles.isSafe(Paths.get(path))) {
+      throw new NativeError(s"every user of this machine may replace $path; change the mode of the file or the folder it is in")
+    }
     path
   }
 
   private def run(python: String, limitSeconds: Long): String = {
+    val folder =
+      try SafeFiles.newPrivateFolder()
+      catch { case e: IOException => throw new NativeError(s"cannot look for llvmlite: ${e.getMessage}", e) }
+    try run(python, limitSeconds, folder)
+    finally SafeFiles.delete(folder)
+  }
+
+  private def run(python: String, limitSeconds: Long, folder: Path): String = {
+    val path = PythonLaunch.entries(sys.env.getOrElse("PYTHONPATH", ""), Some(PythonLaunch.workingDirectory))
+    val variables = PythonLaunch.ofProcess(sys.env) + ("PYTHONPATH" -> PythonLaunch.safeEntries(path).mkString(File.pathSeparator))
     val process =
       try {
-        new ProcessBuilder(python, "-c", Script)
+        PythonLaunch.builder(python, Seq("-c", Script), variables, folder)
           .redirectErrorStream(true)
           .redirectInput(new File("/dev/null"))
           .start()

@@ -7,6 +7,8 @@ import java.util.HexFormat
 
 import scala.collection.mutable
 
+import io.sparkweld.support.SafeFiles
+
 /**
  * Links object code into this process with the LLJIT of llvmlite's shared library.
  *
@@ -55,7 +57,7 @@ object NativeRuntime {
   /**
    * The process's runtime, started by the first call.
    *
-   * `llvmliteHint` is tried first when that file exists on this host; otherwise, or when it cannot be used, `pythonExec`
+   * `llvmliteHint` is tried first when that file exists on this host and no other user can have put it there; otherwise, or when it cannot be used, `pythonExec`
    * is asked where its llvmlite is. Throws NativeError; the same hint then fails at once ever after, another hint is
    * tried anew.
    */
@@ -75,7 +77,7 @@ object NativeRuntime {
 
   private def start(hint: Option[String], pythonExec: => String): NativeRuntime = {
     Shim.load()
-    val hinted = hint.filter(path => Files.isRegularFile(Paths.get(path)))
+    val hinted = hint.filter(path => Files.isRegularFile(Paths.get(path)) && SafeFiles.isSafe(Paths.get(path)))
     try {
       hinted match {
         case Some(path) => open(path)

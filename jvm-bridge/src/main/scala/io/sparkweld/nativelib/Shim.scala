@@ -4,6 +4,8 @@ import java.io.IOException
 import java.nio.file.{Files, Path, Paths}
 import java.util.Locale
 
+import io.sparkweld.support.SafeFiles
+
 /**
  * The native methods of the C sources, and the loading of its library.
  *
@@ -134,7 +136,7 @@ private[sparkweld] object Shim {
         "build the bridge on this platform (python jvm-bridge/build.py)")
     }
     val folder =
-      try Files.createTempDirectory("sparkweld-") // readable by this user only
+      try SafeFiles.newPrivateFolder()
       catch { case e: IOException => throw cannotExtract(System.getProperty("java.io.tmpdir"), e) }
     val file = folder.resolve(LibraryName)
     try {

@@ -53,13 +53,19 @@ object SparkInternals {
   def killTaskIfInterrupted(context: TaskContext): Unit = context.killTaskIfInterrupted()
 
   /**
-   * The import path of a compile service: Spark's own Python sources, where SPARK_HOME has them, then the user's. When
+   * The import path of workers, as this JVM would have it: Spark's own Python sources, where SPARK_HOME has them, then the user's. When
    * Spark was installed by pip into this very Python, its sources are importable anyway, and four times faster than
    * from the zip.
    */
-  def servicePythonPath(python: String, userPath: Option[String], more: Seq[String]): String = {
+  def servicePythonPath(python: String, userPath: Option[String]): String = {
     val spark = if (sys.env.get("SPARK_HOME").exists(isInstalledIn(python, _))) Nil else Seq(PythonUtils.sparkPythonPath)
-    PythonUtils.mergePythonPaths(spark ++ userPath ++ sys.env.get("PYTHONPATH") ++ more: _*)
+    PythonUtils.mergePythonPaths(spark ++ userPath ++ sys.env.get("PYTHONPATH"): _*)
+  }
+
+  /** Whether the workers are started by this JVM, or one like it on this machine, in its own working directory. */
+  def isLocal(conf: SparkConf): Boolean = {
+    val master = conf.get("spark.master", "")
+    master == "local" || master.startsWith("local[")
   }
 
   private def isInstalledIn(python: String, sparkHome: String): Boolean = {

@@ -1,0 +1,64 @@
+package io.sparkweld.support
+
+import java.io.{IOException, UncheckedIOException}
+import java.nio.file.{Files, LinkOption, Path, Paths}
+
+import scala.jdk.CollectionConverters._
+import scala.util.control.NonFatal
+
+/** Tells which files and folders no other local user can have put where they are. */
+object SafeFiles {
+  private val OthersMayWrite = 2
+  private val Sticky = 512
+  private val Root = 0
+
+  /** This process's user. */
+  private lazy val own: Int =
+    try Files.getAttribute(Paths.get("/proc/self"), "unix:uid").asInstanceOf[Int]
+    catch { case NonFatal(_) => Files.getAttribute(Paths.get(System.getProperty("user.home")), "unix:uid").asInstanceOf[Int] }
+
+  /**
+   * Whether only users that own a folder above `path` decide what it is. False for a folder in which everybody may write, for what
+   * is missing (somebody may still create it), and for another user's file or link in a folder in which everybody may write.
+   */
+  def isSafe(path: Path): Boolean =
+    try {
+      val named = path.toAbsolutePath.normalize
+      val real = named.toRealPath()
+      (mode(real) & OthersMayWrite) == 0 && settled(named) && settled(real)
+    } catch { case _: IOException | _: UnsupportedOperationException | _: SecurityException => false }
+
+  /**
+   * A new, empty folder that only this user may enter, in `java.io.tmpdir`. Throws IOException when there is no such folder, or
+   * anybody may rename what is in it.
+   */
+  def newPrivateFolder(): Path = {
+    val folder = Files.createTempDirectory("sparkweld-") // mode 0700
+    if (isSafe(folder)) folder
+    else {
+      Files.deleteIfExists(folder)
+      throw new IOException(s"every user of this machine may rename files in ${folder.getParent}: set -Djava.io.tmpdir to another " +
+        "folder, or give that one the sticky bit (chmod +t)")
+    }
+  }
+
+  /** Deletes a folder and what is in it, as far as it can. */
+  def delete(folder: Path): Unit =
+    try {
+      val all = Files.walk(folder)
+      try all.iterator().asScala.toSeq.reverse.foreach(Files.deleteIfExists)
+      finally all.close()
+    } catch { case _: IOException | _: UncheckedIOException => () } // somebody else cleans this folder, too
+
+  /** Whether no component of `path` is in a folder in which everybody may write, unless it is ours and others cannot rename it. */
+  private def settled(path: Path): Boolean =
+    Iterator.iterate(path)(_.getParent).takeWhile(_.getParent != null).forall { at =>
+      val above = mode(at.getParent)
+      (above & OthersMayWrite) == 0 || ((above & Sticky) != 0 && Set(Root, own)(attribute(at, "uid")))
+    }
+
+  private def mode(path: Path): Int = attribute(path, "mode")
+
+  private def attribute(path: Path, name: String): Int =
+    Files.getAttribute(path, s"unix:$name", LinkOption.NOFOLLOW_LINKS).asInstanceOf[Int]
+}

@@ -1,0 +1,110 @@
+"""Modules that another user plants where everybody may write: nothing that the plugin starts imports them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.drivers import ROOT, run_driver, warnings
+
+pytestmark = pytest.mark.slow
+
+#: Runs in the place of a module: says so, and then is what it stands for, so that no other process of this machine is harmed.
+PLANTED = """
+import importlib.machinery, importlib.util, os, sys
+with open({ran!r}, "a") as file:
+    file.write({place!r} + " " + __name__ + "\\n")
+here = os.path.dirname(os.path.abspath(__file__))
+here = os.path.dirname(here) if __name__.endswith("__init__") or hasattr(sys.modules[__name__], "__path__") else here
+others = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]
+spec = importlib.machinery.PathFinder.find_spec(__name__, others)
+if spec is not None:
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[__name__] = module
+    spec.loader.exec_module(module)
+"""
+OF_PYTHON = ("queue", "json", "signal", "threading", "contextlib", "sitecustomize", "usercustomize")
+OF_OURS = ("numba", "llvmlite", "numpy", "pandas", "sparkweld", "udf_compiler", "encodings")
+
+QUERY = """
+@pandas_udf("double")
+def f(x: pd.Series) -> pd.Series:
+    return x * 3.5
+spark.range(0, 2000, 1, 1).selectExpr("cast(id as double) as x").write.parquet(PATH)
+frame = spark.read.parquet(PATH).select(f("x").alias("r"))
+report(rows=rows(frame), **measured(frame))
+"""
+
+#: The environment of the compile service.
+VARIABLES = """
+from pathlib import Path
+service, = (p for p in Path("/proc").glob("[0-9]*") if b"udf_compiler.service" in (p / "cmdline").read_bytes()
+            and (p / "stat").read_text().rpartition(")")[2].split()[1] == str(spark._jvm.java.lang.ProcessHandle.current().pid()))
+variables = [line.partition("=") for line in (service / "environ").read_text().split("\\0") if line]
+report(variables={name: value for name, _, value in variables})
+"""
+
+
+@pytest.fixture
+def ran(tmp_path):
+    """Where planted modules say that they ran."""
+    return tmp_path / "ran"
+
+
+def plant(place: Path, ran: Path, *names: str) -> list[Path]:
+    source = PLANTED.format(ran=str(ran), place=str(place))
+    made = [place / f"{name}.py" for name in names]
+    for path in made:
+        path.write_text(source)
+    return made
+
+
+def open_to_all(place: Path, ran: Path) -> Path:
+    """A folder like /tmp, full of planted modules and packages."""
+    place.mkdir()
+    plant(place, ran, *OF_PYTHON)
+    for name in OF_OURS:
+        (place / name).mkdir()
+        plant(place / name, ran, "__init__")
+    place.chmod(0o1777)
+    return place
+
+
+def test_no_planted_module_runs(tmp_path, ran):
+    """Not from the temporary folder of the JVM, and not from what is on the import path and open to all. No secret reaches the
+    service, and no variable that loads code."""
+    temporary, on_path = open_to_all(tmp_path / "temporary", ran), open_to_all(tmp_path / "path", ran)
+    program = f"PATH = {str(tmp_path / 't')!r}\nspark = session()\n{QUERY}{VARIABLES}"
+    done = run_driver(
+        program,
+        env={"AWS_SECRET_ACCESS_KEY": "hidden", "OF_THE_JVM": "hidden"},
+        conf={
+            "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={temporary}",
+            "spark.executorEnv.PYTHONPATH": f"{tmp_path}/missing:{on_path}::{ROOT}",
+            "spark.executorEnv.NUMBA_CACHE_DIR": str(on_path),
+            "spark.executorEnv.PYTHONSTARTUP": str(on_path / "json.py"),
+            "spark.executorEnv.DB_PASSWORD": "hidden",
+            "spark.executorEnv.FACTOR": "shown",
+        },
+    )
+    assert not ran.exists(), ran.read_text()
+    assert done.facts["rows"] == [[x * 3.5] for x in range(2000)]
+    assert done.facts["operators"][0]["kernelBatches"] == 1
+    assert any(str(on_path) in line for line in warnings(done)), warnings(done)
+    assert done.facts["variables"]["FACTOR"] == "shown"
+    assert "hidden" not in done.facts["variables"].values()
+    assert not {"NUMBA_CACHE_DIR", "PYTHONSTARTUP"} & set(done.facts["variables"])
+    assert [path.name for path in temporary.iterdir() if path.name.startswith("sparkweld-")] == []
+
+
+def test_shared_folders_of_this_machine(tmp_path, ran):
+    """With the settings of a user: what everybody can put into these folders is not imported."""
+    planted = [path for place in ("/tmp", "/var/tmp", "/dev/shm") for path in plant(Path(place), ran, "queue", "bisect")]
+    try:
+        done = run_driver(f"PATH = {str(tmp_path / 't')!r}\nspark = session()\n{QUERY}")
+    finally:
+        for path in planted:
+            path.unlink()
+    assert not ran.exists(), ran.read_text()
+    assert done.facts["operators"][0]["kernelBatches"] == 1
