@@ -359,7 +359,7 @@ def shares(n):
     total = 0
     while n > 0:
         n -= 1
-        total += sum(0.5 if i == 1 else i for i in range(n))
+        total += len([lambda i=i: i for i in range(n)])
     return total
 
 

@@ -24,7 +24,7 @@ from udf_compiler.trace.session import Session, running
 
 NAMES = "abcdefgh"
 
-FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 2.0, 3.0, 7.25, -7.0, 0.1, 2.675, 1.005, 100.0]
+FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 2.0, 3.0, 7.25, -7.0, 0.1, 0.2, 0.3, 2.675, 1.005, 100.0, 1e16, -1e16]
 FLOATS += [1e-310, 1e300, -1e300, math.inf, -math.inf, math.nan, 2.0**52 + 0.5, 2.0**53, 2.0**63, -(2.0**63), 709.9, -745.2]
 VALUES: dict[str, list[Any]] = {  # fmt: skip
     "f64": FLOATS,

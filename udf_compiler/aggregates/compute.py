@@ -160,6 +160,7 @@ class PythonScalar(Traced):
 
     __slots__ = ("scalar", "shared")
     what = "Python value of a reduction"
+    python_kind = "float"  # what is no float has no operators
 
     def __init__(self, scalar: TracedArrow) -> None:
         self.scalar, self.shared = scalar, True

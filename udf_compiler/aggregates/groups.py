@@ -138,6 +138,10 @@ class GroupScalar(Traced):
             return lambda: self
         refuse("SW251", call=f"{self.what}.{name}")
 
+    @property
+    def python_kind(self) -> str:  # type: ignore[override]
+        return {"b": "bool", "i": "int", "f": "float"}.get(self.dtype.kind, "") if self.weak else ""
+
     def converted(self, to: type) -> GroupScalar:
         """``float(x)``, and ``int(x)`` of integers, ``bool(x)`` of bools: the Python object of the same value."""
         if to is float and self.dtype.kind in "if":

@@ -7,7 +7,6 @@ from dataclasses import replace
 from types import BuiltinMethodType
 from typing import Any
 
-from udf_compiler.regions import sums
 from udf_compiler.regions.code import TOTAL, Instruction
 from udf_compiler.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.regions.growing import Growing, current
@@ -15,7 +14,7 @@ from udf_compiler.regions.iteration import ITERATIONS, Elements
 from udf_compiler.regions.machine import Machine, attribute, pop, pop_any
 from udf_compiler.regions.state import UNSET, Cell, Expression, Method, State
 from udf_compiler.regions.texts import fill
-from udf_compiler.scalar import lists
+from udf_compiler.scalar import lists, sums
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.scalar.exceptions import as_python, of_python
 from udf_compiler.scalar.new_lists import listed
@@ -158,7 +157,7 @@ def _yield(machine: Machine, i: Instruction, s: State) -> None:
     if machine.reduction == "list":
         s.variables[TOTAL].append(x)
     elif machine.reduction == "sum":
-        s.variables[TOTAL] = sums.added(s.variables[TOTAL], x)
+        s.variables[TOTAL] = sums.settled(sums.added(s.variables[TOTAL], x))
     elif as_python(bool, x) == (machine.reduction == "any"):
         s.result = machine.reduction == "any"
     s.stack.append(None)

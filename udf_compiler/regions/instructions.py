@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sparkweld.errors import SparkWeldError
-from udf_compiler.regions import sums
 from udf_compiler.regions.calls import CALLS
 from udf_compiler.regions.code import TOTAL, Code, Instruction, names_of
 from udf_compiler.regions.growing import Growing, current
@@ -16,7 +15,7 @@ from udf_compiler.regions.machine import Machine, attribute, look_into, pop, pop
 from udf_compiler.regions.state import UNSET, Caught, Cell, Method, State
 from udf_compiler.regions.tables import is_part, subscript
 from udf_compiler.regions.texts import convert_value, format_value, join_parts, percent
-from udf_compiler.scalar import lists
+from udf_compiler.scalar import lists, sums
 from udf_compiler.scalar.exceptions import as_python, check_exception, of_python
 from udf_compiler.scalar.numbers import make_bool, truth
 from udf_compiler.scalar.paths import explorer

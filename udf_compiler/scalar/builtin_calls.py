@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from udf_compiler.scalar import lists, texts
+from udf_compiler.scalar import lists, sums, texts
 from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.numbers import as_float, as_int, binary, is_number, kind_of, make_bool, make_float, span_of
 from udf_compiler.scalar.numbers import truth as truth_of
@@ -85,10 +85,15 @@ def _len(x: Any) -> Any:
 
 
 def _sum(*args: Any, **kwargs: Any) -> Any:
+    from udf_compiler.trace.series import TracedSeries
+
     if args and lists.is_list(args[0]):
         check_form(lists.sum_, args, kwargs, "sum()")
         return lists.sum_(*args, **kwargs)
-    return as_python(sum, *args, **kwargs)
+    known = len(args) in (1, 2) and len(args) + len(kwargs) <= 2 and kwargs.keys() <= {"start"}
+    if not known or type(args[0]) is TracedSeries:
+        return as_python(sum, *args, **kwargs)
+    return sums.sum_of(*args, **kwargs)
 
 
 def _test(real: Callable[[Any], bool]) -> Callable[[Any], Any]:

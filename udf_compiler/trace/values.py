@@ -56,7 +56,7 @@ _HIDDEN = frozenset(
     """loop value kind kinds has_nat nat_objects twin freq periods span shared new what series column columns array order
     to_array missing maybe pieces names sources offset zone
     _dtype mode pattern call _binary _unary _in_place valid whole guard null fields
-    features matrix""".split()
+    features matrix python_kind""".split()
 )
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -78,6 +78,8 @@ class Traced:
     __array_priority__ = 2000
     __pandas_priority__ = 10_000
     shared: bool = False
+    #: "bool", "int" or "float" where it stands for a Python number of a group; scalars of a row have a `kind`.
+    python_kind: str = ""
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         refuse("SW251", call=f"{name} of a {self.what}")
