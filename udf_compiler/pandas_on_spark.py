@@ -19,6 +19,7 @@ from sparkweld.ir.types import BOOL, F64
 from sparkweld.reasons import refusal
 from udf_compiler.calls.frames import over
 from udf_compiler.calls.series_methods import copy as copy_series
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.results import RowSeries
 from udf_compiler.trace import TracedFrame, TracedSeries
 from udf_compiler.trace.moments import is_moment
@@ -56,7 +57,7 @@ class Columns:
 
         def call(*series: Any) -> Any:
             _unnumber(series[position])
-            return self._column(function(copied(series[position])))
+            return self._column(as_python(function, copied(series[position])))
 
         return call
 
@@ -65,7 +66,7 @@ class Columns:
 
         def call(frame: Any) -> Any:
             _unnumber(frame)
-            result = function(self._taken(frame))
+            result = as_python(function, self._taken(frame))
             return self._column(result) if self.one else self._frame(frame, result)
 
         return call

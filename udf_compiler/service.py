@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any, BinaryIO
 
 from udf_compiler.bounded import Bounded
@@ -95,11 +96,15 @@ class Service:
         key = request_key(message)
         reply = self._replies.get(key)
         if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))):
-            with remembering(self._traces):
-                reply = operation(message)
+            # in a context of its own: no variable that the request sets, and fails to reset, is seen by the next one
+            reply = copy_context().run(self._remembering, operation, message)
             if reply[0].get("status") != "error" and not _lacks_a_file(reply[0]):
                 self._replies.put(key, reply)
         return reply
+
+    def _remembering(self, operation: Callable[[Message], Reply], message: Message) -> Reply:
+        with remembering(self._traces):
+            return operation(message)
 
     def _hello(self, message: Message) -> Reply:
         from udf_compiler.host import describe_host

@@ -8,6 +8,8 @@ from typing import Any
 
 #: Eval types that take all columns as one struct and make rows: mapInPandas, mapInArrow.
 MAPS = frozenset((205, 207))
+#: Eval types of functions of a group: SQL_GROUPED_AGG_PANDAS_UDF, SQL_GROUPED_AGG_ARROW_UDF.
+AGGREGATES = frozenset((202, 252))
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: 
     A function of columns gets `arguments`; one that makes rows gets all of them as one struct. Raises InternalError for
     our own bugs.
     """
+    return _answer(request_of(name, return_type, eval_type, arguments), payload, eval_type)
+
+
+def request_of(name: str, return_type: Any, eval_type: int, arguments: Sequence[Given | Struct]) -> dict[str, Any]:
+    """The request that asks about the function in its first blob."""
     columns = [c for a in arguments for c in (a.columns if isinstance(a, Struct) else (a,))]
     given = list(arguments)
     if eval_type in MAPS:
@@ -61,19 +68,19 @@ def ask(payload: bytes, name: str, return_type: Any, eval_type: int, arguments: 
         step["udfs"][0]["fields"] = outputs
     if eval_type in MAPS:
         step = {"kind": "map", "name": name, "udf": udf, "results": outputs}
-    request = {
-        "op": "compile", "label": name, "inputs": [c.input for c in dict.fromkeys(columns)], "steps": [step], "outputs": outputs,
-        "filtered": False, "conf": {"exact": False, "timezone": "UTC", "ansi": True, "pandas": {}}, "python": {"includes": []},
+    return {
+        "op": "aggregate" if eval_type in AGGREGATES else "compile", "label": name, "steps": [step], "outputs": outputs,
+        "inputs": [c.input for c in dict.fromkeys(columns)], "filtered": False,
+        "conf": {"exact": False, "timezone": "UTC", "ansi": True, "pandas": {}}, "python": {"includes": []},
     }  # fmt: skip
-    return _answer(request, payload, eval_type)
 
 
 def _answer(request: dict[str, Any], payload: bytes, eval_type: int) -> dict[str, Any]:
     from sparkweld.kernels import check_size
-    from udf_compiler.aggregates import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, compile_aggregate
+    from udf_compiler.aggregates import compile_aggregate
     from udf_compiler.pipeline import compile_pipeline
     from udf_compiler.replies import or_refused
 
-    if eval_type in (GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS):
+    if eval_type in AGGREGATES:
         return or_refused(compile_aggregate, request, [payload])
     return compile_pipeline(request, [payload], check_size)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import types
 
-from sparkweld.api.asking import Given, Struct, ask
+from sparkweld.api.asking import Given, Struct, ask, request_of
 from tests.corpus.case import EVAL_TYPES, Case
 from tests.corpus.tables import table
 from tests.helpers.compile_requests import payload
+from udf_compiler.protocol import Message
 
 THEMES = (
     "scoring", "features", "nulls", "cleaning", "text", "parsing", "calendar", "lookups", "branches", "plain", "iterators",
@@ -81,16 +82,26 @@ def column_names(case: Case) -> list[str]:
 def answer(case: Case) -> Answer:
     """Compiles a case for the columns of its table, NULLs as they lie there."""
     returned = spark_type(case.returns)
-    arguments = [
-        _given(case, column) if isinstance(column, str) else Struct(tuple(_given(case, name) for name in column), column)
-        for column in case.columns
-    ]
-    reply = ask(payload(case.function, returned), case.name, returned.jsonValue(), EVAL_TYPES[case.kind], arguments)
+    reply = ask(payload(case.function, returned), case.name, returned.jsonValue(), EVAL_TYPES[case.kind], _arguments(case))
     if reply["status"] == "ok":
         text = reply.get("program") or json.dumps({key: reply[key] for key in ("aggregates", "result")}, indent=1)
         return Answer(case, COMPILED, text, bool(reply["kept"]))
     lines = [f"{r['code']} {r['title']}: {r['message']} ({r['place']}) {r['hint']}" for r in reply["refusals"]]
     return Answer(case, reply["refusals"][0]["code"], "\n".join(lines))
+
+
+def message(case: Case) -> Message:
+    """The same question as the JVM sends it to the compile service."""
+    returned = spark_type(case.returns)
+    header = request_of(case.name, returned.jsonValue(), EVAL_TYPES[case.kind], _arguments(case))
+    return Message({**header, "id": 1}, (payload(case.function, returned),))
+
+
+def _arguments(case: Case) -> list[Given | Struct]:
+    return [
+        _given(case, column) if isinstance(column, str) else Struct(tuple(_given(case, name) for name in column), column)
+        for column in case.columns
+    ]
 
 
 def spark_type(text: str) -> types.DataType:

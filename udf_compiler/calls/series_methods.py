@@ -18,6 +18,7 @@ from udf_compiler.calls.time_conversions import astype as astype_moments
 from udf_compiler.calls.time_conversions import clip as clip_moments
 from udf_compiler.calls.time_conversions import integers_of
 from udf_compiler.scalar.elementwise import apply_function
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.trace import dates, moments
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.lower import cast, constant_of, is_number, operator_call, run_prototype, type_of
@@ -124,7 +125,7 @@ def apply_(s: TracedSeries, func: Any, args: Any = (), *, by_row: Any = "compat"
         return func(s)
     if not callable(func) or isinstance(func, Traced | np.ufunc) or by_row != "compat":
         refuse("SW251", call=f"{call} of {raw(func)}")
-    return apply_function(s, (lambda x: func(x, *args, **kwargs)) if args or kwargs else func, call)
+    return apply_function(s, (lambda x: as_python(func, x, *args, **kwargs)) if args or kwargs else func, call)
 
 
 def transform(s: TracedSeries, func: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
@@ -137,7 +138,7 @@ def transform(s: TracedSeries, func: Any, axis: Any = 0, *args: Any, **kwargs: A
 def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
     if not callable(func):
         refuse("SW262", call="pipe", what=raw(func))
-    return func(s, *args, **kwargs)
+    return as_python(func, s, *args, **kwargs)
 
 
 def copy(s: TracedSeries, deep: bool = True) -> TracedSeries:

@@ -21,6 +21,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.kinds.kind import Call
 from udf_compiler.kinds.state import Frames, Picture
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, moved
 
@@ -125,7 +126,7 @@ def _nothing(function: Callable[[Any], Any], loop: LoopBuilder, place: str) -> N
 
 
 def _started(function: Callable[[Any], Any], batches: Batches, place: str) -> Any:
-    outputs = function(batches)
+    outputs = as_python(function, batches)
     if not isinstance(outputs, Iterator):
         refuse("SW360", at=place, what=f"returns a {type(outputs).__name__}, not an iterator")
     return outputs

@@ -17,6 +17,7 @@ from udf_compiler.calls.arrays import METHODS as ARRAY_METHODS
 from udf_compiler.calls.frames import make_frame
 from udf_compiler.calls.pandas_ import make_series
 from udf_compiler.calls.strings.choose import TracedTexts
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.trace import TracedArray, TracedFrame
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.wrappers import cells_of
@@ -38,9 +39,9 @@ class Predictor:
         """The function of an iterator of batches, with the checked copy of `make_predict_fn`."""
 
         def predict(batches: Any) -> Iterator[Any]:
-            function = make_predict_fn()
+            function = as_python(make_predict_fn)
             for batch in batches:
-                yield _row_by_row(self._result(function(*self._inputs(function, batch))))
+                yield _row_by_row(self._result(as_python(function, *self._inputs(function, batch))))
 
         return predict
 

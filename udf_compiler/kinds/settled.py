@@ -13,6 +13,7 @@ from udf_compiler.kinds.batches import alike, contents
 from udf_compiler.kinds.kind import Call
 from udf_compiler.models.traced import TracedModel
 from udf_compiler.plain_data import is_scalar
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.trace.session import current, refuse_again
 from udf_compiler.trace.values import moved
 
@@ -29,9 +30,9 @@ def settled(call: Call) -> Callable[..., Any]:
     def twice(*args: Any, **kwargs: Any) -> Any:
         second = loop.copy()
         moved_args, moved_kwargs = moved(args, second), moved(kwargs, second)
-        result, before = function(*args, **kwargs), [names.get(name, _MISSING) for names, name, _ in assigned]
+        result, before = as_python(function, *args, **kwargs), [names.get(name, _MISSING) for names, name, _ in assigned]
         current().loop = second
-        again = function(*moved_args, **moved_kwargs)
+        again = as_python(function, *moved_args, **moved_kwargs)
         current().loop = loop
         for (names, name, use), value in zip(assigned, before, strict=True):
             if not _stays(value, names.get(name, _MISSING)):

@@ -127,8 +127,10 @@ def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, 
             refuse("SW285", function=function.__name__)
         running.append(function)
         regions.setdefault("held", []).append((function, outer))  # no other object may get an id that is in a key
-        made = regions[key] = attempt(lambda: _or_error(lambda: _made(function, variables, outer, regions, reduction)))
-        running.pop()
+        try:
+            made = regions[key] = attempt(lambda: _or_error(lambda: _made(function, variables, outer, regions, reduction)))
+        finally:
+            running.pop()
     if isinstance(made, Exception) and not isinstance(made, Refusal):
         if explorer().handled:
             refuse("SW284")  # which of them, and on which rows, a handler must know

@@ -32,7 +32,7 @@ def of_python(error: Exception) -> Exception:
 
 
 def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """A builtin function itself; what it raises counts as the user's, whose call it is."""
+    """A builtin or a function of the user's itself; what the call raises, for wrong arguments too, counts as the user's."""
     try:
         return function(*args, **kwargs)
     except Exception as error:
@@ -47,7 +47,7 @@ def check_exception(error: BaseException) -> None:
         return
     if any(name in text_of(error) for name in _SYMBOLIC):
         refuse("SW299", error=text_of(error))
-    if not getattr(error, _OF_PYTHON, False) and _raised_here(error):
+    if raised_here(error):
         raise InternalError(f"{text_of(error)} while tracing") from error
 
 
@@ -95,8 +95,10 @@ def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__") or "").partition(".")[0]
 
 
-def _raised_here(error: BaseException) -> bool:
-    """Whether the innermost frame of an error is ours."""
+def raised_here(error: BaseException) -> bool:
+    """Whether an error is our bug: its innermost frame is ours, and we did not raise it in Python's place."""
+    if getattr(error, _OF_PYTHON, False):
+        return False
     at = error.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next

@@ -24,7 +24,7 @@ from udf_compiler.scalar.elementwise import element
 from udf_compiler.scalar.exceptions import as_python, text_of
 from udf_compiler.scalar.flow import Flow, flow_of_list
 from udf_compiler.scalar.lists import is_list
-from udf_compiler.scalar.paths import Explorer, Fork, Leaf, Node, exploring, leaves
+from udf_compiler.scalar.paths import Explorer, Fork, Leaf, Node, explore_with, exploring, leaves
 from udf_compiler.scalar.results import finished, series_of_tree
 from udf_compiler.scalar.state import Record
 from udf_compiler.trace.session import place_of, refuse
@@ -73,7 +73,8 @@ class RowLoops:
         def run() -> Any:
             self.position, self.pending, self.driven = 0, None, False
             try:
-                result = function()
+                with exploring(None):  # also ends a row whose function raised: its iterator may live on in a traceback
+                    result = function()
             except _Element as element:
                 return element
             if self.pending is not None:
@@ -133,7 +134,7 @@ class Rows:
 
     def __init__(self, columns: Sequence[Any], single: bool) -> None:
         self._sources, self._single = [element(c, "a loop over a Series") for c in columns], single
-        self._state: tuple[Any, FrameType, Record, Flow | None] | None = None
+        self._state: tuple[Explorer | None, FrameType, Record, Flow | None] | None = None
         self._over = False
 
     def __iter__(self) -> Rows:
@@ -157,17 +158,16 @@ class Rows:
             identity = identity_of(frame.f_code)
             if identity is not None:
                 refuse("SW603", at=identity.place, function=identity.function)
-        scope = exploring(loops.enter())
-        scope.__enter__()
-        self._state = (scope, frame, _record(frame, flow), flow)
+        record = _record(frame, flow)
+        self._state = (explore_with(loops.enter()), frame, record, flow)
         values = tuple(source() for source in self._sources)
         return values[0] if self._single else values
 
     def _end(self, loops: RowLoops) -> None:
         assert self._state is not None
-        scope, frame, record, flow = self._state
+        before, frame, record, flow = self._state
         self._over = True
-        scope.__exit__(None, None, None)
+        explore_with(before)
         record.check()
         if flow is not None:
             loops.pending = (frame, flow)

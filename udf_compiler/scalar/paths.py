@@ -198,14 +198,22 @@ _EXPLORER: ContextVar[Explorer | None] = ContextVar("sparkweld_explorer", defaul
 
 
 @contextmanager
-def exploring(explorer: Explorer) -> Iterator[None]:
-    """Symbolic scalars fork the paths of `explorer` inside the block."""
-    before = _EXPLORER.get()
-    _EXPLORER.set(explorer)
+def exploring(explorer: Explorer | None) -> Iterator[None]:
+    """Symbolic scalars fork the paths of `explorer` inside the block, of None nowhere. Whatever `explore_with` does inside of the
+    block is undone at its end.
+    """
+    before = explore_with(explorer)
     try:
         yield
     finally:
-        _EXPLORER.set(before)
+        explore_with(before)
+
+
+def explore_with(explorer: Explorer | None) -> Explorer | None:
+    """Makes `explorer` the current one until the block of `exploring` around ends; gives the one before."""
+    before = _EXPLORER.get()
+    _EXPLORER.set(explorer)
+    return before
 
 
 def explorer() -> Explorer:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.paths import Explorer, Node, explorer
 from udf_compiler.trace.session import TOO_MUCH, attempt, refuse_again
 
@@ -28,7 +29,7 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
 
         return walk(function, args, kwargs)
     if explorer().regions is None:
-        return function(*args, **kwargs)
+        return as_python(function, *args, **kwargs)
     from udf_compiler.regions.call import call_region
 
     return call_region(function, args, kwargs)

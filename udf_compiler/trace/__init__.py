@@ -6,7 +6,6 @@ Start at `trace`. `series`, `array` and `frame` hold the symbolic values, `lower
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,6 +38,7 @@ def trace(
     no op of the loop shows. `batches`: as `Session` has it. Raises Refusal for anything that is not provably row by row and
     exact, also when the function caught that refusal itself.
     """
+    from udf_compiler.scalar.exceptions import as_python, raised_here
     from udf_compiler.scalar.loops import RowLoops
 
     session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers, groups, batches)
@@ -47,29 +47,22 @@ def trace(
     work = Work(WORK_LIMIT, lambda: refuse_work(f"more than {WORK_LIMIT:,} operations", f"{WORK_LIMIT:,}"))
     with running(session), counted(work):
         try:
-            result = RowLoops(loop, handlers).run(lambda: function(*args, **(kwargs or {})))
+            result = RowLoops(loop, handlers).run(lambda: as_python(function, *args, **(kwargs or {})))
             check_size(loop)
         except Refusal:
             raise session.refused or AssertionError("a refusal that no session saw") from None
-        except SparkWeldError:
+        except (SparkWeldError, KeyboardInterrupt):
             raise
-        except Exception as error:
-            if _raised_here(error):
+        except RecursionError as error:
+            refuse("SW231", at=place_of(error))
+        except BaseException as error:
+            if raised_here(error):
                 raise InternalError(f"{type(error).__name__} while tracing: {error}") from error
             if session.refused is None:
                 refuse("SW261", at=place_of(error), error=f"{type(error).__name__}: {error}")
     if session.refused is not None:
         raise session.refused
     return result
-
-
-def _raised_here(error: Exception) -> bool:
-    """Whether the innermost frame of the error is ours: then it is a bug, not the user's error."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    file = "" if at is None else at.tb_frame.f_code.co_filename
-    return any(f"{os.sep}{package}{os.sep}" in file for package in ("udf_compiler", "sparkweld"))
 
 
 def stand_in(obj: object) -> object | None:

@@ -1,0 +1,143 @@
+"""What the compile service answers depends on the request alone: not on the requests before it, nor on how these ended."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.corpus.runner import cases, expected, message
+from tests.helpers.compile_requests import payload, python_step, request, udf
+from udf_compiler.protocol import Message
+from udf_compiler.service import Service
+
+
+def _counted(x):
+    return sum(str(x).count("1") for _ in range(x))
+
+
+def _holding(x):
+    """An error that refers to itself keeps the frames alive in which it was raised."""
+    held = []
+    try:
+        return _counted(x)
+    except Exception as error:
+        held.append(error)
+        raise
+
+
+def _of_generator(s):
+    return pd.Series(_holding(x) for x in s)
+
+
+def _of_zip(s):
+    rows = zip(s, s, strict=True)
+    return pd.Series([_holding(x) + y for x, y in rows])
+
+
+def _of_map(s):
+    return pd.Series(map(_holding, s))
+
+
+def _left_open(s):
+    rows = iter(s)
+    next(rows)
+    return s
+
+
+def _suspended(s):
+    def elements():
+        with np.errstate(all="raise"):
+            yield from s
+
+    elements = elements()
+    next(elements)
+    return s
+
+
+def _raising(s):
+    return pd.Series([[][x] for x in s])
+
+
+def _recursive(s):
+    return _recursive(s) + 1
+
+
+def _applied_within(s):
+    return s.apply(lambda x: s.apply(abs))
+
+
+def _exits(s):
+    raise SystemExit(3)
+
+
+def _exits_in_a_row(s):
+    return s.apply(lambda x: _exits(x) if x > 3 else x)
+
+
+def _of_two(s, t):
+    return s + t
+
+
+def _applied_of_two(s):
+    return s.apply(_of_two)
+
+
+ODD = (
+    _of_generator, _of_zip, _of_map, _left_open, _suspended, _raising, _recursive, _applied_within, _exits,
+    _exits_in_a_row, _of_two, _applied_of_two,
+)  # fmt: skip
+
+
+def _asked(function: Any, type: str = "long", eval_type: int = 200) -> Message:
+    asked = request(python_step(r=udf(0, "a", evalType=eval_type)), inputs={"a": type})
+    return Message({**asked, "id": 1}, (payload(function),))
+
+
+def _reply(service: Service, asked: Message) -> dict[str, Any]:
+    reply, _ = service.answer(asked)
+    return {name: value for name, value in reply.items() if name != "seconds"}
+
+
+def _state() -> list[Any]:
+    """What a request could leave behind in the interpreter."""
+    hooks = sys.gettrace(), sys.getprofile(), sys.getrecursionlimit()
+    return [hooks, list(sys.path), os.getcwd(), np.geterr(), dict(os.environ)]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda function: function.__name__)
+def test_a_refused_function_leaves_no_trace(odd):
+    def scaled(s):
+        return s.apply(lambda x: x * 3.0 if x > 1 else 0.5)
+
+    before = _state()
+    alone = _reply(Service(), _asked(scaled))
+    assert alone["status"] == "ok"
+    service = Service()
+    refused = _reply(service, _asked(odd))
+    assert refused["status"] == "refused", refused.get("trace")
+    assert _reply(service, _asked(scaled)) == alone
+    assert _state() == before
+
+
+@pytest.mark.slow
+def test_the_corpus_gives_the_same_in_any_order():
+    """Each case in its place and among refused functions, at a fixed seed."""
+    order: list[Any] = [*cases(), *ODD]
+    random.Random(1).shuffle(order)
+    before, service = _state(), Service()
+    asked = {case: _asked(case) if case in ODD else message(case) for case in order}
+    mixed = {case: _reply(service, request) for case, request in asked.items()}
+    assert _state() == before
+    pinned, service = expected(), Service()
+    for case in cases():
+        reply = mixed[case]
+        code = "compiled" if reply["status"] == "ok" else reply["refusals"][0]["code"]
+        assert code == pinned[case.name], case.name
+        assert _reply(service, asked[case]) == reply, case.name
+    assert all(mixed[odd]["status"] == "refused" for odd in ODD)
