@@ -117,3 +117,10 @@ POWERS = ["a ** 0.5", "a ** -1", "a ** 2.5", "2.0 ** a", "a ** 1.0", "a ** b", "
 @pytest.mark.parametrize("source", POWERS)
 def test_float_powers(source):
     check(f"lambda a, b: {source}", ("f64", "i8"), ulp=8)
+
+
+@pytest.mark.parametrize("kind", ["i64", "i8", "bool"])
+def test_ints_to_a_negative_power(kind):
+    """Which are floats; ints that no float holds go to Python."""
+    for source in ("a ** -1", "a ** -2", "pow(a, -3)", "(a > 0) ** -1"):
+        check(f"lambda a: {source}", (kind,), ulp=2, needless=5)

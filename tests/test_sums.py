@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sparkweld.errors import Refusal
 from sparkweld.ir import evaluate
 from sparkweld.ir.ops.lists import PYTHON_SUM
 from tests.helpers.scalars import check, columns_of, function_of, result_of, rows_of, same, traced
@@ -133,3 +134,22 @@ def test_values_of_a_row_by_the_rules_of_other_versions(version, types, monkeypa
         for at in np.flatnonzero(~result.flagged):
             wanted, got = expected(*rows[at]), result_of(result.columns, at)
             assert same(got, wanted), f"{source} {rows[at]}: expected {wanted!r}, got {got!r}"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "math.fsum([a, b])",
+        "math.sumprod([a, b], [b, a])",
+        "math.sumprod((x for x in (a, b)), [0.1, 0.2])",
+        "math.dist([a, b], [0.0, 0.1])",
+    ],
+)
+def test_functions_that_add_exactly_are_refused(call):
+    """math.sumprod would give the sum of rounded products of symbolic values: (1e22, 1e16) and (1e16, 1e22) differ."""
+    with pytest.raises(Refusal, match="SW251"):
+        traced(function_of(f"lambda a, b: {call}"), ("f64", "f64"))
+
+
+def test_functions_that_add_constants_exactly():
+    check("lambda a: math.fsum([0.1] * 10) * a + math.prod([a, 2.0, a])", ("f64",))

@@ -26,7 +26,7 @@ from udf_compiler.arrow.array import (
 )
 from udf_compiler.arrow.array import ir_type as ir_type_of
 from udf_compiler.trace.dates import days
-from udf_compiler.trace.lower import run_prototype
+from udf_compiler.trace.lower import guard_zeros_agree, run_prototype
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw
 
@@ -193,10 +193,7 @@ def _two(loop: LoopBuilder, fn: str, a: TracedArrow, b: TracedArrow) -> TracedAr
     if a.value.type == STR:
         refuse("SW254", call="an extreme of columns", type="string")
     if a.value.type.is_float:  # which of -0.0 and 0.0 C's fmin gives is not said
-        zeros = [loop.call("equal", v, loop.const(0, v.type)) for v in (a.value, b.value)]
-        signs = [loop.call("signbit", v) for v in (a.value, b.value)]
-        apart = loop.call("logical_and", loop.call("logical_and", *zeros), loop.call("logical_xor", *signs))
-        loop.guard(loop.call("logical_not", apart))
+        guard_zeros_agree(loop, a.value, b.value)
     if a.value.type == DATE:
         fn = {"fmin": "minimum", "fmax": "maximum"}[fn]
     return TracedArrow(loop, loop.call(fn, a.value, b.value), all_valid(loop, (a, b)))

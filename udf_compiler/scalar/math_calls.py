@@ -16,6 +16,7 @@ from udf_compiler.scalar.rounding import ceil, floor, to_int
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.values import Traced
 
 _DOMAIN = "math domain error"
 _RANGE = "math range error"
@@ -176,6 +177,10 @@ _TABLE: dict[str, Callable[..., Any]] = {name: _elementary(*row) for name, row i
 }  # fmt: skip
 
 
+#: Functions of iterables that read floats for themselves: sumprod adds exact products, where operators would round each.
+_OF_ITERABLES = frozenset({"dist", "fsum", "sumprod"})
+
+
 class MathFunction:
     """What compiled functions see as a function of the module math."""
 
@@ -183,6 +188,10 @@ class MathFunction:
         self.__name__, self._real = name, real
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.__name__ in _OF_ITERABLES:
+            args = tuple(as_python(list, x) for x in args)
+            if any(isinstance(x, Traced) for xs in args for x in xs):
+                refuse("SW251", call=f"math.{self.__name__} of a row's values")
         if not any(map(is_scalar, (*args, *kwargs.values()))):
             return as_python(self._real, *args, **kwargs)
         if self.__name__ not in _TABLE:

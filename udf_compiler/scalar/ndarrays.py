@@ -46,6 +46,8 @@ def elementwise(function: Callable[..., Any], args: Sequence[Any], call: str) ->
     `function` takes `TracedArray`s in their place. Refuses SW222 for other arguments, and SW286 for functions of libm.
     """
     known = [_operand(x, call) for x in args]
+    if function in (np.power, operator.pow) and is_scalar(known[1]) and known[1].kind == "float":
+        refuse("SW222", call=f"{call} with an exponent of the row", kind="ndarray")  # NumPy takes the root for 0.5
     lists = [x for x in known if isinstance(x, Value) and x.type.is_list]
     row = typed([x for x in known if is_scalar(x)], lists, call)
     _guard_lengths(lists)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.ops.elementwise import LIBM_ULP
+from sparkweld.ir.ops.elementwise import HALF_IS_ROOT, LIBM_ULP
 from sparkweld.ir.types import F64, I64
 from udf_compiler.scalar import numbers
 from udf_compiler.scalar.numbers import as_float, as_int, guard_between, guard_exact, is_number, kind_of
@@ -155,9 +155,21 @@ def call_ufunc(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Any:
     narrow = any(map(is_narrow, inputs))
     if narrow and ufunc.__name__ in LIBM_ULP:
         refuse("SW262", call=call, what=", ".join(map(_described, inputs)))
+    if ufunc is np.power and is_scalar(inputs[1]) and "float" in map(kind_of, inputs):
+        return _float_power(*inputs)
     operands = typed(inputs, (), call) if narrow else tuple(x.value if is_scalar(x) else x for x in inputs)
     results = tuple(numpy_scalar(v, v.type.dtype) for v in ufunc_call(explorer().loop, ufunc, operands, call))
     return results if len(results) > 1 else results[0]
+
+
+def _float_power(a: Any, b: Any) -> TracedScalar:
+    """np.power of one number, for which NumPy takes the root where its loop for one exponent does: -inf ** 0.5 is NaN then."""
+    loop, base, exponent = explorer().loop, as_float(a), as_float(b)
+    made = loop.call("power", base, exponent)
+    if not HALF_IS_ROOT:
+        return _float(made)
+    half = loop.call("equal", exponent, loop.const(0.5, F64))
+    return _float(loop.select(half, loop.call("sqrt", base), made))
 
 
 def _of_ints(name: str, a: Any, b: Any) -> TracedScalar:

@@ -34,12 +34,10 @@ def power(a: Operand, b: Operand) -> Any:
     if "float" in (kind_of(a), kind_of(b)):
         return float_power(a, b)
     low, _ = span_of(b)
-    if low < 0:
-        negative = compare_value(explorer().loop, "less", as_int(b), 0)
-        if explorer().decide(negative):
-            guard_exact(a)
-            guard_exact(b)
-            return float_power(a, b)
+    if low < 0 and (not is_scalar(b) or explorer().decide(compare_value(explorer().loop, "less", as_int(b), 0))):
+        guard_exact(a)
+        guard_exact(b)
+        return float_power(a, b)
     return _int_power(a, b)
 
 

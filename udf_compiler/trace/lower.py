@@ -16,7 +16,7 @@ import numpy as np
 from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Call, Fits
-from sparkweld.ir.ops.elementwise import FUNCTIONS
+from sparkweld.ir.ops.elementwise import FUNCTIONS, HALF_IS_ROOT
 from sparkweld.ir.types import BOOL, Type, of_dtype
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import check_size, refuse
@@ -28,6 +28,8 @@ _KNOWN = frozenset(FUNCTIONS)
 _COMPARISONS = frozenset("equal not_equal less less_equal greater greater_equal".split())
 #: They read the sign of a NaN in their last argument, which no two compilers (nor pandas and NumPy) agree on.
 _SIGN_READERS = frozenset(("signbit", "copysign"))
+#: Of 0.0 and -0.0 they give the second one in NumPy's SIMD loop and the first one in its tail: a matter of the row's position.
+_ZERO_PICKERS = frozenset(("fmax", "fmin"))
 _PARTS = {"divmod": ("floor_divide", "remainder")}
 
 
@@ -141,9 +143,19 @@ def _emit(
         return (_power(loop, operands, args),)
     if name in _SIGN_READERS and args[-1].type.is_float:
         loop.guard(loop.call("logical_not", loop.call("isnan", args[-1])))
+    if name in _ZERO_PICKERS and args[0].type.is_float and all(isinstance(o, Value) or o == 0 for o in operands):
+        guard_zeros_agree(loop, *args)
     if ufunc.nout == 1:
         return (loop.call(name, *args),)
     return tuple(loop.emit(Call(name, output), *args) for output in range(ufunc.nout))
+
+
+def guard_zeros_agree(loop: LoopBuilder, a: Value, b: Value) -> None:
+    """Rows of two zeros with different signs go to Python."""
+    zeros = [loop.call("equal", v, loop.const(0, v.type)) for v in (a, b)]
+    signs = [loop.call("signbit", v) for v in (a, b)]
+    apart = loop.call("logical_and", loop.call("logical_and", *zeros), loop.call("logical_xor", *signs))
+    loop.guard(loop.call("logical_not", apart))
 
 
 def _power(loop: LoopBuilder, operands: tuple[Operand, ...], args: tuple[Value, ...]) -> Value:
@@ -154,6 +166,8 @@ def _power(loop: LoopBuilder, operands: tuple[Operand, ...], args: tuple[Value, 
         exponent = loop.call("maximum", exponent, zero)
     if exponent.type.is_float and not isinstance(operands[1], Value) and operands[1] == 2:
         return loop.call("square", base)  # NumPy's inner loop multiplies when the exponent is one 2.0 for all rows
+    if HALF_IS_ROOT and exponent.type.is_float and not isinstance(operands[1], Value) and operands[1] == 0.5:
+        return loop.call("sqrt", base)
     return loop.call("power", base, exponent)
 
 

@@ -88,12 +88,23 @@ class Call(Op):
 
     def evaluate(self, *args: Array) -> Array:
         with np.errstate(all="ignore"):
-            result = self.ufunc(*args)
+            result = _power(*args) if self.fn == "power" else self.ufunc(*args)
         result = np.asarray(result[self.output] if self.ufunc.nout > 1 else result)
         return result.astype(np.bool_) if result.dtype == object else result
 
 
 _FUNCTION_SET = frozenset(FUNCTIONS)
+
+with np.errstate(invalid="ignore"):
+    #: Whether NumPy takes the square root for an exponent of 0.5 that all rows have, which is NaN of -inf and keeps -0.0.
+    HALF_IS_ROOT = bool(np.isnan(np.power(-np.inf, 0.5)))
+
+
+def _power(base: Array, exponent: Array) -> np.ndarray:
+    """libm's pow of each row: with one exponent for all of them, NumPy's loop would multiply or take roots."""
+    shape = np.broadcast_shapes(np.shape(base), np.shape(exponent))
+    full = (np.array(np.broadcast_to(x, shape or (1,)), order="C") for x in (base, exponent))  # type: ignore[arg-type]
+    return np.power(*full).reshape(shape)  # type: ignore[no-any-return]
 
 
 @cache
