@@ -1,6 +1,6 @@
 """Grouped aggregate UDFs to Spark's own aggregates and expressions over them. Start at `compile`."""
 
 from udf_compiler.aggregates.compile import compile_aggregate, compile_as
-from udf_compiler.aggregates.kinds import PandasAggregate
+from udf_compiler.aggregates.kinds import GROUPED_AGG_ARROW, GROUPED_AGG_PANDAS, PandasAggregate
 
-__all__ = ["PandasAggregate", "compile_aggregate", "compile_as"]
+__all__ = ["GROUPED_AGG_ARROW", "GROUPED_AGG_PANDAS", "PandasAggregate", "compile_aggregate", "compile_as"]
