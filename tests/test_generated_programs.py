@@ -1,4 +1,4 @@
-"""Two thousand generated UDFs of all kinds: each compiles to what PySpark's worker gives, or is refused with a code."""
+"""Thousands of generated UDFs of all kinds: each compiles to what PySpark's worker gives, or is refused with a code."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ pytestmark = pytest.mark.slow
 
 #: Family -> functions in the gate.
 COUNTS = {
-    "numbers": 500, "texts": 500, "times": 400, "applied": 300, "rows": 300, "loops": 60, "lists": 60, "tags": 80, "arrays": 40,
-    "aggregates": 150,
-    "models": 40,
+    "numbers": 450, "series": 250, "texts": 450, "times": 350, "applied": 250, "rows": 300, "loops": 60, "python": 400,
+    "declared": 250, "chained": 120, "lists": 60, "tags": 80, "arrays": 40, "aggregates": 150, "models": 40,
 }  # fmt: skip
 
 
@@ -30,5 +29,5 @@ def test_family(name: str) -> None:
 
     one()
     # A function like `a % (0 % b)` divides by zero in every row: pandas decides its dtypes, and the guard is right.
-    assert len(tally.vacuous) <= COUNTS[name] // 200, "guards flag every row of:\n" + "\n".join(tally.vacuous)
-    assert tally.compiled >= family.share * tally.functions, f"{tally.compiled} of {tally.functions}: {tally.refused}"
+    assert len(tally.vacuous) <= max(2, COUNTS[name] // 100), "guards flag every row of:\n" + "\n".join(tally.vacuous)
+    assert tally.compiled >= family.share * tally.functions, f"{name}: {tally.report(idioms=8)}"

@@ -6,8 +6,9 @@ own conversions around the original function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ import pyarrow as pa
 from pyspark.sql.types import ArrayType, DataType
 from pyspark.util import PythonEvalType
 
-from sparkweld.ir import Program, evaluate, parse_program
+from sparkweld.ir import Program, Result, evaluate, parse_program
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import Items
+from sparkweld.kernels import Kernel
+from tests.helpers import kernels
+from tests.helpers.cases import Case, Mismatch
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
@@ -28,6 +32,12 @@ from udf_compiler.pipeline import compile_pipeline
 #: Types whose NULLs change what a pandas UDF sees: a batch with some has another form than one without. That the JVM has the
 #: same ones is a test (tests/spark/test_catalyst.py).
 TWO_FORMS = tuple(type for type in COLUMN_TYPES if type not in ONE_FORM)
+#: Codes of our own faults: a translation that its trial found wrong, an internal error.
+FAULTS = frozenset({"SW233", "SW510", "SW511"})
+#: Refusals of what has a documented bound, where exact results are asked for.
+_INEXACT = frozenset({"SW232", "SW260"})
+#: Kernels may call another libm than NumPy.
+_ULP = 2
 TYPE_NAMES = {
     "bool": "boolean", "int8": "byte", "int16": "short", "int32": "integer", "int64": "long", "float": "float",
     "double": "double", "date32[day]": "date", "string": "string", "timestamp[us]": "timestamp_ntz",
@@ -40,13 +50,21 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True)
 class Compared:
-    """What one function's batches proved: how many went through a program, how many had a row that a guard flagged, in how
-    many of those the worker raises, and the refusal's code when it did not compile."""
+    """What one function's batches proved: how many there were, how many went through a program, how many had a row that a
+    guard flagged, in how many of those the worker raises; the refusal's code and reason when it did not compile."""
 
+    batches: int = 0
     decided: int = 0
     flagged: int = 0
     raised: int = 0
     refused: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Refused:
+    code: str
+    reason: str
 
 
 def compare_with_worker(
@@ -54,34 +72,63 @@ def compare_with_worker(
     batches: Sequence[pa.RecordBatch],
     returns: DataType,
     eval_type: int = PythonEvalType.SQL_SCALAR_PANDAS_UDF,
+    kernel: bool = False,
+    chain: Sequence[tuple[Callable[..., Any], int]] = (),
+    exact: bool = False,
 ) -> Compared:
-    """Runs `function` over each batch both ways; AssertionError where they differ.
+    """Runs `function` over each batch both ways; AssertionError where they differ. `kernel`: compiled to machine code as well.
+    `chain`: see `Case`. `exact`: functions whose last digit may differ are refused.
 
-    A batch with a flagged row goes to Python as a whole, so nothing is compared there; its other rows are then a batch of
-    their own.
+    A pandas UDF's batch with a flagged row goes to Python as a whole, so nothing is compared there; its other rows are then a
+    batch of their own. Of a plain UDF's, only the flagged rows do (`_compare_flagged`).
     """
-    blob = payload(function, returns)
-    programs: dict[tuple[str, ...], Program | str] = {}
+    blobs = [payload(each, returns) for each, _ in chain] or [payload(function, returns)]
+    programs: dict[tuple[str, ...], Program | _Refused] = {}
+    call = _Call(function, returns, eval_type, kernel)
     decided = flagged = raised = 0
     for batch in batches:
         state = _state(batch, eval_type)
         if state not in programs:
-            programs[state] = _compile(blob, batch, state, returns, eval_type)
+            programs[state] = _compile(blobs, [n for _, n in chain], batch, state, returns, eval_type, exact)
         program = programs[state]
-        if isinstance(program, str):
-            return Compared(decided, flagged, raised, program)
-        rows = _flagged_rows(program, batch, function, returns, eval_type)
+        if isinstance(program, _Refused):
+            return Compared(len(batches), decided, flagged, raised, program.code, program.reason)
+        rows = call.flagged_rows(program, batch)
         if not len(rows):
             decided += 1
             continue
         flagged += 1
-        raised += raises(lambda batch=batch: run_in_worker(function, batch, returns, eval_type))
+        raised += raises(lambda batch=batch: call.worker(batch))
+        if eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF:
+            decided += call.compare_flagged(program, batch, rows)
+            continue
         rest = batch.take(pa.array(np.setdiff1d(np.arange(batch.num_rows), rows)))
         if rest.num_rows and _state(rest, eval_type) == state:
-            again = _flagged_rows(program, rest, function, returns, eval_type)
+            again = call.flagged_rows(program, rest)
             assert not len(again), "a guard flags rows that it did not flag beside others"
             decided += 1
-    return Compared(decided, flagged, raised)
+    return Compared(len(batches), decided, flagged, raised)
+
+
+def _compare_case(case: Case, exact: bool) -> Compared:
+    """`compare_with_worker` of a case; Mismatch with the batch where it fails."""
+    scope = case.scope()
+    chain = [(scope[name], arguments) for name, arguments in case.chain]
+    try:
+        return compare_with_worker(scope[case.name], case.batches, case.returns, case.eval_type, case.kernel, chain, exact)
+    except AssertionError as error:
+        raise Mismatch(str(error), case) from error
+
+
+def check_case(case: Case) -> Compared:
+    """`_compare_case`; where functions whose last digit may differ could be the reason of a mismatch, without these."""
+    try:
+        return _compare_case(case, exact=False)
+    except Mismatch:
+        compared = _compare_case(case, exact=True)
+        if compared.refused in _INEXACT:
+            return compared
+        raise
 
 
 def raises(call: Callable[[], Any]) -> bool:
@@ -93,23 +140,68 @@ def raises(call: Callable[[], Any]) -> bool:
     return False
 
 
-def _flagged_rows(
-    program: Program, batch: pa.RecordBatch, function: Callable[..., Any], returns: DataType, eval_type: int
-) -> np.ndarray:
-    """Rows that a guard flags; when there are none, the results have been compared."""
-    result = evaluate(program, inputs_of(program, batch), batch.num_rows)
-    if result.flagged.any():
-        return np.flatnonzero(result.flagged)
-    try:
-        expected = run_in_worker(function, batch, returns, eval_type).to_pylist()
-    except Exception as error:
-        raise AssertionError(f"the worker raises {type(error).__name__}: {error}; the program does not\n{program}") from error
-    got = values_of(result.columns[program.outputs[0]], returns)
-    for row, (mine, theirs) in enumerate(zip(got, expected, strict=True)):
-        if not same(mine, theirs):
-            given = {name: batch[name][row].as_py() for name in batch.schema.names}
-            raise AssertionError(f"row {row}, {given}: expected {token(theirs)}, got {token(mine)}\n{program}")
-    return np.array([], np.int64)
+@dataclass(frozen=True)
+class _Call:
+    """One function as the worker calls it, against its programs."""
+
+    function: Callable[..., Any]
+    returns: DataType
+    eval_type: int
+    kernel: bool
+
+    def worker(self, batch: pa.RecordBatch) -> list[Any]:
+        """The worker's results of a batch. Raises what it raises."""
+        return run_in_worker(self.function, batch, self.returns, self.eval_type).to_pylist()  # type: ignore[no-any-return]
+
+    def flagged_rows(self, program: Program, batch: pa.RecordBatch) -> np.ndarray:
+        """Rows that a guard flags; when there are none, the results have been compared."""
+        inputs = inputs_of(program, batch)
+        result = evaluate(program, inputs, batch.num_rows)
+        if self.kernel:
+            kernels.check_loaded(_loaded(program), inputs, batch.num_rows, ulp=_ULP)
+        if result.flagged.any():
+            return np.flatnonzero(result.flagged)
+        try:
+            expected = self.worker(batch)
+        except Exception as error:
+            raise AssertionError(f"the worker raises {type(error).__name__}: {error}; the program does not\n{program}") from error
+        self._compare(program, result, batch, expected)
+        return np.array([], np.int64)
+
+    def compare_flagged(self, program: Program, batch: pa.RecordBatch, rows: np.ndarray) -> int:
+        """Compares the other rows of a batch of a plain UDF, and what the flagged ones give gathered and each alone. 0 where the
+        worker raises."""
+        result = evaluate(program, inputs_of(program, batch), batch.num_rows)
+        gathered = batch.take(pa.array(rows))
+        try:
+            expected = self.worker(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the flagged rows must raise it, too
+            assert raises(lambda: self.worker(gathered)), f"the worker raises {error!r} for the batch, not for its flagged rows"
+            return 0
+        self._compare(program, result, batch, expected, np.setdiff1d(np.arange(batch.num_rows), rows))
+        for kind, parts in (("gathered", [gathered]), ("alone", [gathered.slice(at, 1) for at in range(len(rows))])):
+            try:
+                got = [value for part in parts for value in self.worker(part)]
+            except Exception as error:
+                raise AssertionError(f"flagged rows {kind}: the worker raises {error!r}, but not of their batch") from error
+            for row, mine in zip(rows, got, strict=True):
+                if not same(mine, expected[row]):
+                    raise AssertionError(f"flagged row {row} {kind}: {token(mine)}, in its batch {token(expected[row])}")
+        return 1
+
+    def _compare(
+        self, program: Program, result: Result, batch: pa.RecordBatch, expected: list[Any], rows: Iterable[int] | None = None
+    ) -> None:
+        got = values_of(result.columns[program.outputs[0]], self.returns)
+        for row in range(batch.num_rows) if rows is None else rows:
+            if not same(got[row], expected[row]):
+                given = {name: batch[name][row].as_py() for name in batch.schema.names}
+                raise AssertionError(f"row {row}, {given}: expected {token(expected[row])}, got {token(got[row])}\n{program}")
+
+
+@lru_cache(maxsize=4)
+def _loaded(program: Program) -> Kernel:
+    return kernels.load(program)
 
 
 def _state(batch: pa.RecordBatch, eval_type: int) -> tuple[str, ...]:
@@ -120,15 +212,29 @@ def _state(batch: pa.RecordBatch, eval_type: int) -> tuple[str, ...]:
     return tuple(name for name, column in columns if column.null_count and TYPE_NAMES[str(column.type)] in TWO_FORMS)
 
 
-def _compile(blob: bytes, batch: pa.RecordBatch, state: tuple[str, ...], returns: DataType, eval_type: int) -> Program | str:
-    """The program, or the code of the refusal."""
+def _compile(
+    blobs: list[bytes], arguments: list[int], batch: pa.RecordBatch, state: tuple[str, ...], returns: DataType, eval_type: int,
+    exact: bool,
+) -> Program | _Refused:  # fmt: skip
+    """The program, or its refusal. AssertionError for a fault of ours."""
     inputs = {name: TYPE_NAMES[str(column.type)] for name, column in zip(batch.schema.names, batch.columns, strict=True)}
     row_wise = eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF
     always = [name for name, type in inputs.items() if row_wise or type not in TWO_FORMS]
     columns = [{"op": "Column", "name": n, "type": t, "nullable": True} for n, t in inputs.items()]
     call = udf(0, *columns, returns=spark_name(returns), evalType=eval_type)
-    reply = compile_pipeline(request(python_step(r=call), inputs=inputs, nullable_state=[*state, *always]), [blob])
-    return parse_program(reply["program"], reply["blocks"]) if reply["status"] == "ok" else reply["refusals"][0]["code"]
+    for at in range(1, len(blobs)):
+        call = udf(at, *[call] * arguments[at], returns=spark_name(returns), evalType=eval_type)
+    reply = compile_pipeline(request(python_step(r=call), inputs=inputs, nullable_state=[*state, *always], exact=exact), blobs)
+    if reply["status"] == "ok":
+        return parse_program(reply["program"], reply["blocks"])
+    refusals = reply["refusals"]
+    no_fault(*(r["code"] for r in refusals), message=refusals[0]["message"])
+    return _Refused(refusals[0]["code"], refusals[0]["message"])
+
+
+def no_fault(*codes: str, message: str = "") -> None:
+    """AssertionError when a refusal is a fault of ours, and no limit of what is compiled."""
+    assert not FAULTS & {*codes}, f"{', '.join(codes)}: {message}"
 
 
 def spark_name(type: DataType) -> str:

@@ -15,7 +15,7 @@ from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import Type
 from tests.helpers.columns import extremes
 from tests.helpers.compile_requests import column, python_step, request, udf
-from tests.helpers.compiled import Compared
+from tests.helpers.compiled import Compared, no_fault
 from tests.helpers.expressions import NAMES, Function, functions
 from udf_compiler.aggregates.compile import _Compiler
 from udf_compiler.aggregates.probe import evaluate_form
@@ -71,18 +71,19 @@ def compare_aggregate(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
             try:
                 expected = real(*(pd.Series(c.copy()) for c in columns.values()))
             except Exception:  # noqa: BLE001 - Spark's own run raises it too, and nothing is to compare
-                return title, Compared(decided=decided, raised=1)
+                return title, Compared(decided + 1, decided, raised=1)
         returns = {"b": "boolean", "i": "long"}.get(np.asarray(expected).dtype.kind, "double")
         try:
             form = form_of(function, returns)
         except Refusal as error:
-            return title, Compared(refused=error.code)
+            no_fault(error.code, message=str(error))
+            return title, Compared(decided, decided, refused=error.code, reason=error.message)
         given = {n: Optional(c, np.ones(rows, np.bool_)) if c.dtype.kind == "f" else c for n, c in columns.items()}
         got, errors = evaluate_form(form, given, rows)
         assert not errors, f"{title}: {errors}"
         assert _same(got, expected, "f32" in function.types), f"{title}, {rows} rows: {got!r}, pandas {expected!r}"
         decided += 1
-    return title, Compared(decided=decided)
+    return title, Compared(decided, decided)
 
 
 def _same(got: Any, expected: Any, single: bool) -> bool:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pyspark.sql.types import DataType, DoubleType, LongType, StringType
 from sklearn.pipeline import make_pipeline
 
-from tests.helpers.compiled import Compared
+from tests.helpers.compiled import Compared, no_fault
 from tests.helpers.expressions_estimators import columns_of, last_steps, steps_between
 from tests.helpers.models import Scored, compare
 
@@ -75,7 +75,8 @@ def _type_of(made: np.ndarray) -> DataType:
 
 
 def _compared(scored: Scored) -> Compared:
-    return Compared(int(scored.rows > 0), int(scored.flagged > 0), int(scored.raised > 0), scored.refused)
+    no_fault(scored.refused)
+    return Compared(1, int(scored.rows > 0), int(scored.flagged > 0), int(scored.raised > 0), scored.refused)
 
 
 def _table(rng: np.random.Generator, words: int) -> pd.DataFrame:

@@ -1,18 +1,16 @@
 """Families of generated UDFs: how each draws a function, which batches it meets, and what its runs proved in total.
 
 
-FAMILIES[name].check(draw)` draws one function and compares the compiled program with PySpark's worker (tests.helpers.compiled).
+`FAMILIES[name].check(draw)` draws one function and compares the compiled program with PySpark's worker (tests.helpers.compiled).
 The gate runs each family with a fixed seed, `python -m tests.fuzz` with others for as long as one likes.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,33 +21,43 @@ from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import (
     ArrayType,
     BooleanType,
+    ByteType,
     DataType,
     DateType,
     DoubleType,
+    FloatType,
+    IntegerType,
     LongType,
+    ShortType,
     StringType,
     TimestampNTZType,
     TimestampType,
 )
 from pyspark.util import PythonEvalType
 
-from sparkweld.ir.types import Type
-from tests.helpers.columns import special_values
-from tests.helpers.compiled import Compared, compare_with_worker
+from tests.helpers.cases import Case
+from tests.helpers.compiled import Compared, check_case
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
-from tests.helpers.expressions_lists import SCOPE, array_functions, list_batches, list_functions
+from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
+from tests.helpers.expressions_python import python_functions, series_functions
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_tags import RESULTS as TAG_RESULTS
 from tests.helpers.expressions_tags import tag_batches, tag_functions, tag_series
 from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
+from tests.helpers.generated_batches import NAMES, constant_batch, mixed_batches, number_batches, text_batches, time_batches
 
-ROWS = 60
-#: As a user's script: for a function without a module, cloudpickle looks through the names of all modules.
-_SCOPE = {"__name__": "__main__", "np": np, "pd": pd, "math": math}
-_NAMES = "abcd"
+Draw = Callable[[Any], Any]
+PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF
+#: One function in so many runs as machine code, too.
+KERNELS = 25
+#: Types that results are declared as, whatever they are.
+DECLARED = (
+    BooleanType(), ByteType(), ShortType(), IntegerType(), LongType(), FloatType(), DoubleType(), StringType(), DateType(),
+    TimestampType(), TimestampNTZType(),
+)  # fmt: skip
 
 
 @dataclass
@@ -59,18 +67,31 @@ class Tally:
 
     functions: int = 0
     compiled: int = 0
+    batches: int = 0
     vacuous: list[str] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    #: (code, reason) -> functions.
+    idioms: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, source: str, compared: Compared) -> None:
         """Counts one function."""
         self.functions += 1
+        self.batches += compared.decided + compared.flagged
         if compared.refused:
             self.refused[compared.refused] += 1
+            self.idioms[compared.refused, compared.reason] += 1
             return
         self.compiled += 1
         if not compared.decided and not compared.raised:
             self.vacuous.append(source)
+
+    def report(self, idioms: int = 0) -> str:
+        """Lines about it, with the most frequent `idioms` that are refused."""
+        refused = ", ".join(f"{code} {count:,}" for code, count in self.refused.most_common())
+        lines = [f"{self.functions:,} functions, {self.compiled:,} compiled and equal over {self.batches:,} batches, "
+                 f"{len(self.vacuous)} vacuous; refused: {refused or 'none'}"]  # fmt: skip
+        lines += [f"  {count:,} times {code}: {reason}" for (code, reason), count in self.idioms.most_common(idioms)]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -78,116 +99,147 @@ class Family:
     """`check(draw)` draws one function and compares it; `share` is the least part of them that must compile."""
 
     name: str
-    check: Callable[[Callable[[Any], Any]], tuple[str, Compared]]
+    check: Callable[[Draw], tuple[str, Compared]]
     share: float
 
 
-def _numbers(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+def _checked(made: Callable[[Draw], Case]) -> Callable[[Draw], tuple[str, Compared]]:
+    """Draws a case, a share of them to run as machine code, and compares it."""
+
+    def check(draw: Draw) -> tuple[str, Compared]:
+        case = replace(made(draw), kernel=draw(st.integers(1, KERNELS)) == KERNELS)
+        return case.source, check_case(case)
+
+    return check
+
+
+def _numbers(draw: Draw) -> Case:
     drawn = draw(functions())
-    function = _defined(drawn.source)
-    batches = number_batches(drawn.types)
-    return f"{drawn.source} on {drawn.types}", compare_with_worker(function, batches, _returned(function, batches[-1]))
+    return _of_numbers(Case(f"f = {drawn.source}", (), DoubleType()), drawn.types)
 
 
-def _texts(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
-    drawn = draw(text_functions())
-    function = _defined(drawn.source)
-    return drawn.source, compare_with_worker(function, text_batches(), _returned(function, text_batches()[-1]))
+def _series(draw: Draw) -> Case:
+    drawn = draw(series_functions())
+    return _of_numbers(Case(drawn.source, (), DoubleType()), drawn.types)
 
 
-def _times(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
-    drawn = draw(time_functions())
-    function = _defined(drawn.source)
+def _of_numbers(case: Case, types: tuple[str, ...]) -> Case:
+    """The case with batches of these types, and a declared type that its results convert to."""
+    batches = number_batches(types)
+    batches = (*batches[:-1], *constant_batch(types, case.constants()), batches[-1])
+    return replace(case, batches=batches, returns=_returned(case.function, batches[-1]))
+
+
+def _declared(draw: Draw) -> Case:
+    """A function of any kind whose results are declared as something else."""
+    case = draw(st.sampled_from((_numbers, _texts, _times, _rows, _python)))(draw)
+    return replace(case, returns=draw(st.sampled_from(DECLARED)))
+
+
+def _texts(draw: Draw) -> Case:
+    case = Case(f"f = {draw(text_functions()).source}", text_batches(), StringType())
+    return replace(case, returns=_returned(case.function, case.batches[-1]))
+
+
+def _times(draw: Draw) -> Case:
     zone = draw(st.sampled_from(("timestamp", "timestamp_ntz")))
-    return drawn.source, compare_with_worker(function, time_batches(zone), _returned(function, time_batches(zone)[-1], zone))
+    case = Case(f"f = {draw(time_functions()).source}", time_batches(zone), StringType())
+    return replace(case, returns=_returned(case.function, case.batches[-1], zone))
 
 
-def _applied(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+def _applied(draw: Draw) -> Case:
     """A scalar function of one column through `apply` or `map`, or of two through np.vectorize or a comprehension."""
     how = draw(st.sampled_from(("a.apply(f)", "a.map(f)", "pd.Series(np.vectorize(f, otypes=[float])(a, b))",
                                 "pd.Series([f(x, y) for x, y in zip(a, b)])", "pd.Series([f(x) for x in a])")))  # fmt: skip
     names = "xy" if "b" in how.replace("vectorize", "") else "x"
     source = draw(scalar_functions(names))
     types = tuple(draw(st.lists(st.sampled_from(("f64", "i64", "i32")), min_size=len(names), max_size=len(names))))
-    scope = {**_SCOPE}
-    exec(source, scope)
-    arguments = _NAMES[: len(names)]
-    exec(f"def applied({', '.join(arguments)}):\n    return {how}\n", scope)
     returns = draw(st.sampled_from((DoubleType(), LongType())))
-    return f"{source}\n{how} on {types}", compare_with_worker(scope["applied"], number_batches(types), returns)
+    source = f"{source}\ndef applied({', '.join(NAMES[: len(names)])}):\n    return {how}"
+    return _with_constants(Case(source, number_batches(types), returns, name="applied"), types)
 
 
-def _rows(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+def _rows(draw: Draw) -> Case:
     """A plain UDF of two columns, which sees None for NULL."""
     source = draw(scalar_functions("xy", none=draw(st.integers(0, 3)) > 0))
     types = tuple(draw(st.lists(st.sampled_from(("f64", "i64", "i32")), min_size=2, max_size=2)))
-    scope = {**_SCOPE}
-    exec(source, scope)
-    returns = draw(st.sampled_from((DoubleType(), LongType())))
-    compared = compare_with_worker(scope["f"], number_batches(types), returns, PythonEvalType.SQL_ARROW_BATCHED_UDF)
-    return f"{source}\non {types}", compared
+    returns = draw(st.sampled_from((DoubleType(), LongType(), FloatType())))
+    return _with_constants(Case(source, number_batches(types), returns, PLAIN), types)
 
 
-def _loops(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+def _with_constants(case: Case, types: tuple[str, ...]) -> Case:
+    return replace(case, batches=(*case.batches, *constant_batch(types, case.constants())))
+
+
+def _loops(draw: Draw) -> Case:
     """A function with loops and many branches, as a plain UDF or row by row in a pandas UDF."""
     plain = draw(st.booleans())
     source = draw(looping_functions(none=plain))
     types = tuple(draw(st.lists(st.sampled_from(("f64", "i64", "i32")), min_size=2, max_size=2)))
-    scope = {**_SCOPE}
-    exec(source, scope)
     returns = draw(st.sampled_from((DoubleType(), LongType())))
     if plain:
-        compared = compare_with_worker(scope["f"], number_batches(types), returns, PythonEvalType.SQL_ARROW_BATCHED_UDF)
-        return f"{source}\non {types}", compared
-    exec("def applied(a, b):\n    return pd.Series(np.vectorize(f, otypes=[float])(a, b))\n", scope)
-    return f"{source}\nvectorized on {types}", compare_with_worker(scope["applied"], number_batches(types), returns)
+        return Case(source, number_batches(types), returns, PLAIN)
+    source += "\ndef applied(a, b):\n    return pd.Series(np.vectorize(f, otypes=[float])(a, b))"
+    return Case(source, number_batches(types), returns, name="applied")
 
 
-def _lists(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+def _python(draw: Draw) -> Case:
+    """A function in everyday Python of a float, an integer and a string: a plain UDF, or each row of a pandas UDF."""
+    source, gives = draw(python_functions())
+    returns = {"n": (DoubleType(), LongType()), "s": (StringType(),), "c": (BooleanType(),)}[gives]
+    case = Case(source, (), draw(st.sampled_from(returns)), PLAIN)
+    if draw(st.integers(0, 3)) == 0:
+        source += "\ndef applied(a, b, c):\n    return pd.Series([f(x, i, s) for x, i, s in zip(a, b, c)])"
+        case = replace(case, source=source, eval_type=PythonEvalType.SQL_SCALAR_PANDAS_UDF, name="applied")
+    return replace(case, batches=mixed_batches(tuple(case.constants())))
+
+
+def _chained(draw: Draw) -> Case:
+    """A pandas UDF over the result of another, whose declared type does not count."""
+    case = _numbers(draw)
+    outer = draw(functions()).source
+    names = outer.partition(":")[0].removeprefix("lambda ").split(", ")
+    called = f"def f_g(*columns):\n    made = f(*columns)\n    return g({', '.join('made' for _ in names)})"
+    source = f"{case.source}\ng = {outer}\n{called}"
+    case = replace(case, source=source, name="f_g", chain=(("f", len(case.batches[0].columns)), ("g", len(names))))
+    return replace(case, returns=_returned(case.function, case.batches[-1]))
+
+
+def _lists(draw: Draw) -> Case:
     """A function of a list of the row: as a plain UDF of it and a number, or of each array of a pandas UDF."""
     array = draw(st.booleans())
     source = draw(list_functions(array))
-    type = draw(st.sampled_from((pa.float64(), pa.int64())))
-    scope = {**_SCOPE}
-    exec(source, scope)
-    batches = list_batches(type)
+    batches = list_batches(draw(st.sampled_from((pa.float64(), pa.int64()))))
     if not array:
-        compared = compare_with_worker(scope["f"], batches, DoubleType(), PythonEvalType.SQL_ARROW_BATCHED_UDF)
-        return f"{source}\non lists of {type}", compared
-    exec("def applied(s):\n    return s.map(f)\n", scope)
-    batches = tuple(batch.select(["a"]) for batch in batches)
-    return f"{source}\nmapped over arrays of {type}", compare_with_worker(scope["applied"], batches, DoubleType())
+        return Case(source, batches, DoubleType(), PLAIN)
+    return _mapped(source, batches, DoubleType())
 
 
-def _tags(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+def _mapped(source: str, batches: tuple[pa.RecordBatch, ...], returns: DataType, how: str = "s.map(f)") -> Case:
+    """Of the first column's values, each by itself."""
+    columns = tuple(batch.select(["a"]) for batch in batches)
+    return Case(f"{source}\ndef applied(s):\n    return {how}", columns, returns, name="applied")
+
+
+def _tags(draw: Draw) -> Case:
     """A function of a list of texts of the row: as a plain UDF of it and a text, or of each array of a pandas UDF."""
     how = draw(st.integers(0, 5))
-    scope = {**_SCOPE}
     if how == 0:
         source, gives = draw(tag_series())
-        exec(source, scope)
-        return source, compare_with_worker(scope["applied"], tag_batches(), TAG_RESULTS[gives])
-    array = how == 1
-    source, gives = draw(tag_functions(array))
-    exec(source, scope)
-    if not array:
-        compared = compare_with_worker(scope["f"], tag_batches(), TAG_RESULTS[gives], PythonEvalType.SQL_ARROW_BATCHED_UDF)
-        return source, compared
-    exec("def applied(s):\n    return s.map(f)\n", scope)
-    batches = tuple(batch.select(["a"]) for batch in tag_batches())
-    return f"{source}\nmapped over arrays of texts", compare_with_worker(scope["applied"], batches, TAG_RESULTS[gives])
+        return Case(source, tag_batches(), TAG_RESULTS[gives], name="applied")
+    source, gives = draw(tag_functions(how == 1))
+    if how > 1:
+        return Case(source, tag_batches(), TAG_RESULTS[gives], PLAIN)
+    return _mapped(source, tag_batches(), TAG_RESULTS[gives])
 
 
-def _arrays(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+def _arrays(draw: Draw) -> Case:
     """A function of the ndarray of each row, of elements of any type, that gives a number or an array."""
-    source = draw(array_functions())
+    source = f"W = np.array([0.5])\n{draw(array_functions())}"
     type = draw(st.sampled_from((pa.float64(), pa.float64(), pa.int64(), pa.int32(), pa.float32(), pa.int8(), pa.bool_())))
-    scope = {**_SCOPE, **SCOPE}
-    exec(source, scope)
     how = draw(st.sampled_from(("s.map(f)", "pd.Series([f(x) for x in s])")))
-    exec(f"def applied(s):\n    return {how}\n", scope)
-    batches = tuple(batch.select(["a"]) for batch in list_batches(type))
-    return f"{source}\n{how} over arrays of {type}", compare_with_worker(scope["applied"], batches, _result_of(scope["f"], type))
+    function = Case(source, (), DoubleType()).function
+    return _mapped(source, list_batches(type), _result_of(function, type), how)
 
 
 def _result_of(function: Callable[..., Any], element: pa.DataType) -> DataType:
@@ -206,23 +258,23 @@ def _result_of(function: Callable[..., Any], element: pa.DataType) -> DataType:
 FAMILIES = {
     family.name: family
     for family in (
-        Family("numbers", _numbers, 0.6),
-        Family("texts", _texts, 0.6),
-        Family("times", _times, 0.6),
-        Family("applied", _applied, 0.5),
-        Family("rows", _rows, 0.5),
-        Family("loops", _loops, 0.4),
-        Family("lists", _lists, 0.6),
-        Family("tags", _tags, 0.6),
-        Family("arrays", _arrays, 0.6),
+        Family("numbers", _checked(_numbers), 0.6),
+        Family("series", _checked(_series), 0.4),
+        Family("texts", _checked(_texts), 0.6),
+        Family("times", _checked(_times), 0.6),
+        Family("applied", _checked(_applied), 0.5),
+        Family("rows", _checked(_rows), 0.5),
+        Family("loops", _checked(_loops), 0.4),
+        Family("python", _checked(_python), 0.3),
+        Family("declared", _checked(_declared), 0.1),
+        Family("chained", _checked(_chained), 0.4),
+        Family("lists", _checked(_lists), 0.6),
+        Family("tags", _checked(_tags), 0.6),
+        Family("arrays", _checked(_arrays), 0.6),
         Family("aggregates", compare_aggregate, 0.6),
         Family("models", compare_pipeline, 0.9),
     )
 }
-
-
-def _defined(source: str) -> Callable[..., Any]:
-    return eval(source, dict(_SCOPE))  # type: ignore[no-any-return]
 
 
 def _returned(function: Callable[..., Any], batch: pa.RecordBatch, zone: str = "timestamp_ntz") -> DataType:
@@ -244,78 +296,3 @@ def _returned(function: Callable[..., Any], batch: pa.RecordBatch, zone: str = "
     if result.dtype.kind == "M":
         return TimestampType() if zone == "timestamp" else TimestampNTZType()
     return {"b": BooleanType(), "i": LongType(), "u": LongType()}.get(result.dtype.kind, DoubleType())
-
-
-@cache
-def number_batches(types: Sequence[str]) -> tuple[pa.RecordBatch, ...]:
-    """Extremes without NULLs, with NULLs, one row, and ordinary rows (the last batch)."""
-    random = np.random.default_rng(len(types))
-    wild, tame = [], []
-    for kind in types:
-        type = Type(kind)
-        wild.append(random.choice(special_values(type), ROWS))
-        tame.append(random.integers(0, 2, ROWS) > 0 if kind == "bool" else random.integers(-9, 10, ROWS).astype(type.dtype))
-    nulls = [random.random(ROWS) < 0.3 for _ in types]
-    return (
-        _batch(wild),
-        _batch(wild, nulls),
-        _batch([column[:1] for column in tame]),
-        _batch(tame, [mask if at % 2 else np.zeros(ROWS, bool) for at, mask in enumerate(nulls)]),
-        _batch(tame),
-    )
-
-
-def _batch(columns: list[np.ndarray], nulls: list[np.ndarray] | None = None) -> pa.RecordBatch:
-    arrays = [pa.array(c, mask=None if nulls is None else nulls[i]) for i, c in enumerate(columns)]
-    return pa.RecordBatch.from_arrays(arrays, list(_NAMES[: len(columns)]))
-
-
-_WORDS = (
-    "", " ", "a", "ab", "aab", "A", "AB", "Ab cd", "ab ab ab", " ab ", "\ta\n", "a-b-c", "0", "12", "007", "-5", "3.5", "1e3",
-    " 42 ", "12345", "12345-678", "00000", "nan", "inf", "x" * 30, "aBcDeF", "é", "ÉTÉ", "straße",
-    "ΑΣ", "ΟΔΟΣ ab", "İi", "日本", "a日b",
-    "🙂", "e\u0301", "\u00a0a\u00a0", "\u2003", "½", "²", "٣", "ǅ", "ﬁ", "a\x00b", "hello world",
-    "Hello World-Wide", "don't", "'", "\\d",
-)  # fmt: skip
-
-
-@cache
-def text_batches() -> tuple[pa.RecordBatch, ...]:
-    """Odd words with NULLs and without, ASCII words, one row, and ordinary rows (the last batch)."""
-    random = np.random.default_rng(5)
-    plain = [w for w in _WORDS if w.isascii()]
-
-    def batch(words: Sequence[str], rows: int, nulls: float) -> pa.RecordBatch:
-        columns = []
-        for _ in range(2):
-            drawn = random.choice(np.array(words, object), rows)
-            columns.append(pa.array([None if random.random() < nulls else str(v) for v in drawn], pa.string()))
-        numbers = pa.array(random.integers(-30, 300, rows), mask=random.random(rows) < nulls)
-        return pa.RecordBatch.from_arrays([*columns, numbers], ["s", "t", "n"])
-
-    return batch(_WORDS, 90, 0.2), batch(_WORDS, 60, 0.0), batch(plain, 60, 0.2), batch(plain, 1, 0.0), batch(plain, 60, 0.0)
-
-
-@cache
-def time_batches(zone: str) -> tuple[pa.RecordBatch, ...]:
-    """Instants in three centuries with NULLs and without, one row, and ordinary rows (the last batch)."""
-    random = np.random.default_rng(6)
-    edges = pd.to_datetime([
-        "1970-01-01", "1969-12-31 23:59:59.999999", "2000-02-29 12:00:00", "1900-03-01", "2100-02-28 23:59:59",
-        "2020-12-31 23:00:00", "2021-01-01", "2016-01-03 00:00:00.000001", "1800-05-05 05:05:05.5",
-        "2200-10-31 10:10:10", "2024-12-30",
-        "2023-01-01 12:30:00",
-    ], format="ISO8601").to_numpy().astype("datetime64[us]").view(np.int64)  # fmt: skip
-    year = 365 * 86_400 * 10**6
-    arrow = pa.timestamp("us", "UTC") if zone == "timestamp" else pa.timestamp("us")
-
-    def batch(rows: int, nulls: float, wild: bool) -> pa.RecordBatch:
-        columns = []
-        for _ in range(2):
-            values = random.integers(20 * year, 55 * year, rows) // (1 if wild else 10**6) * (1 if wild else 10**6)
-            values = np.where(random.random(rows) < 0.4, random.choice(edges, rows), values) if wild else values
-            columns.append(pa.array(values, mask=random.random(rows) < nulls).cast(arrow))
-        numbers = pa.array(random.integers(-30, 300, rows), mask=random.random(rows) < nulls)
-        return pa.RecordBatch.from_arrays([*columns, numbers], ["a", "b", "n"])
-
-    return batch(60, 0.2, True), batch(60, 0.0, True), batch(1, 0.0, False), batch(40, 0.3, False), batch(40, 0.0, False)
