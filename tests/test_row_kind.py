@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import datetime
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import Row
+from pyspark.sql.types import BooleanType, ByteType, DoubleType, FloatType, LongType
 
 from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import codes, compile_struct, compile_udf, run, same
 from udf_compiler.pipeline import compile_pipeline
 
 A = [1, -7, None, 40, 0]
 X = [0.5, None, 2.0, float("nan"), -3.0]
+SPARK = {"double": DoubleType(), "long": LongType(), "boolean": BooleanType(), "float": FloatType(), "byte": ByteType()}
 
 
 def grade(a, x):
@@ -33,6 +38,23 @@ def test_the_wire_formats_differ_in_what_they_convert():
     (arrow,), _ = run(compile_udf(lambda a: a, 101, {"a": "long"}, "double"), {"a": [3, None]})
     assert pickled == [None, None]
     assert same(arrow, [3.0, None])
+
+
+_NUMPY = {"double": lambda a, x: np.floor(x), "long": lambda a, x: np.abs(a), "boolean": lambda a, x: np.isnan(x),
+          "float": lambda a, x: np.sign(x) if x > 0 else 0.5, "byte": lambda a, x: np.sign(a)}  # fmt: skip
+
+
+@pytest.mark.parametrize("returns", _NUMPY)
+def test_numpy_scalars_are_results_as_values_of_python_are(returns):
+    def function(a, x, of=_NUMPY[returns]):
+        return None if a is None or x is None else of(a, x)
+
+    batch = pa.record_batch({"a": A, "x": X})
+    compared = compare_with_worker(function, [batch, batch.slice(3, 1)], SPARK[returns], 101)
+    assert (compared.decided, compared.refused) == (2, "")
+    for other in SPARK.keys() - {returns} - ({"double", "float"} if returns in ("double", "float") else {"byte", "long"}):
+        assert compare_with_worker(function, [batch], SPARK[other], 101).refused == "SW293"
+    assert codes(compile_udf(function, 100, {"a": "long", "x": "double"}, returns)) == ["SW293"]
 
 
 @pytest.mark.parametrize("eval_type", [100, 101])

@@ -62,7 +62,7 @@ _TEST = (
     "{s}.startswith(('a', 'b'))", "({c} and {c})", "({c} or {c})", "(not {c})", "any([{c}, {c}])",
     "all(v > 0 for v in ({n}, {n}))",
     "({i} in {{1, 2, 3}})", "({s} < {s})", "({s} == {s})", "isinstance({n}, float)", "math.isnan({n})",
-   
+
     "bool({n})", "({i} % 2 == 0)", "{s}.isdigit()", "bool({s})", "({n} != {n} != 0)", "any(c == 'a' for c in {s})",
     "({i} in range(0, 9, 2))",
     "(type({n}) is int)", "({i} not in (1, 2))", "bool(re.match('a+', {s}))", "({s} in TABLE)", "(0.1 + 0.2 == {n})",
@@ -133,7 +133,8 @@ class _Writer:
             return [f"{target} {sign} {self.expression('n', 2)}"]
         if kind <= 4:
             test = self.draw(st.sampled_from(("{c}", "{c}", "(m := {n}) > 1 and m < {n}", "(m := {n}) == z")))
-            lines = [f"if {test.format(c=self.expression('c', 2), n=self.expression('n', 1))}:", *_inner(self.block(depth, result, inside))]
+            lines = [f"if {test.format(c=self.expression('c', 2), n=self.expression('n', 1))}:"]
+            lines += _inner(self.block(depth, result, inside))
             return lines + (["else:", *_inner(self.block(depth, result, inside))] if self.draw(st.booleans()) else [])
         if kind == 5:
             over = self.draw(st.sampled_from(("range(3)", "(1, 2.5, -1)", "[i, 2]", "range(i % 4)")))

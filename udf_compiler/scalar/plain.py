@@ -22,8 +22,8 @@ from udf_compiler.scalar.calendar import guard_python_date
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.list_results import list_of_row
 from udf_compiler.scalar.lists import guard_list
-from udf_compiler.scalar.paths import Node, explorer, leaves
-from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merged, value_as
+from udf_compiler.scalar.paths import Node, explorer
+from udf_compiler.scalar.results import explored, holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.rows import Struct, TracedStruct
 from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import is_scalar, of_value
@@ -43,6 +43,9 @@ _DIRECT: dict[Type, frozenset[str]] = {
     BOOL: frozenset({"bool"}), STR: frozenset({"str"}), DATE: frozenset({"date"}),
     **dict.fromkeys((I8, I16, I32, I64), frozenset({"int"})), **dict.fromkeys((F32, F64), frozenset({"int", "float"})),
 }  # fmt: skip
+
+#: Type -> kinds of NumPy scalars that pyarrow takes as it takes Python's values: an np.bool_ it also makes a number of.
+_AS_PYTHON: dict[Type, frozenset[str]] = _DIRECT | {STR: frozenset(), F32: frozenset({"float"}), F64: frozenset({"float"})}
 
 #: Ints that pyarrow makes floats of.
 _EXACT = {F32: 2**24, F64: 2**53}
@@ -113,9 +116,9 @@ def column_of_row(
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to = _TYPES[return_type]
-    if any(leaf.value.numpy if is_scalar(leaf.value) else isinstance(leaf.value, np.generic) for leaf in leaves(tree)):
-        refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
     kinds = kinds_of(tree) - {"None"}
+    if holds_numpy(tree) and (eval_type == PICKLED or field or not kinds <= _AS_PYTHON[to]):
+        refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
     column = _Column(loop, to, pickled=eval_type == PICKLED)
     if not column.takes(kinds) or (field and eval_type != PICKLED and not kinds <= _DIRECT[to]):
         raise refusal("SW298", place, kinds=" and ".join(sorted(kinds)), type=return_type)

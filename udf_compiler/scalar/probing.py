@@ -20,7 +20,7 @@ from sparkweld.reasons import refusal
 from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of, program_of
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.paths import Node
-from udf_compiler.scalar.results import kind_of_result, kinds_of, merged, value_as
+from udf_compiler.scalar.results import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.rows import Struct, struct_of
 from udf_compiler.scalar.values import TYPES
 
@@ -82,6 +82,7 @@ def probe_row(
     arguments = [*args, *kwargs.values()]
     parts = {f"a{v.id}": v for x in arguments for v in (x.values if isinstance(x, Struct) else (x,))}
     columns, flagged = _evaluated(loop, {**outputs, **parts})
+    with_numpy = [holds_numpy(tree) for tree in trees]
     results = [{name: columns[f"{i} {name}"] for name in ("kind", *kinds_in(tree))} for i, tree in enumerate(trees)]
 
     def python(x: Value | Struct, row: int) -> Any:
@@ -97,8 +98,8 @@ def probe_row(
         except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
             raise refusal("SW233", place, what=f"the function raises {type(error).__name__} for {given}") from None
         fields = [got] if names is None else struct_of(got, names)
-        for a, b in zip(fields, wanted, strict=True):
-            if not _same(a, b, rounded):
+        for a, b, numpy in zip(fields, wanted, with_numpy, strict=True):
+            if not _same(a.item() if numpy and isinstance(a, np.generic) else a, b, rounded):
                 raise refusal("SW233", place, what=f"the function gives {a!r} for {given}, its translation {b!r}")
 
 

@@ -152,6 +152,11 @@ def kind_of_result(x: Any) -> str:
     refuse("SW293", type=raw(x))
 
 
+def holds_numpy(tree: Node) -> bool:
+    """Whether some path gives a NumPy scalar and no value of Python."""
+    return any(x.numpy if is_scalar(x) else isinstance(x, np.generic) for x in (leaf.value for leaf in leaves(tree)))
+
+
 def merged(loop: LoopBuilder, tree: Node, type: Type, of: Callable[[Any], Value]) -> Value:
     """The value of the row's path; `of` makes each path's result a value of `type`. Paths that raise give zero."""
     if isinstance(tree, Leaf):
