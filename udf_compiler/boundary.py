@@ -271,7 +271,7 @@ def _of_rows(loop: LoopBuilder, result: RowSeries, to: Type, return_type: str, u
         raise refusal("SW107", udf)
     if to == BOOL and value.type.plain() == BOOL:
         return value
-    if value.type.plain() == BOOL or to == DATE or (to == F32 and "int" in result.kinds):
+    if value.type.plain() == BOOL or to in (DATE, STR, TS) or (to == F32 and "int" in result.kinds):
         raise refusal("SW298", udf, kinds=" and ".join(sorted(result.kinds)), type=return_type)
     missing = loop.const(float("nan"), F64)
     return _of_floats(loop, loop.select(loop.is_valid(value), loop.value_of(value), missing), to)

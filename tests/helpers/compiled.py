@@ -118,6 +118,8 @@ def _compare_case(case: Case, exact: bool) -> Compared:
         return compare_with_worker(scope[case.name], case.batches, case.returns, case.eval_type, case.kernel, chain, exact)
     except AssertionError as error:
         raise Mismatch(str(error), case) from error
+    except Exception as error:  # noqa: BLE001 - whatever the compiler raises and is no refusal is a fault of ours
+        raise Mismatch(f"internal error: {type(error).__name__}: {error}", case) from error
 
 
 def check_case(case: Case) -> Compared:

@@ -16,7 +16,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, StrCall
-from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, STR
+from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR
 from sparkweld.reasons import refusal
 from udf_compiler.scalar.calendar import guard_python_date
 from udf_compiler.scalar.formats import assembled
@@ -139,6 +139,8 @@ class _Column:
 
     def takes(self, kinds: frozenset[str]) -> bool:
         """Whether every mix of these kinds converts value by value."""
+        if kinds & LISTS.keys():
+            return False
         if self.to == DATE or "date" in kinds:
             return kinds <= {"date"} and (self.to == DATE or (self.to == STR and not self.pickled))
         if self.pickled:
