@@ -64,7 +64,10 @@ def _batches() -> tuple[pa.RecordBatch, ...]:
     }  # fmt: skip
     whole["t"] = whole["t"].cast(pa.timestamp("us", "UTC"))  # type: ignore[attr-defined]
     batch = pa.record_batch(whole)
-    holes = [pa.array([v if (at + k) % 3 else None for at, v in enumerate(c.to_pylist())], c.type) for k, c in enumerate(batch.columns)]
+    holes = []
+    for k, column in enumerate(batch.columns):
+        kept = [value if (at + k) % 3 else None for at, value in enumerate(column.to_pylist())]
+        holes.append(pa.array(kept, column.type))
     return batch, pa.record_batch(holes, batch.schema.names), batch.slice(1, 1)
 
 

@@ -57,6 +57,11 @@ def test_numpy_scalars_are_results_as_values_of_python_are(returns):
     assert codes(compile_udf(function, 100, {"a": "long", "x": "double"}, returns)) == ["SW293"]
 
 
+def test_a_warning_of_numpy_in_the_trial_is_no_exception():
+    reply = compile_udf(lambda x: None if x is None else float(np.floor(x) * 1e308), 101, {"x": "double"}, "double")
+    assert reply["status"] == "ok"
+
+
 @pytest.mark.parametrize("eval_type", [100, 101])
 def test_chains_hand_python_values_on(eval_type):
     def half(a):

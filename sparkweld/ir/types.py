@@ -159,7 +159,8 @@ def encode(value: object, type: Type) -> str:
     if type.kind == "bool":
         return "true" if value else "false"
     if type.is_float:
-        return float(type.dtype.type(value)).hex()  # type: ignore[attr-defined]
+        with np.errstate(over="ignore"):  # a float64 beyond float32 is an infinity, and no warning of ours
+            return float(type.dtype.type(value)).hex()  # type: ignore[attr-defined]
     return str(int(value))  # type: ignore[call-overload]
 
 

@@ -22,12 +22,15 @@ from sparkweld.ir.types import Items
 from sparkweld.kernels import Kernel
 from tests.helpers import kernels
 from tests.helpers.cases import Case, Mismatch
+from tests.helpers.columns import difference
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 from udf_compiler.boundary import COLUMN_TYPES
 from udf_compiler.columns import ONE_FORM
 from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.row_flags import COLUMN as FLAGS
+from udf_compiler.row_flags import guards_as_column
 
 #: Types whose NULLs change what a pandas UDF sees: a batch with some has another form than one without. That the JVM has the
 #: same ones is a test (tests/spark/test_catalyst.py).
@@ -118,7 +121,7 @@ def _compare_case(case: Case, exact: bool) -> Compared:
         return compare_with_worker(scope[case.name], case.batches, case.returns, case.eval_type, case.kernel, chain, exact)
     except AssertionError as error:
         raise Mismatch(str(error), case) from error
-    except Exception as error:  # noqa: BLE001 - whatever the compiler raises and is no refusal is a fault of ours
+    except Exception as error:
         raise Mismatch(f"internal error: {type(error).__name__}: {error}", case) from error
 
 
@@ -160,7 +163,7 @@ class _Call:
         inputs = inputs_of(program, batch)
         result = evaluate(program, inputs, batch.num_rows)
         if self.kernel:
-            kernels.check_loaded(_loaded(program), inputs, batch.num_rows, ulp=_ULP)
+            self._compare_kernel(program, inputs, batch.num_rows)
         if result.flagged.any():
             return np.flatnonzero(result.flagged)
         try:
@@ -169,6 +172,22 @@ class _Call:
             raise AssertionError(f"the worker raises {type(error).__name__}: {error}; the program does not\n{program}") from error
         self._compare(program, result, batch, expected)
         return np.array([], np.int64)
+
+    def _compare_kernel(self, program: Program, inputs: dict[str, Array], rows: int) -> None:
+        """Compares the machine code with `evaluate`: the flagged rows, and the results of the others."""
+        if self.eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF:
+            program = guards_as_column(program)
+        kernel = _loaded(program)
+        got, expected = kernel.run(inputs, rows), evaluate(program, inputs, rows)
+        assert (got.flagged > 0) == expected.flagged.any(), f"the kernel flags {got.flagged} rows\n{program}"
+        if got.flagged:
+            return
+        flags = expected.columns.get(FLAGS)
+        decided = flags.valid if isinstance(flags, Optional) else np.ones(rows, np.bool_)
+        for name in program.outputs:
+            mine, theirs = (_rows(columns[name], decided) for columns in (got.columns, expected.columns))
+            problem = difference(mine, theirs, _ULP)
+            assert problem is None, f"the kernel's {name}: {problem}\n{program}"
 
     def compare_flagged(self, program: Program, batch: pa.RecordBatch, rows: np.ndarray) -> int:
         """Compares the other rows of a batch of a plain UDF, and what the flagged ones give gathered and each alone. 0 where the
@@ -199,6 +218,10 @@ class _Call:
             if not same(got[row], expected[row]):
                 given = {name: batch[name][row].as_py() for name in batch.schema.names}
                 raise AssertionError(f"row {row}, {given}: expected {token(expected[row])}, got {token(got[row])}\n{program}")
+
+
+def _rows(array: Array, keep: np.ndarray) -> Array:
+    return Optional(array.values[keep], array.valid[keep]) if isinstance(array, Optional) else array[keep]
 
 
 @lru_cache(maxsize=4)

@@ -163,7 +163,7 @@ def _rows(draw: Draw) -> Case:
     """A plain UDF of two columns, which sees None for NULL."""
     source = draw(scalar_functions("xy", none=draw(st.integers(0, 3)) > 0))
     types = tuple(draw(st.lists(st.sampled_from(("f64", "i64", "i32")), min_size=2, max_size=2)))
-    returns = draw(st.sampled_from((DoubleType(), LongType(), FloatType())))
+    returns = draw(st.sampled_from((DoubleType(), LongType())))
     return _with_constants(Case(source, number_batches(types), returns, PLAIN), types)
 
 

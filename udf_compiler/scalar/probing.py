@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -94,7 +95,9 @@ def probe_row(
         given = [python(x, row) for x in arguments]
         wanted = [result_of(result, row) for result in results]
         try:
-            got = original(*given[: len(args)], **dict(zip(kwargs, given[len(args) :], strict=True)))
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                got = original(*given[: len(args)], **dict(zip(kwargs, given[len(args) :], strict=True)))
         except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
             raise refusal("SW233", place, what=f"the function raises {type(error).__name__} for {given}") from None
         fields = [got] if names is None else struct_of(got, names)
