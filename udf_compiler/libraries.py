@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
+from functools import cache
 from typing import Any
 
 from udf_compiler.bytecode import Use
@@ -13,6 +15,9 @@ from udf_compiler.wrappers import is_wrapper
 LIBRARIES = frozenset(
     ("numpy", "pandas", "pyarrow", "pyspark", "numba", "llvmlite", "py4j", "sparkweld", "udf_compiler", "sklearn", "scipy")
 )
+
+#: Frames and classes of these are told by name.
+_OURS = frozenset(("sparkweld", "udf_compiler"))
 
 #: Functions that we wrote for users, and that are read like theirs.
 _FOLLOWED = frozenset(("sparkweld.api.predictors", "sparkweld.fused.composed"))
@@ -43,10 +48,23 @@ def is_library(original: Any) -> bool:
     """Whether a function or class belongs to a library whose code is never followed."""
     if is_wrapper(original):
         return False
-    module = getattr(original, "__module__", None) or type(original).__module__
+    module = str(getattr(original, "__module__", None) or type(original).__module__)
     if module in _FOLLOWED:
         return False
-    return str(module).partition(".")[0] in LIBRARIES | _LOADERS
+    root = module.partition(".")[0]
+    return root in _LOADERS | _OURS or (root in LIBRARIES and _has(module))
+
+
+@cache
+def _has(module: str) -> bool:
+    """Whether a library has the module. A function that was pickled by value keeps the name of its module, which may be any
+    name: that of a script's folder, of a notebook, or of a library's tests, which are users of it."""
+    if "tests" in module.split("."):
+        return False
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # ValueError: a module without a spec is there
+        return module in sys.modules
 
 
 def described(original: Any, use: Use) -> str:
