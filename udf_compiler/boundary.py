@@ -151,7 +151,7 @@ def series_of_column(
         return list_series(loop, value)
     if plain == STR:  # None where NULL, in every batch; the worker raises for bytes that are no UTF-8
         _check_pandas(column)
-        loop.guard(str_call(loop, "valid_utf8", loop.value_of(value)))
+        loop.guard(str_call(loop, "valid_utf8", loop.value_of(value)), local=True)
         return text_series(loop, value, Missing(none=value.type.nullable))
     if plain.is_float:
         return TracedSeries(loop, _nan_where_null(loop, value, plain), plain.dtype)
@@ -260,7 +260,7 @@ def _of_arrays(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf:
     if value.type.plain() != to:
         raise refusal("SW226", udf, what=f"arrays of {value.type.element}", type=return_type)
     if to.element.is_float:
-        loop.guard(loop.emit(ListCall("ordered", to), loop.value_of(value)))
+        loop.guard(loop.emit(ListCall("ordered", to), loop.value_of(value)), local=True)
     return value
 
 
@@ -324,7 +324,7 @@ def _of_floats(loop: LoopBuilder, x: Value, to: Type) -> Value:
     nan = loop.call("isnan", x)
     if to.is_int:
         whole = loop.call("logical_and", loop.emit(Fits(to), x), loop.call("equal", loop.call("trunc", x), x))
-        loop.guard(loop.call("logical_or", nan, whole))
+        loop.guard(loop.call("logical_or", nan, whole), local=True)
     return loop.optional(loop.cast(x, to), loop.call("logical_not", nan))
 
 
@@ -353,4 +353,4 @@ def _guard_python_date(loop: LoopBuilder, value: Value) -> None:
 def _guard_between(loop: LoopBuilder, x: Value, low: int, high: int) -> None:
     above = loop.call("greater_equal", x, loop.const(low, x.type))
     below = loop.call("less_equal", x, loop.const(high, x.type))
-    loop.guard(loop.call("logical_and", above, below))
+    loop.guard(loop.call("logical_and", above, below), local=True)

@@ -72,6 +72,8 @@ class Columns:
         self._builder = builder
         self._refused = dict(refused)
         self._columns: dict[str, Column] = {column.name: column for column in inputs}
+        self._inputs = frozenset(self._columns)
+        self._sources: dict[str, frozenset[str]] = {}
         self._not_null: set[str] = set()
 
     def __getitem__(self, name: str) -> Column:
@@ -82,8 +84,24 @@ class Columns:
             raise Unknown(name)
         return self._columns[name]
 
-    def add(self, column: Column) -> None:
+    def add(self, column: Column, reads: Iterable[str] = ()) -> None:
+        """`reads`: columns of which an expression of Spark's makes it."""
         self._columns[column.name] = column
+        self._sources[column.name] = self._of_states(reads)
+
+    def of_states(self, names: Iterable[str]) -> list[str]:
+        """The input columns whose NULLs in a batch decide of which dtype columns of these names are."""
+        return sorted(self._of_states(names))
+
+    def _of_states(self, names: Iterable[str]) -> frozenset[str]:
+        found: set[str] = set()
+        for name in names:
+            if name in self._sources:
+                found |= self._sources[name]
+            elif name in self._inputs and name not in self._not_null:
+                column = self._columns[name]
+                found |= {name} if column.nullable and column.spark_type not in ONE_FORM else set()
+        return frozenset(found)
 
     def add_refused(self, name: str, spark_type: Any) -> None:
         """A column that no loop appends, so that what reads it can be traced and refused on its own account."""

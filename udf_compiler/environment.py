@@ -88,3 +88,15 @@ def _strings(values: Any) -> list[str]:
 
 def _inside(origin: str, paths: Sequence[str]) -> bool:
     return any(origin == path or origin.startswith(path.rstrip(os.sep) + os.sep) for path in paths)
+
+
+def broadcasts_of(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The broadcasts that the functions of a request's steps use."""
+    udfs = [entry["udf"] for step in steps if step["kind"] == "python" for entry in step["udfs"]]
+    udfs += [step["udf"] for step in steps if step["kind"] == "map"]
+    found: list[dict[str, Any]] = []
+    while udfs:
+        udf = udfs.pop()
+        found += udf.get("broadcasts", ())
+        udfs += [argument["udf"] for argument in udf["args"] if argument.get("udf") is not None]
+    return found

@@ -31,7 +31,7 @@ def argument(loop: LoopBuilder, value: Value, spark_type: str, state: str) -> Tr
     if spark_type == "timestamp":
         microseconds = current_zone().local(loop, microseconds)
     above = loop.call("greater_equal", microseconds, loop.const(-_LIMIT, I64))
-    loop.guard(loop.call("logical_and", above, loop.call("less_equal", microseconds, loop.const(_LIMIT, I64))))
+    loop.guard(loop.call("logical_and", above, loop.call("less_equal", microseconds, loop.const(_LIMIT, I64))), local=True)
     nanoseconds = loop.call("multiply", microseconds, loop.const(_MICROSECOND, I64))
     return moments.new(loop, moments.nat_where(loop, nanoseconds, valid), "datetime", has_nat=state == "nullable")
 
@@ -52,7 +52,7 @@ def column(loop: LoopBuilder, result: TracedSeries, return_type: str, udf: str) 
 
 def _microseconds(loop: LoopBuilder, nanoseconds: Value, return_type: str) -> Value:
     unit = loop.const(_MICROSECOND, I64)
-    loop.guard(loop.call("equal", loop.call("remainder", nanoseconds, unit), loop.const(0, I64)))
+    loop.guard(loop.call("equal", loop.call("remainder", nanoseconds, unit), loop.const(0, I64)), local=True)
     microseconds = loop.call("floor_divide", nanoseconds, unit)
     return current_zone().utc(loop, microseconds) if return_type == "timestamp" else microseconds
 

@@ -33,7 +33,8 @@ from udf_compiler.columns import (
     refuse_made_nulls,
     strict_columns,
 )
-from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.environment import ModulePath, broadcasts, broadcasts_of
+from udf_compiler.forms import Form, batchwise
 from udf_compiler.kinds import fields_of, kind_of, map_kind_of, sees_batch_state
 from udf_compiler.merging import merge_rows
 from udf_compiler.model_files import reading
@@ -70,12 +71,13 @@ def compile_pipeline(
 def worker_environment(request: dict[str, Any]) -> Iterator[None]:
     """The module path and the broadcasts that the request's functions have in a worker, inside the block."""
     includes = request.get("python", {}).get("includes", ())
-    with _MODULES.using(includes), broadcasts(_broadcasts_of(request["steps"])):
+    with _MODULES.using(includes), broadcasts(broadcasts_of(request["steps"])):
         yield
 
 
 class _Pipeline:
     def __init__(self, request: dict[str, Any], blobs: Sequence[bytes]) -> None:
+        self._given, self._blobs = request, blobs
         self.request = request = with_names(request)
         self.exact = bool(request.get("conf", {}).get("exact", False))
         self.refusals: list[dict[str, Any]] = []
@@ -90,7 +92,8 @@ class _Pipeline:
         self.columns = Columns(self.builder, known, refused, self.ml)
         self.vectors: list[Vector] = []
         self.watched: dict[str, dict[str, Any]] = {}
-        self.udfs = UdfTracer(blobs, self.columns, self.exact, {name: request.get(name, {}) for name in ("conf", "python")})
+        settings = {name: request.get(name, {}) for name in ("conf", "python", "regrouped")}
+        self.udfs = UdfTracer(blobs, self.columns, self.exact, settings)
         self._steps = {
             "python": self._python, "filter": self._filter, "project": self._project, "map": self._map,
             "aggregate": self._aggregate,
@@ -98,9 +101,7 @@ class _Pipeline:
 
     def reply(self, check_size: Callable[[Program], None] | None) -> dict[str, Any]:
         started = time.perf_counter()
-        for index, step in enumerate(self.request["steps"]):
-            self.step = index
-            self._steps[step["kind"]](step)
+        self._trace()
         names = None if self.refusals else self._try(None, self._outputs)
         program = None if names is None else self.builder.finish(names)
         traced = time.perf_counter()
@@ -119,6 +120,17 @@ class _Pipeline:
         if self.refusals or program is None:
             return {"status": "refused", "refusals": self.refusals, "seconds": seconds}
         return {"status": "ok", **self._describe(program), "seconds": seconds}
+
+    def _trace(self) -> None:
+        for index, step in enumerate(self.request["steps"]):
+            self.step = index
+            self._steps[step["kind"]](step)
+
+    def _form(self, request: dict[str, Any]) -> Form | None:
+        """The traced loops of the same request for other batches; None when it is refused for them."""
+        other = _Pipeline(request, self._blobs)
+        other._trace()
+        return None if other.refusals else Form(other.builder.inputs, other.builder.loops, other.udfs.calls)
 
     def _optimized(self, program: Program, check_size: Callable[[Program], None] | None) -> Program:
         """With bounds of its models where the request has them: always, or for so many rows of a task, where they pay and fit."""
@@ -165,6 +177,7 @@ class _Pipeline:
             "flags": flags,
             "guarded": flags or any(loop.guards or loop.some for loop in program.loops),
             "piecewise": not any(loop.guards or loop.some for loop in program.loops),
+            "batchwise": batchwise(self._given, self.udfs.calls, self._form),
             "batchRows": _batch_rows(program),
             "repeatable": not any(loop.some or loop.groups or loop.where is not None for loop in program.loops),
             "kept": [{"op": op, "bound": bound} for op, bound in self._all_kept(program)],
@@ -249,7 +262,7 @@ class _Pipeline:
             if made is None:
                 self.columns.add_refused(entry["name"], entry["expr"]["type"])
             else:
-                self.columns.add(made)
+                self.columns.add(made, columns_in(entry["expr"]))
 
     def _projected(self, entry: dict[str, Any]) -> Column:
         loop = self.columns.loop("project")
@@ -296,7 +309,7 @@ class _Pipeline:
         A column of a domain before the last filter is appended again in the last one.
         """
         wanted, vectors = self.request["outputs"], self.request.get("vectors", ())
-        if self.columns.domain == ROWS and not self.request.get("unwatched", False):
+        if self.columns.domain == ROWS:
             self.watched = {name: about for name, about in self.builder.watched.items() if name in self.builder.columns}
         if self.columns.domain == ROWS and not vectors:
             return [*wanted, *self.watched]
@@ -377,14 +390,3 @@ def _kept_in(body: Sequence[Any]) -> dict[str, str]:
         if let.op.bound is not None:
             kept[let.op.fn if isinstance(let.op, Call) else let.op.name] = let.op.bound
     return kept
-
-
-def _broadcasts_of(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    udfs = [entry["udf"] for step in steps if step["kind"] == "python" for entry in step["udfs"]]
-    udfs += [step["udf"] for step in steps if step["kind"] == "map"]
-    found: list[dict[str, Any]] = []
-    while udfs:
-        udf = udfs.pop()
-        found += udf.get("broadcasts", ())
-        udfs += [argument["udf"] for argument in udf["args"] if argument.get("udf") is not None]
-    return found

@@ -33,6 +33,7 @@ class TracedCall:
     columns: tuple[str, ...]
     body: tuple[Let, ...]
     guards: tuple[int, ...]
+    local: frozenset[int]
     some: tuple[tuple[int, int], ...]
     results: tuple[int, ...]
     notes: tuple[str, ...]
@@ -52,6 +53,7 @@ class TracedCall:
             else:
                 made.append(loop.emit(let.op, *(made[a] for a in let.args)))
         loop.guards += [made[guard].id for guard in self.guards]
+        loop.local |= {made[guard].id for guard in self.local}
         loop.some += [(made[among].id, made[wanted].id) for among, wanted in self.some]
         return [made[result] for result in self.results]
 

@@ -17,6 +17,7 @@ from udf_compiler.boundary import Field, dtypes_by_nulls
 from udf_compiler.columns import Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.cpu_time import working_on
 from udf_compiler.environment import file_state
+from udf_compiler.forms import BatchCall
 from udf_compiler.inlined import Inlined, inlined_of
 from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
 from udf_compiler.model_files import reads
@@ -37,7 +38,8 @@ class UdfTracer:
     """Traces the UDFs of one request.
 
     `places`: UDF -> where its function is defined, for messages. `kept`: (operation, bound) of kept differences that no
-    op of the program shows. `exact`: the loops with a function that was declared with ``exact=True``.
+    op of the program shows. `exact`: the loops with a function that was declared with ``exact=True``. `calls`: those
+    of functions that see NULLs as dtypes of their batch.
     """
 
     def __init__(self, blobs: Sequence[bytes], columns: Columns, exact: bool, settings: dict[str, Any]) -> None:
@@ -45,6 +47,7 @@ class UdfTracer:
         self.places: dict[str, str] = {}
         self.kept: list[tuple[str, str]] = []
         self.exact: set[str] = set()
+        self.calls: list[BatchCall] = []
         self._blobs, self._columns, self._exact, self._settings = blobs, columns, exact, settings
         self._prepared: dict[tuple[int, int], tuple[Callable[..., Any], Any]] = {}  # see `_prepare`
         self._wrapped: set[tuple[int, int]] = set()  # those of `_prepared` that pandas-on-Spark has wrapped
@@ -73,6 +76,7 @@ class UdfTracer:
         check_types(udf["name"], types)
         with working_on(udf["name"]):
             values = self._values(kind, loop, udf, notes)
+        self._note_call(kind, udf, loop)
         for result, value in zip(results, values, strict=True):
             loop.append(result, value)
         loop.close()
@@ -88,6 +92,7 @@ class UdfTracer:
             check_types(call.place, [field["type"] for field in fields])
             loop, values = kind.rows(call, kind.call(call), fields)
         check_nullable(call, fields, values)
+        self._note_call(kind, udf, loop)
         self.kept += call.kept
         columns = []
         for name, field, value in zip(results, fields, values, strict=True):
@@ -97,6 +102,11 @@ class UdfTracer:
         loop.close(where=loop.where, makes=domain if filtered else None)
         notes += [f"row-local, {len(loop.body)} operations", f"{len(loop.guards)} guards" if loop.guards else "no guards"]
         return columns, filtered
+
+    def _note_call(self, kind: Kind, udf: dict[str, Any], loop: LoopBuilder) -> None:
+        if kind.sees_batch_state:
+            columns = self._columns.of_states(_columns_of(udf))
+            self.calls.append(BatchCall(udf["name"], len(loop.program.loops), frozenset(columns), loop.spreads))
 
     def _values(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> list[Value]:
         """The results of a call, traced unless an earlier request has done it."""
@@ -118,7 +128,7 @@ class UdfTracer:
             places = {name: self.places[name] for name in _names(udf)}
             results = tuple(value.id for value in values)
             about = tuple(notes), tuple(self.kept[kept:]), places, loop.name in self.exact
-            parts = tuple(columns), tuple(loop.body), tuple(loop.guards), tuple(loop.some), results
+            parts = tuple(columns), tuple(loop.body), tuple(loop.guards), frozenset(loop.local), tuple(loop.some), results
             made = TracedCall(*parts, *about)
             traced.put(key, made, made.bytes)
         return values
@@ -279,7 +289,7 @@ class UdfTracer:
         if not kind.sees_batch_state:
             return self._plain_field(loop, expr, title)
         with_nulls = self._columns.with_nulls(columns_in(expr))
-        if with_nulls and self._columns.domain != ROWS:
+        if with_nulls and self._columns.domain != ROWS and self._settings.get("regrouped") is not True:
             raise refusal("SW234", title, column=with_nulls[0])
         if expr["op"] != "Column":
             value = catalyst.translate(loop, expr, self._columns.reader(loop), self._columns.ml)
@@ -299,6 +309,12 @@ class UdfTracer:
         else:
             value, spark_type = catalyst.translate(loop, expr, self._columns.reader(loop), self._columns.ml), expr["type"]
         return Field(title, value, spark_type, "nullable" if value.type.nullable else "dense")
+
+
+def _columns_of(udf: dict[str, Any]) -> Iterator[str]:
+    """The columns that a call and those among its arguments read."""
+    for argument in udf["args"]:
+        yield from _columns_of(argument["udf"]) if argument.get("udf") is not None else columns_in(argument["expr"])
 
 
 def _names(udf: dict[str, Any]) -> Iterator[str]:

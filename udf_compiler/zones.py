@@ -55,7 +55,7 @@ class Zone:
         """UTC of a local time; one that does not exist is flagged."""
         offset = _offset_at(loop, self.to_utc, microseconds)
         if str(GAP) in self.to_utc.values:
-            loop.guard(loop.call("not_equal", offset, loop.const(GAP, I64)))
+            loop.guard(loop.call("not_equal", offset, loop.const(GAP, I64)), local=True)
         return loop.call("subtract", microseconds, offset)
 
 

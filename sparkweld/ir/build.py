@@ -58,6 +58,7 @@ def counted(work: Work) -> Iterator[None]:
 class LoopBuilder:
     """Grows one loop over a domain. Made by `ProgramBuilder.loop`; `close` adds the loop to the program.
 
+    `local` are guards that say nothing of other rows: see `guard`.
     `where` is the condition of the rows that the loop is about (None: all), `share` how many these are as far as is known.
     `numbered` is for frontends: whether these rows
     have the numbers 0 to n-1, not some of those.
@@ -67,6 +68,7 @@ class LoopBuilder:
         self.program, self.name, self.domain = program, name, domain
         self.body: list[Let] = []
         self.guards: list[int] = []
+        self.local: set[int] = set()
         self.some: list[tuple[int, int]] = []
         self.appends: list[Append] = []
         self.keys: list[Key] = []
@@ -84,7 +86,7 @@ class LoopBuilder:
         """Another loop with the body, guards and condition so far, under the same numbers, and nothing appended."""
         made = LoopBuilder(self.program, self.name, self.domain)
         made.body, made._types, made._known = [*self.body], [*self._types], {**self._known}
-        made.guards, made.some = [*self.guards], [*self.some]
+        made.guards, made.local, made.some = [*self.guards], {*self.local}, [*self.some]
         made.numbered, made.share = self.numbered, self.share
         made.where = None if self.where is None else Value(self.where.id, BOOL, made)
         return made
@@ -127,6 +129,7 @@ class LoopBuilder:
         """Drops all values and guards that came after a mark; nothing may hold on to them."""
         values, guards, some = mark
         del self.body[values:], self._types[values:], self.guards[guards:], self.some[some:]
+        self.local = {guard for guard in self.local if guard < values}
         self.appends = [append for append in self.appends if append.value < values]
         self._known = {let: at for let, at in self._known.items() if at < values}
 
@@ -184,14 +187,30 @@ class LoopBuilder:
         """The plain `value` where `valid`, else NULL."""
         return self.emit(MakeOptional(), value, valid)
 
-    def guard(self, condition: Value) -> None:
-        """Rows where the condition is False are flagged: a kernel may not decide them."""
+    def guard(self, condition: Value, local: bool = False) -> None:
+        """Rows where the condition is False are flagged: a kernel may not decide them.
+
+        `local`: there Python raises, or gives that row alone another result. A guard that is not local may stand for another
+        dtype of the whole batch, as a divisor of 0 does.
+        """
         if condition.type != BOOL:
             raise VerifyError(f"a guard wants a bool, got {condition.type}")
         if self.where is not None:
             condition = self.call("logical_or", self.call("logical_not", self.where), condition)
         if condition.id not in self.guards:
             self.guards.append(condition.id)
+            self.local.add(condition.id)
+        if not local:
+            self.local.discard(condition.id)
+
+    def take_as_local(self, guards: int) -> None:
+        """The guards behind the first `guards` are local."""
+        self.local.update(self.guards[guards:])
+
+    @property
+    def spreads(self) -> bool:
+        """Whether a row may change others of its batch, or need one of them."""
+        return bool(self.some) or not self.local.issuperset(self.guards)
 
     def guard_some(self, condition: Value) -> None:
         """All rows are flagged when the condition is True in none of them."""

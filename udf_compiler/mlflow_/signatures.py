@@ -87,7 +87,7 @@ def _column(name: str, series: TracedSeries, wanted: Any) -> TracedSeries:
     loop = series.loop
     if series.dtype == np.int64 and kind in ("float", "double"):  # whole numbers pass when all are 0 or 1; others raise
         zero, one = (loop.call("equal", series.value, loop.const(n, series.value.type)) for n in (0, 1))
-        loop.guard(loop.call("logical_or", zero, one))
+        loop.guard(loop.call("logical_or", zero, one), local=True)
         made = wanted.to_numpy()
     else:
         # 2 is neither 0 nor 1, for which whole numbers have a rule of their own

@@ -138,7 +138,7 @@ class AdaBoostRegressor(Boosting):
         op = WeightedMedian.of(np.asarray(self.fitted("estimator_weights_"))[: len(values)])
         wide = [loop.cast(v, F64) for v in values]
         median, unclear = (loop.emit(op.at(k), *wide) for k in (0, 1))
-        loop.guard(loop.call("equal", unclear, loop.const(0.0, F64)))
+        loop.guard(loop.call("equal", unclear, loop.const(0.0, F64)), local=True)
         return checked.array([loop.cast(median, values[0].type)], ndim=1, order="C", kept=checked.kept or kept)
 
 

@@ -138,11 +138,11 @@ class CategoricalNB(NaiveBayes):
         loop, tables, prior = x.loop, self.fitted("feature_log_prob_"), self.fitted("class_log_prior_")
         for column, given in zip(checked.values, x.values, strict=True):
             if given.type.is_float:
-                loop.guard(loop.call("isfinite", given))
-            loop.guard(loop.call("greater_equal", column, loop.const(0, I64)))
+                loop.guard(loop.call("isfinite", given), local=True)
+            loop.guard(loop.call("greater_equal", column, loop.const(0, I64)), local=True)
         values = [loop.const(0.0, F64)] * len(prior)
         for column, table in zip(checked.values, tables, strict=True):
-            loop.guard(loop.call("less", column, loop.const(table.shape[1], I64)))
+            loop.guard(loop.call("less", column, loop.const(table.shape[1], I64)), local=True)
             for j in range(len(prior)):
                 known: dict[object, object] = dict(enumerate(table[j].tolist()))
                 term = loop.value_of(loop.emit(Lookup.of(known, I64, F64), column))

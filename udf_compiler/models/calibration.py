@@ -106,7 +106,7 @@ class Threshold(Translator):
             size = loop.call("add", loop.call("absolute", score), loop.const(1.0, F64))
             near = loop.call("multiply", size, loop.const(NEAR, F64))
             away = loop.call("absolute", loop.call("subtract", score, limit))
-            loop.guard(loop.call("greater", away, near))
+            loop.guard(loop.call("greater", away, near), local=True)
         index = loop.select(loop.call("greater_equal", score, limit), loop.const(at, I64), loop.const(1 - at, I64))
         return labels(x, index, classes, call)
 

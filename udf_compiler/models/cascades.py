@@ -73,7 +73,7 @@ class Cascade(Translator):
         near = _NEAR * float(np.finfo(np.float64).eps) * max(1.0, abs(self.model.threshold))
         apart = loop.call("absolute", loop.call("subtract", value, limit))
         # NaN is sure nowhere, as in Python.
-        loop.guard(loop.call("logical_not", loop.call("less_equal", apart, loop.const(near, F64))))
+        loop.guard(loop.call("logical_not", loop.call("less_equal", apart, loop.const(near, F64))), local=True)
 
     def _chosen(self, x: Features, sure: Value, small: Features, method: str) -> Features:
         with _among(x.loop, x.loop.call("logical_not", sure), self.model.unsure):

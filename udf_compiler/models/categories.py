@@ -50,7 +50,7 @@ def guard_known(x: Features, known: Mapping[int, Sequence[Any]]) -> None:
             some = loop.call("logical_or", some, loop.call("logical_not", valid))
             if x.categories[at].categories is None:  # type: ignore[union-attr]
                 loop.guard_some(valid)
-        loop.guard(some)
+        loop.guard(some, local=True)
 
 
 def numbers_of(x: Features) -> list[Value]:

@@ -99,7 +99,7 @@ class IsotonicRegression(Translator):
         made = interpolated(loop, value, xs, ys)
         inside = loop.call("logical_and", loop.call("greater_equal", value, low), loop.call("less_equal", value, high))
         if model.out_of_bounds == "raise":
-            loop.guard(inside)
+            loop.guard(inside, local=True)
         return x.array([loop.select(inside, made, loop.const(np.nan, F64))], ndim=1, names=None)
 
 
@@ -161,7 +161,7 @@ class SplineTransformer(Translator):
         """``sum(c[interval + a] * work[a])`` of coefficients that are 0 or 1."""
         zero, made = loop.const(0.0, F64), []
         if self.model.extrapolation == "continue":  # the library adds up 0 times these
-            loop.guard(all_of(loop, [loop.call("logical_not", loop.call("isinf", v)) for v in work]))
+            loop.guard(all_of(loop, [loop.call("logical_not", loop.call("isinf", v)) for v in work]), local=True)
         here = [loop.call("equal", interval, loop.const(i, I64)) for i in range(count)]
         for column in spline.c.T:
             value = zero
@@ -188,10 +188,10 @@ class SplineTransformer(Translator):
         below = loop.call("less", x, loop.const(float(low), F64))
         above = loop.call("greater", x, loop.const(float(high), F64))
         if how == "error":
-            loop.guard(loop.call("logical_not", loop.call("logical_or", below, above)))
+            loop.guard(loop.call("logical_not", loop.call("logical_or", below, above)), local=True)
             return inside
         if count == 0:
-            loop.guard(loop.call("logical_not", above))  # the library raises
+            loop.guard(loop.call("logical_not", above), local=True)  # the library raises
         ends = [self._beyond(loop, x, spline, at, first, count) for at, first in ((low, True), (high, False))]
         return [loop.select(below, under, loop.select(above, over, v)) for v, under, over in zip(inside, *ends, strict=True)]
 

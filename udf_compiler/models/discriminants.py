@@ -77,7 +77,7 @@ class Gaussians(Translator):
         keep("log likelihood", _BOUND, call)
         values = self._scores(x, call)[0]
         # Past the largest float the library has infinities of its own.
-        x.loop.guard(all_of(x.loop, [x.loop.call("isfinite", v) for v in values]))
+        x.loop.guard(all_of(x.loop, [x.loop.call("isfinite", v) for v in values]), local=True)
         return values
 
 

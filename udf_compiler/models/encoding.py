@@ -51,7 +51,7 @@ class Codes:
     def guard_known(self) -> None:
         """Guards rows of an unknown category: the library raises."""
         known = self.find([1.0] * len(self.categories), 0.0, I64)
-        self.loop.guard(self.loop.call("equal", known, self.loop.const(1, I64)))
+        self.loop.guard(self.loop.call("equal", known, self.loop.const(1, I64)), local=True)
 
     def _with_absent(self, result: Value, absent: list[tuple[Any, float]], other: float, type: Type) -> Value:
         """NaN among floats, None or NaN among strings."""
@@ -214,7 +214,7 @@ class LabelEncoder(Translator):
             refuse("SW810", call=call, what="anything but one column of integers")
         classes, index = self.fitted("classes_"), x.loop.cast(x.values[0], I64)
         above = x.loop.call("greater_equal", index, x.loop.const(0, I64))
-        x.loop.guard(x.loop.call("logical_and", above, x.loop.call("less", index, x.loop.const(len(classes), I64))))
+        x.loop.guard(x.loop.call("logical_and", above, x.loop.call("less", index, x.loop.const(len(classes), I64))), local=True)
         return labels(x, index, classes, call)
 
 
@@ -244,10 +244,10 @@ class LabelBinarizer(Translator):
         """Guards what the library takes for no label: missing strings, fractions, NaN; and unknown labels of two classes."""
         loop, value = x.loop, x.values[0]
         if value.type.nullable:
-            loop.guard(loop.is_valid(value))
+            loop.guard(loop.is_valid(value), local=True)
         if value.type.is_float:
-            loop.guard(loop.call("isfinite", value))
-            loop.guard(loop.call("equal", value, loop.call("rint", value)))
+            loop.guard(loop.call("isfinite", value), local=True)
+            loop.guard(loop.call("equal", value, loop.call("rint", value)), local=True)
         if len(codes.categories) == 2:
             codes.guard_known()
 

@@ -182,5 +182,5 @@ def guard_finite(loop: LoopBuilder, values: Sequence[Value], allow_nan: bool = F
         test = loop.call("logical_not", loop.call("isinf", one)) if allow_nan else loop.call("isfinite", one)
         fine = test if fine is None else loop.call("logical_and", fine, test)
     if fine is not None:
-        loop.guard(fine)
+        loop.guard(fine, local=True)
 

@@ -102,13 +102,13 @@ def missing_mask(x: Features, at: int, missing_values: Any, call: str) -> Value:
     absent = loop.call("logical_not", loop.is_valid(value))
     if isinstance(missing_values, str):
         if missing.nan:
-            loop.guard(loop.call("logical_not", absent))  # "Input contains NaN"
+            loop.guard(loop.call("logical_not", absent), local=True)  # "Input contains NaN"
         same = loop.call("equal", loop.value_of(value), loop.const(check_text(missing_values, call), STR))
         return loop.call("logical_and", same, loop.is_valid(value))
     if missing.none and missing.nan and missing_values is not pd.NA:
         refuse("SW822", call=call, what="missing strings that are None or NaN")
     if missing_values is None and missing.nan:
-        loop.guard(loop.call("logical_not", absent))
+        loop.guard(loop.call("logical_not", absent), local=True)
     return absent if _fills(missing_values, missing) else loop.const(False, BOOL)
 
 
@@ -129,7 +129,7 @@ class MissingIndicator(Translator):
         shown = [int(f) for f in self.fitted("features_")]
         for at, mask in enumerate(masks):
             if model.error_on_new and at not in shown:
-                made.loop.guard(made.loop.call("logical_not", mask))
+                made.loop.guard(made.loop.call("logical_not", mask), local=True)
         return made.array([masks[at] for at in shown], sparse=model.sparse is True)
 
 

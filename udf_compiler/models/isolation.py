@@ -55,7 +55,7 @@ class IsolationForest(Translator):
         loop = x.loop
         decision = self._decision(loop, score)
         # Scores are at most 1, and 4 ULP of them may turn a label.
-        loop.guard(loop.call("greater", loop.call("absolute", decision), loop.const(1e-14, F64)))
+        loop.guard(loop.call("greater", loop.call("absolute", decision), loop.const(1e-14, F64)), local=True)
         outlier = loop.call("less", decision, loop.const(0, F64))
         return checked.array([loop.select(outlier, loop.const(-1, I64), loop.const(1, I64))], ndim=1, order="C")
 

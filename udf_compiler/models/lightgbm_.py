@@ -202,7 +202,7 @@ class Classifier(Regressor):
             least = loop.const(1e-12 / min(1.0, objective.sigmoid), F64)
             zero = loop.const(0, F64)
             above = loop.call("greater", sums[0], zero)
-            loop.guard(loop.call("logical_or", loop.call("logical_not", above), loop.call("greater", sums[0], least)))
+            loop.guard(loop.call("logical_or", loop.call("logical_not", above), loop.call("greater", sums[0], least)), local=True)
             return loop.cast(above, I64)
         if objective.name not in ("multiclass", "multiclassova"):
             refuse("SW835", name=self.name, what=f"the objective {objective.name}")
@@ -211,8 +211,8 @@ class Classifier(Regressor):
         if objective.name == "multiclassova":  # a logistic function each, flat far from 0
             distance = _OWN_DISTANCE / objective.sigmoid
             flat = loop.const(_FLAT / objective.sigmoid, F64)
-            loop.guard(loop.call("less", loop.call("absolute", largest(loop, sums)), flat))
-        loop.guard(apart(loop, sums, index, distance))
+            loop.guard(loop.call("less", loop.call("absolute", largest(loop, sums)), flat), local=True)
+        loop.guard(apart(loop, sums, index, distance), local=True)
         return index
 
 

@@ -103,7 +103,7 @@ class OneVsRestClassifier(Translator):
             bound = f"rows whose score lies within {NEAR} of the threshold, relatively, run in Python"
             keep("label", bound, self.call("predict"))
             near = loop.call("multiply", size, loop.const(NEAR, values[0].type))
-            loop.guard(loop.call("greater", loop.call("absolute", away), near))
+            loop.guard(loop.call("greater", loop.call("absolute", away), near), local=True)
             index = loop.cast(loop.call("greater", values[0], limit), I64)
             return labels(x, index, self.fitted("classes_"), self.call("predict"))
         made = Features(x.loop, tuple(values), kept=True)
@@ -150,7 +150,7 @@ class OneVsOneClassifier(Translator):
         if len(values) == 2:
             limit = loop.const(0.0 if hasattr(self.model.estimators_[0], "decision_function") else 0.5, F64)
             away = loop.call("absolute", loop.call("subtract", values[1], limit))
-            loop.guard(loop.call("greater", away, loop.const(NEAR, F64)))
+            loop.guard(loop.call("greater", away, loop.const(NEAR, F64)), local=True)
             second = loop.cast(loop.call("greater", values[1], limit), I64)
             return labels(x, second, self.fitted("classes_"), self.call("predict"))
         index = clear_argmax(loop, values, [loop.const(NEAR, F64)] * len(values))

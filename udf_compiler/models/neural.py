@@ -104,7 +104,7 @@ class MlpClassifier(Perceptrons):
             keep("label", "rows whose best scores are as near as the kept features make them", call)
         loop, error = checked.loop, self._error(checked, op)
         if len(values) == 1:
-            loop.guard(loop.call("greater", loop.call("absolute", values[0]), error))
+            loop.guard(loop.call("greater", loop.call("absolute", values[0]), error), local=True)
             index = loop.cast(loop.call("greater", values[0], loop.const(0, op.type)), I64)
         else:
             index = clear_argmax(loop, values, [error] * len(values))

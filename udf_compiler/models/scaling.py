@@ -129,7 +129,7 @@ class Normalizer(Scaler):
         if kept:  # next to the limit, the last bit would decide
             wide = loop.call("multiply", limit, loop.const(1 + 1e-3, type))
             narrow = loop.call("multiply", limit, loop.const(1 - 1e-3, type))
-            loop.guard(loop.call("logical_or", loop.call("greater", norm, wide), loop.call("less", norm, narrow)))
+            loop.guard(loop.call("logical_or", loop.call("greater", norm, wide), loop.call("less", norm, narrow)), local=True)
         norm = loop.select(loop.call("less", norm, limit), loop.const(1, type), norm)
         return made.array([loop.call("divide", v, norm) for v in values], kept=made.kept or kept)
 
@@ -245,12 +245,13 @@ class PowerTransformer(Scaler):
     def _box_cox(self, x: Features, value: Value, power: float) -> Value:
         loop = x.loop
         positive = loop.call("greater", value, loop.const(0.0, F64))
-        loop.guard(loop.call("logical_or", positive, loop.call("isnan", value)))  # the library raises
+        loop.guard(loop.call("logical_or", positive, loop.call("isnan", value)), local=True)  # the library raises
         logarithm = loop.call("log", value)
         if abs(power) < 1e-19:
             return logarithm
         grown = loop.call("multiply", loop.const(power, F64), logarithm)
-        loop.guard(loop.call("logical_not", loop.call("greater_equal", grown, loop.const(709.0, F64))))  # another formula there
+        # another formula there
+        loop.guard(loop.call("logical_not", loop.call("greater_equal", grown, loop.const(709.0, F64))), local=True)
         return loop.call("divide", loop.call("expm1", grown), loop.const(power, F64))
 
 

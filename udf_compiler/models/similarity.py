@@ -198,7 +198,7 @@ class SupportVectorClassifier(SupportVectors):
 def clear_signs(loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Value]) -> list[Value]:
     """Whether each value is above 0; rows in which one may be on the other side are guarded."""
     clear = [loop.call("greater", loop.call("absolute", v), e) for v, e in zip(values, errors, strict=True)]
-    loop.guard(all_of(loop, clear))
+    loop.guard(all_of(loop, clear), local=True)
     return [loop.call("greater", v, loop.const(0.0, F64)) for v in values]
 
 
@@ -251,7 +251,7 @@ class Nearest(Translator):
         size = distances[nearest] if not brute else self._size(loop, columns, points)
         size = loop.call("minimum", size, loop.const(np.finfo(np.float64).max, F64))
         error = loop.call("multiply", size, loop.const(4 * (len(columns) + 4) * _EPS, F64))
-        loop.guard(loop.call("greater", loop.call("subtract", distances[nearest], distances[nearest - 1]), error))
+        loop.guard(loop.call("greater", loop.call("subtract", distances[nearest], distances[nearest - 1]), error), local=True)
         width = targets.shape[1]
         weights = None if odd["weights"] != "distance" else _inverse(loop, distances[:nearest])
         return checked, [values[k * width : (k + 1) * width] for k in range(nearest)], weights

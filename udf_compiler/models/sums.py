@@ -57,7 +57,7 @@ class Scores:
         zero = loop.const(0, self.type)
         sizes = weighted_sum(self.x, self.weights[:, 0], float(self.offsets[0]), self.type, absolute=True)
         clear = loop.call("greater", loop.call("absolute", value), self.error(0))
-        loop.guard(loop.call("logical_or", clear, loop.call("equal", sizes, zero)))  # without a term, both are 0
+        loop.guard(loop.call("logical_or", clear, loop.call("equal", sizes, zero)), local=True)  # without a term, both are 0
         return loop.call("greater", value, zero)
 
     def largest(self) -> Value:
@@ -76,7 +76,7 @@ def clear_argmax(loop: LoopBuilder, values: Sequence[Value], errors: Sequence[Va
     for j, (value, error) in enumerate(zip(values, errors, strict=True)):
         below = loop.call("less", loop.call("add", value, error), low)
         clear.append(loop.call("logical_or", below, loop.call("equal", index, loop.const(j, I64))))
-    loop.guard(all_of(loop, clear))
+    loop.guard(all_of(loop, clear), local=True)
     check_size(loop)
     return index
 

@@ -107,7 +107,7 @@ class VectorPart:
         op = VectorSums.of(weights, self.steps, check, bool(starts))
         outputs = weights.shape[1]
         fine, *made = (loop.emit(op.at(at), *self.arguments, *starts) for at in range(1 + 2 * outputs))
-        loop.guard(loop.call("equal", fine, loop.const(1, I64)))
+        loop.guard(loop.call("equal", fine, loop.const(1, I64)), local=True)
         return made[:outputs], made[outputs:]
 
 

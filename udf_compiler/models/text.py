@@ -31,7 +31,7 @@ class Vectorizer(Translator):
             refuse("SW851", call=call)
         loop, (text,) = x.loop, x.values
         if text.type.nullable:
-            loop.guard(loop.is_valid(text))
+            loop.guard(loop.is_valid(text), local=True)
             text = loop.value_of(text)
         if model.lowercase:
             text = loop.emit(StrCall("lower"), text)

@@ -133,7 +133,7 @@ def _taken(table: np.ndarray, key: TracedArray) -> Any:
     size = loop.const(len(table), I64)
     index = loop.select(loop.call("less", index, loop.const(0, I64)), loop.call("add", index, size), index)
     inside = loop.call("logical_and", loop.call("greater_equal", index, loop.const(0, I64)), loop.call("less", index, size))
-    loop.guard(inside)
+    loop.guard(inside, local=True)
     return given_back(labels(features_of(key, "classes_[...]"), index, table, "classes_[...]"), "classes_[...]")
 
 

@@ -231,7 +231,7 @@ class Classifier(Regressor):
         margins = self._margins_of(read, made, call)
         if read.objective == "multi:softprob":
             index = argmax(loop, margins)
-            loop.guard(apart(loop, margins, index, _NEAR))
+            loop.guard(apart(loop, margins, index, _NEAR), local=True)
             return _array(x, [index], shape, call)
         if read.objective == "multi:softmax":
             return _array(x, [loop.cast(argmax(loop, margins), I32)], shape, call)
@@ -251,7 +251,7 @@ class Classifier(Regressor):
             refuse("SW836", name=self.name, what=f"the objective {read.objective}")
         # Up to 0 the probability is at most a half; from _NEAR on it is more, whatever the last digits of exp.
         near = loop.call("logical_and", above, loop.call("less", margin, loop.const(_NEAR, F32)))
-        loop.guard(loop.call("logical_not", near))
+        loop.guard(loop.call("logical_not", near), local=True)
         return above
 
 

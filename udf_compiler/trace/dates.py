@@ -65,7 +65,7 @@ def _shifted(series: Any, name: str, span: datetime.timedelta, call: str) -> Any
     shift = loop.const(int(count) if name == "add" else -int(count), I32)
     moved = loop.call("add", loop.cast(loop.value_of(series.value), I32), shift)
     for fn, limit in (("greater_equal", days(datetime.date.min)), ("less_equal", days(datetime.date.max))):
-        loop.guard(loop.call(fn, moved, loop.const(limit, I32)))
+        loop.guard(loop.call(fn, moved, loop.const(limit, I32)), local=True)
     value = loop.cast(moved, DATE)
     if series.value.type.nullable:
         value = loop.optional(value, loop.is_valid(series.value))

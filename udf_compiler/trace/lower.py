@@ -86,7 +86,7 @@ def constant(loop: LoopBuilder, value: Any, dtype: np.dtype, call: str) -> Value
 def cast(loop: LoopBuilder, value: Value, to: Type) -> Value:
     """``astype``. Floats that the integer type cannot hold are guarded: NumPy leaves them undefined, pandas raises for some."""
     if value.type.is_float and to.is_int:
-        loop.guard(loop.emit(Fits(to), value))
+        loop.guard(loop.emit(Fits(to), value), local=True)
     return loop.cast(value, to)
 
 
@@ -142,7 +142,7 @@ def _emit(
     if name == "power":
         return (_power(loop, operands, args),)
     if name in _SIGN_READERS and args[-1].type.is_float:
-        loop.guard(loop.call("logical_not", loop.call("isnan", args[-1])))
+        loop.guard(loop.call("logical_not", loop.call("isnan", args[-1])), local=True)
     if name in _ZERO_PICKERS and args[0].type.is_float and all(isinstance(o, Value) or o == 0 for o in operands):
         guard_zeros_agree(loop, *args)
     if ufunc.nout == 1:
@@ -162,7 +162,7 @@ def _power(loop: LoopBuilder, operands: tuple[Operand, ...], args: tuple[Value, 
     base, exponent = args
     if exponent.type.is_int and isinstance(operands[1], Value):
         zero = loop.const(0, exponent.type)
-        loop.guard(loop.call("greater_equal", exponent, zero))  # a negative one raises
+        loop.guard(loop.call("greater_equal", exponent, zero), local=True)  # a negative one raises
         exponent = loop.call("maximum", exponent, zero)
     if exponent.type.is_float and not isinstance(operands[1], Value) and operands[1] == 2:
         return loop.call("square", base)  # NumPy's inner loop multiplies when the exponent is one 2.0 for all rows

@@ -277,14 +277,14 @@ def _compare(loop: LoopBuilder, name: str, left: Any, right: Any) -> Any:
 def no_overflow(loop: LoopBuilder, fn: str, a: Value, b: Value) -> Value:
     """a + b or a - b of 64 bits; rows where it overflows, or ends at the integer that means NaT, are flagged."""
     result = loop.call(fn, a, b)
-    loop.guard(ranges.no_overflow(loop, fn, a, b))
-    loop.guard(loop.call("not_equal", result, loop.const(_SMALLEST, I64)))
+    loop.guard(ranges.no_overflow(loop, fn, a, b), local=True)
+    loop.guard(loop.call("not_equal", result, loop.const(_SMALLEST, I64)), local=True)
     return result
 
 
 def scaled(loop: LoopBuilder, a: Value, b: Value) -> Value:
     """a * b of 64 bits; rows where that might overflow are flagged."""
-    loop.guard(ranges.no_overflow(loop, "multiply", a, b))
+    loop.guard(ranges.no_overflow(loop, "multiply", a, b), local=True)
     return loop.call("multiply", a, b)
 
 

@@ -72,7 +72,7 @@ def _parsed(s: Any, fn: str) -> Any:
             value = loop.select(valid, value, loop.const(np.nan, F64))
         else:
             ok = loop.call("logical_and", ok, valid)
-    loop.guard(ok)
+    loop.guard(ok, local=True)
     return s.new(value)
 
 
@@ -84,7 +84,7 @@ def _narrowed(series: Any, dtype: np.dtype) -> Any:
     limits = np.iinfo(dtype)
     above = loop.call("greater_equal", series.value, loop.const(int(limits.min), I64))
     below = loop.call("less_equal", series.value, loop.const(int(limits.max), I64))
-    loop.guard(loop.call("logical_and", above, below))
+    loop.guard(loop.call("logical_and", above, below), local=True)
     from sparkweld.ir.types import of_dtype
 
     type = of_dtype(dtype)
@@ -115,7 +115,7 @@ def to_str(s: Any) -> Any:
         return text_series(loop, str_call(loop, "int_to_str", loop.cast(value, I64)))
     if value.type != F64:
         refuse("SW254", call=f"{_CALL}(str)", type=str(s.dtype))
-    loop.guard(str_call(loop, "float_to_str_decided", value))
+    loop.guard(str_call(loop, "float_to_str_decided", value), local=True)
     return text_series(loop, str_call(loop, "float_to_str", value))
 
 

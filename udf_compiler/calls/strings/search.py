@@ -53,7 +53,7 @@ def _index(name: str, fn: str) -> Callable[..., Any]:
         found = _found(s, fn, sub, start, end)
         there = loop.call("greater_equal", found, loop.const(0, found.type))
         valid = validity(loop, s.value)
-        loop.guard(there if valid is None else loop.call("logical_or", there, loop.call("logical_not", valid)))
+        loop.guard(there if valid is None else loop.call("logical_or", there, loop.call("logical_not", valid)), local=True)
         return integers(s, found)
 
     return index

@@ -29,12 +29,14 @@ final class RowColumns(attributes: Seq[Attribute], capacity: Int) extends AutoCl
     attributes.indices.map(i => converted.getOrElse(i, new RowColumnVector(block, attributes(i).dataType, i))).toArray
   }
 
-  /** At most `capacity` of the rows as a batch. */
-  def fill(rows: Iterator[InternalRow]): ColumnarBatch = {
+  /** At most `capacity` of the rows as a batch, up to the one after which it `isFull`. */
+  def fill(rows: Iterator[InternalRow], isFull: InternalRow => Boolean = _ => false): ColumnarBatch = {
     block.reset()
     otherVectors.foreach(_.reset())
-    while (block.rows < capacity && rows.hasNext) {
+    var ended = false
+    while (!ended && block.rows < capacity && rows.hasNext) {
       val row = rows.next()
+      ended = isFull(row)
       row match {
         case unsafe: UnsafeRow => block.append(unsafe)
         case any => block.append(toUnsafe(any))

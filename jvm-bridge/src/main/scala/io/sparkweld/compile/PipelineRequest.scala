@@ -50,9 +50,6 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
     new PipelineRequest(service, copy, blobs)
   }
 
-  /** The same request for a kernel that stores nothing beside its results. */
-  def unwatched: PipelineRequest = new PipelineRequest(service, json.deepCopy().put("unwatched", true), blobs)
-
   /** The request for a batch in which the inputs of `nullable` (positions in "inputs") have NULLs. */
   def withStates(nullable: Set[Int]): ObjectNode = {
     val copy = json.deepCopy()
@@ -73,7 +70,8 @@ final case class Refused(refusals: Seq[Refusal], lasting: Boolean = true) extend
 /**
  * The text of a program and what its kernel loads (`inputs`: positions in the request's "inputs", ABI order) and stores.
  * `flags`: it stores one column more, NULL in rows that it did not decide. `repeatable`: it gives equal rows equal results,
- * whatever else is in their batch. `piecewise`: no row has the whole batch run elsewhere. `batchRows`: so many rows make a
+ * whatever else is in their batch. `piecewise`: no row has the whole batch run elsewhere. `batchwise`: of a request whose rows Spark
+ * would put in other batches, why that may change a row. `batchRows`: so many rows make a
  * batch cheap, where fewer do not (0: any). `blocks`: digests of the constants that it reads, ABI order; `models`: these, where
  * a plan is made. `files`: what its functions have loaded.
  */
@@ -87,6 +85,7 @@ final case class Compiled(
     guarded: Boolean,
     repeatable: Boolean,
     piecewise: Boolean,
+    batchwise: Option[String],
     batchRows: Int,
     kept: Seq[String],
     notes: Seq[String],
@@ -151,6 +150,7 @@ object CompileReply {
       guarded = json.path("guarded").asBoolean,
       repeatable = json.path("repeatable").asBoolean,
       piecewise = json.path("piecewise").asBoolean,
+      batchwise = Option(json.get("batchwise")).filter(_.isTextual).map(_.asText),
       batchRows = json.path("batchRows").asInt(0),
       kept = json.path("kept").elements().asScala
         .map(kept => s"${kept.path("op").asText} (${kept.path("bound").asText})").toSeq,

@@ -10,11 +10,12 @@ import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
 /**
- * Rows (after a join, an aggregate, an exchange) as the batches that a WeldExec takes: what RowToColumnar does, with
- * batches of the same sizes, and columns that need no conversion any more.
+ * Rows (after a join, an aggregate, an exchange) as the batches that a WeldExec takes: what RowToColumnar does, with columns that
+ * need no conversion any more. Batches have the size of RowToColumnar's, or end where `limits` says.
  */
-final case class RowBatchesExec(child: SparkPlan) extends RowToColumnarTransition with SameRows {
+final case class RowBatchesExec(child: SparkPlan, limits: Option[BatchLimits] = None) extends RowToColumnarTransition with SameRows {
   override def nodeName: String = "WeldRowBatches"
+  override protected def stringArgs: Iterator[Any] = limits.map(bounds => s"${bounds.most} rows").iterator
   override def supportsColumnar: Boolean = true
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
 
@@ -25,17 +26,21 @@ final case class RowBatchesExec(child: SparkPlan) extends RowToColumnarTransitio
   override protected def doExecute(): RDD[InternalRow] = child.execute()
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
-    val (attributes, batchRows) = (output, conf.columnBatchSize)
+    val (attributes, batchRows, bounds) = (output, limits.fold(conf.columnBatchSize)(_.most), limits)
     val (inputRows, outputBatches) = (longMetric("numInputRows"), longMetric("numOutputBatches"))
     child.execute().mapPartitions { rows =>
       if (rows.isEmpty) Iterator.empty
       else {
         val columns = new RowColumns(attributes, batchRows)
-        TaskContext.get().addTaskCompletionListener[Unit](_ => columns.close())
+        val meter = bounds.filter(_.byValues).map(new BatchMeter(_, attributes))
+        TaskContext.get().addTaskCompletionListener[Unit] { _ =>
+          columns.close()
+          meter.foreach(_.close())
+        }
         new Iterator[ColumnarBatch] {
           override def hasNext: Boolean = rows.hasNext
           override def next(): ColumnarBatch = {
-            val batch = columns.fill(rows)
+            val batch = meter.fold(columns.fill(rows))(_.fill(columns, rows))
             inputRows += batch.numRows().toLong
             outputBatches += 1
             batch

@@ -72,12 +72,6 @@ object NullPolicy {
   /** pandas has another dtype, or parts of another dtype, when there are NULLs: there is another form for such a batch. */
   case object OtherForm extends NullPolicy
 
-  /**
-   * A UDF takes the column above a filter: which dtype it sees is known only once the filter has run. A batch with
-   * NULLs goes through the stages, one kernel after the other.
-   */
-  case object Staged extends NullPolicy
-
   /** The schema says that there are none: a batch that has some runs in Python. */
   case object Python extends NullPolicy
 
@@ -127,9 +121,6 @@ final case class StructOutput(struct: StructType, fields: Array[Int])
 
 /** An ML vector whose numbers are these outputs of the kernel. `form`: see [[io.sparkweld.columns.VectorColumn]]. */
 final case class VectorOutput(first: Int, size: Int, form: String)
-
-/** A part of a chain with a kernel of its own. `input`: the columns that it is over. */
-final case class Stage(steps: Seq[Step], input: Seq[Attribute], kernel: KernelPlan)
 
 /** What explain says of a WeldExec. */
 final case class KernelSummary(

@@ -19,17 +19,17 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
  * `output` is that of the topmost node. For Spark's comparisons of plans it is the chain that it stands for, so
  * exchanges and subqueries are reused as without it.
  *
- * @param stages the same chain as several kernels, for batches whose dtypes are known only above a filter; else empty
  * @param columnarInput whether Spark would feed the first UDF whole batches of the child
+ * @param keepsBatches whether what takes its batches needs those of the child, row for row
  */
 final case class WeldExec(
     steps: Seq[Step],
     kernel: KernelPlan,
-    stages: Seq[Stage],
     summary: KernelSummary,
     columnarInput: Boolean,
     output: Seq[Attribute],
-    child: SparkPlan)
+    child: SparkPlan,
+    keepsBatches: Boolean = false)
   extends UnaryExecNode with PartitioningPreservingUnaryExecNode with OrderPreservingUnaryExecNode {
 
   override def supportsColumnar: Boolean = true
@@ -98,20 +98,14 @@ final case class WeldExec(
       longMetric("guardedRows"), longMetric("deoptimisedBatches"))
     // A text of Spark's is at most as long as an Int tells.
     val maxTextBytes = math.min(SparkWeldConf.MaxTextBytes.get(conf), Int.MaxValue.toLong)
-    // The stages run the same functions, and so the same models, as the whole chain.
     val models = kernel.models.map(block => block.digest -> block.broadcast(sparkContext)).toMap
     val fraction = SparkWeldConf.ShadowFraction.get(conf)
     val shadow = ShadowPlan(fraction, summary.kept.nonEmpty, summary.udfs.mkString(", "), if (fraction > 0) fullModels else None)
     val drifts = kernel.watched.map(new Drift(_))
     drifts.foreach(sparkContext.register)
-    def task(kernel: KernelPlan, steps: Seq[Step], input: Seq[Attribute], columnarInput: Boolean, parts: Seq[TaskPlan]) = {
-      val fallback = Fallback.plan(steps, input, columnarInput, conf, pythonMetrics)
-      TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), !child.isInstanceOf[PipelineExec], maxTextBytes,
-        SparkWeldConf.CacheChoice.get(conf), shadow, drifts,
-        models, counters, parts)
-    }
-    val parts = stages.map(part => task(part.kernel, part.steps, part.input, columnarInput = false, Nil))
-    val whole = task(kernel, steps, child.output, columnarInput, parts)
+    val fallback = Fallback.plan(steps, child.output, columnarInput, conf, pythonMetrics)
+    val whole = TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), !child.isInstanceOf[PipelineExec], keepsBatches, maxTextBytes,
+      SparkWeldConf.CacheChoice.get(conf), shadow, drifts, models, counters)
     child.executeColumnar().mapPartitionsWithIndex((partition, batches) => make(whole, batches, partition))
   }
 

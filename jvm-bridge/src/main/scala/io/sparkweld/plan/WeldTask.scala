@@ -17,21 +17,21 @@ import org.apache.spark.sql.types.BooleanType
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
 /**
- * What a task of a WeldExec gets from the driver. `ahead`: a batch holds while the next ones are asked for. `models`: the constants that kernels read, by digest. `stages`: the same
- * chain in parts, for batches that need it.
+ * What a task of a WeldExec gets from the driver. `ahead`: a batch holds while the next ones are asked for. `keepsBatches`: each
+ * output batch is one of the input, row for row. `models`: the constants that kernels read, by digest.
  */
 final case class TaskPlan(
     kernel: KernelPlan,
     fallback: FallbackPlan,
     streamAfter: Int,
     ahead: Boolean,
+    keepsBatches: Boolean,
     maxTextBytes: Long,
     cacheMode: Mode.Value,
     shadow: ShadowPlan,
     drifts: Seq[Drift],
     models: Map[String, Broadcast[Array[Byte]]],
-    metrics: WeldMetrics,
-    stages: Seq[TaskPlan])
+    metrics: WeldMetrics)
 
 final case class WeldMetrics(
     outputRows: SQLMetric,
@@ -58,22 +58,20 @@ final case class WeldMetrics(
  * it does not decide one that is, they come again as they were.
  *
  * @param merger takes rows block by block, so that there is no batch of them; see [[BlockMerge]]
- * @param isStage this is one of the stages of another WeldTask: batches are counted there, and it never streams
  */
 final class WeldTask(
     plan: TaskPlan,
     input: Iterator[ColumnarBatch],
     partition: Int,
     context: TaskContext,
-    isStage: Boolean = false,
     merger: Option[BlockMerge] = None)
   extends Iterator[ColumnarBatch] with Logging {
 
   private val kernel = plan.kernel
-  private val streams = !isStage && plan.ahead
+  private val streams = plan.ahead && !plan.keepsBatches
   private val linkable = WeldTask.linkable() && WeldTask.loadsTheSame(kernel.files)
   private var on = Breakers.known(kernel.requestKey, ask = plan.shadow.fraction > 0).isEmpty
-  private val joined = Option.when(linkable && !isStage && kernel.batchRows > 0 && plan.shadow.fraction == 0 &&
+  private val joined = Option.when(linkable && !plan.keepsBatches && kernel.batchRows > 0 && plan.shadow.fraction == 0 &&
     JoinedBatches.supports(plan.fallback.input.map(_.dataType))) {
     val deciding = kernel.inputs.filter(_.nulls != NullPolicy.Read).map(_.path(0)).toSet
     new JoinedBatches(input, plan.fallback.input.map(_.dataType), deciding, kernel.batchRows)
@@ -102,8 +100,6 @@ final class WeldTask(
   private var fallbackMade = false
   private val shadow = new Shadow(plan, partition)
   private val full = plan.shadow.full.map(new Fallback(_, partition, context))
-  private lazy val stages = new StageRun(plan.stages, partition, context)
-  private var inStages = false
   private var inARow = 0
   private var current: ColumnarBatch = _
   private var ready: Option[ColumnarBatch] = None
@@ -122,10 +118,8 @@ final class WeldTask(
     if (!hasNext) throw new NoSuchElementException("no more batches")
     val batch = ready.get
     ready = None
-    if (!isStage) {
-      plan.metrics.outputBatches += 1
-      plan.metrics.outputRows += batch.numRows().toLong
-    }
+    plan.metrics.outputBatches += 1
+    plan.metrics.outputRows += batch.numRows().toLong
     batch
   }
 
@@ -137,9 +131,6 @@ final class WeldTask(
         val more = rest.hasNext
         if (more) ready = Some(rest.next()).filter(_.numRows() > 0)
         more
-      case None if inStages =>
-        if (stages.hasNext) ready = Some(stages.next()) else leaveStages()
-        true
       case None if released.hasNext =>
         ready = Some(released.next())
         true
@@ -155,23 +146,16 @@ final class WeldTask(
     }
   }
 
-  /** How many batches up to now had to run in Python one after the other. */
-  def pythonInARow: Int = inARow
-
   private def run(batch: ColumnarBatch): Unit = {
     java.util.Arrays.fill(bound, false)
-    val done = linkable && on && (formFor(batch) match {
-      case Some(form) => call(form, batch)
-      case None => inStages
-    })
-    if (done && !inStages) inARow = 0
-    else if (!done && streaming.isEmpty && !joined.exists(_.takeApart())) deoptimise(batch)
+    val done = linkable && on && formFor(batch).exists(call(_, batch))
+    if (done) inARow = 0
+    else if (streaming.isEmpty && !joined.exists(_.takeApart())) deoptimise(batch)
   }
 
-  /** The form for the NULLs of this batch; None when the batch goes through the stages, or must run in Python. */
+  /** The form for the NULLs of this batch; None when the batch must run in Python. */
   private def formFor(batch: ColumnarBatch): Option[HeldForm] = {
     var nullable = Set.empty[Int]
-    var staged = false
     var i = 0
     while (i < inputs.length) {
       val policy = kernel.inputs(i).nulls
@@ -180,15 +164,9 @@ final class WeldTask(
         if (inputs(i).hasNull) {
           if (policy == NullPolicy.Python) return None
           if (policy == NullPolicy.OtherForm) nullable += i
-          if (policy == NullPolicy.Staged) staged = true
         }
       }
       i += 1
-    }
-    if (staged) {
-      inStages = true
-      stages.start(batch)
-      return None
     }
     if (nullable.nonEmpty && kernel.rowLimit > 0 && batch.numRows() > kernel.rowLimit) return None
     forms.getOrElseUpdate(nullable, lease(nullable))
@@ -249,7 +227,7 @@ final class WeldTask(
       return false
     }
     val alone = if (kernel.flags) result(2 + outputs.length).toInt else 0
-    val decided = result(1) == 0 && alone.toLong * HeldRows.Few <= rows
+    val decided = result(1) == 0 && alone.toLong * (if (plan.keepsBatches) rows + 1 else HeldRows.Few) <= rows
     if (decided || !joined.exists(_.isJoined)) plan.metrics.guardedRows += result(1) + alone
     if (decided) {
       plan.metrics.kernelBatches += 1
@@ -354,16 +332,6 @@ final class WeldTask(
       plan.metrics.deoptimisedBatches += 1
       batch
     })
-  }
-
-  /** The last output of the stages was read. When their batches keep running in Python, so does what follows. */
-  private def leaveStages(): Unit = {
-    inStages = false
-    inARow = stages.pythonInARow
-    if (inARow >= plan.streamAfter && streams) {
-      joined.foreach(_.takeApart())
-      streaming = Some(fallbackOf(batches))
-    }
   }
 
   private def close(): Unit = {

@@ -5,12 +5,7 @@ import io.sparkweld.plan.{KernelInput, KernelPlan, StructOutput, VectorOutput}
 
 import org.apache.spark.sql.types.{DataType, DoubleType}
 
-/**
- * A chain as a request, and what a WeldExec needs beside the program to run it.
- *
- * @param splitAfter the last filter below a UDF that takes a column whose NULLs decide its dtype: which of them pass that
- *   filter is known only once it has run, so the nodes above it need a kernel of their own
- */
+/** A chain as a request, and what a WeldExec needs beside the program to run it. */
 final case class Pipeline(
     request: PipelineRequest,
     inputs: Array[KernelInput],
@@ -18,8 +13,7 @@ final case class Pipeline(
     structs: Array[StructOutput],
     outputTypes: Array[DataType],
     udfs: Seq[String],
-    filtered: Boolean,
-    splitAfter: Option[Int]) {
+    filtered: Boolean) {
 
   /**
    * `files` and `models`: of the program, for the whole chain.

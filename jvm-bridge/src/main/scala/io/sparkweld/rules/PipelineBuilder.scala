@@ -24,13 +24,16 @@ final class ChainRefused(val refusal: Refusal) extends RuntimeException(refusal.
 /**
  * Turns a chain of nodes (bottom up) over a child into a pipeline request. Columns that the chain only hands on,
  * renamed or not, never enter the request: the layout says where the batch has them.
+ *
+ * @param regrouped whether a function of it would see other batches in Spark than those of the child
  */
 final class PipelineBuilder(
     nodes: Seq[SparkPlan],
     childOutput: Seq[Attribute],
     service: Option[ServiceCommand],
     conf: SQLConf,
-    appConf: SparkConf) {
+    appConf: SparkConf,
+    regrouped: Boolean = false) {
   import PipelineBuilder._
 
   private val sources = mutable.HashMap.empty[ExprId, Source]
@@ -43,8 +46,7 @@ final class PipelineBuilder(
   private val steps = Frame.mapper.createArrayNode()
   private var numbered = 0
   private var step = 0
-  private var lastFilter: Option[Int] = None
-  private var splitAfter: Option[Int] = None
+  private var filters = false
   private var visible: Map[ExprId, Attribute] = Map.empty
   private var taking: Option[PythonUDF] = None // the UDF whose argument is being encoded
   private val words = mutable.HashMap.empty[String, Int] // columns of words or scores, and the step that made each
@@ -73,7 +75,7 @@ final class PipelineBuilder(
   private def add(node: SparkPlan): Unit = Step.of(node) match {
     case Some(FilterStep(condition)) =>
       steps.addObject().put("kind", "filter").set[ObjectNode]("condition", codec.encode(condition))
-      lastFilter = Some(step)
+      filters = true
     case Some(ProjectStep(columns)) => addProject(columns)
     case Some(PythonStep(udfs, results, _)) => addPython(udfs, results)
     case Some(MapStep(function, output, _)) => addMap(function, node.children.head.output, output)
@@ -219,13 +221,10 @@ final class PipelineBuilder(
       case MadeStruct(names, _) => reference(names(ordinal), field.dataType, field.nullable)
       case FromChild(i) =>
         val input = inputAt(Seq(i, ordinal), title, field.dataType, field.nullable)
-        reference(if (takesBatches) argumentOf(input, field.nullable) else input.name, field.dataType, field.nullable)
+        reference(input.name, field.dataType, field.nullable)
       case Made(_, dataType) => throw new UnsupportedExpression(s"a field of ${dataType.sql}")
     }
   }
-
-  /** Whether what is encoded is an argument of a UDF that sees NULLs as the dtype of its whole batch. */
-  private def takesBatches: Boolean = taking.exists(udf => EvalTypes.seesBatchState(udf.evalType))
 
   private def column(attribute: Attribute): ObjectNode = {
     val nullable = visible.getOrElse(attribute.exprId, attribute).nullable
@@ -239,7 +238,7 @@ final class PipelineBuilder(
       case Made(name, _) => reference(name, attribute.dataType, nullable)
       case FromChild(i) =>
         val input = inputAt(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
-        reference(if (takesBatches) argumentOf(input, nullable) else input.name, attribute.dataType, nullable)
+        reference(input.name, attribute.dataType, nullable)
       case MadeStruct(_, struct) => throw new UnsupportedExpression(s"${attribute.name} of type ${struct.sql}")
     }
   }
@@ -266,15 +265,6 @@ final class PipelineBuilder(
     case _ => None
   }
 
-  /** Notes that a UDF reads `input`, whose NULLs a filter below may have dropped. */
-  private def argumentOf(input: Input, nullableHere: Boolean): String = {
-    if (nullableHere && lastFilter.isDefined && input.nulls == NullPolicy.OtherForm) {
-      input.nulls = NullPolicy.Staged
-      splitAfter = splitAfter.orElse(lastFilter)
-    }
-    input.name
-  }
-
   private def reference(name: String, dataType: DataType, nullable: Boolean): ObjectNode = {
     val node = Frame.newObject().put("op", "Column").put("name", name)
     node.set[ObjectNode]("type", ExpressionCodec.typeOf(dataType))
@@ -296,17 +286,14 @@ final class PipelineBuilder(
       throw new ChainRefused(Refusal("SW903", "column" -> attribute.name, "what" -> what).copy(step = Some(step)))
     })
     val outputs = PipelineOutputs(nodes.last.output.map(sourceOf))
-    if (outputs.vectors.nonEmpty && splitAfter.nonEmpty) {
-      throw new ChainRefused(Refusal("SW905", "what" -> "a vector above a filter and a pandas UDF"))
-    }
     val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
     Pipeline(new PipelineRequest(commands.head, request(outputs), blobs.toSeq), kernelInputs.toArray, outputs.layout,
-      outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, lastFilter.isDefined || maps, splitAfter)
+      outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, filters || maps)
   }
 
   /** About how many rows each task has; 0 where nobody knows, or without a filter, for which alone it is asked. */
   private lazy val rows: Long =
-    if (lastFilter.isEmpty && !maps) 0L
+    if (!filters && !maps) 0L
     else nodes.iterator.flatMap(_.logicalLink).map(RowEstimate.ofTask(_, conf)).nextOption().getOrElse(0L)
 
   private def request(outputs: PipelineOutputs): ObjectNode = {
@@ -326,8 +313,8 @@ final class PipelineBuilder(
       outputs.vectors.foreach(request.withArray[ArrayNode]("vectors").add)
     }
     val rowwise =
-      !seesBatchState && !maps && lastFilter.isEmpty && outputs.structs.isEmpty && (names.nonEmpty || !stages.isEmpty)
-    request.put("filtered", lastFilter.isDefined).put("mayFilter", maps).put("rowwise", rowwise)
+      !seesBatchState && !maps && !filters && outputs.structs.isEmpty && (names.nonEmpty || !stages.isEmpty)
+    request.put("filtered", filters).put("mayFilter", maps).put("rowwise", rowwise).put("regrouped", regrouped)
     request.set[ObjectNode]("conf", PipelineSettings.of(conf, rows))
     request.set[ObjectNode]("python", PipelineSettings.python(conf, includes))
   }

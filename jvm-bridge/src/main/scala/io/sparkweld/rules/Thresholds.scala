@@ -20,7 +20,7 @@ import org.apache.spark.sql.types.DoubleType
  * }}}
  *
  * What it rewrites: kernels that have bounds of their models for such a filter, so that these are not computed for all rows. When it
- * must not: a score that is no double, or not what the kernel makes; a cascade, whose rows are counted; maps; kernels in stages.
+ * must not: a score that is no double, or not what the kernel makes; a cascade, whose rows are counted; maps.
  * Rows that go to Python pass the same filter, as Spark's own. Where each group has a worst score, its keys have to be columns that
  * come in.
  */
@@ -52,7 +52,7 @@ private[rules] object Thresholds {
       val query = ProjectExec(weld.output, FilterExec(kept, chain))
       weld.logicalLink.foreach(query.setLogicalLink)
       WeldRule(query) match {
-        case made: WeldExec if made.child == source && made.stages.isEmpty && made.summary.notes.exists(_.contains(Bounded)) &&
+        case made: WeldExec if made.child == source && made.summary.notes.exists(_.contains(Bounded)) &&
             made.output == weld.output =>
           val kernel = made.kernel.copy(rowLimit = weld.kernel.rowLimit) // that of the batches that Spark would make
           val bounded = made.copy(kernel = kernel, columnarInput = weld.columnarInput)
@@ -83,7 +83,7 @@ private[rules] object Thresholds {
 
   private def suits(weld: WeldExec, score: Attribute): Boolean = {
     val at = weld.output.indexWhere(_.exprId == score.exprId)
-    at >= 0 && weld.kernel.layout(at) < 0 && weld.stages.isEmpty && weld.kernel.watched.isEmpty &&
+    at >= 0 && weld.kernel.layout(at) < 0 && weld.kernel.watched.isEmpty &&
       !weld.steps.exists(_.isInstanceOf[MapStep])
   }
 }

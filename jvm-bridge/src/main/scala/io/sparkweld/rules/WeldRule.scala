@@ -1,7 +1,7 @@
 package io.sparkweld.rules
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
-import io.sparkweld.compile.{Compiled, FormOrigin, ModelFile, Refused, ServiceCommand}
+import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
 import io.sparkweld.ml.MlStages
 import io.sparkweld.plan._
 import io.sparkweld.support.{Backend, ExpressionCodec, FusedFunction, Refusal, RefusalTags, Rewritten, WarnOnce}
@@ -277,7 +277,9 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def keep(child: SparkPlan, node: SparkPlan): SparkPlan = {
     val kept = (node, child) match {
       case (_, same) if same eq node.children.head => node
-      case (python: ArrowEvalPythonExec, weld: WeldExec) if hasBatchesOf(python, weld) => python.withNewChildren(Seq(weld))
+      case (_, SparkBatchesExec(_, below)) => return keep(below, node) // Spark makes them itself
+      case (python: ArrowEvalPythonExec, weld: WeldExec) if hasBatchesOf(python, weld) =>
+        python.withNewChildren(Seq(weld.copy(keepsBatches = true)))
       case (python: ArrowEvalPythonExec, weld: WeldExec) =>
         val fed = if (FusedFunctions.has(python)) new FusedFunctions(driver, conf).fedFromKernel(python, weld, python.output) else None
         fed.getOrElse(python.withNewChildren(Seq(RowInputExec(weld))))
@@ -290,23 +292,25 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * Whether `python`, which was split off a node, would see in `weld`'s batches those that the node had: when that
-   * node took the batches of a scan, and `weld` only adds columns to them.
+   * Whether `python` would see in `weld`'s batches those that Spark feeds to it: when these are those of a scan, and `weld` only adds
+   * columns to them.
    */
   private def hasBatchesOf(python: ArrowEvalPythonExec, weld: WeldExec): Boolean =
-    weld.steps.size == 1 && weld.columnarInput && (python.child match {
-      case inside: ArrowEvalPythonExec => inside.child eq weld.child
+    SparkInternals.takesColumnarInput(python) && weld.columnarInput && weld.steps.forall {
+      case step: PythonStep => step.evalType != EvalTypes.Batched
       case _ => false
-    })
+    }
 
   private def compile(nodes: IndexedSeq[SparkPlan], child: SparkPlan): SparkPlan = {
     val outcome: Either[Seq[Refusal], SparkPlan] =
       try {
         checkConversions(nodes, child)
         val service = Option.when(!nodes.exists(PythonNode.is))(expectedService(nodes.head))
-        val pipeline = build(nodes, child.output, service)
+        val regrouped = nodes.indices.filter(isRegrouped(nodes, child, _))
+        val pipeline = new PipelineBuilder(nodes, child.output, service, conf, SparkInternals.sparkConf(nodes.head), regrouped.nonEmpty).build()
         driver.compiler.compile(pipeline.request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
           case Refused(refusals, _) => Left(refusals)
+          case program: Compiled if regrouped.nonEmpty && program.batchwise.nonEmpty => Right(inSparkBatches(nodes, child, regrouped.last))
           case program: Compiled =>
             val made = weld(nodes, child, pipeline, program)
             // Adaptive execution finds by these links which part of the logical plan a query stage stands for. A scan of a cached
@@ -321,29 +325,33 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
   }
 
-  private def build(nodes: Seq[SparkPlan], input: Seq[Attribute], service: Option[ServiceCommand]): Pipeline =
-    new PipelineBuilder(nodes, input, service, conf, SparkInternals.sparkConf(nodes.head)).build()
+  /**
+   * Whether Spark would put the rows for node `i` of the chain in other batches than those of `child`: for functions that see NULLs as
+   * dtypes of a batch, unless Spark feeds them the very batches of a scan.
+   */
+  private def isRegrouped(nodes: IndexedSeq[SparkPlan], child: SparkPlan, i: Int): Boolean = {
+    def takesBatches(node: SparkPlan) = node.isInstanceOf[ArrowEvalPythonExec] && node.conf.arrowPySparkUDFColumnarInputEnabled
+    val isFed = child match {
+      case batches: SparkBatchesExec => i == 0
+      case _ => child.supportsColumnar && nodes.take(i + 1).forall(takesBatches)
+    }
+    PipelineBuilder.seesBatchState(nodes(i)) && !isFed
+  }
 
   /**
-   * The chain as kernels that each end with a filter that decides a dtype above it. They are only made known here: their
-   * programs are compiled when a batch needs them.
+   * The chain in two parts: those nodes below `at` give rows, which are put in the batches that Spark would make for that node, and
+   * so each of these has the dtypes that it has in Spark.
    */
-  private def stages(
-      nodes: IndexedSeq[SparkPlan],
-      input: Seq[Attribute],
-      service: ServiceCommand,
-      files: Seq[ModelFile]): Seq[Stage] = {
-    val built = build(nodes, input, Some(service))
-    val pipeline = built.copy(request = built.request.wanting(files).unwatched)
-    pipeline.splitAfter match {
-      case Some(filter) =>
-        val (lower, upper) = nodes.splitAt(filter + 1)
-        stages(lower, input, service, files) ++ stages(upper, lower.last.output, service, files)
-      case None =>
-        driver.compiler.register(pipeline.request)
-        val kernel = pipeline.plan(PipelineBuilder.rowLimit(firstOfBatches(nodes), columnarInput = false, conf), flags = false)
-        Seq(Stage(nodes.map(Step.of(_).get), input, kernel))
+  private def inSparkBatches(nodes: IndexedSeq[SparkPlan], child: SparkPlan, at: Int): SparkPlan = {
+    val (lower, upper) = nodes.splitAt(at)
+    val limits = BatchLimits.of(upper.head, conf)
+    if (limits.most >= BatchLimits.TooMany) {
+      val udf = PythonNode.unapply(upper.head).flatMap(_.headOption).fold("")(_.name)
+      throw new ChainRefused(Refusal("SW113", "udf" -> udf, "rows" -> f"${BatchLimits.TooMany}%,d").copy(step = Some(at)))
     }
+    val asKernel = lower.exists(KernelNode.is) || lower.nonEmpty && child.supportsColumnar && lower.forall(fusible)
+    val below = if (asKernel) compile(lower, child) else lower.foldLeft(child)(keep)
+    compile(upper, SparkBatchesExec.over(limits, below))
   }
 
   /** The first node for whose UDFs it matters what is in one batch. */
@@ -446,7 +454,6 @@ private final class ChainRewriter(driver: WeldDriver) {
     pipeline.inputs.map(_.dataType).find(!ExpressionCodec.holds(_)).foreach { wrong =>
       throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel has a column of type ${wrong.sql}"))
     }
-    val parts = if (pipeline.splitAfter.isEmpty) Nil else stages(nodes, child.output, pipeline.request.service, program.files)
     val columnarInput = nodes.head match {
       case python: ArrowEvalPythonExec => SparkInternals.takesColumnarInput(python)
       case _ => false
@@ -454,10 +461,10 @@ private final class ChainRewriter(driver: WeldDriver) {
     val first = firstOfBatches(nodes)
     val settled = pipeline.copy(request = driver.compiler.settled(pipeline.request, program))
     Breakers.known(settled.request.key).foreach(why => throw new ChainRefused(Refusal("SW956", "why" -> why)))
-    val kernel = settled.plan(PipelineBuilder.rowLimit(first, columnarInput && first.forall(_ eq nodes.head), conf),
-      program.flags, program.files, program.models, vectors, program.watched, program.batchRows)
+    val whole = child.isInstanceOf[SparkBatchesExec] || columnarInput && first.forall(_ eq nodes.head)
+    val kernel = settled.plan(PipelineBuilder.rowLimit(first, whole, conf), program.flags, program.files, program.models, vectors, program.watched, program.batchRows)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
-    val node = WeldExec(nodes.map(Step.of(_).get), kernel, parts, summary, columnarInput, nodes.last.output, child)
+    val node = WeldExec(nodes.map(Step.of(_).get), kernel, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)
     driver.compiler.prefetch(pipeline.request.service, program.program, program.hash)
     node

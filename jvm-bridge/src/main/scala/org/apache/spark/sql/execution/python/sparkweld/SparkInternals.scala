@@ -17,6 +17,7 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.catalyst.types.DataTypeUtils
 import org.apache.spark.sql.classic.SparkSession
 import org.apache.spark.sql.execution.{RowToColumnConverter, SparkPlan}
+import org.apache.spark.sql.execution.arrow.ArrowWriter
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.execution.python._
 import org.apache.spark.sql.execution.python.EvalPythonExec.ArgumentMetadata
@@ -306,6 +307,23 @@ final class PythonCall(udfs: Seq[PythonUDF]) {
       ((ChainedPythonFunctions(chain.funcs :+ udf.func), udf.resultId.id), values)
     case values => ((ChainedPythonFunctions(Seq(udf.func)), udf.resultId.id), values)
   }
+}
+
+/** The size of an Arrow batch of rows of such columns, as Spark's own writer counts it. */
+final class ArrowSize(types: Seq[DataType], inStruct: Boolean, zone: String, largeTexts: Boolean) extends AutoCloseable {
+  private val columns = StructType(types.zipWithIndex.map { case (of, i) => StructField(s"_$i", of) })
+  private val schema = if (inStruct) StructType(Seq(StructField("struct", columns))) else columns
+  private val writer = ArrowWriter.create(schema, zone, errorOnDuplicatedFieldNames = false, largeTexts)
+
+  /** The size with one row more. */
+  def add(row: InternalRow): Long = {
+    writer.write(if (inStruct) InternalRow(row) else row)
+    writer.sizeInBytes()
+  }
+
+  def reset(): Unit = writer.reset()
+
+  override def close(): Unit = writer.root.close()
 }
 
 /** Spark's row-to-column conversion of one schema. */

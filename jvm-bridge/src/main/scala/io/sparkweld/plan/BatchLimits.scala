@@ -1,0 +1,125 @@
+package io.sparkweld.plan
+
+import io.sparkweld.columns.{RegroupedBatches, RowColumns}
+
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, UnsafeProjection, UnsafeRow}
+import org.apache.spark.sql.execution.SparkPlan
+import org.apache.spark.sql.execution.python.sparkweld.{ArrowSize, PythonCall}
+import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types._
+import org.apache.spark.sql.vectorized.ColumnarBatch
+
+/**
+ * Where Spark ends an Arrow batch of the rows that it feeds to a node of Python functions: before a row when the batch has `rows`
+ * rows, or when the columns that it sends take `bytes` bytes or more.
+ *
+ * @param sent the columns that Spark sends, over the node's input
+ * @param inStruct whether they are the fields of one struct
+ */
+final case class BatchLimits(rows: Int, bytes: Long, sent: Seq[Expression], inStruct: Boolean, largeTexts: Boolean, zone: String) {
+
+  /** Whether the size of a batch depends on its values, and not on their number alone. */
+  def byValues: Boolean = bytes < Int.MaxValue && !sent.forall(column => BatchLimits.isFixed(column.dataType))
+
+  /** Whether texts are the only columns whose values count. */
+  def byTexts: Boolean = byValues && sent.forall(column => BatchLimits.isFixed(column.dataType) || BatchLimits.isText(column.dataType))
+
+  /** The columns of `input` whose texts end a batch, and where; None where other values do, or none. */
+  def texts(input: Seq[Attribute]): Option[RegroupedBatches.Texts] = {
+    val columns = sent.filterNot(column => BatchLimits.isFixed(column.dataType)).map {
+      case column: Attribute if column.dataType == StringType => input.indexWhere(_.exprId == column.exprId)
+      case _ => -1
+    }
+    val (bounds, size) = (bytes, sizeOf _)
+    Option.when(byTexts && columns.forall(_ >= 0))(RegroupedBatches.Texts(columns.toArray, rows => bounds - size(rows)))
+  }
+
+  /** The most rows of a batch, which it has where no value is long. */
+  lazy val most: Int =
+    if (bytes >= Int.MaxValue) rows
+    else {
+      var (low, high) = (1, rows) // the size grows with the number of rows: the least number of them that is too large
+      while (low < high) {
+        val middle = low + (high - low) / 2
+        if (sizeOf(middle) >= bytes) high = middle else low = middle + 1
+      }
+      low
+    }
+
+  /** Bytes of the Arrow columns of `n` rows, as Arrow counts them, without those of texts and of nested columns. */
+  def sizeOf(n: Int): Long = {
+    val validity = (n + 7L) / 8
+    val columns = sent.map(_.dataType).map {
+      case BooleanType => 2 * validity
+      case fixed if BatchLimits.isFixed(fixed) => validity + n.toLong * BatchLimits.width(fixed)
+      case text if BatchLimits.isText(text) => validity + (n + 1L) * (if (largeTexts) 8 else 4)
+      case _ => 0L
+    }
+    columns.sum + (if (inStruct) validity else 0)
+  }
+}
+
+object BatchLimits {
+  /** So many rows are not gathered for one batch. */
+  val TooMany: Int = 1 << 20
+
+  /** Those of a node that Spark feeds rows. */
+  def of(node: SparkPlan, conf: SQLConf): BatchLimits = {
+    val (sent, inStruct) = Step.of(node) match {
+      case Some(PythonStep(udfs, _, _)) => (new PythonCall(udfs).arguments, false)
+      case _ => (node.children.flatMap(_.output), true)
+    }
+    val rows = if (conf.arrowMaxRecordsPerBatch > 0) conf.arrowMaxRecordsPerBatch else Int.MaxValue
+    BatchLimits(rows, conf.arrowMaxBytesPerBatch, sent, inStruct, conf.arrowUseLargeVarTypes, conf.sessionLocalTimeZone)
+  }
+
+  private[plan] def isFixed(dataType: DataType): Boolean = width(dataType) > 0
+
+  private[plan] def isText(dataType: DataType): Boolean = dataType match {
+    case _: StringType | BinaryType => true
+    case _ => false
+  }
+
+  /** Bytes of one value in Arrow; 0 where it has no such width. */
+  private[plan] def width(dataType: DataType): Int = dataType match {
+    case BooleanType | ByteType => 1
+    case ShortType => 2
+    case IntegerType | FloatType | DateType => 4
+    case LongType | DoubleType | TimestampType | TimestampNTZType => 8
+    case _ => 0
+  }
+}
+
+/** Counts the rows and bytes of the batch that Spark would make of rows of `input`. Serves one task. */
+private[plan] final class BatchMeter(limits: BatchLimits, input: Seq[Attribute]) extends AutoCloseable {
+  private lazy val project = UnsafeProjection.create(limits.sent, input)
+  private val texts = if (limits.byTexts) limits.sent.indices.filter(i => BatchLimits.isText(limits.sent(i).dataType)).toArray else Array.empty[Int]
+  private val writer = Option.when(limits.byValues && !limits.byTexts) {
+    new ArrowSize(limits.sent.map(_.dataType), limits.inStruct, limits.zone, limits.largeTexts)
+  }
+  private var rows = 0
+  private var textBytes = 0L
+
+  /** Rows of a batch, up to the one before which Spark would end it. */
+  def fill(columns: RowColumns, from: Iterator[InternalRow]): ColumnarBatch = {
+    rows = 0
+    textBytes = 0
+    writer.foreach(_.reset())
+    columns.fill(from, isFullWith)
+  }
+
+  /** Whether Spark would end the batch behind this row. */
+  private def isFullWith(row: InternalRow): Boolean = {
+    rows += 1
+    val bytes = if (limits.byTexts) sizeWith(project(row)) else writer.fold(0L)(_.add(project(row)))
+    rows >= limits.most || bytes >= limits.bytes
+  }
+
+  private def sizeWith(row: UnsafeRow): Long = {
+    texts.foreach(i => if (!row.isNullAt(i)) textBytes += row.getLong(i).toInt) // an UnsafeRow has the size in the low half
+    limits.sizeOf(rows) + textBytes
+  }
+
+  override def close(): Unit = writer.foreach(_.close())
+}

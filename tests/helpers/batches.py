@@ -1,0 +1,46 @@
+"""Tables whose Spark batches are not their scan batches: several files in one partition, small batches, rows below a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+#: Confs under which all files of a folder are one partition, in the order of their names.
+ONE_PARTITION = {
+    "spark.sql.files.minPartitionNum": "1",
+    "spark.sql.files.openCostInBytes": "0",
+    "spark.sql.files.maxPartitionBytes": "1073741824",
+}
+
+
+def small_batches(scan: int | None = None, records: int | None = None, bytes: int | None = None) -> dict[str, str]:
+    """Confs for the rows of a scan batch, and for the rows and bytes of an Arrow batch that Spark makes of rows."""
+    confs = {
+        "spark.sql.parquet.columnarReaderBatchSize": scan,
+        "spark.sql.execution.arrow.maxRecordsPerBatch": records,
+        "spark.sql.execution.arrow.maxBytesPerBatch": bytes,
+    }
+    return {name: str(value) for name, value in confs.items() if value is not None}
+
+
+def write_files(folder: Path, files: Sequence[Mapping[str, Any] | pa.Table]) -> str:
+    """Writes one Parquet file for each table, and gives the folder. Spark reads a larger file first, so sizes must not grow."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = []
+    for number, columns in enumerate(files):
+        table = columns if isinstance(columns, pa.Table) else pa.table(dict(columns))
+        path = folder / f"part-{number:03}.parquet"
+        pq.write_table(table, path, use_dictionary=False, compression="none")
+        sizes.append(path.stat().st_size)
+    assert sizes == sorted(sizes, reverse=True), sizes
+    return str(folder)
+
+
+def with_nulls(values: Sequence[Any], nulls: Sequence[int], type: pa.DataType | None = None) -> pa.Array:
+    """The values, NULL at the positions `nulls`."""
+    missing = set(nulls)
+    return pa.array([None if at in missing else value for at, value in enumerate(values)], type)

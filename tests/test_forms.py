@@ -1,0 +1,153 @@
+"""Whether a row's result may depend on its batch: the proof against what both forms compute, and what must not be proved."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparkweld.ir import evaluate, parse_program
+from sparkweld.ir.ops import Optional
+from tests.helpers.compile_requests import call, column, payload, python_step, request, udf
+from udf_compiler.pipeline import compile_pipeline
+
+EDGES = {
+    "integer": [0, 1, -1, 7, -7, 2**31 - 1, -(2**31), 2**24 + 1, 12345],
+    "long": [0, 1, -1, 7, -7, 2**63 - 1, -(2**63), 2**53, 2**53 + 1, -(2**53) - 1],
+    "short": [0, 1, -1, 7, -7, 2**15 - 1, -(2**15)],
+    "date": [0, 1, -1, 365, 18_000],
+    "timestamp": [0, 1, -1, 1_577_836_800_000_000, -86_400_000_001],
+}
+DTYPES = {"integer": "int32", "long": "int64", "short": "int16", "date": "int32", "timestamp": "int64"}
+
+
+def requested(function, inputs, returns, nulls=(), steps=()):
+    """The reply for a batch with NULLs in `nulls`, asked as for a filter below."""
+    given = request(*steps, python_step(r=udf(0, *(column(n, t) for n, t in inputs.items()), returns=returns)), inputs=inputs,
+                    nullable_state=nulls)  # fmt: skip
+    return compile_pipeline({**given, "regrouped": True}, [payload(function)])
+
+
+def verdict(function, returns="double", steps=(), **inputs):
+    reply = requested(function, inputs or {"x": "integer"}, returns, steps=steps)
+    assert reply["status"] == "ok", reply["refusals"]
+    return reply["batchwise"]
+
+
+def results(function, inputs, returns, nulls):
+    """What a form gives for all pairs of edge values, none of them NULL: values, or None where it is flagged."""
+    reply = requested(function, inputs, returns, nulls)
+    assert reply["status"] == "ok", reply["refusals"]
+    program = parse_program(reply["program"], reply["blocks"])
+    rows = list(itertools.product(*(EDGES[type] for type in inputs.values())))
+    arrays = {}
+    for at, (name, type) in enumerate(inputs.items()):
+        values = np.array([row[at] for row in rows], DTYPES[type])
+        arrays[name] = Optional(values, np.ones(len(rows), bool)) if name in nulls else values
+    used = {given.name: arrays[given.name] for given in program.inputs}
+    found = evaluate(program, used, len(rows))
+    made = found.columns[program.outputs[0]]
+    values, valid = made if isinstance(made, Optional) else (made, np.ones(len(rows), bool))
+    return [None if flag else (v if ok else "NULL") for v, ok, flag in zip(values, valid, found.flagged, strict=True)], made
+
+
+def repeated(values):
+    return [repr(v) for v in values]
+
+
+PROVED = {
+    "half": (lambda x: x / 2, "double", {"x": "integer"}),
+    "product with a float": (lambda x: x * 0.5 + 1, "double", {"x": "long"}),
+    "compared": (lambda x: x > 5, "boolean", {"x": "long"}),
+    "equal": (lambda x: (x == 7) | (x != 12), "boolean", {"x": "long"}),
+    "between": (lambda x: x.between(-3, 1000), "boolean", {"x": "long"}),
+    "where": (lambda x: pd.Series(np.where(x >= 3, 1.5, x * 2.0)), "double", {"x": "integer"}),
+    "log": (lambda x: np.log1p(x.astype("float64").abs()), "double", {"x": "short"}),
+    "clip": (lambda x: x.clip(0, 100), "long", {"x": "integer"}),
+    "filled": (lambda x: x.fillna(0).astype("int64"), "long", {"x": "integer"}),
+    "itself": (lambda x: x, "long", {"x": "integer"}),
+    "wide sum": (lambda x: x.astype("float64") + 1, "double", {"x": "integer"}),
+    "two columns": (lambda x, y: x * 0.5 + y * 0.25, "double", {"x": "integer", "y": "long"}),
+    "ratio": (lambda x, y: x / y, "double", {"x": "integer", "y": "short"}),
+    "order": (lambda x, y: x < y, "boolean", {"x": "integer", "y": "short"}),
+    "year": (lambda t: pd.to_datetime(t).dt.year, "long", {"t": "timestamp"}),
+    "hour": (lambda t: t.dt.hour * 1.0, "double", {"t": "timestamp"}),
+    "remainder": (lambda x: x % 10, "long", {"x": "integer"}),
+    "quotient": (lambda x: x // 10, "long", {"x": "short"}),
+}
+
+REFUSED = {
+    "astype str": (lambda x: x.astype(str), "string", {"x": "integer"}),
+    "sum wraps": (lambda x: x + 1, "long", {"x": "integer"}),
+    "sum of 64 bits": (lambda x: x + 1, "long", {"x": "long"}),
+    "scaled by a large int": (lambda x: x * 2**20, "double", {"x": "long"}),
+    "declared double": (lambda x: x, "double", {"x": "long"}),
+    "minus zero": (lambda x: x * -1, "double", {"x": "short"}),
+    "negative": (lambda x: -x, "double", {"x": "short"}),
+    "order of 64 bits": (lambda x, y: x < y, "boolean", {"x": "long", "y": "long"}),
+    "dtype": (lambda x: x * 0.5 if x.dtype == "int32" else x * 0.25, "double", {"x": "integer"}),
+    "quotient of 64 bits": (lambda x: x // 2, "long", {"x": "long"}),
+    "narrowed": (lambda x: x.astype("int8"), "byte", {"x": "integer"}),
+    "filled 64 bits": (lambda x: x.fillna(0), "long", {"x": "long"}),
+    "bool": (lambda b: b.astype(float), "double", {"b": "boolean"}),
+    "another column": (lambda x, y: pd.concat([x, y], axis=1).max(axis=1).astype(str), "string", dict.fromkeys("xy", "integer")),
+    "many columns": (lambda a, b, c, d, e: a * 0.5 + b + c + d + e, "double", dict.fromkeys("abcde", "integer")),
+}
+
+
+@pytest.mark.parametrize("name", PROVED)
+def test_forms_that_are_proved_equal_give_equal_rows(name):
+    function, returns, inputs = PROVED[name]
+    assert verdict(function, returns, **inputs) is None
+    dense, _ = results(function, inputs, returns, ())
+    for count in range(1, len(inputs) + 1):
+        for nulls in itertools.combinations(inputs, count):
+            assert repeated(results(function, inputs, returns, nulls)[0]) == repeated(dense), nulls
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_forms_that_differ_are_not_proved_equal(name):
+    function, returns, inputs = REFUSED[name]
+    assert isinstance(verdict(function, returns, **inputs), str)
+
+
+def test_the_refused_examples_do_differ():
+    """Else the test above would hold for a proof that proves nothing."""
+    for name in ("sum wraps", "sum of 64 bits", "declared double", "minus zero", "quotient of 64 bits", "order of 64 bits"):
+        function, returns, inputs = REFUSED[name]
+        dense, _ = results(function, inputs, returns, ())
+        assert any(
+            repeated(results(function, inputs, returns, nulls)[0]) != repeated(dense)
+            for count in range(1, len(inputs) + 1)
+            for nulls in itertools.combinations(inputs, count)
+        ), name
+
+
+def test_rows_that_decide_about_others_are_not_proved():
+    for function, returns, inputs in [
+        (lambda s: s.str[0].str.upper(), "string", {"s": "string"}),  # a batch without strings is of floats
+        (lambda s: s.str.len() + 1, "long", {"s": "string"}),  # a missing string makes floats of all lengths
+        (lambda a, b: a // b, "long", {"a": "integer", "b": "integer"}),  # a divisor of 0 makes floats of all quotients
+    ]:
+        assert verdict(function, returns, **inputs), function
+
+
+def test_a_column_that_the_filter_leaves_without_null_decides_nothing():
+    kept = {"kind": "filter", "condition": call("IsNotNull", column("x", "long"))}
+    assert verdict(lambda x: x.astype(str), "string", steps=[kept], x="long") is None
+
+
+def test_a_column_of_an_expression_is_of_the_forms_of_its_columns():
+    made = {"kind": "project", "columns": [{"name": "y", "expr": call("Coalesce", column("x", "integer"),
+            {"op": "Literal", "type": "integer", "value": "3", "nullable": False}, type="integer", nullable=False)}]}  # fmt: skip
+    given = request(made, python_step(r=udf(0, column("y", "integer"), returns="string")), inputs={"x": "integer"})
+    reply = compile_pipeline({**given, "regrouped": True}, [payload(lambda y: y.astype(str))])
+    assert reply["status"] == "ok", reply["refusals"]
+    assert reply["batchwise"] is None
+
+
+def test_nobody_asks_where_the_batches_are_those_of_spark():
+    given = request(python_step(r=udf(0, column("x", "long"), returns="string")), inputs={"x": "long"})
+    assert compile_pipeline(given, [payload(lambda x: x.astype(str))])["batchwise"] is None

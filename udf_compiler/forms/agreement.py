@@ -1,0 +1,144 @@
+"""The forms of a request to why a row may have another result in another batch, or the proof that it has not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from sparkweld.ir.ops import Read
+from sparkweld.ir.program import Input, Loop, body_types
+from udf_compiler.columns import ONE_FORM
+from udf_compiler.forms.terms import Term, Terms
+
+#: A call that reads more such columns has too many forms to compare them all.
+MOST_COLUMNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCall:
+    """A call whose function sees NULLs as dtypes of its batch: the number of its loop, and the input columns that it sees so.
+
+    `spreads`: one row of a batch may decide about the results of others, or where they are computed.
+    """
+
+    udf: str
+    loop: int
+    columns: frozenset[str]
+    spreads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The traced loops of a request for batches with NULLs in some columns, and without NULLs in others."""
+
+    inputs: Sequence[Input]
+    loops: Sequence[Loop]
+    calls: Sequence[BatchCall]
+
+
+def batchwise(
+    request: Mapping[str, Any], calls: Sequence[BatchCall], trace: Callable[[dict[str, Any]], Form | None]
+) -> str | None:
+    """Why a row may have another result in other batches; None where it is proved to have the same in all, or nobody asks.
+
+    A row that has NULLs itself is only in batches that have them. So each form is compared with those for batches that have NULLs
+    in one column more, in rows where that column is not NULL.
+    """
+    if request.get("regrouped") is not True or any(map(_has_nulls, request["inputs"])):
+        return None
+    forms: dict[frozenset[str], Form | None] = {}
+    for call in calls:
+        if call.spreads:
+            return f"a row may decide about others of its batch in {call.udf}"
+        if len(call.columns) > MOST_COLUMNS:
+            return f"{call.udf} reads {len(call.columns)} columns whose NULLs decide dtypes"
+        for some, column in _steps(call.columns):
+            for nulls in (some, some | {column}):
+                if nulls not in forms:
+                    forms[nulls] = trace(_with_nulls(request, nulls))
+            found = _difference(forms[some], forms[some | {column}], column)
+            if found is not None:
+                return found
+    return None
+
+
+def _steps(columns: frozenset[str]) -> Iterator[tuple[frozenset[str], str]]:
+    """All sets of columns, each with a column more."""
+    for count in range(len(columns)):
+        for some in map(frozenset, combinations(sorted(columns), count)):
+            yield from ((some, column) for column in sorted(columns - some))
+
+
+def _has_nulls(given: Mapping[str, Any]) -> bool:
+    """Whether an input is that of a form for batches with NULLs in it: nobody asks about batches then."""
+    return given.get("state") == "nullable" and given["type"] not in ONE_FORM
+
+
+def _with_nulls(request: Mapping[str, Any], columns: frozenset[str]) -> dict[str, Any]:
+    inputs = [{**given, "state": "nullable"} if given["name"] in columns else given for given in request["inputs"]]
+    return {**request, "inputs": inputs}
+
+
+def _difference(less: Form | None, more: Form | None, column: str) -> str | None:
+    if less is None or more is None:
+        return f"there is no kernel for a batch with NULLs in {column}"
+    if any(call.spreads for call in (*less.calls, *more.calls)):
+        return f"a row may decide about others of a batch that has NULLs in {column}"
+    calls = {call.loop for call in less.calls}
+    if calls != {call.loop for call in more.calls} or len(less.loops) != len(more.loops):
+        return f"it computes other columns in a batch that has NULLs in {column}"
+    terms = Terms()
+    sides = [_columns_of(form, terms, column) for form in (less, more)]
+    for number, loops in enumerate(zip(less.loops, more.loops, strict=True)):
+        results = [_Results.of(loop, columns, terms) for loop, columns in zip(loops, sides, strict=True)]
+        if number in calls and results[0] != results[1]:
+            return f"{loops[0].name} gives other rows where the batch has a NULL in {column}"
+        for result, columns in zip(results, sides, strict=True):
+            columns.update(result.columns)
+    return None
+
+
+def _columns_of(form: Form, terms: Terms, present: str) -> dict[str, Term]:
+    """The input columns in a row where `present` is not NULL."""
+    columns = {}
+    for given in form.inputs:
+        columns[given.name] = terms.column(given.name, given.type, is_null=given.type.nullable and given.name != present)
+    return columns
+
+
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """What a loop makes: its columns, which rows it flags, and which it keeps."""
+
+    columns: dict[str, Term]
+    guards: frozenset[int]
+    where: int | None
+    some: int
+
+    @staticmethod
+    def of(loop: Loop, columns: dict[str, Term], terms: Terms) -> _Results:
+        types, made = body_types(loop), []
+        for let, type in zip(loop.body, types, strict=True):
+            if isinstance(let.op, Read):
+                made.append(columns[let.op.column])
+            else:
+                made.append(terms.apply(let.op, [made[a] for a in let.args], type))
+        guards = frozenset(made[g].key for g in loop.guards if made[g].constant != 1)
+        where = None if loop.where is None else made[loop.where].key
+        appended = {a.column: made[a.value] for a in loop.appends}
+        return _Results(appended, guards, where, len(loop.some))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Results) or self.columns.keys() != other.columns.keys():
+            return False
+        same = all(_is_same(term, other.columns[name]) for name, term in self.columns.items())
+        return same and (self.guards, self.where, self.some) == (other.guards, other.where, other.some)
+
+
+def _is_same(a: Term, b: Term) -> bool:
+    """Whether two columns have equal values and NULLs."""
+    if a.type.plain() != b.type.plain() or a.key != b.key:
+        return False
+    return (a.valid and a.valid.key) == (b.valid and b.valid.key)
