@@ -45,13 +45,18 @@ class Column:
 
     @property
     def title(self) -> str:
-        """The name as the user knows it, without Spark's or the JVM's number."""
-        return re.sub(r"#\d+L?$", "", self.name)
+        """See `title_of`."""
+        return title_of(self.name)
 
     @property
     def holds_null(self) -> bool:
         """Whether its IR type is nullable: by the schema for the types of one form, all else by the batch."""
         return self.nullable and (self.state == "nullable" or self.spark_type in ONE_FORM)
+
+
+def title_of(name: str) -> str:
+    """The name as the user knows it, without Spark's or the JVM's number."""
+    return re.sub(r"#\d+L?$", "", name)
 
 
 class Columns:

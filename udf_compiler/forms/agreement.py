@@ -9,7 +9,7 @@ from typing import Any
 
 from sparkweld.ir.ops import Read
 from sparkweld.ir.program import Input, Loop, body_types
-from udf_compiler.columns import ONE_FORM
+from udf_compiler.columns import ONE_FORM, title_of
 from udf_compiler.forms.terms import Term, Terms
 
 #: A call that reads more such columns has too many forms to compare them all.
@@ -73,7 +73,7 @@ def _steps(columns: frozenset[str]) -> Iterator[tuple[frozenset[str], str]]:
 
 def _has_nulls(given: Mapping[str, Any]) -> bool:
     """Whether an input is that of a form for batches with NULLs in it: nobody asks about batches then."""
-    return given.get("state") == "nullable" and given["type"] not in ONE_FORM
+    return given.get("state") == "nullable" and isinstance(given["type"], str) and given["type"] not in ONE_FORM
 
 
 def _with_nulls(request: Mapping[str, Any], columns: frozenset[str]) -> dict[str, Any]:
@@ -83,18 +83,19 @@ def _with_nulls(request: Mapping[str, Any], columns: frozenset[str]) -> dict[str
 
 def _difference(less: Form | None, more: Form | None, column: str) -> str | None:
     if less is None or more is None:
-        return f"there is no kernel for a batch with NULLs in {column}"
+        return f"there is no kernel for a batch with NULLs in {title_of(column)}"
     if any(call.spreads for call in (*less.calls, *more.calls)):
-        return f"a row may decide about others of a batch that has NULLs in {column}"
+        return f"a row may decide about others of a batch that has NULLs in {title_of(column)}"
     calls = {call.loop for call in less.calls}
     if calls != {call.loop for call in more.calls} or len(less.loops) != len(more.loops):
-        return f"it computes other columns in a batch that has NULLs in {column}"
+        return f"it computes other columns in a batch that has NULLs in {title_of(column)}"
     terms = Terms()
+    title = title_of(column)
     sides = [_columns_of(form, terms, column) for form in (less, more)]
     for number, loops in enumerate(zip(less.loops, more.loops, strict=True)):
         results = [_Results.of(loop, columns, terms) for loop, columns in zip(loops, sides, strict=True)]
         if number in calls and results[0] != results[1]:
-            return f"{loops[0].name} gives other rows where the batch has a NULL in {column}"
+            return f"{loops[0].name} gives other rows where the batch has a NULL in {title}"
         for result, columns in zip(results, sides, strict=True):
             columns.update(result.columns)
     return None

@@ -29,8 +29,11 @@ final class RowColumns(attributes: Seq[Attribute], capacity: Int) extends AutoCl
     attributes.indices.map(i => converted.getOrElse(i, new RowColumnVector(block, attributes(i).dataType, i))).toArray
   }
 
-  /** At most `capacity` of the rows as a batch, up to the one after which it `isFull`. */
-  def fill(rows: Iterator[InternalRow], isFull: InternalRow => Boolean = _ => false): ColumnarBatch = {
+  /** At most `capacity` of the rows as a batch. */
+  def fill(rows: Iterator[InternalRow]): ColumnarBatch = fill(rows, _ => false)
+
+  /** The same up to the row with which the batch `isFull`. */
+  def fill(rows: Iterator[InternalRow], isFull: InternalRow => Boolean): ColumnarBatch = {
     block.reset()
     otherVectors.foreach(_.reset())
     var ended = false

@@ -2,7 +2,7 @@ package io.sparkweld.plan
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{ArrowColumns, TextSources}
+import io.sparkweld.columns.{ArrowColumns, RegroupedBatches, TextSources}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
@@ -12,6 +12,7 @@ import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+import org.apache.spark.sql.internal.SQLConf
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, ColumnarBatch}
 
 /**
@@ -20,10 +21,16 @@ import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector, Columna
  *
  * It is only put below functions that SparkWeld has fused: they work row by row. Where such a function runs the original, that has
  * to see the batches that it has without SparkWeld: `starts` is true in the first row of each. These are those of `child`, or, where
- * Spark would feed rows, every `batchRows` rows (else 0). pandas has other dtypes for the columns `stateful` in a batch with NULLs, so
- * such a batch stays alone.
+ * Spark would feed rows, end where `limits` says. pandas has other dtypes for the columns `stateful` in a batch with NULLs, so
+ * such a batch stays alone, as all do for a node above that needs the batches of `child` (`keepsBatches`).
  */
-final case class ArrowBatchesExec(starts: Attribute, stateful: Seq[Int], batchRows: Int, child: SparkPlan) extends UnaryExecNode {
+final case class ArrowBatchesExec(
+    starts: Attribute,
+    stateful: Seq[Int],
+    limits: Option[BatchLimits],
+    child: SparkPlan,
+    keepsBatches: Boolean = false)
+  extends UnaryExecNode {
   override def nodeName: String = "WeldArrowBatches"
   override def output: Seq[Attribute] = child.output :+ starts
   override def producedAttributes: AttributeSet = AttributeSet(starts)
@@ -40,7 +47,8 @@ final case class ArrowBatchesExec(starts: Attribute, stateful: Seq[Int], batchRo
     throw new UnsupportedOperationException("a WeldArrowBatches gives columnar batches")
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
-    val settings = ArrowBatches.Settings(child.output, stateful.toArray, batchRows, conf.sessionLocalTimeZone, longMetric("numInputBatches"),
+    val (rows, texts) = (limits.fold(0)(_.most), limits.flatMap(_.texts(child.output)))
+    val settings = ArrowBatches.Settings(child.output, stateful.toArray, keepsBatches, rows, texts, conf.sessionLocalTimeZone, longMetric("numInputBatches"),
       longMetric("numOutputBatches"), longMetric("numOutputRows"))
     child.executeColumnar().mapPartitions(batches => new ArrowBatches(settings, batches, TaskContext.get()))
   }
@@ -52,7 +60,9 @@ object ArrowBatches {
   final case class Settings(
       input: Seq[Attribute],
       stateful: Array[Int],
+      keepsBatches: Boolean,
       batchRows: Int,
+      endingTexts: Option[RegroupedBatches.Texts],
       zone: String,
       inputBatches: SQLMetric,
       outputBatches: SQLMetric,
@@ -62,6 +72,12 @@ object ArrowBatches {
   val Rows: Int = 1 << 15
   val Bytes: Int = 16 << 20
   val TextBytes: Long = 4L << 20
+
+  /** Where Spark would end a batch of the rows that it feeds to `node`; None where batches do not tell. */
+  def limitsOf(node: SparkPlan, conf: SQLConf): Option[BatchLimits] =
+    Some(BatchLimits.of(node, conf)).filter { limits =>
+      limits.most <= Rows && (!limits.byValues || limits.texts(node.children.head.output).nonEmpty)
+    }
 }
 
 /** The batches of one task. Who has read a batch closes it; what is left is freed when the task ends. */
@@ -77,6 +93,9 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   private var waiting: ColumnarBatch = _
   /** Rows of `waiting` that are in batches already. */
   private var taken = 0
+  /** Rows of the batch that Spark would be filling, and how long their texts are. */
+  private var filled = 0
+  private var textBytes = 0L
 
   context.addTaskCompletionListener[Unit](_ => close())
 
@@ -107,7 +126,7 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
   /** Some batches of the child. */
   private def wholeBatches(): ArrowColumns = {
     val columns = columnsFor(math.max(math.min(limit, most), waiting.numRows()))
-    val alone = hasNulls(waiting)
+    val alone = settings.keepsBatches || hasNulls(waiting)
     do {
       columns.start()
       columns.add(waiting, 0, waiting.numRows())
@@ -121,15 +140,31 @@ private[plan] final class ArrowBatches(settings: ArrowBatches.Settings, input: I
     val several = if (settings.stateful.isEmpty) math.max(1, math.min(limit, most) / settings.batchRows) else 1
     val columns = columnsFor(several * settings.batchRows)
     do {
-      val rest = settings.batchRows - columns.rows % settings.batchRows
-      if (rest == settings.batchRows) columns.start()
-      val count = math.min(rest, waiting.numRows() - taken)
+      if (filled == 0) columns.start()
+      val count = fitting(math.min(settings.batchRows - filled, waiting.numRows() - taken))
       columns.add(waiting, taken, count)
+      filled += count
       taken += count
+      if (filled == settings.batchRows || settings.endingTexts.exists(texts => textBytes >= texts.room(filled))) {
+        filled = 0
+        textBytes = 0
+      }
       if (taken == waiting.numRows()) done()
-    } while (hasNext && columns.hasRoomFor(1) &&
-      (columns.textBytes < ArrowBatches.TextBytes || columns.rows % settings.batchRows != 0))
+    } while (hasNext && (filled != 0 || columns.hasRoomFor(settings.batchRows) && columns.textBytes < ArrowBatches.TextBytes))
     columns
+  }
+
+  /** How many of the next `count` rows Spark would still put in the batch that it is filling. */
+  private def fitting(count: Int): Int = settings.endingTexts.fold(count) { texts =>
+    var fit = 0
+    while (fit < count && (filled + fit == 0 || textBytes < texts.room(filled + fit))) {
+      texts.columns.foreach { i =>
+        val column = waiting.column(i)
+        if (!column.isNullAt(taken + fit)) textBytes += column.getUTF8String(taken + fit).numBytes()
+      }
+      fit += 1
+    }
+    fit
   }
 
   private def columnsFor(capacity: Int) = new ArrowColumns(settings.input, settings.zone, capacity, allocator, texts)

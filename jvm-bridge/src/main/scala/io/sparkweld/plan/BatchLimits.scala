@@ -94,7 +94,7 @@ object BatchLimits {
 /** Counts the rows and bytes of the batch that Spark would make of rows of `input`. Serves one task. */
 private[plan] final class BatchMeter(limits: BatchLimits, input: Seq[Attribute]) extends AutoCloseable {
   private lazy val project = UnsafeProjection.create(limits.sent, input)
-  private val texts = if (limits.byTexts) limits.sent.indices.filter(i => BatchLimits.isText(limits.sent(i).dataType)).toArray else Array.empty[Int]
+  private val texts = limits.sent.indices.filter(i => BatchLimits.isText(limits.sent(i).dataType)).toArray
   private val writer = Option.when(limits.byValues && !limits.byTexts) {
     new ArrowSize(limits.sent.map(_.dataType), limits.inStruct, limits.zone, limits.largeTexts)
   }
@@ -106,7 +106,7 @@ private[plan] final class BatchMeter(limits: BatchLimits, input: Seq[Attribute])
     rows = 0
     textBytes = 0
     writer.foreach(_.reset())
-    columns.fill(from, isFullWith)
+    columns.fill(from, isFullWith _)
   }
 
   /** Whether Spark would end the batch behind this row. */

@@ -96,12 +96,11 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
 
   /**
    * One batch through the chain; the result (perhaps of zero rows) holds until the next call. The UDFs at the bottom
-   * see the batch as Spark would show it: whole, or split at the row limit.
+   * see the batch as Spark would show it: whole, where Spark feeds batches to them, however large it is.
    */
-  def batch(input: ColumnarBatch, rowLimit: Int): ColumnarBatch = {
-    val splits = rowLimit == 0 && input.numRows() > SQLConf.get.arrowMaxRecordsPerBatch
+  def batch(input: ColumnarBatch): ColumnarBatch = {
     val rows =
-      if (splits) stream(Iterator.single(input)).map(_.copy()).toArray
+      if (takesBatches) stream(Iterator.single(input)).map(_.copy()).toArray
       else this.rows(input.rowIterator().asScala.map(copyOf).toArray)
     pack(rows.iterator, math.max(rows.length, 1))
   }
@@ -126,6 +125,12 @@ final class Fallback(plan: FallbackPlan, partition: Int, context: TaskContext) e
     vectors.foreach(_.close())
     vectors = Array.empty
     capacity = 0
+  }
+
+  /** Whether Spark feeds batches to the first step. */
+  private val takesBatches = plan.steps.headOption.exists {
+    case python: FallbackPython => python.evaluator.takesColumnarInput
+    case _ => false
   }
 
   private def stream(batches: Iterator[ColumnarBatch]): Iterator[InternalRow] = {

@@ -49,6 +49,12 @@ final case class PipelineExec(
     Option.when(!taken.contains(None))(copy(columns = taken.flatten.map(columns), output = list.map(_.toAttribute)))
   }
 
+  /** The same in the batches of what lies below the functions. */
+  def keepingBatches: PipelineExec = copy(child = child.mapChildren {
+    case batches: ArrowBatchesExec => batches.copy(keepsBatches = true)
+    case other => other
+  })
+
   override protected def doExecute(): RDD[InternalRow] =
     throw new UnsupportedOperationException("a WeldPipeline gives columnar batches; Spark puts ColumnarToRow above it")
 

@@ -15,13 +15,15 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
  *
  * pandas has other dtypes in a batch with NULLs, so a row's result may depend on its neighbours. Spark gathers the rows of a filter,
  * a join or a projection across the batches and files of a partition; a kernel over the child's own batches would give other rows.
+ *
+ * @param why the functions above need them, for explain
  */
-final case class SparkBatchesExec(limits: BatchLimits, child: SparkPlan) extends SameRows {
+final case class SparkBatchesExec(limits: BatchLimits, why: String, child: SparkPlan) extends SameRows {
   override def nodeName: String = "WeldSparkBatches"
   override def supportsColumnar: Boolean = true
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
   override def simpleString(maxFields: Int): String =
-    s"$nodeName ${limits.most} rows, output=${truncatedString(output, "[", ", ", "]", maxFields)}"
+    s"$nodeName ${limits.most} rows: $why, output=${truncatedString(output, "[", ", ", "]", maxFields)}"
 
   override lazy val metrics: Map[String, SQLMetric] = Map(
     "numOutputBatches" -> SQLMetrics.createMetric(sparkContext, "number of output batches"))
@@ -43,9 +45,16 @@ final case class SparkBatchesExec(limits: BatchLimits, child: SparkPlan) extends
 }
 
 object SparkBatchesExec {
+  /** `plan` in the batches of its child, where that has those of Spark and functions above see them. */
+  def keptBy(plan: SparkPlan): SparkPlan = plan match {
+    case weld: WeldExec => weld.copy(keepsBatches = true)
+    case pipeline: PipelineExec => pipeline.keepingBatches
+    case other => other
+  }
+
   /** The node over `child`: over its rows, where columns cannot be copied, or do not tell where Spark would end a batch. */
-  def over(limits: BatchLimits, child: SparkPlan): SparkBatchesExec = {
+  def over(limits: BatchLimits, why: String, child: SparkPlan): SparkBatchesExec = {
     val copies = JoinedBatches.supports(child.output.map(_.dataType)) && (!limits.byValues || limits.texts(child.output).isDefined)
-    SparkBatchesExec(limits, if (child.supportsColumnar && !copies) RowInputExec(child) else child)
+    SparkBatchesExec(limits, why, if (child.supportsColumnar && !copies) RowInputExec(child) else child)
   }
 }

@@ -93,8 +93,6 @@ object NullPolicy {
  * @param structs columns made of kernel outputs
  * @param vectors ML vectors made of the last kernel outputs, which `layout` does not count; it has them behind `structs`
  * @param flags whether the kernel stores one column more: NULL in rows that it did not decide, which run in Python alone
- * @param rowLimit the most rows that PySpark would put in one batch here (0: any). In a larger batch with NULLs Spark's
- *   split decides the dtypes.
  * @param files what its functions load: a task where these are others runs in Python
  * @param watched what the last outputs are held against, which are counted and in no batch
  * @param batchRows batches of fewer rows are joined to some of about as many (0: never): its models cost much for each batch
@@ -110,7 +108,6 @@ final case class KernelPlan(
     vectors: Array[VectorOutput],
     filtered: Boolean,
     flags: Boolean,
-    rowLimit: Int,
     files: Seq[ModelFile],
     @transient models: Seq[ModelBlock],
     watched: Seq[Watch],

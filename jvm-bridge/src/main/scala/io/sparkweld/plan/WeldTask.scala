@@ -168,7 +168,6 @@ final class WeldTask(
       }
       i += 1
     }
-    if (nullable.nonEmpty && kernel.rowLimit > 0 && batch.numRows() > kernel.rowLimit) return None
     forms.getOrElseUpdate(nullable, lease(nullable))
   }
 
@@ -263,10 +262,10 @@ final class WeldTask(
     if (!shadow.picks()) give(made, flags)
     else {
       fallbackMade = true
-      val other = shadow.otherwise(made, flags)(fallback.batch(current, kernel.rowLimit))
+      val other = shadow.otherwise(made, flags)(fallback.batch(current))
       on = other.isEmpty
       if (on) {
-        full.foreach(full => shadow.againstFull(made, flags)(full.batch(current, kernel.rowLimit)))
+        full.foreach(full => shadow.againstFull(made, flags)(full.batch(current)))
         give(made, flags)
       } else give(other.get)
     }
@@ -311,7 +310,7 @@ final class WeldTask(
     else {
       plan.metrics.deoptimisedBatches += 1
       fallbackMade = true
-      give(fallback.batch(batch, kernel.rowLimit))
+      give(fallback.batch(batch))
     }
   }
 

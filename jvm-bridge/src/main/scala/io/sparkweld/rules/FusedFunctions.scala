@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.columns.ArrowColumns
 import io.sparkweld.compile.PipelineRequest
-import io.sparkweld.plan.{ArrowBatches, ArrowBatchesExec, PipelineExec, WeldExec}
+import io.sparkweld.plan.{ArrowBatches, ArrowBatchesExec, BatchLimits, PipelineExec}
 import io.sparkweld.support.{Backend, FusedFunction, PipelineParts, Refusal, RefusalTags}
 
 import org.apache.spark.sql.catalyst.expressions.{Alias, Attribute, AttributeReference, Expression, NamedArgumentExpression, PythonUDF}
@@ -96,7 +96,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
    * Arrow's memory, where no row of it is touched in the JVM. As Spark had it, when its pipelines do not pay without that.
    */
   def placed(node: ArrowEvalPythonExec): SparkPlan = {
-    val fed = if (SparkInternals.takesColumnarInput(node)) overBatches(node, 0, node.output) else None
+    val fed = if (SparkInternals.takesColumnarInput(node)) overBatches(node, None, node.output) else None
     fed.getOrElse {
       val records = FusedFunction.of(node)
       val pays = records.exists(record => record.repeats || record.saves > 0)
@@ -115,10 +115,10 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
    * The same with the columns `output` over batches of a kernel, in the place of the rows that Spark would feed to the node; None
    * where it has to be rows.
    */
-  def fedFromKernel(node: ArrowEvalPythonExec, kernel: WeldExec, output: Seq[Attribute]): Option[SparkPlan] = {
-    val rows = PipelineBuilder.rowLimit(Some(node), columnarInput = false, conf)
+  def fedFromKernel(node: ArrowEvalPythonExec, kernel: SparkPlan, output: Seq[Attribute]): Option[SparkPlan] = {
     val over = node.withNewChildren(Seq(kernel)).asInstanceOf[ArrowEvalPythonExec]
-    Option.when(rows <= ArrowBatches.Rows && SparkInternals.takesColumnarInput(over))(over).flatMap(overBatches(_, rows, output))
+    val limits = ArrowBatches.limitsOf(node, conf)
+    Option.when(limits.nonEmpty && SparkInternals.takesColumnarInput(over))(over).flatMap(overBatches(_, limits, output))
   }
 
   /** The node over a projection that computes those of its arguments that are no columns; None where Arrow has no such column. */
@@ -142,8 +142,8 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
   }
 
   /** What lies between its kernels, over batches of `child`, with what its last kernel takes; None where it cannot be so. */
-  def between(split: SplitPipeline, child: SparkPlan, batchRows: Int): Option[(SparkPlan, Attribute)] = {
-    val made = overBatches(split.between(child), batchRows, Nil, split.arguments)
+  def between(split: SplitPipeline, child: SparkPlan, limits: Option[BatchLimits]): Option[(SparkPlan, Attribute)] = {
+    val made = overBatches(split.between(child), limits, Nil, split.arguments)
     made.map { pipeline =>
       val starts = pipeline.child.children.head.output.last
       val columns = pipeline.child.output.filterNot(_.exprId == pipeline.counts.exprId)
@@ -153,7 +153,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
 
   private def overBatches(
       node: ArrowEvalPythonExec,
-      batchRows: Int,
+      limits: Option[BatchLimits],
       output: Seq[Attribute],
       beside: Seq[Expression] = Nil): Option[PipelineExec] = {
     val places = (node.udfs.flatMap(_.children) ++ beside).map(place(node, _))
@@ -169,7 +169,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
       val counted = AttributeReference(FusedFunction.Metrics, ByteType)()
       val counts = function.copy(name = FusedFunction.Metrics, dataType = ByteType, children = Seq(starts), resultId = counted.exprId)
       val made = node.copy(udfs = udfs :+ counts, resultAttrs = node.resultAttrs :+ counted,
-        child = ArrowBatchesExec(starts, stateful, batchRows, node.child), evalType = EvalTypes.ScalarArrow)
+        child = ArrowBatchesExec(starts, stateful, limits, node.child), evalType = EvalTypes.ScalarArrow)
       made.copyTagsFrom(node)
       PipelineExec(output, output, node.udfs.map(_.name), counted, made)
     }

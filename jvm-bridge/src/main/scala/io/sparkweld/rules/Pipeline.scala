@@ -23,7 +23,6 @@ final case class Pipeline(
    * @param batchRows of the program, too
    */
   def plan(
-      rowLimit: Int,
       flags: Boolean,
       files: Seq[ModelFile] = Nil,
       models: Seq[ModelBlock] = Nil,
@@ -32,6 +31,6 @@ final case class Pipeline(
       batchRows: Int = 0): KernelPlan = {
     val types = outputTypes ++ Array.fill(vectors.map(_.size).sum + watched.size)(DoubleType: DataType)
     KernelPlan(request.key, FormOrigin(request.service), inputs, types, layout, structs, vectors.toArray, filtered, flags,
-      rowLimit, files, models, watched, batchRows)
+      files, models, watched, batchRows)
   }
 }

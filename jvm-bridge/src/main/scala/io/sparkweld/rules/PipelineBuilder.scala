@@ -355,19 +355,4 @@ object PipelineBuilder {
     case Some(MapStep(_, _, evalType)) => EvalTypes.seesBatchState(evalType)
     case _ => false
   }
-
-  /**
-   * The most rows that PySpark puts in one batch of the arguments of `first`, the first UDFs for which batches matter, when
-   * Spark feeds it rows; 0 when it feeds it batches.
-   */
-  def rowLimit(first: Option[SparkPlan], columnarInput: Boolean, conf: SQLConf): Int = {
-    val arguments = first.flatMap(Step.of).toSeq.flatMap {
-      case PythonStep(udfs, _, _) => udfs.flatMap(_.children)
-      case _ => first.toSeq.flatMap(_.children).flatMap(_.output)
-    }
-    val width = math.max(1, arguments.map(_.dataType.defaultSize).sum)
-    val byBytes = if (conf.arrowMaxBytesPerBatch > 0) conf.arrowMaxBytesPerBatch / width else Long.MaxValue
-    val byRows = if (conf.arrowMaxRecordsPerBatch > 0) conf.arrowMaxRecordsPerBatch.toLong else Long.MaxValue
-    if (columnarInput || first.isEmpty) 0 else math.max(1L, math.min(Int.MaxValue.toLong, math.min(byBytes, byRows))).toInt
-  }
 }

@@ -54,7 +54,7 @@ private[rules] object Thresholds {
       WeldRule(query) match {
         case made: WeldExec if made.child == source && made.summary.notes.exists(_.contains(Bounded)) &&
             made.output == weld.output =>
-          val kernel = made.kernel.copy(rowLimit = weld.kernel.rowLimit) // that of the batches that Spark would make
+          val kernel = made.kernel
           val bounded = made.copy(kernel = kernel, columnarInput = weld.columnarInput)
           weld.logicalLink.foreach(bounded.setLogicalLink)
           Some((bounded, worst.exprId.id))

@@ -218,8 +218,8 @@ private final class ChainRewriter(driver: WeldDriver) {
       for {
         lifted <- functions.lifted(python)
         split <- functions.split(lifted, python.output)
-        (below, batchRows) <- firstKernel(run, child, python, lifted, split)
-        (pipeline, starts) <- functions.between(split, below, batchRows)
+        (below, limits) <- firstKernel(run, child, python, lifted, split)
+        (pipeline, starts) <- functions.between(split, below, limits)
         after = split.after(pipeline, starts)
         if compile(after, pipeline).isInstanceOf[WeldExec]
       } yield (pipeline, after)
@@ -227,15 +227,15 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * The kernel below the calls, and how many rows Spark would put in a batch (0: those of `child`). NULLs in a batch of the kernel's
-   * must decide what they decide in Spark's: where rows would be fed, they may decide nothing.
+   * The kernel below the calls, and where Spark would end a batch (None: where `child` does). NULLs in a batch of the kernel's must
+   * decide what they decide in Spark's: where rows would be fed, they may decide nothing.
    */
   private def firstKernel(
       run: IndexedSeq[SparkPlan],
       child: SparkPlan,
       python: ArrowEvalPythonExec,
       lifted: ArrowEvalPythonExec,
-      split: SplitPipeline): Option[(SparkPlan, Int)] = {
+      split: SplitPipeline): Option[(SparkPlan, Option[BatchLimits])] = {
     val arguments = if (lifted eq python) Nil else Seq(lifted.child)
     val start = if (run.exists(KernelNode.is)) compile(run, child) else child
     val own = if (start eq child) run else IndexedSeq.empty
@@ -243,15 +243,16 @@ private final class ChainRewriter(driver: WeldDriver) {
       case weld: WeldExec => (weld eq child) || hasBatchesOf(python, weld)
       case _ => start eq child
     })
-    val rows = PipelineBuilder.rowLimit(Some(lifted), columnarInput = false, conf)
-    val fed = own.nonEmpty && rows <= ArrowBatches.Rows && split.parts.forms == 1
+    val limits = ArrowBatches.limitsOf(lifted, conf)
+    val fed = own.nonEmpty && limits.nonEmpty && split.parts.forms == 1
     if (!whole && !fed) None
     else {
       val over = if (whole) start else lifted.child
       val nodes = own ++ arguments ++ split.before(over)
-      val kernel = if (nodes.isEmpty) start else compile(nodes, start)
+      val kernel = if (nodes.isEmpty) start else compile(nodes, if (whole) SparkBatchesExec.keptBy(start) else start)
       val output = nodes.lastOption.getOrElse(start).output
-      Some(kernel).filter(made => nodes.isEmpty || made.isInstanceOf[WeldExec] && made.output == output).map((_, if (whole) 0 else rows))
+      val made = if (whole) SparkBatchesExec.keptBy(kernel) else kernel
+      Some(made).filter(made => nodes.isEmpty || made.isInstanceOf[WeldExec] && made.output == output).map((_, limits.filterNot(_ => whole)))
     }
   }
 
@@ -277,12 +278,12 @@ private final class ChainRewriter(driver: WeldDriver) {
   private def keep(child: SparkPlan, node: SparkPlan): SparkPlan = {
     val kept = (node, child) match {
       case (_, same) if same eq node.children.head => node
-      case (_, SparkBatchesExec(_, below)) => return keep(below, node) // Spark makes them itself
-      case (python: ArrowEvalPythonExec, weld: WeldExec) if hasBatchesOf(python, weld) =>
-        python.withNewChildren(Seq(weld.copy(keepsBatches = true)))
-      case (python: ArrowEvalPythonExec, weld: WeldExec) =>
-        val fed = if (FusedFunctions.has(python)) new FusedFunctions(driver, conf).fedFromKernel(python, weld, python.output) else None
-        fed.getOrElse(python.withNewChildren(Seq(RowInputExec(weld))))
+      case (_, SparkBatchesExec(_, _, below)) => return keep(below, node) // Spark makes them itself
+      case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) if hasBatchesOf(python, ours) =>
+        python.withNewChildren(Seq(SparkBatchesExec.keptBy(ours)))
+      case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) =>
+        val fed = if (FusedFunctions.has(python)) new FusedFunctions(driver, conf).fedFromKernel(python, ours, python.output) else None
+        fed.getOrElse(python.withNewChildren(Seq(RowInputExec(ours))))
       case _ => node.withNewChildren(Seq(child))
     }
     kept match {
@@ -292,25 +293,30 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * Whether `python` would see in `weld`'s batches those that Spark feeds to it: when these are those of a scan, and `weld` only adds
-   * columns to them.
+   * Whether `python` would see in the batches of `ours` those that Spark feeds to it: when these are those of a scan, and `ours` only
+   * adds columns to them.
    */
-  private def hasBatchesOf(python: ArrowEvalPythonExec, weld: WeldExec): Boolean =
-    SparkInternals.takesColumnarInput(python) && weld.columnarInput && weld.steps.forall {
+  private def hasBatchesOf(python: ArrowEvalPythonExec, ours: SparkPlan): Boolean = SparkInternals.takesColumnarInput(python) && (ours match {
+    case weld: WeldExec => weld.columnarInput && weld.steps.forall {
       case step: PythonStep => step.evalType != EvalTypes.Batched
       case _ => false
     }
+    case _ => true
+  })
 
-  private def compile(nodes: IndexedSeq[SparkPlan], child: SparkPlan): SparkPlan = {
+  private def compile(nodes: IndexedSeq[SparkPlan], below: SparkPlan): SparkPlan = {
+    val child = if (Regrouping.needsBatchesOf(below, nodes)) SparkBatchesExec.keptBy(below) else below
     val outcome: Either[Seq[Refusal], SparkPlan] =
       try {
         checkConversions(nodes, child)
         val service = Option.when(!nodes.exists(PythonNode.is))(expectedService(nodes.head))
-        val regrouped = nodes.indices.filter(isRegrouped(nodes, child, _))
-        val pipeline = new PipelineBuilder(nodes, child.output, service, conf, SparkInternals.sparkConf(nodes.head), regrouped.nonEmpty).build()
+        val regrouped = Regrouping.lastOf(nodes, child)
+        val appConf = SparkInternals.sparkConf(nodes.head)
+        val pipeline = new PipelineBuilder(nodes, child.output, service, conf, appConf, regrouped.nonEmpty).build()
         driver.compiler.compile(pipeline.request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
           case Refused(refusals, _) => Left(refusals)
-          case program: Compiled if regrouped.nonEmpty && program.batchwise.nonEmpty => Right(inSparkBatches(nodes, child, regrouped.last))
+          case program: Compiled if regrouped.nonEmpty && program.batchwise.nonEmpty =>
+            Right(inSparkBatches(nodes, child, regrouped.get, program.batchwise.get))
           case program: Compiled =>
             val made = weld(nodes, child, pipeline, program)
             // Adaptive execution finds by these links which part of the logical plan a query stage stands for. A scan of a cached
@@ -326,36 +332,16 @@ private final class ChainRewriter(driver: WeldDriver) {
   }
 
   /**
-   * Whether Spark would put the rows for node `i` of the chain in other batches than those of `child`: for functions that see NULLs as
-   * dtypes of a batch, unless Spark feeds them the very batches of a scan.
-   */
-  private def isRegrouped(nodes: IndexedSeq[SparkPlan], child: SparkPlan, i: Int): Boolean = {
-    def takesBatches(node: SparkPlan) = node.isInstanceOf[ArrowEvalPythonExec] && node.conf.arrowPySparkUDFColumnarInputEnabled
-    val isFed = child match {
-      case batches: SparkBatchesExec => i == 0
-      case _ => child.supportsColumnar && nodes.take(i + 1).forall(takesBatches)
-    }
-    PipelineBuilder.seesBatchState(nodes(i)) && !isFed
-  }
-
-  /**
    * The chain in two parts: those nodes below `at` give rows, which are put in the batches that Spark would make for that node, and
    * so each of these has the dtypes that it has in Spark.
    */
-  private def inSparkBatches(nodes: IndexedSeq[SparkPlan], child: SparkPlan, at: Int): SparkPlan = {
+  private def inSparkBatches(nodes: IndexedSeq[SparkPlan], child: SparkPlan, at: Int, why: String): SparkPlan = {
     val (lower, upper) = nodes.splitAt(at)
-    val limits = BatchLimits.of(upper.head, conf)
-    if (limits.most >= BatchLimits.TooMany) {
-      val udf = PythonNode.unapply(upper.head).flatMap(_.headOption).fold("")(_.name)
-      throw new ChainRefused(Refusal("SW113", "udf" -> udf, "rows" -> f"${BatchLimits.TooMany}%,d").copy(step = Some(at)))
-    }
+    val limits = Regrouping.limits(upper.head, at, conf)
     val asKernel = lower.exists(KernelNode.is) || lower.nonEmpty && child.supportsColumnar && lower.forall(fusible)
     val below = if (asKernel) compile(lower, child) else lower.foldLeft(child)(keep)
-    compile(upper, SparkBatchesExec.over(limits, below))
+    compile(upper, SparkBatchesExec.over(limits, why, below))
   }
-
-  /** The first node for whose UDFs it matters what is in one batch. */
-  private def firstOfBatches(nodes: Seq[SparkPlan]): Option[SparkPlan] = nodes.find(PipelineBuilder.seesBatchState)
 
   /**
    * The chain without the nodes that were refused; with a refusal of no node in particular, all of it stays Spark's.
@@ -458,11 +444,9 @@ private final class ChainRewriter(driver: WeldDriver) {
       case python: ArrowEvalPythonExec => SparkInternals.takesColumnarInput(python)
       case _ => false
     }
-    val first = firstOfBatches(nodes)
     val settled = pipeline.copy(request = driver.compiler.settled(pipeline.request, program))
     Breakers.known(settled.request.key).foreach(why => throw new ChainRefused(Refusal("SW956", "why" -> why)))
-    val whole = child.isInstanceOf[SparkBatchesExec] || columnarInput && first.forall(_ eq nodes.head)
-    val kernel = settled.plan(PipelineBuilder.rowLimit(first, whole, conf), program.flags, program.files, program.models, vectors, program.watched, program.batchRows)
+    val kernel = settled.plan(program.flags, program.files, program.models, vectors, program.watched, program.batchRows)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, summary, columnarInput, nodes.last.output, child)
     node.copyTagsFrom(nodes.last)
