@@ -65,7 +65,7 @@ PROVED = {
     "between": (lambda x: x.between(-3, 1000), "boolean", {"x": "long"}),
     "where": (lambda x: pd.Series(np.where(x >= 3, 1.5, x * 2.0)), "double", {"x": "integer"}),
     "log": (lambda x: np.log1p(x.astype("float64").abs()), "double", {"x": "short"}),
-    "clip": (lambda x: x.clip(0, 100), "long", {"x": "integer"}),
+    "clip": (lambda x: x.clip(1, 100), "long", {"x": "integer"}),
     "filled": (lambda x: x.fillna(0).astype("int64"), "long", {"x": "integer"}),
     "itself": (lambda x: x, "long", {"x": "integer"}),
     "wide sum": (lambda x: x.astype("float64") + 1, "double", {"x": "integer"}),

@@ -18,7 +18,6 @@ from pyspark.sql.types import DoubleType, LongType, StringType
 
 from tests.helpers import differential
 from tests.helpers.batches import ONE_PARTITION, small_batches, with_nulls, write_files
-from tests.helpers.differential import run
 
 FIRST, SECOND = 1000, 700
 START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -52,6 +51,11 @@ def check(spark, query, conf=(), **expected):
     differential.check(spark, query, conf=conf, **{"deopt": None, **expected})
     with differential.session_conf(spark, conf):
         return str(query()._jdf.queryExecution().executedPlan().toString())
+
+
+def is_regrouped(plan: str, rows: str = " 400 rows") -> bool:
+    """Whether rows are put into Spark's batches, as columns or as rows."""
+    return f"WeldSparkBatches{rows}" in plan or f"WeldRowBatches{rows}" in plan
 
 
 @pandas_udf(StringType())
@@ -131,7 +135,7 @@ FILTERED = {
 @pytest.mark.parametrize("name", FILTERED)
 def test_rows_above_a_filter_are_in_the_batches_of_spark(spark, table, name):
     plan = check(spark, lambda: FILTERED[name](table()))
-    assert "WeldSparkBatches 400 rows" in plan
+    assert is_regrouped(plan)
 
 
 GATHERED = {
@@ -145,7 +149,7 @@ GATHERED = {
 @pytest.mark.parametrize("name", GATHERED)
 def test_gathered_rows_are_in_the_batches_of_spark(spark, table, name):
     plan = check(spark, lambda: GATHERED[name](table()))
-    assert "WeldRowBatches 400 rows" in plan or "WeldSparkBatches 400 rows" in plan
+    assert is_regrouped(plan)
 
 
 def test_a_map_sees_rows_of_all_files(spark, table):
@@ -160,7 +164,7 @@ def test_expressions_and_limits_right_above_a_scan(spark, table):
 def test_a_scan_is_regrouped_where_spark_feeds_rows(spark, table):
     conf = {"spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false"}
     plan = check(spark, lambda: table().select("id", as_text("x")), conf)
-    assert "WeldSparkBatches 400 rows" in plan
+    assert is_regrouped(plan)
 
 
 def test_batches_of_a_scan_are_those_of_spark(spark, table):
@@ -175,12 +179,12 @@ def test_batches_of_a_cached_table_are_those_of_spark(spark, table):
     try:
         check(spark, lambda: cached.select("id", as_text("x")))
         plan = check(spark, lambda: cached.where("id <> 9").select("id", as_text("x")))
-        assert "WeldSparkBatches 400 rows" in plan or "WeldRowBatches 400 rows" in plan
+        assert is_regrouped(plan)
     finally:
         cached.unpersist()
 
 
-@pytest.mark.parametrize("bytes", [999, 4000])
+@pytest.mark.parametrize("bytes", [999])
 @pytest.mark.parametrize("rows", [False, True])
 @pytest.mark.parametrize("udf", ["numbers", "texts", "expression", "lists", "map"])
 def test_batches_end_where_their_bytes_say(spark, table, udf, rows, bytes):
@@ -197,7 +201,7 @@ def test_batches_end_where_their_bytes_say(spark, table, udf, rows, bytes):
         return queries[udf](below.repartition(1).sortWithinPartitions("id") if rows else below)
 
     plan = check(spark, query, small_batches(records=400, bytes=bytes))
-    assert "WeldSparkBatches" in plan or "WeldRowBatches" in plan
+    assert is_regrouped(plan, rows="")
 
 
 @pytest.mark.parametrize("after", ["1", "3"])
@@ -223,10 +227,3 @@ def test_rows_that_no_batch_changes_stay_in_one_kernel(spark, table, column):
     plan = check(spark, lambda: table().where("id <> 7").select("id", half(column)), deopt=False)
     assert "WeldSparkBatches" not in plan
     assert plan.count("Weld [") == 1 and "filter" in plan
-
-
-def test_batches_without_a_limit_stay_in_python(spark, table):
-    conf = {**CONF, **small_batches(records=0)}
-    differential.check(spark, lambda: table().where("id <> 7").select("id", as_text("x")), conf=conf, refused="SW113")
-    _, frame = run(spark, lambda: table().where("id <> 7").select("id", half("x")), {**conf, differential.ENABLED: "true"})
-    assert differential.measured(frame).operators

@@ -80,10 +80,16 @@ def test_batches_decide_dtypes_as_in_python(spark, parquet):
     check(spark, lambda: frame.select("id", next_one("k").alias("n")), deopt=None)
 
 
-@pytest.mark.parametrize("limit", ["100", "9999", "0"])
+@pytest.mark.parametrize("limit", ["100", "9999"])
 def test_batch_limits(spark, rows, limit):
     conf = {"spark.sql.execution.arrow.maxRecordsPerBatch": limit}
     check(spark, lambda: rows.select("id", "s", half("x").alias("h"), next_one("k").alias("n")), conf=conf, deopt=None)
+
+
+def test_batches_without_a_limit(spark, rows):
+    conf = {**NATIVE, "spark.sql.execution.arrow.maxRecordsPerBatch": "0"}
+    differential.check(spark, lambda: rows.select("id", next_one("k").alias("n")), conf=conf, refused="SW113")
+    check(spark, lambda: rows.select("id", half("x").alias("h")), conf=conf)
 
 
 def test_filters_and_joins(spark, rows, parquet):
