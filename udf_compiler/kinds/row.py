@@ -20,6 +20,9 @@ from udf_compiler.trace.session import Session, running
 #: Under it, a worker hands rows over by way of pandas (worker.py).
 _LEGACY = "spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled"
 
+#: Without it, a cast of a batch's results wraps, in another way for each type that they have in common.
+_SAFELY = "spark.sql.execution.pandas.convertToArrowArraySafely"
+
 #: Spark types whose values are Python ints, floats, bools, texts, dates and lists.
 _TYPES = frozenset("boolean byte short integer long float double string date".split()) | ARRAYS.keys()
 
@@ -40,6 +43,7 @@ class Row(Kind):
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         check_profiler(confs, udf)
         check_conf(confs, udf, _LEGACY, "false")
+        check_conf(confs, udf, _SAFELY, "true")
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
         return prepare(function, stand_in)

@@ -73,6 +73,8 @@ def _float(x: Any) -> Any:
 def _bool(x: Any) -> Any:
     if is_scalar(x) and x.kind == "date":
         return True
+    if lists.is_list(x):
+        return make_bool(lists.truth(x))
     return make_bool(texts.truth(x) if is_text(x) else truth_of(x))
 
 

@@ -120,7 +120,8 @@ def column_of_row(
     if holds_numpy(tree) and (eval_type == PICKLED or field or not kinds <= _AS_PYTHON[to]):
         refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
     column = _Column(loop, to, pickled=eval_type == PICKLED)
-    if not column.takes(kinds) or (field and eval_type != PICKLED and not kinds <= _DIRECT[to]):
+    direct = eval_type == PICKLED or (column.converts_alone(tree, kinds) and (not field or kinds <= _DIRECT[to]))
+    if not column.takes(kinds) or not direct:
         raise refusal("SW298", place, kinds=" and ".join(sorted(kinds)), type=return_type)
     value = merged(loop, tree, to, column.value)
     loop.guard(merged(loop, tree, BOOL, column.converts))
@@ -150,6 +151,18 @@ class _Column:
         if self.to == STR:
             return True
         return "str" not in kinds
+
+    def converts_alone(self, tree: Node, kinds: frozenset[str]) -> bool:
+        """Whether pyarrow takes each result for itself, or takes none of its batch with it in any company.
+
+        An int beyond 2**24 is no float32. In a batch with a float, PySpark's second try makes doubles of all results and then
+        float32, in one without it raises: ``n if i == 3 else 0.5``.
+        """
+        if self.to != F32 or not kinds >= {"int", "float"}:
+            return True
+        ints = [leaf.value for leaf in leaves(tree) if leaf.error is None and kind_of_result(leaf.value) == "int"]
+        spans = [span for x in ints for span in (x.span if is_scalar(x) else (x, x))]
+        return max(map(abs, spans)) <= _EXACT[F32]
 
     def holds(self, kind: str) -> bool:
         """Whether a result of this kind is not NULL."""

@@ -172,6 +172,8 @@ def text_of(loop: LoopBuilder, x: Any) -> Value:
         return loop.const(str(x), STR)
     if x.kind == "str":
         return x.value  # type: ignore[no-any-return]
+    if x.is_list:
+        refuse("SW222", call="str()", kind="ndarray" if x.is_ndarray else "list")
     if x.kind == "date":
         return iso_text(x.value)
     if x.kind == "bool":

@@ -1,0 +1,87 @@
+"""Plain UDFs through Arrow: PySpark converts a batch of results at once, and no row may become what its neighbours decide."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import (
+    BooleanType,
+    ByteType,
+    DataType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    ShortType,
+    StringType,
+)
+from pyspark.util import PythonEvalType
+
+from tests.helpers.compiled import compare_with_worker
+from tests.helpers.expressions_lists import list_batches
+from tests.helpers.kinds import codes, compile_struct, compile_udf
+
+ROW = PythonEvalType.SQL_ARROW_BATCHED_UDF
+TYPES: tuple[DataType, ...] = (
+    BooleanType(), ByteType(), ShortType(), IntegerType(), LongType(), FloatType(), DoubleType(), StringType(),
+)  # fmt: skip
+#: What a path returns, of an int column `n` and a float column `x`.
+RESULTS = ("n", "x", "n > 3", "None", "7", "300", "0.5", "n // 1000000", "'a'", "2**24 + 1", "True")
+INTS = [0, 1, 127, 128, 2**15, 2**24, 2**24 + 1, 2**31, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), -(2**24) - 1]
+FLOATS = [0.0, -0.0, 0.5, 1.0, 2.0**24 + 1, 2.0**53, 1e300, float("inf"), float("nan"), 3.0, 128.0, -1.5, 0.1]
+
+
+def batches() -> tuple[pa.RecordBatch, ...]:
+    """Rows of every path and value together, and random small batches."""
+    rng = np.random.default_rng(3)
+    rows = list(itertools.product(range(2), range(len(INTS))))
+    whole = [rows, *([rows[i] for i in rng.integers(0, len(rows), size)] for size in (1, 1, 2, 2, 2, 3, 3, 4, 4, 6, 6, 8))]
+    return tuple(
+        pa.RecordBatch.from_pydict({
+            "i": pa.array([i for i, _ in some]),
+            "n": pa.array([INTS[at] for _, at in some]),
+            "x": pa.array([FLOATS[at] for _, at in some]),
+        })
+        for some in whole
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("returns", TYPES, ids=str)
+def test_a_flagged_row_does_not_depend_on_its_neighbours(returns):
+    """Compared are the kernel's rows beside flagged ones that Python converts together and alone."""
+    compiled = 0
+    for yes, no in itertools.combinations(RESULTS, 2):
+        function = eval(f"lambda i, n, x: {yes} if i else {no}", {"__name__": "__main__"})
+        compiled += not compare_with_worker(function, batches(), returns, ROW).refused
+    assert compiled > (5 if isinstance(returns, BooleanType) else 20)
+
+
+def test_ints_beside_floats_declared_float():
+    """Arrow takes no int beyond 2**24 for a float32 but where a float in the batch makes doubles of them all."""
+    assert codes(compile_udf(lambda i, x: x if i == 3 else 0.5, 101, {"i": "long", "x": "long"}, "float")) == ["SW298"]
+    assert codes(compile_udf(lambda i, x: x if i == 3 else 0.5, 101, {"i": "long", "x": "integer"}, "float")) == ["SW298"]
+    fields, result = {"i": "long", "x": "long"}, {"a": "float", "b": "long"}
+    assert codes(compile_struct(lambda r: (r.x if r.i == 3 else 0.5, 1), 101, fields, result, fields)) == ["SW298"]
+    fitting = (("byte", "float", 101), ("short", "float", 101), ("long", "double", 101), ("long", "float", 100))
+    for fits, returns, eval_type in fitting:
+        reply = compile_udf(lambda i, x: x if i == 3 else 0.5, eval_type, {"i": "long", "x": fits}, returns)
+        assert reply["status"] == "ok", (fits, returns, eval_type)
+
+
+def test_casts_that_are_not_safe():
+    """Of [2**31, 0.5] declared int, an unsafe cast takes the first from a double, and alone from a long."""
+    unsafe = {"spark.sql.execution.pandas.convertToArrowArraySafely": "false"}
+    assert codes(compile_udf(lambda n: n, 101, {"n": "long"}, "integer", pandas=unsafe)) == ["SW110"]
+
+
+@pytest.mark.parametrize("eval_type", [100, 101])
+def test_lists_as_other_types(eval_type):
+    """pyarrow raises for them, the pickled format makes NULL of them or Java's string."""
+    for function in (lambda a: a, lambda a: a if a else "x", lambda a: str(a), lambda a: f"{a}"):
+        assert codes(compile_udf(function, eval_type, {"a": "array<double>"}, "string"))[0] in ("SW222", "SW298")
+    assert codes(compile_udf(lambda a: a, eval_type, {"a": "array<double>"}, "double")) == ["SW298"]
+    compared = compare_with_worker(lambda a, n: None if a is None else bool(a), list_batches(pa.float64()), BooleanType(), ROW)
+    assert not compared.refused and compared.decided
