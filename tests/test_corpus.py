@@ -10,6 +10,7 @@ from sparkweld.reasons import reasons
 from tests.corpus import __main__ as command
 from tests.corpus.runner import COMPILED, EXPECTED, THEMES, Answer, answer, cases, column_names, expected
 from tests.corpus.tables import ROWS, TABLES, table
+from tests.helpers.compiled import FAULTS
 
 CASES = cases()
 
@@ -41,7 +42,7 @@ def test_most_cases_are_compiled(answers):
 
 def test_every_case_is_pinned():
     assert list(expected()) == [case.name for case in CASES], "run `python -m tests.corpus --write`, then read the diff"
-    assert set(expected().values()) <= {COMPILED, *reasons()}
+    assert set(expected().values()) <= {COMPILED, *reasons()} - FAULTS
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.never], ids=lambda case: case.name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import math
 import time
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,17 @@ from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.types import parse_type
 from tests.helpers.compile_requests import call, column, payload, python_step, request, run_reply, udf
 from tests.helpers.expressions import NAMES, Function, functions
+from tests.helpers.kinds import codes, compile_udf
 from tests.helpers.tracing import _REAL, _TRACED, make
 from udf_compiler import probe as probe_module
 from udf_compiler.calls import arrays, numpy_, series_methods
+from udf_compiler.kinds import row as row_kind
+from udf_compiler.kinds import scalar_pandas
 from udf_compiler.pipeline import compile_pipeline
-from udf_compiler.probe import column_of, probe
+from udf_compiler.probe import probe
+from udf_compiler.probe_constants import constants_of
+from udf_compiler.probe_rows import ROW_COUNT, column_of
+from udf_compiler.scalar import sums
 from udf_compiler.trace import TracedSeries, trace
 
 
@@ -115,10 +123,10 @@ def test_guards_that_never_hold_do_not_run_the_function():
     loop = builder.loop("f")
     a = TracedSeries(loop, loop.read("a"), np.float64)
     probe(function, [a], {}, a, loop, "")
-    assert runs == [96]
+    assert runs == [ROW_COUNT]
     loop.guard(loop.call("isnan", loop.read("a")))
     probe(function, [a], {}, a, loop, "")
-    assert runs == [96, np.count_nonzero(np.isnan(column_of(parse_type("f64"), 0)))]
+    assert runs == [ROW_COUNT, np.count_nonzero(np.isnan(column_of(parse_type("f64"), 0)))]
     loop.guard(loop.call("logical_not", loop.call("isnan", loop.read("a"))))
     probe(function, [a], {}, a, loop, "")
     assert len(runs) == 2
@@ -232,3 +240,77 @@ def test_options_that_a_module_sets_change_nothing(option, value):
 
     with pd.option_context(option, value):
         assert compiled(function)["status"] == "ok"
+
+
+def test_sums_that_cancel_are_among_the_rows(monkeypatch):
+    function = lambda a, b, c: None if None in (a, b, c) else sum([a, b, c])  # noqa: E731
+    types = dict.fromkeys("abc", "double")
+    assert compile_udf(function, 101, types, "double")["status"] == "ok"
+    monkeypatch.setattr(sums, "sum_of", partial(sums.sum_of, rule=sums.Rule(floats=not sums.RULE.floats, ints=False)))
+    assert codes(compile_udf(function, 101, types, "double")) == ["SW233"]
+
+
+CODES = {"X7": 1.0, "Y": 2.0}
+LIMIT = 1234.5
+
+#: (type of the column, the original, what it is mistaken for)
+MISTAKEN = [
+    ("string", lambda s: 1.0 if s == "Q-17" else 0.0, lambda s: 0.0),
+    ("string", lambda s: CODES.get(s, 0.0), lambda s: 0.0),
+    ("string", lambda s: 1.0 if s is not None and s.startswith("Q-17") else 0.0, lambda s: 0.0),
+    ("long", lambda n: 1.0 if n in (77_123, 99_991) else 0.0, lambda n: 0.0),
+    ("long", lambda n: 1.0 if n == 77_124 - 1 else 0.0, lambda n: 0.0),
+    ("double", lambda x: 1.0 if x is not None and LIMIT <= x < LIMIT + 2 else 0.0, lambda x: 0.0),
+    ("double", lambda x: 1.0 if x is not None and 0.7 <= x <= 0.7 else 0.0, lambda x: 0.0),
+    ("array<string>", lambda xs: 1.0 if xs is not None and "Q-17" in xs else 0.0, lambda xs: 0.0),
+]
+
+
+@pytest.mark.parametrize("type, original, mistaken", MISTAKEN)
+def test_branches_of_the_functions_own_constants_are_among_the_rows(type, original, mistaken, monkeypatch):
+    real = row_kind.probe_row
+    monkeypatch.setattr(row_kind, "probe_row", lambda _, *rest: real(original, *rest))
+    assert codes(compile_udf(mistaken, 101, {"a": type}, "double")) == ["SW233"]
+
+
+@pytest.mark.parametrize("compared", [77.25, LIMIT, "CODES"])
+def test_a_pandas_function_meets_its_constants(compared, monkeypatch):
+    if compared == "CODES":
+        original, inputs = lambda s: s.map(CODES).fillna(0.0), {"a": "string"}
+        mistaken = lambda s: s.str.len().fillna(0.0) * 0.0  # noqa: E731
+    else:
+        original, inputs = lambda s: (s == compared) * 1.0, {"a": "double"}
+        mistaken = lambda s: (s != s) * 0.0  # noqa: E731
+    real = scalar_pandas.probe
+    assert compiled(mistaken, inputs=inputs)["status"] == "ok"
+    monkeypatch.setattr(scalar_pandas, "probe", lambda _, *rest: real(original, *rest))
+    assert refusals(compiled(mistaken, inputs=inputs)) == ["SW233"]
+
+
+def test_constants_of_a_function():
+    table = {"k": 5, "m": (6, "n")}
+    scale = np.array([0.25, 3.0])
+
+    def function(x, limit=9.5):
+        inner = lambda y: y * 11 if y == "in" else table  # noqa: E731
+        return partial(inner, 12) if x > limit else scale
+
+    found = constants_of(partial(function, factor=13))
+    assert {"k", "m", 5, 6, "n", 0.25, 3.0, 9.5, 11, "in", 12, 13} <= set(found)
+    assert not any(isinstance(c, bool) for c in constants_of(lambda x: x is True))
+
+
+LIBM = ["x ** 3", "x ** 0.3 if x > 0 else 0.0", "2 ** x", "math.exp(x)", "math.pow(x, 3) if x < 9 else 1.0"]
+
+
+@pytest.mark.parametrize("source", LIBM)
+def test_digits_of_libm_are_no_difference(source):
+    """Python calls libm for one number; NumPy's loop over an array has digits of its own."""
+    scope = {"math": math, "__name__": "__main__"}
+    function = eval(f"lambda a, b: a.apply(lambda x: {source}) + b", scope)
+    assert compiled(function)["status"] == "ok"
+    wrong = eval(f"lambda a, b: a.apply(lambda x: ({source}) * (1 + 1e-7)) + b", scope)
+    real = scalar_pandas.probe
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scalar_pandas, "probe", lambda _, *rest: real(wrong, *rest))
+        assert refusals(compiled(function)) == ["SW233"]

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,11 @@ from sparkweld.ir import ROWS, Input, LoopBuilder, Program, Type, Value, evaluat
 from sparkweld.ir.ops import Array, Cast, IsIn, Lookup, Optional, Read, Region, ValueOf
 from sparkweld.ir.ops.lists import array_of
 from sparkweld.ir.program import Append, Loop
-from sparkweld.ir.types import DTYPES, Items
 from sparkweld.reasons import refusal
 from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedBatch, TracedStructArray
-from udf_compiler.probe_differences import difference_of
+from udf_compiler.probe_constants import constants_of
+from udf_compiler.probe_differences import Tolerance, difference_of
+from udf_compiler.probe_rows import EPOCH, EXTREME_ROWS, ROW_COUNT, column_of, constant_rows, ordinary, with_constants
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, moments
 
 #: Larger loops are not probed: to evaluate them takes more than some ten milliseconds.
@@ -36,32 +36,8 @@ NODE_LIMIT = 3_000
 #: Rounds of a loop up to which a row is looked at.
 _STEPS = 2000
 
-_EXTREME_ROWS, _ORDINARY_ROWS = 64, 32
-_PLAUSIBLE_ROWS = _ORDINARY_ROWS
-ROW_COUNT = _EXTREME_ROWS + _ORDINARY_ROWS
+_PLAUSIBLE_ROWS = 32
 
-#: Days since 1970: the first and the last that Python has, leap days, ordinary ones.
-_DAYS = (-719162, 2932896, 0, -1, 1, 11016, 19782, 19783)
-_EPOCH = datetime.date(1970, 1, 1).toordinal()
-
-#: Strings as columns have them: words, names, addresses, codes, numbers, dates.
-_TEXTS = (
-    "alpha", "Beta gamma", "John Smith", "a.b@example.com", "https://example.com/a?b=c", "NEW YORK", "12345", "10001-2345",
-    "2024-02-29", "3.14", "-7", "$1,234.50", "12%", "A-1_b", "x=1;y=2", "a,b,c", "Yes", "no", "N/A", "10 kg", "  padded  ",
-)  # fmt: skip
-
-#: Where functions of strings change their mind: empty, blank, other alphabets, case of several letters, line ends, long ones.
-_SPECIAL_TEXTS = (
-    "", " ", "a", "A", "0", "1", "-", "\n", "a\n", "\t x\u2003", "ab", "aB", "aab", "b a", "é", "É", "ß", "straße", "ΑΣ", "ς",
-    "İ", "ı", "ﬁ", "ǆ", "😀", "a😀b", "٣", "½", "一", "\x1c", "\x85", "\xa0", "1_0", "+1", "1e5", "inf", "nan", "None", "True",
-    "007", "a" * 300, "é" * 90, "<b>x</b>", "a,b", "x@y",
-)  # fmt: skip
-#: Around the epoch and midnights, leap days and none, ends of months, quarters and years, the limits of nanoseconds, and
-#: years that only microseconds hold.
-_TIMES = """1970-01-01 1970-01-01T00:00:00.000001 1969-12-31T23:59:59.999999 2000-02-29T12:34:56.789012 1900-02-28T23:59:59
-    1900-03-01 2100-03-01T06:00 2023-12-31T23:59:59.999999 2024-01-01 2024-02-29 2024-12-30T18:00 2021-01-03T01:02:03
-    2020-03-31T11:59:59.5 2020-06-30 2020-10-01T00:00:00.001 1677-09-22 1677-09-21T00:12:43.145225
-    2262-04-11T23:47:16.854775 1600-01-01 2400-02-29 0001-01-01 9999-12-31T23:59:59.999999""".split()
 
 def probe(
     function: Callable[..., Any],
@@ -70,13 +46,13 @@ def probe(
     result: Any,
     loop: LoopBuilder,
     place: str,
-    rounded: bool = False,
+    tolerance: Tolerance = Tolerance.BITS,
 ) -> None:
     """Refuses (SW233) when ``function(*args, **kwargs)`` is not what `loop` computes as `result` on the unflagged rows.
 
-    `args` and `kwargs` are the traced arguments. `rounded`: the loop adds in another order than the function (dot
-    products), so only ordinary values are compared, and coarsely. Does nothing when every row is flagged, for loops of
-    more than NODE_LIMIT values, and for a result that no column can be made of.
+    `args` and `kwargs` are the traced arguments. Where the loop adds in another order than the function (dot products), only
+    ordinary values are compared: at a constant either branch may be right. Does nothing when every row is flagged, for loops
+    of more than NODE_LIMIT values, and for a result that no column can be made of.
     """
     known = TracedSeries | TracedArray | TracedFrame | TracedArrow | TracedBatch | TracedStructArray
     if len(loop.body) > NODE_LIMIT or not isinstance(result, known):
@@ -84,9 +60,11 @@ def probe(
     with np.errstate(all="ignore"), warnings.catch_warnings(), _in_this_process():
         warnings.simplefilter("ignore")
         traced = [*args, *kwargs.values(), result]
-        computed = _Computed(loop, traced, ordinary=rounded)
+        rounded = tolerance == Tolerance.SUMS
+        constants = () if rounded else constants_of(function)
+        computed = _Computed(loop, traced, rounded, constants)
         if computed.rows == 0:  # a model of many columns flags every row with one odd value
-            computed = _Computed(loop, traced, ordinary=rounded, plausible=True)
+            computed = _Computed(loop, traced, rounded, constants, plausible=True)
         if computed.rows == 0:
             return
         positional = [computed.real(a) for a in args]
@@ -95,7 +73,7 @@ def probe(
             given = function(*positional, **named)
         except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
             raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
-        difference = difference_of(given, computed.result(result), rounded)
+        difference = difference_of(given, computed.result(result), tolerance)
     if difference is not None:
         raise refusal("SW233", place, what=difference)
 
@@ -118,21 +96,26 @@ def program_of(loop: LoopBuilder, outputs: Mapping[str, int]) -> Program:
 class _Computed:
     """The values of traced objects on the probe's unflagged rows, by evaluation of the loop so far.
 
-    `plausible`: with rows that have no NULL and small values; so are some where the loop has tables, from which they are drawn.
+    `constants`: of the function. `plausible`: with rows that have no NULL and small values; so are some where the loop has
+    tables, from which they are drawn.
     """
 
-    def __init__(self, loop: LoopBuilder, traced: Sequence[Any], ordinary: bool, plausible: bool = False) -> None:
+    def __init__(
+        self, loop: LoopBuilder, traced: Sequence[Any], rounded: bool, constants: Sequence[Any], plausible: bool = False
+    ) -> None:
         values = {value.id for x in traced for value in _values(x)} | {id for pair in loop.some for id in pair}
         if loop.where is not None:
             values.add(loop.where.id)
         program = program_of(loop, {f"v{id}": id for id in sorted(values)})
-        columns = {i.name: column_of(i.type, at) for at, i in enumerate(program.inputs)}
+        inputs = list(enumerate(program.inputs))
+        columns = {i.name: with_constants(column_of(i.type, at), i.type, at, constants) for at, i in inputs}
         tables = _tables(loop)
         if plausible or tables:
-            columns = {i.name: _followed(columns[i.name], i.type, at, tables.get(i.name)) for at, i in enumerate(program.inputs)}
-        result = evaluate(program, columns, ROW_COUNT + (_PLAUSIBLE_ROWS if plausible or tables else 0))
+            columns = {i.name: _followed(columns[i.name], i.type, at, tables.get(i.name)) for at, i in inputs}
+        rows = ROW_COUNT + constant_rows(constants) + (_PLAUSIBLE_ROWS if plausible or tables else 0)
+        result = evaluate(program, columns, rows)
         keep = ~result.flagged
-        keep[:_EXTREME_ROWS] &= not ordinary
+        keep[:EXTREME_ROWS] &= not rounded
         self._arrays = {id: _rows(result.columns[f"v{id}"], keep) for id in values}
         # of the rows that are left, too, some must have what some row of a batch must have
         met = all(np.any(self._arrays[a] & self._arrays[w]) for a, w in loop.some)  # type: ignore[operator]
@@ -238,22 +221,12 @@ def _arrays_series(array: Array) -> pd.Series:
 
 def _dates(array: Array) -> list[datetime.date | None]:
     days, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
-    return [datetime.date.fromordinal(int(d) + _EPOCH) if v else None for d, v in zip(days, valid, strict=True)]
+    return [datetime.date.fromordinal(int(d) + EPOCH) if v else None for d, v in zip(days, valid, strict=True)]
 
 
 def _texts(array: Array, missing: Any) -> list[Any]:
     values, valid = array if isinstance(array, Optional) else (array, np.ones(len(array), np.bool_))
     return [v if ok else missing for v, ok in zip(values.tolist(), valid, strict=True)]
-
-
-@cache
-def column_of(type: Type, at: int) -> Array:
-    """Rows of a type for the column at position `at`: every special value, shuffled, then ordinary ones. A fixed seed."""
-    rng = np.random.default_rng((list(DTYPES).index(type.kind), at))
-    special = rng.permutation(np.resize(_special(type), _EXTREME_ROWS))
-    ordinary = _ordinary(type, rng)
-    values = np.concatenate([special, ordinary]).astype(type.dtype)
-    return Optional(values, rng.random(ROW_COUNT) > 0.25) if type.nullable else values
 
 
 def _tables(loop: LoopBuilder) -> dict[str, np.ndarray]:
@@ -273,61 +246,16 @@ def _tables(loop: LoopBuilder) -> dict[str, np.ndarray]:
 
 def _followed(column: Array, type: Type, at: int, keys: np.ndarray | None) -> Array:
     """The column with plausible rows behind it: no NULL, keys of its tables, else small values."""
-    rng = np.random.default_rng((_EXTREME_ROWS, at))
+    rng = np.random.default_rng((ROW_COUNT, at))
     if keys is not None and (type.kind == "str") == (keys.dtype == object):
         more = rng.choice(keys, _PLAUSIBLE_ROWS)
     elif type.is_float:
         more = rng.normal(size=_PLAUSIBLE_ROWS)
     else:
-        more = rng.integers(0, 10, _PLAUSIBLE_ROWS) if type.is_int else _ordinary(type, rng)
+        more = rng.integers(0, 10, _PLAUSIBLE_ROWS) if type.is_int else ordinary(type, rng)
     with np.errstate(all="ignore"):
         more = more.astype(type.dtype)
     if not isinstance(column, Optional):
         return np.concatenate([column, more])
     valid = np.concatenate([column.valid, np.ones(_PLAUSIBLE_ROWS, np.bool_)])
     return Optional(np.concatenate([column.values, more]), valid)
-
-
-def _ordinary(type: Type, rng: np.random.Generator) -> np.ndarray:
-    if type.is_float:
-        return rng.uniform(-100, 100, _ORDINARY_ROWS)
-    if type.kind == "date":
-        return rng.integers(0, 25_000, _ORDINARY_ROWS)
-    if type.kind == "str":
-        return rng.choice(np.array(_TEXTS, object), _ORDINARY_ROWS)
-    if type.is_list:
-        return _lists(type, _ordinary(type.element, rng), _ORDINARY_ROWS)
-    if type.kind == "ts":
-        return rng.integers(0, 2_000_000_000, _ORDINARY_ROWS) * 10**6 + rng.integers(0, 10**6, _ORDINARY_ROWS)
-    return rng.integers(0, 2, _ORDINARY_ROWS) if type.kind == "bool" else rng.integers(-100, 100, _ORDINARY_ROWS)
-
-
-def _special(type: Type) -> np.ndarray:
-    if type.kind == "date":
-        return np.array(_DAYS)
-    if type.kind == "str":
-        return np.array(_SPECIAL_TEXTS, object)
-    if type.is_list:
-        special = _special(type.element)
-        incomplete = Items(type.element.kind, (None, special.tolist()[0]))
-        return np.array([*_lists(type, special, 40), incomplete], object)
-    if type.kind == "ts":
-        return np.array(_TIMES, "M8[us]").view(np.int64)
-    if type.kind == "bool":
-        return np.array([False, True])
-    if not type.is_float:
-        limits = np.iinfo(type.dtype)
-        small = [*range(-4, 9), 10, -10, 63, 64, 100, -100]
-        return np.array([limits.min, limits.min + 1, limits.max - 1, limits.max, limits.max // 2, *small], type.dtype)
-    limit = np.finfo(type.dtype)
-    positive = [0.0, limit.smallest_subnormal, limit.tiny, limit.eps, 0.1, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 7.0, 10.0, 100.0]
-    positive += [2.0**24, 2.0**31, 2.0**53, 2.0**63, limit.max, np.inf, np.nan]
-    return np.array(positive + [-x for x in positive], type.dtype)
-
-
-def _lists(type: Type, elements: np.ndarray, count: int) -> np.ndarray:
-    """So many lists of these elements, of lengths from none to beyond a block of NumPy's sums."""
-    lengths = [0, 1, 2, 3, 3, 4, 5, 8, 9, 20, 130]
-    cycle = np.resize(elements, 131 + count).astype(type.element.dtype).tolist()
-    kind = type.element.kind
-    return np.array([Items(kind, tuple(cycle[at : at + lengths[at % len(lengths)]])) for at in range(count)], object)

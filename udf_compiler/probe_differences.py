@@ -2,41 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sparkweld.ir.program import Let
+
 _Differ = str | None
 
 
-def difference_of(given: Any, wanted: Any, rounded: bool) -> _Differ:
+class Tolerance(IntEnum):
+    """How far results may lie apart: not a bit, the digits that libms differ by, or those of sums in another order."""
+
+    BITS = 0
+    DIGITS = 1
+    SUMS = 2
+
+
+def tolerance_of(kept: Iterable[Any], body: Iterable[Let]) -> Tolerance:
+    """`kept`: operations whose sums are in another order; `body`: of the loop.
+
+    Python computes ``x ** 0.3`` of a number with libm, NumPy's loop over an array in its own way.
+    """
+    if any(True for _ in kept):
+        return Tolerance.SUMS
+    return Tolerance.DIGITS if any(let.op.bound is not None for let in body) else Tolerance.BITS
+
+
+def difference_of(given: Any, wanted: Any, tolerance: Tolerance) -> _Differ:
     """What the function's result has other than the translation's; None when nothing."""
     if type(given) is not type(wanted):
         return f"the function gives a {type(given).__name__}, its translation a {type(wanted).__name__}"
     if isinstance(wanted, pd.DataFrame):
         if list(given.columns) != list(wanted.columns):
             return f"the function gives the columns {list(given.columns)}, its translation {list(wanted.columns)}"
-        differences = (difference_of(given[name], wanted[name], rounded) for name in wanted.columns)
+        differences = (difference_of(given[name], wanted[name], tolerance) for name in wanted.columns)
         return next((d for d in differences if d is not None), None)
     if _is_void(given) and _is_void(wanted) and given.shape == wanted.shape:
         return None  # without any value, pandas infers a dtype that no column depends on
     if isinstance(wanted, pa.RecordBatch):
         if given.schema.names != wanted.schema.names:
             return f"the function gives the columns {given.schema.names}, its translation {wanted.schema.names}"
-        differences = (_arrow_difference(a, b, rounded) for a, b in zip(given.columns, wanted.columns, strict=True))
+        differences = (_arrow_difference(a, b, tolerance) for a, b in zip(given.columns, wanted.columns, strict=True))
         return next((d for d in differences if d is not None), None)
     if isinstance(wanted, pa.StructArray) and given.type == wanted.type:
-        differences = (_arrow_difference(a, b, rounded) for a, b in zip(given.flatten(), wanted.flatten(), strict=True))
+        differences = (_arrow_difference(a, b, tolerance) for a, b in zip(given.flatten(), wanted.flatten(), strict=True))
         return next((d for d in differences if d is not None), None)
     if isinstance(wanted, pa.Array):
-        return _arrow_difference(given, wanted, rounded)
+        return _arrow_difference(given, wanted, tolerance)
     if given.dtype != wanted.dtype or given.shape != wanted.shape:
         return f"the function gives {given.dtype} of shape {given.shape}, its translation {wanted.dtype} of {wanted.shape}"
     theirs, ours = _values_of(given), _values_of(wanted)
-    same = _near(theirs, ours) if rounded else _same(theirs, ours)
-    if same.all() or (rounded and ours.dtype.kind != "f" and 4 * np.count_nonzero(~same) < same.size):
+    same = _COMPARISONS[tolerance](theirs, ours)
+    if same.all() or (tolerance and ours.dtype.kind != "f" and 4 * np.count_nonzero(~same) < same.size):
         return None  # the last bits of a dot product may decide a comparison
     at = tuple(np.argwhere(~same)[0])
     return f"the function gives {theirs[at]!r}, its translation {ours[at]!r}"
@@ -55,14 +77,14 @@ def _values_of(x: Any) -> np.ndarray:
     return array.view(np.int64) if array.dtype.kind in "mM" else array
 
 
-def _arrow_difference(given: pa.Array, wanted: pa.Array, rounded: bool) -> _Differ:
+def _arrow_difference(given: pa.Array, wanted: pa.Array, tolerance: Tolerance) -> _Differ:
     if given.type != wanted.type or len(given) != len(wanted):
         return f"the function gives {len(given)} values of {given.type}, its translation {len(wanted)} of {wanted.type}"
     theirs, ours = (np.asarray(a.is_valid()) for a in (given, wanted))
     if not np.array_equal(theirs, ours):
         return f"the function gives {np.count_nonzero(~theirs)} NULLs, its translation {np.count_nonzero(~ours)}"
     pair = [np.asarray(a.drop_null()) for a in (given, wanted)]
-    same = _near(*pair) if rounded else _same(*pair)
+    same = _COMPARISONS[tolerance](*pair)
     at = np.flatnonzero(~same)
     return f"the function gives {pair[0][at[0]]!r}, its translation {pair[1][at[0]]!r}" if len(at) else None
 
@@ -89,3 +111,14 @@ def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     finite = np.abs(a[np.isfinite(a)])
     tolerance = 1e5 * float(np.finfo(a.dtype).eps)
     return np.isclose(a, b, rtol=tolerance, atol=tolerance * float(finite.max(initial=0.0)), equal_nan=True)
+
+
+def _close(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype.kind != "f":
+        return _same(a, b)
+    return np.isclose(a, b, rtol=1e6 * float(np.finfo(a.dtype).eps), atol=1e-12, equal_nan=True)
+
+
+_COMPARISONS: dict[Tolerance, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    Tolerance.BITS: _same, Tolerance.DIGITS: _close, Tolerance.SUMS: _near,
+}  # fmt: skip

@@ -13,6 +13,7 @@ from udf_compiler.kinds.batches import mapped, one_result
 from udf_compiler.kinds.kind import Call
 from udf_compiler.kinds.scalar_arrow import ScalarArrow
 from udf_compiler.probe import probe
+from udf_compiler.probe_differences import tolerance_of
 from udf_compiler.purity import Prepared, prepare
 
 
@@ -31,8 +32,8 @@ class MapArrow(ScalarArrow):
     def call(self, call: Call) -> Any:
         (batch,) = call.args
         result = mapped(call, batch, TracedBatch)
-        bounds = any(let.op.bound is not None for let in result.loop.body)
-        probe(one_result(call.original), [batch], {}, result, result.loop, call.place, rounded=bounds)
+        tolerance = tolerance_of((), result.loop.body)
+        probe(one_result(call.original), [batch], {}, result, result.loop, call.place, tolerance)
         return result
 
     def rows(self, call: Call, result: TracedBatch, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:

@@ -12,6 +12,7 @@ from udf_compiler.kinds.batches import mapped, one_result
 from udf_compiler.kinds.kind import Call
 from udf_compiler.kinds.scalar_pandas import ScalarPandas
 from udf_compiler.probe import probe
+from udf_compiler.probe_differences import tolerance_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedFrame
 
@@ -28,7 +29,7 @@ class MapPandas(ScalarPandas):
         given = TracedFrame(call.loop, frame.series)  # the function may change the frame itself
         result = mapped(call, frame, TracedFrame)
         original = one_result(call.original)
-        probe(original, [given], {}, result, result.loop, call.place, rounded=bool(call.kept))
+        probe(original, [given], {}, result, result.loop, call.place, tolerance_of(call.kept, result.loop.body))
         return result
 
     def rows(self, call: Call, result: TracedFrame, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:

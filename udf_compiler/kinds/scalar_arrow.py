@@ -13,6 +13,7 @@ from udf_compiler.arrow import ARROW_TYPES, TracedArrow, TracedStructArray
 from udf_compiler.boundary import COLUMN_TYPES, Field, check_conf, check_names
 from udf_compiler.kinds.kind import Call, Kind, check_nullable
 from udf_compiler.probe import probe
+from udf_compiler.probe_differences import tolerance_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import stand_in, trace
 
@@ -59,8 +60,8 @@ class ScalarArrow(Kind):
 
     def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
         result = call.traced(function, call.args, call.kwargs)
-        bounds = any(let.op.bound is not None for let in call.loop.body)
-        probe(original, call.args, call.kwargs, result, call.loop, call.place, rounded=bounds)
+        tolerance = tolerance_of((), call.loop.body)
+        probe(original, call.args, call.kwargs, result, call.loop, call.place, tolerance)
         return result
 
     def hand_on(self, result: Any, place: str) -> Any:

@@ -12,6 +12,7 @@ from udf_compiler.calls.cuts import TracedCut, plain
 from udf_compiler.kinds.kind import Call, Kind, check_nullable
 from udf_compiler.kinds.settled import settled
 from udf_compiler.probe import probe
+from udf_compiler.probe_differences import tolerance_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in
 
@@ -67,7 +68,7 @@ class ScalarPandas(Kind):
             result, original = plain(result), _without_categories(original)
         known = isinstance(result, TracedSeries | TracedArray | TracedFrame)
         if known and result.loop is call.loop:  # of other rows: no column is made of it
-            probe(original, call.args, call.kwargs, result, call.loop, call.place, rounded=bool(call.kept))
+            probe(original, call.args, call.kwargs, result, call.loop, call.place, tolerance_of(call.kept, result.loop.body))
         return result
 
     def hand_on(self, result: Any, place: str) -> Any:

@@ -22,7 +22,7 @@ from udf_compiler.scalar.calendar import guard_python_date
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.list_results import list_of_row
 from udf_compiler.scalar.lists import guard_list
-from udf_compiler.scalar.paths import Node, explorer
+from udf_compiler.scalar.paths import Node, explorer, leaves
 from udf_compiler.scalar.results import explored, holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.rows import Struct, TracedStruct
 from udf_compiler.scalar.running import run_function

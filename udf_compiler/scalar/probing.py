@@ -18,7 +18,9 @@ from sparkweld.ir import LoopBuilder, Value, evaluate
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import I8, Items, Type
 from sparkweld.reasons import refusal
-from udf_compiler.probe import NODE_LIMIT, ROW_COUNT, column_of, program_of
+from udf_compiler.probe import NODE_LIMIT, program_of
+from udf_compiler.probe_constants import constants_of
+from udf_compiler.probe_rows import ROW_COUNT, column_of, constant_rows, with_constants
 from udf_compiler.scalar.calendar import EPOCH
 from udf_compiler.scalar.paths import Node
 from udf_compiler.scalar.results import holds_numpy, kind_of_result, kinds_of, merged, value_as
@@ -82,7 +84,7 @@ def probe_row(
     outputs = {f"{i} {name}": v for i, tree in enumerate(trees) for name, v in kinds_and_values(loop, tree).items()}
     arguments = [*args, *kwargs.values()]
     parts = {f"a{v.id}": v for x in arguments for v in (x.values if isinstance(x, Struct) else (x,))}
-    columns, flagged = _evaluated(loop, {**outputs, **parts})
+    columns, flagged = _evaluated(loop, {**outputs, **parts}, () if rounded else constants_of(original))
     with_numpy = [holds_numpy(tree) for tree in trees]
     results = [{name: columns[f"{i} {name}"] for name in ("kind", *kinds_in(tree))} for i, tree in enumerate(trees)]
 
@@ -106,9 +108,12 @@ def probe_row(
                 raise refusal("SW233", place, what=f"the function gives {a!r} for {given}, its translation {b!r}")
 
 
-def _evaluated(loop: LoopBuilder, values: Mapping[str, Value]) -> tuple[dict[str, Array], np.ndarray]:
+def _evaluated(
+    loop: LoopBuilder, values: Mapping[str, Value], constants: Sequence[Any]
+) -> tuple[dict[str, Array], np.ndarray]:
     program = program_of(loop, {f"probe {name}": value.id for name, value in values.items()})
-    result = evaluate(program, {i.name: column_of(i.type, at) for at, i in enumerate(program.inputs)}, ROW_COUNT)
+    columns = {i.name: with_constants(column_of(i.type, at), i.type, at, constants) for at, i in enumerate(program.inputs)}
+    result = evaluate(program, columns, ROW_COUNT + constant_rows(constants))
     return {name: result.columns[f"probe {name}"] for name in values}, result.flagged
 
 

@@ -33,7 +33,7 @@ def ceil(x: TracedScalar) -> TracedScalar:
 
 def round_(x: TracedScalar, ndigits: Any = None) -> TracedScalar:
     """``round(x)`` to an int, half to even; ``round(x, ndigits)`` to the float nearest to the rounded decimal."""
-    if x.kind in ("str", "date"):
+    if x.kind in ("str", "date") or x.numpy == "bool":
         raise_type_error(f"type {x.kind} doesn't define __round__ method")
     if ndigits is None:
         return _whole(x, "rint")
