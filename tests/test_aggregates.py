@@ -9,6 +9,7 @@ import pytest
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from udf_compiler.aggregates import compile as compile_module
 from udf_compiler.aggregates import compile_aggregate
 from udf_compiler.aggregates.compile import _Compiler
 from udf_compiler.aggregates.probe import evaluate_form
@@ -51,6 +52,8 @@ CASES = [
     ("lambda v: np.nansum(v)", ("double",)),
     ("lambda v: np.nanmax(v.values)", ("double",)),
     ("lambda v: len(v)", ("double", "long")),
+    ("lambda v: sum([v.min(), v.max(), v.mean()])", ("double", "long")),
+    ("lambda v: sum([len(v), 0.1, 0.2]) + sum([float(v.max()), 0.5])", ("double", "long")),
     ("lambda v: v.size * 2 - 1", ("double",)),
     ("lambda v: v.sum() / len(v)", ("double", "long", "short")),
     ("lambda v: (v.max() - v.min()) * 0.5", ("double", "long")),
@@ -183,6 +186,7 @@ REFUSED = [
     ("SW262", lambda v: len(v) * 2**30, "double"),
     ("SW262", lambda v: float(v.sum()) % 2.0, "double"),
     ("SW262", lambda v: v.sum(min_count=1), "double"),
+    ("SW262", lambda v: sum([float(v.sum()), 0.1, 0.2]), "double"),  # Python floats, which sum() compensates
     ("SW262", lambda v: v.mean(skipna=False), "double"),
     ("SW262", lambda v: 5 / (len(v) - 1), "double"),
 ]
@@ -218,6 +222,19 @@ def test_a_function_that_is_not_its_translation_is_refused(monkeypatch):
 
     monkeypatch.setitem(reductions.SERIES_METHODS, "max", reductions.SERIES_METHODS["min"])
     made, blobs = sent(lambda v: v.max(), "double", "double")
+    with pytest.raises(Refusal, match="SW233"):
+        compile_aggregate(made, blobs)
+
+
+@pytest.mark.parametrize("original, mistaken", [
+    (lambda v: v.max() + (v == 77_123).sum(), lambda v: v.max()),
+    (lambda v: 0 if len(v) == 26 else len(v), lambda v: len(v)),
+])  # fmt: skip
+def test_groups_have_the_functions_own_constants(original, mistaken, monkeypatch):
+    real = compile_module.probe
+    made, blobs = sent(mistaken, "long", "long")
+    compile_aggregate(made, blobs)
+    monkeypatch.setattr(compile_module, "probe", lambda _, *rest, **how: real(original, *rest, **how))
     with pytest.raises(Refusal, match="SW233"):
         compile_aggregate(made, blobs)
 

@@ -75,7 +75,7 @@ def with_constants(column: Array, type: Type, at: int, constants: Sequence[Any])
         return column
     rng = np.random.default_rng((list(DTYPES).index(type.kind), at, count))
     values = np.resize(ordinary(type, rng), count)
-    chosen = _of_type(type, constants)
+    chosen = constants_of_type(type, constants)
     if len(chosen):
         values = np.where(rng.random(count) < 0.75, np.resize(rng.permutation(chosen), count), values)
     values = values.astype(type.dtype)
@@ -84,12 +84,12 @@ def with_constants(column: Array, type: Type, at: int, constants: Sequence[Any])
     return Optional(np.concatenate([column.values, values]), np.concatenate([column.valid, rng.random(count) > 0.1]))
 
 
-def _of_type(type: Type, constants: Sequence[Any]) -> np.ndarray:
+def constants_of_type(type: Type, constants: Sequence[Any]) -> np.ndarray:
     """Values of a type that a function may tell apart by its constants."""
     numbers = [c for c in constants if isinstance(c, int | float)]
     found: list[Any] = []
     if type.is_list:
-        elements = _of_type(type.element, constants)
+        elements = constants_of_type(type.element, constants)
         return _lists(type, elements, 2 * len(elements)) if len(elements) else elements
     if type.is_float:
         limit = float(np.finfo(type.dtype).max)

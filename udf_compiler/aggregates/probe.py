@@ -15,6 +15,8 @@ from sparkweld.ir import Type, evaluate
 from sparkweld.ir.ops import Array, Optional, Read
 from sparkweld.ir.types import parse_type
 from sparkweld.reasons import refusal
+from udf_compiler.probe_constants import constants_of
+from udf_compiler.probe_rows import constants_of_type
 from udf_compiler.trace import TracedFrame
 
 if TYPE_CHECKING:
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 
 _SIZES = (1, 2, 3, 40)
 _SEED = 20
+
+#: Sizes of groups, beside those, at which a function may branch: its own small numbers and their neighbours.
+_MOST_ROWS, _MOST_SIZES = 300, 8
+#: Rows of a group of the function's own constants.
+_CONSTANT_ROWS = 24
 
 
 def evaluate_form(form: Form, columns: Mapping[str, Array], rows: int) -> tuple[Any, list[str]]:
@@ -78,10 +85,14 @@ def probe(
 ) -> None:
     """Refuses (SW233) when the original and the form disagree on a made-up group. `rounded`: floats compare coarsely."""
     rng = np.random.default_rng(_SEED)
-    for rows in _SIZES:
-        columns = {i.name: _column(i.type, rows, rng) for i in form.rows.inputs}
+    constants = constants_of(function)
+    groups: list[tuple[int, Sequence[Any]]] = [(rows, ()) for rows in (*_SIZES, *_sizes_of(constants))]
+    if constants and not rounded:  # where the order of additions decides a branch, either may be right
+        groups.append((_CONSTANT_ROWS, constants))
+    for rows, own in groups:
+        columns = {i.name: _column(i.type, rows, rng, own) for i in form.rows.inputs}
         for traced in (*args, *kwargs.values()):
-            _complete(traced, columns, rows, rng)
+            _complete(traced, columns, rows, rng, own)
         positional = [kind.real(a, columns) for a in args]
         named = {name: kind.real(a, columns) for name, a in kwargs.items()}
         expected, errors = evaluate_form(form, columns, rows)
@@ -97,18 +108,26 @@ def probe(
             raise refusal("SW233", place, what=f"the function gives {given!r} for a group, its translation {expected!r}")
 
 
-def _complete(traced: Any, columns: dict[str, Array], rows: int, rng: np.random.Generator) -> None:
+def _sizes_of(constants: Sequence[Any]) -> list[int]:
+    found = (near for c in constants if type(c) is int for near in (c, c - 1, c + 1))
+    return [n for n in dict.fromkeys(found) if 3 < n <= _MOST_ROWS and n != 40][:_MOST_SIZES]
+
+
+def _complete(traced: Any, columns: dict[str, Array], rows: int, rng: np.random.Generator, own: Sequence[Any]) -> None:
     """Columns that the function takes and the optimised program does not read."""
     for series in traced.series.values() if isinstance(traced, TracedFrame) else (traced,):
         for let in series.loop.body:
             if isinstance(let.op, Read) and let.op.column not in columns:
-                columns[let.op.column] = _column(let.op.type, rows, rng)
+                columns[let.op.column] = _column(let.op.type, rows, rng, own)
 
 
-def _column(type: Type, rows: int, rng: np.random.Generator) -> Array:
+def _column(type: Type, rows: int, rng: np.random.Generator, own: Sequence[Any] = ()) -> Array:
+    """Ordinary values, or those of the constants `own` that the type has."""
     plain = type.plain()
-    values: np.ndarray
-    if plain.is_float:
+    values: np.ndarray = constants_of_type(plain, own) if own else np.empty(0)
+    if len(values):
+        values = rng.choice(values, rows)
+    elif plain.is_float:
         values = rng.uniform(-100, 100, rows)
         values[rng.random(rows) < 0.2] = np.nan
     else:
