@@ -52,7 +52,7 @@ PLAIN = (
     "s if b else d", "f'{i}'",
     "2**40 + i", "-0.0", "10**12", "np.floor(x)", "np.isnan(x)", "np.abs(i)", "math.nan", "[]", "s.split('a')[-1:]", "(x, i)",
     "{'a': x}", "s[:1]",
-    "i if b else None", "1e300", "True", "'1'", "x * 1e308", "float(i)", "i % 2 == 0 and s",
+    "i if b else None", "2**24 + 1 if b else 0.5", "1e300", "True", "'1'", "x * 1e308", "float(i)", "i % 2 == 0 and s",
 )  # fmt: skip
 
 

@@ -118,13 +118,15 @@ class Tables:
         if not path.exists():
             path.mkdir(parents=True)
             first = 0
-            for at, (rows, nulls) in enumerate(LAYOUTS[layout]):
-                pq.write_table(_table(first, rows, nulls, np.random.default_rng((layout, seed, at))), path / f"part-{at}.parquet")
+            for at, (rows, _) in enumerate(LAYOUTS[layout]):
+                pq.write_table(table_of(layout, seed, at, first), path / f"part-{at}.parquet")
                 first += rows
         return str(path)
 
 
-def _table(first: int, rows: int, nulls: str, random: np.random.Generator) -> pa.Table:
+def table_of(layout: int, seed: int, at: int, first: int) -> pa.Table:
+    """The file of a layout at this position, whose rows are numbered from `first`."""
+    (rows, nulls), random = LAYOUTS[layout][at], np.random.default_rng((layout, seed, at))
     arrays = {}
     for name, (type, values) in _values().items():
         drawn = [values[at] for at in random.integers(0, len(values), rows)]

@@ -47,6 +47,7 @@ from tests.helpers.expressions_tags import RESULTS as TAG_RESULTS
 from tests.helpers.expressions_tags import tag_batches, tag_functions, tag_series
 from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
+from tests.helpers.gathered import compare_gathered
 from tests.helpers.generated_batches import NAMES, constant_batch, mixed_batches, number_batches, text_batches, time_batches
 
 Draw = Callable[[Any], Any]
@@ -163,7 +164,7 @@ def _rows(draw: Draw) -> Case:
     """A plain UDF of two columns, which sees None for NULL."""
     source = draw(scalar_functions("xy", none=draw(st.integers(0, 3)) > 0))
     types = tuple(draw(st.lists(st.sampled_from(("f64", "i64", "i32")), min_size=2, max_size=2)))
-    returns = draw(st.sampled_from((DoubleType(), LongType())))
+    returns = draw(st.sampled_from((DoubleType(), LongType(), DoubleType(), FloatType(), IntegerType(), StringType())))
     return _with_constants(Case(source, number_batches(types), returns, PLAIN), types)
 
 
@@ -268,6 +269,7 @@ FAMILIES = {
         Family("python", _checked(_python), 0.3),
         Family("declared", _checked(_declared), 0.1),
         Family("chained", _checked(_chained), 0.4),
+        Family("gathered", compare_gathered, 0.6),
         Family("lists", _checked(_lists), 0.6),
         Family("tags", _checked(_tags), 0.6),
         Family("arrays", _checked(_arrays), 0.6),

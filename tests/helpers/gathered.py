@@ -1,0 +1,156 @@
+"""Generated pandas UDFs over rows that Spark gathers into batches of its own, while kernels get the batches of a scan.
+
+This models, by rows, what reaches a worker above a filter: the rows that it keeps of all scan batches and files of a partition,
+cut at the most records of a batch. A kernel may take its scan batches as they are only where its forms are proved to agree;
+then each row must be what the worker gives for it in the batch that Spark makes. Where they are not, the batches are made as
+Spark makes them, and the family `batches` compares real queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import strategies as st
+from pyspark.sql.types import (
+    BooleanType,
+    DataType,
+    DateType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    ShortType,
+    StringType,
+    TimestampNTZType,
+    TimestampType,
+)
+from pyspark.util import PythonEvalType
+
+from sparkweld.ir import Program, evaluate, parse_program
+from tests.helpers.batch_idioms import batch_functions
+from tests.helpers.batch_queries import LAYOUTS, table_of
+from tests.helpers.cases import SCOPE
+from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, Compared, inputs_of, no_fault, spark_name, values_of
+from tests.helpers.outcomes import same, token
+from tests.helpers.worker import run_in_worker
+from udf_compiler.pipeline import compile_pipeline
+
+#: Filters below the UDF, over the number of the row.
+KEPT: dict[str, Callable[[int], bool]] = {
+    "all": lambda k: True, "even": lambda k: k % 2 == 0, "few": lambda k: k % 5 == 0, "late": lambda k: k > 6,
+    "first": lambda k: k < 4, "ends": lambda k: k < 2 or k > 9,
+}  # fmt: skip
+TYPES: dict[str, DataType] = {
+    "boolean": BooleanType(), "smallint": ShortType(), "int": IntegerType(), "bigint": LongType(), "float": FloatType(),
+    "double": DoubleType(), "string": StringType(), "date": DateType(), "timestamp": TimestampType(),
+    "timestamp_ntz": TimestampNTZType(),
+}  # fmt: skip
+PANDAS = PythonEvalType.SQL_SCALAR_PANDAS_UDF
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A function of some columns, the files that it reads (`layout`, `seed`), the rows of a scan batch, which rows a filter
+    keeps, and the most rows of a batch that Spark makes."""
+
+    columns: str
+    body: str
+    returns: str
+    layout: int
+    seed: int
+    scan: int
+    kept: str
+    records: int
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        return eval(f"lambda {', '.join(self.columns)}: {self.body}", dict(SCOPE))  # type: ignore[no-any-return]
+
+    def scans(self) -> list[tuple[pa.RecordBatch, np.ndarray]]:
+        """Scan batches in order, with the rows of each that the filter keeps."""
+        found, first = [], 0
+        for at, (rows, _) in enumerate(LAYOUTS[self.layout]):
+            (whole,) = table_of(self.layout, self.seed, at, first).combine_chunks().to_batches()
+            parts = [whole.slice(start, self.scan) for start in range(0, rows, self.scan)]
+            found += [(part, np.flatnonzero([KEPT[self.kept](k) for k in part["k"].to_pylist()])) for part in parts]
+            first += rows
+        return found
+
+
+def compare_gathered(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
+    """Draws a function and its batches, and compares each row; AssertionError, with a script, where one differs."""
+    drawn = draw(batch_functions(("series",)))
+    case = Gathered(
+        drawn.columns, drawn.body, drawn.returns, draw(st.integers(0, len(LAYOUTS) - 1)), draw(st.integers(0, 2)),
+        draw(st.sampled_from((1, 2, 3, 5, 100))), draw(st.sampled_from(tuple(KEPT))), draw(st.sampled_from((2, 3, 7, 10_000))),
+    )  # fmt: skip
+    return case.body, check_gathered(case)
+
+
+def check_gathered(case: Gathered) -> Compared:
+    """What a case proves. AssertionError where a row differs."""
+    returns = TYPES[case.returns]
+    blob, names = payload(case.function, returns), list(case.columns)
+    scans = [(batch.select(names), rows) for batch, rows in case.scans()]
+    reply = _reply(blob, scans[0][0], frozenset(), returns)
+    if reply["status"] != "ok":
+        no_fault(*(r["code"] for r in reply["refusals"]), message=reply["refusals"][0]["message"])
+        return Compared(refused=reply["refusals"][0]["code"], reason=reply["refusals"][0]["message"])
+    if reply["batchwise"] is not None:
+        return Compared(1, 0, 1, 1)
+    programs: dict[frozenset[str], Program] = {}
+    made: list[Any] = []
+    for batch, rows in scans:
+        state = frozenset(n for n in names if batch[n].null_count and TYPE_NAMES[str(batch[n].type)] in TWO_FORMS)
+        if state not in programs:
+            form = _reply(blob, batch, state, returns)
+            assert form["status"] == "ok", f"proved, but no form for NULLs in {sorted(state)}: {form['refusals']}\n{case}"
+            programs[state] = parse_program(form["program"], form["blocks"])
+        made += _rows(programs[state], batch, rows, returns)
+    kept = [batch.take(pa.array(rows)) for batch, rows in scans if len(rows)]
+    return _compared(case, pa.Table.from_batches(kept).combine_chunks() if kept else None, made, returns)
+
+
+def _compared(case: Gathered, table: pa.Table | None, made: list[Any], returns: DataType) -> Compared:
+    decided = flagged = 0
+    for start in range(0, len(made), case.records):
+        assert table is not None
+        (batch,) = table.slice(start, case.records).combine_chunks().to_batches()
+        mine = made[start : start + case.records]
+        try:
+            expected = run_in_worker(case.function, batch, returns, PANDAS).to_pylist()
+        except Exception as error:
+            if any(value is _FLAGGED for value in mine):
+                flagged += 1
+                continue
+            raise AssertionError(f"the worker raises {error!r}, no kernel's guard does\n{case}") from error
+        for row, (got, wanted) in enumerate(zip(mine, expected, strict=True)):
+            if got is not _FLAGGED and not same(got, wanted):
+                given = {name: batch[name][row].as_py() for name in batch.schema.names}
+                raise AssertionError(f"row {start + row}, {given}: expected {token(wanted)}, got {token(got)}\n{case}")
+        decided += 1
+    return Compared(decided + flagged, decided, flagged, flagged)
+
+
+_FLAGGED = object()
+
+
+def _rows(program: Program, batch: pa.RecordBatch, rows: np.ndarray, returns: DataType) -> list[Any]:
+    """The results of the rows that a filter keeps; _FLAGGED for those that Python decides."""
+    result = evaluate(program, inputs_of(program, batch), batch.num_rows)
+    values = values_of(result.columns[program.outputs[0]], returns)
+    return [_FLAGGED if result.flagged[row] else values[row] for row in rows]
+
+
+def _reply(blob: bytes, batch: pa.RecordBatch, state: frozenset[str], returns: DataType) -> dict[str, Any]:
+    inputs = {name: TYPE_NAMES[str(column.type)] for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    one_form = [name for name, type in inputs.items() if type not in TWO_FORMS]
+    columns = [{"op": "Column", "name": n, "type": t, "nullable": True} for n, t in inputs.items()]
+    call = udf(0, *columns, returns=spark_name(returns), evalType=PANDAS)
+    made = request(python_step(r=call), inputs=inputs, nullable_state=[*state, *one_form])
+    return compile_pipeline({**made, "regrouped": True}, [blob])
