@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
 from tests.test_service import Child
+from udf_compiler import blob_store
 from udf_compiler.pipeline import compile_pipeline
 from udf_compiler.protocol import Message
 from udf_compiler.service import Service
@@ -104,3 +106,22 @@ def test_the_limit_is_no_part_of_a_request():
     for limit in (10_000, 20_000):
         assert service.answer(Message({**header, "id": 1, "cpuMs": limit}, (payload(DOUBLED),)))[0]["status"] == "ok"
     assert len(service._replies._replies._values) == 1
+
+
+def keyed(*blobs, sent):
+    """A request about one function whose payloads are named by digest, of which those at `sent` are in the frame."""
+    digests = [hashlib.sha256(blob).hexdigest() for blob in blobs]
+    header = {**request(python_step(r=udf(0, "a"))), "id": 1, "digests": digests, "sent": sent}
+    return Message(header, tuple(blobs[at] for at in sent))
+
+
+def test_payloads_are_sent_once(monkeypatch):
+    service, blob = Service(), payload(DOUBLED)
+    assert service.answer(keyed(blob, sent=[]))[0]["status"] == "needs"
+    assert service.answer(keyed(blob, sent=[0]))[0]["status"] == "ok"
+    assert service.answer(keyed(blob, sent=[]))[0]["status"] == "ok"
+    assert len(service._replies._replies._values) == 1
+    monkeypatch.setattr(blob_store, "MAX_BLOB_BYTES", 10)
+    other = Service()
+    assert other.answer(keyed(blob, sent=[0]))[0]["status"] == "ok"  # larger than all that is kept
+    assert other.answer(keyed(blob, sent=[]))[0]["status"] == "needs"

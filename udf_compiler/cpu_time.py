@@ -23,41 +23,41 @@ class OutOfTime(BaseException):
     """The request has used up its CPU time. No `Exception`, so that user code seldom catches it."""
 
 
-_WORKING_ON: ContextVar[list[str] | None] = ContextVar("sparkweld_working_on", default=None)
+_WORKING_ON: ContextVar[list[dict[str, Any]] | None] = ContextVar("sparkweld_working_on", default=None)
 
 
 @contextmanager
-def working_on(udf: str) -> Iterator[None]:
-    """The block works for the function `udf`, as the request calls it."""
-    names = _WORKING_ON.get()
-    if names is None:
+def working_on(udf: dict[str, Any]) -> Iterator[None]:
+    """The block works for the call `udf` of a request."""
+    calls = _WORKING_ON.get()
+    if calls is None:
         yield
         return
-    depth = len(names)
-    names.append(udf)
+    depth = len(calls)
+    calls.append(udf)
     try:
         yield
-    except Exception:  # not OutOfTime: whoever catches that asks for the name
-        del names[depth:]
+    except Exception:  # not OutOfTime: whoever catches that asks for the call
+        del calls[depth:]
         raise
-    del names[depth:]
+    del calls[depth:]
 
 
 class CpuLimit:
-    """The limit of one request. `function`: the innermost function that the request worked on when it ran out of time."""
+    """The limit of one request. `call`: the innermost call of a function that it worked on when it ran out of time."""
 
     def __init__(self, milliseconds: int) -> None:
         self.milliseconds = milliseconds
-        self._names: list[str] = []
+        self._calls: list[dict[str, Any]] = []
 
     @property
-    def function(self) -> str | None:
-        return self._names[-1] if self._names else None
+    def call(self) -> dict[str, Any] | None:
+        return self._calls[-1] if self._calls else None
 
     @contextmanager
     def enforced(self) -> Iterator[None]:
         """Raises OutOfTime inside of the block. Does nothing without a limit, or in another thread than the main one."""
-        token = _WORKING_ON.set(self._names)
+        token = _WORKING_ON.set(self._calls)
         try:
             if self.milliseconds <= 0 or threading.current_thread() is not threading.main_thread():
                 yield

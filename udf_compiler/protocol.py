@@ -5,7 +5,10 @@ A frame, both ways, all integers big-endian:
     u32 length of the JSON | JSON object, UTF-8 | u32 number of blobs | for each blob: u64 length, bytes
 
 Every request holds ``id`` (an integer) and ``op``; its reply echoes ``id``. With ``cpuMs`` it is refused (SW408) once it has
-used so much CPU time; the reply then has ``retire`` true, for the process may be left in the middle of something.
+used so much CPU time; the reply then has ``retire`` true, for the process may be left in the middle of something, and
+``payload``, the number of the one that it worked on, or null.
+With ``digests``, the SHA-256 of all payloads, the frame holds only those whose positions are in ``sent``, and the rest are
+those of earlier requests; status "needs" asks for the request again with all of them.
 Requests are answered one at a time, in order. End of file on the request pipe ends the service, so it dies with the JVM that
 started it.
 

@@ -22,6 +22,8 @@ from udf_compiler.protocol import Message
 _OF_CONTENTS = frozenset(
     ("compile", "twin", "implied", "independent", "reads", "parts", "cascade", "cascade_parts", "full_model", "ranking")
 )
+#: What says how a request is answered, and changes no answer.
+_OF_THE_EXCHANGE = ("id", "has", "cpuMs", "digests", "sent")
 #: A payload that only names a broadcast is no longer.
 _NAMING_BYTES = 1000
 _DIGESTS: Bounded[str] = Bounded(1024, 1 << 20)
@@ -29,13 +31,15 @@ _DIGESTS: Bounded[str] = Bounded(1024, 1 << 20)
 
 def request_key(message: Message) -> str:
     """SHA-256 of everything that a reply depends on: the request but its id, and the state of the files it names."""
-    header: Any = {name: value for name, value in message.header.items() if name not in ("id", "has", "cpuMs")}
+    header: Any = {name: value for name, value in message.header.items() if name not in _OF_THE_EXCHANGE}
     named = set[int]()
     if header.get("op") in _OF_CONTENTS:
         header = _by_content(header, message.blobs, named)
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    known = message.header.get("digests")
     for at, blob in enumerate(message.blobs):
-        digest.update(b"" if at in named else hashlib.sha256(blob).digest())
+        own = hashlib.sha256(blob).hexdigest() if known is None else known[at]
+        digest.update(b"" if at in named else own.encode())
     for path in sorted(_files_named(header)):
         size, time = file_state(path)[1:]
         digest.update(f"{path}:{size}:{time}".encode())

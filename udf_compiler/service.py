@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, BinaryIO
 
+from udf_compiler.blob_store import BlobStore, MissingBlobs
 from udf_compiler.bounded import Bounded
 from udf_compiler.cpu_time import CpuLimit, OutOfTime
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
@@ -64,6 +65,7 @@ class Service:
         self.stopped = False
         self._replies = ReplyCache()
         self._traces = no_traces()
+        self._blobs = BlobStore()
         self._operations: dict[str, Callable[[Message], Reply]] = {
             "hello": self._hello,
             "compile": self._compile,
@@ -77,10 +79,13 @@ class Service:
         identity = message.header.get("id")
         limit = CpuLimit(int(message.header.get("cpuMs") or 0))
         try:
+            message = self._blobs.complete(message)
             with limit.enforced():
                 reply = self._cached(message)
             header, blobs = without_known(reply, message.header.get("has", ()))
             json.dumps(header, allow_nan=False)
+        except MissingBlobs:
+            return {"id": identity, "status": "needs"}, ()
         except OutOfTime:
             return {"id": identity, **out_of_time(message.header, limit)}, ()
         except BaseException as error:  # noqa: BLE001 - also SystemExit of user code, MemoryError, RecursionError
@@ -254,14 +259,17 @@ def out_of_time(header: dict[str, Any], limit: CpuLimit) -> dict[str, Any]:
     """The refusal (SW408) of a request whose CPU time is used up. `retire`: what it was interrupted in may be half done."""
     from sparkweld.reasons import refusal
 
-    names = {udf["name"] for udf in _udfs_in(header)}
-    function = limit.function if limit.function in names else None
-    if function is None and len(names) == 1:
-        function = next(iter(names))
+    calls = list(_udfs_in(header))
+    call = limit.call
+    if call is None and len({udf["payload"] for udf in calls}) == 1:
+        call = calls[0]
+    function = None if call is None else call["name"]
     what, seconds = function or header.get("label") or "The request", f"{limit.milliseconds / 1000:.1f} s"
     error = refusal("SW408", "", what=what, limit=seconds)
     about = {"udf": function, "step": None, "code": error.code, "title": error.title, "message": error.message}
-    return {"status": "refused", "retire": True, "refusals": [{**about, "hint": error.hint, "place": error.place}]}
+    refusals = [{**about, "hint": error.hint, "place": error.place}]
+    payload = None if call is None else call["payload"]
+    return {"status": "refused", "retire": True, "payload": payload, "refusals": refusals}
 
 
 def _udfs_in(part: Any) -> Iterator[dict[str, Any]]:

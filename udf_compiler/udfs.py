@@ -74,7 +74,7 @@ class UdfTracer:
             return [Column(r, t, c.nullable) for r, t, c in zip(results, types, earlier, strict=True)]
         kind = kind_of(udf["evalType"], udf["name"])
         check_types(udf["name"], types)
-        with working_on(udf["name"]):
+        with working_on(udf):
             values = self._values(kind, loop, udf, notes)
         self._note_call(kind, udf, loop)
         for result, value in zip(results, values, strict=True):
@@ -86,7 +86,7 @@ class UdfTracer:
     def map(self, udf: dict[str, Any], results: Sequence[str], domain: str, notes: list[str]) -> tuple[list[Column], bool]:
         """Adds the loop of a map: the columns `results`, and whether it leaves rows out, and so makes `domain`."""
         kind = map_kind_of(udf["evalType"], udf["name"])
-        with working_on(udf["name"]):
+        with working_on(udf):
             call = self._call(kind, self._columns.loop(udf["name"]), udf, notes)
             fields = udf["returnType"]["fields"]
             check_types(call.place, [field["type"] for field in fields])
@@ -272,7 +272,7 @@ class UdfTracer:
             raise refusal("SW953", what="cascade below a join", udf=udf["name"], why="another function takes its result")
         if (udf["payload"], udf["evalType"]) in self._wrapped:  # the other UDF gets the prepared Series, of objects where NaN
             raise refusal("SW269", call.place)
-        with working_on(udf["name"]):
+        with working_on(udf):
             result = kind.call(call)
         self.kept += call.kept
         return kind.hand_on(result, call.place)

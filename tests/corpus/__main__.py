@@ -44,6 +44,7 @@ def run_in_spark(answers: list[Answer], each: bool) -> int:
     from tests.corpus.tables import TABLES, table
 
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.sparkweld.compile.tinyRows", "0")
     builder = builder.config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2")
     spark = sparkweld.configure(builder).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")

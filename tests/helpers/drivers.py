@@ -29,7 +29,7 @@ def report(**facts):
 
 def session(master="local[2]", **conf):
     import sparkweld
-    builder = SparkSession.builder.master(master)
+    builder = SparkSession.builder.master(master).config("spark.sparkweld.compile.tinyRows", "0")
     for key, value in json.loads(os.environ["TEST_CONF"]).items():
         builder = builder.config(key, value)
     return sparkweld.configure(builder).getOrCreate()

@@ -18,6 +18,7 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
+    "spark.sparkweld.compile.tinyRows": "0",  # tables of tests are tiny
 }
 
 

@@ -106,7 +106,7 @@ def test_service_dies_while_it_reads_and_the_next_query_is_compiled(spark, table
 
 def test_service_hangs(spark, table):
     f = capturing("hang")
-    check(spark, lambda: table.select("id", f("x").alias("r")), refused="SW402", conf={"spark.sparkweld.compile.timeout": "2s"})
+    check(spark, lambda: table.select("id", f("x").alias("r")), refused="SW409", conf={"spark.sparkweld.compile.timeout": "2s"})
     _compiles_again(spark, table)
 
 

@@ -85,7 +85,7 @@ def test_a_model_that_is_not_read_in_time(spark, table):
         return pd.Series(model.predict(d.values)).round(6)
 
     query = lambda: table.select(score(F.struct("a", "b", "c", "d")))  # noqa: E731
-    check(spark, query, refused="SW863", conf={"spark.sparkweld.compile.timeout": "100ms"})
+    check(spark, query, refused="SW863", conf={"spark.sparkweld.compile.cpuTime": "100ms"})
     check(spark, query)
 
 

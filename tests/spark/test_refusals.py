@@ -25,7 +25,7 @@ query = lambda: spark.range(0, 9000).selectExpr("id", "cast(id as double) as x")
 
 #: A compile service that greets, and then answers as its first line says. Takes the place of the Python interpreter.
 SERVICE = """#!{python}
-import json, struct, sys
+import json, struct, sys, time
 MODE = {mode!r}
 def read():
     head = sys.stdin.buffer.read(4)
@@ -47,6 +47,8 @@ while True:
         protocol = {protocol} + (MODE == "protocol")
         write(request, status="ok", protocol=protocol, cpu="c", llvmlite={llvmlite!r}, versions={{"numba": "1"}})
     elif request["op"] == "object":
+        if MODE == "object-late":
+            time.sleep(3600)
         if MODE == "object-error":
             write(request, status="error", message="no object today", trace="")
         else:
@@ -198,9 +200,10 @@ def test_a_service_that_answers_nonsense(applications, tmp_path, mode, code):
     assert not ran.facts["operators"]
 
 
-@pytest.mark.parametrize(("mode", "code"), [("object-error", "SW511"), ("garbage-object", "SW406")])
+@pytest.mark.parametrize(("mode", "code"), [("object-error", "SW511"), ("garbage-object", "SW406"), ("object-late", "SW402")])
 def test_a_service_that_makes_no_usable_object_code(applications, tmp_path, mode, code):
-    ran = applications.run("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=_service(tmp_path, mode))
+    conf = {**_service(tmp_path, mode), **({"spark.sparkweld.compile.objectTimeout": "1s"} if mode == "object-late" else {})}
+    ran = applications.run("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=conf)
     assert ran.facts["equal"]
     assert all(o["kernelBatches"] == 0 and o["deoptimisedBatches"] > 0 for o in ran.facts["operators"])
     assert any(code in line for line in warnings(ran)), warnings(ran)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sparkweld.errors import InternalError, Refusal, SparkWeldError
 from sparkweld.ir import LoopBuilder, Work, counted
+from udf_compiler.cpu_time import OutOfTime
 from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.frame import TracedFrame
 from udf_compiler.trace.series import TracedSeries
@@ -51,7 +52,7 @@ def trace(
             check_size(loop)
         except Refusal:
             raise session.refused or AssertionError("a refusal that no session saw") from None
-        except (SparkWeldError, KeyboardInterrupt):
+        except (SparkWeldError, KeyboardInterrupt, OutOfTime):
             raise
         except RecursionError as error:
             refuse("SW231", at=place_of(error))

@@ -93,7 +93,14 @@ object SparkWeldConf {
     "Whether the kernels of such a pipeline before its first call and after its last one run in the JVM, where that is possible: " +
       "`always` does, `never` does not, nor does `auto`, for it was measured to gain next to nothing.", Session, Mode.parse)
   val CompileTimeout: ConfKey[Long] = time("spark.sparkweld.compile.timeout", "10s", Session,
-    "The longest that planning a query may wait for the compile service; past it the query runs as Spark planned it.")
+    "The longest that planning a query may wait for the compile service. Past it the query runs as Spark planned it, while the " +
+      "compile goes on in the background for the next query of the same functions.")
+  val CompileCpuTime: ConfKey[Long] = time("spark.sparkweld.compile.cpuTime", "30s", Session,
+    "The most CPU time that the compile service may use for one request. A function that needs more is not tried again.")
+  val TinyRows: ConfKey[Int] = int("spark.sparkweld.compile.tinyRows", 1000, Session,
+    "A query that is known to have so few rows runs as Spark planned it until its functions come again, and while they are " +
+      "compiled; one that has more waits at most half a millisecond a row. `0`: every query waits for as long as " +
+      "`spark.sparkweld.compile.timeout` says.")
   val ObjectTimeout: ConfKey[Long] = time("spark.sparkweld.compile.objectTimeout", "60s", Application,
     "The longest that a task may wait for a kernel's object code; past it the task runs the UDF in Python.")
   val CompilePython: ConfKey[Option[String]] = text("spark.sparkweld.compile.python", Application,
@@ -146,7 +153,7 @@ object SparkWeldConf {
     "Add what was compiled, and why the rest was not, to `df.explain()` and to the SQL page of the Spark UI.")
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
-    ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, PipelineSplit, CompileTimeout, ObjectTimeout,
+    ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, PipelineSplit, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
     CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
     CacheMemory, StreamAfter, ShadowFraction, CascadesPath, CascadeJoins, RankingsPath, ExplainEnabled)
 

@@ -1,7 +1,7 @@
 package io.sparkweld
 
 import io.sparkweld.rules.{AggregateRule, CascadeJoins, CascadeRule, ExpressionRule, ImpliedFilters, JoinBounds, LateMaterialization}
-import io.sparkweld.rules.{RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
+import io.sparkweld.rules.{Patient, RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
 
@@ -37,25 +37,25 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  */
 class SparkWeldExtensions extends SparkSessionExtensionsProvider {
   override def apply(extensions: SparkSessionExtensions): Unit = {
-    extensions.injectPreOperatorOptimizationRule(_ => CascadeRule)
+    extensions.injectPreOperatorOptimizationRule(_ => new Patient(CascadeRule))
     extensions.injectPreOperatorOptimizationRule(_ => SortedCalls)
-    extensions.injectPreOperatorOptimizationRule(_ => RankingRule)
-    extensions.injectPreOperatorOptimizationRule(_ => AggregateRule)
-    extensions.injectPreOperatorOptimizationRule(_ => ExpressionRule)
-    extensions.injectOptimizerRule(_ => ImpliedFilters)
-    extensions.injectOptimizerRule(_ => UnreadArguments)
-    extensions.injectPreCBORule(_ => CascadeJoins)
-    extensions.injectPreCBORule(_ => JoinBounds)
-    extensions.injectPreCBORule(_ => LateMaterialization)
+    extensions.injectPreOperatorOptimizationRule(_ => new Patient(RankingRule))
+    extensions.injectPreOperatorOptimizationRule(_ => new Patient(AggregateRule))
+    extensions.injectPreOperatorOptimizationRule(_ => new Patient(ExpressionRule))
+    extensions.injectOptimizerRule(_ => new Patient(ImpliedFilters))
+    extensions.injectOptimizerRule(_ => new Patient(UnreadArguments))
+    extensions.injectPreCBORule(_ => new Patient(CascadeJoins))
+    extensions.injectPreCBORule(_ => new Patient(JoinBounds))
+    extensions.injectPreCBORule(_ => new Patient(LateMaterialization))
     extensions.injectPlannerStrategy(_ => OriginalStrategy)
     extensions.injectColumnar(_ => SparkWeldExtensions.aroundTransitions)
-    extensions.injectQueryStagePrepRule(_ => WeldRule)
+    extensions.injectQueryStagePrepRule(_ => new Patient(WeldRule))
   }
 }
 
 object SparkWeldExtensions {
   private val aroundTransitions: ColumnarRule = new ColumnarRule {
-    override def preColumnarTransitions: Rule[SparkPlan] = WeldRule
+    override def preColumnarTransitions: Rule[SparkPlan] = new Patient(WeldRule)
     override def postColumnarTransitions: Rule[SparkPlan] = plan => RowBatchesRule(TopRowsRule(plan))
   }
 }

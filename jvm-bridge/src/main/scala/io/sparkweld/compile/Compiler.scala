@@ -26,9 +26,13 @@ final class Compiler(conf: SparkConf) extends Logging {
   private val requests = new Lru[String, PipelineRequest](Compiler.RequestsPerReply * SparkWeldConf.CachedReplies.get(conf))
   private val objects = new Lru[String, CompletableFuture[ObjectCode]](SparkWeldConf.CachedReplies.get(conf))
   private val models = new ModelBlocks(SparkWeldConf.ModelsMemory.get(conf))
-  private val offences = new Lru[String, Integer](1024)
+  private val condemned = new Condemned
+  private val sightings = new Sightings
+  private val compiling = new ConcurrentHashMap[(String, Set[Int]), CompletableFuture[CompileReply]]()
+  private val translating = new ConcurrentHashMap[String, CompletableFuture[Translation]]()
   private val services = new ConcurrentHashMap[ServiceCommand, ServiceClient]()
   private val objectTimeout = SparkWeldConf.ObjectTimeout.get(conf)
+  private val objectCpu = math.max(objectTimeout, SparkWeldConf.CompileCpuTime.get(conf))
   private val background = Executors.newFixedThreadPool(2, (body: Runnable) => {
     val thread = new Thread(body, "sparkweld-compile")
     thread.setDaemon(true)
@@ -46,46 +50,94 @@ final class Compiler(conf: SparkConf) extends Logging {
   }
 
   /**
-   * The program of `request` with NULLs in the inputs `nullable`, or the refusals. Waits at most `timeoutMs`. A reply
-   * is remembered; that the service was away is not, except for a request that broke the service twice.
+   * The program of `request` with NULLs in the inputs `nullable`, or the refusals. Waits as `patience` says; the compile then goes
+   * on, and its reply is remembered as any other. That the service was away is not.
    */
-  def compile(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
+  def compile(request: PipelineRequest, nullable: Set[Int], patience: Patience): CompileReply = {
     requests.put(request.key, request)
     val key = (request.key, nullable)
     replies.get(key).filter(unchanged).flatMap(withModels) match {
+      case Some(made: Compiled) if patience.tiny && !isReady(request.service, made) =>
+        Refused(Seq(Refusal("SW409", "what" -> "its object code is being made")), lasting = false)
       case Some(reply) =>
         answeredFromCache.incrementAndGet()
         reply
       case None =>
-        asked.incrementAndGet()
-        val reply = ask(request, nullable, timeoutMs)
-        reply match {
-          case Refused(refusals, lasting) if !lasting || refusals.exists(Compiler.passing) => ()
-          case made: Compiled =>
-            made.models.foreach(models.put)
-            replies.put(key, made.copy(models = Nil)) // bytes are bounded apart from the number of replies
-          case _ => replies.put(key, reply)
+        val reply = answered(compiling, key, request, patience)(ask(request, nullable)) match {
+          case Right(made) if unchanged(made) => withModels(made).getOrElse(made)
+          case Right(_) => Refused(Seq(Refusal("SW409", "what" -> "a file that its functions load has changed")), lasting = false)
+          case Left(refusals) => Refused(refusals, lasting = false)
         }
         if (reply.isInstanceOf[Refused]) refused.incrementAndGet()
         reply
     }
   }
 
+  private def remember(key: (String, Set[Int]), reply: CompileReply): Unit = reply match {
+    case Refused(refusals, lasting) if !lasting || refusals.exists(Compiler.passing) => ()
+    case made: Compiled =>
+      made.models.foreach(models.put)
+      replies.put(key, made.copy(models = Nil)) // bytes are bounded apart from the number of replies
+    case _ => replies.put(key, reply)
+  }
+
   /**
    * What the service makes of a request for Catalyst expressions (`op` aggregate or twin), or the refusals. Waits and
    * remembers as `compile`.
    */
-  def translate(request: PipelineRequest, timeoutMs: Long): Translation = translations.get(request.key) match {
+  def translate(request: PipelineRequest, patience: Patience): Translation = translations.get(request.key) match {
     case Some(known) =>
       answeredFromCache.incrementAndGet()
       known
     case None =>
-      asked.incrementAndGet()
-      val made = exchange(request, request.json, timeoutMs).flatMap(Translation.read)
+      val made = answered(translating, request.key, request, patience) {
+        exchange(request, request.json.deepCopy()).thenApply[Translation] { answer =>
+          val made = answer.flatMap(Translation.read)
+          if (!made.left.exists(_.exists(Compiler.passing))) translations.put(request.key, made)
+          made
+        }
+      }.flatten
       if (made.isLeft) refused.incrementAndGet()
-      if (!made.left.exists(_.exists(Compiler.passing))) translations.put(request.key, made)
       made
   }
+
+  /** The answer that is under way for `key`, else what `ask` starts. */
+  private def once[K, T](underWay: ConcurrentHashMap[K, CompletableFuture[T]], key: K)(
+      ask: => CompletableFuture[T]): CompletableFuture[T] = {
+    val fresh = new CompletableFuture[T]()
+    val known = underWay.putIfAbsent(key, fresh)
+    if (known != null) known
+    else {
+      asked.incrementAndGet()
+      def done(answer: T, problem: Throwable): Unit = {
+        underWay.remove(key)
+        if (problem == null) fresh.complete(answer) else fresh.completeExceptionally(problem)
+      }
+      try ask.whenComplete((answer, problem) => done(answer, problem))
+      catch { case NonFatal(problem) => done(null.asInstanceOf[T], problem) }
+      fresh
+    }
+  }
+
+  /** The answer, when it is there in time; who waits no longer leaves it to a later query. */
+  private def answered[K, T](underWay: ConcurrentHashMap[K, CompletableFuture[T]], key: K, request: PipelineRequest, patience: Patience)(
+      ask: => CompletableFuture[T]): Either[Seq[Refusal], T] =
+    if (patience.tiny && !underWay.containsKey(key) && !sightings.again(request, patience)) {
+      Left(Seq(Refusal("SW410")))
+    } else {
+      val (later, waitMs) = (once(underWay, key)(ask), patience.waitMs)
+      try Right(later.get(waitMs, TimeUnit.MILLISECONDS))
+      catch {
+        case _: TimeoutException =>
+          patience.gaveUp()
+          val what =
+            if (!client(request.service).isReady) "the service is still starting"
+            else if (waitMs == 0) "the query is too small, or has waited before, to wait for it"
+            else s"no reply in $waitMs ms"
+          Left(Seq(Refusal("SW409", "what" -> what)))
+        case wrapped: ExecutionException => throw wrapped.getCause
+      }
+    }
 
   /** Makes a request known to `compileKnown`; nothing is compiled yet. */
   def register(request: PipelineRequest): Unit = requests.put(request.key, request)
@@ -104,11 +156,14 @@ final class Compiler(conf: SparkConf) extends Logging {
   }
 
   /** As `compile`, for a request that was compiled before; None when it is no longer known. */
-  def compileKnown(requestKey: String, nullable: Set[Int], timeoutMs: Long): Option[(PipelineRequest, CompileReply)] =
-    requests.get(requestKey).map(request => (request, compile(request, nullable, timeoutMs)))
+  def compileKnown(requestKey: String, nullable: Set[Int], patience: Patience): Option[(PipelineRequest, CompileReply)] =
+    requests.get(requestKey).map(request => (request, compile(request, nullable, patience)))
 
   /** Has the object code of `program` made in the background, so that a task that wants it need not wait as long. */
   def prefetch(command: ServiceCommand, program: String, hash: String): Unit = pending(command, program, hash)
+
+  /** Whether the object code is there; has it made in the background unless it is. */
+  private def isReady(command: ServiceCommand, made: Compiled): Boolean = pending(command, made.program, made.hash).isDone
 
   /** The object code of `program` for this host's CPU. Throws ServiceUnavailable. */
   def objectCode(command: ServiceCommand, program: String, hash: String): ObjectCode = {
@@ -118,10 +173,13 @@ final class Compiler(conf: SparkConf) extends Logging {
       case _: TimeoutException =>
         throw new ServiceUnavailable(Refusal("SW402", "what" -> s"no object code in $objectTimeout ms"), poisoned = false)
       case wrapped: ExecutionException =>
-        objects.remove(hash)
         wrapped.getCause match {
-          case gone: ServiceUnavailable => throw gone
-          case other => throw new ServiceUnavailable(Refusal("SW511", "reason" -> other.toString), poisoned = false)
+          case gone: ServiceUnavailable =>
+            if (!gone.lasting) objects.remove(hash)
+            throw gone
+          case other =>
+            objects.remove(hash)
+            throw new ServiceUnavailable(Refusal("SW511", "reason" -> other.toString), poisoned = false)
         }
     }
   }
@@ -164,45 +222,44 @@ final class Compiler(conf: SparkConf) extends Logging {
     case other => Some(other)
   }
 
-  private def ask(request: PipelineRequest, nullable: Set[Int], timeoutMs: Long): CompileReply = {
+  private def ask(request: PipelineRequest, nullable: Set[Int]): CompletableFuture[CompileReply] = {
     val has = models.all
     val header = request.withStates(nullable)
     if (has.nonEmpty) has.foldLeft(header.putArray("has"))((array, block) => array.add(block.digest))
-    exchange(request, header, timeoutMs) match {
-      case Left(refusals) => Refused(refusals)
-      case Right(frame) => CompileReply.read(request, frame, has)
+    exchange(request, header).thenApply[CompileReply] { answer =>
+      val reply = answer.fold(Refused(_), CompileReply.read(request, _, has))
+      remember((request.key, nullable), reply)
+      reply
     }
   }
 
   /** The service's answer to `header` with the payloads of `request`, or why there is none. */
-  private def exchange(request: PipelineRequest, header: ObjectNode, timeoutMs: Long): Either[Seq[Refusal], Frame] = {
+  private def exchange(request: PipelineRequest, header: ObjectNode): CompletableFuture[Either[Seq[Refusal], Frame]] =
+    tooLarge(request).orElse(condemned.find(request)) match {
+      case Some(refusal) => CompletableFuture.completedFuture(Left(Seq(refusal)))
+      case None =>
+        client(request.service).submit(header, request.blobs, request.cpuMs).handle[Either[Seq[Refusal], Frame]] {
+          case (Right(frame), null) =>
+            if (frame.status == "error") reportBug(frame)
+            condemned.read(request, frame)
+            Right(frame)
+          case (Left(numba), null) =>
+            val refusal = Refusal("SW405", "python" -> request.service.python, "reason" -> numba)
+            WarnOnce(s"numba:${request.service.python}", s"SparkWeld: queries run as Spark planned them. ${refusal.text}")
+            Left(Seq(refusal))
+          case (_, problem) =>
+            val gone = ServiceClient.unavailable(problem)
+            if (gone.poisoned) condemned.add(request, gone)
+            Left(Seq(gone.refusal))
+        }
+    }
+
+  /** Known before the service is asked: what reading the functions takes. */
+  private def tooLarge(request: PipelineRequest): Option[Refusal] = {
     val needed = math.max(1L, request.size / Compiler.BytesPerMs)
-    if (needed > timeoutMs) { // rather than wait, and then end the service in the middle of it
+    Option.when(needed > request.cpuMs) {
       val seconds = s"${needed / 1000 + 1}s"
-      return Left(Seq(Refusal("SW863", "bytes" -> f"${request.size}%,d", "limit" -> s"$timeoutMs ms", "needed" -> seconds)))
-    }
-    if (offences.get(request.key).exists(_ >= Compiler.MaxOffences)) {
-      val reason = s"this pipeline ended or blocked it ${Compiler.MaxOffences} times; it is not tried again"
-      return Left(Seq(Refusal("SW404", "reason" -> reason)))
-    }
-    try {
-      val deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs)
-      val service = client(request.service)
-      service.hello(timeoutMs).numbaError match {
-        case Some(reason) =>
-          val refusal = Refusal("SW405", "python" -> request.service.python, "reason" -> reason)
-          WarnOnce(s"numba:${request.service.python}", s"SparkWeld: queries run as Spark planned them. ${refusal.text}")
-          Left(Seq(refusal))
-        case None =>
-          val left = math.max(1L, TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime()))
-          val frame = service.request(header, request.blobs, left)
-          if (frame.status == "error") reportBug(frame)
-          Right(frame)
-      }
-    } catch {
-      case gone: ServiceUnavailable =>
-        if (gone.poisoned) offences.put(request.key, offences.get(request.key).map(_.intValue).getOrElse(0) + 1)
-        Left(Seq(gone.refusal))
+      Refusal("SW863", "bytes" -> f"${request.size}%,d", "limit" -> s"${request.cpuMs} ms", "needed" -> seconds)
     }
   }
 
@@ -212,6 +269,7 @@ final class Compiler(conf: SparkConf) extends Logging {
     if (kept eq fresh) background.execute { () =>
       try fresh.complete(requestObject(command, program))
       catch {
+        case wrapped: ExecutionException => fresh.completeExceptionally(ServiceClient.unavailable(wrapped.getCause))
         case problem @ (NonFatal(_) | _: InterruptedException) => // interrupted: the application is stopping
           logDebug(s"SparkWeld: object code of $hash", problem)
           fresh.completeExceptionally(problem)
@@ -221,7 +279,12 @@ final class Compiler(conf: SparkConf) extends Logging {
   }
 
   private def requestObject(command: ServiceCommand, program: String): ObjectCode = {
-    val frame = client(command).request(Frame.newObject().put("op", "object").put("program", program), Nil, objectTimeout)
+    val request = Frame.newObject().put("op", "object").put("program", program)
+    val frame = client(command).submit(request, Nil, objectCpu).get() match {
+      case Right(made) => made
+      case Left(numba) =>
+        throw new ServiceUnavailable(Refusal("SW405", "python" -> command.python, "reason" -> numba), poisoned = false)
+    }
     if (frame.status == "refused") {
       val refusals = frame.json.path("refusals").elements().asScala.map(Refusal.fromJson).toSeq
       val first = refusals.headOption.getOrElse(Refusal("SW512", "what" -> "it refused without a reason"))
@@ -250,7 +313,6 @@ final class Compiler(conf: SparkConf) extends Logging {
 
 object Compiler {
   private val WarmUpMs = 60000L
-  private val MaxOffences = 2
   private val RequestsPerReply = 4
 
   /** What the service reads and lays out of a large model in a millisecond, at the least: a forest took half of the time. */

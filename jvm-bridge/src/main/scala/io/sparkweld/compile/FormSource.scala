@@ -22,7 +22,7 @@ final case class FormCode(
 final class FormServer(compiler: Compiler, timeoutMs: Long) {
 
   /** The code of the form, or FormUnavailable. */
-  def form(key: FormKey): FormCode = compiler.compileKnown(key.request, key.nullable, timeoutMs) match {
+  def form(key: FormKey): FormCode = compiler.compileKnown(key.request, key.nullable, Patience.upTo(timeoutMs)) match {
     case None => throw unavailable(Refusal("SW407"), lasting = false)
     case Some((_, Refused(refusals, lasting))) =>
       throw unavailable(refusals.head, lasting && !refusals.head.code.startsWith("SW4"))

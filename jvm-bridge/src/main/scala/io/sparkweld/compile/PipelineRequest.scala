@@ -10,6 +10,7 @@ import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 
+import io.sparkweld.SparkWeldConf
 import io.sparkweld.support.Refusal
 
 /**
@@ -29,9 +30,18 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
     add(service.python.getBytes(UTF_8))
     service.environment.toSeq.sorted.foreach { case (name, value) => add(s"$name=$value".getBytes(UTF_8)) }
     add(Frame.mapper.writeValueAsBytes(json))
-    blobs.foreach(add)
+    blobs.foreach(blob => add(Digests.of(blob).getBytes(UTF_8)))
     HexFormat.of().formatHex(digest.digest())
   }
+
+  /** Which functions it is about, whatever the columns and the question; the request itself when it has no Python functions. */
+  lazy val functions: String = {
+    val payloads = PipelineRequest.functionsOf(json).map(_._2).distinct.flatMap(blobs.lift(_)).map(Digests.of).toSeq
+    if (payloads.isEmpty) key else payloads.sorted.mkString(" ")
+  }
+
+  /** CPU time that the service may use for it. */
+  def cpuMs: Long = json.path(PipelineRequest.CpuMs).asLong(SparkWeldConf.CompileCpuTime.defaultValue)
 
   /** Bytes of the functions and of the broadcasts that they use: what the compile service has to read. */
   lazy val size: Long = {
@@ -58,6 +68,16 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
       case _ => ()
     }
     copy
+  }
+}
+
+object PipelineRequest {
+  val CpuMs = "cpuMs"
+
+  /** The calls of functions in a request: name, and number of the payload. */
+  def functionsOf(json: JsonNode): Iterator[(String, Int)] = {
+    val own = if (json.path("payload").isInt) Iterator(json.path("name").asText -> json.path("payload").asInt) else Iterator.empty
+    own ++ json.elements().asScala.flatMap(functionsOf)
   }
 }
 

@@ -38,6 +38,9 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
   private val errors: Thread = daemon("stderr", () => drainErrors())
   daemon("replies", () => readReplies())
 
+  /** Digests of the payloads that the child has had. Whoever has its turn reads and changes it. */
+  val known: mutable.Set[String] = mutable.HashSet.empty
+
   def pid: Long = process.pid()
 
   def isAlive: Boolean = ended.isEmpty && process.isAlive
@@ -47,15 +50,25 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
   /** Sent at once, answered when the child has imported what it needs. */
   private val greeting = send(Frame.newObject().put("op", "hello"), Nil)
 
-  /** The child's greeting. Throws ServiceFailure as `call` does; waiting again later is fine. */
-  def hello(timeoutMs: Long): Hello = Hello(await(greeting, "hello", timeoutMs).json)
+  /** The child's greeting, when it is there within `timeoutMs`. Throws ServiceFailure when the child has ended. */
+  def hello(timeoutMs: Long): Option[Hello] = poll(greeting, timeoutMs).map(frame => Hello(frame.json))
 
-  /**
-   * Sends one request and waits for its reply. Throws ServiceFailure: `timedOut` when no reply came in `timeoutMs`,
-   * else when the child has ended. The caller must see to it that only one request is under way.
-   */
-  def call(request: ObjectNode, blobs: Seq[Array[Byte]], timeoutMs: Long): Frame =
-    await(send(request, blobs), request.get("op").asText, timeoutMs)
+  /** What a request becomes, or ServiceFailure when the child ends. One request is under way at a time. */
+  def call(request: ObjectNode, blobs: Seq[Array[Byte]]): CompletableFuture[Frame] = send(request, blobs)
+
+  /** The reply, when it is there within `timeoutMs`. Throws ServiceFailure when the child has ended. */
+  def poll(reply: CompletableFuture[Frame], timeoutMs: Long): Option[Frame] =
+    try Some(reply.get(timeoutMs, TimeUnit.MILLISECONDS))
+    catch {
+      case _: TimeoutException => None
+      case wrapped: ExecutionException => throw new ServiceFailure(endReason(wrapped.getCause))
+    }
+
+  /** CPU time of the child so far, of all its threads; its age where the system does not tell. */
+  def cpuMs: Long = {
+    val used = process.toHandle.info().totalCpuDuration()
+    if (used.isPresent) used.get.toMillis else ageMs
+  }
 
   private def send(request: ObjectNode, blobs: Seq[Array[Byte]]): CompletableFuture[Frame] = {
     val id = nextId.incrementAndGet()
@@ -72,13 +85,6 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
     reply
   }
 
-  private def await(reply: CompletableFuture[Frame], what: String, timeoutMs: Long): Frame =
-    try reply.get(timeoutMs, TimeUnit.MILLISECONDS)
-    catch {
-      case _: TimeoutException => throw new ServiceFailure(s"no reply to '$what' in $timeoutMs ms", timedOut = true)
-      case wrapped: ExecutionException => throw new ServiceFailure(endReason(wrapped.getCause))
-    }
-
   def kill(): Unit = {
     process.destroyForcibly()
     try output.close()
@@ -87,7 +93,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
 
   /** Asks the child to end and kills it when it has not after a second. */
   def shutdown(): Unit = {
-    try call(Frame.newObject().put("op", "shutdown"), Nil, 500)
+    try poll(call(Frame.newObject().put("op", "shutdown"), Nil), 500)
     catch { case failure: ServiceFailure => logDebug(s"SparkWeld: compile service at shutdown: ${failure.getMessage}") }
     if (!process.waitFor(500, TimeUnit.MILLISECONDS)) logDebug("SparkWeld: the compile service is killed")
     kill()
@@ -153,5 +159,8 @@ object ServiceProcess {
   }
 }
 
-/** The compile service did not answer. `timedOut`: it may be alive, but is not trusted any more. */
-final class ServiceFailure(message: String, val timedOut: Boolean = false) extends RuntimeException(message)
+/** The compile service did not answer. */
+class ServiceFailure(message: String) extends RuntimeException(message)
+
+/** It used more CPU time than it may, or none for so long that it waits for something that does not come. */
+final class ServiceStuck(message: String, val slept: Boolean) extends ServiceFailure(message)

@@ -77,7 +77,7 @@ object CascadeJoins extends Rule[LogicalPlan] with JoinSelectionHelper with Pred
       if project.projectList.forall(onlyIn(_, udf, sides))
       if udf.references.forall(column => !sides.contains(column) || keepsDtype(column.dataType))
       request <- FunctionRequest.of("cascade_parts", udf, ScalarTwins.columnsOf(Seq(join)), conf).toOption
-      reply <- driver.compiler.translate(request.saying("least", least(join)).pipeline.request, SparkWeldConf.CompileTimeout.get(conf)).toOption
+      reply <- driver.compiler.translate(request.saying("least", least(join)).pipeline.request, QueryPatience.of(conf)).toOption
       if !reply.path("flags").isNull
       names = reply.path("reads").elements().asScala.map(_.asText).toSeq
       reads = AttributeSet(names.flatMap(request.column(_).references))

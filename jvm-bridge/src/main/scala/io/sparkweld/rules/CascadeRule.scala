@@ -65,7 +65,7 @@ object CascadeRule extends Rule[LogicalPlan] {
     for {
       asked <- Option.when(isCompared || Breakers.someTripped)(udf).filter(FullModels.mayHoldCascade)
       request <- FunctionRequest.of("full_model", asked, ScalarTwins.columnsOf(node.children), conf).toOption
-      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf)).toOption
+      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf)).toOption
       if reply.hasNonNull("payload")
     } yield reply
 

@@ -2,7 +2,7 @@ package io.sparkweld.rules
 
 import java.io.File
 
-import io.sparkweld.{SparkWeldConf, WeldDriver}
+import io.sparkweld.WeldDriver
 import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.support.{Refusal, WarnOnce}
 
@@ -25,7 +25,7 @@ private[rules] final case class CertifiedModels(op: String, file: String) {
       function <- FunctionRequest.of(op, udf, ScalarTwins.columnsOf(node.children), conf)
       given = function.pipeline.request
       json = given.json.deepCopy().put(s"${op}s", folder.getPath).put("state", stateOf(folder))
-      answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), SparkWeldConf.CompileTimeout.get(conf))
+      answer <- driver.compiler.translate(new PipelineRequest(given.service, json, given.blobs), QueryPatience.of(conf))
     } yield answer
     reply.left.foreach(_.filter(_.code.startsWith("SW95")).foreach(warn))
     reply.toOption

@@ -79,7 +79,7 @@ private[rules] final class FusedFunctions(driver: WeldDriver, conf: SQLConf) {
 
   /** The service's reply. Why there is none is said beside why there is no kernel, when it is about annotated calls. */
   private def answer(node: ArrowEvalPythonExec, request: PipelineRequest) = {
-    val reply = driver.compiler.translate(request, SparkWeldConf.CompileTimeout.get(conf))
+    val reply = driver.compiler.translate(request, QueryPatience.of(conf))
     val known = RefusalTags.get(node)
     val added = reply.left.toSeq.flatten.filter(refusal => AboutCalls(refusal.code) && !known.contains(refusal))
     if (added.nonEmpty) RefusalTags.set(node, known ++ added)

@@ -54,7 +54,7 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
     val udfs = ScalarTwins.outermost(predicate)
     val found = for {
       request <- FunctionRequest.ofFilter("implied", udfs, predicate, ScalarTwins.columnsOf(Seq(child)), conf)
-      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
+      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
     } yield {
       val decoder = new ExpressionDecoder(request.column)
       try reply.path("bounds").elements().asScala.map(decoder.decode).toSeq

@@ -124,7 +124,7 @@ object JoinBounds extends Rule[LogicalPlan] with PredicateHelper {
     else {
       val found = for {
         request <- FunctionRequest.of("parts", udf, ScalarTwins.columnsOf(Seq(join)), conf, AttributeSet(others))
-        reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
+        reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
       } yield {
         val decoder = new ExpressionDecoder(request.column)
         try {

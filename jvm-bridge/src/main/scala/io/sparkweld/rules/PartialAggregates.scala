@@ -4,7 +4,7 @@ import java.util.HexFormat
 
 import scala.jdk.CollectionConverters._
 
-import io.sparkweld.{SparkWeldConf, WeldDriver}
+import io.sparkweld.WeldDriver
 import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.support.{Refusal, Rewritten}
 
@@ -39,7 +39,7 @@ private[rules] final class PartialAggregates(driver: WeldDriver, conf: SQLConf) 
       built <- FunctionRequest.ofAll("partial", scalars, below.output, conf)
       request = built.pipeline.request
       json = request.json.deepCopy().put("keys", aggregate.groupingExpressions.length)
-      reply <- driver.compiler.translate(new PipelineRequest(request.service, json, request.blobs), SparkWeldConf.CompileTimeout.get(conf))
+      reply <- driver.compiler.translate(new PipelineRequest(request.service, json, request.blobs), QueryPatience.of(conf))
     } yield {
       val rewritten = new Rewriting(aggregate, distinct, scalars, reply)
       rewritten.bySpark(built, below).getOrElse(rewritten.inPython(below.plan))

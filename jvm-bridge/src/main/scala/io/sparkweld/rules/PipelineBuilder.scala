@@ -5,7 +5,8 @@ import scala.jdk.CollectionConverters._
 
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
-import io.sparkweld.compile.{Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.SparkWeldConf
+import io.sparkweld.compile.{Digests, Frame, PipelineRequest, ServiceCommand}
 import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
@@ -39,7 +40,7 @@ final class PipelineBuilder(
   private val sources = mutable.HashMap.empty[ExprId, Source]
   private val inputs = mutable.LinkedHashMap.empty[Seq[Int], Input]
   private val blobs = mutable.ArrayBuffer.empty[Array[Byte]]
-  private val payloads = mutable.HashMap.empty[Seq[Byte], Int]
+  private val payloads = mutable.HashMap.empty[String, Int]
   private val includes = mutable.LinkedHashSet.empty[String]
   private val commands = mutable.LinkedHashSet.empty[ServiceCommand]
   private val names = mutable.LinkedHashSet.empty[String]
@@ -314,6 +315,7 @@ final class PipelineBuilder(
     }
     val rowwise =
       !seesBatchState && !maps && !filters && outputs.structs.isEmpty && (names.nonEmpty || !stages.isEmpty)
+    request.put(PipelineRequest.CpuMs, SparkWeldConf.CompileCpuTime.get(conf))
     request.put("filtered", filters).put("mayFilter", maps).put("rowwise", rowwise).put("regrouped", regrouped)
     request.set[ObjectNode]("conf", PipelineSettings.of(conf, rows))
     request.set[ObjectNode]("python", PipelineSettings.python(conf, includes))
@@ -327,7 +329,10 @@ final class PipelineBuilder(
     s"$name#${numbered - 1}"
   }
 
-  private def payload(command: Seq[Byte]): Int = payloads.getOrElseUpdate(command, blob(command.toArray))
+  private def payload(command: Seq[Byte]): Int = {
+    val bytes = Digests.arrayOf(command)
+    payloads.getOrElseUpdate(Digests.of(bytes), blob(bytes))
+  }
 
   private def blob(bytes: Array[Byte]): Int = {
     blobs += bytes

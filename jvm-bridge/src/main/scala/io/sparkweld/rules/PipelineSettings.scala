@@ -49,7 +49,7 @@ private[rules] object PipelineSettings {
     val python = Frame.newObject()
     val paths = python.putArray("includes")
     includes.foreach(paths.add)
-    val limit = math.min(SparkWeldConf.ModelFilesMaxBytes.get(conf), SparkWeldConf.CompileTimeout.get(conf) * Compiler.BytesPerMs)
+    val limit = math.min(SparkWeldConf.ModelFilesMaxBytes.get(conf), SparkWeldConf.CompileCpuTime.get(conf) * Compiler.BytesPerMs)
     if (limit > 0) {
       val files = python.putObject("files").put("limit", limit)
       files.put("folder", System.getProperty("user.dir")).put("jobFiles", SparkFiles.getRootDirectory())

@@ -2,7 +2,7 @@ package io.sparkweld.rules
 
 import java.util.HexFormat
 
-import io.sparkweld.{SparkWeldConf, WeldDriver}
+import io.sparkweld.WeldDriver
 import io.sparkweld.expressions.Moment2
 import io.sparkweld.support.{ExpressionDecoder, Refusal, Rewritten, UnsupportedExpression}
 
@@ -53,7 +53,7 @@ object Reductions {
   def of(udf: PythonUDAF, below: ArgumentPlan, kind: String, driver: WeldDriver, conf: SQLConf): Either[Seq[Refusal], Reductions] =
     for {
       request <- FunctionRequest.of("aggregate", below.scalar(udf), below.output, conf)
-      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
+      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
       what = if (kind == "window") "aggregated by Spark's own window operator" else "partial and final aggregation"
       record = Rewritten(udf.resultId.id, udf.name, kind, what, Rewritten.kept(reply), Rewritten.notes(reply))
       made <- read(below.scalar(udf), below, request, reply, record)

@@ -7,12 +7,16 @@ import io.sparkweld.compile.Lru
 import org.apache.hadoop.fs.FileStatus
 import org.apache.parquet.hadoop.ParquetFileReader
 import org.apache.parquet.hadoop.util.HadoopInputFile
+import org.apache.spark.NarrowDependency
+import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.expressions.Attribute
-import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.plans.logical.{Expand, Generate, Join, LogicalPlan}
 import org.apache.spark.sql.catalyst.plans.logical.statsEstimation.EstimationUtils
 import org.apache.spark.sql.classic.SparkSession
+import org.apache.spark.sql.execution.LogicalRDD
 import org.apache.spark.sql.execution.datasources.{HadoopFsRelation, LogicalRelation, PartitioningAwareFileIndex}
 import org.apache.spark.sql.execution.datasources.parquet.ParquetFileFormat
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 
 /**
@@ -20,6 +24,9 @@ import org.apache.spark.sql.internal.SQLConf
  * all pairs of rows, and a filter for one that all pass.
  */
 private[rules] object RowEstimate {
+  /** A pickled row of a few numbers. */
+  private val BytesPerRow = 20
+  private val HeldBytes = 1L << 20
   /** Rows of the Parquet files that were looked at last, by path, size and time. */
   private val footers = new Lru[(String, Long, Long), java.lang.Long](256)
 
@@ -32,6 +39,27 @@ private[rules] object RowEstimate {
     val below = if (plan.children.isEmpty) ofTable(plan, conf) else plan.children.map(of(_, conf)).max
     plan.maxRows.fold(below)(below.min(_))
   }
+
+  /** Rows of a plan that is sure to have few, by its tables; None where a table is not known or a node makes rows of its own. */
+  def atMost(plan: LogicalPlan): Option[BigInt] = {
+    val below = plan match {
+      case rdd: LogicalRDD => rdd.stats.rowCount.orElse(ofCollection(rdd.rdd))
+      case _: Generate | _: Expand => None
+      case leaf if leaf.children.isEmpty => Some(ofTable(leaf, leaf.conf)).filter(_ > 0).orElse(leaf.maxRows.map(BigInt(_)))
+      case other =>
+        val rows = other.children.map(atMost)
+        Option.when(rows.forall(_.nonEmpty))(rows.flatten).map(known => if (other.isInstanceOf[Join]) known.product else known.sum)
+    }
+    (below ++ plan.maxRows.map(BigInt(_))).minOption
+  }
+
+  /** Of an RDD over data that the driver holds, such as that of `createDataFrame`: bytes of pickles are more than rows. */
+  private def ofCollection(rdd: RDD[_]): Option[BigInt] =
+    try rdd.dependencies match {
+      case Seq(one: NarrowDependency[_]) => ofCollection(one.rdd)
+      case none if none.isEmpty => SparkInternals.heldBytes(rdd).filter(_ <= HeldBytes).map(bytes => BigInt(bytes / BytesPerRow))
+      case _ => None
+    } catch { case NonFatal(_) => None }
 
   /** How many groups the columns have, where the plan has statistics of each of them. */
   def groups(keys: Seq[Attribute], plan: LogicalPlan): Option[BigInt] = {

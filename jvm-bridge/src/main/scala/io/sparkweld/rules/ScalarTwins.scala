@@ -1,6 +1,6 @@
 package io.sparkweld.rules
 
-import io.sparkweld.{SparkWeldConf, WeldDriver}
+import io.sparkweld.WeldDriver
 import io.sparkweld.support.{ExpressionDecoder, Refusal, Rewritten, UnsupportedExpression}
 
 import org.apache.spark.sql.catalyst.expressions.{Left => _, Right => _, _}
@@ -19,7 +19,7 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
   def of(udf: PythonUDF, below: Seq[LogicalPlan]): Either[Seq[Refusal], Twin] =
     for {
       request <- FunctionRequest.of("twin", udf, columnsOf(below), conf)
-      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
+      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
       twin <- try {
         val result = new ExpressionDecoder(request.column).decode(reply.path("results").path(0))
         if (result.dataType != udf.dataType) throw new UnsupportedExpression(s"a result of type ${result.dataType.sql}")
@@ -56,7 +56,7 @@ final class ScalarTwins(driver: WeldDriver, conf: SQLConf) {
   def isIndependent(udf: PythonUDF, below: Seq[LogicalPlan]): Boolean =
     !udf.exists { case inside: PythonUDF => inside.evalType != EvalTypes.ScalarPandas; case _ => false } &&
       FunctionRequest.of("independent", udf, columnsOf(below), conf)
-      .flatMap(request => driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))).isRight
+      .flatMap(request => driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))).isRight
 }
 
 object ScalarTwins {

@@ -55,7 +55,7 @@ object UnreadArguments extends Rule[LogicalPlan] {
     val columns = general.children.flatMap(_.collect { case column: AttributeReference if values.contains(column) => column })
     val read = for {
       request <- FunctionRequest.of("reads", general, columns, conf)
-      reply <- driver.compiler.translate(request.pipeline.request, SparkWeldConf.CompileTimeout.get(conf))
+      reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
     } yield reply.path("inputs").elements().asScala.flatMap(name => request.column(name.asText).references.map(_.exprId)).toSet
     // One column stays, so that batches have a length.
     val unread = columns.filterNot(column => read.fold(_ => true, _.contains(column.exprId))).take(columns.size - 1)

@@ -143,7 +143,7 @@ private final class ChainRewriter(driver: WeldDriver) {
       case _ => expectedService(aggregate)
     }
     val request = loop.request(service, conf)
-    driver.compiler.compile(request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
+    driver.compiler.compile(request, Set.empty, QueryPatience.of(conf)) match {
       case Refused(refusals, _) => Left(refusals)
       case program: Compiled =>
         val types = loop.outputTypes.toArray
@@ -313,7 +313,7 @@ private final class ChainRewriter(driver: WeldDriver) {
         val regrouped = Regrouping.lastOf(nodes, child)
         val appConf = SparkInternals.sparkConf(nodes.head)
         val pipeline = new PipelineBuilder(nodes, child.output, service, conf, appConf, regrouped.nonEmpty).build()
-        driver.compiler.compile(pipeline.request, Set.empty, SparkWeldConf.CompileTimeout.get(conf)) match {
+        driver.compiler.compile(pipeline.request, Set.empty, QueryPatience.of(conf)) match {
           case Refused(refusals, _) => Left(refusals)
           case program: Compiled if regrouped.nonEmpty && program.batchwise.nonEmpty =>
             Right(inSparkBatches(nodes, child, regrouped.get, program.batchwise.get))

@@ -39,6 +39,8 @@ final class ExpressionCodec(
     case GetStructField(attribute: Attribute, ordinal, _) => field(attribute, ordinal)
     case Alias(child, _) => encode(child)
     case literal: Literal => encodeLiteral(literal)
+    case InSet(_, elements) if elements.size > MostValues => throw new UnsupportedExpression(f"a list of ${elements.size}%,d values")
+    case In(_, elements) if elements.size > MostValues => throw new UnsupportedExpression(f"a list of ${elements.size}%,d values")
     case InSet(value, elements) =>
       val members = elements.toSeq.map(Literal(_, value.dataType)).sortBy(m => (m.value == null, String.valueOf(m.value)))
       encode(In(value, members))
@@ -114,6 +116,7 @@ final class ExpressionCodec(
       case (value: Boolean, BooleanType) => node.put("value", value)
       case (value: Double, DoubleType) => node.put("value", java.lang.Double.toHexString(value))
       case (value: Float, FloatType) => node.put("value", java.lang.Double.toHexString(value.toDouble))
+      case (text: UTF8String, _) if text.numBytes > MostText => throw new UnsupportedExpression(f"a literal of ${text.numBytes}%,d bytes")
       case (text: UTF8String, _) if !text.isValid => throw new UnsupportedExpression("a literal that is no valid UTF-8")
       case (value, _) => node.put("value", value.toString)
     }
@@ -122,6 +125,10 @@ final class ExpressionCodec(
 }
 
 object ExpressionCodec {
+  /** Literals go to the service as text, once for each question; larger ones take longer to send than a kernel wins back. */
+  private val MostText = 1 << 20
+  private val MostValues = 10000
+
   private val mapper = new com.fasterxml.jackson.databind.ObjectMapper()
 
   /** The types of a kernel's columns. */

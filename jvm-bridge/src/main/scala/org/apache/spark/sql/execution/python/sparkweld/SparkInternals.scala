@@ -11,6 +11,7 @@ import org.apache.spark.{JobArtifactSet, QueryContext, SparkConf, SparkContext, 
 import org.apache.spark.SparkUnsupportedOperationException
 import org.apache.spark.api.python.{ChainedPythonFunctions, PythonEvalType, PythonException, PythonFunction, PythonUtils, SimplePythonFunction}
 import org.apache.spark.broadcast.Broadcast
+import org.apache.spark.rdd.{ParallelCollectionRDD, RDD}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedArgumentExpression, PythonUDF}
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
@@ -48,6 +49,20 @@ object SparkInternals {
   def forgetHere(broadcast: Broadcast[_]): Unit = {
     val environment = SparkEnv.get
     if (environment.executorId != SparkContext.DRIVER_IDENTIFIER) environment.blockManager.removeBroadcast(broadcast.id, tellMaster = true)
+  }
+
+  /** Bytes of the pickles that an RDD of the driver's own data holds, as Python's `parallelize` makes it; None for any other. */
+  def heldBytes(rdd: RDD[_]): Option[Long] = rdd match {
+    case held: ParallelCollectionRDD[_] =>
+      val field = classOf[ParallelCollectionRDD[_]].getDeclaredField("data")
+      field.setAccessible(true)
+      field.get(held) match {
+        case data: scala.collection.Seq[_] =>
+          val sizes = data.map { case bytes: Array[Byte] => bytes.length.toLong; case _ => Long.MinValue }
+          Option.when(sizes.forall(_ >= 0))(sizes.sum)
+        case _ => None
+      }
+    case _ => None
   }
 
   /** Throws TaskKilledException when the task was killed. */

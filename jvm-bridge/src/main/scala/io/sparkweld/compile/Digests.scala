@@ -1,0 +1,36 @@
+package io.sparkweld.compile
+
+import java.lang.ref.WeakReference
+import java.security.MessageDigest
+import java.util.HexFormat
+
+/**
+ * SHA-256 of payloads, computed once for each object: the rules ask for that of a function of megabytes ten times a query. Whoever
+ * makes a payload must not change it.
+ */
+object Digests {
+  private val arrays = new Lru[Same, String](1024)
+  private val commands = new Lru[Same, Array[Byte]](256)
+
+  def of(bytes: Array[Byte]): String = {
+    val key = new Same(bytes)
+    arrays.get(key).getOrElse {
+      val made = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes))
+      arrays.put(key, made)
+      made
+    }
+  }
+
+  /** The bytes of a command, the same array each time while the cache has room. */
+  def arrayOf(command: Seq[Byte]): Array[Byte] = commands.getOrElseUpdate(new Same(command), command.toArray)
+
+  /** An object as a key, by identity, which does not keep it alive. */
+  private final class Same(of: AnyRef) {
+    private val held = new WeakReference(of)
+    override val hashCode: Int = System.identityHashCode(of)
+    override def equals(other: Any): Boolean = other match {
+      case same: Same => (same eq this) || (held.get != null && (held.get eq same.held.get))
+      case _ => false
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package io.sparkweld.rules
+
+import io.sparkweld.SparkWeldConf
+import io.sparkweld.compile.Patience
+
+import org.apache.spark.sql.catalyst.expressions.{Alias, Expression, PythonFuncExpression, ScalaUDF}
+import org.apache.spark.sql.catalyst.plans.QueryPlan
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.execution.SparkPlan
+import org.apache.spark.sql.internal.SQLConf
+
+/** The patience of the query that `plan` belongs to. */
+private final class QueryPatience(plan: QueryPlan[_], conf: SQLConf) extends Patience {
+  private lazy val rows: Option[BigInt] = plan match {
+    case logical: LogicalPlan => RowEstimate.atMost(logical)
+    case physical: SparkPlan => physical.logicalLink.flatMap(RowEstimate.atMost)
+    case _ => None
+  }
+
+  override lazy val tiny: Boolean = rows.exists(_ <= SparkWeldConf.TinyRows.get(conf))
+
+  override lazy val calls: Set[Long] = plan match {
+    case logical: LogicalPlan => callsOf[LogicalPlan](logical)
+    case physical: SparkPlan => callsOf[SparkPlan](physical)
+    case _ => Set.empty
+  }
+
+  private def callsOf[T <: QueryPlan[T]](of: T): Set[Long] =
+    of.collectWithSubqueries { case node => node.expressions.flatMap(QueryPatience.callsIn(_)) }.flatten.toSet
+
+  override def waitMs: Long =
+    if (tiny || QueryPatience.last.get.exists(calls(_))) 0L
+    else {
+      val timeout = SparkWeldConf.CompileTimeout.get(conf)
+      if (SparkWeldConf.TinyRows.get(conf) <= 0) timeout
+      else rows.fold(timeout)(known => (known / QueryPatience.RowsPerMs).min(timeout).toLong)
+    }
+
+  override def gaveUp(): Unit = QueryPatience.last.set(calls)
+}
+
+/** A rule that asks the compile service, with the patience of the plan that it gets. */
+private[sparkweld] final class Patient[T <: QueryPlan[T]](rule: Rule[T]) extends Rule[T] {
+  override val ruleName: String = rule.ruleName
+
+  override def apply(plan: T): T = QueryPatience.during(new QueryPatience(plan, conf))(rule(plan))
+}
+
+private[rules] object QueryPatience {
+  /** Python works on a thousand rows in a millisecond, or a hundred times slower. Half of what that takes may be lost in waiting. */
+  private val RowsPerMs = 2
+  private val current = new ThreadLocal[Option[Patience]] { override def initialValue(): Option[Patience] = None }
+  /** The calls of the query that this thread planned when it last waited in vain. */
+  private val last = new ThreadLocal[Set[Long]] { override def initialValue(): Set[Long] = Set.empty }
+
+  /** That of the rule that runs. */
+  def of(conf: SQLConf): Patience = current.get.getOrElse(Patience.upTo(SparkWeldConf.CompileTimeout.get(conf)))
+
+  def during[T](patience: Patience)(body: => T): T = {
+    val before = current.get
+    current.set(Some(patience))
+    try body
+    finally current.set(before)
+  }
+
+  /** Python functions have a number for each call; functions of Spark's ML library are known by the columns that they make. */
+  private def callsIn(expression: Expression): Seq[Long] = expression.collect {
+    case function: PythonFuncExpression => function.resultId.id
+    case alias @ Alias(_: ScalaUDF, _) => alias.exprId.id
+  }
+}

@@ -1,0 +1,41 @@
+"""Payloads that requests name by digest, kept for the next request about the same functions.
+
+To plan a query the JVM asks several things about each of its functions, and again for each query that has them. A function may
+hold a table of megabytes, which is sent once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from udf_compiler.bounded import Bounded
+from udf_compiler.protocol import Message
+
+#: Payloads kept. Spark puts those past 1 MB into broadcasts, so that a few hundred of the largest find room.
+MAX_BLOBS = 4096
+MAX_BLOB_BYTES = 128 << 20
+
+
+class MissingBlobs(Exception):
+    """The request names payloads that are kept no longer: it has to come again with all of them."""
+
+
+class BlobStore:
+    """Payloads by digest. What one request needs is never dropped before it is answered."""
+
+    def __init__(self) -> None:
+        self._kept: Bounded[bytes] = Bounded(MAX_BLOBS, MAX_BLOB_BYTES)
+
+    def complete(self, message: Message) -> Message:
+        """The message with all of its payloads: those sent with it, and those kept. Raises MissingBlobs."""
+        digests = message.header.get("digests")
+        if digests is None:
+            return message
+        sent = {digests[at]: blob for at, blob in zip(message.header["sent"], message.blobs, strict=True)}
+        found = [sent[digest] if digest in sent else self._kept.get(digest) for digest in digests]
+        for digest, blob in sent.items():
+            self._kept.put(digest, blob, len(blob))
+        blobs = tuple(blob for blob in found if blob is not None)
+        if len(blobs) < len(found):
+            raise MissingBlobs
+        return replace(message, blobs=blobs)
