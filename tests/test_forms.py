@@ -6,11 +6,16 @@ import itertools
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
 from sparkweld.ir import evaluate, parse_program
 from sparkweld.ir.ops import Optional
 from tests.helpers.compile_requests import call, column, payload, python_step, request, udf
+from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, inputs_of, spark_name
+from tests.helpers.generated import number_cases, series_cases, time_cases
 from udf_compiler.pipeline import compile_pipeline
 
 EDGES = {
@@ -151,3 +156,47 @@ def test_a_column_of_an_expression_is_of_the_forms_of_its_columns():
 def test_nobody_asks_where_the_batches_are_those_of_spark():
     given = request(python_step(r=udf(0, column("x", "long"), returns="string")), inputs={"x": "long"})
     assert compile_pipeline(given, [payload(lambda x: x.astype(str))])["batchwise"] is None
+
+
+def asked(case, inputs, nulls):
+    """The reply for a generated function, in the form for batches with NULLs in `nulls`."""
+    always = [name for name, type in inputs.items() if type not in TWO_FORMS]
+    called = udf(0, *(column(name, type) for name, type in inputs.items()), returns=spark_name(case.returns))
+    given = request(python_step(r=called), inputs=inputs, nullable_state=[*nulls, *always])
+    return compile_pipeline({**given, "regrouped": True}, [payload(case.function, case.returns)])
+
+
+def rows_of(reply, batch):
+    program = parse_program(reply["program"], reply["blocks"])
+    found = evaluate(program, inputs_of(program, batch), batch.num_rows)
+    made = found.columns[program.outputs[0]]
+    values, valid = made if isinstance(made, Optional) else (made, np.ones(batch.num_rows, bool))
+    arrays = (np.broadcast_to(array, batch.num_rows) for array in (values, valid))
+    return ["flagged" if flag else (repr(v) if ok else "NULL") for v, ok, flag in zip(*arrays, found.flagged, strict=True)]
+
+
+@seed(7)
+@settings(max_examples=30, deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+@given(st.data())
+def check_generated(proved, data):
+    case = data.draw(st.sampled_from((number_cases, series_cases, time_cases)))(data.draw)
+    schema = case.batches[0].schema
+    inputs = {name: TYPE_NAMES[str(type)] for name, type in zip(schema.names, schema.types, strict=True)}
+    states = [name for name, type in inputs.items() if type in TWO_FORMS]
+    reply = asked(case, inputs, ())
+    if not states or reply["status"] != "ok" or reply["batchwise"]:
+        return
+    table = pa.Table.from_batches([batch for batch in case.batches if batch.schema == schema])
+    complete = np.logical_and.reduce([np.asarray(table[name].is_valid()) for name in states])
+    (batch,) = table.filter(pa.array(complete)).combine_chunks().to_batches()
+    expected = rows_of(reply, batch)
+    for count in range(1, len(states) + 1):
+        for nulls in itertools.combinations(states, count):
+            assert rows_of(asked(case, inputs, nulls), batch) == expected, f"{case.source}\nNULLs in {nulls}"
+    proved.append(case.source)
+
+
+def test_generated_functions_that_are_proved_give_equal_rows():
+    proved: list[str] = []
+    check_generated(proved)
+    assert len(proved) >= 3

@@ -114,12 +114,12 @@ def _checked(made: Callable[[Draw], Case]) -> Callable[[Draw], tuple[str, Compar
     return check
 
 
-def _numbers(draw: Draw) -> Case:
+def number_cases(draw: Draw) -> Case:
     drawn = draw(functions())
     return _of_numbers(Case(f"f = {drawn.source}", (), DoubleType()), drawn.types)
 
 
-def _series(draw: Draw) -> Case:
+def series_cases(draw: Draw) -> Case:
     drawn = draw(series_functions())
     return _of_numbers(Case(drawn.source, (), DoubleType()), drawn.types)
 
@@ -133,7 +133,7 @@ def _of_numbers(case: Case, types: tuple[str, ...]) -> Case:
 
 def _declared(draw: Draw) -> Case:
     """A function of any kind whose results are declared as something else."""
-    case = draw(st.sampled_from((_numbers, _texts, _times, _rows, _python)))(draw)
+    case = draw(st.sampled_from((number_cases, _texts, time_cases, _rows, _python)))(draw)
     return replace(case, returns=draw(st.sampled_from(DECLARED)))
 
 
@@ -142,7 +142,7 @@ def _texts(draw: Draw) -> Case:
     return replace(case, returns=_returned(case.function, case.batches[-1]))
 
 
-def _times(draw: Draw) -> Case:
+def time_cases(draw: Draw) -> Case:
     zone = draw(st.sampled_from(("timestamp", "timestamp_ntz")))
     case = Case(f"f = {draw(time_functions()).source}", time_batches(zone), StringType())
     return replace(case, returns=_returned(case.function, case.batches[-1], zone))
@@ -197,7 +197,7 @@ def _python(draw: Draw) -> Case:
 
 def _chained(draw: Draw) -> Case:
     """A pandas UDF over the result of another, whose declared type does not count."""
-    case = _numbers(draw)
+    case = number_cases(draw)
     outer = draw(functions()).source
     names = outer.partition(":")[0].removeprefix("lambda ").split(", ")
     called = f"def f_g(*columns):\n    made = f(*columns)\n    return g({', '.join('made' for _ in names)})"
@@ -259,10 +259,10 @@ def _result_of(function: Callable[..., Any], element: pa.DataType) -> DataType:
 FAMILIES = {
     family.name: family
     for family in (
-        Family("numbers", _checked(_numbers), 0.6),
-        Family("series", _checked(_series), 0.4),
+        Family("numbers", _checked(number_cases), 0.6),
+        Family("series", _checked(series_cases), 0.4),
         Family("texts", _checked(_texts), 0.6),
-        Family("times", _checked(_times), 0.6),
+        Family("times", _checked(time_cases), 0.6),
         Family("applied", _checked(_applied), 0.5),
         Family("rows", _checked(_rows), 0.5),
         Family("loops", _checked(_loops), 0.4),
