@@ -8,7 +8,7 @@ import pytest
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.ops import Optional
-from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.compile_requests import column, literal, payload, python_step, request, udf
 from udf_compiler.aggregates import compile as compile_module
 from udf_compiler.aggregates import compile_aggregate
 from udf_compiler.aggregates.compile import _Compiler
@@ -140,6 +140,13 @@ def test_other_uses_of_booleans_with_nulls_are_refused(source):
     made["inputs"][0]["nullable"] = True
     with pytest.raises(Refusal, match="SW102|SW25|SW26"):
         compile_aggregate(made, blobs)
+
+
+@pytest.mark.parametrize("function", [lambda v: v.sum(), lambda v: v.mean(), lambda v: v.count() * 2.0])
+def test_a_constant_argument_is_a_group_of_it(function):
+    made = request(python_step(r=udf(0, literal(1.5, "double"), returns="double", evalType=202)))
+    reply = compile_aggregate({**made, "inputs": []}, [payload(function)])
+    assert reply["status"] == "ok"
 
 
 def test_weighted_means_take_two_columns():

@@ -53,7 +53,7 @@ class AggregateKind(Protocol):
         raises), and the type of the result for messages."""
         ...
 
-    def real(self, traced: Any, columns: Mapping[str, Array]) -> Any:
+    def real(self, traced: Any, columns: Mapping[str, Array], rows: int) -> Any:
         """The object that a traced argument stands for."""
         ...
 
@@ -78,13 +78,13 @@ class PandasAggregate:
             raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))
         return column_of_result(groups.loop, TracedSeries(groups.loop, result.value, result.dtype), to, place), str(result.dtype)
 
-    def real(self, traced: Any, columns: Mapping[str, Array]) -> Any:
+    def real(self, traced: Any, columns: Mapping[str, Array], rows: int) -> Any:
         if isinstance(traced, TracedFrame):
-            return pd.DataFrame({name: self.real(s, columns) for name, s in traced.series.items()})
+            return pd.DataFrame({name: self.real(s, columns, rows) for name, s in traced.series.items()})
         values = values_of(traced.loop, columns)
-        array = rows_of(values, traced.value, columns)
+        array = rows_of(values, traced.value, rows)
         if isinstance(traced, ObjectBools):
-            valid = rows_of(values, traced.valid, columns)
+            valid = rows_of(values, traced.valid, rows)
             return pd.Series([bool(v) if known else None for v, known in zip(array, valid, strict=True)], dtype=object)
         assert isinstance(traced, TracedSeries)
         return pd.Series(array.copy())
@@ -112,10 +112,10 @@ class ArrowAggregate:
         cast = trace(lambda: safe_cast(scalar, SPARK_TYPES[to], f"the conversion to {to}"), (), loop=groups.loop, place=place)
         return cast.whole(), str(ARROW_TYPES[scalar.value.type])
 
-    def real(self, traced: Any, columns: Mapping[str, Array]) -> Any:
+    def real(self, traced: Any, columns: Mapping[str, Array], rows: int) -> Any:
         values = values_of(traced.loop, columns)
-        array = rows_of(values, traced.value, columns)
-        mask = None if traced.valid is None else ~rows_of(values, traced.valid, columns)
+        array = rows_of(values, traced.value, rows)
+        mask = None if traced.valid is None else ~rows_of(values, traced.valid, rows)
         return pa.array(array.copy(), ARROW_TYPES[traced.value.type], mask=mask)
 
     def scalar(self, given: Any) -> Any:
@@ -131,10 +131,8 @@ def values_of(loop: LoopBuilder, columns: Mapping[str, Array]) -> list[Array]:
     return values
 
 
-def rows_of(values: Sequence[Array], value: Value, columns: Mapping[str, Array]) -> np.ndarray:
-    """A plain value of every row."""
-    first = next(iter(columns.values()))
-    rows = len(first.values if isinstance(first, Optional) else first)
+def rows_of(values: Sequence[Array], value: Value, rows: int) -> np.ndarray:
+    """A plain value of every row. Of constant arguments there is no column that says how many."""
     found = values[value.id]
     return np.broadcast_to(found.values if isinstance(found, Optional) else found, rows)
 

@@ -93,8 +93,8 @@ def probe(
         columns = {i.name: _column(i.type, rows, rng, own) for i in form.rows.inputs}
         for traced in (*args, *kwargs.values()):
             _complete(traced, columns, rows, rng, own)
-        positional = [kind.real(a, columns) for a in args]
-        named = {name: kind.real(a, columns) for name, a in kwargs.items()}
+        positional = [kind.real(a, columns, rows) for a in args]
+        named = {name: kind.real(a, columns, rows) for name, a in kwargs.items()}
         expected, errors = evaluate_form(form, columns, rows)
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
