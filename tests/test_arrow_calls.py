@@ -202,7 +202,7 @@ def test_a_chain_of_functions_and_captured_constants():
         (lambda x: pc.utf8_lower(x), "SW262"),
         (lambda x: pc.utf8_title(x), "SW251"),
         (lambda x: pc.cast(x, pa.string()), "SW251"),
-        (lambda x: pc.nothing(x), "SW252"),
+        (lambda x: pc.nothing(x), "SW261"),
         (lambda x: pa.array(x.to_pylist()), "SW251"),
         (lambda x: x if len(x) > 3 else pc.add(x, 1.0), "SW259"),
         (lambda x: x if pc.less(x, 0.0) else x, "SW253"),

@@ -58,7 +58,7 @@ def test_lists_of_strings():
         (lambda a: pc.fill_null(a, 0), ARRAY, "SW262"), (lambda a: pc.list_element(a, -1), "double", "SW252"),
         (lambda a: pc.list_slice(a, 2, 1), ARRAY, "SW252"), (lambda a: pc.list_slice(a, 0, 4, 2), ARRAY, "SW262"),
         (lambda a: pc.if_else(pc.is_null(a), a, a), ARRAY, "SW262"), (lambda a: pc.list_value_length(a), ARRAY, "SW226"),
-        (lambda a: a.nope, "double", "SW252"), (lambda a: pc.list_element(pc.list_value_length(a), 0), "double", "SW262"),
+        (lambda a: a.nope, "double", "SW261"), (lambda a: pc.list_element(pc.list_value_length(a), 0), "double", "SW262"),
     ],
 )  # fmt: skip
 def test_what_is_refused_of_lists(function, returns, code):

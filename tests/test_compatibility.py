@@ -43,7 +43,7 @@ def test_all_types_and_states_are_asked_for():
         ("s // t", LONG, "=*"),
         ("np.exp(s)", DOUBLE, "~4 ULP"),
         ("s.mean()", DOUBLE, "SW250"),
-        ("s.no_such_name", DOUBLE, "SW252"),
+        ("s.no_such_name", DOUBLE, "SW261"),
         ("s", Column("boolean", "nullable"), "="),
         ("3", DOUBLE, "SW106"),
     ],

@@ -165,7 +165,7 @@ def test_explain_for_given_types():
 
 def test_a_verdict_does_not_blame_the_function_for_the_types():
     verdict = examine(lambda a: a.no_such_accessor, DoubleType(), SCALAR)
-    assert verdict.row_local is None and "none of these compiles" in str(verdict) or verdict.refusal["code"] == "SW252"
+    assert verdict.row_local is None and "none of these compiles" in str(verdict) or verdict.refusal["code"] == "SW261"
     verdict = examine(lambda s: s.fillna(0).astype("int64") & 3, LongType(), SCALAR)
     assert verdict.row_local
 

@@ -72,8 +72,7 @@ def test_a_wrong_translation_is_refused(table, entry, wrong, function, monkeypat
 
 
 def test_a_wrong_dtype_is_refused(monkeypatch):
-    monkeypatch.setitem(series_methods.METHODS, "abs", lambda s: s.astype("float64").abs_())
-    monkeypatch.setitem(series_methods.METHODS, "abs_", series_methods.abs_)
+    monkeypatch.setitem(series_methods.METHODS, "abs", lambda s: series_methods.abs_(s.astype("float64")))
     reply = compiled(lambda a: a.abs(), inputs={"a": "integer"})
     assert refusals(reply) == ["SW233"] and "int32" in reply["refusals"][0]["message"]
 

@@ -121,10 +121,10 @@ REFUSED = [
     ("id(W)", "SW215"),
     ("hash(W.base)", "SW215"),
     ("vars(f)", "SW215"),
-    ("a.value", "SW252"),
-    ("a.loop.guards.clear()", "SW252"),
-    ("getattr(a, 'kind')", "SW252"),
-    ("a.values.columns", "SW252"),
+    ("a.value", "SW261"),
+    ("a.loop.guards.clear()", "SW261"),
+    ("getattr(a, 'kind')", "SW261"),
+    ("a.values.columns", "SW261"),
     ("a.values._binary", "SW252"),
 ]  # fmt: skip
 

@@ -200,7 +200,7 @@ def test_a_struct_of_results(function, eval_type):
 
 
 def test_structs_that_are_refused():
-    assert codes(struct_reply(lambda r: r.b, 101)) == ["SW262"]
+    assert codes(struct_reply(lambda r: r.b, 101)) == ["SW261"]
     assert codes(struct_reply(lambda r: r.count(1), 101)) == ["SW251"]
     assert codes(struct_reply(lambda r: r[r.a], 101)) == ["SW262"]
     assert codes(struct_reply(lambda r: r, 101)) == ["SW293"]

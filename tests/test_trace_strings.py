@@ -193,7 +193,7 @@ REFUSED = [
     ("a.str.partition(',').columns", "SW270"),
     ("a.str.cat()", "SW250"),
     ("a.str.cat([a.str.len()])", "SW262"),
-    ("a.str.nothing()", "SW252"),
+    ("a.str.nothing()", "SW261"),
     ("a.str.len().str.upper()", "SW270"),
     ("a.str.contains('a', na=1)", "SW262"),
     ("a.str.contains('(')", "SW252"),

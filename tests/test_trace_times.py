@@ -212,7 +212,7 @@ REFUSED = [
     ("a.dt.tz_localize('UTC').dt.tz_localize('UTC')", "datetime", "SW276"),
     ("a.dt.tz_localize(5)", "datetime", "SW276"),
     ("a.dt.tz_localize('Nowhere/Land')", "datetime", "SW252"),
-    ("a.dt.nonsense", "datetime", "SW252"),
+    ("a.dt.nonsense", "datetime", "SW261"),
     ("a.dt", "f64", "SW252"),
     ("a.dt.year", "date", "SW252"),
     ("a.dt.floor('ME')", "datetime", "SW252"),

@@ -14,6 +14,7 @@ import numpy as np
 from udf_compiler.bytecode import Use
 from udf_compiler.plain_data import Snapshot, is_scalar
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.values import Traced
 
 CACHES: tuple[type, ...] = (functools._lru_cache_wrapper,)
@@ -21,8 +22,13 @@ CACHES: tuple[type, ...] = (functools._lru_cache_wrapper,)
 _CONTAINERS: dict[type, Callable[[Any], list[Any]]] = {list: list, tuple: list, dict: lambda x: [*x, *x.values()]}
 
 
-class Cached:
+class Cached(StandIn):
     """Calls `function`, the checked copy, once for equal arguments. Refuses SW610."""
+
+    __slots__ = ("_function", "_results", "_snapshot", "_use")
+    what = "cached function"
+    stands_for = functools._lru_cache_wrapper
+    of_instances = frozenset({"cache_parameters"})
 
     def __init__(self, function: Callable[..., Any], use: Use, snapshot: Snapshot) -> None:
         self._function, self._use, self._snapshot = function, use, snapshot

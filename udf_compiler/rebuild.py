@@ -31,7 +31,7 @@ from udf_compiler.plain_data import Snapshot, copy_array, copy_container, copy_d
 from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
 from udf_compiler.scalar.patterns import PatternConstant
 from udf_compiler.trace.session import current
-from udf_compiler.trace.values import is_hidden
+from udf_compiler.trace.stand_ins import StandIn, attribute_for_user
 
 #: Objects that a stand-in may replace.
 _CODE_TYPES = (
@@ -207,9 +207,14 @@ class Rebuilder:
             code = refused_attribute(name)
             if code is not None:
                 self.lazily(functools.partial(_refuse, self.here(name), code))
-            if is_hidden(owner, name):
-                return owner.__getattr__(name)
-            return access(owner, name, *default)
+            if access is hasattr:
+                return _has(owner, name)
+            try:
+                return attribute_for_user(owner, name)
+            except AttributeError:
+                if len(default) != 1:
+                    raise
+                return default[0]
 
         return checked
 
@@ -259,48 +264,66 @@ class Rebuilder:
         self._done[id(original)] = (original, copy)
 
 
-class ModuleView:
+class ModuleView(StandIn):
     """A user module as the copy sees it: reading an attribute rebuilds it, and nothing can be written."""
 
-    __slots__ = ("__module", "__rebuilder")
+    __slots__ = ("_rebuilder", "stands_for")
+    what = "module"
 
     def __init__(self, rebuilder: Rebuilder, module: types.ModuleType) -> None:
-        object.__setattr__(self, "_ModuleView__rebuilder", rebuilder)
-        object.__setattr__(self, "_ModuleView__module", module)
+        object.__setattr__(self, "_rebuilder", rebuilder)
+        object.__setattr__(self, "stands_for", module)
+
+    def _more_names(self) -> Any:
+        return _Submodules(self.stands_for)
 
     def __getattr__(self, name: str) -> Any:
-        module = self.__module
-        use = self.__rebuilder.here(f"{module.__name__}.{name}")
-        return self.__rebuilder.lazily(lambda: self.__rebuilder.value(_attribute(module, name), use))
+        module, rebuilder = self.stands_for, self._rebuilder
+        use = rebuilder.here(f"{module.__name__}.{name}")
+        return rebuilder.lazily(lambda: rebuilder.value(_attribute(module, name), use))
 
     def __setattr__(self, name: str, value: object = None) -> None:
-        use = self.__rebuilder.here(f"{self.__module.__name__}.{name}")
-        self.__rebuilder.lazily(functools.partial(_refuse, use, "SW217"))
+        use = self._rebuilder.here(f"{self.stands_for.__name__}.{name}")
+        self._rebuilder.lazily(functools.partial(_refuse, use, "SW217"))
 
     __delattr__ = __setattr__
 
 
-class BroadcastView:
+class BroadcastView(StandIn):
     """A Broadcast as the copy sees it: its value, read and rebuilt when asked for, and nothing else."""
 
-    __slots__ = ("__rebuilder", "__variable")
+    __slots__ = ("_rebuilder", "_variable")
+    what = "Broadcast"
+    stands_for = Broadcast
+    visible = frozenset({"value"})
 
     def __init__(self, rebuilder: Rebuilder, variable: Broadcast[Any]) -> None:
-        object.__setattr__(self, "_BroadcastView__rebuilder", rebuilder)
-        object.__setattr__(self, "_BroadcastView__variable", variable)
+        object.__setattr__(self, "_rebuilder", rebuilder)
+        object.__setattr__(self, "_variable", variable)
 
     @property
     def value(self) -> Any:
-        use = self.__rebuilder.here("the value of a broadcast variable")
-        return self.__rebuilder.lazily(lambda: self.__rebuilder.value(read_broadcast(self.__variable), use))
+        rebuilder, variable = self._rebuilder, self._variable
+        use = rebuilder.here("the value of a broadcast variable")
+        return rebuilder.lazily(lambda: rebuilder.value(read_broadcast(variable), use))
 
     def __getattr__(self, name: str) -> Any:
-        self.__rebuilder.lazily(functools.partial(_refuse, self.__rebuilder.here(f"Broadcast.{name}"), "SW215"))
+        self._rebuilder.lazily(functools.partial(_refuse, self._rebuilder.here(f"Broadcast.{name}"), "SW215"))
 
     def __setattr__(self, name: str, value: object = None) -> None:
-        self.__rebuilder.lazily(functools.partial(_refuse, self.__rebuilder.here(f"Broadcast.{name}"), "SW217"))
+        self._rebuilder.lazily(functools.partial(_refuse, self._rebuilder.here(f"Broadcast.{name}"), "SW217"))
 
     __delattr__ = __setattr__
+
+
+class _Submodules:
+    """The names of a package's modules, of which some are not imported yet."""
+
+    def __init__(self, module: types.ModuleType) -> None:
+        self._module = module
+
+    def __contains__(self, name: str) -> bool:
+        return hasattr(self._module, "__path__") and importlib.util.find_spec(f"{self._module.__name__}.{name}") is not None
 
 
 def _attribute(module: types.ModuleType, name: str) -> Any:
@@ -311,6 +334,14 @@ def _attribute(module: types.ModuleType, name: str) -> Any:
         except ModuleNotFoundError:
             pass  # the AttributeError below is what the worker raises
     return getattr(module, name)
+
+
+def _has(owner: Any, name: str) -> bool:
+    try:
+        attribute_for_user(owner, name)
+    except AttributeError:
+        return False
+    return True
 
 
 def _refuse(use: Use, code: str) -> NoReturn:

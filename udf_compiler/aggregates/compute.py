@@ -161,6 +161,8 @@ class PythonScalar(Traced):
     __slots__ = ("scalar", "shared")
     what = "Python value of a reduction"
     python_kind = "float"  # what is no float has no operators
+    stands_for = float
+    exact = False  # it may be None
 
     def __init__(self, scalar: TracedArrow) -> None:
         self.scalar, self.shared = scalar, True

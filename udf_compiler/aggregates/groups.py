@@ -131,7 +131,17 @@ class GroupScalar(Traced):
         self.loop, self.value, self.dtype, self.shared = loop, value, value.type.dtype, True
         self.weak, self.bound = weak, bound
 
+    @property  # type: ignore[override]
+    def stands_for(self) -> type:
+        """The class of the scalar, which user code sees as its class."""
+        python = {"b": bool, "i": int, "f": float}.get(self.dtype.kind, object)
+        return python if self.weak else self.dtype.type
+
+    __class__ = stands_for  # type: ignore[assignment]
+
     def __getattr__(self, name: str) -> Any:
+        if name == "dtype" and not self.weak:
+            return self.dtype
         if name == "round" and not self.weak:
             return lambda decimals=0: self.__round__(decimals)
         if name == "item" and self.dtype.kind in "if":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+import pandas as pd
+
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64
 from udf_compiler.aggregates.groups import GroupScalar
@@ -17,6 +19,7 @@ class ObjectBools(Traced):
 
     __slots__ = ("column", "loop", "shared", "valid", "value")
     what = "boolean Series with None"
+    stands_for = pd.Series
 
     def __init__(self, loop: LoopBuilder, value: Value, column: str) -> None:
         self.loop, self.column, self.shared = loop, column, True

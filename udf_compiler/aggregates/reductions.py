@@ -223,6 +223,7 @@ class GroupPart(Traced):
 
     __slots__ = ("part", "series", "shared")
     what = "part of a Series"
+    stands_for = pd.Series
 
     def __init__(self, series: TracedSeries, part: Value) -> None:
         self.series, self.part, self.shared = series, part, True

@@ -15,7 +15,7 @@ from sparkweld.ir.types import BOOL, DATE, F32, F64, I32, STR, Type
 from udf_compiler.trace.constants import ConstantDate
 from udf_compiler.trace.dates import days
 from udf_compiler.trace.lower import run_prototype
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced, raw
 
 
@@ -29,6 +29,7 @@ class TracedArrow(Traced):
 
     __slots__ = ("loop", "shared", "valid", "value")
     what = "Array"
+    exact = False  # it is a DoubleArray or the like
 
     loop: LoopBuilder
     value: Value
@@ -41,6 +42,12 @@ class TracedArrow(Traced):
     def of(loop: LoopBuilder, value: Value) -> TracedArrow:
         """The Array of a column's value, nullable or not."""
         return TracedArrow(loop, loop.value_of(value), loop.is_valid(value) if value.type.nullable else None)
+
+    @property  # type: ignore[override]
+    def stands_for(self) -> type:
+        """In the loop over groups, a Scalar of each."""
+        groups = current().groups
+        return pa.Scalar if groups is not None and self.loop is groups.loop else pa.Array
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:

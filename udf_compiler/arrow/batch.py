@@ -12,6 +12,7 @@ from sparkweld.ir import LoopBuilder
 from sparkweld.ir.types import BOOL
 from udf_compiler.arrow.array import TracedArrow
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 from udf_compiler.trace.values import Traced, moved, raw
 
 
@@ -20,6 +21,7 @@ class TracedBatch(Traced):
 
     __slots__ = ("fields", "loop", "shared")
     what = "RecordBatch"
+    stands_for = pa.RecordBatch
 
     loop: LoopBuilder
     fields: tuple[tuple[str, TracedArrow], ...]
@@ -37,8 +39,6 @@ class TracedBatch(Traced):
             return lambda *args, **kwargs: METHODS[name](self, *args, **kwargs)
         if name in PROPERTIES:
             return PROPERTIES[name](self)
-        if not hasattr(pa.RecordBatch, name):
-            refuse("SW252", call=call, error=f"AttributeError: 'RecordBatch' object has no attribute {name!r}")
         refuse("SW250" if name in ("num_rows", "nbytes", "slice", "take", "sort_by", "shape") else "SW251", call=call)
 
     def __getitem__(self, key: Any) -> TracedArrow:
@@ -166,15 +166,17 @@ def _joined(fields: list[tuple[str, Any]], call: str) -> TracedBatch:
     return TracedBatch(loops[0], [(name, _column(loops[0], array, call)) for name, array in fields])
 
 
-class _Schema:
+class _Schema(StandIn):
     """A batch's schema: its names and types."""
+
+    __slots__ = ("names", "types")
+    what = "Schema"
+    stands_for = pa.Schema
+    visible = frozenset({"names", "types"})
 
     def __init__(self, batch: TracedBatch) -> None:
         self.names = [name for name, _ in batch.fields]
         self.types = [column.type for _, column in batch.fields]
-
-    def __getattr__(self, name: str) -> NoReturn:
-        refuse("SW251", call=f"Schema.{name}")
 
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -195,12 +197,12 @@ PROPERTIES: Mapping[str, Callable[[TracedBatch], Any]] = {
 }
 
 
-class RecordBatchStandIn:
-    """pyarrow.RecordBatch: makes batches of columns."""
+def _no_batch(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("SW252", call="pa.RecordBatch", error="TypeError: Do not call RecordBatch's constructor directly")
 
-    __name__ = "RecordBatch"
-    from_arrays = staticmethod(from_arrays)
-    from_pydict = staticmethod(from_pydict)
 
-    def __new__(cls, *args: Any) -> NoReturn:
-        refuse("SW252", call="pa.RecordBatch", error="TypeError: Do not call RecordBatch's constructor directly")
+#: pyarrow.RecordBatch: makes batches of columns.
+RecordBatchStandIn = class_stand_in(
+    pa.RecordBatch, "pa.RecordBatch", _no_batch, visible=frozenset({"from_arrays", "from_pydict"}),
+    from_arrays=staticmethod(from_arrays), from_pydict=staticmethod(from_pydict),
+)  # fmt: skip

@@ -24,12 +24,11 @@ class TracedLists(TracedArrow):
 
     __slots__ = ("loop", "shared", "valid", "value")
     what = "ListArray"
+    stands_for = pa.ListArray
 
     def __getattr__(self, name: str) -> Any:
         if name in _METHODS:
             return lambda: _METHODS[name](self)
-        if not hasattr(pa.ListArray, name):
-            refuse("SW252", call=f"ListArray.{name}", error=f"AttributeError: 'ListArray' object has no attribute {name!r}")
         refuse("SW250" if name in ("flatten", "values", "offsets") else "SW251", call=f"ListArray.{name}")
 
 

@@ -17,16 +17,20 @@ from udf_compiler.arrow.struct import StructArrayStandIn, struct_field
 from udf_compiler.calls.numpy_ import has_traced
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 
 #: Factories of types, and constants: pure functions of their arguments.
 _PURE = frozenset("int8 int16 int32 int64 float16 float32 float64 bool_ date32 string utf8 null scalar array".split())
 
 
-class Function:
+class Function(StandIn):
     """A function of pyarrow.compute: its rule for columns, pyarrow itself for constants."""
 
+    __slots__ = ("__name__", "_rule", "stands_for")
+    what = "function of pyarrow.compute"
+
     def __init__(self, name: str, rule: Callable[..., TracedArrow]) -> None:
-        self.__name__ = name
+        self.__name__, self.stands_for = name, getattr(pc, name)
         self._rule = rule
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -34,7 +38,7 @@ class Function:
         if kwargs.pop("memory_pool", None) is not None or kwargs.pop("options", None) is not None:
             refuse("SW262", call=call, what="the argument memory_pool= or options=")
         if not has_traced([args, kwargs]):
-            return run_prototype(call, getattr(pc, self.__name__), *args, **kwargs)
+            return run_prototype(call, self.stands_for, *args, **kwargs)
         try:
             inspect.signature(self._rule).bind(*args, **kwargs)
         except TypeError as error:
@@ -74,10 +78,13 @@ AGGREGATES = {name: Function(name, _aggregate(name)) for name in _AGGREGATES}
 _BY_OBJECT = {id(getattr(pc, name)): function for name, function in {**FUNCTIONS, **AGGREGATES}.items()}
 
 
-class ComputeModule:
+class ComputeModule(StandIn):
     """pyarrow.compute."""
 
+    __slots__ = ()
     __name__ = "pyarrow.compute"
+    what = "pc"
+    stands_for = pc
 
     def __getattr__(self, name: str) -> Any:
         if name == "scalar":
@@ -91,26 +98,25 @@ class ComputeModule:
 
 def _refuse_function(name: str) -> NoReturn:
     """A function of pyarrow.compute that is not in the tables."""
-    function = getattr(pc, name, None)
-    if function is None:
-        refuse("SW252", call=f"pc.{name}", error=f"AttributeError: module 'pyarrow.compute' has no attribute {name!r}")
     known = pc.get_function(name) if name in pc.list_functions() else None
     refuse("SW251" if known is None or known.kind == "scalar" else "SW250", call=f"pc.{name}")
 
 
-class ArrayStandIn:
-    """pyarrow.Array: the class of columns."""
-
-    __name__ = "Array"
-
-    def __new__(cls, *args: Any) -> NoReturn:
-        refuse("SW251", call="pa.Array")
+def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("SW251", call="pa.Array")
 
 
-class ArrowModule:
+#: pyarrow.Array: the class of columns.
+ArrayStandIn = class_stand_in(pa.Array, "pa.Array", _no_array)
+
+
+class ArrowModule(StandIn):
     """pyarrow."""
 
+    __slots__ = ()
     __name__ = "pyarrow"
+    what = "pa"
+    stands_for = pa
 
     def __getattr__(self, name: str) -> Any:
         if name == "compute":
@@ -190,6 +196,4 @@ def array_attribute(array: TracedArrow, name: str) -> Any:
         return METHODS[name](array)
     if name == "type":
         return type_of(array)
-    if not hasattr(pa.Array, name):
-        refuse("SW252", call=call, error=f"AttributeError: 'Array' object has no attribute {name!r}")
     refuse("SW251", call=call)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sparkweld.ir import LoopBuilder
 from udf_compiler.arrow.array import TracedArrow
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import class_stand_in
 from udf_compiler.trace.values import Traced, raw
 
 
@@ -19,6 +20,7 @@ class TracedStructArray(Traced):
 
     __slots__ = ("fields", "loop", "shared")
     what = "StructArray"
+    stands_for = pa.StructArray
 
     loop: LoopBuilder
     fields: tuple[tuple[str, TracedArrow], ...]
@@ -36,8 +38,6 @@ class TracedStructArray(Traced):
             return lambda index: struct_field(self, index)
         if name == "flatten":
             return lambda: [array for _, array in self.fields]
-        if not hasattr(pa.StructArray, name):
-            refuse("SW252", call=call, error=f"AttributeError: 'StructArray' object has no attribute {name!r}")
         refuse("SW251", call=call)
 
 
@@ -73,11 +73,11 @@ def from_arrays(arrays: Any, names: Any = None) -> TracedStructArray:
     return TracedStructArray(arrays[0].loop, list(zip(names, arrays, strict=True)))
 
 
-class StructArrayStandIn:
-    """pyarrow.StructArray: makes structs of columns."""
+def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("SW252", call="pa.StructArray", error="TypeError: Do not call StructArray's constructor directly")
 
-    __name__ = "StructArray"
-    from_arrays = staticmethod(from_arrays)
 
-    def __new__(cls, *args: Any) -> NoReturn:
-        refuse("SW252", call="pa.StructArray", error="TypeError: Do not call StructArray's constructor directly")
+#: pyarrow.StructArray: makes structs of columns.
+StructArrayStandIn = class_stand_in(
+    pa.StructArray, "pa.StructArray", _no_array, visible=frozenset({"from_arrays"}), from_arrays=staticmethod(from_arrays)
+)

@@ -17,6 +17,7 @@ from udf_compiler.trace.lower import (
     cast,
     constant,
     constant_of,
+    dtype_of,
     is_number,
     prototype,
     run_prototype,
@@ -24,6 +25,7 @@ from udf_compiler.trace.lower import (
     ufunc_call,
 )
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.values import Traced, raw
 
 
@@ -32,6 +34,8 @@ class TracedRows(Traced):
 
     __slots__ = ("array",)
     what = "array"
+    stands_for = np.ndarray
+    visible = frozenset({"T", "transpose"})
 
     def __init__(self, array: TracedArray) -> None:
         self.array = array
@@ -46,14 +50,19 @@ class TracedRows(Traced):
     def __getattr__(self, name: str) -> Any:
         refuse("SW250", call=f"an array of columns laid out as rows: .{name}")
 
-    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+    def _binary(self, name: str, *args: Any, **kwargs: Any) -> Any:
         refuse("SW251", call=f"{name} of an array of columns laid out as rows; transpose it first:")
 
-    _unary = _in_place = __array_ufunc__ = _binary  # type: ignore[assignment]
+    _unary = _in_place = __array_ufunc__ = _binary
 
 
-class _Shape:
+class _Shape(StandIn):
     """The shape of an array: only the number of columns is known."""
+
+    __slots__ = ("columns",)
+    what = "array.shape"
+    stands_for = tuple
+    __class__ = tuple  # type: ignore[assignment]
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
@@ -63,10 +72,10 @@ class _Shape:
             refuse("SW250", call="array.shape[0]")
         return self.columns
 
-    def __iter__(self) -> Any:
+    def _refuse(self, *args: Any) -> Any:
         refuse("SW250", call="array.shape")
 
-    __eq__ = __len__ = __hash__ = __iter__  # type: ignore[assignment]
+    __iter__ = __eq__ = __len__ = __hash__ = _refuse  # type: ignore[assignment]
 
 
 def asarray(a: Any, dtype: Any = None) -> Any:
@@ -74,7 +83,7 @@ def asarray(a: Any, dtype: Any = None) -> Any:
     if isinstance(a, list | tuple):
         return array(a, dtype)
     result = as_array(a, "np.asarray")
-    return result if dtype is None or np.dtype(dtype) == result.dtype else astype(result, dtype)
+    return result if dtype is None or dtype_of(dtype, "np.array") == result.dtype else astype(result, dtype)
 
 
 def array(object: Any, dtype: Any = None, copy: Any = True) -> Any:
@@ -85,7 +94,7 @@ def array(object: Any, dtype: Any = None, copy: Any = True) -> Any:
         return _rows("np.array", np.array, object, dtype)
     made = as_array(object, "np.array")
     result = TracedArray(made.loop, made.columns, made.ndim, made.order)
-    return result if dtype is None or np.dtype(dtype) == result.dtype else astype(result, dtype)
+    return result if dtype is None or dtype_of(dtype, "np.array") == result.dtype else astype(result, dtype)
 
 
 def _columns(parts: Any, call: str) -> list[TracedArray]:
@@ -107,7 +116,7 @@ def _joined(call: str, function: Callable[..., Any], parts: Sequence[TracedArray
     loop = parts[0].loop
     protos = [_like(p) for p in parts]
     made = run_prototype(call, function, protos)
-    type = type_of(made.dtype if dtype is None else np.dtype(dtype), call)
+    type = type_of(made.dtype if dtype is None else dtype_of(dtype, call), call)
     columns = [cast(loop, v, type) for p in parts for v in p.columns]
     order = "C" if made.flags.c_contiguous else "F" if made.flags.f_contiguous else None
     if any(p.ndim == 2 and p.order is None for p in parts):

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 import operator
 import typing
 from typing import Any
 
 from udf_compiler.libraries import is_library
 from udf_compiler.scalar.builtin_calls import STAND_INS
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.loops import map_, zip_
 from udf_compiler.trace.constants import ConstantDate, ConstantDatetime, constant_date, unwrapped
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.stand_ins import ClassStandIn, StandIn, class_stand_in, exact_class
 from udf_compiler.trace.values import Traced, raw
 
 _PURE = frozenset(
@@ -39,11 +42,11 @@ def type_(x: Any, *rest: Any) -> type:
     """type(x): the stand-in class for a traced value, so that ``type(x) is pd.Series`` holds as it does in Spark."""
     if rest:
         refuse("SW263", name="type() with three arguments")
-    if issubclass(type(x), Traced):
-        return STAND_INS.get(x.__class__, x.__class__)
     from udf_compiler.calls import stand_in as known
 
     kind = _GUARDED.get(type(x)) or type(unwrapped(x))
+    if issubclass(kind, StandIn):
+        kind = exact_class(x)
     found = known(kind)
     if found is None and (kind.__flags__ & _MADE_IN_PYTHON or kind is type(None)) and not is_library(kind):
         return kind  # a rebuilt class
@@ -52,49 +55,62 @@ def type_(x: Any, *rest: Any) -> type:
     return found
 
 
-class DateStandIn:
-    """What compiled functions see as datetime.date: constructors, but no clock."""
+class _DateMeta(ClassStandIn):
+    """A class of dates: constructors, but no clock."""
 
-    __name__ = "date"
-    _NAMES = frozenset({"min", "max", "fromisoformat", "fromordinal", "fromisocalendar"})
+    constants: frozenset[str]
+    made: Any
 
-    def __instancecheck__(self, x: object) -> bool:
-        return isinstance(x, datetime.date)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> datetime.date:
-        return ConstantDate(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in self._NAMES:
-            refuse("SW263", name=f"datetime.date.{name}")
-        return constant_date(getattr(datetime.date, name)) if name in ("min", "max") else getattr(ConstantDate, name)
+    def __getattr__(cls, name: str) -> Any:
+        if name not in cls.constants:
+            refuse("SW263", name=f"{cls.label}.{name}")
+        return constant_date(getattr(cls.stands_for, name)) if name in ("min", "max") else getattr(cls.made, name)
 
 
-class DatetimeStandIn:
-    """What compiled functions see as datetime.datetime: constructors of naive times, but no clock."""
-
-    __name__ = "datetime"
-    _NAMES = frozenset({"min", "max", "fromisoformat"})
-
-    def __instancecheck__(self, x: object) -> bool:
-        return isinstance(unwrapped(x), datetime.datetime)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> datetime.datetime:
-        if len(args) > 7 or "tzinfo" in kwargs:
-            refuse("SW263", name="a datetime with a time zone")
-        return ConstantDatetime(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in self._NAMES:
-            refuse("SW263", name=f"datetime.datetime.{name}")
-        found = getattr(datetime.datetime, name)
-        return constant_date(found) if name in ("min", "max") else ConstantDatetime.fromisoformat
+def _date(*args: Any, **kwargs: Any) -> datetime.date:
+    return as_python(ConstantDate, *args, **kwargs)  # type: ignore[no-any-return]
 
 
-class DatetimeModule:
+def _datetime(*args: Any, **kwargs: Any) -> datetime.datetime:
+    """A naive time."""
+    if len(args) > 7 or "tzinfo" in kwargs:
+        refuse("SW263", name="a datetime with a time zone")
+    return as_python(ConstantDatetime, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+DATE = class_stand_in(
+    datetime.date, "datetime.date", _date, _DateMeta, made=ConstantDate,
+    constants=frozenset({"min", "max", "fromisoformat", "fromordinal", "fromisocalendar"}),
+)  # fmt: skip
+DATETIME_CLASS = class_stand_in(
+    datetime.datetime, "datetime.datetime", _datetime, _DateMeta, made=ConstantDatetime,
+    constants=frozenset({"min", "max", "fromisoformat"}),
+)  # fmt: skip
+
+
+class _TimedeltaMeta(ClassStandIn):
+    """The class of durations, which are constants as they are."""
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.stands_for, name)
+
+
+def _timedelta(*args: Any, **kwargs: Any) -> datetime.timedelta:
+    if any(isinstance(x, Traced) for x in (*args, *kwargs.values())):
+        refuse("SW262", call="datetime.timedelta", what="a value of the row")
+    return as_python(datetime.timedelta, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+TIMEDELTA = class_stand_in(datetime.timedelta, "datetime.timedelta", _timedelta, _TimedeltaMeta)
+
+
+class DatetimeModule(StandIn):
     """What compiled functions see as the module datetime."""
 
+    __slots__ = ()
     __name__ = "datetime"
+    what = "datetime"
+    stands_for = datetime
 
     def __getattr__(self, name: str) -> Any:
         if name == "date":
@@ -102,17 +118,24 @@ class DatetimeModule:
         if name == "datetime":
             return DATETIME_CLASS
         if name == "timedelta":
-            return datetime.timedelta
+            return TIMEDELTA
         refuse("SW263", name=f"datetime.{name}")
 
 
-DATE, DATETIME, DATETIME_CLASS = DateStandIn(), DatetimeModule(), DatetimeStandIn()
+DATETIME = DatetimeModule()
 
 
 def len_(x: Any) -> Any:
     """len(x): the number of rows of a group in an aggregate function, the length of a str in a scalar one."""
     groups = current().groups
     return groups.length(x) if groups is not None and isinstance(x, Traced) else STAND_INS[len](x)
+
+
+def _count(*args: Any, **kwargs: Any) -> Any:
+    """``itertools.count``: of True it gives 1."""
+    if any(isinstance(x, Traced) for x in (*args, *kwargs.values())):
+        refuse("SW262", call="itertools.count", what="a value of the row")
+    return as_python(itertools.count, *args, **kwargs)
 
 
 def stand_in(obj: Any) -> Any:
@@ -128,7 +151,7 @@ def stand_in(obj: Any) -> Any:
     if obj is datetime:
         return DATETIME
     if obj is datetime.timedelta:
-        return obj
+        return TIMEDELTA
     if obj is operator.attrgetter or obj is operator.methodcaller:
         return None  # they reach attributes by names that no check of the code sees
     try:
@@ -137,5 +160,7 @@ def stand_in(obj: Any) -> Any:
         return None
     if known:
         return {zip: zip_, map: map_}.get(obj) or STAND_INS.get(obj, obj)
+    if obj is itertools.count:
+        return _count
     module = getattr(obj, "__module__", None)
     return obj if callable(obj) and module in ("_operator", "operator", "itertools") else None

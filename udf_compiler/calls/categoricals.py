@@ -19,6 +19,7 @@ from udf_compiler.trace import dates
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 from udf_compiler.trace.text import is_text
 from udf_compiler.trace.values import raw
 
@@ -26,19 +27,23 @@ from udf_compiler.trace.values import raw
 _EXACT = 2**53
 
 
-class Dtype:
+class Dtype(StandIn):
     """What compiled functions see as a CategoricalDtype: good for ``astype`` only."""
+
+    __slots__ = ("_real",)
+    what = "CategoricalDtype"
+    stands_for = pd.CategoricalDtype
 
     def __init__(self, dtype: pd.CategoricalDtype) -> None:
         self._real = dtype
-
-    def __getattr__(self, name: str) -> Any:
-        refuse("SW251", call=f"CategoricalDtype.{name}")
 
 
 def dtype_of(categories: Any = None, ordered: Any = False) -> Dtype:
     """``pd.CategoricalDtype(...)``."""
     return Dtype(_real("pd.CategoricalDtype", categories, ordered))
+
+
+CategoricalDtypeStandIn = class_stand_in(pd.CategoricalDtype, "pd.CategoricalDtype", dtype_of)
 
 
 def is_category(dtype: Any) -> bool:

@@ -17,6 +17,7 @@ from udf_compiler.trace import dates, maybe
 from udf_compiler.trace.lower import constant_of, is_number, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.text import Missing, check_text, optional, text_series
 from udf_compiler.trace.values import Traced, raw
 
@@ -32,6 +33,7 @@ class TracedCut(Traced):
 
     __slots__ = ("at", "labels", "loop", "present")
     what = "categorical Series"
+    stands_for = pd.Series
 
     def __init__(self, loop: LoopBuilder, at: Value, present: Value, labels: list[Any]) -> None:
         self.loop, self.at, self.present, self.labels = loop, at, present, labels
@@ -62,8 +64,13 @@ class TracedCut(Traced):
         return TracedSeries(loop, same if name == "eq" else loop.call("logical_not", same), np.bool_)
 
 
-class _Cat:
+class _Cat(StandIn):
     """``series.cat``: the codes."""
+
+    __slots__ = ("_cut",)
+    what = "Series.cat"
+    stands_for = pd.Series.cat
+    visible = frozenset({"codes"})
 
     def __init__(self, cut: TracedCut) -> None:
         self._cut = cut
@@ -74,9 +81,6 @@ class _Cat:
         code = cut.loop.select(cut.present, cut.at, cut.loop.const(-1, I64))
         dtype = pd.Categorical([], categories=range(len(cut.labels))).codes.dtype
         return TracedSeries(cut.loop, code, np.dtype(np.int64)).astype(dtype)
-
-    def __getattr__(self, name: str) -> Any:
-        refuse("SW251", call=f"Series.cat.{name}")
 
 
 def cut(

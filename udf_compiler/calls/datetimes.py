@@ -36,9 +36,14 @@ class DtAccessor(Handle):
 
     __slots__ = ("series",)
     what = "Series.dt"
+    of_instances = frozenset({"name", "orig"})
 
     def __init__(self, series: TracedSeries) -> None:
         self.series = series
+
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return type(moments.proto(self.series).dt)
 
     def __getattr__(self, name: str) -> Any:
         return attribute(self.series, name)

@@ -23,6 +23,7 @@ from udf_compiler.trace.frame import TracedFrame, refuse_renumbered
 from udf_compiler.trace.lower import is_number
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.values import Traced, moved, raw
 
 
@@ -151,8 +152,12 @@ def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
     return made
 
 
-class Loc:
+class Loc(StandIn):
     """``frame.loc``: rows by a condition, columns by name."""
+
+    __slots__ = ("_frame",)
+    what = "DataFrame.loc"
+    stands_for = type(pd.DataFrame().loc)
 
     def __init__(self, frame: TracedFrame) -> None:
         self._frame = frame

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
+import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall
@@ -15,11 +16,11 @@ from udf_compiler.calls.strings.mapping import integers, known_int, known_text
 from udf_compiler.scalar import lists as row_lists
 from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.trace.array import TracedArray
-from udf_compiler.trace.lower import constant_of, is_number
+from udf_compiler.trace.lower import constant_of, is_number, run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import check_size, refuse
 from udf_compiler.trace.text import Missing, optional, text_series, validity
-from udf_compiler.trace.values import Traced, raw
+from udf_compiler.trace.values import UNARY, Traced, raw
 
 #: A matrix of more columns has its rows read in place by no model that is worth it.
 _WIDEST = 8192
@@ -101,6 +102,7 @@ class Accessor(_Alone):
 
     __slots__ = ("series",)
     what = "Series.str"
+    stands_for = pd.Series.str
 
     def __init__(self, series: TracedSeries) -> None:
         self.series = series
@@ -177,6 +179,16 @@ class Rows(_Alone):
     def __init__(self, series: TracedSeries, of_list: bool) -> None:
         self.series, self.of_list = series, of_list
 
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return list if self.of_list else np.ndarray
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        from udf_compiler.calls.numpy_module import NdarrayStandIn
+
+        return list if self.of_list else NdarrayStandIn
+
     def __getattr__(self, name: str) -> Any:
         if name == "tolist" and not object.__getattribute__(self, "of_list"):
             return lambda: Rows(object.__getattribute__(self, "series"), of_list=True)
@@ -222,6 +234,7 @@ class Stack(_Alone):
 
     __slots__ = ("loop", "then", "value")
     what = "matrix of stacked arrays"
+    stands_for = np.ndarray
 
     def __init__(self, loop: LoopBuilder, value: Value, then: tuple[Callable[[TracedArray], Any], ...]) -> None:
         self.loop, self.value, self.then = loop, value, then
@@ -257,6 +270,7 @@ class Stack(_Alone):
         return self.of_width(_width_of(known, f"{name} of a matrix"))._binary(name, known, reflected)
 
     def _unary(self, name: str) -> Any:
+        run_prototype(f"{name} of a matrix", UNARY[name], np.ones((1, 1), self.value.type.element.dtype))
         return self.later(lambda x: x._unary(name))
 
     def __matmul__(self, w: Any) -> Any:

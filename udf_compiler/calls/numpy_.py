@@ -186,6 +186,8 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
 
 
 def round_(a: Any, decimals: int = 0) -> Any:
+    if not isinstance(a, Traced):
+        refuse("SW262", call="np.round", what=raw(a))
     return a.round(decimals)
 
 

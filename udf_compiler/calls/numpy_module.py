@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -14,12 +14,12 @@ from udf_compiler.scalar.builtin_calls import real_arguments
 from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.paths import is_exploring
 from udf_compiler.trace import time_constants
-from udf_compiler.trace.array import TracedArray
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.lower import (
     run_prototype,
 )
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 
 
 def _in_row(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -29,47 +29,44 @@ def _in_row(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) 
         return as_python(function, *args, **kwargs)
 
 
-class Function:
+class Function(StandIn):
     """What compiled functions see as a NumPy function."""
 
-    __self__ = None  # asked of whatever a region calls
+    __slots__ = ("__name__", "stands_for")
+    what = "function of NumPy"
 
     def __init__(self, function: Any) -> None:
-        self.function = function
+        self.stands_for = function
         self.__name__ = getattr(function, "__name__", str(function))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = real_arguments(args, kwargs)
         if has_traced(args) or has_traced(kwargs):
-            return call_function(self.function, args, kwargs)
+            return call_function(self.stands_for, args, kwargs)
         if self.__name__ not in PURE:
-            refuse("SW263", name=name_of(self.function))
+            refuse("SW263", name=name_of(self.stands_for))
         run = _in_row if is_exploring() else run_prototype
-        result = run(name_of(self.function), self.function, *map(unwrapped, args), **kwargs)
+        result = run(name_of(self.stands_for), self.stands_for, *map(unwrapped, args), **kwargs)
         if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
-            refuse("SW263", name=f"{name_of(self.function)} of objects, text or times")  # "now" is a time, for one
+            refuse("SW263", name=f"{name_of(self.stands_for)} of objects, text or times")  # "now" is a time, for one
         return result
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW251", call=f"np.{self.__name__}.{name}")
 
 
-class _ArrayMeta(type):
-    def __instancecheck__(cls, x: object) -> bool:
-        return issubclass(type(x), TracedArray | np.ndarray)
-
-    def __getattr__(cls, name: str) -> Any:
-        refuse("SW251", call=f"np.ndarray.{name}")
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        refuse("SW263", name="np.ndarray()")
+def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("SW263", name="np.ndarray()")
 
 
-class NdarrayStandIn(metaclass=_ArrayMeta):
-    """What compiled functions see as numpy.ndarray."""
+def _dtype(*args: Any, **kwargs: Any) -> np.dtype:
+    args, kwargs = real_arguments(args, kwargs)
+    return as_python(np.dtype, *args, **kwargs)  # type: ignore[no-any-return]
 
 
-NdarrayStandIn.__name__ = NdarrayStandIn.__qualname__ = "ndarray"
+#: What compiled functions see as numpy.ndarray and numpy.dtype.
+NdarrayStandIn = class_stand_in(np.ndarray, "np.ndarray", _no_array)
+DtypeStandIn = class_stand_in(np.dtype, "np.dtype", _dtype)
 
 
 def errstate(**kwargs: Any) -> Any:
@@ -88,17 +85,19 @@ _CONSTANTS = (
     "newaxis",
     "True_",
     "False_",
-    "dtype",
     "finfo",
     "iinfo",
     "generic",
 )
 
 
-class NumpyModule:
+class NumpyModule(StandIn):
     """What compiled functions see as the module numpy."""
 
+    __slots__ = ()
     __name__ = "numpy"
+    what = "np"
+    stands_for = np
 
     def __getattr__(self, name: str) -> Any:
         found = stand_in(getattr(np, name, None)) if not name.startswith("_") else None
@@ -117,6 +116,8 @@ def stand_in(obj: Any) -> Any:
         return NUMPY
     if obj is np.ndarray:
         return NdarrayStandIn
+    if obj is np.dtype:
+        return DtypeStandIn
     if obj is np.vectorize:
         return Vectorize
     if obj is np.errstate:

@@ -19,6 +19,7 @@ from udf_compiler.trace import moments
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 from udf_compiler.trace.time_constants import TimeConstant
 from udf_compiler.trace.values import Traced
 
@@ -52,6 +53,10 @@ class Offset(Traced):
 
     __slots__ = ("offset",)
     what = "date offset"
+
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return type(self.offset)
 
     def __init__(self, offset: Any) -> None:
         self.offset = offset
@@ -159,24 +164,25 @@ def _rolled(loop: LoopBuilder, day: Value, length: Value, shift: Shift) -> Value
     return None
 
 
-class _Maker:
+def _maker(real: type) -> Any:
     """A class of offsets: calls make constants."""
+    call = f"pd.offsets.{real.__name__}"
 
-    def __init__(self, real: type) -> None:
-        self.real = real
-        self.__name__ = real.__name__
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        call = f"pd.offsets.{self.__name__}"
+    def made(*args: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, Traced) for x in (*args, *kwargs.values())):
             refuse("SW262", call=call, what="a column")
-        return make(run_prototype(call, self.real, *args, **kwargs), call)
+        return make(run_prototype(call, real, *args, **kwargs), call)
+
+    return class_stand_in(real, call, made)
 
 
-class OffsetsModule:
+class OffsetsModule(StandIn):
     """pandas.offsets."""
 
+    __slots__ = ()
     __name__ = "pandas.offsets"
+    what = "pd.offsets"
+    stands_for = pd.offsets
 
     def __getattr__(self, name: str) -> Any:
         if name not in _CLASSES:
@@ -185,7 +191,7 @@ class OffsetsModule:
 
 
 _CLASSES = {
-    name: _Maker(getattr(pd.offsets, name))
+    name: _maker(getattr(pd.offsets, name))
     for name in "DateOffset Day Hour Minute Second Milli Micro Nano MonthEnd MonthBegin".split()
 }
 OFFSETS = OffsetsModule()

@@ -36,6 +36,7 @@ from udf_compiler.trace.frame import TracedFrame, refuse_renumbered
 from udf_compiler.trace.lower import cast, is_number, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 from udf_compiler.trace.text import constant, text_series
 from udf_compiler.trace.values import Traced, raw
 
@@ -90,13 +91,15 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
         refuse("SW259", call=call)
     if name in _IN_PLACE:
         refuse("SW256", call=call)
-    if not hasattr(pd.Series, name):
-        refuse("SW252", call=call, error=f"AttributeError: 'Series' object has no attribute {name!r}")
     refuse("SW251", call=call)
 
 
-class Index:
+class Index(StandIn):
     """The index of a traced Series: good for handing on to pd.Series only."""
+
+    __slots__ = ("_loop",)
+    what = "Series.index"
+    stands_for = pd.RangeIndex
 
     def __init__(self, loop: LoopBuilder) -> None:
         self._loop = loop
@@ -121,10 +124,8 @@ def frame_attribute(frame: TracedFrame, name: str) -> Any:
         return frames.PROPERTIES[name](frame)
     if name == "index":
         return Index(frame.loop)
-    if not hasattr(pd.DataFrame, name):
-        if name in frame.series:
-            return frame.column(name)
-        refuse("SW252", call=call, error=f"AttributeError: 'DataFrame' object has no attribute {name!r}")
+    if name in frame.series and not hasattr(pd.DataFrame, name):
+        return frame.column(name)
     refuse("SW250" if name in ROW_MIXING else "SW251", call=call)
 
 
@@ -218,23 +219,6 @@ def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None) -> Any:
     return TracedSeries(arg.loop, arg.value, arg._dtype, arg.kind, shared=True, maybe=arg.maybe)
 
 
-class _ClassMeta(type):
-    """A class of pandas: instance checks see traced values, calls make them."""
-
-    traced: type
-    real: type
-    make: Any
-
-    def __instancecheck__(cls, x: object) -> bool:
-        return issubclass(type(x), cls.traced) or isinstance(unwrapped(x), cls.real)
-
-    def __getattr__(cls, name: str) -> Any:
-        refuse("SW251", call=f"pd.{cls.__name__}.{name}")
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        return cls.make(*args, **kwargs)
-
-
 def _make_series(*args: Any, **kwargs: Any) -> Any:
     from udf_compiler.calls.numpy_ import has_traced
 
@@ -252,8 +236,8 @@ def _make_frame(*args: Any, **kwargs: Any) -> Any:
     refuse("SW262", call="pd.DataFrame", what="a DataFrame of constants")
 
 
-SeriesStandIn = _ClassMeta("Series", (), {"traced": TracedSeries, "real": pd.Series, "make": staticmethod(_make_series)})
-FrameStandIn = _ClassMeta("DataFrame", (), {"traced": TracedFrame, "real": pd.DataFrame, "make": staticmethod(_make_frame)})
+SeriesStandIn = class_stand_in(pd.Series, "pd.Series", _make_series)
+FrameStandIn = class_stand_in(pd.DataFrame, "pd.DataFrame", _make_frame)
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isna": isna,
@@ -269,11 +253,14 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-class Function:
+class Function(StandIn):
     """What compiled functions see as a function of pandas."""
 
+    __slots__ = ("__name__", "stands_for")
+    what = "function of pandas"
+
     def __init__(self, name: str, real: Any) -> None:
-        self.__name__, self.real = name, real
+        self.__name__, self.stands_for = name, real
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from udf_compiler.calls.numpy_ import has_traced
@@ -282,28 +269,40 @@ class Function:
         if has_traced(args) or has_traced(kwargs):
             handler = _FUNCTIONS[self.__name__]
             return called(handler, call)(*args, **kwargs)
-        return wrapped(run_prototype(call, self.real, *map(unwrapped, args), **kwargs), call)
+        return wrapped(run_prototype(call, self.stands_for, *map(unwrapped, args), **kwargs), call)
 
 
 class TimeFunction(Function):
     """pd.to_datetime or pd.to_timedelta: constants become guarded times."""
+
+    __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from udf_compiler.calls.numpy_ import has_traced
 
         if has_traced(args) or has_traced(kwargs):
             return super().__call__(*args, **kwargs)
-        return time_constants.converted(self.real, args, kwargs)
+        return time_constants.converted(self.stands_for, args, kwargs)
 
 
-_STAND_INS = {id(getattr(pd, name)): Function(name, getattr(pd, name)) for name in _FUNCTIONS}
+
+def _function(name: str) -> Any:
+    real = getattr(pd, name)
+    made = Function(name, real)
+    return class_stand_in(real, f"pd.{name}", made) if isinstance(real, type) else made
+
+
+_STAND_INS = {id(getattr(pd, name)): _function(name) for name in _FUNCTIONS}
 _STAND_INS |= {id(f): TimeFunction(f.__name__, f) for f in (pd.to_datetime, pd.to_timedelta)}
 
 
-class PandasModule:
+class PandasModule(StandIn):
     """What compiled functions see as the module pandas."""
 
+    __slots__ = ()
     __name__ = "pandas"
+    what = "pd"
+    stands_for = pd
 
     def __getattr__(self, name: str) -> Any:
         found = stand_in(getattr(pd, name, None)) if not name.startswith("_") else None
@@ -324,7 +323,7 @@ def stand_in(obj: Any) -> Any:
     if obj is pd.DataFrame:
         return FrameStandIn
     if obj is pd.CategoricalDtype:
-        return categoricals.dtype_of
+        return categoricals.CategoricalDtypeStandIn
     if isinstance(obj, pd.CategoricalDtype):
         return categoricals.Dtype(obj)
     for table in (time_constants, offsets):

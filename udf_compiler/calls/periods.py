@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.core.indexes import accessors
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import I32, I64, STR
@@ -29,6 +30,7 @@ class TracedPeriods(Handle):
 
     __slots__ = ("freq", "series")
     what = "Series of periods"
+    stands_for = pd.Series
 
     def __init__(self, series: TracedSeries, freq: str) -> None:
         self.series, self.freq = series, freq
@@ -46,6 +48,8 @@ class PeriodAccessor(Handle):
 
     __slots__ = ("periods",)
     what = "Series.dt"
+    stands_for = accessors.PeriodProperties
+    of_instances = frozenset({"name", "orig"})
 
     def __init__(self, periods: TracedPeriods) -> None:
         self.periods = periods

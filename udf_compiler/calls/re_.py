@@ -8,6 +8,7 @@ from typing import Any
 
 from udf_compiler.scalar.patterns import compiled
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn
 
 _PLAIN = frozenset("A ASCII I IGNORECASE M MULTILINE S DOTALL U UNICODE VERBOSE X NOFLAG RegexFlag Pattern escape".split())
 _SEARCHES = frozenset("match search fullmatch findall split".split())
@@ -21,10 +22,13 @@ def _sub(pattern: Any, repl: Any, string: Any, count: Any = 0, flags: Any = 0) -
     return compiled(pattern, flags).sub(repl, string, count)
 
 
-class ReModule:
+class ReModule(StandIn):
     """What compiled functions see as the module re."""
 
+    __slots__ = ()
     __name__ = "re"
+    what = "re"
+    stands_for = re
 
     def __getattr__(self, name: str) -> Any:
         if name in _PLAIN:

@@ -182,6 +182,7 @@ class Loc(Traced):
 
     __slots__ = ("series",)
     what = "Series.loc"
+    stands_for = type(pd.Series(dtype=float).loc)
 
     def __init__(self, series: TracedSeries) -> None:
         self.series = series

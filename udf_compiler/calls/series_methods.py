@@ -21,7 +21,7 @@ from udf_compiler.scalar.elementwise import apply_function
 from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.trace import dates, moments
 from udf_compiler.trace.array import TracedArray, apply, as_array
-from udf_compiler.trace.lower import cast, constant_of, is_number, operator_call, run_prototype, type_of
+from udf_compiler.trace.lower import cast, constant_of, dtype_of, is_number, operator_call, run_prototype, type_of
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, refuse_in_place
@@ -154,7 +154,7 @@ def rename(s: TracedSeries, index: Any = None) -> TracedSeries:
 
 def to_numpy(s: TracedSeries, dtype: Any = None, copy: bool = False) -> TracedArray:
     array = as_array(s, "Series.to_numpy")
-    if dtype is not None and np.dtype(dtype) != s.dtype:
+    if dtype is not None and dtype_of(dtype, "Series.to_numpy") != s.dtype:
         return arrays.astype(array, dtype)
     return TracedArray(s.loop, (s.value,)) if copy else array
 

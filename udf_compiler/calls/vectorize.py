@@ -21,16 +21,22 @@ from udf_compiler.scalar.results import explored, kind_of_result, kinds_of, merg
 from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import TYPES, is_scalar
 from udf_compiler.trace.array import TracedArray
-from udf_compiler.trace.lower import is_number
+from udf_compiler.trace.lower import dtype_of, is_number
 from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.stand_ins import ClassStandIn, StandIn
 from udf_compiler.trace.values import Traced, raw
 
 _CALL = "np.vectorize"
 
 
-class Vectorize:
+class Vectorize(StandIn, metaclass=ClassStandIn):
     """What compiled functions see as np.vectorize, and what they see of an object that it made."""
+
+    __slots__ = ("_function", "_type")
+    what = label = "np.vectorize"
+    stands_for = np.vectorize
+    of_instances = frozenset({"cache", "excluded", "otypes", "pyfunc", "signature"})
 
     def __init__(
         self,
@@ -59,8 +65,8 @@ class Vectorize:
             return run_function(self._function, *values[: len(args)], **named)
 
         tree = explored(loop, of_row, current().handlers, self._function)
-        type = self._type or _of_first_row(tree, columns)
-        return TracedArray(loop, (_as(loop, tree, type),))
+        to = self._type or _of_first_row(tree, columns)
+        return TracedArray(loop, (_as(loop, tree, to),))
 
 
 def _same(x: Any) -> Any:
@@ -77,7 +83,7 @@ def _declared(otypes: Any) -> Type | None:
     if otypes is None:
         return None
     given = [real_class(t) for t in otypes] if isinstance(otypes, list | tuple | str) else []
-    type = {"d": F64, "l": I64, "?": BOOL}.get(np.dtype(given[0]).char) if len(given) == 1 else None
+    type = {"d": F64, "l": I64, "?": BOOL}.get(dtype_of(given[0], _CALL).char) if len(given) == 1 else None
     if type is None:
         refuse("SW262", call=_CALL, what="otypes= of anything but one of float, int, bool")
     return type

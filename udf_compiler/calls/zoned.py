@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+from pandas.core.indexes import accessors
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import I64
@@ -30,6 +31,7 @@ class TracedZoned(Traced):
 
     __slots__ = ("series", "shared", "zone")
     what = "Series of datetimes with a time zone"
+    stands_for = pd.Series
 
     series: TracedSeries
     zone: str
@@ -63,6 +65,8 @@ class ZonedAccessor(Handle):
 
     __slots__ = ("series",)
     what = "Series.dt"
+    stands_for = accessors.DatetimeProperties
+    of_instances = frozenset({"name", "orig"})
 
     def __init__(self, series: TracedZoned) -> None:
         self.series = series

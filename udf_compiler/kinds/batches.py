@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dis
 import sys
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -23,17 +24,23 @@ from udf_compiler.kinds.kind import Call
 from udf_compiler.kinds.state import Frames, Picture
 from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.values import Traced, moved
 
 _BATCHES = 2
 
 
-class Batches:
+class Batches(StandIn):
     """The iterator that the function gets: `arguments` are the batches, each with the loop that its values join.
 
     It may be walked by a `for`, or by one `map` that a picture of the function's state shows. Inside of `zip` or `enumerate` it
     would stand beside counters that no picture shows. `states`: where it is watched, what the function carries to each batch.
     """
+
+    __slots__ = ("_arguments", "_loops", "_place", "_watched", "ended", "given", "mapped", "states")
+    what = "iterator of batches"
+    stands_for = types.GeneratorType
+    exact = False
 
     def __init__(self, arguments: Sequence[Any], loops: Sequence[LoopBuilder], place: str, watched: bool = False) -> None:
         self._arguments, self._loops, self._place, self._watched = arguments, loops, place, watched
@@ -179,7 +186,7 @@ def alike(a: Any, b: Any, first: LoopBuilder, second: LoopBuilder) -> bool:
     if isinstance(a, dict):
         return list(a) == list(b) and all(alike(a[name], b[name], first, second) for name in a)
     if isinstance(a, Traced):
-        slots = type(a).__slots__  # type: ignore[attr-defined]
+        slots: tuple[str, ...] = type(a).__slots__
         parts = ((object.__getattribute__(a, s), object.__getattribute__(b, s)) for s in slots if s != "shared")
         return all(alike(x, y, first, second) for x, y in parts)
     return bool(a == b)

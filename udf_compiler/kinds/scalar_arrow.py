@@ -27,7 +27,8 @@ class ScalarArrow(Kind):
     sees_batch_state = False
 
     def stand_in(self, obj: object) -> object | None:
-        return arrow.stand_in(obj) or stand_in(obj)
+        found = arrow.stand_in(obj)
+        return stand_in(obj) if found is None else found
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         """One conf changes the types that an arrow UDF sees. It cannot be profiled (worker.py)."""

@@ -12,11 +12,12 @@ import os
 import types
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
 from udf_compiler import model_files
 from udf_compiler.model_files import FileName, Reads
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import ClassStandIn, StandIn, attribute_for_user, class_stand_in
 
 #: What rebuilds an object for the function that loaded it.
 Rebuild = Callable[[Any], Any]
@@ -34,8 +35,13 @@ class FilePath(PurePosixPath):
         return open_(self, "rb").read()
 
 
-class OpenFile:
+class OpenFile(StandIn):
     """A file that a function opened to load from; it is read when it is loaded."""
+
+    __slots__ = ("name",)
+    what = "opened file"
+    stands_for = io.BufferedReader
+    visible = frozenset({"close", "read"})
 
     def __init__(self, name: str | FileName) -> None:
         self.name = name
@@ -53,8 +59,12 @@ class OpenFile:
         """Raises again what was raised."""
 
 
-class Memory:
+class Memory(StandIn, metaclass=ClassStandIn):
     """What compiled functions see as `io.BytesIO`: bytes to load from."""
+
+    __slots__ = ("data",)
+    what = label = "io.BytesIO"
+    stands_for = io.BytesIO
 
     def __init__(self, initial_bytes: Any) -> None:
         if not isinstance(initial_bytes, bytes):
@@ -70,12 +80,14 @@ def open_(file: Any, mode: str = "r", *rest: Any, **named: Any) -> OpenFile:
     return OpenFile(_named(file, "open"))
 
 
-class ModuleStandIn:
+class ModuleStandIn(StandIn):
     """A few names of a module; what is not among them is refused (SW263)."""
 
-    def __init__(self, name: str, members: dict[str, Any]) -> None:
-        self.__name__ = name
-        self._members = members
+    __slots__ = ("__name__", "_members", "stands_for")
+    what = "module"
+
+    def __init__(self, real: types.ModuleType, name: str, members: dict[str, Any]) -> None:
+        self.stands_for, self.__name__, self._members = real, name, members
 
     def __getattr__(self, name: str) -> Any:
         if name not in self._members:
@@ -83,22 +95,32 @@ class ModuleStandIn:
         return self._members[name]
 
 
-class JobFiles:
-    """What compiled functions see as `SparkFiles`."""
-
-    @staticmethod
-    def get(filename: Any) -> FileName:
-        if not isinstance(filename, str):
-            refuse("SW862", call="SparkFiles.get", what="a name that is no constant text")
-        return FileName(filename)
+def _no_files(*args: Any, **kwargs: Any) -> NoReturn:
+    refuse("SW862", call="SparkFiles", what="an object of it")
 
 
-class Unloaded:
+def _get(filename: Any) -> FileName:
+    """``SparkFiles.get``."""
+    if not isinstance(filename, str):
+        refuse("SW862", call="SparkFiles.get", what="a name that is no constant text")
+    return FileName(filename)
+
+
+#: What compiled functions see as `SparkFiles`.
+JobFiles = class_stand_in(model_files.SparkFiles, "SparkFiles", _no_files, visible=frozenset({"get"}), get=staticmethod(_get))
+
+
+class Unloaded(StandIn):
     """A model of XGBoost that is made empty and then loaded from a file."""
+
+    __slots__ = ("_loaded", "_make", "_name", "_rebuild", "stands_for")
+    what = "model"
+    of_instances = frozenset({"handle"})
+    visible = frozenset({"load_model"})
 
     def __init__(self, kind: type, arguments: tuple[Any, ...], named: dict[str, Any], rebuild: Rebuild) -> None:
         self._make = lambda: kind(*arguments, **named)
-        self._rebuild, self._name = rebuild, kind.__name__
+        self._rebuild, self._name, self.stands_for = rebuild, kind.__name__, kind
         self._loaded: Any = None
 
     def load_model(self, fname: Any) -> None:
@@ -109,28 +131,28 @@ class Unloaded:
             made.load_model(path)
             return made
 
-        self._loaded = self._rebuild(_allowed(call).load(_named(fname, call), self, read))
+        self._loaded = self._rebuild(_allowed(call).load(_named(fname, call), self._make, read))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or self._loaded is None:
             refuse("SW812", name=self._name, attribute=name)
-        return getattr(self._loaded, name)
+        return attribute_for_user(self._loaded, name)
 
 
 def module(original: types.ModuleType) -> Any:
     """The stand-in of a module that paths are made with; None for another one."""
     texts = {name: getattr(os.path, name) for name in _TEXTS}
-    job_files = {"SparkFiles": JobFiles()}
+    job_files = {"SparkFiles": JobFiles}
     known = {
         "io": {"BytesIO": Memory, "open": open_},
-        "os": {"path": ModuleStandIn("os.path", texts), "sep": os.sep, "fspath": os.fspath},
+        "os": {"path": ModuleStandIn(os.path, "os.path", texts), "sep": os.sep, "fspath": os.fspath},
         "posixpath": texts,
         "pathlib": {"Path": FilePath},
         "pyspark": job_files,
         "pyspark.files": job_files,
         "pyspark.core.files": job_files,
     }.get(original.__name__)
-    return None if known is None else ModuleStandIn(original.__name__, known)
+    return None if known is None else ModuleStandIn(original, original.__name__, known)
 
 
 def stand_in(original: Any, rebuild: Rebuild) -> Any:
@@ -221,7 +243,7 @@ _FUNCTIONS: dict[str, Callable[[Any, Rebuild], Any]] = {
 }
 
 _PLAIN: dict[str, Any] = {
-    "_io.open": open_, "io.open": open_, "_io.BytesIO": Memory, "pyspark.core.files.SparkFiles": JobFiles(),
+    "_io.open": open_, "io.open": open_, "_io.BytesIO": Memory, "pyspark.core.files.SparkFiles": JobFiles,
     "pathlib.Path": FilePath, "pathlib._local.Path": FilePath,
 }  # fmt: skip
 

@@ -48,9 +48,14 @@ class TracedMatrix(Traced):
 
     __slots__ = ("matrix",)
     what = "DMatrix"
+    of_instances = frozenset({"handle", "missing", "nthread", "silent"})
 
     def __init__(self, matrix: Matrix) -> None:
         object.__setattr__(self, "matrix", matrix)
+
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return sys.modules["xgboost"].DMatrix
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW840", call=_CALL, option=f".{name}")

@@ -21,9 +21,14 @@ class TracedSparse(Traced):
 
     __slots__ = ("features",)
     what = "sparse matrix"
+    of_instances = frozenset({"data", "indices", "indptr", "maxprint"})
 
     def __init__(self, features: Features) -> None:
         object.__setattr__(self, "features", features)
+
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return importlib.import_module("scipy.sparse").csr_matrix
 
     def __getattr__(self, name: str) -> Any:
         if name == "toarray":

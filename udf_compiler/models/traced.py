@@ -18,6 +18,7 @@ from udf_compiler.models.translator import METHODS, Translator, labels, method_o
 from udf_compiler.trace import TracedArray
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.values import Traced
 
 #: Attributes of fitted estimators that are arrays or numbers.
@@ -27,16 +28,21 @@ _PLAIN = frozenset(
 )
 
 
-class TracedModel:
+class TracedModel(StandIn):
     """A model. Nothing of it can be written, and what is read is a copy or read-only."""
 
-    __slots__ = ("__translator",)
+    __slots__ = ("_translator",)
+    what = "model"
 
     def __init__(self, translator: Translator) -> None:
-        object.__setattr__(self, "_TracedModel__translator", translator)
+        object.__setattr__(self, "_translator", translator)
+
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return self._translator.model
 
     def __getattr__(self, name: str) -> Any:
-        translator = self.__translator
+        translator = self._translator
         if name in METHODS:
             made = method_of(translator, name)
             method = functools.partial(_called, translator, name, made)
@@ -56,12 +62,12 @@ class TracedModel:
         refuse("SW802", name=translator.name, method=name)
 
     def __getitem__(self, key: Any) -> Any:
-        if type(self.__translator).__name__ != "Pipeline" or not isinstance(key, int | str | slice):
-            refuse("SW802", name=self.__translator.name, method="[...]")
-        return _part(self.__translator, self.__translator.model[key])
+        if type(self._translator).__name__ != "Pipeline" or not isinstance(key, int | str | slice):
+            refuse("SW802", name=self._translator.name, method="[...]")
+        return _part(self._translator, self._translator.model[key])
 
     def __setattr__(self, name: str, value: object = None) -> None:
-        refuse("SW256", call=f"{self.__translator.name}.{name} = ...")
+        refuse("SW256", call=f"{self._translator.name}.{name} = ...")
 
     __delattr__ = __setattr__
 

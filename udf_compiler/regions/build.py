@@ -20,7 +20,7 @@ from udf_compiler.regions.code import Code, code_of
 from udf_compiler.regions.growing import Growing
 from udf_compiler.regions.instructions import advance
 from udf_compiler.regions.machine import Machine
-from udf_compiler.regions.state import UNSET, Shape, State, kind_of_leaf
+from udf_compiler.regions.state import UNSET, Shape, State, kind_of_leaf, within
 from udf_compiler.scalar.lists import NDARRAY, NUMPY_ELEMENTS, is_list, of_list
 from udf_compiler.scalar.new_lists import element_value, kind_of, list_of
 from udf_compiler.scalar.paths import Explorer, Fork, Node, leaves
@@ -181,12 +181,13 @@ class GraphBuilder:
     def _go_on(self, draft: _Draft, state: State, joins: frozenset[int]) -> None:
         live = self.code.live[state.next]
         state.variables = {name: x for name, x in state.variables.items() if name in live}
-        pieces = [x for x in (*state.stack, *state.variables.values()) if type(x) is TracedPieces]
+        held = (part for x in (*state.stack, *state.variables.values()) for part in within(x))
+        pieces = [x for x in held if type(x) is TracedPieces]
         if pieces:
             instead = {id(x): of_list(x.of(draft.loop, draft.value(x.value))) for x in pieces}
             state = state.mapped(lambda x: x, self.outer, instead)
         if state.next not in joins:
-            self.work.append((draft, state.mapped(draft.leaf, self.outer)))
+            self.work.append((draft, state.mapped(draft.leaf, self.outer, moves=draft.parent is not None)))
             return
         if state.next in self.code.heads:
             state = self._with_growing(draft, state)

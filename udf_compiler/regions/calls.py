@@ -16,12 +16,13 @@ from udf_compiler.regions.state import UNSET, Cell, Expression, Method, State
 from udf_compiler.regions.texts import fill
 from udf_compiler.scalar import lists, sums
 from udf_compiler.scalar.builtin_calls import STAND_INS
-from udf_compiler.scalar.exceptions import as_python, of_python
+from udf_compiler.scalar.exceptions import as_python, in_place
 from udf_compiler.scalar.new_lists import listed
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.patterns import TracedFound
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn
 
 #: Builtins that keep nothing of a list that they get.
 _READERS = (len, sum, min, max, any, all, sorted)
@@ -56,7 +57,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         return _grows(function, args, kwargs)
     if type(function) is Method:
         function = attribute(current(function.owner), function.name)
-    owner = unwrapped(getattr(function, "__self__", None))
+    owner = None if isinstance(function, StandIn) else unwrapped(getattr(function, "__self__", None))
     if isinstance(owner, dict) and getattr(function, "__name__", "") == "get":
         explorer().keys = tuple(owner)
     if type(owner) is str and getattr(function, "__name__", "") == "format":
@@ -90,7 +91,7 @@ def _only_reads(function: Any) -> bool:
 def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:
     """``items.append(x)`` and ``items.extend(...)``."""
     if len(args) != 1 or kwargs:
-        raise of_python(TypeError(f"list.{function.name}() takes exactly one argument"))
+        raise in_place(TypeError(f"list.{function.name}() takes exactly one argument"))
     if type(args[0]) is Growing:
         refuse("SW282", what="a list that grows in a loop, within another value")
     getattr(function.owner, function.name)(args[0])

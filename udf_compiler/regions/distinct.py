@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from udf_compiler.scalar import lists
 from udf_compiler.scalar.builtin_calls import STAND_INS
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn, called_by_user
 
 
 def _unknown(*args: Any) -> NoReturn:
     refuse("SW282", what="a set, for what depends on more than its elements")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Distinct:
+class Distinct(StandIn):
     """``set(xs)``. `items`: a list of its elements, each once, sorted, as Python's own order depends on hashes."""
 
-    items: Any
+    __slots__ = ("items",)
+    __dataclass_fields__ = ("items",)  # as the other parts of a state
+    what = "set"
+    stands_for = set
+    __class__ = set  # type: ignore[assignment]
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
 
     def __bool__(self) -> bool:
         return bool(self.items)
@@ -32,7 +38,9 @@ class Distinct:
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __iter__ = _unknown  # type: ignore[assignment]
     __and__ = __or__ = __sub__ = __xor__ = __rand__ = __ror__ = __rsub__ = __rxor__ = _unknown
-    __hash__ = object.__hash__
+
+    def __hash__(self) -> int:
+        return _unknown() if called_by_user() else object.__hash__(self)
 
 
 def distinct(x: Any) -> Distinct:

@@ -16,7 +16,7 @@ from udf_compiler.regions.state import UNSET, Caught, Cell, Method, State
 from udf_compiler.regions.tables import is_part, subscript
 from udf_compiler.regions.texts import convert_value, format_value, join_parts, percent
 from udf_compiler.scalar import lists, sums
-from udf_compiler.scalar.exceptions import as_python, check_exception, of_python
+from udf_compiler.scalar.exceptions import as_python, check_exception, in_place, of_python
 from udf_compiler.scalar.numbers import make_bool, truth
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import is_scalar
@@ -62,7 +62,7 @@ def _load_fast(machine: Machine, i: Instruction, s: State) -> None:
             continue
         value = s.variables.get(name, UNSET)
         if value is UNSET:
-            raise of_python(UnboundLocalError(f"cannot access local variable {name!r}"))
+            raise in_place(UnboundLocalError(f"cannot access local variable {name!r}"))
         s.stack.append(value)
 
 
@@ -101,7 +101,7 @@ def _load_global(machine: Machine, i: Instruction, s: State) -> None:
     builtins_ = scope.get("__builtins__", {})
     builtins_ = builtins_ if isinstance(builtins_, dict) else vars(builtins_)
     if i.value not in scope and i.value not in builtins_:
-        raise of_python(NameError(f"name {i.value!r} is not defined"))
+        raise in_place(NameError(f"name {i.value!r} is not defined"))
     s.stack.append(scope[i.value] if i.value in scope else builtins_[i.value])
     if i.arg & 1:
         s.stack.append(UNSET)
@@ -111,7 +111,7 @@ def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
     free = machine.function.__code__.co_freevars
     if machine.reduction or i.value not in free:
         if i.value not in s.variables:
-            raise of_python(UnboundLocalError(f"cannot access local variable {i.value!r}"))
+            raise in_place(UnboundLocalError(f"cannot access local variable {i.value!r}"))
         s.stack.append(s.variables[i.value])
         return
     s.stack.append((machine.function.__closure__ or ())[free.index(i.value)].cell_contents)
@@ -289,7 +289,7 @@ def _unpack(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop(s, 1)
     values = as_python(tuple, x)
     if len(values) != i.arg:
-        raise of_python(ValueError("not enough values to unpack" if len(values) < i.arg else "too many values to unpack"))
+        raise in_place(ValueError("not enough values to unpack" if len(values) < i.arg else "too many values to unpack"))
     s.stack += reversed(values)
 
 

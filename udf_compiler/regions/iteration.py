@@ -13,7 +13,7 @@ from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.tables import item
 from udf_compiler.scalar import lists
 from udf_compiler.scalar.builtin_calls import STAND_INS
-from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.exceptions import in_place
 from udf_compiler.scalar.loops import zip_
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.constants import unwrapped
@@ -138,7 +138,7 @@ def iteration(x: Any, unroll: bool) -> Any:
     x = lists.as_list(x)
     known = unwrapped(x)
     if known is None:
-        raise of_python(TypeError("'NoneType' object is not iterable"))
+        raise in_place(TypeError("'NoneType' object is not iterable"))
     if type(known) in (Counter, Walk, Letters, Elements, Together):
         return known
     if lists.is_list(x) or type(x) is Growing:

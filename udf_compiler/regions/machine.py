@@ -13,7 +13,7 @@ from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
-from udf_compiler.trace.values import is_hidden
+from udf_compiler.trace.stand_ins import attribute_for_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ def pop_any(s: State, count: int) -> list[Any]:
 
 def attribute(x: Any, name: str) -> Any:
     """``x.name`` as user code sees it."""
-    return x.__getattr__(name) if is_hidden(x, name) else as_python(getattr, x, name)
+    return as_python(attribute_for_user, x, name)
 
 
 def look_into(container: Any) -> None:
     """Says which keys a lookup meets, where `scalar.lookups` would read it from a frame's code."""
     known = unwrapped(container)
-    if isinstance(known, dict | set | frozenset):
+    if issubclass(type(known), dict | set | frozenset):
         explorer().keys = tuple(known)

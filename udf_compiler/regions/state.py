@@ -7,8 +7,9 @@ nested) belongs to the shape.
 from __future__ import annotations
 
 import builtins
+import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,8 @@ from udf_compiler.regions.distinct import Distinct
 from udf_compiler.regions.growing import Growing
 from udf_compiler.regions.iteration import Counter, Elements, Letters, Together, Walk
 from udf_compiler.scalar.frame_rows import TracedRow
-from udf_compiler.scalar.values import MAX, MIN, is_scalar
+from udf_compiler.scalar.patterns import TracedMatch
+from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
 
@@ -69,12 +71,15 @@ class State:
     next: int = 0
     result: Any = UNSET
 
-    def mapped(self, change: Callable[[Any], Any], outer: dict[int, Any], instead: dict[int, Any] | None = None) -> State:
+    def mapped(
+        self, change: Callable[[Any], Any], outer: dict[int, Any], instead: dict[int, Any] | None = None, moves: bool = False
+    ) -> State:
         """A copy with other leaves. Lists that the function made are copied, each once; those of `outer` are not.
 
-        `instead`: what stands in the place of objects, by their ids.
+        `instead`: what stands in the place of objects, by their ids. `moves`: the leaves become values of another block, so that
+        an object which holds one unseen is refused (SW282).
         """
-        copy = _Copy(change, outer, dict(instead or {}))
+        copy = _Copy(change, outer, dict(instead or {}), moves)
         stack = [copy(x) for x in self.stack]
         variables = {name: copy(self.variables[name]) for name in sorted(self.variables)}
         return State(stack, variables, self.next, copy(self.result))
@@ -89,10 +94,13 @@ class _Copy:
     change: Callable[[Any], Any]
     outer: dict[int, Any]
     seen: dict[int, Any] = field(default_factory=dict)
+    moves: bool = False
 
     def __call__(self, x: Any) -> Any:
         if is_leaf(x):
             return self.change(x)
+        if type(x) is TracedMatch:
+            return TracedMatch(x.pattern, self.change(_text_of(x)).value, x.mode, x.call)
         if id(x) in self.seen:
             return self.seen[id(x)]
         if type(x) is list and id(x) not in self.outer:
@@ -115,7 +123,32 @@ class _Copy:
             return Walk(self(x.items), x.position, True)
         if type(x) in _PARTS:
             return type(x)(*(self(getattr(x, name)) for name in x.__dataclass_fields__))
+        if self.moves and _holds_value(x):
+            refuse("SW282", what=f"a value of class {type(x).__name__}")
         return x
+
+
+def _text_of(match: TracedMatch) -> TracedScalar:
+    """The text that a match was found in, which is all of it that differs from row to row."""
+    return TracedScalar("str", match.value)
+
+
+def _holds_value(x: Any) -> bool:
+    """Whether an object holds values of the row where nothing sees them."""
+    if isinstance(x, types.MethodType | types.BuiltinMethodType):
+        return _holds_value(x.__self__) or is_scalar(x.__self__)
+    return isinstance(x, Traced | functools.partial) or (isinstance(x, types.FunctionType) and not _is_fixed(x))
+
+
+def within(x: Any) -> Iterator[Any]:
+    """An object of a state, and all that it holds."""
+    yield x
+    if type(x) in (tuple, list):
+        parts = list(x)
+    else:
+        parts = [getattr(x, name) for name in x.__dataclass_fields__] if type(x) in _PARTS else []
+    for part in parts:
+        yield from within(part)
 
 
 def row_of(values: dict[str, Any]) -> TracedRow:
@@ -177,6 +210,10 @@ class Shape:
             return "growing", self.of(x.value)
         if type(x) in (tuple, list):
             return type(x).__name__, tuple(map(self.of, x))
+        if type(x) is TracedMatch:
+            self.leaves.append(_text_of(x))
+            self.outer[id(x.pattern)] = x.pattern  # no other pattern may get its id
+            return "match", id(x.pattern), x.mode, x.call
         if type(x) is TracedRow:
             return "row", tuple((name, self.of(source())) for name, source in x.sources.items())
         if type(x) is Caught:

@@ -24,17 +24,18 @@ from udf_compiler.scalar.texts import is_text
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.trace.values import raw
 
 #: A loop over a range of the row's length may run so often before it is refused.
 _RANGE_LIMIT = 256
 
 
-class _ClassMeta(type):
+class _ClassMeta(ClassStandIn):
     """A builtin class as compiled functions see it."""
 
-    real: type
     convert: Any
+    read_in_c = frozenset({"dtype"})
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if any(map(is_scalar, args)) or any(map(is_scalar, kwargs.values())):
@@ -42,20 +43,14 @@ class _ClassMeta(type):
                 refuse("SW262", call=f"{cls.__name__}()", what="this form")
             return cls.convert(args[0])
         if len(args) == 1 and hasattr(type(args[0]), "converted"):  # a reduction of an aggregate function
-            return args[0].converted(cls.real)
-        return as_python(cls.real, *args, **kwargs)
-
-    def __instancecheck__(cls, x: object) -> bool:
-        return isinstance(x, cls.real)
-
-    def __subclasscheck__(cls, other: type) -> bool:
-        return issubclass(real_class(other), cls.real)
+            return args[0].converted(cls.stands_for)
+        return as_python(cls.stands_for, *args, **kwargs)
 
     def __getattr__(cls, name: str) -> Any:
-        return getattr(cls.real, name)
+        return getattr(cls.stands_for, name)
 
     def __repr__(cls) -> str:
-        return repr(cls.real)
+        return repr(cls.stands_for)
 
 
 def _int(x: Any) -> Any:
@@ -116,8 +111,7 @@ def _sorted(*args: Any, **kwargs: Any) -> Any:
 
 def _class(real: type, convert: Callable[[Any], Any]) -> Any:
     # NumPy reads the attribute `dtype` of a class that it does not know
-    members = {"real": real, "convert": staticmethod(convert), "dtype": np.dtype(real)}
-    return _ClassMeta(real.__name__, (), members)
+    return class_stand_in(real, real.__name__, kind=_ClassMeta, convert=staticmethod(convert), dtype=np.dtype(real))
 
 
 INT, FLOAT, BOOL, STR = _class(int, _int), _class(float, _float), _class(bool, _bool), _class(str, texts.to_str)
@@ -126,7 +120,7 @@ _CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR}
 
 def real_class(x: Any) -> Any:
     """The builtin class that a stand-in stands for; anything else as it is."""
-    return x.real if type(x) is _ClassMeta else x
+    return x.stands_for if type(x) is _ClassMeta else x
 
 
 def real_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

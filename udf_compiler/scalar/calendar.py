@@ -9,7 +9,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.strings import StrCall
 from sparkweld.ir.types import DATE, I32, I64, STR
-from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.exceptions import in_place
 from udf_compiler.scalar.numbers import guard_between, make_bool, make_int, raise_type_error
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import TracedScalar, is_scalar
@@ -109,6 +109,8 @@ class TracedDays(Traced):
 
     __slots__ = ("days",)
     what = "timedelta"
+    stands_for = datetime.timedelta
+    visible = frozenset({"days"})
 
     days: Any
 
@@ -143,7 +145,7 @@ class TracedDays(Traced):
 
     def _unary(self, name: str) -> Any:
         if name == "invert":
-            raise of_python(TypeError("bad operand type for unary ~: 'datetime.timedelta'"))
+            raise in_place(TypeError("bad operand type for unary ~: 'datetime.timedelta'"))
         return TracedDays({"neg": lambda d: -d, "abs": abs, "pos": lambda d: d}[name](self.days))
 
     def _in_place(self, name: str, other: Any) -> NoReturn:

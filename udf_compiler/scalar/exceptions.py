@@ -6,6 +6,7 @@ User code may catch it, so every exception is looked at where it is raised, caug
 
 from __future__ import annotations
 
+import dis
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 from sparkweld.errors import InternalError, SparkWeldError
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn
 
 _OF_PYTHON = "_sparkweld_of_python"
 _OURS = ("udf_compiler", "sparkweld")
@@ -29,6 +31,24 @@ def of_python(error: Exception) -> Exception:
     """An exception that Python itself would raise in the user's function, marked so that it counts as the user's."""
     setattr(error, _OF_PYTHON, True)
     return error
+
+
+class ErrorText(StandIn):
+    """The text of an error in Python's place. Python's own may be another one, so that reading it is refused."""
+
+    __slots__ = ("text",)
+    what = "text of an exception"
+    stands_for = str
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def in_place(error: Exception) -> Exception:
+    """An error of this class that Python itself would raise, with a text of its own; a KeyError holds its key."""
+    if len(error.args) == 1 and type(error.args[0]) is str and not isinstance(error, KeyError):
+        error.args = (ErrorText(error.args[0]),)
+    return of_python(error)
 
 
 def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -53,7 +73,8 @@ def check_exception(error: BaseException) -> None:
 
 def text_of(error: BaseException) -> str:
     """The class and the texts of an exception; its arguments may be symbolic, as the key in a KeyError is."""
-    return f"{type(error).__name__}: {' '.join(a for a in error.args if type(a) is str)}"
+    texts = (a.text if type(a) is ErrorText else a for a in error.args if type(a) in (str, ErrorText))
+    return f"{type(error).__name__}: {' '.join(texts)}"
 
 
 @contextmanager
@@ -93,6 +114,14 @@ def watched_exceptions() -> Iterator[None]:
 
 def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__") or "").partition(".")[0]
+
+
+def is_of_statement(error: BaseException) -> bool:
+    """Whether a ``raise`` statement has raised the error."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and dis.opname[at.tb_frame.f_code.co_code[at.tb_lasti]] == "RAISE_VARARGS"
 
 
 def raised_here(error: BaseException) -> bool:

@@ -32,6 +32,7 @@ class TracedRow(Traced):
 
     __slots__ = ("sources",)
     what = "row"
+    stands_for = pd.Series
 
     def __init__(self, sources: dict[Any, Callable[[], Any]]) -> None:
         self.sources = sources
@@ -55,6 +56,9 @@ class TracedRow(Traced):
         for source in self.sources.values():
             x = source()
             yield python_scalar(x) if is_numpy(x) else x
+
+    def _more_names(self) -> Any:
+        return self.sources
 
     def __getattr__(self, name: str) -> Any:
         if name == "get":

@@ -16,7 +16,7 @@ from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.ops.lists import NO_BOUND, PYTHON_SUM
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type, list_of
 from udf_compiler.scalar import ndarrays
-from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.exceptions import in_place
 from udf_compiler.scalar.list_maps import mapped
 from udf_compiler.scalar.ndarrays import LONGEST, bound
 from udf_compiler.scalar.ndarrays import length as length
@@ -128,7 +128,7 @@ def _slice(x: TracedScalar, key: slice) -> TracedScalar:
 
 def _stepped(x: TracedScalar, bounds: tuple[Any, ...], step: int) -> TracedScalar:
     if step == 0:
-        raise of_python(ValueError("slice step cannot be zero"))
+        raise in_place(ValueError("slice step cannot be zero"))
     if any(map(is_scalar, bounds)):
         refuse_list(x, "[...] with a step and a bound that is no constant")
     ends = (NO_BOUND if b is None else max(-_END, min(b, _END)) for b in bounds)
@@ -274,7 +274,7 @@ def _with_stranger(name: str, known: TracedScalar, other: Any) -> bool:
         return name == "ne"
     if name == "mul" or (is_scalar(other) and other.numpy):
         refuse_list(known, f"{name} with {raw(other)}")
-    raise of_python(TypeError(f"unsupported operand type(s) for {name}: 'list'"))
+    raise in_place(TypeError(f"unsupported operand type(s) for {name}: 'list'"))
 
 
 def _widened(x: TracedScalar) -> TracedScalar:
@@ -330,7 +330,7 @@ def attribute(x: TracedScalar, name: str) -> Any:
     if found is not None:
         return found
     if not hasattr(np.ndarray if x.is_ndarray else list, name):
-        raise of_python(AttributeError(f"'{_named(x)}' object has no attribute {name!r}"))
+        raise in_place(AttributeError(f"'{_named(x)}' object has no attribute {name!r}"))
     refuse_list(x, f".{name}")
 
 

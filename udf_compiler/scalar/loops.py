@@ -28,6 +28,7 @@ from udf_compiler.scalar.paths import Explorer, Fork, Leaf, Node, explore_with, 
 from udf_compiler.scalar.results import finished, series_of_tree
 from udf_compiler.scalar.state import Record
 from udf_compiler.trace.session import place_of, refuse
+from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.values import Traced
 
 _NO_ELEMENT = object()
@@ -129,8 +130,13 @@ def _decisions(tree: Node, leaf: Leaf) -> list[bool]:
     return [yes, *_decisions(tree.yes if yes else tree.no, leaf)]
 
 
-class Rows:
+class Rows(StandIn):
     """An iterator over the rows of columns: gives the values of the one symbolic row."""
+
+    __slots__ = ("_over", "_single", "_sources", "_state")
+    what = "loop over the rows"
+    stands_for = zip
+    exact = False
 
     def __init__(self, columns: Sequence[Any], single: bool) -> None:
         self._sources, self._single = [element(c, "a loop over a Series") for c in columns], single
@@ -188,6 +194,7 @@ class Mapped(Traced):
 
     __slots__ = ("columns", "function")
     what = "map"
+    stands_for = map
 
     def __init__(self, function: Callable[..., Any], columns: Sequence[Any]) -> None:
         self.function, self.columns = function, columns
@@ -264,7 +271,7 @@ def map_(function: Any, *columns: Any) -> Any:
 
     if columns and all(type(c) is TracedSeries for c in columns):
         return Mapped(function, columns)
-    return map(function, *columns)
+    return as_python(map, function, *columns)
 
 
 __all__ = ["RowLoops", "Rows", "collect", "is_collection", "map_", "rows_of", "zip_"]

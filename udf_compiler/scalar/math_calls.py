@@ -16,6 +16,7 @@ from udf_compiler.scalar.rounding import ceil, floor, to_int
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.values import Traced
 
 _DOMAIN = "math domain error"
@@ -97,14 +98,14 @@ def _elementary(fn: str, check: Callable[[Value], None], overflows: bool) -> Cal
 def _log(x: Any, base: Any = None) -> Any:
     loop = explorer().loop
     if not is_scalar(x):
-        numerator: Any = make_float(loop.const(math.log(x), F64))
+        numerator: Any = make_float(loop.const(as_python(math.log, x), F64))
     else:
         value = as_float(x)
         _within(0.0, _INF, open=True)(value)
         numerator = make_float(loop.call("log", value))
     if base is None:
         return numerator
-    denominator = math.log(base) if not is_scalar(base) else _log(base)
+    denominator = as_python(math.log, base) if not is_scalar(base) else _log(base)
     return numerator / denominator
 
 
@@ -181,11 +182,14 @@ _TABLE: dict[str, Callable[..., Any]] = {name: _elementary(*row) for name, row i
 _OF_ITERABLES = frozenset({"dist", "fsum", "sumprod"})
 
 
-class MathFunction:
+class MathFunction(StandIn):
     """What compiled functions see as a function of the module math."""
 
+    __slots__ = ("__name__", "stands_for")
+    what = "function of math"
+
     def __init__(self, name: str, real: Callable[..., Any]) -> None:
-        self.__name__, self._real = name, real
+        self.__name__, self.stands_for = name, real
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.__name__ in _OF_ITERABLES:
@@ -193,7 +197,7 @@ class MathFunction:
             if any(isinstance(x, Traced) for xs in args for x in xs):
                 refuse("SW251", call=f"math.{self.__name__} of a row's values")
         if not any(map(is_scalar, (*args, *kwargs.values()))):
-            return as_python(self._real, *args, **kwargs)
+            return as_python(self.stands_for, *args, **kwargs)
         if self.__name__ not in _TABLE:
             refuse("SW251", call=f"math.{self.__name__} of a row's value")
         for x in args:
@@ -203,10 +207,13 @@ class MathFunction:
         return _TABLE[self.__name__](*args, **kwargs)
 
 
-class MathModule:
+class MathModule(StandIn):
     """What compiled functions see as the module math."""
 
+    __slots__ = ()
     __name__ = "math"
+    what = "math"
+    stands_for = math
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(math, name)

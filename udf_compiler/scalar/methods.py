@@ -32,9 +32,9 @@ def attribute(x: Any, name: str) -> Any:
     if name == "imag":
         return 0.0 if x.kind == "float" else 0
     if not hasattr(real, name):
-        from udf_compiler.scalar.exceptions import of_python
+        from udf_compiler.scalar.exceptions import in_place
 
-        raise of_python(AttributeError(f"'{x.kind}' object has no attribute {name!r}"))
+        raise in_place(AttributeError(f"'{x.kind}' object has no attribute {name!r}"))
     refuse("SW251", call=f"{x.kind}.{name}")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64
-from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.exceptions import as_python, in_place
 from udf_compiler.scalar.paths import both, explorer
 from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
@@ -53,7 +53,7 @@ def as_int(x: Operand) -> Value:
 def as_float(x: Operand) -> Value:
     """A number as Python's float() has it: an int is rounded to the nearest. OverflowError for a constant beyond floats."""
     loop = explorer().loop
-    return loop.cast(x.value, F64) if is_scalar(x) else loop.const(float(x), F64)
+    return loop.cast(x.value, F64) if is_scalar(x) else loop.const(as_python(float, x), F64)
 
 
 def make_int(value: Value, span: tuple[int, int] = (MIN, MAX)) -> TracedScalar:
@@ -72,7 +72,7 @@ def make_bool(value: Value) -> Any:
 
 def raise_type_error(message: str) -> Any:
     """Python's TypeError, on every row of the path."""
-    raise of_python(TypeError(message))
+    raise in_place(TypeError(message))
 
 
 def guard_between(loop: LoopBuilder, x: Value, low: int, high: int) -> None:

@@ -18,7 +18,7 @@ from sparkweld.errors import SparkWeldError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Const
 from sparkweld.ir.types import BOOL
-from udf_compiler.scalar.exceptions import check_exception, of_python, watched_exceptions
+from udf_compiler.scalar.exceptions import check_exception, in_place, watched_exceptions
 from udf_compiler.scalar.facts import Facts
 from udf_compiler.trace.session import check_size, refuse
 
@@ -189,7 +189,7 @@ class Explorer:
             return
         if self.handled or self.facts.known(condition):
             if self.decide(condition):
-                raise of_python(make())
+                raise in_place(make())
             return
         self.guard(self.loop.call("logical_not", condition))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sparkweld.ir import Value
 from udf_compiler.regex.calls import Regex, pattern_of, template_of
-from udf_compiler.scalar.exceptions import as_python
+from udf_compiler.scalar.exceptions import as_python, in_place
 from udf_compiler.scalar.lists import as_list, of_list
 from udf_compiler.scalar.numbers import make_int
 from udf_compiler.scalar.paths import explorer
@@ -73,6 +73,8 @@ class TracedMatch(Traced):
 
     __slots__ = ("call", "mode", "pattern", "value")
     what = "match"
+    stands_for = re.Match
+    visible = frozenset({"group", "groups", "groupdict"})
 
     def __init__(self, pattern: Any, value: Value, mode: str, call: str) -> None:
         self.pattern, self.value, self.mode, self.call = pattern, value, mode, call
@@ -116,7 +118,7 @@ class TracedMatch(Traced):
         pattern = object.__getattribute__(self, "pattern")
         number = pattern.groupindex.get(key, -1) if type(key) is str else key
         if type(number) is not int or not 0 <= number <= pattern.groups:
-            raise IndexError("no such group")
+            raise in_place(IndexError("no such group"))
         run = explorer()
         value = self._regex((0, number) if number else (0,)).emit(
             run.loop, object.__getattribute__(self, "value"), "group", index=1 if number else 0
@@ -155,6 +157,7 @@ class TracedFound(Traced):
 
     __slots__ = ("made", "value")
     what = "list of matches"
+    stands_for = list
 
     def __init__(self, value: Value, made: Callable[[], Value] | None) -> None:
         self.value, self.made = value, made

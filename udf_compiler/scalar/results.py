@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
+import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, of_dtype
@@ -43,6 +44,7 @@ class RowSeries(Traced):
 
     __slots__ = ("kinds", "value")
     what = "Series whose dtype depends on the batch"
+    stands_for = pd.Series
 
     value: Value
     kinds: frozenset[str]

@@ -13,7 +13,7 @@ from typing import Any
 from pyspark.sql import Row
 
 from sparkweld.ir import Value
-from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.exceptions import in_place
 from udf_compiler.scalar.paths import Fork, Leaf, Node, leaves
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
@@ -43,6 +43,7 @@ class TracedStruct(Traced):
 
     __slots__ = ("names", "sources")
     what = "Row"
+    stands_for = Row
 
     def __init__(self, names: Sequence[str], sources: Sequence[Any]) -> None:
         self.names, self.sources = tuple(names), tuple(sources)
@@ -50,6 +51,9 @@ class TracedStruct(Traced):
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         return Row
+
+    def _more_names(self) -> Any:
+        return self.names
 
     def __getattr__(self, name: str) -> Any:
         if name == "asDict":
@@ -66,7 +70,7 @@ class TracedStruct(Traced):
         if type(key) is not int:
             refuse("SW262", call=_CALL, what=f"{raw(key)} as an index")
         if not -len(self) <= key < len(self):
-            raise of_python(IndexError("tuple index out of range"))
+            raise in_place(IndexError("tuple index out of range"))
         return self.sources[key]()
 
     def _field(self, name: str) -> Any:

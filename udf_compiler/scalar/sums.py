@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.ir.types import F64
-from udf_compiler.scalar.exceptions import as_python, of_python
+from udf_compiler.scalar.exceptions import as_python, in_place
 from udf_compiler.scalar.operands import as_float, make_float
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import MAX, MIN, is_scalar
@@ -65,7 +65,7 @@ class _Lost:
 def sum_of(items: Iterable[Any], start: Any = 0, rule: Rule = RULE) -> Any:
     """``sum(items, start)``. Elements are added as the iterator gives them, so that errors come in Python's order."""
     if is_scalar(start) and start.kind == "str":  # type: ignore[attr-defined]
-        raise of_python(TypeError("sum() can't sum strings [use ''.join(seq) instead]"))
+        raise in_place(TypeError("sum() can't sum strings [use ''.join(seq) instead]"))
     if not isinstance(start, Traced):
         as_python(sum, (), start)  # raises for strings and bytes
     iterator = as_python(iter, items)

@@ -9,7 +9,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.scalar.calendar import iso_text
-from udf_compiler.scalar.exceptions import of_python
+from udf_compiler.scalar.exceptions import in_place
 from udf_compiler.scalar.lists import as_list, is_list, join
 from udf_compiler.scalar.numbers import as_int, is_number, kind_of, make_bool, make_int, raise_type_error
 from udf_compiler.scalar.paths import explorer
@@ -62,6 +62,8 @@ def binary(name: str, a: Any, b: Any) -> Any:
             raise_type_error("can't multiply sequence by non-int of type 'float'")
         if is_scalar(count):
             refuse("SW262", call="str * int", what="a count that is no constant")
+        if abs(count) > _END:
+            refuse("SW262", call="str * int", what="a count of more than 62 bits")
         return make_text(call("repeat", as_text(text), params=(int(count),)))
     if name == "mod":
         refuse("SW251", call="str % ...")
@@ -159,8 +161,8 @@ def _parsed(fn: str, x: TracedScalar, message: str) -> Value:
 
 def to_str(x: TracedScalar) -> Any:
     """``str(x)``."""
-    if x.numpy:
-        refuse("SW262", call="str()", what=f"a value of np.{x.numpy}")
+    if x.numpy or x.is_list:
+        refuse("SW262", call="str()", what=f"a value of np.{x.numpy}" if x.numpy else "a list")
     if x.kind == "float":
         explorer().guard(float_is_decided(explorer().loop, x))
     return make_text(text_of(explorer().loop, x))
@@ -195,6 +197,7 @@ class TracedPieces(Traced):
 
     __slots__ = ("fn", "most", "sep", "value")
     what = "list of pieces"
+    stands_for = list
 
     def __init__(self, fn: str, value: Value, sep: str | None, most: int) -> None:
         self.fn, self.value, self.sep, self.most = fn, value, sep, most
@@ -353,7 +356,7 @@ def _split(fn: str) -> Callable[..., Any]:
         if sep is not None:
             _check_text("split", sep)
             if sep == "":
-                raise of_python(ValueError("empty separator"))
+                raise in_place(ValueError("empty separator"))
         return TracedPieces(fn, x.value, sep, maxsplit)
 
     return split
@@ -363,7 +366,7 @@ def _partition(fn: str) -> Callable[..., Any]:
     def partition(x: TracedScalar, sep: Any) -> tuple[Any, Any, Any]:
         _check_text("partition", sep)
         if sep == "":
-            raise of_python(ValueError("empty separator"))
+            raise in_place(ValueError("empty separator"))
         head, middle, tail = (make_text(call(fn, x.value, params=(sep, at))) for at in range(3))
         return head, middle, tail
 

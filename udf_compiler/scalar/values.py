@@ -66,6 +66,10 @@ class TracedScalar(Traced):
             refuse("SW251", call=f"np.{ufunc.__name__}")
         return call_ufunc(ufunc, inputs)
 
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return self.__class__
+
     def __getattr__(self, name: str) -> Any:
         from udf_compiler.scalar.methods import attribute
 
@@ -111,6 +115,8 @@ class TracedScalar(Traced):
     def _not_a(self, what: str) -> Any:
         from udf_compiler.scalar.numbers import raise_type_error
 
+        if self.numpy:
+            refuse("SW251", call=f"a np.{self.numpy} as what is {what}")
         raise_type_error(f"'{self.kind}' object is not {what}")
 
     def _unary(self, name: str) -> Any:

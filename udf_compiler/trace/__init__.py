@@ -39,7 +39,7 @@ def trace(
     no op of the loop shows. `batches`: as `Session` has it. Raises Refusal for anything that is not provably row by row and
     exact, also when the function caught that refusal itself.
     """
-    from udf_compiler.scalar.exceptions import as_python, raised_here
+    from udf_compiler.scalar.exceptions import as_python, is_of_statement, raised_here, text_of
     from udf_compiler.scalar.loops import RowLoops
 
     session = Session(loop, exact, place, [] if notes is None else notes, [] if kept is None else kept, handlers, groups, batches)
@@ -52,15 +52,17 @@ def trace(
             check_size(loop)
         except Refusal:
             raise session.refused or AssertionError("a refusal that no session saw") from None
-        except (SparkWeldError, KeyboardInterrupt, OutOfTime):
+        except (SparkWeldError, OutOfTime):
             raise
         except RecursionError as error:
             refuse("SW231", at=place_of(error))
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and not is_of_statement(error):
+                raise  # Ctrl-C, in a process of the user's
             if raised_here(error):
-                raise InternalError(f"{type(error).__name__} while tracing: {error}") from error
+                raise InternalError(f"{text_of(error)} while tracing") from error
             if session.refused is None:
-                refuse("SW261", at=place_of(error), error=f"{type(error).__name__}: {error}")
+                refuse("SW261", at=place_of(error), error=text_of(error))
     if session.refused is not None:
         raise session.refused
     return result

@@ -20,6 +20,8 @@ class TracedArray(Traced):
 
     __slots__ = ("columns", "dtype", "loop", "ndim", "order", "shared")
     what = "array"
+    stands_for = np.ndarray
+    visible = frozenset({"dtype", "ndim"})
 
     loop: LoopBuilder
     columns: tuple[Value, ...]

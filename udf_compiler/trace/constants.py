@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn, absent_of
 from udf_compiler.trace.values import BINARY, Traced, raw
 
 _DATE_NAMES = frozenset("year month day weekday isoweekday isocalendar isoformat toordinal replace".split())
@@ -34,6 +35,9 @@ class ConstantDate(datetime.date):
     def __getattribute__(self, name: str) -> Any:
         return _checked(self, name, _DATE_NAMES, "datetime.date")
 
+    def __repr__(self) -> str:
+        refuse("SW259", call="repr() of a date")
+
 
 class ConstantDatetime(datetime.datetime):
     """A datetime without `now`, time zones and locales."""
@@ -42,8 +46,14 @@ class ConstantDatetime(datetime.datetime):
         return _checked(self, name, _DATETIME_NAMES, "datetime.datetime")
 
 
+    def __repr__(self) -> str:
+        refuse("SW259", call="repr() of a datetime")
+
+
 def _checked(owner: Any, name: str, allowed: frozenset[str], kind: str) -> Any:
     if name not in allowed and not name.startswith("__"):  # code cannot name those: SW219
+        if not hasattr(type(owner).__base__, name):
+            raise absent_of(type(owner).__base__, name)
         refuse("SW263", name=f"{kind}.{name}")
     return object.__getattribute__(owner, name)
 
@@ -58,10 +68,15 @@ def constant_date(x: Any) -> Any:
     return x
 
 
-class Guarded:
+class Guarded(StandIn):
     """An object of pandas of which only some attributes can be reached."""
 
     __slots__ = ("_constant",)
+    what = "constant"
+
+    @property  # type: ignore[override]
+    def stands_for(self) -> Any:
+        return type(self._constant)
 
     def __init__(self, constant: Any) -> None:
         self._constant = constant
@@ -136,28 +151,37 @@ class PandasConstant(Guarded):
         return _Method(getattr(ufunc, method), f"np.{ufunc.__name__}")(*inputs)
 
 
-class _Method:
+class _Method(StandIn):
     """A method of a constant: takes and gives constants."""
 
+    __slots__ = ("_call", "stands_for")
+    what = "method of a constant"
+
     def __init__(self, method: Any, call: str) -> None:
-        self._method, self._call = method, call
+        self.stands_for, self._call = method, call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = [unwrapped(a) for a in (*args, *kwargs.values())]
         if any(isinstance(a, Traced) for a in given):
             refuse("SW262", call=self._call, what="a column as an argument")
         named = dict(zip(kwargs, given[len(args) :], strict=True))
-        return wrapped(self._method(*given[: len(args)], **named), self._call)
+        return wrapped(self.stands_for(*given[: len(args)], **named), self._call)
 
 
-class _Indexer:
+class _Indexer(StandIn):
     """``s.loc`` and the like: reading only."""
 
+    __slots__ = ("stands_for",)
+    what = "indexer of a constant"
+
     def __init__(self, indexer: Any) -> None:
-        self._indexer = indexer
+        self.stands_for = indexer
+
+    def __call__(self, axis: Any = None) -> Any:
+        refuse("SW262", call="... .loc() of a constant", what="an axis")
 
     def __getitem__(self, key: Any) -> Any:
-        return wrapped(self._indexer[unwrapped(key)], "[...] of a constant")
+        return wrapped(self.stands_for[unwrapped(key)], "[...] of a constant")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         refuse("SW256", call="... [...] = of a captured Series")

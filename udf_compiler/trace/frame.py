@@ -22,6 +22,8 @@ class TracedFrame(Traced):
 
     __slots__ = ("loop", "series", "shared")
     what = "DataFrame"
+    stands_for = pd.DataFrame
+    visible = frozenset({"dtypes"})
 
     loop: LoopBuilder
     series: dict[Any, TracedSeries]
@@ -39,6 +41,9 @@ class TracedFrame(Traced):
     def dtypes(self) -> dict[Any, np.dtype]:
         """Column name -> dtype."""
         return {name: s.dtype for name, s in self.series.items()}
+
+    def _more_names(self) -> Any:
+        return self.series
 
     def __getattr__(self, name: str) -> Any:
         from udf_compiler.calls.pandas_ import frame_attribute

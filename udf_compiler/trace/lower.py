@@ -55,6 +55,11 @@ def run_prototype(call: str, function: Callable[..., Any], *args: Any, **kwargs:
         refuse("SW252", call=call, error=f"{type(error).__name__}: {error}")
 
 
+def dtype_of(given: Any, call: str) -> np.dtype:
+    """The dtype that an argument names. What NumPy raises for others is refused (SW252)."""
+    return run_prototype(call, np.dtype, given)  # type: ignore[no-any-return]
+
+
 def type_of(dtype: np.dtype, call: str) -> Type:
     """The IR type of a dtype. Refuses SW254."""
     type = of_dtype(dtype)

@@ -55,6 +55,8 @@ class TracedSeries(Traced):
 
     __slots__ = ("_dtype", "has_nat", "kind", "loop", "maybe", "missing", "nat_objects", "shared", "value")
     what = "Series"
+    stands_for = pd.Series
+    visible = frozenset({"dtype"})
 
     loop: LoopBuilder
     value: Value

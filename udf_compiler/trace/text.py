@@ -162,6 +162,8 @@ def add(series: Any, other: Any, reflected: bool, call: str) -> Any:
 def repeated(series: Any, times: int) -> Any:
     """``series * times``; NaN where missing."""
     loop = series.loop
+    if abs(times) > 2**62:
+        refuse("SW262", call="Series * int", what="a count of more than 62 bits")
     value = str_call(loop, "repeat", loop.value_of(series.value), params=(times,))
     missing = replace(series.missing.as_nan(), void=series.missing.void)
     return text_series(loop, optional(loop, value, validity(loop, series.value)), missing)

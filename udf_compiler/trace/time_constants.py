@@ -16,6 +16,7 @@ from udf_compiler.trace.constants import ConstantDate, Guarded, constant_date, u
 from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.moments import DATE_TEXT
 from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.trace.values import BINARY, Traced, raw
 
 _NAMES = {
@@ -34,6 +35,7 @@ class TimeConstant(Guarded):
     """A Timestamp, Timedelta or NaT: arithmetic and the harmless part of its attributes."""
 
     __slots__ = ()
+    what = "time"
 
     def __getattr__(self, name: str) -> Any:
         kind = type(self._constant)
@@ -50,11 +52,6 @@ class TimeConstant(Guarded):
 
     def __hash__(self) -> int:
         return hash(self._constant)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name != "_constant":
-            refuse("SW256", call=f"Timestamp.{name} = ...")
-        object.__setattr__(self, name, value)
 
 
 def time_constant(x: Any, call: str) -> Any:
@@ -103,23 +100,16 @@ def _checked_text(args: tuple[Any, ...], call: str) -> None:
             refuse("SW263", name=f"{call}({x!r})")  # "now" is a time, for one
 
 
-class _TimeMeta(type):
+class _TimeMeta(ClassStandIn):
     """A class of times: calls make constants, instance checks see them."""
 
-    real: type
     constants: frozenset[str]
-
-    def __instancecheck__(cls, x: object) -> bool:
-        return isinstance(unwrapped(x), cls.real)
 
     def __getattr__(cls, name: str) -> Any:
         call = f"{cls.__name__}.{name}"
         if name not in cls.constants:
             refuse("SW263", name=call)
-        return time_constant(getattr(cls.real, name), call)
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        return cls._make(*args, **kwargs)  # type: ignore[attr-defined]
+        return time_constant(getattr(cls.stands_for, name), call)
 
 
 def _make_timestamp(*args: Any, **kwargs: Any) -> Any:
@@ -155,7 +145,7 @@ def _make_numpy_time(name: str) -> Any:
         real, kind = getattr(np, name), pd.Timestamp if name == "datetime64" else pd.Timedelta
         return time_constant(run_prototype(call, lambda: kind(real(*given))), call)
 
-    return staticmethod(make)
+    return make
 
 
 def converted(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -172,19 +162,12 @@ def converted(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 _TIMESTAMP_ARGUMENTS = frozenset("ts_input unit year month day hour minute second microsecond nanosecond".split())
 _BOUNDS = frozenset({"min", "max"})
 
-TimestampStandIn = _TimeMeta(
-    "Timestamp", (), {"real": pd.Timestamp, "constants": _BOUNDS, "_make": staticmethod(_make_timestamp)}
+TimestampStandIn = class_stand_in(pd.Timestamp, "pd.Timestamp", _make_timestamp, _TimeMeta, constants=_BOUNDS)
+TimedeltaStandIn = class_stand_in(pd.Timedelta, "pd.Timedelta", _make_timedelta, _TimeMeta, constants=_BOUNDS)
+Datetime64StandIn, Timedelta64StandIn = (
+    class_stand_in(real, f"np.{real.__name__}", _make_numpy_time(real.__name__), _TimeMeta, constants=frozenset())
+    for real in (np.datetime64, np.timedelta64)
 )
-TimedeltaStandIn = _TimeMeta(
-    "Timedelta", (), {"real": pd.Timedelta, "constants": _BOUNDS, "_make": staticmethod(_make_timedelta)}
-)
-Datetime64StandIn = _TimeMeta(
-    "datetime64", (), {"real": np.datetime64, "constants": frozenset(), "_make": _make_numpy_time("datetime64")}
-)
-Timedelta64StandIn = _TimeMeta(
-    "timedelta64", (), {"real": np.timedelta64, "constants": frozenset(), "_make": _make_numpy_time("timedelta64")}
-)
-
 _STAND_INS = {
     pd.Timestamp: TimestampStandIn,
     pd.Timedelta: TimedeltaStandIn,

@@ -1,21 +1,19 @@
 """The base of symbolic values: operators become `_binary`, `_unary` and `_in_place`; any use as a Python value is refused.
 
-A symbolic value stands for a whole column, so it has no length, truth value, hash or elements. Every protocol of Python
-that would ask for one is defined here and refuses, or Python would quietly do something else.
+A symbolic value stands for a whole column, so it has no length, truth value, hash or elements.
 """
 
 from __future__ import annotations
 
 import operator
-import os
-import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from pandas.core import roperator
 
 from sparkweld.ir import LoopBuilder, Value
-from udf_compiler.trace.session import is_tracing, refuse
+from udf_compiler.trace.session import refuse
+from udf_compiler.trace.stand_ins import StandIn
 
 #: Operator method name -> the function that pandas hands to its array ops for it.
 BINARY: dict[str, Callable[..., Any]] = {
@@ -39,11 +37,6 @@ _SYMBOLS = {
 }  # fmt: skip
 _IN_PLACE = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor")
 UNARY: dict[str, Callable[..., Any]] = {"neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "abs": abs}
-_PYTHON_VALUES = (
-    "len", "iter", "next", "hash", "float", "int", "index", "complex", "trunc", "floor", "ceil", "contains", "reversed", "array",
-    "str", "repr", "format", "bytes", "reduce_ex", "copy", "deepcopy", "enter", "exit", "delitem",
-    "length_hint", "buffer", "dataframe", "arrow_c_stream", "dir", "sizeof",
-)  # fmt: skip
 
 
 def symbol(name: str) -> str:
@@ -51,29 +44,11 @@ def symbol(name: str) -> str:
     return _SYMBOLS.get(name, name)
 
 
-#: Our own attributes. User code that names one means a column of that name, or an attribute of pandas.
-_HIDDEN = frozenset(
-    """loop value kind kinds has_nat nat_objects twin freq periods span shared new what series column columns array order
-    to_array missing maybe pieces names sources offset zone
-    _dtype mode pattern call _binary _unary _in_place valid whole guard null fields
-    features matrix python_kind""".split()
-)
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
-
-
-def is_hidden(owner: object, name: str) -> bool:
-    """Whether user code may not see this attribute of a traced value."""
-    return issubclass(type(owner), Traced) and name in _HIDDEN
-
-
-def _called_by_user() -> bool:
-    return is_tracing() and not sys._getframe(2).f_code.co_filename.startswith(_PACKAGE)
-
-
-class Traced:
+class Traced(StandIn):
     """A symbolic value. `shared`: something else may see its memory, so nothing may change it in place."""
 
-    #: What the user calls it.
+    __slots__ = ()
+
     what = "column"
     __array_priority__ = 2000
     __pandas_priority__ = 10_000
@@ -88,26 +63,10 @@ class Traced:
         refuse("SW251", call=f"{name} of a {self.what}")
 
     def _in_place(self, name: str, other: Any) -> Any:
-        refuse("SW251", call=f"{name} of a {self.what}")
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in _HIDDEN and _called_by_user():
-            return self.__getattr__(name)
-        return object.__getattribute__(self, name)
+        refuse("SW256", call=f"{symbol(name)}= of a {self.what}")
 
     def __bool__(self) -> bool:
         refuse("SW253", what=self.what)
-
-    def __getattr__(self, name: str) -> Any:
-        refuse("SW251", call=f"{self.what}.{name}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in type(self).__slots__ or (name in _HIDDEN and _called_by_user()):  # type: ignore[attr-defined]
-            refuse("SW256", call=f"{self.what}.{name} = ...")
-        object.__setattr__(self, name, value)
-
-    def __delattr__(self, name: str) -> NoReturn:
-        refuse("SW256", call=f"del {self.what}.{name}")
 
     def __getitem__(self, key: Any) -> Any:
         refuse("SW251", call=f"{self.what}[...]")
@@ -126,12 +85,6 @@ def _define() -> None:
     def in_place(name: str) -> Callable[..., Any]:
         return lambda self, other: self._in_place(name, other)
 
-    def python_value(name: str) -> Callable[..., Any]:
-        def method(self: Traced, *args: Any) -> NoReturn:
-            refuse("SW259", call=f"{name}() of a {self.what}")
-
-        return method
-
     for name in BINARY:
         setattr(Traced, f"__{name}__", binary(name, False))
     for name in REFLECTED:
@@ -140,8 +93,6 @@ def _define() -> None:
         setattr(Traced, f"__{name}__", unary(name))
     for name in _IN_PLACE:
         setattr(Traced, f"__i{name}__", in_place(name))
-    for name in _PYTHON_VALUES:
-        setattr(Traced, f"__{name}__", python_value(name))
 
 
 _define()
@@ -171,6 +122,7 @@ def moved(x: Any, loop: LoopBuilder) -> Any:
     if not isinstance(x, Traced):
         return x
     made = object.__new__(type(x))
-    for slot in type(x).__slots__:  # type: ignore[attr-defined]
+    slots: tuple[str, ...] = type(x).__slots__
+    for slot in slots:
         object.__setattr__(made, slot, moved(object.__getattribute__(x, slot), loop))
     return made

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from udf_compiler.calls.arrays import bound
 from udf_compiler.calls.strings import changes, patterns, pieces, search
@@ -34,6 +35,7 @@ class StrAccessor(Traced):
 
     __slots__ = ("series",)
     what = "Series.str"
+    stands_for = pd.Series.str
 
     def __init__(self, series: Any) -> None:
         self.series = series

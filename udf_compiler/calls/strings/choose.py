@@ -80,6 +80,7 @@ class TracedTexts(Traced):
 
     __slots__ = ("series",)
     what = "array"
+    stands_for = np.ndarray
 
     def __init__(self, series: Any) -> None:
         self.series = series

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.calls.arrays import bound
 from udf_compiler.calls.strings import patterns
@@ -42,6 +44,8 @@ class TracedLists(Traced):
 
     __slots__ = ("pieces",)
     what = "Series of lists"
+    stands_for = pd.Series
+    visible = frozenset({"str", "isna", "notna", "isnull", "notnull"})
 
     def __init__(self, pieces: Pieces) -> None:
         self.pieces = pieces
@@ -92,6 +96,7 @@ class ListAccessor(Traced):
 
     __slots__ = ("pieces",)
     what = "Series.str"
+    stands_for = pd.Series.str
 
     def __init__(self, pieces: Pieces) -> None:
         self.pieces = pieces
@@ -136,6 +141,7 @@ class TracedColumns(Traced):
 
     __slots__ = ("column", "names")
     what = "DataFrame"
+    stands_for = pd.DataFrame
 
     def __init__(self, names: tuple[Any, ...] | None, column: Callable[[Any], Any]) -> None:
         self.names, self.column = names, column
@@ -147,6 +153,9 @@ class TracedColumns(Traced):
         if (names is None and (isinstance(key, str) or key < 0)) or (names is not None and key not in names):
             refuse("SW252", call=f"DataFrame[{key!r}]", error=f"KeyError: {key!r}")
         return object.__getattribute__(self, "column")(key)
+
+    def _more_names(self) -> Any:
+        return self.names or ()
 
     def __getattr__(self, name: Any) -> Any:
         names = object.__getattribute__(self, "names")

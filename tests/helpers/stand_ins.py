@@ -1,0 +1,186 @@
+"""A stand-in of each class that user code may see, over the columns of a loop, and the real object that it stands for."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import importlib
+import io
+import math
+import os
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import scipy.sparse
+import xgboost
+from pyspark.core.broadcast import Broadcast
+from pyspark.sql import Row
+from sklearn.linear_model import LinearRegression
+
+from sparkweld.ir.types import BOOL, DATE, F64, I64, STR, list_of, parse_type
+from udf_compiler import arrow, calls, rebuild
+from udf_compiler.aggregates import compute, groups, objects, reductions
+from udf_compiler.arrow import batch, modules
+from udf_compiler.bytecode import Use
+from udf_compiler.cached import Cached
+from udf_compiler.calls import (
+    arrays,
+    categoricals,
+    cuts,
+    datetimes,
+    frames,
+    numpy_module,
+    offsets,
+    pandas_,
+    periods,
+    series_choices,
+    vectorize,
+    zoned,
+)
+from udf_compiler.calls import lists as list_series
+from udf_compiler.calls.strings import accessor, choose, pieces
+from udf_compiler.kinds.batches import Batches
+from udf_compiler.models import find, loaders, matrices, output
+from udf_compiler.models.features import Features
+from udf_compiler.models.traced import TracedModel
+from udf_compiler.plain_data import Snapshot
+from udf_compiler.rebuild import Rebuilder
+from udf_compiler.regions.distinct import Distinct
+from udf_compiler.scalar import calendar, exceptions, frame_rows, loops, math_calls, patterns, results, rows, texts
+from udf_compiler.scalar import values as scalars
+from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, constants, moments, time_constants
+from udf_compiler.trace.text import text_series
+
+Sample = tuple[Any, Any]
+
+_USE = Use("f", "f, line 1 of job.py")
+#: The columns that `samples` reads.
+COLUMNS = {"x": F64, "n": I64, "b": BOOL, "d": DATE, "s": STR, "v": list_of(F64), "o": parse_type("bool?")}
+
+
+def samples(loop: Any) -> dict[type, list[Sample]]:
+    """Each class of stand-ins -> pairs of one and of the object that it stands for."""
+    read = loop.read
+    x, n, s = (TracedSeries(loop, read(name), dtype) for name, dtype in (("x", float), ("n", np.int64), ("x", float)))
+    text, real_text = text_series(loop, read("s")), pd.Series(["a,b"], dtype=object)
+    moment = moments.new(loop, read("n"), "datetime")
+    span = moments.new(loop, read("n"), "timedelta")
+    series, times, spans = pd.Series([1.5]), pd.Series([pd.Timestamp(0)]), pd.Series([pd.Timedelta(0)])
+    frame, real_frame = TracedFrame(loop, {"x": x, "n": n}), pd.DataFrame({"x": [1.5], "n": [1]})
+    array, real_array = TracedArray(loop, (read("x"),)), np.array([1.5])
+    column, real_column = arrow.TracedArrow(loop, read("x")), pa.array([1.5])
+    record, real_record = arrow.TracedBatch(loop, [("x", column)]), pa.record_batch({"x": real_column})
+    cut, real_cut = cuts.cut(x, [0, 1, 2], labels=["a", "b"]), pd.cut(series, [0, 1, 2], labels=["a", "b"])
+    period, real_period = periods.to_period(moment, "M"), times.dt.to_period("M")
+    zone, real_zone = zoned.in_utc(moment), times.dt.tz_localize("UTC")
+    vectors, real_vectors = TracedSeries(loop, read("v"), object, "list"), pd.Series([np.array([1.5])])
+    split = pieces.split(text, ",")
+    pattern = re.compile("(?P<a>a)")
+    reduced = groups.GroupScalar(loop, read("x"))
+    real_match = pattern.search("a")
+    names = {"float": "x", "int": "n", "bool": "b", "date": "d", "str": "s"}
+    scalar = {kind: scalars.of_value(read(name)) for kind, name in names.items()}
+    day = datetime.timedelta(days=3)
+    rebuilder = Rebuilder(calls.stand_in)
+    linear = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
+    model = TracedModel(find(linear, lambda held: held))
+    made: dict[type, list[Sample]] = {
+        TracedSeries: [(x, series), (text, real_text), (moment, times), (vectors, real_vectors)],
+        TracedFrame: [(frame, real_frame)],
+        TracedArray: [(array, real_array), (TracedArray(loop, (read("x"),) * 2, 2), np.ones((1, 2)))],
+        scalars.TracedScalar: [
+            (scalar["float"], 1.5), (scalar["int"], 3), (scalar["bool"], True), (scalar["str"], "a"),
+            (scalar["date"], datetime.date(2024, 1, 1)),
+            (scalars.TracedScalar("float", read("x"), numpy="float64"), np.float64(1)),
+            (scalars.of_value(read("v")), [1.5]), (scalars.TracedScalar("list<f64>", read("v"), numpy="ndarray"), real_array),
+        ],
+        calendar.TracedDays: [(calendar.TracedDays(scalar["int"]), day)],
+        patterns.TracedMatch: [(patterns.TracedMatch(pattern, read("s"), "search", "re.search"), real_match)],
+        patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
+        patterns.PatternConstant: [(patterns.PatternConstant(pattern), pattern)],
+        texts.TracedPieces: [(scalar["str"].split(","), ["a"])],
+        results.RowSeries: [(results.RowSeries(loop.optional(read("x"), read("b")), frozenset({"int", "None"})), series)],
+        results.ListSeries: [(results.ListSeries(read("v"), frozenset({"list<f64>"})), pd.Series([[1.5]]))],
+        rows.TracedStruct: [(rows.TracedStruct(["x"], [lambda: scalar["float"]]), Row(x=1.5))],
+        loops.Mapped: [(loops.Mapped(abs, [x]), map(abs, series))],
+        loops.Rows: [(loops.rows_of([x], single=False), zip(series))],
+        exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],
+        frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
+        choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],
+        accessor.StrAccessor: [(accessor.StrAccessor(text), real_text.str)],
+        pieces.TracedLists: [(split, real_text.str.split(","))],
+        pieces.ListAccessor: [(split.str, real_text.str.split(",").str)],
+        pieces.TracedColumns: [(pieces.split(text, ",", expand=True), real_text.str.split(",", expand=True))],
+        list_series.Accessor: [(list_series.Accessor(vectors), real_vectors.str)],
+        list_series.Rows: [
+            (list_series.Rows(vectors, True), real_vectors.tolist()), (list_series.Rows(vectors, False), real_vectors.values),
+        ],
+        list_series.Stack: [(list_series.Stack(loop, read("v"), ()), np.stack(real_vectors))],
+        series_choices.Loc: [(series_choices.Loc(x), series.loc)],
+        frames.Loc: [(frames.Loc(frame), real_frame.loc)],
+        offsets.Offset: [(offsets.Offset(pd.offsets.MonthEnd()), pd.offsets.MonthEnd())],
+        offsets.OffsetsModule: [(offsets.OFFSETS, pd.offsets)],
+        arrays.TracedRows: [(arrays.TracedRows(array), np.ones((2, 1)))],
+        arrays._Shape: [(arrays._Shape(2), (1, 2))],
+        datetimes.DtAccessor: [(datetimes.DtAccessor(moment), times.dt), (datetimes.DtAccessor(span), spans.dt)],
+        cuts.TracedCut: [(cut, real_cut)],
+        cuts._Cat: [(cuts._Cat(cut), real_cut.cat)],
+        periods.TracedPeriods: [(period, real_period)],
+        periods.PeriodAccessor: [(periods.PeriodAccessor(period), real_period.dt)],
+        zoned.TracedZoned: [(zone, real_zone)],
+        zoned.ZonedAccessor: [(zoned.ZonedAccessor(zone), real_zone.dt)],
+        groups.GroupScalar: [(reduced, np.float64(1)), (groups.GroupScalar(loop, read("n"), weak=True), 1)],
+        reductions.GroupPart: [(reductions.GroupPart(x, read("b")), series)],
+        objects.ObjectBools: [(objects.ObjectBools(loop, read("o"), "o"), pd.Series([True, None]))],
+        compute.PythonScalar: [(compute.PythonScalar(column), 1.5)],
+        output.TracedSparse: [(output.TracedSparse(Features(loop, (read("x"),))), scipy.sparse.csr_matrix((1, 1)))],
+        matrices.TracedMatrix: [
+            (matrices.TracedMatrix(matrices.Matrix(Features(loop, (read("x"),)))), xgboost.DMatrix(np.ones((1, 1)))),
+        ],
+        arrow.TracedArrow: [(column, real_column)],
+        arrow.lists.TracedLists: [(arrow.lists_of(loop, read("v")), pa.array([[1.5]]))],
+        arrow.TracedStructArray: [
+            (arrow.TracedStructArray(loop, [("x", column)]), pa.StructArray.from_arrays([real_column], ["x"])),
+        ],
+        arrow.TracedBatch: [(record, real_record)],
+        batch._Schema: [(record.schema, real_record.schema)],
+        modules.Function: [(modules.FUNCTIONS["add"], pc.add)],
+        modules.ComputeModule: [(modules.COMPUTE, pc)],
+        modules.ArrowModule: [(modules.ARROW, pa)],
+        pandas_.Index: [(pandas_.Index(loop), series.index)],
+        pandas_.Function: [(calls.stand_in(pd.isna), pd.isna)],
+        pandas_.TimeFunction: [(calls.stand_in(pd.to_datetime), pd.to_datetime)],
+        pandas_.PandasModule: [(pandas_.PANDAS, pd)],
+        numpy_module.Function: [(calls.stand_in(np.where), np.where)],
+        numpy_module.NumpyModule: [(numpy_module.NUMPY, np)],
+        categoricals.Dtype: [(categoricals.Dtype(pd.CategoricalDtype(["a"])), pd.CategoricalDtype(["a"]))],
+        vectorize.Vectorize: [(vectorize.Vectorize(abs), np.vectorize(abs))],
+        calls.builtins_.DatetimeModule: [(calls.builtins_.DATETIME, datetime)],
+        calls.re_.ReModule: [(calls.re_.RE, re)],
+        math_calls.MathModule: [(math_calls.MATH, math)],
+        math_calls.MathFunction: [(calls.stand_in(math.sqrt), math.sqrt)],
+        constants.ConstantSet: [(constants.ConstantSet({"a"}), {"a"})],
+        constants.PandasConstant: [
+            (constants.PandasConstant(series), series), (constants.PandasConstant(pd.Index([1])), pd.Index([1])),
+        ],
+        constants._Method: [(constants.PandasConstant(series).sum, series.sum)],
+        constants._Indexer: [(constants.PandasConstant(series).loc, series.loc)],
+        time_constants.TimeConstant: [
+            (time_constants.TimeConstant(t), t) for t in (pd.Timestamp(0), pd.Timedelta(5), pd.NaT)
+        ],
+        Batches: [(Batches([x], [loop], ""), (b for b in [series]))],
+        Cached: [(Cached(abs, _USE, Snapshot()), functools.lru_cache(abs))],
+        rebuild.ModuleView: [(rebuild.ModuleView(rebuilder, functools), functools)],
+        rebuild.BroadcastView: [(rebuild.BroadcastView(rebuilder, object.__new__(Broadcast)), object.__new__(Broadcast))],
+        Distinct: [(Distinct(scalars.of_value(read("v"))), {1.5})],
+        TracedModel: [(model, linear)],
+        loaders.Unloaded: [(loaders.Unloaded(xgboost.Booster, (), {}, lambda held: held), xgboost.Booster())],
+        loaders.OpenFile: [(loaders.OpenFile("f"), io.BufferedReader(io.BytesIO(b"")))],
+        loaders.Memory: [(loaders.Memory(b"a"), io.BytesIO(b"a"))],
+        loaders.ModuleStandIn: [(loaders.module(os), os), (loaders.module(importlib.import_module("posixpath")), os.path)],
+    }  # fmt: skip
+    return made
