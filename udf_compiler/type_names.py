@@ -17,11 +17,31 @@ ARRAYS: dict[str, Type] = {
 
 
 def with_names(request: Any) -> Any:
-    """A request in which each array of a simple type has its name. Whether elements may be NULL is left out: data decides."""
+    """A request in which each type that is an object in JSON has its name, but for a struct that a function returns. Whether
+    elements may be NULL is left out: data decides.
+    """
     if isinstance(request, list):
         return [with_names(part) for part in request]
     if not isinstance(request, dict):
         return request
-    if request.get("type") == "array" and isinstance(request.get("elementType"), str):
-        return f"array<{request['elementType']}>"
-    return {key: with_names(value) for key, value in request.items()}
+    if request.get("type") == "array" and "elementType" in request:
+        return name_of(request)
+    made = {key: name_of(value) if key == "type" else with_names(value) for key, value in request.items()}
+    returned = made.get("returnType")
+    if isinstance(returned, dict) and returned.get("type") != "struct":
+        made["returnType"] = name_of(returned)
+    return made
+
+
+def name_of(type: Any) -> Any:
+    """The name of a type as Spark writes it in JSON."""
+    if not isinstance(type, dict):
+        return type
+    kind = type.get("type")
+    if kind == "array":
+        return f"array<{name_of(type.get('elementType'))}>"
+    if kind == "map":
+        return f"map<{name_of(type.get('keyType'))},{name_of(type.get('valueType'))}>"
+    if kind == "struct":
+        return f"struct<{','.join(str(name_of(field.get('type'))) for field in type.get('fields', ()))}>"
+    return str(type.get("class") or type.get("pyClass") or kind)

@@ -31,6 +31,7 @@ from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import trace
 from udf_compiler.twins import twin_outputs
 from udf_compiler.twins.nodes import Expr, choice, column, literal, node, where_not_null
+from udf_compiler.type_names import with_names
 from udf_compiler.zones import session_zone
 
 #: Nullable integer columns that a function may take: each doubles the forms.
@@ -52,6 +53,7 @@ def compile_as(
     request: dict[str, Any], function: Callable[..., Any], kind: AggregateKind | None = None, exact: bool = False
 ) -> dict[str, Any]:
     """The same for `function` in the place of the request's, in an environment that is set up; `kind`: of another result."""
+    request = with_names(request)
     with session_zone(request.get("conf", {}).get("timezone")):
         return _Compiler(request, request["steps"][0]["udfs"][0]["udf"], function, kind, exact).reply()
 
@@ -202,7 +204,10 @@ class _Trace:
     def _argument(self, expr: Expr, title: str) -> Any:
         if expr["op"] == "CreateNamedStruct":  # a Series of dictionaries here, no DataFrame
             raise refusal("SW101", column=title, type="struct")
-        return self.owner.kind.argument(self.loop, self._field(expr, title))
+        field = self._field(expr, title)
+        if field.value.type.is_list:  # no expression of Spark's that an aggregate takes
+            raise refusal("SW101", column=title, type=field.spark_type)
+        return self.owner.kind.argument(self.loop, field)
 
     def _field(self, expr: Expr, title: str) -> Field:
         if expr["op"] == "Column":

@@ -20,6 +20,7 @@ from udf_compiler.arrow import ARROW_TYPES, TracedArrow, safe_cast
 from udf_compiler.boundary import SPARK_TYPES, Field, check_confs, column_of_result, series_of_column
 from udf_compiler.kinds.scalar_arrow import ScalarArrow
 from udf_compiler.trace import TracedFrame, TracedSeries, stand_in, trace
+from udf_compiler.type_names import name_of
 
 #: Series of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_PANDAS_UDF).
 GROUPED_AGG_PANDAS = 202
@@ -107,9 +108,10 @@ class ArrowAggregate:
         scalar = result.scalar if type(result) is PythonScalar else result
         if type(scalar) is not TracedArrow or scalar.loop is not groups.loop:
             raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))
-        if to not in SPARK_TYPES or SPARK_TYPES[to] not in ARROW_TYPES or SPARK_TYPES[to] == BOOL != scalar.value.type:
-            raise refusal("SW104", place, type=to)
-        cast = trace(lambda: safe_cast(scalar, SPARK_TYPES[to], f"the conversion to {to}"), (), loop=groups.loop, place=place)
+        type_ = None if isinstance(to, dict) else SPARK_TYPES.get(to)  # a struct is no name
+        if type_ not in ARROW_TYPES or type_ == BOOL != scalar.value.type:
+            raise refusal("SW104", place, type=name_of(to))
+        cast = trace(lambda: safe_cast(scalar, type_, f"the conversion to {to}"), (), loop=groups.loop, place=place)
         return cast.whole(), str(ARROW_TYPES[scalar.value.type])
 
     def real(self, traced: Any, columns: Mapping[str, Array], rows: int) -> Any:

@@ -13,6 +13,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -207,10 +208,8 @@ class ClassStandIn(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         make = getattr(cls, "make", None)
-        if make is None:
-            return type.__call__(cls, *args, **kwargs)
-        check_form(make, args, kwargs, cls.label)
-        return make(*args, **kwargs)
+        check_form(partial(type.__getattribute__(cls, "__init__"), None) if make is None else make, args, kwargs, cls.label)
+        return type.__call__(cls, *args, **kwargs) if make is None else make(*args, **kwargs)
 
     def __instancecheck__(cls, x: object) -> bool:
         return issubclass(real_class_of(x), cls.stands_for)
