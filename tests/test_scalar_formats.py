@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sparkweld.errors import Refusal
+from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.scalars import check
+from udf_compiler.pipeline import compile_pipeline
 
 TEXTS = [
     "f'{a}'", "f'<{a}>'", "f'{a} {a}!'", "f'{a.strip()}-{len(a)}'", "f'{a:>8}'", "f'{a:<8}|'", "f'{a:*>8}'", "'<{}>'.format(a)",
@@ -127,3 +129,10 @@ def test_refused(source):
     with pytest.raises(Refusal) as refused:
         check(f"lambda a: {source}", ("str",))
     assert refused.value.code in ("SW602", "SW259", "SW299", "SW219")
+
+
+def test_a_format_that_goes_straight_to_the_caller_needs_no_interpretation():
+    """However our own frames lie between the function and its exploration."""
+    for function in (lambda s: s.apply(lambda v: format(v)), lambda s: s.apply(lambda v: f"{v} km")):
+        reply = compile_pipeline(request(python_step(r=udf(0, "a", returns="string"))), [payload(function)])
+        assert reply["status"] == "ok", reply["refusals"]

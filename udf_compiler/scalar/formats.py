@@ -17,6 +17,7 @@ from typing import Any
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
+from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.lists import as_list
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.texts import as_text, make_text, text_of, to_str
@@ -102,6 +103,8 @@ def _padded(text: Value, zeros: bool, width: int) -> Value:
 
 def _is_ours(frame: Any) -> bool:
     """Whether the caller is the exploration itself, which puts the marks' values back."""
+    while frame is not None and frame.f_code is as_python.__code__:
+        frame = frame.f_back
     if frame is None or frame.f_code.co_name not in ("of_row", "run", "run_function"):
         return False
     return str(frame.f_globals.get("__name__")).startswith("udf_compiler.")
