@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _HEADING = re.compile(r"^== Extended Information \((?P<title>[^)]*)\) ==$", re.MULTILINE)
 
+#: Queries of so few rows wait for no kernel; who asks for an explanation does.
+_TINY_ROWS = "spark.sparkweld.compile.tinyRows"
+
 NOT_ACTIVE = (
     "SparkWeld is not active in this session: {why}. "
     f"Start the job with `--conf spark.plugins={PLUGIN_CLASS}` (and `--jars`, see `python -m sparkweld jar`), "
@@ -25,12 +28,19 @@ NOT_ACTIVE = (
 def explain(df: DataFrame) -> str:
     """The text that says what SparkWeld does with `df`: programs, kernels, and each refusal with its code and place.
 
-    Plans the query, runs nothing. Works for Classic and for Spark Connect DataFrames; where the plugin is not active,
-    the text says so and how to get it.
+    Plans the query, runs nothing, and waits for the compile service whatever the size of the query. Works for Classic and
+    for Spark Connect DataFrames; where the plugin is not active, the text says so and how to get it.
     """
-    if hasattr(df, "_jdf"):
-        return _explain_classic(df)
-    return _explain_connect(df)
+    conf = df.sparkSession.conf
+    before = conf.get(_TINY_ROWS, None)
+    conf.set(_TINY_ROWS, "0")
+    try:
+        return _explain_classic(df) if hasattr(df, "_jdf") else _explain_connect(df)
+    finally:
+        if before is None:
+            conf.unset(_TINY_ROWS)
+        else:
+            conf.set(_TINY_ROWS, before)
 
 
 def _explain_classic(df: Any) -> str:
