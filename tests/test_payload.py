@@ -16,7 +16,7 @@ from pyspark.util import fail_on_stopiteration
 
 from sparkweld.errors import Refusal
 from tests.helpers.compile_requests import payload
-from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.environment import broadcasts, module_path
 from udf_compiler.payload import load_command, name_of, unwrap
 
 
@@ -141,42 +141,39 @@ def _module_function(folder, name, body):
 
 def test_a_module_function_needs_its_include(tmp_path):
     bytes_ = _module_function(tmp_path, "weld_job_a", "def f(a): return a + 1\n")
-    modules = ModulePath()
-    with pytest.raises(Refusal) as refused, modules.using([]):
+    with pytest.raises(Refusal) as refused, module_path({"includes": []}):
         load_command(bytes_)
     assert refused.value.code == "SW201"
     assert "--py-files" in refused.value.hint
     before = list(sys.path)
-    with modules.using([str(tmp_path)]):
+    with module_path({"includes": [str(tmp_path)]}):
         assert sys.path[1] == str(tmp_path)
         assert load_command(bytes_).function(1) == 2
     assert sys.path == before
 
 
 def test_modules_of_other_includes_are_forgotten(tmp_path):
-    modules = ModulePath()
     bytes_ = _module_function(tmp_path, "weld_job_b", "def f(a): return 0\n")
     (tmp_path / "weld_job_b.py").unlink()
     for version in (1, 2):
         archive = tmp_path / f"v{version}.zip"
         with zipfile.ZipFile(archive, "w") as file:
             file.writestr("weld_job_b.py", f"def f(a): return {version}\n")
-        with modules.using([str(archive)]):
+        with module_path({"includes": [str(archive)]}):
             assert load_command(bytes_).function(1) == version
             assert load_command(bytes_).function(1) == version
-    with modules.using([]), pytest.raises(Refusal):
+    with module_path({"includes": []}), pytest.raises(Refusal):
         load_command(bytes_)
 
 
 def test_a_changed_include_is_read_again(tmp_path):
-    modules = ModulePath()
     bytes_ = _module_function(tmp_path, "weld_job_c", "def f(a): return 0\n")
     (tmp_path / "weld_job_c.py").unlink()
     archive = tmp_path / "same.zip"
     for version in (1, 22):
         with zipfile.ZipFile(archive, "w") as file:
             file.writestr("weld_job_c.py", f"def f(a): return {version}\n")
-        with modules.using([str(archive)]):
+        with module_path({"includes": [str(archive)]}):
             assert load_command(bytes_).function(1) == version
 
 

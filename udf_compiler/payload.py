@@ -34,7 +34,7 @@ class Command:
 
 
 def load_command(payload: bytes) -> Command:
-    """The command in these bytes. `environment.ModulePath` and `environment.broadcasts` must be set up.
+    """The command in these bytes. `environment.module_path` and `environment.broadcasts` must be set up.
 
     Refuses SW201 (a module is missing), SW202 (a module lacks the name), SW203 (corrupt), SW204 (user code raises while it
     is read) and SW205 (the broadcast that holds the command cannot be read).

@@ -33,7 +33,7 @@ from udf_compiler.columns import (
     refuse_made_nulls,
     strict_columns,
 )
-from udf_compiler.environment import ModulePath, broadcasts, broadcasts_of
+from udf_compiler.environment import broadcasts, broadcasts_of, module_path
 from udf_compiler.forms import Form, batchwise
 from udf_compiler.kinds import fields_of, kind_of, map_kind_of, sees_batch_state
 from udf_compiler.merging import merge_rows
@@ -45,7 +45,6 @@ from udf_compiler.type_names import with_names
 from udf_compiler.udfs import EVALUATED_ONCE, UdfTracer
 from udf_compiler.zones import session_zone
 
-_MODULES = ModulePath()
 _BOUNDED = "rows whose bounds cannot pass the filter are dropped before the model is computed"
 
 
@@ -70,8 +69,7 @@ def compile_pipeline(
 @contextmanager
 def worker_environment(request: dict[str, Any]) -> Iterator[None]:
     """The module path and the broadcasts that the request's functions have in a worker, inside the block."""
-    includes = request.get("python", {}).get("includes", ())
-    with _MODULES.using(includes), broadcasts(broadcasts_of(request["steps"])):
+    with module_path(request.get("python", {})), broadcasts(broadcasts_of(request["steps"])):
         yield
 
 

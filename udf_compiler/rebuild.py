@@ -26,6 +26,7 @@ from udf_compiler.bytecode import Names, Use, first_use, outside_names, place, r
 from udf_compiler.cached import CACHES, Cached
 from udf_compiler.libraries import described, is_library, refuse_module
 from udf_compiler.models import constructor_of, is_model, loaders, stand_in_for
+from udf_compiler.modules import MODULES
 from udf_compiler.payload import read_broadcast
 from udf_compiler.plain_data import Snapshot, copy_array, copy_container, copy_date, is_protocol_function, is_scalar
 from udf_compiler.rebuild_class import rebuild_class, rebuild_instance
@@ -225,6 +226,7 @@ class Rebuilder:
         if known is not None:
             return known
         refuse_module(module.__name__, use)
+        MODULES.imported("", [module.__name__])
         return ModuleView(self, module)
 
     def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:

@@ -21,9 +21,12 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, BinaryIO
 
+from sparkweld.errors import Refusal
+from sparkweld.reasons import refusal
 from udf_compiler.blob_store import BlobStore, MissingBlobs
 from udf_compiler.bounded import Bounded
 from udf_compiler.cpu_time import CpuLimit, OutOfTime
+from udf_compiler.modules import MODULES
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
 from udf_compiler.replies import Make, or_refused
 from udf_compiler.request_keys import request_key
@@ -36,6 +39,9 @@ MAX_CACHED_BYTES = 64 << 20
 _GRACE_SECONDS = 5.0
 _WATCH_SECONDS = 1.0
 _MAX_TRACE = 16_000
+
+#: Refusals that hold for the files of this moment.
+_OF_FILES = frozenset(("SW201", "SW202", "SW204", "SW208", "SW209", "SW860", "SW861", "SW869"))
 
 Reply = tuple[dict[str, Any], tuple[bytes | memoryview, ...]]
 
@@ -100,16 +106,30 @@ class Service:
             return operation(message)
         key = request_key(message)
         reply = self._replies.get(key)
-        if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))):
+        if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))) or not self._has_modules(message, reply[0]):
             # in a context of its own: no variable that the request sets, and fails to reset, is seen by the next one
-            reply = copy_context().run(self._remembering, operation, message)
+            reply = copy_context().run(self._recorded, operation, message)
             if reply[0].get("status") != "error" and not _lacks_a_file(reply[0]):
                 self._replies.put(key, reply)
         return reply
 
-    def _remembering(self, operation: Callable[[Message], Reply], message: Message) -> Reply:
-        with remembering(self._traces):
-            return operation(message)
+    def _recorded(self, operation: Callable[[Message], Reply], message: Message) -> Reply:
+        with remembering(self._traces), MODULES.recording():
+            header, blobs = operation(message)
+            return with_modules(message.header, header, MODULES.record()), blobs
+
+    def _has_modules(self, message: Message, reply: dict[str, Any]) -> bool:
+        """Whether the modules that a reply depends on are still those that the request's functions would import."""
+        if not reply.get("modules"):
+            return True
+        from udf_compiler.environment import module_path
+
+        with self.warm_up.at_rest(), MODULES.recording():
+            try:
+                with module_path(message.header.get("python", {})):
+                    return MODULES.holds(reply["modules"])
+            except Refusal:
+                return False
 
     def _hello(self, message: Message) -> Reply:
         from udf_compiler.host import describe_host
@@ -123,7 +143,10 @@ class Service:
             from sparkweld.kernels import check_size
             from udf_compiler.pipeline import compile_pipeline
 
-            reply = compile_pipeline(message.header, message.blobs, check_size)
+            def compiled(header: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
+                return compile_pipeline(header, blobs, check_size)
+
+            reply = or_refused(compiled, message.header, message.blobs)
             blocks = reply.get("blocks", ())
             about = [{"digest": block.digest, "bytes": block.size} for block in blocks]
             return {**reply, "blocks": about}, tuple(block.data.data for block in blocks)
@@ -238,6 +261,24 @@ def without_known(reply: Reply, known: Sequence[str]) -> Reply:
     return header, tuple(blob for digest, blob in zip(digests, blobs, strict=True) if digest not in known)
 
 
+def with_modules(request: dict[str, Any], reply: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """A reply with the record of the modules that it depends on; the files that they have opened are among its files.
+
+    Only a task checks what its workers have. So an answer that Spark uses without one is refused (SW870) where workers are
+    elsewhere and it depends on modules of users.
+    """
+    if not any(step["kind"] in ("python", "map") for step in request.get("steps", ())):
+        return reply
+    opened = record.pop("opened", [])
+    if request["op"] != "compile" and record.get("modules") and not request.get("python", {}).get("local", True):
+
+        def unchecked(*_: Any) -> dict[str, Any]:
+            raise refusal("SW870", module=record["modules"][0]["name"])
+
+        reply = or_refused(unchecked, request, ())
+    return {**reply, **record, **({"files": [*reply.get("files", ()), *opened]} if opened else {})}
+
+
 def _is_unchanged(file: dict[str, Any]) -> bool:
     from udf_compiler.model_files import unchanged
 
@@ -245,8 +286,8 @@ def _is_unchanged(file: dict[str, Any]) -> bool:
 
 
 def _lacks_a_file(reply: dict[str, Any]) -> bool:
-    """Whether a file that a function reads could not be read: another time it may be there."""
-    return any(refusal["code"] in ("SW860", "SW861") for refusal in reply.get("refusals", ()))
+    """Whether a file or module that a function needs could not be read: another time it may be there."""
+    return any(refusal["code"] in _OF_FILES for refusal in reply.get("refusals", ()))
 
 
 def error_reply(error: BaseException) -> dict[str, Any]:

@@ -27,7 +27,7 @@ MAX_TRACED_BYTES = 256 << 20
 class TracedCall:
     """The loop of a call, which reads `columns` by their names in its own request, and the numbers of its results in it.
 
-    `notes`, `kept`, `places`, `exact`: what the trace added to those of its `UdfTracer`.
+    `notes`, `kept`, `places`, `exact`: what the trace added to those of its `UdfTracer`. `modules`: of the user, which it needs.
     """
 
     columns: tuple[str, ...]
@@ -40,6 +40,7 @@ class TracedCall:
     kept: tuple[tuple[str, str], ...]
     places: Mapping[str, str]
     exact: bool
+    modules: frozenset[str] = frozenset()
 
     def values(self, loop: LoopBuilder, columns: Sequence[str]) -> list[Value]:
         """The results in another loop, where the columns have other names; the guards join it."""

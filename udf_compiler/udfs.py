@@ -16,11 +16,11 @@ from udf_compiler import catalyst, pandas_on_spark
 from udf_compiler.boundary import Field, dtypes_by_nulls
 from udf_compiler.columns import Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.cpu_time import working_on
-from udf_compiler.environment import file_state
 from udf_compiler.forms import BatchCall
 from udf_compiler.inlined import Inlined, inlined_of
 from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
 from udf_compiler.model_files import reads
+from udf_compiler.modules import MODULES, file_state
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command, unwrap
 from udf_compiler.purity import use_of
@@ -120,6 +120,7 @@ class UdfTracer:
             self.kept += known.kept
             self.exact |= {loop.name} if known.exact else set()
             notes += known.notes
+            MODULES.touch(known.modules)
             return known.values(loop, columns)
         kept = len(self.kept)
         values = self._made(kind, loop, udf, notes)
@@ -129,7 +130,7 @@ class UdfTracer:
             results = tuple(value.id for value in values)
             about = tuple(notes), tuple(self.kept[kept:]), places, loop.name in self.exact
             parts = tuple(columns), tuple(loop.body), tuple(loop.guards), frozenset(loop.local), tuple(loop.some), results
-            made = TracedCall(*parts, *about)
+            made = TracedCall(*parts, *about, MODULES.touched())
             traced.put(key, made, made.bytes)
         return values
 
@@ -196,7 +197,8 @@ class UdfTracer:
         except (Refusal, Unknown):
             return None
         includes = [file_state(path) for path in self._settings["python"].get("includes", ())]
-        return json.dumps([call, columns, self._columns.domain == ROWS, self._settings, includes]), names
+        settings = [self._settings, includes, MODULES.generation]
+        return json.dumps([call, columns, self._columns.domain == ROWS, settings]), names
 
     def _identity(self, udf: dict[str, Any]) -> str:
         """Equal for calls of one function on the same arguments, whatever names the plan gives them."""

@@ -39,7 +39,7 @@ from sparkweld.pipelines.plan import Called, Native
 from sparkweld.reasons import refusal
 from udf_compiler.arrow import TracedArrow, TracedStructArray
 from udf_compiler.boundary import COLUMN_TYPES, SPARK_TYPES, check_names, dtypes_by_nulls, series_of_column
-from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.environment import broadcasts, module_path
 from udf_compiler.kinds import kind_of
 from udf_compiler.kinds.batches import per_batch
 from udf_compiler.kinds.iterated import batch_of, prepared_iterator
@@ -48,7 +48,7 @@ from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedFrame, TracedSeries, trace
 from udf_compiler.trace.text import Missing, text_series
 
-_MODULES, _ARROW = ModulePath(), ScalarArrow()
+_ARROW = ScalarArrow()
 _INTEGERS = ("byte", "short", "integer", "long")
 #: Columns of these types are other Series in a batch with NULLs.
 _STATEFUL = (*_INTEGERS, "date")
@@ -68,9 +68,8 @@ def compile_fused(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, 
     """
     entries = request["steps"][0]["udfs"]
     chains = [chain_of(entry["udf"]) for entry in entries]
-    includes = request.get("python", {}).get("includes", ())
     variables = [variable for chain in chains for udf in chain for variable in udf.get("broadcasts", ())]
-    with _MODULES.using(includes), broadcasts(variables):
+    with module_path(request.get("python", {})), broadcasts(variables):
         conf = request.get("conf", {})
         kind_of(chains[0][0]["evalType"], entries[0]["name"]).check_confs(conf.get("pandas", {}), entries[0]["name"])
         return {"status": "ok", "fused": _groups(chains, conf, blobs)}

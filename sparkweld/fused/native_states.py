@@ -20,10 +20,9 @@ from sparkweld.fused.grouping import Leaf
 from sparkweld.reasons import refusal
 from udf_compiler.aggregates import PandasAggregate, compile_as
 from udf_compiler.aggregates import compile_aggregate as compile_function
-from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.environment import broadcasts, module_path
 from udf_compiler.payload import load_command
 
-_MODULES = ModulePath()
 _MOST_PARTS = 16
 _EXAMPLE_ROWS = 3
 
@@ -38,7 +37,7 @@ def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[s
     except Refusal as error:
         refused = error
     udf = request["steps"][0]["udfs"][0]["udf"]
-    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(udf.get("broadcasts", ())):
+    with module_path(request.get("python", {})), broadcasts(udf.get("broadcasts", ())):
         try:
             annotation = annotation_of(load_command(blobs[udf["payload"]]).function)
             if annotation is None or not isinstance(annotation.returns, Merged) or annotation.returns.state is None:

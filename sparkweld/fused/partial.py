@@ -21,11 +21,10 @@ from sparkweld.fused.native_states import by_order, state_parts
 from sparkweld.fused.payload import by_value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import check_confs
-from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.environment import broadcasts, module_path
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 
-_MODULES = ModulePath()
 _GROUPED_AGG_PANDAS = 202
 #: Spark type -> the dtype of Series of it without NULLs.
 _DTYPES = {
@@ -45,7 +44,7 @@ def compile_partial(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str
     """
     entries = request["steps"][0]["udfs"]
     keys, zone = request["keys"], request.get("conf", {}).get("timezone")
-    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(()):
+    with module_path(request.get("python", {})), broadcasts(()):
         parts, annotations = [], []
         column = 0
         for entry in entries:

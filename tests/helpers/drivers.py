@@ -82,11 +82,19 @@ class Ran:
     log: str
 
 
-def run_driver(program: str, *, conf: dict[str, str] | None = None, env: dict[str, str] | None = None, timeout: int = 600) -> Ran:
+def run_driver(
+    program: str,
+    *,
+    conf: dict[str, str] | None = None,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: int = 600,
+) -> Ran:
     """Runs `program` after a prelude that gives it `session`, `report`, `measured` and `off_and_on`. Fails when it fails."""
     done = subprocess.run(
         [sys.executable, "-c", _PRELUDE + textwrap.dedent(program)],
         env={**_environment(), "TEST_CONF": _settings(conf), **(env or {})},
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=timeout,

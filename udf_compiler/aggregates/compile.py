@@ -24,7 +24,7 @@ from udf_compiler.aggregates.probe import probe
 from udf_compiler.aggregates.row_values import RowValue, row_value
 from udf_compiler.boundary import Field, ir_type
 from udf_compiler.columns import Column, Columns, columns_in, refuse_made_nulls, strict_columns
-from udf_compiler.environment import ModulePath, broadcasts
+from udf_compiler.environment import broadcasts, module_path
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 from udf_compiler.purity import Prepared, prepare
@@ -37,7 +37,6 @@ from udf_compiler.zones import session_zone
 #: Nullable integer columns that a function may take: each doubles the forms.
 MAX_STATES = 3
 
-_MODULES = ModulePath()
 
 
 def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[s
     UDFs; `result`, `kept` and `notes`. Raises Refusal.
     """
     udf = request["steps"][0]["udfs"][0]["udf"]
-    with _MODULES.using(request.get("python", {}).get("includes", ())), broadcasts(udf.get("broadcasts", ())):
+    with module_path(request.get("python", {})), broadcasts(udf.get("broadcasts", ())):
         return compile_as(request, load_command(blobs[udf["payload"]]).function)
 
 

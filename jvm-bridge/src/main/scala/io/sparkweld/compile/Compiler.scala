@@ -93,7 +93,7 @@ final class Compiler(conf: SparkConf) extends Logging {
       val made = answered(translating, request.key, request, patience) {
         exchange(request, request.json.deepCopy()).thenApply[Translation] { answer =>
           val made = answer.flatMap(Translation.read)
-          if (!made.left.exists(_.exists(Compiler.passing))) translations.put(request.key, made)
+          if (answer.forall(CompileReply.lasting) && !made.left.exists(_.exists(Compiler.passing))) translations.put(request.key, made)
           made
         }
       }.flatten
@@ -147,7 +147,7 @@ final class Compiler(conf: SparkConf) extends Logging {
    * forms of it are known by it.
    */
   def settled(request: PipelineRequest, made: Compiled): PipelineRequest = {
-    val wanting = request.wanting(made.files)
+    val wanting = request.wanting(made.files, made.modules)
     if (wanting ne request) {
       requests.put(wanting.key, wanting)
       replies.put((wanting.key, Set.empty[Int]), made.copy(models = Nil))
@@ -208,9 +208,9 @@ final class Compiler(conf: SparkConf) extends Logging {
   private def client(command: ServiceCommand): ServiceClient =
     services.computeIfAbsent(command, _ => new ServiceClient(command, conf))
 
-  /** Whether the files that a reply depends on are those that it was made of. */
+  /** Whether the files and modules that a reply depends on are those that it was made of. */
   private def unchanged(reply: CompileReply): Boolean = reply match {
-    case made: Compiled => made.files.forall(_.untouched)
+    case made: Compiled => made.files.forall(_.untouched) && made.modules.untouched
     case _ => true
   }
 

@@ -50,13 +50,23 @@ final class PipelineRequest(val service: ServiceCommand, val json: ObjectNode, v
   }
 
   /**
-   * The same request for these files and no others: where functions load from files, what is made of them is known by the
-   * contents too.
+   * The same request for these files and modules and no others: where functions load from files or import modules, what is made of
+   * them is known by the contents too.
    */
-  def wanting(files: Seq[ModelFile]): PipelineRequest = if (files.isEmpty) this else {
+  def wanting(files: Seq[ModelFile], modules: ModuleRecord): PipelineRequest = if (files.isEmpty && modules.isEmpty) this else {
     val copy = json.deepCopy()
-    val wanted = copy.path("python").path("files").asInstanceOf[ObjectNode].putObject("wanted")
-    files.sortBy(_.path).foreach(file => wanted.put(file.name, file.digest))
+    copy.path("python").path("files") match {
+      case given: ObjectNode if files.nonEmpty =>
+        val wanted = given.putObject("wanted")
+        files.sortBy(_.path).foreach(file => wanted.put(file.name, file.digest))
+      case _ => ()
+    }
+    copy.path("python") match {
+      case python: ObjectNode if !modules.isEmpty =>
+        val wanted = python.putObject("modules")
+        modules.modules.foreach(module => wanted.put(module.name, module.digest))
+      case _ => ()
+    }
     new PipelineRequest(service, copy, blobs)
   }
 
@@ -93,7 +103,7 @@ final case class Refused(refusals: Seq[Refusal], lasting: Boolean = true) extend
  * whatever else is in their batch. `piecewise`: no row has the whole batch run elsewhere. `batchwise`: of a request whose rows Spark
  * would put in other batches, why that may change a row. `batchRows`: so many rows make a
  * batch cheap, where fewer do not (0: any). `blocks`: digests of the constants that it reads, ABI order; `models`: these, where
- * a plan is made. `files`: what its functions have loaded.
+ * a plan is made. `files`: what its functions have loaded; `modules`: what they import.
  */
 final case class Compiled(
     program: String,
@@ -115,7 +125,8 @@ final case class Compiled(
     vectors: Seq[VectorShape],
     watched: Seq[Watch],
     models: Seq[ModelBlock],
-    files: Seq[ModelFile]) extends CompileReply {
+    files: Seq[ModelFile],
+    modules: ModuleRecord) extends CompileReply {
 
   /** How many columns its kernel stores. */
   def stored: Int = outputTypes.size + (if (flags) 1 else 0)
@@ -125,19 +136,22 @@ final case class Compiled(
 final case class VectorShape(size: Int, form: String)
 
 object CompileReply {
-  private val OfFiles = Set("SW860", "SW861")
+  private val OfFiles = Set("SW201", "SW202", "SW204", "SW208", "SW209", "SW860", "SW861", "SW869")
 
   /** Reads the reply to `request`, asked with the blocks of `has`. A reply that does not fit its request is refused with SW512. */
   def read(request: PipelineRequest, frame: Frame, has: Seq[ModelBlock]): CompileReply = frame.status match {
     case "ok" => compiled(request, frame, has)
     case "refused" =>
       val refusals = frame.json.path("refusals").elements().asScala.map(Refusal.fromJson).toSeq
-      val lasting = ModelFile.in(frame.json).isEmpty && !refusals.exists(refusal => OfFiles(refusal.code))
-      Refused(if (refusals.isEmpty) Seq(Refusal("SW512", "what" -> "it refused without a reason")) else refusals, lasting)
+      Refused(if (refusals.isEmpty) Seq(Refusal("SW512", "what" -> "it refused without a reason")) else refusals, lasting(frame))
     case "error" =>
       Refused(Seq(Refusal("SW511", "reason" -> frame.text("message").getOrElse("no message"))))
     case other => Refused(Seq(Refusal("SW512", "what" -> s"its status is '$other'")))
   }
+
+  /** Whether asking again gives the same: whether the answer depends on no file and on no module of a user. */
+  def lasting(frame: Frame): Boolean = ModelFile.in(frame.json).isEmpty && ModuleRecord.in(frame.json).isEmpty &&
+    !frame.json.path("refusals").elements().asScala.exists(refusal => OfFiles(refusal.path("code").asText))
 
   private def compiled(request: PipelineRequest, frame: Frame, has: Seq[ModelBlock]): CompileReply = {
     def strings(node: JsonNode): Seq[String] = node.elements().asScala.map(_.asText).toSeq
@@ -182,7 +196,8 @@ object CompileReply {
       vectors = vectors,
       watched = watched,
       models = found.get,
-      files = ModelFile.in(json))
+      files = ModelFile.in(json),
+      modules = ModuleRecord.in(json))
   }
 
   /** The program's blocks: those of `has`, and new ones from the frame's blobs, in their order. */

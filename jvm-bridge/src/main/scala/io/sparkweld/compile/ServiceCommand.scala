@@ -27,14 +27,20 @@ final case class ServiceCommand(python: String, environment: Map[String, String]
     val workers = PythonLaunch.entries(path, folder)
     val added = SparkWeldConf.CompilePythonPath.get(conf).toSeq.flatMap(PythonLaunch.entries(_, Some(PythonLaunch.workingDirectory)))
     val safe = PythonLaunch.safeEntries(workers ++ added)
-    val ignored = (workers ++ added).filterNot(safe.contains)
+    val ignored = (workers ++ added).filter(entry => !safe.contains(entry) && new File(entry).exists)
     if (ignored.nonEmpty) {
       WarnOnce(s"path:$ignored", s"SparkWeld: the compile service imports nothing from ${ignored.mkString(", ")}, which is on the " +
-        "import path of Python and is missing, or every user of this machine can write there.")
+        "import path of Python, where every user of this machine can write.")
     }
     val cache = SparkWeldConf.CacheDir.get(conf).map("SPARKWELD_CACHE_DIR" -> _)
-    PythonLaunch.ofProcess(sys.env) ++ Map("PYTHONHASHSEED" -> "0") ++ PythonLaunch.ofJob(environment) ++ cache ++ Map(
+    val passed = PythonLaunch.ofProcess(sys.env) ++ Map("PYTHONHASHSEED" -> "0") ++ PythonLaunch.ofJob(environment)
+    passed ++ cache ++ Map(
       "PYTHONPATH" -> safe.mkString(File.pathSeparator),
+      "SPARKWELD_WORKER_PATH" -> workers.mkString(File.pathSeparator),
+      "SPARKWELD_LOCAL" -> folder.isDefined.toString,
+      "SPARKWELD_WITHHELD" -> (sys.env ++ environment).filterNot { case (name, value) => passed.get(name).contains(value) }.keys
+        .mkString(","),
+      "SPARKWELD_JOB_VARIABLES" -> PythonLaunch.ofJob(environment).keys.mkString(","),
       "SPARKWELD_CACHE_MAX_BYTES" -> SparkWeldConf.CacheMaxBytes.get(conf).toString)
   }
 }

@@ -1,6 +1,6 @@
 package io.sparkweld.plan
 
-import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, Watch}
+import io.sparkweld.compile.{FormOrigin, ModelBlock, ModelFile, Watch, WorkerModules}
 import io.sparkweld.support.Rewritten
 
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, PythonUDF}
@@ -94,6 +94,7 @@ object NullPolicy {
  * @param vectors ML vectors made of the last kernel outputs, which `layout` does not count; it has them behind `structs`
  * @param flags whether the kernel stores one column more: NULL in rows that it did not decide, which run in Python alone
  * @param files what its functions load: a task where these are others runs in Python
+ * @param modules what its functions import: a task whose Python would import others runs in Python
  * @param watched what the last outputs are held against, which are counted and in no batch
  * @param batchRows batches of fewer rows are joined to some of about as many (0: never): its models cost much for each batch
  * @param models the constants that the program reads; on the driver only, tasks get them as broadcasts
@@ -109,6 +110,7 @@ final case class KernelPlan(
     filtered: Boolean,
     flags: Boolean,
     files: Seq[ModelFile],
+    modules: Seq[WorkerModules],
     @transient models: Seq[ModelBlock],
     watched: Seq[Watch],
     batchRows: Int)

@@ -4,7 +4,7 @@ import scala.collection.mutable
 
 import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
 import io.sparkweld.columns.{StructColumnVector, TextArena, VectorColumn}
-import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile}
+import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile, WorkerModules}
 import io.sparkweld.nativelib.{NativeError, Shim}
 import io.sparkweld.support.{Mode, Refusal, WarnOnce}
 
@@ -69,7 +69,7 @@ final class WeldTask(
 
   private val kernel = plan.kernel
   private val streams = plan.ahead && !plan.keepsBatches
-  private val linkable = WeldTask.linkable() && WeldTask.loadsTheSame(kernel.files)
+  private val linkable = WeldTask.linkable() && WeldTask.loadsTheSame(kernel.files, kernel.modules)
   private var on = Breakers.known(kernel.requestKey, ask = plan.shadow.fraction > 0).isEmpty
   private val joined = Option.when(linkable && !plan.keepsBatches && kernel.batchRows > 0 && plan.shadow.fraction == 0 &&
     JoinedBatches.supports(plan.fallback.input.map(_.dataType))) {
@@ -357,8 +357,9 @@ final class WeldTask(
 object WeldTask {
   private val TextBytesARow = 16
 
-  /** Whether the files that functions load are here what they were when the query was planned. */
-  def loadsTheSame(files: Seq[ModelFile]): Boolean = files.flatMap(_.difference).headOption match {
+  /** Whether the files that functions load, and the modules that they import, are here what they were when the query was planned. */
+  def loadsTheSame(files: Seq[ModelFile], modules: Seq[WorkerModules]): Boolean =
+    files.flatMap(_.difference).headOption.orElse(modules.flatMap(_.difference).headOption) match {
     case None => true
     case Some(refusal) =>
       WarnOnce(s"file:${refusal.message}", s"SparkWeld: UDFs run in Python in this executor. ${refusal.text}")

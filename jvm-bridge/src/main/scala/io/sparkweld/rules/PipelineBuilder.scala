@@ -6,7 +6,7 @@ import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.compile.{Digests, Frame, PipelineRequest, ServiceCommand}
+import io.sparkweld.compile.{Digests, Frame, PipelineRequest, ServiceCommand, WorkerPython}
 import io.sparkweld.ml.{MlStages, StageTable, UnknownStage}
 import io.sparkweld.plan._
 import io.sparkweld.support.{ExpressionCodec, Refusal, UnsupportedExpression}
@@ -43,6 +43,7 @@ final class PipelineBuilder(
   private val payloads = mutable.HashMap.empty[String, Int]
   private val includes = mutable.LinkedHashSet.empty[String]
   private val commands = mutable.LinkedHashSet.empty[ServiceCommand]
+  private val workers = mutable.LinkedHashSet.empty[WorkerPython]
   private val names = mutable.LinkedHashSet.empty[String]
   private val steps = Frame.mapper.createArrayNode()
   private var numbered = 0
@@ -150,6 +151,7 @@ final class PipelineBuilder(
     if (!udf.udfDeterministic) throw refusedUdf(udf, Refusal("SW302", "udf" -> udf.name))
     val function = udf.func
     commands += ServiceCommand.of(function.pythonExec, function.envVars, appConf)
+    workers += WorkerPython.of(function.pythonExec, function.envVars, function.pythonIncludes)
     includes ++= SparkInternals.includePaths(function)
     val node = Frame.newObject().put("name", udf.name).put("payload", payload(function.command)).put("evalType", udf.evalType)
     node.set[ObjectNode]("returnType", ExpressionCodec.typeOf(udf.dataType))
@@ -289,7 +291,7 @@ final class PipelineBuilder(
     val outputs = PipelineOutputs(nodes.last.output.map(sourceOf))
     val kernelInputs = inputs.values.map(input => KernelInput(input.path.toArray, input.dataType, input.nulls))
     Pipeline(new PipelineRequest(commands.head, request(outputs), blobs.toSeq), kernelInputs.toArray, outputs.layout,
-      outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, filters || maps)
+      outputs.structs.toArray, outputs.types.toArray, names.toSeq ++ stages.names, filters || maps, workers.toSeq)
   }
 
   /** About how many rows each task has; 0 where nobody knows, or without a filter, for which alone it is asked. */
@@ -318,7 +320,7 @@ final class PipelineBuilder(
     request.put(PipelineRequest.CpuMs, SparkWeldConf.CompileCpuTime.get(conf))
     request.put("filtered", filters).put("mayFilter", maps).put("rowwise", rowwise).put("regrouped", regrouped)
     request.set[ObjectNode]("conf", PipelineSettings.of(conf, rows))
-    request.set[ObjectNode]("python", PipelineSettings.python(conf, includes))
+    request.set[ObjectNode]("python", PipelineSettings.python(conf, appConf, includes))
   }
 
   private def sourceOf(attribute: Attribute): Source =

@@ -4,9 +4,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 
 import io.sparkweld.SparkWeldConf
 import io.sparkweld.compile.{Compiler, Frame}
-import io.sparkweld.support.Mode
+import io.sparkweld.support.{Mode, PythonLaunch}
 
-import org.apache.spark.SparkFiles
+import org.apache.spark.{SparkConf, SparkFiles}
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 
@@ -45,14 +45,17 @@ private[rules] object PipelineSettings {
   }
 
   /** `includes`: folders and archives on the path of the function's workers. */
-  def python(conf: SQLConf, includes: Iterable[String]): ObjectNode = {
-    val python = Frame.newObject()
+  def python(conf: SQLConf, appConf: SparkConf, includes: Iterable[String]): ObjectNode = {
+    val folder = SparkInternals.workerFolder(appConf)
+    val importable = sys.env.get("PYTHONSAFEPATH").forall(_.isEmpty)
+    val python = Frame.newObject().put("local", SparkInternals.isLocal(appConf)).put("importable", importable)
+    folder.foreach(python.put("folder", _))
     val paths = python.putArray("includes")
     includes.foreach(paths.add)
     val limit = math.min(SparkWeldConf.ModelFilesMaxBytes.get(conf), SparkWeldConf.CompileCpuTime.get(conf) * Compiler.BytesPerMs)
     if (limit > 0) {
       val files = python.putObject("files").put("limit", limit)
-      files.put("folder", System.getProperty("user.dir")).put("jobFiles", SparkFiles.getRootDirectory())
+      files.put("folder", folder.getOrElse(PythonLaunch.workingDirectory.toString)).put("jobFiles", SparkFiles.getRootDirectory())
     }
     python
   }

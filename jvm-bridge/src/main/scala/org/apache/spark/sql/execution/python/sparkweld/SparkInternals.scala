@@ -5,6 +5,8 @@ import java.io.File
 import scala.collection.mutable.ArrayBuffer
 import scala.jdk.CollectionConverters._
 
+import io.sparkweld.support.PythonLaunch
+
 import org.apache.arrow.memory.BufferAllocator
 import org.apache.arrow.vector.FieldVector
 import org.apache.spark.{JobArtifactSet, QueryContext, SparkConf, SparkContext, SparkEnv, SparkFiles, TaskContext}
@@ -98,15 +100,27 @@ object SparkInternals {
    * files, then each of `pythonIncludes` in it. On Connect the files of a session lie in a folder named by its
    * artifact id.
    */
-  def includePaths(function: PythonFunction): Seq[String] = {
+  def includePaths(function: PythonFunction): Seq[String] = includePaths(function.pythonIncludes.asScala.toSeq)
+
+  /** The same for names of `pythonIncludes`; in a task, its executor's. */
+  def includePaths(names: Seq[String]): Seq[String] = {
     val root = SparkFiles.getRootDirectory()
-    val session = JobArtifactSet.getCurrentJobArtifactState.map(state => new File(root, state.uuid))
-    val folder = session.filter(_.isDirectory).map(_.getPath).getOrElse(root)
-    val files = function.pythonIncludes.asScala.map { name =>
+    val folder = artifactFolder.filter(_.isDirectory).map(_.getPath).getOrElse(root)
+    val files = names.map { name =>
       val candidates = Seq(new File(folder, name), new File(root, name))
       candidates.find(_.exists()).getOrElse(candidates.head).getPath
     }
-    folder +: files.toSeq
+    folder +: files
+  }
+
+  /** Where the files of a Connect session lie, and its workers are started. */
+  def artifactFolder: Option[File] =
+    JobArtifactSet.getCurrentJobArtifactState.map(state => new File(SparkFiles.getRootDirectory(), state.uuid))
+
+  /** The folder that workers are started in, where it is known here and exists. */
+  def workerFolder(conf: SparkConf): Option[String] = artifactFolder match {
+    case Some(folder) => Some(folder.getAbsolutePath).filter(_ => folder.isDirectory)
+    case None => Option.when(isLocal(conf))(PythonLaunch.workingDirectory.toString)
   }
 
   /** `function` with another command, which may read the broadcasts of all of `chain`. */

@@ -1,0 +1,112 @@
+package io.sparkweld.compile
+
+import java.io.{File, IOException}
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Path, Paths}
+import java.util.{List => JList, Map => JMap}
+import java.util.concurrent.{CompletableFuture, TimeUnit}
+
+import scala.jdk.CollectionConverters._
+
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ArrayNode
+
+import io.sparkweld.SparkWeldRuntime
+import io.sparkweld.support.{PythonLaunch, Refusal, SafeFiles}
+
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
+
+/** How the workers of a function are started. `includes`: names among the files of the job that are on their import path. */
+final case class WorkerPython(python: String, environment: Map[String, String], includes: Seq[String])
+
+object WorkerPython {
+  def of(python: String, environment: JMap[String, String], includes: JList[String]): WorkerPython =
+    WorkerPython(python, environment.asScala.toMap, includes.asScala.toSeq)
+}
+
+/**
+ * What the workers of a function have to import for a kernel to stand for it: modules by the digests of their sources, distributions
+ * by version. An executor asks the Python of its workers once, which imports none of them.
+ */
+final case class WorkerModules(worker: WorkerPython, modules: Seq[UserModule], libraries: Map[String, String]) {
+
+  /** Why workers of this JVM would import something else; None when they do not. In the driver's own JVM they have what it has. */
+  def difference: Option[Refusal] =
+    if (SparkWeldRuntime.driver.isDefined || (modules.isEmpty && libraries.isEmpty)) None else WorkerModules.difference(this)
+}
+
+object WorkerModules {
+  private val LimitSeconds = 60L
+  private final case class Answer(refusal: Option[Refusal], files: Seq[(String, (Long, Long))])
+  private val answers = new Lru[(WorkerModules, Seq[String]), Answer](256)
+
+  private lazy val script: String = {
+    val stream = getClass.getResourceAsStream("/sparkweld/worker_modules.py")
+    try new String(stream.readAllBytes(), UTF_8)
+    finally stream.close()
+  }
+
+  private def difference(wanted: WorkerModules): Option[Refusal] = synchronized {
+    val includes = SparkInternals.includePaths(wanted.worker.includes)
+      .map(path => PythonLaunch.workingDirectory.resolve(path).normalize.toString)
+    answers.get((wanted, includes)).filter(_.files.forall { case (path, state) => ModuleRecord.state(Paths.get(path)) == state }) match {
+      case Some(known) => known.refusal
+      case None =>
+        val made =
+          try answer(wanted, ask(wanted, includes))
+          catch { case problem: IOException => Answer(Some(refusal("of Python", problem.getMessage)), Nil) }
+        answers.put((wanted, includes), made)
+        made.refusal
+    }
+  }
+
+  private def answer(wanted: WorkerModules, found: JsonNode): Answer = {
+    val modules = wanted.modules.iterator.flatMap { module =>
+      val digest = found.path("modules").path(module.name).path("digest").asText("")
+      if (digest == module.digest && found.path("modules").has(module.name)) None
+      else if (!found.path("modules").has(module.name)) Some(refusal(module.name, "the workers of this executor do not find it"))
+      else Some(refusal(module.name, "the workers of this executor have another file of that name"))
+    }
+    val libraries = wanted.libraries.toSeq.sorted.iterator.flatMap { case (name, version) =>
+      val other = found.path("libraries").path(name).asText("none")
+      Option.when(other != version)(refusal(name, s"the workers of this executor have version $other, the driver's has $version"))
+    }
+    val files = found.path("modules").elements().asScala.map(_.path("path").asText).filter(_.nonEmpty).toSeq.distinct
+    Answer((modules ++ libraries).nextOption(), files.map(path => path -> ModuleRecord.state(Paths.get(path))))
+  }
+
+  private def refusal(name: String, what: String): Refusal = Refusal("SW869", "module" -> name, "what" -> what)
+
+  /** What the Python of the workers would import. Throws IOException when it cannot be asked. */
+  private def ask(wanted: WorkerModules, includes: Seq[String]): JsonNode = {
+    val worker = wanted.worker
+    val path = PythonLaunch.entries(SparkInternals.servicePythonPath(worker.python, worker.environment.get("PYTHONPATH")),
+      Some(PythonLaunch.workingDirectory))
+    val request = Frame.newObject()
+    val folder = SparkInternals.artifactFolder.getOrElse(PythonLaunch.workingDirectory.toFile).getAbsolutePath
+    request.putArray("first").add(folder)
+    path.foreach(request.putArray("path").add)
+    includes.foreach(request.putArray("includes").add)
+    wanted.modules.foreach(module => request.withArray[ArrayNode]("modules").add(module.name))
+    wanted.libraries.keys.foreach(request.withArray[ArrayNode]("libraries").add)
+    val variables = PythonLaunch.ofProcess(sys.env) ++ PythonLaunch.ofJob(worker.environment) +
+      ("PYTHONPATH" -> PythonLaunch.safeEntries(path).mkString(File.pathSeparator))
+    val own = SafeFiles.newPrivateFolder()
+    try run(worker.python, variables, own, Frame.mapper.writeValueAsBytes(request))
+    finally SafeFiles.delete(own)
+  }
+
+  private def run(python: String, variables: Map[String, String], folder: Path, request: Array[Byte]): JsonNode = {
+    val process = PythonLaunch.builder(python, Seq("-c", script), variables, folder).redirectError(ProcessBuilder.Redirect.DISCARD).start()
+    try {
+      val input = process.getOutputStream
+      try input.write(request)
+      finally input.close()
+      CompletableFuture.delayedExecutor(LimitSeconds, TimeUnit.SECONDS).execute(() => process.destroyForcibly())
+      val output = process.getInputStream.readAllBytes()
+      process.waitFor()
+      if (process.exitValue() != 0) throw new IOException(s"$python failed (exit ${process.exitValue()}) when asked for its modules")
+      Frame.mapper.readTree(output)
+    } finally process.destroyForcibly()
+  }
+}

@@ -1,0 +1,173 @@
+"""A worker's import path and working directory, and which modules of ours something on it would shadow."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
+from typing import Any
+
+from sparkweld.reasons import refusal
+
+#: What the JVM says of the workers: the entries of their PYTHONPATH, whether they are children of the same JVM, the names of the
+#: variables that this process was not given, and of those that the job gives all of its workers.
+PATH, LOCAL, WITHHELD, OF_JOB = "SPARKWELD_WORKER_PATH", "SPARKWELD_LOCAL", "SPARKWELD_WITHHELD", "SPARKWELD_JOB_VARIABLES"
+
+#: Third-party packages that this process imports for itself.
+_OURS = frozenset(("sparkweld", "udf_compiler", "numba", "llvmlite", "numpy", "pandas", "pyarrow", "pyspark", "py4j"))
+#: Variables that Spark sets for workers alone.
+_OF_WORKERS = ("SPARK", "PYSPARK", "PYTHON", "OMP_", "_PYSPARK", "SPARKWELD")
+
+_SHADOWS: dict[tuple[Any, ...], set[str]] = {}
+
+
+@cache
+def reserved() -> frozenset[str]:
+    """Modules that come from where this process found them at its start, whoever imports them."""
+    return frozenset(sys.stdlib_module_names) | _OURS
+
+
+@cache
+def _own() -> tuple[str, ...]:
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folder = os.getcwd()
+    return tuple(path for path in sys.path if os.path.abspath(path) != folder or path == here)
+
+
+@cache
+def _library_folders() -> tuple[str, ...]:
+    found = [
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib")),
+    ]
+    return tuple(
+        sorted({os.path.join(os.path.realpath(path), "") for path in found} | {os.path.join(path, "") for path in found})
+    )
+
+
+def is_library_file(path: str) -> bool:
+    """Whether a file is of the standard library or of what is installed."""
+    return path.startswith(_library_folders())
+
+
+def file_of(spec: ModuleSpec) -> str | None:
+    """The file of a module, or the archive that it is in; None for a package without one."""
+    return getattr(spec.loader, "archive", None) or (spec.origin if spec.has_location else None)
+
+
+def same_file(one: ModuleSpec, other: ModuleSpec) -> bool:
+    """Whether both say that a module is in the same place."""
+    if one.origin is None and other.origin is None:
+        return list(one.submodule_search_locations or ()) == list(other.submodule_search_locations or ())
+    return one.origin == other.origin
+
+
+class WorkerPath:
+    """`sys.path` and the working directory of the workers of a request.
+
+    `folder`: where they are started, None when that is unknown here; `importable`: it is the first entry of their path.
+    `includes`: the folder of the job's files and the archives in it.
+    """
+
+    def __init__(self, includes: Sequence[str], folder: str | None, importable: bool) -> None:
+        self._folder = folder
+        self.entries = [folder] if folder is not None and importable else []
+        given = os.environ.get(PATH)
+        own, added = _own(), (os.environ.get("PYTHONPATH") or "").split(os.pathsep)
+        if given is None:
+            self.entries += own
+        else:
+            self.entries += [*filter(None, given.split(os.pathsep)), *(path for path in own if path not in added)]
+        self.entries = list(dict.fromkeys(self.entries))
+        for path in includes:
+            if path not in self.entries:
+                self.entries.insert(1, path)  # worker_util.add_path: later files come first
+        self._includes = includes
+
+    @staticmethod
+    def own() -> list[str]:
+        """`sys.path` as this process started with it, without its working directory."""
+        return list(_own())
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """`sys.path` and the working directory are the workers', inside the block."""
+        before, folder = list(sys.path), os.getcwd()
+        sys.path[:] = self.entries
+        if self._folder is not None:
+            os.chdir(self._folder)
+        for path in self.searched():
+            cached: Any = sys.path_importer_cache.get(path)
+            if cached is not None and hasattr(cached, "invalidate_caches"):
+                cached.invalidate_caches()
+        try:
+            yield
+        finally:
+            sys.path[:] = before
+            os.chdir(folder)
+
+    def searched(self) -> list[str]:
+        """Where a module would be found first that is not installed."""
+        return [path for path in self.entries if not os.path.join(path, "").startswith(_library_folders())]
+
+    def check_shadows(self) -> None:
+        """Refuses (SW208) when a module that this process has of its own is another one in the workers."""
+        foreign = self._foreign()
+        if not foreign:
+            return
+        state = tuple((path, _modified(path)) for path in foreign)
+        checked = _SHADOWS.setdefault(state, set())
+        for name in {name.partition(".")[0] for name in list(sys.modules)} & reserved() - checked:
+            own = getattr(sys.modules.get(name), "__spec__", None)
+            if own is None or not own.has_location or own.loader in (BuiltinImporter, FrozenImporter):
+                continue
+            if PathFinder.find_spec(name, foreign) is None:
+                continue
+            found = PathFinder.find_spec(name, self.entries)
+            if found is not None and found.origin is not None and not _is_same(found.origin, own.origin):
+                raise refusal("SW208", module=name, path=found.origin)
+        while len(_SHADOWS) > 64:
+            _SHADOWS.pop(next(iter(_SHADOWS)))
+        checked |= {name.partition(".")[0] for name in list(sys.modules)} & reserved()
+
+    def knows_variable(self, name: str) -> bool:
+        """Whether a variable is the same here and in the workers."""
+        local = os.environ.get(LOCAL)
+        if local is None:
+            return True
+        if name in (os.environ.get(OF_JOB) or "").split(","):
+            return True
+        withheld = (os.environ.get(WITHHELD) or "").split(",")
+        return local == "true" and name != "*" and name not in withheld and not name.startswith(_OF_WORKERS)
+
+    def described(self, state: tuple[str, int, int], digest: str) -> dict[str, Any]:
+        """A file that a module has opened, as `model_files.FileState.described`."""
+        path, size, modified = state
+        root = os.path.join(self._includes[0], "") if self._includes else None
+        of_job = root is not None and path.startswith(root)
+        name = path[len(root or "") :] if of_job else path
+        return {"path": name, "ofJob": of_job, "bytes": size, "modified": modified, "digest": digest}
+
+    def _foreign(self) -> list[str]:
+        own = set(_own())
+        return [path for path in self.entries if path not in own]
+
+
+def _is_same(one: str, other: str | None) -> bool:
+    try:
+        return other is not None and os.path.samefile(one, other)
+    except OSError:
+        return one == other
+
+
+def _modified(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return -1

@@ -1,0 +1,86 @@
+"""What modules of users read while they are imported: variables of the environment, and files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from udf_compiler.modules import Loaded, Modules
+
+_IMPORT_SYSTEM = ("importlib._bootstrap", "importlib._bootstrap_external")
+_OF_CODE = (".py", ".pyc", ".so")
+_ACTIVE: list[Modules] = []
+_HOOKED: list[bool] = []
+
+
+@contextmanager
+def watching(modules: Modules) -> Iterator[None]:
+    """Reads of user modules are on their record, inside the block."""
+    if not _HOOKED:
+        _HOOKED.append(True)
+        sys.addaudithook(_on_event)  # for good: there is no way to take it back
+    _ACTIVE.append(modules)
+    kind = type(os.environ)
+    os.environ.__class__ = _Watched
+    try:
+        yield
+    finally:
+        os.environ.__class__ = kind
+        _ACTIVE.pop()
+
+
+class _Watched(os._Environ):  # type: ignore[type-arg]
+    """`os.environ`, which notes what is read."""
+
+    def __getitem__(self, key: Any) -> Any:
+        _note(key)
+        return super().__getitem__(key)
+
+    def __iter__(self) -> Any:
+        _note("*")
+        return super().__iter__()
+
+
+def _note(variable: Any) -> None:
+    module = _importing()
+    if module is not None and isinstance(variable, str):
+        module.variables.add(variable)
+
+
+def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "open" or not _ACTIVE:
+        return
+    path, mode = arguments[0], arguments[1]
+    if not isinstance(path, str | os.PathLike) or (isinstance(mode, str) and not set(mode) <= set("rbtU")):
+        return
+    name = os.fspath(path)
+    if not isinstance(name, str) or name.endswith(_OF_CODE):
+        return
+    module = _importing()
+    if module is not None:
+        at = os.path.abspath(name)
+        try:
+            status = os.stat(at)
+        except OSError:
+            return
+        if stat.S_ISREG(status.st_mode) and not at.startswith(("/proc/", "/sys/")):
+            module.files.setdefault(at, (at, status.st_size, status.st_mtime_ns))
+
+
+def _importing() -> Loaded | None:
+    """The user module whose code asks, itself or by a function that it calls; None where a library does that it imports."""
+    loaded = _ACTIVE[-1].loaded if _ACTIVE else {}
+    frame = sys._getframe(2) if loaded else None
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if name in _IMPORT_SYSTEM:
+            return None
+        if name in loaded and getattr(sys.modules.get(name), "__dict__", None) is frame.f_globals:
+            return loaded[name]
+        frame = frame.f_back
+    return None

@@ -1,0 +1,292 @@
+"""The modules of users: imported where a worker imports them, anew when their files change, and on record.
+
+A function that is pickled by reference means what its module says where it runs. So a request sees the workers' `sys.path` and
+working directory, a module whose file has changed is imported again, and the reply names each module that the function depends on
+with the digest of its file. What this process itself imports never comes from the folders of a job.
+"""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
+from typing import Any
+
+from sparkweld.reasons import refusal
+from udf_compiler.module_paths import WorkerPath, file_of, is_library_file, reserved, same_file
+from udf_compiler.module_watch import watching
+
+#: Packages whose versions decide what a function of any kind means.
+_MEANING = ("numpy", "pandas", "pyarrow")
+
+FileState = tuple[str, int, int]
+
+
+def file_state(path: str) -> FileState:
+    """The path of a file with its size and time, -1 when there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path, -1, -1
+    return path, status.st_size, status.st_mtime_ns
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A user module. `state`: of its file, or of the archive that holds it, before it ran. `variables` and `files`: what it read
+    of the environment, and which files it opened, while it ran."""
+
+    spec: ModuleSpec
+    state: FileState
+    imports: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
+    files: dict[str, FileState] = field(default_factory=dict)
+    digest: str | None = None
+
+    def described(self, name: str) -> dict[str, Any]:
+        path, size, modified = self.state
+        if self.digest is None:
+            self.digest = _digest(self.spec)
+        return {"name": name, "path": path, "bytes": size, "modified": modified, "digest": self.digest}
+
+
+class Modules:
+    """The user modules in `sys.modules`, and which of them the request that runs depends on."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[str, Loaded] = {}
+        #: Counts how often modules were forgotten: what was made of them before is no longer valid.
+        self.generation = 0
+        self._path: WorkerPath | None = None
+        self._touched: set[str] = set()
+        #: Installed packages that were first imported for a request.
+        self.libraries: set[str] = set()
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """One request: what its functions depend on is counted from here."""
+        self._touched, self._path = set(), None
+        yield
+
+    @contextmanager
+    def using(self, path: WorkerPath, wanted: Mapping[str, str] | None = None) -> Iterator[None]:
+        """The import path and the folder of a worker, inside the block.
+
+        `wanted`: module -> digest, when only these will do. Refuses SW208 (a module of ours is another one in the worker), SW209
+        (a module reads a variable of the environment that may differ there) and SW869 (a module has changed).
+        """
+        self._path = path
+        with path.entered():
+            self._forget_changed()
+            path.check_shadows()
+            with self._importing(), watching(self):
+                yield
+            path.check_shadows()
+            self._check(wanted)
+
+    def found(self, name: str, spec: ModuleSpec) -> None:
+        """The import system has found `name`, and will load it."""
+        file = file_of(spec)
+        if file is not None and is_library_file(file):
+            self.libraries.add(name.partition(".")[0])
+        elif file is not None or any(not is_library_file(os.path.join(f, "")) for f in spec.submodule_search_locations or ()):
+            self.loaded[name] = Loaded(spec, file_state(file) if file is not None else ("", -1, -1))
+
+    def imported(self, importer: str, names: Sequence[str]) -> None:
+        """Code of the module `importer` has imported `names`."""
+        known = [name for name in names if name in self.loaded or name in self.libraries]
+        if known:
+            self.touch(known, importer)
+
+    def touch(self, names: Iterable[str], importer: str = "") -> None:
+        """The request, or a module of it, depends on these modules."""
+        into = self.loaded[importer].imports if importer in self.loaded else self._touched
+        into.update(names)
+
+    def touched(self) -> frozenset[str]:
+        """The user modules and the packages that the request depends on: what it names, and all that its modules import."""
+        reached, ahead = set[str](), list(self._touched)
+        while ahead:
+            name = ahead.pop()
+            if name in reached or not (name in self.loaded or name in self.libraries):
+                continue
+            reached.add(name)
+            if name in self.loaded:
+                ahead += [*self.loaded[name].imports, name.rpartition(".")[0]]
+        return frozenset(reached)
+
+    def record(self) -> dict[str, Any]:
+        """The part of a reply that says which modules, files of modules and versions of packages its functions depend on."""
+        if self._path is None:
+            return {}
+        names = sorted(self.touched() & self.loaded.keys())
+        libraries = {"libraries": versions(sorted(self.touched() - self.loaded.keys()))}
+        if not names:
+            return libraries
+        files = {path: state for name in names for path, state in self.loaded[name].files.items()}
+        return libraries | {
+            "modules": [self.loaded[name].described(name) for name in names],
+            "searched": [{"path": path, "modified": file_state(path)[2]} for path in self._path.searched()],
+            "opened": [self._path.described(state, _digest_of(path)) for path, state in sorted(files.items())],
+        }
+
+    def holds(self, described: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether modules of a record are those that are loaded now. Only inside of `using`, which drops what has changed."""
+        known = (self.loaded.get(about["name"]) for about in described)
+        return all(k is not None and k.described("")["digest"] == a["digest"] for k, a in zip(known, described, strict=True))
+
+    def _check(self, wanted: Mapping[str, str] | None) -> None:
+        assert self._path is not None
+        for name in sorted(self.touched() & self.loaded.keys()):
+            module = self.loaded[name]
+            for variable in sorted(module.variables):
+                if not self._path.knows_variable(variable):
+                    raise refusal("SW209", module=name, variable=variable)
+            if wanted is not None and wanted.get(name) != module.described(name)["digest"]:
+                raise refusal("SW869", module=name, what="its file has changed")
+
+    def _forget_changed(self) -> None:
+        """Drops all user modules when one of them is no longer what an import would find."""
+        if any(self._is_changed(name, module) for name, module in self.loaded.items()):
+            self.forget()
+
+    def _is_changed(self, name: str, module: Loaded) -> bool:
+        if name not in sys.modules:
+            return True
+        parent, _, _ = name.rpartition(".")
+        search = getattr(sys.modules.get(parent), "__path__", None) if parent else None
+        spec = find(name, search)
+        if spec is None or not same_file(spec, module.spec):
+            return True
+        file = file_of(spec)
+        if file is not None and file_state(file) != module.state:
+            return True
+        return any(file_state(path) != state for path, state in module.files.items())
+
+    def forget(self) -> None:
+        """The next import of a user module runs it again."""
+        self.generation += 1
+        folders = {os.path.dirname(module.state[0]) or module.state[0] for module in self.loaded.values()}
+        archives = {module.state[0] for module in self.loaded.values()}
+        for name in self.loaded:
+            sys.modules.pop(name, None)
+        self.loaded.clear()
+        importlib.invalidate_caches()
+        for entry in list(sys.path_importer_cache):
+            if entry in folders or any(entry == a or entry.startswith(a + os.sep) for a in archives):
+                del sys.path_importer_cache[entry]
+
+    @contextmanager
+    def _importing(self) -> Iterator[None]:
+        """Imports are on record inside of the block, and leave no bytecode in the folders of users."""
+        finder, plain, by_name = _Finder(self), builtins.__import__, importlib.import_module
+        bytecode = sys.dont_write_bytecode
+
+        def recorded(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+            module = plain(name, globals, locals, fromlist, level)
+            if self.loaded or self.libraries:
+                importer = (globals or {}).get("__name__") or ""
+                self.imported(importer, _names(name, (globals or {}).get("__package__") or importer, fromlist or (), level))
+            return module
+
+        def recorded_by_name(name: str, package: str | None = None) -> Any:
+            module = by_name(name, package)
+            if self.loaded or self.libraries:
+                level = len(name) - len(name.lstrip("."))
+                self.imported(sys._getframe(1).f_globals.get("__name__", ""), _names(name[level:], package or "", (), level))
+            return module
+
+        before = next((i for i, known in enumerate(sys.meta_path) if known is PathFinder), 0)
+        sys.meta_path.insert(before, finder)
+        builtins.__import__, importlib.import_module, sys.dont_write_bytecode = recorded, recorded_by_name, True
+        try:
+            yield
+        finally:
+            builtins.__import__, importlib.import_module, sys.dont_write_bytecode = plain, by_name, bytecode
+            sys.meta_path.remove(finder)
+
+
+class _Finder:
+    """Finds modules as Python does, but what this process needs for itself only where it found it at its start."""
+
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        top = name.partition(".")[0]
+        if path is None and top in reserved():
+            spec = PathFinder.find_spec(name, WorkerPath.own())
+            if spec is not None:
+                return spec
+        spec = find(name, path)
+        if spec is not None and (path is None or top not in reserved() or top in self._modules.loaded):
+            self._modules.found(name, spec)
+        return spec
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """The versions of Python, of the packages that every function means something by, and of others; by distribution."""
+    found = {"python": platform.python_version()}
+    for package in (*_MEANING, *packages):
+        for distribution in [package] if package in _MEANING else _distributions().get(package, ()):
+            try:
+                found[distribution] = importlib.metadata.version(distribution)
+            except importlib.metadata.PackageNotFoundError:
+                found[distribution] = "none"
+    return found
+
+
+@cache
+def _distributions() -> Mapping[str, Sequence[str]]:
+    return importlib.metadata.packages_distributions()
+
+
+def _names(name: str, package: str, fromlist: Sequence[str], level: int) -> list[str]:
+    """The absolute names of the modules that an import statement may reach."""
+    if level:
+        above = package.rsplit(".", level - 1)[0]
+        name = f"{above}.{name}" if name else above
+    parts = name.split(".")
+    return [".".join(parts[: i + 1]) for i in range(len(parts))] + [f"{name}.{attribute}" for attribute in fromlist]
+
+
+def find(name: str, search: Any = None) -> ModuleSpec | None:
+    """Where an import finds a module: on the path, or by a finder that an installed package has added."""
+    for finder in sys.meta_path[:]:
+        if finder is not BuiltinImporter and finder is not FrozenImporter and not isinstance(finder, _Finder):
+            spec = finder.find_spec(name, search)
+            if spec is not None:
+                return spec
+    return None
+
+
+def _digest_of(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return "gone"
+
+
+def _digest(spec: ModuleSpec) -> str:
+    """SHA-256 of a module's file; of nothing for a package without one."""
+    read = getattr(spec.loader, "get_data", None)
+    if spec.origin is None or read is None:
+        return ""
+    try:
+        return hashlib.sha256(read(spec.origin)).hexdigest()
+    except OSError:
+        return "gone"
+
+
+#: Of this process, as `sys.modules` is.
+MODULES = Modules()
