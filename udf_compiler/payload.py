@@ -20,6 +20,7 @@ from pyspark.util import fail_on_stopiteration
 
 from sparkweld.errors import Refusal
 from sparkweld.reasons import refusal
+from udf_compiler.sandbox import may_unpickle
 
 _SERIALIZER = serializers.CPickleSerializer()
 _STOP_ITERATION_WRAPPER = fail_on_stopiteration(lambda: None).__code__
@@ -37,7 +38,7 @@ def load_command(payload: bytes) -> Command:
     """The command in these bytes. `environment.module_path` and `environment.broadcasts` must be set up.
 
     Refuses SW201 (a module is missing), SW202 (a module lacks the name), SW203 (corrupt), SW204 (user code raises while it
-    is read) and SW205 (the broadcast that holds the command cannot be read).
+    is read), SW205 (the broadcast that holds the command cannot be read) and SW871 (no function may be read here).
     """
     function, return_type = read_command(payload)
     return Command(unwrap(function), return_type)
@@ -55,6 +56,8 @@ def read_command(payload: bytes) -> tuple[Callable[..., Any], Any]:
 
 def read_broadcast(variable: Broadcast[Any]) -> Any:
     """The value of a broadcast. Refuses SW205 when its file cannot be read; as `load_command` when its pickle cannot."""
+    if not may_unpickle():
+        raise refusal("SW871")
     try:
         return variable.value
     except (OSError, EOFError, PySparkRuntimeError) as error:
@@ -82,6 +85,8 @@ def name_of(function: object) -> str:
 
 
 def _unpickle(payload: bytes) -> Any:
+    if not may_unpickle():
+        raise refusal("SW871")
     try:
         return _SERIALIZER.loads(payload)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a pickle runs user code, which may raise anything

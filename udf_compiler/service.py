@@ -30,6 +30,7 @@ from udf_compiler.modules import MODULES
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
 from udf_compiler.replies import Make, or_refused
 from udf_compiler.request_keys import request_key
+from udf_compiler.sandbox import MEMORY, cpu_seconds, enter
 from udf_compiler.traces import no_traces, remembering
 
 #: Replies kept for requests that come again: the same query planned twice, the same UDF in many queries.
@@ -86,7 +87,7 @@ class Service:
         limit = CpuLimit(int(message.header.get("cpuMs") or 0))
         try:
             message = self._blobs.complete(message)
-            with limit.enforced():
+            with limit.enforced(), cpu_seconds(limit.milliseconds):
                 reply = self._cached(message)
             header, blobs = without_known(reply, message.header.get("has", ()))
             json.dumps(header, allow_nan=False)
@@ -94,7 +95,9 @@ class Service:
             return {"id": identity, "status": "needs"}, ()
         except OutOfTime:
             return {"id": identity, **out_of_time(message.header, limit)}, ()
-        except BaseException as error:  # noqa: BLE001 - also SystemExit of user code, MemoryError, RecursionError
+        except MemoryError as error:
+            return {"id": identity, **out_of_memory(error)}, ()
+        except BaseException as error:  # noqa: BLE001 - also SystemExit of user code, RecursionError
             return {"id": identity, **error_reply(error)}, ()
         return {"id": identity, **header}, blobs
 
@@ -290,6 +293,16 @@ def _lacks_a_file(reply: dict[str, Any]) -> bool:
     return any(refusal["code"] in _OF_FILES for refusal in reply.get("refusals", ()))
 
 
+def out_of_memory(error: MemoryError) -> dict[str, Any]:
+    """Status "refused" for a request that needs more memory than this process may have."""
+    limit = f"{int(os.environ.get(MEMORY) or 0):,} bytes"
+
+    def refused(*_: Any) -> dict[str, Any]:
+        raise refusal("SW872", limit=limit, error=f"{type(error).__name__}: {error}"[:300])
+
+    return or_refused(refused, {}, ())
+
+
 def error_reply(error: BaseException) -> dict[str, Any]:
     """Status "error" for an exception: its message, and the end of its trace."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
@@ -375,6 +388,7 @@ def _watch_parent(parent: int) -> None:
 
 
 def main() -> None:
+    enter()
     requests, replies = claim_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a shell reaches the whole group; the JVM decides
     threading.Thread(target=_watch_parent, args=(os.getppid(),), name="sparkweld-parent", daemon=True).start()

@@ -108,6 +108,12 @@ object SparkWeldConf {
       "what the function means.")
   val CompilePythonPath: ConfKey[Option[String]] = text("spark.sparkweld.compile.pythonPath", Application,
     "Added to the compile service's PYTHONPATH, for a `sparkweld` package that is not installed in the workers' Python.")
+  val Unpickle: ConfKey[Boolean] = ConfKey("spark.sparkweld.compile.unpickle", "one of auto, never", "auto",
+    "Whether the driver's compile service may read the pickles of functions to plan queries, which runs code of their authors on the " +
+      "driver's machine. `never`, or what is neither: UDFs run as Spark planned them, models of pyspark.ml still run in kernels. See " +
+      "[security](security.md).", Application, _.equalsIgnoreCase("auto"))
+  val ServiceMemory: ConfKey[Long] = bytes("spark.sparkweld.compile.maxMemory", "8g", Application,
+    "The most memory that a compile service may have. A function or model that needs more runs as Spark planned it. `0`: no limit.")
   val WarmupEnabled: ConfKey[Boolean] = boolean("spark.sparkweld.compile.warmup.enabled", default = true, Application,
     "Start the compile service in the background when the application starts, so that the first query finds it ready.")
   val CachedReplies: ConfKey[Int] = int("spark.sparkweld.compile.cachedReplies", 256, Application,
@@ -154,7 +160,7 @@ object SparkWeldConf {
 
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, PipelineSplit, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
-    CompilePython, CompilePythonPath, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
+    CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
     CacheMemory, StreamAfter, ShadowFraction, CascadesPath, CascadeJoins, RankingsPath, ExplainEnabled)
 
   /** The settings as a Markdown table. */

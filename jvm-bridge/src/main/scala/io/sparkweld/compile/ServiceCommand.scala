@@ -41,6 +41,8 @@ final case class ServiceCommand(python: String, environment: Map[String, String]
       "SPARKWELD_WITHHELD" -> (sys.env ++ environment).filterNot { case (name, value) => passed.get(name).contains(value) }.keys
         .mkString(","),
       "SPARKWELD_JOB_VARIABLES" -> PythonLaunch.ofJob(environment).keys.mkString(","),
+      "SPARKWELD_UNPICKLE" -> (if (SparkWeldConf.Unpickle.get(conf)) "auto" else "never"),
+      "SPARKWELD_MAX_MEMORY" -> SparkWeldConf.ServiceMemory.get(conf).toString,
       "SPARKWELD_CACHE_MAX_BYTES" -> SparkWeldConf.CacheMaxBytes.get(conf).toString)
   }
 }

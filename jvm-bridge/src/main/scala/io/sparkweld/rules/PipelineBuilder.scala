@@ -148,6 +148,7 @@ final class PipelineBuilder(
 
   private def function(udf: PythonUDF, children: Seq[Expression]): ObjectNode = {
     names += udf.name
+    if (!SparkWeldConf.Unpickle.get(appConf)) throw refusedUdf(udf, Refusal("SW871"))
     if (!udf.udfDeterministic) throw refusedUdf(udf, Refusal("SW302", "udf" -> udf.name))
     val function = udf.func
     commands += ServiceCommand.of(function.pythonExec, function.envVars, appConf)

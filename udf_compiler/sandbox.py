@@ -1,0 +1,61 @@
+"""Takes from the compile service what reading a function needs not: memory and CPU time without end, descriptors, core dumps.
+
+The service runs code of job authors, as their workers do, on the machine of the driver. It is their user's process all the same:
+a limit keeps a mistake from taking the driver along, it is no wall against an author who means harm. See docs/security.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+#: What the JVM says: the most bytes of memory, and whether functions may be read at all.
+MEMORY, UNPICKLE = "SPARKWELD_MAX_MEMORY", "SPARKWELD_UNPICKLE"
+
+_MAX_FILE_BYTES = 2 << 30
+_FIRST_DESCRIPTOR = 3
+_NO_NEW_PRIVILEGES = 38
+#: A request that pure C code never leaves is ended after so many times its own limit, and no sooner than this.
+_CPU_FACTOR, _LEAST_CPU_SECONDS = 10, 120
+
+
+def enter() -> None:
+    """Sets the limits of this process, for good, and closes what it has inherited but for its standard streams."""
+    os.closerange(_FIRST_DESCRIPTOR, os.sysconf("SC_OPEN_MAX"))
+    os.umask(0o077)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, _MAX_FILE_BYTES)
+    memory = int(os.environ.get(MEMORY) or 0)
+    if memory > 0:
+        _lower(resource.RLIMIT_DATA, memory)
+    with suppress(OSError, AttributeError):  # not Linux
+        ctypes.CDLL(None).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # no set-user-ID program gains anything
+
+
+@contextmanager
+def cpu_seconds(milliseconds: int) -> Iterator[None]:
+    """Ends the process when the block takes a multiple of `milliseconds` of CPU time: C code may not be interrupted otherwise."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    limit = int(used + max(_LEAST_CPU_SECONDS, _CPU_FACTOR * milliseconds / 1000)) + 1
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+
+
+def may_unpickle() -> bool:
+    """Whether pickles of functions may be read in this process."""
+    return os.environ.get(UNPICKLE, "auto") == "auto"
+
+
+def _lower(which: int, limit: int) -> None:
+    _, hard = resource.getrlimit(which)
+    most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(which, (most, most))
