@@ -14,16 +14,27 @@ from typing import Any
 
 from sparkweld.reasons import refusal
 
+FileState = tuple[str, int, int]
+
 #: What the JVM says of the workers: the entries of their PYTHONPATH, whether they are children of the same JVM, the names of the
 #: variables that this process was not given, and of those that the job gives all of its workers.
 PATH, LOCAL, WITHHELD, OF_JOB = "SPARKWELD_WORKER_PATH", "SPARKWELD_LOCAL", "SPARKWELD_WITHHELD", "SPARKWELD_JOB_VARIABLES"
 
 #: Third-party packages that this process imports for itself.
 _OURS = frozenset(("sparkweld", "udf_compiler", "numba", "llvmlite", "numpy", "pandas", "pyarrow", "pyspark", "py4j"))
+_MOST_SEEN = 64
 #: Variables that Spark sets for workers alone.
 _OF_WORKERS = ("SPARK", "PYSPARK", "PYTHON", "OMP_", "_PYSPARK", "SPARKWELD")
 
-_SHADOWS: dict[tuple[Any, ...], set[str]] = {}
+
+class Seen:
+    """What was found out about import paths, so that it is not looked for again as long as nothing changes."""
+
+    def __init__(self) -> None:
+        #: Archives -> their states when Python read their directories.
+        self.archives: dict[str, FileState] = {}
+        #: States of folders -> modules of ours that nothing in them shadows.
+        self.unshadowed: dict[tuple[FileState, ...], set[str]] = {}
 
 
 @cache
@@ -49,6 +60,15 @@ def _library_folders() -> tuple[str, ...]:
     return tuple(
         sorted({os.path.join(os.path.realpath(path), "") for path in found} | {os.path.join(path, "") for path in found})
     )
+
+
+def file_state(path: str) -> FileState:
+    """The path of a file with its size and time, -1 when there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path, -1, -1
+    return path, status.st_size, status.st_mtime_ns
 
 
 def is_library_file(path: str) -> bool:
@@ -96,16 +116,14 @@ class WorkerPath:
         return list(_own())
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
+    def entered(self, seen: Seen) -> Iterator[None]:
         """`sys.path` and the working directory are the workers', inside the block."""
         before, folder = list(sys.path), os.getcwd()
         sys.path[:] = self.entries
         if self._folder is not None:
             os.chdir(self._folder)
         for path in self.searched():
-            cached: Any = sys.path_importer_cache.get(path)
-            if cached is not None and hasattr(cached, "invalidate_caches"):
-                cached.invalidate_caches()
+            _look_again(path, seen)
         try:
             yield
         finally:
@@ -116,13 +134,12 @@ class WorkerPath:
         """Where a module would be found first that is not installed."""
         return [path for path in self.entries if not os.path.join(path, "").startswith(_library_folders())]
 
-    def check_shadows(self) -> None:
+    def check_shadows(self, seen: Seen) -> None:
         """Refuses (SW208) when a module that this process has of its own is another one in the workers."""
         foreign = self._foreign()
         if not foreign:
             return
-        state = tuple((path, _modified(path)) for path in foreign)
-        checked = _SHADOWS.setdefault(state, set())
+        checked = seen.unshadowed.setdefault(tuple(map(file_state, foreign)), set())
         for name in {name.partition(".")[0] for name in list(sys.modules)} & reserved() - checked:
             own = getattr(sys.modules.get(name), "__spec__", None)
             if own is None or not own.has_location or own.loader in (BuiltinImporter, FrozenImporter):
@@ -132,8 +149,8 @@ class WorkerPath:
             found = PathFinder.find_spec(name, self.entries)
             if found is not None and found.origin is not None and not _is_same(found.origin, own.origin):
                 raise refusal("SW208", module=name, path=found.origin)
-        while len(_SHADOWS) > 64:
-            _SHADOWS.pop(next(iter(_SHADOWS)))
+        while len(seen.unshadowed) > _MOST_SEEN:
+            seen.unshadowed.pop(next(iter(seen.unshadowed)))
         checked |= {name.partition(".")[0] for name in list(sys.modules)} & reserved()
 
     def knows_variable(self, name: str) -> bool:
@@ -166,8 +183,14 @@ def _is_same(one: str, other: str | None) -> bool:
         return one == other
 
 
-def _modified(path: str) -> int:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return -1
+def _look_again(path: str, seen: Seen) -> None:
+    """Has Python read a folder again, which two changes in a moment leave as new as one; and an archive that has changed."""
+    cached: Any = sys.path_importer_cache.get(path)
+    if cached is None or not hasattr(cached, "invalidate_caches"):
+        return
+    if hasattr(cached, "archive"):
+        state = file_state(cached.archive)
+        if seen.archives.setdefault(path, state) == state:
+            return
+        seen.archives[path] = state
+    cached.invalidate_caches()

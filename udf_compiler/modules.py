@@ -22,22 +22,11 @@ from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, Pat
 from typing import Any
 
 from sparkweld.reasons import refusal
-from udf_compiler.module_paths import WorkerPath, file_of, is_library_file, reserved, same_file
+from udf_compiler.module_paths import FileState, Seen, WorkerPath, file_of, file_state, is_library_file, reserved, same_file
 from udf_compiler.module_watch import watching
 
 #: Packages whose versions decide what a function of any kind means.
 _MEANING = ("numpy", "pandas", "pyarrow")
-
-FileState = tuple[str, int, int]
-
-
-def file_state(path: str) -> FileState:
-    """The path of a file with its size and time, -1 when there is none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return path, -1, -1
-    return path, status.st_size, status.st_mtime_ns
 
 
 @dataclass(slots=True)
@@ -56,6 +45,8 @@ class Loaded:
         path, size, modified = self.state
         if self.digest is None:
             self.digest = _digest(self.spec)
+            if path and file_state(path) != self.state:
+                self.digest = "changed while it was imported"  # which no file has
         return {"name": name, "path": path, "bytes": size, "modified": modified, "digest": self.digest}
 
 
@@ -67,6 +58,7 @@ class Modules:
         #: Counts how often modules were forgotten: what was made of them before is no longer valid.
         self.generation = 0
         self._path: WorkerPath | None = None
+        self._seen = Seen()
         self._touched: set[str] = set()
         #: Installed packages that were first imported for a request.
         self.libraries: set[str] = set()
@@ -85,12 +77,12 @@ class Modules:
         (a module reads a variable of the environment that may differ there) and SW869 (a module has changed).
         """
         self._path = path
-        with path.entered():
+        with path.entered(self._seen):
             self._forget_changed()
-            path.check_shadows()
+            path.check_shadows(self._seen)
             with self._importing(), watching(self):
                 yield
-            path.check_shadows()
+            path.check_shadows(self._seen)
             self._check(wanted)
 
     def found(self, name: str, spec: ModuleSpec) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from udf_compiler.bounded import Bounded
-from udf_compiler.modules import file_state
+from udf_compiler.module_paths import file_state
 from udf_compiler.protocol import Message
 
 #: Operations whose replies speak of a function, or hold one that stands for itself, and not of the payload that was asked about.

@@ -20,7 +20,8 @@ from udf_compiler.forms import BatchCall
 from udf_compiler.inlined import Inlined, inlined_of
 from udf_compiler.kinds import Call, Kind, check_nullable, check_types, fields_of, kind_of, map_kind_of
 from udf_compiler.model_files import reads
-from udf_compiler.modules import MODULES, file_state
+from udf_compiler.module_paths import file_state
+from udf_compiler.modules import MODULES
 from udf_compiler.options import options_of
 from udf_compiler.payload import load_command, unwrap
 from udf_compiler.purity import use_of
