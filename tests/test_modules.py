@@ -239,7 +239,7 @@ def test_versions_of_packages(service, tmp_path):
 def test_answers_without_a_task_to_check_modules(service, tmp_path):
     folder = write(tmp_path / "folder", mylib="def f(s): return s * 3.0")
     child = service(SPARKWELD_WORKER_PATH=str(folder), SPARKWELD_LOCAL="false")
-    for local, expected in ((True, "ok"), (False, ["SW870"])):
+    for local, expected in ((True, "ok"), (False, ["SW873"])):
         header = {**request(STEP), "op": "reads", "python": {"includes": [], "local": local}}
         assert codes(child.ask([payload_of("mylib")], **header).header) == expected
     assert constants(asked(child, "mylib", local=False)) == {"3.0"}

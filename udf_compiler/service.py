@@ -267,7 +267,7 @@ def without_known(reply: Reply, known: Sequence[str]) -> Reply:
 def with_modules(request: dict[str, Any], reply: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """A reply with the record of the modules that it depends on; the files that they have opened are among its files.
 
-    Only a task checks what its workers have. So an answer that Spark uses without one is refused (SW870) where workers are
+    Only a task checks what its workers have. So an answer that Spark uses without one is refused (SW873) where workers are
     elsewhere and it depends on modules of users.
     """
     if not any(step["kind"] in ("python", "map") for step in request.get("steps", ())):
@@ -276,7 +276,7 @@ def with_modules(request: dict[str, Any], reply: dict[str, Any], record: dict[st
     if request["op"] != "compile" and record.get("modules") and not request.get("python", {}).get("local", True):
 
         def unchecked(*_: Any) -> dict[str, Any]:
-            raise refusal("SW870", module=record["modules"][0]["name"])
+            raise refusal("SW873", module=record["modules"][0]["name"])
 
         reply = or_refused(unchecked, request, ())
     return {**reply, **record, **({"files": [*reply.get("files", ()), *opened]} if opened else {})}

@@ -85,4 +85,4 @@ def test_executors_with_another_file(tmp_path):
     )
     assert done.facts["same"] == [3.0, 1]
     assert done.facts["changed"] == [5.0, 0]
-    assert not any("SW870" in line for line in warnings(done))
+    assert not any("SW873" in line for line in warnings(done))
