@@ -10,7 +10,7 @@ PROGRAM = """
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.regression import LinearRegression
 spark = session()
-spark.range(0, 3000, 1, 1).selectExpr("cast(id as double) as a", "cast(id % 7 as double) as b").write.parquet(PATH)
+spark.range(0, 3000, 1, 1).selectExpr("cast(id as double) as a", "cast(id % 7 as double) as b", "id % 5 as k").write.parquet(PATH)
 table = spark.read.parquet(PATH)
 class Runs:
     def __reduce__(self):
@@ -34,7 +34,7 @@ report(
     scalar=facts(lambda: table.select(f("a").alias("r"))),
     plain=facts(lambda: table.select(plain("a").alias("r"))),
     filtered=facts(lambda: table.where(f("a") > 3).select("a")),
-    aggregate=facts(lambda: table.groupBy("b").agg(mean("a").alias("r")).orderBy("b")),
+    aggregate=facts(lambda: table.groupBy("k").agg(mean("a").alias("r")).orderBy("k")),
     ml=facts(lambda: model.transform(VectorAssembler(inputCols=["a", "b"], outputCol="v").transform(table)).select("prediction")),
 )
 """
