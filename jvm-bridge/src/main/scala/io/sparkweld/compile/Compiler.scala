@@ -56,7 +56,7 @@ final class Compiler(conf: SparkConf) extends Logging {
   def compile(request: PipelineRequest, nullable: Set[Int], patience: Patience): CompileReply = {
     requests.put(request.key, request)
     val key = (request.key, nullable)
-    replies.get(key).filter(unchanged).flatMap(withModels) match {
+    replies.get(key).filter(unchanged(_, found = false)).flatMap(withModels) match {
       case Some(made: Compiled) if patience.tiny && !isReady(request.service, made) =>
         Refused(Seq(Refusal("SW409", "what" -> "its object code is being made")), lasting = false)
       case Some(reply) =>
@@ -64,7 +64,7 @@ final class Compiler(conf: SparkConf) extends Logging {
         reply
       case None =>
         val reply = answered(compiling, key, request, patience)(ask(request, nullable)) match {
-          case Right(made) if unchanged(made) => withModels(made).getOrElse(made)
+          case Right(made) if unchanged(made, found = true) => withModels(made).getOrElse(made)
           case Right(_) => Refused(Seq(Refusal("SW409", "what" -> "a file that its functions load has changed")), lasting = false)
           case Left(refusals) => Refused(refusals, lasting = false)
         }
@@ -208,9 +208,9 @@ final class Compiler(conf: SparkConf) extends Logging {
   private def client(command: ServiceCommand): ServiceClient =
     services.computeIfAbsent(command, _ => new ServiceClient(command, conf))
 
-  /** Whether the files and modules that a reply depends on are those that it was made of. */
-  private def unchanged(reply: CompileReply): Boolean = reply match {
-    case made: Compiled => made.files.forall(_.untouched) && made.modules.untouched
+  /** Whether the files and modules that a reply depends on are those that it was made of; `found`: they were looked for just now. */
+  private def unchanged(reply: CompileReply, found: Boolean): Boolean = reply match {
+    case made: Compiled => made.files.forall(_.untouched) && made.modules.untouched && (found || made.modules.foundFirst)
     case _ => true
   }
 

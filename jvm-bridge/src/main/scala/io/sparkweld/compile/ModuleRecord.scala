@@ -22,10 +22,12 @@ final case class ModuleRecord(modules: Seq[UserModule], searched: Seq[(String, L
   /** Whether it depends on no module of a user. */
   def isEmpty: Boolean = modules.isEmpty
 
-  /** Whether this machine has the same modules: no file has changed, and none has come before one of them. */
+  /** Whether no file of a module has changed on this machine. */
   def untouched: Boolean =
-    modules.forall(module => module.path.isEmpty || ModuleRecord.state(Paths.get(module.path)) == ((module.size, module.modified))) &&
-      searched.forall { case (path, modified) => ModuleRecord.state(Paths.get(path))._2 == modified }
+    modules.forall(module => module.path.isEmpty || ModuleRecord.state(Paths.get(module.path)) == ((module.size, module.modified)))
+
+  /** Whether none can have come before one of them. */
+  def foundFirst: Boolean = searched.forall { case (path, modified) => ModuleRecord.state(Paths.get(path))._2 == modified }
 }
 
 object ModuleRecord {
