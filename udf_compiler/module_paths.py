@@ -140,7 +140,8 @@ class WorkerPath:
         if not foreign:
             return
         checked = seen.unshadowed.setdefault(tuple(map(file_state, foreign)), set())
-        for name in {name.partition(".")[0] for name in list(sys.modules)} & reserved() - checked:
+        unchecked = [name for name in reserved() if name in sys.modules and name not in checked]
+        for name in unchecked:
             own = getattr(sys.modules.get(name), "__spec__", None)
             if own is None or not own.has_location or own.loader in (BuiltinImporter, FrozenImporter):
                 continue
@@ -151,7 +152,7 @@ class WorkerPath:
                 raise refusal("SW208", module=name, path=found.origin)
         while len(seen.unshadowed) > _MOST_SEEN:
             seen.unshadowed.pop(next(iter(seen.unshadowed)))
-        checked |= {name.partition(".")[0] for name in list(sys.modules)} & reserved()
+        checked.update(unchecked)
 
     def knows_variable(self, name: str) -> bool:
         """Whether a variable is the same here and in the workers."""
