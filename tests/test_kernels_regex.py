@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from sparkweld.ir import Program
+from sparkweld.ir import Program, evaluate
 from sparkweld.ir.ops import RegexCall
 from sparkweld.ir.types import STR
 from sparkweld.kernels import program_allocates
@@ -28,6 +30,7 @@ def calls_of(pattern: str) -> list[RegexCall]:
     calls += [RegexCall("group", pattern, found, index=index) for index in range(len(groups))]
     last = str(len(groups) - 1)
     calls += [RegexCall("count", pattern, found, limit=limit) for limit in (-1, 1)]
+    calls += [RegexCall("reads_little", pattern, found, limit=limit) for limit in (-1, 1)]
     calls += [RegexCall("replace", pattern, found, ("<é", last, ">"), limit) for limit in (-1, 2)]
     calls += [RegexCall("split_part", pattern, found, index=index, limit=limit) for index, limit in ((0, -1), (1, 1), (-1, -1))]
     return [*calls, RegexCall("split_count", pattern, found)]
@@ -66,6 +69,17 @@ def test_many_patterns_were_compiled():
 
 def test_only_replacing_allocates():
     assert [program_allocates(program_of([call])) for call in CALLS[:12]] == [call.fn == "replace" for call in CALLS[:12]]
+
+
+def test_texts_of_which_searches_read_much():
+    """Each search reads on for a y, to the end of the text."""
+    call = RegexCall("reads_little", r"x[xz]*y|x", compile_regex(r"x[xz]*y|x", 0, "search", (0,), repeated=True).encode())
+    texts = ["x" * 60, "x" * 100, "x" * 1000, "xz" * 50, "xy" * 1000, "é" * 30 + "x" * 90, "", "x" * 78, "x" * 79, "x" * 80, "x" * 81]
+    p = program_of([call, replace(call, limit=5)])
+    check(p, {"s": objects(texts)}, len(texts))
+    result = evaluate(p, {"s": objects(texts)}, len(texts)).columns
+    assert set(result["0"].tolist()) == {True, False}
+    assert result["1"].all()
 
 
 def test_a_long_text_takes_linear_time():

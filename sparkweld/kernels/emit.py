@@ -39,6 +39,7 @@ from sparkweld.kernels.kept_rows import Condition
 from sparkweld.kernels.model_calls import Block, ModelCalls
 from sparkweld.kernels.shape import SEEN_SHIFT, Shape, has_trials
 from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, stages_of, width_of
+from sparkweld.kernels.strings.arena import closed, opened
 from sparkweld.kernels.trials import with_trials
 
 ARGUMENTS = (types.int64, types.int64, types.int64)
@@ -91,12 +92,15 @@ class _Emitter:
         stages = stages_of(self.body, self.models.calls)
         inner = self._one_loop(stages[0], "padded") if len(stages) == 1 else self._blocks(stages)
         if self.shape.allocates:
-            self.head.append(f"arena = address(table, {self.shape.selection_entry + 1})")
+            self.namespace.update(opened=opened, closed=closed)
+            self.head.append(f"arena = opened(table, {self.shape.selection_entry + 1})")
         if len(stages) == 1 and has_trials(self.program):
             self.head.append("tried = False")  # nothing is left that costs enough
         self.head += ["flagged = 0", "seen = 0"] if self.loop.some else ["flagged = 0"]
         self.head.append(f"padded = padded & {-self.shape.tile}")
         result = f"flagged | seen << {SEEN_SHIFT}" if self.loop.some else "flagged"
+        if self.shape.allocates:
+            inner.append(f"closed(arena, table, {self.shape.selection_entry + 1})")
         lines = [*self.head, *inner, f"return {result}"]
         self.namespace["address"] = make.address
         source = "\n".join(["def row_loop(table, padded, count):", *(f"    {line}" for line in lines), ""])

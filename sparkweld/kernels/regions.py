@@ -22,6 +22,7 @@ from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, t
 from sparkweld.kernels.lowerings.floats import libm
 from sparkweld.kernels.lowerings.integers import floor_division
 from sparkweld.kernels.lowerings.strings import constant_view
+from sparkweld.kernels.sinking import sunk
 from sparkweld.kernels.strings.memory_access import build_view, word
 
 _I1, _I64 = ir.IntType(1), ir.IntType(64)
@@ -39,7 +40,7 @@ def region(b: ir.IRBuilder, op: Region, args: tuple[ir.Value, ...]) -> ir.Value:
     """The result as a pair of 64 bits and a length, below 0 for NULL, as ops of strings give theirs."""
     graph = op.graph
     name = f"region.{hashlib.sha256(f'{op.steps} {op.text}'.encode()).hexdigest()[:16]}"
-    function = b.module.globals.get(name) or _Function(b.module, name, graph, op.steps).function
+    function = b.module.globals.get(name) or _Function(b.module, name, sunk(graph), op.steps).function
     found = b.call(function, args)
     present, value = b.extract_value(found, 0), b.extract_value(found, 1 + op.output)
     absent = ir.Constant(_I64, -1)

@@ -21,6 +21,7 @@ os.dup2(2, 1)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import formulas  # noqa: E402 - the path to it is set above
+import never_slower_cases  # noqa: E402
 import process_memory  # noqa: E402
 import scoring_cases  # noqa: E402
 import scoring_tables  # noqa: E402
@@ -33,6 +34,7 @@ from pyspark.sql import functions as F  # noqa: E402
 cloudpickle.register_pickle_by_value(formulas)
 cloudpickle.register_pickle_by_value(udf_cases)
 cloudpickle.register_pickle_by_value(scoring_cases)
+cloudpickle.register_pickle_by_value(never_slower_cases)
 
 
 class Worker:
@@ -133,6 +135,27 @@ class Worker:
             self._models[case] = chosen.model(scoring_tables.training_rows(trained))
         scored = self._models[case](frame)
         return scored.select("id", "score") if way == "rows" else scored.select("score")
+
+    def run_never_slower(self, name: str, folder: str, times: int) -> dict[str, Any]:
+        """Run one case of never_slower_cases.py `times` times: seconds of processor time of this process and all below it."""
+        frame, case = self._table(folder), never_slower_cases.case(name)
+        begin = process_memory.cpu_seconds() + time.process_time()
+        for _ in range(times):
+            case.query(frame).write.format("noop").mode("overwrite").save()
+        return {"seconds": process_memory.cpu_seconds() + time.process_time() - begin}
+
+    def write_never_slower(self, name: str, folder: str, target: str) -> dict[str, Any]:
+        """Write all rows of a case, to be compared with another session's."""
+        never_slower_cases.case(name).query(self._table(folder)).write.mode("overwrite").parquet(target)
+        return {}
+
+    def same_rows(self, left: str, right: str) -> dict[str, Any]:
+        """Whether two folders hold the same rows, by hashes of all columns."""
+        tables = [self.spark.read.parquet(folder) for folder in (left, right)]
+        if tables[0].schema != tables[1].schema:
+            return {"equal": False}
+        hashes = [t.select(F.xxhash64(*t.columns).alias("hash")).toPandas()["hash"].sort_values().to_numpy() for t in tables]
+        return {"equal": bool(len(hashes[0]) == len(hashes[1]) and (hashes[0] == hashes[1]).all())}
 
     def checksums(self, case: str, way: str, source: str, folder: str) -> dict[str, Any]:
         """Per output over all rows: count, non-null count, NaN count, sum, sum of squares, least and greatest."""

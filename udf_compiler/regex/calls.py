@@ -10,7 +10,6 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops.matches import RegexCall
-from sparkweld.ir.types import I64
 from udf_compiler.regex import Unsupported, compile_regex, overruns
 from udf_compiler.regex.parse import sre_parse
 from udf_compiler.trace.constants import unwrapped
@@ -18,9 +17,6 @@ from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import check_text
 from udf_compiler.trace.values import raw
-
-#: Rows with more matches of a pattern that may read far behind each are guarded.
-MOST_MATCHES = 32
 
 
 @dataclass(frozen=True)
@@ -50,9 +46,8 @@ class Regex:
         except Unsupported as reason:
             refuse("SW272", call=self.call, pattern=self.text, why=str(reason))
         tables = automaton.encode()
-        if self.repeated and overruns(automaton):  # each search may read to the end: so few that time stays linear
-            found = loop.emit(RegexCall("count", self.text, tables, limit=MOST_MATCHES + 1), text)
-            (guard or loop.guard)(loop.call("less_equal", found, loop.const(MOST_MATCHES, I64)))
+        if self.repeated and overruns(automaton):  # each search may read to the end
+            (guard or loop.guard)(loop.emit(RegexCall("reads_little", self.text, tables, limit=limit), text))
         return loop.emit(RegexCall(fn, self.text, tables, template, limit, index), text)
 
 

@@ -63,6 +63,10 @@ class Automaton:
 
         None when there is none.
         """
+        return self.search(text, position)[0]
+
+    def search(self, text: str, position: int = 0) -> tuple[list[int] | None, int]:
+        """(what `find` gives, the position up to which it had to read)."""
         state = self.start if position == 0 else self.after[self.class_of(ord(text[position - 1]))]
         registers = [UNSET] * self.registers
         found = False
@@ -75,7 +79,8 @@ class Automaton:
             found = found or bool(accepts)
             state = self.targets[at]
             position += 1
-        return [max(r, -1) for r in registers[: 2 * self.groups]] if found else None
+        groups = [max(r, -1) for r in registers[: 2 * self.groups]] if found else None
+        return groups, min(position, len(text))
 
     def check(self) -> Automaton:
         """The automaton itself. Raises VerifyError when an index leads out of a table or a text could be read past END."""

@@ -14,10 +14,14 @@ from sparkweld.ir.ops.base import Array, Op
 from sparkweld.ir.ops.strings import column
 from sparkweld.ir.types import BOOL, I64, STR, Items, Type, encode, list_of
 
+#: How many times the bytes of a text searches may read: one that goes on behind its match reads some of them again.
+READS = 40
+
 #: Function -> (type of the result, groups that the automaton must have at least).
 _FUNCTIONS: dict[str, tuple[Type, int]] = {
     "test": (BOOL, 0),
     "count": (I64, 1),
+    "reads_little": (BOOL, 1),
     "group": (STR.optional(), 1),
     "replace": (STR, 1),
     "split_part": (STR.optional(), 1),
@@ -31,7 +35,8 @@ _FUNCTIONS: dict[str, tuple[Type, int]] = {
 class RegexCall(Op):
     """`fn` of one str, by the automaton in `tables` (see `ops.automata`); `pattern` is for readers only.
 
-    test: whether there is a match. count: how many, from left to right without overlap. group: the text of the automaton's
+    test: whether there is a match. count: how many, from left to right without overlap. reads_little: whether the searches for `limit`
+    matches (all when it is -1), with the one that finds none, read at most READS times the text's bytes and one more. group: the text of the automaton's
     group `index` in the first match, NULL when there is none or the group took no part. replace: the text with the first
     `limit` matches (all when it is -1) replaced by `template`: literal, group, literal, ..., groups as numbers of the
     automaton's. split_part: piece `index` (from the right when negative) of those that at most `limit` matches separate,
@@ -82,6 +87,16 @@ class RegexCall(Op):
                 return
             position = found[1]
 
+    def _reads_little(self, text: str) -> bool:
+        left, position, number = READS * (_bytes(text) + 1), 0, 0
+        while left >= 0 and number != self.limit:
+            found, end = self.automaton.search(text, position)
+            left -= _bytes(text[position:end])
+            if found is None or found[1] <= found[0]:
+                break
+            number, position = number + 1, found[1]
+        return left >= 0
+
     def _group(self, text: str) -> str | None:
         found = self.automaton.find(text)
         if found is None or found[2 * self.index] < 0:
@@ -116,9 +131,14 @@ class RegexCall(Op):
         return pieces[self.index] if -len(pieces) <= self.index < len(pieces) else None
 
 
+def _bytes(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
+
+
 _ROWS: dict[str, Callable[[RegexCall, str], object]] = {
     "test": lambda op, text: op.automaton.find(text) is not None,
     "count": lambda op, text: sum(1 for _ in op._matches(text)),
+    "reads_little": RegexCall._reads_little,
     "group": RegexCall._group,
     "replace": RegexCall._replace,
     "split_part": RegexCall._piece,
@@ -136,6 +156,7 @@ def _examples() -> tuple[tuple[Op, tuple[Type, ...]], ...]:
     finds = Automaton(bounds, classes, targets, (0, 0, 0, 0, 1, 0, 2, 2, 2), actions, 1, (1, 1), 1, 3)
     one = ("[0-9]+", finds.encode())
     ops = [RegexCall("test", "[0-9]", does.encode()), RegexCall("count", *one), RegexCall("group", *one)]
+    ops += [RegexCall("reads_little", *one, limit=limit) for limit in (-1, 0, 1)]
     ops += [RegexCall("count", *one, limit=1), RegexCall("split_count", *one), RegexCall("split_count", *one, limit=1)]
     ops += [RegexCall("all", *one), RegexCall("split", *one), RegexCall("split", *one, limit=1)]
     ops += [RegexCall("split_part", *one, index=i, limit=n) for i, n in ((0, -1), (1, -1), (-1, -1), (-2, 1), (2, 1), (0, 0))]

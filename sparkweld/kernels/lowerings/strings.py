@@ -15,6 +15,7 @@ from llvmlite import ir
 
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Op, RegexCall, StrCall
+from sparkweld.ir.ops.matches import READS
 from sparkweld.ir.ops.string_functions import Param, strip_accents_ascii, strip_accents_unicode
 from sparkweld.ir.types import Items, Type
 from sparkweld.kernels.lowerings.integers import Builder
@@ -126,13 +127,15 @@ def string_op(op: Op) -> Build:
 
 def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None) -> ir.Value:
     table = constant_bytes(b, automata.tables_of(op.automaton))
-    head = (_stack_words(b, op.automaton.registers), v, table)
+    head = (_stack_words(b, op.automaton.registers + 1), v, table)
     limit, index = integer(op.limit), integer(op.index)
     match op.fn:
         case "test":
             return automata.test.build(b, *head)
         case "count":
             return automata.count_matches.build(b, *head, limit)
+        case "reads_little":
+            return automata.reads_little.build(b, *head, limit, integer(READS))
         case "group":
             return automata.group_text.build(b, *head, index)
         case "split_part":
@@ -150,7 +153,7 @@ def _regex(op: RegexCall, b: Builder, v: ir.Value, arena: ir.Value | None = None
 def _stack_words(b: Builder, count: int) -> ir.Value:
     """Address of so many int64 of the calling function's stack."""
     with b.goto_entry_block():
-        return b.ptrtoint(b.alloca(_I64, size=max(count, 1)), _I64)
+        return b.ptrtoint(b.alloca(_I64, size=count), _I64)
 
 
 _Params = tuple[Param, ...]

@@ -32,6 +32,7 @@ from sparkweld.kernels.strings.memory_access import (
     view,
     word,
 )
+from sparkweld.kernels.strings.search import min_of
 from sparkweld.kernels.strings.splitting import put_piece
 from sparkweld.kernels.strings.utf8 import decode, size_at, step_back
 
@@ -57,7 +58,10 @@ def class_of(table: int, code: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=BOOL)
 def find_match(registers: int, a: int, i: int, n: int, table: int) -> bool:
-    """Whether there is a match at or behind offset i; the registers then hold the groups' offsets, negative for none."""
+    """Whether there is a match at or behind offset i; the registers then hold the groups' offsets, negative for none.
+
+    One more word behind the registers holds the offset up to which it has read, which is past n where it read END.
+    """
     rows = table + word(table, 16)
     actions = table + word(table, 24)
     start = word(table, 40)
@@ -107,6 +111,7 @@ def find_match(registers: int, a: int, i: int, n: int, table: int) -> bool:
                 store_word(registers, load_i32(action, 0), value)
                 moves -= 1
         i += size
+    store_word(registers, word(table, 48), i)
     return found != 0
 
 
@@ -143,6 +148,23 @@ def count_matches(registers: int, v: int, table: int, limit: int) -> int:
     return count
 
 
+@function(INT, VIEW, INT, INT, INT, result=BOOL)
+def reads_little(registers: int, v: int, table: int, limit: int, most: int) -> bool:
+    """Whether the searches for `limit` matches (all when that is negative) read at most `most` times the text."""
+    a = address_of(v)
+    n = length_of(v)
+    left = most * (n + 1)
+    i = 0
+    while left >= 0 and limit != 0 and i >= 0:
+        found = find_match(registers, a, i, n, table)
+        left -= min_of(word(registers, word(table, 48)), n) - i
+        limit -= 1
+        i = -1
+        if found:
+            i = behind_match(registers)
+    return left >= 0
+
+
 @function(INT, VIEW, INT, INT, result=VIEW)
 def group_text(registers: int, v: int, table: int, index: int) -> int:
     """The text of a group of the first match, or nothing."""
@@ -176,34 +198,41 @@ def split_by_match(registers: int, v: int, table: int, limit: int, index: int) -
     return view(0, -1)
 
 
+@function(INT, VIEW, result=INT)
+def _one_more(arena: int, v: int) -> int:
+    """Puts an element behind those that are the last in the arena."""
+    to = reserve(arena, 16)
+    if to != 0:
+        put_piece(to, 0, v)
+    return 0
+
+
 @function(INT, INT, VIEW, INT, INT, INT, result=VIEW)
 def list_matches(arena: int, registers: int, v: int, table: int, limit: int, index: int) -> int:
     """The list of the texts of a group in all matches; of the pieces between them when it is below 0."""
     a = address_of(v)
     n = length_of(v)
-    count = count_matches(registers, v, table, limit)
-    if index < 0:
-        count += 1
-    to = reserve(arena, count * 16)
-    if to == 0:
-        return view(0, 0)
+    start = word(arena, 0)
     done = 0
     i = 0
     behind = 0
     while next_match(registers, a, i, n, table, limit - done):
+        piece = view(a, 0)
         if index < 0:
-            put_piece(to, done, view(a + behind, word(registers, 0) - behind))
-        elif word(registers, 16 * index) < 0:
-            put_piece(to, done, view(a, 0))
-        else:
+            piece = view(a + behind, word(registers, 0) - behind)
+        elif word(registers, 16 * index) >= 0:
             begin = word(registers, 16 * index)
-            put_piece(to, done, view(a + begin, word(registers, 16 * index + 8) - begin))
+            piece = view(a + begin, word(registers, 16 * index + 8) - begin)
+        _one_more(arena, piece)
         done += 1
         behind = word(registers, 8)
         i = behind_match(registers)
     if index < 0:
-        put_piece(to, done, view(a + behind, n - behind))
-    return view(to, count)
+        _one_more(arena, view(a + behind, n - behind))
+        done += 1
+    if word(arena, 0) > word(arena, 8):
+        return view(0, 0)
+    return view(start, done)
 
 
 @function(INT, INT, INT, INT, result=INT)

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from sparkweld.kernels.strings.arena import give_back, reserve
+from sparkweld.kernels.strings.arena import extend, give_back, reserve
 from sparkweld.kernels.strings.library import function
-from sparkweld.kernels.strings.memory_access import INT, VIEW, address_of, byte, copy, divide, length_of, store_byte, view, word
+from sparkweld.kernels.strings.memory_access import INT, VIEW, address_of, byte, copy, divide, length_of, store_byte, view
 from sparkweld.kernels.strings.search import count_bytes, find_bytes, min_of
 from sparkweld.kernels.strings.utf8 import count_code_points
 
 
 @function(INT, VIEW, VIEW, result=VIEW)
 def concat(arena: int, v: int, w: int) -> int:
-    """v + w; in the place of v when nothing lies behind it in the arena, as what lies there belongs to no other string."""
+    """v + w, in the place of v where that can grow."""
     n = length_of(v)
     m = length_of(w)
     if n == 0:
         return w
     if m == 0:
         return v
-    if address_of(v) + n == word(arena, 0):
-        behind = reserve(arena, m)
-        if behind == 0:
-            return view(0, 0)
-        copy(behind, address_of(w), m)
-        return view(address_of(v), n + m)
-    to = reserve(arena, n + m)
+    to = extend(arena, address_of(v), n, m)
     if to == 0:
         return view(0, 0)
-    copy(to, address_of(v), n)
     copy(to + n, address_of(w), m)
     return view(to, n + m)
 

@@ -1,0 +1,99 @@
+"""Moves what only one side of a branch reads behind the branch, so that a row computes it only where it is needed.
+
+The tracer makes the values of all paths before it knows which condition parts them. LLVM moves arithmetic, but no calls, and a
+list that each of several paths appends to is copied by all of them but one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from sparkweld.ir.ops import Arg, Const, ListCall, RegexCall, Region, StrCall
+from sparkweld.ir.ops.memory import allocates
+from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return, types_of
+from sparkweld.ir.program import Let
+
+
+def sunk(graph: Graph) -> Graph:
+    """The same function, whose blocks call what the rest of the path reads."""
+    leading = Counter(jump.target for block in graph.blocks for jump in block.jumps)
+    leading[0] += 1  # the region begins there
+    blocks = list(graph.blocks)
+    for number in range(len(blocks)):
+        for value in reversed(range(len(blocks[number].body))):
+            if _is_call(blocks[number].body[value]):
+                _sink(blocks, number, value, leading)
+    return replace(graph, blocks=tuple(blocks))
+
+
+def _is_call(let: Let) -> bool:
+    return isinstance(let.op, StrCall | ListCall | RegexCall | Region) or allocates(let.op)
+
+
+def _sink(blocks: list[Block], number: int, value: int, leading: Counter[int]) -> None:
+    """Moves a value to the block of the only jump that has it, or drops it when nothing has it."""
+    block = blocks[number]
+    if any(value in let.args for let in block.body) or value in block.guards:
+        return
+    if isinstance(block.end, Return) and value in block.end.values:
+        return
+    if isinstance(block.end, Branch) and value == block.end.condition:
+        return
+    jumps = [jump for jump in block.jumps if value in jump.args]
+    if not jumps:
+        blocks[number] = _without(block, value)
+    elif isinstance(block.end, Branch) and len(jumps) == 1 and leading[jumps[0].target] == 1:
+        (jump,) = jumps
+        passed, blocks[jump.target] = _received(blocks[jump.target], block, value, jump)
+        changed = Jump(jump.target, passed)
+        end = replace(block.end, **{"yes" if jump is block.end.yes else "no": changed})
+        blocks[number] = _without(replace(block, end=end), value)
+
+
+def _received(target: Block, source: Block, value: int, jump: Jump) -> tuple[tuple[int, ...], Block]:
+    """(the jump's new arguments, the block that computes the value itself)."""
+    let, types = source.body[value], types_of(source)
+    kept = [at for at, argument in enumerate(jump.args) if argument != value]
+    passed, params = [jump.args[at] for at in kept], [target.params[at] for at in kept]
+    body: list[Let] = []
+    for operand in let.args:
+        op = source.body[operand].op
+        if not isinstance(op, Const):
+            op = Arg(len(passed), types[operand])
+            passed.append(operand)
+            params.append(types[operand])
+        body.append(Let(op, ()))
+    body.append(Let(let.op, tuple(range(len(let.args)))))
+    moved, places, numbers = len(body) - 1, dict[int, int](), {at: new for new, at in enumerate(kept)}
+    for at, old in enumerate(target.body):
+        if isinstance(old.op, Arg) and old.op.number not in numbers:
+            places[at] = moved
+            continue
+        op = Arg(numbers[old.op.number], old.op.type) if isinstance(old.op, Arg) else old.op
+        places[at] = len(body)
+        body.append(Let(op, tuple(places[a] for a in old.args)))
+    return tuple(passed), _renamed(replace(target, params=tuple(params), body=tuple(body)), places)
+
+
+def _without(block: Block, value: int) -> Block:
+    """A block without a value that nothing reads."""
+    places = {at: at - (at > value) for at in range(len(block.body))}
+    body = [Let(let.op, tuple(places[a] for a in let.args)) for at, let in enumerate(block.body) if at != value]
+    return _renamed(replace(block, body=tuple(body)), places)
+
+
+def _renamed(block: Block, places: dict[int, int]) -> Block:
+    """A block whose guards and end read other numbers of values."""
+    end = block.end
+    if isinstance(end, Return):
+        end = Return(tuple(places[v] for v in end.values))
+    elif isinstance(end, Jump):
+        end = _jump(end, places)
+    elif isinstance(end, Branch):
+        end = Branch(places[end.condition], _jump(end.yes, places), _jump(end.no, places))
+    return replace(block, guards=tuple(places[g] for g in block.guards), end=end)
+
+
+def _jump(jump: Jump, places: dict[int, int]) -> Jump:
+    return Jump(jump.target, tuple(places[a] for a in jump.args))

@@ -1,0 +1,125 @@
+"""Strings and lists that grow in kernels: the same as `evaluate` whichever grows, in memory that is linear in what is made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import StringType
+from pyspark.util import PythonEvalType
+
+from sparkweld.ir import parse_program
+from sparkweld.ir.ops import ListAppend, ListCall, Region, StrCall
+from sparkweld.ir.types import Items, Type
+from sparkweld.kernels.sinking import sunk
+from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.compiled import inputs_of, values_of
+from tests.helpers.kernels import check, load, program
+from tests.test_kernels_strings import objects
+from udf_compiler.pipeline import compile_pipeline
+
+STR, STRS = Type("str"), Type("list<str>")
+_CODES = {"the": "T", "of": "O", "and": "A", "to": "2"}
+
+
+def lower_elements(v):
+    return '","'.join([n.lower() for n in v.split('","')])
+
+
+def by_a_dictionary(v):
+    return " ".join([_CODES.get(w.lower(), w) for w in v.split('","')])
+
+
+def built_twice(v):
+    upper, lower = "", ""
+    for word in v.split('","'):
+        upper += word.upper() + ","
+        lower += word.lower()[1:] + ";"
+    return upper + lower
+
+
+def appended_on_two_paths(v):
+    made = []
+    for word in v.split('","'):
+        if len(word) > 3:
+            made.append(word.upper())
+        elif word != "b":
+            made.append(word.lower() + "!")
+    return "".join(made)
+
+
+def of_words(count: int) -> str:
+    return '","'.join(["Tree", "of", "THE", "b"] * (count // 4))
+
+
+def compiled(function):
+    column = {"op": "Column", "name": "v", "type": "string", "nullable": True}
+    call = udf(0, column, returns="string", evalType=PythonEvalType.SQL_ARROW_BATCHED_UDF)
+    asked = request(python_step(r=call), inputs={"v": "string"}, nullable_state=["v"])
+    reply = compile_pipeline(asked, [payload(function, StringType())])
+    assert reply["status"] == "ok", reply
+    return parse_program(reply["program"], reply["blocks"])
+
+
+@pytest.mark.parametrize("function", [lower_elements, by_a_dictionary, built_twice, appended_on_two_paths])
+def test_memory_is_linear_in_the_elements(function):
+    p = compiled(function)
+    kernel, used = load(p), []
+    for count in (1000, 4000):
+        text = of_words(count)
+        kernel.arena_bytes = 1
+        result = kernel.run(inputs_of(p, pa.record_batch({"v": [text]})), 1)
+        assert values_of(result.columns[p.outputs[0]], StringType()) == [function(text)]
+        used.append(kernel.arena_bytes)
+    assert used[1] < 9 * used[0]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_values_that_grow_in_any_order(seed):
+    """Older values of the same piece have what they had, whichever of them grows and whatever lies between."""
+    random = np.random.default_rng(seed)
+
+    def body(loop, columns):
+        texts, lists = [columns["s"], columns["t"]], [loop.emit(ListCall("slice", STRS), columns["l"], *bounds(loop))]
+        for _ in range(60):
+            text, more = (texts[random.integers(len(texts))] for _ in range(2))
+            match random.integers(4):
+                case 0:
+                    texts.append(loop.emit(StrCall("upper"), text))
+                case 1:
+                    texts.append(loop.emit(StrCall("concat"), text, more))
+                case 2:
+                    texts.append(loop.emit(StrCall("concat"), texts[-1], more))
+                case _:
+                    lists.append(loop.emit(ListAppend(STRS), lists[random.integers(len(lists))], more))
+            if len(texts) > 30:
+                break
+        for number, value in enumerate(texts[-12:]):
+            loop.append(f"t{number}", loop.emit(StrCall("slice", (0, 400, 1)), value))
+        for number, value in enumerate(lists[-12:]):
+            loop.append(f"l{number}", value)
+
+    p = program({"s": STR, "t": STR, "l": STRS}, body)
+    lists = np.array([Items("str", items) for items in ((), ("a",), ("b", "", "c"), ("é",) * 9)], object)
+    check(p, {"s": objects(["", "a", "bc", "dé"]), "t": objects(["x", "", "yz", "Z" * 20]), "l": lists}, 4)
+
+
+def bounds(loop):
+    return loop.const(0, Type("i64")), loop.const(9, Type("i64"))
+
+
+def test_what_one_path_needs_is_computed_there():
+    p = compiled(by_a_dictionary)
+    graph = next(let.op.graph for let in p.loops[0].body if isinstance(let.op, Region))
+    moved = sunk(graph)
+    moved.check()
+    assert max(appends(block) for block in graph.blocks) > 1, "the tracer does not need it any more"
+    assert max(appends(block) for block in moved.blocks) == 1
+    texts = np.array([of_words(count) for count in (0, 4, 40)] + ["", "the", "X"], object)
+    expected, valid = graph.run([texts], 1000)
+    assert [r.tolist() for r in moved.run([texts], 1000)[0]] == [r.tolist() for r in expected]
+    assert valid.all()
+
+
+def appends(block) -> int:
+    return sum(isinstance(let.op, ListAppend) for let in block.body)
