@@ -142,6 +142,9 @@ object SparkWeldConf {
     "The most memory for what is remembered, off-heap in each executor; what is found least goes first. `0`: nothing is.")
   val StreamAfter: ConfKey[Int] = int("spark.sparkweld.fallback.streamAfter", 4, Session,
     "After so many batches in a row that had to run in Python, the rest of the partition streams through one Python run.")
+  val DropsSlower: ConfKey[Boolean] = boolean("spark.sparkweld.kernel.dropSlower.enabled", default = true, Session,
+    "Leave functions to Spark whose kernel is measured to be slower than Python, or whose guards leave most rows to Python, for the " +
+      "rest of the query and for the next ones. `explain` says what was measured.")
   val ShadowFraction: ConfKey[Double] = ConfKey("spark.sparkweld.shadow.fraction", "number from 0 to 1", "0",
     "The share of batches that also run as Spark planned them, in Python, to be compared with what the kernel gave. A difference " +
       "gives one warning and turns that kernel off until the application ends.", Session, share)
@@ -161,7 +164,7 @@ object SparkWeldConf {
   val all: Seq[ConfKey[_]] = Seq(Enabled, ExactEnabled, BackendChoice, PushdownEnabled, LateMaterializationEnabled, TopKEnabled,
     ScoreBounds, FusionEnabled, PipelineEnabled, PipelineBlockRows, PipelineSplit, CompileTimeout, CompileCpuTime, TinyRows, ObjectTimeout,
     CompilePython, CompilePythonPath, Unpickle, ServiceMemory, WarmupEnabled, CachedReplies, CacheDir, CacheMaxBytes, CachedKernels, ModelsMemory, ModelFilesMaxBytes, MaxTextBytes, CacheChoice,
-    CacheMemory, StreamAfter, ShadowFraction, CascadesPath, CascadeJoins, RankingsPath, ExplainEnabled)
+    CacheMemory, StreamAfter, DropsSlower, ShadowFraction, CascadesPath, CascadeJoins, RankingsPath, ExplainEnabled)
 
   /** The settings as a Markdown table. */
   def markdown: String = {

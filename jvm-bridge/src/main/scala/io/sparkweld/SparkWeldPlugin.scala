@@ -6,7 +6,7 @@ import com.codahale.metrics.{Gauge, MetricRegistry}
 
 import io.sparkweld.columns.RowCaches
 import io.sparkweld.compile._
-import io.sparkweld.plan.Breakers
+import io.sparkweld.plan.{Breakers, Races}
 import io.sparkweld.support.WarnOnce
 import io.sparkweld.ui.WeldExplain
 
@@ -37,6 +37,7 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
   override def init(context: SparkContext, plugin: PluginContext): JMap[String, String] = {
     WarnOnce.reset()
     Breakers.start(ask = None)
+    Races.start(ask = None)
     if (SparkWeldPlugin.supports(SPARK_VERSION)) {
       WarnOnce.guard("the start of the driver half", ())(start(context))
     } else {
@@ -71,7 +72,8 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
     gauge("serviceFailures")(driver.compiler.failures)
   }
 
-  override def receive(message: AnyRef): AnyRef = Breakers.receive(message).orElse(half.map(_.server.receive(message))).orNull
+  override def receive(message: AnyRef): AnyRef =
+    Breakers.receive(message).orElse(Races.receive(message)).orElse(half.map(_.server.receive(message))).orNull
 
   override def shutdown(): Unit = {
     if (SparkWeldRuntime.driver == half) SparkWeldRuntime.setDriver(None)
@@ -98,7 +100,10 @@ final class SparkWeldExecutorPlugin extends ExecutorPlugin with Logging {
       case Some(driver) => driver.server.form
       case None => key => FormMessages.read(plugin.ask(FormMessages.encode(key)))
     }
-    if (local.isEmpty) Breakers.start(ask = Some(message => plugin.ask(message)))
+    if (local.isEmpty) {
+      Breakers.start(ask = Some(message => plugin.ask(message)))
+      Races.start(ask = Some(message => plugin.ask(message)))
+    }
     val loader = new FormLoader(fetch, compiler, local.isDefined)
     kernels = Some(new KernelRegistry(SparkWeldConf.CachedKernels.get(conf), loader.load))
     models = Some(new ModelMemory(SparkWeldConf.ModelsMemory.get(conf)))

@@ -103,9 +103,10 @@ final case class WeldExec(
     val shadow = ShadowPlan(fraction, summary.kept.nonEmpty, summary.udfs.mkString(", "), if (fraction > 0) fullModels else None)
     val drifts = kernel.watched.map(new Drift(_))
     drifts.foreach(sparkContext.register)
+    val race = Option.when(SparkWeldConf.DropsSlower.get(conf) && fraction == 0)(Races.turn(kernel.requestKey))
     val fallback = Fallback.plan(steps, child.output, columnarInput, conf, pythonMetrics)
     val whole = TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), !child.isInstanceOf[PipelineExec], keepsBatches, maxTextBytes,
-      SparkWeldConf.CacheChoice.get(conf), shadow, drifts, models, counters)
+      SparkWeldConf.CacheChoice.get(conf), shadow, drifts, race, models, counters)
     child.executeColumnar().mapPartitionsWithIndex((partition, batches) => make(whole, batches, partition))
   }
 

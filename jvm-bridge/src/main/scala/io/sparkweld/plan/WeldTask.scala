@@ -18,7 +18,8 @@ import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 
 /**
  * What a task of a WeldExec gets from the driver. `ahead`: a batch holds while the next ones are asked for. `keepsBatches`: each
- * output batch is one of the input, row for row. `models`: the constants that kernels read, by digest.
+ * output batch is one of the input, row for row. `race`: the turn in which the kernel is measured against Python, if it is.
+ * `models`: the constants that kernels read, by digest.
  */
 final case class TaskPlan(
     kernel: KernelPlan,
@@ -30,6 +31,7 @@ final case class TaskPlan(
     cacheMode: Mode.Value,
     shadow: ShadowPlan,
     drifts: Seq[Drift],
+    race: Option[Int],
     models: Map[String, Broadcast[Array[Byte]]],
     metrics: WeldMetrics)
 
@@ -70,6 +72,10 @@ final class WeldTask(
   private val kernel = plan.kernel
   private val streams = plan.ahead && !plan.keepsBatches
   private val linkable = WeldTask.linkable() && WeldTask.loadsTheSame(kernel.files, kernel.modules)
+  private lazy val fallback = new Fallback(plan.fallback, partition, context)
+  private val lane = plan.race.filter(_ => streams).map { turn =>
+    new Lane(Races.of(kernel.requestKey, turn), kernel.requestKey, plan.shadow.udfs, madeFallback)
+  }
   private var on = Breakers.known(kernel.requestKey, ask = plan.shadow.fraction > 0).isEmpty
   private val joined = Option.when(linkable && !plan.keepsBatches && kernel.batchRows > 0 && plan.shadow.fraction == 0 &&
     JoinedBatches.supports(plan.fallback.input.map(_.dataType))) {
@@ -96,7 +102,6 @@ final class WeldTask(
   private val bound = new Array[Boolean](kernel.inputs.length)
   private val forms = mutable.HashMap.empty[Set[Int], Option[HeldForm]]
   private val cached = new CachedCalls(plan)
-  private lazy val fallback = new Fallback(plan.fallback, partition, context)
   private var fallbackMade = false
   private val shadow = new Shadow(plan, partition)
   private val full = plan.shadow.full.map(new Fallback(_, partition, context))
@@ -148,7 +153,8 @@ final class WeldTask(
 
   private def run(batch: ColumnarBatch): Unit = {
     java.util.Arrays.fill(bound, false)
-    val done = linkable && on && formFor(batch).exists(call(_, batch))
+    on = on && !lane.exists(_.isLost)
+    val done = linkable && on && formFor(batch).exists(form => lane.fold(call(form, batch))(_.timed(batch)(call(form, batch))))
     if (done) inARow = 0
     else if (streaming.isEmpty && !joined.exists(_.takeApart())) deoptimise(batch)
   }
@@ -227,6 +233,7 @@ final class WeldTask(
     }
     val alone = if (kernel.flags) result(2 + outputs.length).toInt else 0
     val decided = result(1) == 0 && alone.toLong * (if (plan.keepsBatches) rows + 1 else HeldRows.Few) <= rows
+    lane.foreach(_.flagged(rows, result(1), alone, decided))
     if (decided || !joined.exists(_.isJoined)) plan.metrics.guardedRows += result(1) + alone
     if (decided) {
       plan.metrics.kernelBatches += 1
@@ -277,7 +284,7 @@ final class WeldTask(
       fallbackMade = true
       if (held == null) held = new HeldRows(plan.fallback.output, fallback)
       held.add(made, current, flags)
-      if (held.isFull) released = held.take()
+      if (held.isFull) released = lane.fold(held.take())(_.apart(held.take()))
     }
 
   private def assemble(batch: ColumnarBatch, rows: Int): ColumnarBatch = {
@@ -312,6 +319,11 @@ final class WeldTask(
       fallbackMade = true
       give(fallback.batch(batch))
     }
+  }
+
+  private def madeFallback: Fallback = {
+    fallbackMade = true
+    fallback
   }
 
   private def stillHeld(): Iterator[ColumnarBatch] = if (nothingHeld) Iterator.empty else held.take()

@@ -446,6 +446,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     }
     val settled = pipeline.copy(request = driver.compiler.settled(pipeline.request, program))
     Breakers.known(settled.request.key).foreach(why => throw new ChainRefused(Refusal("SW956", "why" -> why)))
+    if (SparkWeldConf.DropsSlower.get(conf)) Races.refusal(settled.request.key).foreach(why => throw new ChainRefused(why))
     val kernel = settled.plan(program.flags, program.files, program.modules, program.models, vectors, program.watched, program.batchRows)
     val summary = KernelSummary(program.hash, pipeline.udfs, program.fused, program.kept, program.notes, program.guarded)
     val node = WeldExec(nodes.map(Step.of(_).get), kernel, summary, columnarInput, nodes.last.output, child)

@@ -2,7 +2,7 @@ package io.sparkweld.ui
 
 import scala.collection.mutable
 
-import io.sparkweld.plan.{PipelineExec, RankedExec, WeldAggregateExec, WeldExec, WeldTopExec}
+import io.sparkweld.plan.{PipelineExec, Races, RankedExec, WeldAggregateExec, WeldExec, WeldTopExec}
 import io.sparkweld.rules.PythonNode
 import io.sparkweld.support.{FusedFunction, Refusal, RefusalTags, Rewritten}
 
@@ -72,7 +72,8 @@ object WeldExplain {
       f": ${weld.kernel.watched.head.saving(share)}%.2fx by the costs of the certificate"
     }
     Seq(share("unsureRows", "watchedRows", s"left to the full model${saving.getOrElse("")}"), share("cachedRows", "cacheRows", "found in the feature cache"),
-      share("keptTexts", "textRows", "vectorised for an earlier row", "texts")).flatten
+      share("keptTexts", "textRows", "vectorised for an earlier row", "texts")).flatten ++
+      Races.lost(weld.kernel.requestKey).map(why => s"dropped from here on: ${reason(why)}")
   }
 
   /** What the executions of this very plan have counted. */
