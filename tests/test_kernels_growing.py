@@ -1,6 +1,8 @@
-"""Strings and lists that grow in kernels: the same as `evaluate` whichever grows, in memory that is linear in what is made."""
+"""Strings and lists that grow in kernels, and strings that are read by index: the same results, in linear time and memory."""
 
 from __future__ import annotations
+
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,7 @@ from sparkweld.kernels.sinking import sunk
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import inputs_of, values_of
 from tests.helpers.kernels import check, load, program
+from tests.helpers.strings import TEXTS
 from tests.test_kernels_strings import objects
 from udf_compiler.pipeline import compile_pipeline
 
@@ -52,10 +55,10 @@ def of_words(count: int) -> str:
     return '","'.join(["Tree", "of", "THE", "b"] * (count // 4))
 
 
-def compiled(function):
-    column = {"op": "Column", "name": "v", "type": "string", "nullable": True}
+def compiled(function, name="v"):
+    column = {"op": "Column", "name": name, "type": "string", "nullable": True}
     call = udf(0, column, returns="string", evalType=PythonEvalType.SQL_ARROW_BATCHED_UDF)
-    asked = request(python_step(r=call), inputs={"v": "string"}, nullable_state=["v"])
+    asked = request(python_step(r=call), inputs={name: "string"}, nullable_state=[name])
     reply = compile_pipeline(asked, [payload(function, StringType())])
     assert reply["status"] == "ok", reply
     return parse_program(reply["program"], reply["blocks"])
@@ -123,3 +126,58 @@ def test_what_one_path_needs_is_computed_there():
 
 def appends(block) -> int:
     return sum(isinstance(let.op, ListAppend) for let in block.body)
+
+
+def every_character(s: str) -> str:
+    return "".join([s[i] + s[-1 - i] for i in range(len(s))])
+
+
+def pairs_of_characters(s: str) -> str:
+    made = ""
+    for i in range(len(s) + 2):
+        made += s[i : i + 2] + s[i - 3 : i] + s[: i // 2] + "."
+    return made
+
+
+def both_ends(s: str) -> str:
+    i, j, made = 0, len(s) - 1, ""
+    while i < j:
+        made += s[j] + s[i]
+        i, j = i + 1, j - 1
+    return made
+
+
+def back_and_forth(s: str) -> str:
+    made, other = "", s[1:]
+    for i in range(len(s)):
+        made += s[i * 7 % len(s)] + s[-1 - i * 5 % len(s)]
+        text = s if i % 3 else other
+        if i < len(text):
+            made += text[i]
+    return made
+
+
+@pytest.mark.parametrize("function", [every_character, pairs_of_characters, both_ends, back_and_forth])
+def test_characters_by_index(function):
+    p = compiled(function, "s")
+    texts = [*TEXTS, "aé€😀" * 9, "abcdefghijkl" * 5 + "é", "é" * 40, "x" * 70]
+    got = load(p).run(inputs_of(p, pa.record_batch({"s": texts})), len(texts))
+    assert got.flagged == 0
+    assert values_of(got.columns[p.outputs[0]], StringType()) == [function(text) for text in texts]
+
+
+def test_loops_over_indices_take_linear_time():
+    p = compiled(lambda s: str(sum([1 for i in range(len(s)) if s[i] == "z" or s[-1 - i] == "z"])), "s")
+    kernel, spent = load(p), []
+    for size in (2_000, 40_000):
+        inputs = inputs_of(p, pa.record_batch({"s": ["é" + "abcz" * (size // 4)]}))
+        run = kernel.bound(inputs, 1)
+        run()
+        spent.append(min(timed(run) for _ in range(5)))
+    assert spent[1] < 100 * spent[0], "of 20 times as many characters"
+
+
+def timed(call) -> float:
+    started = time.thread_time()
+    call()
+    return time.thread_time() - started

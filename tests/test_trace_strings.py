@@ -340,4 +340,4 @@ def test_rows_of_which_searches_read_much() -> None:
     source = "lambda a: a.str.replace(r'<[^>]+>|\\([^)]*\\)', '', regex=True)"
     traced = trace_source(source, ("str",))
     assert check_batch(traced, source, ("str",), {"a": ["<a>(b)" * 200, "(" + "<a>" * 300, "(<a>" * 50]})
-    assert not check_batch(traced, source, ("str",), {"a": ["(<a>" * 100]}), "each search reads on for a bracket that closes the first"
+    assert not check_batch(traced, source, ("str",), {"a": ["(<a>" * 100]}), "each reads on to the end"

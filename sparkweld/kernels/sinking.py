@@ -47,7 +47,8 @@ def _sink(blocks: list[Block], number: int, value: int, leading: Counter[int]) -
         (jump,) = jumps
         passed, blocks[jump.target] = _received(blocks[jump.target], block, value, jump)
         changed = Jump(jump.target, passed)
-        end = replace(block.end, **{"yes" if jump is block.end.yes else "no": changed})
+        yes, no = (changed if known is jump else known for known in block.jumps)
+        end = Branch(block.end.condition, yes, no)
         blocks[number] = _without(replace(block, end=end), value)
 
 

@@ -2,10 +2,10 @@
 
     make bench BENCH=never_slower   (or: python tests/bench/bench_never_slower.py [--cases TEXT] [--repeats N] [--json FILE])
 
-Two JVMs of the same settings, one with the flag, one without, over the same Parquet, into the noop sink. What is measured is user
-and system time of the driver, its JVM, the Python workers and the compile service together, from a new DataFrame to the end of the
-query: other work on the machine adds little to it. Results are compared first. Samples alternate; shown are medians of the warm runs.
-A line below 0.95 makes the exit code 1.
+Two JVMs of the same settings, one with the flag, one without, over the same Parquet, into the noop sink. Measured is user and
+system time of the driver, its JVM, the Python workers and the compile service together, from a new DataFrame to the end of a
+query: other work on the machine adds little to it. Results are compared first. Samples alternate; shown are medians of the warm
+runs. A line below 0.95 makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(case: Case, sessions: dict[str, SparkProcess], arguments: argparse.Namespace, scratch: Path, progress: Progress) -> Line:
+Sessions = dict[str, SparkProcess]
+
+
+def measure(case: Case, sessions: Sessions, arguments: argparse.Namespace, scratch: Path, progress: Progress) -> Line:
     """Compare, warm up, then run both sides in turn."""
     rows = max(1, int(case.rows * arguments.scale)) if case.rows > 10_000 else case.rows
     query = {"name": case.name, "folder": str(prepare_table(case.table, rows))}
@@ -82,7 +85,7 @@ def measure(case: Case, sessions: dict[str, SparkProcess], arguments: argparse.N
     return line
 
 
-def sample(line: Line, sessions: dict[str, SparkProcess], query: dict[str, str], times: int, repeats: int) -> None:
+def sample(line: Line, sessions: Sessions, query: dict[str, str], times: int, repeats: int) -> None:
     for repeat in range(repeats):
         for side in SIDES if repeat % 2 == 0 else reversed(SIDES):
             line.seconds[side].append(float(sessions[side].ask("run_never_slower", times=times, **query)["seconds"]))

@@ -106,6 +106,22 @@ def _vowels(s: str) -> int:
     return sum([1 for c in s if c in "aeiou"])
 
 
+def _by_index(s: str) -> int:
+    found = 0
+    for i in range(len(s)):
+        if s[i] == "e" and s[i - 1] != "e":
+            found += 1
+    return found
+
+
+def _character_pairs(s: str) -> int:
+    return len([1 for i in range(len(s) - 1) if s[i : i + 2] == "th"])
+
+
+def _seldom(s: str) -> int:
+    return len(s.swapcase().title().casefold()) if s.startswith("xyz") else -1
+
+
 def _longest(s: str) -> str:
     best = ""
     for word in s.split(" "):
@@ -312,6 +328,9 @@ CASES = (
     Case("numbered words", "abstracts", 20_000, _column(_numbered, "string", "text")),
     Case("words backwards", "abstracts", 20_000, _column(_backwards, "string", "text")),
     Case("characters counted", "abstracts", 12_000, _column(_vowels, "int", "text")),
+    Case("characters by index", "abstracts", 10_000, _column(_by_index, "int", "text")),
+    Case("pairs of characters", "abstracts", 10_000, _column(_character_pairs, "int", "text")),
+    Case("a branch that is seldom taken", "abstracts", 120_000, _column(_seldom, "int", "text")),
     Case("the longest word", "abstracts", 25_000, _column(_longest, "string", "text")),
     Case("numbers of a string, summed", "commas", 120_000, _column(_sum_of_numbers, "long", "v")),
     Case("numbers of a string, listed", "commas", 80_000, _column(_numbers, "array<long>", "v")),

@@ -1,6 +1,6 @@
-"""Turns names of tables into Parquet for the never-slower benchmark: long texts, quoted lists, arrays, names, numbers with NULLs.
+"""Turns names of tables into Parquet for the never-slower bench: texts, quoted lists, arrays, names, numbers with NULLs.
 
-All of it is drawn by a seeded generator. Texts have the words' frequencies of Zipf's law, and nine of ten have a character that is
+All of it is drawn by a seeded generator. Texts have the words' frequencies of Zipf's law, and nine of ten have one that is
 not ASCII, as abstracts of papers do.
 """
 
@@ -82,7 +82,8 @@ def _arrays(random: np.random.Generator, rows: int) -> pa.Table:
     ends = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))
     total = int(sizes.sum())
     tags = pa.array(words[random.integers(0, len(words), total)], pa.string())
-    return pa.table({"v": pa.ListArray.from_arrays(ends, pa.array(random.random(total))), "t": pa.ListArray.from_arrays(ends, tags)})
+    values = pa.array(random.random(total))
+    return pa.table({"v": pa.ListArray.from_arrays(ends, values), "t": pa.ListArray.from_arrays(ends, tags)})
 
 
 def _names(random: np.random.Generator, rows: int) -> pa.Table:

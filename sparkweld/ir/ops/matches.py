@@ -35,13 +35,13 @@ _FUNCTIONS: dict[str, tuple[Type, int]] = {
 class RegexCall(Op):
     """`fn` of one str, by the automaton in `tables` (see `ops.automata`); `pattern` is for readers only.
 
-    test: whether there is a match. count: how many, from left to right without overlap. reads_little: whether the searches for `limit`
-    matches (all when it is -1), with the one that finds none, read at most READS times the text's bytes and one more. group: the text of the automaton's
-    group `index` in the first match, NULL when there is none or the group took no part. replace: the text with the first
-    `limit` matches (all when it is -1) replaced by `template`: literal, group, literal, ..., groups as numbers of the
-    automaton's. split_part: piece `index` (from the right when negative) of those that at most `limit` matches separate,
-    NULL when there is none; split_count: how many pieces; split: the list of them. all: the texts of group `index` in all
-    matches, empty where it took no part. After an empty match nothing more is looked for.
+    test: whether there is a match. count: how many, from left to right without overlap. reads_little: whether the searches
+    for `limit` matches (all when it is -1), the last one that finds none included, read at most READS times the string's bytes
+    and one more. group: the text of the automaton's group `index` in the first match, NULL when there is none or the group took
+    no part. replace: the text with the first `limit` matches (all when it is -1) replaced by `template`: literal, group,
+    literal, ..., groups as numbers of the automaton's. split_part: piece `index` (from the right when negative) of those that
+    at most `limit` matches separate, NULL when there is none; split_count: how many pieces; split: the list of them. all: the
+    texts of group `index` in all matches, empty where it took no part. After an empty match nothing more is looked for.
     """
 
     fn: str

@@ -27,6 +27,7 @@ from sparkweld.kernels.strings import (
     formats,
     numbers,
     pieces,
+    places,
     search,
     shortest,
     splitting,
@@ -154,6 +155,19 @@ def _stack_words(b: Builder, count: int) -> ir.Value:
     """Address of so many int64 of the calling function's stack."""
     with b.goto_entry_block():
         return b.ptrtoint(b.alloca(_I64, size=count), _I64)
+
+
+def _near(function: Function) -> Build:
+    """The function with words of the stack in front, in which it keeps where it was last."""
+
+    def build(params: _Params, b: Builder, *values: ir.Value) -> ir.Value:
+        words = _stack_words(b, places.WORDS)
+        with b.goto_entry_block():
+            for at in range(places.WORDS):
+                b.store(integer(0), b.inttoptr(b.add(words, integer(8 * at)), _I64.as_pointer()))
+        return function.build(b, words, *values)
+
+    return build
 
 
 _Params = tuple[Param, ...]
@@ -359,7 +373,7 @@ _CALLS: dict[str, Build] = {
     "strip": _with_spaces(character_sets.strip), "lstrip": _with_spaces(character_sets.lstrip),
     "rstrip": _with_spaces(character_sets.rstrip),
     "remove_prefix": _call(pieces.remove_prefix), "remove_suffix": _call(pieces.remove_suffix),
-    "slice": _slice, "substring": _call(pieces.substring), "get": _call(pieces.char_at), "char_at": _call(pieces.char_at),
+    "slice": _slice, "substring": _near(places.slice_near), "get": _call(pieces.char_at), "char_at": _near(places.char_near),
     "split_part": _split(pieces.split_part, pieces.words_part, 0),
     "rsplit_part": _split(pieces.split_part, pieces.words_part, 1),
     "split": _split_list(0), "rsplit": _split_list(1),

@@ -18,6 +18,7 @@ from sparkweld.kernels.strings import (
     key_tables,
     numbers,
     pieces,
+    places,
     search,
     shortest,
     splitting,
@@ -26,7 +27,8 @@ from sparkweld.kernels.strings import (
 from sparkweld.kernels.strings.library import Function
 
 _MODULES = (
-    arena, automata, building, case, character_sets, formats, key_tables, numbers, pieces, search, shortest, splitting, utf8,
+    arena, automata, building, case, character_sets, formats, key_tables, numbers, pieces, places, search, shortest, splitting,
+    utf8,
 )  # fmt: skip
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 

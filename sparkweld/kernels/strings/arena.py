@@ -1,12 +1,12 @@
-"""The arena, where functions put the bytes of new strings and lists: {cursor, end, base} and the pieces that have room, at an address.
+"""The arena, where functions put the bytes of new strings and lists: {cursor, end, base, pieces with room} at an address.
 
 When the cursor has passed the end, nothing more is written and each new string is empty; the cursor keeps counting, so that
 the caller learns from it how much the kernel wants, makes a larger arena and runs the kernel again.
 
-A piece that grows again and again, as ``made += word`` and ``made.append(word)`` do in a loop, is copied to twice the room, and its
-{start, bytes used, bytes of room} are stored in the arena's head. Without that each step copies all of it, when the step's own
-strings lie between: time and memory would be quadratic. The bytes behind those used belong to no other piece. So a value that has
-all the used bytes may grow there, and one that has fewer, an older value of the same piece, gets a copy.
+A piece that grows again and again, as ``made += word`` and ``made.append(word)`` do in a loop, is copied to twice the room.
+Its {start, bytes used, bytes of room} are stored in the head. Without that each step whose strings lie behind the piece copies
+all of it: quadratic time and memory. The bytes behind those used belong to no other piece. So a value that has all the used
+bytes may grow there, and one that has fewer, an older value of the same piece, gets a copy.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _remember(arena: int, number: int, start: int, used: int, room: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def extend(arena: int, start: int, used: int, more: int) -> int:
-    """Address of the `used` bytes at `start` with `more` new ones behind them: `start`, or that of a copy. 0 when they do not fit."""
+    """Address of the `used` bytes at `start` with room for `more` behind them: `start` or a copy. 0 when they do not fit."""
     if used > 0 and start + used == word(arena, 0):
         if reserve(arena, more) == 0:
             return 0

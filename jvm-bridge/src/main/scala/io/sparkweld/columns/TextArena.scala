@@ -30,6 +30,16 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
     rewind()
   }
 
+  /** The same with room for what batches before have taken, in other tasks too: a kernel that runs out of room has to run again. */
+  def start(rows: Int, bytesTaken: Double): Unit = {
+    start(rows)
+    val expected = math.min(limit, (rows * bytesTaken * TextArena.Spare).toLong)
+    if (expected > size) {
+      reserve(expected)
+      rewind()
+    }
+  }
+
   /** Whether the kernel wanted more bytes than there are. */
   def overflowed: Boolean = taken > size
 
@@ -50,7 +60,7 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
   }
 
   /** Bytes that were wanted since the last `start` or `grow`. */
-  private def taken: Long = if (address == 0) 0 else Platform.getLong(null, address) - bytes.address
+  def taken: Long = if (address == 0) 0 else Platform.getLong(null, address) - bytes.address
 
   private def reserve(wanted: Long): Unit = {
     bytes.reserve(wanted)
@@ -67,4 +77,5 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
 private object TextArena {
   private val Smallest = 4096L
   private val Kept = 64L << 20
+  private val Spare = 1.25
 }

@@ -24,6 +24,13 @@ final class LinkedForm(
     val memory: Long) {
   /** Forms that give equal rows equal results have one: of a model that was fitted anew, the blocks are others. */
   val identity: String = (hash +: blocks).mkString(" ")
+
+  /** Bytes of new texts and lists that it has made for a row, of late; of all tasks, which each begin with an arena of their own. */
+  @volatile private var textBytes = 0.0
+
+  def textBytesARow: Double = textBytes
+
+  def tookTextBytes(bytes: Long, rows: Int): Unit = textBytes += (bytes.toDouble / rows - textBytes) / 4
 }
 
 /**

@@ -222,6 +222,7 @@ final class WeldTask(
     cached.call(form, columns, rows, result) { rows =>
       form.kernel.call(columns, rows, result)
       while (arena.overflowed && arena.grow()) form.kernel.call(columns, rows, result)
+      if (!arena.overflowed) form.tookTextBytes(arena.taken, rows)
       !arena.overflowed && result(1) == 0
     }
     plan.metrics.kernelTime += System.nanoTime() - started
@@ -252,7 +253,7 @@ final class WeldTask(
     held.form.inputs.foreach(bind(_, batch))
     stored.foreach(_.ensureCapacity(room))
     if (kernel.filtered) selection.ensureCapacity(room)
-    arena.start(room)
+    arena.start(room, held.form.textBytesARow)
     held.addresses(inputs, stored, if (kernel.filtered) selection.address else 0, arena, plan.cacheMode != Mode.Never)
   }
 

@@ -1,0 +1,97 @@
+"""Characters of a string by index, as loops over indices read them: each is looked for from the place of the one before.
+
+A string is UTF-8, in which character i is found by counting. So ``s[i]`` in a loop over all i would take quadratic time. Six words of
+the caller's stack, which begin as 0, hold the last place: {address of the string, index, offset}, and for indices from the end
+{address behind the string, index from the end, address behind the character}. The bytes between two addresses are the same for
+as long as a kernel runs, so a place holds for any string that begins, or ends, at the same address.
+"""
+
+from __future__ import annotations
+
+from sparkweld.kernels.strings.library import function
+from sparkweld.kernels.strings.memory_access import INT, VIEW, address_of, length_of, store_word, view, word
+from sparkweld.kernels.strings.search import NO_END, offset_of
+from sparkweld.kernels.strings.utf8 import advance, retreat, size_at, step_back
+
+WORDS = 6
+
+
+@function(INT, INT, INT, INT, result=INT)
+def offset_near(registers: int, a: int, n: int, index: int) -> int:
+    """Offset of the character with that index >= 0, n where there is none."""
+    i = 0
+    known = 0
+    if word(registers, 0) == a and word(registers, 16) <= n:
+        i = word(registers, 16)
+        known = word(registers, 8)
+    if index >= known:
+        i = advance(a, n, i, index - known)
+    elif known - index < index:
+        i = retreat(a, i, known - index)
+    else:
+        i = advance(a, n, 0, index)
+    if i < n:
+        store_word(registers, 0, a)
+        store_word(registers, 8, index)
+        store_word(registers, 16, i)
+    return i
+
+
+@function(INT, INT, INT, INT, result=INT)
+def end_near(registers: int, a: int, n: int, index: int) -> int:
+    """Offset behind the character that has `index` others behind it, 0 where there is none."""
+    i = n
+    known = 0
+    if word(registers, 24) == a + n and word(registers, 40) >= a:
+        i = word(registers, 40) - a
+        known = word(registers, 32)
+    if index >= known:
+        i = retreat(a, i, index - known)
+    elif known - index < index:
+        i = advance(a, n, i, known - index)
+    else:
+        i = retreat(a, n, index)
+    if i > 0:
+        store_word(registers, 24, a + n)
+        store_word(registers, 32, index)
+        store_word(registers, 40, a + i)
+    return i
+
+
+@function(INT, VIEW, INT, result=VIEW)
+def char_near(registers: int, v: int, index: int) -> int:
+    """v[index], or nothing."""
+    a = address_of(v)
+    n = length_of(v)
+    if index >= 0:
+        begin = offset_near(registers, a, n, index)
+    else:
+        behind = end_near(registers, a, n, -(index + 1))
+        if behind <= 0:
+            return view(0, -1)
+        begin = step_back(a, behind)
+    if begin >= n:
+        return view(0, -1)
+    return view(a + begin, size_at(a, begin, n))
+
+
+@function(INT, VIEW, INT, INT, result=VIEW)
+def slice_near(registers: int, v: int, start: int, stop: int) -> int:
+    """v[start:stop]"""
+    a = address_of(v)
+    n = length_of(v)
+    if start < 0:
+        begin = offset_of(v, start)
+    else:
+        begin = offset_near(registers, a, n, start)
+    if stop < 0 or stop == NO_END:
+        end = offset_of(v, stop)
+    elif stop <= start:
+        end = begin
+    elif start < 0:
+        end = offset_near(registers, a, n, stop)
+    else:
+        end = advance(a, n, begin, stop - start)
+    if end < begin:
+        end = begin
+    return view(a + begin, end - begin)
