@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from numba.core import types
 
@@ -35,10 +35,10 @@ from sparkweld.ir.program import Let, Loop, Program, body_types, column_types
 from sparkweld.ir.types import BOOL, F64, Type
 from sparkweld.kernels import row_operations as make
 from sparkweld.kernels.frontend import Operation, define
-from sparkweld.kernels.kept_rows import Condition
+from sparkweld.kernels.kept_rows import Condition, rows_of_calls
 from sparkweld.kernels.model_calls import Block, ModelCalls
 from sparkweld.kernels.shape import SEEN_SHIFT, Shape, has_trials
-from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, stages_of, width_of
+from sparkweld.kernels.stages import MODELS, NUMBERS, ModelCall, Stage, Statement, for_kept_rows, lines_of, stages_of, width_of
 from sparkweld.kernels.strings.arena import closed, opened
 from sparkweld.kernels.trials import with_trials
 
@@ -83,6 +83,7 @@ class _Emitter:
         self.spread: set[str] = set()  # what has a name for the sake of calls
         self.masks: set[str] = set()  # bools that say which rows some model is for
         self.models = ModelCalls(program, self.types, shape)
+        self.rows = rows_of_calls(self.loop)
 
     def row_loop(self) -> RowLoop:
         for index, (let, type) in enumerate(zip(self.loop.body, self.types, strict=True)):
@@ -129,9 +130,9 @@ class _Emitter:
         kept: tuple[Statement, ...] = ()
         if stage.is_scalar and renamed is None and where is not None:
             always, kept = for_kept_rows(stage.statements, self._keep_column())
-        lines = [statement.text(renamed or {}) for statement in always]
+        lines = lines_of(always, renamed or {})
         if kept and where is not None:
-            lines += [f"if {self.value[where]}:", *(f"    {statement.text({})}" for statement in kept)]
+            lines += [f"if {self.value[where]}:", *(f"    {line}" for line in lines_of(kept, {}))]
         return ["row = 0", f"while row < {end}:", *(f"    {line}" for line in lines), "    row += 1"]
 
     def _blocks(self, stages: tuple[Stage, ...]) -> list[str]:
@@ -213,11 +214,11 @@ class _Emitter:
                 self.models.add(index, let, [self._in_column(a) for a in let.args], rows)
             case _ if type.nullable:
                 valid = f"ok{index}"
-                self._compute(f"pair{index}", let, type)
+                self._compute(f"pair{index}", index, let, type)
                 self._call(valid, make.is_present(), f"pair{index}")
                 self._call(value, make.value_of_pair(type.plain()), f"pair{index}")
             case _:
-                self._compute(value, let, type)
+                self._compute(value, index, let, type)
         self.value.append(value)
         self.valid.append(valid)
 
@@ -245,11 +246,14 @@ class _Emitter:
             self._call(target, make.operation_of(op, (BOOL,) * len(arguments), BOOL), *arguments)
         return target
 
-    def _compute(self, target: str, let: Let, type: Type) -> None:
+    def _compute(self, target: str, index: int, let: Let, type: Type) -> None:
         operation = make.operation_of(let.op, tuple(self.types[a] for a in let.args), type)
         arena = ["arena"] if allocates(let.op) else []
         weight = 0 if type.kind == "bool" else _WEIGHTS.get(let.op.fn, 1) if isinstance(let.op, Call) else 1
-        self.body.append(self._statement(target, operation, *(self.value[a] for a in let.args), *arena, weight=weight))
+        made = self._statement(target, operation, *(self.value[a] for a in let.args), *arena, weight=weight)
+        if rows := self._all_of(self.rows.get(index, frozenset())):
+            made = replace(made, rows=rows, nothing=self._name(make.nothing(operation.result)))
+        self.body.append(made)
 
     def _call(self, target: str, operation: Operation, *arguments: str) -> None:
         self.body.append(self._statement(target, operation, *arguments))

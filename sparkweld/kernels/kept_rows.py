@@ -1,4 +1,4 @@
-"""A loop to the rows that each of its model ops is needed for, as conditions on values that come before the model.
+"""A loop to the rows that each of its expensive ops is needed for, as conditions on values that come before the op.
 
 What a filter drops, the branch that a `select` does not take and what another operand decides alone are needed by nobody. So a
 model above a filter, the expensive side of ``np.where(sure, cheap, expensive)`` and the full model of a cascade are computed
@@ -7,12 +7,17 @@ for the rows that want them.
 
 from __future__ import annotations
 
-from sparkweld.ir.ops import Call, Const, ModelOp, Select
+from sparkweld.ir.ops import Call, Const, ModelOp, RegexCall, Region, Select, StrCall
+from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Loop
 
 #: A bool value of the loop, and what it is in the rows that are meant.
 Condition = tuple[int, bool]
 _EVERY_ROW: frozenset[Condition] = frozenset()
+
+#: Functions of strings that take less than a branch that is guessed wrong.
+_AT_ONCE = frozenset("starts_with ends_with starts_with_str ends_with_str remove_prefix remove_suffix get char_at".split())
+_MOST_CONDITIONS = 4
 
 
 def rows_of_models(loop: Loop) -> dict[Let, frozenset[Condition]]:
@@ -29,6 +34,26 @@ def rows_of_models(loop: Loop) -> dict[Let, frozenset[Condition]]:
             first.setdefault(model, index)
             found[model] = found.get(model, needs.rows[index]) & needs.rows[index]
     return {model: frozenset(c for c in rows if _comes_before(loop, c, first[model])) for model, rows in found.items()}
+
+
+def rows_of_calls(loop: Loop) -> dict[int, frozenset[Condition]]:
+    """Number of a value that a call of strings or lists makes -> conditions that hold wherever something needs it.
+
+    The last ones of many, as masks of fewer conditions hold in more rows, and cost less.
+    """
+    needs = _Needs(loop).rows
+    found = {}
+    for index, let in enumerate(loop.body):
+        if index in needs and _takes_long(let):
+            known = sorted(c for c in needs[index] if _comes_before(loop, c, index))
+            found[index] = frozenset(known[-_MOST_CONDITIONS:])
+    return found
+
+
+def _takes_long(let: Let) -> bool:
+    if isinstance(let.op, StrCall):
+        return let.op.fn not in _AT_ONCE
+    return isinstance(let.op, RegexCall | Region) or allocates(let.op)
 
 
 def _comes_before(loop: Loop, condition: Condition, index: int) -> bool:

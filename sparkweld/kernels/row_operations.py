@@ -14,7 +14,7 @@ from sparkweld.ir.ops import Call, ListCall, Lookup, Op, Region, StrCall
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.types import BOOL, Type, decode
 from sparkweld.kernels import memory
-from sparkweld.kernels.frontend import VIEW, Operation, numba_type
+from sparkweld.kernels.frontend import VIEW, Operation, numba_type, value_type
 from sparkweld.kernels.lists.elements import of_word
 from sparkweld.kernels.lowerings import llvm_type, lookup, lowering, position, take
 from sparkweld.kernels.lowerings.strings import constant_view
@@ -54,6 +54,12 @@ def view_of(literal: str, type: Type) -> Operation:
 def spread(type: Type) -> Operation:
     """The same value on every row."""
     return Operation("spread", (numba_type(type),), numba_type(type), lambda b, x: x)
+
+
+@_remember
+def nothing(type: types.Type) -> Operation:
+    """What a row has in the place of a value that nothing needs."""
+    return Operation("nothing", (), type, lambda b: ir.Constant(value_type(type), None))
 
 
 @_remember

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from llvmlite import ir
 from numba.core import types
@@ -27,7 +28,8 @@ class Statement:
     """``target = name(arguments)``.
 
     `weight` is the operation's cost in additions, 0 for what is better left where its values are. A `leaf` depends on the row
-    only and is made again in each stage that wants it. A target of `ACCUMULATORS` is the sum over the rows so far.
+    only and is made again in each stage that wants it. A target of `ACCUMULATORS` is the sum over the rows so far. `rows`: the
+    bool that says which rows need it, empty for all; in the others it is `nothing()`.
     """
 
     target: str
@@ -36,6 +38,13 @@ class Statement:
     arguments: tuple[str, ...]
     weight: int = 0
     leaf: bool = False
+    rows: str = ""
+    nothing: str = ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the values that it needs."""
+        return (*self.arguments, self.rows) if self.rows else self.arguments
 
     @property
     def is_scalar(self) -> bool:
@@ -46,6 +55,19 @@ class Statement:
         """Its line of source with other names for some arguments."""
         call = f"{self.name}({', '.join(renamed.get(a, a) for a in self.arguments)})"
         return f"{self.target} = {call}" if self.target else call
+
+
+def lines_of(statements: Sequence[Statement], renamed: dict[str, str]) -> list[str]:
+    """The source of statements, of which those for the same rows are in one branch."""
+    lines = []
+    for rows, some in groupby(statements, lambda s: s.rows):
+        made = list(some)
+        if rows:
+            lines += [f"if {rows}:", *(f"    {s.text(renamed)}" for s in made)]
+            lines += ["else:", *(f"    {s.target} = {s.nothing}()" for s in made)]
+        else:
+            lines += [s.text(renamed) for s in made]
+    return lines
 
 
 ACCUMULATORS = ("flagged", "seen")
@@ -121,7 +143,7 @@ def stages_of(statements: Sequence[Statement], calls: Sequence[ModelCall] = ()) 
 
 def _wanted(users: Iterable[Statement | ModelCall], made: dict[str, Statement | ModelCall]) -> set[str]:
     """Names among the arguments that some statement or call makes."""
-    read = (user.columns if isinstance(user, ModelCall) else user.arguments for user in users)
+    read = (user.columns if isinstance(user, ModelCall) else user.reads for user in users)
     return {a for names in read for a in names if a in made}
 
 
@@ -139,7 +161,7 @@ def for_kept_rows(statements: Sequence[Statement], keep: str) -> tuple[tuple[Sta
     for s in reversed(statements):
         if s.target in wanted or s.target in ACCUMULATORS or keep in s.arguments:
             always.add(id(s))
-            wanted.update(s.arguments)
+            wanted.update(s.reads)
     kept = tuple(s for s in statements if id(s) not in always)
     if not any(s.is_scalar and not s.leaf for s in kept):
         return tuple(statements), ()
@@ -155,11 +177,11 @@ def _numbers(statements: Sequence[Statement], calls: Sequence[ModelCall]) -> dic
     numbers: dict[int, int] = {}
     left = list(calls)
     for s in statements:
-        for call in [c for c in left if {name for _, name, _ in c.targets} & set(s.arguments)]:
+        for call in [c for c in left if {name for _, name, _ in c.targets} & set(s.reads)]:
             _number_call(call, left, stage_of_name, numbers)
         if s.leaf:
             continue
-        stage = max((stage_of_name.get(a, 0) for a in s.arguments), default=0)
+        stage = max((stage_of_name.get(a, 0) for a in s.reads), default=0)
         if s.is_scalar:
             stage = _next(stage, STRINGS)
         elif s.weight or stage % 3 == MODELS:

@@ -7,10 +7,16 @@ import pytest
 from pyspark.sql.functions import udf
 
 import sparkweld
-from tests.helpers.differential import check, measured, run
+from tests.helpers.differential import check, measured, run, session_conf
 
 DROPS = "spark.sparkweld.kernel.dropSlower.enabled"
 LARGE, ROWS, BATCH = 2**40, 12_000, 2000
+
+
+@pytest.fixture(autouse=True)
+def dropping(spark):
+    with session_conf(spark, {DROPS: "true"}):
+        yield
 
 
 @pytest.fixture

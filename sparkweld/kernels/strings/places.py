@@ -1,9 +1,9 @@
 """Characters of a string by index, as loops over indices read them: each is looked for from the place of the one before.
 
-A string is UTF-8, in which character i is found by counting. So ``s[i]`` in a loop over all i would take quadratic time. Six words of
-the caller's stack, which begin as 0, hold the last place: {address of the string, index, offset}, and for indices from the end
-{address behind the string, index from the end, address behind the character}. The bytes between two addresses are the same for
-as long as a kernel runs, so a place holds for any string that begins, or ends, at the same address.
+A string is UTF-8, in which character i is found by counting. So ``s[i]`` in a loop over all i would take quadratic time. Six
+words of the caller's stack, which begin as 0, hold the last place: {address of the string, index, offset}, and for indices from
+the end {address behind the string, index from the end, address behind the character}. The bytes between two addresses stay the
+same for as long as a kernel runs. So a place holds for any string that begins, or ends, at the same address.
 """
 
 from __future__ import annotations
