@@ -181,3 +181,33 @@ def timed(call) -> float:
     started = time.thread_time()
     call()
     return time.thread_time() - started
+
+
+def nested(s: str) -> str:
+    if s.startswith("x"):
+        t = s.swapcase().title()
+        if t.endswith("é") or len(s) > 30:
+            return t.casefold() + s.upper()
+        return t[::-1]
+    if "a" in s and s.find("b") > 1:
+        return s.replace("a", "bcd").strip()
+    return s if s.isdecimal() else s.lower() + "!"
+
+
+@pytest.mark.parametrize("function", [nested, lambda s: s.title() if s[:1] == "x" and s.upper().endswith("Y") else None])
+def test_calls_are_made_where_they_are_needed(function):
+    p = compiled(function, "s")
+    texts = [*TEXTS, *("x" + t for t in TEXTS), "xay", "x y", "xyé", "aab" * 9]
+    got = load(p).run(inputs_of(p, pa.record_batch({"s": texts})), len(texts))
+    assert got.flagged == 0
+    assert values_of(got.columns[p.outputs[0]], StringType()) == [function(text) for text in texts]
+
+
+def test_rows_that_need_no_new_string_take_nothing_of_the_arena():
+    p = compiled(lambda s: s.title().swapcase() if s.startswith("x") else s, "s")
+    kernel = load(p)
+    kernel.arena_bytes = 1
+    texts = ["abc" * 1000, "y", "é" * 50]
+    got = kernel.run(inputs_of(p, pa.record_batch({"s": texts})), len(texts))
+    assert values_of(got.columns[p.outputs[0]], StringType()) == texts
+    assert kernel.arena_bytes == 1
