@@ -366,6 +366,16 @@ public final class TextCheck {
     }
     Checks.equal(before, OffHeapBuffer.liveBytes());
     try (TextArena arena = new TextArena(0, 1000)) {
+      arena.start(100, 4.0);
+      take(arena, 500);
+      Checks.equal(false, arena.overflowed());
+      arena.start(1000, 4.0);
+      take(arena, 1000);
+      Checks.equal(false, arena.overflowed());
+      take(arena, 1);
+      Checks.equal(false, arena.grow());
+    }
+    try (TextArena arena = new TextArena(0, 1000)) {
       arena.start(10);
       Checks.equal(false, arena.overflowed());
       take(arena, 3);
