@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from pyspark.sql.functions import udf
@@ -73,19 +75,21 @@ def test_a_batch_that_is_an_exception(spark, numbers):
         assert (what.kernel_batches, what.guarded_rows) == (ROWS // BATCH, BATCH // 50)
 
 
-def seldom(s: str) -> int:
-    """Kernels compute both sides of the condition."""
-    return len(s.swapcase().title().casefold()) if s.startswith("x") else -1
+def words(s: str) -> int:
+    """Kernels look for the class of a character past ASCII in a list of ranges, Python in a table."""
+    return len(re.findall(r"\w+", s))
 
 
 def test_a_kernel_that_takes_longer_than_python(spark, parquet):
-    texts = [f"{k} " + "éabcz" * 400 for k in range(12_000)]
-    table = parquet({"text": texts}, row_group_size=1000)
-    query = lambda: table.select(udf(seldom, "int", useArrow=True)("text").alias("n"))  # noqa: E731
+    texts = [f"{k} " + "数据库系统" * 800 for k in range(6000)]
+    table = parquet({"text": texts}, row_group_size=500)
+    query = lambda: table.select(udf(words, "int", useArrow=True)("text").alias("n"))  # noqa: E731
     expected, _ = run(spark, query, {"spark.sparkweld.enabled": "false"})
-    got, frame = run(spark, query, {})
-    assert got.rows == expected.rows
-    assert 0 < measured(frame).kernel_batches < 10, "the first batches alone"
+    for _ in range(5):
+        got, frame = run(spark, query, {})
+        assert got.rows == expected.rows
+        if "SW959" in sparkweld.explain(frame):
+            break
     check(spark, query, refused="SW959")
     told = " ".join(sparkweld.explain(query()).split())
     assert "ns a row, and Python" in told and DROPS in told

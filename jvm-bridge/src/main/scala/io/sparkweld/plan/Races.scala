@@ -95,6 +95,7 @@ final class Race(val turn: Int, val rest: Int) {
   private var recent = 0.0 // ns a row
   private var accepted = 0.0 // ns a row, when it was faster
   private var sampling = false
+  private var needed = LeastNanos
   private var waited = 0
 
   def lost: Option[Refusal] = why
@@ -116,7 +117,7 @@ final class Race(val turn: Int, val rest: Int) {
 
   /** Whether the caller is to measure Python now. */
   def wantsSample(): Boolean = synchronized {
-    val due = !sampling && nanos >= LeastNanos && recent > math.max(LeastNanosARow, Slower * accepted)
+    val due = !sampling && nanos >= needed && recent > math.max(LeastNanosARow, Slower * accepted)
     sampling |= due
     due
   }
@@ -124,8 +125,9 @@ final class Race(val turn: Int, val rest: Int) {
   /** Python takes so many ns for a row, as far as it could be measured; gives why the kernel is to be dropped. */
   def sampled(python: Option[Double]): Option[String] = synchronized {
     sampling = false
+    if (python.isEmpty) needed = 2 * nanos
     val own = recent + python.getOrElse(0.0) * left / batches
-    accepted = math.max(own, LeastNanosARow)
+    if (python.isDefined) accepted = math.max(own, LeastNanosARow)
     python.filter(own > _ * Worth).map(theirs => f"it took $own%,.0f ns a row, and Python $theirs%,.0f ns")
   }
 
@@ -149,7 +151,7 @@ private object Race {
 
   /** A row on its way through a worker takes 500 ns to 1 µs, whatever the function does. */
   private val LeastNanosARow = 1000.0
-  private val LeastNanos = 100L * 1000 * 1000
+  private val LeastNanos = 500L * 1000 * 1000
   private val Recent = 8
 
   /** A kernel that was faster is measured again when it has become so much slower, as the rows have changed. */
@@ -194,19 +196,27 @@ private final class Lane(race: Race, request: String, udfs: String, python: => F
    */
   private def pythonNanos(batch: ColumnarBatch, kernelNanos: Long): Option[Double] =
     try {
-      val many = math.min(batch.numRows(), math.max(Lane.LeastSample, (Lane.SampleNanos * batch.numRows() / math.max(kernelNanos, 1)).toInt))
-      val rows = Array.tabulate(many)(row => python.copyOf(batch.getRow(row)))
+      val many = math.max(Lane.LeastSample, (Lane.SampleNanos * batch.numRows() / math.max(kernelNanos, 1)).toInt)
+      val once = Array.tabulate(math.min(many, batch.numRows()))(row => python.copyOf(batch.getRow(row)))
+      val rows = Array.tabulate(many)(row => once(row % once.length))
       val few = rows.take(many / Lane.Fewer)
       python.rows(few)
       val (some, all) = (1 to Lane.Samples).map(_ => (Lane.cost(python.rows(few)), Lane.cost(python.rows(rows)))).unzip
       Some((all.min - some.min).toDouble / (rows.length - few.length)).filter(_ > 0)
-    } catch { case NonFatal(_) => None } // of a row that a guard flags, and which raises where it belongs
+    } catch {
+      case NonFatal(problem) => // perhaps of a row that a guard flags, and which raises where it belongs
+        WarnOnce(s"race:${problem.getClass.getName}",
+          s"SparkWeld: a kernel is not compared with Python, which could not run some of its rows ($problem).")
+        None
+    }
 }
 
 private object Lane {
   private val threads = ManagementFactory.getThreadMXBean
   private val LeastSample = 128
-  private val SampleNanos = 20L * 1000 * 1000
+
+  /** What the kernel would take for the rows of a sample: much more than a call of Python takes more at one time than at another. */
+  private val SampleNanos = 100L * 1000 * 1000
   private val Fewer = 8
   private val Samples = 2
 
