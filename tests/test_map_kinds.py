@@ -111,9 +111,21 @@ def a_series(batches):
         yield pdf.x
 
 
+def in_a_comprehension(batches):
+    for pdf in batches:
+        yield pd.DataFrame({"x": pd.Series([x * 2 for x in pdf.x])})
+
+
+def in_branches_of_a_comprehension(batches):
+    for pdf in batches:
+        yield pd.DataFrame({"x": pd.Series([1.0 if x > 2 else 0.5 for x in pdf.x])})
+
+
 @pytest.mark.parametrize(
     ("function", "returns", "code"),
     [
+        (in_a_comprehension, {"x": "double"}, "SW262"),
+        (in_branches_of_a_comprehension, {"x": "double"}, "SW262"),
         (filters, {"x": "double", "b": "long"}, "SW364"),
         (filters, {"x": "double", "a": "long"}, None),
         (filters, {"x": "double", "s": "short"}, "SW364"),

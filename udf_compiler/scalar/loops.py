@@ -133,13 +133,14 @@ def _decisions(tree: Node, leaf: Leaf) -> list[bool]:
 class Rows(StandIn):
     """An iterator over the rows of columns: gives the values of the one symbolic row."""
 
-    __slots__ = ("_over", "_single", "_sources", "_state")
+    __slots__ = ("_loops", "_over", "_single", "_sources", "_state")
     what = "loop over the rows"
     stands_for = zip
     exact = False
 
     def __init__(self, columns: Sequence[Any], single: bool) -> None:
-        self._sources, self._single = [element(c, "a loop over a Series") for c in columns], single
+        self._loops, self._single = [c.loop for c in columns], single
+        self._sources = [element(c, "a loop over a Series") for c in columns]
         self._state: tuple[Explorer | None, FrameType, Record, Flow | None] | None = None
         self._over = False
 
@@ -156,6 +157,8 @@ class Rows(StandIn):
         raise StopIteration
 
     def _start(self, loops: RowLoops, frame: FrameType) -> Any:
+        if any(loop is not loops.loop for loop in self._loops):  # the next batch is one of its own
+            refuse("SW262", call="a loop over a column", what="a function of an iterator of batches")
         flow = None
         if not loops.driven:
             flow = flow_of_list(frame.f_code, frame.f_lasti)
