@@ -15,6 +15,7 @@ import json
 import os
 import pickle
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -139,12 +140,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def read_certificate(path: Path, kind: type[C]) -> C:
     """The certificate of a directory, its seal checked. Refuses SW950."""
     try:
-        record = json.loads((path / kind.FILE).read_text(encoding="utf-8"))
+        record = json.loads(_content(path, kind.FILE, kind.WHAT).decode("utf-8"))
         seal = record.pop("seal")
         told = kind.of(record)
     except FileNotFoundError:
         raise refusal("SW950", what=kind.WHAT, path=path, why=f"it has no {kind.FILE}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise refusal("SW950", what=kind.WHAT, path=path, why=f"{kind.FILE} does not read: {error}") from None
     if seal != _seal(record):
         raise refusal("SW950", what=kind.WHAT, path=path, why=f"{kind.FILE} was edited")
@@ -156,7 +157,25 @@ def directories(path: Path, kind: type[Certificate]) -> Iterator[Path]:
     if (path / kind.FILE).exists():
         yield path
     elif path.is_dir():
+        _refuse_open(path, path.stat().st_mode, path, kind.WHAT)
         yield from sorted(inner for inner in path.iterdir() if inner.is_dir() and (inner / kind.FILE).exists())
+
+
+def _content(path: Path, name: str, what: str) -> bytes:
+    """The bytes of a file of a directory. Raises OSError; refuses SW950 where everybody may have written it: models run code."""
+    # without O_NONBLOCK the open of a FIFO waits for somebody who writes into it
+    with open(path / name, "rb", opener=lambda file, flags: os.open(file, flags | os.O_NONBLOCK)) as opened:
+        status = os.fstat(opened.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise refusal("SW950", what=what, path=path, why=f"{name} is no regular file")
+        _refuse_open(path, path.stat().st_mode, path, what)
+        _refuse_open(path / name, status.st_mode, path, what)
+        return opened.read()
+
+
+def _refuse_open(found: Path, mode: int, path: Path, what: str) -> None:
+    if mode & stat.S_IWOTH:
+        raise refusal("SW950", what=what, path=path, why=f"{found} can be written by everybody; take that right away (chmod o-w)")
 
 
 def _models(path: Path, told: Certificate) -> Any:
@@ -164,7 +183,7 @@ def _models(path: Path, told: Certificate) -> Any:
     data = b""
     for name, digest in told.digests.items():
         try:
-            found = (path / name).read_bytes()
+            found = _content(path, name, told.WHAT)
         except OSError as error:
             raise refusal("SW950", what=told.WHAT, path=path, why=f"{name} cannot be read ({error.strerror})") from None
         if hashlib.sha256(found).hexdigest() != digest:

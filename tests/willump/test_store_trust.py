@@ -1,0 +1,36 @@
+"""What of a folder of cascades is not read: it may be written by everybody, or would never end."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from sparkweld.errors import Refusal
+from sparkweld.willump import store
+from sparkweld.willump.certificate import CascadeCertificate
+from tests.willump.test_cascades import text_cascade
+
+
+@pytest.mark.parametrize("harm", ["models", "certificate", "folder", "folder above", "fifo", "device", "nested"])
+def test_what_everybody_may_write_or_is_no_file_is_not_read(tmp_path, harm):
+    """Reading the models runs what they hold."""
+    path = tmp_path / "cascades" / "cascade"
+    store.save(text_cascade(), path)
+    store.load(path)
+    certificate = path / "certificate.json"
+    if harm in ("models", "certificate"):
+        (path / "cascade.pkl" if harm == "models" else certificate).chmod(0o646)
+    elif harm in ("folder", "folder above"):
+        (path if harm == "folder" else path.parent).chmod(0o1777)
+    else:
+        certificate.unlink()
+        if harm == "fifo":
+            os.mkfifo(certificate)  # nobody writes into it: a plain open waits for ever
+        elif harm == "device":
+            certificate.symlink_to("/dev/zero")
+        else:
+            certificate.write_text("[" * 100_000)
+    with pytest.raises(Refusal, match="SW950"):
+        for found in store.directories(path.parent, CascadeCertificate):
+            store.load(found)
