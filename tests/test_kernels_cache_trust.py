@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -251,3 +252,14 @@ def test_object_code_past_the_size_of_a_file_is_not_kept(tmp_path, monkeypatch):
     cache = ObjectCache(tmp_path)
     cache.put(program(), ObjectCode("s", (), "c", bytes(1 << 17)))
     assert list(tmp_path.iterdir()) == [] and cache.warning is None
+
+
+def test_a_cache_on_a_disk_that_cannot_be_written_is_read(tmp_path, monkeypatch):
+    cache, _ = compiled(tmp_path)
+
+    def fail(*arguments, **options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for name in ("utime", "replace", "unlink", "mkdir"):
+        monkeypatch.setattr(os, name, fail)
+    assert compile_program(program(), cache).cached and cache.warning is None
