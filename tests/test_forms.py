@@ -17,6 +17,8 @@ from tests.helpers.compile_requests import call, column, payload, python_step, r
 from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, inputs_of, spark_name
 from tests.helpers.generated import number_cases, series_cases, time_cases
 from udf_compiler.pipeline import compile_pipeline
+from udf_compiler.traces import no_traces, remembering
+from udf_compiler.udfs import UdfTracer
 
 EDGES = {
     "integer": [0, 1, -1, 7, -7, 2**31 - 1, -(2**31), 2**24 + 1, 12345],
@@ -156,6 +158,18 @@ def test_a_column_of_an_expression_is_of_the_forms_of_its_columns():
 def test_nobody_asks_where_the_batches_are_those_of_spark():
     given = request(python_step(r=udf(0, column("x", "long"), returns="string")), inputs={"x": "long"})
     assert compile_pipeline(given, [payload(lambda x: x.astype(str))])["batchwise"] is None
+
+
+def test_a_trace_serves_requests_about_other_batches(monkeypatch):
+    """To ask about batches costs no second trace of a function, which may hold a large model."""
+    made = []
+    trace = UdfTracer._made
+    monkeypatch.setattr(UdfTracer, "_made", lambda self, *args: made.append(1) or trace(self, *args))
+    given = request(python_step(r=udf(0, column("x", "double"))), inputs={"x": "double"})
+    with remembering(no_traces()):
+        for regrouped in (False, True):
+            assert compile_pipeline({**given, "regrouped": regrouped}, [payload(lambda x: x * 2)])["status"] == "ok"
+    assert len(made) == 1
 
 
 def asked(case, inputs, nulls):

@@ -90,8 +90,8 @@ class _Pipeline:
         self.columns = Columns(self.builder, known, refused, self.ml)
         self.vectors: list[Vector] = []
         self.watched: dict[str, dict[str, Any]] = {}
-        settings = {name: request.get(name, {}) for name in ("conf", "python", "regrouped")}
-        self.udfs = UdfTracer(blobs, self.columns, self.exact, settings)
+        settings = {name: request.get(name, {}) for name in ("conf", "python")}
+        self.udfs = UdfTracer(blobs, self.columns, self.exact, settings, bool(request.get("regrouped", False)))
         self._steps = {
             "python": self._python, "filter": self._filter, "project": self._project, "map": self._map,
             "aggregate": self._aggregate,

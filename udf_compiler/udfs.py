@@ -43,8 +43,13 @@ class UdfTracer:
     of functions that see NULLs as dtypes of their batch.
     """
 
-    def __init__(self, blobs: Sequence[bytes], columns: Columns, exact: bool, settings: dict[str, Any]) -> None:
-        """`settings`: all of the request that a trace may depend on beside the call and its columns."""
+    def __init__(
+        self, blobs: Sequence[bytes], columns: Columns, exact: bool, settings: dict[str, Any], regrouped: bool = False
+    ) -> None:
+        """`settings`: all of the request that a trace may depend on beside the call and its columns. `regrouped`: batches are not
+        those of Spark, so one may have NULLs in rows that a filter drops.
+        """
+        self._regrouped = regrouped
         self.places: dict[str, str] = {}
         self.kept: list[tuple[str, str]] = []
         self.exact: set[str] = set()
@@ -199,7 +204,8 @@ class UdfTracer:
             return None
         includes = [file_state(path) for path in self._settings["python"].get("includes", ())]
         settings = [self._settings, includes, MODULES.generation]
-        return json.dumps([call, columns, self._columns.domain == ROWS, settings]), names
+        forms = self._regrouped and bool(self._columns.with_nulls(names))
+        return json.dumps([call, columns, forms, self._columns.domain == ROWS, settings]), names
 
     def _identity(self, udf: dict[str, Any]) -> str:
         """Equal for calls of one function on the same arguments, whatever names the plan gives them."""
@@ -292,7 +298,7 @@ class UdfTracer:
         if not kind.sees_batch_state:
             return self._plain_field(loop, expr, title)
         with_nulls = self._columns.with_nulls(columns_in(expr))
-        if with_nulls and self._columns.domain != ROWS and self._settings.get("regrouped") is not True:
+        if with_nulls and self._columns.domain != ROWS and not self._regrouped:
             raise refusal("SW234", title, column=with_nulls[0])
         if expr["op"] != "Column":
             value = catalyst.translate(loop, expr, self._columns.reader(loop), self._columns.ml)
