@@ -164,6 +164,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
         watched(child, limitMs)(child.poll(reply, _))
       }
       val frame = send(blobs.indices.filterNot(at => child.known.contains(digests(at))))
+      if (child.known.size > ServiceClient.MostKnown) child.known.clear()
       digests.foreach(child.known += _)
       if (frame.status == "needs") send(blobs.indices) else frame
     }
@@ -311,6 +312,8 @@ object ServiceClient {
   /** So many children may end in a row, by what may be so many functions, before the service itself is in doubt. */
   private val FreeEnds = 2
   private val MostWaiting = 256
+  /** The child keeps fewer payloads than this. */
+  private val MostKnown = 8192
 
   private val threads = Executors.newCachedThreadPool { (body: Runnable) =>
     val thread = new Thread(body, "sparkweld-request")
