@@ -51,11 +51,11 @@ def parse_arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def load(spinners: int) -> Iterator[None]:
-    """So many processes that do nothing but use a processor."""
+def load(spinners: int) -> Iterator[set[int]]:
+    """So many processes that do nothing but use a processor; their numbers."""
     started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(spinners)]
     try:
-        yield
+        yield {process.pid for process in started}
     finally:
         for process in started:
             process.kill()
@@ -71,36 +71,39 @@ def function_of(constant: float) -> Any:
     return pandas_udf(f, "double")  # type: ignore[call-overload]
 
 
-def quiet(most: float = 20.0) -> float:
+def quiet(spinning: set[int], most: float = 20.0) -> float:
     """CPU seconds of the session's processes once none of them does anything."""
-    end, before = time.monotonic() + most, cpu_seconds()
+    end, before = time.monotonic() + most, cpu_seconds(spinning)
     while time.monotonic() < end:
         time.sleep(0.2)
-        now = cpu_seconds()
+        now = cpu_seconds(spinning)
         if now - before < QUIET:
             return now
         before = now
     return before
 
 
-def block(spark: Any, path: str, plugin: bool, constants: Sequence[float]) -> dict[str, Any]:
+def block(spark: Any, path: str, plugin: bool, constants: Sequence[float], spinning: set[int]) -> dict[str, Any]:
     """Queries with functions of these constants: seconds and CPU seconds of one, and the rows of all."""
     spark.conf.set("spark.sparkweld.enabled", str(plugin).lower())
-    cpu, wall, rows = quiet(), list[float](), list[Any]()
+    cpu, wall, rows = quiet(spinning), list[float](), list[Any]()
     for constant in constants:
         started = time.perf_counter()
         rows.append(spark.read.parquet(path).select(function_of(constant)("x")).toArrow())
         wall.append(time.perf_counter() - started)
-    return {"wall": statistics.median(wall), "cpu": (quiet() - cpu) / len(constants), "rows": rows}
+    return {"wall": statistics.median(wall), "cpu": (quiet(spinning) - cpu) / len(constants), "rows": rows}
 
 
-def measure(spark: Any, path: str, kind: str, arguments: argparse.Namespace, fresh: Iterator[float]) -> dict[str, list[float]]:
+def measure(
+    spark: Any, path: str, kind: str, arguments: argparse.Namespace, fresh: Iterator[float], spinning: set[int]
+) -> dict[str, list[float]]:
     """Samples of each round after the first, which warms up."""
     samples: dict[str, list[float]] = {f"{what} {way}": [] for what in ("wall", "cpu") for way in ("off", "on")}
     same = next(fresh)
     for number in range(arguments.rounds + 1):
         constants = [next(fresh) if kind == KINDS[0] else same for _ in range(arguments.queries)]
-        made = {way: block(spark, path, way == "on", constants) for way in (("off", "on") if number % 2 else ("on", "off"))}
+        order = ("off", "on") if number % 2 else ("on", "off")
+        made = {way: block(spark, path, way == "on", constants, spinning) for way in order}
         if any(not a.equals(b) for a, b in zip(made["off"]["rows"], made["on"]["rows"], strict=True)):
             raise SystemExit(f"rows differ: {path}, {kind}")
         for way, values in made.items() if number else ():
@@ -124,8 +127,8 @@ def main() -> None:
             for machine in arguments.loads:
                 for kind in KINDS:
                     progress.say(f"{machine}, {rows:,} rows, {kind}")
-                    with load(arguments.spinners if machine == "busy" else 0):
-                        samples = measure(spark, path, kind, arguments, fresh)
+                    with load(arguments.spinners if machine == "busy" else 0) as spinning:
+                        samples = measure(spark, path, kind, arguments, fresh, spinning)
                     report.append({"machine": machine, "rows": rows, "kind": kind, **samples})
                     print(line(report[-1]), flush=True)
         spark.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,15 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds() -> float:
-    """The processors' time of all processes below this one, ended ones too: of the JVM with its workers and service."""
+def cpu_seconds(without: Collection[int] = ()) -> float:
+    """The processors' time of all processes below this one, ended ones too: of the JVM with its workers and service.
+
+    `without`: processes that are no part of what is measured.
+    """
     ticks = 0
     for pid in descendants(os.getpid()):
+        if pid in without:
+            continue
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except FileNotFoundError:
