@@ -89,8 +89,11 @@ def run_driver(
     env: dict[str, str] | None = None,
     cwd: Path | None = None,
     timeout: int = 600,
+    bugs: bool = False,
 ) -> Ran:
-    """Runs `program` after a prelude that gives it `session`, `report`, `measured` and `off_and_on`. Fails when it fails."""
+    """Runs `program` after a prelude that gives it `session`, `report`, `measured` and `off_and_on`. Fails when it fails, and
+    when its log speaks of an internal error of ours, unless the program brings `bugs` about.
+    """
     done = subprocess.run(
         [sys.executable, "-c", _PRELUDE + textwrap.dedent(program)],
         env={**_environment(), "TEST_CONF": _settings(conf), **(env or {})},
@@ -100,7 +103,7 @@ def run_driver(
         timeout=timeout,
         check=False,
     )
-    return _ran(done.returncode, done.stdout, done.stderr)
+    return _ran(done.returncode, done.stdout, done.stderr, bugs)
 
 
 class Driver:
@@ -110,7 +113,7 @@ class Driver:
         self._process = process
         self._log = log
 
-    def run(self, program: str, *, conf: dict[str, str] | None = None, timeout: int = 600) -> Ran:
+    def run(self, program: str, *, conf: dict[str, str] | None = None, timeout: int = 600, bugs: bool = False) -> Ran:
         """As `run_driver`."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps([_settings(conf), textwrap.dedent(program)]) + "\n")
@@ -124,7 +127,7 @@ class Driver:
                 assert printed[-1], f"the driver is gone, or took {timeout} s\n" + self._log.read()[-6000:]
         finally:
             too_slow.cancel()
-        return _ran(int(printed.pop().split()[1]), "".join(printed), self._log.read())
+        return _ran(int(printed.pop().split()[1]), "".join(printed), self._log.read(), bugs)
 
 
 @contextmanager
@@ -157,9 +160,11 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
 
 
-def _ran(returncode: int, printed: str, errors: str) -> Ran:
+def _ran(returncode: int, printed: str, errors: str, bugs: bool) -> Ran:
     log = printed + errors
     assert returncode == 0, log[-6000:]
+    at = log.find("INTERNAL_ERROR")
+    assert at < 0 or bugs, log[max(at - 500, 0) : at + 5000]
     facts: dict = {}
     for line in printed.splitlines():
         if line.startswith("REPORT "):

@@ -22,6 +22,7 @@ SETTINGS = {
     # Many tests are about rows that guards flag: what one has measured must not decide what runs in the next.
     "spark.sparkweld.kernel.dropSlower.enabled": "false",
 }
+_SESSION, _BUGS = pytest.StashKey(), pytest.StashKey()
 
 
 def pytest_collection_modifyitems(items):
@@ -31,7 +32,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory):
+def spark(request, tmp_path_factory):
     """A local session with the plugin, an empty kernel cache and all of the defaults a user has."""
     from pyspark.sql import SparkSession
 
@@ -47,8 +48,22 @@ def spark(tmp_path_factory):
     builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
     session = sparkweld.configure(builder).getOrCreate()
     session.sparkContext.setLogLevel("WARN")
+    request.session.stash[_SESSION], request.session.stash[_BUGS] = session, set()
     yield session
     session.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_bugs(request):
+    """Fails a test after which the session has warned of an internal error of ours that it had not warned of before."""
+    yield
+    session = request.session.stash.get(_SESSION, None)
+    if session is None or "spark" not in request.fixturenames:
+        return
+    known = request.session.stash[_BUGS]
+    new = [bug for bug in session._jvm.io.sparkweld.support.WarnOnce.bugs() if bug not in known]
+    known.update(new)
+    assert not new or request.node.get_closest_marker("expects_bugs"), new
 
 
 @pytest.fixture

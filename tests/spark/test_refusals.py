@@ -194,7 +194,8 @@ def test_a_service_that_failed_is_not_started_again_at_once(applications):
     ],
 )
 def test_a_service_that_answers_nonsense(applications, tmp_path, mode, code):
-    ran = applications.run("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=_service(tmp_path, mode))
+    program = "spark = session()\n" + QUERY + "report(**off_and_on(spark, query))"
+    ran = applications.run(program, conf=_service(tmp_path, mode), bugs=True)
     assert ran.facts["equal"]
     assert [r["code"] for r in ran.facts["refusals"]] == [code]
     assert not ran.facts["operators"]
@@ -203,7 +204,7 @@ def test_a_service_that_answers_nonsense(applications, tmp_path, mode, code):
 @pytest.mark.parametrize(("mode", "code"), [("object-error", "SW511"), ("garbage-object", "SW406"), ("object-late", "SW402")])
 def test_a_service_that_makes_no_usable_object_code(applications, tmp_path, mode, code):
     conf = {**_service(tmp_path, mode), **({"spark.sparkweld.compile.objectTimeout": "1s"} if mode == "object-late" else {})}
-    ran = applications.run("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=conf)
+    ran = applications.run("spark = session()\n" + QUERY + "report(**off_and_on(spark, query))", conf=conf, bugs=True)
     assert ran.facts["equal"]
     assert all(o["kernelBatches"] == 0 and o["deoptimisedBatches"] > 0 for o in ran.facts["operators"])
     assert any(code in line for line in warnings(ran)), warnings(ran)

@@ -46,7 +46,10 @@ final class Compiler(conf: SparkConf) extends Logging {
   /** Starts the service in the background, so that the first query need not wait for its imports. */
   def warmUp(command: ServiceCommand): Unit = background.execute { () =>
     try client(command).hello(Compiler.WarmUpMs)
-    catch { case gone: ServiceUnavailable => logInfo(s"SparkWeld: warming up: ${gone.getMessage}") }
+    catch {
+      case gone: ServiceUnavailable => logInfo(s"SparkWeld: warming up: ${gone.getMessage}")
+      case stopped: InterruptedException => logDebug("SparkWeld: the application stopped while the service started", stopped)
+    }
   }
 
   /**

@@ -23,6 +23,10 @@ object WarnOnce extends Logging {
   /** Whether there was a warning whose reason has this text. */
   def warned(text: String): Boolean = seen.asScala.exists(_.contains(text))
 
+  /** Reasons of the warnings that are about bugs of ours, for tests. */
+  def bugs: java.util.List[String] =
+    seen.asScala.filter(reason => reason.startsWith("internal:") || reason.startsWith("service-error:")).toSeq.sorted.asJava
+
   /** Forgets all reasons: a new application starts in this JVM. */
   def reset(): Unit = seen.clear()
 
