@@ -38,6 +38,9 @@ ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
 REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-unfreed",
                    "registry-failure", "registry-models"]
 MODEL_CHECKS = ["models-shared", "models-threads", "models-bound", "models-held", "models-failure", "models-driver"]
+MALFORMED_CHECKS = ["malformed-arrow-texts", "malformed-arrow-large-texts", "malformed-arrow-views", "malformed-arrow-lists",
+                    "malformed-arrow-short", "malformed-arrow-unaligned", "malformed-off-heap", "malformed-on-heap",
+                    "malformed-dictionary"]
 ROW_CACHE_CHECKS = ["row-cache-values", "row-cache-keeps", "row-cache-long", "row-cache-shared", "row-cache-advice"]
 
 
@@ -267,3 +270,13 @@ def test_memory_of_models(model_outcomes: dict[str, str], name: str) -> None:
 @pytest.mark.parametrize("name", REGISTRY_CHECKS)
 def test_registry(registry_outcomes: dict[str, str], name: str) -> None:
     assert registry_outcomes.get(name, "the check did not run") == "ok"
+
+
+@pytest.fixture(scope="module")
+def malformed_outcomes(classes: list[str]) -> dict[str, str]:
+    return run_check(classes, "MalformedCheck")
+
+
+@pytest.mark.parametrize("name", MALFORMED_CHECKS)
+def test_malformed_columns(malformed_outcomes: dict[str, str], name: str) -> None:
+    assert malformed_outcomes.get(name, "the check did not run") == "ok"

@@ -1,5 +1,6 @@
 /* Turns column layouts of Spark and Arrow into the kernel's layout. */
 #include "shim.h"
+#include <stdlib.h>
 
 /* Eight bits, lowest first, as eight bytes 0 or 1. */
 static inline uint64_t spread_bits(uint8_t bits) {
@@ -130,50 +131,94 @@ JNIEXPORT void JNICALL SHIM(fill)(JNIEnv *env, jobject self, jint width, jlong v
 
 /* ---- texts ------------------------------------------------------------------------------------------------------ */
 
-/* views(base, offsets, lengths, nulls or 0, n, out): int32 offsets and lengths of texts in one piece of memory. */
-JNIEXPORT void JNICALL SHIM(views)(JNIEnv *env, jobject self, jlong base, jlong offsets, jlong lengths, jlong nulls,
-                                   jlong n, jlong out) {
+/* Offsets come out of files, from other processes and from other libraries: a view of what is not the column's is none to read. */
+
+/*
+ * views(base, size, offsets, lengths, nulls or 0, n, out): int32 offsets and lengths of texts in `size` bytes of memory; returns
+ * whether all lie in there. Otherwise no view may be used.
+ */
+JNIEXPORT jboolean JNICALL SHIM(views)(JNIEnv *env, jobject self, jlong base, jlong size, jlong offsets, jlong lengths, jlong nulls,
+                                       jlong n, jlong out) {
     (void)env, (void)self;
     const int32_t *offset = AT(int32_t, offsets), *length = AT(int32_t, lengths);
     const uint8_t *is_null = AT(uint8_t, nulls);
     View *view = AT(View, out);
-    for (int64_t i = 0; i < n; i++) /* offsets and lengths of NULL rows are leftovers of earlier batches */
-        view[i] = is_set(is_null, i) ? (View){0, 0} : (View){base + offset[i], length[i]};
+    int64_t wrong = 0;
+    if (is_null == NULL) {
+        for (int64_t i = 0; i < n; i++) {
+            wrong |= outside(offset[i], length[i], size);
+            view[i] = (View){base + offset[i], length[i]};
+        }
+        return wrong >= 0;
+    }
+    for (int64_t i = 0; i < n; i++) { /* offsets and lengths of NULL rows are leftovers of earlier batches */
+        int64_t keep = (int64_t)(is_null[i] != 0) - 1;
+        wrong |= outside(offset[i], length[i], size) & keep;
+        view[i] = (View){(base + offset[i]) & keep, length[i] & keep};
+    }
+    return wrong >= 0;
 }
 
-/* arrowTexts(width, base, offsets, nulls or 0, n, out): Arrow's n + 1 offsets, int32 (width 4) or int64 (width 8). */
-JNIEXPORT void JNICALL SHIM(arrowTexts)(JNIEnv *env, jobject self, jint width, jlong base, jlong offsets, jlong nulls,
-                                        jlong n, jlong out) {
+#define ARROW_TEXTS(type)                                                                       \
+    do {                                                                                        \
+        const type *ends = AT(type, offsets);                                                   \
+        if (is_null == NULL)                                                                    \
+            for (int64_t i = 0; i < n; i++) {                                                   \
+                int64_t start = ends[i], end = ends[i + 1];                                     \
+                wrong |= unordered(start, end, size);                                           \
+                view[i] = (View){sum_of(base, start), difference(end, start)};                  \
+            }                                                                                   \
+        else                                                                                    \
+            for (int64_t i = 0; i < n; i++) {                                                   \
+                int64_t keep = (int64_t)(is_null[i] != 0) - 1, start = ends[i], end = ends[i + 1]; \
+                wrong |= unordered(start, end, size) & keep;                                    \
+                view[i] = (View){sum_of(base, start) & keep, difference(end, start) & keep};    \
+            }                                                                                   \
+    } while (0)
+
+/*
+ * arrowTexts(width, base, size, offsets, nulls or 0, n, out): Arrow's n + 1 offsets, int32 (width 4) or int64 (width 8), into `size`
+ * bytes; returns whether all lie in there, in order. Otherwise no view may be used.
+ */
+JNIEXPORT jboolean JNICALL SHIM(arrowTexts)(JNIEnv *env, jobject self, jint width, jlong base, jlong size, jlong offsets,
+                                            jlong nulls, jlong n, jlong out) {
     (void)env, (void)self;
-    const int32_t *narrow = AT(int32_t, offsets);
-    const int64_t *wide = AT(int64_t, offsets);
     const uint8_t *is_null = AT(uint8_t, nulls);
     View *view = AT(View, out);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t start = width == 8 ? wide[i] : narrow[i], end = width == 8 ? wide[i + 1] : narrow[i + 1];
-        view[i] = is_set(is_null, i) ? (View){0, 0} : (View){base + start, end - start};
-    }
+    int64_t wrong = 0;
+    if (width == 8) ARROW_TEXTS(int64_t);
+    else ARROW_TEXTS(int32_t);
+    return wrong >= 0;
 }
 
 /*
- * arrowViews(views, buffers, nulls or 0, n, out): Arrow's string views. Sixteen bytes: the length, then up to 12 bytes of
- * text, or its first 4, the number of its buffer and its offset there.
+ * arrowViews(views, buffers, sizes, nulls or 0, n, out): Arrow's string views. Sixteen bytes: the length, then up to 12 bytes of
+ * text, or its first 4, the number of its buffer and its offset there. Returns whether all texts lie in their buffers; otherwise no
+ * view may be used.
  */
-JNIEXPORT void JNICALL SHIM(arrowViews)(JNIEnv *env, jobject self, jlong views, jlongArray buffers, jlong nulls, jlong n,
-                                        jlong out) {
+JNIEXPORT jboolean JNICALL SHIM(arrowViews)(JNIEnv *env, jobject self, jlong views, jlongArray buffers, jlongArray sizes, jlong nulls,
+                                            jlong n, jlong out) {
     (void)self;
     enum { INLINE = 12 };
     const uint8_t *is_null = AT(uint8_t, nulls);
     View *view = AT(View, out);
-    jlong *bases = (*env)->GetLongArrayElements(env, buffers, NULL);
-    if (bases == NULL) return; /* OutOfMemoryError is pending */
+    jsize count = (*env)->GetArrayLength(env, buffers);
+    jlong *places = malloc((size_t)(2 * count + 1) * sizeof *places); /* where each buffer is, then how large */
+    if (places == NULL) return throw_out_of_memory(env), JNI_FALSE;
+    (*env)->GetLongArrayRegion(env, buffers, 0, count, places);
+    (*env)->GetLongArrayRegion(env, sizes, 0, count, places + count);
+    bool right = true;
     for (int64_t i = 0; i < n; i++) {
         const int32_t *words = AT(int32_t, views) + i * 4; /* Arrow aligns views */
-        if (is_set(is_null, i)) view[i] = (View){0, 0};
-        else if (words[0] <= INLINE) view[i] = (View){(int64_t)(intptr_t)(words + 1), words[0]};
-        else view[i] = (View){bases[words[2]] + words[3], words[0]};
+        int64_t length = words[0], buffer = words[2], offset = words[3];
+        view[i] = (View){0, 0};
+        if (is_set(is_null, i)) continue;
+        if (0 <= length && length <= INLINE) view[i] = (View){(int64_t)(intptr_t)(words + 1), length};
+        else if (buffer < 0 || buffer >= count || outside(offset, length, places[count + buffer]) < 0) right = false;
+        else view[i] = (View){places[buffer] + offset, length};
     }
-    (*env)->ReleaseLongArrayElements(env, buffers, bases, JNI_ABORT);
+    free(places);
+    return right;
 }
 
 /* fillViews(address, length, n, out): n views of one text. */

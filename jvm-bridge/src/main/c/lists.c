@@ -20,20 +20,28 @@ JNIEXPORT void JNICALL SHIM(filled)(JNIEnv *env, jobject self, jlong base, jint 
     }
 }
 
-/* listEnd(offsets, lengths, nulls or 0, n): how many elements of the child the rows that are not NULL reach over. */
+/*
+ * listEnd(offsets, lengths, nulls or 0, n): how many elements of the child the rows that are not NULL reach over; -1 when one of them
+ * has an offset or a length below 0.
+ */
 JNIEXPORT jlong JNICALL SHIM(listEnd)(JNIEnv *env, jobject self, jlong offsets, jlong lengths, jlong nulls, jlong n) {
     (void)env, (void)self;
     const int32_t *offset = AT(int32_t, offsets), *length = AT(int32_t, lengths);
     const uint8_t *is_null = AT(uint8_t, nulls);
     int64_t end = 0;
+    int32_t wrong = 0;
     for (int64_t i = 0; i < n; i++) { /* offsets and lengths of NULL rows are leftovers of earlier batches */
         int64_t last = is_set(is_null, i) ? 0 : (int64_t)offset[i] + length[i];
+        wrong |= is_set(is_null, i) ? 0 : offset[i] | length[i];
         end = last > end ? last : end;
     }
-    return end;
+    return wrong < 0 ? -1 : end;
 }
 
-/* lists(base, width, elementNulls or 0, offsets, lengths, nulls or 0, n, out): int32 offsets and lengths, in elements. */
+/*
+ * lists(base, width, elementNulls or 0, offsets, lengths, nulls or 0, n, out): int32 offsets and lengths, in elements. All are among
+ * the elements that `listEnd` says.
+ */
 JNIEXPORT void JNICALL SHIM(lists)(JNIEnv *env, jobject self, jlong base, jint width, jlong elementNulls, jlong offsets,
                                    jlong lengths, jlong nulls, jlong n, jlong out) {
     (void)env, (void)self;
@@ -44,15 +52,23 @@ JNIEXPORT void JNICALL SHIM(lists)(JNIEnv *env, jobject self, jlong base, jint w
         view[i] = is_set(is_null, i) ? (View){0, 0} : list_view(base, width, is_element_null, offset[i], length[i]);
 }
 
-/* arrowLists(base, width, elementNulls or 0, offsets, nulls or 0, n, out): Arrow's n + 1 int32 offsets. */
-JNIEXPORT void JNICALL SHIM(arrowLists)(JNIEnv *env, jobject self, jlong base, jint width, jlong elementNulls, jlong offsets,
-                                        jlong nulls, jlong n, jlong out) {
+/*
+ * arrowLists(base, width, elementNulls or 0, count, offsets, nulls or 0, n, out): Arrow's n + 1 int32 offsets into `count` elements;
+ * returns whether all are among these, in order. Otherwise no view may be used.
+ */
+JNIEXPORT jboolean JNICALL SHIM(arrowLists)(JNIEnv *env, jobject self, jlong base, jint width, jlong elementNulls, jlong count,
+                                            jlong offsets, jlong nulls, jlong n, jlong out) {
     (void)env, (void)self;
     const int32_t *offset = AT(int32_t, offsets);
     const uint8_t *is_null = AT(uint8_t, nulls), *is_element_null = AT(uint8_t, elementNulls);
     View *view = AT(View, out);
+    bool right = true;
     for (int64_t i = 0; i < n; i++) {
-        int64_t count = offset[i + 1] - offset[i];
-        view[i] = is_set(is_null, i) ? (View){0, 0} : list_view(base, width, is_element_null, offset[i], count);
+        int64_t start = offset[i], end = offset[i + 1];
+        view[i] = (View){0, 0};
+        if (is_set(is_null, i)) continue;
+        if (unordered(start, end, count) < 0) right = false;
+        else view[i] = list_view(base, width, is_element_null, start, end - start);
     }
+    return right;
 }

@@ -27,6 +27,9 @@ private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseabl
       source = identity
       restart()
     }
+    VectorInternals.largestId(identity).filter(_ < maxId).foreach { largest => // before there is memory for so many
+      throw new IndexOutOfBoundsException(s"entry $maxId of a dictionary of ${largest + 1L}")
+    }
     if (maxId >= decoded) {
       val values = valuesOf(identity)
       if (values != null) decodeAll(values) else decodeTo(dictionary, maxId)
@@ -38,6 +41,7 @@ private[columns] abstract class DictionaryTable(width: Int) extends AutoCloseabl
   private def decodeAll(values: AnyRef): Unit = {
     val entries = java.lang.reflect.Array.getLength(values)
     val bytes = entries.toLong * width
+    decoded = 0
     InputColumn.copyArray(values, buffer.reserve(bytes), bytes)
     decoded = entries
   }

@@ -5,7 +5,7 @@ import io.sparkweld.nativelib.Shim
 import org.apache.arrow.vector._
 import org.apache.spark.sql.execution.vectorized._
 import org.apache.spark.sql.types._
-import org.apache.spark.sql.vectorized.ColumnVector
+import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
 import org.apache.spark.unsafe.Platform
 
 /** Columns of types whose values have a natural width. */
@@ -43,12 +43,7 @@ private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boole
   private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = layout.copy(vector, row, to)
 
   /** Arrow vectors of Java start at bit and byte 0 of their buffers. */
-  private[columns] override def knows(arrow: ValueVector, numRows: Int): Boolean = {
-    val bytes = if (arrow.isInstanceOf[BitVector]) (numRows + 7L) / 8 else numRows.toLong * width
-    hasKernelLayout(arrow) && arrow.getDataBuffer.capacity >= bytes
-  }
-
-  private def hasKernelLayout(arrow: ValueVector): Boolean = arrow match {
+  private[columns] override def knows(arrow: ValueVector): Boolean = arrow match {
     case _: BitVector => dataType == BooleanType
     case _: TinyIntVector => dataType == ByteType
     case _: SmallIntVector => dataType == ShortType
@@ -62,7 +57,10 @@ private[columns] final class FixedWidthInput(dataType: DataType, nullable: Boole
     case _ => false // also durations, whose unit the vector's getters do not look at
   }
 
-  private[columns] override def arrowValues(arrow: ValueVector, nullBytes: Long, numRows: Int): Long = {
+  private[columns] override def arrowValues(vector: ArrowColumnVector, nullBytes: Long, numRows: Int): Long = {
+    val arrow = vector.getValueVector
+    val bytes = if (arrow.isInstanceOf[BitVector]) (numRows + 7L) / 8 else numRows.toLong * width
+    MalformedVector.requireBytes(arrow.getDataBuffer, bytes, vector, numRows, "values")
     val address = arrow.getDataBuffer.memoryAddress
     if (arrow.isInstanceOf[BitVector]) {
       val out = scratch(numRows)

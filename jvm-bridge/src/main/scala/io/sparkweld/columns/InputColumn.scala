@@ -2,6 +2,7 @@ package io.sparkweld.columns
 
 import io.sparkweld.nativelib.Shim
 
+import org.apache.arrow.memory.ArrowBuf
 import org.apache.arrow.vector.ValueVector
 import org.apache.spark.sql.execution.vectorized._
 import org.apache.spark.sql.types.{BinaryType, DataType, Decimal, DecimalType, StringType}
@@ -109,10 +110,11 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
   /** Writes the kept constant `numRows` times to the address `to`. */
   private[columns] def fill(numRows: Int, to: Long): Unit
 
-  /** Whether `arrowValues` knows the vector, and its buffers reach over `numRows` rows. */
-  private[columns] def knows(arrow: ValueVector, numRows: Int): Boolean
+  /** Whether `arrowValues` knows such a vector. */
+  private[columns] def knows(arrow: ValueVector): Boolean
 
-  private[columns] def arrowValues(arrow: ValueVector, nullBytes: Long, numRows: Int): Long
+  /** The values of a vector that it knows. Throws MalformedVector for what reaches past its buffers. */
+  private[columns] def arrowValues(vector: ArrowColumnVector, nullBytes: Long, numRows: Int): Long
 
   /** What the getters of a row that is not NULL give, written to the address `to`. */
   private[columns] def copyRow(vector: ColumnVector, row: Int, to: Long): Unit
@@ -151,10 +153,12 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
   private def bindOffHeap(vector: OffHeapColumnVector, numRows: Int): Unit =
     if (vector.isAllNull) bindAllNull(numRows) // its null bytes are not set
     else {
+      requireRows(vector, vector, numRows)
       val nullBytes = bindNulls(VectorInternals.nullsAddress(vector), numRows)
       boundData =
         if (vector.hasDictionary) {
           val idVector = vector.getDictionaryIds.asInstanceOf[OffHeapColumnVector]
+          requireRows(idVector, vector, numRows)
           decode(VectorInternals.dictionary(vector), idVector.valuesNativeAddress, nullBytes, numRows)
         } else offHeapValues(vector, nullBytes, numRows)
     }
@@ -171,6 +175,11 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
           decode(VectorInternals.dictionary(vector), idBytes, nullBytes, numRows)
         } else onHeapValues(vector, nullBytes, numRows)
     }
+
+  private def requireRows(vector: OffHeapColumnVector, shown: ColumnVector, numRows: Int): Unit = {
+    val capacity = VectorInternals.capacity(vector)
+    MalformedVector.require(capacity >= numRows, shown, numRows, s"it has memory for $capacity rows")
+  }
 
   /** The values of dictionary ids, gathered into scratch. */
   private def decode(dictionary: Dictionary, idBytes: Long, nullBytes: Long, numRows: Int): Long = {
@@ -197,10 +206,11 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
 
   private def bindArrow(vector: ArrowColumnVector, numRows: Int): Unit = {
     val arrow = vector.getValueVector
-    if (knows(arrow, numRows) && arrow.getValidityBuffer.capacity >= (numRows + 7L) / 8) {
+    if (knows(arrow)) {
+      MalformedVector.requireBytes(arrow.getValidityBuffer, (numRows + 7L) / 8, vector, numRows, "validity bits")
       val unpacked = nulls.reserve(numRows.toLong)
       val count = Shim.unpackValidity(arrow.getValidityBuffer.memoryAddress, numRows.toLong, unpacked)
-      boundData = arrowValues(arrow, bindNulls(unpacked, count > 0, numRows), numRows)
+      boundData = arrowValues(vector, bindNulls(unpacked, count > 0, numRows), numRows)
     } else bindByGetters(vector, numRows)
   }
 
@@ -237,17 +247,30 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
 object InputColumn {
   private val FewRows = 8
 
+  /** The address of `bytes` bytes of numbers of `width` bytes: a buffer that comes from elsewhere may begin anywhere. */
+  private[columns] def aligned(buffer: ArrowBuf, width: Int, bytes: Long, copy: OffHeapBuffer): Long = {
+    val address = buffer.memoryAddress
+    if (address % width == 0) address
+    else {
+      Platform.copyMemory(null, address, null, copy.reserve(bytes), bytes)
+      copy.address
+    }
+  }
+
   /** Copies `bytes` bytes of a primitive array, from its byte `from`, to the address `to`; returns `to`. */
   private[columns] def copyArray(array: AnyRef, to: Long, bytes: Long, from: Long = 0): Long = {
     // the offset is the same for all on the JVMs that Spark runs on, but that is not promised
-    val offset = array match {
-      case _: Array[Byte] => Platform.BYTE_ARRAY_OFFSET
-      case _: Array[Short] => Platform.SHORT_ARRAY_OFFSET
-      case _: Array[Int] => Platform.INT_ARRAY_OFFSET
-      case _: Array[Long] => Platform.LONG_ARRAY_OFFSET
-      case _: Array[Float] => Platform.FLOAT_ARRAY_OFFSET
-      case _: Array[Double] => Platform.DOUBLE_ARRAY_OFFSET
+    val (offset, size) = array match {
+      case bytes: Array[Byte] => (Platform.BYTE_ARRAY_OFFSET, bytes.length.toLong)
+      case shorts: Array[Short] => (Platform.SHORT_ARRAY_OFFSET, shorts.length * 2L)
+      case ints: Array[Int] => (Platform.INT_ARRAY_OFFSET, ints.length * 4L)
+      case longs: Array[Long] => (Platform.LONG_ARRAY_OFFSET, longs.length * 8L)
+      case floats: Array[Float] => (Platform.FLOAT_ARRAY_OFFSET, floats.length * 4L)
+      case doubles: Array[Double] => (Platform.DOUBLE_ARRAY_OFFSET, doubles.length * 8L)
       case _ => throw new IllegalStateException("a batch with an on-heap column that was closed") // null: no array
+    }
+    if (from < 0 || bytes < 0 || bytes > size - from) {
+      throw new IndexOutOfBoundsException(s"$bytes bytes from byte $from on of an on-heap column of $size bytes")
     }
     Platform.copyMemory(array, offset + from, null, to, bytes)
     to

@@ -54,7 +54,10 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   }
 
   private def views(vector: WritableColumnVector, starts: Long, sizes: Long, nullBytes: Long, numRows: Int): Long = {
-    val count = Shim.listEnd(starts, sizes, nullBytes, numRows.toLong).toInt
+    val end = Shim.listEnd(starts, sizes, nullBytes, numRows.toLong)
+    val capacity = VectorInternals.capacity(vector.arrayData)
+    MalformedVector.require(0 <= end && end <= capacity, vector, numRows, s"not all of its arrays are among its $capacity elements")
+    val count = end.toInt
     elements.bind(vector.arrayData, count)
     val out = scratch(numRows)
     Shim.lists(elementAddress(count), width, elementNulls, starts, sizes, nullBytes, numRows.toLong, out)
@@ -72,18 +75,21 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
 
   private def elementNulls: Long = if (elements.hasNull) elements.nullsAddress else 0
 
-  private[columns] override def knows(arrow: ValueVector, numRows: Int): Boolean = arrow match {
-    case list: ListVector => list.getOffsetBuffer.capacity >= (numRows + 1L) * 4
-    case _ => false
-  }
+  private[columns] override def knows(arrow: ValueVector): Boolean = arrow.isInstanceOf[ListVector]
 
-  private[columns] override def arrowValues(arrow: ValueVector, nullBytes: Long, numRows: Int): Long = {
-    val list = arrow.asInstanceOf[ListVector]
-    val starts = list.getOffsetBuffer
-    val count = starts.getInt(numRows * 4L)
+  private[columns] override def arrowValues(vector: ArrowColumnVector, nullBytes: Long, numRows: Int): Long = {
+    val list = vector.getValueVector.asInstanceOf[ListVector]
+    val bytes = (numRows + 1L) * 4
+    MalformedVector.requireBytes(list.getOffsetBuffer, bytes, vector, numRows, "offsets")
+    val starts = InputColumn.aligned(list.getOffsetBuffer, 4, bytes, offsets)
+    val count = Platform.getInt(null, starts + numRows * 4L)
+    val most = list.getDataVector.getValueCount
+    MalformedVector.require(0 <= count && count <= most, vector, numRows, s"its arrays end at element $count of $most")
     elements.bind(new ArrowColumnVector(list.getDataVector), count)
     val out = scratch(numRows)
-    Shim.arrowLists(elementAddress(count), width, elementNulls, starts.memoryAddress, nullBytes, numRows.toLong, out)
+    val right = Shim.arrowLists(elementAddress(count), width, elementNulls, count.toLong, starts, nullBytes,
+      numRows.toLong, out)
+    MalformedVector.require(right, vector, numRows, s"not all of its arrays are among its $count elements")
     out
   }
 

@@ -7,7 +7,7 @@ import io.sparkweld.nativelib.Shim
 import org.apache.arrow.vector._
 import org.apache.spark.sql.execution.vectorized._
 import org.apache.spark.sql.types.{BinaryType, DataType, DecimalType}
-import org.apache.spark.sql.vectorized.ColumnVector
+import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
 import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
@@ -60,8 +60,10 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
   private[columns] override def offHeapValues(vector: OffHeapColumnVector, nullBytes: Long, numRows: Int): Long = {
     val out = scratch(numRows)
     val child = vector.arrayData.asInstanceOf[OffHeapColumnVector]
-    Shim.views(child.valuesNativeAddress, VectorInternals.offsetsAddress(vector), VectorInternals.lengthsAddress(vector),
-      nullBytes, numRows.toLong, out)
+    val size = VectorInternals.capacity(child)
+    val right = Shim.views(child.valuesNativeAddress, size.toLong, VectorInternals.offsetsAddress(vector),
+      VectorInternals.lengthsAddress(vector), nullBytes, numRows.toLong, out)
+    MalformedVector.require(right, vector, numRows, s"not all of its strings lie in its $size bytes")
     out
   }
 
@@ -69,17 +71,20 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
   private[columns] override def onHeapValues(vector: OnHeapColumnVector, nullBytes: Long, numRows: Int): Long = {
     val (starts, sizes) = (VectorInternals.offsets(vector), VectorInternals.lengths(vector))
     var first = Int.MaxValue
-    var last = 0
+    var last = 0L
+    var wrong = 0
     var row = 0
     while (row < numRows) {
       // offsets and lengths of NULL rows are leftovers of earlier batches
       if (nullBytes == 0 || Platform.getByte(null, nullBytes + row) == 0) {
+        wrong |= starts(row) | sizes(row)
         first = math.min(first, starts(row))
-        last = math.max(last, starts(row) + sizes(row))
+        last = math.max(last, starts(row).toLong + sizes(row))
       }
       row += 1
     }
-    val size = math.max(last - first, 0).toLong
+    MalformedVector.require(wrong >= 0, vector, numRows, "a string's place or length is below 0")
+    val size = math.max(last - first, 0L)
     val base = bytes.reserve(math.max(size, 1))
     if (size > 0) {
       val child = vector.arrayData.asInstanceOf[OnHeapColumnVector]
@@ -88,7 +93,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     val startBytes = InputColumn.copyArray(starts, offsets.reserve(numRows * 4L), numRows * 4L)
     val sizeBytes = InputColumn.copyArray(sizes, lengths.reserve(numRows * 4L), numRows * 4L)
     val out = scratch(numRows)
-    Shim.views(base - first, startBytes, sizeBytes, nullBytes, numRows.toLong, out)
+    Shim.views(base - first, last, startBytes, sizeBytes, nullBytes, numRows.toLong, out)
     out
   }
 
@@ -97,6 +102,7 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     val known = constant != null && constant.equals(text)
     if (!known) {
       val size = text.numBytes.toLong
+      constant = null
       val to = constantBytes.reserve(math.max(size, 1))
       Platform.copyMemory(text.getBaseObject, text.getBaseOffset, null, to, size)
       constant = UTF8String.fromAddress(null, to, text.numBytes)
@@ -124,24 +130,28 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     case _ => vector.getUTF8String(row)
   }
 
-  private[columns] override def knows(arrow: ValueVector, numRows: Int): Boolean = arrow match {
-    case _: VarCharVector => arrow.getOffsetBuffer.capacity >= (numRows + 1L) * 4
-    case _: LargeVarCharVector => arrow.getOffsetBuffer.capacity >= (numRows + 1L) * 8
-    case _: ViewVarCharVector => arrow.getDataBuffer.capacity >= numRows.toLong * TextViews.Width
+  private[columns] override def knows(arrow: ValueVector): Boolean = arrow match {
+    case _: VarCharVector | _: LargeVarCharVector | _: ViewVarCharVector => true
     case _ => false
   }
 
-  private[columns] override def arrowValues(arrow: ValueVector, nullBytes: Long, numRows: Int): Long = {
+  private[columns] override def arrowValues(vector: ArrowColumnVector, nullBytes: Long, numRows: Int): Long = {
     val out = scratch(numRows)
-    arrow match {
+    val right = vector.getValueVector match {
       case views: ViewVarCharVector =>
-        val buffers = views.getDataBuffers.asScala.map(_.memoryAddress).toArray
-        Shim.arrowViews(views.getDataBuffer.memoryAddress, buffers, nullBytes, numRows.toLong, out)
-      case _ =>
+        val buffers = views.getDataBuffers.asScala
+        val size = numRows.toLong * TextViews.Width
+        MalformedVector.requireBytes(views.getDataBuffer, size, vector, numRows, "views")
+        Shim.arrowViews(InputColumn.aligned(views.getDataBuffer, 4, size, offsets), buffers.map(_.memoryAddress).toArray, buffers.map(_.capacity).toArray,
+          nullBytes, numRows.toLong, out)
+      case arrow =>
         val width = if (arrow.isInstanceOf[LargeVarCharVector]) 8 else 4
-        Shim.arrowTexts(width, arrow.getDataBuffer.memoryAddress, arrow.getOffsetBuffer.memoryAddress, nullBytes,
-          numRows.toLong, out)
+        val (data, size) = (arrow.getDataBuffer, (numRows + 1L) * width)
+        MalformedVector.requireBytes(arrow.getOffsetBuffer, size, vector, numRows, "offsets")
+        val ends = InputColumn.aligned(arrow.getOffsetBuffer, width, size, offsets)
+        Shim.arrowTexts(width, data.memoryAddress, data.capacity, ends, nullBytes, numRows.toLong, out)
     }
+    MalformedVector.require(right, vector, numRows, "not all of its strings lie in its own memory")
     out
   }
 }

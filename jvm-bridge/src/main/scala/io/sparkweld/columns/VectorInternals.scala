@@ -24,6 +24,7 @@ private[columns] object VectorInternals {
   private val longEntries = field(classOf[PlainLongDictionary], "longDictionaryContent")
   private val floatEntries = field(classOf[PlainFloatDictionary], "floatDictionaryContent")
   private val doubleEntries = field(classOf[PlainDoubleDictionary], "doubleDictionaryContent")
+  private val capacities = field(classOf[WritableColumnVector], "capacity")
   private val offHeapOffsets = field(classOf[OffHeapColumnVector], "offsetData")
   private val offHeapLengths = field(classOf[OffHeapColumnVector], "lengthData")
   private val onHeapOffsets = field(classOf[OnHeapColumnVector], "arrayOffsets")
@@ -57,6 +58,15 @@ private[columns] object VectorInternals {
     case doubles: PlainDoubleDictionary => doubleEntries.get(doubles)
     case _ => null
   }
+
+  /** The largest id of a dictionary (an `identity`) of Parquet's own; None for another dictionary, which looks at ids itself. */
+  def largestId(dictionary: AnyRef): Option[Int] = dictionary match {
+    case parquet: org.apache.parquet.column.Dictionary => Some(parquet.getMaxId)
+    case _ => None
+  }
+
+  /** For how many values, or bytes of texts, the vector has memory. */
+  def capacity(vector: WritableColumnVector): Int = capacities.getInt(vector)
 
   /** The address of the int32 offsets of the vector's texts in its child's bytes; what NULL rows have is left over. */
   def offsetsAddress(vector: OffHeapColumnVector): Long = offHeapOffsets.getLong(vector)

@@ -57,12 +57,14 @@ private[sparkweld] object Shim {
 
   // Texts are 16-byte views: address, length in bytes. `nulls` = 0: no row is NULL. NULL rows get (0, 0).
 
-  /** Views of texts at int32 `offsets` from `base`, with int32 `lengths`. */
-  @native def views(base: Long, offsets: Long, lengths: Long, nulls: Long, n: Long, out: Long): Unit
-  /** Views of Arrow's texts: n + 1 offsets from `base`, of `width` 4 or 8 bytes. */
-  @native def arrowTexts(width: Int, base: Long, offsets: Long, nulls: Long, n: Long, out: Long): Unit
-  /** Views of Arrow's string views, whose long texts lie in `buffers`. */
-  @native def arrowViews(views: Long, buffers: Array[Long], nulls: Long, n: Long, out: Long): Unit
+  // Those that read offsets return whether all texts lie in the memory that is given; if not, no view may be used.
+
+  /** Views of texts at int32 `offsets` from `base`, where `size` bytes are, with int32 `lengths`. */
+  @native def views(base: Long, size: Long, offsets: Long, lengths: Long, nulls: Long, n: Long, out: Long): Boolean
+  /** Views of Arrow's texts: n + 1 offsets from `base`, where `size` bytes are, of `width` 4 or 8 bytes. */
+  @native def arrowTexts(width: Int, base: Long, size: Long, offsets: Long, nulls: Long, n: Long, out: Long): Boolean
+  /** Views of Arrow's string views, whose long texts lie in `buffers` of `sizes` bytes. */
+  @native def arrowViews(views: Long, buffers: Array[Long], sizes: Array[Long], nulls: Long, n: Long, out: Long): Boolean
   /** `n` views of one text. */
   @native def fillViews(address: Long, length: Long, n: Long, out: Long): Unit
   /** Makes the views of NULL rows (0, 0). */
@@ -79,12 +81,16 @@ private[sparkweld] object Shim {
 
   /** Copies `n` floats of `width` bytes, NaN where NULL. */
   @native def filled(base: Long, width: Int, nulls: Long, n: Long, out: Long): Unit
-  /** How many elements of the child the rows with these int32 `offsets` and `lengths` reach over. */
+  /** How many elements of the child the rows with these int32 `offsets` and `lengths` reach over; -1: one of these is below 0. */
   @native def listEnd(offsets: Long, lengths: Long, nulls: Long, n: Long): Long
-  /** Views of lists of elements at `base`, by int32 `offsets` and `lengths` in elements; `elementNulls` = 0: none is NULL. */
+  /**
+   * Views of lists of elements at `base`, by int32 `offsets` and `lengths` in elements, which `listEnd` has seen; `elementNulls` = 0:
+   * none is NULL.
+   */
   @native def lists(base: Long, width: Int, elementNulls: Long, offsets: Long, lengths: Long, nulls: Long, n: Long, out: Long): Unit
-  /** The same by Arrow's n + 1 int32 `offsets`. */
-  @native def arrowLists(base: Long, width: Int, elementNulls: Long, offsets: Long, nulls: Long, n: Long, out: Long): Unit
+  /** The same by Arrow's n + 1 int32 `offsets`; returns whether all are among `count` elements. If not, no view may be used. */
+  @native def arrowLists(base: Long, width: Int, elementNulls: Long, count: Long, offsets: Long, nulls: Long, n: Long,
+      out: Long): Boolean
 
   /**
    * The values of `width` bytes (16: texts) and null bytes of a field of UnsafeRows, whose addresses lie at `rows`; returns

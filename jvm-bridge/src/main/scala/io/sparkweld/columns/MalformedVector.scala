@@ -1,0 +1,29 @@
+package io.sparkweld.columns
+
+import org.apache.arrow.memory.ArrowBuf
+import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
+
+/**
+ * A column whose own numbers point at memory that is not its own: at what lies beside, or nowhere, where a read ends the JVM. It fails
+ * the task. Python is no way out, for Spark's getters, which fill its batches, follow the same numbers without a look.
+ */
+final class MalformedVector(vector: ColumnVector, rows: Int, what: String) extends RuntimeException(
+  s"A column of type ${vector.dataType.catalogString} in a batch of $rows rows is malformed: $what (${MalformedVector.name(vector)}). " +
+    "Its values are elsewhere in memory, or nowhere. What made the batch is at fault, such as a data source, a file or mapInArrow: " +
+    "correct it there (in PyArrow, `validate(full=True)` finds it)")
+
+private[columns] object MalformedVector {
+
+  /** Throws unless the vector has so many rows. */
+  def require(enough: Boolean, vector: ColumnVector, rows: Int, what: => String): Unit =
+    if (!enough) throw new MalformedVector(vector, rows, what)
+
+  /** Throws unless a buffer of the vector has so many bytes. */
+  def requireBytes(buffer: ArrowBuf, bytes: Long, vector: ColumnVector, rows: Int, what: String): Unit =
+    require(buffer.capacity >= bytes, vector, rows, s"its $what have ${buffer.capacity} bytes, not $bytes")
+
+  private def name(vector: ColumnVector): String = vector match {
+    case arrow: ArrowColumnVector => arrow.getValueVector.getClass.getSimpleName
+    case other => other.getClass.getSimpleName
+  }
+}
