@@ -41,6 +41,8 @@ MODEL_CHECKS = ["models-shared", "models-threads", "models-bound", "models-held"
 MALFORMED_CHECKS = ["malformed-arrow-texts", "malformed-arrow-large-texts", "malformed-arrow-views", "malformed-arrow-lists",
                     "malformed-arrow-short", "malformed-arrow-unaligned", "malformed-off-heap", "malformed-on-heap",
                     "malformed-dictionary"]
+MEMORY_CHECKS = ["memory-none", "memory-column", "memory-arena", "memory-asked", "memory-not-asked", "memory-given-back",
+                 "memory-rows"]
 ROW_CACHE_CHECKS = ["row-cache-values", "row-cache-keeps", "row-cache-long", "row-cache-shared", "row-cache-advice"]
 
 
@@ -280,3 +282,13 @@ def malformed_outcomes(classes: list[str]) -> dict[str, str]:
 @pytest.mark.parametrize("name", MALFORMED_CHECKS)
 def test_malformed_columns(malformed_outcomes: dict[str, str], name: str) -> None:
     assert malformed_outcomes.get(name, "the check did not run") == "ok"
+
+
+@pytest.fixture(scope="module")
+def memory_outcomes(classes: list[str]) -> dict[str, str]:
+    return run_check(classes, "MemoryCheck")
+
+
+@pytest.mark.parametrize("name", MEMORY_CHECKS)
+def test_memory_that_is_not_there(memory_outcomes: dict[str, str], name: str) -> None:
+    assert memory_outcomes.get(name, "the check did not run") == "ok"

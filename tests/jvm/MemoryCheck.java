@@ -137,7 +137,7 @@ public final class MemoryCheck {
     });
   }
 
-  /** Nothing is asked for where Spark manages no off-heap memory, outside of tasks, and for what outlives the task. */
+  /** Nothing is asked for where Spark manages no off-heap memory, outside of tasks, for what outlives the task or must be there. */
   private static void notAsked() {
     inTask(0, manager -> {
       try (OffHeapBuffer buffer = new OffHeapBuffer(true)) {
@@ -149,6 +149,13 @@ public final class MemoryCheck {
       try (OffHeapBuffer buffer = new OffHeapBuffer(false)) {
         buffer.reserve(40 * MB);
         Checks.equal(0L, manager.getMemoryConsumptionForThisTask());
+      }
+    });
+    inTask(MB, manager -> {
+      try (OffHeapBuffer buffer = new OffHeapBuffer(true)) {
+        OffHeapBuffer.withoutAsking(() -> buffer.reserve(40 * MB));
+        Checks.equal(0L, manager.getMemoryConsumptionForThisTask());
+        noMemory(() -> buffer.reserve(80 * MB));
       }
     });
     try (OffHeapBuffer buffer = new OffHeapBuffer(true)) {
@@ -169,7 +176,7 @@ public final class MemoryCheck {
   /** Rows for which there is no native memory are in the batch all the same, for getters and for kernels. */
   private static void rows() {
     List<Attribute> attributes = List.of(new AttributeReference("n", DataTypes.LongType, true, Metadata.empty(), new ExprId(1, null),
-        scala.collection.immutable.Nil$.MODULE$));
+        CollectionConverters.asScala(List.<String>of()).toSeq()));
     inTask(3 * MB, manager -> {
       int count = 200_000; // 16 bytes each
       RowColumns columns = new RowColumns(CollectionConverters.asScala(attributes).toSeq(), count);

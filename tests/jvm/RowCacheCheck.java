@@ -37,7 +37,7 @@ public final class RowCacheCheck {
     Run(long bytes) {
       cache = new RowCache(bytes);
       cache.clear();
-      for (int i = 0; i < memory.length; i++) memory[i] = new OffHeapBuffer();
+      for (int i = 0; i < memory.length; i++) memory[i] = new OffHeapBuffer(true);
     }
 
     static double output(byte[] text, long number) {
@@ -106,7 +106,7 @@ public final class RowCacheCheck {
         if (at >= missed) found++;
       }
       long flags = memory[4].address();
-      OffHeapBuffer none = new OffHeapBuffer();
+      OffHeapBuffer none = new OffHeapBuffer(true);
       long noNulls = none.reserve(n);
       Platform.setMemory(noNulls, (byte) 0, n);
       kept[4] = noNulls;

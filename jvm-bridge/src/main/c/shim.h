@@ -28,7 +28,7 @@ typedef void (*Kernel)(const int64_t *columns, int64_t n, int64_t *result);
 /* out[i] = table[id[i]] for values of `width` bytes (16: texts), 0 for NULL rows; false for another width. */
 bool gather_values(int width, int64_t table, const int32_t *id, const uint8_t *is_null, int64_t n, int64_t out);
 
-/* Throws OutOfMemoryError. */
+/* Throws NoMemory. */
 void throw_out_of_memory(JNIEnv *env);
 
 /* Below 0 when `length` things from `start` on are not all among the `size` ones from 0 on. Start and length are int32. */

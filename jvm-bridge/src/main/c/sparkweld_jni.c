@@ -58,8 +58,8 @@ __attribute__((format(printf, 2, 3))) void throw_error(JNIEnv *env, const char *
 }
 
 void throw_out_of_memory(JNIEnv *env) {
-    jclass type = (*env)->FindClass(env, "java/lang/OutOfMemoryError");
-    if (type != NULL) (*env)->ThrowNew(env, type, "native memory of the SparkWeld shim");
+    jclass type = (*env)->FindClass(env, "io/sparkweld/nativelib/NoMemory"); /* an OutOfMemoryError would end the executor */
+    if (type != NULL) (*env)->ThrowNew(env, type, "the system has no memory for the native shim");
 }
 
 /* A NUL-terminated copy of a Java byte array, to be freed; NULL with an exception pending. */

@@ -1,6 +1,6 @@
 package io.sparkweld.columns
 
-import io.sparkweld.nativelib.Shim
+import io.sparkweld.nativelib.{NoMemory, Shim}
 
 import org.apache.arrow.memory.BufferAllocator
 import org.apache.arrow.vector._
@@ -100,11 +100,21 @@ private[sparkweld] final class TextSources(attributes: Seq[Attribute], native: B
   override def close(): Unit = sources.foreach(source => if (source != null) source.close())
 }
 
-/** The same of one column: views of its texts, found for all rows of a batch at once. */
+/** The same of one column: views of its texts, found for all rows of a batch at once, where there is memory for these. */
 private[columns] final class TextSource(input: InputColumn) {
   private var picked = 0L
+  private var found = false
 
-  def take(column: ColumnVector, rows: Int): Unit = picked = input.bindShown(column, rows)
+  /** Whether the views of the batch are there. */
+  def isReady: Boolean = found
+
+  def take(column: ColumnVector, rows: Int): Unit = {
+    found = false
+    try {
+      picked = input.bindShown(column, rows)
+      found = true
+    } catch { case _: NoMemory => input.close() }
+  }
 
   /** Writes the ends of texts of which the first begins at `used`; gives the last. Throws ArithmeticException for too many bytes. */
   def writeEnds(from: Int, rows: Int, used: Int, to: Long): Int =
@@ -198,7 +208,7 @@ private final class TextColumn(vector: BaseVariableWidthVector, bytes: Boolean, 
 
   override def add(column: ColumnVector, from: Int, at: Int, rows: Int): Unit = {
     setNulls(column, from, at, rows)
-    source match {
+    source.filter(_.isReady) match {
       case Some(texts) =>
         val end = texts.writeEnds(from, rows, used, offsets + 4L * (at + 1))
         makeRoom(end)

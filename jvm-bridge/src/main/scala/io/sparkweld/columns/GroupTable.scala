@@ -1,6 +1,6 @@
 package io.sparkweld.columns
 
-import io.sparkweld.nativelib.{Kernel, Shim}
+import io.sparkweld.nativelib.{Kernel, NoMemory, Shim}
 
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.types.DataType
@@ -9,7 +9,8 @@ import org.apache.spark.unsafe.Platform
 
 /**
  * The groups that a merging kernel makes: row g of each output column is group g, and a hash table of their numbers lies
- * beside. `sparkweld/kernels/merging.py` says what its state holds. Serves one task; `close` frees its memory.
+ * beside. `sparkweld/kernels/merging.py` says what its state holds. Serves one task; `close` frees its memory. What makes it, and
+ * `merge` and `mark`, throw NoMemory.
  *
  * @param types of the keys, which are the first `keys` columns, and of the buffers
  */
@@ -31,10 +32,16 @@ final class GroupTable(types: Array[DataType], keys: Int) extends AutoCloseable 
   private val result = new Array[Long](2 + types.length)
   private var taken = true
 
-  words.reserve(StateBytes)
-  outputs.foreach(_.ensureCapacity(room))
-  if (keys > 0) slots.reserve(SlotsAGroup * room * 8L)
-  texts.reserve(textBytes)
+  try {
+    words.reserve(StateBytes)
+    outputs.foreach(_.ensureCapacity(room))
+    if (keys > 0) slots.reserve(SlotsAGroup * room * 8L)
+    texts.reserve(textBytes)
+  } catch {
+    case full: NoMemory =>
+      close()
+      throw full
+  }
 
   /** The groups now in the table, none once they were taken. */
   def groups: Int = if (taken) 0 else word(0).toInt

@@ -74,7 +74,8 @@ abstract class InputColumn private[columns] (val dataType: DataType, val nullabl
 
   /** Whether the memory of a vector is known, so that a whole column costs little. Any other is read value by value. */
   private[columns] def reads(vector: ColumnVector): Boolean = vector match {
-    case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector | _: RowColumnVector => vector.dataType == dataType
+    case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector => vector.dataType == dataType
+    case rows: RowColumnVector => vector.dataType == dataType && rows.block.isNative
     case _: ConstantColumnVector | _: ArrowColumnVector => true
     case _ => false
   }

@@ -2,6 +2,8 @@ package io.sparkweld.columns
 
 import scala.collection.mutable.ArrayBuffer
 
+import io.sparkweld.nativelib.NoMemory
+
 import org.apache.spark.sql.types.DataType
 import org.apache.spark.sql.vectorized.{ColumnarBatch, ColumnVector}
 import org.apache.spark.unsafe.Platform
@@ -38,7 +40,7 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
       waiting = None
       val room = math.min(capacity.toLong, before).toInt
       ends.clear()
-      val made = if (joins && 2L * first.numRows() <= room && binds(first)) join(first, room) else first
+      val made = if (joins && 2L * first.numRows() <= room && whileRoom(binds(first))) join(first, room) else first
       before += made.numRows()
       made
     }
@@ -63,24 +65,35 @@ final class JoinedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType], 
     !deciding.exists(inputs(_).hasNull)
   }
 
+  /** Without memory for more, batches come as they are from here on. */
+  private def whileRoom(body: => Boolean): Boolean =
+    try body
+    catch {
+      case _: NoMemory =>
+        joins = false
+        false
+    }
+
   /** Batches from `first` on, whose columns the inputs have, of at most `room` rows. */
   private def join(first: ColumnarBatch, room: Int): ColumnarBatch = {
-    columns.foreach(_.ensureCapacity(room))
     texts.reset()
     textBytes = 0
-    var next = Option(first)
+    var next = Option(first).filter(_ => whileRoom { columns.foreach(_.ensureCapacity(room)); true })
     var rows = 0
-    while (next.isDefined) {
-      inputs.indices.foreach(copy(_, rows, next.get.numRows()))
+    while (next.exists(batch => whileRoom { inputs.indices.foreach(copy(_, rows, batch.numRows())); true })) {
       rows += next.get.numRows()
       ends += rows
       next.get.closeIfFreeable() // as ColumnarToRow does once a batch is read
       waiting = Option.when(rows < room && textBytes < JoinedBatches.MostBytes && input.hasNext)(input.next())
-      next = waiting.filter(batch => rows + batch.numRows() <= room && binds(batch))
+      next = waiting.filter(batch => rows + batch.numRows() <= room && whileRoom(binds(batch)))
       if (next.isDefined) waiting = None
     }
-    columns.foreach(_.countNulls(rows))
-    new ColumnarBatch(columns.toArray[ColumnVector], rows)
+    if (rows == 0) first
+    else {
+      waiting = waiting.orElse(next) // there was no memory for it
+      columns.foreach(_.countNulls(rows))
+      new ColumnarBatch(columns.toArray[ColumnVector], rows)
+    }
   }
 
   /** Copies what input `i` has to its column, from a row on. */

@@ -32,8 +32,10 @@ final class NativeColumnVector(dataType: DataType, capacity: Int) extends Column
   /** Address of the first null byte; changes with `ensureCapacity`. */
   def nullsAddress: Long = nulls
 
-  /** Makes room for `rows` rows. What was in it is lost when it grows. */
+  /** Makes room for `rows` rows. What was in it is lost when it grows. Throws NoMemory; it then has none. */
   def ensureCapacity(rows: Int): Unit = if (rows > room || data == 0) {
+    room = 0
+    data = 0
     data = dataBuffer.reserve(rows.toLong * width)
     nulls = nullsBuffer.reserve(rows.toLong)
     room = rows

@@ -2,13 +2,21 @@ package io.sparkweld.columns
 
 import java.util.concurrent.atomic.AtomicLong
 
+import io.sparkweld.nativelib.NoMemory
+
+import org.apache.spark.sql.execution.python.sparkweld.TaskMemory
 import org.apache.spark.unsafe.Platform
 
-/** Off-heap memory that grows: its content is undefined after each growth. Not thread-safe. */
-private[sparkweld] final class OffHeapBuffer extends AutoCloseable {
+/**
+ * Off-heap memory that grows: its content is undefined after each growth. Not thread-safe.
+ *
+ * @param ofTask whether it is freed when the task ends that reserves it; what is large is then asked of Spark
+ */
+private[sparkweld] final class OffHeapBuffer(ofTask: Boolean = true) extends AutoCloseable {
   private var base = 0L
   private var size = 0L
   private var start = 0L
+  private var granted: Option[TaskMemory] = None
 
   /** The first byte, on a cache line of its own; 0 before the first `reserve` and after `close`. */
   def address: Long = start
@@ -19,7 +27,7 @@ private[sparkweld] final class OffHeapBuffer extends AutoCloseable {
    */
   def holds(bytes: Long): Boolean = bytes <= size && base != 0
 
-  /** Makes room for `bytes` and returns the address. */
+  /** Makes room for `bytes` and returns the address. Throws NoMemory; it then holds nothing, as after `close`. */
   def reserve(bytes: Long): Long = {
     if (!holds(bytes)) grow(bytes)
     start
@@ -30,6 +38,8 @@ private[sparkweld] final class OffHeapBuffer extends AutoCloseable {
       Platform.freeMemory(base)
       OffHeapBuffer.live.addAndGet(-(size + OffHeapBuffer.Line))
     }
+    granted.foreach(_.giveBack(size))
+    granted = None
     base = 0
     start = 0
     size = 0
@@ -38,9 +48,18 @@ private[sparkweld] final class OffHeapBuffer extends AutoCloseable {
   private def grow(bytes: Long): Unit = {
     val larger = math.max(bytes, math.min(size * 2, size + OffHeapBuffer.MaximumStep))
     close()
-    base = Platform.allocateMemory(larger + OffHeapBuffer.Line)
-    size = larger
-    OffHeapBuffer.live.addAndGet(larger + OffHeapBuffer.Line)
+    val asked = if (ofTask && bytes >= OffHeapBuffer.Large && OffHeapBuffer.asks.get) TaskMemory.current else None
+    val room = asked.fold(larger)(_.ask(larger, bytes))
+    base =
+      try OffHeapBuffer.allocate(room + OffHeapBuffer.Line)
+      catch {
+        case full: NoMemory =>
+          asked.foreach(_.giveBack(room))
+          throw full
+      }
+    granted = asked
+    size = room
+    OffHeapBuffer.live.addAndGet(room + OffHeapBuffer.Line)
     // a vector load that straddles two cache lines costs twice as much
     start = (base + OffHeapBuffer.Line - 1) & -OffHeapBuffer.Line
   }
@@ -49,7 +68,23 @@ private[sparkweld] final class OffHeapBuffer extends AutoCloseable {
 private[sparkweld] object OffHeapBuffer {
   private val Line = 64L
   private val MaximumStep = 64L << 20
+  /** What is smaller is not worth a question, and is little in all. */
+  private val Large = 1L << 20
   private val live = new AtomicLong
+  private val asks = ThreadLocal.withInitial[Boolean](() => true)
+
+  /** Runs `body`, whose areas are taken without a question: the query cannot do without them. */
+  def withoutAsking[T](body: => T): T = {
+    val before = asks.get
+    asks.set(false)
+    try body
+    finally asks.set(before)
+  }
+
+  /** Memory of the system. Throws NoMemory. */
+  def allocate(bytes: Long): Long =
+    try Platform.allocateMemory(bytes)
+    catch { case _: OutOfMemoryError => throw new NoMemory(s"the system has no $bytes bytes") }
 
   /** Bytes held by all buffers of this process that are not closed. */
   def liveBytes: Long = live.get

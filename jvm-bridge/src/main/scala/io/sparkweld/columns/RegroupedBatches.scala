@@ -8,7 +8,8 @@ import org.apache.spark.unsafe.Platform
 
 /**
  * Batches as others of `most` rows each, but for the last; rows are copied, in their order. A batch ends before that where its texts
- * are too long. What a batch gives holds until the next one is made. Serves one task.
+ * are too long. What a batch gives holds until the next one is made. Its memory is not asked of Spark, as other batches would give
+ * other rows. Serves one task.
  *
  * @param types of the columns, which JoinedBatches.supports
  * @param texts the columns whose texts count, and how long these may be
@@ -30,7 +31,9 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
       if (batch.numRows() > 0) {
         waiting = batch
         taken = 0
-        inputs.indices.foreach(i => selections(i) = inputs(i).bindShown(batch.column(i), batch.numRows()))
+        OffHeapBuffer.withoutAsking {
+          inputs.indices.foreach(i => selections(i) = inputs(i).bindShown(batch.column(i), batch.numRows()))
+        }
       }
     }
     waiting != null
@@ -38,7 +41,7 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
 
   override def next(): ColumnarBatch = {
     if (!hasNext) throw new NoSuchElementException("no more batches")
-    columns.foreach(_.ensureCapacity(most))
+    OffHeapBuffer.withoutAsking(columns.foreach(_.ensureCapacity(most)))
     bytes.reset()
     var (rows, ended) = (0, false)
     var length = 0L
@@ -53,7 +56,7 @@ final class RegroupedBatches(input: Iterator[ColumnarBatch], types: Seq[DataType
         ended = fit < count
         count = fit
       }
-      inputs.indices.foreach(copy(_, rows, count))
+      OffHeapBuffer.withoutAsking(inputs.indices.foreach(copy(_, rows, count)))
       rows += count
       taken += count
       if (taken == waiting.numRows()) {

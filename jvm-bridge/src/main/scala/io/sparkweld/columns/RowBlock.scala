@@ -1,5 +1,9 @@
 package io.sparkweld.columns
 
+import scala.collection.mutable.ArrayBuffer
+
+import io.sparkweld.nativelib.NoMemory
+
 import org.apache.spark.sql.catalyst.expressions.UnsafeRow
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ColumnarArray, ColumnarMap, ColumnVector}
@@ -8,7 +12,8 @@ import org.apache.spark.unsafe.types.{CalendarInterval, UTF8String}
 
 /**
  * Copies of UnsafeRows, off-heap and as they are. Kernels get their columns out of it by one loop of the shim each, and
- * views of texts where they lie; a column that is only handed on costs nothing.
+ * views of texts where they lie; a column that is only handed on costs nothing. Rows for which there is no native memory are on the
+ * heap, where their getters find them.
  *
  * @param fields of each row
  * @param capacity the most rows
@@ -17,10 +22,15 @@ private[columns] final class RowBlock(val fields: Int, capacity: Int) extends Au
   private val bytes = new ByteStore
   private val addresses = new OffHeapBuffer
   private val row = new UnsafeRow(fields)
+  private val onHeap = ArrayBuffer.empty[UnsafeRow] // the rows from the first on for which there was no memory
+  private var room = true
   private var count = 0
   private var shown = -1
 
   def rows: Int = count
+
+  /** Whether all rows are where `rowsAddress` says. */
+  def isNative: Boolean = onHeap.isEmpty
 
   /** Where the addresses of the rows are. */
   def rowsAddress: Long = addresses.address
@@ -28,20 +38,31 @@ private[columns] final class RowBlock(val fields: Int, capacity: Int) extends Au
   /** Forgets all rows. */
   def reset(): Unit = {
     bytes.reset()
-    addresses.reserve(capacity * 8L)
+    onHeap.clear()
+    room = true
+    whileRoom(addresses.reserve(capacity * 8L))
     count = 0
     shown = -1
   }
 
-  /** Copies a row; there is room for it. */
+  /** Copies a row; there is room for it, or else a place on the heap. */
   def append(next: UnsafeRow): Unit = {
-    val at = bytes.put(next.getBaseObject, next.getBaseOffset, next.getSizeInBytes)
-    Platform.putLong(null, addresses.address + count * 8L, at)
+    whileRoom {
+      val at = bytes.put(next.getBaseObject, next.getBaseOffset, next.getSizeInBytes)
+      Platform.putLong(null, addresses.address + count * 8L, at)
+    }
+    if (!room) onHeap += next.copy()
     count += 1
   }
 
+  private def whileRoom(put: => Unit): Unit =
+    try if (room) put
+    catch { case _: NoMemory => room = false }
+
   /** Row `i`, until it is asked for another one. */
   def apply(i: Int): UnsafeRow = {
+    val native = count - onHeap.length
+    if (i >= native) return onHeap(i - native)
     if (i != shown) {
       // fields are found from the address alone, the size is for those who copy the row
       row.pointTo(null, Platform.getLong(null, addresses.address + i * 8L), 0)
@@ -53,6 +74,7 @@ private[columns] final class RowBlock(val fields: Int, capacity: Int) extends Au
   override def close(): Unit = {
     bytes.close()
     addresses.close()
+    onHeap.clear()
     count = 0
   }
 }

@@ -3,13 +3,13 @@ package io.sparkweld.columns
 import scala.collection.mutable.ArrayBuffer
 
 import io.sparkweld.compile.Lru
-import io.sparkweld.nativelib.Shim
+import io.sparkweld.nativelib.{NoMemory, Shim}
 import io.sparkweld.support.WarnOnce
 
 /** What a kernel gave for rows, by their values, in so many bytes of native memory. Used by one task at a time. */
 final class RowCache(bytes: Long) extends AutoCloseable {
   Shim.load()
-  private val memory = new OffHeapBuffer
+  private val memory = new OffHeapBuffer(ofTask = false)
 
   def address: Long = memory.address
 
@@ -65,7 +65,7 @@ final class RowCaches(capacity: Long, tasks: Int) extends AutoCloseable {
       made += 1
       Some(cache)
     } catch {
-      case problem: OutOfMemoryError =>
+      case problem: NoMemory =>
         WarnOnce("feature cache", "SparkWeld: there is no native memory for the feature cache; rows that repeat are computed again.",
           problem)
         None

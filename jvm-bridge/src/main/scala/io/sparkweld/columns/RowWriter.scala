@@ -35,14 +35,20 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
   private var written = 0
   private var out = 0L
 
-  /** Takes a batch, which must stay as it is until all of its rows are written. */
+  /** Takes a batch, which must stay as it is until all of its rows are written. Throws NoMemory; it then has no batch. */
   def start(batch: ColumnarBatch): Unit = {
-    batchRows = batch.numRows()
+    batchRows = 0
     written = 0
+    takeRows(batch)
+    batchRows = batch.numRows()
+  }
+
+  private def takeRows(batch: ColumnarBatch): Unit = {
+    val batchRows = batch.numRows()
     val to = columns.reserve(types.length * RowWriter.ColumnBytes)
     var j = 0
     while (j < inputs.length) {
-      bind(j, batch.column(j), to + j * RowWriter.ColumnBytes)
+      bind(j, batch.column(j), batchRows, to + j * RowWriter.ColumnBytes)
       j += 1
     }
     val largest = if (hasTexts) Shim.sizeRows(to, types.length, batchRows.toLong, fixed, sizes.reserve(batchRows * 4L)) else fixed
@@ -76,7 +82,7 @@ final class RowWriter(types: Seq[DataType]) extends AutoCloseable {
     Seq(columns, sizes, places, bytes).foreach(_.close())
   }
 
-  private def bind(j: Int, vector: ColumnVector, to: Long): Unit = {
+  private def bind(j: Int, vector: ColumnVector, batchRows: Int, to: Long): Unit = {
     val input = inputs(j)
     val picked = input.bindShown(vector, batchRows)
     Platform.putLong(null, to, input.dataAddress)

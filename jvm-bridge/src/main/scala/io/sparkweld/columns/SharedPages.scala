@@ -32,7 +32,7 @@ private final class SharedPage(content: Byte) {
   private def grow(bytes: Long): Long = synchronized {
     if (bytes > page.size) {
       val size = math.max(math.max(bytes, page.size * 2), 64L << 10)
-      val memory = Platform.allocateMemory(size)
+      val memory = OffHeapBuffer.allocate(size)
       Platform.setMemory(memory, content, size)
       page = new Page(memory, size)
     }

@@ -43,7 +43,7 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
   /** Whether the kernel wanted more bytes than there are. */
   def overflowed: Boolean = taken > size
 
-  /** Makes room for what the last call wanted; false when that is more than the limit. */
+  /** Makes room for what the last call wanted; false when that is more than the limit. Throws NoMemory; it is empty then. */
   def grow(): Boolean = {
     val wanted = taken
     if (wanted <= limit) {
@@ -63,6 +63,7 @@ private[sparkweld] final class TextArena(bytesARow: Int, limit: Long) extends Au
   def taken: Long = if (address == 0) 0 else Platform.getLong(null, address) - bytes.address
 
   private def reserve(wanted: Long): Unit = {
+    size = 0
     bytes.reserve(wanted)
     size = wanted
   }

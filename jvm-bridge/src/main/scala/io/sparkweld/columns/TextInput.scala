@@ -139,11 +139,10 @@ private[columns] final class TextInput(dataType: DataType, nullable: Boolean)
     val out = scratch(numRows)
     val right = vector.getValueVector match {
       case views: ViewVarCharVector =>
-        val buffers = views.getDataBuffers.asScala
-        val size = numRows.toLong * TextViews.Width
-        MalformedVector.requireBytes(views.getDataBuffer, size, vector, numRows, "views")
-        Shim.arrowViews(InputColumn.aligned(views.getDataBuffer, 4, size, offsets), buffers.map(_.memoryAddress).toArray, buffers.map(_.capacity).toArray,
-          nullBytes, numRows.toLong, out)
+        val (buffers, bytes) = (views.getDataBuffers.asScala, numRows.toLong * TextViews.Width)
+        MalformedVector.requireBytes(views.getDataBuffer, bytes, vector, numRows, "views")
+        val words = InputColumn.aligned(views.getDataBuffer, 4, bytes, offsets)
+        Shim.arrowViews(words, buffers.map(_.memoryAddress).toArray, buffers.map(_.capacity).toArray, nullBytes, numRows.toLong, out)
       case arrow =>
         val width = if (arrow.isInstanceOf[LargeVarCharVector]) 8 else 4
         val (data, size) = (arrow.getDataBuffer, (numRows + 1L) * width)

@@ -1,5 +1,7 @@
 package io.sparkweld.columns
 
+import io.sparkweld.nativelib.NoMemory
+
 import org.apache.spark.sql.execution.vectorized.OnHeapColumnVector
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.ColumnVector
@@ -19,23 +21,33 @@ final class VectorColumn(numbers: Array[NativeColumnVector], form: String) exten
   private var vector: OnHeapColumnVector = _
   private var capacity = 0
 
-  /** The column of the first `rows` rows; it holds until the next call. */
+  /** The column of the first `rows` rows; it holds until the next call. Throws NoMemory. */
   def fill(rows: Int): ColumnVector = {
-    if (rows > capacity) {
-      close()
-      vector = new OnHeapColumnVector(rows, Layout)
-      capacity = rows
+    try {
+      if (rows > capacity) {
+        close()
+        vector = new OnHeapColumnVector(rows, Layout)
+        capacity = rows
+      }
+      vector.reset()
+      var i = 0
+      while (i < rows) {
+        write(i)
+        i += 1
+      }
+      vector
+    } catch {
+      case full: OutOfMemoryError =>
+        close()
+        throw new NoMemory(s"the heap has no room for $rows vectors of $size numbers (${full.getMessage})")
     }
-    vector.reset()
-    var i = 0
-    while (i < rows) {
-      write(i)
-      i += 1
-    }
-    vector
   }
 
-  override def close(): Unit = if (vector != null) vector.close()
+  override def close(): Unit = {
+    if (vector != null) vector.close()
+    vector = null
+    capacity = 0
+  }
 
   private def write(i: Int): Unit = {
     var count = 0

@@ -2,7 +2,7 @@ package io.sparkweld.plan
 
 import io.sparkweld.columns.{ColumnLayout, GroupTable, InputColumn, NativeColumnVector, OffHeapBuffer, TextArena}
 import io.sparkweld.compile.{Lease, LinkedForm}
-import io.sparkweld.nativelib.Kernel
+import io.sparkweld.nativelib.{Kernel, NoMemory}
 
 import org.apache.spark.sql.vectorized.ColumnarBatch
 
@@ -62,10 +62,25 @@ final class BlockMerge private[plan] (
    * Whether rows of batches for this form of the kernel may go this way. Where a row may have its whole batch run elsewhere, what was
    * merged of it must be taken back then, which only pays for few groups.
    */
-  def takes(form: LinkedForm): Boolean = on && lease.isDefined && (form.piecewise || table.isSmall)
+  def takes(form: LinkedForm): Boolean = on && lease.isDefined && (form.piecewise || whileRoom(table.isSmall))
 
   /** Takes the rows of a batch, and gives how many; -1 when it stopped before the last, and those that it took are `pending`. */
   private[plan] def merge(call: BlockCall, batch: ColumnarBatch): Int = {
+    var taken = -1
+    whileRoom { taken = mergeBlocks(call, batch); true }
+    taken
+  }
+
+  /** Without memory for the groups, the task above sees what becomes of them. */
+  private def whileRoom(body: => Boolean): Boolean =
+    try body
+    catch {
+      case _: NoMemory =>
+        stop()
+        false
+    }
+
+  private def mergeBlocks(call: BlockCall, batch: ColumnarBatch): Int = {
     used = true
     val form = lease.get.value
     val entries = 2 * form.inputs.length
@@ -90,7 +105,7 @@ final class BlockMerge private[plan] (
       call.flags.toLong, 0, 0, 0)
     val merged = table.addresses(addresses)
     do call.kernel.mergeBlocks(form.kernel, call.columns, call.steps, merged, widths, room, call.stored, turn)
-    while (turn(BlockMerge.Why) == BlockMerge.Texts && call.arena.grow())
+    while (turn(BlockMerge.Why) == BlockMerge.Texts && whileRoom(call.arena.grow()))
     val all = turn(BlockMerge.Why) == BlockMerge.All
     val taken = if (all || call.piecewise) turn(BlockMerge.Merged).toInt else 0
     if (!all && !call.piecewise) table.reset()

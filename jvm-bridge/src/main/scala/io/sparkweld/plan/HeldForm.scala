@@ -76,7 +76,7 @@ private object HeldForm {
       lease.value.blocks.foreach(digest => held += SparkWeldRuntime.models.acquire(digest, () => read(models(digest))))
       new HeldForm(lease, held.toArray)
     } catch {
-      case problem @ (NonFatal(_) | _: OutOfMemoryError) =>
+      case problem @ (NonFatal(_) | _: OutOfMemoryError) => // of the heap: a broadcast is read into one array
         held.foreach(_.close())
         lease.close()
         throw new FormUnavailable(Refusal("SW870", "reason" -> problem.toString), lasting = false, environment = true)

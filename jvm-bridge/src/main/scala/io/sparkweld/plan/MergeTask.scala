@@ -5,7 +5,8 @@ import scala.jdk.CollectionConverters._
 import io.sparkweld.SparkWeldRuntime
 import io.sparkweld.columns.{GroupTable, InputColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, Lease, LinkedForm}
-import io.sparkweld.support.WarnOnce
+import io.sparkweld.nativelib.NoMemory
+import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
@@ -41,10 +42,14 @@ final class MergeTask(
   extends Iterator[ColumnarBatch] {
 
   private val merge = plan.merge
-  private lazy val inputs = merge.inputTypes.map(InputColumn.of(_, nullable = true))
+  private lazy val inputs = {
+    bound = true
+    merge.inputTypes.map(InputColumn.of(_, nullable = true))
+  }
   private lazy val table = {
+    val made = new GroupTable(merge.outputTypes, merge.keys)
     opened = true
-    new GroupTable(merge.outputTypes, merge.keys)
+    made
   }
   private lazy val lease: Option[Lease[LinkedForm]] = {
     leased = true
@@ -52,6 +57,7 @@ final class MergeTask(
   }
   private var leased = false
   private var opened = false
+  private var bound = false
   private val blocks = new BlockMerge(merge, table, lease, plan.metrics)
   private val input = below(blocks)
   private var current: ColumnarBatch = _
@@ -81,7 +87,7 @@ final class MergeTask(
     rest match {
       case Some(batches) => if (batches.hasNext) ready = Some(batches.next()) else finished = true
       case None =>
-        if (current != null && merged < current.numRows()) goOn()
+        if (current != null && merged < current.numRows()) whileRoom(goOn())
         else {
           if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
           current = null
@@ -95,12 +101,23 @@ final class MergeTask(
     merged = math.min(blocks.pending, batch.numRows())
     blocks.pending -= merged
     if (lease.isEmpty) takeOver(0)
-    else if (batch.numRows() > merged) {
+    else if (batch.numRows() > merged) whileRoom {
       inputs.indices.foreach(i => inputs(i).bind(batch.column(merge.ordinals(i)), batch.numRows()))
       plan.metrics.mergedBatches += 1
       goOn()
     }
   }
+
+  /** Without memory for the rows or the groups, Spark goes on where this stopped. */
+  private def whileRoom(body: => Unit): Unit =
+    try body
+    catch {
+      case full: NoMemory =>
+        val refusal = Refusal("SW341", "reason" -> full.getMessage)
+        WarnOnce("memory:groups", s"SparkWeld: Spark aggregates rows of stage ${context.stageId()} itself. ${refusal.text}")
+        if (opened && table.groups > 0) ready = Some(table.take())
+        takeOver(merged)
+    }
 
   /** Merges the rows of `current` that are not merged yet, until the table is full. */
   private def goOn(): Unit = {
@@ -167,10 +184,8 @@ final class MergeTask(
   private def close(): Unit = {
     blocks.close()
     if (leased) lease.foreach(_.close())
-    if (opened) {
-      inputs.foreach(_.close())
-      table.close()
-    }
+    if (bound) inputs.foreach(_.close())
+    if (opened) table.close()
     vectors.foreach(_.close())
   }
 }

@@ -4,6 +4,8 @@ import scala.annotation.tailrec
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.columns.RowWriter
+import io.sparkweld.nativelib.NoMemory
+import io.sparkweld.support.{Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
@@ -34,11 +36,10 @@ final case class WeldRowsExec(child: SparkPlan) extends ColumnarToRowTransition 
         inputBatches += 1
         batch
       }
-      if (WeldTask.linkable()) new WrittenRows(counted, new RowWriter(attributes.map(_.dataType)), TaskContext.get())
-      else {
-        val toUnsafe = UnsafeProjection.create(attributes, attributes)
-        counted.flatMap(_.rowIterator().asScala.map(toUnsafe))
-      }
+      lazy val toUnsafe = UnsafeProjection.create(attributes, attributes)
+      def converted(batch: ColumnarBatch): Iterator[InternalRow] = batch.rowIterator().asScala.map(toUnsafe)
+      if (!WeldTask.linkable()) counted.flatMap(converted)
+      else new WrittenRows(counted, new RowWriter(attributes.map(_.dataType)), converted, TaskContext.get())
     }
   }
 }
@@ -49,34 +50,55 @@ object WeldRowsExec {
   def supports(plan: SparkPlan): Boolean = plan.output.nonEmpty && plan.output.forall(a => RowWriter.supports(a.dataType))
 }
 
-/** The rows of batches, one after the other; a row holds until the next is asked for. */
-private final class WrittenRows(batches: Iterator[ColumnarBatch], writer: RowWriter, context: TaskContext)
+/**
+ * The rows of batches, one after the other; a row holds until the next is asked for.
+ *
+ * @param converted the rows as Spark makes them, of a batch for which there is no memory to write
+ */
+private final class WrittenRows(
+    batches: Iterator[ColumnarBatch],
+    writer: RowWriter,
+    converted: ColumnarBatch => Iterator[InternalRow],
+    context: TaskContext)
   extends Iterator[InternalRow] {
+  private var others: Iterator[InternalRow] = Iterator.empty
   private var current: ColumnarBatch = _
   private var rows = 0
   private var at = 0
 
   context.addTaskCompletionListener[Unit](_ => writer.close())
 
-  override def hasNext: Boolean = at < rows || advance()
+  override def hasNext: Boolean = at < rows || others.hasNext || advance()
 
   override def next(): InternalRow = {
     if (!hasNext) throw new NoSuchElementException("no more rows")
-    at += 1
-    writer(at - 1)
+    if (at == rows) others.next()
+    else {
+      at += 1
+      writer(at - 1)
+    }
   }
+
+  private def start(batch: ColumnarBatch): Unit =
+    try writer.start(batch)
+    catch {
+      case full: NoMemory =>
+        WarnOnce("memory:rows", s"SparkWeld: Spark converts some batches to rows. ${Refusal("SW341", "reason" -> full.getMessage).text}")
+        writer.close()
+        others = converted(batch)
+    }
 
   @tailrec private def advance(): Boolean = {
     at = 0
     rows = if (current == null) 0 else writer.fill()
-    if (rows > 0) true
+    if (rows > 0 || others.hasNext) true
     else {
       if (current != null) current.closeIfFreeable() // as ColumnarToRow does once a batch is read
       current = null
       if (!batches.hasNext) false
       else {
         current = batches.next()
-        writer.start(current)
+        start(current)
         advance()
       }
     }

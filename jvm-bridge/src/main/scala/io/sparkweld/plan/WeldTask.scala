@@ -5,7 +5,7 @@ import scala.collection.mutable
 import io.sparkweld.columns.{ColumnLayout, InputColumn, JoinedBatches, NativeColumnVector, SelectedColumnVector, SelectionBuffer}
 import io.sparkweld.columns.{StructColumnVector, TextArena, VectorColumn}
 import io.sparkweld.compile.{FormKey, FormUnavailable, ModelFile, WorkerModules}
-import io.sparkweld.nativelib.{NativeError, Shim}
+import io.sparkweld.nativelib.{NativeError, NoMemory, Shim}
 import io.sparkweld.support.{Mode, Refusal, WarnOnce}
 
 import org.apache.spark.TaskContext
@@ -154,10 +154,22 @@ final class WeldTask(
   private def run(batch: ColumnarBatch): Unit = {
     java.util.Arrays.fill(bound, false)
     on = on && !lane.exists(_.isLost)
-    val done = linkable && on && formFor(batch).exists(form => lane.fold(call(form, batch))(_.timed(batch)(call(form, batch))))
+    var form = Option.empty[HeldForm]
+    val found = linkable && on && whileRoom { form = formFor(batch); form.isDefined }
+    def runs = whileRoom(call(form.get, batch))
+    val done = found && lane.fold(runs)(_.timed(batch)(runs))
     if (done) inARow = 0
     else if (streaming.isEmpty && !joined.exists(_.takeApart())) deoptimise(batch)
   }
+
+  /** False when there is no memory for the batch: what the task holds is then freed. Rows are given on only once all memory is there. */
+  private def whileRoom(body: => Boolean): Boolean =
+    try body
+    catch { case full: NoMemory =>
+      (inputs ++ stored ++ vectors :+ selection :+ arena).foreach(_.close())
+      WeldTask.warnOfMemory(full, context.stageId(), plan.fallback.elsewhere)
+      false
+    }
 
   /** The form for the NULLs of this batch; None when the batch must run in Python. */
   private def formFor(batch: ColumnarBatch): Option[HeldForm] = {
@@ -237,13 +249,14 @@ final class WeldTask(
     lane.foreach(_.flagged(rows, result(1), alone, decided))
     if (decided || !joined.exists(_.isJoined)) plan.metrics.guardedRows += result(1) + alone
     if (decided) {
+      val made = assemble(batch, result(0).toInt)
       plan.metrics.kernelBatches += 1
       val flagged = flags.filter(_ => alone > 0)
       doubts.indices.foreach { k =>
         plan.metrics.watchedRows += (rows - alone).toLong
         plan.metrics.unsureRows += plan.drifts(k).count(doubts(k), rows, flagged)
       }
-      compared(assemble(batch, result(0).toInt), flagged)
+      compared(made, flagged)
     }
     decided
   }
@@ -391,4 +404,7 @@ object WeldTask {
         WarnOnce("shim", s"SparkWeld: $what in this executor. ${refusal.text}")
         false
     }
+
+  private def warnOfMemory(full: NoMemory, stage: Int, where: String): Unit = WarnOnce(s"memory:$where",
+    s"SparkWeld: some batches of stage $stage run $where. ${Refusal("SW341", "reason" -> full.getMessage).text}")
 }

@@ -4,7 +4,7 @@ import java.util.concurrent.atomic.AtomicLong
 
 import scala.collection.mutable
 
-import io.sparkweld.columns.{SelectedColumnVector, SelectionBuffer}
+import io.sparkweld.columns.{OffHeapBuffer, SelectedColumnVector, SelectionBuffer}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
@@ -127,7 +127,7 @@ private final class TopRows(
 
   def of(batch: ColumnarBatch): ColumnarBatch = {
     val rows = batch.numRows()
-    selection.ensureCapacity(rows)
+    OffHeapBuffer.withoutAsking(selection.ensureCapacity(rows))
     ranks.foreach(_.start(batch))
     val kept = select(batch)
     tell()

@@ -35,15 +35,14 @@ object TaskMemory {
   private val ofTasks = new ConcurrentHashMap[Long, TaskMemory]
 
   /** That of the task that runs in this thread; None where there is no task, or nothing to ask for. */
-  def current: Option[TaskMemory] = Option(TaskContext.get()).flatMap { context =>
-    val manager = context.taskMemoryManager()
-    Option.when(manager.getTungstenMemoryMode == MemoryMode.OFF_HEAP) {
-      Option(ofTasks.get(context.taskAttemptId())).getOrElse {
+  def current: Option[TaskMemory] =
+    for (context <- Option(TaskContext.get()); manager <- Option(context.taskMemoryManager()) if managesNative(manager))
+      yield Option(ofTasks.get(context.taskAttemptId())).getOrElse {
         val made = new TaskMemory(manager)
         ofTasks.put(context.taskAttemptId(), made)
         context.addTaskCompletionListener[Unit](_ => ofTasks.remove(context.taskAttemptId()))
         made
       }
-    }
-  }
+
+  private def managesNative(manager: TaskMemoryManager) = manager.getTungstenMemoryMode == MemoryMode.OFF_HEAP
 }
