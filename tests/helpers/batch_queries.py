@@ -249,6 +249,7 @@ def _session() -> tuple[Any, Tables]:
     settings = {
         "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1", "spark.sparkweld.cache.dir": f"{folder}/kernels",
+        "spark.sparkweld.compile.tinyRows": "0", "spark.sparkweld.kernel.dropSlower.enabled": "false",
         "spark.ui.showConsoleProgress": "false", "spark.sql.warehouse.dir": f"{folder}/warehouse",
     }  # fmt: skip
     builder = SparkSession.builder.master("local[1]")

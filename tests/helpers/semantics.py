@@ -1,0 +1,48 @@
+"""Queries with the plugin off and on, each with what must become of it: a kernel, the expected refusal, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.helpers.differential import BACKEND, ENABLED, Measured, measured, run
+from tests.helpers.outcomes import differences
+
+
+@dataclass(frozen=True)
+class Case:
+    """`query` makes the DataFrame. `runs`: whether each batch must go through a kernel (True), or may go through Python where a
+    guard fires (None). `refused`: the code that keeps it in Spark. `raises`: the class of the error that it ends with."""
+
+    name: str
+    query: Callable[[Any], Any]
+    runs: bool | None = True
+    refused: str | None = None
+    raises: str | None = None
+
+
+def check_cases(spark: Any, frame: Any, cases: Sequence[Case], conf: Mapping[str, str] | None = None) -> None:
+    """Asserts that each query has one outcome with SparkWeld off and on, and that the second run proves what the case says."""
+    problems = []
+    for case in cases:
+        settings = {BACKEND: "native", **(conf or {})}
+        expected, _ = run(spark, lambda case=case: case.query(frame), {**settings, ENABLED: "false"})
+        actual, made = run(spark, lambda case=case: case.query(frame), {**settings, ENABLED: "true"})
+        what = measured(made)
+        found = [*differences(expected, actual), *_vacuous(case, what, expected.error)]
+        problems += [f"{case.name}: {problem}\n  {what}" for problem in found]
+    assert not problems, "\n".join(problems)
+
+
+def _vacuous(case: Case, what: Measured, error: str | None) -> list[str]:
+    if case.raises is not None and error != case.raises:
+        return [f"ends with {error}, not with {case.raises}"]
+    if case.refused is not None:
+        refused = not what.operators and case.refused in what.refusals
+        return [] if refused else [f"must be refused with {case.refused}"]
+    if not what.operators and not what.rewritten:
+        return [f"no operator ran in Weld, refused with {what.refusals}"]
+    if error is None and case.runs and what.deoptimised_batches:
+        return [f"{what.deoptimised_batches} batches went through Python"]
+    return []

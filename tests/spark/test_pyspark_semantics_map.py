@@ -1,0 +1,139 @@
+"""What PySpark's own tests hold maps over frames and batches to: names and orders of columns, lengths, types, empty parts."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pyspark.sql import functions as F
+
+from tests.helpers.semantics import Case, check_cases
+
+ROWS = 30
+
+
+@pytest.fixture
+def frame(parquet):
+    names = pa.array([None if at % 4 == 1 else f"n{at}" for at in range(ROWS)])
+    return parquet({"id": pa.array(range(ROWS)), "v": pa.array([at / 4 for at in range(ROWS)]), "s": names})
+
+
+def itself(parts):
+    for part in parts:  # noqa: UP028
+        yield part
+
+
+def by_numbers(parts):
+    for part in parts:
+        yield part.rename(columns=list(part.columns).index)
+
+
+def renamed(parts):
+    for part in parts:
+        yield part.rename(columns={"id": "other"})
+
+
+def twice_the_rows(parts):
+    for part in parts:
+        yield pd.concat([part, part])
+
+
+def kept(parts):
+    for part in parts:
+        yield part[part.v > 3]
+
+
+def reordered(parts):
+    for part in parts:
+        yield part[["s", "v", "id"]].assign(v=part.v * 2)
+
+
+def with_text(parts):
+    for part in parts:
+        yield part.assign(id=part.id.apply(str))
+
+
+def fixed(parts):
+    for _ in parts:
+        yield pd.DataFrame({"a": list(range(100))})
+
+
+def nothing(_):
+    return iter([])
+
+
+def no_frames(_):
+    return iter([1])
+
+
+def one_more(parts):
+    yield from parts
+    yield pd.DataFrame([], columns=["id", "v", "s"])
+
+
+def batches(parts):
+    for part in parts:  # noqa: UP028
+        yield part
+
+
+def filtered(parts):
+    for part in parts:
+        yield part.filter(pc.greater(part.column("v"), 3.0))
+
+
+def computed(parts):
+    for part in parts:
+        yield pa.RecordBatch.from_arrays([part.column("id"), pc.multiply(part.column("v"), 2.0)], ["id", "v"])
+
+
+ALL = "id long, v double, s string"
+PANDAS = [
+    Case("itself", lambda t: t.mapInPandas(itself, ALL)),
+    Case("one after the other", lambda t: t.mapInPandas(itself, ALL).mapInPandas(kept, ALL)),
+    Case("by position", lambda t: t.mapInPandas(by_numbers, ALL), refused="SW262"),
+    Case("other names", lambda t: t.mapInPandas(renamed, ALL), refused="SW364", raises="PySparkRuntimeError"),
+    Case("fewer columns", lambda t: t.select("id", "v").mapInPandas(itself, ALL), refused="SW364", raises="PySparkRuntimeError"),
+    Case("more columns", lambda t: t.mapInPandas(itself, "id long, v double")),
+    Case("other rows", lambda t: t.mapInPandas(twice_the_rows, ALL), refused="SW250"),
+    Case("fewer rows", lambda t: t.mapInPandas(kept, ALL)),
+    Case("in another order", lambda t: t.mapInPandas(reordered, ALL)),
+    Case("declared as another type", lambda t: t.mapInPandas(with_text, ALL), refused="SW274"),
+    Case(
+        "a number as a string",
+        lambda t: t.mapInPandas(itself, "id string, v double, s string"),
+        refused="SW109",
+        raises="ArrowTypeError",
+    ),
+    Case("frames of its own", lambda t: t.mapInPandas(fixed, "a long"), refused="SW262"),
+    Case("no frame", lambda t: t.mapInPandas(nothing, ALL), refused="SW360"),
+    Case("no frames but a number", lambda t: t.mapInPandas(no_frames, ALL), refused="SW360", raises="PySparkTypeError"),
+    Case("an empty frame more", lambda t: t.mapInPandas(one_more, ALL), refused="SW262"),
+    Case("over a filter", lambda t: t.where("id % 3 = 0").mapInPandas(reordered, ALL).where("v > 2")),
+    Case("over an empty partition", lambda t: t.where("id < 0").mapInPandas(reordered, ALL)),
+    Case(
+        "joined with itself",
+        lambda t: (
+            t.mapInPandas(kept, ALL)
+            .alias("a")
+            .join(t.mapInPandas(kept, ALL).alias("b"), F.expr("a.id = b.id"))
+            .orderBy("a.id")
+            .select("a.v", "b.s")
+        ),
+    ),
+]
+ARROW = [
+    Case("itself", lambda t: t.mapInArrow(batches, ALL)),
+    Case("fewer rows", lambda t: t.mapInArrow(filtered, ALL)),
+    Case("computed", lambda t: t.mapInArrow(computed, "id long, v double")),
+    Case("other columns", lambda t: t.mapInArrow(computed, "id long, w double"), refused="SW364"),
+    Case("over a filter", lambda t: t.where("id % 3 = 0").mapInArrow(computed, "id long, v double").where("v > 2")),
+]
+
+
+def test_maps_over_frames(spark, frame):
+    check_cases(spark, frame, PANDAS)
+
+
+def test_maps_over_batches(spark, frame):
+    check_cases(spark, frame, ARROW)
