@@ -14,7 +14,7 @@ from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
 from udf_compiler import catalyst, pandas_on_spark
 from udf_compiler.boundary import Field, dtypes_by_nulls
-from udf_compiler.columns import Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
+from udf_compiler.columns import ONE_FORM, Column, Columns, Unknown, columns_in, refuse_made_nulls, strict_columns
 from udf_compiler.cpu_time import working_on
 from udf_compiler.forms import BatchCall
 from udf_compiler.inlined import Inlined, inlined_of
@@ -301,7 +301,10 @@ class UdfTracer:
         if with_nulls and self._columns.domain != ROWS and not self._regrouped:
             raise refusal("SW234", title, column=with_nulls[0])
         if expr["op"] != "Column":
+            guards = len(loop.guards)
             value = catalyst.translate(loop, expr, self._columns.reader(loop), self._columns.ml)
+            if expr["type"] in ONE_FORM:  # Spark computes it for each row, and what it gives in a flagged one changes no dtype
+                loop.take_as_local(guards)
             # NULL wherever such a column is, so the batch of the expression has NULLs too
             state = "nullable" if self._columns.with_nulls(strict_columns(expr)) else "dense"
             refuse_made_nulls(title, expr["type"], value.type, state)

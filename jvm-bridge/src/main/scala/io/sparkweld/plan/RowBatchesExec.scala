@@ -12,10 +12,13 @@ import org.apache.spark.sql.vectorized.ColumnarBatch
 /**
  * Rows (after a join, an aggregate, an exchange) as the batches that a WeldExec takes: what RowToColumnar does, with columns that
  * need no conversion any more. Batches have the size of RowToColumnar's, or end where `limits` says.
+ *
+ * @param why the functions above need the batches of `limits`, for explain
  */
-final case class RowBatchesExec(child: SparkPlan, limits: Option[BatchLimits] = None) extends RowToColumnarTransition with SameRows {
+final case class RowBatchesExec(child: SparkPlan, limits: Option[BatchLimits] = None, why: String = "")
+  extends RowToColumnarTransition with SameRows {
   override def nodeName: String = "WeldRowBatches"
-  override protected def stringArgs: Iterator[Any] = limits.map(bounds => s"${bounds.most} rows").iterator
+  override protected def stringArgs: Iterator[Any] = limits.map(bounds => s"${bounds.most} rows: $why").iterator
   override def supportsColumnar: Boolean = true
   override protected def withNewChildInternal(newChild: SparkPlan): SparkPlan = copy(child = newChild)
 
@@ -26,7 +29,7 @@ final case class RowBatchesExec(child: SparkPlan, limits: Option[BatchLimits] = 
   override protected def doExecute(): RDD[InternalRow] = child.execute()
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
-    val (attributes, batchRows, bounds) = (output, limits.fold(conf.columnBatchSize)(_.most), limits)
+    val (attributes, batchRows, bounds) = (Fallback.storedAs(output), limits.fold(conf.columnBatchSize)(_.most), limits)
     val (inputRows, outputBatches) = (longMetric("numInputRows"), longMetric("numOutputBatches"))
     child.execute().mapPartitions { rows =>
       if (rows.isEmpty) Iterator.empty

@@ -19,10 +19,10 @@ object RowBatchesRule extends Rule[SparkPlan] {
     else WarnOnce.guard("the rewriting of rows below and above kernels", plan)(rows(plan.transformUp {
       case weld: WeldExec => weld.child match {
         case RowToColumnarExec(rows) => weld.copy(child = RowBatchesExec(rows))
-        case SparkBatchesExec(limits, _, RowToColumnarExec(rows)) => weld.copy(child = RowBatchesExec(rows, Some(limits)))
+        case SparkBatchesExec(limits, why, RowToColumnarExec(rows)) => weld.copy(child = RowBatchesExec(rows, Some(limits), why))
         case threshold @ WeldThresholdExec(_, _, _, RowToColumnarExec(rows)) => weld.copy(child = threshold.copy(child = RowBatchesExec(rows)))
-        case threshold @ WeldThresholdExec(_, _, _, SparkBatchesExec(limits, _, RowToColumnarExec(rows))) =>
-          weld.copy(child = threshold.copy(child = RowBatchesExec(rows, Some(limits))))
+        case threshold @ WeldThresholdExec(_, _, _, SparkBatchesExec(limits, why, RowToColumnarExec(rows))) =>
+          weld.copy(child = threshold.copy(child = RowBatchesExec(rows, Some(limits), why)))
         case _ if weld.kernel.batchRows > 0 && plan.exists(asksForFile) => weld.copy(kernel = weld.kernel.copy(batchRows = 0))
         case _ => weld
       }
