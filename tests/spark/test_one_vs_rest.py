@@ -68,6 +68,8 @@ def test_scores_that_are_asked_for_are_sparks(spark, table):
     stored = assembled.select("id", "y", vector_to_array("v").alias("l")).localCheckpoint()
     fitted = model.fit(assembled)
     check(spark, lambda: fitted.transform(stored.withColumn("v", array_to_vector("l"))).select("prediction"), refused="SW902")
+    whole = stored.selectExpr("transform(l, x -> cast(x as int)) as l").localCheckpoint()
+    check(spark, lambda: whole.select(array_to_vector("l").alias("v")), refused="SW901")
 
 
 INDEXED = features.StringIndexer, {"inputCol": "s", "outputCol": "si"}

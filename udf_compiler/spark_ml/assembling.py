@@ -118,9 +118,15 @@ def _stored(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value | None]:
     return [loop.call("logical_or", dense, s) for s in some]
 
 
+def array_to_vector(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
+    """Makes a vector of the array that OneVsRestModel fills. The rows of another array may have any number of elements."""
+    if not isinstance(args[0], Vector):
+        stage.refuse("an array whose size is not known")
+    return one_vector(args)
+
+
 STAGES: dict[str, Rule] = {
     "VectorAssembler": assemble,
     "Interaction": interact,
-    # Of the array that OneVsRestModel fills.
-    "array_to_vector": lambda stage, loop, args: one_vector(args),
+    "array_to_vector": array_to_vector,
 }
