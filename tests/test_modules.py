@@ -64,7 +64,7 @@ def codes(reply):
 
 
 def constants(reply):
-    assert reply["status"] == "ok", codes(reply)
+    assert reply["status"] == "ok", reply["refusals"][0]["message"]
     return {str(let.op.value) for let in parse_program(reply["program"]).loops[0].body if hasattr(let.op, "value")} - {"nan"}
 
 
@@ -177,6 +177,9 @@ def test_variables_that_a_module_reads(service, tmp_path):
         spark="import os\nK = float(os.getenv('SPARK_FACTOR', '2'))\ndef f(s): return s * K",
         all="import os\nK = float(len([k for k in os.environ]))\ndef f(s): return s * K",
         library="import scipy.special\ndef f(s): return s * 3.0",
+        decorated="import pandas as pd\nfrom pyspark.sql.functions import pandas_udf\nfrom pyspark.sql.types import DoubleType\n"
+        "def f(s): return s * 3.0\n"
+        "@pandas_udf(DoubleType())\ndef g(s: pd.Series) -> pd.Series: return s\n",
     )
     about = {
         "SPARKWELD_WORKER_PATH": str(folder),
@@ -189,7 +192,8 @@ def test_variables_that_a_module_reads(service, tmp_path):
     assert constants(asked(child, "given")) == {"5.0"}
     for module in ("hidden", "spark", "all"):
         assert codes(asked(child, module)) == ["SW209"], module
-    assert constants(asked(child, "library")) == {"3.0"}
+    for module in ("library", "decorated"):
+        assert constants(asked(child, module)) == {"3.0"}, module
     away = service(**{**about, "SPARKWELD_LOCAL": "false"})
     assert codes(asked(away, "absent")) == ["SW209"]
     assert constants(asked(away, "given")) == {"5.0"}

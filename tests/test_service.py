@@ -161,6 +161,17 @@ def test_a_refusal_is_a_reply(shared):
     assert reply["refusals"][0]["udf"] == "f"
 
 
+@pytest.mark.parametrize("operation", ["compile", "twin", "independent"])
+def test_functions_of_another_python_are_refused(shared, operation):
+    """A function by reference can be read in any version, and ``sum([0.1, 0.2, 0.3])`` is another number before 3.12."""
+    header, blobs = one_udf(lambda a: a * 2)
+    same = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for versions, status in (([same], "ok"), (["3.8"], "refused")):
+        reply = shared.ask(blobs, **{**header, "op": operation, "python": {"includes": [], "versions": versions}}).header
+        assert reply["status"] == status, reply
+    assert [r["code"] for r in reply["refusals"]] == ["SW411"] and "Python 3.8" in reply["refusals"][0]["message"]
+
+
 def test_prints_of_user_code_do_not_reach_the_replies(shared, tmp_path):
     (tmp_path / "weld_noisy.py").write_text(
         "import os, sys\nprint('from python')\nos.write(1, b'from a descriptor\\n')\nprint(sys.stdin.read() == '')\n"

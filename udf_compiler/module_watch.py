@@ -73,12 +73,15 @@ def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _importing() -> Loaded | None:
-    """The user module whose code asks, itself or by a function that it calls; None where a library does that it imports."""
+    """The user module whose code asks, itself or by a function that it calls; None where a library does that it imports.
+
+    None for PySpark, too: its decorators look for the variables of Spark Connect, which do not change what a function means.
+    """
     loaded = _ACTIVE[-1].loaded if _ACTIVE else {}
     frame = sys._getframe(2) if loaded else None
     while frame is not None:
         name = frame.f_globals.get("__name__")
-        if name in _IMPORT_SYSTEM:
+        if name in _IMPORT_SYSTEM or isinstance(name, str) and name.startswith("pyspark."):
             return None
         if name in loaded and getattr(sys.modules.get(name), "__dict__", None) is frame.f_globals:
             return loaded[name]

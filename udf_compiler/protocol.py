@@ -16,7 +16,7 @@ started it.
                  null}, cpu "<name>|<16 hex>", cpuName, cpuFeatures, llvmlite (path of the shared library), vectorMath
                  ("libmvec" or "none"); with numbaError (text) when kernels cannot be compiled here.
 ``compile``   label, inputs, steps, outputs, filtered, mayFilter (a map may leave rows out), rowwise (its functions see each row
-                 for itself), conf, python {includes} and one blob per payload -> status "ok" with
+                 for itself), conf, python {includes, versions} and one blob per payload -> status "ok" with
                  program, hash, inputs, outputs, flags (whether a column behind them is NULL where a guard failed), filtered,
                  guarded, kept, nodes, udfs, fused, seconds, blocks [{digest, bytes}]
                  in the program's order, and one blob for each of them whose digest is not in the request's `has` (a list

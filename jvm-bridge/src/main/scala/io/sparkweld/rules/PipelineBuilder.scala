@@ -42,6 +42,7 @@ final class PipelineBuilder(
   private val blobs = mutable.ArrayBuffer.empty[Array[Byte]]
   private val payloads = mutable.HashMap.empty[String, Int]
   private val includes = mutable.LinkedHashSet.empty[String]
+  private val versions = mutable.LinkedHashSet.empty[String] // of the Python of the workers
   private val commands = mutable.LinkedHashSet.empty[ServiceCommand]
   private val workers = mutable.LinkedHashSet.empty[WorkerPython]
   private val names = mutable.LinkedHashSet.empty[String]
@@ -154,6 +155,7 @@ final class PipelineBuilder(
     commands += ServiceCommand.of(function.pythonExec, function.envVars, appConf)
     workers += WorkerPython.of(function.pythonExec, function.envVars, function.pythonIncludes)
     includes ++= SparkInternals.includePaths(function)
+    versions += function.pythonVer
     val node = Frame.newObject().put("name", udf.name).put("payload", payload(function.command)).put("evalType", udf.evalType)
     node.set[ObjectNode]("returnType", ExpressionCodec.typeOf(udf.dataType))
     node.put("deterministic", udf.udfDeterministic)
@@ -321,7 +323,7 @@ final class PipelineBuilder(
     request.put(PipelineRequest.CpuMs, SparkWeldConf.CompileCpuTime.get(conf))
     request.put("filtered", filters).put("mayFilter", maps).put("rowwise", rowwise).put("regrouped", regrouped)
     request.set[ObjectNode]("conf", PipelineSettings.of(conf, rows))
-    request.set[ObjectNode]("python", PipelineSettings.python(conf, appConf, includes))
+    request.set[ObjectNode]("python", PipelineSettings.python(conf, appConf, includes, versions))
   }
 
   private def sourceOf(attribute: Attribute): Source =

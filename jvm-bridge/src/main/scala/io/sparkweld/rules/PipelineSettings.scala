@@ -44,14 +44,16 @@ private[rules] object PipelineSettings {
     node
   }
 
-  /** `includes`: folders and archives on the path of the function's workers. */
-  def python(conf: SQLConf, appConf: SparkConf, includes: Iterable[String]): ObjectNode = {
+  /** `includes`: folders and archives on the path of the functions' workers. `versions`: of the Python that the workers run. */
+  def python(conf: SQLConf, appConf: SparkConf, includes: Iterable[String], versions: Iterable[String]): ObjectNode = {
     val folder = SparkInternals.workerFolder(appConf)
     val importable = sys.env.get("PYTHONSAFEPATH").forall(_.isEmpty)
     val python = Frame.newObject().put("local", SparkInternals.isLocal(appConf)).put("importable", importable)
     folder.foreach(python.put("folder", _))
     val paths = python.putArray("includes")
     includes.foreach(paths.add)
+    val pythons = python.putArray("versions")
+    versions.foreach(pythons.add)
     val limit = math.min(SparkWeldConf.ModelFilesMaxBytes.get(conf), SparkWeldConf.CompileCpuTime.get(conf) * Compiler.BytesPerMs)
     if (limit > 0) {
       val files = python.putObject("files").put("limit", limit)

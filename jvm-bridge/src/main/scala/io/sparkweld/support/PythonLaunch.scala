@@ -17,8 +17,9 @@ object PythonLaunch {
   val Passed: Set[String] = Set("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TZDIR", "TMPDIR", "LD_LIBRARY_PATH",
     "PYTHONHOME", "PYTHONUTF8", "PYTHONCOERCECLOCALE", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "PYTHONOPTIMIZE",
     "PYTHONPLATLIBDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONINTMAXSTRDIGITS", "VIRTUAL_ENV", "CONDA_PREFIX", "SPARK_HOME",
-    "XDG_CACHE_HOME", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-  private val PassedPrefixes = Seq("LC_", "SPARKWELD_")
+    "XDG_CACHE_HOME")
+  /** Those of numeric libraries choose code for the CPU, and with it the last digits of matrix products. */
+  private val PassedPrefixes = Seq("LC_", "SPARKWELD_", "OMP_", "OPENBLAS_", "MKL_")
 
   /** Not even the job's own settings pass these on: they load code, or change what our own libraries do. */
   private val Never = Set("PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONPYCACHEPREFIX", "PYTHONEXECUTABLE",
