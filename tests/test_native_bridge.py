@@ -21,28 +21,115 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OPENED = ["java.lang", "java.nio", "java.util", "sun.nio.ch"]
 
-LINK_CHECKS = ["missing-llvmlite", "not-llvmlite", "locator", "start", "cpu", "call", "many-columns", "threads",
-               "wrong-symbol", "missing-import", "undeclared-import", "garbage-object", "after-close", "no-growth"]
+LINK_CHECKS = [
+    "missing-llvmlite",
+    "not-llvmlite",
+    "locator",
+    "start",
+    "cpu",
+    "call",
+    "many-columns",
+    "threads",
+    "wrong-symbol",
+    "missing-import",
+    "undeclared-import",
+    "garbage-object",
+    "after-close",
+    "no-growth",
+]
 
-COLUMN_CHECKS = ["off-heap", "on-heap", "off-heap-dictionary", "on-heap-dictionary", "dictionary-grows", "missing", "stale-nulls",
-                 "constant", "constant-changes", "arrow", "arrow-sliced", "arrow-unaligned", "native", "selected", "other-type",
-                 "mixed", "zero-copy", "unsupported", "parquet-off-heap", "parquet-on-heap", "memory"]
-TEXT_CHECKS = ["text-off-heap", "text-on-heap", "text-off-heap-dictionary", "text-on-heap-dictionary", "text-missing",
-               "text-reused", "text-constant", "text-arrow", "text-arrow-large", "text-arrow-view", "text-arrow-sliced",
-               "text-native", "text-selected", "text-getters", "text-mixed", "text-long", "text-zero-copy", "text-arena",
-               "text-collations", "text-parquet-off-heap", "text-parquet-on-heap"]
+COLUMN_CHECKS = [
+    "off-heap",
+    "on-heap",
+    "off-heap-dictionary",
+    "on-heap-dictionary",
+    "dictionary-grows",
+    "missing",
+    "stale-nulls",
+    "constant",
+    "constant-changes",
+    "arrow",
+    "arrow-sliced",
+    "arrow-unaligned",
+    "native",
+    "selected",
+    "other-type",
+    "mixed",
+    "zero-copy",
+    "unsupported",
+    "parquet-off-heap",
+    "parquet-on-heap",
+    "memory",
+]
+TEXT_CHECKS = [
+    "text-off-heap",
+    "text-on-heap",
+    "text-off-heap-dictionary",
+    "text-on-heap-dictionary",
+    "text-missing",
+    "text-reused",
+    "text-constant",
+    "text-arrow",
+    "text-arrow-large",
+    "text-arrow-view",
+    "text-arrow-sliced",
+    "text-native",
+    "text-selected",
+    "text-getters",
+    "text-mixed",
+    "text-long",
+    "text-zero-copy",
+    "text-arena",
+    "text-collations",
+    "text-parquet-off-heap",
+    "text-parquet-on-heap",
+]
 ROW_BLOCK_CHECKS = ["row-block-one-word", "row-block-many-words", "row-block-pieces", "joined-batches", "joined-batches-apart"]
-ROW_WRITER_CHECKS = ["write-off-heap", "write-on-heap", "write-off-heap-ids", "write-on-heap-ids", "write-many", "write-constant",
-                     "write-arrow", "write-native", "write-selected", "write-long", "write-types"]
+ROW_WRITER_CHECKS = [
+    "write-off-heap",
+    "write-on-heap",
+    "write-off-heap-ids",
+    "write-on-heap-ids",
+    "write-many",
+    "write-constant",
+    "write-arrow",
+    "write-native",
+    "write-selected",
+    "write-long",
+    "write-types",
+]
 ROW_CHECKS = ["rows-off-heap", "rows-on-heap", "null-counts", "constants"]
-REGISTRY_CHECKS = ["registry-once", "registry-threads", "registry-capacity", "registry-held", "registry-unfreed",
-                   "registry-failure", "registry-models"]
+REGISTRY_CHECKS = [
+    "registry-once",
+    "registry-threads",
+    "registry-capacity",
+    "registry-held",
+    "registry-unfreed",
+    "registry-failure",
+    "registry-models",
+]
 MODEL_CHECKS = ["models-shared", "models-threads", "models-bound", "models-held", "models-failure", "models-driver"]
-MALFORMED_CHECKS = ["malformed-arrow-texts", "malformed-arrow-large-texts", "malformed-arrow-views", "malformed-arrow-lists",
-                    "malformed-arrow-short", "malformed-arrow-unaligned", "malformed-off-heap", "malformed-on-heap",
-                    "malformed-dictionary"]
-MEMORY_CHECKS = ["memory-none", "memory-column", "memory-arena", "memory-asked", "memory-not-asked", "memory-given-back",
-                 "memory-rows"]
+MALFORMED_CHECKS = [
+    "malformed-arrow-texts",
+    "malformed-arrow-large-texts",
+    "malformed-arrow-views",
+    "malformed-arrow-lists",
+    "malformed-arrow-short",
+    "malformed-arrow-unaligned",
+    "malformed-off-heap",
+    "malformed-on-heap",
+    "malformed-dictionary",
+]
+RACE_CHECKS = ["race-slower", "race-faster", "race-cheap", "race-short", "race-flagged", "race-flags-count", "race-unmeasured"]
+MEMORY_CHECKS = [
+    "memory-none",
+    "memory-column",
+    "memory-arena",
+    "memory-asked",
+    "memory-not-asked",
+    "memory-given-back",
+    "memory-rows",
+]
 ROW_CACHE_CHECKS = ["row-cache-values", "row-cache-keeps", "row-cache-long", "row-cache-shared", "row-cache-advice"]
 
 
@@ -59,8 +146,7 @@ def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pyte
     path = f"{jar}:{tools.jars}/*"
     sources = sorted(str(source) for source in (ROOT / "tests" / "jvm").glob("*.java"))
     javac = pathlib.Path(tools.java).with_name("javac")
-    answer = subprocess.run([str(javac), "-cp", path, "-d", str(folder), *sources], capture_output=True, text=True,
-                            check=False)
+    answer = subprocess.run([str(javac), "-cp", path, "-d", str(folder), *sources], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     opens = [flag for package in OPENED for flag in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
     return [tools.java, "-Xmx512m", "-XX:+UseSerialGC", "-Xcheck:jni", *opens, "-cp", f"{folder}:{path}"]
@@ -68,8 +154,9 @@ def classes(builder: types.ModuleType, jar: pathlib.Path, tmp_path_factory: pyte
 
 def run_check(classes: list[str], program: str, *arguments: str) -> dict[str, str]:
     """The outcome of each check of a program: "ok", or why it failed."""
-    answer = subprocess.run([*classes, program, *arguments], capture_output=True, text=True, errors="replace",
-                            timeout=180, check=False)
+    answer = subprocess.run(
+        [*classes, program, *arguments], capture_output=True, text=True, errors="replace", timeout=180, check=False
+    )
     print(answer.stdout[-8000:], answer.stderr[-8000:], sep="\n")
     assert answer.returncode == 0, f"{program} ended with {answer.returncode}"
     assert "WARNING in native method" not in answer.stdout + answer.stderr  # what -Xcheck:jni says
@@ -167,14 +254,20 @@ def make_object(ir: str) -> bytes:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, reloc="pic",
-        codemodel="jitdefault", jit=True)
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=2,
+        reloc="pic",
+        codemodel="jitdefault",
+        jit=True,
+    )
     return machine.emit_object(llvm.parse_assembly(ir))
 
 
 @pytest.fixture(scope="module")
-def link_outcomes(builder: types.ModuleType, jar: pathlib.Path, classes: list[str],
-                  tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def link_outcomes(
+    builder: types.ModuleType, jar: pathlib.Path, classes: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("link")
     vector_exp = libmvec_exp()
     (folder / "kernel.o").write_bytes(make_object(kernel_ir(vector_exp)))
@@ -183,8 +276,9 @@ def link_outcomes(builder: types.ModuleType, jar: pathlib.Path, classes: list[st
     (folder / "other.so").write_bytes((jar.parent / builder.SHIM_NAME).read_bytes())
     library = pathlib.Path(llvm.__file__).parent / "libllvmlite.so"
     digest = hashlib.sha256(llvm.get_host_cpu_features().flatten().encode()).hexdigest()[:16]
-    return run_check(classes, "NativeLinkCheck", str(folder), sys.executable, str(library),
-                     f"{llvm.get_host_cpu_name()}|{digest}")
+    return run_check(
+        classes, "NativeLinkCheck", str(folder), sys.executable, str(library), f"{llvm.get_host_cpu_name()}|{digest}"
+    )
 
 
 @pytest.mark.parametrize("name", LINK_CHECKS)
@@ -197,11 +291,16 @@ def parquet_table(rows: int, distinct: int) -> pa.Table:
     random = np.random.default_rng(3)
     columns = {}
     makers = {
-        "bool": (pa.bool_(), lambda x: x % 2 == 0), "byte": (pa.int8(), lambda x: x % 100 - 50),
-        "short": (pa.int16(), lambda x: x % 30000 - 15000), "int": (pa.int32(), lambda x: x * 1000003 % 2**31),
-        "long": (pa.int64(), lambda x: x * 10**12), "float": (pa.float32(), lambda x: x / np.float32(3)),
-        "double": (pa.float64(), lambda x: x / 7), "date": (pa.date32(), lambda x: x),
-        "timestamp": (pa.timestamp("us", "UTC"), lambda x: x * 10**9), "timestamp_ntz": (pa.timestamp("us"), lambda x: x - 50),
+        "bool": (pa.bool_(), lambda x: x % 2 == 0),
+        "byte": (pa.int8(), lambda x: x % 100 - 50),
+        "short": (pa.int16(), lambda x: x % 30000 - 15000),
+        "int": (pa.int32(), lambda x: x * 1000003 % 2**31),
+        "long": (pa.int64(), lambda x: x * 10**12),
+        "float": (pa.float32(), lambda x: x / np.float32(3)),
+        "double": (pa.float64(), lambda x: x / 7),
+        "date": (pa.date32(), lambda x: x),
+        "timestamp": (pa.timestamp("us", "UTC"), lambda x: x * 10**9),
+        "timestamp_ntz": (pa.timestamp("us"), lambda x: x - 50),
         "millis": (pa.timestamp("ms", "UTC"), lambda x: x * 1000),
         "string": (pa.string(), lambda x: np.array(["é" * (i % 30) + str(i) for i in x], dtype=object)),
     }
@@ -221,8 +320,7 @@ def column_outcomes(classes: list[str], tmp_path_factory: pytest.TempPathFactory
     pq.write_table(few, folder / "dictionary.parquet", row_group_size=1700)
     pq.write_table(many, folder / "plain.parquet", use_dictionary=False, row_group_size=1700)
     # A dictionary that grows too large: Parquet turns to plain pages in the middle of a column chunk.
-    pq.write_table(many, folder / "mixed.parquet", dictionary_pagesize_limit=4096, data_page_size=2048,
-                   write_batch_size=256)
+    pq.write_table(many, folder / "mixed.parquet", dictionary_pagesize_limit=4096, data_page_size=2048, write_batch_size=256)
     checks = [("ColumnCheck", str(folder)), ("TextCheck", str(folder)), ("RowBlockCheck",), ("RowWriterCheck",)]
     return {name: outcome for check in checks for name, outcome in run_check(classes, *check).items()}
 
@@ -292,3 +390,13 @@ def memory_outcomes(classes: list[str]) -> dict[str, str]:
 @pytest.mark.parametrize("name", MEMORY_CHECKS)
 def test_memory_that_is_not_there(memory_outcomes: dict[str, str], name: str) -> None:
     assert memory_outcomes.get(name, "the check did not run") == "ok"
+
+
+@pytest.fixture(scope="module")
+def race_outcomes(classes: list[str]) -> dict[str, str]:
+    return run_check(classes, "RaceCheck")
+
+
+@pytest.mark.parametrize("name", RACE_CHECKS)
+def test_kernels_raced_against_python(race_outcomes: dict[str, str], name: str) -> None:
+    assert race_outcomes.get(name, "the check did not run") == "ok"

@@ -1,0 +1,80 @@
+import io.sparkweld.plan.Race;
+import scala.Option;
+
+/** Checks the decisions of a race between a kernel and Python over given times. Prints "ok NAME" or "FAILED NAME: why" for each. */
+public final class RaceCheck {
+  private static final int ROWS = 2000;
+  private static final long SLOW = 5000L * ROWS; // a kernel of 5 µs a row
+  private static final int LONG = 100; // batches, after which it has run for a second
+
+  public static void main(String[] args) {
+    Checks.check("race-slower", RaceCheck::slower);
+    Checks.check("race-faster", RaceCheck::faster);
+    Checks.check("race-cheap", RaceCheck::cheap);
+    Checks.check("race-short", RaceCheck::shortRun);
+    Checks.check("race-flagged", RaceCheck::flagged);
+    Checks.check("race-flags-count", RaceCheck::flagsCount);
+    Checks.check("race-unmeasured", RaceCheck::unmeasured);
+  }
+
+  private static Race ran(int batches, long nanos, double share) {
+    Race race = new Race(0, 64);
+    for (int i = 0; i < batches; i++) race.ran(ROWS, nanos, share);
+    return race;
+  }
+
+  private static boolean loses(Race race, double pythonNanos) {
+    return race.sampled(Option.apply((Object) pythonNanos)).isDefined();
+  }
+
+  /** Python takes 4 µs a row, the kernel 5. One caller at a time measures. */
+  private static void slower() {
+    Race race = ran(LONG, SLOW, 0);
+    Checks.equal(true, race.wantsSample());
+    Checks.equal(false, race.wantsSample());
+    Checks.equal(true, loses(race, 4000.0));
+  }
+
+  /** A kernel that wins is asked again when it has become twice as slow. */
+  private static void faster() {
+    Race race = ran(LONG, SLOW, 0);
+    Checks.equal(true, race.wantsSample());
+    Checks.equal(false, loses(race, 4900.0)); // within a tenth
+    Checks.equal(false, race.wantsSample());
+    for (int i = 0; i < LONG; i++) race.ran(ROWS, 3 * SLOW, 0);
+    Checks.equal(true, race.wantsSample());
+  }
+
+  /** No row goes through a worker in less time than this kernel takes, whatever the function does. */
+  private static void cheap() {
+    Checks.equal(false, ran(100 * LONG, 900L * ROWS, 0).wantsSample());
+  }
+
+  private static void shortRun() {
+    Checks.equal(false, ran(10, SLOW, 0).wantsSample());
+  }
+
+  private static void flagged() {
+    Checks.equal(true, ran(1, SLOW, 1.0).flagged().isDefined());
+    Checks.equal(false, ran(1, SLOW, 0.5).flagged().isDefined());
+    Race race = ran(1, SLOW, 0);
+    race.ran(ROWS, SLOW, 1.0); // an exception
+    Checks.equal(false, race.flagged().isDefined());
+  }
+
+  /** Rows that Python decides anyway are paid twice: 5 µs, and half of 6. */
+  private static void flagsCount() {
+    Checks.equal(true, loses(ran(LONG, SLOW, 0.5), 6000.0));
+    Checks.equal(false, loses(ran(LONG, SLOW, 0), 6000.0));
+  }
+
+  /** Where Python could not be measured, the kernel stays, and the next try costs as much as all before. */
+  private static void unmeasured() {
+    Race race = ran(LONG, SLOW, 0);
+    Checks.equal(true, race.wantsSample());
+    Checks.equal(false, race.sampled(Option.empty()).isDefined());
+    Checks.equal(false, race.wantsSample());
+    for (int i = 0; i < LONG; i++) race.ran(ROWS, SLOW, 0);
+    Checks.equal(true, race.wantsSample());
+  }
+}
