@@ -1,4 +1,4 @@
-"""Budgets of a compile: inlined operations and CPU time, and what one function's use of them leaves to others."""
+"""Checks the budgets of a compile: inlined operations and CPU time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results of every kind declared as every type: equal to PySpark's conversion, or refused, and never a fault of the compiler."""
+"""Compares results of every kind, declared as every type, with PySpark's conversion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a row's result may depend on its batch: the proof against what both forms compute, and what must not be proved."""
+"""Checks the proof that a row's result does not depend on its batch against both evaluated forms."""
 
 from __future__ import annotations
 

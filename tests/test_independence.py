@@ -1,4 +1,4 @@
-"""What the compile service answers depends on the request alone: not on the requests before it, nor on how these ended."""
+"""Checks that a reply of the compile service does not depend on earlier requests."""
 
 from __future__ import annotations
 

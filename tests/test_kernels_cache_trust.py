@@ -1,4 +1,4 @@
-"""Who may have written what the cache of object code reads: planted, damaged, renamed and foreign files, folders and keys."""
+"""Checks that the object-code cache rejects planted, damaged, renamed and foreign files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strings and lists that grow in kernels, and strings that are read by index: the same results, in linear time and memory."""
+"""Checks strings and lists that grow in kernels: equal results in linear time and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""User code by the name of its module: what is pickled by value is the user's, whatever name its module has."""
+"""Checks that user code is told by how it was pickled, not by the name of its module."""
 
 from __future__ import annotations
 

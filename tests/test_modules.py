@@ -1,4 +1,4 @@
-"""User modules in the compile service: a worker's path and folder, changes of files, and the record of what was imported."""
+"""Checks how the compile service imports, reloads and records user modules."""
 
 from __future__ import annotations
 

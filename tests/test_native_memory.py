@@ -1,4 +1,4 @@
-"""The C of the shim under AddressSanitizer and UndefinedBehaviorSanitizer, on random columns, well-formed and malformed ones.
+"""Runs the C code under AddressSanitizer and UndefinedBehaviorSanitizer on random and malformed columns.
 
 The program under tests/native calls every function that follows addresses, with buffers of exactly the size that each may use,
 and compares what it gives with the plainest code.

@@ -1,4 +1,4 @@
-"""Where NumPy's result depends on more than a row's values: on its position in the batch, or on one exponent for all rows."""
+"""Checks NumPy functions whose result depends on a row's position or on the other rows' exponents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions that confused the compiler: each is compiled or refused, and none is an internal error."""
+"""Checks that odd functions are compiled or refused, and never an internal error."""
 
 from __future__ import annotations
 

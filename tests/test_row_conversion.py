@@ -1,4 +1,4 @@
-"""Plain UDFs through Arrow: PySpark converts a batch of results at once, and no row may become what its neighbours decide."""
+"""Compares conversions of plain UDF results: whole batch, gathered rows, and each row alone."""
 
 from __future__ import annotations
 

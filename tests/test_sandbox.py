@@ -1,4 +1,4 @@
-"""The limits of the compile service: memory, files, descriptors, CPU time; and a service that may read no function."""
+"""Checks the resource limits of the compile service, and a service that reads no function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever user code sees in place of a library's object: no attribute, class or protocol of it tells anything but the truth."""
+"""Compares the attributes and protocols of each stand-in with those of the real object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python's ``sum``: the rule of each version of CPython, and symbolic values by the rule of this one, against CPython's own."""
+"""Compares compiled ``sum`` with CPython's, by the rule of each version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payloads that requests name by digest, kept for the next request about the same functions.
+"""Stores payloads by digest, so that later requests name them instead of sending them again.
 
 To plan a query the JVM asks several things about each of its functions, and again for each query that has them. A function may
 hold a table of megabytes, which is sent once.

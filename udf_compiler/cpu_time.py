@@ -1,4 +1,4 @@
-"""Ends a request that has used up its CPU time, wherever in the user's code it is, and names the function that it worked on.
+"""Ends a request that has used up its CPU time, and names the function that used it.
 
 A function may compute for hours while it is read or traced, or on the rows of a trial. The process is not killed for that: an
 exception is raised in the thread that answers, the request is refused, and the JVM starts another service at its leisure.

@@ -1,4 +1,4 @@
-"""A worker's import path and working directory, and which modules of ours something on it would shadow."""
+"""Sets up a worker's import path and working directory, and finds modules on it that would shadow ours."""
 
 from __future__ import annotations
 

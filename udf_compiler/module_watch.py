@@ -1,4 +1,4 @@
-"""What modules of users read while they are imported: variables of the environment, and files."""
+"""Records the environment variables and files that user modules read while they are imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The modules of users: imported where a worker imports them, anew when their files change, and on record.
+"""Imports user modules from where a worker imports them, again after changes, and records what was imported.
 
 A function that is pickled by reference means what its module says where it runs. So a request sees the workers' `sys.path` and
 working directory, a module whose file has changed is imported again, and the reply names each module that the function depends on

@@ -1,4 +1,4 @@
-"""The constants that a function may tell its rows apart by: of its code, what it captured, and the keys of its tables."""
+"""Collects the constants that a function may branch on: in its code, its closure and its dictionaries."""
 
 from __future__ import annotations
 

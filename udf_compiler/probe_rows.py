@@ -1,4 +1,4 @@
-"""Synthetic rows for trials of a function: extremes, sums that cancel, ordinary values, and the function's own constants.
+"""Makes synthetic rows for the trial of a function: extremes, cancelling sums, and the function's own constants.
 
 A wrong branch shows only in rows that take it: of ``1 if code == "X7" else 0`` those of the string X7.
 """

@@ -1,4 +1,4 @@
-"""Takes from the compile service what reading a function needs not: memory and CPU time without end, descriptors, core dumps.
+"""Limits the compile service: memory, CPU time, file sizes, descriptors, core dumps.
 
 The service runs code of job authors, as their workers do, on the machine of the driver. It is their user's process all the same:
 a limit keeps a mistake from taking the driver along, it is no wall against an author who means harm. See docs/security.md.

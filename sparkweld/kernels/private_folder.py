@@ -1,4 +1,4 @@
-"""Opens a folder of this user's that nobody else can write, and reads and writes its files by the folder's descriptor.
+"""Opens a folder that only this user can write, and reads and writes its files through the folder's descriptor.
 
 Everything is checked on descriptors that are already open, never on a path that is opened later: a link or another file that is
 put there in between changes nothing. What is not this user's alone raises `NotPrivate`, and so does what is no regular file.

@@ -1,4 +1,4 @@
-"""Turns small queries into what the plugin costs or saves them, on an idle machine and on a busy one.
+"""Measures what the plugin costs or saves on small queries, on an idle machine and on a busy one.
 
     make bench BENCH=cold              (or: python tests/bench/bench_cold.py [--rounds N] [--queries N] [--json FILE])
 

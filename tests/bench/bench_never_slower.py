@@ -1,4 +1,4 @@
-"""Turns UDFs of many kinds into a table: what a query costs with the plugin off and on, in processor time of all processes.
+"""Measures the CPU time of queries with the plugin off and on, and fails when one costs more with it.
 
     make bench BENCH=never_slower   (or: python tests/bench/bench_never_slower.py [--cases TEXT] [--repeats N] [--json FILE])
 

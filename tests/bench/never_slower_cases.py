@@ -1,4 +1,4 @@
-"""UDFs as people write them, and many that kernels are bad at, as queries that must not cost more with the plugin than without.
+"""Defines the queries of the never-slower bench, among them many that kernels are bad at.
 
 Each case has a table of `never_slower_data.py`, a number of rows (enough for a second of processor time without the plugin), how
 often the query runs in one sample, and the query. Results are numbers, strings and lists of them: equal, not close.

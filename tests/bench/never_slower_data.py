@@ -1,4 +1,4 @@
-"""Turns names of tables into Parquet for the never-slower bench: texts, quoted lists, arrays, names, numbers with NULLs.
+"""Writes the Parquet tables of the never-slower bench.
 
 All of it is drawn by a seeded generator. Texts have the words' frequencies of Zipf's law, and nine of ten have one that is
 not ASCII, as abstracts of papers do.

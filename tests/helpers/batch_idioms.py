@@ -1,4 +1,4 @@
-"""Random pandas UDFs whose results may depend on which rows share a batch: what pandas does otherwise once one of them is NULL.
+"""Generates pandas UDFs whose results may depend on which rows share a batch.
 
 `batch_functions()` is a Hypothesis strategy of functions over the columns of `COLUMNS`; most are refused or exact, and all
 are what people write: texts of numbers, integers at the ends of their types, branches on the dtype, NaT, None beside a bool.

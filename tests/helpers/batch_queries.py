@@ -1,4 +1,4 @@
-"""Random queries in which Spark makes the batches: several small files in one partition, filters below and above, small batches.
+"""Generates queries in which Spark regroups rows into batches: small files in one partition, filters, small batches.
 
 `batch_queries()` is a Hypothesis strategy of queries as source text; `Tables` writes the files that they read. A query is also
 a script by itself (`BatchQuery.script`), so that a difference can be seen with nothing else at hand.

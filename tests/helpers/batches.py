@@ -1,4 +1,4 @@
-"""Tables whose Spark batches are not their scan batches: several files in one partition, small batches, rows below a filter."""
+"""Makes tables whose Arrow batches in Spark differ from their scan batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated functions as cases: source, batches and declared type; and a failing case as the smallest script that shows it.
+"""Holds a generated function with its batches and declared type, and shrinks a failing one to a runnable script.
 
 A case is text, so that what failed can be run again with nothing but this repository at hand.
 """

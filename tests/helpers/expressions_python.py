@@ -1,4 +1,4 @@
-"""Random Python functions in everyday code: builtins over literals, comprehensions, f-strings, walrus, closures, helpers, loops.
+"""Generates Python functions in everyday style: builtins, comprehensions, f-strings, closures, helpers, loops.
 
 `python_functions()` gives the source of a plain function of numbers and strings of a row; `series_functions()` that of a pandas
 UDF with statements, helpers and closures around the expressions of tests.helpers.expressions.

@@ -1,4 +1,4 @@
-"""Generated pandas UDFs over rows that Spark gathers into batches of its own, while kernels get the batches of a scan.
+"""Runs generated pandas UDFs over the batches that Spark would make and over scan batches, and compares them.
 
 This models, by rows, what reaches a worker above a filter: the rows that it keeps of all scan batches and files of a partition,
 cut at the most records of a batch. A kernel may take its scan batches as they are only where its forms are proved to agree;

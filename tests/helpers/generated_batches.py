@@ -1,4 +1,4 @@
-"""Batches that generated functions meet: extremes and ordinary rows, with NULLs and without, and the constants of their code."""
+"""Generates batches for generated functions: extremes, ordinary rows, NULLs, and the constants of their code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries with the plugin off and on, each with what must become of it: a kernel, the expected refusal, or an error."""
+"""Runs a query with the plugin off and on, and checks that it met a kernel, a named refusal or an error."""
 
 from __future__ import annotations
 

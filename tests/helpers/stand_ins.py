@@ -1,4 +1,4 @@
-"""A stand-in of each class that user code may see, over the columns of a loop, and the real object that it stands for."""
+"""Makes a sample of each stand-in class that user code may see, beside the real object."""
 
 from __future__ import annotations
 

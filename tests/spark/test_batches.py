@@ -1,4 +1,4 @@
-"""Rows whose results depend on their batch: kernels must see the very batches that Spark makes of filtered and gathered rows.
+"""Checks that kernels see the Arrow batches that Spark makes of filtered and gathered rows.
 
 Two files lie in one partition. The first has no NULL, the second has one in its first rows, so Spark's third batch is the first
 with a NULL: it begins in the first file, and scan batches are smaller than Spark's.

@@ -1,4 +1,4 @@
-"""Compiles that take long, are left to the background, or use up their budget: queries go on, and the service lives."""
+"""Checks that long, background and over-budget compiles leave queries and the service running."""
 
 from __future__ import annotations
 

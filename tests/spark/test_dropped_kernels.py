@@ -1,4 +1,4 @@
-"""Kernels that are slower than Python are dropped, in the query that finds it out and after it; rows are what they were."""
+"""Checks that kernels slower than Python are dropped, and that rows stay the same."""
 
 from __future__ import annotations
 

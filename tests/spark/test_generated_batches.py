@@ -1,4 +1,4 @@
-"""Random queries in which Spark makes the batches of UDFs that see them: files and filters decide which rows share one.
+"""Compares generated queries in which Spark regroups rows, with the plugin off and on.
 
 What a NULL does to the dtype of a whole batch must be what it does to the batch that Spark would have made.
 """

@@ -1,4 +1,4 @@
-"""Batches for which there is no memory run as Spark planned them: equal rows, one warning, no dead executor, nothing kept."""
+"""Checks that a batch without memory runs as Spark planned it and ends no executor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of modules: with the plugin they are those of the file that a worker imports, wherever a job may have it."""
+"""Checks that functions of modules come from the file that a worker imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules that another user plants where everybody may write: nothing that the plugin starts imports them."""
+"""Checks that nothing imports modules that another user planted in shared folders."""
 
 from __future__ import annotations
 

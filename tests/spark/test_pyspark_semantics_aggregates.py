@@ -1,4 +1,4 @@
-"""What PySpark's own tests hold grouped aggregates to: beside SQL and other UDFs, of every kind of group; and over windows."""
+"""Compares grouped aggregate and window UDFs with the plugin off and on, after PySpark's own suites."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What PySpark's own tests hold Arrow UDFs and their iterators to: every type with NULLs, structs, lengths, casts, errors."""
+"""Compares Arrow UDFs and their iterators with the plugin off and on, after PySpark's own suites."""
 
 from __future__ import annotations
 

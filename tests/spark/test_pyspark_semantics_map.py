@@ -1,4 +1,4 @@
-"""What PySpark's own tests hold maps over frames and batches to: names and orders of columns, lengths, types, empty parts."""
+"""Compares maps over frames and batches with the plugin off and on, after PySpark's own suites."""
 
 from __future__ import annotations
 

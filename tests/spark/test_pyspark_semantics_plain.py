@@ -1,4 +1,4 @@
-"""What PySpark's own tests hold plain UDFs to, over Arrow and pickled: coercions, arguments, nesting, errors, SQL."""
+"""Compares plain UDFs, Arrow and pickled, with the plugin off and on, after PySpark's own suites."""
 
 from __future__ import annotations
 

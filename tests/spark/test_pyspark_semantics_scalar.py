@@ -1,4 +1,4 @@
-"""What PySpark's own tests hold scalar pandas UDFs and their iterators to: types with NULLs, structs, lengths, errors, zones."""
+"""Compares scalar pandas UDFs and their iterators with the plugin off and on, after PySpark's own suites."""
 
 from __future__ import annotations
 

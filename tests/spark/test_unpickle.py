@@ -1,4 +1,4 @@
-"""A driver that reads no function: UDFs run as Spark planned them, models of pyspark.ml in kernels."""
+"""Checks a driver that reads no pickled function: UDFs stay in Python, pyspark.ml models run in kernels."""
 
 from __future__ import annotations
 

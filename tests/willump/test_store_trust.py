@@ -1,4 +1,4 @@
-"""What of a folder of cascades is not read: it may be written by everybody, or would never end."""
+"""Checks that folders of cascades that others can write are not read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the forms of a program agree: those for batches that have NULLs in a column, and those for batches without."""
+"""Proves that a row's result is the same in batches with NULLs in a column and in batches without."""
 
 from udf_compiler.forms.agreement import BatchCall, Form, batchwise
 

@@ -1,4 +1,4 @@
-"""The forms of a request to why a row may have another result in another batch, or the proof that it has not."""
+"""Compares the forms of a program column by column, and reports why a row may depend on its batch."""
 
 from __future__ import annotations
 

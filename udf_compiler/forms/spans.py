@@ -1,4 +1,4 @@
-"""Spans of integers: what functions make of them, how they compare, and which types hold them."""
+"""Computes ranges of integers through functions and comparisons, and tells which types hold them."""
 
 from __future__ import annotations
 

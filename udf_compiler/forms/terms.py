@@ -1,4 +1,4 @@
-"""Abstract values of a loop body: equal keys stand for equal values, whatever form of the program they come from.
+"""Evaluates a loop body to abstract values: equal keys mean equal values, in whatever form of the program.
 
 An integer column is int64 in one form and float64 in another. Values that are integers in both, and that both types hold, have
 one key: what they are as numbers. Every other key names the types that it was computed in, so it only meets itself.

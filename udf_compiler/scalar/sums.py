@@ -1,4 +1,4 @@
-"""Python's ``sum`` on symbolic values, as CPython adds (Python/bltinmodule.c): ints first, then floats with a correction.
+"""Computes Python's ``sum`` on symbolic values as CPython does (Python/bltinmodule.c): ints, then compensated floats.
 
 A total is in one of three phases, and never returns to an earlier one:
 

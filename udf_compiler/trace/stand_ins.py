@@ -1,4 +1,4 @@
-"""What user code sees in place of a library's object or class, and the one rule for its attributes and protocols.
+"""Defines the base of all stand-ins: an attribute or protocol of the real object is modelled or refused.
 
 User code asks what an object has: ``hasattr(pa.Array, "from_pandas")``, ``getattr(x, "tz", None)``. The answer must be that of
 the real object, or a refusal, which no default and no handler hides. So a stand-in knows what it stands for. An attribute that

@@ -1,4 +1,4 @@
-"""Characters of a string by index, as loops over indices read them: each is looked for from the place of the one before.
+"""Lowers character access by index in loops: each lookup starts at the position of the previous one.
 
 A string is UTF-8, in which character i is found by counting. So ``s[i]`` in a loop over all i would take quadratic time. Six
 words of the caller's stack, which begin as 0, hold the last place: {address of the string, index, offset}, and for indices from

@@ -1,4 +1,4 @@
-"""Names of modules and distributions to the files and versions that a worker would import; none of them is imported."""
+"""Reports which files and versions of modules a worker would import, without importing any of them."""
 
 import hashlib
 import importlib.metadata
