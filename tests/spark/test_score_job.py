@@ -145,6 +145,7 @@ def test_submitted_and_ended_half_way(job, tmp_path):
 
         flag = ["--conf", "spark.plugins=io.sparkweld.SparkWeldPlugin", "--jars", str(jar_path())]
         command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]", "--conf", "spark.ui.enabled=false", *flag]
+        command += ["--conf", "spark.sparkweld.compile.tinyRows=0"]
         command += [str(ROOT / "jobs" / "score.py"), "--input", str(tmp_path / "t.parquet"), "--model", str(tmp_path / model)]
         return subprocess.Popen([*command, "--output", str(out / output)], env=environment, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
