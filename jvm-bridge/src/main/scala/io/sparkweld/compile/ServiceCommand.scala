@@ -6,7 +6,8 @@ import java.util.{Map => JMap}
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.SparkWeldConf
-import io.sparkweld.support.{PythonLaunch, WarnOnce}
+import io.sparkweld.host.PythonLaunch
+import io.sparkweld.support.WarnOnce
 
 import org.apache.spark.SparkConf
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals

@@ -11,7 +11,7 @@ import scala.util.control.NonFatal
 
 import com.fasterxml.jackson.databind.node.ObjectNode
 
-import io.sparkweld.support.{PythonLaunch, SafeFiles}
+import io.sparkweld.host.{PythonLaunch, SafeFiles}
 
 import org.apache.spark.internal.Logging
 

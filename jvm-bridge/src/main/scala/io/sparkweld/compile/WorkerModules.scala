@@ -12,7 +12,8 @@ import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ArrayNode
 
 import io.sparkweld.SparkWeldRuntime
-import io.sparkweld.support.{PythonLaunch, Refusal, SafeFiles}
+import io.sparkweld.host.{PythonLaunch, SafeFiles}
+import io.sparkweld.support.Refusal
 
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 

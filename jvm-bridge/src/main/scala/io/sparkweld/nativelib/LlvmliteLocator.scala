@@ -5,7 +5,7 @@ import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.TimeUnit
 
-import io.sparkweld.support.{PythonLaunch, SafeFiles}
+import io.sparkweld.host.{PythonLaunch, SafeFiles}
 
 /** Finds llvmlite's shared library in a Python installation, without importing llvmlite. */
 private[nativelib] object LlvmliteLocator {

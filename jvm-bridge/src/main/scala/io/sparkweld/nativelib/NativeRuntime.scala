@@ -7,7 +7,7 @@ import java.util.HexFormat
 
 import scala.collection.mutable
 
-import io.sparkweld.support.SafeFiles
+import io.sparkweld.host.SafeFiles
 
 /**
  * Links object code into this process with the LLJIT of llvmlite's shared library.

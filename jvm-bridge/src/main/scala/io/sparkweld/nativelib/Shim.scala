@@ -4,7 +4,7 @@ import java.io.IOException
 import java.nio.file.{Files, Path, Paths}
 import java.util.Locale
 
-import io.sparkweld.support.SafeFiles
+import io.sparkweld.host.SafeFiles
 
 /**
  * The native methods of the C sources, and the loading of its library.

@@ -4,7 +4,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 
 import io.sparkweld.SparkWeldConf
 import io.sparkweld.compile.{Compiler, Frame}
-import io.sparkweld.support.{Mode, PythonLaunch}
+import io.sparkweld.host.PythonLaunch
+import io.sparkweld.support.Mode
 
 import org.apache.spark.{SparkConf, SparkFiles}
 import org.apache.spark.sql.execution.python.sparkweld.SparkInternals

@@ -5,7 +5,7 @@ import java.io.File
 import scala.collection.mutable.ArrayBuffer
 import scala.jdk.CollectionConverters._
 
-import io.sparkweld.support.PythonLaunch
+import io.sparkweld.host.PythonLaunch
 
 import org.apache.arrow.memory.BufferAllocator
 import org.apache.arrow.vector.FieldVector

@@ -1,4 +1,4 @@
-package io.sparkweld.support
+package io.sparkweld.host
 
 import java.io.{IOException, UncheckedIOException}
 import java.nio.file.{Files, LinkOption, Path, Paths}

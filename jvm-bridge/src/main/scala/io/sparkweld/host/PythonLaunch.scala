@@ -1,4 +1,4 @@
-package io.sparkweld.support
+package io.sparkweld.host
 
 import java.io.File
 import java.nio.file.{Files, Path, Paths}
