@@ -140,17 +140,17 @@ def test_submitted_and_ended_half_way(job, tmp_path):
     out.mkdir()
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
 
-    def submit(model, output):
+    def submit(model, output, *conf):
         from sparkweld.bridge.jar import jar_path
 
         flag = ["--conf", "spark.plugins=io.sparkweld.SparkWeldPlugin", "--jars", str(jar_path())]
         command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]", "--conf", "spark.ui.enabled=false", *flag]
-        command += ["--conf", "spark.sparkweld.compile.tinyRows=0"]
+        command += conf
         command += [str(ROOT / "jobs" / "score.py"), "--input", str(tmp_path / "t.parquet"), "--model", str(tmp_path / model)]
         return subprocess.Popen([*command, "--output", str(out / output)], env=environment, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
 
-    slow, quick = submit("slow", "a.parquet"), submit("model", "b.parquet")
+    slow, quick = submit("slow", "a.parquet"), submit("model", "b.parquet", "--conf", "spark.sparkweld.compile.tinyRows=0")
     printed, log = quick.communicate(timeout=120)
     assert quick.returncode == 0, log[-4000:]
     assert "batches scored in kernels: 1; handed on to Python: 0" in printed and "80 rows written" in printed
