@@ -129,9 +129,8 @@ class Files:
         return f"{folder}/rows"
 
     def done(self, begun: str) -> None:
-        folder = self._path(begun).getParent()
-        self._system.delete(folder, True)
-        self._system.cancelDeleteOnExit(folder)
+        # It stays among what is deleted at the end: a task of an ended application may still write, and so make it again.
+        self._system.delete(self._path(begun).getParent(), True)
 
 
 def last_execution(spark: Any) -> int:
