@@ -64,6 +64,11 @@ def repeated(values):
     return [repr(v) for v in values]
 
 
+def tier_of_rows(x, y):
+    """In one form both are integers, in the other floats whose comparison is written the other way around."""
+    return pd.DataFrame({"x": x, "y": y}).apply(lambda row: 1 if row["x"] > 1 else 2 if row["y"] >= 7 else 3, axis=1)
+
+
 PROVED = {
     "half": (lambda x: x / 2, "double", {"x": "integer"}),
     "product with a float": (lambda x: x * 0.5 + 1, "double", {"x": "long"}),
@@ -83,6 +88,10 @@ PROVED = {
     "hour": (lambda t: t.dt.hour * 1.0, "double", {"t": "timestamp"}),
     "remainder": (lambda x: x % 10, "long", {"x": "integer"}),
     "quotient": (lambda x: x // 10, "long", {"x": "short"}),
+    "applied": (lambda x: x.apply(lambda v: 1.5 if v > 2 else 0.5), "double", {"x": "long"}),
+    "applied and raises": (lambda x: x.map(lambda v: "low" if 10 / (v - 1) > 3 else "high"), "string", {"x": "integer"}),
+    "a list that raises": (lambda x: pd.Series([2.5 / v for v in x]), "double", {"x": "integer"}),
+    "rows": (tier_of_rows, "integer", {"x": "integer", "y": "integer"}),
 }
 
 REFUSED = {
@@ -137,6 +146,8 @@ def test_rows_that_decide_about_others_are_not_proved():
         (lambda s: s.str[0].str.upper(), "string", {"s": "string"}),  # a batch without strings is of floats
         (lambda s: s.str.len() // 2, "long", {"s": "string"}),  # a missing string makes floats of all lengths
         (lambda a, b: a // b, "long", {"a": "integer", "b": "integer"}),  # a divisor of 0 makes floats of all quotients
+        (lambda x: x.apply(lambda v: v**3), "double", {"x": "long"}),  # an integer past 64 bits makes objects of all
+        (lambda x: x.transform(lambda v: 10 / v), "double", {"x": "double"}),  # pandas hands over the Series where it raises
     ]:
         assert verdict(function, returns, **inputs), function
 

@@ -1,9 +1,10 @@
 """Runs generated pandas UDFs over the batches that Spark would make and over scan batches, and compares them.
 
 This models, by rows, what reaches a worker above a filter: the rows that it keeps of all scan batches and files of a partition,
-cut at the most records of a batch. A kernel may take its scan batches as they are only where its forms are proved to agree;
-then each row must be what the worker gives for it in the batch that Spark makes. Where they are not, the batches are made as
-Spark makes them, and the family `batches` compares real queries.
+cut at the most records of a batch. A kernel may take its scan batches as they are only where its forms are proved to agree; one
+with a row that a guard flags runs in Python as it is. Then each row must be what the worker gives for it in the batch that
+Spark makes, and the query must fail where Spark's does. Where nothing is proved, the batches are made as Spark makes them, and
+the family `batches` compares real queries.
 """
 
 from __future__ import annotations
@@ -104,47 +105,58 @@ def check_gathered(case: Gathered) -> Compared:
     if reply["batchwise"] is not None:
         return Compared(1, 0, 1, 1)
     programs: dict[frozenset[str], Program] = {}
-    made: list[Any] = []
+    made: list[list[Any] | Exception] = []
+    flagged = 0
     for batch, rows in scans:
         state = frozenset(n for n in names if batch[n].null_count and TYPE_NAMES[str(batch[n].type)] in TWO_FORMS)
         if state not in programs:
             form = _reply(blob, batch, state, returns)
             assert form["status"] == "ok", f"proved, but no form for NULLs in {sorted(state)}: {form['refusals']}\n{case}"
             programs[state] = parse_program(form["program"], form["blocks"])
-        made += _rows(programs[state], batch, rows, returns)
+        found = _rows(programs[state], batch, rows, returns)
+        flagged += found is None
+        made.append(_in_python(case.function, batch.take(pa.array(rows)), returns) if found is None else found)
     kept = [batch.take(pa.array(rows)) for batch, rows in scans if len(rows)]
-    return _compared(case, pa.Table.from_batches(kept).combine_chunks() if kept else None, made, returns)
+    batches = _cut(pa.Table.from_batches(kept), case.records) if kept else []
+    _compare(case, batches, made, [_in_python(case.function, batch, returns) for batch in batches])
+    return Compared(len(batches), int(flagged < len(scans)), int(flagged > 0), int(any(isinstance(m, Exception) for m in made)))
 
 
-def _compared(case: Gathered, table: pa.Table | None, made: list[Any], returns: DataType) -> Compared:
-    decided = flagged = 0
-    for start in range(0, len(made), case.records):
-        assert table is not None
-        (batch,) = table.slice(start, case.records).combine_chunks().to_batches()
-        mine = made[start : start + case.records]
-        try:
-            expected = run_in_worker(case.function, batch, returns, PANDAS).to_pylist()
-        except Exception as error:
-            if any(value is _FLAGGED for value in mine):
-                flagged += 1
-                continue
-            raise AssertionError(f"the worker raises {error!r}, no kernel's guard does\n{case}") from error
-        for row, (got, wanted) in enumerate(zip(mine, expected, strict=True)):
-            if got is not _FLAGGED and not same(got, wanted):
-                given = {name: batch[name][row].as_py() for name in batch.schema.names}
-                raise AssertionError(f"row {start + row}, {given}: expected {token(wanted)}, got {token(got)}\n{case}")
-        decided += 1
-    return Compared(decided + flagged, decided, flagged, flagged)
+def _cut(table: pa.Table, records: int) -> list[pa.RecordBatch]:
+    parts = (table.slice(start, records).combine_chunks().to_batches() for start in range(0, table.num_rows, records))
+    return [batch for (batch,) in parts]
 
 
-_FLAGGED = object()
+def _compare(
+    case: Gathered, batches: list[pa.RecordBatch], made: list[list[Any] | Exception], expected: list[list[Any] | Exception]
+) -> None:
+    """Compares what scan batches give with what the worker gives for the batches of Spark."""
+    mine, theirs = (next((part for part in parts if isinstance(part, Exception)), None) for parts in (made, expected))
+    if mine is not None or theirs is not None:
+        assert (mine is None) == (theirs is None), f"the worker raises {theirs!r}, over scan batches {mine!r}\n{case}"
+        return
+    got, wanted = ([value for part in parts for value in part] for parts in (made, expected))  # type: ignore[union-attr]
+    for row, (a, b) in enumerate(zip(got, wanted, strict=True)):
+        if not same(a, b):
+            batch = batches[row // case.records].slice(row % case.records, 1)
+            raise AssertionError(f"row {row}, {batch.to_pylist()}: expected {token(b)}, got {token(a)}\n{case}")
 
 
-def _rows(program: Program, batch: pa.RecordBatch, rows: np.ndarray, returns: DataType) -> list[Any]:
-    """The results of the rows that a filter keeps; _FLAGGED for those that Python decides."""
+def _in_python(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType) -> list[Any] | Exception:
+    """What the worker gives for a batch, or raises; nothing where there is no row."""
+    try:
+        return run_in_worker(function, batch, returns, PANDAS).to_pylist() if batch.num_rows else []
+    except Exception as error:  # noqa: BLE001 - whatever it is, both sides must raise
+        return error
+
+
+def _rows(program: Program, batch: pa.RecordBatch, rows: np.ndarray, returns: DataType) -> list[Any] | None:
+    """The results of the rows that a filter keeps; None where Python computes the batch."""
     result = evaluate(program, inputs_of(program, batch), batch.num_rows)
+    if result.flagged[rows].any():
+        return None
     values = values_of(result.columns[program.outputs[0]], returns)
-    return [_FLAGGED if result.flagged[row] else values[row] for row in rows]
+    return [values[row] for row in rows]
 
 
 def _reply(blob: bytes, batch: pa.RecordBatch, state: frozenset[str], returns: DataType) -> dict[str, Any]:

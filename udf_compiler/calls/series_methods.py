@@ -132,7 +132,9 @@ def transform(s: TracedSeries, func: Any, axis: Any = 0, *args: Any, **kwargs: A
     """Series.transform with a function: apply; where that raises, which a guard announces, pandas hands over the Series."""
     if isinstance(func, np.ufunc) or axis not in (0, "index"):
         refuse("SW251", call=f"Series.transform with {raw(func)}")
-    return apply_(s, func, args, **kwargs)
+    made = apply_(s, func, args, **kwargs)
+    s.loop.local.clear()  # a row that raises has all others computed as a Series
+    return made
 
 
 def pipe(s: Any, func: Any, *args: Any, **kwargs: Any) -> Any:

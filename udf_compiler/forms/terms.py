@@ -18,6 +18,9 @@ from udf_compiler.forms.spans import COMPARISONS, EXACT, RULES, Span, compared, 
 #: Arguments of these may be swapped.
 _COMMUTATIVE = frozenset("add multiply equal not_equal logical_and logical_or logical_xor".split())
 
+#: Comparisons that are those of the swapped arguments.
+_SWAPPED = {"greater": "less", "greater_equal": "less_equal"}
+
 #: They leave an integer as it is.
 _SAME = frozenset("trunc floor ceil rint positive conjugate".split())
 
@@ -76,6 +79,8 @@ class Terms:
             return self._select(*args)
         if isinstance(op, Fits) and args[0].span is not None and within(args[0].span, op.to):
             return self.bool(True)
+        if isinstance(op, Call) and op.fn in _SWAPPED:
+            return self.apply(Call(_SWAPPED[op.fn]), args[::-1], type)
         made = self._call(op.fn, args, type) if isinstance(op, Call) and op.output == 0 else None
         return self._opaque(op, args, type) if made is None else made
 

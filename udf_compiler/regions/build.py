@@ -163,7 +163,7 @@ class GraphBuilder:
 
     def _place(self, draft: _Draft, tree: Node, joins: frozenset[int]) -> None:
         """Ends a block, or the blocks behind it, with what the paths of its tree came to."""
-        draft.guards += [draft.value(g).id for g in tree.guards]
+        draft.guards += [draft.value(g.condition).id for g in tree.guards]
         if isinstance(tree, Fork):
             condition = draft.value(tree.condition)
             yes, no = self._draft(draft), self._draft(draft)

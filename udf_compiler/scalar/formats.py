@@ -87,7 +87,7 @@ def _fixed(x: Value, zeros: bool, width: int, separator: str, digits: int, perce
     """``format(x, ".2f")`` and its kin, the exact value rounded half to even."""
     loop = explorer().loop
     value = loop.call("multiply", x, loop.const(100.0, F64)) if percent else x
-    explorer().guard(loop.emit(StrCall("format_fixed_decided", (digits, separator)), value))
+    explorer().guard(loop.emit(StrCall("format_fixed_decided", (digits, separator)), value), local=True)
     text = loop.emit(StrCall("format_fixed", (digits, separator)), value)
     if percent:
         text = loop.emit(StrCall("concat"), text, loop.const("%", STR))

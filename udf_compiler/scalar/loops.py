@@ -95,7 +95,7 @@ class RowLoops:
             assert error is not None
             refuse("SW261", at=place_of(error), error=text_of(error))
         elements = _elements(tree)
-        series = series_of_tree(self.loop, finished(self.loop, elements))
+        series = series_of_tree(self.loop, finished(self.loop, elements, self.handlers))
         self.done.append((series, _decisions(tree, good)))
 
     def enter(self) -> Explorer:

@@ -33,6 +33,17 @@ _DECISIONS_OF_A_PATH = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """Rows of a path where `condition` is False go to Python. `local`: there it raises, or goes on with a value of the same type.
+
+    Behind a guard that is not local, Python may have a value that no explored path has, and return another type.
+    """
+
+    condition: Value
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Leaf:
     """The end of a path: the `value` that the function returned, or the `error` that it raised.
 
@@ -41,7 +52,7 @@ class Leaf:
 
     value: Any
     error: Exception | None
-    guards: tuple[Value, ...]
+    guards: tuple[Guard, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ class Fork:
     """A decision: `yes` for rows where `condition` holds, `no` for the others. `guards` are those since the last one."""
 
     condition: Value
-    guards: tuple[Value, ...]
+    guards: tuple[Guard, ...]
     yes: Node
     no: Node
 
@@ -60,7 +71,7 @@ Node = Leaf | Fork
 @dataclass(slots=True)
 class _Step:
     condition: Value
-    guards: tuple[Value, ...]
+    guards: tuple[Guard, ...]
     taken: bool = True
     yes: Node | None = None
 
@@ -88,7 +99,7 @@ class Explorer:
     _steps: list[_Step] = field(default_factory=list)
     _position: int = 0
     _decisions: int = 0
-    _guards: list[Value] = field(default_factory=list)
+    _guards: list[Guard] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.facts, self._decided = Facts(self.loop), Facts(self.loop)
@@ -187,14 +198,14 @@ class Explorer:
         self._learn(condition, decisions[self._position - 1])
         return decisions[self._position - 1]
 
-    def guard(self, condition: Value) -> None:
-        """Rows of this path where `condition` is False go to Python."""
+    def guard(self, condition: Value, local: bool = False) -> None:
+        """Rows of this path where `condition` is False go to Python; `local`: see `Guard`."""
         known = self.facts.known(condition)
         if known:
             return
         if known is False:
             condition = self.loop.const(False, BOOL)
-        self._guards.append(condition)
+        self._guards.append(Guard(condition, local))
         current().guarded = True
         if known is None:
             self.facts.learn(condition, True)
@@ -208,7 +219,7 @@ class Explorer:
             if self.decide(condition):
                 raise in_place(make())
             return
-        self.guard(self.loop.call("logical_not", condition))
+        self.guard(self.loop.call("logical_not", condition), local=True)
 
 
 _EXPLORER: ContextVar[Explorer | None] = ContextVar("sparkweld_explorer", default=None)
@@ -255,6 +266,14 @@ def leaves(node: Node) -> Iterator[Leaf]:
     yield from leaves(node.no)
 
 
+def guards_of(node: Node) -> Iterator[Guard]:
+    """The guards of all paths."""
+    yield from node.guards
+    if isinstance(node, Fork):
+        yield from guards_of(node.yes)
+        yield from guards_of(node.no)
+
+
 def decided(loop: LoopBuilder, node: Node) -> Value:
     """A bool: whether the row's path ends in a value and all its guards hold."""
     return _decided(loop, node)
@@ -266,7 +285,7 @@ def _decided(loop: LoopBuilder, node: Node) -> Value:
     else:
         result = choose(loop, node.condition, _decided(loop, node.yes), _decided(loop, node.no))
     for guard in node.guards:
-        result = both(loop, result, guard)
+        result = both(loop, result, guard.condition)
     return result
 
 

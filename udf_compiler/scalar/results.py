@@ -21,7 +21,7 @@ from udf_compiler.scalar.exceptions import text_of
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.new_lists import with_lists
 from udf_compiler.scalar.numbers import MAX, MIN
-from udf_compiler.scalar.paths import Leaf, Node, choose, decided, leaves
+from udf_compiler.scalar.paths import Leaf, Node, choose, constant, decided, guards_of, leaves
 from udf_compiler.scalar.running import tree_of
 from udf_compiler.scalar.state import Record
 from udf_compiler.scalar.values import TYPES, is_scalar
@@ -114,17 +114,23 @@ def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachab
     record = Record(*reachable)
     tree = tree_of(loop, lambda: assembled(call()), handled)
     record.check()
-    return finished(loop, tree)
+    return finished(loop, tree, handled)
 
 
-def finished(loop: LoopBuilder, tree: Node) -> Node:
-    """The tree itself, its guards in the loop. Refuses (SW261) one all of whose paths raise."""
+def finished(loop: LoopBuilder, tree: Node, handled: bool) -> Node:
+    """The tree itself, its guards in the loop. Refuses (SW261) one all of whose paths raise.
+
+    A row that raises does so in any batch, unless the function around catches that (`handled`). A row that Python computes may
+    have a value of another type, and so change the dtype that pandas infers for the batch.
+    """
     ends = list(leaves(tree))
     if all(leaf.error is not None for leaf in ends):
         error = ends[0].error
         assert error is not None
         refuse("SW261", at=place_of(error), error=text_of(error))
-    loop.guard(decided(loop, tree))
+    condition = decided(loop, tree)
+    if constant(loop, condition) is not True:
+        loop.guard(condition, local=not handled and all(guard.local for guard in guards_of(tree)))
     return tree
 
 

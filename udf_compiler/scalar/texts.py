@@ -153,7 +153,7 @@ def to_float(x: TracedScalar) -> TracedScalar:
 
 def _parsed(fn: str, x: TracedScalar, message: str) -> Value:
     loop = explorer().loop
-    explorer().guard(call(f"{fn}_decided", x.value))
+    explorer().guard(call(f"{fn}_decided", x.value), local=fn == "parse_float")
     value = call(fn, x.value)
     explorer().raise_if(loop.call("logical_not", loop.is_valid(value)), lambda: ValueError(message))
     return loop.value_of(value)
@@ -164,7 +164,7 @@ def to_str(x: TracedScalar) -> Any:
     if x.numpy or x.is_list:
         refuse("SW262", call="str()", what=f"a value of np.{x.numpy}" if x.numpy else "a list")
     if x.kind == "float":
-        explorer().guard(float_is_decided(explorer().loop, x))
+        explorer().guard(float_is_decided(explorer().loop, x), local=True)
     return make_text(text_of(explorer().loop, x))
 
 
