@@ -111,6 +111,11 @@ def a_series(batches):
         yield pdf.x
 
 
+def named_by_series(batches):
+    for pdf in batches:
+        yield pd.concat([pdf.a.rename("a"), pdf.x.rename("y")], axis=1)
+
+
 def in_a_comprehension(batches):
     for pdf in batches:
         yield pd.DataFrame({"x": pd.Series([x * 2 for x in pdf.x])})
@@ -135,6 +140,7 @@ def in_branches_of_a_comprehension(batches):
         (centred, {"a": "long", "x": "double", "s": "short"}, "SW250"),
         (aggregated, {"a": "long", "x": "double", "s": "short"}, "SW250"),
         (a_series, {"x": "double"}, "SW106"),
+        (named_by_series, {"a": "long", "y": "double"}, "SW364"),
     ],
 )
 def test_maps_that_are_refused(function, returns, code):
@@ -178,6 +184,7 @@ def test_a_frame_becomes_the_fields_of_a_struct():
     assert codes(compiled(lambda frame: frame.x)) == ["SW106"]
     assert codes(compiled(lambda frame: frame[["a"]])) == ["SW364"]
     assert codes(compiled(lambda frame: frame[frame.x > 0].rename(columns={"x": "high"}))) == ["SW107"]
+    assert codes(compiled(lambda frame: pd.concat([frame.a.rename("a"), frame.x.rename("high")], axis=1))) == ["SW364"]
     assert codes(compiled(lambda a: a, {**entry, "evalType": 101})) == ["SW311"]
     plain = {**entry, "evalType": 101, "args": [{"expr": column("a", "long"), "name": None}]}
     assert codes(compiled(lambda a: a, plain)) == ["SW311"]

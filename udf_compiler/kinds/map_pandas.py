@@ -10,7 +10,7 @@ from sparkweld.reasons import refusal
 from udf_compiler.boundary import column_of_result
 from udf_compiler.kinds.batches import mapped, one_result
 from udf_compiler.kinds.kind import Call
-from udf_compiler.kinds.scalar_pandas import ScalarPandas
+from udf_compiler.kinds.scalar_pandas import ScalarPandas, check_named
 from udf_compiler.probe import probe
 from udf_compiler.probe_differences import tolerance_of
 from udf_compiler.purity import Prepared, prepare
@@ -28,6 +28,7 @@ class MapPandas(ScalarPandas):
         frame.shared = False  # the worker makes it for the function alone
         given = TracedFrame(call.loop, frame.series)  # the function may change the frame itself
         result = mapped(call, frame, TracedFrame)
+        check_named(call, result)
         original = one_result(call.original)
         probe(original, [given], {}, result, result.loop, call.place, tolerance_of(call.kept, result.loop.body))
         return result

@@ -9,7 +9,8 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field, check_conf, check_confs, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.calls.cuts import TracedCut, plain
-from udf_compiler.kinds.kind import Call, Kind, check_nullable
+from udf_compiler.calls.frames import Unknown
+from udf_compiler.kinds.kind import Call, Kind, check_nullable, fields_of
 from udf_compiler.kinds.settled import settled
 from udf_compiler.probe import probe
 from udf_compiler.probe_differences import tolerance_of
@@ -31,6 +32,13 @@ def _without_categories(function: Callable[..., Any]) -> Callable[..., Any]:
         return result.astype(result.dtype.categories.dtype)
 
     return converted
+
+
+def check_named(call: Call, result: Any) -> None:
+    """Refuses (SW364) a frame whose columns have the names of Series, which are not traced: no field is known to be one."""
+    if isinstance(result, TracedFrame) and any(isinstance(name, Unknown) for name in result.series):
+        wanted = ", ".join(field["name"] for field in fields_of(call.return_type) or ())
+        raise refusal("SW364", call.place, given="the names of Series", wanted=wanted)
 
 
 class ScalarPandas(Kind):
@@ -66,6 +74,7 @@ class ScalarPandas(Kind):
         result = call.traced(function, call.args, call.kwargs)
         if type(result) is TracedCut:
             result, original = plain(result), _without_categories(original)
+        check_named(call, result)
         known = isinstance(result, TracedSeries | TracedArray | TracedFrame)
         if known and result.loop is call.loop:  # of other rows: no column is made of it
             probe(original, call.args, call.kwargs, result, call.loop, call.place, tolerance_of(call.kept, result.loop.body))
