@@ -198,6 +198,8 @@ def test_a_chain_of_functions_and_captured_constants():
         (lambda x: pc.add(x, pa.array([1.0, 2.0])), "SW257"),
         (lambda x: pa.array([1.0]), "SW363"),
         (lambda x: 1.0, "SW363"),
+        (lambda x: pc.if_else(cond=pc.is_null(x), left=x, right=0.0), "SW252"),
+        (lambda x: pc.fill_null(x, 0.0, memory_pool=None), "SW252"),
         (lambda x: pc.round(x, 2), "SW262"),
         (lambda x: pc.utf8_lower(x), "SW262"),
         (lambda x: pc.utf8_title(x), "SW251"),
