@@ -83,6 +83,21 @@ def test_an_exception_that_no_guard_announced_is_refused(monkeypatch):
     assert refusals(reply) == ["SW233"] and "raises IntCastingNaNError" in reply["refusals"][0]["message"]
 
 
+def test_memory_that_pandas_has_not_written_refuses_nothing(monkeypatch):
+    """The fraction of a number that is NaN is whatever lay there before; where rounding that overflows, to_datetime raises."""
+    from pandas.core.tools import datetimes
+
+    real = datetimes.cast_from_unit_vectorized
+
+    def raises(values, unit):
+        if np.isnan(values).any():
+            raise FloatingPointError("overflow encountered in multiply")
+        return real(values, unit=unit)
+
+    monkeypatch.setattr(datetimes, "cast_from_unit_vectorized", raises)
+    assert compiled(lambda a, b: pd.to_datetime(a, unit="s").dt.hour + b)["status"] == "ok"
+
+
 def test_a_missing_guard_is_refused(monkeypatch):
     from udf_compiler.trace import series
 
