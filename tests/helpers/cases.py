@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql.types import DataType
 from pyspark.util import PythonEvalType
 
 #: What the source of every case may use. As a user's script: for a function without a module, cloudpickle looks through the
 #: names of all modules.
-SCOPE: dict[str, Any] = {"__name__": "__main__", "np": np, "pd": pd, "math": math, "re": re, "datetime": datetime}
+SCOPE: dict[str, Any] = {
+    "__name__": "__main__", "np": np, "pd": pd, "pa": pa, "pc": pc, "math": math, "re": re, "datetime": datetime,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,12 @@ class Case:
         return f'''# {len(self.batches)} batches; run in the repository's root: .venv/bin/python this_file
 import sys
 sys.path.insert(0, ".")
+import datetime
 from datetime import date
+from decimal import Decimal
 from math import inf, nan
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql.types import *
 from tests.helpers.cases import Case
 from tests.helpers.compiled import check_case
@@ -148,8 +154,12 @@ def _array_text(column: pa.Array) -> str:
         return f"pa.array({column.cast(pa.int32()).to_pylist()}, pa.int32()).cast(pa.date32())"
     if pa.types.is_list(type):
         return f"pa.array({column.to_pylist()}, pa.list_(pa.{_name(type.value_type)}()))"
-    return f"pa.array({column.to_pylist()}, pa.{_name(type)}())"
+    if pa.types.is_struct(type):
+        parts = ", ".join(_array_text(part) for part in column.flatten())
+        return f"pa.StructArray.from_arrays([{parts}], {[field.name for field in type]})"
+    return f"pa.array({column.to_pylist()}, pa.{_name(type)}{'' if ')' in _name(type) else '()'})"
 
 
 def _name(type: pa.DataType) -> str:
-    return {"double": "float64", "float": "float32", "bool": "bool_"}.get(str(type), str(type))
+    known = {"double": "float64", "float": "float32", "bool": "bool_", "duration[us]": "duration('us')"}
+    return known.get(str(type), str(type))

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql.types import ArrayType, DataType
+from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
+from pyspark.sql.types import ArrayType, DataType, StructType
 from pyspark.util import PythonEvalType
 
 from sparkweld.ir import Program, Result, evaluate, parse_program
@@ -23,14 +24,16 @@ from sparkweld.kernels import Kernel
 from tests.helpers import kernels
 from tests.helpers.cases import Case, Mismatch
 from tests.helpers.columns import difference
-from tests.helpers.compile_requests import payload, python_step, request, udf
+from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 from udf_compiler.boundary import COLUMN_TYPES
 from udf_compiler.columns import ONE_FORM
+from udf_compiler.kinds import MAPS, sees_batch_state
 from udf_compiler.pipeline import compile_pipeline
 from udf_compiler.row_flags import COLUMN as FLAGS
 from udf_compiler.row_flags import guards_as_column
+from udf_compiler.type_names import name_of
 
 #: Types whose NULLs change what a pandas UDF sees: a batch with some has another form than one without. That the JVM has the
 #: same ones is a test (tests/spark/test_catalyst.py).
@@ -82,8 +85,8 @@ def compare_with_worker(
     """Runs `function` over each batch both ways; AssertionError where they differ. `kernel`: compiled to machine code as well.
     `chain`: see `Case`. `exact`: functions whose last digit may differ are refused.
 
-    A pandas UDF's batch with a flagged row goes to Python as a whole, so nothing is compared there; its other rows are then a
-    batch of their own. Of a plain UDF's, only the flagged rows do (`_compare_flagged`).
+    Where a flagged row sends its whole batch to Python, nothing is compared there; its other rows are then a batch of their own.
+    Of functions that see each row for itself, only the flagged rows go (`compare_flagged`).
     """
     blobs = [payload(each, returns) for each, _ in chain] or [payload(function, returns)]
     programs: dict[tuple[str, ...], Program | _Refused] = {}
@@ -102,7 +105,7 @@ def compare_with_worker(
             continue
         flagged += 1
         raised += raises(lambda batch=batch: call.worker(batch))
-        if eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF:
+        if call.row_wise:
             decided += call.compare_flagged(program, batch, rows)
             continue
         rest = batch.take(pa.array(np.setdiff1d(np.arange(batch.num_rows), rows)))
@@ -154,9 +157,17 @@ class _Call:
     eval_type: int
     kernel: bool
 
+    @property
+    def row_wise(self) -> bool:
+        """Whether only the flagged rows of a batch run in Python (`rowwise` of PipelineBuilder.scala)."""
+        return not (sees_batch_state(self.eval_type) or self.eval_type in MAPS or isinstance(self.returns, StructType))
+
     def worker(self, batch: pa.RecordBatch) -> list[Any]:
-        """The worker's results of a batch. Raises what it raises."""
-        return run_in_worker(self.function, batch, self.returns, self.eval_type).to_pylist()  # type: ignore[no-any-return]
+        """The worker's results of a batch, of a struct type as dicts by number. Raises what it raises."""
+        made = run_in_worker(self.function, batch, self.returns, self.eval_type)
+        if isinstance(self.returns, StructType):
+            made = pa.StructArray.from_arrays(made.flatten(), [str(at) for at in range(len(self.returns))])
+        return made.to_pylist()  # type: ignore[no-any-return]
 
     def flagged_rows(self, program: Program, batch: pa.RecordBatch) -> np.ndarray:
         """Rows that a guard flags; when there are none, the results have been compared."""
@@ -175,7 +186,7 @@ class _Call:
 
     def _compare_kernel(self, program: Program, inputs: dict[str, Array], rows: int) -> None:
         """Compares the machine code with `evaluate`: the flagged rows, and the results of the others."""
-        if self.eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF:
+        if self.row_wise:
             program = guards_as_column(program)
         kernel = _loaded(program)
         got, expected = kernel.run(inputs, rows), evaluate(program, inputs, rows)
@@ -183,7 +194,7 @@ class _Call:
         if got.flagged:
             return
         flags = expected.columns.get(FLAGS)
-        decided = flags.valid if isinstance(flags, Optional) else np.ones(rows, np.bool_)
+        decided = flags.valid if isinstance(flags, Optional) else np.ones(len(expected.selection), np.bool_)
         for name in program.outputs:
             mine, theirs = (_rows(columns[name], decided) for columns in (got.columns, expected.columns))
             problem = difference(mine, theirs, _ULP)
@@ -213,10 +224,12 @@ class _Call:
     def _compare(
         self, program: Program, result: Result, batch: pa.RecordBatch, expected: list[Any], rows: Iterable[int] | None = None
     ) -> None:
-        got = values_of(result.columns[program.outputs[0]], self.returns)
-        for row in range(batch.num_rows) if rows is None else rows:
+        got = rows_of(program, result, self.returns)
+        if len(got) != len(expected):
+            raise AssertionError(f"expected {len(expected)} rows, got {len(got)}\n{program}")
+        for row in range(len(got)) if rows is None else rows:
             if not same(got[row], expected[row]):
-                given = {name: batch[name][row].as_py() for name in batch.schema.names}
+                given = {name: batch[name][result.selection[row]].as_py() for name in batch.schema.names}
                 raise AssertionError(f"row {row}, {given}: expected {token(expected[row])}, got {token(got[row])}\n{program}")
 
 
@@ -231,10 +244,25 @@ def _loaded(program: Program) -> Kernel:
 
 def _state(batch: pa.RecordBatch, eval_type: int) -> tuple[str, ...]:
     """Names of the columns whose NULLs decide the form."""
-    if eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF:
+    if not sees_batch_state(eval_type):
         return ()
-    columns = zip(batch.schema.names, batch.columns, strict=True)
-    return tuple(name for name, column in columns if column.null_count and TYPE_NAMES[str(column.type)] in TWO_FORMS)
+    return tuple(n for n, array in columns_of(batch).items() if array.null_count and name_of_arrow(array.type) in TWO_FORMS)
+
+
+def columns_of(batch: pa.RecordBatch) -> dict[str, pa.Array]:
+    """The columns of a batch by name, the fields of structs one by one."""
+    found = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_struct(array.type):
+            found |= {f"{name}.{field.name}": part for field, part in zip(array.type, array.flatten(), strict=True)}
+        else:
+            found[name] = array
+    return found
+
+
+def name_of_arrow(type: pa.DataType) -> str:
+    """What requests call the Spark type of an Arrow column."""
+    return TYPE_NAMES.get(str(type)) or name_of(from_arrow_type(type).jsonValue())  # type: ignore[no-any-return]
 
 
 def _compile(
@@ -242,19 +270,44 @@ def _compile(
     exact: bool,
 ) -> Program | _Refused:  # fmt: skip
     """The program, or its refusal. AssertionError for a fault of ours."""
-    inputs = {name: TYPE_NAMES[str(column.type)] for name, column in zip(batch.schema.names, batch.columns, strict=True)}
-    row_wise = eval_type != PythonEvalType.SQL_SCALAR_PANDAS_UDF
-    always = [name for name, type in inputs.items() if row_wise or type not in TWO_FORMS]
-    columns = [{"op": "Column", "name": n, "type": t, "nullable": True} for n, t in inputs.items()]
-    call = udf(0, *columns, returns=spark_name(returns), evalType=eval_type)
-    for at in range(1, len(blobs)):
-        call = udf(at, *[call] * arguments[at], returns=spark_name(returns), evalType=eval_type)
-    reply = compile_pipeline(request(python_step(r=call), inputs=inputs, nullable_state=[*state, *always], exact=exact), blobs)
+    inputs = {name: name_of_arrow(array.type) for name, array in columns_of(batch).items()}
+    always = [name for name, type in inputs.items() if not sees_batch_state(eval_type) or type not in TWO_FORMS]
+    step, outputs = _step(batch, inputs, arguments, len(blobs), returns, eval_type)
+    given = request(step, inputs=inputs, outputs=outputs, nullable_state=[*state, *always], exact=exact)
+    reply = compile_pipeline(given, blobs)
     if reply["status"] == "ok":
         return parse_program(reply["program"], reply["blocks"])
     refusals = reply["refusals"]
     no_fault(*(r["code"] for r in refusals), message=refusals[0]["message"])
     return _Refused(refusals[0]["code"], refusals[0]["message"])
+
+
+def _step(
+    batch: pa.RecordBatch, inputs: dict[str, str], arguments: list[int], functions: int, returns: DataType, eval_type: int
+) -> tuple[dict[str, Any], list[str]]:
+    """The step that calls the functions for the columns of a batch, and the names of its results."""
+    given = [_argument(field, field.name, inputs) for field in batch.schema]
+    fields = returns.names if isinstance(returns, StructType) else []
+    declared = {"returnType": returns.jsonValue()} if fields else {"returns": spark_name(returns)}
+    if eval_type in MAPS:
+        whole = _argument(pa.field("", pa.struct(list(batch.schema))), "", inputs)
+        results = [f"r{at}" for at in range(len(fields))]
+        return {"kind": "map", "name": "f", "udf": udf(0, whole, evalType=eval_type, **declared), "results": results}, results
+    call = udf(0, *given, evalType=eval_type, **declared)
+    for at in range(1, functions):
+        call = udf(at, *[call] * arguments[at], evalType=eval_type, **declared)
+    step, results = python_step(r=call), ["r"]
+    if fields:
+        results = step["udfs"][0]["fields"] = [f"r.{name}" for name in fields]
+    return step, results
+
+
+def _argument(field: pa.Field, name: str, inputs: dict[str, str]) -> dict[str, Any]:
+    if not pa.types.is_struct(field.type):
+        return column(name, inputs[name])
+    names = [part.name for part in field.type]
+    args = [column(f"{name}.{part}" if name else part, inputs[f"{name}.{part}" if name else part]) for part in names]
+    return {"op": "CreateNamedStruct", "names": names, "args": args, "type": "struct"}
 
 
 def no_fault(*codes: str, message: str = "") -> None:
@@ -270,7 +323,8 @@ def spark_name(type: DataType) -> str:
 
 
 def inputs_of(program: Program, batch: pa.RecordBatch) -> dict[str, Array]:
-    return {i.name: _input(i.type, batch[i.name]) for i in program.inputs}
+    columns = columns_of(batch)
+    return {i.name: _input(i.type, columns[i.name]) for i in program.inputs}
 
 
 def _input(type: Any, column: pa.Array) -> Array:
@@ -290,11 +344,18 @@ def _input(type: Any, column: pa.Array) -> Array:
     return Optional(values, np.asarray(column.is_valid().to_numpy(zero_copy_only=False), np.bool_))
 
 
+def rows_of(program: Program, result: Result, returns: DataType) -> list[Any]:
+    """The results of a program, of a struct type as dicts by number."""
+    if not isinstance(returns, StructType):
+        return values_of(result.columns[program.outputs[0]], returns)
+    types = [field.dataType for field in returns]
+    columns = [values_of(result.columns[name], type) for name, type in zip(program.outputs, types, strict=True)]
+    return [{str(at): value for at, value in enumerate(row)} for row in zip(*columns, strict=True)]
+
+
 def values_of(column: Array, returns: DataType) -> list[Any]:
     """A result column as Python values of the Spark type."""
     values, valid = (column.values, column.valid) if isinstance(column, Optional) else (column, np.ones(len(column), np.bool_))
-    from pyspark.sql.pandas.types import to_arrow_type
-
     arrow_type = to_arrow_type(returns, timezone="UTC")
     if pa.types.is_temporal(arrow_type):
         whole = pa.array(values, pa.int32() if arrow_type.bit_width == 32 else pa.int64(), mask=~valid)

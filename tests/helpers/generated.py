@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from hypothesis import strategies as st
 from pyspark.sql.pandas.types import from_arrow_type
@@ -39,6 +38,7 @@ from tests.helpers.cases import Case
 from tests.helpers.compiled import Compared, check_case
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
+from tests.helpers.expressions_frames import type_of_series
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
 from tests.helpers.expressions_python import python_functions, series_functions
@@ -49,6 +49,7 @@ from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
 from tests.helpers.gathered import compare_gathered
 from tests.helpers.generated_batches import NAMES, constant_batch, mixed_batches, number_batches, text_batches, time_batches
+from tests.helpers.generated_columns import arrow_cases, frame_cases
 
 Draw = Callable[[Any], Any]
 PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF
@@ -273,6 +274,8 @@ FAMILIES = {
         Family("lists", _checked(_lists), 0.6),
         Family("tags", _checked(_tags), 0.6),
         Family("arrays", _checked(_arrays), 0.6),
+        Family("arrow", _checked(arrow_cases), 0.25),
+        Family("frames", _checked(frame_cases), 0.15),
         Family("aggregates", compare_aggregate, 0.6),
         Family("models", compare_pipeline, 0.9),
     )
@@ -289,12 +292,4 @@ def _returned(function: Callable[..., Any], batch: pa.RecordBatch, zone: str = "
             result = function(*ArrowBatchTransformer.to_pandas(batch, timezone="UTC"))
         except Exception:  # noqa: BLE001 - it raises in the worker as well, and that is what is compared then
             return DoubleType()
-    if not isinstance(result, pd.Series):
-        return DoubleType()
-    if result.dtype == object:
-        kinds = {type(v).__name__ for v in result if v is not None and v == v}
-        return {"bool": BooleanType(), "str": StringType(),
-        "date": DateType()}.get(kinds.pop() if kinds else "str", DoubleType())
-    if result.dtype.kind == "M":
-        return TimestampType() if zone == "timestamp" else TimestampNTZType()
-    return {"b": BooleanType(), "i": LongType(), "u": LongType()}.get(result.dtype.kind, DoubleType())
+    return type_of_series(result, zone)

@@ -72,7 +72,7 @@ def _batch(columns: list[np.ndarray], nulls: list[np.ndarray] | None = None) -> 
     return pa.RecordBatch.from_arrays(arrays, list(NAMES[: len(columns)]))
 
 
-_WORDS = (
+WORDS = (
     "", " ", "a", "ab", "aab", "A", "AB", "Ab cd", "ab ab ab", " ab ", "\ta\n", "a-b-c", "0", "12", "007", "-5", "3.5", "1e3",
     " 42 ", "12345", "12345-678", "00000", "nan", "inf", "x" * 30, "aBcDeF", "é", "ÉTÉ", "straße",
     "ΑΣ", "ΟΔΟΣ ab", "İi", "日本", "a日b",
@@ -85,7 +85,7 @@ _WORDS = (
 def text_batches() -> tuple[pa.RecordBatch, ...]:
     """Odd words with NULLs and without, ASCII words, one row, and ordinary rows (the last batch)."""
     random = np.random.default_rng(5)
-    plain = [w for w in _WORDS if w.isascii()]
+    plain = [w for w in WORDS if w.isascii()]
 
     def batch(words: Sequence[str], rows: int, nulls: float) -> pa.RecordBatch:
         columns = []
@@ -95,7 +95,7 @@ def text_batches() -> tuple[pa.RecordBatch, ...]:
         numbers = pa.array(random.integers(-30, 300, rows), mask=random.random(rows) < nulls)
         return pa.RecordBatch.from_arrays([*columns, numbers], ["s", "t", "n"])
 
-    return batch(_WORDS, 90, 0.2), batch(_WORDS, 60, 0.0), batch(plain, 60, 0.2), batch(plain, 1, 0.0), batch(plain, 60, 0.0)
+    return batch(WORDS, 90, 0.2), batch(WORDS, 60, 0.0), batch(plain, 60, 0.2), batch(plain, 1, 0.0), batch(plain, 60, 0.0)
 
 
 @cache
@@ -140,8 +140,8 @@ def mixed_batches(constants: tuple[Any, ...]) -> tuple[pa.RecordBatch, ...]:
         arrays = [pa.array(values, type, mask=random.random(rows) < nulls) for values, type in drawn]
         return pa.RecordBatch.from_arrays(arrays, ["x", "i", "s"])
 
-    wild = special_values(Type("f64")), special_values(Type("i64")), _WORDS
-    tame = [*range(-9, 10), 0.5, 2.25, -1.75], list(range(-5, 12)), [w for w in _WORDS if w.isascii()]
+    wild = special_values(Type("f64")), special_values(Type("i64")), WORDS
+    tame = [*range(-9, 10), 0.5, 2.25, -1.75], list(range(-5, 12)), [w for w in WORDS if w.isascii()]
     return (
         batch(50, *wild, 0.15),
         batch(40, *tame, 0.15),
