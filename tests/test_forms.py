@@ -43,12 +43,12 @@ def verdict(function, returns="double", steps=(), **inputs):
     return reply["batchwise"]
 
 
-def results(function, inputs, returns, nulls):
-    """What a form gives for all pairs of edge values, none of them NULL: values, or None where it is flagged."""
+def results(function, inputs, returns, nulls, rows=None):
+    """What a form gives for all pairs of edge values, or `rows`, none of them NULL: values, or None where it is flagged."""
     reply = requested(function, inputs, returns, nulls)
     assert reply["status"] == "ok", reply["refusals"]
     program = parse_program(reply["program"], reply["blocks"])
-    rows = list(itertools.product(*(EDGES[type] for type in inputs.values())))
+    rows = rows or list(itertools.product(*(EDGES[type] for type in inputs.values())))
     arrays = {}
     for at, (name, type) in enumerate(inputs.items()):
         values = np.array([row[at] for row in rows], DTYPES[type])
@@ -109,7 +109,13 @@ REFUSED = {
     "filled 64 bits": (lambda x: x.fillna(0), "long", {"x": "long"}),
     "bool": (lambda b: b.astype(float), "double", {"b": "boolean"}),
     "another column": (lambda x, y: pd.concat([x, y], axis=1).max(axis=1).astype(str), "string", dict.fromkeys("xy", "integer")),
-    "many columns": (lambda a, b, c, d, e: a * 0.5 + b + c + d + e, "double", dict.fromkeys("abcde", "integer")),
+    "many columns": (lambda a, b, c, d, e: a * 0.5 + (b + c) + d + e, "double", dict.fromkeys("abcde", "integer")),
+    "one of many": (lambda a, b, c, d, e: a * 0.5 + b * 0.5 + c / 2 + d / 2 + e * e, "double", dict.fromkeys("abcde", "long")),
+    "a dtype of many": (
+        lambda a, b, c, d, e: a * 0.5 + b * 0.5 + c * 0.5 + d * (0.5 if e.dtype == "int32" else 0.25), "double",
+        dict.fromkeys("abcde", "integer"),
+    ),
+    "a list of many": (lambda *c: pd.Series([str(v) for v in c[0]]), "string", dict.fromkeys("abcde", "integer")),
 }
 
 
@@ -139,6 +145,27 @@ def test_the_refused_examples_do_differ():
             for count in range(1, len(inputs) + 1)
             for nulls in itertools.combinations(inputs, count)
         ), name
+
+
+MANY = {
+    "weights": lambda *c: sum(x * w for x, w in zip(c, (0.5, 0.25, 3.5, -1.5, 0.1, 2.0, 7.5, 0.3), strict=True)),
+    "mixed": lambda a, b, c, d, e, f, g, h: pd.Series(np.where(a > 7, b / (c.clip(0, 100) + 1.5), d.fillna(0.5) * 0.25))
+    + e.clip(-5, 5) / 2.0 + np.sqrt(f * 0.5 * f) + (g == 12) * 1.5 + (h.isna() | (h < 3)) * 2.5,
+    "values": lambda a, b, c, d, e, f, g, h: 0.5 * a + b.map(lambda v: 1.5 if v > 3 else 2.5) + c.between(0, 9) * 1.0
+    + d.apply(lambda v: 0.25 * v) + e.astype("float64") + f.isin([7, 12345]) * 3.0 - g / 3.0 + (h % 7) * 0.1,
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_many_columns_are_proved_by_one_trace(name):
+    function, inputs = MANY[name], dict.fromkeys("abcdefgh", "integer")
+    assert verdict(function, **inputs) is None
+    random = np.random.default_rng(3)
+    rows = [tuple(row) for row in random.choice(EDGES["integer"], (120, len(inputs))).tolist()]
+    dense, _ = results(function, inputs, "double", (), rows)
+    for _ in range(6):
+        nulls = [column for column in inputs if random.random() < 0.5]
+        assert repeated(results(function, inputs, "double", nulls, rows)[0]) == repeated(dense), nulls
 
 
 def test_rows_that_decide_about_others_are_not_proved():

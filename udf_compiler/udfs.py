@@ -26,6 +26,7 @@ from udf_compiler.options import options_of
 from udf_compiler.payload import load_command, unwrap
 from udf_compiler.purity import use_of
 from udf_compiler.request_keys import contents
+from udf_compiler.trace.any_form import asks_for_all_forms, check_none
 from udf_compiler.traces import TracedCall, traces
 
 #: The note of a call that an earlier one answers.
@@ -145,6 +146,8 @@ class UdfTracer:
             return [self._completed(kind, loop, udf, notes)]
         call, fields = self._call(kind, loop, udf, notes), fields_of(udf["returnType"])
         prepared: Any = call.prepared
+        if isinstance(prepared, Inlined):
+            check_none(call.name, call.args, call.kwargs)
         returned = prepared.traced(loop, call.args) if isinstance(prepared, Inlined) else kind.call(call)
         values = [kind.column(call, returned)] if fields is None else kind.fields(call, returned, fields)
         self.kept += call.kept
@@ -161,6 +164,7 @@ class UdfTracer:
         loop.share = share * self._remaining[udf["payload"], udf["evalType"]]
         call = self._call(kind, loop, {**udf, "args": udf["args"][2:]}, notes)
         prepared: Any = call.prepared
+        check_none(call.name, call.args, call.kwargs)
         made = kind.column(call, prepared.traced(loop, call.args) if isinstance(prepared, Inlined) else kind.call(call))
         self.kept += call.kept
         added, loop.guards[guards:] = loop.guards[guards:], []
@@ -205,7 +209,7 @@ class UdfTracer:
         includes = [file_state(path) for path in self._settings["python"].get("includes", ())]
         settings = [self._settings, includes, MODULES.generation]
         forms = self._regrouped and bool(self._columns.with_nulls(names))
-        return json.dumps([call, columns, forms, self._columns.domain == ROWS, settings]), names
+        return json.dumps([call, columns, forms, asks_for_all_forms(), self._columns.domain == ROWS, settings]), names
 
     def _identity(self, udf: dict[str, Any]) -> str:
         """Equal for calls of one function on the same arguments, whatever names the plan gives them."""

@@ -11,6 +11,7 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.calls.reductions import dot, reduction
 from udf_compiler.scalar.builtin_calls import real_arguments
+from udf_compiler.trace.any_form import concerns, in_all_forms
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.lower import (
@@ -371,7 +372,7 @@ def called(function: Callable[..., Any], call: str) -> Callable[..., Any]:
     def method(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = real_arguments(args, kwargs)
         check_form(function, args, kwargs, call)
-        return function(*args, **kwargs)
+        return in_all_forms(function, args, kwargs) if concerns(args, kwargs) else function(*args, **kwargs)
 
     method.__name__ = call
     return method

@@ -20,6 +20,7 @@ from udf_compiler.calls.membership import numpy_isin
 from udf_compiler.calls.polynomials import digitize, interp, polyval, searchsorted
 from udf_compiler.calls.strings.choose import choose, has_texts
 from udf_compiler.calls.time_conversions import choose_times, has_times
+from udf_compiler.trace.any_form import concerns, in_all_forms
 from udf_compiler.trace.array import TracedArray, apply, as_array
 from udf_compiler.trace.lower import (
     cast,
@@ -281,6 +282,8 @@ def name_of(function: Any) -> str:
 
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function of traced arguments. Refuses what the table does not hold."""
+    if concerns(args, kwargs):
+        return in_all_forms(lambda *a, **k: call_function(function, a, k), args, kwargs)
     if args and lists.concerns(args[0]):
         return lists.call_numpy(function, args, kwargs)
     handler = TABLE.get(function)

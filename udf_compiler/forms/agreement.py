@@ -11,8 +11,9 @@ from sparkweld.ir.ops import Read
 from sparkweld.ir.program import Input, Loop, body_types
 from udf_compiler.columns import ONE_FORM, title_of
 from udf_compiler.forms.terms import Term, Terms
+from udf_compiler.trace.any_form import for_all_forms
 
-#: A call that reads more such columns has too many forms to compare them all.
+#: A call that reads more such columns has too many forms to compare them one by one.
 MOST_COLUMNS = 4
 
 
@@ -43,15 +44,18 @@ def batchwise(
 ) -> str | None:
     """Why a row may have another result in other batches; None where it is proved to have the same in all, or nobody asks.
 
-    A row that has NULLs itself is only in batches that have them. So each form is compared with those for batches that have NULLs
-    in one column more, in rows where that column is not NULL.
+    One trace may stand for all forms (`any_form`). Else they are compared. A row that has NULLs itself is only in batches that
+    have them, so each form is compared with those for batches that have NULLs in one column more, in rows where it is not NULL.
     """
     if request.get("regrouped") is not True or any(map(_has_nulls, request["inputs"])):
         return None
-    forms: dict[frozenset[str], Form | None] = {}
     for call in calls:
         if call.spreads:
             return f"a row may decide about others of its batch in {call.udf}"
+    if _in_all_forms(request, calls, trace):
+        return None
+    forms: dict[frozenset[str], Form | None] = {}
+    for call in calls:
         if len(call.columns) > MOST_COLUMNS:
             return f"{call.udf} reads {len(call.columns)} columns whose NULLs decide dtypes"
         for some, column in _steps(call.columns):
@@ -62,6 +66,17 @@ def batchwise(
             if found is not None:
                 return found
     return None
+
+
+def _in_all_forms(
+    request: Mapping[str, Any], calls: Sequence[BatchCall], trace: Callable[[dict[str, Any]], Form | None]
+) -> bool:
+    """Whether one trace stands for all forms. A call of one column has two, which are compared as soon."""
+    if all(len(call.columns) < 2 for call in calls):
+        return False
+    with for_all_forms():
+        form = trace(_with_nulls(request, frozenset().union(*(call.columns for call in calls))))
+    return form is not None and len(form.calls) == len(calls) and not any(call.spreads for call in form.calls)
 
 
 def _steps(columns: frozenset[str]) -> Iterator[tuple[frozenset[str], str]]:

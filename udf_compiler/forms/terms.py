@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparkweld.ir.ops import Call, Cast, Const, Fits, IsValid, MakeOptional, Op, Select, ValueOf
+from sparkweld.ir.ops import Call, Cast, Const, Fits, IsIn, IsValid, MakeOptional, Op, Select, ValueOf
 from sparkweld.ir.types import BOOL, F64, Type
 from udf_compiler.forms.spans import COMPARISONS, EXACT, RULES, Span, compared, within
 
@@ -20,6 +20,9 @@ _COMMUTATIVE = frozenset("add multiply equal not_equal logical_and logical_or lo
 
 #: Comparisons that are those of the swapped arguments.
 _SWAPPED = {"greater": "less", "greater_equal": "less_equal"}
+
+#: Larger tables are compared as they are.
+_MOST_KEYS = 1000
 
 #: They leave an integer as it is.
 _SAME = frozenset("trunc floor ceil rint positive conjugate".split())
@@ -81,8 +84,15 @@ class Terms:
             return self.bool(True)
         if isinstance(op, Call) and op.fn in _SWAPPED:
             return self.apply(Call(_SWAPPED[op.fn]), args[::-1], type)
+        if isinstance(op, IsIn) and args[0].span is not None and len(op.keys) <= _MOST_KEYS:
+            return self._is_in(op, args[0], args[0].span)
         made = self._call(op.fn, args, type) if isinstance(op, Call) and op.output == 0 else None
         return self._opaque(op, args, type) if made is None else made
+
+    def _is_in(self, op: IsIn, x: Term, span: Span) -> Term:
+        """Whether an integer is in a table, in which all other numbers do not count."""
+        keys = frozenset(int(k) for k in op.table.tolist() if span[0] <= k <= span[1] and k == int(k))
+        return Term(self.key("is in", keys, x.key), BOOL, span=(0, 1), finite=True)
 
     def _opaque(self, op: Op, args: Sequence[Term], type: Type) -> Term:
         """An op is a function of its arguments' bits, which equal keys of one type have in common."""

@@ -15,6 +15,7 @@ from udf_compiler.kinds.predictor import in_one_piece, predictor_of
 from udf_compiler.mlflow_ import scoring_udf_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedFrame
+from udf_compiler.trace.any_form import check_none
 
 
 class Iterated(Kind):
@@ -43,6 +44,7 @@ class Iterated(Kind):
         return self._batch.describe(argument)
 
     def call(self, call: Call) -> Any:
+        check_none(call.place, call.args)
         if call.kwargs:
             raise refusal("SW362", call.place, name=next(iter(call.kwargs)))
 

@@ -10,12 +10,14 @@ from sparkweld.reasons import refusal
 from udf_compiler.boundary import Field, check_conf, check_confs, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.calls.cuts import TracedCut, plain
 from udf_compiler.calls.frames import Unknown
+from udf_compiler.columns import ONE_FORM
 from udf_compiler.kinds.kind import Call, Kind, check_nullable, fields_of
 from udf_compiler.kinds.settled import settled
 from udf_compiler.probe import probe
 from udf_compiler.probe_differences import tolerance_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in
+from udf_compiler.trace.any_form import AnyForm, asks_for_all_forms, check_none, concerns
 
 #: Columns of a DataFrame are found by their names.
 _BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
@@ -55,12 +57,19 @@ class ScalarPandas(Kind):
         return prepare(function, stand_in, settles=True)
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
-        return series_of_column(loop, field.value, field.spark_type, True, field.state, field.name)
+        def series(state: str) -> Any:
+            return series_of_column(loop, field.value, field.spark_type, True, state, field.name)
+
+        of_any_form = asks_for_all_forms() and field.state == "nullable" and field.spark_type not in ONE_FORM
+        return AnyForm.of_column(field.value, series) if of_any_form else series(field.state)
 
     def struct(self, loop: LoopBuilder, fields: Sequence[Field], title: str) -> Any:
+        check_none(title, [self.argument(loop, field) for field in fields] if asks_for_all_forms() else ())
         return frame_of_struct(loop, fields, title)
 
     def describe(self, argument: Any) -> str:
+        if type(argument) is AnyForm:
+            return argument.what
         if isinstance(argument, TracedFrame):
             return f"DataFrame of {len(argument.series)} columns"
         if isinstance(argument, TracedArray):
@@ -68,6 +77,8 @@ class ScalarPandas(Kind):
         return _KINDS.get(argument.kind) or str(argument.dtype)
 
     def call(self, call: Call) -> Any:
+        if call.prepared.assigned:
+            check_none(call.place, call.args, call.kwargs)
         return self.run(call, settled(call), call.original)
 
     def run(self, call: Call, function: Callable[..., Any], original: Callable[..., Any]) -> Any:
@@ -76,7 +87,8 @@ class ScalarPandas(Kind):
             result, original = plain(result), _without_categories(original)
         check_named(call, result)
         known = isinstance(result, TracedSeries | TracedArray | TracedFrame)
-        if known and result.loop is call.loop:  # of other rows: no column is made of it
+        open_form = concerns(call.args, call.kwargs)
+        if known and result.loop is call.loop and not open_form:  # of other rows: no column is made of it
             probe(original, call.args, call.kwargs, result, call.loop, call.place, tolerance_of(call.kept, result.loop.body))
         return result
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
+from udf_compiler.trace.any_form import AnyForm
 from udf_compiler.trace.lower import Operand, constant_of, is_number, operator_call, type_of, ufunc_call
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
@@ -69,7 +70,7 @@ class TracedArray(Traced):
         from udf_compiler.trace.frame import TracedFrame
         from udf_compiler.trace.series import TracedSeries
 
-        if isinstance(other, TracedSeries | TracedFrame):
+        if isinstance(other, TracedSeries | TracedFrame) or type(other) is AnyForm:
             return NotImplemented  # NumPy hands over to the Series, which runs its reflected operator
         call = f"array {symbol(name)} ..." if not reflected else f"... {symbol(name)} array"
         function = REFLECTED[name] if reflected else BINARY[name]

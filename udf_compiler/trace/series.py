@@ -17,6 +17,7 @@ from sparkweld.errors import InternalError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
 from udf_compiler.trace import dates, maybe, moments, text
+from udf_compiler.trace.any_form import AnyForm
 from udf_compiler.trace.lower import (
     Operand,
     constant_of,
@@ -133,7 +134,7 @@ class TracedSeries(Traced):
         from udf_compiler.calls.offsets import Offset, added
         from udf_compiler.trace.frame import TracedFrame
 
-        if isinstance(other, TracedFrame):
+        if isinstance(other, TracedFrame) or type(other) is AnyForm:
             return NotImplemented
         if type(other) is Offset:
             return added(self, other, name, reflected)
