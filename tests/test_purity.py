@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from sparkweld.errors import Refusal
@@ -234,6 +235,15 @@ def test_submodules_reached_by_from_import_are_checked_too(tmp_path):
         sys.path.remove(str(tmp_path))
         for name in [name for name in sys.modules if name.partition(".")[0] == "weld_package"]:
             del sys.modules[name]
+
+
+def test_c_code_that_a_function_calls_may_import():
+    """pyarrow imports `decimal` to infer a type, by the builtins of the frame that calls it, and aborts where that fails."""
+    prepared = prepare(lambda: pa.scalar(2.5), lambda obj: types.SimpleNamespace(scalar=pa.scalar) if obj is pa else None)
+    assert prepared.function().as_py() == 2.5
+    own = source_function("def f(a):\n    return a * __builtins__['__import__']('decimal', None, None, []).Decimal(1)")
+    with pytest.raises(Refusal):  # it gets nothing that way itself
+        compiled(own, "a")
 
 
 # (code, source): the refusal must point at the line marked with #!

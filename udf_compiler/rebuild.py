@@ -230,7 +230,14 @@ class Rebuilder:
         return ModuleView(self, module)
 
     def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-        """`__import__` of the copy: stand-ins and views of the modules that it may use."""
+        """`__import__` of the copy: stand-ins and views of the modules that it may use.
+
+        C code of a library that the copy calls imports by it too, and only C gives a list of names. It takes the module from
+        sys.modules. A refusal would end the process there: pyarrow needs `decimal` to infer the type of a number.
+        """
+        if type(fromlist) is list:
+            importlib.import_module(name)
+            return None
         use = self.here(name)
         if level:
             name = importlib.util.resolve_name("." * level + name, (globals or {}).get("__package__"))
