@@ -194,6 +194,7 @@ def test_a_chain_of_functions_and_captured_constants():
         (lambda x: pc.sum(x), "SW250"),
         (lambda x: pc.subtract(x, pc.mean(x)), "SW250"),
         (lambda x: pc.random(3), "SW251"),
+        (lambda x: pc.multiply(x, pc.scalar(0.5)), "SW251"),  # an expression of a data set, not a constant
         (lambda x: x + 1, "SW252"),
         (lambda x: pc.add(x, pa.array([1.0, 2.0])), "SW257"),
         (lambda x: pa.array([1.0]), "SW363"),

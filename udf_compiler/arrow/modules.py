@@ -88,8 +88,6 @@ class ComputeModule(StandIn):
     stands_for = pc
 
     def __getattr__(self, name: str) -> Any:
-        if name == "scalar":
-            return pa.scalar
         if name in AGGREGATES and current().groups is not None:
             return AGGREGATES[name]
         if name not in FUNCTIONS:
