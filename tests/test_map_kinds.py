@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyspark.sql.types import StringType, StructField, StructType
 
+from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import codes, compile_map, compile_udf, run
 
 
@@ -152,6 +155,20 @@ def test_a_column_that_may_be_null_is_no_required_one():
     returns = {"key": "long", "x": "double"}
     assert codes(compile_map(drops, 205, INPUTS, returns, required=["x"])) == ["SW366"]
     assert compile_map(drops, 205, INPUTS, returns, required=["key"])["status"] == "ok"
+
+
+def test_the_rows_that_are_kept_may_have_no_nat():
+    """The year of a datetime Series is a float where the Series has a NaT, and not where the filter has dropped it."""
+
+    def dated(batches):
+        for pdf in batches:
+            kept = pdf[pdf.t.notna()]
+            yield kept.assign(year=kept.t.dt.year.astype(str))[["year"]]
+
+    times = pa.array([None, 10**15, 0], pa.int64()).cast(pa.timestamp("us", "UTC"))
+    batches = [pa.record_batch({"t": part}) for part in (times, times[1:])]
+    compared = compare_with_worker(dated, batches, StructType([StructField("year", StringType())]), 205)
+    assert compared.decided == 2 and not compared.flagged
 
 
 def split(frame):

@@ -107,8 +107,10 @@ def keep_rows(frame: TracedFrame, mask: Any, call: str) -> TracedFrame:
         refuse("SW250", call=call)
     if isinstance(mask, TracedArray) and mask.ndim != 1:
         refuse("SW262", call=call, what="a condition of several columns")
-    loop = frame.loop.kept(mask.value)
-    return over(frame, loop)
+    made = over(frame, frame.loop.kept(mask.value))
+    for series in made.series.values():
+        series.has_nat = False  # the rows that are kept may have none
+    return made
 
 
 def over(frame: TracedFrame, loop: LoopBuilder) -> TracedFrame:
