@@ -123,8 +123,8 @@ def to_str(s: Any) -> Any:
 _NUMBER = r"[ \t-\r]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?[ \t-\r]*"
 _WHOLE = r"[ \t-\r]*[+-]?[0-9]+[ \t-\r]*"
 #: Texts that it may take for one after all, or for another one: infinities, long exponents, more than the 17 digits that it
-#: reads (leading zeros too), and what a zero byte cuts off.
-_OTHERS = r"[ \t-\r]*[+-]?(?:[iI].*|[0-9.]+[eE][+-]?[0-9]{3}.*)|.*(?:\0|[0-9.]{18}).*"
+#: reads (leading zeros too), what a zero byte cuts off, and -0, which has a sign beside floats and none where all are integers.
+_OTHERS = r"[ \t-\r]*(?:[+-]?(?:[iI].*|[0-9.]+[eE][+-]?[0-9]{3}.*)|-0+[ \t-\r]*)|.*(?:\0|[0-9.]{18}).*"
 
 
 def to_numeric(s: Any, errors: str, call: str) -> Any:
