@@ -115,6 +115,7 @@ REFUSED = {
         lambda a, b, c, d, e: a * 0.5 + b * 0.5 + c * 0.5 + d * (0.5 if e.dtype == "int32" else 0.25), "double",
         dict.fromkeys("abcde", "integer"),
     ),
+    "bools of many": (lambda a, b, c, d, e: a & b & c & d & e, "boolean", dict.fromkeys("abcde", "boolean")),
     "a list of many": (lambda *c: pd.Series([str(v) for v in c[0]]), "string", dict.fromkeys("abcde", "integer")),
 }
 

@@ -196,7 +196,7 @@ _WITHOUT: dict[str, tuple[str, ...]] = {
     "W": ("pa.scalar(['a'])",),
 }
 _NUMBERS = (
-    "(1)", "(0.5)", "(-3)", "(0)", "(300)", "2**40", "None", "pa.scalar(1, pa.int8())", "pa.scalar(2.5, pa.float32())",
+    "(1)", "(0.5)", "(-3)", "(0)", "(300)", "(2**40)", "None", "pa.scalar(1, pa.int8())", "pa.scalar(2.5, pa.float32())",
     "pa.scalar(None, pa.int64())",
 )  # fmt: skip
 

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
+from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Read
 from sparkweld.reasons import refusal
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import refuse, refuse_again
 from udf_compiler.trace.values import BINARY, REFLECTED, UNARY, Traced
 
 if TYPE_CHECKING:
@@ -72,7 +73,14 @@ class AnyForm(Traced):
         if not isinstance(read, Read):
             raise refusal("SW255", call="an expression", when=_NULLS, advice="")
         columns = frozenset({read.column})
-        return AnyForm(value.loop, columns, lambda dense: series("dense" if columns <= dense else "nullable"))
+
+        def formed(dense: frozenset[str]) -> Any:
+            try:
+                return series("dense" if columns <= dense else "nullable")
+            except Refusal as error:
+                refuse_again(error)
+
+        return AnyForm(value.loop, columns, formed)
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
