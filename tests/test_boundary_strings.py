@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyspark.sql.types import DoubleType, LongType
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder, Result, Type, evaluate
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import DATE, STR
+from tests.helpers.compiled import compare_with_worker
 from tests.test_boundary import EPOCH, arrow_parts, assert_same, worker_column, worker_series
 from udf_compiler.boundary import SPARK_TYPES, Field, column_of_result, frame_of_struct, series_of_column
 from udf_compiler.trace import TracedSeries
@@ -50,6 +52,13 @@ def test_string_results(elements: list[object], missing: Missing) -> None:
 
 def assert_texts(ours: Optional, theirs: pa.Array) -> None:
     assert [v if ok else None for v, ok in zip(*ours, strict=True)] == theirs.to_pylist()
+
+
+def test_minus_zero_has_a_sign_beside_floats_only() -> None:
+    """pandas reads a column of integers as int64, which has no -0."""
+    batches = [pa.record_batch({"s": pa.array(texts)}) for texts in (["-0"], ["-0", "7"], ["-0", "1.5"], [" -00 ", None])]
+    for returns in (DoubleType(), LongType()):
+        compare_with_worker(lambda s: pd.to_numeric(s, errors="coerce"), batches, returns)
 
 
 def test_a_batch_without_strings_that_became_floats_raises() -> None:
