@@ -8,13 +8,9 @@ from functools import cache
 from typing import Any
 
 from udf_compiler.bytecode import Use
+from udf_compiler.module_paths import LIBRARIES
 from udf_compiler.payload import name_of
 from udf_compiler.wrappers import is_wrapper
-
-#: What may be used of them is what `stand_in` knows.
-LIBRARIES = frozenset(
-    ("numpy", "pandas", "pyarrow", "pyspark", "numba", "llvmlite", "py4j", "sparkweld", "udf_compiler", "sklearn", "scipy")
-)
 
 #: Frames and classes of these are told by name.
 _OURS = frozenset(("sparkweld", "udf_compiler"))

@@ -6,7 +6,7 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from functools import cache
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
@@ -22,9 +22,18 @@ PATH, LOCAL, WITHHELD, OF_JOB = "SPARKWELD_WORKER_PATH", "SPARKWELD_LOCAL", "SPA
 
 #: Third-party packages that this process imports for itself.
 _OURS = frozenset(("sparkweld", "udf_compiler", "numba", "llvmlite", "numpy", "pandas", "pyarrow", "pyspark", "py4j"))
+#: What may be used of them is what `stand_in` knows.
+LIBRARIES = _OURS | {"sklearn", "scipy"}
+#: Installed packages whose code is not read: the compiler knows what they do, by their versions.
+_NO_READERS = frozenset(("numpy", "pandas", "pyarrow", "scipy", "sklearn", "numba", "llvmlite", "lightgbm", "xgboost", "mlflow"))
+_BY_VERSION = LIBRARIES | _NO_READERS | {"joblib", "cloudpickle", "dill", "skops"}
 _MOST_SEEN = 64
 #: Variables that Spark sets for workers alone.
 _OF_WORKERS = ("SPARK", "PYSPARK", "PYTHON", "OMP_", "_PYSPARK", "SPARKWELD")
+
+
+class Stale(BaseException):
+    """A module has changed that only a new process can import again. No `Exception`, as nothing else in this one may go on."""
 
 
 class Seen:
@@ -74,6 +83,16 @@ def file_state(path: str) -> FileState:
 def is_library_file(path: str) -> bool:
     """Whether a file is of the standard library or of what is installed."""
     return path.startswith(_library_folders())
+
+
+def is_known_library(name: str) -> bool:
+    """Whether a module is of an installed package whose version tells what its functions mean. Of all others, their files do."""
+    return name.partition(".")[0] in _BY_VERSION
+
+
+def imports_for_itself(name: str) -> bool:
+    """Whether a module is of a library that imports nothing in the name of the user, as those do that read pickles."""
+    return name.partition(".")[0] in _NO_READERS
 
 
 def file_of(spec: ModuleSpec) -> str | None:
@@ -134,18 +153,19 @@ class WorkerPath:
         """Where a module would be found first that is not installed."""
         return [path for path in self.entries if not os.path.join(path, "").startswith(_library_folders())]
 
-    def check_shadows(self, seen: Seen) -> None:
-        """Refuses (SW208) when a module that this process has of its own is another one in the workers."""
-        foreign = self._foreign()
-        if not foreign:
-            return
-        checked = seen.unshadowed.setdefault(tuple(map(file_state, foreign)), set())
-        unchecked = [name for name in reserved() if name in sys.modules and name not in checked]
+    def check_shadows(self, seen: Seen, packages: Set[str]) -> None:
+        """Refuses (SW208) when a module that this process has of its own, or of `packages`, is another one in the workers.
+
+        Also from a folder that this process has on its own path: a module may have come there since it started.
+        """
+        searched = self.searched()
+        checked = seen.unshadowed.setdefault(tuple(map(file_state, searched)), set())
+        unchecked = [name for name in (reserved() | LIBRARIES | packages) - checked if name in sys.modules]
         for name in unchecked:
             own = getattr(sys.modules.get(name), "__spec__", None)
             if own is None or not own.has_location or own.loader in (BuiltinImporter, FrozenImporter):
                 continue
-            if PathFinder.find_spec(name, foreign) is None:
+            if PathFinder.find_spec(name, searched) is None:
                 continue
             found = PathFinder.find_spec(name, self.entries)
             if found is not None and found.origin is not None and not _is_same(found.origin, own.origin):
@@ -171,10 +191,6 @@ class WorkerPath:
         of_job = root is not None and path.startswith(root)
         name = path[len(root or "") :] if of_job else path
         return {"path": name, "ofJob": of_job, "bytes": size, "modified": modified, "digest": digest}
-
-    def _foreign(self) -> list[str]:
-        own = set(_own())
-        return [path for path in self.entries if path not in own]
 
 
 def _is_same(one: str, other: str | None) -> bool:

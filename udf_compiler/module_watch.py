@@ -73,7 +73,7 @@ def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _importing() -> Loaded | None:
-    """The user module whose code asks, itself or by a function that it calls; None where a library does that it imports.
+    """The user module whose code asks, itself or by a function that it calls; None where an installed package does.
 
     None for PySpark, too: its decorators look for the variables of Spark Connect, which do not change what a function means.
     """
@@ -84,6 +84,6 @@ def _importing() -> Loaded | None:
         if name in _IMPORT_SYSTEM or isinstance(name, str) and name.startswith("pyspark."):
             return None
         if name in loaded and getattr(sys.modules.get(name), "__dict__", None) is frame.f_globals:
-            return loaded[name]
+            return None if loaded[name].installed else loaded[name]
         frame = frame.f_back
     return None

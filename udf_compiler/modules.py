@@ -14,28 +14,44 @@ import importlib.metadata
 import os
 import platform
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
+from importlib.machinery import BuiltinImporter, ExtensionFileLoader, FrozenImporter, ModuleSpec, PathFinder
 from typing import Any
 
 from sparkweld.reasons import refusal
-from udf_compiler.module_paths import FileState, Seen, WorkerPath, file_of, file_state, is_library_file, reserved, same_file
+from udf_compiler.module_paths import (
+    FileState,
+    Seen,
+    Stale,
+    WorkerPath,
+    file_of,
+    file_state,
+    imports_for_itself,
+    is_known_library,
+    is_library_file,
+    reserved,
+    same_file,
+)
 from udf_compiler.module_watch import watching
 
 #: Packages whose versions decide what a function of any kind means.
 _MEANING = ("numpy", "pandas", "pyarrow")
+#: Of an installed package of which a function needs more modules than this, the version is recorded in their place.
+_MOST_MODULES = 200
 
 
 @dataclass(slots=True)
 class Loaded:
-    """A user module. `state`: of its file, or of the archive that holds it, before it ran. `variables` and `files`: what it read
-    of the environment, and which files it opened, while it ran."""
+    """A user module. `state`: of its file, or of the archive that holds it, before it ran. `installed`: it is of an installed
+    package. `variables` and `files`: what it read of the environment, and which files it opened, while it ran."""
 
     spec: ModuleSpec
     state: FileState
+    installed: bool = False
     imports: set[str] = field(default_factory=set)
     variables: set[str] = field(default_factory=set)
     files: dict[str, FileState] = field(default_factory=dict)
@@ -47,7 +63,8 @@ class Loaded:
             self.digest = _digest(self.spec)
             if path and file_state(path) != self.state:
                 self.digest = "changed while it was imported"  # which no file has
-        return {"name": name, "path": path, "bytes": size, "modified": modified, "digest": self.digest}
+        about = {"name": name, "path": path, "bytes": size, "modified": modified, "digest": self.digest}
+        return {**about, "installed": True} if self.installed else about
 
 
 class Modules:
@@ -60,13 +77,14 @@ class Modules:
         self._path: WorkerPath | None = None
         self._seen = Seen()
         self._touched: set[str] = set()
-        #: Installed packages that were first imported for a request.
+        self._packages: set[str] = set()
+        #: Installed packages that were first imported for a request, and are known by their versions.
         self.libraries: set[str] = set()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
         """One request: what its functions depend on is counted from here."""
-        self._touched, self._path = set(), None
+        self._touched, self._packages, self._path = set(), set(), None
         yield
 
     @contextmanager
@@ -74,28 +92,40 @@ class Modules:
         """The import path and the folder of a worker, inside the block.
 
         `wanted`: module -> digest, when only these will do. Refuses SW208 (a module of ours is another one in the worker), SW209
-        (a module reads a variable of the environment that may differ there) and SW869 (a module has changed).
+        (a module reads a variable of the environment that may differ there) and SW869 (a module has changed). Raises Stale.
         """
         self._path = path
         with path.entered(self._seen):
             self._forget_changed()
-            path.check_shadows(self._seen)
-            with self._importing(), watching(self):
-                yield
-            path.check_shadows(self._seen)
+            path.check_shadows(self._seen, self.libraries)
+            try:
+                with self._importing(), watching(self):
+                    yield
+            finally:  # what could not be imported is looked for again
+                self.loaded = {name: module for name, module in self.loaded.items() if name in sys.modules}
+            path.check_shadows(self._seen, self.libraries)
             self._check(wanted)
 
     def found(self, name: str, spec: ModuleSpec) -> None:
         """The import system has found `name`, and will load it."""
         file = file_of(spec)
-        if file is not None and is_library_file(file):
+        places = [file] if file is not None else [os.path.join(folder, "") for folder in spec.submodule_search_locations or ()]
+        installed = all(map(is_library_file, places))
+        if places and installed and is_known_library(name):
             self.libraries.add(name.partition(".")[0])
-        elif file is not None or any(not is_library_file(os.path.join(f, "")) for f in spec.submodule_search_locations or ()):
-            self.loaded[name] = Loaded(spec, file_state(file) if file is not None else ("", -1, -1))
+        elif places:
+            self.loaded[name] = Loaded(spec, file_state(file) if file is not None else ("", -1, -1), installed)
 
     def imported(self, importer: str, names: Sequence[str]) -> None:
-        """Code of the module `importer` has imported `names`."""
+        """Code of the module `importer` has imported `names`.
+
+        What else is installed that a library imports for itself is recorded by its version.
+        """
         known = [name for name in names if name in self.loaded or name in self.libraries]
+        if known and imports_for_itself(importer):
+            installed = [name for name in known if name in self.loaded and self.loaded[name].installed]
+            self._packages.update(name.partition(".")[0] for name in installed)
+            known = [name for name in known if name not in installed]
         if known:
             self.touch(known, importer)
 
@@ -120,8 +150,8 @@ class Modules:
         """The part of a reply that says which modules, files of modules and versions of packages its functions depend on."""
         if self._path is None:
             return {}
-        names = sorted(self.touched() & self.loaded.keys())
-        libraries = {"libraries": versions(sorted(self.touched() - self.loaded.keys()))}
+        names, packages = self._named()
+        libraries = {"libraries": versions(packages)}
         if not names:
             return libraries
         files = {path: state for name in names for path, state in self.loaded[name].files.items()}
@@ -131,6 +161,15 @@ class Modules:
             "opened": [self._path.described(state, _digest_of(path)) for path, state in sorted(files.items())],
         }
 
+    def _named(self) -> tuple[list[str], list[str]]:
+        """The modules of the request that are recorded by their files, and the packages that are by their versions."""
+        touched = self.touched()
+        found = sorted(touched & self.loaded.keys())
+        counts = Counter(name.partition(".")[0] for name in found if self.loaded[name].installed)
+        large = {package for package, count in counts.items() if count > _MOST_MODULES}
+        names = [name for name in found if not (self.loaded[name].installed and name.partition(".")[0] in large)]
+        return names, sorted((touched - self.loaded.keys()) | large | self._packages)
+
     def holds(self, described: Sequence[Mapping[str, Any]]) -> bool:
         """Whether modules of a record are those that are loaded now. Only inside of `using`, which drops what has changed."""
         known = (self.loaded.get(about["name"]) for about in described)
@@ -138,7 +177,7 @@ class Modules:
 
     def _check(self, wanted: Mapping[str, str] | None) -> None:
         assert self._path is not None
-        for name in sorted(self.touched() & self.loaded.keys()):
+        for name in self._named()[0]:
             module = self.loaded[name]
             for variable in sorted(module.variables):
                 if not self._path.knows_variable(variable):
@@ -147,14 +186,25 @@ class Modules:
                 raise refusal("SW869", module=name, what="its file has changed")
 
     def _forget_changed(self) -> None:
-        """Drops all user modules when one of them is no longer what an import would find."""
-        if any(self._is_changed(name, module) for name, module in self.loaded.items()):
-            self.forget()
+        """Drops all modules of users when one of them is no longer what an import would find; those of installed packages, which
+        import none of the others, when it is one of theirs.
+
+        Raises Stale when there is machine code among them, which a process links once.
+        """
+        changed = [module for name, module in self.loaded.items() if self._is_changed(name, module)]
+        if changed:
+            every = any(module.installed for module in changed)
+            gone = {name: module for name, module in self.loaded.items() if every or not module.installed}
+            if any(isinstance(module.spec.loader, ExtensionFileLoader) for module in gone.values()):
+                raise Stale
+            self._forget(gone)
 
     def _is_changed(self, name: str, module: Loaded) -> bool:
         if name not in sys.modules:
             return True
         parent, _, _ = name.rpartition(".")
+        if parent and module.installed:  # an installed package is in one place
+            return file_state(module.state[0]) != module.state
         search = getattr(sys.modules.get(parent), "__path__", None) if parent else None
         spec = find(name, search)
         if spec is None or not same_file(spec, module.spec):
@@ -164,14 +214,14 @@ class Modules:
             return True
         return any(file_state(path) != state for path, state in module.files.items())
 
-    def forget(self) -> None:
-        """The next import of a user module runs it again."""
+    def _forget(self, gone: Mapping[str, Loaded]) -> None:
+        """The next import of these modules runs them again."""
         self.generation += 1
-        folders = {os.path.dirname(module.state[0]) or module.state[0] for module in self.loaded.values()}
-        archives = {module.state[0] for module in self.loaded.values()}
-        for name in self.loaded:
+        folders = {os.path.dirname(module.state[0]) or module.state[0] for module in gone.values()}
+        archives = {module.state[0] for module in gone.values()}
+        for name in gone:
             sys.modules.pop(name, None)
-        self.loaded.clear()
+            del self.loaded[name]
         importlib.invalidate_caches()
         for entry in list(sys.path_importer_cache):
             if entry in folders or any(entry == a or entry.startswith(a + os.sep) for a in archives):
@@ -187,6 +237,8 @@ class Modules:
             module = plain(name, globals, locals, fromlist, level)
             if self.loaded or self.libraries:
                 importer = (globals or {}).get("__name__") or ""
+                if not importer or _is_import_system(importer):  # by a call, or by machine code that is imported itself
+                    importer = _importer()
                 self.imported(importer, _names(name, (globals or {}).get("__package__") or importer, fromlist or (), level))
             return module
 
@@ -194,7 +246,7 @@ class Modules:
             module = by_name(name, package)
             if self.loaded or self.libraries:
                 level = len(name) - len(name.lstrip("."))
-                self.imported(sys._getframe(1).f_globals.get("__name__", ""), _names(name[level:], package or "", (), level))
+                self.imported(_importer(), _names(name[level:], package or "", (), level))
             return module
 
         before = next((i for i, known in enumerate(sys.meta_path) if known is PathFinder), 0)
@@ -249,6 +301,18 @@ def _names(name: str, package: str, fromlist: Sequence[str], level: int) -> list
         name = f"{above}.{name}" if name else above
     parts = name.split(".")
     return [".".join(parts[: i + 1]) for i in range(len(parts))] + [f"{name}.{attribute}" for attribute in fromlist]
+
+
+def _importer() -> str:
+    """The module whose code runs, past those of the import system."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and _is_import_system(str(frame.f_globals.get("__name__"))):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__"))
+
+
+def _is_import_system(name: str) -> bool:
+    return name.partition(".")[0] == "importlib" or name == __name__
 
 
 def find(name: str, search: Any = None) -> ModuleSpec | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from udf_compiler.libraries import LIBRARIES
+from udf_compiler.module_paths import LIBRARIES
 
 #: So many constants, and so many members of one container.
 _MOST, _MEMBERS = 96, 64

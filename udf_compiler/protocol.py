@@ -9,6 +9,7 @@ used so much CPU time; the reply then has ``retire`` true, for the process may b
 ``payload``, the number of the one that it worked on, or null.
 With ``digests``, the SHA-256 of all payloads, the frame holds only those whose positions are in ``sent``, and the rest are
 those of earlier requests; status "needs" asks for the request again with all of them.
+Status "stale" says that a module has changed which only a new process can import: it is to be asked in the place of this one.
 Requests are answered one at a time, in order. End of file on the request pipe ends the service, so it dies with the JVM that
 started it.
 

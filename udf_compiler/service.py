@@ -15,7 +15,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -26,11 +25,12 @@ from sparkweld.reasons import refusal
 from udf_compiler.blob_store import BlobStore, MissingBlobs
 from udf_compiler.bounded import Bounded
 from udf_compiler.cpu_time import CpuLimit, OutOfTime
+from udf_compiler.module_paths import Stale
 from udf_compiler.modules import MODULES
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
-from udf_compiler.replies import Make, or_refused
+from udf_compiler.replies import Make, error_reply, or_refused, out_of_memory, out_of_time
 from udf_compiler.request_keys import request_key
-from udf_compiler.sandbox import MEMORY, cpu_seconds, enter
+from udf_compiler.sandbox import cpu_seconds, enter
 from udf_compiler.traces import no_traces, remembering
 
 #: Replies kept for requests that come again: the same query planned twice, the same UDF in many queries.
@@ -39,7 +39,6 @@ MAX_CACHED_BYTES = 64 << 20
 
 _GRACE_SECONDS = 5.0
 _WATCH_SECONDS = 1.0
-_MAX_TRACE = 16_000
 
 #: Refusals that hold for the files of this moment.
 _OF_FILES = frozenset(("SW201", "SW202", "SW204", "SW208", "SW209", "SW860", "SW861", "SW869"))
@@ -93,6 +92,8 @@ class Service:
             json.dumps(header, allow_nan=False)
         except MissingBlobs:
             return {"id": identity, "status": "needs"}, ()
+        except Stale:
+            return {"id": identity, "status": "stale"}, ()
         except OutOfTime:
             return {"id": identity, **out_of_time(message.header, limit)}, ()
         except MemoryError as error:
@@ -268,15 +269,16 @@ def with_modules(request: dict[str, Any], reply: dict[str, Any], record: dict[st
     """A reply with the record of the modules that it depends on; the files that they have opened are among its files.
 
     Only a task checks what its workers have. So an answer that Spark uses without one is refused (SW873) where workers are
-    elsewhere and it depends on modules of users.
+    elsewhere and it depends on modules of users that are not installed.
     """
     if not any(step["kind"] in ("python", "map") for step in request.get("steps", ())):
         return reply
     opened = record.pop("opened", [])
-    if request["op"] != "compile" and record.get("modules") and not request.get("python", {}).get("local", True):
+    shipped = [module["name"] for module in record.get("modules", ()) if not module.get("installed")]
+    if request["op"] != "compile" and shipped and not request.get("python", {}).get("local", True):
 
         def unchecked(*_: Any) -> dict[str, Any]:
-            raise refusal("SW873", module=record["modules"][0]["name"])
+            raise refusal("SW873", module=shipped[0])
 
         reply = or_refused(unchecked, request, ())
     return {**reply, **record, **({"files": [*reply.get("files", ()), *opened]} if opened else {})}
@@ -291,51 +293,6 @@ def _is_unchanged(file: dict[str, Any]) -> bool:
 def _lacks_a_file(reply: dict[str, Any]) -> bool:
     """Whether a file or module that a function needs could not be read: another time it may be there."""
     return any(refusal["code"] in _OF_FILES for refusal in reply.get("refusals", ()))
-
-
-def out_of_memory(error: MemoryError) -> dict[str, Any]:
-    """Status "refused" for a request that needs more memory than this process may have."""
-    limit = f"{int(os.environ.get(MEMORY) or 0):,} bytes"
-
-    def refused(*_: Any) -> dict[str, Any]:
-        raise refusal("SW872", limit=limit, error=f"{type(error).__name__}: {error}"[:300])
-
-    return or_refused(refused, {}, ())
-
-
-def error_reply(error: BaseException) -> dict[str, Any]:
-    """Status "error" for an exception: its message, and the end of its trace."""
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return {"status": "error", "message": f"{type(error).__name__}: {error}"[:2000], "trace": trace[-_MAX_TRACE:]}
-
-
-def out_of_time(header: dict[str, Any], limit: CpuLimit) -> dict[str, Any]:
-    """The refusal (SW408) of a request whose CPU time is used up. `retire`: what it was interrupted in may be half done."""
-    from sparkweld.reasons import refusal
-
-    calls = list(_udfs_in(header))
-    call = limit.call
-    if call is None and len({udf["payload"] for udf in calls}) == 1:
-        call = calls[0]
-    function = None if call is None else call["name"]
-    what, seconds = function or header.get("label") or "The request", f"{limit.milliseconds / 1000:.1f} s"
-    error = refusal("SW408", "", what=what, limit=seconds)
-    about = {"udf": function, "step": None, "code": error.code, "title": error.title, "message": error.message}
-    refusals = [{**about, "hint": error.hint, "place": error.place}]
-    payload = None if call is None else call["payload"]
-    return {"status": "refused", "retire": True, "payload": payload, "refusals": refusals}
-
-
-def _udfs_in(part: Any) -> Iterator[dict[str, Any]]:
-    """The calls of functions in a request."""
-    if isinstance(part, list):
-        for element in part:
-            yield from _udfs_in(element)
-    elif isinstance(part, dict):
-        if "payload" in part and "name" in part:
-            yield part
-        for element in part.values():
-            yield from _udfs_in(element)
 
 
 def claim_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -112,6 +112,8 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     private var taken: Option[ServiceProcess] = None
     turn.lock()
 
+    def isAside: Boolean = taken.isDefined
+
     def end(): Unit = taken match {
       case None => turn.unlock()
       case Some(child) =>
@@ -145,13 +147,25 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     def reply(json: ObjectNode, blobs: Seq[Array[Byte]], cpuMs: Long): Either[String, Frame] = {
       val (child, hello) = running()
       hello.numbaError.toLeft {
-        val frame =
-          try exchanged(child, json, blobs, cpuMs + cpuMs / 2 + ServiceClient.GraceMs)
-          catch { case failure: ServiceFailure => throw ended(child, failure, cpuMs) }
-        if (frame.json.path("retire").asBoolean) retire(child)
-        else failures = 0
-        frame
+        val frame = limited(child, json, blobs, cpuMs)
+        if (frame.status == "stale") anew(child)(limited(_, json, blobs, cpuMs)) else frame
       }
+    }
+
+    /** The reply of another child, after `child` found that a module has changed which it cannot import again. */
+    private def anew(child: ServiceProcess)(ask: ServiceProcess => Frame): Frame = {
+      retire(child)
+      val frame = Option.unless(mine.isAside)(ask(running()._1)).filter(_.status != "stale")
+      frame.getOrElse(throw new ServiceUnavailable(Refusal("SW402", "what" -> "modules change while it reads them"), poisoned = false))
+    }
+
+    private def limited(child: ServiceProcess, json: ObjectNode, blobs: Seq[Array[Byte]], cpuMs: Long): Frame = {
+      val frame =
+        try exchanged(child, json, blobs, cpuMs + cpuMs / 2 + ServiceClient.GraceMs)
+        catch { case failure: ServiceFailure => throw ended(child, failure, cpuMs) }
+      if (frame.json.path("retire").asBoolean) retire(child)
+      else failures = 0
+      frame
     }
 
     /** Payloads go by digest when the child had them before, and are sent again when it keeps them no longer. */
