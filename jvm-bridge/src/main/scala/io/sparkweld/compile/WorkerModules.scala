@@ -27,7 +27,8 @@ object WorkerPython {
 
 /**
  * What the workers of a function have to import for a kernel to stand for it: modules by the digests of their sources, distributions
- * by version. An executor asks the Python of its workers once, which imports none of them.
+ * by version. An executor asks the Python of its workers, which imports none of them, and again when a file or a folder on the import
+ * path has changed.
  */
 final case class WorkerModules(worker: WorkerPython, modules: Seq[UserModule], libraries: Map[String, String]) {
 
@@ -38,7 +39,12 @@ final case class WorkerModules(worker: WorkerPython, modules: Seq[UserModule], l
 
 object WorkerModules {
   private val LimitSeconds = 60L
-  private final case class Answer(refusal: Option[Refusal], files: Seq[(String, (Long, Long))])
+  private val Importable = """[A-Za-z_][A-Za-z0-9_]*(\.pyc?|(\.[A-Za-z0-9_-]+)?\.so)?|[!-~]+\.(dist|egg)-info""".r
+  private val OtherFile = "the workers of this executor have another file of that name"
+  /** A file, or a folder of the import path; `names`: a digest of what matters to imports there, empty for a file. */
+  private final case class Seen(path: String, state: (Long, Long), names: String)
+  /** `seen`: the files that were found, and the folders where others could come before them. */
+  private final case class Answer(refusal: Option[Refusal], seen: Seq[Seen])
   private val answers = new Lru[(WorkerModules, Seq[String]), Answer](256)
 
   private lazy val script: String = {
@@ -50,8 +56,10 @@ object WorkerModules {
   private def difference(wanted: WorkerModules): Option[Refusal] = synchronized {
     val includes = SparkInternals.includePaths(wanted.worker.includes)
       .map(path => PythonLaunch.workingDirectory.resolve(path).normalize.toString)
-    answers.get((wanted, includes)).filter(_.files.forall { case (path, state) => ModuleRecord.state(Paths.get(path)) == state }) match {
-      case Some(known) => known.refusal
+    answers.get((wanted, includes)).flatMap(current) match {
+      case Some(known) =>
+        answers.put((wanted, includes), known)
+        known.refusal
       case None =>
         val made =
           try answer(wanted, ask(wanted, includes))
@@ -66,14 +74,35 @@ object WorkerModules {
       val digest = found.path("modules").path(module.name).path("digest").asText("")
       if (digest == module.digest && found.path("modules").has(module.name)) None
       else if (!found.path("modules").has(module.name)) Some(refusal(module.name, "the workers of this executor do not find it"))
-      else Some(refusal(module.name, "the workers of this executor have another file of that name"))
+      else Some(refusal(module.name, OtherFile))
     }
     val libraries = wanted.libraries.toSeq.sorted.iterator.flatMap { case (name, version) =>
       val other = found.path("libraries").path(name).asText("none")
-      Option.when(other != version)(refusal(name, s"the workers of this executor have version $other, the driver's has $version"))
+      Option.when(other != version)(refusal(name, s"the workers of this executor have $other, the driver has $version"))
     }
-    val files = found.path("modules").elements().asScala.map(_.path("path").asText).filter(_.nonEmpty).toSeq.distinct
-    Answer((modules ++ libraries).nextOption(), files.map(path => path -> ModuleRecord.state(Paths.get(path))))
+    val shadowed = Option(found.get("shadowed")).filter(_.isTextual).map(name => refusal(name.asText, OtherFile))
+    val seen = (found.path("modules").elements().asScala ++ found.path("searched").elements().asScala).map { file =>
+      Seen(file.path("path").asText, (file.path("bytes").asLong, file.path("modified").asLong), file.path("names").asText(""))
+    }
+    Answer((modules ++ libraries ++ shadowed).nextOption(), seen.filter(_.path.nonEmpty).toSeq.distinct)
+  }
+
+  /** The answer with the states of now; None when Python has to be asked again. Tasks may write files where workers are started. */
+  private def current(known: Answer): Option[Answer] = {
+    val now = known.seen.map(file => file.copy(state = ModuleRecord.state(Paths.get(file.path))))
+    if (now == known.seen) Some(known)
+    else {
+      val same = known.seen.zip(now).forall { case (before, after) =>
+        before.state == after.state || (before.names.nonEmpty && importable(before.path) == before.names)
+      }
+      Option.when(same)(known.copy(seen = now))
+    }
+  }
+
+  /** As `importable` of the script. */
+  private def importable(folder: String): String = {
+    val names = Option(new File(folder).list).map(_.toSeq.filter(name => Importable.matches(name) && name != "__pycache__"))
+    names.fold("")(found => Digests.of(found.sorted.mkString("/").getBytes(UTF_8)))
   }
 
   private def refusal(name: String, what: String): Refusal = Refusal("SW869", "module" -> name, "what" -> what)
