@@ -170,12 +170,24 @@ def _content(path: Path, name: str, what: str) -> bytes:
             raise refusal("SW950", what=what, path=path, why=f"{name} is no regular file")
         _refuse_open(path, path.stat().st_mode, path, what)
         _refuse_open(path / name, status.st_mode, path, what)
+        _refuse_planted(path, what)
         return opened.read()
 
 
 def _refuse_open(found: Path, mode: int, path: Path, what: str) -> None:
     if mode & stat.S_IWOTH:
         raise refusal("SW950", what=what, path=path, why=f"{found} can be written by everybody; take that right away (chmod o-w)")
+
+
+def _refuse_planted(path: Path, what: str) -> None:
+    """Refuses (SW950) a directory that any user of this machine could have put there, as another user's in /tmp."""
+    real = path.resolve()
+    for found, above in zip((real, *real.parents), real.parents, strict=False):
+        mode = above.stat().st_mode
+        owned = found.stat().st_uid in (0, os.geteuid())
+        if mode & stat.S_IWOTH and not (mode & stat.S_ISVTX and owned):
+            why = f"every user of this machine could have put {found} into {above}; move it to a folder that only some can write"
+            raise refusal("SW950", what=what, path=path, why=why)
 
 
 def _models(path: Path, told: Certificate) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.helpers.drivers import warnings
+
 pytestmark = pytest.mark.slow
 
 PROGRAM = """
@@ -30,7 +32,13 @@ def facts(query):
     return [ran["equal"], sum(o["kernelBatches"] for o in ran["operators"]), sorted({r["code"] for r in ran["refusals"]})]
 features = VectorAssembler(inputCols=["a", "b"], outputCol="v").transform(table)
 model = LinearRegression(featuresCol="v", labelCol="b").fit(features)
+os.mkdir(FOLDER)
+for name in ("certificate.json", "ranking.json"):
+    open(os.path.join(FOLDER, name), "w").write("{}")
+spark.conf.set("spark.sparkweld.cascades.path", FOLDER)
+spark.conf.set("spark.sparkweld.rankings.path", FOLDER)
 report(
+    first=facts(lambda: table.select(f("a").alias("r")).orderBy(F.col("r").desc()).limit(3)),
     scalar=facts(lambda: table.select(f("a").alias("r"))),
     plain=facts(lambda: table.select(plain("a").alias("r"))),
     filtered=facts(lambda: table.where(f("a") > 3).select("a")),
@@ -42,9 +50,10 @@ report(
 
 def test_never(applications, tmp_path):
     ran = tmp_path / "ran"
-    places = f"PATH, RAN = {str(tmp_path / 't')!r}, {str(ran)!r}\n"
+    places = f"PATH, RAN, FOLDER = {str(tmp_path / 't')!r}, {str(ran)!r}, {str(tmp_path / 'folder')!r}\n"
     done = applications.run(places + PROGRAM, conf={"spark.sparkweld.compile.unpickle": "never"})
-    for name in ("scalar", "plain", "filtered", "aggregate"):
+    for name in ("first", "scalar", "plain", "filtered", "aggregate"):
         assert done.facts[name] == [True, 0, ["SW871"]], name
     assert done.facts["ml"][:2] == [True, 1]
     assert not ran.exists()
+    assert not [line for line in warnings(done) if "SW95" in line], "folders that a session names are not looked at"

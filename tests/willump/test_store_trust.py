@@ -34,3 +34,24 @@ def test_what_everybody_may_write_or_is_no_file_is_not_read(tmp_path, harm):
     with pytest.raises(Refusal, match="SW950"):
         for found in store.directories(path.parent, CascadeCertificate):
             store.load(found)
+
+
+def test_a_directory_that_anybody_could_have_put_there_is_not_read(tmp_path, monkeypatch):
+    """Where everybody may write, it has to be this user's own, and nobody else may rename it."""
+    shared = tmp_path / "shared"
+    path = shared / "team" / "cascade"
+    store.save(text_cascade(), path)
+    shared.chmod(0o1777)
+    store.load(path)
+    shared.chmod(0o777)
+    with pytest.raises(Refusal, match="could have put .*team into .*shared"):
+        store.load(path)
+    shared.chmod(0o1777)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    if os.getuid():
+        with pytest.raises(Refusal, match="could have put .*team into .*shared"):
+            store.load(path)
+    else:  # what root puts there is trusted
+        os.chown(path.parent, 12345, -1)
+        with pytest.raises(Refusal, match="could have put .*team into .*shared"):
+            store.load(path)

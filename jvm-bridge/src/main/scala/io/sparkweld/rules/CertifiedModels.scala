@@ -2,13 +2,15 @@ package io.sparkweld.rules
 
 import java.io.File
 
-import io.sparkweld.WeldDriver
+import io.sparkweld.{SparkWeldConf, WeldDriver}
 import io.sparkweld.compile.PipelineRequest
 import io.sparkweld.support.{Refusal, WarnOnce}
 
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.sql.catalyst.expressions.PythonUDF
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.classic.SparkSession
+import org.apache.spark.sql.execution.python.sparkweld.SparkInternals
 import org.apache.spark.sql.internal.SQLConf
 
 /**
@@ -19,8 +21,14 @@ import org.apache.spark.sql.internal.SQLConf
  */
 private[rules] final case class CertifiedModels(op: String, file: String) {
 
-  /** The service's reply about a UDF of `node`; None, with one warning where the folder's own things are at fault, when it refuses. */
-  def of(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, conf: SQLConf, folder: File): Option[JsonNode] = {
+  /**
+   * The service's reply about a UDF of `node`; None, with one warning where the folder's own things are at fault, when it refuses.
+   * A session names the folder: where the driver reads no function of its clients, it does not look at folders of theirs either.
+   */
+  def of(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, conf: SQLConf, folder: File): Option[JsonNode] =
+    if (SparkWeldConf.Unpickle.get(SparkInternals.sparkConf(SparkSession.active))) asked(udf, node, driver, conf, folder) else None
+
+  private def asked(udf: PythonUDF, node: LogicalPlan, driver: WeldDriver, conf: SQLConf, folder: File): Option[JsonNode] = {
     val reply = for {
       function <- FunctionRequest.of(op, udf, ScalarTwins.columnsOf(node.children), conf)
       given = function.pipeline.request
