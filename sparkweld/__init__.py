@@ -15,9 +15,12 @@ Names are resolved when first used, so that `import sparkweld.ir` never loads py
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+#: `typing` is not imported: `python -m sparkweld` runs this before it leaves the current folder, which may hold a `typing.py`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from sparkweld.api import cascade, ranking
     from sparkweld.api.explain import explain
     from sparkweld.api.scoring import score

@@ -1,8 +1,21 @@
 """Runs the command line: `python -m sparkweld COMMAND`."""
 
+import os
 import sys
 
-from sparkweld.cli import main
+#: Commands that import modules of the user.
+_OF_USERS = ("lint", "annotations")
+
+
+def leave_current_folder() -> None:
+    """Takes the current folder off the import path, where `python -m` puts it: in /tmp anybody's `json.py` would run."""
+    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if sys.path and sys.path[0] == os.getcwd() != home and sys.argv[1:2] not in [[command] for command in _OF_USERS]:
+        del sys.path[0]
+
 
 if __name__ == "__main__":
+    leave_current_folder()
+    from sparkweld.cli import main
+
     sys.exit(main())

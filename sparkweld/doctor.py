@@ -149,10 +149,14 @@ def _cache() -> Check:
 
 
 class _Service:
-    """A compile service of this check's own, spoken to over its pipes; ended after SERVICE_SECONDS at the latest."""
+    """A compile service of this check's own, spoken to over its pipes; ended after SERVICE_SECONDS at the latest.
+
+    As the JVM does, it starts the service in an empty folder: `python -m` imports from where it is started.
+    """
 
     def __init__(self, python: str) -> None:
-        self.python = python
+        self.python = python if os.sep not in python else os.path.abspath(python)
+        self._folder = tempfile.TemporaryDirectory(prefix="sparkweld-doctor-")
         self._errors = tempfile.TemporaryFile()
         self._process: subprocess.Popen[bytes] | None = None
         self._timer: threading.Timer | None = None
@@ -181,8 +185,9 @@ class _Service:
             command = [self.python, "-m", "udf_compiler.service"]
             try:
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
-                )
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, cwd=self._folder.name,
+                    env={**os.environ, "PYTHONPATH": _absolute(os.environ.get("PYTHONPATH", ""))},
+                )  # fmt: skip
             except OSError as fault:
                 raise UserError(f"cannot run {self.python}: {fault.strerror or fault}") from None
             self._timer = threading.Timer(SERVICE_SECONDS, self._process.kill)
@@ -209,6 +214,12 @@ class _Service:
                 pass  # what was never sent to a child that died
             self._process.stdout.close()
         self._errors.close()
+        self._folder.cleanup()
+
+
+def _absolute(path: str) -> str:
+    """An import path without entries that name the current folder or one in it."""
+    return os.pathsep.join(entry for entry in path.split(os.pathsep) if os.path.isabs(entry))
 
 
 def _service(service: _Service) -> tuple[dict[str, Any] | None, Check]:

@@ -17,6 +17,8 @@ from sparkweld.bridge import jar
 from sparkweld.errors import UserError
 from tests.helpers.golden import SETTINGS, with_conf_table
 
+ROOT = Path(__file__).parents[1]
+
 
 def fake_spark(folder: Path) -> Path:
     """A folder that looks like a Spark to the commands that only look at its jars."""
@@ -144,6 +146,21 @@ def test_doctor_says_what_to_mend(capsys, tmp_path, monkeypatch):
     assert any(line.startswith("FAIL  cache") for line in lines)
     assert any("Install a JDK 17" in line for line in lines)
     assert "Traceback" not in out + err
+
+
+@pytest.mark.slow
+def test_doctor_imports_nothing_of_the_current_folder(tmp_path):
+    """Neither itself nor the compile service: `python -m` puts that folder first on the import path."""
+    folder, ran = tmp_path / "folder", tmp_path / "ran"
+    folder.mkdir()
+    for name in [*sys.stdlib_module_names - {"sys", "builtins"}, "numpy", "pandas", "numba", "llvmlite", "pyspark", "pyarrow"]:
+        (folder / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write(__name__)\nraise ImportError(__name__)")
+    environment = {**os.environ, "SPARKWELD_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "sparkweld", "doctor", "--json"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert not ran.exists(), ran.read_text()
+    checks = {check["name"]: check["status"] for check in json.loads(done.stdout)}
+    assert checks["compile service"] == checks["kernel"] == "OK", done.stdout
 
 
 # configure: what it writes on a builder, without starting a session
