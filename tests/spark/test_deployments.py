@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -89,12 +88,13 @@ def spark_home() -> Path:
     return Path(pyspark.__file__).parent
 
 
-@contextmanager
-def connect_server(tmp_path):
+@pytest.fixture(scope="module")
+def connect_server(tmp_path_factory):
+    """The port of a server, and its log."""
     from sparkweld.bridge.jar import jar_path
 
     port = free_port()
-    log = tmp_path / "server.log"
+    log = tmp_path_factory.mktemp("server") / "server.log"
     command = [
         str(spark_home() / "bin" / "spark-submit"),
         *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[2]"),
@@ -125,7 +125,8 @@ def _wait_for(port: int, server: subprocess.Popen, log: Path) -> None:
     raise AssertionError("the Connect server did not open its port: " + log.read_text()[-4000:])
 
 
-def test_connect_client_without_the_plugin(tmp_path):
+def test_connect_client_without_the_plugin(connect_server):
+    port, log = connect_server
     program = """
         spark = SparkSession.builder.remote(os.environ["REMOTE"]).getOrCreate()
         spark.conf.set("spark.sparkweld.backend", "native")
@@ -176,9 +177,8 @@ def test_connect_client_without_the_plugin(tmp_path):
             frame = scored()
             report(**{name: [frame.collect() == expected, len({r.prediction for r in expected}), frame._explain_string()]})
     """
-    with connect_server(tmp_path) as (port, log):
-        facts = run_driver(program, env={"REMOTE": f"sc://127.0.0.1:{port}"}).facts
-        assert facts["equal"], log.read_text()[-3000:]
+    facts = run_driver(program, env={"REMOTE": f"sc://127.0.0.1:{port}"}).facts
+    assert facts["equal"], log.read_text()[-3000:]
     assert facts["rows"] == 20_000
     assert not facts["loaded"]
     assert "Weld [f]" in facts["plan"]
@@ -195,6 +195,42 @@ def test_connect_client_without_the_plugin(tmp_path):
         equal, classes, plan = facts[name]
         assert (equal, classes) == (True, 2)
         assert line in plan
+
+
+ARTIFACTS = """
+import zipfile
+from pathlib import Path
+clients = []
+for factor in (3, 5):
+    folder = Path(FOLDER, str(factor))
+    folder.mkdir()
+    (folder / "artifactlib.py").write_text("import zippedrates\\ndef f(s): return s * zippedrates.K")
+    with zipfile.ZipFile(folder / "rates.zip", "w") as archive:
+        archive.writestr("zippedrates.py", f"K = {factor}.0")
+    client = SparkSession.builder.remote(os.environ["REMOTE"]).create()
+    client.conf.set("spark.sparkweld.backend", "native")
+    client.addArtifacts(str(folder / "artifactlib.py"), str(folder / "rates.zip"), pyfile=True)
+    clients.append(client)
+sys.path[:0] = [str(folder), str(folder / "rates.zip")]
+import artifactlib
+f = pandas_udf(artifactlib.f, "double")
+ran = []
+for client in (*clients, *clients):
+    frame = client.range(0, 3000, 1, 1).selectExpr("cast(id as double) as x").select(f("x").alias("r"))
+    client.conf.set("spark.sparkweld.enabled", "false")
+    expected = rows(frame)
+    client.conf.set("spark.sparkweld.enabled", "true")
+    ran.append([rows(frame) == expected, expected[1][0], "Weld [f]" in frame._explain_string()])
+report(ran=ran)
+os._exit(0)  # threads of the clients would wait for ever
+"""
+
+
+def test_functions_of_modules_that_sessions_have_added(connect_server, tmp_path):
+    """Two sessions of one server have different modules of one name, from a file and in an archive."""
+    port, log = connect_server
+    done = run_driver(f"FOLDER = {str(tmp_path)!r}\n" + ARTIFACTS, env={"REMOTE": f"sc://127.0.0.1:{port}"})
+    assert done.facts["ran"] == [[True, 3.0, True], [True, 5.0, True]] * 2, log.read_text()[-3000:]
 
 
 JOB = """

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql.functions import udf
 
 import sparkweld
-from tests.helpers.differential import check, measured, run, session_conf
+from tests.helpers.differential import BACKEND, check, measured, run, session_conf
 
 DROPS = "spark.sparkweld.kernel.dropSlower.enabled"
 LARGE, ROWS, BATCH = 2**40, 12_000, 2000
@@ -95,3 +95,20 @@ def test_rows_that_are_measured_in_python_too(spark, parquet):
         told = " ".join(sparkweld.explain(frame).split())
         assert "SW959" not in told or "ns a row, and Python" in told and DROPS in told
     assert kernels
+
+
+#: Every place of it fits at both ends, so that kernels compare half of it at each; Python's search takes linear time.
+NEEDLE = "a" * 8000 + "b" + "a" * 8000
+
+
+def test_a_kernel_that_is_a_hundred_times_slower_is_dropped(spark, parquet):
+    """No load of the machine hides such a factor: both sides are timed by the CPU time that they use."""
+    table = parquet({"id": range(120), "text": [f"{k}" + "a" * 60_000 for k in range(120)]}, row_group_size=10)
+    query = lambda: table.select("id", udf(lambda s: s.find(NEEDLE), "int", useArrow=True)("text").alias("n"))  # noqa: E731
+    expected, _ = run(spark, query, {"spark.sparkweld.enabled": "false", BACKEND: "native"})
+    got, frame = run(spark, query, {BACKEND: "native"})
+    assert got.rows == expected.rows
+    assert measured(frame).kernel_batches > 0
+    told = " ".join(sparkweld.explain(frame).split())
+    assert "SW959" in told and "ns a row, and Python" in told, told
+    check(spark, query, refused="SW959")

@@ -201,6 +201,26 @@ def test_service_python_without_the_package(applications):
     assert len(warnings(ran)) == 1, warnings(ran)
 
 
+STOPPED = """
+import time
+from pathlib import Path
+spark = session("local[1]")
+while not Path(STARTED).exists():
+    time.sleep(0.05)
+spark.stop()
+time.sleep(0.5)
+"""
+
+
+def test_an_application_that_stops_while_its_service_starts(applications, tmp_path):
+    """A thread of the JVM waits for the service then, and its end is no error."""
+    python, started = tmp_path / "python", tmp_path / "started"
+    python.write_text(f"#!/bin/sh\ntouch {started}\nexec sleep 600\n")
+    python.chmod(0o755)
+    ran = applications.run(f"STARTED = {str(started)!r}\n" + STOPPED, conf={"spark.sparkweld.compile.python": str(python)})
+    assert "Exception" not in ran.log and "\n\tat " not in ran.log, ran.log
+
+
 def test_shim_that_cannot_load(tmp_path):
     """A pipeline in Python has no need of it."""
     texts = f"""

@@ -275,3 +275,33 @@ def test_nulls_that_a_filter_drops_or_keeps_decide_the_dtype_above_it(spark, par
 
     what = check(spark, lambda: frame.where(condition).select("id", quotient("k").alias("r")))
     assert what.kernel_batches > 3  # more than one for each batch of the scan: a kernel on either side of the filter
+
+
+def plus_one(x):
+    return x + 1.0
+
+
+def scaled(x: pd.Series, factor: pd.Series) -> pd.Series:
+    return x * factor
+
+
+def both_sums(x: pd.Series, y: pd.Series) -> float:
+    return x.sum() + y.sum()
+
+
+@pytest.mark.parametrize("arguments", [("x", "x", "x"), {"x": "x", "no_such": "x"}, ()], ids=["too many", "no such name", "none"])
+@pytest.mark.parametrize("kind", ["plain", "pickled", "pandas", "aggregate"])
+def test_calls_with_other_arguments_than_the_function_has(spark, parquet, kind, arguments):
+    """They fail in the worker with the user's own TypeError, and are no internal error of ours."""
+    table = parquet({"x": np.arange(3.0)})
+    made = {
+        "plain": lambda: F.udf(plus_one, "double", useArrow=True),
+        "pickled": lambda: F.udf(plus_one, "double", useArrow=False),
+        "pandas": lambda: pandas_udf(scaled, "double"),
+        "aggregate": lambda: pandas_udf(both_sums, "double"),
+    }[kind]()
+    call = made(**arguments) if isinstance(arguments, dict) else made(*arguments)
+    query = (lambda: table.agg(call.alias("r"))) if kind == "aggregate" else (lambda: table.select(call.alias("r")))
+    expected, _ = run(spark, query, {"spark.sparkweld.enabled": "false"})
+    assert expected.error == "TypeError", expected
+    check(spark, query, refused="SW261")
