@@ -43,11 +43,12 @@ def _function(name: str, rule: _Rule) -> Traced:
         x = operand(strings, call)
         if not isinstance(x, TracedArrow) or x.value.type != STR:
             refuse("SW262", call=call, what=f"{raw(strings)} that holds no strings")
-        out = result_type(call, lambda s: function(s, *args, **options), (x,))
         try:
             value = rule(x, *args, **options)
         except TypeError as error:
             refuse("SW262", call=call, what=str(error))
+        # After the rule, which refuses patterns of no characters: pyarrow replaces and counts them for ever.
+        out = result_type(call, lambda s: function(s, *args, **options), (x,))
         return TracedArrow(x.loop, x.loop.cast(value, out), x.valid)
 
     return traced
