@@ -288,7 +288,7 @@ def _step(
     """The step that calls the functions for the columns of a batch, and the names of its results."""
     given = [_argument(field, field.name, inputs) for field in batch.schema]
     fields = returns.names if isinstance(returns, StructType) else []
-    declared = {"returnType": returns.jsonValue()} if fields else {"returns": spark_name(returns)}
+    declared = {"returnType": returns.jsonValue()} if isinstance(returns, StructType) else {"returns": spark_name(returns)}
     if eval_type in MAPS:
         whole = _argument(pa.field("", pa.struct(list(batch.schema))), "", inputs)
         results = [f"r{at}" for at in range(len(fields))]
@@ -297,7 +297,7 @@ def _step(
     for at in range(1, functions):
         call = udf(at, *[call] * arguments[at], evalType=eval_type, **declared)
     step, results = python_step(r=call), ["r"]
-    if fields:
+    if isinstance(returns, StructType):
         results = step["udfs"][0]["fields"] = [f"r.{name}" for name in fields]
     return step, results
 
