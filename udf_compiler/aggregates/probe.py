@@ -137,8 +137,10 @@ def _column(type: Type, rows: int, rng: np.random.Generator, own: Sequence[Any] 
 
 
 def _agree(given: Any, expected: Any, rounded: bool) -> bool:
+    """`expected` has the declared type, which the result of the function fits: a count declared boolean is true or false."""
     if expected is None or given is None:
         return expected is None and given is None
+    given = np.asarray(given).astype(np.asarray(expected).dtype)[()]
     if given != given:
         return bool(expected != expected)
     if rounded:
