@@ -142,6 +142,24 @@ def test_other_uses_of_booleans_with_nulls_are_refused(source):
         compile_aggregate(made, blobs)
 
 
+@pytest.mark.parametrize(
+    "source, supported", [("v.sum()", False), ("v.mean()", True), ("v.count()", True), ("v.isna().sum()", True)]
+)
+def test_frames_of_booleans_with_nulls(source, supported):
+    """The sum of one object is that object, so the results of a partition's frames are bools and ints."""
+    rows = pd.Series([True, None, False], dtype=object)
+    function = eval(f"lambda v: {source}")
+    results = [function(rows.iloc[:end]) for end in (1, 2, 3)]
+    assert (pd.Series(results).dtype == object) is not supported
+    made, blobs = sent(function, RETURNS[np.asarray(results[-1]).dtype.kind], "boolean")
+    made["inputs"][0]["nullable"] = made["frames"] = True
+    if supported:
+        compile_aggregate(made, blobs)
+    else:
+        with pytest.raises(Refusal, match="SW102"):
+            compile_aggregate(made, blobs)
+
+
 @pytest.mark.parametrize("function", [lambda v: v.sum(), lambda v: v.mean(), lambda v: v.count() * 2.0])
 def test_a_constant_argument_is_a_group_of_it(function):
     made = request(python_step(r=udf(0, literal(1.5, "double"), returns="double", evalType=202)))

@@ -2,7 +2,8 @@
 
 The request is a `compile` request of one python step with one UDF, whose inputs are the columns below the aggregate. The
 dtype of a nullable integer column depends on whether its group holds a NULL, so the function is traced once for each
-combination (a *form*), and the result chooses among the forms by the number of NULLs in each such column.
+combination (a *form*), and the result chooses among the forms by the number of NULLs in each such column. The request's
+`frames` says that groups are frames of a window's rows, which see the dtypes of their whole partition.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class _Trace:
     def __init__(self, owner: _Compiler, builder: ProgramBuilder, columns: Columns) -> None:
         self.owner, self.builder, self.columns = owner, builder, columns
         self.loop = columns.loop(owner.udf["name"])
-        self.groups = Groups()
+        self.groups = Groups(frames=bool(owner.request.get("frames", False)))
 
     def form(self) -> Form:
         positional, named = self._arguments()

@@ -41,9 +41,13 @@ class Aggregate:
 
 
 class Groups:
-    """Collects the aggregates of one trace; `loop` is the loop over groups."""
+    """Collects the aggregates of one trace; `loop` is the loop over groups.
 
-    def __init__(self) -> None:
+    `frames`: a group is the frame of a window's row. Its Series is a slice of the whole partition's, with the dtype of that.
+    """
+
+    def __init__(self, frames: bool = False) -> None:
+        self.frames = frames
         self.builder = ProgramBuilder("groups", [])
         self.loop: LoopBuilder = self.builder.loop("groups")
         self.aggregates: list[Aggregate] = []

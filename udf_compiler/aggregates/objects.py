@@ -15,7 +15,11 @@ from udf_compiler.trace.values import Traced
 
 
 class ObjectBools(Traced):
-    """`value` where `valid`, else None. Sums and means leave None out (nanops puts 0 in its place)."""
+    """`value` where `valid`, else None. Sums and means leave None out (nanops puts 0 in its place).
+
+    A frame of a window may be a slice without None. The sum of one object is that object: a bool beside the ints of other
+    frames, which Arrow takes for no column of integers.
+    """
 
     __slots__ = ("column", "loop", "shared", "valid", "value")
     what = "boolean Series with None"
@@ -40,6 +44,8 @@ class ObjectBools(Traced):
 
     def _reduced(self, name: str) -> GroupScalar:
         groups = current().groups
+        if groups.frames and name == "sum":
+            self._refused()
         true = groups.aggregate("sum", self.loop.cast(self.value, I64))
         count = groups.aggregate("sum", self.loop.cast(self.valid, I64))
         if name == "mean":

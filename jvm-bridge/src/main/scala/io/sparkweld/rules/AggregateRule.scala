@@ -67,12 +67,14 @@ private final class AggregateRewriter(driver: WeldDriver) {
     calls.map(_.aggregateFunction).foreach(RefusalTags.set(_, refusals))
 
   /** Every call translated, each distinct one once; None when one is refused, which is then noted on all of them. */
-  private def translated(node: LogicalPlan, below: ArgumentPlan, kind: String)(
+  private def translated(
+      node: LogicalPlan, below: ArgumentPlan, kind: String, slices: AggregateExpression => Boolean = _ => false)(
       refusalOf: AggregateExpression => Option[Refusal]): Option[Map[Expression, Reductions]] = {
     val found = calls(node).groupBy(_.canonicalized).map { case (key, same) =>
       val call = same.head
       val udf = call.aggregateFunction.asInstanceOf[PythonUDAF]
-      key -> refusalOf(call).map(refusal => Left(Seq(refusal))).getOrElse(Reductions.of(udf, below, kind, driver, conf))
+      key -> refusalOf(call).map(refusal => Left(Seq(refusal)))
+        .getOrElse(Reductions.of(udf, below, kind, slices(call), driver, conf))
     }
     val refused = found.values.collect { case Left(refusals) => refusals }.flatten.toSeq.distinct
     if (refused.nonEmpty) {
@@ -109,8 +111,9 @@ private final class AggregateRewriter(driver: WeldDriver) {
     val frames = window.windowExpressions.collect { case Alias(WindowExpression(call, spec), _) =>
       call.canonicalized -> spec.frameSpecification // one call may have several frames
     }.groupMap(_._1)(_._2)
-    translated(window, below, "window") { call =>
-      val mine = frames.getOrElse(call.canonicalized, Nil)
+    def framesOf(call: AggregateExpression) = frames.getOrElse(call.canonicalized, Nil)
+    translated(window, below, "window", framesOf(_).exists(!WindowFrames.isWhole(_))) { call =>
+      val mine = framesOf(call)
       plain(call).orElse(Option.when(mine.isEmpty || !mine.forall(WindowFrames.holdTheirRow(_)))(Refusal("SW393")))
     }.map { made =>
       val computed = scala.collection.mutable.LinkedHashMap.empty[Expression, Alias]
@@ -158,6 +161,12 @@ private object WindowFrames {
   /** Whether every frame holds the row that it belongs to, so that none is empty. */
   def holdTheirRow(frame: WindowFrame): Boolean = frame match {
     case SpecifiedWindowFrame(kind, lower, upper) => reaches(kind, lower, _ <= 0) && reaches(kind, upper, _ >= 0)
+    case _ => false
+  }
+
+  /** Whether each row's frame is the whole partition. A worker calls the function once for it, and not once for each row. */
+  def isWhole(frame: WindowFrame): Boolean = frame match {
+    case SpecifiedWindowFrame(_, UnboundedPreceding, UnboundedFollowing) => true
     case _ => false
   }
 

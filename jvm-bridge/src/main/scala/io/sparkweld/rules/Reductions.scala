@@ -50,9 +50,17 @@ final class Reductions private (
 
 object Reductions {
 
-  def of(udf: PythonUDAF, below: ArgumentPlan, kind: String, driver: WeldDriver, conf: SQLConf): Either[Seq[Refusal], Reductions] =
+  /** @param slices whether some rows of a window have frames that are not the whole partition */
+  def of(
+      udf: PythonUDAF,
+      below: ArgumentPlan,
+      kind: String,
+      slices: Boolean,
+      driver: WeldDriver,
+      conf: SQLConf): Either[Seq[Refusal], Reductions] =
     for {
-      request <- FunctionRequest.of("aggregate", below.scalar(udf), below.output, conf)
+      plain <- FunctionRequest.of("aggregate", below.scalar(udf), below.output, conf)
+      request = if (slices) plain.saying("frames", 1) else plain
       reply <- driver.compiler.translate(request.pipeline.request, QueryPatience.of(conf))
       what = if (kind == "window") "aggregated by Spark's own window operator" else "partial and final aggregation"
       record = Rewritten(udf.resultId.id, udf.name, kind, what, Rewritten.kept(reply), Rewritten.notes(reply))

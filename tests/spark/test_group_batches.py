@@ -1,0 +1,63 @@
+"""Compares aggregates over groups whose rows come from several files and frames, with the plugin off and on."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import DoubleType, LongType, StringType
+
+from tests.helpers.batches import ONE_PARTITION, small_batches, with_nulls, write_files
+from tests.helpers.differential import check
+
+
+def columns(start: int, rows: int, nulls: tuple[int, ...]) -> dict[str, object]:
+    ids = range(start, start + rows)
+    return {
+        "id": pa.array(ids, pa.int64()),
+        "g": pa.array([n % 3 for n in ids], pa.int64()),
+        "i": with_nulls([n % 7 for n in ids], nulls, pa.int32()),
+        "b": with_nulls([n % 2 == 0 for n in ids], nulls, pa.bool_()),
+        "s": pa.array(["aA"[n // 2 % 2] for n in ids]),
+    }
+
+
+@pytest.fixture(scope="module")
+def table(spark, tmp_path_factory):
+    """A function that reads two files, of which the second has a NULL."""
+    path = write_files(tmp_path_factory.mktemp("groups") / "two", [columns(0, 30, ()), columns(30, 20, (3,))])
+    return lambda: spark.read.parquet(path)
+
+
+@pandas_udf(LongType())
+def total(v: pd.Series) -> int:
+    return v.sum()
+
+
+@pandas_udf(DoubleType())
+def share(v: pd.Series) -> float:
+    return v.mean()
+
+
+FRAMES = {
+    "running": lambda w: w,
+    "around": lambda w: w.rowsBetween(0, 1),
+    "rest": lambda w: w.rowsBetween(0, Window.unboundedFollowing),
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_sums_of_booleans_over_frames(spark, table, frame):
+    """pandas gives a bool for a frame of one row without NULL in a partition with one, so the results are objects."""
+    window = FRAMES[frame](Window.partitionBy("g").orderBy("id"))
+    query = lambda f: table().select("id", f("b").over(window).alias("r")).orderBy("id")  # noqa: E731
+    check(spark, lambda: query(total), refused="SW102", conf=ONE_PARTITION)
+    check(spark, lambda: query(share), rewritten=1, conf=ONE_PARTITION)
+
+
+def test_sums_of_booleans_over_partitions(spark, table):
+    window = Window.partitionBy("g")
+    check(spark, lambda: table().select("id", total("b").over(window).alias("r")).orderBy("id"), rewritten=1)
