@@ -42,6 +42,11 @@ def share(v: pd.Series) -> float:
     return v.mean()
 
 
+@pandas_udf(LongType())
+def first(v: pd.Series) -> int:
+    return v.iloc[0]
+
+
 FRAMES = {
     "running": lambda w: w,
     "around": lambda w: w.rowsBetween(0, 1),
@@ -61,3 +66,12 @@ def test_sums_of_booleans_over_frames(spark, table, frame):
 def test_sums_of_booleans_over_partitions(spark, table):
     window = Window.partitionBy("g")
     check(spark, lambda: table().select("id", total("b").over(window).alias("r")).orderBy("id"), rewritten=1)
+
+
+def test_python_aggregates_above_see_the_order_of_rows(spark, table):
+    """The first row of a group is that of the least key, as Python's aggregate below sorts its groups."""
+    inner = lambda: table().groupBy("id", "g").agg(total("i").alias("n"))  # noqa: E731
+    check(spark, lambda: inner().groupBy("g").agg(first("n").alias("r")).orderBy("g"), refused="SW392")
+    window = Window.partitionBy("g")
+    check(spark, lambda: inner().select("id", first("n").over(window).alias("r")).orderBy("id"), refused="SW392")
+    check(spark, lambda: inner().groupBy("g").agg(total("n").alias("r")).orderBy("g"), rewritten=2)

@@ -44,11 +44,35 @@ private final class AggregateRewriter(driver: WeldDriver) {
     else if (new ScalarTwins(driver, conf).batchesMatterAbove(plan, calls(_).nonEmpty)) {
       plan.foreach(node => refuse(calls(node), Seq(Refusal("SW392"))))
       plan
-    } else plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
-      case aggregate: Aggregate if calls(aggregate).nonEmpty && !isMixed(aggregate) =>
-        grouped(aggregate).orElse(partial(aggregate)).getOrElse(aggregate)
-      case window: Window if calls(window).nonEmpty => windowed(window).getOrElse(window)
+    } else {
+      val (made, inPython) = rewritten(plan, Set.empty)
+      val ordered = plan.collect { case node if ids(node).exists(inPython) => node.children.flatMap(idsOfGroups) }.flatten.toSet
+      if (ordered.subsetOf(inPython)) made else rewritten(plan, ordered)._1
     }
+
+  /**
+   * The plan but for the calls `ordered`, which Python aggregates above see the order of, and the calls that stay in Python. A
+   * Python function may take the first row of its group, whose rows come in the order of the aggregate below.
+   */
+  private def rewritten(plan: LogicalPlan, ordered: Set[ExprId]): (LogicalPlan, Set[ExprId]) = {
+    val inPython = scala.collection.mutable.Set.empty[ExprId]
+    def orElse(node: LogicalPlan)(made: => Option[LogicalPlan]): LogicalPlan = {
+      val found = if (ids(node).exists(ordered)) { refuse(calls(node), Seq(Refusal("SW392"))); None } else made
+      if (found.isEmpty) inPython ++= ids(node)
+      found.getOrElse(node)
+    }
+    val made = plan.transformUpWithPruning(_.containsPattern(PYTHON_UDF)) {
+      case aggregate: Aggregate if calls(aggregate).nonEmpty && !isMixed(aggregate) =>
+        orElse(aggregate)(grouped(aggregate).orElse(partial(aggregate)))
+      case window: Window if calls(window).nonEmpty => orElse(window)(windowed(window))
+    }
+    (made, inPython.toSet)
+  }
+
+  private def ids(node: LogicalPlan): Seq[ExprId] = calls(node).map(_.resultId)
+
+  /** Of the Aggregates in the plan: a Window keeps the order of its rows. */
+  private def idsOfGroups(plan: LogicalPlan): Seq[ExprId] = plan.collect { case aggregate: Aggregate => ids(aggregate) }.flatten
 
   private def calls(node: LogicalPlan): Seq[AggregateExpression] = {
     val expressions = node match {
