@@ -10,7 +10,7 @@ import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Filter, LogicalPl
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.catalyst.trees.TreePattern.{AGGREGATE, PYTHON_UDF, WINDOW}
-import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, MapType, StructType}
+import org.apache.spark.sql.types.{ArrayType, DataType, DoubleType, FloatType, MapType, StringType, StructType}
 
 /**
  * Turns grouped and window aggregate pandas UDFs into Spark's own aggregates and expressions over their results, and those of
@@ -114,9 +114,9 @@ private final class AggregateRewriter(driver: WeldDriver) {
   /** The Aggregate without Python. Without keys and rows, PySpark's gives no row, Spark's own one: a Filter drops it. */
   private def grouped(aggregate: Aggregate): Option[LogicalPlan] = {
     val below = new ArgumentPlan(aggregate.child)
-    val floats = aggregate.groupingExpressions.find(key => !key.foldable && holdsFloats(key.dataType))
-    val byFloats = floats.map(key => Refusal("SW389", "key" -> key.sql))
-    translated(aggregate, below, "aggregate")(plain(_).orElse(byFloats)).map { made =>
+    val loose = aggregate.groupingExpressions.find(key => !key.foldable && hasDistinctEquals(key.dataType))
+    val byLoose = loose.map(key => Refusal("SW389", "key" -> key.sql))
+    translated(aggregate, below, "aggregate")(plain(_).orElse(byLoose)).map { made =>
       val expressions = aggregate.aggregateExpressions.map(_.transform {
         case call: AggregateExpression if made.contains(call.canonicalized) => made(call.canonicalized).expression
       }.asInstanceOf[NamedExpression])
@@ -170,11 +170,13 @@ private final class AggregateRewriter(driver: WeldDriver) {
     }
   }
 
-  private def holdsFloats(dataType: DataType): Boolean = dataType match {
+  /** Whether values of the type may be equal to Spark without being the same: floats, and strings of a collation. */
+  private def hasDistinctEquals(dataType: DataType): Boolean = dataType match {
     case FloatType | DoubleType => true
-    case struct: StructType => struct.fields.exists(field => holdsFloats(field.dataType))
-    case array: ArrayType => holdsFloats(array.elementType)
-    case map: MapType => holdsFloats(map.keyType) || holdsFloats(map.valueType)
+    case text: StringType => text != StringType
+    case struct: StructType => struct.fields.exists(field => hasDistinctEquals(field.dataType))
+    case array: ArrayType => hasDistinctEquals(array.elementType)
+    case map: MapType => hasDistinctEquals(map.keyType) || hasDistinctEquals(map.valueType)
     case _ => false
   }
 }
