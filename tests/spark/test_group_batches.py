@@ -82,3 +82,28 @@ def test_keys_that_are_equal_without_being_the_same(spark, table):
     collated = lambda: table().select("i", F.expr("s collate UTF8_LCASE as c"))  # noqa: E731
     shown = F.expr("c collate UTF8_BINARY as c")
     check(spark, lambda: collated().groupBy("c").agg(total("i").alias("r")).select(shown, "r").orderBy("r"), refused="SW389")
+
+
+@pandas_udf(LongType())
+def doubled(v: pd.Series) -> pd.Series:
+    return v * 2
+
+
+@pandas_udf(StringType())
+def batch_of(v: pd.Series) -> pd.Series:
+    return pd.Series([f"{len(v)} rows of {v.dtype}"] * len(v))
+
+
+batch_of = batch_of.asNondeterministic()  # so that Spark does not move it below a union
+
+
+@pytest.mark.parametrize("adaptive", ["true", "false"])
+def test_python_above_a_union_of_kernels_sees_the_batches_of_spark(spark, table, adaptive):
+    """A union of kernels gives columns where Spark's gives rows, which Spark gathers across the batches of a scan."""
+    conf = {**ONE_PARTITION, **small_batches(scan=7), "spark.sql.adaptive.enabled": adaptive}
+
+    def query():
+        united = table().select("id", doubled("i").alias("v")).union(table().select("id", doubled("g").alias("v")))
+        return united.select("id", "v", batch_of("v").alias("seen")).orderBy("id", "v", "seen")
+
+    check(spark, query, conf=conf)

@@ -284,6 +284,8 @@ private final class ChainRewriter(driver: WeldDriver) {
       case (python: ArrowEvalPythonExec, ours @ (_: WeldExec | _: PipelineExec)) =>
         val fed = if (FusedFunctions.has(python)) new FusedFunctions(driver, conf).fedFromKernel(python, ours, python.output) else None
         fed.getOrElse(python.withNewChildren(Seq(RowInputExec(ours))))
+      case (python: ArrowEvalPythonExec, columnar) if columnar.supportsColumnar && !python.child.supportsColumnar =>
+        python.withNewChildren(Seq(RowInputExec(columnar))) // a union, say, of kernels
       case _ => node.withNewChildren(Seq(child))
     }
     kept match {
