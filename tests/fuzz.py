@@ -2,7 +2,7 @@
 
 Prints what was compared and refused, per family, and the seed to go on with. A function that differs, or that an internal
 error refuses, is printed as a script over as few rows as show it; the run ends with exit code 1 then, at once or (`--all`) at
-its time. The family `batches` runs queries in a Spark session, a thousandth as many.
+its time. The families `batches` and `groups` run queries in a Spark session, a thousandth as many.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from tests.helpers.batch_queries import compare_query
 from tests.helpers.cases import Mismatch, smallest
 from tests.helpers.compiled import check_case
 from tests.helpers.generated import FAMILIES, Family, Tally
+from tests.helpers.group_queries import compare_groups
 
 ROUND = 50
-KNOWN = {**FAMILIES, "batches": Family("batches", compare_query, 0.5)}
+KNOWN = {**FAMILIES, "batches": Family("batches", compare_query, 0.5), "groups": Family("groups", compare_groups, 0.5)}
 GENERATE, MINIMISE = (Phase.generate,), (Phase.generate, Phase.shrink)
 
 
@@ -57,7 +58,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30, help="how long (default 30)")
     parser.add_argument("--seed", type=int, help="where to begin, or to go on (default: drawn)")
-    parser.add_argument("--families", default=",".join(FAMILIES), help=f"which of {','.join(KNOWN)} (default: without the last)")
+    which = f"which of {','.join(KNOWN)} (default: without the last two)"
+    parser.add_argument("--families", default=",".join(FAMILIES), help=which)
     parser.add_argument("--all", action="store_true", help="go on after a failure")
     arguments = parser.parse_args()
     number = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)

@@ -17,7 +17,7 @@ COLUMNS = {
 }  # fmt: skip
 INTEGERS, TIMES = "hyil", "tn"
 
-_INTEGER = (
+OF_INTEGERS = (
     "{v}", "({v} + 1)", "({v} * 2)", "(-{v})", "{v}.abs()", "({v} // 2)", "({v} // 3 * 3)", "({v} % 3)", "({v} - 100)",
     "({v} * {v})", "({v} + 32767)", "({v} + 2147483647)", "({v} * 2**40)", "({v} * 2**62)", "{v}.fillna(0)", "{v}.where({v} > 0)",
     "{v}.where({v} > 0, 0)", "{v}.mask({v} > 1, -1)", "{v}.clip(-1, 2)", "{v}.round()", "({v} + {w})", "({v} * {w})",
@@ -143,7 +143,7 @@ class BatchFunction:
 
 @st.composite
 def _integer(draw: st.DrawFn, v: str, w: str, depth: int) -> str:
-    template = draw(st.sampled_from(_INTEGER))
+    template = draw(st.sampled_from(OF_INTEGERS))
     inner = draw(_integer(v, w, depth - 1)) if depth > 1 and draw(st.booleans()) else v
     return template.format(v=inner, w=w)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -71,16 +71,19 @@ def iterated(function, returns, kind):
 
 @dataclass(frozen=True)
 class BatchQuery:
-    """`source` makes `frame` from `spark` and `folder`, in the scope of PRELUDE; `layout`, `seed`: see `Tables`."""
+    """`source` makes `frame` from `spark` and `folder`, in the scope of `prelude`; `layout`, `seed`: see `Tables`."""
 
     source: str
     layout: int
     seed: int
     conf: tuple[tuple[str, str], ...]
+    prelude: ClassVar[str] = PRELUDE
+    #: The line of a script that imports the tables.
+    tables: ClassVar[str] = "from tests.helpers.batch_queries import Tables"
 
     def frame(self, spark: Any, folder: str) -> Any:
         scope: dict[str, Any] = {"__name__": "__main__", "spark": spark, "folder": folder}
-        exec(compile(PRELUDE + self.source, "<query>", "exec", dont_inherit=True), scope)
+        exec(compile(self.prelude + self.source, "<query>", "exec", dont_inherit=True), scope)
         return scope["frame"]
 
     def script(self) -> str:
@@ -89,8 +92,8 @@ class BatchQuery:
 sys.path.insert(0, ".")
 from pyspark.sql import SparkSession
 import sparkweld
-from tests.helpers.batch_queries import Tables
-{PRELUDE}
+{self.tables}
+{self.prelude}
 spark = sparkweld.configure(SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")).getOrCreate()
 for key, value in {self.conf!r}:
     spark.conf.set(key, value)
@@ -109,6 +112,9 @@ def _indented(source: str) -> str:
 class Tables:
     """Folders of Parquet files below one folder, written when first asked for."""
 
+    #: The columns' types, and the values that they are drawn from.
+    values: Callable[[], dict[str, tuple[pa.DataType, list[Any]]]] = staticmethod(lambda: file_values())
+
     def __init__(self, root: str) -> None:
         self._root = Path(root)
 
@@ -119,16 +125,16 @@ class Tables:
             path.mkdir(parents=True)
             first = 0
             for at, (rows, _) in enumerate(LAYOUTS[layout]):
-                pq.write_table(table_of(layout, seed, at, first), path / f"part-{at}.parquet")
+                pq.write_table(table_of(layout, seed, at, first, self.values()), path / f"part-{at}.parquet")
                 first += rows
         return str(path)
 
 
-def table_of(layout: int, seed: int, at: int, first: int) -> pa.Table:
+def table_of(layout: int, seed: int, at: int, first: int, drawn_from: dict[str, tuple[pa.DataType, list[Any]]]) -> pa.Table:
     """The file of a layout at this position, whose rows are numbered from `first`."""
     (rows, nulls), random = LAYOUTS[layout][at], np.random.default_rng((layout, seed, at))
     arrays = {}
-    for name, (type, values) in _values().items():
+    for name, (type, values) in drawn_from.items():
         drawn = [values[at] for at in random.integers(0, len(values), rows)]
         empty = _nulls(nulls, rows, random)
         arrays[name] = pa.array([None if null else value for value, null in zip(drawn, empty, strict=True)], type)
@@ -144,7 +150,7 @@ def _nulls(nulls: str, rows: int, random: np.random.Generator) -> list[bool]:
     return list(masks[nulls].tolist())
 
 
-def _values() -> dict[str, tuple[pa.DataType, list[Any]]]:
+def file_values() -> dict[str, tuple[pa.DataType, list[Any]]]:
     texts = "2020-01-31T05:00 2020-03-29T02:30 1999-12-31T23:59:59.999999 1970-01-01 2021-11-07T05:40 2024-02-29T12:00"
     times = [datetime.datetime.fromisoformat(text) for text in texts.split()]
     return {
@@ -162,8 +168,8 @@ def _values() -> dict[str, tuple[pa.DataType, list[Any]]]:
 
 
 @st.composite
-def batch_queries(draw: st.DrawFn) -> BatchQuery:
-    """Files, a filter or another node, one or two UDFs side by side, one over another, or a map, and perhaps a filter above."""
+def clauses(draw: st.DrawFn) -> tuple[list[str], int, int]:
+    """Lines that read files, then a filter or another node; the layout and the seed of the files."""
     layout, seed = draw(st.integers(0, len(LAYOUTS) - 1)), draw(st.integers(0, 2))
     lines = ["frame = spark.read.parquet(folder)"]
     column = draw(st.sampled_from("hilbdtns"))
@@ -172,9 +178,22 @@ def batch_queries(draw: st.DrawFn) -> BatchQuery:
         lines.append("frame = " + draw(st.sampled_from(_PREPARED)).format(c=column, zero=zero, type=type))
     if draw(st.integers(0, 4)):
         lines.append(f'frame = frame.where("{draw(st.sampled_from(_BELOW))}")')
+    return lines, layout, seed
+
+
+@st.composite
+def batch_queries(draw: st.DrawFn) -> BatchQuery:
+    """Files, a filter or another node, one or two UDFs side by side, one over another, or a map, and perhaps a filter above."""
+    lines, layout, seed = draw(clauses())
     lines += draw(_maps() if draw(st.integers(0, 7)) == 0 else _calls())
     if draw(st.integers(0, 2)) == 0:
         lines.append(f'frame = frame.where("{draw(st.sampled_from(_ABOVE)).format(r="r0")}")')
+    return BatchQuery("\n".join(lines), layout, seed, draw(confs()))
+
+
+@st.composite
+def confs(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
+    """Sizes of batches, partitions of files, a zone and a backend."""
     conf = {
         "spark.sql.parquet.columnarReaderBatchSize": draw(st.sampled_from(_BATCHES)),
         "spark.sql.execution.arrow.maxRecordsPerBatch": draw(st.sampled_from(_RECORDS)),
@@ -184,7 +203,7 @@ def batch_queries(draw: st.DrawFn) -> BatchQuery:
         "spark.sql.session.timeZone": draw(st.sampled_from(("UTC", "UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata"))),
         "spark.sparkweld.backend": draw(st.sampled_from(("native", "native", "auto"))),
     }
-    return BatchQuery("\n".join(lines), layout, seed, tuple(conf.items()))
+    return tuple(conf.items())
 
 
 @st.composite
@@ -231,21 +250,26 @@ def check_query(spark: Any, tables: Tables, query: BatchQuery) -> Measured:
 def compare_query(draw: Callable[[Any], Any]) -> tuple[str, Compared]:
     """Draws a query and compares its outcomes in a session of this process."""
     query = draw(batch_queries())
-    what = check_query(*_session(), query)
+    what = check_query(session(), _tables(), query)
     ran = what.kernel_batches + what.deoptimised_batches
     refused = "" if what.operators or what.rewritten else (*what.refusals, "none")[0]
     return query.source, Compared(ran, what.kernel_batches, what.deoptimised_batches, refused=refused)
 
 
 @cache
-def _session() -> tuple[Any, Tables]:
-    """A session with the plugin, and a folder for tables."""
+def _tables() -> Tables:
+    return Tables(tempfile.mkdtemp(prefix="batch-queries-"))
+
+
+@cache
+def session() -> Any:
+    """A session with the plugin."""
     from pyspark.sql import SparkSession
 
     import sparkweld
 
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    folder = tempfile.mkdtemp(prefix="batch-queries-")
+    folder = tempfile.mkdtemp(prefix="batch-session-")
     settings = {
         "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1", "spark.sparkweld.cache.dir": f"{folder}/kernels",
@@ -255,6 +279,6 @@ def _session() -> tuple[Any, Tables]:
     builder = SparkSession.builder.master("local[1]")
     for key, value in settings.items():
         builder = builder.config(key, value)
-    session = sparkweld.configure(builder).getOrCreate()
-    session.sparkContext.setLogLevel("OFF")  # queries that raise are compared, too
-    return session, Tables(folder)
+    made = sparkweld.configure(builder).getOrCreate()
+    made.sparkContext.setLogLevel("OFF")  # queries that raise are compared, too
+    return made

@@ -32,6 +32,8 @@ class Measured:
     refusals: tuple[str, ...]
     #: (UDF, kind) of what became Spark's own expressions.
     rewritten: tuple[tuple[str, str], ...] = ()
+    #: The approximate operations of all.
+    kept: tuple[str, ...] = ()
 
 
 def measured(frame: Any) -> Measured:
@@ -47,6 +49,7 @@ def measured(frame: Any) -> Measured:
         guarded_rows=sum(o["guardedRows"] for o in operators),
         refusals=tuple(r["code"] for r in report["refusals"]),
         rewritten=tuple((r["udf"], r["kind"]) for r in report.get("rewritten", ())),
+        kept=tuple(kept for made in (*operators, *report.get("rewritten", ())) for kept in made.get("kept", ())),
     )
 
 

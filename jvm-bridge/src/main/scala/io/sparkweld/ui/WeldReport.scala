@@ -17,9 +17,10 @@ object WeldReport {
   private val MergeMetrics = Seq("numOutputRows", "mergedBatches", "blockRows", "fullTables", "sparkTasks", "mergeTime")
 
   /**
-   * `{"operators": [{"udfs": [..], "fused": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": ..,
+   * `{"operators": [{"udfs": [..], "fused": [..], "kept": [..], "program": hash, <metric>: number..}], "aggregates": [{"what": ..,
    * <metric>: number..}], "tops": [{"what": .., <metric>: number..}], "refusals": [{"udfs": [..], "code": .., "message": ..}], "pipelines": [{"udf": .., "stages": [..], "block": ..,
-   * "moved": ..}], "measuredPipelines": [{"udfs": [..], <metric>: number..}]}`. Metrics are those of the executions of this very plan.
+   * "moved": ..}], "measuredPipelines": [{"udfs": [..], <metric>: number..}], "rewritten": [{"udf": .., "kind": .., "what": ..,
+   * "kept": [..]}]}`. `kept`: approximate operations. Metrics are those of the executions of this very plan.
    */
   def report(query: QueryExecution): String = {
     val mapper = new ObjectMapper
@@ -36,6 +37,8 @@ object WeldReport {
         val (udfs, fused) = (entry.putArray("udfs"), entry.putArray("fused"))
         weld.summary.udfs.foreach(udfs.add(_))
         weld.summary.fused.foreach(fused.add(_))
+        val kept = entry.putArray("kept")
+        weld.summary.kept.foreach(kept.add(_))
         entry.put("program", weld.summary.hash)
         Metrics.foreach(name => entry.put(name, weld.metrics(name).value))
       case merging: WeldAggregateExec =>
@@ -74,7 +77,8 @@ object WeldReport {
     }
     val rewritten = root.putArray("rewritten")
     PlanWalk.rewritten(query.executedPlan).foreach { record =>
-      rewritten.addObject().put("udf", record.udf).put("kind", record.kind).put("what", record.what)
+      val entry = rewritten.addObject().put("udf", record.udf).put("kind", record.kind).put("what", record.what)
+      record.kept.foreach(entry.withArray[ArrayNode]("kept").add(_))
     }
     mapper.writeValueAsString(root)
   }
