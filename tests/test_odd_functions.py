@@ -11,7 +11,21 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pytest
-from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    DateType,
+    DayTimeIntervalType,
+    DecimalType,
+    DoubleType,
+    LongType,
+    MapType,
+    NullType,
+    StringType,
+    StructField,
+    StructType,
+    YearMonthIntervalType,
+)
 
 from sparkweld.api.asking import Given, request_of
 from tests.helpers.compile_requests import payload
@@ -162,3 +176,29 @@ def test_an_odd_function_is_no_internal_error(function, columns, eval_type, retu
     reply, _ = Service().answer(Message({**header, "id": 1}, (payload(function, returns),)))
     assert reply["status"] != "error", reply["trace"]
     assert (reply["refusals"][0]["code"] if reply["status"] == "refused" else "ok") == code, reply.get("refusals")
+
+
+#: Types that no kernel holds, and functions of every kind.
+SELDOM = (
+    DecimalType(10, 2), BinaryType(), DayTimeIntervalType(), YearMonthIntervalType(), NullType(), ArrayType(DateType()),
+    MapType(StringType(), LongType()), ArrayType(ArrayType(LongType())), ArrayType(DecimalType(5, 1)),
+    StructType([StructField("a", LongType())]),
+)  # fmt: skip
+OF_SELDOM = [
+    (101, lambda v: v), (101, lambda v: [x.a for x in v]), (100, lambda v: len(v)), (200, lambda v: v.isna()),
+    (200, lambda v: v.apply(lambda x: x["a"])), (204, lambda batches: (v.isna() for v in batches)), (202, lambda v: v.max()),
+    (250, lambda v: pc.is_null(v)), (250, lambda v: pc.add(v, v)), (251, lambda batches: (pc.is_null(v) for v in batches)),
+    (252, lambda v: pc.max(v)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("type", SELDOM, ids=str)
+def test_functions_of_types_that_no_kernel_holds_are_refused(type):
+    service = Service()
+    for eval_type, function in OF_SELDOM:
+        for returns in (DoubleType(), type):
+            header = request_of("f", returns.jsonValue(), eval_type, [Given("a", "its type")])
+            header = _with_types(header, {"its type": type.jsonValue()})
+            reply, _ = service.answer(Message({**header, "id": 1}, (payload(function, returns),)))
+            assert reply["status"] == "refused", reply.get("trace") or (eval_type, returns)
+            assert reply["refusals"][0]["code"] in ("SW101", "SW104"), reply["refusals"]
