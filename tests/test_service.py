@@ -405,6 +405,20 @@ def test_a_function_in_a_broadcast_is_known_by_what_the_broadcast_holds(tmp_path
     assert key(1, b"function", op="twin") == key(2, b"function", op="twin") != first
 
 
+def test_a_refusal_of_a_function_in_a_broadcast_is_remembered(tmp_path, monkeypatch):
+    """Each query has a broadcast of its own; the service reads the function once."""
+    service, function, asked = Service(), payload(lambda a: a + 1), list[int]()
+    compiled = service._operations["fuse"]
+    monkeypatch.setitem(service._operations, "fuse", lambda message: asked.append(message.header["id"]) or compiled(message))
+    for number in (1, 2):
+        (tmp_path / str(number)).write_bytes(function)
+        entry = udf(0, "a", broadcasts=[{"id": number, "path": str(tmp_path / str(number))}])
+        header = {**request(python_step(r=entry)), "op": "fuse", "id": number}
+        reply, _ = service.answer(Message(header, (CPickleSerializer().dumps(Named(number)),)))
+        assert reply["status"] == "refused" and reply["id"] == number
+    assert asked == [1]
+
+
 class Named:
     """What PySpark pickles of a broadcast."""
 

@@ -31,9 +31,18 @@ _DIGESTS: Bounded[str] = Bounded(1024, 1 << 20)
 
 def request_key(message: Message) -> str:
     """SHA-256 of everything that a reply depends on: the request but its id, and the state of the files it names."""
+    return _key(message, message.header.get("op") in _OF_CONTENTS)
+
+
+def refusal_key(message: Message) -> str:
+    """The same of a refusal, which is about what a function does in all operations."""
+    return _key(message, True)
+
+
+def _key(message: Message, by_content: bool) -> str:
     header: Any = {name: value for name, value in message.header.items() if name not in _OF_THE_EXCHANGE}
     named = set[int]()
-    if header.get("op") in _OF_CONTENTS:
+    if by_content:
         header = _by_content(header, message.blobs, named)
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     known = message.header.get("digests")

@@ -29,7 +29,7 @@ from udf_compiler.module_paths import Stale
 from udf_compiler.modules import MODULES
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
 from udf_compiler.replies import Make, error_reply, or_refused, out_of_memory, out_of_time
-from udf_compiler.request_keys import request_key
+from udf_compiler.request_keys import refusal_key, request_key
 from udf_compiler.sandbox import cpu_seconds, enter
 from udf_compiler.traces import no_traces, remembering
 
@@ -108,13 +108,13 @@ class Service:
             raise MessageError(f"unknown request {message.header.get('op')!r}; known: {', '.join(self._operations)}")
         if message.header["op"] in ("hello", "shutdown"):
             return operation(message)
-        key = request_key(message)
-        reply = self._replies.get(key)
+        keys = request_key(message), refusal_key(message)
+        reply = next((known for key in keys if (known := self._replies.get(key)) is not None), None)
         if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))) or not self._has_modules(message, reply[0]):
             # in a context of its own: no variable that the request sets, and fails to reset, is seen by the next one
             reply = copy_context().run(self._recorded, operation, message)
             if reply[0].get("status") != "error" and not _lacks_a_file(reply[0]):
-                self._replies.put(key, reply)
+                self._replies.put(keys[reply[0].get("status") == "refused"], reply)
         return reply
 
     def _recorded(self, operation: Callable[[Message], Reply], message: Message) -> Reply:
