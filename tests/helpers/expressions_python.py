@@ -47,7 +47,7 @@ _TEXT = (
     "f'{{{s}:>6}}'",
     "f'{{{i}:,}}'", "f'{{{n}:.1e}}'", "str({n})", "str({i})", "'-'.join([{s}, {s}])", "{s}.split('a')[0]", "{s}.split()[-1:]",
     "({s} * 2)",
-    "{s}.ljust(5, '.')", "{s}.zfill(4)", "{s}.center(7, '*')", "'%d' % {i}", "'%s:%.1f' % ({s}, {n})",
+    "{s}.ljust(5, '.')", "{s}.zfill(4)", "{s}.center(7, '*')", "('%d' % {i})", "('%s:%.1f' % ({s}, {n}))",
     "'{{}}/{{}}'.format({s}, {i})",
     "({s} if {c} else {s})", "{{1: 'one', 2: 'two'}}.get({i} % 4, {s})", "''.join(sorted({s}))",
     "''.join([c.upper() for c in {s} if c != 'a'])",
