@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
+from pyspark.sql.types import BooleanType, DoubleType
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, ProgramBuilder
 from sparkweld.ir.ops import Optional
 from sparkweld.ir.types import STR
 from sparkweld.optimizer import optimize
+from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kernels import check as check_kernel
 from tests.helpers.strings import random_texts
 from tests.helpers.tracing import EXTREMES, check, check_batch, trace_into, trace_source
@@ -341,3 +345,24 @@ def test_rows_of_which_searches_read_much() -> None:
     traced = trace_source(source, ("str",))
     assert check_batch(traced, source, ("str",), {"a": ["<a>(b)" * 200, "(" + "<a>" * 300, "(<a>" * 50]})
     assert not check_batch(traced, source, ("str",), {"a": ["(<a>" * 100]}), "each reads on to the end"
+
+
+LARGE = {f"k{n}": n for n in range(12_000)}
+
+
+@pytest.mark.parametrize(
+    "table", [LARGE, {k: n / 3 for k, n in LARGE.items()}, {k: n % 3 == 0 for k, n in LARGE.items()}, pd.Series(LARGE) * -(2**30)]
+)
+def test_tables_of_many_keys(table):
+    """More keys than are constants of the code; kernels and pandas over strings that are keys, nearly keys, and none."""
+    texts = ["k0", "k11999", "k12000", "", "k", "k00", None, "日本", "k7" + "0" * 40, *(f"k{n}" for n in range(0, 13_000, 997))]
+    full = pa.array([text for text in texts if text is not None], pa.string())
+    for rows in (full, pa.array(texts, pa.string())):
+        batch = pa.RecordBatch.from_arrays([rows], ["a"])
+        for function, returns in (
+            (lambda a: a.map(table).astype(float), DoubleType()),
+            (lambda a: a.isin(list(LARGE)), BooleanType()),
+        ):
+            compared = compare_with_worker(function, [batch], returns, kernel=True)
+            flags = table["k0"] is True and returns == DoubleType()  # bools beside NaN are objects
+            assert not compared.refused and compared.decided == 1 and (flags or not compared.flagged), compared

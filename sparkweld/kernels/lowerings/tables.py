@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 
+from sparkweld.ir.key_tables import key_table
 from sparkweld.ir.ops import IsIn, Lookup, Steps
 from sparkweld.kernels.lowerings.integers import Builder, constant
 from sparkweld.kernels.lowerings.strings import constant_bytes
@@ -47,7 +48,7 @@ def position(b: Builder, op: Lookup | IsIn, x: ir.Value) -> ir.Value:
     """The number of x's key, -1 when it is none."""
     keys = op.table if isinstance(op, IsIn) else op.table[0]
     if keys.dtype == object:
-        return key_tables.find_key.build(b, x, constant_bytes(b, key_tables.key_table(keys.tolist())))
+        return key_tables.find_key.build(b, x, constant_bytes(b, key_table(keys.tolist())))
     at, found = _lookup(b, keys, np.arange(len(keys)), x)
     return b.select(found, at, ir.Constant(_I64, -1))
 

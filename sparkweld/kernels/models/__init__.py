@@ -27,6 +27,7 @@ from sparkweld.ir.ops import (
     Distances,
     Interpolate,
     KernelSums,
+    KeyTable,
     Mlp,
     ModelOp,
     Neighbours,
@@ -41,6 +42,7 @@ from sparkweld.ir.tree_masks import mask_bytes
 from sparkweld.ir.tree_walks import walk_bytes
 from sparkweld.kernels.models import (
     dense,
+    keys,
     selection,
     similarity,
     statistics,
@@ -118,6 +120,10 @@ def _weighted_median(op: WeightedMedian) -> Scorer:
     return Scorer(statistics.weighted_median, (count,), 16 * count)
 
 
+def _key_table(op: KeyTable) -> Scorer:
+    return Scorer(keys.key_numbers, (op.block.offset("values") if op.has_values else 0,))
+
+
 def _vector_sums(op: VectorSums) -> Scorer:
     offsets = op.block.offset("weights"), op.block.offset("numbers")
     parameters = (op.size, op.outputs, int(op.started), vectors.CHECKS[op.check], *offsets, len(op.steps), *op.steps)
@@ -128,9 +134,10 @@ _SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {
     Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees, TextSums: _text_sums, TextTotals: _text_totals,
     KernelSums: _kernel_sums, Neighbours: _neighbours, Interpolate: _interpolate, WeightedMedian: _weighted_median,
     VectorColumns: lambda op: Scorer(vectors.vector_columns, (op.size,)), VectorSums: _vector_sums,
+    KeyTable: _key_table,
 }  # fmt: skip
 
-_MODULES = (dense, trees, text, text_totals, selection, similarity, statistics, vectors)
+_MODULES = (dense, keys, trees, text, text_totals, selection, similarity, statistics, vectors)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.ir.ops import IsIn, Lookup
+from sparkweld.ir import Type, Value
+from sparkweld.ir.ops import IsIn, KeyTable, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.calls.strings.mapping import known_text, plain
 from udf_compiler.scalar.elementwise import apply_function
@@ -18,8 +19,8 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, is_missing, optional, some_string, text_series, validity
 from udf_compiler.trace.values import Traced, raw, refuse_in_place
 
-#: Longest table of constants that a kernel carries.
-TABLE_LIMIT = 10_000
+#: More keys than this are a constant block and not code; more values than the second are not read from a function's bytes.
+CODE_LIMIT, TABLE_LIMIT = 10_000, 5_000_000
 
 #: A mapped integer may be this large: float64 holds it, which a batch with an unmapped string needs.
 _EXACT = 2**53
@@ -38,11 +39,18 @@ def isin(s: Any, values: Any) -> Any:
         refuse("SW262", call=call, what="values that are no strings")
     loop = s.loop
     texts = [known_text(k, call) for k in keys if type(k) is str]
-    found = loop.emit(IsIn.of(texts, STR), plain(s)) if texts else loop.const(False, BOOL)
+    found = _is_key(s, texts) if texts else loop.const(False, BOOL)
     valid = validity(loop, s.value)
     if valid is None:
         return s.new(found)
     return s.new(loop.select(valid, found, loop.const(len(texts) < len(keys) and _missing_is_in(s, values, call), BOOL)))
+
+
+def _is_key(s: Any, texts: list[str]) -> Value:
+    loop, distinct = s.loop, dict.fromkeys(texts)
+    if len(distinct) <= CODE_LIMIT:
+        return loop.emit(IsIn.of(texts, STR), plain(s))
+    return loop.call("greater_equal", loop.emit(KeyTable.of(list(distinct)), plain(s)), loop.const(0, I64))
 
 
 def _missing_is_in(s: Any, values: Any, call: str) -> bool:
@@ -66,8 +74,10 @@ def map_(s: Any, arg: Any, na_action: Any = None) -> Any:
         return apply_function(s, arg, call, ignore_missing=na_action == "ignore")
     mapper = arg if isinstance(arg, pd.Series) else run_prototype(call, lambda: pd.Series(arg, dtype=None if arg else np.float64))
     keys = list(mapper.index)
-    if len(keys) > TABLE_LIMIT or not mapper.index.is_unique or not all(type(k) is str for k in keys):
-        refuse("SW262", call=call, what=f"a table of {len(keys)} keys that are not all distinct strings")
+    if len(keys) > TABLE_LIMIT:
+        refuse("SW262", call=call, what=f"a table of {len(keys)} keys")
+    if not mapper.index.is_unique or not all(type(k) is str for k in keys):
+        refuse("SW262", call=call, what="a table of keys that are not all distinct strings")
     for key in keys:
         known_text(key, call)
     return _mapped(s, dict(zip(keys, mapper.tolist(), strict=True)), mapper.dtype, call)
@@ -82,20 +92,33 @@ def _mapped(s: Any, pairs: dict[Any, Any], dtype: Any, call: str) -> Any:
     type_ = {"b": BOOL, "f": F64}.get(kind, I64)
     if dtype not in (np.dtype(np.bool_), np.dtype(np.float64), np.dtype(np.int64)):
         refuse("SW254", call=call, type=str(dtype))
-    found = loop.emit(Lookup.of(dict(pairs.items()), STR, type_), plain(s))
-    valid = loop.is_valid(found)
+    value, valid = _value_of_key(s, pairs, type_)
     if s.value.type.nullable:
         valid = loop.call("logical_and", valid, loop.is_valid(s.value))
-    value = loop.value_of(found)
     if type_ == F64:
         return s.new(loop.select(valid, value, loop.const(np.nan, F64)))
     bound = max(map(abs, map(int, pairs.values())), default=0)
     return maybe_series(loop, value, valid, Missing(nan=True), bound=bound)
 
 
+def _value_of_key(s: Any, pairs: dict[str, Any], type_: Type) -> tuple[Value, Value]:
+    """(the value of the string's key, any where there is none; whether there is one)."""
+    loop = s.loop
+    if len(pairs) <= CODE_LIMIT:
+        found = loop.emit(Lookup.of(dict(pairs.items()), STR, type_), plain(s))
+        return loop.value_of(found), loop.is_valid(found)
+    values = np.array(list(pairs.values()), np.float64 if type_ == F64 else np.int64)
+    table = KeyTable.of(list(pairs), values)
+    number, value = loop.emit(table, plain(s)), loop.emit(table.at(1), plain(s))
+    valid = loop.call("greater_equal", number, loop.const(0, I64))
+    return loop.call("not_equal", value, loop.const(0, I64)) if type_ == BOOL else value, valid
+
+
 def _mapped_to_text(s: Any, pairs: dict[Any, Any], call: str) -> Any:
     """Strings, or None, in an object Series."""
     loop = s.loop
+    if len(pairs) > CODE_LIMIT:
+        refuse("SW262", call=call, what=f"a table of {len(pairs)} strings")
     texts = {k: v for k, v in pairs.items() if not is_missing(v)}
     if not all(type(v) is str for v in texts.values()):
         refuse("SW262", call=call, what="values of several types")
@@ -121,7 +144,7 @@ def replace(s: Any, to_replace: Any = None, value: Any = None, *, inplace: Any =
         pairs = {to_replace: value}
     else:
         refuse("SW262", call=call, what=f"{raw(to_replace)} with {raw(value)}")
-    if len(pairs) > TABLE_LIMIT:
+    if len(pairs) > CODE_LIMIT:
         refuse("SW262", call=call, what=f"a table of {len(pairs)} keys")
     texts: dict[Any, Any] = {known_text(k, call): known_text(v, call) for k, v in pairs.items()}
     loop = s.loop

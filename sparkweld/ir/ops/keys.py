@@ -1,0 +1,60 @@
+"""The op of string tables that are too large to be constants of the code: thousands of keys, looked up by their hash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sparkweld.ir.blocks import ConstantBlock
+from sparkweld.ir.key_tables import key_table, keys_of
+from sparkweld.ir.ops.models import ModelOp
+from sparkweld.ir.types import F64, I64, STR, Type
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTable(ModelOp):
+    """The number of a string among the table's keys, i64, -1 for none; and the value of that key, 0 for none.
+
+    Block: `table` (see `sparkweld.ir.key_tables`), and `values`, one a key, of f64 or i64. Without values there is one result.
+    """
+
+    block: ConstantBlock
+    output: int = 0
+    name: ClassVar[str] = "key_table"
+
+    @staticmethod
+    def of(keys: Sequence[str], values: np.ndarray | None = None) -> KeyTable:
+        """Of distinct keys, and of one value for each."""
+        arrays = {"table": np.frombuffer(key_table(keys), np.uint8)}
+        return KeyTable(ConstantBlock.of(**arrays) if values is None else ConstantBlock.of(**arrays, values=values))
+
+    @property
+    def has_values(self) -> bool:
+        """Whether the table has a value for each key."""
+        return len(self.block.layout) > 1
+
+    def results(self, *args: Type) -> tuple[Type, ...]:
+        self._wants(args == (STR,) and self.block.part("table").kind == "u8", "one string, and a table of bytes", args)
+        if not self.has_values:
+            return (I64,)
+        kind = self.block.part("values").kind
+        self._wants(kind in ("f64", "i64"), f"values of f64 or i64, not {kind}", args)
+        return (I64, F64 if kind == "f64" else I64)
+
+    def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
+        number_of = {key: number for number, key in enumerate(keys_of(self.block["table"].tobytes()))}
+        numbers = np.array([number_of.get(str(text), -1) for text in args[0]], np.int64)
+        if not self.has_values:
+            return [numbers]
+        values = self.block["values"]
+        return [numbers, np.where(numbers >= 0, values[numbers], values.dtype.type(0))]
+
+
+KeyTable.examples = (
+    (KeyTable.of(["", "a", "ab", "日本", "a string of more than sixteen bytes", "x\0y"]), (STR,)),
+    (KeyTable.of([f"key{n}" for n in range(3000)], np.arange(3000) * 0.5), (STR,)),
+    (KeyTable.of(["a"], np.array([2**62])).at(1), (STR,)),
+)  # fmt: skip
