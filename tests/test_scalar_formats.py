@@ -13,6 +13,7 @@ TEXTS = [
     "f'{a}'", "f'<{a}>'", "f'{a} {a}!'", "f'{a.strip()}-{len(a)}'", "f'{a:>8}'", "f'{a:<8}|'", "f'{a:*>8}'", "'<{}>'.format(a)",
     "'{0}-{x}'.format(a, x=len(a))",
     "f'Dear {a.strip()}' if a else 'nobody'", "f'{a or 1}/{len(a):03d}'", "f'{a:12s}'",
+    "f'{a:05}'", "f'{a:<05}|'", "f'{a:>05}'", "f'{a:x>05s}'", "f'{a:0}'", "'{:010}'.format(a)", "f'{a:007}'",
 ]  # fmt: skip
 
 

@@ -28,7 +28,8 @@ _RETURNS = frozenset(("RETURN_VALUE",))
 # Zeros before separated thousands are separated too, so they are left out.
 _FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
 _INTEGER = re.compile(r"(0?)(\d{0,3})([,_]?)d?")
-_ALIGNED = re.compile(r"(?:(.)?([<>]))?(\d{1,3})s?")
+# A zero before the width of a str is what fills it, on the right where no side is given.
+_ALIGNED = re.compile(r"(?:(.)?([<>]))?(0?)(\d{1,3})s?")
 
 
 def format_(x: Any, spec: str) -> str:
@@ -73,7 +74,7 @@ def formatted(x: Any, spec: str) -> Any:
         return make_text(_integer(x, bool(found[1]), int(found[2] or 0), found[3]))
     if x.kind == "str" and (found := _ALIGNED.fullmatch(spec)):
         side = "rjust" if found[2] == ">" else "ljust"
-        return make_text(explorer().loop.emit(StrCall(side, (int(found[3]), found[1] or " ")), x.value))
+        return make_text(explorer().loop.emit(StrCall(side, (int(found[4]), found[1] or found[3] or " ")), x.value))
     refuse("SW602", spec=f"the format {spec!r} of {x.kind}")
 
 
