@@ -67,7 +67,8 @@ class Names:
     """What a code object reads from outside of it, each with its first use. `codes`: it and all code inside of it.
 
     `handlers`: those of `codes` that catch exceptions, each with the place of the first. `identities`: those
-    that ask whether a value is the very object that another one is, where that object is no global, attribute or None.
+    that ask whether a value is the very object that another one is, where that object is no global, attribute or None, or that
+    take a value apart by a pattern of ``match``.
     `assigned`: global names that it assigns, in the code of `writers`.
     """
 
@@ -134,13 +135,19 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
 
 
 def identity_of(code: CodeType) -> Use | None:
-    """Where `code` itself, without the code inside of it, asks for the identity of a value (see `Names.identities`)."""
+    """Where `code` itself, without the code inside of it, asks what object a value is (see `Names.identities`)."""
     loaded = ["", ""]
     for instruction, line in _with_lines(code):
-        if instruction.opname == "IS_OP" and not _is_plain_identity(*loaded):
+        if _is_pattern(instruction) or (instruction.opname == "IS_OP" and not _is_plain_identity(*loaded)):
             return Use(qualified_name(code), place(code, line))
         loaded = [loaded[1], _loaded(instruction)]
     return None
+
+
+def _is_pattern(instruction: dis.Instruction) -> bool:
+    """``case [a, b]``, ``case {"k": v}`` and ``case str(x)``, for which C code looks at flags of a class; not ``case str()``."""
+    name = instruction.opname
+    return name in ("MATCH_SEQUENCE", "MATCH_MAPPING") or (name == "MATCH_CLASS" and instruction.arg != 0)
 
 
 def _loaded(instruction: dis.Instruction) -> str:

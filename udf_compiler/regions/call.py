@@ -17,7 +17,7 @@ from udf_compiler.regions.build import PREFIXES, RESULTS, GraphBuilder
 from udf_compiler.regions.code import KNOWN_VERSION, TOTAL, is_known_version
 from udf_compiler.regions.iteration import Walk
 from udf_compiler.regions.machine import Machine
-from udf_compiler.regions.state import Shape, State, reachable, row_of
+from udf_compiler.regions.state import Shape, State, check_kept, reachable, row_of
 from udf_compiler.scalar.exceptions import as_python, check_exception, of_python
 from udf_compiler.scalar.frame_rows import TracedRow
 from udf_compiler.scalar.lists import as_list
@@ -106,6 +106,8 @@ def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[st
     except TypeError as error:
         raise of_python(error) from None
     bound.apply_defaults()
+    for x in bound.arguments.values():
+        check_kept(x)
     return {name: _row(x, function) for name, x in bound.arguments.items()}
 
 

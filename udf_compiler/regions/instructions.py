@@ -12,7 +12,8 @@ from udf_compiler.regions.code import TOTAL, Code, Instruction, names_of
 from udf_compiler.regions.growing import Growing, current
 from udf_compiler.regions.iteration import iteration
 from udf_compiler.regions.machine import Machine, attribute, look_into, pop, pop_any, pop_read
-from udf_compiler.regions.state import UNSET, Caught, Cell, Method, State
+from udf_compiler.regions.matching import MATCHING
+from udf_compiler.regions.state import UNSET, Caught, Cell, Method, State, check_kept
 from udf_compiler.regions.tables import is_part, subscript
 from udf_compiler.regions.texts import convert_value, format_value, join_parts, percent
 from udf_compiler.scalar import lists, sums
@@ -76,6 +77,7 @@ def _store_fast(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _assign(s: State, name: str, value: Any) -> None:
+    check_kept(value)
     if value is UNSET:
         s.variables.pop(name, None)
     else:
@@ -339,7 +341,9 @@ def _jump_if(wanted: Callable[[Any], bool]) -> Callable[[Machine, Instruction, S
 
 
 def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
-    (s.variables[i.value],) = pop_any(s, 1)
+    (value,) = pop_any(s, 1)
+    check_kept(value)
+    s.variables[i.value] = value
 
 
 def _return(machine: Machine, i: Instruction, s: State) -> None:
@@ -391,7 +395,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "BUILD_TUPLE": _build(tuple), "BUILD_LIST": _build(list), "BUILD_STRING": _build(join_parts), "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
     "CONVERT_VALUE": _convert,
-    **CALLS, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,
+    **CALLS, **MATCHING, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,
     **dict.fromkeys(("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"), _jump),
     "POP_JUMP_IF_TRUE": _jump_if(bool), "POP_JUMP_IF_FALSE": _jump_if(operator.not_),
     "POP_JUMP_IF_NONE": _jump_if(lambda x: x is None), "POP_JUMP_IF_NOT_NONE": _jump_if(lambda x: x is not None),

@@ -59,6 +59,12 @@ class Caught:
     error: BaseException
 
 
+def check_kept(x: Any) -> None:
+    """Refuses (SW282) an iterator in a variable: its second loop goes on where the first has ended. A range begins again."""
+    if type(x) in (Walk, Letters, Elements, Together, Expression):
+        refuse("SW282", what="an iterator in a variable")
+
+
 _PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct)
 
 

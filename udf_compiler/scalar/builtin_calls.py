@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import functools
 from collections.abc import Callable, Iterator
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.forms import check_form
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.stand_ins import ClassStandIn, class_stand_in
-from udf_compiler.trace.values import raw
+from udf_compiler.trace.values import Traced, raw
 
 #: A loop over a range of the row's length may run so often before it is refused.
 _RANGE_LIMIT = 256
@@ -176,7 +177,36 @@ def _range(*args: Any) -> Any:
     start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
     if is_scalar(step) or step == 0:
         refuse("SW262", call="range()", what="a step that is no constant")
-    return _counted(start, stop, step)
+    return TracedRange(start, stop, step)
+
+
+class TracedRange(Traced):
+    """A range with a bound of the row. Each loop over it begins at its start, as a range is no iterator."""
+
+    __slots__ = ("start", "step", "stop")
+    what = "range of the row"
+    stands_for = range
+    visible = frozenset({"start", "step", "stop"})
+
+    start: Any
+    stop: Any
+    step: int
+
+    def __init__(self, start: Any, stop: Any, step: int) -> None:
+        self.start, self.stop, self.step = start, stop, step
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return range
+
+    def __iter__(self) -> Iterator[Any]:
+        return _counted(self.start, self.stop, self.step)
+
+    def __contains__(self, part: Any) -> bool:
+        return any(at == part for at in self)
+
+    def __len__(self) -> int:
+        raise TypeError(f"object of type {type(self).__name__!r} has no len()")  # which list() and tuple() go on without
 
 
 def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
@@ -190,6 +220,25 @@ def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
     refuse("SW296", limit=_RANGE_LIMIT)
 
 
+def _check_of(real: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    """isinstance and issubclass. Refuses (SW262) what is no class, as ``typing.Iterable``: it would look for methods, and find
+    those of what stands for a value.
+    """
+
+    def check(x: Any, kinds: Any) -> bool:
+        if any(not isinstance(kind, type) for kind in _flat(kinds)):
+            refuse("SW262", call=f"{real.__name__}()", what="what is no class")
+        return as_python(real, x, kinds)  # type: ignore[no-any-return]
+
+    return check
+
+
+def _flat(kinds: Any) -> Iterator[Any]:
+    for kind in kinds if type(kinds) is tuple else getattr(kinds, "__args__", (kinds,)) if type(kinds) is UnionType else (kinds,):
+        yield from _flat(kind) if type(kind) in (tuple, UnionType) else (kind,)
+
+
 #: Builtins -> what compiled functions see.
 STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range,
-                              len: _len, sum: _sum, any: _test(any), all: _test(all), sorted: _sorted}  # fmt: skip
+                              len: _len, sum: _sum, any: _test(any), all: _test(all), sorted: _sorted,
+                              isinstance: _check_of(isinstance), issubclass: _check_of(issubclass)}  # fmt: skip

@@ -7,6 +7,7 @@ User code may catch it, so every exception is looked at where it is raised, caug
 from __future__ import annotations
 
 import dis
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,10 @@ _OURS = ("udf_compiler", "sparkweld")
 _MOST_CALLS = 100
 
 #: Names of our classes: they are in the message when C code does not know what to do with one.
-_SYMBOLIC = ("TracedScalar", "TracedPieces", "TracedMatch", "TracedFound")
+_STATES = "(Counter|Walk|Letters|Elements|Together|Growing|Distinct|Expression)"
+_SYMBOLIC = re.compile(rf"Traced(Scalar|Pieces|Match|Found|Range)|'{_STATES}'|\b{_STATES} object")
+#: What a TypeError about values says: which class one has, or which arguments are missing.
+_NAMED = re.compile(r"'[\w.]+'|\bnot \"|, not |NoneType|unhashable|positional argument|keyword argument|multiple values")
 
 
 def of_python(error: Exception) -> Exception:
@@ -57,6 +61,8 @@ def as_python(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     except Exception as error:
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # not from code that it called
+            if type(error) is TypeError and not _NAMED.search(text_of(error)) and any(issubclass(type(x), StandIn) for x in args):
+                refuse("SW299", error=text_of(error))
             of_python(error)
         raise
 
@@ -65,10 +71,17 @@ def check_exception(error: BaseException) -> None:
     """Refuses (SW299) an error about symbolic values. Raises InternalError for an error of our own code."""
     if isinstance(error, SparkWeldError | StopIteration):
         return
-    if any(name in text_of(error) for name in _SYMBOLIC):
+    if _SYMBOLIC.search(text_of(error)) or _is_vague(error):
         refuse("SW299", error=text_of(error))
     if raised_here(error):
         raise InternalError(f"{text_of(error)} while tracing") from error
+
+
+def _is_vague(error: BaseException) -> bool:
+    """Whether it may be about a symbolic value, as "encoding without a string argument" of ``bytes(text, "utf8")``."""
+    if type(error) is not TypeError or getattr(error, _OF_PYTHON, False) or is_of_statement(error):
+        return False
+    return not raised_here(error) and not _NAMED.search(text_of(error))
 
 
 def text_of(error: BaseException) -> str:

@@ -1,0 +1,89 @@
+"""Checks what Python tells apart and stand-ins may not: ranges from iterators, classes from what has their methods."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+
+from sparkweld.errors import Refusal
+from tests.helpers.scalars import check
+
+#: Functions of an int or of a text that use one range or iterator twice.
+TWICE = {
+    "i64": [
+        "r = range(a % 5)\n    return sum(r) + len(list(r))",
+        "r = range(a % 6)\n    return sum(i for i in r) * 10 + sum(1 for i in r)",
+        "r = range(a % 6)\n    return 3 in r and 2 in r",
+        "r, t = range(a % 4), 0\n    for i in r:\n        for j in r:\n            t += i * j + 1\n    return t",
+        "r = range(1, a % 4)\n    return r.start + r.stop + r.step",
+        "r = range(a % 4)\n    return (lambda s: sum(s) + max(s, default=-1))(r)",
+    ],
+    "str": [
+        "t = 0\n    for b in a:\n        for c in a:\n            t += b == c\n    return t",
+        "p = a.split(',')\n    return sum(len(x) for x in p) * 100 + sum(len(x) for x in p)",
+        "z = zip(a[:3], a[1:4])\n    return sum(x == y for x, y in z) * 100 + sum(1 for _ in z)",
+    ],
+}
+
+
+@pytest.mark.parametrize(("type", "body"), [(type, body) for type, bodies in TWICE.items() for body in bodies])
+def test_what_is_used_twice(type, body):
+    """A loop over a range begins at its start each time; an iterator goes on where the last loop has left it."""
+    try:
+        check(f"def f(a):\n    {body}\n", (type,), rows=ROWS.get(type))
+    except Refusal as refused:
+        assert "zip" in body and refused.code in ("SW282", "SW259", "SW600")
+
+
+ROWS = {"i64": [(n,) for n in (0, 1, 2, 3, 4, 5, 7, 11, -1, -8)]}
+ITERATORS = [
+    "e, t = enumerate(a), 0\n    for i, x in e:\n        t += i * x\n        for j, y in e:\n            t += j\n    return t",
+    "g = (x + 1 for x in a)\n    return sum(g) * 100 + sum(g)",
+    "return (lambda e: sum(i * x for i, x in e) + sum(i for i, x in e))(enumerate(a))",
+]
+
+
+@pytest.mark.parametrize("body", ITERATORS)
+def test_iterators_in_variables(body):
+    with pytest.raises(Refusal) as refused:
+        check(f"def f(a):\n    {body}\n", ("list<i64>",))
+    assert refused.value.code in ("SW282", "SW280", "SW223"), refused.value
+
+
+@pytest.mark.parametrize("call", ["range(a)[0]", "len(range(a))", "list(reversed(range(a)))[0]"])
+def test_ranges_are_not_what_stands_for_them(call):
+    """Without a class of ranges, C code would raise errors of another class, and a handler would take them for Python's."""
+    source = f"def f(a):\n    try:\n        return {call}\n    except TypeError:\n        return -1\n"
+    with pytest.raises(Refusal) as refused:
+        check(source, ("i64",), rows=ROWS["i64"])
+    assert refused.value.code in ("SW251", "SW299", "SW259")
+
+
+@pytest.mark.parametrize("kind", ["i64", "f64", "bool", "date", "str"])
+@pytest.mark.parametrize("name", ["Iterable", "Sized", "Container", "Hashable"])
+def test_checks_of_methods(kind, name):
+    """A number has none of the methods of a list; what stands for it has."""
+    kinds = f"typing.{name}"
+    for source in (f"isinstance(a, {kinds})", f"isinstance(a, (str, {kinds}))", f"issubclass(type(a), {kinds})"):
+        with pytest.raises(Refusal) as refused:
+            check(f"lambda a: {source}", (kind,), typing=typing)
+        assert refused.value.code in ("SW262", "SW221")
+
+
+CLASSES = ["isinstance(a, int | str)", "isinstance(a, (int, (float, str)))", "issubclass(type(a), float)"]
+
+
+@pytest.mark.parametrize("source", CLASSES)
+@pytest.mark.parametrize("kind", ["i64", "f64", "bool"])
+def test_checks_of_classes(kind, source):
+    check(f"lambda a: {source}", (kind,))
+
+
+def test_an_error_that_does_not_say_what_it_is_about():
+    """``bytes`` takes what stands for a str for no str."""
+    with pytest.raises(Refusal, match="SW299"):
+        check("def f(a):\n    try:\n        return bytes(a, 'utf8')[0]\n    except TypeError:\n        return -1\n", ("str",))
+    caught = "def f(a):\n    try:\n        return {}\n    except TypeError:\n        return -1\n"
+    for known in ("a + None", "NOTHING[a]", "len(None)", "(lambda: 1)(a)", "'a' + 1 if a > 3 else a"):
+        check(f"NOTHING = None\n{caught.format(known)}", ("i64",))
