@@ -92,6 +92,11 @@ def test_math(kind, source):
     check(f"lambda a: math.{source}", (kind,), ulp=8, needless=1 if source.startswith("copysign") else 0)
 
 
+def test_a_negative_tolerance_is_an_error():
+    source = "def f(a):\n    try:\n        return math.isclose(a, 1.0, rel_tol=-1)\n    except ValueError:\n        return 2"
+    check(source, ("f64",))
+
+
 DIGITS = "def f(a):\n    total, n = 0, abs(a)\n    while n > 0:\n        total += n % 10\n        n //= 10\n    return total"
 
 

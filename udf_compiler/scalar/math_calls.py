@@ -8,7 +8,7 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64
-from udf_compiler.scalar.exceptions import as_python
+from udf_compiler.scalar.exceptions import as_python, in_place
 from udf_compiler.scalar.numbers import as_float, is_number, kind_of, make_bool, make_float, raise_type_error
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.powers import float_power
@@ -156,6 +156,8 @@ def _isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any
     """CPython's math_isclose_impl."""
     if is_scalar(rel_tol) or is_scalar(abs_tol):
         refuse("SW262", call="math.isclose", what="a tolerance that is no constant")
+    if rel_tol < 0 or abs_tol < 0:
+        raise in_place(ValueError("tolerances must be non-negative"))
     loop, x, y = explorer().loop, as_float(a), as_float(b)
     difference = loop.call("fabs", loop.call("subtract", y, x))
     bounds = [

@@ -232,7 +232,7 @@ def _shift_left(a: Operand, b: Operand) -> TracedScalar:
     run, loop, count = explorer(), explorer().loop, as_int(b)
     run.raise_if(compare_value(loop, "less", count, 0), lambda: ValueError("negative shift count"))
     (low, high), (_, last) = span_of(a), span_of(b)
-    if last <= 64 and MIN <= min(low << last, low) and max(high << last, high) <= MAX:
+    if 0 <= last <= 64 and MIN <= min(low << last, low) and max(high << last, high) <= MAX:
         return make_int(loop.call("left_shift", as_int(a), count), (min(low << last, low), max(high << last, high)))
     if last > 62:
         run.guard(compare_value(loop, "less_equal", count, 62))

@@ -257,8 +257,12 @@ def _check_text(name: str, *parts: Any) -> None:
 
 
 def _check_numbers(name: str, *numbers: Any) -> None:
-    if any(n is not None and type(n) is not int for n in numbers):
+    if any(type(n) is not int or abs(n) > _END for n in numbers):
         refuse("SW262", call=f"str.{name}", what="a number that is no constant int")
+
+
+def _check_bounds(name: str, *bounds: Any) -> None:
+    _check_numbers(name, *(b for b in bounds if b is not None))
 
 
 def _plain(fn: str) -> Callable[[TracedScalar], Any]:
@@ -301,7 +305,7 @@ def _search(fn: str) -> Callable[..., Any]:
     def search(x: TracedScalar, part: Any, start: Any = None, end: Any = None) -> Any:
         if fn == "find" and end is None and is_scalar(start) and start.kind == "int" and type(part) is str and part:
             return _find_from(x, part, start)
-        _check_numbers(fn, start, end)
+        _check_bounds(fn, start, end)
         if fn == "find" and start is end is None and is_scalar(part) and part.kind == "str":
             return make_int(call("find_str", x.value, part.value), (-1, _END))
         _check_text(fn, part)
