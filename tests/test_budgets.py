@@ -78,10 +78,17 @@ def local_functions():
     def doubled(x: pd.Series) -> pd.Series:
         return x * 2.0
 
-    return endless, stubborn, doubled
+    def content(x):
+        """Gives another result where something ends its loop."""
+        try:
+            return x + sum([n & 1 for n in [0] * 20_000_000])
+        except:  # noqa: E722 - as users write it
+            return -1.0
+
+    return endless, stubborn, doubled, content
 
 
-ENDLESS, STUBBORN, DOUBLED = local_functions()
+ENDLESS, STUBBORN, DOUBLED, CONTENT = local_functions()
 
 
 @pytest.mark.parametrize("function", [ENDLESS, STUBBORN])
@@ -96,6 +103,17 @@ def test_a_function_that_uses_up_its_cpu_time_is_named_and_others_are_answered(t
         assert "0.7 s" in reply["refusals"][0]["message"]
         again = child.ask([payload(DOUBLED)], **request(python_step(r=udf(0, "a", name="good"))), cpuMs=20_000)
         assert again.header["status"] == "ok" and "retire" not in again.header
+    finally:
+        child.stop()
+
+
+def test_a_function_that_catches_the_end_of_its_cpu_time_has_no_kernel(tmp_path):
+    child = Child(tmp_path)
+    try:
+        child.ask([payload(DOUBLED)], **request(python_step(r=udf(0, "a", name="first"))))
+        step = python_step(r=udf(0, "a", name="content", evalType=100))
+        reply = child.ask([payload(CONTENT)], **request(step), cpuMs=300).header
+        assert [r["code"] for r in reply["refusals"]] == ["SW408"], reply
     finally:
         child.stop()
 

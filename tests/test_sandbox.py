@@ -65,7 +65,7 @@ def test_memory_that_runs_out_in_the_compiler(service, monkeypatch):
     from udf_compiler.protocol import Message
 
     made = service_module.Service()
-    monkeypatch.setattr(made, "_cached", lambda message: bytearray(1 << 62))
+    monkeypatch.setattr(made, "_cached", lambda message, limit: bytearray(1 << 62))
     header, _ = made.answer(Message({"id": 1, "op": "compile"}, ()))
     assert [refusal["code"] for refusal in header["refusals"]] == ["SW872"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -48,11 +48,16 @@ class CpuLimit:
 
     def __init__(self, milliseconds: int) -> None:
         self.milliseconds = milliseconds
+        self.call: dict[str, Any] | None = None
         self._calls: list[dict[str, Any]] = []
+        self._ran_out = False
 
-    @property
-    def call(self) -> dict[str, Any] | None:
-        return self._calls[-1] if self._calls else None
+    def check(self) -> None:
+        """Raises OutOfTime again where it was raised before. A function with a bare ``except`` has caught it and gone on: what it
+        gave is not what it gives in a worker, which interrupts nobody.
+        """
+        if self._ran_out:
+            raise OutOfTime
 
     @contextmanager
     def enforced(self) -> Iterator[None]:
@@ -62,19 +67,27 @@ class CpuLimit:
             if self.milliseconds <= 0 or threading.current_thread() is not threading.main_thread():
                 yield
             else:
-                with _timer(self.milliseconds / 1000):
+                with _timer(self.milliseconds / 1000, self._run_out):
                     yield
+        except Exception:  # what a function makes of it
+            self.check()
+            raise
         finally:
             _WORKING_ON.reset(token)
 
+    def _run_out(self) -> None:
+        if not self._ran_out:
+            self._ran_out, self.call = True, self._calls[-1] if self._calls else None
+        raise OutOfTime
+
 
 @contextmanager
-def _timer(seconds: float) -> Iterator[None]:
+def _timer(seconds: float, run_out: Callable[[], None]) -> Iterator[None]:
     end = time.thread_time() + seconds
 
     def check(*_: Any) -> None:
         if time.thread_time() >= end:  # the timer counts all threads: one that imports Numba is no fault of the request
-            raise OutOfTime
+            run_out()
 
     signal.signal(signal.SIGPROF, check)
     signal.siginterrupt(signal.SIGPROF, False)  # C libraries need not know of interrupted calls

@@ -87,7 +87,7 @@ class Service:
         try:
             message = self._blobs.complete(message)
             with limit.enforced(), cpu_seconds(limit.milliseconds):
-                reply = self._cached(message)
+                reply = self._cached(message, limit)
             header, blobs = without_known(reply, message.header.get("has", ()))
             json.dumps(header, allow_nan=False)
         except MissingBlobs:
@@ -102,7 +102,7 @@ class Service:
             return {"id": identity, **error_reply(error)}, ()
         return {"id": identity, **header}, blobs
 
-    def _cached(self, message: Message) -> Reply:
+    def _cached(self, message: Message, limit: CpuLimit) -> Reply:
         operation = self._operations.get(message.header.get("op", ""))
         if operation is None:
             raise MessageError(f"unknown request {message.header.get('op')!r}; known: {', '.join(self._operations)}")
@@ -113,6 +113,7 @@ class Service:
         if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))) or not self._has_modules(message, reply[0]):
             # in a context of its own: no variable that the request sets, and fails to reset, is seen by the next one
             reply = copy_context().run(self._recorded, operation, message)
+            limit.check()
             if reply[0].get("status") != "error" and not _lacks_a_file(reply[0]):
                 self._replies.put(keys[reply[0].get("status") == "refused"], reply)
         return reply
