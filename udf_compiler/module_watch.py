@@ -7,13 +7,18 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+from udf_compiler.module_paths import is_library_file
 
 if TYPE_CHECKING:
     from udf_compiler.modules import Loaded, Modules
 
 _IMPORT_SYSTEM = ("importlib._bootstrap", "importlib._bootstrap_external")
 _OF_CODE = (".py", ".pyc", ".so")
+#: The module that reads pickles.
+_READER = "udf_compiler.payload"
 _ACTIVE: list[Modules] = []
 _HOOKED: list[bool] = []
 
@@ -47,9 +52,13 @@ class _Watched(os._Environ):  # type: ignore[type-arg]
 
 
 def _note(variable: Any) -> None:
+    if not isinstance(variable, str):
+        return
     module = _importing()
-    if module is not None and isinstance(variable, str):
+    if module is not None:
         module.variables.add(variable)
+    elif _ACTIVE and _in_pickle():
+        _ACTIVE[-1].variables.add(variable)
 
 
 def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
@@ -70,6 +79,23 @@ def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
             return
         if stat.S_ISREG(status.st_mode) and not at.startswith(("/proc/", "/sys/")):
             module.files.setdefault(at, (at, status.st_size, status.st_mtime_ns))
+
+
+def _in_pickle() -> bool:
+    """Whether code asks that is within a pickle itself, as a method ``__setstate__`` of a class of ``__main__``."""
+    frame: FrameType | None = sys._getframe(3)
+    by_user = False
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if name == _READER:
+            return by_user
+        if name in _IMPORT_SYSTEM:
+            return False  # of a library that is imported for it
+        file = frame.f_code.co_filename
+        ours = isinstance(name, str) and name.startswith(("udf_compiler.", "sparkweld."))
+        by_user |= not (ours or file.startswith("<frozen ") or is_library_file(file))
+        frame = frame.f_back
+    return False
 
 
 def _importing() -> Loaded | None:

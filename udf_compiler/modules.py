@@ -37,17 +37,22 @@ from udf_compiler.module_paths import (
     same_file,
 )
 from udf_compiler.module_watch import watching
+from udf_compiler.process_state import ProcessState, warnings_raise
 
 #: Packages whose versions decide what a function of any kind means.
 _MEANING = ("numpy", "pandas", "pyarrow")
 #: Of an installed package of which a function needs more modules than this, the version is recorded in their place.
 _MOST_MODULES = 200
 
+_BY_CODE = "Reading the function, or importing its modules,"
+
 
 @dataclass(slots=True)
 class Loaded:
     """A user module. `state`: of its file, or of the archive that holds it, before it ran. `installed`: it is of an installed
-    package. `variables` and `files`: what it read of the environment, and which files it opened, while it ran."""
+    package. `variables` and `files`: what it read of the environment, and which files it opened, while it ran. `changes`: what
+    the request that ran it has changed.
+    """
 
     spec: ModuleSpec
     state: FileState
@@ -56,6 +61,7 @@ class Loaded:
     variables: set[str] = field(default_factory=set)
     files: dict[str, FileState] = field(default_factory=dict)
     digest: str | None = None
+    changes: str = ""
 
     def described(self, name: str) -> dict[str, Any]:
         path, size, modified = self.state
@@ -80,11 +86,13 @@ class Modules:
         self._packages: set[str] = set()
         #: Installed packages that were first imported for a request, and are known by their versions.
         self.libraries: set[str] = set()
+        #: Variables of the environment that code within a pickle of the request has read.
+        self.variables: set[str] = set()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
         """One request: what its functions depend on is counted from here."""
-        self._touched, self._packages, self._path = set(), set(), None
+        self._touched, self._packages, self._path, self.variables = set(), set(), None, set()
         yield
 
     @contextmanager
@@ -92,19 +100,38 @@ class Modules:
         """The import path and the folder of a worker, inside the block.
 
         `wanted`: module -> digest, when only these will do. Refuses SW208 (a module of ours is another one in the worker), SW209
-        (a module reads a variable of the environment that may differ there) and SW869 (a module has changed). Raises Stale.
+        (a module reads a variable of the environment that may differ there), SW227 (what is read changes this process) and SW869
+        (a module has changed). Raises Stale.
         """
         self._path = path
         with path.entered(self._seen):
             self._forget_changed()
             path.check_shadows(self._seen, self.libraries)
             try:
-                with self._importing(), watching(self):
+                with self._importing(), self._taking_back(), watching(self):
                     yield
             finally:  # what could not be imported is looked for again
                 self.loaded = {name: module for name, module in self.loaded.items() if name in sys.modules}
             path.check_shadows(self._seen, self.libraries)
             self._check(wanted)
+
+    @contextmanager
+    def _taking_back(self) -> Iterator[None]:
+        """Takes back what user code changes in this process inside of the block, and refuses it (SW227). The modules that it has
+        imported are marked, as they change nothing when they are asked for again."""
+        if warnings_raise():
+            raise refusal("SW227", by="PYTHONWARNINGS", what="warnings to errors")
+        known, before = set(self.loaded), ProcessState()
+        try:
+            yield
+        finally:
+            changes = ", ".join(before.taken_back())
+            if changes:
+                self.generation += 1
+                made = [module for name, module in self.loaded.items() if name not in known]
+                for module in [module for module in made if not module.installed] or made:
+                    module.changes = changes
+                raise refusal("SW227", by=_BY_CODE, what=changes)
 
     def found(self, name: str, spec: ModuleSpec) -> None:
         """The import system has found `name`, and will load it."""
@@ -177,8 +204,14 @@ class Modules:
 
     def _check(self, wanted: Mapping[str, str] | None) -> None:
         assert self._path is not None
+        for variable in sorted(self.variables):
+            if not self._path.knows_variable(variable):
+                self.generation += 1
+                raise refusal("SW209", module="__main__", variable=variable)
         for name in self._named()[0]:
             module = self.loaded[name]
+            if module.changes:
+                raise refusal("SW227", by=_BY_CODE, what=module.changes)
             for variable in sorted(module.variables):
                 if not self._path.knows_variable(variable):
                     raise refusal("SW209", module=name, variable=variable)

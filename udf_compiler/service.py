@@ -27,6 +27,7 @@ from udf_compiler.bounded import Bounded
 from udf_compiler.cpu_time import CpuLimit, OutOfTime
 from udf_compiler.module_paths import Stale
 from udf_compiler.modules import MODULES
+from udf_compiler.process_state import ignore_warning_options
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
 from udf_compiler.replies import Make, error_reply, or_refused, out_of_memory, out_of_time
 from udf_compiler.request_keys import refusal_key, request_key
@@ -41,7 +42,7 @@ _GRACE_SECONDS = 5.0
 _WATCH_SECONDS = 1.0
 
 #: Refusals that hold for the files of this moment.
-_OF_FILES = frozenset(("SW201", "SW202", "SW204", "SW208", "SW209", "SW860", "SW861", "SW869"))
+_OF_FILES = frozenset(("SW201", "SW202", "SW204", "SW208", "SW209", "SW227", "SW860", "SW861", "SW869"))
 
 Reply = tuple[dict[str, Any], tuple[bytes | memoryview, ...]]
 
@@ -347,6 +348,7 @@ def _watch_parent(parent: int) -> None:
 
 def main() -> None:
     enter()
+    ignore_warning_options()
     requests, replies = claim_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a shell reaches the whole group; the JVM decides
     threading.Thread(target=_watch_parent, args=(os.getppid(),), name="sparkweld-parent", daemon=True).start()

@@ -136,7 +136,7 @@ final case class Compiled(
 final case class VectorShape(size: Int, form: String)
 
 object CompileReply {
-  private val OfFiles = Set("SW201", "SW202", "SW204", "SW208", "SW209", "SW860", "SW861", "SW869")
+  private val OfFiles = Set("SW201", "SW202", "SW204", "SW208", "SW209", "SW227", "SW860", "SW861", "SW869")
 
   /** Reads the reply to `request`, asked with the blocks of `has`. A reply that does not fit its request is refused with SW512. */
   def read(request: PipelineRequest, frame: Frame, has: Seq[ModelBlock]): CompileReply = frame.status match {

@@ -16,7 +16,7 @@ object PythonLaunch {
   /** Variables of this JVM that a Python process gets. All others, among them keys and passwords, it does not see. */
   val Passed: Set[String] = Set("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TZDIR", "TMPDIR", "LD_LIBRARY_PATH",
     "PYTHONHOME", "PYTHONUTF8", "PYTHONCOERCECLOCALE", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "PYTHONOPTIMIZE",
-    "PYTHONPLATLIBDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONINTMAXSTRDIGITS", "VIRTUAL_ENV", "CONDA_PREFIX", "SPARK_HOME",
+    "PYTHONPLATLIBDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONINTMAXSTRDIGITS", "PYTHONWARNINGS", "VIRTUAL_ENV", "CONDA_PREFIX", "SPARK_HOME",
     "XDG_CACHE_HOME")
   /** Those of numeric libraries choose code for the CPU, and with it the last digits of matrix products. */
   private val PassedPrefixes = Seq("LC_", "SPARKWELD_", "OMP_", "OPENBLAS_", "MKL_")

@@ -1,0 +1,178 @@
+"""Notices what user code changes in this process while it is imported, read or traced, and takes it back.
+
+A worker keeps such a change and computes by it: with ``np.seterr(all="raise")`` in a module, the logarithm of a negative number
+raises there. A kernel would know nothing of it, and this process would give other functions another meaning from then on.
+Settings that change no result, as the options of pandas' displays, may change.
+"""
+
+from __future__ import annotations
+
+import builtins
+import datetime
+import functools
+import inspect
+import itertools
+import locale
+import math
+import operator
+import os
+import random
+import re
+import statistics
+import string
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of the process. `meaning`: the part of it that decides results."""
+
+    title: str
+    read: Callable[[], Any]
+    write: Callable[[Any], object]
+    meaning: Callable[[Any], Any] = lambda value: value
+
+
+#: Options of pandas that only decide how things are shown.
+_SHOWN = ("display", "io", "plotting", "styler")
+#: As Python starts. A higher limit changes no function that stays below this one.
+_RECURSION = 1000
+#: Names that this process sets itself while user code runs, and what Python fills in.
+_IGNORED = frozenset(("__import__", "_", "__warningregistry__", "__doc__", "__annotations__", "__annotations_cache__"))
+
+
+def _numpy_raises(settings: Mapping[str, str]) -> list[str]:
+    return [kind for kind, action in settings.items() if action in ("raise", "call")]
+
+
+def _filters() -> list[Any]:
+    return list(warnings.filters)
+
+
+def _write_filters(filters: Sequence[Any]) -> None:
+    warnings.filters[:] = filters  # type: ignore[index]
+    with warnings.catch_warnings():
+        pass  # has Python forget which warnings it has ignored
+
+
+def _options() -> dict[str, Any]:
+    from pandas._config import config
+
+    return dict(_leaves(config._global_config, ""))
+
+
+def _leaves(options: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+    for name, value in options.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _write_options(options: Mapping[str, Any]) -> None:
+    import pandas as pd
+
+    now = _options()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of options that go
+        for name, value in options.items():
+            if now.get(name) is not value:
+                pd.set_option(name, value)
+
+
+def _zone() -> tuple[str | None, tuple[str, str]]:
+    return os.environ.get("TZ"), time.tzname
+
+
+def _write_zone(zone: tuple[str | None, tuple[str, str]]) -> None:
+    os.environ.pop("TZ", None)
+    if zone[0] is not None:
+        os.environ["TZ"] = zone[0]
+    time.tzset()
+
+
+@cache
+def _settings() -> tuple[Setting, ...]:
+    import numpy as np
+
+    return (
+        Setting("warnings to errors", _filters, _write_filters, lambda value: [f for f in value if f[0] == "error"]),
+        Setting("np.seterr", np.geterr, lambda value: np.seterr(**value), _numpy_raises),
+        Setting("np.set_printoptions(legacy=...)", lambda: np.get_printoptions()["legacy"],
+                lambda value: np.set_printoptions(legacy=value)),
+        Setting("pandas options", _options, _write_options,
+                lambda value: {name: x for name, x in value.items() if name.partition(".")[0] not in _SHOWN}),
+        Setting("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda value: locale.setlocale(locale.LC_ALL, value)),
+        Setting("the time zone", _zone, _write_zone, lambda value: value[1]),
+        Setting("sys.setrecursionlimit", sys.getrecursionlimit, sys.setrecursionlimit, lambda value: min(value, _RECURSION)),
+    )  # fmt: skip
+
+
+@cache
+def _namespaces() -> tuple[Any, ...]:
+    """Modules and classes whose functions kernels stand for."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow.compute as pc
+    from pandas.core.indexes.accessors import CombinedDatetimelikeProperties, DatetimeProperties
+    from pandas.core.strings.accessor import StringMethods
+
+    modules = (builtins, datetime, functools, itertools, math, operator, random, re, statistics, string, np, pd, pc)
+    return (*modules, pd.Series, pd.DataFrame, pd.Index, StringMethods, DatetimeProperties, CombinedDatetimelikeProperties)
+
+
+def warnings_raise() -> bool:
+    """Whether the variables of this process, which are those of the workers, make errors of warnings."""
+    actions = (option.partition(":")[0].strip() for option in sys.warnoptions)
+    return any(action and "error".startswith(action) for action in actions)
+
+
+def ignore_warning_options() -> None:
+    """Warnings are no errors in this process, whatever its variables say: they would end imports of its own."""
+    _write_filters([f for f in _filters() if f[0] != "error"])
+
+
+class ProcessState:
+    """The process as it is now."""
+
+    def __init__(self) -> None:
+        self._settings = [(setting, setting.read()) for setting in _settings()]
+        self._namespaces = [(of, dict(vars(of))) for of in _namespaces()]
+
+    def taken_back(self) -> list[str]:
+        """What has changed since then, by name. It is as it was afterwards."""
+        found = []
+        for of, before in self._namespaces:  # builtins first: what follows calls them
+            for name in _changed(of, before):
+                _put_back(of, name, before)
+                found.append(f"{of.__name__}.{name}")
+        for setting, before in self._settings:
+            if setting.meaning(setting.read()) != setting.meaning(before):
+                setting.write(before)
+                found.append(setting.title)
+        return found
+
+
+def _changed(of: Any, before: Mapping[str, Any]) -> list[str]:
+    """Names that mean something else now. What is added means nothing to those who do not know it, unless it hides a base's."""
+    now = vars(of)
+    bases = of.__mro__[1:] if inspect.isclass(of) else ()
+    changed = [name for name, value in before.items() if name not in _IGNORED and now.get(name, before) is not value]
+    added = now.keys() - before.keys() if len(now) != len(before) or changed else frozenset()
+    return changed + [name for name in added - _IGNORED if any(name in vars(base) for base in bases)]
+
+
+def _put_back(of: Any, name: str, before: Mapping[str, Any]) -> None:
+    if name in before:
+        setattr(of, name, before[name])
+    else:
+        delattr(of, name)
+
+
+__all__ = ["ProcessState", "ignore_warning_options", "warnings_raise"]
