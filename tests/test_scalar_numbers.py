@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from sparkweld.errors import Refusal
+from tests.helpers.compile_requests import payload, python_step, request, run_reply, udf
 from tests.helpers.scalars import check
+from udf_compiler.pipeline import compile_pipeline
 
 _KINDS = ("f64", "i64", "i32", "bool")
 _OPERATORS = ("+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "&", "|", "^")
@@ -95,6 +100,21 @@ def test_math(kind, source):
 def test_a_negative_tolerance_is_an_error():
     source = "def f(a):\n    try:\n        return math.isclose(a, 1.0, rel_tol=-1)\n    except ValueError:\n        return 2"
     check(source, ("f64",))
+
+
+@pytest.mark.parametrize("whole", [math.floor, math.ceil])
+def test_whole_numbers_of_numpy_scalars(whole):
+    """An np.int64 has no rounding of its own: Python makes a float of it."""
+
+    def rows(a: pd.Series, b: pd.Series) -> pd.Series:
+        return pd.DataFrame({"a": a, "b": b}).apply(lambda row: whole(row["a"]) + whole(row["b"]), axis=1)
+
+    values = np.array([2**53 + 1, 7, -3, 2**60 + 5])
+    step = python_step(r=udf(0, "a", "b", returns="long"))
+    reply = compile_pipeline(request(step, inputs={"a": "long", "b": "long"}), [payload(rows)])
+    found = run_reply(reply, {"a": values, "b": values})["r"]
+    assert found.tolist() == rows(pd.Series(values), pd.Series(values)).tolist()
+    assert found[0] != 2 * (2**53 + 1)
 
 
 DIGITS = "def f(a):\n    total, n = 0, abs(a)\n    while n > 0:\n        total += n % 10\n        n //= 10\n    return total"

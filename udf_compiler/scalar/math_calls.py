@@ -149,7 +149,14 @@ def _scaled(factor: float) -> Callable[[Any], TracedScalar]:
 
 
 def _rounded(round_: Callable[[TracedScalar], TracedScalar]) -> Callable[[Any], Any]:
-    return lambda x: round_(x)
+    """NumPy's scalars have no ``__floor__`` and ``__ceil__`` of their own: the nearest float is rounded, of an np.int64 too."""
+    return lambda x: round_(make_float(as_float(x)) if x.numpy else x)
+
+
+def _trunc(x: TracedScalar) -> TracedScalar:
+    if x.numpy not in ("", "float64"):
+        refuse("SW251", call=f"math.trunc of a np.{x.numpy}")  # it has no __trunc__
+    return to_int(x)
 
 
 def _isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any:
@@ -176,7 +183,7 @@ _TABLE: dict[str, Callable[..., Any]] = {name: _elementary(*row) for name, row i
     "atan2": _atan2, "hypot": _hypot, "copysign": _copysign, "fmod": _fmod, "isclose": _isclose,
     "pow": lambda x, y: float_power(x, y, domain_errors=True),
     "degrees": _scaled(180.0 / math.pi), "radians": _scaled(math.pi / 180.0),
-    "floor": _rounded(floor), "ceil": _rounded(ceil), "trunc": _rounded(to_int),
+    "floor": _rounded(floor), "ceil": _rounded(ceil), "trunc": _trunc,
 }  # fmt: skip
 
 
