@@ -141,7 +141,7 @@ CASES = [
     (lambda s: "ab" * 10**30, "string", 101, StringType(), "SW261"), (lambda s: s * 10**30, "string", 101, StringType(), "SW262"),
     (lambda s: s * 2**70, "string", 200, StringType(), "SW262"), (lambda x: 10**400 * x, "double", 101, DoubleType(), "SW261"),
     (lambda x: math.log(x, 0), "double", 101, DoubleType(), "SW261"),
-    (lambda x: issubclass(x, float), "double", 101, DoubleType(), "SW261"),
+    (lambda x: issubclass(x, float), "double", 101, DoubleType(), "SW299"),
     (lambda x: getattr(None, "real"), "double", 101, DoubleType(), "SW261"),  # noqa: B009
     (lambda x: list(map(abs)), "double", 101, DoubleType(), "SW261"),
     (lambda x: datetime.timedelta(x), "double", 101, DoubleType(), "SW262"),

@@ -50,7 +50,7 @@ from udf_compiler.models.traced import TracedModel
 from udf_compiler.plain_data import Snapshot
 from udf_compiler.rebuild import Rebuilder
 from udf_compiler.regions.distinct import Distinct
-from udf_compiler.scalar import calendar, exceptions, frame_rows, loops, math_calls, patterns, results, rows, texts
+from udf_compiler.scalar import builtin_calls, calendar, exceptions, frame_rows, loops, math_calls, patterns, results, rows, texts
 from udf_compiler.scalar import values as scalars
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, constants, moments, time_constants
 from udf_compiler.trace.text import text_series
@@ -102,6 +102,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         patterns.TracedMatch: [(patterns.TracedMatch(pattern, read("s"), "search", "re.search"), real_match)],
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         patterns.PatternConstant: [(patterns.PatternConstant(pattern), pattern)],
+        builtin_calls.TracedRange: [(builtin_calls.TracedRange(0, scalar["int"], 1), range(3))],
         texts.TracedPieces: [(scalar["str"].split(","), ["a"])],
         results.RowSeries: [(results.RowSeries(loop.optional(read("x"), read("b")), frozenset({"int", "None"})), series)],
         results.ListSeries: [(results.ListSeries(read("v"), frozenset({"list<f64>"})), pd.Series([[1.5]]))],

@@ -205,9 +205,6 @@ class TracedRange(Traced):
     def __contains__(self, part: Any) -> bool:
         return any(at == part for at in self)
 
-    def __len__(self) -> int:
-        raise TypeError(f"object of type {type(self).__name__!r} has no len()")  # which list() and tuple() go on without
-
 
 def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
     """One decision a round: whether the loop goes on."""

@@ -28,7 +28,9 @@ _MOST_CALLS = 100
 _STATES = "(Counter|Walk|Letters|Elements|Together|Growing|Distinct|Expression)"
 _SYMBOLIC = re.compile(rf"Traced(Scalar|Pieces|Match|Found|Range)|'{_STATES}'|\b{_STATES} object")
 #: What a TypeError about values says: which class one has, or which arguments are missing.
-_NAMED = re.compile(r"'[\w.]+'|\bnot \"|, not |NoneType|unhashable|positional argument|keyword argument|multiple values")
+_NAMED = re.compile(
+    r"'[\w.]+'|\bnot \"|, not |NoneType|unhashable|positional argument|keyword argument|multiple values|join an iterable"
+)
 
 
 def of_python(error: Exception) -> Exception:
