@@ -33,7 +33,7 @@ from pyspark.util import PythonEvalType
 
 from sparkweld.ir import Program, evaluate, parse_program
 from tests.helpers.batch_idioms import batch_functions
-from tests.helpers.batch_queries import LAYOUTS, table_of
+from tests.helpers.batch_queries import LAYOUTS, file_values, table_of
 from tests.helpers.cases import SCOPE
 from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.compiled import TWO_FORMS, TYPE_NAMES, Compared, inputs_of, no_fault, spark_name, values_of
@@ -76,7 +76,7 @@ class Gathered:
         """Scan batches in order, with the rows of each that the filter keeps."""
         found, first = [], 0
         for at, (rows, _) in enumerate(LAYOUTS[self.layout]):
-            (whole,) = table_of(self.layout, self.seed, at, first).combine_chunks().to_batches()
+            (whole,) = table_of(self.layout, self.seed, at, first, file_values()).combine_chunks().to_batches()
             parts = [whole.slice(start, self.scan) for start in range(0, rows, self.scan)]
             found += [(part, np.flatnonzero([KEPT[self.kept](k) for k in part["k"].to_pylist()])) for part in parts]
             first += rows
