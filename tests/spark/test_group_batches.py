@@ -49,7 +49,6 @@ def first(v: pd.Series) -> int:
 
 FRAMES = {
     "running": lambda w: w,
-    "around": lambda w: w.rowsBetween(0, 1),
     "rest": lambda w: w.rowsBetween(0, Window.unboundedFollowing),
 }
 
@@ -97,10 +96,9 @@ def batch_of(v: pd.Series) -> pd.Series:
 batch_of = batch_of.asNondeterministic()  # so that Spark does not move it below a union
 
 
-@pytest.mark.parametrize("adaptive", ["true", "false"])
-def test_python_above_a_union_of_kernels_sees_the_batches_of_spark(spark, table, adaptive):
+def test_python_above_a_union_of_kernels_sees_the_batches_of_spark(spark, table):
     """A union of kernels gives columns where Spark's gives rows, which Spark gathers across the batches of a scan."""
-    conf = {**ONE_PARTITION, **small_batches(scan=7), "spark.sql.adaptive.enabled": adaptive}
+    conf = {**ONE_PARTITION, **small_batches(scan=7)}
 
     def query():
         united = table().select("id", doubled("i").alias("v")).union(table().select("id", doubled("g").alias("v")))
