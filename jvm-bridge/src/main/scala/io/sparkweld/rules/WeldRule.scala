@@ -241,7 +241,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     val own = if (start eq child) run else IndexedSeq.empty
     val whole = own.isEmpty && arguments.isEmpty && SparkInternals.takesColumnarInput(python.copy(child = start)) && (start match {
       case weld: WeldExec => (weld eq child) || hasBatchesOf(python, weld)
-      case _ => start eq child
+      case _ => (start eq child) && python.child.supportsColumnar
     })
     val limits = ArrowBatches.limitsOf(lifted, conf)
     val fed = own.nonEmpty && limits.nonEmpty && split.parts.forms == 1
