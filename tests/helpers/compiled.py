@@ -166,8 +166,9 @@ class _Call:
         """The worker's results of a batch, of a struct type as dicts by number. Raises what it raises."""
         made = run_in_worker(self.function, batch, self.returns, self.eval_type)
         if isinstance(self.returns, StructType):
-            made = pa.StructArray.from_arrays(made.flatten(), [str(at) for at in range(len(self.returns))])
-        return made.to_pylist()  # type: ignore[no-any-return]
+            fields = [_without_dates(field) for field in made.flatten()]
+            return pa.StructArray.from_arrays(fields, [str(at) for at in range(len(fields))]).to_pylist()  # type: ignore[no-any-return]
+        return _without_dates(made).to_pylist()  # type: ignore[no-any-return]
 
     def flagged_rows(self, program: Program, batch: pa.RecordBatch) -> np.ndarray:
         """Rows that a guard flags; when there are none, the results have been compared."""
@@ -353,12 +354,17 @@ def rows_of(program: Program, result: Result, returns: DataType) -> list[Any]:
     return [{str(at): value for at, value in enumerate(row)} for row in zip(*columns, strict=True)]
 
 
+def _without_dates(array: pa.Array) -> pa.Array:
+    """Dates as their days: Arrow has many that Python has no date for, and hands them to the JVM."""
+    return array.view(pa.int32()) if pa.types.is_date32(array.type) else array
+
+
 def values_of(column: Array, returns: DataType) -> list[Any]:
     """A result column as Python values of the Spark type."""
     values, valid = (column.values, column.valid) if isinstance(column, Optional) else (column, np.ones(len(column), np.bool_))
     arrow_type = to_arrow_type(returns, timezone="UTC")
     if pa.types.is_temporal(arrow_type):
         whole = pa.array(values, pa.int32() if arrow_type.bit_width == 32 else pa.int64(), mask=~valid)
-        return whole.view(arrow_type).to_pylist()
+        return _without_dates(whole.view(arrow_type)).to_pylist()
     plain = [list(x.values) if isinstance(x, Items) else x for x in values.tolist()]
     return pa.array(plain, arrow_type, mask=~valid).to_pylist()
