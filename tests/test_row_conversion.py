@@ -71,21 +71,6 @@ def test_ints_beside_floats_declared_float():
         assert reply["status"] == "ok", (fits, returns, eval_type)
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda n: "1" if n * n > 2**63 else 0.5,
-        lambda n: "1" if n + 1 > 2**63 - 1 else 0.5,
-        lambda n: "1" if (n << 8) // 3 > 2**62 else 0.5,
-    ],
-)
-def test_flagged_rows_on_paths_of_their_own(function):
-    """Only Python returns the str: no int64 is that large. Arrow makes 1.0 of it where it is alone, and raises among floats."""
-    assert codes(compile_udf(function, 101, {"n": "long"}, "double")) == ["SW298"]
-    assert compile_udf(function, 101, {"n": "long"}, "string")["status"] == "ok"
-    assert compile_udf(lambda n: 1.5 if n * 3 > n else 0.5, 101, {"n": "long"}, "double")["status"] == "ok"
-
-
 def test_casts_that_are_not_safe():
     """Of [2**31, 0.5] declared int, an unsafe cast takes the first from a double, and alone from a long."""
     unsafe = {"spark.sql.execution.pandas.convertToArrowArraySafely": "false"}

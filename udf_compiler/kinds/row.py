@@ -93,18 +93,14 @@ class Row(Kind):
 
     def column(self, call: Call, result: Any) -> Value:
         with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
-            return column_of_row(
-                call.loop, result.row.tree, call.return_type, call.eval_type, call.place, narrowed=result.row.narrowed
-            )
+            return column_of_row(call.loop, result.row.tree, call.return_type, call.eval_type, call.place)
 
     def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
         names = _names(call, fields)
         with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
             trees = field_trees(result.row.tree, names, call.eval_type == PICKLED)
             values = [
-                column_of_row(
-                    call.loop, tree, field["type"], call.eval_type, call.place, field=True, narrowed=result.row.narrowed
-                )
+                column_of_row(call.loop, tree, field["type"], call.eval_type, call.place, field=True)
                 for tree, field in zip(trees, fields, strict=True)
             ]
         check_nullable(call, fields, values)

@@ -10,7 +10,7 @@ from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.scalar.operands import EXACT, Operand, as_float, as_int, kind_of, span_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
-from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import COMPARISONS
 
 
@@ -20,8 +20,6 @@ def compare(fn: str, a: Operand, b: Operand) -> Value:
     kinds = {kind_of(a), kind_of(b)}
     if kinds <= {"bool", "int"}:
         known = _by_spans(fn, span_of(a), span_of(b))
-        if known is not None and current().guarded:
-            current().narrowed = True  # a guard may keep the ints in these spans
         return loop.const(known, BOOL) if known is not None else loop.call(fn, as_int(a), as_int(b))
     if kinds == {"float"}:
         return loop.call(fn, as_float(a), as_float(b))

@@ -20,7 +20,7 @@ from sparkweld.ir.ops import Const
 from sparkweld.ir.types import BOOL
 from udf_compiler.scalar.exceptions import check_exception, in_place, watched_exceptions
 from udf_compiler.scalar.facts import Facts
-from udf_compiler.trace.session import check_size, current, refuse
+from udf_compiler.trace.session import check_size, refuse
 
 #: More paths than this: the row would be computed for each of them, and the tree of results is no better than Python.
 PATH_LIMIT = 512
@@ -94,7 +94,6 @@ class Explorer:
     walks: bool = False
     keys: tuple[Any, ...] = ()
     facts: Facts = field(init=False)
-    _decided: Facts = field(init=False)
     marks: dict[str, Any] = field(default_factory=dict)
     _steps: list[_Step] = field(default_factory=list)
     _position: int = 0
@@ -102,7 +101,7 @@ class Explorer:
     _guards: list[Guard] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.facts, self._decided = Facts(self.loop), Facts(self.loop)
+        self.facts = Facts(self.loop)
 
     @staticmethod
     def repeating(loop: LoopBuilder, handled: bool, decisions: Sequence[bool]) -> Explorer:
@@ -131,7 +130,7 @@ class Explorer:
 
     def _run(self, call: Callable[[], Any]) -> Leaf:
         self._position, self._guards = 0, []
-        self.facts, self._decided, self.marks = Facts(self.loop), Facts(self.loop), {}
+        self.facts, self.marks = Facts(self.loop), {}
         value, error = None, None
         try:
             with watched_exceptions() if self.handled else nullcontext():
@@ -157,23 +156,9 @@ class Explorer:
         self.marks[mark] = text
         return mark
 
-    def known(self, condition: Value) -> bool | None:
-        """Whether `condition` holds on all rows of this path, or on none, None when it is open.
-
-        Where guards say so, a row that they flag may take another path in Python: ``'big' if n * n > 2**62 else 0.5``.
-        """
-        known = self.facts.known(condition)
-        if known is not None and self._decided.known(condition) is None:
-            current().narrowed = True
-        return known
-
-    def _learn(self, condition: Value, truth: bool) -> None:
-        self.facts.learn(condition, truth)
-        self._decided.learn(condition, truth)
-
     def decide(self, condition: Value) -> bool:
         """Whether `condition` holds on this path."""
-        known = self.known(condition)
+        known = self.facts.known(condition)
         if known is not None:
             return known
         self._decisions += 1
@@ -188,14 +173,14 @@ class Explorer:
             refuse("SW291")
         self._position += 1
         self._guards = []
-        self._learn(condition, step.taken)
+        self.facts.learn(condition, step.taken)
         return step.taken
 
     def _repeat(self, condition: Value, decisions: Sequence[bool]) -> bool:
         if self._position == len(decisions):
             refuse("SW291")
         self._position += 1
-        self._learn(condition, decisions[self._position - 1])
+        self.facts.learn(condition, decisions[self._position - 1])
         return decisions[self._position - 1]
 
     def guard(self, condition: Value, local: bool = False) -> None:
@@ -206,16 +191,14 @@ class Explorer:
         if known is False:
             condition = self.loop.const(False, BOOL)
         self._guards.append(Guard(condition, local))
-        current().guarded = True
         if known is None:
             self.facts.learn(condition, True)
 
     def raise_if(self, condition: Value, make: Callable[[], Exception]) -> None:
         """Raises on the rows where `condition` holds: as Python would when user code may catch it, else by a guard."""
-        known = self.known(condition) if self.handled else self.facts.known(condition)
-        if known is False:
+        if self.facts.known(condition) is False:
             return
-        if self.handled or known:
+        if self.handled or self.facts.known(condition):
             if self.decide(condition):
                 raise in_place(make())
             return

@@ -27,7 +27,7 @@ from udf_compiler.scalar.results import explored, holds_numpy, kind_of_result, k
 from udf_compiler.scalar.rows import Struct, TracedStruct
 from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import is_scalar, of_value
-from udf_compiler.trace.session import current, refuse
+from udf_compiler.trace.session import refuse
 from udf_compiler.type_names import ARRAYS
 
 #: PythonEvalType.SQL_BATCHED_UDF
@@ -53,14 +53,10 @@ _EXACT = {F32: 2**24, F64: 2**53}
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What a function gives for a row: the tree of its paths, and `run`, which a function around it runs within its own.
-
-    `narrowed`: Python may return values of other kinds for rows that guards flag.
-    """
+    """What a function gives for a row: the tree of its paths, and `run`, which a function around it runs within its own."""
 
     tree: Node
     run: Callable[[], Any]
-    narrowed: bool
 
 
 def result_of_row(
@@ -79,8 +75,7 @@ def result_of_row(
     def run() -> Any:
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
-    tree = explored(loop, run, handlers, function)
-    return RowResult(tree, run, current().narrowed)
+    return RowResult(explored(loop, run, handlers, function), run)
 
 
 def _python_value(argument: Value | Struct | RowResult) -> Any:
@@ -110,12 +105,11 @@ def _guard_conversion(argument: Value) -> None:
 
 
 def column_of_row(
-    loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False, narrowed: bool = False
+    loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False
 ) -> Value:
     """The value of the Spark column; guards join `loop`. Refuses SW104 (type) and SW298 (results that do not always convert).
 
     `field`: it is one of a struct's. Where pyarrow does not take a value of one field, all fields are converted in another way.
-    `narrowed`: as in RowResult. A str for a double raises among floats, and becomes a number among strs.
     """
     if return_type in ARRAYS and not field:
         return list_of_row(loop, tree, ARRAYS[return_type], return_type, place)
@@ -127,9 +121,6 @@ def column_of_row(
         refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
     column = _Column(loop, to, pickled=eval_type == PICKLED)
     direct = eval_type == PICKLED or (column.converts_alone(tree, kinds) and (not field or kinds <= _DIRECT[to]))
-    if narrowed and eval_type != PICKLED and (field or to != STR):
-        kinds |= {"what Python returns where a kernel's numbers end"}
-        raise refusal("SW298", place, kinds=" and ".join(sorted(kinds)), type=return_type)
     if not column.takes(kinds) or not direct:
         raise refusal("SW298", place, kinds=" and ".join(sorted(kinds)), type=return_type)
     value = merged(loop, tree, to, column.value)

@@ -38,8 +38,6 @@ class Session:
     `notes` are facts for `explain`; `kept` the differences that no single op of the program shows, as (operation, bound).
     `handlers`: the user's code can catch exceptions.
     `batches`: where a row is flagged, the function itself decides its whole batch.
-    `guarded`: a scalar function has guards. `narrowed`: they spared the trace a path, so that a flagged row may return what no
-    path of the trace does.
     `groups` collects the reductions of an aggregate function (`udf_compiler.aggregates`); None: rows may not meet.
     """
 
@@ -51,8 +49,6 @@ class Session:
     handlers: bool = False
     groups: Any = None
     batches: bool = False
-    guarded: bool = False
-    narrowed: bool = False
     refused: Refusal | None = None
 
     def note(self, text: str) -> None:
