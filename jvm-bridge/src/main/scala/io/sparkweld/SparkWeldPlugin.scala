@@ -49,6 +49,7 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
 
   private def start(context: SparkContext): Unit = {
     val conf = context.getConf
+    SparkInternals.setIfMissing(context, "spark.sql.columnVector.offheap.enabled", "true")
     if (SparkWeldConf.ExplainEnabled.get(conf)) {
       SparkInternals.appendToList(context, "spark.sql.extendedExplainProviders", classOf[WeldExplain].getName)
     }

@@ -64,7 +64,7 @@ final case class PipelineExec(
     val (batches, rows) = (longMetric("numOutputBatches"), longMetric("numOutputRows"))
     val counters = PipelineCounters(child.output.indexWhere(_.exprId == counts.exprId), longMetric("kernelTime"), longMetric("callTime"),
       longMetric("originalRows"))
-    OffHeapScan.batches(child).mapPartitions { input =>
+    child.executeColumnar().mapPartitions { input =>
       val made = new PipelineBatches(input, ordinals, fed, counters)
       TaskContext.get().addTaskCompletionListener[Unit](_ => made.close())
       made.map { batch =>

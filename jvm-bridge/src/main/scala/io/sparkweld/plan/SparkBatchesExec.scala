@@ -33,7 +33,7 @@ final case class SparkBatchesExec(limits: BatchLimits, why: String, child: Spark
 
   override protected def doExecuteColumnar(): RDD[ColumnarBatch] = {
     val (columns, bounds, batches) = (child.output, limits, longMetric("numOutputBatches"))
-    OffHeapScan.batches(child).mapPartitions { input =>
+    child.executeColumnar().mapPartitions { input =>
       val regrouped = new RegroupedBatches(input, columns.map(_.dataType), bounds.most, bounds.texts(columns))
       TaskContext.get().addTaskCompletionListener[Unit](_ => regrouped.close())
       regrouped.map { batch =>

@@ -89,7 +89,7 @@ final case class WeldAggregateExec(
           val context = TaskContext.get()
           new MergeTask(task, blocks => new WeldTask(chain, batches, partition, context, merger = Some(blocks)), partition, context)
         }
-      case _ => OffHeapScan.batches(child).mapPartitionsWithIndex { (partition, batches) =>
+      case _ => child.executeColumnar().mapPartitionsWithIndex { (partition, batches) =>
           new MergeTask(task, _ => batches, partition, TaskContext.get())
         }
     }

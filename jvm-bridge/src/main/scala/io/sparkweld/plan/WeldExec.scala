@@ -107,7 +107,7 @@ final case class WeldExec(
     val fallback = Fallback.plan(steps, child.output, columnarInput, conf, pythonMetrics)
     val whole = TaskPlan(kernel, fallback, SparkWeldConf.StreamAfter.get(conf), !child.isInstanceOf[PipelineExec], keepsBatches, maxTextBytes,
       SparkWeldConf.CacheChoice.get(conf), shadow, drifts, race, models, counters)
-    OffHeapScan.batches(child).mapPartitionsWithIndex((partition, batches) => make(whole, batches, partition))
+    child.executeColumnar().mapPartitionsWithIndex((partition, batches) => make(whole, batches, partition))
   }
 
   /** The chain with the full models in the place of cascades; None where that says nothing of the rows that these lose. */

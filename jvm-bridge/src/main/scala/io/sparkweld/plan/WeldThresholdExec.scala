@@ -52,7 +52,7 @@ final case class WeldThresholdExec(worst: Attribute, descending: Boolean, groups
       }
       column
     }
-    OffHeapScan.batches(child).mapPartitions { batches =>
+    child.executeColumnar().mapPartitions { batches =>
       val threshold = Threshold.of(TaskContext.get(), id)
       lazy val groupOf = UnsafeProjection.create(keys, given)
       batches.map { batch =>

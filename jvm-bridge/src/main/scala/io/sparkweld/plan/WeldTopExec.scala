@@ -70,7 +70,7 @@ final case class WeldTopExec(
     val (by, sorted, first, equals, given) = (groups, order, most, ties, child.output)
     val (numbers, isShared) = (thresholds, shared)
     val (outputRows, droppedRows) = (longMetric("numOutputRows"), longMetric("droppedRows"))
-    OffHeapScan.batches(child).mapPartitions { batches =>
+    child.executeColumnar().mapPartitions { batches =>
       val told = numbers.map(Threshold.of(TaskContext.get(), _))
       val others = numbers.headOption.filter(_ => isShared).map(Threshold.ofStage(TaskContext.get(), _))
       val top = new TopRows(by, sorted, first, equals, given, told, others)
