@@ -53,6 +53,7 @@ from udf_compiler.regions.distinct import Distinct
 from udf_compiler.scalar import builtin_calls, calendar, exceptions, frame_rows, loops, math_calls, patterns, results, rows, texts
 from udf_compiler.scalar import values as scalars
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, constants, moments, time_constants
+from udf_compiler.trace.any_form import AnyForm
 from udf_compiler.trace.text import text_series
 
 Sample = tuple[Any, Any]
@@ -90,6 +91,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     model = TracedModel(find(linear, lambda held: held))
     made: dict[type, list[Sample]] = {
         TracedSeries: [(x, series), (text, real_text), (moment, times), (vectors, real_vectors)],
+        AnyForm: [(AnyForm.of_column(read("n"), lambda state: n), real_frame["n"])],
         TracedFrame: [(frame, real_frame)],
         TracedArray: [(array, real_array), (TracedArray(loop, (read("x"),) * 2, 2), np.ones((1, 2)))],
         scalars.TracedScalar: [
