@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.helpers.batch_idioms import COLUMNS, batch_functions
@@ -233,6 +234,22 @@ def _maps(draw: st.DrawFn) -> list[str]:
         f"frame = frame.select('k', {', '.join(repr(n) for n in function.columns if n != 'k')}".rstrip(", ")
         + f").mapInPandas(mapped, 'k int, r0 {function.returns}')",
     ]
+
+
+def run_queries(
+    number: int, count: int, queries: st.SearchStrategy[BatchQuery], check: Callable[[BatchQuery], Measured]
+) -> list[Measured]:
+    """What `check` measures for each of `count` queries, which seed `number` draws."""
+    found: list[Measured] = []
+
+    @seed(number)
+    @settings(max_examples=count, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(queries)
+    def case(query: BatchQuery) -> None:
+        found.append(check(query))
+
+    case()
+    return found
 
 
 def check_query(spark: Any, tables: Tables, query: BatchQuery) -> Measured:

@@ -6,10 +6,8 @@ What a NULL does to the dtype of a whole batch must be what it does to the batch
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.helpers.batch_queries import BatchQuery, Tables, batch_queries, check_query
-from tests.helpers.differential import Measured
+from tests.helpers.batch_queries import Tables, batch_queries, check_query, run_queries
 
 QUERIES = 18
 
@@ -21,16 +19,6 @@ def tables(tmp_path_factory):
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_random_queries(spark, tables, number):
-    found: list[Measured] = []
-
-    @seed(number)
-    @settings(
-        max_examples=QUERIES, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )
-    @given(batch_queries())
-    def case(query: BatchQuery) -> None:
-        found.append(check_query(spark, tables, query))
-
-    case()
+    found = run_queries(number, QUERIES, batch_queries(), lambda query: check_query(spark, tables, query))
     ran = [what for what in found if what.kernel_batches]
     assert len(ran) >= QUERIES // 4, [what.refusals for what in found]
