@@ -11,6 +11,8 @@ import pathlib
 import subprocess
 import sys
 import types
+from collections.abc import Callable
+from functools import cache
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -342,61 +344,20 @@ def test_selected_rows(row_outcomes: dict[str, str], name: str) -> None:
     assert row_outcomes.get(name, "the check did not run") == "ok"
 
 
-@pytest.fixture(scope="module")
-def registry_outcomes(classes: list[str]) -> dict[str, str]:
-    return run_check(classes, "RegistryCheck", "SW510", "SW870")
+#: Programs of checks -> their arguments and the checks.
+PROGRAMS = {
+    "RegistryCheck": (("SW510", "SW870"), REGISTRY_CHECKS), "ModelMemoryCheck": ((), MODEL_CHECKS),
+    "RowCacheCheck": ((), ROW_CACHE_CHECKS), "MalformedCheck": ((), MALFORMED_CHECKS), "MemoryCheck": ((), MEMORY_CHECKS),
+    "RaceCheck": ((), RACE_CHECKS),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def model_outcomes(classes: list[str]) -> dict[str, str]:
-    return run_check(classes, "ModelMemoryCheck")
+def outcomes(classes: list[str]) -> Callable[[str], dict[str, str]]:
+    """Runs a program the first time that it is asked for."""
+    return cache(lambda program: run_check(classes, program, *PROGRAMS[program][0]))
 
 
-@pytest.fixture(scope="module")
-def row_cache_outcomes(classes: list[str]) -> dict[str, str]:
-    return run_check(classes, "RowCacheCheck")
-
-
-@pytest.mark.parametrize("name", ROW_CACHE_CHECKS)
-def test_cache_of_rows(row_cache_outcomes: dict[str, str], name: str) -> None:
-    assert row_cache_outcomes.get(name, "the check did not run") == "ok"
-
-
-@pytest.mark.parametrize("name", MODEL_CHECKS)
-def test_memory_of_models(model_outcomes: dict[str, str], name: str) -> None:
-    assert model_outcomes.get(name, "the check did not run") == "ok"
-
-
-@pytest.mark.parametrize("name", REGISTRY_CHECKS)
-def test_registry(registry_outcomes: dict[str, str], name: str) -> None:
-    assert registry_outcomes.get(name, "the check did not run") == "ok"
-
-
-@pytest.fixture(scope="module")
-def malformed_outcomes(classes: list[str]) -> dict[str, str]:
-    return run_check(classes, "MalformedCheck")
-
-
-@pytest.mark.parametrize("name", MALFORMED_CHECKS)
-def test_malformed_columns(malformed_outcomes: dict[str, str], name: str) -> None:
-    assert malformed_outcomes.get(name, "the check did not run") == "ok"
-
-
-@pytest.fixture(scope="module")
-def memory_outcomes(classes: list[str]) -> dict[str, str]:
-    return run_check(classes, "MemoryCheck")
-
-
-@pytest.mark.parametrize("name", MEMORY_CHECKS)
-def test_memory_that_is_not_there(memory_outcomes: dict[str, str], name: str) -> None:
-    assert memory_outcomes.get(name, "the check did not run") == "ok"
-
-
-@pytest.fixture(scope="module")
-def race_outcomes(classes: list[str]) -> dict[str, str]:
-    return run_check(classes, "RaceCheck")
-
-
-@pytest.mark.parametrize("name", RACE_CHECKS)
-def test_kernels_raced_against_python(race_outcomes: dict[str, str], name: str) -> None:
-    assert race_outcomes.get(name, "the check did not run") == "ok"
+@pytest.mark.parametrize(("program", "name"), [(program, name) for program, (_, names) in PROGRAMS.items() for name in names])
+def test_checks(outcomes: Callable[[str], dict[str, str]], program: str, name: str) -> None:
+    assert outcomes(program).get(name, "the check did not run") == "ok"
