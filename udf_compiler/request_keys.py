@@ -34,9 +34,10 @@ def request_key(message: Message) -> str:
     return _key(message, message.header.get("op") in _OF_CONTENTS)
 
 
-def refusal_key(message: Message) -> str:
-    """The same of a refusal, which is about what a function does in all operations."""
-    return _key(message, True)
+def request_keys(message: Message) -> tuple[str, str]:
+    """The key of a reply, and that of a refusal, which is about what a function does in all operations."""
+    key = request_key(message)
+    return key, key if message.header.get("op") in _OF_CONTENTS else _key(message, True)
 
 
 def _key(message: Message, by_content: bool) -> str:

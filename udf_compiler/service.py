@@ -30,7 +30,7 @@ from udf_compiler.modules import MODULES
 from udf_compiler.process_state import ignore_warning_options
 from udf_compiler.protocol import PROTOCOL, Message, MessageError, StreamError, read_message, write_message
 from udf_compiler.replies import Make, error_reply, or_refused, out_of_memory, out_of_time
-from udf_compiler.request_keys import refusal_key, request_key
+from udf_compiler.request_keys import request_keys
 from udf_compiler.sandbox import cpu_seconds, enter
 from udf_compiler.traces import no_traces, remembering
 
@@ -109,7 +109,7 @@ class Service:
             raise MessageError(f"unknown request {message.header.get('op')!r}; known: {', '.join(self._operations)}")
         if message.header["op"] in ("hello", "shutdown"):
             return operation(message)
-        keys = request_key(message), refusal_key(message)
+        keys = request_keys(message)
         reply = next((known for key in keys if (known := self._replies.get(key)) is not None), None)
         if reply is None or not all(map(_is_unchanged, reply[0].get("files", ()))) or not self._has_modules(message, reply[0]):
             # in a context of its own: no variable that the request sets, and fails to reset, is seen by the next one
