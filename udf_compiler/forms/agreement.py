@@ -11,10 +11,7 @@ from sparkweld.ir.ops import Read
 from sparkweld.ir.program import Input, Loop, body_types
 from udf_compiler.columns import ONE_FORM, title_of
 from udf_compiler.forms.terms import Term, Terms
-from udf_compiler.trace.any_form import for_all_forms
-
-#: A call that reads more such columns has too many forms to compare them one by one.
-MOST_COLUMNS = 4
+from udf_compiler.trace.any_form import MOST_COLUMNS, for_all_forms
 
 
 @dataclass(frozen=True, slots=True)

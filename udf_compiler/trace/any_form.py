@@ -27,7 +27,7 @@ from udf_compiler.trace.values import BINARY, REFLECTED, UNARY, Traced
 if TYPE_CHECKING:
     from udf_compiler.forms.terms import Term, Terms
 
-#: A value of more columns has too many forms.
+#: A value, or a call, of more columns has too many forms to compare them one by one.
 MOST_COLUMNS = 4
 _NULLS = "a column has NULLs"
 
