@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -45,12 +46,18 @@ class KeyTable(ModelOp):
         return (I64, F64 if kind == "f64" else I64)
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:
-        number_of = {key: number for number, key in enumerate(keys_of(self.block["table"].tobytes()))}
+        number_of = _numbers_of_keys(self.block)
         numbers = np.array([number_of.get(str(text), -1) for text in args[0]], np.int64)
         if not self.has_values:
             return [numbers]
         values = self.block["values"]
         return [numbers, np.where(numbers >= 0, values[numbers], values.dtype.type(0))]
+
+
+@lru_cache(maxsize=4)
+def _numbers_of_keys(block: ConstantBlock) -> dict[str, int]:
+    """The number of each key. Cached, since each evaluation of a program asks for it again."""
+    return {key: number for number, key in enumerate(keys_of(block["table"].tobytes()))}
 
 
 KeyTable.examples = (

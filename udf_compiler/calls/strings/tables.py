@@ -19,8 +19,10 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, is_missing, optional, some_string, text_series, validity
 from udf_compiler.trace.values import Traced, raw, refuse_in_place
 
-#: More keys than this are a constant block and not code; more values than the second are not read from a function's bytes.
-CODE_LIMIT, TABLE_LIMIT = 10_000, 5_000_000
+#: More keys than this are stored in a constant block instead of the kernel's code.
+CODE_LIMIT = 10_000
+#: Longer tables stay in Python.
+TABLE_LIMIT = 5_000_000
 
 #: A mapped integer may be this large: float64 holds it, which a batch with an unmapped string needs.
 _EXACT = 2**53
