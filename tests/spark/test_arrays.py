@@ -443,3 +443,16 @@ def test_series_of_arrays_as_results(spark, parquet):
         return s.map(lambda n: [k * k for k in range(n % 9)])
 
     check(spark, lambda: frame.select("id", positive("xs"), positive("ys"), counted("id")))
+
+
+SPARKS = ["transform(a, v -> coalesce(v, 0) + 1)", "filter(a, v -> v > 1)", "aggregate(a, 0, (s, v) -> s + coalesce(v, 0))"]
+
+
+def test_functions_of_spark_over_arrays_with_nulls(spark, parquet):
+    """They read elements that are NULL: off-heap vectors have no dictionary id for these, and Spark's reader then fails."""
+    arrays = [[1, None, 3], [None, None], [2], None, [5, 5, None, 7]] * 50
+    frame = parquet({"a": pa.array(arrays, pa.list_(pa.int32())), "x": pa.array(range(250), pa.float64())}, dictionary=True)
+    doubled = pandas_udf(lambda x: x * 2.0, "double")
+    for function in SPARKS:
+        assert len(frame.selectExpr(function).collect()) == 250
+    check(spark, lambda: frame.select(*map(F.expr, SPARKS), doubled("x").alias("r")))

@@ -192,6 +192,14 @@ def test_on_heap_vectors(spark, table):
     check(spark, query, conf={"spark.sql.columnVector.offheap.enabled": "false"})
 
 
+def test_off_heap_vectors_below_kernels_alone(spark, table):
+    """The session's setting would change scans below Spark's own functions too, some of which fail over off-heap vectors."""
+    with session_conf(spark, {"spark.sql.adaptive.enabled": "false"}):
+        for column, kind in ((hypotenuse("x", "y"), "OffHeapColumnVector"), (F.col("x") * 2, "OnHeapColumnVector")):
+            scan = table.select(column)._jdf.queryExecution().executedPlan().collectLeaves().head()
+            assert scan.vectorTypes().get().head().endswith(kind)
+
+
 def test_row_based_reader(spark, table):
     query = lambda: table.select("id", hypotenuse("x", "y").alias("r"), bucket("kn").alias("b"))  # noqa: E731
     check(spark, query, conf={"spark.sql.parquet.enableVectorizedReader": "false"})

@@ -1,7 +1,7 @@
 package io.sparkweld
 
 import io.sparkweld.rules.{AggregateRule, CascadeJoins, CascadeRule, ExpressionRule, ImpliedFilters, JoinBounds, LateMaterialization}
-import io.sparkweld.rules.{Patient, RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
+import io.sparkweld.rules.{OffHeapScans, Patient, RankingRule, RowBatchesRule, SortedCalls, TopRowsRule, UnreadArguments, WeldRule}
 
 import io.sparkweld.plan.OriginalStrategy
 
@@ -30,7 +30,7 @@ import org.apache.spark.sql.execution.{ColumnarRule, SparkPlan}
  *                            |                                                          |
  *                 Spark inserts RowToColumnar and ColumnarToRow
  *                                         |
- *                 TopRowsRule, then RowBatchesRule (rows below and above kernels), then Spark collapses codegen stages
+ *                 TopRowsRule, RowBatchesRule (rows below and above kernels), OffHeapScans, then Spark collapses codegen stages
  * }}}
  *
  * Builders do no work: Spark calls them for every query. The rule does nothing unless the plugin's driver half runs.
@@ -56,6 +56,6 @@ class SparkWeldExtensions extends SparkSessionExtensionsProvider {
 object SparkWeldExtensions {
   private val aroundTransitions: ColumnarRule = new ColumnarRule {
     override def preColumnarTransitions: Rule[SparkPlan] = new Patient(WeldRule)
-    override def postColumnarTransitions: Rule[SparkPlan] = plan => RowBatchesRule(TopRowsRule(plan))
+    override def postColumnarTransitions: Rule[SparkPlan] = plan => OffHeapScans(RowBatchesRule(TopRowsRule(plan)))
   }
 }

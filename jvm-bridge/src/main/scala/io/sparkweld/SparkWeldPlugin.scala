@@ -49,7 +49,6 @@ final class SparkWeldDriverPlugin extends DriverPlugin with Logging {
 
   private def start(context: SparkContext): Unit = {
     val conf = context.getConf
-    SparkInternals.setIfMissing(context, "spark.sql.columnVector.offheap.enabled", "true")
     if (SparkWeldConf.ExplainEnabled.get(conf)) {
       SparkInternals.appendToList(context, "spark.sql.extendedExplainProviders", classOf[WeldExplain].getName)
     }

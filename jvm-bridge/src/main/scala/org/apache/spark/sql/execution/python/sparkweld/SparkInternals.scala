@@ -38,10 +38,7 @@ import org.apache.spark.util.ArrayImplicits._
  */
 object SparkInternals {
 
-  /** Sets `key` in the configuration that sessions of this context will start from, unless it has a value. */
-  def setIfMissing(context: SparkContext, key: String, value: String): Unit = context.conf.setIfMissing(key, value)
-
-  /** Adds `value` to the comma-separated list under `key` of the same configuration, unless it is in it. */
+  /** Adds `value` to the comma-separated list under `key` of the configuration that sessions of this context start from, unless it is in it. */
   def appendToList(context: SparkContext, key: String, value: String): Unit = {
     val present = context.conf.get(key, "").split(',').map(_.trim).filter(_.nonEmpty).toSeq
     if (!present.contains(value)) context.conf.set(key, (present :+ value).mkString(","))
