@@ -71,6 +71,39 @@ def test_ints_beside_floats_declared_float():
         assert reply["status"] == "ok", (fits, returns, eval_type)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda n: "1" if n * n > 2**63 else 0.5,
+        lambda n: "1" if n + 1 > 2**63 - 1 else 0.5,
+        lambda n: "1" if (n << 8) // 3 > 2**62 else 0.5,
+        lambda n: 0.5 if n * 2 <= 2**63 - 1 else "1" if n > 0 else 2,
+    ],
+)
+def test_paths_of_flagged_rows_alone(function):
+    """Only Python returns the str: no int64 is that large. Arrow makes 1.0 of it where it is alone, and raises among floats."""
+    assert codes(compile_udf(function, ROW, {"n": "long"}, "double")) == ["SW298"]
+    assert compile_udf(function, ROW, {"n": "long"}, "string")["status"] == "ok"
+    assert compile_udf(function, PythonEvalType.SQL_BATCHED_UDF, {"n": "long"}, "double")["status"] == "ok"
+    assert codes(compile_struct(lambda r: (function(r.n),), ROW, {"n": "long"}, {"x": "double"}, {"n": "long"})) == ["SW298"]
+    listed = compile_udf(lambda n: None if n is None else [function(n)], ROW, {"n": "long"}, "array<double>")
+    assert codes(listed) == ["SW226"]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda n: 1.5 if n * 3 > n else 0.5,
+        lambda n: None if n * n > 2**63 else n / 7,
+        lambda n: 1 if n * n > 2**63 else 0.5,
+        lambda n: 0.5 if n * n < 2**63 else 1 / (n - n),
+    ],
+)
+def test_paths_of_flagged_rows_that_convert(function):
+    """Every result converts in any company, or raises."""
+    assert compile_udf(function, ROW, {"n": "long"}, "double")["status"] == "ok"
+
+
 def test_casts_that_are_not_safe():
     """Of [2**31, 0.5] declared int, an unsafe cast takes the first from a double, and alone from a long."""
     unsafe = {"spark.sql.execution.pandas.convertToArrowArraySafely": "false"}

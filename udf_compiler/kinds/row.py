@@ -70,7 +70,8 @@ class Row(Kind):
         def explored() -> RowResult:
             args = [_given(a) for a in call.args]
             kwargs = {name: _given(a) for name, a in call.kwargs.items()}
-            return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers)
+            gathers = call.eval_type != PICKLED
+            return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers, gathers)
 
         result = call.traced(explored, handlers=handlers)
         self._probe(call, result)
@@ -93,15 +94,18 @@ class Row(Kind):
 
     def column(self, call: Call, result: Any) -> Value:
         with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
-            return column_of_row(call.loop, result.row.tree, call.return_type, call.eval_type, call.place)
+            row = result.row
+            return column_of_row(call.loop, row.tree, call.return_type, call.eval_type, call.place, pruned=row.pruned)
 
     def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
         names = _names(call, fields)
         with running(Session(call.loop, call.exact, call.place, call.notes, call.kept)):
-            trees = field_trees(result.row.tree, names, call.eval_type == PICKLED)
+            row, lists = result.row, call.eval_type == PICKLED
+            trees = field_trees(row.tree, names, lists)
+            pruned = [None] * len(trees) if row.pruned is None else field_trees(row.pruned, names, lists)
             values = [
-                column_of_row(call.loop, tree, field["type"], call.eval_type, call.place, field=True)
-                for tree, field in zip(trees, fields, strict=True)
+                column_of_row(call.loop, tree, field["type"], call.eval_type, call.place, field=True, pruned=other)
+                for tree, other, field in zip(trees, pruned, fields, strict=True)
             ]
         check_nullable(call, fields, values)
         return values

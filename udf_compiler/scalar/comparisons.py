@@ -10,7 +10,7 @@ from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.scalar.operands import EXACT, Operand, as_float, as_int, kind_of, span_of
 from udf_compiler.scalar.paths import explorer
 from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import COMPARISONS
 
 
@@ -20,12 +20,20 @@ def compare(fn: str, a: Operand, b: Operand) -> Value:
     kinds = {kind_of(a), kind_of(b)}
     if kinds <= {"bool", "int"}:
         known = _by_spans(fn, span_of(a), span_of(b))
-        return loop.const(known, BOOL) if known is not None else loop.call(fn, as_int(a), as_int(b))
+        if known is None:
+            return loop.call(fn, as_int(a), as_int(b))
+        if explorer().is_narrowed() and current().open:  # larger ints may not lie in these spans
+            return loop.call(fn, as_int(_clamped(a)), as_int(_clamped(b)))
+        return loop.const(known, BOOL)
     if kinds == {"float"}:
         return loop.call(fn, as_float(a), as_float(b))
     if kind_of(a) == "float":
         return compare(_FLIPPED[fn], b, a)
     return _compare_mixed(fn, a, b)
+
+
+def _clamped(x: Operand) -> Operand:
+    return x if is_scalar(x) else min(max(x, MIN), MAX)
 
 
 _FLIPPED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal",

@@ -18,13 +18,17 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw
 
 
-def list_of_row(loop: LoopBuilder, tree: Node, to: Type, return_type: str, place: str) -> Value:
+def list_of_row(
+    loop: LoopBuilder, tree: Node, to: Type, return_type: str, place: str, pruned: Node | None = None
+) -> Value:
     """The value of the column; guards join `loop`. Both wire formats convert what is taken here alike.
 
-    Refuses SW226 for elements of another class than the type's, which one format makes NULL and the other converts or not.
+    Refuses SW226 for elements of another class than the type's, which one format makes NULL and the other converts or not, also
+    on the paths of `pruned`, as in `plain.RowResult`.
     """
     values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
-    for x in values:
+    others = [leaf.value for leaf in leaves(pruned) if leaf.error is None] if pruned is not None else []
+    for x in (*values, *others):
         _check(x, to.element, return_type, place)
     loop.guard(merged(loop, tree, BOOL, lambda x: _fits(loop, x, to.element)))
     value = merged(loop, tree, to, lambda x: _value(loop, x, to))

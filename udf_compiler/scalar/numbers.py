@@ -32,7 +32,7 @@ from udf_compiler.scalar.operands import (
 )
 from udf_compiler.scalar.paths import Explorer, explorer
 from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
-from udf_compiler.trace.session import check_size, refuse
+from udf_compiler.trace.session import check_size, current, refuse
 from udf_compiler.trace.values import COMPARISONS, raw, symbol
 
 _BITWISE = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
@@ -190,7 +190,8 @@ def raise_on_zero(x: Operand, message: str) -> None:
         return
     value = as_float(x) if kind_of(x) == "float" else as_int(x)
     if is_scalar(x) and x.kind == "int" and not span_of(x)[0] <= 0 <= span_of(x)[1]:
-        return
+        if not (run.is_narrowed() and current().open):
+            return
     run.raise_if(run.loop.call("equal", value, run.loop.const(0, value.type)), lambda: ZeroDivisionError(message))
 
 

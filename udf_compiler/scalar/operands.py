@@ -66,7 +66,7 @@ def make_float(value: Value) -> TracedScalar:
 
 def make_bool(value: Value) -> Any:
     """A bool of the row; a Python bool where the path knows it."""
-    known = explorer().facts.known(value)
+    known = explorer().known(value)
     return TracedScalar("bool", value) if known is None else known
 
 

@@ -20,7 +20,7 @@ from sparkweld.ir.ops import Const
 from sparkweld.ir.types import BOOL
 from udf_compiler.scalar.exceptions import check_exception, in_place, watched_exceptions
 from udf_compiler.scalar.facts import Facts
-from udf_compiler.trace.session import check_size, refuse
+from udf_compiler.trace.session import check_size, current, refuse
 
 #: More paths than this: the row would be computed for each of them, and the tree of results is no better than Python.
 PATH_LIMIT = 512
@@ -99,6 +99,7 @@ class Explorer:
     _position: int = 0
     _decisions: int = 0
     _guards: list[Guard] = field(default_factory=list)
+    _guarded: bool = False
 
     def __post_init__(self) -> None:
         self.facts = Facts(self.loop)
@@ -129,7 +130,7 @@ class Explorer:
                 self._steps[-1].yes, self._steps[-1].taken = node, False
 
     def _run(self, call: Callable[[], Any]) -> Leaf:
-        self._position, self._guards = 0, []
+        self._position, self._guards, self._guarded = 0, [], False
         self.facts, self.marks = Facts(self.loop), {}
         value, error = None, None
         try:
@@ -156,9 +157,25 @@ class Explorer:
         self.marks[mark] = text
         return mark
 
+    def known(self, condition: Value) -> bool | None:
+        """Whether `condition` holds on all rows of this path, or on none; None where it forks."""
+        known = self.facts.known(condition)
+        if known is not None and not isinstance(self.loop.body[condition.id].op, Const):
+            self.is_narrowed()
+        return known
+
+    def is_narrowed(self) -> bool:
+        """Whether guards of this path may have decided a branch that the caller found decided; notes it in the session.
+
+        Python may take the other branch of a flagged row: ``'large' if n * n > 2**63 else 0.5``.
+        """
+        if self._guarded:
+            current().narrowed = True
+        return self._guarded
+
     def decide(self, condition: Value) -> bool:
         """Whether `condition` holds on this path."""
-        known = self.facts.known(condition)
+        known = self.known(condition)
         if known is not None:
             return known
         self._decisions += 1
@@ -188,6 +205,9 @@ class Explorer:
         known = self.facts.known(condition)
         if known:
             return
+        self._guarded = True
+        if current().open:
+            return
         if known is False:
             condition = self.loop.const(False, BOOL)
         self._guards.append(Guard(condition, local))
@@ -196,9 +216,10 @@ class Explorer:
 
     def raise_if(self, condition: Value, make: Callable[[], Exception]) -> None:
         """Raises on the rows where `condition` holds: as Python would when user code may catch it, else by a guard."""
-        if self.facts.known(condition) is False:
+        known = self.known(condition) if self.handled else self.facts.known(condition)
+        if known is False:
             return
-        if self.handled or self.facts.known(condition):
+        if self.handled or known:
             if self.decide(condition):
                 raise in_place(make())
             return

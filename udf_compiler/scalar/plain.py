@@ -8,7 +8,7 @@ converts the results of a batch to the declared type or raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from udf_compiler.scalar.results import explored, holds_numpy, kind_of_result, k
 from udf_compiler.scalar.rows import Struct, TracedStruct
 from udf_compiler.scalar.running import run_function
 from udf_compiler.scalar.values import is_scalar, of_value
-from udf_compiler.trace.session import refuse
+from udf_compiler.trace.session import current, refuse, running
 from udf_compiler.type_names import ARRAYS
 
 #: PythonEvalType.SQL_BATCHED_UDF
@@ -53,10 +53,14 @@ _EXACT = {F32: 2**24, F64: 2**53}
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What a function gives for a row: the tree of its paths, and `run`, which a function around it runs within its own."""
+    """What a function gives for a row: the tree of its paths, and `run`, which a function around it runs within its own.
+
+    `pruned`: a tree that has the paths of flagged rows too, for the kinds of their results alone; None where it is `tree`.
+    """
 
     tree: Node
     run: Callable[[], Any]
+    pruned: Node | None = None
 
 
 def result_of_row(
@@ -65,17 +69,31 @@ def result_of_row(
     args: Sequence[Value | Struct | RowResult],
     kwargs: Mapping[str, Value | Struct | RowResult],
     handlers: bool,
+    gathers: bool = False,
 ) -> RowResult:
     """The paths of ``function(*args, **kwargs)``; guards join `loop`.
 
     A nullable argument is None on paths of its own, a nullable field of a struct where it is asked for. An argument that is
-    itself a result is computed on the way, as the worker calls one function with what the other gave.
+    itself a result is computed on the way, as the worker calls one function with what the other gave. `gathers`: one conversion
+    takes the results of many rows, so the kinds of flagged rows matter.
     """
 
     def run() -> Any:
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
-    return RowResult(explored(loop, run, handlers, function), run)
+    tree = explored(loop, run, handlers, function)
+    pruned = _with_pruned(loop, run, handlers, function) if gathers and current().narrowed else None
+    return RowResult(tree, run, pruned)
+
+
+def _with_pruned(loop: LoopBuilder, run: Callable[[], Any], handlers: bool, function: Callable[..., Any]) -> Node:
+    """The tree of `run` where guards decide no branch. Its values are gone from the loop: only their kinds say something."""
+    mark = loop.mark()
+    try:
+        with running(replace(current(), open=True, notes=[], kept=[])):
+            return explored(loop, run, handlers, function)
+    finally:
+        loop.undo(mark)
 
 
 def _python_value(argument: Value | Struct | RowResult) -> Any:
@@ -105,14 +123,15 @@ def _guard_conversion(argument: Value) -> None:
 
 
 def column_of_row(
-    loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False
+    loop: LoopBuilder, tree: Node, return_type: str, eval_type: int, place: str, field: bool = False, pruned: Node | None = None
 ) -> Value:
     """The value of the Spark column; guards join `loop`. Refuses SW104 (type) and SW298 (results that do not always convert).
 
     `field`: it is one of a struct's. Where pyarrow does not take a value of one field, all fields are converted in another way.
+    `pruned`: as in RowResult. A str for a double raises among floats, and becomes a number among strs.
     """
     if return_type in ARRAYS and not field:
-        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place)
+        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, pruned)
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to = _TYPES[return_type]
@@ -120,9 +139,11 @@ def column_of_row(
     if holds_numpy(tree) and (eval_type == PICKLED or field or not kinds <= _AS_PYTHON[to]):
         refuse("SW293", type="a NumPy scalar")  # pickled, the JVM cannot read it
     column = _Column(loop, to, pickled=eval_type == PICKLED)
-    direct = eval_type == PICKLED or (column.converts_alone(tree, kinds) and (not field or kinds <= _DIRECT[to]))
-    if not column.takes(kinds) or not direct:
-        raise refusal("SW298", place, kinds=" and ".join(sorted(kinds)), type=return_type)
+    for paths in (tree,) if pruned is None else (tree, pruned):
+        found = kinds_of(paths) - {"None"}
+        direct = eval_type == PICKLED or (column.converts_alone(paths, found) and (not field or found <= _DIRECT[to]))
+        if not column.takes(found) or not direct:
+            raise refusal("SW298", place, kinds=" and ".join(sorted(found)), type=return_type)
     value = merged(loop, tree, to, column.value)
     loop.guard(merged(loop, tree, BOOL, column.converts))
     if "None" not in kinds_of(tree) and all(map(column.holds, kinds)):

@@ -38,6 +38,8 @@ class Session:
     `notes` are facts for `explain`; `kept` the differences that no single op of the program shows, as (operation, bound).
     `handlers`: the user's code can catch exceptions.
     `batches`: where a row is flagged, the function itself decides its whole batch.
+    `narrowed`: a guard of a scalar function decided a branch, so flagged rows may take a path that was not explored.
+    `open`: guards decide no branch, which shows the kinds of results of those paths, and nothing else of them.
     `groups` collects the reductions of an aggregate function (`udf_compiler.aggregates`); None: rows may not meet.
     """
 
@@ -49,6 +51,8 @@ class Session:
     handlers: bool = False
     groups: Any = None
     batches: bool = False
+    narrowed: bool = False
+    open: bool = False
     refused: Refusal | None = None
 
     def note(self, text: str) -> None:
