@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -143,3 +144,29 @@ def test_payloads_are_sent_once(monkeypatch):
     other = Service()
     assert other.answer(keyed(blob, sent=[0]))[0]["status"] == "ok"  # larger than all that is kept
     assert other.answer(keyed(blob, sent=[]))[0]["status"] == "needs"
+
+
+def chain_of(depth, kind):
+    """A request for a function of its own result, `depth` times, as Spark plans chained `withColumn` calls."""
+    entry = udf(0, "a", evalType=kind)
+    for _ in range(depth - 1):
+        entry = udf(0, entry, evalType=kind)
+    return request(python_step(r=entry))
+
+
+@pytest.mark.parametrize("kind", [100, 200])
+def test_a_chain_of_calls_takes_memory_by_its_length(kind):
+    """Twenty-four nested calls took 200 MB for their names alone, and each further one twice as much."""
+    blob, header = payload(lambda x: x * 0.5 + 1.0), chain_of(24, kind)
+    compile_pipeline(header, [blob])
+    tracemalloc.start()
+    try:
+        reply = compile_pipeline(header, [blob])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 << 20
+    expected = x = np.linspace(-3, 3, 7)
+    for _ in range(24):
+        expected = expected * 0.5 + 1.0
+    assert run_reply(reply, {"a": x})["r"].tolist() == expected.tolist()

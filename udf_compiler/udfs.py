@@ -212,10 +212,14 @@ class UdfTracer:
         return json.dumps([call, columns, forms, asks_for_all_forms(), self._columns.domain == ROWS, settings]), names
 
     def _identity(self, udf: dict[str, Any]) -> str:
-        """Equal for calls of one function on the same arguments, whatever names the plan gives them."""
+        """Equal for calls of one function on the same arguments, whatever names the plan gives them.
+
+        A digest: JSON inside of JSON doubles its backslashes at each level, and so takes all memory in a chain of forty calls.
+        """
         arguments = [[a.get("name"), self._identity(a["udf"]) if a.get("udf") is not None else a["expr"]] for a in udf["args"]]
         function = hashlib.sha256(self._blobs[udf["payload"]]).hexdigest()
-        return json.dumps([function, udf["evalType"], udf.get("deterministic", True), udf["returnType"], arguments])
+        call = [function, udf["evalType"], udf.get("deterministic", True), udf["returnType"], arguments]
+        return hashlib.sha256(json.dumps(call).encode()).hexdigest()
 
     def _call(self, kind: Kind, loop: LoopBuilder, udf: dict[str, Any], notes: list[str]) -> Call:
         if not udf.get("deterministic", True):
