@@ -105,6 +105,7 @@ REGISTRY_CHECKS = [
     "registry-once",
     "registry-threads",
     "registry-capacity",
+    "registry-killed",
     "registry-held",
     "registry-unfreed",
     "registry-failure",

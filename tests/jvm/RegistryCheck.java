@@ -11,7 +11,10 @@ import io.sparkweld.nativelib.Kernel;
 import io.sparkweld.plan.HeldForm$;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import scala.Option;
 import scala.collection.immutable.Map$;
 import scala.collection.immutable.Set$;
@@ -54,6 +57,7 @@ public final class RegistryCheck {
     Checks.check("registry-held", RegistryCheck::held);
     Checks.check("registry-unfreed", RegistryCheck::unfreed);
     Checks.check("registry-failure", () -> failure(args[0]));
+    Checks.check("registry-killed", RegistryCheck::killed);
     Checks.check("registry-models", () -> withoutModel(args[1]));
   }
 
@@ -140,6 +144,48 @@ public final class RegistryCheck {
     Checks.equal("c", registry.acquire(key("c"), ORIGIN).value().kernel().symbol());
     second.close();
     Checks.equal(1, registry.size());
+  }
+
+  /** The task that loads a kernel is killed while another waits for it: the other loads it, and so does who comes later. */
+  private static void killed() throws Exception {
+    CountDownLatch loading = new CountDownLatch(1);
+    AtomicInteger count = new AtomicInteger();
+    KernelRegistry registry = new KernelRegistry(2, new AbstractFunction2<FormKey, FormOrigin, LinkedForm>() {
+      @Override
+      public LinkedForm apply(FormKey key, FormOrigin origin) {
+        if (count.incrementAndGet() == 1) {
+          loading.countDown();
+          LockSupport.park(); // wakes by the interrupt, which Spark's RPC wraps into an exception of its own
+          throw new IllegalStateException("interrupted");
+        }
+        return new LinkedForm(new Kernel(null, key.request(), 1L, 0L), key.request(), false, false, 0, new int[0], new String[0], 0L);
+      }
+    });
+    Thread first = new Thread(() -> {
+      try {
+        registry.acquire(key("a"), ORIGIN);
+      } catch (FormUnavailable expected) {
+        return;
+      }
+    });
+    first.start();
+    loading.await();
+    AtomicReference<Object> found = new AtomicReference<>();
+    Thread second = new Thread(() -> {
+      try {
+        found.set(registry.acquire(key("a"), ORIGIN).value().kernel().symbol());
+      } catch (Throwable problem) {
+        found.set(problem);
+      }
+    });
+    second.start();
+    while (second.getState() != Thread.State.WAITING) Thread.sleep(5);
+    first.interrupt();
+    first.join();
+    second.join();
+    Checks.equal("a", found.get());
+    Checks.equal("a", registry.acquire(key("a"), ORIGIN).value().kernel().symbol());
+    Checks.equal(2, count.get());
   }
 
   private static void failure(String code) {

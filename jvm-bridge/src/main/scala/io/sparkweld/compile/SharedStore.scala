@@ -3,7 +3,10 @@ package io.sparkweld.compile
 import java.util.LinkedHashMap
 import java.util.concurrent.{CompletableFuture, ExecutionException}
 
+import scala.annotation.tailrec
 import scala.jdk.CollectionConverters._
+
+import org.apache.spark.TaskContext
 
 /** A value that its holder keeps alive until `close`, which may be called more than once. */
 final class Lease[V] private[compile] (val value: V, release: () => Unit) extends AutoCloseable {
@@ -30,6 +33,7 @@ abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
     var weight = 0L // once it is there
     var failedAt = 0L
     var remembered = Long.MaxValue
+    @volatile var abandoned = false // the task that loaded it was killed, which tells nothing about the value
   }
 
   private val entries = new LinkedHashMap[K, Entry](16, 0.75f, true)
@@ -41,8 +45,17 @@ abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
   /** For how many nanoseconds a failure to load is what all get who ask; it weighs 1 meanwhile. 0: the next one tries again. */
   protected def remembered(problem: Throwable): Long
 
-  /** The value of `key`, loaded if need be. Throws what `load` throws. */
-  protected def lease(key: K, load: => V): Lease[V] = {
+  /**
+   * The value of `key`, loaded if need be. Throws what `load` throws. When another task loads it and is killed meanwhile, this one
+   * loads it itself: the interrupt of another job's task must not fail it.
+   */
+  @tailrec protected final def lease(key: K, load: => V): Lease[V] = attempt(key, load) match {
+    case Some(held) => held
+    case None => lease(key, load)
+  }
+
+  /** None when the task that loaded it was killed. */
+  private def attempt(key: K, load: => V): Option[Lease[V]] = {
     val (entry, mine) = synchronized {
       val present = entries.get(key)
       val entry = if (present != null && !expired(present)) present else new Entry
@@ -52,14 +65,15 @@ abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
     }
     try {
       if (mine) loadInto(key, entry, load)
-      new Lease(entry.ready.get(), () => release(entry))
+      Some(new Lease(entry.ready.get(), () => release(entry)))
     } catch {
       case problem: Throwable =>
         synchronized { entry.holders -= 1 }
-        throw (problem match {
-          case wrapped: ExecutionException => wrapped.getCause
-          case other => other
-        })
+        problem match {
+          case _: ExecutionException if entry.abandoned => None
+          case wrapped: ExecutionException => throw wrapped.getCause
+          case other => throw other
+        }
     }
   }
 
@@ -87,7 +101,8 @@ abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
         synchronized {
           entry.weight = 1
           entry.failedAt = System.nanoTime()
-          entry.remembered = remembered(problem)
+          entry.abandoned = SharedStore.isKilled(problem)
+          entry.remembered = if (entry.abandoned) 0 else remembered(problem)
           if (entry.remembered == 0) entries.remove(key, entry)
         }
         entry.ready.completeExceptionally(problem)
@@ -119,4 +134,10 @@ abstract class SharedStore[K, V](capacity: Long) extends AutoCloseable {
     if (entry.ready.isDone && !entry.ready.isCompletedExceptionally) free(entry.ready.join())
     entry.ready.isDone
   }
+}
+
+private object SharedStore {
+  /** Whether `problem` is that of a task which is killed, whatever it was wrapped in on its way. */
+  def isKilled(problem: Throwable): Boolean = problem.isInstanceOf[InterruptedException] || Thread.currentThread().isInterrupted ||
+    Option(TaskContext.get()).exists(_.isInterrupted())
 }

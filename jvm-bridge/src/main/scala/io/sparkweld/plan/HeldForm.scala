@@ -76,11 +76,17 @@ private object HeldForm {
       lease.value.blocks.foreach(digest => held += SparkWeldRuntime.models.acquire(digest, () => read(models(digest))))
       new HeldForm(lease, held.toArray)
     } catch {
-      case problem @ (NonFatal(_) | _: OutOfMemoryError) => // of the heap: a broadcast is read into one array
+      case problem: Throwable => // of a killed task, too: what it holds is otherwise never freed
         held.foreach(_.close())
         lease.close()
-        throw new FormUnavailable(Refusal("SW870", "reason" -> problem.toString), lasting = false, environment = true)
+        throw unavailable(problem)
     }
+  }
+
+  private def unavailable(problem: Throwable): Throwable = problem match {
+    case NonFatal(_) | _: OutOfMemoryError => // of the heap: a broadcast is read into one array
+      new FormUnavailable(Refusal("SW870", "reason" -> problem.toString), lasting = false, environment = true)
+    case other => other
   }
 
   /** The bytes of a broadcast; Spark's own copy of them in this executor is not needed once they are off-heap. */
