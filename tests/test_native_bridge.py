@@ -26,6 +26,7 @@ OPENED = ["java.lang", "java.nio", "java.util", "sun.nio.ch"]
 LINK_CHECKS = [
     "missing-llvmlite",
     "not-llvmlite",
+    "another-users",
     "locator",
     "start",
     "cpu",

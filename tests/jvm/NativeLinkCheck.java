@@ -1,9 +1,14 @@
+import io.sparkweld.host.SafeFiles$;
 import io.sparkweld.nativelib.Kernel;
 import io.sparkweld.nativelib.LlvmliteLocator$;
+import io.sparkweld.nativelib.NativeError;
 import io.sparkweld.nativelib.NativeRuntime;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
+import java.util.Set;
 import org.apache.spark.unsafe.Platform;
 import scala.Function0;
 import scala.Option;
@@ -47,6 +52,7 @@ public final class NativeLinkCheck {
 
     Checks.check("missing-llvmlite", () -> missingLlvmlite(folder));
     Checks.check("not-llvmlite", () -> notLlvmlite(folder));
+    Checks.check("another-users", () -> anotherUsers(folder, python, llvmlite));
     Checks.check("locator", () -> locator(folder, python, llvmlite));
     Checks.check("start", () -> start(llvmlite, python));
     Checks.check("cpu", () -> Checks.equal(args[3], runtime.cpu()));
@@ -83,6 +89,36 @@ public final class NativeLinkCheck {
     Checks.refused(() -> NativeRuntime.get(Option.apply(text.toString()), none), "text.so", "no-python");
     Path shim = folder.resolve("other.so"); // a library that lacks LLVM
     Checks.refused(() -> NativeRuntime.get(Option.apply(shim.toString()), none), "other.so", "LLVMPY_", "no-python");
+  }
+
+  /** A hint that another user could have put there is no library to load: Python is asked. A group has other users. */
+  static void anotherUsers(Path folder, String python, String llvmlite) throws Exception {
+    Path own = Files.createDirectory(folder.resolve("own"));
+    Path library = Files.writeString(own.resolve("planted.so"), "planted");
+    Set<PosixFilePermission> group = PosixFilePermissions.fromString("rwxrwxr-x");
+    Checks.equal(true, SafeFiles$.MODULE$.isOwn(library));
+    Files.setPosixFilePermissions(library, group);
+    Checks.equal(false, SafeFiles$.MODULE$.isOwn(library));
+    Files.setPosixFilePermissions(library, PosixFilePermissions.fromString("rw-r--r--"));
+    Files.setPosixFilePermissions(own, group);
+    Checks.equal(false, SafeFiles$.MODULE$.isOwn(library));
+    Checks.equal(true, SafeFiles$.MODULE$.isSafe(library)); // the folder of a team, where its owner says that it is to be used
+    Path link = Files.createSymbolicLink(folder.resolve("link.so"), library);
+    Checks.equal(false, SafeFiles$.MODULE$.isOwn(link));
+    Checks.equal(false, SafeFiles$.MODULE$.isOwn(own.resolve("nothing")));
+    Python none = new Python(folder.resolve("no-python").toString());
+    try {
+      NativeRuntime.get(Option.apply(library.toString()), none);
+      throw new AssertionError("a planted library was loaded");
+    } catch (NativeError refused) {
+      Checks.equal(false, refused.getMessage().contains("planted.so")); // it was not even opened
+    }
+    if (System.getProperty("user.name").equals("root")) {
+      Files.setPosixFilePermissions(own, PosixFilePermissions.fromString("rwxr-xr-x"));
+      Checks.equal(true, SafeFiles$.MODULE$.isOwn(library));
+      Files.setAttribute(own, "unix:uid", 12345);
+      Checks.equal(false, SafeFiles$.MODULE$.isOwn(library));
+    }
   }
 
   static void locator(Path folder, String python, String llvmlite) throws Exception {

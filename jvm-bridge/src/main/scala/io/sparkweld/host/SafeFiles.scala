@@ -9,6 +9,7 @@ import scala.util.control.NonFatal
 /** Tells which files and folders no other local user can have put where they are. */
 object SafeFiles {
   private val OthersMayWrite = 2
+  private val GroupMayWrite = 16
   private val Sticky = 512
   private val Root = 0
 
@@ -26,6 +27,20 @@ object SafeFiles {
       val named = path.toAbsolutePath.normalize
       val real = named.toRealPath()
       (mode(real) & OthersMayWrite) == 0 && settled(named) && settled(real)
+    } catch { case _: IOException | _: UnsupportedOperationException | _: SecurityException => false }
+
+  /**
+   * Whether no other user but root can have put `path` where it is: everything on the way to it is this user's or root's, and no group
+   * may write it.
+   */
+  def isOwn(path: Path): Boolean =
+    try {
+      isSafe(path) && Seq(path.toAbsolutePath.normalize, path.toRealPath()).forall { of =>
+        Iterator.iterate(of)(_.getParent).takeWhile(_ != null).forall { at =>
+          val groupWrites = (mode(at) & (GroupMayWrite | Sticky)) == GroupMayWrite && !Files.isSymbolicLink(at)
+          Set(Root, own)(attribute(at, "uid")) && !groupWrites
+        }
+      }
     } catch { case _: IOException | _: UnsupportedOperationException | _: SecurityException => false }
 
   /**

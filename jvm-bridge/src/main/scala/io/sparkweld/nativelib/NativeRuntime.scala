@@ -77,7 +77,7 @@ object NativeRuntime {
 
   private def start(hint: Option[String], pythonExec: => String): NativeRuntime = {
     Shim.load()
-    val hinted = hint.filter(path => Files.isRegularFile(Paths.get(path)) && SafeFiles.isSafe(Paths.get(path)))
+    val hinted = hint.filter(path => Files.isRegularFile(Paths.get(path)) && SafeFiles.isOwn(Paths.get(path)))
     try {
       hinted match {
         case Some(path) => open(path)
