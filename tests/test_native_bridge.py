@@ -350,7 +350,7 @@ def test_selected_rows(row_outcomes: dict[str, str], name: str) -> None:
 PROGRAMS = {
     "RegistryCheck": (("SW510", "SW870"), REGISTRY_CHECKS), "ModelMemoryCheck": ((), MODEL_CHECKS),
     "RowCacheCheck": ((), ROW_CACHE_CHECKS), "MalformedCheck": ((), MALFORMED_CHECKS), "MemoryCheck": ((), MEMORY_CHECKS),
-    "RaceCheck": ((), RACE_CHECKS),
+    "RaceCheck": ((), RACE_CHECKS), "CpuWatchCheck": ((), ["watch-cpu", "watch-sleep", "watch-suspended"]),
 }  # fmt: skip
 
 

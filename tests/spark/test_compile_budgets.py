@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import time
 
@@ -13,8 +15,8 @@ import pytest
 from pyspark.sql.functions import pandas_udf, udf
 from sklearn.linear_model import LinearRegression
 
-from tests.helpers.differential import BACKEND, check, measured, run
-from tests.spark.test_faults import service_pids
+from tests.helpers.differential import BACKEND, WELD_REPORT, check, measured, run
+from tests.spark.test_faults import capturing, service_pids
 
 CPU, TIMEOUT, TINY = "spark.sparkweld.compile.cpuTime", "spark.sparkweld.compile.timeout", "spark.sparkweld.compile.tinyRows"
 ROWS = 9000
@@ -84,6 +86,14 @@ def kernel_batches(spark, query, **conf):
     return measured(frame).kernel_batches, measured(frame).refusals
 
 
+def whys(spark, query, **conf):
+    """The messages of what a query was refused for."""
+    outcome, frame = run(spark, query, {BACKEND: "native", **conf})
+    assert outcome.error is None
+    report = json.loads(getattr(spark._jvm, WELD_REPORT).report(frame._jdf.queryExecution()))
+    return " ".join(refusal["message"] for refusal in report["refusals"])
+
+
 def until_compiled(spark, query, **conf):
     """How many queries it takes until one runs in a kernel; the codes that the others had."""
     codes, deadline = [], time.time() + 60
@@ -126,6 +136,41 @@ def test_a_service_that_gets_no_processor_is_not_killed(spark, table, warm):
         os.kill(pid, signal.SIGCONT)
     until_compiled(spark, query, **{TIMEOUT: "2s"})
     assert service_pids() == warm
+
+
+def test_nobody_waits_again_for_a_service_that_does_not_work(spark, table, warm):
+    """The function that it had is innocent, and compiled once the service is another one."""
+    (pid,) = warm
+    first, second = of_now(), of_now()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert "no reply in 1000 ms" in whys(spark, lambda: table.select(first("x")), **{TIMEOUT: "1s"})
+        assert "has not answered an earlier query" in whys(spark, lambda: table.select(second("x")), **{TIMEOUT: "100s"})
+        for function in (second, first):
+            until_compiled(spark, lambda function=function: table.select(function("x")), **{TIMEOUT: "60s"})
+        deadline = time.time() + 60
+        while pid in service_pids() and time.time() < deadline:  # it is ended after 15 seconds
+            time.sleep(0.2)
+    finally:
+        if pid in service_pids():
+            os.kill(pid, signal.SIGCONT)
+    until_compiled(spark, lambda: table.select("id", first("x")))
+
+
+def test_functions_that_end_the_service_lock_nobody_out_for_long(spark, table, warm):
+    seconds, ends, deadline = [], 0, time.time() + 120
+    while ends < 5 and time.time() < deadline:
+        bad = capturing("exit")
+        why = whys(spark, lambda bad=bad: table.select(bad("x")))
+        seconds += [float(found) for found in re.findall(r"is started again in (.*?) s", why)]
+        ends += "exit status 3" in why
+        time.sleep(0.3)
+    assert ends == 5
+    innocent = of_now()
+    why = whys(spark, lambda: table.select(innocent("x")))
+    seconds += [float(found) for found in re.findall(r"is started again in (.*?) s", why)]
+    assert max(seconds, default=0.0) <= 4.0, seconds
+    until_compiled(spark, lambda: table.select(innocent("x")))
 
 
 def test_a_reply_that_came_late_is_not_used_for_a_file_that_has_changed(spark, table, tmp_path):

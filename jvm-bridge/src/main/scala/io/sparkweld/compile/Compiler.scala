@@ -128,13 +128,17 @@ final class Compiler(conf: SparkConf) extends Logging {
     if (patience.tiny && !underWay.containsKey(key) && !sightings.again(request, patience)) {
       Left(Seq(Refusal("SW410")))
     } else {
-      val (later, waitMs) = (once(underWay, key)(ask), patience.waitMs)
+      val service = client(request.service)
+      val (later, waitMs) = (once(underWay, key)(ask), if (service.isSilent) 0L else patience.waitMs)
       try Right(later.get(waitMs, TimeUnit.MILLISECONDS))
       catch {
         case _: TimeoutException =>
           patience.gaveUp()
+          val silent = service.isSilent
+          service.waitedInVain(waitMs)
           val what =
-            if (!client(request.service).isReady) "the service is still starting"
+            if (silent) "the service has not answered an earlier query"
+            else if (!service.isReady) "the service is still starting"
             else if (waitMs == 0) "the query is too small, or has waited before, to wait for it"
             else s"no reply in $waitMs ms"
           Left(Seq(Refusal("SW409", "what" -> what)))
@@ -170,10 +174,11 @@ final class Compiler(conf: SparkConf) extends Logging {
 
   /** The object code of `program` for this host's CPU. Throws ServiceUnavailable. */
   def objectCode(command: ServiceCommand, program: String, hash: String): ObjectCode = {
-    val future = pending(command, program, hash)
-    try future.get(objectTimeout, TimeUnit.MILLISECONDS)
+    val (future, service) = (pending(command, program, hash), client(command))
+    try future.get(if (service.isSilent) 0L else objectTimeout, TimeUnit.MILLISECONDS)
     catch {
       case _: TimeoutException =>
+        service.waitedInVain(objectTimeout)
         throw new ServiceUnavailable(Refusal("SW402", "what" -> s"no object code in $objectTimeout ms"), poisoned = false)
       case wrapped: ExecutionException =>
         wrapped.getCause match {

@@ -10,21 +10,22 @@ package io.sparkweld.compile
 final class CpuWatch(limitMs: Long, cpuMs: () => Long, clock: () => Long = () => System.nanoTime()) {
   private val start = cpuMs()
   private var last = start
-  private var progressed = clock()
+  private var looked = clock()
+  @volatile private var idleNanos = 0L
 
   /** CPU milliseconds since the start. */
   def used: Long = last - start
 
-  /** Wall milliseconds since the process was last seen at work. */
-  def idle: Long = (clock() - progressed) / 1000000L
+  /** Wall milliseconds since the process was last seen at work. Any thread may read it. */
+  def idle: Long = idleNanos / 1000000L
 
   /** Reads the clocks. Throws ServiceStuck past a limit. */
   def check(): Unit = {
-    val now = cpuMs()
-    if (now > last) {
-      last = now
-      progressed = clock()
-    }
+    val (now, time) = (cpuMs(), clock())
+    // a JVM that did not look for longer was suspended itself, with its child: a laptop that slept, a container on hold
+    if (now > last) idleNanos = 0 else idleNanos += math.min(time - looked, CpuWatch.MostBetweenNanos)
+    last = math.max(now, last)
+    looked = time
     if (used > limitMs) throw new ServiceStuck(CpuWatch.seconds(used) + " of CPU time", slept = false)
     if (idle > CpuWatch.MostIdleMs) throw new ServiceStuck(s"it slept for ${CpuWatch.seconds(idle)}", slept = true)
   }
@@ -37,6 +38,7 @@ object CpuWatch {
   /** A process that may run gets some milliseconds of CPU time in so long a time on any machine. */
   val MostIdleMs = 15000L
   private val HogMs = 2000L
+  private val MostBetweenNanos = 1000000000L
 
   def seconds(ms: Long): String = f"${ms / 1000.0}%.1f s"
 }

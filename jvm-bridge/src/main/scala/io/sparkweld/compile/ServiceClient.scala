@@ -41,7 +41,7 @@ final class ServiceUnavailable(val refusal: Refusal, val poisoned: Boolean, val 
  * they use the CPU and no more of it than they may: who asked waits as long as it likes, and a later query finds the answer.
  *
  * A request that ends the child, or has to be ended, is no fault of the others: a new child starts at once. Only one that cannot
- * start, or ends again and again, is started with back-off (1 s, 4 s, 16 s ... 5 min); meanwhile requests fail at once. While a
+ * start, or ends again and again (then 4 s at most), is started with back-off (1 s, 4 s, 16 s ... 5 min); meanwhile requests fail at once. While a
  * request takes long and others wait, they get a child of their own.
  */
 final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logging {
@@ -49,11 +49,13 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   private var process: Option[ServiceProcess] = None
   private var said: Option[Hello] = None
   private var failures = 0
-  private var backOffUntil = 0L
+  @volatile private var backOffUntil = System.nanoTime()
   private var lastFailure = ""
   private val children = ConcurrentHashMap.newKeySet[ServiceProcess]()
   private val aside = new AtomicBoolean() // a request has taken its child with it
   @volatile private var greeted = false
+  @volatile private var watch = Option.empty[CpuWatch] // of the child, while something is asked of it
+  @volatile private var silent = false
   @volatile private var closed = false
 
   val starts = new AtomicLong()
@@ -61,6 +63,17 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
 
   /** Whether a child has said what it is, so that a request is worked on rather than waits for the start. */
   def isReady: Boolean = greeted
+
+  /** Whether somebody has waited in vain for a child that did not work, and it has not answered since: nobody waits for it then. */
+  def isSilent: Boolean = silent
+
+  /** Somebody has waited `ms` for a reply and waits no longer. When the child does not work, another one is started. */
+  def waitedInVain(ms: Long): Unit = if (ms > 0 && !silent && watch.exists(_.idle * 2 >= ms)) {
+    silent = true
+    WarnOnce(s"service:silent:${command.python}", s"SparkWeld: the compile service of ${command.python} has not answered in $ms ms and " +
+      "does not work. Queries run as Spark planned them, without waiting, until it answers.")
+    startAnew()
+  }
 
   /** Starts the child unless it runs, and returns what it said. Throws ServiceUnavailable. */
   def hello(timeoutMs: Long): Hello = {
@@ -107,6 +120,16 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     made
   }
 
+  /** As soon as the back-off allows, so that who asks then need not wait for the start. */
+  private def startAnew(): Unit = {
+    val wait = math.max(backOffUntil - System.nanoTime(), 0L)
+    CompletableFuture.delayedExecutor(wait, TimeUnit.NANOSECONDS, ServiceClient.threads).execute { () =>
+      if (!closed) greet().whenComplete { (_, problem) =>
+        if (problem != null) logDebug(s"SparkWeld: the compile service does not start again: ${problem.getMessage}")
+      }
+    }
+  }
+
   /** The right to use the child, from now until `end` or `leave`. */
   private final class Turn {
     private var taken: Option[ServiceProcess] = None
@@ -136,7 +159,10 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     }
 
     /** Counts a fault of the service; one of a child that was taken aside is known by now. */
-    def count(reason: String, free: Int): Unit = if (taken.isEmpty) backOff(reason, free)
+    def count(reason: String, free: Int, mostSeconds: Long): Unit = if (taken.isEmpty) backOff(reason, free, mostSeconds)
+
+    /** The child has answered. */
+    def answered(): Unit = if (taken.isEmpty) silent = false
   }
 
   /** One use of the child. */
@@ -163,6 +189,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       val frame =
         try exchanged(child, json, blobs, cpuMs + cpuMs / 2 + ServiceClient.GraceMs)
         catch { case failure: ServiceFailure => throw ended(child, failure, cpuMs) }
+      mine.answered()
       if (frame.json.path("retire").asBoolean) retire(child)
       else failures = 0
       frame
@@ -236,16 +263,19 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       logInfo(s"SparkWeld: compile service ${child.pid} of ${command.python} is ready: ${hello.json.path("versions")}")
       said = Some(hello)
       greeted = true
+      mine.answered()
       (child, hello)
     }
 
     /** What `poll` finds, however long it takes, while the child works and keeps its limit. */
     private def watched[T](child: ServiceProcess, cpuMs: Long)(poll: Long => Option[T]): T = {
-      val watch = new CpuWatch(cpuMs, () => child.cpuMs)
+      val mark = new CpuWatch(cpuMs, () => child.cpuMs)
+      if (!mine.isAside) watch = Some(mark)
       var found = poll(ServiceClient.PollMs)
       while (found.isEmpty) {
-        watch.check()
-        if (watch.isHog) mine.leave(child)
+        try mark.check()
+        catch { case stuck: ServiceStuck if stuck.slept && child.isStopped => throw new ServiceStopped }
+        if (mark.isHog) mine.leave(child)
         found = poll(ServiceClient.PollMs)
       }
       found.get
@@ -257,7 +287,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       mine.forget(child)
       if (closed) stopping
       else {
-        mine.count(failure.getMessage, ServiceClient.FreeEnds)
+        mine.count(failure.getMessage, ServiceClient.FreeEnds, ServiceClient.MaxEndedSeconds)
         failed.incrementAndGet()
         val (refusal, lasting) = failure match {
           case stuck: ServiceStuck if stuck.slept => (Refusal("SW404", "reason" -> failure.getMessage), true)
@@ -266,7 +296,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
         }
         warn(refusal)
         startAnew()
-        new ServiceUnavailable(refusal, poisoned = true, lasting)
+        new ServiceUnavailable(refusal, poisoned = !failure.isInstanceOf[ServiceStopped], lasting)
       }
     }
 
@@ -277,14 +307,10 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
       startAnew()
     }
 
-    private def startAnew(): Unit = if (!closed) greet().whenComplete { (_, problem) =>
-      if (problem != null) logDebug(s"SparkWeld: the compile service does not start again: ${problem.getMessage}")
-    }
-
     private def failedStart(reason: String): ServiceUnavailable =
       if (closed) stopping
       else {
-        mine.count(reason, free = 0)
+        mine.count(reason, free = 0, ServiceClient.MaxBackOffSeconds)
         failed.incrementAndGet()
         val refusal = Refusal("SW401", "python" -> command.python, "reason" -> reason)
         warn(refusal)
@@ -299,10 +325,10 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
   }
 
   /** @param free so many failures in a row have another child started at once */
-  private def backOff(reason: String, free: Int): Unit = {
+  private def backOff(reason: String, free: Int, mostSeconds: Long): Unit = {
     failures += 1
     lastFailure = reason
-    val wait = math.min(math.pow(4, math.min(failures - 1 - free, 8)).toLong, ServiceClient.MaxBackOffSeconds)
+    val wait = math.min(math.pow(4, math.min(failures - 1 - free, 8)).toLong, mostSeconds)
     backOffUntil = System.nanoTime() + (if (failures > free) TimeUnit.SECONDS.toNanos(wait) else 0L)
   }
 
@@ -320,6 +346,8 @@ object ServiceClient {
   /** CPU time to import Numba and pandas, ten times over. */
   private val StartMs = 60000L
   private val MaxBackOffSeconds = 300L
+  /** A child that starts and then ends by a request: by which, nobody knows before the others have been tried. */
+  private val MaxEndedSeconds = 4L
   private val PollMs = 100L
   /** Above what a request may use by its own account: what is not interrupted at once, and threads beside the one that works. */
   private val GraceMs = 3000L

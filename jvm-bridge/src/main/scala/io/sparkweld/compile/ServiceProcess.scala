@@ -3,6 +3,8 @@ package io.sparkweld.compile
 import java.io.{BufferedInputStream, BufferedOutputStream, BufferedReader, InputStreamReader}
 import java.io.{DataInputStream, DataOutputStream, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Paths}
+import java.util.Locale
 import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, Executors, ExecutionException, TimeUnit, TimeoutException}
 import java.util.concurrent.atomic.AtomicLong
 
@@ -69,6 +71,11 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
     val used = process.toHandle.info().totalCpuDuration()
     if (used.isPresent) used.get.toMillis else ageMs
   }
+
+  /** Whether a signal has stopped the child, so that it cannot work on anything. */
+  def isStopped: Boolean =
+    try Files.readString(Paths.get(s"/proc/$pid/stat")).replaceFirst("(?s).*\\)\\s*", "").toLowerCase(Locale.ROOT).startsWith("t")
+    catch { case _: IOException => false } // it has ended, or there is no /proc
 
   private def send(request: ObjectNode, blobs: Seq[Array[Byte]]): CompletableFuture[Frame] = {
     val id = nextId.incrementAndGet()
@@ -161,6 +168,9 @@ object ServiceProcess {
 
 /** The compile service did not answer. */
 class ServiceFailure(message: String) extends RuntimeException(message)
+
+/** A signal has stopped it, which is no fault of the request that it had. */
+final class ServiceStopped extends ServiceFailure("a signal had stopped it (SIGSTOP)")
 
 /** It used more CPU time than it may, or none for so long that it waits for something that does not come. */
 final class ServiceStuck(message: String, val slept: Boolean) extends ServiceFailure(message)

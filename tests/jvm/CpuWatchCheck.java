@@ -1,0 +1,61 @@
+import io.sparkweld.compile.CpuWatch;
+import io.sparkweld.compile.ServiceStuck;
+
+/** Checks of the limits of a child process: CPU time, and sleep that the JVM has watched. */
+public final class CpuWatchCheck {
+  private static long cpuMs = 0;
+  private static long nanos = 0;
+
+  public static void main(String[] args) {
+    Checks.check("watch-cpu", CpuWatchCheck::cpu);
+    Checks.check("watch-sleep", CpuWatchCheck::sleep);
+    Checks.check("watch-suspended", CpuWatchCheck::suspended);
+  }
+
+  private static CpuWatch watch() {
+    return new CpuWatch(1000L, () -> cpuMs, () -> nanos);
+  }
+
+  /** Whether the watch ends the child `seconds` later, at checks each tenth of a second. */
+  private static boolean endsAfter(CpuWatch watch, int seconds) {
+    for (int i = 0; i < 10 * seconds; i++) {
+      nanos += 100_000_000L;
+      try {
+        watch.check();
+      } catch (ServiceStuck stuck) {
+        return stuck.slept();
+      }
+    }
+    return false;
+  }
+
+  private static void cpu() {
+    CpuWatch watch = watch();
+    cpuMs += 999;
+    watch.check();
+    cpuMs += 2;
+    try {
+      watch.check();
+      throw new AssertionError("it has used more CPU time than it may");
+    } catch (ServiceStuck stuck) {
+      Checks.equal(false, stuck.slept());
+    }
+  }
+
+  private static void sleep() {
+    CpuWatch watch = watch();
+    Checks.equal(false, endsAfter(watch, 14));
+    cpuMs += 1;
+    Checks.equal(false, endsAfter(watch, 14));
+    Checks.equal(true, endsAfter(watch, 2));
+  }
+
+  /** Time in which the JVM itself did not run is no sleep of the child, which was suspended with it. */
+  private static void suspended() {
+    CpuWatch watch = watch();
+    nanos += 3_600_000_000_000L;
+    watch.check();
+    Checks.equal(1000L, watch.idle());
+    Checks.equal(true, endsAfter(watch, 15));
+  }
+}
