@@ -173,6 +173,25 @@ def test_functions_that_end_the_service_lock_nobody_out_for_long(spark, table, w
     until_compiled(spark, lambda: table.select(innocent("x")))
 
 
+class Noisy:
+    """A captured object that prints gigabytes without an end of line while the service reads it."""
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if _is_service():
+            piece = b"x" * (1 << 20)
+            for _ in range(2200):
+                os.write(2, piece)
+
+
+def test_a_function_that_prints_without_an_end_of_line(spark, table, warm):
+    held = Noisy()
+    held.number = time.time()
+    noisy = pandas_udf(lambda x: x * (1.0 if held is not None else 2.0), "double")
+    until_compiled(spark, lambda: table.select(noisy("x")))
+    assert service_pids() == warm
+
+
 def test_a_reply_that_came_late_is_not_used_for_a_file_that_has_changed(spark, table, tmp_path):
     path, x = str(tmp_path / "model"), np.linspace(0, 1, 20).reshape(-1, 1)
     joblib.dump(LinearRegression().fit(x, 3 * x[:, 0]), path)

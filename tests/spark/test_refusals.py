@@ -55,6 +55,10 @@ while True:
             write(request, [b"garbage"], status="ok", symbol="sw_x", imports=[], cpu="c")
     elif MODE == "error":
         write(request, status="error", message="a bug of ours", trace="")
+    elif MODE == "heap":  # a reply that the driver's heap has no room for
+        sys.stdout.buffer.write(struct.pack(">I2sIQ", 2, b"{{}}", 1, 1 << 30))
+        sys.stdout.buffer.flush()
+        time.sleep(3600)
     elif MODE == "noise":
         sys.stdout.buffer.write(b"a print of the user's, and not a frame")
         sys.stdout.buffer.flush()
@@ -186,6 +190,7 @@ def test_a_service_that_failed_is_not_started_again_at_once(applications):
     [
         ("protocol", "SW401"),
         ("noise", "SW404"),
+        ("heap", "SW404"),
         ("error", "SW511"),
         ("inputs", "SW512"),
         ("outputs", "SW512"),

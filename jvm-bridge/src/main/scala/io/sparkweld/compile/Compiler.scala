@@ -142,7 +142,11 @@ final class Compiler(conf: SparkConf) extends Logging {
             else if (waitMs == 0) "the query is too small, or has waited before, to wait for it"
             else s"no reply in $waitMs ms"
           Left(Seq(Refusal("SW409", "what" -> what)))
-        case wrapped: ExecutionException => throw wrapped.getCause
+        case wrapped: ExecutionException => // an exhausted heap fails the compile, and not the query
+          throw (wrapped.getCause match {
+            case NonFatal(problem) => problem
+            case fatal => ServiceClient.unavailable(fatal)
+          })
       }
     }
 

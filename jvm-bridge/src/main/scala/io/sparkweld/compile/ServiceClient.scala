@@ -4,8 +4,6 @@ import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, ExecutionExce
 import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
 import java.util.concurrent.locks.ReentrantLock
 
-import scala.util.control.NonFatal
-
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 
@@ -114,7 +112,7 @@ final class ServiceClient(command: ServiceCommand, conf: SparkConf) extends Logg
     } else ServiceClient.threads.execute { () =>
       val mine = new Turn
       try made.complete(body(mine))
-      catch { case NonFatal(problem) => made.completeExceptionally(problem) }
+      catch { case problem: Throwable => made.completeExceptionally(problem) }
       finally mine.end()
     }
     made

@@ -1,6 +1,6 @@
 package io.sparkweld.compile
 
-import java.io.{BufferedInputStream, BufferedOutputStream, BufferedReader, InputStreamReader}
+import java.io.{BufferedInputStream, BufferedOutputStream, InputStreamReader}
 import java.io.{DataInputStream, DataOutputStream, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Paths}
@@ -85,7 +85,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
     // in a thread of its own: a full pipe blocks the writer, and a child that hangs fills the pipe
     ServiceProcess.writers.execute { () =>
       try output.synchronized(Frame.write(output, request, blobs))
-      catch { case problem: IOException => reply.completeExceptionally(problem) }
+      catch { case problem @ (_: IOException | _: OutOfMemoryError) => reply.completeExceptionally(problem) }
     }
     ended.foreach(reason => reply.completeExceptionally(new ServiceFailure(reason)))
     reply.whenComplete((_, _) => waiting.remove(id))
@@ -116,7 +116,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
           if (reply != null) reply.complete(frame)
         }
         ""
-      } catch { case NonFatal(problem) => endReason(problem) }
+      } catch { case problem @ (NonFatal(_) | _: OutOfMemoryError) => endReason(problem) } // of the heap: a reply is one array
     ended = Some(reason)
     process.destroyForcibly()
     SafeFiles.delete(folder)
@@ -124,18 +124,27 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
   }
 
   private def drainErrors(): Unit = {
-    val reader = new BufferedReader(new InputStreamReader(process.getErrorStream, UTF_8))
-    try {
-      var line = reader.readLine()
-      while (line != null) {
-        val text = line
-        logDebug(s"compile service: $text")
-        tail.synchronized {
-          tail.enqueue(text.take(500))
-          if (tail.size > ServiceProcess.TailLines) tail.dequeue()
-        }
-        line = reader.readLine()
+    val reader = new InputStreamReader(process.getErrorStream, UTF_8)
+    val (chunk, line) = (new Array[Char](8192), new StringBuilder)
+    def ends(): Unit = {
+      val text = line.result()
+      line.clear()
+      logDebug(s"compile service: $text")
+      tail.synchronized {
+        tail.enqueue(text)
+        if (tail.size > ServiceProcess.TailLines) tail.dequeue()
       }
+    }
+    try {
+      var count = reader.read(chunk)
+      while (count >= 0) {
+        chunk.iterator.take(count).foreach { char =>
+          // a module may print gigabytes without an end of line
+          if (char == '\n') ends() else if (line.length < ServiceProcess.LineChars) line.append(char)
+        }
+        count = reader.read(chunk)
+      }
+      if (line.nonEmpty) ends()
     } catch { case problem: IOException => logDebug(s"compile service: standard error closed: ${problem.getMessage}") }
   }
 
@@ -158,6 +167,7 @@ final class ServiceProcess(python: String, variables: Map[String, String]) exten
 
 object ServiceProcess {
   private val TailLines = 20
+  private val LineChars = 500
 
   private val writers = Executors.newCachedThreadPool { (body: Runnable) =>
     val thread = new Thread(body, "sparkweld-service-writer")
