@@ -15,6 +15,7 @@ from tests.test_service import Child
 from udf_compiler import blob_store
 from udf_compiler.pipeline import compile_pipeline
 from udf_compiler.protocol import Message
+from udf_compiler.scalar.paths import Explorer
 from udf_compiler.service import Service
 
 
@@ -170,3 +171,27 @@ def test_a_chain_of_calls_takes_memory_by_its_length(kind):
     for _ in range(24):
         expected = expected * 0.5 + 1.0
     assert run_reply(reply, {"a": x})["r"].tolist() == expected.tolist()
+
+
+def counted_loops(monkeypatch):
+    """The runs of functions on paths from here on."""
+    runs = []
+    run = Explorer._run
+    monkeypatch.setattr(Explorer, "_run", lambda self, call: runs.append(call) or run(self, call))
+    return runs
+
+
+def test_nullable_arguments_are_counted_before_their_paths_are_explored(monkeypatch):
+    """NULL or not, nine columns have 512 paths. A column that is given twice has no more paths than once."""
+    runs, scope = counted_loops(monkeypatch), {}
+
+    def reply(*columns):
+        exec(f"def f({', '.join(f'a{at}' for at in range(len(columns)))}):\n    return a0", scope)
+        inputs = dict.fromkeys(columns, "double")
+        return compile_pipeline(request(python_step(r=udf(0, *columns, evalType=100)), inputs=inputs), [payload(scope["f"])])
+
+    wide = reply(*(f"c{at}" for at in range(200)))
+    assert [refusal["code"] for refusal in wide["refusals"]] == ["SW290"]
+    assert len(runs) <= 1  # of what calls the function, not of the function
+    assert reply(*(f"c{at}" for at in range(9)))["status"] == "ok"
+    assert reply(*["a", "b"] * 6)["status"] == "ok"

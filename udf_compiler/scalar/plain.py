@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.ops import Fits, StrCall
+from sparkweld.ir.ops import Fits, Read, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR
 from sparkweld.reasons import refusal
 from udf_compiler.scalar.calendar import guard_python_date
 from udf_compiler.scalar.formats import assembled
 from udf_compiler.scalar.list_results import list_of_row
 from udf_compiler.scalar.lists import guard_list
-from udf_compiler.scalar.paths import Node, explorer, leaves
+from udf_compiler.scalar.paths import PATH_LIMIT, Node, explorer, leaves
 from udf_compiler.scalar.results import explored, holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.scalar.rows import Struct, TracedStruct
 from udf_compiler.scalar.running import run_function
@@ -78,12 +78,25 @@ def result_of_row(
     takes the results of many rows, so the kinds of flagged rows matter.
     """
 
+    _check_nulls([*args, *kwargs.values()])
+
     def run() -> Any:
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
     tree = explored(loop, run, handlers, function)
     pruned = _with_pruned(loop, run, handlers, function) if gathers and current().narrowed else None
     return RowResult(tree, run, pruned)
+
+
+def _check_nulls(arguments: Sequence[Value | Struct | RowResult]) -> None:
+    """Refuses (SW290) arguments that alone make too many paths, before any is explored.
+
+    NULL or not, each column is decided for itself and before the function is called. The paths of one column more take twice as
+    much work, and those of a hundred use up what a trace may do.
+    """
+    columns = {x.id for x in arguments if isinstance(x, Value) and x.type.nullable and isinstance(x.loop.body[x.id].op, Read)}
+    if 2 ** len(columns) > PATH_LIMIT:
+        refuse("SW290", limit=PATH_LIMIT)
 
 
 def _with_pruned(loop: LoopBuilder, run: Callable[[], Any], handlers: bool, function: Callable[..., Any]) -> Node:
