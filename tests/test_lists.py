@@ -303,7 +303,7 @@ def test_lists_as_results(eval_type):
         (lambda xs, a: xs, "array<double>"),
         (lambda xs, a: None if xs is None else xs[1:], "array<double>"),
         (lambda xs, a: [a * 0.5, 1.0] if a > 0 else [], "array<double>"),
-        (lambda xs, a: (a * 0.1, float(a)), "array<float>"),
+        (lambda xs, a: [a * 0.1, float(a)], "array<float>"),
         (lambda xs, a: [a, 2 * a, 7], "array<long>"),
         (lambda xs, a: [a > 0, xs is None], "array<boolean>"),
     ]
@@ -316,6 +316,9 @@ def test_lists_as_results(eval_type):
         if returns == "array<float>":
             wanted = [np.array(x, np.float32).tolist() for x in wanted]
         assert [None if x is None else list(x.values) for x in got] == [None if x is None else list(x) for x in wanted]
+    for returns, of in (("array<string>", lambda a: ("a", "b")), ("array<long>", lambda a: (1, 2) if a is None else [a])):
+        reply = compile_udf(of, eval_type, {"a": "integer"}, returns)
+        assert (reply["status"] == "ok") if eval_type == 100 else (codes(reply) == ["SW226"]), "for Arrow, PySpark asserts a list"
     small = compile_udf(lambda a: [0 if a is None else a, 1], eval_type, {"a": "integer"}, "array<byte>")
     assert run(small, {"a": data["a"]})[1].tolist() == [False, True, False, False]
 

@@ -19,17 +19,19 @@ from udf_compiler.trace.values import raw
 
 
 def list_of_row(
-    loop: LoopBuilder, tree: Node, to: Type, return_type: str, place: str, pruned: Node | None = None
+    loop: LoopBuilder, tree: Node, to: Type, return_type: str, place: str, pickled: bool, pruned: Node | None = None
 ) -> Value:
     """The value of the column; guards join `loop`. Both wire formats convert what is taken here alike.
 
     Refuses SW226 for elements of another class than the type's, which one format makes NULL and the other converts or not, also
-    on the paths of `pruned`, as in `plain.RowResult`.
+    on the paths of `pruned`, as in `plain.RowResult`; and for a tuple that is not pickled: PySpark asserts a list where it
+    converts elements for Arrow, which are strings, and all elements of an array that is declared without NULL.
     """
+    classes = (list, tuple) if pickled else (list,)
     values = [leaf.value for leaf in leaves(tree) if leaf.error is None]
     others = [leaf.value for leaf in leaves(pruned) if leaf.error is None] if pruned is not None else []
     for x in (*values, *others):
-        _check(x, to.element, return_type, place)
+        _check(x, to.element, classes, return_type, place)
     loop.guard(merged(loop, tree, BOOL, lambda x: _fits(loop, x, to.element)))
     value = merged(loop, tree, to, lambda x: _value(loop, x, to))
     if not any(x is None for x in values):
@@ -41,10 +43,10 @@ def list_of_row(
 _KINDS = {"f": "float", "i": "int", "b": "bool", "O": "str"}
 
 
-def _check(x: Any, element: Type, return_type: str, place: str) -> None:
+def _check(x: Any, element: Type, classes: tuple[type, ...], return_type: str, place: str) -> None:
     if x is None or (is_list(x) and not x.numpy and _KINDS[x.value.type.element.dtype.kind] == _KINDS[element.dtype.kind]):
         return
-    if is_list(x) or is_scalar(x) or type(x) not in (list, tuple):
+    if is_list(x) or is_scalar(x) or type(x) not in classes:
         what = f"a list of {x.value.type.element}" if is_list(x) else raw(x)
         refuse("SW226", at=place, what=what, type=return_type)
     wanted = _KINDS[element.dtype.kind]

@@ -144,7 +144,7 @@ def column_of_row(
     `pruned`: as in RowResult. A str for a double raises among floats, and becomes a number among strs.
     """
     if return_type in ARRAYS and not field:
-        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, pruned)
+        return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, eval_type == PICKLED, pruned)
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to = _TYPES[return_type]
