@@ -56,11 +56,13 @@ class RowResult:
     """What a function gives for a row: the tree of its paths, and `run`, which a function around it runs within its own.
 
     `pruned`: a tree that has the paths of flagged rows too, for the kinds of their results alone; None where it is `tree`.
+    `many`: a few paths were not enough for it, and so are not for a function that takes it.
     """
 
     tree: Node
     run: Callable[[], Any]
     pruned: Node | None = None
+    many: bool = False
 
 
 def result_of_row(
@@ -78,14 +80,17 @@ def result_of_row(
     takes the results of many rows, so the kinds of flagged rows matter.
     """
 
-    _check_nulls([*args, *kwargs.values()])
+    given = [*args, *kwargs.values()]
+    _check_nulls(given)
 
     def run() -> Any:
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
-    tree = explored(loop, run, handlers, function)
+    # Each function of a chain runs all those below it, on each path that is tried.
+    tree = explored(loop, run, handlers, function, many=any(isinstance(x, RowResult) and x.many for x in given))
+    many = current().many
     pruned = _with_pruned(loop, run, handlers, function) if gathers and current().narrowed else None
-    return RowResult(tree, run, pruned)
+    return RowResult(tree, run, pruned, many)
 
 
 def _check_nulls(arguments: Sequence[Value | Struct | RowResult]) -> None:

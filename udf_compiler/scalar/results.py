@@ -109,10 +109,13 @@ class ListSeries(RowSeries):
         refuse("SW245", call=call)
 
 
-def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachable: Any) -> Node:
-    """The tree of `call`; its guards join the loop. Refuses a function that changes what it can reach or always raises."""
+def explored(loop: LoopBuilder, call: Callable[[], Any], handled: bool, *reachable: Any, many: bool = False) -> Node:
+    """The tree of `call`; its guards join the loop. Refuses a function that changes what it can reach or always raises.
+
+    `many`: as `tree_of` has it.
+    """
     record = Record(*reachable)
-    tree = tree_of(loop, lambda: assembled(call()), handled)
+    tree = tree_of(loop, lambda: assembled(call()), handled, many)
     record.check()
     return finished(loop, tree, handled)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
+from sparkweld.reasons import refusal
 from udf_compiler.scalar.exceptions import as_python
 from udf_compiler.scalar.paths import Explorer, Node, explorer
-from udf_compiler.trace.session import TOO_MUCH, attempt, refuse_again
+from udf_compiler.trace.session import TOO_MUCH, attempt, current, refuse_again
 
 #: Paths up to which a tree is tried first. A tree is vectorised and a region is not.
 _FEW = 16
@@ -35,15 +36,19 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
     return call_region(function, args, kwargs)
 
 
-def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool) -> Node:
-    """The paths of `call`, which calls user functions by `run_function`. Refuses what the last attempt refuses."""
+def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: bool = False) -> Node:
+    """The paths of `call`, which calls user functions by `run_function`. Refuses what the last attempt refuses.
+
+    `many`: they are known to be more than a few, which is then not tried.
+    """
     mark = loop.mark()
 
     def explored(explorer: Explorer) -> Node:
         loop.undo(mark)
         return explorer.explore(call)
 
-    few = attempt(lambda: explored(Explorer(loop, handled, limit=_FEW)))
+    few = refusal("SW290", limit=_FEW) if many else attempt(lambda: explored(Explorer(loop, handled, limit=_FEW)))
+    current().many = isinstance(few, Refusal) and few.code == "SW290"
     if not isinstance(few, Refusal):
         return few
     if few.code in _INTERPRETED:

@@ -39,6 +39,7 @@ class Session:
     `handlers`: the user's code can catch exceptions.
     `batches`: where a row is flagged, the function itself decides its whole batch.
     `narrowed`: a guard of a scalar function decided a branch, so flagged rows may take a path that was not explored.
+    `many`: the function that was explored last has more than a few paths.
     `open`: guards decide no branch, which shows the kinds of results of those paths, and nothing else of them.
     `groups` collects the reductions of an aggregate function (`udf_compiler.aggregates`); None: rows may not meet.
     """
@@ -52,6 +53,7 @@ class Session:
     groups: Any = None
     batches: bool = False
     narrowed: bool = False
+    many: bool = False
     open: bool = False
     refused: Refusal | None = None
 
