@@ -1,22 +1,23 @@
-"""Turns pandas UDFs of Spark jobs into fused native kernels: the Python half of the SparkWeld plugin.
+"""Turns Python UDFs of Spark jobs into fused native kernels: the Python half of the SparkWeld plugin.
 
-The plugin needs nothing of this module at run time; it is for sessions built in Python, for looking at plans, and for
-UDFs that say at their definition what becomes of them:
+The plugin does not use this module at run time. It serves sessions that are built in Python, users who inspect plans, and UDFs
+that report at their definition whether they compile:
 
-    builder = sparkweld.configure(SparkSession.builder)     # the flag and the jar
-    scored = sparkweld.score(df, "model.joblib")            # a fitted model's predictions as a column
+    builder = sparkweld.configure(SparkSession.builder)     # sets the flag and the jar
+    scored = sparkweld.score(df, "model.joblib")            # adds a fitted model's predictions as a column
     print(sparkweld.explain(df))                            # what was compiled, and what was not and why
-    @sparkweld.pandas_udf("double", exact=True)             # Spark's decorator, and options for this one function
+    @sparkweld.pandas_udf("double", exact=True)             # Spark's decorator, with options for this function
     x = sparkweld.lazy(array)                               # NumPy and pandas on local data, by the same kernels
 
-Names are resolved when first used, so that `import sparkweld.ir` never loads pyspark.
+Names are resolved on first use, so `import sparkweld.ir` never loads pyspark.
 """
 
 from __future__ import annotations
 
 import importlib
 
-#: `typing` is not imported: `python -m sparkweld` runs this before it leaves the current folder, which may hold a `typing.py`.
+#: `typing` is not imported: `python -m sparkweld` runs this module before it removes the current folder from the import path,
+#: and that folder may hold a `typing.py`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

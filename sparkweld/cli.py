@@ -1,4 +1,4 @@
-"""Turns `python -m sparkweld COMMAND` into answers: about an installation (its jar, its health, its keys) and about jobs."""
+"""Implements the commands of `python -m sparkweld`: jar, install, uninstall, doctor, conf, lint and annotations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONF_CLASS = "io.sparkweld.SparkWeldConf"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. Exit codes: 0 done, 1 something is wrong and the text says what to do, 2 wrong usage."""
+    """Runs one command. Exit codes: 0 success, 1 a fault (the output says what to do), 2 wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     command: Callable[[argparse.Namespace], int] | None = getattr(options, "run", None)
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sparkweld {options.command}: {fault}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        sys.stderr.close()  # the reader (such as `head`) has seen enough
+        sys.stderr.close()  # the reader, such as `head`, closed the pipe
         return 0
 
 
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Prints the version; the metadata is read only when asked for."""
+    """Prints the version; reads the package metadata only when the option is given."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
@@ -139,7 +139,7 @@ def _conf(options: argparse.Namespace) -> int:
 
 
 def conf_table(spark_home: str | None = None) -> str:
-    """The Markdown table of all `spark.sparkweld.*` keys, made by the jar from their one declaration."""
+    """Returns the Markdown table of all `spark.sparkweld.*` keys, which the jar generates from their single declaration."""
     from sparkweld.bridge import jar, java
 
     answer = java.run_class(CONF_CLASS, home=jar.spark_home(spark_home))

@@ -1,7 +1,7 @@
-"""Turns the state of this machine into a list of checks, each with what to mend: `python -m sparkweld doctor`.
+"""Checks the health of an installation, and reports a remedy for each fault: `python -m sparkweld doctor`.
 
-The last checks go the whole way of a kernel: the compile service makes object code, and a JVM of its own loads the
-shim, links that code and calls it.
+The last checks build a kernel end to end: the compile service produces object code, then a separate JVM loads the shim, links
+the code and calls it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OK, WARN, FAIL = "OK", "WARN", "FAIL"
 SPARK_LINE = "4.3"
 SERVICE_SECONDS = 60
 KERNEL_CLASS = "io.sparkweld.nativelib.KernelCheck"
-ROWS = 100  # what KernelCheck feeds the kernel: 0, 1, 2 ... 99
+ROWS = 100  # KernelCheck passes the kernel the values 0, 1, 2 ... 99
 RELATIVE_ERROR = 1e-14
 PACKAGES = {"pyspark": "pyspark>=4.3,<4.4", "numba": "numba", "llvmlite": "numba", "pandas": "pandas>=2.2,<3",
             "pyarrow": "pyarrow", "numpy": "numpy"}  # fmt: skip
@@ -33,7 +33,7 @@ PACKAGES = {"pyspark": "pyspark>=4.3,<4.4", "numba": "numba", "llvmlite": "numba
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report: what was looked at, OK, WARN or FAIL, what was found, and what to do about it."""
+    """One line of the report: the subject of the check, its status (OK, WARN or FAIL), the observation, and the remedy."""
 
     name: str
     status: str
@@ -42,7 +42,10 @@ class Check:
 
 
 def examine(spark_home: str | None = None) -> list[Check]:
-    """All checks, in order. A check whose precondition failed says so; none raises for a fault of the machine."""
+    """Runs all checks and returns them in order.
+
+    A check whose precondition failed reports that; none raises for a fault of the machine.
+    """
     checks: list[Check] = []
     look: list[tuple[str, Callable[[], Check]]] = [
         ("Java", _java),
@@ -67,7 +70,7 @@ def examine(spark_home: str | None = None) -> list[Check]:
 
 
 def to_text(checks: list[Check]) -> str:
-    """The report for people: one line a check, the remedy below it, and a closing line."""
+    """Formats the report for people: one line a check, the remedy below it, and a closing line."""
     lines = []
     for check in checks:
         lines.append(f"{check.status:<5} {check.name}: {check.detail}")
@@ -79,7 +82,7 @@ def to_text(checks: list[Check]) -> str:
 
 
 def to_json(checks: list[Check]) -> str:
-    """The report for programs: a list of objects with name, status, detail and mend."""
+    """Formats the report for programs: a list of objects with name, status, detail and mend."""
     return json.dumps([asdict(check) for check in checks], indent=2)
 
 
@@ -149,9 +152,9 @@ def _cache() -> Check:
 
 
 class _Service:
-    """A compile service of this check's own, spoken to over its pipes; ended after SERVICE_SECONDS at the latest.
+    """A compile service for these checks alone, used over its pipes and killed after SERVICE_SECONDS at the latest.
 
-    As the JVM does, it starts the service in an empty folder: `python -m` imports from where it is started.
+    Like the JVM, it starts the service in an empty folder, because `python -m` imports from the folder where it is started.
     """
 
     def __init__(self, python: str) -> None:
@@ -163,7 +166,7 @@ class _Service:
         self._next = 0
 
     def ask(self, op: str, **fields: Any) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-        """The reply to one request. Raises UserError when the service cannot start, dies, or stays silent."""
+        """Sends one request and returns the reply. Raises UserError when the service cannot start, dies, or does not answer."""
         from udf_compiler.protocol import StreamError, read_message, write_message
 
         process = self._started()
@@ -201,7 +204,7 @@ class _Service:
         return f"; it wrote: {text[-600:]}" if text else f" (limit: {SERVICE_SECONDS} s)"
 
     def close(self) -> None:
-        """Ends the child and waits for it."""
+        """Kills the child process and waits for it."""
         if self._timer is not None:
             self._timer.cancel()
         if self._process is not None:
@@ -211,14 +214,14 @@ class _Service:
             try:
                 self._process.stdin.close()
             except BrokenPipeError:
-                pass  # what was never sent to a child that died
+                pass  # unsent data for a child that died
             self._process.stdout.close()
         self._errors.close()
         self._folder.cleanup()
 
 
 def _absolute(path: str) -> str:
-    """An import path without entries that name the current folder or one in it."""
+    """Drops the relative entries of an import path: they would resolve against the current folder."""
     return os.pathsep.join(entry for entry in path.split(os.pathsep) if os.path.isabs(entry))
 
 
@@ -232,7 +235,7 @@ def _service(service: _Service) -> tuple[dict[str, Any] | None, Check]:
 
 
 def _packages(hello: dict[str, Any]) -> Iterator[Check]:
-    """The packages of the Python that compiles, as it reports them itself."""
+    """Yields a check for each package, by the versions that the compile service's Python reports."""
     for name, requirement in PACKAGES.items():
         version = hello["versions"].get(name)
         mend = f"pip install '{requirement}' for that Python."
@@ -251,7 +254,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def _kernel(service: _Service, hello: dict[str, Any] | None) -> Check:
-    """Object code of one small program, linked and called by a JVM, against Python's own results."""
+    """Compiles one small program, lets a JVM link and call it, and compares the results with Python's."""
     if hello is None:
         return Check("kernel", FAIL, "not tried: the compile service does not answer")
     reply, blobs = service.ask("object", program=_program())
@@ -274,7 +277,7 @@ def _kernel(service: _Service, hello: dict[str, Any] | None) -> Check:
 
 
 def _program() -> str:
-    """exp(-x) * 2 + x, which needs vector math where there is some."""
+    """Returns the program of ``exp(-x) * 2 + x``, which uses vector math where the host has it."""
     from sparkweld.ir import Input, ProgramBuilder, print_program
     from sparkweld.ir.types import F64
 

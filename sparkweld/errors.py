@@ -1,11 +1,11 @@
-"""The exception tree: what went wrong, and whose fault it is.
+"""Defines the exception tree, by the kind of fault and who can mend it.
 
     SparkWeldError
     ├── UserError            the user can mend it: bad option, unwritable folder, missing package
     ├── Refusal              a function or plan that SparkWeld does not compile; Spark runs its own plan
-    └── InternalError        our bug: an invalid program, a broken invariant
+    └── InternalError        a bug in SparkWeld: an invalid program, a broken invariant
         └── VerifyError      a program that breaks a rule of the IR
-    RefusalWarning           a function that was declared with our decorators will not be compiled
+    RefusalWarning           a function declared with SparkWeld's decorators will not be compiled
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ class InternalError(SparkWeldError):
 
 
 class VerifyError(InternalError):
-    """A program that breaks a rule of the IR; the message points at the statement."""
+    """A program that breaks a rule of the IR; the message names the statement."""
 
 
 @dataclass
 class Refusal(SparkWeldError):
-    """Will not compile: `code` of reasons.json, its message filled in, and the place in the user's code.
+    """A function or plan that will not be compiled: a `code` of reasons.json, its message with parameters filled in, and the
+    place.
 
-    `place` reads like ``haversine, line 12 of jobs/score.py``; empty when the cause has no line.
+    `place` is a position in the user's code, like ``haversine, line 12 of jobs/score.py``; it is empty when the cause has no
+    line.
     """
 
     code: str
@@ -51,4 +53,4 @@ class Refusal(SparkWeldError):
 
 
 class RefusalWarning(UserWarning):
-    """A decorated function runs in Python; the text gives the code, the place and what to do."""
+    """A decorated function runs in Python; the message holds the code, the place and the remedy."""

@@ -1,7 +1,7 @@
-"""Reason codes to refusals: reads reasons.json and fills in a message.
+"""Creates refusals from reason codes: reads reasons.json and fills in the parameters of a message.
 
-Codes are stable: SW1xx types and schema, SW2xx and SW6xx function bodies, SW3xx plans, SW4xx environment, SW5xx our bugs,
-SW7xx choices of the user and findings of lint, SW8xx models, SW9xx what changes answers under a certificate.
+Codes are stable: SW1xx types and schema, SW2xx and SW6xx function bodies, SW3xx plans, SW4xx environment, SW5xx bugs of
+SparkWeld, SW7xx the user's options and lint findings, SW8xx models, SW9xx approximations under a certificate.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ REASONS_FILE = Path(__file__).with_name("reasons.json")
 
 @cache
 def reasons() -> dict[str, dict[str, str]]:
-    """The table of reasons.json: code -> {title, message, hint}."""
+    """Returns the table of reasons.json: code -> {title, message, hint}."""
     return json.loads(REASONS_FILE.read_text(encoding="utf-8"))
 
 
 def refusal(code: str, place: str = "", **params: Any) -> Refusal:
-    """The refusal `code`, with the ``<params>`` of its message and hint filled in.
+    """Returns the refusal `code`, with the ``<params>`` of its message and hint filled in.
 
-    Raises InternalError for an unknown code or a parameter that the message wants and the caller did not give.
+    Raises InternalError for an unknown code or a missing parameter.
     """
     if code not in reasons():
         raise InternalError(f"reason code {code} is not in {REASONS_FILE.name}")
