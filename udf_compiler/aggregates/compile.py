@@ -1,9 +1,9 @@
-"""A request for an aggregate UDF to aggregates over row expressions and one expression over their results.
+"""Compiles an aggregate UDF to Spark aggregates over row expressions and one expression over their results.
 
-The request is a `compile` request of one python step with one UDF, whose inputs are the columns below the aggregate. The
-dtype of a nullable integer column depends on whether its group holds a NULL, so the function is traced once for each
-combination (a *form*), and the result chooses among the forms by the number of NULLs in each such column. The request's
-`frames` says that groups are frames of a window's rows, which see the dtypes of their whole partition.
+The request is a `compile` request of one python step with one UDF; its inputs are the columns below the aggregate. The dtype of a
+nullable integer column depends on whether its group holds a NULL. The function is therefore traced once for each combination (a
+*form*). The result selects a form by the number of NULLs in each such column. `frames` in the request marks groups that are
+window frames; they have the dtypes of their whole partition.
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ from udf_compiler.twins.nodes import Expr, choice, column, literal, node, where_
 from udf_compiler.type_names import with_names
 from udf_compiler.zones import session_zone
 
-#: Nullable integer columns that a function may take: each doubles the forms.
+#: The most nullable integer columns that a function may take: each doubles the number of forms.
 MAX_STATES = 3
 
 
 
 def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply: status "ok" with `aggregates` of expressions over columns and over the results of `columns`, which are scalar
-    UDFs; `result`, `kept` and `notes`. Raises Refusal.
+    """Returns the reply to a request, or raises Refusal.
+
+    The reply has the status "ok", `aggregates`, `columns`, `result`, `kept` and `notes`. `aggregates` are of expressions over
+    input columns and over the results of `columns`, which are scalar UDFs.
     """
     udf = request["steps"][0]["udfs"][0]["udf"]
     with module_path(request.get("python", {})), broadcasts(udf.get("broadcasts", ())):
@@ -52,7 +54,10 @@ def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[s
 def compile_as(
     request: dict[str, Any], function: Callable[..., Any], kind: AggregateKind | None = None, exact: bool = False
 ) -> dict[str, Any]:
-    """The same for `function` in the place of the request's, in an environment that is set up; `kind`: of another result."""
+    """Returns the reply for `function` instead of the request's own, in an environment that is already set up.
+
+    `kind` replaces the kind of the UDF's eval type.
+    """
     request = with_names(request)
     with session_zone(request.get("conf", {}).get("timezone")):
         return _Compiler(request, request["steps"][0]["udfs"][0]["udf"], function, kind, exact).reply()
@@ -62,8 +67,8 @@ def compile_as(
 class Form:
     """One trace: the row values that are aggregated, the aggregates, and the group's result.
 
-    `rows` has one output for each aggregate that takes a value; `groups` has the outputs "result", then one bool for each
-    of `errors` (True: the original raises it).
+    `rows` has one output for each aggregate that takes a value. `groups` has the output "result" and one bool for each of
+    `errors` (True: the original raises it).
     """
 
     rows: Program
@@ -106,7 +111,7 @@ class _Compiler:
         result: Expr | None = None
         every = [dict(zip(stateful, nulls, strict=True)) for nulls in itertools.product((False, True), repeat=len(stateful))]
         forms = [(states, self._form({name for name, has in states.items() if has})) for states in every]
-        for states, form in reversed(forms):  # what knows of NULLs first: forms without them can use it too
+        for states, form in reversed(forms):  # forms with NULLs first: forms without NULLs can reuse their aggregates
             expr = merged.add(form, frozenset(name for name, has in states.items() if not has))
             result = expr if result is None else choice(merged.states(states), expr, result, ir_type_of(expr))
         assert result is not None
@@ -130,7 +135,7 @@ class _Compiler:
 
 
 class _Trace:
-    """The function on one form of its columns."""
+    """The trace of the function on one form of its columns."""
 
     def __init__(self, owner: _Compiler, builder: ProgramBuilder, columns: Columns) -> None:
         self.owner, self.builder, self.columns = owner, builder, columns
@@ -171,7 +176,9 @@ class _Trace:
         return program
 
     def _result(self, result: Any) -> tuple[Program, tuple[str, ...]]:
-        """The converted result. What would be a guard is an error that PySpark raises for the group."""
+        """Returns the program of the converted result and its errors; each guard becomes an error that PySpark raises for the
+        group.
+        """
         loop, to = self.groups.loop, self.owner.udf["returnType"]
         if loop.guards:
             raise refusal("SW384", self.owner.place)
@@ -202,10 +209,10 @@ class _Trace:
         return positional, named
 
     def _argument(self, expr: Expr, title: str) -> Any:
-        if expr["op"] == "CreateNamedStruct":  # a Series of dictionaries here, no DataFrame
+        if expr["op"] == "CreateNamedStruct":  # here a Series of dictionaries, not a DataFrame
             raise refusal("SW101", column=title, type="struct")
         field = self._field(expr, title)
-        if field.value.type.is_list:  # no expression of Spark's that an aggregate takes
+        if field.value.type.is_list:  # Spark's aggregates take no list expression
             raise refusal("SW101", column=title, type=field.spark_type)
         return self.owner.kind.argument(self.loop, field)
 
@@ -225,7 +232,7 @@ class _Trace:
 
 
 class _Merged:
-    """The aggregates of all forms, each once, and the expressions over them."""
+    """The merged aggregates of all forms, without duplicates, and the expressions over them."""
 
     def __init__(self, inputs: Sequence[dict[str, Any]], place: str) -> None:
         self.aggregates: list[dict[str, Any]] = []
@@ -234,7 +241,7 @@ class _Merged:
         self._place = place
 
     def add(self, form: Form, dense: frozenset[str]) -> Expr:
-        """The result of a form over the merged aggregates. `dense`: columns without a NULL in the form's groups."""
+        """Returns a form's result over the merged aggregates. `dense`: columns without a NULL in the form's groups."""
         values = self._values(form.rows)
         names = {a.name: self._name(a.kind, values.get(a.name), a.type.kind, dense) for a in form.aggregates}
         result, *failed = (_renamed(e, names) for e in twin_outputs(form.groups, {}, self._place))
@@ -245,7 +252,10 @@ class _Merged:
         return result
 
     def _values(self, rows: Program) -> dict[str, Expr]:
-        """What is aggregated, as an expression over columns; the result of a UDF where there is none with the same bits."""
+        """Returns each aggregated value as an expression over columns.
+
+        A value without a bit-identical Catalyst expression becomes the result of a scalar UDF.
+        """
         nullable = {name: bool(i["nullable"]) for name, i in self._inputs.items()}
         values: dict[str, Expr] = {}
         for name in rows.outputs:
@@ -268,7 +278,7 @@ class _Merged:
         return made.expr
 
     def states(self, with_nulls: dict[str, bool]) -> Expr:
-        """Whether the group has NULLs in just these columns."""
+        """Returns the condition that the group holds NULLs in exactly the columns that `with_nulls` maps to True."""
         found = literal(True, BOOL)
         for name, has in with_nulls.items():
             given = column(name, ir_type(self._inputs[name]["type"], False, name))
@@ -279,9 +289,9 @@ class _Merged:
         return found
 
     def _name(self, kind: str, expr: Expr | None, type: str, dense: frozenset[str] = frozenset(), states: bool = False) -> str:
-        """The aggregate's name: a known one that is equal for groups in which the columns `dense` hold no NULL will do.
+        """Returns the aggregate's name; reuses one that is equal for groups without a NULL in the columns `dense`.
 
-        `states`: of all rows of a Series, also those outside of a window's frame.
+        `states`: the aggregate covers all rows of a Series, also rows outside a window's frame.
         """
         entry = {"kind": kind, "expr": expr, "type": type, "states": states}
         plain = None if expr is None else where_not_null(expr, dense)
@@ -305,7 +315,10 @@ def _renamed(expr: Expr, names: dict[str, str]) -> Expr:
 
 
 def _kept(program: Program, owner: _Compiler) -> list[tuple[str, str]]:
-    """Kept ops have no twin today, so a program that has one is refused later; in exact mode with this code."""
+    """Returns (op, bound) of the approximate ops of a program; refuses them in exact mode (SW232).
+
+    No approximate op has an equivalent Catalyst expression today, so other modes refuse such a program later.
+    """
     found = [(let.op, let.op.bound) for loop in program.loops for let in loop.body if let.op.bound is not None]
     if found and owner.exact:
         raise refusal("SW232", owner.place, op=str(found[0][0]), bound=found[0][1])

@@ -1,8 +1,9 @@
-"""The aggregate functions of pyarrow.compute over a group, and scalars computed from them.
+"""Computes pyarrow.compute's aggregate functions over a group, and Python scalars from their results.
 
-An Arrow scalar of a group is a `TracedArrow` of the groups' loop, so all elementwise functions of pyarrow.compute take it.
-NULLs are left out or make the result NULL (`skip_nulls`), as do fewer values than `min_count`; NaN is a value, which only `min`
-and `max` leave out. Arrow adds floats pairwise and takes the variance in two passes: *kept*, with the bounds of pandas' own.
+An Arrow scalar of a group is a `TracedArrow` of the groups' loop, so every elementwise function of pyarrow.compute accepts it.
+`skip_nulls` either skips NULLs or makes the result NULL; fewer values than `min_count` also make it NULL. NaN is a value that
+only `min` and `max` skip. Arrow adds floats pairwise and computes the variance in two passes. The result here is approximate,
+with the documented bounds of the pandas reductions.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def _keep(call: str, bound: str) -> None:
 
 
 class _Column:
-    """A column over its group, for one function of pyarrow.compute."""
+    """A column over its group, as the argument of one function of pyarrow.compute."""
 
     def __init__(self, x: Any, call: str, numbers: bool) -> None:
         groups = current().groups
@@ -40,7 +41,7 @@ class _Column:
         self.groups, self.x, self.loop, self.call = groups, x, x.loop, call
 
     def filled(self, to: Any) -> Value:
-        """The values, 0 for NULL."""
+        """Returns the values cast to `to`, with 0 for NULL."""
         value = self.x.value
         if self.x.valid is not None:
             value = self.loop.select(self.x.valid, value, self.loop.const(self.type.zero, self.type))
@@ -50,13 +51,16 @@ class _Column:
         return self.groups.aggregate("rows")  # type: ignore[no-any-return]
 
     def count(self) -> Value:
-        """How many values are not NULL."""
+        """Returns the number of values that are not NULL."""
         if self.x.valid is None:
             return self.rows()
         return self.groups.aggregate("sum", self.loop.cast(self.x.valid, I64))  # type: ignore[no-any-return]
 
     def result(self, value: Value, skip_nulls: Any, min_count: Any, most: int = 0) -> TracedArrow:
-        """The scalar; NULL for fewer values than `min_count`, for no more than `most`, and for any NULL that is not skipped."""
+        """Returns the scalar with its NULL condition.
+
+        It is NULL for fewer values than `min_count`, for at most `most` values, and for any NULL that is not skipped.
+        """
         if type(skip_nulls) is not bool or type(min_count) is not int or not 0 <= min_count < 2**31:
             refuse("SW262", call=self.call, what="the argument skip_nulls= or min_count=")
         loop = self.groups.loop
@@ -149,26 +153,29 @@ FUNCTIONS: dict[str, Callable[..., TracedArrow]] = {
 
 
 def scalar_attribute(scalar: TracedArrow, name: str) -> Any:
-    """An attribute of an Arrow scalar of each group."""
+    """Returns an attribute of each group's Arrow scalar; refuses all but `as_py` (SW251)."""
     if name == "as_py":
         return lambda: PythonScalar(scalar)
     refuse("SW251", call=f"Scalar.{name}")
 
 
 class PythonScalar(Traced):
-    """``scalar.as_py()``: a Python number of each group, or None. Floats have the operators; with None they raise TypeError."""
+    """The result of ``scalar.as_py()``: each group's Python number, or None.
+
+    Only floats support operators; an operator raises TypeError for None.
+    """
 
     __slots__ = ("scalar", "shared")
     what = "Python value of a reduction"
-    python_kind = "float"  # what is no float has no operators
+    python_kind = "float"  # only floats support operators here
     stands_for = float
-    exact = False  # it may be None
+    exact = False  # the value may be None
 
     def __init__(self, scalar: TracedArrow) -> None:
         self.scalar, self.shared = scalar, True
 
     def _number(self, call: str) -> Value:
-        """The float. Groups without one raise."""
+        """Returns the float; records a TypeError for groups whose value is None."""
         scalar = self.scalar
         if scalar.value.type != F64:
             refuse("SW262", call=call, what="a Python value that is no float")

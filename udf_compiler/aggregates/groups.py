@@ -1,8 +1,8 @@
-"""The domain of groups: what a reduction over the rows of a group gives, and scalars computed from that.
+"""Models the groups of an aggregate UDF: reduction results and the scalars computed from them.
 
-A row of the groups' loop is one group. It reads *aggregates*, which Spark's aggregate operator computes: associative
-primitives over a value of each row. All that pandas does before and after them (masks of NaN, divisions, square roots)
-is spelled out in the loops, so pandas' rules stay in one place.
+A row of the groups' loop is one group. It reads *aggregates*, which Spark's aggregate operator computes: associative primitives
+over a value of each row. The loops spell out everything that pandas does before and after them, such as NaN masks, divisions and
+square roots. pandas' rules therefore stay in one place.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from udf_compiler.trace.values import BINARY, REFLECTED, Traced, raw, symbol
 #: Python ints up to here are exact as doubles.
 EXACT = 2**53
 
-#: Rows of a group: more do not fit into one Arrow batch.
+#: The most rows of a group: one Arrow batch cannot hold more.
 MAX_ROWS = 2**31
 
-#: Kinds of aggregates. `sum` of i64 wraps, of f64 adds in any order; `min` and `max` skip NULL and order NaN last;
-#: `moment2` is the sum of squares about the mean of f64, NULL skipped; `rows` counts.
+#: Kinds of aggregates. `sum` of i64 wraps; `sum` of f64 adds in any order. `min` and `max` skip NULL and order NaN last.
+#: `moment2` is the sum of squares of f64 about the mean and skips NULL. `rows` counts.
 KINDS = ("rows", "sum", "min", "max", "moment2")
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """An aggregate of a group: its kind, the row value that it takes (None: no value), and the type of its result."""
+    """An aggregate of a group: its kind, its row value (None: it takes no value), and its result type."""
 
     name: str
     kind: str
@@ -41,9 +41,9 @@ class Aggregate:
 
 
 class Groups:
-    """Collects the aggregates of one trace; `loop` is the loop over groups.
+    """The collected aggregates of one trace; `loop` is the loop over groups.
 
-    `frames`: a group is the frame of a window's row. Its Series is a slice of the whole partition's, with the dtype of that.
+    `frames`: a group is the window frame of one row. Its Series is a slice of the partition's Series and has that dtype.
     """
 
     def __init__(self, frames: bool = False) -> None:
@@ -55,7 +55,7 @@ class Groups:
         self.raises: list[tuple[Value, str]] = []
 
     def aggregate(self, kind: str, value: Value | None = None) -> Value:
-        """The result of an aggregate in the groups' loop; the same one again for the same kind and value."""
+        """Returns the result of an aggregate in the groups' loop; reuses the aggregate for an equal kind and value."""
         at = None if value is None else value.id
         for known in self.aggregates:
             if known.kind == kind and (None if known.value is None else known.value.id) == at:
@@ -67,36 +67,36 @@ class Groups:
         return self.loop.read(made.name)
 
     def series_attribute(self, series: Any, name: str) -> Any:
-        """An attribute of a Series that is a reduction."""
+        """Returns a Series attribute that is a reduction."""
         return reductions().series_attribute(series, name)
 
     def array_attribute(self, array: TracedArray, name: str) -> Any:
-        """The same of a one-dimensional array; None when it is none."""
+        """Returns a one-dimensional array's attribute that is a reduction, or None."""
         return reductions().array_attribute(array, name)
 
     def numpy_function(self, function: Any, args: tuple[Any, ...]) -> Any:
-        """What a NumPy function of these arguments is when it reduces a column; else None."""
+        """Returns the reduction that a NumPy function applies to these arguments, or None."""
         flat = not (args and isinstance(args[0], TracedArray) and args[0].ndim != 1)
         return reductions().numpy_function(getattr(function, "__name__", "")) if flat else None
 
     def compute_function(self, name: str) -> Any:
-        """An aggregate function of pyarrow.compute; None when it is none that is known."""
+        """Returns an aggregate function of pyarrow.compute, or None for an unknown one."""
         from udf_compiler.aggregates.compute import FUNCTIONS
 
         return FUNCTIONS.get(name)
 
     def arrow_attribute(self, scalar: Any, name: str) -> Any:
-        """An attribute of an Arrow scalar of each group."""
+        """Returns an attribute of each group's Arrow scalar."""
         from udf_compiler.aggregates.compute import scalar_attribute
 
         return scalar_attribute(scalar, name)
 
     def part(self, series: Any, mask: Any) -> Any:
-        """``series[mask]``: rows of the group."""
+        """Returns ``series[mask]``: the selected rows of the group."""
         return reductions().part_of(series, mask)
 
     def length(self, x: Any) -> GroupScalar:
-        """The number of rows."""
+        """Returns the number of rows."""
         return reductions().length(x)  # type: ignore[no-any-return]
 
     def scalar(self, value: Value, weak: bool = False, bound: int | None = None) -> GroupScalar:
@@ -112,14 +112,15 @@ def _result_type(kind: str, value: Value | None) -> Type:
         return value.type
     if kind == "moment2":
         assert value.type.plain() == F64
-        return F64  # 0 when there is no value
+        return F64  # 0 for a group without values
     return value.type
 
 
 class GroupScalar(Traced):
-    """A NumPy scalar of each group. `weak`: a Python number (a length, ``float(x)``), which takes the other side's dtype.
+    """A NumPy scalar of each group.
 
-    `bound`: a Python int is not further from 0 than this; None: nothing is known.
+    `weak` marks a Python number (a length, ``float(x)``), which takes the other operand's dtype. `bound` limits the absolute
+    value of a Python int; None: unknown.
     """
 
     __slots__ = ("bound", "dtype", "loop", "shared", "value", "weak")
@@ -137,7 +138,7 @@ class GroupScalar(Traced):
 
     @property  # type: ignore[override]
     def stands_for(self) -> type:
-        """The class of the scalar, which user code sees as its class."""
+        """Returns the scalar's class as user code sees it."""
         python = {"b": bool, "i": int, "f": float}.get(self.dtype.kind, object)
         return python if self.weak else self.dtype.type
 
@@ -157,7 +158,7 @@ class GroupScalar(Traced):
         return {"b": "bool", "i": "int", "f": "float"}.get(self.dtype.kind, "") if self.weak else ""
 
     def converted(self, to: type) -> GroupScalar:
-        """``float(x)``, and ``int(x)`` of integers, ``bool(x)`` of bools: the Python object of the same value."""
+        """Returns the Python scalar of the same value: ``float(x)``, ``int(x)`` of integers, ``bool(x)`` of bools."""
         if to is float and self.dtype.kind in "if":
             return GroupScalar(self.loop, self.loop.cast(self.value, F64), weak=True)
         if (to is int and self.dtype.kind == "i") or (to is bool and self.dtype.kind == "b"):
@@ -183,10 +184,10 @@ class GroupScalar(Traced):
         return self._result(operator_call(self.loop, function, (left, right), call), other, bound)
 
     def _operands(self, name: str, other: Any, reflected: bool, call: str) -> tuple[Any, Any, int | None]:
-        """Both sides, and the bound when the operation is one of Python numbers."""
+        """Returns both operands, and the result's bound for an operation on Python numbers."""
         other = constant_of(other)
         if type(other) is GroupScalar and self.weak != other.weak:
-            typed = other if self.weak else self  # a Python number takes a narrower type than what stands for it here
+            typed = other if self.weak else self  # NumPy casts a Python number to this narrower dtype; here it is I64 or F64
             if typed.value.type not in (I64, F64, BOOL):
                 refuse("SW262", call=call, what=f"a {typed.dtype} beside a Python number")
         elif type(other) is not GroupScalar and not is_number(other):
@@ -228,10 +229,10 @@ class GroupScalar(Traced):
 
 
 def _python_bound(name: str, left: GroupScalar, other: Any, reflected: bool, call: str) -> int | None:
-    """The bound of a Python operation's int result. Refuses what NumPy's scalars do otherwise.
+    """Returns the bound of a Python operation's int result; refuses operations that NumPy's scalars compute differently.
 
-    Python's ints do not wrap, its / rounds the exact quotient, its % and // of floats differ from NumPy's, all of them raise
-    for a zero divisor, and its bools are ints.
+    Python's ints do not wrap. Its / rounds the exact quotient. Its % and // of floats differ from NumPy's. All of them raise for
+    a zero divisor. Its bools are ints.
     """
     bound = other.bound if type(other) is GroupScalar else abs(other) if type(other) is int else None
     kinds = {left.dtype.kind, other.dtype.kind if type(other) is GroupScalar else np.asarray(other).dtype.kind}
@@ -246,20 +247,20 @@ def _python_bound(name: str, left: GroupScalar, other: Any, reflected: bool, cal
         return None
     if left.bound is None or bound is None:
         refuse("SW262", call=call, what="a Python int of any size")
-    made = left.bound * bound if name == "mul" else left.bound + bound  # no less than a quotient or remainder
+    made = left.bound * bound if name == "mul" else left.bound + bound  # also bounds a quotient or a remainder
     if made > EXACT:
         refuse("SW262", call=call, what="a large Python int")
     return made
 
 
 def reductions() -> Any:
-    """The table of reductions, which itself makes GroupScalars."""
+    """Returns the `reductions` module, imported late because it creates GroupScalars itself."""
     from udf_compiler.aggregates import reductions as table
 
     return table
 
 
 def is_length(x: GroupScalar) -> bool:
-    """Whether it is the number of rows of its group, which is not 0."""
+    """Whether x is the number of rows of its group, which is never 0."""
     groups = current().groups
     return groups is not None and any(a.kind == "rows" and x.value.id == groups.loop.read(a.name).id for a in groups.aggregates)

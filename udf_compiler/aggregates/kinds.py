@@ -1,4 +1,4 @@
-"""What kinds of aggregate UDF see of a column, and what becomes of their results."""
+"""Defines how each kind of aggregate UDF receives columns and converts its result."""
 
 from __future__ import annotations
 
@@ -24,42 +24,44 @@ from udf_compiler.type_names import name_of
 
 #: Series of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_PANDAS_UDF).
 GROUPED_AGG_PANDAS = 202
-#: The same of Arrow arrays (PythonEvalType.SQL_GROUPED_AGG_ARROW_UDF).
+#: Arrow arrays of a group to a scalar (PythonEvalType.SQL_GROUPED_AGG_ARROW_UDF).
 GROUPED_AGG_ARROW = 252
 
 
 class AggregateKind(Protocol):
-    """How aggregate functions of one kind take columns and give a scalar."""
+    """How aggregate functions of one kind take columns and return a scalar."""
 
-    #: Whether NULLs of a group decide the dtype that the function sees.
+    #: Whether NULLs of a group decide the dtype of the function's argument.
     sees_states: bool
 
-    #: What a worker raises for a result that the return type cannot hold.
+    #: The error that a worker raises for a result that does not fit the return type.
     misfit: str
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
-        """Refuses confs under which a worker does otherwise than the kind says."""
+        """Refuses confs under which a worker deviates from this kind."""
         ...
 
     def stand_in(self, obj: object) -> object | None:
-        """What a function sees in place of a library's object; None when it may not be used."""
+        """Returns the stand-in for a library's object; None when the function may not use it."""
         ...
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
-        """What the function sees of a column."""
+        """Returns the function's argument for a column."""
         ...
 
     def result(self, groups: Groups, result: Any, to: str, place: str) -> tuple[Value, str]:
-        """The value of the group that a worker makes of the result (guards of the groups' loop flag groups for which it
-        raises), and the type of the result for messages."""
+        """Returns the group's value after the worker's conversion of the result, and the result's type for messages.
+
+        Guards of the groups' loop flag the groups for which the worker raises.
+        """
         ...
 
     def real(self, traced: Any, columns: Mapping[str, Array], rows: int) -> Any:
-        """The object that a traced argument stands for."""
+        """Returns the real object that a traced argument represents."""
         ...
 
     def scalar(self, given: Any) -> Any:
-        """What the original gave, as a Python or NumPy scalar; None for what becomes NULL."""
+        """Returns the original's result as a Python or NumPy scalar; None for a value that becomes NULL."""
         ...
 
 
@@ -95,8 +97,11 @@ class PandasAggregate:
 
 
 class ArrowAggregate:
-    """The result is an Arrow scalar, or a Python value that pyarrow infers a type for; then it is cast, safely, to the
-    declared type (worker.py, `enforce_schema`)."""
+    """The kind of Arrow aggregate UDFs.
+
+    The result is an Arrow scalar, or a Python value whose type pyarrow infers. The worker then casts it safely to the declared
+    type (worker.py, `enforce_schema`).
+    """
 
     sees_states = False
     misfit = "pyspark.errors.exceptions.base.PySparkRuntimeError"
@@ -108,7 +113,7 @@ class ArrowAggregate:
         scalar = result.scalar if type(result) is PythonScalar else result
         if type(scalar) is not TracedArrow or scalar.loop is not groups.loop:
             raise refusal("SW385", place, type=getattr(result, "what", type(result).__name__))
-        type_ = None if isinstance(to, dict) else SPARK_TYPES.get(to)  # a struct is no name
+        type_ = None if isinstance(to, dict) else SPARK_TYPES.get(to)  # a struct type is a dict
         if type_ not in ARROW_TYPES or type_ == BOOL != scalar.value.type:
             raise refusal("SW104", place, type=name_of(to))
         cast = trace(lambda: safe_cast(scalar, type_, f"the conversion to {to}"), (), loop=groups.loop, place=place)
@@ -125,7 +130,7 @@ class ArrowAggregate:
 
 
 def values_of(loop: LoopBuilder, columns: Mapping[str, Array]) -> list[Array]:
-    """All values of a loop by evaluation."""
+    """Evaluates all values of a loop."""
     values: list[Array] = []
     for let in loop.body:
         made = columns[let.op.column] if isinstance(let.op, Read) else let.op.evaluate(*(values[a] for a in let.args))
@@ -134,7 +139,7 @@ def values_of(loop: LoopBuilder, columns: Mapping[str, Array]) -> list[Array]:
 
 
 def rows_of(values: Sequence[Array], value: Value, rows: int) -> np.ndarray:
-    """A plain value of every row. Of constant arguments there is no column that says how many."""
+    """Returns a plain value of every row; broadcasts constants, which no column sizes."""
     found = values[value.id]
     return np.broadcast_to(found.values if isinstance(found, Optional) else found, rows)
 

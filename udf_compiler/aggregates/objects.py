@@ -1,4 +1,7 @@
-"""A boolean column whose group holds a NULL: an object Series of True, False and None, of which few reductions are sound."""
+"""Models a boolean column whose group holds a NULL: an object Series of True, False and None.
+
+Only a few reductions of such a Series are sound.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from udf_compiler.trace.values import Traced
 
 
 class ObjectBools(Traced):
-    """`value` where `valid`, else None. Sums and means leave None out (nanops puts 0 in its place).
+    """`value` where `valid`, else None. Sums and means skip None (nanops replaces it with 0).
 
-    A frame of a window may be a slice without None. The sum of one object is that object: a bool beside the ints of other
-    frames, which Arrow takes for no column of integers.
+    A window frame may be a slice without None. The sum of a single object is that object. It is then a bool among the ints of
+    other frames, which Arrow does not convert to an integer column.
     """
 
     __slots__ = ("column", "loop", "shared", "valid", "value")

@@ -1,6 +1,6 @@
-"""A traced aggregate and its original to a refusal when the two disagree on made-up groups; and what a form means.
+"""Refuses a traced aggregate that disagrees with its original on synthetic groups.
 
-`evaluate_form` is the meaning of a form in NumPy terms, the oracle of the tests too.
+`evaluate_form` defines the meaning of a form in NumPy terms; the tests use it as their oracle too.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 _SIZES = (1, 2, 3, 40)
 _SEED = 20
 
-#: Sizes of groups, beside those, at which a function may branch: its own small numbers and their neighbours.
+#: Further group sizes at which a function may branch: its own small constants and their neighbours.
 _MOST_ROWS, _MOST_SIZES = 300, 8
-#: Rows of a group of the function's own constants.
+#: The number of rows of a group that holds the function's own constants.
 _CONSTANT_ROWS = 24
 
 
 def evaluate_form(form: Form, columns: Mapping[str, Array], rows: int) -> tuple[Any, list[str]]:
-    """(result of one group of `rows` rows, None for NULL; the errors that the original raises for it)."""
+    """Returns the result of one group of `rows` rows (None for NULL) and the errors that the original raises for it."""
     given = {i.name: columns[i.name] for i in form.rows.inputs}
     values = evaluate(form.rows, given, rows).columns
     aggregated = {a.name: _aggregate(a.kind, values.get(a.name), a.type, rows) for a in form.aggregates}
@@ -65,7 +65,7 @@ def _aggregate(kind: str, value: Array | None, type: Type, rows: int) -> Array:
 
 
 def _extreme(kind: str, present: np.ndarray, type: Type) -> Any:
-    """NaN is last in Spark's order."""
+    """Returns the minimum or maximum in Spark's order, where NaN is last."""
     if not len(present):
         return type.dtype.type(0)
     numbers = present[present == present]
@@ -83,11 +83,11 @@ def probe(
     place: str,
     rounded: bool,
 ) -> None:
-    """Refuses (SW233) when the original and the form disagree on a made-up group. `rounded`: floats compare coarsely."""
+    """Refuses (SW233) when the original and the form disagree on a synthetic group. `rounded`: compares floats coarsely."""
     rng = np.random.default_rng(_SEED)
     constants = constants_of(function)
     groups: list[tuple[int, Sequence[Any]]] = [(rows, ()) for rows in (*_SIZES, *_sizes_of(constants))]
-    if constants and not rounded:  # where the order of additions decides a branch, either may be right
+    if constants and not rounded:  # if the order of additions decides a branch, both results may be correct
         groups.append((_CONSTANT_ROWS, constants))
     for rows, own in groups:
         columns = {i.name: _column(i.type, rows, rng, own) for i in form.rows.inputs}
@@ -100,7 +100,7 @@ def probe(
             warnings.simplefilter("ignore")
             try:
                 given = function(*positional, **named)
-            except Exception as error:  # noqa: BLE001 - whatever user code raises
+            except Exception as error:  # noqa: BLE001 - user code may raise anything
                 if any(e.startswith(type(error).__name__) for e in errors):
                     continue
                 raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
@@ -114,7 +114,7 @@ def _sizes_of(constants: Sequence[Any]) -> list[int]:
 
 
 def _complete(traced: Any, columns: dict[str, Array], rows: int, rng: np.random.Generator, own: Sequence[Any]) -> None:
-    """Columns that the function takes and the optimised program does not read."""
+    """Adds the columns that the function takes and the optimized program does not read."""
     for series in traced.series.values() if isinstance(traced, TracedFrame) else (traced,):
         for let in series.loop.body:
             if isinstance(let.op, Read) and let.op.column not in columns:
@@ -122,7 +122,7 @@ def _complete(traced: Any, columns: dict[str, Array], rows: int, rng: np.random.
 
 
 def _column(type: Type, rows: int, rng: np.random.Generator, own: Sequence[Any] = ()) -> Array:
-    """Ordinary values, or those of the constants `own` that the type has."""
+    """Returns random values, or values from the constants `own` that have this type."""
     plain = type.plain()
     values: np.ndarray = constants_of_type(plain, own) if own else np.empty(0)
     if len(values):
@@ -137,7 +137,7 @@ def _column(type: Type, rows: int, rng: np.random.Generator, own: Sequence[Any] 
 
 
 def _agree(given: Any, expected: Any, rounded: bool) -> bool:
-    """`expected` has the declared type, which the result of the function fits: a count declared boolean is true or false."""
+    """Whether both results agree after a cast to the declared type of `expected`: a count declared boolean is true or false."""
     if expected is None or given is None:
         return expected is None and given is None
     given = np.asarray(given).astype(np.asarray(expected).dtype)[()]

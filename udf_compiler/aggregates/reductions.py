@@ -1,7 +1,7 @@
-"""Reductions of a Series, an array or a DataFrame over its group, rewritten from pandas/core/nanops.py and NumPy's sources.
+"""Computes reductions of a Series, array or DataFrame over its group, rewritten from pandas/core/nanops.py and NumPy's sources.
 
-Everything here takes the whole group as one batch, so it is used in traces of aggregate UDFs only (`Session.groups`).
-Sums of floats add in Spark's order and not in NumPy's: *kept*. The bounds hold while no partial sum overflows.
+Every function takes the whole group as one batch, so only traces of aggregate UDFs use this module (`Session.groups`). Float sums
+add in Spark's order instead of NumPy's: approximate, with a documented bound. The bounds hold while no partial sum overflows.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.values import Traced
 
-#: pandas adds pairwise, Spark in the order of the rows and partitions: n - 1 and log2(n) roundings of partial sums. The
-#: variance is Welford's against a second pass (Chan, Golub, LeVeque: Algorithms for Computing the Sample Variance, 1983).
+#: pandas adds pairwise; Spark adds in the order of rows and partitions. Their partial sums round log2(n) and n - 1 times. Spark's
+#: variance is Welford's; pandas makes a second pass (Chan, Golub, LeVeque: Algorithms for Computing the Sample Variance, 1983).
 SUM_BOUND = "2 * n * eps * sum(|x|) of each group of n rows"
 MEAN_BOUND = "2 * n * eps * mean(|x|) of each group of n rows"
 AVERAGE_BOUND = "4 * n * eps * sum(|x * w|) * sum(|w|) / sum(w)**2 of each group of n rows"
@@ -51,7 +51,10 @@ def _of_groups(value: Value, to: Type) -> Value:
 
 
 class _Rows:
-    """The values of a column over its group; `skip`: pandas leaves NaN out; `part`: the rows that belong to it, None: all."""
+    """The values of a column over its group.
+
+    `skip`: pandas skips NaN. `part`: the condition of the rows that count; None: all rows.
+    """
 
     def __init__(self, x: _Column, skip: bool, part: Value | None) -> None:
         self.loop, self.value, self.type, self.part = x.loop, x.value, x.value.type, part
@@ -62,25 +65,25 @@ class _Rows:
             self.present = number if part is None else self.loop.call("logical_and", part, number)
 
     def filled(self, type: Type) -> Value:
-        """The values as `type`, 0 where one is left out."""
+        """Returns the values as `type`, with 0 for skipped ones."""
         value = self.value
         if self.present is not None:
             value = self.loop.select(self.present, value, self.loop.const(0, self.type))
         return self.loop.cast(value, type)
 
     def optional(self, type: Type) -> Value:
-        """The values as `type`, NULL where one is left out."""
+        """Returns the values as `type`, with NULL for skipped ones."""
         value = self.loop.cast(self.value, type)
         return value if self.present is None else self.loop.optional(value, self.present)
 
     def count(self) -> Value:
-        """How many values there are, as i64 of the group."""
+        """Returns the number of values, as i64 of the group."""
         if self.present is None:
             return _groups().aggregate("rows")
         return _groups().aggregate("sum", self.loop.cast(self.present, I64))
 
     def total(self, operation: str) -> Value:
-        """The sum in pandas' accumulator type."""
+        """Returns the sum in pandas' accumulator type."""
         if not self.type.is_float:
             return _groups().aggregate("sum", self.filled(I64))
         _keep(operation, SUM_BOUND)
@@ -92,7 +95,7 @@ def _sum(x: _Rows, call: str) -> Value:
 
 
 def _mean(x: _Rows, call: str) -> Value:
-    """The sum of integers is one of doubles: exact up to 2**53, and beyond within the bound."""
+    """Returns the mean. The sum of 64-bit integers adds doubles: exact up to 2**53, within the bound beyond."""
     groups = _groups()
     if x.type == BOOL:
         return groups.loop.call("divide", *(_of_groups(v, F64) for v in (x.total(call), x.count())))
@@ -104,7 +107,7 @@ def _mean(x: _Rows, call: str) -> Value:
 
 
 def _variance(x: _Rows, ddof: int, call: str) -> Value:
-    """Sum of squares about the mean over n - ddof, NaN where that is not positive (nanops.nanvar)."""
+    """Returns the sum of squares about the mean over n - ddof; NaN where that is not positive (nanops.nanvar)."""
     groups, loop = _groups(), _groups().loop
     _keep(call, VARIANCE_BOUND)
     squares, count = groups.aggregate("moment2", x.optional(F64)), x.count()
@@ -116,7 +119,10 @@ def _variance(x: _Rows, ddof: int, call: str) -> Value:
 
 
 def _extreme(x: _Rows, kind: str, call: str) -> Value:
-    """NaN for a group of NaN only. Spark orders NaN last, so a maximum that does not skip NaN is NaN where there is one."""
+    """Returns the extreme; NaN for a group of NaN only.
+
+    Spark orders NaN last, so a maximum that does not skip NaN is NaN if any value is.
+    """
     groups, loop = _groups(), _groups().loop
     if x.type.is_float:
         _keep(call, ZERO_BOUND)
@@ -131,7 +137,7 @@ def _extreme(x: _Rows, kind: str, call: str) -> Value:
 
 
 def _quantified(x: _Rows, kind: str, call: str) -> Value:
-    """any and all: NaN is true by itself, and left out where pandas skips it."""
+    """Returns any or all. NaN counts as true, and is skipped where pandas skips it."""
     truth = x.loop.cast(x.value, BOOL)
     if x.present is not None:
         present = x.loop.call("logical_not", x.present) if kind == "all" else x.present
@@ -160,7 +166,7 @@ def _reduce(name: str, x: _Column, skip: bool, call: str, ddof: int = 1, part: V
 
 
 def _checked(name: str, x: _Column, value: Value, call: str, ddof: int) -> GroupScalar:
-    """The scalar. Its dtype must be that of pandas' or NumPy's own result for such a column."""
+    """Returns the scalar; refuses (SW382) a dtype other than that of pandas' or NumPy's own result for such a column."""
     given = np.ones(2, x.dtype)
     proto: Any = pd.Series(given) if isinstance(x, TracedSeries) else given
     arguments = {"ddof": ddof} if name in ("std", "var") else {}
@@ -178,7 +184,7 @@ def _plain(call: str, **given: Any) -> None:
 
 
 def _method(name: str) -> Callable[..., GroupScalar]:
-    """The reduction as a method of a Series or of a part of one."""
+    """Returns the reduction as a method of a Series or of a selection of its rows."""
     call = f"Series.{name}"
 
     def reduced(s: Any, ddof: int = 1) -> GroupScalar:
@@ -211,7 +217,7 @@ SERIES_METHODS = {name: _method(name) for name in ("sum", "mean", "min", "max", 
 
 
 def length(x: Any) -> GroupScalar:
-    """The number of rows of the group, or of a part of it: a Python int."""
+    """Returns the number of rows of the group, or of a selection of them, as a Python int."""
     if isinstance(x, GroupPart):
         rows = _groups().aggregate("sum", x.series.loop.cast(x.part, I64))
         return _groups().scalar(rows, weak=True, bound=MAX_ROWS)
@@ -219,7 +225,7 @@ def length(x: Any) -> GroupScalar:
 
 
 class GroupPart(Traced):
-    """``s[mask]`` and ``s.dropna()``: the rows of `series` where the bool `part` is true, for reductions."""
+    """The rows of `series` where the bool `part` is true, for reductions: ``s[mask]`` and ``s.dropna()``."""
 
     __slots__ = ("part", "series", "shared")
     what = "part of a Series"
@@ -256,12 +262,12 @@ class GroupPart(Traced):
         return self._binary(name, other, False)
 
 
-#: Methods of a Series that a part has too: they give a Series of the same rows.
+#: Row-local Series methods that a selection supports too: they return a Series of the same rows.
 _ROW_BY_ROW = frozenset("abs round clip isna isnull notna notnull astype between isin".split())
 
 
 def part_of(series: TracedSeries, mask: Any, within: Value | None = None) -> GroupPart:
-    """``series[mask]`` with a mask of the same rows, which must be bool."""
+    """Returns ``series[mask]``; refuses a mask that is not bool or has other rows."""
     if not isinstance(mask, TracedSeries | TracedArray) or mask.dtype != np.bool_ or mask.loop is not series.loop:
         refuse("SW250", call="Series[...]")
     part = mask.value if within is None else series.loop.call("logical_and", within, mask.value)
@@ -269,7 +275,7 @@ def part_of(series: TracedSeries, mask: Any, within: Value | None = None) -> Gro
 
 
 def series_attribute(series: TracedSeries, name: str) -> Any:
-    """A reduction of a Series as an attribute of it; refuses what is none of them."""
+    """Returns a Series attribute that is a reduction or a selection; refuses every other attribute (SW382)."""
     if name in SERIES_METHODS:
         return bound(SERIES_METHODS[name], series, f"Series.{name}")
     if name == "size":
@@ -282,7 +288,7 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
 
 
 def array_attribute(array: TracedArray, name: str) -> Any:
-    """A reduction of a one-dimensional array (NaN counts), or None."""
+    """Returns a reduction of a one-dimensional array (NaN counts), or None."""
     if name in ("sum", "mean", "max", "min", "any", "all"):
         return bound(lambda x, axis=None: _array(name, x, axis), array, f"array.{name}")
     if name in ("std", "var"):
@@ -302,7 +308,7 @@ _NAN_FUNCTIONS = {"nansum": "sum", "nanmean": "mean", "nanmax": "max", "nanmin":
 
 
 def numpy_function(name: str) -> Callable[..., Any] | None:
-    """np.<name> of a column, when it is a reduction: the method of a Series for those that NumPy hands to it."""
+    """Returns the reduction np.<name> of a column, or None; it is the Series method where NumPy delegates to that."""
     call = f"np.{name}"
     method = {"amax": "max", "amin": "min"}.get(name, name)
     if method in ("sum", "mean", "max", "min", "any", "all"):
@@ -334,7 +340,7 @@ def _flat(x: Any, call: str) -> TracedArray:
 
 
 def average(a: Any, axis: Any = None, weights: Any = None) -> GroupScalar:
-    """np.average of float64 columns: NaN counts; weights that sum to zero raise ZeroDivisionError."""
+    """Returns np.average of float64 columns. NaN counts; weights that sum to zero raise ZeroDivisionError."""
     call = "np.average"
     _plain(call, axis=(axis, (None, 0)))
     x = _flat(a, call)

@@ -1,7 +1,7 @@
-"""A value of each row that has no exact Catalyst twin to a scalar pandas UDF that computes it below the aggregate.
+"""Generates a scalar pandas UDF for a row value without an exact equivalent Catalyst expression; it runs below the aggregate.
 
-The UDF is plain NumPy, written from the loop's values, so it is compiled into a kernel as any other, and a worker can run it
-where no kernel may. NULL and NaN are one there: a plain value is NaN where the column is NULL.
+The UDF is plain NumPy, written from the loop's values. It is compiled to a kernel like any other, and a worker can run it where
+no kernel may. NULL and NaN are the same value in it: a plain value is NaN where the column is NULL.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _RETURNED = {BOOL: BooleanType(), I64: LongType(), F64: DoubleType()}
 
 @dataclass(frozen=True)
 class RowValue:
-    """The UDF: its command, and the columns that it takes. `expr`: the value, of its result, a column called `name`."""
+    """A generated UDF: its pickled command and its argument columns.
+
+    `expr` is the value, over a column `name` that holds the UDF's result.
+    """
 
     name: str
     payload: bytes
@@ -39,8 +42,10 @@ class RowValue:
 
 
 def row_value(loop: Loop, value: int, nullable: Mapping[str, bool], name: str, otherwise: Refusal) -> RowValue:
-    """The UDF of a value of the loop. Raises `otherwise` for one that is another for a batch of Spark's than for the group, as
-    integers that may be NULL are, whose dtype is the batch's.
+    """Returns the UDF of a value of the loop.
+
+    Raises `otherwise` for a value that differs between a Spark batch and the group. An example is an integer that may be NULL:
+    its dtype depends on the batch.
     """
     writer = _Writer(loop, nullable, otherwise)
     result = writer.result(value)
@@ -48,7 +53,7 @@ def row_value(loop: Loop, value: int, nullable: Mapping[str, bool], name: str, o
     columns = tuple(writer.columns)
     lines = [f"{writer.columns[c]} = {writer.columns[c]}.to_numpy()" for c in columns]
     body = "\n    ".join([*lines, *writer.lines, f"return pd.Series({result})"])
-    names: dict[str, Any] = {"np": np, "pd": pd, "__name__": "__main__"}  # so that it is pickled with its code
+    names: dict[str, Any] = {"np": np, "pd": pd, "__name__": "__main__"}  # makes cloudpickle pickle it with its code
     exec(f"def values({', '.join(writer.columns.values())}):\n    {body}\n", names)
     of = column(name, type.plain())
     expr = of if type != F64 or writer.is_number(value) else or_else(of, literal(float("nan"), F64), F64)
@@ -56,7 +61,7 @@ def row_value(loop: Loop, value: int, nullable: Mapping[str, bool], name: str, o
 
 
 class _Writer:
-    """Lines of NumPy for the values that one value is made of."""
+    """The NumPy source lines of the values that one value depends on."""
 
     def __init__(self, loop: Loop, nullable: Mapping[str, bool], otherwise: Refusal) -> None:
         self.loop, self.types, self.nullable, self.otherwise = loop, body_types(loop), nullable, otherwise
@@ -65,7 +70,7 @@ class _Writer:
         self._known: dict[int, str] = {}
 
     def result(self, value: int) -> str:
-        """The expression of an aggregated value: NaN stands for no value."""
+        """Returns the expression of an aggregated value, with NaN for a missing value."""
         let = self.loop.body[value]
         if not isinstance(let.op, MakeOptional):
             if self.types[value] not in _RETURNED:
@@ -98,7 +103,7 @@ class _Writer:
         args = [self.of(at) for at in let.args]
         of = [self.types[at] for at in let.args]
         if all(isinstance(self.loop.body[at].op, Const) for at in let.args):
-            raise self.otherwise  # no array
+            raise self.otherwise  # the result would not be an array
         if isinstance(let.op, Select):
             return f"np.where({', '.join(args)})"
         if isinstance(let.op, Call) and let.op.ufunc.nout == 1:
@@ -108,7 +113,7 @@ class _Writer:
         raise self.otherwise
 
     def is_number(self, value: int) -> bool:
-        """Whether a float is seen never to be NaN: what fills NaN gives it."""
+        """Whether a float is provably never NaN: a constant, or a NaN replaced by a constant."""
         op, args = self.loop.body[value].op, self.loop.body[value].args
         if not isinstance(op, Select):
             return isinstance(op, Const) and not np.isnan(op.value)
@@ -124,7 +129,7 @@ class _Writer:
         return self.columns[op.column]
 
     def _null_as_nan(self, args: tuple[int, ...]) -> Read | None:
-        """The column of ``value if valid else NaN``, which is what pandas has of it."""
+        """Returns the column of ``value if valid else NaN``, pandas' form of a nullable float column; else None."""
         valid, of, other = (self.loop.body[at] for at in args)
         if not isinstance(valid.op, IsValid) or not isinstance(of.op, ValueOf) or valid.args != of.args:
             return None
