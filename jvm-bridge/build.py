@@ -1,8 +1,8 @@
-"""Turns the bridge's Scala and C sources into `sparkweld.jar` and `libsparkweld_jni.so`.
+"""Builds the bridge's Scala and C sources into `sparkweld.jar` and `libsparkweld_jni.so`.
 
-The Scala compiler and every class that the sources see come from the jars that pip's pyspark ships, so the bridge
-always matches the Spark that will run it: no sbt, no Maven, no download. The jar is reproducible (sorted entries, fixed
-dates), and a build whose inputs did not change is skipped.
+The Scala compiler and all classes on the classpath come from the jars that pip's pyspark ships, so the bridge always matches
+the Spark that runs it: no sbt, no Maven, no download. The jar is reproducible (sorted entries, fixed dates). A build whose
+inputs did not change is skipped.
 
     python jvm-bridge/build.py                     writes sparkweld/_bridge/sparkweld.jar and the shim beside it
     python jvm-bridge/build.py --out DIR           writes them to DIR
@@ -43,14 +43,14 @@ C_FLAGS = ("-O2", "-ftree-vectorize", "-std=gnu11", "-fPIC", "-shared", "-fvisib
 C_LIBRARIES = ("-ldl",)
 SCALA_FLAGS = ("-deprecation", "-feature", "-unchecked", "-encoding", "UTF-8", "-release", str(MINIMUM_JAVA),
                "-Xlint:_,-missing-interpolator,-byname-implicit", "-opt:local",
-               # the compiler cannot read one of Spark's classes, and says so
+               # scalac cannot read InlineInfoAttribute of one of Spark's classes and warns
                "-Wconf:cat=lint-infer-any:s,msg=InlineInfoAttribute:s")
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 INSTALL_LINE = "sudo apt-get install -y openjdk-17-jdk-headless gcc libc6-dev"
 
 
 class BuildError(Exception):
-    """The bridge cannot be built: the text says what is missing, where it was looked for, and what to do."""
+    """Raised when the bridge cannot be built; the message names what is missing, the places searched, and the remedy."""
 
 
 def build(
@@ -62,8 +62,8 @@ def build(
     """Builds the jar and the shim into `out_dir` (default `sparkweld/_bridge`) and returns the jar's path.
 
     `only` limits the Scala sources to some package folders (such as `io/sparkweld/columns`). Returns at once when the
-    sources, pyspark and the compilers are those of the last build. Both files are replaced atomically, one process
-    builds at a time. Raises BuildError when a tool is missing or a compiler fails.
+    sources, pyspark and the compilers did not change since the last build. Replaces both files atomically; a lock
+    serializes builds. Raises BuildError when a tool is missing or a compiler fails.
     """
     out = pathlib.Path(out_dir) if out_dir is not None else DEFAULT_OUT
     out.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ class Toolchain:
 
     @staticmethod
     def find() -> Toolchain:
-        """Looks for every tool and raises one BuildError that names all that are missing."""
+        """Finds every tool, or raises one BuildError that names all missing ones."""
         missing: list[str] = []
         found: dict[str, object] = {}
         for look in (_find_java, _find_compiler, _find_pyspark):
@@ -134,12 +134,12 @@ def _find_java() -> dict[str, object]:
     if not (headers / "jni.h").is_file():
         raise BuildError(f"jni.h: not in {headers}; {home} is a JRE, and a JDK {MINIMUM_JAVA} or newer is needed "
                          "(install one, or set JAVA_HOME to it)")
-    # This line alone: others tell of options in the environment, which do not change what is built.
+    # This line only: the others mention options of the environment, which do not affect the build.
     return {"java": str(java), "java_version": match.group(), "includes": [str(headers), str(headers / "linux")]}
 
 
 def _java_home() -> pathlib.Path:
-    """JAVA_HOME when set, else the JDK that `javac` (or a JRE's `java`) on PATH really lies in."""
+    """Returns JAVA_HOME when set, else the JDK that contains the resolved `javac` (or a JRE's `java`) of PATH."""
     if os.environ.get("JAVA_HOME"):
         return pathlib.Path(os.environ["JAVA_HOME"])
     for program in ("javac", "java"):
@@ -193,7 +193,7 @@ def _resources() -> list[tuple[str, pathlib.Path]]:
 
 
 def _inputs_hash(tools: Toolchain, scala: Iterable[pathlib.Path]) -> str:
-    """SHA-256 of all that decides the output: sources, resources, this file, the compilers and Spark's jars."""
+    """Returns the SHA-256 of all inputs: sources, resources, this file, the compilers and Spark's jars."""
     digest = hashlib.sha256()
     for text in (tools.java_version, tools.cc_version, tools.pyspark_version, _os_arch(),
                  *sorted(jar.name for jar in tools.jars.glob("*.jar"))):
@@ -214,7 +214,7 @@ def _is_current(out: pathlib.Path, stamp: dict[str, str]) -> bool:
         last = json.loads((out / STAMP_NAME).read_text(encoding="utf-8"))
         return bool(last["inputs"] == stamp["inputs"] and last["outputs"] == _outputs_hash(out))
     except (OSError, ValueError, KeyError, TypeError):
-        return False  # no stamp, a torn stamp or a missing output: build again
+        return False  # no stamp, a truncated stamp or a missing output: build again
 
 
 def _compile_shim(tools: Toolchain, work: pathlib.Path) -> pathlib.Path:
@@ -275,13 +275,13 @@ def _zip_info(name: str) -> zipfile.ZipInfo:
 
 
 def _os_arch() -> str:
-    """The folder of the shim in the jar, in the words that NativeRuntime makes from os.name and os.arch."""
+    """Returns the folder of the shim in the jar; NativeRuntime computes the same name from os.name and os.arch."""
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     return f"{platform.system().lower()}-{machine}"
 
 
 def _replace(made: pathlib.Path, target: pathlib.Path) -> None:
-    """Puts `made` at `target` in one step: a JVM that has the old file mapped keeps reading the old file."""
+    """Replaces `target` with `made` atomically: a JVM that has the old file mapped keeps reading the old file."""
     near = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         shutil.copyfile(made, near)

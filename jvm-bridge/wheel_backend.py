@@ -1,8 +1,8 @@
-"""Turns the source tree into a wheel, an editable install or an sdist, with the bridge built on the way.
+"""Builds wheels, editable installs and sdists of the source tree, together with the JVM bridge.
 
-This is setuptools' own PEP 517 backend with four commands changed (`tool.setuptools.cmdclass` in pyproject.toml):
-`build` builds the bridge first, `bdist_wheel` tags the wheel for this platform, since it carries a shared object, and
-`sdist` carries the bridge's sources in place of its products.
+This is setuptools' own PEP 517 backend with four commands changed (`tool.setuptools.cmdclass` in pyproject.toml). `build`
+builds the bridge first. `bdist_wheel` tags the wheel for this platform, because it contains a shared object. `sdist`
+contains the bridge's sources instead of its products.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def _build_module() -> ModuleType:
-    """`build.py` beside this file, loaded by path: its name is taken by other packages."""
+    """Loads `build.py` from beside this file, by path because other packages use its name."""
     spec = importlib.util.spec_from_file_location("sparkweld_bridge_build", HERE / "build.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -32,9 +32,9 @@ def _build_module() -> ModuleType:
 
 
 class BuildBridge(Command):
-    """Builds the jar and the shim into `sparkweld/_bridge`, where `package-data` picks them up.
+    """Builds the jar and the shim into `sparkweld/_bridge`, from where `package-data` takes them.
 
-    A command of its own, because setuptools turns errors of a changed `build_py` into warnings in editable installs.
+    It is a separate command because setuptools turns errors of a changed `build_py` into warnings in editable installs.
     """
 
     description = "compile the Scala and C sources of the bridge"
@@ -65,18 +65,18 @@ class BuildBridge(Command):
 
 
 class Build(build):
-    """setuptools' `build`, with the bridge first, into an empty folder."""
+    """Extends setuptools' `build`: builds the bridge first, into an empty folder."""
 
     sub_commands = [("build_bridge", None), *build.sub_commands]
 
     def run(self) -> None:
-        # build/ outlives a build, and a module that was removed since would come back into the next wheel
+        # build/ outlives a build: a module removed from the sources would return in the next wheel
         shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
 
 
 class PlatformWheel(bdist_wheel):
-    """A wheel for any Python 3 of one platform: the shim binds to the JVM and llvmlite, not to CPython."""
+    """Tags wheels for any Python 3 of one platform: the shim binds to the JVM and llvmlite, not to CPython."""
 
     def finalize_options(self) -> None:
         self.distribution.has_ext_modules = lambda: True

@@ -1,24 +1,24 @@
 /*
- * Turns rows into what a kernel gave for equal ones: a table of bounded size, used by one task at a time.
+ * Caches a kernel's outputs by input row, in a table of bounded size that one task uses at a time.
  *
- * Entries lie in a ring, the oldest at its tail. When there is no room the oldest goes; one that was found since it came to the
- * head comes there again instead. That is CLOCK (Corbato, "A paging experiment with the Multics system", 1969) over bytes: what is
- * found often stays, what was never found again goes first. Keys are compared byte by byte, whatever their hashes.
+ * Entries form a ring, with the oldest at the tail. When the ring is full, the oldest entry is evicted; an entry that was found
+ * since it was written gets a second chance and moves to the head. This is CLOCK (Corbato, "A paging experiment with the Multics
+ * system", 1969) over bytes. Keys are compared byte by byte, so equal hashes never suffice.
  *
- * An entry: its header, the row of the inputs, which is its key, and the row of the outputs. A row: for each column a null byte, and
- * unless it is NULL its value, or a text's length and bytes.
+ * Layout of an entry: its header, the input row (the key), and the output row. Layout of a row: a null byte per column, and
+ * unless it is NULL the value, or a string's length (8 bytes) and bytes.
  */
 #include "shim.h"
 
 enum { COLD, FOUND, FILLER };
 enum { COLUMN_WORDS = 3, MOST_COLUMNS = 64 };
 
-/* The values, null bytes and width of a column. A width of 16: texts. */
+/* Addresses of a column's values and null bytes, and the width of a value in bytes. Width 16: string views. */
 typedef struct {
     int64_t data, nulls, width;
 } Column;
 typedef struct {
-    uint64_t slots, ring, seed; /* numbers of slots (a power of two) and of the ring's bytes */
+    uint64_t slots, ring, seed; /* slots: a power of two; ring: size in bytes */
     uint64_t head, tail, used, entries;
 } Cache;
 typedef struct {
@@ -26,7 +26,7 @@ typedef struct {
     uint64_t hash;
 } Entry;
 
-/* A slot: 0, or the place of an entry in the ring plus 1, below the highest bits of its hash. */
+/* A slot: 0 when empty; otherwise the entry's offset in the ring plus 1 in the low 48 bits, and the hash's high bits above. */
 #define PLACE_BITS 48
 #define PLACE(slot) (((slot) & ((UINT64_C(1) << PLACE_BITS) - 1)) - 1)
 #define SLOT(place, hash) (((place) + 1) | ((hash) >> PLACE_BITS << PLACE_BITS))
@@ -95,7 +95,7 @@ static uint64_t row_size(const Column *columns, int count, int64_t row) {
     return size;
 }
 
-/* Returns the end of what it wrote. */
+/* Writes a row at `out`; returns the end of the row. */
 static uint8_t *write_row(const Column *columns, int count, int64_t row, uint8_t *out) {
     for (int k = 0; k < count; k++) {
         bool null = AT(uint8_t, columns[k].nulls)[row] != 0;
@@ -114,7 +114,7 @@ static uint8_t *write_row(const Column *columns, int count, int64_t row, uint8_t
     return out;
 }
 
-/* The end of a written row that equals this one; NULL when it is another. */
+/* Returns the end of the stored row at `key` when it equals row `row` of the columns, NULL otherwise. */
 static const uint8_t *same_row(const Column *columns, int count, int64_t row, const uint8_t *key) {
     for (int k = 0; k < count; k++) {
         bool null = AT(uint8_t, columns[k].nulls)[row] != 0;
@@ -133,12 +133,15 @@ static const uint8_t *same_row(const Column *columns, int count, int64_t row, co
     return key;
 }
 
-/* Where bytes of texts go, and how far. */
+/* The free range of a string buffer. */
 typedef struct {
     int64_t next, end;
 } Texts;
 
-/* Reads a written row into the columns; false when its texts have no room: an entry may move while they are wanted. */
+/*
+ * Copies a stored row into the columns. False when its strings overflow the buffer; they are copied because an entry may move
+ * while the outputs are in use.
+ */
 static bool read_row(const Column *columns, int count, int64_t row, const uint8_t *from, Texts *texts) {
     for (int k = 0; k < count; k++) {
         uint8_t null = AT(uint8_t, columns[k].nulls)[row] = *from++;
@@ -168,7 +171,7 @@ static uint64_t slot_of_place(Cache *c, uint64_t place, uint64_t hash) {
     return i;
 }
 
-/* Empties slot `i`; those behind it that were put off by it move up. */
+/* Empties slot `i` and moves up the entries that linear probing had placed behind it. */
 static void erase_slot(Cache *c, uint64_t i) {
     uint64_t *slots = slots_of(c), mask = c->slots - 1;
     for (uint64_t j = (i + 1) & mask; slots[j] != 0; j = (j + 1) & mask) {
@@ -185,7 +188,7 @@ static void advance(Cache *c, uint64_t size) {
     c->used += size;
 }
 
-/* The rest of the ring to its end stays empty: entries lie in one piece. */
+/* Fills the ring from the head to its end with a filler, because an entry must be contiguous. */
 static void fill_to_end(Cache *c) {
     Entry *filler = entry_at(c, c->head);
     filler->size = (uint32_t)(c->ring - c->head);
@@ -193,7 +196,7 @@ static void fill_to_end(Cache *c) {
     advance(c, filler->size);
 }
 
-/* The entry at the tail goes, or comes to the head when it was found. */
+/* Evicts the entry at the tail, or moves it to the head when it was found since it was written (second chance). */
 static void give_up_oldest(Cache *c) {
     uint64_t from = c->tail;
     Entry *oldest = entry_at(c, from);
@@ -205,7 +208,7 @@ static void give_up_oldest(Cache *c) {
         if (oldest->state == FOUND) {
             oldest->state = COLD;
             if (c->used > 0 && space_at_head(c) < size) {
-                /* the filler may lie over nothing that is needed: the head is behind the tail */
+                /* Space is short only when the head is above the tail; then no entry lies between the head and the ring's end. */
                 fill_to_end(c);
             }
             if (c->used == 0) c->head = c->tail = 0;
@@ -220,7 +223,7 @@ static void give_up_oldest(Cache *c) {
     if (c->used == 0) c->head = c->tail = 0;
 }
 
-/* Room for an entry at the head. */
+/* Makes room for an entry at the head; at most half of the slots stay in use. */
 static Entry *room_for(Cache *c, uint64_t size) {
     for (;;) {
         uint64_t space = space_at_head(c);
@@ -230,7 +233,7 @@ static Entry *room_for(Cache *c, uint64_t size) {
     }
 }
 
-/* The entry of a row, and in `outputs` where these lie; NULL when there is none. */
+/* Returns the entry of a row and sets `outputs` to its output row; NULL when there is none. */
 static Entry *find(Cache *c, const Column *inputs, int count, int64_t row, uint64_t hash, const uint8_t **outputs) {
     uint64_t *slots = slots_of(c);
     for (uint64_t i = hash & (c->slots - 1); slots[i] != 0; i = (i + 1) & (c->slots - 1)) {
@@ -243,7 +246,7 @@ static Entry *find(Cache *c, const Column *inputs, int count, int64_t row, uint6
     return NULL;
 }
 
-/* ---- what Scala calls --------------------------------------------------------------------------------------------- */
+/* ---- JNI entry points --------------------------------------------------------------------------------------------- */
 
 static int columns_in(JNIEnv *env, jlongArray array, Column *columns) {
     jsize words = (*env)->GetArrayLength(env, array);
@@ -252,7 +255,7 @@ static int columns_in(JNIEnv *env, jlongArray array, Column *columns) {
     return words / COLUMN_WORDS;
 }
 
-/* cacheOpen(cache, bytes, seed): an empty cache in `bytes` bytes. */
+/* cacheOpen(cache, bytes, seed): initializes an empty cache of `bytes` bytes. */
 JNIEXPORT void JNICALL SHIM(cacheOpen)(JNIEnv *env, jobject self, jlong cache, jlong bytes, jlong seed) {
     (void)env, (void)self;
     Cache *c = AT(Cache, cache);
@@ -265,10 +268,11 @@ JNIEXPORT void JNICALL SHIM(cacheOpen)(JNIEnv *env, jobject self, jlong cache, j
 }
 
 /*
- * cacheFind(cache, inputs, outputs, n, ids, misses, hashes, table, slots, texts): the distinct rows of a batch. Those that the cache does
- * not have are 0, 1, ... in `misses`, as row numbers. What it has for the others goes to `outputs`, from row n - 1 downwards.
- * ids[i] is where row i's outputs are to be found. `table` is zeros in `slots` int32, a power of two of at least 2n. `texts`: two
- * int64, where the bytes of texts go and how far; what has no room counts as missing. Returns the number of misses.
+ * cacheFind(cache, inputs, outputs, n, ids, misses, hashes, table, slots, texts): looks up the distinct rows of a batch. Writes
+ * the row numbers of the missing ones to `misses`. Writes the cached outputs of the others to `outputs`, from row n - 1
+ * downwards. ids[i] is the row of `outputs` that holds row i's outputs, once the outputs of the misses fill rows 0, 1, ...
+ * `table`: `slots` int32 zeros, a power of two of at least 2n. `texts`: two int64, the start and end of the free string bytes; a
+ * row whose strings overflow them counts as a miss. Returns the number of misses.
  */
 JNIEXPORT jlong JNICALL SHIM(cacheFind)(JNIEnv *env, jobject self, jlong cache, jlongArray inputs, jlongArray outputs, jlong n,
                                         jlong ids, jlong misses, jlong hashes, jlong table, jlong slots, jlong texts) {
@@ -304,8 +308,8 @@ JNIEXPORT jlong JNICALL SHIM(cacheFind)(JNIEnv *env, jobject self, jlong cache, 
 }
 
 /*
- * cacheKeep(cache, inputs, outputs, flags or 0, m, misses, hashes): keeps the outputs 0 to m - 1, which a kernel gave for the rows
- * `misses`, but for those whose flag is set. An entry that would fill an eighth of the ring is not kept.
+ * cacheKeep(cache, inputs, outputs, flags or 0, m, misses, hashes): stores the outputs 0 to m - 1, which a kernel computed for
+ * the rows `misses`, except those whose flag is set. An entry of more than an eighth of the ring is not stored.
  */
 JNIEXPORT void JNICALL SHIM(cacheKeep)(JNIEnv *env, jobject self, jlong cache, jlongArray inputs, jlongArray outputs, jlong flags,
                                        jlong m, jlong misses, jlong hashes) {

@@ -1,11 +1,11 @@
-/* Turns column layouts of Spark and Arrow into the kernel's layout. */
+/* Converts column layouts of Spark and Arrow to the kernel's layout. */
 #include "shim.h"
 #include <stdlib.h>
 
-/* Eight bits, lowest first, as eight bytes 0 or 1. */
+/* Returns eight bits, lowest first, as eight bytes 0 or 1. */
 static inline uint64_t spread_bits(uint8_t bits) {
     uint64_t picked = (bits * UINT64_C(0x0101010101010101)) & UINT64_C(0x8040201008040201);
-    /* a picked byte is 0 or one bit: adding 0x7f sets its top bit exactly when it is not 0, and never carries out */
+    /* a picked byte is 0 or a single bit: adding 0x7f sets its top bit exactly when it is not 0, and never carries out */
     return ((picked + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7) & UINT64_C(0x0101010101010101);
 }
 
@@ -14,7 +14,7 @@ static jlong unpack_bits(const uint8_t *bits, int64_t n, uint8_t *out, uint8_t f
     for (int64_t i = 0; i < whole; i++) {
         uint8_t eight = bits[i] ^ flip;
         uint64_t bytes = spread_bits(eight);
-        memcpy(out + i * 8, &bytes, 8); /* little endian: bit 0 lands in the first byte */
+        memcpy(out + i * 8, &bytes, 8); /* little endian: bit 0 is the first byte */
         set += __builtin_popcount(eight);
     }
     for (int64_t i = whole * 8; i < n; i++) {
@@ -25,19 +25,19 @@ static jlong unpack_bits(const uint8_t *bits, int64_t n, uint8_t *out, uint8_t f
     return set;
 }
 
-/* unpackValidity(bits, n, nulls): Arrow validity (1 = valid) to null bytes (1 = NULL); returns the NULL count. */
+/* unpackValidity(bits, n, nulls): converts Arrow validity (1 = valid) to null bytes (1 = NULL); returns the NULL count. */
 JNIEXPORT jlong JNICALL SHIM(unpackValidity)(JNIEnv *env, jobject self, jlong bits, jlong n, jlong nulls) {
     (void)env, (void)self;
     return unpack_bits(AT(uint8_t, bits), n, AT(uint8_t, nulls), 0xff);
 }
 
-/* unpackBooleans(bits, n, out): Arrow boolean bits to bytes 0 or 1. */
+/* unpackBooleans(bits, n, out): converts Arrow boolean bits to bytes 0 or 1. */
 JNIEXPORT void JNICALL SHIM(unpackBooleans)(JNIEnv *env, jobject self, jlong bits, jlong n, jlong out) {
     (void)env, (void)self;
     unpack_bits(AT(uint8_t, bits), n, AT(uint8_t, out), 0);
 }
 
-/* countNulls(nulls, n): how many null bytes are set. */
+/* countNulls(nulls, n): returns the number of null bytes that are set. */
 JNIEXPORT jlong JNICALL SHIM(countNulls)(JNIEnv *env, jobject self, jlong nulls, jlong n) {
     (void)env, (void)self;
     const uint8_t *bytes = AT(uint8_t, nulls);
@@ -46,7 +46,7 @@ JNIEXPORT jlong JNICALL SHIM(countNulls)(JNIEnv *env, jobject self, jlong nulls,
     return count;
 }
 
-/* maxId(ids, nulls or 0, n): the largest id, as unsigned, of the rows that are not NULL; -1 when there are none. */
+/* maxId(ids, nulls or 0, n): returns the largest id, as unsigned, of the rows that are not NULL; -1 when there are none. */
 JNIEXPORT jlong JNICALL SHIM(maxId)(JNIEnv *env, jobject self, jlong ids, jlong nulls, jlong n) {
     (void)env, (void)self;
     const uint32_t *id = AT(uint32_t, ids);
@@ -57,7 +57,7 @@ JNIEXPORT jlong JNICALL SHIM(maxId)(JNIEnv *env, jobject self, jlong ids, jlong 
         return n > 0 ? (jlong)most : -1;
     }
     int64_t valid = 0;
-    for (int64_t i = 0; i < n; i++) { /* ids of NULL rows are leftovers of earlier batches */
+    for (int64_t i = 0; i < n; i++) { /* ids of NULL rows are left over from earlier batches */
         uint32_t keep = (uint32_t)(is_null[i] != 0) - 1;
         uint32_t seen = id[i] & keep;
         most = seen > most ? seen : most;
@@ -73,7 +73,7 @@ JNIEXPORT jlong JNICALL SHIM(maxId)(JNIEnv *env, jobject self, jlong ids, jlong 
         if (is_null == NULL)                                                                            \
             for (int64_t i = 0; i < n; i++) to[i] = from[id[i]];                                        \
         else                                                                                            \
-            for (int64_t i = 0; i < n; i++) { /* no branch: NULLs come at random */                     \
+            for (int64_t i = 0; i < n; i++) { /* branchless: NULLs are at random */                     \
                 int32_t keep = (int32_t)(is_null[i] != 0) - 1;                                          \
                 to[i] = from[id[i] & keep] & (type)(int64_t)keep;                                       \
             }                                                                                           \
@@ -103,7 +103,7 @@ bool gather_values(int width, int64_t table, const int32_t *id, const uint8_t *i
     return true;
 }
 
-/* gather(width, table, ids, nulls or 0, n, out): see gather_values. Ids were checked by maxId. */
+/* gather(width, table, ids, nulls or 0, n, out): see gather_values. maxId has checked the ids. */
 JNIEXPORT void JNICALL SHIM(gather)(JNIEnv *env, jobject self, jint width, jlong table, jlong ids, jlong nulls, jlong n,
                                     jlong out) {
     (void)self;
@@ -117,7 +117,7 @@ JNIEXPORT void JNICALL SHIM(gather)(JNIEnv *env, jobject self, jint width, jlong
         for (int64_t i = 0; i < n; i++) to[i] = (type)value;     \
     } while (0)
 
-/* fill(width, value, n, out): n copies of the low bytes of value. */
+/* fill(width, value, n, out): writes n copies of the low `width` bytes of value. */
 JNIEXPORT void JNICALL SHIM(fill)(JNIEnv *env, jobject self, jint width, jlong value, jlong n, jlong out) {
     (void)self;
     switch (width) {
@@ -129,13 +129,13 @@ JNIEXPORT void JNICALL SHIM(fill)(JNIEnv *env, jobject self, jint width, jlong v
     }
 }
 
-/* ---- texts ------------------------------------------------------------------------------------------------------ */
+/* ---- strings ----------------------------------------------------------------------------------------------------- */
 
-/* Offsets come out of files, from other processes and from other libraries: a view of what is not the column's is none to read. */
+/* Offsets come from files, other processes and other libraries: a view outside the column's memory must not be read. */
 
 /*
- * views(base, size, offsets, lengths, nulls or 0, n, out): int32 offsets and lengths of texts in `size` bytes of memory; returns
- * whether all lie in there. Otherwise no view may be used.
+ * views(base, size, offsets, lengths, nulls or 0, n, out): writes views of strings with int32 offsets and lengths in `size`
+ * bytes; returns whether all lie within these. If not, no view may be used.
  */
 JNIEXPORT jboolean JNICALL SHIM(views)(JNIEnv *env, jobject self, jlong base, jlong size, jlong offsets, jlong lengths, jlong nulls,
                                        jlong n, jlong out) {
@@ -151,7 +151,7 @@ JNIEXPORT jboolean JNICALL SHIM(views)(JNIEnv *env, jobject self, jlong base, jl
         }
         return wrong >= 0;
     }
-    for (int64_t i = 0; i < n; i++) { /* offsets and lengths of NULL rows are leftovers of earlier batches */
+    for (int64_t i = 0; i < n; i++) { /* offsets and lengths of NULL rows are left over from earlier batches */
         int64_t keep = (int64_t)(is_null[i] != 0) - 1;
         wrong |= outside(offset[i], length[i], size) & keep;
         view[i] = (View){(base + offset[i]) & keep, length[i] & keep};
@@ -177,8 +177,8 @@ JNIEXPORT jboolean JNICALL SHIM(views)(JNIEnv *env, jobject self, jlong base, jl
     } while (0)
 
 /*
- * arrowTexts(width, base, size, offsets, nulls or 0, n, out): Arrow's n + 1 offsets, int32 (width 4) or int64 (width 8), into `size`
- * bytes; returns whether all lie in there, in order. Otherwise no view may be used.
+ * arrowTexts(width, base, size, offsets, nulls or 0, n, out): writes views from Arrow's n + 1 offsets, int32 (width 4) or int64
+ * (width 8), into `size` bytes; returns whether all are ordered and within these. If not, no view may be used.
  */
 JNIEXPORT jboolean JNICALL SHIM(arrowTexts)(JNIEnv *env, jobject self, jint width, jlong base, jlong size, jlong offsets,
                                             jlong nulls, jlong n, jlong out) {
@@ -192,9 +192,9 @@ JNIEXPORT jboolean JNICALL SHIM(arrowTexts)(JNIEnv *env, jobject self, jint widt
 }
 
 /*
- * arrowViews(views, buffers, sizes, nulls or 0, n, out): Arrow's string views. Sixteen bytes: the length, then up to 12 bytes of
- * text, or its first 4, the number of its buffer and its offset there. Returns whether all texts lie in their buffers; otherwise no
- * view may be used.
+ * arrowViews(views, buffers, sizes, nulls or 0, n, out): writes views from Arrow's string views. One has sixteen bytes: the
+ * length, then up to 12 bytes inline, or the first 4 bytes, the buffer number and the offset in that buffer. Returns whether all
+ * strings lie within their buffers. If not, no view may be used.
  */
 JNIEXPORT jboolean JNICALL SHIM(arrowViews)(JNIEnv *env, jobject self, jlong views, jlongArray buffers, jlongArray sizes, jlong nulls,
                                             jlong n, jlong out) {
@@ -203,7 +203,7 @@ JNIEXPORT jboolean JNICALL SHIM(arrowViews)(JNIEnv *env, jobject self, jlong vie
     const uint8_t *is_null = AT(uint8_t, nulls);
     View *view = AT(View, out);
     jsize count = (*env)->GetArrayLength(env, buffers);
-    jlong *places = malloc((size_t)(2 * count + 1) * sizeof *places); /* where each buffer is, then how large */
+    jlong *places = malloc((size_t)(2 * count + 1) * sizeof *places); /* `count` addresses of buffers, then their sizes */
     if (places == NULL) return throw_out_of_memory(env), JNI_FALSE;
     (*env)->GetLongArrayRegion(env, buffers, 0, count, places);
     (*env)->GetLongArrayRegion(env, sizes, 0, count, places + count);
@@ -221,14 +221,14 @@ JNIEXPORT jboolean JNICALL SHIM(arrowViews)(JNIEnv *env, jobject self, jlong vie
     return right;
 }
 
-/* fillViews(address, length, n, out): n views of one text. */
+/* fillViews(address, length, n, out): writes n views of one string. */
 JNIEXPORT void JNICALL SHIM(fillViews)(JNIEnv *env, jobject self, jlong address, jlong length, jlong n, jlong out) {
     (void)env, (void)self;
     View *view = AT(View, out);
     for (int64_t i = 0; i < n; i++) view[i] = (View){address, length};
 }
 
-/* clearNullViews(views, nulls, n): length 0 for NULL rows, whatever a kernel left there. */
+/* clearNullViews(views, nulls, n): sets the views of NULL rows to (0, 0), because a kernel may leave any value there. */
 JNIEXPORT void JNICALL SHIM(clearNullViews)(JNIEnv *env, jobject self, jlong views, jlong nulls, jlong n) {
     (void)env, (void)self;
     const uint8_t *is_null = AT(uint8_t, nulls);
@@ -237,7 +237,9 @@ JNIEXPORT void JNICALL SHIM(clearNullViews)(JNIEnv *env, jobject self, jlong vie
         if (is_null[i]) view[i] = (View){0, 0};
 }
 
-/* textEnds(views, picked or 0, n, used, ends): int32 ends of texts behind `used` bytes; returns the last, which need not fit. */
+/*
+ * textEnds(views, picked or 0, n, used, ends): writes the int32 ends of strings that start at `used`; returns the last, as int64.
+ */
 JNIEXPORT jlong JNICALL SHIM(textEnds)(JNIEnv *env, jobject self, jlong views, jlong picked, jlong n, jlong used, jlong ends) {
     (void)env, (void)self;
     const View *view = AT(View, views);
@@ -245,12 +247,12 @@ JNIEXPORT jlong JNICALL SHIM(textEnds)(JNIEnv *env, jobject self, jlong views, j
     int32_t *end = AT(int32_t, ends);
     for (int64_t i = 0; i < n; i++) {
         used += view[row != NULL ? row[i] : i].length;
-        end[i] = (int32_t)used; /* the caller looks at the last first */
+        end[i] = (int32_t)used; /* may wrap: the caller checks the last end first */
     }
     return used;
 }
 
-/* copyTexts(views, picked or 0, n, out): the texts' bytes, those that lie behind each other together. */
+/* copyTexts(views, picked or 0, n, out): copies the strings' bytes, adjacent ones with one memcpy. */
 JNIEXPORT void JNICALL SHIM(copyTexts)(JNIEnv *env, jobject self, jlong views, jlong picked, jlong n, jlong out) {
     (void)env, (void)self;
     const View *view = AT(View, views);

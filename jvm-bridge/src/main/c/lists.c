@@ -1,14 +1,14 @@
-/* Turns arrays of Spark's vectors and of Arrow into views of lists: the address of the first element, and how many there are. */
+/* Converts arrays of Spark's vectors and of Arrow to list views: the address of the first element, and the length. */
 #include "shim.h"
 #include <math.h>
 
-/* The view of n elements from `start` on. With a NULL among them the length is ~n, which kernels leave to Python. */
+/* Returns the view of n elements from `start`. With a NULL among them the length is ~n; kernels leave such rows to Python. */
 static inline View list_view(int64_t base, int width, const uint8_t *is_null, int64_t start, int64_t n) {
     bool complete = is_null == NULL || memchr(is_null + start, 1, (size_t)n) == NULL;
     return (View){base + start * width, complete ? n : ~n};
 }
 
-/* filled(base, width, nulls, n, out): copies n floats of 4 or 8 bytes, those that are NULL as NaN. */
+/* filled(base, width, nulls, n, out): copies n floats of 4 or 8 bytes, with NaN for NULL. */
 JNIEXPORT void JNICALL SHIM(filled)(JNIEnv *env, jobject self, jlong base, jint width, jlong nulls, jlong n, jlong out) {
     (void)env, (void)self;
     const uint8_t *is_null = AT(uint8_t, nulls);
@@ -21,8 +21,8 @@ JNIEXPORT void JNICALL SHIM(filled)(JNIEnv *env, jobject self, jlong base, jint 
 }
 
 /*
- * listEnd(offsets, lengths, nulls or 0, n): how many elements of the child the rows that are not NULL reach over; -1 when one of them
- * has an offset or a length below 0.
+ * listEnd(offsets, lengths, nulls or 0, n): returns the largest end, in elements of the child, of the rows that are not NULL; -1
+ * when one of them has a negative offset or length.
  */
 JNIEXPORT jlong JNICALL SHIM(listEnd)(JNIEnv *env, jobject self, jlong offsets, jlong lengths, jlong nulls, jlong n) {
     (void)env, (void)self;
@@ -30,7 +30,7 @@ JNIEXPORT jlong JNICALL SHIM(listEnd)(JNIEnv *env, jobject self, jlong offsets, 
     const uint8_t *is_null = AT(uint8_t, nulls);
     int64_t end = 0;
     int32_t wrong = 0;
-    for (int64_t i = 0; i < n; i++) { /* offsets and lengths of NULL rows are leftovers of earlier batches */
+    for (int64_t i = 0; i < n; i++) { /* offsets and lengths of NULL rows are left over from earlier batches */
         int64_t last = is_set(is_null, i) ? 0 : (int64_t)offset[i] + length[i];
         wrong |= is_set(is_null, i) ? 0 : offset[i] | length[i];
         end = last > end ? last : end;
@@ -39,8 +39,8 @@ JNIEXPORT jlong JNICALL SHIM(listEnd)(JNIEnv *env, jobject self, jlong offsets, 
 }
 
 /*
- * lists(base, width, elementNulls or 0, offsets, lengths, nulls or 0, n, out): int32 offsets and lengths, in elements. All are among
- * the elements that `listEnd` says.
+ * lists(base, width, elementNulls or 0, offsets, lengths, nulls or 0, n, out): writes views from int32 offsets and lengths, in
+ * elements. The caller has checked with `listEnd` that all are within the child.
  */
 JNIEXPORT void JNICALL SHIM(lists)(JNIEnv *env, jobject self, jlong base, jint width, jlong elementNulls, jlong offsets,
                                    jlong lengths, jlong nulls, jlong n, jlong out) {
@@ -53,8 +53,8 @@ JNIEXPORT void JNICALL SHIM(lists)(JNIEnv *env, jobject self, jlong base, jint w
 }
 
 /*
- * arrowLists(base, width, elementNulls or 0, count, offsets, nulls or 0, n, out): Arrow's n + 1 int32 offsets into `count` elements;
- * returns whether all are among these, in order. Otherwise no view may be used.
+ * arrowLists(base, width, elementNulls or 0, count, offsets, nulls or 0, n, out): writes views from Arrow's n + 1 int32 offsets
+ * into `count` elements; returns whether all are ordered and within these. If not, no view may be used.
  */
 JNIEXPORT jboolean JNICALL SHIM(arrowLists)(JNIEnv *env, jobject self, jlong base, jint width, jlong elementNulls, jlong count,
                                             jlong offsets, jlong nulls, jlong n, jlong out) {

@@ -1,34 +1,35 @@
 /*
- * Runs two kernels by turns over blocks of a batch: one makes columns of a block's rows, the other merges these into groups
- * while they are in the cache. No column of the batch's size is made for what only the groups want.
+ * Runs two kernels alternately over the blocks of a batch: the first computes columns, the second merges their rows into groups.
+ *
+ * Each block is merged while it is in the CPU cache, and columns that only the groups read are never materialized for the batch.
  */
 #include "shim.h"
 #include <stdlib.h>
 
 #define STACK_WORDS 1024
 
-/* The words of `turn`, as BlockMerge.scala has them. */
+/* The layout of `turn`; BlockMerge.scala has the same. */
 enum { ROWS, BLOCK, SELECTION, ARENA, STATE, FLAGS, DONE, MERGED, WHY, WORDS };
 enum { ALL, FLAGGED, TEXTS, STOPPED };
-/* The word of a merging kernel's state (sparkweld/kernels/merging.py) that says where it starts, and where it stopped. */
+/* The word of a merging kernel's state (sparkweld/kernels/merging.py) with the row to start at and, after a call, to go on at. */
 enum { STATE_ROW = 6 };
 
 typedef struct {
     Kernel kernel, merger;
-    int64_t *columns, *steps, *made;        /* the kernel's addresses, what a row adds to each, and those of a block */
-    int64_t *merged, *widths, *own, *given; /* the merger's addresses, of what it takes right of the batch the widths, room for it */
+    int64_t *columns, *steps, *made;        /* the kernel's addresses for row 0, bytes per row, addresses for one block */
+    int64_t *merged, *widths, *own, *given; /* the merger's addresses, its batch columns' widths and buffers; one block's addresses */
     int64_t *result, *counts;               /* of the kernel, of the merger */
     size_t inputs, mergers;                 /* lengths of `columns` and `merged` */
     size_t passed;                          /* length of `widths` and `own` */
 } Turns;
 
-/* One block; why it was not merged as a whole, or ALL. */
+/* Runs one block; returns ALL, or the reason why it was not merged completely. */
 static int64_t one_block(const Turns *t, int64_t *turn, int64_t count) {
     int64_t start = turn[DONE];
     for (size_t i = 0; i < t->inputs; i++) t->made[i] = t->columns[i] + start * t->steps[i];
     t->kernel(t->made, count, t->result);
     int64_t *arena = AT(int64_t, turn[ARENA]);
-    if (arena[0] > arena[1]) return TEXTS; /* before its flags, which looked at texts that are not there */
+    if (arena[0] > arena[1]) return TEXTS; /* before the flags: guards may have read strings that overflowed */
     if (t->result[1] != 0 || (turn[FLAGS] >= 0 && t->result[2 + turn[FLAGS]] != 0)) return FLAGGED;
     int64_t kept = t->result[0];
     memcpy(t->given, t->merged, t->mergers * sizeof *t->given);
@@ -47,13 +48,13 @@ static int64_t one_block(const Turns *t, int64_t *turn, int64_t count) {
 }
 
 /*
- * mergeBlocks(kernel, merger, columns, steps, merged, widths, own, outputs, turn): from row turn[DONE] on, blocks of turn[BLOCK] of
- * the turn[ROWS] rows. `columns` are addresses as the kernel takes them, for row 0 of the batch, `steps` the bytes that a row adds to
- * each: 0 for what the block overwrites. `merged` are the merger's; those of its first entries whose width is not 0 are columns
- * of the batch, of which the rows that a filter keeps are copied to `own`. turn[FLAGS]: which of the kernel's `outputs` outputs
- * says by NULLs what it did not decide, -1 for none. Stops before the first block that has such rows, or that a guard flagged, or
- * whose texts have no room; or within the block where the merger stops. turn[DONE]: the rows of all blocks before, turn[MERGED]: how
- * many rows that the filter keeps are in groups.
+ * mergeBlocks(kernel, merger, columns, steps, merged, widths, own, outputs, turn): runs blocks of turn[BLOCK] rows from row
+ * turn[DONE] to turn[ROWS]. `columns`: the kernel's addresses for row 0 of the batch. `steps`: the bytes per row of each, 0 for a
+ * buffer that each block overwrites. `merged`: the merger's addresses. Its first entries whose width is not 0 are columns of the
+ * batch; with a filter, their selected rows are copied to `own`. turn[FLAGS]: the index of the kernel output, among `outputs`,
+ * whose NULLs mark undecided rows, or -1. Stops before the first block that has undecided rows, that a guard flagged, or whose
+ * strings overflow; or within the block where the merger stops. On return, turn[DONE] is the number of rows of all blocks before,
+ * and turn[MERGED] the number of selected rows that are in groups.
  */
 JNIEXPORT void JNICALL SHIM(mergeBlocks)(JNIEnv *env, jobject self, jlong kernel, jlong merger, jlongArray columns,
                                          jlongArray steps, jlongArray merged, jlongArray widths, jlongArray own, jint outputs,
@@ -64,7 +65,7 @@ JNIEXPORT void JNICALL SHIM(mergeBlocks)(JNIEnv *env, jobject self, jlong kernel
     t.mergers = (size_t)(*env)->GetArrayLength(env, merged);
     t.passed = (size_t)(*env)->GetArrayLength(env, widths);
     size_t results = 2 + (size_t)outputs;
-    size_t size = 3 * t.inputs + 3 * t.mergers + 2 * t.passed + results + 2; /* a merger counts its outputs, fewer than entries */
+    size_t size = 3 * t.inputs + 3 * t.mergers + 2 * t.passed + results + 2; /* the merger has fewer outputs than entries */
     int64_t stack[STACK_WORDS], turn[WORDS];
     int64_t *words = size <= STACK_WORDS ? stack : malloc(size * sizeof *words);
     if (words == NULL) {
@@ -92,7 +93,7 @@ JNIEXPORT void JNICALL SHIM(mergeBlocks)(JNIEnv *env, jobject self, jlong kernel
     while (turn[WHY] == ALL && turn[DONE] < turn[ROWS]) {
         int64_t left = turn[ROWS] - turn[DONE];
         int64_t count = left < turn[BLOCK] ? left : turn[BLOCK];
-        arena[0] = texts; /* the groups have copies of those that they keep */
+        arena[0] = texts; /* reuses the string bytes: the groups copy the strings that they need */
         turn[WHY] = one_block(&t, turn, count);
         if (turn[WHY] == ALL) turn[DONE] += count;
     }

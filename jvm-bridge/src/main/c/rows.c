@@ -1,7 +1,7 @@
-/* Turns Spark's UnsafeRows into columns of the kernel's layout, and columns into UnsafeRows. */
+/* Converts Spark's UnsafeRows to columns of the kernel's layout, and columns to UnsafeRows. */
 #include "shim.h"
 
-/* Where the 8 bytes of a field are in a row: behind a bit a field, in 8-byte words. */
+/* Returns the offset of a field's 8 bytes in a row: after one null bit per field, padded to 8-byte words. */
 static inline int64_t slot_at(int fields, int ordinal) { return ((int64_t)fields + 63) / 64 * 8 + (int64_t)ordinal * 8; }
 
 #define FIELD(type)                                                                            \
@@ -12,14 +12,14 @@ static inline int64_t slot_at(int fields, int ordinal) { return ((int64_t)fields
 
 static void text_field(const int64_t *row, int64_t at, const uint8_t *is_null, int64_t n, View *out) {
     for (int64_t i = 0; i < n; i++) {
-        uint64_t place = *AT(uint64_t, row[i] + at); /* offset in the row, then size */
+        uint64_t place = *AT(uint64_t, row[i] + at); /* high half: offset in the row; low half: size */
         out[i] = is_null[i] ? (View){0, 0} : (View){row[i] + (int64_t)(place >> 32), (int64_t)(uint32_t)place};
     }
 }
 
 /*
- * rowField(rows, n, fields, ordinal, width, out, nulls): a field of Spark's UnsafeRows, whose addresses lie at `rows`: a
- * bit a field (1 = NULL) in 8-byte words, then 8 bytes a field. Returns the number of NULLs. Width 16: a text.
+ * rowField(rows, n, fields, ordinal, width, out, nulls): reads a field of n UnsafeRows, whose addresses are at `rows`. A row has
+ * one bit per field (1 = NULL) in 8-byte words, then 8 bytes per field. Width 16: a string. Returns the number of NULLs.
  */
 JNIEXPORT jlong JNICALL SHIM(rowField)(JNIEnv *env, jobject self, jlong rows, jlong n, jint fields, jint ordinal,
                                        jint width, jlong out, jlong nulls) {
@@ -44,12 +44,12 @@ JNIEXPORT jlong JNICALL SHIM(rowField)(JNIEnv *env, jobject self, jlong rows, jl
 
 /* ---- writing ---------------------------------------------------------------------------------------------------- */
 
-/* A column to be written: form is the width of its values, or one of the others. */
+/* A column to write; form is the width of its values, or a constant below. */
 typedef struct {
     int64_t values;
-    int64_t nulls;  /* null bytes; 0: no row is NULL */
+    int64_t nulls;  /* null bytes; 0: no NULLs */
     int64_t form;
-    int64_t picked; /* int32 row numbers: row i of the output is row picked[i] of the column; 0: row i */
+    int64_t picked; /* int32 row numbers: output row i is row picked[i] of the column; 0: row i */
 } Column;
 enum { UNSCALED_INT = -4, TEXT = 16, WIDE_DECIMAL = 17 };
 
@@ -59,7 +59,9 @@ static inline int64_t padded(int64_t bytes) { return (bytes + 7) & ~INT64_C(7); 
 
 static inline int64_t source_row(const int32_t *picked, int64_t i) { return picked != NULL ? picked[i] : i; }
 
-/* sizeRows(columns, count, n, fixed, sizes): int32 sizes of n rows, `fixed` bytes and texts; returns the largest. */
+/*
+ * sizeRows(columns, count, n, fixed, sizes): writes the int32 sizes of n rows: `fixed` bytes plus strings; returns the largest.
+ */
 JNIEXPORT jlong JNICALL SHIM(sizeRows)(JNIEnv *env, jobject self, jlong columns, jint count, jlong n, jlong fixed,
                                        jlong sizes) {
     (void)env, (void)self;
@@ -73,13 +75,13 @@ JNIEXPORT jlong JNICALL SHIM(sizeRows)(JNIEnv *env, jobject self, jlong columns,
             if (column[c].form == TEXT && !is_set(AT(uint8_t, column[c].nulls), k))
                 bytes += padded(AT(View, column[c].values)[k].length);
         }
-        size[i] = (int32_t)bytes; /* the caller looks at the largest first */
+        size[i] = (int32_t)bytes; /* may wrap: the caller checks the largest first */
         largest = bytes > largest ? bytes : largest;
     }
     return largest;
 }
 
-/* Copies n bytes, and zeros up to the next multiple of 8. Reads nothing before or after them. */
+/* Copies n bytes and pads with zeros to a multiple of 8. Reads no byte outside the n. */
 static inline void copy_padded(uint8_t *to, const uint8_t *from, int64_t n) {
     uint64_t word = 0;
     if (n >= 8) {
@@ -98,14 +100,14 @@ static inline void copy_padded(uint8_t *to, const uint8_t *from, int64_t n) {
         uint32_t first, last;
         memcpy(&first, from, 4);
         memcpy(&last, from + n - 4, 4);
-        word = first | (uint64_t)last << (8 * (n - 4)); /* bytes of both are the same bytes */
+        word = first | (uint64_t)last << (8 * (n - 4)); /* where both overlap, their bytes are equal */
     } else if (n > 0) {
         word = from[0] | (uint64_t)from[n / 2] << (8 * (n / 2)) | (uint64_t)from[n - 1] << (8 * (n - 1));
     } else return;
     memcpy(to, &word, 8);
 }
 
-/* Where the rows of one call go. Row i starts at out + starts[i]; its texts go on at cursors[i] from there. */
+/* Output rows of one call. Row i starts at out + starts[i]; its next string goes to offset cursors[i] of the row. */
 typedef struct {
     uint8_t *out;
     const int32_t *starts;
@@ -115,7 +117,7 @@ typedef struct {
 
 static inline uint64_t *null_word(uint8_t *row, int ordinal) { return (uint64_t *)row + ordinal / 64; }
 
-/* A slot of a NULL is 0, and the bytes of a value beyond its width are. */
+/* The slot of a NULL is 0, and so are the bytes of a slot beyond the value's width. */
 #define SLOTS(type, as)                                                                              \
     for (int64_t i = 0; i < t->rows; i++) {                                                          \
         int64_t k = source_row(picked, t->first + i);                                                \
@@ -145,7 +147,7 @@ static void write_texts(const Column *column, int fields, int ordinal, const Tar
         View view = none ? (View){0, 0} : AT(View, column->values)[k];
         *(uint64_t *)(row + at) = none && !wide ? 0 : (uint64_t)cursor << 32 | (uint64_t)view.length;
         *null_word(row, ordinal) |= (uint64_t)none << (ordinal % 64);
-        if (wide) memset(row + cursor, 0, WIDE_DECIMAL_BYTES); /* also of a NULL, so that the row can be updated */
+        if (wide) memset(row + cursor, 0, WIDE_DECIMAL_BYTES); /* also for a NULL, so that the row can be updated in place */
         copy_padded(row + cursor, AT(uint8_t, view.address), view.length);
         t->cursors[i] += (int32_t)(wide ? WIDE_DECIMAL_BYTES : padded(view.length));
     }
@@ -166,10 +168,10 @@ static void write_column(const Column *column, int fields, int ordinal, const Ta
 }
 
 /*
- * writeRows(columns, count, sizes or 0, fixed, first, n, limit, out, places): UnsafeRows from row `first` of n on, one
- * after the other, until the next would go past `limit` bytes; at least one, for which there must be room. Writes int32
- * starts of the rows to `places`, one more than rows, and uses as much again behind them. Returns the number of rows.
- * Sizes are those of sizeRows; without them all rows have `fixed` bytes, among which wide decimals are.
+ * writeRows(columns, count, sizes or 0, fixed, first, n, limit, out, places): writes consecutive UnsafeRows from row `first` of
+ * n, until the next would exceed `limit` bytes. Writes at least one, for which the caller provides room. Returns the number of
+ * rows r. `places`: receives r + 1 int32 starts, and needs r more int32 behind them as scratch. `sizes`: from sizeRows; 0 when
+ * all rows have `fixed` bytes, which include wide decimals.
  */
 JNIEXPORT jlong JNICALL SHIM(writeRows)(JNIEnv *env, jobject self, jlong columns, jint count, jlong sizes, jlong fixed,
                                         jlong first, jlong n, jlong limit, jlong out, jlong places) {

@@ -1,9 +1,9 @@
 /*
- * Turns relocatable object code into a callable kernel inside the JVM.
+ * Links relocatable object code into callable kernels inside the JVM.
  *
- * The linker is LLVM's LLJIT out of llvmlite's shared library, which is opened at run time: nothing here is built or
- * linked against LLVM. The signatures below are those of llvmlite's own binding (llvmlite/binding/orcjit.py and
- * targets.py). Every failure becomes an io.sparkweld.nativelib.NativeError that carries LLVM's or the loader's text.
+ * The linker is LLVM's LLJIT from llvmlite's shared library, which is opened at run time: nothing here is built or linked against
+ * LLVM. The signatures below are those of llvmlite's own binding (llvmlite/binding/orcjit.py and targets.py). Failures throw
+ * io.sparkweld.nativelib.NativeError with the message of LLVM or the loader.
  */
 #define _GNU_SOURCE
 #include "shim.h"
@@ -30,7 +30,7 @@ typedef struct {
 } SymbolAddress;
 enum { ELEMENT_OBJECT = 2 };
 
-/* One opened llvmlite with one LLJIT in it. */
+/* An opened llvmlite with its one LLJIT. */
 typedef struct {
     void *library;
     void *jit;
@@ -44,7 +44,7 @@ typedef struct {
 
 /* ---- errors ---------------------------------------------------------------------------------------------------- */
 
-/* Throws NativeError(text). Bytes outside ASCII become '?': ThrowNew wants modified UTF-8, and LLVM promises nothing. */
+/* Throws NativeError. Bytes outside ASCII become '?': ThrowNew requires modified UTF-8, which LLVM does not promise. */
 __attribute__((format(printf, 2, 3))) void throw_error(JNIEnv *env, const char *format, ...) {
     char text[MESSAGE_BYTES];
     va_list arguments;
@@ -54,15 +54,15 @@ __attribute__((format(printf, 2, 3))) void throw_error(JNIEnv *env, const char *
     for (char *c = text; *c != 0; c++)
         if ((unsigned char)*c >= 0x80) *c = '?';
     jclass type = (*env)->FindClass(env, "io/sparkweld/nativelib/NativeError");
-    if (type != NULL) (*env)->ThrowNew(env, type, text); /* else NoClassDefFoundError is pending already */
+    if (type != NULL) (*env)->ThrowNew(env, type, text); /* otherwise a NoClassDefFoundError is already pending */
 }
 
 void throw_out_of_memory(JNIEnv *env) {
-    jclass type = (*env)->FindClass(env, "io/sparkweld/nativelib/NoMemory"); /* an OutOfMemoryError would end the executor */
+    jclass type = (*env)->FindClass(env, "io/sparkweld/nativelib/NoMemory"); /* OutOfMemoryError would end the executor */
     if (type != NULL) (*env)->ThrowNew(env, type, "the system has no memory for the native shim");
 }
 
-/* A NUL-terminated copy of a Java byte array, to be freed; NULL with an exception pending. */
+/* Returns a NUL-terminated copy of a Java byte array, which the caller frees; NULL with an exception pending. */
 static char *copy_text(JNIEnv *env, jbyteArray bytes) {
     jsize length = (*env)->GetArrayLength(env, bytes);
     char *text = malloc((size_t)length + 1);
@@ -85,12 +85,12 @@ static void *find_symbol(JNIEnv *env, void *library, const char *path, const cha
     return address;
 }
 
-/* Declares the function pointer `result` of a type; leaves the caller with the exception when there is none. */
+/* Declares the function pointer `result` of a type; returns false with an exception pending when it is missing. */
 #define FIND(result, type, name)                                                                   \
     __typeof__(type) result = (__typeof__(type))find_symbol(env, runtime->library, path, name); \
     if (result == NULL) return false
 
-/* Fills the runtime: targets, LLJIT, CPU strings. False with an exception pending. */
+/* Fills the runtime: function pointers, LLJIT and CPU strings. False with an exception pending. */
 static bool start_llvm(JNIEnv *env, Runtime *runtime, const char *path) {
     FIND(dispose_string, void (*)(const char *), "LLVMPY_DisposeString");
     FIND(initialize_target, int (*)(void), "LLVMPY_InitializeNativeTarget");
@@ -124,9 +124,8 @@ static bool start_llvm(JNIEnv *env, Runtime *runtime, const char *path) {
     void *machine = NULL;
     if (target != NULL) machine = create_machine(target, triple, "", "", 2, "pic", "jitdefault", 0, 1, "");
     /*
-     * The machine is a template, LLJIT copies its settings. JITLink (the third argument) lays a kernel's sections out in
-     * one piece, so that they can always reach each other. LLVM may print: of a failed link it returns only that it
-     * failed, and prints what was missing.
+     * LLJIT copies the settings of the machine. JITLink (the third argument) allocates a kernel's sections contiguously, so that
+     * they can always reach each other. Of a failed link LLVM returns only that it failed, and prints the missing symbol.
      */
     if (machine != NULL) runtime->jit = create_jit(machine, false, true, &error);
     if (runtime->jit == NULL)
@@ -138,7 +137,7 @@ static bool start_llvm(JNIEnv *env, Runtime *runtime, const char *path) {
     return runtime->jit != NULL;
 }
 
-/* open(path): the address of a Runtime, which lives as long as the process. */
+/* open(path): returns the address of a Runtime, which lives as long as the process. */
 JNIEXPORT jlong JNICALL SHIM(open)(JNIEnv *env, jobject self, jbyteArray path_bytes) {
     (void)self;
     char *path = copy_text(env, path_bytes);
@@ -152,13 +151,13 @@ JNIEXPORT jlong JNICALL SHIM(open)(JNIEnv *env, jobject self, jbyteArray path_by
     bool ready = runtime != NULL && runtime->library != NULL && start_llvm(env, runtime, path);
     free(path);
     if (ready) return (jlong)(intptr_t)runtime;
-    /* The library stays open when LLVM was started in it: its static state cannot be unloaded safely. */
+    /* The library stays open once LLVM was started in it: its static state cannot be unloaded safely. */
     if (runtime != NULL && runtime->library != NULL && runtime->cpu_name == NULL) dlclose(runtime->library);
     free(runtime);
     return 0;
 }
 
-/* cpuName(runtime), cpuFeatures(runtime): LLVM's texts, "" when LLVM does not know. */
+/* cpuName(runtime), cpuFeatures(runtime): return LLVM's strings, "" when unknown. */
 JNIEXPORT jstring JNICALL SHIM(cpuName)(JNIEnv *env, jobject self, jlong handle) {
     (void)self;
     Runtime *runtime = (Runtime *)(intptr_t)handle;
@@ -173,7 +172,7 @@ JNIEXPORT jstring JNICALL SHIM(cpuFeatures)(JNIEnv *env, jobject self, jlong han
 
 /* ---- linking and calling --------------------------------------------------------------------------------------- */
 
-/* Where a kernel's imports may come from, in this order. A library that the host lacks is skipped. */
+/* The libraries that may provide a kernel's imports, in this order. One that the host lacks is skipped. */
 static const char *const IMPORT_LIBRARIES[] = {"libm.so.6", "libmvec.so.1", "libc.so.6"};
 
 static const char *libc_version(void) {
@@ -184,14 +183,14 @@ static const char *libc_version(void) {
 #endif
 }
 
-/* resolve(name): the address of a function of libm, libmvec or libc. */
+/* resolve(name): returns the address of a function of libm, libmvec or libc. */
 JNIEXPORT jlong JNICALL SHIM(resolve)(JNIEnv *env, jobject self, jbyteArray name_bytes) {
     (void)self;
     char *name = copy_text(env, name_bytes);
     if (name == NULL) return 0;
     void *address = NULL;
     for (size_t i = 0; address == NULL && i < sizeof IMPORT_LIBRARIES / sizeof *IMPORT_LIBRARIES; i++) {
-        /* Never closed: dlopen of a loaded library only counts, and kernels keep the addresses. */
+        /* Never closed: dlopen of a loaded library only increments its count, and kernels use the addresses. */
         void *library = dlopen(IMPORT_LIBRARIES[i], RTLD_NOW | RTLD_LOCAL);
         if (library != NULL) address = dlsym(library, name);
     }
@@ -204,8 +203,8 @@ JNIEXPORT jlong JNICALL SHIM(resolve)(JNIEnv *env, jobject self, jbyteArray name
 }
 
 /*
- * link(runtime, library, object, symbol, importNames, importAddresses, out): links the object as a library of that
- * (never used before) name. out[0] = address of the symbol, out[1] = tracker that unlink frees.
+ * link(runtime, library, object, symbol, importNames, importAddresses, out): links the object as a library of that name, which
+ * must be unused. out[0] = address of the symbol, out[1] = tracker for unlink.
  */
 JNIEXPORT void JNICALL SHIM(link)(JNIEnv *env, jobject self, jlong handle, jbyteArray library_bytes, jbyteArray object,
                                   jbyteArray symbol_bytes, jobjectArray import_names, jlongArray import_addresses,
@@ -268,8 +267,8 @@ JNIEXPORT void JNICALL SHIM(unlink)(JNIEnv *env, jobject self, jlong handle, jlo
 }
 
 /*
- * call(kernel, columns, n, result): runs the kernel. The arrays are copied rather than pinned, so that the garbage
- * collector is never held up while the kernel works.
+ * call(kernel, columns, n, result): runs the kernel. The arrays are copied, not pinned, because pinned arrays would block the
+ * garbage collector while the kernel runs.
  */
 JNIEXPORT void JNICALL SHIM(call)(JNIEnv *env, jobject self, jlong kernel, jlongArray columns, jlong n,
                                   jlongArray result) {

@@ -1,4 +1,4 @@
-"""Reports which files and versions of modules a worker would import, without importing any of them."""
+"""Reports which module files and versions a worker would import, without importing any of them."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def state(path):
 
 
 def importable(folder):
-    """A digest of the names in a folder that matter to imports and versions, as WorkerModules.importable makes it."""
+    """Returns a digest of the names in a folder that affect imports and versions; WorkerModules.importable computes the same."""
     try:
         names = sorted(name for name in os.listdir(folder) if re.fullmatch(IMPORTABLE, name) and name != "__pycache__")
     except OSError:
@@ -58,7 +58,7 @@ def described(spec):
 
 
 def version(name):
-    """Of an installed distribution, or the file that one of its packages would come from instead."""
+    """Returns the version of an installed distribution, or the file that shadows one of its packages."""
     if name == "python":
         return platform.python_version()
     distribution = next(iter(Distribution.discover(name=name, path=entries)), None)
@@ -76,7 +76,7 @@ def version(name):
 
 
 def shadowed():
-    """A module of Python in the place of which a worker would import another one; None if there is none."""
+    """Returns the name of a standard-library module that another file on the worker's path shadows; None if there is none."""
     for name in sorted(sys.stdlib_module_names - set(sys.builtin_module_names)):
         spec = PathFinder.find_spec(name, foreign) if FrozenImporter.find_spec(name) is None else None
         if spec is not None and spec.origin is not None:
