@@ -1,4 +1,4 @@
-"""Compares the forms of a program column by column, and reports why a row may depend on its batch."""
+"""Compares the forms of a program column by column and reports why a row may depend on its batch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from udf_compiler.trace.any_form import MOST_COLUMNS, for_all_forms
 
 @dataclass(frozen=True, slots=True)
 class BatchCall:
-    """A call whose function sees NULLs as dtypes of its batch: the number of its loop, and the input columns that it sees so.
+    """A call whose function sees NULLs through the dtypes of its batch.
 
-    `spreads`: one row of a batch may decide about the results of others, or where they are computed.
+    `loop` is the number of its loop; `columns` are the input columns whose dtype depends on NULLs. `spreads`: one row of a
+    batch may decide the results of other rows, or where they are computed.
     """
 
     udf: str
@@ -29,7 +30,7 @@ class BatchCall:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The traced loops of a request for batches with NULLs in some columns, and without NULLs in others."""
+    """The traced loops of a request, for batches with NULLs in some columns and without NULLs in the others."""
 
     inputs: Sequence[Input]
     loops: Sequence[Loop]
@@ -39,10 +40,11 @@ class Form:
 def batchwise(
     request: Mapping[str, Any], calls: Sequence[BatchCall], trace: Callable[[dict[str, Any]], Form | None]
 ) -> str | None:
-    """Why a row may have another result in other batches; None where it is proved to have the same in all, or nobody asks.
+    """Returns why a row's result may differ between batches; None if it provably does not, or if the request does not ask.
 
-    One trace may stand for all forms (`any_form`). Else they are compared. A row that has NULLs itself is only in batches that
-    have them, so each form is compared with those for batches that have NULLs in one column more, in rows where it is not NULL.
+    One trace may represent all forms (see `any_form`). Otherwise the forms are compared. A row that has a NULL occurs only
+    in batches with NULLs in that column. So each form is compared with the form that has NULLs in one more column, over rows
+    where that column is not NULL.
     """
     if request.get("regrouped") is not True or any(map(_has_nulls, request["inputs"])):
         return None
@@ -68,7 +70,10 @@ def batchwise(
 def _in_all_forms(
     request: Mapping[str, Any], calls: Sequence[BatchCall], trace: Callable[[dict[str, Any]], Form | None]
 ) -> bool:
-    """Whether one trace stands for all forms. A call of one column has two, which are compared as soon."""
+    """Whether one trace represents all forms.
+
+    A call of one column has only two forms, and comparing those is as cheap.
+    """
     if all(len(call.columns) < 2 for call in calls):
         return False
     with for_all_forms():
@@ -77,14 +82,14 @@ def _in_all_forms(
 
 
 def _steps(columns: frozenset[str]) -> Iterator[tuple[frozenset[str], str]]:
-    """All sets of columns, each with a column more."""
+    """Yields each proper subset of the columns with each column that it lacks."""
     for count in range(len(columns)):
         for some in map(frozenset, combinations(sorted(columns), count)):
             yield from ((some, column) for column in sorted(columns - some))
 
 
 def _has_nulls(given: Mapping[str, Any]) -> bool:
-    """Whether an input is that of a form for batches with NULLs in it: nobody asks about batches then."""
+    """Whether an input belongs to a form for batches with NULLs in it; batch dependence is not checked for those."""
     return given.get("state") == "nullable" and isinstance(given["type"], str) and given["type"] not in ONE_FORM
 
 
@@ -114,7 +119,7 @@ def _difference(less: Form | None, more: Form | None, column: str) -> str | None
 
 
 def _columns_of(form: Form, terms: Terms, present: str) -> dict[str, Term]:
-    """The input columns in a row where `present` is not NULL."""
+    """Returns the input columns of a row in which `present` is not NULL."""
     columns = {}
     for given in form.inputs:
         columns[given.name] = terms.column(given.name, given.type, is_null=given.type.nullable and given.name != present)
@@ -123,7 +128,7 @@ def _columns_of(form: Form, terms: Terms, present: str) -> dict[str, Term]:
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """What a loop makes: its columns, which rows it flags, and which it keeps."""
+    """The effects of a loop: the columns it appends, the rows its guards flag, and the rows its filter keeps."""
 
     columns: dict[str, Term]
     guards: frozenset[int]
@@ -151,7 +156,7 @@ class _Results:
 
 
 def _is_same(a: Term, b: Term) -> bool:
-    """Whether two columns have equal values and NULLs."""
+    """Whether two columns have equal values and equal NULLs."""
     if a.type.plain() != b.type.plain() or a.key != b.key:
         return False
     return (a.valid and a.valid.key) == (b.valid and b.valid.key)

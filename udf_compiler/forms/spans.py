@@ -1,4 +1,4 @@
-"""Computes ranges of integers through functions and comparisons, and tells which types hold them."""
+"""Computes integer ranges through functions and comparisons, and decides which types hold them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from sparkweld.ir.types import BOOL, Type
 
-#: The least and the largest integer that a value may be.
+#: The smallest and the largest integer that a value may be.
 Span = tuple[int, int]
 
-#: Up to here a float type holds every integer.
+#: A float type represents every integer up to this magnitude exactly.
 EXACT = {"f32": 2**24, "f64": 2**53}
 
 COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -23,7 +23,7 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def within(span: Span, type: Type) -> bool:
-    """Whether a type of numbers or bools holds all integers of a span."""
+    """Whether a numeric or bool type holds all integers of a span."""
     if type == BOOL:
         low, high = 0, 1
     elif type.is_float:
@@ -36,12 +36,12 @@ def within(span: Span, type: Type) -> bool:
 
 
 def compared(fn: str, a: Span, b: Span) -> bool | None:
-    """What a comparison gives for all integers of two spans; None where it depends on them."""
+    """Returns the result of a comparison if it is the same for all integers of two spans, else None."""
     found = {COMPARISONS[fn](x, y) for x in a for y in b}
     if len(found) > 1:
         return None
     if fn in ("equal", "not_equal") and a[0] <= b[1] and b[0] <= a[1] and (a[0] != a[1] or b[0] != b[1]):
-        return None  # the ends differ, but the spans meet
+        return None  # the spans overlap, so equality depends on the values
     return found.pop()
 
 
@@ -68,8 +68,8 @@ def _rest(a: Span, b: Span) -> tuple[Span, bool] | None:
     return ((0, b[1] - 1), False) if b[0] > 0 else None
 
 
-#: Function -> from the spans of its arguments: that of its result, and whether this may be -0.0 in a float type. None: it may be
-#: no integer.
+#: Function -> rule from the spans of its arguments to the span of its result, and whether a float result may be -0.0. A rule
+#: returns None when the result may be no integer.
 RULES: Mapping[str, Callable[..., tuple[Span, bool] | None]] = {
     "add": lambda a, b: ((a[0] + b[0], a[1] + b[1]), False),
     "subtract": lambda a, b: ((a[0] - b[1], a[1] - b[0]), False),

@@ -1,7 +1,8 @@
-"""Evaluates a loop body to abstract values: equal keys mean equal values, in whatever form of the program.
+"""Evaluates a loop body to abstract values whose equal keys imply equal values, across all forms of a program.
 
-An integer column is int64 in one form and float64 in another. Values that are integers in both, and that both types hold, have
-one key: what they are as numbers. Every other key names the types that it was computed in, so it only meets itself.
+An integer column is int64 in one form and float64 in another. A value that is an integer in both, and that both types hold
+exactly, has one key: its key names the number. Every other key includes the types of its computation, so it equals only
+itself.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from sparkweld.ir.ops import Call, Cast, Const, Fits, IsIn, IsValid, MakeOptiona
 from sparkweld.ir.types import BOOL, F64, Type
 from udf_compiler.forms.spans import COMPARISONS, EXACT, RULES, Span, compared, within
 
-#: Arguments of these may be swapped.
+#: Functions whose arguments may be swapped.
 _COMMUTATIVE = frozenset("add multiply equal not_equal logical_and logical_or logical_xor".split())
 
-#: Comparisons that are those of the swapped arguments.
+#: Comparisons that equal another comparison with swapped arguments.
 _SWAPPED = {"greater": "less", "greater_equal": "less_equal"}
 
-#: Larger tables are compared as they are.
+#: Larger tables are compared by their full key lists, not by the keys within the argument's span.
 _MOST_KEYS = 1000
 
-#: They leave an integer as it is.
+#: Functions that return an integer unchanged.
 _SAME = frozenset("trunc floor ceil rint positive conjugate".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A value of `type`; NULL where `valid`, a term of bools, is False (None: never).
+    """An abstract value of `type`; NULL where `valid`, a bool term, is False (None: never NULL).
 
-    `span`: it is an integer between these, never -0.0, and `key` says which one, whatever the type. `finite`: no NaN and no
-    infinity. `rounded`: it is the float64 next to this integer.
+    `span`: the value is an integer in this range and never -0.0; `key` then identifies the integer whatever its type.
+    `finite`: the value is neither NaN nor infinite. `rounded`: the value is the float64 nearest to this integer term.
     """
 
     key: int
@@ -45,12 +46,12 @@ class Term:
 
     @property
     def constant(self) -> int | None:
-        """The integer or bool that it always is."""
+        """Returns the integer or bool that the term always equals, or None."""
         return self.span[0] if self.span is not None and self.span[0] == self.span[1] else None
 
 
 class Terms:
-    """Makes terms; only those of one object compare."""
+    """A factory of terms; only terms of the same factory are comparable."""
 
     def __init__(self) -> None:
         self._keys: dict[Hashable, int] = {}
@@ -59,7 +60,7 @@ class Terms:
         return self._keys.setdefault(parts, len(self._keys))
 
     def column(self, name: str, type: Type, is_null: bool) -> Term:
-        """The value of an input column in a row, where it may be NULL (`is_null`) or not."""
+        """Returns the value of an input column; `is_null`: it may be NULL in this row."""
         valid = self._typed(BOOL, "is not NULL", name) if is_null else None
         return replace(self._typed(type.plain(), "column", name, type.kind), valid=valid, type=type)
 
@@ -67,7 +68,7 @@ class Terms:
         return self._integer(int(value), BOOL)
 
     def apply(self, op: Op, args: Sequence[Term], type: Type) -> Term:
-        """What an op makes of such values; `type` is that of its result."""
+        """Evaluates an op on terms; `type` is the type of its result."""
         if isinstance(op, Const):
             return self._constant(op)
         if isinstance(op, IsValid):
@@ -90,12 +91,15 @@ class Terms:
         return self._opaque(op, args, type) if made is None else made
 
     def _is_in(self, op: IsIn, x: Term, span: Span) -> Term:
-        """Whether an integer is in a table, in which all other numbers do not count."""
+        """Evaluates membership of an integer in a table; keys outside its span or with a fraction are ignored."""
         keys = frozenset(int(k) for k in op.table.tolist() if span[0] <= k <= span[1] and k == int(k))
         return Term(self.key("is in", keys, x.key), BOOL, span=(0, 1), finite=True)
 
     def _opaque(self, op: Op, args: Sequence[Term], type: Type) -> Term:
-        """An op is a function of its arguments' bits, which equal keys of one type have in common."""
+        """Returns a term keyed by the op and its arguments.
+
+        An op is a function of the bits of its arguments, and equal keys of one type have equal bits.
+        """
         parts = [(a.key, str(a.type), -1 if a.valid is None else a.valid.key) for a in args]
         if isinstance(op, Call) and op.fn in _COMMUTATIVE:
             parts.sort()
@@ -105,7 +109,7 @@ class Terms:
         return replace(made, type=type, valid=self._typed(BOOL, "valid", made.key))
 
     def _typed(self, type: Type, *parts: Hashable) -> Term:
-        """Of a plain type; of integers and bools it says where they lie."""
+        """Returns a term of a plain type; integers and bools get the full range of the type as their span."""
         if type == BOOL:
             return Term(self.key(*parts), type, span=(0, 1), finite=True)
         if type.is_int:
@@ -178,7 +182,10 @@ class Terms:
         return None
 
     def _compared(self, fn: str, a: Term, b: Term) -> Term | None:
-        """Numbers compare alike in all types that hold them, and a rounded one with a small integer as the integer itself."""
+        """Compares by numeric value, which is the same in every type that holds both operands.
+
+        A rounded float64 compares with an integer below 2**53 as the integer that was rounded.
+        """
         a, b = _unrounded(a, b), _unrounded(b, a)
         if a.span is None or b.span is None:
             return None
@@ -189,7 +196,7 @@ class Terms:
         return Term(self.key("compared", fn, *keys), BOOL, span=(0, 1), finite=True)
 
     def _whole(self, fn: str, args: Sequence[Term], type: Type) -> Term | None:
-        """A function of integers whose result is one, where the type holds each that it may be."""
+        """Evaluates a function of integers with an integer result, provided the type holds every possible result."""
         if any(a.span is None or a.type != type for a in args) or not (type.is_int or type.is_float):
             return None
         made = RULES[fn](*(a.span for a in args))
