@@ -1,6 +1,6 @@
-"""Patterns of Python's `re` to automata that find the same matches, or to the reason why they are not compiled.
+"""Compiles patterns of Python's `re` to automata that find the same matches, or reports why a pattern is unsupported.
 
-`parse` has Python's own parser read the pattern, `nfa` makes threads in order of priority of it, `dfa` the tables.
+`parse` reads the pattern with Python's own parser, `nfa` turns it into threads in priority order, `dfa` builds the tables.
 """
 
 from udf_compiler.regex.dfa import compile_regex

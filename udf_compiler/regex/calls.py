@@ -1,4 +1,4 @@
-"""What compiled functions ask of a pattern, as IR: its matches in a text, and the templates of replacements."""
+"""Emits the IR ops of regular-expression calls and parses replacement templates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from udf_compiler.trace.values import raw
 
 @dataclass(frozen=True)
 class Regex:
-    """A pattern with its flags; `groups`: those whose text is asked for."""
+    """A pattern with its flags; `groups` are the groups whose text is requested."""
 
     text: str
     flags: int
@@ -40,19 +40,25 @@ class Regex:
         index: int = 0,
         guard: Callable[[Value], None] | None = None,
     ) -> Value:
-        """The op on a text. `guard` takes what rows must fulfil, the loop's guards by default. Refuses SW272."""
+        """Emits the op on a string.
+
+        `guard` receives the condition that rows must fulfil; by default it becomes a guard of the loop. Refuses SW272.
+        """
         try:
             automaton = compile_regex(self.text, self.flags, self.mode, self.groups, self.repeated)
         except Unsupported as reason:
             refuse("SW272", call=self.call, pattern=self.text, why=str(reason))
         tables = automaton.encode()
-        if self.repeated and overruns(automaton):  # each search may read to the end
+        if self.repeated and overruns(automaton):  # each search may read to the end of the string, which is quadratic
             (guard or loop.guard)(loop.emit(RegexCall("reads_little", self.text, tables, limit=limit), text))
         return loop.emit(RegexCall(fn, self.text, tables, template, limit, index), text)
 
 
 def pattern_of(pat: Any, flags: Any, call: str) -> tuple[str, int]:
-    """Text and flags of a pattern, given as a str or compiled. Refuses what `re` refuses (SW252), and bytes (SW262)."""
+    """Returns the pattern string and the flags of a pattern given as a str or compiled.
+
+    Refuses patterns that `re` rejects (SW252) and bytes patterns (SW262).
+    """
     pat = unwrapped(pat)
     if not isinstance(pat, str | re.Pattern) or (isinstance(pat, re.Pattern) and not isinstance(pat.pattern, str)):
         refuse("SW262", call=call, what=f"{raw(pat)} as the pattern")
@@ -63,11 +69,14 @@ def pattern_of(pat: Any, flags: Any, call: str) -> tuple[str, int]:
 
 
 def template_of(pattern: re.Pattern[str], repl: str, call: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """(groups asked for, the match first; literal, group, literal, ... with groups as numbers among those)."""
+    """Returns the requested groups, the match first, and the template as literal, group, literal, ...
+
+    Group numbers in the template are positions in the returned groups.
+    """
     parsed = run_prototype(call, sre_parse.parse_template, repl, pattern)
     if sys.version_info >= (3, 12):
         parts = list(parsed)
-    else:  # (position and number of each group, literals with None in the groups' places)
+    else:  # (position and number of each group, literals with None at the positions of groups)
         at, literals = dict(parsed[0]), parsed[1]
         parts = []
         for position, literal in enumerate(literals):
@@ -84,7 +93,7 @@ def template_of(pattern: re.Pattern[str], repl: str, call: str) -> tuple[tuple[i
 
 
 def _alternating(parts: list[Any]) -> list[Any]:
-    """Literals and group numbers in turn, a literal at both ends."""
+    """Returns literals and group numbers alternately, with a literal at both ends."""
     result: list[Any] = [""]
     for part in parts:
         if isinstance(part, int):

@@ -1,10 +1,11 @@
-"""A program of threads to an automaton, by the construction of subsets: a state is the list of threads, in order of priority.
+"""Converts a thread program to a deterministic automaton by subset construction.
 
-An assertion needs the code point before a position and the one behind it, so threads wait before the assertions until the
-next symbol is read; a state remembers of the symbol before only what some assertion asks. `$` before a final newline
-marks its threads: they live only if the text ends after the next symbol.
+A state is a list of threads in priority order. An assertion needs the code point before a position and the one after it. So
+threads wait before assertions until the next symbol is read. A state remembers only the kind of the previous symbol, and
+only as far as some assertion needs it. `$` before a final newline marks its threads: they survive only if the string ends
+after the next symbol.
 
-When only the existence of a match is asked for, order and tags do not matter, and the first match ends the run.
+When only the existence of a match is requested, order and tags do not matter, and the first match ends the run.
 """
 
 from __future__ import annotations
@@ -18,28 +19,31 @@ from udf_compiler.regex.minimise import minimised
 from udf_compiler.regex.nfa import Check, Match, Save, Split, Take, program_of
 from udf_compiler.regex.parse import Assertion, Ranges, Unsupported, contains, group_bodies, nullable, parse, union
 
-#: Largest table. Kernels carry it as constants.
+#: Size limits of the table, which kernels embed as constants.
 STATE_LIMIT, ENTRY_LIMIT = 1500, 60_000
 REGISTER_LIMIT = 48
 
 _NEWLINE: Ranges = ((10, 10),)
 
-#: What precedes a position: the beginning of the text, a newline, a word character, any other.
+#: Kinds of context before a position: the beginning of the string, a newline, a word character, any other.
 _BEGIN, _LINE, _WORD, _OTHER = "begin", "line", "word", "other"
 
-#: An instruction to which `$` may move a thread that has matched: it needs the end of the text after the next symbol.
+#: The pseudo-instruction of a matched thread that `$` holds back: the string must end after the next symbol.
 _MATCHED = -1
 
-#: In moves: a register that no thread has.
+#: In moves: a scratch register that no thread uses.
 _SPARE = -3
 
-#: (instruction, tags, whether the text must end before the next symbol). A tag is a register, POSITION or UNSET.
+#: (instruction, tags, whether the string must end before the next symbol). A tag is a register, POSITION or UNSET.
 _Thread = tuple[int, tuple[int, ...], bool]
 
 
 @dataclass(frozen=True)
 class _State:
-    """Threads that have read the symbol before; `before`: what that was; `searching`: whether a match may still begin."""
+    """A DFA state: threads after the previous symbol.
+
+    `before` is the kind of that symbol; `searching`: whether a match may still begin.
+    """
 
     threads: tuple[_Thread, ...]
     before: str
@@ -48,11 +52,11 @@ class _State:
 
 @lru_cache(maxsize=256)
 def compile_regex(pattern: str, flags: int, mode: str, groups: tuple[int, ...] = (), repeated: bool = False) -> Automaton:
-    """The automaton of a pattern. `mode`: "search", "match" (at the beginning) or "fullmatch".
+    """Returns the automaton of a pattern. `mode`: "search", "match" (at the beginning) or "fullmatch".
 
-    `groups`: those whose begin and end are asked for, (0, ...) for the match itself first; empty when its existence is.
-    `repeated`: it will look for matches one after the other, which takes linear time unless `overruns`. Raises Unsupported,
-    and re.error.
+    `groups`: the groups whose bounds are requested, with (0, ...) for the match itself first; empty when only the existence
+    of a match is requested. `repeated`: the automaton will search for successive matches, in linear time unless `overruns`
+    is true. Raises Unsupported, and re.error.
     """
     parsed = parse(pattern, flags)
     if repeated and nullable(parsed.root):
@@ -81,7 +85,7 @@ class _Builder:
         self.registers = self.tags
 
     def _classes(self) -> None:
-        """Numbers the classes: code points that all sets of the program treat alike."""
+        """Numbers the symbol classes: sets of code points that no set of the program distinguishes."""
         sets = list({i.ranges for i in self.program if isinstance(i, Take)})
         if self.lines:
             sets.append(_NEWLINE)
@@ -110,7 +114,7 @@ class _Builder:
                 row += 1
                 if row > STATE_LIMIT or len(targets) > ENTRY_LIMIT:
                     raise Unsupported("needs too large an automaton")
-        spare = self.registers  # one more register than the threads use
+        spare = self.registers  # one register more than the threads use
         actions = tuple(tuple(spare if part == _SPARE else part for part in action) for action in self.actions)
         registers = spare + 1 if actions != tuple(self.actions) else spare
         made = Automaton(
@@ -139,7 +143,10 @@ class _Builder:
             acts.append(act)
 
     def _closure(self, state: _State, ahead: str) -> tuple[list[_Thread], tuple[int, ...] | None]:
-        """The threads before they read a symbol of the sort `ahead`, down to the first that has matched; its tags, or None."""
+        """Returns the threads ready to read a symbol of the kind `ahead`, and the tags of the first matched thread, or None.
+
+        Threads of lower priority than the match are cut off.
+        """
         threads: list[_Thread] = []
         seen: set[tuple[int, bool]] = set()
         stack: list[_Thread] = []
@@ -170,7 +177,7 @@ class _Builder:
         return threads, None
 
     def _holds(self, assertion: Assertion, before: str, ahead: str) -> bool | None:
-        """Whether it holds; None: if the text ends after the next symbol."""
+        """Whether an assertion holds; None if it holds only when the string ends after the next symbol."""
         match assertion.kind:
             case "begin":
                 return before == _BEGIN
@@ -182,14 +189,14 @@ class _Builder:
                 return ahead in ("end", _LINE)
             case "end_or_newline":
                 return True if ahead == "end" else None if ahead == _LINE else False
-        if before == _BEGIN and ahead == "end":  # the empty text
+        if before == _BEGIN and ahead == "end":  # the empty string
             return assertion.kind == "no_boundary" and re.search(r"\B", "") is not None
         return ((before == _WORD) != (ahead == _WORD)) == (assertion.kind == "boundary")
 
     def _step(
         self, state: _State, symbol: int, threads: list[_Thread], accepted: tuple[int, ...] | None
     ) -> tuple[int, int]:
-        """The next state and the action."""
+        """Returns the next state and the action of a state on a symbol."""
         following: dict[int, _Thread] = {}
         if symbol < self.symbols and not (accepted is not None and not self.tags):
             for at, tags, ends in threads:
@@ -208,9 +215,9 @@ class _Builder:
         return self._number(_State(tuple(ordered), self._before(symbol), searching)), act
 
     def _renamed(self, threads: list[_Thread]) -> tuple[list[_Thread], list[int]]:
-        """The threads with their tags in registers numbered by first appearance, and the moves that put them there."""
+        """Renumbers the registers of the threads' tags by first appearance and returns the moves that realize it."""
         if not self.tags:
-            return sorted(threads), []  # existence: the order does not matter
+            return sorted(threads), []  # existence only: the order does not matter
         registers: dict[int, int] = {}
         renamed = []
         for at, tags, ends in threads:
@@ -223,21 +230,21 @@ class _Builder:
 
 
 def _in_order(moves: dict[int, int]) -> list[int]:
-    """Moves that all happen at once as moves one after the other; a cycle goes through one more register."""
+    """Sequentializes parallel moves; a cycle goes through one scratch register."""
     left, ordered = dict(moves), []
     while left:
         free = next((to for to in left if to not in left.values()), None)
         if free is not None:
             ordered += [free, left.pop(free)]
             continue
-        to = next(iter(left))  # only cycles are left: put one aside
+        to = next(iter(left))  # only cycles remain: save one value in the scratch register
         ordered += [_SPARE, to]
         left = {t: _SPARE if s == to else s for t, s in left.items()}
     return ordered
 
 
 def _membership(ranges: Ranges, bounds: list[int]) -> list[bool]:
-    """Whether the code points from each bound on are in the set."""
+    """Returns, for each bound, whether the code points from there to the next bound are in the set."""
     edges = sorted([(low, True) for low, _ in ranges] + [(high + 1, False) for _, high in ranges])
     inside, at, result = False, 0, []
     for bound in bounds:
@@ -253,7 +260,7 @@ def _of(column: list[bool], classes: list[int]) -> list[int]:
 
 
 def _joined(bounds: list[int], classes: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Without the bounds at which the class stays."""
+    """Drops the bounds at which the class does not change."""
     kept = [i for i, c in enumerate(classes) if i == 0 or classes[i - 1] != c]
     return tuple(bounds[i] for i in kept), tuple(classes[i] for i in kept)
 

@@ -1,4 +1,4 @@
-"""An automaton to the smallest equal one (Moore's partition refinement), and what repeated searches may cost with it."""
+"""Minimises automata (Moore's partition refinement) and detects those whose repeated searches may take quadratic time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sparkweld.ir.ops.automata import Automaton
 
 
 def minimised(automaton: Automaton) -> Automaton:
-    """States that no text tells apart become one; state 0 stays state 0."""
+    """Merges states that no string distinguishes; state 0 remains state 0."""
     width = automaton.symbols + 1
     rows = [slice(s * width, (s + 1) * width) for s in range(automaton.states)]
     targets = [automaton.targets[row] for row in rows]
@@ -31,15 +31,15 @@ def minimised(automaton: Automaton) -> Automaton:
 
 
 def _numbered(keys: list[object]) -> list[int]:
-    """A number for each key, equal for equal keys, in order of appearance (so state 0 has the number 0)."""
+    """Numbers keys in order of first appearance, so state 0 gets the number 0."""
     numbers: dict[object, int] = {}
     return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def overruns(automaton: Automaton) -> bool:
-    """Whether, once a match is found, the run may go on without bound for a longer one that then is not there.
+    """Whether a run may, after a match, read without bound for a longer match that it never finds.
 
-    Looking for one match after the other would read those symbols again and again.
+    Successive searches would then read the same symbols repeatedly.
     """
     width = automaton.symbols + 1
     accepting = [automaton.actions[a][0] == 1 for a in automaton.acts]

@@ -1,8 +1,8 @@
-"""A tree to a program of threads in order of priority (Pike's virtual machine): what a backtracking engine tries, in order.
+"""Compiles a pattern tree to a thread program in priority order (Pike's virtual machine), the order of a backtracking engine.
 
-Ordered, the threads find the match that backtracking finds first. Two threads at one instruction have the same future, so only
-the first of them goes on; that is where backtracking may take exponential time and this does not. It is exact because
-no repeat has a body that may match nothing (`parse` refuses those), and the groups asked for are in no repeat.
+In this order, the threads find the match that backtracking finds first. Two threads at one instruction have the same future,
+so only the first continues. Backtracking may take exponential time there, and this does not. The result is exact: no repeat
+has a body that may match the empty string (`parse` refuses those), and no requested group is inside a repeat.
 """
 
 from __future__ import annotations
@@ -11,48 +11,51 @@ from dataclasses import dataclass, field
 
 from udf_compiler.regex.parse import Assertion, Chars, Choice, Group, Node, Ranges, Repeat, Sequence_, Unsupported
 
-#: Longest program: each repeat {m,n} is written out.
+#: Longest program; each repeat {m,n} is unrolled.
 PROGRAM_LIMIT = 4000
 
 
 @dataclass(frozen=True)
 class Take:
-    """Reads a code point of the set, goes to the next instruction."""
+    """Reads a code point of the set and continues at the next instruction."""
 
     ranges: Ranges
 
 
 @dataclass
 class Split:
-    """Goes to every target, the first one first."""
+    """Continues at every target, in priority order."""
 
     targets: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Save:
-    """The position becomes a tag."""
+    """Stores the current position in a tag."""
 
     tag: int
 
 
 @dataclass(frozen=True)
 class Check:
-    """Goes on where the assertion holds."""
+    """Continues if the assertion holds."""
 
     assertion: Assertion
 
 
 @dataclass(frozen=True)
 class Match:
-    """A match ends here."""
+    """Ends a match."""
 
 
 Instruction = Take | Split | Save | Check | Match
 
 
 def program_of(root: Node, groups: tuple[int, ...], fullmatch: bool) -> tuple[Instruction, ...]:
-    """The program. `groups`: which of them are tagged, 0 is the match; group number i of them has the tags 2i and 2i + 1."""
+    """Compiles a pattern tree.
+
+    `groups`: the groups to tag, where 0 is the match. The group at index i gets the tags 2i and 2i + 1.
+    """
     writer = _Writer({group: at for at, group in enumerate(groups)})
     writer.node(Group(0, root))
     if fullmatch:

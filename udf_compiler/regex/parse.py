@@ -1,7 +1,7 @@
-"""A pattern to a tree of sets of code points, choices and repeats, read by Python's own parser of patterns.
+"""Parses a pattern with Python's own parser into a tree of code-point sets, choices and repeats.
 
-Which characters an atom takes (a literal, a class, a category, all of that ignoring case) is asked of `re` itself, for
-every code point, so that Unicode and case are Python's own.
+The set of an atom (a literal, a class, a category, each possibly ignoring case) is found by running `re` itself over every
+code point, so Unicode and case rules are Python's own.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ else:  # pragma: no cover - the same modules under their old names
     import sre_constants as sre
     import sre_parse
 
-#: Ranges of code points, ascending, both ends included.
+#: Ranges of code points, ascending, with both ends included.
 Ranges = tuple[tuple[int, int], ...]
 
-#: Larger counts in {m,n} are unrolled to too many states.
+#: Larger counts in {m,n} unroll to too many states.
 REPEAT_LIMIT = 200
 
 
 class Unsupported(Exception):
-    """The pattern is not compiled; the text says why, after ``the pattern ...``."""
+    """The pattern is unsupported; the message says why and follows ``the pattern ...``."""
 
 
 @dataclass(frozen=True)
 class Chars:
-    """One code point of a set."""
+    """A single code point from a set."""
 
     ranges: Ranges
 
 
 @dataclass(frozen=True)
 class Sequence_:
-    """One after the other."""
+    """A concatenation."""
 
     parts: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Alternatives, the first that leads to a match is taken."""
+    """Alternatives; the first that leads to a match wins."""
 
     branches: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """`least` to `most` (None: any number of) times; as often as possible when greedy, else as seldom."""
+    """A body repeated `least` to `most` times (None: unbounded); greedy repeats prefer more, others fewer."""
 
     body: Node
     least: int
@@ -66,7 +66,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Group:
-    """A group that captures."""
+    """A capturing group."""
 
     number: int
     body: Node
@@ -74,7 +74,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Assertion:
-    """`kind`: begin, line_begin, end, end_or_newline, line_end, boundary, no_boundary; `word`: the word characters."""
+    """A zero-width assertion.
+
+    `kind`: begin, line_begin, end, end_or_newline, line_end, boundary, no_boundary; `word`: the set of word characters.
+    """
 
     kind: str
     word: Ranges = ()
@@ -95,7 +98,7 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Pattern:
-    """`root`: the tree. `groups`: how many groups capture; `names` of those that have one."""
+    """A parsed pattern: its tree `root`, the number of capturing `groups`, and the `names` of named groups."""
 
     root: Node
     groups: int
@@ -103,7 +106,7 @@ class Pattern:
 
 
 def parse(pattern: str, flags: int) -> Pattern:
-    """The tree of a pattern. Raises Unsupported, and re.error for what is no pattern."""
+    """Parses a pattern. Raises Unsupported, and re.error for an invalid pattern."""
     re.compile(pattern, flags)
     parsed = sre_parse.parse(pattern, flags)
     state = parsed.state
@@ -149,7 +152,7 @@ class _Reader:
 
 
 def nullable(node: Node) -> bool:
-    """Whether the node may match the empty text."""
+    """Whether the node may match the empty string."""
     match node:
         case Chars():
             return False
@@ -165,7 +168,7 @@ def nullable(node: Node) -> bool:
 
 
 def _combined(flags: int, add: int, remove: int) -> int:
-    """The flags inside of ``(?i-m:...)``."""
+    """Returns the flags inside ``(?i-m:...)``."""
     types = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE
     if add & types:
         flags &= ~types
@@ -201,7 +204,7 @@ def _every_code_point() -> str:
 
 @lru_cache(maxsize=512)
 def _chars(op: Any, argument: Any, flags: int) -> Ranges:
-    """The code points that an atom matches: `re` runs it over all of them."""
+    """Returns the code points that an atom matches, by running `re` over all code points."""
     if op is sre.LITERAL and not flags & sre.SRE_FLAG_IGNORECASE:
         return ((argument, argument),)
     state = sre_parse.State()
@@ -218,7 +221,7 @@ def contains(ranges: Ranges, code_point: int) -> bool:
 
 
 def group_bodies(node: Node) -> dict[int, tuple[bool, Node]]:
-    """Number -> (whether the group may match more than once, its body)."""
+    """Maps each group number to (whether the group may match more than once, its body)."""
     found: dict[int, tuple[bool, Node]] = {}
 
     def walk(node: Node, repeated: bool) -> None:
@@ -240,7 +243,7 @@ def group_bodies(node: Node) -> dict[int, tuple[bool, Node]]:
 
 
 def union(sets: Sequence[Ranges]) -> list[int]:
-    """Every code point at which some set begins or has ended: between two of them all sets are constant."""
+    """Returns every code point at which some set begins or has just ended; between two of them all sets are constant."""
     lows = (low for ranges in sets for low, _ in ranges)
     ends = (high + 1 for ranges in sets for _, high in ranges)
     return sorted({0, *lows, *ends} - {0x110000})
