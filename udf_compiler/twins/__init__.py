@@ -1,4 +1,4 @@
-"""IR programs to Catalyst expressions of the same value, bit for bit: the Catalyst backend. Start at `expressions`."""
+"""Translates IR programs to Catalyst expressions of the same value, bit for bit. Start at `expressions`."""
 
 from udf_compiler.twins.expressions import Twins, twin_outputs
 

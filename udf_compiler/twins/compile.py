@@ -1,6 +1,10 @@
-"""A compile request to Catalyst expressions: of its results (`twin`), or of what its filter implies (`implied`); to whether its
-results are the same in any batch (`independent`), so that Spark may move it; to the columns that it reads (`reads`); and to what
-columns of two tables add to its result (`parts`).
+"""Answers the compile requests whose reply is about Catalyst, not about a kernel.
+
+- `twin`: the equivalent expressions of a request's results.
+- `implied`: bounds of a column that the filter implies.
+- `independent`: whether the results are the same in any batch, so that Spark may move the expression.
+- `reads`: the columns that the results depend on.
+- `parts`: the terms that columns of two joined tables add to a score.
 """
 
 from __future__ import annotations
@@ -22,10 +26,10 @@ Reply = dict[str, Any]
 
 
 def compile_twin(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """The reply: status "ok" with `results` (one expression an output), `nodes`, `kept` and `notes`, or "refused".
+    """Replies with status "ok", `results` (one expression per output), `nodes`, `kept` and `notes`, or "refused".
 
-    The request has no filter. Refused like a program, and when a result depends on its batch (SW390), on guards (SW391)
-    or on an op without an exact twin; SW394 when the function asks for a kernel.
+    The request has no filter. Refuses like a kernel compilation. Also refuses a result that depends on its batch (SW390),
+    guards (SW391), an op without an exact equivalent, and a function that requests a kernel (SW394).
     """
     reply, program = _program(request, blobs)
     if program is None:
@@ -39,16 +43,17 @@ def compile_twin(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
 
 
 def compile_implied(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """The reply: status "ok" with `bounds`, comparisons of a column with a literal that hold where the filter does."""
+    """Replies with status "ok" and `bounds`: comparisons of a column with a literal that hold where the filter does."""
     reply, program = _program(request, blobs)
     return reply if program is None else {"status": "ok", "bounds": implied_bounds(program)}
 
 
 def compile_independent(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """The reply: status "ok" when a row has the same result in whatever batch it comes, or "refused".
+    """Replies with status "ok" when a row has the same result in every batch, or "refused".
 
-    Refused like a program; where a NULL decides a dtype of its batch (SW390), where a batch without any value is another one
-    (SW395), and where a row sends its batch to Python (SW396), unless the function raises for it: fewer rows raise less.
+    Refuses like a kernel compilation. Also refuses a NULL that decides a dtype of its batch (SW390) and a batch without any
+    value that behaves differently (SW395). Refuses a row that sends its batch to Python (SW396), unless the function raises
+    for it: fewer rows then raise less.
     """
     _refuse_nulls(request, ("float", "double", "string"))
     reply = compile_pipeline(request, blobs)
@@ -63,7 +68,7 @@ def compile_independent(request: dict[str, Any], blobs: Sequence[bytes]) -> Repl
 
 
 def compile_reads(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """The reply: status "ok" with `inputs`, the names of those that results depend on, for whatever rows there are."""
+    """Replies with status "ok" and `inputs`: the names of the inputs that results depend on, in any batch."""
     reply, program = _program(request, blobs)
     if program is None:
         return reply
@@ -73,10 +78,13 @@ def compile_reads(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
 
 
 def compile_parts(request: dict[str, Any], blobs: Sequence[bytes]) -> Reply:
-    """The reply: status "ok" with what `score_parts` says, or "refused". `others` of the request are inputs of a joined table.
+    """Replies with status "ok" and the result of `score_parts`, or "refused".
 
-    Refused like a program, where a NULL decides a dtype of its batch (SW390), and, as rows of a batch that Python takes would be
-    others, for functions whose kernels are *kept* (SW397).
+    `others` in the request names inputs of a joined table.
+
+    Refuses like a kernel compilation. Also refuses a NULL that decides a dtype of its batch (SW390), and functions whose
+    kernels are approximate, `kept` in the reply (SW397): rows of a batch that Python computes would differ in the last
+    digits.
     """
     _refuse_nulls(request, ("float", "double", "string"))
     reply = compile_pipeline(request, blobs)

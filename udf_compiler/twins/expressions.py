@@ -1,9 +1,10 @@
-"""One loop of IR values to Catalyst expressions that have the same value on every row, NULL and NaN and -0.0 included.
+"""Translates one IR loop to Catalyst expressions with the same value on every row, including NULL, NaN and -0.0.
 
-A plain IR value becomes an expression that is never NULL, a nullable one an expression that is NULL where the value is.
-Only *exact* twins are in the table: what differs in a bit for some arguments (functions of libm, `//` by zero) has none
-and is refused (SW380). Spark compares floats with NaN equal to itself and above all others; NumPy's comparisons are
-spelled out over that. Every twin is total: it gives a value for all arguments and raises for none, whatever ANSI says.
+A plain IR value becomes an expression that is never NULL; a nullable one becomes an expression that is NULL where the value
+is. The table holds only *exact* equivalents. An op that differs in a bit for some arguments (libm functions, `//` by zero)
+has none and is refused (SW380). Spark compares floats with NaN equal to itself and above all others, so NumPy's comparisons
+are expressed on top of that. Every expression is total: it returns a value for all arguments and raises for none, under any
+ANSI setting.
 """
 
 from __future__ import annotations
@@ -46,18 +47,18 @@ from udf_compiler.twins.nodes import (
     zero,
 )
 
-#: A tree of more nodes: shared values of a program are repeated in a tree, and a kernel is then the better plan.
+#: Largest tree. A tree duplicates shared values of the program, and above this size a kernel is the better plan.
 MAX_NODES = 400
 
-#: Longer tables become no CASE or IN.
+#: Longer tables become neither CASE nor IN.
 MAX_TABLE = 32
 
 
 def twin_outputs(program: Program, nullable: Mapping[str, bool], place: str = "") -> list[Expr]:
-    """One expression for each output of a program of one loop without guards and filter.
+    """Returns one expression per output of a program of one loop without guards and filter.
 
-    `nullable`: column -> whether Spark's column may hold a NULL, also where the program's input says it does not.
-    Refuses SW380 (an op without an exact twin) and SW381 (a tree that is too large).
+    `nullable`: column -> whether Spark's column may hold a NULL, even where the program's input is declared without. Refuses
+    SW380 (an op without an exact equivalent) and SW381 (a tree that is too large).
     """
     (loop,) = program.loops
     assert not loop.guards and loop.where is None
@@ -68,7 +69,7 @@ def twin_outputs(program: Program, nullable: Mapping[str, bool], place: str = ""
 
 
 class Twins:
-    """Expressions of one loop's values."""
+    """The equivalent Catalyst expressions of one loop's values."""
 
     def __init__(self, loop: Loop, nullable: Mapping[str, bool], place: str) -> None:
         self._loop, self._nullable, self._place = loop, nullable, place
@@ -84,7 +85,7 @@ class Twins:
         return self._known[value]
 
     def read(self, name: str, type: Type) -> Expr:
-        """A column. One that the program reads as never NULL has some value where it is NULL after all."""
+        """Returns a column; where the program reads it as never NULL but Spark's may be NULL, NULL becomes zero."""
         made = column(name, type)
         return or_else(made, zero(type), type) if self._nullable.get(name, False) and not type.nullable else made
 
@@ -137,24 +138,30 @@ def _cast(op: Cast, types: list[Type], args: list[Expr]) -> Expr | None:
         return node("UnixDate" if of == DATE else "DateFromUnixDate", to, x)
     if of.is_float and to.is_int:
         fits = _fits(Fits(to), types, args)
-        wide = to if to == I64 else I32  # Java narrows a double by way of int
+        wide = to if to == I64 else I32  # Java narrows a double through int
         cast = node("Cast", wide, x)
         return choice(fits, cast if wide == to else node("Cast", to, cast), zero(to), to)
     return node("Cast", to, x)
 
 
 def _fits(op: Fits, types: list[Type], args: list[Expr]) -> Expr:
-    """trunc(x) in [low, end), which is x > low - 1 where the float type has that number, and x < end."""
+    """Expresses trunc(x) in [low, end) as x > low - 1 and x < end.
+
+    Where the float type cannot represent low - 1, the first test is x >= low.
+    """
     (of,), (x,) = types, args
     low, end = op.limits(of.dtype)
     exact = of == F64 and op.to != I64 or of == F32 and op.to.dtype.itemsize <= 2
     above = node("GreaterThan", BOOL, x, literal(low - of.dtype.type(1), of)) if exact else None
     above = above or node("GreaterThanOrEqual", BOOL, x, literal(low, of))
-    return both(above, node("LessThan", BOOL, x, literal(end, of)))  # NaN is not below `end`
+    return both(above, node("LessThan", BOOL, x, literal(end, of)))  # NaN fails this: Spark orders it above `end`
 
 
 def _is_in(op: IsIn, types: list[Type], args: list[Expr]) -> Expr | None:
-    """A set of doubles tells -0.0 from 0.0 in Spark once it is long, so a table with a zero has no twin."""
+    """Expresses membership as IN; refuses a float table with a zero, because Spark's sets of doubles distinguish -0.0 from 0.0.
+
+    Spark uses such a set only for longer lists.
+    """
     keys = op.table
     if len(keys) > MAX_TABLE or (op.type.is_float and np.any(keys == 0)):
         return None

@@ -1,6 +1,6 @@
-"""Elementwise functions to Catalyst: each row of the table gives, for the argument types, NumPy's bits or None.
+"""Maps elementwise functions to Catalyst: a rule returns an expression with NumPy's bits for the argument types, or None.
 
-Where the proof is not plain from Java's and IEEE 754's rules, it stands beside the rule.
+A rule carries its proof unless that follows directly from the rules of Java and IEEE 754.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ Rule = Callable[[list[Type], list[Expr]], Expr | None]
 
 
 def _arithmetic(op: str, of_bools: str | None = None) -> Rule:
-    """Java's + - * wrap integers and round floats as C's do; Spark narrows bytes and shorts afterwards, as NumPy does."""
+    """Builds the rule of + - or *: Java wraps integers and rounds floats as C does.
+
+    Spark narrows bytes and shorts afterwards, as NumPy does.
+    """
 
     def rule(types: list[Type], args: list[Expr]) -> Expr | None:
         if types[0] == BOOL:
@@ -26,28 +29,28 @@ def _arithmetic(op: str, of_bools: str | None = None) -> Rule:
 
 
 def _divide(types: list[Type], args: list[Expr]) -> Expr | None:
-    """Spark's Divide is NULL for a zero divisor; ours is Java's division."""
+    """Divides as Java does; Spark's own Divide is NULL for a zero divisor."""
     return node("IeeeDivide", types[0], *args) if types[0].is_float else None
 
 
 def _floor_divide(types: list[Type], args: list[Expr]) -> Expr | None:
-    """Integers by a positive constant: the quotient towards zero, less one where a remainder is negative."""
+    """Divides integers by a positive constant: the quotient towards zero, minus one where the remainder is negative."""
     if not _by_positive(types, args):
         return None
     below = node("LessThan", BOOL, node("Remainder", types[0], *args), literal(0, types[0]))
-    a, b = (x if types[0] == I64 else node("Cast", I64, x) for x in args)  # Spark's `div` takes longs only
+    a, b = (x if types[0] == I64 else node("Cast", I64, x) for x in args)  # Spark's `div` accepts only longs
     whole = node("IntegralDivide", I64, a, b)
     floor = node("Subtract", I64, whole, choice(below, literal(1, I64), literal(0, I64), I64))
     return floor if types[0] == I64 else node("Cast", types[0], floor)
 
 
 def _remainder(types: list[Type], args: list[Expr]) -> Expr | None:
-    """For integers and a positive divisor Spark's pmod is the remainder of the floor; r + n does not overflow as r < 0."""
+    """Uses Spark's pmod, which is the floor remainder of integers by a positive divisor; r + n cannot overflow since r < 0."""
     return node("Pmod", types[0], *args) if _by_positive(types, args) else None
 
 
 def _fmod(types: list[Type], args: list[Expr]) -> Expr | None:
-    """C's fmod and % of integers are Java's %; Spark's is NULL for a zero divisor only."""
+    """Uses Java's %, which equals C's fmod and C's integer %; Spark's differs only for a zero divisor, where it is NULL."""
     nonzero = is_literal(args[1]) and number(args[1]) != 0 and types[0] != BOOL
     return node("Remainder", types[0], *args) if nonzero else None
 
@@ -69,7 +72,7 @@ def _compare(op: str) -> Rule:
         plain = node(op, BOOL, a, b)
         if not types[0].is_float:
             return plain
-        # Spark's NaN equals itself and is above all: x < NaN and NaN == NaN are what NumPy denies.
+        # Spark's NaN equals itself and is above all, so x < NaN and NaN == NaN are true in Spark and false in NumPy.
         side = a if op == "EqualTo" and not is_literal(b) else b
         return both(plain, negation(is_nan(side)) if not is_literal(side) else literal(number(side) == number(side), BOOL))
 
@@ -77,7 +80,10 @@ def _compare(op: str) -> Rule:
 
 
 def _maximum(types: list[Type], args: list[Expr]) -> Expr | None:
-    """Spark's > puts NaN above all, so a NaN wins; of equals (zeros) the second one, as in NumPy's loops."""
+    """Selects the larger operand: Spark's > orders NaN above all, so NaN wins.
+
+    Of equal operands (zeros) the second one wins, as in NumPy's loops.
+    """
     a, b = args
     if types[0] == BOOL:
         return node("Or", BOOL, a, b)
@@ -105,7 +111,7 @@ def _fmax(types: list[Type], args: list[Expr]) -> Expr | None:
 
 
 def _fmin(types: list[Type], args: list[Expr]) -> Expr | None:
-    """NaN is above all in Spark, so it loses by itself; NaN of both is NaN."""
+    """Selects the smaller operand: Spark orders NaN above all, so NaN loses; if both are NaN the result is NaN."""
     a, b = args
     return choice(node("LessThan", BOOL, a, b), a, b, types[0]) if types[0] != BOOL else node("And", BOOL, a, b)
 
@@ -125,7 +131,7 @@ def _logical_not(types: list[Type], args: list[Expr]) -> Expr | None:
 
 
 def _truth(type: Type, x: Expr) -> Expr:
-    """x != 0, and NaN is true: Spark's cast to boolean."""
+    """Returns x != 0, with NaN true: Spark's cast to boolean."""
     return x if type == BOOL else node("Cast", BOOL, x)
 
 
@@ -141,7 +147,7 @@ def _invert(types: list[Type], args: list[Expr]) -> Expr | None:
 
 
 def _sign_change(op: str) -> Rule:
-    """The smallest integer stays what it is: Java's - and abs wrap too."""
+    """Builds the rule of negation or abs; the smallest integer maps to itself, as Java's wrap too."""
 
     def rule(types: list[Type], args: list[Expr]) -> Expr | None:
         if types[0] == BOOL:
@@ -156,7 +162,10 @@ def _square(types: list[Type], args: list[Expr]) -> Expr | None:
 
 
 def _of_doubles(op: str) -> Rule:
-    """Correctly rounded in double, hence in float too: a double has more than twice a float's digits plus two."""
+    """Builds the rule of a correctly rounded function, computed in double.
+
+    Rounding its result to float is correct as well: a double has more than twice a float's digits plus two.
+    """
 
     def rule(types: list[Type], args: list[Expr]) -> Expr | None:
         if types[0] == F64:
@@ -167,7 +176,10 @@ def _of_doubles(op: str) -> Rule:
 
 
 def _whole(direction: str) -> Rule:
-    """Java's floor and ceil keep the sign of a zero, as C's do. Every float is a double, and whole ones stay floats."""
+    """Builds the rule of floor, ceil or trunc: Java's keep the sign of a zero, as C's do.
+
+    Every float is a double, and an integral one converts back exactly.
+    """
 
     def rule(types: list[Type], args: list[Expr]) -> Expr | None:
         return _of_doubles(direction)(types, args) if types[0].is_float else args[0] if types[0].is_int else None
@@ -182,7 +194,7 @@ def _isnan(types: list[Type], args: list[Expr]) -> Expr | None:
 def _isfinite(types: list[Type], args: list[Expr]) -> Expr | None:
     if not types[0].is_float:
         return literal(True, BOOL)
-    return node("LessThan", BOOL, node("Abs", types[0], args[0]), literal(float("inf"), types[0]))  # NaN is above all
+    return node("LessThan", BOOL, node("Abs", types[0], args[0]), literal(float("inf"), types[0]))  # Spark's NaN exceeds infinity
 
 
 def _isinf(types: list[Type], args: list[Expr]) -> Expr | None:

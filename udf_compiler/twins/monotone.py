@@ -1,9 +1,9 @@
-"""What a condition over a monotone function of one column says about the column itself: `f(x) > t` to `x >= c`.
+"""Derives bounds of a column from conditions on monotone functions of it: `f(x) > t` to `x >= c`.
 
-Rounding is monotone, so a chain of monotone steps (plus a constant, times a constant, a maximum with a constant ...) is
-monotone over the values of the column's type, in floating point too. The threshold is found by bisection over all values
-of the type with the op's own `evaluate`, so it is exact: no algebra is inverted. The bound is implied by the condition
-and never stronger; the condition itself stays where it is.
+Rounding is monotone. So a chain of monotone steps (plus a constant, times a constant, a maximum with a constant, ...) is
+monotone over the values of the column's type, in floating point too. The threshold is found by bisection over all values of
+the type with the op's own `evaluate`, so it is exact: no algebra is inverted. The bound follows from the condition and is
+never stronger; the condition itself remains in place.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from udf_compiler.twins.nodes import Expr, column, literal, node
 
 _FLIPPED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal", "equal": "equal"}
 _NEGATED = {"less": "greater_equal", "less_equal": "greater", "greater": "less_equal", "greater_equal": "less"}
-#: Chains grow with their argument, NaN only where it is NaN.
+#: Functions that are weakly increasing, and NaN only for NaN.
 _GROWING = frozenset(("positive", "rint", "floor", "ceil", "trunc", "conjugate"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """``fn(value, constant)``, where `value` grows (+1) or falls (-1) with the column."""
+    """A comparison ``fn(value, constant)``, where `value` increases (+1) or decreases (-1) with the column."""
 
     fn: str
     value: int
@@ -41,9 +41,9 @@ class _Comparison:
 
 
 def implied_bounds(program: Program) -> list[Expr]:
-    """Comparisons of the program's one column with literals that hold for every row that its filter keeps.
+    """Returns comparisons of the program's one column with literals that hold for every row that its filter keeps.
 
-    Empty when nothing is implied, and for a program with guards (a row that raises must be seen) or several columns.
+    Empty when nothing is implied, and for a program with guards (a row that raises must not be skipped) or several columns.
     """
     (loop,) = program.loops
     if loop.guards or loop.where is None or len(program.inputs) != 1:
@@ -62,7 +62,7 @@ def implied_bounds(program: Program) -> list[Expr]:
 
 
 def _keeps_missing(program: Program, type: Type) -> bool:
-    """Whether the filter keeps a NULL or NaN row, which a comparison with the column may drop."""
+    """Whether the filter keeps a NULL or NaN row, which a comparison with the column would drop."""
     rows: list[Array] = []
     if type.nullable:
         rows.append(Optional(np.zeros(1, type.dtype), np.zeros(1, np.bool_)))
@@ -76,13 +76,13 @@ def _wrapped(values: np.ndarray, type: Type) -> Array:
 
 
 class _Analysis:
-    """Of the rows whose column is neither NULL nor NaN."""
+    """Analyses a loop for rows whose column is neither NULL nor NaN."""
 
     def __init__(self, loop: Loop) -> None:
         self._body, self._types = loop.body, body_types(loop)
 
     def comparisons(self, value: int) -> Iterator[_Comparison]:
-        """Comparisons that hold where the bool `value` is true."""
+        """Yields comparisons that hold wherever the bool `value` is true."""
         op, args = self._body[value].op, self._body[value].args
         if isinstance(op, Select):
             chosen = self._known(args[0])
@@ -110,7 +110,7 @@ class _Analysis:
                 yield _Comparison(each, value, constant, direction)
 
     def _known(self, value: int) -> bool | None:
-        """The value of a bool that is the same for all of these rows."""
+        """Returns the value of a bool that is constant over these rows, else None."""
         op, args = self._body[value].op, self._body[value].args
         if isinstance(op, Const):
             return bool(op.value)
@@ -128,7 +128,10 @@ class _Analysis:
         return None
 
     def direction(self, value: int) -> int | None:
-        """+1 or -1 for a chain that grows or falls (weakly) with the column and is never NaN; 0 for a constant number."""
+        """Returns +1 or -1 for a chain that weakly increases or decreases with the column and is never NaN.
+
+        0 for a constant number; None for any other value.
+        """
         op, args = self._body[value].op, self._body[value].args
         if isinstance(op, Const):
             return None if op.value != op.value else 0
@@ -156,7 +159,7 @@ class _Analysis:
     def _call(self, op: Call, args: tuple[int, ...], value: int) -> int | None:
         type = self._types[value]
         if type.is_int and op.fn in ("add", "subtract", "multiply", "negative") and self._range(value, type) is None:
-            return None  # it may wrap
+            return None  # it may overflow
         if len(args) == 1:
             (inner,) = (self.direction(a) for a in args)
             if op.fn in _GROWING:
@@ -183,7 +186,7 @@ class _Analysis:
         return op.value.item() if isinstance(op, Const) else None
 
     def _range(self, value: int, within: Type) -> tuple[int, int] | None:
-        """Least and greatest value of an integer chain, when all of them are values of the type `within`."""
+        """Returns the least and greatest value of an integer chain if every value of it fits the type `within`, else None."""
         found = self._interval(value)
         limits = np.iinfo(within.dtype)
         return found if found is not None and limits.min <= found[0] and found[1] <= limits.max else None
@@ -215,7 +218,7 @@ _INTERVALS: dict[str, Callable[..., list[int]]] = {
 
 
 def _threshold(program: Program, loop: Loop, type: Type, comparison: _Comparison) -> Any:
-    """The last value of the type, from the side where it holds, for which the comparison holds; None when no bound helps."""
+    """Returns the value of the type at which the comparison begins to hold; None when no bound helps."""
     alone = Loop(loop.name, loop.domain, loop.body, (Append("value", comparison.value),))
     chain = Program(program.name, program.inputs, (alone,), ("value",))
     name = program.inputs[0].name
@@ -229,7 +232,7 @@ def _threshold(program: Program, loop: Loop, type: Type, comparison: _Comparison
     first, last = _ordinals(type)
     inside, outside = (last, first) if comparison.holds_above else (first, last)
     if holds(outside) or not holds(inside):
-        return None  # no row, or every row: a comparison would say nothing
+        return None  # no row or every row satisfies it: a bound would filter nothing
     while abs(inside - outside) > 1:
         middle = (inside + outside) // 2
         inside, outside = (middle, outside) if holds(middle) else (inside, middle)
@@ -237,7 +240,7 @@ def _threshold(program: Program, loop: Loop, type: Type, comparison: _Comparison
 
 
 def _ordinals(type: Type) -> tuple[int, int]:
-    """Positions of the least and the greatest value on the line of all values of the type, NaN left out."""
+    """Returns the ordinals of the least and the greatest value in the order of all values of the type, without NaN."""
     if type.is_float:
         bits = type.dtype.itemsize * 8
         infinity = int(np.array(np.inf, type.dtype).view(f"i{bits // 8}"))
@@ -247,7 +250,7 @@ def _ordinals(type: Type) -> tuple[int, int]:
 
 
 def _value(ordinal: int, type: Type) -> Any:
-    """The value at a position: neighbours differ by one, 0.0 is at 0."""
+    """Returns the value at an ordinal: neighbours differ by one, 0.0 has ordinal 0."""
     if not type.is_float:
         return ordinal
     magnitude = np.array(abs(ordinal), f"i{type.dtype.itemsize}").view(type.dtype)[()]

@@ -1,6 +1,6 @@
-"""Catalyst expressions as the JVM reads them (`ExpressionDecoder`): small constructors, simplified where it is sound.
+"""Builds Catalyst expressions in the format of the JVM's `ExpressionDecoder`, with sound simplifications.
 
-An expression here never depends on the session's ANSI flag: arithmetic wraps and nothing raises.
+These expressions never depend on the session's ANSI flag: arithmetic wraps and nothing raises.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def column(name: str, type: Type) -> Expr:
 
 
 def literal(value: Any, type: Type) -> Expr:
-    """A literal of a plain type; None is NULL."""
+    """Returns a literal of a plain type; None is NULL."""
     given = value if value is None else _text(value, type)
     return {"op": "Literal", "type": SPARK_NAMES[type.kind], "value": given}
 
@@ -46,7 +46,7 @@ def is_literal(expr: Expr) -> bool:
 
 
 def number(expr: Expr) -> Any:
-    """The Python value of a literal that is not NULL."""
+    """Returns the Python value of a literal that is not NULL."""
     value = expr["value"]
     if isinstance(value, bool):
         return value
@@ -66,7 +66,7 @@ def is_nan(x: Expr) -> Expr:
 
 
 def is_not_null(x: Expr) -> Expr:
-    """`x` is not NULL. An optional value that was made of a condition: that condition."""
+    """Returns the test that `x` is not NULL; for an optional value built from a condition, that condition."""
     if x["op"] == "NullIfNaN":
         return negation(is_nan(x["args"][0]))
     if x["op"] == "If" and x["args"][2]["op"] == "Literal" and x["args"][2]["value"] is None:
@@ -75,12 +75,12 @@ def is_not_null(x: Expr) -> Expr:
 
 
 def or_else(x: Expr, other: Expr, type: Type) -> Expr:
-    """`x` where it is not NULL, else `other`."""
+    """Returns `x` where it is not NULL, else `other`."""
     return node("Coalesce", type, x, other)
 
 
 def choice(condition: Expr, a: Expr, b: Expr, type: Type) -> Expr:
-    """a where the condition, which is never NULL, is true; else b."""
+    """Returns `a` where the condition, which is never NULL, is true; else `b`."""
     if a == b:
         return a
     if condition["op"] == "Not":
@@ -88,12 +88,12 @@ def choice(condition: Expr, a: Expr, b: Expr, type: Type) -> Expr:
     if condition["op"] == "IsNotNull":
         bare = without_default(a, condition["args"][0])
         if bare is not None:
-            return or_else(bare, b, type)  # if(x is not null, f(coalesce(x, 0)), b) -> coalesce(f(x), b) for a strict f
+            return or_else(bare, b, type)  # if(x is not null, f(coalesce(x, 0)), b) -> coalesce(f(x), b) for a NULL-strict f
     return node("If", type, condition, a, b)
 
 
 def without_default(expr: Expr, of: Expr) -> Expr | None:
-    """`expr` with ``coalesce(of, ...)`` as `of`, when it is NULL exactly where `of` is; else None."""
+    """Replaces ``coalesce(of, ...)`` by `of` in `expr`, if the result is NULL exactly where `of` is; else returns None."""
     if expr["op"] == "Coalesce" and expr["args"][0] == of and is_literal(expr["args"][1]):
         return of
     if expr["op"] not in _STRICT:
@@ -105,7 +105,7 @@ def without_default(expr: Expr, of: Expr) -> Expr | None:
 
 
 def where_not_null(expr: Expr, columns: frozenset[str]) -> Expr:
-    """An expression that is equal for rows in which none of `columns` is NULL: defaults and tests of them are dropped."""
+    """Simplifies an expression for rows in which none of `columns` is NULL: drops their defaults and NULL tests."""
     if "args" not in expr:
         return expr
     args = [where_not_null(a, columns) for a in expr["args"]]
@@ -130,10 +130,10 @@ def _never_null(expr: Expr, columns: frozenset[str]) -> bool:
 
 
 def zero(type: Type) -> Expr:
-    """What an IR value is where it is NULL."""
+    """Returns the value that an IR value holds where it is NULL."""
     return literal(DTYPES[type.kind].type(0).item() if type != DATE else 0, type)
 
 
 def size(expr: Expr) -> int:
-    """Nodes of the tree."""
+    """Returns the number of nodes of the tree."""
     return 1 + sum(map(size, expr.get("args", ())))

@@ -1,12 +1,13 @@
-"""A score that is a number of some columns, and what the texts of others add, to the two: what a filter below a join asks.
+"""Splits a score into a number of some columns and the terms of strings of other columns, for filters below a join.
 
-The columns `others` come from a table that is joined. Of a score ``t + p1 + p2 + ... + c`` only t reads the columns that are
-there before the join, the p are products of the texts' values and weights, and c are constants. With the first columns at
-constants the function itself gives ``t0 + p1 + ... + c`` for each row of the table; the largest bounds all rows that are joined.
+The columns `others` come from a joined table. Of a score ``t + p1 + p2 + ... + c``, only t reads the columns available
+before the join, each p is a product of a string's feature values and weights, and each c is a constant. With constants for
+the first columns, the function itself returns ``t0 + p1 + ... + c`` for each row of the table. The largest of these bounds
+all joined rows.
 
-Rounding: sums of these terms in any order are off by less than `slack` times the sum of their sizes (see `model_ranges.SLACK`).
-That of t is |t|, those of the others are at most `size`, as the values of a text have norm 1. In the JVM, `MayReach` makes a
-bound of that.
+Rounding: sums of these terms in any order differ by less than `slack` times the sum of their magnitudes (see
+`model_ranges.SLACK`). The magnitude of t is |t|. Those of the others sum to at most `size`, since the feature values of a
+string have norm 1. In the JVM, `MayReach` derives a bound from this.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ _VALID_UTF8 = StrCall("valid_utf8")
 
 
 def score_parts(program: Program, nullable: dict[str, bool], others: set[str]) -> dict[str, Any]:
-    """What the program's only output is made of.
+    """Returns the terms of the program's only output.
 
-    - `own`: the expression of t; `allowed`: one that holds where no guard of the first columns fails;
-    - `base`: t0, where each of them is 0 or an empty text; `size` and `slack`: see above;
-    - `texts`: those of `others` for whose NULLs the function raises; `missing`: its result where all others are NULL, or None
-      when it raises for that, too.
+    - `own`: the expression of t; `allowed`: an expression that holds where no guard of the first columns fails;
+    - `base`: t0, the value of t where each of those columns is 0 or an empty string; `size` and `slack`: see above;
+    - `texts`: the columns of `others` whose NULLs make the function raise; `missing`: its result where all others are NULL,
+      or None when it raises for that, too.
 
     Refuses SW397 for any other program.
     """
@@ -64,7 +65,11 @@ def score_parts(program: Program, nullable: dict[str, bool], others: set[str]) -
 
 
 class _Parts:
-    """The terms of a sum: `own`, the value that reads no other column; `size`, of all others; `texts` among these."""
+    """The terms of a sum.
+
+    `own` is the value that reads no other column, `size` bounds the magnitude of all other terms, `texts` are the strings
+    among these.
+    """
 
     def __init__(self, loop: Loop, others: set[str]) -> None:
         self.loop, self.others = loop, others
@@ -79,7 +84,7 @@ class _Parts:
             self.reads.append(below | {let.op.column} if isinstance(let.op, Read) else below)
 
     def score(self, output: str) -> int:
-        """The number that the output is, NULL where that is NaN."""
+        """Returns the number behind the output, which is NULL where that number is NaN. Refuses SW397."""
         value = {append.column: append.value for append in self.loop.appends}.get(output)
         if value is None:
             raise _other("it is a column")
@@ -91,13 +96,13 @@ class _Parts:
         return value
 
     def _is_number(self, value: int, valid: int) -> bool:
-        """Whether `valid` says that the value is not NaN."""
+        """Whether `valid` is the test that the value is not NaN."""
         body = self.loop.body
         denied = body[valid].args[0] if body[valid].op == Call("logical_not") else valid
         return denied != valid and body[denied].op == Call("isnan") and body[denied].args == (value,)
 
     def add(self, value: int) -> None:
-        """Takes a term apart. Refuses SW397."""
+        """Adds the terms of a value. Refuses SW397."""
         op, args = self.loop.body[value].op, self.loop.body[value].args
         if not self.reads[value]:
             known = _constant(self.loop, value)
@@ -123,7 +128,10 @@ class _Parts:
             raise _other("a term is of columns of both sides, or no text")
 
     def guards(self) -> list[int]:
-        """Those that read none of the other columns. Of these columns, vectorisers raise for NULLs. Refuses SW397."""
+        """Returns the guards that read none of the other columns.
+
+        Records in `required` the other columns whose NULLs make a vectoriser raise. Refuses SW397.
+        """
         found = []
         strict = {self._column(text) for text in self.texts}
         for guard in self._conditions():
@@ -139,7 +147,7 @@ class _Parts:
         return found
 
     def _column(self, text: int) -> str:
-        """The column that a text is, as the vectoriser prepares it; "" where something else decides what a NULL is."""
+        """Returns the column behind a string that the vectoriser preprocesses; "" where another op decides how NULLs behave."""
         body = self.loop.body
         while isinstance(body[text].op, StrCall | ValueOf) and len(body[text].args) == 1:
             text = body[text].args[0]
@@ -147,7 +155,7 @@ class _Parts:
         return op.column if isinstance(op, Read) else ""
 
     def _always(self, guard: int) -> bool:
-        """Whether a condition of one column's NULLs, and of nothing else, holds with and without."""
+        """Whether a condition on the NULLs of one column only is true for NULLs and for values."""
         if len(self.reads[guard]) != 1:
             return False
 
@@ -176,14 +184,14 @@ class _Parts:
 
 
 class _Row:
-    """Values of a program in one row."""
+    """The values of a program in one row."""
 
     def __init__(self, own: float, score: float, allowed: bool) -> None:
         self.own, self.score, self.allowed = own, score, allowed
 
 
 def _row(program: Program, others: set[str], own: int, guards: list[int], is_null: bool) -> _Row:
-    """That in which the other columns are empty, or NULL, and its own are 0."""
+    """Evaluates a row in which the other columns are empty or NULL (`is_null`) and the first columns are 0."""
     (loop,) = program.loops
     named = [("own", own), *((f"guard {i}", guard) for i, guard in enumerate(guards))]
     appends = (*loop.appends, *(Append(name, value) for name, value in named))
