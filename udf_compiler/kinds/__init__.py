@@ -1,4 +1,4 @@
-"""The kinds of UDF that are compiled, by PySpark's eval type: how a function of each takes columns and gives results."""
+"""Defines the compiled kinds of UDF by PySpark's eval type: how functions of each kind take columns and return results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS: dict[int, Kind] = {
     251: Iterated(ScalarArrow()),
 }
 
-#: Kinds that make rows: they stand in nodes of their own.
+#: Kinds whose functions return rows; Spark plans each in a node of its own.
 MAPS: dict[int, MapKind] = {
     205: MapPandas(),
     207: MapArrow(),
@@ -29,21 +29,21 @@ MAPS: dict[int, MapKind] = {
 
 
 def kind_of(eval_type: int, udf: str) -> Kind:
-    """The kind of an eval type whose functions give columns. Refuses SW206."""
+    """Returns the kind of an eval type whose functions return columns. Refuses SW206."""
     if eval_type not in KINDS:
         raise refusal("SW206", udf, eval_type=eval_type)
     return KINDS[eval_type]
 
 
 def map_kind_of(eval_type: int, udf: str) -> MapKind:
-    """The kind of an eval type whose functions give rows. Refuses SW206."""
+    """Returns the kind of an eval type whose functions return rows. Refuses SW206."""
     if eval_type not in MAPS:
         raise refusal("SW206", udf, eval_type=eval_type)
     return MAPS[eval_type]
 
 
 def sees_batch_state(eval_type: int) -> bool:
-    """Whether functions of this eval type see NULLs as the dtype of their whole batch."""
+    """Whether functions of this eval type see NULLs through the dtype of their whole batch."""
     kind = KINDS.get(eval_type) or MAPS.get(eval_type)
     return kind is not None and kind.sees_batch_state
 

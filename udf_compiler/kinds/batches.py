@@ -1,12 +1,13 @@
-"""A function over an iterator of batches to its result for one batch, once it is proved to treat each batch alike.
+"""Reduces a function over an iterator of batches to its result for one batch, after a proof that it treats all batches equally.
 
-The function runs over two symbolic batches. It must take one and give one, twice, then end; the second trace must equal the
-first; and what it carries from batch to batch must be the same after both (`udf_compiler.kinds.state`). By induction, all later
-batches are then treated so. Without a batch it must give nothing, as an empty partition has none.
+The function runs over two symbolic batches. It must alternately take one batch and yield one result, twice, and then end.
+The second trace must equal the first, and the state that it carries between batches must be the same after both (see
+`udf_compiler.kinds.state`). By induction, it treats all later batches in the same way. Without any batch it must yield
+nothing, since an empty partition has none.
 
-Where NULLs decide the dtypes of a batch, the two batches stand for those of the same dtypes only. What the function carries must
-then be the same before the first one, too: what no batch changes does not tell of its dtypes. Variables that have no value yet do
-not count: the first batch has shown that they get one before they are read.
+Where NULLs decide the dtypes of a batch, the two batches represent only batches of the same dtypes. The carried state must
+then be the same before the first batch as well: a state that no batch changes holds nothing about dtypes. Variables without
+a value yet are exempt: the first batch has shown that they are assigned before they are read.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ _BATCHES = 2
 
 
 class Batches(StandIn):
-    """The iterator that the function gets: `arguments` are the batches, each with the loop that its values join.
+    """The iterator that the function receives: `arguments` are the batches, each with the loop that its values join.
 
-    It may be walked by a `for`, or by one `map` that a picture of the function's state shows. Inside of `zip` or `enumerate` it
-    would stand beside counters that no picture shows. `states`: where it is watched, what the function carries to each batch.
+    A `for` may consume it, or one `map` that a snapshot of the function's state contains. Inside `zip` or `enumerate` it
+    would be combined with counters that no snapshot contains. `states`: with `watched`, the state that the function carries
+    to each batch.
     """
 
     __slots__ = ("_arguments", "_loops", "_place", "_watched", "ended", "given", "mapped", "states")
@@ -70,16 +72,18 @@ class Batches(StandIn):
 
 
 def _caller_runs(instruction: str) -> bool:
-    """Whether the frame above our caller is at this instruction."""
+    """Whether the frame above the caller is at this instruction."""
     frame = sys._getframe(2)
     return dis.opname[frame.f_code.co_code[frame.f_lasti]] == instruction
 
 
 def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder, place: str, steady: bool) -> Any:
-    """What `function`, given an iterator, yields for the batch `arguments` of `loop`. Runs inside of a trace.
+    """Returns the result that `function`, which takes an iterator, yields for the batch `arguments` of `loop`.
 
-    Refuses SW360 (another shape than one result a batch), SW361 (state that changes from batch to batch) and, where `steady`
-    says that its state must not change with the first batch either, SW651.
+    Runs inside a trace.
+
+    Refuses SW360 (other than one result per batch) and SW361 (state that changes between batches). With `steady`, also
+    refuses SW651 (state that the first batch changes).
     """
     _nothing(function, loop, place)
     second = loop.copy()
@@ -109,7 +113,7 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
 
 
 def mapped(call: Call, batch: Any, kind: type[Any]) -> Any:
-    """What a function of an iterator gives for one batch: a `kind`, whose rows are the batch's, perhaps fewer.
+    """Returns the result of an iterator function for one batch: a `kind` instance with all or some of the batch's rows.
 
     Refuses SW106 (anything else) and SW365 (a guard of a row that is not kept).
     """
@@ -123,7 +127,7 @@ def mapped(call: Call, batch: Any, kind: type[Any]) -> Any:
 
 
 def one_result(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function of one batch that an iterator function is."""
+    """Converts an iterator function to a function of one batch."""
     return lambda batch: list(function(iter([batch])))[0]
 
 
@@ -144,7 +148,7 @@ def _next(outputs: Iterator[Any], place: str) -> Any:
         return next(outputs)
     except StopIteration:
         refuse("SW360", at=place, what="gives fewer results than it takes batches")
-    except VerifyError:  # values of two batches met in one expression
+    except VerifyError:  # an expression combines values of two batches
         refuse("SW361", at=place, name="a column", type="value of an earlier batch")
 
 
@@ -157,7 +161,7 @@ def _ends(outputs: Iterator[Any]) -> bool:
 
 
 def _refuse_changes(states: Sequence[Frames], place: str) -> None:
-    """Refuses (SW651) variables that are not, before each batch, what they were before the first one."""
+    """Refuses (SW651) variables that differ, before some batch, from their value before the first one."""
     for state in states[1:]:
         if [frame[:2] for frame in state] != [frame[:2] for frame in states[0]]:
             refuse("SW651", at=place, name="the way to the next batch")
@@ -168,13 +172,13 @@ def _refuse_changes(states: Sequence[Frames], place: str) -> None:
 
 
 def _changed(before: Any, after: Any) -> str:
-    """The first local variable of the function itself that differs."""
+    """Returns the name of the first local variable of the function itself that differs."""
     variables = zip(before[-1], after[-1], strict=False) if before[0] == after[0] == "generator" else ()
     return next((name for (name, a), (_, b) in variables if a != b), "a variable")
 
 
 def alike(a: Any, b: Any, first: LoopBuilder, second: LoopBuilder) -> bool:
-    """Whether two results are the same but for the loops that they belong to: `first` and `second`, or derived from them."""
+    """Whether two results are equal up to their loops: `first` and `second`, or loops derived from them."""
     if isinstance(a, LoopBuilder):
         return isinstance(b, LoopBuilder) and _alike_loops(a, b, first, second)
     if type(a) is not type(b):

@@ -1,4 +1,4 @@
-"""Iterator UDFs: an iterator of batches to an iterator of results, when each batch is treated as by a function of one batch."""
+"""Compiles iterator UDFs by reduction to a function of one batch, when they treat every batch equally."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from udf_compiler.trace.any_form import check_none
 
 
 class Iterated(Kind):
-    """Eval types 204 and 251: `batch` is the kind of a function of one batch, 200 or 250.
+    """Eval types 204 and 251; `batch` is the kind of the corresponding function of one batch, 200 or 250.
 
-    A batch is one argument, or the tuple of several (worker.py, `extract_args`).
+    A batch is one argument, or a tuple of several (worker.py, `extract_args`).
     """
 
     def __init__(self, batch: BatchKind) -> None:
@@ -54,13 +54,13 @@ class Iterated(Kind):
         return self._batch.run(call, one_batch, of_one_batch(call.original))
 
     def hand_on(self, result: Any, place: str) -> Any:
-        raise refusal("SW206", place, eval_type="of an iterator")  # Spark gives each iterator UDF a node of its own
+        raise refusal("SW206", place, eval_type="of an iterator")  # Spark plans each iterator UDF in a node of its own
 
     def column(self, call: Call, result: Any) -> Value:
         return self._batch.column(call, result)
 
     def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
-        """Of an iterator's DataFrames, the first columns must be those of the struct (`verify_pandas_result`)."""
+        """Returns the struct's fields; in an iterator's DataFrames these must be the first columns (`verify_pandas_result`)."""
         names = {field["name"] for field in fields}
         if isinstance(result, TracedFrame) and set(list(result.series)[: len(fields)]) != names:
             raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), wanted=", ".join(sorted(names)))
@@ -68,7 +68,7 @@ class Iterated(Kind):
 
 
 def prepared_iterator(function: Callable[..., Any], stand_in: Callable[[object], object | None]) -> Prepared:
-    """The checked copy of a function of an iterator (see `prepare`)."""
+    """Returns the checked copy of a function of an iterator (see `prepare`)."""
     scoring = scoring_udf_of(function)
     if scoring is not None:
         return scoring.prepared(stand_in)
@@ -80,17 +80,17 @@ def prepared_iterator(function: Callable[..., Any], stand_in: Callable[[object],
 
 
 def of_one_batch(function: Any) -> Callable[..., Any]:
-    """What a function of an iterator gives for the columns of one batch."""
+    """Converts an iterator function to a function of the columns of one batch."""
     original = one_result(_alike(function))
     return lambda *arguments: original(batch_of(arguments))
 
 
 def _alike(function: Any) -> Any:
-    """A function that gives what this one gives for a batch and can be called at each request."""
+    """Returns an equivalent function that may be called at each request."""
     scoring = scoring_udf_of(function)
     return in_one_piece(function) if scoring is None else scoring.original
 
 
 def batch_of(arguments: tuple[Any, ...]) -> Any:
-    """What the iterator holds for these columns."""
+    """Returns the element of the iterator for these columns."""
     return arguments[0] if len(arguments) == 1 else arguments

@@ -1,4 +1,4 @@
-"""mapInArrow: an iterator of RecordBatches to one, when each batch is computed row by row and rows are at most left out."""
+"""Compiles `mapInArrow` functions that are row-local and at most drop rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class MapArrow(ScalarArrow):
         return result
 
     def rows(self, call: Call, result: TracedBatch, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:
-        """The values as they are: Spark takes the columns by position and casts none of them."""
+        """Returns the values unchanged: Spark takes the columns by position and casts none of them."""
         wanted = [(f["name"], COLUMN_TYPES.get(f["type"]) if isinstance(f["type"], str) else None) for f in fields]
         for name, type in wanted:
             if type is None:

@@ -1,4 +1,4 @@
-"""mapInPandas: an iterator of DataFrames to one, when each batch is computed row by row and rows are at most left out."""
+"""Compiles `mapInPandas` functions that are row-local and at most drop rows."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class MapPandas(ScalarPandas):
 
     def call(self, call: Call) -> Any:
         (frame,) = call.args
-        frame.shared = False  # the worker makes it for the function alone
-        given = TracedFrame(call.loop, frame.series)  # the function may change the frame itself
+        frame.shared = False  # the worker creates it only for this function
+        given = TracedFrame(call.loop, frame.series)  # a copy for the probe: the function may mutate the frame itself
         result = mapped(call, frame, TracedFrame)
         check_named(call, result)
         original = one_result(call.original)
@@ -34,7 +34,7 @@ class MapPandas(ScalarPandas):
         return result
 
     def rows(self, call: Call, result: TracedFrame, fields: Sequence[Mapping[str, Any]]) -> tuple[LoopBuilder, list[Value]]:
-        """The loop of the result's rows, and the values of its columns: those of the declared names, which come first."""
+        """Returns the loop of the result's rows and the values of the declared columns, which must come first in the frame."""
         names = [field["name"] for field in fields]
         given = list(result.series)[: len(names)]
         if set(given) != set(names) or len(set(names)) < len(names):

@@ -1,7 +1,8 @@
-"""`pyspark.ml.functions.predict_batch_udf`: the iterator around a user's prediction function, to one over traced columns.
+"""Traces the user's prediction function behind `pyspark.ml.functions.predict_batch_udf`.
 
-PySpark's wrapper cuts each batch into pieces of `batch_size` rows, hands NumPy arrays to the function that `make_predict_fn`
-made, and makes a Series or DataFrame of what it gives. The function is proved row-local, so the pieces do not matter.
+PySpark's wrapper cuts each batch into chunks of `batch_size` rows and passes NumPy arrays to the function that
+`make_predict_fn` returned. It converts the result to a Series or DataFrame. The function is proved row-local, so the chunks
+do not matter.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ _CALL = "predict_batch_udf"
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """What the wrapper of PySpark holds."""
+    """The variables that PySpark's wrapper holds."""
 
     make_predict_fn: Callable[[], Callable[..., Any]]
     return_type: Any
     shapes: Any
 
     def over(self, make_predict_fn: Callable[[], Callable[..., Any]]) -> Callable[[Any], Iterator[Any]]:
-        """The function of an iterator of batches, with the checked copy of `make_predict_fn`."""
+        """Returns the function of an iterator of batches that uses `make_predict_fn`, the checked copy."""
 
         def predict(batches: Any) -> Iterator[Any]:
             function = as_python(make_predict_fn)
@@ -46,7 +47,10 @@ class Predictor:
         return predict
 
     def _inputs(self, function: Callable[..., Any], batch: Any) -> list[Any]:
-        """The arrays that the function gets: one of all columns, or one a column. Refuses SW252 what PySpark raises for."""
+        """Returns the function's input arrays: one of all columns, or one per column.
+
+        Refuses (SW252) inputs for which PySpark raises.
+        """
         wanted = len(inspect.signature(function).parameters)
         of_columns = type(batch) is tuple
         columns = list(batch.series.values() if isinstance(batch, TracedFrame) else batch if of_columns else [batch])
@@ -73,7 +77,7 @@ class Predictor:
         return shapes
 
     def _result(self, predictions: Any) -> Any:
-        """The Series or DataFrame of the declared type. Refuses SW825 other containers."""
+        """Returns the Series or DataFrame of the declared type. Refuses (SW825) other containers."""
         if type(self.return_type).__name__ == "StructType":
             names = self.return_type.names
             if not isinstance(predictions, dict) or set(predictions) != set(names):
@@ -93,7 +97,7 @@ class Predictor:
 
 
 def predictor_of(function: Any) -> Predictor | None:
-    """What a function holds when it is the wrapper of `predict_batch_udf`, of the very PySpark that is installed."""
+    """Returns the wrapper's variables if the function is the `predict_batch_udf` wrapper of the installed PySpark, else None."""
     library = sys.modules.get(_MODULE)
     if library is None or getattr(function, "__qualname__", "") != _NAME or not isinstance(function, types.FunctionType):
         return None
@@ -105,7 +109,7 @@ def predictor_of(function: Any) -> Predictor | None:
 
 
 def in_one_piece(function: Any) -> Any:
-    """The wrapper with a batch size that cuts no batch; any other function as it is."""
+    """Returns the wrapper with a batch size that cuts no batch; any other function unchanged."""
     if predictor_of(function) is None:
         return function
     names = function.__code__.co_freevars
@@ -117,7 +121,7 @@ def in_one_piece(function: Any) -> Any:
 
 
 def _row_by_row(result: Any) -> Any:
-    """The result. Refuses (SW825) a guard that asks for a row of the batch: PySpark asks for one of each piece."""
+    """Returns the result. Refuses (SW825) a guard that requires some row of the batch: PySpark requires one in each chunk."""
     loop = current().loop
     if loop is not None and loop.some:
         refuse("SW825", call=_CALL, what="a dtype that depends on the rows of a piece")
@@ -125,7 +129,7 @@ def _row_by_row(result: Any) -> Any:
 
 
 def _shaped(array: TracedArray, shape: Any) -> TracedArray:
-    """``reshape([-1, *shape])`` of one column."""
+    """Applies ``reshape([-1, *shape])`` to one column."""
     if not shape:
         return array
     if list(shape) != [1]:

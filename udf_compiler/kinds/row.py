@@ -1,4 +1,4 @@
-"""Row-at-a-time UDFs: Python values of one row to a Python value, None where NULL."""
+"""Compiles row-at-a-time UDFs: functions from the Python values of one row to a Python value, with None for NULL."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from udf_compiler.scalar.rows import Struct, field_trees
 from udf_compiler.trace import stand_in
 from udf_compiler.trace.session import Session, running
 
-#: Under it, a worker hands rows over by way of pandas (worker.py).
+#: With this conf, a worker passes rows through pandas (worker.py).
 _LEGACY = "spark.sql.legacy.execution.pythonUDF.pandas.conversion.enabled"
 
-#: Without it, a cast of a batch's results wraps, in another way for each type that they have in common.
+#: Without this conf, a cast of a batch's results wraps, differently for each common type of the results.
 _SAFELY = "spark.sql.execution.pandas.convertToArrowArraySafely"
 
-#: Spark types whose values are Python ints, floats, bools, texts, dates and lists.
+#: Spark types whose values are Python ints, floats, bools, strings, dates and lists.
 _TYPES = frozenset("boolean byte short integer long float double string date".split()) | ARRAYS.keys()
 
 
@@ -78,8 +78,8 @@ class Row(Kind):
         return _Result(result, handlers)
 
     def _probe(self, call: Call, result: RowResult) -> None:
-        """Runs the original on made-up rows; not when it takes what another function gives."""
-        lists = isinstance(call.return_type, str) and call.return_type in ARRAYS  # kinds of results have no new lists
+        """Runs the original on synthetic rows, unless an argument is the result of another function."""
+        lists = isinstance(call.return_type, str) and call.return_type in ARRAYS  # new lists have no result kind
         if lists or any(isinstance(a, _Result) for a in (*call.args, *call.kwargs.values())):
             return
         rounded = bool(call.kept) or any(let.op.bound is not None for let in call.loop.body)

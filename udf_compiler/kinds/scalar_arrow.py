@@ -1,4 +1,4 @@
-"""Arrow UDFs: pyarrow Arrays to an Array, batch by batch."""
+"""Compiles Arrow UDFs: functions from pyarrow Arrays to an Array, batch by batch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from udf_compiler.probe_differences import tolerance_of
 from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import stand_in, trace
 
-#: Strings are large_string under it.
+#: With this conf, strings are large_string.
 _LARGE = "spark.sql.execution.arrow.useLargeVarTypes"
 
 
 class ScalarArrow(Kind):
-    """Eval type 250 (SQL_SCALAR_ARROW_UDF). The result is cast, safely, to the declared type (`enforce_schema`)."""
+    """Eval type 250 (SQL_SCALAR_ARROW_UDF). Its result is safely cast to the declared type (`enforce_schema`)."""
 
     sees_batch_state = False
 
@@ -31,7 +31,7 @@ class ScalarArrow(Kind):
         return stand_in(obj) if found is None else found
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
-        """One conf changes the types that an arrow UDF sees. It cannot be profiled (worker.py)."""
+        """Refuses the one conf that changes the types of an Arrow UDF. Such a UDF is never profiled (worker.py)."""
         check_conf(confs, udf, _LARGE, "false")
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
@@ -74,7 +74,7 @@ class ScalarArrow(Kind):
         return self._cast(call, result, call.return_type)
 
     def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
-        """Those of a StructArray of the same names in the same order, each cast as a column is."""
+        """Returns the fields of a StructArray with the same names in the same order, each cast like a column."""
         if not isinstance(result, TracedStructArray):
             raise refusal("SW363", call.place, type=type(result).__name__)
         given, names = [name for name, _ in result.fields], [field["name"] for field in fields]

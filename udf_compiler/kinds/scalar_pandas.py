@@ -1,4 +1,4 @@
-"""Scalar pandas UDFs: Series (or DataFrames) to a Series, batch by batch."""
+"""Compiles scalar pandas UDFs: functions from Series (or DataFrames) to a Series, batch by batch."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from udf_compiler.purity import Prepared, prepare
 from udf_compiler.trace import TracedArray, TracedFrame, TracedSeries, stand_in
 from udf_compiler.trace.any_form import AnyForm, asks_for_all_forms, check_none, concerns
 
-#: Columns of a DataFrame are found by their names.
+#: With this conf, the columns of a DataFrame are matched by name.
 _BY_NAME = "spark.sql.legacy.execution.pandas.groupedMap.assignColumnsByName"
 
-#: Kind of a Series -> what it is in notes, where its dtype does not say.
+#: Kind of a Series -> its description in notes, where the dtype does not suffice.
 _KINDS = {"date": "date", "text": "str", "maybe": "numbers", "UInt32": "UInt32", "list": "arrays"}
 
 
 def _without_categories(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with a result in the dtype of its categories, as PySpark takes it."""
+    """Wraps a function to return its result in the dtype of its categories, as PySpark converts it."""
 
     def converted(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
@@ -37,7 +37,7 @@ def _without_categories(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_named(call: Call, result: Any) -> None:
-    """Refuses (SW364) a frame whose columns have the names of Series, which are not traced: no field is known to be one."""
+    """Refuses (SW364) a frame whose columns are named after Series: such names are not traced, so no field has a known column."""
     if isinstance(result, TracedFrame) and any(isinstance(name, Unknown) for name in result.series):
         wanted = ", ".join(field["name"] for field in fields_of(call.return_type) or ())
         raise refusal("SW364", call.place, given="the names of Series", wanted=wanted)
@@ -88,7 +88,7 @@ class ScalarPandas(Kind):
         check_named(call, result)
         known = isinstance(result, TracedSeries | TracedArray | TracedFrame)
         open_form = concerns(call.args, call.kwargs)
-        if known and result.loop is call.loop and not open_form:  # of other rows: no column is made of it
+        if known and result.loop is call.loop and not open_form:  # a result of other rows becomes no column
             probe(original, call.args, call.kwargs, result, call.loop, call.place, tolerance_of(call.kept, result.loop.body))
         return result
 
@@ -101,7 +101,7 @@ class ScalarPandas(Kind):
         return column_of_result(call.loop, result, call.return_type, call.place)
 
     def fields(self, call: Call, result: Any, fields: Sequence[Mapping[str, Any]]) -> list[Value]:
-        """Those columns of a DataFrame that the struct names; others do not count."""
+        """Returns the columns of a DataFrame that the struct names; other columns are ignored."""
         if not isinstance(result, TracedFrame):
             raise refusal("SW106", call.place, type=type(result).__name__)
         if result.loop is not call.loop:

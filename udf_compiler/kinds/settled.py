@@ -1,7 +1,7 @@
-"""A function that assigns to globals to one that does not, once it is proved that they are the same from the first call on.
+"""Proves that the globals a function assigns are the same from the first call on, and returns a function without them.
 
-``if MODEL is None: MODEL = load()`` fills a global once for each worker. The function is traced twice: what it assigned must be
-the same after both, and both traces must be equal. So the first call gives what all later ones give.
+``if MODEL is None: MODEL = load()`` fills a global once per worker. The function is traced twice: the assigned values must
+be the same after both traces, and both traces must be equal. So the first call returns the result of all later ones.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ _MISSING = object()
 
 
 def settled(call: Call) -> Callable[..., Any]:
-    """The checked function of a call. Refuses SW211 for a global that differs from call to call, or that holds something else
-    than a model or a constant."""
+    """Returns the checked function of a call.
+
+    Refuses (SW211) a global that differs between calls, or that holds anything but a model or a constant.
+    """
     function, assigned, loop = call.prepared.function, call.prepared.assigned, call.loop
     if not assigned:
         return function

@@ -1,7 +1,7 @@
-"""A suspended generator to a comparable picture of all that it carries to its next batch.
+"""Snapshots a suspended generator to compare the state that it carries between batches.
 
-Two equal pictures after two batches mean that every later batch meets the same state: the picture holds the local variables
-with all that they reach, and where the code stands. What it cannot see into is refused.
+If the snapshots after two batches are equal, every later batch meets the same state. A snapshot holds the local variables
+with all objects reachable from them, and the position in the code. Opaque objects are refused.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ _CONTAINERS = (list, tuple, collections.deque)
 _MAPPINGS = (dict, collections.OrderedDict)
 
 
-#: Frames of Python: each one's code, place in it, and pictures of its variables by name.
+#: Python frames: the code of each, the position in it, and snapshots of its variables by name.
 Frames = tuple[tuple[types.CodeType, int, dict[str, Any]], ...]
 
 
 def _parts(x: Any) -> tuple[Any, ...]:
-    """The function and the iterables of a map."""
+    """Returns the function and the iterables of a map."""
     reduced: Any = x.__reduce__()
     return tuple(reduced[1])
 
 
 class Picture:
-    """Takes one picture; objects that were seen before are named by the order of their first sight."""
+    """Takes one snapshot; objects already seen are identified by the order of their first visit."""
 
     def __init__(self, source: object, place: str) -> None:
         self._source, self._place = source, place
-        self.sees_map = False  # the code stands in a map of the source and nothing else
+        self.sees_map = False  # true once the code is at a map over the source alone
         self._seen: dict[int, int] = {}
-        self._kept: list[object] = []  # ids must stay theirs until pictures are compared
+        self._kept: list[object] = []  # keeps objects alive, so that ids stay unique until snapshots are compared
 
     def of_iterator(self, x: Any, name: str) -> Any:
-        """A generator or a map over the batches. Refuses (SW361) any other iterator."""
+        """Snapshots a generator or a map over the batches. Refuses (SW361) any other iterator."""
         if x is self._source:
             return "batches"
         if type(x) is map:
@@ -58,9 +58,9 @@ class Picture:
         return ("generator", x.gi_code, frame and frame.f_lasti, inner, tuple((k, self.of(v, k)) for k, v in variables))
 
     def of_frames(self, frame: types.FrameType | None, ours: types.ModuleType, names: Sequence[Iterable[str]]) -> Frames:
-        """Of a frame and those that have called it, up to one of the module `ours`.
+        """Snapshots a frame and its callers, up to one of the module `ours`.
 
-        `names`: of which variables in each of them; all but columns when there are none.
+        `names`: the variables to include, per frame; by default all but columns.
         """
         found: list[Any] = []
         while frame is not None and frame.f_globals is not vars(ours):
@@ -71,7 +71,7 @@ class Picture:
         return tuple(found)
 
     def of(self, x: Any, name: str) -> Any:
-        """A value of a local variable. Refuses (SW361) an object that may hold more than can be seen."""
+        """Snapshots the value of a local variable. Refuses (SW361) an object that may hold hidden state."""
         if x is self._source:
             return "batches"
         if isinstance(x, Traced):
@@ -105,7 +105,7 @@ class Picture:
         if kind is map or isinstance(x, types.GeneratorType):
             return self.of_iterator(x, name)
         if kind.__module__.partition(".")[0] == "udf_compiler" or isinstance(x, type | types.ModuleType | np.ufunc):
-            return ("library", id(x))  # stand-ins and constants: nothing of them can be written
+            return ("library", id(x))  # stand-ins and constants are immutable
         if is_written_in_python(kind) and isinstance(getattr(x, "__dict__", None), dict):
             return ("instance", id(kind), self.of(vars(x), name))
         refuse("SW361", at=self._place, name=name, type=kind.__name__)
