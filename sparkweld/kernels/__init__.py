@@ -1,4 +1,7 @@
-"""Optimised programs to native kernels. Start at `emit` (the row loop), then `driver`, `llvm_module`, `object_code`."""
+"""Compiles optimised programs to native kernels.
+
+Start reading at `emit` (the row loop), then `driver`, `llvm_module` and `object_code`.
+"""
 
 from sparkweld.kernels.cache import ObjectCache
 from sparkweld.kernels.loader import Kernel, KernelResult

@@ -1,4 +1,4 @@
-"""A program's text to what becomes of it: prints the row loop, LLVM and assembly of its kernel.
+"""Prints the row loop, the LLVM IR and the assembly of a program's kernel.
 
 python -m sparkweld.kernels PROGRAM.txt [--show source|llvm|optimised|assembly ...]
 """
@@ -23,7 +23,7 @@ _VIEWS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; gives its exit code."""
+    """Runs the command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m sparkweld.kernels", description="Show the kernel of a program.")
     parser.add_argument("program", type=Path, help="file with the text of an optimised program, - for standard input")
     parser.add_argument("--show", nargs="+", choices=_VIEWS, default=["source", "assembly"], help="what to print")

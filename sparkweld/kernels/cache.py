@@ -1,10 +1,12 @@
-"""Compiled programs on disk: one authenticated file each, written at once, the least recently used ones removed first.
+"""Caches the object code of compiled programs on disk, one authenticated file per program.
 
-The file's name is a hash of everything that the object code depends on: the program, the CPU, the vector mathematics of
-the host, the versions of Numba, llvmlite and Unicode, and the sources of `ir` and `kernels`. Whoever can write a file here can
-run code in the JVM. So the folder and its files have to be this user's alone, and a file begins with the HMAC-SHA256 of all that
-follows, under a random key that lies beside it. The authenticated bytes name the program, the CPU and the versions again: a file
-under another file's name is not taken for it.
+Files are replaced atomically; the least recently used ones are evicted first. A file's name is a hash of all inputs of the object
+code: the program, the CPU, the host's vector math library, the versions of Numba, llvmlite and Unicode, and the sources of `ir`
+and `kernels`.
+
+Whoever can write a file here can run code in the JVM. So this user alone must own and be able to write the folder and its files.
+Each file begins with the HMAC-SHA256 of its remaining bytes, under a random key stored in the same folder. The authenticated
+bytes repeat the program, the CPU and the versions, so a file that was renamed is rejected.
 """
 
 from __future__ import annotations
@@ -35,15 +37,16 @@ _PROBE = "doctor.probe"
 _KEY_BYTES = 32
 _MAC_BYTES = 32
 _FORMAT = "sparkweld object code 1"
-#: No program within the limits of `shape.check_size` comes near.
+#: No program within the limits of `shape.check_size` comes near this size.
 _MOST_FILE_BYTES = 64 * 1024 * 1024
 _MOST_HEAD_BYTES = 64 * 1024
 
 
 def default_folder() -> Path:
-    """``$SPARKWELD_CACHE_DIR``, else ``sparkweld`` in the user's cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``).
+    """Returns ``$SPARKWELD_CACHE_DIR``, else ``sparkweld`` in the user's cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``).
 
-    A relative path stays one, and so does ``~`` of a user without a home: the cache then says that it needs another.
+    A relative path stays relative, and ``~`` is not expanded for a user without a home: the cache then warns that it requires
+    another folder.
     """
     chosen = os.environ.get("SPARKWELD_CACHE_DIR")
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -51,7 +54,7 @@ def default_folder() -> Path:
 
 
 def default_max_bytes() -> int:
-    """``$SPARKWELD_CACHE_MAX_BYTES``, else 256 MB. Raises UserError for text that is no number."""
+    """Returns ``$SPARKWELD_CACHE_MAX_BYTES``, else 256 MB. Raises UserError for a value that is not a number."""
     text = os.environ.get("SPARKWELD_CACHE_MAX_BYTES")
     if not text:
         return DEFAULT_MAX_BYTES
@@ -62,7 +65,7 @@ def default_max_bytes() -> int:
 
 @cache
 def compiler_version() -> str:
-    """Hash of what turns a program into object code here, the CPU aside."""
+    """Returns a hash of all inputs of code generation except the program and the CPU."""
     parts = (version("numba"), version("llvmlite"), vector_math(), unicodedata.unidata_version)
     digest = hashlib.sha256(" ".join(parts).encode())
     for folder in (Path(sparkweld.ir.__file__).parent, Path(__file__).parent):
@@ -72,10 +75,10 @@ def compiler_version() -> str:
 
 
 class ObjectCache:
-    """Object code by program, in `folder`, at most about `max_bytes` of it. Processes and threads may share a folder.
+    """An on-disk cache from program to object code, in `folder`, limited to about `max_bytes`.
 
-    A folder that cannot be written, or that is not this user's alone, is no error: the cache then finds and keeps nothing, and
-    `warning` says why, once set.
+    Processes and threads may share a folder. A folder that cannot be written, or that other users can access, is not an error:
+    the cache then finds and stores nothing, and `warning` holds the reason.
     """
 
     def __init__(self, folder: Path | None = None, max_bytes: int | None = None) -> None:
@@ -86,11 +89,11 @@ class ObjectCache:
         self._lock = threading.Lock()
 
     def path(self, program: Program, streams: bool = False) -> Path:
-        """The file of a program's object code."""
+        """Returns the file of a program's object code."""
         return self.folder / _file_name(_identity(program, streams))
 
     def get(self, program: Program, streams: bool = False) -> ObjectCode | None:
-        """The object code of a program, None when it is not here or its file was damaged (and is now removed)."""
+        """Returns the object code of a program, or None when it is absent or its file was damaged (and is now removed)."""
         if not self._trusted:
             return None
         try:
@@ -116,7 +119,7 @@ class ObjectCache:
         return code
 
     def put(self, program: Program, code: ObjectCode, streams: bool = False) -> None:
-        """Keeps the object code of a program, and removes old files while the folder is too large."""
+        """Stores the object code of a program, and evicts old files while the folder is too large."""
         if not self._trusted or len(code.data) > _MOST_FILE_BYTES - _MAC_BYTES - _MOST_HEAD_BYTES:
             return
         identity = _identity(program, streams)
@@ -133,7 +136,7 @@ class ObjectCache:
             self._warn("write", error)
 
     def check(self) -> None:
-        """Makes the folder and its key, and sets `warning` when they cannot be used."""
+        """Creates the folder and its key, and sets `warning` when they cannot be used."""
         try:
             folder = PrivateFolder.open(self.folder, create=True)
             assert folder is not None
@@ -166,7 +169,7 @@ class ObjectCache:
 
 
 def _key(folder: PrivateFolder) -> bytes | None:
-    """The key of the folder's files, None when there is none yet. Raises NotPrivate."""
+    """Returns the key of the folder's files, or None when there is none yet. Raises NotPrivate."""
     key = folder.read(_KEY, _KEY_BYTES, secret=True)
     if key is not None and len(key) != _KEY_BYTES:
         raise NotPrivate(f"{folder.path / _KEY} has {len(key)} bytes, not {_KEY_BYTES}; remove it")
@@ -174,9 +177,10 @@ def _key(folder: PrivateFolder) -> bytes | None:
 
 
 def _made_key(folder: PrivateFolder) -> bytes:
-    """The key of the folder's files, made when there is none.
+    """Returns the key of the folder's files, and creates it when there is none.
 
-    Of two processes that make one the later wins. What the other wrote in between is then no file of this key, and made again.
+    When two processes create a key, the later one wins. Files that the other process wrote in between fail authentication and are
+    compiled again.
     """
     if _key(folder) is None:
         folder.write(_KEY, secrets.token_bytes(_KEY_BYTES))
@@ -187,7 +191,7 @@ def _made_key(folder: PrivateFolder) -> bytes:
 
 
 def _identity(program: Program, streams: bool) -> bytes:
-    """What decides about the object code."""
+    """Returns the bytes that identify the object code: format, program, CPU and compiler version."""
     words = (_FORMAT, f"{program.digest}{' streams' if streams else ''}", host_cpu(), compiler_version())
     return "\n".join(words).encode()
 
@@ -197,14 +201,14 @@ def _file_name(identity: bytes) -> str:
 
 
 def _encode(code: ObjectCode, key: bytes, identity: bytes) -> bytes:
-    """The MAC of the rest; lines that say what this is, the memory and the imports, up to a NUL byte; the object."""
+    """Serialises object code: MAC of the rest; lines of identity, memory and imports, up to a NUL byte; the object."""
     head = b"\n".join((identity, str(code.memory).encode(), " ".join(code.imports).encode()))
     body = head + b"\0" + code.data
     return _mac(key, body) + body
 
 
 def _decode(content: bytes, key: bytes, identity: bytes, symbol: str) -> ObjectCode | None:
-    """Inverse of `_encode`; None for anything else than a whole file that was made with this key for this kernel and CPU."""
+    """Inverts `_encode`; returns None unless the file is complete and was made with this key for this kernel and CPU."""
     body = content[_MAC_BYTES:]
     if not hmac.compare_digest(content[:_MAC_BYTES], _mac(key, body)):
         return None

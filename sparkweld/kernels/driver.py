@@ -1,16 +1,16 @@
-"""The fixed part of every kernel: walks a batch in pieces that the row loop can take, and compacts filtered rows.
+"""Defines the fixed part of every kernel: it feeds a batch to the row loop in blocks and compacts filtered rows.
 
-`drive` is Python for Numba, compiled once per process and linked to each program's row loop. What differs between
-programs comes through `shape_value`, constants of the program's module that LLVM folds.
+Numba compiles the Python function `drive` once per process; it is linked to each program's row loop. The differences between
+programs are read by `shape_value`: constants of the program's module, which LLVM folds.
 
-The row loop takes whole tiles only (a multiple of TILE rows, which is a multiple of every vector), so it has no
-remainder and a row's bits do not depend on its position. All whole tiles run in place; the rows left over are copied to
-a scratch tile, padded with zeros, and their results copied out. The tile lies on the stack, or, in a program with models,
-in the memory that the caller gives, behind its head: its address is the last of `columns`, behind those of the blocks.
+The row loop takes whole tiles only (a multiple of TILE rows, which is a multiple of every vector length). So it has no remainder
+loop, and a row's result bits do not depend on its position. All whole tiles run in place. The remaining rows are copied to a
+scratch tile and padded with zeros, and their results are copied out. The tile is located on the stack or, in a program with
+models, in the caller's memory after its head; that memory's address is the last of `columns`, after the blocks'.
 
-With a filter, a block's outputs are written in place behind the rows kept so far (never past row `start`, since no more
-rows are kept than were read), and then moved together: by AVX-512's compress, a vector at a time, where there is one. What it
-writes reaches no further than what it has read.
+With a filter, a block's outputs are written in place after the rows kept so far. They never pass row `start`, as at most as many
+rows are kept as were read. Then the kept rows are compacted, by AVX-512's compress where available, one vector at a time. A
+compress never writes past the elements that it has read.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _rows(b: ir.IRBuilder, table: ir.Value, padded: ir.Value, count: ir.Value) -
 
 
 def _kept_lanes(b: ir.IRBuilder, keep: ir.Value, row: ir.Value, lanes: int) -> tuple[ir.Value, ir.Value]:
-    """Which of the rows from `row` on are kept, and how many."""
+    """Returns the mask of the kept rows among `lanes` rows from `row` on, and their number."""
     flags = ir.VectorType(_I8, lanes)
     bytes = b.load(b.bitcast(b.gep(pointer(b, keep, _I8), [row]), flags.as_pointer()), align=1)
     kept = b.icmp_unsigned("!=", bytes, ir.Constant(flags, [0] * lanes))
@@ -85,7 +85,7 @@ def _kept_lanes(b: ir.IRBuilder, keep: ir.Value, row: ir.Value, lanes: int) -> t
 
 
 def _compressed(b: ir.IRBuilder, values: ir.Value, kept: ir.Value, at: ir.Value) -> None:
-    """Stores the kept lanes together, and anything behind them, as many as there are lanes."""
+    """Stores the kept lanes contiguously. Writes a whole vector; its remaining lanes are unspecified."""
     type = values.type
     name = f"llvm.x86.avx512.mask.compress.v{type.count}{type.element}"
     signature = ir.FunctionType(type, [type, type, kept.type])
@@ -94,7 +94,10 @@ def _compressed(b: ir.IRBuilder, values: ir.Value, kept: ir.Value, at: ir.Value)
 
 
 def _compress(element: ir.IntType, lanes: int) -> Operation:
-    """The kept ones of `lanes` elements from `row` on, moved behind the first `found`; gives how many those are then."""
+    """Builds an operation that moves the kept ones of `lanes` elements from `row` on to index `found`.
+
+    It returns the new value of `found`, or the old one when the CPU has no compress instruction.
+    """
 
     def build(b: ir.IRBuilder, base: ir.Value, row: ir.Value, found: ir.Value, keep: ir.Value) -> ir.Value:
         if not _has_compress():
@@ -109,7 +112,7 @@ def _compress(element: ir.IntType, lanes: int) -> Operation:
 
 
 def _select_rows(b: ir.IRBuilder, to: ir.Value, row: ir.Value, found: ir.Value, keep: ir.Value, start: ir.Value) -> ir.Value:
-    """As `_compress`, of the numbers of the rows, the first being `start`."""
+    """Like `_compress`, for row numbers: element 0 is row `start`."""
     if not _has_compress():
         return found
     lanes = ir.VectorType(_I32, 16)
@@ -138,9 +141,9 @@ rows = Operation("rows", (types.int64,) * 3, types.int64, _rows)
 
 
 def drive(columns: int, n: int, result: int) -> int:
-    """The kernel: addresses of the columns, of the result, and the number of rows, all int64.
+    """Runs the kernel on the addresses of the columns, the number of rows, and the address of the result; all int64.
 
-    One function, though a long one: each helper would be one more function for Numba to compile.
+    It is one long function because Numba would compile every helper as a further function.
     """
     first_output = shape_value(0)
     entries = shape_value(1)
@@ -207,7 +210,7 @@ def drive(columns: int, n: int, result: int) -> int:
                 found = select_rows(selection, row, found, keep, start)
                 row += 16
             while row < count:
-                # Without a branch: a dropped row's entry is overwritten by the next one.
+                # Branch-free: the next row overwrites the entry of a dropped row.
                 store_i32(selection, found, start + row)
                 found += load_i8(keep, row)
                 row += 1
@@ -254,7 +257,7 @@ def drive(columns: int, n: int, result: int) -> int:
             kept += count
         start += count
     while seen > 0:
-        if seen & 3 == 1:  # rows that could have had it, and none that did
+        if seen & 3 == 1:  # some row had the pair's first value, no row had both
             flagged += 1
         seen >>= 2
     store_i64(result, 0, kept)
@@ -277,5 +280,5 @@ def drive(columns: int, n: int, result: int) -> int:
 
 @cache
 def lowered_driver() -> Lowered:
-    """The driver in LLVM, made once."""
+    """Lowers the driver to LLVM, once per process."""
     return lower_function(drive, (types.int64,) * 3, types.int64)

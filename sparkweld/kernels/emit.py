@@ -1,4 +1,4 @@
-"""Programs to the row loop of a kernel, as Python source for Numba: one statement a value, readable next to the program.
+"""Emits a program's row loop as Python source for Numba, one statement per value.
 
     def row_loop(table, padded, count):
         a0 = address(table, 0)  # distance
@@ -11,11 +11,11 @@
             row += 1
         return flagged
 
-With strings and numbers in one program, or models, there may be several such loops, one behind the other, in a loop over blocks
-of rows (see `stages`).
+A program with models, or with strings and numbers, may have several such loops in sequence, inside a loop over blocks of rows
+(see `stages`).
 
-A nullable value is a pair of names, `v3` and `ok3`; the ops between nullable and plain values are only renamings. A string is
-one name, of a view; ops of strings that make new ones get the address of the `arena`.
+A nullable value is a pair of names, `v3` and `ok3`; ops that convert between nullable and plain values only rename. A string is
+one name, of a view; ops that create strings take the address of the `arena`.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ from sparkweld.kernels.trials import with_trials
 ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
 
-#: Cost of a function in additions, 1 for others.
+#: Cost of a function in additions; 1 for all others.
 _WEIGHTS = {**dict.fromkeys(LIBM_ULP, 20), **dict.fromkeys(("divide", "remainder", "floor_divide", "fmod", "sqrt"), 5)}
 
 
 @dataclass(frozen=True)
 class RowLoop:
-    """The row loop's source, and the operations and constants that its names stand for."""
+    """The row loop's source, and the operations and constants that its names refer to."""
 
     source: str
     namespace: dict[str, object]
-    vector_loops: tuple[int, ...]  # which of its loops, in order, LLVM is to vectorise
-    memory: int  # bytes that it wants to be given
+    vector_loops: tuple[int, ...]  # indices, in source order, of the loops that LLVM vectorises
+    memory: int  # bytes of memory that it requires
 
     def function(self) -> Callable[..., object]:
-        """The Python function, for Numba."""
+        """Returns the Python function, for Numba."""
         return define(self.source, "row_loop", self.namespace)
 
 
 def emit_row_loop(program: Program, shape: Shape) -> RowLoop:
-    """The row loop of a program of one loop."""
+    """Emits the row loop of a program with one loop."""
     return _Emitter(program, shape).row_loop()
 
 
@@ -77,11 +77,11 @@ class _Emitter:
         self.namespace: dict[str, object] = {}
         self.head: list[str] = []
         self.body: list[Statement] = []
-        self.value: list[str] = []  # name or literal of each plain part
+        self.value: list[str] = []  # name or literal of each value, without its validity
         self.valid: list[str] = []  # name of each validity, "" for plain values
         self.addresses: dict[int, str] = {}
-        self.spread: set[str] = set()  # what has a name for the sake of calls
-        self.masks: set[str] = set()  # bools that say which rows some model is for
+        self.spread: set[str] = set()  # names of constants, flags and trials that calls read from a column
+        self.masks: set[str] = set()  # bools that mark the rows for which models or calls are computed
         self.models = ModelCalls(program, self.types, shape)
         self.rows = rows_of_calls(self.loop)
 
@@ -96,7 +96,7 @@ class _Emitter:
             self.namespace.update(opened=opened, closed=closed)
             self.head.append(f"arena = opened(table, {self.shape.selection_entry + 1})")
         if len(stages) == 1 and has_trials(self.program):
-            self.head.append("tried = False")  # nothing is left that costs enough
+            self.head.append("tried = False")  # a single stage has no op that is expensive enough for a trial
         self.head += ["flagged = 0", "seen = 0"] if self.loop.some else ["flagged = 0"]
         self.head.append(f"padded = padded & {-self.shape.tile}")
         result = f"flagged | seen << {SEEN_SHIFT}" if self.loop.some else "flagged"
@@ -121,7 +121,7 @@ class _Emitter:
         return tuple(found)
 
     def _is_tiled(self, stage: Stage) -> bool:
-        """Whether a stage goes over its block tile by tile: LLVM then knows the number of rows, and leaves no scalar loop."""
+        """Whether a stage runs tile by tile over its block: LLVM then knows the trip count and emits no scalar remainder."""
         return bool(self.models.calls) and stage.kind == NUMBERS
 
     def _one_loop(self, stage: Stage, end: str, renamed: dict[str, str] | None = None) -> list[str]:
@@ -136,9 +136,9 @@ class _Emitter:
         return ["row = 0", f"while row < {end}:", *(f"    {line}" for line in lines), "    row += 1"]
 
     def _blocks(self, stages: tuple[Stage, ...]) -> list[str]:
-        """The loop over blocks, of whole tiles: LLVM then knows that the loops inside have no remainder.
+        """Emits the loop over blocks of whole tiles: LLVM then knows that the inner loops have no remainder.
 
-        `b4` is where the block begins in the column at `a4`, `c_v7` the column of v7 between stages.
+        `b4` is the address of the block's first row in the column at `a4`; `c_v7` is the column of v7 between stages.
         """
         kinds = {s.target: s.operation.result for s in self.body if s.target}
         kinds.update((name, type) for call in self.models.calls for _, name, type in call.targets)
@@ -155,7 +155,7 @@ class _Emitter:
         lines = ["left = count - base"]
         if block != tile:
             lines += ["rows = padded - base", f"rows = {block} if rows > {block} else rows & {-tile}"]
-        widths = (*self.shape.widths, 1)  # the last one: rows kept
+        widths = (*self.shape.widths, 1)  # the last one: bytes that flag kept rows
         for entry, address in self.addresses.items():
             renamed[address] = f"b{entry}"
             lines.append(f"b{entry} = {address} + base * {widths[entry]}")
@@ -177,7 +177,7 @@ class _Emitter:
         return with_trials(made, "padded", self.namespace) if has_trials(self.program) else made
 
     def _model_columns(self, call: ModelCall, renamed: dict[str, str]) -> list[str]:
-        """Addresses of the columns that a call reads: the program's own inputs, or columns between stages."""
+        """Returns the addresses of the columns that a call reads: the program's own inputs, or columns between stages."""
         reads = {s.target: renamed[s.arguments[0]] for s in self.body if s.target and s.leaf and len(s.arguments) == 2}
         return [reads.get(name, f"c_{name}") for name in call.columns]
 
@@ -223,7 +223,10 @@ class _Emitter:
         self.valid.append(valid)
 
     def _in_column(self, value: int) -> str:
-        """Name of a value that a call reads from a column: constants get one, and flags, whose columns say the opposite."""
+        """Returns the name of a value that a call reads from a column.
+
+        Constants have no column, and the column of a validity holds its inverse (NULL bytes): both get a value of their own.
+        """
         if not isinstance(self.loop.body[value].op, Const | IsValid | Trial):
             return self.value[value]
         name = f"spread{value}"
@@ -233,7 +236,7 @@ class _Emitter:
         return name
 
     def _all_of(self, conditions: frozenset[Condition]) -> str:
-        """Name of the bool that says where all conditions hold; empty for none. It is made once."""
+        """Returns the name of the bool that is true where all conditions hold; empty for no conditions. It is computed once."""
         name = ""
         for value, holds in sorted(conditions):
             one = self._in_column(value) if holds else self._once(f"not_v{value}", Call("logical_not"), self.value[value])

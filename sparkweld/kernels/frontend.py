@@ -1,9 +1,9 @@
-"""Python functions to LLVM by Numba: its bytecode analysis, type inference and lowering, and nothing else of it.
+"""Lowers Python functions to LLVM with Numba's bytecode analysis, type inference and lowering.
 
-A kernel needs no Python objects, exceptions, reference counts or arrays: its functions work on addresses and scalars, and
-each step of theirs is an `Operation` with a fixed signature. So Numba's contexts are kept to the built-in operators (its
-full set of registries costs half a second to load, scipy included), and its own optimisation is left out: `object_code`
-runs LLVM once over the whole kernel.
+A kernel uses no Python objects, exceptions, reference counts or arrays. Its functions work on addresses and scalars, and each of
+their steps is an `Operation` with a fixed signature. So Numba's contexts are restricted to the built-in operators: its full set
+of registries takes half a second to load, including SciPy. Numba's own optimisation is skipped, as `object_code` runs LLVM once
+over the whole kernel.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from sparkweld.errors import InternalError
 from sparkweld.ir.types import Type
 from sparkweld.kernels.target import target_machine
 
-#: Their import registers the operators of scalars.
+#: Importing these modules registers the operators of scalars.
 _REGISTERED = (builtins, numbers)
 
 
 class _View(types.Type):
-    """A string or list in memory, or NULL: two int64."""
+    """Numba's type of a string or list in memory, or NULL: two int64."""
 
     def __init__(self) -> None:
         super().__init__("view")
 
 
-#: Where a string is: its address and its length in bytes; a length below 0 is NULL. Of a list see `kernels.lists`.
+#: The address and the length in bytes of a string; a negative length is NULL. For lists see `kernels.lists`.
 VIEW = _View()
 
 
@@ -59,13 +59,13 @@ _NUMBA_TYPES: dict[str, types.Type] = {
 
 
 def numba_type(type: Type) -> types.Type:
-    """Numba's type for plain values of an IR type."""
+    """Returns Numba's type for plain values of an IR type."""
     return VIEW if type.is_list else _NUMBA_TYPES[type.kind]
 
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """A callable of kernel functions: fixed Numba types, and the instructions that `build(builder, *arguments)` makes."""
+    """A callable of kernel functions: fixed Numba types, and the instructions that `build(builder, *arguments)` emits."""
 
     name: str
     arguments: tuple[types.Type, ...]
@@ -81,7 +81,7 @@ class Operation:
 
 
 class _OperationType(types.Callable, types.Opaque):
-    """Numba's type of one operation: calls of it have that operation's signature."""
+    """Numba's type of one operation: a call has that operation's signature."""
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
@@ -109,10 +109,10 @@ def _typeof_operation(value: Operation, _context: object) -> _OperationType:
 
 
 class _TypingContext(typing.Context):
-    """Knows the operators of scalars and the truth of bools."""
+    """A typing context with the operators of scalars and the truth of bools only."""
 
     def _load_builtins(self) -> None:
-        # All other templates are left out because making one loads every registry of Numba, NumPy's and SciPy's included.
+        # Making any other template loads every registry of Numba, including those of NumPy and SciPy.
         chosen = templates.Registry()
         for value, function in templates.builtin_registry.globals:
             is_operator = value is bool or getattr(value, "__module__", None) == "_operator"
@@ -121,18 +121,18 @@ class _TypingContext(typing.Context):
         self.install_registry(chosen)
 
     def load_additional_registries(self) -> None:
-        """Nothing beyond the built-in operators."""
+        """Loads nothing: the built-in operators suffice."""
 
 
 class _TargetContext(CPUContext):
-    """Makes plain modules; knows operations and the built-in operators only."""
+    """A target context that creates plain modules and knows operations and the built-in operators only."""
 
     def init(self) -> None:
         self.is32bit = False
         self._internal_codegen = _Modules()
 
     def load_additional_registries(self) -> None:
-        """Nothing beyond the built-in operators."""
+        """Loads nothing: the built-in operators suffice."""
 
     def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
         if not isinstance(fn, _OperationType):
@@ -148,11 +148,11 @@ class _TargetContext(CPUContext):
         return self.get_dummy_value() if isinstance(ty, _OperationType) else super().get_constant_generic(builder, ty, val)
 
     def post_lowering(self, mod: ir.Module, library: object) -> None:
-        """No run-time library to link."""
+        """Links nothing: kernels have no run-time library."""
 
 
 class _Modules:
-    """Stands where Numba expects its code generator; hands out empty modules."""
+    """A stub for Numba's code generator; it creates empty modules."""
 
     def _create_empty_module(self, name: str) -> ir.Module:
         module = ir.Module(cgutils.normalize_ir_text(name))
@@ -166,7 +166,7 @@ class _Modules:
 
 @dataclass
 class _Library:
-    """Keeps the module that a lowering fills."""
+    """Stores the module that a lowering fills."""
 
     modules: list[ir.Module] = field(default_factory=list)
 
@@ -177,7 +177,7 @@ class _Library:
         self.modules.append(module)
 
     def add_linking_library(self, library: object) -> None:
-        """Built-in operators are inlined; there is nothing to link."""
+        """Links nothing: built-in operators are inlined."""
 
 
 @cache
@@ -190,7 +190,7 @@ def _contexts() -> tuple[_TypingContext, _TargetContext]:
 
 @dataclass(frozen=True)
 class Lowered:
-    """A function in LLVM: its module, and the symbol with Numba's calling convention.
+    """A function in LLVM: its module, and its symbol with Numba's calling convention.
 
     That convention is ``i32 symbol(result*, i8** exception, arguments...)``; the status is always 0 here.
     """
@@ -200,7 +200,7 @@ class Lowered:
 
 
 def lower_function(function: Callable[..., object], arguments: tuple[types.Type, ...], result: types.Type) -> Lowered:
-    """LLVM of a Python function that uses scalars, `while`, `if`, operators of 64-bit integers and `Operation`s."""
+    """Lowers a Python function that uses scalars, `while`, `if`, operators of 64-bit integers and `Operation`s to LLVM."""
     flags = Flags()
     flags.nrt = False
     flags.error_model = "numpy"
@@ -219,20 +219,20 @@ def lower_function(function: Callable[..., object], arguments: tuple[types.Type,
 
 
 def value_type(type: types.Type) -> ir.Type:
-    """LLVM type of a value of Numba's type in registers."""
+    """Returns the LLVM type of a value of Numba's type in registers."""
     return _contexts()[1].get_value_type(type)
 
 
 def lower_plainly(
     function: Callable[..., object], arguments: tuple[types.Type, ...], result: types.Type, symbol: str
 ) -> ir.Module:
-    """Module of a Python function, as for `lower_function`, that takes and gives plain values under the name `symbol`."""
+    """Lowers a Python function as `lower_function` does, to a module whose function `symbol` takes and returns plain values."""
     lowered = lower_function(function, arguments, result)
     inner = lowered.module.get_global(lowered.symbol)
     inner.linkage = "internal"
     inner.attributes.add("alwaysinline")
     signature = ir.FunctionType(value_type(result), [value_type(a) for a in arguments])
-    # a function that calls itself has declared itself
+    # a recursive function has declared itself already
     outer = lowered.module.globals.get(symbol) or ir.Function(lowered.module, signature, symbol)
     builder = ir.IRBuilder(outer.append_basic_block())
     _, value = _contexts()[1].call_conv.call_function(builder, inner, result, arguments, outer.args)
@@ -241,7 +241,7 @@ def lower_plainly(
 
 
 def define(source: str, name: str, namespace: dict[str, object]) -> Callable[..., object]:
-    """The function `name` of generated source; its lines show in tracebacks."""
+    """Defines the function `name` from generated source and returns it; its lines show in tracebacks."""
     filename = f"<sparkweld kernel {name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     scope = dict(namespace)

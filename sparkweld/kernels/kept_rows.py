@@ -1,8 +1,8 @@
-"""A loop to the rows that each of its expensive ops is needed for, as conditions on values that come before the op.
+"""Finds, for each expensive op of a loop, conditions that hold in all rows that need its result.
 
-What a filter drops, the branch that a `select` does not take and what another operand decides alone are needed by nobody. So a
-model above a filter, the expensive side of ``np.where(sure, cheap, expensive)`` and the full model of a cascade are computed
-for the rows that want them.
+The conditions are on earlier values. No consumer needs an op in rows that a filter drops, that take the other branch of a
+`select`, or that another operand of and/or decides alone. So a model above a filter, the expensive side of ``np.where(sure,
+cheap, expensive)`` and the full model of a cascade are computed for the rows that need them only.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from sparkweld.ir.ops import Call, Const, ModelOp, RegexCall, Region, Select, St
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Let, Loop
 
-#: A bool value of the loop, and what it is in the rows that are meant.
+#: A bool value of the loop, and its value in the rows concerned.
 Condition = tuple[int, bool]
 _EVERY_ROW: frozenset[Condition] = frozenset()
 
-#: Functions of strings that take less than a branch that is guessed wrong.
+#: String functions that cost less than a mispredicted branch.
 _AT_ONCE = frozenset("starts_with ends_with starts_with_str ends_with_str remove_prefix remove_suffix get char_at".split())
 _MOST_CONDITIONS = 4
 
 
 def rows_of_models(loop: Loop) -> dict[Let, frozenset[Condition]]:
-    """Model, by its first output -> conditions that hold in each row whose result something needs; none: every row.
+    """Returns, for each model (as its first output), the conditions that hold in each row that needs a result of it.
 
-    The conditions come before the model, and not from it. A model that nothing needs is left out.
+    An empty set means every row. The conditions precede the model and do not depend on it. A model that no value needs is
+    omitted.
     """
     needs = _Needs(loop)
     found: dict[Let, frozenset[Condition]] = {}
@@ -37,9 +38,9 @@ def rows_of_models(loop: Loop) -> dict[Let, frozenset[Condition]]:
 
 
 def rows_of_calls(loop: Loop) -> dict[int, frozenset[Condition]]:
-    """Number of a value that a call of strings or lists makes -> conditions that hold wherever something needs it.
+    """Returns, for each value that an expensive string or list op computes, conditions that hold in each row that needs it.
 
-    The last ones of many, as masks of fewer conditions hold in more rows, and cost less.
+    Only the last `_MOST_CONDITIONS` conditions are returned: a mask of fewer conditions holds in more rows, and costs less.
     """
     needs = _Needs(loop).rows
     found = {}
@@ -61,7 +62,7 @@ def _comes_before(loop: Loop, condition: Condition, index: int) -> bool:
 
 
 class _Needs:
-    """`rows`: value -> the conditions of all rows in which something needs it. Found from the last value to the first."""
+    """`rows`: value -> conditions that hold in all rows that need it; found by a backward pass over the values."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
@@ -81,7 +82,7 @@ class _Needs:
         self.rows[value] = self.rows.get(value, rows) & rows
 
     def _with_implied(self, rows: frozenset[Condition]) -> frozenset[Condition]:
-        """The conditions, and those of one operand where they say that the other one does not decide."""
+        """Adds the conditions of one operand of and/or where `rows` imply that the other operand does not decide."""
         for value, holds in sorted(rows):
             let = self.loop.body[value]
             if let.op == (_OR if holds else _AND):
@@ -98,7 +99,7 @@ class _Needs:
             self._need(no, rows | self._conditions(condition, False))
             return
         if let.op in (_AND, _OR):
-            # The one that is known first decides alone where it is False, or True.
+            # The earlier operand decides alone where it is False (and), or True (or).
             holds = let.op == _AND
             first, second = sorted(let.args, key=lambda value: max(self._conditions(value, holds)))
             self._need(first, rows)
@@ -108,7 +109,7 @@ class _Needs:
             self._need(argument, rows)
 
     def _conditions(self, value: int, holds: bool) -> frozenset[Condition]:
-        """What a bool says where it is `holds`. Of opposites, written in two ways, the first made is named."""
+        """Returns the conditions that hold where a bool equals `holds`. Of `equal` and `not_equal` it names the earlier."""
         let = self.loop.body[value]
         if let.op == _NOT:
             return self._conditions(let.args[0], not holds)

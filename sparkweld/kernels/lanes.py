@@ -1,10 +1,11 @@
-"""Scalar functions to what LLVM's loop vectoriser can call: a vector version for every number of lanes it may choose.
+"""Generates vector versions of scalar functions for LLVM's loop vectoriser, for every number of lanes that it may choose.
 
-A loop that calls a function without one is not vectorised at all. libmvec has versions of most functions of libm for the
-registers of the host; other numbers of lanes are put together from these. All other functions get versions that call the
-scalar function lane by lane, and `fmod` one that needs the call for few arguments.
-The attribute ``vector-function-abi-variant`` of the declaration names them (LLVM's VFABI; `LLVM` as instruction set means
-that the version is any function of the module).
+LLVM does not vectorise a loop that calls a function without such a version. libmvec has versions of most libm functions for the
+registers of the host; other numbers of lanes are composed of these. The versions of all other functions call the scalar function
+lane by lane, except `fmod`, whose version needs the call for few arguments.
+
+The attribute ``vector-function-abi-variant`` of the declaration names the versions (LLVM's VFABI; the instruction set `LLVM`
+means that the version is any function of the module).
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: The variable that keeps functions alive which nothing calls before the vectoriser has run.
+#: The variable that keeps functions alive that have no caller before the vectoriser has run.
 KEPT = "llvm.compiler.used"
 
 _PURE = "nounwind willreturn memory(none)"
-#: Not more than the rows of the smallest tile. 16 doubles are two registers: narrow columns may meet wider values.
+#: At most the rows of the smallest tile. 16 doubles take two registers: a loop may mix narrow columns with wider values.
 _LANES = (2, 4, 8, 16)
 
 
@@ -24,7 +25,7 @@ _LANES = (2, 4, 8, 16)
 class VectorFunction:
     """A scalar function of a module: `arity` arguments and a result of the type `scalar`.
 
-    `versions` are (lanes, symbol) of vector versions in some library; `body` defines the function, else it is external.
+    `versions` are (lanes, symbol) of vector versions in some library; `body` defines the function, which is external without it.
     """
 
     name: str
@@ -35,18 +36,18 @@ class VectorFunction:
 
 
 def gcd_name(bits: int) -> str:
-    """Name of the function of two unsigned integers that gives their greatest common divisor."""
+    """Returns the name of the function that computes the greatest common divisor of two unsigned integers."""
     return f"sparkweld.gcd.i{bits}"
 
 
 def used_functions(names: Iterable[str]) -> list[VectorFunction]:
-    """The functions of this module among these names, defined."""
+    """Returns the functions among these names that this module defines."""
     gcds = {gcd_name(bits): f"i{bits}" for bits in (32, 64)}
     return [VectorFunction(name, gcds[name], 2, body=_gcd(gcds[name])) for name in names if name in gcds]
 
 
 def with_vector_versions(functions: Iterable[VectorFunction]) -> str:
-    """LLVM text of these functions and of their vector versions."""
+    """Returns the LLVM text of these functions and of their vector versions."""
     text, kept = [], []
     for function in functions:
         missing = [n for n in _LANES if n not in dict(function.versions)]
@@ -83,7 +84,7 @@ def _version(function: VectorFunction, lanes: int) -> str:
 
 
 def _pieces(function: VectorFunction, lanes: int) -> str:
-    """By calls of the widest version that is not wider, or of the narrowest one with its spare lanes filled."""
+    """Calls the widest version that has at most `lanes` lanes, else the narrowest one with its spare lanes filled."""
     native = dict(function.versions)
     width = max((n for n in native if n <= lanes), default=min(native))
     whole, piece = _type(function.scalar, lanes), _type(function.scalar, width)
@@ -126,11 +127,11 @@ def _lane_by_lane(function: VectorFunction, lanes: int) -> str:
 
 
 def _fmod(function: VectorFunction, lanes: int) -> str:
-    """C's fmod of vectors. Quotients are below 2**(p-2) nearly always; then one fma gives the exact remainder.
+    """Returns the body of C's fmod for vectors. Quotients are nearly always below 2**(p-2); then one fma yields the remainder.
 
-    q = trunc(x / y) is off by at most one, away from zero. So x - q*y, a multiple of the last place of the smaller
-    operand and smaller than y, is exact in the fma, and adding y once mends the off-by-one, exactly again. A quotient
-    of 0 leaves x (also for an infinite y, where the fma would give NaN); what is NaN anyway needs no call either.
+    q = trunc(x / y) is off by at most one, away from zero. So x - q*y, a multiple of the last place of the smaller operand and
+    smaller than y, is exact in the fma. Adding y once corrects the off-by-one, again exactly. For a quotient of 0 the result is x
+    (also for an infinite y, where the fma would return NaN). Rows whose result is NaN need no call either.
     """
     of, bits = _type(function.scalar, lanes), 64 if function.scalar == "double" else 32
     flags, suffix = _type("i1", lanes), f"v{lanes}f{bits}"

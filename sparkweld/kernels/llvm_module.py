@@ -1,4 +1,4 @@
-"""Programs to LLVM modules: the row loop and the driver linked and optimised for this CPU. The part that needs Numba."""
+"""Builds a program's LLVM module: links the row loop and the driver and optimises them for this CPU. Requires Numba."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sparkweld.kernels.target import target_machine
 
 
 def row_loop_source(program: Program) -> str:
-    """The Python source of a program's row loop, for people."""
+    """Returns the Python source of a program's row loop, for human readers."""
     return emit.emit_row_loop(program, _shape(program)).source
 
 
 def optimised_module(program: Program, streams: bool = False) -> tuple[binding.ModuleRef, int]:
-    """LLVM's module of the kernel after optimisation, and the bytes of memory that it wants. `streams`: see `streaming`."""
+    """Returns the kernel's optimised LLVM module, and the bytes of memory that it requires. `streams`: see `streaming`."""
     symbol = kernel_symbol(program, streams)
     module, memory = linked_module(program, streams)
     optimise(module, vectorise=True, unroll=True)
@@ -39,7 +39,10 @@ def optimised_module(program: Program, streams: bool = False) -> tuple[binding.M
 
 
 def linked_module(program: Program, streams: bool = False) -> tuple[binding.ModuleRef, int]:
-    """LLVM's module of the kernel before optimisation, all functions but the kernel internal; the bytes that it wants."""
+    """Returns the kernel's LLVM module before optimisation, and the bytes of memory that it requires.
+
+    All functions but the kernel are internal.
+    """
     symbol = kernel_symbol(program, streams)
     check_size(program)
     if len(program.loops) != 1:
@@ -49,7 +52,7 @@ def linked_module(program: Program, streams: bool = False) -> tuple[binding.Modu
     shape = _shape(program)
     row_loop = emit.emit_row_loop(program, shape)
     rows = lower_function(row_loop.function(), emit.ARGUMENTS, emit.RESULT)
-    # A scalar remainder would compute such functions by their scalar version.
+    # A scalar remainder loop would compute these functions by their scalar version, with other result bits.
     one_vector = math_library.is_called(rows.module)
     mark_row_loops(rows.module.get_global(rows.symbol), row_loop.vector_loops, one_vector=one_vector)
     drive = driver.lowered_driver()
@@ -83,7 +86,7 @@ def _shape(program: Program) -> Shape:
 
 
 def _prelude(symbol: str, shape: Shape, rows: Lowered, drive: Lowered) -> str:
-    """What Numba cannot say: attributes, the constants of the shape, and C entry points around Numba's functions."""
+    """Returns the LLVM that Numba cannot emit: attributes, the shape's constants, and C entry points around Numba's functions."""
     called = sorted(f.name for f in rows.module.functions if f.is_declaration)
     constants = ", ".join(f"i64 {v}" for v in shape.values)
     return f"""{_target()}
@@ -109,7 +112,7 @@ target datalayout = "{machine.target_data}"
 
 
 def _entry(symbol: str, whole: Lowered) -> str:
-    """The kernel's function in C, around the one of Numba that does all."""
+    """Returns the kernel's C function, which wraps the Numba function `whole`."""
     return f"""
 declare i32 @{whole.symbol}(ptr, ptr, i64, i64, i64)
 define void @{symbol}(ptr %columns, i64 %n, ptr %result) nounwind "prefer-vector-width"="512" {{

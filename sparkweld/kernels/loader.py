@@ -1,4 +1,4 @@
-"""Object code to a callable kernel in this process: links it as the JVM does, through LLVM's JIT linker."""
+"""Loads object code as a callable kernel in this process, through LLVM's JIT linker, as the JVM does."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class KernelResult:
-    """What a kernel gave. `columns`: output name -> array of m rows (Optional when nullable, zeros where NULL).
+    """The result of a kernel run. `columns`: output name -> array of m rows (Optional when nullable, zeros where NULL).
 
-    `selection`: int32[m], source rows, for a filtered program, else None. `flagged`: rows that guards flagged; when it is
-    not 0 the columns mean nothing. `nulls`: NULL count per output.
+    `selection`: int32[m], source rows, for a filtered program, else None. `flagged`: number of rows that guards flagged; when it
+    is not 0, the columns are meaningless. `nulls`: NULL count per output.
     """
 
     columns: dict[str, Array]
@@ -50,7 +50,7 @@ def _linker() -> binding.LLJIT:
 
 
 def link(data: bytes, symbol: str, imports: Iterable[str] = ()) -> binding.orcjit.ResourceTracker:
-    """Links an ELF object; gives what keeps its code alive, and has the address of `symbol`. Raises InternalError."""
+    """Links an ELF object and returns the tracker that owns its code and has the address of `symbol`. Raises InternalError."""
     library = binding.JITLibraryBuilder().add_object_img(data).export_symbol(symbol).add_current_process()
     for wanted in imports:
         address = math_library.address_of(wanted)
@@ -64,7 +64,7 @@ def link(data: bytes, symbol: str, imports: Iterable[str] = ()) -> binding.orcji
 
 
 class Kernel:
-    """A linked kernel. Keeps its code alive; safe to run from several threads."""
+    """A linked kernel. It owns its code, and several threads may run it."""
 
     def __init__(self, program: Program, address: int, tracker: binding.orcjit.ResourceTracker, memory: int = 0) -> None:
         self.program, self.address, self._tracker, self._memory = program, address, tracker, memory
@@ -72,9 +72,9 @@ class Kernel:
         self._blocks = program.blocks
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(address)
         self._filtered = program.loops[0].where is not None
-        # Known once: they take as long as a kernel takes for thousands of rows.
+        # Computed once: they take as long as a kernel takes for thousands of rows.
         self._types, self._allocates = output_types(program), program_allocates(program)
-        #: Size of the first arena of a call: the largest that was needed.
+        #: Size of the first arena of a call: the largest size that any call has required.
         self.arena_bytes = 4096
 
     @staticmethod
@@ -86,7 +86,7 @@ class Kernel:
         return Kernel(program, tracker[code.symbol], tracker, code.memory)
 
     def keeping(self) -> Kernel:
-        """The same kernel with memory in which calls keep what comes again, from one run to the next: for one thread."""
+        """Returns the same kernel with memory in which calls cache results across runs. One thread only may use it."""
         made = Kernel(self.program, self.address, self._tracker, self._memory)
         made._kept = aligned(self._memory)
         made._kept[: 8 * HEAD_WORDS].view(np.int64)[1:] = KEEPS
@@ -95,19 +95,19 @@ class Kernel:
     def run(
         self, columns: Mapping[str, Any], rows: int, places: Mapping[str, np.ndarray] | None = None, arrow: bool = False
     ) -> KernelResult:
-        """Runs on `rows` rows. `columns`: input name -> array of the input's dtype, Optional for nullable types. Texts may be a
-        StringArray, of UTF-8.
+        """Runs the kernel on `rows` rows.
 
-        `places`: output name -> array of `rows` elements that becomes the output; not of a filtered program, nor of texts.
-        `arrow`: texts are StringArrays in the result.
+        `columns`: input name -> array of the input's dtype, Optional for nullable types. Strings may be a StringArray of UTF-8.
+        `places`: output name -> array of `rows` elements that becomes the output; neither for filtered programs nor for strings.
+        `arrow`: the result holds strings as StringArrays.
         """
         keep: list[Any] = []
         addresses = input_addresses(self.program, columns, rows, keep)
         return self._result(addresses, rows, keep, places or {}, arrow)
 
     def bound(self, columns: Mapping[str, Array], rows: int) -> Callable[[], KernelResult]:
-        """`run` with inputs that are laid out in memory once, for any number of runs."""
-        keep: list[Any] = []  # temporaries whose addresses the kernel gets
+        """Returns `run` bound to inputs that are laid out in memory once, for any number of runs."""
+        keep: list[Any] = []  # temporaries whose addresses the kernel receives
         addresses = input_addresses(self.program, columns, rows, keep)
         return lambda: self._result(addresses, rows, [*keep], {})
 
@@ -134,7 +134,7 @@ class Kernel:
         return KernelResult(arrays, None if selection is None else selection[:m], int(result[1]), counts)
 
     def _call_with_arena(self, addresses: list[int], rows: int, keep: list[Any]) -> np.ndarray:
-        """Calls the kernel, again with a larger arena while the arena is too small; later calls begin with that one."""
+        """Calls the kernel, and repeats the call with a larger arena while it is too small; later calls start with that size."""
         extra = self._extra(keep)
         if not self._allocates:
             return self.call([*addresses, 0, *extra], rows)
@@ -149,7 +149,7 @@ class Kernel:
             size = self.arena_bytes = max(2 * size, int(ends[0]) - arena.ctypes.data)
 
     def _extra(self, keep: list[Any]) -> list[int]:
-        """The addresses of the blocks, whose bytes have to be here, and of the call's memory."""
+        """Returns the addresses of the blocks, whose bytes must be loaded, and of the call's memory."""
         if not self._blocks:
             return []
         data = [block.data for block in self._blocks]
@@ -160,7 +160,7 @@ class Kernel:
         return [part.ctypes.data for part in (*data, memory) if part is not None]
 
     def call(self, addresses: list[int], rows: int) -> np.ndarray:
-        """Calls the kernel on raw addresses, in the order of its ABI; gives its int64 result."""
+        """Calls the kernel on raw addresses, in the order of its ABI, and returns its int64 result."""
         table = np.array(addresses, np.int64)
         result = np.empty(2 + len(self.program.outputs), np.int64)
         self._function(table.ctypes.data, rows, result.ctypes.data)
@@ -168,7 +168,7 @@ class Kernel:
 
 
 def input_addresses(program: Program, columns: Mapping[str, Any], rows: int, keep: list[Any]) -> list[int]:
-    """Addresses of the values and NULL bytes of each input, as a kernel takes them; the arrays that lie there join `keep`."""
+    """Returns the addresses of each input's values and NULL bytes, as a kernel takes them; appends their arrays to `keep`."""
     addresses: list[int] = []
     no_nulls = _no_nulls(rows)
     for i in program.inputs:
@@ -188,7 +188,10 @@ def input_addresses(program: Program, columns: Mapping[str, Any], rows: int, kee
 
 
 def _no_nulls(rows: int) -> np.ndarray:
-    """NULL bytes of a column without any. Of a size that the next call finds again, for they are only read."""
+    """Returns the NULL bytes of a column without NULLs.
+
+    The size is a power of two, so that further calls share the read-only array.
+    """
     return _zeros(1 << max(rows - 1, 0).bit_length())[:rows]
 
 
@@ -204,7 +207,7 @@ def _null_bytes(array: pa.Array) -> np.ndarray:
 
 
 def _views_of_array(texts: pa.StringArray) -> np.ndarray:
-    """Views of an array's own memory."""
+    """Returns views, int64[rows, 2], of an Arrow array's own memory."""
     _, offsets, data = texts.buffers()
     if not len(texts):
         return np.empty((0, 2), np.int64)
@@ -216,14 +219,14 @@ def _views_of_array(texts: pa.StringArray) -> np.ndarray:
 
 
 def _string_array(views: np.ndarray, nulls: np.ndarray | None) -> pa.StringArray:
-    """The texts of views in Arrow's form, NULL where `nulls` says so."""
+    """Returns the strings of views as an Arrow array, NULL where `nulls` is not 0."""
     made = _arrow_texts(views).cast(pa.string()) if views[:, 1].any() else pa.repeat("", len(views))
     valid = None if nulls is None else nulls[: len(views)] == 0
     return made if valid is None or valid.all() else pc.if_else(pa.array(valid), made, None)
 
 
 def _views_of(objects: np.ndarray, type: Type, keep: list[np.ndarray]) -> np.ndarray:
-    """Views, int64[rows, 2], of an object array of `str` or `Items`; their bytes join `keep`."""
+    """Returns views, int64[rows, 2], of an object array of `str` or `Items`; appends their bytes to `keep`."""
     if type.is_list and type.element.is_view:
         return _views_of_texts(objects.tolist(), keep)
     if type.is_list:
@@ -241,7 +244,7 @@ def _views_of(objects: np.ndarray, type: Type, keep: list[np.ndarray]) -> np.nda
 
 
 def _views_of_texts(lists: list[Items], keep: list[np.ndarray]) -> np.ndarray:
-    """As `_views_of`, of lists of `str`: views of views."""
+    """Like `_views_of`, for lists of `str`: views of views."""
     texts = np.array(["" if x is None else x for items in lists for x in items.values], object)
     keep.append(np.ascontiguousarray(_views_of(texts, STR, keep)))
     counts = np.array([len(items.values) for items in lists], np.int64)
@@ -251,10 +254,10 @@ def _views_of_texts(lists: list[Items], keep: list[np.ndarray]) -> np.ndarray:
 
 
 def _encoded(texts: np.ndarray) -> tuple[Any, np.ndarray]:
-    """The texts' bytes behind each other, and where each one ends there."""
+    """Returns the strings' concatenated bytes and the end offset of each string."""
     try:
         column = pa.array(texts, pa.large_string())
-    except UnicodeEncodeError:  # bytes that are no text, as Python writes them
+    except UnicodeEncodeError:  # lone surrogates, which Python uses for bytes that are not UTF-8
         pieces = [text.encode("utf-8", "surrogateescape") for text in texts.tolist()]
         return b"".join(pieces), np.cumsum(_sizes(pieces))
     _, offsets, data = column.buffers()
@@ -266,7 +269,7 @@ def _sizes(pieces: Sequence[bytes]) -> np.ndarray:
 
 
 def objects_of(views: np.ndarray, type: Type) -> np.ndarray:
-    """Inverse of `_views_of` for complete lists."""
+    """Inverts `_views_of` for complete lists."""
     if not type.is_list:
         return texts_of(views)
     lists = np.empty(len(views), object)
@@ -280,12 +283,12 @@ def objects_of(views: np.ndarray, type: Type) -> np.ndarray:
 
 
 def texts_of(views: np.ndarray) -> np.ndarray:
-    """The texts, an object array of `str`, of views, int64[rows, 2]."""
+    """Returns the strings, an object array of `str`, of views, int64[rows, 2]."""
     if not views[:, 1].any():
         return np.full(len(views), "", object)
     try:
         return _arrow_texts(views).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-    except pa.ArrowException:  # bytes that are no UTF-8, of a text that has lone surrogates
+    except pa.ArrowException:  # bytes that are not UTF-8, from a string with lone surrogates
         pass
     whole, ends = _gathered(views)
     data, texts = whole.tobytes(), np.empty(len(views), object)
@@ -297,9 +300,9 @@ def texts_of(views: np.ndarray) -> np.ndarray:
 
 
 def _arrow_texts(views: np.ndarray) -> pa.LargeStringArray:
-    """The same in Arrow's form, of which one at least is not empty.
+    """Returns the strings as an Arrow array; at least one of them must not be empty.
 
-    Kernels make texts one behind the other, or parts of texts that are: Arrow copies such ranges.
+    Kernels write strings consecutively, or return views into such strings: Arrow copies such ranges.
     """
     lengths = views[:, 1]
     held = lengths > 0
@@ -311,7 +314,7 @@ def _arrow_texts(views: np.ndarray) -> pa.LargeStringArray:
     if (starts[1:] < stops[:-1]).any():
         data, ends = _gathered(views)
         return pa.LargeStringArray.from_buffers(len(views), pa.py_buffer(np.concatenate([[0], ends])), pa.py_buffer(data))
-    # Texts and what lies between them are elements by turns; the texts are taken, and no other memory is read.
+    # Strings and the gaps between them alternate as elements. Only the strings are taken, and no other memory is read.
     bounds = np.empty(2 * len(views) + 1, np.int64)
     bounds[0:-1:2], bounds[1:-1:2], bounds[-1] = starts - base, stops - base, span
     both = pa.LargeStringArray.from_buffers(2 * len(views), pa.py_buffer(bounds), pa.foreign_buffer(base, span))
@@ -319,14 +322,14 @@ def _arrow_texts(views: np.ndarray) -> pa.LargeStringArray:
 
 
 def _gathered(views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes of views behind each other, and where each one ends there."""
+    """Returns the concatenated bytes of views and the end offset of each one."""
     lengths = views[:, 1]
     ends = np.cumsum(lengths)
     held = views[lengths > 0]
     if not len(held):
         return np.empty(0, np.uint8), ends
     base = int(held[:, 0].min())
-    # An array over all that lies between the first and the last text: what is read of it are the texts alone.
+    # The array spans all memory between the first and the last string; only the strings' bytes are read.
     span = int((held[:, 0] + held[:, 1]).max()) - base
     memory = np.ctypeslib.as_array((ctypes.c_uint8 * span).from_address(base))
     places = np.arange(ends[-1]) + np.repeat(views[:, 0] - base - (ends - lengths), lengths)

@@ -1,7 +1,7 @@
-"""Elementwise functions to libm's and libmvec's symbols, as far as this host has them.
+"""Maps elementwise functions to symbols of libm and libmvec, as far as this host has them.
 
-A kernel calls libm's scalar function. Where libmvec has a version of it for several lanes, the declaration says so in
-LLVM's own terms (see `lanes`), and LLVM's loop vectoriser calls that version; without one, the scalar function once per lane.
+A kernel calls libm's scalar function. Where libmvec has a version for several lanes, the declaration names it in LLVM's terms
+(see `lanes`), and LLVM's loop vectoriser calls it. Without one, the vectorised loop calls the scalar function once per lane.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _NAMES = {
     "power": "pow", "float_power": "pow", "arctan2": "atan2", "hypot": "hypot", "fmod": "fmod",
 }  # fmt: skip
 
-#: Prefixes of libm's functions in LLVM modules until they are optimised: any version, or the scalar one for its very bits.
-#: Under their own names LLVM would know them and rewrite calls, pow(2, x) as ldexp for one, to what has no vector version.
+#: Prefixes of libm's functions in LLVM modules before optimisation. `EXACT_PREFIX` demands the bits of the scalar version. Under
+#: their own names LLVM would recognise them and rewrite calls, pow(2, x) as ldexp for one, to functions without vector version.
 PREFIX = "libm."
 EXACT_PREFIX = "libm.exact."
 
 
 def libm_name(function: str, bits: int, *, exact: bool = False) -> str:
-    """NumPy's function of floats of that size to the name of libm's function in LLVM modules.
+    """Returns the name that LLVM modules use for libm's equivalent of a NumPy function on floats of `bits` bits.
 
-    `exact` asks for the result of libm's scalar function, which NumPy's own loops of that function use.
+    `exact` requests the result of libm's scalar function, which NumPy's own loops of that function use.
     """
     return (EXACT_PREFIX if exact else PREFIX) + _NAMES[function] + ("f" if bits == 32 else "")
 
@@ -42,7 +42,7 @@ LIBM_FUNCTIONS = frozenset(_NAMES)
 
 _ARITY = {name: 2 if name in ("pow", "atan2", "hypot", "fmod") else 1 for name in _NAMES.values()}
 
-#: Instruction set letter of libmvec's names -> (feature LLVM knows it by, bytes of a vector). Widest first.
+#: Instruction set letter in libmvec's names -> (LLVM's name of the feature, bytes of a vector). Widest first.
 _SETS = {"e": ("avx512f", 64), "d": ("avx2", 32), "b": ("sse2", 16)}
 
 _FILES = ("libmvec.so.1", "libm.so.6")
@@ -63,17 +63,17 @@ def _library(file: str) -> ctypes.CDLL | None:
     try:
         return ctypes.CDLL(file)
     except OSError:
-        return None  # a C library without libmvec (musl, macOS, aarch64 before glibc 2.38): scalar functions serve
+        return None  # a C library without libmvec (musl, macOS, aarch64 before glibc 2.38): the scalar functions are used
 
 
 @cache
 def host_features() -> frozenset[str]:
-    """The extensions of the instruction set that this CPU has, by LLVM's names."""
+    """Returns this CPU's instruction set extensions, by LLVM's names."""
     return frozenset(name for name, has in binding.get_host_cpu_features().items() if has)
 
 
 def address_of(symbol: str) -> int | None:
-    """Address of a symbol of libmvec or libm in this process, None when neither has it."""
+    """Returns the address of a symbol of libmvec or libm in this process, or None when neither has it."""
     for file in _FILES:
         function = getattr(_library(file), symbol, None)
         if function is not None:
@@ -83,7 +83,7 @@ def address_of(symbol: str) -> int | None:
 
 @cache
 def math_function(symbol: str) -> MathFunction | None:
-    """The libm function of that symbol, None for a name that is no math function."""
+    """Returns the libm function of that symbol, or None for a name that is not a math function."""
     bits = 64 if symbol in _ARITY else 32
     name = symbol if bits == 64 else symbol.removesuffix("f")
     if name not in _ARITY:
@@ -101,13 +101,13 @@ def math_function(symbol: str) -> MathFunction | None:
 
 
 def vector_math() -> str:
-    """``libmvec`` when kernels on this host call vector functions, else ``none``."""
+    """Returns ``libmvec`` when kernels on this host call vector functions, else ``none``."""
     exp = math_function("exp")
     return "libmvec" if exp is not None and exp.variants else "none"
 
 
 def used_functions(names: Iterable[str]) -> list[VectorFunction]:
-    """The libm functions among these names of a module."""
+    """Returns the libm functions among these names of a module."""
     return [_declared(name) for name in names if name.startswith(PREFIX)]
 
 
@@ -138,11 +138,11 @@ def check_one_version(module: binding.ModuleRef, name: str) -> None:
 
 
 def name_imports(module: binding.ModuleRef) -> None:
-    """Gives libm's scalar functions their own names."""
+    """Renames libm's scalar functions to their own names."""
     for function in list(module.functions):
         if not function.is_declaration or not function.name.startswith(PREFIX):
             continue
         exact = function.name.startswith(EXACT_PREFIX)
         symbol = function.name.removeprefix(EXACT_PREFIX if exact else PREFIX)
-        # After \1 LLVM takes a name as it stands; it is no clash with a function of that name.
+        # After \1 LLVM takes a name literally, so it does not clash with a function of that name.
         function.name = f"\1{symbol}" if exact else symbol

@@ -1,8 +1,8 @@
-"""Loads and stores of kernels as LLVM instructions, and the marks that tell LLVM which of them never depend on each other.
+"""Emits the loads and stores of kernels in LLVM, with metadata that declares them free of loop-carried dependences.
 
-The rows of a kernel are independent and its outputs never alias its inputs, but LLVM cannot see that behind dozens of
-addresses, and its run-time overlap checks give up on wide programs. So every access of the row loop joins one access
-group, and the loop says that its accesses in that group carry no dependence between iterations.
+The rows of a kernel are independent, and its outputs never alias its inputs. LLVM cannot see that behind dozens of addresses, and
+its run-time overlap checks give up on wide programs. So every access of the row loop joins one access group, and the loop's
+metadata states that accesses in that group carry no dependence between iterations.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _GROUP = "sparkweld.accesses"
 
 
 class _DistinctNode(ir.MDValue):
-    """An empty metadata node that is no other node's equal, which is what an access group has to be."""
+    """An empty metadata node that equals no other node, as an access group requires."""
 
     def descr(self, buf: list[str]) -> None:
         buf += ("distinct !{}", "\n")
@@ -32,16 +32,16 @@ def _group(module: ir.Module) -> ir.MDValue:
 
 
 def mark_parallel(access: ir.Instruction) -> ir.Instruction:
-    """The load or store itself, now in the row loop's access group."""
+    """Adds a load or store to the row loop's access group, and returns it."""
     access.set_metadata("llvm.access.group", _group(access.function.module))
     return access
 
 
 def mark_row_loops(function: ir.Function, loops: tuple[int, ...], *, one_vector: bool) -> None:
-    """Declares loops of the function free of dependences between rows, and asks for their vectorisation.
+    """Declares loops of the function free of dependences between rows, and requests their vectorisation.
 
-    `loops` are numbers in the order of the loops' first blocks. `one_vector` allows one vector a step only. Several, which
-    hide latency, may together be more rows than a tile.
+    `loops` are indices in the order of the loops' first blocks. `one_vector` restricts each iteration to one vector: several
+    vectors, which hide latency, may together exceed the rows of a tile.
     """
     back = _back_edges(function)
     heads = sorted(set(back.values()))
@@ -49,7 +49,7 @@ def mark_row_loops(function: ir.Function, loops: tuple[int, ...], *, one_vector:
 
 
 def mark_innermost_loops(function: ir.Function, *, one_vector: bool) -> None:
-    """As `mark_row_loops`, for the loops without a loop inside that have an access of the group."""
+    """Like `mark_row_loops`, for the innermost loops that have an access of the group."""
     back = _back_edges(function)
     spans = {head: at for at, block in enumerate(function.blocks) if (head := back.get(id(block))) is not None}
     chosen = []
@@ -61,7 +61,7 @@ def mark_innermost_loops(function: ir.Function, *, one_vector: bool) -> None:
 
 
 def _back_edges(function: ir.Function) -> dict[int, int]:
-    """Block that ends a loop, by its identity -> number of the block that begins it."""
+    """Returns, by the identity of each block that ends a loop, the index of the block that begins it."""
     order = {id(block): index for index, block in enumerate(function.blocks)}
     back: dict[int, int] = {}
     for block in function.blocks:
@@ -99,17 +99,17 @@ class _DistinctLoop(_DistinctNode):
 
 
 def pointer(b: ir.IRBuilder, address: ir.Value, element: ir.Type) -> ir.Value:
-    """An integer address as a pointer to elements."""
+    """Converts an integer address to a pointer to elements."""
     return b.inttoptr(address, element.as_pointer())
 
 
 def load(b: ir.IRBuilder, address: ir.Value, index: ir.Value, element: ir.Type) -> ir.Value:
-    """Element `index` of the row loop's array at `address`; nothing is known of its alignment."""
+    """Loads element `index` of the row loop's array at `address`, without any assumption on its alignment."""
     at = b.gep(pointer(b, address, element), [index], inbounds=True)
     return mark_parallel(b.load(at, align=1))
 
 
 def store(b: ir.IRBuilder, address: ir.Value, index: ir.Value, value: ir.Value) -> None:
-    """Inverse of `load`."""
+    """Inverts `load`."""
     at = b.gep(pointer(b, address, value.type), [index], inbounds=True)
     mark_parallel(b.store(value, at, align=1))

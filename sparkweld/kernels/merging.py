@@ -1,20 +1,20 @@
-"""Programs that merge rows into groups to the function that does it, as Python source for Numba: one loop, one row a step.
+"""Emits the row loop of programs that merge rows into groups, as Python source for Numba: one row per iteration.
 
-The groups lie in the output columns themselves: row g of each is the state of group g. What goes on from batch to batch is told
-by a state of eight int64, whose address follows those of the columns (their order is that of any kernel):
+The groups are stored in the output columns themselves: row g of each column is the state of group g. A state of eight int64
+persists from batch to batch; its address follows those of the columns, which are in the order of any kernel:
 
-    0 groups so far, 1 groups that the output columns have room for,
+    0 number of groups so far, 1 capacity of the output columns in groups,
     2 address of the slots, int64 each and 0 when free, 3 their number less one (a power of two, at least twice the groups'),
-    4 where the next text of a key goes, 5 the end of that memory,
-    6 the row to start with, and afterwards the first row that is not merged yet, 7 what stopped it
+    4 address for the next string of a key, 5 the end of that memory,
+    6 the first row to merge; afterwards the first row that is not merged yet, 7 the cause of an early stop
 
-The columns that it merges are another kernel's, which LLVM vectorises and which can still give rows up: `merging.c` calls the two
-by turns, for a block of rows each, so that they are in the cache and there are no columns of a whole batch. Pieces of 256 to
-4,096 rows took the same time: 9.9 to 10.2 ns a row with a text for key, 5.6 to 5.7 with an int.
+Another kernel computes the columns that it merges. LLVM vectorises that kernel, and it can still give up rows. `merging.c` calls
+the two alternately, one block of rows at a time, so that the columns stay in the cache and no column of a whole batch is needed.
+Blocks of 256 to 4,096 rows took the same time: 9.9 to 10.2 ns a row with a string key, 5.6 to 5.7 with an int key.
 
-When a row makes a group for which there is no room, the loop stops before it: the caller takes the groups out, sets the first
-four words and the slots back and calls again. Word 7 is then the bytes of text that the row's keys want. `result[1]` is 1
-when a checked sum cannot take the row, and word 7 then the group.
+When a row needs a new group and the groups or the key memory are full, the loop stops before that row. The caller takes the
+groups out, resets the first four words and the slots, and calls again. Word 7 is then the bytes of key strings that the row
+requires. `result[1]` is 1 when a checked sum cannot take the row, and word 7 is then the group.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ ARGUMENTS = (types.int64, types.int64, types.int64)
 RESULT = types.int64
 
 _FACTOR = 0x2545F4914F6CDD1D  # odd, so that no bit of a key is lost
-_KNOWN_BITS = 10  # of the number of entries of known keys: few enough for the first-level cache
+_KNOWN_BITS = 10  # log2 of the number of entries of known keys: they fit the first-level cache
 _MOST_KNOWN_KEYS = 3
-_MOST_MISSES = 256  # more than there were hits, and known keys are not looked for
+_MOST_MISSES = 256  # once misses exceed hits by this number, known keys are not looked up any more
 _HIGH = -(1 << 32)  # of a slot: the hash; the low half is the group's number plus one
 
 _I64 = ir.IntType(64)
 
 
 def merge_function(program: Program) -> Callable[..., object]:
-    """The function of (columns, n, result), all addresses but n, for Numba."""
+    """Returns the function of (columns, n, result), all addresses except n, for Numba."""
     emitter = _Emitter(program)
     return define(emitter.source(), "merge_rows", emitter.namespace)
 
@@ -103,11 +103,14 @@ class _Emitter:
 
     @property
     def _has_known(self) -> bool:
-        """Whether groups of keys that lie where those of an earlier row lie are known by that."""
+        """Whether groups are looked up by the addresses of their key strings first, among those of earlier rows."""
         return len(self.groups.keys) <= _MOST_KNOWN_KEYS and any(self.types[k.value].plain() == STR for k in self.groups.keys)
 
     def _places(self) -> tuple[list[str], list[str]]:
-        """Names of the words that tell keys apart by where their texts lie, and the lines that make them and `mixed` of them."""
+        """Returns the names of the words that identify keys by the addresses of their strings, and the lines that compute them.
+
+        The lines also compute `mixed`, a hash of these words.
+        """
         names, lines = [], ["mixed = 0"]
         for key in self.groups.keys:
             at, type = key.value, self.types[key.value].plain()
@@ -119,10 +122,10 @@ class _Emitter:
         return names, lines
 
     def _known(self, find: list[str]) -> list[str]:
-        """`find` for those rows only whose keys do not lie where those of an earlier row lie.
+        """Runs `find` only for rows whose keys are not stored at the addresses of an earlier row's keys.
 
-        Those of a column with a dictionary do. An entry is the group's number plus one, 0 when free, and the row's places. Where
-        entries find too little they are left alone.
+        Equal keys of a dictionary-encoded column are stored at one address. An entry is the group's number plus one, 0 when free,
+        and the row's addresses. The table is bypassed when lookups in it fail too often.
         """
         names, lines = self._places()
         same = " and ".join(f"word(known, {8 * at}) == {name}" for at, name in enumerate(names, 1))
@@ -135,7 +138,7 @@ class _Emitter:
         ]  # fmt: skip
 
     def _no_known(self) -> list[str]:
-        """Memory for known keys, none of which is there: for the rows of one call, in which texts stay where they are."""
+        """Emits an empty table of known keys. It is valid for one call only, during which strings keep their addresses."""
         entry = 8 + 16 * len(self.groups.keys)
         column = self._name(column_operation(entry << _KNOWN_BITS))
         return [
@@ -144,7 +147,7 @@ class _Emitter:
         ]  # fmt: skip
 
     def _find(self) -> list[str]:
-        """Finds the row's group `g`, or makes it."""
+        """Emits the lines that find the row's group `g`, or create it."""
         lines = ["h = 0"]
         for key in self.groups.keys:
             type, value = self.types[key.value].plain(), f"v{key.value}"
@@ -207,7 +210,7 @@ class _Emitter:
         return [*lines, *self._start()]
 
     def _start(self) -> list[str]:
-        """The state of a group without rows."""
+        """Emits the initial state of a group without rows."""
         lines = []
         for merge in self.merges:
             type, at = self._type(merge), self.outputs[merge.column]
@@ -230,7 +233,7 @@ class _Emitter:
         return [*lines, f"{self._name(make.store_null())}(a{at + 1}, g, has{at})"] if type.nullable else lines
 
     def _check(self) -> list[str]:
-        """Stops before a row that a checked sum cannot take."""
+        """Emits the stop before a row that a checked sum cannot take."""
         lines = []
         for merge in self.merges:
             if merge.fn == "checked_sum":
@@ -260,7 +263,7 @@ class _Emitter:
         return [f"if ok{value}:", *_indented(step)]
 
     def _moments(self, merge: Merge) -> list[str]:
-        """All three columns' step."""
+        """Emits the update of the three columns of count, mean and squared deviations (Welford)."""
         of_value = {m.fn: self.outputs[m.column] for m in self.merges if m.value == merge.value and m.fn in MOMENTS}
         n, mean, squares = (f"m{of_value[fn]}" for fn in MOMENTS)
         step = [f"{n} += 1.0", f"delta = v{merge.value} - {mean}", f"step = quotient(delta, {n})", f"{mean} += step"]
@@ -286,7 +289,7 @@ def _indented(lines: list[str], by: int = 4) -> list[str]:
 
 
 def _as_word(type: Type) -> Operation:
-    """A key's value in 64 bits."""
+    """Converts a key's value to 64 bits."""
     def build(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
         if type == BOOL:
             return b.zext(x, _I64)
@@ -296,7 +299,7 @@ def _as_word(type: Type) -> Operation:
 
 
 def _widen(type: Type, to: Type) -> Operation:
-    """A number as the type of its sum, as the JVM widens it."""
+    """Converts a number to the type of its sum, as the JVM widens it."""
     def build(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
         if type.is_float:
             return x if type == to else b.fpext(x, llvm_type(to))
@@ -308,13 +311,13 @@ def _widen(type: Type, to: Type) -> Operation:
 
 
 def _add(type: Type) -> Operation:
-    """A sum of two; that of integers wraps."""
+    """Adds two values; integers wrap."""
     of = numba_type(type)
     return Operation(f"add_{type}", (of, of), of, lambda b, x, y: b.fadd(x, y) if type.is_float else b.add(x, y))
 
 
 def _overflows() -> Operation:
-    """Whether the sum of two int64 is none."""
+    """Whether the sum of two int64 overflows."""
     def build(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
         return b.extract_value(b.sadd_with_overflow(x, y), 1)
 
@@ -322,7 +325,7 @@ def _overflows() -> Operation:
 
 
 def _larger(type: Type) -> Operation:
-    """Whether x is larger than y in Spark's order: NaN above all."""
+    """Whether x is larger than y in Spark's order: NaN is larger than all other values."""
     def build(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
         if not type.is_float:
             return b.icmp_unsigned(">", x, y) if type == BOOL else b.icmp_signed(">", x, y)

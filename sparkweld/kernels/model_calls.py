@@ -1,7 +1,8 @@
-"""The model ops of a loop to calls for blocks of rows: which ops are one call, and what lies where in the kernel's memory.
+"""Groups a loop's model ops into calls for blocks of rows, and lays out the kernel's memory.
 
-The memory, whose address a kernel is given, holds a head (see `MEMORY_HEAD`), the driver's tile, then what calls keep between
-runs of the kernel and the columns between stages, then what one call after the other uses: scratch, and the rows that need it.
+The kernel receives the memory's address. The memory holds a head (see `MEMORY_HEAD`), the driver's tile, the state that calls
+keep between runs of the kernel, and the columns between stages. The rest is shared by successive calls: scratch, and the rows
+that need the call.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from sparkweld.kernels.shape import HEAD_WORDS, MEMORY_HEAD, MODEL_TILE, Shape, 
 from sparkweld.kernels.stages import ModelCall, width_of
 from sparkweld.kernels.strings.memory_access import store_word
 
-#: Bytes of the columns between stages past which a block has fewer rows, so that they stay in the second-level cache.
+#: Bytes of the columns between stages beyond which a block has fewer rows, so that they stay in the second-level cache.
 _MOST_BYTES = 1 << 19
-#: The same for a forest that is computed for more rows than a piece, since it takes far longer than to read them from afar; and
-#: for one whose parts are themselves read from afar.
+#: The same for blocks of more rows than one call scores: computing a forest takes far longer than reading these columns from a
+#: farther cache. The last is for forests whose own tables are read from a farther cache.
 _MOST_BYTES_OF_FORESTS, _MOST_BYTES_OF_FAR_PARTS = 1 << 20, 1 << 23
-#: A model is called for all rows of a block when more than so many of four need it: to gather them costs less than to score more.
+#: A model is scored for all rows of a block when more than this many of four need it: gathering them costs more than it saves.
 _FEW = 3
 
 
 @dataclass(frozen=True)
 class Block:
-    """What a call's source names: how many rows; and what makes names and lines before the loop."""
+    """The context of a call's source: the number of rows, the naming of operations, and the lines before the loop."""
 
     rows: str
     name: Callable[[Operation], str]
@@ -47,11 +48,11 @@ class ModelCalls:
         self.shape, self.types = shape, types
         self.blocks = {block: number for number, block in enumerate(program.blocks)}
         self.calls: list[ModelCall] = []
-        #: Bytes of tile and columns so far: in the end, where what one call alone uses begins.
+        #: Bytes of tile and columns so far; finally, the offset where the calls' shared memory begins.
         self.memory = MEMORY_HEAD + round_up(shape.tile * sum(shape.widths)) if self.blocks else 0
-        #: Bytes of all.
+        #: Bytes of the whole memory.
         self.total = self.memory
-        #: Number of a call -> where the word of its state and the area that it keeps lie.
+        #: Number of a call -> the offsets of its state word and of the area that it keeps between runs.
         self._kept: dict[int, tuple[int, int]] = {}
         self._known: dict[Let, int] = {}
         self._lets: list[Let] = []
@@ -61,17 +62,17 @@ class ModelCalls:
 
     @property
     def memory_entry(self) -> int:
-        """Where the row loop's table has the memory's address."""
+        """Returns the entry of the row loop's table that holds the memory's address."""
         return self.shape.block_entry + len(self.blocks)
 
     def rows_of(self, let: Let) -> frozenset[Condition]:
-        """The conditions of the rows that need this model; none, too, when it has its call already."""
+        """Returns the conditions of the rows that need this model; none when the model has its call already."""
         assert isinstance(let.op, ModelOp)
         model = Let(let.op.at(0), let.args)
         return frozenset() if model in self._known else self._rows_of.get(model, frozenset())
 
     def add(self, index: int, let: Let, arguments: Sequence[str], rows: str) -> None:
-        """The op of value `index`, which is one more result of an earlier call or a call of its own, for these rows."""
+        """Adds the op of value `index`: a further result of an earlier call, or a new call for the rows in `rows`."""
         assert isinstance(let.op, ModelOp)
         model = Let(let.op.at(0), let.args)
         target = (let.op.output, f"v{index}", numba_type(self.types[index]))
@@ -84,14 +85,17 @@ class ModelCalls:
         self.calls[at] = replace(self.calls[at], targets=(*self.calls[at].targets, target))
 
     def _keep(self, size: int) -> None:
-        """Places what the next call keeps between runs. Where the head is full, its state is the zero: it keeps nothing."""
+        """Reserves the area that the next call keeps between runs.
+
+        Where the head is full, the call's state word is the zero word: the call keeps nothing.
+        """
         if size:
             place = 8 * (len(self._kept) + 1)
             self._kept[len(self.calls)] = (place if place < 8 * HEAD_WORDS else 0, self.memory)
             self.total = self.memory = round_up(self.memory + size)
 
     def place(self, widths: Sequence[int]) -> int:
-        """Rows of a block when so many bytes a row lie between stages; with models, the calls' scratch is placed too."""
+        """Returns the rows of a block, given the widths of the columns between stages."""
         if not self.calls:
             return self.shape.tile
         self._rows = self._most_rows
@@ -103,7 +107,7 @@ class ModelCalls:
         return self._rows
 
     def column(self, size: int) -> int | None:
-        """Offset of a new column in the memory; None without models, where columns lie on the stack."""
+        """Returns the offset of a new column in the memory; None without models, where columns are on the stack."""
         if not self.calls:
             return None
         offset = self.memory
@@ -111,7 +115,7 @@ class ModelCalls:
         return offset
 
     def lines(self, call: ModelCall, columns: Sequence[str], block: Block) -> list[str]:
-        """The source of one call: its tables of addresses, and the call. `columns`: addresses of `call.columns`."""
+        """Returns the source of one call: its tables of addresses, and the call. `columns`: addresses of `call.columns`."""
         n, name, made = call.number, block.name, scorer(self._op(call))
         results = len(self._op(call).results(*self._argument_types(call)))
         kept = self._kept.get(n, ())
@@ -133,11 +137,11 @@ class ModelCalls:
         return [*lines, *(self._for_some_rows(call, columns[-1], block, whole) if call.rows else whole)]
 
     def loops_of(self, call: ModelCall) -> int:
-        """Loops in the source of a call: over pieces, of all rows and of some."""
+        """Returns the number of chunk loops in the source of a call: one over all rows, and one over the selected rows."""
         return (2 if call.rows else 1) if self._rows > scorer(self._op(call)).rows else 0
 
     def _for_some_rows(self, call: ModelCall, wanted: str, block: Block, whole: list[str]) -> list[str]:
-        """The call for the rows that need it, when they are few: gathered, scored, and scattered."""
+        """Emits the call for the rows that need it, when they are few: gathered, scored, and scattered."""
         n, name, numbers = call.number, block.name, self.memory
         space = numbers + 8 * self._rows
         some = f"w{n}, {len(call.arguments)}, memory + {numbers}, found{n}, padded{n}, memory + {space}, {self._rows}"
@@ -159,7 +163,7 @@ class ModelCalls:
         ]
 
     def _score(self, call: ModelCall, block: Block, rows: str, scratch: int) -> list[str]:
-        """The call for so many rows; a piece at a time, where blocks are larger."""
+        """Emits the call for `rows` rows; in chunks, where blocks exceed the model's rows per call."""
         made, n, go_on = scorer(self._op(call)), call.number, block.name(selection.go_on)
         self.total = max(self.total, round_up(scratch + made.scratch))
         call_of = f"{block.name(made.function)}(t{n}, {{}}, m{n}, o{n}, memory + {scratch}, p{n})"

@@ -1,9 +1,9 @@
-"""Programs to relocatable object code for this CPU, from the cache or from LLVM.
+"""Compiles programs to relocatable object code for this CPU, or loads it from the cache.
 
-The object exports one function with the C signature ``void (const int64_t *columns, int64_t n, int64_t *result)`` and
-imports functions of libm and libmvec, `memcpy` and `memset` only. `columns` are addresses: of each input's values and NULL bytes,
-then each output's, of the selection, of the arena (0 where there is none), and, for a program with blocks, of each block and of
-`memory` bytes for this call alone.
+The object exports one function with the C signature ``void (const int64_t *columns, int64_t n, int64_t *result)``. It imports
+functions of libm and libmvec, `memcpy` and `memset` only. `columns` are addresses, in this order: each input's values and NULL
+bytes, each output's, the selection, the arena (0 where there is none), and, for a program with blocks, each block and `memory`
+bytes for this call alone.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _OTHER_IMPORTS = frozenset({"memcpy", "memset"})
 
 @dataclass(frozen=True)
 class ObjectCode:
-    """A compiled program. `data` is an ELF object that exports `symbol` and wants `imports`; made for the CPU `cpu`.
+    """A compiled program. `data` is an ELF object for the CPU `cpu` that exports `symbol` and requires `imports`.
 
-    `memory`: bytes that each call has to be given, aligned to 64, when the program has blocks; else 0.
+    `memory`: bytes, aligned to 64, that the caller must pass to each call of a program with blocks; else 0.
     """
 
     symbol: str
@@ -42,12 +42,12 @@ class ObjectCode:
 
 
 def kernel_symbol(program: Program, streams: bool = False) -> str:
-    """Name of the kernel function of a program."""
+    """Returns the name of a program's kernel function."""
     return f"sw_{program.digest[:16]}{'_streams' if streams else ''}"
 
 
 def compile_program(program: Program, cache: ObjectCache | None = None, streams: bool = False) -> ObjectCode:
-    """Object code of an optimised program (exactly one loop), from the cache when it is there. `streams`: see `streaming`.
+    """Compiles an optimised program (exactly one loop), or loads it from the cache. `streams`: see `streaming`.
 
     Raises Refusal for a program past the limits of `shape.check_size`, InternalError for one without a kernel.
     """
@@ -55,7 +55,7 @@ def compile_program(program: Program, cache: ObjectCache | None = None, streams:
     found = cache.get(program, streams) if cache is not None else None
     if found is not None:
         return replace(found, cached=True, seconds=time.perf_counter() - started)
-    # Numba takes half a second to import, which a program from the cache does not need.
+    # Numba takes half a second to import, and a cached program does not need it.
     from sparkweld.kernels.llvm_module import optimised_module
 
     module, memory = optimised_module(program, streams)
@@ -69,7 +69,7 @@ def compile_program(program: Program, cache: ObjectCache | None = None, streams:
 
 
 def warm_up() -> None:
-    """Imports Numba and compiles the part that all kernels share, so that the first program need not wait for it."""
+    """Imports Numba and compiles the code that all kernels share, so that the first program need not wait for it."""
     from sparkweld.kernels.driver import lowered_driver
 
     lowered_driver()
@@ -83,7 +83,7 @@ def _check_imports(imports: tuple[str, ...], program: Program) -> None:
 
 
 def undefined_symbols(data: bytes) -> Iterator[str]:
-    """Names of the symbols that a 64-bit little-endian ELF object wants from elsewhere."""
+    """Yields the names of the symbols that a 64-bit little-endian ELF object imports."""
     if data[:6] != b"\x7fELF\x02\x01":
         raise InternalError("LLVM emitted something else than a 64-bit little-endian ELF object")
     (sections_at,) = struct.unpack_from("<Q", data, 0x28)

@@ -1,4 +1,4 @@
-"""LLVM's passes over modules of kernels and of the functions that kernels link."""
+"""Runs LLVM's passes over the modules of kernels and of the functions that kernels link."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sparkweld.kernels.target import target_machine
 
 
 def optimise(module: binding.ModuleRef, level: int = 3, *, vectorise: bool = False, unroll: bool = False) -> None:
-    """Runs LLVM's pipeline; `vectorise` and `unroll` are for its loops.
+    """Runs LLVM's pipeline; `vectorise` and `unroll` apply to its loops.
 
-    All parallelism is between rows; looking for it within one costs half of the time of the pipeline and finds none.
+    All parallelism is between rows. SLP vectorisation, within a row, would take half of the pipeline's time and find none.
     """
     options = binding.create_pipeline_tuning_options(speed_level=level)
     options.slp_vectorization = False

@@ -1,7 +1,7 @@
-"""Opens a folder that only this user can write, and reads and writes its files through the folder's descriptor.
+"""Opens a folder that only this user can write, and accesses its files through the folder's descriptor.
 
-Everything is checked on descriptors that are already open, never on a path that is opened later: a link or another file that is
-put there in between changes nothing. What is not this user's alone raises `NotPrivate`, and so does what is no regular file.
+All checks are made on open descriptors, never on a path that is opened later: a link or another file that is placed there in
+between has no effect. Raises `NotPrivate` for whatever other users may have written, and for anything but regular files.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _TEMPORARY = ".tmp"
-#: A process that writes a file is done, or dead, after so many seconds.
+#: Seconds after which a process that was writing a file is done, or dead.
 _ORPHANED_SECONDS = 3600.0
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-# Without O_NONBLOCK the open of a FIFO waits for somebody who writes into it.
+# Without O_NONBLOCK the open of a FIFO waits for a writer.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-#: A folder above may be one that this user can pass through and not list.
+#: This user may have the right to traverse, but not to list, a folder above.
 _PASSED = _FOLDER | os.O_PATH
-#: What the open of a link, a socket or a file without the right to read it gives.
+#: Errors of opening a link, a socket, or a file without read permission.
 _NOT_OPENED = (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
 
 
 class NotPrivate(Exception):
-    """Somebody else may have written this, or may write it. The message says what it is and what to do."""
+    """Signals that another user may have written a file or folder, or may write it. The message names it and the remedy."""
 
 
 class PrivateFolder:
@@ -41,10 +41,10 @@ class PrivateFolder:
 
     @classmethod
     def open(cls, path: Path, create: bool = False) -> PrivateFolder | None:
-        """The folder; None when it is not there, unless it is to be created. Raises OSError and NotPrivate."""
+        """Opens the folder; returns None when it is absent, unless `create`. Raises OSError and NotPrivate."""
         if not path.is_absolute():
             raise NotPrivate(f"{path} is no absolute path; give one")
-        # Links above the folder are followed once; from the root down, no part of what they lead to may be one.
+        # Links above the folder are resolved once; from the root down, no component of the resolved path may be a link.
         parent = Path(os.path.realpath(path.parent))
         above = os.open("/", _PASSED)
         try:
@@ -79,8 +79,10 @@ class PrivateFolder:
         os.close(self._descriptor)
 
     def read(self, name: str, most: int, secret: bool = False) -> bytes | None:
-        """The bytes of a file, None when there is none; it now counts as just used. Raises OSError, and NotPrivate for a file
-        that others may have written (`secret`: or read), that has another name too, or that has more than `most` bytes.
+        """Reads a file and marks it as just used; returns None when it is absent.
+
+        Raises OSError. Raises NotPrivate for a file that others may have written (`secret`: or read), that has a second hard
+        link, or that has more than `most` bytes.
         """
         try:
             file = os.open(name, _READ, dir_fd=self._descriptor)
@@ -96,14 +98,14 @@ class PrivateFolder:
                 content = opened.read(most + 1)
             if len(content) > most:
                 raise NotPrivate(f"{self.path / name} grows while it is read; remove it")
-            with contextlib.suppress(OSError):  # on a disk that cannot be written nothing is removed by its time
+            with contextlib.suppress(OSError):  # on a read-only disk no file is evicted by its time
                 os.utime(file)
         finally:
             os.close(file)
         return content
 
     def write(self, name: str, content: bytes) -> None:
-        """Replaces a file at once: a reader sees the old file, none, or the whole new one. Raises OSError."""
+        """Replaces a file atomically: a reader sees the old file, none, or the whole new one. Raises OSError."""
         fresh = f"{secrets.token_hex(8)}{_TEMPORARY}"
         file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._descriptor)
         try:
@@ -115,26 +117,26 @@ class PrivateFolder:
             raise
 
     def remove(self, name: str) -> None:
-        """Removes a file, which another process may have done. Raises OSError."""
+        """Removes a file, which another process may have removed already. Raises OSError."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._descriptor)
 
     def files(self, suffix: str) -> Iterator[tuple[str, os.stat_result]]:
-        """The files whose names end so."""
+        """Yields the files whose names end in `suffix`."""
         for entry in os.scandir(self._descriptor):
             if entry.name.endswith(suffix):
                 with contextlib.suppress(FileNotFoundError):  # another process removed it
                     yield entry.name, entry.stat(follow_symlinks=False)
 
     def remove_orphans(self) -> None:
-        """Removes what processes left that ended while they wrote."""
+        """Removes the temporary files of processes that died while they wrote."""
         for name, status in list(self.files(_TEMPORARY)):
             if time.time() - status.st_mtime > _ORPHANED_SECONDS and not stat.S_ISDIR(status.st_mode):
                 self.remove(name)
 
 
 def _opened(above: int, name: str, flags: int, create: bool) -> int | None:
-    """The folder `name` in the folder `above`; None when it is not there, unless it is to be created, for this user alone."""
+    """Opens the folder `name` in the folder `above`; returns None when it is absent. `create` makes it, for this user alone."""
     try:
         return os.open(name, flags, dir_fd=above)
     except FileNotFoundError:
@@ -146,9 +148,10 @@ def _opened(above: int, name: str, flags: int, create: bool) -> int | None:
 
 
 def _check_parent(descriptor: int, path: Path) -> None:
-    """Whoever can write a folder above can put another in the place of the one below, unless its sticky bit is set.
+    """Raises NotPrivate for a folder above that everybody can write, unless its sticky bit is set.
 
-    A group that can is no danger: what it puts there is not owned by this user, or is a folder that this user made.
+    Whoever can write it could replace the folder below. A group that can write it is no danger: a folder that it puts there is
+    not owned by this user, or is one that this user made.
     """
     mode = os.fstat(descriptor).st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:

@@ -1,7 +1,7 @@
-"""Regions to LLVM: a function of scalars with a basic block for each block, called from the row loop.
+"""Lowers regions to LLVM functions of scalars, one basic block per block, which the row loop calls.
 
-The function reads no memory but that of strings and lists, so that LLVM makes one call of those for several results of a
-region. One that makes lists takes the arena's address as its last argument, and each result has a call of its own.
+The function reads no memory except that of strings and lists, so LLVM merges its calls for several results of a region. One that
+creates lists takes the arena's address as its last argument, and each result has a call of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Value:
 
 
 def region(b: ir.IRBuilder, op: Region, args: tuple[ir.Value, ...]) -> ir.Value:
-    """The result as a pair of 64 bits and a length, below 0 for NULL, as ops of strings give theirs."""
+    """Returns a region's result as a pair of 64 bits and a length, negative for NULL, like ops of strings."""
     graph = op.graph
     name = f"region.{hashlib.sha256(f'{op.steps} {op.text}'.encode()).hexdigest()[:16]}"
     function = b.module.globals.get(name) or _Function(b.module, name, sunk(graph), op.steps).function
@@ -51,7 +51,10 @@ def region(b: ir.IRBuilder, op: Region, args: tuple[ir.Value, ...]) -> ir.Value:
 
 @dataclass
 class _Function:
-    """The function of one region; `heads` are its basic blocks, `phis` their arguments, the last of which counts down."""
+    """The function of one region.
+
+    `heads` are its basic blocks, and `phis` their arguments, the last of which counts down the steps that are left.
+    """
 
     module: ir.Module
     name: str
@@ -68,7 +71,7 @@ class _Function:
         self.result = ir.LiteralStructType([_I1, *map(llvm_type, graph.results)])
         arena = [_I64] if self.allocates else []
         self.function = ir.Function(self.module, ir.FunctionType(self.result, [*params, *arena]), self.name)
-        # what lets LLVM merge the calls for several results
+        # these attributes let LLVM merge the calls for several results
         texts = any(t.is_view for block in graph.blocks for t in types_of(block))
         for attribute in ("nounwind",) if self.allocates else ("nounwind", "readonly" if texts else "readnone"):
             self.function.attributes.add(attribute)
@@ -117,7 +120,7 @@ class _Function:
                 b.branch(self.leave)
 
     def _edge(self, source: ir.Block, number: int, jump: Jump, values: list[_Value]) -> ir.Block:
-        """Where to branch for a jump: a block of its own, as both jumps of a branch may lead to one block."""
+        """Returns the target block of a jump. It is a block of its own, as both jumps of a branch may lead to one block."""
         edge = self.function.append_basic_block(f"b{number}.to{jump.target}")
         b, left = ir.IRBuilder(edge), self.phis[number][-1]
         last = edge
@@ -132,7 +135,10 @@ class _Function:
         return edge
 
     def _is_over(self, b: ir.IRBuilder, left: ir.Value) -> ir.Value:
-        """Whether the steps are, or the arena, in which lists that had no room have no length that a loop could rely on."""
+        """Whether the step limit or the arena is exhausted.
+
+        Lists that overflow the arena have no length that a loop could rely on.
+        """
         over = b.icmp_signed("<", left, ir.Constant(_I64, 0))
         if not self.allocates:
             return over
@@ -165,7 +171,7 @@ class _Function:
 
 
 def _build(b: ir.IRBuilder, op: Op, types: tuple[Type, ...], args: list[ir.Value]) -> ir.Value:
-    """An op as a scalar computes it best, and functions of libm as Python calls them."""
+    """Builds an op in its best scalar form; libm functions compute the bits that Python's do."""
     if isinstance(op, Region):
         return region(b, op, tuple(args))
     if isinstance(op, Call) and op.fn in LIBM_ULP:

@@ -1,6 +1,6 @@
-"""Operations of the row loop: ops, loads and stores of columns, constants, counters.
+"""Builds the row loop's operations: ops, loads and stores of columns, constants, counters.
 
-Each maker gives the same operation for the same arguments, so that one name in the source serves all its calls.
+Each maker returns the same operation for equal arguments, so that one name in the source serves all its calls.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from sparkweld.kernels.strings.memory_access import build_view
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 
-#: Tables may be large, hence the bound.
+#: Ops with tables may be large, hence the bound.
 _remember = lru_cache(maxsize=2048)
 
 column_between, keep, take_kept = _remember(column_operation), _remember(keep_operation), _remember(take_operation)
 
 
 def _word(type: Type) -> str:
-    """A type as a part of a name."""
+    """Returns a type as a component of an identifier."""
     return str(type).replace("<", "_of_").replace(">", "")
 
 
 @_remember
 def operation_of(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation:
-    """An op on values of these types; the arena's address comes last when it allocates."""
+    """Builds an op on values of these types; an op that allocates takes the arena's address as its last argument."""
     build = (lambda b, *xs: region(b, op, xs)) if isinstance(op, Region) else lowering(op, arguments)
     name = (op.fn if isinstance(op, Call | StrCall | ListCall) else op.name) + "".join(f"_{_word(t)}" for t in arguments[-1:])
     taken = (*map(numba_type, arguments), *((types.int64,) if allocates(op) else ()))
@@ -46,43 +46,43 @@ def operation_of(op: Op, arguments: tuple[Type, ...], result: Type) -> Operation
 
 @_remember
 def view_of(literal: str, type: Type) -> Operation:
-    """A constant string or list."""
+    """Builds a constant string or list."""
     return Operation("constant", (), VIEW, lambda b: constant_view(b, decode(literal, type)))
 
 
 @_remember
 def spread(type: Type) -> Operation:
-    """The same value on every row."""
+    """Builds the identity on a value, so that a constant or flag gets a column of its own."""
     return Operation("spread", (numba_type(type),), numba_type(type), lambda b, x: x)
 
 
 @_remember
 def nothing(type: types.Type) -> Operation:
-    """What a row has in the place of a value that nothing needs."""
+    """Builds the placeholder that a row holds for a value that it does not need: zero."""
     return Operation("nothing", (), type, lambda b: ir.Constant(value_type(type), None))
 
 
 @_remember
 def position_of(op: Lookup) -> Operation:
-    """Number of a value's key in a table, -1 for none."""
+    """Builds the search for a value's key in a table: the key's index, -1 for none."""
     return Operation("position", (numba_type(op.type),), types.int64, lambda b, x: position(b, op, x))
 
 
 @_remember
 def value_at(op: Lookup) -> Operation:
-    """A table's value by its key's number."""
+    """Builds the load of a table's value by its key's index."""
     return Operation("take", (types.int64,), numba_type(op.value_type), lambda b, at: take(b, op, at))
 
 
 @_remember
 def is_number() -> Operation:
-    """Whether such a number is one."""
+    """Builds the test whether `position_of` found a key."""
     return Operation("is_number", (types.int64,), types.boolean, lambda b, x: b.icmp_signed(">=", x, ir.Constant(_I64, 0)))
 
 
 @_remember
 def is_present() -> Operation:
-    """Whether a pair that an op of strings gives is not NULL."""
+    """Builds the test whether a pair that a string op returns is not NULL."""
     def build(b: ir.IRBuilder, pair: ir.Value) -> ir.Value:
         return b.icmp_signed(">=", b.extract_value(pair, 1), ir.Constant(_I64, 0))
 
@@ -91,7 +91,7 @@ def is_present() -> Operation:
 
 @_remember
 def value_of_pair(type: Type) -> Operation:
-    """The value of a pair that an op of strings gives; of a string that does not exist, the empty one."""
+    """Builds the value of a pair that a string op returns; for a NULL string, the empty string."""
 
     def build(b: ir.IRBuilder, pair: ir.Value) -> ir.Value:
         if not type.is_view:
@@ -105,7 +105,7 @@ def value_of_pair(type: Type) -> Operation:
 
 @_remember
 def load(type: Type) -> Operation:
-    """A column's value of a row."""
+    """Builds the load of a row's value from a column."""
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
         if type.is_view:
             first = b.shl(row, ir.Constant(_I64, 1))
@@ -120,7 +120,7 @@ def load(type: Type) -> Operation:
 
 @_remember
 def load_valid() -> Operation:
-    """Whether a row's value is not NULL, by its null byte."""
+    """Builds the test of a row's NULL byte: whether the value is not NULL."""
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
         return b.icmp_unsigned("==", memory.load(b, address, row, _I8), ir.Constant(_I8, 0))
 
@@ -129,7 +129,7 @@ def load_valid() -> Operation:
 
 @_remember
 def store(type: Type) -> Operation:
-    """Inverse of `load`."""
+    """Builds the inverse of `load`."""
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
         if type.is_view:
             first = b.shl(row, ir.Constant(_I64, 1))
@@ -143,7 +143,7 @@ def store(type: Type) -> Operation:
 
 @_remember
 def store_null() -> Operation:
-    """Inverse of `load_valid`."""
+    """Builds the inverse of `load_valid`."""
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, valid: ir.Value) -> None:
         memory.store(b, address, row, b.zext(b.not_(valid), _I8))
 
@@ -152,7 +152,7 @@ def store_null() -> Operation:
 
 @_remember
 def or_zero(type: Type) -> Operation:
-    """A value where it is valid, else zero or the empty string."""
+    """Builds the selection of a value where it is valid, else of zero or the empty string."""
     def build(b: ir.IRBuilder, value: ir.Value, valid: ir.Value) -> ir.Value:
         if type.is_view:
             zero = ir.Constant(_I64, 0)
@@ -164,14 +164,14 @@ def or_zero(type: Type) -> Operation:
 
 @_remember
 def lookup_part(op: Lookup, of: Type, part: int, result: Type) -> Operation:
-    """The value (0) or the validity (1) that a table of numbers gives."""
+    """Builds the value (0) or the validity (1) of a lookup in a table of numbers."""
     name = "lookup_valid" if part else "lookup"
     return Operation(name, (numba_type(of),), numba_type(result), lambda b, x: lookup(b, op, x)[part])
 
 
 @_remember
 def count_flagged() -> Operation:
-    """The number of flagged rows so far, padding left out."""
+    """Builds the count of flagged rows so far, without padding rows."""
     def build(b: ir.IRBuilder, flagged: ir.Value, decided: ir.Value, row: ir.Value, count: ir.Value) -> ir.Value:
         real = b.icmp_signed("<", row, count)
         return b.add(flagged, b.zext(b.and_(b.not_(decided), real), _I64))
@@ -181,7 +181,7 @@ def count_flagged() -> Operation:
 
 @_remember
 def mark_seen(number: int) -> Operation:
-    """Two bits for pair `number` of `Loop.some`: a row had the first value, a row had both."""
+    """Builds the two bits for pair `number` of `Loop.some`: some row had the first value, some row had both."""
 
     def build(b: ir.IRBuilder, seen: ir.Value, among: ir.Value, wanted: ir.Value, row: ir.Value, count: ir.Value) -> ir.Value:
         real = b.and_(among, b.icmp_signed("<", row, count))

@@ -1,4 +1,4 @@
-"""Programs to the sizes that the fixed part of a kernel works with, and the limits of programs. Imports no Numba."""
+"""Computes the sizes that a kernel's driver needs, and enforces the limits on programs. Imports no Numba."""
 
 from __future__ import annotations
 
@@ -11,58 +11,60 @@ from sparkweld.ir.tree_layouts import PIECE
 from sparkweld.kernels.kept_rows import rows_of_models
 from sparkweld.reasons import refusal
 
-#: Programs of more values are refused: compile time grows with them, by about a millisecond each.
+#: Programs of more values are refused: each value adds about a millisecond of compile time.
 MAX_VALUES = 5000
 
-#: A row loop gives the number of flagged rows, and from this bit on two bits for each pair of `Loop.some`.
+#: A row loop returns the number of flagged rows below this bit, and from it on two bits for each pair of `Loop.some`.
 SEEN_SHIFT = 32
-#: Pairs of `Loop.some` that have room there.
+#: The number of pairs of `Loop.some` that fit above that bit.
 MAX_SOME = 15
 
 #: Rows of a block of a filtered program: its outputs stay in the first-level cache until they are compacted.
 _BLOCK = 1024
-#: The same of one with a trial, whose turns are timed.
+#: The same for a program with a trial, whose row loop calls are timed.
 _TRIAL_BLOCK = 4096
 #: Most bytes of the scratch tile; a task thread of the JVM has a stack of 1 MB.
 _SCRATCH = 192 * 1024
 _TILES = (64, 32, 16)
 
-#: Rows of a tile of a program with models, whose tile does not lie on the stack; a model is called for whole tiles.
+#: Rows of a tile of a program with models, whose tile is not on the stack; models are called on whole tiles.
 MODEL_TILE = 64
-#: The head of the memory of such a program: a zero and 7 words for calls that may keep something there from one run to the next,
-#: then as many that count what they looked for, and what they found. Whoever gives the memory sets the 7 words to KEEPS when all
-#: runs get the same memory, which nothing else writes, and all other words to 0.
+#: The memory of such a program begins with a head: a zero word, 7 state words for calls that keep something between runs, then
+#: HEAD_WORDS lookup counters and HEAD_WORDS hit counters. Whoever passes the memory sets the 7 words to KEEPS when all runs
+#: receive the same memory, which nothing else writes, and all other words to 0.
 HEAD_WORDS, KEEPS = 8, 1
 MEMORY_HEAD = 3 * 8 * HEAD_WORDS
-#: Most bytes a row of inputs and outputs of such a program, and most arguments of its models together.
+#: Most bytes a row of inputs and outputs of such a program, and most arguments of its models in total.
 _MODEL_WIDTH = 1 << 16
 MAX_ARGUMENTS = 1 << 13
-#: Bytes of a block: what one message of the compile service's protocol holds.
+#: Most bytes of a block: the limit of one message of the compile service's protocol.
 MAX_BLOCK_BYTES = 1 << 30
 
 
 def program_allocates(program: Program) -> bool:
-    """Whether the kernel of an optimised program wants an arena: {cursor, end}, two int64 whose address is in the entry of
-    `columns` behind that of the selection. The kernel moves the cursor on by each new string's bytes; when it has passed the end,
-    the outputs mean nothing, and the kernel has to run again with an arena of as many bytes at least, and twice the old one.
+    """Whether the kernel of an optimised program requires an arena.
+
+    The arena is {cursor, end}, two int64; its address is in the entry of `columns` after that of the selection. The kernel
+    advances the cursor by each new string's bytes. When the cursor has passed the end, the outputs are meaningless. The kernel
+    must then run again with an arena that has at least the bytes requested, and twice the old size.
     """
     return any(allocates(let.op) for loop in program.loops for let in loop.body)
 
 
 def most_rows(program: Program) -> int:
-    """Rows of a block that a program's models are computed for, at most."""
+    """Returns the most rows of a block that a program's models are computed for."""
     models = [(let.op, rows) for loop in program.loops for let, rows in rows_of_models(loop).items()]
     return max((op.block_rows(some=bool(rows)) for op, rows in models if isinstance(op, TreeEnsemble)), default=PIECE)
 
 
 def has_trials(program: Program) -> bool:
-    """Whether calls of the row loop take different ways, to find out what costs less."""
+    """Whether the row loop holds an A/B timing of optional optimizations."""
     return any(isinstance(let.op, Trial) for loop in program.loops for let in loop.body)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the driver has to know of a program. `widths`: bytes a row of each address, 0 for one that is not used."""
+    """A program as the driver sees it. `widths`: bytes a row of each address, 0 for an unused one."""
 
     inputs: int
     outputs: int
@@ -76,22 +78,25 @@ class Shape:
 
     @property
     def selection_entry(self) -> int:
-        """Entry of `columns` with the selection; in the row loop's table the filter's bytes. The arena's is the next one."""
+        """Returns the entry of `columns` with the selection. The arena's entry is the next one.
+
+        In the row loop's table the same entry holds the address of the filter's bytes.
+        """
         return 2 * (self.inputs + self.outputs)
 
     @property
     def block_entry(self) -> int:
-        """The first of the extra entries."""
+        """Returns the first of the extra entries."""
         return self.selection_entry + 2
 
     @property
     def extra_entries(self) -> int:
-        """Entries of `columns` behind that of the arena: the blocks' addresses, and the address of memory for the kernel."""
+        """Returns the number of entries of `columns` after the arena's: the addresses of the blocks and of the memory."""
         return self.blocks + 1 if self.blocks else 0
 
     @property
     def values(self) -> tuple[int, ...]:
-        """The constants in the order in which `drive` asks for them."""
+        """Returns the constants in the order of the indices that `drive` reads."""
         entries = 2 * self.inputs, self.selection_entry
         kept_flags = self.block if self.filtered else 0
         head = (*entries, self.tile, self.block, int(self.filtered), sum(self.widths), kept_flags)
@@ -99,7 +104,10 @@ class Shape:
 
 
 def shape_of(program: Program) -> Shape | None:
-    """The shape of an optimised program, None when a row is too wide for the smallest scratch tile, or for one of models."""
+    """Returns the shape of an optimised program.
+
+    Returns None when a row is too wide for the smallest scratch tile or, with models, wider than `_MODEL_WIDTH`.
+    """
     widths: list[int] = []
     nullable = tuple(t.nullable for t in output_types(program))
     for type in (*(i.type for i in program.inputs), *output_types(program)):

@@ -1,7 +1,7 @@
-"""Moves what only one side of a branch reads behind the branch, so that a row computes it only where it is needed.
+"""Sinks calls that only one side of a branch needs into that side, so that a row computes them only where needed.
 
-The tracer makes the values of all paths before it knows which condition parts them. LLVM moves arithmetic, but no calls, and a
-list that each of several paths appends to is copied by all of them but one.
+The tracer emits the values of all paths before it knows the condition that separates them. LLVM sinks arithmetic, but no calls.
+Without sinking, a list that several paths append to is copied by all of them but one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sparkweld.ir.program import Let
 
 
 def sunk(graph: Graph) -> Graph:
-    """The same function, whose blocks call what the rest of the path reads."""
+    """Returns an equivalent graph, whose blocks compute the calls that the rest of the path needs only."""
     leading = Counter(jump.target for block in graph.blocks for jump in block.jumps)
     leading[0] += 1  # the region begins there
     blocks = list(graph.blocks)
@@ -32,7 +32,7 @@ def _is_call(let: Let) -> bool:
 
 
 def _sink(blocks: list[Block], number: int, value: int, leading: Counter[int]) -> None:
-    """Moves a value to the block of the only jump that has it, or drops it when nothing has it."""
+    """Moves a value to the target of the only jump that passes it, or drops it when it is unused."""
     block = blocks[number]
     if any(value in let.args for let in block.body) or value in block.guards:
         return
@@ -53,7 +53,7 @@ def _sink(blocks: list[Block], number: int, value: int, leading: Counter[int]) -
 
 
 def _received(target: Block, source: Block, value: int, jump: Jump) -> tuple[tuple[int, ...], Block]:
-    """(the jump's new arguments, the block that computes the value itself)."""
+    """Returns the jump's new arguments, and the target block, which now computes the value itself."""
     let, types = source.body[value], types_of(source)
     kept = [at for at, argument in enumerate(jump.args) if argument != value]
     passed, params = [jump.args[at] for at in kept], [target.params[at] for at in kept]
@@ -78,14 +78,14 @@ def _received(target: Block, source: Block, value: int, jump: Jump) -> tuple[tup
 
 
 def _without(block: Block, value: int) -> Block:
-    """A block without a value that nothing reads."""
+    """Returns a block without a value that is unused."""
     places = {at: at - (at > value) for at in range(len(block.body))}
     body = [Let(let.op, tuple(places[a] for a in let.args)) for at, let in enumerate(block.body) if at != value]
     return _renamed(replace(block, body=tuple(body)), places)
 
 
 def _renamed(block: Block, places: dict[int, int]) -> Block:
-    """A block whose guards and end read other numbers of values."""
+    """Returns a block whose guards and end use the values' new indices."""
     end = block.end
     if isinstance(end, Return):
         end = Return(tuple(places[v] for v in end.values))

@@ -1,8 +1,8 @@
-"""The statements of a row loop to stages: loops over a block of rows that hand values on through columns between them.
+"""Splits a row loop's statements into stages: loops over a block of rows that pass values on through columns.
 
-A loop that calls functions of strings is not vectorised. When a program also does enough with numbers, its row loop becomes
-a loop over blocks with several loops inside, by turns of numbers and of strings, and only those of strings stay scalar. The
-calls of models, each of a whole block, are stages of a third kind.
+LLVM does not vectorise a loop that calls string functions. When a program also has enough numeric work, its row loop becomes a
+loop over blocks of rows, with several loops inside that alternate between numbers and strings. Only those of strings stay scalar.
+Calls of models, each for a whole block, are stages of a third kind.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from sparkweld.kernels.frontend import VIEW, Operation, value_type
 
 #: Most bytes a row of the columns between stages while they share the stack with the scratch tile.
 _MOST_BYTES = 256
-#: Work with numbers, in additions, from which on a second loop pays.
+#: Numeric work, in additions, from which on a second loop pays.
 _ENOUGH = 20
 
 
 @dataclass(frozen=True)
 class Statement:
-    """``target = name(arguments)``.
+    """One line of the row loop: ``target = name(arguments)``.
 
-    `weight` is the operation's cost in additions, 0 for what is better left where its values are. A `leaf` depends on the row
-    only and is made again in each stage that wants it. A target of `ACCUMULATORS` is the sum over the rows so far. `rows`: the
-    bool that says which rows need it, empty for all; in the others it is `nothing()`.
+    `weight` is the operation's cost in additions, 0 for operations that stay in the stage of their arguments. A `leaf` depends on
+    the row only and is recomputed in each stage that reads it. A target of `ACCUMULATORS` is the sum over the rows so far.
+    `rows`: the bool that marks the rows that need the value, empty for all; in other rows the value is `nothing()`.
     """
 
     target: str
@@ -43,22 +43,22 @@ class Statement:
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Names of the values that it needs."""
+        """Returns the names of the values that it reads."""
         return (*self.arguments, self.rows) if self.rows else self.arguments
 
     @property
     def is_scalar(self) -> bool:
-        """Whether its loop cannot be vectorised: it has to do with a string."""
+        """Whether its loop cannot be vectorised, because it handles a string."""
         return VIEW in (*self.operation.arguments, self.operation.result)
 
     def text(self, renamed: dict[str, str]) -> str:
-        """Its line of source with other names for some arguments."""
+        """Returns its line of source, with other names for some arguments."""
         call = f"{self.name}({', '.join(renamed.get(a, a) for a in self.arguments)})"
         return f"{self.target} = {call}" if self.target else call
 
 
 def lines_of(statements: Sequence[Statement], renamed: dict[str, str]) -> list[str]:
-    """The source of statements, of which those for the same rows are in one branch."""
+    """Returns the source of statements; consecutive statements for the same rows share one branch."""
     lines = []
     for rows, some in groupby(statements, lambda s: s.rows):
         made = list(some)
@@ -72,7 +72,7 @@ def lines_of(statements: Sequence[Statement], renamed: dict[str, str]) -> list[s
 
 ACCUMULATORS = ("flagged", "seen")
 
-#: Kinds of stages, in the order in which they take turns.
+#: Kinds of stages, in the order in which they alternate.
 NUMBERS, STRINGS, MODELS = range(3)
 
 
@@ -80,8 +80,8 @@ NUMBERS, STRINGS, MODELS = range(3)
 class ModelCall:
     """``name(columns of the arguments, columns of the targets)``: results of a model for a block of rows.
 
-    `targets`: (which of the model's results, name, type) for those that are used. `number`: which call of the program it is.
-    `rows`: the bool that says which rows the call is for; empty: for all.
+    `targets`: (index of the model's result, name, type) for the results that are used. `number`: index of the call in the
+    program. `rows`: the bool that marks the rows the call is for; empty for all rows.
     """
 
     number: int
@@ -91,15 +91,15 @@ class ModelCall:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The values that it reads of a block's rows."""
+        """Returns the values that it reads from a block's rows."""
         return (*self.arguments, self.rows) if self.rows else self.arguments
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One loop: its statements, the values of earlier stages that it wants, and those of its own that later ones want.
+    """One loop: its statements, the values of earlier stages that it reads, and its own values that later stages read.
 
-    Or calls of models, and then `wanted` and `kept` name columns.
+    A stage of model calls has no statements; `wanted` and `kept` then name columns.
     """
 
     statements: tuple[Statement, ...]
@@ -115,7 +115,7 @@ class Stage:
 
 
 def stages_of(statements: Sequence[Statement], calls: Sequence[ModelCall] = ()) -> tuple[Stage, ...]:
-    """The stages in order: one when there is nothing to gain by more."""
+    """Returns the stages in order: a single one when splitting does not pay."""
     scalar = any(s.is_scalar for s in statements)
     enough = scalar and sum(s.weight for s in statements if not s.is_scalar) >= _ENOUGH
     whole = Stage(tuple(statements), (), (), STRINGS if scalar else NUMBERS)
@@ -142,7 +142,7 @@ def stages_of(statements: Sequence[Statement], calls: Sequence[ModelCall] = ()) 
 
 
 def _wanted(users: Iterable[Statement | ModelCall], made: dict[str, Statement | ModelCall]) -> set[str]:
-    """Names among the arguments that some statement or call makes."""
+    """Returns the names among the arguments that some statement or call computes."""
     read = (user.columns if isinstance(user, ModelCall) else user.reads for user in users)
     return {a for names in read for a in names if a in made}
 
@@ -152,9 +152,10 @@ def _is_leaf(statement: Statement | ModelCall) -> bool:
 
 
 def for_kept_rows(statements: Sequence[Statement], keep: str) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-    """(statements for every row, those for rows that the filter keeps) of a scalar loop; `keep` is the column that says which.
+    """Splits the statements of a scalar loop into those for every row and those for rows that the filter keeps.
 
-    What a dropped row's outputs would be nobody reads. Without work on strings among them a branch would not pay.
+    `keep` is the filter's column. No consumer reads a dropped row's outputs. Without string work for kept rows, a branch would
+    not pay, and all statements are for every row.
     """
     wanted: set[str] = set()
     always: set[int] = set()
@@ -169,9 +170,10 @@ def for_kept_rows(statements: Sequence[Statement], keep: str) -> tuple[tuple[Sta
 
 
 def _numbers(statements: Sequence[Statement], calls: Sequence[ModelCall]) -> dict[int, int]:
-    """Stage of each call and of each statement that is no leaf, by its identity; a stage's kind is its number modulo 3.
+    """Returns the stage of each call, and of each statement that is not a leaf, by its identity.
 
-    A statement of no kind stays where its arguments are. What a call gives, later stages have.
+    A stage's kind is its number modulo 3. A statement without a kind stays in the stage of its arguments. Only later stages can
+    read a call's results.
     """
     stage_of_name: dict[str, int] = {}
     numbers: dict[int, int] = {}
@@ -206,19 +208,19 @@ def _after(stage: int) -> int:
 
 
 def _next(stage: int, kind: int) -> int:
-    """The first stage of a kind from `stage` on."""
+    """Returns the first stage of a kind, from `stage` on."""
     return stage + (kind - stage) % 3
 
 
 def width_of(type: types.Type) -> int:
-    """Bytes of a value in a column between stages."""
+    """Returns the bytes of a value in a column between stages."""
     if type == VIEW:
         return 16
     return 1 if type == types.boolean else type.bitwidth // 8  # type: ignore[attr-defined]
 
 
 def column_operation(size: int) -> Operation:
-    """Address of so many bytes of the calling function's stack."""
+    """Builds the address of `size` bytes of the calling function's stack."""
 
     def build(b: ir.IRBuilder) -> ir.Value:
         with b.goto_entry_block():
@@ -230,7 +232,7 @@ def column_operation(size: int) -> Operation:
 
 
 def keep_operation(type: types.Type) -> Operation:
-    """Stores a value as it is in registers, but for bools."""
+    """Builds the store of a value in its register representation; bools take a byte."""
 
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value, value: ir.Value) -> None:
         memory.store(b, address, row, b.zext(value, ir.IntType(8)) if type == types.boolean else value)
@@ -239,7 +241,7 @@ def keep_operation(type: types.Type) -> Operation:
 
 
 def take_operation(type: types.Type) -> Operation:
-    """Inverse of `keep_operation`."""
+    """Builds the inverse of `keep_operation`."""
 
     def build(b: ir.IRBuilder, address: ir.Value, row: ir.Value) -> ir.Value:
         if type != types.boolean:

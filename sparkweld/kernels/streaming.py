@@ -1,8 +1,8 @@
-"""Kernels whose results go past the caches, for results so large that no cache holds them until they are read.
+"""Rewrites a kernel's result stores to non-temporal ones, for results larger than the caches.
 
-An ordinary store reads the line that it writes, so that a result costs memory twice. A line that is written whole by a
-non-temporal store is not read, and throws nothing else out of the caches. The caller has to give outputs at multiples of
-`ALIGNMENT` bytes, and shapes `streams` allows.
+An ordinary store reads the cache line that it writes, so a result costs memory bandwidth twice. A line that non-temporal stores
+write completely is neither read nor does it evict other lines. The caller must align outputs to `ALIGNMENT` bytes, and compile
+such kernels for programs that `can_stream` accepts only.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from llvmlite import binding
 from sparkweld.ir.program import Program
 from sparkweld.kernels.shape import MODEL_TILE, shape_of
 
-#: Multiples of this are the addresses of a streaming kernel's outputs.
+#: Alignment of a streaming kernel's outputs, in bytes.
 ALIGNMENT = 64
 _BITS = {"double": 64, "i64": 64, "float": 32, "i32": 32}
-#: Stores of whole vectors of results: what else is stored as a vector says a better alignment than that of a byte.
+#: Stores of whole vectors of results: all other vector stores have an alignment above one byte.
 _STORE = re.compile(r"^( +store <(\d+) x (double|float|i64|i32)> .*, align )1((?:, .*)?)$", re.MULTILINE)
 _LAST = "  ret void"
 
 
 def can_stream(program: Program) -> bool:
-    """Whether a program's results are plain numbers, of every row, and nothing in memory lies between them and its inputs."""
+    """Whether a program's results are plain numbers, one for every row, and it has no filter, blocks or arena."""
     shape = shape_of(program)
     if shape is None or shape.filtered or shape.blocks or shape.allocates or any(shape.nullable):
         return False
@@ -31,9 +31,10 @@ def can_stream(program: Program) -> bool:
 
 
 def with_streaming_stores(module: binding.ModuleRef, symbol: str) -> binding.ModuleRef:
-    """The optimised module with such stores: vectors start at multiples of their size, for tiles are whole vectors.
+    """Returns the optimised module with streaming stores. Vectors are aligned to their size, as tiles are whole vectors.
 
-    A fence behind them orders them before what tells other threads of the results. Other CPUs than x86-64 keep their stores.
+    A fence after the stores orders them before any signal to other threads that the results are ready. Modules for CPUs other
+    than x86-64 are returned unchanged.
     """
     if not module.triple.startswith("x86_64"):
         return module

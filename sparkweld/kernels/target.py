@@ -1,4 +1,4 @@
-"""This host to what LLVM compiles for."""
+"""Describes this host to LLVM as the compilation target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from llvmlite import binding
 
 @cache
 def target_machine() -> binding.TargetMachine:
-    """LLVM's description of this host. Objects name their imports by 64-bit addresses, so a JIT linker may put them anywhere."""
+    """Returns LLVM's description of this host.
+
+    Objects address their imports by 64 bits, so a JIT linker may place them anywhere.
+    """
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     target = binding.Target.from_triple(binding.get_process_triple())
@@ -22,6 +25,6 @@ def target_machine() -> binding.TargetMachine:
 
 @cache
 def host_cpu() -> str:
-    """The CPU that object code is made for: ``<LLVM's name>|<16 hex digits of the SHA-256 of its features>``."""
+    """Returns the CPU that object code is made for: ``<LLVM's name>|<16 hex digits of the SHA-256 of its features>``."""
     features = binding.get_host_cpu_features().flatten()
     return f"{binding.get_host_cpu_name()}|{hashlib.sha256(features.encode()).hexdigest()[:16]}"

@@ -1,10 +1,11 @@
-"""Turns of the row loop with and without what a program does only to be faster (`ir.ops.Trial`), to what costs less.
+"""Times an optional optimization (`ir.ops.Trial`) online, by A/B timing of row loop calls, and keeps the faster variant.
 
-A *turn* is one call of the row loop. The first turns, and few later on, are contests, of a turn with and the next one without;
-all others go the way that won more contests. Turns with may lose at first, before what they keep is there: that is soon
-forgotten, and more contests are held where they have lost. The count of turns, the score, and what the turn with has cost are
-static in the kernel's object code, so that tasks and queries go on where others stopped. Threads that write them at once may lose
-a contest, and no row.
+A *turn* is one call of the row loop. The first turns, and a few later ones, are A/B timings: a turn with the optimization, then
+one without it. All other turns use the variant that won more timings. The optimization may lose at first, before its caches are
+filled. So the score cannot fall far, and lost timings are repeated sooner.
+
+The turn count, the score and the cost of the last timed turn with the optimization are static variables of the kernel's object
+code. So tasks and queries continue where others stopped. A data race between threads may lose a timing, but never a row.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from numba.core import types
 
 from sparkweld.kernels.frontend import Operation
 
-#: Turns that are contests' at first, and how many turns there are to one contest later on, with and without; all even.
+#: Number of initial turns that are timed; later on, turns per timing (a pair of turns) after wins and after losses. All even.
 _FIRST, _EVERY, _AGAIN = 16, 128, 32
-#: Smallest and largest score, so that another kind of rows is noticed soon.
+#: Bounds of the score, so that a change in the data is noticed soon.
 _LEAST, _MOST = -2, 8
 _I64 = ir.IntType(64)
-#: A turn is without (0), with (1), or the same in a contest.
+#: A turn is without (0), with (1), or the same in a timed turn.
 _WITHOUT, _WITH = 2, 3
 
 
@@ -28,7 +29,7 @@ def _number(value: int) -> ir.Constant:
 
 
 def _place(b: ir.IRBuilder, index: int) -> ir.Value:
-    """Address of the number of turns (0), of the score (1), of the time of a contest's turn with (2), or of its rows (3)."""
+    """Returns the address of the turn count (0), the score (1), or the time (2) or the rows (3) of a timed turn with it."""
     type, name = ir.ArrayType(_I64, 4), "sparkweld_trials"
     kept = b.module.globals.get(name)
     if kept is None:
@@ -38,7 +39,7 @@ def _place(b: ir.IRBuilder, index: int) -> ir.Value:
 
 
 def _turn(b: ir.IRBuilder) -> ir.Value:
-    """Begins a turn, and says which."""
+    """Begins a turn and returns its kind: 0, 1, `_WITHOUT` or `_WITH`."""
     count, score = (b.load(_place(b, index)) for index in (0, 1))
     b.store(b.add(count, _number(1)), _place(b, 0))
     wins = b.icmp_signed(">", score, _number(0))
@@ -54,7 +55,7 @@ def _clock(b: ir.IRBuilder) -> ir.Value:
 
 
 def _end(b: ir.IRBuilder, turn: ir.Value, spent: ir.Value, rows: ir.Value) -> None:
-    """end(turn, spent, rows): a contest is lost by what is but a sixteenth cheaper."""
+    """Ends a turn: scores a timed pair. The optimization wins only when it is cheaper by more than a sixteenth."""
     with b.if_then(b.icmp_signed("==", turn, _number(_WITH))):
         b.store(spent, _place(b, 2))
         b.store(rows, _place(b, 3))
@@ -78,7 +79,7 @@ _OPERATIONS = {
 
 
 def with_trials(lines: list[str], rows: str, namespace: dict[str, object]) -> list[str]:
-    """The lines of a row loop over `rows` rows, in which `tried` says how."""
+    """Wraps the lines of a row loop over `rows` rows in a turn; `tried` holds the variant."""
     namespace.update(_OPERATIONS)
     head = ["turn = trial_turn()", "tried = turn & 1 == 1", "began = trial_clock()"]
     return [*head, *lines, f"trial_end(turn, trial_clock() - began, {rows})"]
