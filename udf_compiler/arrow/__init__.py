@@ -1,6 +1,7 @@
-"""pyarrow as functions of arrow UDFs see it: a symbolic Array, and pyarrow.compute by tables of functions.
+"""Models pyarrow for Arrow UDFs: symbolic arrays, and pyarrow.compute as tables of rules.
 
-pyarrow itself is the authority for types and for errors that depend on types alone: each call also runs on arrays of one row.
+pyarrow itself is the authority for types and for errors that depend on types alone. Each call therefore also runs on one-row
+arrays.
 """
 
 from __future__ import annotations

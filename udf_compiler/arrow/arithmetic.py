@@ -1,4 +1,4 @@
-"""pyarrow.compute's arithmetic and mathematics as IR: wrapping and checked, NULL where an argument is."""
+"""Lowers pyarrow.compute's arithmetic and mathematical functions to IR, both wrapping and checked; NULL operands yield NULL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from udf_compiler.arrow.array import ir_type as ir_type_of
 from udf_compiler.ranges import no_overflow
 from udf_compiler.trace.session import refuse
 
-#: What a rule gives: the function that stands in for the one of pyarrow.compute.
+#: The result of a rule: the function that replaces one of pyarrow.compute.
 Traced = Callable[..., TracedArrow]
 
 #: (columns of one type) -> value of the result.
@@ -23,7 +23,7 @@ Rule = Callable[[tuple[TracedArrow, ...]], Value]
 
 
 def common_type(args: tuple[Operand, ...], call: str) -> Type:
-    """The type that arguments are converted to: their own, or float64, float32 or the widest integer among numbers."""
+    """Returns the type that operands are converted to: their own; among numbers float64, float32 or the widest integer."""
     types = {ir_type_of(t, call) for t in map(type_of, args) if str(t) != "null"}
     if len(types) == 1:
         return types.pop()
@@ -34,7 +34,7 @@ def common_type(args: tuple[Operand, ...], call: str) -> Type:
 
 
 def all_valid(loop: LoopBuilder, columns: tuple[TracedArrow, ...]) -> Value | None:
-    """Whether no column is NULL; None when none ever is."""
+    """Returns the condition that no column is NULL; None when none can be."""
     valid = [c.valid for c in columns if c.valid is not None]
     if not valid:
         return None
@@ -47,7 +47,7 @@ def all_valid(loop: LoopBuilder, columns: tuple[TracedArrow, ...]) -> Value | No
 def elementwise(
     name: str, arity: int, rule: Rule, inputs: Callable[[Type, Type], Type] = lambda common, out: common
 ) -> Traced:
-    """A function of `arity` arguments that is NULL where one is.
+    """Returns a function of `arity` arguments that yields NULL where one is NULL.
 
     `inputs`: (common type, type of the result) -> the type that it computes in.
     """
@@ -68,17 +68,17 @@ def elementwise(
 
 
 def as_result(common: Type, out: Type) -> Type:
-    """What functions of real numbers compute in."""
+    """Returns the result type, in which functions of real numbers compute."""
     return out
 
 
 def ufunc(name: str) -> Rule:
-    """NumPy's function of that name, which is Arrow's too."""
+    """Returns the rule of a NumPy function that equals Arrow's."""
     return lambda columns: columns[0].loop.call(name, *(c.value for c in columns))
 
 
 def _guarded(name: str, condition: Callable[..., Value]) -> Rule:
-    """The same for rows that satisfy the condition on the values; Arrow raises for others that are not NULL."""
+    """Returns the rule of a NumPy function with a guard: Arrow raises for non-NULL rows that fail the condition."""
 
     def rule(columns: tuple[TracedArrow, ...]) -> Value:
         loop = columns[0].loop
@@ -102,7 +102,10 @@ def _not_smallest(loop: LoopBuilder, x: Value) -> Value:
 
 
 def _divide(checked: bool) -> Rule:
-    """Integers are cut towards zero; a zero divisor raises for them always, for floats when checked."""
+    """Returns the rule of a division. Integers are truncated towards zero.
+
+    A zero divisor always raises for integers, and for floats when checked.
+    """
 
     def rule(columns: tuple[TracedArrow, ...]) -> Value:
         a, b = (c.value for c in columns)
@@ -125,13 +128,13 @@ def _divide(checked: bool) -> Rule:
 def _power(columns: tuple[TracedArrow, ...]) -> Value:
     a, b = (c.value for c in columns)
     loop = columns[0].loop
-    if a.type.is_int:  # a negative exponent raises, beside a NULL too, and under a NULL there may be any number
+    if a.type.is_int:  # a negative exponent raises, even beside a NULL, and the value under a NULL is arbitrary
         refuse("SW254", call="pc.power", type=str(a.type))
     return loop.call("power", a, b)
 
 
 def _domain(fn: str, low: str) -> Rule:
-    """A checked function that raises below 0 (`low`: greater_equal) or at 0 too (greater); NaN passes."""
+    """Returns the rule of a checked function that raises below 0 (`low`: greater_equal) or also at 0 (greater); NaN passes."""
 
     def inside(loop: LoopBuilder, x: Value) -> Value:
         return loop.call("logical_or", loop.call(low, x, loop.const(0, x.type)), loop.call("isnan", x))
@@ -140,7 +143,7 @@ def _domain(fn: str, low: str) -> Rule:
 
 
 def whole(fn: str) -> Rule:
-    """Rounding to whole numbers: integers are whole."""
+    """Returns the rule of rounding to whole numbers; integers stay unchanged."""
     return lambda columns: columns[0].value if columns[0].value.type.is_int else ufunc(fn)(columns)
 
 

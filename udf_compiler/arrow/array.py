@@ -1,4 +1,4 @@
-"""A symbolic pyarrow Array: one value a row, NULL kept apart from the value, Arrow's own types."""
+"""Models a pyarrow Array symbolically: one value a row, its NULL condition separate, in Arrow's own types."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from udf_compiler.trace.values import Traced, raw
 
 
 def name_of(type: Type) -> str:
-    """How Arrow calls the type of a column."""
+    """Returns Arrow's name for the type of a column."""
     return f"list<{ARROW_TYPES[type.element]}>" if type.is_list else str(ARROW_TYPES[type])
 
 
 class TracedArrow(Traced):
-    """An Array over the rows of `loop`: `value` is plain (anything where NULL), `valid` is None when no row is NULL."""
+    """A symbolic Array over the rows of `loop`.
+
+    `value` is plain and arbitrary where NULL; `valid` is None when no row is NULL.
+    """
 
     __slots__ = ("loop", "shared", "valid", "value")
     what = "Array"
-    exact = False  # it is a DoubleArray or the like
+    exact = False  # the real class is a subclass such as DoubleArray
 
     loop: LoopBuilder
     value: Value
@@ -40,12 +43,12 @@ class TracedArrow(Traced):
 
     @staticmethod
     def of(loop: LoopBuilder, value: Value) -> TracedArrow:
-        """The Array of a column's value, nullable or not."""
+        """Returns the Array of a column's value, nullable or not."""
         return TracedArrow(loop, loop.value_of(value), loop.is_valid(value) if value.type.nullable else None)
 
     @property  # type: ignore[override]
     def stands_for(self) -> type:
-        """In the loop over groups, a Scalar of each."""
+        """The class that it represents: a Scalar in the loop over groups, else an Array."""
         groups = current().groups
         return pa.Scalar if groups is not None and self.loop is groups.loop else pa.Array
 
@@ -61,7 +64,7 @@ class TracedArrow(Traced):
         return array_attribute(self, name)
 
     def whole(self) -> Value:
-        """The value with its NULLs."""
+        """Returns the value together with its NULLs."""
         return self.value if self.valid is None else self.loop.optional(self.value, self.valid)
 
     def guard(self, condition: Value) -> None:
@@ -69,7 +72,7 @@ class TracedArrow(Traced):
         self.loop.guard(condition if self.valid is None else self.loop.call("logical_or", condition, self.null()))
 
     def null(self) -> Value:
-        """Whether the row is NULL."""
+        """Returns the condition that the row is NULL."""
         return self.loop.const(False, BOOL) if self.valid is None else self.loop.call("logical_not", self.valid)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
@@ -88,12 +91,12 @@ class TracedArrow(Traced):
         refuse("SW251", call=f"np.{getattr(function, '__name__', 'function')} of an Array")
 
 
-#: What an argument of a compute function is: a column, or a constant.
+#: An argument of a compute function: a column or a constant.
 Operand: TypeAlias = "TracedArrow | pa.Scalar"
 
 
 def operand(x: Any, call: str) -> Operand:
-    """An argument as pyarrow takes it. Refuses arrays of constants and types that kernels do not hold."""
+    """Returns an argument as pyarrow takes it; refuses constant arrays (SW257) and types that kernels do not support (SW254)."""
     if isinstance(x, Traced):
         if type(x) is not TracedArrow:
             refuse("SW262", call=call, what=raw(x))
@@ -109,7 +112,7 @@ def operand(x: Any, call: str) -> Operand:
 
 
 def type_of(x: Operand) -> pa.DataType:
-    """The Arrow type of an argument. Refuses lists (SW262)."""
+    """Returns the Arrow type of an argument; refuses lists (SW262)."""
     if not isinstance(x, TracedArrow):
         return x.type
     if x.value.type not in ARROW_TYPES:
@@ -118,25 +121,25 @@ def type_of(x: Operand) -> pa.DataType:
 
 
 def ir_type(arrow: pa.DataType, call: str) -> Type:
-    """The IR type of an Arrow type. Refuses SW254."""
+    """Returns the IR type of an Arrow type; refuses unsupported ones (SW254)."""
     if arrow not in IR_TYPES:
         refuse("SW254", call=call, type=str(arrow))
     return IR_TYPES[arrow]
 
 
 def prototype(x: Operand) -> Any:
-    """One row of an argument: 1 (or the day after the epoch) for a column, a constant as it is."""
+    """Returns one row of an argument: 1 (or the day after the epoch) for a column; a constant unchanged."""
     return pa.array([1], pa.int32()).cast(type_of(x)) if isinstance(x, TracedArrow) else x
 
 
 def result_type(call: str, function: Callable[..., Any], args: tuple[Operand, ...], **options: Any) -> Type:
-    """The type that the function gives for these arguments, asked of pyarrow. What it raises is refused (SW252)."""
+    """Returns the function's result type, computed by pyarrow on one row; an error that pyarrow raises is refused (SW252)."""
     result = run_prototype(call, function, *map(prototype, args), **options)
     return ir_type(result.type, call)
 
 
 def loop_of(args: tuple[Any, ...], call: str) -> LoopBuilder:
-    """The one loop of all columns among the arguments."""
+    """Returns the loop of the columns among the arguments; refuses columns of different batches (SW262)."""
     arrays = [a for a in args if isinstance(a, TracedArrow)]
     if any(a.loop is not arrays[0].loop for a in arrays):
         refuse("SW262", call=call, what="a column of another batch")
@@ -144,7 +147,7 @@ def loop_of(args: tuple[Any, ...], call: str) -> LoopBuilder:
 
 
 def as_column(loop: LoopBuilder, x: Operand, to: Type, call: str) -> TracedArrow:
-    """An argument as a column of type `to`, converted as pyarrow converts arguments: by a safe cast."""
+    """Returns an argument as a column of type `to`, after pyarrow's own conversion: a safe cast."""
     if isinstance(x, TracedArrow):
         return safe_cast(x, to, call)
     converted = x if pa.types.is_null(x.type) else run_prototype(call, x.cast, ARROW_TYPES[to])
@@ -152,19 +155,19 @@ def as_column(loop: LoopBuilder, x: Operand, to: Type, call: str) -> TracedArrow
 
 
 def constant(loop: LoopBuilder, scalar: pa.Scalar, type: Type) -> TracedArrow:
-    """A scalar (of that type, or of any when NULL) on every row."""
+    """Returns a scalar of that type, or a NULL of any type, as a column."""
     if not scalar.is_valid:
         return TracedArrow(loop, loop.const(type.zero, type), loop.const(False, BOOL))
     value = scalar.as_py()
     return TracedArrow(loop, loop.const(days(value) if type == DATE else value, type))
 
 
-#: Integers up to here are exact in the float type; a safe cast takes no larger ones, exact or not.
+#: Integers in this range are exact in the float type. A safe cast accepts no larger ones, even exact ones.
 _EXACT_RANGE = {F32: 2**24, F64: 2**53}
 
 
 def safe_cast(x: TracedArrow, to: Type, call: str) -> TracedArrow:
-    """``cast`` with safe=True: what does not fit raises, so those rows are guarded."""
+    """Returns ``cast`` with safe=True; guards the rows for which pyarrow raises because the value does not fit."""
     loop, of = x.loop, x.value.type
     if of == to:
         return x

@@ -1,4 +1,4 @@
-"""A symbolic pyarrow RecordBatch: named columns of one batch, chosen, added and filtered row by row."""
+"""Models a pyarrow RecordBatch symbolically: selects, adds and filters the named columns of one batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from udf_compiler.trace.values import Traced, moved, raw
 
 
 class TracedBatch(Traced):
-    """Columns in order: (name, Array), all over the rows of `loop`. It never changes: its methods give others."""
+    """An immutable batch: columns in order as (name, Array), all over the rows of `loop`; its methods return new batches."""
 
     __slots__ = ("fields", "loop", "shared")
     what = "RecordBatch"
@@ -125,7 +125,7 @@ def set_column(batch: TracedBatch, i: Any, field_: Any, column: Any) -> TracedBa
 
 
 def filter_rows(batch: TracedBatch, mask: Any, null_selection_behavior: str = "drop") -> TracedBatch:
-    """The rows where the condition holds; a NULL drops the row."""
+    """Returns the rows where the condition holds; a NULL condition drops the row."""
     call = "RecordBatch.filter"
     if null_selection_behavior != "drop":
         refuse("SW262", call=call, what=f"null_selection_behavior={null_selection_behavior!r}")
@@ -138,7 +138,7 @@ def filter_rows(batch: TracedBatch, mask: Any, null_selection_behavior: str = "d
 
 
 def from_arrays(arrays: Any, names: Any = None, schema: Any = None, metadata: Any = None) -> TracedBatch:
-    """RecordBatch.from_arrays with names."""
+    """Returns a batch from arrays and names, as RecordBatch.from_arrays does."""
     call = "RecordBatch.from_arrays"
     if schema is not None or metadata is not None or not isinstance(arrays, list | tuple) or not isinstance(names, list | tuple):
         refuse("SW262", call=call, what="anything but arrays and names")
@@ -155,7 +155,7 @@ def from_pydict(mapping: Any, schema: Any = None, metadata: Any = None) -> Trace
 
 
 def record_batch(data: Any, names: Any = None, schema: Any = None, metadata: Any = None) -> TracedBatch:
-    """pa.record_batch of a dict, or of arrays and names."""
+    """Returns a batch from a dict, or from arrays and names, as pa.record_batch does."""
     return from_pydict(data, schema, metadata) if isinstance(data, dict) else from_arrays(data, names, schema, metadata)
 
 
@@ -167,7 +167,7 @@ def _joined(fields: list[tuple[str, Any]], call: str) -> TracedBatch:
 
 
 class _Schema(StandIn):
-    """A batch's schema: its names and types."""
+    """The schema of a batch: its names and types."""
 
     __slots__ = ("names", "types")
     what = "Schema"
@@ -201,7 +201,7 @@ def _no_batch(*args: Any, **kwargs: Any) -> NoReturn:
     refuse("SW252", call="pa.RecordBatch", error="TypeError: Do not call RecordBatch's constructor directly")
 
 
-#: pyarrow.RecordBatch: makes batches of columns.
+#: The stand-in for pyarrow.RecordBatch, which creates batches from columns.
 RecordBatchStandIn = class_stand_in(
     pa.RecordBatch, "pa.RecordBatch", _no_batch, visible=frozenset({"from_arrays", "from_pydict"}),
     from_arrays=staticmethod(from_arrays), from_pydict=staticmethod(from_pydict),

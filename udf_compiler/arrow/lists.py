@@ -1,4 +1,4 @@
-"""A symbolic pyarrow ListArray, whose lists have no NULL among their elements, and the functions of pyarrow.compute of one."""
+"""Models a pyarrow ListArray without NULL elements, and lowers the functions of pyarrow.compute that take one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _END = 2**62
 
 
 class TracedLists(TracedArrow):
-    """Lists over the rows of `loop`, as `TracedArrow` has values; no function of other arrays takes them."""
+    """A symbolic ListArray over the rows of `loop`, stored as in `TracedArrow`. Functions of other arrays do not accept it."""
 
     __slots__ = ("loop", "shared", "valid", "value")
     what = "ListArray"
@@ -33,7 +33,7 @@ class TracedLists(TracedArrow):
 
 
 def lists_of(loop: LoopBuilder, value: Value) -> TracedLists:
-    """The ListArray of a column; rows with a NULL among the elements go to Python, with their batch."""
+    """Returns the ListArray of a column; guards rows with a NULL element, which fall back to Python with their batch."""
     plain = loop.value_of(value)
     guard_list(loop, plain)
     return TracedLists(loop, plain, loop.is_valid(value) if value.type.nullable else None)
@@ -67,7 +67,7 @@ def _value_length(lists: Any) -> TracedArrow:
 
 
 def _element(lists: Any, index: Any) -> TracedArrow:
-    """The element at a constant index, which pyarrow counts from the front; it raises where a list has none there."""
+    """Returns the element at a constant index from the front; guards lists that are too short, for which pyarrow raises."""
     x, at = _lists(lists, "list_element"), _position(index, "list_element")
     x.guard(x.loop.call("greater", _call("length", x), x.loop.const(at, I64)))
     return TracedArrow(x.loop, _call("at", x, at), x.valid)

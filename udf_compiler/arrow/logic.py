@@ -1,4 +1,4 @@
-"""pyarrow.compute's comparisons, boolean logic, choices and tests for NULL as IR."""
+"""Lowers pyarrow.compute's comparisons, boolean logic, conditionals and NULL tests to IR."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from udf_compiler.trace.values import raw
 
 
 def _columns(name: str, args: tuple[Any, ...], skip: int = 0) -> tuple[TracedArrow, ...]:
-    """The arguments as columns: the first `skip` of their own type, the others of their common one."""
+    """Returns the arguments as columns: the first `skip` of their own types, the others of their common type."""
     call = f"pc.{name}"
     operands = tuple(operand(a, call) for a in args)
     result_type(call, getattr(pc, name), operands)
@@ -47,7 +47,7 @@ def _and_not(columns: tuple[TracedArrow, ...]) -> Value:
 
 
 def _kleene(fn: str, decides: bool, negated: bool = False) -> Traced:
-    """Three-valued and/or: a side whose value is `decides` decides, whatever the other is."""
+    """Returns a three-valued and/or function: an operand equal to `decides` decides the result, even beside a NULL."""
     name = {("logical_and", False): "and_kleene", ("logical_or", False): "or_kleene"}.get((fn, negated), "and_not_kleene")
 
     def traced(x: Any, y: Any) -> TracedArrow:
@@ -71,7 +71,7 @@ def _decides(x: TracedArrow, value: bool) -> Value:
 
 
 def if_else(cond: Any, left: Any, right: Any) -> TracedArrow:
-    """NULL where the condition is; the side that is not taken does not count."""
+    """Selects between two columns; NULL where the condition is NULL. The side that is not taken has no effect."""
     condition, a, b = _columns("if_else", (cond, left, right), skip=1)
     loop = condition.loop
     chosen = _choose(loop, condition.value, a, b)
@@ -87,7 +87,7 @@ def _choose(loop: LoopBuilder, condition: Value, a: TracedArrow, b: TracedArrow)
 
 
 def coalesce(*args: Any) -> TracedArrow:
-    """The first argument that is not NULL."""
+    """Returns the first argument that is not NULL."""
     columns = _columns("coalesce", args)
     return functools.reduce(_first_valid, columns)
 
@@ -97,7 +97,7 @@ def _first_valid(a: TracedArrow, b: TracedArrow) -> TracedArrow:
 
 
 def fill_null(values: Any, fill_value: Any) -> TracedArrow:
-    """`values`, and `fill_value` (converted to their type) where NULL."""
+    """Returns `values`, with `fill_value` (converted to their type) where NULL."""
     call = "pc.fill_null"
     if isinstance(fill_value, TracedArrow):
         if not isinstance(values, TracedArrow) or values.value.type != fill_value.value.type:
@@ -113,7 +113,7 @@ def fill_null(values: Any, fill_value: Any) -> TracedArrow:
 
 
 def _unary_test(name: str, test: Callable[[TracedArrow], Value], keeps_null: bool) -> Traced:
-    """A yes or no for each value; `keeps_null`: NULL for NULL."""
+    """Returns a boolean test of each value; `keeps_null`: NULL yields NULL."""
 
     def traced(x: Any) -> TracedArrow:
         result_type(f"pc.{name}", getattr(pc, name), (operand(x, f"pc.{name}"),))
@@ -127,7 +127,7 @@ def _float_test(fn: str, otherwise: bool) -> Callable[[TracedArrow], Value]:
 
 
 def is_null(values: Any, *, nan_is_null: bool = False) -> TracedArrow:
-    """Whether NULL (or NaN, when asked for)."""
+    """Tests for NULL, and for NaN if requested."""
     operand(values, "pc.is_null")
     null = values.null()
     if nan_is_null and values.value.type.is_float:
@@ -140,7 +140,7 @@ def _is_valid(x: TracedArrow) -> Value:
 
 
 def is_in(values: Any, value_set: Any, *, skip_nulls: bool = False) -> TracedArrow:
-    """Whether in a constant array of integers, booleans or dates."""
+    """Tests for membership in a constant array of integers, strings, booleans or dates."""
     call = "pc.is_in"
     operand(values, call)
     if not isinstance(value_set, pa.Array | pa.ChunkedArray):
@@ -166,7 +166,7 @@ def is_in(values: Any, value_set: Any, *, skip_nulls: bool = False) -> TracedArr
 
 
 def cast(arr: Any, target_type: Any = None, safe: Any = None) -> TracedArrow:
-    """A safe cast: what does not fit is guarded, as pyarrow raises for it."""
+    """Returns a safe cast; guards the values that do not fit, for which pyarrow raises."""
     call = "pc.cast"
     operand(arr, call)
     if safe is not None and safe is not True:
@@ -176,7 +176,7 @@ def cast(arr: Any, target_type: Any = None, safe: Any = None) -> TracedArrow:
 
 
 def _extreme(name: str, fn: str) -> Traced:
-    """min_element_wise and max_element_wise: NULLs are skipped or decide; NaN loses against a number."""
+    """Returns min_element_wise or max_element_wise. NULLs are skipped or make the result NULL; a number wins over NaN."""
 
     def traced(*args: Any, skip_nulls: bool = True) -> TracedArrow:
         columns = _columns(name, args)
@@ -192,7 +192,7 @@ def _extreme(name: str, fn: str) -> Traced:
 def _two(loop: LoopBuilder, fn: str, a: TracedArrow, b: TracedArrow) -> TracedArrow:
     if a.value.type == STR:
         refuse("SW254", call="an extreme of columns", type="string")
-    if a.value.type.is_float:  # which of -0.0 and 0.0 C's fmin gives is not said
+    if a.value.type.is_float:  # C's fmin and fmax may return either of -0.0 and 0.0
         guard_zeros_agree(loop, a.value, b.value)
     if a.value.type == DATE:
         fn = {"fmin": "minimum", "fmax": "maximum"}[fn]

@@ -1,4 +1,4 @@
-"""What compiled functions see as pyarrow and pyarrow.compute: the tables' functions, types and constants."""
+"""Provides stand-ins for pyarrow and pyarrow.compute to compiled functions: tabled functions, types and constants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from udf_compiler.trace.lower import run_prototype
 from udf_compiler.trace.session import current, refuse
 from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 
-#: Factories of types, and constants: pure functions of their arguments.
+#: Type factories and constant constructors: pure functions of their arguments.
 _PURE = frozenset("int8 int16 int32 int64 float16 float32 float64 bool_ date32 string utf8 null scalar array".split())
 
 
@@ -35,7 +35,7 @@ class Function(StandIn):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = f"pc.{self.__name__}"
-        run_prototype(call, inspect.signature(self.stands_for).bind, *args, **kwargs)  # most arguments have no names
+        run_prototype(call, inspect.signature(self.stands_for).bind, *args, **kwargs)  # pyarrow's own signature refuses keywords for most arguments
         if kwargs.pop("memory_pool", None) is not None or kwargs.pop("options", None) is not None:
             refuse("SW262", call=call, what="the argument memory_pool= or options=")
         if not has_traced([args, kwargs]):
@@ -48,7 +48,7 @@ class Function(StandIn):
 
 
 def _round(x: Any, ndigits: int = 0, round_mode: str = "half_to_even") -> TracedArrow:
-    """To whole numbers, half to even; other digits go through decimal scaling whose last bit no kernel repeats."""
+    """Rounds to whole numbers, half to even; refuses other digits, whose decimal scaling kernels cannot reproduce bit for bit."""
     if ndigits != 0 or round_mode != "half_to_even":
         refuse("SW262", call="pc.round", what=f"ndigits={ndigits}, round_mode={round_mode!r}")
     return _ROUND(x)
@@ -80,7 +80,7 @@ _BY_OBJECT = {id(getattr(pc, name)): function for name, function in {**FUNCTIONS
 
 
 class ComputeModule(StandIn):
-    """pyarrow.compute."""
+    """The stand-in for pyarrow.compute."""
 
     __slots__ = ()
     __name__ = "pyarrow.compute"
@@ -96,7 +96,7 @@ class ComputeModule(StandIn):
 
 
 def _refuse_function(name: str) -> NoReturn:
-    """A function of pyarrow.compute that is not in the tables."""
+    """Refuses a function of pyarrow.compute that has no rule: row-local ones by SW251, others by SW250."""
     known = pc.get_function(name) if name in pc.list_functions() else None
     refuse("SW251" if known is None or known.kind == "scalar" else "SW250", call=f"pc.{name}")
 
@@ -105,12 +105,12 @@ def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
     refuse("SW251", call="pa.Array")
 
 
-#: pyarrow.Array: the class of columns.
+#: The stand-in for pyarrow.Array, the class of columns.
 ArrayStandIn = class_stand_in(pa.Array, "pa.Array", _no_array)
 
 
 class ArrowModule(StandIn):
-    """pyarrow."""
+    """The stand-in for pyarrow."""
 
     __slots__ = ()
     __name__ = "pyarrow"
@@ -152,7 +152,7 @@ ARROW, COMPUTE = ArrowModule(), ComputeModule()
 
 
 def stand_in(obj: Any) -> Any:
-    """The stand-in of a module, function, type or constant of pyarrow; None when it may not be used."""
+    """Returns the stand-in for a module, function, type or constant of pyarrow; None when the function may not use it."""
     if obj is pa:
         return ARROW
     if obj is pc:
@@ -180,13 +180,13 @@ def _method(name: str) -> Callable[[TracedArrow], Any]:
     return bound
 
 
-#: Methods of an Array: functions of pyarrow.compute, and its way to NumPy.
+#: Methods of an Array: functions of pyarrow.compute, and `to_numpy`.
 METHODS = {name: _method(name) for name in ("cast", "fill_null", "is_null", "is_valid", "is_nan")}
 METHODS["to_numpy"] = lambda array: partial(numpy_.to_numpy, array)
 
 
 def array_attribute(array: TracedArrow, name: str) -> Any:
-    """An attribute of an Array: a method of the table, its type, or a refusal."""
+    """Returns an attribute of an Array: a method or its type; refuses every other attribute (SW251)."""
     call = f"Array.{name}"
     groups = current().groups
     if groups is not None and array.loop is groups.loop:

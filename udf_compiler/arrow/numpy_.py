@@ -1,4 +1,4 @@
-"""Arrays of Arrow to those of NumPy and back: ``Array.to_numpy`` and ``pa.array``."""
+"""Converts Arrow arrays to NumPy arrays and back: ``Array.to_numpy`` and ``pa.array``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from udf_compiler.trace.values import raw
 
 
 def to_numpy(x: TracedArrow, zero_copy_only: Any = True, writable: Any = False) -> TracedArray:
-    """NULL is NaN among floats. NULLs in other columns make all of a batch another dtype, and without a copy they raise: such
-    batches are flagged where the function itself decides them, else refused (SW251).
+    """Returns the NumPy array; NULL floats become NaN.
+
+    NULLs in other columns change the dtype of the whole batch, and without a copy they raise. Such rows are guarded where a
+    flagged row returns its whole batch to the function itself (`Session.batches`); elsewhere the column is refused (SW251).
     """
     call, loop, value, type = "Array.to_numpy", x.loop, x.value, x.value.type
     if not isinstance(zero_copy_only, bool) or writable is not False:
@@ -31,7 +33,7 @@ def to_numpy(x: TracedArrow, zero_copy_only: Any = True, writable: Any = False) 
 
 
 def array(obj: Any, type: Any = None, mask: Any = None, size: Any = None, from_pandas: Any = None) -> TracedArrow:
-    """The Array of an array of NumPy, or of a Series, in whose place NaN is NULL unless `from_pandas` says otherwise."""
+    """Returns the Array of a NumPy array or a Series; by default, NaN becomes NULL only for a Series (`from_pandas`)."""
     call = "pa.array"
     series = isinstance(obj, TracedSeries)
     plain = series and obj.kind == "numpy" or isinstance(obj, TracedArray) and obj.ndim == 1

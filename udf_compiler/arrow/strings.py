@@ -1,4 +1,4 @@
-"""pyarrow.compute's functions of strings as IR: those that are Python's, for ASCII where the two know other Unicode tables."""
+"""Lowers pyarrow.compute's string functions to Python's string operations; guards non-ASCII where their Unicode tables differ."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Rule = Callable[..., Value]
 
 
 def _ascii(x: TracedArrow) -> TracedArrow:
-    """The column, other text guarded."""
+    """Returns the column; guards strings that are not ASCII."""
     x.guard(x.loop.emit(StrCall("is_ascii"), x.value))
     return x
 
@@ -36,7 +36,7 @@ def _text(value: Any, call: str, empty: bool = False) -> str:
 
 
 def _function(name: str, rule: _Rule) -> Traced:
-    """A function of one column of strings; `rule` takes the column and pyarrow's options, by their names."""
+    """Returns a function of one string column; `rule` takes the column and pyarrow's options by name."""
     function, call = getattr(pc, name), f"pc.{name}"
 
     def traced(strings: Any, *args: Any, **options: Any) -> TracedArrow:
@@ -47,7 +47,7 @@ def _function(name: str, rule: _Rule) -> Traced:
             value = rule(x, *args, **options)
         except TypeError as error:
             refuse("SW262", call=call, what=str(error))
-        # After the rule, which refuses patterns of no characters: pyarrow replaces and counts them for ever.
+        # After the rule, which refuses empty patterns: pyarrow replaces and counts those in an endless loop.
         out = result_type(call, lambda s: function(s, *args, **options), (x,))
         return TracedArrow(x.loop, x.loop.cast(value, out), x.valid)
 
@@ -71,7 +71,7 @@ def _count(x: TracedArrow, pattern: Any) -> Value:
 
 
 def _find(x: TracedArrow, pattern: Any) -> Value:
-    """A position in bytes, which for ASCII is one in characters."""
+    """Finds a byte position, which for ASCII equals the character position."""
     return _call(_ascii(x), "find", _text(pattern, "pc.find_substring"), None, None)
 
 
@@ -91,7 +91,7 @@ def _trim(fn: str) -> _Rule:
 
 
 def _joined(*strings: Any) -> TracedArrow:
-    """binary_join_element_wise: the last argument stands between the others; NULL where one is."""
+    """Joins strings as binary_join_element_wise does: the last argument is the separator; NULL where any operand is."""
     call = "pc.binary_join_element_wise"
     operands = tuple(operand(s, call) for s in strings)
     result_type(call, pc.binary_join_element_wise, operands)
@@ -106,7 +106,7 @@ def _joined(*strings: Any) -> TracedArrow:
 
 
 def check_utf8(column: TracedArrow) -> None:
-    """Guards what is no UTF-8: functions of strings raise for it, or make other bytes of it than Python does."""
+    """Guards strings that are not valid UTF-8: string functions raise for them, or produce other bytes than Python does."""
     column.guard(column.loop.emit(StrCall("valid_utf8"), column.value))
 
 

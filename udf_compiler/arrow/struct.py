@@ -1,4 +1,4 @@
-"""A symbolic pyarrow StructArray without NULLs of its own: an argument whose fields are taken, or a result of several columns."""
+"""Models a pyarrow StructArray without NULL structs: an argument whose fields are read, or a result of several columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from udf_compiler.trace.values import Traced, raw
 
 
 class TracedStructArray(Traced):
-    """Fields in order: (name, Array), all over the rows of `loop`."""
+    """The fields in order as (name, Array), all over the rows of `loop`."""
 
     __slots__ = ("fields", "loop", "shared")
     what = "StructArray"
@@ -42,7 +42,7 @@ class TracedStructArray(Traced):
 
 
 def struct_field(values: Any, indices: Any) -> TracedArrow:
-    """A field by its name or number; by a list of one as well."""
+    """Returns a field by name or number, or by a list of one of these."""
     call = "pc.struct_field"
     if type(values) is not TracedStructArray:
         refuse("SW262", call=call, what=raw(values))
@@ -62,7 +62,7 @@ def struct_field(values: Any, indices: Any) -> TracedArrow:
 
 
 def from_arrays(arrays: Any, names: Any = None) -> TracedStructArray:
-    """pa.StructArray.from_arrays of columns of the batch, with their names."""
+    """Returns a struct of the batch's columns with their names, as pa.StructArray.from_arrays does."""
     call = "pa.StructArray.from_arrays"
     if not (isinstance(arrays, list | tuple) and arrays and all(type(a) is TracedArrow for a in arrays)):
         refuse("SW262", call=call, what=raw(arrays))
@@ -77,7 +77,7 @@ def _no_array(*args: Any, **kwargs: Any) -> NoReturn:
     refuse("SW252", call="pa.StructArray", error="TypeError: Do not call StructArray's constructor directly")
 
 
-#: pyarrow.StructArray: makes structs of columns.
+#: The stand-in for pyarrow.StructArray, which creates structs from columns.
 StructArrayStandIn = class_stand_in(
     pa.StructArray, "pa.StructArray", _no_array, visible=frozenset({"from_arrays"}), from_arrays=staticmethod(from_arrays)
 )
