@@ -35,7 +35,7 @@ class Function(StandIn):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = f"pc.{self.__name__}"
-        run_prototype(call, inspect.signature(self.stands_for).bind, *args, **kwargs)  # pyarrow's own signature refuses keywords for most arguments
+        run_prototype(call, inspect.signature(self.stands_for).bind, *args, **kwargs)  # most arguments are positional-only
         if kwargs.pop("memory_pool", None) is not None or kwargs.pop("options", None) is not None:
             refuse("SW262", call=call, what="the argument memory_pool= or options=")
         if not has_traced([args, kwargs]):

@@ -1,7 +1,8 @@
-"""An interpreted function to the graph of a region: blocks from a worklist, traced again until no block sees two constants.
+"""Builds the graph of a region from an interpreted function: a worklist of blocks, traced again until no block receives two
+constants.
 
-A block is traced for the first state that reaches it. A number that is constant there stays one; when another state arrives with
-another number, that leaf is an argument of the block in the next pass. There are finitely many leaves, so passes end.
+A block is traced for the first state that reaches it, with that state's numbers as constants. If another state arrives with
+another number, that leaf is an argument of the block in the next pass. There are finitely many leaves, so the passes end.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ from udf_compiler.scalar.values import TYPES as _TYPES
 from udf_compiler.scalar.values import TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
 
-#: More blocks than this: types or constants differ in too many ways.
+#: A graph with more blocks is refused: types or constants differ in too many ways.
 _MOST_BLOCKS = 400
 _MOST_PASSES = 60
-#: More values in all: compiling takes seconds.
+#: The most values in all blocks: compiling more takes seconds.
 _MOST_VALUES = 5000
-#: Paths within one block, where calls decide.
+#: The most paths within one block, where calls fork.
 _MOST_PATHS = 64
 
-#: `TracedScalar.numpy` of a list -> how the kinds of such results begin.
+#: `TracedScalar.numpy` of a list -> the prefix of its result kind.
 PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray "}
 
-#: Kinds of results, in the order of their numbers, and the type that a region gives them in.
+#: The kinds of results in numbering order, and the type in which a region returns each.
 RESULTS: dict[str, Type] = {
     "None": I64, "[]": I64, "bool": I64, "int": I64, "float": F64, "str": STR,
     "np.bool": I64, **{f"np.int{bits}": I64 for bits in (8, 16, 32, 64)}, "np.float32": F64, "np.float64": F64,
@@ -49,13 +50,13 @@ RESULTS: dict[str, Type] = {
 }  # fmt: skip
 
 
-#: Kinds of one value each.
+#: Kinds with a single value, which need no result.
 _ALONE = ("None", "[]")
 
 
 @dataclass(eq=False)
 class _Draft:
-    """A block that grows. `parent` is the only block that leads to it, where it takes values from there as it needs them."""
+    """A block under construction. `parent` is its only predecessor, from which it takes values on demand."""
 
     number: int
     loop: LoopBuilder
@@ -71,7 +72,7 @@ class _Draft:
         return self.loop.emit(Arg(len(self.params) - 1, type))
 
     def value(self, value: Value) -> Value:
-        """A value of the block where the paths began, here."""
+        """Returns a value of the block where the paths began as a value of this block: copies constants, passes others."""
         if self.parent is None or value.loop is self.loop:
             return value
         if value.id not in self.taken:
@@ -90,7 +91,7 @@ class _Draft:
 
 @dataclass(eq=False)
 class _Version:
-    """The block of one shape: `first` are the leaves that it was traced for, `open` those that are its arguments."""
+    """The block of one shape. `first`: the leaves that it was traced for; `open`: which of them are its arguments."""
 
     draft: _Draft
     first: list[Any]
@@ -99,10 +100,10 @@ class _Version:
 
 @dataclass(eq=False)
 class GraphBuilder:
-    """Makes the graph of one function.
+    """Builds the graph of one function.
 
-    `varying`: leaves that are arguments, by (shape, number); `lengths`: of lists at the heads of loops; `growing`: those of them
-    whose lengths differ, with their kinds. They outlast a pass.
+    `varying`: leaves that are arguments, by (shape, number). `lengths`: list lengths at loop heads. `growing`: the kinds of those
+    lists whose lengths differ. These three persist between passes.
     """
 
     machine: Machine
@@ -123,10 +124,10 @@ class GraphBuilder:
         return code_of(self.machine.function.__code__)
 
     def build(self, variables: dict[str, Any]) -> tuple[Graph, tuple[str, ...]]:
-        """(the graph, kinds of its results: the first result is a kind's number where there are several).
+        """Returns the graph and the kinds of its results; with several kinds, the first result is the kind's number.
 
-        `variables`: the arguments; symbolic ones become those of the region, in the order of `Shape`. Refuses SW281, and raises
-        what the function raises when no path gives a result.
+        `variables` are the arguments; symbolic ones become arguments of the region, in the order of `Shape`. Refuses SW281.
+        Raises the function's own exception when no path returns.
         """
         for _ in range(_MOST_PASSES):
             self.drafts, self.versions, self.work, self.returns, self.changed = [], {}, [], [], False
@@ -151,7 +152,7 @@ class GraphBuilder:
         self._place(draft, tree, self.code.joins | {next for next, count in places.items() if count > 1})
 
     def _advance(self, state: State) -> State:
-        """Runs to where paths meet, part or end."""
+        """Advances to the next join, branch or return."""
         code, first = self.code, True
         while state.result is UNSET and (first or state.next not in code.joins):
             first = False
@@ -162,7 +163,7 @@ class GraphBuilder:
         return state
 
     def _place(self, draft: _Draft, tree: Node, joins: frozenset[int]) -> None:
-        """Ends a block, or the blocks behind it, with what the paths of its tree came to."""
+        """Ends a block, or the blocks after it, according to the outcomes in its tree of paths."""
         draft.guards += [draft.value(g.condition).id for g in tree.guards]
         if isinstance(tree, Fork):
             condition = draft.value(tree.condition)
@@ -206,7 +207,7 @@ class GraphBuilder:
         draft.end = (version.draft, passed)
 
     def _with_growing(self, draft: _Draft, state: State) -> State:
-        """The state at the head of a loop, in which lists whose length depends on the round are lists of the row."""
+        """Returns the state at a loop head; lists whose length differs between rounds become lists of the row."""
         shape = Shape(self.outer, loose=True)
         key = shape.of_state(state)
         instead: dict[int, Any] = {}
@@ -250,14 +251,14 @@ class GraphBuilder:
         return Graph(tuple(_block(d) for d in self.drafts), tuple(types)).check(), kinds
 
     def _settle_empty_lists(self) -> None:
-        """An empty list is of the kind of the other lists that the function gives, if they are of one."""
+        """Turns empty lists into the kind of the other returned lists, if these have a single kind."""
         lists = {(x.kind, x.numpy) for _, x in self.returns if is_list(x)}
         for at, (draft, x) in enumerate(self.returns):
             if type(x) is list and len(lists) == 1:
                 self.returns[at] = (draft, list_of(draft.loop, next(iter(lists)), ()))
 
     def _check_ops(self) -> None:
-        """Refuses (SW258) too much for a region."""
+        """Refuses (SW258) a graph with too many values for a region."""
         ops = [let.op for draft in self.drafts for let in draft.loop.body]
         if len(ops) > _MOST_VALUES:
             refuse("SW258", limit=_MOST_VALUES)
@@ -293,7 +294,7 @@ def _results(loop: LoopBuilder, x: Any, kinds: tuple[str, ...]) -> tuple[int, ..
 
 
 def _kind(x: Any) -> str:
-    """Of RESULTS."""
+    """Returns the kind of a result, one of `RESULTS`."""
     if type(x) is list:
         return "[]"
     if is_list(x):

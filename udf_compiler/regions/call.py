@@ -1,4 +1,4 @@
-"""A call of a scalar function to a `Region` in the loop of its row: its result forks by the class that the region gives."""
+"""Emits a call of a scalar function as a `Region` in the loop of its row; forks by the kind of the region's result."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from udf_compiler.trace.session import TOO_MUCH, attempt, refuse, refuse_again, 
 
 _Made = tuple[str, tuple[str, ...]]
 
-#: More characters than this: a region holds those of the functions that it calls, once for each call.
+#: The most characters of a printed region. It contains the regions of its callees, once for each call.
 _MOST_TEXT = 1 << 20
 
 
 def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """``function(*args, **kwargs)`` for one row. Anything but a Python function of user code is called as it is."""
+    """Calls ``function(*args, **kwargs)`` for one row; anything but a Python function of user code is called directly."""
     function, args = without_method(function, args)
     if not is_of_user(function):
         return as_python(function, *args, **kwargs)
@@ -45,7 +45,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> A
 
 
 def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
-    """What sum, any or all makes of a generator expression with these variables, or the list of its elements."""
+    """Returns the result of sum, any or all over a generator expression with these variables, or its elements as a list."""
     body, begin = body_of(reduction, code, scope)
     over = variables[".0"]
     if type(over) is Walk and not over.items:
@@ -57,20 +57,20 @@ def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: d
 
 
 def body_of(reduction: str, code: CodeType, scope: dict[str, Any]) -> tuple[FunctionType, Any]:
-    """(a generator expression as a function, what a reduction of it begins with)"""
+    """Returns a generator expression as a function, and the start value of its reduction."""
     body = FunctionType(code, scope, closure=tuple(CellType() for _ in code.co_freevars))
     return body, {"sum": 0, "list": []}.get(reduction, reduction == "all")
 
 
 def _may_change(x: Any) -> bool:
-    """Whether a function may change its argument, which the caller would see."""
+    """Whether the callee could mutate the argument visibly to the caller."""
     if is_scalar(x):
-        return False  # what would change a list of the row is refused
+        return False  # a mutation of a list of the row is refused anyway
     return isinstance(x, list | dict | set) or (type(x) is tuple and any(map(_may_change, x)))
 
 
 def _called_with(function: FunctionType, identity: Any, variables: dict[str, Any], reduction: str = "") -> tuple[Any] | None:
-    """The result; None where no value of the row takes part."""
+    """Returns the result in a tuple; None where no value of the row is an argument."""
     outer = reachable(function, function.__code__.co_consts)
     shape = Shape(outer)
     shaped = shape.of_state(State([], variables))
@@ -83,19 +83,19 @@ def _called_with(function: FunctionType, identity: Any, variables: dict[str, Any
 
 
 def is_of_user(x: Any) -> bool:
-    """Whether `x` is a Python function that is not ours."""
+    """Whether `x` is a Python function of user code, not of this project."""
     return isinstance(x, FunctionType) and (x.__module__ or "").partition(".")[0] not in ("udf_compiler", "sparkweld")
 
 
 def without_method(function: Any, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-    """A method as its function, which gets the object as the first argument; anything else as it is."""
+    """Returns a method as its function with the object as first argument; anything else unchanged."""
     if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
         return function.__func__, (function.__self__, *args)
     return function, args
 
 
 def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The variables that an interpreted call begins with. Refuses SW280 generators, and other versions of Python."""
+    """Returns the variables that an interpreted call begins with; refuses generators and other Python versions (SW280)."""
     if not is_known_version():
         refuse("SW280", what=f"bytecode of another Python than {KNOWN_VERSION[0]}.{KNOWN_VERSION[1]}")
     code = function.__code__
@@ -112,7 +112,7 @@ def bound_variables(function: FunctionType, args: Sequence[Any], kwargs: dict[st
 
 
 def _row(x: Any, function: FunctionType) -> Any:
-    """A row of a frame with the columns that the function names."""
+    """Returns a frame's row reduced to the columns that the function names; anything else unchanged."""
     if type(x) is not TracedRow:
         return x
     named = {*function.__code__.co_names, *(c for c in function.__code__.co_consts if isinstance(c, str))}
@@ -128,25 +128,25 @@ def _region(function: FunctionType, variables: dict[str, Any], outer: dict[int, 
         if function in running:
             refuse("SW285", function=function.__name__)
         running.append(function)
-        regions.setdefault("held", []).append((function, outer))  # no other object may get an id that is in a key
+        regions.setdefault("held", []).append((function, outer))  # keeps ids in keys unique while they are in use
         try:
             made = regions[key] = attempt(lambda: _or_error(lambda: _made(function, variables, outer, regions, reduction)))
         finally:
             running.pop()
     if isinstance(made, Exception) and not isinstance(made, Refusal):
         if explorer().handled:
-            refuse("SW284")  # which of them, and on which rows, a handler must know
+            refuse("SW284")  # a handler depends on which exception is raised, and on which rows
         raise of_python(made)
     return refuse_again(made) if isinstance(made, Refusal) else made
 
 
 def _or_error(make: Callable[[], _Made]) -> _Made | Exception:
-    """What `make` gives; the error of a function that raises on all its paths."""
+    """Returns the result of `make`, or the exception of a function that raises on all its paths."""
     try:
         return make()
     except (SparkWeldError, RecursionError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever user code raises
+    except Exception as error:  # noqa: BLE001 - user code may raise anything
         check_exception(error)
         return error.with_traceback(None)
 
@@ -154,7 +154,7 @@ def _or_error(make: Callable[[], _Made]) -> _Made | Exception:
 def _made(
     function: FunctionType, variables: dict[str, Any], outer: dict[int, Any], regions: dict[Any, Any], reduction: str
 ) -> _Made:
-    """The region with loops as they are or, where a block needs the constants of a loop, with a block for each round."""
+    """Returns the region with its loops; unrolls loops over constants where a block depends on their elements."""
 
     def build(unroll: bool) -> _Made:
         graph, kinds = GraphBuilder(Machine(function, unroll, _called, _reduced, reduction), outer, regions).build(variables)
@@ -173,7 +173,7 @@ def _made(
 
 
 def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """A call within a region: user functions are regions of their own, or traced as a part of it where they cannot be."""
+    """Calls a function within a region: user functions become nested regions, or are traced inline if unsupported."""
     if not is_of_user(function):
         return call_region(function, args, kwargs)
     found = attempt(lambda: call_region(function, args, kwargs))

@@ -1,4 +1,4 @@
-"""Calls of functions, and generator expressions within them: one function for each instruction, as in `instructions`."""
+"""Interprets calls of functions and the generator expressions in them, one function for each instruction as in `instructions`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.stand_ins import StandIn
 
-#: Builtins that keep nothing of a list that they get.
+#: Builtins that do not keep a reference to a list argument.
 _READERS = (len, sum, min, max, any, all, sorted)
-#: Those of them that take the elements of a generator expression as a list.
+#: Functions that take the elements of a generator expression as a list.
 _OF_ELEMENTS = (min, max, sorted, list, set, frozenset)
 
 
@@ -43,7 +43,7 @@ def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _call_with(machine: Machine, i: Instruction, s: State) -> None:
-    """``f(*args, **kwargs)``."""
+    """Calls ``f(*args, **kwargs)``."""
     kwargs = pop(s, 1)[0] if i.arg & 1 else {}
     (args,) = pop(s, 1)
     s.stack.append(_called(machine, s, as_python(list, args), as_python(dict, kwargs)))
@@ -89,7 +89,7 @@ def _only_reads(function: Any) -> bool:
 
 
 def _grows(function: Method, args: list[Any], kwargs: dict[str, Any]) -> None:
-    """``items.append(x)`` and ``items.extend(...)``."""
+    """Calls ``items.append(x)`` or ``items.extend(...)``."""
     if len(args) != 1 or kwargs:
         raise in_place(TypeError(f"list.{function.name}() takes exactly one argument"))
     if type(args[0]) is Growing:
@@ -112,7 +112,7 @@ def _share(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> Any:
-    """``sum(x for ...)`` and the like, of variables as they are now; None for other calls."""
+    """Evaluates ``sum(x for ...)`` and similar calls, with the variables' current values; returns None for other calls."""
     if type(function) is Expression:
         return replace(function, over=args[0])
     if not any(type(a) is Expression for a in args) or (len(args) == 1 and _takes_elements(function)):
@@ -129,17 +129,17 @@ def _reduced(machine: Machine, reduction: str, made: Expression, s: State) -> An
 
 
 def _takes_elements(function: Any) -> bool:
-    """Whether it is one of _OF_ELEMENTS."""
+    """Whether it is one of _OF_ELEMENTS, or the method `join`."""
     return _is_join(function) or any(function is f or function is STAND_INS.get(f, f) for f in _OF_ELEMENTS)
 
 
 def _is_join(function: Any) -> bool:
-    """Whether it is the method `join` of a text that is constant."""
+    """Whether it is the method `join` of a constant string."""
     return type(function) is BuiltinMethodType and type(function.__self__) is str and function.__name__ == "join"
 
 
 def _of_list(function: Any, args: list[Any]) -> Any:
-    """``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; None for other calls."""
+    """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls."""
     makes = any(function is f for f in (list, set, frozenset))
     if len(args) != 1 or not (makes or _is_join(function)):
         return None

@@ -1,4 +1,4 @@
-"""A code object to instructions with what flow analysis says of them: where paths meet, and which variables are read later."""
+"""Decodes a code object to instructions and analyses their flow: joins, live variables and exception handlers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-#: Versions of CPython whose bytecode is known here.
+#: The CPython version whose bytecode is supported.
 KNOWN_VERSION = (3, 13)
 
-#: The variable that holds what a generator expression came to so far.
+#: The variable that accumulates the result of a generator expression.
 TOTAL = ".total"
 
 _BRANCHES = ("POP_JUMP_IF", "FOR_ITER")
@@ -22,7 +22,7 @@ _ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """`value`: what `arg` stands for; of a jump the index of the instruction that it goes to."""
+    """A bytecode instruction. `value` is the object that `arg` refers to; for a jump, the index of its target instruction."""
 
     name: str
     arg: int
@@ -33,7 +33,10 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Where an exception continues: with the stack cut to `depth` values, the place of the instruction on it if `lasti`."""
+    """An exception handler at `target`.
+
+    It cuts the stack to `depth` values and, if `lasti`, pushes the index of the raising instruction.
+    """
 
     target: int
     depth: int
@@ -42,9 +45,10 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Per instruction: `live` variables, which are read from there on, and the exception handler, if any.
+    """The instructions of a function with their flow analysis.
 
-    `joins`: instructions that more than one leads to.
+    `live` has the variables that are read from each instruction on; `handlers` has its exception handler, if any. `joins` are the
+    instructions with more than one predecessor.
     """
 
     instructions: tuple[Instruction, ...]
@@ -54,12 +58,12 @@ class Code:
 
     @property
     def heads(self) -> frozenset[int]:
-        """Where loops begin: instructions that a jump backwards goes to."""
+        """The loop heads: targets of backward jumps."""
         return frozenset(i.value for i in self.instructions if i.name.startswith("JUMP_BACKWARD"))
 
     @property
     def catches(self) -> bool:
-        """Whether user code may catch an exception: cleaning up behind a comprehension is none."""
+        """Whether user code may catch an exception; the cleanup after a comprehension does not count."""
         return any(h is not None and self.instructions[h.target].name == "PUSH_EXC_INFO" for h in self.handlers)
 
     @property
@@ -69,13 +73,13 @@ class Code:
 
 
 def is_known_version() -> bool:
-    """Whether the Python that runs is one of whose bytecode this package knows the meaning."""
+    """Whether the running Python is the supported version."""
     return sys.version_info[:2] == KNOWN_VERSION
 
 
 @lru_cache(maxsize=512)
 def code_of(code: CodeType) -> Code:
-    """The instructions of a function."""
+    """Decodes the instructions of a function and analyses their flow."""
     given = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     kept = [i for i in given if i.opname != "EXTENDED_ARG"]
     offsets = [i.offset for i in kept]
@@ -107,7 +111,7 @@ def _successors(instructions: tuple[Instruction, ...], n: int) -> tuple[int, ...
     if instruction.name in _ENDS:
         return ()
     if instruction.name == "FOR_ITER":
-        return n + 1, instruction.value + 1  # past END_FOR, as the interpreter does
+        return n + 1, instruction.value + 1  # past END_FOR, as in the interpreter
     if instruction.name.startswith(_BRANCHES):
         return n + 1, instruction.value
     return (instruction.value,) if instruction.name.startswith("JUMP_") else (n + 1,)
@@ -124,14 +128,14 @@ def _handlers(code: CodeType, offsets: list[int], index: dict[int, int]) -> tupl
 
 
 def names_of(instruction: Instruction) -> tuple[str, ...]:
-    """The local variables of an instruction, in order."""
+    """Returns the local variables of an instruction, in order."""
     if "_FAST" not in instruction.name:
         return ()
     return instruction.value if isinstance(instruction.value, tuple) else (instruction.value,)
 
 
 def _effects(instruction: Instruction) -> Iterator[tuple[bool, str]]:
-    """(whether it is read, variable), in order."""
+    """Yields (whether it is a read, variable), in order."""
     names, name = names_of(instruction), instruction.name
     if name == "STORE_FAST_LOAD_FAST":
         yield from ((False, names[0]), (True, names[1]))

@@ -1,4 +1,4 @@
-"""Sets that a function makes of a list of its row: their size, whether something is among them, their elements when sorted."""
+"""Models sets that a function makes from a list of its row: supports their size, membership and sorted elements."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ def _unknown(*args: Any) -> NoReturn:
 
 
 class Distinct(StandIn):
-    """``set(xs)``. `items`: a list of its elements, each once, sorted, as Python's own order depends on hashes."""
+    """A symbolic ``set(xs)``.
+
+    `items` is the list of its distinct elements in sorted order. Python's own order depends on hashes, so operations that depend
+    on it are refused.
+    """
 
     __slots__ = ("items",)
-    __dataclass_fields__ = ("items",)  # as the other parts of a state
+    __dataclass_fields__ = ("items",)  # as in the other elements of a state
     what = "set"
     stands_for = set
     __class__ = set  # type: ignore[assignment]
@@ -44,13 +48,13 @@ class Distinct(StandIn):
 
 
 def distinct(x: Any) -> Distinct:
-    """The set of a list of the row; rows with a NaN, each of which is an element of its own, go to Python."""
+    """Returns the set of a list of the row; guards rows with a NaN, which fall back to Python: each NaN is a separate element."""
     lists.guard_ordered(x)
     return Distinct(lists.of_list(lists.call("distinct", x)))
 
 
 def call_of_set(function: Callable[..., Any], x: Distinct, kwargs: dict[str, Any]) -> Any:
-    """``len(x)``, ``sorted(x)``, ``min(x)`` or ``max(x)``. Refuses SW282."""
+    """Evaluates ``len(x)``, ``sorted(x)``, ``min(x)`` or ``max(x)``; refuses other calls (SW282)."""
     from udf_compiler.trace import stand_in
 
     known = next((f for f in (len, sorted, min, max) if function is f or function is stand_in(f)), None)

@@ -1,7 +1,8 @@
-"""Lists that a function of a row makes an element at a time: what a loop appends to becomes a list of the row.
+"""Models lists that a loop appends to as lists of the row.
 
-Python's list has a length that a trace knows. One that differs from round to round has none, so from the head of the loop on it
-is a `Growing`: an object with an identity, as other names may stand for it, whose value is a list of the kernel.
+A trace knows the length of a Python list. A list whose length differs between rounds has no such length, so it becomes a
+`Growing` from the loop head on. This object has an identity, because several names may refer to it; its value is a list of the
+kernel.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from udf_compiler.trace.values import raw
 
 @dataclass(slots=True, eq=False)
 class Growing:
-    """`value`: the list as it is now."""
+    """A list of the row that grows in a loop; `value` is its current list."""
 
     value: TracedScalar
 
     def append(self, x: Any) -> None:
-        """Refuses (SW244) an element of another kind."""
+        """Appends an element; refuses one of another kind (SW244)."""
         value = self.value
         if kind_of([x]) != (value.kind, value.numpy):
             refuse("SW244", what=raw(x), kind=value.kind)
@@ -33,7 +34,7 @@ class Growing:
         self.value = TracedScalar(value.kind, made, numpy=value.numpy)
 
     def extend(self, items: Any) -> None:
-        """Refuses (SW244) anything but a list of the row, or a few elements that are known one by one."""
+        """Appends a list of the row, or the elements of a Python list or tuple; refuses anything else (SW244)."""
         items = as_list(items)
         if is_list(items) and (items.kind, items.numpy) == (self.value.kind, self.value.numpy):
             self.value = self.value + items
@@ -45,5 +46,5 @@ class Growing:
 
 
 def current(x: Any) -> Any:
-    """The list that a growing one is now; anything else as it is."""
+    """Returns the current list of a growing one; anything else unchanged."""
     return x.value if type(x) is Growing else x

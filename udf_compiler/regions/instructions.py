@@ -1,4 +1,4 @@
-"""What the instructions of CPython 3.13 do to a state: one function each, by Python's own operators on symbolic values."""
+"""Interprets CPython 3.13 instructions on a state, one function each, by Python's own operators on symbolic values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from udf_compiler.trace.values import Traced
 
 
 def step(machine: Machine, instruction: Instruction, state: State) -> None:
-    """Runs one instruction. Refuses (SW280) one that is not known here."""
+    """Runs one instruction; refuses an unknown one (SW280)."""
     run = _TABLE.get(instruction.name)
     if run is None:
         refuse("SW280", what=instruction.name)
@@ -37,7 +37,7 @@ def step(machine: Machine, instruction: Instruction, state: State) -> None:
 
 
 def advance(machine: Machine, code: Code, state: State) -> None:
-    """Runs one instruction, or goes where the exception that it raises is handled."""
+    """Runs one instruction, or continues at the handler of an exception that it raises."""
     at = state.next
     try:
         step(machine, code.instructions[at], state)
@@ -153,7 +153,7 @@ def _binary(machine: Machine, i: Instruction, s: State) -> None:
         return
     a, b = current(a), current(b)
     if symbol.endswith("=") and lists.is_list(lists.as_list(a)):
-        lists.refuse_list(lists.as_list(a), symbol)  # other names may stand for it
+        lists.refuse_list(lists.as_list(a), symbol)  # other names may refer to the list
     name = _BINARY[symbol.removesuffix("=")]
     if name == "mod" and type(a) is str:
         s.stack.append(percent(a, b))
@@ -177,7 +177,7 @@ def _is(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _identical(machine: Machine, a: Any, b: Any) -> Any:
-    """``a is b``: of a value of the row known for None and the two bools."""
+    """Evaluates ``a is b``; a value of the row can only be compared with None and the two bools."""
     if type(a) is bool:
         a, b = b, a
     if type(b) is bool and is_scalar(a):
@@ -205,7 +205,7 @@ def _not(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _truth_of_not(x: Any) -> Any:
-    """``not x`` of a bool."""
+    """Returns ``not x`` of a bool."""
     return make_bool(explorer().loop.call("logical_not", x.value)) if is_scalar(x) else not x
 
 
@@ -215,7 +215,7 @@ def _to_bool(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _truth(x: Any) -> Any:
-    """``bool(x)``: of a number a symbolic bool, of which no path depends yet."""
+    """Returns ``bool(x)``; a number's is a symbolic bool, which does not fork yet."""
     return make_bool(truth(x)) if is_scalar(x) and x.kind in ("bool", "int", "float") else as_python(bool, x)
 
 
@@ -229,7 +229,7 @@ def _unary(function: Callable[[Any], Any]) -> Callable[[Machine, Instruction, St
 
 def _intrinsic(machine: Machine, i: Instruction, s: State) -> None:
     if i.text == "INTRINSIC_STOPITERATION_ERROR" and type(s.stack[-1]) is Caught and type(s.stack[-1].error) is not StopIteration:
-        return  # a generator hands other exceptions on as they are
+        return  # a generator re-raises other exceptions unchanged
     known: dict[str, Callable[[Any], Any]] = {"INTRINSIC_UNARY_POSITIVE": operator.pos, "INTRINSIC_LIST_TO_TUPLE": tuple}
     if i.text not in known:
         refuse("SW280", what=i.text)
@@ -280,7 +280,7 @@ def _list_extend(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _extended(items: Any, more: Any) -> Any:
-    """``[*items, *more]`` of a list that is being made, which no other name stands for yet."""
+    """Returns ``[*items, *more]`` of a list under construction, to which no other name refers yet."""
     if type(items) is list:
         return Growing(more if not items else items + more)
     items.extend(more)
@@ -321,7 +321,7 @@ def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
 def _for_iter(machine: Machine, i: Instruction, s: State) -> None:
     found = s.stack[-1].next()
     if found is None:
-        s.next = i.value + 1  # past END_FOR; the POP_TOP behind it takes the iterator
+        s.next = i.value + 1  # past END_FOR; the next POP_TOP pops the iterator
     else:
         s.stack[-1] = found[1]
         s.stack.append(found[0])

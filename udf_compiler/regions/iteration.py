@@ -1,6 +1,6 @@
-"""Loops of a function as states: what is left of a range, a sequence, or several of them side by side.
+"""Models loops as immutable states: the remainder of a range, of a sequence, or of several in parallel.
 
-Python's own iterators change when they are asked, so no path could ask one again. `next` gives the value and what is left then.
+Python's own iterators change when advanced, so no second path could use them. `next` returns a value and the remaining state.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import refuse
 
-#: A sequence of more constants is no unrolled loop.
+#: The longest constant sequence whose loop is unrolled.
 _UNROLLED = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """What is left of a range: `at` is the next number."""
+    """The remainder of a range; `at` is the next number."""
 
     at: Any
     stop: Any
@@ -40,7 +40,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What is left of a sequence. `fixed`: its position is a constant of each block, so the loop is unrolled."""
+    """The remainder of a sequence. `fixed`: its position is a constant of each block, so the loop is unrolled."""
 
     items: Any
     position: Any
@@ -54,7 +54,7 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """The characters that are left of a text of the row."""
+    """The remaining characters of a string of the row."""
 
     rest: Any
 
@@ -64,7 +64,7 @@ class Letters:
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """What is left of a list of the row, or of one that grows meanwhile: from `position` on."""
+    """The remainder, from `position` on, of a list of the row or of one that grows meanwhile."""
 
     items: Any
     position: Any
@@ -78,7 +78,7 @@ class Elements:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """zip and, with a counter, enumerate."""
+    """The remainder of a zip or, with a counter, of an enumerate."""
 
     parts: tuple[Any, ...]
 
@@ -134,7 +134,7 @@ ITERATIONS: tuple[tuple[Any, Callable[[bool, list[Any]], Any]], ...] = (
 
 
 def iteration(x: Any, unroll: bool) -> Any:
-    """The state of a loop over `x`; None for what is not known here. `unroll`: a block for each round, if short."""
+    """Returns the state of a loop over `x`; None if unsupported. `unroll`: a short loop gets a block for each round."""
     x = lists.as_list(x)
     known = unwrapped(x)
     if known is None:

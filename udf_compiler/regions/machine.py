@@ -1,4 +1,4 @@
-"""What the instructions of one function share: how it is interpreted, the top of the stack, attributes, keys of containers."""
+"""Provides the shared operations of instructions: the interpreted function, stack access, attributes and container keys."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from udf_compiler.trace.stand_ins import attribute_for_user
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The function that is interpreted. `unroll`: loops over constants get a block for each round.
+    """The interpreted function.
 
-    `reduction`: the function is the body of a generator expression, which sum, any or all takes, or
-    another function as a "list"; `reduce` runs one.
+    `unroll`: loops over constants get a block for each round. `reduction`: the function is the body of a generator expression,
+    for sum, any or all, or for another function as a "list". `reduce` runs such a body.
     """
 
     function: FunctionType
@@ -32,7 +32,7 @@ class Machine:
 
 
 def pop(s: State, count: int) -> list[Any]:
-    """The top values, of which none is an exception or a list that grows."""
+    """Pops the top values; refuses exceptions and growing lists among them (SW282)."""
     values = pop_any(s, count)
     if any(type(v) is Growing for v in values):
         refuse("SW282", what="a list that grows in a loop, within another value")
@@ -40,12 +40,12 @@ def pop(s: State, count: int) -> list[Any]:
 
 
 def pop_read(s: State, count: int) -> list[Any]:
-    """The top values for an instruction that only reads them: lists that grow as they are now."""
+    """Pops the top values for an instruction that only reads them; growing lists become their current lists."""
     return list(map(current, pop_any(s, count)))
 
 
 def pop_any(s: State, count: int) -> list[Any]:
-    """The top values, of which none is an exception."""
+    """Pops the top values; refuses exceptions among them (SW282)."""
     values = s.stack[len(s.stack) - count :]
     del s.stack[len(s.stack) - count :]
     if any(type(v) is Caught for v in values):
@@ -54,12 +54,12 @@ def pop_any(s: State, count: int) -> list[Any]:
 
 
 def attribute(x: Any, name: str) -> Any:
-    """``x.name`` as user code sees it."""
+    """Returns ``x.name`` as user code sees it."""
     return as_python(attribute_for_user, x, name)
 
 
 def look_into(container: Any) -> None:
-    """Says which keys a lookup meets, where `scalar.lookups` would read it from a frame's code."""
+    """Records the keys that a lookup can find; elsewhere `scalar.lookups` reads them from a frame's code."""
     known = unwrapped(container)
     if issubclass(type(known), dict | set | frozenset):
         explorer().keys = tuple(known)

@@ -1,4 +1,4 @@
-"""Patterns of ``match`` over tuples and lists of values: one function for each instruction, as in `instructions`."""
+"""Interprets ``match`` patterns over tuples and lists of values, one function for each instruction as in `instructions`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_SEQUENCES = (type(None), bool, int, float, str, bytes)
 
 
 def _match_sequence(machine: Machine, i: Instruction, s: State) -> None:
-    """Whether the top is a sequence. Refuses (SW280) what a list of the row stands for: its length is up to the row."""
+    """Pushes whether the top is a sequence; refuses a list of the row (SW280), whose length depends on the row."""
     x = s.stack[-1]
     is_list = type(x) in (tuple, list)
     if not is_list and type(x) not in _NO_SEQUENCES and not (is_scalar(x) and not x.is_list):
@@ -29,7 +29,7 @@ def _get_len(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _match_class(machine: Machine, i: Instruction, s: State) -> None:
-    """``case str()``. Refuses (SW280) patterns of attributes."""
+    """Interprets ``case str()``; refuses patterns of attributes (SW280)."""
     x, kind, names = pop(s, 3)
     if i.arg or names:
         refuse("SW280", what="the pattern of a class with attributes")

@@ -1,7 +1,7 @@
-"""The state of an interpreted function, copied for each path, and its shape: states of one shape continue in one block.
+"""Represents the state of an interpreted function, copied for each path, and its shape: states of one shape share a block.
 
-The *leaves* of a state are its numbers and symbolic values. Everything else (None, strings, functions, how tuples and lists are
-nested) belongs to the shape.
+The *leaves* of a state are its numbers and symbolic values. Everything else belongs to the shape: None, strings, functions, and
+the nesting of tuples and lists.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from udf_compiler.scalar.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced
 
-#: A variable that is not set, and the place of a self argument where there is none.
+#: Marks an unset variable, and the slot of a missing self argument.
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "unset"})()
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of a symbolic value that waits for its call."""
+    """A method of a symbolic value before its call."""
 
     owner: Any
     name: str
@@ -38,14 +38,14 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The variable of the function that a generator expression shares."""
+    """A variable of the function that a generator expression shares."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A generator expression: its code, the variables that it shares, and from its call on the loop that it is over."""
+    """A generator expression: its code, the variables that it shares and, after its call, the loop that it iterates over."""
 
     code: types.CodeType
     cells: tuple[Cell, ...] = ()
@@ -60,7 +60,7 @@ class Caught:
 
 
 def check_kept(x: Any) -> None:
-    """Refuses (SW282) an iterator in a variable: its second loop goes on where the first has ended. A range begins again."""
+    """Refuses (SW282) an iterator in a variable: a second loop continues where the first ended. A range restarts."""
     if type(x) in (Walk, Letters, Elements, Together, Expression):
         refuse("SW282", what="an iterator in a variable")
 
@@ -70,7 +70,7 @@ _PARTS = (Method, Counter, Walk, Letters, Elements, Together, Distinct)
 
 @dataclass(slots=True)
 class State:
-    """`next`: number of the next instruction; `result`: what the function returned."""
+    """The stack and variables of a function. `next`: index of the next instruction; `result`: the returned value."""
 
     stack: list[Any]
     variables: dict[str, Any]
@@ -80,10 +80,10 @@ class State:
     def mapped(
         self, change: Callable[[Any], Any], outer: dict[int, Any], instead: dict[int, Any] | None = None, moves: bool = False
     ) -> State:
-        """A copy with other leaves. Lists that the function made are copied, each once; those of `outer` are not.
+        """Returns a copy with other leaves; copies each list that the function made once, and none of `outer`.
 
-        `instead`: what stands in the place of objects, by their ids. `moves`: the leaves become values of another block, so that
-        an object which holds one unseen is refused (SW282).
+        `instead` maps object ids to replacements. `moves`: the leaves become values of another block, so an object that hides one
+        is refused (SW282).
         """
         copy = _Copy(change, outer, dict(instead or {}), moves)
         stack = [copy(x) for x in self.stack]
@@ -91,7 +91,7 @@ class State:
         return State(stack, variables, self.next, copy(self.result))
 
     def copied(self, outer: dict[int, Any]) -> State:
-        """A copy that shares nothing which can change."""
+        """Returns a copy that shares no mutable object."""
         return self.mapped(lambda x: x, outer)
 
 
@@ -135,19 +135,19 @@ class _Copy:
 
 
 def _text_of(match: TracedMatch) -> TracedScalar:
-    """The text that a match was found in, which is all of it that differs from row to row."""
+    """Returns the string of a match, the only element of it that differs between rows."""
     return TracedScalar("str", match.value)
 
 
 def _holds_value(x: Any) -> bool:
-    """Whether an object holds values of the row where nothing sees them."""
+    """Whether an opaque object holds values of the row."""
     if isinstance(x, types.MethodType | types.BuiltinMethodType):
         return _holds_value(x.__self__) or is_scalar(x.__self__)
     return isinstance(x, Traced | functools.partial) or (isinstance(x, types.FunctionType) and not _is_fixed(x))
 
 
 def within(x: Any) -> Iterator[Any]:
-    """An object of a state, and all that it holds."""
+    """Yields an object of a state and everything that it holds."""
     yield x
     if type(x) in (tuple, list):
         parts = list(x)
@@ -158,7 +158,7 @@ def within(x: Any) -> Iterator[Any]:
 
 
 def row_of(values: dict[str, Any]) -> TracedRow:
-    """A row of a frame that has these values."""
+    """Returns a frame's row with these values."""
 
     def source(name: str) -> Callable[[], Any]:
         return lambda: values[name]
@@ -167,20 +167,21 @@ def row_of(values: dict[str, Any]) -> TracedRow:
 
 
 def is_leaf(x: Any) -> bool:
-    """A symbolic value or a number that an argument of a block can hold."""
+    """Whether `x` is a symbolic value, or a number that a block argument can hold."""
     return is_scalar(x) or type(x) in (bool, float) or (type(x) is int and MIN <= x <= MAX)
 
 
 def kind_of_leaf(x: Any) -> tuple[str, str]:
-    """(class, NumPy's dtype or "")."""
+    """Returns (class, NumPy's dtype or "")."""
     return (x.kind, x.numpy) if is_scalar(x) else (type(x).__name__, "")
 
 
 @dataclass(slots=True)
 class Shape:
-    """Walks a state once: its `key`, and its `leaves` in order. Refuses (SW282) objects that no state may hold.
+    """A single walk over a state: its `key`, and its `leaves` in order.
 
-    `loose`: lists that the function made, which are in `lists`, are the same whatever is in them.
+    Refuses (SW282) objects that no state may hold. `loose`: lists that the function made, collected in `lists`, are equal
+    whatever their elements are.
     """
 
     outer: dict[int, Any]
@@ -200,7 +201,7 @@ class Shape:
         if id(x) in self.outer or x is UNSET or x is None:
             return id(x)
         if _is_fixed(x):
-            self.outer[id(x)] = x  # no other object may get its id
+            self.outer[id(x)] = x  # keeps its id from being reused
             return id(x)
         if type(x) is types.BuiltinMethodType and type(x.__self__) is str:
             return "method", x.__self__, x.__name__
@@ -218,7 +219,7 @@ class Shape:
             return type(x).__name__, tuple(map(self.of, x))
         if type(x) is TracedMatch:
             self.leaves.append(_text_of(x))
-            self.outer[id(x.pattern)] = x.pattern  # no other pattern may get its id
+            self.outer[id(x.pattern)] = x.pattern  # keeps the pattern's id from being reused
             return "match", id(x.pattern), x.mode, x.call
         if type(x) is TracedRow:
             return "row", tuple((name, self.of(source())) for name, source in x.sources.items())
@@ -238,7 +239,7 @@ class Shape:
 
 
 def _is_fixed(x: Any) -> bool:
-    """A function, class or module that holds no value of the row."""
+    """Whether `x` is a function, class, module or other constant that holds no value of the row."""
     if isinstance(x, types.FunctionType):
         cells = [c.cell_contents for c in x.__closure__ or () if c != types.CellType()]
         defaults = (*(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values())
@@ -254,7 +255,7 @@ def _is_stand_in(x: Any) -> bool:
 
 
 def reachable(*roots: Any) -> dict[int, Any]:
-    """What lives longer than a call: id -> object, which keeps the id from being used again."""
+    """Returns the objects that outlive a call as id -> object, which keeps their ids from being reused."""
     from udf_compiler.scalar.state import parts_of
 
     seen: dict[int, Any] = {}

@@ -1,4 +1,4 @@
-"""Elements of constant sequences at a position that depends on the row."""
+"""Reads elements of constant sequences at a position that depends on the row."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from udf_compiler.trace.session import refuse
 
 _TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64)}
 
-#: More elements make a table that is no constant of a kernel.
+#: The most elements of a table that is a constant of a kernel.
 _MOST = 65_536
-#: A text of so many characters has at most 2,081 parts.
+#: The longest string for a substring test: it has at most 2,081 substrings.
 _LONGEST = 64
 
 
 def item(items: Any, position: Any) -> Any:
-    """``items[position]`` for a position between 0 and the length. Refuses (SW283) elements that are no numbers of one class."""
+    """Returns ``items[position]`` for a position within the length; refuses elements other than numbers of one class (SW283)."""
     if not is_scalar(position):
         return items[position]
     if items and all(type(x) is tuple and len(x) == len(items[0]) for x in items):
@@ -40,7 +40,7 @@ def item(items: Any, position: Any) -> Any:
 
 
 def is_part(x: TracedScalar, text: str) -> Any:
-    """``x in text`` for a text that is constant: x is one of its parts. Refuses (SW283) a text of too many."""
+    """Tests ``x in text`` for a constant string against all its substrings; refuses a long string (SW283)."""
     if len(text) > _LONGEST:
         refuse("SW283", what="whether a text of the row lies in a long one")
     parts = {text[start:stop] for start in range(len(text) + 1) for stop in range(start, len(text) + 1)}
@@ -48,7 +48,7 @@ def is_part(x: TracedScalar, text: str) -> Any:
 
 
 def subscript(items: Any, position: Any) -> Any:
-    """``items[position]`` of a tuple or list, with Python's IndexError."""
+    """Returns ``items[position]`` of a tuple or list, with Python's IndexError."""
     if not is_scalar(position) or position.kind not in ("int", "bool"):
         return as_python(operator.getitem, items, position)
     run = explorer()

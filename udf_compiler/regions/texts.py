@@ -1,4 +1,4 @@
-"""Texts that a function builds of values of its row: f-strings, ``%`` and str.format, wherever the text goes."""
+"""Builds strings from values of the row: f-strings, ``%`` and str.format."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from udf_compiler.scalar.texts import as_text, call, make_text
 from udf_compiler.scalar.values import is_scalar
 from udf_compiler.trace.session import refuse
 
-#: A conversion of ``%``, or the sign itself. Names, ``*`` and the flags that are not here are refused.
+#: Matches a conversion of ``%``, or the percent sign itself. Names, ``*`` and other flags are refused.
 _CONVERSION = re.compile(r"%(?:(%)|(-?)(0?)(\d{0,3})(?:\.(\d))?([sdif]))")
 
 _CONVERSIONS: dict[int, tuple[str, Callable[[Any], str]]] = {1: ("s", str), 2: ("r", repr), 3: ("a", ascii)}
 
 
 def format_value(x: Any, spec: Any = "") -> Any:
-    """``format(x, spec)``."""
+    """Returns ``format(x, spec)``."""
     if is_scalar(spec):
         refuse("SW602", spec="a format that is no constant")
     return formatted(x, spec) if is_scalar(x) and not x.is_list else as_python(format, x, spec)
 
 
 def convert_value(x: Any, conversion: int) -> Any:
-    """``f"{x!s}"``; the texts of ``!r`` and ``!a`` are known for constants only."""
+    """Returns ``f"{x!s}"``; supports ``!r`` and ``!a`` for constants only."""
     name, known = _CONVERSIONS[conversion]
     if is_scalar(x) and known is not str:
         refuse("SW602", spec=f"!{name}")
@@ -35,7 +35,7 @@ def convert_value(x: Any, conversion: int) -> Any:
 
 
 def join_parts(parts: Sequence[Any]) -> Any:
-    """The parts one after the other: str of the row or of the compiler's own."""
+    """Concatenates strings of the row and constant ones."""
     if not any(map(is_scalar, parts)):
         return "".join(parts)
     values = [as_text(p) for p in parts if is_scalar(p) or p]
@@ -43,7 +43,7 @@ def join_parts(parts: Sequence[Any]) -> Any:
 
 
 def percent(template: str, given: Any) -> Any:
-    """``template % given``. Refuses SW602 for a conversion without the same text in ``format``."""
+    """Returns ``template % given``; refuses conversions without an equal one in ``format`` (SW602)."""
     values = list(given) if type(given) is tuple else [given]
     if not any(map(is_scalar, values)):
         return as_python(str.__mod__, template, given)
@@ -81,7 +81,7 @@ def _converted(x: Any, found: re.Match[str]) -> Any:
 
 
 def fill(template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """``template.format(*args, **kwargs)``. Refuses SW602 for fields that reach into values or hold fields."""
+    """Returns ``template.format(*args, **kwargs)``; refuses fields with attributes, indices or nested fields (SW602)."""
     if not any(map(is_scalar, (*args, *kwargs.values()))):
         return as_python(template.format, *args, **kwargs)
     parts: list[Any] = []

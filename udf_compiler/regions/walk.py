@@ -1,7 +1,7 @@
-"""A call of a function, interpreted on the path that is explored: where Python itself would look into a value of the row.
+"""Interprets a function call on the explored path, where Python's own C code would inspect a value of the row.
 
-The function makes no region: its values are those of the row's loop, and its branches fork the tree of paths. What C code does
-with a str or a bool of the row (an f-string, ``%``, ``is True``) is done by `instructions` here.
+No region results: the values belong to the row's loop, and the branches fork the tree of paths. `instructions` handles the
+operations that C code does on a str or bool of the row: an f-string, ``%``, ``is True``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from udf_compiler.trace.session import check_size
 
 
 def walk(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """``function(*args, **kwargs)``. Refuses what an instruction refuses, and SW280 for other versions of Python."""
+    """Calls ``function(*args, **kwargs)``; refuses what its instructions refuse, and other Python versions (SW280)."""
     function, args = without_method(function, args)
     if not is_of_user(function):
         return as_python(function, *args, **kwargs)
@@ -29,7 +29,7 @@ def walk(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
 
 
 def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
-    """What sum, any or all makes of a generator expression with these variables, or the list of its elements."""
+    """Returns the result of sum, any or all over a generator expression with these variables, or its elements as a list."""
     body, begin = body_of(reduction, code, scope)
     return _walked(body, {**variables, TOTAL: begin}, reduction)
 
