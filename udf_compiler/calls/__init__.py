@@ -1,4 +1,4 @@
-"""The tables of calls, one library a module: which functions and methods take traced values, and what they become."""
+"""Maps the functions and methods that compiled code may call to their traced implementations, one module per library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from udf_compiler.calls import builtins_, math_, numpy_module, pandas_, re_
 
 
 def stand_in(obj: Any) -> Any:
-    """What a compiled function sees in place of `obj`; None when it may not be used."""
+    """Returns the stand-in that a compiled function sees in place of `obj`; None when `obj` is not allowed."""
     for table in (numpy_module, pandas_, math_, re_, builtins_):
         found = table.stand_in(obj)
         if found is not None:

@@ -1,4 +1,4 @@
-"""Methods, indexing and stacking of arrays as IR: what ndarray does for one row of k values."""
+"""Lowers methods, indexing and stacking of ndarrays to IR; an array is k columns, that is, k values for each row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from udf_compiler.trace.values import Traced, raw
 
 
 class TracedRows(Traced):
-    """An array of k rows of n values each, as np.array([a, b]) makes it: good for its transpose only."""
+    """An array of shape (k, n) for n rows, as np.array([a, b]) makes it; only its transpose is supported."""
 
     __slots__ = ("array",)
     what = "array"
@@ -58,7 +58,7 @@ class TracedRows(Traced):
 
 
 class _Shape(StandIn):
-    """The shape of an array: only the number of columns is known."""
+    """The shape of an array, of which only the number of columns is known."""
 
     __slots__ = ("columns",)
     what = "array.shape"
@@ -80,7 +80,7 @@ class _Shape(StandIn):
 
 
 def asarray(a: Any, dtype: Any = None) -> Any:
-    """np.asarray: a view, or a cast copy."""
+    """Implements np.asarray: returns the array itself, or a copy in another dtype."""
     if isinstance(a, list | tuple):
         return array(a, dtype)
     result = as_array(a, "np.asarray")
@@ -88,7 +88,7 @@ def asarray(a: Any, dtype: Any = None) -> Any:
 
 
 def array(object: Any, dtype: Any = None, copy: Any = True) -> Any:
-    """np.array: a copy; a list of columns becomes the rows of a (k, n) array."""
+    """Implements np.array: returns a copy; a list of columns becomes the rows of a (k, n) array."""
     if copy is not True:
         refuse("SW262", call="np.array", what="the argument copy=")
     if isinstance(object, list | tuple):
@@ -107,13 +107,13 @@ def _columns(parts: Any, call: str) -> list[TracedArray]:
 
 
 def _like(x: TracedArray) -> np.ndarray:
-    """A real array of 5 rows laid out as `x`."""
+    """Returns a NumPy array of 5 rows with the dtype, number of columns and memory order of `x`."""
     ones = np.ones((5, len(x.columns)), x.dtype)
     return ones[:, 0].copy() if x.ndim == 1 else np.asfortranarray(ones) if x.order == "F" else ones
 
 
 def _joined(call: str, function: Callable[..., Any], parts: Sequence[TracedArray], dtype: Any = None) -> TracedArray:
-    """The columns of `parts` side by side in their common dtype; the memory order is asked of NumPy."""
+    """Concatenates the columns of `parts` in their common dtype; a call of NumPy on prototypes determines the memory order."""
     loop = parts[0].loop
     protos = [_like(p) for p in parts]
     made = run_prototype(call, function, protos)
@@ -167,7 +167,7 @@ def transpose(a: Any) -> Any:
 
 
 def astype(x: TracedArray, dtype: Any, copy: bool = True) -> TracedArray:
-    """ndarray.astype. A float that the integer type cannot hold is guarded: NumPy leaves the result undefined."""
+    """Implements ndarray.astype. Guards floats that overflow the integer type: NumPy leaves their results undefined."""
     made = run_prototype("array.astype", np.ones(1, x.dtype).astype, dtype)
     type = type_of(made.dtype, "array.astype")
     shared = copy is not True
@@ -176,7 +176,7 @@ def astype(x: TracedArray, dtype: Any, copy: bool = True) -> TracedArray:
 
 
 def _power_of_ten(n: int) -> float:
-    """NumPy's own (multiarray/calculation.c): exact up to 1e8, then multiplied up."""
+    """Returns 10**n as NumPy computes it (multiarray/calculation.c): exact up to 1e8, then by repeated multiplication."""
     if n < 9:
         return float(10**n)
     result = 1e9
@@ -186,7 +186,7 @@ def _power_of_ten(n: int) -> float:
 
 
 def round_(x: TracedArray, decimals: int = 0) -> TracedArray:
-    """ndarray.round: multiply, rint, divide (the other way round for negative `decimals`)."""
+    """Implements ndarray.round: multiply, rint, divide; for negative `decimals`, divide, rint, multiply."""
     call = "round"
     if type(decimals) is not int and not isinstance(decimals, np.integer):
         refuse("SW262", call=call, what=f"decimals={raw(decimals)}")
@@ -209,24 +209,24 @@ def round_(x: TracedArray, decimals: int = 0) -> TracedArray:
         return ufunc_call(loop, last, (*ufunc_call(loop, np.rint, scaled, call), factor), call)
 
     result = apply(rounded, (x,), call)
-    if x.dtype.kind != "f":  # NumPy hands the array itself back
+    if x.dtype.kind != "f":  # NumPy returns the array itself
         x.shared = result.shared = True
     return result
 
 
 def _single(x: Any) -> Any:
-    """An array of one element as the scalar it broadcasts."""
+    """Returns the element of an array of one element, which broadcasts as a scalar; other values unchanged."""
     return x.ravel()[0] if isinstance(x, np.ndarray) and x.size == 1 else x
 
 
 def clip(x: TracedArray, low: Any = None, high: Any = None) -> TracedArray:
-    """ndarray.clip: min(max(x, low), high), NaN where x or a bound is NaN."""
+    """Implements ndarray.clip: min(max(x, low), high), NaN where x or a bound is NaN."""
     call = "clip"
     bounds = [as_array(b, call) if isinstance(b, Traced) else _single(b) for b in (low, high)]
     if x.ndim == 2 and not all(b is None or is_number(b) for b in bounds):
         refuse("SW262", call=call, what="a two-dimensional array with bounds that are no scalars")
     if x.dtype.kind == "i":
-        limits = np.iinfo(x.dtype)  # NumPy drops Python bounds that the type cannot pass
+        limits = np.iinfo(x.dtype)  # NumPy ignores Python int bounds at or beyond the type's limits
         bounds[0] = None if type(bounds[0]) is int and bounds[0] <= limits.min else bounds[0]
         bounds[1] = None if type(bounds[1]) is int and bounds[1] >= limits.max else bounds[1]
     given = [b for b in bounds if b is not None]
@@ -244,7 +244,7 @@ def clip(x: TracedArray, low: Any = None, high: Any = None) -> TracedArray:
         result = values[0]
         scalars = not any(isinstance(o, Value) for o in ops[1:])
         for compare, bound in zip(("less", "greater") if scalars else ("greater", "less"), values[1:], strict=True):
-            if scalars:  # one pair of bounds for all rows: a loop of its own, which keeps x when it equals a bound
+            if scalars:  # NumPy has a separate loop for scalar bounds: it returns x when x equals a bound
                 beyond = loop.call(compare, result, bound)
                 if type.is_float:
                     beyond = loop.call("logical_or", beyond, loop.call("isnan", bound))
@@ -260,7 +260,7 @@ def clip(x: TracedArray, low: Any = None, high: Any = None) -> TracedArray:
 
 
 def item(x: TracedArray, key: Any) -> Any:
-    """``x[:, j]``, ``x[:, a:b]``, ``x[:, [i, j]]``, ``x[:, None]``: whole columns only."""
+    """Implements ``x[:, j]``, ``x[:, a:b]``, ``x[:, [i, j]]`` and ``x[:, None]``; refuses indexing that selects rows (SW250)."""
     rest = key[1:] if isinstance(key, tuple) else ()
     first = key[0] if isinstance(key, tuple) and key else key
     if isinstance(first, slice) and first == slice(None) and len(rest) <= 1:
@@ -287,7 +287,7 @@ def _view(x: TracedArray, columns: Sequence[Value], ndim: int, order: str | None
 
 
 def set_item(x: TracedArray, key: Any, value: Any) -> None:
-    """``x[mask] = scalar`` on a fresh one-dimensional array: the scalar is cast to the array's dtype."""
+    """Implements ``x[mask] = scalar`` on an unshared one-dimensional array; casts the scalar to the array's dtype."""
     call = "array[...] = ..."
     if x.shared:
         refuse("SW256", call=call)
@@ -340,7 +340,7 @@ _ELEMENTWISE_MISSING = frozenset("conj conjugate real imag view strides flags ba
 
 
 def attribute(x: TracedArray, name: str) -> Any:
-    """An attribute of ndarray."""
+    """Returns an attribute of ndarray, or refuses it."""
     if current().groups is not None and x.ndim == 1:
         reduction_ = current().groups.array_attribute(x, name)
         if reduction_ is not None:
@@ -362,12 +362,12 @@ def attribute(x: TracedArray, name: str) -> Any:
 
 
 def bound(function: Callable[..., Any], x: Any, call: str) -> Callable[..., Any]:
-    """`function` with `x` as its first argument; a form of arguments that it does not take is refused (SW262)."""
+    """Binds `x` as the first argument of `function`. Calls refuse unsupported signatures (SW262)."""
     return called(functools.partial(function, x), call)
 
 
 def called(function: Callable[..., Any], call: str) -> Callable[..., Any]:
-    """`function`; a form of arguments that it does not take is refused (SW262)."""
+    """Wraps `function` so that calls refuse unsupported signatures (SW262)."""
 
     def method(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = real_arguments(args, kwargs)

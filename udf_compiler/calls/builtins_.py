@@ -1,6 +1,6 @@
-"""Python's builtins in compiled functions: which are pure, and `type`, which must see a Series as a Series.
+"""Selects the Python builtins that compiled functions may call, and replaces `type`, `len` and the classes of datetime.
 
-Most run as they are: `abs`, `round`, `sum`, `len`, `float` end in a method of the traced value, which records or refuses.
+Most builtins run unchanged: `abs`, `round`, `sum` and `float` call a method of the traced value, which records or refuses.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PURE = frozenset(
     }
 )  # fmt: skip
 
-#: Guarded twins -> the classes that they stand for.
+#: Guarded subclass of a constant -> the class that it represents.
 _GUARDED: dict[type, type] = {ConstantDate: datetime.date, ConstantDatetime: datetime.datetime}
 
 #: Py_TPFLAGS_HEAPTYPE.
@@ -39,7 +39,7 @@ _MADE_IN_PYTHON = 1 << 9
 
 
 def type_(x: Any, *rest: Any) -> type:
-    """type(x): the stand-in class for a traced value, so that ``type(x) is pd.Series`` holds as it does in Spark."""
+    """Implements type(x); returns the stand-in class of a traced value, so that ``type(x) is pd.Series`` holds as in Spark."""
     if rest:
         refuse("SW263", name="type() with three arguments")
     from udf_compiler.calls import stand_in as known
@@ -49,14 +49,14 @@ def type_(x: Any, *rest: Any) -> type:
         kind = exact_class(x)
     found = known(kind)
     if found is None and (kind.__flags__ & _MADE_IN_PYTHON or kind is type(None)) and not is_library(kind):
-        return kind  # a rebuilt class
+        return kind  # a rebuilt user class, or NoneType
     if found is None:
         refuse("SW263", name=f"type() of {raw(x)}")
     return found
 
 
 class _DateMeta(ClassStandIn):
-    """A class of dates: constructors, but no clock."""
+    """The metaclass of the stand-ins of date and datetime: constructors and constants, but not the clock."""
 
     constants: frozenset[str]
     made: Any
@@ -72,7 +72,7 @@ def _date(*args: Any, **kwargs: Any) -> datetime.date:
 
 
 def _datetime(*args: Any, **kwargs: Any) -> datetime.datetime:
-    """A naive time."""
+    """Creates a naive datetime; refuses (SW263) one with a time zone."""
     if len(args) > 7 or "tzinfo" in kwargs:
         refuse("SW263", name="a datetime with a time zone")
     return as_python(ConstantDatetime, *args, **kwargs)  # type: ignore[no-any-return]
@@ -89,7 +89,7 @@ DATETIME_CLASS = class_stand_in(
 
 
 class _TimedeltaMeta(ClassStandIn):
-    """The class of durations, which are constants as they are."""
+    """The metaclass of the stand-in of timedelta; its objects are ordinary constants."""
 
     def __getattr__(cls, name: str) -> Any:
         return getattr(cls.stands_for, name)
@@ -105,7 +105,7 @@ TIMEDELTA = class_stand_in(datetime.timedelta, "datetime.timedelta", _timedelta,
 
 
 class DatetimeModule(StandIn):
-    """What compiled functions see as the module datetime."""
+    """The stand-in of the module datetime."""
 
     __slots__ = ()
     __name__ = "datetime"
@@ -126,20 +126,20 @@ DATETIME = DatetimeModule()
 
 
 def len_(x: Any) -> Any:
-    """len(x): the number of rows of a group in an aggregate function, the length of a str in a scalar one."""
+    """Implements len(x): the number of rows of a group in an aggregate UDF, the length of a string in a scalar UDF."""
     groups = current().groups
     return groups.length(x) if groups is not None and isinstance(x, Traced) else STAND_INS[len](x)
 
 
 def _count(*args: Any, **kwargs: Any) -> Any:
-    """``itertools.count``: of True it gives 1."""
+    """Implements ``itertools.count`` of constants, which counts from 1 for True; refuses (SW262) traced arguments."""
     if any(isinstance(x, Traced) for x in (*args, *kwargs.values())):
         refuse("SW262", call="itertools.count", what="a value of the row")
     return as_python(itertools.count, *args, **kwargs)
 
 
 def stand_in(obj: Any) -> Any:
-    """The stand-in of a builtin, or None."""
+    """Returns the stand-in of a builtin, or None."""
     if obj is len:
         return len_
     if obj is type:
@@ -153,7 +153,7 @@ def stand_in(obj: Any) -> Any:
     if obj is datetime.timedelta:
         return TIMEDELTA
     if obj is operator.attrgetter or obj is operator.methodcaller:
-        return None  # they reach attributes by names that no check of the code sees
+        return None  # they access attributes by names that the code check does not see
     try:
         known = obj in _PURE
     except TypeError:

@@ -1,7 +1,7 @@
-"""pandas categories: ``astype("category")``, ``pd.CategoricalDtype`` and ``pd.Categorical`` of texts, numbers and bools.
+"""Lowers ``astype("category")``, ``pd.CategoricalDtype`` and ``pd.Categorical`` of strings, numbers and bools to IR.
 
-Such a Series has the values themselves, NULL where they are none of its categories; of a column without a list of categories,
-whose dtype has those of its batch, all values. A NaN is missing.
+A categorical Series holds the values themselves, not codes. A value that is not in the list of categories is NULL. Without a
+list, the categories of a batch are its own values, so every value is valid. NaN is missing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 from udf_compiler.trace.text import is_text
 from udf_compiler.trace.values import raw
 
-#: Up to here a number is the same as an int64 and as a float64.
+#: Largest magnitude up to which every integer is exact as int64 and as float64.
 _EXACT = 2**53
 
 
 class Dtype(StandIn):
-    """What compiled functions see as a CategoricalDtype: good for ``astype`` only."""
+    """The stand-in of a CategoricalDtype; only ``astype`` accepts it."""
 
     __slots__ = ("_real",)
     what = "CategoricalDtype"
@@ -39,7 +39,7 @@ class Dtype(StandIn):
 
 
 def dtype_of(categories: Any = None, ordered: Any = False) -> Dtype:
-    """``pd.CategoricalDtype(...)``."""
+    """Implements ``pd.CategoricalDtype(...)``."""
     return Dtype(_real("pd.CategoricalDtype", categories, ordered))
 
 
@@ -47,12 +47,12 @@ CategoricalDtypeStandIn = class_stand_in(pd.CategoricalDtype, "pd.CategoricalDty
 
 
 def is_category(dtype: Any) -> bool:
-    """Whether ``astype(dtype)`` makes categories."""
+    """Whether ``astype(dtype)`` returns a categorical Series."""
     return type(dtype) is Dtype or isinstance(dtype, pd.CategoricalDtype) or (isinstance(dtype, str) and dtype == "category")
 
 
 def astype(series: Any, dtype: Any, call: str) -> TracedSeries:
-    """``series.astype(dtype)`` for what `is_category`."""
+    """Implements ``series.astype(dtype)`` for a dtype for which `is_category` holds."""
     real = dtype._real if type(dtype) is Dtype else dtype
     if isinstance(real, pd.CategoricalDtype) and real.categories is not None:
         real = _real(call, list(real.categories), real.ordered)
@@ -60,7 +60,7 @@ def astype(series: Any, dtype: Any, call: str) -> TracedSeries:
 
 
 def categorical(values: Any, categories: Any = None, ordered: Any = None, dtype: Any = None, **others: Any) -> TracedSeries:
-    """``pd.Categorical(series, categories=[...])``."""
+    """Implements ``pd.Categorical(series, categories=[...])``."""
     call = "pd.Categorical"
     if others or not (is_text(values) or (isinstance(values, TracedSeries) and values.kind == "numpy")):
         refuse("SW262", call=call, what=f"{sorted(others)[0]}=" if others else raw(values))
@@ -72,7 +72,7 @@ def categorical(values: Any, categories: Any = None, ordered: Any = None, dtype:
 
 
 def categorised(series: Any, dtype: pd.CategoricalDtype, call: str) -> TracedSeries:
-    """The Series as categories: a value that is none of them is missing. Refuses SW262 a list of another class of values."""
+    """Converts a Series to categories; a value outside the list is missing. Refuses (SW262) categories of another class."""
     loop, value = series.loop, series.value
     if not is_text(series):
         dates.refuse_date(series, call)
@@ -86,14 +86,14 @@ def categorised(series: Any, dtype: pd.CategoricalDtype, call: str) -> TracedSer
 
 
 def one_of(loop: LoopBuilder, value: Value, categories: Sequence[Any]) -> Value:
-    """A bool: whether a value is not missing, and one of these; numbers are compared as pandas compares them."""
+    """Emits a bool: whether a value is present and is one of the categories; compares numbers as pandas does."""
     keys, type = keys_of(value.type, categories)
     found = loop.emit(IsIn.of(keys if type == STR else np.asarray(keys, type.dtype), type), loop.cast(loop.value_of(value), type))
     return loop.call("logical_and", found, loop.is_valid(value)) if value.type.nullable else found
 
 
 def keys_of(of: Type, categories: Sequence[Any]) -> tuple[list[Any], Type]:
-    """Categories as keys of a table for values of a type, and the type of these keys. Refuses SW262 numbers past 2**53."""
+    """Returns the categories as table keys for values of a type, and the keys' type. Refuses (SW262) numbers beyond 2**53."""
     if of.plain() == STR:
         return list(categories), STR
     keys = [c.item() if isinstance(c, np.generic) else c for c in categories]

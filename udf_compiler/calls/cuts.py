@@ -1,4 +1,4 @@
-"""pd.cut with constant bins as IR: the number of each value's bin, and the Categorical that names the bins."""
+"""Lowers pd.cut with constant bins to IR: computes each value's bin number and the Categorical of bin labels."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from udf_compiler.trace.stand_ins import StandIn
 from udf_compiler.trace.text import Missing, check_text, optional, text_series
 from udf_compiler.trace.values import Traced, raw
 
-#: Most bins: each is a comparison of every row.
+#: Maximum number of bins: each costs one comparison per row.
 _LIMIT = 256
 
 
 class TracedCut(Traced):
-    """A Series of a Categorical: `at` is the number of a row's label where `present`. All labels are str, or all numbers.
+    """A categorical Series: `at` is the position of a row's label where `present`. All labels are str, or all are numbers.
 
-    As a column of a DataFrame it is `categories_of`, like any other Series of categories.
+    As a column of a DataFrame it becomes `categories_of`, like other categorical Series.
     """
 
     __slots__ = ("at", "labels", "loop", "present")
@@ -55,7 +55,7 @@ class TracedCut(Traced):
         return bound(_METHODS[name], self, call)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
-        """Equal to a label, or not: a missing row is equal to none."""
+        """Compares with a label by == or !=; a missing row equals no label."""
         if name not in ("eq", "ne") or other not in self.labels:
             refuse("SW251", call=f"{name} of a Categorical and {raw(other)}")
         loop = self.loop
@@ -65,7 +65,7 @@ class TracedCut(Traced):
 
 
 class _Cat(StandIn):
-    """``series.cat``: the codes."""
+    """The accessor ``series.cat``; supports ``codes`` only."""
 
     __slots__ = ("_cut",)
     what = "Series.cat"
@@ -94,7 +94,10 @@ def cut(
     duplicates: str = "raise",
     ordered: bool = True,
 ) -> Any:
-    """pd.cut (pandas/core/reshape/tile.py, ``_bins_to_cuts``); a number of bins depends on the batch, so it is refused."""
+    """Implements pd.cut (pandas/core/reshape/tile.py, ``_bins_to_cuts``).
+
+    Refuses (SW250) a number of bins instead of their edges: the edges then depend on the batch.
+    """
     call, bins = "pd.cut", constant_of(bins)
     if not isinstance(x, TracedSeries) or retbins is not False:
         refuse("SW262", call=call, what=raw(x) if retbins is False else "retbins=True")
@@ -128,7 +131,7 @@ def cut(
 
 
 def plain(cut: TracedCut) -> TracedSeries:
-    """The Series in the dtype of the labels, as PySpark takes a Categorical: NaN where there is none."""
+    """Converts to the dtype of the labels, as PySpark does with a Categorical; a missing row becomes NaN."""
     return _astype(cut, object if type(cut.labels[0]) is str else np.asarray(cut.labels).dtype)
 
 
@@ -148,7 +151,7 @@ def _astype(cut: TracedCut, dtype: Any, copy: Any = None) -> TracedSeries:
     if type_ == I64:
         if type(cut.labels[0]) is not int:
             refuse("SW262", call=call, what="integers for float labels")
-        loop.guard(cut.present)  # NaN is no integer: pandas raises
+        loop.guard(cut.present)  # pandas raises for NaN
     values: dict[object, object] = dict(enumerate(cut.labels))
     found = loop.value_of(loop.emit(Lookup.of(values, I64, type_), cut.at))
     if type_ == F64:
@@ -157,7 +160,7 @@ def _astype(cut: TracedCut, dtype: Any, copy: Any = None) -> TracedSeries:
 
 
 def categories_of(cut: TracedCut, call: str) -> TracedSeries:
-    """The Series as the categories that `calls.categoricals` makes: the labels themselves, NULL where there is none."""
+    """Converts to a categorical Series of `calls.categoricals`: the labels themselves, NULL where missing."""
     loop, kind = cut.loop, {str: STR, int: I64, float: F64}[type(cut.labels[0])]
     labels = [check_text(label, call) for label in cut.labels] if kind == STR else cut.labels
     found = loop.value_of(loop.emit(Lookup.of(dict(enumerate(labels)), I64, kind), cut.at))
@@ -174,7 +177,7 @@ def _notna(cut: TracedCut) -> TracedSeries:
 
 
 def _fillna(cut: TracedCut, value: Any) -> TracedCut:
-    """Refuses SW252 what is no label: pandas raises."""
+    """Implements fillna with a label; refuses (SW252) any other value: pandas raises."""
     value = constant_of(value)
     if type(value) is not type(cut.labels[0]) or value not in cut.labels:
         refuse("SW252", call="Series.fillna of a Categorical", error="TypeError: Cannot setitem with a new category")

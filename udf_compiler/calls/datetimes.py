@@ -1,4 +1,4 @@
-"""The accessor ``.dt`` of datetime64[ns] and timedelta64[ns] Series as IR: parts of dates and clocks, rounding, durations."""
+"""Lowers the accessor ``.dt`` of datetime64[ns] and timedelta64[ns] Series: calendar and clock fields, rounding, durations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY = 86_400 * SECOND
 
 
 class Handle(Traced):
-    """A traced value that is good for its attributes only."""
+    """A traced value that supports attribute access only."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ class Handle(Traced):
 
 
 class DtAccessor(Handle):
-    """``s.dt``."""
+    """The accessor ``s.dt``."""
 
     __slots__ = ("series",)
     what = "Series.dt"
@@ -50,7 +50,7 @@ class DtAccessor(Handle):
 
 
 def accessor(s: TracedSeries) -> DtAccessor:
-    """``s.dt``: for datetimes and timedeltas only, dates are objects to pandas."""
+    """Returns ``s.dt`` of datetimes or timedeltas. Refuses (SW252) dates, which are objects to pandas."""
     if s.kind == "numpy" or s.kind == "date":
         error = "AttributeError: Can only use .dt accessor with datetimelike values"
         refuse("SW252", call="Series.dt", error=error)
@@ -60,7 +60,7 @@ def accessor(s: TracedSeries) -> DtAccessor:
 
 
 def attribute(s: TracedSeries, name: str) -> Any:
-    """An attribute of the accessor: a property, a method, or a refusal."""
+    """Returns a property or a bound method of the accessor, or refuses it."""
     call = f"Series.dt.{name}"
     from udf_compiler.calls.periods import to_period
     from udf_compiler.calls.time_texts import METHODS as TEXTS
@@ -79,7 +79,10 @@ def attribute(s: TracedSeries, name: str) -> Any:
 
 
 class Parts:
-    """Parts of int64 nanoseconds since 1970, days and clock: each made once, whoever asks."""
+    """The calendar and clock fields of int64 nanoseconds since 1970, with arithmetic to derive more.
+
+    The loop builder deduplicates fields that are computed repeatedly.
+    """
 
     def __init__(self, loop: LoopBuilder, nanoseconds: Value) -> None:
         self.loop, self.nanoseconds = loop, nanoseconds
@@ -105,11 +108,11 @@ class Parts:
 
     @property
     def seconds(self) -> Value:
-        """Of the day."""
+        """Returns the seconds since midnight."""
         return self.loop.cast(self.over(self.rest(self.nanoseconds, DAY), SECOND), I32)
 
     def small(self, unit: int) -> Value:
-        """Units within the second."""
+        """Returns the number of whole units of `unit` nanoseconds within the second."""
         return self.loop.cast(self.over(self.rest(self.nanoseconds, SECOND), unit), I32)
 
     def date(self, part: str) -> Value:
@@ -117,7 +120,10 @@ class Parts:
 
 
 def days_of_date(loop: LoopBuilder, year: Value, month: Value, day: Value) -> Value:
-    """Days since 1970 of a date in int64 numbers, by Howard Hinnant's days_from_civil; a day past the month's end counts on."""
+    """Computes the days since 1970 of a date by Howard Hinnant's days_from_civil.
+
+    The numbers are int64. A day past the month's end continues into the next month.
+    """
 
     def plus(x: Value, y: Value | int) -> Value:
         return loop.call("add", x, loop.const(y, I64) if isinstance(y, int) else y)
@@ -137,13 +143,13 @@ def days_of_date(loop: LoopBuilder, year: Value, month: Value, day: Value) -> Va
 
 
 def parts(s: TracedSeries) -> Parts:
-    """The parts of the rows; of 1970-01-01 where NaT."""
+    """Returns the fields of the rows; NaT yields those of 1970-01-01."""
     return Parts(s.loop, s.loop.value_of(s.value))
 
 
 _Number = Callable[[Parts], Value]
 
-#: Numbers of datetimes.
+#: Integer fields of datetimes.
 _NUMBERS: dict[str, _Number] = {
     "year": lambda p: p.date("year"),
     "month": lambda p: p.date("month"),
@@ -180,7 +186,7 @@ def is_leap_year(p: Parts) -> Value:
     return p.both(fourth, p.loop.call("logical_or", p.loop.call("logical_not", hundredth), era))
 
 
-#: Questions about datetimes, False for NaT.
+#: Predicates of datetimes; False for NaT.
 _QUESTIONS: dict[str, _Number] = {
     "is_month_start": _first,
     "is_month_end": _last,
@@ -204,7 +210,10 @@ def _field(name: str, number: _Number, finish: Callable[[TracedSeries, Value], T
 
 
 def _date(s: TracedSeries) -> TracedSeries:
-    """Objects: datetime.date, NaT for NaT, which is missing like None; see `dates.settle` for a batch of nothing else."""
+    """Implements ``.dt.date``: a Series of datetime.date objects, in which NaT is missing.
+
+    See `dates.settle` for a batch in which every row is NaT.
+    """
     days = s.loop.cast(parts(s).days, DATE)
     valid = s.loop.is_valid(s.value) if s.value.type.nullable else None
     made = TracedSeries(s.loop, moments.nat_where(s.loop, days, valid), object, kind="date", has_nat=s.has_nat)
@@ -213,7 +222,7 @@ def _date(s: TracedSeries) -> TracedSeries:
 
 
 def isocalendar(s: TracedSeries) -> TracedFrame:
-    """Year, week and day by ISO 8601, as UInt32 with missing values."""
+    """Implements ``.dt.isocalendar``: year, week and day by ISO 8601, as UInt32 with missing values."""
     p = parts(s)
     numbers = {"year": p.date("iso_year"), "week": p.date("iso_week"), "day": p.plus(p.date("weekday"), 1)}
     valid = s.loop.is_valid(s.value) if s.value.type.nullable else None
@@ -225,7 +234,7 @@ def isocalendar(s: TracedSeries) -> TracedFrame:
 
 
 def _unit(s: TracedSeries, freq: Any, name: str, call: str) -> int:
-    """Nanoseconds of a fixed frequency. What pandas raises for another one is refused."""
+    """Returns the nanoseconds of a fixed frequency. Refuses a frequency for which pandas raises."""
     if not isinstance(freq, str):
         refuse("SW262", call=call, what=f"freq={freq!r}")
     run_prototype(call, lambda: getattr(moments.proto(s).dt, name)(freq))
@@ -247,7 +256,7 @@ def ceil(s: TracedSeries, freq: Any) -> TracedSeries:
 
 
 def round_(s: TracedSeries, freq: Any) -> TracedSeries:
-    """Halves go to the even multiple."""
+    """Implements ``.dt.round``: rounds ties to the even multiple."""
     call = "Series.dt.round"
     p, unit, loop = parts(s), _unit(s, freq, "round", call), s.loop
     if unit % 2:
@@ -265,14 +274,14 @@ def round_(s: TracedSeries, freq: Any) -> TracedSeries:
 
 
 def normalize(s: TracedSeries) -> TracedSeries:
-    """Midnight of the day."""
+    """Implements ``.dt.normalize``: returns midnight of the day."""
     p = parts(s)
     return moments.like(s, moments.no_overflow(s.loop, "subtract", p.nanoseconds, p.rest(p.nanoseconds, DAY)))
 
 
 # Durations.
 
-#: Numbers of timedeltas; the days are floored, all else is what remains of them.
+#: Integer fields of timedeltas: the days are floored, the others are fields of the remainder.
 _SPANS: dict[str, _Number] = {
     "days": lambda p: p.over(p.nanoseconds, DAY),
     "seconds": lambda p: p.seconds,

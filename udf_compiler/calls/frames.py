@@ -1,4 +1,4 @@
-"""Methods of a pandas DataFrame as IR: choosing, adding and joining columns."""
+"""Lowers methods of a pandas DataFrame to IR: selects, adds, renames and concatenates columns, and filters rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from udf_compiler.trace.values import Traced, moved, raw
 
 
 def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: Any = None, copy: Any = None) -> TracedFrame:
-    """pd.DataFrame of a dict of columns, or of a two-dimensional array with names."""
+    """Implements pd.DataFrame of a dict of columns, or of a two-dimensional array with column names."""
     from udf_compiler.calls.pandas_ import Index
 
     call = "pd.DataFrame"
@@ -68,7 +68,7 @@ def _column(loop: Any, value: Any, call: str) -> TracedSeries:
 
 
 def assign(frame: TracedFrame, **columns: Any) -> TracedFrame:
-    """DataFrame.assign: functions get the frame with the columns before theirs."""
+    """Implements DataFrame.assign; a function receives the frame with the columns assigned before its own."""
     made = copy(frame)
     for name, value in columns.items():
         value = value(made) if callable(value) and not isinstance(value, Traced) else value
@@ -85,7 +85,7 @@ def copy(frame: TracedFrame, deep: bool = True) -> TracedFrame:
 
 
 def set_column(frame: TracedFrame, name: Any, value: Any) -> None:
-    """``frame[name] = column`` on a fresh frame."""
+    """Implements ``frame[name] = column`` on an unshared frame."""
     call = "DataFrame[...] = ..."
     if frame.shared or not isinstance(name, str):
         refuse("SW256", call=call)
@@ -93,7 +93,7 @@ def set_column(frame: TracedFrame, name: Any, value: Any) -> None:
 
 
 def delete_column(frame: TracedFrame, name: Any) -> None:
-    """``del frame[name]`` on a fresh frame."""
+    """Implements ``del frame[name]`` on an unshared frame."""
     call = "del DataFrame[...]"
     if frame.shared:
         refuse("SW256", call=call)
@@ -102,26 +102,26 @@ def delete_column(frame: TracedFrame, name: Any) -> None:
 
 
 def keep_rows(frame: TracedFrame, mask: Any, call: str) -> TracedFrame:
-    """``frame[mask]``: the rows where a condition on the frame's own rows holds, with their numbers."""
+    """Implements ``frame[mask]``: keeps the rows where a condition on the frame's own rows holds, and their index labels."""
     if not (isinstance(mask, TracedSeries | TracedArray) and mask.loop is frame.loop and mask.dtype == np.bool_):
         refuse("SW250", call=call)
     if isinstance(mask, TracedArray) and mask.ndim != 1:
         refuse("SW262", call=call, what="a condition of several columns")
     made = over(frame, frame.loop.kept(mask.value))
     for series in made.series.values():
-        series.has_nat = False  # the rows that are kept may have none
+        series.has_nat = False  # no row with NaT may remain
     return made
 
 
 def over(frame: TracedFrame, loop: LoopBuilder) -> TracedFrame:
-    """A fresh frame of the same values in a copy of the frame's loop."""
+    """Creates an unshared frame of the same values in `loop`, a copy of the frame's loop."""
     made = TracedFrame(loop, {n: copy_series(moved(s, loop)) for n, s in frame.series.items()})
     made.shared = False
     return made
 
 
 def dropna(frame: TracedFrame, *, how: str = "any", subset: Any = None) -> TracedFrame:
-    """The rows without NaN (in the columns of `subset`)."""
+    """Implements DataFrame.dropna: keeps the rows without NaN in the columns of `subset`, by default all columns."""
     call = "DataFrame.dropna"
     names = [subset] if isinstance(subset, str) else list(frame.series) if subset is None else subset
     if not isinstance(names, list | tuple) or not names or how not in ("any", "all"):
@@ -132,14 +132,14 @@ def dropna(frame: TracedFrame, *, how: str = "any", subset: Any = None) -> Trace
 
 
 def reset_index(frame: TracedFrame, *, drop: bool = False) -> TracedFrame:
-    """With drop=True: the rows are numbered anew."""
+    """Implements DataFrame.reset_index(drop=True): renumbers the rows."""
     if drop is not True:
         refuse("SW250", call="DataFrame.reset_index")
     return over(frame, frame.loop.derive(numbered=True))
 
 
 def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
-    """Other names for some columns, by a dict or a function."""
+    """Implements DataFrame.rename: renames columns by a dict or a function."""
     call = "DataFrame.rename"
     if isinstance(columns, dict):
         names = [columns.get(n, n) for n in frame.series]
@@ -155,7 +155,7 @@ def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
 
 
 class Loc(StandIn):
-    """``frame.loc``: rows by a condition, columns by name."""
+    """The indexer ``frame.loc``: selects rows by a condition and columns by name."""
 
     __slots__ = ("_frame",)
     what = "DataFrame.loc"
@@ -183,7 +183,7 @@ def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
 
 
 def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
-    """pd.concat of frames and Series side by side, the Series with names by `keys`."""
+    """Implements pd.concat along the columns, of DataFrames only or of Series only; `keys` names the Series."""
     call = "pd.concat"
     if axis not in (1, "columns"):
         refuse("SW250", call=call)
@@ -200,7 +200,7 @@ def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
 
 
 def columns(frame: TracedFrame) -> PandasConstant:
-    """The names."""
+    """Returns the column names as a constant Index."""
     if not all(isinstance(n, str) for n in frame.series):
         refuse("SW262", call="DataFrame.columns", what="a frame with names of Series")
     return PandasConstant(pd.Index(list(frame.series)))
@@ -208,7 +208,7 @@ def columns(frame: TracedFrame) -> PandasConstant:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The name of a column that has that of a Series, which is not traced."""
+    """The unknown name of a column that comes from a Series: names of Series are not traced."""
 
     at: int
 
@@ -233,7 +233,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "to_numpy": lambda f: f.to_array("DataFrame.to_numpy"),
 }
 
-#: Attributes that are no methods.
+#: Attributes other than methods.
 PROPERTIES: dict[str, Callable[[TracedFrame], Any]] = {
     "values": lambda f: f.to_array("DataFrame.values"),
     "columns": columns,

@@ -1,4 +1,4 @@
-"""A pandas Series of arrays (one-dimensional ndarrays, None where NULL): its methods, and its stacking into a matrix."""
+"""Lowers a pandas Series of arrays (one-dimensional ndarrays, None where NULL): its methods, and its stacking into a matrix."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from udf_compiler.trace.session import check_size, refuse
 from udf_compiler.trace.text import Missing, optional, text_series, validity
 from udf_compiler.trace.values import UNARY, Traced, raw
 
-#: A matrix of more columns has its rows read in place by no model that is worth it.
+#: Maximum number of matrix columns. No supported model gains from reading wider rows in place.
 _WIDEST = 8192
 
 
 def list_series(loop: LoopBuilder, value: Value) -> TracedSeries:
-    """The Series of a column of arrays.
+    """Returns the Series of a column of arrays.
 
-    A NULL among floats is a NaN. Among others it makes floats or objects of the arrays of all rows, so the batch goes to Python.
+    A NULL element of float arrays becomes NaN. For other element types it changes the dtype of all rows' arrays to float or
+    object, so a guard sends the batch to Python.
     """
     plain = loop.value_of(value)
     if plain.type.element.is_float:
@@ -45,7 +46,7 @@ def is_list_series(x: object) -> bool:
 
 
 def attribute(series: TracedSeries, name: str) -> Any:
-    """An attribute of a Series of arrays. Refuses SW224."""
+    """Returns an attribute of a Series of arrays. Refuses (SW224) unsupported ones."""
     call = f"Series.{name}"
     if name in _METHODS:
         return bound(_METHODS[name], series, call)
@@ -82,7 +83,7 @@ _PROPERTIES: dict[str, Callable[[TracedSeries], Any]] = {
 
 
 class _Alone(Traced):
-    """A value that a few functions take and that has no operators."""
+    """A value without operators that only a few functions accept."""
 
     __slots__ = ()
 
@@ -98,7 +99,7 @@ class _Alone(Traced):
 
 
 class Accessor(_Alone):
-    """``series.str``: lengths and elements."""
+    """The accessor ``series.str`` of arrays: lengths, elements, slices and join."""
 
     __slots__ = ("series",)
     what = "Series.str"
@@ -129,7 +130,7 @@ def _lengths(s: TracedSeries) -> Any:
 
 
 def _joined(s: TracedSeries, sep: str) -> TracedSeries:
-    """The texts of each array with `sep` between; None stays. Refuses (SW224) other elements."""
+    """Joins the strings of each array with `sep`; None stays None. Refuses (SW224) other element types."""
     loop, plain = s.loop, s.loop.value_of(s.value)
     if plain.type.element != STR:
         refuse("SW224", call=f"Series.str.join of {plain.type.element} elements")
@@ -139,7 +140,7 @@ def _joined(s: TracedSeries, sep: str) -> TracedSeries:
 
 
 def _slices(s: TracedSeries, key: slice) -> TracedSeries:
-    """``v[a:b]`` of each array v; None stays."""
+    """Slices each array v as ``v[a:b]``; None stays None."""
     bounds = [0 if key.start is None else key.start, 2**62 if key.stop is None else key.stop]
     if key.step not in (None, 1) or not all(type(b) is int and abs(b) <= 2**62 for b in bounds):
         refuse("SW224", call="Series.str[...] with this slice")
@@ -149,7 +150,10 @@ def _slices(s: TracedSeries, key: slice) -> TracedSeries:
 
 
 def _elements(s: TracedSeries, at: int) -> TracedSeries:
-    """The element of each array, NaN where there is none: of integers, every row must have one for their dtype to stay."""
+    """Returns the element at position `at` of each array, NaN where an array is too short.
+
+    Integer elements require one in every row, which a guard checks: NaN would change the dtype.
+    """
     loop, plain = s.loop, s.loop.value_of(s.value)
     if plain.type.element not in (F64, I32, I64, STR):
         refuse("SW224", call=f"Series.str[...] of {plain.type.element} elements")
@@ -166,12 +170,12 @@ def _elements(s: TracedSeries, at: int) -> TracedSeries:
     if plain.type.element != F64:
         loop.guard(loop.call("logical_and", valid, inside))
         return s.new(value)
-    loop.guard_some(valid)  # of None alone, pandas makes objects
+    loop.guard_some(valid)  # pandas returns dtype object for a batch of None only
     return s.new(loop.select(loop.call("logical_and", valid, inside), value, loop.const(float("nan"), F64)))
 
 
 class Rows(_Alone):
-    """The arrays as a list, or as an array of objects: what NumPy stacks."""
+    """The arrays of all rows as a list or as an array of objects, which NumPy can stack."""
 
     __slots__ = ("of_list", "series")
     what = "array of arrays"
@@ -196,12 +200,12 @@ class Rows(_Alone):
 
 
 def concerns(x: object) -> bool:
-    """Whether a function of NumPy gets arrays of rows: a Series of them, a stack, or the array of one row."""
+    """Whether an argument of a NumPy function is a Series of arrays, a stack of them, or the array of one row."""
     return is_list_series(x) or type(x) in (Rows, Stack) or row_lists.is_list(x)
 
 
 def call_numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A function of NumPy whose first argument `concerns` this module. Refuses SW222, SW224 and SW225."""
+    """Calls a NumPy function on a first argument for which `concerns` holds. Refuses with SW222, SW224 or SW225."""
     first, name = args[0], getattr(function, "__name__", str(function))
     if row_lists.is_list(first):
         return row_lists.numpy_function(name, first, args[1:], kwargs)
@@ -222,14 +226,14 @@ def call_numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 def _stacked(series: TracedSeries) -> Stack:
     loop = series.loop
-    loop.guard(loop.is_valid(series.value))  # NumPy raises for a None
+    loop.guard(loop.is_valid(series.value))  # NumPy raises for None
     return Stack(loop, loop.value_of(series.value), ())
 
 
 class Stack(_Alone):
-    """The arrays of all rows as the rows of a matrix, whose width whoever takes it knows: NumPy raises for rows of other lengths.
+    """The arrays of all rows stacked into a matrix. Its consumer supplies the width; NumPy raises for rows of another length.
 
-    `then`: elementwise operations since, which are done once the width is known.
+    `then`: elementwise operations that are deferred until the width is known.
     """
 
     __slots__ = ("loop", "then", "value")
@@ -246,7 +250,7 @@ class Stack(_Alone):
         return NdarrayStandIn
 
     def of_width(self, width: int) -> Any:
-        """The matrix itself. Rows of another length go to Python, which raises unless all have that length."""
+        """Returns the matrix of that width. Rows of another length are guarded: Python then raises unless all lengths agree."""
         loop, type_ = self.loop, self.value.type
         if not 0 < width <= _WIDEST:
             refuse("SW225", call=f"a matrix of {width} columns")
@@ -260,7 +264,7 @@ class Stack(_Alone):
         return made
 
     def later(self, function: Callable[[TracedArray], Any]) -> Stack:
-        """The matrix of an elementwise function of this one."""
+        """Defers an elementwise function; returns the matrix of its results."""
         return Stack(self.loop, self.value, (*self.then, function))
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
@@ -316,7 +320,7 @@ def _reshaped(stack: Stack, shape: tuple[Any, ...]) -> Any:
 
 
 def for_model(x: Any, width: int | None, call: str) -> Any:
-    """What a model of so many features takes: a matrix of that width; other arguments as they are."""
+    """Returns a stack as a matrix of `width` columns, the model's number of features; other arguments unchanged."""
     if type(x) is not Stack:
         return x
     if width is None:

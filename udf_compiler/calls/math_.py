@@ -1,4 +1,4 @@
-"""The module math in compiled functions: its functions take constants and the scalars of a row; columns are refused."""
+"""Provides the stand-in of the module math: its functions accept constants and scalars of a row, and refuse columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from udf_compiler.scalar.math_calls import MATH, MathFunction
 
 
 def stand_in(obj: Any) -> Any:
-    """The stand-in of the module math or one of its functions, or None."""
+    """Returns the stand-in of the module math or of one of its functions, or None."""
     if obj is math:
         return MATH
     if getattr(obj, "__module__", None) == "math" and callable(obj):

@@ -1,6 +1,6 @@
-"""Methods of a Series whose dtype depends on whether elements are missing (`trace.maybe`).
+"""Lowers methods of a Series whose dtype depends on whether elements are missing (`trace.maybe`).
 
-What is not here demands a batch without missing elements, and is then a method of an ordinary Series.
+Any other method guards that no element of the batch is missing, and is then that of an ordinary Series.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def notna(s: Any) -> Any:
 
 
 def fillna(s: Any, value: Any = None, *, inplace: bool = False) -> Any:
-    """Missing bools become bools, and pandas infers bool; integers become what they would be in float64."""
+    """Implements fillna. Missing bools become bools, and pandas infers bool; integers take their values in float64."""
     from udf_compiler.calls.series_methods import METHODS as ordinary
 
     call = "Series.fillna"
@@ -55,7 +55,7 @@ def _like(s: Any, value: Value, state: Any) -> Any:
 
 
 def astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
-    """To a float: NaN where missing. To an integer or a bool: a missing element raises, or is True or False."""
+    """Implements astype. To float: missing becomes NaN. To integer: missing raises. To bool: None is False and NaN is True."""
     call = "Series.astype"
     if errors != "raise" or isinstance(dtype, dict):
         refuse("SW262", call=call, what="the argument errors= or a dict")
@@ -72,7 +72,7 @@ def astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
         return series.new(cast(s.loop, series.value, type_of(made, call)))
     if s.maybe.valid is not None:
         s.loop.guard(s.maybe.valid)
-    if s.value.type == I64:  # int64 wraps where float64 does not
+    if s.value.type == I64:  # a cast of int64 wraps, a cast of float64 does not
         limits = np.iinfo(made)
         if s.maybe.bound > limits.max:
             return s.new(cast(s.loop, plain(s, call).value, type_of(made, call)))
@@ -80,7 +80,7 @@ def astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
 
 
 def _bool_astype(s: Any, made: np.dtype, call: str) -> Any:
-    """None is False and NaN is True."""
+    """Casts bools; a missing None becomes False and NaN becomes True."""
     may = s.maybe.missing
     if made == np.bool_ and s.maybe.valid is not None and not (may.none and may.nan):
         return s.new(s.loop.select(s.maybe.valid, s.value, s.loop.const(may.nan, BOOL)))
@@ -89,7 +89,7 @@ def _bool_astype(s: Any, made: np.dtype, call: str) -> Any:
 
 
 def truth(s: Any) -> Value:
-    """The bool of each element, as np.where takes a condition. Guards what None and NaN decide differently."""
+    """Converts each element to bool, as np.where does with its condition. Guards rows that may be None or NaN, which differ."""
     may = s.maybe.missing
     if s.value.type != BOOL:
         return s.loop.cast(s.value, BOOL) if s.maybe.valid is None else s.loop.cast(plain(s, "np.where").value, BOOL)
@@ -115,7 +115,7 @@ def rename(s: Any, index: Any = None) -> Any:
 
 
 def isin(s: Any, values: Any) -> Any:
-    """Membership of integers in integers; missing ones are in no table."""
+    """Implements isin of integers in integers; a missing element is in no table."""
     from udf_compiler.calls.series_methods import METHODS as ordinary
 
     keys = constant_of(values)
@@ -148,7 +148,7 @@ def _operator(name: str) -> Callable[..., Any]:
     return method
 
 
-#: Methods that do without a guard.
+#: Methods that need no guard against missing elements.
 METHODS: dict[str, Callable[..., Any]] = {
     "isna": isna,
     "isnull": isna,

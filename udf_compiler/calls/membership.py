@@ -1,4 +1,7 @@
-"""isin and map with a dict as IR tables, checked at trace time against the installed pandas on the keys and their neighbours."""
+"""Lowers isin, and map with a dict, to IR lookup tables; checks each table against the installed pandas when tracing.
+
+The check compares the results on the keys and their neighbouring values.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import Missing, check_text, is_missing, text_series
 from udf_compiler.trace.values import Traced, raw
 
-#: Longest table of constants that a kernel carries.
+#: Maximum number of table entries that a kernel stores.
 TABLE_LIMIT = 10_000
 
 
 def series_isin(series: TracedSeries, values: Any) -> TracedSeries:
-    """Series.isin: NaN is in values that hold NaN, numbers are equal across types."""
+    """Implements Series.isin: NaN matches NaN among `values`; numbers compare equal across types."""
     call, values = "Series.isin", constant_of(values)
     if series.kind == "date":
         return _dates_isin(series, values, call)
@@ -36,8 +39,8 @@ def series_isin(series: TracedSeries, values: Any) -> TracedSeries:
     keys = _keys(values, call)
     numbers = _numbers(keys, call)
     loop, value = series.loop, series.value
-    # A list meets a signed integer Series in their common dtype and any other Series object by object; an array always
-    # in the common dtype.
+    # pandas compares a list with a signed integer Series in their common dtype, and with any other Series as objects.
+    # It always compares an array in the common dtype.
     as_objects = isinstance(values, list | tuple | set | frozenset | dict) and not value.type.is_int
     wide: np.dtype | None
     if as_objects:
@@ -73,7 +76,7 @@ def _dates_isin(series: TracedSeries, values: Any, call: str) -> TracedSeries:
 
 
 def _moments_isin(series: TracedSeries, values: Any, call: str) -> TracedSeries:
-    """A list of times of the Series' own kind; NaT is in no such list, as it has no missing value."""
+    """Implements isin of a list of times of the Series' own kind; NaT never matches, as the list has no missing value."""
     keys = list(values) if isinstance(values, list | tuple | set | frozenset) else []
     found = [moments.constant(constant_of(k), call) for k in keys]
     if not found or any(f is None or moments.kind_of(f) != series.kind for f in found):
@@ -89,7 +92,7 @@ def _moments_isin(series: TracedSeries, values: Any, call: str) -> TracedSeries:
 
 
 def numpy_isin(element: Any, test_elements: Any) -> TracedArray:
-    """np.isin: equality in the common dtype; NaN is in nothing."""
+    """Implements np.isin: compares in the common dtype; NaN never matches."""
     call = "np.isin"
     if not isinstance(element, Traced):
         refuse("SW250", call=call)
@@ -136,7 +139,7 @@ def _numbers(keys: Any, call: str) -> list[Any]:
 
 
 def _probe(numbers: list[Any], type: Type) -> np.ndarray:
-    """Values of the type at which a table of `numbers` may decide: the keys, their neighbours, zeros, NaN and the extremes."""
+    """Returns the values at which a table of `numbers` may change its result: keys, their neighbours, zeros, NaN, extremes."""
     if type == BOOL:
         return np.array([False, True])
     if type.is_float:
@@ -152,10 +155,10 @@ def _probe(numbers: list[Any], type: Type) -> np.ndarray:
 
 
 def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedSeries | RowSeries:
-    """Series.map with a dict or a Series of constants, or with a function of each value.
+    """Implements Series.map with a dict or a Series of constants, or with a function of each value.
 
-    Rows without a key become NaN. For float values the dtype stays; for others it would depend on the batch: such rows
-    are guarded.
+    A row without a key becomes NaN. Float values keep their dtype then; for other values the dtype would depend on the batch,
+    so such rows are guarded.
     """
     call, arg = "Series.map", constant_of(arg)
     if callable(arg) and not isinstance(arg, np.ufunc) and na_action in (None, "ignore"):
@@ -205,7 +208,7 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
 
 
 def _map_to_texts(series: TracedSeries, mapper: pd.Series, call: str) -> Any:
-    """Strings by number: first the position of the key, as a float table gives it, then the string there."""
+    """Maps numbers to strings: looks up the key's position in a float table, then the string at that position."""
     known = {at: v for at, v in enumerate(mapper.tolist()) if not is_missing(v)}
     if not all(type(v) is str for v in known.values()):
         refuse("SW262", call=call, what="values of several types")
@@ -239,7 +242,7 @@ def _check_map(
     key_type: Type,
     call: str,
 ) -> None:
-    """pandas' own answers on the probe must be the table's."""
+    """Refuses (SW262) a table whose results on the probe differ from those of pandas."""
     with np.errstate(all="ignore"):
         found = table.evaluate(probe.astype(key_type.dtype))
         got = np.where(found.valid, found.values, np.nan).astype(np.float64)  # type: ignore[union-attr]

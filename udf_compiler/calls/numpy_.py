@@ -1,7 +1,7 @@
-"""NumPy's functions as IR: the table of functions that take traced values. `numpy_module` is what a compiled function sees of it.
+"""Lowers NumPy's functions of traced arguments to IR. `numpy_module` is the stand-in of NumPy that a compiled function sees.
 
-A function of the table is called with what the user passed; Series become arrays where NumPy converts them, and methods of
-the Series where NumPy calls those (np.clip, np.round). Functions without a traced argument run as they are.
+A handler receives the user's arguments. It converts a Series to an array where NumPy does, and calls the Series' method where
+NumPy does (np.clip, np.round). A function without a traced argument runs unchanged.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ array_item, array_attribute, set_item, matmul = arrays.item, arrays.attribute, a
 
 
 def has_traced(x: Any) -> bool:
-    """Whether a traced value is in `x` or in a list, tuple, set or dict within it."""
+    """Whether `x`, or a list, tuple or dict within it, contains a traced value."""
     if isinstance(x, Traced):
         return True
     if isinstance(x, dict):
@@ -48,12 +48,12 @@ def has_traced(x: Any) -> bool:
 
 
 def _operand(x: Any, call: str) -> Any:
-    """A traced value as an array, constants as they are."""
+    """Returns a traced value as an array, and a constant unchanged."""
     return as_array(x, call) if isinstance(x, Traced) else x
 
 
 def _wrapped(loop: Any, value: Any, dtype: np.dtype, call: str) -> Value:
-    """A constant as np.where converts it: an integer that the dtype does not hold wraps."""
+    """Converts a constant as np.where does: an integer that overflows the dtype wraps."""
     return constant(loop, np.asarray(value)[()], dtype, call)
 
 
@@ -78,7 +78,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 
 def _condition(condition: Any, call: str) -> TracedArray:
-    """What np.where takes as its condition, when that is a column."""
+    """Returns the condition of np.where as a one-dimensional array. Refuses (SW262) anything but a column."""
     array = TracedArray(condition.loop, (truth(condition),)) if is_maybe(condition) else _operand(condition, call)
     if not isinstance(array, TracedArray) or array.ndim != 1:
         refuse("SW262", call=call, what="a condition that is no column")
@@ -222,7 +222,7 @@ def _reduction(name: str) -> Callable[..., Any]:
     return reduce
 
 
-#: Functions with traced arguments. Ufuncs need no row: `TracedSeries.__array_ufunc__` takes them.
+#: Handlers of functions with traced arguments. Ufuncs need no entry: `TracedSeries.__array_ufunc__` handles them.
 TABLE: dict[Any, Callable[..., Any]] = {
     np.where: where,
     np.select: select,
@@ -254,7 +254,7 @@ TABLE: dict[Any, Callable[..., Any]] = {
     np.ndim: lambda a: as_array(a, "np.ndim").ndim,
 } | {getattr(np, n): _reduction(n) for n in ("sum", "mean", "max", "min", "amax", "amin", "argmax", "any", "all")}
 
-#: Functions whose results depend on other rows, for the message.
+#: Functions whose results depend on other rows; they have a refusal of their own (SW250).
 ROW_MIXING = frozenset(
     """cumsum cumprod diff sort argsort unique median percentile quantile std var average ptp argmax argmin flip roll
     nansum nanmean nanmax nanmin nanstd nanvar nanmedian count_nonzero nonzero argwhere flatnonzero cov corrcoef histogram
@@ -262,7 +262,7 @@ ROW_MIXING = frozenset(
     repeat append array_equal allclose partition lexsort searchsorted take compress extract""".split()
 )
 
-#: Functions of constants that are pure: they run as they are while the function is traced.
+#: Pure functions, which run unchanged on constants while a function is traced.
 PURE = frozenset(
     """array asarray asanyarray ascontiguousarray zeros ones full arange linspace logspace geomspace eye identity diag
     zeros_like ones_like full_like sum mean prod max min amax amin any all std var median percentile quantile average cumsum
@@ -281,7 +281,7 @@ def name_of(function: Any) -> str:
 
 
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A NumPy function of traced arguments. Refuses what the table does not hold."""
+    """Calls the handler of a NumPy function of traced arguments. Refuses a function without one (SW250, SW251)."""
     if concerns(args, kwargs):
         return in_all_forms(lambda *a, **k: call_function(function, a, k), args, kwargs)
     if args and lists.concerns(args[0]):

@@ -1,4 +1,4 @@
-"""What a compiled function sees as `numpy`: its functions, of traced arguments or of constants, its types and its numbers."""
+"""Provides the stand-in of the module numpy: its functions of traced arguments or of constants, its types and constants."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 
 
 def _in_row(call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """A function of constants on a path of a scalar function, where it raises only on the rows of that path."""
+    """Calls a function of constants on a path of a scalar UDF, where an error concerns only the rows of that path."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return as_python(function, *args, **kwargs)
 
 
 class Function(StandIn):
-    """What compiled functions see as a NumPy function."""
+    """The stand-in of a NumPy function."""
 
     __slots__ = ("__name__", "stands_for")
     what = "function of NumPy"
@@ -64,13 +64,13 @@ def _dtype(*args: Any, **kwargs: Any) -> np.dtype:
     return as_python(np.dtype, *args, **kwargs)  # type: ignore[no-any-return]
 
 
-#: What compiled functions see as numpy.ndarray and numpy.dtype.
+#: The stand-ins of numpy.ndarray and numpy.dtype.
 NdarrayStandIn = class_stand_in(np.ndarray, "np.ndarray", _no_array)
 DtypeStandIn = class_stand_in(np.dtype, "np.dtype", _dtype)
 
 
 def errstate(**kwargs: Any) -> Any:
-    """np.errstate, when it only silences: traced operations never warn."""
+    """Implements np.errstate with settings that ignore or warn, as traced operations never warn. Refuses (SW262) others."""
     if any(value not in ("ignore", "warn", None) for value in kwargs.values()):
         refuse("SW262", call="np.errstate", what="a setting that raises or calls")
     return np.errstate(**kwargs)
@@ -92,7 +92,7 @@ _CONSTANTS = (
 
 
 class NumpyModule(StandIn):
-    """What compiled functions see as the module numpy."""
+    """The stand-in of the module numpy."""
 
     __slots__ = ()
     __name__ = "numpy"
@@ -111,7 +111,7 @@ _PLAIN = tuple(id(getattr(np, name)) for name in _CONSTANTS)
 
 
 def stand_in(obj: Any) -> Any:
-    """The stand-in of an object of NumPy, or None."""
+    """Returns the stand-in of an object of NumPy, or None."""
     if obj is np:
         return NUMPY
     if obj is np.ndarray:

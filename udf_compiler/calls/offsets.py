@@ -1,7 +1,7 @@
-"""pd.DateOffset and pd.offsets in compiled functions: constants that are added to datetimes or subtracted from them.
+"""Lowers pd.DateOffset and pd.offsets, which are constants, and their addition to datetimes or subtraction from them.
 
-As pandas/_libs/tslibs/offsets.pyx does for arrays: months first, the day cut to the month's length or moved to its end or begin,
-then a fixed duration. Whether that is what pandas does is tried for each offset on times around the ends of months.
+The algorithm is that of pandas/_libs/tslibs/offsets.pyx for arrays. It adds the months, clips the day to the month's length or
+moves it to the month's end or begin, and adds a fixed duration. Each offset is compared with pandas on times around month ends.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from udf_compiler.trace.stand_ins import StandIn, class_stand_in
 from udf_compiler.trace.time_constants import TimeConstant
 from udf_compiler.trace.values import Traced
 
-#: Arguments of a DateOffset that pandas adds to arrays: months, and durations of so many nanoseconds.
+#: Arguments of a DateOffset that pandas adds to arrays: the unit in months, or in nanoseconds.
 _MONTHS = {"years": 12, "months": 1}
 _LENGTHS = {
     "weeks": 7 * DAY, "days": DAY, "hours": DAY // 24, "minutes": 60 * 10**9, "seconds": 10**9, "microseconds": 1000,
 }  # fmt: skip
 
-#: Years whose every moment int64 nanoseconds hold.
+#: First and last year of which every time fits int64 nanoseconds.
 _YEARS = (1678, 2261)
 
-#: Times around the ends of months and years, leap days among them.
+#: Times around the ends of months and years, including leap days.
 _SAMPLES = pd.Series(
     [pd.Timestamp(year, month, day, 13, 5, 7, 123456) for year in (1999, 2000, 2023, 2024) for month in (1, 2, 3, 4, 12)
      for day in (1, 2, 15, 28, 29, 30, 31) if day <= pd.Timestamp(year, month, 1).days_in_month]
@@ -41,7 +41,7 @@ _SAMPLES = pd.Series(
 
 @dataclass(frozen=True)
 class Shift:
-    """Months to add, what becomes of the day ("cut", "end", "start"), and nanoseconds to add then."""
+    """Months to add, the adjustment of the day ("cut", "end" or "start"), and nanoseconds to add after that."""
 
     months: int
     day: str
@@ -49,7 +49,7 @@ class Shift:
 
 
 class Offset(Traced):
-    """An offset of pandas: it can be negated, multiplied by a number, and added to a Series of datetimes."""
+    """A date offset; supports negation, multiplication by an int, and addition to a Series of datetimes."""
 
     __slots__ = ("offset",)
     what = "date offset"
@@ -76,7 +76,7 @@ class Offset(Traced):
 
 
 def make(offset: Any, call: str) -> Any:
-    """The constant of an offset: a fixed duration is a Timedelta. Refuses SW275 those that are not compiled."""
+    """Returns the constant of an offset; a fixed duration becomes a Timedelta. Refuses (SW275) unsupported offsets."""
     if isinstance(offset, pd.offsets.Tick):
         return TimeConstant(run_prototype(call, pd.Timedelta, offset))
     _shift(offset, call)
@@ -101,7 +101,7 @@ def _shift(offset: Any, call: str) -> Shift:
 
 
 def added(series: TracedSeries, offset: Offset, name: str, reflected: bool) -> TracedSeries:
-    """``series + offset``, ``offset + series`` or ``series - offset``. Times near the ends of int64 are flagged."""
+    """Lowers ``series + offset``, ``offset + series`` or ``series - offset``. Guards times near the limits of int64."""
     call = f"Series {name} a date offset"
     if series.kind != "datetime" or name not in ("add", "sub") or (name == "sub" and reflected):
         refuse("SW275", call=call)
@@ -114,7 +114,7 @@ def added(series: TracedSeries, offset: Offset, name: str, reflected: bool) -> T
 
 
 def _tried(shift: Shift) -> np.ndarray:
-    """What `_shifted` makes of the samples."""
+    """Evaluates `_shifted` on the samples; a flagged row yields 0."""
     builder = ProgramBuilder("offset", [Input("t", I64)])
     loop = builder.loop("offset")
     loop.append("r", _shifted(loop, Parts(loop, loop.read("t")), shift))
@@ -156,7 +156,7 @@ def _by_months(loop: LoopBuilder, p: Parts, shift: Shift) -> Value:
 
 
 def _rolled(loop: LoopBuilder, day: Value, length: Value, shift: Shift) -> Value | None:
-    """Whether the way to the month's end or begin counts as one of the months (`roll_convention`); None when it never does."""
+    """Whether moving to the month's end or begin counts as one of the months (`roll_convention`); None when it never does."""
     if shift.day == "end" and shift.months > 0:
         return loop.call("less", day, length)
     if shift.day == "start" and shift.months <= 0:
@@ -165,7 +165,7 @@ def _rolled(loop: LoopBuilder, day: Value, length: Value, shift: Shift) -> Value
 
 
 def _maker(real: type) -> Any:
-    """A class of offsets: calls make constants."""
+    """Creates the stand-in of an offset class; a call returns a constant."""
     call = f"pd.offsets.{real.__name__}"
 
     def made(*args: Any, **kwargs: Any) -> Any:
@@ -177,7 +177,7 @@ def _maker(real: type) -> Any:
 
 
 class OffsetsModule(StandIn):
-    """pandas.offsets."""
+    """The stand-in of the module pandas.offsets."""
 
     __slots__ = ()
     __name__ = "pandas.offsets"
@@ -198,7 +198,7 @@ OFFSETS = OffsetsModule()
 
 
 def stand_in(obj: Any) -> Any:
-    """The stand-in of the module, of a class of offsets or of a captured offset; None for anything else."""
+    """Returns the stand-in of the module, of an offset class or of a captured offset; None for other objects."""
     if obj is pd.offsets:
         return OFFSETS
     if isinstance(obj, pd.tseries.offsets.BaseOffset):

@@ -1,4 +1,4 @@
-"""pandas in compiled functions: the module, its functions, the classes Series and DataFrame, and their attributes."""
+"""Provides the stand-in of the module pandas: its functions, the classes Series and DataFrame, and their attributes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _IN_PLACE = frozenset("insert pop __delitem__".split())
 
 
 def series_attribute(series: TracedSeries, name: str) -> Any:
-    """An attribute of a Series: a method of the table, a property, or a refusal."""
+    """Returns a property or a bound method of a Series, or refuses it."""
     call = f"Series.{name}"
     if series.kind == "list":
         return lists.attribute(series, name)
@@ -95,7 +95,7 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
 
 
 class Index(StandIn):
-    """The index of a traced Series: good for handing on to pd.Series only."""
+    """The index of a traced Series; it can only be passed to pd.Series or pd.DataFrame."""
 
     __slots__ = ("_loop",)
     what = "Series.index"
@@ -116,7 +116,7 @@ class Index(StandIn):
 
 
 def frame_attribute(frame: TracedFrame, name: str) -> Any:
-    """An attribute of a DataFrame: a method before a column of that name, as pandas has it."""
+    """Returns an attribute of a DataFrame; as in pandas, a method takes precedence over a column of that name."""
     call = f"DataFrame.{name}"
     if name in frames.METHODS:
         return bound(frames.METHODS[name], frame, call)
@@ -130,7 +130,7 @@ def frame_attribute(frame: TracedFrame, name: str) -> Any:
 
 
 def _check_index(data: Any, index: Any, call: str) -> None:
-    """The index is the data's own: that of its rows, or none where they are numbered anyway."""
+    """Refuses (SW250) any index but that of the data's own rows; None is allowed where it yields the same index."""
     if index is not None and type(index) is not Index:
         refuse("SW250", call=f"{call} with an index of its own")
     if index is None and isinstance(data, TracedArray):
@@ -140,7 +140,7 @@ def _check_index(data: Any, index: Any, call: str) -> None:
 
 
 def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: Any = None, copy: Any = None) -> Any:
-    """pd.Series(...) of a traced value, or of a scalar on a traced index."""
+    """Implements pd.Series(...) of a traced value, or of a scalar on a traced index."""
     call = "pd.Series"
     if is_collection(data):
         data = collect(data)
@@ -184,7 +184,7 @@ def _scalar_series(loop: LoopBuilder, value: Any, dtype: Any, call: str) -> Trac
 
 
 def isna(obj: Any) -> Any:
-    """pd.isna of a traced value."""
+    """Implements pd.isna of a traced value."""
     if is_scalar(obj):
         return make_bool(obj.value.loop.call("isnan", obj.value)) if obj.kind == "float" else False
     if isinstance(obj, TracedSeries):
@@ -201,14 +201,14 @@ def isna(obj: Any) -> Any:
 
 
 def notna(obj: Any) -> Any:
-    """pd.notna of a traced value."""
+    """Implements pd.notna of a traced value."""
     if is_scalar(obj):
         return not isna(obj)
     return ~isna(obj)
 
 
 def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None) -> Any:
-    """pd.to_numeric of a numeric Series: the Series itself."""
+    """Implements pd.to_numeric; a numeric Series is returned as a shared copy, strings are parsed."""
     call = "pd.to_numeric"
     if not isinstance(arg, TracedSeries) or downcast is not None:
         refuse("SW262", call=call, what=raw(arg) if downcast is None else "the argument downcast=")
@@ -225,7 +225,7 @@ def _make_series(*args: Any, **kwargs: Any) -> Any:
     given = (*args, *kwargs.values())
     if has_traced(args) or has_traced(kwargs) or any(type(x) is Index or is_collection(x) for x in given):
         return called(make_series, "pd.Series")(*args, **kwargs)
-    refuse("SW262", call="pd.Series", what="a Series of constants")  # a real one could read and write files
+    refuse("SW262", call="pd.Series", what="a Series of constants")  # a real Series could read and write files
 
 
 def _make_frame(*args: Any, **kwargs: Any) -> Any:
@@ -254,7 +254,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class Function(StandIn):
-    """What compiled functions see as a function of pandas."""
+    """The stand-in of a pandas function."""
 
     __slots__ = ("__name__", "stands_for")
     what = "function of pandas"
@@ -273,7 +273,7 @@ class Function(StandIn):
 
 
 class TimeFunction(Function):
-    """pd.to_datetime or pd.to_timedelta: constants become guarded times."""
+    """The stand-in of pd.to_datetime or pd.to_timedelta, which converts constants to guarded times."""
 
     __slots__ = ()
 
@@ -297,7 +297,7 @@ _STAND_INS |= {id(f): TimeFunction(f.__name__, f) for f in (pd.to_datetime, pd.t
 
 
 class PandasModule(StandIn):
-    """What compiled functions see as the module pandas."""
+    """The stand-in of the module pandas."""
 
     __slots__ = ()
     __name__ = "pandas"
@@ -315,7 +315,7 @@ PANDAS = PandasModule()
 
 
 def stand_in(obj: Any) -> Any:
-    """The stand-in of an object of pandas, or None."""
+    """Returns the stand-in of an object of pandas, or None."""
     if obj is pd:
         return PANDAS
     if obj is pd.Series:

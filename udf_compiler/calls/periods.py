@@ -1,4 +1,4 @@
-"""``s.dt.to_period(freq)`` of months, quarters, years and days, as far as people take it: the first day again, or its text."""
+"""Lowers ``s.dt.to_period(freq)`` of days, months, quarters and years: first day, year, month, quarter, and string form."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.text import text_series
 from udf_compiler.trace.values import raw
 
-#: pandas' name of a frequency -> the format of its text, in the directives of strftime; {q} is the quarter.
+#: pandas' name of a frequency -> the strftime format of its string; {q} is the quarter.
 _FORMATS = {"D": "%Y-%m-%d", "M": "%Y-%m", "Q-DEC": "%YQ{q}", "Y-DEC": "%Y"}
 
 
 class TracedPeriods(Handle):
-    """A Series of periods: the datetimes that they were made of, and their frequency."""
+    """A Series of periods: the datetimes from which they were made, and their frequency."""
 
     __slots__ = ("freq", "series")
     what = "Series of periods"
@@ -44,7 +44,7 @@ class TracedPeriods(Handle):
 
 
 class PeriodAccessor(Handle):
-    """``s.dt`` of such a Series."""
+    """The accessor ``s.dt`` of a Series of periods."""
 
     __slots__ = ("periods",)
     what = "Series.dt"
@@ -65,7 +65,7 @@ class PeriodAccessor(Handle):
 
 
 def to_period(s: TracedSeries, freq: Any = None) -> TracedPeriods:
-    """Months, quarters, years or days. Refuses other frequencies (SW262)."""
+    """Implements to_period of days, months, quarters and years. Refuses (SW262) other frequencies."""
     call = "Series.dt.to_period"
     if not isinstance(freq, str):
         refuse("SW262", call=call, what=f"freq={raw(freq)}")
@@ -76,7 +76,7 @@ def to_period(s: TracedSeries, freq: Any = None) -> TracedPeriods:
 
 
 def _first_day(p: Parts, freq: str) -> Value:
-    """Days since 1970 of the first day of the period."""
+    """Computes the days since 1970 of the period's first day."""
     days, loop = p.days, p.loop
     if freq == "D":
         return days
@@ -96,7 +96,7 @@ def _first_day(p: Parts, freq: str) -> Value:
 
 
 def to_timestamp(periods: TracedPeriods, freq: Any = None, how: Any = "start") -> TracedSeries:
-    """Midnight of the first day; one before 1677-09-22 is flagged."""
+    """Implements to_timestamp: midnight of the first day. Guards days before 1677-09-22, which overflow."""
     call = "Series.dt.to_timestamp"
     s = periods.series
     if freq is not None or how not in ("start", "S", "s"):
@@ -111,7 +111,10 @@ def to_timestamp(periods: TracedPeriods, freq: Any = None, how: Any = "start") -
 
 
 def _number(periods: TracedPeriods, name: str) -> TracedSeries:
-    """int64 of periods, where that of datetimes is int32; a NaT is -1 in some versions of pandas, and flagged."""
+    """Returns the year, month or quarter as int64; that of datetimes is int32.
+
+    Guards NaT, which yields -1 in some versions of pandas.
+    """
     s, call = periods.series, f"Series.dt.{name} of periods"
     made = run_prototype(call, lambda: getattr(moments.proto(s).dt.to_period(periods.freq[0]).dt, name))
     if made.dtype != np.int64:
@@ -124,7 +127,7 @@ def _number(periods: TracedPeriods, name: str) -> TracedSeries:
 
 
 def astype(periods: TracedPeriods, dtype: Any) -> TracedSeries:
-    """The text of each period; that of NaT is 'NaT'."""
+    """Converts each period to a string; NaT becomes 'NaT'."""
     call, s = "Series.astype of periods", periods.series
     if not is_str_dtype(dtype):
         refuse("SW262", call=call, what=raw(dtype))

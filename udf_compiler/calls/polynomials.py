@@ -1,4 +1,4 @@
-"""np.polyval, np.interp, np.digitize and np.searchsorted with constant coefficients, points and bins as IR."""
+"""Lowers np.polyval, np.interp, np.digitize and np.searchsorted with constant coefficients, points and bins to IR."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from udf_compiler.trace.lower import constant_of, is_number, type_of, ufunc_call
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
 
-#: Most bins or points: each costs a comparison a row.
+#: Maximum number of bins or points: each costs one comparison per row.
 _LIMIT = 256
 
 
 def polyval(p: Any, x: Any) -> TracedArray:
-    """np.polyval: Horner's rule from zero, in the order and the types of NumPy's loop."""
+    """Implements np.polyval: Horner's rule from zero, in the order and the types of NumPy's loop."""
     call = "np.polyval"
     if not isinstance(x, Traced) or isinstance(p, Traced | np.poly1d):
         refuse("SW262", call=call, what="traced coefficients")
@@ -48,7 +48,7 @@ def _points(x: Any, call: str) -> np.ndarray:
 
 
 def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> TracedArray:
-    """np.searchsorted of traced values in a constant ascending table."""
+    """Implements np.searchsorted of traced values in a constant ascending table."""
     call = "np.searchsorted"
     if not isinstance(v, Traced) or isinstance(a, Traced):
         refuse("SW250", call=call)
@@ -63,7 +63,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Trac
 
 
 def digitize(x: Any, bins: Any, right: bool = False) -> TracedArray:
-    """np.digitize with constant bins, ascending or descending."""
+    """Implements np.digitize with constant bins, ascending or descending."""
     call = "np.digitize"
     if not isinstance(x, Traced):
         refuse("SW250", call=call)
@@ -82,7 +82,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> TracedArray:
 
 
 def count_below(loop: LoopBuilder, value: Value, bins: np.ndarray, side: str, call: str) -> Value:
-    """How many bins lie before the value; NaN comes after all of them."""
+    """Counts the bins before the value; NaN follows all bins."""
     type = type_of(np.result_type(value.type.dtype, bins.dtype), call)
     key, total = loop.cast(value, type), loop.const(0, I64)
     for b in bins.astype(type.dtype):
@@ -92,7 +92,7 @@ def count_below(loop: LoopBuilder, value: Value, bins: np.ndarray, side: str, ca
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> TracedArray:
-    """np.interp with constant, finite, strictly ascending points: slope * (x - x0) + y0 as in NumPy's compiled loop."""
+    """Implements np.interp with constant, finite, strictly ascending points: slope * (x - x0) + y0 as in NumPy's C loop."""
     call = "np.interp"
     if not isinstance(x, Traced) or period is not None:
         refuse("SW262", call=call, what="a period" if period is not None else raw(x))
@@ -129,7 +129,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 
 @cache
 def _plain_arithmetic() -> bool:
-    """Whether this NumPy's np.interp rounds after the product, that is, was not compiled to fused multiply-adds."""
+    """Whether np.interp of this NumPy build rounds after the product, that is, uses no fused multiply-add."""
     xp, fp = np.array([0.1, 0.9, 2.3]), np.array([0.3, 1.7, -5.9])
     x = np.linspace(0.11, 2.29, 1000)
     at = np.searchsorted(xp, x, "right") - 1

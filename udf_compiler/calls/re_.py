@@ -1,4 +1,4 @@
-"""The module re in compiled functions: flags, compile and escape make constants, the others search a constant or a row's text."""
+"""Provides the stand-in of the module re: flags, compile and escape yield constants; searches take constant or traced strings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _sub(pattern: Any, repl: Any, string: Any, count: Any = 0, flags: Any = 0) -
 
 
 class ReModule(StandIn):
-    """What compiled functions see as the module re."""
+    """The stand-in of the module re."""
 
     __slots__ = ()
     __name__ = "re"
@@ -47,5 +47,5 @@ _STAND_INS = {id(getattr(re, name)): function for name, function in _FUNCTIONS.i
 
 
 def stand_in(obj: Any) -> Any:
-    """The stand-in of the module re or of one of its functions, or None."""
+    """Returns the stand-in of the module re or of one of its functions, or None."""
     return _STAND_INS.get(id(obj))

@@ -1,4 +1,8 @@
-"""Products with constant matrices and sums over the k values of a row as IR, in NumPy's order of operations or refused."""
+"""Lowers products with constant matrices and reductions over the k values of a row to IR.
+
+Reductions follow NumPy's order of operations, and are refused where that is unknown. Float matrix products are approximate,
+with a documented error bound.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,11 @@ from udf_compiler.trace.values import Traced
 
 
 def matmul(x: Any, w: Any) -> Any:
-    """``x @ w`` with a constant vector or matrix. Integers wrap in any order; floats are *kept*: BLAS has its own order."""
+    """Implements ``x @ w`` with a constant vector or matrix.
+
+    Integer results do not depend on the order of additions. Float results are approximate, as BLAS has an order of its own; their
+    error bound is recorded. Refuses (SW260) floats when exact results are required.
+    """
     call = "array @ ..."
     if not isinstance(x, TracedArray) or x.ndim != 2 or isinstance(w, Traced):
         refuse("SW250", call=call)
@@ -46,11 +54,11 @@ def _dot(loop: LoopBuilder, columns: Sequence[Value], weights: np.ndarray, type:
         total = product if total is None else loop.call("add", total, product)
         check_size(loop)
     assert total is not None
-    return loop.call("add", total, loop.const(0, type)) if type.is_float else total  # never -0.0: BLAS adds to 0
+    return loop.call("add", total, loop.const(0, type)) if type.is_float else total  # BLAS starts from 0: never -0.0
 
 
 def dot(a: Any, b: Any) -> Any:
-    """np.dot: a product with a scalar, or `matmul`."""
+    """Implements np.dot: a product with a scalar, or `matmul`."""
     call = "np.dot"
     a, b = constant_of(a), constant_of(b)
     if not (is_number(a) or is_number(b)):
@@ -63,13 +71,16 @@ def dot(a: Any, b: Any) -> Any:
         if type == BOOL:
             refuse("SW262", call=call, what="a bool product")
         product = loop.call("multiply", loop.cast(ops[0], type), constant(loop, scalar, type.dtype, call))
-        return (loop.call("add", product, loop.const(0, type)) if type.is_float else product,)  # BLAS adds to 0
+        return (loop.call("add", product, loop.const(0, type)) if type.is_float else product,)  # BLAS starts from 0
 
     return apply(scaled, (array,), call)
 
 
 def reduce(name: str, x: TracedArray, axis: Any = None, call: str = "") -> TracedArray:
-    """sum, mean, max, min, argmax, any, all over axis 1 of a two-dimensional array, where NumPy's order is known."""
+    """Reduces axis 1 of a two-dimensional array by sum, mean, max, min, argmax, any or all.
+
+    Refuses (SW260) sums and means of floats where NumPy's order of additions is unknown.
+    """
     call = call or f"array.{name}"
     name = name.removeprefix("a") if name in ("amax", "amin") else name
     if x.ndim != 2 or axis not in (1, -1):
@@ -91,7 +102,7 @@ def reduce(name: str, x: TracedArray, axis: Any = None, call: str = "") -> Trace
     if values[0].type != type:
         refuse("SW262", call=call, what=f"a {x.dtype} array")
     if x.order != "C" and len(values) >= 8:
-        refuse("SW260", call=call)  # below 8 every memory order adds from left to right
+        refuse("SW260", call=call)  # fewer than 8 values are added from left to right in every memory order
     total = loop.call("add", loop.const(0.0, type), pairwise_sum(loop, values))
     if name == "mean":
         total = loop.call("divide", total, loop.const(len(values), type))
@@ -100,7 +111,7 @@ def reduce(name: str, x: TracedArray, axis: Any = None, call: str = "") -> Trace
 
 
 def _guard_sign_of_zero(loop: LoopBuilder, values: Sequence[Value], found: Value) -> None:
-    """Guards rows whose largest or smallest value `found` is 0.0 and -0.0: which of them wins depends on NumPy's order."""
+    """Guards rows whose extreme `found` is 0 and that have both 0.0 and -0.0: the result's sign depends on NumPy's order."""
     if not found.type.is_float or len(values) < 2:
         return
     zero = loop.const(0, found.type)
@@ -115,7 +126,7 @@ def _guard_sign_of_zero(loop: LoopBuilder, values: Sequence[Value], found: Value
 
 
 def argmax(loop: LoopBuilder, values: Sequence[Value]) -> Value:
-    """``np.argmax`` of a row: the first of the largest; the first NaN when there is one."""
+    """Computes ``np.argmax`` of a row: the first NaN when there is one, else the first of the largest values."""
     best, index = values[0], loop.const(0, I64)
     for at, value in enumerate(values[1:], 1):
         larger = loop.call("greater", value, best)
@@ -127,7 +138,7 @@ def argmax(loop: LoopBuilder, values: Sequence[Value]) -> Value:
 
 
 def reduction(name: str) -> Callable[..., Any]:
-    """The method of that name of ndarray."""
+    """Returns the ndarray method `name` as a function of a traced array."""
 
     def method(x: TracedArray, axis: Any = None) -> TracedArray:
         return reduce(name, x, axis)
@@ -136,7 +147,10 @@ def reduction(name: str) -> Callable[..., Any]:
 
 
 def pairwise_sum(loop: LoopBuilder, values: list[Value]) -> Value:
-    """NumPy's pairwise sum of contiguous floats (loops_utils.h.src): 8 accumulators up to 128 values, halves above."""
+    """Emits NumPy's pairwise sum of contiguous floats (loops_utils.h.src).
+
+    It adds from left to right below 8 values, uses 8 accumulators up to 128, and splits in halves above.
+    """
     n = len(values)
     if n < 8:
         return fold(loop, "add", [loop.const(-0.0, values[0].type), *values])
@@ -153,7 +167,7 @@ def pairwise_sum(loop: LoopBuilder, values: list[Value]) -> Value:
 
 
 def fold(loop: LoopBuilder, function: str, values: Sequence[Value]) -> Value:
-    """A function of two values of all of them, from left to right."""
+    """Folds the values from left to right with a binary function."""
     total = values[0]
     for value in values[1:]:
         total = loop.call(function, total, value)

@@ -1,4 +1,4 @@
-"""Series.replace of numbers by numbers, when the dtype stays whatever is in the batch."""
+"""Lowers Series.replace of numbers by numbers, where the dtype stays the same for every batch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw, refuse_in_place
 
-#: Most values that are compared one by one.
+#: Maximum number of replaced values: each costs one comparison per row.
 _LIMIT = 64
 
 
 def replace(
     s: TracedSeries, to_replace: Any = None, value: Any = None, *, inplace: Any = False, regex: Any = False
 ) -> TracedSeries:
-    """Series.replace: a number, a list, or a dict, in a float64 or integer Series; each value is looked up once."""
+    """Implements Series.replace with a number, a list or a dict in a float64 or integer Series; replacements do not chain."""
     call = "Series.replace"
     dates.refuse_date(s, call)
     refuse_in_place(inplace, call)
@@ -44,7 +44,7 @@ def replace(
 
 
 def _pairs(to_replace: Any, value: Any, call: str) -> list[tuple[Any, Any]]:
-    """(value, replacement), distinct values."""
+    """Returns (value, replacement) pairs with distinct values."""
     if type(to_replace) is dict and value is None:
         pairs = list(to_replace.items())
     elif isinstance(to_replace, list | tuple) and is_number(value):
@@ -72,7 +72,7 @@ def _holds(new: Any, dtype: np.dtype) -> bool:
 
 
 def _check(s: TracedSeries, to_replace: Any, value: Any, pairs: list[tuple[Any, Any]], call: str) -> None:
-    """Refuses (SW255) when pandas changes the dtype of a batch that has such a value, and what it compares in its own way."""
+    """Refuses replacements for which pandas changes the dtype of a batch (SW255) or compares in its own way (SW262)."""
     elements = [key for key, _ in pairs if _holds(key, s.dtype)] + [new for _, new in pairs if _holds(new, s.dtype)]
     around = np.array([*elements, *(e + 1 for e in elements if abs(e) < 2**31), 0, 1, 77], s.dtype)
     expected = around.copy()

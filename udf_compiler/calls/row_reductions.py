@@ -1,4 +1,7 @@
-"""Reductions of a DataFrame over the columns of each row, ``axis=1``, as IR: what pandas' nanops give for few columns."""
+"""Lowers reductions of a DataFrame over the columns of each row, ``axis=1``, with the results of pandas' nanops.
+
+`reductions.reduce` refuses (SW260) float sums and means of 8 or more columns unless the array is in C order.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from udf_compiler.trace.values import raw
 
 
 def _array(frame: TracedFrame, axis: Any, skipna: Any, call: str) -> TracedArray:
-    """The columns in their common dtype, which pandas takes the frame to before it reduces."""
+    """Returns the columns in their common dtype, to which pandas converts the frame before it reduces."""
     if axis not in (1, "columns"):
         refuse("SW250", call=call)
     if skipna is not True and skipna is not False:
@@ -31,7 +34,7 @@ def _missing(x: TracedArray) -> list[Value]:
 
 
 def _reduced(name: str, x: TracedArray, missing: Sequence[Value], instead: float, call: str) -> Value:
-    """NumPy's reduction with `instead` in the place of NaN."""
+    """Applies NumPy's reduction after replacing NaN by `instead`."""
     columns = x.columns
     if missing:
         other = x.loop.const(instead, columns[0].type)
@@ -40,7 +43,7 @@ def _reduced(name: str, x: TracedArray, missing: Sequence[Value], instead: float
 
 
 def _nan_where(loop: LoopBuilder, missing: Sequence[Value], skipna: bool, value: Value) -> Value:
-    """NaN in a row of NaN only; with skipna=False in a row with one."""
+    """Replaces the value by NaN in a row of NaN only; with skipna=False, in a row with any NaN."""
     if not missing:
         return value
     absent = fold(loop, "logical_and" if skipna else "logical_or", missing)
@@ -48,7 +51,7 @@ def _nan_where(loop: LoopBuilder, missing: Sequence[Value], skipna: bool, value:
 
 
 def _extreme(name: str, worst: float) -> Callable[..., TracedSeries]:
-    """DataFrame.max or min: NaN loses against everything. Rows where 0.0 and -0.0 meet are guarded: NumPy's order decides."""
+    """Implements DataFrame.max or min, which ignore NaN. Guards ties of 0.0 and -0.0: NumPy's order decides the sign."""
 
     def extreme(frame: TracedFrame, axis: Any = 0, skipna: Any = True) -> TracedSeries:
         call = f"DataFrame.{name}"
@@ -62,7 +65,7 @@ def _extreme(name: str, worst: float) -> Callable[..., TracedSeries]:
 
 
 def sum_(frame: TracedFrame, axis: Any = 0, skipna: Any = True) -> TracedSeries:
-    """DataFrame.sum: integers and bools add to int64, of floats NaN counts as 0."""
+    """Implements DataFrame.sum: integers and bools add to int64; NaN among floats counts as 0."""
     call = "DataFrame.sum"
     x = _array(frame, axis, skipna, call)
     missing = _missing(x)
@@ -73,7 +76,7 @@ def sum_(frame: TracedFrame, axis: Any = 0, skipna: Any = True) -> TracedSeries:
 
 
 def mean(frame: TracedFrame, axis: Any = 0, skipna: Any = True) -> TracedSeries:
-    """DataFrame.mean: the sum over the number of values that are not NaN; integers as float64."""
+    """Implements DataFrame.mean: the sum divided by the number of values that are not NaN; integers become float64."""
     call, loop = "DataFrame.mean", frame.loop
     x = _array(frame, axis, skipna, call)
     if x.dtype == np.bool_:
@@ -92,7 +95,7 @@ def mean(frame: TracedFrame, axis: Any = 0, skipna: Any = True) -> TracedSeries:
 
 
 def _test(name: str) -> Callable[..., TracedSeries]:
-    """DataFrame.any or all of columns of bools."""
+    """Implements DataFrame.any or all of bool columns."""
 
     def test(frame: TracedFrame, axis: Any = 0) -> TracedSeries:
         call = f"DataFrame.{name}"
@@ -105,12 +108,12 @@ def _test(name: str) -> Callable[..., TracedSeries]:
 
 
 def _each(name: str) -> Callable[[TracedFrame], TracedFrame]:
-    """DataFrame.isna or notna: that of each column."""
+    """Implements DataFrame.isna or notna: applies it to each column."""
     return lambda frame: TracedFrame(frame.loop, {column: getattr(s, name)() for column, s in frame.series.items()})
 
 
 def count(frame: TracedFrame, axis: Any = 0) -> TracedSeries:
-    """DataFrame.count: how many elements are not missing."""
+    """Implements DataFrame.count: the number of elements that are not missing."""
     if axis not in (1, "columns"):
         refuse("SW250", call="DataFrame.count")
     return sum_(_each("notna")(frame), axis)

@@ -1,4 +1,4 @@
-"""Methods of a pandas Series that choose between its values and others, as IR: where, fillna, assignment by a mask."""
+"""Lowers methods of a pandas Series that select between its values and others: where, mask, fillna, assignment by a mask."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def notna(s: TracedSeries) -> TracedSeries:
 
 
 def condition_value(s: TracedSeries, cond: Any, call: str) -> Value:
-    """The bool of each row. A missing one is False for where; mask inverts it, which raises, so it is guarded."""
+    """Returns the condition of each row as a bool.
+
+    A missing condition is False in where. In mask, pandas inverts it, which raises, so it is guarded.
+    """
     if maybe.is_maybe(cond) and cond.loop is s.loop and cond.value.type == BOOL and call == "Series.where":
         return s.loop.call("logical_and", cond.value, maybe.present(cond))
     if not isinstance(cond, TracedSeries | TracedArray):
@@ -50,7 +53,7 @@ def condition_value(s: TracedSeries, cond: Any, call: str) -> Value:
 
 
 def _other(s: TracedSeries, other: Any, method: Callable[[pd.Series, Any], pd.Series], call: str) -> Value:
-    """The replacement as a value of the Series' type. Refuses (SW255) one that makes pandas change the dtype of some batches."""
+    """Converts the replacement to the Series' type. Refuses (SW255) one for which pandas changes the dtype of some batches."""
     if s.kind == "date":
         return _other_date(s, other, call)
     if moments.is_moment(s):
@@ -78,12 +81,12 @@ def _other(s: TracedSeries, other: Any, method: Callable[[pd.Series, Any], pd.Se
 
 
 def _replaced_prototype(method: Callable[[pd.Series, Any], pd.Series], proto: pd.Series, other: Any) -> pd.Series | None:
-    """The prototype with a row replaced; None when pandas raises, which it does only for batches with such a row."""
+    """Returns the prototype with a row replaced; None when pandas raises, which it does only for batches with such a row."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return method(proto, other)
-    except Exception:  # noqa: BLE001 - whatever pandas raises, the caller refuses
+    except Exception:  # noqa: BLE001 - the caller refuses, whatever pandas raises
         return None
 
 
@@ -144,13 +147,13 @@ def combine_first(s: TracedSeries, other: Any) -> TracedSeries:
 
 
 def set_where(s: TracedSeries, key: Any, value: Any, call: str) -> None:
-    """``s[mask] = scalar`` and ``s.loc[mask] = scalar`` on a fresh Series, when the dtype stays."""
+    """Implements ``s[mask] = scalar`` and ``s.loc[mask] = scalar`` on an unshared Series, where the dtype stays."""
     if s.shared:
         refuse("SW256", call=call)
     value = constant_of(value)
     if s.kind == "text" and type(value) is str:
         at = condition_value(s, key, call)
-        some_string(s)  # in a float64 Series a string is deprecated
+        some_string(s)  # pandas deprecates assigning a string to a float64 Series
         s.value, s.missing = s.loop.select(at, constant(s.loop, value, call), s.value), s.missing.kept()
         return
     dates.refuse_date(s, call)
@@ -166,7 +169,7 @@ def set_where(s: TracedSeries, key: Any, value: Any, call: str) -> None:
 
 @lru_cache(maxsize=256)
 def _assigned(dtype: np.dtype, kind: tuple[Any, ...], call: str) -> pd.Series:
-    """A Series of the dtype whose first row was replaced by a constant."""
+    """Returns a Series of the dtype whose first row was replaced by a constant."""
 
     def assigned() -> pd.Series:
         proto = pd.Series(np.ones(2, dtype))
@@ -178,7 +181,7 @@ def _assigned(dtype: np.dtype, kind: tuple[Any, ...], call: str) -> pd.Series:
 
 
 class Loc(Traced):
-    """``s.loc``: assignment by a mask."""
+    """The indexer ``s.loc``: assignment by a mask."""
 
     __slots__ = ("series",)
     what = "Series.loc"

@@ -1,4 +1,4 @@
-"""Methods of a pandas Series as IR, each rewritten from pandas' own source on traced values."""
+"""Lowers methods of a pandas Series to IR; each follows pandas' own source, on traced values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _plain(array: TracedArray) -> TracedSeries:
 
 
 def _bound_values(lower: Any, upper: Any, call: str) -> list[Any]:
-    """generic.clip: a NaN scalar is no bound, and two scalar bounds are put in order."""
+    """Normalizes bounds like pandas' generic.clip: ignores a NaN scalar, and sorts two scalar bounds."""
     bounds: list[Any] = []
     for given in (lower, upper):
         bound: Any = constant_of(given)
@@ -56,9 +56,9 @@ def clip(
     dates.refuse_date(s, call)
     low, high = _bound_values(lower, upper, call)
     if low is None and high is None:
-        return s  # pandas hands the Series itself back
+        return s  # pandas returns the Series itself
     scalars = all(b is None or is_number(b) for b in (low, high))
-    s.shared = s.shared or not scalars  # with bounds that are all NaN too
+    s.shared = s.shared or not scalars  # pandas returns the Series itself if such bounds are all NaN
     result = TracedSeries(s.loop, s.value, s.dtype, shared=not scalars)
     for name, bound in (("ge", low), ("le", high)):
         if bound is None:
@@ -129,11 +129,11 @@ def apply_(s: TracedSeries, func: Any, args: Any = (), *, by_row: Any = "compat"
 
 
 def transform(s: TracedSeries, func: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
-    """Series.transform with a function: apply; where that raises, which a guard announces, pandas hands over the Series."""
+    """Implements Series.transform as apply. Where that raises, pandas calls the function with the Series, so rows are guarded."""
     if isinstance(func, np.ufunc) or axis not in (0, "index"):
         refuse("SW251", call=f"Series.transform with {raw(func)}")
     made = apply_(s, func, args, **kwargs)
-    s.loop.local.clear()  # a row that raises has all others computed as a Series
+    s.loop.local.clear()  # a row that raises changes the evaluation of all rows, so no guard is local
     return made
 
 
@@ -166,9 +166,9 @@ def abs_(s: TracedSeries) -> TracedSeries:
 
 
 def flex(name: str, reflected: bool, real: str = "") -> Callable[..., Any]:
-    """s.add(other) and its kind: the operator for a scalar, NumPy's operator on the arrays for a Series or array.
+    """Implements s.add(other) and similar methods: the operator for a scalar, NumPy's on the arrays for a Series or array.
 
-    So ``a.floordiv(b)`` of integers gives NumPy's 0 for a zero divisor where ``a // b`` gives infinity.
+    ``a.floordiv(b)`` of integers therefore yields NumPy's 0 for a zero divisor, whereas ``a // b`` yields infinity.
     """
     real = real or ("r" if reflected else "") + name
     call = f"Series.{real}"
@@ -183,7 +183,7 @@ def flex(name: str, reflected: bool, real: str = "") -> Callable[..., Any]:
             if fill_value is not None or reflected:
                 refuse("SW264", call=call)
             if isinstance(other, TracedSeries) and (s.value.type.nullable or other.value.type.nullable):
-                refuse("SW264", call=f"{call} with None")  # compares the objects: None == None
+                refuse("SW264", call=f"{call} with None")  # NumPy compares the objects: None == None
             return s._binary(name, other, False)
         if moments.concerns(s, other):
             if fill_value is not None or isinstance(other, Traced):
@@ -210,7 +210,7 @@ def flex(name: str, reflected: bool, real: str = "") -> Callable[..., Any]:
 
 
 def _fill_either(a: TracedArray, b: TracedArray, fill: Any, call: str) -> tuple[TracedArray, TracedArray]:
-    """ops.fill_binop: rows where exactly one side is missing get `fill` there."""
+    """Replaces a missing element by `fill` where exactly one side is missing, like pandas' ops.fill_binop."""
     if not is_number(fill):
         refuse("SW262", call=call, what=raw(fill))
     loop = a.loop
@@ -277,7 +277,7 @@ METHODS.update({method: flex(name, False, method) for method, name in _FLEX_NAME
 METHODS.update({name: flex(name, False) for name in ("eq", "ne", "lt", "le", "gt", "ge")})
 METHODS.update({f"r{name}": flex(_FLEX_NAMES[name], True, f"r{name}") for name in _REFLECTED_NAMES})
 
-#: Attributes that are no methods.
+#: Attributes other than methods.
 PROPERTIES: dict[str, Callable[[TracedSeries], Any]] = {
     "values": lambda s: as_array(s, "Series.values"),
     "T": lambda s: s,

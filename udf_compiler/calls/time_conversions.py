@@ -1,4 +1,4 @@
-"""pd.to_datetime and pd.to_timedelta of Series, and astype of datetimes, as IR on int64 nanoseconds."""
+"""Lowers pd.to_datetime and pd.to_timedelta of Series, and astype of datetimes, to IR on int64 nanoseconds."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from udf_compiler.trace.series import TracedSeries
 from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import raw
 
-#: Nanoseconds of the units that pandas takes for numbers.
+#: Unit that pandas accepts for numbers -> nanoseconds.
 UNITS = {"D": DAY, "h": DAY // 24, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 _LIMIT = 2**63 - 1
 
-#: Days whose midnight is a number of nanoseconds: 1677-09-22 to 2262-04-11.
+#: First and last day whose midnight fits int64 nanoseconds: 1677-09-22 and 2262-04-11.
 _FIRST_DAY, _LAST_DAY = -106_751, 106_751
 
 
@@ -33,8 +33,10 @@ def to_datetime(
     arg: Any, errors: str = "raise", dayfirst: bool = False, yearfirst: bool = False, utc: bool = False, format: Any = None,
     unit: Any = None, cache: bool = True,
 ) -> Any:  # fmt: skip
-    """pd.to_datetime of a Series of datetimes, dates or numbers. NaT where a date or number is missing, or out of range
-    with errors="coerce"."""
+    """Implements pd.to_datetime of a Series of datetimes, strings, dates or numbers.
+
+    A missing date or number becomes NaT. With errors="coerce", a date out of range does too.
+    """
     call = "pd.to_datetime"
     series = _series(arg, errors, call)
     if dayfirst or yearfirst or type(utc) is not bool:
@@ -56,7 +58,7 @@ def to_datetime(
 
 
 def to_timedelta(arg: Any, unit: Any = None, errors: str = "raise") -> TracedSeries:
-    """pd.to_timedelta of a Series of timedeltas or numbers."""
+    """Implements pd.to_timedelta of a Series of timedeltas or numbers."""
     call = "pd.to_timedelta"
     series = _series(arg, errors, call)
     if series.kind == "timedelta":
@@ -90,7 +92,7 @@ def _of_dates(s: TracedSeries, errors: str, call: str) -> TracedSeries:
 
 
 def _of_numbers(s: TracedSeries, kind: str, unit: Any, errors: str, call: str) -> TracedSeries:
-    """Numbers of a unit since 1970, or of its length. Rows out of range, for which pandas raises, are flagged."""
+    """Converts numbers in a unit to datetimes since 1970 or to durations. Guards rows out of range, for which pandas raises."""
     function = pd.to_datetime if kind == "datetime" else pd.to_timedelta
     proto = pd.Series(np.ones(1, s.dtype)) if s.kind == "numpy" else refuse("SW262", call=call, what=f"a {s.kind} Series")
     made = run_prototype(call, lambda: function(proto, unit=unit, errors=errors))
@@ -108,7 +110,7 @@ def _of_numbers(s: TracedSeries, kind: str, unit: Any, errors: str, call: str) -
 
 
 def _of_floats(s: TracedSeries, kind: str, length: int) -> TracedSeries:
-    """pandas' cast_from_unit_vectorized: the whole part times the unit, plus the fraction, rounded to the unit's digits."""
+    """Implements pandas' cast_from_unit_vectorized: whole part times unit, plus the fraction rounded to the unit's digits."""
     loop, x = s.loop, s.value
     valid = loop.call("logical_not", loop.call("isnan", x))
     number = loop.select(valid, x, loop.const(0.0, F64))
@@ -127,7 +129,7 @@ def _of_floats(s: TracedSeries, kind: str, length: int) -> TracedSeries:
 
 
 def _nanoseconds(unit: Any, call: str) -> int:
-    """Of a unit by any of the names that pandas has for it."""
+    """Returns the nanoseconds of a unit, by any name that pandas accepts."""
     made = run_prototype(call, lambda: pd.to_timedelta(1, unit=unit))
     if made._value not in UNITS.values():
         refuse("SW262", call=call, what=f"unit={unit!r}")
@@ -140,12 +142,12 @@ def _between(loop: LoopBuilder, x: Value, low: int, high: int) -> Value:
 
 
 def has_times(values: Sequence[Any]) -> bool:
-    """Whether one of the choices is a Series of times."""
+    """Whether any of the values is a Series of datetimes or timedeltas."""
     return any(issubclass(type(v), TracedSeries) and moments.is_moment(v) for v in values)
 
 
 def choose_times(condition: Value, x: Any, y: Any, call: str) -> TracedTexts:
-    """np.where of two Series of datetimes or of timedeltas. Constants are refused: NumPy makes objects of them."""
+    """Implements np.where of two Series of datetimes or of timedeltas. Refuses (SW262) constants: NumPy returns objects."""
     loop = condition.loop
     if not (isinstance(x, TracedSeries) and isinstance(y, TracedSeries) and x.kind == y.kind and x.loop is y.loop is loop):
         refuse("SW262", call=call, what="anything but two Series of one kind of times")
@@ -153,7 +155,7 @@ def choose_times(condition: Value, x: Any, y: Any, call: str) -> TracedTexts:
 
 
 def clip(s: TracedSeries, lower: Any, upper: Any, call: str) -> TracedSeries:
-    """Times between constant bounds, which pandas puts in order."""
+    """Implements clip of times with constant bounds, which pandas sorts."""
     lower, upper = constant_of(lower), constant_of(upper)
     given = [moments.constant(b, call) for b in (lower, upper)]
     if any(found is None and not moments.is_missing(b) for found, b in zip(given, (lower, upper), strict=True)):
@@ -174,7 +176,7 @@ def clip(s: TracedSeries, lower: Any, upper: Any, call: str) -> TracedSeries:
 
 
 def astype(s: TracedSeries, dtype: Any, call: str) -> TracedSeries:
-    """Datetimes or timedeltas as int64, NaT being the smallest integer, or as what they are."""
+    """Implements astype of datetimes or timedeltas to int64, where NaT is the smallest integer, or to their own dtype."""
     proto = moments.proto(s)
     made = run_prototype(call, proto.astype, dtype)
     if made.dtype == s.dtype:
@@ -191,7 +193,7 @@ def astype(s: TracedSeries, dtype: Any, call: str) -> TracedSeries:
 
 
 def integers_of(s: TracedSeries, dtype: Any, call: str) -> TracedSeries:
-    """A UInt32 Series, as isocalendar gives it, as plain numbers; a missing value, which is none, is flagged."""
+    """Converts a UInt32 Series, as isocalendar returns it, to integers or float64. Guards missing values of integers."""
     made = run_prototype(call, lambda: pd.Series([1], dtype="UInt32").astype(dtype))
     loop = s.loop
     if isinstance(made.dtype, np.dtype) and made.dtype.kind == "i" and made.dtype.itemsize >= 2:

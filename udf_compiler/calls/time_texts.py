@@ -1,8 +1,7 @@
-"""Datetimes to text and back as IR: strftime and names of days and months, and pd.to_datetime with a format.
+"""Lowers strftime, day_name and month_name of datetimes, and pd.to_datetime of strings with a format, to IR.
 
-Text comes from tables: each part of a time has few values, and a table gives a view of a constant. Of texts to parse a kernel
-decides those written in full, every number with all of its digits, and those that no rule of pandas takes for a time; others
-(``2024-1-5``) are flagged.
+Formatting uses tables: each field of a time has few values, and a table yields a view of a constant. Parsing decides two kinds of
+strings: those with all digits of every number, and those that no rule of pandas parses. Others (``2024-1-5``) are guarded.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def _short(names: Mapping[int, str]) -> Mapping[int, str]:
 
 _Part = tuple[Callable[[Parts], Value], Mapping[int, str]]
 
-#: Directives of strftime: a number of a time, and its texts.
+#: Directive of strftime -> a field of a time, and the string of each of its values.
 _DIRECTIVES: dict[str, _Part] = {
     "Y": (lambda p: p.date("year"), _padded(4, 2262, 1677)),
     "y": (lambda p: p.rest(p.date("year"), 100), _padded(2, 99)),
@@ -68,7 +67,7 @@ _MICROSECONDS: tuple[_Part, _Part] = (
 )
 _COMPOUND = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y", "h": "%b"}
 
-#: Times that tell the directives apart.
+#: Times that distinguish the directives.
 SAMPLES = [
     pd.Timestamp(text).as_unit("ns")
     for text in ("1999-12-31 23:59:58.123456", "2024-02-29 00:00", "2021-01-03 12:05:09.000987", "1700-07-04 11:00")
@@ -76,7 +75,7 @@ SAMPLES = [
 
 
 def strftime(s: TracedSeries, date_format: Any) -> TracedSeries:
-    """Texts by a format of plain directives; NaN for NaT."""
+    """Implements strftime with a format of plain directives; NaT becomes NaN."""
     call = "Series.dt.strftime"
     if not isinstance(date_format, str) or not date_format.isascii() or "\0" in date_format:
         refuse("SW262", call=call, what=f"{raw(date_format)} that is no ASCII text")
@@ -89,7 +88,7 @@ def strftime(s: TracedSeries, date_format: Any) -> TracedSeries:
 
 
 def pieces_of(date_format: str, call: str) -> list[str | _Part]:
-    """Literal text and directives. Refuses (SW262) a directive that depends on locale, zone or platform."""
+    """Splits a format into literals and directives. Refuses (SW262) directives that depend on locale, zone or platform."""
     for letter, text in _COMPOUND.items():
         date_format = re.sub(f"(?<!%)((?:%%)*)%{letter}", lambda m, text=text: m[1] + text, date_format)  # type: ignore[misc]
     pieces: list[str | _Part] = []
@@ -108,7 +107,7 @@ def pieces_of(date_format: str, call: str) -> list[str | _Part]:
 
 
 def text_of(loop: LoopBuilder, p: Parts, pieces: list[str | _Part]) -> Value:
-    """The text of all pieces."""
+    """Emits the formatted string of a list of literals and directives."""
     values = [loop.const(v, STR) if isinstance(v, str) else _text(loop, v[0](p), v[1]) for v in pieces]
     return values[0] if len(values) == 1 else str_call(loop, "concat", *values)
 
@@ -120,7 +119,7 @@ def _text(loop: LoopBuilder, number: Value, texts: Mapping[int, str]) -> Value:
 
 
 def formatted(time: pd.Timestamp, pieces: list[str | _Part]) -> str:
-    """What the tables say of one time."""
+    """Formats one time with the tables."""
     builder = ProgramBuilder("sample", [])
     loop = builder.loop("sample")
     p = Parts(loop, loop.const(time._value, I64))
@@ -145,7 +144,7 @@ def month_name(s: TracedSeries, locale: Any = None) -> TracedSeries:
 
 
 def _name(s: TracedSeries, method: str, locale: Any, part: _Part) -> TracedSeries:
-    """pandas has English names of its own."""
+    """Implements day_name and month_name with pandas' own English names."""
     call = f"Series.dt.{method}"
     if locale is not None:
         refuse("SW262", call=call, what="the argument locale=")
@@ -156,7 +155,7 @@ def _name(s: TracedSeries, method: str, locale: Any, part: _Part) -> TracedSerie
 
 # Parsing.
 
-#: Directives of a format to parse: digits, and pandas' own pattern of the text.
+#: Directive of a format to parse -> number of digits, and pandas' own regular expression.
 _NUMERIC = {
     "Y": (4, r"\d\d\d\d"),
     "y": (2, r"\d\d"),
@@ -166,12 +165,12 @@ _NUMERIC = {
     "M": (2, r"(?:[0-5]\d|\d)"),
     "S": (2, r"(?:6[0-1]|[0-5]\d|\d)"),
 }
-#: pandas._libs.tslibs: texts that are NaT, whatever the format.
+#: pandas._libs.tslibs: strings that are NaT for every format.
 _NAT_TEXTS = ("", "NaT", "nat", "NAT", "nan", "NaN", "NAN")
 
 
 def parse(s: TracedSeries, format: Any, errors: str, call: str) -> TracedSeries:
-    """Datetimes of texts by a format of numbers. Refuses SW243 (no format: the first text of a batch decides)."""
+    """Parses strings by a format of numeric directives. Refuses (SW243) no format: the first string of a batch decides it."""
     if format is None:
         refuse("SW243", call=call)
     if not isinstance(format, str) or not format.isascii():
@@ -199,8 +198,11 @@ def parse(s: TracedSeries, format: Any, errors: str, call: str) -> TracedSeries:
 
 
 def _shape(format: str, call: str) -> tuple[list[tuple[str, int]], str, str, bool]:
-    """(directives with their digits, the shape of a text in full, a pattern of all texts that pandas may take, whether
-    something stands between all directives)."""
+    """Parses a format of numeric directives.
+
+    Returns the directives with their digits, the shape of a string with all digits, a pattern of all strings that pandas may
+    accept, and whether a literal separates all directives.
+    """
     directives: list[tuple[str, int]] = []
     shape = pattern = ""
     for literal, directive in re.findall(r"([^%]+)|%(.)", format, re.DOTALL):
@@ -218,10 +220,10 @@ def _shape(format: str, call: str) -> tuple[list[tuple[str, int]], str, str, boo
 
 
 def _hopeless(s: TracedSeries, text: Value, no_day: Value, pattern: str, call: str) -> Value:
-    """Texts that are no time by any rule of pandas: NaT with errors="coerce".
+    """Whether a string is no time by any rule of pandas, so that errors="coerce" yields NaT.
 
-    What its pattern of the format does not match at the start, spaces apart, its parser of ISO 8601 does not take either. A
-    text in full has one reading, so one of a day that does not exist has none. `now` and `today` are read off the clock.
+    A string whose start, after spaces, does not match pandas' pattern of the format fails its ISO 8601 parser too. A string with
+    all digits has one reading, so it fails if its day does not exist. `now` and `today` depend on the clock.
     """
     loop = s.loop
     matches = Regex(r"\s*" + pattern, re.IGNORECASE, call, mode="match").emit(loop, loop.value_of(s.value), "test")
@@ -232,8 +234,10 @@ def _hopeless(s: TracedSeries, text: Value, no_day: Value, pattern: str, call: s
 
 
 def _time_of(loop: LoopBuilder, digits: Value, directives: list[tuple[str, int]]) -> tuple[Value, Value, Value]:
-    """(nanoseconds since 1970, whether there is such a time within int64, whether there is such a day at all) of the digits
-    of all directives as one number."""
+    """Decodes the digits of all directives, given as one number.
+
+    Returns the nanoseconds since 1970, whether the time exists and fits int64, and whether the day exists.
+    """
     numbers: dict[str, Value] = {}
     rest = digits
     for directive, count in reversed(directives):
@@ -257,7 +261,7 @@ def _time_of(loop: LoopBuilder, digits: Value, directives: list[tuple[str, int]]
     if "y" in numbers:
         century = loop.select(below(numbers["y"], 69), loop.const(2000, I64), loop.const(1900, I64))
         year = plus(numbers["y"], century)
-    days = days_of_date(loop, year, month, day)  # `DatePart` tells whether the date is one
+    days = days_of_date(loop, year, month, day)  # `DatePart` reveals whether the date exists
     narrow = loop.cast(days, I32)
     exists = loop.const(True, BOOL)
     for part, wanted in (("month", month), ("day", day)):
@@ -273,6 +277,6 @@ def _time_of(loop: LoopBuilder, digits: Value, directives: list[tuple[str, int]]
     return plus(times(days, DAY), times(seconds, 10**9)), sound, exists
 
 
-#: Methods of ``.dt`` that give texts.
+#: Methods of ``.dt`` that return strings.
 METHODS: dict[str, Callable[..., Any]] = {"strftime": strftime, "day_name": day_name, "month_name": month_name}
 

@@ -1,8 +1,8 @@
-"""np.vectorize: a Python function of one element of each argument, to arrays.
+"""Lowers np.vectorize: applies a Python function to the elements of its arguments.
 
-NumPy calls the function with Python's values (the arguments become arrays of objects). Without `otypes` it calls it once
-more before, with NumPy scalars of the first row, to learn the dtype of the result; so a dtype that depends on that row is
-refused, and the probe runs the function so too.
+NumPy calls the function with Python values, as the arguments become arrays of objects. Without `otypes`, it first makes one more
+call with NumPy scalars of the first row, to learn the result dtype. A dtype that depends on that row is therefore refused.
+The probe makes this call too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CALL = "np.vectorize"
 
 
 class Vectorize(StandIn, metaclass=ClassStandIn):
-    """What compiled functions see as np.vectorize, and what they see of an object that it made."""
+    """The stand-in of the class np.vectorize and of its objects."""
 
     __slots__ = ("_function", "_type")
     what = label = "np.vectorize"
@@ -90,7 +90,7 @@ def _declared(otypes: Any) -> Type | None:
 
 
 def _of_first_row(tree: Node, columns: list[Any]) -> Type:
-    """The dtype of what the function gives for NumPy scalars, the same for every row. Refuses SW297."""
+    """Returns the dtype of the results for NumPy scalars. Refuses (SW297) one that varies or is not bool, int or float."""
     kinds = kinds_of(tree)
     kind = next(iter(kinds))
     if len(kinds) > 1 or kind not in ("bool", "int", "float"):
@@ -103,7 +103,7 @@ def _of_first_row(tree: Node, columns: list[Any]) -> Type:
 
 
 def _as(loop: LoopBuilder, tree: Node, to: Type) -> Value:
-    """Python's float(x), int(x) or bool(x) of each result."""
+    """Converts each result by Python's float(x), int(x) or bool(x). Guards integers that overflow."""
     if to == I64:
         loop.guard(merged(loop, tree, BOOL, lambda x: _is_int(loop, x)))
     return merged(loop, tree, to, lambda x: _converted(loop, x, to))

@@ -1,7 +1,7 @@
-"""Series of datetimes with a time zone as IR: they can be converted, made naive again, and asked for parts of their local time.
+"""Lowers Series of datetimes with a time zone: conversion between zones, to naive datetimes, and fields of local time.
 
-The offsets of a zone are tables that pandas itself fills (`udf_compiler.zones`). Nothing else is compiled of such a Series: its
-dtype names the zone, and a worker converts it on its way out by rules of its own.
+The offsets of a zone are tables that pandas itself fills (`udf_compiler.zones`). Other uses, and results of such a Series, are
+unsupported: its dtype names the zone, and a worker converts it on output by rules of its own.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from udf_compiler.trace.session import refuse
 from udf_compiler.trace.values import Traced, raw
 from udf_compiler.zones import PandasZone, pandas_zone
 
-#: Methods of ``.dt`` whose results do not depend on the offset.
+#: Methods of ``.dt`` whose results depend on the local time only.
 _METHODS = frozenset("isocalendar strftime day_name month_name".split())
 
 
 class TracedZoned(Traced):
-    """`series`: the datetimes in UTC, naive. `zone`: the name of their zone."""
+    """A Series of zoned datetimes. `series`: the naive datetimes in UTC. `zone`: the name of their zone."""
 
     __slots__ = ("series", "shared", "zone")
     what = "Series of datetimes with a time zone"
@@ -61,7 +61,7 @@ class TracedZoned(Traced):
 
 
 class ZonedAccessor(Handle):
-    """``s.dt`` of such a Series."""
+    """The accessor ``s.dt`` of a zoned Series."""
 
     __slots__ = ("series",)
     what = "Series.dt"
@@ -95,7 +95,7 @@ class ZonedAccessor(Handle):
 
 
 def tz_localize(s: TracedSeries, tz: Any) -> TracedSeries | TracedZoned:
-    """Local times of a zone. Times that do not exist or that exist twice, for which pandas raises, are flagged."""
+    """Implements tz_localize. Guards local times that do not exist or exist twice, for which pandas raises."""
     if tz is None:
         return s.twin(shared=False)
     zone = pandas_zone(_name(tz, "Series.dt.tz_localize"))
@@ -103,7 +103,7 @@ def tz_localize(s: TracedSeries, tz: Any) -> TracedSeries | TracedZoned:
 
 
 def in_utc(s: TracedSeries) -> TracedZoned:
-    """Naive datetimes taken for UTC."""
+    """Interprets naive datetimes as UTC."""
     s.shared = True
     return TracedZoned(s.twin(shared=True), "UTC")
 
@@ -116,7 +116,7 @@ def _name(tz: Any, call: str) -> str:
 
 
 def _moved(s: TracedSeries, zone: PandasZone, offset_at: Callable[[Value], Value], fn: str) -> TracedSeries:
-    """The times moved by the offset at each; NaT is at 1970, whose offset no guard sees."""
+    """Shifts each time by its offset. NaT is stored as 1970, whose offset no guard tests."""
     loop = s.loop
     nanoseconds = loop.value_of(s.value)
     offset = offset_at(loop.call("floor_divide", nanoseconds, loop.const(1000, I64)))
