@@ -1,6 +1,6 @@
-"""UDFs with calls of annotated functions in them to one function for Spark's Python worker: kernels and calls, block by block.
+"""Fuses UDFs that call annotated functions into one function for Spark's Python worker: kernels and calls, block by block.
 
-`compile` runs in the driver's compile service and makes the payload, `payload` is what the worker unpickles (it needs nothing
-of SparkWeld to fall back to the original), `function` runs in the worker. `parts` leaves the first and last kernel to the JVM.
-`stand_ins` are what the traced function sees.
+`compile` runs in the driver's compile service and builds the payload. The worker unpickles `payload`, which falls back to the
+original function without importing SparkWeld. `function` runs in the worker. `parts` moves the first and last kernel to the JVM.
+`stand_ins` replace library objects in the traced function.
 """

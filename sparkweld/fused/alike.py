@@ -1,8 +1,9 @@
-"""A state of one group's Series to those of all groups: the function runs once, over whole columns and a number of each group.
+"""Evaluates an aggregate UDF's state for all groups at once with segmented reductions.
 
-What a function does to single rows is done to the columns, in which groups lie behind each other; reductions are those of the
-slices. `Unlike` is raised for all else: a branch on a value, a loop, a method that is not here. The function then runs for each
-group, as it is. Of some groups both are computed and compared in any case. Code for workers, pickled by value.
+The function runs once on stand-ins: `Rows` holds whole columns sorted by group, `Number` holds one scalar per group. Reductions
+are segmented by the groups' bounds. `Unlike` is raised for a branch on a value, a loop or a method that is not defined here.
+The original function then runs for each group. For a few groups both are computed and compared. Workers unpickle this code by
+value.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ import pandas as pd
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
 _NUMBERS = (int, float, np.int64, np.float64)
-_SMALL = 1 << 31  # sums and products of Python's ints that are smaller are those of int64
+_SMALL = 1 << 31  # sums and products of Python ints below this bound equal those of int64
 _OPERATORS = (np.add, np.subtract, np.multiply, np.true_divide)
 _EXACT = (*_OPERATORS, np.negative, np.absolute, np.sqrt, np.isnan, np.isfinite, np.isinf)
 _PROBES = 4
 
 
 class Unlike(BaseException):
-    """The function cannot run over all groups at once. Not to be caught by what a function catches."""
+    """Raised when the function cannot run over all groups at once. A BaseException, so that the function does not catch it."""
 
 
 class _Run:
-    """One call. `exact`: the annotation allows no other order of sums and no other last digit."""
+    """One segmented run. `exact`: the annotation allows neither another order of sums nor another last digit."""
 
     def __init__(self, exact: bool) -> None:
         self.exact, self.broken = exact, False
@@ -43,7 +44,7 @@ class _Run:
 
 
 class _Traced:
-    """What has no truth, no length and no other use than those that its class defines."""
+    """A base class that supports no operation, truth value or length except those its subclass defines."""
 
     run: _Run
     __hash__ = None  # type: ignore[assignment]
@@ -70,7 +71,7 @@ class _Traced:
 
 
 class Number(_Traced):
-    """A number of each group. `python`: Python's int or float, else NumPy's scalars."""
+    """One scalar per group. `python`: the scalars are Python ints or floats, else NumPy scalars."""
 
     def __init__(self, run: _Run, values: np.ndarray, python: bool = False) -> None:
         self.run, self.values, self.python = run, values, python
@@ -90,25 +91,25 @@ class Number(_Traced):
         left, right = (values, self.values) if reflected else (self.values, values)
         both = self.python and python
         if both and ufunc is np.true_divide and not right.all():
-            self.run.unlike()  # Python raises
+            self.run.unlike()  # Python raises ZeroDivisionError
         if both and any(v.dtype.kind == "i" and v.size and np.abs(v).max() >= _SMALL for v in (left, right)):
-            self.run.unlike()  # and has no largest int
+            self.run.unlike()  # Python ints do not wrap around
         with np.errstate(all="ignore"):
             return Number(self.run, ufunc(left, right), both)
 
     def each(self) -> list[Any]:
-        """The groups' numbers as the function makes them."""
+        """Returns the scalars of all groups, of the type that the function produces."""
         return self.values.tolist() if self.python else list(self.values)
 
 
 class Rows(_Traced):
-    """The rows of all groups: from `starts[i]` to `starts[i + 1]` of group i. A Series, so that NaN is left out, or an array."""
+    """The rows of all groups, `starts[i]` to `starts[i + 1]` for group i: a Series, whose reductions skip NaN, or an array."""
 
     def __init__(self, run: _Run, values: np.ndarray, starts: np.ndarray, series: bool = True) -> None:
         self.run, self._values, self.starts, self.is_series = run, values, starts, series
 
     def __getattribute__(self, name: str) -> Any:
-        """The class is what `isinstance` is to find; a property of that name could not be pickled."""
+        """Reports pd.Series or np.ndarray as `__class__` for `isinstance`. A property of that name could not be pickled."""
         if name == "__class__":
             return pd.Series if self.is_series else np.ndarray
         return super().__getattribute__(name)
@@ -218,7 +219,7 @@ class Rows(_Traced):
     size = property(lambda self: self.length())
 
     def length(self) -> Number:
-        """``len``."""
+        """Returns the number of rows of each group, for ``len``."""
         return Number(self.run, np.diff(self.starts), True)
 
     def count(self) -> Number:
@@ -259,7 +260,7 @@ class Rows(_Traced):
     def _extreme(self, skipping: np.ufunc, whole: np.ufunc) -> Number:
         kind = self._values.dtype.kind
         if (kind != "f" or not self.is_series) and not np.diff(self.starts).all():
-            self.run.unlike()  # NaN among ints, or an error
+            self.run.unlike()  # an empty group: the function returns NaN for integers, or raises
         return self._reduced(skipping if self.is_series else whole, self._values, np.nan)
 
     def _reduced(self, ufunc: np.ufunc, values: np.ndarray, empty: Any) -> Number:
@@ -282,9 +283,10 @@ def states(
     rtol: float,
     one: Callable[[int], Any],
 ) -> list[Any] | None:
-    """The state of each group, of columns in the order of groups; None where the function has to run for each group.
+    """Returns the state of each group; None when the function has to run for each group.
 
-    `one` gives the state of a group by the function itself, which some groups' states are compared with.
+    The columns are sorted by group. `one` computes the state of one group with the function itself; some groups are compared
+    with it.
     """
     run = _Run(exact=rtol == 0)
     if any(values.dtype not in (np.float64, np.int64, np.bool_, object) for values in (*args, *named.values())):
@@ -295,18 +297,18 @@ def states(
         )
         found = None if run.broken else _each(made, len(starts) - 1, run)
         return found if found is not None and _probed(found, np.diff(starts), rtol, one) else None
-    except (Unlike, Exception):  # noqa: BLE001 - the function's own errors come up again, in the group that they are of
+    except (Unlike, Exception):  # noqa: BLE001 - the function's own errors are raised again when it runs for each group
         return None
 
 
 def _probed(found: list[Any], sizes: np.ndarray, rtol: float, one: Callable[[int], Any]) -> bool:
-    """Whether the states of some groups, the largest and the smallest among them, are those that the function makes of them."""
+    """Whether the segmented states equal the function's own for some groups, including the largest and the smallest."""
     some = range(0, len(sizes), max(len(sizes) // _PROBES, 1))
     return all(_same(found[g], one(g), rtol) for g in {*some, len(sizes) - 1, int(sizes.argmax()), int(sizes.argmin())})
 
 
 def _with_stand_ins(function: Callable[..., Any], run: _Run) -> Callable[..., Any]:
-    """The function with `len`, `float` and `int` that take columns and numbers of groups; Python's own insist on real ones."""
+    """Returns the function with `len`, `float` and `int` that accept `Rows` and `Number`; the builtins require real values."""
     if not isinstance(function, types.FunctionType):
         return function
 
@@ -332,7 +334,7 @@ def _with_stand_ins(function: Callable[..., Any], run: _Run) -> Callable[..., An
 
 
 def _each(made: Any, groups: int, run: _Run) -> list[Any]:
-    """What was made for all groups at once, for each of them."""
+    """Converts the result of a segmented run to one result per group."""
     if type(made) is Number:
         return made.each()
     if type(made) in _PLAIN:
@@ -348,8 +350,8 @@ def _each(made: Any, groups: int, run: _Run) -> list[Any]:
 
 
 def _same(found: Any, wanted: Any, rtol: float) -> bool:
-    """Whether two states are of the same types and numbers, floats up to `rtol`."""
-    if isinstance(found, float) and found != found:  # pandas makes NaN of both types
+    """Whether two states have the same types and values, floats within `rtol`."""
+    if isinstance(found, float) and found != found:  # pandas returns NaN as float or np.float64
         return isinstance(wanted, float) and wanted != wanted
     if type(found) is not type(wanted):
         return False

@@ -1,4 +1,4 @@
-"""A UDF of a fuse request with those inside of it to a chain of functions, and to what they give without a pipeline."""
+"""Flattens nested UDFs of a fuse request into a chain of functions and evaluates the chain without a pipeline."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from udf_compiler.payload import load_command
 
 _SCALAR_PANDAS, _ITERATOR_PANDAS, _SCALAR_ARROW, _ITERATOR_ARROW = 200, 204, 250, 251
 _SCALARS, _ITERATORS = (_SCALAR_PANDAS, _SCALAR_ARROW), (_ITERATOR_PANDAS, _ITERATOR_ARROW)
-#: Of functions of arrays of Arrow.
+#: Eval types of functions that take Arrow arrays.
 _ARROW = (_SCALAR_ARROW, _ITERATOR_ARROW)
 
 
 def chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
-    """The innermost function first. Refuses other kinds than pandas and Arrow UDFs (SW206), and other chains (SW646)."""
+    """Returns the chain, innermost function first. Refuses non-pandas, non-Arrow UDFs (SW206) and unsupported chains (SW646)."""
     chain = [udf]
     while any(argument.get("udf") is not None for argument in chain[0]["args"]):
         if len(chain[0]["args"]) != 1:
@@ -37,9 +37,10 @@ def chain_of(udf: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 class Chain:
-    """Functions, each of the result of the one before. `args`: what the first one takes.
+    """A chain of functions, each applied to the result of the previous one. `args`: the arguments of the first.
 
-    `iterates`: it is a function of an iterator; its payload is that of a function of each batch. `arrow`: of arrays of Arrow.
+    `iterates`: the chain is one iterator UDF, and its payload is rewritten to a function of one batch. `arrow`: the functions
+    take Arrow arrays.
     """
 
     def __init__(self, udfs: list[dict[str, Any]], blobs: Sequence[bytes]) -> None:
@@ -59,7 +60,7 @@ class Chain:
                 raise refusal("SW700", udf["name"])
 
     def original(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """What the user's functions give."""
+        """Returns the result of the user's functions."""
         if self.iterates:
             return of_one_batch(self.functions[0])(*args)
         result = self.functions[0](*args, **kwargs)

@@ -1,9 +1,9 @@
-"""A request about chains of scalar pandas or Arrow UDFs to the payloads of fused functions, or to the refusal that prevents it.
+"""Compiles a request about chains of scalar pandas or Arrow UDFs to payloads of fused functions, or refuses it.
 
-The functions are rebuilt and traced as for a kernel (purity, row by row), but calls of annotated functions join the capture in
-place of a refusal. Chains beside each other share one capture, so what they have in common is computed once. There is one
-pipeline for batches without NULLs, and others for batches with NULLs among integers, which are floats then, or among dates;
-functions of Arrow's arrays have one for all. On made-up rows the results are compared with the functions' own.
+The functions are rebuilt and traced as for a kernel, with the same purity and row-local checks. Calls of annotated functions join
+the capture instead of being refused. Sibling chains share one capture, so common subexpressions are computed once. One pipeline
+serves batches without NULLs; others serve batches with NULLs in date columns, or in integer columns, which become floats.
+Functions of Arrow arrays have one pipeline for all batches. On synthetic rows the results are compared with the functions' own.
 """
 
 from __future__ import annotations
@@ -50,21 +50,21 @@ from udf_compiler.trace.text import Missing, text_series
 
 _ARROW = ScalarArrow()
 _INTEGERS = ("byte", "short", "integer", "long")
-#: Columns of these types are other Series in a batch with NULLs.
+#: Columns of these types have another dtype or other values in a batch with NULLs.
 _STATEFUL = (*_INTEGERS, "date")
 _PROBE_ROWS = 40
-#: So many of these columns have a form for each set of them that has NULLs; more have one for none and one for all.
+#: Up to this number of such columns, each subset with NULLs has a form; beyond it, only the empty and the full set have one.
 _MOST_COMBINED = 2
-#: Kernels and the library may differ by this, where they differ at all (functions of libm).
+#: The largest relative difference between kernels and the library that the check accepts (libm functions differ).
 _KEPT = 1e-9
 
 
 def compile_fused(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply to a fuse request, whose only step has chains of UDFs: "fused", a list of groups of functions with one plan each.
+    """Returns the reply to a fuse request, whose only step holds chains of UDFs: "fused", a list of groups with one plan each.
 
-    A group says which UDFs these are ("udfs"), their payloads (hexadecimal), where the arguments of all of them come from
-    ("arguments": pairs of a UDF and its argument), and stages, block and bytes for explain. UDFs that stand beside each other are
-    one group, when together they can be what they can be alone. Refuses when no UDF is fused, as the first one is refused.
+    A group lists its UDFs ("udfs"), their payloads (hexadecimal), the sources of its arguments ("arguments": pairs of a UDF and
+    its argument), and stages, block and bytes for explain. Adjacent UDFs form one group when they also compile together.
+    Refuses with the first UDF's reason when no UDF is fused.
     """
     entries = request["steps"][0]["udfs"]
     chains = [chain_of(entry["udf"]) for entry in entries]
@@ -76,8 +76,8 @@ def compile_fused(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, 
 
 
 def _groups(chains: Sequence[list[dict[str, Any]]], conf: Mapping[str, Any], blobs: Sequence[bytes]) -> list[dict[str, Any]]:
-    """A group of all UDFs if possible, else groups of neighbours, else of one. A function that is no part of a plan may change
-    its arguments in place: siblings on both sides of it do not see the same.
+    """Groups all UDFs if possible, else runs of adjacent UDFs, else single UDFs. Only adjacent UDFs are grouped: a function
+    between them that is not in the plan may change its arguments in place.
     """
 
     def group(numbers: Sequence[int]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _groups(chains: Sequence[list[dict[str, Any]]], conf: Mapping[str, Any], blo
 
 
 class _Siblings:
-    """Chains to one plan: `arguments` are those of all of them, each one once."""
+    """Compiles sibling chains to one plan. `arguments`: the distinct arguments of all chains."""
 
     def __init__(self, chains: Sequence[Chain], conf: Mapping[str, Any]) -> None:
         self.chains, self.arrow = chains, chains[0].arrow
@@ -133,10 +133,10 @@ class _Siblings:
             self.taken.append(taken)
         self.columns = self._columns(exprs)
         self.steady = any(map(dtypes_by_nulls, exprs))
-        self.calls = 0  # of annotated functions in the traces, before equal ones are one
+        self.calls = 0  # of annotated functions in the traces, before equal calls are merged
 
     def reply(self) -> dict[str, Any]:
-        """A group of the reply to a fuse request."""
+        """Returns one group of the reply to a fuse request."""
         first, *others = self._columns_with_nulls()
         forms = [self._form(first)]
         for some in others:
@@ -144,7 +144,7 @@ class _Siblings:
                 forms.append(self._form(some))
             except Refusal:
                 if len(self.chains) > 1:
-                    raise  # alone, some of them may take such batches
+                    raise  # compiled alone, some chains may accept such batches
         key = sha256(b"".join(data for chain in self.chains for data in chain.payloads)).hexdigest()
         made = Plan(tuple(chain.name for chain in self.chains), tuple(forms), self.block_rows, key, self.arrow)
         self._probe(made)
@@ -154,7 +154,7 @@ class _Siblings:
         by_cache = f"by the L2 cache of the driver ({l2_bytes() >> 10:,} KB, {live_bytes(pipeline)} bytes a row alive)"
         rows = self.block_rows or first_guess(pipeline)
         size = f"{rows:,} rows, set" if self.block_rows else f"{rows:,} rows {by_cache}; workers measure"
-        few = 0 if self.block_rows else FEW_ROWS  # whoever sets the size of blocks wants to see them
+        few = 0 if self.block_rows else FEW_ROWS  # whoever sets the block size expects to see blocks
         moved = [sum(_width(pipeline, c) for c in columns) for columns in (pipeline.inputs, pipeline.outputs.values())]
         return {
             "arguments": self.arguments,
@@ -174,10 +174,10 @@ class _Siblings:
         }
 
     def _shipped(self, made: Plan) -> bytes:
-        """The plan as workers get it. Refuses (SW650) one that holds what cannot be pickled, or too much."""
+        """Returns the pickled plan that workers receive. Refuses (SW650) one that cannot be pickled or is too large."""
         try:
             shipped = pickled(made)
-        except Exception as error:  # noqa: BLE001 - a model of the user's, of a module that Spark only names, has its own reasons
+        except Exception as error:  # noqa: BLE001 - a user's model or a lazily imported module may raise anything
             raise refusal("SW650", self.name, function=self.name, what=f"{type(error).__name__}: {error}") from None
         size = len(shipped) * len(self.chains)
         if size > MOST_BYTES:
@@ -186,7 +186,7 @@ class _Siblings:
         return shipped
 
     def _columns(self, exprs: Sequence[dict[str, Any]]) -> list[tuple[int, str | None, str]]:
-        """(argument, field, Spark type) of each column. Refuses SW646."""
+        """Returns (argument, field, Spark type) of each column. Refuses unsupported types (SW646)."""
         found: list[tuple[int, str | None, str]] = []
         for number, expr in enumerate(exprs):
             if expr["op"] == "CreateNamedStruct":
@@ -201,9 +201,9 @@ class _Siblings:
         return found
 
     def _columns_with_nulls(self) -> list[frozenset[int]]:
-        """Which columns of integers and dates may have NULLs in a batch, by number: the sets with a form, the empty one first.
+        """Returns the sets of integer and date columns that may have NULLs in a batch; each has a form, the empty set is first.
 
-        Refuses (SW646) siblings of which one needs a form that others would keep from it.
+        Refuses (SW646) a sibling that does not take all such columns: the missing form would depend on its siblings' columns.
         """
         if self.arrow:
             return [frozenset()]
@@ -216,7 +216,7 @@ class _Siblings:
         return [frozenset(), frozenset(stateful)]
 
     def _form(self, nulls: frozenset[int]) -> Form:
-        """The pipeline of batches that have NULLs in these columns of integers and dates."""
+        """Returns the pipeline for batches with NULLs in these integer and date columns."""
         capture = Capture(self.name)
         stand_ins = StandIns(capture, _ARROW.stand_in) if self.arrow else StandIns(capture)
         columns: list[Column] = []
@@ -242,7 +242,7 @@ class _Siblings:
     def _result(
         self, chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], capture: Capture, stand_ins: StandIns
     ) -> TracedSeries | TracedArrow:
-        """The traced result of a chain: with annotated calls in it (else SW641), and a plain column (else SW645)."""
+        """Returns the traced result of a chain. Refuses one without annotated calls (SW641), or not a plain column (SW645)."""
         before = stand_ins.calls
         for function in chain.functions:
             prepared = (prepared_iterator if chain.iterates else prepare)(function, stand_ins.find)
@@ -258,7 +258,7 @@ class _Siblings:
         return result
 
     def _refuse_inexact(self, pipeline: Pipeline) -> None:
-        """Refuses (SW232) operations whose kernels differ from the library within a bound."""
+        """Refuses (SW232) operations whose kernels are approximate with a documented bound."""
         loops = [loop for stage in pipeline.stages if isinstance(stage, Native) for loop in stage.program.loops]
         for op in (let.op for loop in loops for let in loop.body):
             if op.bound is not None:
@@ -294,9 +294,9 @@ class _Siblings:
         return Column(name, argument, field, str(type.dtype), False), TracedSeries(loop, value, type.dtype, shared=True)
 
     def _probe(self, made: Plan) -> None:
-        """Refuses (SW644) a plan that gives something else than the functions on ordinary rows.
+        """Refuses (SW644) a plan whose results differ from the functions' own on ordinary rows.
 
-        Only the first form is compiled for it, as most batches have no NULLs among their integers; workers compile the others.
+        Only the first form is compiled here, as most batches have no NULLs among their integers. Workers compile the others.
         """
         with_nulls = (False, True) if self.arrow else (False,)
         for number, form, nulls in [(n, form, nulls) for n, form in enumerate(made.forms) for nulls in with_nulls]:
@@ -307,7 +307,7 @@ class _Siblings:
                     wanted = [
                         chain.original(*_taken(args, taken)) for chain, taken in zip(self.chains, self.taken, strict=True)
                     ]
-                except Exception:  # noqa: BLE001 - user code: what it raises for these rows, its pipeline leaves to it
+                except Exception:  # noqa: BLE001 - user code: the worker runs the original where it raises
                     continue
                 try:
                     got = Siblings(replace(made, forms=(form,)), evaluated=number > 0).run(args)
@@ -321,7 +321,7 @@ class _Siblings:
 
 
 def _of_two_batches(prepared: Prepared, capture: Capture, stand_ins: StandIns, steady: bool) -> Callable[..., Any]:
-    """The traced function of one batch that a function of an iterator is proved to be. `steady`: see `per_batch`."""
+    """Returns the traced function of one batch that an iterator UDF is proved equivalent to. `steady`: see `per_batch`."""
 
     def one(*args: Any) -> Any:
         batches = lambda: per_batch(prepared.function, batch_of(args), capture.loop(), prepared.place, steady)  # noqa: E731
@@ -331,7 +331,7 @@ def _of_two_batches(prepared: Prepared, capture: Capture, stand_ins: StandIns, s
 
 
 def _taken(args: tuple[Any, ...], taken: Sequence[tuple[int, str | None]]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of one chain of those of all."""
+    """Selects one chain's positional and keyword arguments from those of all chains."""
     return tuple(args[at] for at, name in taken if name is None), {name: args[at] for at, name in taken if name is not None}
 
 
@@ -342,7 +342,7 @@ def _argument(capture: Capture, fields: dict[str | None, Any], arrow: bool) -> A
 
 
 def _made_up(form: Form, nulls: bool) -> tuple[Any, ...]:
-    """Ordinary arguments of a form's dtypes. `nulls`: with NULLs, where they are arrays of Arrow."""
+    """Returns synthetic arguments of a form's dtypes. `nulls`: Arrow arrays contain NULLs."""
     rng = np.random.default_rng(0)
     parts: dict[int, dict[str | None, Any]] = {}
     for column in form.columns:
@@ -377,7 +377,7 @@ def _array_made_up(column: Column, rng: np.random.Generator, nulls: bool) -> pa.
 
 
 def _without_examples(form: Form) -> Form:
-    """The form as it is pickled: functions that make examples for the validator stay here."""
+    """Returns the form without the annotations' example functions, which only the validator needs."""
 
     def light(stage: Any) -> Any:
         if not isinstance(stage, Called) or not isinstance(stage.step, BlackBox):

@@ -1,4 +1,4 @@
-"""Functions of a whole group that are made of an annotation's. The compiler reads them as a user's."""
+"""Builds functions of a whole group from an annotation's state and finish; the compiler reads them like a user's functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def finished(state: Callable[..., Any], finish: Callable[[Any], Any]) -> Callable[..., Any]:
-    """The function that gives a group's result by way of its state."""
+    """Returns the function that computes a group's result: `finish` of its state."""
 
     def of_group(*args: Any, **kwargs: Any) -> Any:
         return finish(state(*args, **kwargs))
@@ -16,8 +16,10 @@ def finished(state: Callable[..., Any], finish: Callable[[Any], Any]) -> Callabl
 
 
 def part(state: Callable[..., Any], path: tuple[tuple[Any, int], ...]) -> Callable[..., Any]:
-    """The function that gives one part of a group's state; `path`: its key in each container, and how many parts that has."""
+    """Returns the function that computes one element of a group's state.
 
+    `path`: the key in each nested container, and the number of elements that the container must have.
+    """
     def of_group(*args: Any, **kwargs: Any) -> Any:
         made = state(*args, **kwargs)
         for key, parts in path:

@@ -1,6 +1,6 @@
-"""In a Python worker: what its pipelines have counted to bytes of a column, which is all that goes back to the JVM.
+"""Encodes a Python worker's pipeline counters as bytes of a result column, the only channel back to the JVM.
 
-The JVM reads them in `PipelineExec.scala`.
+`PipelineExec.scala` decodes them.
 """
 
 from __future__ import annotations
@@ -9,20 +9,23 @@ import struct
 
 import numpy as np
 
-#: Microseconds in kernels, microseconds in calls, rows of the original function.
+#: Microseconds in kernels, microseconds in calls, rows that the original function computed.
 _FORMAT = struct.Struct("<III")
 _MOST = 0xFFFFFFFF
 
 
 class Counts:
-    """What was counted since it was told the last time."""
+    """Counters since the last report."""
 
     kernel_seconds = 0.0
     call_seconds = 0.0
     original_rows = 0
 
     def told(self, rows: int) -> np.ndarray:
-        """int8[rows]: the numbers in the first bytes, zeros behind them. In fewer rows than these there is no room: they wait."""
+        """Returns int8[rows], the packed counters and then zeros, and resets the counters.
+
+        With fewer rows than bytes, the result is all zeros and the counters are reported later.
+        """
         column = np.zeros(rows, np.int8)
         if rows >= _FORMAT.size:
             numbers = (round(1e6 * self.kernel_seconds), round(1e6 * self.call_seconds), self.original_rows)
@@ -32,5 +35,5 @@ class Counts:
         return column
 
 
-#: Of this process, whose tasks run one after the other.
+#: The counters of this process, whose tasks run one after another.
 counts = Counts()

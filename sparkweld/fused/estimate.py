@@ -1,7 +1,7 @@
-"""A pipeline to what it saves a row against the function that it stands for, in nanoseconds.
+"""Estimates the nanoseconds per row that a pipeline saves against the function it replaces.
 
-The constants are measured by tests/bench/bench_pipelines.py, which prints them. What both sides have in common (the calls, what
-PySpark does before and after the function) is in neither; what larger batches save, the plugin adds where it can make them.
+tests/bench/bench_pipelines.py measures and prints the constants. Costs common to both sides are in neither: the calls, and
+PySpark's work before and after the function. The plugin adds the gain of larger batches where it can build them.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from sparkweld.ir.ops import Call, Const, IsValid, MakeOptional, Read, ValueOf
 from sparkweld.pipelines import Pipeline
 from sparkweld.pipelines.plan import Native
 
-#: An operation on a column by pandas, by Arrow, and in a kernel: arithmetic and comparisons, functions of libm, strings.
+#: Nanoseconds per row of one operation by pandas, by Arrow and in a kernel: arithmetic and comparisons, libm functions, strings.
 _ARITHMETIC, _ARROW_ARITHMETIC, _KERNEL_ARITHMETIC = 2.0, 0.8, 0.05
 _LIBM, _ARROW_LIBM, _KERNEL_LIBM = 8.0, 7.0, 2.2
 _STRINGS, _ARROW_STRINGS, _KERNEL_STRINGS = 100.0, 25.0, 42.0
-#: The way of a text into a kernel, or out of it: of Python's, of Arrow's.
+#: Nanoseconds to move one string into a kernel or out of it: a Python string, an Arrow string.
 _TEXT, _ARROW_TEXT = 90.0, 16.0
-#: A stage on a block, whatever its rows.
+#: Nanoseconds of one stage per block, independent of the rows.
 _STAGE = 30_000.0
-#: What stands for no operation of a library's.
+#: Operations without a counterpart in a library.
 _NOTHING = (Const, Read, IsValid, ValueOf, MakeOptional)
 
 
 def saved(pipeline: Pipeline, block_rows: int) -> float:
-    """Nanoseconds a row that the pipeline saves in blocks of `block_rows`; below zero: that it costs."""
+    """Returns the nanoseconds per row that the pipeline saves in blocks of `block_rows`; negative when it costs more."""
     kernels = [stage.program for stage in pipeline.stages if isinstance(stage, Native) and not stage.only_looks_for_nulls]
     total = -_STAGE * len(pipeline.stages) / block_rows
     for program in kernels:
@@ -42,8 +42,8 @@ def _texts(pipeline: Pipeline, columns: Iterable[str]) -> int:
 
 
 def may_repeat(pipeline: Pipeline, calls: int) -> bool:
-    """Whether calls may be saved, so that nobody can say what the pipeline saves: of a function of one text for texts that are
-    equal, or of one of the `calls` of its functions for several of them.
+    """Whether calls may be saved, which makes the saving unknown: an elementwise call runs once for equal strings, or equal
+    calls among the `calls` traced ones run once.
     """
     return any(call.annotation.elementwise for call in pipeline.calls) or len(pipeline.calls) < calls
 

@@ -1,9 +1,9 @@
-"""In a Python worker: the plan of fused functions to what PySpark calls with a batch, of Series or of arrays of Arrow.
+"""Runs a plan of fused functions in a Python worker, behind the functions that PySpark calls with Series or Arrow arrays.
 
-Functions of one plan are siblings: they take the same columns, and the first one that is called for a batch computes the
-results of all. A batch of arrays may be several of Spark's, one behind the other. The plan has one pipeline for each set of
-dtypes that batches come with, in pandas. Any other batch, a row that a kernel may not decide, a call that breaks its annotation,
-and any fault of ours are the originals' to run, on whole batches of Spark's.
+The functions of one plan are siblings: they take the same columns, and the first one called for a batch computes all results. A
+batch of arrays may concatenate several of Spark's batches. The plan has one pipeline per set of pandas dtypes. The original
+functions run on whole Spark batches in all other cases: other dtypes, a row that a kernel cannot decide, a call that breaks its
+annotation, and internal errors.
 """
 
 
@@ -30,23 +30,23 @@ from sparkweld.pipelines import BrokenPromise, Pipeline, Runner, Undecided
 from sparkweld.pipelines.results import concat
 from sparkweld.pipelines.stages import in_arrow, take
 
-#: Loaded plans of a worker process, which serves one task after another: models in them are read once.
+#: The maximum number of plans cached in a worker process, which serves many tasks: their models are unpickled once.
 _PLANS = 16
-#: From arrays of Arrow to Series (None: functions take arrays), and from what a function gives and the rows that it has to have
-#: to an array, as PySpark does both.
+#: The conversions of PySpark: from Arrow arrays to Series (None: functions take arrays), and from a function's result and its
+#: required number of rows to an array.
 Conversions = tuple[Callable[[Sequence[Any]], Sequence[Any]] | None, Callable[[Any, int], Any]]
-#: Texts of so many rows, and what is made of them, are in the second-level cache while they are converted.
+#: Strings are converted this many rows at a time, so that they and the results stay in the L2 cache.
 _PIECE = 1 << 12
-#: A pipeline that so many batches, one after the other, had to be run again without is not tried any more in this process.
+#: After this number of consecutive undecided batches, the process stops trying the pipeline.
 _MOST_IN_VAIN = 20
 
 
 @dataclass(frozen=True)
 class Column:
-    """An input column: the number of the argument that holds it, the field in it (None: all of it), its dtype.
+    """An input column: the number of the argument that holds it, its field (None: the whole argument), its dtype.
 
-    `text`: strings, None where NULL. `date`: dates of Python, None where NULL; None is none of this form unless it `has_none`.
-    `equals`: what it has to be in all rows. `arrow`: an array of Arrow, whose type is called `dtype`.
+    `text`: strings, None where NULL. `date`: Python dates, None where NULL. `has_none`: a date column of this form has a None,
+    else it has none. `equals`: the value required in all rows. `arrow`: an Arrow array, whose type is named `dtype`.
     """
 
     name: str
@@ -62,9 +62,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Form:
-    """A pipeline for batches whose columns have these dtypes. `missing`: what a missing text is, for each result.
+    """A pipeline for batches whose columns have these dtypes. `missing`: for each result, the value of a missing string.
 
-    `number`: one more result, the same in all rows; None: no such result.
+    `number`: one more result, constant in all rows; None: no such result.
     """
 
     columns: tuple[Column, ...]
@@ -74,15 +74,15 @@ class Form:
 
     @property
     def of_text(self) -> bool:
-        """Whether each row's results depend on one text and nothing else: calls have no state, and no row is left out."""
+        """Whether each row's results depend on one string alone: calls keep no state, and no row is filtered out."""
         texts = [column.text for column in self.columns if column.equals is None]
         return texts == [True] and all(domain is self.pipeline.root for domain in self.pipeline.domains.values())
 
 
 @dataclass(frozen=True)
 class Result:
-    """A column that a pipeline made, of a batch of arrays an array where it is of texts. `missing`: what stands for NULL in the
-    function's own. `rows`: those of the batch, as places in the column; None: one after the other. `type`: of the column.
+    """A pipeline's output column; strings of a batch of arrays are an array. `missing`: the function's own value for NULL.
+    `rows`: for each row of the batch, its index in the column; None: the rows in order. `type`: the column's type.
     """
 
     column: Any
@@ -91,7 +91,7 @@ class Result:
     type: Type | None = None
 
     def series(self) -> pd.Series:
-        """As the function itself gives it, of the column's rows."""
+        """Returns the column as the original function would return it as a Series. Ignores `rows`."""
         column = self.column
         if isinstance(column, pa.Array):
             column = column.to_numpy(zero_copy_only=False)
@@ -102,7 +102,7 @@ class Result:
         return pd.Series(column, copy=False)
 
     def array(self) -> pa.Array:
-        """As a function of arrays of Arrow itself gives it."""
+        """Returns the result as the original function of Arrow arrays would."""
         assert self.type is not None
         array = array_of(self.column, self.type)
         return array if self.rows is None else array.take(self.rows)
@@ -110,9 +110,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a payload holds. `names`: of the functions; `block_rows`: None is measured.
+    """The content of a payload. `names`: of the functions; `block_rows`: None is measured.
 
-    `originals`: a hash of the functions that run where the plan does not decide. `arrow`: they are functions of arrays of Arrow.
+    `originals`: a hash of the functions that run where the plan does not decide. `arrow`: the functions take Arrow arrays.
     """
 
     names: tuple[str, ...]
@@ -123,20 +123,22 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """The functions for people."""
+        """Returns the functions' names for messages."""
         return " + ".join(self.names)
 
     @property
     def results(self) -> int:
-        """How many there are."""
+        """Returns the number of results."""
         return len(self.forms[0].missing) + (self.forms[0].number is not None)
 
 
 def load(
     plan: bytes, number: int, make_original: Callable[[], Callable[..., Any]], conversions: Conversions, returns: str | None
 ) -> Callable[..., Any]:
-    """The function that PySpark calls for a result of the plan. `make_original` gives the user's function when it is needed; it
-    takes arrays where this one does. `returns`: the dtype that Spark has the values of its type in, None where no dtype has.
+    """Returns the function that PySpark calls for a result of the plan.
+
+    `make_original` returns the user's function on demand; it takes arrays where this one does. `returns`: the pandas dtype of the
+    return type's values in Spark, None where no dtype has it.
     """
     siblings = _loaded(plan)
     siblings.repeats.again()
@@ -150,8 +152,8 @@ def _loaded(plan: bytes) -> Siblings:
 
 @dataclass
 class Batch:
-    """What is known of a batch, for all siblings. `results`: None where the originals decide; `pieces`: the same for each of
-    Spark's batches in it, as far as anyone has asked. `left`: who has not asked yet.
+    """The state of a batch, shared by all siblings. `results`: None where the originals decide. `pieces`: the results for each of
+    Spark's batches in it, computed on demand. `left`: the siblings that have not asked yet.
     """
 
     args: tuple[Any, ...]
@@ -161,7 +163,7 @@ class Batch:
 
 
 class Siblings:
-    """The pipelines of one plan in this process, and what they gave for the last batch. `evaluated`: see Runner."""
+    """The pipelines of one plan in this process and their results for the last batch. `evaluated`: see Runner."""
 
     def __init__(self, plan: Plan, evaluated: bool = False) -> None:
         self.plan, self.evaluated, self.repeats = plan, evaluated, Repeats()
@@ -171,9 +173,9 @@ class Siblings:
         self._last: Batch | None = None
 
     def batch(self, number: int, args: tuple[Any, ...], series_of: Any = None) -> Batch | None:
-        """What is known of a batch. Siblings ask for one batch by turns, each of them once.
+        """Returns the state of a batch. Siblings ask for the same batch one after another, each of them once.
 
-        None for the number of a form (`Form.number`) when it does not come last: it speaks of results of one run alone.
+        Returns None when the form number (`Form.number`) is requested before the other results: it describes one run alone.
         """
         last = self._last
         known = last is not None and number in last.left and same(args, last.args)
@@ -188,21 +190,23 @@ class Siblings:
         return last
 
     def tried(self, args: tuple[Any, ...], series_of: Any = None) -> list[Result] | None:
-        """What a pipeline gives, None when the originals have to decide. After `_MOST_IN_VAIN` in a row none is tried."""
+        """Returns a pipeline's results; None when the originals decide. After `_MOST_IN_VAIN` failures in a row none is tried."""
         if self._in_vain >= _MOST_IN_VAIN:
             return None
         try:
             results = self.run(args, series_of)
         except Undecided:
             results = None
-        except Exception as error:  # noqa: BLE001 - a fault of ours, or a broken promise: the originals decide
+        except Exception as error:  # noqa: BLE001 - an internal error, or a broken annotation: the originals decide
             self._warn(error)
             results = None
         self._in_vain = 0 if results is not None else self._in_vain + 1
         return results
 
     def run(self, args: tuple[Any, ...], series_of: Any = None) -> list[Result] | None:
-        """The results, None for a batch of other dtypes or without rows. `series_of`: see Conversions; None: they are Series.
+        """Returns the results; None for a batch of other dtypes or without rows.
+
+        `series_of`: see Conversions; None: the arguments are Series.
 
         Raises Undecided and BrokenPromise.
         """
@@ -224,13 +228,13 @@ class Siblings:
         return None
 
     def _without_repeats(self, columns: dict[str, Any], rows: int) -> tuple[dict[str, Any], int, pa.Array | None]:
-        """The only column, its rows, and None; or, where few of its texts differ, these, and their places in the batch's rows."""
+        """Returns the column's distinct strings, their number and each row's index; else the column, its rows and None."""
         ((name, column),) = columns.items()
         found = self.repeats.of(column) if isinstance(column, pa.StringArray) else None
         return (columns, rows, None) if found is None else ({name: found.dictionary}, len(found.dictionary), found.indices)
 
     def _in_pieces(self, number: int, columns: dict[str, Any], rows: int, of_arrays: bool) -> dict[str, Any]:
-        """What a pipeline makes; of a batch of arrays, texts go from Arrow's memory to Python and back a few rows at a time."""
+        """Runs a pipeline. In a batch of arrays, Arrow strings are converted to Python and back in chunks of `_PIECE` rows."""
         if not of_arrays:
             return self._made(number, columns, rows)
         pipeline = self.plan.forms[number].pipeline
@@ -256,7 +260,7 @@ class Siblings:
             counts.call_seconds += runner.metrics.call_seconds - before.call_seconds
 
     def runner(self, form: int, of_arrays: bool = False) -> Runner:
-        """What runs the pipeline of a form, whose kernels are made when the first batch of its dtypes comes."""
+        """Returns the runner of a form's pipeline, whose kernels are compiled at the first batch of its dtypes."""
         key = form, of_arrays
         if key not in self._runners:
             pipeline = self.plan.forms[form].pipeline
@@ -274,7 +278,7 @@ class Siblings:
 
 
 class Function:
-    """One of the siblings, as PySpark calls it: all of them with the same arguments, the columns of all."""
+    """One of the siblings, as PySpark calls it. All siblings receive the same arguments, the columns of all of them."""
 
     def __init__(
         self,
@@ -289,8 +293,8 @@ class Function:
         self._original: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any, sparkweld_starts: pa.BooleanArray | None = None) -> Any:
-        """The result of a batch: of Series, or of arrays of one of Spark's batches or of several, where `sparkweld_starts` is
-        true in the first row of each.
+        """Returns the result of a batch of Series or arrays. With `sparkweld_starts`, the arrays concatenate Spark's batches, and
+        it is true in the first row of each.
         """
         if sparkweld_starts is not None:
             return self._of_arrays(args, sparkweld_starts)
@@ -336,19 +340,19 @@ class Function:
 
     @property
     def original(self) -> Callable[..., Any]:
-        """The user's function, which picks its own of the arguments."""
+        """Returns the user's function, which selects its own arguments."""
         if self._original is None:
             self._original = self.make_original()
         return self._original
 
 
 def result_name(number: int) -> str:
-    """The pipeline's output that is this result."""
+    """Returns the name of the pipeline's output for this result."""
     return f"result{number}"
 
 
 def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...], series_of: Any) -> dict[str, Any] | None:
-    """The columns' data in this batch, arrays of texts as they are; None when one has another dtype.
+    """Returns the columns' data in this batch, with arrays of strings unconverted; None when a column has another dtype.
 
     `series_of`: see Siblings.run.
     """
@@ -391,7 +395,7 @@ def _columns_of(columns: tuple[Column, ...], args: tuple[Any, ...], series_of: A
 
 
 def _texts(values: np.ndarray) -> Optional:
-    """Texts, "" where there is none. Mostly there are all: to see that takes a quarter of what a look at each takes."""
+    """Returns strings, "" where missing. Inferring that none is missing takes a quarter of the time of a check for each row."""
     if pd.api.types.infer_dtype(values, skipna=False) == "string":
         return Optional(values, np.ones(len(values), np.bool_))
     absent = pd.isna(values)

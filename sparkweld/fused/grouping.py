@@ -1,8 +1,8 @@
-"""In Python workers: rows to the state of each group in them, before the shuffle, and states to each group's result, after it.
+"""Computes each group's partial state in Python workers before the shuffle, and its result from the states after it.
 
-All of it is pickled by value: a worker needs NumPy, pandas and PyArrow, which pandas UDFs want in any case, and nothing of ours.
-Groups are found by their keys' Arrow values, and two keys are one only when they are equal to the bit. A state that raises leaves
-its rows to the other side: of a group that has only such rows they are all, and the annotated function's.
+The code is pickled by value: workers need NumPy, pandas and PyArrow, which pandas UDFs require anyway, and no SparkWeld. Groups
+are found by their keys' Arrow values; two keys are one group only when they are bitwise equal. When the state function raises for
+a chunk, its rows are shuffled instead. If a group has only such rows, the annotated function runs on all of them.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ import pyarrow as pa
 
 from sparkweld.fused.alike import states as states_of_all
 
-#: Bytes of rows that are held before their groups' states go on.
+#: Bytes of rows that are buffered before their groups' states are emitted.
 HELD_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Part:
-    """One aggregate. `state` of a piece's Series; `merge` of two states; `finish`, None where the state is the result. `function`
-    is the annotated one, `rtol` how far the order of rows may change floats.
+    """One aggregate. `state` maps a chunk's Series to a state, `merge` combines two states, `finish` maps a state to the result.
+    `finish` is None where the state is the result. `function` is the annotated function. `rtol` bounds the relative effect of row
+    order on floats.
 
-    `columns`: the positions of its arguments among the columns behind the keys, and their names (None: by position). `turns`:
-    positions of those whose dtype is another one where a group has a NULL: integers and booleans.
+    `columns`: positions of the arguments among the columns after the keys, and keywords (None: positional). `turns`: positions of
+    integer and boolean columns, whose pandas dtype differs in a group with a NULL.
     """
 
     state: Callable[..., Any]
@@ -45,7 +46,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Leaf:
-    """The part of a state at `position` among its columns. `python`: a number of Python's, not of NumPy's."""
+    """The element of a state in the column at `position`. `python`: a Python number, not a NumPy scalar."""
 
     position: int
     python: bool
@@ -53,7 +54,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Finished:
-    """An aggregate whose states Spark makes: their `shape` with a Leaf for each of their columns, and `finish` of them."""
+    """An aggregate whose state columns Spark computes: `shape` is the state with a Leaf for each, `finish` yields the result."""
 
     shape: Any
     columns: int
@@ -61,13 +62,13 @@ class Finished:
     return_type: Any
 
 
-#: What one piece gives: its state and None, or, for which `state` raised, None and its arguments by position and by name.
+#: The result for one chunk: its state and None, or, when `state` raised, None and the positional and keyword arguments.
 Given = tuple[Any, tuple[list[pd.Series], dict[str, pd.Series]] | None]
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows by group: `order` has each group's rows behind each other, from `starts[i]` to `starts[i + 1]`."""
+    """Rows sorted by group: `order[starts[i]:starts[i + 1]]` are the rows of group i."""
 
     order: np.ndarray
     starts: np.ndarray
@@ -79,20 +80,20 @@ class Groups:
             encoded = key.dictionary_encode(null_encoding="encode")
             codes = codes * len(encoded.dictionary) + encoded.indices.to_numpy()
             if len(keys) > 1:
-                codes = pa.array(codes).dictionary_encode().indices.to_numpy()  # dense again
+                codes = pa.array(codes).dictionary_encode().indices.to_numpy()  # dense again, so that products do not overflow
         count = int(codes.max()) + 1 if rows else 0
-        small = codes.astype(np.uint16) if count <= 1 << 16 else codes  # which NumPy sorts by radix
+        small = codes.astype(np.uint16) if count <= 1 << 16 else codes  # NumPy sorts uint16 by radix
         ends = np.cumsum(np.bincount(codes, minlength=count))
         return Groups(np.argsort(small, kind="stable"), np.concatenate([[0], ends]).astype(np.int64))
 
     @property
     def first(self) -> np.ndarray:
-        """A row of each group."""
+        """Returns the first row of each group."""
         return self.order[self.starts[:-1]]
 
 
 class Column:
-    """A column's values in the order of groups, as PySpark gives them: integers with NULLs are floats, booleans objects."""
+    """A column's values sorted by group, in the dtype PySpark yields: with NULLs, integers are floats, booleans objects."""
 
     def __init__(self, array: pa.Array, order: np.ndarray) -> None:
         self.null = array.is_null().to_numpy(zero_copy_only=False)[order] if array.null_count else None
@@ -104,11 +105,11 @@ class Column:
         return self.null is not None and bool(self.null[start:stop].any())
 
     def turned(self, turned: bool) -> np.ndarray:
-        """All values of a column without NULLs, in the dtype of one with NULLs if `turned`."""
+        """Returns all values of a column without NULLs; if `turned`, in the dtype of a column with NULLs."""
         return self.values.astype(object if self.values.dtype == bool else np.float64) if turned else self.values
 
     def series(self, start: int, stop: int, turned: bool) -> pd.Series:
-        """The piece, a copy. `turned`: in the dtype of a column with NULLs."""
+        """Returns a copy of a row range as a Series. `turned`: in the dtype of a column with NULLs."""
         values = self.values[start:stop]
         if not turned:
             return pd.Series(values.copy(), copy=False)
@@ -119,7 +120,7 @@ class Column:
 
 
 def partial_states(keys: int, parts: tuple[Part, ...]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The function of mapInArrow before the shuffle: the keys and one binary state of each part, for each group held."""
+    """Returns the mapInArrow function before the shuffle: for each group held, its keys and one binary state per aggregate."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held: list[pa.RecordBatch] = []
@@ -145,8 +146,8 @@ def _states(held: list[pa.RecordBatch], keys: int, parts: tuple[Part, ...]) -> p
 
 
 def _part_states(part: Part, columns: list[Column], starts: np.ndarray) -> list[bytes]:
-    """For each group: for each set of dtypes that the whole group may turn out to have, the piece's state; which columns have
-    NULLs here.
+    """Returns a pickle per group: which columns have NULLs here, and the chunk's state for each combination of dtypes that the
+    whole group may have.
     """
     turns, bounds = sorted(part.turns), starts.tolist()
     sets = list(product((False, True), repeat=len(turns)))
@@ -170,7 +171,7 @@ def _part_states(part: Part, columns: list[Column], starts: np.ndarray) -> list[
 
 
 def _alike(part: Part, columns: list[Column], starts: np.ndarray, turned: tuple[bool, ...]) -> list[Given]:
-    """What each group gives, at once where the function is one that can run so."""
+    """Returns each group's result, from one segmented run where the function supports it."""
     by, bounds = dict(zip(sorted(part.turns), turned, strict=True)), starts.tolist()
 
     def one(group: int) -> Given:
@@ -183,7 +184,7 @@ def _alike(part: Part, columns: list[Column], starts: np.ndarray, turned: tuple[
 
 
 def _given(part: Part, columns: list[Column], start: int, stop: int, turned: tuple[bool, ...]) -> Given:
-    """The state of a piece; the piece itself when that raises, for the group may be one that the annotated function takes."""
+    """Returns the chunk's state, or its arguments when the state raises: the annotated function may accept the whole group."""
     by = dict(zip(sorted(part.turns), turned, strict=True))
 
     def arguments() -> tuple[list[pd.Series], dict[str, pd.Series]]:
@@ -193,14 +194,14 @@ def _given(part: Part, columns: list[Column], start: int, stop: int, turned: tup
     args, named = arguments()
     try:
         return part.state(*args, **named), None
-    except Exception:  # noqa: BLE001 - it is raised again, where nothing else is left to do
-        return None, arguments()  # as they were before
+    except Exception:  # noqa: BLE001 - it is raised again by the function of the whole group
+        return None, arguments()  # fresh copies: the state may have changed its arguments
 
 
 def final_results(
     keys: int, parts: tuple[Part, ...], timezone: str | None
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The function of mapInArrow behind the shuffle: the keys and the result of each part, for each group."""
+    """Returns the mapInArrow function after the shuffle: for each group, its keys and the result of each aggregate."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held = [batch for batch in batches if batch.num_rows]
@@ -222,7 +223,7 @@ def final_results(
 def results_of_states(
     keys: int, parts: tuple[Finished, ...], timezone: str | None
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The function of mapInArrow over whole groups: their keys and the columns of their states to the keys and the results."""
+    """Returns the mapInArrow function that maps the keys and state columns of whole groups to keys and results."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -240,7 +241,7 @@ def results_of_states(
 
 
 def _of_shape(shape: Any, columns: list[pa.Array]) -> list[Any]:
-    """The state of each group."""
+    """Returns the state of each group."""
     if isinstance(shape, Leaf):
         column = columns[shape.position]
         return column.to_pylist() if shape.python else list(column.to_numpy(zero_copy_only=False))
@@ -268,7 +269,7 @@ def _result(part: Part, pieces: list[bytes]) -> Any:
 
 
 def _converted(results: list[Any], return_type: Any, timezone: str | None) -> pa.Array:
-    """The results as PySpark converts them: one by one, unless all are floats, which do not depend on each other."""
+    """Converts the results as PySpark does: one at a time, unless all are floats, whose conversions are independent."""
     from pyspark.sql.conversion import PandasToArrowConversion
     from pyspark.sql.types import StructField, StructType
 

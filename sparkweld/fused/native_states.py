@@ -1,8 +1,8 @@
-"""An annotated aggregate to Spark's own aggregates: of its state, and of what `finish` makes of it.
+"""Compiles an annotated aggregate to Spark's own aggregates: of its state, then `finish` of the merged state.
 
-The function of a group has to give what `finish` gives for the merged states of the group's pieces, and the group may be one
-piece. So the aggregate is `finish` of the state of the whole group, whose parts Spark merges itself where they are reductions
-that the compiler knows. What another order of rows changes, the annotation has to allow for (`rtol`).
+By its annotation, the function of a group equals `finish` of the merged states of the group's chunks. The group may be one chunk,
+so the aggregate is `finish` of the state of the whole group. Spark merges the state's elements itself where they are reductions
+that the compiler knows. The annotation must allow for the effect of row order (`rtol`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from udf_compiler.payload import load_command
 _MOST_PARTS = 16
 _EXAMPLE_ROWS = 3
 
-#: Where a part of a state lies: the key in each container, and how many parts that has.
+#: The location of a state's element: the key in each container, and the number of elements that the container has.
 Path = tuple[tuple[Any, int], ...]
 
 
 def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply of `udf_compiler.aggregates`; where it refuses a function whose annotation has a state, that of the state."""
+    """Returns the reply of `udf_compiler.aggregates`. If it refuses an annotated function with a state, compiles the state."""
     try:
         return compile_function(request, blobs)
     except Refusal as error:
@@ -53,14 +53,14 @@ def compile_aggregate(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[s
 
 
 def by_order(annotation: Annotation) -> list[dict[str, str]]:
-    """What explain says of an annotation whose results depend on the order of rows."""
+    """Returns explain's entry for an annotation whose results depend on the order of rows."""
     rtol = annotation.returns.rtol if isinstance(annotation.returns, Merge) else 0
     return [{"op": annotation.name, "bound": f"{rtol:g} relative, by the order of rows"}] if rtol else []
 
 
 def state_parts(request: dict[str, Any], entry: dict[str, Any], annotation: Annotation) -> tuple[Any, list[dict[str, Any]]]:
-    """An aggregate's state, with a Leaf for each of its parts, and the replies for these. Refuses a state of other things than
-    reductions.
+    """Returns an aggregate's state with a Leaf for each element, and the elements' replies. Refuses a state with elements that
+    are not reductions.
     """
     returns = annotation.returns
     state = returns.state if isinstance(returns, Merged) and returns.state is not None else annotation.function
@@ -68,7 +68,7 @@ def state_parts(request: dict[str, Any], entry: dict[str, Any], annotation: Anno
     with np.errstate(all="ignore"):
         try:
             example = state(*(t.example(rng, _EXAMPLE_ROWS) for t in annotation.args))
-        except Exception as error:  # noqa: BLE001 - code of the user's
+        except Exception as error:  # noqa: BLE001 - user code
             raise refusal("SW647", entry["name"], function=entry["name"], what=f"its state raises {error!r}") from None
     leaves: list[tuple[Path, Any]] = []
     shape = _shape(example, (), leaves, entry["name"])
@@ -81,7 +81,7 @@ def state_parts(request: dict[str, Any], entry: dict[str, Any], annotation: Anno
 
 
 class _StatePart(PandasAggregate):
-    """A part of a state as the result: the number itself, of the type that the function makes it."""
+    """An element of a state as the result: the number itself, in the type that the function produces."""
 
     def __init__(self, like: Any) -> None:
         self.python, self.dtype = type(like) in (bool, int, float), np.asarray(like).dtype
@@ -98,7 +98,7 @@ class _StatePart(PandasAggregate):
 
 
 def _shape(state: Any, path: Path, leaves: list[tuple[Path, Any]], name: str) -> Any:
-    """The state with Leafs for its numbers, which go to `leaves`. Refuses (SW647) other states."""
+    """Replaces the state's numbers with Leafs and appends the numbers to `leaves`. Refuses (SW647) other states."""
     if type(state) in (bool, int, float) or isinstance(state, np.float64 | np.int64 | np.bool_):
         leaves.append((path, state))
         if len(leaves) <= _MOST_PARTS:
@@ -111,7 +111,7 @@ def _shape(state: Any, path: Path, leaves: list[tuple[Path, Any]], name: str) ->
 
 
 def _columns(udf: dict[str, Any]) -> set[str]:
-    """Names of the columns below a call's arguments."""
+    """Returns the names of the columns that a call's arguments read."""
 
     def names(expr: dict[str, Any]) -> set[str]:
         own = {expr["name"]} if expr["op"] == "Column" else set()

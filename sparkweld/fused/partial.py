@@ -1,7 +1,7 @@
-"""A request about the aggregate UDFs of one node to two functions of mapInArrow: states before the shuffle, results behind it.
+"""Compiles the aggregate UDFs of one node to two mapInArrow functions: states before the shuffle, results after it.
 
-All functions have to be annotated themselves, with a result that merges (`Merge`, `Merged`): then what a group gives is what the
-states of its pieces give, in whatever way its rows lie in partitions. Their states are computed where the rows are.
+Each function must itself be annotated with a mergeable result (`Merge`, `Merged`). Then the result of a group follows from the
+states of its chunks, however its rows are partitioned. States are computed where the rows are.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ from udf_compiler.options import options_of
 from udf_compiler.payload import load_command
 
 _GROUPED_AGG_PANDAS = 202
-#: Spark type -> the dtype of Series of it without NULLs.
+#: Spark type -> the dtype of a Series without NULLs.
 _DTYPES = {
     "byte": "int8", "short": "int16", "integer": "int32", "long": "int64", "float": "float32", "double": "float64",
     "boolean": "bool", "string": "str",
 }  # fmt: skip
 _TURN = ("byte", "short", "integer", "long", "boolean")
-#: Columns whose dtype depends on NULLs: each doubles the states of a piece.
+#: The limit on columns whose dtype depends on NULLs: each doubles the states of a chunk.
 _MOST_TURNS = 2
-#: Names of Spark's types that results may have.
+#: Spark type names that results may have.
 _RESULTS = ("tinyint", "smallint", "int", "bigint", "float", "double", "boolean", "string", "binary")
 
 
 def compile_partial(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The reply, for a request of one python step whose UDFs take the columns behind `keys` keys, in order: the payloads of
-    `before` and `after` the shuffle (hexadecimal), `kept` and what explain says.
+    """Returns the reply to a request of one python step whose UDFs take, in order, the columns after `keys` keys.
+
+    It holds the payloads `before` and `after` the shuffle (hexadecimal), `kept`, and what explain prints.
     """
     entries = request["steps"][0]["udfs"]
     keys, zone = request["keys"], request.get("conf", {}).get("timezone")
@@ -66,8 +67,8 @@ def compile_partial(request: dict[str, Any], blobs: Sequence[bytes]) -> dict[str
 
 
 def _native(request: dict[str, Any], annotations: list[Annotation], return_types: list[Any]) -> dict[str, Any]:
-    """`parts`, the replies for the parts of each function's state, and `finish`, the payload that makes results of them; nothing
-    where Spark cannot aggregate all of them.
+    """Returns `parts`, the replies for the elements of each function's state, and `finish`, the payload that computes the
+    results. Returns nothing when Spark cannot aggregate all of them.
     """
     parts: list[list[dict[str, Any]]] = []
     finished: list[grouping.Finished] = []
@@ -85,7 +86,7 @@ def _native(request: dict[str, Any], annotations: list[Annotation], return_types
 
 
 def _part(udf: dict[str, Any], name: str, blobs: Sequence[bytes], column: int) -> tuple[grouping.Part, Annotation]:
-    """One aggregate whose first argument is column `column`. Refuses SW386, SW207, SW700, SW647 and SW648."""
+    """Returns the aggregate whose first argument is column `column`. Refuses SW386, SW207, SW700, SW647 and SW648."""
     if udf["evalType"] != _GROUPED_AGG_PANDAS:
         raise refusal("SW386", name, eval_type=udf["evalType"])
     if not udf.get("deterministic", True):
@@ -116,7 +117,7 @@ def _part(udf: dict[str, Any], name: str, blobs: Sequence[bytes], column: int) -
 
 
 def _check_arguments(annotation: Annotation, arguments: list[tuple[str | None, Any]], name: str) -> None:
-    """Refuses (SW647) columns of other types than the annotation was checked with."""
+    """Refuses (SW647) columns of types other than the annotation's."""
     by_position = [expr for keyword, expr in arguments if keyword is None]
     by_name = {keyword: expr for keyword, expr in arguments if keyword is not None}
     try:
@@ -133,13 +134,13 @@ def _check_arguments(annotation: Annotation, arguments: list[tuple[str | None, A
 
 
 def _check_state(annotation: Annotation, state: Callable[..., Any], name: str) -> None:
-    """Refuses (SW647) a state that cannot be sent: two of made-up rows are pickled, read and merged."""
+    """Refuses (SW647) a state that does not survive the shuffle: two states of synthetic rows are pickled, read and merged."""
     rng = np.random.default_rng(0)
     args = tuple(t.example(rng, 3) for t in annotation.args)
     try:
         pieces = [pickle.loads(pickle.dumps(state(*args), pickle.HIGHEST_PROTOCOL)) for _ in range(2)]
         annotation.returns.merge(pieces)
-    except Exception as error:  # noqa: BLE001 - code of the user's, and pickles of whatever it gives
+    except Exception as error:  # noqa: BLE001 - user code, and pickles of arbitrary values
         raise _no(name, f"states of made-up rows: {type(error).__name__}: {error}") from None
 
 

@@ -1,9 +1,9 @@
-"""The pipeline of fused functions to three parts: its first and its last kernel for the JVM, and what lies between for Python.
+"""Splits the pipeline of fused functions in three: its first and last kernel run in the JVM, the stages between in Python.
 
-Only the columns that calls take go to the worker then, and only their results come back. The first part also tells which form of
-the pipeline it has used, as NULLs in a batch decide that, and 0 where it may not decide; the worker hands that on, or 0 when it
-could not decide; and the last part gives its rows where the numbers are those of its own form. In all others it is the original
-function, on the batches that Spark would have made. So what is split has neither other rows nor other errors.
+Only the columns that calls take are sent to the worker, and only their results return. The first kernel also reports the number
+of the form it used, which depends on the batch's NULLs; 0 means undecided. The worker passes the number on, or 0 when it is
+undecided. The last kernel computes the rows whose number is that of its own form. All other rows run through the original
+function, on the batches that Spark would have built. So a split pipeline yields the same rows and the same errors.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sparkweld.pipelines.describe import stage_text
 from sparkweld.pipelines.plan import Native
 from udf_compiler.inlined import Inlined, InlinedForm
 
-#: What lies between two parts has one of these types in Spark.
+#: Columns that cross between the JVM and Python have one of these types in Spark.
 _SPARK = {
     BOOL: "boolean", I8: "byte", I16: "short", I32: "integer", I64: "long", F32: "float", F64: "double", STR: "string",
 }  # fmt: skip
@@ -33,8 +33,8 @@ _NUMBER = "sparkweld_form"
 
 @dataclass(frozen=True)
 class Cut:
-    """One form's pipeline in three. `slots`: columns of the first kernel that calls take; `direct`: inputs that they take, by
-    number; `made`: columns of the middle that the last kernel takes, or that are results.
+    """The split of one form's pipeline. `slots`: columns of the first kernel that calls take. `direct`: numbers of the inputs
+    that calls take. `made`: columns of the middle stages that the last kernel takes or that are results.
     """
 
     form: Form
@@ -47,20 +47,22 @@ class Cut:
 
     @property
     def shape(self) -> Any:
-        """What all forms have to have in common: the types of what lies between the parts."""
+        """Returns the column types that cross between the three sections, which all forms must share."""
         return tuple(map(self.type_of, self.slots)), self.direct, tuple(map(self.type_of, self.made))
 
     def type_of(self, column: str) -> Type | None:
-        """The type of a column of the pipeline; None for one that Spark has no column for."""
+        """Returns the type of a pipeline's column; None for one that Spark has no column for."""
         type = self.form.pipeline.types.get(column)
         return None if type is None or type.plain() not in _SPARK or (type.nullable and type.plain() != STR) else type.plain()
 
 
 def parts_of(made: Plan, chains: Sequence[Any], taken: Sequence[Any], mode: str, confs: Confs) -> dict[str, Any] | None:
-    """"parts" of a group's reply: payloads, types and arguments of the three parts; None where none are asked for, where there
-    is nothing to split, or where a struct is taken. `chains`, `taken`: as `fused.compile` has them. `confs`: of the workers.
+    """Returns "parts" of a group's reply: payloads, types and arguments of the three sections.
+
+    Returns None when the split is not requested, when there is nothing to split, or when an argument is a struct. `chains`,
+    `taken`: see `fused.compile`. `confs`: of the workers.
     """
-    if mode != "always":  # tests/bench/bench_split.py finds no pipeline that gains by it what is worth having
+    if mode != "always":  # no pipeline in tests/bench/bench_split.py gains enough to make it the default
         return None
     cuts = [cut for form in made.forms if (cut := _cut(form)) is not None]
     if len(cuts) < len(made.forms) or len({cut.shape for cut in cuts}) > 1:
@@ -97,7 +99,7 @@ def parts_of(made: Plan, chains: Sequence[Any], taken: Sequence[Any], mode: str,
 
 
 def _cut(form: Form) -> Cut | None:
-    """None where it has no kernel at either end, or where a part is not row by row, or takes what Spark has no column for."""
+    """Returns the split; None without a kernel at either end, or when a crossing column has no Spark type."""
     pipeline = form.pipeline
     first, between = _end(pipeline.stages[:1]), pipeline.stages
     between = between[1:] if first is not None else between
@@ -125,7 +127,7 @@ def _cut(form: Form) -> Cut | None:
 
 
 def _end(stages: Sequence[Any]) -> Native | None:
-    """The kernel at an end of a pipeline, when it is one loop over all rows, each by itself."""
+    """Returns the kernel at an end of a pipeline when it is one row-local loop over all rows."""
     if not stages or not isinstance(stages[0], Native) or stages[0].only_looks_for_nulls:
         return None
     loops = stages[0].program.loops
@@ -152,7 +154,7 @@ def _before(cuts: Sequence[Cut]) -> tuple[InlinedForm, ...]:
 
 
 def _after(cuts: Sequence[Cut], result: str) -> tuple[InlinedForm, ...]:
-    """The last part computes anew what it takes of the first kernel: that costs less than to keep it."""
+    """The last section recomputes the first kernel's columns that it takes: that is cheaper than keeping them."""
     return tuple(
         InlinedForm(
             number, _types(cut), (*_names(cut), *cut.made), tuple(p for p in (cut.first, cut.last) if p is not None),
@@ -176,7 +178,7 @@ def _names(cut: Cut) -> tuple[str, ...]:
 
 
 def _stages(cut: Cut) -> list[str]:
-    """For explain."""
+    """Returns the stages for explain."""
     pipeline = cut.form.pipeline
     texts = [stage_text(pipeline, stage) for stage in pipeline.stages]
     if cut.first is not None:

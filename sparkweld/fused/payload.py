@@ -1,7 +1,7 @@
-"""A fused function to the bytes of a PySpark command, and back to the original where SparkWeld cannot be imported.
+"""Builds the bytes of a PySpark command for a fused function, which runs the original where SparkWeld cannot be imported.
 
-What is pickled is code by value: a worker without the package runs the original, with one warning. The originals stay the bytes
-that they were, so that broadcasts in them are read as ever; they are read when they are needed.
+The code is pickled by value: a worker without the package runs the original and warns once. The originals stay in their own
+bytes, so that their broadcast variables are read as usual. They are unpickled on demand.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 from pyspark import cloudpickle
 from pyspark.sql.types import ByteType, StructField, StructType, _parse_datatype_json_value
 
-#: Which of the arguments an original takes: its number and, for a keyword, the name.
+#: The arguments that an original takes: the number of each and, for a keyword argument, its name.
 Taken = Sequence[tuple[int, str | None]]
 #: Settings of a worker, by key.
 Confs = Mapping[str, str | None]
 
-#: Bytes of a group's commands. Spark ships a large function once for each executor, but these go to the worker with every task.
+#: The limit on bytes of a group's commands. Spark ships a large function once per executor, but these go with every task.
 MOST_BYTES = 16 << 20
-#: To import a pipeline's modules takes a worker process what it saves over some hundred thousand rows.
+#: The first rows of a task that run the original: importing a pipeline's modules costs what it saves over some 100,000 rows.
 FEW_ROWS = 2000
-#: The dtypes of columns that lie between the parts of a pipeline.
+#: The dtypes of columns that cross between the sections of a split pipeline.
 _DTYPES = {
     "boolean": "bool", "byte": "int8", "short": "int16", "integer": "int32", "long": "int64", "float": "float32",
     "double": "float64", "string": "object",
@@ -34,11 +34,12 @@ def command(
     plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any, confs: Confs, few: int = FEW_ROWS,
     arrow: bool = False,
 ) -> bytes:  # fmt: skip
-    """The command of a function that gives a result of `plan` (see `function.load`) in the place of the chain of `originals`.
+    """Returns the command of a function that computes a result of `plan` (see `function.load`) in place of the chain of
+    `originals`.
 
-    It is called with Series as a scalar pandas UDF or, with `sparkweld_starts` behind them, with Arrow's arrays as a scalar Arrow
-    UDF; without them, too, where the originals are such (`arrow`). `confs`: what the worker of a pandas UDF would be told. `few`:
-    a task's first rows that are not worth an import.
+    PySpark calls it with Series as a scalar pandas UDF, or with Arrow arrays and `sparkweld_starts` as a scalar Arrow UDF. If the
+    originals are Arrow UDFs (`arrow`), it takes arrays without `sparkweld_starts`, too. `confs`: the settings that the worker of
+    a pandas UDF receives. `few`: the first rows of a task that do not justify an import.
     """
     chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
     function = _either(plan, number, chain, return_type, confs, few, arrow)
@@ -58,22 +59,22 @@ def _either(
 
 
 def batch_command(iterator: bytes, return_type: Any, arrow: bool = False) -> bytes:
-    """The command of the function of one batch that the iterator UDF of this command is, which treats each batch alike.
+    """Returns the command of a function of one batch, equivalent to the iterator UDF of the command `iterator`.
 
-    `arrow`: of arrays of Arrow.
+    The iterator UDF must treat all batches equally. `arrow`: it takes Arrow arrays.
     """
     return cloudpickle.dumps((_by_value(_each_batch)(iterator, arrow), return_type))  # type: ignore[no-any-return]
 
 
 def metrics_command() -> bytes:
-    """The command of a function of an Arrow array that tells what the pipelines of its worker have counted: see `counts`."""
+    """Returns the command of a function of an Arrow array that reports the counters of its worker's pipelines: see `counts`."""
     return cloudpickle.dumps((_by_value(_counted), ByteType()))  # type: ignore[no-any-return]
 
 
 def before_command(inlined: bytes, fields: Sequence[tuple[str, str]]) -> bytes:
-    """The command of a function that is a pipeline's first kernel (`udf_compiler.inlined` reads it).
+    """Returns the command of a function that is a pipeline's first kernel (`udf_compiler.inlined` reads it).
 
-    It gives a struct of these fields, each with its Spark type. In Python it decides nothing.
+    It returns a struct of these fields, each with its Spark type. In Python it returns zeros, which means undecided.
     """
     types = StructType([StructField(name, type_of(spark_type)) for name, spark_type in fields])
     function = _by_value(_undecided_struct)([(name, _DTYPES[spark_type]) for name, spark_type in fields])
@@ -82,17 +83,18 @@ def before_command(inlined: bytes, fields: Sequence[tuple[str, str]]) -> bytes:
 
 
 def between_command(plan: bytes, number: int, spark_type: str, confs: Confs) -> bytes:
-    """The command of a function that gives a result of `plan`, whose kernels before and after run in the JVM: see `command`.
+    """Returns the command of a function that computes a result of `plan` between the kernels that run in the JVM: see `command`.
 
-    Where the plan decides nothing, no original runs here: the result is as good as any, but for the last one, which is 0 then.
+    Where the plan is undecided, no original runs here: the results are arbitrary, except the last, the form number, which is 0.
     """
     nothing, return_type = functools.partial(_by_value(_undecided), _DTYPES[spark_type]), type_of(spark_type)
     return cloudpickle.dumps((_either(plan, number, nothing, return_type, confs, 0), return_type))  # type: ignore[no-any-return]
 
 
 def after_command(inlined: bytes, originals: Sequence[bytes], taken: Taken, return_type: Any) -> bytes:
-    """The command of a function that is a pipeline's last kernel: in Python it is the chain of `originals`. Its last argument
-    tells where Spark's batches start.
+    """Returns the command of a function that is a pipeline's last kernel; in Python it is the chain of `originals`.
+
+    Its last argument marks the first rows of Spark's batches.
     """
     chain = functools.partial(_by_value(_chain), tuple(originals), tuple(taken))
     function = _by_value(_after)(chain, _by_value(in_batches))
@@ -101,17 +103,17 @@ def after_command(inlined: bytes, originals: Sequence[bytes], taken: Taken, retu
 
 
 def type_of(spark_type: str) -> Any:
-    """The Spark type of this name."""
+    """Returns the Spark type of this name."""
     return _parse_datatype_json_value(spark_type)
 
 
 def pickled(plan: Any) -> bytes:
-    """The bytes of a plan, with functions of the user's by value as PySpark pickles them."""
+    """Returns the bytes of a plan, with the user's functions by value, as PySpark pickles them."""
     return cloudpickle.dumps(plan)  # type: ignore[no-any-return]
 
 
 def by_value(function: Callable[..., Any], *modules: types.ModuleType) -> bytes:
-    """The command of a function of mapInArrow with the code of `modules`, which workers need not have."""
+    """Returns the command of a mapInArrow function with the code of `modules`, which workers need not have installed."""
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -122,7 +124,7 @@ def by_value(function: Callable[..., Any], *modules: types.ModuleType) -> bytes:
 
 
 def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function as one of no module, which pickles with its code."""
+    """Returns a copy of the function in module `__main__`, which is pickled with its code."""
     copy = types.FunctionType(
         function.__code__, {"__name__": "__main__", "__builtins__": __builtins__}, function.__name__, function.__defaults__
     )
@@ -133,7 +135,7 @@ def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
 def _fused(
     plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, returns: str | None, few: int
 ) -> Callable[..., Any]:
-    """Pickled by value: it imports what it uses inside. For `few` rows the original runs where that has not been imported yet."""
+    """Pickled by value, with imports inside. The original runs for the first `few` rows unless the module is already imported."""
     loaded: list[Callable[..., Any]] = []
     originals: list[Callable[..., Any]] = []
     seen = 0
@@ -155,7 +157,7 @@ def _fused(
                 from sparkweld.fused.function import load
 
                 loaded.append(load(plan, number, original, conversions, returns))
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with the package here, the original runs
+            except Exception as error:  # noqa: BLE001 - whatever fails in the package here, the original runs
                 print(f"SparkWeld: the original UDF runs: {type(error).__name__}: {error}", file=sys.stderr)
                 loaded.append(original())
         return loaded[0](*args, **kwargs)
@@ -164,7 +166,7 @@ def _fused(
 
 
 def _each_batch(iterator: bytes, arrow: bool) -> Callable[..., Any]:
-    """Pickled by value: what comes before the loop of the function runs once, before the first batch."""
+    """Pickled by value. The code before the function's loop runs once, before the first batch."""
     given: list[Any] = []
     results: list[Any] = []
 
@@ -194,7 +196,7 @@ def _each_batch(iterator: bytes, arrow: bool) -> Callable[..., Any]:
 
 
 def _unfused(chain: Callable[[], Any], conversions: Any, in_arrow_batches: Callable[..., Any]) -> Callable[[], Any]:
-    """Pickled by value: what makes the function of `chain`, which takes arrays, too, when it is told where batches start."""
+    """Pickled by value. Returns a factory of the function of `chain`; with `sparkweld_starts`, the function takes arrays, too."""
 
     def make():  # type: ignore[no-untyped-def]
         (series_of, array_of), function = conversions, chain()
@@ -214,8 +216,8 @@ def _unfused(chain: Callable[[], Any], conversions: Any, in_arrow_batches: Calla
 
 
 def _conversions(number: int, return_type: Any, confs: dict[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Pickled by value: what PySpark's worker does with a batch before and after it calls its scalar pandas UDF `number`
-    (pyspark/worker.py, SQL_SCALAR_PANDAS_UDF), from arrays to Series, and from what the function gives to an array.
+    """Pickled by value. Returns the conversions of PySpark's worker around the scalar pandas UDF `number` (pyspark/worker.py,
+    SQL_SCALAR_PANDAS_UDF): from arrays to Series, and from the function's result to an array.
     """
 
     def series_of(arrays):  # type: ignore[no-untyped-def]
@@ -256,8 +258,8 @@ def _conversions(number: int, return_type: Any, confs: dict[str, Any]) -> tuple[
 
 
 def _conversion_of_array(number: int, return_type: Any) -> Callable[..., Any]:
-    """Pickled by value: what PySpark's worker does with what its scalar Arrow UDF `number` gives for a batch (pyspark/worker.py,
-    SQL_SCALAR_ARROW_UDF).
+    """Pickled by value. Returns the conversion that PySpark's worker applies to the result of its scalar Arrow UDF `number`
+    (pyspark/worker.py, SQL_SCALAR_ARROW_UDF).
     """
 
     def array_of(result, rows):  # type: ignore[no-untyped-def]
@@ -275,7 +277,7 @@ def _conversion_of_array(number: int, return_type: Any) -> Callable[..., Any]:
 
 
 def in_arrow_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...]) -> Any:
-    """What `function` gives for each of Spark's batches, in one array. `starts` is true in the first row of each.
+    """Applies `function` to each of Spark's batches and concatenates the results. `starts` is true in the first row of each.
 
     Pickled by value.
     """
@@ -289,7 +291,7 @@ def in_arrow_batches(function: Callable[..., Any], starts: Any, args: tuple[Any,
 
 
 def _undecided(dtype: str) -> Callable[..., Any]:
-    """Pickled by value: a function that gives zeros, or empty texts."""
+    """Pickled by value. Returns a function that returns zeros or empty strings."""
 
     def undecided(*args):  # type: ignore[no-untyped-def]
         import pandas as pd
@@ -300,7 +302,7 @@ def _undecided(dtype: str) -> Callable[..., Any]:
 
 
 def _undecided_struct(fields: Sequence[tuple[str, str]]) -> Callable[..., Any]:
-    """Pickled by value: the same for the fields of a struct and their dtypes."""
+    """Pickled by value. Returns a function that returns a struct of zeros and empty strings, given its fields and dtypes."""
 
     def undecided(*args):  # type: ignore[no-untyped-def]
         import pandas as pd
@@ -314,7 +316,7 @@ def _undecided_struct(fields: Sequence[tuple[str, str]]) -> Callable[..., Any]:
 
 
 def _after(chain: Callable[[], Callable[..., Any]], in_batches: Callable[..., Any]) -> Callable[..., Any]:
-    """Pickled by value: it is given what it takes only from the kernel, too, and last where Spark's batches start."""
+    """Pickled by value. The last argument marks the starts of Spark's batches; those that only the kernel reads are ignored."""
     loaded: list[Callable[..., Any]] = []
 
     def after(*args):  # type: ignore[no-untyped-def]
@@ -326,7 +328,7 @@ def _after(chain: Callable[[], Callable[..., Any]], in_batches: Callable[..., An
 
 
 def _counted(starts: Any) -> Any:
-    """Pickled by value. Zeros when the pipelines' module has not been imported, as nothing has run then."""
+    """Pickled by value. Returns zeros when the counters' module has not been imported, as no pipeline has run then."""
     import sys
 
     import pyarrow as pa
@@ -336,9 +338,9 @@ def _counted(starts: Any) -> Any:
 
 
 def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...]) -> Any:
-    """What `function` gives for each of Spark's batches, in one Series. `starts` is True in the first row of each.
+    """Applies `function` to each of Spark's batches and concatenates the results. `starts` is True in the first row of each.
 
-    Pickled by value. A result that PySpark would not take is given in a form that it does not take either.
+    Pickled by value. A result that PySpark would reject is returned in a form that it rejects, too.
     """
     import pandas as pd
 
@@ -352,13 +354,13 @@ def in_batches(function: Callable[..., Any], starts: Any, args: tuple[Any, ...])
         if len(result) != stop - start:
             return result.iloc[:0]
         results.append(result)
-    if len({str(result.dtype) for result in results}) > 1:  # each batch has a dtype of its own in Spark: none may be changed
+    if len({str(result.dtype) for result in results}) > 1:  # Spark converts each batch from its own dtype: concat must not cast
         results = [result.astype(object) for result in results]
     return pd.concat(results, ignore_index=True)
 
 
 def _chain(originals: tuple[bytes, ...], taken: Taken) -> Callable[..., Any]:
-    """The functions of the commands, each of the result of the one before; the first is given what it takes of the arguments.
+    """Returns a function that applies the functions of the commands in a chain; the first selects its arguments by `taken`.
 
     Pickled by value.
     """

@@ -1,8 +1,8 @@
-"""What a traced function sees of libraries: annotated functions as calls that are captured, the rest as the compiler has it.
+"""Replaces library objects in a traced function: calls of annotated functions are captured, the compiler handles the rest.
 
-A function that the compiler knows, too, is tried natively first, but for Arrow's functions of texts: they take all alphabets
-as they lie in memory. What is neither compiled nor annotated is refused by name: an
-annotation is the only word for it that the function works row by row.
+A function that the compiler also knows is tried natively first. Arrow's string functions are the exception: they accept all
+alphabets in Arrow's own memory. A function that is neither compiled nor annotated is refused by name, because only an annotation
+asserts that it is row-local.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ from udf_compiler.trace import stand_in as native_stand_in
 from udf_compiler.trace.constants import unwrapped
 from udf_compiler.trace.session import attempt, current, refuse
 
-#: What has no methods that could be annotated.
+#: Types of objects without methods that could be annotated.
 _FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, np.ufunc)
 
 _T = TypeVar("_T")
 
-#: Types of constants that a call may be given.
+#: Types of constants that are accepted as arguments of a call.
 _PLAIN = (bool, int, float, complex, str, bytes, np.ndarray, pd.Series, pd.Index, pd.DataFrame)
 _ARROW = (pa.Array, pa.Scalar, pa.DataType)
 
 
 class StandIns:
-    """The stand-ins of one trace, whose calls join `capture`. `calls`: how many did.
+    """The stand-ins of one trace, whose calls join `capture`. `calls`: the number of captured calls.
 
-    `native`: what the compiler has in place of a library's object, None when it may not be used.
+    `native`: returns the compiler's replacement of a library object, None when it may not be used.
     """
 
     def __init__(self, capture: Capture, native: Callable[[object], Any] = native_stand_in) -> None:
@@ -64,7 +64,7 @@ class StandIns:
 
     @property
     def capture(self) -> Capture:
-        """What calls join now: a function of an iterator is traced over two batches, each with its own loop."""
+        """Returns the capture that calls join now. An iterator UDF is traced over two batches, each with its own loop."""
         loop = current().loop
         if not self._iterates or loop is None or loop is self._capture.loop():
             return self._capture
@@ -73,9 +73,7 @@ class StandIns:
         return self._again
 
     def twice(self, trace: Callable[[], _T], place: str) -> _T:
-        """What `trace` gives, which runs a function of an iterator over two batches. Refuses (SW361) calls that are not the same
-        for both.
-        """
+        """Runs `trace`, which traces an iterator UDF over two batches. Refuses (SW361) calls that differ between the batches."""
         self._iterates, self._again, self._before = True, None, len(self._capture.steps)
         result = trace()
         if self._again is not None and not self._capture.is_alike(self._again):
@@ -84,7 +82,7 @@ class StandIns:
         return result
 
     def find(self, original: object) -> Any:
-        """What the copy of a function sees in place of `original`; None when the compiler's own rules decide."""
+        """Returns the replacement of `original` in the traced copy; None when the compiler's own rules decide."""
         if isinstance(original, types.ModuleType):
             native = self._native(original)
             annotated = original.__name__ in libraries() or _holds(original) and (native is None or original is pa)
@@ -98,7 +96,7 @@ class StandIns:
         return self._native(original)
 
     def call(self, annotation: Annotation, args: tuple[Any, ...], kwargs: dict[str, Any], form: str | None) -> Any:
-        """The traced result of a call on traced values. Refuses SW642 and SW643."""
+        """Returns the traced result of a call on traced values. Refuses SW642 and SW643."""
         name = annotation.name
         if isinstance(annotation.returns, Filtered | Merge):
             refuse("SW250", call=name)
@@ -113,7 +111,7 @@ class StandIns:
         if self._iterates and not all(self._is_of_batch(x) for x in (*args, *kwargs.values())):
             refuse("SW361", name=f"an argument of {name}", type="value of an earlier batch")
         returned = tried(annotation, [sampled(x) for x in args], {key: sampled(x) for key, x in kwargs.items()})
-        if returned is None or (self._iterates and returned.type is None):  # no loop tells which batch such a column is of
+        if returned is None or (self._iterates and returned.type is None):  # an untyped column has no loop to identify its batch
             refuse("SW642", call=name)
         try:
             source = self.capture.call(self._same(annotation), tuple(taken), named, returned.form, returned.type)
@@ -127,15 +125,15 @@ class StandIns:
         return not is_traced(x) or (isinstance(source := source_of(x), Value) and source.loop is self.capture.loop())
 
     def _same(self, annotation: Annotation) -> Annotation:
-        """The first annotation that is pickled as this one is: a job's own functions come once with each UDF that calls them."""
+        """Returns the first annotation with the same pickle: a job's own functions are unpickled once per UDF that calls them."""
         try:
             return self._annotations.setdefault(pickled(replace(annotation, examples=None)), annotation)
-        except Exception:  # noqa: BLE001 - what it holds has a __reduce__ of the user's: it is known by itself alone
+        except Exception:  # noqa: BLE001 - a user's __reduce__ may raise anything: the annotation equals only itself
             return annotation
 
 
 class BlackBoxFunction:
-    """An annotated function in the traced copy. `native`: the compiler's own, tried first."""
+    """An annotated function in the traced copy. `native`: the compiler's own replacement, tried first."""
 
     def __init__(self, owner: StandIns, annotation: Annotation, native: Any) -> None:
         self._owner, self._annotation, self._native = owner, annotation, native
@@ -164,7 +162,7 @@ class BlackBoxFunction:
         return self._owner.call(self._annotation, args, kwargs, None)
 
     def _plainly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The call on constants. In a scalar function what it raises is what Python would: NULLs are None there."""
+        """Calls the function on constants. In a scalar function its error is the one that Python raises: NULLs are None there."""
         try:
             return self._annotation(*args, **kwargs)
         except Exception as error:
@@ -172,8 +170,10 @@ class BlackBoxFunction:
             raise
 
     def _of_row(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The value for the row that a scalar function sees. The call is one for all rows, so no condition may keep it from some
-        (SW643), but for NULLs: what it gives for the text in their place is not looked at.
+        """Returns the value for the row that a scalar function sees.
+
+        One call serves all rows, so no condition may exclude some of them (SW643). NULLs are the exception: the result for the
+        string in their place is ignored.
         """
         name, loop = self._annotation.name, self._owner.capture.loop()
         if not self._annotation.elementwise:
@@ -193,7 +193,7 @@ class BlackBoxFunction:
         return of_value(source_of(made))
 
     def _real(self, x: Any) -> Any:
-        """A column, or a constant as the library knows it. Refuses SW643 for what only stands for an object of the user's."""
+        """Returns a column, or a constant as the library expects it. Refuses (SW643) stand-ins of the user's objects."""
         if is_traced(x):
             return x
         x = unwrapped(x)
@@ -204,14 +204,14 @@ class BlackBoxFunction:
         return x
 
     def of_series(self, series: Any, call: str) -> Any:
-        """What ``Series.map`` and ``Series.apply`` give with this function."""
+        """Returns the result of ``Series.map`` or ``Series.apply`` with this function."""
         if not self._annotation.elementwise:
             refuse("SW643", call=f"{call} of {self._annotation.name}", what="one value at a time")
         return self._owner.call(self._annotation, (series,), {}, "list")
 
 
 class Library:
-    """A module in the traced copy: its annotated functions, its modules, and what the compiler knows of it."""
+    """A module in the traced copy: its annotated functions, its submodules, and the objects that the compiler knows."""
 
     def __init__(self, owner: StandIns, module: types.ModuleType, native: Any) -> None:
         self._owner, self._module, self._native = owner, module, native
@@ -232,7 +232,7 @@ class Library:
 
 
 class Holder:
-    """An object of a library whose methods may be annotated, as the distributions of scipy.stats."""
+    """An object of a library whose methods may be annotated, such as the distributions of scipy.stats."""
 
     def __init__(self, owner: StandIns, held: Any, name: str) -> None:
         self._owner, self._held, self._name = owner, held, name
@@ -248,7 +248,7 @@ class Holder:
 
 
 def sampled(x: Any) -> Any:
-    """Some rows of a traced value, as the function will see them; anything else as it is."""
+    """Returns some rows of a traced value, as the function will see them; any other value unchanged."""
     if not is_traced(x):
         return x
     return pd.Series(sample(x)) if is_series(x) else sample(x)
@@ -261,7 +261,7 @@ def _attribute(module: types.ModuleType, name: str) -> Any:
 
 
 def _holds(module: types.ModuleType) -> bool:
-    """Whether an annotated library lies in this one."""
+    """Whether an annotated library is a submodule of this module."""
     return any(name.startswith(f"{module.__name__}.") for name in libraries())
 
 
@@ -275,7 +275,7 @@ def _is_plain(x: Any) -> bool:
 
 
 def _are_arrow_texts(args: tuple[Any, ...]) -> bool:
-    """Whether a function of arrays of Arrow is given texts."""
+    """Whether a function of Arrow arrays receives strings."""
     arrays = [source_of(x).type.plain() for x in args if type(x) is TracedArrow]
     return bool(arrays) and (STR in arrays or any(type(x) is str or isinstance(x, pa.StringScalar) for x in args))
 
