@@ -1,7 +1,8 @@
-"""Functions of strings for kernels: Python for Numba's reduced front end, lowered once per process, linked where used.
+"""Implements string functions for kernels, in the Python subset that Numba lowers; each is lowered once per process.
 
-A string is a view, {address, length in bytes}. Functions read nothing outside of their views, whatever the bytes are: rows
-that a guard flags because they are no UTF-8 pass through all ops too. Start at `memory_access` and `library`.
+Programs link the functions that they use. A string is a view, {address, length in bytes}. A function reads nothing outside its
+views, whatever the bytes are: rows that a guard flags as invalid UTF-8 run through all ops too. Start reading at `memory_access`
+and `library`.
 """
 
 from __future__ import annotations
@@ -34,5 +35,5 @@ _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() 
 
 
 def used_functions(names: Iterable[str]) -> Iterator[Function]:
-    """The functions of strings among these names of a module."""
+    """Returns the string functions among these names of a module."""
     return (_FUNCTIONS[name] for name in names if name in _FUNCTIONS)

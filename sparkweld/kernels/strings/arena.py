@@ -1,12 +1,12 @@
-"""The arena, where functions put the bytes of new strings and lists: {cursor, end, base, pieces with room} at an address.
+"""Allocates the bytes of new strings and lists in an arena: {cursor, end, base, growable strings or lists} at an address.
 
-When the cursor has passed the end, nothing more is written and each new string is empty; the cursor keeps counting, so that
-the caller learns from it how much the kernel wants, makes a larger arena and runs the kernel again.
+When the cursor has passed the end, functions write nothing more and each new string is empty. The cursor keeps counting, so the
+caller learns how much the kernel requires, makes a larger arena and runs the kernel again.
 
-A piece that grows again and again, as ``made += word`` and ``made.append(word)`` do in a loop, is copied to twice the room.
-Its {start, bytes used, bytes of room} are stored in the head. Without that each step whose strings lie behind the piece copies
-all of it: quadratic time and memory. The bytes behind those used belong to no other piece. So a value that has all the used
-bytes may grow there, and one that has fewer, an older value of the same piece, gets a copy.
+A value that grows repeatedly, as in ``made += word`` and ``made.append(word)`` in a loop, is copied to an allocation of twice the
+size. The head stores its {start, bytes used, capacity in bytes}. Without that, each step that allocates after the value copies
+all of it: quadratic time and memory. The spare bytes belong to no other value. So a value that ends at the used bytes may grow
+there. One that is shorter, an earlier version of the same value, is copied.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sparkweld.kernels.frontend import Operation
 from sparkweld.kernels.strings.library import function
 from sparkweld.kernels.strings.memory_access import INT, copy, store_word, word
 
-#: Longest piece that one row may ask for. More is past every limit anyway, and sums of it cannot wrap.
+#: Largest allocation that one row may request. More exceeds every limit anyway, and sums of such sizes cannot wrap.
 _MOST = 1 << 40
 
-#: Pieces with room that are remembered, those used last first: more than loops within each other build at once.
+#: Growable allocations that are remembered, most recently used first: more than nested loops build at once.
 _PIECES = 8
-#: Where they are in the head, the bytes of one, and of the whole head.
+#: Offset of these entries in the head, the bytes of one entry, and of the whole head.
 _FIRST, _PIECE = 24, 24
 _HEAD = _FIRST + _PIECES * _PIECE
 
@@ -32,7 +32,7 @@ _I64 = ir.IntType(64)
 
 @function(INT, INT, result=INT)
 def reserve(arena: int, size: int) -> int:
-    """Address of `size` bytes, 0 when they do not fit."""
+    """Returns the address of `size` new bytes, 0 when they do not fit."""
     start = word(arena, 0)
     if size > _MOST or size < 0:
         store_word(arena, 0, start + _MOST)
@@ -45,14 +45,14 @@ def reserve(arena: int, size: int) -> int:
 
 @function(INT, INT, result=INT)
 def give_back(arena: int, size: int) -> int:
-    """Returns the last `size` bytes of the piece that was reserved last."""
+    """Frees the last `size` bytes of the most recent allocation."""
     store_word(arena, 0, word(arena, 0) - size)
     return 0
 
 
 @function(INT, INT, INT, result=INT)
 def _found(arena: int, start: int, used: int) -> int:
-    """Number of the piece with room that has these bytes, or as many as there are."""
+    """Returns the index of the growable allocation that starts at `start` with `used` bytes, `_PIECES` when there is none."""
     number = 0
     while number < _PIECES:
         at = _FIRST + _PIECE * number
@@ -64,7 +64,7 @@ def _found(arena: int, start: int, used: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=INT)
 def _remember(arena: int, number: int, start: int, used: int, room: int) -> int:
-    """Makes a piece the first one, in the place of piece `number`; those before that one move back."""
+    """Moves an allocation to the front in place of entry `number`; the entries before that one move back."""
     at = _FIRST + _PIECE * number
     while at > _FIRST:
         store_word(arena, at, word(arena, at - _PIECE))
@@ -79,7 +79,7 @@ def _remember(arena: int, number: int, start: int, used: int, room: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def extend(arena: int, start: int, used: int, more: int) -> int:
-    """Address of the `used` bytes at `start` with room for `more` behind them: `start` or a copy. 0 when they do not fit."""
+    """Returns the address of the `used` bytes with room for `more`: `start` itself or a copy; 0 when they do not fit."""
     if used > 0 and start + used == word(arena, 0):
         if reserve(arena, more) == 0:
             return 0
@@ -108,7 +108,10 @@ def extend(arena: int, start: int, used: int, more: int) -> int:
 
 
 def _build_opened(b: ir.IRBuilder, table: ir.Value, entry: ir.Value) -> ir.Value:
-    """The address of a head on the stack, from the {cursor, end} whose address is in an entry of a kernel's columns."""
+    """Builds a head on the stack and returns its address.
+
+    An entry of the kernel's columns holds the address of {cursor, end}.
+    """
     with b.goto_entry_block():
         head = b.alloca(_I64, size=_HEAD // 8)
     given = b.inttoptr(_given(b, table, entry), _I64.as_pointer())
@@ -120,7 +123,7 @@ def _build_opened(b: ir.IRBuilder, table: ir.Value, entry: ir.Value) -> ir.Value
 
 
 def _build_closed(b: ir.IRBuilder, arena: ir.Value, table: ir.Value, entry: ir.Value) -> None:
-    """Gives the cursor back to where `opened` had it from."""
+    """Writes the cursor back to where `opened` loaded it from."""
     cursor = b.load(b.inttoptr(arena, _I64.as_pointer()))
     b.store(cursor, b.inttoptr(_given(b, table, entry), _I64.as_pointer()))
 

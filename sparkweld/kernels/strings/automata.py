@@ -1,11 +1,15 @@
-"""Runs the tables of `ir.ops.automata` over a string, by offsets of bytes in place of positions of code points.
+"""Runs the tables of `ir.ops.automata` over a string, by byte offsets instead of code point positions.
 
-Tables in memory, as `tables_of` makes them: eight int64 (the number of bounds past ASCII, the offset of these, of the rows,
-of the actions, and of the first rows behind each class, the first row at the beginning, the number of registers, the class of
-END), 256 bytes that say which bytes leave the first row as it is, and the classes of ASCII as uint16. Bounds are pairs of
-uint32: a code point, and the class from there on. A row has two uint32 for each class: the offset of the next row among the
-rows, and that of the action among the actions, 0 for none. An action is int32 values: whether it accepts, the number of moves,
-and for each move the offsets of two registers, the second one negative for what is no register.
+`tables_of` lays the tables out as follows:
+
+- eight int64: the number of bounds past ASCII; the offsets of these, of the rows, of the actions, and of the first rows after
+  each class; the first row at the beginning; the bytes of the registers; the class of END,
+- 256 bytes that are 1 for each byte that leaves the first row unchanged,
+- the classes of ASCII as uint16.
+
+Bounds are pairs of uint32: a code point, and the class from there on. A row has two uint32 for each class: the offset of the next
+row among the rows, and that of the action among the actions, 0 for none. An action is int32 values: whether it accepts, the
+number of moves, and for each move the offsets of two registers. The second one is negative for a source that is no register.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ _UNSET = -2
 
 @function(INT, INT, result=INT)
 def class_of(table: int, code: int) -> int:
-    """The class of a code point past ASCII: that of the last bound up to it."""
+    """Returns the class of a code point past ASCII: that of the last bound up to it."""
     low = 0
     high = word(table, 0)
     bounds = table + _BOUNDS
@@ -58,9 +62,9 @@ def class_of(table: int, code: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=BOOL)
 def find_match(registers: int, a: int, i: int, n: int, table: int) -> bool:
-    """Whether there is a match at or behind offset i; the registers then hold the groups' offsets, negative for none.
+    """Whether there is a match at or after offset i; the registers then hold the groups' offsets, negative for none.
 
-    One more word behind the registers holds the offset up to which it has read, which is past n where it read END.
+    One more word after the registers holds the offset up to which the search has read; it is past n when it has read END.
     """
     rows = table + word(table, 16)
     actions = table + word(table, 24)
@@ -123,13 +127,13 @@ def test(registers: int, v: int, table: int) -> bool:
 
 @function(INT, INT, INT, INT, INT, INT, result=BOOL)
 def next_match(registers: int, a: int, i: int, n: int, table: int, left: int) -> bool:
-    """As `find_match`, unless none is left to look for or the last match was empty (then i is negative)."""
+    """Like `find_match`, but false when no match is left to search for or the last match was empty (then i is negative)."""
     return left != 0 and i >= 0 and find_match(registers, a, i, n, table)
 
 
 @function(INT, result=INT)
 def behind_match(registers: int) -> int:
-    """Offset from which the next match is looked for, -1 behind an empty match."""
+    """Returns the offset from which the next match is searched for, -1 after an empty match."""
     if word(registers, 8) <= word(registers, 0):
         return -1
     return word(registers, 8)
@@ -137,7 +141,7 @@ def behind_match(registers: int) -> int:
 
 @function(INT, VIEW, INT, INT, result=INT)
 def count_matches(registers: int, v: int, table: int, limit: int) -> int:
-    """Number of matches that do not overlap, at most `limit` unless that is negative."""
+    """Returns the number of non-overlapping matches, at most `limit` unless that is negative."""
     a = address_of(v)
     n = length_of(v)
     count = 0
@@ -150,7 +154,7 @@ def count_matches(registers: int, v: int, table: int, limit: int) -> int:
 
 @function(INT, VIEW, INT, INT, INT, result=BOOL)
 def reads_little(registers: int, v: int, table: int, limit: int, most: int) -> bool:
-    """Whether the searches for `limit` matches (all when that is negative) read at most `most` times the text."""
+    """Whether the searches for `limit` matches (all when that is negative) read at most `most` times the string's bytes."""
     a = address_of(v)
     n = length_of(v)
     left = most * (n + 1)
@@ -167,7 +171,7 @@ def reads_little(registers: int, v: int, table: int, limit: int, most: int) -> b
 
 @function(INT, VIEW, INT, INT, result=VIEW)
 def group_text(registers: int, v: int, table: int, index: int) -> int:
-    """The text of a group of the first match, or nothing."""
+    """Returns a group of the first match, or NULL."""
     a = address_of(v)
     if not find_match(registers, a, 0, length_of(v), table) or word(registers, 16 * index) < 0:
         return view(0, -1)
@@ -177,7 +181,7 @@ def group_text(registers: int, v: int, table: int, index: int) -> int:
 
 @function(INT, VIEW, INT, INT, INT, result=VIEW)
 def split_by_match(registers: int, v: int, table: int, limit: int, index: int) -> int:
-    """The piece of that index among those between matches, or nothing."""
+    """Returns the substring of that index among those between matches, or NULL."""
     a = address_of(v)
     n = length_of(v)
     if index < 0:
@@ -200,7 +204,7 @@ def split_by_match(registers: int, v: int, table: int, limit: int, index: int) -
 
 @function(INT, VIEW, result=INT)
 def _one_more(arena: int, v: int) -> int:
-    """Puts an element behind those that are the last in the arena."""
+    """Appends an element to the list at the end of the arena."""
     to = reserve(arena, 16)
     if to != 0:
         put_piece(to, 0, v)
@@ -209,7 +213,7 @@ def _one_more(arena: int, v: int) -> int:
 
 @function(INT, INT, VIEW, INT, INT, INT, result=VIEW)
 def list_matches(arena: int, registers: int, v: int, table: int, limit: int, index: int) -> int:
-    """The list of the texts of a group in all matches; of the pieces between them when it is below 0."""
+    """Returns the list of a group's strings in all matches; for `index` < 0, the list of the substrings between matches."""
     a = address_of(v)
     n = length_of(v)
     start = word(arena, 0)
@@ -237,9 +241,9 @@ def list_matches(arena: int, registers: int, v: int, table: int, limit: int, ind
 
 @function(INT, INT, INT, INT, result=INT)
 def expand(to: int, a: int, registers: int, template: int) -> int:
-    """Writes what replaces a match to an address, nowhere when it is 0; gives the number of bytes.
+    """Writes the replacement of a match to an address, nowhere when it is 0, and returns the number of bytes.
 
-    A template is int64 values: the number of parts, then for each a group or -1, and a literal's offset and length.
+    A template is int64 values: the number of elements, then for each a group or -1, and a literal's offset and length.
     """
     size = 0
     part = 0
@@ -261,7 +265,7 @@ def expand(to: int, a: int, registers: int, template: int) -> int:
 
 @function(INT, INT, VIEW, INT, INT, INT, result=VIEW)
 def replace_matches(arena: int, registers: int, v: int, table: int, template: int, limit: int) -> int:
-    """The text with its first `limit` matches (all when that is negative) replaced; v itself when there is none."""
+    """Returns v with its first `limit` matches (all when that is negative) replaced; v itself when there is none."""
     a = address_of(v)
     n = length_of(v)
     size = n
@@ -293,7 +297,7 @@ def replace_matches(arena: int, registers: int, v: int, table: int, template: in
 
 
 def tables_of(automaton: Automaton) -> bytes:
-    """The tables as the module describes them."""
+    """Returns the tables, laid out as the module describes."""
     width = automaton.symbols + 1
     actions, offsets = _actions_of(automaton)
     entries = np.column_stack([np.array(automaton.targets) * 8 * width, [offsets[a] for a in automaton.acts]]).astype("<u4")
@@ -313,14 +317,14 @@ def _ends(automaton: Automaton) -> tuple[int, ...]:
 
 
 def _skips(automaton: Automaton, ascii_classes: list[int]) -> bytes:
-    """1 for each byte that leads from the first row to itself and does nothing."""
+    """Returns 1 for each byte that leads from the first row to itself without an action."""
     first = automaton.start * (automaton.symbols + 1)
     stays = [automaton.targets[first + c] == automaton.start and automaton.acts[first + c] == 0 for c in ascii_classes]
     return bytes(stays).ljust(256, b"\0")
 
 
 def _actions_of(automaton: Automaton) -> tuple[bytes, list[int]]:
-    """(the actions, the offset of each). The first 8 bytes belong to none, so that no action has the offset 0."""
+    """Returns the actions and the offset of each one. The first 8 bytes belong to none, so that no action has offset 0."""
     data, offsets = bytes(8), []
     for accepts, *moves in automaton.actions:
         offsets.append(len(data) if accepts or moves else 0)
@@ -333,7 +337,7 @@ def _actions_of(automaton: Automaton) -> tuple[bytes, list[int]]:
 
 
 def template_of(parts: tuple[str, ...]) -> bytes:
-    """A template of literals and, between them, the numbers of groups."""
+    """Returns a template of literals that alternate with group numbers."""
     texts = [part.encode() if at % 2 == 0 else b"" for at, part in enumerate(parts)]
     groups = [int(part) if at % 2 else -1 for at, part in enumerate(parts)]
     first = 8 + 24 * len(parts)

@@ -1,4 +1,4 @@
-"""New strings in the arena: joined, repeated, padded, replaced."""
+"""Builds new strings in the arena: joined, repeated, padded, replaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sparkweld.kernels.strings.utf8 import count_code_points
 
 @function(INT, VIEW, VIEW, result=VIEW)
 def concat(arena: int, v: int, w: int) -> int:
-    """v + w, in the place of v where that can grow."""
+    """Returns v + w, in the place of v where that can grow."""
     n = length_of(v)
     m = length_of(w)
     if n == 0:
@@ -27,7 +27,7 @@ def concat(arena: int, v: int, w: int) -> int:
 
 @function(INT, VIEW, result=INT)
 def put(to: int, v: int) -> int:
-    """Copies a string to an address, 0 for nowhere; gives the address behind it."""
+    """Copies a string to an address and returns the address after it; address 0 copies nothing and returns 0."""
     if to == 0:
         return 0
     copy(to, address_of(v), length_of(v))
@@ -36,7 +36,7 @@ def put(to: int, v: int) -> int:
 
 @function(INT, VIEW, INT, result=INT)
 def put_often(to: int, v: int, times: int) -> int:
-    """Copies a string so many times to an address; gives the address behind it."""
+    """Copies a string `times` times to an address and returns the address after it."""
     n = length_of(v)
     if n == 1:
         while times > 0:
@@ -53,7 +53,7 @@ def put_often(to: int, v: int, times: int) -> int:
 
 @function(INT, VIEW, INT, result=VIEW)
 def repeat(arena: int, v: int, times: int) -> int:
-    """v * times"""
+    """Returns v * times."""
     n = length_of(v)
     if times <= 0 or n == 0:
         return view(0, 0)
@@ -72,7 +72,7 @@ def repeat(arena: int, v: int, times: int) -> int:
 
 @function(INT, VIEW, VIEW, INT, INT, result=VIEW)
 def pad(arena: int, v: int, fill: int, width: int, side: int) -> int:
-    """v.rjust(width, fill) for side 0, v.ljust for 1, v.center for 2."""
+    """Returns v.rjust(width, fill) for side 0, v.ljust for 1, v.center for 2."""
     n = length_of(v)
     missing = width - count_code_points(address_of(v), n)
     if missing <= 0:
@@ -93,7 +93,7 @@ def pad(arena: int, v: int, fill: int, width: int, side: int) -> int:
 
 @function(INT, VIEW, INT, result=VIEW)
 def zfill(arena: int, v: int, width: int) -> int:
-    """v.zfill(width): zeros behind a sign."""
+    """Returns v.zfill(width): zeros after a sign."""
     a = address_of(v)
     n = length_of(v)
     missing = width - count_code_points(a, n)
@@ -116,7 +116,10 @@ def zfill(arena: int, v: int, width: int) -> int:
 
 @function(INT, VIEW, INT, INT, INT, result=VIEW)
 def replace_byte(arena: int, v: int, at: int, old: int, new: int) -> int:
-    """The string with all bytes `old`, the first of them at an offset, replaced by the byte `new`, or dropped if that is -1."""
+    """Returns the string with all bytes `old` replaced by the byte `new`, or dropped if that is -1.
+
+    The first byte `old` is at offset `at`.
+    """
     a = address_of(v)
     n = length_of(v)
     to = reserve(arena, n)
@@ -140,7 +143,7 @@ def replace_byte(arena: int, v: int, at: int, old: int, new: int) -> int:
 
 @function(INT, VIEW, VIEW, VIEW, INT, result=VIEW)
 def replace(arena: int, v: int, old: int, new: int, most: int) -> int:
-    """v.replace(old, new, most) for an old that is not empty; v itself when there is none of it."""
+    """Returns v.replace(old, new, most) for an old that is not empty; v itself when old does not occur."""
     a = address_of(v)
     n = length_of(v)
     b = address_of(old)

@@ -1,6 +1,6 @@
-"""Case and classes of code points, by tables of the running Python (see `unicode_tables`).
+"""Implements case mapping and character classes with tables of the running Python (see `unicode_tables`).
 
-ASCII goes eight bytes at a time. All else maps by code point, some to several, and the one rule that looks around: a
+ASCII is processed eight bytes at a time. All other strings map by code point, some to several. One rule depends on context: a
 capital sigma at the end of a word has a lower case of its own.
 """
 
@@ -37,7 +37,7 @@ TO_LOWER, TO_UPPER, TO_FOLDED, TO_SWAPPED, TO_TITLE, TO_CAPITALIZED = range(6)
 
 @function(INT, INT, result=INT)
 def entry(table: int, code: int) -> int:
-    """A code point's entry in a two-stage table; 0 past the last that has one."""
+    """Returns a code point's entry in a two-stage table; 0 past the last block."""
     if code >= word(table, 0):
         return 0
     block = load_u16(table, word(table, 8) + 2 * (code >> 7))
@@ -46,7 +46,7 @@ def entry(table: int, code: int) -> int:
 
 @function(INT, INT, result=INT)
 def flags_of(table: int, code: int) -> int:
-    """A code point's flags; 0 past the last that has any."""
+    """Returns a code point's flags; 0 past the last block."""
     if code >= word(table, 0):
         return 0
     block = load_u16(table, word(table, 8) + 2 * (code >> 7))
@@ -55,7 +55,7 @@ def flags_of(table: int, code: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def put_mapped(to: int, table: int, code: int) -> int:
-    """Writes what a code point maps to; gives the number of bytes."""
+    """Writes a code point's mapping and returns the number of bytes."""
     e = entry(table, code)
     if e < SPECIAL:
         return encode(to, code + e)
@@ -67,7 +67,10 @@ def put_mapped(to: int, table: int, code: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=BOOL)
 def is_final_sigma(a: int, i: int, j: int, n: int, flags: int) -> bool:
-    """Whether the sigma from i to j ends a word: behind a cased code point and before none, ignorable ones left out."""
+    """Whether the sigma from i to j ends a word: the last code point before it is cased and the next one is not.
+
+    Ignorable code points are skipped on both sides.
+    """
     found = 0
     while i > 0 and found == 0:
         before = step_back(a, i)
@@ -90,7 +93,7 @@ def is_final_sigma(a: int, i: int, j: int, n: int, flags: int) -> bool:
 
 @function(INT, INT, INT, INT, INT, INT, INT, result=INT)
 def put_lower(to: int, a: int, i: int, size: int, n: int, table: int, flags: int) -> int:
-    """Writes the lower case of the code point at i; gives the number of bytes."""
+    """Writes the lower case of the code point at i and returns the number of bytes."""
     code = decode(a, i, size)
     if code == _SIGMA and is_final_sigma(a, i, i + size, n, flags):
         return encode(to, _FINAL_SIGMA)
@@ -99,7 +102,7 @@ def put_lower(to: int, a: int, i: int, size: int, n: int, table: int, flags: int
 
 @function(INT, VIEW, INT, INT, INT, INT, result=VIEW)
 def map_case(arena: int, v: int, how: int, lower: int, other: int, flags: int) -> int:
-    """The string with each code point mapped: by `lower`, by the table `other`, or by both as `how` says."""
+    """Returns the string with each code point mapped: by `lower`, by the table `other`, or by both, according to `how`."""
     a = address_of(v)
     n = length_of(v)
     most = GROWTH * n
@@ -137,7 +140,7 @@ def map_case(arena: int, v: int, how: int, lower: int, other: int, flags: int) -
 
 @function(INT, VIEW, INT, INT, result=VIEW)
 def translate(arena: int, v: int, table: int, growth: int) -> int:
-    """The string with each code point mapped by a table, which makes no byte more than `growth` bytes."""
+    """Returns the string with each code point mapped by a table, which expands a byte to at most `growth` bytes."""
     a = address_of(v)
     n = length_of(v)
     to = reserve(arena, growth * n)
@@ -155,7 +158,7 @@ def translate(arena: int, v: int, table: int, growth: int) -> int:
 
 @function(INT, VIEW, INT, INT, result=VIEW)
 def strip_accents(arena: int, v: int, table: int, growth: int) -> int:
-    """The string with each code point mapped by a table that leaves ASCII as it is."""
+    """Returns the string with each code point mapped by a table that leaves ASCII unchanged."""
     if is_ascii(v):
         return v
     return translate(arena, v, table, growth)
@@ -163,7 +166,7 @@ def strip_accents(arena: int, v: int, table: int, growth: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def in_range_mask(bits: int, low: int, high: int) -> int:
-    """0x80 in each byte of an ASCII word that lies in [low, high]."""
+    """Returns 0x80 in each byte of an ASCII word that is in [low, high]."""
     above = wrapping_add(bits, (0x80 - low) * _ONES)
     beyond = wrapping_add(bits, (0x7F - high) * _ONES)
     return above & ~beyond & _HIGH
@@ -171,7 +174,7 @@ def in_range_mask(bits: int, low: int, high: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=INT)
 def flip_ascii(to: int, a: int, n: int, low: int, high: int) -> int:
-    """Copies n ASCII bytes with the case of those in [low, high] changed."""
+    """Copies n ASCII bytes and flips the case of those in [low, high]."""
     if n >= 8:
         i = 0
         while i < n:
@@ -193,7 +196,7 @@ def flip_ascii(to: int, a: int, n: int, low: int, high: int) -> int:
 
 @function(INT, VIEW, INT, INT, result=VIEW)
 def flipped_ascii(arena: int, v: int, low: int, high: int) -> int:
-    """A copy of v, which is ASCII, with the letters from low to high in the other case."""
+    """Returns a copy of v, which is ASCII, with the case of the letters from low to high flipped."""
     n = length_of(v)
     to = reserve(arena, n)
     if to == 0:
@@ -204,7 +207,7 @@ def flipped_ascii(arena: int, v: int, low: int, high: int) -> int:
 
 @function(INT, VIEW, INT, INT, INT, result=VIEW)
 def lower(arena: int, v: int, how: int, table: int, flags: int) -> int:
-    """v.lower() or v.casefold()"""
+    """Returns v.lower() or v.casefold()."""
     if not is_ascii(v):
         return map_case(arena, v, how, table, table, flags)
     return flipped_ascii(arena, v, 65, 90)
@@ -212,7 +215,7 @@ def lower(arena: int, v: int, how: int, table: int, flags: int) -> int:
 
 @function(INT, VIEW, INT, result=VIEW)
 def upper(arena: int, v: int, table: int) -> int:
-    """v.upper()"""
+    """Returns v.upper()."""
     if not is_ascii(v):
         return map_case(arena, v, TO_UPPER, table, table, table)
     return flipped_ascii(arena, v, 97, 122)
@@ -220,7 +223,7 @@ def upper(arena: int, v: int, table: int) -> int:
 
 @function(INT, VIEW, INT, INT, INT, INT, result=VIEW)
 def mixed_case(arena: int, v: int, how: int, lower_table: int, other: int, flags: int) -> int:
-    """v.title(), v.capitalize() or v.swapcase()"""
+    """Returns v.title(), v.capitalize() or v.swapcase()."""
     if not is_ascii(v):
         return map_case(arena, v, how, lower_table, other, flags)
     a = address_of(v)
@@ -254,7 +257,7 @@ def mixed_case(arena: int, v: int, how: int, lower_table: int, other: int, flags
 
 @function(VIEW, INT, INT, result=BOOL)
 def all_flagged(v: int, wanted: int, flags: int) -> bool:
-    """Whether every code point has one of the wanted flags, and there is one."""
+    """Whether every code point has one of the `wanted` flags, and there is at least one code point."""
     a = address_of(v)
     n = length_of(v)
     i = 0
@@ -268,7 +271,7 @@ def all_flagged(v: int, wanted: int, flags: int) -> bool:
 
 @function(VIEW, INT, INT, INT, result=BOOL)
 def has_only(v: int, wanted: int, unwanted: int, flags: int) -> bool:
-    """v.islower() or v.isupper(): some code point with a wanted flag, none with an unwanted one."""
+    """Returns v.islower() or v.isupper(): some code point has a `wanted` flag, none has an `unwanted` one."""
     a = address_of(v)
     n = length_of(v)
     i = 0
@@ -285,7 +288,7 @@ def has_only(v: int, wanted: int, unwanted: int, flags: int) -> bool:
 
 @function(VIEW, INT, result=BOOL)
 def is_title(v: int, flags: int) -> bool:
-    """v.istitle()"""
+    """Returns v.istitle()."""
     a = address_of(v)
     n = length_of(v)
     i = 0

@@ -1,4 +1,4 @@
-"""Sets of code points, and what of a string lies before, between and behind their members: views into it.
+"""Splits strings at sets of code points and strips them; results are views into the string.
 
 A set is 128 bits for ASCII, the number of other members as int64, and these, ascending, as int32.
 """
@@ -27,7 +27,7 @@ def in_set(characters: int, code: int) -> bool:
 
 @function(VIEW, INT, result=BOOL)
 def lacks(v: int, characters: int) -> bool:
-    """Whether no code point is in the set, whose members past ASCII ascend: most code points lie before all but a few."""
+    """Whether no code point is in the set, whose members past ASCII ascend: most code points precede all but a few members."""
     if word(characters, 0) | word(characters, 8) == 0 and is_ascii(v):
         return True
     a = address_of(v)
@@ -52,7 +52,7 @@ def lacks(v: int, characters: int) -> bool:
 
 @function(INT, INT, INT, INT, result=INT)
 def skip_set(a: int, i: int, n: int, characters: int) -> int:
-    """The first offset from i on where no member of the set stands."""
+    """Returns the first offset from i on whose code point is not in the set."""
     while i < n:
         size = size_at(a, i, n)
         if not in_set(characters, decode(a, i, size)):
@@ -63,7 +63,7 @@ def skip_set(a: int, i: int, n: int, characters: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def skip_others(a: int, i: int, n: int, characters: int) -> int:
-    """The first offset from i on where a member of the set stands."""
+    """Returns the first offset from i on whose code point is in the set."""
     while i < n:
         size = size_at(a, i, n)
         if in_set(characters, decode(a, i, size)):
@@ -74,7 +74,7 @@ def skip_others(a: int, i: int, n: int, characters: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def skip_set_back(a: int, i: int, characters: int) -> int:
-    """The offset up to i behind which members of the set stand only."""
+    """Returns the smallest offset up to i such that all code points from there to i are in the set."""
     while i > 0:
         before = step_back(a, i)
         size = size_at(a, before, i)
@@ -86,7 +86,7 @@ def skip_set_back(a: int, i: int, characters: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def skip_others_back(a: int, i: int, characters: int) -> int:
-    """The offset up to i behind which no member of the set stands."""
+    """Returns the smallest offset up to i such that no code point from there to i is in the set."""
     while i > 0:
         before = step_back(a, i)
         size = size_at(a, before, i)

@@ -1,4 +1,4 @@
-"""Numbers to text in a format: decimals after a point, separators between thousands."""
+"""Formats numbers with fixed decimals and thousands separators."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sparkweld.kernels.strings.numbers import digits_of
 
 @function(INT, INT, INT, INT, INT, result=VIEW)
 def put_number(arena: int, value: int, negative: int, decimals: int, separator: int) -> int:
-    """The text of an unsigned integer over 10**decimals; `separator` between thousands is a byte, 0 for none."""
+    """Formats an unsigned integer over 10**decimals; `separator` is the byte between thousands, 0 for none."""
     whole = digits_of(value) - decimals
     if whole < 1:
         whole = 1
@@ -64,7 +64,7 @@ def put_number(arena: int, value: int, negative: int, decimals: int, separator: 
 
 @function(INT, INT, INT, result=VIEW)
 def format_int(arena: int, x: int, separator: int) -> int:
-    """f"{x:,}" with another separator."""
+    """Returns f"{x:,}" with `separator` in place of the comma."""
     if x < 0:
         return put_number(arena, wrapping_subtract(0, x), 1, 0, separator)
     return put_number(arena, x, 0, 0, separator)
@@ -72,18 +72,19 @@ def format_int(arena: int, x: int, separator: int) -> int:
 
 @function(FLOAT, FLOAT, result=BOOL)
 def fixed_is_decided(x: float, scale: float) -> bool:
-    """Whether `format_fixed` has the text of x: NaN, an infinity, or below 2**52 when scaled."""
+    """Whether `format_fixed` can format x exactly: x is NaN, infinite, or below 2**52 when scaled."""
     size = magnitude(x)
     return x != x or size > 1.7976931348623157e308 or size * scale < 4503599627370496.0
 
 
 @function(INT, FLOAT, FLOAT, INT, INT, INT, result=VIEW)
 def format_fixed(arena: int, x: float, scale: float, decimals: int, separator: int, words: int) -> int:
-    """f"{x:,.2f}" with other decimals, for scale = 10**decimals; empty where it is not decided. `words` are "-inf" and "nan".
+    """Returns f"{x:,.2f}" for `decimals` decimals and any separator; empty where `fixed_is_decided` is false.
 
-    Python rounds the exact value to nearest, ties to even. The exact product x * scale is p + e, e its rounding error. Below
-    2**52, p and its nearest integer are less than a half apart by a unit of p at least, which is more than e, or exactly a half:
-    then the sign of e decides, and e = 0 is the tie that the nearest integer has resolved.
+    `scale` is 10**decimals, and `words` are "-inf" and "nan". Python rounds the exact value to nearest, ties to even. The exact
+    product x * scale is p + e, with e the rounding error of p. Below 2**52 there are two cases. Either the distance of p to its
+    nearest integer is below a half by at least a unit of p, which is more than e. Or it is exactly a half: then the sign of e
+    decides, and e = 0 is the tie that rounding p to the nearest integer has resolved.
     """
     if x != x:
         return view(words + 4, 3)

@@ -1,4 +1,4 @@
-"""Searches hash tables of strings, which `sparkweld.ir.key_tables` lays out."""
+"""Searches hash tables of strings that `sparkweld.ir.key_tables` lays out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sparkweld.kernels.strings.search import same_bytes
 
 @function(VIEW, result=INT)
 def hash_of(v: int) -> int:
-    """A hash of the bytes, eight at a time."""
+    """Returns a hash of the bytes, computed eight at a time."""
     a = address_of(v)
     n = length_of(v)
     h = n
@@ -29,7 +29,7 @@ def hash_of(v: int) -> int:
 
 @function(VIEW, INT, result=INT)
 def find_key(v: int, table: int) -> int:
-    """Number of the key that v is, else -1."""
+    """Returns the index of the key that equals v, else -1."""
     h = hash_of(v)
     mask = word(table, 0)
     keys = table + word(table, 8)

@@ -1,6 +1,6 @@
-"""Functions of strings to LLVM, each lowered and optimised once per process.
+"""Lowers string functions to LLVM and optimises them, each once per process.
 
-Programs link them when their own loop is optimised already, so that a program costs what its own code costs.
+Programs link them after their own loop is optimised, so a program's compile time depends on its own code only.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, eq=False)
 class Function(Operation):
-    """An operation that is a call of a function of its own, `python`, written with other operations."""
+    """An operation that calls a function of its own, `python`, which is written with other operations."""
 
     python: Callable[..., object] = field(kw_only=True)
 
     @property
     def symbol(self) -> str:
-        """Its name in LLVM modules."""
+        """Returns its name in LLVM modules."""
         return _PREFIX + self.name
 
     @cached_property
     def lowered(self) -> bytes:
-        """Its module, as Numba makes it."""
+        """Returns its module, as Numba lowers it."""
         with _lock:
             module = lower_plainly(self.python, self.arguments, self.result, self.symbol)
             self.prepare(module)
             return str(module).encode()
 
     def prepare(self, module: ir.Module) -> None:
-        """What is done to the module that Numba makes; here nothing."""
+        """Changes the module that Numba produces, before it is stored; here it does nothing."""
 
     @cached_property
     def calls(self) -> tuple[Function, ...]:
-        """The functions that it calls."""
+        """Returns the functions that it calls."""
         code, cells = self.python.__code__, self.python.__closure__ or ()  # type: ignore[attr-defined]
         named = {name: v for name, v in self.python.__globals__.items() if name in code.co_names}  # type: ignore[attr-defined]
         named.update((name, cell.cell_contents) for name, cell in zip(code.co_freevars, cells, strict=True))
@@ -53,15 +53,15 @@ class Function(Operation):
 
     @cached_property
     def bitcode(self) -> bytes:
-        """A module that exports it, with all that it calls inside, optimised."""
+        """Returns the bitcode of an optimised module that exports it, and contains all of its callees."""
         module = linked(self)
-        # Texts are short: wide or unrolled loops would cost more before and behind them than they gain.
+        # Strings are short: the set-up and remainder of wide or unrolled loops would cost more than these gain.
         optimise(module, level=2)
         return module.as_bitcode()
 
 
 def linked(function: Function) -> binding.ModuleRef:
-    """A module that exports a function, with all that it calls inside, not optimised."""
+    """Returns an unoptimised module that exports a function, and contains all of its callees."""
     module = binding.parse_assembly(function.lowered.decode())
     for callee in _callees(function):
         module.link_in(binding.parse_assembly(callee.lowered.decode()))
@@ -72,7 +72,7 @@ def linked(function: Function) -> binding.ModuleRef:
 
 
 def _callees(function: Function) -> list[Function]:
-    """All that a function calls, directly or not, each once."""
+    """Returns all direct and indirect callees of a function, each once."""
     found: dict[str, Function] = {}
     left = list(function.calls)
     while left:
@@ -86,7 +86,7 @@ def _callees(function: Function) -> list[Function]:
 def call_of(
     symbol: str, arguments: Sequence[types.Type], result: types.Type, *, reads_only: bool = False
 ) -> Callable[..., ir.Value]:
-    """The builder of a call of the function of that symbol. Equal calls of one that only reads memory are made once."""
+    """Returns the builder of calls of the function `symbol`. LLVM merges equal calls of one that only reads memory."""
 
     def build(b: ir.IRBuilder, *values: ir.Value) -> ir.Value:
         callee = b.module.globals.get(symbol)
@@ -100,9 +100,9 @@ def call_of(
 
 
 def function(*arguments: types.Type, result: types.Type, name: str = "") -> Callable[[Callable[..., object]], Function]:
-    """Decorator: a Python function of operations to an operation. `name`: another one than its own.
+    """Decorates a Python function of operations, to make it an operation. `name` replaces its own name.
 
-    One whose first parameter is `arena`, `to`, `end` or `registers` writes memory.
+    A function whose first parameter is `arena`, `to`, `end` or `registers` writes memory.
     """
 
     def wrap(python: Callable[..., object]) -> Function:

@@ -1,4 +1,4 @@
-"""The instructions that functions of strings are made of: views, bytes and words at addresses, bits."""
+"""Defines the instructions of string functions: views, loads and stores of bytes and words at addresses, bit operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INT, BOOL, FLOAT = types.int64, types.boolean, types.float64
 
 
 def build_view(b: ir.IRBuilder, address: ir.Value, length: ir.Value) -> ir.Value:
-    """A view of these two."""
+    """Builds a view of an address and a length."""
     empty = ir.Constant(ir.LiteralStructType([_I64, _I64]), ir.Undefined)
     return b.insert_value(b.insert_value(empty, address, 0), length, 1)
 
@@ -54,14 +54,14 @@ def _copy(b: ir.IRBuilder, to: ir.Value, source: ir.Value, size: ir.Value) -> No
 
 
 def build_prefetch(b: ir.IRBuilder, address: ir.Value, locality: int = 3) -> None:
-    """Asks for a line of memory to be brought to a cache; `locality`: 3 for that of the first level, 2 for the second."""
+    """Prefetches a line of memory; `locality`: 3 for the first-level cache, 2 for the second-level one."""
     arguments, name = [_I8.as_pointer(), _I32, _I32, _I32], "llvm.prefetch.p0"
     function = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(ir.VoidType(), arguments), name)
     b.call(function, [pointer(b, address, _I8), *(ir.Constant(_I32, value) for value in (0, locality, 1))])
 
 
 def _both_bytes(lanes: int) -> Operation:
-    """Bit i: the byte at address + i is `first` and the byte `distance` behind it is `last`."""
+    """Builds a mask: bit i is set where the byte at address + i is `first` and the byte `distance` after it is `last`."""
     vector = ir.VectorType(_I8, lanes)
 
     def splat(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
@@ -120,7 +120,7 @@ ones, zeros_below = _count("llvm.ctpop"), _count("llvm.cttz", 0)
 shift_right, divide, rest = _unsigned("lshr"), _unsigned("udiv"), _unsigned("urem")
 multiply_high = Operation("multiply_high", (INT, INT), INT, _multiply_high)
 at_most = Operation("at_most", (INT, INT), BOOL, lambda b, x, y: b.icmp_unsigned("<=", x, y))
-#: Numba's own operators of integers may not overflow.
+#: Numba's own integer operators must not overflow.
 wrapping_add, wrapping_subtract, wrapping_multiply = _unsigned("add"), _unsigned("sub"), _unsigned("mul")
 quotient = Operation("quotient", (types.float64,) * 2, types.float64, lambda b, x, y: b.fdiv(x, y))
 multiply_add = Operation("multiply_add", (types.float64,) * 3, types.float64, lambda b, x, y, z: b.fma(x, y, z))

@@ -1,6 +1,6 @@
-"""Numbers to text and back, as `int`, `float`, `str` and `repr` of Python have it, in the cases that `ir` calls decided.
+"""Parses and formats numbers as Python's `int`, `float`, `str` and `repr` do, in the cases that `ir` declares decided.
 
-A parsed number is a pair in the shape of a view: its value's bits, and DECIDED, NO_NUMBER or UNDECIDED.
+A parsed number is a pair in the form of a view: its value's bits, and DECIDED, NO_NUMBER or UNDECIDED.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _UNDERSCORE = 95
 
 @function(INT, result=BOOL)
 def is_c_space(c: int) -> bool:
-    """C's isspace, which `int` and `float` strip from ASCII text; `str.strip` would also take 28 to 31."""
+    """Whether C's isspace holds: `int` and `float` strip such bytes from ASCII; `str.strip` also strips 28 to 31."""
     return c == 32 or (c >= 9 and c <= 13)
 
 
 @function(VIEW, result=VIEW)
 def c_strip(v: int) -> int:
-    """The text without such spaces at its ends."""
+    """Returns the string without such white space at its ends."""
     a = address_of(v)
     i = 0
     n = length_of(v)
@@ -54,7 +54,7 @@ def c_strip(v: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def skip_digits(a: int, i: int, n: int) -> int:
-    """Offset behind digits from i on, single underscores between them; i itself when there is no digit."""
+    """Returns the offset after the digits from i on, with single underscores between them; i itself when there is no digit."""
     start = i
     while i < n:
         c = byte(a, i)
@@ -71,7 +71,7 @@ def skip_digits(a: int, i: int, n: int) -> int:
 
 @function(VIEW, result=VIEW)
 def parse_int(v: int) -> int:
-    """int(v)"""
+    """Parses int(v)."""
     if length_of(v) > _LONGEST or not is_ascii(v):
         return view(0, UNDECIDED)
     text = c_strip(v)
@@ -84,7 +84,7 @@ def parse_int(v: int) -> int:
         i = 1
     if i >= n or skip_digits(a, i, n) < n:
         return view(0, NO_NUMBER)
-    # Below 0, where there is room for the smallest integer too.
+    # The value is accumulated as a negative number, because the smallest integer has no positive counterpart.
     value = 0
     while i < n:
         c = byte(a, i)
@@ -103,7 +103,7 @@ def parse_int(v: int) -> int:
 
 @function(VIEW, VIEW, result=VIEW)
 def fixed_digits(v: int, shape: int) -> int:
-    """The digits at the zeros of `shape` as one number; NO_NUMBER for a text that is not of that shape."""
+    """Parses the digits at the zeros of `shape` as one number; NO_NUMBER for a string of another shape."""
     n = length_of(v)
     if n != length_of(shape):
         return view(0, NO_NUMBER)
@@ -124,7 +124,7 @@ def fixed_digits(v: int, shape: int) -> int:
 
 @function(INT, INT, INT, INT, INT, result=BOOL)
 def is_word(a: int, n: int, word: int, least: int, most: int) -> bool:
-    """Whether n bytes, in any case, are the first bytes of a word: `least` or `most` of them."""
+    """Whether n bytes, in any case, are the first `least` or `most` bytes of a word."""
     if n != least and n != most:
         return False
     i = 0
@@ -137,7 +137,7 @@ def is_word(a: int, n: int, word: int, least: int, most: int) -> bool:
 
 @function(INT, INT, INT, result=VIEW)
 def parse_exponent(a: int, i: int, n: int) -> int:
-    """{the exponent, the offset behind it} of what follows the digits: nothing, or an e; {0, -1} for an e without digits."""
+    """Parses an optional exponent after the digits: {exponent, offset after it}, or {0, -1} for an e without digits."""
     if i >= n or byte(a, i) | 32 != 101:
         return view(0, i)
     at = i + 1
@@ -160,7 +160,7 @@ def parse_exponent(a: int, i: int, n: int) -> int:
 
 @function(INT, INT, INT, INT, INT, INT, result=VIEW)
 def clinger(a: int, i: int, point: int, end: int, power: int, powers: int) -> int:
-    """The number of the digits from i to end, a point among them, times a power of ten, in Clinger's exact case."""
+    """Parses the digits from i to end, with a point among them, times a power of ten, in Clinger's exact case."""
     digits = 0
     exponent = power
     while i < end:
@@ -184,7 +184,7 @@ def clinger(a: int, i: int, point: int, end: int, power: int, powers: int) -> in
 
 @function(INT, INT, INT, INT, INT, result=VIEW)
 def parse_unsigned(a: int, i: int, n: int, powers: int, words: int) -> int:
-    """The number from i on, to the end."""
+    """Parses the number from i to the end of the string."""
     if is_word(a + i, n - i, words, 3, 8):
         return view(0x7FF0000000000000, DECIDED)
     if is_word(a + i, n - i, words + 8, 3, 3):
@@ -205,7 +205,7 @@ def parse_unsigned(a: int, i: int, n: int, powers: int, words: int) -> int:
 
 @function(VIEW, INT, INT, result=VIEW)
 def parse_float(v: int, powers: int, words: int) -> int:
-    """float(v): Clinger's exact case, zeros and the named values. `words` are "infinity" and "nan"."""
+    """Parses float(v): Clinger's exact case, zeros and the named values. `words` are "infinity" and "nan"."""
     if length_of(v) > _LONGEST or not is_ascii(v):
         return view(0, UNDECIDED)
     text = c_strip(v)
@@ -222,7 +222,7 @@ def parse_float(v: int, powers: int, words: int) -> int:
 
 @function(INT, INT, result=INT)
 def put_digits(end: int, value: int) -> int:
-    """Writes an unsigned integer before an address; gives its first address."""
+    """Writes an unsigned integer that ends before an address, and returns the address of its first digit."""
     while True:
         end -= 1
         store_byte(end, 0, 48 + rest(value, 10))
@@ -233,7 +233,7 @@ def put_digits(end: int, value: int) -> int:
 
 @function(INT, result=INT)
 def digits_of(value: int) -> int:
-    """Number of decimal digits of an unsigned integer."""
+    """Returns the number of decimal digits of an unsigned integer."""
     count = 1
     value = divide(value, 10)
     while value != 0:
@@ -244,7 +244,7 @@ def digits_of(value: int) -> int:
 
 @function(INT, INT, result=VIEW)
 def int_to_str(arena: int, x: int) -> int:
-    """str(x)"""
+    """Returns str(x)."""
     value = x
     negative = 0
     if x < 0:

@@ -1,4 +1,4 @@
-"""Pieces of a string: views into it, so that nothing is copied. A piece that does not exist has the length -1."""
+"""Extracts substrings as views, so that nothing is copied. A substring that does not exist is NULL: its length is -1."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def remove_suffix(v: int, w: int) -> int:
 
 @function(VIEW, INT, INT, result=VIEW)
 def substring(v: int, start: int, stop: int) -> int:
-    """v[start:stop]"""
+    """Returns v[start:stop]."""
     begin = offset_of(v, start)
     end = offset_of(v, stop)
     if end < begin:
@@ -38,7 +38,7 @@ def substring(v: int, start: int, stop: int) -> int:
 
 @function(VIEW, INT, result=VIEW)
 def char_at(v: int, position: int) -> int:
-    """v[position], or nothing."""
+    """Returns v[position], or NULL."""
     a = address_of(v)
     n = length_of(v)
     if position >= 0:
@@ -53,13 +53,13 @@ def char_at(v: int, position: int) -> int:
     return view(a + begin, size_at(a, begin, n))
 
 
-#: Stands for an end of a slice that is None.
+#: Represents an omitted end (None) of a slice.
 NO_BOUND = NO_END + 1
 
 
 @function(INT, INT, INT, INT, result=INT)
 def slice_bound(position: int, count: int, step: int, first: int) -> int:
-    """An end of a slice of `count` code points, as `PySlice_AdjustIndices` has it; `first` is that of None."""
+    """Returns an end of a slice of `count` code points, as `PySlice_AdjustIndices` does; `first` replaces None."""
     if position == NO_BOUND:
         return first
     low = 0
@@ -78,7 +78,7 @@ def slice_bound(position: int, count: int, step: int, first: int) -> int:
 
 @function(INT, VIEW, INT, INT, INT, result=VIEW)
 def stepped_slice(arena: int, v: int, start: int, stop: int, step: int) -> int:
-    """v[start:stop:step], copied."""
+    """Returns a copy of v[start:stop:step]."""
     a = address_of(v)
     n = length_of(v)
     count = count_code_points(a, n)
@@ -116,7 +116,7 @@ def stepped_slice(arena: int, v: int, start: int, stop: int, step: int) -> int:
 
 @function(VIEW, VIEW, INT, INT, result=VIEW)
 def split_forward(v: int, separator: int, most: int, index: int) -> int:
-    """v.split(separator, most)[index] for index >= 0, or nothing; most < 0 is no limit."""
+    """Returns v.split(separator, most)[index] for index >= 0, or NULL; most < 0 is no limit."""
     a = address_of(v)
     n = length_of(v)
     m = length_of(separator)
@@ -138,7 +138,7 @@ def split_forward(v: int, separator: int, most: int, index: int) -> int:
 
 @function(VIEW, VIEW, INT, INT, result=VIEW)
 def split_backward(v: int, separator: int, most: int, index: int) -> int:
-    """v.rsplit(separator, most)[-1 - index] for index >= 0, or nothing; most < 0 is no limit."""
+    """Returns v.rsplit(separator, most)[-1 - index] for index >= 0, or NULL; most < 0 is no limit."""
     a = address_of(v)
     n = length_of(v)
     m = length_of(separator)
@@ -159,7 +159,7 @@ def split_backward(v: int, separator: int, most: int, index: int) -> int:
 
 @function(VIEW, VIEW, INT, result=INT)
 def split_count(v: int, separator: int, most: int) -> int:
-    """len(v.split(separator, most))"""
+    """Returns len(v.split(separator, most))."""
     a = address_of(v)
     n = length_of(v)
     m = length_of(separator)
@@ -179,10 +179,10 @@ def split_count(v: int, separator: int, most: int) -> int:
 
 @function(VIEW, VIEW, INT, INT, INT, result=VIEW)
 def split_part(v: int, separator: int, most: int, index: int, from_right: int) -> int:
-    """v.split(separator, most)[index], or of rsplit, or nothing.
+    """Returns v.split(separator, most)[index], or of rsplit, or NULL.
 
-    A separator may overlap itself, so the pieces are counted before one is taken from the other side. One byte cannot, and
-    all pieces are the same from both sides.
+    A separator may overlap itself, so an index from the other end requires counting the substrings first. A separator of one byte
+    cannot, and without a limit split and rsplit are equal.
     """
     if most < 0 and length_of(separator) == 1:
         if index < 0:
@@ -205,7 +205,7 @@ def split_part(v: int, separator: int, most: int, index: int, from_right: int) -
 
 @function(VIEW, INT, INT, result=INT)
 def words_count(v: int, most: int, spaces: int) -> int:
-    """len(v.split(None, most))"""
+    """Returns len(v.split(None, most))."""
     a = address_of(v)
     n = length_of(v)
     count = 0
@@ -221,7 +221,7 @@ def words_count(v: int, most: int, spaces: int) -> int:
 
 @function(VIEW, INT, INT, INT, result=VIEW)
 def words_forward(v: int, most: int, index: int, spaces: int) -> int:
-    """v.split(None, most)[index] for index >= 0, or nothing."""
+    """Returns v.split(None, most)[index] for index >= 0, or NULL."""
     a = address_of(v)
     n = length_of(v)
     i = skip_set(a, 0, n, spaces)
@@ -239,7 +239,7 @@ def words_forward(v: int, most: int, index: int, spaces: int) -> int:
 
 @function(VIEW, INT, INT, INT, result=VIEW)
 def words_backward(v: int, most: int, index: int, spaces: int) -> int:
-    """v.rsplit(None, most)[-1 - index] for index >= 0, or nothing."""
+    """Returns v.rsplit(None, most)[-1 - index] for index >= 0, or NULL."""
     a = address_of(v)
     i = skip_set_back(a, length_of(v), spaces)
     while i > 0:
@@ -256,7 +256,10 @@ def words_backward(v: int, most: int, index: int, spaces: int) -> int:
 
 @function(VIEW, INT, INT, INT, INT, result=VIEW)
 def words_part(v: int, most: int, index: int, from_right: int, spaces: int) -> int:
-    """v.split(None, most)[index], or of rsplit, or nothing. Both have as many pieces, and without a limit the same ones."""
+    """Returns v.split(None, most)[index], or of rsplit, or NULL.
+
+    Both lists have the same length, and without a limit they are equal.
+    """
     if most < 0:
         if index < 0:
             return words_backward(v, most, -1 - index, spaces)
@@ -278,7 +281,7 @@ def words_part(v: int, most: int, index: int, from_right: int, spaces: int) -> i
 
 @function(VIEW, VIEW, INT, INT, result=VIEW)
 def partition_part(v: int, separator: int, part: int, from_right: int) -> int:
-    """v.partition(separator)[part], or of rpartition."""
+    """Returns v.partition(separator)[part], or of rpartition."""
     a = address_of(v)
     n = length_of(v)
     m = length_of(separator)

@@ -1,9 +1,9 @@
-"""Lowers character access by index in loops: each lookup starts at the position of the previous one.
+"""Looks characters up by index in loops: each lookup starts at the position of the previous one.
 
-A string is UTF-8, in which character i is found by counting. So ``s[i]`` in a loop over all i would take quadratic time. Six
-words of the caller's stack, which begin as 0, hold the last place: {address of the string, index, offset}, and for indices from
-the end {address behind the string, index from the end, address behind the character}. The bytes between two addresses stay the
-same for as long as a kernel runs. So a place holds for any string that begins, or ends, at the same address.
+In UTF-8, character i is found by counting, so ``s[i]`` in a loop over all i would take quadratic time. Six words of the caller's
+stack, initially 0, hold the last positions: {address of the string, index, offset} and, for indices from the end, {address after
+the string, index from the end, address after the character}. The bytes between two addresses do not change while a kernel runs.
+So a position holds for any string that begins, or ends, at the same address.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WORDS = 6
 
 @function(INT, INT, INT, INT, result=INT)
 def offset_near(registers: int, a: int, n: int, index: int) -> int:
-    """Offset of the character with that index >= 0, n where there is none."""
+    """Returns the offset of the character with that index >= 0, n when there is none."""
     i = 0
     known = 0
     if word(registers, 0) == a and word(registers, 16) <= n:
@@ -39,7 +39,7 @@ def offset_near(registers: int, a: int, n: int, index: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def end_near(registers: int, a: int, n: int, index: int) -> int:
-    """Offset behind the character that has `index` others behind it, 0 where there is none."""
+    """Returns the offset after the character that `index` others follow, 0 when there is none."""
     i = n
     known = 0
     if word(registers, 24) == a + n and word(registers, 40) >= a:
@@ -60,7 +60,7 @@ def end_near(registers: int, a: int, n: int, index: int) -> int:
 
 @function(INT, VIEW, INT, result=VIEW)
 def char_near(registers: int, v: int, index: int) -> int:
-    """v[index], or nothing."""
+    """Returns v[index], or NULL."""
     a = address_of(v)
     n = length_of(v)
     if index >= 0:
@@ -77,7 +77,7 @@ def char_near(registers: int, v: int, index: int) -> int:
 
 @function(INT, VIEW, INT, INT, result=VIEW)
 def slice_near(registers: int, v: int, start: int, stop: int) -> int:
-    """v[start:stop]"""
+    """Returns v[start:stop]."""
     a = address_of(v)
     n = length_of(v)
     if start < 0:

@@ -1,4 +1,4 @@
-"""Bytes in bytes: equality, order, search. UTF-8 is self-synchronising, so a match of bytes is a match of code points."""
+"""Compares strings and searches bytes in bytes. UTF-8 is self-synchronising, so a byte match is a code point match."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sparkweld.kernels.strings.utf8 import advance, count_code_points, retreat
 
 @function(INT, INT, INT, result=BOOL)
 def same_bytes(a: int, b: int, n: int) -> bool:
-    """Whether n bytes are equal."""
+    """Whether two ranges of n bytes are equal."""
     if n >= 8:
         i = 0
         while i + 8 < n:
@@ -44,14 +44,14 @@ def same_bytes(a: int, b: int, n: int) -> bool:
 
 @function(VIEW, VIEW, result=BOOL)
 def equal(v: int, w: int) -> bool:
-    """Whether two strings are one."""
+    """Whether two strings are equal."""
     n = length_of(v)
     return n == length_of(w) and same_bytes(address_of(v), address_of(w), n)
 
 
 @function(VIEW, VIEW, result=INT)
 def compare(v: int, w: int) -> int:
-    """Below, at or above 0 as v is less than, equal to or greater than w."""
+    """Returns a value below, at or above 0 as v is less than, equal to or greater than w."""
     a = address_of(v)
     b = address_of(w)
     shorter = min_of(length_of(v), length_of(w))
@@ -78,9 +78,9 @@ def min_of(x: int, y: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def find_bytes(a: int, n: int, b: int, m: int) -> int:
-    """Offset of the first place where the m bytes at b stand among the n bytes at a, else -1.
+    """Returns the offset of the first occurrence of the m bytes at b in the n bytes at a, else -1.
 
-    Places where the first and the last byte fit are found by vectors; the last vector overlaps the one before it.
+    Vectors find candidates whose first and last byte match; the last vector overlaps the one before it.
     """
     if m > n:
         return -1
@@ -117,7 +117,7 @@ def find_bytes(a: int, n: int, b: int, m: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def rfind_bytes(a: int, n: int, b: int, m: int) -> int:
-    """Offset of the last place where the m bytes at b stand among the n bytes at a, else -1."""
+    """Returns the offset of the last occurrence of the m bytes at b in the n bytes at a, else -1."""
     i = n - m
     if m == 0:
         return i
@@ -134,7 +134,7 @@ def rfind_bytes(a: int, n: int, b: int, m: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def count_byte(a: int, n: int, c: int) -> int:
-    """How many of n bytes are c."""
+    """Returns how many of n bytes are c."""
     count = 0
     i = 0
     while i + 32 <= n:
@@ -151,7 +151,7 @@ def count_byte(a: int, n: int, c: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def count_bytes(a: int, n: int, b: int, m: int) -> int:
-    """Places from left to right that do not overlap, for m > 0."""
+    """Returns the number of non-overlapping occurrences from left to right, for m > 0."""
     if m == 1:
         return count_byte(a, n, byte(b, 0))
     count = 0
@@ -166,32 +166,32 @@ def count_bytes(a: int, n: int, b: int, m: int) -> int:
 
 @function(VIEW, VIEW, result=BOOL)
 def contains(v: int, w: int) -> bool:
-    """w in v"""
+    """Returns w in v."""
     return find_bytes(address_of(v), length_of(v), address_of(w), length_of(w)) >= 0
 
 
 @function(VIEW, VIEW, result=BOOL)
 def starts_with(v: int, w: int) -> bool:
-    """v.startswith(w)"""
+    """Returns v.startswith(w)."""
     m = length_of(w)
     return m <= length_of(v) and same_bytes(address_of(v), address_of(w), m)
 
 
 @function(VIEW, VIEW, result=BOOL)
 def ends_with(v: int, w: int) -> bool:
-    """v.endswith(w)"""
+    """Returns v.endswith(w)."""
     m = length_of(w)
     n = length_of(v)
     return m <= n and same_bytes(address_of(v) + n - m, address_of(w), m)
 
 
-#: Stands for an end that is None.
+#: Represents an omitted end (None).
 NO_END = 1 << 62
 
 
 @function(VIEW, INT, result=INT)
 def offset_of(v: int, position: int) -> int:
-    """Byte offset of a position as slices take it: negative ones count from the end, and none is outside."""
+    """Returns the byte offset of a slice position: negative ones count from the end, and all are clamped to the string."""
     a = address_of(v)
     n = length_of(v)
     if position < -n:
@@ -205,14 +205,14 @@ def offset_of(v: int, position: int) -> int:
 
 @function(VIEW, INT, result=BOOL)
 def is_beyond(v: int, position: int) -> bool:
-    """Whether a position lies behind the end of the string, where not even the empty string is found."""
+    """Whether a position is past the end of the string, where not even the empty string is found."""
     n = length_of(v)
     return position > 0 and (position > n or count_code_points(address_of(v), n) < position)
 
 
 @function(VIEW, INT, INT, result=VIEW)
 def window(v: int, start: int, end: int) -> int:
-    """v[start:end] to search in; of length -1 where not even the empty string is found."""
+    """Returns v[start:end] for a search; its length is -1 where not even the empty string is found."""
     if start != 0 and is_beyond(v, start):
         return view(0, -1)
     begin = offset_of(v, start)
@@ -224,7 +224,7 @@ def window(v: int, start: int, end: int) -> int:
 
 @function(VIEW, VIEW, INT, INT, result=INT)
 def find(v: int, w: int, start: int, end: int) -> int:
-    """v.find(w, start, end)"""
+    """Returns v.find(w, start, end)."""
     part = window(v, start, end)
     if length_of(part) < 0:
         return -1
@@ -236,7 +236,7 @@ def find(v: int, w: int, start: int, end: int) -> int:
 
 @function(VIEW, VIEW, INT, INT, result=INT)
 def rfind(v: int, w: int, start: int, end: int) -> int:
-    """v.rfind(w, start, end)"""
+    """Returns v.rfind(w, start, end)."""
     part = window(v, start, end)
     if length_of(part) < 0:
         return -1
@@ -248,7 +248,7 @@ def rfind(v: int, w: int, start: int, end: int) -> int:
 
 @function(VIEW, VIEW, INT, INT, result=INT)
 def count(v: int, w: int, start: int, end: int) -> int:
-    """v.count(w, start, end)"""
+    """Returns v.count(w, start, end)."""
     part = window(v, start, end)
     if length_of(part) < 0:
         return 0

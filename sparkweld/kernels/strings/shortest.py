@@ -1,7 +1,7 @@
-"""The shortest decimal of a float: Schubfach (R. Giulietti, "The Schubfach way to render doubles", 2020).
+"""Formats floats as their shortest decimals: Schubfach (R. Giulietti, "The Schubfach way to render doubles", 2020).
 
-Of all decimals that round to the float it takes those of fewest digits, and of these the one nearest to the float, which is what
-`repr` of Python gives. `powers()` is the paper's table g: 10**k as 128 bits, rounded up, for k from FIRST_POWER on.
+Of all decimals that round to the float it selects those with the fewest digits, and of these the one nearest to the float, like
+Python's `repr`. `powers()` is the paper's table g: 10**k as 128 bits, rounded up, for k from FIRST_POWER on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FIRST_POWER, LAST_POWER = -292, 324
 
 @cache
 def powers() -> bytes:
-    """The table, the higher half of each entry first."""
+    """Returns the table, the higher half of each entry first."""
     entries = []
     for k in range(FIRST_POWER, LAST_POWER + 1):
         exact = (10**k, 1) if k >= 0 else (1, 10**-k)
@@ -55,7 +55,7 @@ def powers() -> bytes:
 
 @function(INT, INT, INT, result=INT)
 def round_to_odd(high: int, low: int, x: int) -> int:
-    """The product of a table entry and x over 2**128, with its last bit set when it is not exact."""
+    """Returns the product of a table entry and x, divided by 2**128; its last bit is set when the product is inexact."""
     middle = multiply_high(low, x)
     lower = wrapping_multiply(high, x)
     total = wrapping_add(lower, middle)
@@ -69,7 +69,7 @@ def round_to_odd(high: int, low: int, x: int) -> int:
 
 @function(FLOAT, INT, result=VIEW)
 def shortest_decimal(x: float, table: int) -> int:
-    """{digits as an integer, exponent of ten} of a positive finite float."""
+    """Returns {digits as an integer, exponent of ten} of a positive finite float."""
     bits = bits_of(x)
     fraction = bits & 0xFFFFFFFFFFFFF
     biased = shift_right(bits, 52)
@@ -117,7 +117,7 @@ def shortest_decimal(x: float, table: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def put_padded(to: int, value: int, count: int) -> int:
-    """Writes the last `count` digits of an unsigned integer; gives what is left of it."""
+    """Writes the last `count` digits of an unsigned integer and returns its remaining leading digits."""
     left = value
     at = count
     while at > 0:
@@ -129,7 +129,7 @@ def put_padded(to: int, value: int, count: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def put_zeros(to: int, count: int, point_at: int) -> int:
-    """Writes zeros, and a point in place of the one of that number."""
+    """Writes `count` zeros, with a point in place of the one at index `point_at`."""
     at = 0
     while at < count:
         c = 48
@@ -142,7 +142,7 @@ def put_zeros(to: int, count: int, point_at: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def put_fixed(to: int, digits: int, count: int, point: int) -> int:
-    """Writes `count` digits with a point behind the first `point` of them, zeros where there are none; gives the end."""
+    """Writes `count` digits with a point after the first `point` of them, padded with zeros, and returns the end."""
     if point <= 0:
         put_zeros(to, 2 - point, 1)
         put_padded(to + 2 - point, digits, count)
@@ -160,7 +160,7 @@ def put_fixed(to: int, digits: int, count: int, point: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def put_scientific(to: int, digits: int, count: int, power: int) -> int:
-    """Writes `count` digits, a point behind the first, and a power of ten; gives the end."""
+    """Writes `count` digits, with a point after the first one, and a power of ten; returns the end."""
     left = put_padded(to + 2, digits, count - 1)
     store_byte(to, 0, 48 + left)
     end = to + 1
@@ -183,7 +183,7 @@ def put_scientific(to: int, digits: int, count: int, power: int) -> int:
 
 @function(INT, FLOAT, INT, INT, result=VIEW)
 def float_to_str(arena: int, x: float, table: int, words: int) -> int:
-    """repr(x). `words` are "-inf", "nan" and "-0.0"."""
+    """Returns repr(x). `words` are "-inf", "nan" and "-0.0"."""
     if x != x:
         return view(words + 4, 3)
     negative = 0

@@ -1,4 +1,4 @@
-"""Lists of the pieces of a string: views into it, behind each other in the arena."""
+"""Splits strings into lists of views, which are stored consecutively in the arena."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sparkweld.kernels.strings.search import find_bytes, rfind_bytes
 
 @function(INT, INT, VIEW, result=INT)
 def put_piece(to: int, index: int, v: int) -> int:
-    """Writes a view at its place in a list."""
+    """Writes a view to element `index` of a list."""
     store_word(to, index * 16, address_of(v))
     store_word(to, index * 16 + 8, length_of(v))
     return 0
@@ -20,7 +20,7 @@ def put_piece(to: int, index: int, v: int) -> int:
 
 @function(INT, VIEW, VIEW, INT, INT, result=VIEW)
 def split_list(arena: int, v: int, separator: int, most: int, from_right: int) -> int:
-    """The list v.split(separator, most), or of rsplit."""
+    """Returns the list v.split(separator, most), or of rsplit."""
     count = split_count(v, separator, most)
     to = reserve(arena, count * 16)
     if to == 0:
@@ -49,7 +49,7 @@ def split_list(arena: int, v: int, separator: int, most: int, from_right: int) -
 
 @function(INT, VIEW, INT, INT, INT, result=VIEW)
 def words_list(arena: int, v: int, most: int, from_right: int, spaces: int) -> int:
-    """The list v.split(None, most), or of rsplit."""
+    """Returns the list v.split(None, most), or of rsplit."""
     count = words_count(v, most, spaces)
     to = reserve(arena, count * 16)
     if to == 0:

@@ -1,10 +1,11 @@
-"""What the running Python knows of code points, as two-stage tables: a block's number for each 128, then the block's entries.
+"""Builds two-stage tables of the running Python's code point properties: a block's number per 128, then the block's entries.
 
-Everything is asked of `str` methods and `unicodedata`, so that a kernel has the Unicode version of the Python that compiles it.
+All values come from `str` methods and `unicodedata`, so a kernel has the Unicode version of the Python that compiles it.
 
-A table is bytes: four int64 (the first code point past all entries, the offsets of the two stages and of the special
-mappings), the stages, and the special mappings: the number of bytes in UTF-8, then these, filled up to a multiple of 16 bytes.
-An entry of a mapping is the distance to the one code point that it maps to, or SPECIAL plus the number of a special mapping.
+A table is bytes: four int64 (the first code point past all entries, the offsets of the two stages and of the special mappings),
+the stages, and the special mappings. A special mapping is the number of bytes in UTF-8, then these, padded to a multiple of 16
+bytes. An entry of a mapping is the distance to the single code point that it maps to, or SPECIAL plus the number of a special
+mapping.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SPECIAL = 1 << 24
 ALPHA, DECIMAL, DIGIT, NUMERIC, SPACE, LOWER, UPPER, TITLE, CASED, IGNORABLE = (1 << bit for bit in range(10))
 ALNUM = ALPHA | DECIMAL | DIGIT | NUMERIC
 
-#: Most bytes that a byte of a string becomes when its case is mapped; `mapping` checks it.
+#: Most bytes that a byte of a string becomes in case mapping; `mapping` checks it.
 GROWTH = 3
 
 _BLOCK = 128
@@ -29,7 +30,7 @@ _END = 0x110000
 
 
 def _blocks(changes: Callable[[str], bool]) -> list[int]:
-    """Numbers of the blocks of which something is to be said, as one test of a whole block tells."""
+    """Returns the numbers of the blocks with entries, by one test of a whole block."""
     surrogates = range(0xD800 // _BLOCK, 0xE000 // _BLOCK)
     return [k for k in range(_END // _BLOCK) if k not in surrogates and changes("".join(map(chr, _codes(k))))]
 
@@ -39,7 +40,7 @@ def _codes(block: int) -> range:
 
 
 def _two_stages(entries: dict[int, np.ndarray], zero: np.ndarray, special: bytes = b"") -> bytes:
-    """The table of the blocks that are not all zero, equal ones once."""
+    """Returns the table of the blocks that are not all zero; equal blocks are stored once."""
     stage1 = np.zeros(max(entries, default=0) + 1, np.uint16)
     distinct = {zero.tobytes(): 0}
     for block, values in entries.items():
@@ -52,7 +53,7 @@ def _two_stages(entries: dict[int, np.ndarray], zero: np.ndarray, special: bytes
 
 @cache
 def mapping(method: str) -> bytes:
-    """The table of `str.lower`, `upper`, `title` or `casefold` of single code points."""
+    """Returns the table of `str.lower`, `upper`, `title` or `casefold` of single code points."""
     of = getattr(str, method)
     blocks = _blocks(lambda text: of(" ".join(text)) != " ".join(text))
     pairs = {code: of(chr(code)) for block in blocks for code in _codes(block)}
@@ -61,7 +62,7 @@ def mapping(method: str) -> bytes:
 
 
 def mapping_of(pairs: dict[int, str]) -> bytes:
-    """The table that maps these code points to texts, and all others to themselves."""
+    """Returns the table that maps these code points to strings, and all others to themselves."""
     special, records = _special([to for _, to in sorted(pairs.items()) if len(to) != 1])
     entries: dict[int, np.ndarray] = {}
     for code, to in pairs.items():
@@ -71,7 +72,7 @@ def mapping_of(pairs: dict[int, str]) -> bytes:
 
 
 def _special(texts: Iterable[str]) -> tuple[dict[str, int], bytes]:
-    """(text -> its number, the records): a number counts 16 bytes."""
+    """Returns the number of each string and the records. A number counts units of 16 bytes."""
     numbers, records = {}, b""
     for text in dict.fromkeys(texts):
         data = text.encode()
@@ -83,9 +84,9 @@ def _special(texts: Iterable[str]) -> tuple[dict[str, int], bytes]:
 
 @cache
 def without_accents(strip: Callable[[str], str]) -> tuple[bytes, int]:
-    """(the table, the most bytes that a code point becomes) of scikit-learn's `strip_accents_ascii` or `strip_accents_unicode`.
+    """Returns the table of scikit-learn's `strip_accents_ascii` or `strip_accents_unicode`, and the most bytes of one result.
 
-    Both look at one code point at a time: what normalisation reorders, combining code points, is what they drop.
+    Both work on single code points: normalisation reorders combining code points only, and these are dropped.
     """
     pairs = {code: strip(chr(code)) for block in _blocks(lambda t: strip(t) not in (t, "")) for code in _codes(block)}
     pairs |= {code: "" for block in _blocks(lambda t: strip(t) == "") for code in _codes(block)}
@@ -94,14 +95,14 @@ def without_accents(strip: Callable[[str], str]) -> tuple[bytes, int]:
 
 @cache
 def flags(wanted: int) -> bytes:
-    """The table of those of the flags above that are wanted."""
+    """Returns the table of the `wanted` flags."""
     entries = {block: values & np.uint16(wanted) for block, values in _all_flags().items()}
     return _two_stages({block: values for block, values in entries.items() if values.any()}, np.zeros(_BLOCK, np.uint16))
 
 
 @cache
 def _all_flags() -> dict[int, np.ndarray]:
-    """The flags of each block that has any."""
+    """Returns the flags of each block that has any."""
     entries: dict[int, np.ndarray] = {}
     for block in _blocks(_has_flags):
         text = "".join(map(chr, _codes(block)))
@@ -125,12 +126,12 @@ def _has_flags(text: str) -> bool:
 
 
 def _has_context(text: str) -> bool:
-    """Whether a code point of a block may have case or be ignorable: a sigma behind it is then a final one."""
+    """Whether a code point of a block may have case or be ignorable: a sigma after it is then a final one."""
     return text.swapcase() != text or "ς" in ("a" + "Σ a".join(text) + "Σ").lower()
 
 
 def _context_flags(c: str) -> int:
-    """CASED as `str.title` shows it, and IGNORABLE as the rule of the final sigma does. A code point may be both."""
+    """Returns CASED as `str.title` shows it, and IGNORABLE as the rule of the final sigma shows it; both may hold."""
     found = CASED * ((c + "a").title()[-1] == "a")
     if ("a" + c + "Σ").lower()[-1] == "ς" and (c + "Σ").lower()[-1] != "ς":
         found |= IGNORABLE
@@ -139,13 +140,13 @@ def _context_flags(c: str) -> int:
 
 @cache
 def spaces() -> str:
-    """All that `str.strip` and `str.split` take for white space."""
+    """Returns all characters that `str.strip` and `str.split` treat as white space."""
     blocks = _blocks(lambda text: len("".join(text.split())) < len(text))
     return "".join(c for block in blocks for c in map(chr, _codes(block)) if c.isspace())
 
 
 def character_set(characters: str) -> bytes:
-    """A set of code points: 128 bits, the number of other members as int64, these as int32."""
+    """Returns a set of code points: 128 bits, the number of other members as int64, these as int32."""
     codes = sorted({ord(c) for c in characters})
     bits = sum(1 << code for code in codes if code < 128)
     others = [code for code in codes if code >= 128]

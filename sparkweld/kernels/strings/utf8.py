@@ -1,7 +1,7 @@
-"""Code points in UTF-8: checking, counting, stepping, decoding and encoding.
+"""Checks, counts, steps over, decodes and encodes code points in UTF-8.
 
-On valid text these are Python's code points. On other bytes they give something, read only [address, address + size), and each
-step moves on by at least a byte.
+On valid UTF-8 these are Python's code points. On other bytes the results are unspecified, but the functions read only [address,
+address + size), and each step advances by at least a byte.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOW = 0x0101010101010101
 
 @function(VIEW, result=BOOL)
 def is_ascii(v: int) -> bool:
-    """No byte has its high bit set."""
+    """Whether no byte has its high bit set."""
     a = address_of(v)
     n = length_of(v)
     if n >= 8:
@@ -46,7 +46,7 @@ def is_ascii(v: int) -> bool:
 
 @function(VIEW, result=BOOL)
 def valid_utf8(v: int) -> bool:
-    """Whether Python's strict decoder takes the bytes (Unicode, table 3-7)."""
+    """Whether Python's strict decoder accepts the bytes (Unicode, table 3-7)."""
     if is_ascii(v):
         return True
     a = address_of(v)
@@ -96,7 +96,7 @@ def valid_utf8(v: int) -> bool:
 
 @function(INT, INT, result=INT)
 def count_code_points(a: int, n: int) -> int:
-    """Bytes that do not continue a code point."""
+    """Returns the number of bytes that do not continue a code point."""
     count = n
     i = 0
     while i + 8 <= n:
@@ -104,7 +104,7 @@ def count_code_points(a: int, n: int) -> int:
         count -= ones(shift_right(bits, 7) & ~shift_right(bits, 6) & _LOW)
         i += 8
     if n >= 8 and i < n:
-        # The last word again, without the bytes of it that are counted.
+        # The last word again, without its bytes that are already counted.
         bits = shift_right(word(a, n - 8), (8 - (n - i)) << 3)
         return count - ones(shift_right(bits, 7) & ~shift_right(bits, 6) & _LOW)
     while i < n:
@@ -115,13 +115,13 @@ def count_code_points(a: int, n: int) -> int:
 
 @function(VIEW, result=INT)
 def length(v: int) -> int:
-    """Number of code points."""
+    """Returns the number of code points."""
     return count_code_points(address_of(v), length_of(v))
 
 
 @function(INT, INT, INT, result=INT)
 def size_at(a: int, i: int, n: int) -> int:
-    """Bytes of the code point at i < n."""
+    """Returns the bytes of the code point at i < n."""
     lead = byte(a, i)
     if lead < 0xC0:
         return 1
@@ -133,7 +133,7 @@ def size_at(a: int, i: int, n: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def decode(a: int, i: int, size: int) -> int:
-    """The code point of `size` bytes at i."""
+    """Returns the code point of `size` bytes at i."""
     lead = byte(a, i)
     if size == 1:
         return lead
@@ -148,7 +148,7 @@ def decode(a: int, i: int, size: int) -> int:
 
 @function(INT, INT, result=INT)
 def encode(to: int, code: int) -> int:
-    """Writes a code point; gives the number of bytes, up to 4."""
+    """Writes a code point and returns the number of bytes, up to 4."""
     if code < 0x80:
         store_byte(to, 0, code)
         return 1
@@ -170,7 +170,7 @@ def encode(to: int, code: int) -> int:
 
 @function(INT, INT, INT, INT, result=INT)
 def advance(a: int, n: int, i: int, count: int) -> int:
-    """Offset `count` code points behind offset i, at most n."""
+    """Returns the offset `count` code points after offset i, at most n."""
     while count > 0 and i < n:
         if count >= 8 and i + 8 <= n and word(a, i) & _HIGH == 0:
             i += 8
@@ -183,7 +183,7 @@ def advance(a: int, n: int, i: int, count: int) -> int:
 
 @function(INT, INT, result=INT)
 def step_back(a: int, i: int) -> int:
-    """Offset of the code point that ends at i > 0."""
+    """Returns the offset of the code point that ends at i > 0."""
     i -= 1
     while i > 0 and byte(a, i) & 0xC0 == 0x80:
         i -= 1
@@ -192,7 +192,7 @@ def step_back(a: int, i: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def retreat(a: int, i: int, count: int) -> int:
-    """Offset `count` code points before offset i, at least 0."""
+    """Returns the offset `count` code points before offset i, at least 0."""
     while count > 0 and i > 0:
         if count >= 8 and i >= 8 and word(a, i - 8) & _HIGH == 0:
             i -= 8
