@@ -1,6 +1,6 @@
-"""Fitted pipelines and labelled rows to cascades: a small model for the rows it is sure of, the full one for the rest.
+"""Fits certified cascades from a pipeline and labelled rows: a small model answers the rows it is sure of, the full one the rest.
 
-Willump (arXiv 1906.01974), with a certificate. Start at `fitting`; `features`, `cost` and `loss_bound` are its parts, `cascade`
-is what it makes and `store` the directory that it is kept in, with its `certificate`. `ranking` makes small models that find the
+Implements Willump (arXiv 1906.01974) and adds a certificate. Start at `fitting`, which uses `features`, `cost` and `loss_bound`.
+`cascade` is its result, and `store` writes it to a directory with its `certificate`. `ranking` fits small models that find the
 candidates of top-K queries.
 """

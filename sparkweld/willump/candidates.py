@@ -1,4 +1,4 @@
-"""Groups of features, their costs and importance to small models that may answer for the full one, each fitted."""
+"""Builds and fits candidate small models for a cascade from the importance and cost of groups of features."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from sparkweld.willump.cost import efficient_sets
 from sparkweld.willump.features import FeatureGroups, steps_of
 from sparkweld.willump.splits import Rows
 
-#: Parameters that say how many trees a model has, and what part of them a small model of its family gets.
+#: Parameters that set a model's number of trees, and the divisors of that number that small models of its family try.
 _SIZES = ("n_estimators", "max_iter", "iterations")
 _PARTS = (1, 10, 40)
-#: Most terms of each text column of a small model; None: as many as the full model's. Of few terms a model is more modest: sure
-#: of less, but rightly.
+#: Limits on the terms of each text column of a small model; None: the full model's. With few terms a model is sure of fewer rows,
+#: but its confidence is more reliable.
 _TERMS = (None, 4000)
-#: What a judge is fitted on: the last part of the rows to fit, which the small model does not see.
+#: The share of the rows to fit that a judge is fitted on: the last rows, which the small model does not see.
 _JUDGED = 0.3
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A small model: fitted, the groups that it reads, and for numbers the fitted judge of its distance to the full model."""
+    """A fitted small model, the groups that it reads and, for regressors, the fitted judge of its distance to the full model."""
 
     groups: frozenset[str]
     about: str
@@ -34,14 +34,14 @@ class Candidate:
     judge: Any = None
 
     def cascade(self, full: Any, threshold: float) -> Cascade:
-        """The cascade of this small model."""
+        """Returns the cascade of this small model."""
         return Cascade(self.small, full, threshold, self.judge)
 
 
 def small_models(
     groups: FeatureGroups, importance: dict[str, float], cost: dict[str, float]
 ) -> Iterator[tuple[frozenset[str], str, Any]]:
-    """(groups, what it is, unfitted pipeline) of each small model worth a try: fewer features, terms or trees."""
+    """Yields (groups, description, unfitted pipeline) of each small model worth trying: fewer features, terms or trees."""
     from sklearn.base import clone
 
     model = groups.steps[-1][1]
@@ -50,7 +50,7 @@ def small_models(
     for chosen in sets:
         for part in _PARTS if size else (1,):
             if part == 1 and chosen == frozenset(groups.names):
-                continue  # that is the full model
+                continue  # this is the full model
             own = clone(model)
             if size:
                 own.set_params(**{size: max(1, model.get_params()[size] // part)})
@@ -64,7 +64,7 @@ def small_models(
 
 
 def limit_terms(pipeline: Any, most: int) -> bool:
-    """Whether vectorisers of texts in the pipeline, of which there are some, now have at most so many terms each."""
+    """Limits each text vectoriser of the pipeline to `most` terms; returns whether any had more."""
     of = pipeline.get_params()
     limits = [name for name in of if name.endswith("max_features") and name.replace("max_features", "ngram_range") in of]
     wide = [name for name in limits if of[name] is None or of[name] > most]
@@ -77,7 +77,9 @@ def _is_ensemble(model: Any) -> bool:
 
 
 def fitted(chosen: frozenset[str], about: str, pipeline: Any, full: Any, rows: Rows, kind: str) -> Candidate:
-    """The candidate fitted on these rows. A judge learns from rows that the small model has not seen, of what it reads too."""
+    """Returns the candidate fitted on these rows. A judge reads the same groups and learns from rows that the small model has not
+    seen.
+    """
     if kind == "classes":
         small = pipeline.fit(rows.data, rows.label)
         if not np.array_equal(small.classes_, full.classes_):

@@ -1,7 +1,7 @@
-"""A small and a full model to one estimator that asks the full one only where the small one is not sure.
+"""Two-stage cascade estimator: defers rows to the full model only where the small model is not sure.
 
-It is an estimator like others: it runs in Python as it stands, and `udf_compiler.models.cascades` compiles it. A row's answer is
-a function of that row: whether the small model is sure is asked row by row, against a fixed threshold.
+It is an ordinary estimator: it runs in Python, and `udf_compiler.models.cascades` compiles it. A row's answer depends on that row
+alone, because each row's doubt is compared with a fixed threshold.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import pandas as pd
 
 
 class Cascade:
-    """`small` answers where it is sure, `full` elsewhere.
+    """An estimator that answers with `small` where that is sure and with `full` elsewhere.
 
-    Classes: the small model is sure where its largest probability is above `threshold`. Numbers: where `judge`, a regressor of
-    how far the two models are apart, gives less than `threshold`.
+    Classifiers: the small model is sure where its largest probability is above `threshold`. Regressors: it is sure where `judge`,
+    a regressor of the distance between the two models, predicts less than `threshold`.
     """
 
-    #: What the certificate says, line by line, once it was kept in a directory; `explain` shows it.
+    #: The lines of the certificate, once it is stored in a directory; `explain` shows them.
     about: tuple[str, ...] = ()
-    #: The share of rows that goes to the full model as far as is known; kernels take the full model's form by it.
+    #: The estimated share of rows that the full model answers. Kernels select the full model's form by it.
     unsure: float = 1.0
-    #: The certificate's `Calibration` with its `band` and the directory's `path`: what the rows that are scored are held against.
+    #: The certificate's `Calibration` with its `band` and the directory's `path`. Scored rows are compared with it.
     watched: dict[str, Any] | None = None
 
     def __init__(self, small: Any, full: Any, threshold: float, judge: Any = None) -> None:
@@ -33,17 +33,17 @@ class Cascade:
             self.classes_ = full.classes_
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The four parts, as scikit-learn asks for them."""
+        """Returns the four constructor arguments, as scikit-learn requires."""
         return {"small": self.small, "full": self.full, "threshold": self.threshold, "judge": self.judge}
 
     def sure(self, x: Any) -> np.ndarray:
-        """Whether the small model answers, bool[rows]."""
+        """Returns whether the small model answers, bool[rows]."""
         if self.judge is None:
             return np.asarray(self.small.predict_proba(x).max(axis=1) > self.threshold)
         return np.asarray(self.judge.predict(x) < self.threshold)
 
     def predict(self, x: Any) -> np.ndarray:
-        """The labels, or the numbers."""
+        """Returns the labels, or the numbers."""
         if self.judge is None:
             probabilities = self.small.predict_proba(x)
             sure, answers = probabilities.max(axis=1) > self.threshold, self.classes_[probabilities.argmax(axis=1)]
@@ -52,7 +52,7 @@ class Cascade:
         return self._completed(answers, sure, x, "predict")
 
     def predict_proba(self, x: Any) -> np.ndarray:
-        """The probabilities that the answering model gives, which the certificate of labels says nothing of."""
+        """Returns the probabilities of the model that answers. The certificate covers labels, not these."""
         if self.judge is not None:
             raise AttributeError("a cascade of regressors has no predict_proba")
         answers = np.asarray(self.small.predict_proba(x), np.float64)
@@ -67,13 +67,13 @@ class Cascade:
 
 
 class Small(Cascade):
-    """A cascade without its full model, for rows that are looked at before they are joined with what that one reads.
+    """A cascade without its full model, for rows that are scored before the join with the full model's features.
 
-    It answers with the small model; with `flags`, it says of each row whether that one is sure, as 1.0 or 0.0, wherever an answer
-    would be.
+    It returns the small model's answers. With `flags`, it returns 1.0 where the small model is sure and 0.0 elsewhere, in place
+    of each answer.
     """
 
-    #: Whether the flag becomes a column of its own, by which it is known in what a function makes of it.
+    #: Whether the flag becomes a column of its own, by which the compiler finds it in a function's result.
     marked: bool = False
 
     def __init__(self, small: Any, threshold: float, judge: Any, classes: Any, flags: bool) -> None:
@@ -81,7 +81,7 @@ class Small(Cascade):
         self.full, self.classes_ = None, classes
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parts, as scikit-learn asks for them."""
+        """Returns the fitted models, as scikit-learn requires."""
         return {"small": self.small, "judge": self.judge}
 
     def _completed(self, answers: np.ndarray, sure: np.ndarray, x: Any, method: str) -> np.ndarray:
@@ -92,24 +92,24 @@ class Small(Cascade):
 
 
 class Unseen:
-    """In the place of a model whose answers do not matter: it looks at no row. `classes`: of a classifier, how many it has."""
+    """A placeholder for a model whose answers do not matter; it reads no row. `classes`: a classifier's number of classes."""
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
 
     def predict(self, x: Any) -> np.ndarray:
-        """Zeros."""
+        """Returns zeros."""
         return np.zeros(len(x))
 
     def predict_proba(self, x: Any) -> np.ndarray:
-        """Zeros."""
+        """Returns zeros."""
         return np.zeros((len(x), self.classes))
 
 
 class Remaining:
-    """A function of Series or DataFrames for those rows alone that `sure`, its first argument, does not answer with the second.
+    """A function of Series or DataFrames that runs only on rows where `sure`, its first argument, is false.
 
-    `share`: how many these are as far as is known.
+    The other rows keep the answer in the second argument. `share`: the estimated share of rows that it runs on.
     """
 
     def __init__(self, function: Callable[..., Any], share: float) -> None:

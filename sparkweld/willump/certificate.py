@@ -1,4 +1,4 @@
-"""Certificates of what changes answers: what was promised, on what evidence, and for which model, data and libraries."""
+"""Defines certificates of approximations: the promise, its evidence, and the model, data and libraries that it holds for."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-#: Bins of a calibration, but for the one that the threshold makes.
+#: The number of quantile bins of a calibration; the threshold adds one.
 _BINS = 20
-#: Groups of features whose importance and cost people are shown.
+#: The limit on groups of features in the printed certificate.
 _SHOWN = 8
 _LIBRARIES = ("scikit-learn", "lightgbm", "xgboost", "numpy")
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that models come from, of those that are installed, and of Python."""
+    """Returns the versions of Python and of the installed libraries that models come from."""
     found = {"python": ".".join(map(str, sys.version_info[:2]))}
     for name in _LIBRARIES:
         try:
@@ -30,14 +30,15 @@ def library_versions() -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """What all certificates have.
+    """The fields that all certificates share.
 
-    The promise holds with `confidence`, by the evidence of `rows` held-out rows. The small model reads the `efficient` of the
-    `groups` of features. Costs are nanoseconds a row of compiled kernels. `data`: the fingerprint of the rows that were given,
-    `model`: that of the full model, `digests`: of the files kept beside the certificate, the last two once it was kept.
+    The promise holds with `confidence`, by the evidence of `rows` held-out rows. The small model reads the `efficient` subset of
+    the `groups` of features. Costs are nanoseconds per row of compiled kernels. `data`: the fingerprint of the input rows.
+    `model`: the fingerprint of the full model. `digests`: SHA-256 of the files beside the certificate. `store.save` sets the last
+    two.
     """
 
-    #: What is certified, in one word; the files that the certificate and the models are kept in.
+    #: The kind of certificate in one word; the file names of the certificate and of the models.
     WHAT: ClassVar[str]
     FILE: ClassVar[str]
     MODELS: ClassVar[str]
@@ -56,11 +57,11 @@ class Certificate:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """The certificate of its fields as JSON has them. Raises KeyError or TypeError for other fields."""
+        """Builds a certificate from its JSON fields. Raises KeyError or TypeError for unknown or missing fields."""
         return cls(**{name: _tuples(value) for name, value in record.items()})
 
     def lines(self) -> list[str]:
-        """The certificate for people."""
+        """Returns the certificate as lines for people."""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return [
             *self._promise(),
@@ -78,13 +79,12 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How sure the small model was of the held-out rows, against which rows that are scored later are held.
+    """The distribution of the small model's doubt on the held-out rows, with which rows scored later are compared.
 
     Bin k of `counts` has the rows whose doubt is at least the first k of the ascending `edges` and below the others; NaN is in
-    the last. A row is sure when its doubt is below ``edges[limit]``. `differs`: rows that the small model is sure of and answers
-    otherwise than the full one (numbers: by more than the band).
+    the last bin. A row is sure when its doubt is below ``edges[limit]``. `differs`: the sure rows whose small answer differs from
+    the full model's (regressors: by more than the band).
     """
-
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     limit: int
@@ -92,7 +92,7 @@ class Calibration:
 
     @classmethod
     def of(cls, doubt: np.ndarray, threshold: float, differs: int) -> Calibration:
-        """That of these rows; besides the threshold, the edges are their twentieths."""
+        """Computes the calibration of these rows. The edges are their twentieths and the threshold."""
         finite = doubt[np.isfinite(doubt)]
         shares = np.quantile(finite, np.arange(1, _BINS) / _BINS, method="lower") if len(finite) else ()
         edges = np.unique([*shares, threshold])
@@ -102,14 +102,14 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class CascadeCertificate(Certificate):
-    """That of a cascade.
+    """The certificate of a cascade.
 
-    With `confidence`, over the draw of the held-out rows, the cascade's answers are worse than the full model's for less than
-    `allowed` of rows like those, net of those for which they are better; `bound` is what the rows themselves show. Worse: wrong
-    where the full model is right, or, for numbers, farther from the label by more than `band`.
-    `unsure`: share of the held-out rows that went to the full model. `importance`: how much of its score, the share of right
-    labels or minus the mean absolute error, the full model loses when a group is shuffled; `group_cost`: its nanoseconds a row.
-    `join_cost`: nanoseconds a row of the joins that the full model alone needs, as they were given.
+    With `confidence`, over the draw of the held-out rows, the net share of rows that the cascade answers worse than the full
+    model is below `allowed`. Net: worse rows minus better rows. `bound` is the bound that the held-out rows themselves prove.
+    Worse: wrong where the full model is right or, for regressors, farther from the label by more than `band`.
+    `unsure`: the share of held-out rows that went to the full model. `importance`: the loss of the full model's score when a
+    group is shuffled; the score is the accuracy or minus the mean absolute error. `group_cost`: nanoseconds per row of a group.
+    `join_cost`: nanoseconds per row of the joins that only the full model needs, as the user stated them.
     """
 
     WHAT, FILE, MODELS = "cascade", "certificate.json", "cascade.pkl"
@@ -131,7 +131,7 @@ class CascadeCertificate(Certificate):
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """As `Certificate.of` has it. Raises ValueError for that of a version which kept no calibration."""
+        """Builds a certificate as `Certificate.of` does. Raises ValueError for one of a version that stored no calibration."""
         if "calibration" not in record:
             raise ValueError("an earlier version wrote it, without the calibration")
         found = {name: _tuples(value) for name, value in record["calibration"].items()}
@@ -139,7 +139,9 @@ class CascadeCertificate(Certificate):
 
     @property
     def sure_cost(self) -> float:
-        """Nanoseconds of a row that the small model answers: what the whole cascade took, less the full model's part, or more."""
+        """Returns the nanoseconds of a row that the small model answers: the cascade's cost less the full model's share of it,
+        and at least the small model's.
+        """
         return max(self.small_cost, self.cascade_cost - self.unsure * self.full_cost)
 
     def _promise(self) -> list[str]:
@@ -163,13 +165,14 @@ class CascadeCertificate(Certificate):
 
 @dataclass(frozen=True, kw_only=True)
 class RankCertificate(Certificate):
-    """That of a ranking: of the rows whose full score is at least so high, a share of `recall` or more are candidates, for each
-    such score from `most`, which a `reach` of the rows have, down to `least`, which a `share` have.
+    """The certificate of a ranking: a recall of at least `recall` at each full score from `most` down to `least`.
 
-    When it `extrapolates`, this is assumed of scores above `most`, too. A candidate is a row whose small score is above `limit`.
-    Of the held-out rows, `wanted` reach `least`, and `missed` of these are no candidates; `candidates`: the share of all rows
-    that are. `score`: which result of the model orders the rows, its predictions (`column` -1), or that column of its
-    probabilities of `classes`. Queries for fewer than `least_k` rows are not served.
+    The recall at a score is the share of candidates among the rows whose full score is at least that score. A share `reach` of
+    the rows reaches `most`, and a share `share` reaches `least`. When it `extrapolates`, the recall is also assumed for scores
+    above `most`. A candidate is a row whose small score is above `limit`. Of the held-out rows, `wanted` reach `least`, and
+    `missed` of these are not candidates. `candidates`: the share of all rows that are candidates. `score`: the model's result
+    that orders the rows. It is its predictions (`column` -1) or that column of its probabilities of `classes`. Queries for fewer
+    than `least_k` rows are not served.
     """
 
     WHAT, FILE, MODELS = "ranking", "ranking.json", "ranking.pkl"
@@ -210,5 +213,5 @@ class RankCertificate(Certificate):
 
 
 def _tuples(value: Any) -> Any:
-    """JSON's lists as tuples."""
+    """Converts JSON lists to tuples, recursively."""
     return tuple(map(_tuples, value)) if isinstance(value, list) else value

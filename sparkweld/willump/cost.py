@@ -1,4 +1,4 @@
-"""Importance and cost of groups of features to efficient sets of them (Willump, section 4.2), and a run to its cost."""
+"""Selects efficient sets of feature groups by importance and cost (Willump, section 4.2) and measures costs of runs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from typing import Any
 
 from sparkweld.errors import UserError
 
-#: Shares of the cost of all groups that an efficient set may have.
+#: The capacities of efficient sets, as shares of the cost of all groups.
 CAPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-#: Costs are rounded to this part of the whole.
+#: Costs are rounded to this fraction of the total.
 _UNITS = 1000
 
 
 @dataclass(frozen=True)
 class Joins:
-    """What joins cost a row, in nanoseconds, by the groups of features that each feeds; other groups need none."""
+    """The nanoseconds per row of joins, keyed by the feature groups that each join feeds. Other groups need no join."""
 
     costs: Mapping[tuple[str, ...], float] = field(default_factory=dict)
 
     @staticmethod
     def of(given: Mapping[Any, Any] | None, names: Collection[str]) -> Joins:
-        """Those of a user: names of groups, one or a tuple, to nanoseconds. Raises UserError for other names and costs."""
+        """Parses the user's joins: group names, one or a tuple, to nanoseconds. Raises UserError for unknown names and bad
+        costs.
+        """
         if not isinstance(given or {}, Mapping) or not all(isinstance(key, str | tuple) for key in given or {}):
             raise UserError(f"joins={given!r}: give names of groups and nanoseconds a row, such as {{('year', 'votes'): 250.0}}")
         costs = {(key,) if isinstance(key, str) else key: cost for key, cost in (given or {}).items()}
@@ -38,19 +40,19 @@ class Joins:
         return Joins(costs)
 
     def shared(self, name: str) -> float:
-        """A group's part of the joins that it needs: of one that feeds several, an equal part."""
+        """Returns a group's share of the joins that it needs; a join that feeds several groups is split equally."""
         return sum(cost / len(key) for key, cost in self.costs.items() if name in key)
 
     def needed(self, groups: Collection[str]) -> float:
-        """All joins that feed one of the groups."""
+        """Returns the cost of all joins that feed one of the groups."""
         return sum(cost for key, cost in self.costs.items() if not set(key).isdisjoint(groups))
 
 
 def nanoseconds(runs: Sequence[Callable[[], object]], rows: int, repeats: int = 7) -> list[float]:
-    """Nanoseconds a row of each of `runs`, the median of `repeats` runs after one that counts for nothing.
+    """Returns the nanoseconds per row of each of `runs`: the median of `repeats` runs after a warm-up.
 
-    They take turns, so that a slow phase of the machine meets all of them. What counts is the time of this thread, which does not
-    pass while another has the core.
+    The runs alternate, so that a slow phase of the machine affects all of them. The clock is this thread's CPU time, which stops
+    while another thread has the core.
     """
     for run in runs:
         run()
@@ -64,9 +66,9 @@ def nanoseconds(runs: Sequence[Callable[[], object]], rows: int, repeats: int = 
 
 
 def knapsack(values: Mapping[str, float], weights: Mapping[str, int], capacity: int) -> frozenset[str]:
-    """The set of the largest value whose weight is at most `capacity`: 0/1 knapsack by dynamic programming.
+    """Returns the set of the largest value whose weight is at most `capacity`: 0/1 knapsack by dynamic programming.
 
-    What has no positive value is never taken. Of sets of one value the lightest, then the first in order.
+    Items without a positive value are never taken. Ties prefer the lightest set, then the first in order.
     """
     best: list[tuple[float, int, frozenset[str]]] = [(0.0, 0, frozenset())] * (capacity + 1)
     for name, value in values.items():
@@ -81,9 +83,9 @@ def knapsack(values: Mapping[str, float], weights: Mapping[str, int], capacity: 
 
 
 def efficient_sets(values: Mapping[str, float], costs: Mapping[str, float]) -> list[frozenset[str]]:
-    """The distinct sets that are best at some capacity, none empty, the cheapest first.
+    """Returns the distinct non-empty sets that are best at some capacity, the cheapest first.
 
-    Groups without cost come in whole; when none costs anything, that is the only set.
+    Groups without cost are in every set if they have value; when no group has a cost, they form the only set.
     """
     total = sum(costs.values())
     if total <= 0:

@@ -1,7 +1,7 @@
-"""A pipeline to its groups of features: what can be computed, priced and left out on its own (Willump, section 4.1).
+"""Splits a pipeline into groups of features that can be computed, priced and omitted independently (Willump, section 4.1).
 
-A group is one part of the pipeline's ColumnTransformer or FeatureUnion, else one column of the table. Steps before that one are
-shared by all groups and stay in every smaller pipeline; steps behind it see the groups' columns side by side.
+A group is one transformer of the pipeline's ColumnTransformer or FeatureUnion, else one column of the table. Steps before the
+union are shared by all groups and stay in every smaller pipeline. Steps after it read the concatenated columns of the groups.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from sparkweld.reasons import refusal
 class FeatureGroups:
     """The groups of a pipeline by name.
 
-    `steps`: the pipeline's, the model last. `at`: which of them makes the groups; None when they are the table's own `columns`.
+    `steps`: the pipeline's steps, the model last. `at`: the index of the step that forms the groups; None when the table's own
+    columns are the groups.
     """
 
     steps: tuple[tuple[str, Any], ...]
@@ -35,7 +36,7 @@ class FeatureGroups:
         return self.at is None
 
     def pipeline(self, chosen: Collection[str], model: Any) -> Any:
-        """An unfitted pipeline of some of the groups and another last step."""
+        """Returns an unfitted pipeline of the chosen groups with `model` as its last step."""
         from sklearn.base import clone
         from sklearn.pipeline import Pipeline
 
@@ -48,7 +49,7 @@ class FeatureGroups:
         return Pipeline([*head, (self.steps[-1][0], clone(model))])
 
     def matrices(self, fitted: Any, data: Any) -> tuple[dict[str, Any], Any]:
-        """(group -> its columns for these rows, what scores all of them side by side) of the fitted pipeline."""
+        """Returns (the fitted pipeline's columns of each group for these rows, the estimator that scores their concatenation)."""
         from sklearn.pipeline import Pipeline
 
         if self.at is None:
@@ -70,8 +71,9 @@ class FeatureGroups:
 
 
 def feature_groups(pipeline: Any, data: Any) -> FeatureGroups:
-    """The groups of a pipeline, or of a model alone, over a DataFrame or a Series of texts. Raises UserError for names of columns
-    that are no texts, where columns are the groups.
+    """Returns the groups of a pipeline, or of a model alone, over a DataFrame or a Series of strings.
+
+    Raises UserError for column names that are not strings where the columns are the groups.
     """
     steps = tuple(steps_of(pipeline))
     for at, (_, step) in enumerate(steps[:-1]):
@@ -87,14 +89,14 @@ def feature_groups(pipeline: Any, data: Any) -> FeatureGroups:
 
 
 def steps_of(pipeline: Any) -> list[tuple[str, Any]]:
-    """Name and step of each step; a model alone is one step."""
+    """Returns the name and estimator of each step; a model alone is one step."""
     return list(pipeline.steps) if hasattr(pipeline, "named_steps") else [("model", pipeline)]
 
 
 def importances(
     groups: FeatureGroups, fitted: Any, data: Any, label: np.ndarray, score: Callable[[Any, Any], float], repeats: int = 3
 ) -> dict[str, float]:
-    """Group -> how much of the score is lost when its columns are shuffled among the rows, the mean of `repeats` shuffles.
+    """Returns the loss of score for each group when its columns are shuffled among the rows, the mean of `repeats` shuffles.
 
     `score(predictions, label)` grows with quality. All columns of a group are shuffled as one.
     """
@@ -142,9 +144,9 @@ def _is_dropped(part: Any) -> bool:
 
 
 def check_kind(pipeline: Any) -> str:
-    """What the last step answers with: "classes" or "numbers".
+    """Returns the kind of the last step's answers: "classes" or "numbers".
 
-    Refuses (SW945) what is neither a classifier with probabilities nor a regressor.
+    Refuses (SW945) a model that is neither a classifier with probabilities nor a regressor.
     """
     from sklearn.base import is_classifier, is_regressor
 

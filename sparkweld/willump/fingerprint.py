@@ -1,7 +1,7 @@
-"""A fitted model to a hash of what it has learned, the same whatever process, pickle or library put it together in memory.
+"""Hashes the learned state of a fitted model, independently of the process, pickle or library that built it in memory.
 
-A pickle's bytes tell which of two equal strings are one object, and so change when a model is pickled twice. Here an object is
-what it would be rebuilt from (`__reduce_ex__`): its class and its state, value by value.
+A pickle's bytes depend on which equal strings are one object, so they change when a model is pickled twice. Here an object is
+hashed by what `__reduce_ex__` rebuilds it from: its class and its state, value by value.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 
 def fingerprint(model: Any) -> str:
-    """SHA-256 in hex. Raises TypeError for what cannot be pickled."""
+    """Returns the SHA-256 in hex. Raises TypeError for a value that cannot be pickled."""
     return _digest(model, ()).hex()
 
 
@@ -30,7 +30,7 @@ def _digest(value: Any, above: tuple[int, ...]) -> bytes:
             return _digest(np.asarray(value), above)
         case np.ndarray() if value.dtype.hasobject and value.dtype.names is None:
             return _hashed(f"objects {value.shape}", (_digest(v, inside) for v in value.ravel().tolist()))
-        case np.ndarray() if value.dtype.names is not None:  # field by field: what lies between them has no meaning
+        case np.ndarray() if value.dtype.names is not None:  # field by field: padding bytes are arbitrary
             return _hashed(f"records {value.shape}", (_digest(value[name], inside) for name in value.dtype.names))
         case np.ndarray():
             return _hashed(f"array {value.dtype.str} {value.shape}", [np.ascontiguousarray(value).tobytes()])
@@ -55,7 +55,7 @@ def _digest(value: Any, above: tuple[int, ...]) -> bytes:
 
 def _items(value: dict[Any, Any], above: tuple[int, ...]) -> Iterable[bytes]:
     if all(type(k) is str for k in value) and all(isinstance(v, int | np.integer) for v in value.values()):
-        lines = sorted(f"{k}\0{int(v)}" for k, v in value.items())  # a vocabulary, of perhaps a million terms
+        lines = sorted(f"{k}\0{int(v)}" for k, v in value.items())  # a vocabulary may have a million terms: hashed at once
         return ["\n".join(lines).encode("utf-8", "surrogatepass")]
     return sorted(_digest(k, above) + _digest(v, above) for k, v in value.items())
 

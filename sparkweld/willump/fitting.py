@@ -1,10 +1,10 @@
-"""A pipeline and labelled rows to a certified cascade, or a refusal that says why there is none.
+"""Fits a certified cascade from a pipeline and labelled rows, or refuses with the reason.
 
-Willump's algorithm, with its point estimate replaced. Small models are fitted on the first part of the rows. On the second each
-gets the boldest threshold that would pass there, and the cheapest cascade is chosen. On the third, only that cascade is tested:
-its thresholds from the safest to the boldest, each at the full error, up to the first that fails, which keeps the error of the
-whole sequence (fixed-sequence testing: Maurer, Hothorn and Lehmacher 1995; for thresholds: Angelopoulos et al., "Learn then
-Test", 2021). Nothing is fitted again afterwards: what is served was certified.
+Follows Willump's algorithm, but replaces its point estimate with a test. Small models are fitted on the first set of rows. On the
+second set each gets the boldest threshold that would pass there, and the cheapest cascade is chosen. On the third set only that
+cascade is tested: its thresholds from the safest to the boldest, each at the full error, up to the first that fails. That bounds
+the error of the whole sequence (fixed-sequence testing: Maurer, Hothorn and Lehmacher 1995; for thresholds: Angelopoulos et al.,
+"Learn then Test", 2021). No model is refitted afterwards: the served models are the certified ones.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from sparkweld.willump.loss_bound import passes, rows_needed, upper_bound
 from sparkweld.willump.plot import Point, curve_csv, curve_svg
 from sparkweld.willump.splits import Rows, check_labels, rows_in_all, split
 
-#: Thresholds of a cascade that are looked at, by the share of rows that each leaves to the full model.
+#: The number of tested thresholds of a cascade, spaced by the share of rows that each leaves to the full model.
 _STEPS = 24
-#: Doubts that differ by less are one.
+#: Doubts that differ by less count as equal.
 _LEAST_GAP = 1e-9
-#: Where between two doubts: half-way, a mean of few trees' fractions might lie itself.
+#: The position of a threshold between two doubts. Half-way, it could equal a mean of a few trees' fractions.
 _GOLDEN = (5**0.5 - 1) / 2
-#: A cascade has to be so much cheaper than the full model.
+#: The factor by which a cascade must be cheaper than the full model.
 LEAST_GAIN = 1.1
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What is asked for: the loss allowed, how surely, and for numbers the `band` of errors that count as none."""
+    """The requested guarantee: the allowed loss, the confidence and, for regressors, the `band` of errors that do not count."""
 
     allowed: float
     confidence: float
@@ -50,7 +50,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The cascade, its certificate and the points that it was chosen among."""
+    """The cascade, its certificate and the points from which it was chosen."""
 
     cascade: Cascade
     certificate: CascadeCertificate
@@ -58,16 +58,16 @@ class Fitted:
 
     @property
     def full(self) -> Any:
-        """The full model."""
+        """Returns the full model."""
         return self.cascade.full
 
     @property
     def kept(self) -> Cascade:
-        """What is pickled of it."""
+        """Returns the object to pickle: the cascade."""
         return self.cascade
 
     def pictures(self) -> dict[str, bytes]:
-        """The curve as data, and drawn."""
+        """Returns the files of the curve: CSV and SVG."""
         told = self.certificate
         drawn = curve_svg(self.curve, told.full_cost, told.split_rows["choose"], told.allowed)
         return {"curve.csv": curve_csv(self.curve).encode(), "curve.svg": drawn.encode()}
@@ -75,27 +75,28 @@ class Fitted:
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Raises a UserError that begins so for what the user's models raise of the rows, such as missing columns or values."""
+    """Raises a UserError that begins with `what` for errors of the user's models, such as missing columns or values."""
     try:
         yield
-    except (AttributeError, TypeError, ValueError) as error:  # a text that is None has no lower()
+    except (AttributeError, TypeError, ValueError) as error:  # a string that is None has no lower()
         raise UserError(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
-#: Nanoseconds a row of each estimator's compiled kernel over these rows, measured by turns.
+#: Returns the nanoseconds per row of each estimator's compiled kernel over these rows, measured alternately.
 Measure = Callable[[Sequence[Any], Any], list[float]]
-#: A candidate and what it costs a row, in nanoseconds.
+#: A candidate and its nanoseconds per row.
 Priced = tuple[Candidate, float]
 
 
 def fit(
     pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure, small: Any = None, seed: int = 0, joins: Any = None,
 ) -> Fitted:  # fmt: skip
-    """The certified cascade of a pipeline that is fitted, on other rows than these, or not yet. `small`: a small model to use.
-    `joins`: what `Joins.of` takes; a small model given by name is one that needs none of them.
+    """Returns the certified cascade of a pipeline that is unfitted, or fitted on other rows than these.
 
-    Refuses SW940 (labels), SW941 (too few rows), SW942 (missing scores), SW943 (nothing passes), SW944 (nothing pays), SW945 (a
-    model of another kind).
+    `small`: the small model to use, which is taken to need no join. `joins`: the argument of `Joins.of`.
+
+    Refuses SW940 (labels), SW941 (too few rows), SW942 (missing scores), SW943 (nothing passes), SW944 (nothing pays), SW945
+    (unsupported kind of model).
     """
     kind, groups = check_kind(pipeline), feature_groups(pipeline, data)
     asked = Joins.of(joins, groups.names)
@@ -132,7 +133,7 @@ class _Search:
         self.full_cost = 0.0
 
     def candidates(self, fit: Rows, choose: Rows, small: Any) -> list[Priced]:
-        """Small models with the cost of each that is cheaper than the full one."""
+        """Returns the small models that are cheaper than the full one, with their costs."""
         from sklearn.base import clone
 
         if small is not None:
@@ -156,11 +157,11 @@ class _Search:
         return found
 
     def _joined(self, candidate: Candidate) -> float:
-        """What the joins cost that a small model needs."""
+        """Returns the cost of the joins that a small model needs."""
         return 0.0 if self.free else self.joins.needed(candidate.groups)
 
     def _costs(self, fit: Rows, choose: Rows) -> dict[str, float]:
-        """What each group costs: the kernel of its features and a sum over them, and its part of joins."""
+        """Returns each group's cost: a kernel that computes and sums its features, and its share of joins."""
         return {name: cost + self.joins.shared(name) for name, cost in self._kernels(fit, choose).items()}
 
     def _kernels(self, fit: Rows, choose: Rows) -> dict[str, float]:
@@ -171,7 +172,7 @@ class _Search:
         return dict(zip(self.groups.names, self.measure(probes, choose.data), strict=True))
 
     def _probe(self, name: str, rows: Rows) -> Any:
-        """The group's features before the cheapest model that takes them: a sum, or for missing values one split."""
+        """Returns the group's features with the cheapest model that accepts them: a sum or, for missing values, one split."""
         from sklearn.ensemble import HistGradientBoostingRegressor
         from sklearn.linear_model import Ridge
 
@@ -183,7 +184,7 @@ class _Search:
             return self.groups.pipeline({name}, stump).fit(rows.data, target)
 
     def answers(self, rows: Rows) -> _Answers:
-        """The full model's answers for these rows."""
+        """Returns the full model's answers for these rows."""
         with asking("the full model cannot score these rows"):
             answers = np.asarray(self.full.predict(rows.data))
         if answers.ndim != 1:
@@ -191,7 +192,7 @@ class _Search:
         return _Answers(answers, rows.label, self.promise.band, self.kind)
 
     def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:
-        """The candidate with the cheapest threshold that would pass, its thresholds from the safest on, and all points."""
+        """Returns the candidate with the cheapest passing threshold, its thresholds from the safest on, and all points."""
         points: list[Point] = []
         best: tuple[float, Priced, list[float]] | None = None
         for candidate, cost in candidates:
@@ -220,13 +221,13 @@ class _Search:
         return points
 
     def _likely(self, worse: int, better: int, rows: int) -> bool:
-        """Whether rows like these, as many as there are to certify on, would pass: a guess that only steers the choice."""
+        """Whether as many similar rows to certify on would probably pass. Only the choice depends on this guess."""
         return (worse - better) / rows <= self.promise.allowed / 2
 
     def certify(
         self, chosen: Priced, thresholds: Sequence[float], rows: Rows, points: Sequence[Point], facts: _Facts
     ) -> Fitted:
-        """The boldest threshold up to the first that fails."""
+        """Certifies the boldest threshold before the first that fails."""
         candidate, small_cost = chosen
         full = self.answers(rows)
         doubt, answers = doubts(candidate, rows.data)
@@ -262,7 +263,7 @@ class _Search:
 
 
 class _Answers:
-    """The full model's answers beside the labels, against which others are counted."""
+    """The full model's answers and the labels, with which other answers are compared."""
 
     def __init__(self, answers: np.ndarray, label: np.ndarray, band: float, kind: str) -> None:
         self.answers, self.label, self.band = answers, label, band
@@ -273,12 +274,12 @@ class _Answers:
         self.error = np.abs(answers - label) if kind == "numbers" else None
 
     def differing(self, answers: np.ndarray, sure: np.ndarray) -> int:
-        """How many rows of `sure` these answers change, for better or worse."""
+        """Returns the number of `sure` rows whose answer changes, for better or worse."""
         changed = answers != self.answers if self.error is None else np.abs(answers - self.answers) > self.band
         return int(np.count_nonzero(sure & changed))
 
     def against(self, answers: np.ndarray, sure: np.ndarray) -> tuple[int, int]:
-        """How many rows get worse, and how many better, when these answers replace the full model's in the rows of `sure`."""
+        """Returns how many rows get worse and how many better when these answers replace the full model's in the `sure` rows."""
         if self.right is not None:
             right = answers == self.label
             return int(np.count_nonzero(sure & self.right & ~right)), int(np.count_nonzero(sure & ~self.right & right))
@@ -287,9 +288,9 @@ class _Answers:
 
 
 def doubts(candidate: Candidate, data: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(how unsure the small model is of each row, its answers); a row is sure when its doubt is below a threshold.
+    """Returns (the small model's doubt of each row, its answers); a row is sure when its doubt is below a threshold.
 
-    Of probabilities the doubt is minus the largest, so that ``-p < -t`` is ``p > t`` bit for bit.
+    A classifier's doubt is minus its largest probability, so that ``-p < -t`` is ``p > t`` bit for bit.
     """
     if candidate.judge is not None:
         return np.asarray(candidate.judge.predict(data), np.float64), np.asarray(candidate.small.predict(data), np.float64)
@@ -302,10 +303,10 @@ def _served(threshold: float, kind: str) -> float:
 
 
 def _thresholds(doubt: np.ndarray) -> list[float]:
-    """Thresholds that leave about 1/24, 2/24 ... of the rows sure, each between two doubts that occur, the safest first.
+    """Returns thresholds that leave about 1/24, 2/24 ... of the rows sure, each between two observed doubts, the safest first.
 
-    So no row lies at a threshold, and rows of one doubt, as saturated scores have it, or of doubts that differ by the order of
-    additions, are together sure or unsure.
+    So no row lies at a threshold. Rows of equal doubt, as saturated scores have, are sure or unsure together. So are rows whose
+    doubts differ only by the order of additions.
     """
     values = np.unique(doubt)
     between = values[:-1] + _GOLDEN * np.diff(values)

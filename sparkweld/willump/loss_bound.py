@@ -1,11 +1,11 @@
-"""Paired outcomes of a cascade and its full model on held-out rows to a bound on what the cascade loses.
+"""Bounds a cascade's loss of accuracy from paired outcomes of the cascade and the full model on held-out rows.
 
-A row's loss is 1 where the cascade alone is wrong, -1 where the full model alone is, else 0: of n rows, `worse` and `better` are
-discordant. The claim is ``P(worse) - P(better) < allowed``, tested exactly: the number of discordant rows is binomial, and of
-these the number that is worse is binomial too. What is not known, the share of discordant rows, is maximised over its own
-one-sided Clopper-Pearson interval of confidence 1 - beta, and beta is added (Berger and Boos, "P values maximized over a
-confidence set for the nuisance parameter", JASA 89, 1994). So the p-value is valid for every n, without an approximation by the
-normal distribution. The maximum is taken over a grid of shares, between which the p-value is smooth.
+A row's loss is 1 where only the cascade is wrong, -1 where only the full model is, else 0; `worse` and `better` count these
+discordant rows among n. The claim is ``P(worse) - P(better) < allowed``. The test is exact: the number of discordant rows is
+binomial, and so is the number of worse rows among them. The unknown share of discordant rows is maximised over its one-sided
+Clopper-Pearson interval of confidence 1 - beta, and beta is added (Berger and Boos, "P values maximized over a confidence set for
+the nuisance parameter", JASA 89, 1994). So the p-value is valid for every n, without a normal approximation. The maximum is taken
+over a grid of shares, between which the p-value is smooth.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from functools import cache
 
 import numpy as np
 
-#: What the interval of the share of discordant rows may fail with; part of the whole error.
+#: The failure probability of the interval of the share of discordant rows, as a share of the whole error.
 BETA_SHARE = 0.1
 _GRID = 24
 
 
 def p_value(worse: int, better: int, rows: int, allowed: float, beta: float) -> float:
-    """The p-value of "the cascade loses at least `allowed`", 0 < allowed < 1; `beta` as in this module's first lines."""
+    """Returns the p-value of "the cascade loses at least `allowed`", 0 < allowed < 1; `beta`: see the module docstring."""
     stats = importlib.import_module("scipy.stats")
     binom = stats.binom
     discordant, margin = worse + better, worse - better
@@ -30,7 +30,7 @@ def p_value(worse: int, better: int, rows: int, allowed: float, beta: float) -> 
         return 1.0
     most = float(stats.beta.ppf(1 - beta, discordant + 1, rows - discordant))
     if most <= allowed:
-        return beta  # less than `allowed` are discordant at all
+        return beta  # the share of all discordant rows is already below `allowed`
     worst = 0.0
     for share in np.geomspace(allowed, most, _GRID):
         spread = 8 * math.sqrt(rows * share) + 40
@@ -41,7 +41,7 @@ def p_value(worse: int, better: int, rows: int, allowed: float, beta: float) -> 
 
 
 def upper_bound(worse: int, better: int, rows: int, confidence: float) -> float:
-    """The smallest loss that the rows exclude at this confidence, from above, to 1e-5; 1 when they exclude none."""
+    """Returns the smallest loss that the rows exclude at this confidence, rounded up to 1e-5; 1 when they exclude none."""
     error = 1 - confidence
     low, high = 0.0, 1 - 1e-9
     if p_value(worse, better, rows, high, BETA_SHARE * error) > error:
@@ -56,14 +56,14 @@ def upper_bound(worse: int, better: int, rows: int, confidence: float) -> float:
 
 
 def passes(worse: int, better: int, rows: int, allowed: float, confidence: float) -> bool:
-    """Whether these rows prove, at this confidence, that less than `allowed` is lost."""
+    """Whether these rows prove, at this confidence, that the loss is less than `allowed`."""
     error = 1 - confidence
     return rows > 0 and p_value(worse, better, rows, allowed, BETA_SHARE * error) <= error
 
 
 @cache
 def rows_needed(allowed: float, confidence: float) -> int:
-    """The fewest held-out rows that could prove it: with these, not one discordant row may be found."""
+    """Returns the fewest held-out rows that could prove the claim: with that number, no row may be discordant."""
     low, high = 0, 1
     while not passes(0, 0, high, allowed, confidence):
         low, high = high, 2 * high

@@ -1,4 +1,4 @@
-"""The points of a cost curve to CSV, and to a picture of them: SVG, drawn here so that it needs no library."""
+"""Writes the points of a cost curve as CSV and as an SVG chart, without a plotting library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8e6c8a", "#edae49", "#555555")
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold of one candidate on the rows to choose with. `cost`: nanoseconds a row, expected."""
+    """One threshold of one candidate on the rows to choose with. `cost`: expected nanoseconds per row."""
 
     groups: tuple[str, ...]
     about: str
@@ -27,7 +27,7 @@ class Point:
 
 
 def curve_csv(points: Sequence[Point]) -> str:
-    """A line for each point."""
+    """Returns CSV with one line per point."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["groups", "model", "threshold", "unsure", "worse", "better", "cost_ns", "passes"])
@@ -38,7 +38,9 @@ def curve_csv(points: Sequence[Point]) -> str:
 
 
 def curve_svg(points: Sequence[Point], full_cost: float, rows: int, allowed: float) -> str:
-    """Cost a row over loss, a line for each small model: what would pass is filled; the full model's cost is the dashed line."""
+    """Plots cost per row over loss, one line per small model. Filled points would pass; the dashed line is the full model's
+    cost.
+    """
     loss = [100 * (p.worse - p.better) / max(rows, 1) for p in points] or [0.0]
     low, high = min(0.0, *loss), max(100 * allowed * 2, *loss)
     top = max(full_cost, *(p.cost for p in points)) * 1.05 if points else full_cost or 1.0

@@ -1,4 +1,4 @@
-"""A small model to an estimator that stands for the full one where candidates of a top-K query are looked for."""
+"""Wraps a small model as an estimator that replaces the full one to find the candidates of a top-K query."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ import numpy as np
 
 
 class Ranker:
-    """Gives the small model's score where the full model gives the one that orders the rows.
+    """An estimator that returns the small model's score in place of the full model's score that orders the rows.
 
-    As its predictions (`column` -1), or as that column of its probabilities, of which the others, of `classes` in all, are NaN.
+    The score is its predictions (`column` -1), or that column of its probabilities of `classes`; the other columns are NaN.
     """
 
-    #: What the certificate says, line by line; `explain` shows it.
+    #: The lines of the certificate; `explain` shows them.
     about: tuple[str, ...] = ()
-    #: Whether the score becomes a column of its own, by which it is known in what a function makes of it.
+    #: Whether the score becomes a column of its own, by which the compiler finds it in a function's result.
     watched: bool = False
 
     def __init__(self, small: Any, column: int, classes: int) -> None:
         self.small, self.column, self.classes = small, int(column), int(classes)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The three parts, as scikit-learn asks for them."""
+        """Returns the three constructor arguments, as scikit-learn requires."""
         return {"small": self.small, "column": self.column, "classes": self.classes}
 
     def predict(self, x: Any) -> np.ndarray:
-        """The scores, float64[rows]."""
+        """Returns the scores, float64[rows]."""
         if self.column >= 0:
             raise AttributeError("this ranking is by a probability: it has no predict")
         return np.asarray(self.small.predict(x), np.float64)
 
     def predict_proba(self, x: Any) -> np.ndarray:
-        """The scores among columns of NaN, float64[rows, classes]."""
+        """Returns the scores in their column and NaN in the others, float64[rows, classes]."""
         if self.column < 0:
             raise AttributeError("this ranking is by the prediction: it has no predict_proba")
         scores = np.asarray(self.small.predict(x), np.float64)

@@ -1,19 +1,19 @@
-"""A fitted pipeline and rows without labels to a small model that finds the candidates of top-K queries, with a certificate.
+"""Fits a small model that finds the candidates of top-K queries, from a fitted pipeline and unlabelled rows, with a certificate.
 
-Willump's approximate top-K (section 4.3) has a small model score all rows and the full one the best of them by that. There, the
-number of candidates depends on that of the rows. Here a row is a candidate when the small model's score is above a limit: a
-function of the row alone, which needs no sort and holds in any part of any table. What is shown: for each score of a band, of the
-rows whose full score is at least that one, a share of `recall` or more are candidates. So each answer whose last score is in the
-band has that share of what belongs there, whatever was asked, and any other answer is known by its last score.
+In Willump's approximate top-K (section 4.3), a small model scores all rows and the full model scores the best of them. There, the
+number of candidates depends on the number of rows. Here a row is a candidate when its small score is above a limit. That depends
+on the row alone, needs no sort and holds in any partition of any table. The certificate covers a band of scores: for each score
+of the band, a share of `recall` or more of the rows that reach it are candidates. So each answer whose last score is in the band
+has that recall, whatever K was. An answer outside the band is recognised by its last score.
 
-The proof is by counts. The ends of the band are scores of rows that are fitted on and chosen with; of rows held out, so many
-reach a score of the band, and of these so many are missed, a binomial number. It is tested at every score of the band, each at
-the full error: if the promise is broken at all, it is at some score, which the draw of the held-out rows has no part in, and
-there the test passes with no more than that error. For the same reason limits are tested from the safest to the boldest, each
-at the full error, up to the first that fails, as `fitting` has it.
+The proof counts rows. The ends of the band are scores of rows that are fitted on and chosen with. Of the held-out rows that reach
+a score of the band, the number missed is binomial. It is tested at every score of the band, each at the full error. If the
+promise is broken at all, it is broken at some score that does not depend on the draw of the held-out rows. There the test passes
+with at most that error. For the same reason limits are tested from the safest to the boldest, each at the full error, up to the
+first that fails, as in `fitting`.
 
-Of few rows little can be shown: for the first 10 of 5,000,000 it takes 133,000,000. A ranking that extrapolates assumes, of
-scores above the band, that a row with a higher score is missed no more often than one with a lower score.
+Few rows prove little: the first 10 of 5,000,000 require 133,000,000. A ranking that extrapolates assumes, for scores above the
+band, that a row with a higher score is missed no more often than one with a lower score.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ from sparkweld.willump.features import FeatureGroups, feature_groups
 from sparkweld.willump.fitting import LEAST_GAIN, Measure
 from sparkweld.willump.splits import Rows, Splits, split
 
-#: Shares of the rows to fit on, to choose with and to certify on; about so many are fitted on.
+#: Shares of the rows to fit on, to choose with and to certify on; the approximate limit on rows that are fitted on.
 _SHARES, _MOST_FITTED = (0.2, 0.3, 0.5), 60_000
-#: Parts of these that are the best rows.
+#: The best 1/3, 1/10 and 1/30 of this limit are added to the rows that are fitted on.
 _BEST = (3, 10, 30)
-#: By so much the band is wider, at both ends, than the last scores of the queries, which stray from table to table.
+#: The factor by which the band is wider, at both ends, than the queries' last scores, which vary between tables.
 _SPARE = 1.5
-#: So many times the fewest rows held out that could prove it, as their number strays as well, and some of them may be missed.
+#: The factor on the fewest held-out rows that could prove the promise: their number varies, and some may be missed.
 _EVIDENCE = 1.5
-#: Shares of the rows that are candidates, of the limits that are looked at.
+#: The tested limits, by the share of rows that are candidates.
 _CANDIDATES = (0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.015, 0.01, 0.007, 0.005, 0.003, 0.002, 0.001, 0.0005, 0.0002)
-#: What the safest limit may cost, of the cheapest: beside the small model's, the candidates' cost is small.
+#: The most that the safest limit may cost relative to the cheapest: the candidates' cost is small beside the small model's.
 _SAFETY = 1.1
-#: Most terms of each text column of a small model. The fewer, the more of its tables stays in the cache.
+#: Limits on the terms of each text column of a small model. With fewer terms, more of its tables stays in the cache.
 _TERMS = (None, 4000, 1000)
 
 
 @dataclass(frozen=True)
 class RankPromise:
-    """What is asked for: of the first K of so many `rows`, K one of `ks`, a share of `recall` is found so surely.
+    """The requested guarantee: with `confidence`, a share of `recall` of the first K of `rows` rows is found, for each K of `ks`.
 
-    `extrapolate`: what the rows held out do not reach is assumed.
+    `extrapolate`: scores that the held-out rows do not reach are covered by assumption.
     """
 
     ks: tuple[int, ...]
@@ -65,45 +65,49 @@ class RankPromise:
 
     @property
     def share(self) -> float:
-        """Of the rows, those of the largest query."""
+        """Returns the share of rows of the largest query, with a margin."""
         return min(1.0, _SPARE * max(self.ks) / self.rows)
 
     def reach(self, held_out: int) -> float:
-        """Of the rows, the fewest that it is shown for: those of the smallest query, or that the rows held out suffice for."""
+        """Returns the smallest share of rows that the certificate covers: of the smallest query, or that the held-out rows
+        suffice for.
+        """
         asked = min(self.ks) / self.rows / _SPARE
         return min(self.share, max(asked, self.needed / held_out)) if self.extrapolate and held_out else asked
 
     @property
     def needed(self) -> float:
-        """Of the rows held out, those that have to be among the fewest."""
+        """Returns the number of held-out rows that the smallest share must contain."""
         return _EVIDENCE * hits_needed(self.recall, self.confidence)
 
 
 @dataclass(frozen=True)
 class Band:
-    """The scores for which the recall is shown: from `most`, which few rows reach, down to `least`."""
+    """The scores that the certificate covers: from `most`, which few rows reach, down to `least`."""
 
     most: float
     least: float
 
     @classmethod
     def of(cls, scores: np.ndarray, reach: float, share: float) -> Band:
-        """From the score that a part `reach` of these rows have to that of a `share`."""
+        """Returns the band from the score that a share `reach` of these rows reaches to the score that a share `share`
+        reaches.
+        """
         order = np.sort(scores)[::-1]
         most, least = (order[max(0, round(part * len(order)) - 1)] for part in (reach, share))
         return cls(float(most), float(least))
 
     def counts(self, ordered: np.ndarray) -> np.ndarray:
-        """Of scores in descending order, how many reach each score of the band: int64, ascending, each number once."""
+        """Returns how many of the descending scores reach each score of the band: int64, ascending, distinct."""
         first, last = (int(np.count_nonzero(ordered >= score)) for score in (self.most, self.least))
         between = ordered[first:last]
-        ends = np.flatnonzero(between[:-1] > between[1:]) + 1 + first  # of equal scores, all or none are reached
+        ends = np.flatnonzero(between[:-1] > between[1:]) + 1 + first  # all rows of an equal score reach it together
         return np.unique([first, *ends, last])
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The small regressor, whose order of rows is near to that of the full model's scores, and the certificate."""
+    """The small regressor, which orders rows nearly as the full model's scores do, and the certificate."""
 
     small: Any
     full: Any
@@ -111,21 +115,21 @@ class Ranking:
 
     @property
     def kept(self) -> Any:
-        """What is pickled of it. Of the full model the fingerprint is enough."""
+        """Returns the object to pickle: the small model. For the full model the fingerprint suffices."""
         return self.small
 
     def pictures(self) -> dict[str, bytes]:
-        """Files to look at: none."""
+        """Returns no files."""
         return {}
 
 
 def fit(
     full: Any, data: Any, scores: np.ndarray, column: int, about: str, promise: RankPromise, measure: Measure, seed: int = 0
 ) -> Ranking:
-    """The certified ranking of a fitted pipeline.
+    """Returns the certified ranking of a fitted pipeline.
 
-    `scores`: what it gives for the rows of `data`: its predictions (`column` -1), or that column of its probabilities, which
-    `about` names. Refuses SW942 (missing scores), SW947 (too few rows), SW948 (nothing passes), SW949 (nothing pays).
+    `scores`: the pipeline's results for the rows of `data`: its predictions (`column` -1), or that column of its probabilities,
+    which `about` names. Refuses SW942 (missing scores), SW947 (too few rows), SW948 (nothing passes), SW949 (nothing pays).
     """
     missing = int(np.count_nonzero(~np.isfinite(scores)))
     if missing:
@@ -152,7 +156,7 @@ def fit(
 
 @dataclass(frozen=True)
 class _Priced:
-    """A small model, the groups that it reads, and what it costs a row."""
+    """A small model, the groups that it reads, and its nanoseconds per row."""
 
     groups: frozenset[str]
     small: Any
@@ -161,7 +165,7 @@ class _Priced:
 
 @dataclass(frozen=True)
 class _Choice:
-    """A small model with its limits, the safest first, and what a query costs a row with the one that would be taken."""
+    """A small model with its limits, the safest first, and the cost per row of a query with the limit that would be chosen."""
 
     model: _Priced
     limits: tuple[float, ...]
@@ -169,7 +173,7 @@ class _Choice:
 
 
 def _band(parts: Splits, promise: RankPromise) -> Band:
-    """The band of the promise, of rows that nothing is certified on. Refuses SW947."""
+    """Returns the band of the promise, from rows that nothing is certified on. Refuses SW947."""
     held_out = len(parts.certify)
     reach = promise.reach(held_out)
     few = held_out * reach < promise.needed
@@ -185,14 +189,17 @@ def _band(parts: Splits, promise: RankPromise) -> Band:
 
 
 def _fitted_on(rows: Rows) -> Rows:
-    """Half of them as they come, and the best ones, the very best again and again: a model learns what it has many rows of."""
+    """Samples half of the rows in order and adds the best ones, the very best repeatedly.
+
+    A model fits best where it has many rows.
+    """
     most = min(len(rows), _MOST_FITTED)
     best = np.argsort(-rows.label, kind="stable")
     return rows.take(np.concatenate([np.arange(most // 2), *(best[: most // part] for part in _BEST)]))
 
 
 class _Models:
-    """The small models worth a try: regressors of the scores, of each group of features, of all cheap ones, and of all."""
+    """The small models worth trying: regressors of the scores from each group of features, from the cheap ones, and from all."""
 
     def __init__(self, groups: FeatureGroups, full: Any, fit: Rows, measure: Measure) -> None:
         self.groups, self.full, self.measure = groups, full, measure
@@ -200,7 +207,7 @@ class _Models:
         self.takes_missing = _scores_missing(full, fit.data)
 
     def priced(self, rows: Rows) -> tuple[float, list[_Priced]]:
-        """(what the full model costs a row, the small models). Refuses SW948 when there are none."""
+        """Returns (the full model's nanoseconds per row, the small models). Refuses SW948 when there are none."""
         names = self.groups.names
         alone = [] if self.groups.free else [self._fitted(frozenset({name})) for name in names]
         made = [model for models in alone for model in models]
@@ -239,18 +246,18 @@ class _Models:
                 try:
                     yield pipeline.fit(self.fit.data, self.fit.label)
                 except (TypeError, ValueError):
-                    continue  # this family takes no missing or text values
+                    continue  # this family accepts no missing values or strings
                 if _of_terms(pipeline) and hasattr(pipeline[:-1].transform(self.fit.data.iloc[:1]), "toarray"):
-                    break  # trees take no sparse values
+                    break  # trees accept no sparse values
 
 
 def _of_terms(pipeline: Any) -> bool:
-    """Whether a step makes terms of texts."""
+    """Whether a step extracts terms from strings."""
     return any(name.endswith("ngram_range") for name in pipeline.get_params())
 
 
 def _make_dense(pipeline: Any) -> None:
-    """Has encoders and unions give arrays, which trees take, where no step makes terms of texts."""
+    """Makes encoders and unions return dense arrays, which trees require, where no step extracts terms from strings."""
     if not _of_terms(pipeline):
         of = pipeline.get_params()
         dense = {name: False for name in of if name.endswith("sparse_output")}
@@ -258,7 +265,10 @@ def _make_dense(pipeline: Any) -> None:
 
 
 def _chosen(models: Sequence[_Priced], full_cost: float, rows: Rows, least: float, promise: RankPromise) -> _Choice:
-    """The model whose queries are the cheapest, by limits that find clearly more than promised. Refuses SW948."""
+    """Returns the model with the cheapest queries among those with a limit whose recall clearly exceeds the promise.
+
+    Refuses SW948.
+    """
     wanted = rows.label >= least
     enough = (1 + promise.recall) / 2
     found: list[_Choice] = []
@@ -280,15 +290,17 @@ def _chosen(models: Sequence[_Priced], full_cost: float, rows: Rows, least: floa
 
 
 def _limit(scores: np.ndarray, share: float) -> float:
-    """What so large a share of the scores is above, or a little less where many are equal."""
+    """Returns the limit that this share of the scores is above, or a smaller share where many scores are equal."""
     return float(np.quantile(scores, 1 - share, method="lower"))
 
 
 def _certified(
     choice: _Choice, full_cost: float, rows: Rows, band: Band, promise: RankPromise
 ) -> tuple[float, float, tuple[int, int]]:
-    """(limit, share of candidates, (rows wanted, missed)): of the limits that pass, up to the first that fails, the safest of
-    those that cost little more than the cheapest. Refuses SW948."""
+    """Returns (limit, share of candidates, (rows wanted, missed)) of the certified limit. Refuses SW948.
+
+    Of the limits that pass, up to the first that fails, it is the safest whose cost is close to the cheapest.
+    """
     made = choice.model.small.predict(rows.data)
     by_score = np.argsort(-rows.label, kind="stable")
     counts = band.counts(rows.label[by_score])
@@ -308,10 +320,10 @@ def _certified(
 
 
 def _passes(missed: np.ndarray, counts: np.ndarray, promise: RankPromise) -> bool:
-    """Whether the recall is proved of so many of the best rows as each of `counts`.
+    """Whether the recall is proved among the best rows, at each number of them in `counts`.
 
-    `missed`: of the first 1, 2 ... rows. By the proof, so few are missed seldom when the recall is just not enough. Nor may what
-    is extrapolated be contradicted: the recall is seen in the best half, in the best half of these, and so on.
+    `missed`: the number missed among the first 1, 2 ... rows. When the recall is too low, so few misses are improbable. The rows
+    must not contradict an extrapolation either: the recall holds in the best half, in the best quarter, and so on.
     """
     if promise.extrapolate:
         halves = [len(missed) >> by for by in range(len(missed).bit_length())]
@@ -323,12 +335,12 @@ def _passes(missed: np.ndarray, counts: np.ndarray, promise: RankPromise) -> boo
 
 @cache
 def hits_needed(recall: float, confidence: float) -> int:
-    """The fewest rows wanted that could prove the recall: with these, not one may be missed."""
+    """Returns the fewest wanted rows that could prove the recall: with that number, none may be missed."""
     return int(np.ceil(np.log(1 - confidence) / np.log(recall)))
 
 
 def _spread(scores: np.ndarray) -> np.ndarray:
-    """The log-odds of probabilities, so that those near 0 and 1 differ; other scores as they are. The order stays."""
+    """Returns the log-odds of probabilities, which spread values near 0 and 1; other scores unchanged. The order is preserved."""
     if scores.min() < 0 or scores.max() > 1:
         return scores
     least = 1e-9
@@ -336,7 +348,7 @@ def _spread(scores: np.ndarray) -> np.ndarray:
 
 
 def _scores_missing(model: Any, data: Any) -> bool:
-    """Whether a row whose floats are all missing has a score. Where the full model gives one, the small one must not raise."""
+    """Whether a row whose floats are all missing has a score. If the full model returns one, the small model must not raise."""
     row = data.iloc[:1]
     try:
         model.predict(row.assign(**dict.fromkeys(row.select_dtypes("floating"), np.nan)) if hasattr(row, "columns") else row)

@@ -1,4 +1,4 @@
-"""Labelled rows to three parts that share no row: one to fit, one to choose with, one to certify on."""
+"""Splits labelled rows into three disjoint sets: to fit, to choose with and to certify on."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pandas as pd
 from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 
-#: Shares of the rows. Evidence is what is scarce, so most of them certify.
+#: Shares of the rows. Evidence is the scarce resource, so the largest share certifies.
 SHARES = (0.4, 0.15, 0.45)
 NAMES = ("fit", "choose", "certify")
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Some of the rows: a DataFrame or a Series of texts, and the label of each."""
+    """A subset of the rows: a DataFrame or a Series of strings, and the label of each row."""
 
     data: Any
     label: np.ndarray
@@ -28,13 +28,15 @@ class Rows:
         return len(self.label)
 
     def take(self, positions: np.ndarray) -> Rows:
-        """The rows at these positions."""
+        """Returns the rows at these positions."""
         return Rows(self.data.iloc[positions].reset_index(drop=True), self.label[positions])
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The three parts. `fingerprint`: SHA-256 of all rows that were given; `repeated`: how many were left out as repetitions."""
+    """The three sets. `fingerprint`: SHA-256 of all input rows. `repeated`: the number of rows that were dropped as
+    duplicates.
+    """
 
     fit: Rows
     choose: Rows
@@ -44,12 +46,12 @@ class Splits:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Rows of each part."""
+        """Returns the number of rows of each set."""
         return {"fit": len(self.fit), "choose": len(self.choose), "certify": len(self.certify)}
 
 
 def check_labels(label: Any, rows: int, kind: str) -> np.ndarray:
-    """The labels as an array. Refuses (SW940) missing, constant or unfit ones."""
+    """Returns the labels as an array. Refuses (SW940) missing, constant or unsuitable labels."""
     values = np.asarray(label)
     if values.ndim != 1 or len(values) != rows:
         raise refusal("SW940", what=f"the shape {values.shape} for {rows:,} rows")
@@ -83,8 +85,8 @@ def _kind_of(value: type) -> str:
 
 
 def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = SHARES) -> Splits:
-    """The three parts, drawn at random. Of rows that are equal in all features the first alone is kept: a repeated row would be
-    fitted on and certified on, or counted as evidence twice.
+    """Draws the three sets at random. Only the first of rows with equal features is kept: a duplicate could be in two sets, or
+    count as evidence twice.
     """
     hashes = _hashes(data)
     digest = hashlib.sha256(hashes.tobytes())
@@ -101,7 +103,7 @@ def split(data: Any, label: np.ndarray, seed: int, shares: tuple[float, ...] = S
 
 
 def _hashes(data: Any) -> np.ndarray:
-    """Of each row; -0.0 is 0.0. Raises UserError for columns that hold lists and the like."""
+    """Returns a hash of each row; -0.0 counts as 0.0. Raises UserError for columns of unhashable values such as lists."""
     whole = data.apply(_without_signed_zeros) if isinstance(data, pd.DataFrame) else data
     try:
         return np.asarray(pd.util.hash_pandas_object(whole, index=False))
@@ -115,5 +117,5 @@ def _without_signed_zeros(column: pd.Series) -> pd.Series:
 
 
 def rows_in_all(certify: int) -> int:
-    """How many distinct rows give so many to certify on."""
+    """Returns the number of distinct rows whose split has `certify` rows to certify on."""
     return int(np.ceil(certify / SHARES[2])) + 2

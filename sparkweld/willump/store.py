@@ -1,10 +1,10 @@
-"""What was certified to a directory, and back: the models, the certificate, and for cascades the curve of what was looked at.
+"""Writes and reads directories of certified models: the models, the certificate and, for cascades, the cost curve.
 
-    cascade.pkl, ranking.pkl            the models; reading runs what they hold, as with any pickle: keep it as you keep models
-    certificate.json, ranking.json      what was promised, with digests of the other files and a seal over itself; written last
-    curve.csv, curve.svg                the settings that were looked at, and the same drawn
+    cascade.pkl, ranking.pkl            the models; reading a pickle runs code, so protect it like any model file
+    certificate.json, ranking.json      the promise, with digests of the other files and a seal over itself; written last
+    curve.csv, curve.svg                the tested settings as data and as a chart
 
-The directory appears whole or not at all. What was edited, cut short or made by other libraries is refused, not guessed at.
+The directory appears whole or not at all. Files that were edited, truncated or written by other library versions are refused.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ C = TypeVar("C", bound=Certificate)
 K = TypeVar("K", bound=Certificate, covariant=True)
 R = TypeVar("R")
 
-#: How often a directory that is being replaced is read.
+#: The number of attempts to read a directory that is being replaced.
 _TRIES = 5
 #: AT_FDCWD and RENAME_EXCHANGE of Linux.
 _HERE, _EXCHANGE = -100, 2
 
 
 class Certified(Protocol[K]):
-    """What is kept: a fitted cascade or ranking."""
+    """A fitted cascade or ranking that can be stored."""
 
     @property
     def certificate(self) -> K: ...
@@ -55,7 +55,7 @@ class Certified(Protocol[K]):
 
 
 def place(path: Any, told: type[Certificate] | Certificate) -> Path:
-    """A directory that `save` can write, for a fit to ask before it starts. Raises UserError for anything else."""
+    """Returns a directory that `save` can write; a fit calls it before it starts. Raises UserError for any other path."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "://" in os.fspath(path):
         raise UserError(f"path={path!r}: give a directory of this machine to write")
     found = Path(path).absolute()
@@ -71,14 +71,14 @@ def place(path: Any, told: type[Certificate] | Certificate) -> Path:
 
 
 def directory(path: Any) -> Path:
-    """A directory to read. Raises UserError for what names none."""
+    """Returns a directory to read. Raises UserError for a value that is not a path."""
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str) or "\0" in os.fspath(path):
         raise UserError(f"path={path!r}: give the directory that a fit wrote")
     return Path(path)
 
 
 def save(made: Certified[C], path: Path) -> C:
-    """Writes the directory; one that is there already is replaced. Gives the certificate as it was written."""
+    """Writes the directory, replacing an existing one. Returns the certificate as written."""
     told = made.certificate
     files = {told.MODELS: _pickled(made.kept), **made.pictures()}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
@@ -90,7 +90,7 @@ def save(made: Certified[C], path: Path) -> C:
 
 
 def load(path: Path) -> tuple[Cascade, CascadeCertificate]:
-    """The cascade of a directory. Refuses SW950 (unreadable, half-written, edited) and SW951 (other library versions)."""
+    """Returns the cascade of a directory. Refuses SW950 (unreadable, truncated, edited) and SW951 (other library versions)."""
     return _of_one_state(path, _load)
 
 
@@ -106,7 +106,7 @@ def _load(path: Path) -> tuple[Cascade, CascadeCertificate]:
 
 
 def load_ranking(path: Path) -> tuple[Ranker, RankCertificate]:
-    """What stands for the full model, and the certificate of a directory. Refuses SW950 and SW951."""
+    """Returns the estimator that replaces the full model, and the certificate of a directory. Refuses SW950 and SW951."""
     return _of_one_state(path, _load_ranking)
 
 
@@ -118,7 +118,7 @@ def _load_ranking(path: Path) -> tuple[Ranker, RankCertificate]:
 
 
 def _of_one_state(path: Path, read: Callable[[Path], R]) -> R:
-    """What is read of a directory; again when `save` replaced it between two of its files."""
+    """Reads a directory; retries when `save` replaced it between two of its files."""
     for _ in range(_TRIES):
         before = _identity(path)
         try:
@@ -138,7 +138,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def read_certificate(path: Path, kind: type[C]) -> C:
-    """The certificate of a directory, its seal checked. Refuses SW950."""
+    """Returns the certificate of a directory after checking its seal. Refuses SW950."""
     try:
         record = json.loads(_content(path, kind.FILE, kind.WHAT).decode("utf-8"))
         seal = record.pop("seal")
@@ -153,7 +153,7 @@ def read_certificate(path: Path, kind: type[C]) -> C:
 
 
 def directories(path: Path, kind: type[Certificate]) -> Iterator[Path]:
-    """The directories of that kind of a folder: itself, or those of its folders that say they are one."""
+    """Yields the directories with such a certificate: the path itself, or its direct subfolders."""
     if (path / kind.FILE).exists():
         yield path
     elif path.is_dir():
@@ -162,8 +162,10 @@ def directories(path: Path, kind: type[Certificate]) -> Iterator[Path]:
 
 
 def _content(path: Path, name: str, what: str) -> bytes:
-    """The bytes of a file of a directory. Raises OSError; refuses SW950 where everybody may have written it: models run code."""
-    # without O_NONBLOCK the open of a FIFO waits for somebody who writes into it
+    """Returns the bytes of a file in a directory. Raises OSError. Refuses (SW950) world-writable files, as unpickling runs
+    code.
+    """
+    # without O_NONBLOCK, opening a FIFO blocks until it has a writer
     with open(path / name, "rb", opener=lambda file, flags: os.open(file, flags | os.O_NONBLOCK)) as opened:
         status = os.fstat(opened.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -180,7 +182,7 @@ def _refuse_open(found: Path, mode: int, path: Path, what: str) -> None:
 
 
 def _refuse_planted(path: Path, what: str) -> None:
-    """Refuses (SW950) a directory that any user of this machine could have put there, as another user's in /tmp."""
+    """Refuses (SW950) a directory that any user of this machine could have created, such as another user's in /tmp."""
     real = path.resolve()
     for found, above in zip((real, *real.parents), real.parents, strict=False):
         mode = above.stat().st_mode
@@ -191,7 +193,7 @@ def _refuse_planted(path: Path, what: str) -> None:
 
 
 def _models(path: Path, told: Certificate) -> Any:
-    """What the file of models holds, once all files are those of the certificate."""
+    """Returns the unpickled models after comparing all files with the certificate's digests."""
     data = b""
     for name, digest in told.digests.items():
         try:
@@ -207,13 +209,13 @@ def _models(path: Path, told: Certificate) -> Any:
         raise refusal("SW951", what=told.WHAT, path=path, versions="; ".join(changed))
     try:
         return pickle.loads(data)
-    except Exception as error:  # unpickling runs code of other packages: whatever it raises, there is no model
+    except Exception as error:  # unpickling runs code of other packages, which may raise anything
         why = f"{told.MODELS} does not load: {type(error).__name__}: {error}"
         raise refusal("SW950", what=told.WHAT, path=path, why=why) from error
 
 
 def _pickled(models: Any) -> bytes:
-    """Raises UserError for what cannot be pickled."""
+    """Returns the pickle. Raises UserError for models that cannot be pickled."""
     try:
         return pickle.dumps(models, protocol=5)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -225,7 +227,7 @@ def _seal(record: dict[str, Any]) -> str:
 
 
 def _write(path: Path, files: dict[str, bytes], told: Certificate) -> None:
-    """Writes a directory whole, or not at all; one with such a certificate is replaced."""
+    """Writes a directory whole or not at all, replacing one that holds such a certificate."""
     path = place(path, told)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -254,6 +256,6 @@ def _write(path: Path, files: dict[str, bytes], told: Certificate) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Whether each of two directories now has the other's name, at once for all who look (Linux's renameat2)."""
+    """Exchanges the names of two directories atomically (Linux's renameat2); returns whether it succeeded."""
     call = getattr(ctypes.CDLL(None), "renameat2", None)
     return call is not None and call(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
